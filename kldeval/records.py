@@ -1,0 +1,68 @@
+"""The records that flow from room to room; frozen, and made of plain values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from kldeval.arrays import Array
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two files that belong together under one name."""
+
+    name: str
+    pred: Path
+    gt: Path
+
+
+@dataclass(frozen=True, slots=True)
+class MapPair:
+    """Two maps of one shape as they were decoded, and the weight of every pixel (none: all 1).
+
+    `shape` is the map's (height, width) even where the pixels have been collapsed to the cells of a joint histogram;
+    `remarks` are keys of what a careful colleague would mention (see `kldeval.diagnosis`).
+    """
+
+    name: str
+    pred: Array
+    gt: Array
+    weights: Array | None = None
+    shape: tuple[int, int] = (0, 0)
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """The numbers of one map: a value per metric, in the order of the request.
+
+    `n_uncovered` pixels have ground-truth mass where the prediction is exactly 0; `uncovered_mass` is that mass.
+    """
+
+    name: str
+    values: Mapping[str, float]
+    n_uncovered: int = 0
+    uncovered_mass: float = 0.0
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A map without a number, and why. `stage` is one of pair, load, check, score."""
+
+    name: str
+    stage: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A map left out because the request said so (an all-zero ground truth under `--empty-gt skip`)."""
+
+    name: str
+    reason: str = field(default="")
