@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from types import NoneType, UnionType
+from types import NoneType, SimpleNamespace, UnionType
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from kldeval.errors import UnknownName, UsageProblem
@@ -52,6 +52,7 @@ class Entry(Generic[F]):
 
     name: str
     function: F
+    traits: Mapping[str, Any]
 
     @cached_property
     def defaults(self) -> dict[str, Value]:
@@ -70,8 +71,9 @@ class Entry(Generic[F]):
         """The annotated type of each keyword-only argument, in the order of declaration."""
         code = self.function.__code__
         names = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
-        hints = get_type_hints(self.function)
-        return {name: hints[name] for name in names}
+        # the arrays' annotations stay unread: they name types that only the type checker imports
+        annotations = {name: self.function.__annotations__[name] for name in names}
+        return get_type_hints(SimpleNamespace(__annotations__=annotations), globalns=self.function.__globals__)
 
     def call(self, **arguments: Value) -> Call:
         """A `Call` of this entry: arguments checked, defaults dropped, in the order of declaration."""
@@ -102,11 +104,11 @@ class Registry(Generic[F]):
         self.kind = kind
         self._entries: dict[str, Entry[F]] = {}
 
-    def add(self, name: str) -> Callable[[F], F]:
-        """Register the decorated function under `name`."""
+    def add(self, name: str, **traits: Any) -> Callable[[F], F]:
+        """Register the decorated function under `name`; `traits` are facts that its callers ask for."""
 
         def register(function: F) -> F:
-            self._entries[name] = Entry(name, function)
+            self._entries[name] = Entry(name, function, traits)
             return function
 
         return register

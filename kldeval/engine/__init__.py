@@ -1,0 +1,1 @@
+"""Drives pairs through reading, normalising and measuring; streams one outcome per pair."""

@@ -1,0 +1,144 @@
+"""The numeric body: from two stored maps (or batches of them) to the metrics of their densities, on any array library."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from kldeval.density import Density
+from kldeval.maps.chain import normalise
+from kldeval.maps.values import MAP, Values, join, part, weighted_sum
+from kldeval.metrics.registry import METRICS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from kldeval.arrays import Array
+    from kldeval.maps.values import Problem
+    from kldeval.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One side of a pair before normalising: maps (..., H, W) and the value that `--scale unit` makes 1 (or None)."""
+
+    array: Array
+    full_scale: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """The numbers of maps (...): a value per metric key, the uncovered pixels, and what stands against using them."""
+
+    values: Mapping[str, Array]
+    n_uncovered: Array
+    uncovered_mass: Array
+    pred_problems: tuple[Problem, ...]
+    gt_problems: tuple[Problem, ...]
+
+
+def prepare(side: Side, settings: Settings, *, role: str, weights: Array | None = None) -> Values:
+    """The normalised values of one side; `role` is pred or gt."""
+    empty = settings.empty_pred if role == "pred" else settings.empty_gt
+    chain = settings.pred if role == "pred" else settings.gt
+    policy = {"zero": "keep", "skip": "error"}.get(empty, empty)
+    return normalise(scaled(side, settings, weights=weights, empty=policy), chain)
+
+
+def scaled(side: Side, settings: Settings, *, weights: Array | None = None, empty: str = "error") -> Values:
+    """The values of one side as floats on the scale of the settings, before any step."""
+    from kldeval.arrays import namespace
+
+    values = Values(side.array, getattr(namespace(side.array), settings.dtype), weights, empty)
+    full = side.full_scale if settings.scale == "unit" else None
+    return values if full in (None, 1) else values.map(lambda x: x / full)
+
+
+def measure(pred: Values, gt: Values, settings: Settings, *, shape: tuple[int, int] | None = None) -> Measured:
+    """Every metric of the settings on normalised values; `shape` is the map's where its pixels were collapsed."""
+    xp = pred.xp
+    terms = {key: _terms(call, settings.base) for key, call in zip(settings.keys, settings.metrics, strict=True)}
+    terms |= {_COUNT: _uncovered_pixels, _MASS: _uncovered_mass}
+    sums = _sums(pred, gt, terms, settings.axes)
+    reduce = partial(_reduce, xp, shape=shape or pred.source.shape[-2:], gt=gt, axes=settings.axes)
+    return Measured(
+        {key: reduce(sums[key], settings.reduction) for key in settings.keys},
+        reduce(sums[_COUNT], "sum"),
+        reduce(sums[_MASS], "slices"),
+        pred.problems,
+        gt.problems,
+    )
+
+
+def pixelwise(pred: Values, gt: Values, settings: Settings) -> dict[str, Array]:
+    """The pointwise terms of every metric, as maps (..., H, W)."""
+    xp = pred.xp
+    densities = [(density(pred, rows), density(gt, rows)) for rows in pred.rows]
+    return {
+        key: xp.concat([_terms(call, settings.base)(p, q) for p, q in densities], axis=-2)
+        for key, call in zip(settings.keys, settings.metrics, strict=True)
+    }
+
+
+def density(values: Values, rows: slice) -> Density:
+    """A block of normalised values as a density."""
+    block = values.block(rows)
+    return Density(log=block) if values.is_log else Density(prob=block)
+
+
+_COUNT, _MASS = "n_uncovered", "uncovered_mass"
+
+
+def _terms(call: Any, base: str) -> Callable[[Density, Density], Array]:
+    entry = METRICS[call.name]
+    function = partial(entry.function, **call.keywords)
+    if base == "e" or entry.traits.get("unit") != "nats":
+        return function
+    return lambda pred, gt: function(pred, gt) / math.log(int(base))
+
+
+def _bare(pred: Density, gt: Density) -> Array:
+    return (gt.prob > 0) & pred.is_zero
+
+
+def _uncovered_pixels(pred: Density, gt: Density) -> Array:
+    return gt.xp.astype(_bare(pred, gt), gt.prob.dtype)
+
+
+def _uncovered_mass(pred: Density, gt: Density) -> Array:
+    xp = gt.xp
+    return xp.where(_bare(pred, gt), gt.prob, xp.zeros_like(gt.prob))
+
+
+def _sums(
+    pred: Values, gt: Values, terms: Mapping[str, Callable[[Density, Density], Array]], axes: tuple[int, ...]
+) -> dict[str, Array]:
+    """The weighted sum of each kind of terms over `axes`, in one walk over the blocks."""
+    xp, parts = pred.xp, {key: [] for key in terms}
+    for rows in max(pred, gt, key=lambda side: side.source.ndim).rows:
+        p, q, weights = density(pred, rows), density(gt, rows), part(gt.weights, rows)
+        for key, terms_of in terms.items():
+            parts[key].append(weighted_sum(xp, terms_of(p, q), weights, axes))
+    return {key: join(xp, sums, axes) for key, sums in parts.items()}
+
+
+def _reduce(
+    xp: Any, sums: Array, reduction: str, *, shape: tuple[int, int], gt: Values, axes: tuple[int, ...]
+) -> Array:
+    """From sums within distributions (keepdims) to one number per map (...)."""
+    total = xp.sum(sums, axis=MAP)
+    if reduction == "slices" and axes != MAP:
+        return total / _distributions(xp, sums, gt, axes)
+    if reduction == "mean":
+        return total / (shape[0] * shape[1] if gt.weights is None else xp.sum(gt.weights, axis=MAP))
+    return total / shape[0] if reduction == "batchmean" else total
+
+
+def _distributions(xp: Any, sums: Array, gt: Values, axes: tuple[int, ...]) -> Array | float:
+    """How many distributions a map holds: those with a pixel of positive weight."""
+    if gt.weights is None:
+        return float(sums.shape[-1] * sums.shape[-2])
+    present = xp.max(gt.weights, axis=axes, keepdims=True) > 0
+    return xp.sum(xp.astype(xp.broadcast_to(present, sums.shape), sums.dtype), axis=MAP)

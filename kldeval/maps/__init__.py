@@ -1,0 +1,1 @@
+"""From stored maps to densities: values, normalisation steps, chains of them."""

@@ -1,0 +1,203 @@
+"""The normalisation steps: each takes the values of maps and returns new ones. A chain of them is a list.
+
+Traits: `final` steps make a distribution (`log`: given by its log-probabilities; `given`: the file is one already, over
+axes that it does not say); `spatial` steps depend on where a
+pixel stands, so pixels of equal value cannot be counted together; `takes` names infinities that a step understands.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from kldeval.errors import UsageProblem
+from kldeval.maps.values import MAP, Values
+from kldeval.names import Registry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kldeval.arrays import Array
+
+STEPS: Registry[Callable[..., Values]] = Registry("step")
+
+
+@STEPS.add("sum-to-one", final=True)
+def sum_to_one(values: Values, *, offset: float = 0.0, axis: int | None = None) -> Values:
+    """x / (sum x + offset), over the whole map or along one axis of it."""
+    axes = MAP if axis is None else one_axis(axis)
+    low, _ = values.extent(axes)
+    values = values.flag("negative", low < 0, low)
+    values, total = _nonzero(values, values.sum(axes), uniform_over=axes)
+    summed = values.map(lambda x, total: x / (total + offset), total)
+    return replace(summed, axes=axes, is_log=False)
+
+
+@STEPS.add("log-prob", final=True, log=True, given=True, takes="-inf")
+def log_prob(values: Values) -> Values:
+    """x as it is: the map already holds log-probabilities."""
+    return replace(values, is_log=True)
+
+
+@STEPS.add("flatten-softmax", final=True, log=True, takes="-inf")
+def flatten_softmax(values: Values) -> Values:
+    """x - ln(sum exp x) over the whole map: log-softmax of the flattened map."""
+    return _log_softmax(values, MAP)
+
+
+@STEPS.add("softmax", final=True, log=True, spatial=True, takes="-inf")
+def softmax(values: Values, *, axis: int = -1) -> Values:
+    """x - ln(sum exp x) along one axis of the map, by default within each row, as tf.nn.softmax does."""
+    return _log_softmax(values, one_axis(axis))
+
+
+@STEPS.add("minmax")
+def minmax(values: Values, *, offset: float = 0.0) -> Values:
+    """(x - min) / (max - min + offset)."""
+    low, high = values.extent()
+    if offset:
+        return values.map(lambda x, low, high: (x - low) / (high - low + offset), low, high)
+    values, span = _nonzero(values, high - low)
+    return values.map(lambda x, low, span: (x - low) / span, low, span)
+
+
+@STEPS.add("shift")
+def shift(values: Values) -> Values:
+    """x - min where the minimum is negative, else x."""
+    low, _ = values.extent()
+    xp = values.xp
+    return values.map(lambda x, low: x - low, xp.where(low < 0, low, xp.zeros_like(low)))
+
+
+@STEPS.add("add")
+def add(values: Values, *, value: float) -> Values:
+    """x + value."""
+    return values.map(lambda x: x + value)
+
+
+@STEPS.add("clip", takes="inf")
+def clip(values: Values, *, min: float | None = None, max: float | None = None) -> Values:  # noqa: A002 - the flag's words
+    """X, no smaller than min and no larger than max."""
+    if min is None and max is None:
+        msg = "clip needs a bound, as in clip(min=0)"
+        raise UsageProblem(msg)
+    xp = values.xp
+    return values.map(lambda x: xp.clip(x, min, max))
+
+
+@STEPS.add("max")
+def divide_by_max(values: Values) -> Values:
+    """X / max."""
+    values, high = _nonzero(values, values.extent()[1])
+    return values.map(lambda x, high: x / high, high)
+
+
+@STEPS.add("bytes")
+def to_bytes(values: Values) -> Values:
+    """floor((x - min) * (255 / (max - min)) + 0.5): the byte scaling of scipy.misc.imresize; a constant map is 0."""
+    low, high = values.extent()
+    xp = values.xp
+    span = xp.where(high == low, xp.ones_like(low), high - low)
+    return values.map(lambda x, low, span: xp.floor((x - low) * (255.0 / span) + 0.5), low, span)
+
+
+@STEPS.add("blank")
+def blank(values: Values, *, below: float) -> Values:
+    """0 everywhere if the maximum is not above `below`, else x: how ACLNet's loss drops faint ground truths."""
+    xp = values.xp
+    return values.map(lambda x, high: xp.where(high > below, x, xp.zeros_like(x)), values.extent()[1])
+
+
+@STEPS.add("latitude", spatial=True)
+def latitude(values: Values) -> Values:
+    """X * sin(pi row / (H - 1)), the weight of the Salient360! toolbox: rows at the poles become 0."""
+    height = values.source.shape[-2]
+    rows = [math.sin(math.pi * row / max(1, height - 1)) for row in range(height)]
+    return values.map(lambda x, weight: x * weight, _like(values, rows)[:, None])
+
+
+@STEPS.add("sigmoid")
+def sigmoid(values: Values) -> Values:
+    """1 / (1 + exp(-x)), without overflow."""
+    xp = values.xp
+
+    def stable(x: Array) -> Array:
+        small = xp.exp(-xp.abs(x))
+        return xp.where(x < 0, small, xp.ones_like(x)) / (1 + small)
+
+    return values.map(stable)
+
+
+@STEPS.add("blur", spatial=True)
+def blur(values: Values, *, sigma: float, size: int | None = None) -> Values:
+    """A Gaussian of `sigma` pixels on a `size` x `size` window (default: four sigma to each side).
+
+    Borders are mirrored without repeating the edge, as OpenCV's GaussianBlur does by default.
+    """
+    if not sigma > 0 or (size is not None and (size < 1 or size % 2 == 0)):
+        msg = f"blur(sigma={sigma},size={size}): sigma must be positive and size odd"
+        raise UsageProblem(msg)
+    radius = int(4 * sigma + 0.5) if size is None else size // 2
+    taps = [math.exp(-0.5 * (offset / sigma) ** 2) for offset in range(-radius, radius + 1)]
+    taps = [tap / math.fsum(taps) for tap in taps]
+    blurred = _convolve(values, _convolve(values, values.whole(), taps, -2), taps, -1)
+    return replace(values, source=blurred, functions=(), known={})
+
+
+@STEPS.add("none")
+def unchanged(values: Values) -> Values:
+    """X as it is."""
+    return values
+
+
+def one_axis(axis: int) -> tuple[int]:
+    """The axis of a map counted from its end; within one map, never the batch.
+
+    Raises:
+        UsageProblem: a map has the axes 0 (columns are distributions) and 1 or -1 (rows are) only.
+    """
+    if axis not in (-2, -1, 0, 1):
+        msg = f"axis {axis} does not exist in a map of height and width; use -1 (within rows) or 0 (within columns)"
+        raise UsageProblem(msg)
+    return (axis if axis < 0 else axis - 2,)
+
+
+def _log_softmax(values: Values, axes: tuple[int, ...]) -> Values:
+    xp = values.xp
+    _, peak = values.extent(axes)
+    mass = values.map(lambda x, peak: xp.exp(x - peak), peak).sum(axes)
+    scaled = values.map(lambda x, peak, log_mass: (x - peak) - log_mass, peak, xp.log(mass))
+    return replace(scaled, axes=axes, is_log=True)
+
+
+def _nonzero(
+    values: Values, divisor: Array, *, uniform_over: tuple[int, ...] | None = None
+) -> tuple[Values, Array]:
+    """The values and their divisor where zeros among the divisors are treated as `values.empty` says."""
+    xp, zero = values.xp, divisor == 0
+    if values.empty == "error":
+        return values.flag("empty", zero, divisor), divisor
+    if values.empty == "nan":
+        return values, divisor
+    if values.empty == "uniform" and uniform_over:
+        values = values.map(lambda x, zero: xp.where(zero, xp.ones_like(x), x), zero)
+        return values, xp.where(zero, values.sum(uniform_over), divisor)
+    return values, xp.where(zero, xp.ones_like(divisor), divisor)
+
+
+def _convolve(values: Values, array: Array, taps: list[float], axis: int) -> Array:
+    xp, length, radius = values.xp, array.shape[axis], len(taps) // 2
+    period = max(1, 2 * (length - 1))
+    total = xp.zeros_like(array)
+    for offset, tap in zip(range(-radius, radius + 1), taps, strict=True):
+        places = [abs((place + offset) % period) for place in range(length)]
+        mirrored = [min(place, period - place) if length > 1 else 0 for place in places]
+        total = total + tap * xp.take(array, _like(values, mirrored, dtype=xp.int64), axis=axis)
+    return total
+
+
+def _like(values: Values, numbers: list[Any], dtype: Any = None) -> Array:
+    from kldeval.arrays import device_of
+
+    return values.xp.asarray(numbers, dtype=dtype or values.dtype, device=device_of(values.source))

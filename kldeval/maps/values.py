@@ -1,0 +1,146 @@
+"""Maps seen through pointwise functions, a block of rows at a time.
+
+A normalisation is a few statistics of the whole map and then a function of each pixel. `Values` keeps the two apart:
+`extent` and `sum` walk over the map in blocks that fit the processor's cache, `map` only remembers the function.
+So a map of any size is normalised without a copy of it, and the same body serves a batch of tensors (one block, so
+that gradients flow and nothing is computed twice) and the cells of a joint histogram (one block of a few thousand).
+
+Shapes are (..., H, W) throughout; statistics keep their dimensions: (..., 1, 1) of whole maps, (..., H, 1) of rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import reduce
+from operator import add
+from typing import TYPE_CHECKING, Any
+
+from kldeval.arrays import namespace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from kldeval.arrays import Array
+
+MAP = (-2, -1)
+"""The axes of a whole map."""
+
+BLOCK_PIXELS = 32_768
+"""Pixels a block: a float64 block and its temporaries stay in a core's second-level cache."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What stands against a normalisation: `kind` is nonfinite, negative or empty; `found` marks the maps it befalls."""
+
+    kind: str
+    found: Array
+    detail: Array
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """Maps (..., H, W) under transformation, with the weight of each pixel.
+
+    `empty` says what a division by zero means (error, keep, uniform, nan); `axes` are those over which a step made
+    distributions of the values (none yet, or not said: None), and `is_log` whether they are log-probabilities.
+    """
+
+    source: Array
+    dtype: Any
+    weights: Array | None = None
+    empty: str = "error"
+    axes: tuple[int, ...] | None = None
+    is_log: bool = False
+    problems: tuple[Problem, ...] = ()
+    functions: tuple[tuple[Callable[..., Array], tuple[Array, ...]], ...] = ()
+    known: dict[str, tuple[Array, Array]] = field(default_factory=dict)
+
+    @property
+    def xp(self) -> Any:
+        """The array namespace of the maps."""
+        return namespace(self.source)
+
+    @property
+    def rows(self) -> tuple[slice, ...]:
+        """The blocks: slices of rows. Only numpy maps larger than a block have more than one."""
+        height = self.source.shape[-2]
+        if self.xp.__name__ != "numpy":
+            return (slice(0, height),)
+        step = max(1, BLOCK_PIXELS * height // max(1, self.source.size))
+        return tuple(slice(start, min(start + step, height)) for start in range(0, max(1, height), step))
+
+    def block(self, rows: slice) -> Array:
+        """The values of some rows."""
+        xp = self.xp
+        values = xp.astype(self.source[..., rows, :], self.dtype, copy=False)
+        for function, statistics in self.functions:
+            values = function(values, *(part(statistic, rows) for statistic in statistics))
+        return values
+
+    def blocks(self) -> Iterator[tuple[Array, Array | None]]:
+        """Every block with its weights."""
+        for rows in self.rows:
+            yield self.block(rows), part(self.weights, rows)
+
+    def whole(self) -> Array:
+        """The values of all rows, computed."""
+        return self.xp.concat([self.block(rows) for rows in self.rows], axis=-2)
+
+    def map(self, function: Callable[..., Array], *statistics: Array) -> Values:
+        """The values through a function of each pixel (and of statistics, which are cut to the block)."""
+        mapped = replace(self, functions=(*self.functions, (function, statistics)), known={})
+        if len(self.rows) > 1:
+            return mapped
+        return replace(mapped, source=mapped.block(slice(0, self.source.shape[-2])), functions=())
+
+    def extent(self, axes: tuple[int, ...] = MAP) -> tuple[Array, Array]:
+        """The minimum and the maximum over pixels of positive weight."""
+        key = str(axes)
+        if key not in self.known:
+            ends = [_extent(self.xp, values, weights, axes) for values, weights in self.blocks()]
+            self.known[key] = (
+                join(self.xp, [low for low, _ in ends], axes, self.xp.minimum),
+                join(self.xp, [high for _, high in ends], axes, self.xp.maximum),
+            )
+        return self.known[key]
+
+    def sum(self, axes: tuple[int, ...] = MAP) -> Array:
+        """The weighted sum."""
+        xp = self.xp
+        return join(xp, [weighted_sum(xp, values, weights, axes) for values, weights in self.blocks()], axes)
+
+    def count(self) -> Array:
+        """The number of pixels, which is the sum of the weights."""
+        return self.map(self.xp.ones_like).sum()
+
+    def flag(self, kind: str, found: Array, detail: Array) -> Values:
+        """The same values with a problem noted; whoever asked for them decides what it means."""
+        return replace(self, problems=(*self.problems, Problem(kind, found, detail)))
+
+
+def part(statistic: Array | None, rows: slice) -> Array | None:
+    """The rows of a statistic or of weights that belong to a block."""
+    return statistic if statistic is None or statistic.shape[-2] == 1 else statistic[..., rows, :]
+
+
+def weighted_sum(xp: Any, values: Array, weights: Array | None, axes: tuple[int, ...]) -> Array:
+    """The sum over `axes` of weight times value; a pixel of weight 0 does not exist, whatever its value."""
+    if weights is not None:
+        values = xp.where(weights > 0, weights * values, xp.zeros_like(values))
+    return xp.sum(values, axis=axes, keepdims=True)
+
+
+def join(
+    xp: Any, parts: list[Array], axes: tuple[int, ...], combine: Callable[[Array, Array], Array] = add
+) -> Array:
+    """The statistic of the map from those of its blocks: combined down the rows, or row beside row."""
+    return reduce(combine, parts) if -2 in axes else xp.concat(parts, axis=-2)
+
+
+def _extent(xp: Any, values: Array, weights: Array | None, axes: tuple[int, ...]) -> tuple[Array, Array]:
+    low = high = values
+    if weights is not None:
+        low = xp.where(weights > 0, values, xp.full_like(values, xp.inf))
+        high = xp.where(weights > 0, values, xp.full_like(values, -xp.inf))
+    return xp.min(low, axis=axes, keepdims=True), xp.max(high, axis=axes, keepdims=True)

@@ -1,0 +1,1 @@
+"""One function per metric, grouped by what the ground truth is."""

@@ -1,0 +1,24 @@
+"""The registry that every metric adds itself to.
+
+Traits: `unit` and `best` (low or high) are what a table says; `symmetric` is a law that the tests check.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from kldeval.names import Registry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+METRICS: Registry[Callable[..., Any]] = Registry("metric")
+"""Density metrics: functions of two densities that return the pointwise terms whose weighted sum is the metric."""
+
+EPSILONS = ("log_eps", "ratio_eps")
+"""The parameters that `--eps` and the default constants set, in those metrics that have them."""
+
+
+def with_epsilon(name: str, eps: float) -> dict[str, float]:
+    """The arguments that give metric `name` one epsilon wherever it takes any."""
+    return {key: eps for key in EPSILONS if key in METRICS[name].types}

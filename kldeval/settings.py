@@ -1,0 +1,207 @@
+"""What a run computes: every choice that moves a number, as one frozen record made from the texts a user types."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any
+
+from kldeval.errors import KldevalError, UsageProblem
+from kldeval.inputs.resize import RESIZES
+from kldeval.maps.chain import Chain, axes_of, ends_in_log, format_chain, parse_chain, with_axis
+from kldeval.maps.values import MAP
+from kldeval.metrics import density as _density  # noqa: F401 - registers the metrics
+from kldeval.metrics.registry import METRICS, with_epsilon
+from kldeval.names import Call, did_you_mean, split_call, split_top_level
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+DEFAULT_EPSILON = 2.2204e-16
+"""The literal of the MIT/Tuebingen benchmark's Python code, added where a prediction is given by its probabilities."""
+
+CHOICES: Mapping[str, tuple[str, ...]] = {
+    "scale": ("unit", "raw"),
+    "color": ("error", "luma", "mean", "first"),
+    "empty_gt": ("error", "skip", "uniform", "zero", "nan"),
+    "empty_pred": ("error", "keep", "uniform", "nan"),
+    "base": ("e", "2", "10"),
+    "reduction": ("slices", "sum", "mean", "batchmean", "none"),
+    "dtype": ("float64", "float32"),
+}
+"""The settings that are one word out of a few; the first is the default."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Every choice that moves a number. Two runs with equal settings on equal files give equal numbers."""
+
+    metrics: tuple[Call, ...]
+    pred: Chain
+    gt: Chain
+    scale: str = "unit"
+    resize: Call = Call("none")
+    color: str = "error"
+    empty_gt: str = "error"
+    empty_pred: str = "error"
+    base: str = "e"
+    reduction: str = "slices"
+    maps: str = "mean"
+    dtype: str = "float64"
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The column of each metric: its bare name, or its full text where one run holds the same metric twice."""
+        names = [call.name for call in self.metrics]
+        return tuple(str(call) if names.count(call.name) > 1 else call.name for call in self.metrics)
+
+    @property
+    def axes(self) -> tuple[int, ...]:
+        """The axes of the distributions that both chains make."""
+        return axes_of(self.gt) or axes_of(self.pred) or MAP
+
+
+Texts = Mapping[str, "str | None"]
+"""The settings as a user types them; None where the user said nothing."""
+
+
+def make_settings(texts: Texts, *, convention: Texts | None = None) -> Settings:
+    """The settings that a user's texts stand for; what is not said comes from the convention, then the defaults.
+
+    Keys: metric, norm, pred_norm, gt_norm, axis, eps and the fields of `CHOICES` and `resize`.
+
+    Raises:
+        UsageProblem: naming everything that is wrong at once, one line each.
+    """
+    problems: list[str] = []
+    said = {key: text for key, text in texts.items() if text is not None}
+
+    def attempt(make: Callable[[], Any]) -> Any:
+        try:
+            return make()
+        except KldevalError as error:
+            problems.append(str(error))
+            return None
+
+    chosen = {**(convention or {}), **_norms(said), **said}
+    parts = {key: attempt(lambda key=key: _choice(key, chosen.get(key))) for key in CHOICES}
+    parts["resize"] = attempt(lambda: RESIZES.parse(chosen.get("resize") or "none"))
+    parts["pred"] = attempt(lambda: _chain(chosen, "pred_norm"))
+    parts["gt"] = attempt(lambda: _chain(chosen, "gt_norm"))
+    if parts["pred"] and parts["gt"] and said.get("axis") is not None:
+        parts.update(attempt(lambda: _axes(parts, said)) or {})
+    if parts["pred"]:
+        parts["metrics"] = attempt(lambda: _metrics(said, convention, ends_in_log(parts["pred"])))
+    if problems:
+        raise UsageProblem("\n".join(dict.fromkeys(problems)))
+    return checked(Settings(**parts))
+
+
+def checked(settings: Settings) -> Settings:
+    """The settings, if their parts agree.
+
+    Raises:
+        UsageProblem: the chains make distributions over different axes and the reduction is over distributions.
+    """
+    pred, gt = axes_of(settings.pred), axes_of(settings.gt)
+    if settings.reduction == "slices" and pred and gt and pred != gt:
+        msg = (
+            f"the prediction's chain {format_chain(settings.pred)!r} and the ground truth's {format_chain(settings.gt)!r} "
+            "make distributions over different axes, so there is no distribution to sum within; "
+            "use chains over the same axis, or --reduction sum, mean or batchmean"
+        )
+        raise UsageProblem(msg)
+    return settings
+
+
+def _norms(said: dict[str, str]) -> dict[str, str]:
+    return {"pred_norm": said["norm"], "gt_norm": said["norm"]} if "norm" in said else {}
+
+
+def _choice(key: str, text: str | None) -> str:
+    choices = CHOICES[key]
+    if text is None:
+        return choices[0]
+    if text not in choices:
+        flag = key.replace("_", "-")
+        msg = f"--{flag} {text}: {text!r} is none of {', '.join(choices)}{did_you_mean(text, choices)}"
+        raise UsageProblem(msg)
+    return text
+
+
+def _chain(chosen: Mapping[str, str | None], key: str) -> Chain:
+    return parse_chain(chosen.get(key) or "sum-to-one")
+
+
+def _axes(parts: dict[str, Any], said: dict[str, str]) -> dict[str, Chain]:
+    try:
+        axis = int(said["axis"])
+    except ValueError:
+        msg = f"--axis {said['axis']}: not a whole number"
+        raise UsageProblem(msg) from None
+    takers = [side for side in ("pred", "gt") if _takes_axis(parts[side])] or ["pred"]
+    return {side: with_axis(parts[side], axis) for side in takers}
+
+
+def _takes_axis(chain: Chain) -> bool:
+    from kldeval.maps.steps import STEPS
+
+    return any("axis" in STEPS[call.name].types for call in chain)
+
+
+def _metrics(said: dict[str, str], convention: Texts | None, log_domain: bool) -> tuple[Call, ...]:
+    """The metrics with their constants, from the first that applies: parentheses, --eps, the convention, the default."""
+    named = _convention_metrics(convention)
+    eps = _epsilon(said["eps"]) if "eps" in said else None
+    used, calls = False, []
+    for text in split_top_level(said.get("metric") or "kld,ce", ","):
+        call = METRICS.parse(text)
+        if "(" not in text:
+            constants = with_epsilon(call.name, 0.0 if log_domain else DEFAULT_EPSILON)
+            if eps is not None:
+                constants = with_epsilon(call.name, eps)
+                used = used or bool(constants)
+                call = METRICS[call.name].call(**constants)
+            else:
+                call = named.get(call.name) or METRICS[call.name].call(**constants)
+        calls.append(call)
+    if eps is not None and not used:
+        msg = f"--eps {said['eps']} has no effect: none of the metrics {', '.join(map(str, calls))} uses it"
+        raise UsageProblem(msg)
+    if len(set(calls)) < len(calls):
+        msg = f"a metric is named twice: {', '.join(map(str, calls))}"
+        raise UsageProblem(msg)
+    return tuple(calls)
+
+
+def _convention_metrics(convention: Texts | None) -> dict[str, Call]:
+    texts = split_top_level((convention or {}).get("metric") or "", ",")
+    return {split_call(text)[0]: METRICS.parse(text) for text in texts if text}
+
+
+def _epsilon(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        msg = f"--eps {text}: not a number of 0 or more"
+        raise UsageProblem(msg)
+    return value
+
+
+def describe(settings: Settings) -> dict[str, str]:
+    """Every part of the settings as text, in the order of the fields."""
+    texts = {}
+    for item in fields(settings):
+        value = getattr(settings, item.name)
+        if item.name == "metrics":
+            texts[item.name] = ",".join(map(str, value))
+        else:
+            texts[item.name] = format_chain(value) if isinstance(value, tuple) else str(value)
+    return texts
+
+
+def with_dtype(settings: Settings, dtype: str) -> Settings:
+    """The settings with the dtype in which the numbers were in fact computed."""
+    return replace(settings, dtype=dtype)
