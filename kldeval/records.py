@@ -23,10 +23,11 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class MapPair:
-    """Two maps of one shape as they were decoded, and the weight of every pixel (none: all 1).
+    """Two maps of one shape as they were decoded and resized, and the weight of every pixel (none: all 1).
 
     `shape` is the map's (height, width) even where the pixels have been collapsed to the cells of a joint histogram;
-    `remarks` are keys of what a careful colleague would mention (see `kldeval.diagnosis`).
+    `remarks` are keys of what a careful colleague would mention (see `kldeval.diagnosis`); `pred_scale` and `gt_scale`
+    are what `--scale unit` divides by: 255 for a file of 8 bits even when resizing made floats of it (none: nothing).
     """
 
     name: str
@@ -35,6 +36,8 @@ class MapPair:
     weights: Array | None = None
     shape: tuple[int, int] = (0, 0)
     remarks: tuple[str, ...] = ()
+    pred_scale: float | None = None
+    gt_scale: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
