@@ -32,6 +32,10 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
 """The settings that are one word out of a few; the first is the default."""
 
 
+KNOWN_TEXTS = frozenset({"metric", "norm", "pred_norm", "gt_norm", "axis", "eps", "resize", "convention", *CHOICES})
+"""The names under which a user says what a run computes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """Every choice that moves a number. Two runs with equal settings on equal files give equal numbers."""

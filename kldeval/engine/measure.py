@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from kldeval.arrays import namespace
 from kldeval.density import Density
-from kldeval.maps.chain import normalise
 from kldeval.maps.values import MAP, Values, join, part, weighted_sum
 from kldeval.metrics.registry import METRICS
 
@@ -39,19 +39,13 @@ class Measured:
     gt_problems: tuple[Problem, ...]
 
 
-def prepare(side: Side, settings: Settings, *, role: str, weights: Array | None = None) -> Values:
-    """The normalised values of one side; `role` is pred or gt."""
-    empty = settings.empty_pred if role == "pred" else settings.empty_gt
-    chain = settings.pred if role == "pred" else settings.gt
-    policy = {"zero": "keep", "skip": "error"}.get(empty, empty)
-    return normalise(scaled(side, settings, weights=weights, empty=policy), chain)
-
-
 def scaled(side: Side, settings: Settings, *, weights: Array | None = None, empty: str = "error") -> Values:
-    """The values of one side as floats on the scale of the settings, before any step."""
-    from kldeval.arrays import namespace
+    """The values of one side as floats on the scale of the settings, before any step.
 
-    values = Values(side.array, getattr(namespace(side.array), settings.dtype), weights, empty)
+    `empty` is what the command line calls it: a ground truth that is skipped or scored 0 is told apart afterwards.
+    """
+    policy = {"zero": "keep", "skip": "error"}.get(empty, empty)
+    values = Values(side.array, getattr(namespace(side.array), settings.dtype), weights, policy)
     full = side.full_scale if settings.scale == "unit" else None
     return values if full in (None, 1) else values.map(lambda x: x / full)
 

@@ -86,10 +86,15 @@ def normalise(values: Values, chain: Chain) -> Values:
     """The values after every step of the chain."""
     values = _check_finite(values, chain)
     for call in chain:
-        if values.is_log:
-            values = replace(values.map(values.xp.exp), is_log=False)
-        values = STEPS[call.name].function(values, **call.keywords)
+        values = apply_step(values, call)
     return values
+
+
+def apply_step(values: Values, call: Call) -> Values:
+    """The values after one step; a step after a softmax works on its probabilities."""
+    if values.is_log:
+        values = replace(values.map(values.xp.exp), is_log=False)
+    return STEPS[call.name].function(values, **call.keywords)
 
 
 def _check_finite(values: Values, chain: Chain) -> Values:

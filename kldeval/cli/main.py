@@ -1,0 +1,98 @@
+"""The command `kldeval`: a group whose commands are imported when they are used, and `evaluate` when none is named."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from kldeval._version import __version__
+from kldeval.errors import KldevalError, MapProblem
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+COMMANDS = {
+    "evaluate": "Score predictions against ground truths (also without the word: kldeval PRED GT).",
+    "check": "Show the pairing and what is wrong, without scoring.",
+    "explain": "One pair, step by step: what each step does to the numbers.",
+}
+"""Every command with its line in the help; its file is `kldeval/cli/NAME.py`, holding `command`."""
+
+EXIT_INTERRUPTED, EXIT_BROKEN_PIPE = 130, 141
+
+EPILOG = """\b
+Exit codes: 0 all maps scored; 1 a report was written but some maps failed, or none could be scored;
+2 the request itself is wrong. `kldeval evaluate --help` lists every option."""
+
+
+class Commands(click.Group):
+    """Imports a command when it is used; what names no command is an evaluation."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """The names of the commands, in the order of the help."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+        """The command, imported now."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"kldeval.cli.{cmd_name}").command
+        return command
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put `evaluate` in front of what is neither a command nor an option of the group."""
+        if args and args[0] not in (*COMMANDS, "--help", "-h", "--version"):
+            args = ["evaluate", *args]
+        return super().parse_args(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
+        """The commands, without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(
+    cls=Commands,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=EPILOG,
+    subcommand_metavar="[COMMAND] PRED... GT [OPTIONS]",
+)
+@click.version_option(__version__, message="kldeval %(version)s")
+def cli() -> None:
+    """KL divergence, cross-entropy and their family for saliency and probability maps.
+
+    \b
+    kldeval pred_dir gt_dir --norm flatten-softmax
+    kldeval pred.png gt.png --metric kld --score-only
+
+    PRED and GT are two files or two folders; files are paired by relative path without suffix. Every number is
+    printed with its signature: the normalisation, the constants and the reduction that made it.
+    """
+
+
+def run(arguments: Sequence[str]) -> int:
+    """The exit code of the command line `arguments`."""
+    try:
+        outcome: Any = cli.main(list(arguments), prog_name="kldeval", standalone_mode=False)
+    except click.exceptions.Exit as leave:
+        return leave.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted", err=True)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_BROKEN_PIPE
+    except KldevalError as error:
+        if "--debug" in arguments:
+            raise
+        click.echo("\n".join(f"kldeval: {line}" for line in str(error).splitlines()), err=True)
+        return 1 if isinstance(error, MapProblem) else 2
+    return outcome if isinstance(outcome, int) else 0

@@ -1,0 +1,115 @@
+"""The options that commands share, and what they stand for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kldeval.engine.run import Request
+    from kldeval.settings import Settings
+
+NUMERIC = {
+    "norm": ("CHAIN", "Normalisation of both maps: sum-to-one, flatten-softmax, softmax, or a chain such as minmax+sum-to-one [default: sum-to-one]."),
+    "pred_norm": ("CHAIN", "Normalisation of the prediction."),
+    "gt_norm": ("CHAIN", "Normalisation of the ground truth."),
+    "axis": ("N", "The axis of softmax within one map: -1 within rows, 0 within columns."),
+    "eps": ("X", "The epsilon in the logarithm and in the quotient [default: 2.2204e-16; 0 after softmax]."),
+    "base": ("BASE", "The base of the logarithm: e, 2 or 10 [default: e]."),
+    "reduction": ("NAME", "Pixels to one number per map: slices, sum, mean, batchmean or none [default: slices]."),
+    "scale": ("NAME", "8- and 16-bit maps as 0..1 (unit) or as stored (raw) [default: unit]."),
+    "resize": ("HOW", "pred-to-gt, gt-to-pred or both(size=WxH); as in pred-to-gt(kernel=bicubic) [default: none]."),
+    "color": ("HOW", "Maps whose colour channels differ: luma, mean or first [default: error]."),
+    "empty_gt": ("HOW", "An all-zero ground truth: skip, uniform, zero or nan [default: error]."),
+    "empty_pred": ("HOW", "An all-zero prediction: keep, uniform or nan [default: error]."),
+    "dtype": ("NAME", "The arithmetic: float64 or float32 [default: float64]."),
+    "convention": ("NAME", "A published convention; other flags override its parts."),
+    "signature": ("TEXT", "Run exactly what a signature says."),
+}  # fmt: skip
+"""The options that move a number, beside --metric: metavar and help by the name of the setting."""
+
+
+def numeric_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command every option that moves a number."""
+    for name, (metavar, text) in reversed(NUMERIC.items()):
+        function = click.option(f"--{name.replace('_', '-')}", name, metavar=metavar, help=text)(function)
+    metrics = "Metrics, as kld,ce or 'kld(ratio_eps=1e-7)'; may be repeated [default: kld,ce]."
+    return click.option("-m", "--metric", multiple=True, metavar="NAMES", help=metrics)(function)
+
+
+FILES = (
+    click.option("--allow-missing", is_flag=True, help="Leave out ground truths without a prediction."),
+    click.option("--allow-extra", is_flag=True, help="Leave out predictions without a ground truth."),
+    click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N pairs."),
+    click.option("--key", metavar="NAME", help="The array to read from an .npz file that holds several."),
+    click.option("--max-pixels", type=click.IntRange(min=1), metavar="N", help="Refuse larger maps."),
+)
+"""The options on which files are read."""
+
+COMPUTING = (
+    click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Threads [default: one per core]."),
+    click.option("--device", default="auto", metavar="NAME", help="auto, cpu, cuda, cuda:1 or mps [default: auto]."),
+    click.option("--debug", is_flag=True, help="Show a traceback on errors."),
+)
+"""The options on who computes."""
+
+
+def file_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options on which files are read."""
+    for option in reversed(FILES):
+        function = option(function)
+    return function
+
+
+def computing_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options on who computes."""
+    for option in reversed(COMPUTING):
+        function = option(function)
+    return function
+
+
+def pair_of_paths(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the arguments PRED and GT."""
+    for name in ("gt", "pred"):
+        function = click.argument(name, type=click.Path(path_type=Path))(function)
+    return function
+
+
+def settings_from(options: dict[str, Any]) -> Settings:
+    """The settings that the options say, beginning with `--signature` or `--convention`.
+
+    Raises:
+        UsageProblem: naming everything that is wrong.
+    """
+    from kldeval.errors import UsageProblem
+    from kldeval.settings import make_settings
+    from kldeval.signature import parse_signature
+
+    texts = {"metric": ",".join(options["metric"]) or None, **{name: options[name] for name in NUMERIC}}
+    signature = texts.pop("signature")
+    if signature is None:
+        return make_settings(texts, convention=_convention_texts(texts.pop("convention")))
+    beside = [f"--{name.replace('_', '-')}" for name, text in texts.items() if text is not None]
+    if beside:
+        msg = f"--signature says every number's setting already; leave out {', '.join(beside)}"
+        raise UsageProblem(msg)
+    return parse_signature(signature)
+
+
+def _convention_texts(name: str | None) -> Any:
+    from kldeval.conventions import convention
+
+    return convention(name).texts if name else None
+
+
+def request_from(options: dict[str, Any]) -> Request:
+    """What the options ask for beside the settings."""
+    from dataclasses import fields
+
+    from kldeval.engine.run import Request
+
+    return Request(**{item.name: options[item.name] for item in fields(Request) if options.get(item.name) is not None})

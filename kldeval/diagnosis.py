@@ -1,0 +1,146 @@
+"""What a careful colleague would say beside the numbers: refusals with the way out, and notes.
+
+A remark is a key noted for one map; `notes` turns the remarks of all maps, and the settings, into sentences.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from typing import TYPE_CHECKING
+
+from kldeval.maps.chain import axes_of, ends_in_log, format_chain
+from kldeval.maps.values import MAP
+
+if TYPE_CHECKING:
+    from collections import Counter
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from kldeval.records import MapPair
+    from kldeval.settings import Settings
+
+LARGE_EPSILON = 0.1
+"""An epsilon of this share of the mean probability 1/N moves the number visibly."""
+
+_SIDES = {"pred": "prediction", "gt": "ground truth"}
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """The extremes of both maps on the scale of the settings, before any step."""
+
+    pred_low: float
+    pred_high: float
+    gt_low: float
+    gt_high: float
+
+
+def refusal(pair: MapPair, role: str, kind: str, detail: float, settings: Settings) -> str:
+    """Why a map is refused, and what would be accepted."""
+    chain = format_chain(settings.pred if role == "pred" else settings.gt)
+    return {"nonfinite": _nonfinite, "negative": _negative, "empty": _empty}[kind](pair, role, detail, chain)
+
+
+def _nonfinite(_pair: MapPair, role: str, detail: float, chain: str) -> str:
+    found = "nan" if detail != detail else "inf"  # noqa: PLR0124 - nan is what differs from itself
+    return (
+        f"the {_SIDES[role]} holds {found}, which {chain!r} does not handle; repair the file"
+        + (f", or clip it first: --{role}-norm 'clip(min=...,max=...)+{chain}'" if found == "inf" else "")
+    )
+
+
+def _negative(pair: MapPair, role: str, detail: float, chain: str) -> str:
+    found = f"the {_SIDES[role]} has negative values (minimum {detail:.6g}), which {chain!r} cannot take; "
+    if f"overshoot-{role}" in pair.remarks:
+        return found + f"the resizing made them: use another kernel, or --{role}-norm 'clip(min=0)+{chain}'"
+    return found + f"shift them (--{role}-norm 'shift+{chain}') or use a softmax (--norm flatten-softmax)"
+
+
+def _empty(_pair: MapPair, role: str, _detail: float, chain: str) -> str:
+    choices = "skip, uniform, zero or nan" if role == "gt" else "keep, uniform or nan"
+    what = "constant" if chain.startswith("minmax") else "all zero"
+    return f"the {_SIDES[role]} is {what}, which {chain!r} cannot normalise; choose --empty-{role} {choices}"
+
+
+def map_remarks(pair: MapPair, facts: Facts, settings: Settings) -> Iterator[str]:
+    """The remarks that follow from one map's extremes and size."""
+    if facts.pred_low == facts.pred_high:
+        yield "constant-pred"
+    if facts.gt_low == facts.gt_high:
+        yield "empty-gt" if facts.gt_high == 0 else "constant-gt"
+    if facts.pred_low >= 0 and facts.gt_low >= 0 and max(facts.pred_high, facts.gt_high) <= 1:
+        yield "unit-range"
+    if _largest_epsilon(settings) * prod(pair.shape) >= LARGE_EPSILON:
+        yield "large-epsilon"
+
+
+def notes(settings: Settings, remarks: Counter[str], n_maps: int) -> list[str]:
+    """The sentences for a report of `n_maps` scored maps, given how many maps each remark was made of."""
+    sentences = []
+    for remark, sentence in _SENTENCES.items():
+        count = remarks[remark]
+        if count and _applies(remark, settings):
+            sentences.append(sentence.format(count=count, maps=f"{count} of {n_maps} maps"))
+    if axes_of(settings.gt) not in (None, MAP):
+        sentences.append(_ROWS if axes_of(settings.gt) == (-1,) else _COLUMNS)
+    return sentences
+
+
+def swapped(pred: Path, gt: Path) -> list[str]:
+    """A note where the folder names say that the arguments stand in the wrong order."""
+    looks_like_gt = _words(pred) & {"gt", "groundtruth", "ground", "truth", "annotation", "annotations", "label", "labels"}
+    looks_like_pred = _words(gt) & {"pred", "preds", "prediction", "predictions", "result", "results", "output", "outputs"}
+    if looks_like_gt and looks_like_pred:
+        return [f"the arguments look swapped: {pred} is read as the prediction and {gt} as the ground truth"]
+    return []
+
+
+def _words(path: Path) -> set[str]:
+    return set(path.stem.lower().replace("-", "_").split("_"))
+
+
+def _largest_epsilon(settings: Settings) -> float:
+    given = (call.keywords for call in settings.metrics)
+    return max((abs(call.get(key, 0.0)) for call in given for key in ("log_eps", "num_eps", "ratio_eps")), default=0.0)
+
+
+def _applies(remark: str, settings: Settings) -> bool:
+    if remark == "unit-range":
+        return _softmax_of_both(settings)
+    return remark != "empty-gt" or settings.empty_gt != "error"
+
+
+def _softmax_of_both(settings: Settings) -> bool:
+    return all(len(chain) == 1 and ends_in_log(chain) and axes_of(chain) for chain in (settings.pred, settings.gt))
+
+
+_SENTENCES = {
+    "unit-range": (
+        "softmax of values between 0 and 1 ({maps}) is nearly uniform: KLD cannot exceed 0.4745 nats, whatever the "
+        "prediction; --scale raw, or a norm that divides by the sum, tells models apart"
+    ),
+    "large-epsilon": (
+        "an epsilon is at least a tenth of the mean probability 1/N ({maps}): it lowers the number, and a perfect "
+        "prediction scores below 0"
+    ),
+    "uncovered": (
+        "the prediction is exactly 0 under ground-truth mass ({maps}): there the number is decided by epsilon; see "
+        "n_uncovered and uncovered_mass"
+    ),
+    "infinite": "the metric is infinite or undefined ({maps}); such values stay in the mean",
+    "lossy-gt": "the ground truth is lossily compressed ({maps}): its zeros and small values are noise of the file format",
+    "identical": "prediction and ground truth are identical ({maps})",
+    "constant-pred": "the prediction is constant ({maps})",
+    "constant-gt": "the ground truth is constant ({maps})",
+    "empty-gt": "the ground truth is all zero ({maps}) and was scored as --empty-gt says",
+    "integer": "integers other than 8 and 16 bit are taken as they are ({maps}): --scale unit divides only uint8 and uint16",
+}
+
+_ROWS = (
+    "rows are the distributions: the number compares each row with its counterpart and is blind to how mass is "
+    "distributed over rows (vertical position); flatten-softmax and sum-to-one are over the whole map"
+)
+_COLUMNS = (
+    "columns are the distributions: the number is blind to how mass is distributed over columns (horizontal position)"
+)

@@ -1,0 +1,113 @@
+"""Follows one pair through its normalisation."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from kldeval.arrays import quiet
+from kldeval.diagnosis import notes
+from kldeval.engine.measure import Side, density, pixelwise, scaled
+from kldeval.engine.scoring import score
+from kldeval.errors import RefusedMap
+from kldeval.maps.chain import apply_step, format_chain, normalise, parse_chain
+from kldeval.records import Failure, Score
+from kldeval.results.explanation import Contribution, Explanation, Stage
+from kldeval.signature import signatures
+
+if TYPE_CHECKING:
+    from kldeval.arrays import Array
+    from kldeval.maps.chain import Chain
+    from kldeval.maps.values import Values
+    from kldeval.records import MapPair
+    from kldeval.results.explanation import Matrix
+    from kldeval.settings import Settings
+
+SMALL = 8
+"""A map of at most so many rows and columns is shown whole."""
+
+LARGEST = 5
+"""Pixels shown by what they contribute."""
+
+SOFTMAXES = {"softmax within rows": "softmax", "softmax of the whole map": "flatten-softmax"}
+
+
+def explain(pair: MapPair, settings: Settings) -> Explanation:
+    """Every stage of both maps, the numbers, and the pixels that make the first of them.
+
+    Raises:
+        RefusedMap: the pair has no number; the message says why.
+    """
+    outcome = score(pair, settings)
+    if not isinstance(outcome, Score):
+        raise RefusedMap(outcome.message if isinstance(outcome, Failure) else outcome.reason)
+    sides = {"pred": Side(pair.pred, pair.pred_scale), "gt": Side(pair.gt, pair.gt_scale)}
+    with quiet():
+        starts = {role: scaled(side, settings, empty=_empty(settings, role)) for role, side in sides.items()}
+        chains = {"pred": settings.pred, "gt": settings.gt}
+        return Explanation(
+            pair.name,
+            pair.shape,
+            {role: str(side.array.dtype) for role, side in sides.items()},
+            {role: _stages(starts[role], chain) for role, chain in chains.items()},
+            outcome.values,
+            signatures(settings),
+            outcome.n_uncovered,
+            outcome.uncovered_mass,
+            _largest(*(normalise(starts[role], chain) for role, chain in chains.items()), settings),
+            {role: _matrices(starts[role], chains[role]) for role in sides} if max(pair.shape) <= SMALL else {},
+            tuple(notes(settings, Counter(outcome.remarks), 1)),
+        )
+
+
+def _empty(settings: Settings, role: str) -> str:
+    return settings.empty_pred if role == "pred" else settings.empty_gt
+
+
+def _stages(start: Values, chain: Chain) -> tuple[Stage, ...]:
+    values, stages = start, [_stage("as read", start)]
+    for call in chain:
+        values = apply_step(values, call)
+        stages.append(_stage(str(call), values))
+    return tuple(stages)
+
+
+def _stage(step: str, values: Values) -> Stage:
+    low, high = (float(end) for end in values.extent())
+    plain = values.map(values.xp.exp) if values.is_log else values
+    zeros = plain.map(lambda x: values.xp.astype(x == 0, x.dtype))
+    return Stage(step, low, high, float(plain.sum()), int(zeros.sum()), values.is_log)
+
+
+def _largest(pred: Values, gt: Values, settings: Settings) -> tuple[Contribution, ...]:
+    import numpy as np
+
+    terms = pixelwise(pred, gt, replace(settings, reduction="none"))[settings.keys[0]]
+    places = np.argsort(-np.abs(terms), axis=None, kind="stable")[:LARGEST]
+    everything = slice(0, terms.shape[0])
+    p, q = density(pred, everything).prob, density(gt, everything).prob
+    rows, columns = np.unravel_index(places, terms.shape)
+    return tuple(
+        Contribution(int(r), int(c), float(p[r, c]), float(q[r, c]), float(terms[r, c]))
+        for r, c in zip(rows, columns, strict=True)
+    )
+
+
+def _matrices(start: Values, chain: Chain) -> tuple[tuple[str, Matrix], ...]:
+    shown = [("as read", _matrix(start.whole())), (_title(chain), _matrix(_density_of(start, chain)))]
+    others = ((title, parse_chain(text)) for title, text in SOFTMAXES.items())
+    return (*shown, *((title, _matrix(_density_of(start, other))) for title, other in others if other != chain))
+
+
+def _title(chain: Chain) -> str:
+    return next((title for title, text in SOFTMAXES.items() if parse_chain(text) == chain), format_chain(chain))
+
+
+def _density_of(start: Values, chain: Chain) -> Array:
+    values = normalise(start, chain)
+    return density(values, slice(0, values.source.shape[-2])).prob
+
+
+def _matrix(array: Array) -> Matrix:
+    return tuple(tuple(row) for row in array.tolist())

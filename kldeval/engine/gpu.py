@@ -1,0 +1,78 @@
+"""Batches on an accelerator: threads decode ahead, maps of one shape and kind are scored together by torch.
+
+8-bit maps travel as 8 bits. A batch is moved and measured asynchronously; its numbers come back in one transfer.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from kldeval.arrays import torch
+from kldeval.engine.cpu import in_order
+from kldeval.engine.run import read
+from kldeval.engine.scoring import Outcome, score_arrays
+from kldeval.records import Failure, MapPair
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from kldeval.inputs.load import Reading
+    from kldeval.records import Pair
+    from kldeval.settings import Settings
+
+BATCH_BYTES = 1 << 28
+"""Bytes of decoded maps in a batch, by default."""
+
+
+def score_in_batches(
+    pairs: Iterable[Pair], settings: Settings, reading: Reading, device: str, jobs: int, batch_bytes: int = BATCH_BYTES
+) -> Iterator[Outcome]:
+    """The outcome of every pair, in order, computed by torch on `device`."""
+    loaded = in_order(partial(read, reading=reading), pairs, jobs)
+    for batch in batches(loaded, batch_bytes):
+        if isinstance(batch[0], Failure):
+            yield from batch  # type: ignore[misc]
+        else:
+            yield from score_batch(batch, settings, device)  # type: ignore[arg-type]
+
+
+def batches(loaded: Iterable[MapPair | Failure], batch_bytes: int) -> Iterator[list[MapPair | Failure]]:
+    """Neighbours of one shape and kind, at most `batch_bytes` together (and at least one); failures apart."""
+    for _, alike in groupby(loaded, key=_kind):
+        batch: list[MapPair | Failure] = []
+        size = 0
+        for item in alike:
+            bytes_of = 0 if isinstance(item, Failure) else item.pred.nbytes + item.gt.nbytes
+            if batch and size + bytes_of > batch_bytes:
+                yield batch
+                batch, size = [], 0
+            batch.append(item)
+            size += bytes_of
+        yield batch
+
+
+def score_batch(batch: list[MapPair], settings: Settings, device: str) -> list[Outcome]:
+    """The outcomes of pairs of one shape and kind."""
+    pred = _to_device([pair.pred for pair in batch], device)
+    gt = _to_device([pair.gt for pair in batch], device)
+    return score_arrays(batch, pred, gt, None, settings)
+
+
+def _kind(item: MapPair | Failure) -> Any:
+    if isinstance(item, Failure):
+        return None
+    return item.shape, str(item.pred.dtype), str(item.gt.dtype), item.pred_scale, item.gt_scale
+
+
+def _to_device(maps: list[Any], device: str) -> Any:
+    import numpy as np
+
+    package = torch()
+    # torch has no arithmetic on wide unsigned integers; every uint16 and uint32 is exact in the next signed type
+    widened = {"uint16": np.int32, "uint32": np.int64}.get(str(maps[0].dtype), maps[0].dtype)
+    stacked = package.from_numpy(np.stack(maps).astype(widened, copy=False))
+    if device.startswith("cuda"):
+        stacked = stacked.pin_memory()
+    return stacked.to(device, non_blocking=True)

@@ -1,0 +1,52 @@
+"""Reads and checks every pair of a run without measuring it."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from kldeval.engine.cpu import cores, in_order
+from kldeval.engine.run import read, reading_of
+from kldeval.engine.scoring import score
+from kldeval.inputs.pairing import find_pairs
+from kldeval.records import Failure, Skipped
+from kldeval.results.inspection import Found, Inspection
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from kldeval.arrays import Array
+    from kldeval.engine.run import Request
+    from kldeval.inputs.load import Reading
+    from kldeval.records import Pair
+    from kldeval.settings import Settings
+
+
+def inspect(pred: Path, gt: Path, settings: Settings, request: Request) -> Inspection:
+    """The pairing of two files or folders, and what stands against scoring each pair.
+
+    Raises:
+        UsageProblem: the paths cannot be paired at all.
+    """
+    pairing = find_pairs(pred, gt, allow_missing=request.allow_missing, allow_extra=request.allow_extra)
+    look = partial(_look, settings=settings, reading=reading_of(settings, request))
+    found = list(in_order(look, pairing.pairs[: request.limit], request.jobs or cores()))
+    failures = [item for item in found if isinstance(item, Failure)]
+    rows = tuple(item for item in found if isinstance(item, Found))
+    return Inspection(rows, (*pairing.failures, *failures), ())
+
+
+def _look(pair: Pair, settings: Settings, reading: Reading) -> Found | Failure:
+    maps = read(pair, reading)
+    if isinstance(maps, Failure):
+        return maps
+    outcome = score(maps, settings)
+    if isinstance(outcome, Failure):
+        return outcome
+    skipped = " (skipped)" if isinstance(outcome, Skipped) else ""
+    return Found(pair.name, str(pair.pred), str(pair.gt), _content(maps.pred), _content(maps.gt) + skipped)
+
+
+def _content(array: Array) -> str:
+    height, width = array.shape
+    return f"{width}x{height} {array.dtype} {array.min():.4g}..{array.max():.4g}"

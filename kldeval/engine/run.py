@@ -1,0 +1,180 @@
+"""A whole run: pairs in, a report out. Only rows of numbers are kept."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kldeval._version import __version__
+from kldeval.diagnosis import notes, swapped
+from kldeval.engine.cpu import cores, in_order
+from kldeval.engine.device import Device, find_device
+from kldeval.engine.scoring import Outcome, score
+from kldeval.errors import MapProblem, UsageProblem
+from kldeval.inputs.load import Reading, load_pair
+from kldeval.inputs.pairing import find_pairs
+from kldeval.metrics.registry import METRICS
+from kldeval.records import Failure, Pair, Score, Skipped
+from kldeval.results.report import Column, Report
+from kldeval.results.summary import summarise_scores
+from kldeval.signature import short_signature, signatures
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from kldeval.inputs.pairing import Pairing
+    from kldeval.records import MapPair
+    from kldeval.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a run is asked for beside the settings: nothing here moves a number."""
+
+    allow_missing: bool = False
+    allow_extra: bool = False
+    limit: int | None = None
+    key: str | None = None
+    max_pixels: int | None = None
+    device: str = "auto"
+    jobs: int | None = None
+    save_maps: Path | None = None
+
+
+def run(
+    pred: Path, gt: Path, settings: Settings, request: Request, progress: Callable[[Outcome, int], None] | None = None
+) -> Report:
+    """Score the pairs of two files or folders; `progress` is told every outcome and the number of pairs.
+
+    Raises:
+        UsageProblem: the paths cannot be paired at all.
+        MissingDependency: the device, or a package that reads the files, is not there.
+    """
+    device = find_device(request.device, settings)
+    pairing = find_pairs(pred, gt, allow_missing=request.allow_missing, allow_extra=request.allow_extra)
+    pairs = pairing.pairs[: request.limit]
+    outcomes = []
+    for outcome in stream(pairs, settings, request, device):
+        outcomes.append(outcome)
+        if progress:
+            progress(outcome, len(pairs))
+    provenance = _provenance(pred, gt, device, request)
+    remarks = [*swapped(pred, gt), *_pairing_notes(pairing, len(pairs))]
+    return build_report(settings, [*pairing.failures, *outcomes], provenance, remarks)
+
+
+def stream(pairs: Iterable[Pair], settings: Settings, request: Request, device: Device) -> Iterator[Outcome]:
+    """The outcome of every pair, in order."""
+    jobs = request.jobs or cores()
+    reading = reading_of(settings, request)
+    if device.is_cpu:
+        return in_order(partial(read_and_score, settings=settings, reading=reading, save=request.save_maps), pairs, jobs)
+    from kldeval.engine.gpu import score_in_batches
+
+    return score_in_batches(pairs, settings, reading, device.name, jobs)
+
+
+def reading_of(settings: Settings, request: Request) -> Reading:
+    """How files are read, of which the settings say a part and the request the rest."""
+    reading = Reading(color=settings.color, resize=settings.resize, key=request.key)
+    return replace(reading, max_pixels=request.max_pixels) if request.max_pixels else reading
+
+
+def read_and_score(pair: Pair, settings: Settings, reading: Reading, save: Path | None = None) -> Outcome:
+    """The outcome of one pair, from its files."""
+    maps = read(pair, reading)
+    if isinstance(maps, Failure):
+        return maps
+    outcome = score(maps, settings)
+    if save and isinstance(outcome, Score):
+        from kldeval.engine.pixelwise import save_pixelwise
+
+        save_pixelwise(save, maps, settings)
+    return outcome
+
+
+def read(pair: Pair, reading: Reading) -> MapPair | Failure:
+    """The decoded pair, or why there is none."""
+    try:
+        return load_pair(pair, reading)
+    except MapProblem as problem:
+        return Failure(pair.name, problem.stage, str(problem))
+    except MemoryError:
+        return Failure(pair.name, "load", f"not enough memory for {pair.pred} and {pair.gt}")
+
+
+def read_one(pred: Path, gt: Path, settings: Settings, request: Request) -> MapPair:
+    """The only pair of two files.
+
+    Raises:
+        UsageProblem: there is none, or more than one.
+        MapProblem: a file cannot be read or does not fit.
+    """
+    pairs = find_pairs(pred, gt).pairs
+    if len(pairs) != 1:
+        msg = f"{pred} and {gt} hold {len(pairs)} pairs; name the two files of one"
+        raise UsageProblem(msg)
+    return load_pair(pairs[0], reading_of(settings, request))
+
+
+def build_report(
+    settings: Settings, outcomes: Iterable[Outcome], provenance: dict[str, Any], extra_notes: Iterable[str] = ()
+) -> Report:
+    """The report of a run's outcomes."""
+    outcomes = list(outcomes)
+    keys = settings.keys if settings.reduction != "none" else ()
+    scores = tuple(sorted((item for item in outcomes if isinstance(item, Score)), key=lambda item: item.name))
+    failures = sorted((item for item in outcomes if isinstance(item, Failure)), key=lambda item: item.name)
+    skipped = sum(isinstance(item, Skipped) for item in outcomes)
+    remarks = Counter(remark for item in scores for remark in item.remarks)
+    said = [*extra_notes, *notes(settings, remarks, len(scores))]
+    said += [f"{skipped} maps with an all-zero ground truth were skipped (--empty-gt skip)"] if skipped else []
+    return Report(
+        signatures(settings),
+        short_signature(settings),
+        provenance,
+        summarise_scores(keys, scores),
+        {key: _column(call.name, settings.base) for key, call in zip(settings.keys, settings.metrics, strict=True)},
+        scores,
+        tuple(failures),
+        tuple(said),
+    )
+
+
+_UNITS = {"e": "nats", "2": "bits", "10": "bans"}
+
+
+def _column(metric: str, base: str) -> Column:
+    traits = METRICS[metric].traits
+    unit = traits.get("unit", "")
+    return Column(_UNITS[base] if unit == "nats" else unit, traits.get("best", ""))
+
+
+def _pairing_notes(pairing: Pairing, n_pairs: int) -> Iterator[str]:
+    if pairing.n_missing:
+        yield f"{pairing.n_missing} ground truths without a prediction were left out (--allow-missing)"
+    if pairing.n_extra:
+        yield f"{pairing.n_extra} predictions without a ground truth were left out (--allow-extra)"
+    if n_pairs < len(pairing.pairs):
+        yield f"only the first {n_pairs} of {len(pairing.pairs)} pairs were scored (--limit)"
+
+
+def _provenance(pred: Path, gt: Path, device: Device, request: Request) -> dict[str, Any]:
+    """What may move the last bits of a number, or says where it came from."""
+    versions = {name: sys.modules[module].__version__ for name, module in _LIBRARIES.items() if module in sys.modules}
+    return {
+        "kldeval": __version__,
+        "python": ".".join(map(str, sys.version_info[:3])),
+        **versions,
+        "device": device.label,
+        "jobs": request.jobs or cores(),
+        "pred": str(pred),
+        "gt": str(gt),
+    }
+
+
+_LIBRARIES = {"numpy": "numpy", "opencv": "cv2", "torch": "torch"}

@@ -1,0 +1,90 @@
+"""From decoded pairs to outcomes: one `Score`, `Failure` or `Skipped` for each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kldeval.arrays import namespace, quiet
+from kldeval.diagnosis import Facts, map_remarks, refusal
+from kldeval.engine.histogram import collapse, collapsible
+from kldeval.engine.measure import Measured, Side, measure, scaled
+from kldeval.maps.chain import normalise
+from kldeval.maps.values import MAP
+from kldeval.records import Failure, Score, Skipped
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kldeval.arrays import Array
+    from kldeval.maps.values import Problem, Values
+    from kldeval.records import MapPair
+    from kldeval.settings import Settings
+
+Outcome = Score | Failure | Skipped
+
+
+def score(pair: MapPair, settings: Settings) -> Outcome:
+    """The outcome of one pair."""
+    maps = collapse(pair) if collapsible(settings) else pair
+    return score_arrays([pair], maps.pred, maps.gt, maps.weights, settings)[0]
+
+
+def score_arrays(
+    pairs: Sequence[MapPair], pred: Array, gt: Array, weights: Array | None, settings: Settings
+) -> list[Outcome]:
+    """The outcomes of pairs of one shape and kind whose arrays stand in one batch (or of one pair without a batch)."""
+    first = pairs[0]
+    with quiet():
+        sides = [
+            scaled(Side(array, full), settings, weights=weights, empty=empty)
+            for array, full, empty in (
+                (pred, first.pred_scale, settings.empty_pred),
+                (gt, first.gt_scale, settings.empty_gt),
+            )
+        ]
+        normalised = (normalise(side, chain) for side, chain in zip(sides, (settings.pred, settings.gt), strict=True))
+        measured = measure(*normalised, settings, shape=first.shape)
+        table = _to_host(measured, sides, len(pairs))
+    return [_outcome(pair, row, measured, settings) for pair, row in zip(pairs, table, strict=True)]
+
+
+def _to_host(measured: Measured, sides: list[Values], count: int) -> list[dict[str, float]]:
+    """Every number of every map, moved from the device at once."""
+    columns: dict[str, Array] = {f"value:{key}": value for key, value in measured.values.items()}
+    columns |= {"n_uncovered": measured.n_uncovered, "uncovered_mass": measured.uncovered_mass}
+    for role, side in zip(("pred", "gt"), sides, strict=True):
+        columns[f"{role}:low"], columns[f"{role}:high"] = (end[..., 0, 0] for end in side.extent())
+    for role, problems in (("pred", measured.pred_problems), ("gt", measured.gt_problems)):
+        for problem in problems:
+            columns[f"{role}:{problem.kind}"], columns[f"{role}:{problem.kind}:detail"] = _flat(problem)
+    xp = namespace(measured.n_uncovered)
+    stacked = xp.stack([xp.astype(column, measured.n_uncovered.dtype) for column in columns.values()])
+    rows = xp.reshape(stacked, (len(columns), count)).T.tolist()
+    return [dict(zip(columns, row, strict=True)) for row in rows]
+
+
+def _flat(problem: Problem) -> tuple[Array, Array]:
+    """Whether any distribution of a map has the problem, and the smallest detail."""
+    xp = namespace(problem.found)
+    return xp.any(problem.found, axis=MAP), xp.min(problem.detail, axis=MAP)
+
+
+def _outcome(pair: MapPair, row: dict[str, float], measured: Measured, settings: Settings) -> Outcome:
+    for role in ("gt", "pred"):
+        for kind in ("nonfinite", "negative", "empty"):
+            if row.get(f"{role}:{kind}"):
+                if (role, kind, settings.empty_gt) == ("gt", "empty", "skip"):
+                    return Skipped(pair.name, "all-zero ground truth")
+                return Failure(pair.name, "check", refusal(pair, role, kind, row[f"{role}:{kind}:detail"], settings))
+    facts = Facts(row["pred:low"], row["pred:high"], row["gt:low"], row["gt:high"])
+    values = {key: row[f"value:{key}"] for key in settings.keys}
+    if settings.empty_gt == "zero" and facts.gt_low == facts.gt_high == 0:
+        # a nan stays: there the prediction's own emptiness decides
+        values = {key: value if value != value else 0.0 for key, value in values.items()}  # noqa: PLR0124
+    return Score(
+        pair.name,
+        values,
+        int(row["n_uncovered"]),
+        row["uncovered_mass"],
+        (*pair.remarks, *map_remarks(pair, facts, settings)),
+    )

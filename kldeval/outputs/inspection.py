@@ -1,0 +1,23 @@
+"""A check as text: the pairs with what their files hold, then what is wrong."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kldeval.results.inspection import Inspection
+
+
+def write(inspection: Inspection) -> str:
+    """Aligned lines, never cut."""
+    head = ("name", "prediction", "", "ground truth", "")
+    rows = [(row.name, row.pred, row.pred_content, row.gt, row.gt_content) for row in inspection.rows]
+    lines = _aligned([head, *rows]) if rows else []
+    wrong = [(failure.stage, failure.name, failure.message) for failure in inspection.failures]
+    count = f"{len(rows)} pairs can be scored, {len(wrong)} problems"
+    return "\n".join([*lines, *[""] * bool(lines), *_aligned(wrong), *inspection.notes, count]) + "\n"
+
+
+def _aligned(rows: list[tuple[str, ...]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
