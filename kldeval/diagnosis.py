@@ -44,9 +44,8 @@ def refusal(pair: MapPair, role: str, kind: str, detail: float, settings: Settin
 
 def _nonfinite(_pair: MapPair, role: str, detail: float, chain: str) -> str:
     found = "nan" if detail != detail else "inf"  # noqa: PLR0124 - nan is what differs from itself
-    return (
-        f"the {_SIDES[role]} holds {found}, which {chain!r} does not handle; repair the file"
-        + (f", or clip it first: --{role}-norm 'clip(min=...,max=...)+{chain}'" if found == "inf" else "")
+    return f"the {_SIDES[role]} holds {found}, which {chain!r} does not handle; repair the file" + (
+        f", or clip it first: --{role}-norm 'clip(min=...,max=...)+{chain}'" if found == "inf" else ""
     )
 
 
@@ -89,8 +88,26 @@ def notes(settings: Settings, remarks: Counter[str], n_maps: int) -> list[str]:
 
 def swapped(pred: Path, gt: Path) -> list[str]:
     """A note where the folder names say that the arguments stand in the wrong order."""
-    looks_like_gt = _words(pred) & {"gt", "groundtruth", "ground", "truth", "annotation", "annotations", "label", "labels"}
-    looks_like_pred = _words(gt) & {"pred", "preds", "prediction", "predictions", "result", "results", "output", "outputs"}
+    looks_like_gt = _words(pred) & {
+        "gt",
+        "groundtruth",
+        "ground",
+        "truth",
+        "annotation",
+        "annotations",
+        "label",
+        "labels",
+    }
+    looks_like_pred = _words(gt) & {
+        "pred",
+        "preds",
+        "prediction",
+        "predictions",
+        "result",
+        "results",
+        "output",
+        "outputs",
+    }
     if looks_like_gt and looks_like_pred:
         return [f"the arguments look swapped: {pred} is read as the prediction and {gt} as the ground truth"]
     return []
@@ -129,12 +146,12 @@ _SENTENCES = {
         "n_uncovered and uncovered_mass"
     ),
     "infinite": "the metric is infinite or undefined ({maps}); such values stay in the mean",
-    "lossy-gt": "the ground truth is lossily compressed ({maps}): its zeros and small values are noise of the file format",
+    "lossy-gt": "the ground truth is lossily compressed ({maps}): its zeros and small values are the file format's noise",
     "identical": "prediction and ground truth are identical ({maps})",
     "constant-pred": "the prediction is constant ({maps})",
     "constant-gt": "the ground truth is constant ({maps})",
     "empty-gt": "the ground truth is all zero ({maps}) and was scored as --empty-gt says",
-    "integer": "integers other than 8 and 16 bit are taken as they are ({maps}): --scale unit divides only uint8 and uint16",
+    "integer": "integers other than uint8 and uint16 are taken as they are ({maps}): --scale unit does not divide them",
 }
 
 _ROWS = (

@@ -123,11 +123,11 @@ def _metric(name: str, pred: Array, gt: Array, weights: Array | None, options: d
             scaled(Side(array, full_scale(array)), settings, weights=weights, empty=empty)
             for array, empty in ((pred, settings.empty_pred), (gt, settings.empty_gt))
         ]
-        normalised = [normalise(side, chain) for side, chain in zip(sides, (settings.pred, settings.gt), strict=True)]
-        _refuse(normalised, pred.shape, settings)
+        density_pred, density_gt = normalise(sides[0], settings.pred), normalise(sides[1], settings.gt)
+        _refuse([density_pred, density_gt], pred.shape, settings)
         if settings.reduction == "none":
-            return pixelwise(*normalised, settings)[settings.keys[0]]
-        return measure(*normalised, settings).values[settings.keys[0]]
+            return pixelwise(density_pred, density_gt, settings)[settings.keys[0]]
+        return measure(density_pred, density_gt, settings).values[settings.keys[0]]
 
 
 def _settings(options: dict[str, Any]) -> Settings:

@@ -36,6 +36,9 @@ KNOWN_TEXTS = frozenset({"metric", "norm", "pred_norm", "gt_norm", "axis", "eps"
 """The names under which a user says what a run computes."""
 
 
+_NO_RESIZE = Call("none")
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """Every choice that moves a number. Two runs with equal settings on equal files give equal numbers."""
@@ -44,7 +47,7 @@ class Settings:
     pred: Chain
     gt: Chain
     scale: str = "unit"
-    resize: Call = Call("none")
+    resize: Call = _NO_RESIZE
     color: str = "error"
     empty_gt: str = "error"
     empty_pred: str = "error"
@@ -95,7 +98,7 @@ def make_settings(texts: Texts, *, convention: Texts | None = None) -> Settings:
     if parts["pred"] and parts["gt"] and said.get("axis") is not None:
         parts.update(attempt(lambda: _axes(parts, said)) or {})
     if parts["pred"]:
-        parts["metrics"] = attempt(lambda: _metrics(said, convention, ends_in_log(parts["pred"])))
+        parts["metrics"] = attempt(lambda: _metrics(said, convention, log_domain=ends_in_log(parts["pred"])))
     if problems:
         raise UsageProblem("\n".join(dict.fromkeys(problems)))
     return checked(Settings(**parts))
@@ -110,8 +113,8 @@ def checked(settings: Settings) -> Settings:
     pred, gt = axes_of(settings.pred), axes_of(settings.gt)
     if settings.reduction == "slices" and pred and gt and pred != gt:
         msg = (
-            f"the prediction's chain {format_chain(settings.pred)!r} and the ground truth's {format_chain(settings.gt)!r} "
-            "make distributions over different axes, so there is no distribution to sum within; "
+            f"the prediction's chain {format_chain(settings.pred)!r} and the ground truth's "
+            f"{format_chain(settings.gt)!r} make distributions over different axes, so there is none to sum within; "
             "use chains over the same axis, or --reduction sum, mean or batchmean"
         )
         raise UsageProblem(msg)
@@ -153,29 +156,30 @@ def _takes_axis(chain: Chain) -> bool:
     return any("axis" in STEPS[call.name].types for call in chain)
 
 
-def _metrics(said: dict[str, str], convention: Texts | None, log_domain: bool) -> tuple[Call, ...]:
+def _metrics(said: Mapping[str, str], convention: Texts | None, *, log_domain: bool) -> tuple[Call, ...]:
     """The metrics with their constants, from the first that applies: parentheses, --eps, the convention, the default."""
     named = _convention_metrics(convention)
     eps = _epsilon(said["eps"]) if "eps" in said else None
-    used, calls = False, []
-    for text in split_top_level(said.get("metric") or "kld,ce", ","):
-        call = METRICS.parse(text)
-        if "(" not in text:
-            constants = with_epsilon(call.name, 0.0 if log_domain else DEFAULT_EPSILON)
-            if eps is not None:
-                constants = with_epsilon(call.name, eps)
-                used = used or bool(constants)
-                call = METRICS[call.name].call(**constants)
-            else:
-                call = named.get(call.name) or METRICS[call.name].call(**constants)
-        calls.append(call)
-    if eps is not None and not used:
-        msg = f"--eps {said['eps']} has no effect: none of the metrics {', '.join(map(str, calls))} uses it"
+    texts = split_top_level(said.get("metric") or "kld,ce", ",")
+    calls = tuple(_metric(text, eps, named, log_domain=log_domain) for text in texts)
+    shown = ", ".join(map(str, calls))
+    if eps is not None and not any("(" not in text and with_epsilon(text, eps) for text in texts):
+        msg = f"--eps {said['eps']} has no effect: none of the metrics {shown} uses it"
         raise UsageProblem(msg)
     if len(set(calls)) < len(calls):
-        msg = f"a metric is named twice: {', '.join(map(str, calls))}"
+        msg = f"a metric is named twice: {shown}"
         raise UsageProblem(msg)
-    return tuple(calls)
+    return calls
+
+
+def _metric(text: str, eps: float | None, named: Mapping[str, Call], *, log_domain: bool) -> Call:
+    call = METRICS.parse(text)
+    if "(" in text:
+        return call
+    if eps is None and call.name in named:
+        return named[call.name]
+    default = 0.0 if log_domain else DEFAULT_EPSILON
+    return METRICS[call.name].call(**with_epsilon(call.name, default if eps is None else eps))
 
 
 def _convention_metrics(convention: Texts | None) -> dict[str, Call]:

@@ -45,7 +45,7 @@ def parse_signature(text: str) -> Settings:
     metrics, *rest = split_top_level(text.strip(), "|")
     parts = _split_parts(rest)
     if parts.pop("v") != str(DEFINITIONS):
-        msg = f"the signature's part {rest[-1]!r} is another version of the definitions; this program computes v:{DEFINITIONS}"
+        msg = f"the signature's part {rest[-1]!r} is another version of the definitions; here they are v:{DEFINITIONS}"
         raise UsageProblem(msg)
     if parts["maps"] != "mean":
         msg = f"the signature's part 'maps:{parts['maps']}' is unknown; known: maps:mean"
@@ -75,7 +75,11 @@ def matching_convention(settings: Settings) -> str | None:
 def _matches(settings: Settings, texts: Mapping[str, str]) -> bool:
     given = {name for name in (call.name for call in settings.metrics)}
     named = make_settings({"metric": ",".join(dict.fromkeys(call.name for call in settings.metrics))}, convention=texts)
-    return bool(given) and replace(named, metrics=settings.metrics) == settings and set(settings.metrics) <= set(named.metrics)
+    return (
+        bool(given)
+        and replace(named, metrics=settings.metrics) == settings
+        and set(settings.metrics) <= set(named.metrics)
+    )
 
 
 def _split_parts(rest: list[str]) -> dict[str, str]:

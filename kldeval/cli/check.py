@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,6 +16,8 @@ from kldeval.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from kldeval.results.inspection import Inspection
 
 

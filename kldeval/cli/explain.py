@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from kldeval.cli.options import file_options, numeric_options, pair_of_paths, request_from, settings_from
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @click.command("explain", context_settings={"help_option_names": ["-h", "--help"]})

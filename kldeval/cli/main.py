@@ -64,7 +64,7 @@ class Commands(click.Group):
 )
 @click.version_option(__version__, message="kldeval %(version)s")
 def cli() -> None:
-    """KL divergence, cross-entropy and their family for saliency and probability maps.
+    r"""KL divergence, cross-entropy and their family for saliency and probability maps.
 
     \b
     kldeval pred_dir gt_dir --norm flatten-softmax

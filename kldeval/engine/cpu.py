@@ -1,4 +1,4 @@
-"""A thread per core: each reads, normalises and measures one pair at a time; outcomes come in the order of the pairs."""
+"""A thread per core: each scores one pair at a time, and the outcomes come in the order of the pairs."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ def explain(pair: MapPair, settings: Settings) -> Explanation:
             signatures(settings),
             outcome.n_uncovered,
             outcome.uncovered_mass,
-            _largest(*(normalise(starts[role], chain) for role, chain in chains.items()), settings),
+            _largest(normalise(starts["pred"], settings.pred), normalise(starts["gt"], settings.gt), settings),
             {role: _matrices(starts[role], chains[role]) for role in sides} if max(pair.shape) <= SMALL else {},
             tuple(notes(settings, Counter(outcome.remarks), 1)),
         )

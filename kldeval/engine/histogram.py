@@ -1,4 +1,4 @@
-"""The joint histogram of an 8-bit pair: at most 65 536 cells stand for all pixels, exactly, with multiplicities as weights.
+"""The joint histogram of an 8-bit pair: at most 65 536 cells stand for all pixels, with multiplicities as weights.
 
 Whatever depends on the values of a pixel alone gives the same sum over the cells as over the pixels.
 """
@@ -27,7 +27,7 @@ def collapsible(settings: Settings) -> bool:
 
 
 def collapse(pair: MapPair) -> MapPair:
-    """The pair as the occupied cells of its joint histogram, shape (1, cells); a pair that is not 8-bit stays as it is."""
+    """The pair as the occupied cells of its joint histogram, shape (1, cells); another pair as it is."""
     import numpy as np
 
     if pair.weights is not None or not all(_is_bytes(array) for array in (pair.pred, pair.gt)):

@@ -1,4 +1,4 @@
-"""The numeric body: from two stored maps (or batches of them) to the metrics of their densities, on any array library."""
+"""The numeric body: from two stored maps, or batches of them, to the metrics of their densities."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from kldeval.arrays import namespace
 from kldeval.density import Density
-from kldeval.maps.values import MAP, Values, join, part, weighted_sum
+from kldeval.maps.values import MAP, Values, joined, part, weighted_sum
 from kldeval.metrics.registry import METRICS
 
 if TYPE_CHECKING:
@@ -110,12 +110,13 @@ def _sums(
     pred: Values, gt: Values, terms: Mapping[str, Callable[[Density, Density], Array]], axes: tuple[int, ...]
 ) -> dict[str, Array]:
     """The weighted sum of each kind of terms over `axes`, in one walk over the blocks."""
-    xp, parts = pred.xp, {key: [] for key in terms}
+    xp = pred.xp
+    parts: dict[str, list[Array]] = {key: [] for key in terms}
     for rows in max(pred, gt, key=lambda side: side.source.ndim).rows:
         p, q, weights = density(pred, rows), density(gt, rows), part(gt.weights, rows)
         for key, terms_of in terms.items():
             parts[key].append(weighted_sum(xp, terms_of(p, q), weights, axes))
-    return {key: join(xp, sums, axes) for key, sums in parts.items()}
+    return {key: joined(xp, sums, axes) for key, sums in parts.items()}
 
 
 def _reduce(

@@ -6,7 +6,6 @@ import sys
 from collections import Counter
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kldeval._version import __version__
@@ -25,6 +24,7 @@ from kldeval.signature import short_signature, signatures
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
 
     from kldeval.inputs.pairing import Pairing
     from kldeval.records import MapPair
@@ -72,7 +72,9 @@ def stream(pairs: Iterable[Pair], settings: Settings, request: Request, device: 
     jobs = request.jobs or cores()
     reading = reading_of(settings, request)
     if device.is_cpu:
-        return in_order(partial(read_and_score, settings=settings, reading=reading, save=request.save_maps), pairs, jobs)
+        return in_order(
+            partial(read_and_score, settings=settings, reading=reading, save=request.save_maps), pairs, jobs
+        )
     from kldeval.engine.gpu import score_in_batches
 
     return score_in_batches(pairs, settings, reading, device.name, jobs)

@@ -42,10 +42,10 @@ def score_arrays(
                 (gt, first.gt_scale, settings.empty_gt),
             )
         ]
-        normalised = (normalise(side, chain) for side, chain in zip(sides, (settings.pred, settings.gt), strict=True))
-        measured = measure(*normalised, settings, shape=first.shape)
+        normalised = [normalise(side, chain) for side, chain in zip(sides, (settings.pred, settings.gt), strict=True)]
+        measured = measure(normalised[0], normalised[1], settings, shape=first.shape)
         table = _to_host(measured, sides, len(pairs))
-    return [_outcome(pair, row, measured, settings) for pair, row in zip(pairs, table, strict=True)]
+    return [_outcome(pair, row, settings) for pair, row in zip(pairs, table, strict=True)]
 
 
 def _to_host(measured: Measured, sides: list[Values], count: int) -> list[dict[str, float]]:
@@ -69,7 +69,7 @@ def _flat(problem: Problem) -> tuple[Array, Array]:
     return xp.any(problem.found, axis=MAP), xp.min(problem.detail, axis=MAP)
 
 
-def _outcome(pair: MapPair, row: dict[str, float], measured: Measured, settings: Settings) -> Outcome:
+def _outcome(pair: MapPair, row: dict[str, float], settings: Settings) -> Outcome:
     for role in ("gt", "pred"):
         for kind in ("nonfinite", "negative", "empty"):
             if row.get(f"{role}:{kind}"):

@@ -75,11 +75,7 @@ def axes_of(chain: Chain) -> tuple[int, ...] | None:
 
 def is_spatial(chain: Chain) -> bool:
     """Whether the outcome depends on where a pixel stands, not on its value alone."""
-    return any(
-        STEPS[call.name].traits.get("spatial")
-        or call.keywords.get("axis") is not None
-        for call in chain
-    )
+    return any(STEPS[call.name].traits.get("spatial") or call.keywords.get("axis") is not None for call in chain)
 
 
 def normalise(values: Values, chain: Chain) -> Values:

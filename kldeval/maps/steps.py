@@ -171,9 +171,7 @@ def _log_softmax(values: Values, axes: tuple[int, ...]) -> Values:
     return replace(scaled, axes=axes, is_log=True)
 
 
-def _nonzero(
-    values: Values, divisor: Array, *, uniform_over: tuple[int, ...] | None = None
-) -> tuple[Values, Array]:
+def _nonzero(values: Values, divisor: Array, *, uniform_over: tuple[int, ...] | None = None) -> tuple[Values, Array]:
     """The values and their divisor where zeros among the divisors are treated as `values.empty` says."""
     xp, zero = values.xp, divisor == 0
     if values.empty == "error":

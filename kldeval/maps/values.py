@@ -31,7 +31,10 @@ BLOCK_PIXELS = 32_768
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What stands against a normalisation: `kind` is nonfinite, negative or empty; `found` marks the maps it befalls."""
+    """What stands against a normalisation: `found` marks the maps it befalls.
+
+    `kind` is nonfinite, negative or empty; `detail` holds the offending values.
+    """
 
     kind: str
     found: Array
@@ -100,15 +103,15 @@ class Values:
         if key not in self.known:
             ends = [_extent(self.xp, values, weights, axes) for values, weights in self.blocks()]
             self.known[key] = (
-                join(self.xp, [low for low, _ in ends], axes, self.xp.minimum),
-                join(self.xp, [high for _, high in ends], axes, self.xp.maximum),
+                joined(self.xp, [low for low, _ in ends], axes, self.xp.minimum),
+                joined(self.xp, [high for _, high in ends], axes, self.xp.maximum),
             )
         return self.known[key]
 
     def sum(self, axes: tuple[int, ...] = MAP) -> Array:
         """The weighted sum."""
         xp = self.xp
-        return join(xp, [weighted_sum(xp, values, weights, axes) for values, weights in self.blocks()], axes)
+        return joined(xp, [weighted_sum(xp, values, weights, axes) for values, weights in self.blocks()], axes)
 
     def count(self) -> Array:
         """The number of pixels, which is the sum of the weights."""
@@ -131,9 +134,7 @@ def weighted_sum(xp: Any, values: Array, weights: Array | None, axes: tuple[int,
     return xp.sum(values, axis=axes, keepdims=True)
 
 
-def join(
-    xp: Any, parts: list[Array], axes: tuple[int, ...], combine: Callable[[Array, Array], Array] = add
-) -> Array:
+def joined(xp: Any, parts: list[Array], axes: tuple[int, ...], combine: Callable[[Array, Array], Array] = add) -> Array:
     """The statistic of the map from those of its blocks: combined down the rows, or row beside row."""
     return reduce(combine, parts) if -2 in axes else xp.concat(parts, axis=-2)
 

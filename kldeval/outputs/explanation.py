@@ -20,7 +20,10 @@ def write(explanation: Explanation) -> str:
         lines += [f"{_SIDES[role]} ({explanation.dtypes[role]})", *_stage_lines(stages), ""]
         lines += _matrix_lines(explanation.matrices.get(role, ()))
     lines += [f"{key} = {value!r}" for key, value in explanation.values.items()]
-    lines += [f"uncovered: {explanation.n_uncovered} pixels with ground-truth mass {explanation.uncovered_mass:.6g}", ""]
+    lines += [
+        f"uncovered: {explanation.n_uncovered} pixels with ground-truth mass {explanation.uncovered_mass:.6g}",
+        "",
+    ]
     lines += list(_contribution_lines(explanation))
     lines += [f"note: {note}" for note in explanation.notes]
     lines += [f"{key}: {signature}" for key, signature in explanation.signatures.items()]
@@ -28,7 +31,7 @@ def write(explanation: Explanation) -> str:
 
 
 def _stage_lines(stages: Sequence[Stage]) -> list[str]:
-    rows = [("step", "min", "max", "sum", "zeros")]
+    rows: list[tuple[str, ...]] = [("step", "min", "max", "sum", "zeros")]
     for stage in stages:
         numbers = (f"{stage.low:.6g}", f"{stage.high:.6g}", f"{stage.sum:.6g}", str(stage.n_zero))
         rows.append((f"{stage.step} (ln)" if stage.is_log else stage.step, *numbers))
@@ -37,7 +40,7 @@ def _stage_lines(stages: Sequence[Stage]) -> list[str]:
 
 def _contribution_lines(explanation: Explanation) -> Iterator[str]:
     key, value = next(iter(explanation.values.items()), ("", 0.0))
-    rows = [("row", "column", "pred", "gt", "adds", "share")]
+    rows: list[tuple[str, ...]] = [("row", "column", "pred", "gt", "adds", "share")]
     for pixel in explanation.contributions:
         share = f"{pixel.term / value:.1%}" if value and abs(value) != float("inf") else ""
         numbers = (f"{number:.6g}" for number in (pixel.pred, pixel.gt, pixel.term))
@@ -64,4 +67,6 @@ def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
 
 def _line(row: Sequence[str], widths: Sequence[int]) -> str:
     head, *rest = row
-    return "  ".join([head.ljust(widths[0]), *(text.rjust(width) for text, width in zip(rest, widths[1:], strict=True))])
+    return "  ".join(
+        [head.ljust(widths[0]), *(text.rjust(width) for text, width in zip(rest, widths[1:], strict=True))]
+    )
