@@ -6,7 +6,7 @@ A remark is a key noted for one map; `notes` turns the remarks of all maps, and 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import prod
+from math import isfinite, prod
 from typing import TYPE_CHECKING
 
 from kldeval.maps.chain import axes_of, ends_in_log, format_chain
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from kldeval.records import MapPair
+    from kldeval.records import MapPair, Score
     from kldeval.settings import Settings
 
 LARGE_EPSILON = 0.1
@@ -62,15 +62,19 @@ def _empty(_pair: MapPair, role: str, _detail: float, chain: str) -> str:
     return f"the {_SIDES[role]} is {what}, which {chain!r} cannot normalise; choose --empty-{role} {choices}"
 
 
-def map_remarks(pair: MapPair, facts: Facts, settings: Settings) -> Iterator[str]:
-    """The remarks that follow from one map's extremes and size."""
+def map_remarks(score: Score, facts: Facts, shape: tuple[int, int], settings: Settings) -> Iterator[str]:
+    """The remarks that follow from one map's extremes, size and numbers."""
+    if score.n_uncovered:
+        yield "uncovered"
+    if not all(map(isfinite, score.values.values())):
+        yield "infinite"
     if facts.pred_low == facts.pred_high:
         yield "constant-pred"
     if facts.gt_low == facts.gt_high:
         yield "empty-gt" if facts.gt_high == 0 else "constant-gt"
     if facts.pred_low >= 0 and facts.gt_low >= 0 and max(facts.pred_high, facts.gt_high) <= 1:
         yield "unit-range"
-    if _largest_epsilon(settings) * prod(pair.shape) >= LARGE_EPSILON:
+    if _largest_epsilon(settings) * prod(shape) >= LARGE_EPSILON:
         yield "large-epsilon"
 
 

@@ -15,7 +15,7 @@ from kldeval.engine.measure import Side, measure, pixelwise, scaled
 from kldeval.engine.run import Request, run
 from kldeval.errors import RefusedMap, UsageProblem
 from kldeval.maps.chain import normalise
-from kldeval.maps.scale import full_scale
+from kldeval.inputs.scale import full_scale
 from kldeval.metrics.registry import METRICS
 from kldeval.names import format_value
 from kldeval.records import MapPair

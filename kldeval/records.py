@@ -14,11 +14,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two files that belong together under one name."""
+    """Two files that belong together under one name; `group` is its video or category, where the run has groups."""
 
     name: str
     pred: Path
     gt: Path
+    group: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,7 @@ class Score:
     n_uncovered: int = 0
     uncovered_mass: float = 0.0
     remarks: tuple[str, ...] = ()
+    group: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,7 +64,7 @@ class Commands(click.Group):
 )
 @click.version_option(__version__, message="kldeval %(version)s")
 def cli() -> None:
-    r"""KL divergence, cross-entropy and their family for saliency and probability maps.
+    """KL divergence, cross-entropy and their family for saliency and probability maps.
 
     \b
     kldeval pred_dir gt_dir --norm flatten-softmax
@@ -72,7 +72,7 @@ def cli() -> None:
 
     PRED and GT are two files or two folders; files are paired by relative path without suffix. Every number is
     printed with its signature: the normalisation, the constants and the reduction that made it.
-    """
+    """  # noqa: D301 - \b is click's mark of lines to keep
 
 
 def run(arguments: Sequence[str]) -> int:

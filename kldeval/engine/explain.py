@@ -74,10 +74,10 @@ def _stages(start: Values, chain: Chain) -> tuple[Stage, ...]:
 
 
 def _stage(step: str, values: Values) -> Stage:
-    low, high = (float(end) for end in values.extent())
+    low, high = (end.item() for end in values.extent())
     plain = values.map(values.xp.exp) if values.is_log else values
     zeros = plain.map(lambda x: values.xp.astype(x == 0, x.dtype))
-    return Stage(step, low, high, float(plain.sum()), int(zeros.sum()), values.is_log)
+    return Stage(step, low, high, plain.sum().item(), int(zeros.sum().item()), values.is_log)
 
 
 def _largest(pred: Values, gt: Values, settings: Settings) -> tuple[Contribution, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kldeval.arrays import namespace, quiet
@@ -81,10 +82,5 @@ def _outcome(pair: MapPair, row: dict[str, float], settings: Settings) -> Outcom
     if settings.empty_gt == "zero" and facts.gt_low == facts.gt_high == 0:
         # a nan stays: there the prediction's own emptiness decides
         values = {key: value if value != value else 0.0 for key, value in values.items()}  # noqa: PLR0124
-    return Score(
-        pair.name,
-        values,
-        int(row["n_uncovered"]),
-        row["uncovered_mass"],
-        (*pair.remarks, *map_remarks(pair, facts, settings)),
-    )
+    found = Score(pair.name, values, int(row["n_uncovered"]), row["uncovered_mass"])
+    return replace(found, remarks=(*pair.remarks, *map_remarks(found, facts, pair.shape, settings)))
