@@ -1,0 +1,37 @@
+"""The table of all conventions, as it stands on the page about them."""
+
+from __future__ import annotations
+
+from kldeval.conventions import CONVENTIONS, Convention
+
+_HEADINGS = ("name", "formula", "direction", "epsilon", "prediction", "ground truth", "reduction", "source", "sure")
+
+
+def conventions_table() -> str:
+    """Every convention as a row of a Markdown table, aliases under their name.
+
+    >>> conventions_table().splitlines()[0]
+    '| name | formula | direction | epsilon | prediction | ground truth | reduction | source | sure |'
+    """
+    rows = (_HEADINGS, ("---",) * len(_HEADINGS), *(_cells(row) for row in CONVENTIONS.values()))
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
+
+
+def _cells(row: Convention) -> tuple[str, ...]:
+    aliases = f"<br>= {', '.join(row.aliases)}" if row.aliases else ""
+    return (
+        f"`{row.name}`{aliases}",
+        _plain(row.formula),
+        _plain(row.direction),
+        _plain(row.epsilon),
+        f"`{row.pred}`",
+        f"`{row.gt}`",
+        row.reduction,
+        f"[{row.source.repository}]({row.source.url})",
+        row.sure,
+    )
+
+
+def _plain(text: str) -> str:
+    """Text that Markdown shows as it is: a table takes `|` for its own."""
+    return text.replace("|", "\\|").replace("<", "&lt;")
