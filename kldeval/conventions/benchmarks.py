@@ -67,9 +67,7 @@ LEDOV_FIRST = Convention(
     year=2018,
     formula="sum q ln(e + q/(p + e)), p = S/sum S, q = G/sum G, e = 1e-7",
     epsilon="1e-7 in the logarithm and under the quotient",
-    note=(
-        "The first version of LEDOV's MATLAB code, in double precision, replaced on the day it was published by `mit`."
-    ),
+    note="The first version of LEDOV's MATLAB code, in double precision; the formula of `mit` replaced it the same day.",
     edge_cases=(
         "An all-zero ground truth scores 0, a perfect score.",
         "An all-zero prediction stays zero and scores sum q ln(e + q/e), about 5 nats.",
@@ -109,8 +107,8 @@ MIT_PYTHON = Convention(
         "The literal 2.2204e-16 is not MATLAB's 2^-52.",
         "TranSalNet's authors say that their published numbers come from the MATLAB code (`mit`), not from this loss.",
         (
-            "SimpleNet, ViNet and ViNet-v2 blur the prediction (11x11, sigma 2) before scoring; ViNet first resizes "
-            "it to the ground truth, bilinearly."
+            "SimpleNet, ViNet and ViNet-v2 blur the prediction (11x11, sigma 2) before scoring; the two ViNets first "
+            "resize it to the ground truth, bilinearly."
         ),
         "ViNet-v2 replaces NaN by 0 and still counts the frame, which lowers the mean.",
         "The MSU benchmark letterboxes both maps to 640x360 and stops at a zero map; TwoS skips such frames.",

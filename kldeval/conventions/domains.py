@@ -157,7 +157,7 @@ SALIENCY360 = Convention(
             "By default its script multiplies the maps by the sine of the latitude and adds 2^-52 before it calls "
             "this; the row is the metric alone."
         ),
-        "On maps without zeros it equals (KLD + reversed KLD)/2 of `exact`.",
+        "On maps without zeros it agrees to about 1e-10 with the mean of the exact divergences in both directions.",
     ),
     sure="V",
     aliases=("arsaliency", "vqsal"),
@@ -197,7 +197,7 @@ SALIENT360 = Convention(
             "Its weights have twice as many columns as rows, so the original takes maps of 2:1 only; here any shape "
             "is weighed."
         ),
-        "The toolbox computes both orders of its arguments; this row is the ground truth first.",
+        "The toolbox marks its KLD as one to compute in both orders; this row is the one with the ground truth first.",
         "The toolbox's torch version differs: negative values become 2^-52, and only pixels above it count.",
     ),
     sure="R",
