@@ -67,7 +67,7 @@ LEDOV_FIRST = Convention(
     year=2018,
     formula="sum q ln(e + q/(p + e)), p = S/sum S, q = G/sum G, e = 1e-7",
     epsilon="1e-7 in the logarithm and under the quotient",
-    note="The first version of LEDOV's MATLAB code, in double precision; the formula of `mit` replaced it the same day.",
+    note="The first version of LEDOV's MATLAB code, in double precision; `mit`'s formula replaced it the same day.",
     edge_cases=(
         "An all-zero ground truth scores 0, a perfect score.",
         "An all-zero prediction stays zero and scores sum q ln(e + q/e), about 5 nats.",
