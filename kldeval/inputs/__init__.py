@@ -1,0 +1,1 @@
+"""From paths to decoded pairs: listing, pairing, reading one file per format, grey from colour, resizing."""

@@ -1,0 +1,52 @@
+"""The readable formats: a table from suffix to reader. A new format is one file here and one row of the table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kldeval.inputs.formats import image, numpy_files
+from kldeval.inputs.formats.stored import MAX_PIXELS, Stored, unreadable
+from kldeval.inputs.shown import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+__all__ = ["MAX_PIXELS", "READERS", "Stored", "is_readable", "read_map"]
+
+READERS: Mapping[str, Callable[[Path, str | None, int], Stored]] = {
+    **dict.fromkeys(image.SUFFIXES, image.read),
+    ".npy": numpy_files.read_npy,
+    ".npz": numpy_files.read_npz,
+}
+"""The reader of each suffix, called with the path, the key of an archive's array, and the most pixels allowed."""
+
+
+def is_readable(name: str) -> bool:
+    """Whether the suffix of a file's name is that of a map.
+
+    >>> is_readable("a/1.PNG"), is_readable("readme.md")
+    (True, False)
+    """
+    return name[name.rfind(".") :].lower() in READERS
+
+
+def read_map(path: Path, *, key: str | None = None, max_pixels: int = MAX_PIXELS) -> Stored:
+    """One map as its file stores it, (H, W) or (H, W, C), in native byte order; the type of the values is kept.
+
+    `key` names an array of an .npz and means nothing to other formats. `max_pixels` bounds H * W before decoding.
+
+    Raises:
+        UnreadableMap: the file is missing, damaged, of another format, or holds no single real-valued map.
+        MissingDependency: an image, and OpenCV cannot be imported.
+    """
+    reader = READERS.get(path.suffix.lower())
+    if reader is None:
+        known = " ".join(sorted(READERS))
+        raise unreadable(path, f"files ending in {shown(path.suffix)!r} are not read as maps; known: {known}")
+    try:
+        return reader(path, key, max_pixels)
+    except OSError as error:
+        raise unreadable(path, (error.strerror or str(error) or type(error).__name__).lower()) from error
+    except MemoryError as error:
+        raise unreadable(path, "too large for the memory of this machine") from error

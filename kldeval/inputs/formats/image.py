@@ -1,0 +1,83 @@
+"""Images, decoded by OpenCV from bytes that Python read, so that a path may hold any character.
+
+Values are those of the file: 8 or 16 bit as they are, no colour conversion, no gamma, no EXIF rotation. What OpenCV
+would decode although half of it is missing, or decode in part, is refused before.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kldeval.inputs.formats import jpeg, png, sizes, tiff, webp
+from kldeval.inputs.formats.stored import Stored, check_size, unreadable
+from kldeval.inputs.opencv import opencv
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from kldeval.arrays import Array
+    from kldeval.inputs.formats.header import Header
+
+COMMON = (".png", ".jpg", ".jpeg", ".jpe", ".bmp", ".dib", ".tif", ".tiff", ".webp")
+NETPBM = (".pbm", ".pgm", ".ppm", ".pnm", ".pxm", ".pam", ".pfm")
+RARE = (".avif", ".exr", ".gif", ".hdr", ".jp2", ".pic", ".ras", ".sr")
+
+SUFFIXES = COMMON + NETPBM + RARE
+"""What OpenCV can read (https://docs.opencv.org/4.x/d4/da8/group__imgcodecs.html), some only where built with it."""
+
+
+def read(path: Path, _key: str | None, max_pixels: int) -> Stored:
+    """The one image of a file.
+
+    Raises:
+        UnreadableMap: empty, damaged, too large, or several images.
+        MissingDependency: OpenCV cannot be imported.
+        OSError: the file cannot be opened.
+    """
+    data = path.read_bytes()
+    if not data:
+        raise unreadable(path, "the file is empty")
+    header = _inspect(data, path)
+    if header.shape:
+        check_size(path, *header.shape, max_pixels)
+    array = _decode(header.data or data, path)
+    height, width = array.shape[:2]
+    check_size(path, height, width, max_pixels)
+    return Stored(array, header.lossy)
+
+
+def _inspect(data: bytes, path: Path) -> Header:
+    """What the first bytes say of the image, whatever its suffix."""
+    if data.startswith(png.MAGIC):
+        return png.inspect(data, path)
+    if data.startswith(jpeg.MAGIC):
+        return jpeg.inspect(data, path)
+    if data[:4] in tiff.LAYOUTS:
+        return tiff.inspect(data, path)
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return webp.inspect(data, path)
+    return sizes.inspect(data)
+
+
+def _decode(data: bytes, path: Path) -> Array:
+    """The array of the image, (H, W) or (H, W, C)."""
+    import numpy as np
+
+    cv2 = opencv()
+    encoded = np.frombuffer(data, np.uint8)
+    try:
+        array = cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED)
+        is_one = not data.startswith(b"GIF8") or _frames(encoded) == 1
+    except cv2.error:
+        array, is_one = None, True
+    if array is None:
+        raise unreadable(path, f"OpenCV cannot decode its {len(data)} bytes, which begin with {data[:12]!r}")
+    if not is_one:
+        raise unreadable(path, "an animated GIF; a map is one image")
+    return array
+
+
+def _frames(encoded: Array) -> int:
+    """How many images there are, counted up to two."""
+    cv2 = opencv()
+    return len(cv2.imdecodemulti(encoded, cv2.IMREAD_UNCHANGED, range=(0, 2))[1])

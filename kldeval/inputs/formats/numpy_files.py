@@ -1,0 +1,146 @@
+"""Arrays of numpy: .npy, and one array of an .npz. Nothing is ever unpickled.
+
+Format: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
+"""
+
+from __future__ import annotations
+
+import tokenize
+import zipfile
+import zlib
+from typing import IO, TYPE_CHECKING, Any
+
+from kldeval.errors import UnreadableMap
+from kldeval.inputs.formats.stored import Stored, check_size, unreadable
+from kldeval.inputs.shown import shown
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from kldeval.arrays import Array
+
+MAPPED_BYTES = 2**26
+"""From this size on an array stays in its file, mapped, and needs no memory of its own; a small one is read faster."""
+
+BAD_HEADER = (ValueError, TypeError, SyntaxError, EOFError, RecursionError, MemoryError, tokenize.TokenError)
+"""What numpy's parser raises on a header that is not one."""
+
+BAD_ARCHIVE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)
+"""What `zipfile` raises on an archive that is damaged, encrypted or none."""
+
+KEYS_SHOWN = 20
+
+
+def read_npy(path: Path, _key: str | None, max_pixels: int) -> Stored:
+    """The array of an .npy.
+
+    Raises:
+        UnreadableMap: no .npy, truncated, or no real-valued map.
+        OSError: the file cannot be opened.
+    """
+    import numpy as np
+
+    with path.open("rb") as file:
+        size = file.seek(0, 2)
+        shape = _checked_shape(file, size, path, max_pixels)
+        if size < MAPPED_BYTES:
+            array = np.lib.format.read_array(file, allow_pickle=False)
+        else:
+            array = np.lib.format.open_memmap(path, mode="r")
+    return Stored(_native(array.reshape(shape)))
+
+
+def read_npz(path: Path, key: str | None, max_pixels: int) -> Stored:
+    """The only array of an .npz, or the one named `key`.
+
+    Raises:
+        UnreadableMap: no .npz, damaged, no or several arrays and no key, or no real-valued map.
+        OSError: the file cannot be opened.
+    """
+    import numpy as np
+
+    try:
+        with zipfile.ZipFile(path) as archive:
+            member = archive.getinfo(f"{_chosen(archive, key, path)}.npy")
+            with archive.open(member) as file:
+                shape = _checked_shape(file, member.file_size, path, max_pixels)
+                array = np.lib.format.read_array(file, allow_pickle=False)
+                file.read(1)  # the checksum is compared at the end of the file alone
+    except UnreadableMap:
+        raise
+    except BAD_ARCHIVE as error:
+        raise unreadable(path, f"damaged, or no .npz archive ({error})") from error
+    return Stored(_native(array.reshape(shape)))
+
+
+def _chosen(archive: zipfile.ZipFile, key: str | None, path: Path) -> str:
+    """The name of the array to read."""
+    names = [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
+    listed = ", ".join(map(shown, names[:KEYS_SHOWN])) + (", ..." if len(names) > KEYS_SHOWN else "")
+    if key is None and len(names) != 1:
+        what = f"it holds {len(names)} arrays ({listed}); choose one with --key" if names else "it holds no array"
+        raise unreadable(path, what)
+    if key is not None and key not in names:
+        raise unreadable(path, f"it holds no array {key!r}; it holds {listed or 'none'}")
+    return names[0] if key is None else key
+
+
+def _checked_shape(file: IO[bytes], size: int, path: Path, max_pixels: int) -> tuple[int, int]:
+    """The (H, W) of the array in a file of `size` bytes, which is then at its start again."""
+    file.seek(0)
+    shape, dtype = _header(file, path)
+    if dtype.hasobject:
+        raise unreadable(path, "it holds pickled Python objects, which are never loaded; save an array of numbers")
+    if dtype.kind not in "biuf":
+        raise unreadable(path, f"its values are of type {dtype}; a map's are real numbers")
+    map_shape = _map_shape(shape)
+    if map_shape is None:
+        raise unreadable(path, f"its shape is {shape}; a map's is (H, W), (1, H, W) or (H, W, 1)")
+    check_size(path, *map_shape, max_pixels)
+    n_present, n_bytes = size - file.tell(), map_shape[0] * map_shape[1] * dtype.itemsize
+    if n_present < n_bytes:
+        raise unreadable(path, f"truncated: {n_present} of the array's {n_bytes} bytes are there")
+    if n_present > n_bytes:
+        raise unreadable(path, f"{n_present - n_bytes} bytes follow its array; a map is one array")
+    file.seek(0)
+    return map_shape
+
+
+def _header(file: IO[bytes], path: Path) -> tuple[tuple[int, ...], Any]:
+    """The shape and dtype that an .npy declares."""
+    import numpy as np
+
+    form = np.lib.format
+    readers = {(1, 0): form.read_array_header_1_0, (2, 0): form.read_array_header_2_0}
+    try:
+        version = form.read_magic(file)
+        if version not in readers:  # version 3 exists for field names that are not Latin alone
+            raise unreadable(path, f"an .npy of version {version[0]}.{version[1]}, which holds named fields, not a map")
+        shape, _, dtype = readers[version](file)
+    except UnreadableMap:
+        raise
+    except BAD_HEADER as error:
+        file.seek(0)
+        raise unreadable(path, f"no .npy file: it begins with {file.read(12)!r}") from error
+    return shape, dtype
+
+
+def _map_shape(shape: tuple[int, ...]) -> tuple[int, int] | None:
+    """The (H, W) that a shape means, None if it means none or two.
+
+    >>> _map_shape((1, 3, 4)), _map_shape((3, 4, 1)), _map_shape((1, 3, 1)), _map_shape((2, 3, 4))
+    ((3, 4), (3, 4), None, None)
+    """
+    if len(shape) == 2:  # noqa: PLR2004
+        return shape[0], shape[1]
+    if len(shape) != 3:  # noqa: PLR2004
+        return None
+    meant = {rest for rest, extra in ((shape[1:], shape[0]), (shape[:2], shape[2])) if extra == 1}
+    return meant.pop() if len(meant) == 1 else None
+
+
+def _native(array: Array) -> Array:
+    """The array in C order and in the byte order of this machine."""
+    import numpy as np
+
+    return np.ascontiguousarray(array, array.dtype.newbyteorder("="))

@@ -1,0 +1,63 @@
+"""PNG before decoding: its own checksums tell a damaged file from a whole one, whatever the decoder would forgive.
+
+Format: https://www.w3.org/TR/png-3/
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from typing import TYPE_CHECKING
+
+from kldeval.inputs.formats.header import Header
+from kldeval.inputs.formats.stored import unreadable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+MAGIC = b"\x89PNG\r\n\x1a\n"
+
+PIXELS = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"})
+"""The chunks that decide the stored values; for the others libpng writes warnings to stderr, past any log level."""
+
+_OVERHEAD = 12
+"""Length, type and checksum of a chunk, four bytes each."""
+
+
+def inspect(data: bytes, path: Path) -> Header:
+    """The size of a whole PNG, and its bytes without the chunks that say nothing about the values.
+
+    Raises:
+        UnreadableMap: truncated, damaged, or animated.
+    """
+    kept, is_bare = [MAGIC], True
+    for kind, start, end in _chunks(data, path):
+        if kind in PIXELS:
+            kept.append(data[start:end])
+        else:
+            is_bare = False
+            _refuse_animation(kind, data[start + 8 : end], path)
+    width, height = struct.unpack_from(">II", data, len(MAGIC) + 8)
+    return Header((height, width), data=data if is_bare else b"".join(kept))
+
+
+def _chunks(data: bytes, path: Path) -> Iterator[tuple[bytes, int, int]]:
+    """The type, start and end of every chunk up to IEND; those of pixels with their checksum verified."""
+    view, start, kind = memoryview(data), len(MAGIC), b""
+    while kind != b"IEND":
+        length = int.from_bytes(view[start : start + 4], "big")
+        end = start + _OVERHEAD + length
+        if end > len(data):
+            raise unreadable(path, f"truncated: the PNG ends after {len(data)} bytes, before its IEND chunk")
+        kind = data[start + 4 : start + 8]
+        if kind in PIXELS and zlib.crc32(view[start + 4 : end - 4]) != int.from_bytes(view[end - 4 : end], "big"):
+            raise unreadable(path, f"damaged: the checksum of the PNG's {kind.decode()} chunk at byte {start} is wrong")
+        yield kind, start, end
+        start = end
+
+
+def _refuse_animation(kind: bytes, content: bytes, path: Path) -> None:
+    frames = int.from_bytes(content[:4], "big") if kind == b"acTL" else 1
+    if frames > 1:
+        raise unreadable(path, f"an animation of {frames} frames; a map is one")
