@@ -150,7 +150,7 @@ _SENTENCES = {
         "n_uncovered and uncovered_mass"
     ),
     "infinite": "the metric is infinite or undefined ({maps}); such values stay in the mean",
-    "lossy-gt": "the ground truth is lossily compressed ({maps}): its zeros and small values are the file format's noise",
+    "lossy-gt": "the ground truth is lossily compressed ({maps}): its small values are noise of the file format",
     "identical": "prediction and ground truth are identical ({maps})",
     "constant-pred": "the prediction is constant ({maps})",
     "constant-gt": "the ground truth is constant ({maps})",

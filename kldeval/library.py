@@ -14,8 +14,8 @@ from kldeval.diagnosis import refusal
 from kldeval.engine.measure import Side, measure, pixelwise, scaled
 from kldeval.engine.run import Request, run
 from kldeval.errors import RefusedMap, UsageProblem
-from kldeval.maps.chain import normalise
 from kldeval.inputs.scale import full_scale
+from kldeval.maps.chain import normalise
 from kldeval.metrics.registry import METRICS
 from kldeval.names import format_value
 from kldeval.records import MapPair

@@ -97,8 +97,8 @@ def make_settings(texts: Texts, *, convention: Texts | None = None) -> Settings:
     parts["gt"] = attempt(lambda: _chain(chosen, "gt_norm"))
     if parts["pred"] and parts["gt"] and said.get("axis") is not None:
         parts.update(attempt(lambda: _axes(parts, said)) or {})
-    if parts["pred"]:
-        parts["metrics"] = attempt(lambda: _metrics(said, convention, log_domain=ends_in_log(parts["pred"])))
+    log_domain = bool(parts["pred"]) and ends_in_log(parts["pred"])
+    parts["metrics"] = attempt(lambda: _metrics(said, convention, log_domain=log_domain))
     if problems:
         raise UsageProblem("\n".join(dict.fromkeys(problems)))
     return checked(Settings(**parts))

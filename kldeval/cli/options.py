@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from kldeval.settings import Settings
 
 NUMERIC = {
-    "norm": ("CHAIN", "Normalisation of both maps: sum-to-one, flatten-softmax, softmax, or a chain such as minmax+sum-to-one [default: sum-to-one]."),
+    "norm": ("CHAIN", "Normalisation of both maps: sum-to-one, flatten-softmax, softmax or a+b [default: sum-to-one]."),
     "pred_norm": ("CHAIN", "Normalisation of the prediction."),
     "gt_norm": ("CHAIN", "Normalisation of the ground truth."),
     "axis": ("N", "The axis of softmax within one map: -1 within rows, 0 within columns."),

@@ -141,7 +141,7 @@ def build_report(
         provenance,
         summarise_scores(keys, scores),
         {key: _column(call.name, settings.base) for key, call in zip(settings.keys, settings.metrics, strict=True)},
-        scores,
+        tuple(replace(item, remarks=()) for item in scores),
         tuple(failures),
         tuple(said),
     )
