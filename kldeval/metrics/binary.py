@@ -1,0 +1,94 @@
+"""Losses of dense two-class maps, where each pixel is its own pair of probabilities.
+
+Goal: binary cross-entropy of a map in 0..1 (or of its logits) against a ground truth in 0..1, as torch computes it.
+Conventions: `pred, target` of one shape, natural logarithms (nats), integers and booleans count as float64.
+`reduction` is `mean` over the pixels, `sum` over them, or `none`; two published losses may differ in just that.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from kldeval.arrays import namespace, quiet
+from kldeval.metrics.pointwise import check_probabilities, check_same_shape, expected, reduced
+from kldeval.numeric import real_floats
+
+if TYPE_CHECKING:
+    from kldeval.arrays import Array
+
+Reduction = Literal["none", "sum", "mean"]
+
+
+def bce(prob: Array, target: Array, *, clamp: float = -100.0, reduction: Reduction = "mean") -> Array:
+    """Binary cross-entropy of the prediction under the ground truth, in nats: -(t ln p + (1 - t) ln(1 - p)).
+
+    No logarithm is less than `clamp`. Where one is clamped the loss is flat and its gradient 0; torch's
+    `binary_cross_entropy`, equal in value, invents a gradient there by dividing by 1e-12.
+
+    Args:
+        prob: probabilities of the first class, any shape.
+        target: its probabilities in the ground truth, the same shape.
+        clamp: the least value of a logarithm: -100 as torch; -inf for none.
+        reduction: none, sum or mean.
+
+    Returns:
+        The loss of every pixel (none), else one number.
+
+    Raises:
+        RefusedMap: the shapes differ, or a value lies outside 0..1.
+        UsageProblem: another reduction.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.BCELoss.html
+
+    >>> import numpy as np
+    >>> bce(np.asarray([0.0, 1.0]), np.asarray([1.0, 1.0]), reduction="none").tolist()
+    [100.0, 0.0]
+    """
+    prob, target = real_floats(prob), real_floats(target)
+    check_same_shape(prob, target)
+    check_probabilities(prob, "prediction", "for logits there is bce_with_logits")
+    check_probabilities(target, "ground truth", "divide bytes by 255")
+    xp = namespace(prob, target)
+    with quiet():
+        log_prob = _floored(xp.log(xp.where(prob == 0, xp.ones_like(prob), prob)), prob == 0, clamp)
+        log_rest = _floored(xp.log1p(xp.where(prob == 1, xp.zeros_like(prob), -prob)), prob == 1, clamp)
+        return reduced(-expected(target, log_prob) - expected(1 - target, log_rest), reduction)
+
+
+def bce_with_logits(logit: Array, target: Array, *, reduction: Reduction = "mean") -> Array:
+    """Binary cross-entropy of sigmoid(logit) under the ground truth, in nats: -(t ln s(x) + (1 - t) ln s(-x)).
+
+    Through the logarithm of the sigmoid s, (1 - t) x - ln s(x), so logits of any size give finite, exact numbers.
+
+    Args:
+        logit: scores of the first class, any shape.
+        target: its probabilities in the ground truth, the same shape.
+        reduction: none, sum or mean.
+
+    Returns:
+        The loss of every pixel (none), else one number.
+
+    Raises:
+        RefusedMap: the shapes differ, or a value of the ground truth lies outside 0..1.
+        UsageProblem: another reduction.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.BCEWithLogitsLoss.html
+
+    >>> import numpy as np
+    >>> bce_with_logits(np.asarray([-1e4, 1e4]), np.asarray([1.0, 1.0]), reduction="none").tolist()
+    [10000.0, 0.0]
+    """
+    logit, target = real_floats(logit), real_floats(target)
+    check_same_shape(logit, target)
+    check_probabilities(target, "ground truth", "divide bytes by 255")
+    xp = namespace(logit, target)
+    with quiet():
+        log_sigmoid = xp.minimum(logit, xp.zeros_like(logit)) - xp.log1p(xp.exp(-xp.abs(logit)))
+        return reduced((1 - target) * logit - log_sigmoid, reduction)
+
+
+def _floored(log: Array, impossible: Array, least: float) -> Array:
+    """The logarithms, -inf where the probability is 0, and none less than `least`."""
+    xp = namespace(log)
+    # -inf is put in afterwards: taken by the logarithm itself, its gradient would be inf * 0
+    return xp.clip(xp.where(impossible, xp.full_like(log, -xp.inf), log), least, None)
