@@ -113,7 +113,8 @@ def blank(values: Values, *, below: float) -> Values:
 def latitude(values: Values) -> Values:
     """X * sin(pi row / (H - 1)), the weight of the Salient360! toolbox: rows at the poles become 0."""
     height = values.source.shape[-2]
-    rows = [math.sin(math.pi * row / max(1, height - 1)) for row in range(height)]
+    # the quotient first: pi * (H - 1) / (H - 1) may round beyond pi, where the sine is negative
+    rows = [math.sin(math.pi * (row / max(1, height - 1))) for row in range(height)]
     return values.map(lambda x, weight: x * weight, _like(values, rows)[:, None])
 
 
