@@ -39,7 +39,8 @@ class Report:
     """The outcome of scoring one prediction folder.
 
     `signatures` maps each metric's key to its full signature; `short` is the form for papers. `summaries`,
-    `columns` and the values of `scores` have the same keys in the same order.
+    `columns` and the values of `scores` have the same keys in the same order; `--reduction none` leaves `summaries` and
+    the values empty. `provenance` holds plain JSON values; a saved report keeps `short` and `columns` among them.
     """
 
     signatures: Mapping[str, str]

@@ -1,0 +1,62 @@
+"""Reports in files: whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kldeval.errors import UsageProblem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def write_atomically(path: str | os.PathLike[str], text: str) -> None:
+    """Write `text` to `path` as UTF-8: first beside it, then in its place, so that nobody ever reads half a file.
+
+    An interrupted write leaves the old file, or none. A link stays a link, a replaced file keeps its permissions, and
+    what is no file (a pipe, /dev/null) is written to as it is. Names that were not valid UTF-8 get their bytes back.
+
+    Raises:
+        UsageProblem: the folder is missing, `path` is a folder, or the system refuses to write.
+    """
+    target = Path(path)
+    if target.is_dir():
+        msg = f"cannot write {target}: it is a folder; name a file in it"
+        raise UsageProblem(msg)
+    if not target.parent.is_dir():
+        msg = f"cannot write {target}: there is no folder {target.parent}; create it first"
+        raise UsageProblem(msg)
+    try:
+        _write(target, text.encode("utf-8", "surrogateescape"))
+    except OSError as error:
+        msg = f"cannot write {target}: {error.strerror or error}"
+        raise UsageProblem(msg) from error
+
+
+def _write(target: Path, data: bytes) -> None:
+    if target.exists() and not target.is_file():
+        target.write_bytes(data)
+        return
+    target = target.resolve()
+    with _temporary_beside(target) as temporary:
+        with temporary.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        if target.exists():
+            shutil.copymode(target, temporary)
+        temporary.replace(target)
+
+
+@contextlib.contextmanager
+def _temporary_beside(target: Path) -> Iterator[Path]:
+    """A name for a new file in the folder of `target`; whatever is left under it is removed."""
+    temporary = target.with_name(f".kldeval-{os.urandom(8).hex()}.tmp")
+    try:
+        yield temporary
+    finally:
+        temporary.unlink(missing_ok=True)

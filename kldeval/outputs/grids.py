@@ -1,0 +1,130 @@
+"""What every table for people holds, as texts: the summary, the maps, the worst maps."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from kldeval.errors import UsageProblem
+from kldeval.outputs.notation import ABSENT, ARROWS, Notation, notation_for
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kldeval.outputs.options import Options
+    from kldeval.records import Score
+    from kldeval.results.report import Report, Summary
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Rows under a head: the first column holds names of metrics or of maps, the others numbers as texts."""
+
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    title: str = ""
+
+    @property
+    def names_metrics(self) -> bool:
+        """Whether the rows are metrics; else they are maps, and the metrics are in the head."""
+        return self.head[0] == "metric"
+
+
+def summary_grid(report: Report, precision: int) -> Grid:
+    """A row per metric; a count of infinite and undefined values only when there is one."""
+    head = ("metric", "n", "mean", "std", "median", "min", "max")
+    odd = any(summary.n_nonfinite for summary in report.summaries.values())
+    rows = ((key, *_statistics(summary, precision, odd=odd)) for key, summary in report.summaries.items())
+    return Grid((*head, "not finite") if odd else head, tuple(rows))
+
+
+def grids(report: Report, options: Options) -> list[Grid]:
+    """The summary, then the grids of single maps that the options ask for; of the only map its numbers, once.
+
+    Without a number per map (`--reduction none`) there is none.
+
+    Raises:
+        UsageProblem: the worst maps are asked for, and no metric has a better direction.
+    """
+    if not report.summaries:
+        return []
+    if len(report.scores) == 1:
+        return [_map_grid(report, report.scores, options.precision, "")]
+    found = [summary_grid(report, options.precision)]
+    if options.per_map and report.scores:
+        found.append(_map_grid(report, report.scores, options.precision, ""))
+    if options.worst and report.scores:
+        worst = worst_scores(report, options.worst)
+        title = f"worst {len(worst)} of {len(report.scores)} maps by {_ranking_metric(report)}"
+        found.append(_map_grid(report, worst, options.precision, title))
+    return found
+
+
+def worst_scores(report: Report, number: int) -> list[Score]:
+    """The maps that the first metric with a better direction likes least, worst first; undefined values before all.
+
+    Raises:
+        UsageProblem: no metric has a better direction.
+    """
+    key = _ranking_metric(report)
+    sign = -1.0 if report.columns[key].best == "low" else 1.0
+
+    def badness(score: Score) -> tuple[bool, float]:
+        value = score.values[key]
+        return not math.isnan(value), 0.0 if math.isnan(value) else sign * value
+
+    return sorted(report.scores, key=badness)[:number]
+
+
+def arrow(report: Report, key: str) -> str:
+    """The arrow of the better direction; nothing for a metric that has none, or for a head that is no metric."""
+    return ARROWS.get(report.columns[key].best, "") if key in report.columns else ""
+
+
+def unit(report: Report, key: str) -> str:
+    """The unit of a metric; nothing for a head that is no metric."""
+    return report.columns[key].unit if key in report.columns else ""
+
+
+def label(report: Report, key: str) -> str:
+    """A metric with its arrow and unit, as `kld ↓ (nats)`."""
+    parts = (key, arrow(report, key), f"({unit(report, key)})" if unit(report, key) else "")
+    return " ".join(part for part in parts if part)
+
+
+def _ranking_metric(report: Report) -> str:
+    for key in report.summaries:
+        if report.columns[key].best:
+            return key
+    msg = f"the worst maps are asked for, but no metric has a better direction: {', '.join(report.summaries)}"
+    raise UsageProblem(msg)
+
+
+def _notation(summary: Summary, precision: int) -> Notation:
+    return notation_for((summary.median, summary.mean, summary.max, summary.min), precision)
+
+
+def _statistics(summary: Summary, precision: int, *, odd: bool) -> list[str]:
+    notation = _notation(summary, precision)
+    values = (summary.mean, summary.std, summary.median, summary.min, summary.max)
+    numbers = [str(summary.n), *map(notation.text, values)]
+    return [*numbers, str(summary.n_nonfinite or ABSENT)] if odd else numbers
+
+
+def _map_grid(report: Report, scores: Sequence[Score], precision: int, title: str) -> Grid:
+    """A row per map, and what the prediction leaves uncovered where it leaves anything."""
+    columns: dict[str, list[str]] = {}
+    for key, summary in report.summaries.items():
+        notation = _notation(summary, precision)
+        columns[key] = [notation.text(score.values[key]) for score in scores]
+    if any(score.n_uncovered for score in scores):
+        columns["uncovered"] = [str(score.n_uncovered) for score in scores]
+        columns["mass"] = _masses([score.uncovered_mass for score in scores], precision)
+    rows = zip((score.name for score in scores), *columns.values(), strict=True)
+    return Grid(("map", *columns), tuple(rows), title)
+
+
+def _masses(masses: Sequence[float], precision: int) -> list[str]:
+    notation = notation_for([max(masses)], precision)
+    return [notation.text(mass) if mass else "0" for mass in masses]

@@ -1,0 +1,123 @@
+"""A saved JSON report read back; what does not fit is refused, with the place that does not."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn, TypeVar
+
+from kldeval.errors import UsageProblem
+from kldeval.records import Failure, Score
+from kldeval.results.checked import Checked
+from kldeval.results.report import SCHEMA, Column, Report, Summary
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Sequence
+
+T = TypeVar("T")
+
+MEMBERS = ("schema", "signature", "provenance", "summary", "maps", "failures", "notes")
+"""The members of the report, all of them always there."""
+
+
+def load_report(path: str | os.PathLike[str]) -> Report:
+    """The report in the JSON file `path`; it equals the one that was written.
+
+    Raises:
+        UsageProblem: the file cannot be read, is not strict JSON, holds something else or another version, or a part
+            of it has not the form that docs/report.schema.json describes.
+    """
+    try:
+        text = Path(path).read_bytes().decode("utf-8")
+        document = json.loads(text, parse_constant=_refuse_constant)
+    except OSError as error:
+        msg = f"cannot read {path}: {error.strerror or error}"
+        raise UsageProblem(msg) from error
+    except (ValueError, RecursionError) as error:
+        msg = f"{path} is not JSON: {error}"
+        raise UsageProblem(msg) from error
+    return parse_report(document, str(path))
+
+
+def parse_report(document: object, file: str = "report") -> Report:
+    """The report that a decoded JSON value holds; `file` names it in messages.
+
+    Raises:
+        UsageProblem: as `load_report`.
+    """
+    _check_schema(document, file)
+    report = Checked(document, file)
+    report.has(MEMBERS)
+    signatures = {key: item.text() for key, item in report["signature"].members()}
+    keys = tuple(signatures) if dict(report["summary"].members()) else ()  # --reduction none leaves no numbers
+    provenance = {key: item.value for key, item in report["provenance"].members()}
+    return Report(
+        signatures=signatures,
+        short=report["provenance"]["short"].text(),
+        provenance={key: value for key, value in provenance.items() if key not in ("short", "columns")},
+        summaries=_by_metric(report["summary"], keys, _summary),
+        columns=_by_metric(report["provenance"]["columns"], tuple(signatures), _column),
+        scores=tuple(_score(item, keys) for item in report["maps"].items()),
+        failures=tuple(_failure(item) for item in report["failures"].items()),
+        notes=tuple(item.text() for item in report["notes"].items()),
+    )
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    msg = f'{name} is no number of JSON; "inf", "-inf" and "nan" stand in quotes'
+    raise ValueError(msg)
+
+
+def _check_schema(document: object, file: str) -> None:
+    schema = document.get("schema") if isinstance(document, dict) else None
+    if schema == SCHEMA:
+        return
+    if not isinstance(schema, str) or not schema.startswith("kldeval."):
+        msg = f'{file} is no report of kldeval: it does not say "schema": "{SCHEMA}"'
+    elif schema.startswith("kldeval.report/"):
+        msg = f"{file} is a {schema}, of another version of kldeval; this one reads {SCHEMA}"
+    else:
+        msg = f"{file} is a {schema}; a {SCHEMA} is needed"
+    raise UsageProblem(msg)
+
+
+def _by_metric(item: Checked, keys: Sequence[str], parse: Callable[[Checked], T]) -> dict[str, T]:
+    item.has(keys)
+    return {key: parse(item[key]) for key in keys}
+
+
+def _summary(item: Checked) -> Summary:
+    item.has(("mean", "std", "median", "min", "max", "n", "n_nonfinite"))
+    return Summary(
+        n=item["n"].count(),
+        n_nonfinite=item["n_nonfinite"].count(),
+        mean=item["mean"].number_or_none(),
+        std=item["std"].number_or_none(),
+        median=item["median"].number_or_none(),
+        min=item["min"].number_or_none(),
+        max=item["max"].number_or_none(),
+    )
+
+
+def _column(item: Checked) -> Column:
+    item.has(("unit", "best"))
+    return Column(unit=item["unit"].text(), best=item["best"].one_of(("low", "high", "")))
+
+
+def _score(item: Checked, keys: Sequence[str]) -> Score:
+    item.has(("name", *keys, "n_uncovered", "uncovered_mass"), optional=("remarks",))
+    members = dict(item.members())
+    return Score(
+        name=members["name"].text(),
+        values={key: members[key].number() for key in keys},
+        n_uncovered=members["n_uncovered"].count(),
+        uncovered_mass=members["uncovered_mass"].number(),
+        remarks=tuple(remark.text() for remark in members["remarks"].items()) if "remarks" in members else (),
+    )
+
+
+def _failure(item: Checked) -> Failure:
+    item.has(("name", "stage", "message"))
+    stage = item["stage"].one_of(("pair", "load", "check", "score"))
+    return Failure(name=item["name"].text(), stage=stage, message=item["message"].text())

@@ -1,0 +1,80 @@
+"""From the numbers of single maps to one line per metric; nothing is dropped on the way."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from kldeval.results.report import Summary
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from kldeval.records import Score
+
+
+def summarise_scores(keys: Iterable[str], scores: Sequence[Score]) -> dict[str, Summary]:
+    """The summary of each metric of `keys`, in their order, over all `scores`.
+
+    >>> from kldeval.records import Score
+    >>> summarise_scores(["kld"], [Score("a", {"kld": 0.5}), Score("b", {"kld": 1.5})])["kld"].mean
+    1.0
+    """
+    return {key: summarise([score.values[key] for score in scores]) for key in keys}
+
+
+def summarise(values: Sequence[float]) -> Summary:
+    """Count, mean, standard deviation (n - 1 in the denominator), median, minimum and maximum of one metric.
+
+    Infinite and undefined values count like any other: the mean is inf where one value is, and nan where one is nan or
+    where +inf meets -inf; the standard deviation of such values is nan; nan wins in median, minimum and maximum.
+    The order of the values does not matter, to the last bit. Numbers that do not exist are None: the standard
+    deviation of one value, everything of none.
+
+    >>> summarise([1.0, 2.0, 6.0])
+    Summary(n=3, n_nonfinite=0, mean=3.0, std=2.6457513110645907, median=2.0, min=1.0, max=6.0)
+    >>> summarise([])
+    Summary(n=0, n_nonfinite=0, mean=None, std=None, median=None, min=None, max=None)
+    """
+    if not values:
+        return Summary(0, 0, None, None, None, None, None)
+    ordered = sorted(float(value) for value in values)
+    undefined = any(math.isnan(value) for value in ordered)
+    low, middle, high = (math.nan,) * 3 if undefined else (ordered[0], _median(ordered), ordered[-1])
+    return Summary(
+        n=len(ordered),
+        n_nonfinite=sum(not math.isfinite(value) for value in ordered),
+        mean=_mean(ordered),
+        std=_deviation(ordered, middle),
+        median=middle,
+        min=low,
+        max=high,
+    )
+
+
+def _mean(values: Sequence[float]) -> float:
+    special = [value for value in values if not math.isfinite(value)]
+    if special:
+        return sum(special)
+    try:
+        return math.fsum(values) / len(values)
+    except OverflowError:  # the sum is beyond float64, the mean is not
+        return math.fsum(value / len(values) for value in values)
+
+
+def _median(ordered: Sequence[float]) -> float:
+    half = len(ordered) // 2
+    return ordered[half] if len(ordered) % 2 else _mean(ordered[half - 1 : half + 1])
+
+
+def _deviation(values: Sequence[float], middle: float) -> float | None:
+    """The standard deviation; measured from the median first, so that equal values give exactly 0."""
+    if len(values) == 1:
+        return None
+    if not all(math.isfinite(value) for value in values):
+        return math.nan
+    shifted = [value - middle for value in values]
+    centre = _mean(shifted)
+    exponent = math.frexp(max(abs(value - centre) for value in shifted))[1]
+    scaled = [math.ldexp(value - centre, -exponent) for value in shifted]  # their squares cannot overflow
+    return math.ldexp(math.sqrt(math.fsum(value * value for value in scaled) / (len(values) - 1)), exponent)
