@@ -1,0 +1,2 @@
+"""stub"""
+def measure_if_possible(folders): return []
