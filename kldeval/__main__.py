@@ -5,11 +5,16 @@ from __future__ import annotations
 import os
 import sys
 
+ONE_THREAD = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
+"""What keeps numpy and OpenCV from starting threads: every core has one of ours, and theirs would fight it."""
+
 
 def main() -> None:
     """Run the command line and leave with its exit code."""
     from kldeval.cli.main import run
 
+    for name in ONE_THREAD:
+        os.environ.setdefault(name, "1")
     code = run(sys.argv[1:])
     try:
         sys.stdout.flush()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from kldeval._version import DEFINITIONS
 from kldeval.errors import UsageProblem
 from kldeval.names import did_you_mean, split_top_level
-from kldeval.settings import Settings, describe, make_settings
+from kldeval.settings import CHOICES, Settings, describe, make_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -73,6 +73,9 @@ def matching_convention(settings: Settings) -> str | None:
 
 
 def _matches(settings: Settings, texts: Mapping[str, str]) -> bool:
+    # most conventions differ in a word: only of the others is it worth parsing the chains
+    if any(texts[key] != getattr(settings, key) for key in CHOICES if key in texts):
+        return False
     given = {name for name in (call.name for call in settings.metrics)}
     named = make_settings({"metric": ",".join(dict.fromkeys(call.name for call in settings.metrics))}, convention=texts)
     return (
