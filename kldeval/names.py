@@ -139,6 +139,23 @@ class Registry(Generic[F]):
         return entry.call(**typed)
 
 
+def parse_all(parse: Callable[[str], Call], texts: Iterable[str]) -> tuple[Call, ...]:
+    """`parse` of every text.
+
+    Raises:
+        UsageProblem: naming everything that is wrong at once, one line each.
+    """
+    calls, problems = [], []
+    for text in texts:
+        try:
+            calls.append(parse(text))
+        except UsageProblem as problem:
+            problems.append(problem)
+    if problems:
+        raise problems[0] if len(problems) == 1 else UsageProblem("\n".join(map(str, problems)))
+    return tuple(calls)
+
+
 def unknown(kind: str, name: str, known: Iterable[str]) -> UnknownName:
     """The error for a name that is not among `known`."""
     names = sorted(known)
@@ -201,7 +218,8 @@ def format_value(value: Value) -> str:
         return "none"
     if isinstance(value, tuple):
         return f"{value[0]}x{value[1]}"
-    return repr(value).removesuffix(".0") if isinstance(value, float) else str(value)
+    # float(): a numpy float is a float, but its repr is no number
+    return repr(float(value)).removesuffix(".0") if isinstance(value, float) else str(value)
 
 
 def parse_value(text: str, kind: Any, where: str) -> Value:

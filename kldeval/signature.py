@@ -44,8 +44,9 @@ def parse_signature(text: str) -> Settings:
     """
     metrics, *rest = split_top_level(text.strip(), "|")
     parts = _split_parts(rest)
-    if parts.pop("v") != str(DEFINITIONS):
-        msg = f"the signature's part {rest[-1]!r} is another version of the definitions; here they are v:{DEFINITIONS}"
+    version = parts["v"]
+    if version != str(DEFINITIONS):
+        msg = f"the signature's part 'v:{version}' is another version of the definitions; here they are v:{DEFINITIONS}"
         raise UsageProblem(msg)
     if parts["maps"] != "mean":
         msg = f"the signature's part 'maps:{parts['maps']}' is unknown; known: maps:mean"
@@ -73,13 +74,9 @@ def matching_convention(settings: Settings) -> str | None:
 
 
 def _matches(settings: Settings, texts: Mapping[str, str]) -> bool:
-    given = {name for name in (call.name for call in settings.metrics)}
-    named = make_settings({"metric": ",".join(dict.fromkeys(call.name for call in settings.metrics))}, convention=texts)
-    return (
-        bool(given)
-        and replace(named, metrics=settings.metrics) == settings
-        and set(settings.metrics) <= set(named.metrics)
-    )
+    names = dict.fromkeys(call.name for call in settings.metrics)
+    named = make_settings({"metric": ",".join(names)}, convention=texts)
+    return replace(named, metrics=settings.metrics) == settings and set(settings.metrics) <= set(named.metrics)
 
 
 def _split_parts(rest: list[str]) -> dict[str, str]:
@@ -105,8 +102,9 @@ def _format_empty(gt: str, pred: str) -> str:
 def _parse_empty(text: str) -> tuple[str, str]:
     if text == "error":
         return "error", "error"
-    sides = dict(side.partition("=")[::2] for side in text.split(","))
-    if set(sides) != {"gt", "pred"}:
+    given = [side.partition("=")[::2] for side in text.split(",")]
+    sides = dict(given)
+    if set(sides) != {"gt", "pred"} or len(given) > len(sides):
         msg = f"the signature's part 'empty:{text}' is not of the form empty:error or empty:gt=zero,pred=keep"
         raise UsageProblem(msg)
     return sides["gt"], sides["pred"]
