@@ -79,8 +79,8 @@ class Entry(Generic[F]):
         """A `Call` of this entry: arguments checked, defaults dropped, in the order of declaration."""
         unknown = [key for key in arguments if key not in self.types]
         if unknown:
-            known = ", ".join(self.types) or "it takes none"
-            msg = f"{self.name} has no parameter {unknown[0]!r}{did_you_mean(unknown[0], self.types)}; known: {known}"
+            known = among(unknown[0], self.types) if self.types else "; it takes none"
+            msg = f"{self.name} has no parameter {unknown[0]!r}{known}"
             raise UsageProblem(msg)
         missing = [key for key in self.required if key not in arguments]
         if missing:
@@ -158,9 +158,18 @@ def parse_all(parse: Callable[[str], Call], texts: Iterable[str]) -> tuple[Call,
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> UnknownName:
     """The error for a name that is not among `known`."""
-    names = sorted(known)
+    return UnknownName(f"unknown {kind} {name!r}{among(name, sorted(known))}")
+
+
+def among(name: str, known: Iterable[str]) -> str:
+    """The end of a message that begins with a wrong `name`: what was perhaps meant, and all that is known.
+
+    >>> "no sush" + among("sush", ["such", "some"]), "no x" + among("x", ["such", "some"])
+    ("no sush; did you mean 'such'? Known: such, some", 'no x; known: such, some')
+    """
+    names = list(known)
     hint = did_you_mean(name, names)
-    return UnknownName(f"unknown {kind} {name!r}{hint}{' Known' if hint else '; known'}: {', '.join(names)}")
+    return f"{hint}{' Known' if hint else '; known'}: {', '.join(names)}"
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

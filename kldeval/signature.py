@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from kldeval._version import DEFINITIONS
 from kldeval.errors import UsageProblem
-from kldeval.names import did_you_mean, split_top_level
+from kldeval.names import among, split_top_level
 from kldeval.settings import Settings, describe, make_settings
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 PARTS = ("pred", "gt", "scale", "resize", "color", "empty", "base", "reduce", "maps", "dtype")
 """The parts between the metrics and the version, in order."""
+
+_NEEDED = (*PARTS, "v")
 
 
 def format_signature(settings: Settings) -> str:
@@ -82,17 +84,25 @@ def _matches(settings: Settings, texts: Mapping[str, str]) -> bool:
 def _split_parts(rest: list[str]) -> dict[str, str]:
     parts: dict[str, str] = {}
     for piece in rest:
-        name, colon, value = piece.partition(":")
-        if not colon or name not in (*PARTS, "v") or name in parts:
-            fault = "stands twice" if name in parts else f"is unknown{did_you_mean(name, PARTS)}"
-            msg = f"the signature's part {piece!r} {fault}; known: {', '.join((*PARTS, 'v'))}"
+        name, _, value = piece.partition(":")
+        fault = _fault(name, value, parts)
+        if fault:
+            msg = f"the signature's part {piece!r} {fault}"
             raise UsageProblem(msg)
         parts[name] = value
-    missing = [name for name in (*PARTS, "v") if name not in parts]
+    missing = [name for name in _NEEDED if name not in parts]
     if missing:
-        msg = f"the signature lacks the part {missing[0]!r}; it needs {', '.join((*PARTS, 'v'))}"
+        msg = f"the signature lacks {', '.join(missing)}; after the metrics it needs {', '.join(_NEEDED)}"
         raise UsageProblem(msg)
     return parts
+
+
+def _fault(name: str, value: str, parts: Mapping[str, str]) -> str | None:
+    if name not in _NEEDED:
+        return f"is unknown{among(name, _NEEDED)}"
+    if name in parts:
+        return "stands there twice"
+    return None if value else "has no value"
 
 
 def _format_empty(gt: str, pred: str) -> str:
