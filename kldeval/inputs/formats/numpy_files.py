@@ -6,6 +6,7 @@ Format: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
 from __future__ import annotations
 
 import tokenize
+import zlib
 from typing import IO, TYPE_CHECKING, Any
 
 from kldeval.errors import UnreadableMap
@@ -23,6 +24,9 @@ MAPPED_BYTES = 2**26
 
 BAD_HEADER = (ValueError, TypeError, SyntaxError, EOFError, RecursionError, MemoryError, tokenize.TokenError)
 """What numpy's parser raises on a header that is not one."""
+
+BAD_ARCHIVE = (zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)
+"""What `zipfile` raises beside its own error on an archive that is damaged, encrypted or none."""
 
 KEYS_SHOWN = 20
 
@@ -54,11 +58,9 @@ def read_npz(path: Path, key: str | None, max_pixels: int) -> Stored:
         OSError: the file cannot be opened.
     """
     import zipfile
-    import zlib
 
     import numpy as np
 
-    bad_archive = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)
     try:
         with zipfile.ZipFile(path) as archive:
             member = archive.getinfo(f"{_chosen(archive, key, path)}.npy")
@@ -68,7 +70,7 @@ def read_npz(path: Path, key: str | None, max_pixels: int) -> Stored:
                 file.read(1)  # the checksum is compared at the end of the file alone
     except UnreadableMap:
         raise
-    except bad_archive as error:
+    except (zipfile.BadZipFile, *BAD_ARCHIVE) as error:
         raise unreadable(path, f"damaged, or no .npz archive ({error})") from error
     return Stored(_native(array.reshape(shape)))
 
