@@ -6,16 +6,11 @@ import os
 import sys
 from io import TextIOWrapper
 
-ONE_THREAD = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
-"""What keeps numpy and OpenCV from starting threads: every core has one of ours, and theirs would fight it."""
-
 
 def main() -> None:
     """Run the command line and leave with its exit code."""
     from kldeval.cli.main import run
 
-    for name in ONE_THREAD:
-        os.environ.setdefault(name, "1")
     for stream in (sys.stdout, sys.stderr):
         # a name or an arrow that the terminal's encoding lacks is shown as an escape, not as a crash
         if isinstance(stream, TextIOWrapper):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from kldeval.arrays import namespace, quiet
 from kldeval.diagnosis import Facts, map_remarks, refusal
-from kldeval.engine.histogram import collapse, collapsible
+from kldeval.engine.histogram import cells_of, collapsible, levels
 from kldeval.engine.measure import Measured, Side, measure, scaled
 from kldeval.maps.chain import normalise
 from kldeval.maps.values import MAP
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kldeval.arrays import Array
+    from kldeval.engine.histogram import Cells
     from kldeval.maps.values import Problem, Values
     from kldeval.records import MapPair
     from kldeval.settings import Settings
@@ -26,25 +27,38 @@ Outcome = Score | Failure | Skipped
 
 def score(pair: MapPair, settings: Settings) -> Outcome:
     """The outcome of one pair."""
-    maps = collapse(pair) if collapsible(settings) else pair
-    return score_arrays([pair], maps.pred, maps.gt, maps.weights, settings)[0]
+    cells = cells_of(pair) if collapsible(settings) else None
+    if not cells:
+        return score_arrays([pair], pair.pred, pair.gt, pair.weights, settings)[0]
+    return _score([pair], (levels(), cells.pred_counts), (levels(), cells.gt_counts), settings, cells)[0]
 
 
 def score_arrays(
     pairs: Sequence[MapPair], pred: Array, gt: Array, weights: Array | None, settings: Settings
 ) -> list[Outcome]:
     """The outcomes of pairs of one shape and kind whose arrays stand in one batch (or of one pair without a batch)."""
+    return _score(pairs, (pred, weights), (gt, weights), settings)
+
+
+def _score(
+    pairs: Sequence[MapPair],
+    pred: tuple[Array, Array | None],
+    gt: tuple[Array, Array | None],
+    settings: Settings,
+    cells: Cells | None = None,
+) -> list[Outcome]:
+    """The outcomes, from the array and the weights of each side."""
     first = pairs[0]
     with quiet():
         sides = [
             scaled(Side(array, full), settings, weights=weights, empty=empty)
-            for array, full, empty in (
+            for (array, weights), full, empty in (
                 (pred, first.pred_scale, settings.empty_pred),
                 (gt, first.gt_scale, settings.empty_gt),
             )
         ]
         normalised = [normalise(side, chain) for side, chain in zip(sides, (settings.pred, settings.gt), strict=True)]
-        measured = measure(normalised[0], normalised[1], settings, shape=first.shape)
+        measured = measure(normalised[0], normalised[1], settings, shape=first.shape, cells=cells)
         table = _to_host(measured, sides, len(pairs))
     return [_outcome(pair, row, settings) for pair, row in zip(pairs, table, strict=True)]
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import reduce
+from math import ceil
 from operator import add
 from typing import TYPE_CHECKING, Any
 
@@ -25,8 +26,9 @@ if TYPE_CHECKING:
 MAP = (-2, -1)
 """The axes of a whole map."""
 
-BLOCK_PIXELS = 32_768
-"""Pixels a block: a float64 block and its temporaries stay in a core's second-level cache."""
+BLOCK_PIXELS = 131_072
+"""Pixels a block, about: a float64 block is 1 MB. Smaller blocks would make threads wait for each other: each of
+numpy's calls lets the other threads go on with Python, and waits until it may, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ class Values:
         height = self.source.shape[-2]
         if self.xp.__name__ != "numpy":
             return (slice(0, height),)
-        step = max(1, BLOCK_PIXELS * height // max(1, self.source.size))
+        step = max(1, ceil(height / max(1, ceil(self.source.size / BLOCK_PIXELS))))
         return tuple(slice(start, min(start + step, height)) for start in range(0, max(1, height), step))
 
     def block(self, rows: slice) -> Array:
@@ -92,21 +94,27 @@ class Values:
 
     def map(self, function: Callable[..., Array], *statistics: Array) -> Values:
         """The values through a function of each pixel (and of statistics, which are cut to the block)."""
-        mapped = replace(self, functions=(*self.functions, (function, statistics)), known={})
         if len(self.rows) > 1:
-            return mapped
-        return replace(mapped, source=mapped.block(slice(0, self.source.shape[-2])), functions=())
+            return replace(self, functions=(*self.functions, (function, statistics)), known={})
+        # the only block is computed at once, and nothing remembered
+        return replace(self, source=function(self.block(slice(None)), *statistics), known={})
 
     def extent(self, axes: tuple[int, ...] = MAP) -> tuple[Array, Array]:
         """The minimum and the maximum over pixels of positive weight."""
         key = str(axes)
         if key not in self.known:
-            ends = [_extent(self.xp, values, weights, axes) for values, weights in self.blocks()]
-            self.known[key] = (
-                joined(self.xp, [low for low, _ in ends], axes, self.xp.minimum),
-                joined(self.xp, [high for _, high in ends], axes, self.xp.maximum),
-            )
+            blocks = self.blocks() if self.functions or self.weights is not None else [(self._stored, None)]
+            ends = [_extent(self.xp, values, weights, axes) for values, weights in blocks]
+            low = joined(self.xp, [low for low, _ in ends], axes, self.xp.minimum)
+            high = joined(self.xp, [high for _, high in ends], axes, self.xp.maximum)
+            self.known[key] = self.xp.astype(low, self.dtype), self.xp.astype(high, self.dtype)
         return self.known[key]
+
+    @property
+    def _stored(self) -> Array:
+        """The maps in a dtype that has a minimum: a conversion to floats keeps the order, and need not come first."""
+        xp = self.xp
+        return xp.astype(self.source, self.dtype) if xp.isdtype(self.source.dtype, "bool") else self.source
 
     def sum(self, axes: tuple[int, ...] = MAP) -> Array:
         """The weighted sum."""

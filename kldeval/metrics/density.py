@@ -70,7 +70,7 @@ def ce(pred: Density, gt: Density, *, ratio_eps: float = 0.0) -> Array:
     In the exact form it is `entropy-gt` + `kld`.
     """
     if ratio_eps:
-        return -gt.prob * pred.xp.log(pred.prob + ratio_eps)
+        return -(gt.prob * pred.xp.log(pred.plus(ratio_eps)))
     return -_product(gt, pred)
 
 
@@ -103,15 +103,17 @@ def _divergence(approximation: Density, target: Density, constants: tuple[float,
     xp, q = target.xp, target.prob
     if log_eps > 0 and ratio_eps > 0:
         # nothing can be 0 or divided by 0 here, so no pixel needs to be masked
-        return q * xp.log((q + num_eps) / (approximation.prob + ratio_eps) + log_eps)
+        return q * xp.log(target.plus(num_eps) / approximation.plus(ratio_eps) + log_eps)
     some = q != 0
     one = xp.ones_like(q)
-    ratio = xp.where(some, q + num_eps, one) / xp.where(some, approximation.prob + ratio_eps, one)
+    ratio = xp.where(some, target.plus(num_eps), one) / xp.where(some, approximation.plus(ratio_eps), one)
     return q * safe_log(ratio + xp.where(some, log_eps * one, 0 * one))
 
 
 def _exact_divergence(approximation: Density, target: Density) -> Array:
     """Target * (ln target - ln approximation), subtracted first, so that a map against itself gives exactly 0."""
+    if not (target.has_zeros or approximation.has_zeros):
+        return target.prob * (target.log - approximation.log)
     xp = target.xp
     some = ~target.is_zero
     nothing = xp.zeros_like(target.log)
@@ -127,6 +129,8 @@ def _of_prob(density: Density) -> Density:
 
 def _product(weight: Density, density: Density) -> Array:
     """Weight * ln density, 0 where the weight is 0."""
+    if not density.has_zeros:
+        return weight.prob * density.log
     xp = weight.xp
     nothing = xp.zeros_like(weight.prob)
     some = weight.prob != 0
