@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from kldeval.arrays import namespace
 from kldeval.density import Density
-from kldeval.maps.values import MAP, Values, joined, part, weighted
+from kldeval.maps.values import MAP, Values, joined, over_map, part, weighted
 from kldeval.metrics.registry import METRICS
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def _reduce(
     xp: Any, sums: Array, reduction: str, *, shape: tuple[int, int], gt: Values, axes: tuple[int, ...]
 ) -> Array:
     """From sums within distributions (keepdims) to one number per map (...)."""
-    total = xp.sum(sums, axis=MAP)
+    total = over_map(xp.sum, sums)
     if reduction == "slices" and axes != MAP:
         return total / _distributions(gt, axes)
     if reduction == "mean":

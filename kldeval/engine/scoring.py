@@ -10,7 +10,7 @@ from kldeval.diagnosis import Facts, map_remarks, refusal
 from kldeval.engine.histogram import cells_of, collapsible, levels
 from kldeval.engine.measure import Measured, Side, measure, scaled
 from kldeval.maps.chain import normalise
-from kldeval.maps.values import MAP
+from kldeval.maps.values import over_map
 from kldeval.records import Failure, Score, Skipped
 
 if TYPE_CHECKING:
@@ -73,15 +73,18 @@ def _to_host(measured: Measured, sides: list[Values], count: int) -> list[dict[s
         for problem in problems:
             columns[f"{role}:{problem.kind}"], columns[f"{role}:{problem.kind}:detail"] = _flat(problem)
     xp = namespace(measured.n_uncovered)
-    stacked = xp.stack([xp.astype(column, measured.n_uncovered.dtype) for column in columns.values()])
-    rows = xp.reshape(stacked, (len(columns), count)).T.tolist()
-    return [dict(zip(columns, row, strict=True)) for row in rows]
+    if xp.__name__ == "numpy":
+        lists = [xp.reshape(column, (count,)).tolist() for column in columns.values()]
+    else:
+        stacked = xp.stack([xp.astype(column, measured.n_uncovered.dtype) for column in columns.values()])
+        lists = xp.reshape(stacked, (len(columns), count)).tolist()
+    return [dict(zip(columns, row, strict=True)) for row in zip(*lists, strict=True)]
 
 
 def _flat(problem: Problem) -> tuple[Array, Array]:
     """Whether any distribution of a map has the problem, and the smallest detail."""
     xp = namespace(problem.found)
-    return xp.any(problem.found, axis=MAP), xp.min(problem.detail, axis=MAP)
+    return over_map(xp.any, problem.found), over_map(xp.min, problem.detail)
 
 
 def _outcome(pair: MapPair, row: dict[str, float], settings: Settings) -> Outcome:

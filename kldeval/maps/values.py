@@ -70,10 +70,10 @@ class Values:
     def rows(self) -> tuple[slice, ...]:
         """The blocks: slices of rows. Only numpy maps larger than a block have more than one."""
         height = self.source.shape[-2]
-        if self.xp.__name__ != "numpy":
+        if self.xp.__name__ != "numpy" or self.source.size <= BLOCK_PIXELS:
             return (slice(0, height),)
-        step = max(1, ceil(height / max(1, ceil(self.source.size / BLOCK_PIXELS))))
-        return tuple(slice(start, min(start + step, height)) for start in range(0, max(1, height), step))
+        step = max(1, ceil(height / ceil(self.source.size / BLOCK_PIXELS)))
+        return tuple(slice(start, min(start + step, height)) for start in range(0, height, step))
 
     def block(self, rows: slice) -> Array:
         """The values of some rows."""
@@ -92,12 +92,15 @@ class Values:
         """The values of all rows, computed."""
         return self.xp.concat([self.block(rows) for rows in self.rows], axis=-2)
 
-    def map(self, function: Callable[..., Array], *statistics: Array) -> Values:
-        """The values through a function of each pixel (and of statistics, which are cut to the block)."""
+    def map(self, function: Callable[..., Array], *statistics: Array, **changes: Any) -> Values:
+        """The values through a function of each pixel (and of statistics, which are cut to the block).
+
+        `changes` are the fields of the result that differ beside.
+        """
         if len(self.rows) > 1:
-            return replace(self, functions=(*self.functions, (function, statistics)), known={})
+            return replace(self, functions=(*self.functions, (function, statistics)), known={}, **changes)
         # the only block is computed at once, and nothing remembered
-        return replace(self, source=function(self.block(slice(None)), *statistics), known={})
+        return replace(self, source=function(self.block(slice(None)), *statistics), known={}, **changes)
 
     def extent(self, axes: tuple[int, ...] = MAP) -> tuple[Array, Array]:
         """The minimum and the maximum over pixels of positive weight."""
@@ -133,6 +136,11 @@ class Values:
 def part(statistic: Array | None, rows: slice) -> Array | None:
     """The rows of a statistic or of weights that belong to a block."""
     return statistic if statistic is None or statistic.shape[-2] == 1 else statistic[..., rows, :]
+
+
+def over_map(reduce: Callable[..., Array], statistic: Array) -> Array:
+    """A statistic (..., H, W) reduced to one number per map (...), by indexing alone where it is one of whole maps."""
+    return statistic[..., 0, 0] if statistic.shape[-2:] == (1, 1) else reduce(statistic, axis=MAP)
 
 
 def weighted(xp: Any, values: Array, weights: Array | None) -> Array:

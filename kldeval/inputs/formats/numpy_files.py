@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import tokenize
 import zlib
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from kldeval.errors import UnreadableMap
 from kldeval.inputs.formats.stored import Stored, check_size, unreadable
@@ -42,12 +42,12 @@ def read_npy(path: Path, _key: str | None, max_pixels: int) -> Stored:
 
     with path.open("rb") as file:
         size = file.seek(0, 2)
-        shape = _checked_shape(file, size, path, max_pixels)
+        layout = _checked_layout(file, size, path, max_pixels)
         if size < MAPPED_BYTES:
-            array = np.lib.format.read_array(file, allow_pickle=False)
+            values = np.fromfile(file, layout.dtype)
         else:
-            array = np.lib.format.open_memmap(path, mode="r")
-    return Stored(_native(array.reshape(shape)))
+            values = np.memmap(path, layout.dtype, "r", file.tell())
+    return Stored(_native(values, layout))
 
 
 def read_npz(path: Path, key: str | None, max_pixels: int) -> Stored:
@@ -65,14 +65,14 @@ def read_npz(path: Path, key: str | None, max_pixels: int) -> Stored:
         with zipfile.ZipFile(path) as archive:
             member = archive.getinfo(f"{_chosen(archive, key, path)}.npy")
             with archive.open(member) as file:
-                shape = _checked_shape(file, member.file_size, path, max_pixels)
-                array = np.lib.format.read_array(file, allow_pickle=False)
-                file.read(1)  # the checksum is compared at the end of the file alone
+                layout = _checked_layout(file, member.file_size, path, max_pixels)
+                # at its end the checksum is compared
+                values = np.frombuffer(file.read(), layout.dtype)
     except UnreadableMap:
         raise
     except (zipfile.BadZipFile, *BAD_ARCHIVE) as error:
         raise unreadable(path, f"damaged, or no .npz archive ({error})") from error
-    return Stored(_native(array.reshape(shape)))
+    return Stored(_native(values, layout))
 
 
 def _chosen(archive: zipfile.ZipFile, key: str | None, path: Path) -> str:
@@ -87,10 +87,19 @@ def _chosen(archive: zipfile.ZipFile, key: str | None, path: Path) -> str:
     return names[0] if key is None else key
 
 
-def _checked_shape(file: IO[bytes], size: int, path: Path, max_pixels: int) -> tuple[int, int]:
-    """The (H, W) of the array in a file of `size` bytes, which is then at its start again."""
+class _Layout(NamedTuple):
+    """What the header of an .npy declares."""
+
+    shape: tuple[int, ...]
+    fortran_order: bool
+    dtype: Any
+
+
+def _checked_layout(file: IO[bytes], size: int, path: Path, max_pixels: int) -> _Layout:
+    """The layout of the array in a file of `size` bytes, which is then at the first of its values."""
     file.seek(0)
-    shape, dtype = _header(file, path)
+    layout = _header(file, path)
+    shape, _, dtype = layout
     if dtype.hasobject:
         raise unreadable(path, "it holds pickled Python objects, which are never loaded; save an array of numbers")
     if dtype.kind not in "biuf":
@@ -104,12 +113,11 @@ def _checked_shape(file: IO[bytes], size: int, path: Path, max_pixels: int) -> t
         raise unreadable(path, f"truncated: {n_present} of the array's {n_bytes} bytes are there")
     if n_present > n_bytes:
         raise unreadable(path, f"{n_present - n_bytes} bytes follow its array; a map is one array")
-    file.seek(0)
-    return map_shape
+    return layout
 
 
-def _header(file: IO[bytes], path: Path) -> tuple[tuple[int, ...], Any]:
-    """The shape and dtype that an .npy declares."""
+def _header(file: IO[bytes], path: Path) -> _Layout:
+    """What an .npy declares."""
     import numpy as np
 
     form = np.lib.format
@@ -118,13 +126,12 @@ def _header(file: IO[bytes], path: Path) -> tuple[tuple[int, ...], Any]:
         version = form.read_magic(file)
         if version not in readers:  # version 3 exists for field names that are not Latin alone
             raise unreadable(path, f"an .npy of version {version[0]}.{version[1]}, which holds named fields, not a map")
-        shape, _, dtype = readers[version](file)
+        return _Layout(*readers[version](file))
     except UnreadableMap:
         raise
     except BAD_HEADER as error:
         file.seek(0)
         raise unreadable(path, f"no .npy file: it begins with {file.read(12)!r}") from error
-    return shape, dtype
 
 
 def _map_shape(shape: tuple[int, ...]) -> tuple[int, int] | None:
@@ -141,8 +148,9 @@ def _map_shape(shape: tuple[int, ...]) -> tuple[int, int] | None:
     return meant.pop() if len(meant) == 1 else None
 
 
-def _native(array: Array) -> Array:
-    """The array in C order and in the byte order of this machine."""
+def _native(values: Array, layout: _Layout) -> Array:
+    """The map (H, W) of stored values, in C order and in the byte order of this machine."""
     import numpy as np
 
-    return np.ascontiguousarray(array, array.dtype.newbyteorder("="))
+    array = values.reshape(layout.shape, order="F" if layout.fortran_order else "C")
+    return np.ascontiguousarray(array.reshape(_map_shape(layout.shape)), layout.dtype.newbyteorder("="))
