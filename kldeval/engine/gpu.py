@@ -10,7 +10,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from kldeval.arrays import torch
-from kldeval.engine.cpu import in_order
+from kldeval.engine.cpu import in_threads
 from kldeval.engine.run import read
 from kldeval.engine.scoring import Outcome, score_arrays
 from kldeval.records import Failure, MapPair
@@ -30,7 +30,7 @@ def score_in_batches(
     pairs: Iterable[Pair], settings: Settings, reading: Reading, device: str, jobs: int, batch_bytes: int = BATCH_BYTES
 ) -> Iterator[Outcome]:
     """The outcome of every pair, in order, computed by torch on `device`."""
-    loaded = in_order(partial(read, reading=reading), pairs, jobs)
+    loaded = in_threads(partial(read, reading=reading), pairs, jobs)
     for batch in batches(loaded, batch_bytes):
         if isinstance(batch[0], Failure):
             yield from batch  # type: ignore[misc]
