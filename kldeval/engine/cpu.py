@@ -25,8 +25,8 @@ Result = TypeVar("Result")
 AHEAD = 8
 """Tasks per worker that may wait for an earlier one: memory must not grow with the number of maps."""
 
-LARGEST_TASK = 8
-"""Most pairs in a task: a task costs a tenth of a millisecond, and the last one should not keep the others waiting."""
+LARGEST_TASK = 32
+"""Most pairs in a task, of which each costs half a millisecond. The last tasks are of one pair: nobody waits long."""
 
 THREADS = Path("/proc/self/task")
 """Where Linux lists the threads of this process, those of C libraries included."""
@@ -52,26 +52,39 @@ def in_order(work: Callable[[Item], Result], items: Iterable[Item], jobs: int) -
         return
     # here, because what it imports need not be imported by every forked worker
     yield work(items[0])
-    size = max(1, min(LARGEST_TASK, len(items) // (jobs * AHEAD)))
+    tasks = _tasks(items[1:], jobs)
     if not _may_fork():
-        yield from in_threads(work, items[1:], jobs, size)
+        yield from _in_threads(work, tasks, jobs)
         return
     from concurrent.futures.process import BrokenProcessPool, ProcessPoolExecutor
     from multiprocessing import get_context
 
     pool = ProcessPoolExecutor(jobs, get_context("fork"), _begin, (work,))
     try:
-        yield from _stream(pool, _each, items[1:], jobs, size)
+        yield from _stream(pool, _each, tasks, jobs)
     except BrokenProcessPool as error:
         msg = "a worker process was killed, perhaps for want of memory; use fewer --jobs"
         raise KldevalError(msg) from error
 
 
-def in_threads(work: Callable[[Item], Result], items: Iterable[Item], jobs: int, size: int = 1) -> Iterator[Result]:
-    """`work` of every item, computed by `jobs` threads, in the order of the items."""
+def in_threads(work: Callable[[Item], Result], items: Iterable[Item], jobs: int) -> Iterator[Result]:
+    """`work` of every item, computed by `jobs` threads, in the order of the items, for results too large to pickle."""
+    return _in_threads(work, ([item] for item in items), jobs)
+
+
+def _in_threads(work: Callable[[Item], Result], tasks: Iterable[Sequence[Item]], jobs: int) -> Iterator[Result]:
     from concurrent.futures import ThreadPoolExecutor
 
-    return _stream(ThreadPoolExecutor(jobs), lambda task: list(map(work, task)), list(items), jobs, size)
+    return _stream(ThreadPoolExecutor(jobs), lambda task: list(map(work, task)), tasks, jobs)
+
+
+def _tasks(items: Sequence[Item], jobs: int) -> Iterator[Sequence[Item]]:
+    """The items in tasks that become smaller towards the end."""
+    start = 0
+    while start < len(items):
+        size = max(1, min(LARGEST_TASK, (len(items) - start) // (2 * jobs)))
+        yield items[start : start + size]
+        start += size
 
 
 def _may_fork() -> bool:
@@ -90,13 +103,13 @@ def _each(task: Sequence[Any]) -> list[Any]:
 
 
 def _stream(
-    pool: Executor, work: Callable[[Sequence[Item]], list[Result]], items: Sequence[Item], jobs: int, size: int
+    pool: Executor, work: Callable[[Sequence[Item]], list[Result]], tasks: Iterable[Sequence[Item]], jobs: int
 ) -> Iterator[Result]:
-    """The results of all items, of which each task takes `size`."""
+    """The results of all tasks, in order."""
     waiting: deque[Future[list[Result]]] = deque()
     try:
-        for start in range(0, len(items), size):
-            waiting.append(pool.submit(work, items[start : start + size]))
+        for task in tasks:
+            waiting.append(pool.submit(work, task))
             if len(waiting) >= jobs * AHEAD:
                 yield from waiting.popleft().result()
         while waiting:
