@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from kldeval._version import DEFINITIONS
 from kldeval.errors import UsageProblem
-from kldeval.names import did_you_mean, split_top_level
+from kldeval.names import among, split_top_level
 from kldeval.settings import Settings, describe, make_settings
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 PARTS = ("pred", "gt", "scale", "resize", "color", "empty", "base", "reduce", "maps", "dtype")
 """The parts between the metrics and the version, in order."""
+
+_NEEDED = (*PARTS, "v")
 
 
 def format_signature(settings: Settings) -> str:
@@ -44,8 +46,9 @@ def parse_signature(text: str) -> Settings:
     """
     metrics, *rest = split_top_level(text.strip(), "|")
     parts = _split_parts(rest)
-    if parts.pop("v") != str(DEFINITIONS):
-        msg = f"the signature's part {rest[-1]!r} is another version of the definitions; here they are v:{DEFINITIONS}"
+    version = parts["v"]
+    if version != str(DEFINITIONS):
+        msg = f"the signature's part 'v:{version}' is another version of the definitions; here they are v:{DEFINITIONS}"
         raise UsageProblem(msg)
     if parts["maps"] != "mean":
         msg = f"the signature's part 'maps:{parts['maps']}' is unknown; known: maps:mean"
@@ -73,29 +76,33 @@ def matching_convention(settings: Settings) -> str | None:
 
 
 def _matches(settings: Settings, texts: Mapping[str, str]) -> bool:
-    given = {name for name in (call.name for call in settings.metrics)}
-    named = make_settings({"metric": ",".join(dict.fromkeys(call.name for call in settings.metrics))}, convention=texts)
-    return (
-        bool(given)
-        and replace(named, metrics=settings.metrics) == settings
-        and set(settings.metrics) <= set(named.metrics)
-    )
+    names = dict.fromkeys(call.name for call in settings.metrics)
+    named = make_settings({"metric": ",".join(names)}, convention=texts)
+    return replace(named, metrics=settings.metrics) == settings and set(settings.metrics) <= set(named.metrics)
 
 
 def _split_parts(rest: list[str]) -> dict[str, str]:
     parts: dict[str, str] = {}
     for piece in rest:
-        name, colon, value = piece.partition(":")
-        if not colon or name not in (*PARTS, "v") or name in parts:
-            fault = "stands twice" if name in parts else f"is unknown{did_you_mean(name, PARTS)}"
-            msg = f"the signature's part {piece!r} {fault}; known: {', '.join((*PARTS, 'v'))}"
+        name, _, value = piece.partition(":")
+        fault = _fault(name, value, parts)
+        if fault:
+            msg = f"the signature's part {piece!r} {fault}"
             raise UsageProblem(msg)
         parts[name] = value
-    missing = [name for name in (*PARTS, "v") if name not in parts]
+    missing = [name for name in _NEEDED if name not in parts]
     if missing:
-        msg = f"the signature lacks the part {missing[0]!r}; it needs {', '.join((*PARTS, 'v'))}"
+        msg = f"the signature lacks {', '.join(missing)}; after the metrics it needs {', '.join(_NEEDED)}"
         raise UsageProblem(msg)
     return parts
+
+
+def _fault(name: str, value: str, parts: Mapping[str, str]) -> str | None:
+    if name not in _NEEDED:
+        return f"is unknown{among(name, _NEEDED)}"
+    if name in parts:
+        return "stands there twice"
+    return None if value else "has no value"
 
 
 def _format_empty(gt: str, pred: str) -> str:
@@ -105,8 +112,9 @@ def _format_empty(gt: str, pred: str) -> str:
 def _parse_empty(text: str) -> tuple[str, str]:
     if text == "error":
         return "error", "error"
-    sides = dict(side.partition("=")[::2] for side in text.split(","))
-    if set(sides) != {"gt", "pred"}:
+    given = [side.partition("=")[::2] for side in text.split(",")]
+    sides = dict(given)
+    if set(sides) != {"gt", "pred"} or len(given) > len(sides):
         msg = f"the signature's part 'empty:{text}' is not of the form empty:error or empty:gt=zero,pred=keep"
         raise UsageProblem(msg)
     return sides["gt"], sides["pred"]
