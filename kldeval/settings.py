@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from kldeval.errors import KldevalError, UsageProblem
+from kldeval.grouping import check_grouping
 from kldeval.inputs.resize import RESIZES
 from kldeval.maps.chain import Chain, axes_of, ends_in_log, format_chain, parse_chain, takes_axis, with_axis
 from kldeval.maps.steps import one_axis
@@ -32,12 +33,13 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "empty_pred": ("error", "keep", "uniform", "nan"),
     "base": ("e", "2", "10"),
     "reduction": ("slices", "sum", "mean", "batchmean", "none"),
+    "maps": ("mean", "groups"),
     "dtype": ("float64", "float32"),
 }
 """The settings that are one word out of a few; the first is the default."""
 
 
-KNOWN_TEXTS = frozenset({"norm", "axis", "eps", "convention", *DEFAULTS, *CHOICES})
+KNOWN_TEXTS = frozenset({"norm", "axis", "eps", "convention", "group_by", *DEFAULTS, *CHOICES})
 """The names under which a user says what a run computes."""
 
 
@@ -48,7 +50,10 @@ _SIDES = ("pred", "gt")
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Every choice that moves a number. Two runs with equal settings on equal files give equal numbers."""
+    """Every choice that moves a number. Two runs with equal settings on equal files give equal numbers.
+
+    `groups` says what the group of a map is where `maps` is "groups": where the headline is the mean over their means.
+    """
 
     metrics: tuple[Call, ...]
     pred: Chain
@@ -62,6 +67,7 @@ class Settings:
     reduction: str = "slices"
     maps: str = "mean"
     dtype: str = "float64"
+    groups: str = ""
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -82,7 +88,7 @@ Texts = Mapping[str, "str | None"]
 def make_settings(texts: Texts, *, convention: Texts | None = None) -> Settings:
     """The settings that a user's texts stand for; what is not said comes from the convention, then the defaults.
 
-    Keys: metric, norm, pred_norm, gt_norm, axis, eps and the fields of `CHOICES` and `resize`.
+    Keys: metric, norm, pred_norm, gt_norm, axis, eps, group_by and the fields of `CHOICES` and `resize`.
 
     Raises:
         UsageProblem: naming everything that is wrong at once, one line each.
@@ -109,6 +115,7 @@ def make_settings(texts: Texts, *, convention: Texts | None = None) -> Settings:
     eps = attempt(lambda: _epsilon(said["eps"])) if "eps" in said else None
     log_domain = bool(parts["pred"]) and ends_in_log(parts["pred"])
     parts["metrics"] = attempt(lambda: _metrics(said, eps, convention, log_domain=log_domain))
+    parts["groups"] = attempt(lambda: _groups(said)) if parts["maps"] == "groups" else ""
     if problems:
         raise UsageProblem("\n".join(dict.fromkeys(problems)))
     return checked(Settings(**parts))
@@ -133,6 +140,14 @@ def checked(settings: Settings) -> Settings:
 
 def _said(texts: Texts) -> dict[str, str]:
     return {key: text for key, text in texts.items() if text is not None}
+
+
+def _groups(said: dict[str, str]) -> str:
+    if "group_by" not in said:
+        msg = "--maps groups needs --group-by: say what the group of a map is, as in --group-by parent"
+        raise UsageProblem(msg)
+    check_grouping(said["group_by"])
+    return said["group_by"]
 
 
 def _norms(said: dict[str, str]) -> dict[str, str]:

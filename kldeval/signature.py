@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 PARTS = ("pred", "gt", "scale", "resize", "color", "empty", "base", "reduce", "maps", "dtype")
 """The parts between the metrics and the version, in order."""
 
+OPTIONAL = {"groups": ""}
+"""The parts that stand before the version where they are not at their default, in order."""
+
 _NEEDED = (*PARTS, "v")
+_KNOWN = (*_NEEDED, *OPTIONAL)
 
 
 def format_signature(settings: Settings) -> str:
@@ -29,7 +33,8 @@ def format_signature(settings: Settings) -> str:
     texts = describe(settings)
     texts["reduce"] = texts["reduction"]
     texts["empty"] = _format_empty(settings.empty_gt, settings.empty_pred)
-    return "|".join([texts["metrics"], *(f"{part}:{texts[part]}" for part in PARTS), f"v:{DEFINITIONS}"])
+    parts = [*PARTS, *(part for part, default in OPTIONAL.items() if texts[part] != default)]
+    return "|".join([texts["metrics"], *(f"{part}:{texts[part]}" for part in parts), f"v:{DEFINITIONS}"])
 
 
 def signatures(settings: Settings) -> dict[str, str]:
@@ -50,15 +55,36 @@ def parse_signature(text: str) -> Settings:
     if version != str(DEFINITIONS):
         msg = f"the signature's part 'v:{version}' is another version of the definitions; here they are v:{DEFINITIONS}"
         raise UsageProblem(msg)
-    if parts["maps"] != "mean":
-        msg = f"the signature's part 'maps:{parts['maps']}' is unknown; known: maps:mean"
+    if (parts["maps"] == "groups") != ("groups" in parts):
+        msg = f"the signature's parts 'maps:{parts['maps']}' and 'groups:{parts.get('groups', '')}' do not agree"
         raise UsageProblem(msg)
     empty_gt, empty_pred = _parse_empty(parts["empty"])
     explicit = ",".join(call if "(" in call else f"{call}()" for call in split_top_level(metrics, ","))
     texts = {"metric": explicit, "pred_norm": parts["pred"], "gt_norm": parts["gt"], "reduction": parts["reduce"]}
     texts |= {"empty_gt": empty_gt, "empty_pred": empty_pred}
-    texts |= {key: parts[key] for key in ("scale", "resize", "color", "base", "dtype")}
-    return make_settings(texts)
+    texts |= {key: parts[key] for key in ("scale", "resize", "color", "base", "maps", "dtype")}
+    return make_settings({**texts, "group_by": parts.get("groups")})
+
+
+def parts_of(text: str) -> dict[str, str]:
+    """The parts of a signature by name, the metric as `metric`; a text of another form is no error here.
+
+    >>> parts_of("kld(log_eps=1)|pred:sum-to-one|v:1")
+    {'metric': 'kld(log_eps=1)', 'pred': 'sum-to-one', 'v': '1'}
+    """
+    metric, *rest = split_top_level(text, "|")
+    return {"metric": metric, **{name: value for name, _, value in (piece.partition(":") for piece in rest)}}
+
+
+def differences(first: str, second: str) -> dict[str, tuple[str, str]]:
+    """The parts in which two signatures differ, each with both values; "" where one lacks the part.
+
+    >>> differences("kld|scale:unit|v:1", "kld|scale:raw|v:1")
+    {'scale': ('unit', 'raw')}
+    """
+    ours, theirs = parts_of(first), parts_of(second)
+    both = {name: (ours.get(name, ""), theirs.get(name, "")) for name in {**ours, **theirs}}
+    return {name: pair for name, pair in both.items() if pair[0] != pair[1]}
 
 
 def short_signature(settings: Settings) -> str:
@@ -98,8 +124,8 @@ def _split_parts(rest: list[str]) -> dict[str, str]:
 
 
 def _fault(name: str, value: str, parts: Mapping[str, str]) -> str | None:
-    if name not in _NEEDED:
-        return f"is unknown{among(name, _NEEDED)}"
+    if name not in _KNOWN:
+        return f"is unknown{among(name, _KNOWN)}"
     if name in parts:
         return "stands there twice"
     return None if value else "has no value"

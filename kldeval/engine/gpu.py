@@ -30,7 +30,13 @@ def score_in_batches(
     pairs: Iterable[Pair], settings: Settings, reading: Reading, device: str, jobs: int, batch_bytes: int = BATCH_BYTES
 ) -> Iterator[Outcome]:
     """The outcome of every pair, in order, computed by torch on `device`."""
-    loaded = in_order(partial(read, reading=reading), pairs, jobs)
+    return score_loaded(in_order(partial(read, reading=reading), pairs, jobs), settings, device, batch_bytes)
+
+
+def score_loaded(
+    loaded: Iterable[MapPair | Failure], settings: Settings, device: str, batch_bytes: int = BATCH_BYTES
+) -> Iterator[Outcome]:
+    """The outcome of every decoded pair, in order; failures stay what they are."""
     for batch in batches(loaded, batch_bytes):
         if isinstance(batch[0], Failure):
             yield from batch  # type: ignore[misc]

@@ -4,37 +4,48 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from kldeval._version import __version__
 from kldeval.diagnosis import notes, swapped
 from kldeval.engine.cpu import cores, in_order
 from kldeval.engine.device import Device, find_device
 from kldeval.engine.scoring import Outcome, score
+from kldeval.engine.selection import select
 from kldeval.errors import MapProblem, UsageProblem
-from kldeval.inputs.load import Reading, load_pair
+from kldeval.inputs.load import Loaded, Reading, load_map, load_pair
 from kldeval.inputs.pairing import find_pairs
 from kldeval.metrics.registry import METRICS
 from kldeval.records import Failure, Pair, Score, Skipped
 from kldeval.results.report import Column, Report
-from kldeval.results.summary import summarise_scores
+from kldeval.results.summary import summarise_groups, summarise_means, summarise_scores
 from kldeval.signature import short_signature, signatures
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
-    from kldeval.inputs.pairing import Pairing
     from kldeval.records import MapPair
     from kldeval.settings import Settings
+
+
+T = TypeVar("T")
+
+_UNGROUPED: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
     """What a run is asked for beside the settings: nothing here moves a number."""
 
+    manifest: Path | None = None
+    pred_name: str | None = None
+    gt_name: str | None = None
+    exclude: tuple[str, ...] = ()
+    group_by: str | None = None
     allow_missing: bool = False
     allow_extra: bool = False
     limit: int | None = None
@@ -46,25 +57,30 @@ class Request:
 
 
 def run(
-    pred: Path, gt: Path, settings: Settings, request: Request, progress: Callable[[Outcome, int], None] | None = None
+    pred: Path | None,
+    gt: Path | None,
+    settings: Settings,
+    request: Request,
+    progress: Callable[[Outcome, int], None] | None = None,
 ) -> Report:
-    """Score the pairs of two files or folders; `progress` is told every outcome and the number of pairs.
+    """Score the pairs of two files or folders, or of the request's manifest, which stands for both.
+
+    `progress` is told every outcome and the number of pairs.
 
     Raises:
         UsageProblem: the paths cannot be paired at all.
         MissingDependency: the device, or a package that reads the files, is not there.
     """
     device = find_device(request.device, settings)
-    pairing = find_pairs(pred, gt, allow_missing=request.allow_missing, allow_extra=request.allow_extra)
-    pairs = pairing.pairs[: request.limit]
+    selection = select(pred, gt, settings, request)
     outcomes = []
-    for outcome in stream(pairs, settings, request, device):
+    for outcome in stream(selection.pairs, settings, request, device):
         outcomes.append(outcome)
         if progress:
-            progress(outcome, len(pairs))
-    provenance = _provenance(pred, gt, device, request)
-    remarks = [*swapped(pred, gt), *_pairing_notes(pairing, len(pairs)), *_saving_notes(request)]
-    return build_report(settings, [*pairing.failures, *outcomes], provenance, remarks)
+            progress(outcome, len(selection.pairs))
+    remarks = [*_swapped(pred, gt), *selection.notes, *_saving_notes(request)]
+    found = [*selection.failures, *outcomes]
+    return build_report(settings, found, provenance_of(pred, gt, device, request), remarks, selection.groups)
 
 
 def stream(pairs: Iterable[Pair], settings: Settings, request: Request, device: Device) -> Iterator[Outcome]:
@@ -86,9 +102,11 @@ def reading_of(settings: Settings, request: Request) -> Reading:
     return replace(reading, max_pixels=request.max_pixels) if request.max_pixels else reading
 
 
-def read_and_score(pair: Pair, settings: Settings, reading: Reading, save: Path | None = None) -> Outcome:
-    """The outcome of one pair, from its files."""
-    maps = read(pair, reading)
+def read_and_score(
+    pair: Pair, settings: Settings, reading: Reading, save: Path | None = None, gt: Loaded | None = None
+) -> Outcome:
+    """The outcome of one pair, from its files; `gt` is the ground truth where it has been read already."""
+    maps = read(pair, reading, gt)
     if isinstance(maps, Failure):
         return maps
     outcome = score(maps, settings)
@@ -99,10 +117,19 @@ def read_and_score(pair: Pair, settings: Settings, reading: Reading, save: Path 
     return outcome
 
 
-def read(pair: Pair, reading: Reading) -> MapPair | Failure:
+def read(pair: Pair, reading: Reading, gt: Loaded | None = None) -> MapPair | Failure:
     """The decoded pair, or why there is none."""
+    return _or_failure(lambda: load_pair(pair, reading, gt), pair)
+
+
+def read_gt(pair: Pair, reading: Reading) -> Loaded | Failure:
+    """The decoded ground truth of a pair, or why there is none."""
+    return _or_failure(lambda: load_map(pair.gt, reading), pair)
+
+
+def _or_failure(load: Callable[[], T], pair: Pair) -> T | Failure:
     try:
-        return load_pair(pair, reading)
+        return load()
     except MapProblem as problem:
         return Failure(pair.name, problem.stage, str(problem))
     except MemoryError:
@@ -124,9 +151,13 @@ def read_one(pred: Path, gt: Path, settings: Settings, request: Request) -> MapP
 
 
 def build_report(
-    settings: Settings, outcomes: Iterable[Outcome], provenance: dict[str, Any], extra_notes: Iterable[str] = ()
+    settings: Settings,
+    outcomes: Iterable[Outcome],
+    provenance: dict[str, Any],
+    extra_notes: Iterable[str] = (),
+    groups: Mapping[str, str] = _UNGROUPED,
 ) -> Report:
-    """The report of a run's outcomes."""
+    """The report of a run's outcomes; `groups` has the group of every map, where maps have groups."""
     outcomes = list(outcomes)
     keys = settings.keys if settings.reduction != "none" else ()
     scores = tuple(sorted((item for item in outcomes if isinstance(item, Score)), key=lambda item: item.name))
@@ -135,15 +166,18 @@ def build_report(
     remarks = Counter(remark for item in scores for remark in item.remarks)
     said = [*extra_notes, *notes(settings, remarks, len(scores))]
     said += [f"{skipped} maps with an all-zero ground truth were skipped (--empty-gt skip)"] if skipped else []
+    scores = tuple(replace(item, remarks=(), group=groups.get(item.name, "")) for item in scores)
+    by_group = summarise_groups(keys, scores)
     return Report(
         signatures(settings),
         short_signature(settings),
         provenance,
-        summarise_scores(keys, scores),
+        summarise_means(keys, by_group) if settings.maps == "groups" else summarise_scores(keys, scores),
         {key: _column(call.name, settings.base) for key, call in zip(settings.keys, settings.metrics, strict=True)},
-        tuple(replace(item, remarks=()) for item in scores),
+        scores,
         tuple(failures),
         tuple(said),
+        by_group,
     )
 
 
@@ -156,13 +190,8 @@ def _column(metric: str, base: str) -> Column:
     return Column(_UNITS[base] if unit == "nats" else unit, traits.get("best", ""))
 
 
-def _pairing_notes(pairing: Pairing, n_pairs: int) -> Iterator[str]:
-    if pairing.n_missing:
-        yield f"{pairing.n_missing} ground truths without a prediction were left out (--allow-missing)"
-    if pairing.n_extra:
-        yield f"{pairing.n_extra} predictions without a ground truth were left out (--allow-extra)"
-    if n_pairs < len(pairing.pairs):
-        yield f"only the first {n_pairs} of {len(pairing.pairs)} pairs were scored (--limit)"
+def _swapped(pred: Path | None, gt: Path | None) -> list[str]:
+    return swapped(pred, gt) if pred and gt else []
 
 
 def _saving_notes(request: Request) -> Iterator[str]:
@@ -170,7 +199,7 @@ def _saving_notes(request: Request) -> Iterator[str]:
         yield f"the pixelwise terms of every metric were written to {request.save_maps}"
 
 
-def _provenance(pred: Path, gt: Path, device: Device, request: Request) -> dict[str, Any]:
+def provenance_of(pred: Path | None, gt: Path | None, device: Device, request: Request) -> dict[str, Any]:
     """What may move the last bits of a number, or says where it came from."""
     versions = {name: sys.modules[module].__version__ for name, module in _LIBRARIES.items() if module in sys.modules}
     return {
@@ -179,8 +208,8 @@ def _provenance(pred: Path, gt: Path, device: Device, request: Request) -> dict[
         **versions,
         "device": device.label,
         "jobs": request.jobs or cores(),
-        "pred": str(pred),
-        "gt": str(gt),
+        **({"manifest": str(request.manifest)} if request.manifest else {"pred": str(pred), "gt": str(gt)}),
+        **({"group_by": request.group_by} if request.group_by else {}),
     }
 
 

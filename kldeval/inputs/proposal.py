@@ -65,7 +65,8 @@ def propose(pred: Sequence[str], gt: Sequence[str], more_than: int = FEWEST - 1)
     )
     *_, best_pred, best_gt = max(ranked)
     pairs = len(_keys(best_pred, sides[0]) & _keys(best_gt, sides[1]))
-    return Proposal(best_pred, best_gt, pairs) if pairs > more_than else None
+    found = pairs > more_than and (best_pred, best_gt) != (PLAIN, PLAIN)
+    return Proposal(best_pred, best_gt, pairs) if found else None
 
 
 def _fewer(sides: Sequence[Sequence[str]]) -> list[list[str]]:
