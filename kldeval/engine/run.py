@@ -13,6 +13,7 @@ from kldeval._version import __version__
 from kldeval.diagnosis import notes, swapped
 from kldeval.engine.cpu import cores, in_order
 from kldeval.engine.device import Device, find_device
+from kldeval.engine.pixelwise import save_scored
 from kldeval.engine.scoring import Outcome, score
 from kldeval.engine.selection import select
 from kldeval.errors import MapProblem, UsageProblem
@@ -93,7 +94,7 @@ def stream(pairs: Iterable[Pair], settings: Settings, request: Request, device: 
         )
     from kldeval.engine.gpu import score_in_batches
 
-    return score_in_batches(pairs, settings, reading, device.name, jobs)
+    return score_in_batches(pairs, settings, reading, device.name, jobs, save=request.save_maps)
 
 
 def reading_of(settings: Settings, request: Request) -> Reading:
@@ -110,10 +111,7 @@ def read_and_score(
     if isinstance(maps, Failure):
         return maps
     outcome = score(maps, settings)
-    if save and isinstance(outcome, Score):
-        from kldeval.engine.pixelwise import save_pixelwise
-
-        save_pixelwise(save, maps, settings)
+    save_scored(save, maps, outcome, settings)
     return outcome
 
 
