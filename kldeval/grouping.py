@@ -28,9 +28,9 @@ def check_grouping(group_by: str) -> None:
         return
     if "{" not in group_by:
         msg = (
-            f"{OPTION} {group_by!r} is none of {PARENT} (the folder of a map), {MANIFEST} (as the manifest or the saved "
-            "report says) and a template of the names such as '{video}_{frame:03d}', whose field 'group', or else the "
-            "first, is the group"
+            f"{OPTION} {group_by!r} is none of {PARENT} (the folder of a map), {MANIFEST} (as the manifest or the "
+            "saved report says) and a template of the names such as '{video}_{frame:03d}', whose field 'group', or "
+            "else the first, is the group"
         )
         raise UsageProblem(msg)
     if any(character in group_by for character in _RESERVED):
@@ -68,4 +68,6 @@ def _by_template(group_by: str, names: Mapping[str, str]) -> dict[str, str]:
     template = parse_template(group_by, OPTION)
     field = "group" if "group" in template.formats else next(iter(template.formats))
     values = {name: template.values(name) for name in names}
-    return {name: "" if found is None else format(found[field], template.formats[field]) for name, found in values.items()}
+    return {
+        name: "" if found is None else format(found[field], template.formats[field]) for name, found in values.items()
+    }

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from kldeval.errors import KldevalError, UsageProblem
-from kldeval.grouping import check_grouping
+from kldeval.grouping import PARENT, check_grouping
 from kldeval.inputs.resize import RESIZES
 from kldeval.maps.chain import Chain, axes_of, ends_in_log, format_chain, parse_chain, takes_axis, with_axis
 from kldeval.maps.steps import one_axis
@@ -67,7 +67,7 @@ class Settings:
     reduction: str = "slices"
     maps: str = "mean"
     dtype: str = "float64"
-    groups: str = ""
+    groups: str = PARENT
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -115,7 +115,7 @@ def make_settings(texts: Texts, *, convention: Texts | None = None) -> Settings:
     eps = attempt(lambda: _epsilon(said["eps"])) if "eps" in said else None
     log_domain = bool(parts["pred"]) and ends_in_log(parts["pred"])
     parts["metrics"] = attempt(lambda: _metrics(said, eps, convention, log_domain=log_domain))
-    parts["groups"] = attempt(lambda: _groups(said)) if parts["maps"] == "groups" else ""
+    parts["groups"] = attempt(lambda: _groups(said)) if parts["maps"] == "groups" else PARENT
     if problems:
         raise UsageProblem("\n".join(dict.fromkeys(problems)))
     return checked(Settings(**parts))
@@ -143,11 +143,9 @@ def _said(texts: Texts) -> dict[str, str]:
 
 
 def _groups(said: dict[str, str]) -> str:
-    if "group_by" not in said:
-        msg = "--maps groups needs --group-by: say what the group of a map is, as in --group-by parent"
-        raise UsageProblem(msg)
-    check_grouping(said["group_by"])
-    return said["group_by"]
+    group_by = said.get("group_by", PARENT)
+    check_grouping(group_by)
+    return group_by
 
 
 def _norms(said: dict[str, str]) -> dict[str, str]:

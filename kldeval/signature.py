@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from kldeval._version import DEFINITIONS
 from kldeval.errors import UsageProblem
+from kldeval.grouping import PARENT
 from kldeval.names import among, split_top_level
 from kldeval.settings import Settings, describe, make_settings
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 PARTS = ("pred", "gt", "scale", "resize", "color", "empty", "base", "reduce", "maps", "dtype")
 """The parts between the metrics and the version, in order."""
 
-OPTIONAL = {"groups": ""}
+OPTIONAL = {"groups": PARENT}
 """The parts that stand before the version where they are not at their default, in order."""
 
 _NEEDED = (*PARTS, "v")
@@ -55,8 +56,8 @@ def parse_signature(text: str) -> Settings:
     if version != str(DEFINITIONS):
         msg = f"the signature's part 'v:{version}' is another version of the definitions; here they are v:{DEFINITIONS}"
         raise UsageProblem(msg)
-    if (parts["maps"] == "groups") != ("groups" in parts):
-        msg = f"the signature's parts 'maps:{parts['maps']}' and 'groups:{parts.get('groups', '')}' do not agree"
+    if "groups" in parts and parts["maps"] != "groups":
+        msg = f"the signature's part 'groups:{parts['groups']}' has no meaning under 'maps:{parts['maps']}'"
         raise UsageProblem(msg)
     empty_gt, empty_pred = _parse_empty(parts["empty"])
     explicit = ",".join(call if "(" in call else f"{call}()" for call in split_top_level(metrics, ","))
@@ -64,27 +65,6 @@ def parse_signature(text: str) -> Settings:
     texts |= {"empty_gt": empty_gt, "empty_pred": empty_pred}
     texts |= {key: parts[key] for key in ("scale", "resize", "color", "base", "maps", "dtype")}
     return make_settings({**texts, "group_by": parts.get("groups")})
-
-
-def parts_of(text: str) -> dict[str, str]:
-    """The parts of a signature by name, the metric as `metric`; a text of another form is no error here.
-
-    >>> parts_of("kld(log_eps=1)|pred:sum-to-one|v:1")
-    {'metric': 'kld(log_eps=1)', 'pred': 'sum-to-one', 'v': '1'}
-    """
-    metric, *rest = split_top_level(text, "|")
-    return {"metric": metric, **{name: value for name, _, value in (piece.partition(":") for piece in rest)}}
-
-
-def differences(first: str, second: str) -> dict[str, tuple[str, str]]:
-    """The parts in which two signatures differ, each with both values; "" where one lacks the part.
-
-    >>> differences("kld|scale:unit|v:1", "kld|scale:raw|v:1")
-    {'scale': ('unit', 'raw')}
-    """
-    ours, theirs = parts_of(first), parts_of(second)
-    both = {name: (ours.get(name, ""), theirs.get(name, "")) for name in {**ours, **theirs}}
-    return {name: pair for name, pair in both.items() if pair[0] != pair[1]}
 
 
 def short_signature(settings: Settings) -> str:

@@ -1,7 +1,7 @@
 """Names of files as templates: `{video}/maps/{frame:05d}.png` says which part of a path is what.
 
-A field `{word}` stands for a text without slashes, `{name}` for one that may have them, `{frame:05d}` for a whole number
-with any number of zeros before it. A field that stands twice must be the same text in both places.
+A field `{word}` stands for a text without slashes, `{name}` for one that may have them, `{frame:05d}` for a whole
+number with any number of zeros before it. A field that stands twice must be the same text in both places.
 """
 
 from __future__ import annotations

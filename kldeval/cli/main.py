@@ -5,11 +5,14 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from kldeval._version import __version__
+from kldeval.cli.config import accept_variables, check_variables, defaults_of, read_config
 from kldeval.errors import KldevalError, MapProblem
 
 if TYPE_CHECKING:
@@ -17,6 +20,9 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "evaluate": "Score predictions against ground truths (also without the word: kldeval PRED GT).",
+    "compare": "Which models differ, and by how much: saved reports, or folders.",
+    "show": "Saved reports in any format; several make a leaderboard.",
+    "merge": "Reports of parts of the data as one.",
     "check": "Show the pairing and what is wrong, without scoring.",
     "explain": "One pair, step by step: what each step does to the numbers.",
 }
@@ -26,7 +32,8 @@ EXIT_INTERRUPTED, EXIT_BROKEN_PIPE = 130, 141
 
 EPILOG = """\b
 Exit codes: 0 all maps scored; 1 a report was written but some maps failed, or none could be scored;
-2 the request itself is wrong. `kldeval evaluate --help` lists every option."""
+2 the request itself is wrong; 3 a gate fired (--fail-if, --fail-if-worse). Options also come from kldeval.toml
+and from variables such as KLDEVAL_NORM. `kldeval evaluate --help` lists every option."""
 
 
 class Commands(click.Group):
@@ -41,7 +48,25 @@ class Commands(click.Group):
         if cmd_name not in COMMANDS:
             return None
         command: click.Command = importlib.import_module(f"kldeval.cli.{cmd_name}").command
-        return command
+        return accept_variables(command)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command with what the configuration file says of its options, once the environment is found sane."""
+        name, command, rest = super().resolve_command(ctx, args)
+        if command is None or name is None or ctx.resilient_parsing:
+            return name, command, rest
+        every = [found for found in map(partial(self.get_command, ctx), COMMANDS) if found]
+        check_variables(every)
+        config = read_config()
+        ctx.obj = config.file
+        ctx.default_map = {name: defaults_of(command, config, every)}
+        return name, command, rest
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The commands, and files, for a path in the first place is an evaluation."""
+        return [*super().shell_complete(ctx, incomplete), CompletionItem(incomplete, type="file")]
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Put `evaluate` in front of what is neither a command nor an option of the group."""

@@ -50,6 +50,37 @@ FILES = (
 )
 """The options on which files are read."""
 
+PAIRING = (
+    click.option(
+        "--manifest",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="A CSV, TSV or JSONL table of pairs (columns pred, gt, name, group), or -; then no PRED and GT.",
+    ),
+    click.option(
+        "--pred-name",
+        metavar="TEMPLATE",
+        help="The paths of predictions, as '{video}/img_{frame:05d}.png' [default: {name}].",
+    ),
+    click.option(
+        "--gt-name", metavar="TEMPLATE", help="Those of ground truths, as '{name}_fixMap.jpg' [default: {name}]."
+    ),
+    click.option("--exclude", multiple=True, metavar="GLOB", help="Files or folders to leave out; may be repeated."),
+)
+"""The options on which files belong together."""
+
+GROUPS = (
+    click.option(
+        "--group-by",
+        metavar="HOW",
+        help="The group (video) of a map: parent, manifest, or a template of its name as '{video}_{frame:03d}'.",
+    ),
+    click.option(
+        "--maps", metavar="HOW", help="The headline is the mean over maps (mean) or over groups [default: mean]."
+    ),
+)
+"""The options on groups of maps."""
+
 COMPUTING = (
     click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Threads [default: one per core]."),
     click.option("--device", default="auto", metavar="NAME", help="auto, cpu, cuda, cuda:1 or mps [default: auto]."),
@@ -61,6 +92,20 @@ COMPUTING = (
 def file_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the options on which files are read."""
     for option in reversed(FILES):
+        function = option(function)
+    return function
+
+
+def pairing_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options on which files belong together."""
+    for option in reversed(PAIRING):
+        function = option(function)
+    return function
+
+
+def group_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options on groups of maps."""
+    for option in reversed(GROUPS):
         function = option(function)
     return function
 
@@ -79,19 +124,47 @@ def pair_of_paths(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
+paths_argument = click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PRED]... [GT]")
+"""One prediction or more and the ground truth; nothing where a manifest names the pairs."""
+
+
+def split_paths(paths: tuple[Path, ...], options: dict[str, Any]) -> tuple[tuple[Path, ...], Path | None]:
+    """The predictions and the ground truth, which is None where a manifest names the pairs.
+
+    Raises:
+        UsageProblem: fewer than two paths without a manifest, or any beside one.
+    """
+    from kldeval.errors import UsageProblem
+
+    if options["manifest"] is not None:
+        if paths:
+            msg = f"--manifest names the pairs already; leave out {' '.join(map(str, paths))}"
+            raise UsageProblem(msg)
+        return (), None
+    if len(paths) < len(("pred", "gt")):
+        found = f"there is only {paths[0]}" if paths else "there is none"
+        msg = f"two paths are needed, a prediction and its ground truth (kldeval PRED... GT), but {found}"
+        raise UsageProblem(msg)
+    return paths[:-1], paths[-1]
+
+
 def settings_from(options: dict[str, Any]) -> Settings:
     """The settings that the options say, beginning with `--signature` or `--convention`.
 
     Raises:
         UsageProblem: naming everything that is wrong.
     """
+    from kldeval.cli.precedence import by_precedence
     from kldeval.errors import UsageProblem
     from kldeval.settings import make_settings
     from kldeval.signature import parse_signature
 
+    options = by_precedence(options)
     texts = {"metric": ",".join(options["metric"]) or None, **{name: options[name] for name in NUMERIC}}
+    texts["maps"] = options.get("maps")
     signature = texts.pop("signature")
     if signature is None:
+        texts["group_by"] = options.get("group_by") or ("manifest" if options.get("manifest") else None)
         return make_settings(texts, convention=_convention_texts(texts.pop("convention")))
     beside = [f"--{name.replace('_', '-')}" for name, text in texts.items() if text is not None]
     if beside:

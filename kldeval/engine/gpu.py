@@ -39,20 +39,20 @@ def score_in_batches(
     batch_bytes: int = BATCH_BYTES,
 ) -> Iterator[Outcome]:
     """The outcome of every pair, in order, computed by torch on `device`."""
-    return score_loaded(in_order(partial(read, reading=reading), pairs, jobs), settings, device, batch_bytes)
+    loaded = in_order(partial(read, reading=reading), pairs, jobs)
+    for maps, outcome in score_loaded(loaded, settings, device, batch_bytes):
+        save_scored(save, maps, outcome, settings)
+        yield outcome
 
 
 def score_loaded(
     loaded: Iterable[MapPair | Failure], settings: Settings, device: str, batch_bytes: int = BATCH_BYTES
-) -> Iterator[Outcome]:
-    """The outcome of every decoded pair, in order; failures stay what they are."""
+) -> Iterator[tuple[MapPair, Outcome]]:
+    """The outcome of every decoded pair beside the pair, in order; failures stay what they are."""
     for batch in batches(loaded, batch_bytes):
-        if isinstance(batch[0], Failure):
-            yield from batch  # type: ignore[misc]
-            continue
-        for pair, outcome in zip(batch, score_batch(batch, settings, device), strict=True):  # type: ignore[arg-type]
-            save_scored(save, pair, outcome, settings)  # type: ignore[arg-type]
-            yield outcome
+        failed = isinstance(batch[0], Failure)
+        outcomes = batch if failed else score_batch(batch, settings, device)  # type: ignore[arg-type]
+        yield from zip(batch, outcomes, strict=True)
 
 
 def batches(loaded: Iterable[MapPair | Failure], batch_bytes: int) -> Iterator[list[MapPair | Failure]]:

@@ -47,8 +47,8 @@ def _proposal(pred: Path | None, gt: Path | None, exclude: Sequence[str], n_pair
     """The templates that would pair more of two folders' files."""
     if pred is None or gt is None:
         return
-    files = [[name for name in list_folder(side).maps if not is_excluded(name, exclude)] for side in (pred, gt)]
-    proposal = propose(*files, more_than=n_pairs)
+    found, wanted = ([name for name in list_folder(side).maps if not is_excluded(name, exclude)] for side in (pred, gt))
+    proposal = propose(found, wanted, more_than=n_pairs)
     if proposal:
         yield str(proposal)
 

@@ -1,4 +1,4 @@
-"""Several predictions of the same ground truths: each ground truth is read once and all its predictions scored on it."""
+"""Several predictions of the same ground truths: each ground truth is read once, for all its predictions."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from kldeval.diagnosis import swapped
 from kldeval.engine.cpu import cores, in_order
 from kldeval.engine.device import Device, find_device
+from kldeval.engine.pixelwise import save_scored
 from kldeval.engine.run import build_report, provenance_of, read, read_and_score, read_gt, reading_of
 from kldeval.engine.selection import grouped, select
-from kldeval.errors import UsageProblem
 from kldeval.records import Failure, MapPair, Pair
 
 if TYPE_CHECKING:
@@ -78,15 +78,24 @@ def stream_models(tasks: Sequence[Task], settings: Settings, request: Request, d
     if device.is_cpu:
         score = partial(_score, settings=settings, reading=reading, save=request.save_maps)
         return chain.from_iterable(in_order(score, tasks, jobs))
+    return _in_batches(tasks, settings, reading, device, jobs, request.save_maps)
+
+
+def _in_batches(
+    tasks: Sequence[Task], settings: Settings, reading: Reading, device: Device, jobs: int, save: Path | None
+) -> Iterator[Outcome]:
     from kldeval.engine.gpu import score_loaded
 
+    models = (model for task in tasks for model in task.pairs)
     loaded = chain.from_iterable(in_order(partial(_read, reading=reading), tasks, jobs))
-    return score_loaded(loaded, settings, device.name)
+    for model, (maps, outcome) in zip(models, score_loaded(loaded, settings, device.name), strict=True):
+        save_scored(save and save / model, maps, outcome, settings)
+        yield outcome
 
 
 def _select(pred: Path, gt: Path, settings: Settings, request: Request) -> Selection:
     """The pairs of one model; of two files the name is the ground truth's, which all models share."""
-    selection = select(pred, gt, replace(settings, groups=""), replace(request, limit=None, group_by=None))
+    selection = select(pred, gt, replace(settings, maps="mean"), replace(request, limit=None, group_by=None))
     if pred.is_dir():
         return selection
     return replace(selection, pairs=tuple(replace(pair, name=gt.stem) for pair in selection.pairs))
@@ -103,7 +112,8 @@ def _tasks(selections: Mapping[str, Selection], settings: Settings, request: Req
         for pair in grouped(tuple(next(iter(by_name[name].values())) for name in names), settings, request)
     }
     return [
-        Task(name, {model: replace(pair, group=groups[name]) for model, pair in by_name[name].items()}) for name in names
+        Task(name, {model: replace(pair, group=groups[name]) for model, pair in by_name[name].items()})
+        for name in names
     ]
 
 
@@ -118,9 +128,7 @@ def _score(task: Task, settings: Settings, reading: Reading, save: Path | None) 
     gt = read_gt(next(iter(task.pairs.values())), reading)
     if isinstance(gt, Failure):
         return [gt] * len(task.pairs)
-    return [
-        read_and_score(pair, settings, reading, save and save / model, gt) for model, pair in task.pairs.items()
-    ]
+    return [read_and_score(pair, settings, reading, save and save / model, gt) for model, pair in task.pairs.items()]
 
 
 def _read(task: Task, reading: Reading) -> list[MapPair | Failure]:

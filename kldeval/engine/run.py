@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from kldeval._version import __version__
 from kldeval.diagnosis import notes, swapped
 from kldeval.engine.cpu import cores, in_order
 from kldeval.engine.device import Device, find_device
 from kldeval.engine.pixelwise import save_scored
 from kldeval.engine.scoring import Outcome, score
 from kldeval.engine.selection import select
+from kldeval.engine.versions import versions
 from kldeval.errors import MapProblem, UsageProblem
 from kldeval.inputs.load import Loaded, Reading, load_map, load_pair
 from kldeval.inputs.pairing import find_pairs
@@ -26,7 +24,7 @@ from kldeval.results.summary import summarise_groups, summarise_means, summarise
 from kldeval.signature import short_signature, signatures
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from kldeval.records import MapPair
@@ -35,7 +33,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_UNGROUPED: Mapping[str, str] = {}
+_UNGROUPED: dict[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,16 +197,10 @@ def _saving_notes(request: Request) -> Iterator[str]:
 
 def provenance_of(pred: Path | None, gt: Path | None, device: Device, request: Request) -> dict[str, Any]:
     """What may move the last bits of a number, or says where it came from."""
-    versions = {name: sys.modules[module].__version__ for name, module in _LIBRARIES.items() if module in sys.modules}
     return {
-        "kldeval": __version__,
-        "python": ".".join(map(str, sys.version_info[:3])),
-        **versions,
+        **versions(),
         "device": device.label,
         "jobs": request.jobs or cores(),
         **({"manifest": str(request.manifest)} if request.manifest else {"pred": str(pred), "gt": str(gt)}),
         **({"group_by": request.group_by} if request.group_by else {}),
     }
-
-
-_LIBRARIES = {"numpy": "numpy", "opencv": "cv2", "torch": "torch"}

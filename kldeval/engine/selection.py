@@ -50,11 +50,12 @@ def grouped(pairs: tuple[Pair, ...], settings: Settings, request: Request) -> tu
     Raises:
         UsageProblem: the two do not agree, the text says no grouping, or a pair has no group by it.
     """
-    if settings.groups and request.group_by not in (None, settings.groups):
-        msg = f"--group-by {request.group_by}: the signature says groups:{settings.groups}; leave out --group-by"
+    averaged = settings.groups if settings.maps == "groups" else None
+    if averaged and request.group_by not in (None, averaged):
+        msg = f"--group-by {request.group_by}: the signature says groups:{averaged}; leave out --group-by"
         raise UsageProblem(msg)
-    group_by = settings.groups or request.group_by
-    if group_by is None or group_by == "":
+    group_by = averaged or request.group_by
+    if group_by is None:
         return pairs
     if group_by == MANIFEST and request.manifest is None:
         msg = f"--group-by {MANIFEST} needs a --manifest with the column 'group'"

@@ -50,28 +50,35 @@ def load_map(path: Path, reading: Reading) -> Loaded:
 
 
 def load_pair(pair: Pair, reading: Reading, gt: Loaded | None = None) -> MapPair:
-    """The maps of a pair, in one size, with the scale of the types they were stored in.
-
-    `gt` is the ground truth where it has been loaded already, for another prediction.
-
-    Remarks: `lossy-pred`, `lossy-gt` (JPEG, lossy WebP), `overshoot-pred`, `overshoot-gt` (resizing made negative
-    values of a map that had none), `integer` (a type that `--scale unit` does not divide), `identical` (the maps agree
-    in every value).
+    """The maps of a pair, in one size; see `sized_pair`. `gt` is the ground truth where it has been loaded already.
 
     Raises:
         UnreadableMap: a file that cannot be decoded into one real-valued map.
         RefusedMap: colour, transparency or sizes that differ where `reading` does not say what to do.
         MissingDependency: OpenCV is needed and cannot be imported.
     """
-    sides = load_map(pair.pred, reading), gt or load_map(pair.gt, reading)
-    sized = resize_pair(reading.resize, *(side.grey for side in sides))
+    return sized_pair(pair.name, load_map(pair.pred, reading), gt or load_map(pair.gt, reading), reading.resize)
+
+
+def sized_pair(name: str, pred: Loaded, gt: Loaded, resize: Call) -> MapPair:
+    """Two maps in one size, with the scale of the types they were stored in.
+
+    Remarks: `lossy-pred`, `lossy-gt` (JPEG, lossy WebP), `overshoot-pred`, `overshoot-gt` (resizing made negative
+    values of a map that had none), `integer` (a type that `--scale unit` does not divide), `identical` (the maps agree
+    in every value).
+
+    Raises:
+        RefusedMap: the sizes differ, and `resize` is `none`.
+        MissingDependency: a kernel of OpenCV, and it cannot be imported.
+    """
+    sized = resize_pair(resize, pred.grey, gt.grey)
     return MapPair(
-        pair.name,
+        name,
         *sized,
         shape=sized[0].shape,
-        remarks=tuple(_remarks(sides, sized)),
-        pred_scale=full_scale(sides[0].stored.array),
-        gt_scale=full_scale(sides[1].stored.array),
+        remarks=tuple(_remarks((pred, gt), sized)),
+        pred_scale=full_scale(pred.stored.array),
+        gt_scale=full_scale(gt.stored.array),
     )
 
 

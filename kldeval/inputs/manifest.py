@@ -94,7 +94,7 @@ def _json_rows(text: str, where: str) -> Iterator[Row]:
             msg = f"{where}, line {number} is not JSON: {error}"
             raise UsageProblem(msg) from error
         if not isinstance(cells, dict) or not all(isinstance(cell, str) for cell in cells.values()):
-            msg = f"{where}, line {number} is no object of texts such as {{\"pred\": \"p/1.png\", \"gt\": \"g/1.png\"}}"
+            msg = f'{where}, line {number} is no object of texts such as {{"pred": "p/1.png", "gt": "g/1.png"}}'
             raise UsageProblem(msg)
         _check_columns(list(cells), f"{where}, line {number}")
         yield number, cells
@@ -119,9 +119,17 @@ def _pair(cells: dict[str, str], folder: Path, where: str) -> Pair:
         raise UsageProblem(msg)
     paths = {key: folder / cells[key] for key in ("fixations", "mask") if cells.get(key)}
     # the ground truth's path, because it is the same whichever model and whichever part of the data a manifest lists
-    gt = PurePosixPath(cells["gt"])
-    name = cells.get("name") or str(gt.parent / gt.stem)
+    name = cells.get("name") or _default_name(cells["gt"])
+    if ".." in PurePosixPath(name).parts or name.startswith("/"):
+        msg = f"{where}: the name {name!r} leads out of a folder; names are relative paths without '..'"
+        raise UsageProblem(msg)
     return Pair(normal(name), folder / cells["pred"], folder / cells["gt"], cells.get("group", ""), **paths)
+
+
+def _default_name(gt: str) -> str:
+    """The path without suffix, and without what leads out of a folder."""
+    path = PurePosixPath(gt)
+    return "/".join(part for part in (*path.parts[:-1], path.stem) if part not in ("/", ".."))
 
 
 def _check(pairs: Sequence[Pair], where: str) -> None:
@@ -131,7 +139,8 @@ def _check(pairs: Sequence[Pair], where: str) -> None:
         raise UsageProblem(msg)
     lacking = [pair.name for pair in pairs if not pair.group]
     if lacking and len(lacking) < len(pairs):
-        msg = f"{where}: {len(lacking)} of {len(pairs)} rows have no group (such as {examples(lacking)}); give all or none"
+        some = f"{len(lacking)} of {len(pairs)} rows have no group (such as {examples(lacking)})"
+        msg = f"{where}: {some}; give a group to all or to none"
         raise UsageProblem(msg)
 
 

@@ -188,7 +188,8 @@ def _nothing_common(pred: Side, gt: Side) -> str:
 
 
 def _way_out(pred: Side, gt: Side) -> str:
-    proposal = propose(*([file for files in side.files.values() for file in files] for side in (pred, gt)))
+    found, wanted = ([file for files in side.files.values() for file in files] for side in (pred, gt))
+    proposal = propose(found, wanted)
     if proposal:
         return f"; {proposal}"
     ends = {name.rpartition("/")[2] for name in pred.files} & {name.rpartition("/")[2] for name in gt.files}

@@ -1,40 +1,26 @@
 """A document as text: one small file per format, each with a function from document and options to text.
 
-Documents are reports, leaderboards and comparisons. A format is added here: its function in WRITERS (in BINARY if it is
-no text), its file suffixes in SUFFIXES.
+Documents are reports, leaderboards and comparisons. A format is added here: its file in WRITERS (in BINARY if it is no
+text), its file suffixes in SUFFIXES. The file is imported when it is written in: who looks at a table should not wait
+for JSON and LaTeX.
 """
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import PurePath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kldeval.errors import UsageProblem
 from kldeval.names import unknown
-from kldeval.outputs import (
-    compared,
-    delimited,
-    json_lines,
-    latex,
-    leaderboard,
-    markdown,
-    page_latex,
-    page_markdown,
-    page_table,
-    parquet,
-    scores,
-    strict_json,
-    table,
-)
 from kldeval.outputs.options import Options
-from kldeval.results.models import ComparisonReport, Leaderboard
+from kldeval.results.report import Report
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Mapping
 
-    from kldeval.outputs.pages import Page
-    from kldeval.results.report import Report
+    from kldeval.results.models import ComparisonReport, Leaderboard
 
     Document = Report | Leaderboard | ComparisonReport
     Writer = Callable[[Document, Options], str]
@@ -43,32 +29,41 @@ if TYPE_CHECKING:
 __all__ = ["BINARY", "SUFFIXES", "WRITERS", "Options", "writer_for", "writer_named"]
 
 
-def _for_people(of_report: Callable[[Report, Options], str], of_page: Callable[[Page, Options], str]) -> Writer:
-    """One writer of two: a report has a table of its own, documents of several models are pages."""
+def _writer(module: str, function: str = "write") -> Callable[[Document, Options], Any]:
+    def write(made: Document, options: Options) -> Any:
+        return getattr(import_module(f"kldeval.outputs.{module}"), function)(made, options)
+
+    return write
+
+
+def _for_people(module: str) -> Writer:
+    """One writer of two: a report has a table of its own, documents of several models share a page."""
 
     def write(made: Document, options: Options) -> str:
-        if isinstance(made, Leaderboard):
-            return of_page(leaderboard.page_of(made, options), options)
-        if isinstance(made, ComparisonReport):
-            return of_page(compared.page_of(made, options), options)
-        return of_report(made, options)
+        if isinstance(made, Report):
+            text: str = _writer(module)(made, options)
+            return text
+        from kldeval.outputs.models import page_of
+
+        page: str = import_module(f"kldeval.outputs.models.{module}").write(page_of(made, options), options)
+        return page
 
     return write
 
 
 WRITERS: Mapping[str, Writer] = {
-    "table": _for_people(table.write, page_table.write),
-    "json": strict_json.write,
-    "jsonl": json_lines.write,
-    "csv": delimited.write_csv,
-    "tsv": delimited.write_tsv,
-    "markdown": _for_people(markdown.write, page_markdown.write),
-    "latex": _for_people(latex.write, page_latex.write),
-    "scores": scores.write,
+    "table": _for_people("table"),
+    "json": _writer("strict_json"),
+    "jsonl": _writer("json_lines"),
+    "csv": _writer("delimited", "write_csv"),
+    "tsv": _writer("delimited", "write_tsv"),
+    "markdown": _for_people("markdown"),
+    "latex": _for_people("latex"),
+    "scores": _writer("scores"),
 }
 """The formats by the name that a user types."""
 
-BINARY: Mapping[str, BinaryWriter] = {"parquet": parquet.write}
+BINARY: Mapping[str, BinaryWriter] = {"parquet": _writer("parquet")}
 """The formats that only a file can hold."""
 
 SUFFIXES: Mapping[str, str] = {
@@ -114,4 +109,5 @@ def writer_for(path: str | os.PathLike[str]) -> Writer | BinaryWriter:
         found = f"the suffix {suffix}" if suffix else "no suffix"
         msg = f"cannot write {PurePath(path)}: {found} stands for no format; known: {', '.join(SUFFIXES)}"
         raise UsageProblem(msg)
-    return {**WRITERS, **BINARY}[SUFFIXES[suffix]]
+    name = SUFFIXES[suffix]
+    return BINARY[name] if name in BINARY else WRITERS[name]

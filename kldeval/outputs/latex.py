@@ -93,7 +93,11 @@ def _caption(report: Report, grid: Grid) -> str:
 
 def _metric(report: Report, key: str) -> str:
     """A metric with its arrow and unit; any other head as it is."""
-    parts = (escaped(key), LATEX_ARROWS[arrow(report, key)], f"({escaped(unit(report, key))})" if unit(report, key) else "")
+    parts = (
+        escaped(key),
+        LATEX_ARROWS[arrow(report, key)],
+        f"({escaped(unit(report, key))})" if unit(report, key) else "",
+    )
     return " ".join(part for part in parts if part)
 
 

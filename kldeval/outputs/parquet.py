@@ -29,7 +29,9 @@ def write(made: Report | Leaderboard | ComparisonReport, options: Options) -> by
     del options
     arrow, parquet = _package("pyarrow"), _package("pyarrow.parquet")
     columns, rows = table_of(made)
-    table = arrow.table({column: _array(arrow, column, [_valid(row.get(column)) for row in rows]) for column in columns})
+    table = arrow.table(
+        {column: _array(arrow, column, [_valid(row.get(column)) for row in rows]) for column in columns}
+    )
     metadata = {"kldeval.signature": json.dumps(_signatures(made))}
     buffer = io.BytesIO()
     parquet.write_table(table.replace_schema_metadata(metadata), buffer)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kldeval.errors import UsageProblem
-from kldeval.signature import differences
+from kldeval.signature_parts import differences
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 from kldeval.errors import UsageProblem
 from kldeval.results.recount import recount
-from kldeval.signature import differences
+from kldeval.signature_parts import differences
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from kldeval.results.report import Report
+
 
 def merge(reports: Mapping[str, Report]) -> Report:
     """One report of all maps; `reports` are the parts by the names of their files.
@@ -36,7 +37,7 @@ def merge(reports: Mapping[str, Report]) -> Report:
         if all(report.provenance.get(key) == value for report in every)
     }
     notes = tuple(_notes(reports))
-    return replace(whole, failures=tuple(failures), provenance={**shared, "merged": list(reports)}, notes=notes, gates=())
+    return replace(whole, failures=tuple(failures), provenance={**shared, "merged": list(reports)}, notes=notes)
 
 
 def _check_signatures(first: str, reference: Report, name: str, report: Report) -> None:
@@ -54,13 +55,16 @@ def _check_signatures(first: str, reference: Report, name: str, report: Report) 
 def _check_names(reports: Mapping[str, Report]) -> None:
     owners: dict[str, list[str]] = {}
     for file, report in reports.items():
-        for item in (*report.scores, *report.failures):
-            owners.setdefault(item.name, []).append(file)
+        names = [score.name for score in report.scores] + [failure.name for failure in report.failures]
+        for name in names:
+            owners.setdefault(name, []).append(file)
     twice = {name: files for name, files in owners.items() if len(set(files)) > 1}
     if twice:
         name, files = min(twice.items())
         more = f" ({len(twice)} maps in all)" if len(twice) > 1 else ""
-        msg = f"the map {name!r} is in {' and in '.join(dict.fromkeys(files))}{more}: every map must be in one part alone"
+        msg = (
+            f"the map {name!r} is in {' and in '.join(dict.fromkeys(files))}{more}: every map must be in one part alone"
+        )
         raise UsageProblem(msg)
 
 

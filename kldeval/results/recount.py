@@ -5,25 +5,52 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from kldeval.grouping import PARENT
+from kldeval.names import unknown
 from kldeval.results.summary import summarise_groups, summarise_means, summarise_scores
-from kldeval.signature import parts_of
+from kldeval.signature_parts import parts_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
 
     from kldeval.records import Score
     from kldeval.results.report import Report
 
 
 def recount(report: Report, scores: Iterable[Score]) -> Report:
-    """The report of these scores, with the summaries and groups that they have by the report's own signature."""
+    """The report of these scores, with the summaries and groups that they have by its signature, and without gates."""
     kept = tuple(sorted(scores, key=lambda score: score.name))
     keys = tuple(report.summaries)
     groups = summarise_groups(keys, kept)
     summaries = summarise_means(keys, groups) if report.averages_groups else summarise_scores(keys, kept)
-    return replace(report, scores=kept, summaries=summaries, groups=groups)
+    return replace(report, scores=kept, summaries=summaries, groups=groups, gates=())
+
+
+def only(reports: Mapping[str, Report], keys: Sequence[str]) -> dict[str, Report]:
+    """The reports with these metrics alone, in this order.
+
+    Raises:
+        UnknownName: a report does not have one of them.
+    """
+    for report in reports.values():
+        for key in keys:
+            if key not in report.summaries:
+                raise unknown("metric", key, report.summaries)
+    return {model: _only(report, keys) for model, report in reports.items()}
+
+
+def _only(report: Report, keys: Sequence[str]) -> Report:
+    return replace(
+        report,
+        signatures={key: report.signatures[key] for key in keys},
+        summaries={key: report.summaries[key] for key in keys},
+        columns={key: report.columns[key] for key in keys},
+        scores=tuple(replace(score, values={key: score.values[key] for key in keys}) for score in report.scores),
+        groups={name: {key: summaries[key] for key in keys} for name, summaries in report.groups.items()},
+    )
 
 
 def grouping_of(report: Report) -> str:
     """What a group is where the headline is the mean over groups, as the signature says; else nothing."""
-    return next((parts_of(text).get("groups", "") for text in report.signatures.values()), "")
+    parts = parts_of(next(iter(report.signatures.values()), ""))
+    return parts.get("groups", PARENT) if report.averages_groups else ""

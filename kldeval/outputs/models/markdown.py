@@ -10,8 +10,8 @@ from kldeval.outputs.notation import gate_line, plain
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from kldeval.outputs.models.page import Cell, Page, Sheet
     from kldeval.outputs.options import Options
-    from kldeval.outputs.pages import Cell, Page, Sheet
 
 
 def write(page: Page, options: Options) -> str:
@@ -29,7 +29,9 @@ def _blocks(page: Page) -> Iterator[list[str]]:
             yield [escaped(sheet.legend)]
     for listing in page.listings:
         yield [f"**{escaped(listing.title)}**"]
-        yield [f"- {' · '.join(map(escaped, row))}" for row in listing.rows] + ([f"- {listing.rest}"] * bool(listing.rest))
+        yield [f"- {' · '.join(map(escaped, row))}" for row in listing.rows] + (
+            [f"- {listing.rest}"] * bool(listing.rest)
+        )
     if page.gates:
         yield ["**gates**"]
         yield [f"- {escaped(gate_line(gate, model))}" for model, gate in page.gates]
@@ -42,7 +44,10 @@ def _blocks(page: Page) -> Iterator[list[str]]:
 
 
 def _table(sheet: Sheet) -> list[str]:
-    heads = [escaped(" ".join(part for part in (key, arrow, f"({unit})" if unit else "") if part)) for key, arrow, unit in sheet.head]
+    heads = [
+        escaped(" ".join(part for part in (key, arrow, f"({unit})" if unit else "") if part))
+        for key, arrow, unit in sheet.head
+    ]
     columns = [[head, *(_cell(row[place]) for row in sheet.rows)] for place, head in enumerate(heads)]
     return lay_out(columns, sheet.n_names)
 

@@ -6,8 +6,8 @@ import math
 from typing import TYPE_CHECKING
 
 from kldeval.errors import UsageProblem
+from kldeval.outputs.models.page import Cell, Sheet, plain_head
 from kldeval.outputs.notation import Notation, natural, notation_for
-from kldeval.outputs.pages import Cell, Sheet, plain_head
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -10,8 +10,8 @@ from kldeval.outputs.notation import gate_line, plain
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from kldeval.outputs.models.page import Cell, Page, Sheet
     from kldeval.outputs.options import Options
-    from kldeval.outputs.pages import Cell, Page, Sheet
 
 
 def write(page: Page, options: Options) -> str:
@@ -68,7 +68,7 @@ def _cell(cell: Cell) -> str:
 def _bold(cell: Cell) -> str:
     r"""The text of a cell; numbers with a sign or an exponent are mathematics, which has a bold of its own.
 
-    >>> from kldeval.outputs.pages import Cell
+    >>> from kldeval.outputs.models.page import Cell
     >>> print(_bold(Cell("0.25", is_best=True)), _bold(Cell("-0.25", is_best=True)), _bold(Cell("a_b")))
     \textbf{0.25} $\mathbf{-0.25}$ a\_b
     """

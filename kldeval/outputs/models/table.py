@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
+    from kldeval.outputs.models.page import Cell, Listing, Page, Sheet
     from kldeval.outputs.options import Options
-    from kldeval.outputs.pages import Cell, Listing, Page, Sheet
 
 _RAISED = str.maketrans("abcdefghijklmnoprstuvwxyz", "ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻ")
 

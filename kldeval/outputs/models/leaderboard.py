@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from kldeval.outputs.model_maps import common_columns, map_sheets, notation_of
+from kldeval.outputs.models.maps import common_columns, map_sheets, notation_of
+from kldeval.outputs.models.page import Cell, Listing, Page, Sheet, plain_head
 from kldeval.outputs.notation import ARROWS, Notation, count, natural
-from kldeval.outputs.pages import Cell, Listing, Page, Sheet, plain_head
 from kldeval.results.comparison import letter
 
 if TYPE_CHECKING:

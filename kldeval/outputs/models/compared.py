@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from kldeval.outputs.leaderboard import explain, interval_text, left_out, mean_cells, metric_head
-from kldeval.outputs.model_maps import notation_of
+from kldeval.outputs.models.leaderboard import explain, interval_text, left_out, mean_cells, metric_head
+from kldeval.outputs.models.maps import notation_of
+from kldeval.outputs.models.page import Cell, Page, Sheet, plain_head
 from kldeval.outputs.notation import ABSENT, Notation, count
-from kldeval.outputs.pages import Cell, Page, Sheet, plain_head
 from kldeval.results.comparison import letter
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def p_text(p: float) -> str:
     >>> p_text(0.0625), p_text(1.0), p_text(9.999e-05)
     ('0.0625', '1.0000', '0.0001')
     """
-    return f"{p:.4f}" if p >= 5e-5 else f"{p:.1e}"
+    return f"{p:.4f}" if float(f"{p:.4f}") else f"{p:.1e}"
 
 
 def _legend(report: ComparisonReport) -> str:
