@@ -92,6 +92,15 @@ def _problem(text: str, option: str, reason: str) -> UsageProblem:
     return UsageProblem(f"{option} {text!r}: {reason}")
 
 
+def plain_template(formats: Mapping[str, str]) -> str:
+    """The template of names that these fields form: all of them, joined by slashes.
+
+    >>> plain_template({"video": "", "frame": "05d"})
+    '{video}/{frame:05d}'
+    """
+    return "/".join(f"{{{name}:{form}}}" if form else f"{{{name}}}" for name, form in formats.items())
+
+
 def check_fields(pred: Template, gt: Template) -> None:
     """Refuse two templates that do not speak of the same fields.
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from kldeval.cli.precedence import REPLACED
 from kldeval.errors import UnknownName, UsageProblem
 from kldeval.names import among
 
@@ -128,7 +129,9 @@ def _with(document: Document, said: dict[str, Any], notes: tuple[str, ...]) -> D
 
 
 def _came_from(context: click.Context, option: click.Option, source: ParameterSource) -> bool:
-    return context.get_parameter_source(str(option.name)) == source
+    """Whether an option that counts was given there."""
+    name = str(option.name)
+    return context.get_parameter_source(name) == source and name not in context.meta.get(REPLACED, ())
 
 
 def _toml(path: Path) -> dict[str, Any]:

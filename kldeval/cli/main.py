@@ -65,8 +65,9 @@ class Commands(click.Group):
         return name, command, rest
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """The commands, and files, for a path in the first place is an evaluation."""
-        return [*super().shell_complete(ctx, incomplete), CompletionItem(incomplete, type="file")]
+        """The commands; and files, for a path in the first place is an evaluation."""
+        # the files come first, because bash forgets what came before them
+        return [CompletionItem(incomplete, type="file"), *super().shell_complete(ctx, incomplete)]
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Put `evaluate` in front of what is neither a command nor an option of the group."""

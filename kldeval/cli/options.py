@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from kldeval.engine.run import Request
     from kldeval.settings import Settings
@@ -36,9 +36,22 @@ NUMERIC = {
 def numeric_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command every option that moves a number."""
     for name, (metavar, text) in reversed(NUMERIC.items()):
-        function = click.option(f"--{name.replace('_', '-')}", name, metavar=metavar, help=text)(function)
+        flag = f"--{name.replace('_', '-')}"
+        function = click.option(flag, name, metavar=metavar, help=text, shell_complete=suggest)(function)
     metrics = "Metrics, as kld,ce or 'kld(ratio_eps=1e-7)'; may be repeated [default: kld,ce]."
-    return click.option("-m", "--metric", multiple=True, metavar="NAMES", help=metrics)(function)
+    option = click.option("-m", "--metric", multiple=True, metavar="NAMES", help=metrics, shell_complete=suggest)
+    return option(function)
+
+
+def suggest(_context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """What a shell may complete the value of an option to: names of conventions, metrics, formats, or the choices."""
+    from kldeval.conventions import CONVENTIONS
+    from kldeval.outputs import WRITERS
+    from kldeval.metrics.registry import METRICS
+    from kldeval.settings import CHOICES
+
+    known: dict[str, Iterable[str]] = {"convention": CONVENTIONS, "metric": METRICS, "format_": WRITERS, **CHOICES}
+    return [name for name in known.get(str(parameter.name), ()) if name.startswith(incomplete)]
 
 
 FILES = (
@@ -76,7 +89,10 @@ GROUPS = (
         help="The group (video) of a map: parent, manifest, or a template of its name as '{video}_{frame:03d}'.",
     ),
     click.option(
-        "--maps", metavar="HOW", help="The headline is the mean over maps (mean) or over groups [default: mean]."
+        "--maps",
+        metavar="HOW",
+        help="The headline is the mean over maps (mean) or over groups (groups) [default: mean].",
+        shell_complete=suggest,
     ),
 )
 """The options on groups of maps."""

@@ -22,6 +22,9 @@ _RANKS = {
     ParameterSource.DEFAULT_MAP: 1,
 }
 
+REPLACED = "kldeval.replaced"
+"""Under this key the context notes the options that do not count."""
+
 OF_NORM = ("pred_norm", "gt_norm", "axis")
 """What `--norm` says too."""
 
@@ -36,6 +39,9 @@ def by_precedence(options: dict[str, Any]) -> dict[str, Any]:
     )
     if options["convention"] is not None:
         replaced |= set(_weaker(options, "convention", _said_by_convention(options["convention"])))
+    context = click.get_current_context(silent=True)
+    if context:
+        context.meta[REPLACED] = frozenset(replaced)
     return {name: _nothing(value) if name in replaced else value for name, value in options.items()}
 
 

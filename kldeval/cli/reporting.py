@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kldeval.cli.options import suggest
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -28,6 +30,7 @@ OUTPUT = (
         default="table",
         metavar="NAME",
         help="table, json, jsonl, csv, tsv, markdown, latex or scores [default: table].",
+        shell_complete=suggest,
     ),
     click.option(
         "-o",

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from kldeval.inputs.formats import is_readable
-from kldeval.templates import WHOLE, Template, check_fields, parse_template
+from kldeval.templates import WHOLE, Template, check_fields, parse_template, plain_template
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -37,7 +37,8 @@ def namers(pred_name: str | None, gt_name: str | None) -> tuple[Namer, Namer]:
     """For each side what gives a relative path its name, or None where the path does not fit the template.
 
     A template is matched against the path without its suffix, or with it where the template ends in that of a map.
-    Both sides get the names that the ground truth's template forms, so `img_000012` and `eyeMap_00012` may meet.
+    Where only one is given, the other has the same fields, joined by slashes. Both sides get the names that the ground
+    truth's template forms, so `img_000012` and `eyeMap_00012` may meet.
 
     >>> pred, gt = namers("{video}/img_{frame:05d}", "{video}/maps/{frame:04d}.png")
     >>> pred("jump/img_00012.jpg"), gt("jump/maps/0012.png"), gt("jump/fixation/0012.png")
@@ -48,8 +49,10 @@ def namers(pred_name: str | None, gt_name: str | None) -> tuple[Namer, Namer]:
     """
     if pred_name is None and gt_name is None:
         return name_of, name_of
-    pred = parse_template(normal(pred_name or PLAIN), "--pred-name")
-    gt = parse_template(normal(gt_name or PLAIN), "--gt-name")
+    given = {option: text for option, text in (("--pred-name", pred_name), ("--gt-name", gt_name)) if text is not None}
+    parsed = {option: parse_template(normal(text), option) for option, text in given.items()}
+    plain = parse_template(plain_template(next(iter(parsed.values())).formats))
+    pred, gt = parsed.get("--pred-name", plain), parsed.get("--gt-name", plain)
     check_fields(pred, gt)
     return partial(_name, pred, gt), partial(_name, gt, gt)
 

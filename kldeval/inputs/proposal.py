@@ -13,7 +13,7 @@ from itertools import product
 from typing import TYPE_CHECKING
 
 from kldeval.inputs.naming import PLAIN, name_of
-from kldeval.templates import parse_template
+from kldeval.templates import parse_template, plain_template
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -45,8 +45,12 @@ class Proposal:
     pairs: int
 
     def __str__(self) -> str:
-        given = (("--pred-name", self.pred), ("--gt-name", self.gt))
-        flags = " ".join(f"{flag} '{template}'" for flag, template in given if template != PLAIN)
+        given = {"--pred-name": self.pred, "--gt-name": self.gt}
+        for flag, other in (("--pred-name", self.gt), ("--gt-name", self.pred)):
+            if given[flag] == plain_template(parse_template(other).formats):
+                del given[flag]
+                break
+        flags = " ".join(f"{flag} '{template}'" for flag, template in given.items())
         return f"{flags} would make {self.pairs} pairs"
 
 

@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 
     from kldeval.results.report import Report
 
+_GROUPS_NOTE = (
+    "intervals and tests take single maps for independent; where those of a group are alike (frames of a video), make "
+    "the groups the units (compare --group-by, a leaderboard --maps groups)"
+)
+
 VERSION = 1
 """The version of the statistics' definitions: it changes only when a number could."""
 
@@ -56,7 +61,7 @@ def compare_reports(
         except NotFinite as error:
             notes.append(f"{key} is not compared: {error}")
         else:
-            notes += comparison.notes
+            notes += comparison.notes or ((_GROUPS_NOTE,) if not grouping and _has_groups(reports) else ())
             comparisons[key] = replace(comparison, notes=())
     maps, left_out = common_maps(reports)
     return ComparisonReport(
@@ -89,6 +94,10 @@ def statistics_signature(resampling: Resampling, grouping: str) -> str:
     call = f"paired(confidence={resampling.confidence},resamples={resampling.resamples},seed={resampling.seed})"
     unit = ["unit:groups", "adjust:holm", f"groups:{grouping}"] if grouping else ["unit:maps", "adjust:holm"]
     return "|".join([call, *unit, f"v:{VERSION}"])
+
+
+def _has_groups(reports: Mapping[str, Report]) -> bool:
+    return any(report.groups for report in reports.values())
 
 
 def _values(report: Report, key: str) -> dict[str, float]:

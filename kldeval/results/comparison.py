@@ -280,8 +280,8 @@ def _frames_note(maps: Sequence[str]) -> tuple[str, ...]:
     if not numbered_like_frames(maps):
         return ()
     note = (
-        "the maps are numbered like the frames of videos; if they are, add --group-by parent: "
-        "tests on single frames reject equal models in 40 to 75 % of runs"
+        "the maps are numbered like the frames of videos; if they are, make the videos the units (compare --group-by "
+        "parent, a leaderboard --maps groups): tests on single frames reject equal models in 40 to 75 % of runs"
     )
     return (note,)
 

@@ -63,10 +63,5 @@ def _sorted(reports: dict[str, Report], key: str) -> dict[str, Report]:
 def _notes(reports: Mapping[str, Report], left_out: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
     if left_out:
         yield f"only maps that were scored for every model count; {len(left_out)} others were left out"
-    if any(report.groups and not report.averages_groups for report in reports.values()):
-        yield (
-            "intervals and tests take single maps for independent; where the maps of a group are alike (frames of a "
-            "video), add --maps groups, or equal models differ significantly in 40 to 75 % of runs"
-        )
     for note in dict.fromkeys(note for report in reports.values() for note in report.notes):
         yield f"{', '.join(model for model, report in reports.items() if note in report.notes)}: {note}"
