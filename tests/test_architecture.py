@@ -36,7 +36,7 @@ MAY_IMPORT = {
     "diagnosis": {"maps", "settings"},
     "engine": {"inputs", "maps", "metrics", "results", "settings", "signature", "diagnosis"},
     "library": {"conventions", "engine", "inputs", "maps", "metrics", "settings", "signature", "diagnosis", "results"},
-    "cli": {"conventions", "engine", "inputs", "outputs", "results", "settings", "signature"},
+    "cli": {"conventions", "engine", "inputs", "metrics", "outputs", "results", "settings", "signature"},
     "kldeval": {"library"},
     "__main__": {"cli"},
     **{leaf: set() for leaf in LEAVES},

@@ -46,8 +46,8 @@ def numeric_options(function: Callable[..., Any]) -> Callable[..., Any]:
 def suggest(_context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
     """What a shell may complete the value of an option to: names of conventions, metrics, formats, or the choices."""
     from kldeval.conventions import CONVENTIONS
-    from kldeval.outputs import WRITERS
     from kldeval.metrics.registry import METRICS
+    from kldeval.outputs import WRITERS
     from kldeval.settings import CHOICES
 
     known: dict[str, Iterable[str]] = {"convention": CONVENTIONS, "metric": METRICS, "format_": WRITERS, **CHOICES}

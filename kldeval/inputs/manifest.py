@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from kldeval.errors import UsageProblem
 from kldeval.inputs.naming import normal
 from kldeval.inputs.shown import examples, shown
-from kldeval.names import did_you_mean
+from kldeval.names import among
 from kldeval.records import Pair
 
 if TYPE_CHECKING:
@@ -103,8 +103,8 @@ def _json_rows(text: str, where: str) -> Iterator[Row]:
 def _check_columns(columns: Sequence[str], where: str) -> None:
     for column in columns:
         if column not in COLUMNS or columns.count(column) > 1:
-            fault = f"is unknown{did_you_mean(column, COLUMNS)}" if column not in COLUMNS else "stands twice"
-            msg = f"{where}: the column {column!r} {fault}; known: {', '.join(COLUMNS)}"
+            fault = "stands twice" if column in COLUMNS else f"is unknown{among(column, COLUMNS)}"
+            msg = f"{where}: the column {column!r} {fault}"
             raise UsageProblem(msg)
     missing = [column for column in REQUIRED if column not in columns]
     if missing:
