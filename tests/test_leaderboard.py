@@ -17,7 +17,7 @@ from kldeval.engine.device import Device
 from kldeval.engine.models import _select, _tasks, run_models, stream_models
 from kldeval.engine.run import Request, run
 from kldeval.errors import UsageProblem
-from kldeval.inputs import load
+from kldeval.inputs import formats, load
 from kldeval.outputs import WRITERS, Options
 from kldeval.results.leaderboard import make_leaderboard
 from kldeval.results.model_names import name_models
@@ -60,7 +60,7 @@ def test_each_ground_truth_is_decoded_once(root: Path, monkeypatch: pytest.Monke
         decoded.append(str(path.relative_to(root)))
         return original(path, **options)  # type: ignore[arg-type]
 
-    original = load.read_map
+    original = formats.read_map
     monkeypatch.setattr(load, "read_map", read_map)
     models = {model: root / model for model in ("good", "bad", "ugly")}
     run_models(models, root / "gt", make_settings({}), Request(jobs=1))

@@ -39,7 +39,7 @@ def command(paths: tuple[Path, ...], **options: Any) -> int:
     """
     sink = open_sink(options)
     document = _document(paths, options)
-    gates = parse_gates(options["fail_if"], _keys(document))
+    gates = parse_gates(options["fail_if"], _keys(document)) if options["fail_if"] else ()
     document = gated(document, gates)
     deliver(document, sink)
     return EXIT_GATE if gates and exit_code(document) == EXIT_GATE else 0
@@ -66,7 +66,8 @@ def _keys(document: Document) -> list[str]:
     from kldeval.results.models import ComparisonReport, Leaderboard
 
     if isinstance(document, ComparisonReport):
-        return []
+        msg = "a comparison has no means of its own to gate; use compare --fail-if-worse, or gate the reports"
+        raise UsageProblem(msg)
     try:
         return common_keys(document.reports if isinstance(document, Leaderboard) else {"": document})
     except UsageProblem:

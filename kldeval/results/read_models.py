@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kldeval.errors import UsageProblem
 from kldeval.results.checked import Checked
 from kldeval.results.comparison import Comparison, PairOfModels, letters_of, superscripts_of
 from kldeval.results.models import COMPARE_SCHEMA, LEADERBOARD_SCHEMA, ComparisonReport, Leaderboard
@@ -37,6 +38,10 @@ def load_document(path: str | os.PathLike[str]) -> Report | Leaderboard | Compar
         return parse_leaderboard(Checked(value, file))
     if schema == COMPARE_SCHEMA:
         return parse_comparison(Checked(value, file))
+    for known in (LEADERBOARD_SCHEMA, COMPARE_SCHEMA):
+        if str(schema).startswith(known.rstrip("1")):
+            msg = f"{file} is a {schema}, of another version of kldeval; this one reads {known}"
+            raise UsageProblem(msg)
     return parse_report(value, file)
 
 
