@@ -130,5 +130,9 @@ def mathematics(number: str) -> str:
     """
     if number in (ABSENT, "nan"):
         return {ABSENT: "--", "nan": "NaN"}[number]
-    body = re.sub(r"e([+-]\d+)$", lambda found: rf" \times 10^{{{int(found[1])}}}", number).replace("inf", r"\infty")
-    return number if re.fullmatch(r"[\d.]+", number) else f"${body}$"
+    return number if re.fullmatch(r"[\d.]+", number) else f"${in_mathematics(number)}$"
+
+
+def in_mathematics(numbers: str) -> str:
+    """Numbers within mathematics: exponents as powers of ten, infinity as its sign."""
+    return re.sub(r"e([+-]\d+)", lambda found: rf" \times 10^{{{int(found[1])}}}", numbers).replace("inf", r"\infty")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kldeval.outputs.latex import LATEX_ARROWS, escaped, is_number, mathematics
+from kldeval.outputs.latex import LATEX_ARROWS, escaped, in_mathematics, is_number, mathematics
 from kldeval.outputs.notation import gate_line, plain
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def _head(key: str, arrow: str, unit: str) -> str:
 
 def _cell(cell: Cell) -> str:
     raised = rf"\textsuperscript{{{cell.raised}}}" if cell.raised else ""
-    interval = rf" {{\scriptsize ${cell.interval}$}}" if cell.interval else ""
+    interval = rf" {{\scriptsize ${in_mathematics(cell.interval)}$}}" if cell.interval else ""
     return f"{_bold(cell)}{raised}{interval}"
 
 

@@ -47,9 +47,9 @@ def common_columns(reports: Mapping[str, Report]) -> dict[str, Column]:
 
 
 def notation_of(means: Iterable[float | None], precision: int) -> Notation:
-    """One notation for a column, by the smallest of its sizes, so that models can be told apart."""
+    """One notation for a column, by the middle one of its sizes: a single perfect model makes no exponents."""
     sizes = sorted(abs(mean) for mean in means if mean and math.isfinite(mean))
-    return notation_for(sizes[:1], precision)
+    return notation_for(sizes[len(sizes) // 2 :], precision)
 
 
 def _values(reports: Mapping[str, Report], key: str) -> Values:
