@@ -6,20 +6,26 @@ short form, for papers, is `kldeval:NAME+v1` where the settings are those of a n
 
 from __future__ import annotations
 
-from dataclasses import replace
+import re
+from dataclasses import fields, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from kldeval._version import DEFINITIONS
 from kldeval.errors import UsageProblem
+from kldeval.maps.chain import ends_in_log, format_chain
 from kldeval.names import did_you_mean, split_top_level
-from kldeval.settings import Settings, describe, make_settings
+from kldeval.settings import Settings, default_metric, describe, make_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from kldeval.conventions import Convention
 
 PARTS = ("pred", "gt", "scale", "resize", "color", "empty", "base", "reduce", "maps", "dtype")
 """The parts between the metrics and the version, in order."""
+
+
+SHORT = "kldeval:"
+"""What a short signature begins with."""
 
 
 def format_signature(settings: Settings) -> str:
@@ -37,11 +43,16 @@ def signatures(settings: Settings) -> dict[str, str]:
 
 
 def parse_signature(text: str) -> Settings:
-    """The settings that a full signature stands for, exactly: `parse_signature(format_signature(x)) == x`.
+    """The settings that a signature stands for, exactly: `parse_signature(format_signature(x)) == x`.
+
+    The short form of a convention, `kldeval:mit+v1`, stands for that convention's `kld` and `ce`.
 
     Raises:
-        UsageProblem: a part is unknown, missing or given twice, or the version of the definitions is another.
+        UsageProblem: a part is unknown, missing or given twice, the version of the definitions is another, or the text
+            is a short form of eight digits.
     """
+    if text.strip().startswith(SHORT):
+        return _parse_short(text.strip())
     metrics, *rest = split_top_level(text.strip(), "|")
     parts = _split_parts(rest)
     if parts.pop("v") != str(DEFINITIONS):
@@ -58,28 +69,67 @@ def parse_signature(text: str) -> Settings:
     return make_settings(texts)
 
 
+def _parse_short(text: str) -> Settings:
+    """The settings behind `kldeval:NAME+v1`."""
+    from kldeval.conventions import convention
+
+    name, _, version = text.removeprefix(SHORT).partition("+v")
+    if version != str(DEFINITIONS):
+        found = f"v{version} is another version of the definitions" if version else "it ends in no version"
+        msg = f"the short signature {text!r}: {found}; here they are v{DEFINITIONS}, as in {SHORT}mit+v{DEFINITIONS}"
+        raise UsageProblem(msg)
+    if re.fullmatch("[0-9a-f]{8}", name):
+        msg = (
+            f"the short signature {text!r} is a digest, which cannot be turned back into settings; "
+            "give the full signature, which stands beside it in every report"
+        )
+        raise UsageProblem(msg)
+    return make_settings({}, convention=convention(name).texts)
+
+
 def short_signature(settings: Settings) -> str:
     """The form for papers: a convention's name where one matches, else eight hex digits of the full text."""
     name = matching_convention(settings)
     digest = sha256(format_signature(settings).encode()).hexdigest()[:8]
-    return f"kldeval:{name or digest}+v{DEFINITIONS}"
+    return f"{SHORT}{name or digest}+v{DEFINITIONS}"
 
 
 def matching_convention(settings: Settings) -> str | None:
-    """The name of the convention that these settings are, for those metrics that conventions define."""
+    """The name of the convention that these settings are, for those metrics that conventions define.
+
+    Only where every part agrees: the parts that conventions have, and the defaults of all others.
+    """
     from kldeval.conventions import CONVENTIONS
 
-    return next((name for name, row in CONVENTIONS.items() if _matches(settings, row.texts)), None)
+    others = (item for item in fields(settings) if item.name not in _CONVENTIONAL)
+    if any(getattr(settings, item.name) != item.default for item in others):
+        return None
+    return next((name for name, row in CONVENTIONS.items() if _is_row(settings, row)), None)
 
 
-def _matches(settings: Settings, texts: Mapping[str, str]) -> bool:
-    given = {name for name in (call.name for call in settings.metrics)}
-    named = make_settings({"metric": ",".join(dict.fromkeys(call.name for call in settings.metrics))}, convention=texts)
+_CONVENTIONAL = frozenset(
+    ("metrics", "pred", "gt", "scale", "resize", "empty_gt", "empty_pred", "base", "reduction", "dtype")
+)
+"""The settings that a convention says; it leaves the others at their defaults."""
+
+_WORDS = ("scale", "empty_gt", "empty_pred", "base", "reduction", "dtype")
+
+
+def _is_row(settings: Settings, row: Convention) -> bool:
+    # texts are compared, which are canonical on both sides: making the settings of every row would take far longer
     return (
-        bool(given)
-        and replace(named, metrics=settings.metrics) == settings
-        and set(settings.metrics) <= set(named.metrics)
+        all(getattr(settings, word) == getattr(row, word) for word in _WORDS)
+        and (format_chain(settings.pred), format_chain(settings.gt)) == (row.pred, row.gt)
+        and str(settings.resize) == row.resize
+        and set(map(str, settings.metrics)) <= _metric_texts(settings, row)
     )
+
+
+def _metric_texts(settings: Settings, row: Convention) -> set[str]:
+    """What each metric of the settings would read under the convention."""
+    said = {text.partition("(")[0]: text for text in row.metrics}
+    log_domain = ends_in_log(settings.pred)
+    return {said.get(call.name) or str(default_metric(call.name, log_domain=log_domain)) for call in settings.metrics}
 
 
 def _split_parts(rest: list[str]) -> dict[str, str]:
