@@ -4,7 +4,7 @@
 >>> import kldeval
 >>> prediction, truth = np.asarray([[1, 2], [3, 4]]), np.asarray([[1, 1], [3, 5]])
 >>> round(float(kldeval.kld(prediction, truth)), 6)
-0.041504
+0.042257
 """
 
 from __future__ import annotations

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
+from io import TextIOWrapper
 
 
 def main() -> None:
     """Run the command line and leave with its exit code."""
     from kldeval.cli.main import run
 
+    for stream in (sys.stdout, sys.stderr):
+        # a name or an arrow that the terminal's encoding lacks is shown as an escape, not as a crash
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     code = run(sys.argv[1:])
     try:
         sys.stdout.flush()

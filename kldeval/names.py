@@ -142,7 +142,8 @@ class Registry(Generic[F]):
 def unknown(kind: str, name: str, known: Iterable[str]) -> UnknownName:
     """The error for a name that is not among `known`."""
     names = sorted(known)
-    return UnknownName(f"unknown {kind} {name!r}{did_you_mean(name, names)}; known: {', '.join(names)}")
+    hint = did_you_mean(name, names)
+    return UnknownName(f"unknown {kind} {name!r}{hint}{' Known' if hint else '; known'}: {', '.join(names)}")
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -164,7 +164,7 @@ class TestNames:
         known = ", ".join(sorted([*CONVENTIONS, *ALIASES]))
         with pytest.raises(UnknownName) as caught:
             convention("TranSalNett")
-        assert str(caught.value) == f"unknown convention 'TranSalNett'; did you mean 'transalnet'?; known: {known}"
+        assert str(caught.value) == f"unknown convention 'TranSalNett'; did you mean 'transalnet'? Known: {known}"
 
     def test_registries_cannot_be_changed(self) -> None:
         """The table is a constant."""

@@ -63,7 +63,7 @@ def run(
         if progress:
             progress(outcome, len(pairs))
     provenance = _provenance(pred, gt, device, request)
-    remarks = [*swapped(pred, gt), *_pairing_notes(pairing, len(pairs))]
+    remarks = [*swapped(pred, gt), *_pairing_notes(pairing, len(pairs)), *_saving_notes(request)]
     return build_report(settings, [*pairing.failures, *outcomes], provenance, remarks)
 
 
@@ -163,6 +163,11 @@ def _pairing_notes(pairing: Pairing, n_pairs: int) -> Iterator[str]:
         yield f"{pairing.n_extra} predictions without a ground truth were left out (--allow-extra)"
     if n_pairs < len(pairing.pairs):
         yield f"only the first {n_pairs} of {len(pairing.pairs)} pairs were scored (--limit)"
+
+
+def _saving_notes(request: Request) -> Iterator[str]:
+    if request.save_maps:
+        yield f"the pixelwise terms of every metric were written to {request.save_maps}"
 
 
 def _provenance(pred: Path, gt: Path, device: Device, request: Request) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kldeval.arrays import quiet
 from kldeval.errors import RefusedMap
 from kldeval.inputs.shown import shown
 
@@ -44,12 +45,16 @@ def to_grey(array: Array, color: str, path: Path) -> Array:
     if color == "error":
         what = f"its colour channels differ ({array.dtype}, shape {array.shape})"
         raise RefusedMap(f"{shown(path)}: {what}; a map is grey: choose how to make it so with {_WAY_OUT}")
-    return _RULES[color](array[..., :COLOURS])
+    with quiet():  # infinities of two signs
+        return _RULES[color](array[..., :COLOURS])
 
 
 def _channels_agree(array: Array) -> bool:
+    import numpy as np
+
     blue, green, red = (array[..., channel] for channel in range(COLOURS))
-    return bool((blue == green).all() and (green == red).all())
+    has_nan = array.dtype.kind == "f"
+    return np.array_equal(blue, green, equal_nan=has_nan) and np.array_equal(green, red, equal_nan=has_nan)
 
 
 def _refuse_transparency(array: Array, path: Path) -> None:
@@ -59,7 +64,7 @@ def _refuse_transparency(array: Array, path: Path) -> None:
         return
     opaque = np.iinfo(array.dtype).max if array.dtype.kind in "iu" else 1
     lowest = array[..., ALPHA].min()
-    if lowest < opaque:
+    if not lowest >= opaque:  # nan is not opaque
         what = f"its alpha is not opaque (minimum {lowest:g} of {opaque:g})"
         raise RefusedMap(f"{shown(path)}: {what}; to ignore alpha, choose {_WAY_OUT}")
 

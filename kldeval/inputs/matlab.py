@@ -17,6 +17,8 @@ from __future__ import annotations
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
+from kldeval.arrays import quiet
+
 if TYPE_CHECKING:
     from kldeval.arrays import Array
 
@@ -88,10 +90,11 @@ def _rows(array: Array, n_out: int) -> Array:
     source = np.ascontiguousarray(array, np.float64)
     total = np.zeros((n_out, array.shape[1]))
     term = np.empty_like(total)
-    for weight, index in zip(weights.T, indices.T, strict=True):
-        np.take(source, index, axis=0, out=term, mode="clip")  # every index is inside; only "clip" avoids a buffer
-        term *= weight[:, None]
-        total += term
+    with quiet():  # infinities may meet weights of 0 and each other
+        for weight, index in zip(weights.T, indices.T, strict=True):
+            np.take(source, index, axis=0, out=term, mode="clip")  # every index is inside; only "clip" avoids a buffer
+            term *= weight[:, None]
+            total += term
     return total
 
 

@@ -8,8 +8,6 @@ scores are written inf, -inf and nan, and are no failures. Scored maps come firs
 
 from __future__ import annotations
 
-import csv
-import io
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -35,9 +33,13 @@ def write_tsv(report: Report, options: Options) -> str:
 
 
 def _delimited(report: Report, delimiter: str) -> str:
-    buffer = io.StringIO()
-    csv.writer(buffer, delimiter=delimiter, lineterminator="\n").writerows(_rows(report))
-    return buffer.getvalue()
+    return "".join(delimiter.join(_quoted(cell, delimiter) for cell in row) + "\n" for row in _rows(report))
+
+
+def _quoted(cell: str, delimiter: str) -> str:
+    """The cell as RFC 4180 wants it; the csv module of older Pythons forgets the carriage return."""
+    special = any(character in cell for character in (delimiter, '"', "\r", "\n"))
+    return '"' + cell.replace('"', '""') + '"' if special else cell
 
 
 def _rows(report: Report) -> Iterator[list[str]]:

@@ -102,7 +102,9 @@ def _ranking_metric(report: Report) -> str:
 
 
 def _notation(summary: Summary, precision: int) -> Notation:
-    return notation_for((summary.median, summary.mean, summary.max, summary.min), precision)
+    """A metric is as large as its median, or as its spread where it lies around 0."""
+    usual = [abs(value) for value in (summary.median, summary.std) if value is not None and math.isfinite(value)]
+    return notation_for((max(usual, default=0.0), summary.mean, summary.max, summary.min), precision)
 
 
 def _statistics(summary: Summary, precision: int, *, odd: bool) -> list[str]:

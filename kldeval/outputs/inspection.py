@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kldeval.outputs.notation import count
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -16,8 +18,8 @@ def write(inspection: Inspection) -> str:
     rows = [(row.name, row.pred, row.pred_content, row.gt, row.gt_content) for row in inspection.rows]
     lines = _aligned([head, *rows]) if rows else []
     wrong = [(failure.stage, failure.name, failure.message) for failure in inspection.failures]
-    count = f"{len(rows)} pairs can be scored, {len(wrong)} problems"
-    return "\n".join([*lines, *[""] * bool(lines), *_aligned(wrong), *inspection.notes, count]) + "\n"
+    found = f"{count(len(rows), 'pair')} can be scored, {count(len(wrong), 'problem')}"
+    return "\n".join([*lines, *[""] * bool(lines), *_aligned(wrong), *inspection.notes, found]) + "\n"
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:

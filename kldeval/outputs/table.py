@@ -200,4 +200,5 @@ def _signatures(report: Report) -> list[RenderableType]:
     """The short form, then each signature on a line of its own, so that it can be copied as it is."""
     from rich.text import Text
 
-    return [Text(report.short, style="bold"), *(Text(text, style="dim") for text in report.signatures.values())]
+    lines = [Text(plain(text), style="dim") for text in report.signatures.values()]
+    return [Text(plain(report.short), style="bold"), *lines]

@@ -20,10 +20,13 @@ if TYPE_CHECKING:
 
 COMMON = (".png", ".jpg", ".jpeg", ".jpe", ".bmp", ".dib", ".tif", ".tiff", ".webp")
 NETPBM = (".pbm", ".pgm", ".ppm", ".pnm", ".pxm", ".pam", ".pfm")
-RARE = (".avif", ".exr", ".gif", ".hdr", ".jp2", ".pic", ".ras", ".sr")
+RARE = (".avif", ".exr", ".gif", ".hdr", ".jp2", ".pic")
 
 SUFFIXES = COMMON + NETPBM + RARE
-"""What OpenCV can read (https://docs.opencv.org/4.x/d4/da8/group__imgcodecs.html), some only where built with it."""
+"""What OpenCV reads (https://docs.opencv.org/4.x/d4/da8/group__imgcodecs.html), some only where built with it."""
+
+SUN_RASTER = b"\x59\xa6\x6a\x95"
+"""The one format that OpenCV decodes wrongly: grey without a colour map becomes all zero."""
 
 
 def read(path: Path, _key: str | None, max_pixels: int) -> Stored:
@@ -56,6 +59,8 @@ def _inspect(data: bytes, path: Path) -> Header:
         return tiff.inspect(data, path)
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return webp.inspect(data, path)
+    if data.startswith(SUN_RASTER):
+        raise unreadable(path, "a Sun raster, of which OpenCV may read zeros; store a PNG")
     return sizes.inspect(data)
 
 

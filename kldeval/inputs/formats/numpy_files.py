@@ -6,7 +6,6 @@ Format: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
 from __future__ import annotations
 
 import tokenize
-import zipfile
 import zlib
 from typing import IO, TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ from kldeval.inputs.formats.stored import Stored, check_size, unreadable
 from kldeval.inputs.shown import shown
 
 if TYPE_CHECKING:
+    import zipfile
     from pathlib import Path
 
     from kldeval.arrays import Array
@@ -25,8 +25,8 @@ MAPPED_BYTES = 2**26
 BAD_HEADER = (ValueError, TypeError, SyntaxError, EOFError, RecursionError, MemoryError, tokenize.TokenError)
 """What numpy's parser raises on a header that is not one."""
 
-BAD_ARCHIVE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)
-"""What `zipfile` raises on an archive that is damaged, encrypted or none."""
+BAD_ARCHIVE = (zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)
+"""What `zipfile` raises beside its own error on an archive that is damaged, encrypted or none."""
 
 KEYS_SHOWN = 20
 
@@ -57,6 +57,8 @@ def read_npz(path: Path, key: str | None, max_pixels: int) -> Stored:
         UnreadableMap: no .npz, damaged, no or several arrays and no key, or no real-valued map.
         OSError: the file cannot be opened.
     """
+    import zipfile
+
     import numpy as np
 
     try:
@@ -68,7 +70,7 @@ def read_npz(path: Path, key: str | None, max_pixels: int) -> Stored:
                 file.read(1)  # the checksum is compared at the end of the file alone
     except UnreadableMap:
         raise
-    except BAD_ARCHIVE as error:
+    except (zipfile.BadZipFile, *BAD_ARCHIVE) as error:
         raise unreadable(path, f"damaged, or no .npz archive ({error})") from error
     return Stored(_native(array.reshape(shape)))
 

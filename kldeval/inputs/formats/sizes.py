@@ -45,11 +45,6 @@ def _gif(data: bytes) -> Shape:
     return height, width
 
 
-def _sun_raster(data: bytes) -> Shape:
-    width, height = struct.unpack_from(">II", data, 4)
-    return height, width
-
-
 def _netpbm(data: bytes) -> Shape | None:
     found = _NETPBM.match(data) or _PAM.match(data)
     return (int(found[2]), int(found[1])) if found else None
@@ -76,7 +71,6 @@ def _avif(data: bytes) -> Shape | None:
 _SHAPES: Mapping[bytes, Callable[[bytes], Shape | None]] = {
     b"BM": _bmp,
     b"GIF8": _gif,
-    b"\x59\xa6\x6a\x95": _sun_raster,
     b"#?": _radiance,
     b"\0\0\0\x0cjP  ": _jpeg_2000,
     **dict.fromkeys((b"P" + kind.encode() for kind in "1234567Ff"), _netpbm),

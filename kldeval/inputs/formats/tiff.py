@@ -61,7 +61,7 @@ def inspect(data: bytes, path: Path) -> Header:
     """
     try:
         directories = list(_directories(data, LAYOUTS[data[:4]]))
-    except struct.error:
+    except (struct.error, OverflowError):  # an offset beyond the file, or beyond any file
         raise unreadable(path, f"truncated or damaged: the TIFF's directory is not in its {len(data)} bytes") from None
     pages = sum(not tags.get(SUBFILE, 0) & REDUCED_OR_MASK for tags in directories)
     if pages > 1:

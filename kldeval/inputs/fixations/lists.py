@@ -1,0 +1,193 @@
+"""Lists of fixations: one per row of a .csv or .tsv, per object of a .json list, or per line of a .jsonl.
+
+Columns: name, x, y and where known observer, duration, count, in any order and case, beside any others. x counts
+columns and y rows. In JSON, x and y may be lists: the scanpath of one observer, as in COCO-Search18 and COCO-FreeView,
+whose words (subject, T) are understood too.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from kldeval.inputs.fixations.record import Fixations, fixations_at
+from kldeval.inputs.formats import is_readable
+from kldeval.inputs.formats.stored import unreadable
+from kldeval.inputs.shown import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+    from kldeval.inputs.fixations.reading import FixationReading
+
+SYNONYMS = {"image": "name", "img": "name", "subject": "observer", "t": "duration"}
+"""Other words for a column, in lower case."""
+
+REQUIRED = ("name", "x", "y")
+
+Row = tuple[str, "Mapping[str, Any]"]
+"""Where a record stands in its file, and its values by column."""
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One entry of a list."""
+
+    x: float
+    y: float
+    observer: str | None
+    duration: float | None
+    count: int
+
+
+def read_list(path: Path, reading: FixationReading) -> Mapping[str, Fixations]:
+    """The fixations of every image that the list names; an image suffix is no part of a name.
+
+    Raises:
+        UnreadableMap: the file is missing or no list, a column is missing, or a value is no number; with its line.
+    """
+    points: dict[str, list[Point]] = defaultdict(list)
+    try:
+        for where, record in LISTS[path.suffix.lower()](path):
+            name, found = _points(path, where, record)
+            points[name] += found
+    except OSError as error:
+        raise unreadable(path, (error.strerror or str(error)).lower()) from error
+    except (UnicodeDecodeError, csv.Error, RecursionError) as error:
+        raise unreadable(path, f"no list of fixations: {error}") from error
+    if not points:
+        raise unreadable(path, "no list of fixations: it is empty")
+    return {name: _fixations(path, name, found, reading.base or 0) for name, found in points.items()}
+
+
+def _fixations(path: Path, name: str, points: list[Point], base: int) -> Fixations:
+    return fixations_at(
+        [point.y - base for point in points],
+        [point.x - base for point in points],
+        [point.count for point in points],
+        observers=_all_or_none(path, name, "observer", [point.observer for point in points]),
+        durations=_all_or_none(path, name, "duration", [point.duration for point in points]),
+    )
+
+
+def _all_or_none(path: Path, name: str, column: str, values: list[Any]) -> list[Any] | None:
+    """The values, or None if there are none; some are too few to go by."""
+    absent = values.count(None)
+    if 0 < absent < len(values):
+        raise unreadable(path, f"image {shown(name)}: {absent} of {len(values)} fixations have no {column}")
+    return None if absent else values
+
+
+def _points(path: Path, where: str, record: Mapping[str, Any]) -> tuple[str, list[Point]]:
+    missing = [column for column in REQUIRED if _text(record.get(column)) is None]
+    if missing:
+        columns = ", ".join(map(shown, record)) or "none"
+        what = f"{where}: no {missing[0]}; a list of fixations has {', '.join(REQUIRED)}, this has {columns}"
+        raise unreadable(path, what)
+    xs, ys = (value if isinstance(value, list) else [value] for value in (record["x"], record["y"]))
+    times = record.get("duration")
+    times = times if isinstance(times, list) else [times] * len(xs)
+    if not len(xs) == len(ys) == len(times):
+        raise unreadable(path, f"{where}: {len(xs)} x, {len(ys)} y and {len(times)} durations; they must be as many")
+    number = _number_reader(path, where)
+    observer = _text(record.get("observer"))
+    count = _count(path, where, record.get("count"))
+    points = [
+        Point(number("x", x), number("y", y), observer, None if _text(t) is None else number("duration", t), count)
+        for x, y, t in zip(xs, ys, times, strict=True)
+    ]
+    return _name(str(record["name"])), points
+
+
+def _name(text: str) -> str:
+    """The name without an image's suffix.
+
+    >>> _name("val/COCO_1.jpg"), _name("clip.7")
+    ('val/COCO_1', 'clip.7')
+    """
+    text = text.strip().replace("\\", "/")
+    return text[: text.rfind(".")] if is_readable(text) else text
+
+
+def _text(value: Any) -> str | None:
+    """The value as text; None for nothing or an empty field."""
+    text = "" if value is None else str(value).strip()
+    return text or None
+
+
+def _number_reader(path: Path, where: str) -> Callable[[str, Any], float]:
+    def number(column: str, value: Any) -> float:
+        try:
+            read = math.nan if isinstance(value, bool) else float(value)
+        except (TypeError, ValueError, OverflowError):
+            read = math.nan
+        if not math.isfinite(read):
+            raise unreadable(path, f"{where}: {column} is {value!r}, which is no finite number")
+        return read
+
+    return number
+
+
+def _count(path: Path, where: str, value: Any) -> int:
+    if _text(value) is None:
+        return 1
+    count = _number_reader(path, where)("count", value)
+    if count < 1 or count != int(count):
+        raise unreadable(path, f"{where}: count is {value!r}; it must be a whole number from 1 on")
+    return int(count)
+
+
+def _columns(record: Mapping[Any, Any]) -> dict[str, Any]:
+    """The record by the standard words for its columns."""
+    lower = {str(key).strip().lower(): value for key, value in record.items() if key is not None}
+    return {SYNONYMS.get(key, key): value for key, value in lower.items()}
+
+
+def _table_rows(path: Path, delimiter: str) -> Iterator[Row]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.DictReader(file, delimiter=delimiter)
+        for record in reader:
+            yield f"line {reader.line_num}", _columns(record)
+
+
+def _json_rows(path: Path) -> Iterator[Row]:
+    try:
+        records = json.loads(path.read_text(encoding="utf-8-sig"))
+    except json.JSONDecodeError as error:
+        raise unreadable(path, f"no JSON: {error}") from error
+    if not isinstance(records, list):
+        raise unreadable(path, "no list of fixations: the JSON is not a list of objects")
+    for index, record in enumerate(records):
+        yield _object(path, f"entry {index}", record)
+
+
+def _line_rows(path: Path) -> Iterator[Row]:
+    with path.open(encoding="utf-8-sig") as file:
+        for number, line in enumerate(file, start=1):
+            if not line.strip():
+                continue
+            try:
+                record = json.loads(line)
+            except json.JSONDecodeError as error:
+                raise unreadable(path, f"line {number}: no JSON: {error}") from error
+            yield _object(path, f"line {number}", record)
+
+
+def _object(path: Path, where: str, record: Any) -> Row:
+    if not isinstance(record, dict):
+        raise unreadable(path, f"{where}: {type(record).__name__} instead of an object with {', '.join(REQUIRED)}")
+    return where, _columns(record)
+
+
+LISTS: Mapping[str, Callable[[Path], Iterator[Row]]] = {
+    ".csv": lambda path: _table_rows(path, ","),
+    ".tsv": lambda path: _table_rows(path, "\t"),
+    ".json": _json_rows,
+    ".jsonl": _line_rows,
+}
+"""The reader of each suffix: an iterator over the records of a list."""

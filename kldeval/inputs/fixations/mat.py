@@ -1,0 +1,157 @@
+"""Fixations in MATLAB files: which variable holds them, and how it is laid out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from kldeval.inputs.fixations.map_files import fixations_in_map
+from kldeval.inputs.fixations.mat_hdf5 import is_hdf5, load_hdf5
+from kldeval.inputs.fixations.mat_v5 import load_v5
+from kldeval.inputs.fixations.record import Fixations, fixations_at
+from kldeval.inputs.formats.stored import unreadable
+from kldeval.inputs.shown import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from kldeval.arrays import Array
+    from kldeval.inputs.fixations.reading import FixationReading
+
+KNOWN = ("gaze", "fixLocs", "I", "fixations")
+"""The variables looked for, in this order, where the user names none: SALICON, CAT2000, DHF1K, OSIE."""
+
+COORDINATES = 3
+"""A matrix no wider than this, with other values than marks, is a list of coordinates and no map."""
+
+
+def read_mat(path: Path, reading: FixationReading) -> Mapping[str, Fixations]:
+    """The fixations of every image in a MATLAB file of version 4, 5 or 7.3.
+
+    A matrix is a map of counts. `gaze` is SALICON's struct of observers, its coordinates counted from 1; cells of
+    `img` and `subjects` with `fix_x`, `fix_y`, `fix_duration` are OSIE's.
+
+    Raises:
+        UnreadableMap: the file is missing or damaged, or no variable is of a known layout; it lists what there is.
+        MissingDependency: scipy, or for version 7.3 h5py, cannot be imported.
+    """
+    try:
+        variables = load_hdf5(path) if is_hdf5(path) else load_v5(path)
+    except OSError as error:
+        raise unreadable(path, (error.strerror or str(error)).lower()) from error
+    name = _choose(variables, path, reading)
+    value = variables[name]
+    if _is_matrix(value):
+        return {path.stem: _from_matrix(value, name, path, reading)}
+    records = value if isinstance(value, list) else [value]
+    if records and all(_has(record, reading.gaze) for record in records):
+        return {path.stem: _from_gaze(records, variables.get("resolution"), path, reading)}
+    if records and all(_has(record, "img", "subjects") for record in records):
+        return _from_images(records, path, reading)
+    what = (
+        f"the variable {shown(name)} is neither a map, nor a gaze struct with the field {reading.gaze}, "
+        "nor cells of img and subjects"
+    )
+    raise unreadable(path, what)
+
+
+def _choose(variables: Mapping[str, Any], path: Path, reading: FixationReading) -> str:
+    wanted = [reading.variable] if reading.variable else [name for name in KNOWN if name in variables]
+    if not wanted and len(variables) == 1:
+        wanted = list(variables)
+    if wanted and wanted[0] in variables:
+        return wanted[0]
+    found = ", ".join(shown(name) for name in sorted(variables)) or "none"
+    if reading.variable:
+        raise unreadable(path, f"no variable {reading.variable!r}; its variables are {found}")
+    raise unreadable(path, f"none of the variables {', '.join(KNOWN)}; its variables are {found}; name the one")
+
+
+def _is_matrix(value: Any) -> bool:
+    import numpy as np
+
+    return isinstance(value, np.ndarray) and value.dtype.kind in "buif"
+
+
+def _has(record: Any, *fields: str) -> bool:
+    return isinstance(record, dict) and all(field in record for field in fields)
+
+
+def _from_matrix(value: Array, name: str, path: Path, reading: FixationReading) -> Fixations:
+    if value.ndim != 2:  # noqa: PLR2004 - height and width
+        raise unreadable(path, f"the variable {shown(name)} has the shape {value.shape}; a map has height and width")
+    if value.shape[1] <= COORDINATES and value.size and value.max() > 1:
+        what = (
+            f"the variable {shown(name)} of shape {value.shape} looks like a list of coordinates, not like a map; "
+            "store it as .csv with the columns name, x, y"
+        )
+        raise unreadable(path, what)
+    return fixations_in_map(value, path, reading, counts_repeats=True)
+
+
+def _from_gaze(records: list[Any], resolution: Any, path: Path, reading: FixationReading) -> Fixations:
+    """SALICON: one record per observer, its points as rows of (x, y)."""
+    import numpy as np
+
+    points = [_pairs(record[reading.gaze], path) for record in records]
+    x, y = np.concatenate([np.zeros((0, 2)), *points]).T
+    observers = np.repeat([str(index + 1) for index in range(len(points))], [len(part) for part in points])
+    base = 1 if reading.base is None else reading.base
+    shape = None
+    if _is_matrix(resolution) and resolution.size == 2:  # noqa: PLR2004 - height and width
+        height, width = (int(length) for length in resolution.ravel())
+        shape = (height, width)
+    return fixations_at(y - base, x - base, observers=observers.tolist(), shape=shape)
+
+
+def _from_images(records: list[Any], path: Path, reading: FixationReading) -> Mapping[str, Fixations]:
+    names = [_stem(record["img"]) for record in records]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise unreadable(path, f"the image {shown(twice[0])} occurs more than once")
+    return {name: _from_subjects(record, path, reading) for name, record in zip(names, records, strict=True)}
+
+
+def _from_subjects(record: Mapping[str, Any], path: Path, reading: FixationReading) -> Fixations:
+    """OSIE: of one image, the subjects with their coordinates and durations."""
+    import numpy as np
+
+    subjects = record["subjects"] if isinstance(record["subjects"], list) else [record["subjects"]]
+    if not all(_has(subject, "fix_x", "fix_y") for subject in subjects):
+        raise unreadable(path, f"image {shown(str(record['img']))}: a subject without the fields fix_x and fix_y")
+    parts = [_pairs(np.stack(_equally_long(subject, path), axis=-1), path) for subject in subjects]
+    x, y = np.concatenate([np.zeros((0, 2)), *parts]).T
+    durations = None
+    if all(
+        np.size(subject.get("fix_duration", ())) == len(part) for subject, part in zip(subjects, parts, strict=True)
+    ):
+        durations = np.concatenate([np.zeros(0), *(np.ravel(subject["fix_duration"]) for subject in subjects)])
+    observers = np.repeat([str(index + 1) for index in range(len(parts))], [len(part) for part in parts])
+    base = reading.base or 0
+    return fixations_at(y - base, x - base, observers=observers.tolist(), durations=durations)
+
+
+def _equally_long(subject: Mapping[str, Any], path: Path) -> list[Array]:
+    import numpy as np
+
+    x, y = np.ravel(subject["fix_x"]), np.ravel(subject["fix_y"])
+    if x.shape != y.shape:
+        raise unreadable(path, f"a subject has {x.size} fix_x and {y.size} fix_y; they must be as many")
+    return [x, y]
+
+
+def _pairs(value: Any, path: Path) -> Array:
+    """Points as float64 (n, 2), from a matrix whose first columns are x and y."""
+    import numpy as np
+
+    if not _is_matrix(value) or (value.size and (value.ndim != 2 or value.shape[1] < 2)):  # noqa: PLR2004 - x and y
+        raise unreadable(path, "coordinates that are no matrix with the columns x and y")
+    points = value[:, :2].astype(np.float64) if value.size else np.zeros((0, 2))
+    if not np.all(np.isfinite(points)):
+        raise unreadable(path, "coordinates that are nan or inf")
+    return points
+
+
+def _stem(image: Any) -> str:
+    text = str(image).strip()
+    return text.rpartition(".")[0] or text

@@ -1,0 +1,138 @@
+"""A stored map together with how often it was fixated: what every fixation metric is computed from.
+
+The arrays run over cells. A cell is a pixel, or all pixels of one value: an 8-bit map is its 256 levels, and since a
+fixation metric asks only which values were fixated, it gives the same number from 256 cells as from a million pixels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from kldeval.arrays import namespace
+from kldeval.metrics.weighted import as_weights, existing
+
+if TYPE_CHECKING:
+    from kldeval.arrays import Array
+
+BYTES = 256
+"""The levels of an 8-bit map."""
+
+
+@dataclass(frozen=True, slots=True)
+class FixatedMap:
+    """Cells of a map, all of one shape (..., H, W) or (1, L), and what is counted in each.
+
+    `values` are as stored. `area` is the weight of the cell's pixels and `free` that of those never fixated: places are
+    weighed. `fixations` is the number of fixations and `fixated` that of fixated pixels: events count 1 each, wherever
+    on the sphere they fell, unless their pixel has weight 0 and so does not exist.
+    """
+
+    values: Array
+    area: Array
+    free: Array
+    fixations: Array
+    fixated: Array
+
+
+def fixated_pixels(pred: Array, fixations: Array, weights: Array | None = None) -> FixatedMap:
+    """The pixels of maps (..., H, W) of any array library, given the number of fixations at each.
+
+    >>> import numpy as np
+    >>> seen = fixated_pixels(np.asarray([[5.0, 7.0]]), np.asarray([[0, 3]]))
+    >>> seen.fixations.tolist(), seen.fixated.tolist(), seen.free.tolist()
+    ([[0.0, 3.0]], [[0.0, 1.0]], [[1.0, 0.0]])
+    """
+    xp = namespace(pred, fixations)
+    weights = as_weights(xp, weights)
+    values = existing(xp, pred, weights)
+    area = xp.ones_like(values) if weights is None else weights + xp.zeros_like(values)
+    counts = existing(xp, xp.astype(fixations, values.dtype), weights)
+    seen = counts > 0
+    fixated = xp.astype(seen, values.dtype)
+    return FixatedMap(values, area, xp.where(seen, xp.zeros_like(area), area), counts, fixated)
+
+
+def fixated_levels(pred: Array, rows: Array, cols: Array, counts: Array, weights: Array | None = None) -> FixatedMap:
+    """The levels of one numpy map (H, W) in ascending order, given its fixated pixels, each named once.
+
+    An 8-bit map has 256 levels, counted without a sort; any other has one for every distinct value.
+
+    >>> import numpy as np
+    >>> seen = fixated_levels(np.asarray([[5, 7, 7]], np.uint8), np.asarray([0]), np.asarray([2]), np.asarray([3]))
+    >>> [array[0, 7].item() for array in (seen.values, seen.area, seen.free, seen.fixations, seen.fixated)]
+    [7.0, 2.0, 1.0, 3.0, 1.0]
+    """
+    import numpy as np
+
+    pred, weights = np.asarray(pred), None if weights is None else np.asarray(weights, np.float64)
+    values, area = _bytes(pred, weights) if pred.dtype == np.uint8 else _distinct(pred, weights)
+    here = np.ones(len(rows)) if weights is None else weights[rows, cols]
+    exists = here > 0
+    at = _levels_of(pred[rows, cols][exists], values)
+    covered, fixations, fixated = (
+        np.bincount(at, weights=amount, minlength=len(values)) for amount in (here[exists], counts[exists], None)
+    )
+    arrays = (values, area, area - covered, fixations, fixated)
+    return FixatedMap(*(array.astype(np.float64)[None] for array in arrays))
+
+
+def sum_by_level(seen: FixatedMap, pred: Array, amounts: Array, weights: Array | None = None) -> Array:
+    """How much each level of `fixated_levels(pred, ...)` holds of an amount given per pixel, (1, L).
+
+    Pixels of weight 0 hold nothing.
+
+    >>> import numpy as np
+    >>> pred, none = np.asarray([[5.0, 7.0, 7.0]]), np.zeros(0, np.int64)
+    >>> sum_by_level(fixated_levels(pred, none, none, none), pred, np.asarray([[1, 2, 3]])).tolist()
+    [[1.0, 5.0]]
+    """
+    import numpy as np
+
+    amounts = np.asarray(amounts) if weights is None else np.where(np.asarray(weights) > 0, amounts, 0)
+    places = np.flatnonzero(amounts)
+    at = _levels_of(np.asarray(pred).reshape(-1)[places], seen.values[0])
+    return np.bincount(at, weights=amounts.reshape(-1)[places], minlength=seen.values.shape[-1]).astype(np.float64)[
+        None
+    ]
+
+
+def _bytes(pred: Array, weights: Array | None) -> tuple[Array, Array]:
+    import numpy as np
+
+    flat = None if weights is None else np.broadcast_to(weights, pred.shape).reshape(-1)
+    return np.arange(BYTES), np.bincount(pred.reshape(-1), weights=flat, minlength=BYTES)
+
+
+def _distinct(pred: Array, weights: Array | None) -> tuple[Array, Array]:
+    """The distinct values of the pixels that exist, ascending, and the weight of each."""
+    import numpy as np
+
+    if weights is None:
+        return np.unique(pred, return_counts=True)
+    exists = weights > 0
+    values, owner = np.unique(pred[exists], return_inverse=True)
+    return values, np.bincount(owner.reshape(-1), weights=weights[exists], minlength=len(values))
+
+
+def _levels_of(values: Array, levels: Array) -> Array:
+    """The index of the level of each value."""
+    import numpy as np
+
+    return values if values.dtype == np.uint8 else np.searchsorted(levels, values)
+
+
+def closest_values(seen: FixatedMap) -> float:
+    """The smallest difference between two distinct values of the map; inf for a constant map.
+
+    Where it is below 1e-7, the jitter of AUC_Judd.m would have destroyed real order on this map.
+
+    >>> import numpy as np
+    >>> closest_values(fixated_pixels(np.asarray([[0.0, 4.0, 4.0, 6.0]]), np.zeros((1, 4))))
+    2.0
+    """
+    xp = namespace(seen.values)
+    values = xp.sort(xp.reshape(seen.values[seen.area > 0], (-1,)))
+    steps = values[1:] - values[:-1]
+    steps = steps[steps > 0]
+    return float(xp.min(steps)) if steps.shape[0] else float("inf")

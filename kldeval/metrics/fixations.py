@@ -1,0 +1,149 @@
+"""Metrics of a stored map at the places that people looked at.
+
+Goal: say how well the predicted map tells fixated from other places.
+Conventions: each function takes a `FixatedMap` of shape (..., H, W), or (1, L) for the levels of one map, and returns
+(...). Higher is better. A map without fixations gives nan; a constant map scores chance. The metrics that the MIT code
+computes with random numbers are their exact expectations here: the same digits on every run.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from kldeval.arrays import namespace
+from kldeval.metrics.roc import area_at_steps, area_under_roc
+from kldeval.metrics.weighted import divide, drop_axes, existing, extent, root, total, total_where
+
+if TYPE_CHECKING:
+    from kldeval.arrays import Array
+    from kldeval.metrics.fixated import FixatedMap
+
+Negatives = Literal["all", "unfixated"]
+
+
+def nss(seen: FixatedMap, *, ddof: int = 0, repeats: bool = True) -> Array:
+    """Normalised scanpath saliency: the mean at the fixations of the map in units of its standard deviation.
+
+    mean over fixations of (S - mean S) / std S, with `ddof` 0 as pysaliency or 1 as NSS.m; without `repeats` a pixel
+    counts once however often it was fixated, as NSS.m. Chance is 0, and so is a constant map (NSS.m: nan).
+
+    Source: R. J. Peters et al. (2005), https://doi.org/10.1016/j.visres.2005.03.019.
+
+    >>> import numpy as np
+    >>> from kldeval.metrics.fixated import fixated_pixels
+    >>> float(nss(fixated_pixels(np.asarray([[0.0, 2.0]]), np.asarray([[0, 1]]))))
+    1.0
+    """
+    xp = namespace(seen.values)
+    low, _ = extent(xp, seen.values, seen.area)
+    values = existing(xp, seen.values - low, seen.area)
+    pixels = total(xp, seen.area)
+    gap = existing(xp, values - divide(xp, total(xp, values, seen.area), pixels), seen.area)
+    deviation = root(xp, divide(xp, total(xp, gap**2, seen.area), pixels - ddof))
+    counts = seen.fixations if repeats else seen.fixated
+    mean = divide(xp, total(xp, gap, counts), total(xp, counts))
+    return drop_axes(xp, mean / xp.where(deviation == 0, xp.ones_like(deviation), deviation))
+
+
+def auc(seen: FixatedMap, *, negatives: Negatives = "all", repeats: bool = True) -> Array:
+    """Area under the ROC curve: P(S at a fixation > S elsewhere) + P(equal) / 2, exactly. Chance is 0.5.
+
+    Elsewhere is any pixel (`negatives=all`, as pysaliency and the MIT/Tuebingen benchmark) or any pixel that nobody
+    fixated (`unfixated`). Without `repeats` a pixel counts once however often it was fixated.
+
+    Source: D. M. Green and J. A. Swets (1966); as a rank statistic J. A. Hanley and B. J. McNeil (1982),
+    https://doi.org/10.1148/radiology.143.1.7063747.
+
+    >>> import numpy as np
+    >>> from kldeval.metrics.fixated import fixated_pixels
+    >>> float(auc(fixated_pixels(np.asarray([[0.0, 2.0]]), np.asarray([[0, 1]]))))
+    0.75
+    """
+    others = seen.area if negatives == "all" else seen.free
+    return area_under_roc(seen.values, seen.fixations if repeats else seen.fixated, others)
+
+
+def auc_judd(seen: FixatedMap) -> Array:
+    """AUC_Judd.m in expectation over its jitter, for vanishing jitter; repeated fixations count once.
+
+    The area under the ROC of fixated against unfixated pixels, plus (k + a b / (a + 1)) / (2 n m): the original joins
+    points taken just after each of the n fixated pixels. m pixels are unfixated; a fixated and b unfixated ones tie at
+    the lowest fixated value and k unfixated ones lie above it. A constant map therefore scores 0.5 + 1 / (2 (n + 1)).
+
+    Source: T. Judd et al. (2009), https://doi.org/10.1109/ICCV.2009.5459462; AUC_Judd.m of
+    https://github.com/cvzoya/saliency.
+
+    >>> import numpy as np
+    >>> from kldeval.metrics.fixated import fixated_pixels
+    >>> float(auc_judd(fixated_pixels(np.ones((1, 2)), np.asarray([[0, 1]]))))
+    0.75
+    """
+    xp = namespace(seen.values)
+    fixated, free = seen.fixated, seen.free
+    values = xp.where(fixated > 0, seen.values, xp.full_like(seen.values, xp.inf))
+    lowest = xp.min(values, axis=(-2, -1), keepdims=True)
+    tied = total_where(xp, seen.values == lowest, fixated)
+    tied_free = total_where(xp, seen.values == lowest, free)
+    above = total_where(xp, seen.values > lowest, free)
+    excess = above + tied * tied_free / (tied + 1)
+    excess = divide(xp, excess, 2 * total(xp, fixated) * total(xp, free))
+    return area_under_roc(seen.values, fixated, free) + drop_axes(xp, excess)
+
+
+def auc_borji(seen: FixatedMap) -> Array:
+    """AUC_Borji.m in expectation over its random negatives, drawn from all pixels; repeated fixations count once.
+
+    The trapezoid through (share of all pixels >= t, share of the fixated >= t) for t = 0, 0.1 .. 1 of the min-max map.
+    As in the original, fewer than two fixated pixels give nan; a constant map scores 0.5 (the original: nan).
+    Give an 8-bit map as it is stored: after division by 255 some of its levels no longer tie with a threshold.
+
+    Source: A. Borji et al. (2013), https://doi.org/10.1109/TIP.2012.2210727; AUC_Borji.m of
+    https://github.com/cvzoya/saliency.
+
+    >>> import numpy as np
+    >>> from kldeval.metrics.fixated import fixated_pixels
+    >>> float(auc_borji(fixated_pixels(np.asarray([[0.0, 0.0, 2.0, 2.0]]), np.asarray([[0, 0, 1, 1]]))))
+    0.75
+    """
+    xp = namespace(seen.values)
+    area = area_at_steps(seen, seen.fixated, seen.area)
+    few = drop_axes(xp, total(xp, seen.fixated)) <= 1
+    return xp.where(few, xp.full_like(area, xp.nan), area)
+
+
+def auc_shuffled(seen: FixatedMap, other: Array) -> Array:
+    """AUC_shuffled.m in expectation over its random negatives, drawn from the fixated pixels of another map.
+
+    As `auc_borji`, with the share of `other`: 1 where the other map was fixated, else 0 (for levels: how many such
+    pixels each holds). The authors take the union of ten other images; the union of all others covers so much of the
+    image that the centre prior seems better than chance, which `sauc` avoids.
+
+    Source: L. Zhang et al. (2008), https://doi.org/10.1167/8.7.32; AUC_shuffled.m of
+    https://github.com/cvzoya/saliency.
+
+    >>> import numpy as np
+    >>> from kldeval.metrics.fixated import fixated_pixels
+    >>> seen = fixated_pixels(np.asarray([[0.0, 1.0, 2.0]]), np.asarray([[0, 0, 1]]))
+    >>> float(auc_shuffled(seen, np.asarray([[1, 0, 1]])))
+    0.75
+    """
+    xp = namespace(seen.values, other)
+    return area_at_steps(seen, seen.fixated, existing(xp, xp.astype(other, seen.values.dtype), seen.area))
+
+
+def sauc(seen: FixatedMap, others: Array) -> Array:
+    """Shuffled AUC: P(S at a fixation > S where other images were fixated) + P(equal) / 2, exactly. Chance is 0.5.
+
+    `others` is the number of fixations of all other images at each pixel (for levels: in each). Every fixation counts,
+    repeated ones too, as in pysaliency and the MIT/Tuebingen benchmark.
+
+    Source: B. W. Tatler, R. J. Baddeley and I. D. Gilchrist (2005), https://doi.org/10.1016/j.visres.2004.09.017.
+
+    >>> import numpy as np
+    >>> from kldeval.metrics.fixated import fixated_pixels
+    >>> seen = fixated_pixels(np.asarray([[0.0, 1.0, 2.0]]), np.asarray([[0, 1, 0]]))
+    >>> float(sauc(seen, np.asarray([[3, 0, 1]])))
+    0.75
+    """
+    xp = namespace(seen.values, others)
+    return area_under_roc(seen.values, seen.fixations, existing(xp, xp.astype(others, seen.values.dtype), seen.area))

@@ -1,0 +1,155 @@
+"""Metrics of two maps as they are stored, and the pointwise terms of two distances between densities.
+
+Goal: say how far the predicted map is from that of the ground truth.
+Conventions: arguments are (pred, gt, weights); maps are (..., H, W) of any real type, results (...). The optional
+weights say how much each pixel counts: a multiplicity, a solid angle, or 0 for a pixel that does not exist and so has
+no part in sums and extents. A map may therefore be given as its distinct values (..., 1, L) and their multiplicities.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kldeval.arrays import namespace
+from kldeval.metrics.pointwise import check_same_shape
+from kldeval.metrics.weighted import as_weights, divide, drop_axes, existing, extent, root, total
+
+if TYPE_CHECKING:
+    from kldeval.arrays import Array, Namespace
+
+
+def cc(pred: Array, gt: Array, weights: Array | None = None) -> Array:
+    """Pearson correlation of the two maps over their pixels, from -1 to 1; higher is better.
+
+    sum w (p - mean p)(q - mean q) / sqrt(sum w (p - mean p)^2 sum w (q - mean q)^2). Neither the scale nor the offset
+    of a map matters. A constant prediction scores 0 against a ground truth that varies; a constant ground truth gives
+    nan. (This is pysaliency's rule; CC.m gives nan for both.)
+
+    Source: K. Pearson (1895), https://doi.org/10.1098/rspl.1895.0041; as a saliency metric Z. Bylinskii et al. (2019),
+    https://doi.org/10.1109/TPAMI.2018.2815601.
+
+    >>> import numpy as np
+    >>> ramp = np.asarray([[0.0, 1.0], [2.0, 3.0]])
+    >>> float(cc(ramp, 5 - 2 * ramp)), float(cc(np.ones((2, 2)), ramp))
+    (-1.0, 0.0)
+    """
+    xp = _namespace(pred, gt)
+    weights = as_weights(xp, weights)
+    pred, gt = _deviations(xp, pred, weights), _deviations(xp, gt, weights)
+    spread, target_spread = total(xp, pred**2, weights), total(xp, gt**2, weights)
+    correlation = divide(xp, total(xp, pred * gt, weights), root(xp, spread * target_spread))
+    flat = (spread == 0) & (target_spread > 0)
+    correlation = xp.where(flat, xp.zeros_like(correlation), xp.clip(correlation, -1.0, 1.0))
+    return drop_axes(xp, correlation)
+
+
+def sim(pred: Array, gt: Array, weights: Array | None = None, *, minmax: bool = False) -> Array:
+    """Similarity, the intersection of the two maps as histograms, from 0 to 1; higher is better.
+
+    sum w min(p, q) with each map divided by its sum; with `minmax` (similarity.m) each is first stretched to 0..1,
+    which removes what a map gives to every pixel. A map of zeros stays zero and so scores 0; another constant map under
+    `minmax` gives nan, and so does a map with negative values without it.
+
+    Source: M. J. Swain and D. H. Ballard (1991), https://doi.org/10.1007/BF00130487; as a saliency metric T. Judd,
+    F. Durand and A. Torralba (2012), http://hdl.handle.net/1721.1/68590.
+
+    >>> import numpy as np
+    >>> float(sim(np.asarray([[1.0, 3.0]]), np.asarray([[2.0, 2.0]])))
+    0.75
+    """
+    xp = _namespace(pred, gt)
+    weights = as_weights(xp, weights)
+    densities = (_histogram(xp, values, weights, minmax=minmax) for values in (pred, gt))
+    return drop_axes(xp, total(xp, xp.minimum(*densities), weights))
+
+
+def mse(pred: Array, gt: Array, weights: Array | None = None) -> Array:
+    """Mean squared error, sum w (p - q)^2 / sum w, in squared units of the maps; lower is better.
+
+    >>> import numpy as np
+    >>> float(mse(np.asarray([[1.0, 3.0]]), np.asarray([[1.0, 1.0]])))
+    2.0
+    """
+    xp = _namespace(pred, gt)
+    weights = as_weights(xp, weights)
+    return _mean(xp, (existing(xp, pred, weights) - existing(xp, gt, weights)) ** 2, weights)
+
+
+def mae(pred: Array, gt: Array, weights: Array | None = None) -> Array:
+    """Mean absolute error, sum w |p - q| / sum w, in units of the maps; lower is better.
+
+    >>> import numpy as np
+    >>> float(mae(np.asarray([[1.0, 3.0]]), np.asarray([[1.0, 1.0]])))
+    1.0
+    """
+    xp = _namespace(pred, gt)
+    weights = as_weights(xp, weights)
+    return _mean(xp, xp.abs(existing(xp, pred, weights) - existing(xp, gt, weights)), weights)
+
+
+def tv_terms(p: Array, q: Array) -> Array:
+    """The terms |p - q| / 2 of the total variation distance of two densities; their weighted sum is from 0 to 1.
+
+    The largest difference between the probabilities that p and q give to one event; lower is better. Symmetric.
+
+    >>> import numpy as np
+    >>> float(tv_terms(np.asarray([0.5, 0.5]), np.asarray([1.0, 0.0])).sum())
+    0.5
+    """
+    return namespace(p, q).abs(p - q) / 2
+
+
+def hellinger_terms(p: Array, q: Array) -> Array:
+    """The terms (sqrt p - sqrt q)^2 / 2 of the squared Hellinger distance; see `hellinger_final`.
+
+    >>> import numpy as np
+    >>> float(hellinger_terms(np.asarray([1.0, 0.0]), np.asarray([0.0, 1.0])).sum())
+    1.0
+    """
+    xp = namespace(p, q)
+    return (root(xp, p) - root(xp, q)) ** 2 / 2
+
+
+def hellinger_final(summed: Array) -> Array:
+    """Hellinger distance of two densities, from 0 to 1, lower is better: the root of its summed terms. Symmetric.
+
+    Source: E. Hellinger (1909), https://doi.org/10.1515/crll.1909.136.210.
+
+    >>> import numpy as np
+    >>> float(hellinger_final(np.asarray(0.25)))
+    0.5
+    """
+    return root(namespace(summed), summed)
+
+
+def _namespace(pred: Array, gt: Array) -> Namespace:
+    check_same_shape(pred, gt)
+    return namespace(pred, gt)
+
+
+def _mean(xp: Namespace, values: Array, weights: Array | None) -> Array:
+    ones = xp.ones_like(values)
+    return drop_axes(xp, divide(xp, total(xp, values, weights), total(xp, ones, weights)))
+
+
+def _deviations(xp: Namespace, values: Array, weights: Array | None) -> Array:
+    """Deviations from the mean after stretching to 0..1, so that a constant map is exactly 0, whatever its value."""
+    values = existing(xp, values, weights)
+    low, high = extent(xp, values, weights)
+    span = xp.where(high == low, xp.ones_like(low), high - low)
+    stretched = existing(xp, (values - low) / span, weights)
+    mean = divide(xp, total(xp, stretched, weights), total(xp, xp.ones_like(stretched), weights))
+    return existing(xp, stretched - mean, weights)
+
+
+def _histogram(xp: Namespace, values: Array, weights: Array | None, *, minmax: bool) -> Array:
+    values = existing(xp, values, weights)
+    low, high = extent(xp, values, weights)
+    if minmax:
+        blank = (low == 0) & (high == 0)
+        stretched = divide(xp, values - low, high - low + xp.zeros_like(values))
+        values = xp.where(blank, xp.zeros_like(values), existing(xp, stretched, weights))
+    else:
+        values = xp.where(low < 0, xp.full_like(values, xp.nan), values)
+    mass = total(xp, values, weights)
+    return values / xp.where(mass == 0, xp.ones_like(mass), mass)

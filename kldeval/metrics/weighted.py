@@ -1,0 +1,74 @@
+"""Sums and extents over the pixels of maps, each pixel with its weight; a pixel of weight 0 does not exist.
+
+Shapes are (..., H, W), and statistics keep their dimensions, (..., 1, 1), so that they meet the maps again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kldeval.numeric import real_floats
+
+if TYPE_CHECKING:
+    from kldeval.arrays import Array, Namespace
+
+MAP = (-2, -1)
+"""The axes of a whole map."""
+
+
+def as_float(xp: Namespace, values: Array) -> Array:
+    """The values as they are if float32 or float64, else as float64: counts of pixels overflow half precision.
+
+    Raises:
+        RefusedMap: they are no real numbers.
+    """
+    values = real_floats(values)
+    return values if values.dtype in (xp.float32, xp.float64) else xp.astype(values, xp.float64)
+
+
+def as_weights(xp: Namespace, weights: Array | None) -> Array | None:
+    """The weights as floats: a mask of booleans is one of 0 and 1."""
+    return None if weights is None else as_float(xp, weights)
+
+
+def existing(xp: Namespace, values: Array, weights: Array | None) -> Array:
+    """The values as floats, 0 where the weight is 0: whatever stands there, nan included, takes no part."""
+    values = as_float(xp, values)
+    return values if weights is None else xp.where(weights > 0, values, xp.zeros_like(values))
+
+
+def total(xp: Namespace, values: Array, weights: Array | None = None) -> Array:
+    """The sum of weight times value over each map."""
+    return xp.sum(values if weights is None else weights * values, axis=MAP, keepdims=True)
+
+
+def total_where(xp: Namespace, chosen: Array, values: Array) -> Array:
+    """The sum over each map of the values that are chosen."""
+    return total(xp, xp.where(chosen, values, xp.zeros_like(values)))
+
+
+def extent(xp: Namespace, values: Array, weights: Array | None) -> tuple[Array, Array]:
+    """The minimum and the maximum over the pixels that exist."""
+    low = high = values
+    if weights is not None:
+        low = xp.where(weights > 0, values, xp.full_like(values, xp.inf))
+        high = xp.where(weights > 0, values, xp.full_like(values, -xp.inf))
+    return xp.min(low, axis=MAP, keepdims=True), xp.max(high, axis=MAP, keepdims=True)
+
+
+def divide(xp: Namespace, numerator: Array, denominator: Array) -> Array:
+    """The quotient, nan where the denominator is 0, without a warning and with finite gradients elsewhere."""
+    zero = denominator == 0
+    quotient = numerator / xp.where(zero, xp.ones_like(denominator), denominator)
+    return xp.where(zero, xp.full_like(quotient, xp.nan), quotient)
+
+
+def root(xp: Namespace, values: Array) -> Array:
+    """The square root, whose gradient at 0 is taken as 0 instead of infinite."""
+    zero = values == 0
+    return xp.where(zero, xp.zeros_like(values), xp.sqrt(xp.where(zero, xp.ones_like(values), values)))
+
+
+def drop_axes(xp: Namespace, statistic: Array) -> Array:
+    """A statistic (..., 1, 1) as (...), one number per map."""
+    return xp.squeeze(statistic, axis=MAP)

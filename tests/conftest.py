@@ -1,0 +1,30 @@
+"""What tests share: the public pairs as files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+@pytest.fixture(scope="session")
+def public_pairs() -> dict[str, np.ndarray]:
+    """The arrays `smooth8_pred`, `smooth8_gt` and so on, as they are stored."""
+    with np.load(GOLDEN / "pairs.npz") as arrays:
+        return dict(arrays)
+
+
+@pytest.fixture(scope="session")
+def pair_files(public_pairs: dict[str, np.ndarray], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the public pairs as files: PNG where they are 8 bits, .npy where not."""
+    folder = tmp_path_factory.mktemp("pairs")
+    for name, array in public_pairs.items():
+        if array.dtype == np.uint8:
+            cv2.imwrite(str(folder / f"{name}.png"), array)
+        else:
+            np.save(folder / f"{name}.npy", array)
+    return folder

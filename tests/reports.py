@@ -1,0 +1,76 @@
+"""Reports to write: one small enough to read, and arbitrary ones."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from hypothesis import strategies as st
+
+from kldeval.records import Failure, Score
+from kldeval.results.report import Column, Report
+from kldeval.results.summary import summarise_scores
+
+REST = "|pred:sum-to-one|gt:sum-to-one|scale:unit|v:1"
+COLUMNS = {"entropy-gt": Column("nats", ""), "cc": Column("", "high")}
+
+
+def report(*scores: Score, failures: tuple[Failure, ...] = (), notes: tuple[str, ...] = (), **changes: Any) -> Report:
+    """A report of these scores with the true summaries."""
+    keys = list(scores[0].values) if scores else ["kld"]
+    parts: dict[str, Any] = {
+        "signatures": {key: key + REST for key in keys},
+        "short": "kldeval:mit+v1",
+        "provenance": {"kldeval": "0.1.0", "device": "cpu"},
+        "summaries": summarise_scores(keys, scores),
+        "columns": {key: COLUMNS.get(key, Column("nats", "low")) for key in keys},
+    }
+    return Report(**{**parts, "scores": scores, "failures": failures, "notes": notes, **changes})
+
+
+def example() -> Report:
+    """Three maps, one of them infinite; one failure, one note."""
+    return report(
+        Score("a/0001", {"kld": 0.25, "cc": 0.75}),
+        Score("a/0002", {"kld": math.inf, "cc": -0.5}, 12, 0.03125, ("uncovered",)),
+        Score("b_1", {"kld": 11.5, "cc": 0.0625}),
+        failures=(Failure("c|1", "load", "pred/c|1.png is not an image"),),
+        notes=("the prediction is exactly 0 (1 of 3 maps)",),
+    )
+
+
+values = st.floats()
+names = st.text(min_size=1, max_size=12) | st.sampled_from(
+    ["=1+1", "+1", "-1", "@x", "\t=x", "a|b", "a,b", 'a"b', "\\"]
+)
+keys = st.lists(
+    st.sampled_from(["kld", "ce", "cc", "kld(log_eps=1e-07,ratio_eps=1e-07)", "x y"]),
+    min_size=1,
+    max_size=3,
+    unique=True,
+)
+words = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=9)
+plain_json = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
+
+
+@st.composite
+def reports(draw: st.DrawFn) -> Report:
+    """Any report that a run could make, and stranger ones."""
+    metrics = draw(keys)
+    masses = st.floats(min_value=0, max_value=1)
+    remarks = st.lists(st.text(max_size=5), max_size=2).map(tuple)
+    row = st.tuples(*[values] * len(metrics)).map(lambda numbers: dict(zip(metrics, numbers, strict=True)))
+    score = st.builds(Score, names, row, st.integers(0, 9), masses, remarks)
+    scores = draw(st.lists(score, max_size=5))
+    failure = st.builds(Failure, names, st.sampled_from(["pair", "load", "check", "score"]), st.text(max_size=20))
+    column = st.builds(Column, st.sampled_from(["nats", "bits", ""]), st.sampled_from(["low", "high"]))
+    return Report(
+        signatures={key: draw(words) for key in metrics},
+        short=draw(words),
+        provenance=draw(st.dictionaries(st.sampled_from(["device", "jobs"]), plain_json)),
+        summaries=summarise_scores(metrics, scores),
+        columns={key: draw(column) for key in metrics},
+        scores=tuple(scores),
+        failures=tuple(draw(st.lists(failure, max_size=3))),
+        notes=tuple(draw(st.lists(st.text(max_size=20), max_size=2))),
+    )
