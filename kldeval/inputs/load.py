@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kldeval.arrays import Array
-    from kldeval.inputs.formats import Stored
     from kldeval.names import Call
     from kldeval.records import Pair
 
@@ -31,43 +30,67 @@ class Reading:
     max_pixels: int = MAX_PIXELS
 
 
-def load_pair(pair: Pair, reading: Reading) -> MapPair:
-    """The maps of a pair, in one size, with the scale of the types they were stored in.
+@dataclass(frozen=True, slots=True)
+class LoadedMap:
+    """One grey map (H, W) in its stored size; `full_scale` is that of the type its file stores.
 
-    Remarks: `lossy-pred`, `lossy-gt` (JPEG, lossy WebP), `overshoot-pred`, `overshoot-gt` (resizing made negative
-    values of a map that had none), `integer` (a type that `--scale unit` does not divide), `identical` (the maps agree
-    in every value).
+    `lossy`: the compression changed the values; `unscaled`: integers of a type that `--scale unit` does not divide.
+    """
+
+    array: Array
+    full_scale: float | None
+    lossy: bool = False
+    unscaled: bool = False
+
+
+def load_pair(pair: Pair, reading: Reading) -> MapPair:
+    """The maps of a pair, in one size; see `load_map` and `sized_pair`.
 
     Raises:
         UnreadableMap: a file that cannot be decoded into one real-valued map.
         RefusedMap: colour, transparency or sizes that differ where `reading` does not say what to do.
         MissingDependency: OpenCV is needed and cannot be imported.
     """
-    stored = [read_map(path, key=reading.key, max_pixels=reading.max_pixels) for path in (pair.pred, pair.gt)]
-    grey = [_grey(item, reading, path) for item, path in zip(stored, (pair.pred, pair.gt), strict=True)]
-    pred, gt = resize_pair(reading.resize, *grey)
-    return MapPair(
-        pair.name,
-        pred,
-        gt,
-        shape=pred.shape,
-        remarks=tuple(_remarks(stored, grey, (pred, gt))),
-        pred_scale=full_scale(stored[0].array),
-        gt_scale=full_scale(stored[1].array),
-    )
+    return sized_pair(pair.name, load_map(pair.pred, reading), load_map(pair.gt, reading), reading.resize)
 
 
-def _grey(stored: Stored, reading: Reading, path: Path) -> Array:
-    return to_grey(stored.array, reading.color, path)
+def load_map(path: Path, reading: Reading) -> LoadedMap:
+    """One file as a grey map in its stored size.
+
+    Raises:
+        UnreadableMap: the file cannot be decoded into one real-valued map.
+        RefusedMap: colour or transparency where `reading` does not say what to do.
+        MissingDependency: OpenCV is needed and cannot be imported.
+    """
+    stored = read_map(path, key=reading.key, max_pixels=reading.max_pixels)
+    full = full_scale(stored.array)
+    unscaled = stored.array.dtype.kind in "iu" and full is None
+    return LoadedMap(to_grey(stored.array, reading.color, path), full, stored.lossy, unscaled)
 
 
-def _remarks(stored: list[Stored], grey: list[Array], sized: tuple[Array, Array]) -> Iterator[str]:
-    for role, item, before, after in zip(("pred", "gt"), stored, grey, sized, strict=True):
+def sized_pair(name: str, pred: LoadedMap, gt: LoadedMap, resize: Call) -> MapPair:
+    """Two maps in one size, with the scale of the types they were stored in.
+
+    Remarks: `lossy-pred`, `lossy-gt` (JPEG, lossy WebP), `overshoot-pred`, `overshoot-gt` (resizing made negative
+    values of a map that had none), `integer` (a type that `--scale unit` does not divide), `identical` (the maps agree
+    in every value).
+
+    Raises:
+        RefusedMap: the sizes differ, and `resize` is `none`.
+        MissingDependency: a kernel of OpenCV, and it cannot be imported.
+    """
+    sized = resize_pair(resize, pred.array, gt.array)
+    remarks = tuple(_remarks((pred, gt), sized))
+    return MapPair(name, *sized, None, sized[0].shape, remarks, pred.full_scale, gt.full_scale)
+
+
+def _remarks(loaded: tuple[LoadedMap, LoadedMap], sized: tuple[Array, Array]) -> Iterator[str]:
+    for role, item, after in zip(("pred", "gt"), loaded, sized, strict=True):
         if item.lossy:
             yield f"lossy-{role}"
-        if after is not before and after.min() < 0 <= before.min():
+        if after is not item.array and after.min() < 0 <= item.array.min():
             yield f"overshoot-{role}"
-    if any(item.array.dtype.kind in "iu" and full_scale(item.array) is None for item in stored):
+    if any(item.unscaled for item in loaded):
         yield "integer"
     if _agree(*sized):
         yield "identical"
