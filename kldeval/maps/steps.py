@@ -2,7 +2,8 @@
 
 Traits: `final` steps make a distribution (`log`: given by its log-probabilities; `given`: the file is one already, over
 axes that it does not say); `spatial` steps depend on where a
-pixel stands, so pixels of equal value cannot be counted together; `takes` names infinities that a step understands.
+pixel stands, so pixels of equal value cannot be counted together (`rows`: on its row alone); `takes` names infinities
+that a step understands.
 """
 
 from __future__ import annotations
@@ -109,7 +110,7 @@ def blank(values: Values, *, below: float) -> Values:
     return values.map(lambda x, high: xp.where(high > below, x, xp.zeros_like(x)), values.extent()[1])
 
 
-@STEPS.add("latitude", spatial=True)
+@STEPS.add("latitude", spatial="rows")
 def latitude(values: Values) -> Values:
     """X * sin(pi row / (H - 1)), the weight of the Salient360! toolbox: rows at the poles become 0."""
     height = values.source.shape[-2]
