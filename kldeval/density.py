@@ -14,11 +14,12 @@ class Density:
     exp(-1e4) is 0, but its logarithm is still -1e4.
     """
 
-    __slots__ = ("_log", "_prob")
+    __slots__ = ("_log", "_prob", "is_log")
 
     def __init__(self, *, prob: Array | None = None, log: Array | None = None) -> None:
         self._prob = prob
         self._log = log
+        self.is_log = log is not None
 
     @property
     def prob(self) -> Array:
@@ -37,7 +38,7 @@ class Density:
     @property
     def is_zero(self) -> Array:
         """Where the probability is exactly 0: not where a log-probability merely underflows."""
-        if self._log is not None:
+        if self.is_log:
             return self._log == -namespace(self._log).inf
         return self._prob == 0
 

@@ -59,6 +59,8 @@ def _negative(pair: MapPair, role: str, detail: float, chain: str) -> str:
 def _empty(_pair: MapPair, role: str, _detail: float, chain: str) -> str:
     choices = "skip, uniform, zero or nan" if role == "gt" else "keep, uniform or nan"
     what = "constant" if chain.startswith("minmax") else "all zero"
+    if "axis=" in chain:
+        what += " in a column" if "axis=0" in chain or "axis=-2" in chain else " in a row"
     return f"the {_SIDES[role]} is {what}, which {chain!r} cannot normalise; choose --empty-{role} {choices}"
 
 

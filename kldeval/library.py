@@ -13,21 +13,28 @@ from kldeval.arrays import namespace, quiet
 from kldeval.diagnosis import refusal
 from kldeval.engine.measure import Side, measure, pixelwise, scaled
 from kldeval.engine.run import Request, run
-from kldeval.errors import RefusedMap, UsageProblem
+from kldeval.errors import RefusedMap, UnknownName, UsageProblem
 from kldeval.inputs.scale import full_scale
 from kldeval.maps.chain import normalise
+from kldeval.maps.values import MAP
 from kldeval.metrics.registry import METRICS
-from kldeval.names import format_value
+from kldeval.names import format_value, unknown
 from kldeval.records import MapPair
 from kldeval.settings import KNOWN_TEXTS, Settings, make_settings
 from kldeval.signature import parse_signature
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from os import PathLike
 
     from kldeval.arrays import Array
     from kldeval.maps.values import Values
     from kldeval.results.report import Report
+
+_OF_FILES = frozenset({"metric", "resize", "color"})
+"""What cannot be said of one metric of arrays: they have no colours, and a size that resizing would not fit."""
+
+_REAL = ("real floating", "integral", "bool")
 
 
 def kld(pred: Array, gt: Array, *, weights: Array | None = None, **options: Any) -> Array:
@@ -37,14 +44,14 @@ def kld(pred: Array, gt: Array, *, weights: Array | None = None, **options: Any)
 
     Args:
         pred: predicted maps (..., H, W).
-        gt: ground-truth maps of the same shape.
+        gt: ground-truth maps of the same height and width; the axes before them broadcast.
         weights: the weight of each pixel, broadcastable to the maps; 0 leaves a pixel out.
         options: norm, pred_norm, gt_norm, axis, eps, base, reduction, scale, empty_gt, empty_pred, dtype, convention as
             on the command line, and the constants log_eps, num_eps, ratio_eps, direction, factor of the metric.
 
     Raises:
-        UsageProblem: an option is unknown or has no meaning.
-        RefusedMap: a map does not fit its normalisation (negative under a sum, all zero, nan).
+        UsageProblem: an option is unknown or has no meaning, or the arrays belong to different libraries.
+        RefusedMap: a map does not fit the other, its weights or its normalisation (negative under a sum, all zero).
 
     >>> import numpy as np
     >>> maps = np.asarray([[1.0, 2.0], [3.0, 4.0]])
@@ -110,38 +117,69 @@ def evaluate(pred: str | PathLike[str], gt: str | PathLike[str], **options: Any)
         MissingDependency: the device, or a package that reads the files, is not there.
     """
     asked = {name: options.pop(name) for name in list(options) if name in Request.__dataclass_fields__}
+    _check_names(options, {*KNOWN_TEXTS, "signature", *Request.__dataclass_fields__})
+    if asked.get("save_maps") is not None:
+        asked["save_maps"] = Path(asked["save_maps"])
     return run(Path(pred), Path(gt), _settings(options), Request(**asked))
 
 
 def _metric(name: str, pred: Array, gt: Array, weights: Array | None, options: dict[str, Any]) -> Array:
-    constants = {key: options.pop(key) for key in list(options) if key in METRICS[name].types}
-    inside = ",".join(f"{key}={format_value(value)}" for key, value in constants.items())
-    # parentheses, even around one constant, mean exactly those constants: the rule of the command line
-    settings = _settings({**options, "metric": f"{name}({inside})" if constants else name})
+    settings = _metric_settings(name, options)
+    _check_maps(pred, gt)
+    if weights is not None:
+        weights = _whole_weights(weights, pred, gt)
     with quiet():
-        sides = [
+        stored = [
             scaled(Side(array, full_scale(array)), settings, weights=weights, empty=empty)
             for array, empty in ((pred, settings.empty_pred), (gt, settings.empty_gt))
         ]
-        density_pred, density_gt = normalise(sides[0], settings.pred), normalise(sides[1], settings.gt)
-        _refuse([density_pred, density_gt], pred.shape, settings)
-        if settings.reduction == "none":
-            return pixelwise(density_pred, density_gt, settings)[settings.keys[0]]
-        return measure(density_pred, density_gt, settings).values[settings.keys[0]]
+        p, q = (
+            normalise(_present(side), chain) for side, chain in zip(stored, (settings.pred, settings.gt), strict=True)
+        )
+        _refuse([p, q], pred.shape, settings)
+        none = settings.reduction == "none"
+        values = pixelwise(p, q, settings) if none else measure(p, q, settings).values
+        return _zero_if_asked(values[settings.keys[0]], stored[1], settings)
+
+
+def _metric_settings(name: str, options: dict[str, Any]) -> Settings:
+    _check_names(options, (KNOWN_TEXTS | set(METRICS[name].types)) - _OF_FILES)
+    if options.get("empty_gt") == "skip":
+        msg = "empty_gt='skip' leaves maps out of a report, but every map of an array has a result; use 'nan'"
+        raise UsageProblem(msg)
+    constants = {key: value for key, value in options.items() if key in METRICS[name].types}
+    inside = ",".join(f"{key}={format_value(value)}" for key, value in constants.items())
+    # parentheses, even around one constant, mean exactly those constants: the rule of the command line
+    metric = f"{name}({inside})" if constants else name
+    return _settings({**{key: value for key, value in options.items() if key not in constants}, "metric": metric})
 
 
 def _settings(options: dict[str, Any]) -> Settings:
     from kldeval.conventions import convention
 
-    texts = {key: None if value is None else format_value(value) for key, value in options.items()}
-    if texts.get("signature"):
-        return parse_signature(str(texts["signature"]))
-    unknown = set(texts) - KNOWN_TEXTS
-    if unknown:
-        msg = f"unknown option {min(unknown)!r}; known: {', '.join(sorted(KNOWN_TEXTS))}"
-        raise UsageProblem(msg)
+    texts = {key: format_value(value) for key, value in options.items() if value is not None}
+    signature = texts.pop("signature", None)
+    if signature is not None:
+        if texts:
+            msg = f"signature says every setting already; leave out {', '.join(texts)}"
+            raise UsageProblem(msg)
+        return parse_signature(signature)
     name = texts.pop("convention", None)
-    return make_settings(texts, convention=convention(name).texts if name else None)
+    return make_settings(texts, convention=convention(name).texts if name is not None else None)
+
+
+def _check_names(options: Iterable[str], known: Iterable[str]) -> None:
+    problems = [str(unknown("option", name, known)) for name in options if name not in known]
+    if problems:
+        raise UnknownName("\n".join(problems))
+
+
+def _present(values: Values) -> Values:
+    """The values with the smallest of them where the weight is 0: a nan there would reach every gradient."""
+    if values.weights is None:
+        return values
+    xp = values.xp
+    return values.map(lambda x, low, weights: xp.where(weights > 0, x, low), values.extent()[0], values.weights)
 
 
 def _refuse(sides: list[Values], shape: tuple[int, ...], settings: Settings) -> None:
@@ -149,5 +187,77 @@ def _refuse(sides: list[Values], shape: tuple[int, ...], settings: Settings) -> 
         for problem in side.problems:
             xp = namespace(problem.found)
             if bool(xp.any(problem.found)):
+                # float() of a tensor warns where a gradient hangs on it
+                detail = problem.detail.detach() if hasattr(problem.detail, "detach") else problem.detail
+                worst = float(xp.min(xp.where(problem.found, detail, xp.full_like(detail, xp.inf))))
                 pair = MapPair("", None, None, shape=(shape[-2], shape[-1]))
-                raise RefusedMap(refusal(pair, role, problem.kind, float(xp.min(problem.detail)), settings))
+                raise RefusedMap(refusal(pair, role, problem.kind, worst, settings))
+
+
+def _zero_if_asked(value: Array, gt: Values, settings: Settings) -> Array:
+    """The value, but 0 for an all-zero ground truth under empty_gt='zero', as in a report."""
+    if settings.empty_gt != "zero":
+        return value
+    xp = gt.xp
+    low, high = gt.extent()
+    empty = (low == 0) & (high == 0)
+    empty = empty if settings.reduction == "none" else empty[..., 0, 0]
+    return xp.where(empty & ~xp.isnan(value), xp.zeros_like(value), value)
+
+
+def _check_maps(pred: Array, gt: Array) -> None:
+    xp = _shared_namespace(pred, gt)
+    for role, array in (("pred", pred), ("gt", gt)):
+        if array.ndim < len(MAP) or 0 in array.shape[-2:]:
+            msg = f"{role} has the shape {tuple(array.shape)}; maps are (..., H, W) and have pixels"
+            raise RefusedMap(msg)
+        if not xp.isdtype(array.dtype, _REAL):
+            msg = f"{role} has the dtype {array.dtype}; maps hold real numbers"
+            raise RefusedMap(msg)
+    if pred.shape[-2:] != gt.shape[-2:] or _broadcast(pred.shape, gt.shape) is None:
+        msg = (
+            f"pred has the shape {tuple(pred.shape)} and gt {tuple(gt.shape)}; height and width must agree, and the "
+            "axes before them must broadcast"
+        )
+        raise RefusedMap(msg)
+
+
+def _whole_weights(weights: Array, pred: Array, gt: Array) -> Array:
+    """The weights in the shape of the maps.
+
+    Raises:
+        RefusedMap: they do not fit the maps, are no real numbers of 0 or more, or leave a map without pixels.
+    """
+    xp = _shared_namespace(pred, gt, weights)
+    shape = _broadcast(pred.shape, gt.shape)
+    if _broadcast(weights.shape, pred.shape, gt.shape) != shape:
+        msg = f"weights have the shape {tuple(weights.shape)}, which does not broadcast to that of the maps, {shape}"
+        raise RefusedMap(msg)
+    if not xp.isdtype(weights.dtype, _REAL):
+        msg = f"weights have the dtype {weights.dtype}; they must be real numbers"
+        raise RefusedMap(msg)
+    whole = xp.broadcast_to(xp.astype(weights, xp.float64, copy=False), shape)
+    if not bool(xp.all((whole >= 0) & (whole < xp.inf))):
+        msg = "weights must be finite numbers of 0 or more"
+        raise RefusedMap(msg)
+    if not bool(xp.all(xp.max(whole, axis=MAP) > 0)):
+        msg = "the weights of a map are all 0: it has no pixels"
+        raise RefusedMap(msg)
+    return whole
+
+
+def _shared_namespace(*arrays: Array) -> Any:
+    try:
+        return namespace(*arrays)
+    except TypeError:
+        msg = f"maps and weights must be arrays of one library, not {', '.join(type(x).__name__ for x in arrays)}"
+        raise UsageProblem(msg) from None
+
+
+def _broadcast(*shapes: tuple[int, ...]) -> tuple[int, ...] | None:
+    import numpy as np
+
+    try:
+        return np.broadcast_shapes(*map(tuple, shapes))
+    except ValueError:
+        return None

@@ -79,8 +79,8 @@ class Entry(Generic[F]):
         """A `Call` of this entry: arguments checked, defaults dropped, in the order of declaration."""
         unknown = [key for key in arguments if key not in self.types]
         if unknown:
-            known = ", ".join(self.types) or "it takes none"
-            msg = f"{self.name} has no parameter {unknown[0]!r}{did_you_mean(unknown[0], self.types)}; known: {known}"
+            known = among(unknown[0], self.types) if self.types else "; it takes none"
+            msg = f"{self.name} has no parameter {unknown[0]!r}{known}"
             raise UsageProblem(msg)
         missing = [key for key in self.required if key not in arguments]
         if missing:
@@ -139,11 +139,37 @@ class Registry(Generic[F]):
         return entry.call(**typed)
 
 
+def parse_all(parse: Callable[[str], Call], texts: Iterable[str]) -> tuple[Call, ...]:
+    """`parse` of every text.
+
+    Raises:
+        UsageProblem: naming everything that is wrong at once, one line each.
+    """
+    calls, problems = [], []
+    for text in texts:
+        try:
+            calls.append(parse(text))
+        except UsageProblem as problem:
+            problems.append(problem)
+    if problems:
+        raise problems[0] if len(problems) == 1 else UsageProblem("\n".join(map(str, problems)))
+    return tuple(calls)
+
+
 def unknown(kind: str, name: str, known: Iterable[str]) -> UnknownName:
     """The error for a name that is not among `known`."""
-    names = sorted(known)
+    return UnknownName(f"unknown {kind} {name!r}{among(name, sorted(known))}")
+
+
+def among(name: str, known: Iterable[str]) -> str:
+    """The end of a message that begins with a wrong `name`: what was perhaps meant, and all that is known.
+
+    >>> "no sush" + among("sush", ["such", "some"]), "no x" + among("x", ["such", "some"])
+    ("no sush; did you mean 'such'? Known: such, some", 'no x; known: such, some')
+    """
+    names = list(known)
     hint = did_you_mean(name, names)
-    return UnknownName(f"unknown {kind} {name!r}{hint}{' Known' if hint else '; known'}: {', '.join(names)}")
+    return f"{hint}{' Known' if hint else '; known'}: {', '.join(names)}"
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
@@ -201,7 +227,8 @@ def format_value(value: Value) -> str:
         return "none"
     if isinstance(value, tuple):
         return f"{value[0]}x{value[1]}"
-    return repr(value).removesuffix(".0") if isinstance(value, float) else str(value)
+    # float(): a numpy float is a float, but its repr is no number
+    return repr(float(value)).removesuffix(".0") if isinstance(value, float) else str(value)
 
 
 def parse_value(text: str, kind: Any, where: str) -> Value:

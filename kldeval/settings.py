@@ -4,21 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from kldeval.errors import KldevalError, UsageProblem
 from kldeval.inputs.resize import RESIZES
-from kldeval.maps.chain import Chain, axes_of, ends_in_log, format_chain, parse_chain, with_axis
+from kldeval.maps.chain import Chain, axes_of, ends_in_log, format_chain, parse_chain, takes_axis, with_axis
+from kldeval.maps.steps import one_axis
 from kldeval.maps.values import MAP
 from kldeval.metrics import density as _density  # noqa: F401 - registers the metrics
 from kldeval.metrics.registry import METRICS, with_epsilon
-from kldeval.names import Call, did_you_mean, split_call, split_top_level
+from kldeval.names import Call, did_you_mean, parse_all, split_call, split_top_level
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 DEFAULT_EPSILON = 2.2204e-16
 """The literal of the MIT/Tuebingen benchmark's Python code, added where a prediction is given by its probabilities."""
+
+DEFAULTS: Mapping[str, str] = {"metric": "kld,ce", "pred_norm": "sum-to-one", "gt_norm": "sum-to-one", "resize": "none"}
+"""The settings with a grammar of their own, where nothing is said."""
 
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "scale": ("unit", "raw"),
@@ -32,11 +37,13 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
 """The settings that are one word out of a few; the first is the default."""
 
 
-KNOWN_TEXTS = frozenset({"metric", "norm", "pred_norm", "gt_norm", "axis", "eps", "resize", "convention", *CHOICES})
+KNOWN_TEXTS = frozenset({"norm", "axis", "eps", "convention", *DEFAULTS, *CHOICES})
 """The names under which a user says what a run computes."""
 
 
 _NO_RESIZE = Call("none")
+
+_SIDES = ("pred", "gt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +88,7 @@ def make_settings(texts: Texts, *, convention: Texts | None = None) -> Settings:
         UsageProblem: naming everything that is wrong at once, one line each.
     """
     problems: list[str] = []
-    said = {key: text for key, text in texts.items() if text is not None}
+    said = _said(texts)
 
     def attempt(make: Callable[[], Any]) -> Any:
         try:
@@ -90,15 +97,18 @@ def make_settings(texts: Texts, *, convention: Texts | None = None) -> Settings:
             problems.append(str(error))
             return None
 
-    chosen = {**(convention or {}), **_norms(said), **said}
-    parts = {key: attempt(lambda key=key: _choice(key, chosen.get(key))) for key in CHOICES}
-    parts["resize"] = attempt(lambda: RESIZES.parse(chosen.get("resize") or "none"))
-    parts["pred"] = attempt(lambda: _chain(chosen, "pred_norm"))
-    parts["gt"] = attempt(lambda: _chain(chosen, "gt_norm"))
-    if parts["pred"] and parts["gt"] and said.get("axis") is not None:
-        parts.update(attempt(lambda: _axes(parts, said)) or {})
+    chosen = {**DEFAULTS, **_said(convention or {}), **_norms(said), **said}
+    parts = {key: attempt(partial(_choice, key, chosen.get(key))) for key in CHOICES}
+    parts["resize"] = attempt(lambda: RESIZES.parse(chosen["resize"]))
+    for side in _SIDES:
+        parts[side] = attempt(partial(parse_chain, chosen[f"{side}_norm"]))
+    axis = attempt(lambda: _axis(said["axis"])) if "axis" in said else None
+    if axis is not None and all(parts[side] for side in _SIDES):
+        for side in [side for side in _SIDES if takes_axis(parts[side])] or _SIDES[:1]:
+            parts[side] = attempt(partial(with_axis, chosen[f"{side}_norm"], axis))
+    eps = attempt(lambda: _epsilon(said["eps"])) if "eps" in said else None
     log_domain = bool(parts["pred"]) and ends_in_log(parts["pred"])
-    parts["metrics"] = attempt(lambda: _metrics(said, convention, log_domain=log_domain))
+    parts["metrics"] = attempt(lambda: _metrics(said, eps, convention, log_domain=log_domain))
     if problems:
         raise UsageProblem("\n".join(dict.fromkeys(problems)))
     return checked(Settings(**parts))
@@ -121,6 +131,10 @@ def checked(settings: Settings) -> Settings:
     return settings
 
 
+def _said(texts: Texts) -> dict[str, str]:
+    return {key: text for key, text in texts.items() if text is not None}
+
+
 def _norms(said: dict[str, str]) -> dict[str, str]:
     return {"pred_norm": said["norm"], "gt_norm": said["norm"]} if "norm" in said else {}
 
@@ -136,32 +150,23 @@ def _choice(key: str, text: str | None) -> str:
     return text
 
 
-def _chain(chosen: Mapping[str, str | None], key: str) -> Chain:
-    return parse_chain(chosen.get(key) or "sum-to-one")
-
-
-def _axes(parts: dict[str, Any], said: dict[str, str]) -> dict[str, Chain]:
+def _axis(text: str) -> int:
     try:
-        axis = int(said["axis"])
+        axis = int(text)
     except ValueError:
-        msg = f"--axis {said['axis']}: not a whole number"
+        msg = f"--axis {text}: not a whole number"
         raise UsageProblem(msg) from None
-    takers = [side for side in ("pred", "gt") if _takes_axis(parts[side])] or ["pred"]
-    return {side: with_axis(parts[side], axis) for side in takers}
+    one_axis(axis)
+    return axis
 
 
-def _takes_axis(chain: Chain) -> bool:
-    from kldeval.maps.steps import STEPS
-
-    return any("axis" in STEPS[call.name].types for call in chain)
-
-
-def _metrics(said: Mapping[str, str], convention: Texts | None, *, log_domain: bool) -> tuple[Call, ...]:
-    """The metrics with their constants, from the first that applies: parentheses, --eps, the convention, the default."""
+def _metrics(
+    said: Mapping[str, str], eps: float | None, convention: Texts | None, *, log_domain: bool
+) -> tuple[Call, ...]:
+    """The metrics, with constants from the first that applies: parentheses, --eps, the convention, the default."""
     named = _convention_metrics(convention)
-    eps = _epsilon(said["eps"]) if "eps" in said else None
-    texts = split_top_level(said.get("metric") or "kld,ce", ",")
-    calls = tuple(_metric(text, eps, named, log_domain=log_domain) for text in texts)
+    texts = split_top_level(said.get("metric", DEFAULTS["metric"]), ",")
+    calls = parse_all(lambda text: _metric(text, eps, named, log_domain=log_domain), texts)
     shown = ", ".join(map(str, calls))
     if eps is not None and not any("(" not in text and with_epsilon(text, eps) for text in texts):
         msg = f"--eps {said['eps']} has no effect: none of the metrics {shown} uses it"

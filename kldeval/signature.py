@@ -7,22 +7,18 @@ short form, for papers, is `kldeval:NAME+v1` where the settings are those of a n
 from __future__ import annotations
 
 import re
-from dataclasses import fields, replace
+from dataclasses import replace
 from hashlib import sha256
-from typing import TYPE_CHECKING
 
 from kldeval._version import DEFINITIONS
 from kldeval.errors import UsageProblem
-from kldeval.maps.chain import ends_in_log, format_chain
-from kldeval.names import did_you_mean, split_top_level
-from kldeval.settings import Settings, default_metric, describe, make_settings
-
-if TYPE_CHECKING:
-    from kldeval.conventions import Convention
+from kldeval.names import among, split_top_level
+from kldeval.settings import Settings, describe, make_settings
 
 PARTS = ("pred", "gt", "scale", "resize", "color", "empty", "base", "reduce", "maps", "dtype")
 """The parts between the metrics and the version, in order."""
 
+_NEEDED = (*PARTS, "v")
 
 SHORT = "kldeval:"
 """What a short signature begins with."""
@@ -55,8 +51,9 @@ def parse_signature(text: str) -> Settings:
         return _parse_short(text.strip())
     metrics, *rest = split_top_level(text.strip(), "|")
     parts = _split_parts(rest)
-    if parts.pop("v") != str(DEFINITIONS):
-        msg = f"the signature's part {rest[-1]!r} is another version of the definitions; here they are v:{DEFINITIONS}"
+    version = parts["v"]
+    if version != str(DEFINITIONS):
+        msg = f"the signature's part 'v:{version}' is another version of the definitions; here they are v:{DEFINITIONS}"
         raise UsageProblem(msg)
     if parts["maps"] != "mean":
         msg = f"the signature's part 'maps:{parts['maps']}' is unknown; known: maps:mean"
@@ -89,63 +86,35 @@ def _parse_short(text: str) -> Settings:
 
 def short_signature(settings: Settings) -> str:
     """The form for papers: a convention's name where one matches, else eight hex digits of the full text."""
+    from kldeval.matching import matching_convention
+
     name = matching_convention(settings)
     digest = sha256(format_signature(settings).encode()).hexdigest()[:8]
     return f"{SHORT}{name or digest}+v{DEFINITIONS}"
 
 
-def matching_convention(settings: Settings) -> str | None:
-    """The name of the convention that these settings are, for those metrics that conventions define.
-
-    Only where every part agrees: the parts that conventions have, and the defaults of all others.
-    """
-    from kldeval.conventions import CONVENTIONS
-
-    others = (item for item in fields(settings) if item.name not in _CONVENTIONAL)
-    if any(getattr(settings, item.name) != item.default for item in others):
-        return None
-    return next((name for name, row in CONVENTIONS.items() if _is_row(settings, row)), None)
-
-
-_CONVENTIONAL = frozenset(
-    ("metrics", "pred", "gt", "scale", "resize", "empty_gt", "empty_pred", "base", "reduction", "dtype")
-)
-"""The settings that a convention says; it leaves the others at their defaults."""
-
-_WORDS = ("scale", "empty_gt", "empty_pred", "base", "reduction", "dtype")
-
-
-def _is_row(settings: Settings, row: Convention) -> bool:
-    # texts are compared, which are canonical on both sides: making the settings of every row would take far longer
-    return (
-        all(getattr(settings, word) == getattr(row, word) for word in _WORDS)
-        and (format_chain(settings.pred), format_chain(settings.gt)) == (row.pred, row.gt)
-        and str(settings.resize) == row.resize
-        and set(map(str, settings.metrics)) <= _metric_texts(settings, row)
-    )
-
-
-def _metric_texts(settings: Settings, row: Convention) -> set[str]:
-    """What each metric of the settings would read under the convention."""
-    said = {text.partition("(")[0]: text for text in row.metrics}
-    log_domain = ends_in_log(settings.pred)
-    return {said.get(call.name) or str(default_metric(call.name, log_domain=log_domain)) for call in settings.metrics}
-
-
 def _split_parts(rest: list[str]) -> dict[str, str]:
     parts: dict[str, str] = {}
     for piece in rest:
-        name, colon, value = piece.partition(":")
-        if not colon or name not in (*PARTS, "v") or name in parts:
-            fault = "stands twice" if name in parts else f"is unknown{did_you_mean(name, PARTS)}"
-            msg = f"the signature's part {piece!r} {fault}; known: {', '.join((*PARTS, 'v'))}"
+        name, _, value = piece.partition(":")
+        fault = _fault(name, value, parts)
+        if fault:
+            msg = f"the signature's part {piece!r} {fault}"
             raise UsageProblem(msg)
         parts[name] = value
-    missing = [name for name in (*PARTS, "v") if name not in parts]
+    missing = [name for name in _NEEDED if name not in parts]
     if missing:
-        msg = f"the signature lacks the part {missing[0]!r}; it needs {', '.join((*PARTS, 'v'))}"
+        msg = f"the signature lacks {', '.join(missing)}; after the metrics it needs {', '.join(_NEEDED)}"
         raise UsageProblem(msg)
     return parts
+
+
+def _fault(name: str, value: str, parts: Mapping[str, str]) -> str | None:
+    if name not in _NEEDED:
+        return f"is unknown{among(name, _NEEDED)}"
+    if name in parts:
+        return "stands there twice"
+    return None if value else "has no value"
 
 
 def _format_empty(gt: str, pred: str) -> str:
@@ -155,8 +124,9 @@ def _format_empty(gt: str, pred: str) -> str:
 def _parse_empty(text: str) -> tuple[str, str]:
     if text == "error":
         return "error", "error"
-    sides = dict(side.partition("=")[::2] for side in text.split(","))
-    if set(sides) != {"gt", "pred"}:
+    given = [side.partition("=")[::2] for side in text.split(",")]
+    sides = dict(given)
+    if set(sides) != {"gt", "pred"} or len(given) > len(sides):
         msg = f"the signature's part 'empty:{text}' is not of the form empty:error or empty:gt=zero,pred=keep"
         raise UsageProblem(msg)
     return sides["gt"], sides["pred"]

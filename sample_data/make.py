@@ -50,7 +50,8 @@ def blobs(spots: tuple[Spot, ...], *, wider: float = 1.0, shift: float = 0.0) ->
 
 def to_bytes(density: Map) -> NDArray[np.uint8]:
     """The density as an 8-bit map whose maximum is 255."""
-    return np.rint(255 * density / density.max()).astype(np.uint8)
+    levels: NDArray[np.uint8] = np.rint(255 * density / density.max()).astype(np.uint8)
+    return levels
 
 
 def careful(spots: tuple[Spot, ...]) -> Map:

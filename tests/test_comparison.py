@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -130,7 +131,7 @@ def test_eight_models_on_300_maps_are_compared_in_under_ten_seconds() -> None:
         ),
     ],
 )
-def test_refused_comparisons(values: dict, options: dict, message: str) -> None:
+def test_refused_comparisons(values: dict[str, dict[str, float]], options: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageProblem) as caught:
         compare_all(values, **options)
     assert str(caught.value) == message
@@ -167,5 +168,5 @@ def test_frames_without_groups_are_noted() -> None:
         (["cat", "dog", "owl"], False),
     ],
 )
-def test_numbered_like_frames(names: list[str], expected: bool) -> None:
+def test_numbered_like_frames(names: list[str], *, expected: bool) -> None:
     assert numbered_like_frames(names) is expected

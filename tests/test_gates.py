@@ -101,6 +101,7 @@ def test_opposite_gates_never_agree(value: float, threshold: float) -> None:
 @pytest.mark.parametrize("operator", [">", ">=", "<", "<="])
 def test_nan_fires_every_gate(operator: str) -> None:
     outcome = evaluate_gates([parse_gate(f"kld{operator}1")], report(kld=math.nan))[0]
+    assert outcome.value is not None
     assert math.isnan(outcome.value)
     assert outcome.fired
 

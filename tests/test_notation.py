@@ -90,5 +90,5 @@ def test_columns_count_on_a_terminal_alone(stream: io.StringIO, environ: dict[st
         (io.StringIO(), {"FORCE_COLOR": ""}, False),
     ],
 )
-def test_who_decides_on_colour(stream: io.StringIO, environ: dict[str, str], color: bool) -> None:
+def test_who_decides_on_colour(stream: io.StringIO, environ: dict[str, str], *, color: bool) -> None:
     assert color_of(stream, environ) is color

@@ -88,7 +88,8 @@ def test_an_unknown_suffix_is_refused_with_the_known_ones(path: str, found: str)
 
 
 def test_importing_the_formats_imports_no_package() -> None:
-    code = "import sys, kldeval.outputs; print([m for m in ('rich', 'numpy', 'click', 'cv2', 'torch') if m in sys.modules])"
+    heavy = ("rich", "numpy", "click", "cv2", "torch")
+    code = f"import sys, kldeval.outputs; print([m for m in {heavy} if m in sys.modules])"
     root = Path(__file__).parent.parent
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root)
     assert done.stdout == "[]\n"
@@ -128,7 +129,8 @@ def test_json_has_exactly_the_published_shape() -> None:
   },
   "maps": [
     {"name": "a/0001", "kld": 0.25, "cc": 0.75, "n_uncovered": 0, "uncovered_mass": 0.0},
-    {"name": "a/0002", "kld": "inf", "cc": -0.5, "n_uncovered": 12, "uncovered_mass": 0.03125, "remarks": ["uncovered"]},
+    {"name": "a/0002", "kld": "inf", "cc": -0.5, "n_uncovered": 12, "uncovered_mass": 0.03125, """
+        """"remarks": ["uncovered"]},
     {"name": "b_1", "kld": 11.5, "cc": 0.0625, "n_uncovered": 0, "uncovered_mass": 0.0}
   ],
   "failures": [

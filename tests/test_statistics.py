@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import tracemalloc
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -17,6 +18,9 @@ from kldeval.errors import MissingDependency, UsageProblem
 from kldeval.results import resampling
 from kldeval.results.resampling import bca_intervals, sign_flip_p_values, smallest_p_value
 from kldeval.results.statistics import PairedResult, holm, paired
+
+if TYPE_CHECKING:
+    from random import Random
 
 # Darwin's maize, crossed minus self-fertilised, in eighths of an inch (Fisher 1935, Design of Experiments, section 17).
 MAIZE = [49.0, -67.0, 8.0, 16.0, 6.0, 23.0, 28.0, 41.0, 14.0, 29.0, 56.0, 24.0, 75.0, 60.0, -48.0]
@@ -115,6 +119,7 @@ def test_a_resample_with_every_map_once_has_the_observed_mean() -> None:
     """Rounding must not make the interval depend on the order in which a resample was drawn."""
     tenths = paired([0.1, 0.2, 0.4, 0.7], resamples=500)
     whole = paired([1.0, 2.0, 4.0, 7.0], resamples=500)
+    assert whole.interval
     assert tenths.interval == pytest.approx([end / 10 for end in whole.interval], rel=1e-12)
 
 
@@ -134,6 +139,7 @@ def test_swapping_the_models_mirrors_everything(sample: np.ndarray) -> None:
     assert (swapped.p_value, swapped.wilcoxon_p) == (result.p_value, result.wilcoxon_p)
     assert swapped.mean_difference == -result.mean_difference
     assert swapped.rank_biserial == -result.rank_biserial
+    assert result.interval
     assert swapped.interval == pytest.approx(tuple(-end for end in result.interval[::-1]), abs=1e-9)
 
 
@@ -141,6 +147,7 @@ def test_swapping_the_models_mirrors_everything(sample: np.ndarray) -> None:
 @given(differences)
 def test_results_stay_within_their_bounds(sample: np.ndarray) -> None:
     result = paired(sample, resamples=200)
+    assert result.interval
     low, high = result.interval
     assert sample.min() - 1e-9 <= low <= high <= sample.max() + 1e-9
     assert smallest_p_value(len(sample), 200) <= result.p_value <= 1
@@ -158,7 +165,7 @@ def test_the_unit_of_the_metric_changes_no_test(sample: np.ndarray, exponent: in
 
 @quick
 @given(differences, st.randoms(use_true_random=False))
-def test_groups_are_the_units_in_any_order_of_maps(sample: np.ndarray, random) -> None:
+def test_groups_are_the_units_in_any_order_of_maps(sample: np.ndarray, random: Random) -> None:
     labels = [f"v{row % 4}" for row in range(len(sample))]
     shuffled = list(zip(sample, labels, strict=True))
     random.shuffle(shuffled)
@@ -252,7 +259,7 @@ def test_one_map_has_a_difference_and_nothing_else() -> None:
         ({"differences": [1.0], "confidence": 95}, "confidence 95 is not between 0 and 1: 0.95 is usual"),
     ],
 )
-def test_refusals(arguments: dict, message: str) -> None:
+def test_refusals(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageProblem) as caught:
         paired(**arguments)
     assert str(caught.value) == message
@@ -271,7 +278,7 @@ def test_holm_equals_rs_p_adjust() -> None:
 
 
 @given(st.lists(st.floats(0, 1), max_size=12), st.randoms(use_true_random=False))
-def test_holm_laws(p_values: list[float], random) -> None:
+def test_holm_laws(p_values: list[float], random: Random) -> None:
     adjusted = holm(p_values)
     assert all(
         p <= a <= min(1, len(p_values) * p) or a == max(adjusted) for p, a in zip(p_values, adjusted, strict=True)

@@ -57,13 +57,15 @@ def score_batch(batch: list[MapPair], settings: Settings, device: str) -> list[O
     """The outcomes of pairs of one shape and kind."""
     pred = _to_device([pair.pred for pair in batch], device)
     gt = _to_device([pair.gt for pair in batch], device)
-    return score_arrays(batch, pred, gt, None, settings)
+    weights = None if batch[0].weights is None else _to_device([pair.weights for pair in batch], device)
+    return score_arrays(batch, pred, gt, weights, settings)
 
 
 def _kind(item: MapPair | Failure) -> Any:
     if isinstance(item, Failure):
         return None
-    return item.shape, str(item.pred.dtype), str(item.gt.dtype), item.pred_scale, item.gt_scale
+    kinds = [None if array is None else str(array.dtype) for array in (item.pred, item.gt, item.weights)]
+    return item.shape, *kinds, item.pred_scale, item.gt_scale
 
 
 def _to_device(maps: list[Any], device: str) -> Any:

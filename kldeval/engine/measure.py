@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from kldeval.arrays import namespace
 from kldeval.density import Density
-from kldeval.maps.values import MAP, Values, joined, part, weighted_sum
+from kldeval.maps.values import MAP, Values, joined, part, weighted, weighted_sum
 from kldeval.metrics.registry import METRICS
 
 if TYPE_CHECKING:
@@ -45,7 +45,11 @@ def scaled(side: Side, settings: Settings, *, weights: Array | None = None, empt
     `empty` is what the command line calls it: a ground truth that is skipped or scored 0 is told apart afterwards.
     """
     policy = {"zero": "keep", "skip": "error"}.get(empty, empty)
-    values = Values(side.array, getattr(namespace(side.array), settings.dtype), weights, policy)
+    xp = namespace(side.array)
+    dtype = getattr(xp, settings.dtype)
+    # a weight of more bits would compute the sums in its own dtype, not in that of the signature
+    weights = None if weights is None else xp.astype(weights, dtype, copy=False)
+    values = Values(side.array, dtype, weights, policy)
     full = side.full_scale if settings.scale == "unit" else None
     return values if full in (None, 1) else values.map(lambda x: x / full)
 
@@ -67,13 +71,18 @@ def measure(pred: Values, gt: Values, settings: Settings, *, shape: tuple[int, i
 
 
 def pixelwise(pred: Values, gt: Values, settings: Settings) -> dict[str, Array]:
-    """The pointwise terms of every metric, as maps (..., H, W)."""
+    """The pointwise terms of every metric, times the weights, as maps (..., H, W)."""
     xp = pred.xp
-    densities = [(density(pred, rows), density(gt, rows)) for rows in pred.rows]
+    blocks = [(density(pred, rows), density(gt, rows), part(gt.weights, rows)) for rows in _rows(pred, gt)]
     return {
-        key: xp.concat([_terms(call, settings.base)(p, q) for p, q in densities], axis=-2)
+        key: xp.concat([weighted(xp, _terms(call, settings.base)(p, q), weights) for p, q, weights in blocks], axis=-2)
         for key, call in zip(settings.keys, settings.metrics, strict=True)
     }
+
+
+def _rows(pred: Values, gt: Values) -> tuple[slice, ...]:
+    """The blocks of both sides: those of the one that is a batch, where the other is a single map."""
+    return max(pred, gt, key=lambda side: side.source.ndim).rows
 
 
 def density(values: Values, rows: slice) -> Density:
@@ -112,7 +121,7 @@ def _sums(
     """The weighted sum of each kind of terms over `axes`, in one walk over the blocks."""
     xp = pred.xp
     parts: dict[str, list[Array]] = {key: [] for key in terms}
-    for rows in max(pred, gt, key=lambda side: side.source.ndim).rows:
+    for rows in _rows(pred, gt):
         p, q, weights = density(pred, rows), density(gt, rows), part(gt.weights, rows)
         for key, terms_of in terms.items():
             parts[key].append(weighted_sum(xp, terms_of(p, q), weights, axes))

@@ -178,6 +178,7 @@ class LookedUp(Density):
 
     def __init__(self, levels: Density, places: Array) -> None:
         super().__init__()
+        self.is_log = levels.is_log
         self._levels = levels
         self._places = places
         self._zero: Array | None = None

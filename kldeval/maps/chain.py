@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from kldeval.errors import UsageProblem
 from kldeval.maps.steps import STEPS, one_axis
 from kldeval.maps.values import MAP
-from kldeval.names import Call, split_top_level
+from kldeval.names import Call, parse_all, split_call, split_top_level
 
 if TYPE_CHECKING:
     from kldeval.maps.values import Values
@@ -25,13 +25,17 @@ def parse_chain(text: str) -> Chain:
 
     Raises:
         UnknownName: a step is not registered.
-        UsageProblem: an argument is unknown, missing or of the wrong type, or an axis does not exist.
+        UsageProblem: an argument is unknown, missing or of the wrong type, or can mean nothing (an axis 2).
     """
-    chain = tuple(STEPS.parse(part) for part in split_top_level(text, "+"))
-    for call in chain:
-        if call.keywords.get("axis") is not None:
-            one_axis(call.keywords["axis"])
-    return chain
+    return parse_all(_parse_step, split_top_level(text, "+"))
+
+
+def _parse_step(text: str) -> Call:
+    call = STEPS.parse(text)
+    check = STEPS[call.name].traits.get("check")
+    if check:
+        check(**call.keywords)
+    return call
 
 
 def format_chain(chain: Chain) -> str:
@@ -39,22 +43,28 @@ def format_chain(chain: Chain) -> str:
     return "+".join(str(call) for call in chain)
 
 
-def with_axis(chain: Chain, axis: int) -> Chain:
-    """The chain with `axis` given to each step that has one: `--norm softmax --axis 0`.
+def with_axis(text: str, axis: int) -> Chain:
+    """The chain that `text` names with `axis` given to each step that has one: `--norm softmax --axis 0`.
 
     Raises:
         UsageProblem: no step takes an axis, or one names another.
     """
-    takers = [call for call in chain if "axis" in STEPS[call.name].types]
-    if not takers:
+    (place,) = one_axis(axis)
+    chain = parse_chain(text)
+    if not takes_axis(chain):
         msg = f"--axis {axis} has no meaning for {format_chain(chain)!r}: none of its steps takes an axis"
         raise UsageProblem(msg)
-    for call in takers:
-        if call.keywords.get("axis", axis) != axis:
-            msg = f"--axis {axis} contradicts {str(call)!r}"
+    # the text is asked, because a call drops an axis that is the step's default
+    for part in split_top_level(text, "+"):
+        if split_call(part)[1].get("axis", str(place)) not in (str(place), str(place + 2)):
+            msg = f"--axis {axis} contradicts {part!r}"
             raise UsageProblem(msg)
-    one_axis(axis)
-    return tuple(STEPS[c.name].call(**{**c.keywords, "axis": axis}) if c in takers else c for c in chain)
+    return tuple(STEPS[c.name].call(**{**c.keywords, "axis": axis}) if takes_axis((c,)) else c for c in chain)
+
+
+def takes_axis(chain: Chain) -> bool:
+    """Whether a step of the chain can be told its axis."""
+    return any("axis" in STEPS[call.name].types for call in chain)
 
 
 def ends_in_log(chain: Chain) -> bool:
@@ -94,12 +104,20 @@ def apply_step(values: Values, call: Call) -> Values:
 
 
 def _check_finite(values: Values, chain: Chain) -> Values:
-    takes = STEPS[chain[0].name].traits.get("takes")
+    takes_low, takes_high = _infinities(chain[0])
     low, high = values.extent()
     xp = values.xp
     found = xp.isnan(high) | xp.isnan(low)
-    if takes != "inf":
+    if not takes_high:
         found = found | (high == xp.inf)
-    if takes is None:
+    if not takes_low:
         found = found | (low == -xp.inf)
-    return values.flag("nonfinite", found, low + high)
+    return values.flag("nonfinite", found, xp.abs(low) + xp.abs(high))
+
+
+def _infinities(call: Call) -> tuple[bool, bool]:
+    """Whether a step understands -inf, and whether +inf."""
+    takes = STEPS[call.name].traits.get("takes")
+    if takes == "bounded":
+        return call.keywords.get("min") is not None, call.keywords.get("max") is not None
+    return takes == "-inf", False

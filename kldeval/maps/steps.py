@@ -1,9 +1,9 @@
 """The normalisation steps: each takes the values of maps and returns new ones. A chain of them is a list.
 
 Traits: `final` steps make a distribution (`log`: given by its log-probabilities; `given`: the file is one already, over
-axes that it does not say); `spatial` steps depend on where a
-pixel stands, so pixels of equal value cannot be counted together (`rows`: on its row alone); `takes` names infinities
-that a step understands.
+axes that it does not say); `spatial` steps depend on where a pixel stands, so pixels of equal value cannot be
+counted together (`rows`: on its row alone); `takes` says which infinities a step understands (-inf, or `bounded`: those beyond its min and max);
+`check` refuses arguments that can mean nothing, before any map is read.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from kldeval.errors import UsageProblem
 from kldeval.maps.values import MAP, Values
-from kldeval.names import Registry
+from kldeval.names import Registry, format_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +24,24 @@ if TYPE_CHECKING:
 STEPS: Registry[Callable[..., Values]] = Registry("step")
 
 
-@STEPS.add("sum-to-one", final=True)
+def one_axis(axis: int) -> tuple[int]:
+    """The axis of a map counted from its end; within one map, never the batch.
+
+    Raises:
+        UsageProblem: a map has the axes 0 (columns are distributions) and 1 or -1 (rows are) only.
+    """
+    if axis not in (-2, -1, 0, 1):
+        msg = f"axis {axis} does not exist in a map of height and width; use -1 (within rows) or 0 (within columns)"
+        raise UsageProblem(msg)
+    return (axis if axis < 0 else axis - 2,)
+
+
+def _check_axis(*, axis: int | None = None, **_: object) -> None:
+    if axis is not None:
+        one_axis(axis)
+
+
+@STEPS.add("sum-to-one", final=True, check=_check_axis)
 def sum_to_one(values: Values, *, offset: float = 0.0, axis: int | None = None) -> Values:
     """x / (sum x + offset), over the whole map or along one axis of it."""
     axes = MAP if axis is None else one_axis(axis)
@@ -47,7 +64,7 @@ def flatten_softmax(values: Values) -> Values:
     return _log_softmax(values, MAP)
 
 
-@STEPS.add("softmax", final=True, log=True, spatial=True, takes="-inf")
+@STEPS.add("softmax", final=True, log=True, spatial=True, takes="-inf", check=_check_axis)
 def softmax(values: Values, *, axis: int = -1) -> Values:
     """x - ln(sum exp x) along one axis of the map, by default within each row, as tf.nn.softmax does."""
     return _log_softmax(values, one_axis(axis))
@@ -77,12 +94,18 @@ def add(values: Values, *, value: float) -> Values:
     return values.map(lambda x: x + value)
 
 
-@STEPS.add("clip", takes="inf")
-def clip(values: Values, *, min: float | None = None, max: float | None = None) -> Values:  # noqa: A002 - the flag's words
-    """X, no smaller than min and no larger than max."""
+def _check_bounds(*, min: float | None = None, max: float | None = None) -> None:  # noqa: A002 - the flag's words
     if min is None and max is None:
         msg = "clip needs a bound, as in clip(min=0)"
         raise UsageProblem(msg)
+    if min is not None and max is not None and min > max:
+        msg = f"clip(min={format_value(min)},max={format_value(max)}): min must not be above max"
+        raise UsageProblem(msg)
+
+
+@STEPS.add("clip", takes="bounded", check=_check_bounds)
+def clip(values: Values, *, min: float | None = None, max: float | None = None) -> Values:  # noqa: A002 - the flag's words
+    """X, no smaller than min and no larger than max."""
     xp = values.xp
     return values.map(lambda x: xp.clip(x, min, max))
 
@@ -131,15 +154,19 @@ def sigmoid(values: Values) -> Values:
     return values.map(stable)
 
 
-@STEPS.add("blur", spatial=True)
+def _check_window(*, sigma: float, size: int | None = None) -> None:
+    if not sigma > 0 or (size is not None and (size < 1 or size % 2 == 0)):
+        window = "" if size is None else f",size={size}"
+        msg = f"blur(sigma={format_value(sigma)}{window}): sigma must be above 0, and size odd"
+        raise UsageProblem(msg)
+
+
+@STEPS.add("blur", spatial=True, check=_check_window)
 def blur(values: Values, *, sigma: float, size: int | None = None) -> Values:
     """A Gaussian of `sigma` pixels on a `size` x `size` window (default: four sigma to each side).
 
     Borders are mirrored without repeating the edge, as OpenCV's GaussianBlur does by default.
     """
-    if not sigma > 0 or (size is not None and (size < 1 or size % 2 == 0)):
-        msg = f"blur(sigma={sigma},size={size}): sigma must be positive and size odd"
-        raise UsageProblem(msg)
     radius = int(4 * sigma + 0.5) if size is None else size // 2
     taps = [math.exp(-0.5 * (offset / sigma) ** 2) for offset in range(-radius, radius + 1)]
     taps = [tap / math.fsum(taps) for tap in taps]
@@ -151,18 +178,6 @@ def blur(values: Values, *, sigma: float, size: int | None = None) -> Values:
 def unchanged(values: Values) -> Values:
     """X as it is."""
     return values
-
-
-def one_axis(axis: int) -> tuple[int]:
-    """The axis of a map counted from its end; within one map, never the batch.
-
-    Raises:
-        UsageProblem: a map has the axes 0 (columns are distributions) and 1 or -1 (rows are) only.
-    """
-    if axis not in (-2, -1, 0, 1):
-        msg = f"axis {axis} does not exist in a map of height and width; use -1 (within rows) or 0 (within columns)"
-        raise UsageProblem(msg)
-    return (axis if axis < 0 else axis - 2,)
 
 
 def _log_softmax(values: Values, axes: tuple[int, ...]) -> Values:

@@ -127,16 +127,19 @@ def part(statistic: Array | None, rows: slice) -> Array | None:
     return statistic if statistic is None or statistic.shape[-2] == 1 else statistic[..., rows, :]
 
 
+def weighted(xp: Any, values: Array, weights: Array | None) -> Array:
+    """Weight times value; a pixel of weight 0 does not exist, whatever its value."""
+    return values if weights is None else xp.where(weights > 0, weights * values, xp.zeros_like(values))
+
+
 def weighted_sum(xp: Any, values: Array, weights: Array | None, axes: tuple[int, ...]) -> Array:
-    """The sum over `axes` of weight times value; a pixel of weight 0 does not exist, whatever its value."""
-    if weights is not None:
-        values = xp.where(weights > 0, weights * values, xp.zeros_like(values))
-    return xp.sum(values, axis=axes, keepdims=True)
+    """The sum over `axes` of weight times value."""
+    return xp.sum(weighted(xp, values, weights), axis=axes, keepdims=True)
 
 
 def joined(xp: Any, parts: list[Array], axes: tuple[int, ...], combine: Callable[[Array, Array], Array] = add) -> Array:
     """The statistic of the map from those of its blocks: combined down the rows, or row beside row."""
-    return reduce(combine, parts) if -2 in axes else xp.concat(parts, axis=-2)
+    return reduce(combine, parts) if MAP[0] in axes else xp.concat(parts, axis=-2)
 
 
 def _extent(xp: Any, values: Array, weights: Array | None, axes: tuple[int, ...]) -> tuple[Array, Array]:

@@ -14,8 +14,14 @@ if TYPE_CHECKING:
 ARROWS = {"low": "↓", "high": "↑"}
 """The arrow of a metric's better direction."""
 
-ABSENT = "–"
+ABSENT = "\N{EN DASH}"
 """What stands for a number that does not exist."""
+
+LONG = 1e9
+"""From here on a number is too long to be read digit by digit."""
+
+FIXED = range(-4, 7)
+"""The powers of ten that are written without an exponent."""
 
 _UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 """Unicode categories that could move the cursor, reverse the text or end the line."""
@@ -29,17 +35,17 @@ class Notation:
     scientific: bool = False
 
     def text(self, value: float | None) -> str:
-        """`value` in this notation; one that fixed digits would show as 0 or as a long row of digits gets an exponent.
+        r"""`value` in this notation; one that fixed digits would show as 0 or as a long row of digits gets an exponent.
 
         >>> [Notation(4).text(v) for v in (0.27143, 1e-9, 0.0, math.inf, None)]
-        ['0.2714', '1.0e-09', '0.0000', 'inf', '–']
+        ['0.2714', '1.0e-09', '0.0000', 'inf', '\u2013']
         """
         if value is None:
             return ABSENT
         if not math.isfinite(value):
             return str(float(value))
         fixed = f"{value:.{self.decimals}f}"
-        if value and (self.scientific or abs(value) >= 1e9 or not float(fixed)):
+        if value and (self.scientific or abs(value) >= LONG or not float(fixed)):
             return f"{value:.{self.decimals if self.scientific else 1}e}"
         return fixed
 
@@ -55,7 +61,7 @@ def notation_for(typical: Iterable[float | None], precision: int) -> Notation:
     """
     sizes = (abs(value) for value in typical if value is not None and math.isfinite(value) and value)
     exponent = math.floor(math.log10(next(sizes, 1.0)))
-    if -4 <= exponent < 7:
+    if exponent in FIXED:
         return Notation(precision + max(0, -1 - exponent))
     return Notation(max(0, precision - 1), scientific=True)
 

@@ -63,6 +63,10 @@ class Comparison:
     notes: tuple[str, ...]
 
 
+LISTED = 5
+"""Names that a message shows."""
+
+
 def compare_all(
     values: Mapping[str, Mapping[str, float]],
     best: Best = "low",
@@ -78,7 +82,9 @@ def compare_all(
         values: for each model, its value of each map.
         best: whether lower or higher values are better; "" if neither is.
         groups: the group (video) of each map; then the group is the unit of every statistic.
-        resamples: see `paired`; so are `seed` and `confidence`.
+        resamples: how many draws, as in `paired`.
+        seed: where the draws begin, as in `paired`.
+        confidence: of the intervals, as in `paired`.
 
     Raises:
         UsageProblem: fewer than two models, no common map, a value that is inf or nan, or a map without a group,
@@ -156,7 +162,7 @@ def _check_best(best: str) -> None:
 
 
 def _common_maps(values: Mapping[str, Mapping[str, float]]) -> tuple[tuple[str, ...], dict[str, tuple[str, ...]]]:
-    if len(values) < 2:
+    if not len(values) > 1:
         msg = f"a comparison needs two models or more, but here is {_listed(values) or 'none'}"
         raise UsageProblem(msg)
     every = sorted(set().union(*values.values()))
@@ -252,4 +258,5 @@ def _frames_note(maps: Sequence[str]) -> tuple[str, ...]:
 def _listed(names: Iterable[str]) -> str:
     """The first five names, and how many more there are."""
     every = list(names)
-    return ", ".join(every[:5]) + (f" and {len(every) - 5} more" if len(every) > 5 else "")
+    rest = every[LISTED:]
+    return ", ".join(every[:LISTED]) + (f" and {len(rest)} more" if rest else "")

@@ -1,0 +1,195 @@
+"""The grammar `name(key=value)`: what is parsed is printed back, and what cannot be parsed is named in full."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kldeval.errors import KldevalError, UnknownName, UsageProblem
+from kldeval.names import Call, Registry, Size, format_value, parse_all, parse_value, split_call, split_top_level
+
+Mode = Literal["plain", "fancy"]
+
+TOOLS: Registry[Any] = Registry("tool")
+
+
+@TOOLS.add("hammer", heavy=True)
+def hammer(
+    nails: list[str],
+    *,
+    weight: float = 1.0,
+    blows: int = 3,
+    mode: Mode = "plain",
+    soft: bool = False,
+    area: Size = (2, 3),
+    depth: float | None = None,
+    label: str = "x",
+) -> None:
+    """Every type that a parameter can have, with a default."""
+
+
+@TOOLS.add("saw")
+def saw(*, teeth: int, size: Size, side: int | None = None) -> None:
+    """Parameters without a default."""
+
+
+@TOOLS.add("file")
+def file() -> None:
+    """No parameter at all."""
+
+
+CALLS = st.one_of(
+    st.builds(
+        TOOLS["hammer"].call,
+        weight=st.floats(allow_nan=False, allow_infinity=False),
+        blows=st.integers(),
+        mode=st.sampled_from(["plain", "fancy"]),
+        soft=st.booleans(),
+        area=st.tuples(st.integers(1, 9999), st.integers(1, 9999)),
+        depth=st.none() | st.floats(allow_nan=False, allow_infinity=False),
+    ),
+    st.builds(TOOLS["saw"].call, teeth=st.integers(), size=st.just((7, 5)), side=st.none() | st.integers()),
+    st.builds(TOOLS["file"].call),
+)
+
+
+@given(call=CALLS)
+def test_what_is_printed_parses_back(call: Call) -> None:
+    assert TOOLS.parse(str(call)) == call
+    assert str(TOOLS.parse(str(call))) == str(call)
+
+
+@pytest.mark.parametrize(
+    ("typed", "canonical"),
+    [
+        ("hammer", "hammer"),
+        (" hammer ( ) ", "hammer"),
+        ("hammer(weight=1)", "hammer"),
+        ("hammer(weight=1e0,blows=3,mode=plain,soft=false,area=2x3,depth=none)", "hammer"),
+        ("hammer(blows=4,weight=1e-7)", "hammer(weight=1e-07,blows=4)"),
+        ("hammer( weight = 0.50 )", "hammer(weight=0.5)"),
+        ("hammer(weight=1E3)", "hammer(weight=1000)"),
+        ("hammer(area=256X192,soft=true)", "hammer(soft=true,area=256x192)"),
+        ("hammer(depth=0)", "hammer(depth=0)"),
+        ("hammer(mode=fancy,label=a b)", "hammer(mode=fancy,label=a b)"),
+        ("saw(size=1x1,teeth=-2)", "saw(teeth=-2,size=1x1)"),
+    ],
+)
+def test_the_canonical_text_has_no_defaults_and_the_order_of_declaration(typed: str, canonical: str) -> None:
+    assert str(TOOLS.parse(typed)) == canonical
+
+
+def test_the_arguments_reach_the_function_with_their_types() -> None:
+    assert TOOLS.parse("hammer(weight=2,blows=5,soft=true,area=4x5,depth=1)").keywords == {
+        "weight": 2.0,
+        "blows": 5,
+        "soft": True,
+        "area": (4, 5),
+        "depth": 1.0,
+    }
+
+
+def test_a_registry_lists_its_names_and_keeps_their_traits() -> None:
+    assert list(TOOLS) == ["hammer", "saw", "file"]
+    assert TOOLS["hammer"].traits == {"heavy": True}
+    assert TOOLS["saw"].required == ("teeth", "size")
+
+
+BAD_CALLS = {
+    "hamer": "unknown tool 'hamer'; did you mean 'hammer'? Known: file, hammer, saw",
+    "HAMMER": "unknown tool 'HAMMER'; did you mean 'hammer'? Known: file, hammer, saw",
+    "zzz(weight=1)": "unknown tool 'zzz'; known: file, hammer, saw",
+    "": "unknown tool ''; known: file, hammer, saw",
+    "hammer)": "unknown tool 'hammer)'; did you mean 'hammer'? Known: file, hammer, saw",
+    "hammer(wieght=2)": (
+        "hammer has no parameter 'wieght'; did you mean 'weight'? Known: weight, blows, mode, soft, area, depth, label"
+    ),
+    "hammer(nails=2)": "hammer has no parameter 'nails'; known: weight, blows, mode, soft, area, depth, label",
+    "file(grit=2)": "file has no parameter 'grit'; it takes none",
+    "saw": "saw needs teeth, size, as in saw(teeth=...)",
+    "saw(teeth=2)": "saw needs size, as in saw(size=...)",
+    "hammer(weight=heavy)": "hammer(weight=heavy): 'heavy' is not a finite number",
+    "hammer(weight=inf)": "hammer(weight=inf): 'inf' is not a finite number",
+    "hammer(weight=nan)": "hammer(weight=nan): 'nan' is not a finite number",
+    "hammer(weight=none)": "hammer(weight=none): 'none' is not a finite number",
+    "hammer(depth=deep)": "hammer(depth=deep): 'deep' is not a finite number",
+    "hammer(blows=1.5)": "hammer(blows=1.5): '1.5' is not a whole number",
+    "hammer(soft=yes)": "hammer(soft=yes): 'yes' is not true or false",
+    "hammer(area=256)": "hammer(area=256): '256' is not a size WIDTHxHEIGHT such as 256x192",
+    "hammer(area=0x4)": "hammer(area=0x4): '0x4' is not a size WIDTHxHEIGHT such as 256x192",
+    "hammer(area=1x2x3)": "hammer(area=1x2x3): '1x2x3' is not a size WIDTHxHEIGHT such as 256x192",
+    "hammer(mode=fanci)": "hammer(mode=fanci): 'fanci' is none of plain, fancy; did you mean 'fancy'?",
+    "hammer(mode=)": "'hammer(mode=)' is not of the form name(key=value,...): look at 'mode='",
+    "hammer(weight)": "'hammer(weight)' is not of the form name(key=value,...): look at 'weight'",
+    "hammer(=2)": "'hammer(=2)' is not of the form name(key=value,...): look at '=2'",
+    "hammer(weight=2,,)": "'hammer(weight=2,,)' is not of the form name(key=value,...): look at ''",
+    "hammer(weight=2,weight=3)": (
+        "'hammer(weight=2,weight=3)' is not of the form name(key=value,...): look at 'weight=3'"
+    ),
+    "hammer(weight=2": "'hammer(weight=2' is not of the form name(key=value,...): its parenthesis is not closed",
+    "hammer(weight=2)x": "'hammer(weight=2)x' is not of the form name(key=value,...): its parenthesis is not closed",
+}
+
+
+@pytest.mark.parametrize("text", BAD_CALLS)
+def test_a_bad_call_is_refused_with_what_would_be_right(text: str) -> None:
+    with pytest.raises(UsageProblem) as caught:
+        TOOLS.parse(text)
+    assert str(caught.value) == BAD_CALLS[text]
+
+
+def test_an_unknown_name_is_also_the_errors_that_a_library_user_expects() -> None:
+    with pytest.raises(UnknownName, match="unknown tool 'spoon'; known: file, hammer, saw") as caught:
+        TOOLS["spoon"]
+    assert isinstance(caught.value, (KldevalError, ValueError, LookupError))
+
+
+def test_everything_wrong_is_named_at_once() -> None:
+    with pytest.raises(UsageProblem) as caught:
+        parse_all(TOOLS.parse, ["saw(teeth=2)", "hammer", "hammer(soft=1)"])
+    assert str(caught.value) == "saw needs size, as in saw(size=...)\nhammer(soft=1): '1' is not true or false"
+
+
+def test_one_error_keeps_its_class() -> None:
+    with pytest.raises(UnknownName, match="unknown tool 'spoon'; known: file, hammer, saw"):
+        parse_all(TOOLS.parse, ["hammer", "spoon"])
+    assert parse_all(TOOLS.parse, ["hammer", "file"]) == (Call("hammer"), Call("file"))
+
+
+def test_arguments_are_checked_where_a_call_is_made_from_values() -> None:
+    assert TOOLS["hammer"].call(blows=3, weight=2.5) == Call("hammer", (("weight", 2.5),))
+    with pytest.raises(UsageProblem) as caught:
+        TOOLS["hammer"].call(wait=1)
+    expected = (
+        "hammer has no parameter 'wait'; did you mean 'weight'? Known: weight, blows, mode, soft, area, depth, label"
+    )
+    assert str(caught.value) == expected
+
+
+@given(value=st.floats(allow_nan=False, allow_infinity=False))
+def test_a_float_is_written_with_the_digits_that_read_back(value: float) -> None:
+    assert parse_value(format_value(value), float, "") == value
+    assert format_value(np.float64(value)) == format_value(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "separator", "parts"),
+    [
+        ("a,b", ",", ["a", "b"]),
+        (" a , b ", ",", ["a", "b"]),
+        ("a(x=1,y=2),b", ",", ["a(x=1,y=2)", "b"]),
+        ("add(value=1e+22)+none", "+", ["add(value=1e+22)", "none"]),
+        ("", ",", [""]),
+        ("a,", ",", ["a", ""]),
+    ],
+)
+def test_separators_inside_parentheses_do_not_separate(text: str, separator: str, parts: list[str]) -> None:
+    assert split_top_level(text, separator) == parts
+
+
+def test_a_call_is_split_into_its_name_and_raw_arguments() -> None:
+    assert split_call(" both( size = 256x192 , round=true ) ") == ("both", {"size": "256x192", "round": "true"})
