@@ -9,11 +9,15 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from hashlib import sha256
+from typing import TYPE_CHECKING
 
 from kldeval._version import DEFINITIONS
 from kldeval.errors import UsageProblem
 from kldeval.names import among, split_top_level
 from kldeval.settings import Settings, describe, make_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 PARTS = ("pred", "gt", "scale", "resize", "color", "empty", "base", "reduce", "maps", "dtype")
 """The parts between the metrics and the version, in order."""

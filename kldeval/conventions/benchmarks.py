@@ -21,7 +21,7 @@ DEFAULT = Convention(
     year=2018,
     formula="sum q ln(e + q/(p + e)), p = S/sum S, q = G/sum G, e = 2.2204e-16",
     epsilon="2.2204e-16 in the logarithm and under the quotient",
-    note="What kldeval computes when nothing is said: the formula and literal of `tuebingen`, refusing what it repairs.",
+    note="What kldeval computes when nothing is said: the formula of `tuebingen`, refusing what that repairs.",
     edge_cases=(
         "An all-zero map is refused: it has no density.",
         "A map with negative values is refused, not shifted.",

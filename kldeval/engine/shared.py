@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kldeval.arrays import quiet
 from kldeval.diagnosis import refusal
@@ -21,11 +21,10 @@ from kldeval.inputs.resize import AS_IS
 from kldeval.maps.chain import normalise
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
-    from kldeval.density import Density
     from kldeval.engine.cases import Case
-    from kldeval.engine.views import Block, Reach, Role
+    from kldeval.engine.views import Reach, Role
     from kldeval.inputs.load import LoadedMap
     from kldeval.maps.values import Values
     from kldeval.names import Call
