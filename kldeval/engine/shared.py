@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from kldeval.engine.cases import Case
     from kldeval.engine.views import Reach, Role
-    from kldeval.inputs.load import LoadedMap
+    from kldeval.inputs.load import Loaded
     from kldeval.maps.values import Values
     from kldeval.names import Call
     from kldeval.records import MapPair
@@ -35,7 +35,7 @@ Answer = float | str
 """A number, or why there is none."""
 
 
-def answers(name: str, pred: LoadedMap, gt: LoadedMap, cases: Iterable[Case]) -> dict[str, Answer]:
+def answers(name: str, pred: Loaded, gt: Loaded, cases: Iterable[Case]) -> dict[str, Answer]:
     """The answer of every case, by its name; `name` is that of the pair."""
     groups: defaultdict[Call, list[Case]] = defaultdict(list)
     for case in cases:
@@ -64,9 +64,9 @@ def answers_in_one_size(pair: MapPair, cases: Iterable[Case]) -> dict[str, Answe
     return found
 
 
-def _needed_resize(resize: Call, pred: LoadedMap, gt: LoadedMap) -> Call:
+def _needed_resize(resize: Call, pred: Loaded, gt: Loaded) -> Call:
     """Maps that agree in size stay as they are, unless a size is named."""
-    return AS_IS if pred.array.shape == gt.array.shape and "size" not in resize.keywords else resize
+    return AS_IS if pred.grey.shape == gt.grey.shape and "size" not in resize.keywords else resize
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kldeval.arrays import Array
+    from kldeval.inputs.formats import Stored
     from kldeval.names import Call
     from kldeval.records import Pair
 
@@ -31,20 +32,25 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
-class LoadedMap:
-    """One grey map (H, W) in its stored size; `full_scale` is that of the type its file stores.
+class Loaded:
+    """One map as its file stores it, and made grey."""
 
-    `lossy`: the compression changed the values; `unscaled`: integers of a type that `--scale unit` does not divide.
+    stored: Stored
+    grey: Array
+
+
+def load_map(path: Path, reading: Reading) -> Loaded:
+    """One map, before it meets its partner.
+
+    Raises:
+        UnreadableMap, RefusedMap, MissingDependency: as `load_pair`.
     """
-
-    array: Array
-    full_scale: float | None
-    lossy: bool = False
-    unscaled: bool = False
+    stored = read_map(path, key=reading.key, max_pixels=reading.max_pixels)
+    return Loaded(stored, to_grey(stored.array, reading.color, path))
 
 
 def load_pair(pair: Pair, reading: Reading) -> MapPair:
-    """The maps of a pair, in one size; see `load_map` and `sized_pair`.
+    """The maps of a pair, in one size; see `sized_pair`.
 
     Raises:
         UnreadableMap: a file that cannot be decoded into one real-valued map.
@@ -54,21 +60,7 @@ def load_pair(pair: Pair, reading: Reading) -> MapPair:
     return sized_pair(pair.name, load_map(pair.pred, reading), load_map(pair.gt, reading), reading.resize)
 
 
-def load_map(path: Path, reading: Reading) -> LoadedMap:
-    """One file as a grey map in its stored size.
-
-    Raises:
-        UnreadableMap: the file cannot be decoded into one real-valued map.
-        RefusedMap: colour or transparency where `reading` does not say what to do.
-        MissingDependency: OpenCV is needed and cannot be imported.
-    """
-    stored = read_map(path, key=reading.key, max_pixels=reading.max_pixels)
-    full = full_scale(stored.array)
-    unscaled = stored.array.dtype.kind in "iu" and full is None
-    return LoadedMap(to_grey(stored.array, reading.color, path), full, stored.lossy, unscaled)
-
-
-def sized_pair(name: str, pred: LoadedMap, gt: LoadedMap, resize: Call) -> MapPair:
+def sized_pair(name: str, pred: Loaded, gt: Loaded, resize: Call) -> MapPair:
     """Two maps in one size, with the scale of the types they were stored in.
 
     Remarks: `lossy-pred`, `lossy-gt` (JPEG, lossy WebP), `overshoot-pred`, `overshoot-gt` (resizing made negative
@@ -79,18 +71,25 @@ def sized_pair(name: str, pred: LoadedMap, gt: LoadedMap, resize: Call) -> MapPa
         RefusedMap: the sizes differ, and `resize` is `none`.
         MissingDependency: a kernel of OpenCV, and it cannot be imported.
     """
-    sized = resize_pair(resize, pred.array, gt.array)
-    remarks = tuple(_remarks((pred, gt), sized))
-    return MapPair(name, *sized, None, sized[0].shape, remarks, pred.full_scale, gt.full_scale)
+    sized = resize_pair(resize, pred.grey, gt.grey)
+    return MapPair(
+        name,
+        *sized,
+        shape=sized[0].shape,
+        remarks=tuple(_remarks((pred, gt), sized)),
+        pred_scale=full_scale(pred.stored.array),
+        gt_scale=full_scale(gt.stored.array),
+    )
 
 
-def _remarks(loaded: tuple[LoadedMap, LoadedMap], sized: tuple[Array, Array]) -> Iterator[str]:
-    for role, item, after in zip(("pred", "gt"), loaded, sized, strict=True):
-        if item.lossy:
+def _remarks(sides: tuple[Loaded, Loaded], sized: tuple[Array, Array]) -> Iterator[str]:
+    for role, side, after in zip(("pred", "gt"), sides, sized, strict=True):
+        if side.stored.lossy:
             yield f"lossy-{role}"
-        if after is not item.array and after.min() < 0 <= item.array.min():
+        if after is not side.grey and after.min() < 0 <= side.grey.min():
             yield f"overshoot-{role}"
-    if any(item.unscaled for item in loaded):
+    arrays = [side.stored.array for side in sides]
+    if any(array.dtype.kind in "iu" and full_scale(array) is None for array in arrays):
         yield "integer"
     if _agree(*sized):
         yield "identical"

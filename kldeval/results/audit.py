@@ -17,22 +17,46 @@ AUDIT_SCHEMA = "kldeval.audit/1"
 class Traits:
     """What a convention is, for whoever explains its number.
 
-    `direction` is that of `kld` (gt-pred, pred-gt, mean), `epsilon` its largest constant and `factor` its multiplier;
-    `lines` are the distributions: the map, its rows or its columns. `softmax` names the sides that go through one
-    (pred, gt, both or none); `normalised` says whether both sides become distributions, `plain` whether they do so by
-    their sum alone, without a step that moves mass. `applies_to` is the resizing, where the row has one of its own.
+    `pred` and `gt` are the names of the steps of each chain; `lines` says what a distribution is: the map, its rows or
+    its columns. `direction` is that of `kld` (gt-pred, pred-gt, mean), `epsilon` its largest constant, `added` what is
+    added to the prediction before it is normalised, and `factor` the multiplier.
     """
 
     signature: str
     formula: str
+    pred: tuple[str, ...]
+    gt: tuple[str, ...]
+    lines: str
     direction: str
     epsilon: float
+    added: float
     factor: float
     reduction: str
-    lines: str
-    softmax: str
-    normalised: bool
-    plain: bool
+
+    @property
+    def softmaxed(self) -> tuple[bool, bool]:
+        """Whether the prediction and the ground truth go through a softmax."""
+        return any("softmax" in step for step in self.pred), any("softmax" in step for step in self.gt)
+
+    @property
+    def stretched(self) -> bool:
+        """Whether the prediction's minimum is subtracted, whatever it is."""
+        return not {"minmax", "bytes"}.isdisjoint(self.pred)
+
+    @property
+    def normalised(self) -> bool:
+        """Whether the maps become distributions."""
+        return all(any("softmax" in step or step == "sum-to-one" for step in side) for side in (self.pred, self.gt))
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is D(gt || pred) of whole maps divided by their sums: then the constant alone tells rows apart."""
+        steps = {*self.pred, *self.gt}
+        return (
+            steps <= {"sum-to-one", "max", "shift", "blank"}
+            and (self.lines, self.direction, self.reduction) == ("map", "gt-pred", "slices")
+            and self.factor == 1
+        )
 
 
 @dataclass(frozen=True, slots=True)
