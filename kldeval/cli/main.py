@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "evaluate": "Score predictions against ground truths (also without the word: kldeval PRED GT).",
+    "audit": "The same maps under every published convention: what each makes of them, and why.",
     "check": "Show the pairing and what is wrong, without scoring.",
     "explain": "One pair, step by step: what each step does to the numbers.",
 }

@@ -6,31 +6,33 @@ Each ground truth is read once for all predictions, and each pair answers all co
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 from kldeval.conventions import CONVENTIONS, convention
 from kldeval.diagnosis import notes, swapped
 from kldeval.engine.cases import case_of, uncovered_case
+from kldeval.engine.device import Device
+from kldeval.engine.run import provenance_of
 from kldeval.engine.shared import answers
 from kldeval.engine.tasks import find_tasks, outcomes
 from kldeval.inputs.load import sized_pair
 from kldeval.inputs.resize import AS_IS
-from kldeval.maps.chain import axes_of
-from kldeval.names import Call
+from kldeval.inputs.scale import full_scale
+from kldeval.maps.values import MAP
 from kldeval.records import Failure
 from kldeval.results.audit import AuditedMap, Traits
 from kldeval.results.audit_summary import summarise_audit
 from kldeval.results.eps_curve import EPSILONS
 from kldeval.settings import make_settings
-from kldeval.signature import format_signature
+from kldeval.signature import format_signature, short_signature
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
-    from kldeval.engine.cases import Case
+    from kldeval.engine.cases import Case, Uncovered
     from kldeval.engine.run import Request
     from kldeval.inputs.load import Loaded
     from kldeval.maps.chain import Chain
@@ -39,9 +41,9 @@ if TYPE_CHECKING:
     from kldeval.settings import Settings
 
 REFERENCE = "default"
-"""The convention that the others are compared with, where it is among them."""
+"""The convention that the others are compared with; where it is not among them, the first that is named."""
 
-_UNCOVERED = ("n_uncovered", "uncovered_mass")
+_UNCOVERED: tuple[Uncovered, ...] = ("n_uncovered", "uncovered_mass")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +51,9 @@ class Plan:
     """What is asked of every pair: the settings of each convention, and all of it as cases."""
 
     settings: Mapping[str, Settings]
+    reference: str
     cases: tuple[Case, ...]
     curve: tuple[str, ...]
-
-    @property
-    def reference(self) -> str:
-        """The convention that the others are compared with."""
-        return REFERENCE if REFERENCE in self.settings else next(iter(self.settings))
 
 
 def plan_audit(
@@ -68,8 +66,8 @@ def plan_audit(
     Raises:
         UsageProblem: a name is no convention, or the resizing or the rule for colour means nothing.
     """
-    asked = {convention(name).name for name in names}
-    rows = [row for name, row in CONVENTIONS.items() if not asked or name in asked]
+    asked = [convention(name).name for name in names] or list(CONVENTIONS)
+    rows = [row for name, row in CONVENTIONS.items() if name in asked]
 
     def settings_of(texts: Mapping[str, str], metric: str = "kld") -> Settings:
         own = texts["resize"] != str(AS_IS)
@@ -82,7 +80,8 @@ def plan_audit(
     cases = [case_of(name, chosen) for name, chosen in settings.items()]
     cases += [uncovered_case(name, settings_of(base)) for name in _UNCOVERED]
     cases += [case_of(f"eps={point}", settings_of(base, metric)) for point, metric in points.items()]
-    return Plan(settings, tuple(cases), tuple(f"eps={point}" for point in points))
+    reference = REFERENCE if REFERENCE in asked else asked[0]
+    return Plan(settings, reference, tuple(cases), tuple(f"eps={point}" for point in points))
 
 
 def audit(
@@ -92,7 +91,7 @@ def audit(
     request: Request,
     progress: Callable[[object, int], None] | None = None,
 ) -> Audit:
-    """Every convention of the plan on the predictions of every model; `progress` is told every outcome and their number.
+    """Every convention of the plan on every model's predictions; `progress` is told each outcome and their number.
 
     Raises:
         UsageProblem: the paths of a model cannot be paired with the ground truths at all.
@@ -119,7 +118,7 @@ def audit(
         {model: tuple(rows) for model, rows in maps.items()},
         {model: tuple(sorted(rows, key=lambda row: row.name)) for model, rows in failures.items()},
         plan.reference,
-        tasks.provenance,
+        {**provenance_of(gt, gt, _CPU, request), "pred": [str(pred) for pred in preds.values()]},
         (*said, *tasks.notes, *notes(settings, counts, len({name for name, _ in remarks} | _names(maps)))),
         curve=bool(plan.curve),
     )
@@ -132,10 +131,11 @@ def traits_of(settings: Settings, formula: str) -> Traits:
     added = [step.keywords["value"] for step in settings.pred if step.name == "add"]
     return Traits(
         signature=format_signature(settings),
+        short=short_signature(settings),
         formula=formula,
         pred=_steps(settings.pred),
         gt=_steps(settings.gt),
-        lines={(-1,): "rows", (-2,): "columns"}.get(axes_of(settings.gt) or (), "map"),
+        lines=_LINES[settings.axes],
         direction=given.get("direction", "gt-pred"),
         epsilon=max(given.get(key, 0.0) for key in ("log_eps", "num_eps", "ratio_eps")),
         added=sum(added),
@@ -144,12 +144,22 @@ def traits_of(settings: Settings, formula: str) -> Traits:
     )
 
 
+_LINES = {MAP: "map", (-1,): "rows", (-2,): "columns"}
+
+_CPU = Device("cpu", "cpu")
+
+
 def _names(maps: Mapping[str, list[AuditedMap]]) -> set[str]:
     return {row.name for rows in maps.values() for row in rows}
 
 
 def _steps(chain: Chain) -> tuple[str, ...]:
     return tuple(step.name for step in chain)
+
+
+def _in_unit_range(side: Loaded) -> bool:
+    """Whether the values lie in 0..1 on the unit scale, as those of every 8- and 16-bit image do."""
+    return full_scale(side.stored.array) is not None or bool(side.grey.min() >= 0 and side.grey.max() <= 1)
 
 
 def _audited(pair: Pair, pred: Loaded, gt: Loaded, plan: Plan) -> tuple[AuditedMap, tuple[str, ...]]:
@@ -161,6 +171,7 @@ def _audited(pair: Pair, pred: Loaded, gt: Loaded, plan: Plan) -> tuple[AuditedM
     audited = AuditedMap(
         pair.name,
         gt.grey.size,
+        _in_unit_range(pred) and _in_unit_range(gt),
         values,
         refusals,
         int(pixels) if isinstance(pixels, float) else None,

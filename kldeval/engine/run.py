@@ -157,6 +157,7 @@ def _column(metric: str, base: str) -> Column:
 
 
 def pairing_notes(pairing: Pairing, n_pairs: int) -> Iterator[str]:
+    """What was left out of a pairing."""
     if pairing.n_missing:
         yield f"{pairing.n_missing} ground truths without a prediction were left out (--allow-missing)"
     if pairing.n_extra:

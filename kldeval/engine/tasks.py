@@ -7,8 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from kldeval.engine.cpu import cores, in_order
-from kldeval.engine.device import Device
-from kldeval.engine.run import pairing_notes, provenance_of, reading_of
+from kldeval.engine.run import pairing_notes, reading_of
 from kldeval.errors import MapProblem
 from kldeval.inputs.load import load_map
 from kldeval.inputs.pairing import find_pairs
@@ -36,7 +35,6 @@ class Tasks:
     pairs: tuple[Mapping[str, Pair], ...]
     failures: Mapping[str, tuple[Failure, ...]]
     notes: tuple[str, ...]
-    provenance: Mapping[str, object]
 
     @property
     def count(self) -> int:
@@ -58,12 +56,10 @@ def find_tasks(preds: Mapping[str, Path], gt: Path, request: Request) -> Tasks:
     names = sorted(by_name)[: request.limit]
     notes = (note for pairing in pairings.values() for note in pairing_notes(pairing, len(pairing.pairs)))
     limited = [f"only the first {len(names)} of {len(by_name)} maps were read (--limit)"]
-    paths = ", ".join(map(str, preds.values()))
     return Tasks(
         tuple(by_name[name] for name in names),
         {model: pairing.failures for model, pairing in pairings.items()},
         (*notes, *(limited if len(names) < len(by_name) else ())),
-        provenance_of(paths, gt, Device("cpu", "cpu"), request),
     )
 
 

@@ -17,12 +17,13 @@ AUDIT_SCHEMA = "kldeval.audit/1"
 class Traits:
     """What a convention is, for whoever explains its number.
 
-    `pred` and `gt` are the names of the steps of each chain; `lines` says what a distribution is: the map, its rows or
+    `short` is the form of the signature for papers: the convention's name, unless a flag has changed it. `pred` and `gt` are the names of the steps of each chain; `lines` says what a distribution is: the map, its rows or
     its columns. `direction` is that of `kld` (gt-pred, pred-gt, mean), `epsilon` its largest constant, `added` what is
     added to the prediction before it is normalised, and `factor` the multiplier.
     """
 
     signature: str
+    short: str
     formula: str
     pred: tuple[str, ...]
     gt: tuple[str, ...]
@@ -64,11 +65,13 @@ class AuditedMap:
     """One map of one model: a value or a refusal per convention.
 
     `n_uncovered` pixels have ground-truth mass where the prediction is exactly 0, and `uncovered_mass` is that mass,
-    both under sum-to-one; None where a map has no such density. `curve` has the value at each epsilon asked for.
+    both under sum-to-one; None where a map has no such density. `unit_range`: both maps lie in 0..1 on the unit scale.
+    `curve` has the value at each epsilon asked for.
     """
 
     name: str
     n_pixels: int
+    unit_range: bool
     values: Mapping[str, float]
     refusals: Mapping[str, str]
     n_uncovered: int | None

@@ -51,11 +51,6 @@ class Evidence:
         """The largest |ln(value / reference value)|; what has no logarithm counts as the difference in reference units."""
         return max((_distance(self.standings[name].ratio, self.mean(name)) for name in names), default=0.0)
 
-    def beside(self) -> str:
-        """`where default reads 0.27`."""
-        base = self.standings[self.reference].mean
-        return "" if base is None else f" where {self.reference} reads {shown(base)}"
-
 
 def causes(evidence: Evidence) -> tuple[Cause, ...]:
     """Every cause that these maps show, the largest first; those that hold for all maps by definition last."""
@@ -85,42 +80,38 @@ def _zeros_and_epsilon(evidence: Evidence) -> Iterator[Cause]:
         return
     small, large = (end(finite, key=lambda name: evidence.traits[name].epsilon) for end in (min, max))
     decades = math.log(evidence.traits[large].epsilon / evidence.traits[small].epsilon)
-    spread = evidence.mean(small) - evidence.mean(large)
-    mass = _mean([row.uncovered_mass for row in evidence.maps if row.uncovered_mass is not None])
+    spread, mass = evidence.mean(small) - evidence.mean(large), _uncovered_mass(evidence)
     by_zeros = min(max(spread, 0.0), mass * decades)
     size = _range(evidence.mean(large), evidence.mean(small))
     if mass:
-        share = by_zeros / spread if spread > 0 else 1.0
-        yield _zeros(evidence, small, large, mass, size * share)
+        yield _zeros(evidence, small, large, size * (by_zeros / spread if spread > 0 else 1.0))
     rest = spread - by_zeros
     if abs(rest) > VISIBLE * abs(evidence.mean(small)):
         yield _epsilon(evidence, small, large, rest, size * (rest / spread if spread else 1.0))
 
 
-def _zeros(evidence: Evidence, small: str, large: str, mass: float, size: float) -> Cause:
+def _zeros(evidence: Evidence, small: str, large: str, size: float) -> Cause:
+    mass, traits = _uncovered_mass(evidence), evidence.traits
+    infinite = [name for name in traits if evidence.standings[name].mean == math.inf]
+    added = evidence.chosen(lambda row: row.added > 0 and row.direction == "gt-pred")
+    details = {name: f"{traits[name].epsilon:.3g}" for name in (large, small)}
+    details |= {name: f"{traits[name].added:.3g} added to the map" for name in added if name not in infinite}
+    details |= dict.fromkeys(infinite, "none")
     bare = sum(bool(row.n_uncovered) for row in evidence.maps)
-    infinite = [name for name in evidence.traits if evidence.standings[name].mean == math.inf]
-    added = [name for name in evidence.names if evidence.traits[name].added and name not in infinite]
-    added = [name for name in added if evidence.traits[name].direction == "gt-pred"]
     text = (
-        f"zeros under ground-truth mass: the prediction is exactly 0 under {mass:.3g} of the ground-truth mass "
-        f"({bare} of {len(evidence.maps)} maps), so each decade of epsilon moves the mean by {shown(mass * math.log(10))} "
-        f"nats: {_reading(evidence, large)}, {_reading(evidence, small)}"
+        f"zeros under ground-truth mass: on {bare} of {len(evidence.maps)} maps the prediction is exactly 0 where the "
+        f"ground truth is not, in the mean under {100 * mass:.3g} % of the ground-truth mass; there epsilon decides, and "
+        f"each decade of it moves the mean by {shown(mass * math.log(10))} nats: {_readings(evidence, details)}"
     )
-    text += "".join(f", {shown(evidence.mean(name))} with it added to the map ({name})" for name in added)
-    text += f", inf without one ({listed(infinite)})" if infinite else ""
     return Cause("zeros", text, math.inf if infinite else size)
-
-
-def _reading(evidence: Evidence, name: str) -> str:
-    return f"{shown(evidence.mean(name))} at {evidence.traits[name].epsilon:.3g} ({name})"
 
 
 def _epsilon(evidence: Evidence, small: str, large: str, taken: float, size: float) -> Cause:
     epsilon, uniform = evidence.traits[large].epsilon, 1 / _mean([row.n_pixels for row in evidence.maps])
+    beyond = ", beyond what the zeros do" if _uncovered_mass(evidence) else ""
     text = (
         f"epsilon against 1/N: the {epsilon:.3g} of {large} is {shown(epsilon / uniform)} of the mean probability "
-        f"{uniform:.3g}, which takes {shown(taken)} nats off the {shown(evidence.mean(small))} of {small}"
+        f"{uniform:.3g}, which takes {shown(taken)} nats off the {shown(evidence.mean(small))} of {small}{beyond}"
     )
     return Cause("epsilon", text, abs(size))
 
@@ -130,45 +121,47 @@ def _softmax(evidence: Evidence) -> Iterator[Cause]:
     alone = evidence.chosen(lambda row: row.softmaxed == (True, False))
     if not both and not alone:
         return
-    parts = [f"{_readings(evidence, both)}"] if both else []
-    parts += [f"with the prediction's alone {_readings(evidence, alone)}"] if alone else []
-    highest = max((evidence.mean(name) for name in both), default=0.0)
-    bound = f" (never above {SOFTMAX_BOUND} for maps in 0..1)" if both and highest <= SOFTMAX_BOUND else ""
-    text = f"softmax squeeze: after a softmax of both maps {parts[0]}{bound}" if both else f"softmax squeeze: {parts[0]}"
-    text += f"; {parts[1]}" if len(parts) > 1 else ""
-    yield Cause("softmax", text + evidence.beside(), evidence.size([*both, *alone]))
+    details = {**dict.fromkeys(both, ""), **dict.fromkeys(alone, "of the prediction alone")}
+    nearly_uniform = all(row.unit_range for row in evidence.maps)
+    what = (
+        f"that of values in 0..1 is nearly uniform, and no two such maps differ by more than {SOFTMAX_BOUND}"
+        if nearly_uniform
+        else "it takes the maps for logits"
+    )
+    text = f"softmax{' squeeze' if nearly_uniform else ''}: {what}: {_readings(evidence, details, beside=True)}"
+    yield Cause("softmax", text, evidence.size([*both, *alone]))
 
 
 def _direction(evidence: Evidence) -> Iterator[Cause]:
-    names = {word: evidence.chosen(lambda row, word=word: row.direction == word) for word in ("pred-gt", "mean")}
-    parts = []
-    if names["pred-gt"]:
-        parts.append(f"the reversed D(pred || gt) reads {_readings(evidence, names['pred-gt'], verb='')}")
-    if names["mean"]:
-        parts.append(f"the mean of both directions {_readings(evidence, names['mean'], verb='')}")
-    if parts:
-        affected = [*names["pred-gt"], *names["mean"]]
-        yield Cause("direction", f"direction: {' and '.join(parts)}{evidence.beside()}", evidence.size(affected))
+    reversed_ = evidence.chosen(lambda row: row.direction == "pred-gt")
+    both = evidence.chosen(lambda row: row.direction == "mean")
+    if reversed_ or both:
+        details = {**dict.fromkeys(reversed_, "D(pred || gt)"), **dict.fromkeys(both, "the mean of both")}
+        text = f"direction: {_readings(evidence, details, beside=True)}"
+        yield Cause("direction", text, evidence.size([*reversed_, *both]))
 
 
 def _stretch(evidence: Evidence) -> Iterator[Cause]:
+    """The rows with a small constant that subtract the minimum, where that moves what the zeros do not."""
     names = evidence.chosen(lambda row: row.stretched and row.epsilon <= SMALL_CONSTANT)
-    plain = evidence.chosen(lambda row: row.plain and 0 < row.epsilon)
-    closest = min(plain, key=lambda name: evidence.traits[name].epsilon, default=None)
-    if not names or closest is None:
+    plain = evidence.chosen(lambda row: row.plain and row.epsilon > 0)
+    if not names or not plain:
         return
-    mass = _mean([row.uncovered_mass for row in evidence.maps if row.uncovered_mass is not None])
-    by_zeros = {name: mass * math.log(evidence.traits[name].epsilon / evidence.traits[closest].epsilon) for name in names}
-    moved = [evidence.mean(name) - (evidence.mean(closest) - by_zeros[name]) for name in names]
-    if max(map(abs, moved)) > VISIBLE * abs(evidence.mean(closest)):
-        text = f"stretching: with the prediction's minimum subtracted {_readings(evidence, names)}{evidence.beside()}"
-        yield Cause("stretching", text, max(map(abs, moved)) / abs(evidence.mean(closest)))
+    closest = min(plain, key=lambda name: evidence.traits[name].epsilon)
+    base, mass = evidence.mean(closest), _uncovered_mass(evidence)
+    decades = {name: math.log(evidence.traits[name].epsilon / evidence.traits[closest].epsilon) for name in names}
+    moved = max(abs(evidence.mean(name) - (base - mass * decades[name])) for name in names)
+    if moved > VISIBLE * abs(base):
+        readings = _readings(evidence, dict.fromkeys(names, ""), beside=True)
+        text = f"stretching: subtracting the prediction's minimum takes away what it spread evenly: {readings}"
+        yield Cause("stretching", text, moved / abs(base))
 
 
 def _definitions(evidence: Evidence) -> Iterator[Cause]:
     """What no map decides: multipliers, what a sum is divided by, and what a distribution is."""
+    factors = sorted({row.factor for row in evidence.traits.values()} - {1})
     kinds: dict[str, Callable[[Traits], bool]] = {
-        "multiply by a factor": lambda row: row.factor != 1,
+        **{f"multiply by {factor:g}": lambda row, factor=factor: row.factor == factor for factor in factors},
         "divide by the number of pixels": lambda row: row.reduction == "mean",
         "divide by the height": lambda row: row.reduction == "batchmean",
         "take rows for distributions": lambda row: row.lines == "rows",
@@ -180,23 +173,35 @@ def _definitions(evidence: Evidence) -> Iterator[Cause]:
     parts = [f"{listed(names)} {_verb(what, names)}" for what, names in chosen.items() if names]
     if parts:
         affected = [name for names in chosen.values() for name in names]
-        text = f"by definition: {'; '.join(parts)}"
-        yield Cause("definition", text, evidence.size(affected), by_definition=True)
+        yield Cause("definition", f"by definition: {'; '.join(parts)}", evidence.size(affected), by_definition=True)
 
 
 def _verb(what: str, names: Sequence[str]) -> str:
     """The verb in the singular where one convention does it."""
-    verb, _, rest = what.partition(" ")
+    verb, blank, rest = what.partition(" ")
     singular = {"multiply": "multiplies"}.get(verb, f"{verb}s")
-    return f"{singular if len(names) == 1 else verb} {rest}"
+    return f"{singular if len(names) == 1 else verb}{blank}{rest}"
 
 
-def _readings(evidence: Evidence, names: Sequence[str], verb: str = "reads ") -> str:
-    """`reads 0.0014 (flatten-softmax)`, or the lowest and the highest of several."""
-    low, high = (end(names, key=evidence.mean) for end in (min, max))
-    if len({shown(evidence.mean(name)) for name in names}) == 1:
-        return f"{verb}{shown(evidence.mean(low))} ({listed(names)})"
-    return f"{verb}{shown(evidence.mean(low))} ({low}) to {shown(evidence.mean(high))} ({high})"
+def _readings(evidence: Evidence, details: Mapping[str, str], *, beside: bool = False) -> str:
+    """`eml-net (1e-06) reads 0.1868, exact (none) inf`; `beside`: and what the reference reads."""
+    alike: dict[tuple[str, str], list[str]] = {}
+    for name, detail in details.items():
+        alike.setdefault((shown(evidence.mean(name)), detail), []).append(name)
+    base = evidence.standings[evidence.reference].mean
+    if beside and base is not None:
+        alike.setdefault((shown(base), "for comparison"), []).append(evidence.reference)
+    whom = (f"{listed(names)} ({detail})" if detail else listed(names) for (_, detail), names in alike.items())
+    first = _verb("read ", next(iter(alike.values())))
+    parts = [
+        f"{who} {'' if place else first}{value}"
+        for place, (who, (value, _)) in enumerate(zip(whom, alike, strict=True))
+    ]
+    return ", ".join(parts)
+
+
+def _uncovered_mass(evidence: Evidence) -> float:
+    return _mean([row.uncovered_mass for row in evidence.maps if row.uncovered_mass is not None])
 
 
 def _number(value: float | None) -> float | None:
