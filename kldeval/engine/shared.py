@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from kldeval.arrays import quiet
 from kldeval.diagnosis import refusal
 from kldeval.engine.measure import Side, scaled
-from kldeval.engine.views import has_levels, view_of
+from kldeval.engine.views import ROLES, has_levels, view_of
 from kldeval.errors import RefusedMap
 from kldeval.inputs.load import sized_pair
 from kldeval.inputs.resize import AS_IS
@@ -23,6 +23,7 @@ from kldeval.maps.chain import normalise
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from kldeval.arrays import Array
     from kldeval.engine.cases import Case
     from kldeval.engine.views import Reach, Role
     from kldeval.inputs.load import Loaded
@@ -84,7 +85,7 @@ class _Bench:
     def __init__(self, pair: MapPair, needed: Reach) -> None:
         self._pair = pair
         self._view = view_of(pair, needed)
-        self._sides = {role: self._view.side(role) for role in ("pred", "gt")}
+        self._sides: dict[Role, tuple[Array, Array | None]] = {role: self._view.side(role) for role in ROLES}
         self._starts: dict[tuple[str, str, str], Values] = {}
         self._normals: dict[tuple[Role, str], _Normal] = {}
 
@@ -130,15 +131,15 @@ class _Bench:
         return self._starts[key]
 
     def _refusal(self, settings: Settings, pred: _Normal, gt: _Normal) -> str | None:
-        for role, side in (("gt", gt), ("pred", pred)):
-            if side.problem:
-                return refusal(self._pair, role, *side.problem, settings)
-        return None
+        found: dict[Role, tuple[str, float] | None] = {"gt": gt.problem, "pred": pred.problem}
+        return next((refusal(self._pair, role, *problem, settings) for role, problem in found.items() if problem), None)
 
     def _sums(self, wanted: Iterable[tuple[Case, _Normal, _Normal]]) -> dict[tuple[str, str, str], float]:
         """The sum of each kind of terms, in one walk over the pixels."""
         terms = {(pred.key, gt.key, case.what): case.terms for case, pred, gt in wanted}
-        sides = {("pred", pred.key): pred for _, pred, _ in wanted} | {("gt", gt.key): gt for _, _, gt in wanted}
+        sides: dict[tuple[Role, str], _Normal] = {("pred", pred.key): pred for _, pred, _ in wanted} | {
+            ("gt", gt.key): gt for _, _, gt in wanted
+        }
         prepared = {place: self._view.prepared(side.values) for place, side in sides.items()}
         sums = dict.fromkeys(terms, 0.0)
         for block in self._view.blocks() if terms else ():

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 Role = Literal["pred", "gt"]
 
+ROLES: tuple[Role, ...] = ("pred", "gt")
+
 Reach = Literal["value", "rows", "columns", "place"]
 """What a chain asks of a pixel beside the statistics of the map: its value, its row, its column, or its place."""
 

@@ -105,7 +105,7 @@ def _empty_table(sheet: Sheet, columns: Sequence[Sequence[str]], options: Option
     table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="dim")
     room = None
     if options.width is not None:
-        heads = [column for column in zip(sheet.head, columns, strict=True)][:last]
+        heads = list(zip(sheet.head, columns, strict=True))[:last]
         taken = sum(GAP + max(map(len, (*head.split("\n"), *cells))) for head, cells in heads)
         room = max(NARROWEST, options.width - taken)
     for place, head in enumerate(sheet.head):

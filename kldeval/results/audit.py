@@ -17,9 +17,10 @@ AUDIT_SCHEMA = "kldeval.audit/1"
 class Traits:
     """What a convention is, for whoever explains its number.
 
-    `short` is the form of the signature for papers: the convention's name, unless a flag has changed it. `pred` and `gt` are the names of the steps of each chain; `lines` says what a distribution is: the map, its rows or
-    its columns. `direction` is that of `kld` (gt-pred, pred-gt, mean), `epsilon` its largest constant, `added` what is
-    added to the prediction before it is normalised, and `factor` the multiplier.
+    `short` is the form of the signature for papers: the convention's name, unless a flag has changed it. `pred` and
+    `gt` are the names of the steps of each chain; `lines` are the distributions: the map, its rows or its columns.
+    `direction` is that of `kld` (gt-pred, pred-gt, mean), `epsilon` its largest constant, `added` what is added to the
+    prediction before it is normalised, and `factor` the multiplier.
     """
 
     signature: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from kldeval.results.audit import Cause
@@ -48,7 +49,7 @@ class Evidence:
         return [name for name in self.names if condition(self.traits[name])]
 
     def size(self, names: Sequence[str]) -> float:
-        """The largest |ln(value / reference value)|; what has no logarithm counts as the difference in reference units."""
+        """The largest |ln(value / reference)|; without a logarithm, the difference in units of the reference."""
         return max((_distance(self.standings[name].ratio, self.mean(name)) for name in names), default=0.0)
 
 
@@ -100,8 +101,8 @@ def _zeros(evidence: Evidence, small: str, large: str, size: float) -> Cause:
     bare = sum(bool(row.n_uncovered) for row in evidence.maps)
     text = (
         f"zeros under ground-truth mass: on {bare} of {len(evidence.maps)} maps the prediction is exactly 0 where the "
-        f"ground truth is not, in the mean under {100 * mass:.3g} % of the ground-truth mass; there epsilon decides, and "
-        f"each decade of it moves the mean by {shown(mass * math.log(10))} nats: {_readings(evidence, details)}"
+        f"ground truth is not, in the mean under {100 * mass:.3g} % of the ground-truth mass; there epsilon decides, "
+        f"and each decade of it moves the mean by {shown(mass * math.log(10))} nats: {_readings(evidence, details)}"
     )
     return Cause("zeros", text, math.inf if infinite else size)
 
@@ -161,7 +162,7 @@ def _definitions(evidence: Evidence) -> Iterator[Cause]:
     """What no map decides: multipliers, what a sum is divided by, and what a distribution is."""
     factors = sorted({row.factor for row in evidence.traits.values()} - {1})
     kinds: dict[str, Callable[[Traits], bool]] = {
-        **{f"multiply by {factor:g}": lambda row, factor=factor: row.factor == factor for factor in factors},
+        **{f"multiply by {factor:g}": partial(_has_factor, factor) for factor in factors},
         "divide by the number of pixels": lambda row: row.reduction == "mean",
         "divide by the height": lambda row: row.reduction == "batchmean",
         "take rows for distributions": lambda row: row.lines == "rows",
@@ -174,6 +175,10 @@ def _definitions(evidence: Evidence) -> Iterator[Cause]:
     if parts:
         affected = [name for names in chosen.values() for name in names]
         yield Cause("definition", f"by definition: {'; '.join(parts)}", evidence.size(affected), by_definition=True)
+
+
+def _has_factor(factor: float, row: Traits) -> bool:
+    return row.factor == factor
 
 
 def _verb(what: str, names: Sequence[str]) -> str:
@@ -192,12 +197,8 @@ def _readings(evidence: Evidence, details: Mapping[str, str], *, beside: bool = 
     if beside and base is not None:
         alike.setdefault((shown(base), "for comparison"), []).append(evidence.reference)
     whom = (f"{listed(names)} ({detail})" if detail else listed(names) for (_, detail), names in alike.items())
-    first = _verb("read ", next(iter(alike.values())))
-    parts = [
-        f"{who} {'' if place else first}{value}"
-        for place, (who, (value, _)) in enumerate(zip(whom, alike, strict=True))
-    ]
-    return ", ".join(parts)
+    verbs = [_verb("read ", next(iter(alike.values()))), *[""] * (len(alike) - 1)]
+    return ", ".join(f"{who} {verb}{value}" for who, verb, (value, _) in zip(whom, verbs, alike, strict=True))
 
 
 def _uncovered_mass(evidence: Evidence) -> float:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from kldeval.results.audit import AuditedMap
 
-EPSILONS = tuple(float(f"{digits}e{decade}") for decade in range(-16, -4) for digits in ("1", "3")) + (1e-4,)
+EPSILONS = (*(float(f"{digits}e{decade}") for decade in range(-16, -4) for digits in (1, 3)), 1e-4)
 """1e-16 to 1e-4, two steps a decade."""
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     Maps = Mapping[str, Sequence[AuditedMap]]
     Standings = Mapping[str, Mapping[str, Standing]]
+    Place = tuple[tuple[str, str], str]
 
 FEWEST_MAPS = 2
 """An interval needs as many maps."""
@@ -74,21 +75,21 @@ def _difference(row: Mapping[str, Standing], first: str, second: str) -> float:
 
 
 def _intervals(
-    maps: Maps, wanted: Sequence[tuple[tuple[str, str], str]], *, resamples: int, seed: int, confidence: float
-) -> dict[tuple[tuple[str, str], str], tuple[float, float]]:
+    maps: Maps, wanted: Sequence[Place], *, resamples: int, seed: int, confidence: float
+) -> dict[Place, tuple[float, float]]:
     """The interval of each mean paired difference that is finite on every map; equal sets of maps share their draws."""
     import numpy as np
 
     from kldeval.results.resampling import bca_intervals
 
     values = {model: {one.name: one.values for one in rows} for model, rows in maps.items()}
-    columns = defaultdict(dict)
+    columns: defaultdict[tuple[str, ...], dict[Place, list[float]]] = defaultdict(dict)
     for pair, name in wanted:
         names = tuple(common_maps(maps, name))
         differences = [values[pair[0]][row][name] - values[pair[1]][row][name] for row in names]
         if len(names) >= FEWEST_MAPS and all(map(math.isfinite, differences)):
             columns[names][pair, name] = differences
-    found = {}
+    found: dict[Place, tuple[float, float]] = {}
     for alike in columns.values():
         bounds = bca_intervals(np.array(list(alike.values())).T, resamples, seed, confidence)
         found |= {place: (float(low), float(high)) for place, (low, high) in zip(alike, bounds, strict=True)}

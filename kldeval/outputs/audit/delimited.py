@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from kldeval.outputs.options import Options
-    from kldeval.results.audit import Audit
+    from kldeval.results.audit import Audit, Curve
 
 HEAD = ("convention", "model", "mean", "ratio", "rank", "n", "n_nonfinite", "n_refused", "signature")
 
@@ -46,9 +46,14 @@ def _rows(audit: Audit) -> Iterator[tuple[object, ...]]:
         for model, one in row.items():
             numbers = (_number(one.mean), _number(one.ratio), one.rank, one.n, one.n_nonfinite, one.n_refused)
             yield name, _safe(model), *numbers, audit.conventions[name].signature
-    for model, values in audit.curve.kld.items() if audit.curve else ():
-        for epsilon, value in zip(audit.curve.epsilons, values, strict=True):
-            yield f"eps={epsilon:g}", _safe(model), _number(value), None, None, audit.curve.n, None, None, None
+    if audit.curve:
+        yield from _curve_rows(audit.curve)
+
+
+def _curve_rows(curve: Curve) -> Iterator[tuple[object, ...]]:
+    for model, values in curve.kld.items():
+        for epsilon, value in zip(curve.epsilons, values, strict=True):
+            yield f"eps={epsilon:g}", _safe(model), _number(value), None, None, curve.n, None, None, None
 
 
 def _number(value: float | None) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -72,8 +72,8 @@ def matrix(audit: Audit, digits: int) -> Sheet:
 def number(value: float | None, digits: int) -> str:
     """A number in so many significant digits, with an exponent where it is very small or very large.
 
-    >>> [number(x, 4) for x in (0.72544, 1234.5678, 1.9542e-7, 0.0, math.inf, None)]
-    ['0.7254', '1235', '1.954e-07', '0', 'inf', '–']
+    >>> [number(x, 4) for x in (0.72544, 1234.5678, 1.9542e-7, 0.0, math.inf)]
+    ['0.7254', '1235', '1.954e-07', '0', 'inf']
     """
     if value is None:
         return ABSENT
@@ -131,7 +131,7 @@ def _flips(audit: Audit) -> Iterator[Paragraphs]:
                 f"{flip.first} is better under {_sides(flip.first_better)}",
                 f"{flip.second} is better under {_sides(flip.second_better)}",
             ),
-            title=_flip_title(flip, audit),
+            title=_flip_title(flip),
             mark="  ",
         )
     if any(side.excludes_zero for flip in audit.flips for side in (*flip.first_better, *flip.second_better)):
@@ -139,7 +139,7 @@ def _flips(audit: Audit) -> Iterator[Paragraphs]:
         yield Paragraphs((text,), dim=True)
 
 
-def _flip_title(flip: Flip, audit: Audit) -> str:
+def _flip_title(flip: Flip) -> str:
     decisive = ", and either order is significant (*) under some of them" if flip.decisive else ""
     return f"the order of {flip.first} and {flip.second} depends on the convention{decisive}"
 
@@ -172,12 +172,11 @@ def _refusals(audit: Audit) -> Iterator[Paragraphs]:
 
 def _refused_counts(audit: Audit, refused: Sequence[tuple[str, AuditedMap]]) -> str:
     """`4 of 5 maps`, or `4 of 5 maps of a, 5 of 5 of b`."""
-    counts = {model: sum(name == model for name, _ in refused) for model in audit.models}
-    texts = [f"{n} of {count(len(audit.maps[model]), 'map')}" for model, n in counts.items() if n]
-    if len(audit.models) == 1:
-        return texts[0]
+    several = len(audit.models) > 1
+    counts = Counter(model for model, _ in refused)
     return ", ".join(
-        f"{text} of {model}" for text, model in zip(texts, (m for m, n in counts.items() if n), strict=True)
+        f"{n} of {count(len(audit.maps[model]), 'map')}{f' of {model}' if several else ''}"
+        for model, n in counts.items()
     )
 
 
@@ -198,12 +197,16 @@ def _curve(curve: Curve, digits: int) -> Iterator[Sheet | Paragraphs]:
         yield Paragraphs(("no map can be divided by its sum",), title=title, mark="- ")
         return
     yield Sheet(tuple(columns), tuple(zip(*columns.values(), strict=True)), frozenset(range(len(columns))), title=title)
+    yield Paragraphs((_slope_line(curve, digits), *_crossings(curve)), dim=True)
+
+
+def _slope_line(curve: Curve, digits: int) -> str:
+    several = len(curve.kld) > 1
     masses = ", ".join(
-        f"{number(mass, digits)}{f' for {model}' if several else ''} ({number(mass * math.log(10), digits)} nats a decade)"
+        f"{number(mass, digits)}{f' for {model}' if several else ''} ({number(mass * math.log(10), digits)} per decade)"
         for model, mass in curve.uncovered_mass.items()
     )
-    lines = [f"slope is -dKLD/d ln e; while e is far below every probability it is the uncovered mass: {masses}"]
-    yield Paragraphs((*lines, *_crossings(curve)), dim=True)
+    return f"slope is -dKLD/d ln e; while e is far below every probability it is the uncovered mass: {masses}"
 
 
 def _crossings(curve: Curve) -> Iterator[str]:
