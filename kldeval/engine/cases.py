@@ -39,15 +39,19 @@ class Case:
 
     def finish(self, total: float, shape: tuple[int, int]) -> float:
         """The number, from the sum over all pixels of a map of this height and width."""
-        height, width = shape
-        slices = {MAP: 1, (-1,): height, (-2,): width}[self.axes]
-        counts = {"slices": slices, "sum": 1, "mean": height * width, "batchmean": height}
-        base = self.settings.base
-        return total / counts[self.settings.reduction] / (1.0 if base == "e" else math.log(int(base)))
+        return total / divisor(self.settings, self.axes, shape)
+
+
+def divisor(settings: Settings, axes: tuple[int, ...], shape: tuple[int, int]) -> float:
+    """What the reduction and the base of a divergence or an entropy divide the sum of a map's terms by."""
+    height, width = shape
+    slices = {MAP: 1, (-1,): height, (-2,): width}[axes]
+    count = {"slices": slices, "sum": 1, "mean": height * width, "batchmean": height}[settings.reduction]
+    return count if settings.base == "e" else count * math.log(int(settings.base))
 
 
 def case_of(name: str, settings: Settings) -> Case:
-    """The only metric of the settings as a case; it is a divergence or an entropy, which the base divides."""
+    """The only metric of the settings as a case."""
     (call,) = settings.metrics
     chains: dict[Role, str] = {"pred": format_chain(settings.pred), "gt": format_chain(settings.gt)}
     return Case(

@@ -55,12 +55,12 @@ class Paragraphs:
 Part = Sheet | Paragraphs
 
 
-def as_text(parts: Iterable[Part], options: Options) -> str:
-    """The parts with an empty line between them. Words wrap at `options.width`; nothing is ever cut."""
+def as_text(parts: Iterable[Part], options: Options, *, apart: bool = True) -> str:
+    """The parts, with an empty line between them if `apart`. Words wrap at `options.width`; nothing is ever cut."""
     buffer = io.StringIO()
     console = _console(buffer, options)
     for number, part in enumerate(parts):
-        if number:
+        if number and apart:
             console.print()
         for piece in _sheet(part, options) if isinstance(part, Sheet) else _paragraphs(part, options):
             console.print(piece, soft_wrap=True)
@@ -102,7 +102,7 @@ def _empty_table(sheet: Sheet, columns: Sequence[Sequence[str]], options: Option
     from rich.table import Table
 
     last = len(sheet.head) - 1
-    table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="dim")
+    table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="dim", show_header=any(sheet.head))
     room = None
     if options.width is not None:
         heads = list(zip(sheet.head, columns, strict=True))[:last]
