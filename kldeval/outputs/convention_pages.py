@@ -31,8 +31,10 @@ def write_table(rows: Sequence[Convention], options: Options) -> str:
     if options.width is None:
         head = ("name", "direction", "epsilon", "prediction", "ground truth", "reduction", "source", "formula")
         return as_text([Sheet(head, tuple(_line(row) for row in rows))], options)
-    blocks = [part for row in rows for part in _block(row)]
-    return as_text(blocks, options, apart=False)
+    head = Paragraphs(
+        ("formula", "normalisation and epsilon"), title=f"{'name':17} {'direction':10} source", mark="    "
+    )
+    return as_text([head, *map(_block, rows)], options, apart=False)
 
 
 def write_page(row: Convention, signature: str, options: Options) -> str:
@@ -52,18 +54,17 @@ def _record(row: Convention) -> dict[str, Any]:
 
 
 def _line(row: Convention) -> tuple[str, ...]:
-    direction = _DIRECTIONS.get(row.direction, "mean of both")
+    direction = _DIRECTIONS.get(row.direction, "both ways")
     chains = row.pred, row.gt, row.reduction
     return row.name, direction, row.epsilon, *chains, row.source.repository, row.formula
 
 
-def _block(row: Convention) -> Iterator[Part]:
-    """The name with what tells rows apart at a glance, then the formula and the normalisation."""
-    direction = _DIRECTIONS.get(row.direction, "mean of both directions")
-    yield Paragraphs((), title=row.name)
+def _block(row: Convention) -> Paragraphs:
+    """The name, direction and source in one line, then the formula, then the normalisation and the constants."""
+    direction = _DIRECTIONS.get(row.direction, "both ways")
     chains = f"both {row.pred}" if row.pred == row.gt else f"prediction {row.pred}, ground truth {row.gt}"
-    lines = (f"{direction}, epsilon {row.epsilon}", row.formula, chains, row.source.repository)
-    yield Paragraphs(lines, mark="    ")
+    title = f"{row.name:17} {direction:10} {row.source.repository}"
+    return Paragraphs((row.formula, f"{chains}; epsilon {row.epsilon}"), title=title, mark="    ")
 
 
 def _page(row: Convention, signature: str) -> Iterator[Part]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 GAP = 3
 """Blanks between columns."""
 
-NARROWEST = 24
+NARROWEST = 18
 """The last column, or a paragraph, is never folded to less: a narrower terminal wraps the lines itself."""
 
 _ENDLESS = 1_000_000
@@ -89,7 +89,7 @@ def _sheet(sheet: Sheet, options: Options) -> Iterator[RenderableType]:
     from rich.text import Text
 
     if sheet.title:
-        yield Text(sheet.title, style="bold")
+        yield _wrapped("", sheet.title, "bold", options)
     columns = [[plain(row[place]) for row in sheet.rows] for place in range(len(sheet.head))]
     columns = [aligned(cells) if place in sheet.numbers else cells for place, cells in enumerate(columns)]
     table = _empty_table(sheet, columns, options)
@@ -122,16 +122,21 @@ def _style(sheet: Sheet, row: int, column: int, cell: str) -> str:
 
 
 def _paragraphs(part: Paragraphs, options: Options) -> Iterator[RenderableType]:
+    if part.title:
+        yield _wrapped("", part.title, "bold", options)
+    for line in part.lines:
+        yield _wrapped(part.mark, line, "dim" if part.dim else "", options)
+
+
+def _wrapped(mark: str, text: str, style: str, options: Options) -> Table:
+    """A paragraph that hangs behind its mark."""
     from rich.table import Table
     from rich.text import Text
 
-    if part.title:
-        yield Text(part.title, style="bold")
-    for line in part.lines:
-        table = Table(box=None, pad_edge=False, padding=0, show_header=False)
-        if part.mark:
-            table.add_column(no_wrap=True)
-        table.add_column(overflow="fold", max_width=options.width and max(NARROWEST, options.width - len(part.mark)))
-        words = Text(plain(line), style="dim" if part.dim else "")
-        table.add_row(*([Text(part.mark, style="dim"), words] if part.mark else [words]))
-        yield table
+    table = Table(box=None, pad_edge=False, padding=0, show_header=False)
+    if mark:
+        table.add_column(no_wrap=True)
+    table.add_column(overflow="fold", max_width=options.width and max(NARROWEST, options.width - len(mark)))
+    words = Text(plain(text), style=style)
+    table.add_row(*([Text(mark, style="dim"), words] if mark else [words]))
+    return table

@@ -151,7 +151,8 @@ def _sides(sides: Sequence[Side]) -> str:
 def _causes(audit: Audit) -> Iterator[Paragraphs]:
     several = len(audit.models) > 1
     for model in audit.models:
-        causes = audit.causes[model][:1] if several else audit.causes[model]
+        own = audit.causes[model]
+        causes = [cause for cause in own if not cause.by_definition][:1] if several else own
         title = "what drives the spread here" + (f", for {model} above all" if several else "")
         if causes:
             yield Paragraphs(tuple(cause.text for cause in causes), title=title, mark="- ")
