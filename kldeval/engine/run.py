@@ -12,6 +12,7 @@ from kldeval._version import __version__
 from kldeval.diagnosis import notes, swapped
 from kldeval.engine.cpu import cores, in_order
 from kldeval.engine.device import Device, find_device
+from kldeval.engine.pixelwise import save_scored
 from kldeval.engine.scoring import Outcome, score
 from kldeval.errors import MapProblem, UsageProblem
 from kldeval.inputs.load import Reading, load_pair
@@ -77,7 +78,7 @@ def stream(pairs: Iterable[Pair], settings: Settings, request: Request, device: 
         )
     from kldeval.engine.gpu import score_in_batches
 
-    return score_in_batches(pairs, settings, reading, device.name, jobs)
+    return score_in_batches(pairs, settings, reading, device.name, jobs, save=request.save_maps)
 
 
 def reading_of(settings: Settings, request: Request) -> Reading:
@@ -92,10 +93,7 @@ def read_and_score(pair: Pair, settings: Settings, reading: Reading, save: Path 
     if isinstance(maps, Failure):
         return maps
     outcome = score(maps, settings)
-    if save and isinstance(outcome, Score):
-        from kldeval.engine.pixelwise import save_pixelwise
-
-        save_pixelwise(save, maps, settings)
+    save_scored(save, maps, outcome, settings)
     return outcome
 
 
