@@ -42,7 +42,7 @@ def command(name: str | None, match: str | None, format_: str, **_: Any) -> int:
 def _match(text: str) -> int:
     """Print the name of the convention; where there is none, the nearest and what tells it apart."""
     from kldeval.matching import matching_convention
-    from kldeval.nearest import difference, nearest_convention
+    from kldeval.methods.nearest import difference, nearest_convention
     from kldeval.signature import parse_signature
 
     settings = parse_signature(text)
