@@ -95,8 +95,8 @@ class TestSignatures:
             (
                 "kldeval:mit+v2",
                 (
-                    "the short signature 'kldeval:mit+v2': v2 is another version of the definitions; here they are v1, as "
-                    "in kldeval:mit+v1"
+                    "the short signature 'kldeval:mit+v2': v2 is another version of the definitions; "
+                    "here they are v1, as in kldeval:mit+v1"
                 ),
             ),
             (
@@ -110,8 +110,8 @@ class TestSignatures:
             (
                 DEFAULT.replace("gt:sum-to-one", "gt:sum-to-one|gth:none"),
                 (
-                    "the signature's part 'gth:none' is unknown; did you mean 'gt'? Known: pred, gt, scale, resize, color, "
-                    "empty, base, reduce, maps, dtype, v"
+                    "the signature's part 'gth:none' is unknown; did you mean 'gt'? "
+                    "Known: pred, gt, scale, resize, color, empty, base, reduce, maps, dtype, v"
                 ),
             ),
         ],

@@ -54,7 +54,7 @@ class Guess:
 
 @dataclass(frozen=True, slots=True)
 class Identification:
-    """What prints the number, best first: conventions as published, then those that fewest changes lead to.
+    """What prints the number, best first: conventions as published, then those that fewest flags change.
 
     `nearest` are the closest of what was tried where nothing prints it. `n` maps were scored; `tried` settings.
     """
@@ -89,13 +89,8 @@ def published(text: str) -> Published:
 
 
 def identify_number(target: Published, guesses: Iterable[Guess], n: int, notes: tuple[str, ...]) -> Identification:
-    """The guesses that print the number, best first; guesses of equal numbers keep their order."""
+    """The guesses that print the number, those with fewest flags first; else in the order in which they come."""
     tried = [guess for guess in guesses if math.isfinite(guess.value)]
-
-    def distance(guess: Guess) -> float:
-        return abs(guess.value - target.value)
-
-    found = [guess for guess in tried if target.is_printed_by(guess.value)]
-    found.sort(key=lambda guess: (len(guess.flags), distance(guess)))
-    nearest = [] if found else sorted(tried, key=distance)[:NEAREST]
+    found = sorted((guess for guess in tried if target.is_printed_by(guess.value)), key=lambda guess: len(guess.flags))
+    nearest = [] if found else sorted(tried, key=lambda guess: abs(guess.value - target.value))[:NEAREST]
     return Identification(target, tuple(found), tuple(nearest), n, len(tried), notes=notes)
