@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import platform
+import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,8 +16,10 @@ from kldeval.arrays import quiet
 from kldeval.conventions import CONVENTIONS
 from kldeval.density import Density
 from kldeval.engine.cases import Case, case_of, uncovered_case
+from kldeval.engine.lines import LineDensity
+from kldeval.engine.memory import keep_freed_memory
 from kldeval.engine.shared import answers_in_one_size
-from kldeval.engine.views import Cells, Lines, LookedUp, Pixels, joint_reach, reach, view_of
+from kldeval.engine.views import Cells, Lines, LookedUp, Pixels, joint_reach, reach, views_of
 from kldeval.maps.chain import parse_chain
 from kldeval.records import MapPair
 from kldeval.settings import make_settings
@@ -90,11 +94,10 @@ def test_sides_that_ask_for_different_things_need_the_place() -> None:
 
 def test_the_cheapest_view_that_knows_enough() -> None:
     maps = pair(np.ones((3, 4), np.uint8), np.ones((3, 4), np.uint8))
-    assert isinstance(view_of(maps, "value"), Cells)
-    assert isinstance(view_of(maps, "rows"), Lines)
-    assert isinstance(view_of(maps, "place"), Pixels)
+    kinds = {"value": Cells, "rows": Lines, "columns": Lines, "place": Pixels}
+    assert {needed: type(view) for needed, view in views_of(maps).items()} == kinds
     floats = pair(np.ones((3, 4)), np.ones((3, 4), np.uint8))
-    assert isinstance(view_of(floats, "value"), Pixels)
+    assert {type(view) for view in views_of(floats).values()} == {Pixels}
 
 
 def test_a_density_that_is_looked_up_takes_each_logarithm_once() -> None:
@@ -106,3 +109,34 @@ def test_a_density_that_is_looked_up_takes_each_logarithm_once() -> None:
     assert logs.tolist() == [np.log(0.75), -np.inf, -np.inf, np.log(0.25)]
     assert seen.is_zero.tolist() == [False, True, True, False]
     assert seen.log is logs
+
+
+def test_freed_memory_is_kept_where_the_c_library_can() -> None:
+    assert keep_freed_memory() is (sys.platform == "linux" and "glibc" in platform.libc_ver()[0])
+
+
+@pytest.mark.parametrize(
+    "text", ["softmax", "softmax(axis=0)", "sum-to-one(axis=-1)", "sum-to-one(axis=0,offset=1e-7)"]
+)
+def test_densities_of_lines_are_those_of_the_plain_body(text: str) -> None:
+    """Also after steps on the whole map, and with the weight of the latitude."""
+    rng = np.random.default_rng(4)
+    maps = pair(*(rng.integers(1, 256, (9, 7)).astype(np.uint8) for _ in range(2)))
+    with quiet():
+        for chain in (
+            text,
+            f"minmax(offset=1)+add(value=0.25)+{text}",
+            "latitude+sum-to-one",
+            "max+latitude+sum-to-one",
+        ):
+            chosen = make_settings({"metric": "kld", "norm": chain, "reduction": "sum"})
+            for role, expected in (("pred", maps.pred), ("gt", maps.gt)):
+                views = views_of(maps)
+                seen, problem = views["rows"].normalised(role, chosen, "error")  # type: ignore[arg-type]
+                plain, _ = views["place"].normalised(role, chosen, "error")  # type: ignore[arg-type]
+                rows = slice(2, 6)
+                assert problem is None
+                assert isinstance(seen, LineDensity)
+                assert seen.at(rows).prob == pytest.approx(plain.at(rows).prob, rel=1e-12)
+                assert seen.at(rows).log == pytest.approx(plain.at(rows).log, rel=1e-12)
+                assert seen.at(rows).prob.shape == expected[rows].shape

@@ -13,21 +13,17 @@ from typing import TYPE_CHECKING
 
 from kldeval.arrays import quiet
 from kldeval.diagnosis import refusal
-from kldeval.engine.measure import Side, scaled
-from kldeval.engine.views import ROLES, has_levels, view_of
+from kldeval.engine.views import views_of
 from kldeval.errors import RefusedMap
 from kldeval.inputs.load import sized_pair
 from kldeval.inputs.resize import AS_IS
-from kldeval.maps.chain import normalise
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from kldeval.arrays import Array
     from kldeval.engine.cases import Case
-    from kldeval.engine.views import Reach, Role
+    from kldeval.engine.views import Problem, Role, Seen, View
     from kldeval.inputs.load import Loaded
-    from kldeval.maps.values import Values
     from kldeval.names import Call
     from kldeval.records import MapPair
     from kldeval.settings import Settings
@@ -54,14 +50,15 @@ def answers(name: str, pred: Loaded, gt: Loaded, cases: Iterable[Case]) -> dict[
 
 def answers_in_one_size(pair: MapPair, cases: Iterable[Case]) -> dict[str, Answer]:
     """The answer of every case, by its name, whatever resizing its settings ask for."""
-    groups: defaultdict[Reach, list[Case]] = defaultdict(list)
-    levels = has_levels(pair)
-    for case in cases:
-        groups[case.needed if levels else "place"].append(case)
+    views = views_of(pair)
     found: dict[str, Answer] = {}
+    groups: dict[int, tuple[View, list[Case]]] = {}
+    for case in cases:
+        view = views[case.needed]
+        groups.setdefault(id(view), (view, []))[1].append(case)
     with quiet():
-        for needed, alike in groups.items():
-            found |= _Bench(pair, needed).answers(alike)
+        for view, alike in groups.values():
+            found |= _Bench(pair, view).answers(alike)
     return found
 
 
@@ -75,18 +72,16 @@ class _Normal:
     """A normalised side: `key` names it; `problem` is the kind and the detail of what stands against using it."""
 
     key: str
-    values: Values
-    problem: tuple[str, float] | None
+    side: Seen
+    problem: Problem | None
 
 
 class _Bench:
     """One pair in one view, with everything that was worked out about it."""
 
-    def __init__(self, pair: MapPair, needed: Reach) -> None:
+    def __init__(self, pair: MapPair, view: View) -> None:
         self._pair = pair
-        self._view = view_of(pair, needed)
-        self._sides: dict[Role, tuple[Array, Array | None]] = {role: self._view.side(role) for role in ROLES}
-        self._starts: dict[tuple[str, str, str], Values] = {}
+        self._view = view
         self._normals: dict[tuple[Role, str], _Normal] = {}
 
     def answers(self, cases: Iterable[Case]) -> dict[str, Answer]:
@@ -117,50 +112,29 @@ class _Bench:
         return self._normals.get((role, key)) or self._normalise(role, key, settings, policy)
 
     def _normalise(self, role: Role, key: str, settings: Settings, policy: str) -> _Normal:
-        chain = settings.pred if role == "pred" else settings.gt
-        values = normalise(self._start(role, settings, policy), chain)
-        found = self._normals[role, key] = _Normal(key, values, _worst_problem(values))
+        found = self._normals[role, key] = _Normal(key, *self._view.normalised(role, settings, policy))
         return found
 
-    def _start(self, role: Role, settings: Settings, policy: str) -> Values:
-        key = (role, f"{settings.scale}|{settings.dtype}", policy)
-        if key not in self._starts:
-            array, weights = self._sides[role]
-            full = self._pair.pred_scale if role == "pred" else self._pair.gt_scale
-            self._starts[key] = scaled(Side(array, full), settings, weights=weights, empty=policy)
-        return self._starts[key]
-
     def _refusal(self, settings: Settings, pred: _Normal, gt: _Normal) -> str | None:
-        found: dict[Role, tuple[str, float] | None] = {"gt": gt.problem, "pred": pred.problem}
+        found: dict[Role, Problem | None] = {"gt": gt.problem, "pred": pred.problem}
         return next((refusal(self._pair, role, *problem, settings) for role, problem in found.items() if problem), None)
 
     def _sums(self, wanted: Iterable[tuple[Case, _Normal, _Normal]]) -> dict[tuple[str, str, str], float]:
         """The sum of each kind of terms, in one walk over the pixels."""
         terms = {(pred.key, gt.key, case.what): case.terms for case, pred, gt in wanted}
-        sides: dict[tuple[Role, str], _Normal] = {("pred", pred.key): pred for _, pred, _ in wanted} | {
-            ("gt", gt.key): gt for _, _, gt in wanted
-        }
-        prepared = {place: self._view.prepared(side.values) for place, side in sides.items()}
+        preds = {pred.key: pred.side for _, pred, _ in wanted}
+        gts = {gt.key: gt.side for _, _, gt in wanted}
         sums = dict.fromkeys(terms, 0.0)
-        for block in self._view.blocks() if terms else ():
-            densities = {place: block.density(place[0], part) for place, part in prepared.items()}
+        for where, weights in self._view.blocks() if terms else ():
+            p = {key: side.at(where) for key, side in preds.items()}
+            q = {key: side.at(where) for key, side in gts.items()}
             for kind, terms_of in terms.items():
-                found = terms_of(densities["pred", kind[0]], densities["gt", kind[1]])
-                sums[kind] += float((found if block.weights is None else found * block.weights).sum())
+                found = terms_of(p[kind[0]], q[kind[1]])
+                sums[kind] += float((found if weights is None else found * weights).sum())
         return sums
 
     def _forgiven(self, value: float, settings: Settings) -> float:
         """0 for an all-zero ground truth where the settings say so; a nan stays: there the prediction is empty, too."""
-        if settings.empty_gt != "zero" or value != value:  # noqa: PLR0124 - nan is what differs from itself
+        if settings.empty_gt != "zero" or value != value or self._pair.gt.any():  # noqa: PLR0124 - nan differs from itself
             return value
-        low, high = (end.item() for end in self._start("gt", settings, "error").extent())
-        return 0.0 if low == high == 0 else value
-
-
-def _worst_problem(values: Values) -> tuple[str, float] | None:
-    """The kind and the smallest detail of what stands against the values; not finite before negative before empty."""
-    for kind in ("nonfinite", "negative", "empty"):
-        for problem in values.problems:
-            if problem.kind == kind and problem.found.any():
-                return kind, float(problem.detail.min())
-    return None
+        return 0.0

@@ -1,29 +1,31 @@
 """Ways to look at a pair of maps, so that a chain touches as few numbers as it can.
 
-Two 8-bit maps have few values. What acts on the whole map normalises 256 levels and is measured on the cells of the
-joint histogram; what acts within rows (or columns) normalises the 256 levels of every row and is looked up at the
-pixels. Other maps are walked through in blocks of rows. The numeric body is the same each time.
+Two 8-bit maps have few values. What acts on the whole map normalises 256 levels, and is measured on the cells of the
+joint histogram. What acts within rows (or columns) is, for such maps, a number per level times a number per line
+(`engine.lines`). All other maps are walked through in blocks of rows. The steps and the metrics are the same each time.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from kldeval.density import Density
 from kldeval.engine.histogram import LEVELS, collapse
-from kldeval.engine.measure import density
+from kldeval.engine.lines import line_density
+from kldeval.engine.measure import Side, density, scaled
+from kldeval.maps.chain import normalise
 from kldeval.maps.steps import STEPS, one_axis
 from kldeval.maps.values import Values
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from kldeval.arrays import Array
     from kldeval.maps.chain import Chain
     from kldeval.names import Call
     from kldeval.records import MapPair
+    from kldeval.settings import Settings
 
 Role = Literal["pred", "gt"]
 
@@ -32,29 +34,29 @@ ROLES: tuple[Role, ...] = ("pred", "gt")
 Reach = Literal["value", "rows", "columns", "place"]
 """What a chain asks of a pixel beside the statistics of the map: its value, its row, its column, or its place."""
 
-BLOCK_PIXELS = 32_768
-"""Pixels looked up at a time: several arrays of them stay in a core's second-level cache."""
+Where = Any
+"""Some pixels, in the way in which the densities of a view are asked for them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
-    """A part of the pixels: their densities, from what `View.prepared` gave, and how often each counts (None: once)."""
+class Seen(Protocol):
+    """A normalised side of a pair."""
 
-    density: Callable[[Role, Any], Density]
-    weights: Array | None = None
+    def at(self, where: Where) -> Density:
+        """The density of some pixels."""
+
+
+Problem = tuple[str, float]
+"""The kind and the smallest detail of what stands against using a normalised side."""
 
 
 class View(Protocol):
     """A pair of maps as something to normalise and something to sum over."""
 
-    def side(self, role: Role) -> tuple[Array, Array | None]:
-        """What a chain normalises, and the weights of its elements."""
+    def normalised(self, role: Role, settings: Settings, policy: str) -> tuple[Seen, Problem | None]:
+        """A side after its chain; `policy` is what an empty map becomes."""
 
-    def prepared(self, values: Values) -> Any:
-        """Normalised values in the form in which the blocks take them."""
-
-    def blocks(self) -> Iterator[Block]:
-        """What is summed over."""
+    def blocks(self) -> Iterator[tuple[Where, Array | None]]:
+        """Some pixels after others, until all were there, and how often each counts (None: once)."""
 
 
 def reach(chain: Chain) -> Reach:
@@ -72,118 +74,134 @@ def joint_reach(*found: Reach) -> Reach:
     return some.pop() if len(some) == 1 else "place" if some else "value"
 
 
-def view_of(pair: MapPair, needed: Reach) -> View:
-    """The cheapest view of the pair that knows what is needed of a pixel."""
-    if needed == "place" or not has_levels(pair):
-        return Pixels({"pred": pair.pred, "gt": pair.gt})
-    if needed == "value":
-        return cells_of(pair)
-    return Lines({"pred": pair.pred, "gt": pair.gt}, along_rows=needed == "rows")
+def views_of(pair: MapPair) -> Mapping[Reach, View]:
+    """For each thing that may be needed of a pixel the cheapest view of the pair that knows it."""
+    import numpy as np
+
+    pixels = Pixels(_Sides({"pred": (pair.pred, None), "gt": (pair.gt, None)}, _full_scales(pair), {}))
+    if any(array.dtype != np.uint8 for array in (pair.pred, pair.gt)):
+        return {"value": pixels, "rows": pixels, "columns": pixels, "place": pixels}
+    cells = Cells.of(pair)
+    lines = Lines(pixels, cells.sides)
+    return {"value": cells, "rows": lines, "columns": lines, "place": pixels}
+
+
+@dataclass(frozen=True, slots=True)
+class _Sides:
+    """The arrays of both sides with the weights of their elements and their full scales, and what they start from."""
+
+    arrays: Mapping[Role, tuple[Array, Array | None]]
+    full_scales: Mapping[Role, float | None]
+    started: dict[tuple[str, str, str, str], Values]
+
+    def start(self, role: Role, settings: Settings, policy: str) -> Values:
+        """The values of a side before its chain, once for each scale and policy: their extremes are kept with them."""
+        key = (role, settings.scale, settings.dtype, policy)
+        if key not in self.started:
+            array, weights = self.arrays[role]
+            side = Side(array, self.full_scales[role])
+            self.started[key] = scaled(side, settings, weights=weights, empty=policy)
+        return self.started[key]
 
 
 @dataclass(frozen=True, slots=True)
 class Pixels:
     """Maps as they are, walked through in blocks of rows."""
 
-    maps: Mapping[Role, Array]
+    sides: _Sides
 
-    def side(self, role: Role) -> tuple[Array, Array | None]:
-        """The map."""
-        return self.maps[role], None
+    def normalised(self, role: Role, settings: Settings, policy: str) -> tuple[Seen, Problem | None]:
+        """The map after its chain, not yet computed."""
+        values = normalise(self.sides.start(role, settings, policy), chain_of(role, settings))
+        return _Rows(values), _worst_problem(values)
 
-    def prepared(self, values: Values) -> Values:
-        """The values, which each block computes for its rows."""
-        return values
-
-    def blocks(self) -> Iterator[Block]:
+    def blocks(self) -> Iterator[tuple[Where, Array | None]]:
         """Rows that fit a cache."""
-        for rows in Values(self.maps["gt"], None).rows:
-            yield Block(partial(_rows_of, rows))
+        yield from ((rows, None) for rows in Values(self.sides.arrays["gt"][0], None).rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """8-bit maps under chains that work within lines, looked up by level and line; `pixels` do what is irregular."""
+
+    pixels: Pixels
+    levels: _Sides
+
+    def normalised(self, role: Role, settings: Settings, policy: str) -> tuple[Seen, Problem | None]:
+        """The map after its chain."""
+        chain = chain_of(role, settings)
+        array, _ = self.pixels.sides.arrays[role]
+        found = None
+        if reach(chain) != "value":
+            found = line_density(array, self.levels.start(role, settings, policy), chain)
+        return (found, None) if found else self.pixels.normalised(role, settings, policy)
+
+    def blocks(self) -> Iterator[tuple[Where, Array | None]]:
+        """Rows that fit a cache."""
+        return self.pixels.blocks()
 
 
 @dataclass(frozen=True, slots=True)
 class Cells:
     """The cells of a joint histogram: the levels of either side that meet in each, and how often they do."""
 
-    levels: Mapping[Role, Array]
+    sides: _Sides
+    places: Mapping[Role, Array]
     counts: Array
 
-    def side(self, role: Role) -> tuple[Array, Array | None]:
-        """The 256 levels and how many pixels have them."""
+    @classmethod
+    def of(cls, pair: MapPair) -> Cells:
+        """The joint histogram of an 8-bit pair."""
         import numpy as np
 
-        occurring = np.bincount(self.levels[role].ravel(), self.counts.ravel(), LEVELS)
-        return np.arange(LEVELS, dtype=np.uint8)[None], occurring[None]
+        found = collapse(pair)
+        counts = np.ones(found.pred.shape) if found.weights is None else found.weights
+        places = {role: array.astype(np.intp) for role, array in _maps(found).items()}
+        by_level = {role: np.bincount(place.ravel(), counts.ravel(), LEVELS) for role, place in places.items()}
+        return cls(_Sides(_levels(by_level), _full_scales(pair), {}), places, counts)
 
-    def prepared(self, values: Values) -> Density:
-        """The density of the levels."""
-        return density(values, slice(0, 1))
+    def normalised(self, role: Role, settings: Settings, policy: str) -> tuple[Seen, Problem | None]:
+        """The 256 levels after the chain."""
+        values = normalise(self.sides.start(role, settings, policy), chain_of(role, settings))
+        return _Levels(role, density(values, slice(0, 1))), _worst_problem(values)
 
-    def blocks(self) -> Iterator[Block]:
+    def blocks(self) -> Iterator[tuple[Where, Array | None]]:
         """All cells at once."""
-        yield Block(partial(_look_up, self.levels), self.counts)
+        yield self.places, self.counts
 
 
-def cells_of(pair: MapPair) -> Cells:
-    """The joint histogram of an 8-bit pair."""
-    import numpy as np
-
-    found = collapse(pair)
-    levels: dict[Role, Array] = {"pred": found.pred.astype(np.intp), "gt": found.gt.astype(np.intp)}
-    return Cells(levels, np.ones(found.pred.shape) if found.weights is None else found.weights)
+def chain_of(role: Role, settings: Settings) -> Chain:
+    """The chain of a side."""
+    return settings.pred if role == "pred" else settings.gt
 
 
 @dataclass(frozen=True, slots=True)
-class Lines:
-    """8-bit maps with a histogram of every row (or of every column) of either side."""
+class _Rows:
+    values: Values
 
-    maps: Mapping[Role, Array]
-    along_rows: bool
+    def at(self, where: slice) -> Density:
+        return density(self.values, where)
 
-    def side(self, role: Role) -> tuple[Array, Array | None]:
-        """The 256 levels of every line and how many of its pixels have them: (H, 256), or (256, W) of columns."""
-        import numpy as np
 
-        array = self.maps[role] if self.along_rows else self.maps[role].T
-        places = np.arange(len(array))[:, None] * LEVELS + array
-        counts = np.bincount(places.ravel(), minlength=len(array) * LEVELS).reshape(-1, LEVELS).astype(np.float64)
-        levels = np.broadcast_to(np.arange(LEVELS, dtype=np.uint8), counts.shape)
-        tables = (levels, counts) if self.along_rows else (levels.T, counts.T)
-        # in memory as they are looked up: row after row
-        return np.ascontiguousarray(tables[0]), np.ascontiguousarray(tables[1])
+@dataclass(frozen=True, slots=True)
+class _Levels:
+    role: Role
+    levels: Density
 
-    def prepared(self, values: Values) -> Density:
-        """The density of the levels of every line."""
-        return density(values, slice(0, values.source.shape[-2]))
-
-    def blocks(self) -> Iterator[Block]:
-        """Blocks of rows, with the place of every pixel in the table of its side."""
-        height, width = self.maps["gt"].shape
-        step = max(1, BLOCK_PIXELS // width)
-        for top in range(0, height, step):
-            rows = slice(top, min(top + step, height))
-            yield Block(partial(_look_up, {role: self._places(array, rows) for role, array in self.maps.items()}))
-
-    def _places(self, array: Array, rows: slice) -> Array:
-        import numpy as np
-
-        levels = array[rows].astype(np.intp)
-        if self.along_rows:
-            return np.arange(rows.start, rows.stop)[:, None] * LEVELS + levels
-        return levels * array.shape[1] + np.arange(array.shape[1])
+    def at(self, where: Mapping[Role, Array]) -> Density:
+        return LookedUp(self.levels, where[self.role])
 
 
 class LookedUp(Density):
-    """A density of levels, seen at the pixels or cells that have them: logarithms are taken once per level."""
+    """A density of levels, seen at the cells that have them: logarithms are taken once per level."""
 
-    __slots__ = ("_levels", "_places", "_zero")
+    __slots__ = ("_levels", "_places")
 
     def __init__(self, levels: Density, places: Array) -> None:
         super().__init__()
         self.is_log = levels.is_log
         self._levels = levels
         self._places = places
-        self._zero: Array | None = None
 
     @property
     def prob(self) -> Array:
@@ -202,9 +220,7 @@ class LookedUp(Density):
     @property
     def is_zero(self) -> Array:
         """Where the probability is exactly 0."""
-        if self._zero is None:
-            self._zero = self._taken(self._levels.is_zero)
-        return self._zero
+        return self._taken(self._levels.is_zero)
 
     @property
     def xp(self) -> object:
@@ -215,12 +231,29 @@ class LookedUp(Density):
         return table.take(self._places, mode="clip")
 
 
-def _rows_of(rows: slice, _: Role, values: Values) -> Density:
-    return density(values, rows)
+def _worst_problem(values: Values) -> Problem | None:
+    """Not finite before negative before empty."""
+    for kind in ("nonfinite", "negative", "empty"):
+        for problem in values.problems:
+            if problem.kind == kind and problem.found.any():
+                return kind, float(problem.detail.min())
+    return None
 
 
-def _look_up(places: Mapping[Role, Array], role: Role, levels: Density) -> Density:
-    return LookedUp(levels, places[role])
+def _maps(pair: MapPair) -> dict[Role, Array]:
+    return {"pred": pair.pred, "gt": pair.gt}
+
+
+def _full_scales(pair: MapPair) -> dict[Role, float | None]:
+    return {"pred": pair.pred_scale, "gt": pair.gt_scale}
+
+
+def _levels(counts: Mapping[Role, Array]) -> dict[Role, tuple[Array, Array | None]]:
+    """The levels as a map of one row, with how many pixels have each."""
+    import numpy as np
+
+    levels = np.arange(LEVELS, dtype=np.uint8)[None]
+    return {role: (levels, found.astype(np.float64)[None]) for role, found in counts.items()}
 
 
 def _reach_of_step(call: Call) -> Reach:
@@ -230,10 +263,3 @@ def _reach_of_step(call: Call) -> Reach:
         return "rows" if one_axis(axis) == (-1,) else "columns"
     spatial = entry.traits.get("spatial")
     return "rows" if spatial == "rows" else "place" if spatial else "value"
-
-
-def has_levels(pair: MapPair) -> bool:
-    """Whether both maps are of 8 bits."""
-    import numpy as np
-
-    return all(isinstance(array, np.ndarray) and array.dtype == np.uint8 for array in (pair.pred, pair.gt))

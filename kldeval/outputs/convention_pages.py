@@ -29,8 +29,8 @@ _DIRECTIONS = {"D(gt || pred)": "gt||pred", "D(pred || gt)": "pred||gt"}
 def write_table(rows: Sequence[Convention], options: Options) -> str:
     """Every convention: a line each where nobody's terminal bounds it, else three short ones."""
     if options.width is None:
-        head = ("name", "direction", "epsilon", "prediction", "ground truth", "reduction", "source", "formula")
-        return as_text([Sheet(head, tuple(_line(row) for row in rows))], options)
+        names = ("name", "direction", "epsilon", "prediction", "ground truth", "reduction", "source", "formula")
+        return as_text([Sheet(names, tuple(_line(row) for row in rows))], options)
     head = Paragraphs(
         ("formula", "normalisation and epsilon"), title=f"{'name':17} {'direction':10} source", mark="    "
     )
