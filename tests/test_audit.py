@@ -407,6 +407,11 @@ class TestCauses:
             "nothing; salient360 weighs rows by their latitude"
         )
 
+    def test_a_perfect_prediction_shows_what_epsilon_does(self, clean: tuple[Path, Path]) -> None:
+        """Its numbers are 0 but for the constants; nothing is divided by 0 on the way."""
+        document = audited(clean[1], clean[1], "--convention", "default,exact,eml-net,ram1n,flatten-softmax")
+        assert [cause["name"] for cause in document["causes"]["gt"]] == ["epsilon"]
+
     def test_nothing_drives_what_does_not_spread(self, clean: tuple[Path, Path]) -> None:
         assert self.names(audited(*clean, "--convention", ",".join(FAMILY))) == []
 
@@ -423,7 +428,7 @@ class TestOutputs:
             "     2.460         3.39            –   sam\n"
             "       inf          inf            2   exact"
         )
-        assert outcome.out.endswith("\n\neach convention's name is its signature: kldeval:default+v1\n")
+        assert outcome.out.endswith("\n\nthe signature of a convention is kldeval:NAME+v1, as in kldeval:default+v1\n")
 
     def test_the_matrix_of_several(self) -> None:
         outcome = kldeval("audit", BOLD, CAREFUL, GT, "--convention", "default,eml-net,scipy")

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from kldeval.results.audit import AuditedMap, Standing, Traits
 
-VISIBLE = 0.01
-"""A cause that moves no number by this share is not worth a sentence."""
+VISIBLE, SMALLEST = 0.01, 1e-4
+"""A cause that moves no number by this share, or by so many nats, is not worth a sentence."""
 
 SMALL_CONSTANT = 1e-11
 """A constant up to this does not hide what else a convention does."""
@@ -47,6 +47,11 @@ class Evidence:
     def chosen(self, condition: Callable[[Traits], bool]) -> list[str]:
         """The conventions with a number that fulfil the condition."""
         return [name for name in self.names if condition(self.traits[name])]
+
+    def differs(self, name: str) -> bool:
+        """Whether a convention that has a number reads visibly other than the reference, if that has one."""
+        base = self.standings[self.reference].mean
+        return base is None or not math.isfinite(base) or _is_visible(self.mean(name) - base, base)
 
     def size(self, names: Sequence[str]) -> float:
         """The largest |ln(value / reference)|; without a logarithm, the difference in units of the reference."""
@@ -87,7 +92,7 @@ def _zeros_and_epsilon(evidence: Evidence) -> Iterator[Cause]:
     if mass:
         yield _zeros(evidence, small, large, size * (by_zeros / spread if spread > 0 else 1.0))
     rest = spread - by_zeros
-    if abs(rest) > VISIBLE * abs(evidence.mean(small)):
+    if _is_visible(rest, evidence.mean(small)):
         yield _epsilon(evidence, small, large, rest, size * (rest / spread if spread else 1.0))
 
 
@@ -120,7 +125,7 @@ def _epsilon(evidence: Evidence, small: str, large: str, taken: float, size: flo
 def _softmax(evidence: Evidence) -> Iterator[Cause]:
     both = evidence.chosen(lambda row: all(row.softmaxed) and row.reduction in ("slices", "sum"))
     alone = evidence.chosen(lambda row: row.softmaxed == (True, False))
-    if not both and not alone:
+    if not any(evidence.differs(name) for name in (*both, *alone)):
         return
     details = {**dict.fromkeys(both, ""), **dict.fromkeys(alone, "of the prediction alone")}
     nearly_uniform = all(row.unit_range for row in evidence.maps)
@@ -136,7 +141,7 @@ def _softmax(evidence: Evidence) -> Iterator[Cause]:
 def _direction(evidence: Evidence) -> Iterator[Cause]:
     reversed_ = evidence.chosen(lambda row: row.direction == "pred-gt")
     both = evidence.chosen(lambda row: row.direction == "mean")
-    if reversed_ or both:
+    if any(evidence.differs(name) for name in (*reversed_, *both)):
         details = {**dict.fromkeys(reversed_, "D(pred || gt)"), **dict.fromkeys(both, "the mean of both")}
         text = f"direction: {_readings(evidence, details, beside=True)}"
         yield Cause("direction", text, evidence.size([*reversed_, *both]))
@@ -152,10 +157,10 @@ def _stretch(evidence: Evidence) -> Iterator[Cause]:
     base, mass = evidence.mean(closest), _uncovered_mass(evidence)
     decades = {name: math.log(evidence.traits[name].epsilon / evidence.traits[closest].epsilon) for name in names}
     moved = max(abs(evidence.mean(name) - (base - mass * decades[name])) for name in names)
-    if moved > VISIBLE * abs(base):
+    if _is_visible(moved, base):
         readings = _readings(evidence, dict.fromkeys(names, ""), beside=True)
         text = f"stretching: subtracting the prediction's minimum takes away what it spread evenly: {readings}"
-        yield Cause("stretching", text, moved / abs(base))
+        yield Cause("stretching", text, moved / max(SMALLEST, abs(base)))
 
 
 def _definitions(evidence: Evidence) -> Iterator[Cause]:
@@ -199,6 +204,10 @@ def _readings(evidence: Evidence, details: Mapping[str, str], *, beside: bool = 
     whom = (f"{listed(names)} ({detail})" if detail else listed(names) for (_, detail), names in alike.items())
     verbs = [_verb("read ", next(iter(alike.values()))), *[""] * (len(alike) - 1)]
     return ", ".join(f"{who} {verb}{value}" for who, verb, (value, _) in zip(whom, verbs, alike, strict=True))
+
+
+def _is_visible(change: float, base: float) -> bool:
+    return abs(change) > max(SMALLEST, VISIBLE * abs(base))
 
 
 def _uncovered_mass(evidence: Evidence) -> float:

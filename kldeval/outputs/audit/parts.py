@@ -235,5 +235,5 @@ def _failures(audit: Audit) -> Iterator[Paragraphs]:
 def _signature_line(audit: Audit) -> str:
     short = audit.conventions[audit.reference].short
     if all(name in traits.short for name, traits in audit.conventions.items()):
-        return f"each convention's name is its signature: {short}"
+        return f"the signature of a convention is kldeval:NAME+v{short.rpartition('v')[2]}, as in {short}"
     return "a flag has changed the conventions: the JSON report has the signature of each"
