@@ -386,8 +386,10 @@ def test_debug_shows_the_traceback_and_keeps_the_exit_code(tmp_path: Path) -> No
 def test_values_that_are_no_densities_get_a_note(pair_files: Path) -> None:
     outcome = kldeval(*paths(pair_files, "smooth8"), "--norm", "minmax", "--format", "json")
     assert json.loads(outcome.out)["notes"] == [
-        "a chain ends in a step that makes no distribution: the values do not sum to 1, so KLD may be negative and is "
-        "no divergence of densities"
+        (
+            "a chain ends in a step that makes no distribution: the values do not sum to 1, so KLD may be negative and "
+            "is no divergence of densities"
+        )
     ]
 
 
