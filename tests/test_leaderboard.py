@@ -14,11 +14,13 @@ from schemas import validate
 
 from kldeval.engine import run as engine_run
 from kldeval.engine.device import Device
-from kldeval.engine.models import _select, _tasks, run_models, stream_models
+from kldeval.engine.models import run_models, stream_models
 from kldeval.engine.run import Request, run
+from kldeval.engine.tasks import find_tasks
 from kldeval.errors import UsageProblem
 from kldeval.inputs import formats, load
 from kldeval.outputs import WRITERS, Options
+from kldeval.records import Score
 from kldeval.results.leaderboard import make_leaderboard
 from kldeval.results.model_names import name_models
 from kldeval.results.models import Resampling
@@ -71,16 +73,13 @@ def test_an_accelerator_gets_the_same_numbers(root: Path) -> None:
     settings, request = make_settings({}), Request(jobs=1)
     models = {model: root / model for model in ("good", "bad")}
     save(root / "bad", "run/0001", [[1]])
-    expected = run_models(models, root / "gt", settings, request)
-    tasks = _tasks(
-        {model: _select(path, root / "gt", settings, request) for model, path in models.items()}, settings, request
-    )
-    outcomes = list(stream_models(tasks, settings, request, Device("cpu:0", "torch on the CPU")))
-    assert [type(outcome).__name__ for outcome in outcomes].count("Failure") == 1
-    for model, values in (("good", 0), ("bad", 1)):
-        found = {item.name: item for item in outcomes[values::2]}
-        for score in expected[model].scores:
-            assert found[score.name].values["kld"] == pytest.approx(score.values["kld"], rel=1e-12)  # type: ignore[union-attr]
+    tasks = find_tasks(models, root / "gt", request).pairs
+    on_cpu, on_torch = (list(stream_models(tasks, settings, request, Device(name, name))) for name in ("cpu", "cpu:0"))
+    assert [type(outcome).__name__ for _, outcome in on_torch].count("Failure") == 1
+    for (model, expected), (other, found) in zip(on_cpu, on_torch, strict=True):
+        assert (model, expected.name, type(expected)) == (other, found.name, type(found))
+        if isinstance(expected, Score) and isinstance(found, Score):
+            assert found.values == pytest.approx(expected.values, rel=1e-12)
 
 
 def test_files_are_called_after_the_ground_truth(root: Path) -> None:
@@ -239,8 +238,6 @@ def test_every_format_shows_single_maps(root: Path, flag: str, name: str) -> Non
 
 def test_the_worst_maps_are_those_of_all_models_together() -> None:
     from reports import report
-
-    from kldeval.records import Score
 
     values = {"A": (1.0, 5.0, 0.0), "B": (1.0, 1.0, 3.0)}
     reports = {

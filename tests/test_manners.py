@@ -62,7 +62,7 @@ def without_styles(text: str) -> str:
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (("co",), ["compare"]),
+        (("com",), ["compare"]),
         (("compare", "--fail"), ["--fail-if-worse"]),
         (("a", "gt", "--pred-n"), ["--pred-norm", "--pred-name"]),
         (("a", "gt", "--maps", ""), ["mean", "groups"]),
@@ -159,7 +159,7 @@ def test_an_interrupted_run_ends_with_130_and_leaves_no_file(root: Path, blocked
             running.send_signal(signal.SIGINT)
             time.sleep(0.2)
         out, err = running.communicate(timeout=20)
-    assert (running.returncode, out, err) == (130, "", "\ninterrupted\n")
+    assert (running.returncode, out, err) == (130, "", "\nkldeval: interrupted\n")
     assert not [path for path in root.iterdir() if "report" in path.name or path.name.startswith(".")]
 
 

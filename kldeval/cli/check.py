@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kldeval.cli.options import (
+    MANIFEST,
     computing_options,
     file_options,
+    naming_options,
     numeric_options,
-    pairing_options,
     paths_argument,
     request_from,
     settings_from,
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 @click.command("check", context_settings={"help_option_names": ["-h", "--help"]})
 @paths_argument
 @numeric_options
-@pairing_options
+@MANIFEST
+@naming_options
 @file_options
 @computing_options
 def command(paths: tuple[Path, ...], **options: Any) -> int:

@@ -13,8 +13,8 @@ from kldeval.cli.options import (
     computing_options,
     file_options,
     group_options,
+    naming_options,
     numeric_options,
-    pairing_options,
     request_from,
     settings_from,
 )
@@ -31,7 +31,7 @@ FOLDERS = 3
 
 _OF_SCORING = (
     *(name for name in NUMERIC),
-    *("maps", "manifest", "pred_name", "gt_name", "exclude", "allow_missing", "allow_extra", "limit", "key"),
+    *("maps", "pred_name", "gt_name", "exclude", "allow_missing", "allow_extra", "limit", "key"),
     *("max_pixels", "jobs", "device"),
 )
 """The options that mean nothing to numbers that are made already."""
@@ -46,7 +46,7 @@ _OF_SCORING = (
 @group_options
 @output_options
 @numeric_options
-@pairing_options
+@naming_options
 @file_options
 @click.option("--progress/--no-progress", default=None, help="A progress bar on stderr [default: on a terminal].")
 @computing_options
@@ -112,7 +112,7 @@ def _scored(paths: Sequence[Path], options: dict[str, Any]) -> tuple[dict[str, R
     from kldeval.results.compared import compare_reports
     from kldeval.results.model_names import name_models
 
-    if len(paths) < FOLDERS or options["manifest"]:
+    if len(paths) < FOLDERS:
         found = " ".join(map(str, paths)) or "nothing"
         msg = (
             f"two saved reports (.json) or more are needed, or two predictions and their ground truth; here is {found}"

@@ -9,11 +9,12 @@ import click
 
 from kldeval.cli.models import FAIL_IF, NAME, SORT, gated, parse_gates, resampling_from, resampling_options
 from kldeval.cli.options import (
+    MANIFEST,
     computing_options,
     file_options,
     group_options,
+    naming_options,
     numeric_options,
-    pairing_options,
     paths_argument,
     request_from,
     settings_from,
@@ -33,7 +34,8 @@ if TYPE_CHECKING:
 @paths_argument
 @numeric_options
 @group_options
-@pairing_options
+@MANIFEST
+@naming_options
 @file_options
 @NAME
 @SORT

@@ -17,7 +17,7 @@ NUMERIC = {
     "norm": ("CHAIN", "Normalisation of both maps: sum-to-one, flatten-softmax, softmax or a+b [default: sum-to-one]."),
     "pred_norm": ("CHAIN", "Normalisation of the prediction."),
     "gt_norm": ("CHAIN", "Normalisation of the ground truth."),
-    "axis": ("N", "The axis of softmax within one map: -1 within rows, 0 within columns."),
+    "axis": ("N", "The axis of softmax or sum-to-one within one map: -1 within rows, 0 within columns."),
     "eps": ("X", "The epsilon in the logarithm and in the quotient [default: 2.2204e-16; 0 after softmax]."),
     "base": ("BASE", "The base of the logarithm: e, 2 or 10 [default: e]."),
     "reduction": ("NAME", "Pixels to one number per map: slices, sum, mean, batchmean or none [default: slices]."),
@@ -38,7 +38,7 @@ def numeric_options(function: Callable[..., Any]) -> Callable[..., Any]:
     for name, (metavar, text) in reversed(NUMERIC.items()):
         flag = f"--{name.replace('_', '-')}"
         function = click.option(flag, name, metavar=metavar, help=text, shell_complete=suggest)(function)
-    metrics = "Metrics, as kld,ce or 'kld(ratio_eps=1e-7)'; may be repeated [default: kld,ce]."
+    metrics = "Metrics, as kld,ce; in parentheses all constants, as 'kld(ratio_eps=1e-7)' (others 0) [default: kld,ce]."
     option = click.option("-m", "--metric", multiple=True, metavar="NAMES", help=metrics, shell_complete=suggest)
     return option(function)
 
@@ -63,13 +63,14 @@ FILES = (
 )
 """The options on which files are read."""
 
-PAIRING = (
-    click.option(
-        "--manifest",
-        type=click.Path(path_type=Path),
-        metavar="FILE",
-        help="A CSV, TSV or JSONL table of pairs (columns pred, gt, name, group), or -; then no PRED and GT.",
-    ),
+MANIFEST = click.option(
+    "--manifest",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="A CSV, TSV or JSONL table of pairs (columns pred, gt, name, group), or -; then no PRED and GT.",
+)
+
+NAMING = (
     click.option(
         "--pred-name",
         metavar="TEMPLATE",
@@ -80,7 +81,7 @@ PAIRING = (
     ),
     click.option("--exclude", multiple=True, metavar="GLOB", help="Files or folders to leave out; may be repeated."),
 )
-"""The options on which files belong together."""
+"""The options on how files are named."""
 
 GROUPS = (
     click.option(
@@ -112,9 +113,9 @@ def file_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-def pairing_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options on which files belong together."""
-    for option in reversed(PAIRING):
+def naming_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options on how files are named."""
+    for option in reversed(NAMING):
         function = option(function)
     return function
 

@@ -1,8 +1,7 @@
-"""Several predictions of the same ground truths: each ground truth is read once, for all its predictions."""
+"""Several predictions scored on the same ground truths, each of which is read once."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -11,8 +10,9 @@ from kldeval.diagnosis import swapped
 from kldeval.engine.cpu import cores, in_order
 from kldeval.engine.device import Device, find_device
 from kldeval.engine.pixelwise import save_scored
-from kldeval.engine.run import build_report, provenance_of, read, read_and_score, read_gt, reading_of
-from kldeval.engine.selection import grouped, select
+from kldeval.engine.run import build_report, provenance_of, read, read_and_score, read_map, reading_of
+from kldeval.engine.selection import grouped
+from kldeval.engine.tasks import find_tasks
 from kldeval.records import Failure, MapPair, Pair
 
 if TYPE_CHECKING:
@@ -21,18 +21,11 @@ if TYPE_CHECKING:
 
     from kldeval.engine.run import Request
     from kldeval.engine.scoring import Outcome
-    from kldeval.engine.selection import Selection
-    from kldeval.inputs.load import Reading
+    from kldeval.inputs.load import Loaded, Reading
     from kldeval.results.report import Report
     from kldeval.settings import Settings
 
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """One ground truth and its prediction by every model that has one."""
-
-    name: str
-    pairs: Mapping[str, Pair]
+    Task = Mapping[str, Pair]
 
 
 def run_models(
@@ -45,94 +38,62 @@ def run_models(
     """The report of each model on all its maps; `progress` is told every outcome and the number of pairs.
 
     Raises:
-        UsageProblem: the paths of a model cannot be paired with the ground truths at all.
+        UsageProblem: the paths of a model cannot be paired with the ground truths at all, or maps have no group.
         MissingDependency: the device, or a package that reads the files, is not there.
     """
     device = find_device(request.device, settings)
-    selections = {model: _select(pred, gt, settings, request) for model, pred in preds.items()}
-    tasks = _tasks(selections, settings, request)
-    flat = [model for task in tasks for model in task.pairs]
-    outcomes: dict[str, list[Outcome]] = {model: list(selection.failures) for model, selection in selections.items()}
-    for model, outcome in zip(flat, stream_models(tasks, settings, request, device), strict=True):
+    tasks = find_tasks(preds, gt, request)
+    firsts = tuple(next(iter(task.values())) for task in tasks.pairs)
+    groups = {pair.name: pair.group for pair in grouped(firsts, settings, request)}
+    outcomes: dict[str, list[Outcome]] = {model: list(failures) for model, failures in tasks.failures.items()}
+    for model, outcome in stream_models(tasks.pairs, settings, request, device):
         outcomes[model].append(outcome)
         if progress:
-            progress(outcome, len(flat))
-    groups = {task.name: pair.group for task in tasks for pair in task.pairs.values()}
-    limited = _limit_note(selections, tasks)
+            progress(outcome, tasks.count)
     return {
         model: build_report(
             settings,
             outcomes[model],
             provenance_of(pred, gt, device, request),
-            [*swapped(pred, gt), *selections[model].notes, *limited],
+            [*swapped(pred, gt), *tasks.model_notes[model], *tasks.shared_notes],
             groups,
         )
         for model, pred in preds.items()
     }
 
 
-def stream_models(tasks: Sequence[Task], settings: Settings, request: Request, device: Device) -> Iterator[Outcome]:
-    """The outcome of every pair, task by task, models in the order of each task."""
-    jobs = request.jobs or cores()
-    reading = reading_of(settings, request)
+def stream_models(
+    tasks: Sequence[Task], settings: Settings, request: Request, device: Device
+) -> Iterator[tuple[str, Outcome]]:
+    """The outcome of every pair with its model, task by task, in order."""
+    models = (model for task in tasks for model in task)
+    jobs, reading = request.jobs or cores(), reading_of(settings, request)
     if device.is_cpu:
         score = partial(_score, settings=settings, reading=reading, save=request.save_maps)
-        return chain.from_iterable(in_order(score, tasks, jobs))
-    return _in_batches(tasks, settings, reading, device, jobs, request.save_maps)
-
-
-def _in_batches(
-    tasks: Sequence[Task], settings: Settings, reading: Reading, device: Device, jobs: int, save: Path | None
-) -> Iterator[Outcome]:
+        yield from zip(models, chain.from_iterable(in_order(score, tasks, jobs)), strict=True)
+        return
     from kldeval.engine.gpu import score_loaded
 
-    models = (model for task in tasks for model in task.pairs)
     loaded = chain.from_iterable(in_order(partial(_read, reading=reading), tasks, jobs))
     for model, (maps, outcome) in zip(models, score_loaded(loaded, settings, device.name), strict=True):
-        save_scored(save and save / model, maps, outcome, settings)
-        yield outcome
-
-
-def _select(pred: Path, gt: Path, settings: Settings, request: Request) -> Selection:
-    """The pairs of one model; of two files the name is the ground truth's, which all models share."""
-    selection = select(pred, gt, replace(settings, maps="mean"), replace(request, limit=None, group_by=None))
-    if pred.is_dir():
-        return selection
-    return replace(selection, pairs=tuple(replace(pair, name=gt.stem) for pair in selection.pairs))
-
-
-def _tasks(selections: Mapping[str, Selection], settings: Settings, request: Request) -> list[Task]:
-    by_name: dict[str, dict[str, Pair]] = {}
-    for model, selection in selections.items():
-        for pair in selection.pairs:
-            by_name.setdefault(pair.name, {})[model] = pair
-    names = sorted(by_name)[: request.limit]
-    groups = {
-        pair.name: pair.group
-        for pair in grouped(tuple(next(iter(by_name[name].values())) for name in names), settings, request)
-    }
-    return [
-        Task(name, {model: replace(pair, group=groups[name]) for model, pair in by_name[name].items()})
-        for name in names
-    ]
-
-
-def _limit_note(selections: Mapping[str, Selection], tasks: Sequence[Task]) -> list[str]:
-    names = {pair.name for selection in selections.values() for pair in selection.pairs}
-    if len(tasks) == len(names):
-        return []
-    return [f"only the first {len(tasks)} of {len(names)} pairs were scored (--limit)"]
+        save_scored(request.save_maps and request.save_maps / model, maps, outcome, settings)
+        yield model, outcome
 
 
 def _score(task: Task, settings: Settings, reading: Reading, save: Path | None) -> list[Outcome]:
-    gt = read_gt(next(iter(task.pairs.values())), reading)
+    gt = _ground_truth(task, reading)
     if isinstance(gt, Failure):
-        return [gt] * len(task.pairs)
-    return [read_and_score(pair, settings, reading, save and save / model, gt) for model, pair in task.pairs.items()]
+        return [gt] * len(task)
+    return [read_and_score(pair, settings, reading, save and save / model, gt) for model, pair in task.items()]
 
 
 def _read(task: Task, reading: Reading) -> list[MapPair | Failure]:
-    gt = read_gt(next(iter(task.pairs.values())), reading)
+    gt = _ground_truth(task, reading)
     if isinstance(gt, Failure):
-        return [gt] * len(task.pairs)
-    return [read(pair, reading, gt) for pair in task.pairs.values()]
+        return [gt] * len(task)
+    return [read(pair, reading, gt) for pair in task.values()]
+
+
+def _ground_truth(task: Task, reading: Reading) -> Loaded | Failure:
+    first = next(iter(task.values()))
+    return read_map(first.name, first.gt, reading)

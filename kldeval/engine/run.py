@@ -115,21 +115,21 @@ def read_and_score(
 
 def read(pair: Pair, reading: Reading, gt: Loaded | None = None) -> MapPair | Failure:
     """The decoded pair, or why there is none."""
-    return _or_failure(lambda: load_pair(pair, reading, gt), pair)
+    return _or_failure(lambda: load_pair(pair, reading, gt), pair.name, f"{pair.pred} and {pair.gt}")
 
 
-def read_gt(pair: Pair, reading: Reading) -> Loaded | Failure:
-    """The decoded ground truth of a pair, or why there is none."""
-    return _or_failure(lambda: load_map(pair.gt, reading), pair)
+def read_map(name: str, path: Path, reading: Reading) -> Loaded | Failure:
+    """One decoded map of the pair `name`, or why there is none."""
+    return _or_failure(lambda: load_map(path, reading), name, str(path))
 
 
-def _or_failure(load: Callable[[], T], pair: Pair) -> T | Failure:
+def _or_failure(load: Callable[[], T], name: str, files: str) -> T | Failure:
     try:
         return load()
     except MapProblem as problem:
-        return Failure(pair.name, problem.stage, str(problem))
+        return Failure(name, problem.stage, str(problem))
     except MemoryError:
-        return Failure(pair.name, "load", f"not enough memory for {pair.pred} and {pair.gt}")
+        return Failure(name, "load", f"not enough memory for {files}")
 
 
 def read_one(pred: Path, gt: Path, settings: Settings, request: Request) -> MapPair:

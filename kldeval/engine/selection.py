@@ -39,9 +39,9 @@ def select(pred: Path | None, gt: Path | None, settings: Settings, request: Requ
     Raises:
         UsageProblem: the paths cannot be paired at all, the manifest is malformed, or maps have no group.
     """
-    pairing = _pairing(pred, gt, request)
+    pairing = Pairing(read_manifest(request.manifest)) if request.manifest else pair_up(pred, gt, request)
     pairs = grouped(pairing.pairs[: request.limit], settings, request)
-    return Selection(pairs, pairing.failures, (*pairing.notes, *_notes(pairing, len(pairs))))
+    return Selection(pairs, pairing.failures, (*pairing.notes, *pairing_notes(pairing, len(pairs))))
 
 
 def grouped(pairs: tuple[Pair, ...], settings: Settings, request: Request) -> tuple[Pair, ...]:
@@ -64,9 +64,12 @@ def grouped(pairs: tuple[Pair, ...], settings: Settings, request: Request) -> tu
     return tuple(replace(pair, group=groups[pair.name]) for pair in pairs)
 
 
-def _pairing(pred: Path | None, gt: Path | None, request: Request) -> Pairing:
-    if request.manifest is not None:
-        return Pairing(read_manifest(request.manifest))
+def pair_up(pred: Path | None, gt: Path | None, request: Request) -> Pairing:
+    """The pairs of two files or folders, as the request says.
+
+    Raises:
+        UsageProblem: they cannot be paired at all, or there are none.
+    """
     if pred is None or gt is None:
         msg = "two files or two folders are needed, predictions and ground truth, or a --manifest that names the pairs"
         raise UsageProblem(msg)
@@ -81,7 +84,8 @@ def _pairing(pred: Path | None, gt: Path | None, request: Request) -> Pairing:
     )
 
 
-def _notes(pairing: Pairing, n_pairs: int) -> Iterator[str]:
+def pairing_notes(pairing: Pairing, n_pairs: int) -> Iterator[str]:
+    """What was left out of a pairing, of which `n_pairs` were used."""
     if pairing.n_missing:
         yield f"{pairing.n_missing} ground truths without a prediction were left out (--allow-missing)"
     if pairing.n_extra:

@@ -9,8 +9,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from kldeval.arrays import quiet
 from kldeval.density import Density, safe_log
+from kldeval.errors import UsageProblem
 from kldeval.metrics.registry import METRICS
+from kldeval.names import format_value
 
 if TYPE_CHECKING:
     from kldeval.arrays import Array
@@ -18,7 +21,15 @@ if TYPE_CHECKING:
 Direction = Literal["gt-pred", "pred-gt", "mean"]
 
 
-@METRICS.add("kld", unit="nats", best="low")
+def _check_constants(*, factor: float = 1.0, direction: str = "", **constants: float) -> None:  # noqa: ARG001
+    for name, value in {**constants, "factor": factor}.items():
+        if value < 0 or (name == "factor" and value == 0):
+            bound = "above 0" if name == "factor" else "0 or more"
+            msg = f"{name}={format_value(value)}: a constant of a metric is {bound}"
+            raise UsageProblem(msg)
+
+
+@METRICS.add("kld", unit="nats", best="low", check=_check_constants)
 def kld(
     pred: Density,
     gt: Density,
@@ -52,7 +63,7 @@ def kld(
     return terms if factor == 1 else factor * terms
 
 
-@METRICS.add("kld-reverse", unit="nats", best="low")
+@METRICS.add("kld-reverse", unit="nats", best="low", check=_check_constants)
 def kld_reverse(
     pred: Density, gt: Density, *, log_eps: float = 0.0, num_eps: float = 0.0, ratio_eps: float = 0.0
 ) -> Array:
@@ -63,7 +74,7 @@ def kld_reverse(
     return _divergence(gt, pred, (log_eps, num_eps, ratio_eps))
 
 
-@METRICS.add("ce", unit="nats", best="low")
+@METRICS.add("ce", unit="nats", best="low", check=_check_constants)
 def ce(pred: Density, gt: Density, *, ratio_eps: float = 0.0) -> Array:
     """Cross-entropy of the prediction under the ground truth, H(gt, pred), in nats: -sum q ln(p + ratio_eps).
 
@@ -101,7 +112,7 @@ def _divergence(approximation: Density, target: Density, constants: tuple[float,
     if constants == _EXACT:
         return _exact_divergence(approximation, target)
     xp, q = target.xp, target.prob
-    if log_eps > 0 and ratio_eps > 0:
+    if ratio_eps > 0 and (log_eps > 0 or num_eps > 0):
         # nothing can be 0 or divided by 0 here, so no pixel needs to be masked
         return q * xp.log((q + num_eps) / (approximation.prob + ratio_eps) + log_eps)
     some = q != 0
@@ -113,12 +124,22 @@ def _divergence(approximation: Density, target: Density, constants: tuple[float,
 def _exact_divergence(approximation: Density, target: Density) -> Array:
     """Target * (ln target - ln approximation), subtracted first, so that a map against itself gives exactly 0."""
     xp = target.xp
+    if xp.__name__ == "numpy":
+        return _masked_afterwards(approximation, target)
     some = ~target.is_zero
     nothing = xp.zeros_like(target.log)
     gap = xp.where(some, target.log, nothing) - xp.where(some, approximation.log, nothing)
     product = target.prob * gap
     # a target that underflows to 0 counts 0, even where the approximation is 0 for good
     return xp.where(target.prob == 0, nothing, product)
+
+
+def _masked_afterwards(approximation: Density, target: Density) -> Array:
+    """The exact terms where no gradient has to pass: what a target of 0 makes of them is only then replaced by 0."""
+    with quiet():
+        terms = target.prob * (target.log - approximation.log)
+    terms[target.prob == 0] = 0.0
+    return terms
 
 
 def _of_prob(density: Density) -> Density:

@@ -71,7 +71,7 @@ def _table(report: Report, grid: Grid) -> Iterator[str]:
     yield _row([_metric(report, key) for key in grid.head])
     yield r"    \midrule"
     for name, *numbers in grid.rows:
-        yield _row([first(report, name), *map(mathematics, numbers)])
+        yield _row([first(report, name), *map(math_number, numbers)])
     yield r"    \bottomrule"
     yield r"  \end{tabular}"
     yield r"\end{table}"
@@ -118,14 +118,14 @@ def escaped(text: str) -> str:
 
 
 def is_number(text: str) -> bool:
-    """Whether `mathematics` can write the text."""
+    """Whether `math_number` can write the text."""
     return text in (ABSENT, "nan") or bool(re.fullmatch(r"-?(inf|\d+(\.\d+)?(e[+-]\d+)?)", text))
 
 
-def mathematics(number: str) -> str:
+def math_number(number: str) -> str:
     r"""A number as mathematics, so that its minus, its exponent and its infinity look right.
 
-    >>> print(mathematics("-1.5e-07"), mathematics("inf"), mathematics("0.25"))
+    >>> print(math_number("-1.5e-07"), math_number("inf"), math_number("0.25"))
     $-1.5 \times 10^{-7}$ $\infty$ 0.25
     """
     if number in (ABSENT, "nan"):

@@ -32,14 +32,14 @@ def _blocks(report: Report, options: Options) -> Iterator[list[str]]:
         yield _table(report, grid)
     if report.failures:
         yield [f"**{count(len(report.failures), 'map')} could not be scored**"]
-        yield [f"- {code(item.name)} ({item.stage}): {escaped(item.message)}" for item in report.failures]
+        yield [f"- {code_span(item.name)} ({item.stage}): {escaped(item.message)}" for item in report.failures]
     if report.gates:
         yield ["**gates**"]
         yield [f"- {escaped(gate_line(gate))}" for gate in report.gates]
     if report.notes:
         yield ["**notes**"]
         yield [f"- {escaped(note)}" for note in report.notes]
-    yield [f"signature {code(report.short)}"]
+    yield [f"signature {code_span(report.short)}"]
     yield ["```text", *(plain(text) for text in report.signatures.values()), "```"]
 
 
@@ -66,7 +66,7 @@ def lay_out(columns: Sequence[Sequence[str]], n_names: int) -> list[str]:
 
 def _name(report: Report, grid: Grid, name: str) -> str:
     """What stands first in a row: a metric with arrow and unit, or the name of a map."""
-    return escaped(label(report, name)) if grid.names_metrics else code(name).replace("|", r"\|")
+    return escaped(label(report, name)) if grid.names_metrics else code_span(name).replace("|", r"\|")
 
 
 def _row(cells: Sequence[str]) -> str:
@@ -82,7 +82,7 @@ def escaped(text: str) -> str:
     return re.sub(r"([\\`*_\[\]<>|&~#])", r"\\\1", plain(text))
 
 
-def code(text: str) -> str:
+def code_span(text: str) -> str:
     """A code span, fenced by more backticks than the text has in a row (CommonMark 6.1)."""
     inside = plain(text)
     fence = "`" * (1 + max(map(len, re.findall("`+", inside)), default=0))

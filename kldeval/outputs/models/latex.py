@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kldeval.outputs.latex import LATEX_ARROWS, escaped, in_mathematics, is_number, mathematics
+from kldeval.outputs.latex import LATEX_ARROWS, escaped, in_mathematics, is_number, math_number
 from kldeval.outputs.notation import gate_line, plain
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def _bold(cell: Cell) -> str:
     >>> print(_bold(Cell("0.25", is_best=True)), _bold(Cell("-0.25", is_best=True)), _bold(Cell("a_b")))
     \textbf{0.25} $\mathbf{-0.25}$ a\_b
     """
-    text = mathematics(cell.text) if is_number(cell.text) else escaped(cell.text)
+    text = math_number(cell.text) if is_number(cell.text) else escaped(cell.text)
     if not cell.is_best:
         return text
     return rf"$\mathbf{{{text[1:-1]}}}$" if text.startswith("$") else rf"\textbf{{{text}}}"

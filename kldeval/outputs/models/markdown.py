@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kldeval.outputs.markdown import code, escaped, lay_out
+from kldeval.outputs.markdown import code_span, escaped, lay_out
 from kldeval.outputs.notation import gate_line, plain
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def _blocks(page: Page) -> Iterator[list[str]]:
         yield ["**notes**"]
         yield [f"- {escaped(note)}" for note in page.notes]
     if page.short:
-        yield [f"signature {', '.join(map(code, page.short))}"]
+        yield [f"signature {', '.join(map(code_span, page.short))}"]
     yield ["```text", *map(plain, page.signatures), "```"]
 
 
