@@ -151,6 +151,7 @@ def test_a_single_map_has_neither_interval_nor_effect(tmp_path: Path) -> None:
     (pair,) = compared(*files)["metrics"]["kld"]["pairs"]
     assert [pair[part] for part in ("interval", "cohens_dz", "detectable", "p")] == [None, None, None, 1.0]
     assert "–" in kldeval("compare", *files).out
+    assert "a single map has neither intervals nor tests" in kldeval("compare", *files).out
 
 
 # groups

@@ -97,6 +97,7 @@ def test_a_github_action(place: Path) -> None:
     assert list(load(place / "leaderboard.json", "leaderboard")["reports"]) == ["careful", "bold"]  # type: ignore[call-overload]
 
 
+@pytest.mark.skipif(shutil.which("make") is None, reason="no make here")
 def test_a_leaderboard_by_make(place: Path) -> None:
     (block,) = prepare("A leaderboard by make", place)
     run(block, place)

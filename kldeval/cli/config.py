@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from click.core import ParameterSource
@@ -19,9 +19,12 @@ from kldeval.errors import UnknownName, UsageProblem
 from kldeval.names import among
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
-    from kldeval.outputs import Document
+    Commands = Callable[[], Iterable[click.Command]]
+
+Said = TypeVar("Said", bound=Any)
+"""A document with notes, and with a provenance or reports that have one."""
 
 OWN, SHARED = Path("kldeval.toml"), Path("pyproject.toml")
 
@@ -52,14 +55,17 @@ def read_config() -> Config:
     return Config("", {})
 
 
-def defaults_of(command: click.Command, config: Config, commands: Iterable[click.Command]) -> dict[str, Any]:
+def defaults_of(command: click.Command, config: Config, commands: Commands) -> dict[str, Any]:
     """What a configuration says of the options of `command`, by parameter; every key is checked against all `commands`.
 
     Raises:
         UnknownName: naming every key that is an option of no command.
         UsageProblem: naming every value that is none of its option.
     """
-    known = {flag: option for other in commands for flag, option in _flags(other).items()}
+    if not config.table:
+        return {}
+    own = _flags(command)
+    known = {flag: option for other in commands() for flag, option in _flags(other).items()} | own
     given = {key.replace("_", "-"): value for key, value in config.table.items()}
     strangers = [f"{config.file}: unknown key {key!r}{among(key, sorted(known))}" for key in given if key not in known]
     if strangers:
@@ -67,11 +73,10 @@ def defaults_of(command: click.Command, config: Config, commands: Iterable[click
     problems = [_problem(config, key, value, known[key]) for key, value in given.items()]
     if any(problems):
         raise UsageProblem("\n".join(filter(None, problems)))
-    own = _flags(command)
     return {str(own[key].name): _value(own[key], value) for key, value in given.items() if key in own}
 
 
-def check_variables(commands: Iterable[click.Command]) -> None:
+def check_variables(commands: Commands) -> None:
     """Refuse variables that begin with `KLDEVAL_` and set no option.
 
     Raises:
@@ -80,7 +85,7 @@ def check_variables(commands: Iterable[click.Command]) -> None:
     given = [name for name in os.environ if name.startswith(PREFIX)]
     if not given:
         return
-    known = sorted({variable_of(flag) for command in commands for flag in _flags(command)})
+    known = sorted({variable_of(flag) for command in commands() for flag in _flags(command)})
     strangers = [f"unknown environment variable {name!r}{among(name, known)}" for name in given if name not in known]
     if strangers:
         raise UnknownName("\n".join(strangers))
@@ -102,7 +107,7 @@ def variable_of(flag: str) -> str:
     return PREFIX + flag.replace("-", "_").upper()
 
 
-def with_origin(document: Document) -> Document:
+def with_origin(document: Said) -> Said:
     """The document, saying in its provenance and its notes which options a file or the environment gave."""
     context = click.get_current_context()
     by_source = {
@@ -118,7 +123,7 @@ def with_origin(document: Document) -> Document:
     return _with(document, said, tuple(notes)) if notes else document
 
 
-def _with(document: Document, said: dict[str, Any], notes: tuple[str, ...]) -> Document:
+def _with(document: Said, said: dict[str, Any], notes: tuple[str, ...]) -> Said:
     from kldeval.results.models import Leaderboard
 
     if isinstance(document, Leaderboard):

@@ -62,12 +62,15 @@ class Commands(click.Group):
         name, command, rest = super().resolve_command(ctx, args)
         if command is None or name is None or ctx.resilient_parsing:
             return name, command, rest
-        every = [found for found in map(partial(self.get_command, ctx), COMMANDS) if found]
-        check_variables(every)
+        check_variables(partial(self._all_commands, ctx))
         config = read_config()
         ctx.obj = config.file
-        ctx.default_map = {name: defaults_of(command, config, every)}
+        ctx.default_map = {name: defaults_of(command, config, partial(self._all_commands, ctx))}
         return name, command, rest
+
+    def _all_commands(self, ctx: click.Context) -> list[click.Command]:
+        """Every command, imported now: only for those who have a configuration."""
+        return [found for found in map(partial(self.get_command, ctx), COMMANDS) if found]
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """The commands; and files, for a path in the first place is an evaluation."""

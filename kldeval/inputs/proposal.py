@@ -151,8 +151,7 @@ def _folders(names: Sequence[str]) -> Iterator[tuple[str, ...]]:
 def _level(values: Sequence[str]) -> list[str]:
     """What may stand for one level of folders: its names where they are few, "" for a field."""
     distinct = sorted(set(values))
-    literals = [value for value in distinct if _is_literal(value)] if len(distinct) <= _LITERALS else []
-    return literals if len(distinct) == 1 else ["", *literals]
+    return ["", *filter(_is_literal, distinct if len(distinct) <= _LITERALS else ())]
 
 
 def _is_literal(text: str) -> bool:

@@ -124,6 +124,8 @@ def explain(comparison: ComparisonReport) -> str:
     units, pairs = count(some.n, some.unit[:-1]), count(len(some.pairs), "pair")
     differ = any(pair.significant for compared in every for pair in compared.pairs)
     verdict = "raised are the models that differ significantly" if differ else "no two models differ significantly"
+    if some.n == 1:
+        return f"a single {some.unit[:-1]} has neither intervals nor tests"
     return (
         f"in brackets {100 * some.confidence:g} % intervals (BCa bootstrap over {units}); "
         f"{verdict} (sign-flip test at {100 - 100 * some.confidence:.3g} %, Holm over {pairs})"

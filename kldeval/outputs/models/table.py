@@ -127,7 +127,7 @@ def _style(cell: Cell) -> str:
 
 
 def _listing(listing: Listing, options: Options) -> list[RenderableType]:
-    """One line for each row; on a terminal the last text hangs below the others, for it may be long."""
+    """One line for each row; on a terminal the last text hangs below the others where it is long."""
     from rich.table import Table
     from rich.text import Text
 
@@ -138,6 +138,14 @@ def _listing(listing: Listing, options: Options) -> list[RenderableType]:
             table.add_row(*(Text(plain(text)) for text in row))
         parts.append(table)
     else:
-        for *names, last in listing.rows:
-            parts += [Text("  ".join(map(plain, names))), wrapped("  ", last, options)]
+        for row in listing.rows:
+            parts += _listed(row, options.width, options)
     return [*parts, Text(listing.rest, style="dim")] if listing.rest else parts
+
+
+def _listed(row: Sequence[str], width: int, options: Options) -> list[RenderableType]:
+    from rich.text import Text
+
+    *names, last = map(plain, row)
+    whole = Text("  ".join((*names, last)))
+    return [whole] if whole.cell_len <= width else [Text("  ".join(names)), wrapped("  ", last, options)]
