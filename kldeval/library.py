@@ -14,7 +14,9 @@ from kldeval.diagnosis import refusal
 from kldeval.engine.measure import Side, measure, pixelwise, scaled
 from kldeval.engine.run import Request, run
 from kldeval.errors import RefusedMap, UnknownName, UsageProblem
+from kldeval.inputs.class_weights import weights_text
 from kldeval.inputs.scale import full_scale
+from kldeval.label_settings import LABEL_FLAGS
 from kldeval.maps.chain import normalise
 from kldeval.maps.values import MAP
 from kldeval.metrics.registry import METRICS
@@ -31,8 +33,8 @@ if TYPE_CHECKING:
     from kldeval.maps.values import Values
     from kldeval.results.report import Report
 
-_OF_FILES = frozenset({"metric", "resize", "color"})
-"""What cannot be said of one metric of arrays: they have no colours, and a size that resizing would not fit."""
+_OF_FILES = frozenset({"metric", "resize", "color", "maps", *LABEL_FLAGS})
+"""What cannot be said of one metric of arrays: they have no colours, sizes that resizing would not fit, no labels."""
 
 _REAL = ("real floating", "integral", "bool")
 
@@ -157,7 +159,7 @@ def _metric_settings(name: str, options: dict[str, Any]) -> Settings:
 def _settings(options: dict[str, Any]) -> Settings:
     from kldeval.conventions import convention
 
-    texts = {key: format_value(value) for key, value in options.items() if value is not None}
+    texts = {key: _text(key, value) for key, value in options.items() if value is not None}
     signature = texts.pop("signature", None)
     if signature is not None:
         if texts:
@@ -166,6 +168,12 @@ def _settings(options: dict[str, Any]) -> Settings:
         return parse_signature(signature)
     name = texts.pop("convention", None)
     return make_settings(texts, convention=convention(name).texts if name is not None else None)
+
+
+def _text(key: str, value: Any) -> str:
+    if key != "class_weights":
+        return format_value(value)
+    return weights_text(str(value)) if isinstance(value, str | Path) else format_value(tuple(map(float, value)))
 
 
 def _check_names(options: Iterable[str], known: Iterable[str]) -> None:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from kldeval._version import DEFINITIONS
 from kldeval.errors import UsageProblem
 from kldeval.names import among, split_top_level
-from kldeval.settings import Settings, describe, make_settings
+from kldeval.pixel_settings import is_of_pixels
+from kldeval.settings import CHOICES, Settings, alone, describe, make_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,7 +36,7 @@ def format_signature(settings: Settings) -> str:
 def signatures(settings: Settings) -> dict[str, str]:
     """The signature of each metric by its key."""
     pairs = zip(settings.keys, settings.metrics, strict=True)
-    return {key: format_signature(replace(settings, metrics=(call,))) for key, call in pairs}
+    return {key: format_signature(alone(settings, call)) for key, call in pairs}
 
 
 def parse_signature(text: str) -> Settings:
@@ -50,15 +51,16 @@ def parse_signature(text: str) -> Settings:
     if version != str(DEFINITIONS):
         msg = f"the signature's part 'v:{version}' is another version of the definitions; here they are v:{DEFINITIONS}"
         raise UsageProblem(msg)
-    if parts["maps"] != "mean":
-        msg = f"the signature's part 'maps:{parts['maps']}' is unknown; known: maps:mean"
+    if parts["maps"] not in CHOICES["maps"]:
+        known = ", ".join(f"maps:{name}" for name in CHOICES["maps"])
+        msg = f"the signature's part 'maps:{parts['maps']}' is unknown; known: {known}"
         raise UsageProblem(msg)
     empty_gt, empty_pred = _parse_empty(parts["empty"])
     explicit = ",".join(call if "(" in call else f"{call}()" for call in split_top_level(metrics, ","))
     texts = {"metric": explicit, "pred_norm": parts["pred"], "gt_norm": parts["gt"], "reduction": parts["reduce"]}
     texts |= {"empty_gt": empty_gt, "empty_pred": empty_pred}
-    texts |= {key: parts[key] for key in ("scale", "resize", "color", "base", "dtype")}
-    return make_settings(texts)
+    texts |= {key: parts[key] for key in ("scale", "resize", "color", "base", "maps", "dtype")}
+    return make_settings(texts, complete=True)
 
 
 def short_signature(settings: Settings) -> str:
@@ -76,9 +78,13 @@ def matching_convention(settings: Settings) -> str | None:
 
 
 def _matches(settings: Settings, texts: Mapping[str, str]) -> bool:
-    names = dict.fromkeys(call.name for call in settings.metrics)
+    # a convention is about densities
+    metrics = () if settings.is_labels else tuple(call for call in settings.metrics if not is_of_pixels(call))
+    if not metrics:
+        return False
+    names = dict.fromkeys(call.name for call in metrics)
     named = make_settings({"metric": ",".join(names)}, convention=texts)
-    return replace(named, metrics=settings.metrics) == settings and set(settings.metrics) <= set(named.metrics)
+    return replace(named, metrics=settings.metrics) == settings and set(metrics) <= set(named.metrics)
 
 
 def _split_parts(rest: list[str]) -> dict[str, str]:

@@ -5,14 +5,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from kldeval.arrays import torch
+from kldeval.engine.class_maps import is_plain
 from kldeval.engine.cpu import in_order
 from kldeval.engine.run import read
-from kldeval.engine.scoring import Outcome, score_arrays
+from kldeval.engine.scoring import Outcome, score, score_arrays
 from kldeval.records import Failure, MapPair
 
 if TYPE_CHECKING:
@@ -54,11 +56,19 @@ def batches(loaded: Iterable[MapPair | Failure], batch_bytes: int) -> Iterator[l
 
 
 def score_batch(batch: list[MapPair], settings: Settings, device: str) -> list[Outcome]:
-    """The outcomes of pairs of one shape and kind."""
+    """The outcomes of pairs of one shape and kind; class maps, each large, are scored one by one."""
+    if not is_plain(batch[0]):
+        return [score(on_device(pair, device), settings) for pair in batch]
     pred = _to_device([pair.pred for pair in batch], device)
     gt = _to_device([pair.gt for pair in batch], device)
     weights = None if batch[0].weights is None else _to_device([pair.weights for pair in batch], device)
     return score_arrays(batch, pred, gt, weights, settings)
+
+
+def on_device(pair: MapPair, device: str) -> MapPair:
+    """The pair with its maps as tensors on `device`."""
+    pred, gt = (_to_device([array], device)[0] for array in (pair.pred, pair.gt))
+    return replace(pair, pred=pred, gt=gt)
 
 
 def _kind(item: MapPair | Failure) -> Any:

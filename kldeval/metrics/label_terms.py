@@ -9,6 +9,8 @@ from kldeval.arrays import namespace, quiet
 from kldeval.metrics.pointwise import check_choice
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from kldeval.arrays import Array
 
 
@@ -57,3 +59,23 @@ class LabelTerms:
         total, weight = self.totals()
         with quiet():
             return total if reduction == "sum" else total / weight
+
+
+def joined_terms(parts: Sequence[LabelTerms]) -> LabelTerms:
+    """The terms of a map from those of blocks of its positions."""
+    xp = namespace(parts[0].loss)
+    arrays = zip(*((part.loss, part.weight, part.label, part.valid) for part in parts), strict=True)
+    return LabelTerms(*(xp.concat(column) for column in arrays), n_classes=parts[0].n_classes)
+
+
+def uncovered_mass(log_pred: Array, target: Array, terms: LabelTerms) -> Array:
+    """The share of each row's labels on classes of probability exactly 0, where the row counts.
+
+    Rows are positions; `terms`, of any metric, say which class each has and which of them count.
+    """
+    xp = namespace(log_pred)
+    if target.shape == log_pred.shape:
+        soft = xp.astype(target, log_pred.dtype)
+        return xp.sum(xp.where(log_pred == -xp.inf, soft, xp.zeros_like(soft)), axis=-1)
+    chosen = xp.take_along_axis(log_pred, xp.expand_dims(terms.label, axis=-1), axis=-1)[..., 0]
+    return xp.astype((chosen == -xp.inf) & terms.valid, log_pred.dtype)
