@@ -294,8 +294,3 @@ def describe(settings: Settings) -> dict[str, str]:
         else:
             texts[item.name] = format_chain(value) if isinstance(value, tuple) else str(value)
     return texts
-
-
-def with_dtype(settings: Settings, dtype: str) -> Settings:
-    """The settings with the dtype in which the numbers were in fact computed."""
-    return replace(settings, dtype=dtype)

@@ -370,7 +370,9 @@ class TestGradients:
     @pytest.mark.parametrize("name", METRIC)
     def test_they_are_those_of_the_numbers(self, name: str, norm: str) -> None:
         # min-max makes a 0 of the prediction, where the exact form is infinite
-        forms = [{}] if name in TAKES_NO_EPS else [{"eps": 0.01}] if "minmax" in norm else [{"eps": 0.01}, {"eps": 0}]
+        forms: list[Any] = (
+            [{}] if name in TAKES_NO_EPS else [{"eps": 0.01}] if "minmax" in norm else [{"eps": 0.01}, {"eps": 0}]
+        )
         pair = tensors(*np.random.default_rng(2).random((2, 2, 3)))
         for constants in forms:
             assert torch.autograd.gradcheck(partial(METRIC[name], norm=norm, **constants), pair)

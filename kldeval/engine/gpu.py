@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 from kldeval.arrays import torch
 from kldeval.engine.class_maps import is_plain
 from kldeval.engine.cpu import in_order
+from kldeval.engine.pixelwise import save_scored
 from kldeval.engine.run import read
 from kldeval.engine.scoring import Outcome, score, score_arrays
 from kldeval.records import Failure, MapPair
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
     from kldeval.inputs.load import Reading
     from kldeval.records import Pair
@@ -29,15 +31,24 @@ BATCH_BYTES = 1 << 28
 
 
 def score_in_batches(
-    pairs: Iterable[Pair], settings: Settings, reading: Reading, device: str, jobs: int, batch_bytes: int = BATCH_BYTES
+    pairs: Iterable[Pair],
+    settings: Settings,
+    reading: Reading,
+    device: str,
+    jobs: int,
+    *,
+    save: Path | None = None,
+    batch_bytes: int = BATCH_BYTES,
 ) -> Iterator[Outcome]:
     """The outcome of every pair, in order, computed by torch on `device`."""
     loaded = in_order(partial(read, reading=reading), pairs, jobs)
     for batch in batches(loaded, batch_bytes):
         if isinstance(batch[0], Failure):
             yield from batch  # type: ignore[misc]
-        else:
-            yield from score_batch(batch, settings, device)  # type: ignore[arg-type]
+            continue
+        for pair, outcome in zip(batch, score_batch(batch, settings, device), strict=True):  # type: ignore[arg-type]
+            save_scored(save, pair, outcome, settings)  # type: ignore[arg-type]
+            yield outcome
 
 
 def batches(loaded: Iterable[MapPair | Failure], batch_bytes: int) -> Iterator[list[MapPair | Failure]]:

@@ -12,7 +12,11 @@ from kldeval._version import __version__
 from kldeval.diagnosis import notes, swapped
 from kldeval.engine.cpu import cores, in_order
 from kldeval.engine.device import Device, find_device
+<<<<<<< HEAD
 from kldeval.engine.ground_truth import decided
+=======
+from kldeval.engine.pixelwise import save_scored
+>>>>>>> main
 from kldeval.engine.scoring import Outcome, score
 from kldeval.errors import MapProblem, UsageProblem
 from kldeval.inputs.load import Reading, load_pair
@@ -81,7 +85,7 @@ def stream(pairs: Iterable[Pair], settings: Settings, request: Request, device: 
         return in_order(work, pairs, jobs)
     from kldeval.engine.gpu import score_in_batches
 
-    return score_in_batches(pairs, settings, reading, device.name, jobs)
+    return score_in_batches(pairs, settings, reading, device.name, jobs, save=request.save_maps)
 
 
 def reading_of(settings: Settings, request: Request) -> Reading:
@@ -101,11 +105,16 @@ def read_and_score(pair: Pair, settings: Settings, reading: Reading, request: Re
     maps = read(pair, reading)
     if isinstance(maps, Failure):
         return maps
+<<<<<<< HEAD
     outcome = score(_placed(maps, device), settings, per_class=request.per_class)
     if request.save_maps and isinstance(outcome, Score):
         from kldeval.engine.pixelwise import save_pixelwise
 
         save_pixelwise(request.save_maps, maps, settings)
+=======
+    outcome = score(maps, settings)
+    save_scored(save, maps, outcome, settings)
+>>>>>>> main
     return outcome
 
 

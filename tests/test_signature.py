@@ -1,0 +1,226 @@
+"""Settings as a signature and back, the parts that are refused, and the short form."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from hashlib import sha256
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kldeval.conventions import CONVENTIONS
+from kldeval.errors import UsageProblem
+from kldeval.maps.steps import STEPS
+from kldeval.metrics.registry import METRICS
+from kldeval.names import Call, Registry, split_call
+from kldeval.settings import CHOICES, Settings, checked, make_settings
+from kldeval.signature import (
+    PARTS,
+    format_signature,
+    matching_convention,
+    parse_signature,
+    short_signature,
+    signatures,
+)
+
+FLOATS = st.floats(allow_nan=False, allow_infinity=False)
+POSITIVE = st.floats(1e-300, 1e300)
+AXES = st.sampled_from([-2, -1, 0, 1])
+ARGUMENTS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
+    "sum-to-one": {"offset": FLOATS, "axis": st.none() | AXES},
+    "softmax": {"axis": AXES},
+    "minmax": {"offset": FLOATS},
+    "add": {"value": FLOATS},
+    "clip": {"min": st.none() | st.floats(-1e9, 0), "max": st.floats(0, 1e9)},
+    "blank": {"below": FLOATS},
+    "blur": {"sigma": POSITIVE, "size": st.none() | st.integers(0, 99).map(lambda half: 2 * half + 1)},
+    "kld": {
+        "log_eps": FLOATS,
+        "num_eps": FLOATS,
+        "ratio_eps": FLOATS,
+        "direction": st.sampled_from(["gt-pred", "pred-gt", "mean"]),
+        "factor": FLOATS,
+    },
+    "kld-reverse": {"log_eps": FLOATS, "num_eps": FLOATS, "ratio_eps": FLOATS},
+    "ce": {"ratio_eps": FLOATS},
+}
+"""The arguments of every step and metric that has any."""
+
+
+@st.composite
+def calls(draw: st.DrawFn, registry: Registry[Any], name: str) -> Call:
+    """A call of `name` with arguments that it takes."""
+    return registry[name].call(**{key: draw(value) for key, value in ARGUMENTS.get(name, {}).items()})
+
+
+STEP_CALLS = st.sampled_from(sorted(STEPS)).flatmap(lambda name: calls(STEPS, name))
+METRIC_CALLS = st.sampled_from(sorted(METRICS)).flatmap(lambda name: calls(METRICS, name))
+CHAINS = st.lists(STEP_CALLS, min_size=1, max_size=4).map(tuple)
+RESIZES = st.sampled_from(
+    [
+        Call("none"),
+        Call("pred-to-gt"),
+        Call("gt-to-pred", (("kernel", "area"),)),
+        Call("both", (("size", (256, 192)), ("kernel", "matlab-bicubic"), ("round", True))),
+    ]
+)
+
+
+def has_slices(settings: Settings) -> bool:
+    try:
+        checked(settings)
+    except UsageProblem:
+        return False
+    return True
+
+
+SETTINGS = st.builds(
+    Settings,
+    metrics=st.lists(METRIC_CALLS, min_size=1, max_size=3, unique=True).map(tuple),
+    pred=CHAINS,
+    gt=CHAINS,
+    resize=RESIZES,
+    **{key: st.sampled_from(choices) for key, choices in CHOICES.items()},
+).filter(has_slices)
+
+DEFAULT = (
+    "kld(log_eps=2.2204e-16,ratio_eps=2.2204e-16),ce(ratio_eps=2.2204e-16)|pred:sum-to-one|gt:sum-to-one|scale:unit|"
+    "resize:none|color:error|empty:error|base:e|reduce:slices|maps:mean|dtype:float64|v:1"
+)
+
+
+def test_every_argument_of_every_step_and_metric_is_drawn() -> None:
+    for registry in (STEPS, METRICS):
+        for name in registry:
+            assert list(ARGUMENTS.get(name, {})) == list(registry[name].types)
+
+
+@settings(max_examples=150, deadline=None)
+@given(chosen=SETTINGS)
+def test_a_signature_reads_back_as_the_settings(chosen: Settings) -> None:
+    assert parse_signature(format_signature(chosen)) == chosen
+    for key, text in signatures(chosen).items():
+        alone = replace(chosen, metrics=(chosen.metrics[chosen.keys.index(key)],))
+        assert parse_signature(text) == alone
+
+
+def test_the_signature_of_the_default() -> None:
+    assert format_signature(make_settings({})) == DEFAULT
+    assert parse_signature(DEFAULT) == make_settings({})
+
+
+def test_every_part_stands_in_its_place() -> None:
+    texts = {
+        "metric": "kld(factor=10,ratio_eps=1e-7),jsd",
+        "pred_norm": "minmax(offset=1e-7)+sum-to-one",
+        "gt_norm": "blur(sigma=19)+sum-to-one",
+        "scale": "raw",
+        "resize": "both(size=256x192,kernel=area)",
+        "color": "luma",
+        "empty_gt": "zero",
+        "empty_pred": "keep",
+        "base": "2",
+        "reduction": "batchmean",
+        "dtype": "float32",
+    }
+    assert format_signature(make_settings(texts)) == (
+        "kld(ratio_eps=1e-07,factor=10),jsd|pred:minmax(offset=1e-07)+sum-to-one|gt:blur(sigma=19)+sum-to-one|"
+        "scale:raw|resize:both(size=256x192,kernel=area)|color:luma|empty:gt=zero,pred=keep|base:2|reduce:batchmean|"
+        "maps:mean|dtype:float32|v:1"
+    )
+
+
+def test_a_bare_metric_in_a_signature_has_no_constants() -> None:
+    """The default constants would be another number than the one the signature stands beside."""
+    assert parse_signature(DEFAULT.replace("(log_eps=2.2204e-16,ratio_eps=2.2204e-16)", "")).metrics[0] == Call("kld")
+
+
+def test_each_metric_has_its_own_signature_under_its_key() -> None:
+    chosen = make_settings({"metric": "kld(),ce(),kld(ratio_eps=1e-7)"})
+    rest = DEFAULT.partition("|")[2]
+    assert signatures(chosen) == {
+        "kld": f"kld|{rest}",
+        "ce": f"ce|{rest}",
+        "kld(ratio_eps=1e-07)": f"kld(ratio_eps=1e-07)|{rest}",
+    }
+
+
+NEEDED = ", ".join((*PARTS, "v"))
+REFUSED = {
+    DEFAULT.replace("scale:unit|", ""): f"the signature lacks scale; after the metrics it needs {NEEDED}",
+    DEFAULT.partition("|")[0]: f"the signature lacks {NEEDED}; after the metrics it needs {NEEDED}",
+    DEFAULT + "|scale:raw": "the signature's part 'scale:raw' stands there twice",
+    DEFAULT + "|v:1": "the signature's part 'v:1' stands there twice",
+    DEFAULT + "|scal:raw": (f"the signature's part 'scal:raw' is unknown; did you mean 'scale'? Known: {NEEDED}"),
+    DEFAULT + "|": f"the signature's part '' is unknown; known: {NEEDED}",
+    DEFAULT.replace("gt:sum-to-one", "gt"): "the signature's part 'gt' has no value",
+    DEFAULT.replace("pred:sum-to-one", "pred:"): "the signature's part 'pred:' has no value",
+    DEFAULT.replace("v:1", "v:2"): (
+        "the signature's part 'v:2' is another version of the definitions; here they are v:1"
+    ),
+    DEFAULT.replace("|v:1", "").replace("|scale", "|v:0|scale"): (
+        "the signature's part 'v:0' is another version of the definitions; here they are v:1"
+    ),
+    DEFAULT.replace("maps:mean", "maps:median"): "the signature's part 'maps:median' is unknown; known: maps:mean",
+    DEFAULT.replace("empty:error", "empty:zero"): (
+        "the signature's part 'empty:zero' is not of the form empty:error or empty:gt=zero,pred=keep"
+    ),
+    DEFAULT.replace("empty:error", "empty:gt=zero"): (
+        "the signature's part 'empty:gt=zero' is not of the form empty:error or empty:gt=zero,pred=keep"
+    ),
+    DEFAULT.replace("empty:error", "empty:gt=zero,gt=nan,pred=keep"): (
+        "the signature's part 'empty:gt=zero,gt=nan,pred=keep' is not of the form empty:error or "
+        "empty:gt=zero,pred=keep"
+    ),
+    DEFAULT.replace("empty:error", "empty:gt=zer,pred=keep"): (
+        "--empty-gt zer: 'zer' is none of error, skip, uniform, zero, nan; did you mean 'zero'?"
+    ),
+    DEFAULT.replace("scale:unit", "scale:byte"): "--scale byte: 'byte' is none of unit, raw",
+    DEFAULT.replace("gt:sum-to-one", "gt:sum-to-two"): (
+        f"unknown step 'sum-to-two'; did you mean 'sum-to-one'? Known: {', '.join(sorted(STEPS))}"
+    ),
+    DEFAULT.replace("kld(", "kdl("): f"unknown metric 'kdl'; did you mean 'kld'? Known: {', '.join(sorted(METRICS))}",
+    "": f"the signature lacks {NEEDED}; after the metrics it needs {NEEDED}",
+}
+
+
+@pytest.mark.parametrize("text", REFUSED)
+def test_a_part_that_is_wrong_is_named(text: str) -> None:
+    with pytest.raises(UsageProblem) as caught:
+        parse_signature(text)
+    assert str(caught.value) == REFUSED[text]
+
+
+class TestShortForm:
+    @pytest.mark.parametrize("name", CONVENTIONS)
+    def test_a_convention_is_called_by_its_name(self, name: str) -> None:
+        """Two rows may be the same settings; then the first of the table gives the name."""
+        row = CONVENTIONS[name]
+        chosen = make_settings({}, convention=row.texts)
+        first = next(other for other in CONVENTIONS.values() if make_settings({}, convention=other.texts) == chosen)
+        assert matching_convention(chosen) == first.name
+        assert short_signature(chosen) == f"kldeval:{first.name}+v1"
+
+    def test_the_name_covers_the_metrics_that_a_convention_does_not_define(self) -> None:
+        texts = CONVENTIONS["mit"].texts
+        assert short_signature(make_settings({"metric": "kld,jsd"}, convention=texts)) == "kldeval:mit+v1"
+        assert short_signature(make_settings({"metric": "ce"}, convention=texts)) == "kldeval:mit+v1"
+
+    @pytest.mark.parametrize("change", [{"scale": "raw"}, {"metric": "kld(ratio_eps=1)"}, {"metric": "kld,kld()"}])
+    def test_another_number_loses_the_name(self, change: dict[str, str]) -> None:
+        chosen = make_settings(change, convention=CONVENTIONS["mit"].texts)
+        digits = sha256(format_signature(chosen).encode()).hexdigest()[:8]
+        assert short_signature(chosen) == f"kldeval:{digits}+v1"
+
+    def test_the_default_has_a_constant_eight_digits(self) -> None:
+        assert matching_convention(make_settings({})) is None
+        assert short_signature(make_settings({})) == f"kldeval:{sha256(DEFAULT.encode()).hexdigest()[:8]}+v1"
+
+
+def test_the_metrics_of_conventions_have_no_other_arguments_than_their_functions() -> None:
+    for row in CONVENTIONS.values():
+        for text in row.metrics:
+            name, arguments = split_call(text)
+            assert set(arguments) <= set(METRICS[name].types)
