@@ -15,11 +15,8 @@ from kldeval.records import Score
 if TYPE_CHECKING:
     from pathlib import Path
 
-<<<<<<< HEAD
     from kldeval.arrays import Array
-=======
     from kldeval.engine.scoring import Outcome
->>>>>>> main
     from kldeval.records import MapPair
     from kldeval.settings import Settings
 
@@ -34,19 +31,7 @@ def save_pixelwise(folder: Path, pair: MapPair, settings: Settings) -> None:
     """Write one array per metric; its sum is the metric of a whole-map distribution, its mean that of labels."""
     import numpy as np
 
-<<<<<<< HEAD
     terms = label_terms_as_maps(pair, settings) if settings.is_labels else _terms(pair, settings)
-=======
-    with quiet():
-        pred, gt = (
-            normalise(scaled(side, settings, weights=pair.weights, empty=empty), chain)
-            for side, chain, empty in (
-                (Side(pair.pred, pair.pred_scale), settings.pred, settings.empty_pred),
-                (Side(pair.gt, pair.gt_scale), settings.gt, settings.empty_gt),
-            )
-        )
-        terms = pixelwise(pred, gt, settings)
->>>>>>> main
     for key, array in terms.items():
         path = folder / key / f"{pair.name}.npy"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -58,8 +43,8 @@ def _terms(pair: MapPair, settings: Settings) -> dict[str, Array]:
     pred, gt, turned = (pair.pred, pair.gt, settings) if is_plain(pair) else as_rows(pair, settings)
     with quiet():
         stored = (
-            scaled(Side(pred, pair.pred_scale), turned, empty=turned.empty_pred),
-            scaled(Side(gt, pair.gt_scale), turned, empty=turned.empty_gt),
+            scaled(Side(pred, pair.pred_scale), turned, weights=pair.weights, empty=turned.empty_pred),
+            scaled(Side(gt, pair.gt_scale), turned, weights=pair.weights, empty=turned.empty_gt),
         )
         terms = pixelwise(normalise(stored[0], turned.pred), normalise(stored[1], turned.gt), turned)
         terms |= pixel_terms(stored, turned)

@@ -12,11 +12,8 @@ from kldeval._version import __version__
 from kldeval.diagnosis import notes, swapped
 from kldeval.engine.cpu import cores, in_order
 from kldeval.engine.device import Device, find_device
-<<<<<<< HEAD
 from kldeval.engine.ground_truth import decided
-=======
 from kldeval.engine.pixelwise import save_scored
->>>>>>> main
 from kldeval.engine.scoring import Outcome, score
 from kldeval.errors import MapProblem, UsageProblem
 from kldeval.inputs.load import Reading, load_pair
@@ -80,12 +77,12 @@ def stream(pairs: Iterable[Pair], settings: Settings, request: Request, device: 
     """The outcome of every pair, in order."""
     jobs = request.jobs or cores()
     reading = reading_of(settings, request)
-    if device.is_cpu or settings.is_labels:
-        work = partial(read_and_score, settings=settings, reading=reading, request=request, device=device)
+    if device.is_cpu:
+        work = partial(read_and_score, settings=settings, reading=reading, request=request)
         return in_order(work, pairs, jobs)
     from kldeval.engine.gpu import score_in_batches
 
-    return score_in_batches(pairs, settings, reading, device.name, jobs, save=request.save_maps)
+    return score_in_batches(pairs, settings, reading, device.name, jobs, request=request)
 
 
 def reading_of(settings: Settings, request: Request) -> Reading:
@@ -100,31 +97,14 @@ def reading_of(settings: Settings, request: Request) -> Reading:
     return replace(reading, max_pixels=request.max_pixels) if request.max_pixels else reading
 
 
-def read_and_score(pair: Pair, settings: Settings, reading: Reading, request: Request, device: Device) -> Outcome:
+def read_and_score(pair: Pair, settings: Settings, reading: Reading, request: Request) -> Outcome:
     """The outcome of one pair, from its files."""
     maps = read(pair, reading)
     if isinstance(maps, Failure):
         return maps
-<<<<<<< HEAD
-    outcome = score(_placed(maps, device), settings, per_class=request.per_class)
-    if request.save_maps and isinstance(outcome, Score):
-        from kldeval.engine.pixelwise import save_pixelwise
-
-        save_pixelwise(request.save_maps, maps, settings)
-=======
-    outcome = score(maps, settings)
-    save_scored(save, maps, outcome, settings)
->>>>>>> main
+    outcome = score(maps, settings, per_class=request.per_class)
+    save_scored(request.save_maps, maps, outcome, settings)
     return outcome
-
-
-def _placed(maps: MapPair, device: Device) -> MapPair:
-    """The pair on the device that scores it."""
-    if device.is_cpu:
-        return maps
-    from kldeval.engine.gpu import on_device
-
-    return on_device(maps, device.name)
 
 
 def read(pair: Pair, reading: Reading) -> MapPair | Failure:
