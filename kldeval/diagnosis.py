@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from kldeval.maps.chain import axes_of, ends_in_log, format_chain
 from kldeval.maps.values import MAP
-from kldeval.pixel_settings import is_of_pixels
+from kldeval.settings.pixels import is_of_pixels
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -71,7 +71,7 @@ def _empty(pair: MapPair, role: str, _detail: float, chain: str) -> str:
     return f"the {_SIDES[role]} is {what}, which {chain!r} cannot normalise; choose --empty-{role} {choices}"
 
 
-def _outside(pair: MapPair, role: str, detail: float, chain: str) -> str:
+def _outside(_pair: MapPair, role: str, detail: float, chain: str) -> str:
     found = f"the {_SIDES[role]} holds {detail:.6g}, and a probability lies in 0..1; "
     if role == "gt":
         return found + "--scale unit divides bytes by 255"
@@ -195,8 +195,8 @@ _SENTENCES = {
         "negative; --pred-norm softmax makes them log-probabilities"
     ),
     "faint-mask": (
-        "the ground truth's largest byte is 1 ({maps}), which --scale unit divides by 255: a mask of 0 and 1 is stored as "
-        "0 and 255, or as booleans in an .npy"
+        "the ground truth's largest byte is 1 ({maps}), which --scale unit divides by 255: store a mask of 0 and 1 as 0 "
+        "and 255, or as booleans in an .npy"
     ),
     "infinite": "the metric is infinite or undefined ({maps}); such values stay in the mean",
     "lossy-gt": "the ground truth is lossily compressed ({maps}): its small values are noise of the file format",

@@ -16,13 +16,13 @@ from kldeval.engine.run import Request, run
 from kldeval.errors import RefusedMap, UnknownName, UsageProblem
 from kldeval.inputs.class_weights import weights_text
 from kldeval.inputs.scale import full_scale
-from kldeval.label_settings import LABEL_FLAGS
 from kldeval.maps.chain import normalise
 from kldeval.maps.values import MAP
 from kldeval.metrics.registry import METRICS
 from kldeval.names import format_value, unknown
 from kldeval.records import MapPair
 from kldeval.settings import KNOWN_TEXTS, Settings, make_settings
+from kldeval.settings.labels import LABEL_FLAGS
 from kldeval.signature import parse_signature
 
 if TYPE_CHECKING:

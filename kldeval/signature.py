@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from kldeval._version import DEFINITIONS
 from kldeval.errors import UsageProblem
 from kldeval.names import among, split_top_level
-from kldeval.pixel_settings import is_of_pixels
 from kldeval.settings import CHOICES, Settings, alone, describe, make_settings
+from kldeval.settings.pixels import is_of_pixels
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

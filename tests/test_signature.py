@@ -189,7 +189,9 @@ REFUSED = {
     DEFAULT.replace("|v:1", "").replace("|scale", "|v:0|scale"): (
         "the signature's part 'v:0' is another version of the definitions; here they are v:1"
     ),
-    DEFAULT.replace("maps:mean", "maps:median"): "the signature's part 'maps:median' is unknown; known: maps:mean, maps:pixels",
+    DEFAULT.replace(
+        "maps:mean", "maps:median"
+    ): "the signature's part 'maps:median' is unknown; known: maps:mean, maps:pixels",
     DEFAULT.replace("empty:error", "empty:zero"): (
         "the signature's part 'empty:zero' is not of the form empty:error or empty:gt=zero,pred=keep"
     ),

@@ -14,7 +14,7 @@ from kldeval.arrays import torch
 from kldeval.engine.class_maps import is_plain
 from kldeval.engine.cpu import in_order
 from kldeval.engine.pixelwise import save_scored
-from kldeval.engine.run import Request, read
+from kldeval.engine.run import read
 from kldeval.engine.scoring import Outcome, score, score_arrays
 from kldeval.records import Failure, MapPair
 
@@ -37,19 +37,19 @@ def score_in_batches(
     device: str,
     jobs: int,
     *,
-    request: Request | None = None,
+    save: Path | None = None,
+    per_class: bool = False,
     batch_bytes: int = BATCH_BYTES,
 ) -> Iterator[Outcome]:
     """The outcome of every pair, in order, computed by torch on `device`."""
-    request = request or Request()
     loaded = in_order(partial(read, reading=reading), pairs, jobs)
     for batch in batches(loaded, batch_bytes):
         if isinstance(batch[0], Failure):
             yield from batch  # type: ignore[misc]
             continue
-        outcomes = score_batch(batch, settings, device, per_class=request.per_class)  # type: ignore[arg-type]
+        outcomes = score_batch(batch, settings, device, per_class=per_class)  # type: ignore[arg-type]
         for pair, outcome in zip(batch, outcomes, strict=True):
-            save_scored(request.save_maps, pair, outcome, settings)  # type: ignore[arg-type]
+            save_scored(save, pair, outcome, settings)  # type: ignore[arg-type]
             yield outcome
 
 
@@ -68,9 +68,7 @@ def batches(loaded: Iterable[MapPair | Failure], batch_bytes: int) -> Iterator[l
         yield batch
 
 
-def score_batch(
-    batch: list[MapPair], settings: Settings, device: str, *, per_class: bool = False
-) -> list[Outcome]:
+def score_batch(batch: list[MapPair], settings: Settings, device: str, *, per_class: bool = False) -> list[Outcome]:
     """The outcomes of pairs of one shape and kind; class maps, each large, are scored one by one."""
     if settings.is_labels or not is_plain(batch[0]):
         return [score(on_device(pair, device), settings, per_class=per_class) for pair in batch]

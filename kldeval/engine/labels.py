@@ -98,8 +98,8 @@ def _check(pair: MapPair, axis: int, settings: Settings) -> None:
     if pair.gt.shape == pair.pred.shape:
         if not settings.takes_soft_labels:
             msg = (
-                f"the ground truth has the prediction's shape {tuple(pair.gt.shape)}; to take it for soft labels, as they "
-                "are, say --gt-norm labels"
+                f"the ground truth has the prediction's shape {tuple(pair.gt.shape)}; to take it for soft labels, as "
+                "they are, say --gt-norm labels"
             )
             raise RefusedMap(msg)
         if any(call.name == "nll" for call in settings.metrics):

@@ -11,7 +11,7 @@ from kldeval.arrays import namespace
 from kldeval.density import Density
 from kldeval.maps.values import MAP, Values, joined, part, weighted, weighted_sum
 from kldeval.metrics.registry import METRICS
-from kldeval.pixel_settings import is_of_pixels
+from kldeval.settings.pixels import is_of_pixels
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -78,11 +78,15 @@ def stream(pairs: Iterable[Pair], settings: Settings, request: Request, device: 
     jobs = request.jobs or cores()
     reading = reading_of(settings, request)
     if device.is_cpu:
-        work = partial(read_and_score, settings=settings, reading=reading, request=request)
+        work = partial(
+            read_and_score, settings=settings, reading=reading, save=request.save_maps, per_class=request.per_class
+        )
         return in_order(work, pairs, jobs)
     from kldeval.engine.gpu import score_in_batches
 
-    return score_in_batches(pairs, settings, reading, device.name, jobs, request=request)
+    return score_in_batches(
+        pairs, settings, reading, device.name, jobs, save=request.save_maps, per_class=request.per_class
+    )
 
 
 def reading_of(settings: Settings, request: Request) -> Reading:
@@ -97,13 +101,15 @@ def reading_of(settings: Settings, request: Request) -> Reading:
     return replace(reading, max_pixels=request.max_pixels) if request.max_pixels else reading
 
 
-def read_and_score(pair: Pair, settings: Settings, reading: Reading, request: Request) -> Outcome:
+def read_and_score(
+    pair: Pair, settings: Settings, reading: Reading, save: Path | None = None, *, per_class: bool = False
+) -> Outcome:
     """The outcome of one pair, from its files."""
     maps = read(pair, reading)
     if isinstance(maps, Failure):
         return maps
-    outcome = score(maps, settings, per_class=request.per_class)
-    save_scored(request.save_maps, maps, outcome, settings)
+    outcome = score(maps, settings, per_class=per_class)
+    save_scored(save, maps, outcome, settings)
     return outcome
 
 

@@ -112,6 +112,6 @@ def _outcome(pair: MapPair, row: dict[str, float], settings: Settings) -> Outcom
     if settings.empty_gt == "zero" and facts.gt_low == facts.gt_high == 0:
         # a nan stays: there the prediction's own emptiness decides
         values = {key: value if value != value else 0.0 for key, value in values.items()}  # noqa: PLR0124
-    weights = {key: row["n_pixels"] for key in pixel_metrics(settings)} if settings.maps == "pixels" else {}
+    weights = dict.fromkeys(pixel_metrics(settings), row["n_pixels"]) if settings.maps == "pixels" else {}
     found = Score(pair.name, values, int(row["n_uncovered"]), row["uncovered_mass"], weights=weights)
     return replace(found, remarks=(*pair.remarks, *map_remarks(found, facts, pair.shape, settings)))

@@ -64,8 +64,9 @@ class LabelTerms:
 def joined_terms(parts: Sequence[LabelTerms]) -> LabelTerms:
     """The terms of a map from those of blocks of its positions."""
     xp = namespace(parts[0].loss)
-    arrays = zip(*((part.loss, part.weight, part.label, part.valid) for part in parts), strict=True)
-    return LabelTerms(*(xp.concat(column) for column in arrays), n_classes=parts[0].n_classes)
+    columns = zip(*((part.loss, part.weight, part.label, part.valid) for part in parts), strict=True)
+    loss, weight, label, valid = (xp.concat(column) for column in columns)
+    return LabelTerms(loss, weight, label, valid, n_classes=parts[0].n_classes)
 
 
 def uncovered_mass(log_pred: Array, target: Array, terms: LabelTerms) -> Array:

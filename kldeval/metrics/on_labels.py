@@ -8,17 +8,19 @@ of every position, whose sums a reduction needs; see `label_losses` for what is 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kldeval.metrics.label_losses import accuracy_terms, brier_terms, cross_entropy_terms, nll_terms
-from kldeval.metrics.label_rule import LabelRule, SmoothingOver
-from kldeval.metrics.label_terms import LabelTerms
+from kldeval.metrics.label_rule import SmoothingOver  # noqa: TC001 - the registry reads the types of parameters
 from kldeval.names import Numbers, Registry
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from kldeval.arrays import Array
+    from kldeval.metrics.label_rule import LabelRule
+    from kldeval.metrics.label_terms import LabelTerms
 
 LABEL_METRICS: Registry[Callable[..., LabelTerms]] = Registry("metric of labels")
 """Beside `METRICS`: `ce` is in both, and the ground truth decides which of them it is."""
@@ -67,9 +69,7 @@ def brier(
 
 
 @LABEL_METRICS.add("accuracy", unit="", best="high", on="labels")
-def accuracy(
-    log_pred: Array, target: Array, rule: LabelRule, *, class_weights: Numbers | None = None
-) -> LabelTerms:
+def accuracy(log_pred: Array, target: Array, rule: LabelRule, *, class_weights: Numbers | None = None) -> LabelTerms:
     """Accuracy of the prediction, in 0..1: the weighted share of positions whose most probable class is the label's."""
     return accuracy_terms(log_pred, target, _with(rule, class_weights))
 
@@ -77,6 +77,4 @@ def accuracy(
 def _with(
     rule: LabelRule, class_weights: Numbers | None, label_smoothing: float = 0.0, smoothing_over: SmoothingOver = "all"
 ) -> LabelRule:
-    return replace(
-        rule, class_weights=class_weights, label_smoothing=label_smoothing, smoothing_over=smoothing_over
-    )
+    return replace(rule, class_weights=class_weights, label_smoothing=label_smoothing, smoothing_over=smoothing_over)

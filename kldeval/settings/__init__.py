@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from kldeval.errors import KldevalError, UsageProblem
 from kldeval.inputs.resize import RESIZES
-from kldeval.label_settings import (
+from kldeval.maps.chain import Chain, axes_of, class_axis, ends_in_log, format_chain, parse_chain, takes_axis, with_axis
+from kldeval.maps.steps import check_axis
+from kldeval.maps.values import MAP
+from kldeval.metrics import density as _density  # noqa: F401 - registers the metrics
+from kldeval.metrics.on_labels import LABEL_METRICS
+from kldeval.metrics.registry import METRICS, with_epsilon
+from kldeval.names import Call, did_you_mean, parse_all, split_call, split_top_level, unknown
+from kldeval.settings.labels import (
     LABEL_FLAGS,
     check_class_axis,
     check_labels_alone,
@@ -19,14 +26,7 @@ from kldeval.label_settings import (
     label_reduction,
     what_says_labels,
 )
-from kldeval.maps.chain import Chain, axes_of, class_axis, ends_in_log, format_chain, parse_chain, takes_axis, with_axis
-from kldeval.maps.steps import check_axis
-from kldeval.maps.values import MAP
-from kldeval.metrics import density as _density  # noqa: F401 - registers the metrics
-from kldeval.metrics.on_labels import LABEL_METRICS
-from kldeval.metrics.registry import METRICS, with_epsilon
-from kldeval.names import Call, did_you_mean, parse_all, split_call, split_top_level, unknown
-from kldeval.pixel_settings import check_mean_over_pixels, check_pixel_chains, is_of_pixels, of_pixels
+from kldeval.settings.pixels import check_mean_over_pixels, check_pixel_chains, is_of_pixels, of_pixels
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -57,7 +57,9 @@ def label_chain(said: Mapping[str, str], reason: str) -> Chain:
     """
     chain = parse_chain(said.get("gt_norm", "labels"))
     if not is_labels(chain):
-        msg = f"--gt-norm {said['gt_norm']} cannot be done to labels, and {reason} says that the ground truths hold them"
+        msg = (
+            f"--gt-norm {said['gt_norm']} cannot be done to labels, and {reason} says that the ground truths hold them"
+        )
         raise UsageProblem(msg)
     if "ignore_index" not in said:
         return chain
