@@ -195,8 +195,8 @@ _SENTENCES = {
         "negative; --pred-norm softmax makes them log-probabilities"
     ),
     "faint-mask": (
-        "the ground truth's largest byte is 1 ({maps}), which --scale unit divides by 255: store a mask of 0 and 1 as 0 "
-        "and 255, or as booleans in an .npy"
+        "the ground truth's largest byte is 1 ({maps}), which --scale unit divides by 255: store a mask as 0 and 255, "
+        "or as booleans in an .npy"
     ),
     "infinite": "the metric is infinite or undefined ({maps}); such values stay in the mean",
     "lossy-gt": "the ground truth is lossily compressed ({maps}): its small values are noise of the file format",

@@ -30,8 +30,8 @@ def is_plain(pair: MapPair) -> bool:
 
 def holds_labels(pair: MapPair, axis: int) -> bool:
     """Whether the ground truth is a label map: integers, with the prediction's shape but for its class axis."""
-    is_integer: bool = namespace(pair.gt).isdtype(pair.gt.dtype, ("integral", "bool"))
-    return is_integer and tuple(pair.gt.shape) == positions_of(pair.pred, axis)
+    is_integer = namespace(pair.gt).isdtype(pair.gt.dtype, ("integral", "bool"))
+    return bool(is_integer) and tuple(pair.gt.shape) == positions_of(pair.pred, axis)
 
 
 def positions_of(array: Array, axis: int) -> tuple[int, ...]:

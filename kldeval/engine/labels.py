@@ -1,7 +1,7 @@
-"""Class maps scored against labels: rows of a position each, normalised block by block, summed in totals.
+"""Class maps scored against labels: rows of a position each, normalised and scored block by block.
 
-Nothing as large as the prediction is made on the way: a block of positions becomes log-probabilities, and these the
-loss and the weight of every position.
+Nothing as large as the prediction, and little as large as the labels, is made on the way: a block of positions becomes
+log-probabilities, these the loss and the weight of every position, and these sums.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from kldeval.arrays import namespace, quiet
-from kldeval.diagnosis import ROUNDING, label_remarks, refusal
+from kldeval.diagnosis import ROUNDING, refusal
 from kldeval.engine.class_maps import check_keeps_positions, chosen_axis, positions_of, rows_of
 from kldeval.engine.measure import Side, density, scaled
 from kldeval.engine.pixels import flag_outside
@@ -20,46 +20,44 @@ from kldeval.maps.chain import along_rows, normalise
 from kldeval.maps.steps import STEPS
 from kldeval.metrics.label_losses import refuse_soft_labels
 from kldeval.metrics.label_rule import LabelRule
-from kldeval.metrics.label_terms import LabelTerms, joined_terms, uncovered_mass
+from kldeval.metrics.label_terms import uncovered_mass
 from kldeval.metrics.on_labels import LABEL_METRICS
 from kldeval.metrics.pointwise import check_probabilities
 from kldeval.metrics.targets import check_target
-from kldeval.records import ClassSum, Failure, Score
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from kldeval.arrays import Array
     from kldeval.maps.values import Problem, Values
+    from kldeval.metrics.label_terms import LabelTerms
     from kldeval.names import Call
     from kldeval.records import MapPair
     from kldeval.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
-class LabelMeasured:
-    """The terms of every metric by its key over the positions of one map, and its mass on classes of probability 0.
-
-    `looks_like_logits`: log-probabilities that are above 0 somewhere.
-    """
+class LabelBlock:
+    """The terms of every metric by its key at some positions, and the labels' mass there on classes of probability 0."""
 
     terms: Mapping[str, LabelTerms]
     uncovered: Array
-    looks_like_logits: bool
 
 
-def score_labels(pair: MapPair, settings: Settings, *, per_class: bool = False) -> Score | Failure:
-    """The outcome of one pair; `per_class`: also the sums by the classes of its labels."""
-    try:
-        with quiet():
-            measured = measure_labels(pair, settings)
-            return _score(pair, measured, settings, per_class=per_class)
-    except RefusedMap as problem:
-        return Failure(pair.name, problem.stage, str(problem))
+@dataclass(frozen=True, slots=True)
+class LabelledRows:
+    """A prediction as rows of one position each, normalised, and the labels of its rows.
+
+    `exceeds_logs`: it is given by log-probabilities, and some are above 0.
+    """
+
+    pred: Values
+    target: Array
+    exceeds_logs: bool
 
 
-def measure_labels(pair: MapPair, settings: Settings) -> LabelMeasured:
-    """The terms of every metric of one pair.
+def labelled_rows(pair: MapPair, settings: Settings) -> LabelledRows:
+    """The rows of one pair, after all that can be checked.
 
     Raises:
         RefusedMap: prediction, labels and settings do not fit one another.
@@ -70,18 +68,28 @@ def measure_labels(pair: MapPair, settings: Settings) -> LabelMeasured:
     start = scaled(Side(rows_of(pair.pred, axis), pair.pred_scale), settings, empty=settings.empty_pred)
     pred = normalise(start, along_rows(settings.pred))
     _refuse(pair, pred, settings)
-    target = _target_rows(pair, axis)
+    is_soft = pair.gt.shape == pair.pred.shape
+    target = rows_of(pair.gt, axis) if is_soft else namespace(pair.gt).reshape(pair.gt, (-1,))
+    exceeds_logs = settings.pred[0].name == "log-prob" and bool(start.extent()[1] > ROUNDING)
+    return LabelledRows(pred, target, exceeds_logs)
+
+
+def blocks_of(rows: LabelledRows, settings: Settings) -> Iterator[LabelBlock]:
+    """Every block of positions with its terms."""
     rule = LabelRule(axis=-1, ignore_index=ignore_index(settings))
-    terms: dict[str, list[LabelTerms]] = {key: [] for key in settings.keys}
-    uncovered = []
-    for rows in pred.rows:
-        log_pred, block = density(pred, rows).log, target[rows, ...]
-        for key, call in zip(settings.keys, settings.metrics, strict=True):
-            terms[key].append(_terms(call, settings.base, log_pred, block, rule))
-        uncovered.append(uncovered_mass(log_pred, block, terms[settings.keys[0]][-1]))
-    joined = {key: joined_terms(parts) for key, parts in terms.items()}
-    above = start.extent()[1] > ROUNDING
-    return LabelMeasured(joined, pred.xp.concat(uncovered), settings.pred[0].name == "log-prob" and bool(above))
+    calls = dict(zip(settings.keys, settings.metrics, strict=True))
+    for part in rows.pred.rows:
+        log_pred, target = density(rows.pred, part).log, rows.target[part, ...]
+        terms = {key: _terms(call, settings.base, log_pred, target, rule) for key, call in calls.items()}
+        yield LabelBlock(terms, uncovered_mass(log_pred, target, terms[settings.keys[0]]))
+
+
+def losses_as_maps(pair: MapPair, settings: Settings) -> dict[str, Array]:
+    """The loss of every position by metric, in the shape of the labels; 0 where ignored."""
+    with quiet():
+        blocks = list(blocks_of(labelled_rows(pair, settings), settings))
+    xp, shape = namespace(blocks[0].uncovered), positions_of(pair.pred, chosen_axis(settings))
+    return {key: xp.reshape(xp.concat([block.terms[key].loss for block in blocks]), shape) for key in settings.keys}
 
 
 def ignore_index(settings: Settings) -> int | None:
@@ -90,30 +98,35 @@ def ignore_index(settings: Settings) -> int | None:
     return number
 
 
+def _terms(call: Call, base: str, log_pred: Array, target: Array, rule: LabelRule) -> LabelTerms:
+    entry = LABEL_METRICS[call.name]
+    terms = entry.function(log_pred, target, rule, **call.keywords)
+    if base == "e" or entry.traits["unit"] != "nats":
+        return terms
+    return replace(terms, loss=terms.loss / math.log(int(base)))
+
+
 def _check(pair: MapPair, axis: int, settings: Settings) -> None:
     """Refuse a ground truth that does not fit the prediction, by their shapes as they are stored."""
     check_keeps_positions(settings.pred)
     rule = LabelRule(axis=axis, ignore_index=ignore_index(settings))
     check_target(pair.pred, pair.gt, rule)
     if pair.gt.shape == pair.pred.shape:
-        if not settings.takes_soft_labels:
-            msg = (
-                f"the ground truth has the prediction's shape {tuple(pair.gt.shape)}; to take it for soft labels, as "
-                "they are, say --gt-norm labels"
-            )
-            raise RefusedMap(msg)
-        if any(call.name == "nll" for call in settings.metrics):
-            refuse_soft_labels(pair.pred, pair.gt)
-        check_probabilities(pair.gt, "ground truth", "soft labels are taken as they are")
+        _check_soft_labels(pair, settings)
     for call in settings.metrics:
         replace(rule, class_weights=call.keywords.get("class_weights")).check_weights(pair.pred)
 
 
-def _target_rows(pair: MapPair, axis: int) -> Array:
-    """The labels as a vector, or the soft labels as rows."""
-    if pair.gt.shape == pair.pred.shape:
-        return rows_of(pair.gt, axis)
-    return namespace(pair.gt).reshape(pair.gt, (-1,))
+def _check_soft_labels(pair: MapPair, settings: Settings) -> None:
+    if not settings.takes_soft_labels:
+        msg = (
+            f"the ground truth has the prediction's shape {tuple(pair.gt.shape)}; to take it for soft labels, as they "
+            "are, say --gt-norm labels"
+        )
+        raise RefusedMap(msg)
+    if any(call.name == "nll" for call in settings.metrics):
+        refuse_soft_labels(pair.pred, pair.gt)
+    check_probabilities(pair.gt, "ground truth", "soft labels are taken as they are")
 
 
 def _refuse(pair: MapPair, pred: Values, settings: Settings) -> None:
@@ -129,40 +142,3 @@ def _problems(pred: Values, settings: Settings) -> tuple[Problem, ...]:
     if pred.is_log or any(STEPS[call.name].traits.get("final") for call in settings.pred):
         return pred.problems
     return flag_outside(pred, tolerance=ROUNDING).problems
-
-
-def _terms(call: Call, base: str, log_pred: Array, target: Array, rule: LabelRule) -> LabelTerms:
-    entry = LABEL_METRICS[call.name]
-    terms = entry.function(log_pred, target, rule, **call.keywords)
-    if base == "e" or entry.traits["unit"] != "nats":
-        return terms
-    return replace(terms, loss=terms.loss / math.log(int(base)))
-
-
-def _score(pair: MapPair, measured: LabelMeasured, settings: Settings, *, per_class: bool) -> Score:
-    terms, xp = measured.terms, namespace(measured.uncovered)
-    n_valid = int(xp.sum(xp.astype(next(iter(terms.values())).valid, xp.int64)))
-    is_pooled, is_none = settings.maps == "pixels", settings.reduction == "none"
-    found = Score(
-        pair.name,
-        {} if is_none else {key: float(item.reduced(settings.reduction)) for key, item in terms.items()},
-        int(xp.sum(xp.astype(measured.uncovered > 0, xp.int64))),
-        float(xp.sum(measured.uncovered)) / n_valid if n_valid else 0.0,
-        weights={key: float(item.totals()[1]) for key, item in terms.items()} if is_pooled else {},
-        classes={key: _class_sums(item) for key, item in terms.items()} if per_class else {},
-    )
-    remarks = label_remarks(found, n_valid=n_valid, looks_like_logits=measured.looks_like_logits)
-    return replace(found, remarks=(*pair.remarks, *remarks))
-
-
-def _class_sums(terms: LabelTerms) -> tuple[ClassSum, ...]:
-    loss, weight, count = (column.tolist() for column in terms.class_totals())
-    return tuple(ClassSum(*row) for row in zip(loss, weight, count, strict=True))
-
-
-def label_terms_as_maps(pair: MapPair, settings: Settings) -> dict[str, Array]:
-    """The loss of every position by metric, in the shape of the labels."""
-    shape = positions_of(pair.pred, chosen_axis(settings))
-    with quiet():
-        terms = measure_labels(pair, settings).terms
-    return {key: namespace(item.loss).reshape(item.loss, shape) for key, item in terms.items()}

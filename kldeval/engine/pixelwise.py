@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from kldeval.arrays import quiet
 from kldeval.engine.class_maps import as_rows, chosen_axis, is_plain, rows_as_map
-from kldeval.engine.labels import label_terms_as_maps
+from kldeval.engine.labels import losses_as_maps
 from kldeval.engine.measure import Side, pixelwise, scaled
 from kldeval.engine.pixels import pixel_terms
 from kldeval.maps.chain import normalise
@@ -31,7 +31,7 @@ def save_pixelwise(folder: Path, pair: MapPair, settings: Settings) -> None:
     """Write one array per metric; its sum is the metric of a whole-map distribution, its mean that of labels."""
     import numpy as np
 
-    terms = label_terms_as_maps(pair, settings) if settings.is_labels else _terms(pair, settings)
+    terms = losses_as_maps(pair, settings) if settings.is_labels else _terms(pair, settings)
     for key, array in terms.items():
         path = folder / key / f"{pair.name}.npy"
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -9,7 +9,7 @@ from kldeval.arrays import namespace, quiet
 from kldeval.diagnosis import Facts, map_remarks, refusal
 from kldeval.engine.class_maps import as_rows, is_plain
 from kldeval.engine.histogram import collapse, collapsible
-from kldeval.engine.labels import score_labels
+from kldeval.engine.label_sums import score_labels
 from kldeval.engine.measure import Measured, Side, measure, scaled
 from kldeval.engine.pixels import pixel_metrics, with_pixel_metrics
 from kldeval.errors import RefusedMap

@@ -49,7 +49,8 @@ class Report:
 
     `signatures` maps each metric's key to its full signature; `short` is the form for papers. `summaries`,
     `columns` and the values of `scores` have the same keys in the same order; `--reduction none` leaves `summaries` and
-    the values empty. `classes` has rows where a table per class was asked for. `provenance` holds plain JSON values; a saved report keeps `short` and `columns` among them.
+    the values empty. `classes` has rows where a table per class was asked for.
+    `provenance` holds plain JSON values; a saved report keeps `short` and `columns` among them.
     """
 
     signatures: Mapping[str, str]

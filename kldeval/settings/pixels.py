@@ -83,8 +83,8 @@ def check_mean_over_pixels(metrics: Iterable[Call], reduction: str) -> None:
     others = [call.name for call in metrics if not is_of_pixels(call)]
     if others:
         msg = (
-            f"--maps pixels averages over the pixels of all maps, and {others[0]} has one number per map; it is for bce "
-            "and for metrics on labels"
+            f"--maps pixels averages over the pixels of all maps, and {others[0]} has one number per map; it is for "
+            "bce and for metrics on labels"
         )
         raise UsageProblem(msg)
     if reduction not in ("slices", "mean"):
