@@ -74,7 +74,7 @@ def _empty(pair: MapPair, role: str, _detail: float, chain: str) -> str:
 def _outside(_pair: MapPair, role: str, detail: float, chain: str) -> str:
     found = f"the {_SIDES[role]} holds {detail:.6g}, and a probability lies in 0..1; "
     if role == "gt":
-        return found + "--scale unit divides bytes by 255"
+        return found + "store it so" + (", or let --scale unit divide bytes by 255" if detail > 1 else "")
     if "axis" in chain:
         return found + "for logits use --norm softmax, for log-probabilities --pred-norm log-prob"
     return found + "for logits use --norm sigmoid"

@@ -25,7 +25,7 @@ PLAIN_AXES = 2
 
 def is_plain(pair: MapPair) -> bool:
     """Whether both maps have height and width alone."""
-    return pair.pred.ndim == pair.gt.ndim == PLAIN_AXES
+    return bool(pair.pred.ndim == pair.gt.ndim == PLAIN_AXES)
 
 
 def holds_labels(pair: MapPair, axis: int) -> bool:

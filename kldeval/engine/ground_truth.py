@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kldeval.engine.class_maps import holds_labels
-from kldeval.errors import MapProblem, UsageProblem
+from kldeval.errors import MapProblem
 from kldeval.inputs.load import load_pair
 from kldeval.inputs.shown import shown
 from kldeval.maps.chain import class_axis
@@ -33,16 +33,9 @@ def decided(settings: Settings, pairs: Iterable[Pair], reading: Reading) -> Sett
     for pair in pairs:
         maps = _try_loading(pair, reading)
         if maps is not None:
-            return _for_labels(settings, pair, maps) if holds_labels(maps, axis) else settings
+            found = f"{shown(pair.gt)} holds labels ({maps.gt.dtype}, shape {tuple(maps.gt.shape)})"
+            return as_labels(settings, found) if holds_labels(maps, axis) else settings
     return settings
-
-
-def _for_labels(settings: Settings, pair: Pair, maps: MapPair) -> Settings:
-    try:
-        return as_labels(settings)
-    except UsageProblem as problem:
-        what = f"{shown(pair.gt)} holds labels ({maps.gt.dtype}, shape {tuple(maps.gt.shape)})"
-        raise UsageProblem("\n".join(f"{what}: {line}" for line in str(problem).splitlines())) from problem
 
 
 def _try_loading(pair: Pair, reading: Reading) -> MapPair | None:

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class LabelBlock:
-    """The terms of every metric by its key at some positions, and the labels' mass there on classes of probability 0."""
+    """The terms of every metric by its key at some positions, and the labels' mass on classes of probability 0."""
 
     terms: Mapping[str, LabelTerms]
     uncovered: Array

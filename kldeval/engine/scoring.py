@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import isnan
 from typing import TYPE_CHECKING
 
 from kldeval.arrays import namespace, quiet
@@ -111,7 +112,8 @@ def _outcome(pair: MapPair, row: dict[str, float], settings: Settings) -> Outcom
     values = {key: row[f"value:{key}"] for key in settings.keys}
     if settings.empty_gt == "zero" and facts.gt_low == facts.gt_high == 0:
         # a nan stays: there the prediction's own emptiness decides
-        values = {key: value if value != value else 0.0 for key, value in values.items()}  # noqa: PLR0124
+        of_densities = values.keys() - pixel_metrics(settings).keys()
+        values |= {key: 0.0 for key in of_densities if not isnan(values[key])}
     weights = dict.fromkeys(pixel_metrics(settings), row["n_pixels"]) if settings.maps == "pixels" else {}
     found = Score(pair.name, values, int(row["n_uncovered"]), row["uncovered_mass"], weights=weights)
     return replace(found, remarks=(*pair.remarks, *map_remarks(found, facts, pair.shape, settings)))

@@ -105,11 +105,13 @@ class Settings:
         return axes_of(self.gt) or axes_of(self.pred) or MAP
 
 
-def make_settings(texts: Texts, *, convention: Texts | None = None, complete: bool = False) -> Settings:
+def make_settings(
+    texts: Texts, *, convention: Texts | None = None, complete: bool = False, found_labels: str | None = None
+) -> Settings:
     """The settings that a user's texts stand for; what is not said comes from the convention, then the defaults.
 
     Keys: metric, norm, pred_norm, gt_norm, axis, eps, the fields of `CHOICES` and `resize`, and `LABEL_FLAGS`. Complete
-    texts, of a signature, leave nothing to ask or to decide.
+    texts, of a signature, leave nothing to ask or to decide. `found_labels` says which file holds labels.
 
     Raises:
         UsageProblem: naming everything that is wrong at once, one line each.
@@ -118,7 +120,7 @@ def make_settings(texts: Texts, *, convention: Texts | None = None, complete: bo
     chosen = {**DEFAULTS, **_said(convention or {}), **_norms(said), **said}
     parts = {key: attempt(partial(_choice, key, chosen.get(key))) for key in CHOICES}
     parts["resize"] = attempt(lambda: RESIZES.parse(chosen["resize"]))
-    labels = attempt(lambda: what_says_labels(said))
+    labels = found_labels or attempt(lambda: what_says_labels(said))
     parts.update(_chains(attempt, chosen, said, labels))
     if parts["pred"] and parts["gt"]:
         attempt(lambda: check_labels_alone(parts["pred"], parts["gt"]))
@@ -164,8 +166,8 @@ def _chains(
     chains = {side: attempt(partial(parse_chain, chosen[f"{side}_norm"])) for side in _SIDES}
     axis = attempt(lambda: _axis(said["axis"])) if "axis" in said else None
     if axis is not None and all(chains.values()):
-        takers = [side for side in _SIDES if takes_axis(chains[side])] or _SIDES[:1]
-        for side in takers[:1] if labels else takers:
+        takers = [] if labels else [side for side in _SIDES if takes_axis(chains[side])]
+        for side in takers or _SIDES[:1]:
             chains[side] = attempt(partial(with_axis, chosen[f"{side}_norm"], axis))
     return {**chains, "gt": attempt(lambda: label_chain(said, labels))} if labels else chains
 
@@ -199,14 +201,13 @@ def alone(settings: Settings, call: Call) -> Settings:
     return checked(replace(settings, metrics=(call,)))
 
 
-def as_labels(settings: Settings) -> Settings:
-    """The settings that the same texts stand for where the ground truths hold labels.
+def as_labels(settings: Settings, found: str) -> Settings:
+    """The settings that the same texts stand for where the ground truths hold labels; `found` says which file does.
 
     Raises:
         UsageProblem: the texts have no meaning for labels.
     """
-    settings = make_settings({**(settings.undecided or {}), "gt_norm": "labels"})
-    return replace(settings, takes_soft_labels=False)
+    return make_settings(settings.undecided or {}, found_labels=found)
 
 
 def _said(texts: Texts) -> dict[str, str]:

@@ -37,16 +37,16 @@ def is_labels(chain: Chain) -> bool:
 
 
 def what_says_labels(said: Mapping[str, str]) -> str | None:
-    """What in a user's texts says that the ground truths hold labels; None where nothing does."""
+    """Why the ground truths hold labels, from what a user said; None where nothing says so."""
     if split_call(split_top_level(said.get("gt_norm", ""), "+")[0])[0] == "labels":
-        return f"--gt-norm {said['gt_norm']}"
+        return f"--gt-norm {said['gt_norm']} asks for labels"
     for key in LABEL_FLAGS:
         if key in said:
-            return f"{_flag(key)} {said[key]}"
+            return f"{_flag(key)} {said[key]} is for labels"
     texts = split_top_level(said.get("metric", "ce"), ",")
     if said.get("maps") == "pixels" and "axis" in said and all(split_call(text)[0] in LABEL_METRICS for text in texts):
-        return "--maps pixels"
-    return next((f"the metric {text}" for text in texts if _is_of_labels_alone(text)), None)
+        return "--maps pixels is for labels"
+    return next((f"the metric {text} is for labels" for text in texts if _is_of_labels_alone(text)), None)
 
 
 def label_chain(said: Mapping[str, str], reason: str) -> Chain:
@@ -57,9 +57,7 @@ def label_chain(said: Mapping[str, str], reason: str) -> Chain:
     """
     chain = parse_chain(said.get("gt_norm", "labels"))
     if not is_labels(chain):
-        msg = (
-            f"--gt-norm {said['gt_norm']} cannot be done to labels, and {reason} says that the ground truths hold them"
-        )
+        msg = f"{reason}, which are not normalised; leave out --gt-norm {said['gt_norm']}"
         raise UsageProblem(msg)
     if "ignore_index" not in said:
         return chain
@@ -93,8 +91,8 @@ def check_class_axis(reason: str, *, named: bool) -> None:
     """
     if not named:
         msg = (
-            f"{reason} says that the ground truths hold labels: name the class axis of the predictions, as in --norm "
-            "softmax --axis 0 for (C, H, W), or --axis -1 for (H, W, C) and (N, C)"
+            f"{reason}: name the class axis of the predictions, as in --norm softmax --axis 0 for (C, H, W), or "
+            "--axis -1 for (H, W, C) and (N, C)"
         )
         raise UsageProblem(msg)
 
@@ -110,7 +108,7 @@ def label_metrics(said: Mapping[str, str], reason: str) -> tuple[Call, ...]:
     calls = parse_all(lambda text: _metric(text, flags, reason), texts)
     for key in ("eps", *flags):
         if key in said and not any("(" not in text and key in LABEL_METRICS[text].types for text in texts):
-            msg = f"{_flag(key)} {said[key]} has no effect on labels: none of {', '.join(texts)} uses it"
+            msg = f"{_flag(key)} {said[key]} has no effect: {reason}, and none of {', '.join(texts)} uses it"
             raise UsageProblem(msg)
     if len(set(calls)) < len(calls):
         msg = f"a metric is named twice: {', '.join(map(str, calls))}"
@@ -157,10 +155,7 @@ def _flag(key: str) -> str:
 def _metric(text: str, flags: Mapping[str, Any], reason: str) -> Call:
     name = split_call(text)[0]
     if name in METRICS and name not in LABEL_METRICS:
-        msg = (
-            f"{name} is no metric of labels, and {reason} says that the ground truths hold them; on labels there are "
-            f"{', '.join(LABEL_METRICS)}"
-        )
+        msg = f"{name} is no metric of labels, and {reason}; on labels there are {', '.join(LABEL_METRICS)}"
         raise UsageProblem(msg)
     call = LABEL_METRICS.parse(text)
     if "(" not in text:
