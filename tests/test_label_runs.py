@@ -18,6 +18,7 @@ from backends import make, to_numpy
 from command_line import kldeval, score
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from image_files import image
 from label_cases import VOID, Case, cases
 from torch.nn import functional
 
@@ -93,9 +94,9 @@ def test_likelihood_is_torchs(reduction: str, case: Case) -> None:
     del given_settings["label_smoothing"]
     ignored: dict[str, Any] = {} if case.void is None else {"ignore_index": case.void}
     log_pred = torch.log_softmax(case.class_first(case.logits), dim=1)
-    arguments = (log_pred, torch.tensor(case.labels)[None])
-    expected = functional.nll_loss(*arguments, **given_settings, **ignored)
-    terms = functional.nll_loss(*arguments, **{**given_settings, "reduction": "none"}, **ignored)
+    labels = torch.tensor(case.labels)[None]
+    expected = functional.nll_loss(log_pred, labels, **given_settings, **ignored)
+    terms = functional.nll_loss(log_pred, labels, **{**given_settings, "reduction": "none"}, **ignored)
     assert_close(value(case, case.labels, "nll", reduction=reduction), expected, terms)
 
 
@@ -184,15 +185,19 @@ NO_LABELS: list[tuple[Any, Any, dict[str, str], str]] = [
         np.zeros((3, 2, 2)),
         np.asarray([[0, 1], [2, 3]]),
         {},
-        "label 3 at pixel (1, 1) is none of the 3 classes 0..2; if it marks pixels that do not count: "
-        "--ignore-index 3 (ignore_index=3)",
+        (
+            "label 3 at pixel (1, 1) is none of the 3 classes 0..2; if it marks pixels that do not count: "
+            "--ignore-index 3 (ignore_index=3)"
+        ),
     ),
     (
         np.zeros((3, 2, 2)),
         np.zeros((2, 3), int),
         {},
-        "the ground truth has the shape (2, 3); a prediction of shape (3, 2, 2) with its classes on axis 0 takes "
-        "integer labels of shape (2, 2) or soft labels of shape (3, 2, 2)",
+        (
+            "the ground truth has the shape (2, 3); a prediction of shape (3, 2, 2) with its classes on axis 0 takes "
+            "integer labels of shape (2, 2) or soft labels of shape (3, 2, 2)"
+        ),
     ),
     (
         np.zeros((3, 2, 2)),
@@ -210,43 +215,55 @@ NO_LABELS: list[tuple[Any, Any, dict[str, str], str]] = [
         -np.ones((3, 2, 2)),
         np.zeros((2, 2), int),
         {"norm": "none"},
-        "the prediction holds -1, and a probability lies in 0..1; for logits use --norm softmax, for log-probabilities "
-        "--pred-norm log-prob",
+        (
+            "the prediction holds -1, and a probability lies in 0..1; for logits use --norm softmax, for "
+            "log-probabilities --pred-norm log-prob"
+        ),
     ),
     (
         np.zeros((3, 2, 2)),
         np.zeros((2, 2), int),
         {"norm": "sum-to-one"},
-        "the prediction is all zero at a position, which 'sum-to-one(axis=0)' cannot normalise; choose --empty-pred "
-        "keep, uniform or nan",
+        (
+            "the prediction is all zero at a position, which 'sum-to-one(axis=0)' cannot normalise; choose "
+            "--empty-pred keep, uniform or nan"
+        ),
     ),
     (
         np.zeros((3, 2, 2)),
         np.zeros((3, 2, 2)),
         {},
-        "the ground truth has the prediction's shape (3, 2, 2); to take it for soft labels, as they are, say "
-        "--gt-norm labels",
+        (
+            "the ground truth has the prediction's shape (3, 2, 2); to take it for soft labels, as they are, say "
+            "--gt-norm labels"
+        ),
     ),
     (
         np.zeros((3, 2, 2)),
         np.full((3, 2, 2), 2.0),
         {"gt_norm": "labels", "metric": "ce"},
-        "the ground truth holds 2.0 at index (0, 0, 0), and a probability lies in 0..1; soft labels are taken as they "
-        "are",
+        (
+            "the ground truth holds 2.0 at index (0, 0, 0), and a probability lies in 0..1; soft labels are taken as "
+            "they are"
+        ),
     ),
     (
         np.zeros((3, 2, 2)),
         np.zeros((3, 2, 2)),
         {"gt_norm": "labels"},
-        "nll takes integer labels, and a ground truth of the prediction's shape (3, 2, 2) holds soft labels; use the "
-        "cross-entropy",
+        (
+            "nll takes integer labels, and a ground truth of the prediction's shape (3, 2, 2) holds soft labels; use "
+            "the cross-entropy"
+        ),
     ),
     (
         np.zeros((3, 2, 2)),
         np.zeros((3, 2, 2)),
         {"gt_norm": "labels(ignore_index=255)"},
-        "ignore index 255 is a label, and a ground truth of the prediction's shape (3, 2, 2) holds soft labels; leave "
-        "it out",
+        (
+            "ignore index 255 is a label, and a ground truth of the prediction's shape (3, 2, 2) holds soft labels; "
+            "leave it out"
+        ),
     ),
     (
         np.zeros((3, 2, 2)),
@@ -288,7 +305,7 @@ def folders(tmp_path: Path) -> Path:
 
 def stored(folders: Path) -> tuple[torch.Tensor, torch.Tensor]:
     pred = np.stack([np.load(folders / "pred" / f"{number}.npy") for number in range(3)])
-    gt = np.stack([cv2.imread(str(folders / "gt" / f"{number}.png"), -1) for number in range(3)])
+    gt = np.stack([image(folders / "gt" / f"{number}.png") for number in range(3)])
     return torch.tensor(pred, dtype=torch.float64), torch.tensor(gt.astype(np.int64))
 
 
@@ -298,8 +315,8 @@ LABELLED = ("--norm", "softmax", "--axis", "0", "--ignore-index", "255")
 def test_a_mean_over_pixels_is_torchs_mean_of_the_batch(folders: Path) -> None:
     weights = torch.tensor([1.0, 0.5, 2.0, 1.0], dtype=torch.float64)
     expected = functional.cross_entropy(*stored(folders), weights, ignore_index=VOID, label_smoothing=0.1)
-    arguments = (folders / "pred", folders / "gt", *LABELLED, "-m", "ce")
-    arguments += ("--class-weights", "1,0.5,2,1", "--label-smoothing", "0.1")
+    parameters = ("--class-weights", "1,0.5,2,1", "--label-smoothing", "0.1")
+    arguments = (folders / "pred", folders / "gt", *LABELLED, "-m", "ce", *parameters)
     [over_pixels] = score(*arguments, "--maps", "pixels")
     assert over_pixels == pytest.approx(float(expected), rel=1e-13)
     # the map without a valid pixel is nan, and nothing is dropped from a mean over maps
@@ -348,8 +365,10 @@ def test_a_sum_has_sums_per_class_and_a_map_its_losses(folders: Path, tmp_path: 
 def test_notes_say_what_ignored_labels_do_to_a_mean(folders: Path) -> None:
     outcome = kldeval(folders / "pred", folders / "gt", *LABELLED, "-m", "ce", "--format", "csv")
     assert outcome.err.splitlines() == [
-        "kldeval: note: no pixel counts, because all labels are the ignored one (1 of 3 maps): a mean over none of "
-        "them is nan",
+        (
+            "kldeval: note: no pixel counts, because all labels are the ignored one (1 of 3 maps): a mean over none of "
+            "them is nan"
+        ),
         "kldeval: note: the metric is infinite or undefined (1 of 3 maps); such values stay in the mean",
     ]
 
@@ -370,7 +389,7 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_large_map_is_torchs_to_the_digit_and_needs_little_memory(large: Path) -> None:
     logits = torch.tensor(np.load(large / "logits.npy"), dtype=torch.float64)[None]
-    labels = torch.tensor(cv2.imread(str(large / "labels.png"), -1).astype(np.int64))[None]
+    labels = torch.tensor(image(large / "labels.png").astype(np.int64))[None]
     expected = float(functional.cross_entropy(logits, labels, ignore_index=VOID))
     command = [sys.executable, "-m", "kldeval", large / "logits.npy", large / "labels.png", *LABELLED, "--score-only"]
     measure = "import resource, subprocess, sys; run = subprocess.run(sys.argv[1:], check=True); "

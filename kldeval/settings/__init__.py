@@ -26,7 +26,7 @@ from kldeval.settings.labels import (
     label_reduction,
     what_says_labels,
 )
-from kldeval.settings.pixels import check_mean_over_pixels, check_pixel_chains, is_of_pixels, of_pixels
+from kldeval.settings.pixels import check_clamp, check_mean_over_pixels, check_pixel_chains, is_of_pixels, of_pixels
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -181,6 +181,7 @@ def checked(settings: Settings) -> Settings:
     """
     if settings.is_labels:
         return replace(settings, reduction=label_reduction(settings.reduction, settings.maps))
+    check_clamp(settings)
     if settings.maps == "pixels":
         check_mean_over_pixels(settings.metrics, settings.reduction)
     if all(map(is_of_pixels, settings.metrics)):

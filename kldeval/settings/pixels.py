@@ -74,6 +74,22 @@ def check_pixel_chains(settings: Settings, said: Collection[str]) -> None:
         raise UsageProblem(msg)
 
 
+def check_clamp(settings: Settings) -> None:
+    """Refuse a clamp of probabilities beside a chain that leaves logits.
+
+    Raises:
+        UsageProblem: naming the metric, and the chain that would clamp.
+    """
+    clamped = [call for call in settings.metrics if is_of_pixels(call) and "clamp" in call.keywords]
+    if clamped and pred_chain(settings.pred)[-1].name in SIGMOIDS:
+        chain = format_chain(settings.pred)
+        msg = (
+            f"{clamped[0]} has no effect beside {chain!r}, where the loss is that of the logits; {chain + '+none'!r} "
+            "makes probabilities of them first"
+        )
+        raise UsageProblem(msg)
+
+
 def check_mean_over_pixels(metrics: Iterable[Call], reduction: str) -> None:
     """Refuse a mean over the pixels of all maps where a map's number is not itself one over pixels.
 
