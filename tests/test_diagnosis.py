@@ -34,7 +34,7 @@ REFUSALS = [
         {"pred_norm": "max+sum-to-one"},
         (
             "the prediction has negative values (minimum -0.123457), which 'max+sum-to-one' cannot take; shift them "
-            "(--pred-norm 'shift+max+sum-to-one') or use a softmax (--norm flatten-softmax)"
+            "(--pred-norm 'shift+max+sum-to-one') or use a softmax (--pred-norm flatten-softmax)"
         ),
     ),
     (

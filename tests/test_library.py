@@ -293,7 +293,7 @@ REFUSED_MAPS: list[tuple[Any, Any, dict[str, Any], str]] = [
         {},
         (
             "the prediction has negative values (minimum -1), which 'sum-to-one' cannot take; shift them (--pred-norm "
-            "'shift+sum-to-one') or use a softmax (--norm flatten-softmax)"
+            "'shift+sum-to-one') or use a softmax (--pred-norm flatten-softmax)"
         ),
     ),
     (

@@ -254,7 +254,7 @@ def test_a_mask_of_0_and_1_in_bytes_is_noted(tmp_path: Path) -> None:
     for name, array in {"p": [[128, 128]], "q": [[0, 1]]}.items():
         cv2.imwrite(str(tmp_path / f"{name}.png"), np.asarray(array, np.uint8))
     report = json.loads(kldeval(tmp_path / "p.png", tmp_path / "q.png", "-m", "bce", "--format", "json").out)
-    assert report["notes"][0].startswith("the ground truth's largest byte is 1 (1 of 1 maps)")
+    assert report["notes"][0].startswith("the ground truth's largest byte is 1 (1 of 1 map)")
 
 
 def test_explain_shows_the_pixels_that_make_it(tmp_path: Path) -> None:

@@ -427,9 +427,9 @@ class TestChains:
         [
             ("clip", "clip needs a bound, as in clip(min=0)"),
             ("clip(min=1,max=0.5)", "clip(min=1,max=0.5): min must not be above max"),
-            ("blur(sigma=0)", "blur(sigma=0): sigma must be above 0, and size odd"),
-            ("blur(sigma=2,size=4)", "blur(sigma=2,size=4): sigma must be above 0, and size odd"),
-            ("blur(sigma=2,size=-3)", "blur(sigma=2,size=-3): sigma must be above 0, and size odd"),
+            ("blur(sigma=0)", "blur(sigma=0): sigma must be above 0 and at most 100000, and size odd"),
+            ("blur(sigma=2,size=4)", "blur(sigma=2,size=4): sigma must be above 0 and at most 100000, and size odd"),
+            ("blur(sigma=2,size=-3)", "blur(sigma=2,size=-3): sigma must be above 0 and at most 100000, and size odd"),
             ("blur", "blur needs sigma, as in blur(sigma=...)"),
             ("add", "add needs value, as in add(value=...)"),
             ("blank", "blank needs below, as in blank(below=...)"),
