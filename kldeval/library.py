@@ -218,6 +218,7 @@ def _check_maps(pred: Array, gt: Array) -> None:
     for role, array in (("pred", pred), ("gt", gt)):
         if array.ndim < len(MAP) or 0 in array.shape[-2:]:
             msg = f"{role} has the shape {tuple(array.shape)}; maps are (..., H, W) and have pixels"
+            msg += _hint_at_labels(xp, pred, gt)
             raise RefusedMap(msg)
         if not xp.isdtype(array.dtype, _REAL):
             msg = f"{role} has the dtype {array.dtype}; maps hold real numbers"
@@ -227,7 +228,12 @@ def _check_maps(pred: Array, gt: Array) -> None:
             f"pred has the shape {tuple(pred.shape)} and gt {tuple(gt.shape)}; height and width must agree, and the "
             "axes before them must broadcast"
         )
-        raise RefusedMap(msg)
+        raise RefusedMap(msg + _hint_at_labels(xp, pred, gt))
+
+
+def _hint_at_labels(xp: Any, pred: Array, gt: Array) -> str:
+    is_integer = gt.ndim == pred.ndim - 1 and xp.isdtype(gt.dtype, "integral")
+    return "; for integer labels there is kldeval.cross_entropy" if is_integer else ""
 
 
 def _whole_weights(weights: Array, pred: Array, gt: Array) -> Array:

@@ -21,6 +21,7 @@ from torch.nn import functional
 import kldeval as package
 from kldeval.engine.class_maps import rows_as_map, rows_of
 from kldeval.engine.scoring import score as score_pair
+from kldeval.errors import RefusedMap
 from kldeval.records import Failure, MapPair, Score
 from kldeval.settings import make_settings
 
@@ -357,6 +358,12 @@ class TestDispatch:
             folder / "pred.npy", folder / "labels.png", norm="softmax", axis=0, class_weights=folder / "weights.npy"
         )
         assert again.signatures["ce"].startswith("ce(class_weights=(1,2,3))|")
+
+
+def test_the_library_points_from_densities_to_labels() -> None:
+    for labels in (np.asarray([0, 1, 2]), np.zeros((3, 4), int)):
+        with pytest.raises(RefusedMap, match=r"; for integer labels there is kldeval\.cross_entropy$"):
+            package.ce(np.ones((*labels.shape, 5)), labels)
 
 
 class TestExports:

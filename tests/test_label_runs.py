@@ -15,15 +15,18 @@ import numpy as np
 import pytest
 import torch
 from backends import make, to_numpy
-from command_line import kldeval, score
+from command_line import kldeval
+from command_line import score as printed
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from image_files import image
 from label_cases import VOID, Case, cases
 from torch.nn import functional
 
+from kldeval.engine.gpu import score_batch
 from kldeval.engine.label_sums import score_labels
 from kldeval.engine.labels import losses_as_maps
+from kldeval.engine.scoring import score
 from kldeval.errors import RefusedMap
 from kldeval.maps.softmax import log_softmax
 from kldeval.metrics.labels import accuracy, brier
@@ -172,6 +175,27 @@ def test_a_class_of_probability_0_is_counted_where_the_label_asks_for_it() -> No
     assert (found.n_uncovered, found.uncovered_mass) == (1, 0.25 / 3)
 
 
+def test_tensors_in_batches_score_as_arrays() -> None:
+    logits, labels = np.random.default_rng(2).normal(size=(2, 3, 4, 5)), np.random.default_rng(3).integers(0, 3, (4, 5))
+    pairs = [MapPair(str(k), x, labels.astype(np.uint16), shape=(3, 20)) for k, x in enumerate(logits)]
+    chosen = make_settings({"norm": "softmax", "axis": "0", "metric": "ce,accuracy,brier", "label_smoothing": "0.1"})
+    for found, pair in zip(score_batch(pairs, chosen, "cpu", per_class=True), pairs, strict=True):
+        expected = score_labels(pair, chosen, per_class=True)
+        assert isinstance(found, Score)
+        assert isinstance(expected, Score)
+        assert list(found.values.values()) == pytest.approx(list(expected.values.values()), rel=1e-13)
+        for key, classes in expected.classes.items():
+            assert [one.n for one in found.classes[key]] == [one.n for one in classes]
+            assert [one.total for one in found.classes[key]] == pytest.approx([one.total for one in classes], rel=1e-13)
+    densities = make_settings({"norm": "softmax", "axis": "0", "metric": "kld"})
+    pairs = [MapPair("a", logits[0], logits[1], shape=(3, 20))]
+    [found], [pair] = score_batch(pairs, densities, "cpu"), pairs
+    expected = score(pair, densities)
+    assert isinstance(found, Score)
+    assert isinstance(expected, Score)
+    assert found.values["kld"] == pytest.approx(expected.values["kld"], rel=1e-13)
+
+
 def test_a_map_without_a_pixel_that_counts_has_no_mean() -> None:
     chosen = make_settings({"norm": "softmax", "axis": "-1", "metric": "ce", "ignore_index": "255"})
     found = score_labels(pair_of(np.zeros((2, 3)), np.full(2, VOID)), chosen)
@@ -317,10 +341,10 @@ def test_a_mean_over_pixels_is_torchs_mean_of_the_batch(folders: Path) -> None:
     expected = functional.cross_entropy(*stored(folders), weights, ignore_index=VOID, label_smoothing=0.1)
     parameters = ("--class-weights", "1,0.5,2,1", "--label-smoothing", "0.1")
     arguments = (folders / "pred", folders / "gt", *LABELLED, "-m", "ce", *parameters)
-    [over_pixels] = score(*arguments, "--maps", "pixels")
+    [over_pixels] = printed(*arguments, "--maps", "pixels")
     assert over_pixels == pytest.approx(float(expected), rel=1e-13)
     # the map without a valid pixel is nan, and nothing is dropped from a mean over maps
-    assert math.isnan(score(*arguments)[0])
+    assert math.isnan(printed(*arguments)[0])
 
 
 def test_the_classes_split_the_mean_over_pixels(folders: Path) -> None:
@@ -339,6 +363,17 @@ def test_the_classes_split_the_mean_over_pixels(folders: Path) -> None:
     pooled = sum(row["n"] * row["ce"] for row in report["classes"][:3]) / n
     assert report["summary"]["ce"]["mean"] == pytest.approx(pooled, rel=1e-13)
     assert [row["weights"] for row in report["maps"]] == [{"ce": x, "accuracy": x} for x in (30.0, 10.0, 0.0)]
+
+
+def test_a_table_per_class_needs_labels(folders: Path) -> None:
+    done = kldeval(folders / "gt", folders / "gt", "--per-class")
+    assert (done.code, done.err) == (
+        2,
+        (
+            "kldeval: --per-class is a table of the classes of labels, and these ground truths are densities; leave it "
+            "out\n"
+        ),
+    )
 
 
 def test_a_table_has_a_row_per_class(folders: Path) -> None:
@@ -401,7 +436,7 @@ def test_a_large_map_is_torchs_to_the_digit_and_needs_little_memory(large: Path)
         text=True,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
-    printed, peak = run.stdout.split()
-    assert float(printed) == pytest.approx(expected, rel=1e-13)
+    number, peak = run.stdout.split()
+    assert float(number) == pytest.approx(expected, rel=1e-13)
     # ru_maxrss is in kibibytes; the interpreter and the libraries are a part of it
     assert int(peak) * 1024 < 3 * math.prod(LARGE) * 8

@@ -63,6 +63,9 @@ def run(
     pairing = find_pairs(pred, gt, allow_missing=request.allow_missing, allow_extra=request.allow_extra)
     pairs = pairing.pairs[: request.limit]
     settings = decided(settings, pairs, reading_of(settings, request))
+    if request.per_class and not settings.is_labels:
+        msg = "--per-class is a table of the classes of labels, and these ground truths are densities; leave it out"
+        raise UsageProblem(msg)
     outcomes = []
     for outcome in stream(pairs, settings, request, device):
         outcomes.append(outcome)

@@ -33,8 +33,9 @@ def _pooled(key: str, scores: Sequence[Score], summary: Summary) -> Summary:
         return summary
     weight = math.fsum(weight for _, weight in weighted)
     # a map without any pixel that counts has no mean, and no part in that of all
-    products = [value * weight for value, weight in weighted if weight]
-    return replace(summary, mean=_mean(products) * len(products) / weight if weight else math.nan)
+    shares = [value * weight for value, weight in weighted if weight]
+    total = math.fsum(shares) if all(map(math.isfinite, shares)) else sum(shares)
+    return replace(summary, mean=total / weight if weight else math.nan)
 
 
 def summarise(values: Sequence[float]) -> Summary:
