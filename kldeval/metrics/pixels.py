@@ -34,7 +34,7 @@ def bce(pred: PixelMap, gt: Array, *, clamp: float = -100.0) -> Array:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.BCELoss.html and BCEWithLogitsLoss.html; of saliency
     maps J. Pan et al. (2017), https://arxiv.org/abs/1701.01081 (the mean over the pixels), and A. Tsiami et al. (2020),
-    https://doi.org/10.1109/CVPR42600.2020.00482 (the sum).
+    https://arxiv.org/abs/2001.03063 (the sum).
 
     >>> import numpy as np
     >>> target = np.asarray([1.0, 1.0])
