@@ -7,7 +7,6 @@ short form, for papers, is `kldeval:NAME+v1` where the settings are those of a n
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING
 

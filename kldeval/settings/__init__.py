@@ -12,10 +12,8 @@ from kldeval.inputs.resize import RESIZES
 from kldeval.maps.chain import Chain, axes_of, class_axis, ends_in_log, format_chain, parse_chain, takes_axis, with_axis
 from kldeval.maps.steps import check_axis
 from kldeval.maps.values import MAP
-from kldeval.metrics import density as _density  # noqa: F401 - registers the metrics
-from kldeval.metrics.on_labels import LABEL_METRICS
-from kldeval.metrics.registry import METRICS, with_epsilon
-from kldeval.names import Call, did_you_mean, parse_all, split_call, split_top_level, unknown
+from kldeval.names import Call, did_you_mean
+from kldeval.settings.densities import DEFAULT_EPSILON, DEFAULT_METRICS, default_metric, density_metrics, epsilon
 from kldeval.settings.labels import (
     LABEL_FLAGS,
     check_class_axis,
@@ -31,10 +29,27 @@ from kldeval.settings.pixels import check_clamp, check_mean_over_pixels, check_p
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-DEFAULT_EPSILON = 2.2204e-16
-"""The literal of the MIT/Tuebingen benchmark's Python code, added where a prediction is given by its probabilities."""
+__all__ = [
+    "CHOICES",
+    "DEFAULTS",
+    "DEFAULT_EPSILON",
+    "KNOWN_TEXTS",
+    "Settings",
+    "Texts",
+    "alone",
+    "as_labels",
+    "checked",
+    "default_metric",
+    "describe",
+    "make_settings",
+]
 
-DEFAULTS: Mapping[str, str] = {"metric": "kld,ce", "pred_norm": "sum-to-one", "gt_norm": "sum-to-one", "resize": "none"}
+DEFAULTS: Mapping[str, str] = {
+    "metric": DEFAULT_METRICS,
+    "pred_norm": "sum-to-one",
+    "gt_norm": "sum-to-one",
+    "resize": "none",
+}
 """The settings with a grammar of their own, where nothing is said."""
 
 CHOICES: Mapping[str, tuple[str, ...]] = {
@@ -130,9 +145,9 @@ def make_settings(
         attempt(lambda: check_class_axis(labels, named=parts.get("names_class_axis", True)))
         parts["metrics"] = attempt(lambda: label_metrics(said, labels))
     else:
-        eps = attempt(lambda: _epsilon(said["eps"])) if "eps" in said else None
+        eps = attempt(lambda: epsilon(said["eps"])) if "eps" in said else None
         log_domain = bool(parts["pred"]) and ends_in_log(parts["pred"])
-        parts["metrics"] = attempt(lambda: _metrics(said, eps, convention, log_domain=log_domain))
+        parts["metrics"] = attempt(lambda: density_metrics(said, eps, convention, log_domain=log_domain))
     attempt.raise_problems()
     parts["takes_soft_labels"] = bool(labels) and "gt_norm" in said
     parts["undecided"] = None if complete or labels or convention or "gt_norm" in said else said
@@ -238,60 +253,6 @@ def _axis(text: str) -> int:
         raise UsageProblem(msg) from None
     check_axis(axis=axis)
     return axis
-
-
-def _metrics(
-    said: Mapping[str, str], eps: float | None, convention: Texts | None, *, log_domain: bool
-) -> tuple[Call, ...]:
-    """The metrics, with constants from the first that applies: parentheses, --eps, the convention, the default."""
-    named = _convention_metrics(convention)
-    texts = split_top_level(said.get("metric", DEFAULTS["metric"]), ",")
-    calls = parse_all(lambda text: _metric(text, eps, named, log_domain=log_domain), texts)
-    shown = ", ".join(map(str, calls))
-    if eps is not None and not any("(" not in text and with_epsilon(text, eps) for text in texts):
-        msg = f"--eps {said['eps']} has no effect: none of the metrics {shown} uses it"
-        raise UsageProblem(msg)
-    if len(set(calls)) < len(calls):
-        msg = f"a metric is named twice: {shown}"
-        raise UsageProblem(msg)
-    return calls
-
-
-def _metric(text: str, eps: float | None, named: Mapping[str, Call], *, log_domain: bool) -> Call:
-    name = split_call(text)[0]
-    if name not in METRICS:
-        raise unknown("metric", name, {*METRICS, *LABEL_METRICS})
-    call = METRICS.parse(text)
-    if "(" in text:
-        return call
-    if eps is None and call.name in named:
-        return named[call.name]
-    return default_metric(call.name, log_domain=log_domain) if eps is None else _with_one_epsilon(call.name, eps)
-
-
-def default_metric(name: str, *, log_domain: bool) -> Call:
-    """The metric with the constants of the default convention; `log_domain`: the prediction is log-probabilities."""
-    return _with_one_epsilon(name, 0.0 if log_domain else DEFAULT_EPSILON)
-
-
-def _with_one_epsilon(name: str, eps: float) -> Call:
-    return METRICS[name].call(**with_epsilon(name, eps))
-
-
-def _convention_metrics(convention: Texts | None) -> dict[str, Call]:
-    texts = split_top_level((convention or {}).get("metric") or "", ",")
-    return {split_call(text)[0]: METRICS.parse(text) for text in texts if text}
-
-
-def _epsilon(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value < float("inf"):
-        msg = f"--eps {text}: not a number of 0 or more"
-        raise UsageProblem(msg)
-    return value
 
 
 def describe(settings: Settings) -> dict[str, str]:
