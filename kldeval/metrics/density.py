@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from kldeval.arrays import quiet
 from kldeval.density import Density, safe_log
 from kldeval.errors import UsageProblem
 from kldeval.metrics.registry import METRICS
@@ -109,7 +110,7 @@ def _divergence(approximation: Density, target: Density, constants: tuple[float,
     if log_eps == ratio_eps == 0:
         return _exact_divergence(approximation, target, num_eps)
     xp, q = target.xp, target.prob
-    if log_eps > 0 and ratio_eps > 0:
+    if ratio_eps > 0 and (log_eps > 0 or num_eps > 0):
         # nothing can be 0 or divided by 0 here, so no pixel needs to be masked
         return q * xp.log((q + num_eps) / (approximation.prob + ratio_eps) + log_eps)
     some = q != 0
@@ -124,6 +125,8 @@ def _exact_divergence(approximation: Density, target: Density, num_eps: float) -
     The logarithm of the approximation is taken as it is: it may be that of no probability, or of one that underflows.
     """
     xp = target.xp
+    if xp.__name__ == "numpy":
+        return _masked_afterwards(approximation, target)
     some = ~target.is_zero
     nothing = xp.zeros_like(target.log)
     log_target = safe_log(target.prob + num_eps) if num_eps else target.log
@@ -131,6 +134,14 @@ def _exact_divergence(approximation: Density, target: Density, num_eps: float) -
     product = target.prob * gap
     # a target that underflows to 0 counts 0, even where the approximation is 0 for good
     return xp.where(target.prob == 0, nothing, product)
+
+
+def _masked_afterwards(approximation: Density, target: Density) -> Array:
+    """The exact terms where no gradient has to pass: what a target of 0 makes of them is only then replaced by 0."""
+    with quiet():
+        terms = target.prob * (target.log - approximation.log)
+    terms[target.prob == 0] = 0.0
+    return terms
 
 
 def _of_prob(density: Density) -> Density:
