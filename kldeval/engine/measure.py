@@ -11,12 +11,14 @@ from kldeval.arrays import namespace
 from kldeval.density import Density
 from kldeval.maps.values import MAP, Values, joined, part, weighted, weighted_sum
 from kldeval.metrics.registry import METRICS
+from kldeval.settings.pixels import is_of_pixels
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from kldeval.arrays import Array
     from kldeval.maps.values import Problem
+    from kldeval.names import Call
     from kldeval.settings import Settings
 
 
@@ -30,13 +32,17 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """The numbers of maps (...): a value per metric key, the uncovered pixels, and what stands against using them."""
+    """The numbers of maps (...): a value per metric key, the uncovered pixels, and what stands against using them.
+
+    `n_pixels` is over how many a metric of pixels is averaged.
+    """
 
     values: Mapping[str, Array]
     n_uncovered: Array
     uncovered_mass: Array
     pred_problems: tuple[Problem, ...]
     gt_problems: tuple[Problem, ...]
+    n_pixels: Array | None = None
 
 
 def scaled(side: Side, settings: Settings, *, weights: Array | None = None, empty: str = "error") -> Values:
@@ -55,14 +61,14 @@ def scaled(side: Side, settings: Settings, *, weights: Array | None = None, empt
 
 
 def measure(pred: Values, gt: Values, settings: Settings, *, shape: tuple[int, int] | None = None) -> Measured:
-    """Every metric of the settings on normalised values; `shape` is the map's where its pixels were collapsed."""
+    """Every metric of densities on normalised values; `shape` is the map's where its pixels were collapsed."""
     xp = pred.xp
-    terms = {key: _terms(call, settings.base) for key, call in zip(settings.keys, settings.metrics, strict=True)}
+    terms = {key: _terms(call, settings.base) for key, call in _density_metrics(settings)}
     terms |= {_COUNT: _uncovered_pixels, _MASS: _uncovered_mass}
     sums = _sums(pred, gt, terms, settings.axes)
     reduce = partial(_reduce, xp, shape=shape or pred.source.shape[-2:], gt=gt, axes=settings.axes)
     return Measured(
-        {key: reduce(sums[key], settings.reduction) for key in settings.keys},
+        {key: reduce(sums[key], settings.reduction) for key, _ in _density_metrics(settings)},
         reduce(sums[_COUNT], "sum"),
         reduce(sums[_MASS], "slices"),
         pred.problems,
@@ -71,13 +77,18 @@ def measure(pred: Values, gt: Values, settings: Settings, *, shape: tuple[int, i
 
 
 def pixelwise(pred: Values, gt: Values, settings: Settings) -> dict[str, Array]:
-    """The pointwise terms of every metric, times the weights, as maps (..., H, W)."""
+    """The pointwise terms of every metric of densities, times the weights, as maps (..., H, W)."""
     xp = pred.xp
     blocks = [(density(pred, rows), density(gt, rows), part(gt.weights, rows)) for rows in _rows(pred, gt)]
     return {
         key: xp.concat([weighted(xp, _terms(call, settings.base)(p, q), weights) for p, q, weights in blocks], axis=-2)
-        for key, call in zip(settings.keys, settings.metrics, strict=True)
+        for key, call in _density_metrics(settings)
     }
+
+
+def _density_metrics(settings: Settings) -> list[tuple[str, Call]]:
+    pairs = zip(settings.keys, settings.metrics, strict=True)
+    return [(key, call) for key, call in pairs if not is_of_pixels(call)]
 
 
 def _rows(pred: Values, gt: Values) -> tuple[slice, ...]:
