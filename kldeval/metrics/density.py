@@ -126,7 +126,7 @@ def _exact_divergence(approximation: Density, target: Density, num_eps: float) -
     """
     xp = target.xp
     if xp.__name__ == "numpy":
-        return _masked_afterwards(approximation, target)
+        return _masked_afterwards(approximation, target, num_eps)
     some = ~target.is_zero
     nothing = xp.zeros_like(target.log)
     log_target = safe_log(target.prob + num_eps) if num_eps else target.log
@@ -136,10 +136,11 @@ def _exact_divergence(approximation: Density, target: Density, num_eps: float) -
     return xp.where(target.prob == 0, nothing, product)
 
 
-def _masked_afterwards(approximation: Density, target: Density) -> Array:
+def _masked_afterwards(approximation: Density, target: Density, num_eps: float) -> Array:
     """The exact terms where no gradient has to pass: what a target of 0 makes of them is only then replaced by 0."""
     with quiet():
-        terms = target.prob * (target.log - approximation.log)
+        log_target = safe_log(target.prob + num_eps) if num_eps else target.log
+        terms = target.prob * (log_target - approximation.log)
     terms[target.prob == 0] = 0.0
     return terms
 
