@@ -14,6 +14,7 @@ from kldeval.diagnosis import refusal
 from kldeval.engine.measure import Side, measure, pixelwise, scaled
 from kldeval.engine.run import Request, run
 from kldeval.errors import RefusedMap, UnknownName, UsageProblem
+from kldeval.inputs.class_weights import weights_text
 from kldeval.inputs.scale import full_scale
 from kldeval.maps.chain import normalise
 from kldeval.maps.values import MAP
@@ -21,6 +22,7 @@ from kldeval.metrics.registry import METRICS
 from kldeval.names import format_value, unknown
 from kldeval.records import MapPair
 from kldeval.settings import KNOWN_TEXTS, Settings, make_settings
+from kldeval.settings.labels import LABEL_FLAGS
 from kldeval.signature import parse_signature
 
 if TYPE_CHECKING:
@@ -31,8 +33,8 @@ if TYPE_CHECKING:
     from kldeval.maps.values import Values
     from kldeval.results.report import Report
 
-_OF_FILES = frozenset({"metric", "resize", "color", "maps", "group_by"})
-"""What cannot be said of one metric of arrays: they have neither colours nor groups, and their size is given."""
+_OF_FILES = frozenset({"metric", "resize", "color", "maps", "group_by", *LABEL_FLAGS})
+"""What cannot be said of one metric of arrays: they have neither colours, groups nor labels, and one size."""
 
 _REAL = ("real floating", "integral", "bool")
 
@@ -162,7 +164,7 @@ def _metric_settings(name: str, options: dict[str, Any]) -> Settings:
 def _settings(options: dict[str, Any]) -> Settings:
     from kldeval.conventions import convention
 
-    texts = {key: format_value(value) for key, value in options.items() if value is not None}
+    texts = {key: _text(key, value) for key, value in options.items() if value is not None}
     signature = texts.pop("signature", None)
     if signature is not None:
         if texts:
@@ -171,6 +173,12 @@ def _settings(options: dict[str, Any]) -> Settings:
         return parse_signature(signature)
     name = texts.pop("convention", None)
     return make_settings(texts, convention=convention(name).texts if name is not None else None)
+
+
+def _text(key: str, value: Any) -> str:
+    if key != "class_weights":
+        return format_value(value)
+    return weights_text(str(value)) if isinstance(value, str | Path) else format_value(tuple(map(float, value)))
 
 
 def _check_names(options: Iterable[str], known: Iterable[str]) -> None:
@@ -215,6 +223,7 @@ def _check_maps(pred: Array, gt: Array) -> None:
     for role, array in (("pred", pred), ("gt", gt)):
         if array.ndim < len(MAP) or 0 in array.shape[-2:]:
             msg = f"{role} has the shape {tuple(array.shape)}; maps are (..., H, W) and have pixels"
+            msg += _hint_at_labels(xp, pred, gt)
             raise RefusedMap(msg)
         if not xp.isdtype(array.dtype, _REAL):
             msg = f"{role} has the dtype {array.dtype}; maps hold real numbers"
@@ -224,7 +233,12 @@ def _check_maps(pred: Array, gt: Array) -> None:
             f"pred has the shape {tuple(pred.shape)} and gt {tuple(gt.shape)}; height and width must agree, and the "
             "axes before them must broadcast"
         )
-        raise RefusedMap(msg)
+        raise RefusedMap(msg + _hint_at_labels(xp, pred, gt))
+
+
+def _hint_at_labels(xp: Any, pred: Array, gt: Array) -> str:
+    is_integer = gt.ndim == pred.ndim - 1 and xp.isdtype(gt.dtype, "integral")
+    return "; for integer labels there is kldeval.cross_entropy" if is_integer else ""
 
 
 def _whole_weights(weights: Array, pred: Array, gt: Array) -> Array:

@@ -6,11 +6,13 @@ from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from kldeval.conventions import CONVENTIONS
-from kldeval.maps.chain import ends_in_log, format_chain
-from kldeval.settings import default_metric
+from kldeval.maps.chain import format_chain
+from kldeval.metrics.registry import with_epsilon
+from kldeval.settings.pixels import is_of_pixels
 
 if TYPE_CHECKING:
     from kldeval.conventions import Convention
+    from kldeval.names import Call
     from kldeval.settings import Settings
 
 _WORDS = ("scale", "empty_gt", "empty_pred", "base", "reduction", "dtype")
@@ -25,9 +27,11 @@ def matching_convention(settings: Settings) -> str | None:
 
     Only where every part agrees: the parts that a convention says, and the defaults of all others.
     """
-    others = (item for item in fields(settings) if item.name not in _SAID)
+    others = (item for item in fields(settings) if item.compare and item.name not in _SAID)
     if any(getattr(settings, item.name) != item.default for item in others):
         return None
+    if settings.is_labels or all(map(is_of_pixels, settings.metrics)):
+        return None  # a convention is about densities
     return next((name for name, row in CONVENTIONS.items() if _is_row(settings, row)), None)
 
 
@@ -37,12 +41,13 @@ def _is_row(settings: Settings, row: Convention) -> bool:
         all(getattr(settings, word) == getattr(row, word) for word in _WORDS)
         and (format_chain(settings.pred), format_chain(settings.gt)) == (row.pred, row.gt)
         and str(settings.resize) == row.resize
-        and set(map(str, settings.metrics)) <= _metric_texts(settings, row)
+        and all(_is_of_row(call, row) for call in settings.metrics)
     )
 
 
-def _metric_texts(settings: Settings, row: Convention) -> set[str]:
-    """What each metric of the settings would read under the convention."""
+def _is_of_row(call: Call, row: Convention) -> bool:
+    """Whether a metric is as the convention says, or takes no constants: then the densities are all that it needs."""
     said = {text.partition("(")[0]: text for text in row.metrics}
-    log_domain = ends_in_log(settings.pred)
-    return {said.get(call.name) or str(default_metric(call.name, log_domain=log_domain)) for call in settings.metrics}
+    if call.name in said:
+        return str(call) == said[call.name]
+    return not with_epsilon(call.name, 0.0) and not call.arguments

@@ -47,10 +47,21 @@ class MapPair:
 
 
 @dataclass(frozen=True, slots=True)
+class ClassSum:
+    """A metric summed over the `n` valid positions of one class of labels: its values, and what they count."""
+
+    total: float
+    weight: float
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
 class Score:
     """The numbers of one map: a value per metric, in the order of the request.
 
     `n_uncovered` pixels have ground-truth mass where the prediction is exactly 0; `uncovered_mass` is that mass.
+    `weights` is what each value counts in a mean over the pixels of all maps; empty where every map counts the same.
+    `classes` holds the sums of single classes of labels, on their way to the report.
     """
 
     name: str
@@ -59,6 +70,8 @@ class Score:
     uncovered_mass: float = 0.0
     remarks: tuple[str, ...] = ()
     group: str = ""
+    weights: Mapping[str, float] = field(default_factory=dict)
+    classes: Mapping[str, tuple[ClassSum, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

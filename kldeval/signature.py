@@ -7,7 +7,6 @@ short form, for papers, is `kldeval:NAME+v1` where the settings are those of a n
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,7 @@ from kldeval._version import DEFINITIONS
 from kldeval.errors import UsageProblem
 from kldeval.grouping import PARENT
 from kldeval.names import among, split_top_level
-from kldeval.settings import Settings, describe, make_settings
+from kldeval.settings import CHOICES, Settings, alone, describe, make_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,7 +44,7 @@ def format_signature(settings: Settings) -> str:
 def signatures(settings: Settings) -> dict[str, str]:
     """The signature of each metric by its key."""
     pairs = zip(settings.keys, settings.metrics, strict=True)
-    return {key: format_signature(replace(settings, metrics=(call,))) for key, call in pairs}
+    return {key: format_signature(alone(settings, call)) for key, call in pairs}
 
 
 def parse_signature(text: str) -> Settings:
@@ -65,6 +64,10 @@ def parse_signature(text: str) -> Settings:
     if version != str(DEFINITIONS):
         msg = f"the signature's part 'v:{version}' is another version of the definitions; here they are v:{DEFINITIONS}"
         raise UsageProblem(msg)
+    if parts["maps"] not in CHOICES["maps"]:
+        known = ", ".join(f"maps:{name}" for name in CHOICES["maps"])
+        msg = f"the signature's part 'maps:{parts['maps']}' is unknown; known: {known}"
+        raise UsageProblem(msg)
     if "groups" in parts and parts["maps"] != "groups":
         msg = f"the signature's part 'groups:{parts['groups']}' has no meaning under 'maps:{parts['maps']}'"
         raise UsageProblem(msg)
@@ -73,7 +76,7 @@ def parse_signature(text: str) -> Settings:
     texts = {"metric": explicit, "pred_norm": parts["pred"], "gt_norm": parts["gt"], "reduction": parts["reduce"]}
     texts |= {"empty_gt": empty_gt, "empty_pred": empty_pred}
     texts |= {key: parts[key] for key in ("scale", "resize", "color", "base", "maps", "dtype")}
-    return make_settings({**texts, "group_by": parts.get("groups")})
+    return make_settings({**texts, "group_by": parts.get("groups")}, complete=True)
 
 
 def _parse_short(text: str) -> Settings:

@@ -32,7 +32,7 @@ MAY_IMPORT = {
     "results": set(),
     "outputs": {"results"},
     "settings": {"maps", "metrics", "inputs"},
-    "matching": {"maps", "settings", "conventions"},
+    "matching": {"maps", "metrics", "settings", "conventions"},
     "signature": {"settings", "conventions", "matching"},
     "methods": {"maps", "metrics", "settings", "signature", "conventions", "matching"},
     "diagnosis": {"maps", "settings"},

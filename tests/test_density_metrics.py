@@ -57,7 +57,7 @@ TAKES_NO_EPS = {"jsd", "entropy-gt"}
     ],
 )
 def test_no_metric_is_without_its_laws(table: set[str]) -> None:
-    assert table == set(METRICS)
+    assert table == {name for name in METRICS if "on" not in METRICS[name].traits}
 
 
 @pytest.mark.parametrize("name", METRIC)
@@ -181,7 +181,9 @@ class TestLaws:
     @given(pair=map_pairs())
     def test_another_base_divides_by_its_logarithm(self, name: str, base: str, pair: tuple[Any, Any]) -> None:
         in_nats = exactly(name, *pair)
-        np.testing.assert_allclose(exactly(name, *pair, base=base), in_nats / math.log(int(base)), rtol=1e-14)
+        np.testing.assert_allclose(
+            exactly(name, *pair, base=base), in_nats / math.log(int(base)), rtol=1e-14, atol=1e-15
+        )
 
     @law
     @given(pair=map_pairs(), factor=st.floats(0.1, 10))

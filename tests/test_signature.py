@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
@@ -12,11 +11,13 @@ from hypothesis import strategies as st
 
 from kldeval.conventions import CONVENTIONS
 from kldeval.errors import UsageProblem
+from kldeval.maps.chain import class_axis
 from kldeval.maps.steps import STEPS
 from kldeval.matching import matching_convention
+from kldeval.metrics.on_labels import LABEL_METRICS
 from kldeval.metrics.registry import METRICS
 from kldeval.names import Call, Registry, split_call
-from kldeval.settings import CHOICES, Settings, checked, make_settings
+from kldeval.settings import CHOICES, Settings, alone, checked, make_settings
 from kldeval.signature import (
     PARTS,
     format_signature,
@@ -28,10 +29,13 @@ from kldeval.signature import (
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)
 NOT_NEGATIVE = st.floats(0, 1e300)
 POSITIVE = st.floats(1e-300, 1e300)
-AXES = st.sampled_from([-2, -1, 0, 1])
+AXES = st.sampled_from([-3, -2, -1, 0, 1, 2])
 ARGUMENTS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "sum-to-one": {"offset": NOT_NEGATIVE, "axis": st.none() | AXES},
     "softmax": {"axis": AXES},
+    "log-prob": {"axis": st.none() | AXES},
+    "none": {"axis": st.none() | AXES},
+    "labels": {"ignore_index": st.none() | st.integers(-300, 300)},
     "minmax": {"offset": NOT_NEGATIVE},
     "add": {"value": FLOATS},
     "clip": {"min": st.none() | st.floats(-1e9, 0), "max": st.floats(0, 1e9)},
@@ -46,6 +50,7 @@ ARGUMENTS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     },
     "kld-reverse": {"log_eps": NOT_NEGATIVE, "num_eps": NOT_NEGATIVE, "ratio_eps": NOT_NEGATIVE},
     "ce": {"ratio_eps": NOT_NEGATIVE},
+    "bce": {"clamp": FLOATS},
 }
 """The arguments of every step and metric that has any."""
 
@@ -56,7 +61,7 @@ def calls(draw: st.DrawFn, registry: Registry[Any], name: str) -> Call:
     return registry[name].call(**{key: draw(value) for key, value in ARGUMENTS.get(name, {}).items()})
 
 
-STEP_CALLS = st.sampled_from(sorted(STEPS)).flatmap(lambda name: calls(STEPS, name))
+STEP_CALLS = st.sampled_from(sorted(set(STEPS) - {"labels"})).flatmap(lambda name: calls(STEPS, name))
 METRIC_CALLS = st.sampled_from(sorted(METRICS)).flatmap(lambda name: calls(METRICS, name))
 CHAINS = st.lists(STEP_CALLS, min_size=1, max_size=4).map(tuple)
 RESIZES = st.sampled_from(
@@ -69,7 +74,7 @@ RESIZES = st.sampled_from(
 )
 
 
-def has_slices(settings: Settings) -> bool:
+def agree(settings: Settings) -> bool:
     try:
         checked(settings)
     except UsageProblem:
@@ -77,14 +82,36 @@ def has_slices(settings: Settings) -> bool:
     return True
 
 
-SETTINGS = st.builds(
+CHOSEN = {"resize": RESIZES, **{key: st.sampled_from(choices) for key, choices in CHOICES.items()}}
+OF_DENSITIES = st.builds(
     Settings,
     metrics=st.lists(METRIC_CALLS, min_size=1, max_size=3, unique=True).map(tuple),
     pred=CHAINS,
     gt=CHAINS,
-    resize=RESIZES,
-    **{key: st.sampled_from(choices) for key, choices in CHOICES.items()},
-).filter(has_slices)
+    **CHOSEN,
+)
+LABELLING = {
+    "class_weights": st.none() | st.lists(st.floats(0, 1e300), min_size=1, max_size=4).map(tuple),
+    "label_smoothing": st.floats(0, 1),
+    "smoothing_over": st.sampled_from(["all", "others"]),
+}
+OF_LABELS = st.builds(
+    Settings,
+    metrics=st.lists(
+        st.sampled_from(sorted(LABEL_METRICS)).flatmap(
+            lambda name: st.fixed_dictionaries({key: LABELLING[key] for key in LABEL_METRICS[name].types}).map(
+                lambda given: LABEL_METRICS[name].call(**given)
+            )
+        ),
+        min_size=1,
+        max_size=3,
+        unique=True,
+    ).map(tuple),
+    pred=CHAINS.filter(lambda chain: class_axis(chain) is not None),
+    gt=calls(STEPS, "labels").map(lambda call: (call,)),
+    **CHOSEN,
+)
+SETTINGS = (OF_DENSITIES | OF_LABELS).filter(agree).map(checked)
 
 DEFAULT = (
     "kld(log_eps=2.2204e-16,ratio_eps=2.2204e-16),ce(ratio_eps=2.2204e-16)|pred:sum-to-one|gt:sum-to-one|scale:unit|"
@@ -103,8 +130,7 @@ def test_every_argument_of_every_step_and_metric_is_drawn() -> None:
 def test_a_signature_reads_back_as_the_settings(chosen: Settings) -> None:
     assert parse_signature(format_signature(chosen)) == chosen
     for key, text in signatures(chosen).items():
-        alone = replace(chosen, metrics=(chosen.metrics[chosen.keys.index(key)],))
-        assert parse_signature(text) == alone
+        assert parse_signature(text) == alone(chosen, chosen.metrics[chosen.keys.index(key)])
 
 
 def test_the_signature_of_the_default() -> None:
@@ -166,7 +192,7 @@ REFUSED = {
         "the signature's part 'v:0' is another version of the definitions; here they are v:1"
     ),
     DEFAULT.replace("maps:mean", "maps:median"): (
-        "--maps median: 'median' is none of mean, groups; did you mean 'mean'?"
+        "the signature's part 'maps:median' is unknown; known: maps:mean, maps:groups, maps:pixels"
     ),
     DEFAULT.replace("|v:1", "|groups:parent|v:1"): (
         "the signature's part 'groups:parent' has no meaning under 'maps:mean'"
@@ -188,7 +214,9 @@ REFUSED = {
     DEFAULT.replace("gt:sum-to-one", "gt:sum-to-two"): (
         f"unknown step 'sum-to-two'; did you mean 'sum-to-one'? Known: {', '.join(sorted(STEPS))}"
     ),
-    DEFAULT.replace("kld(", "kdl("): f"unknown metric 'kdl'; did you mean 'kld'? Known: {', '.join(sorted(METRICS))}",
+    DEFAULT.replace("kld(", "kdl("): (
+        f"unknown metric 'kdl'; did you mean 'kld'? Known: {', '.join(sorted({*METRICS, *LABEL_METRICS}))}"
+    ),
     "": f"the signature lacks {NEEDED}; after the metrics it needs {NEEDED}",
 }
 
@@ -230,3 +258,10 @@ def test_the_metrics_of_conventions_have_no_other_arguments_than_their_functions
         for text in row.metrics:
             name, arguments = split_call(text)
             assert set(arguments) <= set(METRICS[name].types)
+
+
+def test_a_metric_whose_constants_no_convention_says_gets_no_name() -> None:
+    named = short_signature(make_settings({"metric": "kld,jsd"}))
+    assert named == "kldeval:default+v1"
+    for metric in ("kld-reverse", "kld,kld-reverse"):
+        assert short_signature(make_settings({"metric": metric})) not in (named, "kldeval:exact+v1")

@@ -9,10 +9,10 @@ import click
 
 from kldeval.cli.models import NAME, load_models, resampling_from, resampling_options
 from kldeval.cli.options import (
+    GROUP_BY,
     NUMERIC,
     computing_options,
     file_options,
-    group_options,
     naming_options,
     numeric_options,
     request_from,
@@ -31,7 +31,7 @@ FOLDERS = 3
 
 _OF_SCORING = (
     *(name for name in NUMERIC),
-    *("maps", "pred_name", "gt_name", "exclude", "allow_missing", "allow_extra", "limit", "key"),
+    *("pred_name", "gt_name", "exclude", "allow_missing", "allow_extra", "limit", "key"),
     *("max_pixels", "jobs", "device"),
 )
 """The options that mean nothing to numbers that are made already."""
@@ -43,7 +43,7 @@ _OF_SCORING = (
 @click.option("--allow-different", is_flag=True, help="Compare reports whose signatures or maps differ.")
 @click.option("--fail-if-worse", is_flag=True, help="Exit with 3 if the first is significantly worse than another.")
 @resampling_options
-@group_options
+@GROUP_BY
 @output_options
 @numeric_options
 @naming_options

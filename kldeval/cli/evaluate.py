@@ -9,10 +9,10 @@ import click
 
 from kldeval.cli.models import FAIL_IF, NAME, SORT, gated, parse_gates, resampling_from, resampling_options
 from kldeval.cli.options import (
+    GROUP_BY,
     MANIFEST,
     computing_options,
     file_options,
-    group_options,
     naming_options,
     numeric_options,
     paths_argument,
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 @click.command("evaluate", context_settings={"help_option_names": ["-h", "--help"]})
 @paths_argument
 @numeric_options
-@group_options
+@GROUP_BY
 @MANIFEST
 @naming_options
 @file_options
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 @resampling_options
 @FAIL_IF
 @output_options
+@click.option("--per-class", is_flag=True, help="Show a row per class of labels, over all maps.")
 @click.option(
     "--score-only",
     is_flag=True,
@@ -126,5 +127,8 @@ def _check(settings: Settings, options: dict[str, Any], n_models: int) -> None:
             )
             msg = f"{what} under --reduction none"
             raise UsageProblem(msg)
+    if options["per_class"] and n_models > 1:
+        msg = "--per-class is a table of one prediction; score each model by itself for it"
+        raise UsageProblem(msg)
     if options["sort"] is not None and options["sort"] not in settings.keys:
         raise unknown("metric", options["sort"], settings.keys)

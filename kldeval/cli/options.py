@@ -17,10 +17,15 @@ NUMERIC = {
     "norm": ("CHAIN", "Normalisation of both maps: sum-to-one, flatten-softmax, softmax or a+b [default: sum-to-one]."),
     "pred_norm": ("CHAIN", "Normalisation of the prediction."),
     "gt_norm": ("CHAIN", "Normalisation of the ground truth."),
-    "axis": ("N", "The axis of softmax or sum-to-one within one map: -1 within rows, 0 within columns."),
+    "axis": ("N", "The axis of softmax or sum-to-one: -1 within rows, 0 within columns; of class maps the classes'."),
     "eps": ("X", "The epsilon in the logarithm and in the quotient [default: 2.2204e-16; 0 after softmax]."),
     "base": ("BASE", "The base of the logarithm: e, 2 or 10 [default: e]."),
     "reduction": ("NAME", "Pixels to one number per map: slices, sum, mean, batchmean or none [default: slices]."),
+    "maps": ("NAME", "Maps to the headline: the mean over maps (mean), groups or pixels [default: mean]."),
+    "ignore_index": ("N", "The label of pixels that do not count, such as 255."),
+    "class_weights": ("LIST", "A weight for each class of labels: 1,0.5,2 or a file."),
+    "label_smoothing": ("X", "The share of each label that is spread over the classes [default: 0]."),
+    "smoothing_over": ("NAME", "Spread it over all classes, as torch, or over the others [default: all]."),
     "scale": ("NAME", "8- and 16-bit maps as 0..1 (unit) or as stored (raw) [default: unit]."),
     "resize": ("HOW", "pred-to-gt, gt-to-pred or both(size=WxH); as in pred-to-gt(kernel=bicubic) [default: none]."),
     "color": ("HOW", "Maps whose colour channels differ: luma, mean or first [default: error]."),
@@ -83,20 +88,11 @@ NAMING = (
 )
 """The options on how files are named."""
 
-GROUPS = (
-    click.option(
-        "--group-by",
-        metavar="HOW",
-        help="The group (video) of a map: parent, manifest, or a template of its name as '{video}_{frame:03d}'.",
-    ),
-    click.option(
-        "--maps",
-        metavar="HOW",
-        help="The headline is the mean over maps (mean) or over groups (groups) [default: mean].",
-        shell_complete=suggest,
-    ),
+GROUP_BY = click.option(
+    "--group-by",
+    metavar="HOW",
+    help="The group (video) of a map: parent, manifest, or a template of its name as '{video}_{frame:03d}'.",
 )
-"""The options on groups of maps."""
 
 COMPUTING = (
     click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Threads [default: one per core]."),
@@ -116,13 +112,6 @@ def file_options(function: Callable[..., Any]) -> Callable[..., Any]:
 def naming_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the options on how files are named."""
     for option in reversed(NAMING):
-        function = option(function)
-    return function
-
-
-def group_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options on groups of maps."""
-    for option in reversed(GROUPS):
         function = option(function)
     return function
 
@@ -173,12 +162,14 @@ def settings_from(options: dict[str, Any]) -> Settings:
     """
     from kldeval.cli.precedence import by_precedence
     from kldeval.errors import UsageProblem
+    from kldeval.inputs.class_weights import weights_text
     from kldeval.settings import make_settings
     from kldeval.signature import parse_signature
 
     options = by_precedence(options)
     texts = {"metric": ",".join(options["metric"]) or None, **{name: options[name] for name in NUMERIC}}
-    texts["maps"] = options.get("maps")
+    if texts["class_weights"] is not None:
+        texts["class_weights"] = weights_text(texts["class_weights"])
     signature = texts.pop("signature")
     if signature is None:
         texts["group_by"] = options.get("group_by") or ("manifest" if options.get("manifest") else None)

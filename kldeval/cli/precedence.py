@@ -34,9 +34,7 @@ def by_precedence(options: dict[str, Any]) -> dict[str, Any]:
     from kldeval.cli.options import NUMERIC
 
     replaced = set(_weaker(options, "norm", OF_NORM))
-    replaced |= set(
-        _weaker(options, "signature", ("metric", "maps", *(name for name in NUMERIC if name != "signature")))
-    )
+    replaced |= set(_weaker(options, "signature", ("metric", *(name for name in NUMERIC if name != "signature"))))
     if options["convention"] is not None:
         replaced |= set(_weaker(options, "convention", _said_by_convention(options["convention"])))
     context = click.get_current_context(silent=True)

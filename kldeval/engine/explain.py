@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 from kldeval.arrays import quiet
 from kldeval.diagnosis import notes
+from kldeval.engine.class_maps import is_plain
 from kldeval.engine.measure import Side, density, pixelwise, scaled
+from kldeval.engine.pixels import pixel_terms
 from kldeval.engine.scoring import score
 from kldeval.errors import RefusedMap
 from kldeval.maps.chain import apply_step, format_chain, normalise, parse_chain
@@ -17,6 +19,8 @@ from kldeval.results.explanation import Contribution, Explanation, Stage
 from kldeval.signature import signatures
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from kldeval.arrays import Array
     from kldeval.maps.chain import Chain
     from kldeval.maps.values import Values
@@ -39,6 +43,10 @@ def explain(pair: MapPair, settings: Settings) -> Explanation:
     Raises:
         RefusedMap: the pair has no number; the message says why.
     """
+    if settings.is_labels or not is_plain(pair):
+        shapes = " and ".join(str(tuple(array.shape)) for array in (pair.pred, pair.gt))
+        msg = f"explain shows maps of height and width, and these have the shapes {shapes}; evaluate scores class maps"
+        raise RefusedMap(msg)
     outcome = score(pair, settings)
     if not isinstance(outcome, Score):
         raise RefusedMap(outcome.message if isinstance(outcome, Failure) else outcome.reason)
@@ -55,7 +63,7 @@ def explain(pair: MapPair, settings: Settings) -> Explanation:
             signatures(settings),
             outcome.n_uncovered,
             outcome.uncovered_mass,
-            _largest(normalise(starts["pred"], settings.pred), normalise(starts["gt"], settings.gt), settings),
+            _largest(starts, settings),
             {role: _matrices(starts[role], chains[role]) for role in sides} if max(pair.shape) <= SMALL else {},
             tuple(notes(settings, Counter(outcome.remarks), 1)),
         )
@@ -80,10 +88,12 @@ def _stage(step: str, values: Values) -> Stage:
     return Stage(step, low, high, plain.sum().item(), int(zeros.sum().item()), values.is_log)
 
 
-def _largest(pred: Values, gt: Values, settings: Settings) -> tuple[Contribution, ...]:
+def _largest(starts: Mapping[str, Values], settings: Settings) -> tuple[Contribution, ...]:
     import numpy as np
 
-    terms = pixelwise(pred, gt, replace(settings, reduction="none"))[settings.keys[0]]
+    pred, gt = normalise(starts["pred"], settings.pred), normalise(starts["gt"], settings.gt)
+    of_pixels = pixel_terms((starts["pred"], starts["gt"]), settings)
+    terms = {**pixelwise(pred, gt, replace(settings, reduction="none")), **of_pixels}[settings.keys[0]]
     places = np.argsort(-np.abs(terms), axis=None, kind="stable")[:LARGEST]
     everything = slice(0, terms.shape[0])
     p, q = density(pred, everything).prob, density(gt, everything).prob

@@ -5,15 +5,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from kldeval.arrays import torch
+from kldeval.engine.class_maps import is_plain
 from kldeval.engine.cpu import in_order
 from kldeval.engine.pixelwise import save_scored
 from kldeval.engine.run import read
-from kldeval.engine.scoring import Outcome, score_arrays
+from kldeval.engine.scoring import Outcome, score, score_arrays
 from kldeval.records import Failure, MapPair
 
 if TYPE_CHECKING:
@@ -36,22 +38,28 @@ def score_in_batches(
     jobs: int,
     *,
     save: Path | None = None,
+    per_class: bool = False,
     batch_bytes: int = BATCH_BYTES,
 ) -> Iterator[Outcome]:
     """The outcome of every pair, in order, computed by torch on `device`."""
     loaded = in_order(partial(read, reading=reading), pairs, jobs)
-    for maps, outcome in score_loaded(loaded, settings, device, batch_bytes):
+    for maps, outcome in score_loaded(loaded, settings, device, per_class=per_class, batch_bytes=batch_bytes):
         save_scored(save, maps, outcome, settings)
         yield outcome
 
 
 def score_loaded(
-    loaded: Iterable[MapPair | Failure], settings: Settings, device: str, batch_bytes: int = BATCH_BYTES
+    loaded: Iterable[MapPair | Failure],
+    settings: Settings,
+    device: str,
+    *,
+    per_class: bool = False,
+    batch_bytes: int = BATCH_BYTES,
 ) -> Iterator[tuple[MapPair, Outcome]]:
     """The outcome of every decoded pair beside the pair, in order; failures stay what they are."""
     for batch in batches(loaded, batch_bytes):
         failed = isinstance(batch[0], Failure)
-        outcomes = batch if failed else score_batch(batch, settings, device)  # type: ignore[arg-type]
+        outcomes = batch if failed else score_batch(batch, settings, device, per_class=per_class)  # type: ignore[arg-type]
         yield from zip(batch, outcomes, strict=True)
 
 
@@ -70,12 +78,20 @@ def batches(loaded: Iterable[MapPair | Failure], batch_bytes: int) -> Iterator[l
         yield batch
 
 
-def score_batch(batch: list[MapPair], settings: Settings, device: str) -> list[Outcome]:
-    """The outcomes of pairs of one shape and kind."""
+def score_batch(batch: list[MapPair], settings: Settings, device: str, *, per_class: bool = False) -> list[Outcome]:
+    """The outcomes of pairs of one shape and kind; class maps, each large, are scored one by one."""
+    if settings.is_labels or not is_plain(batch[0]):
+        return [score(on_device(pair, device), settings, per_class=per_class) for pair in batch]
     pred = _to_device([pair.pred for pair in batch], device)
     gt = _to_device([pair.gt for pair in batch], device)
     weights = None if batch[0].weights is None else _to_device([pair.weights for pair in batch], device)
     return score_arrays(batch, pred, gt, weights, settings)
+
+
+def on_device(pair: MapPair, device: str) -> MapPair:
+    """The pair with its maps as tensors on `device`."""
+    pred, gt = (_to_device([array], device)[0] for array in (pair.pred, pair.gt))
+    return replace(pair, pred=pred, gt=gt)
 
 
 def _kind(item: MapPair | Failure) -> Any:

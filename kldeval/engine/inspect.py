@@ -5,7 +5,9 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from kldeval.engine.class_maps import PLAIN_AXES
 from kldeval.engine.cpu import cores, in_order
+from kldeval.engine.ground_truth import decided
 from kldeval.engine.run import read, reading_of
 from kldeval.engine.scoring import score
 from kldeval.engine.selection import select
@@ -33,6 +35,7 @@ def inspect(pred: Path | None, gt: Path | None, settings: Settings, request: Req
         UsageProblem: the paths cannot be paired at all.
     """
     selection = select(pred, gt, settings, request)
+    settings = decided(settings, selection.pairs, reading_of(settings, request))
     look = partial(_look, settings=settings, reading=reading_of(settings, request))
     found = list(in_order(look, selection.pairs, request.jobs or cores()))
     failures = [item for item in found if isinstance(item, Failure)]
@@ -65,5 +68,5 @@ def _look(pair: Pair, settings: Settings, reading: Reading) -> Found | Failure:
 
 
 def _content(array: Array) -> str:
-    height, width = array.shape
-    return f"{width}x{height} {array.dtype} {array.min():.4g}..{array.max():.4g}"
+    shape = "x".join(map(str, array.shape[::-1] if array.ndim == PLAIN_AXES else array.shape))
+    return f"{shape} {array.dtype} {array.min():.4g}..{array.max():.4g}"

@@ -1,4 +1,7 @@
-"""Several predictions scored on the same ground truths, each of which is read once."""
+"""Several predictions scored on the same ground truths, each of which is read once.
+
+Labels, which are small beside the class maps that predict them, are read with each prediction.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from kldeval.diagnosis import swapped
 from kldeval.engine.cpu import cores, in_order
 from kldeval.engine.device import Device, find_device
 from kldeval.engine.pixelwise import save_scored
-from kldeval.engine.run import build_report, provenance_of, read, read_and_score, read_map, reading_of
+from kldeval.engine.run import build_report, provenance_of, read, read_and_score, read_map, reading_of, settle
 from kldeval.engine.selection import grouped
 from kldeval.engine.tasks import find_tasks
 from kldeval.records import Failure, MapPair, Pair
@@ -44,6 +47,7 @@ def run_models(
     device = find_device(request.device, settings)
     tasks = find_tasks(preds, gt, request)
     firsts = tuple(next(iter(task.values())) for task in tasks.pairs)
+    settings = settle(settings, firsts, request)
     groups = {pair.name: pair.group for pair in grouped(firsts, settings, request)}
     outcomes: dict[str, list[Outcome]] = {model: list(failures) for model, failures in tasks.failures.items()}
     for model, outcome in stream_models(tasks.pairs, settings, request, device):
@@ -84,7 +88,7 @@ def _score(task: Task, settings: Settings, reading: Reading, save: Path | None) 
     gt = _ground_truth(task, reading)
     if isinstance(gt, Failure):
         return [gt] * len(task)
-    return [read_and_score(pair, settings, reading, save and save / model, gt) for model, pair in task.items()]
+    return [read_and_score(pair, settings, reading, save and save / model, gt=gt) for model, pair in task.items()]
 
 
 def _read(task: Task, reading: Reading) -> list[MapPair | Failure]:
@@ -94,6 +98,6 @@ def _read(task: Task, reading: Reading) -> list[MapPair | Failure]:
     return [read(pair, reading, gt) for pair in task.values()]
 
 
-def _ground_truth(task: Task, reading: Reading) -> Loaded | Failure:
+def _ground_truth(task: Task, reading: Reading) -> Loaded | Failure | None:
     first = next(iter(task.values()))
-    return read_map(first.name, first.gt, reading)
+    return None if reading.class_maps else read_map(first.name, first.gt, reading)

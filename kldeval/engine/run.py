@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from kldeval.diagnosis import notes, swapped
 from kldeval.engine.cpu import cores, in_order
 from kldeval.engine.device import Device, find_device
+from kldeval.engine.ground_truth import decided
 from kldeval.engine.pixelwise import save_scored
 from kldeval.engine.scoring import Outcome, score
 from kldeval.engine.selection import select
@@ -17,8 +18,10 @@ from kldeval.engine.versions import versions
 from kldeval.errors import MapProblem, UsageProblem
 from kldeval.inputs.load import Loaded, Reading, load_map, load_pair
 from kldeval.inputs.pairing import find_pairs
+from kldeval.metrics.on_labels import LABEL_METRICS
 from kldeval.metrics.registry import METRICS
 from kldeval.records import Failure, Pair, Score, Skipped
+from kldeval.results.classes import summarise_classes
 from kldeval.results.report import Column, Report
 from kldeval.results.summary import summarise_groups, summarise_means, summarise_scores
 from kldeval.signature import short_signature, signatures
@@ -53,6 +56,7 @@ class Request:
     device: str = "auto"
     jobs: int | None = None
     save_maps: Path | None = None
+    per_class: bool = False
 
 
 def run(
@@ -72,6 +76,7 @@ def run(
     """
     device = find_device(request.device, settings)
     selection = select(pred, gt, settings, request)
+    settings = settle(settings, selection.pairs, request)
     outcomes = []
     for outcome in stream(selection.pairs, settings, request, device):
         outcomes.append(outcome)
@@ -82,33 +87,61 @@ def run(
     return build_report(settings, found, provenance_of(pred, gt, device, request), remarks, selection.groups)
 
 
+def settle(settings: Settings, pairs: Iterable[Pair], request: Request) -> Settings:
+    """The settings for what the ground truths hold: densities or labels.
+
+    Raises:
+        UsageProblem: they mean nothing for labels, or a table per class is asked for and there are none.
+    """
+    settled = decided(settings, pairs, reading_of(settings, request))
+    if request.per_class and not settled.is_labels:
+        msg = "--per-class is a table of the classes of labels, and these ground truths are densities; leave it out"
+        raise UsageProblem(msg)
+    return settled
+
+
 def stream(pairs: Iterable[Pair], settings: Settings, request: Request, device: Device) -> Iterator[Outcome]:
     """The outcome of every pair, in order."""
     jobs = request.jobs or cores()
     reading = reading_of(settings, request)
     if device.is_cpu:
-        return in_order(
-            partial(read_and_score, settings=settings, reading=reading, save=request.save_maps), pairs, jobs
+        work = partial(
+            read_and_score, settings=settings, reading=reading, save=request.save_maps, per_class=request.per_class
         )
+        return in_order(work, pairs, jobs)
     from kldeval.engine.gpu import score_in_batches
 
-    return score_in_batches(pairs, settings, reading, device.name, jobs, save=request.save_maps)
+    return score_in_batches(
+        pairs, settings, reading, device.name, jobs, save=request.save_maps, per_class=request.per_class
+    )
 
 
 def reading_of(settings: Settings, request: Request) -> Reading:
     """How files are read, of which the settings say a part and the request the rest."""
-    reading = Reading(color=settings.color, resize=settings.resize, key=request.key)
+    reading = Reading(
+        color=settings.color,
+        resize=settings.resize,
+        key=request.key,
+        class_maps=settings.names_class_axis,
+        labels=settings.is_labels,
+    )
     return replace(reading, max_pixels=request.max_pixels) if request.max_pixels else reading
 
 
 def read_and_score(
-    pair: Pair, settings: Settings, reading: Reading, save: Path | None = None, gt: Loaded | None = None
+    pair: Pair,
+    settings: Settings,
+    reading: Reading,
+    save: Path | None = None,
+    *,
+    per_class: bool = False,
+    gt: Loaded | None = None,
 ) -> Outcome:
     """The outcome of one pair, from its files; `gt` is the ground truth where it has been read already."""
     maps = read(pair, reading, gt)
     if isinstance(maps, Failure):
         return maps
-    outcome = score(maps, settings)
+    outcome = score(maps, settings, per_class=per_class)
     save_scored(save, maps, outcome, settings)
     return outcome
 
@@ -169,21 +202,22 @@ def build_report(
         short_signature(settings),
         provenance,
         summarise_means(keys, by_group) if settings.maps == "groups" else summarise_scores(keys, scores),
-        {key: _column(call.name, settings.base) for key, call in zip(settings.keys, settings.metrics, strict=True)},
-        scores,
+        {key: _column(call.name, settings) for key, call in zip(settings.keys, settings.metrics, strict=True)},
+        tuple(replace(score, classes={}) for score in scores),
         tuple(failures),
         tuple(said),
-        by_group,
+        classes=summarise_classes(settings.keys, scores, sums=settings.reduction == "sum"),
+        groups=by_group,
     )
 
 
 _UNITS = {"e": "nats", "2": "bits", "10": "bans"}
 
 
-def _column(metric: str, base: str) -> Column:
-    traits = METRICS[metric].traits
+def _column(metric: str, settings: Settings) -> Column:
+    traits = (LABEL_METRICS if settings.is_labels else METRICS)[metric].traits
     unit = traits.get("unit", "")
-    return Column(_UNITS[base] if unit == "nats" else unit, traits.get("best", ""))
+    return Column(_UNITS[settings.base] if unit == "nats" else unit, traits.get("best", ""))
 
 
 def _swapped(pred: Path | None, gt: Path | None) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from kldeval.inputs.class_maps import has_classes, load_class_maps
 from kldeval.inputs.color import to_grey
 from kldeval.inputs.formats import MAX_PIXELS, read_map
 from kldeval.inputs.resize import AS_IS, resize_pair
@@ -23,12 +24,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How files become maps: the rule for colour, the resizing, the array of an .npz, the most pixels of a map."""
+    """How files become maps: the rule for colour, the resizing, the array of an .npz, the most pixels of a map.
+
+    `class_maps`: whether predictions may have a class axis; `labels`: whether all ground truths hold labels.
+    """
 
     color: str = "error"
     resize: Call = AS_IS
     key: str | None = None
     max_pixels: int = MAX_PIXELS
+    class_maps: bool = False
+    labels: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +63,8 @@ def load_pair(pair: Pair, reading: Reading, gt: Loaded | None = None) -> MapPair
         RefusedMap: colour, transparency or sizes that differ where `reading` does not say what to do.
         MissingDependency: OpenCV is needed and cannot be imported.
     """
+    if reading.class_maps and has_classes(pair, reading):
+        return load_class_maps(pair, reading)
     return sized_pair(pair.name, load_map(pair.pred, reading), gt or load_map(pair.gt, reading), reading.resize)
 
 

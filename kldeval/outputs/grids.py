@@ -48,6 +48,10 @@ def grids(report: Report, options: Options) -> list[Grid]:
     Raises:
         UsageProblem: the worst maps are asked for, and no metric has a better direction.
     """
+    return [*_map_grids(report, options), *([_class_grid(report, options.precision)] if report.classes else [])]
+
+
+def _map_grids(report: Report, options: Options) -> list[Grid]:
     if not report.summaries:
         return []
     if len(report.scores) == 1:
@@ -134,9 +138,10 @@ def _map_grid(report: Report, scores: Sequence[Score], precision: int, title: st
 def _group_grid(report: Report, precision: int) -> Grid:
     """A row per group with the means of its maps, then both ways to average them all."""
     keys = tuple(report.summaries)
+    everything = "mean over pixels" if any(score.weights for score in report.scores) else "mean over maps"
     both = {
         "mean over groups": summarise_means(keys, report.groups),
-        "mean over maps": summarise_scores(keys, report.scores),
+        everything: summarise_scores(keys, report.scores),
     }
     headline = list(both)[0 if report.averages_groups else 1]
     rows = {name: report.groups[name] for name in sorted(report.groups, key=natural)}
@@ -150,6 +155,19 @@ def _group_grid(report: Report, precision: int) -> Grid:
     title = f"{count(len(rows), 'group')}; the headline is the {headline}"
     lines = zip(names, counts, *zip(*numbers, strict=True), strict=True)
     return Grid(("group", "n", *keys), tuple(lines), title)
+
+
+def _class_grid(report: Report, precision: int) -> Grid:
+    """A row per class of labels."""
+    columns = {key: [row.values[key] for row in report.classes] for key in report.signatures}
+    texts = {}
+    for key, values in columns.items():
+        notation = notation_for(sorted(value for value in values if math.isfinite(value)), precision)
+        texts[key] = [notation.text(value) for value in values]
+    rows = zip(
+        (str(row.label) for row in report.classes), (str(row.n) for row in report.classes), *texts.values(), strict=True
+    )
+    return Grid(("class", "pixels", *texts), tuple(rows), "by the class of the label")
 
 
 def _masses(masses: Sequence[float], precision: int) -> list[str]:

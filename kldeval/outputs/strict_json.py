@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from kldeval.records import Failure, Score
     from kldeval.results.comparison import Comparison, PairOfModels
     from kldeval.results.gates import GateOutcome
-    from kldeval.results.report import Column, Report, Summary
+    from kldeval.results.report import ClassRow, Column, Report, Summary
 
 _REPORT_LEVELS, _MODELS_LEVELS = 2, 4
 """Levels of a document whose members have lines of their own: down to single maps, or pairs of models."""
@@ -34,7 +34,7 @@ def write(made: Report | Leaderboard | ComparisonReport, options: Options) -> st
 
 def document(report: Report) -> dict[str, Any]:
     """The report as plain values; `kldeval.results.read.parse_report` is the inverse."""
-    made = {
+    made: dict[str, Any] = {
         "schema": SCHEMA,
         "signature": dict(report.signatures),
         "provenance": {**report.provenance, "short": report.short, "columns": _columns(report.columns)},
@@ -42,6 +42,7 @@ def document(report: Report) -> dict[str, Any]:
         "maps": [map_row(score) for score in report.scores],
         "failures": [failure_row(failure) for failure in report.failures],
         "notes": list(report.notes),
+        **({"classes": [_class_row(row) for row in report.classes]} if report.classes else {}),
     }
     if report.groups:
         made["groups"] = {name: _summaries(summaries) for name, summaries in report.groups.items()}
@@ -76,7 +77,7 @@ def comparison_document(report: ComparisonReport) -> dict[str, Any]:
 
 
 def map_row(score: Score) -> dict[str, Any]:
-    """One scored map; `group` and `remarks` only where there are some."""
+    """One scored map; `group`, `weights` and `remarks` only where there are some."""
     values = {key: _number(value) for key, value in score.values.items()}
     row = {
         "name": score.name,
@@ -85,7 +86,14 @@ def map_row(score: Score) -> dict[str, Any]:
         "n_uncovered": score.n_uncovered,
         "uncovered_mass": _number(score.uncovered_mass),
     }
-    return {**row, "remarks": list(score.remarks)} if score.remarks else row
+    weights = {key: _number(weight) for key, weight in score.weights.items()}
+    extra = {"weights": weights, "remarks": list(score.remarks)}
+    return {**row, **{name: value for name, value in extra.items() if value}}
+
+
+def _class_row(row: ClassRow) -> dict[str, Any]:
+    """One class of labels."""
+    return {"class": row.label, "n": row.n, **{key: _number(value) for key, value in row.values.items()}}
 
 
 def failure_row(failure: Failure) -> dict[str, Any]:

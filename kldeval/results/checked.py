@@ -50,6 +50,10 @@ class Checked:
         """Whether an object has the member `key`."""
         return any(key == name for name, _ in self.members())
 
+    def optional(self, key: str) -> list[Checked]:
+        """The items of the list that is the member `key`; none where there is no such member."""
+        return self[key].items() if self.has_member(key) else []
+
     def has(self, keys: Sequence[str], optional: Sequence[str] = ()) -> None:
         """Refuse an object that lacks one of `keys`, or has a member that is neither among them nor optional."""
         members = [key for key, _ in self.members()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from kldeval.results.models import ComparisonReport, Resampling
 from kldeval.results.recount import grouping_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from kldeval.results.report import Report
 
@@ -46,7 +47,11 @@ def compare_reports(
     first = next(iter(reports.values()))
     grouping = group_by or grouping_of(first)
     groups = _groups(reports, grouping) if grouping else None
-    values = {key: {model: _values(report, key) for model, report in reports.items()} for key in keys}
+    maps, left_out = common_maps(reports)
+    weighted = not grouping and any(score.weights for report in reports.values() for score in report.scores)
+    values = {
+        key: {model: _values(report, key, maps, weighted=weighted) for model, report in reports.items()} for key in keys
+    }
     comparisons, notes = {}, []
     for key in keys:
         try:
@@ -63,7 +68,6 @@ def compare_reports(
         else:
             notes += comparison.notes or ((_GROUPS_NOTE,) if not grouping and _has_groups(reports) else ())
             comparisons[key] = replace(comparison, notes=())
-    maps, left_out = common_maps(reports)
     return ComparisonReport(
         models=tuple(reports),
         signatures={key: first.signatures[key] for key in keys},
@@ -100,8 +104,14 @@ def _has_groups(reports: Mapping[str, Report]) -> bool:
     return any(report.groups for report in reports.values())
 
 
-def _values(report: Report, key: str) -> dict[str, float]:
-    return {score.name: score.values[key] for score in report.scores}
+def _values(report: Report, key: str, maps: Collection[str], *, weighted: bool) -> dict[str, float]:
+    """The value of each map; where the headline is a mean over pixels, weighted so that their mean is that one."""
+    values = {score.name: score.values[key] for score in report.scores}
+    if not weighted:
+        return values
+    weights = {score.name: score.weights.get(key, 1.0) for score in report.scores}
+    usual = math.fsum(weights[name] for name in maps) / max(1, len(maps))
+    return {name: value * weights[name] / usual if usual else math.nan for name, value in values.items()}
 
 
 def _groups(reports: Mapping[str, Report], grouping: str) -> dict[str, str]:

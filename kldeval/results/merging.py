@@ -37,7 +37,15 @@ def merge(reports: Mapping[str, Report]) -> Report:
         if all(report.provenance.get(key) == value for report in every)
     }
     notes = tuple(_notes(reports))
-    return replace(whole, failures=tuple(failures), provenance={**shared, "merged": list(reports)}, notes=notes)
+    if len(every) > 1 and any(report.classes for report in every):
+        notes += ("the tables per class of the parts are not merged: their weights are not in the reports",)
+    return replace(
+        whole,
+        failures=tuple(failures),
+        provenance={**shared, "merged": list(reports)},
+        notes=notes,
+        classes=reference.classes if len(every) == 1 else (),
+    )
 
 
 def _check_signatures(first: str, reference: Report, name: str, report: Report) -> None:

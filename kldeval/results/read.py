@@ -10,7 +10,7 @@ from kldeval.errors import UsageProblem
 from kldeval.records import Failure, Score
 from kldeval.results.checked import Checked
 from kldeval.results.gates import GateOutcome
-from kldeval.results.report import SCHEMA, Column, Report, Summary
+from kldeval.results.report import SCHEMA, ClassRow, Column, Report, Summary
 
 if TYPE_CHECKING:
     import os
@@ -21,8 +21,8 @@ T = TypeVar("T")
 MEMBERS = ("schema", "signature", "provenance", "summary", "maps", "failures", "notes")
 """The members of the report that are always there."""
 
-OPTIONAL = ("groups", "gates")
-"""Those that are there where the run had groups or gates."""
+OPTIONAL = ("classes", "groups", "gates")
+"""Those that are there where the run had them."""
 
 
 def load_report(path: str | os.PathLike[str]) -> Report:
@@ -81,6 +81,7 @@ def report_of(report: Checked) -> Report:
         scores=tuple(_score(item, keys) for item in report["maps"].items()),
         failures=tuple(_failure(item) for item in report["failures"].items()),
         notes=report["notes"].texts(),
+        classes=tuple(_class_row(item, tuple(signatures)) for item in report.optional("classes")),
         groups=_groups(report["groups"], keys) if report.has_member("groups") else {},
         gates=gates_of(report),
     )
@@ -88,11 +89,9 @@ def report_of(report: Checked) -> Report:
 
 def gates_of(document: Checked) -> tuple[GateOutcome, ...]:
     """The outcomes of the gates of a report or a comparison; none where it has no such member."""
-    if not document.has_member("gates"):
-        return ()
     return tuple(
         GateOutcome(item["text"].text(), item["value"].number_or_none(), item["fired"].truth())
-        for item in document["gates"].items()
+        for item in document.optional("gates")
     )
 
 
@@ -143,16 +142,22 @@ def _summary(item: Checked) -> Summary:
 
 
 def _score(item: Checked, keys: Sequence[str]) -> Score:
-    item.has(("name", *keys, "n_uncovered", "uncovered_mass"), optional=("group", "remarks"))
+    item.has(("name", *keys, "n_uncovered", "uncovered_mass"), optional=("group", "weights", "remarks"))
     members = dict(item.members())
     return Score(
         name=members["name"].text(),
         values={key: members[key].number() for key in keys},
         n_uncovered=members["n_uncovered"].count(),
         uncovered_mass=members["uncovered_mass"].number(),
-        remarks=members["remarks"].texts() if "remarks" in members else (),
+        remarks=tuple(remark.text() for remark in item.optional("remarks")),
         group=members["group"].text() if "group" in members else "",
+        weights={key: weight.number() for key, weight in members["weights"].members()} if "weights" in members else {},
     )
+
+
+def _class_row(item: Checked, keys: Sequence[str]) -> ClassRow:
+    item.has(("class", "n", *keys))
+    return ClassRow(item["class"].count(), item["n"].count(), {key: item[key].number() for key in keys})
 
 
 def _failure(item: Checked) -> Failure:

@@ -18,12 +18,16 @@ if TYPE_CHECKING:
 
 
 def recount(report: Report, scores: Iterable[Score]) -> Report:
-    """The report of these scores, with the summaries and groups that they have by its signature, and without gates."""
+    """The report of these scores, with the summaries and groups that they have by its signature, and without gates.
+
+    A table per class stays only where the scores are those it was made of.
+    """
     kept = tuple(sorted(scores, key=lambda score: score.name))
     keys = tuple(report.summaries)
     groups = summarise_groups(keys, kept)
     summaries = summarise_means(keys, groups) if report.averages_groups else summarise_scores(keys, kept)
-    return replace(report, scores=kept, summaries=summaries, groups=groups, gates=())
+    classes = report.classes if len(kept) == len(report.scores) else ()
+    return replace(report, scores=kept, summaries=summaries, groups=groups, classes=classes, gates=())
 
 
 def only(reports: Mapping[str, Report], keys: Sequence[str]) -> dict[str, Report]:

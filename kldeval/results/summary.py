@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kldeval.results.report import Summary
@@ -16,11 +17,25 @@ if TYPE_CHECKING:
 def summarise_scores(keys: Iterable[str], scores: Sequence[Score]) -> dict[str, Summary]:
     """The summary of each metric of `keys`, in their order, over all `scores`.
 
+    Where maps carry weights their mean is the weighted one: the mean over the pixels of all maps.
+
     >>> from kldeval.records import Score
     >>> summarise_scores(["kld"], [Score("a", {"kld": 0.5}), Score("b", {"kld": 1.5})])["kld"].mean
     1.0
     """
-    return {key: summarise([score.values[key] for score in scores]) for key in keys}
+    return {key: _pooled(key, scores, summarise([score.values[key] for score in scores])) for key in keys}
+
+
+def _pooled(key: str, scores: Sequence[Score], summary: Summary) -> Summary:
+    """The summary with the mean over the pixels of all maps, where the maps say how many they count."""
+    weighted = [(score.values[key], score.weights[key]) for score in scores if key in score.weights]
+    if not weighted:
+        return summary
+    weight = math.fsum(weight for _, weight in weighted)
+    # a map without any pixel that counts has no mean, and no part in that of all
+    shares = [value * weight for value, weight in weighted if weight]
+    total = math.fsum(shares) if all(map(math.isfinite, shares)) else sum(shares)
+    return replace(summary, mean=total / weight if weight else math.nan)
 
 
 def summarise_groups(keys: Sequence[str], scores: Sequence[Score]) -> dict[str, dict[str, Summary]]:
