@@ -154,6 +154,24 @@ def test_a_single_map_has_neither_interval_nor_effect(tmp_path: Path) -> None:
     assert "a single map has neither intervals nor tests" in kldeval("compare", *files).out
 
 
+def test_a_mean_over_pixels_is_compared_as_such(tmp_path: Path) -> None:
+    values = {"a": (1.0, 2.0, 4.0), "b": (1.5, 2.0, 5.0)}
+    weights = (1.0, 1.0, 2.0)
+    for model, numbers in values.items():
+        scores = (
+            Score(f"x{place}y", {"kld": value}, weights={"kld": weight})
+            for place, (value, weight) in enumerate(zip(numbers, weights, strict=True))
+        )
+        made = report(*scores)
+        assert made.summaries["kld"].mean == np.average(numbers, weights=weights)
+        (tmp_path / f"{model}.json").write_text(WRITERS["json"](made, Options()))
+    metric = compared(tmp_path / "a.json", tmp_path / "b.json")["metrics"]["kld"]
+    assert metric["means"] == {"a": 2.75, "b": 3.375}
+    assert metric["pairs"][0]["mean_difference"] == -0.625
+    unweighted = compared(tmp_path / "a.json", tmp_path / "b.json", "--group-by", "x{group}y")["metrics"]["kld"]
+    assert unweighted["means"]["a"] == pytest.approx(7 / 3)
+
+
 # groups
 
 

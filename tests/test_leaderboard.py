@@ -7,6 +7,7 @@ import json
 import math
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 from command_line import kldeval
 from model_files import NAMES, make_models, save
@@ -140,6 +141,25 @@ def test_infinite_values_stay_in_the_mean_and_are_not_compared(root: Path) -> No
         "kld is not compared: inf or nan has no difference: bad on 1 of 8 maps (jump/0001); leave such models out, or "
         "score with a metric that is finite, such as kld with --eps 1e-7"
     )
+
+
+def test_labels_are_scored_for_several_models(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for place in range(3):
+        name = f"x{place}y"
+        labels = rng.integers(0, 3, (4, 5 + place)).astype(np.uint8)
+        labels[0, 0] = 255
+        for folder, array in (("gt", labels), *((model, rng.normal(size=(3, 4, 5 + place))) for model in "AB")):
+            (tmp_path / folder).mkdir(exist_ok=True)
+            np.save(tmp_path / folder / f"{name}.npy", array)
+    options = ("--norm", "softmax", "--axis", "0", "--ignore-index", "255", "--maps", "pixels")
+    document = board(tmp_path / "A", tmp_path / "B", tmp_path / "gt", *options)
+    for model in "AB":
+        alone = json.loads(kldeval(tmp_path / model, tmp_path / "gt", *options, "--format", "json").out)
+        assert document["reports"][model]["summary"] == alone["summary"]
+        assert document["comparison"]["metrics"]["ce"]["means"][model] == pytest.approx(alone["summary"]["ce"]["mean"])
+    refused = kldeval(tmp_path / "A", tmp_path / "B", tmp_path / "gt", *options, "--per-class")
+    assert refused.err == "kldeval: --per-class is a table of one prediction; score each model by itself for it\n"
 
 
 # names and order

@@ -16,6 +16,7 @@ from kldeval.outputs import WRITERS, Options
 from kldeval.records import Failure, Score
 from kldeval.results.merging import merge
 from kldeval.results.read_models import load_document
+from kldeval.results.report import ClassRow
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -130,6 +131,14 @@ def part(*names: str, **changes: Any) -> Any:
 def test_notes_of_all_parts_stand_once() -> None:
     reports = {"p1": part("a", notes=("same", "x")), "p2": part("b", notes=("same",))}
     assert merge(reports).notes == ("same", "p1: x")
+
+
+def test_tables_per_class_are_not_merged() -> None:
+    row = ClassRow(0, 4, {"kld": 1.0})
+    assert merge({"p1": part("a", classes=(row,))}).classes == (row,)
+    merged = merge({"p1": part("a", classes=(row,)), "p2": part("b", classes=(row,))})
+    assert merged.classes == ()
+    assert merged.notes == ("the tables per class of the parts are not merged: their weights are not in the reports",)
 
 
 SIGNED = {"kld": "kld|pred:sum-to-one|gt:sum-to-one|scale:raw|v:1"}

@@ -105,13 +105,18 @@ def _has_groups(reports: Mapping[str, Report]) -> bool:
 
 
 def _values(report: Report, key: str, maps: Collection[str], *, weighted: bool) -> dict[str, float]:
-    """The value of each map; where the headline is a mean over pixels, weighted so that their mean is that one."""
+    """The value of each map; where the headline is a mean over pixels, such that their mean is that one.
+
+    A weighted mean is, to first order, the mean of m + w (v - m) / mean(w), which intervals and tests then take.
+    """
     values = {score.name: score.values[key] for score in report.scores}
     if not weighted:
         return values
     weights = {score.name: score.weights.get(key, 1.0) for score in report.scores}
-    usual = math.fsum(weights[name] for name in maps) / max(1, len(maps))
-    return {name: value * weights[name] / usual if usual else math.nan for name, value in values.items()}
+    total = math.fsum(weights[name] for name in maps)
+    mean = sum(weights[name] * values[name] for name in maps) / total if total else math.nan
+    shares = {name: weight * len(maps) / total if total else math.nan for name, weight in weights.items()}
+    return {name: mean + shares[name] * (value - mean) for name, value in values.items()}
 
 
 def _groups(reports: Mapping[str, Report], grouping: str) -> dict[str, str]:
