@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from kldeval._version import DEFINITIONS
 from kldeval.errors import UsageProblem
+from kldeval.grouping import PARENT
 from kldeval.names import among, split_top_level
 from kldeval.settings import CHOICES, Settings, alone, describe, make_settings
 
@@ -21,7 +22,11 @@ if TYPE_CHECKING:
 PARTS = ("pred", "gt", "scale", "resize", "color", "empty", "base", "reduce", "maps", "dtype")
 """The parts between the metrics and the version, in order."""
 
+OPTIONAL = {"groups": PARENT}
+"""The parts that stand before the version where they are not at their default, in order."""
+
 _NEEDED = (*PARTS, "v")
+_KNOWN = (*_NEEDED, *OPTIONAL)
 
 SHORT = "kldeval:"
 """What a short signature begins with."""
@@ -32,7 +37,8 @@ def format_signature(settings: Settings) -> str:
     texts = describe(settings)
     texts["reduce"] = texts["reduction"]
     texts["empty"] = _format_empty(settings.empty_gt, settings.empty_pred)
-    return "|".join([texts["metrics"], *(f"{part}:{texts[part]}" for part in PARTS), f"v:{DEFINITIONS}"])
+    parts = [*PARTS, *(part for part, default in OPTIONAL.items() if texts[part] != default)]
+    return "|".join([texts["metrics"], *(f"{part}:{texts[part]}" for part in parts), f"v:{DEFINITIONS}"])
 
 
 def signatures(settings: Settings) -> dict[str, str]:
@@ -62,12 +68,15 @@ def parse_signature(text: str) -> Settings:
         known = ", ".join(f"maps:{name}" for name in CHOICES["maps"])
         msg = f"the signature's part 'maps:{parts['maps']}' is unknown; known: {known}"
         raise UsageProblem(msg)
+    if "groups" in parts and parts["maps"] != "groups":
+        msg = f"the signature's part 'groups:{parts['groups']}' has no meaning under 'maps:{parts['maps']}'"
+        raise UsageProblem(msg)
     empty_gt, empty_pred = _parse_empty(parts["empty"])
     explicit = ",".join(call if "(" in call else f"{call}()" for call in split_top_level(metrics, ","))
     texts = {"metric": explicit, "pred_norm": parts["pred"], "gt_norm": parts["gt"], "reduction": parts["reduce"]}
     texts |= {"empty_gt": empty_gt, "empty_pred": empty_pred}
     texts |= {key: parts[key] for key in ("scale", "resize", "color", "base", "maps", "dtype")}
-    return make_settings(texts, complete=True)
+    return make_settings({**texts, "group_by": parts.get("groups")}, complete=True)
 
 
 def _parse_short(text: str) -> Settings:
@@ -114,8 +123,8 @@ def _split_parts(rest: list[str]) -> dict[str, str]:
 
 
 def _fault(name: str, value: str, parts: Mapping[str, str]) -> str | None:
-    if name not in _NEEDED:
-        return f"is unknown{among(name, _NEEDED)}"
+    if name not in _KNOWN:
+        return f"is unknown{among(name, _KNOWN)}"
     if name in parts:
         return "stands there twice"
     return None if value else "has no value"

@@ -111,7 +111,7 @@ class TestSignatures:
                 DEFAULT.replace("gt:sum-to-one", "gt:sum-to-one|gth:none"),
                 (
                     "the signature's part 'gth:none' is unknown; did you mean 'gt'? "
-                    "Known: pred, gt, scale, resize, color, empty, base, reduce, maps, dtype, v"
+                    "Known: pred, gt, scale, resize, color, empty, base, reduce, maps, dtype, v, groups"
                 ),
             ),
         ],

@@ -51,6 +51,7 @@ class TestDefaults:
             "reduction": "slices",
             "maps": "mean",
             "dtype": "float64",
+            "groups": "parent",
         }
 
     def test_none_is_nothing_said(self) -> None:

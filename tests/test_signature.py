@@ -175,13 +175,14 @@ def test_each_metric_has_its_own_signature_under_its_key() -> None:
 
 
 NEEDED = ", ".join((*PARTS, "v"))
+KNOWN = f"{NEEDED}, groups"
 REFUSED = {
     DEFAULT.replace("scale:unit|", ""): f"the signature lacks scale; after the metrics it needs {NEEDED}",
     DEFAULT.partition("|")[0]: f"the signature lacks {NEEDED}; after the metrics it needs {NEEDED}",
     DEFAULT + "|scale:raw": "the signature's part 'scale:raw' stands there twice",
     DEFAULT + "|v:1": "the signature's part 'v:1' stands there twice",
-    DEFAULT + "|scal:raw": (f"the signature's part 'scal:raw' is unknown; did you mean 'scale'? Known: {NEEDED}"),
-    DEFAULT + "|": f"the signature's part '' is unknown; known: {NEEDED}",
+    DEFAULT + "|scal:raw": (f"the signature's part 'scal:raw' is unknown; did you mean 'scale'? Known: {KNOWN}"),
+    DEFAULT + "|": f"the signature's part '' is unknown; known: {KNOWN}",
     DEFAULT.replace("gt:sum-to-one", "gt"): "the signature's part 'gt' has no value",
     DEFAULT.replace("pred:sum-to-one", "pred:"): "the signature's part 'pred:' has no value",
     DEFAULT.replace("v:1", "v:2"): (
@@ -190,9 +191,12 @@ REFUSED = {
     DEFAULT.replace("|v:1", "").replace("|scale", "|v:0|scale"): (
         "the signature's part 'v:0' is another version of the definitions; here they are v:1"
     ),
-    DEFAULT.replace(
-        "maps:mean", "maps:median"
-    ): "the signature's part 'maps:median' is unknown; known: maps:mean, maps:pixels",
+    DEFAULT.replace("maps:mean", "maps:median"): (
+        "the signature's part 'maps:median' is unknown; known: maps:mean, maps:groups, maps:pixels"
+    ),
+    DEFAULT.replace("|v:1", "|groups:parent|v:1"): (
+        "the signature's part 'groups:parent' has no meaning under 'maps:mean'"
+    ),
     DEFAULT.replace("empty:error", "empty:zero"): (
         "the signature's part 'empty:zero' is not of the form empty:error or empty:gt=zero,pred=keep"
     ),

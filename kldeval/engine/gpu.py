@@ -43,14 +43,24 @@ def score_in_batches(
 ) -> Iterator[Outcome]:
     """The outcome of every pair, in order, computed by torch on `device`."""
     loaded = in_order(partial(read, reading=reading), pairs, jobs)
+    for maps, outcome in score_loaded(loaded, settings, device, per_class=per_class, batch_bytes=batch_bytes):
+        save_scored(save, maps, outcome, settings)
+        yield outcome
+
+
+def score_loaded(
+    loaded: Iterable[MapPair | Failure],
+    settings: Settings,
+    device: str,
+    *,
+    per_class: bool = False,
+    batch_bytes: int = BATCH_BYTES,
+) -> Iterator[tuple[MapPair, Outcome]]:
+    """The outcome of every decoded pair beside the pair, in order; failures stay what they are."""
     for batch in batches(loaded, batch_bytes):
-        if isinstance(batch[0], Failure):
-            yield from batch  # type: ignore[misc]
-            continue
-        outcomes = score_batch(batch, settings, device, per_class=per_class)  # type: ignore[arg-type]
-        for pair, outcome in zip(batch, outcomes, strict=True):
-            save_scored(save, pair, outcome, settings)  # type: ignore[arg-type]
-            yield outcome
+        failed = isinstance(batch[0], Failure)
+        outcomes = batch if failed else score_batch(batch, settings, device, per_class=per_class)  # type: ignore[arg-type]
+        yield from zip(batch, outcomes, strict=True)
 
 
 def batches(loaded: Iterable[MapPair | Failure], batch_bytes: int) -> Iterator[list[MapPair | Failure]]:
