@@ -149,7 +149,8 @@ def test_labels_are_scored_for_several_models(tmp_path: Path) -> None:
         name = f"x{place}y"
         labels = rng.integers(0, 3, (4, 5 + place)).astype(np.uint8)
         labels[0, 0] = 255
-        for folder, array in (("gt", labels), *((model, rng.normal(size=(3, 4, 5 + place))) for model in "AB")):
+        arrays: dict[str, Any] = {"gt": labels, **{model: rng.normal(size=(3, 4, 5 + place)) for model in "AB"}}
+        for folder, array in arrays.items():
             (tmp_path / folder).mkdir(exist_ok=True)
             np.save(tmp_path / folder / f"{name}.npy", array)
     options = ("--norm", "softmax", "--axis", "0", "--ignore-index", "255", "--maps", "pixels")

@@ -9,6 +9,7 @@ import math
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 from reports import report
 from schemas import validate
 
-from kldeval.errors import MissingDependency
+from kldeval.errors import MissingDependency, UsageProblem
 from kldeval.outputs import BINARY, WRITERS, Options, writer_for
 from kldeval.outputs.files import write_atomically
 from kldeval.outputs.models import table
@@ -78,7 +79,15 @@ def test_every_format_writes_every_leaderboard(made: Leaderboard, options: Optio
         text = write(made, options)
         assert text.endswith("\n") or (name == "jsonl" and not text)
         if made.comparison and made.comparison.comparisons and name != "scores":
-            assert write(made.comparison, options).endswith("\n")
+            assert write(made.comparison, replace(options, worst=0)).endswith("\n")
+
+
+def test_a_comparison_has_no_worst_maps() -> None:
+    with pytest.raises(UsageProblem) as problem:
+        WRITERS["table"](board().comparison, Options(worst=1))  # type: ignore[arg-type]
+    assert str(problem.value) == (
+        "the worst maps are asked for, but a comparison has none; ask a report or a leaderboard"
+    )
 
 
 @settings(max_examples=25, deadline=None)

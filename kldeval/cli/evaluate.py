@@ -20,7 +20,7 @@ from kldeval.cli.options import (
     settings_from,
     split_paths,
 )
-from kldeval.cli.reporting import deliver, exit_code, open_sink, output_options
+from kldeval.cli.reporting import deliver, exit_code, open_sink, output_options, row_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 @SORT
 @resampling_options
 @FAIL_IF
+@row_options
 @output_options
 @click.option("--per-class", is_flag=True, help="Show a row per class of labels, over all maps.")
 @click.option(

@@ -8,12 +8,13 @@ from typing import Any
 import click
 
 from kldeval.cli.models import FAIL_IF, gated, parse_gates
-from kldeval.cli.reporting import deliver, exit_code, open_sink, output_options
+from kldeval.cli.reporting import deliver, exit_code, open_sink, output_options, row_options
 
 
 @click.command("merge", context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PART.json...")
 @FAIL_IF
+@row_options
 @output_options
 @click.option("--debug", is_flag=True, help="Show a traceback on errors.")
 def command(paths: tuple[Path, ...], **options: Any) -> int:

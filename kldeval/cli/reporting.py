@@ -21,9 +21,13 @@ if TYPE_CHECKING:
 
 EXIT_FAILURES, EXIT_GATE = 1, 3
 
-OUTPUT = (
+ROWS = (
     click.option("--per-map", is_flag=True, help="Show a row per map."),
     click.option("--worst", type=click.IntRange(min=1), metavar="N", help="Show the N worst maps."),
+)
+"""The options on which rows tables for people have."""
+
+OUTPUT = (
     click.option(
         "--format",
         "format_",
@@ -50,6 +54,13 @@ OUTPUT = (
 def output_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the options on how its document is shown and where it goes."""
     for option in reversed(OUTPUT):
+        function = option(function)
+    return function
+
+
+def row_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options on which rows tables for people have."""
+    for option in reversed(ROWS):
         function = option(function)
     return function
 
@@ -157,8 +168,8 @@ def _look(options: dict[str, Any], stream: Any) -> Any:
     from kldeval.outputs.options import Options
     from kldeval.outputs.terminal import color_of, width_of
 
-    look = {"precision": options["precision"], "worst": options["worst"]}
+    look = {"precision": options["precision"], "worst": options.get("worst")}
     given = {name: value for name, value in look.items() if value is not None}
     width = width_of(stream, os.environ) if stream else None
     color = color_of(stream, os.environ) if stream else False
-    return Options(per_map=options["per_map"], width=width, color=color, **given)
+    return Options(per_map=options.get("per_map", False), width=width, color=color, **given)

@@ -17,7 +17,7 @@ from kldeval.cli.models import (
     resampling_from,
     resampling_options,
 )
-from kldeval.cli.reporting import EXIT_GATE, deliver, exit_code, open_sink, output_options
+from kldeval.cli.reporting import EXIT_GATE, deliver, exit_code, open_sink, output_options, row_options
 
 if TYPE_CHECKING:
     from kldeval.outputs import Document
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 @click.option("--allow-different", is_flag=True, help="Put reports together whose signatures or maps differ.")
 @resampling_options
 @FAIL_IF
+@row_options
 @output_options
 @click.option("--debug", is_flag=True, help="Show a traceback on errors.")
 def command(paths: tuple[Path, ...], **options: Any) -> int:

@@ -20,18 +20,20 @@ if TYPE_CHECKING:
     from kldeval.outputs.options import Options
 
 GAP = 3
+"""Blanks between columns."""
+
 NARROWEST = 24
 """A column of names is never folded to less; a terminal narrower than the numbers wraps the lines itself."""
 
 _ENDLESS = 1_000_000
 
 
-def draw(blocks: Iterable[list[RenderableType]], options: Options) -> str:
-    """The blocks as text, an empty line between them; nothing is ever cut."""
+def draw(blocks: Iterable[list[RenderableType]], options: Options, *, apart: bool = True) -> str:
+    """The blocks as text, with an empty line between them if `apart`; nothing is ever cut."""
     buffer = io.StringIO()
     console = _console(buffer, options)
     for number, block in enumerate(blocks):
-        if number:
+        if number and apart:
             console.print()
         for part in block:
             console.print(part, soft_wrap=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from kldeval.errors import UsageProblem
 from kldeval.outputs.models.leaderboard import explain, interval_text, left_out, mean_cells, metric_head
 from kldeval.outputs.models.maps import notation_of
 from kldeval.outputs.models.page import Cell, Page, Sheet, plain_head
@@ -22,7 +23,14 @@ _PAIR_HEAD = ("first", "second", "difference", "p (Holm)", "p", "Wilcoxon p", "d
 
 
 def page_of(report: ComparisonReport, options: Options) -> Page:
-    """The comparison for people."""
+    """The comparison for people.
+
+    Raises:
+        UsageProblem: the worst maps are asked for.
+    """
+    if options.worst:
+        msg = "the worst maps are asked for, but a comparison has none; ask a report or a leaderboard"
+        raise UsageProblem(msg)
     missing = left_out(report.left_out, options)
     sheets = [
         sheet
