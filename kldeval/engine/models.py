@@ -79,7 +79,8 @@ def stream_models(
     from kldeval.engine.gpu import score_loaded
 
     loaded = chain.from_iterable(in_order(partial(_read, reading=reading), tasks, jobs))
-    for model, (maps, outcome) in zip(models, score_loaded(loaded, settings, device.name), strict=True):
+    scored = score_loaded(loaded, settings, device.name, batch_bytes=request.batch_bytes)
+    for model, (maps, outcome) in zip(models, scored, strict=True):
         save_scored(request.save_maps and request.save_maps / model, maps, outcome, settings)
         yield model, outcome
 

@@ -55,6 +55,7 @@ class Request:
     max_pixels: int | None = None
     device: str = "auto"
     jobs: int | None = None
+    batch_bytes: int | None = None
     save_maps: Path | None = None
     per_class: bool = False
 
@@ -112,7 +113,14 @@ def stream(pairs: Iterable[Pair], settings: Settings, request: Request, device: 
     from kldeval.engine.gpu import score_in_batches
 
     return score_in_batches(
-        pairs, settings, reading, device.name, jobs, save=request.save_maps, per_class=request.per_class
+        pairs,
+        settings,
+        reading,
+        device.name,
+        jobs,
+        save=request.save_maps,
+        per_class=request.per_class,
+        batch_bytes=request.batch_bytes,
     )
 
 
