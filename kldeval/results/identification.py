@@ -17,8 +17,8 @@ IDENTIFY_SCHEMA = "kldeval.identify/1"
 NEAREST = 5
 """So many are shown where none prints the number."""
 
-_SLACK = 1e-9
-"""A number at half a unit of the last digit may be printed either way; this share of the unit is rounding."""
+_SLACK = Decimal("1.000000001")
+"""A number at half a unit of the last digit may be printed either way; the rest of this factor is rounding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,11 @@ class Published:
         >>> published("0.27").is_printed_by(0.2735), published("0.270").is_printed_by(0.2735)
         (True, False)
         """
-        return abs(number - self.value) <= self.half * (1 + _SLACK)
+        if not math.isfinite(number):
+            return False
+        # in decimals, as the number was printed: the nearest floats of both may lie on the other side of a half
+        printed = Decimal(self.text)
+        return abs(Decimal(number) - printed) <= _half_unit(printed) * _SLACK
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +88,12 @@ def published(text: str) -> Published:
     if not number.is_finite():
         msg = f"--value {text}: not a finite number; give it as it was printed, such as 0.27 (its digits matter)"
         raise UsageProblem(msg)
-    exponent = number.as_tuple().exponent
-    return Published(text.strip(), float(number), float(Decimal(5).scaleb(int(exponent) - 1)))
+    return Published(text.strip(), float(number), float(_half_unit(number)))
+
+
+def _half_unit(number: Decimal) -> Decimal:
+    """Half a unit of the last digit of a number as it was printed."""
+    return Decimal(5).scaleb(int(number.as_tuple().exponent) - 1)
 
 
 def identify_number(target: Published, guesses: Iterable[Guess], n: int, notes: tuple[str, ...]) -> Identification:
