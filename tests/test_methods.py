@@ -253,8 +253,8 @@ REST = "scale:unit|resize:none|color:error|empty:error|base:e|reduce:mean|{maps}
             "maps:mean",
             [
                 (
-                    "Here p and q are the predicted and the ground-truth map, each passed through a softmax within each "
-                    "position;"
+                    "Here p and q are the predicted and the ground-truth map, each passed through a softmax within "
+                    "each position;"
                 )
             ],
         ),
