@@ -254,3 +254,10 @@ def test_the_metrics_of_conventions_have_no_other_arguments_than_their_functions
         for text in row.metrics:
             name, arguments = split_call(text)
             assert set(arguments) <= set(METRICS[name].types)
+
+
+def test_a_metric_whose_constants_no_convention_says_gets_no_name() -> None:
+    named = short_signature(make_settings({"metric": "kld,jsd"}))
+    assert named == "kldeval:default+v1"
+    for metric in ("kld-reverse", "kld,kld-reverse"):
+        assert short_signature(make_settings({"metric": metric})) not in (named, "kldeval:exact+v1")

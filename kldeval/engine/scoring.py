@@ -9,19 +9,20 @@ from typing import TYPE_CHECKING
 from kldeval.arrays import namespace, quiet
 from kldeval.diagnosis import Facts, map_remarks, refusal
 from kldeval.engine.class_maps import as_rows, is_plain
-from kldeval.engine.histogram import collapse, collapsible
+from kldeval.engine.histogram import cells_of, collapse, collapsible, levels
 from kldeval.engine.label_sums import score_labels
 from kldeval.engine.measure import Measured, Side, measure, scaled
 from kldeval.engine.pixels import pixel_metrics, with_pixel_metrics
 from kldeval.errors import RefusedMap
 from kldeval.maps.chain import normalise
-from kldeval.maps.values import MAP
+from kldeval.maps.values import over_map
 from kldeval.records import Failure, Score, Skipped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kldeval.arrays import Array
+    from kldeval.engine.histogram import Cells
     from kldeval.maps.values import Problem, Values
     from kldeval.records import MapPair
     from kldeval.settings import Settings
@@ -35,8 +36,13 @@ def score(pair: MapPair, settings: Settings, *, per_class: bool = False) -> Outc
         return score_labels(pair, settings, per_class=per_class)
     if not is_plain(pair):
         return _score_classes(pair, settings)
-    maps = collapse(pair) if collapsible(settings) else pair
-    return score_arrays([pair], maps.pred, maps.gt, maps.weights, settings)[0]
+    if collapsible(settings) and pixel_metrics(settings):
+        pair_of_cells = collapse(pair)
+        return score_arrays([pair], pair_of_cells.pred, pair_of_cells.gt, pair_of_cells.weights, settings)[0]
+    cells = cells_of(pair) if collapsible(settings) else None
+    if not cells:
+        return score_arrays([pair], pair.pred, pair.gt, pair.weights, settings)[0]
+    return _score([pair], (levels(), cells.pred_counts), (levels(), cells.gt_counts), settings, cells=cells)[0]
 
 
 def _score_classes(pair: MapPair, settings: Settings) -> Outcome:
@@ -62,17 +68,30 @@ def score_arrays(
 
     `said` are the settings that a refusal quotes, where the arrays were turned to suit others.
     """
+    return _score(pairs, (pred, weights), (gt, weights), settings, said=said)
+
+
+def _score(
+    pairs: Sequence[MapPair],
+    pred: tuple[Array, Array | None],
+    gt: tuple[Array, Array | None],
+    settings: Settings,
+    *,
+    said: Settings | None = None,
+    cells: Cells | None = None,
+) -> list[Outcome]:
+    """The outcomes, from the array and the weights of each side."""
     first = pairs[0]
     with quiet():
         sides = [
             scaled(Side(array, full), settings, weights=weights, empty=empty)
-            for array, full, empty in (
+            for (array, weights), full, empty in (
                 (pred, first.pred_scale, settings.empty_pred),
                 (gt, first.gt_scale, settings.empty_gt),
             )
         ]
         normalised = [normalise(side, chain) for side, chain in zip(sides, (settings.pred, settings.gt), strict=True)]
-        measured = measure(normalised[0], normalised[1], settings, shape=first.shape)
+        measured = measure(normalised[0], normalised[1], settings, shape=first.shape, cells=cells)
         measured = with_pixel_metrics(measured, sides, settings, first.shape)
         table = _to_host(measured, sides, len(pairs))
     return [_outcome(pair, row, said or settings) for pair, row in zip(pairs, table, strict=True)]
@@ -90,15 +109,18 @@ def _to_host(measured: Measured, sides: list[Values], count: int) -> list[dict[s
         for problem in problems:
             columns[f"{role}:{problem.kind}"], columns[f"{role}:{problem.kind}:detail"] = _flat(problem)
     xp = namespace(measured.n_uncovered)
-    stacked = xp.stack([xp.astype(column, measured.n_uncovered.dtype) for column in columns.values()])
-    rows = xp.reshape(stacked, (len(columns), count)).T.tolist()
-    return [dict(zip(columns, row, strict=True)) for row in rows]
+    if xp.__name__ == "numpy":
+        lists = [xp.reshape(column, (count,)).tolist() for column in columns.values()]
+    else:
+        stacked = xp.stack([xp.astype(column, measured.n_uncovered.dtype) for column in columns.values()])
+        lists = xp.reshape(stacked, (len(columns), count)).tolist()
+    return [dict(zip(columns, row, strict=True)) for row in zip(*lists, strict=True)]
 
 
 def _flat(problem: Problem) -> tuple[Array, Array]:
     """Whether any distribution of a map has the problem, and the smallest detail."""
     xp = namespace(problem.found)
-    return xp.any(problem.found, axis=MAP), xp.min(problem.detail, axis=MAP)
+    return over_map(xp.any, problem.found), over_map(xp.min, problem.detail)
 
 
 def _outcome(pair: MapPair, row: dict[str, float], settings: Settings) -> Outcome:
