@@ -69,9 +69,8 @@ def _needed_resize(resize: Call, pred: Loaded, gt: Loaded) -> Call:
 
 @dataclass(frozen=True, slots=True)
 class _Normal:
-    """A normalised side: `key` names it; `problem` is the kind and the detail of what stands against using it."""
+    """A normalised side; `problem` is the kind and the detail of what stands against using it."""
 
-    key: str
     side: Seen
     problem: Problem | None
 
@@ -97,7 +96,7 @@ class _Bench:
                 wanted.append((case, pred, gt))
         sums = self._sums(wanted)
         for case, pred, gt in wanted:
-            value = case.finish(sums[pred.key, gt.key, case.what], self._pair.shape)
+            value = case.finish(sums[id(pred.side), id(gt.side), case.what], self._pair.shape)
             found[case.name] = self._forgiven(value, case.settings)
         return found
 
@@ -112,18 +111,18 @@ class _Bench:
         return self._normals.get((role, key)) or self._normalise(role, key, settings, policy)
 
     def _normalise(self, role: Role, key: str, settings: Settings, policy: str) -> _Normal:
-        found = self._normals[role, key] = _Normal(key, *self._view.normalised(role, settings, policy))
+        found = self._normals[role, key] = _Normal(*self._view.normalised(role, settings, policy))
         return found
 
     def _refusal(self, settings: Settings, pred: _Normal, gt: _Normal) -> str | None:
         found: dict[Role, Problem | None] = {"gt": gt.problem, "pred": pred.problem}
         return next((refusal(self._pair, role, *problem, settings) for role, problem in found.items() if problem), None)
 
-    def _sums(self, wanted: Iterable[tuple[Case, _Normal, _Normal]]) -> dict[tuple[str, str, str], float]:
-        """The sum of each kind of terms, in one walk over the pixels."""
-        terms = {(pred.key, gt.key, case.what): case.terms for case, pred, gt in wanted}
-        preds = {pred.key: pred.side for _, pred, _ in wanted}
-        gts = {gt.key: gt.side for _, _, gt in wanted}
+    def _sums(self, wanted: Iterable[tuple[Case, _Normal, _Normal]]) -> dict[tuple[int, int, str], float]:
+        """The sum of each kind of terms, in one walk over the pixels; sides are told apart as objects."""
+        terms = {(id(pred.side), id(gt.side), case.what): case.terms for case, pred, gt in wanted}
+        preds = {id(pred.side): pred.side for _, pred, _ in wanted}
+        gts = {id(gt.side): gt.side for _, _, gt in wanted}
         sums = dict.fromkeys(terms, 0.0)
         for where, weights in self._view.blocks() if terms else ():
             p = {key: side.at(where) for key, side in preds.items()}
