@@ -76,6 +76,22 @@ class Lookups:
             self._sums[key] = joined(np, sums, (axis,))
         return self._sums[key]
 
+    def gaps(self, factors: tuple[Array, Array], other: Lookups, logs: Array, axis: int) -> Array:
+        """The sums along an axis of a factor times (its logarithm - the other map's logarithm), 0 ln 0 being 0."""
+        import numpy as np
+
+        factor, log = factors
+        key = (factor.tobytes() + logs.tobytes(), axis)
+        if key not in self._sums:
+            parts = []
+            for rows in self.blocks:
+                terms = self.at(rows, log) - other.at(rows, logs)
+                terms *= self.at(rows, factor)
+                terms[self.at(rows, factor) == 0] = 0.0
+                parts.append(terms.sum(axis=axis, keepdims=True))
+            self._sums[key] = joined(np, parts, (axis,))
+        return self._sums[key]
+
 
 @dataclass(frozen=True, slots=True)
 class LineDensity:
@@ -94,6 +110,22 @@ class LineDensity:
         """The density of some rows."""
         factor, log_factor = (part if len(part) == 1 else part[rows] for part in self.by_line)
         return _Lookup(partial(self.lookups.at, rows), self.by_level, (factor, log_factor), is_log=self.is_log)
+
+
+def exact_divergence(pred: LineDensity, gt: LineDensity) -> float | None:
+    """The sum of q ln(q / p) over the pixels; None where it takes the plain body.
+
+    With q = b s and p = a r, of a level and of a line, the sum of a line is s (sum b ln(b / a) + ln(s / r) sum b): what
+    is within the brackets is the same for all chains that end in a sum of the same levels. A map against itself gives
+    exactly 0.
+    """
+    lines, others = gt.by_line[0], pred.by_line[0]
+    if lines.shape != others.shape or not (lines.all() and others.all()):
+        return None
+    axis = -1 if lines.shape[1] == 1 else -2
+    gaps = gt.lookups.gaps(gt.by_level, pred.lookups, pred.by_level[1], axis)
+    masses = gt.lookups.sums(gt.by_level[0], axis)
+    return float((lines * (gaps + (gt.by_line[1] - pred.by_line[1]) * masses)).sum())
 
 
 class _Lookup(Density):
