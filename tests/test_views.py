@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import platform
-import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +15,6 @@ from kldeval.conventions import CONVENTIONS
 from kldeval.density import Density
 from kldeval.engine.cases import Case, case_of, uncovered_case
 from kldeval.engine.lines import LineDensity
-from kldeval.engine.memory import keep_freed_memory
 from kldeval.engine.shared import answers_in_one_size
 from kldeval.engine.views import Cells, Lines, LookedUp, Pixels, joint_reach, reach, views_of
 from kldeval.maps.chain import parse_chain
@@ -109,10 +106,6 @@ def test_a_density_that_is_looked_up_takes_each_logarithm_once() -> None:
     assert logs.tolist() == [np.log(0.75), -np.inf, -np.inf, np.log(0.25)]
     assert seen.is_zero.tolist() == [False, True, True, False]
     assert seen.log is logs
-
-
-def test_freed_memory_is_kept_where_the_c_library_can() -> None:
-    assert keep_freed_memory() is (sys.platform == "linux" and "glibc" in platform.libc_ver()[0])
 
 
 @pytest.mark.parametrize(

@@ -43,14 +43,18 @@ class Cells:
 
 def cells_of(pair: MapPair) -> Cells | None:
     """The cells of a plain pair of 8-bit maps, if they are fewer than its pixels."""
-    import numpy as np
-
     if pair.weights is not None or not all(_is_bytes(array) for array in (pair.pred, pair.gt)):
         return None
-    table = _joint_counts(pair.pred, pair.gt)
+    cells = count_cells(pair.pred, pair.gt)
+    return cells if cells.counts.size < pair.pred.size else None
+
+
+def count_cells(pred: Array, gt: Array) -> Cells:
+    """The cells of two 8-bit maps."""
+    import numpy as np
+
+    table = _joint_counts(pred, gt)
     places = np.flatnonzero(table != 0)
-    if places.size >= pair.pred.size:
-        return None
     counts = (table.ravel()[places], table.sum(axis=1), table.sum(axis=0))
     return Cells(places >> 8, places & 255, *(array.astype(np.float64)[None] for array in counts))
 

@@ -106,8 +106,8 @@ def _to_host(measured: Measured, sides: list[Values], count: int) -> list[dict[s
     for role, side in zip(("pred", "gt"), sides, strict=True):
         columns[f"{role}:low"], columns[f"{role}:high"] = (end[..., 0, 0] for end in side.extent())
     for role, problems in (("pred", measured.pred_problems), ("gt", measured.gt_problems)):
-        for problem in problems:
-            columns[f"{role}:{problem.kind}"], columns[f"{role}:{problem.kind}:detail"] = _flat(problem)
+        for kind, (found, detail) in _flat(problems).items():
+            columns[f"{role}:{kind}"], columns[f"{role}:{kind}:detail"] = found, detail
     xp = namespace(measured.n_uncovered)
     if xp.__name__ == "numpy":
         lists = [xp.reshape(column, (count,)).tolist() for column in columns.values()]
@@ -117,10 +117,17 @@ def _to_host(measured: Measured, sides: list[Values], count: int) -> list[dict[s
     return [dict(zip(columns, row, strict=True)) for row in zip(*lists, strict=True)]
 
 
-def _flat(problem: Problem) -> tuple[Array, Array]:
-    """Whether any distribution of a map has the problem, and the smallest detail."""
-    xp = namespace(problem.found)
-    return over_map(xp.any, problem.found), over_map(xp.min, problem.detail)
+def _flat(problems: Sequence[Problem]) -> dict[str, tuple[Array, Array]]:
+    """For each kind whether any distribution of a map has the problem, and the smallest detail where it began."""
+    kinds: dict[str, tuple[Array, Array]] = {}
+    for problem in problems:
+        xp = namespace(problem.found)
+        found, detail = over_map(xp.any, problem.found), over_map(xp.min, problem.detail)
+        if problem.kind in kinds:
+            before, first = kinds[problem.kind]
+            found, detail = before | found, xp.where(before, first, detail)
+        kinds[problem.kind] = found, detail
+    return kinds
 
 
 def _outcome(pair: MapPair, row: dict[str, float], settings: Settings) -> Outcome:

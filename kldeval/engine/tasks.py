@@ -7,7 +7,6 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from kldeval.engine.cpu import cores, in_order
-from kldeval.engine.memory import keep_freed_memory
 from kldeval.engine.run import read_map, reading_of
 from kldeval.engine.selection import pair_up, pairing_notes
 from kldeval.records import Failure
@@ -74,7 +73,6 @@ def find_tasks(preds: Mapping[str, Path], gt: Path, request: Request) -> Tasks:
 
 def outcomes(tasks: Tasks, settings: Settings, request: Request, work: Work[T]) -> Iterator[tuple[str, T | Failure]]:
     """What `work` makes of every pair, with its model: task by task, in order."""
-    keep_freed_memory()
     task = partial(_on_task, reading=reading_of(settings, request), work=work)
     for found in in_order(task, tasks.pairs, request.jobs or cores()):
         yield from found

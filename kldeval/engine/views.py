@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from kldeval.density import Density
-from kldeval.engine.histogram import LEVELS, collapse
-from kldeval.engine.lines import line_density
+from kldeval.engine.histogram import count_cells, levels
+from kldeval.engine.lines import Lookups, line_density
 from kldeval.engine.measure import Side, density, scaled
 from kldeval.maps.chain import normalise
 from kldeval.maps.steps import STEPS, one_axis
@@ -82,7 +82,7 @@ def views_of(pair: MapPair) -> Mapping[Reach, View]:
     if any(array.dtype != np.uint8 for array in (pair.pred, pair.gt)):
         return {"value": pixels, "rows": pixels, "columns": pixels, "place": pixels}
     cells = Cells.of(pair)
-    lines = Lines(pixels, cells.sides)
+    lines = Lines(pixels, cells.sides, {"pred": Lookups(pair.pred), "gt": Lookups(pair.gt)})
     return {"value": cells, "rows": lines, "columns": lines, "place": pixels}
 
 
@@ -126,19 +126,19 @@ class Lines:
 
     pixels: Pixels
     levels: _Sides
+    lookups: Mapping[Role, Lookups]
 
     def normalised(self, role: Role, settings: Settings, policy: str) -> tuple[Seen, Problem | None]:
         """The map after its chain."""
         chain = chain_of(role, settings)
-        array, _ = self.pixels.sides.arrays[role]
         found = None
         if reach(chain) != "value":
-            found = line_density(array, self.levels.start(role, settings, policy), chain)
+            found = line_density(self.lookups[role], self.levels.start(role, settings, policy), chain)
         return (found, None) if found else self.pixels.normalised(role, settings, policy)
 
     def blocks(self) -> Iterator[tuple[Where, Array | None]]:
         """Rows that fit a cache."""
-        return self.pixels.blocks()
+        yield from ((rows, None) for rows in self.lookups["gt"].blocks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,22 +148,25 @@ class Cells:
     sides: _Sides
     places: Mapping[Role, Array]
     counts: Array
+    found: dict[tuple[Role, bool, bytes], _Levels]
 
     @classmethod
     def of(cls, pair: MapPair) -> Cells:
         """The joint histogram of an 8-bit pair."""
-        import numpy as np
-
-        found = collapse(pair)
-        counts = np.ones(found.pred.shape) if found.weights is None else found.weights
-        places = {role: array.astype(np.intp) for role, array in _maps(found).items()}
-        by_level = {role: np.bincount(place.ravel(), counts.ravel(), LEVELS) for role, place in places.items()}
-        return cls(_Sides(_levels(by_level), _full_scales(pair), {}), places, counts)
+        cells = count_cells(pair.pred, pair.gt)
+        arrays: dict[Role, tuple[Array, Array]] = {
+            "pred": (levels(), cells.pred_counts),
+            "gt": (levels(), cells.gt_counts),
+        }
+        places: dict[Role, Array] = {"pred": cells.pred, "gt": cells.gt}
+        return cls(_Sides(arrays, _full_scales(pair), {}), places, cells.counts[0], {})
 
     def normalised(self, role: Role, settings: Settings, policy: str) -> tuple[Seen, Problem | None]:
-        """The 256 levels after the chain."""
+        """The 256 levels after the chain: one and the same side for all chains that make the same numbers of them."""
         values = normalise(self.sides.start(role, settings, policy), chain_of(role, settings))
-        return _Levels(role, density(values, slice(0, 1))), _worst_problem(values)
+        block = values.block(slice(0, 1))
+        seen = _Levels(role, Density(log=block) if values.is_log else Density(prob=block))
+        return self.found.setdefault((role, values.is_log, block.tobytes()), seen), _worst_problem(values)
 
     def blocks(self) -> Iterator[tuple[Where, Array | None]]:
         """All cells at once."""
@@ -240,20 +243,8 @@ def _worst_problem(values: Values) -> Problem | None:
     return None
 
 
-def _maps(pair: MapPair) -> dict[Role, Array]:
-    return {"pred": pair.pred, "gt": pair.gt}
-
-
 def _full_scales(pair: MapPair) -> dict[Role, float | None]:
     return {"pred": pair.pred_scale, "gt": pair.gt_scale}
-
-
-def _levels(counts: Mapping[Role, Array]) -> dict[Role, tuple[Array, Array | None]]:
-    """The levels as a map of one row, with how many pixels have each."""
-    import numpy as np
-
-    levels = np.arange(LEVELS, dtype=np.uint8)[None]
-    return {role: (levels, found.astype(np.float64)[None]) for role, found in counts.items()}
 
 
 def _reach_of_step(call: Call) -> Reach:

@@ -9,7 +9,6 @@ beyond its min and max); `check` refuses arguments that can mean nothing, before
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from kldeval.errors import UsageProblem
@@ -78,7 +77,7 @@ def sum_to_one(values: Values, *, offset: float = 0.0, axis: int | None = None) 
 @STEPS.add("log-prob", final=True, log=True, given=True, takes="-inf", check=check_axis)
 def log_prob(values: Values, *, axis: int | None = None) -> Values:
     """x as it is: the map already holds log-probabilities, of distributions along `axis` if it is said."""
-    return replace(values, is_log=True, axes=values.axes if axis is None else one_axis(axis))
+    return values.changed(is_log=True, axes=values.axes if axis is None else one_axis(axis))
 
 
 @STEPS.add("flatten-softmax", final=True, log=True, takes="-inf")
@@ -182,7 +181,7 @@ def log_sigmoid(values: Values) -> Values:
     """ln(1 / (1 + exp(-x))) = min(x, 0) - ln(1 + exp(-|x|)): the logarithm of the sigmoid, finite for all scores."""
     xp = values.xp
     logs = values.map(lambda x: xp.minimum(x, xp.zeros_like(x)) - xp.log1p(xp.exp(-xp.abs(x))))
-    return replace(logs, is_log=True)
+    return logs.changed(is_log=True)
 
 
 WIDEST = 100_000
@@ -209,13 +208,13 @@ def blur(values: Values, *, sigma: float, size: int | None = None) -> Values:
     height, width = values.source.shape[-2:]
     columns, rows = (_mirrored_window(values, taps, length) for length in (height, width))
     blurred = values.xp.matmul(values.xp.matmul(columns, values.whole()), values.xp.matrix_transpose(rows))
-    return replace(values, source=blurred, functions=(), known={})
+    return values.changed(source=blurred, functions=(), known={})
 
 
 @STEPS.add("none", given=True, check=check_axis)
 def unchanged(values: Values, *, axis: int | None = None) -> Values:
     """X as it is; `axis` says along which axis its distributions lie, if it holds any."""
-    return values if axis is None else replace(values, axes=one_axis(axis))
+    return values if axis is None else values.changed(axes=one_axis(axis))
 
 
 @STEPS.add("labels")
