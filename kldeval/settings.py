@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from kldeval.companion_settings import AS_STORED, NONE, TEXTS, check_companions, companion_parts
 from kldeval.errors import KldevalError, UsageProblem
 from kldeval.inputs.resize import RESIZES
 from kldeval.maps.chain import Chain, axes_of, ends_in_log, format_chain, parse_chain, takes_axis, with_axis
@@ -32,12 +33,13 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "empty_pred": ("error", "keep", "uniform", "nan"),
     "base": ("e", "2", "10"),
     "reduction": ("slices", "sum", "mean", "batchmean", "none"),
+    "maps": ("mean", "fixations"),
     "dtype": ("float64", "float32"),
 }
 """The settings that are one word out of a few; the first is the default."""
 
 
-KNOWN_TEXTS = frozenset({"norm", "axis", "eps", "convention", *DEFAULTS, *CHOICES})
+KNOWN_TEXTS = frozenset({"norm", "axis", "eps", "convention", *DEFAULTS, *CHOICES, *TEXTS})
 """The names under which a user says what a run computes."""
 
 
@@ -48,7 +50,10 @@ _SIDES = ("pred", "gt")
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Every choice that moves a number. Two runs with equal settings on equal files give equal numbers."""
+    """Every choice that moves a number. Two runs with equal settings on equal files give equal numbers.
+
+    `density` says how the ground truths were made of fixations, where the files beside them do.
+    """
 
     metrics: tuple[Call, ...]
     pred: Chain
@@ -62,6 +67,17 @@ class Settings:
     reduction: str = "slices"
     maps: str = "mean"
     dtype: str = "float64"
+    baseline: Call = NONE
+    density: str = ""
+    fixations: Call = AS_STORED
+    mask: Call = NONE
+    other: Call = NONE
+    weights: Call = NONE
+
+    def on(self, *kinds: str) -> dict[str, Call]:
+        """The metrics that are functions of these kinds (density, maps, fixations), by their columns."""
+        found = zip(self.keys, self.metrics, strict=True)
+        return {key: call for key, call in found if METRICS[call.name].traits.get("on", "density") in kinds}
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -109,6 +125,7 @@ def make_settings(texts: Texts, *, convention: Texts | None = None) -> Settings:
     eps = attempt(lambda: _epsilon(said["eps"])) if "eps" in said else None
     log_domain = bool(parts["pred"]) and ends_in_log(parts["pred"])
     parts["metrics"] = attempt(lambda: _metrics(said, eps, convention, log_domain=log_domain))
+    parts |= attempt(lambda: companion_parts(chosen, said, parts["metrics"] or ())) or {}
     if problems:
         raise UsageProblem("\n".join(dict.fromkeys(problems)))
     return checked(Settings(**parts))
@@ -118,8 +135,10 @@ def checked(settings: Settings) -> Settings:
     """The settings, if their parts agree.
 
     Raises:
-        UsageProblem: the chains make distributions over different axes and the reduction is over distributions.
+        UsageProblem: the chains make distributions over different axes and the reduction is over distributions, or a
+            metric of fixations has no meaning under them.
     """
+    check_companions(settings)
     pred, gt = axes_of(settings.pred), axes_of(settings.gt)
     if settings.reduction == "slices" and pred and gt and pred != gt:
         msg = (

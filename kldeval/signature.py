@@ -11,8 +11,9 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from kldeval._version import DEFINITIONS
+from kldeval.companion_settings import FIELDS, FIXATIONS, only_of
 from kldeval.errors import UsageProblem
-from kldeval.names import among, split_top_level
+from kldeval.names import among, format_value, split_top_level
 from kldeval.settings import Settings, describe, make_settings
 
 if TYPE_CHECKING:
@@ -21,7 +22,11 @@ if TYPE_CHECKING:
 PARTS = ("pred", "gt", "scale", "resize", "color", "empty", "base", "reduce", "maps", "dtype")
 """The parts between the metrics and the version, in order."""
 
+OPTIONAL = {"baseline": "none", "density": "", "fixations": "read", "mask": "none", "other": "none", "weights": "none"}
+"""The parts that stand before the version where they are not at their default, in order."""
+
 _NEEDED = (*PARTS, "v")
+_KNOWN = (*_NEEDED, *OPTIONAL)
 
 
 def format_signature(settings: Settings) -> str:
@@ -29,13 +34,14 @@ def format_signature(settings: Settings) -> str:
     texts = describe(settings)
     texts["reduce"] = texts["reduction"]
     texts["empty"] = _format_empty(settings.empty_gt, settings.empty_pred)
-    return "|".join([texts["metrics"], *(f"{part}:{texts[part]}" for part in PARTS), f"v:{DEFINITIONS}"])
+    parts = [*PARTS, *(part for part, default in OPTIONAL.items() if texts[part] != default)]
+    return "|".join([texts["metrics"], *(f"{part}:{texts[part]}" for part in parts), f"v:{DEFINITIONS}"])
 
 
 def signatures(settings: Settings) -> dict[str, str]:
-    """The signature of each metric by its key."""
+    """The signature of each metric by its key, of what moves that metric."""
     pairs = zip(settings.keys, settings.metrics, strict=True)
-    return {key: format_signature(replace(settings, metrics=(call,))) for key, call in pairs}
+    return {key: format_signature(only_of(settings, call)) for key, call in pairs}
 
 
 def parse_signature(text: str) -> Settings:
@@ -50,15 +56,15 @@ def parse_signature(text: str) -> Settings:
     if version != str(DEFINITIONS):
         msg = f"the signature's part 'v:{version}' is another version of the definitions; here they are v:{DEFINITIONS}"
         raise UsageProblem(msg)
-    if parts["maps"] != "mean":
-        msg = f"the signature's part 'maps:{parts['maps']}' is unknown; known: maps:mean"
-        raise UsageProblem(msg)
     empty_gt, empty_pred = _parse_empty(parts["empty"])
     explicit = ",".join(call if "(" in call else f"{call}()" for call in split_top_level(metrics, ","))
     texts = {"metric": explicit, "pred_norm": parts["pred"], "gt_norm": parts["gt"], "reduction": parts["reduce"]}
     texts |= {"empty_gt": empty_gt, "empty_pred": empty_pred}
-    texts |= {key: parts[key] for key in ("scale", "resize", "color", "base", "dtype")}
-    return make_settings(texts)
+    texts |= {key: parts[key] for key in ("scale", "resize", "color", "base", "maps", "dtype")}
+    texts |= {name: parts[field] for name, field in FIELDS.items() if field in parts}
+    return replace(
+        make_settings({**texts, **_reading(parts)}), density=parts.get("density", "")
+    )
 
 
 def short_signature(settings: Settings) -> str:
@@ -72,6 +78,8 @@ def matching_convention(settings: Settings) -> str | None:
     """The name of the convention that these settings are, for those metrics that conventions define."""
     from kldeval.conventions import CONVENTIONS
 
+    if settings.on("maps", "fixations"):
+        return None
     return next((name for name, row in CONVENTIONS.items() if _matches(settings, row.texts)), None)
 
 
@@ -98,11 +106,18 @@ def _split_parts(rest: list[str]) -> dict[str, str]:
 
 
 def _fault(name: str, value: str, parts: Mapping[str, str]) -> str | None:
-    if name not in _NEEDED:
-        return f"is unknown{among(name, _NEEDED)}"
+    if name not in _KNOWN:
+        return f"is unknown{among(name, _KNOWN)}"
     if name in parts:
         return "stands there twice"
     return None if value else "has no value"
+
+
+def _reading(parts: Mapping[str, str]) -> dict[str, str]:
+    """What a signature says of the reading of fixations, as texts of options."""
+    if "fixations" not in parts:
+        return {}
+    return {f"fixation_{name}": format_value(value) for name, value in FIXATIONS.parse(parts["fixations"]).arguments}
 
 
 def _format_empty(gt: str, pred: str) -> str:

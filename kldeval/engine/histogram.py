@@ -27,12 +27,18 @@ def collapsible(settings: Settings) -> bool:
 
 
 def collapse(pair: MapPair) -> MapPair:
-    """The pair as the occupied cells of its joint histogram, shape (1, cells); another pair as it is."""
+    """The pair as the occupied cells of its joint histogram, shape (1, cells); another pair as it is.
+
+    A mask leaves pixels out of the counts; any other weights are not counts, and their pair stays as it is.
+    """
     import numpy as np
 
-    if pair.weights is not None or not all(_is_bytes(array) for array in (pair.pred, pair.gt)):
+    if not all(_is_bytes(array) for array in (pair.pred, pair.gt)):
         return pair
-    counts = _joint_counts(pair.pred, pair.gt)
+    mask = None if pair.weights is None else pair.weights > 0
+    if mask is not None and not np.array_equal(mask, pair.weights):
+        return pair
+    counts = _joint_counts(pair.pred, pair.gt, mask)
     cells = np.flatnonzero(counts)
     if cells.size >= pair.pred.size:
         return pair
@@ -46,8 +52,8 @@ def _is_bytes(array: Array) -> bool:
     return isinstance(array, np.ndarray) and array.dtype == np.uint8 and array.ndim == 2  # noqa: PLR2004
 
 
-def _joint_counts(pred: Array, gt: Array) -> Array:
-    """How often each (pred, gt) occurs, as a flat array of float64."""
+def _joint_counts(pred: Array, gt: Array, mask: Array | None) -> Array:
+    """How often each (pred, gt) occurs where the mask is true, as a flat array of float64."""
     import cv2
     import numpy as np
 
@@ -55,6 +61,7 @@ def _joint_counts(pred: Array, gt: Array) -> Array:
     counts = np.zeros(LEVELS * LEVELS)
     for top in range(0, pred.shape[0], rows):
         maps = [np.ascontiguousarray(array[top : top + rows]) for array in (pred, gt)]
-        joint = cv2.calcHist(maps, [0, 1], None, [LEVELS, LEVELS], [0, LEVELS, 0, LEVELS])
+        chosen = None if mask is None else np.ascontiguousarray(mask[top : top + rows]).view(np.uint8)
+        joint = cv2.calcHist(maps, [0, 1], chosen, [LEVELS, LEVELS], [0, LEVELS, 0, LEVELS])
         counts += joint.ravel()
     return counts

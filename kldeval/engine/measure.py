@@ -55,14 +55,20 @@ def scaled(side: Side, settings: Settings, *, weights: Array | None = None, empt
 
 
 def measure(pred: Values, gt: Values, settings: Settings, *, shape: tuple[int, int] | None = None) -> Measured:
-    """Every metric of the settings on normalised values; `shape` is the map's where its pixels were collapsed."""
+    """Every metric of densities on normalised values; `shape` is the map's where its pixels were collapsed."""
     xp = pred.xp
-    terms = {key: _terms(call, settings.base) for key, call in zip(settings.keys, settings.metrics, strict=True)}
-    terms |= {_COUNT: _uncovered_pixels, _MASS: _uncovered_mass}
+    calls = settings.on("density")
+    terms = {key: (_terms(call, settings.base), gt.weights) for key, call in calls.items()}
+    terms[_MASS] = _uncovered_mass, gt.weights
+    # the weight of a cell of a histogram is its number of pixels; any other says what one pixel is worth
+    collapsed = shape is not None and shape != tuple(pred.source.shape[-2:])
+    terms[_COUNT] = _uncovered_pixels, gt.weights if collapsed else _one_each(xp, gt.weights)
     sums = _sums(pred, gt, terms, settings.axes)
-    reduce = partial(_reduce, xp, shape=shape or pred.source.shape[-2:], gt=gt, axes=settings.axes)
+    height, width = shape or pred.source.shape[-2:]
+    rows = height if collapsed else _rows_that_exist(xp, gt.weights, height)
+    reduce = partial(_reduce, xp, rows=rows, pixels=height * width, gt=gt, axes=settings.axes)
     return Measured(
-        {key: reduce(sums[key], settings.reduction) for key in settings.keys},
+        {key: reduce(_final(call, sums[key]), settings.reduction) for key, call in calls.items()},
         reduce(sums[_COUNT], "sum"),
         reduce(sums[_MASS], "slices"),
         pred.problems,
@@ -76,7 +82,7 @@ def pixelwise(pred: Values, gt: Values, settings: Settings) -> dict[str, Array]:
     blocks = [(density(pred, rows), density(gt, rows), part(gt.weights, rows)) for rows in _rows(pred, gt)]
     return {
         key: xp.concat([weighted(xp, _terms(call, settings.base)(p, q), weights) for p, q, weights in blocks], axis=-2)
-        for key, call in zip(settings.keys, settings.metrics, strict=True)
+        for key, call in settings.on("density").items()
     }
 
 
@@ -115,29 +121,52 @@ def _uncovered_mass(pred: Density, gt: Density) -> Array:
     return xp.where(_bare(pred, gt), gt.prob, xp.zeros_like(gt.prob))
 
 
-def _sums(
-    pred: Values, gt: Values, terms: Mapping[str, Callable[[Density, Density], Array]], axes: tuple[int, ...]
-) -> dict[str, Array]:
+Terms = tuple["Callable[[Density, Density], Array]", "Array | None"]
+"""What is summed at each pixel, and with which weights."""
+
+
+def _final(call: Any, summed: Array) -> Array:
+    """The metric of a distribution, where it is a function of the sum of its terms."""
+    final = METRICS[call.name].traits.get("final")
+    return final(summed) if final else summed
+
+
+def _one_each(xp: Any, weights: Array | None) -> Array | None:
+    """1 for each pixel that exists, else 0."""
+    return None if weights is None else xp.astype(weights > 0, weights.dtype)
+
+
+def _rows_that_exist(xp: Any, weights: Array | None, height: int) -> Array | int:
+    """How many rows of a map have a pixel."""
+    if weights is None:
+        return height
+    return xp.sum(_one_each(xp, xp.max(weights, axis=-1, keepdims=True)), axis=MAP)
+
+
+def _sums(pred: Values, gt: Values, terms: Mapping[str, Terms], axes: tuple[int, ...]) -> dict[str, Array]:
     """The weighted sum of each kind of terms over `axes`, in one walk over the blocks."""
     xp = pred.xp
     parts: dict[str, list[Array]] = {key: [] for key in terms}
     for rows in _rows(pred, gt):
-        p, q, weights = density(pred, rows), density(gt, rows), part(gt.weights, rows)
-        for key, terms_of in terms.items():
-            parts[key].append(weighted_sum(xp, terms_of(p, q), weights, axes))
+        p, q = density(pred, rows), density(gt, rows)
+        for key, (terms_of, weights) in terms.items():
+            parts[key].append(weighted_sum(xp, terms_of(p, q), part(weights, rows), axes))
     return {key: joined(xp, sums, axes) for key, sums in parts.items()}
 
 
 def _reduce(
-    xp: Any, sums: Array, reduction: str, *, shape: tuple[int, int], gt: Values, axes: tuple[int, ...]
+    xp: Any, sums: Array, reduction: str, *, rows: Array | int, pixels: int, gt: Values, axes: tuple[int, ...]
 ) -> Array:
-    """From sums within distributions (keepdims) to one number per map (...)."""
+    """From sums within distributions (keepdims) to one number per map (...).
+
+    `mean` divides by the sum of the weights and `batchmean` by the rows that have a pixel: a mask is a smaller map.
+    """
     total = xp.sum(sums, axis=MAP)
     if reduction == "slices" and axes != MAP:
         return total / _distributions(xp, sums, gt, axes)
     if reduction == "mean":
-        return total / (shape[0] * shape[1] if gt.weights is None else xp.sum(gt.weights, axis=MAP))
-    return total / shape[0] if reduction == "batchmean" else total
+        return total / (pixels if gt.weights is None else xp.sum(gt.weights, axis=MAP))
+    return total / rows if reduction == "batchmean" else total
 
 
 def _distributions(xp: Any, sums: Array, gt: Values, axes: tuple[int, ...]) -> Array | float:

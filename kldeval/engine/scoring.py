@@ -7,16 +7,20 @@ from typing import TYPE_CHECKING
 
 from kldeval.arrays import namespace, quiet
 from kldeval.diagnosis import Facts, map_remarks, refusal
+from kldeval.engine.companions import accompanied, extent
+from kldeval.engine.context import ALONE
 from kldeval.engine.histogram import collapse, collapsible
 from kldeval.engine.measure import Measured, Side, measure, scaled
 from kldeval.maps.chain import normalise
+from kldeval.errors import RefusedMap
 from kldeval.maps.values import MAP
-from kldeval.records import Failure, Score, Skipped
+from kldeval.records import Beside, Failure, Score, Skipped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kldeval.arrays import Array
+    from kldeval.engine.context import Context
     from kldeval.maps.values import Problem, Values
     from kldeval.records import MapPair
     from kldeval.settings import Settings
@@ -24,10 +28,28 @@ if TYPE_CHECKING:
 Outcome = Score | Failure | Skipped
 
 
-def score(pair: MapPair, settings: Settings) -> Outcome:
-    """The outcome of one pair."""
-    maps = collapse(pair) if collapsible(settings) else pair
+def score(pair: MapPair, settings: Settings, context: Context = ALONE) -> Outcome:
+    """The outcome of one pair; `context` is what the run knows of the other images."""
+    by_values = collapsible(settings)
+    cells = collapse(pair) if by_values or settings.on("maps", "fixations") else pair
+    try:
+        pair = accompanied(pair, cells, settings, context)
+    except RefusedMap as problem:
+        return Failure(pair.name, problem.stage, str(problem))
+    if not settings.on("density"):
+        return outcome_of_stored(pair, settings)
+    # which rows a mask leaves is not in the counts
+    needs_rows = settings.reduction == "batchmean" and pair.weights is not None
+    maps = cells if by_values and not needs_rows else pair
     return score_arrays([pair], maps.pred, maps.gt, maps.weights, settings)[0]
+
+
+def outcome_of_stored(pair: MapPair, settings: Settings) -> Outcome:
+    """The outcome of a pair where no metric is of densities, so that nothing is normalised."""
+    facts = Facts(*extent(pair.pred, pair.weights), *extent(pair.gt, pair.weights))
+    if settings.empty_gt == "skip" and facts.gt_low == facts.gt_high == 0:
+        return Skipped(pair.name, "all-zero ground truth")
+    return _with_remarks(Score(pair.name, pair.beside.values if pair.beside else {}), pair, facts, settings)
 
 
 def score_arrays(
@@ -78,9 +100,19 @@ def _outcome(pair: MapPair, row: dict[str, float], settings: Settings) -> Outcom
                     return Skipped(pair.name, "all-zero ground truth")
                 return Failure(pair.name, "check", refusal(pair, role, kind, row[f"{role}:{kind}:detail"], settings))
     facts = Facts(row["pred:low"], row["pred:high"], row["gt:low"], row["gt:high"])
-    values = {key: row[f"value:{key}"] for key in settings.keys}
+    values = {key: row[f"value:{key}"] for key in settings.on("density")}
     if settings.empty_gt == "zero" and facts.gt_low == facts.gt_high == 0:
         # a nan stays: there the prediction's own emptiness decides
         values = {key: value if value != value else 0.0 for key, value in values.items()}  # noqa: PLR0124
+    values |= pair.beside.values if pair.beside else {}
+    values = {key: values[key] for key in settings.keys}
     found = Score(pair.name, values, int(row["n_uncovered"]), row["uncovered_mass"])
-    return replace(found, remarks=(*pair.remarks, *map_remarks(found, facts, pair.shape, settings)))
+    return _with_remarks(found, pair, facts, settings)
+
+
+def _with_remarks(found: Score, pair: MapPair, facts: Facts, settings: Settings) -> Score:
+    beside = pair.beside or Beside({})
+    remarks = (*pair.remarks, *beside.remarks, *map_remarks(found, facts, pair.shape, settings))
+    return replace(
+        found, remarks=remarks, n_fixations=beside.n_fixations, made=pair.made, references=beside.references
+    )

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kldeval.inputs.color import to_grey
+from kldeval.inputs.company import NOTHING, Sources, accompanied
 from kldeval.inputs.formats import MAX_PIXELS, read_map
 from kldeval.inputs.resize import AS_IS, resize_pair
 from kldeval.inputs.scale import full_scale
+from kldeval.inputs.sidecar import how_made
 from kldeval.records import MapPair
 
 if TYPE_CHECKING:
@@ -23,12 +25,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How files become maps: the rule for colour, the resizing, the array of an .npz, the most pixels of a map."""
+    """How files become maps: the rule for colour, the resizing, the array of an .npz, the most pixels of a map.
+
+    `sources` are where what stands beside the maps is read.
+    """
 
     color: str = "error"
     resize: Call = AS_IS
     key: str | None = None
     max_pixels: int = MAX_PIXELS
+    sources: Sources = NOTHING
 
 
 def load_pair(pair: Pair, reading: Reading) -> MapPair:
@@ -46,7 +52,7 @@ def load_pair(pair: Pair, reading: Reading) -> MapPair:
     stored = [read_map(path, key=reading.key, max_pixels=reading.max_pixels) for path in (pair.pred, pair.gt)]
     grey = [_grey(item, reading, path) for item, path in zip(stored, (pair.pred, pair.gt), strict=True)]
     pred, gt = resize_pair(reading.resize, *grey)
-    return MapPair(
+    maps = MapPair(
         pair.name,
         pred,
         gt,
@@ -54,7 +60,9 @@ def load_pair(pair: Pair, reading: Reading) -> MapPair:
         remarks=tuple(_remarks(stored, grey, (pred, gt))),
         pred_scale=full_scale(stored[0].array),
         gt_scale=full_scale(stored[1].array),
+        made=how_made(pair.gt),
     )
+    return accompanied(maps, grey[1].shape, reading.sources, reading.resize)
 
 
 def _grey(stored: Stored, reading: Reading, path: Path) -> Array:

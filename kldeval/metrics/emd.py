@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from kldeval.errors import MissingDependency, RefusedMap
 from kldeval.metrics.pointwise import check_same_shape
+from kldeval.metrics.registry import METRICS
 
 if TYPE_CHECKING:
     from kldeval.arrays import Array
@@ -18,6 +19,7 @@ MOST_PIVOTS = 10_000_000
 """Steps that the network simplex may take; a pair of 34 x 60 cells takes a few hundred thousand."""
 
 
+@METRICS.add("emd", on="maps", unit="", best="low", symmetric=True, mass="always", spatial=True)
 def emd(pred: Array, gt: Array, weights: Array | None = None, *, factor: int = 32, unit: Unit = "cells") -> Array:
     """Earth mover's distance: the least work that carries one map's mass to the other's; lower is better. Symmetric.
 

@@ -53,10 +53,13 @@ def fixated_pixels(pred: Array, fixations: Array, weights: Array | None = None) 
     return FixatedMap(values, area, xp.where(seen, xp.zeros_like(area), area), counts, fixated)
 
 
-def fixated_levels(pred: Array, rows: Array, cols: Array, counts: Array, weights: Array | None = None) -> FixatedMap:
+def fixated_levels(
+    pred: Array, rows: Array, cols: Array, counts: Array, weights: Array | None = None, *, area: Array | None = None
+) -> FixatedMap:
     """The levels of one numpy map (H, W) in ascending order, given its fixated pixels, each named once.
 
-    An 8-bit map has 256 levels, counted without a sort; any other has one for every distinct value.
+    An 8-bit map has 256 levels, counted without a sort; any other has one for every distinct value. `area` is the
+    weight of each of the 256 levels, where it is known already.
 
     >>> import numpy as np
     >>> seen = fixated_levels(np.asarray([[5, 7, 7]], np.uint8), np.asarray([0]), np.asarray([2]), np.asarray([3]))
@@ -66,7 +69,10 @@ def fixated_levels(pred: Array, rows: Array, cols: Array, counts: Array, weights
     import numpy as np
 
     pred, weights = np.asarray(pred), None if weights is None else np.asarray(weights, np.float64)
-    values, area = _bytes(pred, weights) if pred.dtype == np.uint8 else _distinct(pred, weights)
+    if area is not None:
+        values = np.arange(BYTES)
+    else:
+        values, area = _bytes(pred, weights) if pred.dtype == np.uint8 else _distinct(pred, weights)
     here = np.ones(len(rows)) if weights is None else weights[rows, cols]
     exists = here > 0
     at = _levels_of(pred[rows, cols][exists], values)
@@ -91,10 +97,24 @@ def sum_by_level(seen: FixatedMap, pred: Array, amounts: Array, weights: Array |
 
     amounts = np.asarray(amounts) if weights is None else np.where(np.asarray(weights) > 0, amounts, 0)
     places = np.flatnonzero(amounts)
+    return sum_at(seen, pred, places, amounts.reshape(-1)[places])
+
+
+def sum_at(seen: FixatedMap, pred: Array, places: Array, amounts: Array, weights: Array | None = None) -> Array:
+    """How much each level of `fixated_levels(pred, ...)` holds of amounts at some places, flat indices, (1, L).
+
+    >>> import numpy as np
+    >>> pred, none = np.asarray([[5.0, 7.0, 7.0]]), np.zeros(0, np.int64)
+    >>> sum_at(fixated_levels(pred, none, none, none), pred, np.asarray([0, 2]), np.asarray([1, 3])).tolist()
+    [[1.0, 3.0]]
+    """
+    import numpy as np
+
+    if weights is not None:
+        exist = np.asarray(weights).reshape(-1)[places] > 0
+        places, amounts = places[exist], amounts[exist]
     at = _levels_of(np.asarray(pred).reshape(-1)[places], seen.values[0])
-    return np.bincount(at, weights=amounts.reshape(-1)[places], minlength=seen.values.shape[-1]).astype(np.float64)[
-        None
-    ]
+    return np.bincount(at, weights=amounts, minlength=seen.values.shape[-1]).astype(np.float64)[None]
 
 
 def _bytes(pred: Array, weights: Array | None) -> tuple[Array, Array]:

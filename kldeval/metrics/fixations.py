@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from kldeval.arrays import namespace
+from kldeval.metrics.registry import METRICS
 from kldeval.metrics.roc import area_at_steps, area_under_roc
 from kldeval.metrics.weighted import divide, drop_axes, existing, extent, root, total, total_where
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 Negatives = Literal["all", "unfixated"]
 
 
+@METRICS.add("nss", on="fixations", unit="", best="high")
 def nss(seen: FixatedMap, *, ddof: int = 0, repeats: bool = True) -> Array:
     """Normalised scanpath saliency: the mean at the fixations of the map in units of its standard deviation.
 
@@ -45,6 +47,7 @@ def nss(seen: FixatedMap, *, ddof: int = 0, repeats: bool = True) -> Array:
     return drop_axes(xp, mean / xp.where(deviation == 0, xp.ones_like(deviation), deviation))
 
 
+@METRICS.add("auc", on="fixations", unit="", best="high", infinities=True)
 def auc(seen: FixatedMap, *, negatives: Negatives = "all", repeats: bool = True) -> Array:
     """Area under the ROC curve: P(S at a fixation > S elsewhere) + P(equal) / 2, exactly. Chance is 0.5.
 
@@ -63,6 +66,7 @@ def auc(seen: FixatedMap, *, negatives: Negatives = "all", repeats: bool = True)
     return area_under_roc(seen.values, seen.fixations if repeats else seen.fixated, others)
 
 
+@METRICS.add("auc-judd", on="fixations", unit="", best="high", infinities=True)
 def auc_judd(seen: FixatedMap) -> Array:
     """AUC_Judd.m in expectation over its jitter, for vanishing jitter; repeated fixations count once.
 
@@ -90,6 +94,7 @@ def auc_judd(seen: FixatedMap) -> Array:
     return area_under_roc(seen.values, fixated, free) + drop_axes(xp, excess)
 
 
+@METRICS.add("auc-borji", on="fixations", unit="", best="high")
 def auc_borji(seen: FixatedMap) -> Array:
     """AUC_Borji.m in expectation over its random negatives, drawn from all pixels; repeated fixations count once.
 
@@ -111,6 +116,7 @@ def auc_borji(seen: FixatedMap) -> Array:
     return xp.where(few, xp.full_like(area, xp.nan), area)
 
 
+@METRICS.add("auc-shuffled", on="fixations", unit="", best="high", needs=("other",))
 def auc_shuffled(seen: FixatedMap, other: Array) -> Array:
     """AUC_shuffled.m in expectation over its random negatives, drawn from the fixated pixels of another map.
 
@@ -131,6 +137,7 @@ def auc_shuffled(seen: FixatedMap, other: Array) -> Array:
     return area_at_steps(seen, seen.fixated, existing(xp, xp.astype(other, seen.values.dtype), seen.area))
 
 
+@METRICS.add("sauc", on="fixations", unit="", best="high", needs=("others",), infinities=True)
 def sauc(seen: FixatedMap, others: Array) -> Array:
     """Shuffled AUC: P(S at a fixation > S where other images were fixated) + P(equal) / 2, exactly. Chance is 0.5.
 

@@ -1,0 +1,199 @@
+"""One pair with its fixations: what each metric of fixations is a function of, worked out when it is first asked for."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from kldeval.companion_settings import BASELINES
+from kldeval.diagnosis import refusal
+from kldeval.engine.measure import Side, density, scaled
+from kldeval.errors import RefusedMap
+from kldeval.inputs.scale import full_scale
+from kldeval.maps.chain import format_chain, is_spatial, normalise, parse_chain
+from kldeval.metrics.fixated import BYTES, fixated_levels, sum_at
+from kldeval.metrics.information import mit_bits, mit_logarithm, stretched_density
+from kldeval.metrics.registry import METRICS
+from kldeval.records import Company
+
+if TYPE_CHECKING:
+    from kldeval.arrays import Array
+    from kldeval.engine.context import Context
+    from kldeval.inputs.fixations.record import Fixations
+    from kldeval.maps.chain import Chain
+    from kldeval.maps.values import Values
+    from kldeval.metrics.fixated import FixatedMap
+    from kldeval.names import Call
+    from kldeval.records import MapPair
+    from kldeval.settings import Settings
+
+FLOAT64 = "float64"
+
+
+class Scene:
+    """A pair, the fixations on it and what the run knows of other images; `area` is that of an 8-bit map's levels."""
+
+    def __init__(
+        self, pair: MapPair, fixations: Fixations, settings: Settings, context: Context, area: Array | None
+    ) -> None:
+        self._pair = pair
+        self._fixations = fixations
+        self._company = pair.company or Company()
+        self._settings = replace(settings, dtype=FLOAT64)
+        self._context = context
+        self._area = area
+
+    @cached_property
+    def n_fixations(self) -> int:
+        """The fixations on pixels that exist, repeats included."""
+        return int(self._fixated[2].sum())
+
+    def value(self, call: Call) -> float:
+        """The number of one metric.
+
+        Raises:
+            RefusedMap: the prediction, or what stands beside it, does not fit the metric.
+        """
+        if call.name == "ig-mit":
+            return float(mit_bits(self.seen)) - self._baseline_bits
+        needs = METRICS[call.name].traits.get("needs", ())
+        arguments: list[Any] = [] if "density" in needs else [self.seen]
+        arguments += [self._argument(need) for need in needs]
+        arguments += [self._fixated[2][None]] if "density" in needs else []
+        return float(METRICS[call.name].function(*arguments, **call.keywords))
+
+    def _argument(self, need: str) -> Array:
+        if need == "density":
+            return self._log_density[None]
+        if need == "baseline":
+            return self._log_baseline[None]
+        return self._others if need == "others" else self._other
+
+    @cached_property
+    def _fixated(self) -> tuple[Array, Array, Array]:
+        """Rows, columns and counts of the fixated pixels that exist."""
+        rows, cols, counts = self._fixations.pixels(self._pair.shape)
+        weights = self._pair.weights
+        if weights is None:
+            return rows, cols, counts
+        exist = weights[rows, cols] > 0
+        return rows[exist], cols[exist], counts[exist]
+
+    @cached_property
+    def seen(self) -> FixatedMap:
+        """The levels of the prediction, and what was fixated of each."""
+        return fixated_levels(self._pair.pred, *self._fixated, self._pair.weights, area=self._area)
+
+    @cached_property
+    def _others(self) -> Array:
+        """The fixations on all other images, at each level."""
+        places, counts = self._context.others_of(self._company.image, self._pair.shape)
+        return sum_at(self.seen, self._pair.pred, places, counts, self._pair.weights)
+
+    @cached_property
+    def _other(self) -> Array:
+        """The pixels at each level that were fixated on the other map."""
+        import numpy as np
+
+        if self._company.other is None:
+            places, counts = self._context.others_of(self._company.image, self._pair.shape)
+            places = places[counts > 0]
+        else:
+            rows, cols, _ = self._company.other.pixels(self._pair.shape)
+            places = rows * self._pair.shape[1] + cols
+        return sum_at(self.seen, self._pair.pred, places, np.ones(len(places)), self._pair.weights)
+
+    @cached_property
+    def _log_density(self) -> Array:
+        """The logarithms of the predicted density at the fixated pixels."""
+        import numpy as np
+
+        pair, settings = self._pair, self._settings
+        rows, cols, _ = self._fixated
+        # the levels of a map stand for its pixels where only values matter: 256 of them instead of a million
+        by_level = pair.pred.dtype == np.uint8 and not is_spatial(settings.pred)
+        array = np.arange(BYTES, dtype=np.uint8)[None] if by_level else pair.pred
+        weights = self.seen.area if by_level else pair.weights
+        side = scaled(Side(array, pair.pred_scale), settings, weights=weights, empty=settings.empty_pred)
+        values = normalise(side, settings.pred)
+        _refuse(values, pair, settings)
+        if by_level:
+            return density(values, slice(0, 1)).log[0, pair.pred[rows, cols]]
+        return _log_at(values, rows, cols)
+
+    @cached_property
+    def _log_baseline(self) -> Array:
+        """The logarithms of the baseline's density at the fixated pixels."""
+        import numpy as np
+
+        call, pair = self._settings.baseline, self._pair
+        rows, cols, counts = self._fixated
+        if call.name == "uniform":
+            pixels = pair.shape[0] * pair.shape[1] if pair.weights is None else float(pair.weights.sum())
+            return np.full(len(counts), -math.log(pixels))
+        if call.name == "others":
+            return self._context.log_of_others(self._company.image, pair.shape, (rows, cols), pair.weights)
+        chain = parse_chain(call.keywords.get("norm", BASELINES["map"].defaults["norm"]))
+        logarithms = self._context.remembered("log", self._baseline_map, pair.weights, lambda: self._log_map(chain))
+        return logarithms[rows, cols]
+
+    @cached_property
+    def _baseline_map(self) -> Array:
+        baseline = self._company.baseline
+        if baseline is None:
+            return self._context.density_of_others(self._company.image, self._pair.shape, self._pair.weights)
+        return baseline
+
+    def _log_map(self, chain: Chain) -> Array:
+        pair = self._pair
+        side = Side(self._baseline_map, full_scale(self._baseline_map))
+        values = normalise(scaled(side, self._settings, weights=pair.weights), chain)
+        for problem in values.problems:
+            if problem.found.any():
+                msg = (
+                    f"the baseline's map is {_FAULTS[problem.kind]}, which {format_chain(chain)!r} cannot take; "
+                    "choose another --baseline-norm"
+                )
+                raise RefusedMap(msg)
+        return density(values, slice(0, pair.shape[0])).log
+
+    @cached_property
+    def _baseline_bits(self) -> float:
+        import numpy as np
+
+        rows, cols, counts = self._fixated
+        weights = self._pair.weights
+        logarithms = self._context.remembered("stretched", self._baseline_map, weights, self._stretched)
+        return float(logarithms[rows, cols].mean()) if len(counts) else np.nan
+
+    def _stretched(self) -> Array:
+        import numpy as np
+
+        values = np.asarray(self._baseline_map, np.float64)
+        area = np.ones(values.shape) if self._pair.weights is None else self._pair.weights
+        return mit_logarithm(stretched_density(values, area))
+
+
+_FAULTS = {"nonfinite": "not finite", "negative": "negative in places", "empty": "empty or constant"}
+
+
+def _refuse(values: Values, pair: MapPair, settings: Settings) -> None:
+    for kind in ("nonfinite", "negative", "empty"):
+        for problem in values.problems:
+            if problem.kind == kind and problem.found.any():
+                raise RefusedMap(refusal(pair, "pred", kind, float(problem.detail.min()), settings))
+
+
+def _log_at(values: Values, rows: Array, cols: Array) -> Array:
+    """The logarithms of normalised values at some pixels: the functions of a pixel, of no more than these."""
+    xp = values.xp
+    found = xp.astype(values.source[rows, cols], values.dtype)
+    for function, statistics in values.functions:
+        found = function(found, *(_at(statistic, rows, cols) for statistic in statistics))
+    return found if values.is_log else xp.log(found)
+
+
+def _at(statistic: Array, rows: Array, cols: Array) -> Array:
+    return statistic[rows if statistic.shape[0] > 1 else 0, cols if statistic.shape[1] > 1 else 0]
