@@ -28,7 +28,7 @@ def namespace(*arrays: Array) -> Namespace:
     """
     import numpy as np
 
-    if all(isinstance(array, np.ndarray) for array in arrays):
+    if all(isinstance(array, np.ndarray | np.generic) for array in arrays):
         return np
     import array_api_compat
 

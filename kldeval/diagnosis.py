@@ -87,7 +87,7 @@ def notes(settings: Settings, remarks: Counter[str], n_maps: int) -> list[str]:
         count = remarks[remark]
         if count and _applies(remark, settings):
             sentences.append(sentence.format(count=count, maps=f"{count} of {n_maps} maps"))
-    if axes_of(settings.gt) not in (None, MAP):
+    if settings.on("density") and axes_of(settings.gt) not in (None, MAP):
         sentences.append(_ROWS if axes_of(settings.gt) == (-1,) else _COLUMNS)
     return sentences
 
@@ -130,7 +130,7 @@ def _largest_epsilon(settings: Settings) -> float:
 
 def _applies(remark: str, settings: Settings) -> bool:
     if remark == "unit-range":
-        return _softmax_of_both(settings)
+        return bool(settings.on("density")) and _softmax_of_both(settings)
     return remark != "empty-gt" or settings.empty_gt != "error"
 
 
@@ -157,6 +157,12 @@ _SENTENCES = {
     "constant-pred": "the prediction is constant ({maps})",
     "constant-gt": "the ground truth is constant ({maps})",
     "empty-gt": "the ground truth is all zero ({maps}) and was scored as --empty-gt says",
+    "outside": "fixations outside the map were left out ({maps})",
+    "no-fixations": "nobody fixated the map, so metrics of fixations are undefined ({maps})",
+    "close-values": (
+        "distinct values of the prediction are closer than 1e-7 ({maps}): the jitter of AUC_Judd.m would have destroyed "
+        "their order, which auc-judd keeps"
+    ),
     "integer": "integers other than uint8 and uint16 are taken as they are ({maps}): --scale unit does not divide them",
 }
 

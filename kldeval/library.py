@@ -248,10 +248,12 @@ def _whole_weights(weights: Array, pred: Array, gt: Array) -> Array:
 
 def _shared_namespace(*arrays: Array) -> Any:
     try:
-        return namespace(*arrays)
+        if all(hasattr(array, "shape") for array in arrays):
+            return namespace(*arrays)
     except TypeError:
-        msg = f"maps and weights must be arrays of one library, not {', '.join(type(x).__name__ for x in arrays)}"
-        raise UsageProblem(msg) from None
+        pass
+    msg = f"maps and weights must be arrays of one library, not {', '.join(type(array).__name__ for array in arrays)}"
+    raise UsageProblem(msg)
 
 
 def _broadcast(*shapes: tuple[int, ...]) -> tuple[int, ...] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -232,8 +232,3 @@ def describe(settings: Settings) -> dict[str, str]:
         else:
             texts[item.name] = format_chain(value) if isinstance(value, tuple) else str(value)
     return texts
-
-
-def with_dtype(settings: Settings, dtype: str) -> Settings:
-    """The settings with the dtype in which the numbers were in fact computed."""
-    return replace(settings, dtype=dtype)

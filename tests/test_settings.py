@@ -9,7 +9,7 @@ from kldeval.maps.chain import format_chain
 from kldeval.maps.steps import STEPS
 from kldeval.metrics.registry import METRICS
 from kldeval.names import Call
-from kldeval.settings import CHOICES, DEFAULT_EPSILON, KNOWN_TEXTS, Settings, describe, make_settings, with_dtype
+from kldeval.settings import CHOICES, DEFAULT_EPSILON, KNOWN_TEXTS, Settings, describe, make_settings
 
 CONVENTION = {
     "pred_norm": "max+sum-to-one(offset=1e-07)",
@@ -62,9 +62,6 @@ class TestDefaults:
     def test_every_choice_can_be_said(self, key: str) -> None:
         for choice in CHOICES[key]:
             assert describe(make_settings({key: choice}))[key] == choice
-
-    def test_the_dtype_can_be_that_in_which_the_numbers_were_computed(self) -> None:
-        assert with_dtype(make_settings({}), "float32") == make_settings({"dtype": "float32"})
 
 
 class TestConstants:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kldeval.cli.companion_options import SAID, as_signed, companion_options, companion_texts
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -35,6 +37,7 @@ NUMERIC = {
 
 def numeric_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command every option that moves a number."""
+    function = companion_options(function)
     for name, (metavar, text) in reversed(NUMERIC.items()):
         function = click.option(f"--{name.replace('_', '-')}", name, metavar=metavar, help=text)(function)
     metrics = "Metrics, as kld,ce or 'kld(ratio_eps=1e-7)'; may be repeated [default: kld,ce]."
@@ -89,27 +92,40 @@ def settings_from(options: dict[str, Any]) -> Settings:
     from kldeval.settings import make_settings
     from kldeval.signature import parse_signature
 
-    texts = {"metric": ",".join(options["metric"]) or None, **{name: options[name] for name in NUMERIC}}
-    signature = texts.pop("signature")
+    texts = {"metric": ",".join(options["metric"]) or None, **{name: options[name] for name in (*NUMERIC, *SAID)}}
+    signature, preset = texts.pop("signature"), options["preset"]
     if signature is None:
-        return make_settings(texts, convention=_convention_texts(texts.pop("convention")))
-    beside = [f"--{name.replace('_', '-')}" for name, text in texts.items() if text is not None]
+        texts |= companion_texts(options)
+        named = _named_texts(texts.pop("convention"), preset)
+        if preset is not None:
+            texts["metric"] = texts["metric"] or (named or {}).get("metric")
+        return make_settings(texts, convention=named)
+    beside = [f"--{name.replace('_', '-')}" for name, text in {**texts, "preset": preset}.items() if text is not None]
     if beside:
         msg = f"--signature says every number's setting already; leave out {', '.join(beside)}"
         raise UsageProblem(msg)
-    return parse_signature(signature)
+    return as_signed(parse_signature(signature), options)
 
 
-def _convention_texts(name: str | None) -> Any:
+def _named_texts(convention_name: str | None, preset_name: str | None) -> Any:
     from kldeval.conventions import convention
+    from kldeval.errors import UsageProblem
+    from kldeval.presets import preset
 
-    return convention(name).texts if name else None
+    if convention_name and preset_name:
+        msg = f"--preset {preset_name} holds a convention already; leave out --convention {convention_name}"
+        raise UsageProblem(msg)
+    if preset_name:
+        return preset(preset_name).texts
+    return convention(convention_name).texts if convention_name else None
 
 
 def request_from(options: dict[str, Any]) -> Request:
     """What the options ask for beside the settings."""
     from dataclasses import fields
 
+    from kldeval.companion_settings import beside_paths
     from kldeval.engine.run import Request
 
+    options = {**options, **beside_paths(options)}
     return Request(**{item.name: options[item.name] for item in fields(Request) if options.get(item.name) is not None})

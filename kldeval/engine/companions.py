@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from kldeval.arrays import quiet
+from kldeval.engine.origin import check_origin
 from kldeval.engine.scene import Scene
 from kldeval.errors import RefusedMap
 from kldeval.metrics.fixated import BYTES, closest_values
@@ -35,6 +36,7 @@ def accompanied(pair: MapPair, cells: MapPair, settings: Settings, context: Cont
     Raises:
         RefusedMap: a map, or what stands beside it, does not fit a metric.
     """
+    check_origin(settings.density, pair.made)
     of_maps, of_fixations = settings.on("maps"), settings.on("fixations")
     if not (of_maps or of_fixations):
         return pair

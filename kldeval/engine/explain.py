@@ -10,7 +10,7 @@ from kldeval.arrays import quiet
 from kldeval.diagnosis import notes
 from kldeval.engine.measure import Side, density, pixelwise, scaled
 from kldeval.engine.scoring import score
-from kldeval.errors import RefusedMap
+from kldeval.errors import RefusedMap, UsageProblem
 from kldeval.maps.chain import apply_step, format_chain, normalise, parse_chain
 from kldeval.records import Failure, Score
 from kldeval.results.explanation import Contribution, Explanation, Stage
@@ -18,6 +18,7 @@ from kldeval.signature import signatures
 
 if TYPE_CHECKING:
     from kldeval.arrays import Array
+    from kldeval.engine.context import Context
     from kldeval.maps.chain import Chain
     from kldeval.maps.values import Values
     from kldeval.records import MapPair
@@ -33,18 +34,25 @@ LARGEST = 5
 SOFTMAXES = {"softmax within rows": "softmax", "softmax of the whole map": "flatten-softmax"}
 
 
-def explain(pair: MapPair, settings: Settings) -> Explanation:
-    """Every stage of both maps, the numbers, and the pixels that make the first of them.
+def explain(pair: MapPair, context: Context, settings: Settings) -> Explanation:
+    """Every stage of both maps, the numbers, and the pixels that make the first of densities.
 
     Raises:
+        UsageProblem: no metric is of densities.
         RefusedMap: the pair has no number; the message says why.
     """
-    outcome = score(pair, settings)
+    if not settings.on("density"):
+        msg = f"explain follows densities; name a metric of them, such as kld, beside {', '.join(settings.keys)}"
+        raise UsageProblem(msg)
+    outcome = score(pair, settings, context)
     if not isinstance(outcome, Score):
         raise RefusedMap(outcome.message if isinstance(outcome, Failure) else outcome.reason)
     sides = {"pred": Side(pair.pred, pair.pred_scale), "gt": Side(pair.gt, pair.gt_scale)}
     with quiet():
-        starts = {role: scaled(side, settings, empty=_empty(settings, role)) for role, side in sides.items()}
+        starts = {
+            role: scaled(side, settings, weights=pair.weights, empty=_empty(settings, role))
+            for role, side in sides.items()
+        }
         chains = {"pred": settings.pred, "gt": settings.gt}
         return Explanation(
             pair.name,
@@ -83,7 +91,7 @@ def _stage(step: str, values: Values) -> Stage:
 def _largest(pred: Values, gt: Values, settings: Settings) -> tuple[Contribution, ...]:
     import numpy as np
 
-    terms = pixelwise(pred, gt, replace(settings, reduction="none"))[settings.keys[0]]
+    terms = pixelwise(pred, gt, replace(settings, reduction="none"))[next(iter(settings.on("density")))]
     places = np.argsort(-np.abs(terms), axis=None, kind="stable")[:LARGEST]
     everything = slice(0, terms.shape[0])
     p, q = density(pred, everything).prob, density(gt, everything).prob

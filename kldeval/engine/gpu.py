@@ -10,14 +10,18 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from kldeval.arrays import torch
+from kldeval.engine.context import ALONE
 from kldeval.engine.cpu import in_order
+from kldeval.engine.pixelwise import save_scored
 from kldeval.engine.run import read
-from kldeval.engine.scoring import Outcome, score_arrays
+from kldeval.engine.scoring import Outcome, outcome_of_stored, score_arrays, with_company
 from kldeval.records import Failure, MapPair
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
+    from kldeval.engine.context import Context
     from kldeval.inputs.load import Reading
     from kldeval.records import Pair
     from kldeval.settings import Settings
@@ -27,15 +31,31 @@ BATCH_BYTES = 1 << 28
 
 
 def score_in_batches(
-    pairs: Iterable[Pair], settings: Settings, reading: Reading, device: str, jobs: int, batch_bytes: int = BATCH_BYTES
+    pairs: Iterable[Pair],
+    settings: Settings,
+    reading: Reading,
+    device: str,
+    jobs: int,
+    *,
+    save: Path | None = None,
+    context: Context = ALONE,
+    batch_bytes: int = BATCH_BYTES,
 ) -> Iterator[Outcome]:
     """The outcome of every pair, in order, computed by torch on `device`."""
-    loaded = in_order(partial(read, reading=reading), pairs, jobs)
+    loaded = in_order(partial(_read, settings=settings, reading=reading, context=context), pairs, jobs)
     for batch in batches(loaded, batch_bytes):
         if isinstance(batch[0], Failure):
             yield from batch  # type: ignore[misc]
-        else:
-            yield from score_batch(batch, settings, device)  # type: ignore[arg-type]
+            continue
+        for pair, outcome in zip(batch, score_batch(batch, settings, device), strict=True):  # type: ignore[arg-type]
+            save_scored(save, pair, outcome, settings)  # type: ignore[arg-type]
+            yield outcome
+
+
+def _read(pair: Pair, settings: Settings, reading: Reading, context: Context) -> MapPair | Failure:
+    """The decoded pair with what is worked out on the CPU, by one of its threads."""
+    maps = read(pair, reading)
+    return maps if isinstance(maps, Failure) else with_company(maps, settings, context)
 
 
 def batches(loaded: Iterable[MapPair | Failure], batch_bytes: int) -> Iterator[list[MapPair | Failure]]:
@@ -55,6 +75,8 @@ def batches(loaded: Iterable[MapPair | Failure], batch_bytes: int) -> Iterator[l
 
 def score_batch(batch: list[MapPair], settings: Settings, device: str) -> list[Outcome]:
     """The outcomes of pairs of one shape and kind."""
+    if not settings.on("density"):
+        return [outcome_of_stored(pair, settings) for pair in batch]
     pred = _to_device([pair.pred for pair in batch], device)
     gt = _to_device([pair.gt for pair in batch], device)
     weights = None if batch[0].weights is None else _to_device([pair.weights for pair in batch], device)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from kldeval.inputs.opencv import opencv
 from kldeval.maps.chain import is_spatial
 
 if TYPE_CHECKING:
@@ -54,9 +55,9 @@ def _is_bytes(array: Array) -> bool:
 
 def _joint_counts(pred: Array, gt: Array, mask: Array | None) -> Array:
     """How often each (pred, gt) occurs where the mask is true, as a flat array of float64."""
-    import cv2
     import numpy as np
 
+    cv2 = opencv()
     rows = max(1, EXACT_PIXELS // pred.shape[1])
     counts = np.zeros(LEVELS * LEVELS)
     for top in range(0, pred.shape[0], rows):

@@ -7,12 +7,20 @@ from typing import TYPE_CHECKING
 from kldeval.arrays import quiet
 from kldeval.engine.measure import Side, pixelwise, scaled
 from kldeval.maps.chain import normalise
+from kldeval.records import Score
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from kldeval.engine.scoring import Outcome
     from kldeval.records import MapPair
     from kldeval.settings import Settings
+
+
+def save_scored(folder: Path | None, pair: MapPair, outcome: Outcome, settings: Settings) -> None:
+    """Write the terms of a pair that has a score, where a folder is given."""
+    if folder is not None and isinstance(outcome, Score):
+        save_pixelwise(folder, pair, settings)
 
 
 def save_pixelwise(folder: Path, pair: MapPair, settings: Settings) -> None:
@@ -20,8 +28,13 @@ def save_pixelwise(folder: Path, pair: MapPair, settings: Settings) -> None:
     import numpy as np
 
     with quiet():
-        pred = normalise(scaled(Side(pair.pred, pair.pred_scale), settings, empty=settings.empty_pred), settings.pred)
-        gt = normalise(scaled(Side(pair.gt, pair.gt_scale), settings, empty=settings.empty_gt), settings.gt)
+        pred, gt = (
+            normalise(scaled(side, settings, weights=pair.weights, empty=empty), chain)
+            for side, chain, empty in (
+                (Side(pair.pred, pair.pred_scale), settings.pred, settings.empty_pred),
+                (Side(pair.gt, pair.gt_scale), settings.gt, settings.empty_gt),
+            )
+        )
         terms = pixelwise(pred, gt, settings)
     for key, array in terms.items():
         path = folder / key / f"{pair.name}.npy"

@@ -10,9 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from kldeval._version import __version__
 from kldeval.diagnosis import notes, swapped
+from kldeval.engine.context import ALONE, Context
 from kldeval.engine.cpu import cores, in_order
 from kldeval.engine.device import Device, find_device
+from kldeval.engine.origin import with_origin
+from kldeval.engine.pixelwise import save_scored
 from kldeval.engine.scoring import Outcome, score
+from kldeval.engine.surroundings import NOWHERE, Surroundings, look_around
 from kldeval.errors import MapProblem, UsageProblem
 from kldeval.inputs.load import Reading, load_pair
 from kldeval.inputs.pairing import find_pairs
@@ -33,8 +37,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a run is asked for beside the settings: nothing here moves a number."""
+    """What a run is asked for beside the settings: nothing here moves a number that the settings do not describe.
 
+    `baseline`, `fixations`, `mask`, `other_map` and `weights` are where the files are that the settings tell of.
+    """
+
+    fixations: Path | None = None
+    baseline: Path | None = None
+    other_map: Path | None = None
+    mask: Path | None = None
+    weights: Path | None = None
     allow_missing: bool = False
     allow_extra: bool = False
     limit: int | None = None
@@ -57,27 +69,30 @@ def run(
     device = find_device(request.device, settings)
     pairing = find_pairs(pred, gt, allow_missing=request.allow_missing, allow_extra=request.allow_extra)
     pairs = pairing.pairs[: request.limit]
+    around = look_around(settings, request, pairing.pairs, alone=pred.is_file())
     outcomes = []
-    for outcome in stream(pairs, settings, request, device):
+    for outcome in stream(pairs, settings, request, device, around):
         outcomes.append(outcome)
         if progress:
             progress(outcome, len(pairs))
     provenance = _provenance(pred, gt, device, request)
-    remarks = [*swapped(pred, gt), *_pairing_notes(pairing, len(pairs)), *_saving_notes(request)]
+    remarks = [*swapped(pred, gt), *_pairing_notes(pairing, len(pairs)), *around.notes, *_saving_notes(request)]
     return build_report(settings, [*pairing.failures, *outcomes], provenance, remarks)
 
 
-def stream(pairs: Iterable[Pair], settings: Settings, request: Request, device: Device) -> Iterator[Outcome]:
+def stream(
+    pairs: Iterable[Pair], settings: Settings, request: Request, device: Device, around: Surroundings = NOWHERE
+) -> Iterator[Outcome]:
     """The outcome of every pair, in order."""
     jobs = request.jobs or cores()
-    reading = reading_of(settings, request)
+    reading = replace(reading_of(settings, request), sources=around.sources)
+    save, context = request.save_maps, around.context
     if device.is_cpu:
-        return in_order(
-            partial(read_and_score, settings=settings, reading=reading, save=request.save_maps), pairs, jobs
-        )
+        work = partial(read_and_score, settings=settings, reading=reading, save=save, context=context)
+        return in_order(work, pairs, jobs)
     from kldeval.engine.gpu import score_in_batches
 
-    return score_in_batches(pairs, settings, reading, device.name, jobs)
+    return score_in_batches(pairs, settings, reading, device.name, jobs, save=save, context=context)
 
 
 def reading_of(settings: Settings, request: Request) -> Reading:
@@ -86,16 +101,15 @@ def reading_of(settings: Settings, request: Request) -> Reading:
     return replace(reading, max_pixels=request.max_pixels) if request.max_pixels else reading
 
 
-def read_and_score(pair: Pair, settings: Settings, reading: Reading, save: Path | None = None) -> Outcome:
+def read_and_score(
+    pair: Pair, settings: Settings, reading: Reading, save: Path | None = None, context: Context = ALONE
+) -> Outcome:
     """The outcome of one pair, from its files."""
     maps = read(pair, reading)
     if isinstance(maps, Failure):
         return maps
-    outcome = score(maps, settings)
-    if save and isinstance(outcome, Score):
-        from kldeval.engine.pixelwise import save_pixelwise
-
-        save_pixelwise(save, maps, settings)
+    outcome = score(maps, settings, context)
+    save_scored(save, maps, outcome, settings)
     return outcome
 
 
@@ -109,8 +123,8 @@ def read(pair: Pair, reading: Reading) -> MapPair | Failure:
         return Failure(pair.name, "load", f"not enough memory for {pair.pred} and {pair.gt}")
 
 
-def read_one(pred: Path, gt: Path, settings: Settings, request: Request) -> MapPair:
-    """The only pair of two files.
+def read_one(pred: Path, gt: Path, settings: Settings, request: Request) -> tuple[MapPair, Context]:
+    """The only pair of two files, and what is known beside it.
 
     Raises:
         UsageProblem: there is none, or more than one.
@@ -120,7 +134,8 @@ def read_one(pred: Path, gt: Path, settings: Settings, request: Request) -> MapP
     if len(pairs) != 1:
         msg = f"{pred} and {gt} hold {len(pairs)} pairs; name the two files of one"
         raise UsageProblem(msg)
-    return load_pair(pairs[0], reading_of(settings, request))
+    around = look_around(settings, request, pairs, alone=pred.is_file())
+    return load_pair(pairs[0], replace(reading_of(settings, request), sources=around.sources)), around.context
 
 
 def build_report(
@@ -135,13 +150,15 @@ def build_report(
     remarks = Counter(remark for item in scores for remark in item.remarks)
     said = [*extra_notes, *notes(settings, remarks, len(scores))]
     said += [f"{skipped} maps with an all-zero ground truth were skipped (--empty-gt skip)"] if skipped else []
+    settings, made_notes = with_origin(settings, scores)
+    said += made_notes
     return Report(
         signatures(settings),
         short_signature(settings),
         provenance,
-        summarise_scores(keys, scores),
+        summarise_scores(keys, scores, settings.on("fixations") if settings.maps == "fixations" else ()),
         {key: _column(call.name, settings.base) for key, call in zip(settings.keys, settings.metrics, strict=True)},
-        tuple(replace(item, remarks=()) for item in scores),
+        tuple(replace(item, remarks=(), made=None) for item in scores),
         tuple(failures),
         tuple(said),
     )

@@ -30,18 +30,29 @@ Outcome = Score | Failure | Skipped
 
 def score(pair: MapPair, settings: Settings, context: Context = ALONE) -> Outcome:
     """The outcome of one pair; `context` is what the run knows of the other images."""
-    by_values = collapsible(settings)
+    # which rows a mask leaves is not in the counts
+    by_values = collapsible(settings) and not (settings.reduction == "batchmean" and pair.weights is not None)
     cells = collapse(pair) if by_values or settings.on("maps", "fixations") else pair
+    found = _with_company(pair, cells, settings, context)
+    if isinstance(found, Failure):
+        return found
+    if not settings.on("density"):
+        return outcome_of_stored(found, settings)
+    maps = cells if by_values else pair
+    return score_arrays([found], maps.pred, maps.gt, maps.weights, settings)[0]
+
+
+def with_company(pair: MapPair, settings: Settings, context: Context) -> MapPair | Failure:
+    """The pair with the numbers of its stored maps and of its fixations, or why there are none."""
+    cells = collapse(pair) if settings.on("maps", "fixations") else pair
+    return _with_company(pair, cells, settings, context)
+
+
+def _with_company(pair: MapPair, cells: MapPair, settings: Settings, context: Context) -> MapPair | Failure:
     try:
-        pair = accompanied(pair, cells, settings, context)
+        return accompanied(pair, cells, settings, context)
     except RefusedMap as problem:
         return Failure(pair.name, problem.stage, str(problem))
-    if not settings.on("density"):
-        return outcome_of_stored(pair, settings)
-    # which rows a mask leaves is not in the counts
-    needs_rows = settings.reduction == "batchmean" and pair.weights is not None
-    maps = cells if by_values and not needs_rows else pair
-    return score_arrays([pair], maps.pred, maps.gt, maps.weights, settings)[0]
 
 
 def outcome_of_stored(pair: MapPair, settings: Settings) -> Outcome:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from kldeval.errors import NoPartner, UnreadableMap, UsageProblem
@@ -51,6 +51,11 @@ class FixationSource:
         found = self.known.get(name) if file is None else None
         fixations = found if found is not None else _only_image(file or self._file(name), self.reading)
         return fixations.without_first() if self.reading.drops_first else fixations
+
+    def knowing(self, known: Mapping[str, Fixations]) -> FixationSource:
+        """The source with what `of` has told of some images, so that their files need not be read again."""
+        files = {name: paths for name, paths in self.files.items() if name not in known}
+        return replace(self, known=known, files=files, reading=replace(self.reading, drops_first=False))
 
     def _file(self, name: str) -> Path:
         files = self.files.get(name, ())
