@@ -160,8 +160,8 @@ _SENTENCES = {
     "outside": "fixations outside the map were left out ({maps})",
     "no-fixations": "nobody fixated the map, so metrics of fixations are undefined ({maps})",
     "close-values": (
-        "distinct values of the prediction are closer than 1e-7 ({maps}): the jitter of AUC_Judd.m would have destroyed "
-        "their order, which auc-judd keeps"
+        "distinct values of the prediction are closer than 1e-7 ({maps}): auc-judd keeps their order, which the jitter "
+        "of AUC_Judd.m would have destroyed"
     ),
     "integer": "integers other than uint8 and uint16 are taken as they are ({maps}): --scale unit does not divide them",
 }

@@ -7,7 +7,8 @@ from dataclasses import dataclass, fields
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from kldeval.companion_settings import AS_STORED, NONE, TEXTS, check_companions, companion_parts
+from kldeval.beside import AS_STORED, NONE
+from kldeval.companion_settings import TEXTS, check_companions, companion_parts
 from kldeval.errors import KldevalError, UsageProblem
 from kldeval.inputs.resize import RESIZES
 from kldeval.maps.chain import Chain, axes_of, ends_in_log, format_chain, parse_chain, takes_axis, with_axis

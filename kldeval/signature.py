@@ -11,7 +11,8 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from kldeval._version import DEFINITIONS
-from kldeval.companion_settings import FIELDS, FIXATIONS, only_of
+from kldeval.beside import FIELDS, FIXATIONS
+from kldeval.companion_settings import only_of
 from kldeval.errors import UsageProblem
 from kldeval.names import among, format_value, split_top_level
 from kldeval.settings import Settings, describe, make_settings
@@ -62,9 +63,7 @@ def parse_signature(text: str) -> Settings:
     texts |= {"empty_gt": empty_gt, "empty_pred": empty_pred}
     texts |= {key: parts[key] for key in ("scale", "resize", "color", "base", "maps", "dtype")}
     texts |= {name: parts[field] for name, field in FIELDS.items() if field in parts}
-    return replace(
-        make_settings({**texts, **_reading(parts)}), density=parts.get("density", "")
-    )
+    return replace(make_settings({**texts, **_reading(parts)}), density=parts.get("density", ""))
 
 
 def short_signature(settings: Settings) -> str:

@@ -47,7 +47,7 @@ def companion_texts(options: dict[str, Any]) -> dict[str, str | None]:
     Raises:
         UsageProblem: a path that leads nowhere.
     """
-    from kldeval.companion_settings import beside_texts
+    from kldeval.beside import beside_texts
 
     return {**{name: options[name] for name in SAID}, **beside_texts(options)}
 
@@ -58,7 +58,7 @@ def as_signed(settings: Settings, options: dict[str, Any]) -> Settings:
     Raises:
         UsageProblem: they are not.
     """
-    from kldeval.companion_settings import beside_texts, check_beside
+    from kldeval.beside import beside_texts, check_beside
 
     check_beside(settings, beside_texts(options))
     return settings

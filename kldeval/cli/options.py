@@ -109,8 +109,8 @@ def settings_from(options: dict[str, Any]) -> Settings:
 
 def _named_texts(convention_name: str | None, preset_name: str | None) -> Any:
     from kldeval.conventions import convention
+    from kldeval.conventions.presets import preset
     from kldeval.errors import UsageProblem
-    from kldeval.presets import preset
 
     if convention_name and preset_name:
         msg = f"--preset {preset_name} holds a convention already; leave out --convention {convention_name}"
@@ -124,7 +124,7 @@ def request_from(options: dict[str, Any]) -> Request:
     """What the options ask for beside the settings."""
     from dataclasses import fields
 
-    from kldeval.companion_settings import beside_paths
+    from kldeval.beside import beside_paths
     from kldeval.engine.run import Request
 
     options = {**options, **beside_paths(options)}

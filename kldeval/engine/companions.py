@@ -43,7 +43,7 @@ def accompanied(pair: MapPair, cells: MapPair, settings: Settings, context: Cont
     _check(pair, of_maps.values(), of_fixations.values())
     with quiet():
         values = _of_maps(pair, cells, of_maps, settings)
-        n_fixations, remarks = None, ()
+        n_fixations, remarks = None, tuple[str, ...]()
         if of_fixations and pair.company and pair.company.fixations:
             scene = Scene(pair, pair.company.fixations, settings, context, _area(cells))
             values |= {key: scene.value(call) for key, call in of_fixations.items()}

@@ -18,7 +18,7 @@ Shape = tuple[int, int]
 
 
 class Context:
-    """The fixations of the data set, their densities, and what was worked out of the one map of a baseline (`single`)."""
+    """The fixations of the data set, their densities, and what was made of the one map of a baseline (`single`)."""
 
     def __init__(
         self, fixations: OtherFixations | None = None, crowd: Crowd | None = None, single: Array | None = None

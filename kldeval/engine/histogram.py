@@ -37,7 +37,7 @@ def collapse(pair: MapPair) -> MapPair:
     if not all(_is_bytes(array) for array in (pair.pred, pair.gt)):
         return pair
     mask = None if pair.weights is None else pair.weights > 0
-    if mask is not None and not np.array_equal(mask, pair.weights):
+    if mask is not None and not bool((mask == pair.weights).all()):
         return pair
     counts = _joint_counts(pair.pred, pair.gt, mask)
     cells = np.flatnonzero(counts)

@@ -60,9 +60,10 @@ def measure(pred: Values, gt: Values, settings: Settings, *, shape: tuple[int, i
     calls = settings.on("density")
     terms = {key: (_terms(call, settings.base), gt.weights) for key, call in calls.items()}
     terms[_MASS] = _uncovered_mass, gt.weights
-    # the weight of a cell of a histogram is its number of pixels; any other says what one pixel is worth
     collapsed = shape is not None and shape != tuple(pred.source.shape[-2:])
-    terms[_COUNT] = _uncovered_pixels, gt.weights if collapsed else _one_each(xp, gt.weights)
+    # weights that a user names say what a pixel is worth; any others say how many pixels there are
+    is_worth = settings.weights.name != "none" and not collapsed
+    terms[_COUNT] = _uncovered_pixels, _one_each(xp, gt.weights) if is_worth else gt.weights
     sums = _sums(pred, gt, terms, settings.axes)
     height, width = shape or pred.source.shape[-2:]
     rows = height if collapsed else _rows_that_exist(xp, gt.weights, height)

@@ -1,4 +1,4 @@
-"""One pair with its fixations: what each metric of fixations is a function of, worked out when it is first asked for."""
+"""One pair with its fixations: what the metrics of fixations are functions of, worked out when it is first needed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from kldeval.companion_settings import BASELINES
+from kldeval.beside import BASELINES
 from kldeval.diagnosis import refusal
 from kldeval.engine.measure import Side, density, scaled
 from kldeval.errors import RefusedMap
@@ -94,16 +94,17 @@ class Scene:
 
     @cached_property
     def _other(self) -> Array:
-        """The pixels at each level that were fixated on the other map."""
+        """What was fixated at each level of the other map."""
         import numpy as np
 
         if self._company.other is None:
             places, counts = self._context.others_of(self._company.image, self._pair.shape)
-            places = places[counts > 0]
+            if not self._settings.other.keywords.get("repeats"):
+                counts = np.minimum(counts, 1)
         else:
             rows, cols, _ = self._company.other.pixels(self._pair.shape)
-            places = rows * self._pair.shape[1] + cols
-        return sum_at(self.seen, self._pair.pred, places, np.ones(len(places)), self._pair.weights)
+            places, counts = rows * self._pair.shape[1] + cols, np.ones(len(rows))
+        return sum_at(self.seen, self._pair.pred, places, counts, self._pair.weights)
 
     @cached_property
     def _log_density(self) -> Array:
@@ -135,7 +136,7 @@ class Scene:
             return np.full(len(counts), -math.log(pixels))
         if call.name == "others":
             return self._context.log_of_others(self._company.image, pair.shape, (rows, cols), pair.weights)
-        chain = parse_chain(call.keywords.get("norm", BASELINES["map"].defaults["norm"]))
+        chain = parse_chain(call.keywords.get("norm", str(BASELINES["map"].defaults["norm"])))
         logarithms = self._context.remembered("log", self._baseline_map, pair.weights, lambda: self._log_map(chain))
         return logarithms[rows, cols]
 

@@ -11,8 +11,8 @@ from kldeval.engine.companions import accompanied, extent
 from kldeval.engine.context import ALONE
 from kldeval.engine.histogram import collapse, collapsible
 from kldeval.engine.measure import Measured, Side, measure, scaled
-from kldeval.maps.chain import normalise
 from kldeval.errors import RefusedMap
+from kldeval.maps.chain import normalise
 from kldeval.maps.values import MAP
 from kldeval.records import Beside, Failure, Score, Skipped
 
@@ -124,6 +124,4 @@ def _outcome(pair: MapPair, row: dict[str, float], settings: Settings) -> Outcom
 def _with_remarks(found: Score, pair: MapPair, facts: Facts, settings: Settings) -> Score:
     beside = pair.beside or Beside({})
     remarks = (*pair.remarks, *beside.remarks, *map_remarks(found, facts, pair.shape, settings))
-    return replace(
-        found, remarks=remarks, n_fixations=beside.n_fixations, made=pair.made, references=beside.references
-    )
+    return replace(found, remarks=remarks, n_fixations=beside.n_fixations, made=pair.made, references=beside.references)

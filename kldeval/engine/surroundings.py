@@ -1,9 +1,9 @@
-"""What stands around a run's pairs: where fixations, baselines, masks and weights are read, and what all images share."""
+"""What stands around a run's pairs: where fixations, baselines and weights are read, and what all images share."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 from kldeval.engine.context import ALONE, Context
@@ -13,8 +13,10 @@ from kldeval.errors import MapProblem, UsageProblem
 from kldeval.inputs.beside import open_beside
 from kldeval.inputs.company import NOTHING, Sources
 from kldeval.inputs.fixations import FixationReading, OtherFixations
+from kldeval.inputs.fixations.others import SIZES_KEPT
 from kldeval.inputs.fixations.source import FixationSource, open_fixations
 from kldeval.inputs.formats import MAX_PIXELS, read_map
+from kldeval.maps.weights import latitude_weights
 from kldeval.metrics.registry import METRICS
 
 if TYPE_CHECKING:
@@ -59,6 +61,7 @@ def look_around(settings: Settings, request: Request, pairs: Iterable[Pair], *, 
         _maps("weights", request.weights, limit),
         _maps("baseline", request.baseline, limit),
         open_fixations(request.other_map, FixationReading(max_pixels=limit)) if request.other_map else None,
+        geometry=lru_cache(SIZES_KEPT)(latitude_weights) if settings.weights.name == "latitude" else None,
         alone=alone,
         drops_outside=settings.fixations.keywords.get("outside") == "drop",
     )

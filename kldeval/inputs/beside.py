@@ -1,4 +1,4 @@
-"""Maps that stand beside the pairs: masks, weights, baselines. One file for all pairs, or a folder with one for each."""
+"""Maps that stand beside the pairs, as masks, weights or baselines: one file for all, or a folder with one for each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is read beside a pair: the fixations on it, the weights of its pixels, the map of a baseline, other fixations."""
+"""What is read beside a pair: the fixations on it, the weights of its pixels, a baseline's map, other fixations."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from kldeval.inputs.beside import fitted, mask_weights, pixel_weights
 from kldeval.records import Company
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from kldeval.arrays import Array
     from kldeval.inputs.beside import MapsBeside, Shape
     from kldeval.inputs.fixations.record import Fixations
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 class Sources:
     """Where what stands beside the pairs comes from (None: nothing of the kind is asked for).
 
-    `alone` where the pair is two files, beside which a file of a single image needs no name in common. `drops_outside`
+    `geometry` gives the weights that follow from the (height, width) of a map alone. `alone` where the pair is two files, beside which a file of a single image needs no name in common. `drops_outside`
     leaves out fixations outside the map instead of refusing it.
     """
 
@@ -31,6 +33,7 @@ class Sources:
     weights: MapsBeside | None = None
     baseline: MapsBeside | None = None
     other: FixationSource | None = None
+    geometry: Callable[[Shape], Array] | None = None
     alone: bool = False
     drops_outside: bool = False
 
@@ -80,9 +83,7 @@ def _name_among_fixations(pair: MapPair, sources: Sources) -> str:
     return only or pair.name
 
 
-def _fixations(
-    pair: MapPair, name: str, image: Shape, sources: Sources, resize: Call
-) -> tuple[Fixations | None, int]:
+def _fixations(pair: MapPair, name: str, image: Shape, sources: Sources, resize: Call) -> tuple[Fixations | None, int]:
     if sources.fixations is None:
         return None, 0
     found = sources.fixations.of(name)
@@ -109,7 +110,7 @@ def _map(source: MapsBeside | None, pair: MapPair, resize: Call) -> Array | None
 
 def _weights(pair: MapPair, sources: Sources, resize: Call) -> Array | None:
     """The product of the mask and the weights."""
-    found = pair.weights
+    found = pair.weights if sources.geometry is None else sources.geometry(pair.shape)
     for source, read in ((sources.mask, mask_weights), (sources.weights, pixel_weights)):
         if source is not None:
             array, path = source.of(pair.name)

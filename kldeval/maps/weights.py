@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def latitude_weights(shape: tuple[int, int]) -> Array:
-    """The solid angle of each pixel of an equirectangular map (H, W), that on the equator being 1: sin(pi (r + 1/2) / H).
+    """sin(pi (r + 1/2) / H), the solid angle of each pixel of an equirectangular map (H, W), on the equator 1.
 
     A row r spans the polar angles from pi r / H to pi (r + 1) / H, and the integral of the sine over it,
     cos(pi r / H) - cos(pi (r + 1) / H), is 2 sin(pi / (2 H)) times this. So a weighted sum is, up to that one factor,

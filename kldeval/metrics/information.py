@@ -95,5 +95,5 @@ def stretched_density(values: Array, area: Array) -> Array:
 
 
 def mit_logarithm(density: Array) -> Array:
-    """log2(2^-52 + p)."""  # noqa: D403 - a formula
+    """log2(2^-52 + p)."""
     return namespace(density).log(density + MATLAB_EPS) / math.log(2)

@@ -3,8 +3,9 @@
 Traits: `unit` and `best` (low or high) are what a table says; `symmetric` is a law that the tests check. `on` says what
 a metric is a function of: two densities (the default), whose pointwise terms it returns, stored `maps`, or `fixations`.
 A metric of densities may be a function of the sum of its terms (`final`). One of maps is in the units of the maps
-(`scaled`) or refuses negative values (`mass`: "always", or the parameter that lifts it); one of fixations takes infinite
-values (`infinities`), or `needs` more: a density, a baseline, an other map, or the fixations on all other images.
+(`scaled`), asks where pixels stand (`spatial`), or refuses negative values (`mass`: "always", or the parameter that
+lifts it). One of fixations takes infinite values (`infinities`), or `needs` more: a density, a baseline, an other map,
+the fixations on all other images.
 """
 
 from __future__ import annotations

@@ -156,7 +156,9 @@ class Fixations:
 
 
 def moved(places: Array, old: Any, new: int) -> Array:
-    """Positions along a side of `old` pixels (one number, or one of each position), on the same side resized to `new`; what was inside stays inside.
+    """Positions along a side of `old` pixels, on the same side resized to `new`; what was inside stays inside.
+
+    `old` is one number for all positions, or one for each.
 
     >>> import numpy as np
     >>> moved(np.asarray([0.0, 1.5]), 2, 4).tolist()

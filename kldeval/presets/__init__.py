@@ -1,2 +1,0 @@
-"""wip"""
-def preset(name): raise NotImplementedError
