@@ -15,11 +15,11 @@ from kldeval.metrics import fixations as _fixations  # noqa: F401
 from kldeval.metrics import information as _information  # noqa: F401
 from kldeval.metrics import maps as _maps  # noqa: F401
 from kldeval.metrics.registry import METRICS
-from kldeval.names import Call
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from kldeval.names import Call
     from kldeval.settings import Settings
 
 TEXTS = (*REGISTRIES, "baseline_norm", *(f"fixation_{name}" for name in READING))

@@ -96,10 +96,8 @@ def settings_from(options: dict[str, Any]) -> Settings:
     signature, preset = texts.pop("signature"), options["preset"]
     if signature is None:
         texts |= companion_texts(options)
-        named = _named_texts(texts.pop("convention"), preset)
-        if preset is not None:
-            texts["metric"] = texts["metric"] or (named or {}).get("metric")
-        return make_settings(texts, convention=named)
+        named, metrics = _named_texts(texts.pop("convention"), preset)
+        return make_settings({**texts, "metric": texts["metric"] or metrics}, convention=named)
     beside = [f"--{name.replace('_', '-')}" for name, text in {**texts, "preset": preset}.items() if text is not None]
     if beside:
         msg = f"--signature says every number's setting already; leave out {', '.join(beside)}"
@@ -107,7 +105,8 @@ def settings_from(options: dict[str, Any]) -> Settings:
     return as_signed(parse_signature(signature), options)
 
 
-def _named_texts(convention_name: str | None, preset_name: str | None) -> Any:
+def _named_texts(convention_name: str | None, preset_name: str | None) -> tuple[Any, str | None]:
+    """What a convention or a preset says, and the metrics that a preset computes."""
     from kldeval.conventions import convention
     from kldeval.conventions.presets import preset
     from kldeval.errors import UsageProblem
@@ -116,8 +115,9 @@ def _named_texts(convention_name: str | None, preset_name: str | None) -> Any:
         msg = f"--preset {preset_name} holds a convention already; leave out --convention {convention_name}"
         raise UsageProblem(msg)
     if preset_name:
-        return preset(preset_name).texts
-    return convention(convention_name).texts if convention_name else None
+        found = preset(preset_name)
+        return found.texts, found.metric
+    return convention(convention_name).texts if convention_name else None, None
 
 
 def request_from(options: dict[str, Any]) -> Request:

@@ -22,6 +22,10 @@ TUEBINGEN_CODE = (
     "https://github.com/matthias-k/saliency-benchmarking/blob/6d80c2dff827788a09ba289141e04708b4b52ea3/"
     "saliency_benchmarking/evaluation.py"
 )
+VINET_CODE = (
+    "https://github.com/samyak0210/ViNet/blob/164beb7e94e22b6785ef9b9e97eaa258f83e14d1/code_for_Metrics/"
+    "evaluationFunc.m"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,18 +46,23 @@ class Preset:
     traps: tuple[str, ...]
 
     @property
+    def metric(self) -> str:
+        """The metrics that are computed where none is named."""
+        constants = {split_call(text)[0]: text for text in convention(self.based_on).metrics}
+        return ",".join(constants.get(text, text) for text in self.metrics)
+
+    @property
     def texts(self) -> dict[str, str]:
-        """Every setting by the name of its option, as a user would type it."""
-        base = convention(self.based_on).texts
-        constants = {split_call(text)[0]: text for text in base["metric"].split("),")}
-        constants = {name: text if text.endswith(")") else f"{text})" for name, text in constants.items()}
-        metrics = ",".join(constants.get(text, text) for text in self.metrics)
-        return {**base, **self.further, "metric": metrics}
+        """Every setting by the name of its option, as a user would type it; the constants of every metric it knows."""
+        row = convention(self.based_on)
+        others = [text for text in row.metrics if split_call(text)[0] not in self.metrics]
+        return {**row.texts, **self.further, "metric": ",".join([self.metric, *others])}
 
     @property
     def flags(self) -> tuple[tuple[str, str], ...]:
         """The flags that the name stands for, each with its value."""
-        return tuple((f"--{key.replace('_', '-')}", text) for key, text in self.texts.items())
+        texts = {**self.texts, "metric": self.metric}
+        return tuple((f"--{key.replace('_', '-')}", text) for key, text in texts.items())
 
 
 MIT_BENCHMARK = Preset(
@@ -80,8 +89,8 @@ MIT_BENCHMARK = Preset(
             "stand for the draw, each as often as it occurs."
         ),
         (
-            "EMD.m shrinks with a bicubic kernel, which makes negative mass, and matches histograms first; here areas are "
-            "averaged and nothing is matched."
+            "EMD.m shrinks with a bicubic kernel, which makes negative mass, and matches histograms first; here areas "
+            "are averaged and nothing is matched."
         ),
         "CC.m and NSS.m give NaN for a constant prediction, where kldeval gives 0.",
         "On 8-bit input the MATLAB code rounds its stretched map to 0 and 1 unless it is converted to double before.",
@@ -99,8 +108,8 @@ TUEBINGEN = Preset(
     note="The seven columns of the MIT/Tuebingen benchmark, as pysaliency computes them.",
     traps=(
         (
-            "ig is for densities: the benchmark computes it for models that predict one. A stored map is divided by its "
-            "sum here, and one fixation on a 0 makes it -inf; log densities need --pred-norm log-prob."
+            "ig is for densities: the benchmark computes it for models that predict one. A stored map is divided by "
+            "its sum here, and one fixation on a 0 makes it -inf; log densities need --pred-norm log-prob."
         ),
         "On MIT300 the benchmark averages ig over fixations (--maps fixations), all else over images.",
         (
@@ -132,8 +141,8 @@ SALICON = Preset(
     note="The columns of the SALICON challenge of 2017 (LSUN): sAUC, IG, NSS and CC rank, AUC, SIM and KL are shown.",
     traps=(
         (
-            "The organisers say that they use the MIT code, and for sAUC and IG the fixations of all images but one; the "
-            "server's code is not public, nor is the smoothing of IG's baseline."
+            "The organisers say that they use the MIT code, and for sAUC and IG the fixations of all images but one; "
+            "the server's code is not public, nor is the smoothing of IG's baseline."
         ),
         "The challenge of 2015 used other code (NUS-VIP/salicon-evaluation), with other fixations, thresholds and AUC.",
         "The union of all other images' fixations saturates: on 5000 images the centre prior scores 0.59, not 0.50.",
@@ -147,16 +156,15 @@ DHF1K = Preset(
     further={"other_map": "others(repeats=true)"},
     sources=(
         "https://github.com/wenguanwang/DHF1K/tree/35570c7c01128f1acb4de161965e7a260cfc162f",
-        "https://github.com/samyak0210/ViNet/blob/164beb7e94e22b6785ef9b9e97eaa258f83e14d1/code_for_Metrics/"
-        "evaluationFunc.m",
+        VINET_CODE,
     ),
     sure="R",
     note="The five columns of the DHF1K video benchmark, averaged over frames as its evaluator does.",
     traps=(
         "The evaluator draws ten other frames at random for AUC_shuffled, from any video, the frame's own included.",
         (
-            "Frames on which a metric is NaN (no fixations, an empty map) are dropped from its mean there; here the mean "
-            "is NaN and the maps are named, so leave such frames out."
+            "Frames on which a metric is NaN (no fixations, an empty map) are dropped from its mean there; here the "
+            "mean is NaN, so leave such frames out."
         ),
         "More than 50 000 frames are sampled at random there.",
         "It never computes KL, although KLdiv.m is in its archive.",

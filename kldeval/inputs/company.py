@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 class Sources:
     """Where what stands beside the pairs comes from (None: nothing of the kind is asked for).
 
-    `geometry` gives the weights that follow from the (height, width) of a map alone. `alone` where the pair is two files, beside which a file of a single image needs no name in common. `drops_outside`
-    leaves out fixations outside the map instead of refusing it.
+    `geometry` gives the weights that follow from the (height, width) of a map alone. `alone` where the pair is two
+    files, beside which a file of a single image needs no name in common. `drops_outside` leaves out fixations outside
+    the map instead of refusing it.
     """
 
     fixations: FixationSource | None = None
