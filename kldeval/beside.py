@@ -56,7 +56,7 @@ def uniform() -> None:
 
 
 @BASELINES.add("others")
-def others(*, bandwidth: float = 0.03, uniform: float = 0.001) -> None:
+def others(*, bandwidth: float = 0.04, uniform: float = 0.001) -> None:
     """The fixations on all other images as a Gaussian kernel density, with a uniform part.
 
     The standard deviation is `bandwidth` times the height and the width; `uniform` is the share of the uniform part.
@@ -145,6 +145,19 @@ def parse_beside(name: str, text: str) -> Call:
     # the bandwidth stands in every signature, also where it is the default
     always = name == "baseline" and call.name == "others"
     return Call("others", tuple({**entry.defaults, **call.keywords}.items())) if always else call
+
+
+def fixation_reading(chosen: Mapping[str, str]) -> Call:
+    """How fixations are read, of the texts `fixation_base` and so on.
+
+    Raises:
+        UsageProblem: one of them means nothing.
+    """
+    given = {part: chosen[f"fixation_{part}"] for part in READING if f"fixation_{part}" in chosen}
+    inside = ",".join(f"{part}={text}" for part, text in given.items())
+    call = FIXATIONS.parse(f"read({inside})")
+    FIXATIONS["read"].function(**call.keywords)
+    return call
 
 
 def beside_texts(options: Mapping[str, Any]) -> dict[str, str]:

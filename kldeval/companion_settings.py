@@ -5,7 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from kldeval.beside import AS_STORED, BASELINES, FIELDS, FIXATIONS, NONE, READING, REGISTRIES, check_norm, parse_beside
+from kldeval.beside import (
+    AS_STORED,
+    BASELINES,
+    FIELDS,
+    NONE,
+    READING,
+    REGISTRIES,
+    check_norm,
+    fixation_reading,
+    parse_beside,
+)
 from kldeval.errors import UsageProblem
 from kldeval.maps.chain import axes_of, format_chain
 from kldeval.maps.values import MAP
@@ -36,7 +46,7 @@ def companion_parts(chosen: Mapping[str, str], said: Mapping[str, str], metrics:
     """
     found = {FIELDS[name]: parse_beside(name, chosen.get(name, "none")) for name in REGISTRIES}
     found["baseline"] = _with_norm(found["baseline"], chosen, said)
-    found["fixations"] = _reading(chosen)
+    found["fixations"] = fixation_reading(chosen)
     calls = tuple(metrics)
     for name, field in (("baseline", "baseline"), ("other_map", "other")):
         needing = [call.name for call in calls if field in _needs(call)]
@@ -112,14 +122,6 @@ def _refuse_idle(name: str, said: Mapping[str, str], calls: Iterable[Call], lack
 
 def _shown(calls: Iterable[Call]) -> str:
     return ", ".join(call.name for call in calls)
-
-
-def _reading(chosen: Mapping[str, str]) -> Call:
-    given = {part: chosen[f"fixation_{part}"] for part in READING if f"fixation_{part}" in chosen}
-    inside = ",".join(f"{part}={text}" for part, text in given.items())
-    call = FIXATIONS.parse(f"read({inside})")
-    FIXATIONS["read"].function(**call.keywords)
-    return call
 
 
 def _with_norm(baseline: Call, chosen: Mapping[str, str], said: Mapping[str, str]) -> Call:

@@ -11,9 +11,7 @@ if TYPE_CHECKING:
 
     from kldeval.settings import Settings
 
-SAID = {
-    "maps": ("HOW", "From maps to the headline: mean, or fixations (each map counts as often as it was fixated)."),
-    "baseline_norm": ("CHAIN", "Normalisation of the baseline's maps [default: sum-to-one]."),
+READING = {
     "fixation_base": ("N", "The first pixel in coordinates: 0 or 1 [default: 0; 1 in SALICON's gaze]."),
     "fixation_first": ("HOW", "The first fixation of each observer: keep or drop [default: keep]."),
     "fixation_outside": ("HOW", "Fixations outside the map: error or drop [default: error]."),
@@ -21,7 +19,14 @@ SAID = {
     "fixation_variable": ("NAME", "The variable of a .mat that holds the fixations."),
     "fixation_gaze": ("NAME", "Of SALICON's gaze: fixations or location (raw samples) [default: fixations]."),
 }
-"""Options that move a number: metavar and help by the name of the setting."""
+"""How files of fixations are read: metavar and help by the name of the setting."""
+
+SAID = {
+    "maps": ("HOW", "From maps to the headline: mean, or fixations (each map counts as often as it was fixated)."),
+    "baseline_norm": ("CHAIN", "Normalisation of the baseline's maps [default: sum-to-one]."),
+    **READING,
+}
+"""Options that move a number."""
 
 BESIDE = {
     "fixations": ("PATH", "Fixations: a folder by name, or one file (maps, .mat, .csv, .tsv, .json, .jsonl)."),
@@ -39,6 +44,13 @@ def companion_options(function: Callable[..., Any]) -> Callable[..., Any]:
         function = click.option(f"--{name.replace('_', '-')}", name, metavar=metavar, help=text)(function)
     preset = "The metrics and definitions of a benchmark: mit-benchmark, tuebingen, salicon or dhf1k."
     return click.option("--preset", metavar="NAME", help=preset)(function)
+
+
+def reading_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options on how files of fixations are read."""
+    for name, (metavar, text) in reversed(READING.items()):
+        function = click.option(f"--{name.replace('_', '-')}", name, metavar=metavar, help=text)(function)
+    return function
 
 
 def companion_texts(options: dict[str, Any]) -> dict[str, str | None]:

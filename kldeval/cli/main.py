@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 COMMANDS = {
     "evaluate": "Score predictions against ground truths (also without the word: kldeval PRED GT).",
     "check": "Show the pairing and what is wrong, without scoring.",
+    "density": "Build ground truths from fixations.",
     "explain": "One pair, step by step: what each step does to the numbers.",
 }
 """Every command with its line in the help; its file is `kldeval/cli/NAME.py`, holding `command`."""

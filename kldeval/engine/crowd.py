@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from kldeval.errors import RefusedMap
 from kldeval.inputs.fixations.others import SIZES_KEPT, OtherFixations
-from kldeval.maps.gaussian import blurred, responses
+from kldeval.maps.gaussian import blurred, blurred_points, responses
 
 if TYPE_CHECKING:
     from kldeval.arrays import Array
@@ -70,10 +70,8 @@ class Crowd:
 
         everything, total = self._everything(shape)
         mine, counts = self._fixations.own(name, shape)
-        sigma = self._kernel.sigma(shape)
-        down = responses(np.arange(shape[0]), mine // shape[1], shape[0], sigma[0])
-        across = responses(np.arange(shape[1]), mine % shape[1], shape[1], sigma[1])
-        smooth = everything - (down * counts) @ across.T
+        points = mine // shape[1], mine % shape[1], counts
+        smooth = everything - blurred_points(points, shape, self._kernel.sigma(shape))
         rest = self._rest(name, total - counts.sum())
         if weights is None:
             return self._mixed(smooth, rest, shape[0] * shape[1])

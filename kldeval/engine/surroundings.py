@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
+from kldeval.beside import fixation_reading
 from kldeval.engine.context import ALONE, Context
 from kldeval.engine.cpu import cores, in_order
 from kldeval.engine.crowd import Crowd, Kernel
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from kldeval.engine.run import Request
     from kldeval.inputs.beside import MapsBeside
     from kldeval.inputs.fixations import Fixations
+    from kldeval.names import Call
     from kldeval.records import Pair
     from kldeval.settings import Settings
 
@@ -53,7 +55,7 @@ def look_around(settings: Settings, request: Request, pairs: Iterable[Pair], *, 
     """
     _check(settings, request)
     limit = request.max_pixels or MAX_PIXELS
-    reading = _fixation_reading(settings, limit)
+    reading = _reading(settings.fixations, limit)
     fixations = open_fixations(request.fixations, reading) if request.fixations else None
     sources = Sources(
         fixations,
@@ -131,8 +133,18 @@ def _check(settings: Settings, request: Request) -> None:
             raise UsageProblem(msg)
 
 
-def _fixation_reading(settings: Settings, max_pixels: int) -> FixationReading:
-    said: dict[str, Any] = {key: value for key, value in settings.fixations.arguments if key != "outside"}
+def reading_and_outside(options: Mapping[str, str | None]) -> tuple[FixationReading, Literal["error", "drop"]]:
+    """How fixations are read by a command without settings, and what becomes of those outside.
+
+    Raises:
+        UsageProblem: an option means nothing.
+    """
+    call = fixation_reading({name: text for name, text in options.items() if text is not None})
+    return _reading(call, MAX_PIXELS), call.keywords.get("outside", "error")
+
+
+def _reading(call: Call, max_pixels: int) -> FixationReading:
+    said: dict[str, Any] = {key: value for key, value in call.arguments if key != "outside"}
     first = said.pop("first", "keep")
     return FixationReading(**said, drops_first=first == "drop", max_pixels=max_pixels)
 

@@ -47,6 +47,26 @@ def blurred(counts: Array, sigma: tuple[float, float], border: Border = "reflect
     return gaussian_filter(np.asarray(counts, np.float64), sigma, mode=border, truncate=truncate)
 
 
+def blurred_points(
+    places: tuple[Array, Array, Array], shape: tuple[int, int], sigma: tuple[float, float], truncate: float = TRUNCATE
+) -> Array:
+    """The `blurred` map, reflected, of a few points: their rows, columns and counts, each place once.
+
+    It is a product of two matrices, a column for each point, and costs a fraction of a pass over the map.
+
+    >>> import numpy as np
+    >>> spot = np.zeros((3, 4)); spot[1, 2] = 5
+    >>> points = tuple(np.asarray([number]) for number in (1, 2, 5))
+    >>> bool(np.allclose(blurred_points(points, (3, 4), (1.0, 2.0)), blurred(spot, (1.0, 2.0)), rtol=1e-14))
+    True
+    """
+    import numpy as np
+
+    rows, cols, counts = places
+    down = responses(np.arange(shape[0]), rows, shape[0], sigma[0], truncate)
+    return (down * counts) @ responses(np.arange(shape[1]), cols, shape[1], sigma[1], truncate).T
+
+
 def check_kernel(sigma: float, truncate: float = TRUNCATE) -> None:
     """Refuse a kernel that is none.
 
@@ -76,13 +96,12 @@ def responses(to: Array, places: Array, length: int, sigma: float, truncate: flo
     radius = int(truncate * sigma + 0.5)
     distances = np.arange(-radius, radius + 1)
     taps = np.exp(-0.5 * (distances / sigma) ** 2)
-    taps = np.concatenate([taps / taps.sum(), [0.0]])
+    taps = np.append(taps / taps.sum(), 0.0)
     to, places = np.asarray(to)[:, None], np.asarray(places)[None]
     total = np.zeros(np.broadcast_shapes(to.shape, places.shape))
-    # the map is repeated every 2 * length pixels, each time beside its mirror image
-    for shift in range(-(radius // length + 2), radius // length + 3):
-        for image in (places + 2 * length * shift, 2 * length * shift - 1 - places):
-            away = np.abs(to - image)
-            if away.size and away.min() <= radius:
-                total += taps[np.where(away <= radius, radius + away, 2 * radius + 1)]
+    # the side stands beside its mirror image, and the two again and again
+    for copy in range(-(radius // length) - 1, radius // length + 2):
+        image = places if copy % 2 == 0 else length - 1 - places
+        away = np.minimum(np.abs(to - image - copy * length), radius + 1)
+        total += taps[radius + away]
     return total
