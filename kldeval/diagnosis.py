@@ -10,6 +10,7 @@ from math import isfinite, prod
 from typing import TYPE_CHECKING
 
 from kldeval.maps.chain import axes_of, ends_in_log, format_chain
+from kldeval.maps.steps import STEPS
 from kldeval.maps.values import MAP
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from kldeval.maps.chain import Chain
     from kldeval.records import MapPair, Score
     from kldeval.settings import Settings
 
@@ -53,7 +55,7 @@ def _negative(pair: MapPair, role: str, detail: float, chain: str) -> str:
     found = f"the {_SIDES[role]} has negative values (minimum {detail:.6g}), which {chain!r} cannot take; "
     if f"overshoot-{role}" in pair.remarks:
         return found + f"the resizing made them: use another kernel, or --{role}-norm 'clip(min=0)+{chain}'"
-    return found + f"shift them (--{role}-norm 'shift+{chain}') or use a softmax (--norm flatten-softmax)"
+    return found + f"shift them (--{role}-norm 'shift+{chain}') or use a softmax (--{role}-norm flatten-softmax)"
 
 
 def _empty(_pair: MapPair, role: str, _detail: float, chain: str) -> str:
@@ -76,6 +78,8 @@ def map_remarks(score: Score, facts: Facts, shape: tuple[int, int], settings: Se
         yield "empty-gt" if facts.gt_high == 0 else "constant-gt"
     if facts.pred_low >= 0 and facts.gt_low >= 0 and max(facts.pred_high, facts.gt_high) <= 1:
         yield "unit-range"
+    if facts.gt_low >= 0 and facts.gt_high <= 1 < facts.pred_high - facts.pred_low:
+        yield "unit-gt"
     if _largest_epsilon(settings) * prod(shape) >= LARGE_EPSILON:
         yield "large-epsilon"
 
@@ -86,8 +90,11 @@ def notes(settings: Settings, remarks: Counter[str], n_maps: int) -> list[str]:
     for remark, sentence in _SENTENCES.items():
         count = remarks[remark]
         if count and _applies(remark, settings):
-            sentences.append(sentence.format(count=count, maps=f"{count} of {n_maps} maps"))
-    if settings.on("density") and axes_of(settings.gt) not in (None, MAP):
+            sentences.append(sentence.format(maps=f"{count} of {n_maps} map{'s' * (n_maps != 1)}"))
+    if not settings.on("density"):
+        return sentences
+    sentences += [_NOT_NORMALISED] * any(not _makes_distribution(chain) for chain in (settings.pred, settings.gt))
+    if axes_of(settings.gt) not in (None, MAP):
         sentences.append(_ROWS if axes_of(settings.gt) == (-1,) else _COLUMNS)
     return sentences
 
@@ -131,17 +138,32 @@ def _largest_epsilon(settings: Settings) -> float:
 def _applies(remark: str, settings: Settings) -> bool:
     if remark == "unit-range":
         return bool(settings.on("density")) and _softmax_of_both(settings)
+    if remark == "unit-gt":
+        return bool(settings.on("density")) and not _softmax_of_both(settings) and _is_softmax(settings.gt)
+    if remark == "uncovered":
+        return any(call.name in ("kld", "ce") for call in settings.metrics)
     return remark != "empty-gt" or settings.empty_gt != "error"
 
 
 def _softmax_of_both(settings: Settings) -> bool:
-    return all(len(chain) == 1 and ends_in_log(chain) and axes_of(chain) for chain in (settings.pred, settings.gt))
+    return _is_softmax(settings.pred) and _is_softmax(settings.gt)
+
+
+def _is_softmax(chain: Chain) -> bool:
+    return len(chain) == 1 and ends_in_log(chain) and axes_of(chain) is not None
+
+
+def _makes_distribution(chain: Chain) -> bool:
+    return bool(STEPS[chain[-1].name].traits.get("final"))
 
 
 _SENTENCES = {
     "unit-range": (
         "softmax of values between 0 and 1 ({maps}) is nearly uniform: KLD cannot exceed 0.4745 nats, whatever the "
         "prediction; --scale raw, or a norm that divides by the sum, tells models apart"
+    ),
+    "unit-gt": (
+        "the softmax of a ground truth between 0 and 1 ({maps}) is nearly uniform; --gt-norm sum-to-one keeps its peaks"
     ),
     "large-epsilon": (
         "an epsilon is at least a tenth of the mean probability 1/N ({maps}): it lowers the number, and a perfect "
@@ -166,6 +188,10 @@ _SENTENCES = {
     "integer": "integers other than uint8 and uint16 are taken as they are ({maps}): --scale unit does not divide them",
 }
 
+_NOT_NORMALISED = (
+    "a chain ends in a step that makes no distribution: the values do not sum to 1, so KLD may be negative and is no "
+    "divergence of densities"
+)
 _ROWS = (
     "rows are the distributions: the number compares each row with its counterpart and is blind to how mass is "
     "distributed over rows (vertical position); flatten-softmax and sum-to-one are over the whole map"

@@ -136,7 +136,11 @@ class Registry(Generic[F]):
             if key not in entry.types:
                 entry.call(**{key: raw})
             typed[key] = parse_value(raw, entry.types[key], f"{name}({key}={raw})")
-        return entry.call(**typed)
+        call = entry.call(**typed)
+        check = entry.traits.get("check")
+        if check:
+            check(**call.keywords)
+        return call
 
 
 def parse_all(parse: Callable[[str], Call], texts: Iterable[str]) -> tuple[Call, ...]:

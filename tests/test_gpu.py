@@ -135,6 +135,13 @@ class TestBatch:
         settings = make_settings({})
         assert_same(score_batch(pairs, settings, device), [score(pair, settings) for pair in pairs])
 
+    @every_device
+    @pytest.mark.parametrize("dtype", [">u2", ">f4", ">f8", "float16", "longdouble", "int8", "int64", "uint64"])
+    def test_types_that_torch_lacks_are_scored_too(self, dtype: str, device: str) -> None:
+        pairs = [pair_of("a", *(RNG.random((2, 6, 7)) * 100).astype(dtype))]
+        settings = make_settings({"norm": "flatten-softmax"})
+        assert_same(score_batch(pairs, settings, device), [score(pair, settings) for pair in pairs])
+
 
 def kinds_of(batch: list[MapPair | Failure]) -> list[str]:
     return [item.name for item in batch]

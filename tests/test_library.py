@@ -92,7 +92,7 @@ class TestTypes:
         np.testing.assert_allclose(to_numpy(raw), expected, rtol=1e-12, atol=1e-15)
 
     def test_the_scale_is_that_of_the_type(self) -> None:
-        for dtype, full in (("uint8", 255), ("uint16", 65535), ("int64", 1)):
+        for dtype, full in (("uint8", 255), ("uint16", 65535), (">u2", 65535), ("int64", 1)):
             pred, gt = (RNG.random((2, 6, 7)) * 250).astype(dtype)
             by_hand = kldeval.kld(pred / full, gt / full, norm="flatten-softmax")
             np.testing.assert_allclose(kldeval.kld(pred, gt, norm="flatten-softmax"), by_hand, rtol=1e-13)
@@ -293,7 +293,7 @@ REFUSED_MAPS: list[tuple[Any, Any, dict[str, Any], str]] = [
         {},
         (
             "the prediction has negative values (minimum -1), which 'sum-to-one' cannot take; shift them (--pred-norm "
-            "'shift+sum-to-one') or use a softmax (--norm flatten-softmax)"
+            "'shift+sum-to-one') or use a softmax (--pred-norm flatten-softmax)"
         ),
     ),
     (

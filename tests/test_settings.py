@@ -281,7 +281,7 @@ class TestRefusals:
             f"unknown resize 'shrink'; known: {KNOWN_RESIZES}",
             f"unknown step 'minmx'; did you mean 'minmax'? Known: {KNOWN_STEPS}",
             f"unknown step 'sumtoone'; did you mean 'sum-to-one'? Known: {KNOWN_STEPS}",
-            "blur(sigma=0): sigma must be above 0, and size odd",
+            "blur(sigma=0): sigma must be above 0 and at most 100000, and size odd",
             "--axis x: not a whole number",
             "--eps -1: not a number of 0 or more",
             f"unknown metric 'kdl'; did you mean 'kld'? Known: {KNOWN_METRICS}",

@@ -26,25 +26,26 @@ from kldeval.signature import (
 )
 
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)
+NOT_NEGATIVE = st.floats(0, 1e300)
 POSITIVE = st.floats(1e-300, 1e300)
 AXES = st.sampled_from([-2, -1, 0, 1])
 ARGUMENTS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
-    "sum-to-one": {"offset": FLOATS, "axis": st.none() | AXES},
+    "sum-to-one": {"offset": NOT_NEGATIVE, "axis": st.none() | AXES},
     "softmax": {"axis": AXES},
-    "minmax": {"offset": FLOATS},
+    "minmax": {"offset": NOT_NEGATIVE},
     "add": {"value": FLOATS},
     "clip": {"min": st.none() | st.floats(-1e9, 0), "max": st.floats(0, 1e9)},
     "blank": {"below": FLOATS},
-    "blur": {"sigma": POSITIVE, "size": st.none() | st.integers(0, 99).map(lambda half: 2 * half + 1)},
+    "blur": {"sigma": st.floats(1e-300, 1e5), "size": st.none() | st.integers(0, 99).map(lambda half: 2 * half + 1)},
     "kld": {
-        "log_eps": FLOATS,
-        "num_eps": FLOATS,
-        "ratio_eps": FLOATS,
+        "log_eps": NOT_NEGATIVE,
+        "num_eps": NOT_NEGATIVE,
+        "ratio_eps": NOT_NEGATIVE,
         "direction": st.sampled_from(["gt-pred", "pred-gt", "mean"]),
-        "factor": FLOATS,
+        "factor": POSITIVE,
     },
-    "kld-reverse": {"log_eps": FLOATS, "num_eps": FLOATS, "ratio_eps": FLOATS},
-    "ce": {"ratio_eps": FLOATS},
+    "kld-reverse": {"log_eps": NOT_NEGATIVE, "num_eps": NOT_NEGATIVE, "ratio_eps": NOT_NEGATIVE},
+    "ce": {"ratio_eps": NOT_NEGATIVE},
 }
 """The arguments of every step and metric that has any."""
 

@@ -300,12 +300,28 @@ class TestLogDomain:
         assert np.array_equal(rows, LOGITS - 1e4)
 
     @pytest.mark.parametrize("backend", BACKENDS)
+    def test_each_row_has_its_own_peak(self, backend: str) -> None:
+        rows = result("softmax", [[1e4, 0.0], [-1e4, -1e4], [5.0, -1e4]], backend)
+        assert np.array_equal(rows, [[0.0, -1e4], [-math.log(2)] * 2, [0.0, -10005.0]])
+        assert np.array_equal(
+            result("softmax(axis=0)", rows.T * 0 + [[1e4, -1e4, 0.0]], backend), rows.T * 0 - math.log(2)
+        )
+
+    @pytest.mark.parametrize("backend", BACKENDS)
     def test_kld_and_ce_of_huge_logits_are_exact_and_finite(self, backend: str) -> None:
         pred = run("flatten-softmax", [[1e4, -1e4]], backend).whole()
         gt = run("flatten-softmax", [[-1e4, 1e4]], backend).whole()
         for metric in (kld, ce):
             terms = to_numpy(metric(Density(log=pred), Density(log=gt)))
             assert terms.tolist() == [[0.0, 2e4]]
+
+    @pytest.mark.parametrize("backend", BACKENDS)
+    def test_mass_that_underflows_adds_nothing_even_where_the_prediction_is_0_for_good(self, backend: str) -> None:
+        pred = run("flatten-softmax", [[0.0, -math.inf]], backend).whole()
+        gt = run("flatten-softmax", [[0.0, -1e4]], backend).whole()
+        with quiet():
+            assert to_numpy(kld(Density(log=pred), Density(log=gt))).tolist() == [[0.0, 0.0]]
+            assert to_numpy(ce(Density(log=pred), Density(log=gt))).tolist() == [[0.0, 0.0]]
 
     def test_a_score_of_minus_infinity_is_a_probability_of_exactly_0(self) -> None:
         values = run("flatten-softmax", [[-math.inf, 0.0, -800.0]])
@@ -392,9 +408,9 @@ class TestChains:
         [
             ("clip", "clip needs a bound, as in clip(min=0)"),
             ("clip(min=1,max=0.5)", "clip(min=1,max=0.5): min must not be above max"),
-            ("blur(sigma=0)", "blur(sigma=0): sigma must be above 0, and size odd"),
-            ("blur(sigma=2,size=4)", "blur(sigma=2,size=4): sigma must be above 0, and size odd"),
-            ("blur(sigma=2,size=-3)", "blur(sigma=2,size=-3): sigma must be above 0, and size odd"),
+            ("blur(sigma=0)", "blur(sigma=0): sigma must be above 0 and at most 100000, and size odd"),
+            ("blur(sigma=2,size=4)", "blur(sigma=2,size=4): sigma must be above 0 and at most 100000, and size odd"),
+            ("blur(sigma=2,size=-3)", "blur(sigma=2,size=-3): sigma must be above 0 and at most 100000, and size odd"),
             ("blur", "blur needs sigma, as in blur(sigma=...)"),
             ("add", "add needs value, as in add(value=...)"),
             ("blank", "blank needs below, as in blank(below=...)"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import traceback
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -82,18 +83,30 @@ def run(arguments: Sequence[str]) -> int:
         outcome: Any = cli.main(list(arguments), prog_name="kldeval", standalone_mode=False)
     except click.exceptions.Exit as leave:
         return leave.exit_code
-    except click.ClickException as error:
+    except (click.ClickException, click.Abort, KeyboardInterrupt, KldevalError, OSError) as error:
+        if "--debug" in arguments:
+            traceback.print_exc()
+        return _said(error)
+    return outcome if isinstance(outcome, int) else 0
+
+
+def _said(error: BaseException) -> int:
+    """The exit code for an error, after a line about it on stderr."""
+    if isinstance(error, click.ClickException):
         error.show()
         return error.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        click.echo("interrupted", err=True)
-        return EXIT_INTERRUPTED
-    except BrokenPipeError:
+    if isinstance(error, BrokenPipeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_BROKEN_PIPE
-    except KldevalError as error:
-        if "--debug" in arguments:
-            raise
-        click.echo("\n".join(f"kldeval: {line}" for line in str(error).splitlines()), err=True)
-        return 1 if isinstance(error, MapProblem) else 2
-    return outcome if isinstance(outcome, int) else 0
+    code, text = _code_and_text(error)
+    click.echo("\n".join(f"kldeval: {line}" for line in text.splitlines()), err=True)
+    return code
+
+
+def _code_and_text(error: BaseException) -> tuple[int, str]:
+    if isinstance(error, (KeyboardInterrupt, click.Abort)):
+        return EXIT_INTERRUPTED, "interrupted"
+    if isinstance(error, OSError) and not isinstance(error, KldevalError):
+        # a full disk, a device that is gone: what was asked for could not be handed over
+        return 1, f"cannot write the result: {error.strerror or error}"
+    return 1 if isinstance(error, MapProblem) else 2, str(error)

@@ -19,7 +19,7 @@ NUMERIC = {
     "norm": ("CHAIN", "Normalisation of both maps: sum-to-one, flatten-softmax, softmax or a+b [default: sum-to-one]."),
     "pred_norm": ("CHAIN", "Normalisation of the prediction."),
     "gt_norm": ("CHAIN", "Normalisation of the ground truth."),
-    "axis": ("N", "The axis of softmax within one map: -1 within rows, 0 within columns."),
+    "axis": ("N", "The axis of softmax or sum-to-one within one map: -1 within rows, 0 within columns."),
     "eps": ("X", "The epsilon in the logarithm and in the quotient [default: 2.2204e-16; 0 after softmax]."),
     "base": ("BASE", "The base of the logarithm: e, 2 or 10 [default: e]."),
     "reduction": ("NAME", "Pixels to one number per map: slices, sum, mean, batchmean or none [default: slices]."),
@@ -40,7 +40,7 @@ def numeric_options(function: Callable[..., Any]) -> Callable[..., Any]:
     function = companion_options(function)
     for name, (metavar, text) in reversed(NUMERIC.items()):
         function = click.option(f"--{name.replace('_', '-')}", name, metavar=metavar, help=text)(function)
-    metrics = "Metrics, as kld,ce or 'kld(ratio_eps=1e-7)'; may be repeated [default: kld,ce]."
+    metrics = "Metrics, as kld,ce; in parentheses all constants, as 'kld(ratio_eps=1e-7)' (others 0) [default: kld,ce]."
     return click.option("-m", "--metric", multiple=True, metavar="NAMES", help=metrics)(function)
 
 

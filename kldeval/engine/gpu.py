@@ -94,9 +94,14 @@ def _to_device(maps: list[Any], device: str) -> Any:
     import numpy as np
 
     package = torch()
-    # torch has no arithmetic on wide unsigned integers; every uint16 and uint32 is exact in the next signed type
-    widened = {"uint16": np.int32, "uint32": np.int64}.get(str(maps[0].dtype), maps[0].dtype)
-    stacked = package.from_numpy(np.stack(maps).astype(widened, copy=False))
+    stacked = package.from_numpy(np.stack(maps).astype(_known_to_torch(maps[0].dtype), copy=False))
     if device.startswith("cuda"):
         stacked = stacked.pin_memory()
     return stacked.to(device, non_blocking=True)
+
+
+def _known_to_torch(dtype: Any) -> Any:
+    """A type that torch has, of this machine's byte order, and whose floats are those that numpy would compute with."""
+    # torch has no arithmetic on wide unsigned integers; every uint16 and uint32 is exact in the next signed type
+    widened = {"uint16": "int32", "uint32": "int64", "float128": "float64", "longdouble": "float64"}
+    return widened.get(dtype.name, dtype.newbyteorder("="))

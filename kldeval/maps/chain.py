@@ -27,15 +27,7 @@ def parse_chain(text: str) -> Chain:
         UnknownName: a step is not registered.
         UsageProblem: an argument is unknown, missing or of the wrong type, or can mean nothing (an axis 2).
     """
-    return parse_all(_parse_step, split_top_level(text, "+"))
-
-
-def _parse_step(text: str) -> Call:
-    call = STEPS.parse(text)
-    check = STEPS[call.name].traits.get("check")
-    if check:
-        check(**call.keywords)
-    return call
+    return parse_all(STEPS.parse, split_top_level(text, "+"))
 
 
 def format_chain(chain: Chain) -> str:

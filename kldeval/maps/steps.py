@@ -36,9 +36,16 @@ def one_axis(axis: int) -> tuple[int]:
     return (axis if axis < 0 else axis - 2,)
 
 
-def _check_axis(*, axis: int | None = None, **_: object) -> None:
+def _check_axis(*, axis: int | None = None, offset: float = 0.0) -> None:
     if axis is not None:
         one_axis(axis)
+    _check_offset(offset=offset)
+
+
+def _check_offset(*, offset: float = 0.0) -> None:
+    if offset < 0:
+        msg = f"offset={format_value(offset)}: below 0 the divisor could be 0; an offset is 0 or more"
+        raise UsageProblem(msg)
 
 
 @STEPS.add("sum-to-one", final=True, check=_check_axis)
@@ -70,7 +77,7 @@ def softmax(values: Values, *, axis: int = -1) -> Values:
     return _log_softmax(values, one_axis(axis))
 
 
-@STEPS.add("minmax")
+@STEPS.add("minmax", check=_check_offset)
 def minmax(values: Values, *, offset: float = 0.0) -> Values:
     """(x - min) / (max - min + offset)."""
     low, high = values.extent()
@@ -154,10 +161,14 @@ def sigmoid(values: Values) -> Values:
     return values.map(stable)
 
 
+WIDEST = 100_000
+"""The widest Gaussian, in pixels: wider than any map."""
+
+
 def _check_window(*, sigma: float, size: int | None = None) -> None:
-    if not sigma > 0 or (size is not None and (size < 1 or size % 2 == 0)):
+    if not 0 < sigma <= WIDEST or (size is not None and (not 1 <= size <= 8 * WIDEST or size % 2 == 0)):
         window = "" if size is None else f",size={size}"
-        msg = f"blur(sigma={format_value(sigma)}{window}): sigma must be above 0, and size odd"
+        msg = f"blur(sigma={format_value(sigma)}{window}): sigma must be above 0 and at most {WIDEST}, and size odd"
         raise UsageProblem(msg)
 
 
@@ -169,8 +180,11 @@ def blur(values: Values, *, sigma: float, size: int | None = None) -> Values:
     """
     radius = int(4 * sigma + 0.5) if size is None else size // 2
     taps = [math.exp(-0.5 * (offset / sigma) ** 2) for offset in range(-radius, radius + 1)]
-    taps = [tap / math.fsum(taps) for tap in taps]
-    blurred = _convolve(values, _convolve(values, values.whole(), taps, -2), taps, -1)
+    total = math.fsum(taps)
+    taps = [tap / total for tap in taps]
+    height, width = values.source.shape[-2:]
+    columns, rows = (_mirrored_window(values, taps, length) for length in (height, width))
+    blurred = values.xp.matmul(values.xp.matmul(columns, values.whole()), values.xp.matrix_transpose(rows))
     return replace(values, source=blurred, functions=(), known={})
 
 
@@ -201,15 +215,24 @@ def _nonzero(values: Values, divisor: Array, *, uniform_over: tuple[int, ...] | 
     return values, xp.where(zero, xp.ones_like(divisor), divisor)
 
 
-def _convolve(values: Values, array: Array, taps: list[float], axis: int) -> Array:
-    xp, length, radius = values.xp, array.shape[axis], len(taps) // 2
-    period = max(1, 2 * (length - 1))
-    total = xp.zeros_like(array)
-    for offset, tap in zip(range(-radius, radius + 1), taps, strict=True):
-        places = [abs((place + offset) % period) for place in range(length)]
-        mirrored = [min(place, period - place) if length > 1 else 0 for place in places]
-        total = total + tap * xp.take(array, _like(values, mirrored, dtype=xp.int64), axis=axis)
-    return total
+def _mirrored_window(values: Values, taps: list[float], length: int) -> Array:
+    """The matrix that convolves an axis of `length` pixels whose borders are mirrored without repeating the edge.
+
+    Mirroring makes the axis periodic, so a window of any width folds into one period: the cost is that of the map.
+    """
+    xp, period = values.xp, max(1, 2 * (length - 1))
+    folded = [0.0] * period
+    for place, tap in enumerate(taps):
+        folded[(place - len(taps) // 2) % period] += tap
+    window = _like(values, folded)
+    places = _like(values, list(range(length)), dtype=xp.int64)
+    ahead = (places[None, :] - places[:, None]) % period
+    mirrored = (-places[None, :] - places[:, None]) % period
+    # the pixels at the ends are their own mirror images
+    once = ((2 * places) % period == 0)[None, :]
+    matrix = xp.reshape(xp.take(window, xp.reshape(ahead, (-1,)), axis=0), (length, length))
+    image = xp.reshape(xp.take(window, xp.reshape(mirrored, (-1,)), axis=0), (length, length))
+    return xp.where(once, matrix, matrix + image)
 
 
 def _like(values: Values, numbers: list[Any], dtype: Any = None) -> Array:

@@ -10,7 +10,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from kldeval.density import Density, safe_log
+from kldeval.errors import UsageProblem
 from kldeval.metrics.registry import METRICS
+from kldeval.names import format_value
 
 if TYPE_CHECKING:
     from kldeval.arrays import Array
@@ -18,7 +20,15 @@ if TYPE_CHECKING:
 Direction = Literal["gt-pred", "pred-gt", "mean"]
 
 
-@METRICS.add("kld", unit="nats", best="low")
+def _check_constants(*, factor: float = 1.0, direction: str = "", **constants: float) -> None:  # noqa: ARG001
+    for name, value in {**constants, "factor": factor}.items():
+        if value < 0 or (name == "factor" and value == 0):
+            bound = "above 0" if name == "factor" else "0 or more"
+            msg = f"{name}={format_value(value)}: a constant of a metric is {bound}"
+            raise UsageProblem(msg)
+
+
+@METRICS.add("kld", unit="nats", best="low", check=_check_constants)
 def kld(
     pred: Density,
     gt: Density,
@@ -52,7 +62,7 @@ def kld(
     return terms if factor == 1 else factor * terms
 
 
-@METRICS.add("kld-reverse", unit="nats", best="low")
+@METRICS.add("kld-reverse", unit="nats", best="low", check=_check_constants)
 def kld_reverse(
     pred: Density, gt: Density, *, log_eps: float = 0.0, num_eps: float = 0.0, ratio_eps: float = 0.0
 ) -> Array:
@@ -63,7 +73,7 @@ def kld_reverse(
     return _divergence(gt, pred, (log_eps, num_eps, ratio_eps))
 
 
-@METRICS.add("ce", unit="nats", best="low")
+@METRICS.add("ce", unit="nats", best="low", check=_check_constants)
 def ce(pred: Density, gt: Density, *, ratio_eps: float = 0.0) -> Array:
     """Cross-entropy of the prediction under the ground truth, H(gt, pred), in nats: -sum q ln(p + ratio_eps).
 

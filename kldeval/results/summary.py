@@ -99,4 +99,8 @@ def _deviation(values: Sequence[float], middle: float) -> float | None:
     centre = _mean(shifted)
     exponent = math.frexp(max(abs(value - centre) for value in shifted))[1]
     scaled = [math.ldexp(value - centre, -exponent) for value in shifted]  # their squares cannot overflow
-    return math.ldexp(math.sqrt(math.fsum(value * value for value in scaled) / (len(values) - 1)), exponent)
+    root = math.sqrt(math.fsum(value * value for value in scaled) / (len(values) - 1))
+    try:
+        return math.ldexp(root, exponent)
+    except OverflowError:  # two values at opposite ends of float64 deviate by more than it holds
+        return math.inf
