@@ -179,8 +179,8 @@ def beside_paths(options: Mapping[str, Any]) -> dict[str, Path | None]:
     }
 
 
-def check_beside(settings: Settings, texts: Mapping[str, str]) -> None:
-    """Refuse files that are not those of a signature.
+def check_beside(settings: Settings, texts: Mapping[str, str]) -> Settings:
+    """The settings of a signature, if the files beside the pairs are those that it speaks of.
 
     Raises:
         UsageProblem: naming the option, what the signature says and what was given.
@@ -195,6 +195,7 @@ def check_beside(settings: Settings, texts: Mapping[str, str]) -> None:
             said = f"{flag} is {given}" if given != NONE else f"there is no {flag}"
             msg = f"the signature says {field}:{wanted}, but {said}; {way_out}"
             raise UsageProblem(msg)
+    return settings
 
 
 def check_norm(text: str) -> str:

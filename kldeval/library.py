@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kldeval.arrays import namespace, quiet
+from kldeval.beside import beside_paths, beside_texts, check_beside
+from kldeval.companion_settings import TEXTS
 from kldeval.diagnosis import refusal
 from kldeval.engine.measure import Side, measure, pixelwise, scaled
 from kldeval.engine.run import Request, run
@@ -24,15 +26,16 @@ from kldeval.settings import KNOWN_TEXTS, Settings, make_settings
 from kldeval.signature import parse_signature
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from os import PathLike
 
     from kldeval.arrays import Array
     from kldeval.maps.values import Values
     from kldeval.results.report import Report
 
-_OF_FILES = frozenset({"metric", "resize", "color"})
-"""What cannot be said of one metric of arrays: they have no colours, and a size that resizing would not fit."""
+_OF_FILES = frozenset({"metric", "resize", "color", "maps", *TEXTS})
+"""What cannot be said of one metric of arrays: they have no colours, a size that resizing would not fit, and
+nothing beside them."""
 
 _REAL = ("real floating", "integral", "bool")
 
@@ -58,7 +61,7 @@ def kld(pred: Array, gt: Array, *, weights: Array | None = None, **options: Any)
     >>> float(kld(maps, maps, eps=0))
     0.0
     """
-    return _metric("kld", pred, gt, weights, options)
+    return density_metric("kld", pred, gt, weights, options)
 
 
 def kld_reverse(pred: Array, gt: Array, *, weights: Array | None = None, **options: Any) -> Array:
@@ -69,7 +72,7 @@ def kld_reverse(pred: Array, gt: Array, *, weights: Array | None = None, **optio
     >>> bool(kld_reverse(p, q) == kld(q, p))
     True
     """
-    return _metric("kld-reverse", pred, gt, weights, options)
+    return density_metric("kld-reverse", pred, gt, weights, options)
 
 
 def ce(pred: Array, gt: Array, *, weights: Array | None = None, **options: Any) -> Array:
@@ -80,7 +83,7 @@ def ce(pred: Array, gt: Array, *, weights: Array | None = None, **options: Any) 
     >>> abs(float(ce(p, q, eps=0) - kld(p, q, eps=0) - entropy_gt(p, q))) < 1e-15
     True
     """
-    return _metric("ce", pred, gt, weights, options)
+    return density_metric("ce", pred, gt, weights, options)
 
 
 def jsd(pred: Array, gt: Array, *, weights: Array | None = None, **options: Any) -> Array:
@@ -90,7 +93,7 @@ def jsd(pred: Array, gt: Array, *, weights: Array | None = None, **options: Any)
     >>> bool(np.isclose(jsd(np.asarray([[1.0, 0.0]]), np.asarray([[0.0, 1.0]])), np.log(2)))
     True
     """
-    return _metric("jsd", pred, gt, weights, options)
+    return density_metric("jsd", pred, gt, weights, options)
 
 
 def entropy_gt(pred: Array, gt: Array, *, weights: Array | None = None, **options: Any) -> Array:
@@ -100,7 +103,7 @@ def entropy_gt(pred: Array, gt: Array, *, weights: Array | None = None, **option
     >>> bool(np.isclose(entropy_gt(np.ones((2, 2)), np.ones((2, 2))), np.log(4)))
     True
     """
-    return _metric("entropy-gt", pred, gt, weights, options)
+    return density_metric("entropy-gt", pred, gt, weights, options)
 
 
 def evaluate(pred: str | PathLike[str], gt: str | PathLike[str], **options: Any) -> Report:
@@ -110,39 +113,48 @@ def evaluate(pred: str | PathLike[str], gt: str | PathLike[str], **options: Any)
         pred: the predictions' file or folder.
         gt: the ground truths' file or folder.
         options: metric, norm and the other options that move a number, convention or signature, and those on files and
-            devices (allow_missing, allow_extra, limit, key, max_pixels, device, jobs, save_maps).
+            devices (fixations, allow_missing, allow_extra, limit, key, max_pixels, device, jobs, save_maps).
 
     Raises:
         UsageProblem: an option is unknown or has no meaning, or the paths cannot be paired.
         MissingDependency: the device, or a package that reads the files, is not there.
     """
-    asked = {name: options.pop(name) for name in list(options) if name in Request.__dataclass_fields__}
-    _check_names(options, {*KNOWN_TEXTS, "signature", *Request.__dataclass_fields__})
+    _check_names(options, {*KNOWN_TEXTS, "signature", "preset", *Request.__dataclass_fields__})
+    asked = {name: options[name] for name in options if name in Request.__dataclass_fields__}
+    asked |= beside_paths(options)
     if asked.get("save_maps") is not None:
         asked["save_maps"] = Path(asked["save_maps"])
-    return run(Path(pred), Path(gt), _settings(options), Request(**asked))
+    said = {name: value for name, value in options.items() if name not in asked}
+    return run(Path(pred), Path(gt), _settings(said, beside_texts(options)), Request(**asked))
 
 
-def _metric(name: str, pred: Array, gt: Array, weights: Array | None, options: dict[str, Any]) -> Array:
-    settings = _metric_settings(name, options)
-    _check_maps(pred, gt)
+def density_metric(name: str, pred: Array, gt: Array, weights: Array | None, options: dict[str, Any]) -> Array:
+    """A metric of densities by its name."""
+    settings = metric_settings(name, options)
+    check_maps(pred, gt)
     if weights is not None:
-        weights = _whole_weights(weights, pred, gt)
+        weights = whole_weights(weights, pred, gt)
     with quiet():
         stored = [
             scaled(Side(array, full_scale(array)), settings, weights=weights, empty=empty)
             for array, empty in ((pred, settings.empty_pred), (gt, settings.empty_gt))
         ]
         p, q = (
-            normalise(_present(side), chain) for side, chain in zip(stored, (settings.pred, settings.gt), strict=True)
+            normalise(present(side), chain) for side, chain in zip(stored, (settings.pred, settings.gt), strict=True)
         )
-        _refuse([p, q], pred.shape, settings)
+        refuse([p, q], pred.shape, settings)
         none = settings.reduction == "none"
         values = pixelwise(p, q, settings) if none else measure(p, q, settings).values
         return _zero_if_asked(values[settings.keys[0]], stored[1], settings)
 
 
-def _metric_settings(name: str, options: dict[str, Any]) -> Settings:
+def metric_settings(name: str, options: dict[str, Any]) -> Settings:
+    """The settings of one metric of arrays.
+
+    Raises:
+        UnknownName: an option is none of it.
+        UsageProblem: an option has no meaning.
+    """
     _check_names(options, (KNOWN_TEXTS | set(METRICS[name].types)) - _OF_FILES)
     if options.get("empty_gt") == "skip":
         msg = "empty_gt='skip' leaves maps out of a report, but every map of an array has a result; use 'nan'"
@@ -154,8 +166,9 @@ def _metric_settings(name: str, options: dict[str, Any]) -> Settings:
     return _settings({**{key: value for key, value in options.items() if key not in constants}, "metric": metric})
 
 
-def _settings(options: dict[str, Any]) -> Settings:
-    from kldeval.conventions import convention
+def _settings(options: dict[str, Any], beside: Mapping[str, str] | None = None) -> Settings:
+    """The settings that options stand for; `beside` are the words for what stands beside the pairs."""
+    from kldeval.conventions.presets import named_texts
 
     texts = {key: format_value(value) for key, value in options.items() if value is not None}
     signature = texts.pop("signature", None)
@@ -163,9 +176,10 @@ def _settings(options: dict[str, Any]) -> Settings:
         if texts:
             msg = f"signature says every setting already; leave out {', '.join(texts)}"
             raise UsageProblem(msg)
-        return parse_signature(signature)
-    name = texts.pop("convention", None)
-    return make_settings(texts, convention=convention(name).texts if name is not None else None)
+        return check_beside(parse_signature(signature), beside or {})
+    named, metrics = named_texts(texts.pop("convention", None), texts.pop("preset", None))
+    default = {} if metrics is None else {"metric": metrics}
+    return make_settings({**default, **texts, **(beside or {})}, convention=named)
 
 
 def _check_names(options: Iterable[str], known: Iterable[str]) -> None:
@@ -174,7 +188,7 @@ def _check_names(options: Iterable[str], known: Iterable[str]) -> None:
         raise UnknownName("\n".join(problems))
 
 
-def _present(values: Values) -> Values:
+def present(values: Values) -> Values:
     """The values with the smallest of them where the weight is 0: a nan there would reach every gradient."""
     if values.weights is None:
         return values
@@ -182,8 +196,13 @@ def _present(values: Values) -> Values:
     return values.map(lambda x, low, weights: xp.where(weights > 0, x, low), values.extent()[0], values.weights)
 
 
-def _refuse(sides: list[Values], shape: tuple[int, ...], settings: Settings) -> None:
-    for role, side in zip(("pred", "gt"), sides, strict=True):
+def refuse(sides: list[Values], shape: tuple[int, ...], settings: Settings) -> None:
+    """Refuse what a normalisation of the prediction (or of both sides) cannot take.
+
+    Raises:
+        RefusedMap: naming it, with the way out.
+    """
+    for role, side in zip(("pred", "gt"), sides, strict=False):
         for problem in side.problems:
             xp = namespace(problem.found)
             if bool(xp.any(problem.found)):
@@ -205,7 +224,13 @@ def _zero_if_asked(value: Array, gt: Values, settings: Settings) -> Array:
     return xp.where(empty & ~xp.isnan(value), xp.zeros_like(value), value)
 
 
-def _check_maps(pred: Array, gt: Array) -> None:
+def check_maps(pred: Array, gt: Array) -> None:
+    """Refuse arrays that are no maps, or do not fit each other.
+
+    Raises:
+        RefusedMap: naming shapes or dtypes.
+        UsageProblem: the arrays are of different libraries.
+    """
     xp = _shared_namespace(pred, gt)
     for role, array in (("pred", pred), ("gt", gt)):
         if array.ndim < len(MAP) or 0 in array.shape[-2:]:
@@ -222,7 +247,7 @@ def _check_maps(pred: Array, gt: Array) -> None:
         raise RefusedMap(msg)
 
 
-def _whole_weights(weights: Array, pred: Array, gt: Array) -> Array:
+def whole_weights(weights: Array, pred: Array, gt: Array) -> Array:
     """The weights in the shape of the maps.
 
     Raises:

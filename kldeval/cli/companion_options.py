@@ -9,8 +9,6 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from kldeval.settings import Settings
-
 READING = {
     "fixation_base": ("N", "The first pixel in coordinates: 0 or 1 [default: 0; 1 in SALICON's gaze]."),
     "fixation_first": ("HOW", "The first fixation of each observer: keep or drop [default: keep]."),
@@ -62,15 +60,3 @@ def companion_texts(options: dict[str, Any]) -> dict[str, str | None]:
     from kldeval.beside import beside_texts
 
     return {**{name: options[name] for name in SAID}, **beside_texts(options)}
-
-
-def as_signed(settings: Settings, options: dict[str, Any]) -> Settings:
-    """The settings of a signature, if the files given beside it are those that it speaks of.
-
-    Raises:
-        UsageProblem: they are not.
-    """
-    from kldeval.beside import beside_texts, check_beside
-
-    check_beside(settings, beside_texts(options))
-    return settings

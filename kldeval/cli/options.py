@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kldeval.cli.companion_options import SAID, as_signed, companion_options, companion_texts
+from kldeval.cli.companion_options import SAID, companion_options, companion_texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,6 +88,8 @@ def settings_from(options: dict[str, Any]) -> Settings:
     Raises:
         UsageProblem: naming everything that is wrong.
     """
+    from kldeval.beside import beside_texts, check_beside
+    from kldeval.conventions.presets import named_texts
     from kldeval.errors import UsageProblem
     from kldeval.settings import make_settings
     from kldeval.signature import parse_signature
@@ -96,28 +98,13 @@ def settings_from(options: dict[str, Any]) -> Settings:
     signature, preset = texts.pop("signature"), options["preset"]
     if signature is None:
         texts |= companion_texts(options)
-        named, metrics = _named_texts(texts.pop("convention"), preset)
+        named, metrics = named_texts(texts.pop("convention"), preset)
         return make_settings({**texts, "metric": texts["metric"] or metrics}, convention=named)
     beside = [f"--{name.replace('_', '-')}" for name, text in {**texts, "preset": preset}.items() if text is not None]
     if beside:
         msg = f"--signature says every number's setting already; leave out {', '.join(beside)}"
         raise UsageProblem(msg)
-    return as_signed(parse_signature(signature), options)
-
-
-def _named_texts(convention_name: str | None, preset_name: str | None) -> tuple[Any, str | None]:
-    """What a convention or a preset says, and the metrics that a preset computes."""
-    from kldeval.conventions import convention
-    from kldeval.conventions.presets import preset
-    from kldeval.errors import UsageProblem
-
-    if convention_name and preset_name:
-        msg = f"--preset {preset_name} holds a convention already; leave out --convention {convention_name}"
-        raise UsageProblem(msg)
-    if preset_name:
-        found = preset(preset_name)
-        return found.texts, found.metric
-    return convention(convention_name).texts if convention_name else None, None
+    return check_beside(parse_signature(signature), beside_texts(options))
 
 
 def request_from(options: dict[str, Any]) -> Request:

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from kldeval.conventions import convention
+from kldeval.errors import UsageProblem
 from kldeval.names import split_call, unknown
 
 if TYPE_CHECKING:
@@ -189,3 +190,19 @@ def preset(name: str) -> Preset:
     if name not in PRESETS:
         raise unknown("preset", name, PRESETS)
     return PRESETS[name]
+
+
+def named_texts(convention_name: str | None, preset_name: str | None) -> tuple[Mapping[str, str] | None, str | None]:
+    """What a convention or a preset says, and the metrics that a preset computes.
+
+    Raises:
+        UnknownName: one of them does not exist.
+        UsageProblem: both are named.
+    """
+    if convention_name is not None and preset_name is not None:
+        msg = f"--preset {preset_name} holds a convention already; leave out --convention {convention_name}"
+        raise UsageProblem(msg)
+    if preset_name is not None:
+        found = preset(preset_name)
+        return found.texts, found.metric
+    return convention(convention_name).texts if convention_name is not None else None, None

@@ -13,7 +13,7 @@ from kldeval.arrays import quiet
 from kldeval.engine.origin import check_origin
 from kldeval.engine.scene import Scene
 from kldeval.errors import RefusedMap
-from kldeval.metrics.fixated import BYTES, closest_values
+from kldeval.metrics.fixated import BYTES, has_close_values
 from kldeval.metrics.registry import METRICS
 from kldeval.records import Beside
 
@@ -86,10 +86,14 @@ def _area(cells: MapPair) -> Array | None:
 
 def _remarks(pair: MapPair, scene: Scene, calls: Iterable[Call]) -> Iterator[str]:
     judged = any(call.name == "auc-judd" for call in calls)
-    if judged and pair.pred.dtype.kind == "f" and closest_values(scene.seen) < JITTER:
+    if judged and pair.pred.dtype.kind == "f" and has_close_values(_present(pair), JITTER):
         yield "close-values"
     if scene.n_fixations == 0:
         yield "no-fixations"
+
+
+def _present(pair: MapPair) -> Array:
+    return pair.pred if pair.weights is None else pair.pred[pair.weights > 0][None]
 
 
 def _check(pair: MapPair, of_maps: Iterable[Call], of_fixations: Iterable[Call]) -> None:

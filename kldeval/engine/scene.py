@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kldeval.beside import BASELINES
 from kldeval.diagnosis import refusal
@@ -13,7 +13,8 @@ from kldeval.engine.measure import Side, density, scaled
 from kldeval.errors import RefusedMap
 from kldeval.inputs.scale import full_scale
 from kldeval.maps.chain import format_chain, is_spatial, normalise, parse_chain
-from kldeval.metrics.fixated import BYTES, fixated_levels, sum_at
+from kldeval.metrics.cells import Cells, Fixated, by_level, by_pixel, by_rank, by_step
+from kldeval.metrics.fixated import BYTES
 from kldeval.metrics.information import mit_bits, mit_logarithm, stretched_density
 from kldeval.metrics.registry import METRICS
 from kldeval.records import Company
@@ -48,7 +49,7 @@ class Scene:
     @cached_property
     def n_fixations(self) -> int:
         """The fixations on pixels that exist, repeats included."""
-        return int(self._fixated[2].sum())
+        return int(self._fixated.counts.sum())
 
     def value(self, call: Call) -> float:
         """The number of one metric.
@@ -56,45 +57,64 @@ class Scene:
         Raises:
             RefusedMap: the prediction, or what stands beside it, does not fit the metric.
         """
-        if call.name == "ig-mit":
-            return float(mit_bits(self.seen)) - self._baseline_bits
-        needs = METRICS[call.name].traits.get("needs", ())
-        arguments: list[Any] = [] if "density" in needs else [self.seen]
-        arguments += [self._argument(need) for need in needs]
-        arguments += [self._fixated[2][None]] if "density" in needs else []
-        return float(METRICS[call.name].function(*arguments, **call.keywords))
-
-    def _argument(self, need: str) -> Array:
-        if need == "density":
-            return self._log_density[None]
-        if need == "baseline":
-            return self._log_baseline[None]
-        return self._others if need == "others" else self._other
+        traits = METRICS[call.name].traits
+        needs = traits.get("needs", ())
+        if "density" in needs:
+            baseline = [self._log_baseline[None]] if "baseline" in needs else []
+            arguments = [self._log_density[None], *baseline, self._fixated.counts[None]]
+            return float(METRICS[call.name].function(*arguments, **call.keywords))
+        if "baseline" in needs:
+            return float(mit_bits(self._seen(traits["sees"]))) - self._baseline_bits
+        others = [self._cells(traits["sees"]).sum_at(*self._elsewhere(need)) for need in needs]
+        return float(METRICS[call.name].function(self._seen(traits["sees"]), *others, **call.keywords))
 
     @cached_property
-    def _fixated(self) -> tuple[Array, Array, Array]:
-        """Rows, columns and counts of the fixated pixels that exist."""
+    def _fixated(self) -> Fixated:
+        """The fixated pixels that exist."""
         rows, cols, counts = self._fixations.pixels(self._pair.shape)
         weights = self._pair.weights
         if weights is None:
-            return rows, cols, counts
+            return Fixated(rows, cols, counts)
         exist = weights[rows, cols] > 0
-        return rows[exist], cols[exist], counts[exist]
+        return Fixated(rows[exist], cols[exist], counts[exist])
+
+    def _seen(self, sees: str) -> FixatedMap:
+        """The prediction as a metric sees it, and what was fixated of it."""
+        if sees == "pixels" and not self._has_levels:
+            return by_pixel(self._pair.pred, self._fixated, self._pair.weights)
+        return self._cells(sees).seen
+
+    def _cells(self, sees: str) -> Cells:
+        if self._has_levels:
+            return self._levels
+        return self._ranks if sees == "ranks" else self._steps
+
+    @property
+    def _has_levels(self) -> bool:
+        import numpy as np
+
+        return bool(self._pair.pred.dtype == np.uint8)
 
     @cached_property
-    def seen(self) -> FixatedMap:
-        """The levels of the prediction, and what was fixated of each."""
-        return fixated_levels(self._pair.pred, *self._fixated, self._pair.weights, area=self._area)
+    def _levels(self) -> Cells:
+        return by_level(self._pair.pred, self._fixated, self._pair.weights, self._area)
 
     @cached_property
-    def _others(self) -> Array:
-        """The fixations on all other images, at each level."""
-        places, counts = self._context.others_of(self._company.image, self._pair.shape)
-        return sum_at(self.seen, self._pair.pred, places, counts, self._pair.weights)
+    def _ranks(self) -> Cells:
+        return by_rank(self._pair.pred, self._fixated, self._pair.weights)
 
     @cached_property
-    def _other(self) -> Array:
-        """What was fixated at each level of the other map."""
+    def _steps(self) -> Cells:
+        return by_step(self._pair.pred, self._fixated, self._pair.weights)
+
+    def _elsewhere(self, need: str) -> tuple[Array, Array]:
+        """Where, as flat indices, and how often all other images were fixated (others), or the other map (other)."""
+        if need == "others":
+            return self._context.others_of(self._company.image, self._pair.shape)
+        return self._other
+
+    @cached_property
+    def _other(self) -> tuple[Array, Array]:
         import numpy as np
 
         if self._company.other is None:
@@ -104,7 +124,7 @@ class Scene:
         else:
             rows, cols, _ = self._company.other.pixels(self._pair.shape)
             places, counts = rows * self._pair.shape[1] + cols, np.ones(len(rows))
-        return sum_at(self.seen, self._pair.pred, places, counts, self._pair.weights)
+        return places, counts
 
     @cached_property
     def _log_density(self) -> Array:
@@ -112,15 +132,15 @@ class Scene:
         import numpy as np
 
         pair, settings = self._pair, self._settings
-        rows, cols, _ = self._fixated
+        rows, cols = self._fixated.rows, self._fixated.cols
         # the levels of a map stand for its pixels where only values matter: 256 of them instead of a million
-        by_level = pair.pred.dtype == np.uint8 and not is_spatial(settings.pred)
-        array = np.arange(BYTES, dtype=np.uint8)[None] if by_level else pair.pred
-        weights = self.seen.area if by_level else pair.weights
+        takes_levels = self._has_levels and not is_spatial(settings.pred)
+        array = np.arange(BYTES, dtype=np.uint8)[None] if takes_levels else pair.pred
+        weights = self._levels.seen.area if takes_levels else pair.weights
         side = scaled(Side(array, pair.pred_scale), settings, weights=weights, empty=settings.empty_pred)
         values = normalise(side, settings.pred)
         _refuse(values, pair, settings)
-        if by_level:
+        if takes_levels:
             return density(values, slice(0, 1)).log[0, pair.pred[rows, cols]]
         return _log_at(values, rows, cols)
 
@@ -130,7 +150,7 @@ class Scene:
         import numpy as np
 
         call, pair = self._settings.baseline, self._pair
-        rows, cols, counts = self._fixated
+        rows, cols, counts = self._fixated.rows, self._fixated.cols, self._fixated.counts
         if call.name == "uniform":
             pixels = pair.shape[0] * pair.shape[1] if pair.weights is None else float(pair.weights.sum())
             return np.full(len(counts), -math.log(pixels))
@@ -164,7 +184,7 @@ class Scene:
     def _baseline_bits(self) -> float:
         import numpy as np
 
-        rows, cols, counts = self._fixated
+        rows, cols, counts = self._fixated.rows, self._fixated.cols, self._fixated.counts
         weights = self._pair.weights
         logarithms = self._context.remembered("stretched", self._baseline_map, weights, self._stretched)
         return float(logarithms[rows, cols].mean()) if len(counts) else np.nan

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Negatives = Literal["all", "unfixated"]
 
 
-@METRICS.add("nss", on="fixations", unit="", best="high")
+@METRICS.add("nss", on="fixations", sees="pixels", unit="", best="high")
 def nss(seen: FixatedMap, *, ddof: int = 0, repeats: bool = True) -> Array:
     """Normalised scanpath saliency: the mean at the fixations of the map in units of its standard deviation.
 
@@ -47,7 +47,7 @@ def nss(seen: FixatedMap, *, ddof: int = 0, repeats: bool = True) -> Array:
     return drop_axes(xp, mean / xp.where(deviation == 0, xp.ones_like(deviation), deviation))
 
 
-@METRICS.add("auc", on="fixations", unit="", best="high", infinities=True)
+@METRICS.add("auc", on="fixations", sees="ranks", unit="", best="high", infinities=True)
 def auc(seen: FixatedMap, *, negatives: Negatives = "all", repeats: bool = True) -> Array:
     """Area under the ROC curve: P(S at a fixation > S elsewhere) + P(equal) / 2, exactly. Chance is 0.5.
 
@@ -66,7 +66,7 @@ def auc(seen: FixatedMap, *, negatives: Negatives = "all", repeats: bool = True)
     return area_under_roc(seen.values, seen.fixations if repeats else seen.fixated, others)
 
 
-@METRICS.add("auc-judd", on="fixations", unit="", best="high", infinities=True)
+@METRICS.add("auc-judd", on="fixations", sees="ranks", unit="", best="high", infinities=True)
 def auc_judd(seen: FixatedMap) -> Array:
     """AUC_Judd.m in expectation over its jitter, for vanishing jitter; repeated fixations count once.
 
@@ -94,7 +94,7 @@ def auc_judd(seen: FixatedMap) -> Array:
     return area_under_roc(seen.values, fixated, free) + drop_axes(xp, excess)
 
 
-@METRICS.add("auc-borji", on="fixations", unit="", best="high")
+@METRICS.add("auc-borji", on="fixations", sees="steps", unit="", best="high")
 def auc_borji(seen: FixatedMap) -> Array:
     """AUC_Borji.m in expectation over its random negatives, drawn from all pixels; repeated fixations count once.
 
@@ -116,7 +116,7 @@ def auc_borji(seen: FixatedMap) -> Array:
     return xp.where(few, xp.full_like(area, xp.nan), area)
 
 
-@METRICS.add("auc-shuffled", on="fixations", unit="", best="high", needs=("other",))
+@METRICS.add("auc-shuffled", on="fixations", sees="steps", unit="", best="high", needs=("other",))
 def auc_shuffled(seen: FixatedMap, other: Array) -> Array:
     """AUC_shuffled.m in expectation over its random negatives, drawn from the fixated pixels of another map.
 
@@ -137,7 +137,7 @@ def auc_shuffled(seen: FixatedMap, other: Array) -> Array:
     return area_at_steps(seen, seen.fixated, existing(xp, xp.astype(other, seen.values.dtype), seen.area))
 
 
-@METRICS.add("sauc", on="fixations", unit="", best="high", needs=("others",), infinities=True)
+@METRICS.add("sauc", on="fixations", sees="ranks", unit="", best="high", needs=("others",), infinities=True)
 def sauc(seen: FixatedMap, others: Array) -> Array:
     """Shuffled AUC: P(S at a fixation > S where other images were fixated) + P(equal) / 2, exactly. Chance is 0.5.
 

@@ -61,7 +61,7 @@ def ig(log_density: Array, baseline: Array, fixations: Array) -> Array:
     return ll(gain, fixations) / math.log(2)
 
 
-@METRICS.add("ig-mit", on="fixations", unit="bits", best="high", needs=("baseline",))
+@METRICS.add("ig-mit", on="fixations", sees="pixels", unit="bits", best="high", needs=("baseline",))
 def ig_mit(pred: FixatedMap, baseline: FixatedMap) -> Array:
     """InfoGain.m: the gain in bits per fixated pixel of stored maps, each stretched to 0..1 and divided by its sum.
 
