@@ -40,7 +40,7 @@ def accompanied(pair: MapPair, cells: MapPair, settings: Settings, context: Cont
     of_maps, of_fixations = settings.on("maps"), settings.on("fixations")
     if not (of_maps or of_fixations):
         return pair
-    _check(pair, of_maps.values(), of_fixations.values())
+    _check(cells, of_maps.values(), of_fixations.values())
     with quiet():
         values = _of_maps(pair, cells, of_maps, settings)
         n_fixations, remarks = None, tuple[str, ...]()
@@ -81,7 +81,9 @@ def _area(cells: MapPair) -> Array | None:
 
     if cells.shape == cells.pred.shape or cells.weights is None:
         return None
-    return np.bincount(cells.pred.ravel(), weights=cells.weights.ravel(), minlength=BYTES)
+    # the cells stand in the order of the prediction's levels
+    ends = np.searchsorted(cells.pred[0], np.arange(BYTES, dtype=np.uint8), side="right")
+    return np.diff(np.concatenate([[0.0], np.cumsum(cells.weights[0])])[ends], prepend=0.0)
 
 
 def _remarks(pair: MapPair, scene: Scene, calls: Iterable[Call]) -> Iterator[str]:
@@ -96,9 +98,10 @@ def _present(pair: MapPair) -> Array:
     return pair.pred if pair.weights is None else pair.pred[pair.weights > 0][None]
 
 
-def _check(pair: MapPair, of_maps: Iterable[Call], of_fixations: Iterable[Call]) -> None:
+def _check(cells: MapPair, of_maps: Iterable[Call], of_fixations: Iterable[Call]) -> None:
     """Refuse what a metric of stored maps cannot take."""
-    extents = {role: extent(array, pair.weights) for role, array in (("pred", pair.pred), ("gt", pair.gt))}
+    weights = None if cells.shape != cells.pred.shape else cells.weights
+    extents = {role: extent(array, weights) for role, array in (("pred", cells.pred), ("gt", cells.gt))}
     for call in of_maps:
         for role in ("gt", "pred"):
             _check_finite(role, extents[role], call)

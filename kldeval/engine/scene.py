@@ -65,7 +65,9 @@ class Scene:
             return float(METRICS[call.name].function(*arguments, **call.keywords))
         if "baseline" in needs:
             return float(mit_bits(self._seen(traits["sees"]))) - self._baseline_bits
-        others = [self._cells(traits["sees"]).sum_at(*self._elsewhere(need)) for need in needs]
+        others = [
+            self._cells(traits["sees"]).sum_at(*(self._others if need == "others" else self._other)) for need in needs
+        ]
         return float(METRICS[call.name].function(self._seen(traits["sees"]), *others, **call.keywords))
 
     @cached_property
@@ -107,18 +109,18 @@ class Scene:
     def _steps(self) -> Cells:
         return by_step(self._pair.pred, self._fixated, self._pair.weights)
 
-    def _elsewhere(self, need: str) -> tuple[Array, Array]:
-        """Where, as flat indices, and how often all other images were fixated (others), or the other map (other)."""
-        if need == "others":
-            return self._context.others_of(self._company.image, self._pair.shape)
-        return self._other
+    @cached_property
+    def _others(self) -> tuple[Array, Array]:
+        """Where, as flat indices, and how often all other images were fixated."""
+        return self._context.others_of(self._company.image, self._pair.shape)
 
     @cached_property
     def _other(self) -> tuple[Array, Array]:
+        """Where and how often the other map was fixated."""
         import numpy as np
 
         if self._company.other is None:
-            places, counts = self._context.others_of(self._company.image, self._pair.shape)
+            places, counts = self._others
             if not self._settings.other.keywords.get("repeats"):
                 counts = np.minimum(counts, 1)
         else:

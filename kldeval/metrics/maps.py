@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from kldeval.arrays import namespace
 from kldeval.metrics.pointwise import check_same_shape
 from kldeval.metrics.registry import METRICS
-from kldeval.metrics.weighted import as_weights, divide, drop_axes, existing, extent, root, total
+from kldeval.metrics.weighted import amount, as_weights, divide, drop_axes, existing, extent, root, total
 
 if TYPE_CHECKING:
     from kldeval.arrays import Array, Namespace
@@ -133,8 +133,7 @@ def _namespace(pred: Array, gt: Array) -> Namespace:
 
 
 def _mean(xp: Namespace, values: Array, weights: Array | None) -> Array:
-    ones = xp.ones_like(values)
-    return drop_axes(xp, divide(xp, total(xp, values, weights), total(xp, ones, weights)))
+    return drop_axes(xp, divide(xp, total(xp, values, weights), amount(xp, values, weights)))
 
 
 def _deviations(xp: Namespace, values: Array, weights: Array | None) -> Array:
@@ -143,7 +142,7 @@ def _deviations(xp: Namespace, values: Array, weights: Array | None) -> Array:
     low, high = extent(xp, values, weights)
     span = xp.where(high == low, xp.ones_like(low), high - low)
     stretched = existing(xp, (values - low) / span, weights)
-    mean = divide(xp, total(xp, stretched, weights), total(xp, xp.ones_like(stretched), weights))
+    mean = divide(xp, total(xp, stretched, weights), amount(xp, stretched, weights))
     return existing(xp, stretched - mean, weights)
 
 

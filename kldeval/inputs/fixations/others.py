@@ -18,7 +18,7 @@ SIZES_KEPT = 8
 """Sums of all fixations that are kept, one for each size of map: data sets with many sizes come in runs of few."""
 
 Places = tuple["Array", "Array"]
-"""Flat indices of pixels in ascending order, each once, and the number of fixations at each."""
+"""Flat indices of pixels in ascending order, each once, and the number of fixations at each, in float64."""
 
 
 class OtherFixations:
@@ -74,7 +74,7 @@ class OtherFixations:
             raise RefusedMap(msg)
         chosen = self._ranges[name]
         places, owner = np.unique(self._places(shape, chosen), return_inverse=True)
-        return places, np.bincount(owner, weights=self._counts[chosen], minlength=len(places)).astype(np.int64)
+        return places, np.bincount(owner, weights=self._counts[chosen], minlength=len(places))
 
     def others(self, name: str, shape: Shape) -> Places:
         """Where all other images were fixated; some of the numbers may be 0."""
@@ -90,7 +90,7 @@ class OtherFixations:
         """The number of fixations of all other images at each pixel, int64 (H, W)."""
         counts = self.everything(shape).copy()
         mine, how_often = self.own(name, shape)
-        counts.reshape(-1)[mine] -= how_often
+        counts.reshape(-1)[mine] -= how_often.astype(counts.dtype)
         return counts
 
     def _places(self, shape: Shape, chosen: slice) -> Array:
@@ -108,7 +108,7 @@ class OtherFixations:
         places = self._places(shape, slice(None))
         counts = np.bincount(places, weights=self._counts, minlength=shape[0] * shape[1]).astype(np.int64)
         seen = np.flatnonzero(counts)
-        return counts.reshape(shape), seen, counts[seen]
+        return counts.reshape(shape), seen, counts[seen].astype(np.float64)
 
 
 def _shape(name: str, points: Fixations) -> Shape:
