@@ -203,8 +203,16 @@ def _metric(text: str, eps: float | None, named: Mapping[str, Call], *, log_doma
         return call
     if eps is None and call.name in named:
         return named[call.name]
-    default = 0.0 if log_domain else DEFAULT_EPSILON
-    return METRICS[call.name].call(**with_epsilon(call.name, default if eps is None else eps))
+    return default_metric(call.name, log_domain=log_domain) if eps is None else _with_one_epsilon(call.name, eps)
+
+
+def default_metric(name: str, *, log_domain: bool) -> Call:
+    """The metric with the constants of the default convention; `log_domain`: the prediction is log-probabilities."""
+    return _with_one_epsilon(name, 0.0 if log_domain else DEFAULT_EPSILON)
+
+
+def _with_one_epsilon(name: str, eps: float) -> Call:
+    return METRICS[name].call(**with_epsilon(name, eps))
 
 
 def _convention_metrics(convention: Texts | None) -> dict[str, Call]:

@@ -6,6 +6,7 @@ short form, for papers, is `kldeval:NAME+v1` where the settings are those of a n
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING
@@ -29,6 +30,9 @@ OPTIONAL = {"baseline": "none", "density": "", "fixations": "read", "mask": "non
 _NEEDED = (*PARTS, "v")
 _KNOWN = (*_NEEDED, *OPTIONAL)
 
+SHORT = "kldeval:"
+"""What a short signature begins with."""
+
 
 def format_signature(settings: Settings) -> str:
     """The full signature: the metrics, every part, and the version of the definitions."""
@@ -46,11 +50,16 @@ def signatures(settings: Settings) -> dict[str, str]:
 
 
 def parse_signature(text: str) -> Settings:
-    """The settings that a full signature stands for, exactly: `parse_signature(format_signature(x)) == x`.
+    """The settings that a signature stands for, exactly: `parse_signature(format_signature(x)) == x`.
+
+    The short form of a convention, `kldeval:mit+v1`, stands for that convention's `kld` and `ce`.
 
     Raises:
-        UsageProblem: a part is unknown, missing or given twice, or the version of the definitions is another.
+        UsageProblem: a part is unknown, missing or given twice, the version of the definitions is another, or the text
+            is a short form of eight digits.
     """
+    if text.strip().startswith(SHORT):
+        return _parse_short(text.strip())
     metrics, *rest = split_top_level(text.strip(), "|")
     parts = _split_parts(rest)
     version = parts["v"]
@@ -66,26 +75,31 @@ def parse_signature(text: str) -> Settings:
     return replace(make_settings({**texts, **_reading(parts)}), density=parts.get("density", ""))
 
 
+def _parse_short(text: str) -> Settings:
+    """The settings behind `kldeval:NAME+v1`."""
+    from kldeval.conventions import convention
+
+    name, _, version = text.removeprefix(SHORT).partition("+v")
+    if version != str(DEFINITIONS):
+        found = f"v{version} is another version of the definitions" if version else "it ends in no version"
+        msg = f"the short signature {text!r}: {found}; here they are v{DEFINITIONS}, as in {SHORT}mit+v{DEFINITIONS}"
+        raise UsageProblem(msg)
+    if re.fullmatch("[0-9a-f]{8}", name):
+        msg = (
+            f"the short signature {text!r} is a digest, which cannot be turned back into settings; "
+            "give the full signature, which stands beside it in every report"
+        )
+        raise UsageProblem(msg)
+    return make_settings({}, convention=convention(name).texts)
+
+
 def short_signature(settings: Settings) -> str:
     """The form for papers: a convention's name where one matches, else eight hex digits of the full text."""
+    from kldeval.matching import matching_convention
+
     name = matching_convention(settings)
     digest = sha256(format_signature(settings).encode()).hexdigest()[:8]
-    return f"kldeval:{name or digest}+v{DEFINITIONS}"
-
-
-def matching_convention(settings: Settings) -> str | None:
-    """The name of the convention that these settings are, for those metrics that conventions define."""
-    from kldeval.conventions import CONVENTIONS
-
-    if settings.on("maps", "fixations"):
-        return None
-    return next((name for name, row in CONVENTIONS.items() if _matches(settings, row.texts)), None)
-
-
-def _matches(settings: Settings, texts: Mapping[str, str]) -> bool:
-    names = dict.fromkeys(call.name for call in settings.metrics)
-    named = make_settings({"metric": ",".join(names)}, convention=texts)
-    return replace(named, metrics=settings.metrics) == settings and set(settings.metrics) <= set(named.metrics)
+    return f"{SHORT}{name or digest}+v{DEFINITIONS}"
 
 
 def _split_parts(rest: list[str]) -> dict[str, str]:

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from kldeval.conventions import CONVENTIONS
 from kldeval.errors import UsageProblem
 from kldeval.maps.steps import STEPS
+from kldeval.matching import matching_convention
 from kldeval.metrics.registry import METRICS
 from kldeval.names import Call, Registry, split_call
 from kldeval.settings import CHOICES, Settings, checked, make_settings
 from kldeval.signature import (
     PARTS,
     format_signature,
-    matching_convention,
     parse_signature,
     short_signature,
     signatures,
@@ -215,9 +215,8 @@ class TestShortForm:
         digits = sha256(format_signature(chosen).encode()).hexdigest()[:8]
         assert short_signature(chosen) == f"kldeval:{digits}+v1"
 
-    def test_the_default_has_a_constant_eight_digits(self) -> None:
-        assert matching_convention(make_settings({})) is None
-        assert short_signature(make_settings({})) == f"kldeval:{sha256(DEFAULT.encode()).hexdigest()[:8]}+v1"
+    def test_the_default_has_a_name(self) -> None:
+        assert short_signature(make_settings({})) == "kldeval:default+v1"
 
 
 def test_the_metrics_of_conventions_have_no_other_arguments_than_their_functions() -> None:

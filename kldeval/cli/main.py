@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "evaluate": "Score predictions against ground truths (also without the word: kldeval PRED GT).",
+    "audit": "The same maps under every published convention: what each makes of them, and why.",
+    "identify": "Which conventions print a published number.",
+    "methods": "The paragraph for a paper, the short signature and BibTeX.",
+    "conventions": "The published conventions, or one in full.",
     "check": "Show the pairing and what is wrong, without scoring.",
     "density": "Build ground truths from fixations.",
     "explain": "One pair, step by step: what each step does to the numbers.",

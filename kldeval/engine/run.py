@@ -75,8 +75,8 @@ def run(
         outcomes.append(outcome)
         if progress:
             progress(outcome, len(pairs))
-    provenance = _provenance(pred, gt, device, request)
-    remarks = [*swapped(pred, gt), *_pairing_notes(pairing, len(pairs)), *around.notes, *_saving_notes(request)]
+    provenance = provenance_of(pred, gt, device, request)
+    remarks = [*swapped(pred, gt), *pairing_notes(pairing, len(pairs)), *around.notes, *_saving_notes(request)]
     return build_report(settings, [*pairing.failures, *outcomes], provenance, remarks)
 
 
@@ -173,7 +173,8 @@ def _column(metric: str, base: str) -> Column:
     return Column(_UNITS[base] if unit == "nats" else unit, traits.get("best", ""))
 
 
-def _pairing_notes(pairing: Pairing, n_pairs: int) -> Iterator[str]:
+def pairing_notes(pairing: Pairing, n_pairs: int) -> Iterator[str]:
+    """What was left out of a pairing."""
     if pairing.n_missing:
         yield f"{pairing.n_missing} ground truths without a prediction were left out (--allow-missing)"
     if pairing.n_extra:
@@ -187,7 +188,7 @@ def _saving_notes(request: Request) -> Iterator[str]:
         yield f"the pixelwise terms of every metric were written to {request.save_maps}"
 
 
-def _provenance(pred: Path, gt: Path, device: Device, request: Request) -> dict[str, Any]:
+def provenance_of(pred: Path, gt: Path, device: Device, request: Request) -> dict[str, Any]:
     """What may move the last bits of a number, or says where it came from."""
     versions = {name: sys.modules[module].__version__ for name, module in _LIBRARIES.items() if module in sys.modules}
     return {

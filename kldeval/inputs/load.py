@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from kldeval.inputs.color import to_grey
@@ -37,45 +37,68 @@ class Reading:
     sources: Sources = NOTHING
 
 
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """One map as its file stores it, and made grey."""
+
+    stored: Stored
+    grey: Array
+
+
+def load_map(path: Path, reading: Reading) -> Loaded:
+    """One map, before it meets its partner.
+
+    Raises:
+        UnreadableMap, RefusedMap, MissingDependency: as `load_pair`.
+    """
+    stored = read_map(path, key=reading.key, max_pixels=reading.max_pixels)
+    return Loaded(stored, to_grey(stored.array, reading.color, path))
+
+
 def load_pair(pair: Pair, reading: Reading) -> MapPair:
-    """The maps of a pair, in one size, with the scale of the types they were stored in.
+    """The maps of a pair, in one size (see `sized_pair`), with what stands beside them.
+
+    Raises:
+        NoPartner: something stands beside other pairs, but not beside this.
+        UnreadableMap: a file that cannot be decoded into one real-valued map.
+        RefusedMap: colour, transparency or sizes that differ where `reading` does not say what to do.
+        MissingDependency: OpenCV is needed and cannot be imported.
+    """
+    pred, gt = load_map(pair.pred, reading), load_map(pair.gt, reading)
+    maps = replace(sized_pair(pair.name, pred, gt, reading.resize), made=how_made(pair.gt))
+    return accompanied(maps, gt.grey.shape, reading.sources, reading.resize)
+
+
+def sized_pair(name: str, pred: Loaded, gt: Loaded, resize: Call) -> MapPair:
+    """Two maps in one size, with the scale of the types they were stored in.
 
     Remarks: `lossy-pred`, `lossy-gt` (JPEG, lossy WebP), `overshoot-pred`, `overshoot-gt` (resizing made negative
     values of a map that had none), `integer` (a type that `--scale unit` does not divide), `identical` (the maps agree
     in every value).
 
     Raises:
-        UnreadableMap: a file that cannot be decoded into one real-valued map.
-        RefusedMap: colour, transparency or sizes that differ where `reading` does not say what to do.
-        MissingDependency: OpenCV is needed and cannot be imported.
+        RefusedMap: the sizes differ, and `resize` is `none`.
+        MissingDependency: a kernel of OpenCV, and it cannot be imported.
     """
-    stored = [read_map(path, key=reading.key, max_pixels=reading.max_pixels) for path in (pair.pred, pair.gt)]
-    grey = [_grey(item, reading, path) for item, path in zip(stored, (pair.pred, pair.gt), strict=True)]
-    pred, gt = resize_pair(reading.resize, *grey)
-    maps = MapPair(
-        pair.name,
-        pred,
-        gt,
-        shape=pred.shape,
-        remarks=tuple(_remarks(stored, grey, (pred, gt))),
-        pred_scale=full_scale(stored[0].array),
-        gt_scale=full_scale(stored[1].array),
-        made=how_made(pair.gt),
+    sized = resize_pair(resize, pred.grey, gt.grey)
+    return MapPair(
+        name,
+        *sized,
+        shape=sized[0].shape,
+        remarks=tuple(_remarks((pred, gt), sized)),
+        pred_scale=full_scale(pred.stored.array),
+        gt_scale=full_scale(gt.stored.array),
     )
-    return accompanied(maps, grey[1].shape, reading.sources, reading.resize)
 
 
-def _grey(stored: Stored, reading: Reading, path: Path) -> Array:
-    return to_grey(stored.array, reading.color, path)
-
-
-def _remarks(stored: list[Stored], grey: list[Array], sized: tuple[Array, Array]) -> Iterator[str]:
-    for role, item, before, after in zip(("pred", "gt"), stored, grey, sized, strict=True):
-        if item.lossy:
+def _remarks(sides: tuple[Loaded, Loaded], sized: tuple[Array, Array]) -> Iterator[str]:
+    for role, side, after in zip(("pred", "gt"), sides, sized, strict=True):
+        if side.stored.lossy:
             yield f"lossy-{role}"
-        if after is not before and after.min() < 0 <= before.min():
+        if after is not side.grey and after.min() < 0 <= side.grey.min():
             yield f"overshoot-{role}"
-    if any(item.array.dtype.kind in "iu" and full_scale(item.array) is None for item in stored):
+    arrays = [side.stored.array for side in sides]
+    if any(array.dtype.kind in "iu" and full_scale(array) is None for array in arrays):
         yield "integer"
     if _agree(*sized):
         yield "identical"

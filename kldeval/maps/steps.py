@@ -1,9 +1,9 @@
 """The normalisation steps: each takes the values of maps and returns new ones. A chain of them is a list.
 
 Traits: `final` steps make a distribution (`log`: given by its log-probabilities; `given`: the file is one already, over
-axes that it does not say); `spatial` steps depend on where a pixel stands, so pixels of equal value cannot be
-counted together; `takes` says which infinities a step understands (-inf, or `bounded`: those beyond its min and max);
-`check` refuses arguments that can mean nothing, before any map is read.
+axes that it does not say); `spatial` steps depend on where a pixel stands (`rows`: on its row alone), so pixels of
+equal value cannot be counted together; `takes` says which infinities a step understands (-inf, or `bounded`: those
+beyond its min and max); `check` refuses arguments that can mean nothing, before any map is read.
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ def blank(values: Values, *, below: float) -> Values:
     return values.map(lambda x, high: xp.where(high > below, x, xp.zeros_like(x)), values.extent()[1])
 
 
-@STEPS.add("latitude", spatial=True)
+@STEPS.add("latitude", spatial="rows")
 def latitude(values: Values) -> Values:
     """X * sin(pi row / (H - 1)), the weight of the Salient360! toolbox: rows at the poles become 0."""
     height = values.source.shape[-2]

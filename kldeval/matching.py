@@ -1,0 +1,48 @@
+"""The published convention that settings are, if they are one."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import TYPE_CHECKING
+
+from kldeval.conventions import CONVENTIONS
+from kldeval.maps.chain import ends_in_log, format_chain
+from kldeval.settings import default_metric
+
+if TYPE_CHECKING:
+    from kldeval.conventions import Convention
+    from kldeval.settings import Settings
+
+_WORDS = ("scale", "empty_gt", "empty_pred", "base", "reduction", "dtype")
+"""The settings that are one word, and that a convention says."""
+
+_SAID = frozenset((*_WORDS, "metrics", "pred", "gt", "resize"))
+"""All settings that a convention says; the others it leaves at their defaults."""
+
+
+def matching_convention(settings: Settings) -> str | None:
+    """The name of the convention that these settings are, for those metrics that conventions define.
+
+    Only where every part agrees: the parts that a convention says, and the defaults of all others.
+    """
+    others = (item for item in fields(settings) if item.name not in _SAID)
+    if any(getattr(settings, item.name) != item.default for item in others):
+        return None
+    return next((name for name, row in CONVENTIONS.items() if _is_row(settings, row)), None)
+
+
+def _is_row(settings: Settings, row: Convention) -> bool:
+    # texts are compared, which are canonical on both sides: making the settings of every row would take far longer
+    return (
+        all(getattr(settings, word) == getattr(row, word) for word in _WORDS)
+        and (format_chain(settings.pred), format_chain(settings.gt)) == (row.pred, row.gt)
+        and str(settings.resize) == row.resize
+        and set(map(str, settings.metrics)) <= _metric_texts(settings, row)
+    )
+
+
+def _metric_texts(settings: Settings, row: Convention) -> set[str]:
+    """What each metric of the settings would read under the convention."""
+    said = {text.partition("(")[0]: text for text in row.metrics}
+    log_domain = ends_in_log(settings.pred)
+    return {said.get(call.name) or str(default_metric(call.name, log_domain=log_domain)) for call in settings.metrics}
