@@ -50,6 +50,12 @@ class TestDefaults:
             "reduction": "slices",
             "maps": "mean",
             "dtype": "float64",
+            "baseline": "none",
+            "density": "",
+            "fixations": "read",
+            "mask": "none",
+            "other": "none",
+            "weights": "none",
         }
 
     def test_none_is_nothing_said(self) -> None:
@@ -61,7 +67,7 @@ class TestDefaults:
     @pytest.mark.parametrize("key", CHOICES)
     def test_every_choice_can_be_said(self, key: str) -> None:
         for choice in CHOICES[key]:
-            assert describe(make_settings({key: choice}))[key] == choice
+            assert describe(make_settings({"metric": "kld,nss", key: choice}))[key] == choice
 
 
 class TestConstants:

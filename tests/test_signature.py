@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kldeval.companion_settings import companion_parts, only_of
 from kldeval.conventions import CONVENTIONS
 from kldeval.errors import UsageProblem
 from kldeval.maps.steps import STEPS
@@ -18,6 +19,7 @@ from kldeval.metrics.registry import METRICS
 from kldeval.names import Call, Registry, split_call
 from kldeval.settings import CHOICES, Settings, checked, make_settings
 from kldeval.signature import (
+    OPTIONAL,
     PARTS,
     format_signature,
     parse_signature,
@@ -46,6 +48,10 @@ ARGUMENTS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     },
     "kld-reverse": {"log_eps": NOT_NEGATIVE, "num_eps": NOT_NEGATIVE, "ratio_eps": NOT_NEGATIVE},
     "ce": {"ratio_eps": NOT_NEGATIVE},
+    "sim": {"minmax": st.booleans()},
+    "emd": {"factor": st.integers(1, 64), "unit": st.sampled_from(["cells", "diagonal"])},
+    "nss": {"ddof": st.integers(0, 1), "repeats": st.booleans()},
+    "auc": {"negatives": st.sampled_from(["all", "unfixated"]), "repeats": st.booleans()},
 }
 """The arguments of every step and metric that has any."""
 
@@ -69,22 +75,38 @@ RESIZES = st.sampled_from(
 )
 
 
-def has_slices(settings: Settings) -> bool:
+BESIDE = {
+    "baseline": ["none", "uniform", "others(bandwidth=0.02)", "maps(norm=shift+sum-to-one)", "map(sha256=0a1b)"],
+    "other_map": ["none", "others", "others(repeats=true)", "maps"],
+    "mask": ["none", "maps", "map(sha256=0a1b)"],
+    "weights": ["none", "latitude", "maps"],
+    "fixation_base": ["0", "1"],
+    "fixation_outside": ["error", "drop"],
+}
+
+
+@st.composite
+def with_company(draw: st.DrawFn, chosen: Settings) -> Settings | None:
+    """The settings with what stands beside the pairs; None where they mean nothing."""
+    texts = {name: draw(st.sampled_from(choices)) for name, choices in BESIDE.items()}
     try:
-        checked(settings)
+        return checked(replace(chosen, **companion_parts(texts, {}, chosen.metrics)))
     except UsageProblem:
-        return False
-    return True
+        return None
 
 
-SETTINGS = st.builds(
-    Settings,
-    metrics=st.lists(METRIC_CALLS, min_size=1, max_size=3, unique=True).map(tuple),
-    pred=CHAINS,
-    gt=CHAINS,
-    resize=RESIZES,
-    **{key: st.sampled_from(choices) for key, choices in CHOICES.items()},
-).filter(has_slices)
+SETTINGS: st.SearchStrategy[Settings] = (
+    st.builds(
+        Settings,
+        metrics=st.lists(METRIC_CALLS, min_size=1, max_size=3, unique=True).map(tuple),
+        pred=CHAINS,
+        gt=CHAINS,
+        resize=RESIZES,
+        **{key: st.sampled_from(choices) for key, choices in CHOICES.items()},
+    )
+    .flatmap(with_company)
+    .filter(bool)
+)  # type: ignore[assignment]
 
 DEFAULT = (
     "kld(log_eps=2.2204e-16,ratio_eps=2.2204e-16),ce(ratio_eps=2.2204e-16)|pred:sum-to-one|gt:sum-to-one|scale:unit|"
@@ -103,8 +125,7 @@ def test_every_argument_of_every_step_and_metric_is_drawn() -> None:
 def test_a_signature_reads_back_as_the_settings(chosen: Settings) -> None:
     assert parse_signature(format_signature(chosen)) == chosen
     for key, text in signatures(chosen).items():
-        alone = replace(chosen, metrics=(chosen.metrics[chosen.keys.index(key)],))
-        assert parse_signature(text) == alone
+        assert parse_signature(text) == only_of(chosen, chosen.metrics[chosen.keys.index(key)])
 
 
 def test_the_signature_of_the_default() -> None:
@@ -149,13 +170,14 @@ def test_each_metric_has_its_own_signature_under_its_key() -> None:
 
 
 NEEDED = ", ".join((*PARTS, "v"))
+KNOWN = ", ".join((*PARTS, "v", *OPTIONAL))
 REFUSED = {
     DEFAULT.replace("scale:unit|", ""): f"the signature lacks scale; after the metrics it needs {NEEDED}",
     DEFAULT.partition("|")[0]: f"the signature lacks {NEEDED}; after the metrics it needs {NEEDED}",
     DEFAULT + "|scale:raw": "the signature's part 'scale:raw' stands there twice",
     DEFAULT + "|v:1": "the signature's part 'v:1' stands there twice",
-    DEFAULT + "|scal:raw": (f"the signature's part 'scal:raw' is unknown; did you mean 'scale'? Known: {NEEDED}"),
-    DEFAULT + "|": f"the signature's part '' is unknown; known: {NEEDED}",
+    DEFAULT + "|scal:raw": (f"the signature's part 'scal:raw' is unknown; did you mean 'scale'? Known: {KNOWN}"),
+    DEFAULT + "|": f"the signature's part '' is unknown; known: {KNOWN}",
     DEFAULT.replace("gt:sum-to-one", "gt"): "the signature's part 'gt' has no value",
     DEFAULT.replace("pred:sum-to-one", "pred:"): "the signature's part 'pred:' has no value",
     DEFAULT.replace("v:1", "v:2"): (
@@ -164,7 +186,9 @@ REFUSED = {
     DEFAULT.replace("|v:1", "").replace("|scale", "|v:0|scale"): (
         "the signature's part 'v:0' is another version of the definitions; here they are v:1"
     ),
-    DEFAULT.replace("maps:mean", "maps:median"): "the signature's part 'maps:median' is unknown; known: maps:mean",
+    DEFAULT.replace("maps:mean", "maps:median"): (
+        "--maps median: 'median' is none of mean, fixations; did you mean 'mean'?"
+    ),
     DEFAULT.replace("empty:error", "empty:zero"): (
         "the signature's part 'empty:zero' is not of the form empty:error or empty:gt=zero,pred=keep"
     ),

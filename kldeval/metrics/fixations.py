@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from kldeval.arrays import namespace
+from kldeval.errors import UsageProblem
 from kldeval.metrics.registry import METRICS
 from kldeval.metrics.roc import area_at_steps, area_under_roc
 from kldeval.metrics.weighted import divide, drop_axes, existing, extent, root, total, total_where
@@ -22,7 +23,13 @@ if TYPE_CHECKING:
 Negatives = Literal["all", "unfixated"]
 
 
-@METRICS.add("nss", on="fixations", sees="pixels", unit="", best="high")
+def _check_ddof(*, ddof: int = 0, repeats: bool = True) -> None:  # noqa: ARG001 - all parameters are passed
+    if ddof not in (0, 1):
+        msg = f"nss(ddof={ddof}): a standard deviation is over N (0) or N - 1 (1)"
+        raise UsageProblem(msg)
+
+
+@METRICS.add("nss", on="fixations", sees="pixels", unit="", best="high", check=_check_ddof)
 def nss(seen: FixatedMap, *, ddof: int = 0, repeats: bool = True) -> Array:
     """Normalised scanpath saliency: the mean at the fixations of the map in units of its standard deviation.
 
