@@ -33,6 +33,10 @@ if TYPE_CHECKING:
         tv,
     )
     from kldeval.library import ce, entropy_gt, evaluate, jsd, kld, kld_reverse
+    from kldeval.maps.softmax import log_sigmoid, log_softmax, sigmoid, softmax
+    from kldeval.metrics.binary import bce, bce_with_logits
+    from kldeval.metrics.frameworks import keras_categorical_crossentropy, keras_kl_divergence, kl_div
+    from kldeval.metrics.labels import accuracy, brier, cross_entropy, nll
 
 _MODULES = {
     "companions": (
@@ -54,17 +58,26 @@ _MODULES = {
         "tv",
     ),
     "library": ("ce", "entropy_gt", "evaluate", "jsd", "kld", "kld_reverse"),
+    "maps.softmax": ("log_sigmoid", "log_softmax", "sigmoid", "softmax"),
+    "metrics.binary": ("bce", "bce_with_logits"),
+    "metrics.frameworks": ("keras_categorical_crossentropy", "keras_kl_divergence", "kl_div"),
+    "metrics.labels": ("accuracy", "brier", "cross_entropy", "nll"),
 }
 """The public functions by the module that holds them."""
 
 __all__ = [
     "__version__",
+    "accuracy",
     "auc",
     "auc_borji",
     "auc_judd",
     "auc_shuffled",
+    "bce",
+    "bce_with_logits",
+    "brier",
     "cc",
     "ce",
+    "cross_entropy",
     "emd",
     "entropy_gt",
     "evaluate",
@@ -72,14 +85,22 @@ __all__ = [
     "ig",
     "ig_mit",
     "jsd",
+    "keras_categorical_crossentropy",
+    "keras_kl_divergence",
+    "kl_div",
     "kld",
     "kld_reverse",
     "ll",
+    "log_sigmoid",
+    "log_softmax",
     "mae",
     "mse",
+    "nll",
     "nss",
     "sauc",
+    "sigmoid",
     "sim",
+    "softmax",
     "tv",
 ]
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from kldeval.maps.chain import axes_of, ends_in_log, format_chain
 from kldeval.maps.steps import STEPS
 from kldeval.maps.values import MAP
+from kldeval.settings.pixels import is_of_pixels
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from kldeval.maps.chain import Chain
     from kldeval.records import MapPair, Score
     from kldeval.settings import Settings
+
+ROUNDING = 1e-5
+"""How far a probability in single precision may lie above 1, or its logarithm above 0."""
 
 LARGE_EPSILON = 0.1
 """An epsilon of this share of the mean probability 1/N moves the number visibly."""
@@ -41,7 +45,8 @@ class Facts:
 def refusal(pair: MapPair, role: str, kind: str, detail: float, settings: Settings) -> str:
     """Why a map is refused, and what would be accepted."""
     chain = format_chain(settings.pred if role == "pred" else settings.gt)
-    return {"nonfinite": _nonfinite, "negative": _negative, "empty": _empty}[kind](pair, role, detail, chain)
+    say = {"nonfinite": _nonfinite, "negative": _negative, "empty": _empty, "outside": _outside}[kind]
+    return say(pair, role, detail, chain)
 
 
 def _nonfinite(_pair: MapPair, role: str, detail: float, chain: str) -> str:
@@ -58,12 +63,23 @@ def _negative(pair: MapPair, role: str, detail: float, chain: str) -> str:
     return found + f"shift them (--{role}-norm 'shift+{chain}') or use a softmax (--{role}-norm flatten-softmax)"
 
 
-def _empty(_pair: MapPair, role: str, _detail: float, chain: str) -> str:
+def _empty(pair: MapPair, role: str, _detail: float, chain: str) -> str:
     choices = "skip, uniform, zero or nan" if role == "gt" else "keep, uniform or nan"
     what = "constant" if chain.startswith("minmax") else "all zero"
-    if "axis=" in chain:
+    if pair.pred is not None and pair.pred.ndim > 2:  # noqa: PLR2004 - height, width and classes
+        what += " at a position"
+    elif "axis=" in chain:
         what += " in a column" if "axis=0" in chain or "axis=-2" in chain else " in a row"
     return f"the {_SIDES[role]} is {what}, which {chain!r} cannot normalise; choose --empty-{role} {choices}"
+
+
+def _outside(_pair: MapPair, role: str, detail: float, chain: str) -> str:
+    found = f"the {_SIDES[role]} holds {detail:.6g}, and a probability lies in 0..1; "
+    if role == "gt":
+        return found + "store it so" + (", or let --scale unit divide bytes by 255" if detail > 1 else "")
+    if "axis" in chain:
+        return found + "for logits use --norm softmax, for log-probabilities --pred-norm log-prob"
+    return found + "for logits use --norm sigmoid"
 
 
 def map_remarks(score: Score, facts: Facts, shape: tuple[int, int], settings: Settings) -> Iterator[str]:
@@ -82,6 +98,22 @@ def map_remarks(score: Score, facts: Facts, shape: tuple[int, int], settings: Se
         yield "unit-gt"
     if _largest_epsilon(settings) * prod(shape) >= LARGE_EPSILON:
         yield "large-epsilon"
+    if settings.pred[0].name == "log-prob" and facts.pred_high > ROUNDING:
+        yield "scores"
+    if settings.scale == "unit" and facts.gt_high == 1 / 255 and any(map(is_of_pixels, settings.metrics)):
+        yield "faint-mask"
+
+
+def label_remarks(score: Score, *, n_valid: int, looks_like_logits: bool) -> Iterator[str]:
+    """The remarks on a map that was scored against labels, of which `n_valid` count."""
+    if not n_valid:
+        yield "all-ignored"
+    if score.n_uncovered:
+        yield "missed-label"
+    if not all(map(isfinite, score.values.values())):
+        yield "infinite"
+    if looks_like_logits:
+        yield "scores"
 
 
 def notes(settings: Settings, remarks: Counter[str], n_maps: int) -> list[str]:
@@ -94,7 +126,7 @@ def notes(settings: Settings, remarks: Counter[str], n_maps: int) -> list[str]:
     if not settings.on("density"):
         return sentences
     sentences += [_NOT_NORMALISED] * any(not _makes_distribution(chain) for chain in (settings.pred, settings.gt))
-    if axes_of(settings.gt) not in (None, MAP):
+    if n_maps and axes_of(settings.gt) not in (None, MAP) and not remarks["class-map"]:
         sentences.append(_ROWS if axes_of(settings.gt) == (-1,) else _COLUMNS)
     return sentences
 
@@ -172,6 +204,19 @@ _SENTENCES = {
     "uncovered": (
         "the prediction is exactly 0 under ground-truth mass ({maps}): there the number is decided by epsilon; see "
         "n_uncovered and uncovered_mass"
+    ),
+    "missed-label": (
+        "the prediction gives the label's class a probability of exactly 0 ({maps}): one such pixel makes the "
+        "cross-entropy infinite; see n_uncovered and uncovered_mass"
+    ),
+    "all-ignored": "no pixel counts, because all labels are the ignored one ({maps}): a mean over none of them is nan",
+    "scores": (
+        "the log-probabilities exceed 0 ({maps}): scores that are none give a number that is no divergence and may be "
+        "negative; --pred-norm softmax makes them log-probabilities"
+    ),
+    "faint-mask": (
+        "the ground truth's largest byte is 1 ({maps}), which --scale unit divides by 255: store a mask as 0 and 255, "
+        "or as booleans in an .npy"
     ),
     "infinite": "the metric is infinite or undefined ({maps}); such values stay in the mean",
     "lossy-gt": "the ground truth is lossily compressed ({maps}): its small values are noise of the file format",

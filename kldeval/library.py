@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kldeval.arrays import namespace, quiet
-from kldeval.beside import beside_paths, beside_texts, check_beside
-from kldeval.companion_settings import TEXTS
 from kldeval.diagnosis import refusal
 from kldeval.engine.measure import Side, measure, pixelwise, scaled
 from kldeval.engine.run import Request, run
 from kldeval.errors import RefusedMap, UnknownName, UsageProblem
+from kldeval.inputs.class_weights import weights_text
 from kldeval.inputs.scale import full_scale
 from kldeval.maps.chain import normalise
 from kldeval.maps.values import MAP
@@ -23,6 +22,9 @@ from kldeval.metrics.registry import METRICS
 from kldeval.names import format_value, unknown
 from kldeval.records import MapPair
 from kldeval.settings import KNOWN_TEXTS, Settings, make_settings
+from kldeval.settings.beside import beside_paths, beside_texts, check_beside
+from kldeval.settings.companions import TEXTS
+from kldeval.settings.labels import LABEL_FLAGS
 from kldeval.signature import parse_signature
 
 if TYPE_CHECKING:
@@ -33,8 +35,8 @@ if TYPE_CHECKING:
     from kldeval.maps.values import Values
     from kldeval.results.report import Report
 
-_OF_FILES = frozenset({"metric", "resize", "color", "maps", *TEXTS})
-"""What cannot be said of one metric of arrays: they have no colours, a size that resizing would not fit, and
+_OF_FILES = frozenset({"metric", "resize", "color", "maps", *LABEL_FLAGS, *TEXTS})
+"""What cannot be said of one metric of arrays: they have no colours, sizes that resizing would not fit, no labels, and
 nothing beside them."""
 
 _REAL = ("real floating", "integral", "bool")
@@ -170,7 +172,7 @@ def _settings(options: dict[str, Any], beside: Mapping[str, str] | None = None) 
     """The settings that options stand for; `beside` are the words for what stands beside the pairs."""
     from kldeval.conventions.presets import named_texts
 
-    texts = {key: format_value(value) for key, value in options.items() if value is not None}
+    texts = {key: _text(key, value) for key, value in options.items() if value is not None}
     signature = texts.pop("signature", None)
     if signature is not None:
         if texts:
@@ -180,6 +182,12 @@ def _settings(options: dict[str, Any], beside: Mapping[str, str] | None = None) 
     named, metrics = named_texts(texts.pop("convention", None), texts.pop("preset", None))
     default = {} if metrics is None else {"metric": metrics}
     return make_settings({**default, **texts, **(beside or {})}, convention=named)
+
+
+def _text(key: str, value: Any) -> str:
+    if key != "class_weights":
+        return format_value(value)
+    return weights_text(str(value)) if isinstance(value, str | Path) else format_value(tuple(map(float, value)))
 
 
 def _check_names(options: Iterable[str], known: Iterable[str]) -> None:
@@ -235,6 +243,7 @@ def check_maps(pred: Array, gt: Array) -> None:
     for role, array in (("pred", pred), ("gt", gt)):
         if array.ndim < len(MAP) or 0 in array.shape[-2:]:
             msg = f"{role} has the shape {tuple(array.shape)}; maps are (..., H, W) and have pixels"
+            msg += _hint_at_labels(xp, pred, gt)
             raise RefusedMap(msg)
         if not xp.isdtype(array.dtype, _REAL):
             msg = f"{role} has the dtype {array.dtype}; maps hold real numbers"
@@ -244,7 +253,12 @@ def check_maps(pred: Array, gt: Array) -> None:
             f"pred has the shape {tuple(pred.shape)} and gt {tuple(gt.shape)}; height and width must agree, and the "
             "axes before them must broadcast"
         )
-        raise RefusedMap(msg)
+        raise RefusedMap(msg + _hint_at_labels(xp, pred, gt))
+
+
+def _hint_at_labels(xp: Any, pred: Array, gt: Array) -> str:
+    is_integer = gt.ndim == pred.ndim - 1 and xp.isdtype(gt.dtype, "integral")
+    return "; for integer labels there is kldeval.cross_entropy" if is_integer else ""
 
 
 def whole_weights(weights: Array, pred: Array, gt: Array) -> Array:

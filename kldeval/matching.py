@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from kldeval.conventions import CONVENTIONS
 from kldeval.maps.chain import ends_in_log, format_chain
 from kldeval.settings import default_metric
+from kldeval.settings.pixels import is_of_pixels
 
 if TYPE_CHECKING:
     from kldeval.conventions import Convention
@@ -25,9 +26,11 @@ def matching_convention(settings: Settings) -> str | None:
 
     Only where every part agrees: the parts that a convention says, and the defaults of all others.
     """
-    others = (item for item in fields(settings) if item.name not in _SAID)
+    others = (item for item in fields(settings) if item.compare and item.name not in _SAID)
     if any(getattr(settings, item.name) != item.default for item in others):
         return None
+    if settings.is_labels or all(map(is_of_pixels, settings.metrics)):
+        return None  # a convention is about densities
     return next((name for name, row in CONVENTIONS.items() if _is_row(settings, row)), None)
 
 

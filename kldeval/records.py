@@ -45,6 +45,15 @@ class Company:
 
 
 @dataclass(frozen=True, slots=True)
+class Beside:
+    """The numbers of a pair that are no sums over its pixels, by the metric's key, and the number of fixations."""
+
+    values: Mapping[str, float]
+    n_fixations: int | None = None
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class MapPair:
     """Two maps of one shape as they were decoded and resized, and the weight of every pixel (none: all 1).
 
@@ -69,16 +78,12 @@ class MapPair:
 
 
 @dataclass(frozen=True, slots=True)
-class Beside:
-    """The numbers of a pair that are no sums over its densities, by the metric's key, and the number of fixations.
+class ClassSum:
+    """A metric summed over the `n` valid positions of one class of labels: its values, and what they count."""
 
-    `references` are those of the reference rows, by their names, of every metric.
-    """
-
-    values: Mapping[str, float]
-    n_fixations: int | None = None
-    references: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    remarks: tuple[str, ...] = ()
+    total: float
+    weight: float
+    n: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +91,10 @@ class Score:
     """The numbers of one map: a value per metric, in the order of the request.
 
     `n_uncovered` pixels have ground-truth mass where the prediction is exactly 0; `uncovered_mass` is that mass (both 0
-    where no metric of densities was asked for). `n_fixations` is None where no metric was of fixations. `references`
-    are the numbers of the reference rows by their names.
+    where no metric was of densities). `n_fixations` is None where no metric was of fixations. `weights` is what each
+    value counts in a mean over the pixels or fixations of all maps; empty where every map counts the same. `classes`
+    holds the sums of single classes of labels, and `references` the numbers of the reference rows by their names, on
+    their way to the report.
     """
 
     name: str
@@ -96,6 +103,8 @@ class Score:
     uncovered_mass: float = 0.0
     remarks: tuple[str, ...] = ()
     group: str = ""
+    weights: Mapping[str, float] = field(default_factory=dict)
+    classes: Mapping[str, tuple[ClassSum, ...]] = field(default_factory=dict)
     n_fixations: int | None = None
     made: Made | None = None
     references: Mapping[str, Mapping[str, float]] = field(default_factory=dict)

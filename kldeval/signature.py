@@ -12,11 +12,10 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from kldeval._version import DEFINITIONS
-from kldeval.beside import FIELDS, FIXATIONS
-from kldeval.companion_settings import only_of
 from kldeval.errors import UsageProblem
 from kldeval.names import among, format_value, split_top_level
-from kldeval.settings import Settings, describe, make_settings
+from kldeval.settings import CHOICES, Settings, alone, describe, make_settings
+from kldeval.settings.beside import FIELDS, FIXATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,7 +45,7 @@ def format_signature(settings: Settings) -> str:
 def signatures(settings: Settings) -> dict[str, str]:
     """The signature of each metric by its key, of what moves that metric."""
     pairs = zip(settings.keys, settings.metrics, strict=True)
-    return {key: format_signature(only_of(settings, call)) for key, call in pairs}
+    return {key: format_signature(alone(settings, call)) for key, call in pairs}
 
 
 def parse_signature(text: str) -> Settings:
@@ -66,13 +65,18 @@ def parse_signature(text: str) -> Settings:
     if version != str(DEFINITIONS):
         msg = f"the signature's part 'v:{version}' is another version of the definitions; here they are v:{DEFINITIONS}"
         raise UsageProblem(msg)
+    if parts["maps"] not in CHOICES["maps"]:
+        known = ", ".join(f"maps:{name}" for name in CHOICES["maps"])
+        msg = f"the signature's part 'maps:{parts['maps']}' is unknown; known: {known}"
+        raise UsageProblem(msg)
     empty_gt, empty_pred = _parse_empty(parts["empty"])
     explicit = ",".join(call if "(" in call else f"{call}()" for call in split_top_level(metrics, ","))
     texts = {"metric": explicit, "pred_norm": parts["pred"], "gt_norm": parts["gt"], "reduction": parts["reduce"]}
     texts |= {"empty_gt": empty_gt, "empty_pred": empty_pred}
     texts |= {key: parts[key] for key in ("scale", "resize", "color", "base", "maps", "dtype")}
     texts |= {name: parts[field] for name, field in FIELDS.items() if field in parts}
-    return replace(make_settings({**texts, **_reading(parts)}), density=parts.get("density", ""))
+    found = make_settings({**texts, **_reading(parts)}, complete=True)
+    return replace(found, density=parts["density"]) if "density" in parts else found
 
 
 def _parse_short(text: str) -> Settings:

@@ -17,7 +17,12 @@ import pytest
 from command_line import Outcome, kldeval
 
 from kldeval.conventions import CONVENTIONS
+from kldeval.engine.audit import audit, plan_audit
+from kldeval.engine.run import Request
 from kldeval.inputs.load import load_map
+from kldeval.outputs.audit import table
+from kldeval.outputs.convention_pages import write_page, write_table
+from kldeval.outputs.options import Options
 
 ROOT = Path(__file__).parent.parent
 SAMPLE = ROOT / "sample_data"
@@ -524,3 +529,30 @@ def test_a_wrong_request_ends_with_2_and_one_line(case: str) -> None:
     outcome: Outcome = kldeval("audit", *arguments)
     assert (outcome.code, outcome.out) == (2, "")
     assert message in outcome.err
+
+
+@pytest.mark.parametrize("width", [60, 80, 140])
+def test_nothing_is_wider_than_the_terminal(width: int) -> None:
+    """With numbers of two predictions and a curve; the conventions' page and table, too."""
+    plan = plan_audit(curve=True)
+    found = audit({"bold": BOLD, "careful": CAREFUL}, GT, plan, Request())
+    texts = [
+        table.write(found, Options(width=max(width, 80))),
+        write_table(list(CONVENTIONS.values()), Options(width=width)),
+        write_page(CONVENTIONS["mit"], "kldeval:mit+v1", Options(width=max(width, 100))),
+    ]
+    for text, bound in zip(texts, (max(width, 80), width, max(width, 100)), strict=True):
+        # a link and a line of BibTeX are copied as they are
+        lines = [line for line in text.splitlines() if "https://" not in line and "author = " not in line]
+        assert max(map(len, lines)) <= bound
+        assert "mit" in text
+
+
+def test_colours_are_for_terminals(two: dict[str, Any]) -> None:
+    """The best of a row in bold, infinities in yellow; nothing of it in a pipe."""
+    assert two["models"] == ["bold", "careful"]
+    found = audit({"bold": BOLD, "careful": CAREFUL}, GT, plan_audit(["exact", "eml-net"]), Request())
+    assert "\x1b[" not in table.write(found, Options())
+    text = table.write(found, Options(color=True))
+    assert "\x1b[1m0.1868 (1)" in text
+    assert re.search(r"\x1b\[[0-9;]*33m *inf \(2\)", text)

@@ -167,7 +167,7 @@ class TestEdgeCases:
         paths = tmp_path / "pred.npy", tmp_path / "gt.npy"
         named = run(*paths, "--convention", "mit-python", "--metric", "kld", "--score-only")
         assert (named.code, named.out) == (0, "nan\n")
-        assert named.err.startswith("kldeval: note: the metric is infinite or undefined (1 of 1 maps)")
+        assert named.err.startswith("kldeval: note: the metric is infinite or undefined (1 of 1 map)")
         refused = run(*paths, "--score-only")
         assert (refused.code, refused.out) == (1, "")
         assert refused.err == (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from command_line import kldeval
 
@@ -197,3 +198,75 @@ class TestCommand:
         outcome = kldeval("methods", *arguments)
         assert (outcome.code, outcome.out) == (code, "")
         assert message in outcome.err
+
+
+REST = "scale:unit|resize:none|color:error|empty:error|base:e|reduce:mean|{maps}|dtype:float64|v:1"
+
+
+@pytest.mark.parametrize(
+    ("signature", "maps", "sentences"),
+    [
+        (
+            (
+                "ce(class_weights=(1,2),label_smoothing=0.1,smoothing_over=others)|pred:softmax(axis=0)|gt:labels"
+                "(ignore_index=255)"
+            ),
+            "maps:pixels",
+            [
+                (
+                    "We report the cross-entropy -sum t ln p over the classes, the labels smoothed by 0.1 over the "
+                    "other classes, the classes weighted by (1,2), in nats."
+                ),
+                (
+                    "Here p is the predicted class map, passed through a softmax within each position, and t is 1 for "
+                    "the label's class; positions with the label 255 do not count."
+                ),
+                "We report the mean over the pixels of all maps.",
+            ],
+        ),
+        (
+            "accuracy|pred:none(axis=-1)|gt:labels",
+            "maps:mean",
+            [
+                "We report the accuracy, the share of positions whose most probable class is the label.",
+                "Here p is the predicted class map, as stored, and t is 1 for the label's class.",
+                "Each map's number is the mean over pixels, and we report the mean over maps.",
+            ],
+        ),
+        (
+            "bce(clamp=-20)|pred:none|gt:none",
+            "maps:mean",
+            [
+                "We report the binary cross-entropy -(q ln p + (1 - q) ln(1 - p)) with no logarithm below -20, in "
+                "nats.",
+                (
+                    "In the binary cross-entropy p is the predicted value of each pixel, as stored, and q the true "
+                    "one, as stored."
+                ),
+                "In it 8- and 16-bit maps are taken as values in 0..1.",
+            ],
+        ),
+        (
+            "kld|pred:softmax(axis=2)|gt:softmax(axis=2)",
+            "maps:mean",
+            [
+                "Here p and q are the predicted and the ground-truth map, each passed through a softmax within each "
+                "position;"
+            ],
+        ),
+    ],
+)
+def test_labels_and_pixels_are_told_apart_from_densities(signature: str, maps: str, sentences: list[str]) -> None:
+    done = kldeval("methods", "--signature", f"{signature}|{REST.format(maps=maps)}")
+    assert done.code == 0, done.err
+    for sentence in sentences:
+        assert sentence in done.out
+
+
+def test_a_report_of_densities_and_pixels_has_words_for_both(tmp_path: Path) -> None:
+    np.save(tmp_path / "map.npy", np.asarray([[0.25, 0.75]]))
+    arguments = (tmp_path / "map.npy", tmp_path / "map.npy", "-m", "bce,kld", "-q", "-o", tmp_path / "report.json")
+    assert kldeval(*arguments).code == 0
+    text = kldeval("methods", tmp_path / "report.json").out
+    assert "each divided by its sum" in text
+    assert "p is the predicted value of each pixel, as stored" in text

@@ -7,6 +7,7 @@ import pytest
 from kldeval.errors import UsageProblem
 from kldeval.maps.chain import format_chain
 from kldeval.maps.steps import STEPS
+from kldeval.metrics.on_labels import LABEL_METRICS
 from kldeval.metrics.registry import METRICS
 from kldeval.names import Call
 from kldeval.settings import CHOICES, DEFAULT_EPSILON, KNOWN_TEXTS, Settings, describe, make_settings
@@ -67,7 +68,9 @@ class TestDefaults:
     @pytest.mark.parametrize("key", CHOICES)
     def test_every_choice_can_be_said(self, key: str) -> None:
         for choice in CHOICES[key]:
-            assert describe(make_settings({"metric": "kld,nss", key: choice}))[key] == choice
+            # only a metric of pixels, or of fixations, has a mean over those of all maps
+            texts = {"pixels": {"metric": "bce", "reduction": "mean"}, "fixations": {"metric": "nss"}}.get(choice, {})
+            assert describe(make_settings({**texts, key: choice}))[key] == choice
 
 
 class TestConstants:
@@ -153,7 +156,9 @@ class TestAxis:
             ({"norm": "softmax(axis=1)", "axis": "-1"}, "softmax", "softmax"),
             ({"axis": "-1"}, "sum-to-one(axis=-1)", "sum-to-one(axis=-1)"),
             ({"norm": "minmax+sum-to-one(offset=1)", "axis": "0"},) + ("minmax+sum-to-one(offset=1,axis=0)",) * 2,
-            ({"pred_norm": "softmax", "gt_norm": "log-prob", "axis": "0"}, "softmax(axis=0)", "log-prob"),
+            ({"pred_norm": "softmax", "gt_norm": "log-prob", "axis": "0"}, "softmax(axis=0)", "log-prob(axis=0)"),
+            ({"pred_norm": "softmax", "gt_norm": "minmax", "axis": "0"}, "softmax(axis=0)", "minmax"),
+            ({"pred_norm": "minmax", "gt_norm": "none", "axis": "2"}, "minmax", "none(axis=2)"),
         ],
     )
     def test_it_reaches_every_step_that_has_one(self, texts: dict[str, str], pred: str, gt: str) -> None:
@@ -169,6 +174,7 @@ class TestAxis:
             ({"pred_norm": "log-prob", "gt_norm": "softmax"}, (-1,)),
             ({"pred_norm": "softmax", "gt_norm": "log-prob"}, (-1,)),
             ({"norm": "log-prob"}, (-2, -1)),
+            ({"pred_norm": "log-prob", "gt_norm": "none", "axis": "1"}, (-1,)),
         ],
     )
     def test_the_distributions_are_those_of_the_chains(self, texts: dict[str, str], axes: tuple[int, ...]) -> None:
@@ -192,8 +198,11 @@ class TestAxis:
                 "--axis 0 has no meaning for 'flatten-softmax': none of its steps takes an axis",
             ),
             (
-                {"norm": "softmax", "axis": "2"},
-                "axis 2 does not exist in a map of height and width; use -1 (within rows) or 0 (within columns)",
+                {"norm": "softmax", "axis": "3"},
+                (
+                    "axis 3 does not exist: a map of height and width has the axes 0 (within columns) and 1 or -1 "
+                    "(within rows), a class map one more"
+                ),
             ),
             ({"norm": "softmax", "axis": "rows"}, "--axis rows: not a whole number"),
             ({"norm": "softmax", "axis": ""}, "--axis : not a whole number"),
@@ -212,7 +221,7 @@ class TestAxis:
         assert make_settings({**texts, "reduction": "sum"}).reduction == "sum"
 
 
-KNOWN_METRICS = ", ".join(sorted(METRICS))
+KNOWN_METRICS = ", ".join(sorted({*METRICS, *LABEL_METRICS}))
 KNOWN_STEPS = ", ".join(sorted(STEPS))
 KNOWN_RESIZES = "both, gt-to-pred, none, pred-to-gt"
 

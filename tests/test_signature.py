@@ -10,14 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kldeval.companion_settings import companion_parts, only_of
 from kldeval.conventions import CONVENTIONS
 from kldeval.errors import UsageProblem
+from kldeval.maps.chain import class_axis
 from kldeval.maps.steps import STEPS
 from kldeval.matching import matching_convention
+from kldeval.metrics.on_labels import LABEL_METRICS
 from kldeval.metrics.registry import METRICS
 from kldeval.names import Call, Registry, split_call
-from kldeval.settings import CHOICES, Settings, checked, make_settings
+from kldeval.settings import CHOICES, Settings, alone, checked, make_settings
+from kldeval.settings.companions import companion_parts
 from kldeval.signature import (
     OPTIONAL,
     PARTS,
@@ -30,10 +32,13 @@ from kldeval.signature import (
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)
 NOT_NEGATIVE = st.floats(0, 1e300)
 POSITIVE = st.floats(1e-300, 1e300)
-AXES = st.sampled_from([-2, -1, 0, 1])
+AXES = st.sampled_from([-3, -2, -1, 0, 1, 2])
 ARGUMENTS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "sum-to-one": {"offset": NOT_NEGATIVE, "axis": st.none() | AXES},
     "softmax": {"axis": AXES},
+    "log-prob": {"axis": st.none() | AXES},
+    "none": {"axis": st.none() | AXES},
+    "labels": {"ignore_index": st.none() | st.integers(-300, 300)},
     "minmax": {"offset": NOT_NEGATIVE},
     "add": {"value": FLOATS},
     "clip": {"min": st.none() | st.floats(-1e9, 0), "max": st.floats(0, 1e9)},
@@ -52,6 +57,7 @@ ARGUMENTS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "emd": {"factor": st.integers(1, 64), "unit": st.sampled_from(["cells", "diagonal"])},
     "nss": {"ddof": st.integers(0, 1), "repeats": st.booleans()},
     "auc": {"negatives": st.sampled_from(["all", "unfixated"]), "repeats": st.booleans()},
+    "bce": {"clamp": FLOATS},
 }
 """The arguments of every step and metric that has any."""
 
@@ -62,7 +68,7 @@ def calls(draw: st.DrawFn, registry: Registry[Any], name: str) -> Call:
     return registry[name].call(**{key: draw(value) for key, value in ARGUMENTS.get(name, {}).items()})
 
 
-STEP_CALLS = st.sampled_from(sorted(STEPS)).flatmap(lambda name: calls(STEPS, name))
+STEP_CALLS = st.sampled_from(sorted(set(STEPS) - {"labels"})).flatmap(lambda name: calls(STEPS, name))
 METRIC_CALLS = st.sampled_from(sorted(METRICS)).flatmap(lambda name: calls(METRICS, name))
 CHAINS = st.lists(STEP_CALLS, min_size=1, max_size=4).map(tuple)
 RESIZES = st.sampled_from(
@@ -73,6 +79,14 @@ RESIZES = st.sampled_from(
         Call("both", (("size", (256, 192)), ("kernel", "matlab-bicubic"), ("round", True))),
     ]
 )
+
+
+def agree(settings: Settings) -> bool:
+    try:
+        checked(settings)
+    except UsageProblem:
+        return False
+    return True
 
 
 BESIDE = {
@@ -90,23 +104,42 @@ def with_company(draw: st.DrawFn, chosen: Settings) -> Settings | None:
     """The settings with what stands beside the pairs; None where they mean nothing."""
     texts = {name: draw(st.sampled_from(choices)) for name, choices in BESIDE.items()}
     try:
-        return checked(replace(chosen, **companion_parts(texts, {}, chosen.metrics)))
+        return replace(chosen, **companion_parts(texts, {}, chosen.metrics))
     except UsageProblem:
         return None
 
 
-SETTINGS: st.SearchStrategy[Settings] = (
-    st.builds(
-        Settings,
-        metrics=st.lists(METRIC_CALLS, min_size=1, max_size=3, unique=True).map(tuple),
-        pred=CHAINS,
-        gt=CHAINS,
-        resize=RESIZES,
-        **{key: st.sampled_from(choices) for key, choices in CHOICES.items()},
-    )
-    .flatmap(with_company)
-    .filter(bool)
-)  # type: ignore[assignment]
+CHOSEN = {"resize": RESIZES, **{key: st.sampled_from(choices) for key, choices in CHOICES.items()}}
+OF_DENSITIES = st.builds(
+    Settings,
+    metrics=st.lists(METRIC_CALLS, min_size=1, max_size=3, unique=True).map(tuple),
+    pred=CHAINS,
+    gt=CHAINS,
+    **CHOSEN,
+)
+LABELLING = {
+    "class_weights": st.none() | st.lists(st.floats(0, 1e300), min_size=1, max_size=4).map(tuple),
+    "label_smoothing": st.floats(0, 1),
+    "smoothing_over": st.sampled_from(["all", "others"]),
+}
+OF_LABELS = st.builds(
+    Settings,
+    metrics=st.lists(
+        st.sampled_from(sorted(LABEL_METRICS)).flatmap(
+            lambda name: st.fixed_dictionaries({key: LABELLING[key] for key in LABEL_METRICS[name].types}).map(
+                lambda given: LABEL_METRICS[name].call(**given)
+            )
+        ),
+        min_size=1,
+        max_size=3,
+        unique=True,
+    ).map(tuple),
+    pred=CHAINS.filter(lambda chain: class_axis(chain) is not None),
+    gt=calls(STEPS, "labels").map(lambda call: (call,)),
+    **CHOSEN,
+)
+ACCOMPANIED: st.SearchStrategy[Settings] = OF_DENSITIES.flatmap(with_company).filter(bool)  # type: ignore[assignment]
+SETTINGS = (ACCOMPANIED | OF_LABELS).filter(agree).map(checked)
 
 DEFAULT = (
     "kld(log_eps=2.2204e-16,ratio_eps=2.2204e-16),ce(ratio_eps=2.2204e-16)|pred:sum-to-one|gt:sum-to-one|scale:unit|"
@@ -125,7 +158,7 @@ def test_every_argument_of_every_step_and_metric_is_drawn() -> None:
 def test_a_signature_reads_back_as_the_settings(chosen: Settings) -> None:
     assert parse_signature(format_signature(chosen)) == chosen
     for key, text in signatures(chosen).items():
-        assert parse_signature(text) == only_of(chosen, chosen.metrics[chosen.keys.index(key)])
+        assert parse_signature(text) == alone(chosen, chosen.metrics[chosen.keys.index(key)])
 
 
 def test_the_signature_of_the_default() -> None:
@@ -186,9 +219,9 @@ REFUSED = {
     DEFAULT.replace("|v:1", "").replace("|scale", "|v:0|scale"): (
         "the signature's part 'v:0' is another version of the definitions; here they are v:1"
     ),
-    DEFAULT.replace("maps:mean", "maps:median"): (
-        "--maps median: 'median' is none of mean, fixations; did you mean 'mean'?"
-    ),
+    DEFAULT.replace(
+        "maps:mean", "maps:median"
+    ): "the signature's part 'maps:median' is unknown; known: maps:mean, maps:fixations, maps:pixels",
     DEFAULT.replace("empty:error", "empty:zero"): (
         "the signature's part 'empty:zero' is not of the form empty:error or empty:gt=zero,pred=keep"
     ),
@@ -206,7 +239,9 @@ REFUSED = {
     DEFAULT.replace("gt:sum-to-one", "gt:sum-to-two"): (
         f"unknown step 'sum-to-two'; did you mean 'sum-to-one'? Known: {', '.join(sorted(STEPS))}"
     ),
-    DEFAULT.replace("kld(", "kdl("): f"unknown metric 'kdl'; did you mean 'kld'? Known: {', '.join(sorted(METRICS))}",
+    DEFAULT.replace("kld(", "kdl("): (
+        f"unknown metric 'kdl'; did you mean 'kld'? Known: {', '.join(sorted({*METRICS, *LABEL_METRICS}))}"
+    ),
     "": f"the signature lacks {NEEDED}; after the metrics it needs {NEEDED}",
 }
 

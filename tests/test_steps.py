@@ -73,6 +73,8 @@ FORMULAS: dict[str, Callable[[Numpy], Numpy]] = {
     "sum-to-one(axis=0,offset=0.5)": lambda x: x / (x.sum(axis=0, keepdims=True) + 0.5),
     "sum-to-one(axis=-2)": lambda x: x / x.sum(axis=0, keepdims=True),
     "log-prob": lambda x: x,
+    "labels(ignore_index=255)": lambda x: x,
+    "log-sigmoid": lambda x: -np.log1p(np.exp(-x)),
     "flatten-softmax": lambda x: log_softmax(x, None),
     "softmax": lambda x: log_softmax(x, 1),
     "softmax(axis=1)": lambda x: log_softmax(x, 1),
@@ -146,12 +148,23 @@ class TestAxis:
         np.testing.assert_allclose(prob.sum(axis=summed), 1, rtol=1e-14)
         assert values.axes == (summed,)
 
+    @pytest.mark.parametrize("step", ["sum-to-one", "softmax", "log-prob", "none"])
     @pytest.mark.parametrize("axis", [2, -3])
-    def test_a_map_has_no_other_axis(self, axis: int) -> None:
+    def test_a_map_has_no_other_axis(self, axis: int, step: str) -> None:
         with pytest.raises(UsageProblem) as caught:
-            parse_chain(f"softmax(axis={axis})")
+            run(f"{step}(axis={axis})", RNG.random((3, 4)))
         assert str(caught.value) == (
             f"axis {axis} does not exist in a map of height and width; use -1 (within rows) or 0 (within columns)"
+        )
+
+    @pytest.mark.parametrize("step", ["sum-to-one", "softmax", "log-prob", "none"])
+    @pytest.mark.parametrize("axis", [3, -4])
+    def test_nor_has_a_class_map(self, axis: int, step: str) -> None:
+        with pytest.raises(UsageProblem) as caught:
+            parse_chain(f"{step}(axis={axis})")
+        assert str(caught.value) == (
+            f"axis {axis} does not exist: a map of height and width has the axes 0 (within columns) and 1 or -1 "
+            "(within rows), a class map one more"
         )
 
     @pytest.mark.parametrize(
@@ -164,6 +177,12 @@ class TestAxis:
             ("flatten-softmax", MAP),
             ("softmax+sum-to-one", MAP),
             ("log-prob", None),
+            ("log-prob(axis=1)", (-1,)),
+            ("clip(min=0)+none(axis=0)", (-2,)),
+            ("softmax+none", (-1,)),
+            ("softmax(axis=2)", (2,)),
+            ("log-sigmoid", None),
+            ("labels", None),
             ("minmax", None),
         ],
     )

@@ -20,7 +20,6 @@ READING = {
 """How files of fixations are read: metavar and help by the name of the setting."""
 
 SAID = {
-    "maps": ("HOW", "From maps to the headline: mean, or fixations (each map counts as often as it was fixated)."),
     "baseline_norm": ("CHAIN", "Normalisation of the baseline's maps [default: sum-to-one]."),
     **READING,
 }
@@ -57,6 +56,6 @@ def companion_texts(options: dict[str, Any]) -> dict[str, str | None]:
     Raises:
         UsageProblem: a path that leads nowhere.
     """
-    from kldeval.beside import beside_texts
+    from kldeval.settings.beside import beside_texts
 
     return {**{name: options[name] for name in SAID}, **beside_texts(options)}

@@ -69,5 +69,5 @@ def _plan(fixations: Path, out: Path, options: dict[str, Any]) -> Any:
     )
     size = parse_value(options["size"], Size, f"--size {options['size']}") if options["size"] else None
     reading, outside = reading_and_outside(options)
-    shape = (size[1], size[0]) if isinstance(size, tuple) else None
+    shape = (int(size[1]), int(size[0])) if isinstance(size, tuple) else None
     return Plan(fixations, out, smoothing, reading, outside, shape, options["like"], options["jobs"])

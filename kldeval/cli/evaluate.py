@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 @numeric_options
 @file_options
 @click.option("--per-map", is_flag=True, help="Show a row per map.")
+@click.option("--per-class", is_flag=True, help="Show a row per class of labels, over all maps.")
 @click.option("--worst", type=click.IntRange(min=1), metavar="N", help="Show the N worst maps.")
 @click.option(
     "--format",

@@ -63,9 +63,12 @@ def _of_report(path: Path) -> Methods:
     from kldeval.methods import describe_methods
     from kldeval.outputs.notation import count
     from kldeval.results.read import load_report
+    from kldeval.settings.pixels import is_of_pixels
     from kldeval.signature import parse_signature
 
     saved = load_report(path)
     each = [parse_signature(text) for text in saved.signatures.values()]
-    settings = replace(each[0], metrics=tuple(call for one in each for call in one.metrics))
+    # a metric of pixels says nothing of densities
+    of_densities = (one for one in each if not one.is_labels and not is_of_pixels(one.metrics[0]))
+    settings = replace(next(of_densities, each[0]), metrics=tuple(call for one in each for call in one.metrics))
     return describe_methods(settings, maps=count(len(saved.scores), "map"))

@@ -19,10 +19,15 @@ NUMERIC = {
     "norm": ("CHAIN", "Normalisation of both maps: sum-to-one, flatten-softmax, softmax or a+b [default: sum-to-one]."),
     "pred_norm": ("CHAIN", "Normalisation of the prediction."),
     "gt_norm": ("CHAIN", "Normalisation of the ground truth."),
-    "axis": ("N", "The axis of softmax or sum-to-one within one map: -1 within rows, 0 within columns."),
+    "axis": ("N", "The axis of softmax or sum-to-one: -1 within rows, 0 within columns; of class maps the classes'."),
     "eps": ("X", "The epsilon in the logarithm and in the quotient [default: 2.2204e-16; 0 after softmax]."),
     "base": ("BASE", "The base of the logarithm: e, 2 or 10 [default: e]."),
     "reduction": ("NAME", "Pixels to one number per map: slices, sum, mean, batchmean or none [default: slices]."),
+    "maps": ("NAME", "Maps to the headline: mean over maps, over all their fixations or pixels [default: mean]."),
+    "ignore_index": ("N", "The label of pixels that do not count, such as 255."),
+    "class_weights": ("LIST", "A weight for each class of labels: 1,0.5,2 or a file."),
+    "label_smoothing": ("X", "The share of each label that is spread over the classes [default: 0]."),
+    "smoothing_over": ("NAME", "Spread it over all classes, as torch, or over the others [default: all]."),
     "scale": ("NAME", "8- and 16-bit maps as 0..1 (unit) or as stored (raw) [default: unit]."),
     "resize": ("HOW", "pred-to-gt, gt-to-pred or both(size=WxH); as in pred-to-gt(kernel=bicubic) [default: none]."),
     "color": ("HOW", "Maps whose colour channels differ: luma, mean or first [default: error]."),
@@ -88,13 +93,16 @@ def settings_from(options: dict[str, Any]) -> Settings:
     Raises:
         UsageProblem: naming everything that is wrong.
     """
-    from kldeval.beside import beside_texts, check_beside
     from kldeval.conventions.presets import named_texts
     from kldeval.errors import UsageProblem
+    from kldeval.inputs.class_weights import weights_text
     from kldeval.settings import make_settings
+    from kldeval.settings.beside import beside_texts, check_beside
     from kldeval.signature import parse_signature
 
     texts = {"metric": ",".join(options["metric"]) or None, **{name: options[name] for name in (*NUMERIC, *SAID)}}
+    if texts["class_weights"] is not None:
+        texts["class_weights"] = weights_text(texts["class_weights"])
     signature, preset = texts.pop("signature"), options["preset"]
     if signature is None:
         texts |= companion_texts(options)
@@ -111,8 +119,8 @@ def request_from(options: dict[str, Any]) -> Request:
     """What the options ask for beside the settings."""
     from dataclasses import fields
 
-    from kldeval.beside import beside_paths
     from kldeval.engine.run import Request
+    from kldeval.settings.beside import beside_paths
 
     options = {**options, **beside_paths(options)}
     return Request(**{item.name: options[item.name] for item in fields(Request) if options.get(item.name) is not None})

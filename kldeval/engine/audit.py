@@ -99,27 +99,21 @@ def audit(
     """
     tasks = find_tasks(preds, gt, request)
     settings = plan.settings[plan.reference]
-    maps: dict[str, list[AuditedMap]] = {model: [] for model in preds}
-    failures = {model: list(tasks.failures[model]) for model in preds}
-    remarks: set[tuple[str, str]] = set()
-    for model, outcome in outcomes(tasks, settings, request, partial(_audited, plan=plan)):
-        if isinstance(outcome, Failure):
-            failures[model].append(outcome)
-        else:
-            found, noticed = outcome
-            maps[model].append(found)
-            remarks |= {(found.name, remark) for remark in noticed}
+    found: list[tuple[str, Failure | _Noticed]] = []
+    for one in outcomes(tasks, settings, request, partial(_audited, plan=plan)):
+        found.append(one)
         if progress:
-            progress(outcome, tasks.count)
-    counts = Counter(remark for _, remark in remarks)
+            progress(one, tasks.count)
+    read = [(model, one) for model, one in found if isinstance(one, _Noticed)]
+    failed = [(model, one) for model, one in found if isinstance(one, Failure)]
     said = [note for pred in preds.values() for note in swapped(pred, gt)]
     return summarise_audit(
         {name: traits_of(chosen, CONVENTIONS[name].formula) for name, chosen in plan.settings.items()},
-        {model: tuple(rows) for model, rows in maps.items()},
-        {model: tuple(sorted(rows, key=lambda row: row.name)) for model, rows in failures.items()},
+        {model: tuple(one.audited for name, one in read if name == model) for model in preds},
+        {model: _sorted((*tasks.failures[model], *(one for name, one in failed if name == model))) for model in preds},
         plan.reference,
         {**provenance_of(gt, gt, _CPU, request), "pred": [str(pred) for pred in preds.values()]},
-        (*said, *tasks.notes, *notes(settings, counts, len({name for name, _ in remarks} | _names(maps)))),
+        (*said, *tasks.notes, *_notes([one for _, one in read], settings)),
         curve=bool(plan.curve),
     )
 
@@ -149,8 +143,22 @@ _LINES = {MAP: "map", (-1,): "rows", (-2,): "columns"}
 _CPU = Device("cpu", "cpu")
 
 
-def _names(maps: Mapping[str, list[AuditedMap]]) -> set[str]:
-    return {row.name for rows in maps.values() for row in rows}
+@dataclass(frozen=True, slots=True)
+class _Noticed:
+    """A map under every convention, and what a careful colleague would mention about its files."""
+
+    audited: AuditedMap
+    remarks: tuple[str, ...]
+
+
+def _sorted(failures: Iterable[Failure]) -> tuple[Failure, ...]:
+    return tuple(sorted(failures, key=lambda failure: failure.name))
+
+
+def _notes(found: Iterable[_Noticed], settings: Settings) -> list[str]:
+    """The notes on the files: a remark counts once for a map, however many predictions it has."""
+    remarks = {(one.audited.name, remark) for one in found for remark in one.remarks}
+    return notes(settings, Counter(remark for _, remark in remarks), len({one.audited.name for one in found}))
 
 
 def _steps(chain: Chain) -> tuple[str, ...]:
@@ -162,8 +170,8 @@ def _in_unit_range(side: Loaded) -> bool:
     return full_scale(side.stored.array) is not None or bool(side.grey.min() >= 0 and side.grey.max() <= 1)
 
 
-def _audited(pair: Pair, pred: Loaded, gt: Loaded, plan: Plan) -> tuple[AuditedMap, tuple[str, ...]]:
-    """One pair under every convention, and what a careful colleague would mention about its files."""
+def _audited(pair: Pair, pred: Loaded, gt: Loaded, plan: Plan) -> _Noticed:
+    """One pair under every convention."""
     found = answers(pair.name, pred, gt, plan.cases)
     values = {name: value for name in plan.settings if isinstance(value := found[name], float)}
     refusals = {name: value for name in plan.settings if isinstance(value := found[name], str)}
@@ -180,4 +188,4 @@ def _audited(pair: Pair, pred: Loaded, gt: Loaded, plan: Plan) -> tuple[AuditedM
         pair.group,
     )
     same_size = pred.grey.shape == gt.grey.shape
-    return audited, sized_pair(pair.name, pred, gt, AS_IS).remarks if same_size else ()
+    return _Noticed(audited, sized_pair(pair.name, pred, gt, AS_IS).remarks if same_size else ())

@@ -5,16 +5,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from kldeval.arrays import torch
+from kldeval.engine.class_maps import is_plain
 from kldeval.engine.context import ALONE
 from kldeval.engine.cpu import in_order
 from kldeval.engine.pixelwise import save_scored
 from kldeval.engine.run import read
-from kldeval.engine.scoring import Outcome, outcome_of_stored, score_arrays, with_company
+from kldeval.engine.scoring import Outcome, outcome_of_stored, score, score_arrays, with_company
 from kldeval.records import Failure, MapPair
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ def score_in_batches(
     jobs: int,
     *,
     save: Path | None = None,
+    per_class: bool = False,
     context: Context = ALONE,
     batch_bytes: int = BATCH_BYTES,
 ) -> Iterator[Outcome]:
@@ -47,7 +50,8 @@ def score_in_batches(
         if isinstance(batch[0], Failure):
             yield from batch  # type: ignore[misc]
             continue
-        for pair, outcome in zip(batch, score_batch(batch, settings, device), strict=True):  # type: ignore[arg-type]
+        outcomes = score_batch(batch, settings, device, per_class=per_class)  # type: ignore[arg-type]
+        for pair, outcome in zip(batch, outcomes, strict=True):
             save_scored(save, pair, outcome, settings)  # type: ignore[arg-type]
             yield outcome
 
@@ -73,14 +77,22 @@ def batches(loaded: Iterable[MapPair | Failure], batch_bytes: int) -> Iterator[l
         yield batch
 
 
-def score_batch(batch: list[MapPair], settings: Settings, device: str) -> list[Outcome]:
-    """The outcomes of pairs of one shape and kind."""
-    if not settings.on("density"):
+def score_batch(batch: list[MapPair], settings: Settings, device: str, *, per_class: bool = False) -> list[Outcome]:
+    """The outcomes of pairs of one shape and kind; class maps, each large, are scored one by one."""
+    if settings.is_labels or not is_plain(batch[0]):
+        return [score(on_device(pair, device), settings, per_class=per_class) for pair in batch]
+    if not settings.on("density", "pixels"):
         return [outcome_of_stored(pair, settings) for pair in batch]
     pred = _to_device([pair.pred for pair in batch], device)
     gt = _to_device([pair.gt for pair in batch], device)
     weights = None if batch[0].weights is None else _to_device([pair.weights for pair in batch], device)
     return score_arrays(batch, pred, gt, weights, settings)
+
+
+def on_device(pair: MapPair, device: str) -> MapPair:
+    """The pair with its maps as tensors on `device`."""
+    pred, gt = (_to_device([array], device)[0] for array in (pair.pred, pair.gt))
+    return replace(pair, pred=pred, gt=gt)
 
 
 def _kind(item: MapPair | Failure) -> Any:

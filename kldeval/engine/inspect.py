@@ -6,7 +6,9 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from kldeval.engine.class_maps import PLAIN_AXES
 from kldeval.engine.cpu import cores, in_order
+from kldeval.engine.ground_truth import decided
 from kldeval.engine.run import read, reading_of
 from kldeval.engine.scoring import score
 from kldeval.engine.surroundings import look_around
@@ -32,10 +34,12 @@ def inspect(pred: Path, gt: Path, settings: Settings, request: Request) -> Inspe
         UsageProblem: the paths cannot be paired at all.
     """
     pairing = find_pairs(pred, gt, allow_missing=request.allow_missing, allow_extra=request.allow_extra)
+    pairs = pairing.pairs[: request.limit]
+    settings = decided(settings, pairs, reading_of(settings, request))
     around = look_around(settings, request, pairing.pairs, alone=pred.is_file())
     reading = replace(reading_of(settings, request), sources=around.sources)
     look = partial(_look, settings=settings, reading=reading, context=around.context)
-    found = list(in_order(look, pairing.pairs[: request.limit], request.jobs or cores()))
+    found = list(in_order(look, pairs, request.jobs or cores()))
     failures = [item for item in found if isinstance(item, Failure)]
     rows = tuple(item for item in found if isinstance(item, Found))
     return Inspection(rows, (*pairing.failures, *failures), tuple(f"note: {note}" for note in around.notes))
@@ -53,5 +57,5 @@ def _look(pair: Pair, settings: Settings, reading: Reading, context: Context) ->
 
 
 def _content(array: Array) -> str:
-    height, width = array.shape
-    return f"{width}x{height} {array.dtype} {array.min():.4g}..{array.max():.4g}"
+    shape = "x".join(map(str, array.shape[::-1] if array.ndim == PLAIN_AXES else array.shape))
+    return f"{shape} {array.dtype} {array.min():.4g}..{array.max():.4g}"

@@ -81,6 +81,11 @@ class _Lookup(Density):
         return self.log == -np.inf if self.is_log else self.prob == 0
 
     @property
+    def has_zeros(self) -> bool:
+        """Whether a probability may be exactly 0, which the two factors tell without looking at a pixel."""
+        return any(bool((factor[0] == 0).any()) for factor in (self._by_level, self._by_line))
+
+    @property
     def xp(self) -> object:
         """The array namespace of the density."""
         import numpy as np
@@ -106,7 +111,8 @@ def line_density(array: Array, start: Values, chain: Chain) -> LineDensity | Non
     present = start.weights[0] > 0 if start.weights is not None else np.ones(LEVELS, np.bool)
     if any(problem.found.any() for problem in values.problems) or not _is_regular(levels[present]):
         return None
-    levels = np.where(present, levels, 0)
+    # what does not occur is never looked up, and must not count as a zero
+    levels = np.where(present, levels, 1.0)
     if final[-1].name == "softmax":
         return _softmax(array, levels, present, final[-1])
     return _sum_to_one(array, levels, final)

@@ -30,13 +30,17 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """The numbers of maps (...): a value per metric key, the uncovered pixels, and what stands against using them."""
+    """The numbers of maps (...): a value per metric key, the uncovered pixels, and what stands against using them.
+
+    `n_pixels` is over how many a metric of pixels is averaged.
+    """
 
     values: Mapping[str, Array]
     n_uncovered: Array
     uncovered_mass: Array
     pred_problems: tuple[Problem, ...]
     gt_problems: tuple[Problem, ...]
+    n_pixels: Array | None = None
 
 
 def scaled(side: Side, settings: Settings, *, weights: Array | None = None, empty: str = "error") -> Values:
@@ -78,7 +82,7 @@ def measure(pred: Values, gt: Values, settings: Settings, *, shape: tuple[int, i
 
 
 def pixelwise(pred: Values, gt: Values, settings: Settings) -> dict[str, Array]:
-    """The pointwise terms of every metric, times the weights, as maps (..., H, W)."""
+    """The pointwise terms of every metric of densities, times the weights, as maps (..., H, W)."""
     xp = pred.xp
     blocks = [(density(pred, rows), density(gt, rows), part(gt.weights, rows)) for rows in _rows(pred, gt)]
     return {

@@ -13,6 +13,7 @@ from kldeval.diagnosis import notes, swapped
 from kldeval.engine.context import ALONE, Context
 from kldeval.engine.cpu import cores, in_order
 from kldeval.engine.device import Device, find_device
+from kldeval.engine.ground_truth import decided
 from kldeval.engine.origin import with_origin
 from kldeval.engine.pixelwise import save_scored
 from kldeval.engine.scoring import Outcome, score
@@ -20,8 +21,10 @@ from kldeval.engine.surroundings import NOWHERE, Surroundings, look_around
 from kldeval.errors import MapProblem, UsageProblem
 from kldeval.inputs.load import Reading, load_pair
 from kldeval.inputs.pairing import find_pairs
+from kldeval.metrics.on_labels import LABEL_METRICS
 from kldeval.metrics.registry import METRICS
 from kldeval.records import Failure, Pair, Score, Skipped
+from kldeval.results.classes import summarise_classes
 from kldeval.results.report import Column, Report
 from kldeval.results.summary import summarise_scores
 from kldeval.signature import short_signature, signatures
@@ -55,6 +58,7 @@ class Request:
     device: str = "auto"
     jobs: int | None = None
     save_maps: Path | None = None
+    per_class: bool = False
 
 
 def run(
@@ -69,6 +73,10 @@ def run(
     device = find_device(request.device, settings)
     pairing = find_pairs(pred, gt, allow_missing=request.allow_missing, allow_extra=request.allow_extra)
     pairs = pairing.pairs[: request.limit]
+    settings = decided(settings, pairs, reading_of(settings, request))
+    if request.per_class and not settings.is_labels:
+        msg = "--per-class is a table of the classes of labels, and these ground truths are densities; leave it out"
+        raise UsageProblem(msg)
     around = look_around(settings, request, pairing.pairs, alone=pred.is_file())
     outcomes = []
     for outcome in stream(pairs, settings, request, device, around):
@@ -86,29 +94,40 @@ def stream(
     """The outcome of every pair, in order."""
     jobs = request.jobs or cores()
     reading = replace(reading_of(settings, request), sources=around.sources)
-    save, context = request.save_maps, around.context
+    further: dict[str, Any] = {"save": request.save_maps, "per_class": request.per_class, "context": around.context}
     if device.is_cpu:
-        work = partial(read_and_score, settings=settings, reading=reading, save=save, context=context)
-        return in_order(work, pairs, jobs)
+        return in_order(partial(read_and_score, settings=settings, reading=reading, **further), pairs, jobs)
     from kldeval.engine.gpu import score_in_batches
 
-    return score_in_batches(pairs, settings, reading, device.name, jobs, save=save, context=context)
+    return score_in_batches(pairs, settings, reading, device.name, jobs, **further)
 
 
 def reading_of(settings: Settings, request: Request) -> Reading:
     """How files are read, of which the settings say a part and the request the rest."""
-    reading = Reading(color=settings.color, resize=settings.resize, key=request.key)
+    reading = Reading(
+        color=settings.color,
+        resize=settings.resize,
+        key=request.key,
+        class_maps=settings.names_class_axis,
+        labels=settings.is_labels,
+    )
     return replace(reading, max_pixels=request.max_pixels) if request.max_pixels else reading
 
 
 def read_and_score(
-    pair: Pair, settings: Settings, reading: Reading, save: Path | None = None, context: Context = ALONE
+    pair: Pair,
+    settings: Settings,
+    reading: Reading,
+    save: Path | None = None,
+    *,
+    per_class: bool = False,
+    context: Context = ALONE,
 ) -> Outcome:
     """The outcome of one pair, from its files."""
     maps = read(pair, reading)
     if isinstance(maps, Failure):
         return maps
-    outcome = score(maps, settings, context)
+    outcome = score(maps, settings, context, per_class=per_class)
     save_scored(save, maps, outcome, settings)
     return outcome
 
@@ -151,26 +170,26 @@ def build_report(
     said = [*extra_notes, *notes(settings, remarks, len(scores))]
     said += [f"{skipped} maps with an all-zero ground truth were skipped (--empty-gt skip)"] if skipped else []
     settings, made_notes = with_origin(settings, scores)
-    said += made_notes
     return Report(
         signatures(settings),
         short_signature(settings),
         provenance,
-        summarise_scores(keys, scores, settings.on("fixations") if settings.maps == "fixations" else ()),
-        {key: _column(call.name, settings.base) for key, call in zip(settings.keys, settings.metrics, strict=True)},
-        tuple(replace(item, remarks=(), made=None) for item in scores),
+        summarise_scores(keys, scores),
+        {key: _column(call.name, settings) for key, call in zip(settings.keys, settings.metrics, strict=True)},
+        tuple(replace(item, remarks=(), classes={}, made=None) for item in scores),
         tuple(failures),
-        tuple(said),
+        (*said, *made_notes),
+        summarise_classes(settings.keys, scores, sums=settings.reduction == "sum"),
     )
 
 
 _UNITS = {"e": "nats", "2": "bits", "10": "bans"}
 
 
-def _column(metric: str, base: str) -> Column:
-    traits = METRICS[metric].traits
+def _column(metric: str, settings: Settings) -> Column:
+    traits = (LABEL_METRICS if settings.is_labels else METRICS)[metric].traits
     unit = traits.get("unit", "")
-    return Column(_UNITS[base] if unit == "nats" else unit, traits.get("best", ""))
+    return Column(_UNITS[settings.base] if unit == "nats" else unit, traits.get("best", ""))
 
 
 def pairing_notes(pairing: Pairing, n_pairs: int) -> Iterator[str]:

@@ -7,7 +7,6 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from kldeval.beside import BASELINES
 from kldeval.diagnosis import refusal
 from kldeval.engine.measure import Side, density, scaled
 from kldeval.errors import RefusedMap
@@ -18,6 +17,7 @@ from kldeval.metrics.fixated import BYTES
 from kldeval.metrics.information import mit_bits, mit_logarithm, stretched_density
 from kldeval.metrics.registry import METRICS
 from kldeval.records import Company
+from kldeval.settings.beside import BASELINES
 
 if TYPE_CHECKING:
     from kldeval.arrays import Array

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Literal
 
-from kldeval.beside import fixation_reading
 from kldeval.engine.context import ALONE, Context
 from kldeval.engine.cpu import cores, in_order
 from kldeval.engine.crowd import Crowd, Kernel
@@ -19,6 +18,7 @@ from kldeval.inputs.fixations.source import FixationSource, open_fixations
 from kldeval.inputs.formats import MAX_PIXELS, read_map
 from kldeval.maps.weights import latitude_weights
 from kldeval.metrics.registry import METRICS
+from kldeval.settings.beside import fixation_reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -1,8 +1,8 @@
 """The normalisation steps: each takes the values of maps and returns new ones. A chain of them is a list.
 
-Traits: `final` steps make a distribution (`log`: given by its log-probabilities; `given`: the file is one already, over
-axes that it does not say); `spatial` steps depend on where a pixel stands (`rows`: on its row alone), so pixels of
-equal value cannot be counted together; `takes` says which infinities a step understands (-inf, or `bounded`: those
+Traits: `final` steps make a distribution (`log`: its logarithm; `given`: the file holds it already, along axes that the
+step knows only where it is told); `spatial` steps depend on where a pixel stands (`rows`: on its row alone), so pixels
+of equal value cannot be counted together; `takes` says which infinities a step understands (-inf, or `bounded`: those
 beyond its min and max); `check` refuses arguments that can mean nothing, before any map is read.
 """
 
@@ -36,10 +36,8 @@ def one_axis(axis: int) -> tuple[int]:
     return (axis if axis < 0 else axis - 2,)
 
 
-def _check_axis(*, axis: int | None = None, offset: float = 0.0) -> None:
-    if axis is not None:
-        one_axis(axis)
-    _check_offset(offset=offset)
+CLASS_MAP_AXES = range(-3, 3)
+"""Every axis of a class map, the largest of maps, counted from either end."""
 
 
 def _check_offset(*, offset: float = 0.0) -> None:
@@ -48,7 +46,26 @@ def _check_offset(*, offset: float = 0.0) -> None:
         raise UsageProblem(msg)
 
 
-@STEPS.add("sum-to-one", final=True, check=_check_axis)
+def check_axis(*, axis: int | None = None) -> None:
+    """Refuse an axis that no map has.
+
+    Raises:
+        UsageProblem: naming the axes that there are.
+    """
+    if axis is not None and axis not in CLASS_MAP_AXES:
+        msg = (
+            f"axis {axis} does not exist: a map of height and width has the axes 0 (within columns) and 1 or -1 "
+            "(within rows), a class map one more"
+        )
+        raise UsageProblem(msg)
+
+
+def _check_sum(*, axis: int | None = None, offset: float = 0.0) -> None:
+    check_axis(axis=axis)
+    _check_offset(offset=offset)
+
+
+@STEPS.add("sum-to-one", final=True, check=_check_sum)
 def sum_to_one(values: Values, *, offset: float = 0.0, axis: int | None = None) -> Values:
     """x / (sum x + offset), over the whole map or along one axis of it."""
     axes = MAP if axis is None else one_axis(axis)
@@ -59,10 +76,10 @@ def sum_to_one(values: Values, *, offset: float = 0.0, axis: int | None = None) 
     return replace(summed, axes=axes, is_log=False)
 
 
-@STEPS.add("log-prob", final=True, log=True, given=True, takes="-inf")
-def log_prob(values: Values) -> Values:
-    """x as it is: the map already holds log-probabilities."""
-    return replace(values, is_log=True)
+@STEPS.add("log-prob", final=True, log=True, given=True, takes="-inf", check=check_axis)
+def log_prob(values: Values, *, axis: int | None = None) -> Values:
+    """x as it is: the map already holds log-probabilities, of distributions along `axis` if it is said."""
+    return replace(values, is_log=True, axes=values.axes if axis is None else one_axis(axis))
 
 
 @STEPS.add("flatten-softmax", final=True, log=True, takes="-inf")
@@ -71,7 +88,7 @@ def flatten_softmax(values: Values) -> Values:
     return _log_softmax(values, MAP)
 
 
-@STEPS.add("softmax", final=True, log=True, spatial=True, takes="-inf", check=_check_axis)
+@STEPS.add("softmax", final=True, log=True, spatial=True, takes="-inf", check=check_axis)
 def softmax(values: Values, *, axis: int = -1) -> Values:
     """x - ln(sum exp x) along one axis of the map, by default within each row, as tf.nn.softmax does."""
     return _log_softmax(values, one_axis(axis))
@@ -161,6 +178,14 @@ def sigmoid(values: Values) -> Values:
     return values.map(stable)
 
 
+@STEPS.add("log-sigmoid", log=True)
+def log_sigmoid(values: Values) -> Values:
+    """ln(1 / (1 + exp(-x))) = min(x, 0) - ln(1 + exp(-|x|)): the logarithm of the sigmoid, finite for all scores."""
+    xp = values.xp
+    logs = values.map(lambda x: xp.minimum(x, xp.zeros_like(x)) - xp.log1p(xp.exp(-xp.abs(x))))
+    return replace(logs, is_log=True)
+
+
 WIDEST = 100_000
 """The widest Gaussian, in pixels: wider than any map."""
 
@@ -188,9 +213,18 @@ def blur(values: Values, *, sigma: float, size: int | None = None) -> Values:
     return replace(values, source=blurred, functions=(), known={})
 
 
-@STEPS.add("none")
-def unchanged(values: Values) -> Values:
-    """X as it is."""
+@STEPS.add("none", given=True, check=check_axis)
+def unchanged(values: Values, *, axis: int | None = None) -> Values:
+    """X as it is; `axis` says along which axis its distributions lie, if it holds any."""
+    return values if axis is None else replace(values, axes=one_axis(axis))
+
+
+@STEPS.add("labels")
+def labels(values: Values, *, ignore_index: int | None = None) -> Values:  # noqa: ARG001 - what scores the labels asks
+    """X as it is: the class of every pixel, of which `ignore_index` marks those that do not count; or soft labels.
+
+    Only a ground truth has labels, and no step stands beside this one: labels are neither scaled nor normalised.
+    """
     return values
 
 

@@ -10,6 +10,7 @@ from kldeval.conventions import CONVENTIONS
 from kldeval.maps.values import MAP
 from kldeval.matching import matching_convention
 from kldeval.methods.formulas import metric_words
+from kldeval.methods.labels import label_words, pixel_words
 from kldeval.methods.steps import chain_words
 from kldeval.metrics.registry import METRICS
 from kldeval.names import format_value
@@ -54,7 +55,7 @@ def paragraph(settings: Settings, convention: str = "", maps: str = "") -> str:
     of = f", the convention of {CONVENTIONS[convention].source.repository}" if convention else ""
     sentences = [
         f"We report {', and '.join(metrics)}.",
-        *(_density_words(settings) if _has_densities(settings) else ()),
+        *_map_words(settings),
         _resize_words(settings.resize),
         _average_words(settings, maps),
         f"Numbers were computed in {settings.dtype} with kldeval {__version__} ({short_signature(settings)}{of}).",
@@ -62,8 +63,13 @@ def paragraph(settings: Settings, convention: str = "", maps: str = "") -> str:
     return " ".join(sentences)
 
 
-def _has_densities(settings: Settings) -> bool:
-    return any(METRICS[call.name].traits.get("on", "density") == "density" for call in settings.metrics)
+def _map_words(settings: Settings) -> list[str]:
+    """What the letters of the formulas stand for."""
+    if settings.is_labels:
+        return [label_words(settings)]
+    on = {METRICS[call.name].traits.get("on", "density") for call in settings.metrics}
+    of_pixels = [pixel_words(settings), f"In it {_SCALES[settings.scale]}."] if "pixels" in on else []
+    return [*(_density_words(settings) if "density" in on else ()), *of_pixels]
 
 
 def _density_words(settings: Settings) -> list[str]:
@@ -119,10 +125,12 @@ def _empty_words(settings: Settings) -> list[str]:
 def _average_words(settings: Settings, maps: str) -> str:
     slices = {MAP: "the sum over pixels", (-1,): "the mean over rows", (-2,): "the mean over columns"}
     within = {
-        "slices": slices[settings.axes],
+        "slices": slices.get(settings.axes, "the mean over positions"),
         "sum": "the sum over pixels",
         "mean": "the mean over pixels",
         "batchmean": "the sum over pixels divided by the height",
         "none": "kept pixel by pixel",
     }[settings.reduction]
+    if settings.maps == "pixels":
+        return f"We report the mean over the pixels of all {maps or 'maps'}."
     return f"Each map's number is {within}, and we report the mean over {maps or 'maps'}."

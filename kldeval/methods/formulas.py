@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kldeval.methods.labels import label_metric_words
 from kldeval.metrics.registry import METRICS
 from kldeval.names import format_value
 
@@ -24,8 +25,10 @@ def metric_words(call: Call, settings: Settings) -> str:
     >>> metric_words(settings.metrics[0], settings)
     'the Kullback-Leibler divergence D(gt || pred) = sum q ln(e + q/(p + e)) with e = 1e-07, in nats'
     """
+    unit = {"e": "nats", "2": "bits", "10": "bans"}[settings.base]
+    if settings.is_labels:
+        return label_metric_words(call, unit)
     if call.name in _FORMULAS:
-        unit = {"e": "nats", "2": "bits", "10": "bans"}[settings.base]
         return f"{_FORMULAS[call.name](call)}, in {unit}"
     first = (METRICS[call.name].function.__doc__ or "").strip().partition("\n")[0].rstrip(".")
     return f"{call} ({first[:1].lower()}{first[1:]})" if first else str(call)
@@ -68,10 +71,17 @@ def _ce(call: Call) -> str:
     return f"the cross-entropy -sum q ln({inside}"
 
 
+def _bce(call: Call) -> str:
+    clamp = call.keywords.get("clamp")
+    least = f" with no logarithm below {format_value(clamp)}" if clamp is not None else ""
+    return f"the binary cross-entropy -(q ln p + (1 - q) ln(1 - p)){least}"
+
+
 _FORMULAS: Mapping[str, Callable[[Call], str]] = {
     "kld": _kld,
     "kld-reverse": _reverse,
     "ce": _ce,
     "jsd": lambda _: "the Jensen-Shannon divergence (D(p || m) + D(q || m))/2 with m = (p + q)/2",
+    "bce": _bce,
     "entropy-gt": lambda _: "the entropy of the ground truth -sum q ln q",
 }

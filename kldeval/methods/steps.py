@@ -39,7 +39,7 @@ def _within(axis: int | None, whole: str, each: str) -> str:
 
 
 def _line(axis: int) -> str:
-    return "row" if axis in (-1, 1) else "column"
+    return {-1: "row", 1: "row", 0: "column", -2: "column"}.get(axis, "position")
 
 
 def _minmax(call: Call) -> str:
@@ -69,6 +69,7 @@ _STEPS: Mapping[str, Callable[[Call], str]] = {
     "blank": lambda call: f"set to 0 where its maximum is at most {format_value(call.keywords['below'])}",
     "latitude": lambda _: "weighted by the sine of the latitude of each row",
     "sigmoid": lambda _: "passed through a sigmoid",
+    "log-sigmoid": lambda _: "passed through the logarithm of a sigmoid",
     "blur": lambda call: f"blurred with a Gaussian of sigma {format_value(call.keywords['sigma'])} pixels",
     "none": lambda _: "as stored",
 }

@@ -47,6 +47,10 @@ def grids(report: Report, options: Options) -> list[Grid]:
     Raises:
         UsageProblem: the worst maps are asked for, and no metric has a better direction.
     """
+    return [*_map_grids(report, options), *([_class_grid(report, options.precision)] if report.classes else [])]
+
+
+def _map_grids(report: Report, options: Options) -> list[Grid]:
     if not report.summaries:
         return []
     if len(report.scores) == 1:
@@ -125,6 +129,19 @@ def _map_grid(report: Report, scores: Sequence[Score], precision: int, title: st
         columns["mass"] = _masses([score.uncovered_mass for score in scores], precision)
     rows = zip((score.name for score in scores), *columns.values(), strict=True)
     return Grid(("map", *columns), tuple(rows), title)
+
+
+def _class_grid(report: Report, precision: int) -> Grid:
+    """A row per class of labels."""
+    columns = {key: [row.values[key] for row in report.classes] for key in report.signatures}
+    texts = {}
+    for key, values in columns.items():
+        notation = notation_for(sorted(value for value in values if math.isfinite(value)), precision)
+        texts[key] = [notation.text(value) for value in values]
+    rows = zip(
+        (str(row.label) for row in report.classes), (str(row.n) for row in report.classes), *texts.values(), strict=True
+    )
+    return Grid(("class", "pixels", *texts), tuple(rows), "by the class of the label")
 
 
 def _masses(masses: Sequence[float], precision: int) -> list[str]:

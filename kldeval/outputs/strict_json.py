@@ -11,7 +11,7 @@ from kldeval.results.report import SCHEMA
 if TYPE_CHECKING:
     from kldeval.outputs.options import Options
     from kldeval.records import Failure, Score
-    from kldeval.results.report import Report, Summary
+    from kldeval.results.report import ClassRow, Report, Summary
 
 
 def write(report: Report, options: Options) -> str:
@@ -32,11 +32,12 @@ def document(report: Report) -> dict[str, Any]:
         "maps": [map_row(score) for score in report.scores],
         "failures": [failure_row(failure) for failure in report.failures],
         "notes": list(report.notes),
+        **({"classes": [_class_row(row) for row in report.classes]} if report.classes else {}),
     }
 
 
 def map_row(score: Score) -> dict[str, Any]:
-    """One scored map; `remarks` only where there are some."""
+    """One scored map; `weights` and `remarks` only where there are some."""
     values = {key: _number(value) for key, value in score.values.items()}
     row = {
         "name": score.name,
@@ -44,7 +45,14 @@ def map_row(score: Score) -> dict[str, Any]:
         "n_uncovered": score.n_uncovered,
         "uncovered_mass": _number(score.uncovered_mass),
     }
-    return {**row, "remarks": list(score.remarks)} if score.remarks else row
+    weights = {key: _number(weight) for key, weight in score.weights.items()}
+    extra = {"weights": weights, "remarks": list(score.remarks)}
+    return {**row, **{name: value for name, value in extra.items() if value}}
+
+
+def _class_row(row: ClassRow) -> dict[str, Any]:
+    """One class of labels."""
+    return {"class": row.label, "n": row.n, **{key: _number(value) for key, value in row.values.items()}}
 
 
 def failure_row(failure: Failure) -> dict[str, Any]:

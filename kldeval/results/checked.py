@@ -46,6 +46,11 @@ class Checked:
             self.refuse(f"is {self.value!r}, not a list")
         return [Checked(item, self.file, f"{self.place}[{number}]") for number, item in enumerate(self.value)]
 
+    def optional(self, key: str) -> list[Checked]:
+        """The items of the list that is the member `key`; none where there is no such member."""
+        members = dict(self.members())
+        return members[key].items() if key in members else []
+
     def has(self, keys: Sequence[str], optional: Sequence[str] = ()) -> None:
         """Refuse an object that lacks one of `keys`, or has a member that is neither among them nor optional."""
         members = [key for key, _ in self.members()]

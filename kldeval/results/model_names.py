@@ -7,7 +7,6 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from kldeval.errors import UsageProblem
-from kldeval.inputs.formats import is_readable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +28,7 @@ def name_models(paths: Sequence[str | os.PathLike[str]], names: Sequence[str] = 
         twice = next(str(path) for path, parts in zip(paths, whole, strict=True) if whole.count(parts) > 1)
         msg = f"{twice} is given twice: every model needs a path of its own"
         raise UsageProblem(msg)
-    bare = [_without_suffix(parts) for parts in whole]
+    bare = [(*parts[:-1], PurePath(parts[-1]).stem) for parts in whole]
     return _distinguishing(bare if len(set(bare)) == len(bare) else whole)
 
 
@@ -42,12 +41,6 @@ def _given(paths: Sequence[str | os.PathLike[str]], names: Sequence[str]) -> lis
         msg = f"--name {twice[0]} is given twice: every model needs its own"
         raise UsageProblem(msg)
     return list(names)
-
-
-def _without_suffix(parts: tuple[str, ...]) -> tuple[str, ...]:
-    """The parts of a path, the last without the suffix of a map or a report; what else follows a point is a name."""
-    last = PurePath(parts[-1])
-    return (*parts[:-1], last.stem if is_readable(last.name) or last.suffix == ".json" else last.name)
 
 
 def _distinguishing(paths: Sequence[tuple[str, ...]]) -> list[str]:

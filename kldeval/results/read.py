@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NoReturn, TypeVar
 from kldeval.errors import UsageProblem
 from kldeval.records import Failure, Score
 from kldeval.results.checked import Checked
-from kldeval.results.report import SCHEMA, Column, Report, Summary
+from kldeval.results.report import SCHEMA, ClassRow, Column, Report, Summary
 
 if TYPE_CHECKING:
     import os
@@ -48,7 +48,7 @@ def parse_report(document: object, file: str = "report") -> Report:
     """
     _check_schema(document, file)
     report = Checked(document, file)
-    report.has(MEMBERS)
+    report.has(MEMBERS, optional=("classes",))
     signatures = {key: item.text() for key, item in report["signature"].members()}
     keys = tuple(signatures) if dict(report["summary"].members()) else ()  # --reduction none leaves no numbers
     provenance = {key: item.value for key, item in report["provenance"].members()}
@@ -61,6 +61,7 @@ def parse_report(document: object, file: str = "report") -> Report:
         scores=tuple(_score(item, keys) for item in report["maps"].items()),
         failures=tuple(_failure(item) for item in report["failures"].items()),
         notes=tuple(item.text() for item in report["notes"].items()),
+        classes=tuple(_class_row(item, tuple(signatures)) for item in report.optional("classes")),
     )
 
 
@@ -106,15 +107,21 @@ def _column(item: Checked) -> Column:
 
 
 def _score(item: Checked, keys: Sequence[str]) -> Score:
-    item.has(("name", *keys, "n_uncovered", "uncovered_mass"), optional=("remarks",))
+    item.has(("name", *keys, "n_uncovered", "uncovered_mass"), optional=("weights", "remarks"))
     members = dict(item.members())
     return Score(
         name=members["name"].text(),
         values={key: members[key].number() for key in keys},
         n_uncovered=members["n_uncovered"].count(),
         uncovered_mass=members["uncovered_mass"].number(),
-        remarks=tuple(remark.text() for remark in members["remarks"].items()) if "remarks" in members else (),
+        remarks=tuple(remark.text() for remark in item.optional("remarks")),
+        weights={key: weight.number() for key, weight in members["weights"].members()} if "weights" in members else {},
     )
+
+
+def _class_row(item: Checked, keys: Sequence[str]) -> ClassRow:
+    item.has(("class", "n", *keys))
+    return ClassRow(item["class"].count(), item["n"].count(), {key: item[key].number() for key in keys})
 
 
 def _failure(item: Checked) -> Failure:

@@ -35,12 +35,22 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
+class ClassRow:
+    """One class of labels over all maps: its number, how many positions have it, and a value per metric."""
+
+    label: int
+    n: int
+    values: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """The outcome of scoring one prediction folder.
 
     `signatures` maps each metric's key to its full signature; `short` is the form for papers. `summaries`,
     `columns` and the values of `scores` have the same keys in the same order; `--reduction none` leaves `summaries` and
-    the values empty. `provenance` holds plain JSON values; a saved report keeps `short` and `columns` among them.
+    the values empty. `classes` has rows where a table per class was asked for.
+    `provenance` holds plain JSON values; a saved report keeps `short` and `columns` among them.
     """
 
     signatures: Mapping[str, str]
@@ -51,3 +61,4 @@ class Report:
     scores: tuple[Score, ...]
     failures: tuple[Failure, ...]
     notes: tuple[str, ...] = field(default=())
+    classes: tuple[ClassRow, ...] = field(default=())

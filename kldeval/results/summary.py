@@ -3,36 +3,43 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kldeval.results.report import Summary
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from kldeval.records import Score
 
 
-def summarise_scores(
-    keys: Iterable[str], scores: Sequence[Score], per_fixation: Collection[str] = ()
-) -> dict[str, Summary]:
+def summarise_scores(keys: Iterable[str], scores: Sequence[Score]) -> dict[str, Summary]:
     """The summary of each metric of `keys`, in their order, over all `scores`.
 
-    The mean of those in `per_fixation` is over fixations: a map counts as often as it was fixated.
+    Where maps carry weights their mean is the weighted one: the mean over the pixels of all maps.
 
     >>> from kldeval.records import Score
     >>> summarise_scores(["kld"], [Score("a", {"kld": 0.5}), Score("b", {"kld": 1.5})])["kld"].mean
     1.0
     """
-    counts = [score.n_fixations or 0 for score in scores]
-    values = {key: [score.values[key] for score in scores] for key in keys}
-    return {key: summarise(column, counts if key in per_fixation else None) for key, column in values.items()}
+    return {key: _pooled(key, scores, summarise([score.values[key] for score in scores])) for key in keys}
 
 
-def summarise(values: Sequence[float], counts: Sequence[int] | None = None) -> Summary:
+def _pooled(key: str, scores: Sequence[Score], summary: Summary) -> Summary:
+    """The summary with the mean over the pixels of all maps, where the maps say how many they count."""
+    weighted = [(score.values[key], score.weights[key]) for score in scores if key in score.weights]
+    if not weighted:
+        return summary
+    weight = math.fsum(weight for _, weight in weighted)
+    # a map without any pixel that counts has no mean, and no part in that of all
+    shares = [value * weight for value, weight in weighted if weight]
+    total = math.fsum(shares) if all(map(math.isfinite, shares)) else sum(shares)
+    return replace(summary, mean=total / weight if weight else math.nan)
+
+
+def summarise(values: Sequence[float]) -> Summary:
     """Count, mean, standard deviation (n - 1 in the denominator), median, minimum and maximum of one metric.
-
-    With `counts` the mean counts each value so often; all else counts each once.
 
     Infinite and undefined values count like any other: the mean is inf where one value is, and nan where one is nan or
     where +inf meets -inf; the standard deviation of such values is nan; nan wins in median, minimum and maximum.
@@ -52,26 +59,12 @@ def summarise(values: Sequence[float], counts: Sequence[int] | None = None) -> S
     return Summary(
         n=len(ordered),
         n_nonfinite=sum(not math.isfinite(value) for value in ordered),
-        mean=_mean(ordered) if counts is None else weighted_mean(values, counts),
+        mean=_mean(ordered),
         std=_deviation(ordered, middle),
         median=middle,
         min=low,
         max=high,
     )
-
-
-def weighted_mean(values: Sequence[float], counts: Sequence[int]) -> float:
-    """The mean of values that count so often each; nan where none does.
-
-    >>> weighted_mean([1.0, 4.0, float("nan")], [2, 1, 0])
-    2.0
-    """
-    pairs = sorted((float(value), count) for value, count in zip(values, counts, strict=True) if count)
-    special = [value for value, _ in pairs if not math.isfinite(value)]
-    if special or not pairs:
-        return sum(special) if special else math.nan
-    total = sum(count for _, count in pairs)
-    return math.fsum(value * count for value, count in pairs) / total
 
 
 def _mean(values: Sequence[float]) -> float:

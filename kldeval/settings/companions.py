@@ -5,7 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from kldeval.beside import (
+from kldeval.errors import UsageProblem
+from kldeval.maps.chain import axes_of, format_chain
+from kldeval.maps.values import MAP
+from kldeval.metrics import distances as _distances  # noqa: F401 - registers the metrics
+from kldeval.metrics import emd as _emd  # noqa: F401
+from kldeval.metrics import fixations as _fixations  # noqa: F401
+from kldeval.metrics import information as _information  # noqa: F401
+from kldeval.metrics import maps as _maps  # noqa: F401
+from kldeval.metrics.registry import METRICS
+from kldeval.settings.beside import (
     AS_STORED,
     BASELINES,
     FIELDS,
@@ -16,15 +25,6 @@ from kldeval.beside import (
     fixation_reading,
     parse_beside,
 )
-from kldeval.errors import UsageProblem
-from kldeval.maps.chain import axes_of, format_chain
-from kldeval.maps.values import MAP
-from kldeval.metrics import distances as _distances  # noqa: F401 - registers the metrics
-from kldeval.metrics import emd as _emd  # noqa: F401
-from kldeval.metrics import fixations as _fixations  # noqa: F401
-from kldeval.metrics import information as _information  # noqa: F401
-from kldeval.metrics import maps as _maps  # noqa: F401
-from kldeval.metrics.registry import METRICS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -62,6 +62,19 @@ def companion_parts(chosen: Mapping[str, str], said: Mapping[str, str], metrics:
     return found
 
 
+def check_plain_labels(said: Mapping[str, str], labels: str | None) -> None:
+    """Refuse masks and weights beside labels; `labels` says why the ground truths hold some.
+
+    Raises:
+        UsageProblem: naming the option and the way out.
+    """
+    for name in ("mask", "weights"):
+        if labels and name in said:
+            way_out = "give what does not count a label of its own, with --ignore-index"
+            msg = f"{labels}, which take no --{name}; {way_out}"
+            raise UsageProblem(msg)
+
+
 def check_companions(settings: Settings) -> None:
     """Refuse settings under which a metric of fixations has no meaning.
 
@@ -89,6 +102,8 @@ def only_of(settings: Settings, call: Call) -> Settings:
 
     Metrics of maps and of fixations are computed in float64, whatever the densities are computed in.
     """
+    if settings.is_labels:
+        return replace(settings, metrics=(call,))
     on = METRICS[call.name].traits.get("on", "density")
     needs = _needs(call)
     return replace(
