@@ -1,1 +1,3 @@
-"""Measurements that are too long for the tests; each module runs by itself."""
+"""Measurements that are too long for the tests. `python -m benchmarks` times the program; `benchmarks.calibration` is
+about the statistics and runs by itself.
+"""

@@ -28,7 +28,10 @@ def namespace(*arrays: Array) -> Namespace:
     """
     import numpy as np
 
-    if all(isinstance(array, np.ndarray | np.generic) for array in arrays):
+    for array in arrays:
+        if not isinstance(array, (np.ndarray, np.generic)):
+            break
+    else:
         return np
     import array_api_compat
 

@@ -13,7 +13,8 @@ from kldeval.arrays import namespace, quiet
 from kldeval.engine.measure import Side, density, scaled
 from kldeval.errors import RefusedMap
 from kldeval.inputs.scale import full_scale
-from kldeval.library import check_maps, density_metric, metric_settings, present, refuse, whole_weights
+from kldeval.library import density_metric, metric_settings, present, refuse
+from kldeval.map_arrays import check_maps, whole_weights
 from kldeval.maps.chain import normalise
 from kldeval.metrics import emd as transport
 from kldeval.metrics import fixations as at_fixations

@@ -14,12 +14,15 @@ class Density:
     exp(-1e4) is 0, but its logarithm is still -1e4.
     """
 
-    __slots__ = ("_log", "_prob", "is_log")
+    __slots__ = ("_has_zeros", "_log", "_prob", "_shifted", "_zero", "is_log")
 
     def __init__(self, *, prob: Array | None = None, log: Array | None = None) -> None:
         self._prob = prob
         self._log = log
         self.is_log = log is not None
+        self._zero: Array | None = None
+        self._has_zeros: bool | None = None
+        self._shifted: tuple[float, Array] | None = None
 
     @property
     def prob(self) -> Array:
@@ -38,9 +41,24 @@ class Density:
     @property
     def is_zero(self) -> Array:
         """Where the probability is exactly 0: not where a log-probability merely underflows."""
-        if self.is_log:
-            return self._log == -namespace(self._log).inf
-        return self._prob == 0
+        if self._zero is None:
+            self._zero = self._log == -self.xp.inf if self.is_log else self._prob == 0
+        return self._zero
+
+    @property
+    def has_zeros(self) -> bool:
+        """Whether a probability may be exactly 0. Only numpy is asked: an accelerator would have to be waited for."""
+        if self._has_zeros is None:
+            self._has_zeros = self.xp.__name__ != "numpy" or bool(self.is_zero.any())
+        return self._has_zeros
+
+    def plus(self, constant: float) -> Array:
+        """The probabilities and a constant. The last sum is kept, because metrics share their constants."""
+        if not constant:
+            return self.prob
+        if self._shifted is None or self._shifted[0] != constant:
+            self._shifted = (constant, self.prob + constant)
+        return self._shifted[1]
 
     @property
     def xp(self) -> Any:

@@ -6,12 +6,13 @@ from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from kldeval.conventions import CONVENTIONS
-from kldeval.maps.chain import ends_in_log, format_chain
-from kldeval.settings import default_metric
+from kldeval.maps.chain import format_chain
+from kldeval.metrics.registry import with_epsilon
 from kldeval.settings.pixels import is_of_pixels
 
 if TYPE_CHECKING:
     from kldeval.conventions import Convention
+    from kldeval.names import Call
     from kldeval.settings import Settings
 
 _WORDS = ("scale", "empty_gt", "empty_pred", "base", "reduction", "dtype")
@@ -40,12 +41,13 @@ def _is_row(settings: Settings, row: Convention) -> bool:
         all(getattr(settings, word) == getattr(row, word) for word in _WORDS)
         and (format_chain(settings.pred), format_chain(settings.gt)) == (row.pred, row.gt)
         and str(settings.resize) == row.resize
-        and set(map(str, settings.metrics)) <= _metric_texts(settings, row)
+        and all(_is_of_row(call, row) for call in settings.metrics)
     )
 
 
-def _metric_texts(settings: Settings, row: Convention) -> set[str]:
-    """What each metric of the settings would read under the convention."""
+def _is_of_row(call: Call, row: Convention) -> bool:
+    """Whether a metric is as the convention says, or takes no constants: then the densities are all that it needs."""
     said = {text.partition("(")[0]: text for text in row.metrics}
-    log_domain = ends_in_log(settings.pred)
-    return {said.get(call.name) or str(default_metric(call.name, log_domain=log_domain)) for call in settings.metrics}
+    if call.name in said:
+        return str(call) == said[call.name]
+    return not with_epsilon(call.name, 0.0) and not call.arguments

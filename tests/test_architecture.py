@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PACKAGE = Path(kldeval.__file__).parent
-LEAVES = {"errors", "names", "arrays", "numeric", "density", "records", "_version"}
+LEAVES = {"errors", "names", "arrays", "map_arrays", "numeric", "density", "records", "_version"}
 """Modules of the package itself that every room may use; they know one another at most."""
 
 MAY_IMPORT = {

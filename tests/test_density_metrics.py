@@ -335,9 +335,10 @@ class TestReductions:
     weights = np.random.default_rng(4).integers(0, 3, (3, 4)) + np.eye(3, 4)
 
     @staticmethod
-    def total(name: str, terms: np.ndarray, distributions: int) -> np.ndarray:
+    def total(name: str, terms: Any, distributions: int) -> Any:
         """The metrics of all distributions of a map, added up: Hellinger's distance is a root of each one's sum."""
-        sums = terms.sum(axis={1: (-2, -1), 3: -1, 4: -2}[distributions], keepdims=True)
+        axes: dict[int, Any] = {1: (-2, -1), 3: -1, 4: -2}
+        sums = terms.sum(axis=axes[distributions], keepdims=True)
         return (np.sqrt(sums) if name == "hellinger" else sums).sum(axis=(-2, -1))
 
     @pytest.mark.parametrize("name", METRIC)

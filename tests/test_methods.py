@@ -237,8 +237,10 @@ REST = "scale:unit|resize:none|color:error|empty:error|base:e|reduce:mean|{maps}
             "bce(clamp=-20)|pred:none|gt:none",
             "maps:mean",
             [
-                "We report the binary cross-entropy -(q ln p + (1 - q) ln(1 - p)) with no logarithm below -20, in "
-                "nats.",
+                (
+                    "We report the binary cross-entropy -(q ln p + (1 - q) ln(1 - p)) with no logarithm below -20, in "
+                    "nats."
+                ),
                 (
                     "In the binary cross-entropy p is the predicted value of each pixel, as stored, and q the true "
                     "one, as stored."
@@ -250,8 +252,10 @@ REST = "scale:unit|resize:none|color:error|empty:error|base:e|reduce:mean|{maps}
             "kld|pred:softmax(axis=2)|gt:softmax(axis=2)",
             "maps:mean",
             [
-                "Here p and q are the predicted and the ground-truth map, each passed through a softmax within each "
-                "position;"
+                (
+                    "Here p and q are the predicted and the ground-truth map, each passed through a softmax within "
+                    "each position;"
+                )
             ],
         ),
     ],

@@ -104,7 +104,8 @@ def with_company(draw: st.DrawFn, chosen: Settings) -> Settings | None:
     """The settings with what stands beside the pairs; None where they mean nothing."""
     texts = {name: draw(st.sampled_from(choices)) for name, choices in BESIDE.items()}
     try:
-        return replace(chosen, **companion_parts(texts, {}, chosen.metrics))
+        parts: dict[str, Any] = dict(companion_parts(texts, {}, chosen.metrics))
+        return replace(chosen, **parts)
     except UsageProblem:
         return None
 
@@ -283,3 +284,10 @@ def test_the_metrics_of_conventions_have_no_other_arguments_than_their_functions
         for text in row.metrics:
             name, arguments = split_call(text)
             assert set(arguments) <= set(METRICS[name].types)
+
+
+def test_a_metric_whose_constants_no_convention_says_gets_no_name() -> None:
+    named = short_signature(make_settings({"metric": "kld,jsd"}))
+    assert named == "kldeval:default+v1"
+    for metric in ("kld-reverse", "kld,kld-reverse"):
+        assert short_signature(make_settings({"metric": metric})) not in (named, "kldeval:exact+v1")

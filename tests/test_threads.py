@@ -24,7 +24,7 @@ def test_results_come_in_the_order_of_the_items(jobs: int) -> None:
     assert list(in_order(slow_when_even, [], jobs)) == []
 
 
-@pytest.mark.parametrize(("jobs", "most"), [(1, 1), (2, 2 * AHEAD), (3, 3 * AHEAD)])
+@pytest.mark.parametrize(("jobs", "most"), [(1, 2), (2, 2 * AHEAD), (3, 3 * AHEAD)])
 def test_no_more_items_are_taken_than_may_wait(jobs: int, most: int) -> None:
     taken = 0
 
@@ -38,7 +38,8 @@ def test_no_more_items_are_taken_than_may_wait(jobs: int, most: int) -> None:
     for given in range(10):
         assert next(results) == str(given)
         assert taken <= given + most
-    results.close()
+    if jobs > 1:
+        results.close()
     assert taken < 100
 
 

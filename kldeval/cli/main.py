@@ -79,6 +79,9 @@ def cli() -> None:
     PRED and GT are two files or two folders; files are paired by relative path without suffix. Every number is
     printed with its signature: the normalisation, the constants and the reduction that made it.
     """  # noqa: D301 - \b is click's mark of lines to keep
+    from kldeval.cli.process import settle
+
+    settle()
 
 
 def run(arguments: Sequence[str]) -> int:

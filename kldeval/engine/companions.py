@@ -13,7 +13,7 @@ from kldeval.arrays import quiet
 from kldeval.engine.origin import check_origin
 from kldeval.engine.scene import Scene
 from kldeval.errors import RefusedMap
-from kldeval.metrics.fixated import BYTES, has_close_values
+from kldeval.metrics.fixated import has_close_values
 from kldeval.metrics.registry import METRICS
 from kldeval.records import Beside
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from kldeval.arrays import Array
     from kldeval.engine.context import Context
+    from kldeval.engine.histogram import Cells
     from kldeval.names import Call
     from kldeval.records import MapPair
     from kldeval.settings import Settings
@@ -30,7 +31,7 @@ JITTER = 1e-7
 """What AUC_Judd.m adds at random to every value of a map: where values are closer, it loses their order."""
 
 
-def accompanied(pair: MapPair, cells: MapPair, settings: Settings, context: Context) -> MapPair:
+def accompanied(pair: MapPair, cells: Cells | None, settings: Settings, context: Context) -> MapPair:
     """The pair with the numbers of its stored maps and of its fixations; `cells` may stand for its pixels.
 
     Raises:
@@ -40,30 +41,35 @@ def accompanied(pair: MapPair, cells: MapPair, settings: Settings, context: Cont
     of_maps, of_fixations = settings.on("maps"), settings.on("fixations")
     if not (of_maps or of_fixations):
         return pair
-    _check(cells, of_maps.values(), of_fixations.values())
+    _check(pair, of_maps.values(), of_fixations.values())
     with quiet():
         values = _of_maps(pair, cells, of_maps, settings)
         n_fixations, remarks = None, tuple[str, ...]()
         if of_fixations and pair.company and pair.company.fixations:
-            scene = Scene(pair, pair.company.fixations, settings, context, _area(cells))
+            area = cells.pred_counts[0] if cells else None
+            scene = Scene(pair, pair.company.fixations, settings, context, area)
             values |= {key: scene.value(call) for key, call in of_fixations.items()}
             n_fixations = scene.n_fixations
             remarks = tuple(_remarks(pair, scene, of_fixations.values()))
     return replace(pair, beside=Beside(values, n_fixations, remarks=remarks))
 
 
-def _of_maps(pair: MapPair, cells: MapPair, calls: Mapping[str, Call], settings: Settings) -> dict[str, float]:
+def _of_maps(pair: MapPair, cells: Cells | None, calls: Mapping[str, Call], settings: Settings) -> dict[str, float]:
     import numpy as np
 
+    if not calls:
+        return {}
     found = {}
-    plain = [np.asarray(array, np.float64) for array in (cells.pred, cells.gt)] if calls else []
+    stored = (cells.pred[None], cells.gt[None]) if cells else (pair.pred, pair.gt)
+    weights = cells.counts if cells else pair.weights
+    plain = [np.asarray(array, np.float64) for array in stored]
     for key, call in calls.items():
         entry = METRICS[call.name]
         if entry.traits.get("spatial"):
             value = entry.function(pair.pred, pair.gt, pair.weights, **call.keywords)
         else:
             maps = _on_scale(plain, pair, settings) if entry.traits.get("scaled") else plain
-            value = entry.function(*maps, cells.weights, **call.keywords)
+            value = entry.function(*maps, weights, **call.keywords)
         found[key] = float(value)
     return found
 
@@ -73,17 +79,6 @@ def _on_scale(maps: Iterable[Array], pair: MapPair, settings: Settings) -> list[
     if settings.scale != "unit":
         return list(maps)
     return [array / (full or 1.0) for array, full in zip(maps, (pair.pred_scale, pair.gt_scale), strict=True)]
-
-
-def _area(cells: MapPair) -> Array | None:
-    """The weight of each level of an 8-bit prediction that was collapsed."""
-    import numpy as np
-
-    if cells.shape == cells.pred.shape or cells.weights is None:
-        return None
-    # the cells stand in the order of the prediction's levels
-    ends = np.searchsorted(cells.pred[0], np.arange(BYTES, dtype=np.uint8), side="right")
-    return np.diff(np.concatenate([[0.0], np.cumsum(cells.weights[0])])[ends], prepend=0.0)
 
 
 def _remarks(pair: MapPair, scene: Scene, calls: Iterable[Call]) -> Iterator[str]:
@@ -98,10 +93,11 @@ def _present(pair: MapPair) -> Array:
     return pair.pred if pair.weights is None else pair.pred[pair.weights > 0][None]
 
 
-def _check(cells: MapPair, of_maps: Iterable[Call], of_fixations: Iterable[Call]) -> None:
+def _check(pair: MapPair, of_maps: Iterable[Call], of_fixations: Iterable[Call]) -> None:
     """Refuse what a metric of stored maps cannot take."""
-    weights = None if cells.shape != cells.pred.shape else cells.weights
-    extents = {role: extent(array, weights) for role, array in (("pred", cells.pred), ("gt", cells.gt))}
+    if pair.pred.dtype.kind == pair.gt.dtype.kind == "u":
+        return
+    extents = {role: extent(array, pair.weights) for role, array in (("pred", pair.pred), ("gt", pair.gt))}
     for call in of_maps:
         for role in ("gt", "pred"):
             _check_finite(role, extents[role], call)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import chain, islice
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from concurrent.futures import Future
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -24,9 +25,15 @@ def cores() -> int:
 
 def in_order(work: Callable[[Item], Result], items: Iterable[Item], jobs: int) -> Iterator[Result]:
     """`work` of every item, computed by `jobs` threads, in the order of the items."""
-    if jobs == 1:
-        yield from map(work, items)
-        return
+    items = iter(items)
+    first = list(islice(items, 2))
+    items = chain(first, items)
+    return map(work, items) if jobs == 1 or len(first) < 2 else _in_threads(work, items, jobs)  # noqa: PLR2004
+
+
+def _in_threads(work: Callable[[Item], Result], items: Iterable[Item], jobs: int) -> Iterator[Result]:
+    from concurrent.futures import ThreadPoolExecutor
+
     pool = ThreadPoolExecutor(jobs)
     waiting: deque[Future[Result]] = deque()
     try:

@@ -5,7 +5,7 @@ Whatever depends on the values of a pixel alone gives the same sum over the cell
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from kldeval.inputs.opencv import opencv
@@ -27,24 +27,59 @@ def collapsible(settings: Settings) -> bool:
     return settings.reduction != "none" and not (is_spatial(settings.pred) or is_spatial(settings.gt))
 
 
-def collapse(pair: MapPair) -> MapPair:
-    """The pair as the occupied cells of its joint histogram, shape (1, cells); another pair as it is.
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """The occupied cells of a joint histogram: the levels (n,) that meet in each, and how many pixels it has (1, n).
 
-    A mask leaves pixels out of the counts; any other weights are not counts, and their pair stays as it is.
+    `pred_counts` and `gt_counts` are how many pixels have each of the 256 levels: (1, 256).
+    """
+
+    pred: Array
+    gt: Array
+    counts: Array
+    pred_counts: Array
+    gt_counts: Array
+
+
+def cells_of(pair: MapPair) -> Cells | None:
+    """The cells of a plain pair of 8-bit maps, if they are fewer than its pixels.
+
+    A mask leaves pixels out of the counts; under any other weights there are no counts.
     """
     import numpy as np
 
     if not all(_is_bytes(array) for array in (pair.pred, pair.gt)):
-        return pair
+        return None
     mask = None if pair.weights is None else pair.weights > 0
     if mask is not None and not bool((mask == pair.weights).all()):
-        return pair
-    counts = _joint_counts(pair.pred, pair.gt, mask)
-    cells = np.flatnonzero(counts)
-    if cells.size >= pair.pred.size:
-        return pair
-    pred, gt = (cells // LEVELS).astype(np.uint8), (cells % LEVELS).astype(np.uint8)
-    return replace(pair, pred=pred[None], gt=gt[None], weights=counts[cells].astype(np.float64)[None])
+        return None
+    table = _joint_counts(pair.pred, pair.gt, mask)
+    places = np.flatnonzero(table != 0)
+    if places.size >= pair.pred.size:
+        return None
+    counts = (table.ravel()[places], table.sum(axis=1), table.sum(axis=0))
+    return Cells(places >> 8, places & 255, *(array.astype(np.float64)[None] for array in counts))
+
+
+def levels() -> Array:
+    """The values of 8 bits, as a map of one row."""
+    import numpy as np
+
+    return np.arange(LEVELS, dtype=np.uint8)[None]
+
+
+def collapse(pair: MapPair) -> MapPair:
+    """The pair as the occupied cells of its joint histogram, shape (1, cells); another pair as it is."""
+    cells = cells_of(pair)
+    return pair_of_cells(pair, cells) if cells else pair
+
+
+def pair_of_cells(pair: MapPair, cells: Cells) -> MapPair:
+    """The cells in the form of a pair, of shape (1, cells), their counts as its weights."""
+    import numpy as np
+
+    pred, gt = (places.astype(np.uint8)[None] for places in (cells.pred, cells.gt))
+    return replace(pair, pred=pred, gt=gt, weights=cells.counts)
 
 
 def _is_bytes(array: Array) -> bool:
@@ -54,15 +89,16 @@ def _is_bytes(array: Array) -> bool:
 
 
 def _joint_counts(pred: Array, gt: Array, mask: Array | None) -> Array:
-    """How often each (pred, gt) occurs where the mask is true, as a flat array of float64."""
+    """How often each (pred, gt) occurs where the mask is true: (256, 256), whole numbers as floats."""
     import numpy as np
 
     cv2 = opencv()
     rows = max(1, EXACT_PIXELS // pred.shape[1])
-    counts = np.zeros(LEVELS * LEVELS)
+    counts: Array = 0.0
     for top in range(0, pred.shape[0], rows):
         maps = [np.ascontiguousarray(array[top : top + rows]) for array in (pred, gt)]
         chosen = None if mask is None else np.ascontiguousarray(mask[top : top + rows]).view(np.uint8)
         joint = cv2.calcHist(maps, [0, 1], chosen, [LEVELS, LEVELS], [0, LEVELS, 0, LEVELS])
-        counts += joint.ravel()
+        # float32 counts one part exactly, float64 all of them
+        counts = joint if rows >= pred.shape[0] else counts + joint.astype(np.float64)
     return counts

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from kldeval.arrays import namespace
 from kldeval.density import Density
-from kldeval.maps.values import MAP, Values, joined, part, weighted, weighted_sum
+from kldeval.maps.values import MAP, Values, joined, over_map, part, weighted
 from kldeval.metrics.registry import METRICS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from kldeval.arrays import Array
+    from kldeval.engine.histogram import Cells
     from kldeval.maps.values import Problem
     from kldeval.settings import Settings
 
@@ -58,20 +59,34 @@ def scaled(side: Side, settings: Settings, *, weights: Array | None = None, empt
     return values if full in (None, 1) else values.map(lambda x: x / full)
 
 
-def measure(pred: Values, gt: Values, settings: Settings, *, shape: tuple[int, int] | None = None) -> Measured:
-    """Every metric of densities on normalised values; `shape` is the map's where its pixels were collapsed."""
-    xp = pred.xp
+def measure(
+    pred: Values,
+    gt: Values,
+    settings: Settings,
+    *,
+    shape: tuple[int, int] | None = None,
+    cells: Cells | None = None,
+) -> Measured:
+    """Every metric of densities on normalised values.
+
+    Where the pixels were counted together, `shape` is that of the map, the values are those of its levels, and `cells`
+    says which levels meet how often.
+    """
+    xp, axes = pred.xp, settings.axes
     calls = settings.on("density")
-    terms = {key: (_terms(call, settings.base), gt.weights) for key, call in calls.items()}
-    terms[_MASS] = _uncovered_mass, gt.weights
-    collapsed = shape is not None and shape != tuple(pred.source.shape[-2:])
+    terms = {key: _terms(call, settings.base) for key, call in calls.items()}
     # weights that a user names say what a pixel is worth; any others say how many pixels there are
-    is_worth = settings.weights.name != "none" and not collapsed
-    terms[_COUNT] = _uncovered_pixels, _one_each(xp, gt.weights) if is_worth else gt.weights
-    sums = _sums(pred, gt, terms, settings.axes)
-    height, width = shape or pred.source.shape[-2:]
-    rows = height if collapsed else _rows_that_exist(xp, gt.weights, height)
-    reduce = partial(_reduce, xp, rows=rows, pixels=height * width, gt=gt, axes=settings.axes)
+    is_worth = settings.weights.name != "none" and cells is None
+    parts: dict[str, list[Array]] = {key: [] for key in (*terms, _COUNT, _MASS)}
+    for p, q, weigh in _blocks(pred, gt, cells):
+        for key, terms_of in terms.items():
+            parts[key].append(xp.sum(weigh(terms_of(p, q)), axis=axes, keepdims=True))
+        for key, total in _uncovered(p, q, weigh, is_worth=is_worth).items():
+            parts[key].append(total)
+    sums = {key: joined(xp, found, MAP if key in (_COUNT, _MASS) else axes) for key, found in parts.items()}
+    shape = shape or pred.source.shape[-2:]
+    rows = shape[0] if gt.weights is None or cells else _rows_that_exist(xp, gt.weights)
+    reduce = partial(_reduce, xp, rows=rows, pixels=math.prod(shape), gt=gt, axes=axes)
     return Measured(
         {key: reduce(_final(call, sums[key]), settings.reduction) for key, call in calls.items()},
         reduce(sums[_COUNT], "sum"),
@@ -96,9 +111,10 @@ def _rows(pred: Values, gt: Values) -> tuple[slice, ...]:
     return max(pred, gt, key=lambda side: side.source.ndim).rows
 
 
-def density(values: Values, rows: slice) -> Density:
-    """A block of normalised values as a density."""
+def density(values: Values, rows: slice, places: Array | None = None) -> Density:
+    """A block of normalised values as a density, or those at some places among the columns of its only row."""
     block = values.block(rows)
+    block = block if places is None else values.xp.take(block, places, axis=-1)
     return Density(log=block) if values.is_log else Density(prob=block)
 
 
@@ -113,50 +129,44 @@ def _terms(call: Any, base: str) -> Callable[[Density, Density], Array]:
     return lambda pred, gt: function(pred, gt) / math.log(int(base))
 
 
-def _bare(pred: Density, gt: Density) -> Array:
-    return (gt.prob > 0) & pred.is_zero
-
-
-def _uncovered_pixels(pred: Density, gt: Density) -> Array:
-    return gt.xp.astype(_bare(pred, gt), gt.prob.dtype)
-
-
-def _uncovered_mass(pred: Density, gt: Density) -> Array:
-    xp = gt.xp
-    return xp.where(_bare(pred, gt), gt.prob, xp.zeros_like(gt.prob))
-
-
-Terms = tuple["Callable[[Density, Density], Array]", "Array | None"]
-"""What is summed at each pixel, and with which weights."""
-
-
 def _final(call: Any, summed: Array) -> Array:
     """The metric of a distribution, where it is a function of the sum of its terms."""
     final = METRICS[call.name].traits.get("final")
     return final(summed) if final else summed
 
 
-def _one_each(xp: Any, weights: Array | None) -> Array | None:
-    """1 for each pixel that exists, else 0."""
-    return None if weights is None else xp.astype(weights > 0, weights.dtype)
-
-
-def _rows_that_exist(xp: Any, weights: Array | None, height: int) -> Array | int:
+def _rows_that_exist(xp: Any, weights: Array) -> Array:
     """How many rows of a map have a pixel."""
-    if weights is None:
-        return height
-    return xp.sum(_one_each(xp, xp.max(weights, axis=-1, keepdims=True)), axis=MAP)
+    exist = xp.max(weights, axis=-1, keepdims=True) > 0
+    return xp.sum(xp.astype(exist, weights.dtype), axis=MAP)
 
 
-def _sums(pred: Values, gt: Values, terms: Mapping[str, Terms], axes: tuple[int, ...]) -> dict[str, Array]:
-    """The weighted sum of each kind of terms over `axes`, in one walk over the blocks."""
-    xp = pred.xp
-    parts: dict[str, list[Array]] = {key: [] for key in terms}
+def _blocks(
+    pred: Values, gt: Values, cells: Cells | None
+) -> Iterator[tuple[Density, Density, Callable[[Array], Array]]]:
+    """The densities of both sides, a block at a time, and what makes weighted terms of terms."""
+    if cells:
+        everything = slice(None)
+        yield density(pred, everything, cells.pred), density(gt, everything, cells.gt), lambda x: cells.counts * x
+        return
     for rows in _rows(pred, gt):
-        p, q = density(pred, rows), density(gt, rows)
-        for key, (terms_of, weights) in terms.items():
-            parts[key].append(weighted_sum(xp, terms_of(p, q), part(weights, rows), axes))
-    return {key: joined(xp, sums, axes) for key, sums in parts.items()}
+        yield density(pred, rows), density(gt, rows), partial(weighted, gt.xp, weights=part(gt.weights, rows))
+
+
+def _uncovered(pred: Density, gt: Density, weigh: Callable[[Array], Array], *, is_worth: bool) -> dict[str, Array]:
+    """The number and the ground-truth mass of the pixels that have some where the prediction is exactly 0.
+
+    A pixel counts its weight, or 1 where the weight `is_worth` and no number of pixels.
+    """
+    xp, mass = gt.xp, gt.prob
+    nothing = xp.zeros_like(mass[..., :1, :1])
+    if not pred.has_zeros:
+        return {_COUNT: nothing, _MASS: nothing}
+    bare = (mass > 0) & pred.is_zero
+    count = weigh(xp.astype(bare, mass.dtype))
+    count = xp.astype(count > 0, mass.dtype) if is_worth else count
+    terms = {_COUNT: count, _MASS: weigh(xp.where(bare, mass, xp.zeros_like(mass)))}
+    return {key: xp.sum(found, axis=MAP, keepdims=True) for key, found in terms.items()}
 
 
 def _reduce(
@@ -166,17 +176,19 @@ def _reduce(
 
     `mean` divides by the sum of the weights and `batchmean` by the rows that have a pixel: a mask is a smaller map.
     """
-    total = xp.sum(sums, axis=MAP)
+    total = over_map(xp.sum, sums)
     if reduction == "slices" and axes != MAP:
-        return total / _distributions(xp, sums, gt, axes)
+        return total / _distributions(gt, axes)
     if reduction == "mean":
         return total / (pixels if gt.weights is None else xp.sum(gt.weights, axis=MAP))
     return total / rows if reduction == "batchmean" else total
 
 
-def _distributions(xp: Any, sums: Array, gt: Values, axes: tuple[int, ...]) -> Array | float:
+def _distributions(gt: Values, axes: tuple[int, ...]) -> Array | float:
     """How many distributions a map holds: those with a pixel of positive weight."""
+    shape = tuple(1 if axis in axes else gt.source.shape[axis] for axis in MAP)
     if gt.weights is None:
-        return float(sums.shape[-1] * sums.shape[-2])
+        return float(shape[0] * shape[1])
+    xp = gt.xp
     present = xp.max(gt.weights, axis=axes, keepdims=True) > 0
-    return xp.sum(xp.astype(xp.broadcast_to(present, sums.shape), sums.dtype), axis=MAP)
+    return xp.sum(xp.astype(xp.broadcast_to(present, (*present.shape[:-2], *shape)), gt.dtype), axis=MAP)

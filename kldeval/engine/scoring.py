@@ -11,13 +11,13 @@ from kldeval.diagnosis import Facts, map_remarks, refusal
 from kldeval.engine.class_maps import as_rows, is_plain
 from kldeval.engine.companions import accompanied, extent
 from kldeval.engine.context import ALONE
-from kldeval.engine.histogram import collapse, collapsible
+from kldeval.engine.histogram import cells_of, collapsible, levels, pair_of_cells
 from kldeval.engine.label_sums import score_labels
 from kldeval.engine.measure import Measured, Side, measure, scaled
 from kldeval.engine.pixels import pixel_metrics, with_pixel_metrics
 from kldeval.errors import RefusedMap
 from kldeval.maps.chain import normalise
-from kldeval.maps.values import MAP
+from kldeval.maps.values import over_map
 from kldeval.records import Beside, Failure, Score, Skipped
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from kldeval.arrays import Array
     from kldeval.engine.context import Context
+    from kldeval.engine.histogram import Cells
     from kldeval.maps.values import Problem, Values
     from kldeval.records import MapPair
     from kldeval.settings import Settings
@@ -43,23 +44,26 @@ def score(pair: MapPair, settings: Settings, context: Context = ALONE, *, per_cl
         return _score_classes(pair, settings)
     # which rows a mask leaves is not in the counts
     by_values = collapsible(settings) and not (settings.reduction == "batchmean" and pair.weights is not None)
-    cells = collapse(pair) if by_values or settings.on("maps", "fixations") else pair
+    cells = cells_of(pair) if by_values or settings.on("maps", "fixations") else None
     found = _with_company(pair, cells, settings, context)
     if isinstance(found, Failure):
         return found
     if not settings.on("density", "pixels"):
         return outcome_of_stored(found, settings)
-    maps = cells if by_values else pair
+    if cells and by_values and not pixel_metrics(settings):
+        return _score([found], (levels(), cells.pred_counts), (levels(), cells.gt_counts), settings, cells=cells)[0]
+    maps = pair_of_cells(pair, cells) if cells and by_values else pair
     return score_arrays([found], maps.pred, maps.gt, maps.weights, settings)[0]
 
 
 def with_company(pair: MapPair, settings: Settings, context: Context) -> MapPair | Failure:
     """The pair with the numbers of its stored maps and of its fixations, or why there are none."""
-    cells = collapse(pair) if settings.on("maps", "fixations") else pair
-    return _with_company(pair, cells, settings, context)
+    if not is_plain(pair):
+        return pair
+    return _with_company(pair, cells_of(pair) if settings.on("maps", "fixations") else None, settings, context)
 
 
-def _with_company(pair: MapPair, cells: MapPair, settings: Settings, context: Context) -> MapPair | Failure:
+def _with_company(pair: MapPair, cells: Cells | None, settings: Settings, context: Context) -> MapPair | Failure:
     try:
         return accompanied(pair, cells, settings, context)
     except RefusedMap as problem:
@@ -101,17 +105,30 @@ def score_arrays(
 
     `said` are the settings that a refusal quotes, where the arrays were turned to suit others.
     """
+    return _score(pairs, (pred, weights), (gt, weights), settings, said=said)
+
+
+def _score(
+    pairs: Sequence[MapPair],
+    pred: tuple[Array, Array | None],
+    gt: tuple[Array, Array | None],
+    settings: Settings,
+    *,
+    said: Settings | None = None,
+    cells: Cells | None = None,
+) -> list[Outcome]:
+    """The outcomes, from the array and the weights of each side."""
     first = pairs[0]
     with quiet():
         sides = [
             scaled(Side(array, full), settings, weights=weights, empty=empty)
-            for array, full, empty in (
+            for (array, weights), full, empty in (
                 (pred, first.pred_scale, settings.empty_pred),
                 (gt, first.gt_scale, settings.empty_gt),
             )
         ]
         normalised = [normalise(side, chain) for side, chain in zip(sides, (settings.pred, settings.gt), strict=True)]
-        measured = measure(normalised[0], normalised[1], settings, shape=first.shape)
+        measured = measure(normalised[0], normalised[1], settings, shape=first.shape, cells=cells)
         measured = with_pixel_metrics(measured, sides, settings, first.shape)
         table = _to_host(measured, sides, len(pairs))
     return [_outcome(pair, row, said or settings) for pair, row in zip(pairs, table, strict=True)]
@@ -129,15 +146,18 @@ def _to_host(measured: Measured, sides: list[Values], count: int) -> list[dict[s
         for problem in problems:
             columns[f"{role}:{problem.kind}"], columns[f"{role}:{problem.kind}:detail"] = _flat(problem)
     xp = namespace(measured.n_uncovered)
-    stacked = xp.stack([xp.astype(column, measured.n_uncovered.dtype) for column in columns.values()])
-    rows = xp.reshape(stacked, (len(columns), count)).T.tolist()
-    return [dict(zip(columns, row, strict=True)) for row in rows]
+    if xp.__name__ == "numpy":
+        lists = [xp.reshape(column, (count,)).tolist() for column in columns.values()]
+    else:
+        stacked = xp.stack([xp.astype(column, measured.n_uncovered.dtype) for column in columns.values()])
+        lists = xp.reshape(stacked, (len(columns), count)).tolist()
+    return [dict(zip(columns, row, strict=True)) for row in zip(*lists, strict=True)]
 
 
 def _flat(problem: Problem) -> tuple[Array, Array]:
     """Whether any distribution of a map has the problem, and the smallest detail."""
     xp = namespace(problem.found)
-    return xp.any(problem.found, axis=MAP), xp.min(problem.detail, axis=MAP)
+    return over_map(xp.any, problem.found), over_map(xp.min, problem.detail)
 
 
 def _outcome(pair: MapPair, row: dict[str, float], settings: Settings) -> Outcome:

@@ -72,8 +72,7 @@ def sum_to_one(values: Values, *, offset: float = 0.0, axis: int | None = None) 
     low, _ = values.extent(axes)
     values = values.flag("negative", low < 0, low)
     values, total = _nonzero(values, values.sum(axes), uniform_over=axes)
-    summed = values.map(lambda x, total: x / (total + offset), total)
-    return replace(summed, axes=axes, is_log=False)
+    return values.map(lambda x, total: x / (total + offset), total, axes=axes, is_log=False)
 
 
 @STEPS.add("log-prob", final=True, log=True, given=True, takes="-inf", check=check_axis)
@@ -232,8 +231,7 @@ def _log_softmax(values: Values, axes: tuple[int, ...]) -> Values:
     xp = values.xp
     _, peak = values.extent(axes)
     mass = values.map(lambda x, peak: xp.exp(x - peak), peak).sum(axes)
-    scaled = values.map(lambda x, peak, log_mass: (x - peak) - log_mass, peak, xp.log(mass))
-    return replace(scaled, axes=axes, is_log=True)
+    return values.map(lambda x, peak, log_mass: (x - peak) - log_mass, peak, xp.log(mass), axes=axes, is_log=True)
 
 
 def _nonzero(values: Values, divisor: Array, *, uniform_over: tuple[int, ...] | None = None) -> tuple[Values, Array]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import reduce
+from math import ceil
 from operator import add
 from typing import TYPE_CHECKING, Any
 
@@ -25,8 +26,9 @@ if TYPE_CHECKING:
 MAP = (-2, -1)
 """The axes of a whole map."""
 
-BLOCK_PIXELS = 32_768
-"""Pixels a block: a float64 block and its temporaries stay in a core's second-level cache."""
+BLOCK_PIXELS = 131_072
+"""Pixels a block, about: a float64 block is 1 MB. Smaller blocks would make threads wait for each other: each of
+numpy's calls lets the other threads go on with Python, and waits until it may, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +70,10 @@ class Values:
     def rows(self) -> tuple[slice, ...]:
         """The blocks: slices of rows. Only numpy maps larger than a block have more than one."""
         height = self.source.shape[-2]
-        if self.xp.__name__ != "numpy":
+        if self.xp.__name__ != "numpy" or self.source.size <= BLOCK_PIXELS:
             return (slice(0, height),)
-        step = max(1, BLOCK_PIXELS * height // max(1, self.source.size))
-        return tuple(slice(start, min(start + step, height)) for start in range(0, max(1, height), step))
+        step = max(1, ceil(height / ceil(self.source.size / BLOCK_PIXELS)))
+        return tuple(slice(start, min(start + step, height)) for start in range(0, height, step))
 
     def block(self, rows: slice) -> Array:
         """The values of some rows."""
@@ -90,23 +92,36 @@ class Values:
         """The values of all rows, computed."""
         return self.xp.concat([self.block(rows) for rows in self.rows], axis=-2)
 
-    def map(self, function: Callable[..., Array], *statistics: Array) -> Values:
-        """The values through a function of each pixel (and of statistics, which are cut to the block)."""
-        mapped = replace(self, functions=(*self.functions, (function, statistics)), known={})
+    def map(self, function: Callable[..., Array], *statistics: Array, **changes: Any) -> Values:
+        """The values through a function of each pixel (and of statistics, which are cut to the block).
+
+        `changes` are the fields of the result that differ beside.
+        """
         if len(self.rows) > 1:
-            return mapped
-        return replace(mapped, source=mapped.block(slice(0, self.source.shape[-2])), functions=())
+            return replace(self, functions=(*self.functions, (function, statistics)), known={}, **changes)
+        # the only block is computed at once, and nothing remembered
+        return replace(self, source=function(self.block(slice(None)), *statistics), known={}, **changes)
 
     def extent(self, axes: tuple[int, ...] = MAP) -> tuple[Array, Array]:
         """The minimum and the maximum over pixels of positive weight."""
         key = str(axes)
         if key not in self.known:
-            ends = [_extent(self.xp, values, weights, axes) for values, weights in self.blocks()]
-            self.known[key] = (
-                joined(self.xp, [low for low, _ in ends], axes, self.xp.minimum),
-                joined(self.xp, [high for _, high in ends], axes, self.xp.maximum),
-            )
+            blocks = self.blocks() if self.functions or self.weights is not None else [(self._stored, None)]
+            ends = [_extent(self.xp, values, weights, axes) for values, weights in blocks]
+            low = joined(self.xp, [low for low, _ in ends], axes, self.xp.minimum)
+            high = joined(self.xp, [high for _, high in ends], axes, self.xp.maximum)
+            self.known[key] = self.xp.astype(low, self.dtype), self.xp.astype(high, self.dtype)
         return self.known[key]
+
+    @property
+    def _stored(self) -> Array:
+        """The maps in a dtype that has a minimum: a conversion to floats keeps the order, and need not come first.
+
+        numpy knows the minimum of every type of number; torch lacks that of wide unsigned integers.
+        """
+        xp = self.xp
+        as_it_is = xp.__name__ == "numpy" and not xp.isdtype(self.source.dtype, "bool")
+        return self.source if as_it_is else xp.astype(self.source, self.dtype, copy=False)
 
     def sum(self, axes: tuple[int, ...] = MAP) -> Array:
         """The weighted sum."""
@@ -125,6 +140,11 @@ class Values:
 def part(statistic: Array | None, rows: slice) -> Array | None:
     """The rows of a statistic or of weights that belong to a block."""
     return statistic if statistic is None or statistic.shape[-2] == 1 else statistic[..., rows, :]
+
+
+def over_map(reduce: Callable[..., Array], statistic: Array) -> Array:
+    """A statistic (..., H, W) reduced to one number per map (...), by indexing alone where it is one of whole maps."""
+    return statistic[..., 0, 0] if statistic.shape[-2:] == (1, 1) else reduce(statistic, axis=MAP)
 
 
 def weighted(xp: Any, values: Array, weights: Array | None) -> Array:

@@ -82,7 +82,7 @@ def ce(pred: Density, gt: Density, *, ratio_eps: float = 0.0) -> Array:
     In the exact form it is `entropy-gt` + `kld`.
     """
     if ratio_eps:
-        return -gt.prob * pred.xp.log(pred.prob + ratio_eps)
+        return -(gt.prob * pred.xp.log(pred.plus(ratio_eps)))
     return -_product(gt, pred)
 
 
@@ -112,10 +112,10 @@ def _divergence(approximation: Density, target: Density, constants: tuple[float,
     xp, q = target.xp, target.prob
     if ratio_eps > 0 and (log_eps > 0 or num_eps > 0):
         # nothing can be 0 or divided by 0 here, so no pixel needs to be masked
-        return q * xp.log((q + num_eps) / (approximation.prob + ratio_eps) + log_eps)
+        return q * xp.log(target.plus(num_eps) / approximation.plus(ratio_eps) + log_eps)
     some = q != 0
     one = xp.ones_like(q)
-    ratio = xp.where(some, q + num_eps, one) / xp.where(some, approximation.prob + ratio_eps, one)
+    ratio = xp.where(some, target.plus(num_eps), one) / xp.where(some, approximation.plus(ratio_eps), one)
     return q * safe_log(ratio + xp.where(some, log_eps * one, 0 * one))
 
 
@@ -124,9 +124,11 @@ def _exact_divergence(approximation: Density, target: Density, num_eps: float) -
 
     The logarithm of the approximation is taken as it is: it may be that of no probability, or of one that underflows.
     """
+    if not (num_eps or target.has_zeros or approximation.has_zeros):
+        return target.prob * (target.log - approximation.log)
     xp = target.xp
     if xp.__name__ == "numpy":
-        return _masked_afterwards(approximation, target)
+        return _masked_afterwards(approximation, target, num_eps)
     some = ~target.is_zero
     nothing = xp.zeros_like(target.log)
     log_target = safe_log(target.prob + num_eps) if num_eps else target.log
@@ -136,10 +138,11 @@ def _exact_divergence(approximation: Density, target: Density, num_eps: float) -
     return xp.where(target.prob == 0, nothing, product)
 
 
-def _masked_afterwards(approximation: Density, target: Density) -> Array:
+def _masked_afterwards(approximation: Density, target: Density, num_eps: float) -> Array:
     """The exact terms where no gradient has to pass: what a target of 0 makes of them is only then replaced by 0."""
     with quiet():
-        terms = target.prob * (target.log - approximation.log)
+        log_target = safe_log(target.prob + num_eps) if num_eps else target.log
+        terms = target.prob * (log_target - approximation.log)
     terms[target.prob == 0] = 0.0
     return terms
 
@@ -150,6 +153,8 @@ def _of_prob(density: Density) -> Density:
 
 def _product(weight: Density, density: Density) -> Array:
     """Weight * ln density, 0 where the weight is 0."""
+    if not density.has_zeros:
+        return weight.prob * density.log
     xp = weight.xp
     nothing = xp.zeros_like(weight.prob)
     some = weight.prob != 0

@@ -1,15 +1,16 @@
 """A report as text: one small file per format, each with a function from report and options to text.
 
-A format is added here: its function in WRITERS, its file suffixes in SUFFIXES.
+A format is added here: its file in WRITERS, its file suffixes in SUFFIXES. The file is imported when it is written in:
+who looks at a table should not wait for JSON and LaTeX.
 """
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from kldeval.errors import UsageProblem
-from kldeval.outputs import delimited, json_lines, latex, markdown, strict_json, table
 from kldeval.outputs.options import Options
 
 if TYPE_CHECKING:
@@ -22,14 +23,23 @@ if TYPE_CHECKING:
 
 __all__ = ["SUFFIXES", "WRITERS", "Options", "writer_for"]
 
+
+def _writer(module: str, function: str = "write") -> Writer:
+    def write(report: Report, options: Options) -> str:
+        text: str = getattr(import_module(f"kldeval.outputs.{module}"), function)(report, options)
+        return text
+
+    return write
+
+
 WRITERS: Mapping[str, Writer] = {
-    "table": table.write,
-    "json": strict_json.write,
-    "jsonl": json_lines.write,
-    "csv": delimited.write_csv,
-    "tsv": delimited.write_tsv,
-    "markdown": markdown.write,
-    "latex": latex.write,
+    "table": _writer("table"),
+    "json": _writer("strict_json"),
+    "jsonl": _writer("json_lines"),
+    "csv": _writer("delimited", "write_csv"),
+    "tsv": _writer("delimited", "write_tsv"),
+    "markdown": _writer("markdown"),
+    "latex": _writer("latex"),
 }
 """The formats by the name that a user types."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kldeval.inputs.formats import jpeg, png, sizes, tiff, webp
+from kldeval.inputs.formats import png
 from kldeval.inputs.formats.stored import Stored, check_size, unreadable
 from kldeval.inputs.opencv import opencv
 
@@ -69,6 +69,8 @@ def _inspect(data: bytes, path: Path) -> Header:
     """What the first bytes say of the image, whatever its suffix."""
     if data.startswith(png.MAGIC):
         return png.inspect(data, path)
+    from kldeval.inputs.formats import jpeg, sizes, tiff, webp
+
     if data.startswith(jpeg.MAGIC):
         return jpeg.inspect(data, path)
     if data[:4] in tiff.LAYOUTS:

@@ -10,7 +10,7 @@ import math
 import tokenize
 import zlib
 from dataclasses import dataclass, field
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from kldeval.errors import UnreadableMap
 from kldeval.inputs.formats.stored import Stored, check_size, unreadable
@@ -61,12 +61,12 @@ def read_npy(path: Path, _key: str | None, max_pixels: int, shapes: Shapes | Non
 
     with path.open("rb") as file:
         size = file.seek(0, 2)
-        shape = _checked_shape(file, size, path, max_pixels, shapes or MAPS)
+        layout, meant = _checked_layout(file, size, path, max_pixels, shapes or MAPS)
         if size < MAPPED_BYTES:
-            array = np.lib.format.read_array(file, allow_pickle=False)
+            values = np.fromfile(file, layout.dtype)
         else:
-            array = np.lib.format.open_memmap(path, mode="r")
-    return Stored(_native(array.reshape(shape)))
+            values = np.memmap(path, layout.dtype, "r", file.tell())
+    return Stored(_native(values, layout, meant))
 
 
 def read_npz(path: Path, key: str | None, max_pixels: int, shapes: Shapes | None = None) -> Stored:
@@ -84,14 +84,14 @@ def read_npz(path: Path, key: str | None, max_pixels: int, shapes: Shapes | None
         with zipfile.ZipFile(path) as archive:
             member = archive.getinfo(f"{_chosen(archive, key, path)}.npy")
             with archive.open(member) as file:
-                shape = _checked_shape(file, member.file_size, path, max_pixels, shapes or MAPS)
-                array = np.lib.format.read_array(file, allow_pickle=False)
-                file.read(1)  # the checksum is compared at the end of the file alone
+                layout, meant = _checked_layout(file, member.file_size, path, max_pixels, shapes or MAPS)
+                # at its end the checksum is compared
+                values = np.frombuffer(file.read(), layout.dtype)
     except UnreadableMap:
         raise
     except (zipfile.BadZipFile, *BAD_ARCHIVE) as error:
         raise unreadable(path, f"damaged, or no .npz archive ({error})") from error
-    return Stored(_native(array.reshape(shape)))
+    return Stored(_native(values, layout, meant))
 
 
 def stored_shape(path: Path, key: str | None) -> Shape | None:
@@ -105,7 +105,7 @@ def stored_shape(path: Path, key: str | None) -> Shape | None:
             else:
                 archive = stack.enter_context(zipfile.ZipFile(path))
                 file = stack.enter_context(archive.open(f"{_chosen(archive, key, path)}.npy"))
-            return _header(file, path)[0]
+            return _header(file, path).shape
     except (UnreadableMap, OSError, zipfile.BadZipFile, *BAD_ARCHIVE):
         return None
 
@@ -122,10 +122,19 @@ def _chosen(archive: zipfile.ZipFile, key: str | None, path: Path) -> str:
     return names[0] if key is None else key
 
 
-def _checked_shape(file: IO[bytes], size: int, path: Path, max_pixels: int, shapes: Shapes) -> Shape:
-    """The shape that the array in a file of `size` bytes means; the file is then at its start again."""
+class _Layout(NamedTuple):
+    """What the header of an .npy declares."""
+
+    shape: Shape
+    fortran_order: bool
+    dtype: Any
+
+
+def _checked_layout(file: IO[bytes], size: int, path: Path, max_pixels: int, shapes: Shapes) -> tuple[_Layout, Shape]:
+    """The layout of the array in a file of `size` bytes, which is then at its first value, and the shape it means."""
     file.seek(0)
-    shape, dtype = _header(file, path)
+    layout = _header(file, path)
+    shape, _, dtype = layout
     if dtype.hasobject:
         raise unreadable(path, "it holds pickled Python objects, which are never loaded; save an array of numbers")
     if dtype.kind not in "biuf":
@@ -139,12 +148,11 @@ def _checked_shape(file: IO[bytes], size: int, path: Path, max_pixels: int, shap
         raise unreadable(path, f"truncated: {n_present} of the array's {n_bytes} bytes are there")
     if n_present > n_bytes:
         raise unreadable(path, f"{n_present - n_bytes} bytes follow its array; a map is one array")
-    file.seek(0)
-    return meant
+    return layout, meant
 
 
-def _header(file: IO[bytes], path: Path) -> tuple[Shape, Any]:
-    """The shape and dtype that an .npy declares."""
+def _header(file: IO[bytes], path: Path) -> _Layout:
+    """What an .npy declares."""
     import numpy as np
 
     form = np.lib.format
@@ -153,13 +161,12 @@ def _header(file: IO[bytes], path: Path) -> tuple[Shape, Any]:
         version = form.read_magic(file)
         if version not in readers:  # version 3 exists for field names that are not Latin alone
             raise unreadable(path, f"an .npy of version {version[0]}.{version[1]}, which holds named fields, not a map")
-        shape, _, dtype = readers[version](file)
+        return _Layout(*readers[version](file))
     except UnreadableMap:
         raise
     except BAD_HEADER as error:
         file.seek(0)
         raise unreadable(path, f"no .npy file: it begins with {file.read(12)!r}") from error
-    return shape, dtype
 
 
 def map_shape(shape: Shape) -> tuple[int, int] | None:
@@ -186,8 +193,9 @@ MAPS = Shapes(
 )
 
 
-def _native(array: Array) -> Array:
-    """The array in C order and in the byte order of this machine."""
+def _native(values: Array, layout: _Layout, meant: Shape) -> Array:
+    """The array of stored values in the shape they mean, in C order and in the byte order of this machine."""
     import numpy as np
 
-    return np.ascontiguousarray(array, array.dtype.newbyteorder("="))
+    array = values.reshape(layout.shape, order="F" if layout.fortran_order else "C")
+    return np.ascontiguousarray(array.reshape(meant), layout.dtype.newbyteorder("="))

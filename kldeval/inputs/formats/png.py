@@ -21,6 +21,9 @@ MAGIC = b"\x89PNG\r\n\x1a\n"
 PIXELS = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"})
 """The chunks that decide the stored values; for the others libpng writes warnings to stderr, past any log level."""
 
+_HEAD, _SUM = struct.Struct(">I4s"), struct.Struct(">I")
+"""Length and type before the content of a chunk, and the checksum after it."""
+
 _OVERHEAD = 12
 """Length, type and checksum of a chunk, four bytes each."""
 
@@ -71,12 +74,11 @@ def _chunks(data: bytes, path: Path) -> Iterator[tuple[bytes, int, int]]:
     """The type, start and end of every chunk up to IEND; those of pixels with their checksum verified."""
     view, start, kind = memoryview(data), len(MAGIC), b""
     while kind != b"IEND":
-        length = int.from_bytes(view[start : start + 4], "big")
+        length, kind = _HEAD.unpack_from(data, start) if start + _OVERHEAD <= len(data) else (len(data), b"")
         end = start + _OVERHEAD + length
         if end > len(data):
             raise unreadable(path, f"truncated: the PNG ends after {len(data)} bytes, before its IEND chunk")
-        kind = data[start + 4 : start + 8]
-        if kind in PIXELS and zlib.crc32(view[start + 4 : end - 4]) != int.from_bytes(view[end - 4 : end], "big"):
+        if kind in PIXELS and zlib.crc32(view[start + 4 : end - 4]) != _SUM.unpack_from(data, end - 4)[0]:
             raise unreadable(path, f"damaged: the checksum of the PNG's {kind.decode()} chunk at byte {start} is wrong")
         yield kind, start, end
         start = end

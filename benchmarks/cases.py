@@ -1,0 +1,229 @@
+"""What is measured, against what, and which figure is wanted."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING
+
+from benchmarks.timing import Usage, run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    Command = Sequence[str]
+    Folders = Callable[[str], Path]
+    """The folder of a set of maps by its name."""
+
+MEGABYTE = 1e6
+HUGE_BYTES = 2 * 4 * 20_000**2
+
+KLDEVAL = (sys.executable, "-c", "import sys; from kldeval.__main__ import main; sys.exit(main())")
+"""What the console script does; `python -m kldeval` first has to find the package."""
+
+PROGRAMS = Path(__file__).parent / "programs"
+
+DENSITY_METRICS = "kld,kld-reverse,ce,jsd,entropy-gt"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How the runs of one round become two numbers and the figure that is judged."""
+
+    numbers: Callable[[Sequence[Usage]], tuple[float, float]]
+    figure: Callable[[float, float], float]
+    unit: str
+    judged: str
+    at_least: bool = False
+
+
+TIME = Kind(lambda runs: (runs[0].seconds, runs[1].seconds), lambda ours, against: ours / against, "s", "x")
+MORE_MEMORY = Kind(
+    lambda runs: (runs[0].peak_bytes / MEGABYTE, runs[1].peak_bytes / MEGABYTE),
+    lambda ours, against: ours - against,
+    "MB",
+    "MB",
+)
+MEMORY = Kind(
+    lambda runs: (runs[0].peak_bytes / MEGABYTE, HUGE_BYTES / MEGABYTE),
+    lambda ours, against: ours / against,
+    "MB",
+    "x",
+)
+GAIN = Kind(
+    lambda runs: (runs[0].seconds / runs[1].seconds, runs[2].seconds / runs[3].seconds),
+    lambda ours, against: ours / against,
+    "x",
+    "x",
+    at_least=True,
+)
+COST_PER_PAIR = Kind(
+    lambda runs: (
+        1e3 * (runs[2].seconds - runs[1].seconds) / (20_000 - 2000),
+        1e3 * (runs[1].seconds - runs[0].seconds) / (2000 - 100),
+    ),
+    lambda ours, against: ours / against,
+    "ms",
+    "x",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One row of the table: programs that run one after the other, round after round.
+
+    `repeats` is the number of rounds per round of the whole table, for programs that end at once; `slow` cases are left
+    out of a quick run; `needs` is the command without which there is nothing to measure yet.
+    """
+
+    name: str
+    commands: Callable[[Folders], Sequence[Command]]
+    must: float
+    goal: float
+    kind: Kind = TIME
+    repeats: int = 1
+    slow: bool = False
+    needs: str = "evaluate"
+
+    def measure(self, folders: Folders) -> list[tuple[float, float]]:
+        """Both numbers of every round."""
+        commands = self.commands(folders)
+        return [self.kind.numbers([run(command) for command in commands]) for _ in range(self.repeats)]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """The medians of a case over its rounds."""
+
+    case: Case
+    ours: float
+    against: float
+    figure: float
+
+    @property
+    def verdict(self) -> str:
+        """Which of the two aims is reached."""
+        sign = -1 if self.case.kind.at_least else 1
+        if sign * self.figure <= sign * self.case.goal:
+            return "goal"
+        return "must" if sign * self.figure <= sign * self.case.must else "MISSED"
+
+
+def row_of(case: Case, rounds: Sequence[tuple[float, float]]) -> Row:
+    """The row of a case: the median of the figures, not the figure of the medians."""
+    ours, against = zip(*rounds, strict=True)
+    return Row(case, median(ours), median(against), median(case.kind.figure(*pair) for pair in rounds))
+
+
+def conventions(*, on_whole_maps: bool) -> str:
+    """The names of all conventions, or of those that act on the whole map."""
+    from kldeval.conventions import CONVENTIONS
+    from kldeval.maps.chain import is_spatial, parse_chain
+
+    chains = {name: (parse_chain(row.pred), parse_chain(row.gt)) for name, row in CONVENTIONS.items()}
+    return ",".join(name for name, sides in chains.items() if not (on_whole_maps and any(map(is_spatial, sides))))
+
+
+def ours(folder: Path, *options: str) -> Command:
+    """The program on a set of pairs."""
+    return (*KLDEVAL, "evaluate", *_sides(folder), *options)
+
+
+def audit(folder: Path, *options: str) -> Command:
+    """Many conventions on a set of pairs."""
+    return (*KLDEVAL, "audit", *_sides(folder), *options)
+
+
+def decode(folder: Path, threads: int = 2) -> Command:
+    """Decoding alone."""
+    return (sys.executable, str(PROGRAMS / "decode.py"), *_sides(folder), str(threads))
+
+
+def naive(folder: Path) -> Command:
+    """The script that people write."""
+    return (sys.executable, str(PROGRAMS / "naive.py"), *_sides(folder))
+
+
+def imports(*modules: str) -> Command:
+    """Python that imports and ends."""
+    return (sys.executable, "-c", f"import {', '.join(modules)}")
+
+
+def _sides(folder: Path) -> tuple[str, str]:
+    return str(folder / "pred"), str(folder / "gt")
+
+
+_CLICK = imports("click")
+_LIBRARIES = imports("numpy", "cv2", "click", "rich.table", "rich.console")
+
+CASES = (
+    Case("version", lambda _: ((*KLDEVAL, "--version"), _CLICK), 1.5, 1.2, repeats=15),
+    Case("help", lambda _: ((*KLDEVAL, "--help"), _CLICK), 1.5, 1.2, repeats=15),
+    Case("one pair, table", lambda made: (ours(made("one")), _LIBRARIES), 1.35, 1.2, repeats=15),
+    Case("png kld,ce / decoding", lambda made: (ours(made("png")), decode(made("png"))), 1.55, 1.25),
+    Case(
+        "png all density metrics / decoding",
+        lambda made: (ours(made("png"), "-m", DENSITY_METRICS), decode(made("png"))),
+        1.7,
+        1.4,
+    ),
+    Case(
+        "png audit, whole map / decoding",
+        lambda made: (
+            audit(made("png"), "--convention", conventions(on_whole_maps=True)),
+            decode(made("png")),
+        ),
+        2.5,
+        1.8,
+        needs="audit",
+    ),
+    Case(
+        "png audit, all / decoding",
+        lambda made: (
+            audit(made("png"), "--convention", conventions(on_whole_maps=False)),
+            decode(made("png")),
+        ),
+        4.0,
+        3.0,
+        needs="audit",
+    ),
+    Case("png kld / script", lambda made: (ours(made("png"), "-m", "kld"), naive(made("png"))), 0.37, 0.28),
+    Case("npy sum-to-one / script", lambda made: (ours(made("npy")), naive(made("npy"))), 0.5, 0.35),
+    Case(
+        "npy flatten-softmax / script",
+        lambda made: (ours(made("npy"), "--norm", "flatten-softmax"), naive(made("npy"))),
+        0.5,
+        0.35,
+    ),
+    Case(
+        "memory, 2000 pairs / 100",
+        lambda made: (ours(made("png-2000")), ours(made("png-100"))),
+        30,
+        10,
+        kind=MORE_MEMORY,
+    ),
+    Case("memory, huge pair / files", lambda made: (ours(made("huge")),), 2.0, 1.3, kind=MEMORY, slow=True),
+    Case(
+        "gain of --jobs 2 / decoding",
+        lambda made: (
+            ours(made("png"), "--jobs", "1"),
+            ours(made("png"), "--jobs", "2"),
+            decode(made("png"), 1),
+            decode(made("png"), 2),
+        ),
+        0.9,
+        1.0,
+        kind=GAIN,
+    ),
+    Case(
+        "cost per pair, 20 000 / 2000",
+        lambda made: (ours(made("png-100")), ours(made("png-2000")), ours(made("png-20000"))),
+        1.1,
+        1.0,
+        kind=COST_PER_PAIR,
+        slow=True,
+    ),
+)
+"""The rows of the table, in order."""

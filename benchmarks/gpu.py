@@ -1,0 +1,5 @@
+"""stub"""
+
+
+def measure_if_possible(folders):
+    return []

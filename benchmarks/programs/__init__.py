@@ -1,0 +1,1 @@
+"""The programs that kldeval is measured against."""
