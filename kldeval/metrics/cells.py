@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kldeval.metrics.fixated import FixatedMap, fixated_levels, fixated_pixels
+from kldeval.metrics.fixated import FixatedMap, ascending_cells, fixated_levels, fixated_pixels
 from kldeval.metrics.roc import STEPS
 
 if TYPE_CHECKING:
@@ -116,8 +116,5 @@ def _cells(pred: Array, index: Array, count: int, fixated: Fixated, weights: Arr
     here = np.ones(len(fixated.rows)) if weights is None else weights[fixated.rows, fixated.cols]
     exist = here > 0
     at = index[(fixated.rows * pred.shape[1] + fixated.cols)[exist]]
-    covered, fixations, pixels = (
-        np.bincount(at, weights=amount, minlength=count) for amount in (here[exist], fixated.counts[exist], None)
-    )
-    arrays = (np.arange(count), area, area - covered, fixations, pixels)
-    return Cells(FixatedMap(*(array.astype(np.float64)[None] for array in arrays)), index, weights)
+    seen = ascending_cells(np.arange(count), area, at, here[exist], fixated.counts[exist])
+    return Cells(seen, index, weights)

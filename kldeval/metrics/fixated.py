@@ -25,7 +25,8 @@ class FixatedMap:
 
     `values` are as stored. `area` is the weight of the cell's pixels and `free` that of those never fixated: places are
     weighed. `fixations` is the number of fixations and `fixated` that of fixated pixels: events count 1 each, wherever
-    on the sphere they fell, unless their pixel has weight 0 and so does not exist.
+    on the sphere they fell, unless their pixel has weight 0 and so does not exist. `ascending` where the cells stand in
+    one row in the order of their values, each value once.
     """
 
     values: Array
@@ -33,6 +34,7 @@ class FixatedMap:
     free: Array
     fixations: Array
     fixated: Array
+    ascending: bool = False
 
 
 def fixated_pixels(pred: Array, fixations: Array, weights: Array | None = None) -> FixatedMap:
@@ -76,11 +78,26 @@ def fixated_levels(
     here = np.ones(len(rows)) if weights is None else weights[rows, cols]
     exists = here > 0
     at = _levels_of(pred[rows, cols][exists], values)
+    return ascending_cells(values, area, at, here[exists], counts[exists])
+
+
+def ascending_cells(values: Array, area: Array, at: Array, weights: Array, counts: Array) -> FixatedMap:
+    """Numpy cells of ascending values, given the cell, the weight and the fixations of each fixated pixel.
+
+    >>> import numpy as np
+    >>> at, one = np.asarray([1]), np.asarray([1.0])
+    >>> ascending_cells(np.asarray([5, 7]), np.asarray([1, 2]), at, one, 3 * one).free.tolist()
+    [[1.0, 1.0]]
+    """
+    import numpy as np
+
+    def row(array: Array) -> Array:
+        return array.astype(np.float64)[None]
+
     covered, fixations, fixated = (
-        np.bincount(at, weights=amount, minlength=len(values)) for amount in (here[exists], counts[exists], None)
+        np.bincount(at, weights=amount, minlength=len(values)) for amount in (weights, counts, None)
     )
-    arrays = (values, area, area - covered, fixations, fixated)
-    return FixatedMap(*(array.astype(np.float64)[None] for array in arrays))
+    return FixatedMap(row(values), row(area), row(area - covered), row(fixations), row(fixated), ascending=True)
 
 
 def sum_by_level(seen: FixatedMap, pred: Array, amounts: Array, weights: Array | None = None) -> Array:

@@ -70,7 +70,7 @@ def auc(seen: FixatedMap, *, negatives: Negatives = "all", repeats: bool = True)
     0.75
     """
     others = seen.area if negatives == "all" else seen.free
-    return area_under_roc(seen.values, seen.fixations if repeats else seen.fixated, others)
+    return area_under_roc(seen.values, seen.fixations if repeats else seen.fixated, others, ascending=seen.ascending)
 
 
 @METRICS.add("auc-judd", on="fixations", sees="ranks", unit="", best="high", infinities=True)
@@ -98,7 +98,7 @@ def auc_judd(seen: FixatedMap) -> Array:
     above = total_where(xp, seen.values > lowest, free)
     excess = above + tied * tied_free / (tied + 1)
     excess = divide(xp, excess, 2 * total(xp, fixated) * total(xp, free))
-    return area_under_roc(seen.values, fixated, free) + drop_axes(xp, excess)
+    return area_under_roc(seen.values, fixated, free, ascending=seen.ascending) + drop_axes(xp, excess)
 
 
 @METRICS.add("auc-borji", on="fixations", sees="steps", unit="", best="high")
@@ -160,4 +160,5 @@ def sauc(seen: FixatedMap, others: Array) -> Array:
     0.75
     """
     xp = namespace(seen.values, others)
-    return area_under_roc(seen.values, seen.fixations, existing(xp, xp.astype(others, seen.values.dtype), seen.area))
+    others = existing(xp, xp.astype(others, seen.values.dtype), seen.area)
+    return area_under_roc(seen.values, seen.fixations, others, ascending=seen.ascending)
