@@ -35,9 +35,9 @@ if TYPE_CHECKING:
     from kldeval.maps.values import Values
     from kldeval.results.report import Report
 
-_OF_FILES = frozenset({"metric", "resize", "color", "maps", *LABEL_FLAGS, *TEXTS})
-"""What cannot be said of one metric of arrays: they have no colours, sizes that resizing would not fit, no labels, and
-nothing beside them."""
+_OF_FILES = frozenset({"metric", "resize", "color", "maps", "group_by", *LABEL_FLAGS, *TEXTS})
+"""What cannot be said of one metric of arrays: they have neither colours, groups nor labels, one size, and nothing
+beside them."""
 
 
 def kld(pred: Array, gt: Array, *, weights: Array | None = None, **options: Any) -> Array:
@@ -106,14 +106,15 @@ def entropy_gt(pred: Array, gt: Array, *, weights: Array | None = None, **option
     return density_metric("entropy-gt", pred, gt, weights, options)
 
 
-def evaluate(pred: str | PathLike[str], gt: str | PathLike[str], **options: Any) -> Report:
+def evaluate(pred: str | PathLike[str] | None = None, gt: str | PathLike[str] | None = None, **options: Any) -> Report:
     """Score two files or two folders, as `kldeval PRED GT` does.
 
     Args:
-        pred: the predictions' file or folder.
-        gt: the ground truths' file or folder.
+        pred: the predictions' file or folder; None with the option `manifest`.
+        gt: the ground truths' file or folder; None with the option `manifest`.
         options: metric, norm and the other options that move a number, convention or signature, and those on files and
-            devices (fixations, allow_missing, allow_extra, limit, key, max_pixels, device, jobs, save_maps).
+            devices (fixations, baseline, other_map, mask, weights, preset, manifest, pred_name, gt_name, exclude,
+            group_by, allow_missing, allow_extra, limit, key, max_pixels, device, jobs, save_maps).
 
     Raises:
         UsageProblem: an option is unknown or has no meaning, or the paths cannot be paired.
@@ -121,11 +122,15 @@ def evaluate(pred: str | PathLike[str], gt: str | PathLike[str], **options: Any)
     """
     _check_names(options, {*KNOWN_TEXTS, "signature", "preset", *Request.__dataclass_fields__})
     asked = {name: options[name] for name in options if name in Request.__dataclass_fields__}
-    asked |= beside_paths(options)
-    if asked.get("save_maps") is not None:
-        asked["save_maps"] = Path(asked["save_maps"])
     said = {name: value for name, value in options.items() if name not in asked}
-    return run(Path(pred), Path(gt), _settings(said, beside_texts(options)), Request(**asked))
+    asked |= beside_paths(options)
+    for name in ("manifest", "save_maps"):
+        if asked.get(name) is not None:
+            asked[name] = Path(asked[name])
+    if options.get("maps") == "groups":
+        said["group_by"] = asked.get("group_by")
+    pred, gt = (None if path is None else Path(path) for path in (pred, gt))
+    return run(pred, gt, _settings(said, beside_texts(options)), Request(**asked))
 
 
 def density_metric(name: str, pred: Array, gt: Array, weights: Array | None, options: dict[str, Any]) -> Array:

@@ -184,8 +184,9 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """`; did you mean 'x'?` where something close is known, else nothing."""
     from difflib import get_close_matches
 
-    close = get_close_matches(name.lower(), list(known), n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
+    by_lower = {item.lower(): item for item in known}
+    close = get_close_matches(name.lower(), list(by_lower), n=1)
+    return f"; did you mean {by_lower[close[0]]!r}?" if close else ""
 
 
 def split_top_level(text: str, separator: str) -> list[str]:

@@ -15,12 +15,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two files that belong together under one name; `group` is its video or category, where the run has groups."""
+    """Two files that belong together under one name; `group` is its video or category, where the run has groups.
+
+    `fixations` and `mask` are the files that a manifest names beside them.
+    """
 
     name: str
     pred: Path
     gt: Path
     group: str = ""
+    fixations: Path | None = None
+    mask: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from kldeval._version import DEFINITIONS
 from kldeval.errors import UsageProblem
+from kldeval.grouping import PARENT
 from kldeval.names import among, format_value, split_top_level
 from kldeval.settings import CHOICES, Settings, alone, describe, make_settings
 from kldeval.settings.beside import FIELDS, FIXATIONS
@@ -23,7 +24,15 @@ if TYPE_CHECKING:
 PARTS = ("pred", "gt", "scale", "resize", "color", "empty", "base", "reduce", "maps", "dtype")
 """The parts between the metrics and the version, in order."""
 
-OPTIONAL = {"baseline": "none", "density": "", "fixations": "read", "mask": "none", "other": "none", "weights": "none"}
+OPTIONAL = {
+    "baseline": "none",
+    "density": "",
+    "fixations": "read",
+    "groups": PARENT,
+    "mask": "none",
+    "other": "none",
+    "weights": "none",
+}
 """The parts that stand before the version where they are not at their default, in order."""
 
 _NEEDED = (*PARTS, "v")
@@ -69,13 +78,16 @@ def parse_signature(text: str) -> Settings:
         known = ", ".join(f"maps:{name}" for name in CHOICES["maps"])
         msg = f"the signature's part 'maps:{parts['maps']}' is unknown; known: {known}"
         raise UsageProblem(msg)
+    if "groups" in parts and parts["maps"] != "groups":
+        msg = f"the signature's part 'groups:{parts['groups']}' has no meaning under 'maps:{parts['maps']}'"
+        raise UsageProblem(msg)
     empty_gt, empty_pred = _parse_empty(parts["empty"])
     explicit = ",".join(call if "(" in call else f"{call}()" for call in split_top_level(metrics, ","))
     texts = {"metric": explicit, "pred_norm": parts["pred"], "gt_norm": parts["gt"], "reduction": parts["reduce"]}
     texts |= {"empty_gt": empty_gt, "empty_pred": empty_pred}
     texts |= {key: parts[key] for key in ("scale", "resize", "color", "base", "maps", "dtype")}
     texts |= {name: parts[field] for name, field in FIELDS.items() if field in parts}
-    found = make_settings({**texts, **_reading(parts)}, complete=True)
+    found = make_settings({**texts, **_reading(parts), "group_by": parts.get("groups")}, complete=True)
     return replace(found, density=parts["density"]) if "density" in parts else found
 
 

@@ -54,6 +54,7 @@ class TestDefaults:
             "baseline": "none",
             "density": "",
             "fixations": "read",
+            "groups": "parent",
             "mask": "none",
             "other": "none",
             "weights": "none",

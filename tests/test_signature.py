@@ -220,9 +220,12 @@ REFUSED = {
     DEFAULT.replace("|v:1", "").replace("|scale", "|v:0|scale"): (
         "the signature's part 'v:0' is another version of the definitions; here they are v:1"
     ),
-    DEFAULT.replace(
-        "maps:mean", "maps:median"
-    ): "the signature's part 'maps:median' is unknown; known: maps:mean, maps:fixations, maps:pixels",
+    DEFAULT.replace("maps:mean", "maps:median"): (
+        "the signature's part 'maps:median' is unknown; known: maps:mean, maps:fixations, maps:groups, maps:pixels"
+    ),
+    DEFAULT.replace("|v:1", "|groups:parent|v:1"): (
+        "the signature's part 'groups:parent' has no meaning under 'maps:mean'"
+    ),
     DEFAULT.replace("empty:error", "empty:zero"): (
         "the signature's part 'empty:zero' is not of the form empty:error or empty:gt=zero,pred=keep"
     ),

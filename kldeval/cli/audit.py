@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kldeval.cli.options import file_options, request_from
+from kldeval.cli.options import file_options, naming_options, request_from
 
 if TYPE_CHECKING:
     from kldeval.results.audit import Audit
@@ -50,6 +50,7 @@ PREDS_AND_GT = 2
 @click.option("--progress/--no-progress", default=None, help="A progress bar on stderr [default: on a terminal].")
 @click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Threads [default: one per core].")
 @click.option("--debug", is_flag=True, help="Show a traceback on errors.")
+@naming_options
 @file_options
 def command(paths: tuple[Path, ...], **options: Any) -> int:
     """Score the same maps under every published convention, in one pass over the files.
@@ -64,6 +65,7 @@ def command(paths: tuple[Path, ...], **options: Any) -> int:
 
     Exit code 0 when every pair was read and at least one convention scored it, else 1.
     """  # noqa: D301 - \b is click's mark of lines to keep
+    from kldeval.cli.config import with_origin
     from kldeval.cli.progress import progress_bar
     from kldeval.engine.audit import audit, plan_audit
     from kldeval.outputs.audit import writer_for, writer_named
@@ -76,7 +78,7 @@ def command(paths: tuple[Path, ...], **options: Any) -> int:
     names = [name.strip() for part in options["conventions"] for name in part.split(",") if name.strip()]
     plan = plan_audit(names, resize=options["resize"], color=options["color"], curve=options["eps_curve"])
     with progress_bar(options) as progress:
-        found = audit(_models(paths[:-1]), paths[-1], plan, request_from(options), progress)
+        found = with_origin(audit(_models(paths[:-1]), paths[-1], plan, request_from(options), progress))
     for path, write_file in files:
         write_atomically(path, write_file(found, _look(options, None)))
     _say(found, options)

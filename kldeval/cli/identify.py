@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kldeval.cli.options import file_options, pair_of_paths, request_from
+from kldeval.cli.options import file_options, naming_options, pair_of_paths, request_from
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 @click.option("--progress/--no-progress", default=None, help="A progress bar on stderr [default: on a terminal].")
 @click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Threads [default: one per core].")
 @click.option("--debug", is_flag=True, help="Show a traceback on errors.")
+@naming_options
 @file_options
 def command(pred: Path, gt: Path, **options: Any) -> int:
     """Find which conventions print a published number on these maps: the audit reversed.

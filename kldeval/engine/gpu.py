@@ -15,8 +15,8 @@ from kldeval.engine.class_maps import is_plain
 from kldeval.engine.context import ALONE
 from kldeval.engine.cpu import in_order
 from kldeval.engine.pixelwise import save_scored
-from kldeval.engine.run import read
-from kldeval.engine.scoring import Outcome, outcome_of_stored, score, score_arrays, with_company
+from kldeval.engine.run import read_with_company
+from kldeval.engine.scoring import Outcome, outcome_of_stored, score, score_arrays
 from kldeval.records import Failure, MapPair
 
 if TYPE_CHECKING:
@@ -45,21 +45,25 @@ def score_in_batches(
     batch_bytes: int = BATCH_BYTES,
 ) -> Iterator[Outcome]:
     """The outcome of every pair, in order, computed by torch on `device`."""
-    loaded = in_order(partial(_read, settings=settings, reading=reading, context=context), pairs, jobs)
+    loaded = in_order(partial(read_with_company, settings=settings, reading=reading, context=context), pairs, jobs)
+    for maps, outcome in score_loaded(loaded, settings, device, per_class=per_class, batch_bytes=batch_bytes):
+        save_scored(save, maps, outcome, settings)
+        yield outcome
+
+
+def score_loaded(
+    loaded: Iterable[MapPair | Failure],
+    settings: Settings,
+    device: str,
+    *,
+    per_class: bool = False,
+    batch_bytes: int = BATCH_BYTES,
+) -> Iterator[tuple[MapPair, Outcome]]:
+    """The outcome of every decoded pair beside the pair, in order; failures stay what they are."""
     for batch in batches(loaded, batch_bytes):
-        if isinstance(batch[0], Failure):
-            yield from batch  # type: ignore[misc]
-            continue
-        outcomes = score_batch(batch, settings, device, per_class=per_class)  # type: ignore[arg-type]
-        for pair, outcome in zip(batch, outcomes, strict=True):
-            save_scored(save, pair, outcome, settings)  # type: ignore[arg-type]
-            yield outcome
-
-
-def _read(pair: Pair, settings: Settings, reading: Reading, context: Context) -> MapPair | Failure:
-    """The decoded pair with what is worked out on the CPU, by one of its threads."""
-    maps = read(pair, reading)
-    return maps if isinstance(maps, Failure) else with_company(maps, settings, context)
+        failed = isinstance(batch[0], Failure)
+        outcomes = batch if failed else score_batch(batch, settings, device, per_class=per_class)  # type: ignore[arg-type]
+        yield from zip(batch, outcomes, strict=True)
 
 
 def batches(loaded: Iterable[MapPair | Failure], batch_bytes: int) -> Iterator[list[MapPair | Failure]]:

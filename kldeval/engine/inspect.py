@@ -11,12 +11,16 @@ from kldeval.engine.cpu import cores, in_order
 from kldeval.engine.ground_truth import decided
 from kldeval.engine.run import read, reading_of
 from kldeval.engine.scoring import score
+from kldeval.engine.selection import select
 from kldeval.engine.surroundings import look_around
-from kldeval.inputs.pairing import find_pairs
+from kldeval.inputs.listing import list_folder
+from kldeval.inputs.naming import is_excluded
+from kldeval.inputs.proposal import propose
 from kldeval.records import Failure, Skipped
 from kldeval.results.inspection import Found, Inspection
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from kldeval.arrays import Array
@@ -27,22 +31,34 @@ if TYPE_CHECKING:
     from kldeval.settings import Settings
 
 
-def inspect(pred: Path, gt: Path, settings: Settings, request: Request) -> Inspection:
-    """The pairing of two files or folders, and what stands against scoring each pair.
+def inspect(pred: Path | None, gt: Path | None, settings: Settings, request: Request) -> Inspection:
+    """The pairing of two files or folders, or of a manifest, and what stands against scoring each pair.
 
     Raises:
         UsageProblem: the paths cannot be paired at all.
     """
-    pairing = find_pairs(pred, gt, allow_missing=request.allow_missing, allow_extra=request.allow_extra)
-    pairs = pairing.pairs[: request.limit]
-    settings = decided(settings, pairs, reading_of(settings, request))
-    around = look_around(settings, request, pairing.pairs, alone=pred.is_file())
+    selection = select(pred, gt, settings, request)
+    settings = decided(settings, selection.pairs, reading_of(settings, request))
+    around = look_around(settings, request, selection.every, alone=selection.alone)
     reading = replace(reading_of(settings, request), sources=around.sources)
     look = partial(_look, settings=settings, reading=reading, context=around.context)
-    found = list(in_order(look, pairs, request.jobs or cores()))
+    found = list(in_order(look, selection.pairs, request.jobs or cores()))
     failures = [item for item in found if isinstance(item, Failure)]
     rows = tuple(item for item in found if isinstance(item, Found))
-    return Inspection(rows, (*pairing.failures, *failures), tuple(f"note: {note}" for note in around.notes))
+    notes = [*selection.notes, *around.notes]
+    if selection.failures:
+        notes += _proposal(pred, gt, request.exclude, len(selection.pairs))
+    return Inspection(rows, (*selection.failures, *failures), tuple(f"note: {note}" for note in notes))
+
+
+def _proposal(pred: Path | None, gt: Path | None, exclude: Sequence[str], n_pairs: int) -> Iterator[str]:
+    """The templates that would pair more of two folders' files."""
+    if pred is None or gt is None:
+        return
+    found, wanted = ([name for name in list_folder(side).maps if not is_excluded(name, exclude)] for side in (pred, gt))
+    proposal = propose(found, wanted, more_than=n_pairs)
+    if proposal:
+        yield str(proposal)
 
 
 def _look(pair: Pair, settings: Settings, reading: Reading, context: Context) -> Found | Failure:

@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from kldeval.engine.cpu import cores, in_order
 from kldeval.engine.memory import keep_freed_memory
-from kldeval.engine.run import pairing_notes, reading_of
-from kldeval.errors import MapProblem
-from kldeval.inputs.load import load_map
-from kldeval.inputs.pairing import find_pairs
+from kldeval.engine.run import read_map, reading_of
+from kldeval.engine.selection import pair_up, pairing_notes
 from kldeval.records import Failure
 
 if TYPE_CHECKING:
@@ -31,11 +29,23 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Tasks:
-    """The pairs of every ground truth by model, what could not be paired, and what to say about it."""
+    """The pairs of every ground truth by model, what could not be paired, and what to say about it.
+
+    `model_notes` are those of single models, `shared_notes` those of all. `every` has one pair of each ground truth,
+    without a limit to their number.
+    """
 
     pairs: tuple[Mapping[str, Pair], ...]
     failures: Mapping[str, tuple[Failure, ...]]
-    notes: tuple[str, ...]
+    model_notes: Mapping[str, tuple[str, ...]]
+    shared_notes: tuple[str, ...]
+    every: tuple[Pair, ...]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Every note, once."""
+        notes = (note for notes in self.model_notes.values() for note in notes)
+        return tuple(dict.fromkeys((*notes, *self.shared_notes)))
 
     @property
     def count(self) -> int:
@@ -55,12 +65,13 @@ def find_tasks(preds: Mapping[str, Path], gt: Path, request: Request) -> Tasks:
         for pair in pairing.pairs:
             by_name.setdefault(pair.name, {})[model] = pair
     names = sorted(by_name)[: request.limit]
-    notes = (note for pairing in pairings.values() for note in pairing_notes(pairing, len(pairing.pairs)))
     limited = [f"only the first {len(names)} of {len(by_name)} maps were read (--limit)"]
     return Tasks(
         tuple(by_name[name] for name in names),
         {model: pairing.failures for model, pairing in pairings.items()},
-        (*notes, *(limited if len(names) < len(by_name) else ())),
+        {model: (*pairing.notes, *pairing_notes(pairing, len(pairing.pairs))) for model, pairing in pairings.items()},
+        tuple(limited if len(names) < len(by_name) else ()),
+        tuple(next(iter(pairs.values())) for pairs in by_name.values()),
     )
 
 
@@ -74,7 +85,7 @@ def outcomes(tasks: Tasks, settings: Settings, request: Request, work: Work[T]) 
 
 def _pairing(pred: Path, gt: Path, request: Request) -> Pairing:
     """The pairs of one model; of two files the name is the ground truth's, which all models share."""
-    found = find_pairs(pred, gt, allow_missing=request.allow_missing, allow_extra=request.allow_extra)
+    found = pair_up(pred, gt, request)
     if pred.is_dir():
         return found
     return replace(found, pairs=tuple(replace(pair, name=gt.stem) for pair in found.pairs))
@@ -82,21 +93,12 @@ def _pairing(pred: Path, gt: Path, request: Request) -> Pairing:
 
 def _on_task(pairs: Mapping[str, Pair], reading: Reading, work: Work[T]) -> list[tuple[str, T | Failure]]:
     first = next(iter(pairs.values()))
-    gt = _loaded(first, first.gt, reading)
+    gt = read_map(first.name, first.gt, reading)
     if isinstance(gt, Failure):
         return [(model, gt) for model in pairs]
     return [(model, _on_pair(pair, gt, reading, work)) for model, pair in pairs.items()]
 
 
 def _on_pair(pair: Pair, gt: Loaded, reading: Reading, work: Work[T]) -> T | Failure:
-    pred = _loaded(pair, pair.pred, reading)
+    pred = read_map(pair.name, pair.pred, reading)
     return pred if isinstance(pred, Failure) else work(pair, pred, gt)
-
-
-def _loaded(pair: Pair, path: Path, reading: Reading) -> Loaded | Failure:
-    try:
-        return load_map(path, reading)
-    except MapProblem as problem:
-        return Failure(pair.name, problem.stage, str(problem))
-    except MemoryError:
-        return Failure(pair.name, "load", f"not enough memory for {path}")

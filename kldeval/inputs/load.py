@@ -61,8 +61,8 @@ def load_map(path: Path, reading: Reading) -> Loaded:
     return Loaded(stored, to_grey(stored.array, reading.color, path))
 
 
-def load_pair(pair: Pair, reading: Reading) -> MapPair:
-    """The maps of a pair, in one size; see `sized_pair`.
+def load_pair(pair: Pair, reading: Reading, gt: Loaded | None = None) -> MapPair:
+    """The maps of a pair, in one size; see `sized_pair`. `gt` is the ground truth where it has been loaded already.
 
     Raises:
         UnreadableMap: a file that cannot be decoded into one real-valued map.
@@ -72,7 +72,7 @@ def load_pair(pair: Pair, reading: Reading) -> MapPair:
     if reading.class_maps and has_classes(pair, reading):
         _refuse_company(pair, reading)
         return load_class_maps(pair, reading)
-    pred, gt = load_map(pair.pred, reading), load_map(pair.gt, reading)
+    pred, gt = load_map(pair.pred, reading), gt or load_map(pair.gt, reading)
     maps = replace(sized_pair(pair.name, pred, gt, reading.resize), made=how_made(pair.gt))
     return accompanied(maps, gt.grey.shape, reading.sources, reading.resize)
 

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from kldeval.outputs.grids import Grid, arrow, grids, unit
-from kldeval.outputs.notation import ABSENT, ARROWS, count, plain
+from kldeval.outputs.notation import ABSENT, ARROWS, count, gate_line, plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from kldeval.outputs.options import Options
     from kldeval.results.report import Report
 
-_ARROWS = {ARROWS["low"]: r"$\downarrow$", ARROWS["high"]: r"$\uparrow$", "": ""}
+LATEX_ARROWS = {ARROWS["low"]: r"$\downarrow$", ARROWS["high"]: r"$\uparrow$", "": ""}
 
 _ESCAPES = {
     "\\": r"\textbackslash{}",
@@ -54,6 +54,8 @@ def _comments(report: Report) -> Iterator[str]:
         yield plain(f"% {key}: {text}")
     for note in report.notes:
         yield plain(f"% note: {note}")
+    for gate in report.gates:
+        yield plain(f"% {gate_line(gate)}")
     for failure in report.failures:
         yield plain(f"% not scored: {failure.name} ({failure.stage}): {failure.message}")
 
@@ -91,7 +93,11 @@ def _caption(report: Report, grid: Grid) -> str:
 
 def _metric(report: Report, key: str) -> str:
     """A metric with its arrow and unit; any other head as it is."""
-    parts = (escaped(key), _ARROWS[arrow(report, key)], f"({escaped(unit(report, key))})" if unit(report, key) else "")
+    parts = (
+        escaped(key),
+        LATEX_ARROWS[arrow(report, key)],
+        f"({escaped(unit(report, key))})" if unit(report, key) else "",
+    )
     return " ".join(part for part in parts if part)
 
 
@@ -107,8 +113,13 @@ def escaped(text: str) -> str:
     >>> print(escaped("100%_a&b"))
     100\%\_a\&b
     """
-    escaped = "".join(_ESCAPES.get(character, character) for character in plain(text))
-    return re.sub("-(?=-)", "-{}", escaped)  # two in a row would become a dash
+    literal = "".join(_ESCAPES.get(character, character) for character in plain(text))
+    return re.sub("-(?=-)", "-{}", literal)  # two in a row would become a dash
+
+
+def is_number(text: str) -> bool:
+    """Whether `math_number` can write the text."""
+    return text in (ABSENT, "nan") or bool(re.fullmatch(r"-?(inf|\d+(\.\d+)?(e[+-]\d+)?)", text))
 
 
 def math_number(number: str) -> str:
@@ -119,5 +130,9 @@ def math_number(number: str) -> str:
     """
     if number in (ABSENT, "nan"):
         return {ABSENT: "--", "nan": "NaN"}[number]
-    body = re.sub(r"e([+-]\d+)$", lambda found: rf" \times 10^{{{int(found[1])}}}", number).replace("inf", r"\infty")
-    return number if re.fullmatch(r"[\d.]+", number) else f"${body}$"
+    return number if re.fullmatch(r"[\d.]+", number) else f"${in_mathematics(number)}$"
+
+
+def in_mathematics(numbers: str) -> str:
+    """Numbers within mathematics: exponents as powers of ten, infinity as its sign."""
+    return re.sub(r"e([+-]\d+)", lambda found: rf" \times 10^{{{int(found[1])}}}", numbers).replace("inf", r"\infty")

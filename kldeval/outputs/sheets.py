@@ -5,27 +5,23 @@ rich draws them; it is imported in the functions that draw, because `kldeval --h
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from kldeval.outputs.drawing import GAP, draw
 from kldeval.outputs.notation import aligned, plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from rich.console import Console, RenderableType
+    from rich.console import RenderableType
     from rich.table import Table
 
     from kldeval.outputs.options import Options
 
-GAP = 3
-"""Blanks between columns."""
 
 NARROWEST = 18
 """The last column, or a paragraph, is never folded to less: a narrower terminal wraps the lines itself."""
-
-_ENDLESS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,32 +53,8 @@ Part = Sheet | Paragraphs
 
 def as_text(parts: Iterable[Part], options: Options, *, apart: bool = True) -> str:
     """The parts, with an empty line between them if `apart`. Words wrap at `options.width`; nothing is ever cut."""
-    buffer = io.StringIO()
-    console = _console(buffer, options)
-    for number, part in enumerate(parts):
-        if number and apart:
-            console.print()
-        for piece in _sheet(part, options) if isinstance(part, Sheet) else _paragraphs(part, options):
-            console.print(piece, soft_wrap=True)
-    return "".join(line.rstrip() + "\n" for line in buffer.getvalue().splitlines())
-
-
-def _console(buffer: io.StringIO, options: Options) -> Console:
-    """A console that obeys the options alone: the environment was asked before, and rich would cut at its width."""
-    from rich.console import Console
-
-    return Console(
-        file=buffer,
-        width=_ENDLESS,
-        force_terminal=options.color,
-        color_system="standard" if options.color else None,
-        force_jupyter=False,
-        legacy_windows=False,
-        markup=False,
-        emoji=False,
-        highlight=False,
-        _environ={},
-    )
+    blocks = (list(_sheet(part, options) if isinstance(part, Sheet) else _paragraphs(part, options)) for part in parts)
+    return draw(blocks, options, apart=apart)
 
 
 def _sheet(sheet: Sheet, options: Options) -> Iterator[RenderableType]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from kldeval.results.report import Summary
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from kldeval.records import Score
 
@@ -36,6 +36,33 @@ def _pooled(key: str, scores: Sequence[Score], summary: Summary) -> Summary:
     shares = [value * weight for value, weight in weighted if weight]
     total = math.fsum(shares) if all(map(math.isfinite, shares)) else sum(shares)
     return replace(summary, mean=total / weight if weight else math.nan)
+
+
+def summarise_groups(keys: Sequence[str], scores: Sequence[Score]) -> dict[str, dict[str, Summary]]:
+    """The summaries of each group's maps, groups in the order of their names; nothing where a map has no group.
+
+    >>> from kldeval.records import Score
+    >>> scores = [Score("v/1", {"kld": 0.5}, group="v"), Score("v/2", {"kld": 1.5}, group="v")]
+    >>> summarise_groups(["kld"], scores)["v"]["kld"].mean
+    1.0
+    """
+    if not all(score.group for score in scores):
+        return {}
+    members: dict[str, list[Score]] = {name: [] for name in sorted({score.group for score in scores})}
+    for score in scores:
+        members[score.group].append(score)
+    return {name: summarise_scores(keys, of_group) for name, of_group in members.items()}
+
+
+def summarise_means(keys: Iterable[str], groups: Mapping[str, Mapping[str, Summary]]) -> dict[str, Summary]:
+    """The summary of each metric over the means of the groups: every group counts the same.
+
+    >>> groups = {"u": {"kld": summarise([0.0])}, "v": {"kld": summarise([3.0, 5.0])}}
+    >>> summarise_means(["kld"], groups)["kld"].mean
+    2.0
+    """
+    means = {key: [summaries[key].mean for summaries in groups.values()] for key in keys}
+    return {key: summarise([mean for mean in values if mean is not None]) for key, values in means.items()}
 
 
 def summarise(values: Sequence[float]) -> Summary:

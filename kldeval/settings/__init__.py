@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from kldeval.errors import KldevalError, UsageProblem
+from kldeval.grouping import PARENT, check_grouping
 from kldeval.inputs.resize import RESIZES
 from kldeval.maps.chain import Chain, axes_of, class_axis, ends_in_log, format_chain, parse_chain, takes_axis, with_axis
 from kldeval.maps.steps import check_axis
@@ -62,13 +63,13 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "empty_pred": ("error", "keep", "uniform", "nan"),
     "base": ("e", "2", "10"),
     "reduction": ("slices", "sum", "mean", "batchmean", "none"),
-    "maps": ("mean", "fixations", "pixels"),
+    "maps": ("mean", "fixations", "groups", "pixels"),
     "dtype": ("float64", "float32"),
 }
 """The settings that are one word out of a few; the first is the default."""
 
 
-KNOWN_TEXTS = frozenset({"norm", "axis", "eps", "convention", *DEFAULTS, *CHOICES, *LABEL_FLAGS, *TEXTS})
+KNOWN_TEXTS = frozenset({"norm", "axis", "eps", "convention", "group_by", *DEFAULTS, *CHOICES, *LABEL_FLAGS, *TEXTS})
 """The names under which a user says what a run computes."""
 
 
@@ -85,7 +86,8 @@ Texts = Mapping[str, "str | None"]
 class Settings:
     """Every choice that moves a number. Two runs with equal settings on equal files give equal numbers.
 
-    `density` says how the ground truths were made of fixations, where the files beside them do.
+    `density` says how the ground truths were made of fixations, where the files beside them do. `groups` says what the
+    group of a map is where `maps` is "groups": where the headline is the mean over their means.
     The last three move none: `names_class_axis`, whether class maps may be read, because their axis was named;
     `takes_soft_labels`, whether a ground truth of the prediction's shape holds labels, because that was said; and
     `undecided`, the texts that say nothing of what the ground truths hold: the files tell densities from labels.
@@ -106,6 +108,7 @@ class Settings:
     baseline: Call = NONE
     density: str = ""
     fixations: Call = AS_STORED
+    groups: str = PARENT
     mask: Call = NONE
     other: Call = NONE
     weights: Call = NONE
@@ -142,8 +145,8 @@ def make_settings(
 ) -> Settings:
     """The settings that a user's texts stand for; what is not said comes from the convention, then the defaults.
 
-    Keys: metric, norm, pred_norm, gt_norm, axis, eps, the fields of `CHOICES` and `resize`, and `LABEL_FLAGS`. Complete
-    texts, of a signature, leave nothing to ask or to decide. `found_labels` says which file holds labels.
+    Keys: metric, norm, pred_norm, gt_norm, axis, eps, group_by, the fields of `CHOICES`, `resize`, and `LABEL_FLAGS`.
+    Complete texts, of a signature, leave nothing to ask or to decide. `found_labels` says which file holds labels.
 
     Raises:
         UsageProblem: naming everything that is wrong at once, one line each.
@@ -152,6 +155,7 @@ def make_settings(
     chosen = {**DEFAULTS, **_said(convention or {}), **_norms(said), **said}
     parts = {key: attempt(partial(_choice, key, chosen.get(key))) for key in CHOICES}
     parts["resize"] = attempt(lambda: RESIZES.parse(chosen["resize"]))
+    parts["groups"] = attempt(lambda: _groups(said)) if parts["maps"] == "groups" else PARENT
     labels = found_labels or attempt(lambda: what_says_labels(said))
     parts.update(_chains(attempt, chosen, said, labels))
     if parts["pred"] and parts["gt"]:
@@ -249,6 +253,12 @@ def as_labels(settings: Settings, found: str) -> Settings:
 
 def _said(texts: Texts) -> dict[str, str]:
     return {key: text for key, text in texts.items() if text is not None}
+
+
+def _groups(said: Mapping[str, str]) -> str:
+    group_by = said.get("group_by", PARENT)
+    check_grouping(group_by)
+    return group_by
 
 
 def _norms(said: dict[str, str]) -> dict[str, str]:
