@@ -12,16 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 from kldeval.arrays import torch
 from kldeval.engine.class_maps import is_plain
+from kldeval.engine.context import ALONE
 from kldeval.engine.cpu import in_order
 from kldeval.engine.pixelwise import save_scored
-from kldeval.engine.run import read
-from kldeval.engine.scoring import Outcome, score, score_arrays
+from kldeval.engine.run import read_with_company
+from kldeval.engine.scoring import Outcome, outcome_of_stored, score, score_arrays
 from kldeval.records import Failure, MapPair
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
+    from kldeval.engine.context import Context
     from kldeval.inputs.load import Reading
     from kldeval.records import Pair
     from kldeval.settings import Settings
@@ -39,10 +41,11 @@ def score_in_batches(
     *,
     save: Path | None = None,
     per_class: bool = False,
+    context: Context = ALONE,
     batch_bytes: int = BATCH_BYTES,
 ) -> Iterator[Outcome]:
     """The outcome of every pair, in order, computed by torch on `device`."""
-    loaded = in_order(partial(read, reading=reading), pairs, jobs)
+    loaded = in_order(partial(read_with_company, settings=settings, reading=reading, context=context), pairs, jobs)
     for maps, outcome in score_loaded(loaded, settings, device, per_class=per_class, batch_bytes=batch_bytes):
         save_scored(save, maps, outcome, settings)
         yield outcome
@@ -82,6 +85,8 @@ def score_batch(batch: list[MapPair], settings: Settings, device: str, *, per_cl
     """The outcomes of pairs of one shape and kind; class maps, each large, are scored one by one."""
     if settings.is_labels or not is_plain(batch[0]):
         return [score(on_device(pair, device), settings, per_class=per_class) for pair in batch]
+    if not settings.on("density", "pixels"):
+        return [outcome_of_stored(pair, settings) for pair in batch]
     pred = _to_device([pair.pred for pair in batch], device)
     gt = _to_device([pair.gt for pair in batch], device)
     weights = None if batch[0].weights is None else _to_device([pair.weights for pair in batch], device)
