@@ -14,6 +14,24 @@ from typing import TYPE_CHECKING, Any
 from kldeval._version import __version__
 
 if TYPE_CHECKING:
+    from kldeval.companions import (
+        auc,
+        auc_borji,
+        auc_judd,
+        auc_shuffled,
+        cc,
+        emd,
+        hellinger,
+        ig,
+        ig_mit,
+        ll,
+        mae,
+        mse,
+        nss,
+        sauc,
+        sim,
+        tv,
+    )
     from kldeval.library import ce, entropy_gt, evaluate, jsd, kld, kld_reverse
     from kldeval.maps.softmax import log_sigmoid, log_softmax, sigmoid, softmax
     from kldeval.metrics.binary import bce, bce_with_logits
@@ -21,6 +39,24 @@ if TYPE_CHECKING:
     from kldeval.metrics.labels import accuracy, brier, cross_entropy, nll
 
 _MODULES = {
+    "companions": (
+        "auc",
+        "auc_borji",
+        "auc_judd",
+        "auc_shuffled",
+        "cc",
+        "emd",
+        "hellinger",
+        "ig",
+        "ig_mit",
+        "ll",
+        "mae",
+        "mse",
+        "nss",
+        "sauc",
+        "sim",
+        "tv",
+    ),
     "library": ("ce", "entropy_gt", "evaluate", "jsd", "kld", "kld_reverse"),
     "maps.softmax": ("log_sigmoid", "log_softmax", "sigmoid", "softmax"),
     "metrics.binary": ("bce", "bce_with_logits"),
@@ -32,24 +68,40 @@ _MODULES = {
 __all__ = [
     "__version__",
     "accuracy",
+    "auc",
+    "auc_borji",
+    "auc_judd",
+    "auc_shuffled",
     "bce",
     "bce_with_logits",
     "brier",
+    "cc",
     "ce",
     "cross_entropy",
+    "emd",
     "entropy_gt",
     "evaluate",
+    "hellinger",
+    "ig",
+    "ig_mit",
     "jsd",
     "keras_categorical_crossentropy",
     "keras_kl_divergence",
     "kl_div",
     "kld",
     "kld_reverse",
+    "ll",
     "log_sigmoid",
     "log_softmax",
+    "mae",
+    "mse",
     "nll",
+    "nss",
+    "sauc",
     "sigmoid",
+    "sim",
     "softmax",
+    "tv",
 ]
 
 

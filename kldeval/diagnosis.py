@@ -123,7 +123,7 @@ def notes(settings: Settings, remarks: Counter[str], n_maps: int) -> list[str]:
         count = remarks[remark]
         if count and _applies(remark, settings):
             sentences.append(sentence.format(maps=f"{count} of {n_maps} map{'s' * (n_maps != 1)}"))
-    if settings.is_labels or all(map(is_of_pixels, settings.metrics)):
+    if not settings.on("density"):
         return sentences
     sentences += [_NOT_NORMALISED] * any(not _makes_distribution(chain) for chain in (settings.pred, settings.gt))
     if n_maps and axes_of(settings.gt) not in (None, MAP) and not remarks["class-map"]:
@@ -169,9 +169,9 @@ def _largest_epsilon(settings: Settings) -> float:
 
 def _applies(remark: str, settings: Settings) -> bool:
     if remark == "unit-range":
-        return _softmax_of_both(settings)
+        return bool(settings.on("density")) and _softmax_of_both(settings)
     if remark == "unit-gt":
-        return not _softmax_of_both(settings) and _is_softmax(settings.gt)
+        return bool(settings.on("density")) and not _softmax_of_both(settings) and _is_softmax(settings.gt)
     if remark == "uncovered":
         return any(call.name in ("kld", "ce") for call in settings.metrics)
     return remark != "empty-gt" or settings.empty_gt != "error"
@@ -224,6 +224,12 @@ _SENTENCES = {
     "constant-pred": "the prediction is constant ({maps})",
     "constant-gt": "the ground truth is constant ({maps})",
     "empty-gt": "the ground truth is all zero ({maps}) and was scored as --empty-gt says",
+    "outside": "fixations outside the map were left out ({maps})",
+    "no-fixations": "nobody fixated the map, so metrics of fixations are undefined ({maps})",
+    "close-values": (
+        "distinct values of the prediction are closer than 1e-7 ({maps}): auc-judd keeps their order, which the jitter "
+        "of AUC_Judd.m would have destroyed"
+    ),
     "integer": "integers other than uint8 and uint16 are taken as they are ({maps}): --scale unit does not divide them",
 }
 

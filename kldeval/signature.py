@@ -7,14 +7,16 @@ short form, for papers, is `kldeval:NAME+v1` where the settings are those of a n
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from kldeval._version import DEFINITIONS
 from kldeval.errors import UsageProblem
 from kldeval.grouping import PARENT
-from kldeval.names import among, split_top_level
+from kldeval.names import among, format_value, split_top_level
 from kldeval.settings import CHOICES, Settings, alone, describe, make_settings
+from kldeval.settings.beside import FIELDS, FIXATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +24,15 @@ if TYPE_CHECKING:
 PARTS = ("pred", "gt", "scale", "resize", "color", "empty", "base", "reduce", "maps", "dtype")
 """The parts between the metrics and the version, in order."""
 
-OPTIONAL = {"groups": PARENT}
+OPTIONAL = {
+    "baseline": "none",
+    "density": "",
+    "fixations": "read",
+    "groups": PARENT,
+    "mask": "none",
+    "other": "none",
+    "weights": "none",
+}
 """The parts that stand before the version where they are not at their default, in order."""
 
 _NEEDED = (*PARTS, "v")
@@ -42,7 +52,7 @@ def format_signature(settings: Settings) -> str:
 
 
 def signatures(settings: Settings) -> dict[str, str]:
-    """The signature of each metric by its key."""
+    """The signature of each metric by its key, of what moves that metric."""
     pairs = zip(settings.keys, settings.metrics, strict=True)
     return {key: format_signature(alone(settings, call)) for key, call in pairs}
 
@@ -76,7 +86,9 @@ def parse_signature(text: str) -> Settings:
     texts = {"metric": explicit, "pred_norm": parts["pred"], "gt_norm": parts["gt"], "reduction": parts["reduce"]}
     texts |= {"empty_gt": empty_gt, "empty_pred": empty_pred}
     texts |= {key: parts[key] for key in ("scale", "resize", "color", "base", "maps", "dtype")}
-    return make_settings({**texts, "group_by": parts.get("groups")}, complete=True)
+    texts |= {name: parts[field] for name, field in FIELDS.items() if field in parts}
+    found = make_settings({**texts, **_reading(parts), "group_by": parts.get("groups")}, complete=True)
+    return replace(found, density=parts["density"]) if "density" in parts else found
 
 
 def _parse_short(text: str) -> Settings:
@@ -128,6 +140,13 @@ def _fault(name: str, value: str, parts: Mapping[str, str]) -> str | None:
     if name in parts:
         return "stands there twice"
     return None if value else "has no value"
+
+
+def _reading(parts: Mapping[str, str]) -> dict[str, str]:
+    """What a signature says of the reading of fixations, as texts of options."""
+    if "fixations" not in parts:
+        return {}
+    return {f"fixation_{name}": format_value(value) for name, value in FIXATIONS.parse(parts["fixations"]).arguments}
 
 
 def _format_empty(gt: str, pred: str) -> str:

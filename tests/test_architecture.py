@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 PACKAGE = Path(kldeval.__file__).parent
 LEAVES = {
-    *("errors", "names", "arrays", "numeric", "density", "records", "_version"),
+    *("errors", "names", "arrays", "map_arrays", "numeric", "density", "records", "_version"),
     *("templates", "grouping", "signature_parts"),
 }
 """Modules of the package itself that every room may use; they know one another at most."""
@@ -50,6 +50,7 @@ MAY_IMPORT = {
         "settings",
         "signature",
     },
+    "companions": {"engine", "inputs", "library", "maps", "metrics"},
     "kldeval": {"library"},
     "__main__": {"cli"},
     **{leaf: set() for leaf in LEAVES},

@@ -11,6 +11,7 @@ from command_line import kldeval
 
 from kldeval.conventions import ALIASES, CONVENTIONS
 from kldeval.conventions.table import conventions_table
+from kldeval.signature import OPTIONAL
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -111,7 +112,7 @@ class TestSignatures:
                 DEFAULT.replace("gt:sum-to-one", "gt:sum-to-one|gth:none"),
                 (
                     "the signature's part 'gth:none' is unknown; did you mean 'gt'? "
-                    "Known: pred, gt, scale, resize, color, empty, base, reduce, maps, dtype, v, groups"
+                    f"Known: pred, gt, scale, resize, color, empty, base, reduce, maps, dtype, v, {', '.join(OPTIONAL)}"
                 ),
             ),
         ],

@@ -51,7 +51,13 @@ class TestDefaults:
             "reduction": "slices",
             "maps": "mean",
             "dtype": "float64",
+            "baseline": "none",
+            "density": "",
+            "fixations": "read",
             "groups": "parent",
+            "mask": "none",
+            "other": "none",
+            "weights": "none",
         }
 
     def test_none_is_nothing_said(self) -> None:
@@ -63,8 +69,8 @@ class TestDefaults:
     @pytest.mark.parametrize("key", CHOICES)
     def test_every_choice_can_be_said(self, key: str) -> None:
         for choice in CHOICES[key]:
-            # only a metric of pixels has a mean over those of all maps
-            texts = {"metric": "bce", "reduction": "mean"} if key == "maps" and choice != "mean" else {}
+            # only a metric of pixels, or of fixations, has a mean over those of all maps
+            texts = {"pixels": {"metric": "bce", "reduction": "mean"}, "fixations": {"metric": "nss"}}.get(choice, {})
             assert describe(make_settings({**texts, key: choice}))[key] == choice
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
@@ -18,7 +19,9 @@ from kldeval.metrics.on_labels import LABEL_METRICS
 from kldeval.metrics.registry import METRICS
 from kldeval.names import Call, Registry, split_call
 from kldeval.settings import CHOICES, Settings, alone, checked, make_settings
+from kldeval.settings.companions import companion_parts
 from kldeval.signature import (
+    OPTIONAL,
     PARTS,
     format_signature,
     parse_signature,
@@ -50,6 +53,10 @@ ARGUMENTS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     },
     "kld-reverse": {"log_eps": NOT_NEGATIVE, "num_eps": NOT_NEGATIVE, "ratio_eps": NOT_NEGATIVE},
     "ce": {"ratio_eps": NOT_NEGATIVE},
+    "sim": {"minmax": st.booleans()},
+    "emd": {"factor": st.integers(1, 64), "unit": st.sampled_from(["cells", "diagonal"])},
+    "nss": {"ddof": st.integers(0, 1), "repeats": st.booleans()},
+    "auc": {"negatives": st.sampled_from(["all", "unfixated"]), "repeats": st.booleans()},
     "bce": {"clamp": FLOATS},
 }
 """The arguments of every step and metric that has any."""
@@ -82,6 +89,27 @@ def agree(settings: Settings) -> bool:
     return True
 
 
+BESIDE = {
+    "baseline": ["none", "uniform", "others(bandwidth=0.02)", "maps(norm=shift+sum-to-one)", "map(sha256=0a1b)"],
+    "other_map": ["none", "others", "others(repeats=true)", "maps"],
+    "mask": ["none", "maps", "map(sha256=0a1b)"],
+    "weights": ["none", "latitude", "maps"],
+    "fixation_base": ["0", "1"],
+    "fixation_outside": ["error", "drop"],
+}
+
+
+@st.composite
+def with_company(draw: st.DrawFn, chosen: Settings) -> Settings | None:
+    """The settings with what stands beside the pairs; None where they mean nothing."""
+    texts = {name: draw(st.sampled_from(choices)) for name, choices in BESIDE.items()}
+    try:
+        parts: dict[str, Any] = dict(companion_parts(texts, {}, chosen.metrics))
+        return replace(chosen, **parts)
+    except UsageProblem:
+        return None
+
+
 CHOSEN = {"resize": RESIZES, **{key: st.sampled_from(choices) for key, choices in CHOICES.items()}}
 OF_DENSITIES = st.builds(
     Settings,
@@ -111,7 +139,8 @@ OF_LABELS = st.builds(
     gt=calls(STEPS, "labels").map(lambda call: (call,)),
     **CHOSEN,
 )
-SETTINGS = (OF_DENSITIES | OF_LABELS).filter(agree).map(checked)
+ACCOMPANIED: st.SearchStrategy[Settings] = OF_DENSITIES.flatmap(with_company).filter(bool)  # type: ignore[assignment]
+SETTINGS = (ACCOMPANIED | OF_LABELS).filter(agree).map(checked)
 
 DEFAULT = (
     "kld(log_eps=2.2204e-16,ratio_eps=2.2204e-16),ce(ratio_eps=2.2204e-16)|pred:sum-to-one|gt:sum-to-one|scale:unit|"
@@ -175,7 +204,7 @@ def test_each_metric_has_its_own_signature_under_its_key() -> None:
 
 
 NEEDED = ", ".join((*PARTS, "v"))
-KNOWN = f"{NEEDED}, groups"
+KNOWN = ", ".join((*PARTS, "v", *OPTIONAL))
 REFUSED = {
     DEFAULT.replace("scale:unit|", ""): f"the signature lacks scale; after the metrics it needs {NEEDED}",
     DEFAULT.partition("|")[0]: f"the signature lacks {NEEDED}; after the metrics it needs {NEEDED}",
@@ -192,7 +221,7 @@ REFUSED = {
         "the signature's part 'v:0' is another version of the definitions; here they are v:1"
     ),
     DEFAULT.replace("maps:mean", "maps:median"): (
-        "the signature's part 'maps:median' is unknown; known: maps:mean, maps:groups, maps:pixels"
+        "the signature's part 'maps:median' is unknown; known: maps:mean, maps:fixations, maps:groups, maps:pixels"
     ),
     DEFAULT.replace("|v:1", "|groups:parent|v:1"): (
         "the signature's part 'groups:parent' has no meaning under 'maps:mean'"

@@ -29,6 +29,7 @@ COMMANDS = {
     "methods": "The paragraph for a paper, the short signature and BibTeX.",
     "conventions": "The published conventions, or one in full.",
     "check": "Show the pairing and what is wrong, without scoring.",
+    "density": "Build ground truths from fixations.",
     "explain": "One pair, step by step: what each step does to the numbers.",
 }
 """Every command with its line in the help; its file is `kldeval/cli/NAME.py`, holding `command`."""

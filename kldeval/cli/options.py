@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kldeval.cli.companion_options import SAID, companion_options, companion_texts
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -21,7 +23,7 @@ NUMERIC = {
     "eps": ("X", "The epsilon in the logarithm and in the quotient [default: 2.2204e-16; 0 after softmax]."),
     "base": ("BASE", "The base of the logarithm: e, 2 or 10 [default: e]."),
     "reduction": ("NAME", "Pixels to one number per map: slices, sum, mean, batchmean or none [default: slices]."),
-    "maps": ("NAME", "Maps to the headline: the mean over maps (mean), groups or pixels [default: mean]."),
+    "maps": ("NAME", "Maps to the headline: mean over maps, over groups, fixations or pixels [default: mean]."),
     "ignore_index": ("N", "The label of pixels that do not count, such as 255."),
     "class_weights": ("LIST", "A weight for each class of labels: 1,0.5,2 or a file."),
     "label_smoothing": ("X", "The share of each label that is spread over the classes [default: 0]."),
@@ -40,6 +42,7 @@ NUMERIC = {
 
 def numeric_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command every option that moves a number."""
+    function = companion_options(function)
     for name, (metavar, text) in reversed(NUMERIC.items()):
         flag = f"--{name.replace('_', '-')}"
         function = click.option(flag, name, metavar=metavar, help=text, shell_complete=suggest)(function)
@@ -167,30 +170,28 @@ def settings_from(options: dict[str, Any]) -> Settings:
         UsageProblem: naming everything that is wrong.
     """
     from kldeval.cli.precedence import by_precedence
+    from kldeval.conventions.presets import named_texts
     from kldeval.errors import UsageProblem
     from kldeval.inputs.class_weights import weights_text
     from kldeval.settings import make_settings
+    from kldeval.settings.beside import beside_texts, check_beside
     from kldeval.signature import parse_signature
 
     options = by_precedence(options)
-    texts = {"metric": ",".join(options["metric"]) or None, **{name: options[name] for name in NUMERIC}}
+    texts = {"metric": ",".join(options["metric"]) or None, **{name: options[name] for name in (*NUMERIC, *SAID)}}
     if texts["class_weights"] is not None:
         texts["class_weights"] = weights_text(texts["class_weights"])
-    signature = texts.pop("signature")
+    signature, preset = texts.pop("signature"), options["preset"]
     if signature is None:
+        texts |= companion_texts(options)
         texts["group_by"] = options.get("group_by") or ("manifest" if options.get("manifest") else None)
-        return make_settings(texts, convention=_convention_texts(texts.pop("convention")))
-    beside = [f"--{name.replace('_', '-')}" for name, text in texts.items() if text is not None]
+        named, metrics = named_texts(texts.pop("convention"), preset)
+        return make_settings({**texts, "metric": texts["metric"] or metrics}, convention=named)
+    beside = [f"--{name.replace('_', '-')}" for name, text in {**texts, "preset": preset}.items() if text is not None]
     if beside:
         msg = f"--signature says every number's setting already; leave out {', '.join(beside)}"
         raise UsageProblem(msg)
-    return parse_signature(signature)
-
-
-def _convention_texts(name: str | None) -> Any:
-    from kldeval.conventions import convention
-
-    return convention(name).texts if name else None
+    return check_beside(parse_signature(signature), beside_texts(options))
 
 
 def request_from(options: dict[str, Any]) -> Request:
@@ -198,5 +199,7 @@ def request_from(options: dict[str, Any]) -> Request:
     from dataclasses import fields
 
     from kldeval.engine.run import Request
+    from kldeval.settings.beside import beside_paths
 
+    options = {**options, **beside_paths(options)}
     return Request(**{item.name: options[item.name] for item in fields(Request) if options.get(item.name) is not None})

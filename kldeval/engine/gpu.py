@@ -14,16 +14,18 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from kldeval.arrays import torch
 from kldeval.engine.batches import BATCH_BYTES, batches, may_be_ragged
 from kldeval.engine.class_maps import is_plain
+from kldeval.engine.context import ALONE
 from kldeval.engine.cpu import in_order
 from kldeval.engine.pixelwise import save_scored
-from kldeval.engine.run import read
-from kldeval.engine.scoring import Outcome, score, score_arrays
+from kldeval.engine.run import read_with_company
+from kldeval.engine.scoring import Outcome, outcome_of_stored, score, score_arrays
 from kldeval.records import Failure, MapPair
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
+    from kldeval.engine.context import Context
     from kldeval.inputs.load import Reading
     from kldeval.records import Pair
     from kldeval.settings import Settings
@@ -56,10 +58,11 @@ def score_in_batches(
     *,
     save: Path | None = None,
     per_class: bool = False,
+    context: Context = ALONE,
     batch_bytes: int | None = None,
 ) -> Iterator[Outcome]:
     """The outcome of every pair, in order, computed by torch on `device`."""
-    loaded = in_order(partial(read, reading=reading), pairs, jobs)
+    loaded = in_order(partial(read_with_company, settings=settings, reading=reading, context=context), pairs, jobs)
     for maps, outcome in score_loaded(loaded, settings, device, per_class=per_class, batch_bytes=batch_bytes):
         save_scored(save, maps, outcome, settings)
         yield outcome
@@ -151,14 +154,16 @@ def _with_stacks(grouped: Iterable[list[Any]], settings: Settings, device: str) 
 
 
 def _is_stackable(pair: MapPair, settings: Settings) -> bool:
-    """Not so are class maps, each large."""
-    return not settings.is_labels and is_plain(pair)
+    """Not so are class maps, each large, and pairs of whose densities nothing is asked."""
+    return is_plain(pair) and bool(settings.on("density", "pixels"))
 
 
 def _score_at_once(
     batch: list[MapPair], settings: Settings, device: str, *, per_class: bool, stack: Stack | None
 ) -> list[Outcome]:
     if not _is_stackable(batch[0], settings):
+        if is_plain(batch[0]) and not settings.is_labels:
+            return [outcome_of_stored(pair, settings) for pair in batch]
         return [score(on_device(pair, device), settings, per_class=per_class) for pair in batch]
     stack = stack or stack_pairs(batch, device)
     if stack.copied:

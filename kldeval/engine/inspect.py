@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from kldeval.engine.ground_truth import decided
 from kldeval.engine.run import read, reading_of
 from kldeval.engine.scoring import score
 from kldeval.engine.selection import select
+from kldeval.engine.surroundings import look_around
 from kldeval.inputs.listing import list_folder
 from kldeval.inputs.naming import is_excluded
 from kldeval.inputs.proposal import propose
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kldeval.arrays import Array
+    from kldeval.engine.context import Context
     from kldeval.engine.run import Request
     from kldeval.inputs.load import Reading
     from kldeval.records import Pair
@@ -36,11 +39,13 @@ def inspect(pred: Path | None, gt: Path | None, settings: Settings, request: Req
     """
     selection = select(pred, gt, settings, request)
     settings = decided(settings, selection.pairs, reading_of(settings, request))
-    look = partial(_look, settings=settings, reading=reading_of(settings, request))
+    around = look_around(settings, request, selection.every, alone=selection.alone)
+    reading = replace(reading_of(settings, request), sources=around.sources)
+    look = partial(_look, settings=settings, reading=reading, context=around.context)
     found = list(in_order(look, selection.pairs, request.jobs or cores()))
     failures = [item for item in found if isinstance(item, Failure)]
     rows = tuple(item for item in found if isinstance(item, Found))
-    notes = [*selection.notes]
+    notes = [*selection.notes, *around.notes]
     if selection.failures:
         notes += _proposal(pred, gt, request.exclude, len(selection.pairs))
     return Inspection(rows, (*selection.failures, *failures), tuple(f"note: {note}" for note in notes))
@@ -56,11 +61,11 @@ def _proposal(pred: Path | None, gt: Path | None, exclude: Sequence[str], n_pair
         yield str(proposal)
 
 
-def _look(pair: Pair, settings: Settings, reading: Reading) -> Found | Failure:
+def _look(pair: Pair, settings: Settings, reading: Reading, context: Context) -> Found | Failure:
     maps = read(pair, reading)
     if isinstance(maps, Failure):
         return maps
-    outcome = score(maps, settings)
+    outcome = score(maps, settings, context)
     if isinstance(outcome, Failure):
         return outcome
     skipped = " (skipped)" if isinstance(outcome, Skipped) else ""

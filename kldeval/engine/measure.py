@@ -11,7 +11,6 @@ from kldeval.arrays import namespace
 from kldeval.density import Density
 from kldeval.maps.values import MAP, Values, joined, over_map, part, weighted
 from kldeval.metrics.registry import METRICS
-from kldeval.settings.pixels import is_of_pixels
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from kldeval.arrays import Array
     from kldeval.engine.histogram import Cells
     from kldeval.maps.values import Problem
-    from kldeval.names import Call
     from kldeval.settings import Settings
 
 
@@ -75,17 +73,22 @@ def measure(
     says which levels meet how often.
     """
     xp, axes = pred.xp, settings.axes
-    terms = {key: _terms(call, settings.base) for key, call in _density_metrics(settings)}
+    calls = settings.on("density")
+    terms = {key: _terms(call, settings.base) for key, call in calls.items()}
+    # weights that a user names say what a pixel is worth; any others say how many pixels there are
+    is_worth = settings.weights.name != "none" and cells is None
     parts: dict[str, list[Array]] = {key: [] for key in (*terms, _COUNT, _MASS)}
     for p, q, weigh in _blocks(pred, gt, cells):
         for key, terms_of in terms.items():
             parts[key].append(xp.sum(weigh(terms_of(p, q)), axis=axes, keepdims=True))
-        for key, total in _uncovered(p, q, weigh).items():
+        for key, total in _uncovered(p, q, weigh, is_worth=is_worth).items():
             parts[key].append(total)
     sums = {key: joined(xp, found, MAP if key in (_COUNT, _MASS) else axes) for key, found in parts.items()}
-    reduce = partial(_reduce, xp, shape=shape or pred.source.shape[-2:], gt=gt, axes=axes)
+    shape = shape or pred.source.shape[-2:]
+    rows = shape[0] if gt.weights is None or cells else _rows_that_exist(xp, gt.weights)
+    reduce = partial(_reduce, xp, rows=rows, pixels=math.prod(shape), gt=gt, axes=axes)
     return Measured(
-        {key: reduce(sums[key], settings.reduction) for key, _ in _density_metrics(settings)},
+        {key: reduce(_final(call, sums[key]), settings.reduction) for key, call in calls.items()},
         reduce(sums[_COUNT], "sum"),
         reduce(sums[_MASS], "slices"),
         pred.problems,
@@ -99,13 +102,8 @@ def pixelwise(pred: Values, gt: Values, settings: Settings) -> dict[str, Array]:
     blocks = [(density(pred, rows), density(gt, rows), part(gt.weights, rows)) for rows in _rows(pred, gt)]
     return {
         key: xp.concat([weighted(xp, _terms(call, settings.base)(p, q), weights) for p, q, weights in blocks], axis=-2)
-        for key, call in _density_metrics(settings)
+        for key, call in settings.on("density").items()
     }
-
-
-def _density_metrics(settings: Settings) -> list[tuple[str, Call]]:
-    pairs = zip(settings.keys, settings.metrics, strict=True)
-    return [(key, call) for key, call in pairs if not is_of_pixels(call)]
 
 
 def _rows(pred: Values, gt: Values) -> tuple[slice, ...]:
@@ -131,6 +129,18 @@ def _terms(call: Any, base: str) -> Callable[[Density, Density], Array]:
     return lambda pred, gt: function(pred, gt) / math.log(int(base))
 
 
+def _final(call: Any, summed: Array) -> Array:
+    """The metric of a distribution, where it is a function of the sum of its terms."""
+    final = METRICS[call.name].traits.get("final")
+    return final(summed) if final else summed
+
+
+def _rows_that_exist(xp: Any, weights: Array) -> Array:
+    """How many rows of a map have a pixel."""
+    exist = xp.max(weights, axis=-1, keepdims=True) > 0
+    return xp.sum(xp.astype(exist, weights.dtype), axis=MAP)
+
+
 def _blocks(
     pred: Values, gt: Values, cells: Cells | None
 ) -> Iterator[tuple[Density, Density, Callable[[Array], Array]]]:
@@ -143,27 +153,35 @@ def _blocks(
         yield density(pred, rows), density(gt, rows), partial(weighted, gt.xp, weights=part(gt.weights, rows))
 
 
-def _uncovered(pred: Density, gt: Density, weigh: Callable[[Array], Array]) -> dict[str, Array]:
-    """The number and the ground-truth mass of the pixels that have some where the prediction is exactly 0."""
+def _uncovered(pred: Density, gt: Density, weigh: Callable[[Array], Array], *, is_worth: bool) -> dict[str, Array]:
+    """The number and the ground-truth mass of the pixels that have some where the prediction is exactly 0.
+
+    A pixel counts its weight, or 1 where the weight `is_worth` and no number of pixels.
+    """
     xp, mass = gt.xp, gt.prob
     nothing = xp.zeros_like(mass[..., :1, :1])
     if not pred.has_zeros:
         return {_COUNT: nothing, _MASS: nothing}
     bare = (mass > 0) & pred.is_zero
-    terms = {_COUNT: xp.astype(bare, mass.dtype), _MASS: xp.where(bare, mass, xp.zeros_like(mass))}
-    return {key: xp.sum(weigh(found), axis=MAP, keepdims=True) for key, found in terms.items()}
+    count = weigh(xp.astype(bare, mass.dtype))
+    count = xp.astype(count > 0, mass.dtype) if is_worth else count
+    terms = {_COUNT: count, _MASS: weigh(xp.where(bare, mass, xp.zeros_like(mass)))}
+    return {key: xp.sum(found, axis=MAP, keepdims=True) for key, found in terms.items()}
 
 
 def _reduce(
-    xp: Any, sums: Array, reduction: str, *, shape: tuple[int, int], gt: Values, axes: tuple[int, ...]
+    xp: Any, sums: Array, reduction: str, *, rows: Array | int, pixels: int, gt: Values, axes: tuple[int, ...]
 ) -> Array:
-    """From sums within distributions (keepdims) to one number per map (...)."""
+    """From sums within distributions (keepdims) to one number per map (...).
+
+    `mean` divides by the sum of the weights and `batchmean` by the rows that have a pixel: a mask is a smaller map.
+    """
     total = over_map(xp.sum, sums)
     if reduction == "slices" and axes != MAP:
         return total / _distributions(gt, axes)
     if reduction == "mean":
-        return total / (shape[0] * shape[1] if gt.weights is None else xp.sum(gt.weights, axis=MAP))
-    return total / shape[0] if reduction == "batchmean" else total
+        return total / (pixels if gt.weights is None else xp.sum(gt.weights, axis=MAP))
+    return total / rows if reduction == "batchmean" else total
 
 
 def _distributions(gt: Values, axes: tuple[int, ...]) -> Array | float:

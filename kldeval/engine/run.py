@@ -8,12 +8,15 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from kldeval.diagnosis import notes, swapped
+from kldeval.engine.context import ALONE, Context
 from kldeval.engine.cpu import cores, in_order
 from kldeval.engine.device import Device, find_device
 from kldeval.engine.ground_truth import decided
+from kldeval.engine.origin import with_origin
 from kldeval.engine.pixelwise import save_scored
-from kldeval.engine.scoring import Outcome, score
+from kldeval.engine.scoring import Outcome, score, with_company
 from kldeval.engine.selection import select
+from kldeval.engine.surroundings import NOWHERE, Surroundings, look_around
 from kldeval.engine.versions import versions
 from kldeval.errors import MapProblem, UsageProblem
 from kldeval.inputs.load import Loaded, Reading, load_map, load_pair
@@ -41,13 +44,21 @@ _UNGROUPED: dict[str, str] = {}
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a run is asked for beside the settings: nothing here moves a number."""
+    """What a run is asked for beside the settings: nothing here moves a number that the settings do not describe.
+
+    `baseline`, `fixations`, `mask`, `other_map` and `weights` are where the files are that the settings tell of.
+    """
 
     manifest: Path | None = None
     pred_name: str | None = None
     gt_name: str | None = None
     exclude: tuple[str, ...] = ()
     group_by: str | None = None
+    fixations: Path | None = None
+    baseline: Path | None = None
+    other_map: Path | None = None
+    mask: Path | None = None
+    weights: Path | None = None
     allow_missing: bool = False
     allow_extra: bool = False
     limit: int | None = None
@@ -78,12 +89,13 @@ def run(
     device = find_device(request.device, settings)
     selection = select(pred, gt, settings, request)
     settings = settle(settings, selection.pairs, request)
+    around = look_around(settings, request, selection.every, alone=selection.alone)
     outcomes = []
-    for outcome in stream(selection.pairs, settings, request, device):
+    for outcome in stream(selection.pairs, settings, request, device, around):
         outcomes.append(outcome)
         if progress:
             progress(outcome, len(selection.pairs))
-    remarks = [*_swapped(pred, gt), *selection.notes, *_saving_notes(request)]
+    remarks = [*_swapped(pred, gt), *selection.notes, *around.notes, *_saving_notes(request)]
     found = [*selection.failures, *outcomes]
     return build_report(settings, found, provenance_of(pred, gt, device, request), remarks, selection.groups)
 
@@ -101,27 +113,18 @@ def settle(settings: Settings, pairs: Iterable[Pair], request: Request) -> Setti
     return settled
 
 
-def stream(pairs: Iterable[Pair], settings: Settings, request: Request, device: Device) -> Iterator[Outcome]:
+def stream(
+    pairs: Iterable[Pair], settings: Settings, request: Request, device: Device, around: Surroundings = NOWHERE
+) -> Iterator[Outcome]:
     """The outcome of every pair, in order."""
     jobs = request.jobs or cores()
-    reading = reading_of(settings, request)
+    reading = replace(reading_of(settings, request), sources=around.sources)
+    further: dict[str, Any] = {"save": request.save_maps, "per_class": request.per_class, "context": around.context}
     if device.is_cpu:
-        work = partial(
-            read_and_score, settings=settings, reading=reading, save=request.save_maps, per_class=request.per_class
-        )
-        return in_order(work, pairs, jobs)
+        return in_order(partial(read_and_score, settings=settings, reading=reading, **further), pairs, jobs)
     from kldeval.engine.gpu import score_in_batches
 
-    return score_in_batches(
-        pairs,
-        settings,
-        reading,
-        device.name,
-        jobs,
-        save=request.save_maps,
-        per_class=request.per_class,
-        batch_bytes=request.batch_bytes,
-    )
+    return score_in_batches(pairs, settings, reading, device.name, jobs, batch_bytes=request.batch_bytes, **further)
 
 
 def reading_of(settings: Settings, request: Request) -> Reading:
@@ -143,13 +146,14 @@ def read_and_score(
     save: Path | None = None,
     *,
     per_class: bool = False,
+    context: Context = ALONE,
     gt: Loaded | None = None,
 ) -> Outcome:
     """The outcome of one pair, from its files; `gt` is the ground truth where it has been read already."""
     maps = read(pair, reading, gt)
     if isinstance(maps, Failure):
         return maps
-    outcome = score(maps, settings, per_class=per_class)
+    outcome = score(maps, settings, context, per_class=per_class)
     save_scored(save, maps, outcome, settings)
     return outcome
 
@@ -157,6 +161,14 @@ def read_and_score(
 def read(pair: Pair, reading: Reading, gt: Loaded | None = None) -> MapPair | Failure:
     """The decoded pair, or why there is none."""
     return _or_failure(lambda: load_pair(pair, reading, gt), pair.name, f"{pair.pred} and {pair.gt}")
+
+
+def read_with_company(
+    pair: Pair, settings: Settings, reading: Reading, context: Context, gt: Loaded | None = None
+) -> MapPair | Failure:
+    """The decoded pair with the numbers that are worked out on the CPU wherever the densities are measured."""
+    maps = read(pair, reading, gt)
+    return maps if isinstance(maps, Failure) else with_company(maps, settings, context)
 
 
 def read_map(name: str, path: Path, reading: Reading) -> Loaded | Failure:
@@ -173,8 +185,8 @@ def _or_failure(load: Callable[[], T], name: str, files: str) -> T | Failure:
         return Failure(name, "load", f"not enough memory for {files}")
 
 
-def read_one(pred: Path, gt: Path, settings: Settings, request: Request) -> MapPair:
-    """The only pair of two files.
+def read_one(pred: Path, gt: Path, settings: Settings, request: Request) -> tuple[MapPair, Context]:
+    """The only pair of two files, and what is known beside it.
 
     Raises:
         UsageProblem: there is none, or more than one.
@@ -184,7 +196,8 @@ def read_one(pred: Path, gt: Path, settings: Settings, request: Request) -> MapP
     if len(pairs) != 1:
         msg = f"{pred} and {gt} hold {len(pairs)} pairs; name the two files of one"
         raise UsageProblem(msg)
-    return load_pair(pairs[0], reading_of(settings, request))
+    around = look_around(settings, request, pairs, alone=pred.is_file())
+    return load_pair(pairs[0], replace(reading_of(settings, request), sources=around.sources)), around.context
 
 
 def build_report(
@@ -204,6 +217,7 @@ def build_report(
     said = [*extra_notes, *notes(settings, remarks, len(scores))]
     said += [f"{skipped} maps with an all-zero ground truth were skipped (--empty-gt skip)"] if skipped else []
     scores = tuple(replace(item, remarks=(), group=groups.get(item.name, "")) for item in scores)
+    settings, made_notes = with_origin(settings, scores)
     by_group = summarise_groups(keys, scores)
     return Report(
         signatures(settings),
@@ -211,9 +225,9 @@ def build_report(
         provenance,
         summarise_means(keys, by_group) if settings.maps == "groups" else summarise_scores(keys, scores),
         {key: _column(call.name, settings) for key, call in zip(settings.keys, settings.metrics, strict=True)},
-        tuple(replace(score, classes={}) for score in scores),
+        tuple(replace(score, classes={}, made=None) for score in scores),
         tuple(failures),
-        tuple(said),
+        (*said, *made_notes),
         classes=summarise_classes(settings.keys, scores, sums=settings.reduction == "sum"),
         groups=by_group,
     )

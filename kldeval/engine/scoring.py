@@ -9,19 +9,22 @@ from typing import TYPE_CHECKING
 from kldeval.arrays import namespace, quiet
 from kldeval.diagnosis import Facts, map_remarks, refusal
 from kldeval.engine.class_maps import as_rows, is_plain
-from kldeval.engine.histogram import cells_of, collapse, collapsible, levels
+from kldeval.engine.companions import accompanied, extent
+from kldeval.engine.context import ALONE
+from kldeval.engine.histogram import cells_of, collapsible, levels, pair_of_cells
 from kldeval.engine.label_sums import score_labels
 from kldeval.engine.measure import Measured, Side, measure, scaled
 from kldeval.engine.pixels import pixel_metrics, with_pixel_metrics
 from kldeval.errors import RefusedMap
 from kldeval.maps.chain import normalise
 from kldeval.maps.values import over_map
-from kldeval.records import Failure, Score, Skipped
+from kldeval.records import Beside, Failure, Score, Skipped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kldeval.arrays import Array
+    from kldeval.engine.context import Context
     from kldeval.engine.histogram import Cells
     from kldeval.maps.values import Problem, Values
     from kldeval.records import MapPair
@@ -30,23 +33,57 @@ if TYPE_CHECKING:
 Outcome = Score | Failure | Skipped
 
 
-def score(pair: MapPair, settings: Settings, *, per_class: bool = False) -> Outcome:
-    """The outcome of one pair; `per_class`: also by the classes of its labels, if it has any."""
+def score(pair: MapPair, settings: Settings, context: Context = ALONE, *, per_class: bool = False) -> Outcome:
+    """The outcome of one pair; `context` is what the run knows of the other images.
+
+    `per_class`: also by the classes of its labels, if it has any.
+    """
     if settings.is_labels:
         return score_labels(pair, settings, per_class=per_class)
     if not is_plain(pair):
         return _score_classes(pair, settings)
-    if collapsible(settings) and pixel_metrics(settings):
-        pair_of_cells = collapse(pair)
-        return score_arrays([pair], pair_of_cells.pred, pair_of_cells.gt, pair_of_cells.weights, settings)[0]
-    cells = cells_of(pair) if collapsible(settings) else None
-    if not cells:
-        return score_arrays([pair], pair.pred, pair.gt, pair.weights, settings)[0]
-    return _score([pair], (levels(), cells.pred_counts), (levels(), cells.gt_counts), settings, cells=cells)[0]
+    # which rows a mask leaves is not in the counts
+    by_values = collapsible(settings) and not (settings.reduction == "batchmean" and pair.weights is not None)
+    cells = cells_of(pair) if by_values or settings.on("maps", "fixations") else None
+    found = _with_company(pair, cells, settings, context)
+    if isinstance(found, Failure):
+        return found
+    if not settings.on("density", "pixels"):
+        return outcome_of_stored(found, settings)
+    if cells and by_values and not pixel_metrics(settings):
+        return _score([found], (levels(), cells.pred_counts), (levels(), cells.gt_counts), settings, cells=cells)[0]
+    maps = pair_of_cells(pair, cells) if cells and by_values else pair
+    return score_arrays([found], maps.pred, maps.gt, maps.weights, settings)[0]
+
+
+def with_company(pair: MapPair, settings: Settings, context: Context) -> MapPair | Failure:
+    """The pair with the numbers of its stored maps and of its fixations, or why there are none."""
+    if not is_plain(pair):
+        return pair
+    return _with_company(pair, cells_of(pair) if settings.on("maps", "fixations") else None, settings, context)
+
+
+def _with_company(pair: MapPair, cells: Cells | None, settings: Settings, context: Context) -> MapPair | Failure:
+    try:
+        return accompanied(pair, cells, settings, context)
+    except RefusedMap as problem:
+        return Failure(pair.name, problem.stage, str(problem))
+
+
+def outcome_of_stored(pair: MapPair, settings: Settings) -> Outcome:
+    """The outcome of a pair where no metric is of densities or pixels, so that nothing is normalised."""
+    facts = Facts(*extent(pair.pred, pair.weights), *extent(pair.gt, pair.weights))
+    if settings.empty_gt == "skip" and facts.gt_low == facts.gt_high == 0:
+        return Skipped(pair.name, "all-zero ground truth")
+    return _with_remarks(Score(pair.name, {}), pair, facts, settings)
 
 
 def _score_classes(pair: MapPair, settings: Settings) -> Outcome:
     """The outcome of a pair of class maps: each position is a distribution over the classes."""
+    beside = (*settings.on("maps").values(), *settings.on("fixations").values())
+    if beside:
+        msg = f"{beside[0].name} is of maps of height and width, and these have the shape {tuple(pair.pred.shape)}"
+        return Failure(pair.name, "check", msg)
     try:
         pred, gt, in_rows = as_rows(pair, settings)
     except RefusedMap as problem:
@@ -138,11 +175,27 @@ def _outcome(pair: MapPair, row: dict[str, float], settings: Settings) -> Outcom
                     return Skipped(pair.name, "all-zero ground truth")
                 return Failure(pair.name, "check", refusal(pair, role, kind, row[f"{role}:{kind}:detail"], settings))
     facts = Facts(row["pred:low"], row["pred:high"], row["gt:low"], row["gt:high"])
-    values = {key: row[f"value:{key}"] for key in settings.keys}
+    values = {key: row[f"value:{key}"] for key in settings.on("density", "pixels")}
     if settings.empty_gt == "zero" and facts.gt_low == facts.gt_high == 0:
         # a nan stays: there the prediction's own emptiness decides
         of_densities = values.keys() - pixel_metrics(settings).keys()
         values |= {key: 0.0 for key in of_densities if not isnan(values[key])}
     weights = dict.fromkeys(pixel_metrics(settings), row["n_pixels"]) if settings.maps == "pixels" else {}
     found = Score(pair.name, values, int(row["n_uncovered"]), row["uncovered_mass"], weights=weights)
-    return replace(found, remarks=(*pair.remarks, *map_remarks(found, facts, pair.shape, settings)))
+    return _with_remarks(found, pair, facts, settings)
+
+
+def _with_remarks(found: Score, pair: MapPair, facts: Facts, settings: Settings) -> Score:
+    """The score with what was worked out beside it, and what is to be said of the map."""
+    beside = pair.beside or Beside({})
+    values = {**found.values, **beside.values}
+    counted = settings.on("fixations") if settings.maps == "fixations" else {}
+    complete = replace(
+        found,
+        values={key: values[key] for key in settings.keys},
+        weights={**found.weights, **dict.fromkeys(counted, float(beside.n_fixations or 0))},
+        n_fixations=beside.n_fixations,
+        made=pair.made,
+    )
+    remarks = (*pair.remarks, *beside.remarks, *map_remarks(complete, facts, pair.shape, settings))
+    return replace(complete, remarks=remarks)

@@ -21,11 +21,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The pairs to score, in the order of their names, what could not be paired, and what was left out."""
+    """The pairs to score, in the order of their names, what could not be paired, and what was left out.
+
+    `every` are the pairs without a limit to their number; `alone` where the pair is two files.
+    """
 
     pairs: tuple[Pair, ...]
     failures: tuple[Failure, ...]
     notes: tuple[str, ...]
+    every: tuple[Pair, ...]
+    alone: bool = False
 
     @property
     def groups(self) -> dict[str, str]:
@@ -41,7 +46,8 @@ def select(pred: Path | None, gt: Path | None, settings: Settings, request: Requ
     """
     pairing = Pairing(read_manifest(request.manifest)) if request.manifest else pair_up(pred, gt, request)
     pairs = grouped(pairing.pairs[: request.limit], settings, request)
-    return Selection(pairs, pairing.failures, (*pairing.notes, *pairing_notes(pairing, len(pairs))))
+    notes = (*pairing.notes, *pairing_notes(pairing, len(pairs)))
+    return Selection(pairs, pairing.failures, notes, pairing.pairs, alone=pred is not None and pred.is_file())
 
 
 def grouped(pairs: tuple[Pair, ...], settings: Settings, request: Request) -> tuple[Pair, ...]:

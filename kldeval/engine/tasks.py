@@ -30,13 +30,15 @@ T = TypeVar("T")
 class Tasks:
     """The pairs of every ground truth by model, what could not be paired, and what to say about it.
 
-    `model_notes` are those of single models, `shared_notes` those of all.
+    `model_notes` are those of single models, `shared_notes` those of all. `every` has one pair of each ground truth,
+    without a limit to their number.
     """
 
     pairs: tuple[Mapping[str, Pair], ...]
     failures: Mapping[str, tuple[Failure, ...]]
     model_notes: Mapping[str, tuple[str, ...]]
     shared_notes: tuple[str, ...]
+    every: tuple[Pair, ...]
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -68,6 +70,7 @@ def find_tasks(preds: Mapping[str, Path], gt: Path, request: Request) -> Tasks:
         {model: pairing.failures for model, pairing in pairings.items()},
         {model: (*pairing.notes, *pairing_notes(pairing, len(pairing.pairs))) for model, pairing in pairings.items()},
         tuple(limited if len(names) < len(by_name) else ()),
+        tuple(next(iter(pairs.values())) for pairs in by_name.values()),
     )
 
 

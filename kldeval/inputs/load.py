@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from kldeval.errors import RefusedMap
 from kldeval.inputs.class_maps import has_classes, load_class_maps
 from kldeval.inputs.color import to_grey
+from kldeval.inputs.company import NOTHING, Sources, accompanied
 from kldeval.inputs.formats import MAX_PIXELS, read_map
 from kldeval.inputs.resize import AS_IS, resize_pair
 from kldeval.inputs.scale import full_scale
+from kldeval.inputs.shown import shown
+from kldeval.inputs.sidecar import how_made
 from kldeval.records import MapPair
 
 if TYPE_CHECKING:
@@ -26,6 +30,7 @@ if TYPE_CHECKING:
 class Reading:
     """How files become maps: the rule for colour, the resizing, the array of an .npz, the most pixels of a map.
 
+    `sources` are where what stands beside the maps is read.
     `class_maps`: whether predictions may have a class axis; `labels`: whether all ground truths hold labels.
     """
 
@@ -33,6 +38,7 @@ class Reading:
     resize: Call = AS_IS
     key: str | None = None
     max_pixels: int = MAX_PIXELS
+    sources: Sources = NOTHING
     class_maps: bool = False
     labels: bool = False
 
@@ -64,8 +70,17 @@ def load_pair(pair: Pair, reading: Reading, gt: Loaded | None = None) -> MapPair
         MissingDependency: OpenCV is needed and cannot be imported.
     """
     if reading.class_maps and has_classes(pair, reading):
+        _refuse_company(pair, reading)
         return load_class_maps(pair, reading)
-    return sized_pair(pair.name, load_map(pair.pred, reading), gt or load_map(pair.gt, reading), reading.resize)
+    pred, gt = load_map(pair.pred, reading), gt or load_map(pair.gt, reading)
+    maps = replace(sized_pair(pair.name, pred, gt, reading.resize), made=how_made(pair.gt))
+    return accompanied(maps, gt.grey.shape, reading.sources, reading.resize)
+
+
+def _refuse_company(pair: Pair, reading: Reading) -> None:
+    if reading.sources is not NOTHING:
+        msg = f"{shown(pair.pred)} is a class map; fixations, masks and weights stand beside maps of height and width"
+        raise RefusedMap(msg)
 
 
 def sized_pair(name: str, pred: Loaded, gt: Loaded, resize: Call) -> MapPair:

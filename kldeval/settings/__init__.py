@@ -13,7 +13,10 @@ from kldeval.inputs.resize import RESIZES
 from kldeval.maps.chain import Chain, axes_of, class_axis, ends_in_log, format_chain, parse_chain, takes_axis, with_axis
 from kldeval.maps.steps import check_axis
 from kldeval.maps.values import MAP
+from kldeval.metrics.registry import METRICS
 from kldeval.names import Call, did_you_mean
+from kldeval.settings.beside import AS_STORED, NONE
+from kldeval.settings.companions import TEXTS, check_companions, check_plain_labels, companion_parts, only_of
 from kldeval.settings.densities import DEFAULT_EPSILON, DEFAULT_METRICS, default_metric, density_metrics, epsilon
 from kldeval.settings.labels import (
     LABEL_FLAGS,
@@ -60,13 +63,13 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "empty_pred": ("error", "keep", "uniform", "nan"),
     "base": ("e", "2", "10"),
     "reduction": ("slices", "sum", "mean", "batchmean", "none"),
-    "maps": ("mean", "groups", "pixels"),
+    "maps": ("mean", "fixations", "groups", "pixels"),
     "dtype": ("float64", "float32"),
 }
 """The settings that are one word out of a few; the first is the default."""
 
 
-KNOWN_TEXTS = frozenset({"norm", "axis", "eps", "convention", "group_by", *DEFAULTS, *CHOICES, *LABEL_FLAGS})
+KNOWN_TEXTS = frozenset({"norm", "axis", "eps", "convention", "group_by", *DEFAULTS, *CHOICES, *LABEL_FLAGS, *TEXTS})
 """The names under which a user says what a run computes."""
 
 
@@ -83,7 +86,8 @@ Texts = Mapping[str, "str | None"]
 class Settings:
     """Every choice that moves a number. Two runs with equal settings on equal files give equal numbers.
 
-    `groups` says what the group of a map is where `maps` is "groups": where the headline is the mean over their means.
+    `density` says how the ground truths were made of fixations, where the files beside them do. `groups` says what the
+    group of a map is where `maps` is "groups": where the headline is the mean over their means.
     The last three move none: `names_class_axis`, whether class maps may be read, because their axis was named;
     `takes_soft_labels`, whether a ground truth of the prediction's shape holds labels, because that was said; and
     `undecided`, the texts that say nothing of what the ground truths hold: the files tell densities from labels.
@@ -101,7 +105,13 @@ class Settings:
     reduction: str = "slices"
     maps: str = "mean"
     dtype: str = "float64"
+    baseline: Call = NONE
+    density: str = ""
+    fixations: Call = AS_STORED
     groups: str = PARENT
+    mask: Call = NONE
+    other: Call = NONE
+    weights: Call = NONE
     names_class_axis: bool = field(default=False, compare=False)
     takes_soft_labels: bool = field(default=False, compare=False)
     undecided: Texts | None = field(default=None, compare=False, repr=False)
@@ -110,6 +120,13 @@ class Settings:
     def is_labels(self) -> bool:
         """Whether the ground truths hold labels."""
         return is_labels(self.gt)
+
+    def on(self, *kinds: str) -> dict[str, Call]:
+        """The metrics that are functions of these kinds (density, pixels, maps, fixations), by their columns."""
+        if self.is_labels:
+            return {}
+        found = zip(self.keys, self.metrics, strict=True)
+        return {key: call for key, call in found if METRICS[call.name].traits.get("on", "density") in kinds}
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -152,6 +169,8 @@ def make_settings(
         eps = attempt(lambda: epsilon(said["eps"])) if "eps" in said else None
         log_domain = bool(parts["pred"]) and ends_in_log(parts["pred"])
         parts["metrics"] = attempt(lambda: density_metrics(said, eps, convention, log_domain=log_domain))
+    attempt(lambda: check_plain_labels(said, labels))
+    parts |= attempt(lambda: companion_parts(chosen, said, () if labels else parts["metrics"] or ())) or {}
     attempt.raise_problems()
     parts["takes_soft_labels"] = bool(labels) and "gt_norm" in said
     parts["undecided"] = None if complete or labels or convention or "gt_norm" in said else said
@@ -196,8 +215,10 @@ def checked(settings: Settings) -> Settings:
 
     Raises:
         UsageProblem: the chains make distributions over different axes and the reduction is over distributions, or the
-            reduction or the mean over pixels has no meaning for the metrics.
+            reduction or the mean over pixels or fixations has no meaning for the metrics, or a metric of fixations
+            has none under the settings.
     """
+    check_companions(settings)
     if settings.is_labels:
         return replace(settings, reduction=label_reduction(settings.reduction, settings.maps))
     check_clamp(settings)
@@ -218,7 +239,7 @@ def checked(settings: Settings) -> Settings:
 
 def alone(settings: Settings, call: Call) -> Settings:
     """The settings under which one metric of a run was scored."""
-    return checked(replace(settings, metrics=(call,)))
+    return checked(only_of(settings, call))
 
 
 def as_labels(settings: Settings, found: str) -> Settings:
