@@ -8,84 +8,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import torch
+from map_batches import METRICS, RNG, SETTINGS, assert_same, batch_of, every_device, numbers, pair_of
 
 from kldeval.engine import device as device_module
+from kldeval.engine import gpu as gpu_module
 from kldeval.engine import run as run_module
+from kldeval.engine.batches import batches
 from kldeval.engine.device import Device, find_device
-from kldeval.engine.gpu import batches, score_batch, score_in_batches
+from kldeval.engine.gpu import score_batch, score_in_batches
+from kldeval.engine.models import stream_models
 from kldeval.engine.run import Request, read_and_score, stream
-from kldeval.engine.scoring import Outcome, score
+from kldeval.engine.scoring import score
 from kldeval.errors import MissingDependency, UsageProblem
 from kldeval.inputs.load import Reading
-from kldeval.inputs.scale import full_scale
-from kldeval.records import Failure, MapPair, Pair, Score, Skipped
+from kldeval.records import Failure, Pair, Score, Skipped
 from kldeval.settings import make_settings
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-RNG = np.random.default_rng(17)
-METRICS = "kld,kld(),kld-reverse,ce,jsd,entropy-gt"
-
-needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
-every_device = pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=needs_cuda)])
-
-SETTINGS: dict[str, dict[str, str]] = {
-    "default": {},
-    "flat": {"norm": "flatten-softmax"},
-    "rows": {"norm": "softmax", "eps": "1e-7"},
-    "columns": {"norm": "sum-to-one", "axis": "0", "empty_gt": "uniform", "empty_pred": "keep"},
-    "steps": {"norm": "minmax+blur(sigma=1.5)+latitude+sum-to-one", "empty_pred": "uniform"},
-    "raw mean bits": {"scale": "raw", "reduction": "mean", "base": "2"},
-    "empty as zero": {"empty_gt": "zero", "empty_pred": "nan"},
-    "empty skipped": {"empty_gt": "skip", "reduction": "batchmean"},
-    "single": {"dtype": "float32", "norm": "flatten-softmax"},
-}
-
-
-def pair_of(name: str, pred: Any, gt: Any, **kept: Any) -> MapPair:
-    return MapPair(name, pred, gt, shape=pred.shape, pred_scale=full_scale(pred), gt_scale=full_scale(gt), **kept)
-
-
-def numbers(dtype: str, shape: tuple[int, int]) -> Any:
-    """A map of some zeros and of values on the scale of its type."""
-    full = {"uint8": 255, "uint16": 65535, "int32": 10**6, "uint32": 2**32 - 1}.get(dtype, 1)
-    values = RNG.random(shape) * full
-    values[RNG.random(shape) < 0.2] = 0
-    values[0, 0] = full
-    return values.astype(dtype)
-
-
-def batch_of(dtype: str, shape: tuple[int, int] = (6, 7)) -> list[MapPair]:
-    """Good maps, identical ones, and all that can be refused."""
-    good = [numbers(dtype, shape) for _ in range(6)]
-    empty = np.zeros_like(good[0])
-    pairs = [
-        pair_of("good", good[0], good[1]),
-        pair_of("empty gt", good[2], empty),
-        pair_of("same", good[3], good[3]),
-        pair_of("empty pred", empty, good[4]),
-        pair_of("empty both", empty, empty),
-        pair_of("good too", good[4], good[5], remarks=("lossy-gt",)),
-    ]
-    if np.dtype(dtype).kind == "f":
-        for value in (math.nan, math.inf, -math.inf, -0.5):
-            broken = good[0].copy()
-            broken[2, 3] = value
-            pairs += [pair_of(f"pred {value}", broken, good[1]), pair_of(f"gt {value}", good[1], broken)]
-    return pairs
-
-
-def assert_same(batch: list[Outcome], single: list[Outcome], tolerance: float = 1e-9) -> None:
-    assert [type(one) for one in batch] == [type(one) for one in single]
-    for one, other in zip(batch, single, strict=True):
-        if not isinstance(other, Score):
-            assert one == other
-            continue
-        assert isinstance(one, Score)
-        assert (one.name, one.remarks, one.n_uncovered) == (other.name, other.remarks, other.n_uncovered)
-        assert one.values == pytest.approx(other.values, rel=tolerance, abs=tolerance / 1000, nan_ok=True)
-        assert one.uncovered_mass == pytest.approx(other.uncovered_mass, rel=tolerance, nan_ok=True)
 
 
 class TestBatch:
@@ -143,38 +83,6 @@ class TestBatch:
         assert_same(score_batch(pairs, settings, device), [score(pair, settings) for pair in pairs])
 
 
-def kinds_of(batch: list[MapPair | Failure]) -> list[str]:
-    return [item.name for item in batch]
-
-
-class TestBatches:
-    def test_neighbours_of_one_kind_stay_together_and_in_order(self) -> None:
-        small, wide = np.zeros((2, 3), np.uint8), np.zeros((2, 4), np.uint8)
-        items: list[MapPair | Failure] = [
-            pair_of("a", small, small),
-            pair_of("b", small, small),
-            pair_of("c", wide, wide),
-            Failure("d", "load", "broken"),
-            Failure("e", "load", "broken"),
-            pair_of("f", small, small),
-            pair_of("g", small, small.astype(float)),
-            pair_of("h", small, small, weights=np.ones((2, 3))),
-            MapPair("i", small, small, shape=(2, 3)),
-        ]
-        together = [kinds_of(batch) for batch in batches(items, 10**6)]
-        assert together == [["a", "b"], ["c"], ["d", "e"], ["f"], ["g"], ["h"], ["i"]]
-
-    @pytest.mark.parametrize(
-        ("batch_bytes", "sizes"), [(10**6, [7]), (120, [5, 2]), (119, [4, 3]), (48, [2, 2, 2, 1]), (1, [1] * 7)]
-    )
-    def test_a_batch_holds_no_more_than_its_bytes_and_at_least_a_pair(self, batch_bytes: int, sizes: list[int]) -> None:
-        pair = pair_of("a", np.zeros((3, 4), np.uint8), np.zeros((3, 4), np.uint8))
-        assert [len(batch) for batch in batches([pair] * 7, batch_bytes)] == sizes
-
-    def test_nothing_makes_no_batch(self) -> None:
-        assert list(batches([], 100)) == []
-
-
 @pytest.fixture
 def files(tmp_path: Path) -> list[Pair]:
     """Pairs of files of several shapes and types, two of which cannot be scored."""
@@ -230,6 +138,23 @@ class TestFiles:
         outcomes = list(stream(files, settings, request, Device("cpu", "stands for a GPU")))
         assert_same(outcomes, [read_and_score(pair, settings, Reading()) for pair in files])
         assert (tmp_path / "maps" / "ce" / "0.npy").exists()
+
+    @pytest.mark.parametrize("batch_bytes", [None, 100])
+    def test_a_request_says_how_large_a_batch_is(
+        self, files: list[Pair], batch_bytes: int | None, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(Device, "is_cpu", False)
+        asked = []
+
+        def recorded(loaded: Any, most: int, *, ragged: bool) -> Any:
+            asked.append(most)
+            return batches(loaded, most, ragged=ragged)
+
+        monkeypatch.setattr(gpu_module, "batches", recorded)
+        request, device = Request(jobs=1, batch_bytes=batch_bytes), Device("cpu", "stands for a GPU")
+        list(stream(files, make_settings({}), request, device))
+        list(stream_models([{"a": pair, "b": pair} for pair in files], make_settings({}), request, device))
+        assert asked == [batch_bytes or 1 << 28] * 2
 
 
 class TestDevice:

@@ -100,6 +100,12 @@ GROUP_BY = click.option(
 COMPUTING = (
     click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Threads [default: one per core]."),
     click.option("--device", default="auto", metavar="NAME", help="auto, cpu, cuda, cuda:1 or mps [default: auto]."),
+    click.option(
+        "--batch-bytes",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="Batch on a GPU [default: 2^28].",
+    ),
     click.option("--debug", is_flag=True, help="Show a traceback on errors."),
 )
 """The options on who computes."""

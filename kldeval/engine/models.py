@@ -93,7 +93,8 @@ def stream_models(
 
     read_all = partial(_read, settings=settings, reading=reading, context=around.context)
     loaded = chain.from_iterable(in_order(read_all, tasks, jobs))
-    for model, (maps, outcome) in zip(models, score_loaded(loaded, settings, device.name), strict=True):
+    scored = score_loaded(loaded, settings, device.name, batch_bytes=request.batch_bytes)
+    for model, (maps, outcome) in zip(models, scored, strict=True):
         save_scored(request.save_maps and request.save_maps / model, maps, outcome, settings)
         yield model, outcome
 

@@ -66,6 +66,7 @@ class Request:
     max_pixels: int | None = None
     device: str = "auto"
     jobs: int | None = None
+    batch_bytes: int | None = None
     save_maps: Path | None = None
     per_class: bool = False
 
@@ -123,6 +124,7 @@ def stream(
         return in_order(partial(read_and_score, settings=settings, reading=reading, **further), pairs, jobs)
     from kldeval.engine.gpu import score_in_batches
 
+    further["batch_bytes"] = request.batch_bytes
     return score_in_batches(pairs, settings, reading, device.name, jobs, **further)
 
 
