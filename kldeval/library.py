@@ -130,7 +130,7 @@ def evaluate(pred: str | PathLike[str] | None = None, gt: str | PathLike[str] | 
     if options.get("maps") == "groups":
         said["group_by"] = asked.get("group_by")
     pred, gt = (None if path is None else Path(path) for path in (pred, gt))
-    return run(pred, gt, _settings(said, beside_texts(options)), Request(**asked))
+    return run(pred, gt, _settings(said, beside_texts(options), manifest="manifest" in asked), Request(**asked))
 
 
 def density_metric(name: str, pred: Array, gt: Array, weights: Array | None, options: dict[str, Any]) -> Array:
@@ -171,7 +171,7 @@ def metric_settings(name: str, options: dict[str, Any]) -> Settings:
     return _settings({**{key: value for key, value in options.items() if key not in constants}, "metric": metric})
 
 
-def _settings(options: dict[str, Any], beside: Mapping[str, str] | None = None) -> Settings:
+def _settings(options: dict[str, Any], beside: Mapping[str, str] | None = None, *, manifest: bool = False) -> Settings:
     """The settings that options stand for; `beside` are the words for what stands beside the pairs."""
     from kldeval.conventions.presets import named_texts
 
@@ -181,7 +181,7 @@ def _settings(options: dict[str, Any], beside: Mapping[str, str] | None = None) 
         if texts:
             msg = f"signature says every setting already; leave out {', '.join(texts)}"
             raise UsageProblem(msg)
-        return check_beside(parse_signature(signature), beside or {})
+        return check_beside(parse_signature(signature), beside or {}, manifest=manifest)
     named, metrics = named_texts(texts.pop("convention", None), texts.pop("preset", None))
     default = {} if metrics is None else {"metric": metrics}
     return make_settings({**default, **texts, **(beside or {})}, convention=named)

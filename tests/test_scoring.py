@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from kldeval.engine.measure import scaled
 from kldeval.engine.scoring import Outcome, score
+from kldeval.errors import KldevalError
 from kldeval.records import Failure, MapPair, Score, Skipped
 from kldeval.settings import make_settings
 
@@ -116,3 +119,14 @@ class TestRemarks:
 
     def test_what_was_noticed_on_reading_comes_first(self) -> None:
         assert scored([[2, 2]], [[4, 5]], "lossy-gt", "integer").remarks == ("lossy-gt", "integer", "constant-pred")
+
+
+def test_the_dtype_of_the_numbers_is_the_one_that_is_signed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kldeval.engine.scoring.scaled", _scaled_in_float32)
+    with pytest.raises(KldevalError) as caught:
+        outcome([[1, 2]], [[3, 4]])
+    assert str(caught.value) == ("the numbers were computed in float32, but float64 was asked for and would be signed")
+
+
+def _scaled_in_float32(side: Any, settings: Any, **options: Any) -> Any:
+    return scaled(side, replace(settings, dtype="float32"), **options)

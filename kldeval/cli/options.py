@@ -191,7 +191,7 @@ def settings_from(options: dict[str, Any]) -> Settings:
     if beside:
         msg = f"--signature says every number's setting already; leave out {', '.join(beside)}"
         raise UsageProblem(msg)
-    return check_beside(parse_signature(signature), beside_texts(options))
+    return check_beside(parse_signature(signature), beside_texts(options), manifest=bool(options.get("manifest")))
 
 
 def request_from(options: dict[str, Any]) -> Request:

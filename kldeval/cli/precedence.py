@@ -12,7 +12,7 @@ import click
 from click.core import ParameterSource
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 ON_COMMAND_LINE = 3
 
@@ -31,10 +31,14 @@ OF_NORM = ("pred_norm", "gt_norm", "axis")
 
 def by_precedence(options: dict[str, Any]) -> dict[str, Any]:
     """The options without those that one named nearer by replaces."""
+    from kldeval.cli.companion_options import SAID
     from kldeval.cli.options import NUMERIC
 
     replaced = set(_weaker(options, "norm", OF_NORM))
-    replaced |= set(_weaker(options, "signature", ("metric", *(name for name in NUMERIC if name != "signature"))))
+    replaced |= set(_weaker(options, "signature", ("metric", "preset", *NUMERIC, *SAID)))
+    replaced |= set(_weaker(options, "convention", ("preset",)))
+    if options["preset"] is not None:
+        replaced |= set(_weaker(options, "preset", _said_by_preset(options["preset"])))
     if options["convention"] is not None:
         replaced |= set(_weaker(options, "convention", _said_by_convention(options["convention"])))
     context = click.get_current_context(silent=True)
@@ -55,10 +59,20 @@ def _weaker(options: dict[str, Any], strong: str, names: Iterable[str]) -> list[
     return [name for name in names if name in options and rank(name) < rank(strong)]
 
 
+def _said_by_preset(name: str) -> set[str]:
+    from kldeval.conventions.presets import preset
+
+    return _said_by(preset(name).texts) | {"convention", "metric"}
+
+
 def _said_by_convention(name: str) -> set[str]:
     from kldeval.conventions import convention
 
-    texts = set(convention(name).texts)
+    return _said_by(convention(name).texts)
+
+
+def _said_by(named: Mapping[str, str]) -> set[str]:
+    texts = set(named)
     norms = {"norm", "axis"} if texts & {"pred_norm", "gt_norm"} else set()
     return (texts | norms | {"eps"}) - {"metric"}
 

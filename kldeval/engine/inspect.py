@@ -11,7 +11,7 @@ from kldeval.engine.cpu import cores, in_order
 from kldeval.engine.ground_truth import decided
 from kldeval.engine.run import read, reading_of
 from kldeval.engine.scoring import score
-from kldeval.engine.selection import select
+from kldeval.engine.selection import masked, select
 from kldeval.engine.surroundings import look_around
 from kldeval.inputs.listing import list_folder
 from kldeval.inputs.naming import is_excluded
@@ -38,7 +38,7 @@ def inspect(pred: Path | None, gt: Path | None, settings: Settings, request: Req
         UsageProblem: the paths cannot be paired at all.
     """
     selection = select(pred, gt, settings, request)
-    settings = decided(settings, selection.pairs, reading_of(settings, request))
+    settings = masked(decided(settings, selection.pairs, reading_of(settings, request)), selection.pairs)
     around = look_around(settings, request, selection.every, alone=selection.alone)
     reading = replace(reading_of(settings, request), sources=around.sources)
     look = partial(_look, settings=settings, reading=reading, context=around.context)

@@ -15,7 +15,7 @@ from kldeval.engine.ground_truth import decided
 from kldeval.engine.origin import with_origin
 from kldeval.engine.pixelwise import save_scored
 from kldeval.engine.scoring import Outcome, score, with_company
-from kldeval.engine.selection import select
+from kldeval.engine.selection import masked, select
 from kldeval.engine.surroundings import NOWHERE, Surroundings, look_around
 from kldeval.engine.versions import versions
 from kldeval.errors import MapProblem, UsageProblem
@@ -106,11 +106,12 @@ def settle(settings: Settings, pairs: Iterable[Pair], request: Request) -> Setti
     Raises:
         UsageProblem: they mean nothing for labels, or a table per class is asked for and there are none.
     """
+    pairs = tuple(pairs)
     settled = decided(settings, pairs, reading_of(settings, request))
     if request.per_class and not settled.is_labels:
         msg = "--per-class is a table of the classes of labels, and these ground truths are densities; leave it out"
         raise UsageProblem(msg)
-    return settled
+    return masked(settled, pairs)
 
 
 def stream(

@@ -15,7 +15,7 @@ from kldeval.engine.histogram import cells_of, collapsible, levels, pair_of_cell
 from kldeval.engine.label_sums import score_labels
 from kldeval.engine.measure import Measured, Side, measure, scaled
 from kldeval.engine.pixels import pixel_metrics, with_pixel_metrics
-from kldeval.errors import RefusedMap
+from kldeval.errors import KldevalError, RefusedMap
 from kldeval.maps.chain import normalise
 from kldeval.maps.values import over_map
 from kldeval.records import Beside, Failure, Score, Skipped
@@ -130,8 +130,17 @@ def _score(
         normalised = [normalise(side, chain) for side, chain in zip(sides, (settings.pred, settings.gt), strict=True)]
         measured = measure(normalised[0], normalised[1], settings, shape=first.shape, cells=cells)
         measured = with_pixel_metrics(measured, sides, settings, first.shape)
+        _check_dtype(measured, settings)
         table = _to_host(measured, sides, len(pairs))
     return [_outcome(pair, row, said or settings) for pair, row in zip(pairs, table, strict=True)]
+
+
+def _check_dtype(measured: Measured, settings: Settings) -> None:
+    """What was computed is what the signature will say: the dtype of the numbers, not that of the request."""
+    computed = str(measured.uncovered_mass.dtype).rpartition(".")[2]
+    if computed != settings.dtype:
+        msg = f"the numbers were computed in {computed}, but {settings.dtype} was asked for and would be signed"
+        raise KldevalError(msg)
 
 
 def _to_host(measured: Measured, sides: list[Values], count: int) -> list[dict[str, float]]:

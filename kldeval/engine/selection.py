@@ -9,9 +9,10 @@ from kldeval.errors import UsageProblem
 from kldeval.grouping import MANIFEST, groups_of
 from kldeval.inputs.manifest import read_manifest
 from kldeval.inputs.pairing import Pairing, find_pairs
+from kldeval.settings.beside import MAPS, NONE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from kldeval.engine.run import Request
@@ -68,6 +69,23 @@ def grouped(pairs: tuple[Pair, ...], settings: Settings, request: Request) -> tu
         raise UsageProblem(msg)
     groups = groups_of(group_by, {pair.name: pair.group for pair in pairs})
     return tuple(replace(pair, group=groups[pair.name]) for pair in pairs)
+
+
+def masked(settings: Settings, pairs: Iterable[Pair]) -> Settings:
+    """The settings under which the masks count that a manifest names.
+
+    Raises:
+        UsageProblem: there are masks beside them, or ground truths of labels, which take none.
+    """
+    if not any(pair.mask for pair in pairs):
+        return settings
+    if settings.is_labels:
+        msg = "the ground truths hold labels, which take no masks: leave the column 'mask' out of the manifest"
+        raise UsageProblem(msg)
+    if settings.mask not in (NONE, MAPS):
+        msg = "the manifest names masks already, in its column 'mask'; leave out --mask"
+        raise UsageProblem(msg)
+    return replace(settings, mask=MAPS)
 
 
 def pair_up(pred: Path | None, gt: Path | None, request: Request) -> Pairing:

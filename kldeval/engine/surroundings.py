@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from kldeval.engine.context import ALONE, Context
 from kldeval.engine.cpu import cores, in_order
 from kldeval.engine.crowd import Crowd, Kernel
 from kldeval.errors import MapProblem, UsageProblem
-from kldeval.inputs.beside import open_beside
+from kldeval.inputs.beside import maps_of_files, open_beside
 from kldeval.inputs.company import NOTHING, Sources
 from kldeval.inputs.fixations import FixationReading, OtherFixations
 from kldeval.inputs.fixations.others import SIZES_KEPT
-from kldeval.inputs.fixations.source import FixationSource, open_fixations
+from kldeval.inputs.fixations.source import FixationSource, fixations_of_files, open_fixations
 from kldeval.inputs.formats import MAX_PIXELS, read_map
 from kldeval.maps.weights import latitude_weights
 from kldeval.metrics.registry import METRICS
 from kldeval.settings.beside import fixation_reading
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from pathlib import Path
+    from collections.abc import Iterable, Mapping, Sequence
 
     from kldeval.engine.run import Request
     from kldeval.inputs.beside import MapsBeside
@@ -45,7 +45,7 @@ NOWHERE = Surroundings()
 """Nothing stands beside the pairs."""
 
 
-def look_around(settings: Settings, request: Request, pairs: Iterable[Pair], *, alone: bool) -> Surroundings:
+def look_around(settings: Settings, request: Request, pairs: Sequence[Pair], *, alone: bool) -> Surroundings:
     """What the settings need beside the pairs, opened; `alone` where the pair is two files.
 
     All fixations are read where a metric compares with those on other images.
@@ -53,13 +53,14 @@ def look_around(settings: Settings, request: Request, pairs: Iterable[Pair], *, 
     Raises:
         UsageProblem: something is missing, or was given and nothing needs it, or cannot be read.
     """
-    _check(settings, request)
+    named = {what: _named(what, request, pairs) for what in ("fixations", "mask")}
+    _check(settings, request, named)
     limit = request.max_pixels or MAX_PIXELS
-    reading = _reading(settings.fixations, limit)
-    fixations = open_fixations(request.fixations, reading) if request.fixations else None
+    fixations = _fixations(settings, request, named["fixations"], limit)
+    mask = _maps("mask", request.mask, limit)
     sources = Sources(
         fixations,
-        _maps("mask", request.mask, limit),
+        maps_of_files("mask", named["mask"], request.manifest or Path(), limit) if named["mask"] else mask,
         _maps("weights", request.weights, limit),
         _maps("baseline", request.baseline, limit),
         open_fixations(request.other_map, FixationReading(max_pixels=limit)) if request.other_map else None,
@@ -115,9 +116,27 @@ def _sized(source: FixationSource, files: Mapping[str, Path], max_pixels: int, n
     return points if points.shape else None
 
 
-def _check(settings: Settings, request: Request) -> None:
+def _named(what: str, request: Request, pairs: Iterable[Pair]) -> dict[str, Path]:
+    """The files of one kind that a manifest names, by the names of the pairs."""
+    found = {pair.name: path for pair in pairs if (path := getattr(pair, what))}
+    if found and getattr(request, what):
+        msg = f"the manifest names {what} already, in its column {what!r}; leave out --{what}"
+        raise UsageProblem(msg)
+    return found
+
+
+def _fixations(
+    settings: Settings, request: Request, named: Mapping[str, Path], max_pixels: int
+) -> FixationSource | None:
+    reading = _reading(settings.fixations, max_pixels)
+    if named and settings.on("fixations"):
+        return fixations_of_files(named, reading, request.manifest or Path())
+    return open_fixations(request.fixations, reading) if request.fixations else None
+
+
+def _check(settings: Settings, request: Request, named: Mapping[str, Mapping[str, Path]]) -> None:
     on_fixations = [call.name for call in settings.on("fixations").values()]
-    if on_fixations and not request.fixations:
+    if on_fixations and not (request.fixations or named["fixations"]):
         msg = f"{on_fixations[0]} needs fixations: --fixations FILE or DIR"
         raise UsageProblem(msg)
     if request.fixations and not on_fixations:
@@ -127,7 +146,7 @@ def _check(settings: Settings, request: Request) -> None:
     wanted = {name: getattr(settings, name).name in ("map", "maps") for name in ("baseline", "mask", "weights")}
     wanted["other_map"] = settings.other.name in ("map", "maps")
     for name, is_wanted in wanted.items():
-        if is_wanted and getattr(request, name) is None:
+        if is_wanted and getattr(request, name) is None and not named.get(name):
             flag = name.replace("_", "-")
             msg = f"the settings speak of files of --{flag}; say where they are with --{flag} FILE or DIR"
             raise UsageProblem(msg)

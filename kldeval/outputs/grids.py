@@ -138,7 +138,7 @@ def _map_grid(report: Report, scores: Sequence[Score], precision: int, title: st
 def _group_grid(report: Report, precision: int) -> Grid:
     """A row per group with the means of its maps, then both ways to average them all."""
     keys = tuple(report.summaries)
-    everything = "mean over pixels" if any(score.weights for score in report.scores) else "mean over maps"
+    everything = _mean_over_all(report)
     both = {
         "mean over groups": summarise_means(keys, report.groups),
         everything: summarise_scores(keys, report.scores),
@@ -155,6 +155,13 @@ def _group_grid(report: Report, precision: int) -> Grid:
     title = f"{count(len(rows), 'group')}; the headline is the {headline}"
     lines = zip(names, counts, *zip(*numbers, strict=True), strict=True)
     return Grid(("group", "n", *keys), tuple(lines), title)
+
+
+def _mean_over_all(report: Report) -> str:
+    """What the headline is where it is no mean over groups."""
+    if not any(score.weights for score in report.scores):
+        return "mean over maps"
+    return "mean over fixations" if any(score.n_fixations for score in report.scores) else "mean over pixels"
 
 
 def _class_grid(report: Report, precision: int) -> Grid:

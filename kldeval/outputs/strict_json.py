@@ -77,7 +77,7 @@ def comparison_document(report: ComparisonReport) -> dict[str, Any]:
 
 
 def map_row(score: Score) -> dict[str, Any]:
-    """One scored map; `group`, `weights` and `remarks` only where there are some."""
+    """One scored map; `group`, `n_fixations`, `weights` and `remarks` only where there are some."""
     values = {key: _number(value) for key, value in score.values.items()}
     row = {
         "name": score.name,
@@ -86,6 +86,8 @@ def map_row(score: Score) -> dict[str, Any]:
         "n_uncovered": score.n_uncovered,
         "uncovered_mass": _number(score.uncovered_mass),
     }
+    if score.n_fixations is not None:
+        row["n_fixations"] = score.n_fixations
     weights = {key: _number(weight) for key, weight in score.weights.items()}
     extra = {"weights": weights, "remarks": list(score.remarks)}
     return {**row, **{name: value for name, value in extra.items() if value}}

@@ -24,6 +24,9 @@ MEMBERS = ("schema", "signature", "provenance", "summary", "maps", "failures", "
 OPTIONAL = ("classes", "groups", "gates")
 """Those that are there where the run had them."""
 
+OF_MAPS = ("group", "n_fixations", "weights", "remarks")
+"""Those of a map that are there where it has them."""
+
 
 def load_report(path: str | os.PathLike[str]) -> Report:
     """The report in the JSON file `path`; it equals the one that was written.
@@ -142,7 +145,7 @@ def _summary(item: Checked) -> Summary:
 
 
 def _score(item: Checked, keys: Sequence[str]) -> Score:
-    item.has(("name", *keys, "n_uncovered", "uncovered_mass"), optional=("group", "weights", "remarks"))
+    item.has(("name", *keys, "n_uncovered", "uncovered_mass"), optional=OF_MAPS)
     members = dict(item.members())
     return Score(
         name=members["name"].text(),
@@ -151,6 +154,7 @@ def _score(item: Checked, keys: Sequence[str]) -> Score:
         uncovered_mass=members["uncovered_mass"].number(),
         remarks=tuple(remark.text() for remark in item.optional("remarks")),
         group=members["group"].text() if "group" in members else "",
+        n_fixations=members["n_fixations"].count() if "n_fixations" in members else None,
         weights={key: weight.number() for key, weight in members["weights"].members()} if "weights" in members else {},
     )
 

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 NONE = Call("none")
 """Nothing of the kind stands beside the pairs."""
 
+MAPS = Call("maps")
+"""A map for each pair."""
+
 AS_STORED = Call("read")
 """Fixations as their files have them."""
 
@@ -179,8 +182,10 @@ def beside_paths(options: Mapping[str, Any]) -> dict[str, Path | None]:
     }
 
 
-def check_beside(settings: Settings, texts: Mapping[str, str]) -> Settings:
+def check_beside(settings: Settings, texts: Mapping[str, str], *, manifest: bool = False) -> Settings:
     """The settings of a signature, if the files beside the pairs are those that it speaks of.
+
+    A `manifest` may name masks.
 
     Raises:
         UsageProblem: naming the option, what the signature says and what was given.
@@ -189,9 +194,11 @@ def check_beside(settings: Settings, texts: Mapping[str, str]) -> Settings:
         wanted, given = (
             _without_norm(call) for call in (getattr(settings, field), parse_beside(name, texts.get(name, "none")))
         )
-        if wanted != given and not (given == NONE and wanted.name not in ("map", "maps")):
+        is_word = wanted.name not in ("map", "maps")
+        in_manifest = manifest and name == "mask" and wanted == MAPS
+        if wanted != given and not (given == NONE and (is_word or in_manifest)):
             flag = f"--{name.replace('_', '-')}"
-            way_out = f"leave out {flag}" if wanted.name not in ("map", "maps") else f"give that with {flag}"
+            way_out = f"leave out {flag}" if is_word else f"give that with {flag}"
             said = f"{flag} is {given}" if given != NONE else f"there is no {flag}"
             msg = f"the signature says {field}:{wanted}, but {said}; {way_out}"
             raise UsageProblem(msg)
