@@ -113,6 +113,15 @@ class TestFiles:
         assert_same(list(actual), expected)
 
     @every_device
+    @pytest.mark.parametrize("metric", ["cc,sim", "kld,cc"])
+    def test_numbers_of_the_stored_maps_stand_beside_those_of_densities(
+        self, files: list[Pair], metric: str, device: str
+    ) -> None:
+        settings = make_settings({"metric": metric})
+        expected = [read_and_score(pair, settings, Reading()) for pair in files]
+        assert_same(list(score_in_batches(files, settings, Reading(), device, 1)), expected)
+
+    @every_device
     def test_the_pixelwise_terms_are_saved_as_on_the_cpu(self, files: list[Pair], tmp_path: Path, device: str) -> None:
         settings = make_settings({"metric": "kld,ce"})
         list(score_in_batches(files, settings, Reading(), device, 1, save=tmp_path / "gpu"))

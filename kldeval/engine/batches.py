@@ -75,8 +75,9 @@ def batches(
 def may_be_ragged(settings: Settings) -> bool:
     """Whether pixels of weight 0 around a map leave its numbers as they are.
 
-    Steps that look at a pixel's place (blur, latitude) would see another map, and `batchmean` divides by the height of
-    all maps of a batch alike. A row that is nothing but padding would be an empty one to `sum-to-one` within rows.
+    Steps that look at a pixel's place (blur, latitude) would see another map, and `batchmean` divides metrics of
+    pixels by one height for the whole batch. A row of nothing but padding would be an empty one to `sum-to-one` within
+    rows.
     """
     calls = (*settings.pred, *settings.gt)
     return not settings.is_labels and settings.reduction != "batchmean" and not any(map(_sees_padding, calls))

@@ -154,17 +154,17 @@ def _with_stacks(grouped: Iterable[list[Any]], settings: Settings, device: str) 
 
 
 def _is_stackable(pair: MapPair, settings: Settings) -> bool:
-    """Not so are class maps, each large."""
-    return not settings.is_labels and is_plain(pair)
+    """Not so are class maps, each large, and pairs of whose densities nothing is asked."""
+    return is_plain(pair) and bool(settings.on("density", "pixels"))
 
 
 def _score_at_once(
     batch: list[MapPair], settings: Settings, device: str, *, per_class: bool, stack: Stack | None
 ) -> list[Outcome]:
     if not _is_stackable(batch[0], settings):
+        if is_plain(batch[0]) and not settings.is_labels:
+            return [outcome_of_stored(pair, settings) for pair in batch]
         return [score(on_device(pair, device), settings, per_class=per_class) for pair in batch]
-    if not settings.on("density", "pixels"):
-        return [outcome_of_stored(pair, settings) for pair in batch]
     stack = stack or stack_pairs(batch, device)
     if stack.copied:
         _wait_for(stack, device)

@@ -125,8 +125,7 @@ def stream(
         return in_order(partial(read_and_score, settings=settings, reading=reading, **further), pairs, jobs)
     from kldeval.engine.gpu import score_in_batches
 
-    further["batch_bytes"] = request.batch_bytes
-    return score_in_batches(pairs, settings, reading, device.name, jobs, **further)
+    return score_in_batches(pairs, settings, reading, device.name, jobs, batch_bytes=request.batch_bytes, **further)
 
 
 def reading_of(settings: Settings, request: Request) -> Reading:
