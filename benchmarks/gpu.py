@@ -1,2 +1,189 @@
-"""stub"""
-def measure_if_possible(folders): return []
+"""The part of the benchmark that needs a CUDA device: kernels on resident maps, whole folders, and agreement.
+
+On the device, a run is judged against the time of reading its maps once at the bandwidth with which it copies memory;
+on folders, against decoding the same files with all cores. Both sides of a ratio are measured alternately.
+"""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import product
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+
+from benchmarks.maps import density, guess, output, truth
+from kldeval.engine.cpu import cores
+from kldeval.engine.gpu import Stack, score_batch, score_in_batches, stack_pairs
+from kldeval.engine.run import read_and_score
+from kldeval.inputs.load import Reading
+from kldeval.inputs.pairing import find_pairs
+from kldeval.inputs.scale import full_scale
+from kldeval.records import MapPair, Score
+from kldeval.settings import make_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
+
+    from kldeval.records import Pair
+    from kldeval.settings import Settings
+
+ROUNDS = 7
+MAPS, HEIGHT, WIDTH = 64, 1080, 1920
+COPIED_BYTES = 1 << 30
+AGREEMENT = 1e-9
+NORMS = "sum-to-one", "flatten-softmax"
+ON_FOLDERS = "png-2000"
+COMPARED = "png", "npy"
+COMPARED_PAIRS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A figure that should be small: what must hold (None: nothing), and where the best idea may lead."""
+
+    name: str
+    value: float
+    must: float | None
+    goal: float
+
+    def __str__(self) -> str:
+        must = "-" if self.must is None else f"{self.must:g}"
+        return f"{self.name:64} {self.value:>10.3g} {must:>6} {self.goal:>6g}  {self.verdict}"
+
+    @property
+    def verdict(self) -> str:
+        """The better of what it reaches."""
+        if self.value <= self.goal:
+            return "goal"
+        if self.must is None:
+            return "not at the goal"
+        return "must" if self.value <= self.must else "MISSED"
+
+
+def measure_if_possible(folders: Callable[[str], Path]) -> list[str]:
+    """The lines of the table, printed as they are found; one that says so where there is no CUDA device."""
+    lines = []
+    for figure in _figures(folders):
+        print(figure, flush=True)
+        lines.append(str(figure))
+    return lines
+
+
+def _figures(folders: Callable[[str], Path]) -> Iterable[Figure | str]:
+    try:
+        import torch
+    except ImportError:
+        torch = None
+    if torch is None or not torch.cuda.is_available():
+        yield "no CUDA device: the GPU part was not measured"
+        return
+    yield f"{torch.cuda.get_device_name()}, torch {torch.__version__}"
+    yield from on_resident_maps("cuda")
+    yield on_folders(folders(ON_FOLDERS), "cuda")
+    for name in COMPARED:
+        yield agreement(folders(name), "cuda")
+
+
+def on_resident_maps(
+    device: str, count: int = MAPS, height: int = HEIGHT, width: int = WIDTH, copied_bytes: int = COPIED_BYTES
+) -> Iterable[Figure]:
+    """KLD of maps that are on the device already, as multiples of the time of reading them once."""
+    import torch
+
+    block = torch.ones(copied_bytes, dtype=torch.uint8, device=device)
+    for stored, dtype, norm in product(("float32", "uint8"), ("float64", "float32"), NORMS):
+        pairs = _pairs(stored, count, height, width)
+        stack = stack_pairs(pairs, device)
+        settings = make_settings({"metric": "kld", "norm": norm, "dtype": dtype})
+        ours, copying = _alternately(
+            partial(_score, pairs, settings, device, stack), partial(_copy, block, device=device)
+        )
+        # a copy reads and writes
+        bandwidth = 2 * copied_bytes / copying
+        reading = 2 * stack.pred.nbytes / bandwidth
+        goal = 4 if dtype == "float64" else 2
+        name = f"{count} x {height} x {width} {stored}, {norm}, {dtype} / reading at {bandwidth / 1e9:.0f} GB/s"
+        yield Figure(name, ours / reading, 40, goal)
+
+
+def on_folders(folder: Path, device: str) -> Figure:
+    """KLD of files, from disk to numbers, as a multiple of decoding them with all cores."""
+    pairs = find_pairs(folder / "pred", folder / "gt").pairs
+    settings = make_settings({"metric": "kld"})
+    ours, decoding = _alternately(partial(_run, pairs, settings, device), partial(_decode, pairs))
+    return Figure(f"{len(pairs)} pairs of {folder.name} / decoding with {cores()} cores", ours / decoding, None, 1.3)
+
+
+def agreement(folder: Path, device: str) -> Figure:
+    """The largest difference from the numbers of the CPU, relative to them where they are above 1."""
+    pairs = find_pairs(folder / "pred", folder / "gt").pairs[:COMPARED_PAIRS]
+    worst = 0.0
+    for norm in NORMS:
+        settings = make_settings({"metric": "kld,ce,jsd", "norm": norm})
+        found = np.asarray([_values(outcome) for outcome in _run(pairs, settings, device)])
+        expected = np.asarray([_values(read_and_score(pair, settings, Reading())) for pair in pairs])
+        worst = max(worst, float(np.max(np.abs(found - expected) / np.maximum(1, np.abs(expected)))))
+    return Figure(f"difference from the CPU, {folder.name}", worst, AGREEMENT, AGREEMENT)
+
+
+def _pairs(stored: str, count: int, height: int, width: int) -> list[MapPair]:
+    """As many pairs as asked for, which share the memory of one."""
+    rng = np.random.default_rng(3)
+    spots = truth(rng)
+    maps = [output(guess(spots, rng), rng, height, width), density(spots, height, width)]
+    full = 255 if stored == "uint8" else 1
+    pred, gt = ((array / array.max() * full).astype(stored) for array in maps)
+    one = MapPair("", pred, gt, shape=(height, width), pred_scale=full_scale(pred), gt_scale=full_scale(gt))
+    return [replace(one, name=str(number)) for number in range(count)]
+
+
+def _alternately(ours: Callable[[], Any], other: Callable[[], Any]) -> tuple[float, float]:
+    """The median seconds of both; the round before the first warms both up."""
+    rounds = [(_seconds(ours), _seconds(other)) for _ in range(ROUNDS + 1)][1:]
+    return median(one for one, _ in rounds), median(two for _, two in rounds)
+
+
+def _seconds(work: Callable[[], Any]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def _score(pairs: list[MapPair], settings: Settings, device: str, stack: Stack) -> None:
+    for outcome in score_batch(pairs, settings, device, stack=stack):
+        _values(outcome)
+
+
+def _copy(block: Any, device: str) -> None:
+    import torch
+
+    block.clone()
+    if device.startswith("cuda"):
+        torch.cuda.synchronize()
+
+
+def _run(pairs: Iterable[Pair], settings: Settings, device: str) -> list[Any]:
+    return list(score_in_batches(pairs, settings, Reading(), device, cores()))
+
+
+def _decode(pairs: Sequence[Pair]) -> None:
+    files = (path for pair in pairs for path in (pair.pred, pair.gt))
+    with ThreadPoolExecutor(cores()) as pool:
+        for array in pool.map(lambda path: cv2.imread(str(path), cv2.IMREAD_UNCHANGED), files, chunksize=8):
+            if array is None:
+                msg = f"a file of {len(pairs)} pairs cannot be decoded"
+                raise ValueError(msg)
+
+
+def _values(outcome: Any) -> list[float]:
+    if not isinstance(outcome, Score):
+        msg = f"no score to measure: {outcome}"
+        raise TypeError(msg)
+    return list(outcome.values.values())

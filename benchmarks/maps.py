@@ -38,7 +38,9 @@ def truth(rng: np.random.Generator) -> Map:
 def guess(spots: Map, rng: np.random.Generator) -> Map:
     """Three quarters of the spots, wider and displaced."""
     kept = spots[:, rng.random(spots.shape[1]) < 0.75]  # noqa: PLR2004
-    return kept * np.asarray([[1], [1], [1], [1.4]]) + rng.normal(0, 0.02, kept.shape) * np.asarray([[0], [1], [1], [0]])
+    return kept * np.asarray([[1], [1], [1], [1.4]]) + rng.normal(0, 0.02, kept.shape) * np.asarray(
+        [[0], [1], [1], [0]]
+    )
 
 
 def density(spots: Map, height: int, width: int, rows: slice | None = None) -> Map:

@@ -14,19 +14,106 @@ from typing import TYPE_CHECKING, Any
 from kldeval._version import __version__
 
 if TYPE_CHECKING:
+    from kldeval.companions import (
+        auc,
+        auc_borji,
+        auc_judd,
+        auc_shuffled,
+        cc,
+        emd,
+        hellinger,
+        ig,
+        ig_mit,
+        ll,
+        mae,
+        mse,
+        nss,
+        sauc,
+        sim,
+        tv,
+    )
     from kldeval.library import ce, entropy_gt, evaluate, jsd, kld, kld_reverse
+    from kldeval.maps.softmax import log_sigmoid, log_softmax, sigmoid, softmax
+    from kldeval.metrics.binary import bce, bce_with_logits
+    from kldeval.metrics.frameworks import keras_categorical_crossentropy, keras_kl_divergence, kl_div
+    from kldeval.metrics.labels import accuracy, brier, cross_entropy, nll
 
-__all__ = ["__version__", "ce", "entropy_gt", "evaluate", "jsd", "kld", "kld_reverse"]
+_MODULES = {
+    "companions": (
+        "auc",
+        "auc_borji",
+        "auc_judd",
+        "auc_shuffled",
+        "cc",
+        "emd",
+        "hellinger",
+        "ig",
+        "ig_mit",
+        "ll",
+        "mae",
+        "mse",
+        "nss",
+        "sauc",
+        "sim",
+        "tv",
+    ),
+    "library": ("ce", "entropy_gt", "evaluate", "jsd", "kld", "kld_reverse"),
+    "maps.softmax": ("log_sigmoid", "log_softmax", "sigmoid", "softmax"),
+    "metrics.binary": ("bce", "bce_with_logits"),
+    "metrics.frameworks": ("keras_categorical_crossentropy", "keras_kl_divergence", "kl_div"),
+    "metrics.labels": ("accuracy", "brier", "cross_entropy", "nll"),
+}
+"""The public functions by the module that holds them."""
+
+__all__ = [
+    "__version__",
+    "accuracy",
+    "auc",
+    "auc_borji",
+    "auc_judd",
+    "auc_shuffled",
+    "bce",
+    "bce_with_logits",
+    "brier",
+    "cc",
+    "ce",
+    "cross_entropy",
+    "emd",
+    "entropy_gt",
+    "evaluate",
+    "hellinger",
+    "ig",
+    "ig_mit",
+    "jsd",
+    "keras_categorical_crossentropy",
+    "keras_kl_divergence",
+    "kl_div",
+    "kld",
+    "kld_reverse",
+    "ll",
+    "log_sigmoid",
+    "log_softmax",
+    "mae",
+    "mse",
+    "nll",
+    "nss",
+    "sauc",
+    "sigmoid",
+    "sim",
+    "softmax",
+    "tv",
+]
 
 
 def __getattr__(name: str) -> Any:
-    """Import the library when one of its functions is asked for: `kldeval --help` needs none of them."""
-    if name not in __all__:
-        msg = f"module {__name__!r} has no attribute {name!r}"
-        raise AttributeError(msg)
-    from kldeval import library
+    """Import a public function when it is asked for: `kldeval --help` needs none of them."""
+    from importlib import import_module
 
-    return getattr(library, name)
+    for module, names in _MODULES.items():
+        if name in names:
+            return getattr(import_module(f"kldeval.{module}"), name)
+    msg = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(msg)
 
 
 def __dir__() -> list[str]:

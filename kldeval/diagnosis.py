@@ -10,15 +10,21 @@ from math import isfinite, prod
 from typing import TYPE_CHECKING
 
 from kldeval.maps.chain import axes_of, ends_in_log, format_chain
+from kldeval.maps.steps import STEPS
 from kldeval.maps.values import MAP
+from kldeval.settings.pixels import is_of_pixels
 
 if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Iterator
     from pathlib import Path
 
+    from kldeval.maps.chain import Chain
     from kldeval.records import MapPair, Score
     from kldeval.settings import Settings
+
+ROUNDING = 1e-5
+"""How far a probability in single precision may lie above 1, or its logarithm above 0."""
 
 LARGE_EPSILON = 0.1
 """An epsilon of this share of the mean probability 1/N moves the number visibly."""
@@ -39,7 +45,8 @@ class Facts:
 def refusal(pair: MapPair, role: str, kind: str, detail: float, settings: Settings) -> str:
     """Why a map is refused, and what would be accepted."""
     chain = format_chain(settings.pred if role == "pred" else settings.gt)
-    return {"nonfinite": _nonfinite, "negative": _negative, "empty": _empty}[kind](pair, role, detail, chain)
+    say = {"nonfinite": _nonfinite, "negative": _negative, "empty": _empty, "outside": _outside}[kind]
+    return say(pair, role, detail, chain)
 
 
 def _nonfinite(_pair: MapPair, role: str, detail: float, chain: str) -> str:
@@ -53,15 +60,26 @@ def _negative(pair: MapPair, role: str, detail: float, chain: str) -> str:
     found = f"the {_SIDES[role]} has negative values (minimum {detail:.6g}), which {chain!r} cannot take; "
     if f"overshoot-{role}" in pair.remarks:
         return found + f"the resizing made them: use another kernel, or --{role}-norm 'clip(min=0)+{chain}'"
-    return found + f"shift them (--{role}-norm 'shift+{chain}') or use a softmax (--norm flatten-softmax)"
+    return found + f"shift them (--{role}-norm 'shift+{chain}') or use a softmax (--{role}-norm flatten-softmax)"
 
 
-def _empty(_pair: MapPair, role: str, _detail: float, chain: str) -> str:
+def _empty(pair: MapPair, role: str, _detail: float, chain: str) -> str:
     choices = "skip, uniform, zero or nan" if role == "gt" else "keep, uniform or nan"
     what = "constant" if chain.startswith("minmax") else "all zero"
-    if "axis=" in chain:
+    if pair.pred is not None and pair.pred.ndim > 2:  # noqa: PLR2004 - height, width and classes
+        what += " at a position"
+    elif "axis=" in chain:
         what += " in a column" if "axis=0" in chain or "axis=-2" in chain else " in a row"
     return f"the {_SIDES[role]} is {what}, which {chain!r} cannot normalise; choose --empty-{role} {choices}"
+
+
+def _outside(_pair: MapPair, role: str, detail: float, chain: str) -> str:
+    found = f"the {_SIDES[role]} holds {detail:.6g}, and a probability lies in 0..1; "
+    if role == "gt":
+        return found + "store it so" + (", or let --scale unit divide bytes by 255" if detail > 1 else "")
+    if "axis" in chain:
+        return found + "for logits use --norm softmax, for log-probabilities --pred-norm log-prob"
+    return found + "for logits use --norm sigmoid"
 
 
 def map_remarks(score: Score, facts: Facts, shape: tuple[int, int], settings: Settings) -> Iterator[str]:
@@ -76,8 +94,26 @@ def map_remarks(score: Score, facts: Facts, shape: tuple[int, int], settings: Se
         yield "empty-gt" if facts.gt_high == 0 else "constant-gt"
     if facts.pred_low >= 0 and facts.gt_low >= 0 and max(facts.pred_high, facts.gt_high) <= 1:
         yield "unit-range"
+    if facts.gt_low >= 0 and facts.gt_high <= 1 < facts.pred_high - facts.pred_low:
+        yield "unit-gt"
     if _largest_epsilon(settings) * prod(shape) >= LARGE_EPSILON:
         yield "large-epsilon"
+    if settings.pred[0].name == "log-prob" and facts.pred_high > ROUNDING:
+        yield "scores"
+    if settings.scale == "unit" and facts.gt_high == 1 / 255 and any(map(is_of_pixels, settings.metrics)):
+        yield "faint-mask"
+
+
+def label_remarks(score: Score, *, n_valid: int, looks_like_logits: bool) -> Iterator[str]:
+    """The remarks on a map that was scored against labels, of which `n_valid` count."""
+    if not n_valid:
+        yield "all-ignored"
+    if score.n_uncovered:
+        yield "missed-label"
+    if not all(map(isfinite, score.values.values())):
+        yield "infinite"
+    if looks_like_logits:
+        yield "scores"
 
 
 def notes(settings: Settings, remarks: Counter[str], n_maps: int) -> list[str]:
@@ -86,8 +122,11 @@ def notes(settings: Settings, remarks: Counter[str], n_maps: int) -> list[str]:
     for remark, sentence in _SENTENCES.items():
         count = remarks[remark]
         if count and _applies(remark, settings):
-            sentences.append(sentence.format(count=count, maps=f"{count} of {n_maps} maps"))
-    if axes_of(settings.gt) not in (None, MAP):
+            sentences.append(sentence.format(maps=f"{count} of {n_maps} map{'s' * (n_maps != 1)}"))
+    if not settings.on("density"):
+        return sentences
+    sentences += [_NOT_NORMALISED] * any(not _makes_distribution(chain) for chain in (settings.pred, settings.gt))
+    if n_maps and axes_of(settings.gt) not in (None, MAP) and not remarks["class-map"]:
         sentences.append(_ROWS if axes_of(settings.gt) == (-1,) else _COLUMNS)
     return sentences
 
@@ -130,18 +169,33 @@ def _largest_epsilon(settings: Settings) -> float:
 
 def _applies(remark: str, settings: Settings) -> bool:
     if remark == "unit-range":
-        return _softmax_of_both(settings)
+        return bool(settings.on("density")) and _softmax_of_both(settings)
+    if remark == "unit-gt":
+        return bool(settings.on("density")) and not _softmax_of_both(settings) and _is_softmax(settings.gt)
+    if remark == "uncovered":
+        return any(call.name in ("kld", "ce") for call in settings.metrics)
     return remark != "empty-gt" or settings.empty_gt != "error"
 
 
 def _softmax_of_both(settings: Settings) -> bool:
-    return all(len(chain) == 1 and ends_in_log(chain) and axes_of(chain) for chain in (settings.pred, settings.gt))
+    return _is_softmax(settings.pred) and _is_softmax(settings.gt)
+
+
+def _is_softmax(chain: Chain) -> bool:
+    return len(chain) == 1 and ends_in_log(chain) and axes_of(chain) is not None
+
+
+def _makes_distribution(chain: Chain) -> bool:
+    return bool(STEPS[chain[-1].name].traits.get("final"))
 
 
 _SENTENCES = {
     "unit-range": (
         "softmax of values between 0 and 1 ({maps}) is nearly uniform: KLD cannot exceed 0.4745 nats, whatever the "
         "prediction; --scale raw, or a norm that divides by the sum, tells models apart"
+    ),
+    "unit-gt": (
+        "the softmax of a ground truth between 0 and 1 ({maps}) is nearly uniform; --gt-norm sum-to-one keeps its peaks"
     ),
     "large-epsilon": (
         "an epsilon is at least a tenth of the mean probability 1/N ({maps}): it lowers the number, and a perfect "
@@ -151,15 +205,38 @@ _SENTENCES = {
         "the prediction is exactly 0 under ground-truth mass ({maps}): there the number is decided by epsilon; see "
         "n_uncovered and uncovered_mass"
     ),
+    "missed-label": (
+        "the prediction gives the label's class a probability of exactly 0 ({maps}): one such pixel makes the "
+        "cross-entropy infinite; see n_uncovered and uncovered_mass"
+    ),
+    "all-ignored": "no pixel counts, because all labels are the ignored one ({maps}): a mean over none of them is nan",
+    "scores": (
+        "the log-probabilities exceed 0 ({maps}): scores that are none give a number that is no divergence and may be "
+        "negative; --pred-norm softmax makes them log-probabilities"
+    ),
+    "faint-mask": (
+        "the ground truth's largest byte is 1 ({maps}), which --scale unit divides by 255: store a mask as 0 and 255, "
+        "or as booleans in an .npy"
+    ),
     "infinite": "the metric is infinite or undefined ({maps}); such values stay in the mean",
     "lossy-gt": "the ground truth is lossily compressed ({maps}): its small values are noise of the file format",
     "identical": "prediction and ground truth are identical ({maps})",
     "constant-pred": "the prediction is constant ({maps})",
     "constant-gt": "the ground truth is constant ({maps})",
     "empty-gt": "the ground truth is all zero ({maps}) and was scored as --empty-gt says",
+    "outside": "fixations outside the map were left out ({maps})",
+    "no-fixations": "nobody fixated the map, so metrics of fixations are undefined ({maps})",
+    "close-values": (
+        "distinct values of the prediction are closer than 1e-7 ({maps}): auc-judd keeps their order, which the jitter "
+        "of AUC_Judd.m would have destroyed"
+    ),
     "integer": "integers other than uint8 and uint16 are taken as they are ({maps}): --scale unit does not divide them",
 }
 
+_NOT_NORMALISED = (
+    "a chain ends in a step that makes no distribution: the values do not sum to 1, so KLD may be negative and is no "
+    "divergence of densities"
+)
 _ROWS = (
     "rows are the distributions: the number compares each row with its counterpart and is blind to how mass is "
     "distributed over rows (vertical position); flatten-softmax and sum-to-one are over the whole map"

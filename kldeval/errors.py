@@ -29,6 +29,12 @@ class MapProblem(KldevalError, ValueError):
     stage = "check"
 
 
+class NoPartner(MapProblem):
+    """A map beside which something must stand, and does not."""
+
+    stage = "pair"
+
+
 class UnreadableMap(MapProblem):
     """A file that cannot be decoded into one real-valued map."""
 

@@ -14,27 +14,30 @@ from kldeval.diagnosis import refusal
 from kldeval.engine.measure import Side, measure, pixelwise, scaled
 from kldeval.engine.run import Request, run
 from kldeval.errors import RefusedMap, UnknownName, UsageProblem
+from kldeval.inputs.class_weights import weights_text
 from kldeval.inputs.scale import full_scale
+from kldeval.map_arrays import check_maps, whole_weights
 from kldeval.maps.chain import normalise
-from kldeval.maps.values import MAP
 from kldeval.metrics.registry import METRICS
 from kldeval.names import format_value, unknown
 from kldeval.records import MapPair
 from kldeval.settings import KNOWN_TEXTS, Settings, make_settings
+from kldeval.settings.beside import beside_paths, beside_texts, check_beside
+from kldeval.settings.companions import TEXTS
+from kldeval.settings.labels import LABEL_FLAGS
 from kldeval.signature import parse_signature
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from os import PathLike
 
     from kldeval.arrays import Array
     from kldeval.maps.values import Values
     from kldeval.results.report import Report
 
-_OF_FILES = frozenset({"metric", "resize", "color"})
-"""What cannot be said of one metric of arrays: they have no colours, and a size that resizing would not fit."""
-
-_REAL = ("real floating", "integral", "bool")
+_OF_FILES = frozenset({"metric", "resize", "color", "maps", "group_by", *LABEL_FLAGS, *TEXTS})
+"""What cannot be said of one metric of arrays: they have neither colours, groups nor labels, one size, and nothing
+beside them."""
 
 
 def kld(pred: Array, gt: Array, *, weights: Array | None = None, **options: Any) -> Array:
@@ -58,7 +61,7 @@ def kld(pred: Array, gt: Array, *, weights: Array | None = None, **options: Any)
     >>> float(kld(maps, maps, eps=0))
     0.0
     """
-    return _metric("kld", pred, gt, weights, options)
+    return density_metric("kld", pred, gt, weights, options)
 
 
 def kld_reverse(pred: Array, gt: Array, *, weights: Array | None = None, **options: Any) -> Array:
@@ -69,7 +72,7 @@ def kld_reverse(pred: Array, gt: Array, *, weights: Array | None = None, **optio
     >>> bool(kld_reverse(p, q) == kld(q, p))
     True
     """
-    return _metric("kld-reverse", pred, gt, weights, options)
+    return density_metric("kld-reverse", pred, gt, weights, options)
 
 
 def ce(pred: Array, gt: Array, *, weights: Array | None = None, **options: Any) -> Array:
@@ -80,7 +83,7 @@ def ce(pred: Array, gt: Array, *, weights: Array | None = None, **options: Any) 
     >>> abs(float(ce(p, q, eps=0) - kld(p, q, eps=0) - entropy_gt(p, q))) < 1e-15
     True
     """
-    return _metric("ce", pred, gt, weights, options)
+    return density_metric("ce", pred, gt, weights, options)
 
 
 def jsd(pred: Array, gt: Array, *, weights: Array | None = None, **options: Any) -> Array:
@@ -90,7 +93,7 @@ def jsd(pred: Array, gt: Array, *, weights: Array | None = None, **options: Any)
     >>> bool(np.isclose(jsd(np.asarray([[1.0, 0.0]]), np.asarray([[0.0, 1.0]])), np.log(2)))
     True
     """
-    return _metric("jsd", pred, gt, weights, options)
+    return density_metric("jsd", pred, gt, weights, options)
 
 
 def entropy_gt(pred: Array, gt: Array, *, weights: Array | None = None, **options: Any) -> Array:
@@ -100,49 +103,63 @@ def entropy_gt(pred: Array, gt: Array, *, weights: Array | None = None, **option
     >>> bool(np.isclose(entropy_gt(np.ones((2, 2)), np.ones((2, 2))), np.log(4)))
     True
     """
-    return _metric("entropy-gt", pred, gt, weights, options)
+    return density_metric("entropy-gt", pred, gt, weights, options)
 
 
-def evaluate(pred: str | PathLike[str], gt: str | PathLike[str], **options: Any) -> Report:
+def evaluate(pred: str | PathLike[str] | None = None, gt: str | PathLike[str] | None = None, **options: Any) -> Report:
     """Score two files or two folders, as `kldeval PRED GT` does.
 
     Args:
-        pred: the predictions' file or folder.
-        gt: the ground truths' file or folder.
+        pred: the predictions' file or folder; None with the option `manifest`.
+        gt: the ground truths' file or folder; None with the option `manifest`.
         options: metric, norm and the other options that move a number, convention or signature, and those on files and
-            devices (allow_missing, allow_extra, limit, key, max_pixels, device, jobs, save_maps).
+            devices (fixations, baseline, other_map, mask, weights, preset, manifest, pred_name, gt_name, exclude,
+            group_by, allow_missing, allow_extra, limit, key, max_pixels, device, jobs, batch_bytes, save_maps).
 
     Raises:
         UsageProblem: an option is unknown or has no meaning, or the paths cannot be paired.
         MissingDependency: the device, or a package that reads the files, is not there.
     """
-    asked = {name: options.pop(name) for name in list(options) if name in Request.__dataclass_fields__}
-    _check_names(options, {*KNOWN_TEXTS, "signature", *Request.__dataclass_fields__})
-    if asked.get("save_maps") is not None:
-        asked["save_maps"] = Path(asked["save_maps"])
-    return run(Path(pred), Path(gt), _settings(options), Request(**asked))
+    _check_names(options, {*KNOWN_TEXTS, "signature", "preset", *Request.__dataclass_fields__})
+    asked = {name: options[name] for name in options if name in Request.__dataclass_fields__}
+    said = {name: value for name, value in options.items() if name not in asked}
+    asked |= beside_paths(options)
+    for name in ("manifest", "save_maps"):
+        if asked.get(name) is not None:
+            asked[name] = Path(asked[name])
+    if options.get("maps") == "groups":
+        said["group_by"] = asked.get("group_by")
+    pred, gt = (None if path is None else Path(path) for path in (pred, gt))
+    return run(pred, gt, _settings(said, beside_texts(options), manifest="manifest" in asked), Request(**asked))
 
 
-def _metric(name: str, pred: Array, gt: Array, weights: Array | None, options: dict[str, Any]) -> Array:
-    settings = _metric_settings(name, options)
-    _check_maps(pred, gt)
+def density_metric(name: str, pred: Array, gt: Array, weights: Array | None, options: dict[str, Any]) -> Array:
+    """A metric of densities by its name."""
+    settings = metric_settings(name, options)
+    check_maps(pred, gt)
     if weights is not None:
-        weights = _whole_weights(weights, pred, gt)
+        weights = whole_weights(weights, pred, gt)
     with quiet():
         stored = [
             scaled(Side(array, full_scale(array)), settings, weights=weights, empty=empty)
             for array, empty in ((pred, settings.empty_pred), (gt, settings.empty_gt))
         ]
         p, q = (
-            normalise(_present(side), chain) for side, chain in zip(stored, (settings.pred, settings.gt), strict=True)
+            normalise(present(side), chain) for side, chain in zip(stored, (settings.pred, settings.gt), strict=True)
         )
-        _refuse([p, q], pred.shape, settings)
+        refuse([p, q], pred.shape, settings)
         none = settings.reduction == "none"
         values = pixelwise(p, q, settings) if none else measure(p, q, settings).values
         return _zero_if_asked(values[settings.keys[0]], stored[1], settings)
 
 
-def _metric_settings(name: str, options: dict[str, Any]) -> Settings:
+def metric_settings(name: str, options: dict[str, Any]) -> Settings:
+    """The settings of one metric of arrays.
+
+    Raises:
+        UnknownName: an option is none of it.
+        UsageProblem: an option has no meaning.
+    """
     _check_names(options, (KNOWN_TEXTS | set(METRICS[name].types)) - _OF_FILES)
     if options.get("empty_gt") == "skip":
         msg = "empty_gt='skip' leaves maps out of a report, but every map of an array has a result; use 'nan'"
@@ -154,18 +171,26 @@ def _metric_settings(name: str, options: dict[str, Any]) -> Settings:
     return _settings({**{key: value for key, value in options.items() if key not in constants}, "metric": metric})
 
 
-def _settings(options: dict[str, Any]) -> Settings:
-    from kldeval.conventions import convention
+def _settings(options: dict[str, Any], beside: Mapping[str, str] | None = None, *, manifest: bool = False) -> Settings:
+    """The settings that options stand for; `beside` are the words for what stands beside the pairs."""
+    from kldeval.conventions.presets import named_texts
 
-    texts = {key: format_value(value) for key, value in options.items() if value is not None}
+    texts = {key: _text(key, value) for key, value in options.items() if value is not None}
     signature = texts.pop("signature", None)
     if signature is not None:
         if texts:
             msg = f"signature says every setting already; leave out {', '.join(texts)}"
             raise UsageProblem(msg)
-        return parse_signature(signature)
-    name = texts.pop("convention", None)
-    return make_settings(texts, convention=convention(name).texts if name is not None else None)
+        return check_beside(parse_signature(signature), beside or {}, manifest=manifest)
+    named, metrics = named_texts(texts.pop("convention", None), texts.pop("preset", None))
+    default = {} if metrics is None else {"metric": metrics}
+    return make_settings({**default, **texts, **(beside or {})}, convention=named)
+
+
+def _text(key: str, value: Any) -> str:
+    if key != "class_weights":
+        return format_value(value)
+    return weights_text(str(value)) if isinstance(value, str | Path) else format_value(tuple(map(float, value)))
 
 
 def _check_names(options: Iterable[str], known: Iterable[str]) -> None:
@@ -174,7 +199,7 @@ def _check_names(options: Iterable[str], known: Iterable[str]) -> None:
         raise UnknownName("\n".join(problems))
 
 
-def _present(values: Values) -> Values:
+def present(values: Values) -> Values:
     """The values with the smallest of them where the weight is 0: a nan there would reach every gradient."""
     if values.weights is None:
         return values
@@ -182,8 +207,13 @@ def _present(values: Values) -> Values:
     return values.map(lambda x, low, weights: xp.where(weights > 0, x, low), values.extent()[0], values.weights)
 
 
-def _refuse(sides: list[Values], shape: tuple[int, ...], settings: Settings) -> None:
-    for role, side in zip(("pred", "gt"), sides, strict=True):
+def refuse(sides: list[Values], shape: tuple[int, ...], settings: Settings) -> None:
+    """Refuse what a normalisation of the prediction (or of both sides) cannot take.
+
+    Raises:
+        RefusedMap: naming it, with the way out.
+    """
+    for role, side in zip(("pred", "gt"), sides, strict=False):
         for problem in side.problems:
             xp = namespace(problem.found)
             if bool(xp.any(problem.found)):
@@ -203,61 +233,3 @@ def _zero_if_asked(value: Array, gt: Values, settings: Settings) -> Array:
     empty = (low == 0) & (high == 0)
     empty = empty if settings.reduction == "none" else empty[..., 0, 0]
     return xp.where(empty & ~xp.isnan(value), xp.zeros_like(value), value)
-
-
-def _check_maps(pred: Array, gt: Array) -> None:
-    xp = _shared_namespace(pred, gt)
-    for role, array in (("pred", pred), ("gt", gt)):
-        if array.ndim < len(MAP) or 0 in array.shape[-2:]:
-            msg = f"{role} has the shape {tuple(array.shape)}; maps are (..., H, W) and have pixels"
-            raise RefusedMap(msg)
-        if not xp.isdtype(array.dtype, _REAL):
-            msg = f"{role} has the dtype {array.dtype}; maps hold real numbers"
-            raise RefusedMap(msg)
-    if pred.shape[-2:] != gt.shape[-2:] or _broadcast(pred.shape, gt.shape) is None:
-        msg = (
-            f"pred has the shape {tuple(pred.shape)} and gt {tuple(gt.shape)}; height and width must agree, and the "
-            "axes before them must broadcast"
-        )
-        raise RefusedMap(msg)
-
-
-def _whole_weights(weights: Array, pred: Array, gt: Array) -> Array:
-    """The weights in the shape of the maps.
-
-    Raises:
-        RefusedMap: they do not fit the maps, are no real numbers of 0 or more, or leave a map without pixels.
-    """
-    xp = _shared_namespace(pred, gt, weights)
-    shape = _broadcast(pred.shape, gt.shape)
-    if _broadcast(weights.shape, pred.shape, gt.shape) != shape:
-        msg = f"weights have the shape {tuple(weights.shape)}, which does not broadcast to that of the maps, {shape}"
-        raise RefusedMap(msg)
-    if not xp.isdtype(weights.dtype, _REAL):
-        msg = f"weights have the dtype {weights.dtype}; they must be real numbers"
-        raise RefusedMap(msg)
-    whole = xp.broadcast_to(xp.astype(weights, xp.float64, copy=False), shape)
-    if not bool(xp.all((whole >= 0) & (whole < xp.inf))):
-        msg = "weights must be finite numbers of 0 or more"
-        raise RefusedMap(msg)
-    if not bool(xp.all(xp.max(whole, axis=MAP) > 0)):
-        msg = "the weights of a map are all 0: it has no pixels"
-        raise RefusedMap(msg)
-    return whole
-
-
-def _shared_namespace(*arrays: Array) -> Any:
-    try:
-        return namespace(*arrays)
-    except TypeError:
-        msg = f"maps and weights must be arrays of one library, not {', '.join(type(x).__name__ for x in arrays)}"
-        raise UsageProblem(msg) from None
-
-
-def _broadcast(*shapes: tuple[int, ...]) -> tuple[int, ...] | None:
-    import numpy as np
-
-    try:
-        return np.broadcast_shapes(*map(tuple, shapes))
-    except ValueError:
-        return None

@@ -18,11 +18,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
 F = TypeVar("F", bound="Callable[..., Any]")
+Parsed = TypeVar("Parsed")
 
 Size = tuple[int, int]
 """A (width, height), written `256x256`."""
 
-Value = bool | int | float | str | Size | None
+Numbers = tuple[float, ...]
+"""Some numbers, written `(1,0.5,2)`."""
+
+Value = bool | int | float | str | Size | Numbers | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,10 +140,14 @@ class Registry(Generic[F]):
             if key not in entry.types:
                 entry.call(**{key: raw})
             typed[key] = parse_value(raw, entry.types[key], f"{name}({key}={raw})")
-        return entry.call(**typed)
+        call = entry.call(**typed)
+        check = entry.traits.get("check")
+        if check:
+            check(**call.keywords)
+        return call
 
 
-def parse_all(parse: Callable[[str], Call], texts: Iterable[str]) -> tuple[Call, ...]:
+def parse_all(parse: Callable[[str], Parsed], texts: Iterable[str]) -> tuple[Parsed, ...]:
     """`parse` of every text.
 
     Raises:
@@ -176,8 +184,9 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """`; did you mean 'x'?` where something close is known, else nothing."""
     from difflib import get_close_matches
 
-    close = get_close_matches(name.lower(), list(known), n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
+    by_lower = {item.lower(): item for item in known}
+    close = get_close_matches(name.lower(), list(by_lower), n=1)
+    return f"; did you mean {by_lower[close[0]]!r}?" if close else ""
 
 
 def split_top_level(text: str, separator: str) -> list[str]:
@@ -218,15 +227,15 @@ def split_call(text: str) -> tuple[str, dict[str, str]]:
 def format_value(value: Value) -> str:
     """The canonical text of an argument: shortest digits that read back as the same number.
 
-    >>> [format_value(v) for v in (1e-7, 10.0, None, True, (256, 128), "mean")]
-    ['1e-07', '10', 'none', 'true', '256x128', 'mean']
+    >>> [format_value(v) for v in (1e-7, 10.0, None, True, (256, 128), (1.0, 0.5), "mean")]
+    ['1e-07', '10', 'none', 'true', '256x128', '(1,0.5)', 'mean']
     """
     if isinstance(value, bool):
         return str(value).lower()
     if value is None:
         return "none"
     if isinstance(value, tuple):
-        return f"{value[0]}x{value[1]}"
+        return f"{value[0]}x{value[1]}" if isinstance(value[0], int) else f"({','.join(map(format_value, value))})"
     # float(): a numpy float is a float, but its repr is no number
     return repr(float(value)).removesuffix(".0") if isinstance(value, float) else str(value)
 
@@ -274,10 +283,16 @@ def _size(text: str) -> Size:
     return width, height
 
 
+def _numbers(text: str) -> Numbers:
+    inside = text[1:-1] if text.startswith("(") and text.endswith(")") else text
+    return tuple(_finite(part) for part in inside.split(","))
+
+
 _PARSERS: Mapping[Any, tuple[Callable[[str], Value], str]] = {
     bool: ({"true": True, "false": False}.__getitem__, "true or false"),
     int: (int, "a whole number"),
     float: (_finite, "a finite number"),
     str: (str, "a text"),
     Size: (_size, "a size WIDTHxHEIGHT such as 256x192"),
+    Numbers: (_numbers, "a list of numbers such as (1,0.5,2)"),
 }

@@ -10,16 +10,52 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kldeval.arrays import Array
+    from kldeval.inputs.fixations.record import Fixations
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two files that belong together under one name; `group` is its video or category, where the run has groups."""
+    """Two files that belong together under one name; `group` is its video or category, where the run has groups.
+
+    `fixations` and `mask` are the files that a manifest names beside them.
+    """
 
     name: str
     pred: Path
     gt: Path
     group: str = ""
+    fixations: Path | None = None
+    mask: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """How a ground truth was made of fixations (see `kldeval density`), and of how many."""
+
+    text: str
+    n_fixations: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Company:
+    """What stands beside a pair, at its size: the fixations on it, the map of its baseline, fixations on other images.
+
+    `image` is the name of the pair among the fixations of the data set.
+    """
+
+    image: str = ""
+    fixations: Fixations | None = None
+    baseline: Array | None = None
+    other: Fixations | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """The numbers of a pair that are no sums over its pixels, by the metric's key, and the number of fixations."""
+
+    values: Mapping[str, float]
+    n_fixations: int | None = None
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +65,8 @@ class MapPair:
     `shape` is the map's (height, width) even where the pixels have been collapsed to the cells of a joint histogram;
     `remarks` are keys of what a careful colleague would mention (see `kldeval.diagnosis`); `pred_scale` and `gt_scale`
     are what `--scale unit` divides by: 255 for a file of 8 bits even when resizing made floats of it (none: nothing).
+    `made` says how the ground truth was made, where that is known. `beside` are the numbers of the stored maps and of
+    the fixations, once they have been worked out.
     """
 
     name: str
@@ -39,13 +77,29 @@ class MapPair:
     remarks: tuple[str, ...] = ()
     pred_scale: float | None = None
     gt_scale: float | None = None
+    company: Company | None = None
+    made: Made | None = None
+    beside: Beside | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClassSum:
+    """A metric summed over the `n` valid positions of one class of labels: its values, and what they count."""
+
+    total: float
+    weight: float
+    n: int
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
     """The numbers of one map: a value per metric, in the order of the request.
 
-    `n_uncovered` pixels have ground-truth mass where the prediction is exactly 0; `uncovered_mass` is that mass.
+    `n_uncovered` pixels have ground-truth mass where the prediction is exactly 0; `uncovered_mass` is that mass (both 0
+    where no metric was of densities). `n_fixations` is None where no metric was of fixations. `weights` is what each
+    value counts in a mean over the pixels or fixations of all maps; empty where every map counts the same. `classes`
+    holds the sums of single classes of labels, and `references` the numbers of the reference rows by their names, on
+    their way to the report.
     """
 
     name: str
@@ -54,6 +108,11 @@ class Score:
     uncovered_mass: float = 0.0
     remarks: tuple[str, ...] = ()
     group: str = ""
+    weights: Mapping[str, float] = field(default_factory=dict)
+    classes: Mapping[str, tuple[ClassSum, ...]] = field(default_factory=dict)
+    n_fixations: int | None = None
+    made: Made | None = None
+    references: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

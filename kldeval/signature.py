@@ -6,14 +6,17 @@ short form, for papers, is `kldeval:NAME+v1` where the settings are those of a n
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from kldeval._version import DEFINITIONS
 from kldeval.errors import UsageProblem
-from kldeval.names import among, split_top_level
-from kldeval.settings import Settings, describe, make_settings
+from kldeval.grouping import PARENT
+from kldeval.names import among, format_value, split_top_level
+from kldeval.settings import CHOICES, Settings, alone, describe, make_settings
+from kldeval.settings.beside import FIELDS, FIXATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +24,22 @@ if TYPE_CHECKING:
 PARTS = ("pred", "gt", "scale", "resize", "color", "empty", "base", "reduce", "maps", "dtype")
 """The parts between the metrics and the version, in order."""
 
+OPTIONAL = {
+    "baseline": "none",
+    "density": "",
+    "fixations": "read",
+    "groups": PARENT,
+    "mask": "none",
+    "other": "none",
+    "weights": "none",
+}
+"""The parts that stand before the version where they are not at their default, in order."""
+
 _NEEDED = (*PARTS, "v")
+_KNOWN = (*_NEEDED, *OPTIONAL)
+
+SHORT = "kldeval:"
+"""What a short signature begins with."""
 
 
 def format_signature(settings: Settings) -> str:
@@ -29,56 +47,75 @@ def format_signature(settings: Settings) -> str:
     texts = describe(settings)
     texts["reduce"] = texts["reduction"]
     texts["empty"] = _format_empty(settings.empty_gt, settings.empty_pred)
-    return "|".join([texts["metrics"], *(f"{part}:{texts[part]}" for part in PARTS), f"v:{DEFINITIONS}"])
+    parts = [*PARTS, *(part for part, default in OPTIONAL.items() if texts[part] != default)]
+    return "|".join([texts["metrics"], *(f"{part}:{texts[part]}" for part in parts), f"v:{DEFINITIONS}"])
 
 
 def signatures(settings: Settings) -> dict[str, str]:
-    """The signature of each metric by its key."""
+    """The signature of each metric by its key, of what moves that metric."""
     pairs = zip(settings.keys, settings.metrics, strict=True)
-    return {key: format_signature(replace(settings, metrics=(call,))) for key, call in pairs}
+    return {key: format_signature(alone(settings, call)) for key, call in pairs}
 
 
 def parse_signature(text: str) -> Settings:
-    """The settings that a full signature stands for, exactly: `parse_signature(format_signature(x)) == x`.
+    """The settings that a signature stands for, exactly: `parse_signature(format_signature(x)) == x`.
+
+    The short form of a convention, `kldeval:mit+v1`, stands for that convention's `kld` and `ce`.
 
     Raises:
-        UsageProblem: a part is unknown, missing or given twice, or the version of the definitions is another.
+        UsageProblem: a part is unknown, missing or given twice, the version of the definitions is another, or the text
+            is a short form of eight digits.
     """
+    if text.strip().startswith(SHORT):
+        return _parse_short(text.strip())
     metrics, *rest = split_top_level(text.strip(), "|")
     parts = _split_parts(rest)
     version = parts["v"]
     if version != str(DEFINITIONS):
         msg = f"the signature's part 'v:{version}' is another version of the definitions; here they are v:{DEFINITIONS}"
         raise UsageProblem(msg)
-    if parts["maps"] != "mean":
-        msg = f"the signature's part 'maps:{parts['maps']}' is unknown; known: maps:mean"
+    if parts["maps"] not in CHOICES["maps"]:
+        known = ", ".join(f"maps:{name}" for name in CHOICES["maps"])
+        msg = f"the signature's part 'maps:{parts['maps']}' is unknown; known: {known}"
+        raise UsageProblem(msg)
+    if "groups" in parts and parts["maps"] != "groups":
+        msg = f"the signature's part 'groups:{parts['groups']}' has no meaning under 'maps:{parts['maps']}'"
         raise UsageProblem(msg)
     empty_gt, empty_pred = _parse_empty(parts["empty"])
     explicit = ",".join(call if "(" in call else f"{call}()" for call in split_top_level(metrics, ","))
     texts = {"metric": explicit, "pred_norm": parts["pred"], "gt_norm": parts["gt"], "reduction": parts["reduce"]}
     texts |= {"empty_gt": empty_gt, "empty_pred": empty_pred}
-    texts |= {key: parts[key] for key in ("scale", "resize", "color", "base", "dtype")}
-    return make_settings(texts)
+    texts |= {key: parts[key] for key in ("scale", "resize", "color", "base", "maps", "dtype")}
+    texts |= {name: parts[field] for name, field in FIELDS.items() if field in parts}
+    found = make_settings({**texts, **_reading(parts), "group_by": parts.get("groups")}, complete=True)
+    return replace(found, density=parts["density"]) if "density" in parts else found
+
+
+def _parse_short(text: str) -> Settings:
+    """The settings behind `kldeval:NAME+v1`."""
+    from kldeval.conventions import convention
+
+    name, _, version = text.removeprefix(SHORT).partition("+v")
+    if version != str(DEFINITIONS):
+        found = f"v{version} is another version of the definitions" if version else "it ends in no version"
+        msg = f"the short signature {text!r}: {found}; here they are v{DEFINITIONS}, as in {SHORT}mit+v{DEFINITIONS}"
+        raise UsageProblem(msg)
+    if re.fullmatch("[0-9a-f]{8}", name):
+        msg = (
+            f"the short signature {text!r} is a digest, which cannot be turned back into settings; "
+            "give the full signature, which stands beside it in every report"
+        )
+        raise UsageProblem(msg)
+    return make_settings({}, convention=convention(name).texts)
 
 
 def short_signature(settings: Settings) -> str:
     """The form for papers: a convention's name where one matches, else eight hex digits of the full text."""
+    from kldeval.matching import matching_convention
+
     name = matching_convention(settings)
     digest = sha256(format_signature(settings).encode()).hexdigest()[:8]
-    return f"kldeval:{name or digest}+v{DEFINITIONS}"
-
-
-def matching_convention(settings: Settings) -> str | None:
-    """The name of the convention that these settings are, for those metrics that conventions define."""
-    from kldeval.conventions import CONVENTIONS
-
-    return next((name for name, row in CONVENTIONS.items() if _matches(settings, row.texts)), None)
-
-
-def _matches(settings: Settings, texts: Mapping[str, str]) -> bool:
-    names = dict.fromkeys(call.name for call in settings.metrics)
-    named = make_settings({"metric": ",".join(names)}, convention=texts)
-    return replace(named, metrics=settings.metrics) == settings and set(settings.metrics) <= set(named.metrics)
+    return f"{SHORT}{name or digest}+v{DEFINITIONS}"
 
 
 def _split_parts(rest: list[str]) -> dict[str, str]:
@@ -98,11 +135,18 @@ def _split_parts(rest: list[str]) -> dict[str, str]:
 
 
 def _fault(name: str, value: str, parts: Mapping[str, str]) -> str | None:
-    if name not in _NEEDED:
-        return f"is unknown{among(name, _NEEDED)}"
+    if name not in _KNOWN:
+        return f"is unknown{among(name, _KNOWN)}"
     if name in parts:
         return "stands there twice"
     return None if value else "has no value"
+
+
+def _reading(parts: Mapping[str, str]) -> dict[str, str]:
+    """What a signature says of the reading of fixations, as texts of options."""
+    if "fixations" not in parts:
+        return {}
+    return {f"fixation_{name}": format_value(value) for name, value in FIXATIONS.parse(parts["fixations"]).arguments}
 
 
 def _format_empty(gt: str, pred: str) -> str:

@@ -5,12 +5,17 @@ gt, careful, bold   8-bit maps of five scenes, 96 x 72 pixels, and two models. `
                     which of the two is better depends on the convention.
 logits              the outputs of a network before its softmax, float32 .npy with negative values, for softmax norms.
 sizes               a prediction at half the size of its ground truth, for --resize.
+articles            the worked numbers of docs/articles.md, float64 and int64 .npy.
+classes             logits of three classes (3, 24, 32), float32 .npy, and the classes of two scenes as PNG with a
+                    palette, in which 255 marks a border that does not count.
 """
 
 from __future__ import annotations
 
+import struct
+import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -36,6 +41,34 @@ SCENES: dict[str, tuple[Spot, ...]] = {
 
 MISSED = {"harbour": 2, "market": 2}
 """The spot that `bold` does not predict at all."""
+
+
+ARTICLES = {
+    "softmax": [[-1.23909949, 0.77767204], [0.08646117, -0.14608897]],
+    "kl_pred": [[0.7, 0.1, 0.2]],
+    "kl_gt": [[0.2, 0.5, 0.3]],
+    "ce_scores": [
+        [0.0054, -0.803, -0.5758, -0.6518],
+        [-0.5518, 0.3904, 0.5296, 0.4973],
+        [0.1608, 0.5822, 0.9536, -0.3173],
+    ],
+    "ce_labels": [0, 2, 3],
+    "smoothing_scores": [
+        [-1.5616, -0.7906, 1.4143, -0.0957, 0.1657],
+        [-1.4285, 0.3045, 1.5844, -2.1508, 1.8181],
+        [1.0205, -1.3493, -1.2965, 0.1715, -1.2118],
+    ],
+    "smoothing_labels": [2, 0, 3],
+    "smoothing_targets": [
+        [0.025, 0.025, 0.9, 0.025, 0.025],
+        [0.9, 0.025, 0.025, 0.025, 0.025],
+        [0.025, 0.025, 0.025, 0.9, 0.025],
+    ],
+}
+"""The inputs of the articles' examples."""
+
+PALETTE = ((70, 130, 180), (128, 64, 128), (220, 20, 60))
+"""Colours of the classes background, near and gaze, as red, green and blue; they mean nothing to a score."""
 
 
 def blobs(spots: tuple[Spot, ...], *, wider: float = 1.0, shift: float = 0.0) -> Map:
@@ -65,7 +98,38 @@ def bold(name: str, spots: tuple[Spot, ...]) -> Map:
     return blobs(kept, wider=1.15, shift=0.5)
 
 
-def save(path: Path, array: NDArray[np.uint8] | NDArray[np.float32]) -> None:
+def classes(spots: tuple[Spot, ...]) -> NDArray[np.uint8]:
+    """0 where nobody looked, 1 near a spot, 2 in its middle, 255 along the border of the image."""
+    density = blobs(spots)[::3, ::3]
+    labels = np.digitize(density, (0.2, 0.6)).astype(np.uint8)
+    labels[[0, -1], :], labels[:, [0, -1]] = 255, 255
+    return labels
+
+
+def class_logits(spots: tuple[Spot, ...]) -> NDArray[np.float32]:
+    """What a network that is nearly right would say of the classes, (3, height, width)."""
+    density = blobs(spots, wider=1.1, shift=0.5)[::3, ::3]
+    centres = np.asarray([0.0, 0.4, 0.9])[:, None, None]
+    return np.asarray(-20 * (density - centres) ** 2, np.float32)
+
+
+def with_palette(labels: NDArray[np.uint8]) -> bytes:
+    """A PNG whose bytes are indices of `PALETTE`."""
+    colours = bytes(np.asarray(PALETTE, np.uint8)).ljust(3 * 256, b"\xff")
+    height, width = labels.shape
+    pixels = zlib.compress(b"".join(b"\0" + row.tobytes() for row in labels))
+    chunks = (
+        b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0),
+        b"PLTE" + colours,
+        b"IDAT" + pixels,
+        b"IEND",
+    )
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk)) for chunk in chunks
+    )
+
+
+def save(path: Path, array: NDArray[Any]) -> None:
     """Write a PNG or an .npy file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix == ".npy":
@@ -84,6 +148,11 @@ def main() -> None:
         logits = 4 * careful(SCENES[name]) - 3
         save(HERE / "logits" / "pred" / f"{name}.npy", logits[::2, ::2].astype(np.float32))
         save(HERE / "logits" / "gt" / f"{name}.png", to_bytes(blobs(SCENES[name])[::2, ::2]))
+        save(HERE / "classes" / "pred" / f"{name}.npy", class_logits(SCENES[name]))
+        (HERE / "classes" / "gt").mkdir(parents=True, exist_ok=True)
+        (HERE / "classes" / "gt" / f"{name}.png").write_bytes(with_palette(classes(SCENES[name])))
+    for stem, numbers in ARTICLES.items():
+        save(HERE / "articles" / f"{stem}.npy", np.asarray(numbers))
     save(HERE / "sizes" / "pred" / "portrait.png", to_bytes(careful(SCENES["portrait"])[::2, ::2]))
     save(HERE / "sizes" / "gt" / "portrait.png", to_bytes(blobs(SCENES["portrait"])))
 

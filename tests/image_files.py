@@ -6,7 +6,12 @@ import struct
 import zlib
 from typing import TYPE_CHECKING, Any
 
+import cv2
+import numpy as np
+
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
 GREY, RGB, PALETTE, GREY_ALPHA, RGBA = 0, 2, 3, 4, 6
@@ -59,3 +64,8 @@ def tiff(pages: list[NDArray[Any]], *, samples: int = 1, subfile: int = 0, jpeg:
         link = len(data)
         data += b"\0\0\0\0"
     return bytes(data)
+
+
+def image(path: Path) -> NDArray[Any]:
+    """The array of an image as OpenCV reads it, unchanged."""
+    return np.asarray(cv2.imread(str(path), cv2.IMREAD_UNCHANGED))

@@ -97,10 +97,10 @@ def test_infinity_is_a_score_and_a_string_in_json(pair_files: Path) -> None:
     assert report["maps"][0].keys() == {"name", "kld", "n_uncovered", "uncovered_mass"}
     assert report["notes"] == [
         (
-            "the prediction is exactly 0 under ground-truth mass (1 of 1 maps): there the number is decided by "
+            "the prediction is exactly 0 under ground-truth mass (1 of 1 map): there the number is decided by "
             "epsilon; see n_uncovered and uncovered_mass"
         ),
-        "the metric is infinite or undefined (1 of 1 maps); such values stay in the mean",
+        "the metric is infinite or undefined (1 of 1 map); such values stay in the mean",
     ]
 
 
@@ -367,3 +367,32 @@ def test_paths_may_hold_blanks_and_any_letters(tmp_path: Path) -> None:
         png(tmp_path / side / "плохо name.png", [[1, 2], [3, 4]])
     report = json.loads(kldeval(tmp_path / "vorhersage ü", tmp_path / "真值", "--format", "json").out)
     assert [row["name"] for row in report["maps"]] == ["плохо name"]
+
+
+def test_a_full_disk_is_one_line_and_no_traceback(folders: tuple[Path, Path]) -> None:
+    command = f"{sys.executable} -m kldeval {folders[0]} {folders[1]} --score-only > /dev/full"
+    done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == "kldeval: cannot write the result: No space left on device\n"
+
+
+def test_debug_shows_the_traceback_and_keeps_the_exit_code(tmp_path: Path) -> None:
+    outcome = kldeval(tmp_path / "nope", tmp_path, "--debug")
+    assert outcome.code == 2
+    assert outcome.err.startswith("Traceback")
+    assert outcome.err.endswith("give two files or two folders of maps\n")
+
+
+def test_values_that_are_no_densities_get_a_note(pair_files: Path) -> None:
+    outcome = kldeval(*paths(pair_files, "smooth8"), "--norm", "minmax", "--format", "json")
+    assert json.loads(outcome.out)["notes"] == [
+        (
+            "a chain ends in a step that makes no distribution: the values do not sum to 1, so KLD may be negative and "
+            "is no divergence of densities"
+        )
+    ]
+
+
+def test_a_metric_without_epsilon_is_not_said_to_depend_on_it(pair_files: Path) -> None:
+    outcome = kldeval(*paths(pair_files, "zeros8"), "-m", "jsd,entropy-gt", "--format", "json")
+    assert json.loads(outcome.out)["notes"] == []

@@ -150,8 +150,8 @@ def test_too_few_resamples_are_noted() -> None:
 def test_frames_without_groups_are_noted() -> None:
     values = {model: {f"v/{i:04}": float(i * k) for i in range(9)} for k, model in enumerate("AB")}
     note = (
-        "the maps are numbered like the frames of videos; if they are, add --group-by parent: "
-        "tests on single frames reject equal models in 40 to 75 % of runs"
+        "the maps are numbered like the frames of videos; if they are, make the videos the units (compare --group-by "
+        "parent, a leaderboard --maps groups): tests on single frames reject equal models in 40 to 75 % of runs"
     )
     assert compare_all(values).notes == (note,)
     assert note not in compare_all(values, groups=dict.fromkeys(values["A"], "v")).notes

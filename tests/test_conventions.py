@@ -111,6 +111,7 @@ def kind_of(got: float | str) -> str:
 
 EDGES: dict[str, tuple[float | str, ...]] = {
     # all-zero prediction, all-zero ground truth, both, constant prediction, constant ground truth
+    "default": (REFUSED, REFUSED, REFUSED, UNIFORM, FINITE),
     "exact": (REFUSED, REFUSED, REFUSED, UNIFORM, FINITE),
     "mit": (against_nothing(E2), 0, 0, UNIFORM, FINITE),
     "mit-python": (NAN, NAN, NAN, UNIFORM, FINITE),

@@ -17,7 +17,7 @@ from backends import BACKENDS, make, to_numpy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kldeval.metrics.fixated import FixatedMap, closest_values, fixated_levels, fixated_pixels, sum_by_level
+from kldeval.metrics.fixated import FixatedMap, fixated_levels, fixated_pixels, has_close_values, sum_by_level
 from kldeval.metrics.fixations import auc, auc_borji, auc_judd, auc_shuffled, nss, sauc
 from kldeval.metrics.information import ig, ig_mit, ll
 
@@ -325,10 +325,10 @@ def test_the_gradient_of_nss_is_that_of_finite_differences() -> None:
 
 
 def test_the_closest_values_tell_whether_jitter_would_have_broken_the_order() -> None:
-    pred = np.asarray([[0.5, 0.5 + 2**-30, 0.0, np.nan]])
-    seen = fixated_pixels(pred, np.zeros((1, 4)), np.asarray([[1, 1, 1, 0]]))
-    assert closest_values(seen) == 2**-30
-    assert closest_values(fixated_pixels(np.ones((2, 2)), np.zeros((2, 2)))) == math.inf
+    close = np.asarray([[0.5, 0.5 + 2**-30, 0.0], [1, 1, 1], [2, 3, 4]])
+    assert has_close_values(close, 1e-7)
+    assert not has_close_values(close, 2**-30)
+    assert not has_close_values(np.ones((2, 2)), 1e-7)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kldeval.errors import RefusedMap
-from kldeval.inputs.fixations import Fixations, fixations_at, shuffled
+from kldeval.inputs.fixations import Fixations, OtherFixations, fixations_at
 
 
 def test_fixations_outside_are_reported_and_not_clipped() -> None:
@@ -69,20 +69,24 @@ def data_sets(draw: st.DrawFn) -> dict[str, Fixations]:
 
 @settings(max_examples=30, deadline=None)
 @given(data_sets())
-def test_shuffled_fixations_are_those_of_all_other_images_scaled(fixations: dict[str, Fixations]) -> None:
-    others = shuffled(fixations)
+def test_other_fixations_are_those_of_all_other_images_scaled(fixations: dict[str, Fixations]) -> None:
+    others = OtherFixations(fixations)
     for name, own in fixations.items():
         assert own.shape is not None
         moved = (other.scaled(own.shape) for key, other in fixations.items() if key != name)
         expected = sum(other.count_map(own.shape) for other in moved)
-        assert np.array_equal(others(name), expected)
+        assert np.array_equal(others.count_map(name, own.shape), expected)
+        places, counts = others.others(name, own.shape)
+        listed = np.zeros(own.shape, np.int64)
+        listed.reshape(-1)[places] = counts
+        assert np.array_equal(listed, expected)
 
 
-def test_shuffled_fixations_leave_out_what_lies_outside_and_need_a_size() -> None:
+def test_other_fixations_leave_out_what_lies_outside_and_need_a_size() -> None:
     inside, partly = fixations_at([0], [0], shape=(1, 2)), fixations_at([0, 9], [1, 0], shape=(1, 2))
-    assert shuffled({"a": inside, "b": partly})("a").tolist() == [[0, 1]]
+    assert OtherFixations({"a": inside, "b": partly}).count_map("a", (1, 2)).tolist() == [[0, 1]]
     with pytest.raises(RefusedMap) as caught:
-        shuffled({"a": fixations_at([0], [0])})
+        OtherFixations({"a": fixations_at([0], [0])})
     assert str(caught.value) == (
         "the size of the image 'a' is unknown, so the fixations on it cannot be moved to other images"
     )

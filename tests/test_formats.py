@@ -427,7 +427,12 @@ def test_a_large_array_is_mapped_not_read(stored: Any, monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize("shape", [(3,), (), (2, 3, 4), (1, 1, 3, 4), (1, 5, 1)])
 def test_other_shapes_are_refused(refused: Any, shape: tuple[int, ...]) -> None:
-    assert refused("a.npy", npy(np.zeros(shape))) == f"its shape is {shape}; a map's is (H, W), (1, H, W) or (H, W, 1)"
+    hint = {
+        1: "; labels of rows (N, C) need the class axis of the prediction: --axis -1",
+        3: "; a class map needs its class axis: --axis 0 for (C, H, W), --axis -1 for (H, W, C)",
+    }.get(len(shape), "")
+    message = f"its shape is {shape}; a map's is (H, W), (1, H, W) or (H, W, 1){hint}"
+    assert refused("a.npy", npy(np.zeros(shape))) == message
 
 
 @pytest.mark.parametrize("shape", [(0, 4), (4, 0), (1, 0, 3)])

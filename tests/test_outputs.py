@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from reports import example, report, reports
 
 from kldeval.errors import UsageProblem
-from kldeval.outputs import SUFFIXES, WRITERS, Options, writer_for
+from kldeval.outputs import BINARY, SUFFIXES, WRITERS, Options, writer_for
 from kldeval.records import Failure, Score
 from kldeval.results.read import parse_report
 
@@ -68,8 +68,8 @@ def test_formats_for_programs_ignore_how_tables_look(name: str) -> None:
     )
 
 
-def test_every_format_has_a_suffix() -> None:
-    assert set(SUFFIXES.values()) == set(WRITERS)
+def test_every_format_has_a_suffix_but_scores_which_is_json_of_another_kind() -> None:
+    assert set(SUFFIXES.values()) | {"scores"} == {*WRITERS, *BINARY}
 
 
 @pytest.mark.parametrize(("path", "name"), [("a.JSON", "json"), (Path("x.y/t.md"), "markdown"), ("a.csv.tex", "latex")])
@@ -81,7 +81,7 @@ def test_the_last_suffix_in_any_case_names_the_format(path: str | Path, name: st
     ("path", "found"), [("out/a.xlsx", "the suffix .xlsx"), ("report", "no suffix"), (".json", "no suffix")]
 )
 def test_an_unknown_suffix_is_refused_with_the_known_ones(path: str, found: str) -> None:
-    known = ".txt, .json, .jsonl, .ndjson, .csv, .tsv, .md, .markdown, .tex"
+    known = ".txt, .json, .jsonl, .ndjson, .csv, .tsv, .md, .markdown, .tex, .parquet"
     message = f"cannot write {Path(path)}: {found} stands for no format; known: {known}"
     with pytest.raises(UsageProblem, match=f"^{re.escape(message)}$"):
         writer_for(path)

@@ -184,7 +184,9 @@ def changed(path: list[Any], value: object) -> object:
 @pytest.mark.parametrize(
     ("path", "value", "complaint"),
     [
-        (["gates"], [], "it has 'gates', which does not belong there"),
+        (["gate"], [], "it has 'gate', which does not belong there"),
+        (["gates"], [{"text": "kld>1", "value": None, "fired": 1}], "gates[0].fired is 1, not true or false"),
+        (["groups"], {"v": {}}, "groups.v lacks 'kld'"),
         (["signature", "kld"], 1, "signature.kld is 1, not a text"),
         (["signature", "ce"], "ce", "summary lacks 'ce'"),
         (["provenance"], [], "provenance is [], not an object"),

@@ -7,9 +7,10 @@ import pytest
 from kldeval.errors import UsageProblem
 from kldeval.maps.chain import format_chain
 from kldeval.maps.steps import STEPS
+from kldeval.metrics.on_labels import LABEL_METRICS
 from kldeval.metrics.registry import METRICS
 from kldeval.names import Call
-from kldeval.settings import CHOICES, DEFAULT_EPSILON, KNOWN_TEXTS, Settings, describe, make_settings, with_dtype
+from kldeval.settings import CHOICES, DEFAULT_EPSILON, KNOWN_TEXTS, Settings, describe, make_settings
 
 CONVENTION = {
     "pred_norm": "max+sum-to-one(offset=1e-07)",
@@ -50,6 +51,13 @@ class TestDefaults:
             "reduction": "slices",
             "maps": "mean",
             "dtype": "float64",
+            "baseline": "none",
+            "density": "",
+            "fixations": "read",
+            "groups": "parent",
+            "mask": "none",
+            "other": "none",
+            "weights": "none",
         }
 
     def test_none_is_nothing_said(self) -> None:
@@ -61,10 +69,9 @@ class TestDefaults:
     @pytest.mark.parametrize("key", CHOICES)
     def test_every_choice_can_be_said(self, key: str) -> None:
         for choice in CHOICES[key]:
-            assert describe(make_settings({key: choice}))[key] == choice
-
-    def test_the_dtype_can_be_that_in_which_the_numbers_were_computed(self) -> None:
-        assert with_dtype(make_settings({}), "float32") == make_settings({"dtype": "float32"})
+            # only a metric of pixels, or of fixations, has a mean over those of all maps
+            texts = {"pixels": {"metric": "bce", "reduction": "mean"}, "fixations": {"metric": "nss"}}.get(choice, {})
+            assert describe(make_settings({**texts, key: choice}))[key] == choice
 
 
 class TestConstants:
@@ -150,7 +157,9 @@ class TestAxis:
             ({"norm": "softmax(axis=1)", "axis": "-1"}, "softmax", "softmax"),
             ({"axis": "-1"}, "sum-to-one(axis=-1)", "sum-to-one(axis=-1)"),
             ({"norm": "minmax+sum-to-one(offset=1)", "axis": "0"},) + ("minmax+sum-to-one(offset=1,axis=0)",) * 2,
-            ({"pred_norm": "softmax", "gt_norm": "log-prob", "axis": "0"}, "softmax(axis=0)", "log-prob"),
+            ({"pred_norm": "softmax", "gt_norm": "log-prob", "axis": "0"}, "softmax(axis=0)", "log-prob(axis=0)"),
+            ({"pred_norm": "softmax", "gt_norm": "minmax", "axis": "0"}, "softmax(axis=0)", "minmax"),
+            ({"pred_norm": "minmax", "gt_norm": "none", "axis": "2"}, "minmax", "none(axis=2)"),
         ],
     )
     def test_it_reaches_every_step_that_has_one(self, texts: dict[str, str], pred: str, gt: str) -> None:
@@ -166,6 +175,7 @@ class TestAxis:
             ({"pred_norm": "log-prob", "gt_norm": "softmax"}, (-1,)),
             ({"pred_norm": "softmax", "gt_norm": "log-prob"}, (-1,)),
             ({"norm": "log-prob"}, (-2, -1)),
+            ({"pred_norm": "log-prob", "gt_norm": "none", "axis": "1"}, (-1,)),
         ],
     )
     def test_the_distributions_are_those_of_the_chains(self, texts: dict[str, str], axes: tuple[int, ...]) -> None:
@@ -189,8 +199,11 @@ class TestAxis:
                 "--axis 0 has no meaning for 'flatten-softmax': none of its steps takes an axis",
             ),
             (
-                {"norm": "softmax", "axis": "2"},
-                "axis 2 does not exist in a map of height and width; use -1 (within rows) or 0 (within columns)",
+                {"norm": "softmax", "axis": "3"},
+                (
+                    "axis 3 does not exist: a map of height and width has the axes 0 (within columns) and 1 or -1 "
+                    "(within rows), a class map one more"
+                ),
             ),
             ({"norm": "softmax", "axis": "rows"}, "--axis rows: not a whole number"),
             ({"norm": "softmax", "axis": ""}, "--axis : not a whole number"),
@@ -209,7 +222,7 @@ class TestAxis:
         assert make_settings({**texts, "reduction": "sum"}).reduction == "sum"
 
 
-KNOWN_METRICS = ", ".join(sorted(METRICS))
+KNOWN_METRICS = ", ".join(sorted({*METRICS, *LABEL_METRICS}))
 KNOWN_STEPS = ", ".join(sorted(STEPS))
 KNOWN_RESIZES = "both, gt-to-pred, none, pred-to-gt"
 
@@ -284,7 +297,7 @@ class TestRefusals:
             f"unknown resize 'shrink'; known: {KNOWN_RESIZES}",
             f"unknown step 'minmx'; did you mean 'minmax'? Known: {KNOWN_STEPS}",
             f"unknown step 'sumtoone'; did you mean 'sum-to-one'? Known: {KNOWN_STEPS}",
-            "blur(sigma=0): sigma must be above 0, and size odd",
+            "blur(sigma=0): sigma must be above 0 and at most 100000, and size odd",
             "--axis x: not a whole number",
             "--eps -1: not a number of 0 or more",
             f"unknown metric 'kdl'; did you mean 'kld'? Known: {KNOWN_METRICS}",

@@ -12,39 +12,52 @@ from hypothesis import strategies as st
 
 from kldeval.conventions import CONVENTIONS
 from kldeval.errors import UsageProblem
+from kldeval.maps.chain import class_axis
 from kldeval.maps.steps import STEPS
+from kldeval.matching import matching_convention
+from kldeval.metrics.on_labels import LABEL_METRICS
 from kldeval.metrics.registry import METRICS
 from kldeval.names import Call, Registry, split_call
-from kldeval.settings import CHOICES, Settings, checked, make_settings
+from kldeval.settings import CHOICES, Settings, alone, checked, make_settings
+from kldeval.settings.companions import companion_parts
 from kldeval.signature import (
+    OPTIONAL,
     PARTS,
     format_signature,
-    matching_convention,
     parse_signature,
     short_signature,
     signatures,
 )
 
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)
+NOT_NEGATIVE = st.floats(0, 1e300)
 POSITIVE = st.floats(1e-300, 1e300)
-AXES = st.sampled_from([-2, -1, 0, 1])
+AXES = st.sampled_from([-3, -2, -1, 0, 1, 2])
 ARGUMENTS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
-    "sum-to-one": {"offset": FLOATS, "axis": st.none() | AXES},
+    "sum-to-one": {"offset": NOT_NEGATIVE, "axis": st.none() | AXES},
     "softmax": {"axis": AXES},
-    "minmax": {"offset": FLOATS},
+    "log-prob": {"axis": st.none() | AXES},
+    "none": {"axis": st.none() | AXES},
+    "labels": {"ignore_index": st.none() | st.integers(-300, 300)},
+    "minmax": {"offset": NOT_NEGATIVE},
     "add": {"value": FLOATS},
     "clip": {"min": st.none() | st.floats(-1e9, 0), "max": st.floats(0, 1e9)},
     "blank": {"below": FLOATS},
-    "blur": {"sigma": POSITIVE, "size": st.none() | st.integers(0, 99).map(lambda half: 2 * half + 1)},
+    "blur": {"sigma": st.floats(1e-300, 1e5), "size": st.none() | st.integers(0, 99).map(lambda half: 2 * half + 1)},
     "kld": {
-        "log_eps": FLOATS,
-        "num_eps": FLOATS,
-        "ratio_eps": FLOATS,
+        "log_eps": NOT_NEGATIVE,
+        "num_eps": NOT_NEGATIVE,
+        "ratio_eps": NOT_NEGATIVE,
         "direction": st.sampled_from(["gt-pred", "pred-gt", "mean"]),
-        "factor": FLOATS,
+        "factor": POSITIVE,
     },
-    "kld-reverse": {"log_eps": FLOATS, "num_eps": FLOATS, "ratio_eps": FLOATS},
-    "ce": {"ratio_eps": FLOATS},
+    "kld-reverse": {"log_eps": NOT_NEGATIVE, "num_eps": NOT_NEGATIVE, "ratio_eps": NOT_NEGATIVE},
+    "ce": {"ratio_eps": NOT_NEGATIVE},
+    "sim": {"minmax": st.booleans()},
+    "emd": {"factor": st.integers(1, 64), "unit": st.sampled_from(["cells", "diagonal"])},
+    "nss": {"ddof": st.integers(0, 1), "repeats": st.booleans()},
+    "auc": {"negatives": st.sampled_from(["all", "unfixated"]), "repeats": st.booleans()},
+    "bce": {"clamp": FLOATS},
 }
 """The arguments of every step and metric that has any."""
 
@@ -55,7 +68,7 @@ def calls(draw: st.DrawFn, registry: Registry[Any], name: str) -> Call:
     return registry[name].call(**{key: draw(value) for key, value in ARGUMENTS.get(name, {}).items()})
 
 
-STEP_CALLS = st.sampled_from(sorted(STEPS)).flatmap(lambda name: calls(STEPS, name))
+STEP_CALLS = st.sampled_from(sorted(set(STEPS) - {"labels"})).flatmap(lambda name: calls(STEPS, name))
 METRIC_CALLS = st.sampled_from(sorted(METRICS)).flatmap(lambda name: calls(METRICS, name))
 CHAINS = st.lists(STEP_CALLS, min_size=1, max_size=4).map(tuple)
 RESIZES = st.sampled_from(
@@ -68,7 +81,7 @@ RESIZES = st.sampled_from(
 )
 
 
-def has_slices(settings: Settings) -> bool:
+def agree(settings: Settings) -> bool:
     try:
         checked(settings)
     except UsageProblem:
@@ -76,14 +89,58 @@ def has_slices(settings: Settings) -> bool:
     return True
 
 
-SETTINGS = st.builds(
+BESIDE = {
+    "baseline": ["none", "uniform", "others(bandwidth=0.02)", "maps(norm=shift+sum-to-one)", "map(sha256=0a1b)"],
+    "other_map": ["none", "others", "others(repeats=true)", "maps"],
+    "mask": ["none", "maps", "map(sha256=0a1b)"],
+    "weights": ["none", "latitude", "maps"],
+    "fixation_base": ["0", "1"],
+    "fixation_outside": ["error", "drop"],
+}
+
+
+@st.composite
+def with_company(draw: st.DrawFn, chosen: Settings) -> Settings | None:
+    """The settings with what stands beside the pairs; None where they mean nothing."""
+    texts = {name: draw(st.sampled_from(choices)) for name, choices in BESIDE.items()}
+    try:
+        parts: dict[str, Any] = dict(companion_parts(texts, {}, chosen.metrics))
+        return replace(chosen, **parts)
+    except UsageProblem:
+        return None
+
+
+CHOSEN = {"resize": RESIZES, **{key: st.sampled_from(choices) for key, choices in CHOICES.items()}}
+OF_DENSITIES = st.builds(
     Settings,
     metrics=st.lists(METRIC_CALLS, min_size=1, max_size=3, unique=True).map(tuple),
     pred=CHAINS,
     gt=CHAINS,
-    resize=RESIZES,
-    **{key: st.sampled_from(choices) for key, choices in CHOICES.items()},
-).filter(has_slices)
+    **CHOSEN,
+)
+LABELLING = {
+    "class_weights": st.none() | st.lists(st.floats(0, 1e300), min_size=1, max_size=4).map(tuple),
+    "label_smoothing": st.floats(0, 1),
+    "smoothing_over": st.sampled_from(["all", "others"]),
+}
+OF_LABELS = st.builds(
+    Settings,
+    metrics=st.lists(
+        st.sampled_from(sorted(LABEL_METRICS)).flatmap(
+            lambda name: st.fixed_dictionaries({key: LABELLING[key] for key in LABEL_METRICS[name].types}).map(
+                lambda given: LABEL_METRICS[name].call(**given)
+            )
+        ),
+        min_size=1,
+        max_size=3,
+        unique=True,
+    ).map(tuple),
+    pred=CHAINS.filter(lambda chain: class_axis(chain) is not None),
+    gt=calls(STEPS, "labels").map(lambda call: (call,)),
+    **CHOSEN,
+)
+ACCOMPANIED: st.SearchStrategy[Settings] = OF_DENSITIES.flatmap(with_company).filter(bool)  # type: ignore[assignment]
+SETTINGS = (ACCOMPANIED | OF_LABELS).filter(agree).map(checked)
 
 DEFAULT = (
     "kld(log_eps=2.2204e-16,ratio_eps=2.2204e-16),ce(ratio_eps=2.2204e-16)|pred:sum-to-one|gt:sum-to-one|scale:unit|"
@@ -102,8 +159,7 @@ def test_every_argument_of_every_step_and_metric_is_drawn() -> None:
 def test_a_signature_reads_back_as_the_settings(chosen: Settings) -> None:
     assert parse_signature(format_signature(chosen)) == chosen
     for key, text in signatures(chosen).items():
-        alone = replace(chosen, metrics=(chosen.metrics[chosen.keys.index(key)],))
-        assert parse_signature(text) == alone
+        assert parse_signature(text) == alone(chosen, chosen.metrics[chosen.keys.index(key)])
 
 
 def test_the_signature_of_the_default() -> None:
@@ -148,13 +204,14 @@ def test_each_metric_has_its_own_signature_under_its_key() -> None:
 
 
 NEEDED = ", ".join((*PARTS, "v"))
+KNOWN = ", ".join((*PARTS, "v", *OPTIONAL))
 REFUSED = {
     DEFAULT.replace("scale:unit|", ""): f"the signature lacks scale; after the metrics it needs {NEEDED}",
     DEFAULT.partition("|")[0]: f"the signature lacks {NEEDED}; after the metrics it needs {NEEDED}",
     DEFAULT + "|scale:raw": "the signature's part 'scale:raw' stands there twice",
     DEFAULT + "|v:1": "the signature's part 'v:1' stands there twice",
-    DEFAULT + "|scal:raw": (f"the signature's part 'scal:raw' is unknown; did you mean 'scale'? Known: {NEEDED}"),
-    DEFAULT + "|": f"the signature's part '' is unknown; known: {NEEDED}",
+    DEFAULT + "|scal:raw": (f"the signature's part 'scal:raw' is unknown; did you mean 'scale'? Known: {KNOWN}"),
+    DEFAULT + "|": f"the signature's part '' is unknown; known: {KNOWN}",
     DEFAULT.replace("gt:sum-to-one", "gt"): "the signature's part 'gt' has no value",
     DEFAULT.replace("pred:sum-to-one", "pred:"): "the signature's part 'pred:' has no value",
     DEFAULT.replace("v:1", "v:2"): (
@@ -163,7 +220,12 @@ REFUSED = {
     DEFAULT.replace("|v:1", "").replace("|scale", "|v:0|scale"): (
         "the signature's part 'v:0' is another version of the definitions; here they are v:1"
     ),
-    DEFAULT.replace("maps:mean", "maps:median"): "the signature's part 'maps:median' is unknown; known: maps:mean",
+    DEFAULT.replace("maps:mean", "maps:median"): (
+        "the signature's part 'maps:median' is unknown; known: maps:mean, maps:fixations, maps:groups, maps:pixels"
+    ),
+    DEFAULT.replace("|v:1", "|groups:parent|v:1"): (
+        "the signature's part 'groups:parent' has no meaning under 'maps:mean'"
+    ),
     DEFAULT.replace("empty:error", "empty:zero"): (
         "the signature's part 'empty:zero' is not of the form empty:error or empty:gt=zero,pred=keep"
     ),
@@ -181,7 +243,9 @@ REFUSED = {
     DEFAULT.replace("gt:sum-to-one", "gt:sum-to-two"): (
         f"unknown step 'sum-to-two'; did you mean 'sum-to-one'? Known: {', '.join(sorted(STEPS))}"
     ),
-    DEFAULT.replace("kld(", "kdl("): f"unknown metric 'kdl'; did you mean 'kld'? Known: {', '.join(sorted(METRICS))}",
+    DEFAULT.replace("kld(", "kdl("): (
+        f"unknown metric 'kdl'; did you mean 'kld'? Known: {', '.join(sorted({*METRICS, *LABEL_METRICS}))}"
+    ),
     "": f"the signature lacks {NEEDED}; after the metrics it needs {NEEDED}",
 }
 
@@ -214,9 +278,8 @@ class TestShortForm:
         digits = sha256(format_signature(chosen).encode()).hexdigest()[:8]
         assert short_signature(chosen) == f"kldeval:{digits}+v1"
 
-    def test_the_default_has_a_constant_eight_digits(self) -> None:
-        assert matching_convention(make_settings({})) is None
-        assert short_signature(make_settings({})) == f"kldeval:{sha256(DEFAULT.encode()).hexdigest()[:8]}+v1"
+    def test_the_default_has_a_name(self) -> None:
+        assert short_signature(make_settings({})) == "kldeval:default+v1"
 
 
 def test_the_metrics_of_conventions_have_no_other_arguments_than_their_functions() -> None:
@@ -224,3 +287,10 @@ def test_the_metrics_of_conventions_have_no_other_arguments_than_their_functions
         for text in row.metrics:
             name, arguments = split_call(text)
             assert set(arguments) <= set(METRICS[name].types)
+
+
+def test_a_metric_whose_constants_no_convention_says_gets_no_name() -> None:
+    named = short_signature(make_settings({"metric": "kld,jsd"}))
+    assert named == "kldeval:default+v1"
+    for metric in ("kld-reverse", "kld,kld-reverse"):
+        assert short_signature(make_settings({"metric": metric})) not in (named, "kldeval:exact+v1")

@@ -73,6 +73,8 @@ FORMULAS: dict[str, Callable[[Numpy], Numpy]] = {
     "sum-to-one(axis=0,offset=0.5)": lambda x: x / (x.sum(axis=0, keepdims=True) + 0.5),
     "sum-to-one(axis=-2)": lambda x: x / x.sum(axis=0, keepdims=True),
     "log-prob": lambda x: x,
+    "labels(ignore_index=255)": lambda x: x,
+    "log-sigmoid": lambda x: -np.log1p(np.exp(-x)),
     "flatten-softmax": lambda x: log_softmax(x, None),
     "softmax": lambda x: log_softmax(x, 1),
     "softmax(axis=1)": lambda x: log_softmax(x, 1),
@@ -146,12 +148,23 @@ class TestAxis:
         np.testing.assert_allclose(prob.sum(axis=summed), 1, rtol=1e-14)
         assert values.axes == (summed,)
 
+    @pytest.mark.parametrize("step", ["sum-to-one", "softmax", "log-prob", "none"])
     @pytest.mark.parametrize("axis", [2, -3])
-    def test_a_map_has_no_other_axis(self, axis: int) -> None:
+    def test_a_map_has_no_other_axis(self, axis: int, step: str) -> None:
         with pytest.raises(UsageProblem) as caught:
-            parse_chain(f"softmax(axis={axis})")
+            run(f"{step}(axis={axis})", RNG.random((3, 4)))
         assert str(caught.value) == (
             f"axis {axis} does not exist in a map of height and width; use -1 (within rows) or 0 (within columns)"
+        )
+
+    @pytest.mark.parametrize("step", ["sum-to-one", "softmax", "log-prob", "none"])
+    @pytest.mark.parametrize("axis", [3, -4])
+    def test_nor_has_a_class_map(self, axis: int, step: str) -> None:
+        with pytest.raises(UsageProblem) as caught:
+            parse_chain(f"{step}(axis={axis})")
+        assert str(caught.value) == (
+            f"axis {axis} does not exist: a map of height and width has the axes 0 (within columns) and 1 or -1 "
+            "(within rows), a class map one more"
         )
 
     @pytest.mark.parametrize(
@@ -164,6 +177,12 @@ class TestAxis:
             ("flatten-softmax", MAP),
             ("softmax+sum-to-one", MAP),
             ("log-prob", None),
+            ("log-prob(axis=1)", (-1,)),
+            ("clip(min=0)+none(axis=0)", (-2,)),
+            ("softmax+none", (-1,)),
+            ("softmax(axis=2)", (2,)),
+            ("log-sigmoid", None),
+            ("labels", None),
             ("minmax", None),
         ],
     )
@@ -300,12 +319,28 @@ class TestLogDomain:
         assert np.array_equal(rows, LOGITS - 1e4)
 
     @pytest.mark.parametrize("backend", BACKENDS)
+    def test_each_row_has_its_own_peak(self, backend: str) -> None:
+        rows = result("softmax", [[1e4, 0.0], [-1e4, -1e4], [5.0, -1e4]], backend)
+        assert np.array_equal(rows, [[0.0, -1e4], [-math.log(2)] * 2, [0.0, -10005.0]])
+        assert np.array_equal(
+            result("softmax(axis=0)", rows.T * 0 + [[1e4, -1e4, 0.0]], backend), rows.T * 0 - math.log(2)
+        )
+
+    @pytest.mark.parametrize("backend", BACKENDS)
     def test_kld_and_ce_of_huge_logits_are_exact_and_finite(self, backend: str) -> None:
         pred = run("flatten-softmax", [[1e4, -1e4]], backend).whole()
         gt = run("flatten-softmax", [[-1e4, 1e4]], backend).whole()
         for metric in (kld, ce):
             terms = to_numpy(metric(Density(log=pred), Density(log=gt)))
             assert terms.tolist() == [[0.0, 2e4]]
+
+    @pytest.mark.parametrize("backend", BACKENDS)
+    def test_mass_that_underflows_adds_nothing_even_where_the_prediction_is_0_for_good(self, backend: str) -> None:
+        pred = run("flatten-softmax", [[0.0, -math.inf]], backend).whole()
+        gt = run("flatten-softmax", [[0.0, -1e4]], backend).whole()
+        with quiet():
+            assert to_numpy(kld(Density(log=pred), Density(log=gt))).tolist() == [[0.0, 0.0]]
+            assert to_numpy(ce(Density(log=pred), Density(log=gt))).tolist() == [[0.0, 0.0]]
 
     def test_a_score_of_minus_infinity_is_a_probability_of_exactly_0(self) -> None:
         values = run("flatten-softmax", [[-math.inf, 0.0, -800.0]])
@@ -392,9 +427,9 @@ class TestChains:
         [
             ("clip", "clip needs a bound, as in clip(min=0)"),
             ("clip(min=1,max=0.5)", "clip(min=1,max=0.5): min must not be above max"),
-            ("blur(sigma=0)", "blur(sigma=0): sigma must be above 0, and size odd"),
-            ("blur(sigma=2,size=4)", "blur(sigma=2,size=4): sigma must be above 0, and size odd"),
-            ("blur(sigma=2,size=-3)", "blur(sigma=2,size=-3): sigma must be above 0, and size odd"),
+            ("blur(sigma=0)", "blur(sigma=0): sigma must be above 0 and at most 100000, and size odd"),
+            ("blur(sigma=2,size=4)", "blur(sigma=2,size=4): sigma must be above 0 and at most 100000, and size odd"),
+            ("blur(sigma=2,size=-3)", "blur(sigma=2,size=-3): sigma must be above 0 and at most 100000, and size odd"),
             ("blur", "blur needs sigma, as in blur(sigma=...)"),
             ("add", "add needs value, as in add(value=...)"),
             ("blank", "blank needs below, as in blank(below=...)"),

@@ -1,4 +1,4 @@
-"""Decodes the images of two folders and does nothing with them: `decode.py PRED GT THREADS`, the floor of any program."""
+"""Decodes the images of two folders and does nothing with them: `decode.py PRED GT THREADS`, the floor of all."""
 
 import sys
 from concurrent.futures import ThreadPoolExecutor

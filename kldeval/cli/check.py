@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kldeval.cli.options import (
+    MANIFEST,
     computing_options,
     file_options,
+    naming_options,
     numeric_options,
-    pair_of_paths,
+    paths_argument,
     request_from,
     settings_from,
+    split_paths,
 )
 
 if TYPE_CHECKING:
@@ -22,19 +25,29 @@ if TYPE_CHECKING:
 
 
 @click.command("check", context_settings={"help_option_names": ["-h", "--help"]})
-@pair_of_paths
+@paths_argument
 @numeric_options
+@MANIFEST
+@naming_options
 @file_options
 @computing_options
-def command(pred: Path, gt: Path, **options: Any) -> int:
-    """Show which files belong together, what they hold, and what is wrong, without scoring.
+def command(paths: tuple[Path, ...], **options: Any) -> int:
+    """Show which files of PRED and GT belong together, what they hold, and what is wrong, without scoring.
+
+    Where names differ by a prefix, a suffix, a folder or zeros, templates that would pair them are proposed.
 
     Exit code 1 if anything is wrong: the same maps would fail in an evaluation with the same options.
     """
     from kldeval.engine.inspect import inspect
+    from kldeval.errors import UsageProblem
     from kldeval.outputs.inspection import write
 
     settings = settings_from(options)
+    preds, gt = split_paths(paths, options)
+    if len(preds) > 1:
+        msg = f"check looks at one prediction at a time; here are {', '.join(map(str, preds))}"
+        raise UsageProblem(msg)
+    pred = preds[0] if preds else None
     inspection: Inspection = inspect(pred, gt, settings, request_from(options))
     click.echo(write(inspection), nl=False)
     return 1 if inspection.failures or not inspection.rows else 0

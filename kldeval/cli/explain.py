@@ -27,5 +27,5 @@ def command(pred: Path, gt: Path, **options: Any) -> int:
     from kldeval.outputs.explanation import write
 
     settings = settings_from(options)
-    click.echo(write(explain(read_one(pred, gt, settings, request_from(options)), settings)), nl=False)
+    click.echo(write(explain(*read_one(pred, gt, settings, request_from(options)), settings)), nl=False)
     return 0

@@ -5,11 +5,15 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import traceback
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from kldeval._version import __version__
+from kldeval.cli.config import accept_variables, check_variables, defaults_of, read_config
 from kldeval.errors import KldevalError, MapProblem
 
 if TYPE_CHECKING:
@@ -17,7 +21,15 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "evaluate": "Score predictions against ground truths (also without the word: kldeval PRED GT).",
+    "audit": "The same maps under every published convention: what each makes of them, and why.",
+    "identify": "Which conventions print a published number.",
+    "compare": "Which models differ, and by how much: saved reports, or folders.",
+    "show": "Saved reports in any format; several make a leaderboard.",
+    "merge": "Reports of parts of the data as one.",
+    "methods": "The paragraph for a paper, the short signature and BibTeX.",
+    "conventions": "The published conventions, or one in full.",
     "check": "Show the pairing and what is wrong, without scoring.",
+    "density": "Build ground truths from fixations.",
     "explain": "One pair, step by step: what each step does to the numbers.",
 }
 """Every command with its line in the help; its file is `kldeval/cli/NAME.py`, holding `command`."""
@@ -26,7 +38,8 @@ EXIT_INTERRUPTED, EXIT_BROKEN_PIPE = 130, 141
 
 EPILOG = """\b
 Exit codes: 0 all maps scored; 1 a report was written but some maps failed, or none could be scored;
-2 the request itself is wrong. `kldeval evaluate --help` lists every option."""
+2 the request itself is wrong; 3 a gate fired (--fail-if, --fail-if-worse). Options also come from kldeval.toml
+and from variables such as KLDEVAL_NORM. `kldeval evaluate --help` lists every option."""
 
 
 class Commands(click.Group):
@@ -41,7 +54,29 @@ class Commands(click.Group):
         if cmd_name not in COMMANDS:
             return None
         command: click.Command = importlib.import_module(f"kldeval.cli.{cmd_name}").command
-        return command
+        return accept_variables(command)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command with what the configuration file says of its options, once the environment is found sane."""
+        name, command, rest = super().resolve_command(ctx, args)
+        if command is None or name is None or ctx.resilient_parsing:
+            return name, command, rest
+        check_variables(partial(self._all_commands, ctx))
+        config = read_config()
+        ctx.obj = config.file
+        ctx.default_map = {name: defaults_of(command, config, partial(self._all_commands, ctx))}
+        return name, command, rest
+
+    def _all_commands(self, ctx: click.Context) -> list[click.Command]:
+        """Every command, imported now: only for those who have a configuration."""
+        return [found for found in map(partial(self.get_command, ctx), COMMANDS) if found]
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The commands; and files, for a path in the first place is an evaluation."""
+        # the files come first, because bash forgets what came before them
+        return [CompletionItem(incomplete, type="file"), *super().shell_complete(ctx, incomplete)]
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Put `evaluate` in front of what is neither a command nor an option of the group."""
@@ -84,18 +119,30 @@ def run(arguments: Sequence[str]) -> int:
         outcome: Any = cli.main(list(arguments), prog_name="kldeval", standalone_mode=False)
     except click.exceptions.Exit as leave:
         return leave.exit_code
-    except click.ClickException as error:
+    except (click.ClickException, click.Abort, KeyboardInterrupt, KldevalError, OSError) as error:
+        if "--debug" in arguments:
+            traceback.print_exc()
+        return _said(error)
+    return outcome if isinstance(outcome, int) else 0
+
+
+def _said(error: BaseException) -> int:
+    """The exit code for an error, after a line about it on stderr."""
+    if isinstance(error, click.ClickException):
         error.show()
         return error.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        click.echo("interrupted", err=True)
-        return EXIT_INTERRUPTED
-    except BrokenPipeError:
+    if isinstance(error, BrokenPipeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_BROKEN_PIPE
-    except KldevalError as error:
-        if "--debug" in arguments:
-            raise
-        click.echo("\n".join(f"kldeval: {line}" for line in str(error).splitlines()), err=True)
-        return 1 if isinstance(error, MapProblem) else 2
-    return outcome if isinstance(outcome, int) else 0
+    code, text = _code_and_text(error)
+    click.echo("\n".join(f"kldeval: {line}" for line in text.splitlines()), err=True)
+    return code
+
+
+def _code_and_text(error: BaseException) -> tuple[int, str]:
+    if isinstance(error, (KeyboardInterrupt, click.Abort)):
+        return EXIT_INTERRUPTED, "interrupted"
+    if isinstance(error, OSError) and not isinstance(error, KldevalError):
+        # a full disk, a device that is gone: what was asked for could not be handed over
+        return 1, f"cannot write the result: {error.strerror or error}"
+    return 1 if isinstance(error, MapProblem) else 2, str(error)

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kldeval.cli.companion_options import SAID, companion_options, companion_texts
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from kldeval.engine.run import Request
     from kldeval.settings import Settings
@@ -17,10 +19,15 @@ NUMERIC = {
     "norm": ("CHAIN", "Normalisation of both maps: sum-to-one, flatten-softmax, softmax or a+b [default: sum-to-one]."),
     "pred_norm": ("CHAIN", "Normalisation of the prediction."),
     "gt_norm": ("CHAIN", "Normalisation of the ground truth."),
-    "axis": ("N", "The axis of softmax within one map: -1 within rows, 0 within columns."),
+    "axis": ("N", "The axis of softmax or sum-to-one: -1 within rows, 0 within columns; of class maps the classes'."),
     "eps": ("X", "The epsilon in the logarithm and in the quotient [default: 2.2204e-16; 0 after softmax]."),
     "base": ("BASE", "The base of the logarithm: e, 2 or 10 [default: e]."),
     "reduction": ("NAME", "Pixels to one number per map: slices, sum, mean, batchmean or none [default: slices]."),
+    "maps": ("NAME", "Maps to the headline: mean over maps, over groups, fixations or pixels [default: mean]."),
+    "ignore_index": ("N", "The label of pixels that do not count, such as 255."),
+    "class_weights": ("LIST", "A weight for each class of labels: 1,0.5,2 or a file."),
+    "label_smoothing": ("X", "The share of each label that is spread over the classes [default: 0]."),
+    "smoothing_over": ("NAME", "Spread it over all classes, as torch, or over the others [default: all]."),
     "scale": ("NAME", "8- and 16-bit maps as 0..1 (unit) or as stored (raw) [default: unit]."),
     "resize": ("HOW", "pred-to-gt, gt-to-pred or both(size=WxH); as in pred-to-gt(kernel=bicubic) [default: none]."),
     "color": ("HOW", "Maps whose colour channels differ: luma, mean or first [default: error]."),
@@ -35,10 +42,24 @@ NUMERIC = {
 
 def numeric_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command every option that moves a number."""
+    function = companion_options(function)
     for name, (metavar, text) in reversed(NUMERIC.items()):
-        function = click.option(f"--{name.replace('_', '-')}", name, metavar=metavar, help=text)(function)
-    metrics = "Metrics, as kld,ce or 'kld(ratio_eps=1e-7)'; may be repeated [default: kld,ce]."
-    return click.option("-m", "--metric", multiple=True, metavar="NAMES", help=metrics)(function)
+        flag = f"--{name.replace('_', '-')}"
+        function = click.option(flag, name, metavar=metavar, help=text, shell_complete=suggest)(function)
+    metrics = "Metrics, as kld,ce; in parentheses all constants, as 'kld(ratio_eps=1e-7)' (others 0) [default: kld,ce]."
+    option = click.option("-m", "--metric", multiple=True, metavar="NAMES", help=metrics, shell_complete=suggest)
+    return option(function)
+
+
+def suggest(_context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """What a shell may complete the value of an option to: names of conventions, metrics, formats, or the choices."""
+    from kldeval.conventions import CONVENTIONS
+    from kldeval.metrics.registry import METRICS
+    from kldeval.outputs import WRITERS
+    from kldeval.settings import CHOICES
+
+    known: dict[str, Iterable[str]] = {"convention": CONVENTIONS, "metric": METRICS, "format_": WRITERS, **CHOICES}
+    return [name for name in known.get(str(parameter.name), ()) if name.startswith(incomplete)]
 
 
 FILES = (
@@ -50,9 +71,41 @@ FILES = (
 )
 """The options on which files are read."""
 
+MANIFEST = click.option(
+    "--manifest",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="A CSV, TSV or JSONL table of pairs (columns pred, gt, name, group), or -; then no PRED and GT.",
+)
+
+NAMING = (
+    click.option(
+        "--pred-name",
+        metavar="TEMPLATE",
+        help="The paths of predictions, as '{video}/img_{frame:05d}.png' [default: {name}].",
+    ),
+    click.option(
+        "--gt-name", metavar="TEMPLATE", help="Those of ground truths, as '{name}_fixMap.jpg' [default: {name}]."
+    ),
+    click.option("--exclude", multiple=True, metavar="GLOB", help="Files or folders to leave out; may be repeated."),
+)
+"""The options on how files are named."""
+
+GROUP_BY = click.option(
+    "--group-by",
+    metavar="HOW",
+    help="The group (video) of a map: parent, manifest, or a template of its name as '{video}_{frame:03d}'.",
+)
+
 COMPUTING = (
     click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Threads [default: one per core]."),
     click.option("--device", default="auto", metavar="NAME", help="auto, cpu, cuda, cuda:1 or mps [default: auto]."),
+    click.option(
+        "--batch-bytes",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="Batch on a GPU [default: 2^28].",
+    ),
     click.option("--debug", is_flag=True, help="Show a traceback on errors."),
 )
 """The options on who computes."""
@@ -61,6 +114,13 @@ COMPUTING = (
 def file_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the options on which files are read."""
     for option in reversed(FILES):
+        function = option(function)
+    return function
+
+
+def naming_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options on how files are named."""
+    for option in reversed(NAMING):
         function = option(function)
     return function
 
@@ -79,31 +139,59 @@ def pair_of_paths(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
+paths_argument = click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PRED]... [GT]")
+"""One prediction or more and the ground truth; nothing where a manifest names the pairs."""
+
+
+def split_paths(paths: tuple[Path, ...], options: dict[str, Any]) -> tuple[tuple[Path, ...], Path | None]:
+    """The predictions and the ground truth, which is None where a manifest names the pairs.
+
+    Raises:
+        UsageProblem: fewer than two paths without a manifest, or any beside one.
+    """
+    from kldeval.errors import UsageProblem
+
+    if options["manifest"] is not None:
+        if paths:
+            msg = f"--manifest names the pairs already; leave out {' '.join(map(str, paths))}"
+            raise UsageProblem(msg)
+        return (), None
+    if len(paths) < len(("pred", "gt")):
+        found = f"there is only {paths[0]}" if paths else "there is none"
+        msg = f"two paths are needed, a prediction and its ground truth (kldeval PRED... GT), but {found}"
+        raise UsageProblem(msg)
+    return paths[:-1], paths[-1]
+
+
 def settings_from(options: dict[str, Any]) -> Settings:
     """The settings that the options say, beginning with `--signature` or `--convention`.
 
     Raises:
         UsageProblem: naming everything that is wrong.
     """
+    from kldeval.cli.precedence import by_precedence
+    from kldeval.conventions.presets import named_texts
     from kldeval.errors import UsageProblem
+    from kldeval.inputs.class_weights import weights_text
     from kldeval.settings import make_settings
+    from kldeval.settings.beside import beside_texts, check_beside
     from kldeval.signature import parse_signature
 
-    texts = {"metric": ",".join(options["metric"]) or None, **{name: options[name] for name in NUMERIC}}
-    signature = texts.pop("signature")
+    options = by_precedence(options)
+    texts = {"metric": ",".join(options["metric"]) or None, **{name: options[name] for name in (*NUMERIC, *SAID)}}
+    if texts["class_weights"] is not None:
+        texts["class_weights"] = weights_text(texts["class_weights"])
+    signature, preset = texts.pop("signature"), options["preset"]
     if signature is None:
-        return make_settings(texts, convention=_convention_texts(texts.pop("convention")))
-    beside = [f"--{name.replace('_', '-')}" for name, text in texts.items() if text is not None]
+        texts |= companion_texts(options)
+        texts["group_by"] = options.get("group_by") or ("manifest" if options.get("manifest") else None)
+        named, metrics = named_texts(texts.pop("convention"), preset)
+        return make_settings({**texts, "metric": texts["metric"] or metrics}, convention=named)
+    beside = [f"--{name.replace('_', '-')}" for name, text in {**texts, "preset": preset}.items() if text is not None]
     if beside:
         msg = f"--signature says every number's setting already; leave out {', '.join(beside)}"
         raise UsageProblem(msg)
-    return parse_signature(signature)
-
-
-def _convention_texts(name: str | None) -> Any:
-    from kldeval.conventions import convention
-
-    return convention(name).texts if name else None
+    return check_beside(parse_signature(signature), beside_texts(options), manifest=bool(options.get("manifest")))
 
 
 def request_from(options: dict[str, Any]) -> Request:
@@ -111,5 +199,7 @@ def request_from(options: dict[str, Any]) -> Request:
     from dataclasses import fields
 
     from kldeval.engine.run import Request
+    from kldeval.settings.beside import beside_paths
 
+    options = {**options, **beside_paths(options)}
     return Request(**{item.name: options[item.name] for item in fields(Request) if options.get(item.name) is not None})

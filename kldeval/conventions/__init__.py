@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["ALIASES", "CONVENTIONS", "Convention", "Source", "convention"]
 
 _ROWS = (
+    benchmarks.DEFAULT,
     libraries.EXACT,
     benchmarks.MIT,
     benchmarks.MIT_PYTHON,

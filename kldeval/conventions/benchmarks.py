@@ -5,6 +5,39 @@ from __future__ import annotations
 from kldeval.conventions import references
 from kldeval.conventions.record import Convention, Source
 
+_BENCHMARK = Source(
+    "matthias-k/saliency-benchmarking",
+    "saliency_benchmarking/evaluation.py",
+    "6d80c2dff827788a09ba289141e04708b4b52ea3",
+    doi="10.1007/978-3-030-01270-0_47",
+)
+
+DEFAULT = Convention(
+    name="default",
+    pred="sum-to-one",
+    gt="sum-to-one",
+    metrics=("kld(log_eps=2.2204e-16,ratio_eps=2.2204e-16)", "ce(ratio_eps=2.2204e-16)"),
+    source=_BENCHMARK,
+    year=2018,
+    formula="sum q ln(e + q/(p + e)), p = S/sum S, q = G/sum G, e = 2.2204e-16",
+    epsilon="2.2204e-16 in the logarithm and under the quotient",
+    note="What kldeval computes when nothing is said: the formula of `tuebingen`, refusing what that repairs.",
+    edge_cases=(
+        "An all-zero map is refused: it has no density.",
+        "A map with negative values is refused, not shifted.",
+        "Constant maps are uniform densities.",
+    ),
+    traps=(
+        (
+            "Where the prediction is 0 under ground-truth mass the constant decides: each decade of it moves the "
+            "number by 2.303 nats per unit of that mass."
+        ),
+        "It agrees with `mit`, `mit-python` and `tuebingen` to 1e-6 on nearly all maps, but not on empty ones.",
+    ),
+    sure="V",
+    bibtex=references.KUEMMERER_2018,
+)
+
 MIT = Convention(
     name="mit",
     pred="sum-to-one",
@@ -127,12 +160,7 @@ TUEBINGEN = Convention(
     scale="raw",
     empty_gt="uniform",
     empty_pred="uniform",
-    source=Source(
-        "matthias-k/saliency-benchmarking",
-        "saliency_benchmarking/evaluation.py",
-        "6d80c2dff827788a09ba289141e04708b4b52ea3",
-        doi="10.1007/978-3-030-01270-0_47",
-    ),
+    source=_BENCHMARK,
     year=2018,
     formula="sum q ln(e + q/(p + e)), p = S/sum S, q = G/sum G after S - min S where min S < 0, e = 2.2204e-16",
     epsilon="2.2204e-16 in the logarithm and under the quotient",

@@ -77,5 +77,9 @@ class Convention:
 
     @property
     def flags(self) -> tuple[tuple[str, str], ...]:
-        """The flags that the name stands for, each with its value."""
-        return tuple((f"--{key.replace('_', '-')}", text) for key, text in self.texts.items())
+        """The flags that the name stands for, each with its value.
+
+        A metric without constants has parentheses: bare it would get the constants of the default.
+        """
+        metrics = ",".join(text if "(" in text else f"{text}()" for text in self.metrics)
+        return tuple((f"--{key.replace('_', '-')}", text) for key, text in {**self.texts, "metric": metrics}.items())

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from kldeval.conventions import CONVENTIONS, Convention
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _HEADINGS = ("name", "formula", "direction", "epsilon", "prediction", "ground truth", "reduction", "source", "sure")
 
 
-def conventions_table() -> str:
-    """Every convention as a row of a Markdown table, aliases under their name.
+def conventions_table(rows: Iterable[Convention] = tuple(CONVENTIONS.values())) -> str:
+    """Conventions as rows of a Markdown table, aliases under their name.
 
     >>> conventions_table().splitlines()[0]
     '| name | formula | direction | epsilon | prediction | ground truth | reduction | source | sure |'
     """
-    rows = (_HEADINGS, ("---",) * len(_HEADINGS), *(_cells(row) for row in CONVENTIONS.values()))
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
+    lines = (_HEADINGS, ("---",) * len(_HEADINGS), *map(_cells, rows))
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
 def _cells(row: Convention) -> tuple[str, ...]:

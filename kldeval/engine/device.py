@@ -40,8 +40,8 @@ def find_device(request: str, settings: Settings) -> Device:
         return _auto()
     if request == "cpu":
         return Device("cpu", "cpu")
-    kind, _, index = request.partition(":")
-    if kind not in ("cuda", "mps") or (index and not index.isdigit()):
+    kind, colon, index = request.partition(":")
+    if request != "mps" and (kind != "cuda" or (colon and not index.isdecimal())):
         msg = f"--device {request}: {request!r} is none of auto, cpu, cuda, cuda:INDEX, mps"
         raise UsageProblem(msg)
     if kind == "mps" and settings.dtype == "float64":

@@ -8,16 +8,21 @@ from typing import TYPE_CHECKING
 
 from kldeval.arrays import quiet
 from kldeval.diagnosis import notes
+from kldeval.engine.class_maps import is_plain
 from kldeval.engine.measure import Side, density, pixelwise, scaled
+from kldeval.engine.pixels import pixel_terms
 from kldeval.engine.scoring import score
-from kldeval.errors import RefusedMap
+from kldeval.errors import RefusedMap, UsageProblem
 from kldeval.maps.chain import apply_step, format_chain, normalise, parse_chain
 from kldeval.records import Failure, Score
 from kldeval.results.explanation import Contribution, Explanation, Stage
 from kldeval.signature import signatures
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from kldeval.arrays import Array
+    from kldeval.engine.context import Context
     from kldeval.maps.chain import Chain
     from kldeval.maps.values import Values
     from kldeval.records import MapPair
@@ -33,18 +38,29 @@ LARGEST = 5
 SOFTMAXES = {"softmax within rows": "softmax", "softmax of the whole map": "flatten-softmax"}
 
 
-def explain(pair: MapPair, settings: Settings) -> Explanation:
+def explain(pair: MapPair, context: Context, settings: Settings) -> Explanation:
     """Every stage of both maps, the numbers, and the pixels that make the first of them.
 
     Raises:
+        UsageProblem: no metric has terms at pixels.
         RefusedMap: the pair has no number; the message says why.
     """
-    outcome = score(pair, settings)
+    if not (settings.is_labels or settings.on("density", "pixels")):
+        msg = f"explain follows densities; name a metric of them, such as kld, beside {', '.join(settings.keys)}"
+        raise UsageProblem(msg)
+    if settings.is_labels or not is_plain(pair):
+        shapes = " and ".join(str(tuple(array.shape)) for array in (pair.pred, pair.gt))
+        msg = f"explain shows maps of height and width, and these have the shapes {shapes}; evaluate scores class maps"
+        raise RefusedMap(msg)
+    outcome = score(pair, settings, context)
     if not isinstance(outcome, Score):
         raise RefusedMap(outcome.message if isinstance(outcome, Failure) else outcome.reason)
     sides = {"pred": Side(pair.pred, pair.pred_scale), "gt": Side(pair.gt, pair.gt_scale)}
     with quiet():
-        starts = {role: scaled(side, settings, empty=_empty(settings, role)) for role, side in sides.items()}
+        starts = {
+            role: scaled(side, settings, weights=pair.weights, empty=_empty(settings, role))
+            for role, side in sides.items()
+        }
         chains = {"pred": settings.pred, "gt": settings.gt}
         return Explanation(
             pair.name,
@@ -55,7 +71,7 @@ def explain(pair: MapPair, settings: Settings) -> Explanation:
             signatures(settings),
             outcome.n_uncovered,
             outcome.uncovered_mass,
-            _largest(normalise(starts["pred"], settings.pred), normalise(starts["gt"], settings.gt), settings),
+            _largest(starts, settings),
             {role: _matrices(starts[role], chains[role]) for role in sides} if max(pair.shape) <= SMALL else {},
             tuple(notes(settings, Counter(outcome.remarks), 1)),
         )
@@ -80,10 +96,13 @@ def _stage(step: str, values: Values) -> Stage:
     return Stage(step, low, high, plain.sum().item(), int(zeros.sum().item()), values.is_log)
 
 
-def _largest(pred: Values, gt: Values, settings: Settings) -> tuple[Contribution, ...]:
+def _largest(starts: Mapping[str, Values], settings: Settings) -> tuple[Contribution, ...]:
     import numpy as np
 
-    terms = pixelwise(pred, gt, replace(settings, reduction="none"))[settings.keys[0]]
+    pred, gt = normalise(starts["pred"], settings.pred), normalise(starts["gt"], settings.gt)
+    of_pixels = pixel_terms((starts["pred"], starts["gt"]), settings)
+    first = next(iter(settings.on("density", "pixels")))
+    terms = {**pixelwise(pred, gt, replace(settings, reduction="none")), **of_pixels}[first]
     places = np.argsort(-np.abs(terms), axis=None, kind="stable")[:LARGEST]
     everything = slice(0, terms.shape[0])
     p, q = density(pred, everything).prob, density(gt, everything).prob

@@ -1,80 +1,224 @@
-"""Batches on an accelerator: threads decode ahead, maps of one shape and kind are scored together by torch.
+"""Batches on an accelerator: threads decode ahead, and maps of one kind are scored together by torch.
 
-8-bit maps travel as 8 bits. A batch is moved and measured asynchronously; its numbers come back in one transfer.
+8-bit maps travel as 8 bits. While a batch is measured, the next one is put together in page-locked memory and copied
+on a stream of its own; the numbers of a batch come back in one transfer, the only time that it is waited for.
 """
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from functools import partial
-from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from kldeval.arrays import torch
+from kldeval.engine.batches import BATCH_BYTES, batches, may_be_ragged
+from kldeval.engine.class_maps import is_plain
+from kldeval.engine.context import ALONE
 from kldeval.engine.cpu import in_threads
-from kldeval.engine.run import read
-from kldeval.engine.scoring import Outcome, score_arrays
+from kldeval.engine.pixelwise import save_scored
+from kldeval.engine.run import read_with_company
+from kldeval.engine.scoring import Outcome, outcome_of_stored, score, score_arrays
 from kldeval.records import Failure, MapPair
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
 
+    from kldeval.engine.context import Context
     from kldeval.inputs.load import Reading
     from kldeval.records import Pair
     from kldeval.settings import Settings
 
-BATCH_BYTES = 1 << 28
-"""Bytes of decoded maps in a batch, by default."""
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """Pairs side by side on a device: maps (N, H, W), the weights of their pixels (none: all 1), and the copy's end."""
+
+    pred: Any
+    gt: Any
+    weights: Any = None
+    copied: Any = None
+
+    def cut(self, places: slice, shapes: Sequence[tuple[int, int]]) -> Stack:
+        """Some of the pairs, at the size that is common to their `shapes`."""
+        height, width = _common(shapes)
+        part = places, slice(height), slice(width)
+        return Stack(self.pred[part], self.gt[part], None if self.weights is None else self.weights[part], self.copied)
 
 
 def score_in_batches(
-    pairs: Iterable[Pair], settings: Settings, reading: Reading, device: str, jobs: int, batch_bytes: int = BATCH_BYTES
+    pairs: Iterable[Pair],
+    settings: Settings,
+    reading: Reading,
+    device: str,
+    jobs: int,
+    *,
+    save: Path | None = None,
+    per_class: bool = False,
+    context: Context = ALONE,
+    batch_bytes: int | None = None,
 ) -> Iterator[Outcome]:
     """The outcome of every pair, in order, computed by torch on `device`."""
-    loaded = in_threads(partial(read, reading=reading), pairs, jobs)
-    for batch in batches(loaded, batch_bytes):
-        if isinstance(batch[0], Failure):
-            yield from batch  # type: ignore[misc]
-        else:
-            yield from score_batch(batch, settings, device)  # type: ignore[arg-type]
+    loaded = in_threads(partial(read_with_company, settings=settings, reading=reading, context=context), pairs, jobs)
+    for maps, outcome in score_loaded(loaded, settings, device, per_class=per_class, batch_bytes=batch_bytes):
+        save_scored(save, maps, outcome, settings)
+        yield outcome
 
 
-def batches(loaded: Iterable[MapPair | Failure], batch_bytes: int) -> Iterator[list[MapPair | Failure]]:
-    """Neighbours of one shape and kind, at most `batch_bytes` together (and at least one); failures apart."""
-    for _, alike in groupby(loaded, key=_kind):
-        batch: list[MapPair | Failure] = []
-        size = 0
-        for item in alike:
-            bytes_of = 0 if isinstance(item, Failure) else item.pred.nbytes + item.gt.nbytes
-            if batch and size + bytes_of > batch_bytes:
-                yield batch
-                batch, size = [], 0
-            batch.append(item)
-            size += bytes_of
-        yield batch
+def score_loaded(
+    loaded: Iterable[MapPair | Failure],
+    settings: Settings,
+    device: str,
+    *,
+    per_class: bool = False,
+    batch_bytes: int | None = None,
+) -> Iterator[tuple[MapPair, Outcome]]:
+    """The outcome of every decoded pair beside the pair, in order; failures stay what they are."""
+    grouped = batches(loaded, batch_bytes or BATCH_BYTES, ragged=may_be_ragged(settings))
+    for batch, stack in _one_ahead(_with_stacks(grouped, settings, device)):
+        failed = isinstance(batch[0], Failure)
+        outcomes = batch if failed else score_batch(batch, settings, device, per_class=per_class, stack=stack)
+        yield from zip(batch, outcomes, strict=True)
 
 
-def score_batch(batch: list[MapPair], settings: Settings, device: str) -> list[Outcome]:
-    """The outcomes of pairs of one shape and kind."""
-    pred = _to_device([pair.pred for pair in batch], device)
-    gt = _to_device([pair.gt for pair in batch], device)
-    weights = None if batch[0].weights is None else _to_device([pair.weights for pair in batch], device)
-    return score_arrays(batch, pred, gt, weights, settings)
+def score_batch(
+    batch: list[MapPair], settings: Settings, device: str, *, per_class: bool = False, stack: Stack | None = None
+) -> list[Outcome]:
+    """The outcomes of pairs of one kind, at once or, where the device's memory does not suffice, in halves.
+
+    `stack` holds them where they are on the device already.
+    """
+    try:
+        return _score_at_once(batch, settings, device, per_class=per_class, stack=stack)
+    except torch().cuda.OutOfMemoryError:
+        if len(batch) == 1:
+            return [_too_large(batch[0], settings, device)]
+    # only here, where the error no longer holds the tensors of all the frames that it went through
+    torch().cuda.empty_cache()
+    outcomes: list[Outcome] = []
+    for places in (slice(0, len(batch) // 2), slice(len(batch) // 2, len(batch))):
+        half = batch[places]
+        part = stack and stack.cut(places, [pair.pred.shape for pair in half])
+        outcomes += score_batch(half, settings, device, per_class=per_class, stack=part)
+    return outcomes
 
 
-def _kind(item: MapPair | Failure) -> Any:
-    if isinstance(item, Failure):
-        return None
-    kinds = [None if array is None else str(array.dtype) for array in (item.pred, item.gt, item.weights)]
-    return item.shape, *kinds, item.pred_scale, item.gt_scale
+def stack_pairs(batch: Sequence[MapPair], device: str, stream: Any = None) -> Stack:
+    """Pairs of one kind on the device; the copying is left to `stream`, where there is one."""
+    shapes = [pair.pred.shape for pair in batch]
+    with torch().cuda.stream(stream) if stream else nullcontext():
+        pred = _to_device([pair.pred for pair in batch], device)
+        gt = _to_device([pair.gt for pair in batch], device)
+        weights = None
+        if batch[0].weights is not None:
+            weights = _to_device([pair.weights for pair in batch], device)
+        elif len(set(shapes)) > 1:
+            weights = _inside(shapes, device)
+    return Stack(pred, gt, weights, stream and stream.record_event())
 
 
-def _to_device(maps: list[Any], device: str) -> Any:
+def on_device(pair: MapPair, device: str) -> MapPair:
+    """The pair with its maps as tensors on `device`."""
+    pred, gt = (_to_device([array], device)[0] for array in (pair.pred, pair.gt))
+    return replace(pair, pred=pred, gt=gt)
+
+
+def _one_ahead(items: Iterator[T]) -> Iterator[T]:
+    """The items, each made by another thread while the one before it is worked on."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(next, items, None)
+        while (item := coming.result()) is not None:
+            coming = pool.submit(next, items, None)
+            yield item
+
+
+def _with_stacks(grouped: Iterable[list[Any]], settings: Settings, device: str) -> Iterator[tuple[list[Any], Any]]:
+    """Every batch with its stack, or with none: for failures, for maps of classes, and where no memory is left.
+
+    The memory may be that of the batch before it, so what to do without is decided after that one.
+    """
+    stream = torch().cuda.Stream(device=device) if device.startswith("cuda") else None
+    for batch in grouped:
+        stack = None
+        if not isinstance(batch[0], Failure) and _is_stackable(batch[0], settings):
+            try:
+                stack = stack_pairs(batch, device, stream)
+            except torch().cuda.OutOfMemoryError:
+                stack = None
+        yield batch, stack
+
+
+def _is_stackable(pair: MapPair, settings: Settings) -> bool:
+    """Not so are class maps, each large, and pairs of whose densities nothing is asked."""
+    return is_plain(pair) and bool(settings.on("density", "pixels"))
+
+
+def _score_at_once(
+    batch: list[MapPair], settings: Settings, device: str, *, per_class: bool, stack: Stack | None
+) -> list[Outcome]:
+    if not _is_stackable(batch[0], settings):
+        if is_plain(batch[0]) and not settings.is_labels:
+            return [outcome_of_stored(pair, settings) for pair in batch]
+        return [score(on_device(pair, device), settings, per_class=per_class) for pair in batch]
+    stack = stack or stack_pairs(batch, device)
+    if stack.copied:
+        _wait_for(stack, device)
+    return score_arrays(batch, stack.pred, stack.gt, stack.weights, settings)
+
+
+def _wait_for(stack: Stack, device: str) -> None:
+    """Make the device, not the processor, wait for the copies; and keep their memory until they have been measured."""
+    current = torch().cuda.current_stream(device)
+    current.wait_event(stack.copied)
+    for array in (stack.pred, stack.gt, stack.weights):
+        if array is not None:
+            array.record_stream(current)
+
+
+def _too_large(pair: MapPair, settings: Settings, device: str) -> Failure:
+    """Why a pair has no number: its files' bytes and both maps as floats are the least that it needs."""
+    float_bytes = {"float32": 4, "float64": 8}[settings.dtype]
+    needed = pair.pred.nbytes + pair.gt.nbytes + float_bytes * (pair.pred.size + pair.gt.size)
+    shape = " x ".join(map(str, pair.pred.shape))
+    way_out = "--device cpu or --dtype float32" if settings.dtype == "float64" else "--device cpu"
+    msg = f"a pair of {shape} needs at least {needed / 1e6:.1f} MB on {device}, which has no more; use {way_out}"
+    return Failure(pair.name, "score", msg)
+
+
+def _to_device(maps: Sequence[Any], device: str) -> Any:
+    """Maps as one tensor; each stands in the corner of a map of the size that is common to them."""
     import numpy as np
 
     package = torch()
-    # torch has no arithmetic on wide unsigned integers; every uint16 and uint32 is exact in the next signed type
-    widened = {"uint16": np.int32, "uint32": np.int64}.get(str(maps[0].dtype), maps[0].dtype)
-    stacked = package.from_numpy(np.stack(maps).astype(widened, copy=False))
-    if device.startswith("cuda"):
-        stacked = stacked.pin_memory()
+    dtype = package.from_numpy(np.empty(0, _known_to_torch(maps[0].dtype))).dtype
+    shapes = [array.shape for array in maps]
+    make = package.empty if len(set(shapes)) == 1 else package.zeros
+    stacked = make((len(maps), *_common(shapes)), dtype=dtype, pin_memory=device.startswith("cuda"))
+    for row, array in zip(stacked.numpy(), maps, strict=True):
+        row[tuple(map(slice, array.shape))] = array
     return stacked.to(device, non_blocking=True)
+
+
+def _common(shapes: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
+    return tuple(map(max, zip(*shapes, strict=True)))
+
+
+def _inside(shapes: Sequence[tuple[int, int]], device: str) -> Any:
+    """1 at the pixels of every map, 0 at those around it."""
+    package = torch()
+    height, width = _common(shapes)
+    own = package.tensor(shapes, device=device)[:, :, None, None]
+    down, across = package.arange(height, device=device)[:, None], package.arange(width, device=device)
+    return ((down < own[:, 0]) & (across < own[:, 1])).to(package.uint8)
+
+
+def _known_to_torch(dtype: Any) -> Any:
+    """A type that torch has, of this machine's byte order, and whose floats are those that numpy would compute with."""
+    # torch has no arithmetic on wide unsigned integers; every uint16 and uint32 is exact in the next signed type
+    widened = {"uint16": "int32", "uint32": "int64", "float128": "float64", "longdouble": "float64"}
+    return widened.get(dtype.name, dtype.newbyteorder("="))

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from kldeval.inputs.opencv import opencv
 from kldeval.maps.chain import is_spatial
 
 if TYPE_CHECKING:
@@ -41,15 +42,25 @@ class Cells:
 
 
 def cells_of(pair: MapPair) -> Cells | None:
-    """The cells of a plain pair of 8-bit maps, if they are fewer than its pixels."""
+    """The cells of a plain pair of 8-bit maps, if they are fewer than its pixels.
+
+    A mask leaves pixels out of the counts; under any other weights there are no counts.
+    """
+    if not all(_is_bytes(array) for array in (pair.pred, pair.gt)):
+        return None
+    mask = None if pair.weights is None else pair.weights > 0
+    if mask is not None and not bool((mask == pair.weights).all()):
+        return None
+    cells = count_cells(pair.pred, pair.gt, mask)
+    return cells if cells.counts.size < pair.pred.size else None
+
+
+def count_cells(pred: Array, gt: Array, mask: Array | None = None) -> Cells:
+    """The cells of two 8-bit maps, of the pixels that a mask leaves."""
     import numpy as np
 
-    if pair.weights is not None or not all(_is_bytes(array) for array in (pair.pred, pair.gt)):
-        return None
-    table = _joint_counts(pair.pred, pair.gt)
+    table = _joint_counts(pred, gt, mask)
     places = np.flatnonzero(table != 0)
-    if places.size >= pair.pred.size:
-        return None
     counts = (table.ravel()[places], table.sum(axis=1), table.sum(axis=0))
     return Cells(places >> 8, places & 255, *(array.astype(np.float64)[None] for array in counts))
 
@@ -63,11 +74,14 @@ def levels() -> Array:
 
 def collapse(pair: MapPair) -> MapPair:
     """The pair as the occupied cells of its joint histogram, shape (1, cells); another pair as it is."""
+    cells = cells_of(pair)
+    return pair_of_cells(pair, cells) if cells else pair
+
+
+def pair_of_cells(pair: MapPair, cells: Cells) -> MapPair:
+    """The cells in the form of a pair, of shape (1, cells), their counts as its weights."""
     import numpy as np
 
-    cells = cells_of(pair)
-    if not cells:
-        return pair
     pred, gt = (places.astype(np.uint8)[None] for places in (cells.pred, cells.gt))
     return replace(pair, pred=pred, gt=gt, weights=cells.counts)
 
@@ -78,16 +92,17 @@ def _is_bytes(array: Array) -> bool:
     return isinstance(array, np.ndarray) and array.dtype == np.uint8 and array.ndim == 2  # noqa: PLR2004
 
 
-def _joint_counts(pred: Array, gt: Array) -> Array:
-    """How often each (pred, gt) occurs: (256, 256), whole numbers as floats."""
-    import cv2
+def _joint_counts(pred: Array, gt: Array, mask: Array | None) -> Array:
+    """How often each (pred, gt) occurs where the mask is true: (256, 256), whole numbers as floats."""
     import numpy as np
 
+    cv2 = opencv()
     rows = max(1, EXACT_PIXELS // pred.shape[1])
     counts: Array = 0.0
     for top in range(0, pred.shape[0], rows):
         maps = [np.ascontiguousarray(array[top : top + rows]) for array in (pred, gt)]
-        joint = cv2.calcHist(maps, [0, 1], None, [LEVELS, LEVELS], [0, LEVELS, 0, LEVELS])
+        chosen = None if mask is None else np.ascontiguousarray(mask[top : top + rows]).view(np.uint8)
+        joint = cv2.calcHist(maps, [0, 1], chosen, [LEVELS, LEVELS], [0, LEVELS, 0, LEVELS])
         # float32 counts one part exactly, float64 all of them
         counts = joint if rows >= pred.shape[0] else counts + joint.astype(np.float64)
     return counts

@@ -2,45 +2,70 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from kldeval.engine.class_maps import PLAIN_AXES
 from kldeval.engine.cpu import cores, in_order
+from kldeval.engine.ground_truth import decided
 from kldeval.engine.run import read, reading_of
 from kldeval.engine.scoring import score
-from kldeval.inputs.pairing import find_pairs
+from kldeval.engine.selection import masked, select
+from kldeval.engine.surroundings import look_around
+from kldeval.inputs.listing import list_folder
+from kldeval.inputs.naming import is_excluded
+from kldeval.inputs.proposal import propose
 from kldeval.records import Failure, Skipped
 from kldeval.results.inspection import Found, Inspection
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from kldeval.arrays import Array
+    from kldeval.engine.context import Context
     from kldeval.engine.run import Request
     from kldeval.inputs.load import Reading
     from kldeval.records import Pair
     from kldeval.settings import Settings
 
 
-def inspect(pred: Path, gt: Path, settings: Settings, request: Request) -> Inspection:
-    """The pairing of two files or folders, and what stands against scoring each pair.
+def inspect(pred: Path | None, gt: Path | None, settings: Settings, request: Request) -> Inspection:
+    """The pairing of two files or folders, or of a manifest, and what stands against scoring each pair.
 
     Raises:
         UsageProblem: the paths cannot be paired at all.
     """
-    pairing = find_pairs(pred, gt, allow_missing=request.allow_missing, allow_extra=request.allow_extra)
-    look = partial(_look, settings=settings, reading=reading_of(settings, request))
-    found = list(in_order(look, pairing.pairs[: request.limit], request.jobs or cores()))
+    selection = select(pred, gt, settings, request)
+    settings = masked(decided(settings, selection.pairs, reading_of(settings, request)), selection.pairs)
+    around = look_around(settings, request, selection.every, alone=selection.alone)
+    reading = replace(reading_of(settings, request), sources=around.sources)
+    look = partial(_look, settings=settings, reading=reading, context=around.context)
+    found = list(in_order(look, selection.pairs, request.jobs or cores()))
     failures = [item for item in found if isinstance(item, Failure)]
     rows = tuple(item for item in found if isinstance(item, Found))
-    return Inspection(rows, (*pairing.failures, *failures), ())
+    notes = [*selection.notes, *around.notes]
+    if selection.failures:
+        notes += _proposal(pred, gt, request.exclude, len(selection.pairs))
+    return Inspection(rows, (*selection.failures, *failures), tuple(f"note: {note}" for note in notes))
 
 
-def _look(pair: Pair, settings: Settings, reading: Reading) -> Found | Failure:
+def _proposal(pred: Path | None, gt: Path | None, exclude: Sequence[str], n_pairs: int) -> Iterator[str]:
+    """The templates that would pair more of two folders' files."""
+    if pred is None or gt is None:
+        return
+    found, wanted = ([name for name in list_folder(side).maps if not is_excluded(name, exclude)] for side in (pred, gt))
+    proposal = propose(found, wanted, more_than=n_pairs)
+    if proposal:
+        yield str(proposal)
+
+
+def _look(pair: Pair, settings: Settings, reading: Reading, context: Context) -> Found | Failure:
     maps = read(pair, reading)
     if isinstance(maps, Failure):
         return maps
-    outcome = score(maps, settings)
+    outcome = score(maps, settings, context)
     if isinstance(outcome, Failure):
         return outcome
     skipped = " (skipped)" if isinstance(outcome, Skipped) else ""
@@ -48,5 +73,5 @@ def _look(pair: Pair, settings: Settings, reading: Reading) -> Found | Failure:
 
 
 def _content(array: Array) -> str:
-    height, width = array.shape
-    return f"{width}x{height} {array.dtype} {array.min():.4g}..{array.max():.4g}"
+    shape = "x".join(map(str, array.shape[::-1] if array.ndim == PLAIN_AXES else array.shape))
+    return f"{shape} {array.dtype} {array.min():.4g}..{array.max():.4g}"

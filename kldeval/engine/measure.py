@@ -31,13 +31,17 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """The numbers of maps (...): a value per metric key, the uncovered pixels, and what stands against using them."""
+    """The numbers of maps (...): a value per metric key, the uncovered pixels, and what stands against using them.
+
+    `n_pixels` is over how many a metric of pixels is averaged.
+    """
 
     values: Mapping[str, Array]
     n_uncovered: Array
     uncovered_mass: Array
     pred_problems: tuple[Problem, ...]
     gt_problems: tuple[Problem, ...]
+    n_pixels: Array | None = None
 
 
 def scaled(side: Side, settings: Settings, *, weights: Array | None = None, empty: str = "error") -> Values:
@@ -63,23 +67,28 @@ def measure(
     shape: tuple[int, int] | None = None,
     cells: Cells | None = None,
 ) -> Measured:
-    """Every metric of the settings on normalised values.
+    """Every metric of densities on normalised values.
 
     Where the pixels were counted together, `shape` is that of the map, the values are those of its levels, and `cells`
     says which levels meet how often.
     """
     xp, axes = pred.xp, settings.axes
-    terms = {key: _terms(call, settings.base) for key, call in zip(settings.keys, settings.metrics, strict=True)}
+    calls = settings.on("density")
+    terms = {key: _terms(call, settings.base) for key, call in calls.items()}
+    # weights that a user names say what a pixel is worth; any others say how many pixels there are
+    is_worth = settings.weights.name != "none" and cells is None
     parts: dict[str, list[Array]] = {key: [] for key in (*terms, _COUNT, _MASS)}
     for p, q, weigh in _blocks(pred, gt, cells):
         for key, terms_of in terms.items():
             parts[key].append(xp.sum(weigh(terms_of(p, q)), axis=axes, keepdims=True))
-        for key, total in _uncovered(p, q, weigh).items():
+        for key, total in _uncovered(p, q, weigh, is_worth=is_worth).items():
             parts[key].append(total)
     sums = {key: joined(xp, found, MAP if key in (_COUNT, _MASS) else axes) for key, found in parts.items()}
-    reduce = partial(_reduce, xp, shape=shape or pred.source.shape[-2:], gt=gt, axes=axes)
+    shape = shape or pred.source.shape[-2:]
+    rows = shape[0] if gt.weights is None or cells else _rows_that_exist(xp, gt.weights)
+    reduce = partial(_reduce, xp, rows=rows, pixels=math.prod(shape), gt=gt, axes=axes)
     return Measured(
-        {key: reduce(sums[key], settings.reduction) for key in settings.keys},
+        {key: reduce(_final(call, sums[key]), settings.reduction) for key, call in calls.items()},
         reduce(sums[_COUNT], "sum"),
         reduce(sums[_MASS], "slices"),
         pred.problems,
@@ -88,12 +97,12 @@ def measure(
 
 
 def pixelwise(pred: Values, gt: Values, settings: Settings) -> dict[str, Array]:
-    """The pointwise terms of every metric, times the weights, as maps (..., H, W)."""
+    """The pointwise terms of every metric of densities, times the weights, as maps (..., H, W)."""
     xp = pred.xp
     blocks = [(density(pred, rows), density(gt, rows), part(gt.weights, rows)) for rows in _rows(pred, gt)]
     return {
         key: xp.concat([weighted(xp, _terms(call, settings.base)(p, q), weights) for p, q, weights in blocks], axis=-2)
-        for key, call in zip(settings.keys, settings.metrics, strict=True)
+        for key, call in settings.on("density").items()
     }
 
 
@@ -120,6 +129,18 @@ def _terms(call: Any, base: str) -> Callable[[Density, Density], Array]:
     return lambda pred, gt: function(pred, gt) / math.log(int(base))
 
 
+def _final(call: Any, summed: Array) -> Array:
+    """The metric of a distribution, where it is a function of the sum of its terms."""
+    final = METRICS[call.name].traits.get("final")
+    return final(summed) if final else summed
+
+
+def _rows_that_exist(xp: Any, weights: Array) -> Array:
+    """How many rows of a map have a pixel."""
+    exist = xp.max(weights, axis=-1, keepdims=True) > 0
+    return xp.sum(xp.astype(exist, weights.dtype), axis=MAP)
+
+
 def _blocks(
     pred: Values, gt: Values, cells: Cells | None
 ) -> Iterator[tuple[Density, Density, Callable[[Array], Array]]]:
@@ -132,27 +153,35 @@ def _blocks(
         yield density(pred, rows), density(gt, rows), partial(weighted, gt.xp, weights=part(gt.weights, rows))
 
 
-def _uncovered(pred: Density, gt: Density, weigh: Callable[[Array], Array]) -> dict[str, Array]:
-    """The number and the ground-truth mass of the pixels that have some where the prediction is exactly 0."""
+def _uncovered(pred: Density, gt: Density, weigh: Callable[[Array], Array], *, is_worth: bool) -> dict[str, Array]:
+    """The number and the ground-truth mass of the pixels that have some where the prediction is exactly 0.
+
+    A pixel counts its weight, or 1 where the weight `is_worth` and no number of pixels.
+    """
     xp, mass = gt.xp, gt.prob
     nothing = xp.zeros_like(mass[..., :1, :1])
     if not pred.has_zeros:
         return {_COUNT: nothing, _MASS: nothing}
     bare = (mass > 0) & pred.is_zero
-    terms = {_COUNT: xp.astype(bare, mass.dtype), _MASS: xp.where(bare, mass, xp.zeros_like(mass))}
-    return {key: xp.sum(weigh(found), axis=MAP, keepdims=True) for key, found in terms.items()}
+    count = weigh(xp.astype(bare, mass.dtype))
+    count = xp.astype(count > 0, mass.dtype) if is_worth else count
+    terms = {_COUNT: count, _MASS: weigh(xp.where(bare, mass, xp.zeros_like(mass)))}
+    return {key: xp.sum(found, axis=MAP, keepdims=True) for key, found in terms.items()}
 
 
 def _reduce(
-    xp: Any, sums: Array, reduction: str, *, shape: tuple[int, int], gt: Values, axes: tuple[int, ...]
+    xp: Any, sums: Array, reduction: str, *, rows: Array | int, pixels: int, gt: Values, axes: tuple[int, ...]
 ) -> Array:
-    """From sums within distributions (keepdims) to one number per map (...)."""
+    """From sums within distributions (keepdims) to one number per map (...).
+
+    `mean` divides by the sum of the weights and `batchmean` by the rows that have a pixel: a mask is a smaller map.
+    """
     total = over_map(xp.sum, sums)
     if reduction == "slices" and axes != MAP:
         return total / _distributions(gt, axes)
     if reduction == "mean":
-        return total / (shape[0] * shape[1] if gt.weights is None else xp.sum(gt.weights, axis=MAP))
-    return total / shape[0] if reduction == "batchmean" else total
+        return total / (pixels if gt.weights is None else xp.sum(gt.weights, axis=MAP))
+    return total / rows if reduction == "batchmean" else total
 
 
 def _distributions(gt: Values, axes: tuple[int, ...]) -> Array | float:

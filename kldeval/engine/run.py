@@ -2,39 +2,63 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from kldeval._version import __version__
 from kldeval.diagnosis import notes, swapped
+from kldeval.engine.context import ALONE, Context
 from kldeval.engine.cpu import cores, in_order
 from kldeval.engine.device import Device, find_device
-from kldeval.engine.scoring import Outcome, score
+from kldeval.engine.ground_truth import decided
+from kldeval.engine.origin import with_origin
+from kldeval.engine.pixelwise import save_scored
+from kldeval.engine.scoring import Outcome, score, with_company
+from kldeval.engine.selection import masked, select
+from kldeval.engine.surroundings import NOWHERE, Surroundings, look_around
+from kldeval.engine.versions import versions
 from kldeval.errors import MapProblem, UsageProblem
-from kldeval.inputs.load import Reading, load_pair
+from kldeval.inputs.load import Loaded, Reading, load_map, load_pair
 from kldeval.inputs.pairing import find_pairs
+from kldeval.metrics.on_labels import LABEL_METRICS
 from kldeval.metrics.registry import METRICS
 from kldeval.records import Failure, Pair, Score, Skipped
+from kldeval.results.classes import summarise_classes
 from kldeval.results.report import Column, Report
-from kldeval.results.summary import summarise_scores
+from kldeval.results.summary import summarise_groups, summarise_means, summarise_scores
 from kldeval.signature import short_signature, signatures
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from kldeval.inputs.pairing import Pairing
     from kldeval.records import MapPair
     from kldeval.settings import Settings
 
 
+T = TypeVar("T")
+
+_UNGROUPED: dict[str, str] = {}
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a run is asked for beside the settings: nothing here moves a number."""
+    """What a run is asked for beside the settings: nothing here moves a number that the settings do not describe.
 
+    `baseline`, `fixations`, `mask`, `other_map` and `weights` are where the files are that the settings tell of.
+    """
+
+    manifest: Path | None = None
+    pred_name: str | None = None
+    gt_name: str | None = None
+    exclude: tuple[str, ...] = ()
+    group_by: str | None = None
+    fixations: Path | None = None
+    baseline: Path | None = None
+    other_map: Path | None = None
+    mask: Path | None = None
+    weights: Path | None = None
     allow_missing: bool = False
     allow_extra: bool = False
     limit: int | None = None
@@ -42,75 +66,128 @@ class Request:
     max_pixels: int | None = None
     device: str = "auto"
     jobs: int | None = None
+    batch_bytes: int | None = None
     save_maps: Path | None = None
+    per_class: bool = False
 
 
 def run(
-    pred: Path, gt: Path, settings: Settings, request: Request, progress: Callable[[Outcome, int], None] | None = None
+    pred: Path | None,
+    gt: Path | None,
+    settings: Settings,
+    request: Request,
+    progress: Callable[[Outcome, int], None] | None = None,
 ) -> Report:
-    """Score the pairs of two files or folders; `progress` is told every outcome and the number of pairs.
+    """Score the pairs of two files or folders, or of the request's manifest, which stands for both.
+
+    `progress` is told every outcome and the number of pairs.
 
     Raises:
         UsageProblem: the paths cannot be paired at all.
         MissingDependency: the device, or a package that reads the files, is not there.
     """
     device = find_device(request.device, settings)
-    pairing = find_pairs(pred, gt, allow_missing=request.allow_missing, allow_extra=request.allow_extra)
-    pairs = pairing.pairs[: request.limit]
+    selection = select(pred, gt, settings, request)
+    settings = settle(settings, selection.pairs, request)
+    around = look_around(settings, request, selection.every, alone=selection.alone)
     outcomes = []
-    for outcome in stream(pairs, settings, request, device):
+    for outcome in stream(selection.pairs, settings, request, device, around):
         outcomes.append(outcome)
         if progress:
-            progress(outcome, len(pairs))
-    provenance = _provenance(pred, gt, device, request)
-    remarks = [*swapped(pred, gt), *_pairing_notes(pairing, len(pairs)), *_saving_notes(request)]
-    return build_report(settings, [*pairing.failures, *outcomes], provenance, remarks)
+            progress(outcome, len(selection.pairs))
+    remarks = [*_swapped(pred, gt), *selection.notes, *around.notes, *_saving_notes(request)]
+    found = [*selection.failures, *outcomes]
+    return build_report(settings, found, provenance_of(pred, gt, device, request), remarks, selection.groups)
 
 
-def stream(pairs: Iterable[Pair], settings: Settings, request: Request, device: Device) -> Iterator[Outcome]:
+def settle(settings: Settings, pairs: Iterable[Pair], request: Request) -> Settings:
+    """The settings for what the ground truths hold: densities or labels.
+
+    Raises:
+        UsageProblem: they mean nothing for labels, or a table per class is asked for and there are none.
+    """
+    pairs = tuple(pairs)
+    settled = decided(settings, pairs, reading_of(settings, request))
+    if request.per_class and not settled.is_labels:
+        msg = "--per-class is a table of the classes of labels, and these ground truths are densities; leave it out"
+        raise UsageProblem(msg)
+    return masked(settled, pairs)
+
+
+def stream(
+    pairs: Iterable[Pair], settings: Settings, request: Request, device: Device, around: Surroundings = NOWHERE
+) -> Iterator[Outcome]:
     """The outcome of every pair, in order."""
     jobs = request.jobs or cores()
-    reading = reading_of(settings, request)
+    reading = replace(reading_of(settings, request), sources=around.sources)
+    further: dict[str, Any] = {"save": request.save_maps, "per_class": request.per_class, "context": around.context}
     if device.is_cpu:
-        return in_order(
-            partial(read_and_score, settings=settings, reading=reading, save=request.save_maps), pairs, jobs
-        )
+        return in_order(partial(read_and_score, settings=settings, reading=reading, **further), pairs, jobs)
     from kldeval.engine.gpu import score_in_batches
 
-    return score_in_batches(pairs, settings, reading, device.name, jobs)
+    return score_in_batches(pairs, settings, reading, device.name, jobs, batch_bytes=request.batch_bytes, **further)
 
 
 def reading_of(settings: Settings, request: Request) -> Reading:
     """How files are read, of which the settings say a part and the request the rest."""
-    reading = Reading(color=settings.color, resize=settings.resize, key=request.key)
+    reading = Reading(
+        color=settings.color,
+        resize=settings.resize,
+        key=request.key,
+        class_maps=settings.names_class_axis,
+        labels=settings.is_labels,
+    )
     return replace(reading, max_pixels=request.max_pixels) if request.max_pixels else reading
 
 
-def read_and_score(pair: Pair, settings: Settings, reading: Reading, save: Path | None = None) -> Outcome:
-    """The outcome of one pair, from its files."""
-    maps = read(pair, reading)
+def read_and_score(
+    pair: Pair,
+    settings: Settings,
+    reading: Reading,
+    save: Path | None = None,
+    *,
+    per_class: bool = False,
+    context: Context = ALONE,
+    gt: Loaded | None = None,
+) -> Outcome:
+    """The outcome of one pair, from its files; `gt` is the ground truth where it has been read already."""
+    maps = read(pair, reading, gt)
     if isinstance(maps, Failure):
         return maps
-    outcome = score(maps, settings)
-    if save and isinstance(outcome, Score):
-        from kldeval.engine.pixelwise import save_pixelwise
-
-        save_pixelwise(save, maps, settings)
+    outcome = score(maps, settings, context, per_class=per_class)
+    save_scored(save, maps, outcome, settings)
     return outcome
 
 
-def read(pair: Pair, reading: Reading) -> MapPair | Failure:
+def read(pair: Pair, reading: Reading, gt: Loaded | None = None) -> MapPair | Failure:
     """The decoded pair, or why there is none."""
+    return _or_failure(lambda: load_pair(pair, reading, gt), pair.name, f"{pair.pred} and {pair.gt}")
+
+
+def read_with_company(
+    pair: Pair, settings: Settings, reading: Reading, context: Context, gt: Loaded | None = None
+) -> MapPair | Failure:
+    """The decoded pair with the numbers that are worked out on the CPU wherever the densities are measured."""
+    maps = read(pair, reading, gt)
+    return maps if isinstance(maps, Failure) else with_company(maps, settings, context)
+
+
+def read_map(name: str, path: Path, reading: Reading) -> Loaded | Failure:
+    """One decoded map of the pair `name`, or why there is none."""
+    return _or_failure(lambda: load_map(path, reading), name, str(path))
+
+
+def _or_failure(load: Callable[[], T], name: str, files: str) -> T | Failure:
     try:
-        return load_pair(pair, reading)
+        return load()
     except MapProblem as problem:
-        return Failure(pair.name, problem.stage, str(problem))
+        return Failure(name, problem.stage, str(problem))
     except MemoryError:
-        return Failure(pair.name, "load", f"not enough memory for {pair.pred} and {pair.gt}")
+        return Failure(name, "load", f"not enough memory for {files}")
 
 
-def read_one(pred: Path, gt: Path, settings: Settings, request: Request) -> MapPair:
-    """The only pair of two files.
+def read_one(pred: Path, gt: Path, settings: Settings, request: Request) -> tuple[MapPair, Context]:
+    """The only pair of two files, and what is known beside it.
 
     Raises:
         UsageProblem: there is none, or more than one.
@@ -120,13 +197,18 @@ def read_one(pred: Path, gt: Path, settings: Settings, request: Request) -> MapP
     if len(pairs) != 1:
         msg = f"{pred} and {gt} hold {len(pairs)} pairs; name the two files of one"
         raise UsageProblem(msg)
-    return load_pair(pairs[0], reading_of(settings, request))
+    around = look_around(settings, request, pairs, alone=pred.is_file())
+    return load_pair(pairs[0], replace(reading_of(settings, request), sources=around.sources)), around.context
 
 
 def build_report(
-    settings: Settings, outcomes: Iterable[Outcome], provenance: dict[str, Any], extra_notes: Iterable[str] = ()
+    settings: Settings,
+    outcomes: Iterable[Outcome],
+    provenance: dict[str, Any],
+    extra_notes: Iterable[str] = (),
+    groups: Mapping[str, str] = _UNGROUPED,
 ) -> Report:
-    """The report of a run's outcomes."""
+    """The report of a run's outcomes; `groups` has the group of every map, where maps have groups."""
     outcomes = list(outcomes)
     keys = settings.keys if settings.reduction != "none" else ()
     scores = tuple(sorted((item for item in outcomes if isinstance(item, Score)), key=lambda item: item.name))
@@ -135,34 +217,34 @@ def build_report(
     remarks = Counter(remark for item in scores for remark in item.remarks)
     said = [*extra_notes, *notes(settings, remarks, len(scores))]
     said += [f"{skipped} maps with an all-zero ground truth were skipped (--empty-gt skip)"] if skipped else []
+    scores = tuple(replace(item, remarks=(), group=groups.get(item.name, "")) for item in scores)
+    settings, made_notes = with_origin(settings, scores)
+    by_group = summarise_groups(keys, scores)
     return Report(
         signatures(settings),
         short_signature(settings),
         provenance,
-        summarise_scores(keys, scores),
-        {key: _column(call.name, settings.base) for key, call in zip(settings.keys, settings.metrics, strict=True)},
-        tuple(replace(item, remarks=()) for item in scores),
+        summarise_means(keys, by_group) if settings.maps == "groups" else summarise_scores(keys, scores),
+        {key: _column(call.name, settings) for key, call in zip(settings.keys, settings.metrics, strict=True)},
+        tuple(replace(score, classes={}, made=None) for score in scores),
         tuple(failures),
-        tuple(said),
+        (*said, *made_notes),
+        classes=summarise_classes(settings.keys, scores, sums=settings.reduction == "sum"),
+        groups=by_group,
     )
 
 
 _UNITS = {"e": "nats", "2": "bits", "10": "bans"}
 
 
-def _column(metric: str, base: str) -> Column:
-    traits = METRICS[metric].traits
+def _column(metric: str, settings: Settings) -> Column:
+    traits = (LABEL_METRICS if settings.is_labels else METRICS)[metric].traits
     unit = traits.get("unit", "")
-    return Column(_UNITS[base] if unit == "nats" else unit, traits.get("best", ""))
+    return Column(_UNITS[settings.base] if unit == "nats" else unit, traits.get("best", ""))
 
 
-def _pairing_notes(pairing: Pairing, n_pairs: int) -> Iterator[str]:
-    if pairing.n_missing:
-        yield f"{pairing.n_missing} ground truths without a prediction were left out (--allow-missing)"
-    if pairing.n_extra:
-        yield f"{pairing.n_extra} predictions without a ground truth were left out (--allow-extra)"
-    if n_pairs < len(pairing.pairs):
-        yield f"only the first {n_pairs} of {len(pairing.pairs)} pairs were scored (--limit)"
+def _swapped(pred: Path | None, gt: Path | None) -> list[str]:
+    return swapped(pred, gt) if pred and gt else []
 
 
 def _saving_notes(request: Request) -> Iterator[str]:
@@ -170,18 +252,12 @@ def _saving_notes(request: Request) -> Iterator[str]:
         yield f"the pixelwise terms of every metric were written to {request.save_maps}"
 
 
-def _provenance(pred: Path, gt: Path, device: Device, request: Request) -> dict[str, Any]:
+def provenance_of(pred: Path | None, gt: Path | None, device: Device, request: Request) -> dict[str, Any]:
     """What may move the last bits of a number, or says where it came from."""
-    versions = {name: sys.modules[module].__version__ for name, module in _LIBRARIES.items() if module in sys.modules}
     return {
-        "kldeval": __version__,
-        "python": ".".join(map(str, sys.version_info[:3])),
-        **versions,
+        **versions(),
         "device": device.label,
         "jobs": request.jobs or cores(),
-        "pred": str(pred),
-        "gt": str(gt),
+        **({"manifest": str(request.manifest)} if request.manifest else {"pred": str(pred), "gt": str(gt)}),
+        **({"group_by": request.group_by} if request.group_by else {}),
     }
-
-
-_LIBRARIES = {"numpy": "numpy", "opencv": "cv2", "torch": "torch"}

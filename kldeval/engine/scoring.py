@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import isnan
 from typing import TYPE_CHECKING
 
 from kldeval.arrays import namespace, quiet
 from kldeval.diagnosis import Facts, map_remarks, refusal
-from kldeval.engine.histogram import cells_of, collapsible, levels
+from kldeval.engine.class_maps import as_rows, is_plain
+from kldeval.engine.companions import accompanied, extent
+from kldeval.engine.context import ALONE
+from kldeval.engine.histogram import cells_of, collapsible, levels, pair_of_cells
+from kldeval.engine.label_sums import score_labels
 from kldeval.engine.measure import Measured, Side, measure, scaled
+from kldeval.engine.pixels import pixel_metrics, with_pixel_metrics
+from kldeval.errors import KldevalError, RefusedMap
 from kldeval.maps.chain import normalise
 from kldeval.maps.values import over_map
-from kldeval.records import Failure, Score, Skipped
+from kldeval.records import Beside, Failure, Score, Skipped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kldeval.arrays import Array
+    from kldeval.engine.context import Context
     from kldeval.engine.histogram import Cells
     from kldeval.maps.values import Problem, Values
     from kldeval.records import MapPair
@@ -25,19 +33,79 @@ if TYPE_CHECKING:
 Outcome = Score | Failure | Skipped
 
 
-def score(pair: MapPair, settings: Settings) -> Outcome:
-    """The outcome of one pair."""
-    cells = cells_of(pair) if collapsible(settings) else None
-    if not cells:
-        return score_arrays([pair], pair.pred, pair.gt, pair.weights, settings)[0]
-    return _score([pair], (levels(), cells.pred_counts), (levels(), cells.gt_counts), settings, cells)[0]
+def score(pair: MapPair, settings: Settings, context: Context = ALONE, *, per_class: bool = False) -> Outcome:
+    """The outcome of one pair; `context` is what the run knows of the other images.
+
+    `per_class`: also by the classes of its labels, if it has any.
+    """
+    if settings.is_labels:
+        return score_labels(pair, settings, per_class=per_class)
+    if not is_plain(pair):
+        return _score_classes(pair, settings)
+    # which rows a mask leaves is not in the counts
+    by_values = collapsible(settings) and not (settings.reduction == "batchmean" and pair.weights is not None)
+    cells = cells_of(pair) if by_values or settings.on("maps", "fixations") else None
+    found = _with_company(pair, cells, settings, context)
+    if isinstance(found, Failure):
+        return found
+    if not settings.on("density", "pixels"):
+        return outcome_of_stored(found, settings)
+    if cells and by_values and not pixel_metrics(settings):
+        return _score([found], (levels(), cells.pred_counts), (levels(), cells.gt_counts), settings, cells=cells)[0]
+    maps = pair_of_cells(pair, cells) if cells and by_values else pair
+    return score_arrays([found], maps.pred, maps.gt, maps.weights, settings)[0]
+
+
+def with_company(pair: MapPair, settings: Settings, context: Context) -> MapPair | Failure:
+    """The pair with the numbers of its stored maps and of its fixations, or why there are none."""
+    if not is_plain(pair):
+        return pair
+    return _with_company(pair, cells_of(pair) if settings.on("maps", "fixations") else None, settings, context)
+
+
+def _with_company(pair: MapPair, cells: Cells | None, settings: Settings, context: Context) -> MapPair | Failure:
+    try:
+        return accompanied(pair, cells, settings, context)
+    except RefusedMap as problem:
+        return Failure(pair.name, problem.stage, str(problem))
+
+
+def outcome_of_stored(pair: MapPair, settings: Settings) -> Outcome:
+    """The outcome of a pair where no metric is of densities or pixels, so that nothing is normalised."""
+    facts = Facts(*extent(pair.pred, pair.weights), *extent(pair.gt, pair.weights))
+    if settings.empty_gt == "skip" and facts.gt_low == facts.gt_high == 0:
+        return Skipped(pair.name, "all-zero ground truth")
+    return _with_remarks(Score(pair.name, {}), pair, facts, settings)
+
+
+def _score_classes(pair: MapPair, settings: Settings) -> Outcome:
+    """The outcome of a pair of class maps: each position is a distribution over the classes."""
+    beside = (*settings.on("maps").values(), *settings.on("fixations").values())
+    if beside:
+        msg = f"{beside[0].name} is of maps of height and width, and these have the shape {tuple(pair.pred.shape)}"
+        return Failure(pair.name, "check", msg)
+    try:
+        pred, gt, in_rows = as_rows(pair, settings)
+    except RefusedMap as problem:
+        return Failure(pair.name, problem.stage, str(problem))
+    noted = replace(pair, remarks=(*pair.remarks, "class-map"))
+    return score_arrays([noted], pred, gt, None, in_rows, said=settings)[0]
 
 
 def score_arrays(
-    pairs: Sequence[MapPair], pred: Array, gt: Array, weights: Array | None, settings: Settings
+    pairs: Sequence[MapPair],
+    pred: Array,
+    gt: Array,
+    weights: Array | None,
+    settings: Settings,
+    *,
+    said: Settings | None = None,
 ) -> list[Outcome]:
-    """The outcomes of pairs of one shape and kind whose arrays stand in one batch (or of one pair without a batch)."""
-    return _score(pairs, (pred, weights), (gt, weights), settings)
+    """The outcomes of pairs of one shape and kind whose arrays stand in one batch (or of one pair without a batch).
+
+    `said` are the settings that a refusal quotes, where the arrays were turned to suit others.
+    """
+    return _score(pairs, (pred, weights), (gt, weights), settings, said=said)
 
 
 def _score(
@@ -45,6 +113,8 @@ def _score(
     pred: tuple[Array, Array | None],
     gt: tuple[Array, Array | None],
     settings: Settings,
+    *,
+    said: Settings | None = None,
     cells: Cells | None = None,
 ) -> list[Outcome]:
     """The outcomes, from the array and the weights of each side."""
@@ -59,19 +129,31 @@ def _score(
         ]
         normalised = [normalise(side, chain) for side, chain in zip(sides, (settings.pred, settings.gt), strict=True)]
         measured = measure(normalised[0], normalised[1], settings, shape=first.shape, cells=cells)
+        measured = with_pixel_metrics(measured, sides, settings, first.shape)
+        _check_dtype(measured, settings)
         table = _to_host(measured, sides, len(pairs))
-    return [_outcome(pair, row, settings) for pair, row in zip(pairs, table, strict=True)]
+    return [_outcome(pair, row, said or settings) for pair, row in zip(pairs, table, strict=True)]
+
+
+def _check_dtype(measured: Measured, settings: Settings) -> None:
+    """What was computed is what the signature will say: the dtype of the numbers, not that of the request."""
+    computed = str(measured.uncovered_mass.dtype).rpartition(".")[2]
+    if computed != settings.dtype:
+        msg = f"the numbers were computed in {computed}, but {settings.dtype} was asked for and would be signed"
+        raise KldevalError(msg)
 
 
 def _to_host(measured: Measured, sides: list[Values], count: int) -> list[dict[str, float]]:
     """Every number of every map, moved from the device at once."""
     columns: dict[str, Array] = {f"value:{key}": value for key, value in measured.values.items()}
     columns |= {"n_uncovered": measured.n_uncovered, "uncovered_mass": measured.uncovered_mass}
+    if measured.n_pixels is not None:
+        columns["n_pixels"] = measured.n_pixels
     for role, side in zip(("pred", "gt"), sides, strict=True):
         columns[f"{role}:low"], columns[f"{role}:high"] = (end[..., 0, 0] for end in side.extent())
     for role, problems in (("pred", measured.pred_problems), ("gt", measured.gt_problems)):
-        for problem in problems:
-            columns[f"{role}:{problem.kind}"], columns[f"{role}:{problem.kind}:detail"] = _flat(problem)
+        for kind, (found, detail) in _flat(problems).items():
+            columns[f"{role}:{kind}"], columns[f"{role}:{kind}:detail"] = found, detail
     xp = namespace(measured.n_uncovered)
     if xp.__name__ == "numpy":
         lists = [xp.reshape(column, (count,)).tolist() for column in columns.values()]
@@ -81,23 +163,48 @@ def _to_host(measured: Measured, sides: list[Values], count: int) -> list[dict[s
     return [dict(zip(columns, row, strict=True)) for row in zip(*lists, strict=True)]
 
 
-def _flat(problem: Problem) -> tuple[Array, Array]:
-    """Whether any distribution of a map has the problem, and the smallest detail."""
-    xp = namespace(problem.found)
-    return over_map(xp.any, problem.found), over_map(xp.min, problem.detail)
+def _flat(problems: Sequence[Problem]) -> dict[str, tuple[Array, Array]]:
+    """For each kind whether any distribution of a map has the problem, and the smallest detail where it began."""
+    kinds: dict[str, tuple[Array, Array]] = {}
+    for problem in problems:
+        xp = namespace(problem.found)
+        found, detail = over_map(xp.any, problem.found), over_map(xp.min, problem.detail)
+        if problem.kind in kinds:
+            before, first = kinds[problem.kind]
+            found, detail = before | found, xp.where(before, first, detail)
+        kinds[problem.kind] = found, detail
+    return kinds
 
 
 def _outcome(pair: MapPair, row: dict[str, float], settings: Settings) -> Outcome:
     for role in ("gt", "pred"):
-        for kind in ("nonfinite", "negative", "empty"):
+        for kind in ("nonfinite", "negative", "empty", "outside"):
             if row.get(f"{role}:{kind}"):
                 if (role, kind, settings.empty_gt) == ("gt", "empty", "skip"):
                     return Skipped(pair.name, "all-zero ground truth")
                 return Failure(pair.name, "check", refusal(pair, role, kind, row[f"{role}:{kind}:detail"], settings))
     facts = Facts(row["pred:low"], row["pred:high"], row["gt:low"], row["gt:high"])
-    values = {key: row[f"value:{key}"] for key in settings.keys}
+    values = {key: row[f"value:{key}"] for key in settings.on("density", "pixels")}
     if settings.empty_gt == "zero" and facts.gt_low == facts.gt_high == 0:
         # a nan stays: there the prediction's own emptiness decides
-        values = {key: value if value != value else 0.0 for key, value in values.items()}  # noqa: PLR0124
-    found = Score(pair.name, values, int(row["n_uncovered"]), row["uncovered_mass"])
-    return replace(found, remarks=(*pair.remarks, *map_remarks(found, facts, pair.shape, settings)))
+        of_densities = values.keys() - pixel_metrics(settings).keys()
+        values |= {key: 0.0 for key in of_densities if not isnan(values[key])}
+    weights = dict.fromkeys(pixel_metrics(settings), row["n_pixels"]) if settings.maps == "pixels" else {}
+    found = Score(pair.name, values, int(row["n_uncovered"]), row["uncovered_mass"], weights=weights)
+    return _with_remarks(found, pair, facts, settings)
+
+
+def _with_remarks(found: Score, pair: MapPair, facts: Facts, settings: Settings) -> Score:
+    """The score with what was worked out beside it, and what is to be said of the map."""
+    beside = pair.beside or Beside({})
+    values = {**found.values, **beside.values}
+    counted = settings.on("fixations") if settings.maps == "fixations" else {}
+    complete = replace(
+        found,
+        values={key: values[key] for key in settings.keys},
+        weights={**found.weights, **dict.fromkeys(counted, float(beside.n_fixations or 0))},
+        n_fixations=beside.n_fixations,
+        made=pair.made,
+    )
+    remarks = (*pair.remarks, *beside.remarks, *map_remarks(complete, facts, pair.shape, settings))
+    return replace(complete, remarks=remarks)

@@ -40,7 +40,7 @@ def to_grey(array: Array, color: str, path: Path) -> Array:
         raise RefusedMap(f"{shown(path)}: {array.shape[-1]} channels (shape {array.shape}); a map is grey, RGB or RGBA")
     if color == "error":
         _refuse_transparency(array, path)
-    if _channels_agree(array):
+    if channels_agree(array):
         return array[..., 0].copy()
     if color == "error":
         what = f"its colour channels differ ({array.dtype}, shape {array.shape})"
@@ -49,7 +49,8 @@ def to_grey(array: Array, color: str, path: Path) -> Array:
         return _RULES[color](array[..., :COLOURS])
 
 
-def _channels_agree(array: Array) -> bool:
+def channels_agree(array: Array) -> bool:
+    """Whether blue, green and red are equal everywhere: such an image is grey."""
     import numpy as np
 
     blue, green, red = (array[..., channel] for channel in range(COLOURS))

@@ -12,7 +12,7 @@ from kldeval.inputs.formats import is_readable
 from kldeval.inputs.shown import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 JUNK = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
 """What archives and file managers leave behind, in lower case; hidden files are ignored beside them."""
@@ -31,8 +31,8 @@ class Listing:
     unfollowed: tuple[str, ...]
 
 
-def list_folder(folder: Path) -> Listing:
-    """The files of a folder and of all folders below it.
+def list_folder(folder: Path, is_wanted: Callable[[str], bool] = is_readable) -> Listing:
+    """The files of a folder and of all folders below it; `is_wanted` tells by its name whether a file is a map.
 
     Raises:
         UsageProblem: a folder that may not be listed.
@@ -43,7 +43,7 @@ def list_folder(folder: Path) -> Listing:
         for relative, entry in _entries(os.fspath(folder)):
             if entry.is_symlink() and not _leads_to_file_inside(entry, root):
                 unfollowed.append(relative)
-            elif is_readable(relative):
+            elif is_wanted(relative):
                 maps.append(relative)
             else:
                 others.add(Path(entry.name).suffix.lower())

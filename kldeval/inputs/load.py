@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from kldeval.errors import RefusedMap
+from kldeval.inputs.class_maps import has_classes, load_class_maps
 from kldeval.inputs.color import to_grey
+from kldeval.inputs.company import NOTHING, Sources, accompanied
 from kldeval.inputs.formats import MAX_PIXELS, read_map
 from kldeval.inputs.resize import AS_IS, resize_pair
 from kldeval.inputs.scale import full_scale
+from kldeval.inputs.shown import shown
+from kldeval.inputs.sidecar import how_made
 from kldeval.records import MapPair
 
 if TYPE_CHECKING:
@@ -23,51 +28,91 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How files become maps: the rule for colour, the resizing, the array of an .npz, the most pixels of a map."""
+    """How files become maps: the rule for colour, the resizing, the array of an .npz, the most pixels of a map.
+
+    `sources` are where what stands beside the maps is read.
+    `class_maps`: whether predictions may have a class axis; `labels`: whether all ground truths hold labels.
+    """
 
     color: str = "error"
     resize: Call = AS_IS
     key: str | None = None
     max_pixels: int = MAX_PIXELS
+    sources: Sources = NOTHING
+    class_maps: bool = False
+    labels: bool = False
 
 
-def load_pair(pair: Pair, reading: Reading) -> MapPair:
-    """The maps of a pair, in one size, with the scale of the types they were stored in.
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """One map as its file stores it, and made grey."""
 
-    Remarks: `lossy-pred`, `lossy-gt` (JPEG, lossy WebP), `overshoot-pred`, `overshoot-gt` (resizing made negative
-    values of a map that had none), `integer` (a type that `--scale unit` does not divide), `identical` (the maps agree
-    in every value).
+    stored: Stored
+    grey: Array
+
+
+def load_map(path: Path, reading: Reading) -> Loaded:
+    """One map, before it meets its partner.
+
+    Raises:
+        UnreadableMap, RefusedMap, MissingDependency: as `load_pair`.
+    """
+    stored = read_map(path, key=reading.key, max_pixels=reading.max_pixels)
+    return Loaded(stored, to_grey(stored.array, reading.color, path))
+
+
+def load_pair(pair: Pair, reading: Reading, gt: Loaded | None = None) -> MapPair:
+    """The maps of a pair, in one size; see `sized_pair`. `gt` is the ground truth where it has been loaded already.
 
     Raises:
         UnreadableMap: a file that cannot be decoded into one real-valued map.
         RefusedMap: colour, transparency or sizes that differ where `reading` does not say what to do.
         MissingDependency: OpenCV is needed and cannot be imported.
     """
-    stored = [read_map(path, key=reading.key, max_pixels=reading.max_pixels) for path in (pair.pred, pair.gt)]
-    grey = [_grey(item, reading, path) for item, path in zip(stored, (pair.pred, pair.gt), strict=True)]
-    pred, gt = resize_pair(reading.resize, *grey)
+    if reading.class_maps and has_classes(pair, reading):
+        _refuse_company(pair, reading)
+        return load_class_maps(pair, reading)
+    pred, gt = load_map(pair.pred, reading), gt or load_map(pair.gt, reading)
+    maps = replace(sized_pair(pair.name, pred, gt, reading.resize), made=how_made(pair.gt))
+    return accompanied(maps, gt.grey.shape, reading.sources, reading.resize)
+
+
+def _refuse_company(pair: Pair, reading: Reading) -> None:
+    if reading.sources is not NOTHING:
+        msg = f"{shown(pair.pred)} is a class map; fixations, masks and weights stand beside maps of height and width"
+        raise RefusedMap(msg)
+
+
+def sized_pair(name: str, pred: Loaded, gt: Loaded, resize: Call) -> MapPair:
+    """Two maps in one size, with the scale of the types they were stored in.
+
+    Remarks: `lossy-pred`, `lossy-gt` (JPEG, lossy WebP), `overshoot-pred`, `overshoot-gt` (resizing made negative
+    values of a map that had none), `integer` (a type that `--scale unit` does not divide), `identical` (the maps agree
+    in every value).
+
+    Raises:
+        RefusedMap: the sizes differ, and `resize` is `none`.
+        MissingDependency: a kernel of OpenCV, and it cannot be imported.
+    """
+    sized = resize_pair(resize, pred.grey, gt.grey)
     return MapPair(
-        pair.name,
-        pred,
-        gt,
-        shape=pred.shape,
-        remarks=tuple(_remarks(stored, grey, (pred, gt))),
-        pred_scale=full_scale(stored[0].array),
-        gt_scale=full_scale(stored[1].array),
+        name,
+        *sized,
+        shape=sized[0].shape,
+        remarks=tuple(_remarks((pred, gt), sized)),
+        pred_scale=full_scale(pred.stored.array),
+        gt_scale=full_scale(gt.stored.array),
     )
 
 
-def _grey(stored: Stored, reading: Reading, path: Path) -> Array:
-    return to_grey(stored.array, reading.color, path)
-
-
-def _remarks(stored: list[Stored], grey: list[Array], sized: tuple[Array, Array]) -> Iterator[str]:
-    for role, item, before, after in zip(("pred", "gt"), stored, grey, sized, strict=True):
-        if item.lossy:
+def _remarks(sides: tuple[Loaded, Loaded], sized: tuple[Array, Array]) -> Iterator[str]:
+    for role, side, after in zip(("pred", "gt"), sides, sized, strict=True):
+        if side.stored.lossy:
             yield f"lossy-{role}"
-        if after is not before and after.min() < 0 <= before.min():
+        if after is not side.grey and after.min() < 0 <= side.grey.min():
             yield f"overshoot-{role}"
-    if any(item.array.dtype.kind in "iu" and full_scale(item.array) is None for item in stored):
+    arrays = [side.stored.array for side in sides]
+    if any(array.dtype.kind in "iu" and full_scale(array) is None for array in arrays):
         yield "integer"
     if _agree(*sized):
         yield "identical"

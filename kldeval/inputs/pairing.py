@@ -1,26 +1,30 @@
 """Which prediction belongs to which ground truth: by name, never by sort order.
 
-A folder is listed (`list_folder`), its files are named (`name_of`), and the names of two folders are matched (`match`).
+A folder is listed (`list_folder`), its files are named (`namers`), and the names of two folders are matched (`match`).
 """
 
 from __future__ import annotations
 
-import unicodedata
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from kldeval.errors import UsageProblem
 from kldeval.inputs.formats import READERS
 from kldeval.inputs.listing import Listing, list_folder
+from kldeval.inputs.naming import is_excluded, name_of, namers, normal
+from kldeval.inputs.proposal import propose
 from kldeval.inputs.shown import examples, shown
 from kldeval.records import Failure, Pair
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from kldeval.inputs.naming import Namer
+
+__all__ = ["Pairing", "Side", "find_pairs", "match", "name_of"]
 
 SUFFIXES_SHOWN = 5
 
@@ -29,41 +33,56 @@ SUFFIXES_SHOWN = 5
 class Pairing:
     """The pairs of two folders in the order of their names, the names that make none, and how many were left out.
 
-    `n_missing` ground truths without a prediction and `n_extra` predictions without a ground truth were allowed.
+    `n_missing` ground truths without a prediction and `n_extra` predictions without a ground truth were allowed;
+    `notes` count the files that the request itself set aside.
     """
 
     pairs: tuple[Pair, ...]
     failures: tuple[Failure, ...] = ()
     n_missing: int = 0
     n_extra: int = 0
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Side:
     """One folder of maps: what they are, and the files (relative paths) by name.
 
-    `links` are those that were not followed, by the names that they might have had.
+    `links` are those that were not followed, by the names that they might have had; `notes` count files set aside.
     """
 
     what: str
     folder: Path
     files: Mapping[str, tuple[str, ...]]
     links: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def path(self, name: str) -> Path:
         """Where the map of this name is."""
         return self.folder / self.files[name][0]
 
 
-def find_pairs(pred: Path, gt: Path, *, allow_missing: bool = False, allow_extra: bool = False) -> Pairing:
+def find_pairs(
+    pred: Path,
+    gt: Path,
+    *,
+    allow_missing: bool = False,
+    allow_extra: bool = False,
+    pred_name: str | None = None,
+    gt_name: str | None = None,
+    exclude: Sequence[str] = (),
+) -> Pairing:
     """The pairs of two files, or of two folders whose files have the same relative path without suffix.
 
     Names are compared and sorted as plain text, in the Unicode form NFC: a folder from macOS meets one from Linux.
     Names without a partner and names that two files of one folder share are failures, never a guess; `allow_missing`
     (ground truth without prediction) and `allow_extra` (prediction without ground truth) only count the former.
+    `pred_name` and `gt_name` are templates of the relative paths (see `namers`), `exclude` globs of files to leave out;
+    two files pair whatever these say.
 
     Raises:
-        UsageProblem: a path that does not exist, a file beside a folder, a folder without maps, or no common name.
+        UsageProblem: a path that does not exist, a file beside a folder, a folder without maps, a template that is
+            malformed or that no file fits, or no common name.
     """
     kinds = [_kind(path) for path in (pred, gt)]
     if kinds[0] != kinds[1]:
@@ -71,18 +90,14 @@ def find_pairs(pred: Path, gt: Path, *, allow_missing: bool = False, allow_extra
             f"{shown(pred)} is a {kinds[0]} but {shown(gt)} is a {kinds[1]}; give two files or two folders"
         )
     if kinds[0] == "file":
-        return Pairing((Pair(_normal(pred.stem), pred, gt),))
-    sides = _side("prediction", pred), _side("ground truth", gt)
-    return match(*sides, allow_missing=allow_missing, allow_extra=allow_extra)
-
-
-def name_of(relative: str) -> str:
-    """The name of a map: its relative path without suffix.
-
-    >>> name_of("a/frame.01.png")
-    'a/frame.01'
-    """
-    return _normal(relative.rpartition(".")[0])
+        return Pairing((Pair(normal(pred.stem), pred, gt),))
+    name_pred, name_gt = namers(pred_name, gt_name)
+    sides = (
+        _side("prediction", pred, name_pred, exclude, f"--pred-name {pred_name!r}"),
+        _side("ground truth", gt, name_gt, exclude, f"--gt-name {gt_name!r}"),
+    )
+    pairing = match(*sides, allow_missing=allow_missing, allow_extra=allow_extra)
+    return replace(pairing, notes=tuple(note for side in sides for note in side.notes))
 
 
 def match(pred: Side, gt: Side, *, allow_missing: bool = False, allow_extra: bool = False) -> Pairing:
@@ -119,20 +134,39 @@ def _kind(path: Path) -> str:
     raise UsageProblem(f"{shown(path)} {what}; give two files or two folders of maps")
 
 
-def _normal(name: str) -> str:
-    return name if name.isascii() else unicodedata.normalize("NFC", name)
-
-
-def _side(what: str, folder: Path) -> Side:
+def _side(what: str, folder: Path, namer: Namer, exclude: Sequence[str], template: str) -> Side:
     """The maps of a folder by name."""
     listing = list_folder(folder)
     if not listing.maps:
         raise UsageProblem(_no_maps(folder, listing))
+    kept = [relative for relative in listing.maps if not is_excluded(relative, exclude)]
     files: defaultdict[str, tuple[str, ...]] = defaultdict(tuple)
-    for relative in listing.maps:
-        files[name_of(relative)] += (relative,)
+    strangers = []
+    for relative in kept:
+        name = namer(relative)
+        if name is None:
+            strangers.append(relative)
+        else:
+            files[name] += (relative,)
+    if not files:
+        raise UsageProblem(_none_left(folder, listing, kept, template))
+    notes = tuple(_set_aside(what, folder, len(listing.maps) - len(kept), strangers, template))
     links = {name: link for link in listing.unfollowed for name in (link, name_of(link))}
-    return Side(what, folder, files, links)
+    return Side(what, folder, files, links, notes)
+
+
+def _none_left(folder: Path, listing: Listing, kept: Sequence[str], template: str) -> str:
+    if not kept:
+        return f"--exclude leaves out every map in {shown(folder)} (such as {examples(listing.maps)})"
+    return f"{template} fits none of the maps in {shown(folder)} (such as {examples(kept)})"
+
+
+def _set_aside(what: str, folder: Path, excluded: int, strangers: Sequence[str], template: str) -> Iterator[str]:
+    where = f"left out of the {what}s in {shown(folder)}"
+    if excluded:
+        yield f"{where}, by --exclude: {excluded}"
+    if strangers:
+        yield f"{where}, because {template} does not fit: {len(strangers)} (such as {examples(strangers)})"
 
 
 def _no_maps(folder: Path, listing: Listing) -> str:
@@ -146,13 +180,21 @@ def _no_maps(folder: Path, listing: Listing) -> str:
 
 
 def _nothing_common(pred: Side, gt: Side) -> str:
-    ends = {name.rpartition("/")[2] for name in pred.files} & {name.rpartition("/")[2] for name in gt.files}
-    hint = f"; the last parts of the names do agree (such as {examples(ends)}): name the folders that hold the files"
     return (
         f"no name is common to {shown(pred.folder)} (such as {examples(pred.files)}) "
         f"and {shown(gt.folder)} (such as {examples(gt.files)}); maps pair by their relative path without suffix"
-        f"{hint if ends else ''}"
+        f"{_way_out(pred, gt)}"
     )
+
+
+def _way_out(pred: Side, gt: Side) -> str:
+    found, wanted = ([file for files in side.files.values() for file in files] for side in (pred, gt))
+    proposal = propose(found, wanted)
+    if proposal:
+        return f"; {proposal}"
+    ends = {name.rpartition("/")[2] for name in pred.files} & {name.rpartition("/")[2] for name in gt.files}
+    agree = f"; the last parts of the names do agree (such as {examples(ends)}): name the folders that hold the files"
+    return agree if ends else ""
 
 
 def _ambiguous(name: str, pred: Side, gt: Side) -> str:

@@ -18,4 +18,5 @@ def full_scale(array: Array) -> float | None:
     >>> full_scale(np.zeros((2, 2), np.uint8)), full_scale(np.zeros((2, 2)))
     (255.0, None)
     """
-    return FULL_SCALES.get(str(array.dtype).rpartition(".")[2])
+    # the name and not the text of a numpy type, which is ">u2" in the other byte order
+    return FULL_SCALES.get(getattr(array.dtype, "name", str(array.dtype)).rpartition(".")[2])

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kldeval.errors import UsageProblem
-from kldeval.maps.steps import STEPS, one_axis
+from kldeval.maps.steps import STEPS, check_axis, one_axis
 from kldeval.maps.values import MAP
 from kldeval.names import Call, parse_all, split_call, split_top_level
 
 if TYPE_CHECKING:
     from kldeval.maps.values import Values
+
+MAP_AXES = range(-2, 2)
+"""Every axis of a map of height and width, counted from either end."""
 
 Chain = tuple[Call, ...]
 """The steps of one normalisation, in order."""
@@ -27,15 +29,7 @@ def parse_chain(text: str) -> Chain:
         UnknownName: a step is not registered.
         UsageProblem: an argument is unknown, missing or of the wrong type, or can mean nothing (an axis 2).
     """
-    return parse_all(_parse_step, split_top_level(text, "+"))
-
-
-def _parse_step(text: str) -> Call:
-    call = STEPS.parse(text)
-    check = STEPS[call.name].traits.get("check")
-    if check:
-        check(**call.keywords)
-    return call
+    return parse_all(STEPS.parse, split_top_level(text, "+"))
 
 
 def format_chain(chain: Chain) -> str:
@@ -49,14 +43,15 @@ def with_axis(text: str, axis: int) -> Chain:
     Raises:
         UsageProblem: no step takes an axis, or one names another.
     """
-    (place,) = one_axis(axis)
+    check_axis(axis=axis)
     chain = parse_chain(text)
     if not takes_axis(chain):
         msg = f"--axis {axis} has no meaning for {format_chain(chain)!r}: none of its steps takes an axis"
         raise UsageProblem(msg)
     # the text is asked, because a call drops an axis that is the step's default
     for part in split_top_level(text, "+"):
-        if split_call(part)[1].get("axis", str(place)) not in (str(place), str(place + 2)):
+        said = split_call(part)[1].get("axis", str(axis))
+        if said == "none" or _place(int(said)) != _place(axis):
             msg = f"--axis {axis} contradicts {part!r}"
             raise UsageProblem(msg)
     return tuple(STEPS[c.name].call(**{**c.keywords, "axis": axis}) if takes_axis((c,)) else c for c in chain)
@@ -75,12 +70,46 @@ def ends_in_log(chain: Chain) -> bool:
 def axes_of(chain: Chain) -> tuple[int, ...] | None:
     """The axes over which the chain makes distributions; None where it makes none of its own."""
     axes: tuple[int, ...] | None = None
-    for call in chain:
-        entry = STEPS[call.name]
-        if entry.traits.get("final") and not entry.traits.get("given"):
-            axis = call.keywords.get("axis", entry.defaults.get("axis"))
-            axes = MAP if axis is None else one_axis(axis)
+    for call in filter(_makes_distributions, chain):
+        axis = _axis(call)
+        axes = MAP if axis is None else _place(axis)
     return axes
+
+
+def class_axis(chain: Chain) -> int | None:
+    """The one axis along which the chain makes distributions, as it was said; None where it makes none, or over all.
+
+    >>> class_axis(parse_chain("add(value=1)+softmax(axis=2)")), class_axis(parse_chain("sum-to-one"))
+    (2, None)
+    """
+    return next((_axis(call) for call in reversed(chain) if _makes_distributions(call)), None)
+
+
+def along_rows(chain: Chain) -> Chain:
+    """The chain with its distributions along the last axis: for maps whose class axis was moved there.
+
+    >>> format_chain(along_rows(parse_chain("clip(max=1)+sum-to-one(axis=0)")))
+    'clip(max=1)+sum-to-one(axis=-1)'
+    """
+    return tuple(
+        call if _axis(call) is None else STEPS[call.name].call(**{**call.keywords, "axis": -1}) for call in chain
+    )
+
+
+def _makes_distributions(call: Call) -> bool:
+    """Whether a step makes distributions, or says along which axis they already lie."""
+    traits = STEPS[call.name].traits
+    return _axis(call) is not None if traits.get("given") else bool(traits.get("final"))
+
+
+def _axis(call: Call) -> int | None:
+    axis: int | None = call.keywords.get("axis", STEPS[call.name].defaults.get("axis"))
+    return axis
+
+
+def _place(axis: int) -> tuple[int]:
+    """One and the same for each way to say an axis of a map; the axes that only class maps have stay as they are."""
+    return one_axis(axis) if axis in MAP_AXES else (axis,)
 
 
 def is_spatial(chain: Chain) -> bool:
@@ -99,7 +128,7 @@ def normalise(values: Values, chain: Chain) -> Values:
 def apply_step(values: Values, call: Call) -> Values:
     """The values after one step; a step after a softmax works on its probabilities."""
     if values.is_log:
-        values = replace(values.map(values.xp.exp), is_log=False)
+        values = values.map(values.xp.exp, is_log=False)
     return STEPS[call.name].function(values, **call.keywords)
 
 
@@ -107,6 +136,8 @@ def _check_finite(values: Values, chain: Chain) -> Values:
     takes_low, takes_high = _infinities(chain[0])
     low, high = values.extent()
     xp = values.xp
+    if xp.__name__ == "numpy" and xp.isfinite(low).all() and xp.isfinite(high).all():
+        return values
     found = xp.isnan(high) | xp.isnan(low)
     if not takes_high:
         found = found | (high == xp.inf)

@@ -1,15 +1,14 @@
 """The normalisation steps: each takes the values of maps and returns new ones. A chain of them is a list.
 
-Traits: `final` steps make a distribution (`log`: given by its log-probabilities; `given`: the file is one already, over
-axes that it does not say); `spatial` steps depend on where a pixel stands, so pixels of equal value cannot be
-counted together; `takes` says which infinities a step understands (-inf, or `bounded`: those beyond its min and max);
-`check` refuses arguments that can mean nothing, before any map is read.
+Traits: `final` steps make a distribution (`log`: its logarithm; `given`: the file holds it already, along axes that the
+step knows only where it is told); `spatial` steps depend on where a pixel stands (`rows`: on its row alone), so pixels
+of equal value cannot be counted together; `takes` says which infinities a step understands (-inf, or `bounded`: those
+beyond its min and max); `check` refuses arguments that can mean nothing, before any map is read.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from kldeval.errors import UsageProblem
@@ -36,12 +35,36 @@ def one_axis(axis: int) -> tuple[int]:
     return (axis if axis < 0 else axis - 2,)
 
 
-def _check_axis(*, axis: int | None = None, **_: object) -> None:
-    if axis is not None:
-        one_axis(axis)
+CLASS_MAP_AXES = range(-3, 3)
+"""Every axis of a class map, the largest of maps, counted from either end."""
 
 
-@STEPS.add("sum-to-one", final=True, check=_check_axis)
+def _check_offset(*, offset: float = 0.0) -> None:
+    if offset < 0:
+        msg = f"offset={format_value(offset)}: below 0 the divisor could be 0; an offset is 0 or more"
+        raise UsageProblem(msg)
+
+
+def check_axis(*, axis: int | None = None) -> None:
+    """Refuse an axis that no map has.
+
+    Raises:
+        UsageProblem: naming the axes that there are.
+    """
+    if axis is not None and axis not in CLASS_MAP_AXES:
+        msg = (
+            f"axis {axis} does not exist: a map of height and width has the axes 0 (within columns) and 1 or -1 "
+            "(within rows), a class map one more"
+        )
+        raise UsageProblem(msg)
+
+
+def _check_sum(*, axis: int | None = None, offset: float = 0.0) -> None:
+    check_axis(axis=axis)
+    _check_offset(offset=offset)
+
+
+@STEPS.add("sum-to-one", final=True, check=_check_sum)
 def sum_to_one(values: Values, *, offset: float = 0.0, axis: int | None = None) -> Values:
     """x / (sum x + offset), over the whole map or along one axis of it."""
     axes = MAP if axis is None else one_axis(axis)
@@ -51,10 +74,10 @@ def sum_to_one(values: Values, *, offset: float = 0.0, axis: int | None = None) 
     return values.map(lambda x, total: x / (total + offset), total, axes=axes, is_log=False)
 
 
-@STEPS.add("log-prob", final=True, log=True, given=True, takes="-inf")
-def log_prob(values: Values) -> Values:
-    """x as it is: the map already holds log-probabilities."""
-    return replace(values, is_log=True)
+@STEPS.add("log-prob", final=True, log=True, given=True, takes="-inf", check=check_axis)
+def log_prob(values: Values, *, axis: int | None = None) -> Values:
+    """x as it is: the map already holds log-probabilities, of distributions along `axis` if it is said."""
+    return values.changed(is_log=True, axes=values.axes if axis is None else one_axis(axis))
 
 
 @STEPS.add("flatten-softmax", final=True, log=True, takes="-inf")
@@ -63,13 +86,13 @@ def flatten_softmax(values: Values) -> Values:
     return _log_softmax(values, MAP)
 
 
-@STEPS.add("softmax", final=True, log=True, spatial=True, takes="-inf", check=_check_axis)
+@STEPS.add("softmax", final=True, log=True, spatial=True, takes="-inf", check=check_axis)
 def softmax(values: Values, *, axis: int = -1) -> Values:
     """x - ln(sum exp x) along one axis of the map, by default within each row, as tf.nn.softmax does."""
     return _log_softmax(values, one_axis(axis))
 
 
-@STEPS.add("minmax")
+@STEPS.add("minmax", check=_check_offset)
 def minmax(values: Values, *, offset: float = 0.0) -> Values:
     """(x - min) / (max - min + offset)."""
     low, high = values.extent()
@@ -132,7 +155,7 @@ def blank(values: Values, *, below: float) -> Values:
     return values.map(lambda x, high: xp.where(high > below, x, xp.zeros_like(x)), values.extent()[1])
 
 
-@STEPS.add("latitude", spatial=True)
+@STEPS.add("latitude", spatial="rows")
 def latitude(values: Values) -> Values:
     """X * sin(pi row / (H - 1)), the weight of the Salient360! toolbox: rows at the poles become 0."""
     height = values.source.shape[-2]
@@ -153,10 +176,22 @@ def sigmoid(values: Values) -> Values:
     return values.map(stable)
 
 
+@STEPS.add("log-sigmoid", log=True)
+def log_sigmoid(values: Values) -> Values:
+    """ln(1 / (1 + exp(-x))) = min(x, 0) - ln(1 + exp(-|x|)): the logarithm of the sigmoid, finite for all scores."""
+    xp = values.xp
+    logs = values.map(lambda x: xp.minimum(x, xp.zeros_like(x)) - xp.log1p(xp.exp(-xp.abs(x))))
+    return logs.changed(is_log=True)
+
+
+WIDEST = 100_000
+"""The widest Gaussian, in pixels: wider than any map."""
+
+
 def _check_window(*, sigma: float, size: int | None = None) -> None:
-    if not sigma > 0 or (size is not None and (size < 1 or size % 2 == 0)):
+    if not 0 < sigma <= WIDEST or (size is not None and (not 1 <= size <= 8 * WIDEST or size % 2 == 0)):
         window = "" if size is None else f",size={size}"
-        msg = f"blur(sigma={format_value(sigma)}{window}): sigma must be above 0, and size odd"
+        msg = f"blur(sigma={format_value(sigma)}{window}): sigma must be above 0 and at most {WIDEST}, and size odd"
         raise UsageProblem(msg)
 
 
@@ -168,14 +203,26 @@ def blur(values: Values, *, sigma: float, size: int | None = None) -> Values:
     """
     radius = int(4 * sigma + 0.5) if size is None else size // 2
     taps = [math.exp(-0.5 * (offset / sigma) ** 2) for offset in range(-radius, radius + 1)]
-    taps = [tap / math.fsum(taps) for tap in taps]
-    blurred = _convolve(values, _convolve(values, values.whole(), taps, -2), taps, -1)
-    return replace(values, source=blurred, functions=(), known={})
+    total = math.fsum(taps)
+    taps = [tap / total for tap in taps]
+    height, width = values.source.shape[-2:]
+    columns, rows = (_mirrored_window(values, taps, length) for length in (height, width))
+    blurred = values.xp.matmul(values.xp.matmul(columns, values.whole()), values.xp.matrix_transpose(rows))
+    return values.changed(source=blurred, functions=(), known={})
 
 
-@STEPS.add("none")
-def unchanged(values: Values) -> Values:
-    """X as it is."""
+@STEPS.add("none", given=True, check=check_axis)
+def unchanged(values: Values, *, axis: int | None = None) -> Values:
+    """X as it is; `axis` says along which axis its distributions lie, if it holds any."""
+    return values if axis is None else values.changed(axes=one_axis(axis))
+
+
+@STEPS.add("labels")
+def labels(values: Values, *, ignore_index: int | None = None) -> Values:  # noqa: ARG001 - what scores the labels asks
+    """X as it is: the class of every pixel, of which `ignore_index` marks those that do not count; or soft labels.
+
+    Only a ground truth has labels, and no step stands beside this one: labels are neither scaled nor normalised.
+    """
     return values
 
 
@@ -199,15 +246,24 @@ def _nonzero(values: Values, divisor: Array, *, uniform_over: tuple[int, ...] | 
     return values, xp.where(zero, xp.ones_like(divisor), divisor)
 
 
-def _convolve(values: Values, array: Array, taps: list[float], axis: int) -> Array:
-    xp, length, radius = values.xp, array.shape[axis], len(taps) // 2
-    period = max(1, 2 * (length - 1))
-    total = xp.zeros_like(array)
-    for offset, tap in zip(range(-radius, radius + 1), taps, strict=True):
-        places = [abs((place + offset) % period) for place in range(length)]
-        mirrored = [min(place, period - place) if length > 1 else 0 for place in places]
-        total = total + tap * xp.take(array, _like(values, mirrored, dtype=xp.int64), axis=axis)
-    return total
+def _mirrored_window(values: Values, taps: list[float], length: int) -> Array:
+    """The matrix that convolves an axis of `length` pixels whose borders are mirrored without repeating the edge.
+
+    Mirroring makes the axis periodic, so a window of any width folds into one period: the cost is that of the map.
+    """
+    xp, period = values.xp, max(1, 2 * (length - 1))
+    folded = [0.0] * period
+    for place, tap in enumerate(taps):
+        folded[(place - len(taps) // 2) % period] += tap
+    window = _like(values, folded)
+    places = _like(values, list(range(length)), dtype=xp.int64)
+    ahead = (places[None, :] - places[:, None]) % period
+    mirrored = (-places[None, :] - places[:, None]) % period
+    # the pixels at the ends are their own mirror images
+    once = ((2 * places) % period == 0)[None, :]
+    matrix = xp.reshape(xp.take(window, xp.reshape(ahead, (-1,)), axis=0), (length, length))
+    image = xp.reshape(xp.take(window, xp.reshape(mirrored, (-1,)), axis=0), (length, length))
+    return xp.where(once, matrix, matrix + image)
 
 
 def _like(values: Values, numbers: list[Any], dtype: Any = None) -> Array:

@@ -10,7 +10,7 @@ Shapes are (..., H, W) throughout; statistics keep their dimensions: (..., 1, 1)
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import reduce
 from math import ceil
 from operator import add
@@ -98,9 +98,16 @@ class Values:
         `changes` are the fields of the result that differ beside.
         """
         if len(self.rows) > 1:
-            return replace(self, functions=(*self.functions, (function, statistics)), known={}, **changes)
+            return self.changed(functions=(*self.functions, (function, statistics)), known={}, **changes)
         # the only block is computed at once, and nothing remembered
-        return replace(self, source=function(self.block(slice(None)), *statistics), known={}, **changes)
+        return self.changed(source=function(self.block(slice(None)), *statistics), known={}, **changes)
+
+    def changed(self, **changes: Any) -> Values:
+        """The same values but for some fields: `dataclasses.replace`, but several times as fast."""
+        copy = object.__new__(Values)
+        for name in Values.__slots__:
+            object.__setattr__(copy, name, changes[name] if name in changes else getattr(self, name))
+        return copy
 
     def extent(self, axes: tuple[int, ...] = MAP) -> tuple[Array, Array]:
         """The minimum and the maximum over pixels of positive weight."""
@@ -115,9 +122,13 @@ class Values:
 
     @property
     def _stored(self) -> Array:
-        """The maps in a dtype that has a minimum: a conversion to floats keeps the order, and need not come first."""
+        """The maps in a dtype that has a minimum: a conversion to floats keeps the order, and need not come first.
+
+        numpy knows the minimum of every type of number; torch lacks that of wide unsigned integers.
+        """
         xp = self.xp
-        return xp.astype(self.source, self.dtype) if xp.isdtype(self.source.dtype, "bool") else self.source
+        as_it_is = xp.__name__ == "numpy" and not xp.isdtype(self.source.dtype, "bool")
+        return self.source if as_it_is else xp.astype(self.source, self.dtype, copy=False)
 
     def sum(self, axes: tuple[int, ...] = MAP) -> Array:
         """The weighted sum."""
@@ -129,8 +140,13 @@ class Values:
         return self.map(self.xp.ones_like).sum()
 
     def flag(self, kind: str, found: Array, detail: Array) -> Values:
-        """The same values with a problem noted; whoever asked for them decides what it means."""
-        return replace(self, problems=(*self.problems, Problem(kind, found, detail)))
+        """The same values with a problem noted; whoever asked for them decides what it means.
+
+        Where it can be seen without waiting for an accelerator that no map has the problem, nothing is noted.
+        """
+        if self.xp.__name__ == "numpy" and not found.any():
+            return self
+        return self.changed(problems=(*self.problems, Problem(kind, found, detail)))
 
 
 def part(statistic: Array | None, rows: slice) -> Array | None:

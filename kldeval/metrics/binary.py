@@ -48,11 +48,8 @@ def bce(prob: Array, target: Array, *, clamp: float = -100.0, reduction: Reducti
     check_same_shape(prob, target)
     check_probabilities(prob, "prediction", "for logits there is bce_with_logits")
     check_probabilities(target, "ground truth", "divide bytes by 255")
-    xp = namespace(prob, target)
     with quiet():
-        log_prob = _floored(xp.log(xp.where(prob == 0, xp.ones_like(prob), prob)), prob == 0, clamp)
-        log_rest = _floored(xp.log1p(xp.where(prob == 1, xp.zeros_like(prob), -prob)), prob == 1, clamp)
-        return reduced(-expected(target, log_prob) - expected(1 - target, log_rest), reduction)
+        return reduced(bce_terms(prob, target, clamp), reduction)
 
 
 def bce_with_logits(logit: Array, target: Array, *, reduction: Reduction = "mean") -> Array:
@@ -81,10 +78,23 @@ def bce_with_logits(logit: Array, target: Array, *, reduction: Reduction = "mean
     logit, target = real_floats(logit), real_floats(target)
     check_same_shape(logit, target)
     check_probabilities(target, "ground truth", "divide bytes by 255")
-    xp = namespace(logit, target)
     with quiet():
-        log_sigmoid = xp.minimum(logit, xp.zeros_like(logit)) - xp.log1p(xp.exp(-xp.abs(logit)))
-        return reduced((1 - target) * logit - log_sigmoid, reduction)
+        return reduced(bce_with_logits_terms(logit, target), reduction)
+
+
+def bce_terms(prob: Array, target: Array, clamp: float) -> Array:
+    """The binary cross-entropy of every pixel, of floats that were checked before."""
+    xp = namespace(prob, target)
+    log_prob = _floored(xp.log(xp.where(prob == 0, xp.ones_like(prob), prob)), prob == 0, clamp)
+    log_rest = _floored(xp.log1p(xp.where(prob == 1, xp.zeros_like(prob), -prob)), prob == 1, clamp)
+    return -expected(target, log_prob) - expected(1 - target, log_rest)
+
+
+def bce_with_logits_terms(logit: Array, target: Array) -> Array:
+    """The binary cross-entropy of every pixel's logit, of floats that were checked before."""
+    xp = namespace(logit, target)
+    log_sigmoid = xp.minimum(logit, xp.zeros_like(logit)) - xp.log1p(xp.exp(-xp.abs(logit)))
+    return (1 - target) * logit - log_sigmoid
 
 
 def _floored(log: Array, impossible: Array, least: float) -> Array:

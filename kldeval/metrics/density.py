@@ -9,8 +9,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from kldeval.arrays import quiet
 from kldeval.density import Density, safe_log
+from kldeval.errors import UsageProblem
 from kldeval.metrics.registry import METRICS
+from kldeval.names import format_value
 
 if TYPE_CHECKING:
     from kldeval.arrays import Array
@@ -18,7 +21,15 @@ if TYPE_CHECKING:
 Direction = Literal["gt-pred", "pred-gt", "mean"]
 
 
-@METRICS.add("kld", unit="nats", best="low")
+def _check_constants(*, factor: float = 1.0, direction: str = "", **constants: float) -> None:  # noqa: ARG001
+    for name, value in {**constants, "factor": factor}.items():
+        if value < 0 or (name == "factor" and value == 0):
+            bound = "above 0" if name == "factor" else "0 or more"
+            msg = f"{name}={format_value(value)}: a constant of a metric is {bound}"
+            raise UsageProblem(msg)
+
+
+@METRICS.add("kld", unit="nats", best="low", check=_check_constants)
 def kld(
     pred: Density,
     gt: Density,
@@ -32,7 +43,8 @@ def kld(
     """Kullback-Leibler divergence of the prediction from the ground truth, D(gt || pred), in nats.
 
     factor * sum q ln(log_eps + (q + num_eps) / (p + ratio_eps)). With all three zero it is the exact divergence, taken
-    from the logarithms; `direction` swaps p and q (pred-gt) or takes the mean of both orders.
+    from the logarithms, and so it is with num_eps alone; `direction` swaps p and q (pred-gt) or takes the mean of both
+    orders.
 
     Source: S. Kullback and R. A. Leibler (1951), https://doi.org/10.1214/aoms/1177729694; the form with constants:
     Z. Bylinskii et al. (2019), https://doi.org/10.1109/TPAMI.2018.2815601, and its code, KLdiv.m.
@@ -52,7 +64,7 @@ def kld(
     return terms if factor == 1 else factor * terms
 
 
-@METRICS.add("kld-reverse", unit="nats", best="low")
+@METRICS.add("kld-reverse", unit="nats", best="low", check=_check_constants)
 def kld_reverse(
     pred: Density, gt: Density, *, log_eps: float = 0.0, num_eps: float = 0.0, ratio_eps: float = 0.0
 ) -> Array:
@@ -63,7 +75,7 @@ def kld_reverse(
     return _divergence(gt, pred, (log_eps, num_eps, ratio_eps))
 
 
-@METRICS.add("ce", unit="nats", best="low")
+@METRICS.add("ce", unit="nats", best="low", check=_check_constants)
 def ce(pred: Density, gt: Density, *, ratio_eps: float = 0.0) -> Array:
     """Cross-entropy of the prediction under the ground truth, H(gt, pred), in nats: -sum q ln(p + ratio_eps).
 
@@ -83,7 +95,7 @@ def jsd(pred: Density, gt: Density) -> Array:
     """
     middle = Density(prob=(pred.prob + gt.prob) / 2)
     # all logarithms are taken of probabilities, so that a map against itself gives exactly 0 after a softmax too
-    return (_divergence(middle, _of_prob(pred), _EXACT) + _divergence(middle, _of_prob(gt), _EXACT)) / 2
+    return (_divergence(middle, _of_prob(pred), (0, 0, 0)) + _divergence(middle, _of_prob(gt), (0, 0, 0))) / 2
 
 
 @METRICS.add("entropy-gt", unit="nats", best="")
@@ -92,16 +104,13 @@ def entropy_gt(pred: Density, gt: Density) -> Array:  # noqa: ARG001 - every met
     return -_product(gt, gt)
 
 
-_EXACT = (0.0, 0.0, 0.0)
-
-
 def _divergence(approximation: Density, target: Density, constants: tuple[float, float, float]) -> Array:
     """The terms of D(target || approximation)."""
     log_eps, num_eps, ratio_eps = constants
-    if constants == _EXACT:
-        return _exact_divergence(approximation, target)
+    if log_eps == ratio_eps == 0:
+        return _exact_divergence(approximation, target, num_eps)
     xp, q = target.xp, target.prob
-    if log_eps > 0 and ratio_eps > 0:
+    if ratio_eps > 0 and (log_eps > 0 or num_eps > 0):
         # nothing can be 0 or divided by 0 here, so no pixel needs to be masked
         return q * xp.log(target.plus(num_eps) / approximation.plus(ratio_eps) + log_eps)
     some = q != 0
@@ -110,17 +119,32 @@ def _divergence(approximation: Density, target: Density, constants: tuple[float,
     return q * safe_log(ratio + xp.where(some, log_eps * one, 0 * one))
 
 
-def _exact_divergence(approximation: Density, target: Density) -> Array:
-    """Target * (ln target - ln approximation), subtracted first, so that a map against itself gives exactly 0."""
-    if not (target.has_zeros or approximation.has_zeros):
+def _exact_divergence(approximation: Density, target: Density, num_eps: float) -> Array:
+    """Target * (ln(target + num_eps) - ln approximation), subtracted first: a map against itself gives exactly 0.
+
+    The logarithm of the approximation is taken as it is: it may be that of no probability, or of one that underflows.
+    """
+    if not (num_eps or target.has_zeros or approximation.has_zeros):
         return target.prob * (target.log - approximation.log)
     xp = target.xp
+    if xp.__name__ == "numpy":
+        return _masked_afterwards(approximation, target, num_eps)
     some = ~target.is_zero
     nothing = xp.zeros_like(target.log)
-    gap = xp.where(some, target.log, nothing) - xp.where(some, approximation.log, nothing)
+    log_target = safe_log(target.prob + num_eps) if num_eps else target.log
+    gap = xp.where(some, log_target, nothing) - xp.where(some, approximation.log, nothing)
     product = target.prob * gap
     # a target that underflows to 0 counts 0, even where the approximation is 0 for good
     return xp.where(target.prob == 0, nothing, product)
+
+
+def _masked_afterwards(approximation: Density, target: Density, num_eps: float) -> Array:
+    """The exact terms where no gradient has to pass: what a target of 0 makes of them is only then replaced by 0."""
+    with quiet():
+        log_target = safe_log(target.prob + num_eps) if num_eps else target.log
+        terms = target.prob * (log_target - approximation.log)
+    terms[target.prob == 0] = 0.0
+    return terms
 
 
 def _of_prob(density: Density) -> Density:

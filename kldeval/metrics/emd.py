@@ -6,8 +6,9 @@ import math
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal
 
-from kldeval.errors import MissingDependency, RefusedMap
+from kldeval.errors import MissingDependency, RefusedMap, UsageProblem
 from kldeval.metrics.pointwise import check_same_shape
+from kldeval.metrics.registry import METRICS
 
 if TYPE_CHECKING:
     from kldeval.arrays import Array
@@ -18,6 +19,13 @@ MOST_PIVOTS = 10_000_000
 """Steps that the network simplex may take; a pair of 34 x 60 cells takes a few hundred thousand."""
 
 
+def _check_factor(*, factor: int = 32, unit: Unit = "cells") -> None:  # noqa: ARG001 - all parameters are passed
+    if factor < 1:
+        msg = f"emd(factor={factor}): a cell has a side of 1 pixel or more"
+        raise UsageProblem(msg)
+
+
+@METRICS.add("emd", on="maps", unit="", best="low", symmetric=True, mass="always", spatial=True, check=_check_factor)
 def emd(pred: Array, gt: Array, weights: Array | None = None, *, factor: int = 32, unit: Unit = "cells") -> Array:
     """Earth mover's distance: the least work that carries one map's mass to the other's; lower is better. Symmetric.
 

@@ -25,7 +25,8 @@ class FixatedMap:
 
     `values` are as stored. `area` is the weight of the cell's pixels and `free` that of those never fixated: places are
     weighed. `fixations` is the number of fixations and `fixated` that of fixated pixels: events count 1 each, wherever
-    on the sphere they fell, unless their pixel has weight 0 and so does not exist.
+    on the sphere they fell, unless their pixel has weight 0 and so does not exist. `ascending` where the cells stand in
+    one row in the order of their values, each value once.
     """
 
     values: Array
@@ -33,6 +34,7 @@ class FixatedMap:
     free: Array
     fixations: Array
     fixated: Array
+    ascending: bool = False
 
 
 def fixated_pixels(pred: Array, fixations: Array, weights: Array | None = None) -> FixatedMap:
@@ -53,10 +55,13 @@ def fixated_pixels(pred: Array, fixations: Array, weights: Array | None = None) 
     return FixatedMap(values, area, xp.where(seen, xp.zeros_like(area), area), counts, fixated)
 
 
-def fixated_levels(pred: Array, rows: Array, cols: Array, counts: Array, weights: Array | None = None) -> FixatedMap:
+def fixated_levels(
+    pred: Array, rows: Array, cols: Array, counts: Array, weights: Array | None = None, *, area: Array | None = None
+) -> FixatedMap:
     """The levels of one numpy map (H, W) in ascending order, given its fixated pixels, each named once.
 
-    An 8-bit map has 256 levels, counted without a sort; any other has one for every distinct value.
+    An 8-bit map has 256 levels, counted without a sort; any other has one for every distinct value. `area` is the
+    weight of each of the 256 levels, where it is known already.
 
     >>> import numpy as np
     >>> seen = fixated_levels(np.asarray([[5, 7, 7]], np.uint8), np.asarray([0]), np.asarray([2]), np.asarray([3]))
@@ -66,15 +71,33 @@ def fixated_levels(pred: Array, rows: Array, cols: Array, counts: Array, weights
     import numpy as np
 
     pred, weights = np.asarray(pred), None if weights is None else np.asarray(weights, np.float64)
-    values, area = _bytes(pred, weights) if pred.dtype == np.uint8 else _distinct(pred, weights)
+    if area is not None:
+        values = np.arange(BYTES)
+    else:
+        values, area = _bytes(pred, weights) if pred.dtype == np.uint8 else _distinct(pred, weights)
     here = np.ones(len(rows)) if weights is None else weights[rows, cols]
     exists = here > 0
     at = _levels_of(pred[rows, cols][exists], values)
+    return ascending_cells(values, area, at, here[exists], counts[exists])
+
+
+def ascending_cells(values: Array, area: Array, at: Array, weights: Array, counts: Array) -> FixatedMap:
+    """Numpy cells of ascending values, given the cell, the weight and the fixations of each fixated pixel.
+
+    >>> import numpy as np
+    >>> at, one = np.asarray([1]), np.asarray([1.0])
+    >>> ascending_cells(np.asarray([5, 7]), np.asarray([1, 2]), at, one, 3 * one).free.tolist()
+    [[1.0, 1.0]]
+    """
+    import numpy as np
+
+    def row(array: Array) -> Array:
+        return array.astype(np.float64)[None]
+
     covered, fixations, fixated = (
-        np.bincount(at, weights=amount, minlength=len(values)) for amount in (here[exists], counts[exists], None)
+        np.bincount(at, weights=amount, minlength=len(values)) for amount in (weights, counts, None)
     )
-    arrays = (values, area, area - covered, fixations, fixated)
-    return FixatedMap(*(array.astype(np.float64)[None] for array in arrays))
+    return FixatedMap(row(values), row(area), row(area - covered), row(fixations), row(fixated), ascending=True)
 
 
 def sum_by_level(seen: FixatedMap, pred: Array, amounts: Array, weights: Array | None = None) -> Array:
@@ -92,9 +115,8 @@ def sum_by_level(seen: FixatedMap, pred: Array, amounts: Array, weights: Array |
     amounts = np.asarray(amounts) if weights is None else np.where(np.asarray(weights) > 0, amounts, 0)
     places = np.flatnonzero(amounts)
     at = _levels_of(np.asarray(pred).reshape(-1)[places], seen.values[0])
-    return np.bincount(at, weights=amounts.reshape(-1)[places], minlength=seen.values.shape[-1]).astype(np.float64)[
-        None
-    ]
+    levels = seen.values.shape[-1]
+    return np.bincount(at, weights=amounts.reshape(-1)[places], minlength=levels).astype(np.float64)[None]
 
 
 def _bytes(pred: Array, weights: Array | None) -> tuple[Array, Array]:
@@ -122,17 +144,19 @@ def _levels_of(values: Array, levels: Array) -> Array:
     return values if values.dtype == np.uint8 else np.searchsorted(levels, values)
 
 
-def closest_values(seen: FixatedMap) -> float:
-    """The smallest difference between two distinct values of the map; inf for a constant map.
-
-    Where it is below 1e-7, the jitter of AUC_Judd.m would have destroyed real order on this map.
+def has_close_values(values: Array, distance: float) -> bool:
+    """Whether a map holds two distinct values closer than `distance`: 1e-7 is the jitter of AUC_Judd.m.
 
     >>> import numpy as np
-    >>> closest_values(fixated_pixels(np.asarray([[0.0, 4.0, 4.0, 6.0]]), np.zeros((1, 4))))
-    2.0
+    >>> values = np.asarray([[0.0, 4.0], [4.0, 6.0]])
+    >>> has_close_values(values, 2.0), has_close_values(values, 2.1)
+    (False, True)
     """
-    xp = namespace(seen.values)
-    values = xp.sort(xp.reshape(seen.values[seen.area > 0], (-1,)))
-    steps = values[1:] - values[:-1]
-    steps = steps[steps > 0]
-    return float(xp.min(steps)) if steps.shape[0] else float("inf")
+    import numpy as np
+
+    # a row in the middle tells of most maps of floats, whose every row has such values
+    for part in (values[values.shape[0] // 2], values):
+        steps = np.diff(np.sort(part, axis=None))
+        if np.any((steps > 0) & (steps < distance)):
+            return True
+    return False

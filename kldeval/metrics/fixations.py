@@ -11,6 +11,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from kldeval.arrays import namespace
+from kldeval.errors import UsageProblem
+from kldeval.metrics.registry import METRICS
 from kldeval.metrics.roc import area_at_steps, area_under_roc
 from kldeval.metrics.weighted import divide, drop_axes, existing, extent, root, total, total_where
 
@@ -21,6 +23,13 @@ if TYPE_CHECKING:
 Negatives = Literal["all", "unfixated"]
 
 
+def _check_ddof(*, ddof: int = 0, repeats: bool = True) -> None:  # noqa: ARG001 - all parameters are passed
+    if ddof not in (0, 1):
+        msg = f"nss(ddof={ddof}): a standard deviation is over N (0) or N - 1 (1)"
+        raise UsageProblem(msg)
+
+
+@METRICS.add("nss", on="fixations", sees="pixels", unit="", best="high", check=_check_ddof)
 def nss(seen: FixatedMap, *, ddof: int = 0, repeats: bool = True) -> Array:
     """Normalised scanpath saliency: the mean at the fixations of the map in units of its standard deviation.
 
@@ -45,6 +54,7 @@ def nss(seen: FixatedMap, *, ddof: int = 0, repeats: bool = True) -> Array:
     return drop_axes(xp, mean / xp.where(deviation == 0, xp.ones_like(deviation), deviation))
 
 
+@METRICS.add("auc", on="fixations", sees="ranks", unit="", best="high", infinities=True)
 def auc(seen: FixatedMap, *, negatives: Negatives = "all", repeats: bool = True) -> Array:
     """Area under the ROC curve: P(S at a fixation > S elsewhere) + P(equal) / 2, exactly. Chance is 0.5.
 
@@ -60,9 +70,10 @@ def auc(seen: FixatedMap, *, negatives: Negatives = "all", repeats: bool = True)
     0.75
     """
     others = seen.area if negatives == "all" else seen.free
-    return area_under_roc(seen.values, seen.fixations if repeats else seen.fixated, others)
+    return area_under_roc(seen.values, seen.fixations if repeats else seen.fixated, others, ascending=seen.ascending)
 
 
+@METRICS.add("auc-judd", on="fixations", sees="ranks", unit="", best="high", infinities=True)
 def auc_judd(seen: FixatedMap) -> Array:
     """AUC_Judd.m in expectation over its jitter, for vanishing jitter; repeated fixations count once.
 
@@ -87,9 +98,10 @@ def auc_judd(seen: FixatedMap) -> Array:
     above = total_where(xp, seen.values > lowest, free)
     excess = above + tied * tied_free / (tied + 1)
     excess = divide(xp, excess, 2 * total(xp, fixated) * total(xp, free))
-    return area_under_roc(seen.values, fixated, free) + drop_axes(xp, excess)
+    return area_under_roc(seen.values, fixated, free, ascending=seen.ascending) + drop_axes(xp, excess)
 
 
+@METRICS.add("auc-borji", on="fixations", sees="steps", unit="", best="high")
 def auc_borji(seen: FixatedMap) -> Array:
     """AUC_Borji.m in expectation over its random negatives, drawn from all pixels; repeated fixations count once.
 
@@ -111,6 +123,7 @@ def auc_borji(seen: FixatedMap) -> Array:
     return xp.where(few, xp.full_like(area, xp.nan), area)
 
 
+@METRICS.add("auc-shuffled", on="fixations", sees="steps", unit="", best="high", needs=("other",))
 def auc_shuffled(seen: FixatedMap, other: Array) -> Array:
     """AUC_shuffled.m in expectation over its random negatives, drawn from the fixated pixels of another map.
 
@@ -131,6 +144,7 @@ def auc_shuffled(seen: FixatedMap, other: Array) -> Array:
     return area_at_steps(seen, seen.fixated, existing(xp, xp.astype(other, seen.values.dtype), seen.area))
 
 
+@METRICS.add("sauc", on="fixations", sees="ranks", unit="", best="high", needs=("others",), infinities=True)
 def sauc(seen: FixatedMap, others: Array) -> Array:
     """Shuffled AUC: P(S at a fixation > S where other images were fixated) + P(equal) / 2, exactly. Chance is 0.5.
 
@@ -146,4 +160,5 @@ def sauc(seen: FixatedMap, others: Array) -> Array:
     0.75
     """
     xp = namespace(seen.values, others)
-    return area_under_roc(seen.values, seen.fixations, existing(xp, xp.astype(others, seen.values.dtype), seen.area))
+    others = existing(xp, xp.astype(others, seen.values.dtype), seen.area)
+    return area_under_roc(seen.values, seen.fixations, others, ascending=seen.ascending)

@@ -11,6 +11,7 @@ import math
 from typing import TYPE_CHECKING
 
 from kldeval.arrays import namespace, quiet
+from kldeval.metrics.registry import METRICS
 from kldeval.metrics.weighted import divide, drop_axes, existing, extent, total
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 MATLAB_EPS = 2.0**-52
 
 
+@METRICS.add("ll", on="fixations", unit="nats", best="high", needs=("density",))
 def ll(log_density: Array, fixations: Array) -> Array:
     """Log-likelihood of the fixations: the mean of ln p over them, in nats per fixation; every repeat counts.
 
@@ -37,6 +39,7 @@ def ll(log_density: Array, fixations: Array) -> Array:
     return drop_axes(xp, divide(xp, total(xp, seen, counts), total(xp, counts)))
 
 
+@METRICS.add("ig", on="fixations", unit="bits", best="high", needs=("density", "baseline"))
 def ig(log_density: Array, baseline: Array, fixations: Array) -> Array:
     """Information gain over a baseline density, in bits per fixation: the mean of log2 p - log2 b; repeats count.
 
@@ -58,6 +61,7 @@ def ig(log_density: Array, baseline: Array, fixations: Array) -> Array:
     return ll(gain, fixations) / math.log(2)
 
 
+@METRICS.add("ig-mit", on="fixations", sees="pixels", unit="bits", best="high", needs=("baseline",))
 def ig_mit(pred: FixatedMap, baseline: FixatedMap) -> Array:
     """InfoGain.m: the gain in bits per fixated pixel of stored maps, each stretched to 0..1 and divided by its sum.
 
@@ -72,13 +76,24 @@ def ig_mit(pred: FixatedMap, baseline: FixatedMap) -> Array:
     >>> float(ig_mit(seen, seen))
     0.0
     """
-    return _bits(pred) - _bits(baseline)
+    return mit_bits(pred) - mit_bits(baseline)
 
 
-def _bits(seen: FixatedMap) -> Array:
+def mit_bits(seen: FixatedMap) -> Array:
+    """The mean over fixated pixels of log2(2^-52 + p): of `ig_mit`, what one of the two maps contributes."""
     xp = namespace(seen.values)
-    low, high = extent(xp, seen.values, seen.area)
-    stretched = existing(xp, divide(xp, seen.values - low, high - low), seen.area)
-    density = divide(xp, stretched, total(xp, stretched, seen.area))
-    logarithm = xp.log(density + MATLAB_EPS) / math.log(2)
+    logarithm = mit_logarithm(stretched_density(seen.values, seen.area))
     return drop_axes(xp, divide(xp, total(xp, logarithm, seen.fixated), total(xp, seen.fixated)))
+
+
+def stretched_density(values: Array, area: Array) -> Array:
+    """Maps stretched to 0..1 and divided by their sum, each pixel with its weight `area`; nan for a constant map."""
+    xp = namespace(values)
+    low, high = extent(xp, values, area)
+    stretched = existing(xp, divide(xp, values - low, high - low), area)
+    return divide(xp, stretched, total(xp, stretched, area))
+
+
+def mit_logarithm(density: Array) -> Array:
+    """log2(2^-52 + p)."""
+    return namespace(density).log(density + MATLAB_EPS) / math.log(2)

@@ -51,13 +51,22 @@ def nll_terms(log_pred: Array, target: Array, rule: LabelRule) -> LabelTerms:
         UsageProblem: the prediction has no such class axis.
         RefusedMap: as for `cross_entropy_terms`, and where the labels are soft.
     """
+    refuse_soft_labels(log_pred, target)
+    return cross_entropy_terms(log_pred, target, rule)
+
+
+def refuse_soft_labels(log_pred: Array, target: Array) -> None:
+    """Refuse soft labels, of which there is no likelihood.
+
+    Raises:
+        RefusedMap: the ground truth has the shape of the prediction.
+    """
     if tuple(target.shape) == tuple(log_pred.shape):
         msg = (
             f"nll takes integer labels, and a ground truth of the prediction's shape {tuple(target.shape)} holds soft "
             "labels; use the cross-entropy"
         )
         raise RefusedMap(msg)
-    return cross_entropy_terms(log_pred, target, rule)
 
 
 def brier_terms(log_pred: Array, target: Array, rule: LabelRule) -> LabelTerms:

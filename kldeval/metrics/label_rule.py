@@ -57,17 +57,25 @@ class LabelRule:
         Raises:
             RefusedMap: there are more or fewer weights than classes.
         """
+        self.check_weights(pred)
         if self.class_weights is None:
             return None
+        weights = namespace(pred).asarray(self.class_weights, dtype=pred.dtype, device=device_of(pred))
+        return along(weights, pred, self.axis)
+
+    def check_weights(self, pred: Array) -> None:
+        """Refuse class weights that are not one for each class of the prediction.
+
+        Raises:
+            RefusedMap: there are more or fewer weights than classes.
+        """
         n_classes = pred.shape[self.axis]
-        if len(self.class_weights) != n_classes:
+        if self.class_weights is not None and len(self.class_weights) != n_classes:
             msg = (
                 f"{len(self.class_weights)} class weights do not fit a prediction of shape {tuple(pred.shape)}, "
                 f"which has {n_classes} classes on axis {self.axis}"
             )
             raise RefusedMap(msg)
-        weights = namespace(pred).asarray(self.class_weights, dtype=pred.dtype, device=device_of(pred))
-        return along(weights, pred, self.axis)
 
     def smoothed(self, target: Array) -> Array:
         """Soft targets with a share of their mass spread over the classes.

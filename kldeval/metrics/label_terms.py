@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kldeval.arrays import namespace, quiet
+from kldeval.arrays import device_of, namespace, quiet
 from kldeval.metrics.pointwise import check_choice
+from kldeval.numeric import BLOCK_ELEMENTS
 
 if TYPE_CHECKING:
     from kldeval.arrays import Array
@@ -34,16 +35,20 @@ class LabelTerms:
     def class_totals(self) -> tuple[Array, Array, Array]:
         """The sums of loss and weight and the number of valid positions, each with one element per class of label."""
         xp = namespace(self.loss)
-        nothing = xp.zeros_like(self.loss)
+        loss, weight, label, valid = (
+            xp.reshape(array, (-1, 1)) for array in (self.loss, self.weight, self.label, self.valid)
+        )
+        classes = xp.arange(self.n_classes, dtype=label.dtype, device=device_of(label))
 
-        def of_class(number: int) -> tuple[Array, Array, Array]:
-            chosen = (self.label == number) & self.valid
-            parts = xp.where(chosen, self.loss, nothing), xp.where(chosen, self.weight, nothing)
-            return xp.sum(parts[0]), xp.sum(parts[1]), xp.sum(xp.astype(chosen, xp.int64))
+        def sums(rows: slice) -> tuple[Array, Array, Array]:
+            chosen = (label[rows, :] == classes) & valid[rows, :]
+            parts = (xp.where(chosen, part[rows, :], xp.zeros_like(part[rows, :])) for part in (loss, weight))
+            return (*(xp.sum(part, axis=0) for part in parts), xp.sum(xp.astype(chosen, xp.int64), axis=0))
 
-        rows = [of_class(number) for number in range(self.n_classes)]
-        loss, weight, count = (xp.stack(list(column)) for column in zip(*rows, strict=True))
-        return loss, weight, count
+        n, step = loss.shape[0], max(1, BLOCK_ELEMENTS // self.n_classes)
+        blocks = [sums(slice(start, min(n, start + step))) for start in range(0, max(1, n), step)]
+        totals = (xp.sum(xp.stack(list(column)), axis=0) for column in zip(*blocks, strict=True))
+        return next(totals), next(totals), next(totals)
 
     def reduced(self, reduction: str) -> Array:
         """The loss of every position (none), the sum, or the mean, which is nan where no position counts.
@@ -57,3 +62,16 @@ class LabelTerms:
         total, weight = self.totals()
         with quiet():
             return total if reduction == "sum" else total / weight
+
+
+def uncovered_mass(log_pred: Array, target: Array, terms: LabelTerms) -> Array:
+    """The share of each row's labels on classes of probability exactly 0, where the row counts.
+
+    Rows are positions; `terms`, of any metric, say which class each has and which of them count.
+    """
+    xp = namespace(log_pred)
+    if target.shape == log_pred.shape:
+        soft = xp.astype(target, log_pred.dtype)
+        return xp.sum(xp.where(log_pred == -xp.inf, soft, xp.zeros_like(soft)), axis=-1)
+    chosen = xp.take_along_axis(log_pred, xp.expand_dims(terms.label, axis=-1), axis=-1)[..., 0]
+    return xp.astype((chosen == -xp.inf) & terms.valid, log_pred.dtype)

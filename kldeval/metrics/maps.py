@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING
 
 from kldeval.arrays import namespace
 from kldeval.metrics.pointwise import check_same_shape
-from kldeval.metrics.weighted import as_weights, divide, drop_axes, existing, extent, root, total
+from kldeval.metrics.registry import METRICS
+from kldeval.metrics.weighted import amount, as_weights, divide, drop_axes, existing, extent, root, total
 
 if TYPE_CHECKING:
     from kldeval.arrays import Array, Namespace
 
 
+@METRICS.add("cc", on="maps", unit="", best="high")
 def cc(pred: Array, gt: Array, weights: Array | None = None) -> Array:
     """Pearson correlation of the two maps over their pixels, from -1 to 1; higher is better.
 
@@ -43,6 +45,7 @@ def cc(pred: Array, gt: Array, weights: Array | None = None) -> Array:
     return drop_axes(xp, correlation)
 
 
+@METRICS.add("sim", on="maps", unit="", best="high", symmetric=True, mass="minmax")
 def sim(pred: Array, gt: Array, weights: Array | None = None, *, minmax: bool = False) -> Array:
     """Similarity, the intersection of the two maps as histograms, from 0 to 1; higher is better.
 
@@ -63,6 +66,7 @@ def sim(pred: Array, gt: Array, weights: Array | None = None, *, minmax: bool = 
     return drop_axes(xp, total(xp, xp.minimum(*densities), weights))
 
 
+@METRICS.add("mse", on="maps", unit="", best="low", symmetric=True, scaled=True)
 def mse(pred: Array, gt: Array, weights: Array | None = None) -> Array:
     """Mean squared error, sum w (p - q)^2 / sum w, in squared units of the maps; lower is better.
 
@@ -75,6 +79,7 @@ def mse(pred: Array, gt: Array, weights: Array | None = None) -> Array:
     return _mean(xp, (existing(xp, pred, weights) - existing(xp, gt, weights)) ** 2, weights)
 
 
+@METRICS.add("mae", on="maps", unit="", best="low", symmetric=True, scaled=True)
 def mae(pred: Array, gt: Array, weights: Array | None = None) -> Array:
     """Mean absolute error, sum w |p - q| / sum w, in units of the maps; lower is better.
 
@@ -128,8 +133,7 @@ def _namespace(pred: Array, gt: Array) -> Namespace:
 
 
 def _mean(xp: Namespace, values: Array, weights: Array | None) -> Array:
-    ones = xp.ones_like(values)
-    return drop_axes(xp, divide(xp, total(xp, values, weights), total(xp, ones, weights)))
+    return drop_axes(xp, divide(xp, total(xp, values, weights), amount(xp, values, weights)))
 
 
 def _deviations(xp: Namespace, values: Array, weights: Array | None) -> Array:
@@ -138,7 +142,7 @@ def _deviations(xp: Namespace, values: Array, weights: Array | None) -> Array:
     low, high = extent(xp, values, weights)
     span = xp.where(high == low, xp.ones_like(low), high - low)
     stretched = existing(xp, (values - low) / span, weights)
-    mean = divide(xp, total(xp, stretched, weights), total(xp, xp.ones_like(stretched), weights))
+    mean = divide(xp, total(xp, stretched, weights), amount(xp, stretched, weights))
     return existing(xp, stretched - mean, weights)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from kldeval.arrays import device_of, namespace
@@ -17,17 +18,19 @@ STEPS = 10
 """The thresholds of the MIT code's AUC_Borji and AUC_shuffled: tenths of the range of the map."""
 
 
-def area_under_roc(values: Array, positives: Array, negatives: Array) -> Array:
+def area_under_roc(values: Array, positives: Array, negatives: Array, *, ascending: bool = False) -> Array:
     """P(positive > negative) + P(equal) / 2, where each cell holds a weight of positives and one of negatives.
 
     This is the Mann-Whitney statistic, and the area under the ROC curve with straight lines across ties. Cells are
-    (..., H, W); cells of equal value need not be merged. It costs one sort. Without positives, without negatives, or
-    with a nan among the values of a map the area is nan.
+    (..., H, W); cells of equal value need not be merged. It costs one sort, or none where the cells (..., 1, L) are
+    distinct and `ascending`. Without positives, without negatives, or with a nan among the values the area is nan.
 
     >>> import numpy as np
     >>> float(area_under_roc(np.asarray([[0.0, 1.0, 1.0]]), np.asarray([[0, 0, 1]]), np.asarray([[1, 1, 0]])))
     0.75
     """
+    if ascending:
+        return _ascending_area(values, positives, negatives)
     return _map_by_map(_mann_whitney, values, positives, negatives)
 
 
@@ -38,7 +41,18 @@ def area_at_steps(seen: FixatedMap, positives: Array, negatives: Array) -> Array
     `area_under_roc`, or where the map has no finite range.
     """
     low, high = extent(namespace(seen.values), seen.values, seen.area)
-    return _map_by_map(_trapezoid, seen.values, positives, negatives, low, high)
+    area = partial(_trapezoid, ascending=seen.ascending)
+    return _map_by_map(area, seen.values, positives, negatives, low, high)
+
+
+def _ascending_area(values: Array, positives: Array, negatives: Array) -> Array:
+    """The Mann-Whitney statistic of cells that stand in the order of their values."""
+    xp = namespace(values, positives, negatives)
+    upto = _running_sum(xp)(negatives, axis=-1)
+    won = xp.sum(positives * (upto - negatives / 2), axis=(-2, -1))
+    area = divide(xp, won, xp.sum(positives, axis=(-2, -1)) * upto[..., -1, -1])
+    undefined = xp.any(xp.isnan(values), axis=(-2, -1))
+    return xp.where(undefined, xp.full_like(area, xp.nan), area)
 
 
 def _map_by_map(area: Callable[..., Array], *arrays: Array) -> Array:
@@ -58,8 +72,10 @@ def _mann_whitney(xp: Namespace, values: Array, positives: Array, negatives: Arr
     return xp.where(xp.any(xp.isnan(values)), xp.full_like(area, xp.nan), area)
 
 
-def _trapezoid(xp: Namespace, values: Array, positives: Array, negatives: Array, low: Array, high: Array) -> Array:
-    ranked, below = _ranked(xp, values, positives, negatives)
+def _trapezoid(
+    xp: Namespace, values: Array, positives: Array, negatives: Array, low: Array, high: Array, *, ascending: bool
+) -> Array:
+    ranked, below = _ranked(xp, values, positives, negatives, ascending=ascending)
     steps = xp.arange(STEPS, 0, -1, dtype=values.dtype, device=device_of(values)) * (high - low)
     first = xp.searchsorted(STEPS * (ranked - low), steps, side="left")
     hits, alarms = (_shares_from(xp, weight, first) for weight in below)
@@ -67,14 +83,18 @@ def _trapezoid(xp: Namespace, values: Array, positives: Array, negatives: Array,
     return xp.where(xp.all(xp.isfinite(high - low)), area, xp.full_like(area, xp.nan))
 
 
-def _ranked(xp: Namespace, values: Array, *weights: Array) -> tuple[Array, list[Array]]:
+def _ranked(xp: Namespace, values: Array, *weights: Array, ascending: bool = False) -> tuple[Array, list[Array]]:
     """The values in ascending order, and for each weight its sums over the first 0, 1, 2 .. of them."""
-    # a stable sort takes no time over levels, which are in order already
-    order = xp.argsort(values, stable=True)
-    # numpy has the standard's name since 2.1
-    running_sum = getattr(xp, "cumulative_sum", None) or xp.cumsum
-    sums = (running_sum(xp.take(weight, order, axis=0)) for weight in weights)
-    return xp.take(values, order, axis=0), [xp.concat([xp.zeros_like(part[:1]), part]) for part in sums]
+    if not ascending:
+        order = xp.argsort(values, stable=True)
+        values, weights = xp.take(values, order, axis=0), tuple(xp.take(array, order, axis=0) for array in weights)
+    sums = (_running_sum(xp)(weight, axis=0) for weight in weights)
+    return values, [xp.concat([xp.zeros_like(part[:1]), part]) for part in sums]
+
+
+def _running_sum(xp: Namespace) -> Callable[..., Array]:
+    """The function of running sums: numpy has the standard's name since 2.1."""
+    return getattr(xp, "cumulative_sum", None) or xp.cumsum  # type: ignore[no-any-return]
 
 
 def _shares_from(xp: Namespace, below: Array, first: Array) -> Array:

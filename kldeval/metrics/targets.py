@@ -39,21 +39,43 @@ def read_target(log_pred: Array, target: Array, rule: LabelRule) -> Target:
         UsageProblem: the prediction has no such class axis.
         RefusedMap: the shapes do not fit, labels are no integers or no class, or soft labels meet an ignore index.
     """
+    axis = _checked_axis(log_pred, target, rule)
+    if target.shape == log_pred.shape:
+        return _soft_target(target, rule)
+    label, valid = _label_and_valid(target, log_pred.shape[axis], rule.ignore_index)
+    xp = namespace(label)
+    label = xp.where(valid, label, xp.zeros_like(label))
+    return Target(xp.expand_dims(label, axis=axis), xp.expand_dims(valid, axis=axis))
+
+
+def check_target(log_pred: Array, target: Array, rule: LabelRule) -> None:
+    """Refuse a ground truth that is none for the prediction, of which the shape alone is looked at.
+
+    Raises:
+        UsageProblem, RefusedMap: as `read_target`.
+    """
+    axis = _checked_axis(log_pred, target, rule)
+    if target.shape == log_pred.shape:
+        _refuse_ignored_soft(target, rule)
+    else:
+        _label_and_valid(target, log_pred.shape[axis], rule.ignore_index)
+
+
+def _checked_axis(log_pred: Array, target: Array, rule: LabelRule) -> int:
+    """The class axis counted from the first, if both shapes fit it."""
     shape, axis = tuple(log_pred.shape), rule.axis
     if not -len(shape) <= axis < len(shape):
         msg = f"class axis {axis} does not exist in a prediction of shape {shape}"
         raise UsageProblem(msg)
     axis %= len(shape)
     positions = shape[:axis] + shape[axis + 1 :]
-    if tuple(target.shape) == shape:
-        return _soft_target(target, rule)
-    if tuple(target.shape) != positions:
+    if tuple(target.shape) not in (shape, positions):
         msg = (
             f"the ground truth has the shape {tuple(target.shape)}; a prediction of shape {shape} with its classes on "
             f"axis {axis} takes integer labels of shape {positions} or soft labels of shape {shape}"
         )
         raise RefusedMap(msg)
-    return _label_target(target, shape[axis], axis, rule.ignore_index)
+    return axis
 
 
 def one_hot(label: Array, pred: Array, axis: int) -> Array:
@@ -70,19 +92,24 @@ def most_probable(pred: Array, axis: int) -> Array:
     return in_blocks(lambda block: xp.argmax(block, axis=axis, keepdims=True), pred, axis=axis)
 
 
-def _soft_target(target: Array, rule: LabelRule) -> Target:
+def _refuse_ignored_soft(target: Array, rule: LabelRule) -> None:
     if rule.ignore_index is not None:
         msg = (
             f"ignore index {rule.ignore_index} is a label, and a ground truth of the prediction's shape "
             f"{tuple(target.shape)} holds soft labels; leave it out"
         )
         raise RefusedMap(msg)
+
+
+def _soft_target(target: Array, rule: LabelRule) -> Target:
+    _refuse_ignored_soft(target, rule)
     xp, soft = namespace(target), real_floats(target)
     label = most_probable(soft, rule.axis)
     return Target(label, xp.ones_like(label, dtype=xp.bool), soft)
 
 
-def _label_target(target: Array, n_classes: int, axis: int, ignore_index: int | None) -> Target:
+def _label_and_valid(target: Array, n_classes: int, ignore_index: int | None) -> tuple[Array, Array]:
+    """The labels as signed integers, and which of them count."""
     xp = namespace(target)
     if not xp.isdtype(target.dtype, ("integral", "bool")):
         msg = (
@@ -93,8 +120,7 @@ def _label_target(target: Array, n_classes: int, axis: int, ignore_index: int | 
     label = xp.astype(target, xp.int64)
     valid = xp.ones_like(label, dtype=xp.bool) if ignore_index is None else label != ignore_index
     _check_labels(label, valid, n_classes)
-    label = xp.where(valid, label, xp.zeros_like(label))
-    return Target(xp.expand_dims(label, axis=axis), xp.expand_dims(valid, axis=axis))
+    return label, valid
 
 
 def _check_labels(label: Array, valid: Array, n_classes: int) -> None:
@@ -105,6 +131,6 @@ def _check_labels(label: Array, valid: Array, n_classes: int) -> None:
         found = int(label[place])
         msg = (
             f"label {found} at pixel {place} is none of the {n_classes} classes 0..{n_classes - 1}; "
-            f"if it marks pixels that do not count, give {found} as the ignore index"
+            f"if it marks pixels that do not count: --ignore-index {found} (ignore_index={found})"
         )
         raise RefusedMap(msg)

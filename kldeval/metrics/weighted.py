@@ -22,6 +22,9 @@ def as_float(xp: Namespace, values: Array) -> Array:
     Raises:
         RefusedMap: they are no real numbers.
     """
+    if getattr(values.dtype, "char", "") in ("f", "d"):
+        # numpy's, of which the standard's questions are slow
+        return values
     values = real_floats(values)
     return values if values.dtype in (xp.float32, xp.float64) else xp.astype(values, xp.float64)
 
@@ -34,12 +37,29 @@ def as_weights(xp: Namespace, weights: Array | None) -> Array | None:
 def existing(xp: Namespace, values: Array, weights: Array | None) -> Array:
     """The values as floats, 0 where the weight is 0: whatever stands there, nan included, takes no part."""
     values = as_float(xp, values)
-    return values if weights is None else xp.where(weights > 0, values, xp.zeros_like(values))
+    return values if weights is None or _all_exist(weights) else xp.where(weights > 0, values, xp.zeros_like(values))
+
+
+def _all_exist(weights: Array) -> bool:
+    """Whether every pixel is known to have a positive weight; it is not worth asking a device that works ahead."""
+    import numpy as np
+
+    return isinstance(weights, np.ndarray) and weights.size > 0 and bool(weights.min() > 0)
 
 
 def total(xp: Namespace, values: Array, weights: Array | None = None) -> Array:
     """The sum of weight times value over each map."""
+    if weights is not None and xp.__name__ == "numpy" and weights.shape == values.shape:
+        # without an array of the products
+        return xp.einsum("...ij,...ij->...", weights, values)[..., None, None]
     return xp.sum(values if weights is None else weights * values, axis=MAP, keepdims=True)
+
+
+def amount(xp: Namespace, values: Array, weights: Array | None = None) -> Array:
+    """The sum of the weights over each map, which is the number of pixels where there are none."""
+    if weights is None:
+        return total(xp, xp.ones_like(values))
+    return total(xp, weights if weights.shape == values.shape else weights + xp.zeros_like(values))
 
 
 def total_where(xp: Namespace, chosen: Array, values: Array) -> Array:
@@ -50,7 +70,7 @@ def total_where(xp: Namespace, chosen: Array, values: Array) -> Array:
 def extent(xp: Namespace, values: Array, weights: Array | None) -> tuple[Array, Array]:
     """The minimum and the maximum over the pixels that exist."""
     low = high = values
-    if weights is not None:
+    if weights is not None and not _all_exist(weights):
         low = xp.where(weights > 0, values, xp.full_like(values, xp.inf))
         high = xp.where(weights > 0, values, xp.full_like(values, -xp.inf))
     return xp.min(low, axis=MAP, keepdims=True), xp.max(high, axis=MAP, keepdims=True)

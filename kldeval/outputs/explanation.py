@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kldeval.outputs.notation import plain
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -15,7 +17,7 @@ _SIDES = {"pred": "prediction", "gt": "ground truth"}
 def write(explanation: Explanation) -> str:
     """The explanation as lines of text, never cut."""
     height, width = explanation.shape
-    lines = [f"{explanation.name}: {width} x {height} pixels", ""]
+    lines = [f"{plain(explanation.name)}: {width} x {height} pixels", ""]
     for role, stages in explanation.stages.items():
         lines += [f"{_SIDES[role]} ({explanation.dtypes[role]})", *_stage_lines(stages), ""]
         lines += _matrix_lines(explanation.matrices.get(role, ()))

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-def write_atomically(path: str | os.PathLike[str], text: str) -> None:
-    """Write `text` to `path` as UTF-8: first beside it, then in its place, so that nobody ever reads half a file.
+def write_atomically(path: str | os.PathLike[str], content: str | bytes) -> None:
+    """Write bytes, or a text as UTF-8, to `path`: first beside it, then in its place, so that nobody reads half a file.
 
     An interrupted write leaves the old file, or none. A link stays a link, a replaced file keeps its permissions, and
     what is no file (a pipe, /dev/null) is written to as it is. Names that were not valid UTF-8 get their bytes back.
@@ -24,17 +24,26 @@ def write_atomically(path: str | os.PathLike[str], text: str) -> None:
         UsageProblem: the folder is missing, `path` is a folder, or the system refuses to write.
     """
     target = Path(path)
+    check_target(target)
+    try:
+        _write(target, content if isinstance(content, bytes) else content.encode("utf-8", "surrogateescape"))
+    except OSError as error:
+        msg = f"cannot write {target}: {error.strerror or error}"
+        raise UsageProblem(msg) from error
+
+
+def check_target(target: Path) -> None:
+    """Refuse what cannot be written to; worth asking before anything is computed.
+
+    Raises:
+        UsageProblem: the folder is missing, or `target` is a folder.
+    """
     if target.is_dir():
         msg = f"cannot write {target}: it is a folder; name a file in it"
         raise UsageProblem(msg)
     if not target.parent.is_dir():
         msg = f"cannot write {target}: there is no folder {target.parent}; create it first"
         raise UsageProblem(msg)
-    try:
-        _write(target, text.encode("utf-8", "surrogateescape"))
-    except OSError as error:
-        msg = f"cannot write {target}: {error.strerror or error}"
-        raise UsageProblem(msg) from error
 
 
 def _write(target: Path, data: bytes) -> None:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kldeval.errors import UsageProblem
-from kldeval.outputs.notation import ABSENT, ARROWS, Notation, notation_for
+from kldeval.outputs.notation import ABSENT, ARROWS, Notation, count, natural, notation_for
+from kldeval.results.summary import summarise_means, summarise_scores
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """Rows under a head: the first column holds names of metrics or of maps, the others numbers as texts."""
+    """Rows under a head: the first column holds names of metrics, maps or groups, the others numbers as texts."""
 
     head: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
@@ -27,7 +28,7 @@ class Grid:
 
     @property
     def names_metrics(self) -> bool:
-        """Whether the rows are metrics; else they are maps, and the metrics are in the head."""
+        """Whether the rows are metrics; else they are maps or groups, and the metrics are in the head."""
         return self.head[0] == "metric"
 
 
@@ -47,13 +48,20 @@ def grids(report: Report, options: Options) -> list[Grid]:
     Raises:
         UsageProblem: the worst maps are asked for, and no metric has a better direction.
     """
+    return [*_map_grids(report, options), *([_class_grid(report, options.precision)] if report.classes else [])]
+
+
+def _map_grids(report: Report, options: Options) -> list[Grid]:
     if not report.summaries:
         return []
     if len(report.scores) == 1:
         return [_map_grid(report, report.scores, options.precision, "")]
     found = [summary_grid(report, options.precision)]
+    if report.groups:
+        found.append(_group_grid(report, options.precision))
     if options.per_map and report.scores:
-        found.append(_map_grid(report, report.scores, options.precision, ""))
+        in_order = sorted(report.scores, key=lambda score: natural(score.name))
+        found.append(_map_grid(report, in_order, options.precision, ""))
     if options.worst and report.scores:
         worst = worst_scores(report, options.worst)
         title = f"worst {len(worst)} of {len(report.scores)} maps by {_ranking_metric(report)}"
@@ -125,6 +133,48 @@ def _map_grid(report: Report, scores: Sequence[Score], precision: int, title: st
         columns["mass"] = _masses([score.uncovered_mass for score in scores], precision)
     rows = zip((score.name for score in scores), *columns.values(), strict=True)
     return Grid(("map", *columns), tuple(rows), title)
+
+
+def _group_grid(report: Report, precision: int) -> Grid:
+    """A row per group with the means of its maps, then both ways to average them all."""
+    keys = tuple(report.summaries)
+    everything = _mean_over_all(report)
+    both = {
+        "mean over groups": summarise_means(keys, report.groups),
+        everything: summarise_scores(keys, report.scores),
+    }
+    headline = list(both)[0 if report.averages_groups else 1]
+    rows = {name: report.groups[name] for name in sorted(report.groups, key=natural)}
+    numbers = [
+        [_notation(report.summaries[key], precision).text(summaries[key].mean) for key in keys]
+        for summaries in (*rows.values(), *both.values())
+    ]
+    counts = [str(next(iter(summaries.values())).n) for summaries in rows.values()]
+    counts += [str(len(rows)), str(len(report.scores))]
+    names = [*rows, *both]
+    title = f"{count(len(rows), 'group')}; the headline is the {headline}"
+    lines = zip(names, counts, *zip(*numbers, strict=True), strict=True)
+    return Grid(("group", "n", *keys), tuple(lines), title)
+
+
+def _mean_over_all(report: Report) -> str:
+    """What the headline is where it is no mean over groups."""
+    if not any(score.weights for score in report.scores):
+        return "mean over maps"
+    return "mean over fixations" if any(score.n_fixations for score in report.scores) else "mean over pixels"
+
+
+def _class_grid(report: Report, precision: int) -> Grid:
+    """A row per class of labels."""
+    columns = {key: [row.values[key] for row in report.classes] for key in report.signatures}
+    texts = {}
+    for key, values in columns.items():
+        notation = notation_for(sorted(value for value in values if math.isfinite(value)), precision)
+        texts[key] = [notation.text(value) for value in values]
+    rows = zip(
+        (str(row.label) for row in report.classes), (str(row.n) for row in report.classes), *texts.values(), strict=True
+    )
+    return Grid(("class", "pixels", *texts), tuple(rows), "by the class of the label")
 
 
 def _masses(masses: Sequence[float], precision: int) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kldeval.outputs.notation import count
+from kldeval.outputs.notation import count, plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,9 +15,11 @@ if TYPE_CHECKING:
 def write(inspection: Inspection) -> str:
     """Aligned lines, never cut."""
     head = ("name", "prediction", "", "ground truth", "")
-    rows = [(row.name, row.pred, row.pred_content, row.gt, row.gt_content) for row in inspection.rows]
+    rows = [
+        (plain(row.name), plain(row.pred), row.pred_content, plain(row.gt), row.gt_content) for row in inspection.rows
+    ]
     lines = _aligned([head, *rows]) if rows else []
-    wrong = [(failure.stage, failure.name, failure.message) for failure in inspection.failures]
+    wrong = [(failure.stage, plain(failure.name), plain(failure.message)) for failure in inspection.failures]
     found = f"{count(len(rows), 'pair')} can be scored, {count(len(wrong), 'problem')}"
     return "\n".join([*lines, *[""] * bool(lines), *_aligned(wrong), *inspection.notes, found]) + "\n"
 

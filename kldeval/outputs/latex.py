@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from kldeval.outputs.grids import Grid, arrow, grids, unit
-from kldeval.outputs.notation import ABSENT, ARROWS, count, plain
+from kldeval.outputs.notation import ABSENT, ARROWS, count, gate_line, plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from kldeval.outputs.options import Options
     from kldeval.results.report import Report
 
-_ARROWS = {ARROWS["low"]: r"$\downarrow$", ARROWS["high"]: r"$\uparrow$", "": ""}
+LATEX_ARROWS = {ARROWS["low"]: r"$\downarrow$", ARROWS["high"]: r"$\uparrow$", "": ""}
 
 _ESCAPES = {
     "\\": r"\textbackslash{}",
@@ -54,6 +54,8 @@ def _comments(report: Report) -> Iterator[str]:
         yield plain(f"% {key}: {text}")
     for note in report.notes:
         yield plain(f"% note: {note}")
+    for gate in report.gates:
+        yield plain(f"% {gate_line(gate)}")
     for failure in report.failures:
         yield plain(f"% not scored: {failure.name} ({failure.stage}): {failure.message}")
 
@@ -69,7 +71,7 @@ def _table(report: Report, grid: Grid) -> Iterator[str]:
     yield _row([_metric(report, key) for key in grid.head])
     yield r"    \midrule"
     for name, *numbers in grid.rows:
-        yield _row([first(report, name), *map(_math, numbers)])
+        yield _row([first(report, name), *map(math_number, numbers)])
     yield r"    \bottomrule"
     yield r"  \end{tabular}"
     yield r"\end{table}"
@@ -84,40 +86,53 @@ def _caption(report: Report, grid: Grid) -> str:
 
     A signature is too long for a caption; its short form names it, and the comments above have it in full.
     """
-    maps = _text(grid.title) if grid.title else count(len(report.scores), "map")
+    maps = escaped(grid.title) if grid.title else count(len(report.scores), "map")
     failed = f", {len(report.failures)} could not be scored" if report.failures else ""
-    return rf"{maps[0].upper()}{maps[1:]}{failed}; \texttt{{{_text(report.short)}}}."
+    return rf"{maps[0].upper()}{maps[1:]}{failed}; \texttt{{{escaped(report.short)}}}."
 
 
 def _metric(report: Report, key: str) -> str:
     """A metric with its arrow and unit; any other head as it is."""
-    parts = (_text(key), _ARROWS[arrow(report, key)], f"({_text(unit(report, key))})" if unit(report, key) else "")
+    parts = (
+        escaped(key),
+        LATEX_ARROWS[arrow(report, key)],
+        f"({escaped(unit(report, key))})" if unit(report, key) else "",
+    )
     return " ".join(part for part in parts if part)
 
 
 def _name(report: Report, name: str) -> str:
     """The name of a map, whatever the report says of metrics."""
     del report
-    return _text(name)
+    return escaped(name)
 
 
-def _text(text: str) -> str:
+def escaped(text: str) -> str:
     r"""Text in which nothing is a command.
 
-    >>> print(_text("100%_a&b"))
+    >>> print(escaped("100%_a&b"))
     100\%\_a\&b
     """
-    escaped = "".join(_ESCAPES.get(character, character) for character in plain(text))
-    return re.sub("-(?=-)", "-{}", escaped)  # two in a row would become a dash
+    literal = "".join(_ESCAPES.get(character, character) for character in plain(text))
+    return re.sub("-(?=-)", "-{}", literal)  # two in a row would become a dash
 
 
-def _math(number: str) -> str:
+def is_number(text: str) -> bool:
+    """Whether `math_number` can write the text."""
+    return text in (ABSENT, "nan") or bool(re.fullmatch(r"-?(inf|\d+(\.\d+)?(e[+-]\d+)?)", text))
+
+
+def math_number(number: str) -> str:
     r"""A number as mathematics, so that its minus, its exponent and its infinity look right.
 
-    >>> print(_math("-1.5e-07"), _math("inf"), _math("0.25"))
+    >>> print(math_number("-1.5e-07"), math_number("inf"), math_number("0.25"))
     $-1.5 \times 10^{-7}$ $\infty$ 0.25
     """
     if number in (ABSENT, "nan"):
         return {ABSENT: "--", "nan": "NaN"}[number]
-    body = re.sub(r"e([+-]\d+)$", lambda found: rf" \times 10^{{{int(found[1])}}}", number).replace("inf", r"\infty")
-    return number if re.fullmatch(r"[\d.]+", number) else f"${body}$"
+    return number if re.fullmatch(r"[\d.]+", number) else f"${in_mathematics(number)}$"
+
+
+def in_mathematics(numbers: str) -> str:
+    """Numbers within mathematics: exponents as powers of ten, infinity as its sign."""
+    return re.sub(r"e([+-]\d+)", lambda found: rf" \times 10^{{{int(found[1])}}}", numbers).replace("inf", r"\infty")

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from kldeval.results.gates import GateOutcome
+
 ARROWS = {"low": "↓", "high": "↑"}
 """The arrow of a metric's better direction."""
 
@@ -80,6 +82,27 @@ def aligned(texts: Sequence[str]) -> list[str]:
     ]
     width = max(map(len, padded), default=0)
     return [text.rjust(width) for text in padded]
+
+
+def natural(name: str) -> tuple[tuple[str | int, ...], str]:
+    """The key that sorts names as people count: `frame2` before `frame10`.
+
+    >>> sorted(["a10", "a9", "b1"], key=natural)
+    ['a9', 'a10', 'b1']
+    """
+    parts = re.split("([0-9]+)", name)  # texts and numbers take turns, so that like meets like
+    return tuple(int(part) if place % 2 else part for place, part in enumerate(parts)), name
+
+
+def gate_line(gate: GateOutcome, model: str = "") -> str:
+    """What a gate found, as a sentence.
+
+    >>> from kldeval.results.gates import GateOutcome
+    >>> gate_line(GateOutcome("kld>1.2", 1.5, fired=True))
+    'gate kld>1.2 fired: 1.5'
+    """
+    value = "no value" if gate.value is None else repr(gate.value)
+    return f"gate {gate.text} {'fired' if gate.fired else 'passed'}{f' for {model}' if model else ''}: {value}"
 
 
 def plain(text: str) -> str:

@@ -1,4 +1,4 @@
-"""The report as JSON: everything, at full precision, one map a line."""
+"""A report, a leaderboard or a comparison as JSON: everything, at full precision, one map a line."""
 
 from __future__ import annotations
 
@@ -6,45 +6,96 @@ import json
 import math
 from typing import TYPE_CHECKING, Any
 
+from kldeval.results.models import COMPARE_SCHEMA, LEADERBOARD_SCHEMA, ComparisonReport, Leaderboard
 from kldeval.results.report import SCHEMA
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from kldeval.outputs.options import Options
     from kldeval.records import Failure, Score
-    from kldeval.results.report import Report, Summary
+    from kldeval.results.comparison import Comparison, PairOfModels
+    from kldeval.results.gates import GateOutcome
+    from kldeval.results.report import ClassRow, Column, Report, Summary
+
+_REPORT_LEVELS, _MODELS_LEVELS = 2, 4
+"""Levels of a document whose members have lines of their own: down to single maps, or pairs of models."""
 
 
-def write(report: Report, options: Options) -> str:
-    """The report as strict JSON in ASCII, which any parser in any locale reads; see docs/report.schema.json."""
+def write(made: Report | Leaderboard | ComparisonReport, options: Options) -> str:
+    """The document as strict JSON in ASCII, which any parser in any locale reads; see docs/*.schema.json."""
     del options
-    members = (f"  {_text(key)}: {_block(value)}" for key, value in document(report).items())
-    return "{\n" + ",\n".join(members) + "\n}\n"
+    if isinstance(made, Leaderboard):
+        return _block(leaderboard_document(made), _MODELS_LEVELS) + "\n"
+    if isinstance(made, ComparisonReport):
+        return _block(comparison_document(made), _MODELS_LEVELS) + "\n"
+    return _block(document(made), _REPORT_LEVELS) + "\n"
 
 
 def document(report: Report) -> dict[str, Any]:
     """The report as plain values; `kldeval.results.read.parse_report` is the inverse."""
-    columns = {key: {"unit": column.unit, "best": column.best} for key, column in report.columns.items()}
-    return {
+    made: dict[str, Any] = {
         "schema": SCHEMA,
         "signature": dict(report.signatures),
-        "provenance": {**report.provenance, "short": report.short, "columns": columns},
-        "summary": {key: _summary(summary) for key, summary in report.summaries.items()},
+        "provenance": {**report.provenance, "short": report.short, "columns": _columns(report.columns)},
+        "summary": _summaries(report.summaries),
         "maps": [map_row(score) for score in report.scores],
         "failures": [failure_row(failure) for failure in report.failures],
         "notes": list(report.notes),
+        **({"classes": [_class_row(row) for row in report.classes]} if report.classes else {}),
+    }
+    if report.groups:
+        made["groups"] = {name: _summaries(summaries) for name, summaries in report.groups.items()}
+    return made | _gates(report.gates)
+
+
+def leaderboard_document(leaderboard: Leaderboard) -> dict[str, Any]:
+    """The leaderboard as plain values; `kldeval.results.read_models.parse_leaderboard` is the inverse."""
+    return {
+        "schema": LEADERBOARD_SCHEMA,
+        "reports": {model: document(report) for model, report in leaderboard.reports.items()},
+        "comparison": None if leaderboard.comparison is None else comparison_document(leaderboard.comparison),
+        "left_out": _left_out(leaderboard.left_out),
+        "notes": list(leaderboard.notes),
     }
 
 
+def comparison_document(report: ComparisonReport) -> dict[str, Any]:
+    """The comparison as plain values; `kldeval.results.read_models.parse_comparison` is the inverse."""
+    made = {
+        "schema": COMPARE_SCHEMA,
+        "signature": dict(report.signatures),
+        "statistics": report.statistics,
+        "provenance": {**report.provenance, "columns": _columns(report.columns)},
+        "models": list(report.models),
+        "metrics": {key: _comparison(comparison) for key, comparison in report.comparisons.items()},
+        "maps": list(report.maps),
+        "left_out": _left_out(report.left_out),
+        "notes": list(report.notes),
+    }
+    return made | _gates(report.gates)
+
+
 def map_row(score: Score) -> dict[str, Any]:
-    """One scored map; `remarks` only where there are some."""
+    """One scored map; `group`, `n_fixations`, `weights` and `remarks` only where there are some."""
     values = {key: _number(value) for key, value in score.values.items()}
     row = {
         "name": score.name,
+        **({"group": score.group} if score.group else {}),
         **values,
         "n_uncovered": score.n_uncovered,
         "uncovered_mass": _number(score.uncovered_mass),
     }
-    return {**row, "remarks": list(score.remarks)} if score.remarks else row
+    if score.n_fixations is not None:
+        row["n_fixations"] = score.n_fixations
+    weights = {key: _number(weight) for key, weight in score.weights.items()}
+    extra = {"weights": weights, "remarks": list(score.remarks)}
+    return {**row, **{name: value for name, value in extra.items() if value}}
+
+
+def _class_row(row: ClassRow) -> dict[str, Any]:
+    """One class of labels."""
+    return {"class": row.label, "n": row.n, **{key: _number(value) for key, value in row.values.items()}}
 
 
 def failure_row(failure: Failure) -> dict[str, Any]:
@@ -52,9 +103,62 @@ def failure_row(failure: Failure) -> dict[str, Any]:
     return {"name": failure.name, "stage": failure.stage, "message": failure.message}
 
 
+def pair_row(pair: PairOfModels) -> dict[str, Any]:
+    """What the comparison says of two models, first minus second."""
+    result = pair.result
+    return {
+        "first": pair.first,
+        "second": pair.second,
+        "mean_difference": _number(result.mean_difference),
+        "interval": _interval(result.interval),
+        "p": result.p_value,
+        "p_holm": pair.adjusted_p,
+        "wilcoxon_p": result.wilcoxon_p,
+        "cohens_dz": _number(result.cohens_dz),
+        "rank_biserial": result.rank_biserial,
+        "detectable": _number(result.detectable),
+        "significant": pair.significant,
+        "winner": pair.winner,
+    }
+
+
 def line(row: dict[str, Any]) -> str:
     """One row on one line."""
     return _text(row)
+
+
+def _comparison(comparison: Comparison) -> dict[str, Any]:
+    return {
+        "unit": comparison.unit,
+        "n": comparison.n,
+        "confidence": comparison.confidence,
+        "resamples": comparison.resamples,
+        "seed": comparison.seed,
+        "means": {model: _number(mean) for model, mean in comparison.means.items()},
+        "intervals": {model: _interval(interval) for model, interval in comparison.intervals.items()},
+        "pairs": [pair_row(pair) for pair in comparison.pairs],
+    }
+
+
+def _interval(interval: tuple[float, float] | None) -> list[float | str | None] | None:
+    return None if interval is None else [_number(end) for end in interval]
+
+
+def _columns(columns: Mapping[str, Column]) -> dict[str, Any]:
+    return {key: {"unit": column.unit, "best": column.best} for key, column in columns.items()}
+
+
+def _left_out(left_out: Mapping[str, tuple[str, ...]]) -> list[dict[str, Any]]:
+    return [{"name": name, "missing": list(models)} for name, models in left_out.items()]
+
+
+def _gates(gates: tuple[GateOutcome, ...]) -> dict[str, Any]:
+    rows = [{"text": gate.text, "value": _number(gate.value), "fired": gate.fired} for gate in gates]
+    return {"gates": rows} if rows else {}
+
+
+def _summaries(summaries: Mapping[str, Summary]) -> dict[str, Any]:
+    return {key: _summary(summary) for key, summary in summaries.items()}
 
 
 def _summary(summary: Summary) -> dict[str, Any]:
@@ -74,10 +178,12 @@ def _text(value: Any) -> str:
     return json.dumps(value, allow_nan=False)
 
 
-def _block(value: Any) -> str:
-    """A list or an object with a line for each member; anything else on one line."""
-    if isinstance(value, dict) and value:
-        return "{\n" + ",\n".join(f"    {_text(key)}: {_text(item)}" for key, item in value.items()) + "\n  }"
-    if isinstance(value, list) and value:
-        return "[\n" + ",\n".join(f"    {_text(item)}" for item in value) + "\n  ]"
-    return _text(value)
+def _block(value: Any, levels: int, indent: str = "") -> str:
+    """A list or an object with a line for each member, so many levels deep; anything else on one line."""
+    if not levels or not value or not isinstance(value, dict | list):
+        return _text(value)
+    inside = indent + "  "
+    if isinstance(value, dict):
+        lines = [f"{inside}{_text(key)}: {_block(item, levels - 1, inside)}" for key, item in value.items()]
+        return "{\n" + ",\n".join(lines) + f"\n{indent}}}"
+    return "[\n" + ",\n".join(inside + _block(item, levels - 1, inside) for item in value) + f"\n{indent}]"

@@ -5,32 +5,26 @@ rich draws it; it is imported in the functions that draw, because `kldeval --hel
 
 from __future__ import annotations
 
-import io
-import re
 from typing import TYPE_CHECKING
 
+from kldeval.outputs.drawing import GAP, NARROWEST, draw, folded, wrapped
 from kldeval.outputs.grids import Grid, arrow, grids, unit
-from kldeval.outputs.notation import ABSENT, aligned, count, plain
+from kldeval.outputs.notation import ABSENT, aligned, count, gate_line, natural, plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from rich.console import Console, RenderableType
+    from rich.console import RenderableType
     from rich.table import Table
     from rich.text import Text
 
     from kldeval.outputs.options import Options
     from kldeval.records import Failure
+    from kldeval.results.gates import GateOutcome
     from kldeval.results.report import Report
 
 _LISTED = 20
 """So many failures are listed, unless every map is asked for."""
-
-_GAP = 3
-_NARROWEST = 24
-"""A column of names is never folded to less; a terminal narrower than the numbers wraps the lines itself."""
-
-_ENDLESS = 1_000_000
 
 
 def write(report: Report, options: Options) -> str:
@@ -39,32 +33,7 @@ def write(report: Report, options: Options) -> str:
     Raises:
         UsageProblem: the worst maps are asked for, and no metric has a better direction.
     """
-    buffer = io.StringIO()
-    console = _console(buffer, options)
-    for number, block in enumerate(_blocks(report, options)):
-        if number:
-            console.print()
-        for part in block:
-            console.print(part, soft_wrap=True)
-    return "".join(line.rstrip() + "\n" for line in buffer.getvalue().splitlines())
-
-
-def _console(buffer: io.StringIO, options: Options) -> Console:
-    """A console that obeys the options alone: the environment was asked before, and rich would cut at its width."""
-    from rich.console import Console
-
-    return Console(
-        file=buffer,
-        width=_ENDLESS,
-        force_terminal=options.color,
-        color_system="standard" if options.color else None,
-        force_jupyter=False,
-        legacy_windows=False,
-        markup=False,
-        emoji=False,
-        highlight=False,
-        _environ={},
-    )
+    return draw(_blocks(report, options), options)
 
 
 def _blocks(report: Report, options: Options) -> Iterator[list[RenderableType]]:
@@ -73,9 +42,18 @@ def _blocks(report: Report, options: Options) -> Iterator[list[RenderableType]]:
         yield _grid(report, grid, options)
     if report.failures:
         yield _failures(report.failures, options)
+    if report.gates:
+        yield [gate_text(gate) for gate in report.gates]
     if report.notes:
-        yield [_wrapped("note: ", note, options) for note in report.notes]
+        yield [wrapped("note: ", note, options) for note in report.notes]
     yield _signatures(report)
+
+
+def gate_text(gate: GateOutcome, model: str = "") -> Text:
+    """What a gate found, alarming where it fired."""
+    from rich.text import Text
+
+    return Text(plain(gate_line(gate, model)), style="bold red" if gate.fired else "green")
 
 
 def _grid(report: Report, grid: Grid, options: Options) -> list[RenderableType]:
@@ -96,7 +74,7 @@ def _grid(report: Report, grid: Grid, options: Options) -> list[RenderableType]:
 def _empty_table(first: str, heads: Sequence[str], room: int | None) -> Table:
     from rich.table import Table
 
-    table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="dim")
+    table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="dim")
     table.add_column(first, overflow="fold", max_width=room)
     for head in heads:
         table.add_column(head, justify="right", no_wrap=True)
@@ -108,19 +86,19 @@ def _room(heads: Sequence[str], numbers: Sequence[Sequence[str]], options: Optio
     if options.width is None:
         return None
     taken = (max(map(len, (*head.split("\n"), *cells))) for head, cells in zip(heads, numbers, strict=True))
-    return max(_NARROWEST, options.width - sum(_GAP + width for width in taken))
+    return max(NARROWEST, options.width - sum(GAP + width for width in taken))
 
 
 def _head(report: Report, key: str, options: Options) -> str:
     """A metric with its arrow; and with its unit for the only map, which has no summary that tells."""
     parts = (key, arrow(report, key), unit(report, key) if len(report.scores) == 1 else "")
-    return "\n".join(_folded(" ".join(part for part in parts if part), ",", options.width and _NARROWEST))
+    return "\n".join(folded(" ".join(part for part in parts if part), ",", options.width and NARROWEST))
 
 
 def _map_label(name: str, room: int | None) -> Text:
     from rich.text import Text
 
-    return Text("\n".join(_folded(plain(name), "/_. -", room)))
+    return Text("\n".join(folded(plain(name), "/_. -", room)))
 
 
 def _metric_labels(report: Report, keys: Sequence[str], room: int | None) -> list[Text]:
@@ -128,24 +106,12 @@ def _metric_labels(report: Report, keys: Sequence[str], room: int | None) -> lis
     from rich.text import Text
 
     tails = [f" {arrow(report, key):1} {unit(report, key)}" for key in keys]
-    lines = [_folded(key, ",", room and room - max(map(len, tails))) for key in keys]
+    lines = [folded(key, ",", room and room - max(map(len, tails))) for key in keys]
     width = max(len(line) for parts in lines for line in parts)
     return [
         Text.assemble((first.ljust(width), "bold"), tail[:3], (tail[3:], "dim"), ("\n".join(["", *rest]), "bold"))
         for (first, *rest), tail in zip(lines, tails, strict=True)
     ]
-
-
-def _folded(text: str, separators: str, room: int | None) -> list[str]:
-    """The text on lines that break behind a separator where it has no room; rich breaks what is too long even so."""
-    from rich.text import Text
-
-    lines = [""]
-    for piece in re.findall(f"[^{separators}]*[{separators}]|[^{separators}]+", text):
-        if room is not None and lines[-1] and Text(lines[-1] + piece).cell_len > room:
-            lines.append("  ")
-        lines[-1] += piece
-    return lines
 
 
 def _number(text: str, head: str) -> Text:
@@ -159,7 +125,8 @@ def _failures(failures: Sequence[Failure], options: Options) -> list[RenderableT
     """One line for each map that could not be scored; on a terminal two, for reasons are long."""
     from rich.text import Text
 
-    shown = failures if options.per_map else failures[:_LISTED]
+    every = sorted(failures, key=lambda failure: natural(failure.name))
+    shown = every if options.per_map else every[:_LISTED]
     rest = len(failures) - len(shown)
     parts: list[RenderableType] = [Text(f"{count(len(failures), 'map')} could not be scored", style="bold red")]
     parts += [_failure_table(shown)] if options.width is None else _failure_pairs(shown, options)
@@ -170,7 +137,7 @@ def _failure_table(failures: Sequence[Failure]) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), show_header=False)
+    table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), show_header=False)
     for failure in failures:
         table.add_row(Text(plain(failure.name)), Text(failure.stage, style="dim"), Text(plain(failure.message)))
     return table
@@ -181,19 +148,7 @@ def _failure_pairs(failures: Sequence[Failure], options: Options) -> Iterator[Re
 
     for failure in failures:
         yield Text.assemble(plain(failure.name), "  ", (failure.stage, "dim"))
-        yield _wrapped("  ", failure.message, options)
-
-
-def _wrapped(start: str, text: str, options: Options) -> Table:
-    """A paragraph that hangs behind its start."""
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False, padding=0, show_header=False)
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold", max_width=options.width and max(_NARROWEST, options.width - len(start)))
-    table.add_row(Text(start, style="dim"), Text(plain(text)))
-    return table
+        yield wrapped("  ", failure.message, options)
 
 
 def _signatures(report: Report) -> list[RenderableType]:

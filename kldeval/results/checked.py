@@ -46,6 +46,14 @@ class Checked:
             self.refuse(f"is {self.value!r}, not a list")
         return [Checked(item, self.file, f"{self.place}[{number}]") for number, item in enumerate(self.value)]
 
+    def has_member(self, key: str) -> bool:
+        """Whether an object has the member `key`."""
+        return any(key == name for name, _ in self.members())
+
+    def optional(self, key: str) -> list[Checked]:
+        """The items of the list that is the member `key`; none where there is no such member."""
+        return self[key].items() if self.has_member(key) else []
+
     def has(self, keys: Sequence[str], optional: Sequence[str] = ()) -> None:
         """Refuse an object that lacks one of `keys`, or has a member that is neither among them nor optional."""
         members = [key for key, _ in self.members()]
@@ -71,6 +79,14 @@ class Checked:
         if not isinstance(self.value, int) or isinstance(self.value, bool) or self.value < 0:
             self.refuse(f"is {self.value!r}, not a count")
         return self.value
+
+    def truth(self) -> bool:
+        """True or false."""
+        return self.value if isinstance(self.value, bool) else self.refuse(f"is {self.value!r}, not true or false")
+
+    def texts(self) -> tuple[str, ...]:
+        """A list of texts."""
+        return tuple(item.text() for item in self.items())
 
     def number(self) -> float:
         """A number, or the word for one that JSON has not."""

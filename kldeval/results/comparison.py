@@ -10,7 +10,7 @@ from itertools import combinations, pairwise
 from typing import TYPE_CHECKING, Literal, get_args
 
 from kldeval.errors import UsageProblem
-from kldeval.results.resampling import is_enumerated, smallest_p_value
+from kldeval.results.resampling import bca_intervals, is_enumerated, smallest_p_value
 from kldeval.results.statistics import PairedResult, group_means, holm, paired_columns
 
 if TYPE_CHECKING:
@@ -22,6 +22,13 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 Best = Literal["low", "high", ""]
+
+LETTERS = "abcdefghijklmnoprstuvwxyz"
+"""The letters of models; there is no q, which hardly any font can raise."""
+
+
+class NotFinite(UsageProblem):
+    """Values without a difference: inf or nan."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +51,8 @@ class PairOfModels:
 class Comparison:
     """Several models compared on one metric, pair by pair.
 
-    `means` has the mean over the units for each model, in the order given; `letters` its letter in a leaderboard, and
+    `means` has the mean over the units for each model, in the order given; `intervals` the BCa interval of each mean,
+    None for a single unit; `letters` its letter in a leaderboard, and
     `superscripts` the letters of the models that it differs from significantly. `maps` took part; `left_out` names the
     other maps, each with the models that lack it. `unit` is "maps" or "groups", and there are `n` of them.
     """
@@ -55,6 +63,7 @@ class Comparison:
     resamples: int
     seed: int
     means: Mapping[str, float]
+    intervals: Mapping[str, tuple[float, float] | None]
     letters: Mapping[str, str]
     superscripts: Mapping[str, tuple[str, ...]]
     pairs: tuple[PairOfModels, ...]
@@ -87,8 +96,9 @@ def compare_all(
         confidence: of the intervals, as in `paired`.
 
     Raises:
-        UsageProblem: fewer than two models, no common map, a value that is inf or nan, or a map without a group,
-            or an argument that can mean nothing.
+        UsageProblem: fewer than two models, no common map, or a map without a group, or an argument that can mean
+            nothing.
+        NotFinite: a value is inf or nan.
         MissingDependency: scipy is not installed.
 
     >>> maps = [f"{i:03}" for i in range(20)]
@@ -108,7 +118,7 @@ def compare_all(
         _differences(table, indices), groups=labels, resamples=resamples, seed=seed, confidence=confidence
     )
     pairs = _pairs(models, indices, results, best, 1 - confidence)
-    letters = {model: letter(index) for index, model in enumerate(models)}
+    letters = letters_of(models)
     return Comparison(
         unit=unit,
         n=len(units),
@@ -116,8 +126,9 @@ def compare_all(
         resamples=resamples,
         seed=seed,
         means={model: math.fsum(units[:, index]) / len(units) for index, model in enumerate(models)},
+        intervals=_intervals(models, units, resamples, seed, confidence),
         letters=letters,
-        superscripts={model: tuple(letters[other] for other in _differs_from(model, pairs)) for model in models},
+        superscripts=superscripts_of(models, pairs),
         pairs=pairs,
         maps=maps,
         left_out=left_out,
@@ -126,14 +137,34 @@ def compare_all(
     )
 
 
-def letter(index: int) -> str:
-    """The letter of a row: a to z, then aa, ab and so on.
+def letters_of(models: Iterable[str]) -> dict[str, str]:
+    """The letter of each model, by its place."""
+    return {model: letter(place) for place, model in enumerate(models)}
 
-    >>> letter(0), letter(25), letter(26), letter(52)
+
+def superscripts_of(models: Iterable[str], pairs: Sequence[PairOfModels]) -> dict[str, tuple[str, ...]]:
+    """For each model the letters of those that it differs from significantly."""
+    letters = letters_of(models)
+    return {model: tuple(letters[other] for other in _differs_from(model, pairs)) for model in letters}
+
+
+def letter(index: int) -> str:
+    """The letter of a row: a to z without q, then aa, ab and so on.
+
+    >>> letter(0), letter(24), letter(25), letter(50)
     ('a', 'z', 'aa', 'ba')
     """
-    higher, lower = divmod(index, 26)
-    return (letter(higher - 1) if higher else "") + chr(ord("a") + lower)
+    higher, lower = divmod(index, len(LETTERS))
+    return (letter(higher - 1) if higher else "") + LETTERS[lower]
+
+
+def _intervals(
+    models: Sequence[str], units: Floats, resamples: int, seed: int, confidence: float
+) -> dict[str, tuple[float, float] | None]:
+    if len(units) == 1:
+        return dict.fromkeys(models)
+    bounds = bca_intervals(units, resamples, seed, confidence)
+    return {model: (float(low), float(high)) for model, (low, high) in zip(models, bounds, strict=True)}
 
 
 def numbered_like_frames(names: Iterable[str]) -> bool:
@@ -188,7 +219,7 @@ def _table(values: Mapping[str, Mapping[str, float]], maps: Sequence[str]) -> Fl
             f"inf or nan has no difference: {'; '.join(counts)}; leave such models out, "
             "or score with a metric that is finite, such as kld with --eps 1e-7"
         )
-        raise UsageProblem(msg)
+        raise NotFinite(msg)
     return table
 
 
@@ -249,8 +280,8 @@ def _frames_note(maps: Sequence[str]) -> tuple[str, ...]:
     if not numbered_like_frames(maps):
         return ()
     note = (
-        "the maps are numbered like the frames of videos; if they are, add --group-by parent: "
-        "tests on single frames reject equal models in 40 to 75 % of runs"
+        "the maps are numbered like the frames of videos; if they are, make the videos the units (compare --group-by "
+        "parent, a leaderboard --maps groups): tests on single frames reject equal models in 40 to 75 % of runs"
     )
     return (note,)
 

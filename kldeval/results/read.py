@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, NoReturn, TypeVar
 from kldeval.errors import UsageProblem
 from kldeval.records import Failure, Score
 from kldeval.results.checked import Checked
-from kldeval.results.report import SCHEMA, Column, Report, Summary
+from kldeval.results.gates import GateOutcome
+from kldeval.results.report import SCHEMA, ClassRow, Column, Report, Summary
 
 if TYPE_CHECKING:
     import os
@@ -18,7 +19,13 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 MEMBERS = ("schema", "signature", "provenance", "summary", "maps", "failures", "notes")
-"""The members of the report, all of them always there."""
+"""The members of the report that are always there."""
+
+OPTIONAL = ("classes", "groups", "gates")
+"""Those that are there where the run had them."""
+
+OF_MAPS = ("group", "n_fixations", "weights", "remarks")
+"""Those of a map that are there where it has them."""
 
 
 def load_report(path: str | os.PathLike[str]) -> Report:
@@ -28,16 +35,24 @@ def load_report(path: str | os.PathLike[str]) -> Report:
         UsageProblem: the file cannot be read, is not strict JSON, holds something else or another version, or a part
             of it has not the form that docs/report.schema.json describes.
     """
+    return parse_report(decode(path), str(path))
+
+
+def decode(path: str | os.PathLike[str]) -> object:
+    """The value in a strict JSON file.
+
+    Raises:
+        UsageProblem: the file cannot be read, or is not strict JSON.
+    """
     try:
         text = Path(path).read_bytes().decode("utf-8")
-        document = json.loads(text, parse_constant=_refuse_constant)
+        return json.loads(text, parse_constant=_refuse_constant)
     except OSError as error:
         msg = f"cannot read {path}: {error.strerror or error}"
         raise UsageProblem(msg) from error
     except (ValueError, RecursionError) as error:
         msg = f"{path} is not JSON: {error}"
         raise UsageProblem(msg) from error
-    return parse_report(document, str(path))
 
 
 def parse_report(document: object, file: str = "report") -> Report:
@@ -47,8 +62,16 @@ def parse_report(document: object, file: str = "report") -> Report:
         UsageProblem: as `load_report`.
     """
     _check_schema(document, file)
-    report = Checked(document, file)
-    report.has(MEMBERS)
+    return report_of(Checked(document, file))
+
+
+def report_of(report: Checked) -> Report:
+    """The report that a value inside a decoded JSON file holds.
+
+    Raises:
+        UsageProblem: as `load_report`.
+    """
+    report.has(MEMBERS, OPTIONAL)
     signatures = {key: item.text() for key, item in report["signature"].members()}
     keys = tuple(signatures) if dict(report["summary"].members()) else ()  # --reduction none leaves no numbers
     provenance = {key: item.value for key, item in report["provenance"].members()}
@@ -57,11 +80,28 @@ def parse_report(document: object, file: str = "report") -> Report:
         short=report["provenance"]["short"].text(),
         provenance={key: value for key, value in provenance.items() if key not in ("short", "columns")},
         summaries=_by_metric(report["summary"], keys, _summary),
-        columns=_by_metric(report["provenance"]["columns"], tuple(signatures), _column),
+        columns=_by_metric(report["provenance"]["columns"], tuple(signatures), column_of),
         scores=tuple(_score(item, keys) for item in report["maps"].items()),
         failures=tuple(_failure(item) for item in report["failures"].items()),
-        notes=tuple(item.text() for item in report["notes"].items()),
+        notes=report["notes"].texts(),
+        classes=tuple(_class_row(item, tuple(signatures)) for item in report.optional("classes")),
+        groups=_groups(report["groups"], keys) if report.has_member("groups") else {},
+        gates=gates_of(report),
     )
+
+
+def gates_of(document: Checked) -> tuple[GateOutcome, ...]:
+    """The outcomes of the gates of a report or a comparison; none where it has no such member."""
+    return tuple(
+        GateOutcome(item["text"].text(), item["value"].number_or_none(), item["fired"].truth())
+        for item in document.optional("gates")
+    )
+
+
+def column_of(item: Checked) -> Column:
+    """What a table says of a metric."""
+    item.has(("unit", "best"))
+    return Column(unit=item["unit"].text(), best=item["best"].one_of(("low", "high", "")))
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -87,6 +127,10 @@ def _by_metric(item: Checked, keys: Sequence[str], parse: Callable[[Checked], T]
     return {key: parse(item[key]) for key in keys}
 
 
+def _groups(item: Checked, keys: Sequence[str]) -> dict[str, dict[str, Summary]]:
+    return {name: _by_metric(summaries, keys, _summary) for name, summaries in item.members()}
+
+
 def _summary(item: Checked) -> Summary:
     item.has(("mean", "std", "median", "min", "max", "n", "n_nonfinite"))
     return Summary(
@@ -100,21 +144,24 @@ def _summary(item: Checked) -> Summary:
     )
 
 
-def _column(item: Checked) -> Column:
-    item.has(("unit", "best"))
-    return Column(unit=item["unit"].text(), best=item["best"].one_of(("low", "high", "")))
-
-
 def _score(item: Checked, keys: Sequence[str]) -> Score:
-    item.has(("name", *keys, "n_uncovered", "uncovered_mass"), optional=("remarks",))
+    item.has(("name", *keys, "n_uncovered", "uncovered_mass"), optional=OF_MAPS)
     members = dict(item.members())
     return Score(
         name=members["name"].text(),
         values={key: members[key].number() for key in keys},
         n_uncovered=members["n_uncovered"].count(),
         uncovered_mass=members["uncovered_mass"].number(),
-        remarks=tuple(remark.text() for remark in members["remarks"].items()) if "remarks" in members else (),
+        remarks=tuple(remark.text() for remark in item.optional("remarks")),
+        group=members["group"].text() if "group" in members else "",
+        n_fixations=members["n_fixations"].count() if "n_fixations" in members else None,
+        weights={key: weight.number() for key, weight in members["weights"].members()} if "weights" in members else {},
     )
+
+
+def _class_row(item: Checked, keys: Sequence[str]) -> ClassRow:
+    item.has(("class", "n", *keys))
+    return ClassRow(item["class"].count(), item["n"].count(), {key: item[key].number() for key in keys})
 
 
 def _failure(item: Checked) -> Failure:

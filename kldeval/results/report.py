@@ -5,17 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from kldeval.names import split_top_level
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from kldeval.records import Failure, Score
+    from kldeval.results.gates import GateOutcome
 
 SCHEMA = "kldeval.report/1"
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """One metric over all scored maps. Absent numbers are None: the std of one map, everything of no map."""
+    """One metric over all scored maps, or over the means of their groups where the signature says `maps:groups`.
+
+    Absent numbers are None: the std of one map, everything of no map.
+    """
 
     n: int
     n_nonfinite: int
@@ -35,12 +41,23 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
+class ClassRow:
+    """One class of labels over all maps: its number, how many positions have it, and a value per metric."""
+
+    label: int
+    n: int
+    values: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """The outcome of scoring one prediction folder.
 
     `signatures` maps each metric's key to its full signature; `short` is the form for papers. `summaries`,
     `columns` and the values of `scores` have the same keys in the same order; `--reduction none` leaves `summaries` and
     the values empty. `provenance` holds plain JSON values; a saved report keeps `short` and `columns` among them.
+    `classes` has rows where a table per class was asked for; `groups` has the summaries of each group's maps where
+    every score has a group; `gates` what was asked of the run.
     """
 
     signatures: Mapping[str, str]
@@ -51,3 +68,11 @@ class Report:
     scores: tuple[Score, ...]
     failures: tuple[Failure, ...]
     notes: tuple[str, ...] = field(default=())
+    classes: tuple[ClassRow, ...] = field(default=())
+    groups: Mapping[str, Mapping[str, Summary]] = field(default_factory=dict)
+    gates: tuple[GateOutcome, ...] = field(default=())
+
+    @property
+    def averages_groups(self) -> bool:
+        """Whether the headline is the mean over the means of the groups, as the signatures say."""
+        return any("maps:groups" in split_top_level(text, "|") for text in self.signatures.values())

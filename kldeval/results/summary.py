@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kldeval.results.report import Summary
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from kldeval.records import Score
 
@@ -16,11 +17,52 @@ if TYPE_CHECKING:
 def summarise_scores(keys: Iterable[str], scores: Sequence[Score]) -> dict[str, Summary]:
     """The summary of each metric of `keys`, in their order, over all `scores`.
 
+    Where maps carry weights their mean is the weighted one: the mean over the pixels of all maps.
+
     >>> from kldeval.records import Score
     >>> summarise_scores(["kld"], [Score("a", {"kld": 0.5}), Score("b", {"kld": 1.5})])["kld"].mean
     1.0
     """
-    return {key: summarise([score.values[key] for score in scores]) for key in keys}
+    return {key: _pooled(key, scores, summarise([score.values[key] for score in scores])) for key in keys}
+
+
+def _pooled(key: str, scores: Sequence[Score], summary: Summary) -> Summary:
+    """The summary with the mean over the pixels of all maps, where the maps say how many they count."""
+    weighted = [(score.values[key], score.weights[key]) for score in scores if key in score.weights]
+    if not weighted:
+        return summary
+    weight = math.fsum(weight for _, weight in weighted)
+    # a map without any pixel that counts has no mean, and no part in that of all
+    shares = [value * weight for value, weight in weighted if weight]
+    total = math.fsum(shares) if all(map(math.isfinite, shares)) else sum(shares)
+    return replace(summary, mean=total / weight if weight else math.nan)
+
+
+def summarise_groups(keys: Sequence[str], scores: Sequence[Score]) -> dict[str, dict[str, Summary]]:
+    """The summaries of each group's maps, groups in the order of their names; nothing where a map has no group.
+
+    >>> from kldeval.records import Score
+    >>> scores = [Score("v/1", {"kld": 0.5}, group="v"), Score("v/2", {"kld": 1.5}, group="v")]
+    >>> summarise_groups(["kld"], scores)["v"]["kld"].mean
+    1.0
+    """
+    if not all(score.group for score in scores):
+        return {}
+    members: dict[str, list[Score]] = {name: [] for name in sorted({score.group for score in scores})}
+    for score in scores:
+        members[score.group].append(score)
+    return {name: summarise_scores(keys, of_group) for name, of_group in members.items()}
+
+
+def summarise_means(keys: Iterable[str], groups: Mapping[str, Mapping[str, Summary]]) -> dict[str, Summary]:
+    """The summary of each metric over the means of the groups: every group counts the same.
+
+    >>> groups = {"u": {"kld": summarise([0.0])}, "v": {"kld": summarise([3.0, 5.0])}}
+    >>> summarise_means(["kld"], groups)["kld"].mean
+    2.0
+    """
+    means = {key: [summaries[key].mean for summaries in groups.values()] for key in keys}
+    return {key: summarise([mean for mean in values if mean is not None]) for key, values in means.items()}
 
 
 def summarise(values: Sequence[float]) -> Summary:
@@ -77,4 +119,8 @@ def _deviation(values: Sequence[float], middle: float) -> float | None:
     centre = _mean(shifted)
     exponent = math.frexp(max(abs(value - centre) for value in shifted))[1]
     scaled = [math.ldexp(value - centre, -exponent) for value in shifted]  # their squares cannot overflow
-    return math.ldexp(math.sqrt(math.fsum(value * value for value in scaled) / (len(values) - 1)), exponent)
+    root = math.sqrt(math.fsum(value * value for value in scaled) / (len(values) - 1))
+    try:
+        return math.ldexp(root, exponent)
+    except OverflowError:  # two values at opposite ends of float64 deviate by more than it holds
+        return math.inf

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from kldeval.inputs.fixations.lists import LISTS, read_list
 from kldeval.inputs.fixations.map_files import read_map_file
 from kldeval.inputs.fixations.mat import read_mat
+from kldeval.inputs.fixations.others import OtherFixations
 from kldeval.inputs.fixations.reading import FixationReading
 from kldeval.inputs.fixations.record import Fixations, Outside, fixations_at
-from kldeval.inputs.fixations.shuffled import shuffled
 from kldeval.inputs.formats import is_readable
 from kldeval.inputs.formats.stored import unreadable
 from kldeval.inputs.shown import shown
@@ -22,7 +22,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-__all__ = ["FixationReading", "Fixations", "Outside", "fixations_at", "has_fixations", "read_fixations", "shuffled"]
+__all__ = [
+    "FixationReading",
+    "Fixations",
+    "OtherFixations",
+    "Outside",
+    "fixations_at",
+    "has_fixations",
+    "read_fixations",
+]
 
 MAT = ".mat"
 

@@ -44,7 +44,8 @@ def fixations_in_map(array: Array, path: Path, reading: FixationReading, *, coun
     _check_values(array, path)
     if reading.threshold is not None:
         array = array > reading.threshold
-    places = np.flatnonzero(array)
+    # of booleans, which are looked at many at a time
+    places = np.flatnonzero(array != 0)
     rows, cols = np.divmod(places, array.shape[1])
     counts = _counts(array.reshape(-1)[places], path, counts_repeats=counts_repeats)
     return fixations_at(rows, cols, counts, shape=array.shape)

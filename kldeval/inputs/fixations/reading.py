@@ -16,6 +16,7 @@ class FixationReading:
     `base` is the number of the first pixel in coordinates, 0 or 1 (None: 1 in SALICON's `gaze`, which MATLAB wrote, and
     0 elsewhere). `variable` names the variable of a .mat. `gaze` chooses between the fixations of SALICON's `gaze` and
     its raw mouse samples. Pixels of a map above `threshold` are fixated, once each (None: the map must be binary).
+    `drops_first` leaves out the first fixation of every observer, which a trial's starting cross often forces.
 
     Raises:
         UsageProblem: a base other than 0 and 1, or another word for `gaze`.
@@ -25,6 +26,7 @@ class FixationReading:
     variable: str | None = None
     gaze: Literal["fixations", "location"] = "fixations"
     threshold: float | None = None
+    drops_first: bool = False
     max_pixels: int = MAX_PIXELS
 
     def __post_init__(self) -> None:

@@ -141,8 +141,10 @@ class Fixations:
         if self.shape is None:
             msg = "fixations on an image of unknown size cannot be scaled; give its (height, width)"
             raise RefusedMap(msg)
-        height, width = (new / old for new, old in zip(shape, self.shape, strict=True))
-        return fixations_at(self.rows * height, self.cols * width, self.counts, self.observers, shape, self.durations)
+        rows, cols = (
+            moved(places, old, new) for places, old, new in zip((self.rows, self.cols), self.shape, shape, strict=True)
+        )
+        return fixations_at(rows, cols, self.counts, self.observers, shape, self.durations)
 
     def _observer_array(self) -> Array:
         import numpy as np
@@ -151,6 +153,21 @@ class Fixations:
             msg = "the fixations do not say whose they are; a list with the column observer does"
             raise RefusedMap(msg)
         return np.asarray(self.observers, dtype=object).astype(str)
+
+
+def moved(places: Array, old: Any, new: int) -> Array:
+    """Positions along a side of `old` pixels, on the same side resized to `new`; what was inside stays inside.
+
+    `old` is one number for all positions, or one for each.
+
+    >>> import numpy as np
+    >>> moved(np.asarray([0.0, 1.5]), 2, 4).tolist()
+    [0.0, 3.0]
+    """
+    import numpy as np
+
+    # rounding may carry a position within an ulp of the edge onto it
+    return np.where(places < old, np.minimum(places * (new / old), np.nextafter(new, 0)), places * (new / old))
 
 
 def fixations_at(

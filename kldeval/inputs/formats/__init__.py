@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from kldeval.inputs.formats import image, numpy_files
@@ -12,14 +13,47 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-__all__ = ["MAX_PIXELS", "READERS", "Stored", "is_readable", "read_map"]
+    Reader = Callable[[Path, str | None, int], Stored]
 
-READERS: Mapping[str, Callable[[Path, str | None, int], Stored]] = {
+__all__ = ["CLASS_READERS", "LABEL_READERS", "MAX_PIXELS", "READERS", "Stored", "is_readable", "read_map"]
+
+READERS: Mapping[str, Reader] = {
     **dict.fromkeys(image.SUFFIXES, image.read),
     ".npy": numpy_files.read_npy,
     ".npz": numpy_files.read_npz,
 }
 """The reader of each suffix, called with the path, the key of an archive's array, and the most pixels allowed."""
+
+
+def _numpy_readers(shapes: numpy_files.Shapes) -> Mapping[str, Reader]:
+    return {".npy": partial(numpy_files.read_npy, shapes=shapes), ".npz": partial(numpy_files.read_npz, shapes=shapes)}
+
+
+CLASS_READERS: Mapping[str, Reader] = {
+    **READERS,
+    **_numpy_readers(
+        numpy_files.Shapes(
+            lambda shape: _squeezed(shape) if len(shape) in (2, 3) else None,
+            "a class map's is (C, H, W), (H, W, C) or (N, C), one map a file",
+        )
+    ),
+}
+"""The readers of predictions that may have a class axis."""
+
+LABEL_READERS: Mapping[str, Reader] = {
+    **dict.fromkeys(image.SUFFIXES, image.read_labels),
+    **_numpy_readers(
+        numpy_files.Shapes(
+            lambda shape: _squeezed(shape) if len(shape) in (1, 2, 3) else None,
+            "that of labels is (H, W) or (N,), of soft labels that of the prediction",
+        )
+    ),
+}
+"""The readers of ground truths that may be labels."""
+
+
+def _squeezed(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return numpy_files.map_shape(shape) or shape
 
 
 def is_readable(name: str) -> bool:
@@ -31,16 +65,19 @@ def is_readable(name: str) -> bool:
     return name[name.rfind(".") :].lower() in READERS
 
 
-def read_map(path: Path, *, key: str | None = None, max_pixels: int = MAX_PIXELS) -> Stored:
+def read_map(
+    path: Path, *, key: str | None = None, max_pixels: int = MAX_PIXELS, readers: Mapping[str, Reader] = READERS
+) -> Stored:
     """One map as its file stores it, (H, W) or (H, W, C), in native byte order; the type of the values is kept.
 
     `key` names an array of an .npz and means nothing to other formats. `max_pixels` bounds H * W before decoding.
+    Other `readers` take the arrays of class maps and labels as well.
 
     Raises:
         UnreadableMap: the file is missing, damaged, of another format, or holds no single real-valued map.
         MissingDependency: an image, and OpenCV cannot be imported.
     """
-    reader = READERS.get(path.suffix.lower())
+    reader = readers.get(path.suffix.lower())
     if reader is None:
         known = " ".join(sorted(READERS))
         raise unreadable(path, f"files ending in {shown(path.suffix)!r} are not read as maps; known: {known}")

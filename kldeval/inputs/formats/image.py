@@ -37,16 +37,32 @@ def read(path: Path, _key: str | None, max_pixels: int) -> Stored:
         MissingDependency: OpenCV cannot be imported.
         OSError: the file cannot be opened.
     """
+    return _decoded(path, max_pixels)
+
+
+def read_labels(path: Path, _key: str | None, max_pixels: int) -> Stored:
+    """The one image of a file, of a PNG with a palette the indices instead of the colours.
+
+    Raises:
+        UnreadableMap, MissingDependency, OSError: as `read`.
+    """
+    return _decoded(path, max_pixels, labels=True)
+
+
+def _decoded(path: Path, max_pixels: int, *, labels: bool = False) -> Stored:
     data = path.read_bytes()
     if not data:
         raise unreadable(path, "the file is empty")
     header = _inspect(data, path)
     if header.shape:
         check_size(path, *header.shape, max_pixels)
-    array = _decode(header.data or data, path)
+    data, step = header.data or data, 1
+    if labels and data.startswith(png.MAGIC):
+        data, step = png.as_indices(data, path)
+    array = _decode(data, path)
     height, width = array.shape[:2]
     check_size(path, height, width, max_pixels)
-    return Stored(array, header.lossy)
+    return Stored(array if step == 1 else array // step, header.lossy)
 
 
 def _inspect(data: bytes, path: Path) -> Header:

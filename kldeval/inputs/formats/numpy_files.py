@@ -5,8 +5,11 @@ Format: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
 
 from __future__ import annotations
 
+import contextlib
+import math
 import tokenize
 import zlib
+from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from kldeval.errors import UnreadableMap
@@ -15,6 +18,7 @@ from kldeval.inputs.shown import shown
 
 if TYPE_CHECKING:
     import zipfile
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from kldeval.arrays import Array
@@ -31,8 +35,23 @@ BAD_ARCHIVE = (zlib.error, EOFError, NotImplementedError, RuntimeError, ValueErr
 KEYS_SHOWN = 20
 
 
-def read_npy(path: Path, _key: str | None, max_pixels: int) -> Stored:
-    """The array of an .npy.
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Shapes:
+    """Which shapes an array may have: `meant` gives the one that a stored shape means, or None; `known` names them.
+
+    `hints` say, by the number of axes, what else would allow a shape.
+    """
+
+    meant: Callable[[Shape], Shape | None]
+    known: str
+    hints: Mapping[int, str] = field(default_factory=dict)
+
+
+def read_npy(path: Path, _key: str | None, max_pixels: int, shapes: Shapes | None = None) -> Stored:
+    """The array of an .npy, a map unless other shapes are given.
 
     Raises:
         UnreadableMap: no .npy, truncated, or no real-valued map.
@@ -42,16 +61,16 @@ def read_npy(path: Path, _key: str | None, max_pixels: int) -> Stored:
 
     with path.open("rb") as file:
         size = file.seek(0, 2)
-        layout = _checked_layout(file, size, path, max_pixels)
+        layout, meant = _checked_layout(file, size, path, max_pixels, shapes or MAPS)
         if size < MAPPED_BYTES:
             values = np.fromfile(file, layout.dtype)
         else:
             values = np.memmap(path, layout.dtype, "r", file.tell())
-    return Stored(_native(values, layout))
+    return Stored(_native(values, layout, meant))
 
 
-def read_npz(path: Path, key: str | None, max_pixels: int) -> Stored:
-    """The only array of an .npz, or the one named `key`.
+def read_npz(path: Path, key: str | None, max_pixels: int, shapes: Shapes | None = None) -> Stored:
+    """The only array of an .npz, or the one named `key`; a map unless other shapes are given.
 
     Raises:
         UnreadableMap: no .npz, damaged, no or several arrays and no key, or no real-valued map.
@@ -65,14 +84,30 @@ def read_npz(path: Path, key: str | None, max_pixels: int) -> Stored:
         with zipfile.ZipFile(path) as archive:
             member = archive.getinfo(f"{_chosen(archive, key, path)}.npy")
             with archive.open(member) as file:
-                layout = _checked_layout(file, member.file_size, path, max_pixels)
+                layout, meant = _checked_layout(file, member.file_size, path, max_pixels, shapes or MAPS)
                 # at its end the checksum is compared
                 values = np.frombuffer(file.read(), layout.dtype)
     except UnreadableMap:
         raise
     except (zipfile.BadZipFile, *BAD_ARCHIVE) as error:
         raise unreadable(path, f"damaged, or no .npz archive ({error})") from error
-    return Stored(_native(values, layout))
+    return Stored(_native(values, layout, meant))
+
+
+def stored_shape(path: Path, key: str | None) -> Shape | None:
+    """The shape of the array in an .npy or .npz, from its header alone; None where there is none to be read."""
+    import zipfile
+
+    try:
+        with contextlib.ExitStack() as stack:
+            if path.suffix.lower() == ".npy":
+                file: IO[bytes] = stack.enter_context(path.open("rb"))
+            else:
+                archive = stack.enter_context(zipfile.ZipFile(path))
+                file = stack.enter_context(archive.open(f"{_chosen(archive, key, path)}.npy"))
+            return _header(file, path).shape
+    except (UnreadableMap, OSError, zipfile.BadZipFile, *BAD_ARCHIVE):
+        return None
 
 
 def _chosen(archive: zipfile.ZipFile, key: str | None, path: Path) -> str:
@@ -90,13 +125,13 @@ def _chosen(archive: zipfile.ZipFile, key: str | None, path: Path) -> str:
 class _Layout(NamedTuple):
     """What the header of an .npy declares."""
 
-    shape: tuple[int, ...]
+    shape: Shape
     fortran_order: bool
     dtype: Any
 
 
-def _checked_layout(file: IO[bytes], size: int, path: Path, max_pixels: int) -> _Layout:
-    """The layout of the array in a file of `size` bytes, which is then at the first of its values."""
+def _checked_layout(file: IO[bytes], size: int, path: Path, max_pixels: int, shapes: Shapes) -> tuple[_Layout, Shape]:
+    """The layout of the array in a file of `size` bytes, which is then at its first value, and the shape it means."""
     file.seek(0)
     layout = _header(file, path)
     shape, _, dtype = layout
@@ -104,16 +139,16 @@ def _checked_layout(file: IO[bytes], size: int, path: Path, max_pixels: int) -> 
         raise unreadable(path, "it holds pickled Python objects, which are never loaded; save an array of numbers")
     if dtype.kind not in "biuf":
         raise unreadable(path, f"its values are of type {dtype}; a map's are real numbers")
-    map_shape = _map_shape(shape)
-    if map_shape is None:
-        raise unreadable(path, f"its shape is {shape}; a map's is (H, W), (1, H, W) or (H, W, 1)")
-    check_size(path, *map_shape, max_pixels)
-    n_present, n_bytes = size - file.tell(), map_shape[0] * map_shape[1] * dtype.itemsize
+    meant = shapes.meant(shape)
+    if meant is None:
+        raise unreadable(path, f"its shape is {shape}; {shapes.known}{shapes.hints.get(len(shape), '')}")
+    check_size(path, meant[0], math.prod(meant[1:]), max_pixels)
+    n_present, n_bytes = size - file.tell(), math.prod(meant) * dtype.itemsize
     if n_present < n_bytes:
         raise unreadable(path, f"truncated: {n_present} of the array's {n_bytes} bytes are there")
     if n_present > n_bytes:
         raise unreadable(path, f"{n_present - n_bytes} bytes follow its array; a map is one array")
-    return layout
+    return layout, meant
 
 
 def _header(file: IO[bytes], path: Path) -> _Layout:
@@ -134,10 +169,10 @@ def _header(file: IO[bytes], path: Path) -> _Layout:
         raise unreadable(path, f"no .npy file: it begins with {file.read(12)!r}") from error
 
 
-def _map_shape(shape: tuple[int, ...]) -> tuple[int, int] | None:
+def map_shape(shape: Shape) -> tuple[int, int] | None:
     """The (H, W) that a shape means, None if it means none or two.
 
-    >>> _map_shape((1, 3, 4)), _map_shape((3, 4, 1)), _map_shape((1, 3, 1)), _map_shape((2, 3, 4))
+    >>> map_shape((1, 3, 4)), map_shape((3, 4, 1)), map_shape((1, 3, 1)), map_shape((2, 3, 4))
     ((3, 4), (3, 4), None, None)
     """
     if len(shape) == 2:  # noqa: PLR2004
@@ -148,9 +183,19 @@ def _map_shape(shape: tuple[int, ...]) -> tuple[int, int] | None:
     return meant.pop() if len(meant) == 1 else None
 
 
-def _native(values: Array, layout: _Layout) -> Array:
-    """The map (H, W) of stored values, in C order and in the byte order of this machine."""
+MAPS = Shapes(
+    map_shape,
+    "a map's is (H, W), (1, H, W) or (H, W, 1)",
+    {
+        1: "; labels of rows (N, C) need the class axis of the prediction: --axis -1",
+        3: "; a class map needs its class axis: --axis 0 for (C, H, W), --axis -1 for (H, W, C)",
+    },
+)
+
+
+def _native(values: Array, layout: _Layout, meant: Shape) -> Array:
+    """The array of stored values in the shape they mean, in C order and in the byte order of this machine."""
     import numpy as np
 
     array = values.reshape(layout.shape, order="F" if layout.fortran_order else "C")
-    return np.ascontiguousarray(array.reshape(_map_shape(layout.shape)), layout.dtype.newbyteorder("="))
+    return np.ascontiguousarray(array.reshape(meant), layout.dtype.newbyteorder("="))

@@ -27,6 +27,13 @@ _HEAD, _SUM = struct.Struct(">I4s"), struct.Struct(">I")
 _OVERHEAD = 12
 """Length, type and checksum of a chunk, four bytes each."""
 
+_DEPTH = 24
+"""Where the bits per sample stand, and behind them the colour type."""
+
+_GREY, _PALETTE = 0, 3
+
+_BYTE = 8
+
 
 def inspect(data: bytes, path: Path) -> Header:
     """The size of a whole PNG, and its bytes without the chunks that say nothing about the values.
@@ -43,6 +50,24 @@ def inspect(data: bytes, path: Path) -> Header:
             _refuse_animation(kind, data[start + 8 : end], path)
     width, height = struct.unpack_from(">II", data, len(MAGIC) + 8)
     return Header((height, width), data=data if is_bare else b"".join(kept))
+
+
+def as_indices(data: bytes, path: Path) -> tuple[bytes, int]:
+    """A PNG of grey or of palette indices as one of plain grey, and what its decoded values must be divided by.
+
+    The decoder would look a palette's colours up, and stretches values of 1, 2 and 4 bits to 0..255.
+    """
+    depth, kind = data[_DEPTH], data[_DEPTH + 1]
+    if kind not in (_GREY, _PALETTE):
+        return data, 1
+    chunks = [MAGIC]
+    for name, start, end in _chunks(data, path):
+        if name == b"IHDR":
+            header = data[start + 4 : _DEPTH + 1] + bytes([_GREY]) + data[_DEPTH + 2 : end - 4]
+            chunks.append(data[start : start + 4] + header + zlib.crc32(header).to_bytes(4, "big"))
+        elif name in (b"IDAT", b"IEND"):
+            chunks.append(data[start:end])
+    return b"".join(chunks), 255 // (2**depth - 1) if depth < _BYTE else 1
 
 
 def _chunks(data: bytes, path: Path) -> Iterator[tuple[bytes, int, int]]:

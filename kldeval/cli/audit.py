@@ -1,0 +1,119 @@
+"""`kldeval audit PRED... GT`: the same maps under every convention."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from kldeval.cli.options import file_options, naming_options, request_from
+
+if TYPE_CHECKING:
+    from kldeval.results.audit import Audit
+
+PREDS_AND_GT = 2
+"""At least so many paths."""
+
+
+@click.command("audit", context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="PRED... GT")
+@click.option(
+    "--convention",
+    "conventions",
+    multiple=True,
+    metavar="NAMES",
+    help="Only these, as mit,sam; may be repeated [default: all].",
+)
+@click.option("--eps-curve", is_flag=True, help="Also the KLD over epsilon from 1e-16 to 1e-4, and its slope.")
+@click.option("--resize", metavar="HOW", help="For the conventions that have no resizing of their own, as in evaluate.")
+@click.option("--color", metavar="HOW", help="Maps whose colour channels differ: luma, mean or first [default: error].")
+@click.option(
+    "--format",
+    "format_",
+    default="table",
+    metavar="NAME",
+    help="table, json, csv, tsv, markdown or latex [default: table].",
+)
+@click.option(
+    "-o",
+    "--output",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Also write FILE, in the format of its suffix; may be repeated.",
+)
+@click.option("-q", "--quiet", is_flag=True, help="No notes and no progress on stderr, errors only.")
+@click.option("--precision", type=click.IntRange(1, 17), metavar="N", help="Significant digits in tables [default: 4].")
+@click.option("--progress/--no-progress", default=None, help="A progress bar on stderr [default: on a terminal].")
+@click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Threads [default: one per core].")
+@click.option("--debug", is_flag=True, help="Show a traceback on errors.")
+@naming_options
+@file_options
+def command(paths: tuple[Path, ...], **options: Any) -> int:
+    """Score the same maps under every published convention, in one pass over the files.
+
+    For one prediction: what each convention makes of it, and why they disagree. For several: where their order depends
+    on the convention. Conventions that do not apply to a map are listed with the reason.
+
+    \b
+    kldeval audit pred_dir gt_dir
+    kldeval audit model_a model_b gt_dir --convention mit,sam,exact --format markdown
+    kldeval audit pred.png gt.png --eps-curve
+
+    Exit code 0 when every pair was read and at least one convention scored it, else 1.
+    """  # noqa: D301 - \b is click's mark of lines to keep
+    from kldeval.cli.config import with_origin
+    from kldeval.cli.progress import progress_bar
+    from kldeval.engine.audit import audit, plan_audit
+    from kldeval.outputs.audit import writer_for, writer_named
+    from kldeval.outputs.files import write_atomically
+
+    if len(paths) < PREDS_AND_GT:
+        raise click.UsageError("give one prediction or several, then the ground truth: kldeval audit PRED... GT")
+    write = writer_named(options["format_"])
+    files = [(path, writer_for(path)) for path in options["output"]]
+    names = [name.strip() for part in options["conventions"] for name in part.split(",") if name.strip()]
+    plan = plan_audit(names, resize=options["resize"], color=options["color"], curve=options["eps_curve"])
+    with progress_bar(options) as progress:
+        found = with_origin(audit(_models(paths[:-1]), paths[-1], plan, request_from(options), progress))
+    for path, write_file in files:
+        write_atomically(path, write_file(found, _look(options, None)))
+    _say(found, options)
+    click.echo(write(found, _look(options, sys.stdout)), nl=False, color=True)
+    return 0 if _complete(found) else 1
+
+
+def _models(preds: tuple[Path, ...]) -> dict[str, Path]:
+    from kldeval.results.model_names import name_models
+
+    return dict(zip(name_models(preds), preds, strict=True))
+
+
+def _complete(found: Audit) -> bool:
+    """Whether every pair was read, and at least one convention scored it."""
+    rows = [row for rows in found.maps.values() for row in rows]
+    return bool(rows) and not any(found.failures.values()) and all(row.values for row in rows)
+
+
+def _say(found: Audit, options: dict[str, Any]) -> None:
+    """Failures, and unless --quiet the notes, on stderr; a table holds them already."""
+    if options["format_"] == "table":
+        return
+    for failures in found.failures.values():
+        for failure in failures:
+            click.echo(f"kldeval: {failure.name}: {failure.message}", err=True)
+    for note in () if options["quiet"] else found.notes:
+        click.echo(f"kldeval: note: {note}", err=True)
+
+
+def _look(options: dict[str, Any], stream: Any) -> Any:
+    from kldeval.outputs.options import Options
+    from kldeval.outputs.terminal import color_of, width_of
+
+    given = {} if options["precision"] is None else {"precision": options["precision"]}
+    if stream is None:
+        return Options(**given)
+    return Options(width=width_of(stream, os.environ), color=color_of(stream, os.environ), **given)

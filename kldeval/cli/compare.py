@@ -1,0 +1,164 @@
+"""`kldeval compare A.json B.json ...` or `kldeval compare PRED PRED... GT`: which models differ, and by how much."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from kldeval.cli.models import NAME, load_models, resampling_from, resampling_options
+from kldeval.cli.options import (
+    GROUP_BY,
+    NUMERIC,
+    computing_options,
+    file_options,
+    naming_options,
+    numeric_options,
+    request_from,
+    settings_from,
+)
+from kldeval.cli.reporting import EXIT_FAILURES, deliver, exit_code, open_sink, output_options
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kldeval.results.models import ComparisonReport
+    from kldeval.results.report import Report
+
+FOLDERS = 3
+"""Two predictions and the ground truth, at least."""
+
+_OF_SCORING = (
+    *(name for name in NUMERIC),
+    *("pred_name", "gt_name", "exclude", "allow_missing", "allow_extra", "limit", "key"),
+    *("max_pixels", "jobs", "device", "batch_bytes"),
+)
+"""The options that mean nothing to numbers that are made already."""
+
+
+@click.command("compare", context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="A.json B.json... | PRED PRED... GT")
+@NAME
+@click.option("--allow-different", is_flag=True, help="Compare reports whose signatures or maps differ.")
+@click.option("--fail-if-worse", is_flag=True, help="Exit with 3 if the first is significantly worse than another.")
+@resampling_options
+@GROUP_BY
+@output_options
+@numeric_options
+@naming_options
+@file_options
+@click.option("--progress/--no-progress", default=None, help="A progress bar on stderr [default: on a terminal].")
+@computing_options
+def command(paths: tuple[Path, ...], **options: Any) -> int:
+    """Compare models map by map: mean differences with intervals, tests, effect sizes, the detectable difference.
+
+    Of saved reports the numbers are taken as they are; `-m` chooses among their metrics. Folders are scored first. With
+    --group-by (videos) the group is the unit of the statistics and the means are means over groups.
+
+    Exit code 2 if the reports differ in their signatures or maps, 3 if --fail-if-worse finds the first worse.
+    """
+    from dataclasses import replace
+
+    from kldeval.cli.config import with_origin
+    from kldeval.errors import UsageProblem
+    from kldeval.results.regressions import regressions
+
+    sink = open_sink(options)
+    resampling_from(options)
+    saved = bool(paths) and all(path.suffix.lower() == ".json" for path in paths)
+    reports, comparison = (_saved if saved else _scored)(paths, options)
+    if not comparison.comparisons:
+        raise UsageProblem("\n".join(comparison.notes))
+    if options["fail_if_worse"]:
+        comparison = replace(comparison, gates=regressions(comparison))
+    document = with_origin(comparison)
+    _say_failures(reports)
+    deliver(document, sink)
+    failed = not saved and any(report.failures for report in reports.values())
+    return exit_code(document) or (EXIT_FAILURES if failed else 0)
+
+
+def _saved(paths: Sequence[Path], options: dict[str, Any]) -> tuple[dict[str, Report], ComparisonReport]:
+    """Saved reports, and their comparison."""
+    from dataclasses import replace
+
+    from kldeval.errors import UsageProblem
+    from kldeval.results.agreement import check_agreement
+    from kldeval.results.compared import compare_reports
+    from kldeval.results.recount import only
+
+    _refuse_scoring()
+    reports = load_models(paths, options["names"])
+    if options["metric"]:
+        reports = only(reports, [key.strip() for text in options["metric"] for key in _split(text)])
+    notes: tuple[str, ...] = ()
+    try:
+        check_agreement(reports, regrouped=options["group_by"] is not None)
+    except UsageProblem as problem:
+        if not options["allow_different"]:
+            raise
+        notes = tuple(line.strip() for line in str(problem).splitlines()[1:])
+    provenance = {**_versions(), "models": dict(zip(reports, _origins(reports), strict=True))}
+    comparison = compare_reports(reports, resampling_from(options), group_by=options["group_by"], provenance=provenance)
+    return reports, replace(comparison, notes=(*notes, *comparison.notes))
+
+
+def _scored(paths: Sequence[Path], options: dict[str, Any]) -> tuple[dict[str, Report], ComparisonReport]:
+    """Predictions scored now, and their comparison on the maps that all of them have."""
+    from kldeval.cli.progress import progress_bar
+    from kldeval.engine.models import run_models
+    from kldeval.errors import UsageProblem
+    from kldeval.results.compared import compare_reports
+    from kldeval.results.model_names import name_models
+
+    if len(paths) < FOLDERS:
+        found = " ".join(map(str, paths)) or "nothing"
+        msg = (
+            f"two saved reports (.json) or more are needed, or two predictions and their ground truth; here is {found}"
+        )
+        raise UsageProblem(msg)
+    if options["group_by"]:
+        options = {**options, "maps": options["maps"] or "groups"}
+    settings, request, preds = settings_from(options), request_from(options), paths[:-1]
+    models = dict(zip(name_models(preds, options["names"]), preds, strict=True))
+    with progress_bar(options) as progress:
+        reports = run_models(models, paths[-1], settings, request, progress)
+    provenance = {**_versions(), "models": {model: str(path) for model, path in models.items()}, "gt": str(paths[-1])}
+    return reports, compare_reports(reports, resampling_from(options), provenance=provenance)
+
+
+def _refuse_scoring() -> None:
+    from kldeval.cli.precedence import ON_COMMAND_LINE, rank
+    from kldeval.errors import UsageProblem
+
+    given = [f"--{name.replace('_', '-')}" for name in _OF_SCORING if rank(name) == ON_COMMAND_LINE]
+    if given:
+        msg = f"the numbers of saved reports are made already: {', '.join(given)} can mean nothing; leave it out"
+        raise UsageProblem(msg)
+
+
+def _split(text: str) -> list[str]:
+    from kldeval.names import split_top_level
+
+    return split_top_level(text, ",")
+
+
+def _origins(reports: dict[str, Report]) -> list[Any]:
+    """Where the predictions of each report were."""
+    return [report.provenance.get("pred") for report in reports.values()]
+
+
+def _versions() -> dict[str, Any]:
+    from importlib import import_module
+
+    from kldeval.engine.versions import versions
+
+    import_module("scipy")
+    return dict(versions())
+
+
+def _say_failures(reports: dict[str, Report]) -> None:
+    for model, report in reports.items():
+        for failure in report.failures:
+            click.echo(f"kldeval: {model}: {failure.name}: {failure.message}", err=True)

@@ -1,0 +1,80 @@
+"""`kldeval conventions [NAME]`: the published conventions, or one in full."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kldeval.conventions import Convention
+
+
+@click.command("conventions", context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("name", required=False)
+@click.option("--match", metavar="TEXT", help="The convention that a signature is, if it is one.")
+@click.option("--format", "format_", default="table", metavar="NAME", help="table, json or markdown [default: table].")
+@click.option("--debug", is_flag=True, help="Show a traceback on errors.")
+def command(name: str | None, match: str | None, format_: str, **_: Any) -> int:
+    """Show the published conventions; or one, or an alias of one, in full: its flags, edge cases, traps and source.
+
+    \b
+    kldeval conventions
+    kldeval conventions sam
+    kldeval conventions --match 'kld(...)|pred:sum-to-one|...|v:1'
+
+    With --match, exit code 1 where the signature is no convention.
+    """  # noqa: D301 - \b is click's mark of lines to keep
+    from kldeval.conventions import CONVENTIONS, convention
+
+    if name and match:
+        raise click.UsageError("give a NAME or --match, not both")
+    if match:
+        return _match(match)
+    _show([convention(name)] if name else list(CONVENTIONS.values()), name is not None, format_)
+    return 0
+
+
+def _match(text: str) -> int:
+    """Print the name of the convention; where there is none, the nearest and what tells it apart."""
+    from kldeval.matching import matching_convention
+    from kldeval.methods.nearest import difference, nearest_convention
+    from kldeval.signature import parse_signature
+
+    settings = parse_signature(text)
+    found = matching_convention(settings)
+    if found:
+        click.echo(found)
+        return 0
+    nearest = nearest_convention(settings)
+    click.echo(f"no convention; nearest is {nearest}, which has {difference(settings, nearest)}")
+    return 1
+
+
+def _show(rows: Sequence[Convention], in_full: bool, format_: str) -> None:  # noqa: FBT001 - named in its only call
+    from kldeval.conventions.table import conventions_table
+    from kldeval.names import unknown
+    from kldeval.outputs.convention_pages import write_json, write_page, write_table
+    from kldeval.outputs.options import Options
+    from kldeval.outputs.terminal import color_of, width_of
+
+    look = Options(width=width_of(sys.stdout, os.environ), color=color_of(sys.stdout, os.environ))
+    writers = {
+        "table": lambda: write_page(rows[0], _short(rows[0]), look) if in_full else write_table(rows, look),
+        "json": lambda: write_json(rows),
+        "markdown": lambda: conventions_table(rows) + "\n",
+    }
+    if format_ not in writers:
+        raise unknown("format", format_, writers)
+    click.echo(writers[format_](), nl=False, color=True)
+
+
+def _short(row: Convention) -> str:
+    from kldeval.settings import make_settings
+    from kldeval.signature import short_signature
+
+    return short_signature(make_settings({}, convention=row.texts))

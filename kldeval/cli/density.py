@@ -1,0 +1,73 @@
+"""`kldeval density FIXATIONS OUT`: ground truths from fixations."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kldeval.cli.companion_options import reading_options
+from kldeval.cli.progress import progress_bar
+
+FOLDER = click.Path(path_type=Path)
+
+
+@click.command("density", context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("fixations", type=FOLDER)
+@click.argument("out", type=FOLDER)
+@click.option("--sigma", type=float, required=True, metavar="X", help="Of the Gaussian, in pixels.")
+@click.option("--pixels-per-degree", type=float, metavar="P", help="Sigma is in degrees of visual angle, of P pixels.")
+@click.option(
+    "--border", default="reflect", metavar="RULE", help="reflect (default), mirror, nearest, constant or wrap."
+)
+@click.option("--truncate", type=float, default=4.0, metavar="X", help="Cut the Gaussian off after X sigma [4].")
+@click.option("--repeats", type=click.Choice(["count", "once"]), default="count", help="Fixations of a pixel [count].")
+@click.option("--size", metavar="WxH", help="Of the images, where the fixations do not say.")
+@click.option("--like", type=FOLDER, metavar="DIR", help="Maps that have the images' sizes and names.")
+@reading_options
+@click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Threads [default: one per core].")
+@click.option("-q", "--quiet", is_flag=True, help="Errors only.")
+@click.option("--progress/--no-progress", default=None, help="A progress bar on stderr [default: on a terminal].")
+@click.option("--debug", is_flag=True, help="Show a traceback on errors.")
+def command(fixations: Path, out: Path, **options: Any) -> int:
+    """Build ground-truth maps from fixations: OUT/NAME.npy in float64, and OUT/NAME.json, which says how.
+
+    Numbers that are computed from such maps have the Gaussian, its border and the number of fixations in their
+    signature.
+    """
+    from kldeval.engine.build_density import Built, build
+
+    plan = _plan(fixations, out, options)
+    with progress_bar(options) as progress:
+        outcomes = list(build(plan, progress))
+    built = [outcome for outcome in outcomes if isinstance(outcome, Built)]
+    for outcome in outcomes:
+        if not isinstance(outcome, Built):
+            click.echo(f"kldeval: {outcome.name}: {outcome.message}", err=True)
+    if not options["quiet"]:
+        outside = sum(one.n_outside for one in built)
+        left_out = f", {outside} outside left out" if outside else ""
+        total = sum(one.n_fixations for one in built)
+        click.echo(f"{out}: {len(built)} maps of {total} fixations{left_out}, {plan.smoothing.text}")
+    return 0 if len(built) == len(outcomes) else 1
+
+
+def _plan(fixations: Path, out: Path, options: dict[str, Any]) -> Any:
+    from kldeval.engine.build_density import Plan, Smoothing, sigma_in_pixels
+    from kldeval.engine.surroundings import reading_and_outside
+    from kldeval.names import Size, parse_value
+
+    per_degree = options["pixels_per_degree"]
+    smoothing = Smoothing(
+        sigma_in_pixels(options["sigma"], per_degree),
+        options["border"],
+        options["repeats"] == "count",
+        options["truncate"],
+        options["sigma"] if per_degree else None,
+        per_degree,
+    )
+    size = parse_value(options["size"], Size, f"--size {options['size']}") if options["size"] else None
+    reading, outside = reading_and_outside(options)
+    shape = (int(size[1]), int(size[0])) if isinstance(size, tuple) else None
+    return Plan(fixations, out, smoothing, reading, outside, shape, options["like"], options["jobs"])

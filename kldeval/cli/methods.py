@@ -1,0 +1,74 @@
+"""`kldeval methods`: what a paper says of its numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from kldeval.methods import Methods
+
+
+@click.command("methods", context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("report", required=False, type=click.Path(path_type=Path))
+@click.option("--signature", metavar="TEXT", help="A full signature, or the short form of a convention.")
+@click.option("--convention", metavar="NAME", help="A published convention.")
+@click.option("--format", "format_", default="text", metavar="NAME", help="text or json [default: text].")
+@click.option("--debug", is_flag=True, help="Show a traceback on errors.")
+def command(report: Path | None, signature: str | None, convention: str | None, format_: str, **_: Any) -> int:
+    """Print the paragraph for a paper, the short signature, and the BibTeX of the convention's source.
+
+    \b
+    kldeval methods report.json
+    kldeval methods --signature kldeval:mit+v1
+    kldeval methods --convention sam
+
+    REPORT is a saved JSON report; its number of maps stands in the paragraph.
+    """  # noqa: D301 - \b is click's mark of lines to keep
+    from kldeval.names import unknown
+    from kldeval.outputs.methods import FORMATS
+
+    if sum(given is not None for given in (report, signature, convention)) != 1:
+        raise click.UsageError("give one of: a saved REPORT.json, --signature TEXT, --convention NAME")
+    if format_ not in FORMATS:
+        raise unknown("format", format_, FORMATS)
+    click.echo(FORMATS[format_](_methods(report, signature, convention)), nl=False)
+    return 0
+
+
+def _methods(report: Path | None, signature: str | None, convention: str | None) -> Methods:
+    from kldeval.methods import describe_methods
+    from kldeval.signature import parse_signature
+
+    if report is not None:
+        return _of_report(report)
+    if convention is not None:
+        return describe_methods(_of_convention(convention))
+    return describe_methods(parse_signature(signature or ""))
+
+
+def _of_convention(name: str) -> Any:
+    from kldeval.conventions import convention
+    from kldeval.settings import make_settings
+
+    return make_settings({}, convention=convention(name).texts)
+
+
+def _of_report(path: Path) -> Methods:
+    """The methods of a saved report: all its metrics, and how many maps were averaged."""
+    from dataclasses import replace
+
+    from kldeval.methods import describe_methods
+    from kldeval.outputs.notation import count
+    from kldeval.results.read import load_report
+    from kldeval.settings.pixels import is_of_pixels
+    from kldeval.signature import parse_signature
+
+    saved = load_report(path)
+    each = [parse_signature(text) for text in saved.signatures.values()]
+    # a metric of pixels says nothing of densities
+    of_densities = (one for one in each if not one.is_labels and not is_of_pixels(one.metrics[0]))
+    settings = replace(next(of_densities, each[0]), metrics=tuple(call for one in each for call in one.metrics))
+    return describe_methods(settings, maps=count(len(saved.scores), "map"))

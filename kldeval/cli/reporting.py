@@ -1,0 +1,175 @@
+"""What commands do with a finished document: files, standard output, standard error and the exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from kldeval.cli.options import suggest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from kldeval.outputs import Document
+    from kldeval.results.gates import GateOutcome
+    from kldeval.results.report import Report
+
+EXIT_FAILURES, EXIT_GATE = 1, 3
+
+ROWS = (
+    click.option("--per-map", is_flag=True, help="Show a row per map."),
+    click.option("--worst", type=click.IntRange(min=1), metavar="N", help="Show the N worst maps."),
+)
+"""The options on which rows tables for people have."""
+
+OUTPUT = (
+    click.option(
+        "--format",
+        "format_",
+        default="table",
+        metavar="NAME",
+        help="table, json, jsonl, csv, tsv, markdown, latex or scores [default: table].",
+        shell_complete=suggest,
+    ),
+    click.option(
+        "-o",
+        "--output",
+        multiple=True,
+        metavar="FILE",
+        help="Also write FILE, in the format of its suffix or as in scores:FILE; may be repeated.",
+    ),
+    click.option("-q", "--quiet", is_flag=True, help="No notes and no progress on stderr, errors only."),
+    click.option(
+        "--precision", type=click.IntRange(0, 17), metavar="N", help="Digits in tables for people [default: 4]."
+    ),
+)
+"""The options on how a document is shown and where it goes."""
+
+
+def output_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options on how its document is shown and where it goes."""
+    for option in reversed(OUTPUT):
+        function = option(function)
+    return function
+
+
+def row_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options on which rows tables for people have."""
+    for option in reversed(ROWS):
+        function = option(function)
+    return function
+
+
+@dataclass(frozen=True, slots=True)
+class Sink:
+    """Where a document goes: the writer for standard output, and a path and a writer for each file."""
+
+    format_: str
+    write: Any
+    files: tuple[tuple[Path, Any], ...]
+    options: dict[str, Any]
+
+
+def open_sink(options: dict[str, Any]) -> Sink:
+    """Where the document will go, checked before anything is scored.
+
+    Raises:
+        UsageProblem: a format is unknown, a suffix stands for none, or a file cannot be written.
+    """
+    from kldeval.outputs import writer_named
+
+    files = tuple(_file(text) for text in options["output"])
+    return Sink(options["format_"], writer_named(options["format_"]), files, options)
+
+
+def deliver(document: Document, sink: Sink, *, score_only: bool = False) -> None:
+    """Write the files, then print: the document on stdout, and beside it what went wrong and the notes on stderr."""
+    from kldeval.outputs.files import write_atomically
+
+    texts = [(path, write(document, _look(sink.options, None))) for path, write in sink.files]
+    shown = sink.write(document, _look(sink.options, sys.stdout))
+    for path, text in texts:
+        write_atomically(path, text)
+    # a table already holds the notes and the failures
+    if score_only or sink.format_ != "table":
+        _say(document, quiet=sink.options["quiet"])
+    for line in _fired(document):
+        click.echo(f"kldeval: {line}", err=True)
+    click.echo(_scores(document) if score_only else shown, nl=False, color=True)
+
+
+def exit_code(document: Document) -> int:
+    """3 if a gate fired, else 1 if a map failed or none was scored, else 0."""
+    if any(gate.fired for _, gate in _gates(document)):
+        return EXIT_GATE
+    reports = _reports(document).values()
+    return EXIT_FAILURES if any(report.failures or not report.scores for report in reports) else 0
+
+
+def _file(text: str) -> tuple[Path, Any]:
+    from kldeval.outputs import BINARY, WRITERS, writer_for
+    from kldeval.outputs.files import check_target
+
+    name, colon, rest = text.partition(":")
+    every = {**WRITERS, **BINARY}
+    path, write = (Path(rest), every[name]) if colon and name in every else (Path(text), writer_for(text))
+    check_target(path)
+    return path, write
+
+
+def _reports(document: Document) -> dict[str, Report]:
+    """The reports of a document by model; of a single report the model is ""."""
+    from kldeval.results.models import ComparisonReport, Leaderboard
+
+    if isinstance(document, Leaderboard):
+        return dict(document.reports)
+    return {} if isinstance(document, ComparisonReport) else {"": document}
+
+
+def _gates(document: Document) -> Iterator[tuple[str, GateOutcome]]:
+    from kldeval.results.models import ComparisonReport
+
+    if isinstance(document, ComparisonReport):
+        yield from (("", gate) for gate in document.gates)
+    for model, report in _reports(document).items():
+        yield from ((model, gate) for gate in report.gates)
+
+
+def _fired(document: Document) -> Iterator[str]:
+    from kldeval.outputs.notation import gate_line
+
+    yield from (gate_line(gate, model) for model, gate in _gates(document) if gate.fired)
+
+
+def _scores(document: Document) -> str:
+    """The means in full precision, a line per model in the order of the request; nothing if a map failed."""
+    reports = _reports(document).values()
+    if any(report.failures or not report.scores for report in reports):
+        return ""
+    return "".join(" ".join(repr(item.mean) for item in report.summaries.values()) + "\n" for report in reports)
+
+
+def _say(document: Document, *, quiet: bool) -> None:
+    """Failures, and unless quiet the notes, on stderr."""
+    for model, report in _reports(document).items():
+        for failure in report.failures:
+            where = f"{model}: {failure.name}" if model else failure.name
+            click.echo(f"kldeval: {where}: {failure.message}", err=True)
+    for note in () if quiet else document.notes:
+        click.echo(f"kldeval: note: {note}", err=True)
+
+
+def _look(options: dict[str, Any], stream: Any) -> Any:
+    from kldeval.outputs.options import Options
+    from kldeval.outputs.terminal import color_of, width_of
+
+    look = {"precision": options["precision"], "worst": options.get("worst")}
+    given = {name: value for name, value in look.items() if value is not None}
+    width = width_of(stream, os.environ) if stream else None
+    color = color_of(stream, os.environ) if stream else False
+    return Options(per_map=options.get("per_map", False), width=width, color=color, **given)

@@ -1,0 +1,75 @@
+"""`kldeval show FILE.json...`: saved reports as any table, several as a leaderboard; nothing is scored again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from kldeval.cli.models import (
+    FAIL_IF,
+    NAME,
+    SORT,
+    gated,
+    load_models,
+    parse_gates,
+    resampling_from,
+    resampling_options,
+)
+from kldeval.cli.reporting import EXIT_GATE, deliver, exit_code, open_sink, output_options, row_options
+
+if TYPE_CHECKING:
+    from kldeval.outputs import Document
+
+
+@click.command("show", context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE.json...")
+@NAME
+@SORT
+@click.option("--allow-different", is_flag=True, help="Put reports together whose signatures or maps differ.")
+@resampling_options
+@FAIL_IF
+@row_options
+@output_options
+@click.option("--debug", is_flag=True, help="Show a traceback on errors.")
+def command(paths: tuple[Path, ...], **options: Any) -> int:
+    """Show a saved report, leaderboard or comparison in any format; several reports make a leaderboard.
+
+    Exit code 3 if a --fail-if gate fires, else 0: that maps failed was said when they were scored.
+    """
+    sink = open_sink(options)
+    document = _document(paths, options)
+    gates = parse_gates(options["fail_if"], _keys(document)) if options["fail_if"] else ()
+    document = gated(document, gates)
+    deliver(document, sink)
+    return EXIT_GATE if gates and exit_code(document) == EXIT_GATE else 0
+
+
+def _document(paths: tuple[Path, ...], options: dict[str, Any]) -> Document:
+    from kldeval.engine.versions import versions
+    from kldeval.results.agreement import check_agreement
+    from kldeval.results.leaderboard import make_leaderboard
+    from kldeval.results.read_models import load_document
+
+    if len(paths) == 1 and not options["names"]:
+        return load_document(paths[0])
+    reports = load_models(paths, options["names"])
+    if not options["allow_different"]:
+        check_agreement(reports)
+    return make_leaderboard(reports, resampling_from(options), sort=options["sort"], provenance=versions())
+
+
+def _keys(document: Document) -> list[str]:
+    """The metrics that a gate may be on."""
+    from kldeval.errors import UsageProblem
+    from kldeval.results.agreement import common_keys
+    from kldeval.results.models import ComparisonReport, Leaderboard
+
+    if isinstance(document, ComparisonReport):
+        msg = "a comparison has no means of its own to gate; use compare --fail-if-worse, or gate the reports"
+        raise UsageProblem(msg)
+    try:
+        return common_keys(document.reports if isinstance(document, Leaderboard) else {"": document})
+    except UsageProblem:
+        return []

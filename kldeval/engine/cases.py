@@ -1,0 +1,83 @@
+"""What a run over many settings asks of every pair: cases, worked out once before the first file is read."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Literal
+
+from kldeval.engine.views import joint_reach, reach
+from kldeval.maps.chain import format_chain
+from kldeval.maps.values import MAP
+from kldeval.metrics.registry import METRICS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from kldeval.arrays import Array
+    from kldeval.density import Density
+    from kldeval.engine.views import Reach, Role
+    from kldeval.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One number to find under settings: the sum of `terms`, divided as the reduction and the base say.
+
+    `what` tells terms of one kind from those of another, `normal` what the normalised map of each side depends on
+    beside the map, and `needed` what the chains ask of a pixel: cases that agree in these share the work.
+    """
+
+    name: str
+    settings: Settings
+    terms: Callable[[Density, Density], Array]
+    what: str
+    normal: Mapping[Role, str]
+    needed: Reach
+    axes: tuple[int, ...]
+
+    def finish(self, total: float, shape: tuple[int, int]) -> float:
+        """The number, from the sum over all pixels of a map of this height and width."""
+        return total / divisor(self.settings, self.axes, shape)
+
+
+def divisor(settings: Settings, axes: tuple[int, ...], shape: tuple[int, int]) -> float:
+    """What the reduction and the base of a divergence or an entropy divide the sum of a map's terms by."""
+    height, width = shape
+    slices = {MAP: 1, (-1,): height, (-2,): width}[axes]
+    count = {"slices": slices, "sum": 1, "mean": height * width, "batchmean": height}[settings.reduction]
+    return count if settings.base == "e" else count * math.log(int(settings.base))
+
+
+def case_of(name: str, settings: Settings) -> Case:
+    """The only metric of the settings as a case."""
+    (call,) = settings.metrics
+    chains: dict[Role, str] = {"pred": format_chain(settings.pred), "gt": format_chain(settings.gt)}
+    return Case(
+        name,
+        settings,
+        partial(METRICS[call.name].function, **call.keywords),
+        str(call),
+        {role: f"{chain}|{settings.scale}|{settings.dtype}" for role, chain in chains.items()},
+        joint_reach(reach(settings.pred), reach(settings.gt)),
+        settings.axes,
+    )
+
+
+Uncovered = Literal["n_uncovered", "uncovered_mass"]
+
+
+def uncovered_case(name: Uncovered, settings: Settings) -> Case:
+    """The number of pixels with ground-truth mass where the prediction is exactly 0, or that mass."""
+    summed = case_of(name, replace(settings, reduction="sum", base="e"))
+    return replace(summed, terms=_uncovered_pixels if name == "n_uncovered" else _uncovered_mass, what=name)
+
+
+def _uncovered_pixels(pred: Density, gt: Density) -> Array:
+    return (gt.prob > 0) & pred.is_zero
+
+
+def _uncovered_mass(pred: Density, gt: Density) -> Array:
+    xp = gt.xp
+    return xp.where(pred.is_zero, gt.prob, xp.zeros_like(gt.prob))

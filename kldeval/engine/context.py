@@ -1,0 +1,80 @@
+"""What a run knows beside its pairs: the fixations on all its images, and what is the same for many of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from kldeval.errors import RefusedMap
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kldeval.arrays import Array
+    from kldeval.engine.crowd import Crowd
+    from kldeval.inputs.fixations.others import OtherFixations, Places
+
+Shape = tuple[int, int]
+"""(height, width)."""
+
+
+class Context:
+    """The fixations of the data set, their densities, and what was made of the one map of a baseline (`single`)."""
+
+    def __init__(
+        self, fixations: OtherFixations | None = None, crowd: Crowd | None = None, single: Array | None = None
+    ) -> None:
+        self._fixations = fixations
+        self._crowd = crowd
+        self._single = single
+        self._memory: dict[str, Any] = {}
+
+    def others_of(self, image: str, shape: Shape) -> Places:
+        """Where all other images were fixated, and how often.
+
+        Raises:
+            RefusedMap: the image is none of the data set, or there are no other fixations.
+        """
+        if self._fixations is None:
+            raise _unknown(image)
+        places, counts = self._fixations.others(image, shape)
+        if not counts.any():
+            raise _unknown(image)
+        return places, counts
+
+    def log_of_others(self, image: str, shape: Shape, at: tuple[Array, Array], weights: Array | None) -> Array:
+        """The logarithms of the density of fixations on all other images at some rows and columns.
+
+        Raises:
+            RefusedMap: as `others_of`.
+        """
+        if self._crowd is None:
+            raise _unknown(image)
+        return self._crowd.log_at(image, shape, *at, weights)
+
+    def density_of_others(self, image: str, shape: Shape, weights: Array | None) -> Array:
+        """That density on the whole map.
+
+        Raises:
+            RefusedMap: as `others_of`.
+        """
+        if self._crowd is None:
+            raise _unknown(image)
+        return self._crowd.density(image, shape, weights)
+
+    def remembered(self, what: str, array: Array, weights: Array | None, make: Callable[[], Array]) -> Array:
+        """What `make` makes of a map: once for the one map of all pairs, anew for any other and under weights."""
+        if array is not self._single or weights is not None:
+            return make()
+        if what not in self._memory:
+            self._memory[what] = make()
+        return self._memory[what]
+
+
+ALONE = Context()
+"""Of a pair that is all there is."""
+
+
+def _unknown(image: str) -> RefusedMap:
+    return RefusedMap(
+        f"there are no fixations on other images than {image!r} to compare with; --fixations must hold them, too"
+    )

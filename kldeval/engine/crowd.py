@@ -1,0 +1,97 @@
+"""The density of fixations on all images but one: the baseline of a viewer who has not seen the image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from kldeval.errors import RefusedMap
+from kldeval.inputs.fixations.others import SIZES_KEPT, OtherFixations
+from kldeval.maps.gaussian import blurred, blurred_points, responses
+
+if TYPE_CHECKING:
+    from kldeval.arrays import Array
+
+Shape = tuple[int, int]
+"""(height, width)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """A Gaussian whose standard deviation is `bandwidth` times either side of the map, and a `uniform` share."""
+
+    bandwidth: float
+    uniform: float
+
+    def sigma(self, shape: Shape) -> tuple[float, float]:
+        """The standard deviations in pixels."""
+        return self.bandwidth * shape[0], self.bandwidth * shape[1]
+
+
+class Crowd:
+    """Leave-one-image-out kernel densities, as pysaliency's CrossvalidatedBaselineModel.
+
+    b = (1 - u) K / n + u / N, K the n other fixations under a Gaussian that the borders reflect, N the pixels. The sum
+    over all images is smoothed once for each size of map. What the image itself adds to it is subtracted: the Gaussian
+    is linear, and at a few places it costs no pass over the map.
+    """
+
+    def __init__(self, fixations: OtherFixations, kernel: Kernel) -> None:
+        self._fixations = fixations
+        self._kernel = kernel
+        self._everything = lru_cache(maxsize=SIZES_KEPT)(self._smooth)
+
+    def log_at(self, name: str, shape: Shape, rows: Array, cols: Array, weights: Array | None = None) -> Array:
+        """The logarithms of the density of the other images at some pixels.
+
+        Raises:
+            RefusedMap: no other image has fixations on this map.
+        """
+        import numpy as np
+
+        if weights is not None:
+            return np.log(self.density(name, shape, weights)[rows, cols])
+        everything, total = self._everything(shape)
+        mine, counts = self._fixations.own(name, shape)
+        sigma = self._kernel.sigma(shape)
+        down = responses(rows, mine // shape[1], shape[0], sigma[0])
+        across = responses(cols, mine % shape[1], shape[1], sigma[1])
+        smooth = everything[rows, cols] - np.einsum("ij,ij,j->i", down, across, counts)
+        return np.log(self._mixed(smooth, self._rest(name, total - counts.sum()), shape[0] * shape[1]))
+
+    def density(self, name: str, shape: Shape, weights: Array | None = None) -> Array:
+        """The density of the other images on the whole map; with weights its weighted sum is 1.
+
+        Raises:
+            RefusedMap: no other image has fixations on this map.
+        """
+        import numpy as np
+
+        everything, total = self._everything(shape)
+        mine, counts = self._fixations.own(name, shape)
+        points = mine // shape[1], mine % shape[1], counts
+        smooth = everything - blurred_points(points, shape, self._kernel.sigma(shape))
+        rest = self._rest(name, total - counts.sum())
+        if weights is None:
+            return self._mixed(smooth, rest, shape[0] * shape[1])
+        mass = float((np.maximum(smooth, 0.0) * weights).sum())
+        return self._mixed(smooth, self._rest(name, mass), float(weights.sum()))
+
+    def _mixed(self, smooth: Array, mass: float, pixels: float) -> Array:
+        import numpy as np
+
+        share = self._kernel.uniform
+        # a difference of two sums may round below 0
+        return (1 - share) * np.maximum(smooth, 0.0) / mass + share / pixels
+
+    def _smooth(self, shape: Shape) -> tuple[Array, int]:
+        counts = self._fixations.everything(shape)
+        return blurred(counts, self._kernel.sigma(shape)), int(counts.sum())
+
+    @staticmethod
+    def _rest(name: str, mass: float) -> float:
+        if not mass > 0:
+            msg = f"no other image than {name!r} has fixations here, so there is no baseline of the others"
+            raise RefusedMap(msg)
+        return mass

@@ -1,0 +1,238 @@
+"""8-bit maps normalised within rows or columns: a number per level times a number per line, looked up at the pixels.
+
+A softmax within rows is exp(x - peak) of the level divided by the sum of its row; `sum-to-one(axis=...)` and
+`latitude+sum-to-one` are products of that kind, too. So 256 exponentials or logarithms do for a whole map. What is
+irregular (a line that sums to 0, negative or undefined values) is left to the plain body, which knows what to say.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from kldeval.density import Density
+from kldeval.inputs.opencv import opencv
+from kldeval.maps.chain import normalise
+from kldeval.maps.steps import one_axis
+from kldeval.maps.values import joined
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from kldeval.arrays import Array
+    from kldeval.maps.chain import Chain
+    from kldeval.maps.values import Values
+    from kldeval.names import Call
+
+LEVELS = 256
+
+BLOCK_PIXELS = 40_000
+"""Pixels a block, about: the numbers that several chains look up stay in the processor's cache."""
+
+
+class Lookups:
+    """Numbers of levels at the pixels of an 8-bit map: chains that ask for the same ones share the work.
+
+    Only one block of rows is kept at a time.
+    """
+
+    __slots__ = ("_array", "_block", "_rows", "_sums")
+
+    def __init__(self, array: Array) -> None:
+        self._array = array
+        self._rows: slice | None = None
+        self._block: dict[bytes, Array] = {}
+        self._sums: dict[tuple[bytes, int], Array] = {}
+
+    @property
+    def height(self) -> int:
+        """The number of rows."""
+        return int(self._array.shape[0])
+
+    @property
+    def blocks(self) -> Iterator[slice]:
+        """Slices of rows, one after the other."""
+        step = max(1, BLOCK_PIXELS // max(1, self._array.shape[1]))
+        return (slice(top, top + step) for top in range(0, self.height, step))
+
+    def at(self, rows: slice, table: Array) -> Array:
+        """The table's number of every level of some rows, which nobody may write to."""
+        if rows != self._rows:
+            self._rows, self._block = rows, {}
+        key = table.tobytes()
+        if key not in self._block:
+            self._block[key] = opencv().LUT(self._array[rows], table)
+        return self._block[key]
+
+    def sums(self, table: Array, axis: int) -> Array:
+        """The sums of the table's numbers along an axis, which keeps its place."""
+        import numpy as np
+
+        key = (table.tobytes(), axis)
+        if key not in self._sums:
+            lut = opencv().LUT
+            sums = [lut(self._array[rows], table).sum(axis=axis, keepdims=True) for rows in self.blocks]
+            self._sums[key] = joined(np, sums, (axis,))
+        return self._sums[key]
+
+    def gaps(self, factors: tuple[Array, Array], other: Lookups, logs: Array, axis: int) -> Array:
+        """The sums along an axis of a factor times (its logarithm - the other map's logarithm), 0 ln 0 being 0."""
+        import numpy as np
+
+        factor, log = factors
+        key = (factor.tobytes() + logs.tobytes(), axis)
+        if key not in self._sums:
+            parts = []
+            for rows in self.blocks:
+                terms = self.at(rows, log) - other.at(rows, logs)
+                terms *= self.at(rows, factor)
+                terms[self.at(rows, factor) == 0] = 0.0
+                parts.append(terms.sum(axis=axis, keepdims=True))
+            self._sums[key] = joined(np, parts, (axis,))
+        return self._sums[key]
+
+
+@dataclass(frozen=True, slots=True)
+class LineDensity:
+    """A density that is a factor of the level times a factor of the line, given by both factors and their logarithms.
+
+    `by_level` and `by_line` are pairs of a factor and its logarithm: of shape (256,), and (H, 1) or (1, W). `is_log`:
+    the chain ends in log-probabilities.
+    """
+
+    lookups: Lookups
+    by_level: tuple[Array, Array]
+    by_line: tuple[Array, Array]
+    is_log: bool
+
+    def at(self, rows: slice) -> Density:
+        """The density of some rows."""
+        factor, log_factor = (part if len(part) == 1 else part[rows] for part in self.by_line)
+        return _Lookup(partial(self.lookups.at, rows), self.by_level, (factor, log_factor), is_log=self.is_log)
+
+
+def exact_divergence(pred: LineDensity, gt: LineDensity) -> float | None:
+    """The sum of q ln(q / p) over the pixels; None where it takes the plain body.
+
+    With q = b s and p = a r, of a level and of a line, the sum of a line is s (sum b ln(b / a) + ln(s / r) sum b): what
+    is within the brackets is the same for all chains that end in a sum of the same levels. A map against itself gives
+    exactly 0.
+    """
+    lines, others = gt.by_line[0], pred.by_line[0]
+    if lines.shape != others.shape or not (lines.all() and others.all()):
+        return None
+    axis = -1 if lines.shape[1] == 1 else -2
+    gaps = gt.lookups.gaps(gt.by_level, pred.lookups, pred.by_level[1], axis)
+    masses = gt.lookups.sums(gt.by_level[0], axis)
+    return float((lines * (gaps + (gt.by_line[1] - pred.by_line[1]) * masses)).sum())
+
+
+class _Lookup(Density):
+    """A block of a `LineDensity`: probabilities and logarithms are looked up when asked for."""
+
+    __slots__ = ("_by_level", "_by_line", "_look_up")
+
+    def __init__(
+        self,
+        look_up: Callable[[Array], Array],
+        by_level: tuple[Array, Array],
+        by_line: tuple[Array, Array],
+        *,
+        is_log: bool,
+    ) -> None:
+        super().__init__()
+        self.is_log = is_log
+        self._look_up = look_up
+        self._by_level = by_level
+        self._by_line = by_line
+
+    @property
+    def prob(self) -> Array:
+        """The probabilities."""
+        if self._prob is None:
+            self._prob = self._look_up(self._by_level[0]) * self._by_line[0]
+        return self._prob
+
+    @property
+    def log(self) -> Array:
+        """The logarithms of the probabilities."""
+        if self._log is None:
+            self._log = self._look_up(self._by_level[1]) + self._by_line[1]
+        return self._log
+
+    @property
+    def is_zero(self) -> Array:
+        """Where the probability is exactly 0."""
+        import numpy as np
+
+        return self.log == -np.inf if self.is_log else self.prob == 0
+
+    @property
+    def has_zeros(self) -> bool:
+        """Whether a probability may be exactly 0, which the two factors tell without looking at a pixel."""
+        return any(bool((factor[0] == 0).any()) for factor in (self._by_level, self._by_line))
+
+    @property
+    def xp(self) -> object:
+        """The array namespace of the density."""
+        import numpy as np
+
+        return np
+
+
+def line_density(lookups: Lookups, start: Values, chain: Chain) -> LineDensity | None:
+    """The density of an 8-bit map (H, W) under a chain that works within lines; None where the plain body must do it.
+
+    `start` are the 256 levels on the scale of the settings, before the chain, with how many pixels have each.
+    """
+    import numpy as np
+
+    prefix, final = _split(chain)
+    values = normalise(start, prefix) if prefix else start
+    levels = values.whole()[0]
+    present = start.weights[0] > 0 if start.weights is not None else np.ones(LEVELS, np.bool)
+    if any(problem.found.any() for problem in values.problems) or not _is_regular(levels[present]):
+        return None
+    # what does not occur is never looked up, and must not count as a zero
+    levels = np.where(present, levels, 1.0)
+    if final[-1].name == "softmax":
+        return _softmax(lookups, levels, present, final[-1])
+    return _sum_to_one(lookups, levels, final)
+
+
+def _split(chain: Chain) -> tuple[Chain, Chain]:
+    """What acts on the whole map, and the last step, with the weight of the latitude before it."""
+    last = 2 if len(chain) > 1 and chain[-2].name == "latitude" else 1
+    return chain[:-last], chain[-last:]
+
+
+def _is_regular(levels: Array) -> bool:
+    """Whether all numbers are finite and none is negative."""
+    import numpy as np
+
+    return bool(np.isfinite(levels).all() and levels.min() >= 0)
+
+
+def _softmax(lookups: Lookups, levels: Array, present: Array, call: Call) -> LineDensity:
+    import numpy as np
+
+    axis = one_axis(call.keywords.get("axis", -1))[0]
+    log_mass = levels - levels[present].max()
+    mass = np.exp(log_mass)
+    totals = lookups.sums(mass, axis)
+    return LineDensity(lookups, (mass, log_mass), (1 / totals, -np.log(totals)), is_log=True)
+
+
+def _sum_to_one(lookups: Lookups, levels: Array, final: Chain) -> LineDensity | None:
+    import numpy as np
+
+    axis, offset = final[-1].keywords.get("axis"), final[-1].keywords.get("offset", 0.0)
+    rows = np.sin(np.pi * (np.arange(lookups.height) / max(1, lookups.height - 1)))[:, None]
+    weights = rows if len(final) > 1 else np.ones((1, 1))
+    sums = lookups.sums(levels, -1 if axis is None else one_axis(axis)[0])
+    totals = (weights * sums).sum() if axis is None else weights * sums
+    if not np.all(totals > 0):
+        return None
+    by_line = weights / (totals + offset)
+    return LineDensity(lookups, (levels, np.log(levels)), (by_line, np.log(by_line)), is_log=False)

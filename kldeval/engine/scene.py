@@ -1,0 +1,222 @@
+"""One pair with its fixations: what the metrics of fixations are functions of, worked out when it is first needed."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from kldeval.diagnosis import refusal
+from kldeval.engine.measure import Side, density, scaled
+from kldeval.errors import RefusedMap
+from kldeval.inputs.scale import full_scale
+from kldeval.maps.chain import format_chain, is_spatial, normalise, parse_chain
+from kldeval.metrics.cells import Cells, Fixated, by_level, by_pixel, by_rank, by_step
+from kldeval.metrics.fixated import BYTES
+from kldeval.metrics.information import mit_bits, mit_logarithm, stretched_density
+from kldeval.metrics.registry import METRICS
+from kldeval.records import Company
+from kldeval.settings.beside import BASELINES
+
+if TYPE_CHECKING:
+    from kldeval.arrays import Array
+    from kldeval.engine.context import Context
+    from kldeval.inputs.fixations.record import Fixations
+    from kldeval.maps.chain import Chain
+    from kldeval.maps.values import Values
+    from kldeval.metrics.fixated import FixatedMap
+    from kldeval.names import Call
+    from kldeval.records import MapPair
+    from kldeval.settings import Settings
+
+FLOAT64 = "float64"
+
+
+class Scene:
+    """A pair, the fixations on it and what the run knows of other images; `area` is that of an 8-bit map's levels."""
+
+    def __init__(
+        self, pair: MapPair, fixations: Fixations, settings: Settings, context: Context, area: Array | None
+    ) -> None:
+        self._pair = pair
+        self._fixations = fixations
+        self._company = pair.company or Company()
+        self._settings = replace(settings, dtype=FLOAT64)
+        self._context = context
+        self._area = area
+
+    @cached_property
+    def n_fixations(self) -> int:
+        """The fixations on pixels that exist, repeats included."""
+        return int(self._fixated.counts.sum())
+
+    def value(self, call: Call) -> float:
+        """The number of one metric.
+
+        Raises:
+            RefusedMap: the prediction, or what stands beside it, does not fit the metric.
+        """
+        traits = METRICS[call.name].traits
+        needs = traits.get("needs", ())
+        if "density" in needs:
+            baseline = [self._log_baseline[None]] if "baseline" in needs else []
+            arguments = [self._log_density[None], *baseline, self._fixated.counts[None]]
+            return float(METRICS[call.name].function(*arguments, **call.keywords))
+        if "baseline" in needs:
+            return float(mit_bits(self._seen(traits["sees"]))) - self._baseline_bits
+        others = [
+            self._cells(traits["sees"]).sum_at(*(self._others if need == "others" else self._other)) for need in needs
+        ]
+        return float(METRICS[call.name].function(self._seen(traits["sees"]), *others, **call.keywords))
+
+    @cached_property
+    def _fixated(self) -> Fixated:
+        """The fixated pixels that exist."""
+        rows, cols, counts = self._fixations.pixels(self._pair.shape)
+        weights = self._pair.weights
+        if weights is None:
+            return Fixated(rows, cols, counts)
+        exist = weights[rows, cols] > 0
+        return Fixated(rows[exist], cols[exist], counts[exist])
+
+    def _seen(self, sees: str) -> FixatedMap:
+        """The prediction as a metric sees it, and what was fixated of it."""
+        if sees == "pixels" and not self._has_levels:
+            return by_pixel(self._pair.pred, self._fixated, self._pair.weights)
+        return self._cells(sees).seen
+
+    def _cells(self, sees: str) -> Cells:
+        if self._has_levels:
+            return self._levels
+        return self._ranks if sees == "ranks" else self._steps
+
+    @property
+    def _has_levels(self) -> bool:
+        import numpy as np
+
+        return bool(self._pair.pred.dtype == np.uint8)
+
+    @cached_property
+    def _levels(self) -> Cells:
+        return by_level(self._pair.pred, self._fixated, self._pair.weights, self._area)
+
+    @cached_property
+    def _ranks(self) -> Cells:
+        return by_rank(self._pair.pred, self._fixated, self._pair.weights)
+
+    @cached_property
+    def _steps(self) -> Cells:
+        return by_step(self._pair.pred, self._fixated, self._pair.weights)
+
+    @cached_property
+    def _others(self) -> tuple[Array, Array]:
+        """Where, as flat indices, and how often all other images were fixated."""
+        return self._context.others_of(self._company.image, self._pair.shape)
+
+    @cached_property
+    def _other(self) -> tuple[Array, Array]:
+        """Where and how often the other map was fixated."""
+        import numpy as np
+
+        if self._company.other is None:
+            places, counts = self._others
+            if not self._settings.other.keywords.get("repeats"):
+                counts = np.minimum(counts, 1)
+        else:
+            rows, cols, _ = self._company.other.pixels(self._pair.shape)
+            places, counts = rows * self._pair.shape[1] + cols, np.ones(len(rows))
+        return places, counts
+
+    @cached_property
+    def _log_density(self) -> Array:
+        """The logarithms of the predicted density at the fixated pixels."""
+        import numpy as np
+
+        pair, settings = self._pair, self._settings
+        rows, cols = self._fixated.rows, self._fixated.cols
+        # the levels of a map stand for its pixels where only values matter: 256 of them instead of a million
+        takes_levels = self._has_levels and not is_spatial(settings.pred)
+        array = np.arange(BYTES, dtype=np.uint8)[None] if takes_levels else pair.pred
+        weights = self._levels.seen.area if takes_levels else pair.weights
+        side = scaled(Side(array, pair.pred_scale), settings, weights=weights, empty=settings.empty_pred)
+        values = normalise(side, settings.pred)
+        _refuse(values, pair, settings)
+        if takes_levels:
+            return density(values, slice(0, 1)).log[0, pair.pred[rows, cols]]
+        return _log_at(values, rows, cols)
+
+    @cached_property
+    def _log_baseline(self) -> Array:
+        """The logarithms of the baseline's density at the fixated pixels."""
+        import numpy as np
+
+        call, pair = self._settings.baseline, self._pair
+        rows, cols, counts = self._fixated.rows, self._fixated.cols, self._fixated.counts
+        if call.name == "uniform":
+            pixels = pair.shape[0] * pair.shape[1] if pair.weights is None else float(pair.weights.sum())
+            return np.full(len(counts), -math.log(pixels))
+        if call.name == "others":
+            return self._context.log_of_others(self._company.image, pair.shape, (rows, cols), pair.weights)
+        chain = parse_chain(call.keywords.get("norm", str(BASELINES["map"].defaults["norm"])))
+        logarithms = self._context.remembered("log", self._baseline_map, pair.weights, lambda: self._log_map(chain))
+        return logarithms[rows, cols]
+
+    @cached_property
+    def _baseline_map(self) -> Array:
+        baseline = self._company.baseline
+        if baseline is None:
+            return self._context.density_of_others(self._company.image, self._pair.shape, self._pair.weights)
+        return baseline
+
+    def _log_map(self, chain: Chain) -> Array:
+        pair = self._pair
+        side = Side(self._baseline_map, full_scale(self._baseline_map))
+        values = normalise(scaled(side, self._settings, weights=pair.weights), chain)
+        for problem in values.problems:
+            if problem.found.any():
+                msg = (
+                    f"the baseline's map is {_FAULTS[problem.kind]}, which {format_chain(chain)!r} cannot take; "
+                    "choose another --baseline-norm"
+                )
+                raise RefusedMap(msg)
+        return density(values, slice(0, pair.shape[0])).log
+
+    @cached_property
+    def _baseline_bits(self) -> float:
+        import numpy as np
+
+        rows, cols, counts = self._fixated.rows, self._fixated.cols, self._fixated.counts
+        weights = self._pair.weights
+        logarithms = self._context.remembered("stretched", self._baseline_map, weights, self._stretched)
+        return float(logarithms[rows, cols].mean()) if len(counts) else np.nan
+
+    def _stretched(self) -> Array:
+        import numpy as np
+
+        values = np.asarray(self._baseline_map, np.float64)
+        area = np.ones(values.shape) if self._pair.weights is None else self._pair.weights
+        return mit_logarithm(stretched_density(values, area))
+
+
+_FAULTS = {"nonfinite": "not finite", "negative": "negative in places", "empty": "empty or constant"}
+
+
+def _refuse(values: Values, pair: MapPair, settings: Settings) -> None:
+    for kind in ("nonfinite", "negative", "empty"):
+        for problem in values.problems:
+            if problem.kind == kind and problem.found.any():
+                raise RefusedMap(refusal(pair, "pred", kind, float(problem.detail.min()), settings))
+
+
+def _log_at(values: Values, rows: Array, cols: Array) -> Array:
+    """The logarithms of normalised values at some pixels: the functions of a pixel, of no more than these."""
+    xp = values.xp
+    found = xp.astype(values.source[rows, cols], values.dtype)
+    for function, statistics in values.functions:
+        found = function(found, *(_at(statistic, rows, cols) for statistic in statistics))
+    return found if values.is_log else xp.log(found)
+
+
+def _at(statistic: Array, rows: Array, cols: Array) -> Array:
+    return statistic[rows if statistic.shape[0] > 1 else 0, cols if statistic.shape[1] > 1 else 0]

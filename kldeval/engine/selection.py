@@ -1,0 +1,118 @@
+"""Which pairs a run is about: those of two files or folders, or of a manifest, each with its group."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from kldeval.errors import UsageProblem
+from kldeval.grouping import MANIFEST, groups_of
+from kldeval.inputs.manifest import read_manifest
+from kldeval.inputs.pairing import Pairing, find_pairs
+from kldeval.settings.beside import MAPS, NONE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from kldeval.engine.run import Request
+    from kldeval.records import Failure, Pair
+    from kldeval.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The pairs to score, in the order of their names, what could not be paired, and what was left out.
+
+    `every` are the pairs without a limit to their number; `alone` where the pair is two files.
+    """
+
+    pairs: tuple[Pair, ...]
+    failures: tuple[Failure, ...]
+    notes: tuple[str, ...]
+    every: tuple[Pair, ...]
+    alone: bool = False
+
+    @property
+    def groups(self) -> dict[str, str]:
+        """The group of each pair by its name, "" where there are no groups."""
+        return {pair.name: pair.group for pair in self.pairs}
+
+
+def select(pred: Path | None, gt: Path | None, settings: Settings, request: Request) -> Selection:
+    """The pairs of a run.
+
+    Raises:
+        UsageProblem: the paths cannot be paired at all, the manifest is malformed, or maps have no group.
+    """
+    pairing = Pairing(read_manifest(request.manifest)) if request.manifest else pair_up(pred, gt, request)
+    pairs = grouped(pairing.pairs[: request.limit], settings, request)
+    notes = (*pairing.notes, *pairing_notes(pairing, len(pairs)))
+    return Selection(pairs, pairing.failures, notes, pairing.pairs, alone=pred is not None and pred.is_file())
+
+
+def grouped(pairs: tuple[Pair, ...], settings: Settings, request: Request) -> tuple[Pair, ...]:
+    """The pairs with their groups, where the settings or the request ask for groups.
+
+    Raises:
+        UsageProblem: the two do not agree, the text says no grouping, or a pair has no group by it.
+    """
+    averaged = settings.groups if settings.maps == "groups" else None
+    if averaged and request.group_by not in (None, averaged):
+        msg = f"--group-by {request.group_by}: the signature says groups:{averaged}; leave out --group-by"
+        raise UsageProblem(msg)
+    group_by = averaged or request.group_by
+    if group_by is None:
+        return pairs
+    if group_by == MANIFEST and request.manifest is None:
+        msg = f"--group-by {MANIFEST} needs a --manifest with the column 'group'"
+        raise UsageProblem(msg)
+    groups = groups_of(group_by, {pair.name: pair.group for pair in pairs})
+    return tuple(replace(pair, group=groups[pair.name]) for pair in pairs)
+
+
+def masked(settings: Settings, pairs: Iterable[Pair]) -> Settings:
+    """The settings under which the masks count that a manifest names.
+
+    Raises:
+        UsageProblem: there are masks beside them, or ground truths of labels, which take none.
+    """
+    if not any(pair.mask for pair in pairs):
+        return settings
+    if settings.is_labels:
+        msg = "the ground truths hold labels, which take no masks: leave the column 'mask' out of the manifest"
+        raise UsageProblem(msg)
+    if settings.mask not in (NONE, MAPS):
+        msg = "the manifest names masks already, in its column 'mask'; leave out --mask"
+        raise UsageProblem(msg)
+    return replace(settings, mask=MAPS)
+
+
+def pair_up(pred: Path | None, gt: Path | None, request: Request) -> Pairing:
+    """The pairs of two files or folders, as the request says.
+
+    Raises:
+        UsageProblem: they cannot be paired at all, or there are none.
+    """
+    if pred is None or gt is None:
+        msg = "two files or two folders are needed, predictions and ground truth, or a --manifest that names the pairs"
+        raise UsageProblem(msg)
+    return find_pairs(
+        pred,
+        gt,
+        allow_missing=request.allow_missing,
+        allow_extra=request.allow_extra,
+        pred_name=request.pred_name,
+        gt_name=request.gt_name,
+        exclude=request.exclude,
+    )
+
+
+def pairing_notes(pairing: Pairing, n_pairs: int) -> Iterator[str]:
+    """What was left out of a pairing, of which `n_pairs` were used."""
+    if pairing.n_missing:
+        yield f"{pairing.n_missing} ground truths without a prediction were left out (--allow-missing)"
+    if pairing.n_extra:
+        yield f"{pairing.n_extra} predictions without a ground truth were left out (--allow-extra)"
+    if n_pairs < len(pairing.pairs):
+        yield f"only the first {n_pairs} of {len(pairing.pairs)} pairs were scored (--limit)"

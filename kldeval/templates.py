@@ -1,0 +1,119 @@
+"""Names of files as templates: `{video}/maps/{frame:05d}.png` says which part of a path is what.
+
+A field `{word}` stands for a text without slashes, `{name}` for one that may have them, `{frame:05d}` for a whole
+number with any number of zeros before it. A field that stands twice must be the same text in both places.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from kldeval.errors import UsageProblem
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+WHOLE = "name"
+"""The field that may hold slashes."""
+
+_FIELD = re.compile(r"\{([^{}]*)\}")
+_INSIDE = re.compile(r"(?P<name>[^\W\d]\w*)(?::(?P<format>0?\d*d))?")
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A parsed template: its fields in order, each with the format of its number or "", and what it matches.
+
+    >>> template = parse_template("{video}/img_{frame:05d}")
+    >>> template.values("jump/img_12")
+    {'video': 'jump', 'frame': 12}
+    >>> template.name({"frame": 12, "video": "jump"})
+    'jump/00012'
+    """
+
+    text: str
+    formats: Mapping[str, str]
+    pattern: re.Pattern[str]
+
+    def values(self, path: str) -> dict[str, str | int] | None:
+        """The fields of a path that fits the template; None if it does not."""
+        found = self.pattern.fullmatch(path)
+        if found is None:
+            return None
+        return {name: int(text) if self.formats[name] else text for name, text in found.groupdict().items()}
+
+    def name(self, values: Mapping[str, str | int]) -> str:
+        """The fields as one name, joined by slashes in the order of this template, numbers in its formats."""
+        return "/".join(format(values[name], form) for name, form in self.formats.items())
+
+
+def parse_template(text: str, option: str = "template") -> Template:
+    """Read a template; `option` is what messages call it.
+
+    Raises:
+        UsageProblem: it has no field, a malformed one, one with two formats, or two with nothing between them.
+    """
+    pieces = _FIELD.split(text)  # literal, field, literal, field, ..., literal
+    formats: dict[str, str] = {}
+    pattern = _literal(pieces[0], text, option)
+    for place in range(1, len(pieces), 2):
+        pattern += _field(pieces[place], formats, text, option) + _literal(pieces[place + 1], text, option)
+        if not pieces[place + 1] and place + 2 < len(pieces):
+            raise _problem(text, option, "two fields need some text between them")
+    if not formats:
+        raise _problem(text, option, "it has no field such as {name}")
+    return Template(text, formats, re.compile(pattern))
+
+
+def _literal(piece: str, text: str, option: str) -> str:
+    if "{" in piece or "}" in piece:
+        raise _problem(text, option, "its braces do not match")
+    return re.escape(piece)
+
+
+def _field(inside: str, formats: dict[str, str], text: str, option: str) -> str:
+    """The pattern of one field, which is noted in `formats`."""
+    found = _INSIDE.fullmatch(inside)
+    if found is None:
+        wrong = f"{{{inside}}} is no field; fields look like {{video}} and, for numbers, {{frame:05d}}"
+        raise _problem(text, option, wrong)
+    name, form = found["name"], found["format"] or ""
+    if name in formats:
+        if formats[name] != form:
+            raise _problem(text, option, f"the field {name!r} stands there in two forms")
+        return f"(?P={name})"
+    formats[name] = form
+    return f"(?P<{name}>{'[0-9]+' if form else '.+' if name == WHOLE else '[^/]+'})"
+
+
+def _problem(text: str, option: str, reason: str) -> UsageProblem:
+    return UsageProblem(f"{option} {text!r}: {reason}")
+
+
+def plain_template(formats: Mapping[str, str]) -> str:
+    """The template of names that these fields form: all of them, joined by slashes.
+
+    >>> plain_template({"video": "", "frame": "05d"})
+    '{video}/{frame:05d}'
+    """
+    return "/".join(f"{{{name}:{form}}}" if form else f"{{{name}}}" for name, form in formats.items())
+
+
+def check_fields(pred: Template, gt: Template) -> None:
+    """Refuse two templates that do not speak of the same fields.
+
+    Raises:
+        UsageProblem: a field is in one alone, or is a number in one and a text in the other.
+    """
+    lone = sorted(pred.formats.keys() ^ gt.formats.keys())
+    if lone:
+        raise UsageProblem(
+            f"--pred-name {pred.text!r} and --gt-name {gt.text!r} must have the same fields; "
+            f"only one of them has {', '.join(map(repr, lone))}"
+        )
+    mixed = [name for name, form in pred.formats.items() if bool(form) != bool(gt.formats[name])]
+    if mixed:
+        msg = f"the field {mixed[0]!r} is a number in one of --pred-name {pred.text!r} and --gt-name {gt.text!r} alone"
+        raise UsageProblem(f"{msg}; write {{{mixed[0]}:d}} in both")

@@ -1,0 +1,79 @@
+"""Pairs of maps for the tests of batches: good ones, and all that can be refused."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import torch
+
+from kldeval.inputs.scale import full_scale
+from kldeval.records import MapPair, Score
+
+if TYPE_CHECKING:
+    from kldeval.engine.scoring import Outcome
+
+RNG = np.random.default_rng(17)
+METRICS = "kld,kld(),kld-reverse,ce,jsd,entropy-gt"
+
+needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+every_device = pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=needs_cuda)])
+
+SETTINGS: dict[str, dict[str, str]] = {
+    "default": {},
+    "flat": {"norm": "flatten-softmax"},
+    "rows": {"norm": "softmax", "eps": "1e-7"},
+    "columns": {"norm": "sum-to-one", "axis": "0", "empty_gt": "uniform", "empty_pred": "keep"},
+    "steps": {"norm": "minmax+blur(sigma=1.5)+latitude+sum-to-one", "empty_pred": "uniform"},
+    "raw mean bits": {"scale": "raw", "reduction": "mean", "base": "2"},
+    "empty as zero": {"empty_gt": "zero", "empty_pred": "nan"},
+    "empty skipped": {"empty_gt": "skip", "reduction": "batchmean"},
+    "single": {"dtype": "float32", "norm": "flatten-softmax"},
+}
+
+
+def pair_of(name: str, pred: Any, gt: Any, **kept: Any) -> MapPair:
+    return MapPair(name, pred, gt, shape=pred.shape, pred_scale=full_scale(pred), gt_scale=full_scale(gt), **kept)
+
+
+def numbers(dtype: str, shape: tuple[int, int]) -> Any:
+    """A map of some zeros and of values on the scale of its type."""
+    full = {"uint8": 255, "uint16": 65535, "int32": 10**6, "uint32": 2**32 - 1}.get(dtype, 1)
+    values = RNG.random(shape) * full
+    values[RNG.random(shape) < 0.2] = 0
+    values[0, 0] = full
+    return values.astype(dtype)
+
+
+def batch_of(dtype: str, shape: tuple[int, int] = (6, 7)) -> list[MapPair]:
+    """Good maps, identical ones, and all that can be refused."""
+    good = [numbers(dtype, shape) for _ in range(6)]
+    empty = np.zeros_like(good[0])
+    pairs = [
+        pair_of("good", good[0], good[1]),
+        pair_of("empty gt", good[2], empty),
+        pair_of("same", good[3], good[3]),
+        pair_of("empty pred", empty, good[4]),
+        pair_of("empty both", empty, empty),
+        pair_of("good too", good[4], good[5], remarks=("lossy-gt",)),
+    ]
+    if np.dtype(dtype).kind == "f":
+        for value in (math.nan, math.inf, -math.inf, -0.5):
+            broken = good[0].copy()
+            broken[2, 3] = value
+            pairs += [pair_of(f"pred {value}", broken, good[1]), pair_of(f"gt {value}", good[1], broken)]
+    return pairs
+
+
+def assert_same(batch: list[Outcome], single: list[Outcome], tolerance: float = 1e-9) -> None:
+    assert [type(one) for one in batch] == [type(one) for one in single]
+    for one, other in zip(batch, single, strict=True):
+        if not isinstance(other, Score):
+            assert one == other
+            continue
+        assert isinstance(one, Score)
+        assert (one.name, one.remarks, one.n_uncovered) == (other.name, other.remarks, other.n_uncovered)
+        assert one.values == pytest.approx(other.values, rel=tolerance, abs=tolerance / 1000, nan_ok=True)
+        assert one.uncovered_mass == pytest.approx(other.uncovered_mass, rel=tolerance, nan_ok=True)

@@ -1,0 +1,200 @@
+"""What a careful colleague would say: every note and every refusal in full."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kldeval.diagnosis import notes, refusal, swapped
+from kldeval.engine.scoring import score
+from kldeval.records import MapPair, Score
+from kldeval.settings import make_settings
+
+PAIR = MapPair("a", None, None, shape=(4, 5))
+
+REFUSALS = [
+    ("pred", "nonfinite", np.nan, {}, "the prediction holds nan, which 'sum-to-one' does not handle; repair the file"),
+    (
+        "gt",
+        "nonfinite",
+        np.inf,
+        {"gt_norm": "minmax+sum-to-one"},
+        (
+            "the ground truth holds inf, which 'minmax+sum-to-one' does not handle; repair the file, or clip it first: "
+            "--gt-norm 'clip(min=...,max=...)+minmax+sum-to-one'"
+        ),
+    ),
+    (
+        "pred",
+        "negative",
+        -0.123456789,
+        {"pred_norm": "max+sum-to-one"},
+        (
+            "the prediction has negative values (minimum -0.123457), which 'max+sum-to-one' cannot take; shift them "
+            "(--pred-norm 'shift+max+sum-to-one') or use a softmax (--pred-norm flatten-softmax)"
+        ),
+    ),
+    (
+        "gt",
+        "empty",
+        0.0,
+        {},
+        (
+            "the ground truth is all zero, which 'sum-to-one' cannot normalise; choose --empty-gt skip, uniform, zero "
+            "or nan"
+        ),
+    ),
+    (
+        "pred",
+        "empty",
+        0.0,
+        {"pred_norm": "minmax+sum-to-one"},
+        (
+            "the prediction is constant, which 'minmax+sum-to-one' cannot normalise; choose --empty-pred keep, uniform "
+            "or nan"
+        ),
+    ),
+    (
+        "gt",
+        "empty",
+        0.0,
+        {"norm": "sum-to-one", "axis": "0"},
+        (
+            "the ground truth is all zero in a column, which 'sum-to-one(axis=0)' cannot normalise; choose --empty-gt "
+            "skip, uniform, zero or nan"
+        ),
+    ),
+]
+
+
+@pytest.mark.parametrize(("role", "kind", "detail", "texts", "message"), REFUSALS)
+def test_a_refusal_says_what_would_be_accepted(
+    role: str, kind: str, detail: float, texts: dict[str, str], message: str
+) -> None:
+    assert refusal(PAIR, role, kind, detail, make_settings(texts)) == message
+
+
+def test_negative_values_of_a_resizing_are_blamed_on_it() -> None:
+    pair = MapPair("a", None, None, remarks=("overshoot-pred",))
+    assert refusal(pair, "pred", "negative", -3.0, make_settings({})) == (
+        "the prediction has negative values (minimum -3), which 'sum-to-one' cannot take; the resizing made them: use "
+        "another kernel, or --pred-norm 'clip(min=0)+sum-to-one'"
+    )
+
+
+@pytest.mark.parametrize("way_out", ["shift+sum-to-one", "clip(min=0)+sum-to-one", "flatten-softmax"])
+def test_the_way_out_of_negative_values_leads_out(way_out: str) -> None:
+    maps = np.asarray([[-1.0, 2.0]]), np.asarray([[1.0, 2.0]])
+    assert isinstance(score(MapPair("a", *maps, shape=(1, 2)), make_settings({"pred_norm": way_out})), Score)
+
+
+SOFTMAX = {"norm": "flatten-softmax"}
+ROWS = (
+    "rows are the distributions: the number compares each row with its counterpart and is blind to how mass is "
+    "distributed over rows (vertical position); flatten-softmax and sum-to-one are over the whole map"
+)
+COLUMNS = (
+    "columns are the distributions: the number is blind to how mass is distributed over columns (horizontal position)"
+)
+NOTES = [
+    ("none of these", {}, []),
+    (
+        "unit-range",
+        SOFTMAX,
+        [
+            (
+                "softmax of values between 0 and 1 (2 of 3 maps) is nearly uniform: KLD cannot exceed 0.4745 nats, "
+                "whatever the prediction; --scale raw, or a norm that divides by the sum, tells models apart"
+            )
+        ],
+    ),
+    ("unit-range", {}, []),
+    ("unit-range", {"pred_norm": "flatten-softmax"}, []),
+    ("unit-range", {"norm": "log-prob"}, []),
+    (
+        "large-epsilon",
+        {},
+        [
+            (
+                "an epsilon is at least a tenth of the mean probability 1/N (2 of 3 maps): it lowers the number, and a "
+                "perfect prediction scores below 0"
+            )
+        ],
+    ),
+    (
+        "uncovered",
+        {},
+        [
+            (
+                "the prediction is exactly 0 under ground-truth mass (2 of 3 maps): there the number is decided by "
+                "epsilon; see n_uncovered and uncovered_mass"
+            )
+        ],
+    ),
+    ("infinite", {}, ["the metric is infinite or undefined (2 of 3 maps); such values stay in the mean"]),
+    (
+        "lossy-gt",
+        {},
+        ["the ground truth is lossily compressed (2 of 3 maps): its small values are noise of the file format"],
+    ),
+    ("lossy-pred", {}, []),
+    ("identical", {}, ["prediction and ground truth are identical (2 of 3 maps)"]),
+    ("constant-pred", {}, ["the prediction is constant (2 of 3 maps)"]),
+    ("constant-gt", {}, ["the ground truth is constant (2 of 3 maps)"]),
+    (
+        "empty-gt",
+        {"empty_gt": "zero"},
+        ["the ground truth is all zero (2 of 3 maps) and was scored as --empty-gt says"],
+    ),
+    ("empty-gt", SOFTMAX, []),
+    (
+        "integer",
+        {},
+        [
+            (
+                "integers other than uint8 and uint16 are taken as they are (2 of 3 maps): --scale unit does not "
+                "divide them"
+            )
+        ],
+    ),
+    ("none of these", {"norm": "softmax"}, [ROWS]),
+    ("none of these", {"norm": "sum-to-one", "axis": "0"}, [COLUMNS]),
+    ("none of these", {"norm": "log-prob"}, []),
+]
+
+
+@pytest.mark.parametrize(("remark", "texts", "expected"), NOTES)
+def test_a_remark_of_some_maps_is_one_sentence(remark: str, texts: dict[str, str], expected: list[str]) -> None:
+    assert notes(make_settings(texts), Counter({remark: 2}), 3) == expected
+
+
+def test_the_bound_on_the_softmax_of_unit_maps_holds_and_is_reached() -> None:
+    """0.4745: the largest KLD of softmaxes of maps in 0..1, over the share of pixels that are 1."""
+    shares = np.linspace(0.001, 0.999, 999)
+    e = np.e
+    # the ground truth is 1 on that share and 0 elsewhere, the prediction the reverse: the corners of the domain
+    q = np.stack([e * shares, 1 - shares]) / (e * shares + 1 - shares)
+    p = np.stack([shares, e * (1 - shares)]) / (shares + e * (1 - shares))
+    worst = (q * np.log(q / p)).sum(axis=0).max()
+    assert worst < 0.4745
+    assert worst > 0.47445
+
+
+@pytest.mark.parametrize(
+    ("pred", "gt", "is_swapped"),
+    [
+        ("data/gt", "results", True),
+        ("Ground-Truth", "my_predictions", True),
+        ("annotations.png", "pred.png", True),
+        ("pred", "gt", False),
+        ("gt", "maps", False),
+        ("maps", "pred", False),
+        ("gtx", "pred", False),
+    ],
+)
+def test_arguments_in_the_wrong_order_are_noticed(pred: str, gt: str, *, is_swapped: bool) -> None:
+    said = [f"the arguments look swapped: {Path(pred)} is read as the prediction and {Path(gt)} as the ground truth"]
+    assert swapped(Path(pred), Path(gt)) == (said if is_swapped else [])

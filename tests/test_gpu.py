@@ -1,0 +1,210 @@
+"""Batches of tensors score as single maps do: on the CPU here, and on a CUDA device where there is one."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import torch
+from map_batches import METRICS, RNG, SETTINGS, assert_same, batch_of, every_device, numbers, pair_of
+
+from kldeval.engine import device as device_module
+from kldeval.engine import gpu as gpu_module
+from kldeval.engine import run as run_module
+from kldeval.engine.batches import batches
+from kldeval.engine.device import Device, find_device
+from kldeval.engine.gpu import score_batch, score_in_batches
+from kldeval.engine.models import stream_models
+from kldeval.engine.run import Request, read_and_score, stream
+from kldeval.engine.scoring import score
+from kldeval.errors import MissingDependency, UsageProblem
+from kldeval.inputs.load import Reading
+from kldeval.records import Failure, Pair, Score, Skipped
+from kldeval.settings import make_settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class TestBatch:
+    @every_device
+    @pytest.mark.parametrize("dtype", ["uint8", "uint16", "int32", "uint32", "bool", "float32", "float64"])
+    @pytest.mark.parametrize("case", SETTINGS)
+    def test_a_batch_scores_as_its_maps(self, case: str, dtype: str, device: str) -> None:
+        metric = METRICS if case not in {"flat", "single"} else METRICS.replace("kld(),", "")
+        settings = make_settings({"metric": metric, **SETTINGS[case]})
+        pairs = batch_of(dtype)
+        tolerance = 1e-9 if settings.dtype == "float64" else 1e-4
+        assert_same(score_batch(pairs, settings, device), [score(pair, settings) for pair in pairs], tolerance)
+
+    @every_device
+    def test_what_is_refused_in_a_batch_is_refused_alone(self, device: str) -> None:
+        outcomes = score_batch(batch_of("float64"), make_settings({"empty_gt": "skip"}), device)
+        kinds = {outcome.name: type(outcome) for outcome in outcomes}
+        assert [name for name, kind in kinds.items() if kind is Score] == ["good", "same", "good too"]
+        assert [name for name, kind in kinds.items() if kind is Skipped] == ["empty gt", "empty both"]
+        messages = {outcome.name: outcome.message for outcome in outcomes if isinstance(outcome, Failure)}
+        assert messages["pred nan"] == "the prediction holds nan, which 'sum-to-one' does not handle; repair the file"
+        assert messages["gt inf"].startswith("the ground truth holds inf, which 'sum-to-one' does not handle")
+        assert messages["pred -0.5"].startswith("the prediction has negative values (minimum -0.5)")
+        assert messages["empty pred"].startswith("the prediction is all zero")
+
+    @every_device
+    def test_infinite_numbers_are_scores(self, device: str) -> None:
+        pairs = [pair_of("a", np.asarray([[0.0, 1.0]]), np.asarray([[1.0, 1.0]]))] * 2
+        outcomes = score_batch(pairs, make_settings({"eps": "0"}), device)
+        assert all(isinstance(one, Score) and one.values == {"kld": math.inf, "ce": math.inf} for one in outcomes)
+
+    @every_device
+    def test_weights_travel_with_their_maps(self, device: str) -> None:
+        settings = make_settings({"metric": METRICS, "reduction": "mean"})
+        weights = [RNG.integers(0, 3, (6, 7)) + np.eye(6, 7) for _ in range(3)]
+        pairs = [
+            pair_of(str(place), numbers("float64", (6, 7)), numbers("float64", (6, 7)), weights=given)
+            for place, given in enumerate(weights)
+        ]
+        assert_same(score_batch(pairs, settings, device), [score(pair, settings) for pair in pairs])
+
+    @every_device
+    def test_arrays_may_be_read_only_and_lie_in_memory_as_they_like(self, device: str) -> None:
+        array = numbers("float64", (14, 12))
+        array.flags.writeable = False
+        pairs = [pair_of("a", array[::2, ::-2], np.asfortranarray(array[1::2, ::2]))]
+        settings = make_settings({})
+        assert_same(score_batch(pairs, settings, device), [score(pair, settings) for pair in pairs])
+
+    @every_device
+    @pytest.mark.parametrize("dtype", [">u2", ">f4", ">f8", "float16", "longdouble", "int8", "int64", "uint64"])
+    def test_types_that_torch_lacks_are_scored_too(self, dtype: str, device: str) -> None:
+        pairs = [pair_of("a", *(RNG.random((2, 6, 7)) * 100).astype(dtype))]
+        settings = make_settings({"norm": "flatten-softmax"})
+        assert_same(score_batch(pairs, settings, device), [score(pair, settings) for pair in pairs])
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[Pair]:
+    """Pairs of files of several shapes and types, two of which cannot be scored."""
+    pairs = []
+    kinds = ["uint8", "uint8", "float64", "uint16", "uint8", "float64", "float64", "uint8"]
+    shapes = [(6, 7), (6, 7), (6, 7), (5, 9), (5, 9), (6, 7), (6, 7), (6, 7)]
+    for place, (dtype, shape) in enumerate(zip(kinds, shapes, strict=True)):
+        pair = Pair(str(place), tmp_path / f"{place}_pred.npy", tmp_path / f"{place}_gt.npy")
+        for path in (pair.pred, pair.gt):
+            np.save(path, numbers(dtype, shape))
+        pairs.append(pair)
+    pairs[5].gt.write_bytes(b"no array")
+    np.save(pairs[6].pred, -np.ones((6, 7)))
+    return pairs
+
+
+class TestFiles:
+    @every_device
+    @pytest.mark.parametrize("batch_bytes", [1 << 28, 100, 1])
+    @pytest.mark.parametrize("jobs", [1, 3])
+    def test_files_score_as_on_the_cpu_in_any_batch(
+        self, files: list[Pair], jobs: int, batch_bytes: int, device: str
+    ) -> None:
+        settings = make_settings({"metric": METRICS})
+        expected = [read_and_score(pair, settings, Reading()) for pair in files]
+        assert [type(one) for one in expected].count(Failure) == 2
+        actual = score_in_batches(files, settings, Reading(), device, jobs, batch_bytes=batch_bytes)
+        assert_same(list(actual), expected)
+
+    @every_device
+    @pytest.mark.parametrize("metric", ["cc,sim", "kld,cc"])
+    def test_numbers_of_the_stored_maps_stand_beside_those_of_densities(
+        self, files: list[Pair], metric: str, device: str
+    ) -> None:
+        settings = make_settings({"metric": metric})
+        expected = [read_and_score(pair, settings, Reading()) for pair in files]
+        assert_same(list(score_in_batches(files, settings, Reading(), device, 1)), expected)
+
+    @every_device
+    def test_the_pixelwise_terms_are_saved_as_on_the_cpu(self, files: list[Pair], tmp_path: Path, device: str) -> None:
+        settings = make_settings({"metric": "kld,ce"})
+        list(score_in_batches(files, settings, Reading(), device, 1, save=tmp_path / "gpu"))
+        for pair in files:
+            read_and_score(pair, settings, Reading(), save=tmp_path / "cpu")
+        saved = [
+            sorted(path.relative_to(tmp_path / kind) for path in (tmp_path / kind).rglob("*.npy"))
+            for kind in ("gpu", "cpu")
+        ]
+        assert saved[0] == saved[1]
+        assert len(saved[0]) == 2 * 6
+        for path in saved[0]:
+            assert np.array_equal(np.load(tmp_path / "gpu" / path), np.load(tmp_path / "cpu" / path))
+
+    def test_a_run_on_an_accelerator_goes_through_batches(
+        self, files: list[Pair], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """With torch's CPU in the place of a GPU: the batches must not be the CPU's path."""
+        monkeypatch.setattr(run_module, "read_and_score", None)
+        monkeypatch.setattr(Device, "is_cpu", False)
+        settings = make_settings({"metric": METRICS})
+        request = Request(jobs=2, save_maps=tmp_path / "maps")
+        outcomes = list(stream(files, settings, request, Device("cpu", "stands for a GPU")))
+        assert_same(outcomes, [read_and_score(pair, settings, Reading()) for pair in files])
+        assert (tmp_path / "maps" / "ce" / "0.npy").exists()
+
+    @pytest.mark.parametrize("batch_bytes", [None, 100])
+    def test_a_request_says_how_large_a_batch_is(
+        self, files: list[Pair], batch_bytes: int | None, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(Device, "is_cpu", False)
+        asked = []
+
+        def recorded(loaded: Any, most: int, *, ragged: bool) -> Any:
+            asked.append(most)
+            return batches(loaded, most, ragged=ragged)
+
+        monkeypatch.setattr(gpu_module, "batches", recorded)
+        request, device = Request(jobs=1, batch_bytes=batch_bytes), Device("cpu", "stands for a GPU")
+        list(stream(files, make_settings({}), request, device))
+        list(stream_models([{"a": pair, "b": pair} for pair in files], make_settings({}), request, device))
+        assert asked == [batch_bytes or 1 << 28] * 2
+
+
+class TestDevice:
+    settings = make_settings({})
+
+    def test_auto_is_numpy_where_no_driver_is(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(device_module, "_GPU_FILES", ("/nonexistent",))
+        monkeypatch.setattr(device_module, "torch", None)
+        assert find_device("auto", self.settings) == Device("cpu", "cpu")
+
+    def test_auto_is_numpy_where_a_driver_is_and_no_device(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(device_module, "_GPU_FILES", ("/",))
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+        assert find_device("auto", self.settings) == Device("cpu", "cpu")
+
+    def test_a_cuda_device_has_its_number_and_its_name(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(device_module, "_GPU_FILES", ("/",))
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+        monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+        monkeypatch.setattr(torch.cuda, "get_device_name", lambda number: f"H{number}")
+        assert find_device("auto", self.settings) == Device("cuda:0", "cuda:0 (H0)")
+        assert find_device("cuda:1", self.settings) == Device("cuda:1", "cuda:1 (H1)")
+        assert not find_device("cuda", self.settings).is_cpu
+        with pytest.raises(MissingDependency) as caught:
+            find_device("cuda:2", self.settings)
+        assert str(caught.value) == "--device cuda:2: there are only 2 CUDA devices, counted from 0"
+
+    @pytest.mark.parametrize("request_", ["gpu", "cuda:", "cuda:x", "cuda:-1", "mps:0", ""])
+    def test_another_text_is_refused(self, request_: str) -> None:
+        with pytest.raises(UsageProblem) as caught:
+            find_device(request_, self.settings)
+        assert str(caught.value) == f"--device {request_}: {request_!r} is none of auto, cpu, cuda, cuda:INDEX, mps"
+
+    def test_an_absent_device_is_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+        with pytest.raises(MissingDependency) as caught:
+            find_device("cuda", self.settings)
+        expected = f"--device cuda: torch {torch.__version__} finds no such device here; use --device cpu"
+        assert str(caught.value) == expected
+
+    def test_mps_has_single_precision_alone(self) -> None:
+        with pytest.raises(UsageProblem) as caught:
+            find_device("mps", self.settings)
+        assert str(caught.value) == "--device mps computes in float32 only; add --dtype float32"

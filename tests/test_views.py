@@ -1,0 +1,135 @@
+"""Looking at 8-bit pairs by their levels: the same numbers as pixel by pixel, for every convention and any map."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from kldeval.arrays import quiet
+from kldeval.conventions import CONVENTIONS
+from kldeval.density import Density
+from kldeval.engine.cases import Case, case_of, uncovered_case
+from kldeval.engine.lines import LineDensity
+from kldeval.engine.shared import answers_in_one_size
+from kldeval.engine.views import Cells, Lines, LookedUp, Pixels, joint_reach, reach, views_of
+from kldeval.maps.chain import parse_chain
+from kldeval.records import MapPair
+from kldeval.settings import make_settings
+
+if TYPE_CHECKING:
+    from kldeval.engine.views import Reach
+
+SETTINGS = {name: make_settings({"metric": "kld"}, convention=row.texts) for name, row in CONVENTIONS.items()}
+CASES = [case_of(name, chosen) for name, chosen in SETTINGS.items()]
+CASES += [uncovered_case("n_uncovered", SETTINGS["default"]), uncovered_case("uncovered_mass", SETTINGS["default"])]
+
+MAPS = st.tuples(st.integers(1, 7), st.integers(1, 7)).flatmap(
+    lambda shape: st.tuples(
+        *(
+            arrays(np.uint8, shape, elements=st.sampled_from([0, 1, 2, 128, 255]) | st.integers(0, 255))
+            for _ in range(2)
+        )
+    )
+)
+
+
+def pair(pred: np.ndarray, gt: np.ndarray) -> MapPair:
+    return MapPair("a", pred, gt, shape=gt.shape, pred_scale=255.0, gt_scale=255.0)
+
+
+def wide(case: Case) -> Case:
+    """The same case by pixels."""
+    return Case(case.name, case.settings, case.terms, case.what, case.normal, "place", case.axes)
+
+
+@settings(max_examples=60, deadline=None)
+@given(maps=MAPS)
+def test_levels_give_the_numbers_of_pixels(maps: tuple[np.ndarray, np.ndarray]) -> None:
+    """Refusals in the same words, numbers to 1e-12 of max(1, number)."""
+    by_level = answers_in_one_size(pair(*maps), CASES)
+    by_pixel = answers_in_one_size(pair(*maps), [wide(case) for case in CASES])
+    words = {name: found for name, found in by_pixel.items() if isinstance(found, str)}
+    assert {name: found for name, found in by_level.items() if isinstance(found, str)} == words
+    numbers = {name: found for name, found in by_pixel.items() if isinstance(found, float)}
+    got = {name: by_level[name] for name in numbers}
+    assert got == pytest.approx(numbers, rel=1e-12, abs=1e-12, nan_ok=True)
+
+
+def test_a_map_larger_than_a_block(public_pairs: dict[str, np.ndarray]) -> None:
+    maps = pair(np.tile(public_pairs["smooth8_pred"], (9, 9)), np.tile(public_pairs["smooth8_gt"], (9, 9)))
+    cases = [case for case in CASES if case.name not in ("torchmetrics", "scipy")]
+    by_level = answers_in_one_size(maps, cases)
+    assert by_level == pytest.approx(answers_in_one_size(maps, [wide(case) for case in cases]), rel=1e-11, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("chain", "expected"),
+    [
+        ("minmax+sum-to-one", "value"),
+        ("flatten-softmax", "value"),
+        ("softmax", "rows"),
+        ("softmax(axis=0)", "columns"),
+        ("sum-to-one(axis=1)", "rows"),
+        ("latitude+sum-to-one", "rows"),
+        ("latitude+sum-to-one(axis=0)", "place"),
+        ("blur(sigma=2)+sum-to-one", "place"),
+    ],
+)
+def test_what_a_chain_asks_of_a_pixel(chain: str, expected: Reach) -> None:
+    assert reach(parse_chain(chain)) == expected
+
+
+def test_sides_that_ask_for_different_things_need_the_place() -> None:
+    assert joint_reach("rows", "columns") == "place"
+    assert joint_reach("value", "columns") == "columns"
+
+
+def test_the_cheapest_view_that_knows_enough() -> None:
+    maps = pair(np.ones((3, 4), np.uint8), np.ones((3, 4), np.uint8))
+    kinds = {"value": Cells, "rows": Lines, "columns": Lines, "place": Pixels}
+    assert {needed: type(view) for needed, view in views_of(maps).items()} == kinds
+    floats = pair(np.ones((3, 4)), np.ones((3, 4), np.uint8))
+    assert {type(view) for view in views_of(floats).values()} == {Pixels}
+
+
+def test_a_density_that_is_looked_up_takes_each_logarithm_once() -> None:
+    levels = Density(prob=np.asarray([[0.0, 0.25, 0.75]]))
+    seen = LookedUp(levels, np.asarray([2, 0, 0, 1]))
+    assert seen.prob.tolist() == [0.75, 0.0, 0.0, 0.25]
+    with quiet():
+        logs = seen.log
+    assert logs.tolist() == [np.log(0.75), -np.inf, -np.inf, np.log(0.25)]
+    assert seen.is_zero.tolist() == [False, True, True, False]
+    assert seen.log is logs
+
+
+@pytest.mark.parametrize(
+    "text", ["softmax", "softmax(axis=0)", "sum-to-one(axis=-1)", "sum-to-one(axis=0,offset=1e-7)"]
+)
+def test_densities_of_lines_are_those_of_the_plain_body(text: str) -> None:
+    """Also after steps on the whole map, and with the weight of the latitude."""
+    rng = np.random.default_rng(4)
+    maps = pair(*(rng.integers(1, 256, (9, 7)).astype(np.uint8) for _ in range(2)))
+    with quiet():
+        for chain in (
+            text,
+            f"minmax(offset=1)+add(value=0.25)+{text}",
+            "latitude+sum-to-one",
+            "max+latitude+sum-to-one",
+        ):
+            chosen = make_settings({"metric": "kld", "norm": chain, "reduction": "sum"})
+            for role, expected in (("pred", maps.pred), ("gt", maps.gt)):
+                views = views_of(maps)
+                seen, problem = views["rows"].normalised(role, chosen, "error")  # type: ignore[arg-type]
+                plain, _ = views["place"].normalised(role, chosen, "error")  # type: ignore[arg-type]
+                rows = slice(2, 6)
+                assert problem is None
+                assert isinstance(seen, LineDensity)
+                assert seen.at(rows).prob == pytest.approx(plain.at(rows).prob, rel=1e-12)
+                assert seen.at(rows).log == pytest.approx(plain.at(rows).log, rel=1e-12)
+                assert seen.at(rows).prob.shape == expected[rows].shape
