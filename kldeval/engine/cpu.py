@@ -8,7 +8,6 @@ to each other, processes none.
 from __future__ import annotations
 
 import os
-import signal
 from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -40,13 +39,14 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def in_order(work: Callable[[Item], Result], items: Iterable[Item], jobs: int) -> Iterator[Result]:
-    """`work` of every item, computed by `jobs` workers, in the order of the items. Results are pickled on their way.
+def in_order(work: Callable[[Item], Result], items: Sequence[Item], jobs: int) -> Iterator[Result]:
+    """`work` of every item, computed by `jobs` workers, in the order of the items.
+
+    Items and results may be pickled on their way, so they should be small; `work` may be anything.
 
     Raises:
         KldevalError: a worker was killed.
     """
-    items = list(items)
     if jobs == 1 or len(items) <= 1:
         yield from map(work, items)
         return
@@ -93,8 +93,10 @@ def _may_fork() -> bool:
 
 
 def _begin(work: Callable[[Any], Any]) -> None:
-    # Ctrl-C is for the parent, which ends the workers
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    import signal
+
+    # Ctrl-C ends a worker without a word: its parent, which it reaches too, says what is to be said
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     _work.append(work)
 
 
