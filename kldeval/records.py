@@ -66,7 +66,7 @@ class MapPair:
     `remarks` are keys of what a careful colleague would mention (see `kldeval.diagnosis`); `pred_scale` and `gt_scale`
     are what `--scale unit` divides by: 255 for a file of 8 bits even when resizing made floats of it (none: nothing).
     `made` says how the ground truth was made, where that is known. `beside` are the numbers of the stored maps and of
-    the fixations, once they have been worked out.
+    the fixations, once they have been worked out, and `references` those of the reference rows by their names.
     """
 
     name: str
@@ -80,6 +80,7 @@ class MapPair:
     company: Company | None = None
     made: Made | None = None
     beside: Beside | None = None
+    references: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +98,10 @@ class Score:
 
     `n_uncovered` pixels have ground-truth mass where the prediction is exactly 0; `uncovered_mass` is that mass (both 0
     where no metric was of densities). `n_fixations` is None where no metric was of fixations. `weights` is what each
-    value counts in a mean over the pixels or fixations of all maps; empty where every map counts the same. `classes`
-    holds the sums of single classes of labels, and `references` the numbers of the reference rows by their names, on
-    their way to the report.
+    value counts in a mean over the pixels or fixations of all maps; empty where every map counts the same.
+    `gt_fixations` is of how many fixations the ground truth was made, where that is known. `references` are the numbers
+    of the reference rows by their names. `classes` holds the sums of single classes of
+    labels, and `made` how the ground truth was made, on their way to the report.
     """
 
     name: str
@@ -111,6 +113,7 @@ class Score:
     weights: Mapping[str, float] = field(default_factory=dict)
     classes: Mapping[str, tuple[ClassSum, ...]] = field(default_factory=dict)
     n_fixations: int | None = None
+    gt_fixations: int | None = None
     made: Made | None = None
     references: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 

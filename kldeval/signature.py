@@ -17,6 +17,7 @@ from kldeval.grouping import PARENT
 from kldeval.names import among, format_value, split_top_level
 from kldeval.settings import CHOICES, Settings, alone, describe, make_settings
 from kldeval.settings.beside import FIELDS, FIXATIONS
+from kldeval.signature_parts import with_fixations
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -114,7 +115,8 @@ def short_signature(settings: Settings) -> str:
     from kldeval.matching import matching_convention
 
     name = matching_convention(settings)
-    digest = sha256(format_signature(settings).encode()).hexdigest()[:8]
+    # of a part of the data, the definitions are the same
+    digest = sha256(with_fixations(format_signature(settings), 0).encode()).hexdigest()[:8]
     return f"{SHORT}{name or digest}+v{DEFINITIONS}"
 
 

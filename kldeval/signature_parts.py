@@ -31,18 +31,8 @@ def differences(first: str, second: str) -> dict[str, tuple[str, str]]:
     return {name: pair for name, pair in both.items() if pair[0] != pair[1]}
 
 
-def fixations_in(text: str) -> int:
-    """The number of fixations that the ground truths were made of; 0 where a signature does not say so.
-
-    >>> fixations_in("kld()|density:gaussian(sigma=24,border=reflect,fixations=7)|v:1")
-    7
-    """
-    found = _FIXATIONS.search(text)
-    return int(found["number"]) if found else 0
-
-
 def with_fixations(text: str, number: int) -> str:
-    """The signature with another such number, where it has one.
+    """The signature with another number of fixations that the ground truths were made of, where it has one.
 
     >>> with_fixations("kld()|density:gaussian(sigma=24,border=reflect,fixations=7)|v:1", 9)
     'kld()|density:gaussian(sigma=24,border=reflect,fixations=9)|v:1'

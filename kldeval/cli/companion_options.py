@@ -35,12 +35,34 @@ BESIDE = {
 """Options that name a path or say a word."""
 
 
+REFERENCES = (
+    click.option(
+        "--baselines",
+        is_flag=True,
+        help="Add reference rows: a uniform map, the centre prior, and the ceiling of the other observers.",
+    ),
+    click.option(
+        "--ceiling",
+        metavar="KERNEL",
+        help="The density of the other observers [default: 'observers(bandwidth=0.025,uniform=0.05)'].",
+    ),
+)
+"""What a number is to be read beside; only commands that average over maps have it."""
+
+
 def companion_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the options on what stands beside the pairs."""
     for name, (metavar, text) in reversed({**BESIDE, **SAID}.items()):
         function = click.option(f"--{name.replace('_', '-')}", name, metavar=metavar, help=text)(function)
     preset = "The metrics and definitions of a benchmark: mit-benchmark, tuebingen, salicon or dhf1k."
     return click.option("--preset", metavar="NAME", help=preset)(function)
+
+
+def reference_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options on reference rows."""
+    for option in reversed(REFERENCES):
+        function = option(function)
+    return function
 
 
 def reading_options(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kldeval.cli.companion_options import reference_options
 from kldeval.cli.models import FAIL_IF, NAME, SORT, gated, parse_gates, resampling_from, resampling_options
 from kldeval.cli.options import (
     GROUP_BY,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 @SORT
 @resampling_options
 @FAIL_IF
+@reference_options
 @row_options
 @output_options
 @click.option("--per-class", is_flag=True, help="Show a row per class of labels, over all maps.")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import copy
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from kldeval.errors import RefusedMap
@@ -11,21 +13,31 @@ if TYPE_CHECKING:
 
     from kldeval.arrays import Array
     from kldeval.engine.crowd import Crowd
+    from kldeval.engine.references import References
     from kldeval.inputs.fixations.others import OtherFixations, Places
+    from kldeval.records import MapPair
 
 Shape = tuple[int, int]
 """(height, width)."""
 
 
 class Context:
-    """The fixations of the data set, their densities, and what was made of the one map of a baseline (`single`)."""
+    """The fixations of the data set, their densities, and what was made of the one map of a baseline (`single`).
+
+    `references` are the predictions that every pair is to be scored with beside its own.
+    """
 
     def __init__(
-        self, fixations: OtherFixations | None = None, crowd: Crowd | None = None, single: Array | None = None
+        self,
+        fixations: OtherFixations | None = None,
+        crowd: Crowd | None = None,
+        single: Array | None = None,
+        references: References | None = None,
     ) -> None:
         self._fixations = fixations
         self._crowd = crowd
         self._single = single
+        self._references = references
         self._memory: dict[str, Any] = {}
 
     def others_of(self, image: str, shape: Shape) -> Places:
@@ -60,6 +72,16 @@ class Context:
         if self._crowd is None:
             raise _unknown(image)
         return self._crowd.density(image, shape, weights)
+
+    def without_references(self) -> Context:
+        """The same for a pair whose references are scored with another prediction."""
+        found = copy(self)
+        found._references = None  # noqa: SLF001
+        return found
+
+    def with_references(self, pair: MapPair) -> MapPair:
+        """The pair with the numbers of the reference predictions on it, where they were asked for."""
+        return replace(pair, references=self._references.of(pair, self)) if self._references else pair
 
     def remembered(self, what: str, array: Array, weights: Array | None, make: Callable[[], Array]) -> Array:
         """What `make` makes of a map: once for the one map of all pairs, anew for any other and under weights."""

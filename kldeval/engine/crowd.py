@@ -29,6 +29,14 @@ class Kernel:
         return self.bandwidth * shape[0], self.bandwidth * shape[1]
 
 
+def mixed(smooth: Array, share: float, mass: float, pixels: float) -> Array:
+    """The density of fixations under a Gaussian that sum to `mass`, with a uniform `share`."""
+    import numpy as np
+
+    # a difference of two sums may round below 0
+    return (1 - share) * np.maximum(smooth, 0.0) / mass + share / pixels
+
+
 class Crowd:
     """Leave-one-image-out kernel densities, as pysaliency's CrossvalidatedBaselineModel.
 
@@ -58,7 +66,8 @@ class Crowd:
         down = responses(rows, mine // shape[1], shape[0], sigma[0])
         across = responses(cols, mine % shape[1], shape[1], sigma[1])
         smooth = everything[rows, cols] - np.einsum("ij,ij,j->i", down, across, counts)
-        return np.log(self._mixed(smooth, self._rest(name, total - counts.sum()), shape[0] * shape[1]))
+        rest = self._rest(name, total - counts.sum())
+        return np.log(mixed(smooth, self._kernel.uniform, rest, shape[0] * shape[1]))
 
     def density(self, name: str, shape: Shape, weights: Array | None = None) -> Array:
         """The density of the other images on the whole map; with weights its weighted sum is 1.
@@ -74,16 +83,9 @@ class Crowd:
         smooth = everything - blurred_points(points, shape, self._kernel.sigma(shape))
         rest = self._rest(name, total - counts.sum())
         if weights is None:
-            return self._mixed(smooth, rest, shape[0] * shape[1])
+            return mixed(smooth, self._kernel.uniform, rest, shape[0] * shape[1])
         mass = float((np.maximum(smooth, 0.0) * weights).sum())
-        return self._mixed(smooth, self._rest(name, mass), float(weights.sum()))
-
-    def _mixed(self, smooth: Array, mass: float, pixels: float) -> Array:
-        import numpy as np
-
-        share = self._kernel.uniform
-        # a difference of two sums may round below 0
-        return (1 - share) * np.maximum(smooth, 0.0) / mass + share / pixels
+        return mixed(smooth, self._kernel.uniform, self._rest(name, mass), float(weights.sum()))
 
     def _smooth(self, shape: Shape) -> tuple[Array, int]:
         counts = self._fixations.everything(shape)

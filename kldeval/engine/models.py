@@ -103,15 +103,23 @@ def _score(task: Task, settings: Settings, reading: Reading, save: Path | None, 
     gt = _ground_truth(task, reading)
     if isinstance(gt, Failure):
         return [gt] * len(task)
-    score = partial(read_and_score, settings=settings, reading=reading, context=context, gt=gt)
-    return [score(pair, save=save and save / model) for model, pair in task.items()]
+    score = partial(read_and_score, settings=settings, reading=reading, gt=gt)
+    contexts = _contexts(task, context)
+    return [score(pair, save=save and save / model, context=contexts[model]) for model, pair in task.items()]
 
 
 def _read(task: Task, settings: Settings, reading: Reading, context: Context) -> list[MapPair | Failure]:
     gt = _ground_truth(task, reading)
     if isinstance(gt, Failure):
         return [gt] * len(task)
-    return [read_with_company(pair, settings, reading, context, gt) for pair in task.values()]
+    contexts = _contexts(task, context)
+    return [read_with_company(pair, settings, reading, contexts[model], gt) for model, pair in task.items()]
+
+
+def _contexts(task: Task, context: Context) -> dict[str, Context]:
+    """The context for each model: references are the same for all, so they are scored with the first alone."""
+    first, *others = task
+    return {first: context, **dict.fromkeys(others, context.without_references())}
 
 
 def _ground_truth(task: Task, reading: Reading) -> Loaded | Failure | None:

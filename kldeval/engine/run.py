@@ -25,6 +25,7 @@ from kldeval.metrics.on_labels import LABEL_METRICS
 from kldeval.metrics.registry import METRICS
 from kldeval.records import Failure, Pair, Score, Skipped
 from kldeval.results.classes import summarise_classes
+from kldeval.results.references import reference_notes, summarise_references
 from kldeval.results.report import Column, Report
 from kldeval.results.summary import summarise_groups, summarise_means, summarise_scores
 from kldeval.signature import short_signature, signatures
@@ -47,6 +48,7 @@ class Request:
     """What a run is asked for beside the settings: nothing here moves a number that the settings do not describe.
 
     `baseline`, `fixations`, `mask`, `other_map` and `weights` are where the files are that the settings tell of.
+    `baselines` asks for reference rows, of which `ceiling` says how the observers' density is made.
     """
 
     manifest: Path | None = None
@@ -55,6 +57,8 @@ class Request:
     exclude: tuple[str, ...] = ()
     group_by: str | None = None
     fixations: Path | None = None
+    baselines: bool = False
+    ceiling: str | None = None
     baseline: Path | None = None
     other_map: Path | None = None
     mask: Path | None = None
@@ -154,6 +158,7 @@ def read_and_score(
     maps = read(pair, reading, gt)
     if isinstance(maps, Failure):
         return maps
+    maps = context.with_references(maps)
     outcome = score(maps, settings, context, per_class=per_class)
     save_scored(save, maps, outcome, settings)
     return outcome
@@ -169,7 +174,7 @@ def read_with_company(
 ) -> MapPair | Failure:
     """The decoded pair with the numbers that are worked out on the CPU wherever the densities are measured."""
     maps = read(pair, reading, gt)
-    return maps if isinstance(maps, Failure) else with_company(maps, settings, context)
+    return maps if isinstance(maps, Failure) else with_company(context.with_references(maps), settings, context)
 
 
 def read_map(name: str, path: Path, reading: Reading) -> Loaded | Failure:
@@ -228,9 +233,10 @@ def build_report(
         {key: _column(call.name, settings) for key, call in zip(settings.keys, settings.metrics, strict=True)},
         tuple(replace(score, classes={}, made=None) for score in scores),
         tuple(failures),
-        (*said, *made_notes),
+        (*said, *made_notes, *reference_notes(scores)),
         classes=summarise_classes(settings.keys, scores, sums=settings.reduction == "sum"),
         groups=by_group,
+        references=summarise_references(scores, over_groups=settings.maps == "groups"),
     )
 
 

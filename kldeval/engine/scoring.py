@@ -204,7 +204,9 @@ def _with_remarks(found: Score, pair: MapPair, facts: Facts, settings: Settings)
         values={key: values[key] for key in settings.keys},
         weights={**found.weights, **dict.fromkeys(counted, float(beside.n_fixations or 0))},
         n_fixations=beside.n_fixations,
+        gt_fixations=pair.made.n_fixations if pair.made else None,
         made=pair.made,
+        references=pair.references,
     )
     remarks = (*pair.remarks, *beside.remarks, *map_remarks(complete, facts, pair.shape, settings))
     return replace(complete, remarks=remarks)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from kldeval.engine.context import ALONE, Context
 from kldeval.engine.cpu import cores, in_order
 from kldeval.engine.crowd import Crowd, Kernel
+from kldeval.engine.references import make_references
 from kldeval.errors import MapProblem, UsageProblem
 from kldeval.inputs.beside import maps_of_files, open_beside
 from kldeval.inputs.company import NOTHING, Sources
@@ -68,15 +69,18 @@ def look_around(settings: Settings, request: Request, pairs: Sequence[Pair], *, 
         alone=alone,
         drops_outside=settings.fixations.keywords.get("outside") == "drop",
     )
-    if sources == Sources(alone=alone):
+    references = make_references(settings, request, pairs) if request.baselines else None
+    if sources == Sources(alone=alone) and references is None:
         return NOWHERE
+    said = references.notes if references else ()
     single = sources.baseline.single if sources.baseline else None
     if fixations is None or not compares_images(settings):
-        return Surroundings(sources, Context(single=single))
+        return Surroundings(sources, Context(single=single, references=references), said)
     known, notes = everything(fixations, pairs, request.jobs or cores(), limit)
     others = OtherFixations(known)
     crowd = Crowd(others, Kernel(**settings.baseline.keywords)) if settings.baseline.name == "others" else None
-    return Surroundings(replace(sources, fixations=fixations.knowing(known)), Context(others, crowd, single), notes)
+    context = Context(others, crowd, single, references)
+    return Surroundings(replace(sources, fixations=fixations.knowing(known)), context, (*notes, *said))
 
 
 def compares_images(settings: Settings) -> bool:
@@ -142,6 +146,9 @@ def _check(settings: Settings, request: Request, named: Mapping[str, Mapping[str
     if request.fixations and not on_fixations:
         shown = ", ".join(call.name for call in settings.metrics)
         msg = f"--fixations {request.fixations} has no effect: none of the metrics {shown} is of fixations"
+        raise UsageProblem(msg)
+    if request.ceiling and not request.baselines:
+        msg = f"--ceiling {request.ceiling} has no effect without --baselines"
         raise UsageProblem(msg)
     wanted = {name: getattr(settings, name).name in ("map", "maps") for name in ("baseline", "mask", "weights")}
     wanted["other_map"] = settings.other.name in ("map", "maps")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from kldeval.errors import UsageProblem
 from kldeval.outputs.notation import ABSENT, ARROWS, Notation, count, natural, notation_for
+from kldeval.results.references import CEILING, PRIOR, REFERENCES, share_of_the_way
 from kldeval.results.summary import summarise_means, summarise_scores
 
 if TYPE_CHECKING:
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from kldeval.outputs.options import Options
     from kldeval.records import Score
     from kldeval.results.report import Report, Summary
+
+
+WAY_DECIMALS = 3
+"""Digits after the point of a share of the way from one reference to another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +60,11 @@ def _map_grids(report: Report, options: Options) -> list[Grid]:
     if not report.summaries:
         return []
     if len(report.scores) == 1:
-        return [_map_grid(report, report.scores, options.precision, "")]
+        references = [_reference_grid(report, options.precision)] if report.references else []
+        return [_map_grid(report, report.scores, options.precision, ""), *references]
     found = [summary_grid(report, options.precision)]
+    if report.references:
+        found.append(_reference_grid(report, options.precision))
     if report.groups:
         found.append(_group_grid(report, options.precision))
     if options.per_map and report.scores:
@@ -155,6 +163,21 @@ def _group_grid(report: Report, precision: int) -> Grid:
     title = f"{count(len(rows), 'group')}; the headline is the {headline}"
     lines = zip(names, counts, *zip(*numbers, strict=True), strict=True)
     return Grid(("group", "n", *keys), tuple(lines), title)
+
+
+def _reference_grid(report: Report, precision: int) -> Grid:
+    """A row per metric: what the references reach, the model, and where it stands between them."""
+    names = [name for name in REFERENCES if name in report.references]
+    has_way = {PRIOR, CEILING} <= set(names)
+    rows = []
+    for key, summary in report.summaries.items():
+        notation = _notation(summary, precision)
+        means = [*(report.references[name].get(key) for name in names), summary.mean]
+        way = [share_of_the_way(summary.mean, report.references, key)] if has_way else []
+        rows.append((key, *map(notation.text, means), *map(Notation(WAY_DECIMALS).text, way)))
+    head = ("metric", *names, "model", *(("way",) if has_way else ()))
+    explained = f"; the way is that from the {PRIOR} (0) to the {CEILING} (1)" if has_way else ""
+    return Grid(head, tuple(rows), f"beside the references{explained}")
 
 
 def _mean_over_all(report: Report) -> str:

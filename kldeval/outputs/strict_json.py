@@ -46,7 +46,14 @@ def document(report: Report) -> dict[str, Any]:
     }
     if report.groups:
         made["groups"] = {name: _summaries(summaries) for name, summaries in report.groups.items()}
+    if report.references:
+        made["references"] = references_row(report.references)
     return made | _gates(report.gates)
+
+
+def references_row(references: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, Any]]:
+    """The numbers of each reference by its name."""
+    return {name: {key: _number(value) for key, value in values.items()} for name, values in references.items()}
 
 
 def leaderboard_document(leaderboard: Leaderboard) -> dict[str, Any]:
@@ -77,7 +84,7 @@ def comparison_document(report: ComparisonReport) -> dict[str, Any]:
 
 
 def map_row(score: Score) -> dict[str, Any]:
-    """One scored map; `group`, `n_fixations`, `weights` and `remarks` only where there are some."""
+    """One scored map; the members after `uncovered_mass`, and `group`, only where there are some."""
     values = {key: _number(value) for key, value in score.values.items()}
     row = {
         "name": score.name,
@@ -86,10 +93,10 @@ def map_row(score: Score) -> dict[str, Any]:
         "n_uncovered": score.n_uncovered,
         "uncovered_mass": _number(score.uncovered_mass),
     }
-    if score.n_fixations is not None:
-        row["n_fixations"] = score.n_fixations
+    counts = {"n_fixations": score.n_fixations, "gt_fixations": score.gt_fixations}
+    row |= {name: count for name, count in counts.items() if count is not None}
     weights = {key: _number(weight) for key, weight in score.weights.items()}
-    extra = {"weights": weights, "remarks": list(score.remarks)}
+    extra = {"weights": weights, "remarks": list(score.remarks), "references": references_row(score.references)}
     return {**row, **{name: value for name, value in extra.items() if value}}
 
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from kldeval.errors import UsageProblem
 from kldeval.results.recount import recount
-from kldeval.signature_parts import differences, fixations_in, with_fixations
+from kldeval.signature_parts import differences, with_fixations
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from kldeval.results.report import Report
 
@@ -41,7 +41,6 @@ def merge(reports: Mapping[str, Report]) -> Report:
         notes += ("the tables per class of the parts are not merged: their weights are not in the reports",)
     return replace(
         whole,
-        signatures=_of_all_fixations(every),
         failures=tuple(failures),
         provenance={**shared, "merged": list(reports)},
         notes=notes,
@@ -59,14 +58,6 @@ def _check_signatures(first: str, reference: Report, name: str, report: Report) 
             left, right = (f"{part}:{value or 'nothing'}" for value in values)
             msg = f"{first} and {name} cannot be merged: {key} has {left} in the one, {right} in the other"
             raise UsageProblem(msg)
-
-
-def _of_all_fixations(reports: Sequence[Report]) -> dict[str, str]:
-    """The signatures, which may say of how many fixations the ground truths of all parts were made."""
-    return {
-        key: with_fixations(text, sum(fixations_in(report.signatures[key]) for report in reports))
-        for key, text in reports[0].signatures.items()
-    }
 
 
 def _check_names(reports: Mapping[str, Report]) -> None:

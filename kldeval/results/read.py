@@ -21,10 +21,10 @@ T = TypeVar("T")
 MEMBERS = ("schema", "signature", "provenance", "summary", "maps", "failures", "notes")
 """The members of the report that are always there."""
 
-OPTIONAL = ("classes", "groups", "gates")
+OPTIONAL = ("classes", "groups", "gates", "references")
 """Those that are there where the run had them."""
 
-OF_MAPS = ("group", "n_fixations", "weights", "remarks")
+OF_MAPS = ("group", "n_fixations", "gt_fixations", "weights", "remarks", "references")
 """Those of a map that are there where it has them."""
 
 
@@ -87,6 +87,7 @@ def report_of(report: Checked) -> Report:
         classes=tuple(_class_row(item, tuple(signatures)) for item in report.optional("classes")),
         groups=_groups(report["groups"], keys) if report.has_member("groups") else {},
         gates=gates_of(report),
+        references=_references(report),
     )
 
 
@@ -155,8 +156,18 @@ def _score(item: Checked, keys: Sequence[str]) -> Score:
         remarks=tuple(remark.text() for remark in item.optional("remarks")),
         group=members["group"].text() if "group" in members else "",
         n_fixations=members["n_fixations"].count() if "n_fixations" in members else None,
+        gt_fixations=members["gt_fixations"].count() if "gt_fixations" in members else None,
+        references=_references(item),
         weights={key: weight.number() for key, weight in members["weights"].members()} if "weights" in members else {},
     )
+
+
+def _references(item: Checked) -> dict[str, dict[str, float]]:
+    """The numbers of the references of a report or a map; none where it has no such member."""
+    if not item.has_member("references"):
+        return {}
+    rows = item["references"].members()
+    return {name: {key: value.number() for key, value in values.members()} for name, values in rows}
 
 
 def _class_row(item: Checked, keys: Sequence[str]) -> ClassRow:

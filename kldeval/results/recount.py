@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from kldeval.grouping import PARENT
 from kldeval.names import unknown
+from kldeval.results.references import summarise_references
 from kldeval.results.summary import summarise_groups, summarise_means, summarise_scores
-from kldeval.signature_parts import parts_of
+from kldeval.signature_parts import parts_of, with_fixations
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -27,7 +28,23 @@ def recount(report: Report, scores: Iterable[Score]) -> Report:
     groups = summarise_groups(keys, kept)
     summaries = summarise_means(keys, groups) if report.averages_groups else summarise_scores(keys, kept)
     classes = report.classes if len(kept) == len(report.scores) else ()
-    return replace(report, scores=kept, summaries=summaries, groups=groups, classes=classes, gates=())
+    references = summarise_references(kept, over_groups=report.averages_groups)
+    return replace(
+        report,
+        signatures=_of_fixations(report, kept),
+        scores=kept,
+        summaries=summaries,
+        groups=groups,
+        classes=classes,
+        gates=(),
+        references=references,
+    )
+
+
+def _of_fixations(report: Report, scores: Sequence[Score]) -> dict[str, str]:
+    """The signatures, which may say of how many fixations the ground truths of these maps were made."""
+    number = sum(score.gt_fixations or 0 for score in scores)
+    return {key: with_fixations(text, number) for key, text in report.signatures.items()}
 
 
 def only(reports: Mapping[str, Report], keys: Sequence[str]) -> dict[str, Report]:
@@ -51,6 +68,9 @@ def _only(report: Report, keys: Sequence[str]) -> Report:
         columns={key: report.columns[key] for key in keys},
         scores=tuple(replace(score, values={key: score.values[key] for key in keys}) for score in report.scores),
         groups={name: {key: summaries[key] for key in keys} for name, summaries in report.groups.items()},
+        references={
+            name: {key: means[key] for key in keys if key in means} for name, means in report.references.items()
+        },
     )
 
 

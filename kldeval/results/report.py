@@ -57,7 +57,7 @@ class Report:
     `columns` and the values of `scores` have the same keys in the same order; `--reduction none` leaves `summaries` and
     the values empty. `provenance` holds plain JSON values; a saved report keeps `short` and `columns` among them.
     `classes` has rows where a table per class was asked for; `groups` has the summaries of each group's maps where
-    every score has a group; `gates` what was asked of the run.
+    every score has a group; `gates` what was asked of the run. `references` are the headlines of the reference rows.
     """
 
     signatures: Mapping[str, str]
@@ -71,6 +71,7 @@ class Report:
     classes: tuple[ClassRow, ...] = field(default=())
     groups: Mapping[str, Mapping[str, Summary]] = field(default_factory=dict)
     gates: tuple[GateOutcome, ...] = field(default=())
+    references: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     @property
     def averages_groups(self) -> bool:

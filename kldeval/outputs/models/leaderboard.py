@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from kldeval.outputs.grids import WAY_DECIMALS
 from kldeval.outputs.models.maps import common_columns, map_sheets, notation_of
 from kldeval.outputs.models.page import Cell, Listing, Page, Sheet, plain_head
 from kldeval.outputs.notation import ARROWS, Notation, count, natural
 from kldeval.results.comparison import letter
+from kldeval.results.references import CEILING, PRIOR, REFERENCES, share_of_the_way
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -90,6 +92,9 @@ def interval_text(interval: tuple[float, float] | None, notation: Notation) -> s
 
 def _sheets(leaderboard: Leaderboard, options: Options) -> Iterator[Sheet]:
     yield _ranking(leaderboard, options.precision)
+    ways = _ways(leaderboard)
+    if ways:
+        yield ways
     if options.per_map or options.worst:
         yield from map_sheets(leaderboard.reports, options)
 
@@ -103,10 +108,45 @@ def _ranking(leaderboard: Leaderboard, precision: int) -> Sheet:
         compared = comparison.comparisons.get(key) if comparison else None
         head.append(metric_head(key, column))
         columns.append(mean_cells(means, column, compared, notation_of(means, precision)))
-    rows = (
+    rows = [
         (Cell(letter(place)), Cell(model), *(cells[place] for cells in columns)) for place, model in enumerate(reports)
-    )
+    ]
+    rows += _reference_rows(reports, precision)
     return Sheet(tuple(head), tuple(rows), n_names=2, legend=_legend(leaderboard))
+
+
+def _reference_rows(reports: Mapping[str, Report], precision: int) -> Iterator[tuple[Cell, ...]]:
+    """A row per reference, which are the same for every model; none of them is the best."""
+    references = _references(reports)
+    for name in (name for name in REFERENCES if name in references):
+        cells = []
+        for key in common_columns(reports):
+            notation = notation_of([report.summaries[key].mean for report in reports.values()], precision)
+            cells.append(Cell(notation.text(references[name].get(key))))
+        yield (Cell(""), Cell(name), *cells)
+
+
+def _ways(leaderboard: Leaderboard) -> Sheet | None:
+    """A row per model: how far it goes from the centre prior to the ceiling, by each metric that has both."""
+    reports = leaderboard.reports
+    references = _references(reports)
+    means = {key: [report.summaries[key].mean for report in reports.values()] for key in common_columns(reports)}
+    ways = {key: [share_of_the_way(mean, references, key) for mean in found] for key, found in means.items()}
+    shown = {key: found for key, found in ways.items() if any(way is not None for way in found)}
+    if not shown:
+        return None
+    notation = Notation(WAY_DECIMALS)
+    rows = (
+        (Cell(letter(place)), Cell(model), *(Cell(notation.text(found[place])) for found in shown.values()))
+        for place, model in enumerate(reports)
+    )
+    title = f"the way from the {PRIOR} (0) to the {CEILING} (1)"
+    return Sheet(plain_head("", "model", *shown), tuple(rows), n_names=2, title=title)
+
+
+def _references(reports: Mapping[str, Report]) -> Mapping[str, Mapping[str, float]]:
+    """The headlines of the references, which one of the reports has."""
+    return next((report.references for report in reports.values() if report.references), {})
 
 
 def _legend(leaderboard: Leaderboard) -> str:
