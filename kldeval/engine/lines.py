@@ -7,6 +7,7 @@ irregular (negative or undefined values, a line that sums to 0 and is to be fill
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -78,7 +79,7 @@ class Lookups:
         return self._sums[key]
 
     def gaps(self, factors: tuple[Array, Array], other: Lookups, logs: Array, axis: int) -> Array:
-        """The sums along an axis of a factor times (its logarithm - the other map's logarithm), 0 ln 0 being 0."""
+        """The sums along an axis of a factor times (its logarithm - the other map's logarithm), all of them finite."""
         import numpy as np
 
         factor, log = factors
@@ -88,7 +89,6 @@ class Lookups:
             for rows in self.blocks:
                 terms = self.at(rows, log) - other.at(rows, logs)
                 terms *= self.at(rows, factor)
-                terms[self.at(rows, factor) == 0] = 0.0
                 parts.append(terms.sum(axis=axis, keepdims=True))
             self._sums[key] = joined(np, parts, (axis,))
         return self._sums[key]
@@ -113,18 +113,25 @@ class LineDensity:
         return _Lookup(partial(self.lookups.at, rows), self.by_level, (factor, log_factor), is_log=self.is_log)
 
 
-def exact_divergence(pred: LineDensity, gt: LineDensity) -> float | None:
+def exact_divergence(pred: LineDensity, gt: LineDensity, counts: Array) -> float | None:
     """The sum of q ln(q / p) over the pixels; None where it takes the plain body.
 
     With q = b s and p = a r, of a level and of a line, the sum of a line is s (sum b ln(b / a) + ln(s / r) sum b): what
-    is within the brackets is the same for all chains that end in a sum of the same levels. A map against itself gives
+    is within the brackets is the same for all chains that end in a sum of the same levels. `counts` (256, 256) say
+    whether a p of 0 meets a q that is not, so that no pixel needs to be looked at for it. A map against itself gives
     exactly 0.
     """
+    import numpy as np
+
     lines, others = gt.by_line[0], pred.by_line[0]
     if lines.shape != others.shape or not (lines.all() and others.all()):
         return None
+    never, some = pred.by_level[1] == -np.inf, gt.by_level[0] != 0
+    if counts[never][:, some].any():
+        return math.inf
     axis = -1 if lines.shape[1] == 1 else -2
-    gaps = gt.lookups.gaps(gt.by_level, pred.lookups, pred.by_level[1], axis)
+    finite = gt.by_level[0], np.where(some, gt.by_level[1], 0.0)
+    gaps = gt.lookups.gaps(finite, pred.lookups, np.where(never, 0.0, pred.by_level[1]), axis)
     masses = gt.lookups.sums(gt.by_level[0], axis)
     return float((lines * (gaps + (gt.by_line[1] - pred.by_line[1]) * masses)).sum())
 

@@ -77,8 +77,9 @@ def views_of(pair: MapPair) -> Mapping[Reach, View]:
     pixels = Pixels((pair,), Sides({"pred": (pair.pred, None), "gt": (pair.gt, None)}, full_scales(pair), {}))
     if any(array.dtype != np.uint8 for array in (pair.pred, pair.gt)):
         return {"value": pixels, "rows": pixels, "columns": pixels, "place": pixels}
-    cells = Cells([Counted.of(pair)])
-    lines = Lines(pixels, cells.sides, {"pred": Lookups(pair.pred), "gt": Lookups(pair.gt)})
+    counted = Counted.of(pair)
+    cells = Cells([counted])
+    lines = Lines(pixels, cells.sides, {"pred": Lookups(pair.pred), "gt": Lookups(pair.gt)}, counted.counts)
     return {"value": cells, "rows": lines, "columns": lines, "place": pixels}
 
 
@@ -112,6 +113,7 @@ class Lines:
     pixels: Pixels
     levels: Sides
     lookups: Mapping[Role, Lookups]
+    counts: Array
 
     @property
     def pairs(self) -> tuple[MapPair]:
@@ -130,7 +132,7 @@ class Lines:
     def known_sum(self, place: int, case: Case, pred: Seen, gt: Seen) -> float | None:  # noqa: ARG002 - one pair
         """The exact divergence of lines, which takes no logarithm of a pixel."""
         if case.what == EXACT and isinstance(pred, LineDensity) and isinstance(gt, LineDensity):
-            return exact_divergence(pred, gt)
+            return exact_divergence(pred, gt, self.counts)
         return None
 
     def blocks(self, place: int) -> Iterator[tuple[Where, Array | None]]:  # noqa: ARG002 - there is one pair
