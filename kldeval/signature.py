@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from kldeval._version import DEFINITIONS
@@ -114,10 +113,14 @@ def short_signature(settings: Settings) -> str:
     """The form for papers: a convention's name where one matches, else eight hex digits of the full text."""
     from kldeval.matching import matching_convention
 
-    name = matching_convention(settings)
+    return f"{SHORT}{matching_convention(settings) or _digest(settings)}+v{DEFINITIONS}"
+
+
+def _digest(settings: Settings) -> str:
+    from hashlib import sha256
+
     # of a part of the data, the definitions are the same
-    digest = sha256(with_fixations(format_signature(settings), 0).encode()).hexdigest()[:8]
-    return f"{SHORT}{name or digest}+v{DEFINITIONS}"
+    return sha256(with_fixations(format_signature(settings), 0).encode()).hexdigest()[:8]
 
 
 def _split_parts(rest: list[str]) -> dict[str, str]:

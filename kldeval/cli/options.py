@@ -10,7 +10,7 @@ import click
 from kldeval.cli.companion_options import SAID, companion_options, companion_texts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from kldeval.engine.run import Request
     from kldeval.settings import Settings
@@ -170,7 +170,6 @@ def settings_from(options: dict[str, Any]) -> Settings:
         UsageProblem: naming everything that is wrong.
     """
     from kldeval.cli.precedence import by_precedence
-    from kldeval.conventions.presets import named_texts
     from kldeval.errors import UsageProblem
     from kldeval.inputs.class_weights import weights_text
     from kldeval.settings import make_settings
@@ -185,13 +184,22 @@ def settings_from(options: dict[str, Any]) -> Settings:
     if signature is None:
         texts |= companion_texts(options)
         texts["group_by"] = options.get("group_by") or ("manifest" if options.get("manifest") else None)
-        named, metrics = named_texts(texts.pop("convention"), preset)
+        named, metrics = _named_texts(texts.pop("convention"), preset)
         return make_settings({**texts, "metric": texts["metric"] or metrics}, convention=named)
     beside = [f"--{name.replace('_', '-')}" for name, text in {**texts, "preset": preset}.items() if text is not None]
     if beside:
         msg = f"--signature says every number's setting already; leave out {', '.join(beside)}"
         raise UsageProblem(msg)
     return check_beside(parse_signature(signature), beside_texts(options), manifest=bool(options.get("manifest")))
+
+
+def _named_texts(convention: str | None, preset: str | None) -> tuple[Mapping[str, str] | None, str | None]:
+    """What a convention or a preset says, and the metrics of a preset; presets are imported for a name alone."""
+    if convention is None and preset is None:
+        return None, None
+    from kldeval.conventions.presets import named_texts
+
+    return named_texts(convention, preset)
 
 
 def request_from(options: dict[str, Any]) -> Request:

@@ -124,20 +124,20 @@ def _file(text: str) -> tuple[Path, Any]:
 
 def _reports(document: Document) -> dict[str, Report]:
     """The reports of a document by model; of a single report the model is ""."""
-    from kldeval.results.models import ComparisonReport, Leaderboard
+    from kldeval.results.report import Report
 
-    if isinstance(document, Leaderboard):
-        return dict(document.reports)
-    return {} if isinstance(document, ComparisonReport) else {"": document}
+    # what is made of several models is asked for last, because its records are imported for that alone
+    if isinstance(document, Report):
+        return {"": document}
+    from kldeval.results.models import Leaderboard
+
+    return dict(document.reports) if isinstance(document, Leaderboard) else {}
 
 
 def _gates(document: Document) -> Iterator[tuple[str, GateOutcome]]:
-    from kldeval.results.models import ComparisonReport
-
-    if isinstance(document, ComparisonReport):
-        yield from (("", gate) for gate in document.gates)
-    for model, report in _reports(document).items():
-        yield from ((model, gate) for gate in report.gates)
+    holders: dict[str, Any] = _reports(document) or {"": document}
+    for model, holder in holders.items():
+        yield from ((model, gate) for gate in holder.gates)
 
 
 def _fired(document: Document) -> Iterator[str]:

@@ -8,20 +8,18 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from kldeval.diagnosis import notes, swapped
+from kldeval.engine.around import NOWHERE, Surroundings, look_around
 from kldeval.engine.context import ALONE, Context
 from kldeval.engine.cpu import cores, in_order
 from kldeval.engine.device import Device, find_device
 from kldeval.engine.ground_truth import decided
 from kldeval.engine.origin import with_origin
-from kldeval.engine.pixelwise import save_scored
 from kldeval.engine.scoring import Outcome, score, with_company
 from kldeval.engine.selection import masked, select
-from kldeval.engine.surroundings import NOWHERE, Surroundings, look_around
 from kldeval.engine.versions import versions
 from kldeval.errors import MapProblem, UsageProblem
 from kldeval.inputs.load import Loaded, Reading, load_map, load_pair
 from kldeval.inputs.pairing import find_pairs
-from kldeval.metrics.on_labels import LABEL_METRICS
 from kldeval.metrics.registry import METRICS
 from kldeval.records import Failure, Pair, Score, Skipped
 from kldeval.results.classes import summarise_classes
@@ -160,7 +158,10 @@ def read_and_score(
         return maps
     maps = context.with_references(maps)
     outcome = score(maps, settings, context, per_class=per_class)
-    save_scored(save, maps, outcome, settings)
+    if save is not None:
+        from kldeval.engine.pixelwise import save_scored
+
+        save_scored(save, maps, outcome, settings)
     return outcome
 
 
@@ -244,7 +245,12 @@ _UNITS = {"e": "nats", "2": "bits", "10": "bans"}
 
 
 def _column(metric: str, settings: Settings) -> Column:
-    traits = (LABEL_METRICS if settings.is_labels else METRICS)[metric].traits
+    if settings.is_labels:
+        from kldeval.metrics.on_labels import LABEL_METRICS
+
+        traits = LABEL_METRICS[metric].traits
+    else:
+        traits = METRICS[metric].traits
     unit = traits.get("unit", "")
     return Column(_UNITS[settings.base] if unit == "nats" else unit, traits.get("best", ""))
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from kldeval.errors import RefusedMap
 from kldeval.inputs.class_maps import has_classes, load_class_maps
 from kldeval.inputs.color import to_grey
-from kldeval.inputs.company import NOTHING, Sources, accompanied
 from kldeval.inputs.formats import MAX_PIXELS, read_map
 from kldeval.inputs.resize import AS_IS, resize_pair
 from kldeval.inputs.scale import full_scale
 from kldeval.inputs.shown import shown
 from kldeval.inputs.sidecar import how_made
+from kldeval.inputs.sources import NOTHING, Sources
 from kldeval.records import MapPair
 
 if TYPE_CHECKING:
@@ -74,6 +74,10 @@ def load_pair(pair: Pair, reading: Reading, gt: Loaded | None = None) -> MapPair
         return load_class_maps(pair, reading)
     pred, gt = load_map(pair.pred, reading), gt or load_map(pair.gt, reading)
     maps = replace(sized_pair(pair.name, pred, gt, reading.resize), made=how_made(pair.gt))
+    if reading.sources is NOTHING:
+        return maps
+    from kldeval.inputs.company import accompanied
+
     return accompanied(maps, gt.grey.shape, reading.sources, reading.resize)
 
 
