@@ -7,6 +7,7 @@ has.
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -30,6 +31,9 @@ OWN, SHARED = Path("kldeval.toml"), Path("pyproject.toml")
 
 PREFIX = "KLDEVAL_"
 
+_HAS_TABLE = re.compile(rb"""^[\s\[]*["']?tool["']?\s*([]=]|\.\s*["']?kldeval)""", re.MULTILINE)
+"""What every pyproject.toml with a table `tool.kldeval` holds, and few others: reading TOML takes milliseconds."""
+
 _NOT_FROM_FILES = frozenset({"help", "version"})
 
 
@@ -49,7 +53,7 @@ def read_config() -> Config:
     """
     if OWN.is_file():
         return Config(str(OWN), _toml(OWN))
-    if SHARED.is_file() and b"kldeval" in SHARED.read_bytes():
+    if SHARED.is_file() and _HAS_TABLE.search(SHARED.read_bytes()):
         table = _toml(SHARED).get("tool", {}).get("kldeval", {})
         return Config(f"{SHARED} [tool.kldeval]", table)
     return Config("", {})
