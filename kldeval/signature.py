@@ -16,7 +16,6 @@ from kldeval.grouping import PARENT
 from kldeval.names import among, format_value, split_top_level
 from kldeval.settings import CHOICES, Settings, alone, describe, make_settings
 from kldeval.settings.beside import FIELDS, FIXATIONS
-from kldeval.signature_parts import with_fixations
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -118,6 +117,8 @@ def short_signature(settings: Settings) -> str:
 
 def _digest(settings: Settings) -> str:
     from hashlib import sha256
+
+    from kldeval.signature_parts import with_fixations
 
     # of a part of the data, the definitions are the same
     return sha256(with_fixations(format_signature(settings), 0).encode()).hexdigest()[:8]

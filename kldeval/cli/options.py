@@ -171,7 +171,6 @@ def settings_from(options: dict[str, Any]) -> Settings:
     """
     from kldeval.cli.precedence import by_precedence
     from kldeval.errors import UsageProblem
-    from kldeval.inputs.class_weights import weights_text
     from kldeval.settings import make_settings
     from kldeval.settings.beside import beside_texts, check_beside
     from kldeval.signature import parse_signature
@@ -179,6 +178,8 @@ def settings_from(options: dict[str, Any]) -> Settings:
     options = by_precedence(options)
     texts = {"metric": ",".join(options["metric"]) or None, **{name: options[name] for name in (*NUMERIC, *SAID)}}
     if texts["class_weights"] is not None:
+        from kldeval.inputs.class_weights import weights_text
+
         texts["class_weights"] = weights_text(texts["class_weights"])
     signature, preset = texts.pop("signature"), options["preset"]
     if signature is None:

@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from kldeval.engine.context import ALONE, Context
-from kldeval.inputs.sources import NOTHING, Sources
 from kldeval.settings.beside import NONE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kldeval.engine.run import Request
+    from kldeval.inputs.company import Sources
     from kldeval.records import Pair
     from kldeval.settings import Settings
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class Surroundings:
     """Where what stands beside the pairs is read, what is known of all images, and what is to be said about it."""
 
-    sources: Sources = NOTHING
+    sources: Sources | None = None
     context: Context = field(default_factory=lambda: ALONE)
     notes: tuple[str, ...] = ()
 

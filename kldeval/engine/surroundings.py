@@ -14,11 +14,11 @@ from kldeval.engine.crowd import Crowd, Kernel
 from kldeval.engine.references import make_references
 from kldeval.errors import MapProblem, UsageProblem
 from kldeval.inputs.beside import maps_of_files, open_beside
+from kldeval.inputs.company import Sources
 from kldeval.inputs.fixations import FixationReading, OtherFixations
 from kldeval.inputs.fixations.others import SIZES_KEPT
 from kldeval.inputs.fixations.source import FixationSource, fixations_of_files, open_fixations
 from kldeval.inputs.formats import MAX_PIXELS, read_map
-from kldeval.inputs.sources import Sources
 from kldeval.maps.weights import latitude_weights
 from kldeval.metrics.registry import METRICS
 from kldeval.settings.beside import fixation_reading

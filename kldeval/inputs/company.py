@@ -2,21 +2,53 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from kldeval.errors import RefusedMap
 from kldeval.inputs.beside import fitted, mask_weights, pixel_weights
-from kldeval.records import Company
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from kldeval.arrays import Array
     from kldeval.inputs.beside import MapsBeside, Shape
     from kldeval.inputs.fixations.record import Fixations
     from kldeval.inputs.fixations.source import FixationSource
-    from kldeval.inputs.sources import Sources
     from kldeval.names import Call
     from kldeval.records import MapPair
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where what stands beside the pairs comes from (None: nothing of the kind is asked for).
+
+    `geometry` gives the weights that follow from the (height, width) of a map alone. `alone` where the pair is two
+    files, beside which a file of a single image needs no name in common. `drops_outside` leaves out fixations outside
+    the map instead of refusing it.
+    """
+
+    fixations: FixationSource | None = None
+    mask: MapsBeside | None = None
+    weights: MapsBeside | None = None
+    baseline: MapsBeside | None = None
+    other: FixationSource | None = None
+    geometry: Callable[[Shape], Array] | None = None
+    alone: bool = False
+    drops_outside: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Company:
+    """What stands beside a pair, at its size: the fixations on it, the map of its baseline, fixations on other images.
+
+    `image` is the name of the pair among the fixations of the data set.
+    """
+
+    image: str = ""
+    fixations: Fixations | None = None
+    baseline: Array | None = None
+    other: Fixations | None = None
 
 
 def accompanied(pair: MapPair, image: Shape, sources: Sources, resize: Call) -> MapPair:
