@@ -205,10 +205,8 @@ def _named_texts(convention: str | None, preset: str | None) -> tuple[Mapping[st
 
 def request_from(options: dict[str, Any]) -> Request:
     """What the options ask for beside the settings."""
-    from dataclasses import fields
-
     from kldeval.engine.run import Request
     from kldeval.settings.beside import beside_paths
 
     options = {**options, **beside_paths(options)}
-    return Request(**{item.name: options[item.name] for item in fields(Request) if options.get(item.name) is not None})
+    return Request(**{name: options[name] for name in Request._fields if options.get(name) is not None})
