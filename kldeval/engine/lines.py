@@ -2,7 +2,7 @@
 
 A softmax within rows is exp(x - peak) of the level divided by the sum of its row; `sum-to-one(axis=...)` and
 `latitude+sum-to-one` are products of that kind, too. So 256 exponentials or logarithms do for a whole map. What is
-irregular (a line that sums to 0, negative or undefined values) is left to the plain body, which knows what to say.
+irregular (negative or undefined values, a line that sums to 0 and is to be filled) is left to the plain body.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from kldeval.arrays import Array
+    from kldeval.engine.sides import Problem
     from kldeval.maps.chain import Chain
     from kldeval.maps.values import Values
     from kldeval.names import Call
@@ -181,10 +182,11 @@ class _Lookup(Density):
         return np
 
 
-def line_density(lookups: Lookups, start: Values, chain: Chain) -> LineDensity | None:
-    """The density of an 8-bit map (H, W) under a chain that works within lines; None where the plain body must do it.
+def line_density(lookups: Lookups, start: Values, chain: Chain) -> tuple[LineDensity, Problem | None] | None:
+    """The density of an 8-bit map (H, W) under a chain that works within lines, and what stands against using it.
 
-    `start` are the 256 levels on the scale of the settings, before the chain, with how many pixels have each.
+    `start` are the 256 levels on the scale of the settings, before the chain, with how many pixels have each. None
+    where the plain body must do it.
     """
     import numpy as np
 
@@ -197,8 +199,11 @@ def line_density(lookups: Lookups, start: Values, chain: Chain) -> LineDensity |
     # what does not occur is never looked up, and must not count as a zero
     levels = np.where(present, levels, 1.0)
     if final[-1].name == "softmax":
-        return _softmax(lookups, levels, present, final[-1])
-    return _sum_to_one(lookups, levels, final)
+        return _softmax(lookups, levels, present, final[-1]), None
+    found, is_empty = _sum_to_one(lookups, levels, final)
+    if is_empty and start.empty != "error":
+        return None
+    return found, ("empty", 0.0) if is_empty else None
 
 
 def _split(chain: Chain) -> tuple[Chain, Chain]:
@@ -224,7 +229,8 @@ def _softmax(lookups: Lookups, levels: Array, present: Array, call: Call) -> Lin
     return LineDensity(lookups, (mass, log_mass), (1 / totals, -np.log(totals)), is_log=True)
 
 
-def _sum_to_one(lookups: Lookups, levels: Array, final: Chain) -> LineDensity | None:
+def _sum_to_one(lookups: Lookups, levels: Array, final: Chain) -> tuple[LineDensity, bool]:
+    """The density, and whether a distribution has nothing to divide."""
     import numpy as np
 
     axis, offset = final[-1].keywords.get("axis"), final[-1].keywords.get("offset", 0.0)
@@ -232,7 +238,6 @@ def _sum_to_one(lookups: Lookups, levels: Array, final: Chain) -> LineDensity | 
     weights = rows if len(final) > 1 else np.ones((1, 1))
     sums = lookups.sums(levels, -1 if axis is None else one_axis(axis)[0])
     totals = (weights * sums).sum() if axis is None else weights * sums
-    if not np.all(totals > 0):
-        return None
     by_line = weights / (totals + offset)
-    return LineDensity(lookups, (levels, np.log(levels)), (by_line, np.log(by_line)), is_log=False)
+    found = LineDensity(lookups, (levels, np.log(levels)), (by_line, np.log(by_line)), is_log=False)
+    return found, bool((totals == 0).any())

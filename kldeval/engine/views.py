@@ -121,10 +121,11 @@ class Lines:
     def normalised(self, role: Role, settings: Settings, policy: str) -> tuple[Seen, Problems]:
         """The map after its chain."""
         chain = chain_of(role, settings)
-        found = None
         if reach(chain) != "value":
             found = line_density(self.lookups[role], self.levels.start(role, settings, policy), chain)
-        return (found, (None,)) if found else self.pixels.normalised(role, settings, policy)
+            if found:
+                return found[0], (found[1],)
+        return self.pixels.normalised(role, settings, policy)
 
     def known_sum(self, place: int, case: Case, pred: Seen, gt: Seen) -> float | None:  # noqa: ARG002 - one pair
         """The exact divergence of lines, which takes no logarithm of a pixel."""
