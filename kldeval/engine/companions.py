@@ -11,9 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from kldeval.arrays import quiet
 from kldeval.engine.origin import check_origin
-from kldeval.engine.scene import Scene
 from kldeval.errors import RefusedMap
-from kldeval.metrics.fixated import has_close_values
 from kldeval.metrics.registry import METRICS
 from kldeval.records import Beside
 
@@ -23,6 +21,7 @@ if TYPE_CHECKING:
     from kldeval.arrays import Array
     from kldeval.engine.context import Context
     from kldeval.engine.histogram import Cells
+    from kldeval.engine.scene import Scene
     from kldeval.names import Call
     from kldeval.records import MapPair
     from kldeval.settings import Settings
@@ -46,6 +45,8 @@ def accompanied(pair: MapPair, cells: Cells | None, settings: Settings, context:
         values = _of_maps(pair, cells, of_maps, settings)
         n_fixations, remarks = None, tuple[str, ...]()
         if of_fixations and pair.company and pair.company.fixations:
+            from kldeval.engine.scene import Scene
+
             area = cells.pred_counts[0] if cells else None
             scene = Scene(pair, pair.company.fixations, settings, context, area)
             values |= {key: scene.value(call) for key, call in of_fixations.items()}
@@ -82,6 +83,8 @@ def _on_scale(maps: Iterable[Array], pair: MapPair, settings: Settings) -> list[
 
 
 def _remarks(pair: MapPair, scene: Scene, calls: Iterable[Call]) -> Iterator[str]:
+    from kldeval.metrics.fixated import has_close_values
+
     judged = any(call.name == "auc-judd" for call in calls)
     if judged and pair.pred.dtype.kind == "f" and has_close_values(_present(pair), JITTER):
         yield "close-values"
