@@ -125,6 +125,7 @@ def evaluate(pred: str | PathLike[str] | None = None, gt: str | PathLike[str] | 
     asked = {name: options[name] for name in options if name in Request._fields}
     said = {name: value for name, value in options.items() if name not in asked}
     asked |= beside_paths(options)
+    _check_counts({name: asked[name] for name in ("limit", "jobs", "batch_bytes", "max_pixels") if name in asked})
     for name in ("manifest", "save_maps"):
         if asked.get(name) is not None:
             asked[name] = Path(asked[name])
@@ -132,6 +133,13 @@ def evaluate(pred: str | PathLike[str] | None = None, gt: str | PathLike[str] | 
         said["group_by"] = asked.get("group_by")
     pred, gt = (None if path is None else Path(path) for path in (pred, gt))
     return run(pred, gt, _settings(said, beside_texts(options), manifest="manifest" in asked), Request(**asked))
+
+
+def _check_counts(counts: Mapping[str, Any]) -> None:
+    wrong = {name: count for name, count in counts.items() if count is not None and count < 1}
+    if wrong:
+        msg = f"{', '.join(f'{name}={count}' for name, count in wrong.items())}: a number of 1 or more"
+        raise UsageProblem(msg)
 
 
 def density_metric(name: str, pred: Array, gt: Array, weights: Array | None, options: dict[str, Any]) -> Array:

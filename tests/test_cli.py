@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 from command_line import kldeval, score
 
+from kldeval.errors import UsageProblem
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -396,3 +398,31 @@ def test_values_that_are_no_densities_get_a_note(pair_files: Path) -> None:
 def test_a_metric_without_epsilon_is_not_said_to_depend_on_it(pair_files: Path) -> None:
     outcome = kldeval(*paths(pair_files, "zeros8"), "-m", "jsd,entropy-gt", "--format", "json")
     assert json.loads(outcome.out)["notes"] == []
+
+
+@pytest.mark.parametrize("command", [[], ["audit"], ["compare"], ["identify", "--value", "1"], ["explain"], ["check"]])
+def test_an_empty_path_is_no_current_folder(command: list[str], folders: tuple[Path, Path]) -> None:
+    """What a script says whose variable is not set."""
+    outcome = kldeval(*command, "", folders[1])
+    assert (outcome.code, outcome.out) == (2, "")
+    assert outcome.err == 'kldeval: a path is empty (""); is a variable of the shell unset?\n'
+
+
+def test_a_metric_without_a_name_is_not_the_default(folders: tuple[Path, Path]) -> None:
+    outcome = kldeval(*folders, "--metric", "")
+    assert (outcome.code, outcome.out) == (2, "")
+    assert outcome.err == "kldeval: --metric names none; name one, as in --metric kld, or leave it out\n"
+
+
+def test_a_file_that_cannot_be_written_does_not_lose_the_numbers(
+    folders: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        msg = "cannot write: No space left on device"
+        raise UsageProblem(msg)
+
+    expected = kldeval(*folders, "--score-only").out
+    monkeypatch.setattr("kldeval.outputs.files.write_atomically", fail)
+    outcome = kldeval(*folders, "--score-only", "-o", tmp_path / "r.json")
+    assert (outcome.code, outcome.out) == (2, expected)
+    assert outcome.err.endswith("kldeval: cannot write: No space left on device\n")

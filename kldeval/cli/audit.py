@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kldeval.cli.options import file_options, naming_options, request_from
+from kldeval.cli.options import GivenPath, file_options, naming_options, request_from
 
 if TYPE_CHECKING:
     from kldeval.results.audit import Audit
@@ -19,7 +19,7 @@ PREDS_AND_GT = 2
 
 
 @click.command("audit", context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="PRED... GT")
+@click.argument("paths", nargs=-1, type=GivenPath(path_type=Path), metavar="PRED... GT")
 @click.option(
     "--convention",
     "conventions",

@@ -11,6 +11,7 @@ from kldeval.cli.models import NAME, load_models, resampling_from, resampling_op
 from kldeval.cli.options import (
     GROUP_BY,
     NUMERIC,
+    GivenPath,
     computing_options,
     file_options,
     naming_options,
@@ -38,7 +39,7 @@ _OF_SCORING = (
 
 
 @click.command("compare", context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="A.json B.json... | PRED PRED... GT")
+@click.argument("paths", nargs=-1, type=GivenPath(path_type=Path), metavar="A.json B.json... | PRED PRED... GT")
 @NAME
 @click.option("--allow-different", is_flag=True, help="Compare reports whose signatures or maps differ.")
 @click.option("--fail-if-worse", is_flag=True, help="Exit with 3 if the first is significantly worse than another.")

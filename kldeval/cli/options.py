@@ -98,7 +98,7 @@ GROUP_BY = click.option(
 )
 
 COMPUTING = (
-    click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Threads [default: one per core]."),
+    click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Workers [default: one per core]."),
     click.option("--device", default="auto", metavar="NAME", help="auto, cpu, cuda, cuda:1 or mps [default: auto]."),
     click.option(
         "--batch-bytes",
@@ -132,14 +132,31 @@ def computing_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
+class GivenPath(click.Path):
+    """A path that is not empty: "" would be the current folder, and is a variable of a shell that was not set."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path as it was typed.
+
+        Raises:
+            UsageProblem: it is empty.
+        """
+        if value == "":
+            from kldeval.errors import UsageProblem
+
+            msg = 'a path is empty (""); is a variable of the shell unset?'
+            raise UsageProblem(msg)
+        return super().convert(value, param, ctx)
+
+
 def pair_of_paths(function: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the arguments PRED and GT."""
     for name in ("gt", "pred"):
-        function = click.argument(name, type=click.Path(path_type=Path))(function)
+        function = click.argument(name, type=GivenPath(path_type=Path))(function)
     return function
 
 
-paths_argument = click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PRED]... [GT]")
+paths_argument = click.argument("paths", nargs=-1, type=GivenPath(path_type=Path), metavar="[PRED]... [GT]")
 """One prediction or more and the ground truth; nothing where a manifest names the pairs."""
 
 
@@ -176,7 +193,11 @@ def settings_from(options: dict[str, Any]) -> Settings:
     from kldeval.signature import parse_signature
 
     options = by_precedence(options)
-    texts = {"metric": ",".join(options["metric"]) or None, **{name: options[name] for name in (*NUMERIC, *SAID)}}
+    metric = ",".join(options["metric"])
+    if options["metric"] and not metric.strip():
+        msg = "--metric names none; name one, as in --metric kld, or leave it out"
+        raise UsageProblem(msg)
+    texts = {"metric": metric or None, **{name: options[name] for name in (*NUMERIC, *SAID)}}
     if texts["class_weights"] is not None:
         from kldeval.inputs.class_weights import weights_text
 

@@ -91,14 +91,16 @@ def deliver(document: Document, sink: Sink, *, score_only: bool = False) -> None
 
     texts = [(path, write(document, _look(sink.options, None))) for path, write in sink.files]
     shown = sink.write(document, _look(sink.options, sys.stdout))
-    for path, text in texts:
-        write_atomically(path, text)
-    # a table already holds the notes and the failures
-    if score_only or sink.format_ != "table":
-        _say(document, quiet=sink.options["quiet"])
-    for line in _fired(document):
-        click.echo(f"kldeval: {line}", err=True)
-    click.echo(_scores(document) if score_only else shown, nl=False, color=True)
+    try:
+        for path, text in texts:
+            write_atomically(path, text)
+    finally:
+        # what was computed is printed even where a file cannot be written; a table holds the notes and the failures
+        if score_only or sink.format_ != "table":
+            _say(document, quiet=sink.options["quiet"])
+        for line in _fired(document):
+            click.echo(f"kldeval: {line}", err=True)
+        click.echo(_scores(document) if score_only else shown, nl=False, color=True)
 
 
 def exit_code(document: Document) -> int:
