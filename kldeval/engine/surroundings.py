@@ -17,7 +17,7 @@ from kldeval.inputs.company import NOTHING, Sources
 from kldeval.inputs.fixations import FixationReading, OtherFixations
 from kldeval.inputs.fixations.others import SIZES_KEPT
 from kldeval.inputs.fixations.source import FixationSource, fixations_of_files, open_fixations
-from kldeval.inputs.formats import MAX_PIXELS, read_map
+from kldeval.inputs.formats import MAX_PIXELS, read_size
 from kldeval.maps.weights import latitude_weights
 from kldeval.metrics.registry import METRICS
 from kldeval.settings.beside import fixation_reading
@@ -114,7 +114,7 @@ def _sized(source: FixationSource, files: Mapping[str, Path], max_pixels: int, n
     try:
         points = source.of(name)
         if points.shape is None and name in files:
-            points = replace(points, shape=read_map(files[name], max_pixels=max_pixels).array.shape[:2])
+            points = replace(points, shape=read_size(files[name], max_pixels=max_pixels))
     except MapProblem:
         return None
     return points if points.shape else None
