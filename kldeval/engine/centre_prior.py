@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kldeval.arrays import quiet
-from kldeval.engine.cpu import in_order
+from kldeval.engine.cpu import in_threads
 from kldeval.engine.measure import Side, density, scaled
 from kldeval.errors import MapProblem
 from kldeval.inputs.load import load_map
@@ -43,7 +43,7 @@ class CentrePrior:
         self._shape: Shape | None = None
         self._sum: Array = 0.0
         self.count = 0
-        found = (array for array in in_order(self._density, files, jobs) if array is not None)
+        found = (array for array in in_threads(self._density, files, jobs) if array is not None)
         for array in found:
             self._shape = self._shape or array.shape
             self._sum = self._sum + resized(array, self._shape, KERNEL)

@@ -15,7 +15,7 @@ from kldeval.arrays import torch
 from kldeval.engine.batches import BATCH_BYTES, batches, may_be_ragged
 from kldeval.engine.class_maps import is_plain
 from kldeval.engine.context import ALONE
-from kldeval.engine.cpu import in_order
+from kldeval.engine.cpu import in_threads
 from kldeval.engine.pixelwise import save_scored
 from kldeval.engine.run import read_with_company
 from kldeval.engine.scoring import Outcome, outcome_of_stored, score, score_arrays
@@ -62,7 +62,7 @@ def score_in_batches(
     batch_bytes: int | None = None,
 ) -> Iterator[Outcome]:
     """The outcome of every pair, in order, computed by torch on `device`."""
-    loaded = in_order(partial(read_with_company, settings=settings, reading=reading, context=context), pairs, jobs)
+    loaded = in_threads(partial(read_with_company, settings=settings, reading=reading, context=context), pairs, jobs)
     for maps, outcome in score_loaded(loaded, settings, device, per_class=per_class, batch_bytes=batch_bytes):
         save_scored(save, maps, outcome, settings)
         yield outcome

@@ -11,7 +11,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from kldeval.diagnosis import swapped
-from kldeval.engine.cpu import cores, in_order
+from kldeval.engine.cpu import cores, in_order, in_threads
 from kldeval.engine.device import Device, find_device
 from kldeval.engine.pixelwise import save_scored
 from kldeval.engine.run import (
@@ -92,7 +92,7 @@ def stream_models(
     from kldeval.engine.gpu import score_loaded
 
     read_all = partial(_read, settings=settings, reading=reading, context=around.context)
-    loaded = chain.from_iterable(in_order(read_all, tasks, jobs))
+    loaded = chain.from_iterable(in_threads(read_all, tasks, jobs))
     scored = score_loaded(loaded, settings, device.name, batch_bytes=request.batch_bytes)
     for model, (maps, outcome) in zip(models, scored, strict=True):
         save_scored(request.save_maps and request.save_maps / model, maps, outcome, settings)

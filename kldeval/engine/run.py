@@ -31,7 +31,7 @@ from kldeval.results.summary import summarise_groups, summarise_means, summarise
 from kldeval.signature import short_signature, signatures
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from kldeval.records import MapPair
@@ -119,7 +119,7 @@ def settle(settings: Settings, pairs: Iterable[Pair], request: Request) -> Setti
 
 
 def stream(
-    pairs: Iterable[Pair], settings: Settings, request: Request, device: Device, around: Surroundings = NOWHERE
+    pairs: Sequence[Pair], settings: Settings, request: Request, device: Device, around: Surroundings = NOWHERE
 ) -> Iterator[Outcome]:
     """The outcome of every pair, in order."""
     jobs = request.jobs or cores()
