@@ -53,15 +53,21 @@ class Context:
             raise _unknown(image)
         return places, counts
 
-    def log_of_others(self, image: str, shape: Shape, at: tuple[Array, Array], weights: Array | None) -> Array:
-        """The logarithms of the density of fixations on all other images at some rows and columns.
+    def others_at(self, image: str, shape: Shape, at: tuple[Array, Array], weights: Array | None) -> Array:
+        """The density of fixations on all other images at some rows and columns.
 
         Raises:
             RefusedMap: as `others_of`.
         """
-        if self._crowd is None:
-            raise _unknown(image)
-        return self._crowd.log_at(image, shape, *at, weights)
+        return self._known_crowd(image).at(image, shape, *at, weights)
+
+    def lowest_of_others(self, image: str, shape: Shape) -> float:
+        """The least value of that density on the map.
+
+        Raises:
+            RefusedMap: as `others_of`.
+        """
+        return self._known_crowd(image).lowest(image, shape)
 
     def density_of_others(self, image: str, shape: Shape, weights: Array | None) -> Array:
         """That density on the whole map.
@@ -69,9 +75,12 @@ class Context:
         Raises:
             RefusedMap: as `others_of`.
         """
+        return self._known_crowd(image).density(image, shape, weights)
+
+    def _known_crowd(self, image: str) -> Crowd:
         if self._crowd is None:
             raise _unknown(image)
-        return self._crowd.density(image, shape, weights)
+        return self._crowd
 
     def without_references(self) -> Context:
         """The same for a pair whose references are scored with another prediction."""

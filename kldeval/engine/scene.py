@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 FLOAT64 = "float64"
 
+NEARLY_ALL = 0.999
+"""The mass under the lowest value of a density, from which on little is left of what stands above it."""
+
 
 class Scene:
     """A pair, the fixations on it and what the run knows of other images; `area` is that of an 8-bit map's levels."""
@@ -157,10 +160,16 @@ class Scene:
             pixels = pair.shape[0] * pair.shape[1] if pair.weights is None else float(pair.weights.sum())
             return np.full(len(counts), -math.log(pixels))
         if call.name == "others":
-            return self._context.log_of_others(self._company.image, pair.shape, (rows, cols), pair.weights)
+            return np.log(self._others_here)
         chain = parse_chain(call.keywords.get("norm", str(BASELINES["map"].defaults["norm"])))
         logarithms = self._context.remembered("log", self._baseline_map, pair.weights, lambda: self._log_map(chain))
         return logarithms[rows, cols]
+
+    @cached_property
+    def _others_here(self) -> Array:
+        """The density of the fixations on all other images at the fixated pixels."""
+        at = self._fixated.rows, self._fixated.cols
+        return self._context.others_at(self._company.image, self._pair.shape, at, self._pair.weights)
 
     @cached_property
     def _baseline_map(self) -> Array:
@@ -186,10 +195,16 @@ class Scene:
     def _baseline_bits(self) -> float:
         import numpy as np
 
-        rows, cols, counts = self._fixated.rows, self._fixated.cols, self._fixated.counts
-        weights = self._pair.weights
-        logarithms = self._context.remembered("stretched", self._baseline_map, weights, self._stretched)
-        return float(logarithms[rows, cols].mean()) if len(counts) else np.nan
+        pair, rows, cols = self._pair, self._fixated.rows, self._fixated.cols
+        if not len(rows):
+            return np.nan
+        if self._company.baseline is None and pair.weights is None:
+            low, pixels = self._context.lowest_of_others(self._company.image, pair.shape), math.prod(pair.shape)
+            # of a constant map the difference is rounding
+            if low * pixels < NEARLY_ALL:
+                return float(mit_logarithm((self._others_here - low) / (1 - low * pixels)).mean())
+        logarithms = self._context.remembered("stretched", self._baseline_map, pair.weights, self._stretched)
+        return float(logarithms[rows, cols].mean())
 
     def _stretched(self) -> Array:
         import numpy as np

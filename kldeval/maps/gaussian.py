@@ -6,6 +6,7 @@ a Gaussian up to `truncate` standard deviations, divided by their sum. The names
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, get_args
 
 from kldeval.errors import MissingDependency, UsageProblem
@@ -20,6 +21,9 @@ BORDERS: tuple[Border, ...] = get_args(Border)
 
 TRUNCATE = 4.0
 """Standard deviations to each side, scipy's default."""
+
+TABLES_KEPT = 64
+"""Sides of maps, with a sigma, of which the answer to every distance is kept: a few thousand numbers each."""
 
 
 def blurred(counts: Array, sigma: tuple[float, float], border: Border = "reflect", truncate: float = TRUNCATE) -> Array:
@@ -93,15 +97,30 @@ def responses(to: Array, places: Array, length: int, sigma: float, truncate: flo
     """
     import numpy as np
 
+    by_difference, by_sum = _tables(length, sigma, truncate)
+    to, places = np.asarray(to)[:, None], np.asarray(places)[None]
+    return by_difference[to - places] + by_sum[to + places]
+
+
+@lru_cache(TABLES_KEPT)
+def _tables(length: int, sigma: float, truncate: float) -> tuple[Array, Array]:
+    """What a 1 adds along a side that stands beside its mirror image, and the two again and again: two parts.
+
+    From the side itself and its every second copy, by the difference of two positions (a negative one counts from the
+    end, as numpy's indices do); from the mirror images, by their sum.
+    """
+    import numpy as np
+
     radius = int(truncate * sigma + 0.5)
     distances = np.arange(-radius, radius + 1)
     taps = np.exp(-0.5 * (distances / sigma) ** 2)
     taps = np.append(taps / taps.sum(), 0.0)
-    to, places = np.asarray(to)[:, None], np.asarray(places)[None]
-    total = np.zeros(np.broadcast_shapes(to.shape, places.shape))
-    # the side stands beside its mirror image, and the two again and again
-    for copy in range(-(radius // length) - 1, radius // length + 2):
-        image = places if copy % 2 == 0 else length - 1 - places
-        away = np.minimum(np.abs(to - image - copy * length), radius + 1)
-        total += taps[radius + away]
-    return total
+    differences = np.concatenate([np.arange(length), np.arange(-length + 1, 0)])
+    sums = np.arange(2 * length - 1) + 1
+    parts = np.zeros((2, 2 * length - 1))
+    copies = range(-(radius // (2 * length)) - 1, radius // (2 * length) + 2)
+    for part, away in zip(parts, (differences, sums), strict=True):
+        for copy in copies:
+            part += taps[radius + np.minimum(np.abs(away - 2 * length * copy), radius + 1)]
+    parts.setflags(write=False)
+    return parts[0], parts[1]
