@@ -40,18 +40,18 @@ class Context:
         self._references = references
         self._memory: dict[str, Any] = {}
 
-    def others_of(self, image: str, shape: Shape) -> Places:
-        """Where all other images were fixated, and how often.
+    def others_of(self, image: str, shape: Shape) -> tuple[Places, Places]:
+        """Where and how often all images were fixated, and what the image itself has in it.
 
         Raises:
             RefusedMap: the image is none of the data set, or there are no other fixations.
         """
         if self._fixations is None:
             raise _unknown(image)
-        places, counts = self._fixations.others(image, shape)
-        if not counts.any():
+        everything, own = self._fixations.places(shape), self._fixations.own(image, shape)
+        if len(everything[0]) == len(own[0]) and everything[1].sum() == own[1].sum():
             raise _unknown(image)
-        return places, counts
+        return everything, own
 
     def others_at(self, image: str, shape: Shape, at: tuple[Array, Array], weights: Array | None) -> Array:
         """The density of fixations on all other images at some rows and columns.

@@ -45,7 +45,7 @@ class Scene:
         self._pair = pair
         self._fixations = fixations
         self._company = pair.company or Company()
-        self._settings = replace(settings, dtype=FLOAT64)
+        self._settings = settings if settings.dtype == FLOAT64 else replace(settings, dtype=FLOAT64)
         self._context = context
         self._area = area
 
@@ -68,9 +68,8 @@ class Scene:
             return float(METRICS[call.name].function(*arguments, **call.keywords))
         if "baseline" in needs:
             return float(mit_bits(self._seen(traits["sees"]))) - self._baseline_bits
-        others = [
-            self._cells(traits["sees"]).sum_at(*(self._others if need == "others" else self._other)) for need in needs
-        ]
+        cells = self._cells(traits["sees"]) if needs else None
+        others = [self._of_others(cells) if need == "others" else self._of_other(cells) for need in needs]
         return float(METRICS[call.name].function(self._seen(traits["sees"]), *others, **call.keywords))
 
     @cached_property
@@ -112,24 +111,23 @@ class Scene:
     def _steps(self) -> Cells:
         return by_step(self._pair.pred, self._fixated, self._pair.weights)
 
-    @cached_property
-    def _others(self) -> tuple[Array, Array]:
-        """Where, as flat indices, and how often all other images were fixated."""
-        return self._context.others_of(self._company.image, self._pair.shape)
-
-    @cached_property
-    def _other(self) -> tuple[Array, Array]:
-        """Where and how often the other map was fixated."""
+    def _of_others(self, cells: Cells, *, repeats: bool = True) -> Array:
+        """The fixations on all other images in each cell; without repeats the pixels that they are on."""
         import numpy as np
 
+        # what all images have is the same for all: nothing is copied, and the image itself has little
+        (places, counts), (own, own_counts) = self._context.others_of(self._company.image, self._pair.shape)
+        if repeats:
+            return cells.sum_at(places, counts) - cells.sum_at(own, own_counts)
+        alone = counts[np.searchsorted(places, own)] == own_counts
+        return cells.sum_at(places) - cells.sum_at(own[alone])
+
+    def _of_other(self, cells: Cells) -> Array:
+        """The fixated pixels of the other map in each cell, or its fixations."""
         if self._company.other is None:
-            places, counts = self._others
-            if not self._settings.other.keywords.get("repeats"):
-                counts = np.minimum(counts, 1)
-        else:
-            rows, cols, _ = self._company.other.pixels(self._pair.shape)
-            places, counts = rows * self._pair.shape[1] + cols, np.ones(len(rows))
-        return places, counts
+            return self._of_others(cells, repeats=bool(self._settings.other.keywords.get("repeats")))
+        rows, cols, _ = self._company.other.pixels(self._pair.shape)
+        return cells.sum_at(rows * self._pair.shape[1] + cols)
 
     @cached_property
     def _log_density(self) -> Array:

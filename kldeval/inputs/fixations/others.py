@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 SIZES_KEPT = 8
 """Sums of all fixations that are kept, one for each size of map: data sets with many sizes come in runs of few."""
 
+IMAGES_KEPT = 16
+"""Images whose own fixations are kept: a few for every worker, each asked for several times in a row."""
+
 Places = tuple["Array", "Array"]
 """Flat indices of pixels in ascending order, each once, and the number of fixations at each, in float64."""
 
@@ -51,6 +54,7 @@ class OtherFixations:
         ends = np.cumsum([0, *lengths])
         self._ranges = {name: slice(*bounds) for name, *bounds in zip(within, ends, ends[1:], strict=False)}
         self._everything = lru_cache(maxsize=SIZES_KEPT)(self._add_up)
+        self._own = lru_cache(maxsize=IMAGES_KEPT)(self._find_own)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -67,6 +71,20 @@ class OtherFixations:
         Raises:
             RefusedMap: the image is none of the data set.
         """
+        return self._own(name, shape)
+
+    def places(self, shape: Shape) -> Places:
+        """Where all images together were fixated; not to be written to."""
+        return self._everything(shape)[1:]
+
+    def count_map(self, name: str, shape: Shape) -> Array:
+        """The number of fixations of all other images at each pixel, int64 (H, W)."""
+        counts = self.everything(shape).copy()
+        mine, how_often = self.own(name, shape)
+        counts.reshape(-1)[mine] -= how_often.astype(counts.dtype)
+        return counts
+
+    def _find_own(self, name: str, shape: Shape) -> Places:
         import numpy as np
 
         if name not in self._ranges:
@@ -75,23 +93,6 @@ class OtherFixations:
         chosen = self._ranges[name]
         places, owner = np.unique(self._places(shape, chosen), return_inverse=True)
         return places, np.bincount(owner, weights=self._counts[chosen], minlength=len(places))
-
-    def others(self, name: str, shape: Shape) -> Places:
-        """Where all other images were fixated; some of the numbers may be 0."""
-        import numpy as np
-
-        _, places, counts = self._everything(shape)
-        mine, how_often = self.own(name, shape)
-        counts = counts.copy()
-        counts[np.searchsorted(places, mine)] -= how_often
-        return places, counts
-
-    def count_map(self, name: str, shape: Shape) -> Array:
-        """The number of fixations of all other images at each pixel, int64 (H, W)."""
-        counts = self.everything(shape).copy()
-        mine, how_often = self.own(name, shape)
-        counts.reshape(-1)[mine] -= how_often.astype(counts.dtype)
-        return counts
 
     def _places(self, shape: Shape, chosen: slice) -> Array:
         import numpy as np
