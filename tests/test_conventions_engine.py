@@ -20,7 +20,7 @@ import kldeval
 from kldeval.conventions import CONVENTIONS
 from kldeval.engine.cases import case_of
 from kldeval.engine.scoring import score, score_arrays
-from kldeval.engine.shared import answers_in_one_size
+from kldeval.engine.shared import answers, look_in_one_size
 from kldeval.errors import RefusedMap
 from kldeval.inputs.matlab import imresize
 from kldeval.inputs.scale import full_scale
@@ -70,7 +70,7 @@ def plain(pair: MapPair, settings: Settings) -> float | str:
 
 def shared(pair: MapPair, settings: Settings) -> float | str:
     """As `kldeval audit` computes: 8-bit pairs by their levels."""
-    return answers_in_one_size(pair, [case_of("kld", settings)])["kld"]
+    return answers([look_in_one_size(pair, [case_of("kld", settings)])])[0]["kld"]
 
 
 PATHS: dict[str, Path_] = {"collapsed": collapsed, "plain": plain, "shared": shared}

@@ -14,9 +14,10 @@ from kldeval.arrays import quiet
 from kldeval.conventions import CONVENTIONS
 from kldeval.density import Density
 from kldeval.engine.cases import Case, case_of, uncovered_case
+from kldeval.engine.counted import Cells, LookedUp
 from kldeval.engine.lines import LineDensity
-from kldeval.engine.shared import answers_in_one_size
-from kldeval.engine.views import Cells, Lines, LookedUp, Pixels, joint_reach, reach, views_of
+from kldeval.engine.shared import Answer, answers, look_in_one_size
+from kldeval.engine.views import Lines, Pixels, joint_reach, reach, views_of
 from kldeval.maps.chain import parse_chain
 from kldeval.records import MapPair
 from kldeval.settings import make_settings
@@ -42,6 +43,11 @@ def pair(pred: np.ndarray, gt: np.ndarray) -> MapPair:
     return MapPair("a", pred, gt, shape=gt.shape, pred_scale=255.0, gt_scale=255.0)
 
 
+def answered(maps: MapPair, cases: list[Case]) -> dict[str, Answer]:
+    """What a pair alone answers."""
+    return answers([look_in_one_size(maps, cases)])[0]
+
+
 def wide(case: Case) -> Case:
     """The same case by pixels."""
     return Case(case.name, case.settings, case.terms, case.what, case.normal, "place", case.axes)
@@ -51,8 +57,8 @@ def wide(case: Case) -> Case:
 @given(maps=MAPS)
 def test_levels_give_the_numbers_of_pixels(maps: tuple[np.ndarray, np.ndarray]) -> None:
     """Refusals in the same words, numbers to 1e-12 of max(1, number)."""
-    by_level = answers_in_one_size(pair(*maps), CASES)
-    by_pixel = answers_in_one_size(pair(*maps), [wide(case) for case in CASES])
+    by_level = answered(pair(*maps), CASES)
+    by_pixel = answered(pair(*maps), [wide(case) for case in CASES])
     words = {name: found for name, found in by_pixel.items() if isinstance(found, str)}
     assert {name: found for name, found in by_level.items() if isinstance(found, str)} == words
     numbers = {name: found for name, found in by_pixel.items() if isinstance(found, float)}
@@ -63,8 +69,8 @@ def test_levels_give_the_numbers_of_pixels(maps: tuple[np.ndarray, np.ndarray]) 
 def test_a_map_larger_than_a_block(public_pairs: dict[str, np.ndarray]) -> None:
     maps = pair(np.tile(public_pairs["smooth8_pred"], (9, 9)), np.tile(public_pairs["smooth8_gt"], (9, 9)))
     cases = [case for case in CASES if case.name not in ("torchmetrics", "scipy")]
-    by_level = answers_in_one_size(maps, cases)
-    assert by_level == pytest.approx(answers_in_one_size(maps, [wide(case) for case in cases]), rel=1e-11, abs=1e-12)
+    by_level = answered(maps, cases)
+    assert by_level == pytest.approx(answered(maps, [wide(case) for case in cases]), rel=1e-11, abs=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -98,14 +104,22 @@ def test_the_cheapest_view_that_knows_enough() -> None:
 
 
 def test_a_density_that_is_looked_up_takes_each_logarithm_once() -> None:
-    levels = Density(prob=np.asarray([[0.0, 0.25, 0.75]]))
-    seen = LookedUp(levels, np.asarray([2, 0, 0, 1]))
-    assert seen.prob.tolist() == [0.75, 0.0, 0.0, 0.25]
+    prob = np.zeros((2, 1, 256))
+    prob[1, 0, 1:3] = 0.25, 0.75
+    occurs = np.arange(256) < [[[2]], [[3]]]
+    seen = LookedUp(Density(prob=prob), occurs, 1, np.asarray([[2, 0, 0, 1]], np.uint8))
+    assert seen.prob.tolist() == [[0.75, 0.0, 0.0, 0.25]]
     with quiet():
         logs = seen.log
-    assert logs.tolist() == [np.log(0.75), -np.inf, -np.inf, np.log(0.25)]
-    assert seen.is_zero.tolist() == [False, True, True, False]
+    assert logs.tolist() == [[np.log(0.75), -np.inf, -np.inf, np.log(0.25)]]
+    assert seen.is_zero.tolist() == [[False, True, True, False]]
     assert seen.log is logs
+
+
+def test_a_level_that_does_not_occur_is_no_zero() -> None:
+    prob, cells = np.arange(256.0)[None, None], np.asarray([[5]], np.uint8)
+    with_zero, without = (LookedUp(Density(prob=prob), prob >= first, 0, cells) for first in (0, 1))
+    assert (with_zero.has_zeros, without.has_zeros) == (True, False)
 
 
 @pytest.mark.parametrize(
@@ -128,7 +142,7 @@ def test_densities_of_lines_are_those_of_the_plain_body(text: str) -> None:
                 seen, problem = views["rows"].normalised(role, chosen, "error")  # type: ignore[arg-type]
                 plain, _ = views["place"].normalised(role, chosen, "error")  # type: ignore[arg-type]
                 rows = slice(2, 6)
-                assert problem is None
+                assert problem == (None,)
                 assert isinstance(seen, LineDensity)
                 assert seen.at(rows).prob == pytest.approx(plain.at(rows).prob, rel=1e-12)
                 assert seen.at(rows).log == pytest.approx(plain.at(rows).log, rel=1e-12)

@@ -15,7 +15,7 @@ from kldeval.diagnosis import notes, swapped
 from kldeval.engine.cases import case_of, uncovered_case
 from kldeval.engine.device import Device
 from kldeval.engine.run import provenance_of
-from kldeval.engine.shared import answers
+from kldeval.engine.shared import answers, look
 from kldeval.engine.tasks import find_tasks, outcomes
 from kldeval.inputs.load import sized_pair
 from kldeval.inputs.resize import AS_IS
@@ -29,11 +29,12 @@ from kldeval.settings import make_settings
 from kldeval.signature import format_signature, short_signature
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from kldeval.engine.cases import Case, Uncovered
     from kldeval.engine.run import Request
+    from kldeval.engine.shared import Answer, Looked
     from kldeval.inputs.load import Loaded
     from kldeval.maps.chain import Chain
     from kldeval.records import Pair
@@ -100,7 +101,7 @@ def audit(
     tasks = find_tasks(preds, gt, request)
     settings = plan.settings[plan.reference]
     found: list[tuple[str, Failure | _Noticed]] = []
-    for one in outcomes(tasks, settings, request, partial(_audited, plan=plan)):
+    for one in outcomes(tasks, settings, request, partial(_look_at, plan=plan), partial(_audited, plan=plan)):
         found.append(one)
         if progress:
             progress(one, tasks.count)
@@ -170,22 +171,47 @@ def _in_unit_range(side: Loaded) -> bool:
     return full_scale(side.stored.array) is not None or bool(side.grey.min() >= 0 and side.grey.max() <= 1)
 
 
-def _audited(pair: Pair, pred: Loaded, gt: Loaded, plan: Plan) -> _Noticed:
-    """One pair under every convention."""
-    found = answers(pair.name, pred, gt, plan.cases)
-    values = {name: value for name in plan.settings if isinstance(value := found[name], float)}
-    refusals = {name: value for name in plan.settings if isinstance(value := found[name], str)}
-    pixels, mass = (found[name] for name in _UNCOVERED)
-    audited = AuditedMap(
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A pair that was looked at, and what its files tell of it."""
+
+    name: str
+    group: str
+    looked: Looked
+    n_pixels: int
+    in_unit_range: bool
+    remarks: tuple[str, ...]
+
+
+def _look_at(pair: Pair, pred: Loaded, gt: Loaded, plan: Plan) -> _Seen:
+    same_size = pred.grey.shape == gt.grey.shape
+    return _Seen(
         pair.name,
+        pair.group,
+        look(pair.name, pred, gt, plan.cases),
         gt.grey.size,
         _in_unit_range(pred) and _in_unit_range(gt),
-        values,
-        refusals,
+        sized_pair(pair.name, pred, gt, AS_IS).remarks if same_size else (),
+    )
+
+
+def _audited(seen: Sequence[_Seen], plan: Plan) -> Iterator[_Noticed]:
+    """Pairs under every convention."""
+    for one, found in zip(seen, answers([one.looked for one in seen]), strict=True):
+        yield _Noticed(_audited_map(one, found, plan), one.remarks)
+
+
+def _audited_map(seen: _Seen, found: Mapping[str, Answer], plan: Plan) -> AuditedMap:
+    """One pair under every convention."""
+    pixels, mass = (found[name] for name in _UNCOVERED)
+    return AuditedMap(
+        seen.name,
+        seen.n_pixels,
+        seen.in_unit_range,
+        {name: value for name in plan.settings if isinstance(value := found[name], float)},
+        {name: value for name in plan.settings if isinstance(value := found[name], str)},
         int(pixels) if isinstance(pixels, float) else None,
         mass if isinstance(mass, float) else None,
         tuple(value for name in plan.curve if isinstance(value := found[name], float)),
-        pair.group,
+        seen.group,
     )
-    same_size = pred.grey.shape == gt.grey.shape
-    return _Noticed(audited, sized_pair(pair.name, pred, gt, AS_IS).remarks if same_size else ())

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from kldeval.arrays import Array
     from kldeval.density import Density
-    from kldeval.engine.views import Reach, Role
+    from kldeval.engine.sides import Role
+    from kldeval.engine.views import Reach
     from kldeval.settings import Settings
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -30,8 +31,8 @@ LARGEST_TASK = 32
 THREADS = Path("/proc/self/task")
 """Where Linux lists the threads of this process, those of C libraries included."""
 
-_work: list[Callable[[Any], Any]] = []
-"""What a forked worker does with every item."""
+_work: list[Callable[[Sequence[Any]], Any]] = []
+"""What a forked worker does with a task."""
 
 
 def cores() -> int:
@@ -47,35 +48,58 @@ def in_order(work: Callable[[Item], Result], items: Sequence[Item], jobs: int) -
     Raises:
         KldevalError: a worker was killed.
     """
-    if jobs == 1 or len(items) <= 1:
-        yield from map(work, items)
+    return map(work, items) if jobs == 1 else in_batches(partial(_each, work), items, jobs)
+
+
+def in_batches(work: Callable[[Sequence[Item]], list[Result]], items: Sequence[Item], jobs: int) -> Iterator[Result]:
+    """What `work` makes of neighbouring items at a time, computed by `jobs` workers, in the order of the items.
+
+    Raises:
+        KldevalError: a worker was killed.
+    """
+    if not items:
         return
     # here, because what it imports need not be imported by every forked worker
-    yield work(items[0])
+    yield from work(items[:1])
     tasks = _tasks(items[1:], jobs)
-    if not _may_fork():
+    if jobs == 1 or len(items) == 1:
+        for task in tasks:
+            yield from work(task)
+    elif _may_fork():
+        yield from _in_processes(work, tasks, jobs)
+    else:
         yield from _in_threads(work, tasks, jobs)
-        return
+
+
+def in_threads(work: Callable[[Item], Result], items: Iterable[Item], jobs: int) -> Iterator[Result]:
+    """`work` of every item, computed by `jobs` threads, in the order of the items, for results too large to pickle."""
+    return _in_threads(partial(_each, work), ([item] for item in items), jobs)
+
+
+def _each(work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
+    return list(map(work, items))
+
+
+def _in_threads(
+    work: Callable[[Sequence[Item]], list[Result]], tasks: Iterable[Sequence[Item]], jobs: int
+) -> Iterator[Result]:
+    from concurrent.futures import ThreadPoolExecutor
+
+    return _stream(ThreadPoolExecutor(jobs), work, tasks, jobs)
+
+
+def _in_processes(
+    work: Callable[[Sequence[Item]], list[Result]], tasks: Iterable[Sequence[Item]], jobs: int
+) -> Iterator[Result]:
     from concurrent.futures.process import BrokenProcessPool, ProcessPoolExecutor
     from multiprocessing import get_context
 
     pool = ProcessPoolExecutor(jobs, get_context("fork"), _begin, (work,))
     try:
-        yield from _stream(pool, _each, tasks, jobs)
+        yield from _stream(pool, _work_on, tasks, jobs)
     except BrokenProcessPool as error:
         msg = "a worker process was killed, perhaps for want of memory; use fewer --jobs"
         raise KldevalError(msg) from error
-
-
-def in_threads(work: Callable[[Item], Result], items: Iterable[Item], jobs: int) -> Iterator[Result]:
-    """`work` of every item, computed by `jobs` threads, in the order of the items, for results too large to pickle."""
-    return _in_threads(work, ([item] for item in items), jobs)
-
-
-def _in_threads(work: Callable[[Item], Result], tasks: Iterable[Sequence[Item]], jobs: int) -> Iterator[Result]:
-    from concurrent.futures import ThreadPoolExecutor
-
-    return _stream(ThreadPoolExecutor(jobs), lambda task: list(map(work, task)), tasks, jobs)
 
 
 def _tasks(items: Sequence[Item], jobs: int) -> Iterator[Sequence[Item]]:
@@ -100,8 +124,9 @@ def _begin(work: Callable[[Any], Any]) -> None:
     _work.append(work)
 
 
-def _each(task: Sequence[Any]) -> list[Any]:
-    return list(map(_work[-1], task))
+def _work_on(task: Sequence[Any]) -> list[Any]:
+    found: list[Any] = _work[-1](task)
+    return found
 
 
 def _stream(

@@ -86,6 +86,15 @@ def pair_of_cells(pair: MapPair, cells: Cells) -> MapPair:
     return replace(pair, pred=pred, gt=gt, weights=cells.counts)
 
 
+def looked_up(table: Array, cells: Array) -> Array:
+    """The numbers (1, 256) of levels at cells (1, n) of bytes: twice as fast as indexing."""
+    import numpy as np
+
+    if table.dtype == np.bool:
+        return looked_up(table.view(np.uint8), cells).view(np.bool)
+    return opencv().LUT(cells, np.ascontiguousarray(table))
+
+
 def _is_bytes(array: Array) -> bool:
     import numpy as np
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from kldeval.engine.candidates import candidates, cases_for
 from kldeval.engine.cases import divisor
-from kldeval.engine.shared import answers
+from kldeval.engine.shared import answers, look
 from kldeval.engine.tasks import find_tasks, outcomes
 from kldeval.errors import RefusedMap
 from kldeval.records import Failure
@@ -18,18 +18,19 @@ from kldeval.results.identification import Guess, identify_number
 from kldeval.signature import format_signature, short_signature
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from kldeval.engine.candidates import Candidate
     from kldeval.engine.cases import Case
     from kldeval.engine.run import Request
-    from kldeval.engine.shared import Answer
+    from kldeval.engine.shared import Answer, Looked
     from kldeval.inputs.load import Loaded
     from kldeval.records import Pair
     from kldeval.results.identification import Identification, Published
 
-    Sums = Mapping[str, Mapping[tuple[int, int], Sequence[float]]]
+    Shape = tuple[int, int]
+    Sums = Mapping[str, Mapping[Shape, Sequence[float]]]
 
 MODEL = "pred"
 
@@ -56,9 +57,9 @@ def identify(
     tried = candidates(resize=resize, color=color)
     tasks = find_tasks({MODEL: pred}, gt, request)
     _refuse(tasks.failures[MODEL])
-    sums: defaultdict[str, defaultdict[tuple[int, int], list[float]]] = defaultdict(lambda: defaultdict(list))
-    work = partial(_answered, cases=cases_for(tried))
-    for _, found in outcomes(tasks, tried[0].settings, request, work):
+    sums: defaultdict[str, defaultdict[Shape, list[float]]] = defaultdict(lambda: defaultdict(list))
+    look_at = partial(_look_at, cases=cases_for(tried))
+    for _, found in outcomes(tasks, tried[0].settings, request, look_at, _answered):
         if isinstance(found, Failure):
             _refuse([found])
         else:
@@ -78,8 +79,13 @@ def identify(
     )
 
 
-def _answered(pair: Pair, pred: Loaded, gt: Loaded, cases: Sequence[Case]) -> tuple[tuple[int, int], dict[str, Answer]]:
-    return gt.grey.shape, answers(pair.name, pred, gt, cases)
+def _look_at(pair: Pair, pred: Loaded, gt: Loaded, cases: Sequence[Case]) -> tuple[Shape, Looked]:
+    return gt.grey.shape, look(pair.name, pred, gt, cases)
+
+
+def _answered(looked: Sequence[tuple[Shape, Looked]]) -> Iterator[tuple[Shape, dict[str, Answer]]]:
+    found = answers([one for _, one in looked])
+    return ((shape, answer) for (shape, _), answer in zip(looked, found, strict=True))
 
 
 def _refuse(failures: Sequence[Failure]) -> None:

@@ -190,8 +190,8 @@ def line_density(lookups: Lookups, start: Values, chain: Chain) -> LineDensity |
 
     prefix, final = _split(chain)
     values = normalise(start, prefix) if prefix else start
-    levels = values.whole()[0]
-    present = start.weights[0] > 0 if start.weights is not None else np.ones(LEVELS, np.bool)
+    levels = values.whole().reshape(LEVELS)
+    present = start.weights.reshape(LEVELS) > 0 if start.weights is not None else np.ones(LEVELS, np.bool)
     if any(problem.found.any() for problem in values.problems) or not _is_regular(levels[present]):
         return None
     # what does not occur is never looked up, and must not count as a zero

@@ -1,8 +1,9 @@
-"""One pair under many settings: what two settings have in common is done once.
+"""Pairs under many settings: what two settings have in common is done once, and what two pairs have is done together.
 
 A pair is resized once per resizing, looked at once per view (`kldeval.engine.views`), normalised once per scale and
-chain, and measured once per pair of chains and metric. Each number is that of `kldeval evaluate` with the same
-settings, up to rounding.
+chain, and measured once per pair of chains and metric. 8-bit pairs that have been counted wait for each other, and
+their levels are normalised at once. Each number is that of `kldeval evaluate` with the same settings, up to rounding,
+whatever other pairs are worked on beside it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from kldeval.arrays import quiet
 from kldeval.diagnosis import refusal
+from kldeval.engine.counted import Cells
 from kldeval.engine.lines import LineDensity, exact_divergence
 from kldeval.engine.views import views_of
 from kldeval.errors import RefusedMap
@@ -20,10 +22,12 @@ from kldeval.inputs.load import sized_pair
 from kldeval.inputs.resize import AS_IS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
 
     from kldeval.engine.cases import Case
-    from kldeval.engine.views import Problem, Role, Seen, View
+    from kldeval.engine.counted import Counted
+    from kldeval.engine.sides import Problem, Problems, Role, Seen
+    from kldeval.engine.views import View
     from kldeval.inputs.load import Loaded
     from kldeval.names import Call
     from kldeval.records import MapPair
@@ -35,34 +39,66 @@ EXACT = "kld"
 Answer = float | str
 """A number, or why there is none."""
 
+Kind = tuple[int, int, str]
+"""Terms of one kind: the prediction's and the ground truth's side, told apart as objects, and what is made of them."""
 
-def answers(name: str, pred: Loaded, gt: Loaded, cases: Iterable[Case]) -> dict[str, Answer]:
-    """The answer of every case, by its name; `name` is that of the pair."""
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """A pair that needs its maps no more: the answers that took them, and what was counted to give the others."""
+
+    found: Mapping[str, Answer]
+    counted: tuple[tuple[Counted, tuple[Case, ...]], ...]
+
+
+def look(name: str, pred: Loaded, gt: Loaded, cases: Iterable[Case]) -> Looked:
+    """What the maps of the pair `name` themselves have to say to the cases."""
     groups: defaultdict[Call, list[Case]] = defaultdict(list)
     for case in cases:
         groups[_needed_resize(case.settings.resize, pred, gt)].append(case)
     found: dict[str, Answer] = {}
+    counted: list[tuple[Counted, tuple[Case, ...]]] = []
     for resize, alike in groups.items():
         try:
             pair = sized_pair(name, pred, gt, resize)
         except RefusedMap as problem:
             found |= {case.name: str(problem) for case in alike}
         else:
-            found |= answers_in_one_size(pair, alike)
-    return found
+            looked = look_in_one_size(pair, alike)
+            found |= looked.found
+            counted += looked.counted
+    return Looked(found, tuple(counted))
 
 
-def answers_in_one_size(pair: MapPair, cases: Iterable[Case]) -> dict[str, Answer]:
-    """The answer of every case, by its name, whatever resizing its settings ask for."""
+def look_in_one_size(pair: MapPair, cases: Iterable[Case]) -> Looked:
+    """What the maps of a pair have to say to the cases, whatever resizing their settings ask for."""
     views = views_of(pair)
-    found: dict[str, Answer] = {}
     groups: dict[int, tuple[View, list[Case]]] = {}
     for case in cases:
         view = views[case.needed]
         groups.setdefault(id(view), (view, []))[1].append(case)
-    with quiet():
-        for view, alike in groups.values():
-            found |= _Bench(pair, view).answers(alike)
+    found: dict[str, Answer] = {}
+    counted: list[tuple[Counted, tuple[Case, ...]]] = []
+    for view, alike in groups.values():
+        if isinstance(view, Cells):
+            counted += ((one, tuple(alike)) for one in view.counted)
+        else:
+            found |= _Bench(view).answers(alike)[0]
+    return Looked(found, tuple(counted))
+
+
+def answers(looked: Sequence[Looked]) -> list[dict[str, Answer]]:
+    """The answer of every case, by its name, for each pair."""
+    found = [dict(one.found) for one in looked]
+    groups: defaultdict[tuple[object, ...], list[tuple[int, Counted, tuple[Case, ...]]]] = defaultdict(list)
+    for place, one in enumerate(looked):
+        for counted, cases in one.counted:
+            names = tuple(case.name for case in cases)
+            groups[counted.pair.pred_scale, counted.pair.gt_scale, names].append((place, counted, cases))
+    for alike in groups.values():
+        answered = _Bench(Cells.of([counted for _, counted, _ in alike])).answers(alike[0][2])
+        for (place, _, _), more in zip(alike, answered, strict=True):
+            found[place] |= more
     return found
 
 
@@ -73,35 +109,66 @@ def _needed_resize(resize: Call, pred: Loaded, gt: Loaded) -> Call:
 
 @dataclass(frozen=True, slots=True)
 class _Normal:
-    """A normalised side; `problem` is the kind and the detail of what stands against using it."""
+    """A normalised side; `problems` say of each pair what stands against using it."""
 
     side: Seen
-    problem: Problem | None
+    problems: Problems
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether a map of it is."""
+        return any(problem and problem[0] == "empty" for problem in self.problems)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A case and the sides that it is about."""
+
+    case: Case
+    pred: _Normal
+    gt: _Normal
+
+    @property
+    def kind(self) -> Kind:
+        """What tells its sum from others."""
+        return id(self.pred.side), id(self.gt.side), self.case.what
+
+    def known_sum(self) -> float | None:
+        """The sum of the terms where it takes no walk over the pixels."""
+        pred, gt = self.pred.side, self.gt.side
+        if self.case.what == EXACT and isinstance(pred, LineDensity) and isinstance(gt, LineDensity):
+            return exact_divergence(pred, gt)
+        return None
 
 
 class _Bench:
-    """One pair in one view, with everything that was worked out about it."""
+    """The pairs of a view, with everything that was worked out about them."""
 
-    def __init__(self, pair: MapPair, view: View) -> None:
-        self._pair = pair
+    def __init__(self, view: View) -> None:
         self._view = view
+        self._pairs = view.pairs
         self._normals: dict[tuple[Role, str], _Normal] = {}
 
-    def answers(self, cases: Iterable[Case]) -> dict[str, Answer]:
-        """The answer of every case."""
+    def answers(self, cases: Iterable[Case]) -> list[dict[str, Answer]]:
+        """The answer of every case, for each pair."""
+        with quiet():
+            asked = [_Asked(case, self._normal("pred", case), self._normal("gt", case)) for case in cases]
+            return [self._answers(place, asked) for place in range(len(self._pairs))]
+
+    def _answers(self, place: int, asked: Iterable[_Asked]) -> dict[str, Answer]:
+        """The answers for one pair."""
         found: dict[str, Answer] = {}
-        wanted: list[tuple[Case, _Normal, _Normal]] = []
-        for case in cases:
-            pred, gt = self._normal("pred", case), self._normal("gt", case)
-            refused = self._refusal(case.settings, pred, gt)
+        wanted: list[_Asked] = []
+        for one in asked:
+            refused = self._refusal(place, one)
             if refused:
-                found[case.name] = refused
+                found[one.case.name] = refused
             else:
-                wanted.append((case, pred, gt))
-        sums = self._sums(wanted)
-        for case, pred, gt in wanted:
-            value = case.finish(sums[id(pred.side), id(gt.side), case.what], self._pair.shape)
-            found[case.name] = self._forgiven(value, case.settings)
+                wanted.append(one)
+        sums = self._sums(place, {one.kind: one for one in wanted})
+        for one in wanted:
+            value = one.case.finish(sums[one.kind], self._pairs[place].shape)
+            found[one.case.name] = self._forgiven(place, value, one.case.settings)
         return found
 
     def _normal(self, role: Role, case: Case) -> _Normal:
@@ -109,7 +176,7 @@ class _Bench:
         settings, key = case.settings, case.normal[role]
         found = self._normals.get((role, key)) or self._normalise(role, key, settings, "error")
         policy = settings.empty_pred if role == "pred" else settings.empty_gt
-        if policy == "error" or found.problem is None or found.problem[0] != "empty":
+        if policy == "error" or not found.is_empty:
             return found
         key = f"{key}|{policy}"
         return self._normals.get((role, key)) or self._normalise(role, key, settings, policy)
@@ -118,33 +185,27 @@ class _Bench:
         found = self._normals[role, key] = _Normal(*self._view.normalised(role, settings, policy))
         return found
 
-    def _refusal(self, settings: Settings, pred: _Normal, gt: _Normal) -> str | None:
-        found: dict[Role, Problem | None] = {"gt": gt.problem, "pred": pred.problem}
-        return next((refusal(self._pair, role, *problem, settings) for role, problem in found.items() if problem), None)
+    def _refusal(self, place: int, asked: _Asked) -> str | None:
+        found: dict[Role, Problem | None] = {"gt": asked.gt.problems[place], "pred": asked.pred.problems[place]}
+        pair, settings = self._pairs[place], asked.case.settings
+        return next((refusal(pair, role, *problem, settings) for role, problem in found.items() if problem), None)
 
-    def _sums(self, wanted: Iterable[tuple[Case, _Normal, _Normal]]) -> dict[tuple[int, int, str], float]:
-        """The sum of each kind of terms, in one walk over the pixels; sides are told apart as objects."""
-        terms = {(id(pred.side), id(gt.side), case.what): case.terms for case, pred, gt in wanted}
-        known = {
-            (id(pred.side), id(gt.side), case.what): exact_divergence(pred.side, gt.side)
-            for case, pred, gt in wanted
-            if case.what == EXACT and isinstance(pred.side, LineDensity) and isinstance(gt.side, LineDensity)
-        }
-        sums = {kind: total for kind, total in known.items() if total is not None}
-        terms = {kind: terms_of for kind, terms_of in terms.items() if kind not in sums}
-        preds = {id(pred.side): pred.side for _, pred, _ in wanted}
-        gts = {id(gt.side): gt.side for _, _, gt in wanted}
-        sums |= dict.fromkeys(terms, 0.0)
-        for where, weights in self._view.blocks() if terms else ():
-            p = {key: side.at(where) for key, side in preds.items()}
-            q = {key: side.at(where) for key, side in gts.items()}
-            for kind, terms_of in terms.items():
-                found = terms_of(p[kind[0]], q[kind[1]])
-                sums[kind] += float((found if weights is None else found * weights).sum())
+    def _sums(self, place: int, wanted: Mapping[Kind, _Asked]) -> dict[Kind, float]:
+        """The sum of each kind of terms, in one walk over the pixels of a pair."""
+        known = {kind: asked.known_sum() for kind, asked in wanted.items()}
+        sums = {kind: 0.0 if total is None else total for kind, total in known.items()}
+        unknown = [asked for kind, asked in wanted.items() if known[kind] is None]
+        sides = {id(side): side for asked in unknown for side in (asked.pred.side, asked.gt.side)}
+        for where, weights in self._view.blocks(place) if unknown else ():
+            densities = {key: side.at(where) for key, side in sides.items()}
+            for asked in unknown:
+                pred, gt, _ = asked.kind
+                found = asked.case.terms(densities[pred], densities[gt])
+                sums[asked.kind] += float(found.sum() if weights is None else found.ravel() @ weights.ravel())
         return sums
 
-    def _forgiven(self, value: float, settings: Settings) -> float:
+    def _forgiven(self, place: int, value: float, settings: Settings) -> float:
         """0 for an all-zero ground truth where the settings say so; a nan stays: there the prediction is empty, too."""
-        if settings.empty_gt != "zero" or value != value or self._pair.gt.any():  # noqa: PLR0124 - nan differs from itself
+        if settings.empty_gt != "zero" or value != value or self._pairs[place].gt.any():  # noqa: PLR0124 - nan differs from itself
             return value
         return 0.0

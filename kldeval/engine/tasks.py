@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from kldeval.engine.cpu import cores, in_order
+from kldeval.engine.cpu import cores, in_batches
 from kldeval.engine.run import read_map, reading_of
 from kldeval.engine.selection import pair_up, pairing_notes
 from kldeval.records import Failure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from kldeval.engine.run import Request
@@ -21,9 +21,12 @@ if TYPE_CHECKING:
     from kldeval.records import Pair
     from kldeval.settings import Settings
 
-    Work = Callable[[Pair, Loaded, Loaded], "T"]
-
 T = TypeVar("T")
+Looked = TypeVar("Looked")
+
+if TYPE_CHECKING:
+    Look = Callable[[Pair, Loaded, Loaded], Looked]
+    Finish = Callable[[Sequence[Looked]], Iterable[T]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +77,15 @@ def find_tasks(preds: Mapping[str, Path], gt: Path, request: Request) -> Tasks:
     )
 
 
-def outcomes(tasks: Tasks, settings: Settings, request: Request, work: Work[T]) -> Iterator[tuple[str, T | Failure]]:
-    """What `work` makes of every pair, with its model: task by task, in order."""
-    task = partial(_on_task, reading=reading_of(settings, request), work=work)
-    for found in in_order(task, tasks.pairs, request.jobs or cores()):
-        yield from found
+def outcomes(
+    tasks: Tasks, settings: Settings, request: Request, look: Look[Looked], finish: Finish[Looked, T]
+) -> Iterator[tuple[str, T | Failure]]:
+    """What becomes of every pair, with its model, in order.
+
+    `look` is told each pair as it is decoded; `finish` makes results of what it saw of several pairs, one for each.
+    """
+    work = partial(_on_tasks, reading=reading_of(settings, request), look=look, finish=finish)
+    return in_batches(work, tasks.pairs, request.jobs or cores())
 
 
 def _pairing(pred: Path, gt: Path, request: Request) -> Pairing:
@@ -89,14 +96,22 @@ def _pairing(pred: Path, gt: Path, request: Request) -> Pairing:
     return replace(found, pairs=tuple(replace(pair, name=gt.stem) for pair in found.pairs))
 
 
-def _on_task(pairs: Mapping[str, Pair], reading: Reading, work: Work[T]) -> list[tuple[str, T | Failure]]:
+def _on_tasks(
+    tasks: Sequence[Mapping[str, Pair]], reading: Reading, look: Look[Looked], finish: Finish[Looked, T]
+) -> list[tuple[str, T | Failure]]:
+    seen = [one for pairs in tasks for one in _on_task(pairs, reading, look)]
+    finished = iter(finish([found for _, found in seen if not isinstance(found, Failure)]))
+    return [(model, found if isinstance(found, Failure) else next(finished)) for model, found in seen]
+
+
+def _on_task(pairs: Mapping[str, Pair], reading: Reading, look: Look[Looked]) -> list[tuple[str, Looked | Failure]]:
     first = next(iter(pairs.values()))
     gt = read_map(first.name, first.gt, reading)
     if isinstance(gt, Failure):
         return [(model, gt) for model in pairs]
-    return [(model, _on_pair(pair, gt, reading, work)) for model, pair in pairs.items()]
+    return [(model, _on_pair(pair, gt, reading, look)) for model, pair in pairs.items()]
 
 
-def _on_pair(pair: Pair, gt: Loaded, reading: Reading, work: Work[T]) -> T | Failure:
+def _on_pair(pair: Pair, gt: Loaded, reading: Reading, look: Look[Looked]) -> Looked | Failure:
     pred = read_map(pair.name, pair.pred, reading)
-    return pred if isinstance(pred, Failure) else work(pair, pred, gt)
+    return pred if isinstance(pred, Failure) else look(pair, pred, gt)
