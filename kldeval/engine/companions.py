@@ -63,6 +63,10 @@ def _of_maps(pair: MapPair, cells: Cells | None, calls: Mapping[str, Call], sett
         arrays = (cells.pred[None], cells.gt[None]) if cells else (pair.pred, pair.gt)
         return [np.asarray(array, np.float64) for array in arrays]
 
+    @cache
+    def on_scale() -> list[Array]:
+        return _on_scale(stored(), pair, settings)
+
     found = {}
     weights = cells.counts if cells else pair.weights
     for key, call in calls.items():
@@ -72,7 +76,7 @@ def _of_maps(pair: MapPair, cells: Cells | None, calls: Mapping[str, Call], sett
         elif cells and "sides" in traits:
             value = _of_levels(cells, traits, call)
         else:
-            maps = _on_scale(stored(), pair, settings) if traits.get("scaled") else stored()
+            maps = on_scale() if traits.get("scaled") else stored()
             value = function(*maps, weights, **call.keywords)
         found[key] = float(value)
     return found

@@ -53,7 +53,8 @@ def read_labels(path: Path, _key: str | None, max_pixels: int) -> Stored:
 def declared_size(path: Path) -> tuple[int, int] | None:
     """The (height, width) that the header of an image declares; None where it does not, or the file is damaged."""
     try:
-        return _inspect(path.read_bytes(), path).shape
+        with path.open("rb") as file:
+            return png.declared_size(file.read(png.DECLARED)) or _inspect(path.read_bytes(), path).shape
     except (UnreadableMap, OSError):
         return None
 
