@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from kldeval.arrays import Array
     from kldeval.engine.crowd import Crowd
     from kldeval.engine.references import References
-    from kldeval.inputs.fixations.others import OtherFixations, Places
+    from kldeval.inputs.fixations.others import Everywhere, OtherFixations, Places
     from kldeval.records import MapPair
 
 Shape = tuple[int, int]
@@ -40,7 +40,7 @@ class Context:
         self._references = references
         self._memory: dict[str, Any] = {}
 
-    def others_of(self, image: str, shape: Shape) -> tuple[Places, Places]:
+    def others_of(self, image: str, shape: Shape) -> tuple[Everywhere, Places]:
         """Where and how often all images were fixated, and what the image itself has in it.
 
         Raises:
@@ -49,7 +49,7 @@ class Context:
         if self._fixations is None:
             raise _unknown(image)
         everything, own = self._fixations.places(shape), self._fixations.own(image, shape)
-        if len(everything[0]) == len(own[0]) and everything[1].sum() == own[1].sum():
+        if len(everything.places) == len(own[0]) and everything.counts.sum() == own[1].sum():
             raise _unknown(image)
         return everything, own
 

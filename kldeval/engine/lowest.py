@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from kldeval.arrays import Array
 
 SIDE = 16
-"""Pixels along a block: fewer than the Gaussians' standard deviations, so that a block is about as high as its pixels."""
+"""Pixels along a block: no more than the standard deviations, so that a block is about as high as its pixels."""
 
 MOST_BLOCKS = 0.25
 """The share of blocks from which on the whole map is worked out instead."""
@@ -34,7 +34,8 @@ class Lows:
         self._starts = [np.arange(0, length, SIDE) for length in smooth.shape]
         down, across = self._starts
         self._lows = np.minimum.reduceat(np.minimum.reduceat(smooth, down, axis=0), across, axis=1)
-        self._place = np.unravel_index(int(smooth.argmin()), smooth.shape)
+        row, col = divmod(int(smooth.argmin()), smooth.shape[1])
+        self._place = row, col
         self._highest = [_highest(*side) for side in zip(smooth.shape, sigma, strict=True)]
 
     def without(self, points: Points) -> float:

@@ -48,6 +48,7 @@ class Scene:
         self._settings = settings if settings.dtype == FLOAT64 else replace(settings, dtype=FLOAT64)
         self._context = context
         self._area = area
+        self._everywhere: dict[int, Array] = {}
 
     @cached_property
     def n_fixations(self) -> int:
@@ -68,8 +69,7 @@ class Scene:
             return float(METRICS[call.name].function(*arguments, **call.keywords))
         if "baseline" in needs:
             return float(mit_bits(self._seen(traits["sees"]))) - self._baseline_bits
-        cells = self._cells(traits["sees"]) if needs else None
-        others = [self._of_others(cells) if need == "others" else self._of_other(cells) for need in needs]
+        others = [_OTHERS[need](self, self._cells(traits["sees"])) for need in needs]
         return float(METRICS[call.name].function(self._seen(traits["sees"]), *others, **call.keywords))
 
     @cached_property
@@ -116,11 +116,14 @@ class Scene:
         import numpy as np
 
         # what all images have is the same for all: nothing is copied, and the image itself has little
-        (places, counts), (own, own_counts) = self._context.others_of(self._company.image, self._pair.shape)
+        all_, (own, own_counts) = self._context.others_of(self._company.image, self._pair.shape)
+        if id(cells) not in self._everywhere:
+            self._everywhere[id(cells)] = cells.sum_at(all_.places)
+        seen = self._everywhere[id(cells)]
         if repeats:
-            return cells.sum_at(places, counts) - cells.sum_at(own, own_counts)
-        alone = counts[np.searchsorted(places, own)] == own_counts
-        return cells.sum_at(places) - cells.sum_at(own[alone])
+            return seen + cells.sum_at(all_.again, all_.more) - cells.sum_at(own, own_counts)
+        alone = all_.counts[np.searchsorted(all_.places, own)] == own_counts
+        return seen - cells.sum_at(own[alone])
 
     def _of_other(self, cells: Cells) -> Array:
         """The fixated pixels of the other map in each cell, or its fixations."""
@@ -211,6 +214,9 @@ class Scene:
         area = np.ones(values.shape) if self._pair.weights is None else self._pair.weights
         return mit_logarithm(stretched_density(values, area))
 
+
+_OTHERS = {"others": Scene._of_others, "other": Scene._of_other}  # noqa: SLF001
+"""What a metric may need to know of other images in every cell."""
 
 _FAULTS = {"nonfinite": "not finite", "negative": "negative in places", "empty": "empty or constant"}
 

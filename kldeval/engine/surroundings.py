@@ -97,7 +97,8 @@ def everything(
     The size of an image that the fixations do not tell is that of its ground truth.
     """
     files = {pair.name: pair.gt for pair in pairs}
-    sized = in_order(partial(_sized, source, files, max_pixels), source.names, jobs)
+    # a header costs less than its way to another worker
+    sized = in_order(partial(_sized, source, files, max_pixels), source.names, jobs if source.files else 1)
     found = dict(zip(source.names, sized, strict=True))
     known = {name: points for name, points in found.items() if points is not None}
     lost = [name for name, points in found.items() if points is None]

@@ -140,10 +140,7 @@ def _tables(length: int, sigma: float, truncate: float) -> tuple[Array, Array]:
     taps = np.append(taps / taps.sum(), 0.0)
     differences = np.concatenate([np.arange(length), np.arange(-length + 1, 0)])
     sums = np.arange(2 * length - 1) + 1
-    parts = np.zeros((2, 2 * length - 1))
     copies = range(-(radius // (2 * length)) - 1, radius // (2 * length) + 2)
-    for part, away in zip(parts, (differences, sums), strict=True):
-        for copy in copies:
-            part += taps[radius + np.minimum(np.abs(away - 2 * length * copy), radius + 1)]
-    parts.setflags(write=False)
+    away = np.stack([differences, sums])
+    parts = sum(taps[radius + np.minimum(np.abs(away - 2 * length * copy), radius + 1)] for copy in copies)
     return parts[0], parts[1]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from kldeval.arrays import Array, Namespace
 
 
-def deviations(xp: Namespace, values: Array, weights: Array | None) -> Array:
+def _deviations(xp: Namespace, values: Array, weights: Array | None) -> Array:
     """Deviations from the mean after stretching to 0..1, so that a constant map is exactly 0, whatever its value."""
     values = existing(xp, values, weights)
     low, high = extent(xp, values, weights)
@@ -28,7 +28,7 @@ def deviations(xp: Namespace, values: Array, weights: Array | None) -> Array:
     return stretched - divide(xp, total(xp, stretched, weights), amount(xp, stretched, weights))
 
 
-def histogram(xp: Namespace, values: Array, weights: Array | None, *, minmax: bool = False) -> Array:
+def _histogram(xp: Namespace, values: Array, weights: Array | None, *, minmax: bool = False) -> Array:
     """The values divided by their sum, which `minmax` stretches to 0..1 before."""
     values = existing(xp, values, weights)
     low, high = extent(xp, values, weights)
@@ -54,7 +54,7 @@ def _intersection(xp: Namespace, pred: Array, gt: Array, weights: Array | None) 
     return drop_axes(xp, total(xp, xp.minimum(pred, gt), weights))
 
 
-@METRICS.add("cc", on="maps", unit="", best="high", sides=deviations, meet=_correlation)
+@METRICS.add("cc", on="maps", unit="", best="high", sides=_deviations, meet=_correlation)
 def cc(pred: Array, gt: Array, weights: Array | None = None) -> Array:
     """Pearson correlation of the two maps over their pixels, from -1 to 1; higher is better.
 
@@ -72,11 +72,11 @@ def cc(pred: Array, gt: Array, weights: Array | None = None) -> Array:
     """
     xp = _namespace(pred, gt)
     weights = as_weights(xp, weights)
-    return _correlation(xp, *(deviations(xp, values, weights) for values in (pred, gt)), weights)
+    return _correlation(xp, _deviations(xp, pred, weights), _deviations(xp, gt, weights), weights)
 
 
 @METRICS.add(
-    "sim", on="maps", unit="", best="high", symmetric=True, mass="minmax", sides=histogram, meet=_intersection
+    "sim", on="maps", unit="", best="high", symmetric=True, mass="minmax", sides=_histogram, meet=_intersection
 )
 def sim(pred: Array, gt: Array, weights: Array | None = None, *, minmax: bool = False) -> Array:
     """Similarity, the intersection of the two maps as histograms, from 0 to 1; higher is better.
@@ -94,7 +94,8 @@ def sim(pred: Array, gt: Array, weights: Array | None = None, *, minmax: bool = 
     """
     xp = _namespace(pred, gt)
     weights = as_weights(xp, weights)
-    return _intersection(xp, *(histogram(xp, values, weights, minmax=minmax) for values in (pred, gt)), weights)
+    densities = [_histogram(xp, values, weights, minmax=minmax) for values in (pred, gt)]
+    return _intersection(xp, densities[0], densities[1], weights)
 
 
 @METRICS.add("mse", on="maps", unit="", best="low", symmetric=True, scaled=True)

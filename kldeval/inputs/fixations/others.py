@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from kldeval.errors import RefusedMap
 from kldeval.inputs.fixations.record import moved
@@ -22,6 +22,15 @@ IMAGES_KEPT = 16
 
 Places = tuple["Array", "Array"]
 """Flat indices of pixels in ascending order, each once, and the number of fixations at each, in float64."""
+
+
+class Everywhere(NamedTuple):
+    """Where all images together were fixated and how often, and apart where it was `more` than once: few places."""
+
+    places: Array
+    counts: Array
+    again: Array
+    more: Array
 
 
 class OtherFixations:
@@ -73,9 +82,9 @@ class OtherFixations:
         """
         return self._own(name, shape)
 
-    def places(self, shape: Shape) -> Places:
-        """Where all images together were fixated; not to be written to."""
-        return self._everything(shape)[1:]
+    def places(self, shape: Shape) -> Everywhere:
+        """Where all images together were fixated."""
+        return self._everything(shape)[1]
 
     def count_map(self, name: str, shape: Shape) -> Array:
         """The number of fixations of all other images at each pixel, int64 (H, W)."""
@@ -103,13 +112,15 @@ class OtherFixations:
         )
         return rows * shape[1] + cols
 
-    def _add_up(self, shape: Shape) -> tuple[Array, Array, Array]:
+    def _add_up(self, shape: Shape) -> tuple[Array, Everywhere]:
         import numpy as np
 
         places = self._places(shape, slice(None))
         counts = np.bincount(places, weights=self._counts, minlength=shape[0] * shape[1]).astype(np.int64)
         seen = np.flatnonzero(counts)
-        return counts.reshape(shape), seen, counts[seen].astype(np.float64)
+        how_often = counts[seen].astype(np.float64)
+        again = how_often > 1
+        return counts.reshape(shape), Everywhere(seen, how_often, seen[again], how_often[again] - 1)
 
 
 def _shape(name: str, points: Fixations) -> Shape:

@@ -9,7 +9,7 @@ import struct
 import zlib
 from typing import TYPE_CHECKING
 
-from kldeval.inputs.formats.header import Header
+from kldeval.inputs.formats.header import Header, Shape
 from kldeval.inputs.formats.stored import unreadable
 
 if TYPE_CHECKING:
