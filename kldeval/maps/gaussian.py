@@ -45,7 +45,8 @@ def blurred(counts: Array, sigma: tuple[float, float], border: Border = "reflect
     """
     import numpy as np
 
-    check_kernel(min(sigma), truncate)
+    for side in sigma:
+        check_kernel(side, truncate)
     if border == "reflect":
         down = _along_rows(np.asarray(counts, np.float64), sigma[0], truncate)
         return np.ascontiguousarray(_along_rows(down.T, sigma[1], truncate).T)
