@@ -58,8 +58,8 @@ def make_looked_at(root: Path, *, dtype: type = np.uint8) -> LookedAt:
         (root / role).mkdir(parents=True)
         for image in IMAGES:
             rough = rng.random((SHAPE[0] // 3, SHAPE[1] // 3))
-            smooth = cv2.resize(rough, SHAPE[::-1], interpolation=cv2.INTER_LINEAR)
-            found[image] = np.rint(250 * smooth + 4).astype(np.uint8)
+            blocks = np.kron(rough, np.ones((3, 3))) + np.linspace(0, 0.2, SHAPE[1])
+            found[image] = np.rint(200 * blocks + 4).astype(np.uint8)
             if dtype is np.uint8:
                 cv2.imwrite(str(root / role / f"{image}.png"), found[image])
             else:
