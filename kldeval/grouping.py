@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kldeval.errors import UsageProblem
-from kldeval.templates import parse_template
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,6 +35,8 @@ def check_grouping(group_by: str) -> None:
     if any(character in group_by for character in _RESERVED):
         msg = f"{OPTION} {group_by!r}: the characters {' '.join(_RESERVED)} cannot stand in it"
         raise UsageProblem(msg)
+    from kldeval.templates import parse_template
+
     parse_template(group_by, OPTION)
 
 
@@ -65,6 +66,8 @@ def groups_of(group_by: str, recorded: Mapping[str, str]) -> dict[str, str]:
 
 
 def _by_template(group_by: str, names: Mapping[str, str]) -> dict[str, str]:
+    from kldeval.templates import parse_template
+
     template = parse_template(group_by, OPTION)
     field = "group" if "group" in template.formats else next(iter(template.formats))
     values = {name: template.values(name) for name in names}

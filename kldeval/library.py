@@ -121,8 +121,8 @@ def evaluate(pred: str | PathLike[str] | None = None, gt: str | PathLike[str] | 
         UsageProblem: an option is unknown or has no meaning, or the paths cannot be paired.
         MissingDependency: the device, or a package that reads the files, is not there.
     """
-    _check_names(options, {*KNOWN_TEXTS, "signature", "preset", *Request.__dataclass_fields__})
-    asked = {name: options[name] for name in options if name in Request.__dataclass_fields__}
+    _check_names(options, {*KNOWN_TEXTS, "signature", "preset", *Request._fields})
+    asked = {name: options[name] for name in options if name in Request._fields}
     said = {name: value for name, value in options.items() if name not in asked}
     asked |= beside_paths(options)
     for name in ("manifest", "save_maps"):

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from kldeval.arrays import Array
-    from kldeval.inputs.fixations.record import Fixations
+    from kldeval.inputs.company import Company
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,25 +28,11 @@ class Pair:
     mask: Path | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Made:
+class Made(NamedTuple):
     """How a ground truth was made of fixations (see `kldeval density`), and of how many."""
 
     text: str
     n_fixations: int
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Company:
-    """What stands beside a pair, at its size: the fixations on it, the map of its baseline, fixations on other images.
-
-    `image` is the name of the pair among the fixations of the data set.
-    """
-
-    image: str = ""
-    fixations: Fixations | None = None
-    baseline: Array | None = None
-    other: Fixations | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +69,7 @@ class MapPair:
     references: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class ClassSum:
+class ClassSum(NamedTuple):
     """A metric summed over the `n` valid positions of one class of labels: its values, and what they count."""
 
     total: float

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from kldeval._version import DEFINITIONS
@@ -17,7 +16,6 @@ from kldeval.grouping import PARENT
 from kldeval.names import among, format_value, split_top_level
 from kldeval.settings import CHOICES, Settings, alone, describe, make_settings
 from kldeval.settings.beside import FIELDS, FIXATIONS
-from kldeval.signature_parts import with_fixations
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -114,10 +112,16 @@ def short_signature(settings: Settings) -> str:
     """The form for papers: a convention's name where one matches, else eight hex digits of the full text."""
     from kldeval.matching import matching_convention
 
-    name = matching_convention(settings)
+    return f"{SHORT}{matching_convention(settings) or _digest(settings)}+v{DEFINITIONS}"
+
+
+def _digest(settings: Settings) -> str:
+    from hashlib import sha256
+
+    from kldeval.signature_parts import with_fixations
+
     # of a part of the data, the definitions are the same
-    digest = sha256(with_fixations(format_signature(settings), 0).encode()).hexdigest()[:8]
-    return f"{SHORT}{name or digest}+v{DEFINITIONS}"
+    return sha256(with_fixations(format_signature(settings), 0).encode()).hexdigest()[:8]
 
 
 def _split_parts(rest: list[str]) -> dict[str, str]:

@@ -199,23 +199,55 @@ class TestDocumentation:
 
 
 def modules_after(code: str) -> set[str]:
-    """The packages that a fresh interpreter holds after `code`."""
-    report = "\nimport json, sys; print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))"
+    """The modules that a fresh interpreter holds after `code`."""
+    report = "\nimport sys; loaded = sorted(sys.modules); import json; print(json.dumps(loaded))"
     run = subprocess.run([sys.executable, "-c", code + report], check=True, capture_output=True, text=True)
     return set(json.loads(run.stdout.splitlines()[-1]))
+
+
+def packages_after(code: str) -> set[str]:
+    """The packages that a fresh interpreter holds after `code`."""
+    return {name.partition(".")[0] for name in modules_after(code)}
+
+
+CHOSEN = {
+    *("kldeval.conventions.presets", "kldeval.settings.label_metrics"),
+    *("kldeval.engine.surroundings", "kldeval.engine.crowd", "kldeval.engine.references", "kldeval.engine.scene"),
+    *("kldeval.engine.labels", "kldeval.engine.label_sums", "kldeval.engine.pixelwise", "kldeval.engine.models"),
+    *("kldeval.inputs.beside", "kldeval.inputs.company", "kldeval.inputs.fixations", "kldeval.inputs.manifest"),
+    *("kldeval.inputs.class_weights", "kldeval.inputs.proposal", "kldeval.templates"),
+    *("kldeval.metrics.on_labels", "kldeval.metrics.label_rule", "kldeval.metrics.cells", "kldeval.metrics.fixated"),
+    *("kldeval.results.gates", "kldeval.results.leaderboard", "kldeval.results.models"),
+}
+"""What a run imports for those who ask for labels, fixations, several models, gates and the like."""
 
 
 class TestStart:
     @pytest.mark.parametrize("module", ["kldeval", "kldeval.cli.main", "kldeval.conventions", "kldeval.engine.run"])
     def test_importing_it_imports_nothing_heavy(self, module: str) -> None:
-        assert modules_after(f"import {module}") & LATE == set()
+        assert packages_after(f"import {module}") & LATE == set()
 
     def test_scoring_arrays_of_numpy_imports_numpy_alone(self) -> None:
         code = "import kldeval, numpy; kldeval.kld(numpy.ones((2, 3)), numpy.ones((2, 3)), norm='softmax')"
-        assert modules_after(code) & (LATE | {"click"}) == {"numpy"}
+        assert packages_after(code) & (LATE | {"click"}) == {"numpy"}
 
     def test_a_run_on_the_cpu_imports_no_torch(self, tmp_path: Path) -> None:
         for side in ("pred", "gt"):
             np.save(tmp_path / f"{side}.npy", np.ones((2, 3)))
         paths = f"{str(tmp_path / 'pred.npy')!r}, {str(tmp_path / 'gt.npy')!r}"
-        assert modules_after(f"import kldeval; kldeval.evaluate({paths}, device='cpu')") & LATE == {"numpy"}
+        assert packages_after(f"import kldeval; kldeval.evaluate({paths}, device='cpu')") & LATE == {"numpy"}
+
+    @pytest.mark.parametrize("arguments", [["--help"], ["--version"]])
+    def test_the_first_words_need_click_and_little_else(self, arguments: list[str]) -> None:
+        loaded = modules_after(f"from kldeval.cli.main import run; run({arguments})")
+        ours = {name for name in loaded if name.startswith("kldeval.")}
+        assert ours == {"kldeval._version", "kldeval.cli", "kldeval.cli.main", "kldeval.errors"}
+
+    def test_a_plain_run_imports_nothing_that_was_not_asked_for(self, tmp_path: Path) -> None:
+        for side in ("pred", "gt"):
+            np.save(tmp_path / f"{side}.npy", np.ones((2, 3)))
+        arguments = [str(tmp_path / "pred.npy"), str(tmp_path / "gt.npy"), "--device", "cpu"]
+        loaded = modules_after(f"from kldeval.cli.main import run; assert run({arguments}) == 0")
+        assert "kldeval.engine.run" in loaded
+        assert loaded & CHOSEN == set()
+        assert set(NAMES) >= CHOSEN

@@ -109,6 +109,23 @@ def test_pyproject_is_read_unless_there_is_a_file_of_its_own() -> None:
     assert "|base:e|" in scored()["signature"]["kld"]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[ "tool" . kldeval ]\nbase = "2"',
+        '[tool]\nkldeval.base = "2"',
+        '[tool]\n[tool.kldeval]\nbase = "2"',
+        'tool.kldeval.base = "2"',
+        'tool = { kldeval = { base = "2" } }',
+        '"tool"."kldeval"."base" = "2"',
+        "  'tool' . 'kldeval' = { base = '2' }",
+    ],
+)
+def test_the_table_of_pyproject_is_found_however_toml_spells_it(text: str) -> None:
+    config(f"{text}\n", "pyproject.toml")
+    assert "|base:2|" in scored()["signature"]["kld"]
+
+
 def test_a_pyproject_without_the_table_says_nothing() -> None:
     config('[project]\nname = "kldeval-user"\n', "pyproject.toml")
     assert "config" not in scored()["provenance"]

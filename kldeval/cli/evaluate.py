@@ -106,12 +106,15 @@ def _one(
     progress: Callable[..., None] | None,
 ) -> Document:
     """The report of one model, which keeps its name if it was given one."""
+    from kldeval.engine.run import run
+
+    if not names:
+        return run(pred, gt, settings, request, progress)
     from dataclasses import replace
 
-    from kldeval.engine.run import run
     from kldeval.results.model_names import name_models
 
-    name = name_models([pred or Path()], names)[0] if names else None
+    (name,) = name_models([pred or Path()], names)
     report = run(pred, gt, settings, request, progress)
     return replace(report, provenance={**report.provenance, "name": name}) if name else report
 

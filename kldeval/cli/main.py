@@ -5,19 +5,18 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-import traceback
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.shell_completion import CompletionItem
 
 from kldeval._version import __version__
-from kldeval.cli.config import accept_variables, check_variables, defaults_of, read_config
 from kldeval.errors import KldevalError, MapProblem
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from click.shell_completion import CompletionItem
 
 COMMANDS = {
     "evaluate": "Score predictions against ground truths (also without the word: kldeval PRED GT).",
@@ -53,6 +52,8 @@ class Commands(click.Group):
         """The command, imported now."""
         if cmd_name not in COMMANDS:
             return None
+        from kldeval.cli.config import accept_variables
+
         command: click.Command = importlib.import_module(f"kldeval.cli.{cmd_name}").command
         return accept_variables(command)
 
@@ -63,6 +64,8 @@ class Commands(click.Group):
         name, command, rest = super().resolve_command(ctx, args)
         if command is None or name is None or ctx.resilient_parsing:
             return name, command, rest
+        from kldeval.cli.config import check_variables, defaults_of, read_config
+
         check_variables(partial(self._all_commands, ctx))
         config = read_config()
         ctx.obj = config.file
@@ -75,6 +78,8 @@ class Commands(click.Group):
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """The commands; and files, for a path in the first place is an evaluation."""
+        from click.shell_completion import CompletionItem
+
         # the files come first, because bash forgets what came before them
         return [CompletionItem(incomplete, type="file"), *super().shell_complete(ctx, incomplete)]
 
@@ -121,6 +126,8 @@ def run(arguments: Sequence[str]) -> int:
         return leave.exit_code
     except (click.ClickException, click.Abort, KeyboardInterrupt, KldevalError, OSError) as error:
         if "--debug" in arguments:
+            import traceback
+
             traceback.print_exc()
         return _said(error)
     return outcome if isinstance(outcome, int) else 0

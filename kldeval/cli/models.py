@@ -59,12 +59,14 @@ def resampling_from(options: dict[str, Any]) -> Resampling:
     return Resampling(options["resamples"], options["seed"], options["confidence"])
 
 
-def parse_gates(texts: Iterable[str], keys: Iterable[str]) -> tuple[Gate, ...]:
+def parse_gates(texts: Sequence[str], keys: Iterable[str]) -> tuple[Gate, ...]:
     """The gates, checked before anything is scored.
 
     Raises:
         UsageProblem: naming every gate that is malformed, or on a metric that there will not be.
     """
+    if not texts:
+        return ()
     from kldeval.errors import UsageProblem
     from kldeval.results.gates import check_gates, parse_gate
 
@@ -82,12 +84,14 @@ def parse_gates(texts: Iterable[str], keys: Iterable[str]) -> tuple[Gate, ...]:
 
 def gated(document: Document, gates: Sequence[Gate]) -> Document:
     """The document with the outcome of the gates, in a leaderboard for every model."""
+    if not gates:
+        return document
     from dataclasses import replace
 
     from kldeval.results.gates import evaluate_gates
     from kldeval.results.models import ComparisonReport, Leaderboard
 
-    if not gates or isinstance(document, ComparisonReport):
+    if isinstance(document, ComparisonReport):
         return document
     if isinstance(document, Leaderboard):
         reports = document.reports.items()

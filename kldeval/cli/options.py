@@ -10,7 +10,7 @@ import click
 from kldeval.cli.companion_options import SAID, companion_options, companion_texts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from kldeval.engine.run import Request
     from kldeval.settings import Settings
@@ -170,9 +170,7 @@ def settings_from(options: dict[str, Any]) -> Settings:
         UsageProblem: naming everything that is wrong.
     """
     from kldeval.cli.precedence import by_precedence
-    from kldeval.conventions.presets import named_texts
     from kldeval.errors import UsageProblem
-    from kldeval.inputs.class_weights import weights_text
     from kldeval.settings import make_settings
     from kldeval.settings.beside import beside_texts, check_beside
     from kldeval.signature import parse_signature
@@ -180,12 +178,14 @@ def settings_from(options: dict[str, Any]) -> Settings:
     options = by_precedence(options)
     texts = {"metric": ",".join(options["metric"]) or None, **{name: options[name] for name in (*NUMERIC, *SAID)}}
     if texts["class_weights"] is not None:
+        from kldeval.inputs.class_weights import weights_text
+
         texts["class_weights"] = weights_text(texts["class_weights"])
     signature, preset = texts.pop("signature"), options["preset"]
     if signature is None:
         texts |= companion_texts(options)
         texts["group_by"] = options.get("group_by") or ("manifest" if options.get("manifest") else None)
-        named, metrics = named_texts(texts.pop("convention"), preset)
+        named, metrics = _named_texts(texts.pop("convention"), preset)
         return make_settings({**texts, "metric": texts["metric"] or metrics}, convention=named)
     beside = [f"--{name.replace('_', '-')}" for name, text in {**texts, "preset": preset}.items() if text is not None]
     if beside:
@@ -194,12 +194,19 @@ def settings_from(options: dict[str, Any]) -> Settings:
     return check_beside(parse_signature(signature), beside_texts(options), manifest=bool(options.get("manifest")))
 
 
+def _named_texts(convention: str | None, preset: str | None) -> tuple[Mapping[str, str] | None, str | None]:
+    """What a convention or a preset says, and the metrics of a preset; presets are imported for a name alone."""
+    if convention is None and preset is None:
+        return None, None
+    from kldeval.conventions.presets import named_texts
+
+    return named_texts(convention, preset)
+
+
 def request_from(options: dict[str, Any]) -> Request:
     """What the options ask for beside the settings."""
-    from dataclasses import fields
-
     from kldeval.engine.run import Request
     from kldeval.settings.beside import beside_paths
 
     options = {**options, **beside_paths(options)}
-    return Request(**{item.name: options[item.name] for item in fields(Request) if options.get(item.name) is not None})
+    return Request(**{name: options[name] for name in Request._fields if options.get(name) is not None})

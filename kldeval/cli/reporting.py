@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -65,8 +64,7 @@ def row_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-@dataclass(frozen=True, slots=True)
-class Sink:
+class Sink(NamedTuple):
     """Where a document goes: the writer for standard output, and a path and a writer for each file."""
 
     format_: str
@@ -124,20 +122,20 @@ def _file(text: str) -> tuple[Path, Any]:
 
 def _reports(document: Document) -> dict[str, Report]:
     """The reports of a document by model; of a single report the model is ""."""
-    from kldeval.results.models import ComparisonReport, Leaderboard
+    from kldeval.results.report import Report
 
-    if isinstance(document, Leaderboard):
-        return dict(document.reports)
-    return {} if isinstance(document, ComparisonReport) else {"": document}
+    # what is made of several models is asked for last, because its records are imported for that alone
+    if isinstance(document, Report):
+        return {"": document}
+    from kldeval.results.models import Leaderboard
+
+    return dict(document.reports) if isinstance(document, Leaderboard) else {}
 
 
 def _gates(document: Document) -> Iterator[tuple[str, GateOutcome]]:
-    from kldeval.results.models import ComparisonReport
-
-    if isinstance(document, ComparisonReport):
-        yield from (("", gate) for gate in document.gates)
-    for model, report in _reports(document).items():
-        yield from ((model, gate) for gate in report.gates)
+    holders: dict[str, Any] = _reports(document) or {"": document}
+    for model, holder in holders.items():
+        yield from ((model, gate) for gate in holder.gates)
 
 
 def _fired(document: Document) -> Iterator[str]:

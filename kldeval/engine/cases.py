@@ -11,14 +11,16 @@ from kldeval.engine.views import joint_reach, reach
 from kldeval.maps.chain import format_chain
 from kldeval.maps.values import MAP
 from kldeval.metrics.registry import METRICS
+from kldeval.metrics.separated import separated_uncovered_mass, separated_uncovered_pixels
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from kldeval.arrays import Array
     from kldeval.density import Density
     from kldeval.engine.sides import Role
     from kldeval.engine.views import Reach
+    from kldeval.metrics.separated import Part
     from kldeval.settings import Settings
 
 
@@ -27,7 +29,8 @@ class Case:
     """One number to find under settings: the sum of `terms`, divided as the reduction and the base say.
 
     `what` tells terms of one kind from those of another, `normal` what the normalised map of each side depends on
-    beside the map, and `needed` what the chains ask of a pixel: cases that agree in these share the work.
+    beside the map, and `needed` what the chains ask of a pixel: cases that agree in these share the work. `separated`
+    gives the same sum in parts (`metrics.separated`), where the metric has them.
     """
 
     name: str
@@ -37,6 +40,7 @@ class Case:
     normal: Mapping[Role, str]
     needed: Reach
     axes: tuple[int, ...]
+    separated: Callable[[Density, Density], Sequence[Part] | None] | None = None
 
     def finish(self, total: float, shape: tuple[int, int]) -> float:
         """The number, from the sum over all pixels of a map of this height and width."""
@@ -55,6 +59,7 @@ def case_of(name: str, settings: Settings) -> Case:
     """The only metric of the settings as a case."""
     (call,) = settings.metrics
     chains: dict[Role, str] = {"pred": format_chain(settings.pred), "gt": format_chain(settings.gt)}
+    separated = METRICS[call.name].traits.get("separated")
     return Case(
         name,
         settings,
@@ -63,6 +68,7 @@ def case_of(name: str, settings: Settings) -> Case:
         {role: f"{chain}|{settings.scale}|{settings.dtype}" for role, chain in chains.items()},
         joint_reach(reach(settings.pred), reach(settings.gt)),
         settings.axes,
+        partial(separated, **call.keywords) if separated else None,
     )
 
 
@@ -72,7 +78,11 @@ Uncovered = Literal["n_uncovered", "uncovered_mass"]
 def uncovered_case(name: Uncovered, settings: Settings) -> Case:
     """The number of pixels with ground-truth mass where the prediction is exactly 0, or that mass."""
     summed = case_of(name, replace(settings, reduction="sum", base="e"))
-    return replace(summed, terms=_uncovered_pixels if name == "n_uncovered" else _uncovered_mass, what=name)
+    terms, separated = {
+        "n_uncovered": (_uncovered_pixels, separated_uncovered_pixels),
+        "uncovered_mass": (_uncovered_mass, separated_uncovered_mass),
+    }[name]
+    return replace(summed, terms=terms, separated=separated, what=name)
 
 
 def _uncovered_pixels(pred: Density, gt: Density) -> Array:

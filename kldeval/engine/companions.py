@@ -11,10 +11,9 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from kldeval.arrays import quiet
+from kldeval.engine.histogram import levels
 from kldeval.engine.origin import check_origin
-from kldeval.engine.scene import Scene
 from kldeval.errors import RefusedMap
-from kldeval.metrics.fixated import BYTES, has_close_values
 from kldeval.metrics.registry import METRICS
 from kldeval.records import Beside
 
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from kldeval.arrays import Array
     from kldeval.engine.context import Context
     from kldeval.engine.histogram import Cells
+    from kldeval.engine.scene import Scene
     from kldeval.names import Call
     from kldeval.records import MapPair
     from kldeval.settings import Settings
@@ -47,6 +47,8 @@ def accompanied(pair: MapPair, cells: Cells | None, settings: Settings, context:
         values = _of_maps(pair, cells, of_maps, settings)
         n_fixations, remarks = None, tuple[str, ...]()
         if of_fixations and pair.company and pair.company.fixations:
+            from kldeval.engine.scene import Scene
+
             area = cells.pred_counts[0] if cells else None
             scene = Scene(pair, pair.company.fixations, settings, context, area)
             values |= {key: scene.value(call) for key, call in of_fixations.items()}
@@ -86,9 +88,9 @@ def _of_levels(cells: Cells, traits: Mapping[str, Any], call: Call) -> Any:
     """A metric of which each side is a function of its own levels: 256 numbers, which meet in the cells."""
     import numpy as np
 
-    levels = np.arange(BYTES, dtype=np.float64)[None]
+    values = levels().astype(np.float64)
     sides = (
-        traits["sides"](np, levels, counts, **call.keywords).take(places)[None]
+        traits["sides"](np, values, counts, **call.keywords).take(places)[None]
         for places, counts in ((cells.pred, cells.pred_counts), (cells.gt, cells.gt_counts))
     )
     return traits["meet"](np, *sides, cells.counts)
@@ -102,6 +104,8 @@ def _on_scale(maps: Iterable[Array], pair: MapPair, settings: Settings) -> list[
 
 
 def _remarks(pair: MapPair, scene: Scene, calls: Iterable[Call]) -> Iterator[str]:
+    from kldeval.metrics.fixated import has_close_values
+
     judged = any(call.name == "auc-judd" for call in calls)
     if judged and pair.pred.dtype.kind == "f" and has_close_values(_present(pair), JITTER):
         yield "close-values"

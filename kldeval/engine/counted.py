@@ -1,98 +1,133 @@
-"""8-bit pairs by the cells of their joint histograms, several pairs at a time.
+"""8-bit pairs by their joint histograms, several pairs at a time.
 
 What acts on whole maps depends on 256 levels and on how many pixels have each, so the levels of many pairs are
-normalised at once, and each pair is measured on its few thousand occupied cells.
+normalised at once. A divergence is a few products of the levels with the counts (`metrics.separated`), or else is
+measured on the occupied cells.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from kldeval.density import Density
-from kldeval.engine.histogram import count_cells, levels, looked_up, pair_of_cells
+from kldeval.engine.histogram import cells_of_counts, joint_counts, levels, looked_up
 from kldeval.engine.sides import ROLES, Sides, chain_of, full_scales, worst_problems
 from kldeval.maps.chain import normalise
+from kldeval.metrics.separated import LARGEST_QUOTIENT, powers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from kldeval.arrays import Array
-    from kldeval.engine.sides import Problems, Role, Seen, Where
+    from kldeval.engine.cases import Case
+    from kldeval.engine.sides import Problems, Role, Where
+    from kldeval.metrics.separated import Part
     from kldeval.records import MapPair
     from kldeval.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """An 8-bit pair without its maps: the cells of its joint histogram, also in the form of a pair."""
+    """An 8-bit pair without its maps: how often each two levels meet (256, 256), the prediction's first.
+
+    The maps of `pair` are the levels that occur, of shape (1, n).
+    """
 
     pair: MapPair
-    pred_counts: Array
-    gt_counts: Array
+    counts: Array
 
     @classmethod
     def of(cls, pair: MapPair) -> Counted:
         """The joint histogram of an 8-bit pair."""
-        cells = count_cells(pair.pred, pair.gt)
-        return cls(pair_of_cells(pair, cells), cells.pred_counts, cells.gt_counts)
+        counts = joint_counts(pair.pred, pair.gt)
+        pred, gt = (levels()[:, counts.any(axis=axis)] for axis in (1, 0))
+        return cls(replace(pair, pred=pred, gt=gt), counts)
 
 
-@dataclass(frozen=True, slots=True)
 class Cells:
-    """The cells of joint histograms: the levels of either side that meet in each, and how often they do.
+    """Joint histograms as something to normalise and something to sum over: a view of many pairs of one scale.
 
-    The levels of all pairs are normalised together, as maps (n, 1, 256); `occurs` says which a map has.
+    The levels of all pairs are normalised together, as maps (n, 1, 256).
     """
 
-    counted: Sequence[Counted]
-    sides: Sides
-    occurs: Mapping[Role, Array]
-    found: dict[tuple[Role, bool, bytes], _Levels]
-
-    @classmethod
-    def of(cls, counted: Sequence[Counted]) -> Cells:
-        """The view of pairs of one scale."""
+    def __init__(self, counted: Sequence[Counted]) -> None:
         import numpy as np
 
-        counts: dict[Role, Array] = {
-            "pred": np.stack([one.pred_counts for one in counted]),
-            "gt": np.stack([one.gt_counts for one in counted]),
-        }
-        sides = Sides({role: (levels(), counts[role]) for role in ROLES}, full_scales(counted[0].pair), {})
-        return cls(counted, sides, {role: counts[role] > 0 for role in ROLES}, {})
+        self.counted = counted
+        pred, gt = (np.stack([one.counts.sum(axis=axis, dtype=np.float64)[None] for one in counted]) for axis in (1, 0))
+        counts: dict[Role, Array] = {"pred": pred, "gt": gt}
+        self.sides = Sides({role: (levels(), counts[role]) for role in ROLES}, full_scales(counted[0].pair), {})
+        self._occurs = {role: counts[role] > 0 for role in ROLES}
+        self._found: dict[tuple[Role, bool, bytes], Levels] = {}
+        self._separated: dict[tuple[Levels, Levels, str], Sequence[_Separated]] = {}
+        self._table: tuple[int, Array] | None = None
 
     @property
     def pairs(self) -> tuple[MapPair, ...]:
-        """The pairs, each of the shape (1, cells)."""
+        """The pairs, without their maps."""
         return tuple(one.pair for one in self.counted)
 
-    def normalised(self, role: Role, settings: Settings, policy: str) -> tuple[Seen, Problems]:
+    def normalised(self, role: Role, settings: Settings, policy: str) -> tuple[Levels, Problems]:
         """The 256 levels after the chain: one and the same side for all chains that make the same numbers of them."""
         values = normalise(self.sides.start(role, settings, policy), chain_of(role, settings))
         block = values.block(slice(0, 1))
         key = role, values.is_log, block.tobytes()
-        if key not in self.found:
-            table = values.xp.broadcast_to(block, self.occurs[role].shape)
-            table = Density(log=table) if values.is_log else Density(prob=table)
-            self.found[key] = _Levels(role, table, self.occurs[role])
-        return self.found[key], worst_problems(values, len(self.counted))
+        if key not in self._found:
+            table = values.xp.broadcast_to(block, self._occurs[role].shape)
+            density = Density(log=table) if values.is_log else Density(prob=table)
+            self._found[key] = Levels(role, density, self.sides.arrays[role][1])
+        return self._found[key], worst_problems(values, len(self.counted))
+
+    def known_sum(self, place: int, case: Case, pred: Levels, gt: Levels) -> float | None:
+        """The sum of a case's terms from the levels of a pair alone, where that is possible."""
+        key = pred, gt, case.what
+        if key not in self._separated:
+            found = case.separated(pred.density, gt.density) if case.separated else None
+            self._separated[key] = [_Separated(part, pred, gt) for part in found or ()]
+        parts = self._separated[key]
+        if not parts or not all(part.is_exact[place] for part in parts):
+            return None
+        return sum(part.sum(place, self._counts(place)) for part in parts)
 
     def blocks(self, place: int) -> Iterator[tuple[Where, Array | None]]:
         """All cells of a pair at once."""
-        pair = self.counted[place].pair
-        yield (place, {"pred": pair.pred, "gt": pair.gt}), pair.weights
+        cells = cells_of_counts(self.counted[place].counts)
+        yield (place, {"pred": _as_bytes(cells.pred), "gt": _as_bytes(cells.gt)}), cells.counts
+
+    def _counts(self, place: int) -> Array:
+        """The joint histogram of a pair in float64, which is asked for many times before that of the next."""
+        import numpy as np
+
+        if self._table is None or self._table[0] != place:
+            self._table = place, self.counted[place].counts.astype(np.float64)
+        return self._table[1]
 
 
-@dataclass(frozen=True, slots=True)
-class _Levels:
-    role: Role
-    levels: Density
-    occurs: Array
+class Levels:
+    """A normalised side of many pairs: the density of each level, and how many pixels of each pair have it."""
+
+    def __init__(self, role: Role, density: Density, counts: Array) -> None:
+        self.role = role
+        self.density = density
+        self.counts = counts
+        self.occurs = counts > 0
+        self._powers: Array | None = None
+        self._met: tuple[int, Array] | None = None
 
     def at(self, where: tuple[int, Mapping[Role, Array]]) -> Density:
+        """The density at some cells of a pair."""
         place, cells = where
-        return LookedUp(self.levels, self.occurs, place, cells[self.role])
+        return LookedUp(self.density, self.occurs, place, cells[self.role])
+
+    def met(self, place: int, table: Array) -> Array:
+        """For each power of this side's density its sum over the pixels that have each level of the other side."""
+        if self._powers is None:
+            self._powers = self.density.xp.where(self.occurs[:, None], powers(self.density), 0.0)
+        if self._met is None or self._met[0] != place:
+            columns = self._powers[place, :, 0]
+            self._met = place, columns @ (table.T if self.role == "gt" else table)
+        return self._met[1]
 
 
 class LookedUp(Density):
@@ -139,3 +174,38 @@ class LookedUp(Density):
     def xp(self) -> object:
         """The array namespace of the density."""
         return self._levels.xp
+
+
+class _Separated:
+    """A part of a divergence of many pairs: what can be said of the levels of each side before the two meet."""
+
+    def __init__(self, part: Part, pred: Levels, gt: Levels) -> None:
+        import numpy as np
+
+        self._target, self._other = (gt, pred) if part.target == "gt" else (pred, gt)
+        self._scale = part.scale
+        self._own = _masked_product(self._target.counts * self._target.density.prob, part.own).sum(axis=-1)
+        self._factors = np.stack([np.broadcast_to(one, part.own.shape) for one in part.factors], axis=-2)
+        largest = np.where(self._other.occurs, part.reach, 0.0).max(axis=-1)
+        t = self._target.density.prob
+        least = np.where(self._target.occurs & (t != 0), t, np.inf).min(axis=-1)
+        self.is_exact = (largest <= LARGEST_QUOTIENT * least)[:, 0]
+
+    def sum(self, place: int, table: Array) -> float:
+        """The sum over the pixels of a pair with this joint histogram."""
+        factors = self._factors[place, 0]
+        met = self._target.met(place, table)[: len(factors)]
+        return self._scale * float(self._own[place, 0] + _masked_product(met, factors).sum(axis=-1).sum())
+
+
+def _as_bytes(places: Array) -> Array:
+    import numpy as np
+
+    return places.astype(np.uint8)[None]
+
+
+def _masked_product(weights: Array, numbers: Array) -> Array:
+    """Their product; 0 where the weight is 0, also where the number is infinite or undefined."""
+    import numpy as np
+
+    return np.where(weights == 0, 0.0, weights * numbers)

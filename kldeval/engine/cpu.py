@@ -8,16 +8,18 @@ to each other, processes none.
 from __future__ import annotations
 
 import os
+import time
+import warnings
 from collections import deque
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
-
-from kldeval.errors import KldevalError
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from concurrent.futures import Executor, Future
+
+    Work = Callable[[Sequence["Item"]], list["Result"]]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -27,6 +29,11 @@ AHEAD = 8
 
 LARGEST_TASK = 32
 """Most pairs in a task, of which each costs half a millisecond. The last tasks are of one pair: nobody waits long."""
+
+KILLED = "a worker process was killed, perhaps for want of memory (fewer --jobs need less); its maps are done again"
+
+WORTH_WORKERS = 0.05
+"""Seconds of work for which workers are started, which takes about as long as this."""
 
 THREADS = Path("/proc/self/task")
 """Where Linux lists the threads of this process, those of C libraries included."""
@@ -44,25 +51,25 @@ def in_order(work: Callable[[Item], Result], items: Sequence[Item], jobs: int) -
     """`work` of every item, computed by `jobs` workers, in the order of the items.
 
     Items and results may be pickled on their way, so they should be small; `work` may be anything.
-
-    Raises:
-        KldevalError: a worker was killed.
     """
     return map(work, items) if jobs == 1 else in_batches(partial(_each, work), items, jobs)
 
 
-def in_batches(work: Callable[[Sequence[Item]], list[Result]], items: Sequence[Item], jobs: int) -> Iterator[Result]:
-    """What `work` makes of neighbouring items at a time, computed by `jobs` workers, in the order of the items.
-
-    Raises:
-        KldevalError: a worker was killed.
-    """
-    if not items:
-        return
-    # here, because what it imports need not be imported by every forked worker
-    yield from work(items[:1])
-    tasks = _tasks(items[1:], jobs)
-    if jobs == 1 or len(items) == 1:
+def in_batches(work: Work[Item, Result], items: Sequence[Item], jobs: int) -> Iterator[Result]:
+    """What `work` makes of neighbouring items at a time, computed by `jobs` workers, in the order of the items."""
+    rest, is_worth_workers = items, False
+    # the first is done here, because what it imports need not be imported by every forked worker; that may be what took
+    # the time, so in doubt the second is, too
+    for worth in (20 * WORTH_WORKERS, WORTH_WORKERS):
+        if rest and not is_worth_workers:
+            start = time.perf_counter()
+            found = work(rest[:1])
+            seconds = time.perf_counter() - start
+            yield from found
+            rest = rest[1:]
+            is_worth_workers = jobs > 1 and seconds * len(rest) >= worth
+    tasks = _tasks(rest, jobs)
+    if not is_worth_workers:
         for task in tasks:
             yield from work(task)
     elif _may_fork():
@@ -80,26 +87,26 @@ def _each(work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]
     return list(map(work, items))
 
 
-def _in_threads(
-    work: Callable[[Sequence[Item]], list[Result]], tasks: Iterable[Sequence[Item]], jobs: int
-) -> Iterator[Result]:
+def _in_threads(work: Work[Item, Result], tasks: Iterable[Sequence[Item]], jobs: int) -> Iterator[Result]:
     from concurrent.futures import ThreadPoolExecutor
 
-    return _stream(ThreadPoolExecutor(jobs), work, tasks, jobs)
+    for task in _ahead(ThreadPoolExecutor(jobs), work, tasks, jobs):
+        yield from task.found.result()
 
 
-def _in_processes(
-    work: Callable[[Sequence[Item]], list[Result]], tasks: Iterable[Sequence[Item]], jobs: int
-) -> Iterator[Result]:
+def _in_processes(work: Work[Item, Result], tasks: Iterable[Sequence[Item]], jobs: int) -> Iterator[Result]:
+    """What a killed worker leaves behind is done here: a run of a night is not lost because memory was short once."""
     from concurrent.futures.process import BrokenProcessPool, ProcessPoolExecutor
     from multiprocessing import get_context
 
     pool = ProcessPoolExecutor(jobs, get_context("fork"), _begin, (work,))
-    try:
-        yield from _stream(pool, _work_on, tasks, jobs)
-    except BrokenProcessPool as error:
-        msg = "a worker process was killed, perhaps for want of memory; use fewer --jobs"
-        raise KldevalError(msg) from error
+    for task in _ahead(pool, _work_on, tasks, jobs):
+        try:
+            found = task.found.result()
+        except BrokenProcessPool:
+            warnings.warn(KILLED, RuntimeWarning, stacklevel=2)
+            found = work(task.items)
+        yield from found
 
 
 def _tasks(items: Sequence[Item], jobs: int) -> Iterator[Sequence[Item]]:
@@ -129,17 +136,34 @@ def _work_on(task: Sequence[Any]) -> list[Any]:
     return found
 
 
-def _stream(
-    pool: Executor, work: Callable[[Sequence[Item]], list[Result]], tasks: Iterable[Sequence[Item]], jobs: int
-) -> Iterator[Result]:
-    """The results of all tasks, in order."""
-    waiting: deque[Future[list[Result]]] = deque()
+class _Task(NamedTuple):
+    """Some items, and what is going to be found of them."""
+
+    items: Sequence[Any]
+    found: Future[list[Any]]
+
+
+def _ahead(pool: Executor, work: Work[Item, Result], tasks: Iterable[Sequence[Item]], jobs: int) -> Iterator[_Task]:
+    """All tasks in order, begun ahead of who asks for them."""
+    waiting: deque[_Task] = deque()
     try:
-        for task in tasks:
-            waiting.append(pool.submit(work, task))
+        for items in tasks:
+            waiting.append(_Task(items, _submitted(pool, work, items)))
             if len(waiting) >= jobs * AHEAD:
-                yield from waiting.popleft().result()
+                yield waiting.popleft()
         while waiting:
-            yield from waiting.popleft().result()
+            yield waiting.popleft()
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _submitted(pool: Executor, work: Work[Item, Result], items: Sequence[Item]) -> Future[list[Result]]:
+    """The task's future; a pool that has broken meanwhile gives one that says so."""
+    from concurrent.futures import BrokenExecutor, Future
+
+    try:
+        return pool.submit(work, items)
+    except BrokenExecutor as error:
+        failed: Future[list[Result]] = Future()
+        failed.set_exception(error)
+        return failed

@@ -57,9 +57,13 @@ def cells_of(pair: MapPair) -> Cells | None:
 
 def count_cells(pred: Array, gt: Array, mask: Array | None = None) -> Cells:
     """The cells of two 8-bit maps, of the pixels that a mask leaves."""
+    return cells_of_counts(joint_counts(pred, gt, mask))
+
+
+def cells_of_counts(table: Array) -> Cells:
+    """The cells of a joint histogram (256, 256)."""
     import numpy as np
 
-    table = _joint_counts(pred, gt, mask)
     places = np.flatnonzero(table != 0)
     counts = (table.ravel()[places], table.sum(axis=1), table.sum(axis=0))
     return Cells(places >> 8, places & 255, *(array.astype(np.float64)[None] for array in counts))
@@ -101,7 +105,7 @@ def _is_bytes(array: Array) -> bool:
     return isinstance(array, np.ndarray) and array.dtype == np.uint8 and array.ndim == 2  # noqa: PLR2004
 
 
-def _joint_counts(pred: Array, gt: Array, mask: Array | None) -> Array:
+def joint_counts(pred: Array, gt: Array, mask: Array | None = None) -> Array:
     """How often each (pred, gt) occurs where the mask is true: (256, 256), whole numbers as floats."""
     import numpy as np
 

@@ -6,13 +6,13 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from kldeval.engine.around import look_around
 from kldeval.engine.class_maps import PLAIN_AXES
 from kldeval.engine.cpu import cores, in_order
 from kldeval.engine.ground_truth import decided
 from kldeval.engine.run import read, reading_of
 from kldeval.engine.scoring import score
 from kldeval.engine.selection import masked, select
-from kldeval.engine.surroundings import look_around
 from kldeval.inputs.listing import list_folder
 from kldeval.inputs.naming import is_excluded
 from kldeval.inputs.proposal import propose

@@ -2,11 +2,12 @@
 
 A softmax within rows is exp(x - peak) of the level divided by the sum of its row; `sum-to-one(axis=...)` and
 `latitude+sum-to-one` are products of that kind, too. So 256 exponentials or logarithms do for a whole map. What is
-irregular (a line that sums to 0, negative or undefined values) is left to the plain body, which knows what to say.
+irregular (negative or undefined values, a line that sums to 0 and is to be filled) is left to the plain body.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from kldeval.arrays import Array
+    from kldeval.engine.sides import Problem
     from kldeval.maps.chain import Chain
     from kldeval.maps.values import Values
     from kldeval.names import Call
@@ -77,7 +79,7 @@ class Lookups:
         return self._sums[key]
 
     def gaps(self, factors: tuple[Array, Array], other: Lookups, logs: Array, axis: int) -> Array:
-        """The sums along an axis of a factor times (its logarithm - the other map's logarithm), 0 ln 0 being 0."""
+        """The sums along an axis of a factor times (its logarithm - the other map's logarithm), all of them finite."""
         import numpy as np
 
         factor, log = factors
@@ -87,7 +89,6 @@ class Lookups:
             for rows in self.blocks:
                 terms = self.at(rows, log) - other.at(rows, logs)
                 terms *= self.at(rows, factor)
-                terms[self.at(rows, factor) == 0] = 0.0
                 parts.append(terms.sum(axis=axis, keepdims=True))
             self._sums[key] = joined(np, parts, (axis,))
         return self._sums[key]
@@ -112,18 +113,25 @@ class LineDensity:
         return _Lookup(partial(self.lookups.at, rows), self.by_level, (factor, log_factor), is_log=self.is_log)
 
 
-def exact_divergence(pred: LineDensity, gt: LineDensity) -> float | None:
+def exact_divergence(pred: LineDensity, gt: LineDensity, counts: Array) -> float | None:
     """The sum of q ln(q / p) over the pixels; None where it takes the plain body.
 
     With q = b s and p = a r, of a level and of a line, the sum of a line is s (sum b ln(b / a) + ln(s / r) sum b): what
-    is within the brackets is the same for all chains that end in a sum of the same levels. A map against itself gives
+    is within the brackets is the same for all chains that end in a sum of the same levels. `counts` (256, 256) say
+    whether a p of 0 meets a q that is not, so that no pixel needs to be looked at for it. A map against itself gives
     exactly 0.
     """
+    import numpy as np
+
     lines, others = gt.by_line[0], pred.by_line[0]
     if lines.shape != others.shape or not (lines.all() and others.all()):
         return None
+    never, some = pred.by_level[1] == -np.inf, gt.by_level[0] != 0
+    if counts[never][:, some].any():
+        return math.inf
     axis = -1 if lines.shape[1] == 1 else -2
-    gaps = gt.lookups.gaps(gt.by_level, pred.lookups, pred.by_level[1], axis)
+    finite = gt.by_level[0], np.where(some, gt.by_level[1], 0.0)
+    gaps = gt.lookups.gaps(finite, pred.lookups, np.where(never, 0.0, pred.by_level[1]), axis)
     masses = gt.lookups.sums(gt.by_level[0], axis)
     return float((lines * (gaps + (gt.by_line[1] - pred.by_line[1]) * masses)).sum())
 
@@ -181,10 +189,11 @@ class _Lookup(Density):
         return np
 
 
-def line_density(lookups: Lookups, start: Values, chain: Chain) -> LineDensity | None:
-    """The density of an 8-bit map (H, W) under a chain that works within lines; None where the plain body must do it.
+def line_density(lookups: Lookups, start: Values, chain: Chain) -> tuple[LineDensity, Problem | None] | None:
+    """The density of an 8-bit map (H, W) under a chain that works within lines, and what stands against using it.
 
-    `start` are the 256 levels on the scale of the settings, before the chain, with how many pixels have each.
+    `start` are the 256 levels on the scale of the settings, before the chain, with how many pixels have each. None
+    where the plain body must do it.
     """
     import numpy as np
 
@@ -197,8 +206,11 @@ def line_density(lookups: Lookups, start: Values, chain: Chain) -> LineDensity |
     # what does not occur is never looked up, and must not count as a zero
     levels = np.where(present, levels, 1.0)
     if final[-1].name == "softmax":
-        return _softmax(lookups, levels, present, final[-1])
-    return _sum_to_one(lookups, levels, final)
+        return _softmax(lookups, levels, present, final[-1]), None
+    found, is_empty = _sum_to_one(lookups, levels, final)
+    if is_empty and start.empty != "error":
+        return None
+    return found, ("empty", 0.0) if is_empty else None
 
 
 def _split(chain: Chain) -> tuple[Chain, Chain]:
@@ -224,7 +236,8 @@ def _softmax(lookups: Lookups, levels: Array, present: Array, call: Call) -> Lin
     return LineDensity(lookups, (mass, log_mass), (1 / totals, -np.log(totals)), is_log=True)
 
 
-def _sum_to_one(lookups: Lookups, levels: Array, final: Chain) -> LineDensity | None:
+def _sum_to_one(lookups: Lookups, levels: Array, final: Chain) -> tuple[LineDensity, bool]:
+    """The density, and whether a distribution has nothing to divide."""
     import numpy as np
 
     axis, offset = final[-1].keywords.get("axis"), final[-1].keywords.get("offset", 0.0)
@@ -232,7 +245,6 @@ def _sum_to_one(lookups: Lookups, levels: Array, final: Chain) -> LineDensity | 
     weights = rows if len(final) > 1 else np.ones((1, 1))
     sums = lookups.sums(levels, -1 if axis is None else one_axis(axis)[0])
     totals = (weights * sums).sum() if axis is None else weights * sums
-    if not np.all(totals > 0):
-        return None
     by_line = weights / (totals + offset)
-    return LineDensity(lookups, (levels, np.log(levels)), (by_line, np.log(by_line)), is_log=False)
+    found = LineDensity(lookups, (levels, np.log(levels)), (by_line, np.log(by_line)), is_log=False)
+    return found, bool((totals == 0).any())

@@ -11,6 +11,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from kldeval.diagnosis import swapped
+from kldeval.engine.around import NOWHERE, Surroundings, look_around
 from kldeval.engine.cpu import cores, in_order, in_threads
 from kldeval.engine.device import Device, find_device
 from kldeval.engine.pixelwise import save_scored
@@ -24,7 +25,6 @@ from kldeval.engine.run import (
     settle,
 )
 from kldeval.engine.selection import grouped
-from kldeval.engine.surroundings import NOWHERE, Surroundings, look_around
 from kldeval.engine.tasks import find_tasks
 from kldeval.records import Failure, MapPair, Pair
 

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from kldeval.diagnosis import notes, swapped
+from kldeval.engine.around import NOWHERE, Surroundings, look_around
 from kldeval.engine.context import ALONE, Context
 from kldeval.engine.cpu import cores, in_order
 from kldeval.engine.device import Device, find_device
 from kldeval.engine.ground_truth import decided
 from kldeval.engine.origin import with_origin
-from kldeval.engine.pixelwise import save_scored
 from kldeval.engine.scoring import Outcome, score, with_company
 from kldeval.engine.selection import masked, select
-from kldeval.engine.surroundings import NOWHERE, Surroundings, look_around
 from kldeval.engine.versions import versions
 from kldeval.errors import MapProblem, UsageProblem
 from kldeval.inputs.load import Loaded, Reading, load_map, load_pair
 from kldeval.inputs.pairing import find_pairs
-from kldeval.metrics.on_labels import LABEL_METRICS
 from kldeval.metrics.registry import METRICS
 from kldeval.records import Failure, Pair, Score, Skipped
 from kldeval.results.classes import summarise_classes
@@ -43,12 +41,12 @@ T = TypeVar("T")
 _UNGROUPED: dict[str, str] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """What a run is asked for beside the settings: nothing here moves a number that the settings do not describe.
 
     `baseline`, `fixations`, `mask`, `other_map` and `weights` are where the files are that the settings tell of.
     `baselines` asks for reference rows, of which `ceiling` says how the observers' density is made.
+    A named tuple, because a dataclass of so many fields takes 1.6 ms to make.
     """
 
     manifest: Path | None = None
@@ -160,7 +158,10 @@ def read_and_score(
         return maps
     maps = context.with_references(maps)
     outcome = score(maps, settings, context, per_class=per_class)
-    save_scored(save, maps, outcome, settings)
+    if save is not None:
+        from kldeval.engine.pixelwise import save_scored
+
+        save_scored(save, maps, outcome, settings)
     return outcome
 
 
@@ -244,7 +245,12 @@ _UNITS = {"e": "nats", "2": "bits", "10": "bans"}
 
 
 def _column(metric: str, settings: Settings) -> Column:
-    traits = (LABEL_METRICS if settings.is_labels else METRICS)[metric].traits
+    if settings.is_labels:
+        from kldeval.metrics.on_labels import LABEL_METRICS
+
+        traits = LABEL_METRICS[metric].traits
+    else:
+        traits = METRICS[metric].traits
     unit = traits.get("unit", "")
     return Column(_UNITS[settings.base] if unit == "nats" else unit, traits.get("best", ""))
 

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 from kldeval.diagnosis import refusal
 from kldeval.engine.measure import Side, density, scaled
 from kldeval.errors import RefusedMap
+from kldeval.inputs.company import Company
 from kldeval.inputs.scale import full_scale
 from kldeval.maps.chain import format_chain, is_spatial, normalise, parse_chain
 from kldeval.metrics.cells import Cells, Fixated, by_level, by_pixel, by_rank, by_step
 from kldeval.metrics.fixated import BYTES
 from kldeval.metrics.information import mit_bits, mit_logarithm, stretched_density
 from kldeval.metrics.registry import METRICS
-from kldeval.records import Company
 from kldeval.settings.beside import BASELINES
 
 if TYPE_CHECKING:

@@ -12,7 +12,6 @@ from kldeval.engine.class_maps import as_rows, is_plain
 from kldeval.engine.companions import accompanied, extent
 from kldeval.engine.context import ALONE
 from kldeval.engine.histogram import cells_of, collapsible, levels, pair_of_cells
-from kldeval.engine.label_sums import score_labels
 from kldeval.engine.measure import Measured, Side, measure, scaled
 from kldeval.engine.pixels import pixel_metrics, with_pixel_metrics
 from kldeval.errors import KldevalError, RefusedMap
@@ -39,6 +38,8 @@ def score(pair: MapPair, settings: Settings, context: Context = ALONE, *, per_cl
     `per_class`: also by the classes of its labels, if it has any.
     """
     if settings.is_labels:
+        from kldeval.engine.label_sums import score_labels
+
         return score_labels(pair, settings, per_class=per_class)
     if not is_plain(pair):
         return _score_classes(pair, settings)

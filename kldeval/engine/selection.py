@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from kldeval.errors import UsageProblem
 from kldeval.grouping import MANIFEST, groups_of
-from kldeval.inputs.manifest import read_manifest
 from kldeval.inputs.pairing import Pairing, find_pairs
 from kldeval.settings.beside import MAPS, NONE
 
@@ -45,7 +44,7 @@ def select(pred: Path | None, gt: Path | None, settings: Settings, request: Requ
     Raises:
         UsageProblem: the paths cannot be paired at all, the manifest is malformed, or maps have no group.
     """
-    pairing = Pairing(read_manifest(request.manifest)) if request.manifest else pair_up(pred, gt, request)
+    pairing = _listed(request.manifest) if request.manifest else pair_up(pred, gt, request)
     pairs = grouped(pairing.pairs[: request.limit], settings, request)
     notes = (*pairing.notes, *pairing_notes(pairing, len(pairs)))
     return Selection(pairs, pairing.failures, notes, pairing.pairs, alone=pred is not None and pred.is_file())
@@ -86,6 +85,12 @@ def masked(settings: Settings, pairs: Iterable[Pair]) -> Settings:
         msg = "the manifest names masks already, in its column 'mask'; leave out --mask"
         raise UsageProblem(msg)
     return replace(settings, mask=MAPS)
+
+
+def _listed(manifest: Path) -> Pairing:
+    from kldeval.inputs.manifest import read_manifest
+
+    return Pairing(read_manifest(manifest))
 
 
 def pair_up(pred: Path | None, gt: Path | None, request: Request) -> Pairing:

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 from kldeval.arrays import quiet
 from kldeval.diagnosis import refusal
 from kldeval.engine.counted import Cells
-from kldeval.engine.lines import LineDensity, exact_divergence
 from kldeval.engine.views import views_of
 from kldeval.errors import RefusedMap
 from kldeval.inputs.load import sized_pair
@@ -32,9 +31,6 @@ if TYPE_CHECKING:
     from kldeval.names import Call
     from kldeval.records import MapPair
     from kldeval.settings import Settings
-
-EXACT = "kld"
-"""The metric that 8-bit maps normalised within lines answer without a logarithm of a pixel."""
 
 Answer = float | str
 """A number, or why there is none."""
@@ -96,7 +92,7 @@ def answers(looked: Sequence[Looked]) -> list[dict[str, Answer]]:
             names = tuple(case.name for case in cases)
             groups[counted.pair.pred_scale, counted.pair.gt_scale, names].append((place, counted, cases))
     for alike in groups.values():
-        answered = _Bench(Cells.of([counted for _, counted, _ in alike])).answers(alike[0][2])
+        answered = _Bench(Cells([counted for _, counted, _ in alike])).answers(alike[0][2])
         for (place, _, _), more in zip(alike, answered, strict=True):
             found[place] |= more
     return found
@@ -132,13 +128,6 @@ class _Asked:
     def kind(self) -> Kind:
         """What tells its sum from others."""
         return id(self.pred.side), id(self.gt.side), self.case.what
-
-    def known_sum(self) -> float | None:
-        """The sum of the terms where it takes no walk over the pixels."""
-        pred, gt = self.pred.side, self.gt.side
-        if self.case.what == EXACT and isinstance(pred, LineDensity) and isinstance(gt, LineDensity):
-            return exact_divergence(pred, gt)
-        return None
 
 
 class _Bench:
@@ -192,7 +181,7 @@ class _Bench:
 
     def _sums(self, place: int, wanted: Mapping[Kind, _Asked]) -> dict[Kind, float]:
         """The sum of each kind of terms, in one walk over the pixels of a pair."""
-        known = {kind: asked.known_sum() for kind, asked in wanted.items()}
+        known = {kind: self._known_sum(place, asked) for kind, asked in wanted.items()}
         sums = {kind: 0.0 if total is None else total for kind, total in known.items()}
         unknown = [asked for kind, asked in wanted.items() if known[kind] is None]
         sides = {id(side): side for asked in unknown for side in (asked.pred.side, asked.gt.side)}
@@ -203,6 +192,9 @@ class _Bench:
                 found = asked.case.terms(densities[pred], densities[gt])
                 sums[asked.kind] += float(found.sum() if weights is None else found.ravel() @ weights.ravel())
         return sums
+
+    def _known_sum(self, place: int, asked: _Asked) -> float | None:
+        return self._view.known_sum(place, asked.case, asked.pred.side, asked.gt.side)
 
     def _forgiven(self, place: int, value: float, settings: Settings) -> float:
         """0 for an all-zero ground truth where the settings say so; a nan stays: there the prediction is empty, too."""

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from kldeval.engine.context import ALONE, Context
+from kldeval.engine.around import NOWHERE, Surroundings
+from kldeval.engine.context import Context
 from kldeval.engine.cpu import cores, in_order
 from kldeval.engine.crowd import Crowd, Kernel
 from kldeval.engine.references import make_references
 from kldeval.errors import MapProblem, UsageProblem
 from kldeval.inputs.beside import maps_of_files, open_beside
-from kldeval.inputs.company import NOTHING, Sources
+from kldeval.inputs.company import Sources
 from kldeval.inputs.fixations import FixationReading, OtherFixations
 from kldeval.inputs.fixations.others import SIZES_KEPT
 from kldeval.inputs.fixations.source import FixationSource, fixations_of_files, open_fixations
@@ -33,20 +34,7 @@ if TYPE_CHECKING:
     from kldeval.settings import Settings
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """Where what stands beside the pairs is read, what is known of all images, and what is to be said about it."""
-
-    sources: Sources = NOTHING
-    context: Context = field(default_factory=lambda: ALONE)
-    notes: tuple[str, ...] = ()
-
-
-NOWHERE = Surroundings()
-"""Nothing stands beside the pairs."""
-
-
-def look_around(settings: Settings, request: Request, pairs: Sequence[Pair], *, alone: bool) -> Surroundings:
+def open_surroundings(settings: Settings, request: Request, pairs: Sequence[Pair], *, alone: bool) -> Surroundings:
     """What the settings need beside the pairs, opened; `alone` where the pair is two files.
 
     All fixations are read where a metric compares with those on other images.

@@ -8,10 +8,10 @@ joint histogram. What acts within rows (or columns) is, for such maps, a number 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from kldeval.engine.counted import Cells, Counted
-from kldeval.engine.lines import Lookups, line_density
+from kldeval.engine.lines import LineDensity, Lookups, exact_divergence, line_density
 from kldeval.engine.measure import density
 from kldeval.engine.sides import Sides, chain_of, full_scales, worst_problems
 from kldeval.maps.chain import normalise
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from kldeval.arrays import Array
     from kldeval.density import Density
+    from kldeval.engine.cases import Case
     from kldeval.engine.sides import Problems, Role, Seen, Where
     from kldeval.maps.chain import Chain
     from kldeval.names import Call
@@ -31,6 +32,10 @@ if TYPE_CHECKING:
 
 Reach = Literal["value", "rows", "columns", "place"]
 """What a chain asks of a pixel beside the statistics of the map: its value, its row, its column, or its place."""
+
+
+EXACT = "kld"
+"""The metric that 8-bit maps normalised within lines answer without a logarithm of a pixel."""
 
 
 class View(Protocol):
@@ -42,6 +47,9 @@ class View(Protocol):
 
     def normalised(self, role: Role, settings: Settings, policy: str) -> tuple[Seen, Problems]:
         """A side after its chain; `policy` is what an empty map becomes."""
+
+    def known_sum(self, place: int, case: Case, pred: Any, gt: Any) -> float | None:
+        """The sum of a case's terms over a pair, of sides of this view, where it takes no walk over its pixels."""
 
     def blocks(self, place: int) -> Iterator[tuple[Where, Array | None]]:
         """Some pixels of a pair after others, until all were there, and how often each counts (None: once)."""
@@ -69,8 +77,9 @@ def views_of(pair: MapPair) -> Mapping[Reach, View]:
     pixels = Pixels((pair,), Sides({"pred": (pair.pred, None), "gt": (pair.gt, None)}, full_scales(pair), {}))
     if any(array.dtype != np.uint8 for array in (pair.pred, pair.gt)):
         return {"value": pixels, "rows": pixels, "columns": pixels, "place": pixels}
-    cells = Cells.of([Counted.of(pair)])
-    lines = Lines(pixels, cells.sides, {"pred": Lookups(pair.pred), "gt": Lookups(pair.gt)})
+    counted = Counted.of(pair)
+    cells = Cells([counted])
+    lines = Lines(pixels, cells.sides, {"pred": Lookups(pair.pred), "gt": Lookups(pair.gt)}, counted.counts)
     return {"value": cells, "rows": lines, "columns": lines, "place": pixels}
 
 
@@ -85,6 +94,9 @@ class Pixels:
         """The map after its chain, not yet computed."""
         values = normalise(self.sides.start(role, settings, policy), chain_of(role, settings))
         return _Rows(values), worst_problems(values, 1)
+
+    def known_sum(self, place: int, case: Case, pred: Seen, gt: Seen) -> None:
+        """Nothing is."""
 
     def blocks(self, place: int) -> Iterator[tuple[Where, Array | None]]:  # noqa: ARG002 - there is one pair
         """Rows that fit a cache."""
@@ -101,6 +113,7 @@ class Lines:
     pixels: Pixels
     levels: Sides
     lookups: Mapping[Role, Lookups]
+    counts: Array
 
     @property
     def pairs(self) -> tuple[MapPair]:
@@ -110,10 +123,17 @@ class Lines:
     def normalised(self, role: Role, settings: Settings, policy: str) -> tuple[Seen, Problems]:
         """The map after its chain."""
         chain = chain_of(role, settings)
-        found = None
         if reach(chain) != "value":
             found = line_density(self.lookups[role], self.levels.start(role, settings, policy), chain)
-        return (found, (None,)) if found else self.pixels.normalised(role, settings, policy)
+            if found:
+                return found[0], (found[1],)
+        return self.pixels.normalised(role, settings, policy)
+
+    def known_sum(self, place: int, case: Case, pred: Seen, gt: Seen) -> float | None:  # noqa: ARG002 - one pair
+        """The exact divergence of lines, which takes no logarithm of a pixel."""
+        if case.what == EXACT and isinstance(pred, LineDensity) and isinstance(gt, LineDensity):
+            return exact_divergence(pred, gt, self.counts)
+        return None
 
     def blocks(self, place: int) -> Iterator[tuple[Where, Array | None]]:  # noqa: ARG002 - there is one pair
         """Rows that fit a cache."""

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from kldeval.errors import RefusedMap
 from kldeval.inputs.beside import fitted, mask_weights, pixel_weights
-from kldeval.records import Company
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,7 +38,17 @@ class Sources:
     drops_outside: bool = False
 
 
-NOTHING = Sources()
+@dataclass(frozen=True, slots=True, eq=False)
+class Company:
+    """What stands beside a pair, at its size: the fixations on it, the map of its baseline, fixations on other images.
+
+    `image` is the name of the pair among the fixations of the data set.
+    """
+
+    image: str = ""
+    fixations: Fixations | None = None
+    baseline: Array | None = None
+    other: Fixations | None = None
 
 
 def accompanied(pair: MapPair, image: Shape, sources: Sources, resize: Call) -> MapPair:
@@ -48,8 +57,6 @@ def accompanied(pair: MapPair, image: Shape, sources: Sources, resize: Call) -> 
     Raises:
         MapProblem: something is missing, cannot be read, or does not fit the maps.
     """
-    if sources is NOTHING:
-        return pair
     name = _name_among_fixations(pair, sources)
     fixations, n_outside = _fixations(pair, name, image, sources, resize)
     company = Company(

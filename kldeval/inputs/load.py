@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from kldeval.errors import RefusedMap
 from kldeval.inputs.class_maps import has_classes, load_class_maps
 from kldeval.inputs.color import to_grey
-from kldeval.inputs.company import NOTHING, Sources, accompanied
 from kldeval.inputs.formats import MAX_PIXELS, read_map
 from kldeval.inputs.resize import AS_IS, resize_pair
 from kldeval.inputs.scale import full_scale
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kldeval.arrays import Array
+    from kldeval.inputs.company import Sources
     from kldeval.inputs.formats import Stored
     from kldeval.names import Call
     from kldeval.records import Pair
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 class Reading:
     """How files become maps: the rule for colour, the resizing, the array of an .npz, the most pixels of a map.
 
-    `sources` are where what stands beside the maps is read.
+    `sources` are where what stands beside the maps is read, if anything does.
     `class_maps`: whether predictions may have a class axis; `labels`: whether all ground truths hold labels.
     """
 
@@ -38,7 +38,7 @@ class Reading:
     resize: Call = AS_IS
     key: str | None = None
     max_pixels: int = MAX_PIXELS
-    sources: Sources = NOTHING
+    sources: Sources | None = None
     class_maps: bool = False
     labels: bool = False
 
@@ -74,11 +74,15 @@ def load_pair(pair: Pair, reading: Reading, gt: Loaded | None = None) -> MapPair
         return load_class_maps(pair, reading)
     pred, gt = load_map(pair.pred, reading), gt or load_map(pair.gt, reading)
     maps = replace(sized_pair(pair.name, pred, gt, reading.resize), made=how_made(pair.gt))
+    if reading.sources is None:
+        return maps
+    from kldeval.inputs.company import accompanied
+
     return accompanied(maps, gt.grey.shape, reading.sources, reading.resize)
 
 
 def _refuse_company(pair: Pair, reading: Reading) -> None:
-    if reading.sources is not NOTHING:
+    if reading.sources is not None:
         msg = f"{shown(pair.pred)} is a class map; fixations, masks and weights stand beside maps of height and width"
         raise RefusedMap(msg)
 

@@ -8,14 +8,15 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from kldeval.inputs.formats import is_readable
-from kldeval.templates import WHOLE, Template, check_fields, parse_template, plain_template
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from kldeval.templates import Template
+
     Namer = Callable[[str], str | None]
 
-PLAIN = f"{{{WHOLE}}}"
+PLAIN = "{name}"
 """The template that every path fits: the name is the whole path without suffix."""
 
 
@@ -49,6 +50,8 @@ def namers(pred_name: str | None, gt_name: str | None) -> tuple[Namer, Namer]:
     """
     if pred_name is None and gt_name is None:
         return name_of, name_of
+    from kldeval.templates import check_fields, parse_template, plain_template
+
     given = {option: text for option, text in (("--pred-name", pred_name), ("--gt-name", gt_name)) if text is not None}
     parsed = {option: parse_template(normal(text), option) for option, text in given.items()}
     plain = parse_template(plain_template(next(iter(parsed.values())).formats))

@@ -14,7 +14,6 @@ from kldeval.errors import UsageProblem
 from kldeval.inputs.formats import READERS
 from kldeval.inputs.listing import Listing, list_folder
 from kldeval.inputs.naming import is_excluded, name_of, namers, normal
-from kldeval.inputs.proposal import propose
 from kldeval.inputs.shown import examples, shown
 from kldeval.records import Failure, Pair
 
@@ -188,6 +187,8 @@ def _nothing_common(pred: Side, gt: Side) -> str:
 
 
 def _way_out(pred: Side, gt: Side) -> str:
+    from kldeval.inputs.proposal import propose
+
     found, wanted = ([file for files in side.files.values() for file in files] for side in (pred, gt))
     proposal = propose(found, wanted)
     if proposal:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from kldeval.errors import UnreadableMap
@@ -29,6 +28,8 @@ def sidecar_text(made: Made, further: dict[str, Any]) -> str:
     >>> print(sidecar_text(Made("gaussian(sigma=24)", 12), {"border": "reflect"}), end="")
     {"schema": "kldeval.density/1", "made": "gaussian(sigma=24)", "fixations": 12, "border": "reflect"}
     """
+    import json
+
     members = {"schema": SCHEMA, "made": made.text, "fixations": made.n_fixations, **further}
     return json.dumps(members) + "\n"
 
@@ -42,6 +43,8 @@ def how_made(path: Path) -> Made | None:
     sidecar = sidecar_of(path)
     if path.suffix.lower() != SUFFIX or not sidecar.is_file():
         return None
+    import json
+
     try:
         members = json.loads(sidecar.read_bytes())
     except (OSError, ValueError, RecursionError):

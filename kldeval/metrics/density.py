@@ -13,6 +13,7 @@ from kldeval.arrays import quiet
 from kldeval.density import Density, safe_log
 from kldeval.errors import UsageProblem
 from kldeval.metrics.registry import METRICS
+from kldeval.metrics.separated import separated_divergence
 from kldeval.names import format_value
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def _check_constants(*, factor: float = 1.0, direction: str = "", **constants: f
             raise UsageProblem(msg)
 
 
-@METRICS.add("kld", unit="nats", best="low", check=_check_constants)
+@METRICS.add("kld", unit="nats", best="low", check=_check_constants, separated=separated_divergence)
 def kld(
     pred: Density,
     gt: Density,

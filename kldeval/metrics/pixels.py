@@ -7,8 +7,7 @@ summed over the pixels, or averaged, which is the default; two published losses 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from kldeval.metrics.binary import bce_terms, bce_with_logits_terms
 from kldeval.metrics.registry import METRICS
@@ -17,8 +16,7 @@ if TYPE_CHECKING:
     from kldeval.arrays import Array
 
 
-@dataclass(frozen=True, slots=True)
-class PixelMap:
+class PixelMap(NamedTuple):
     """A block of a prediction, given by the probability of each pixel or, where `is_logit`, by its score."""
 
     values: Array

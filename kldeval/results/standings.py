@@ -25,7 +25,8 @@ def standings(maps: Maps, conventions: Iterable[str], reference: str) -> dict[st
     found = {}
     for name in conventions:
         common = common_maps(maps, name)
-        shared = [row for row in common_maps(maps, reference) if row in set(common)]
+        among = set(common)
+        shared = [row for row in common_maps(maps, reference) if row in among]
         summaries = {model: summarise([values[model][row][name] for row in common]) for model in maps}
         ranks = _ranks({model: summary.mean for model, summary in summaries.items()})
         found[name] = {

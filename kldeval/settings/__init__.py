@@ -24,7 +24,6 @@ from kldeval.settings.labels import (
     check_labels_alone,
     is_labels,
     label_chain,
-    label_metrics,
     label_reduction,
     what_says_labels,
 )
@@ -165,6 +164,8 @@ def make_settings(
         said_axis = complete or "axis" in said or "axis=" in chosen["pred_norm"]
         parts["names_class_axis"] = said_axis and class_axis(parts["pred"]) is not None
     if labels:
+        from kldeval.settings.label_metrics import label_metrics
+
         attempt(lambda: check_class_axis(labels, named=parts.get("names_class_axis", True)))
         parts["metrics"] = attempt(lambda: label_metrics(said, labels))
     else:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from kldeval.errors import UsageProblem
-from kldeval.inputs.beside import digest
 from kldeval.maps.chain import axes_of, format_chain, parse_chain
 from kldeval.maps.values import MAP
 from kldeval.names import Call, Registry, split_call
@@ -259,4 +258,6 @@ def _described(name: str, path: Path) -> str:
         hint = f", and none of the words {words}" if words else ""
         msg = f"--{name.replace('_', '-')} {path}: no such file or folder{hint}"
         raise UsageProblem(msg)
+    from kldeval.inputs.beside import digest
+
     return f"map(sha256={digest(path)})"

@@ -7,14 +7,12 @@ takes it and is written without parentheses.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kldeval.errors import UsageProblem
 from kldeval.maps.chain import format_chain, parse_chain
-from kldeval.metrics.label_rule import LabelRule
-from kldeval.metrics.on_labels import LABEL_METRICS
 from kldeval.metrics.registry import METRICS
-from kldeval.names import Call, parse_all, parse_value, split_call, split_top_level
+from kldeval.names import Call, parse_value, split_call, split_top_level
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,11 +40,16 @@ def what_says_labels(said: Mapping[str, str]) -> str | None:
         return f"--gt-norm {said['gt_norm']} asks for labels"
     for key in LABEL_FLAGS:
         if key in said:
-            return f"{_flag(key)} {said[key]} is for labels"
+            return f"{flag_of(key)} {said[key]} is for labels"
     texts = split_top_level(said.get("metric", "ce"), ",")
-    if said.get("maps") == "pixels" and "axis" in said and all(split_call(text)[0] in LABEL_METRICS for text in texts):
+    over_pixels = said.get("maps") == "pixels" and "axis" in said
+    if not over_pixels and all(text in METRICS for text in texts):
+        return None  # and the metrics of labels need not be imported to say so
+    from kldeval.settings.label_metrics import is_of_labels, is_of_labels_alone
+
+    if over_pixels and all(map(is_of_labels, texts)):
         return "--maps pixels is for labels"
-    return next((f"the metric {text} is for labels" for text in texts if _is_of_labels_alone(text)), None)
+    return next((f"the metric {text} is for labels" for text in texts if is_of_labels_alone(text)), None)
 
 
 def label_chain(said: Mapping[str, str], reason: str) -> Chain:
@@ -97,25 +100,6 @@ def check_class_axis(reason: str, *, named: bool) -> None:
         raise UsageProblem(msg)
 
 
-def label_metrics(said: Mapping[str, str], reason: str) -> tuple[Call, ...]:
-    """The metrics on labels, with parameters from their parentheses, else from the flags.
-
-    Raises:
-        UsageProblem: a metric is one of densities, a flag has no effect, or a value is out of its range.
-    """
-    flags = _flags(said)
-    texts = split_top_level(said.get("metric", "ce"), ",")
-    calls = parse_all(lambda text: _metric(text, flags, reason), texts)
-    for key in ("eps", *flags):
-        if key in said and not any("(" not in text and key in LABEL_METRICS[text].types for text in texts):
-            msg = f"{_flag(key)} {said[key]} has no effect: {reason}, and none of {', '.join(texts)} uses it"
-            raise UsageProblem(msg)
-    if len(set(calls)) < len(calls):
-        msg = f"a metric is named twice: {', '.join(map(str, calls))}"
-        raise UsageProblem(msg)
-    return calls
-
-
 def label_reduction(reduction: str, maps: str) -> str:
     """The reduction under its name for labels.
 
@@ -131,35 +115,6 @@ def label_reduction(reduction: str, maps: str) -> str:
     return "mean" if reduction == "slices" else reduction
 
 
-def _is_of_labels_alone(text: str) -> bool:
-    name, arguments = split_call(text)
-    if name not in LABEL_METRICS:
-        return False
-    return name not in METRICS or any(
-        key in LABEL_METRICS[name].types and key not in METRICS[name].types for key in arguments
-    )
-
-
-def _flags(said: Mapping[str, str]) -> dict[str, Any]:
-    """The parameters that flags give to the metrics."""
-    types = LABEL_METRICS["ce"].types
-    given = [key for key in METRIC_FLAGS if key in said]
-    values = parse_all(lambda key: parse_value(said[key], types[key], f"{_flag(key)} {said[key]}"), given)
-    return dict(zip(given, values, strict=True))
-
-
-def _flag(key: str) -> str:
+def flag_of(key: str) -> str:
+    """The flag that gives this text."""
     return f"--{key.replace('_', '-')}"
-
-
-def _metric(text: str, flags: Mapping[str, Any], reason: str) -> Call:
-    name = split_call(text)[0]
-    if name in METRICS and name not in LABEL_METRICS:
-        msg = f"{name} is no metric of labels, and {reason}; on labels there are {', '.join(LABEL_METRICS)}"
-        raise UsageProblem(msg)
-    call = LABEL_METRICS.parse(text)
-    if "(" not in text:
-        entry = LABEL_METRICS[name]
-        call = entry.call(**{key: value for key, value in flags.items() if key in entry.types})
-    LabelRule(axis=0, **call.keywords)  # refuses what is out of range before anything is read
-    return call

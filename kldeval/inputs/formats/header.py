@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 Shape = tuple[int, int]
 """(height, width)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(NamedTuple):
     """Shape (none: unknown) and compression of an image, and what to decode where it is not the file as it is."""
 
     shape: Shape | None

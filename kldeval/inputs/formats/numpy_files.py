@@ -10,6 +10,8 @@ import math
 import tokenize
 import zlib
 from dataclasses import dataclass, field
+from functools import lru_cache
+from io import BytesIO
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from kldeval.errors import UnreadableMap
@@ -155,18 +157,31 @@ def _header(file: IO[bytes], path: Path) -> _Layout:
     """What an .npy declares."""
     import numpy as np
 
-    form = np.lib.format
-    readers = {(1, 0): form.read_array_header_1_0, (2, 0): form.read_array_header_2_0}
     try:
-        version = form.read_magic(file)
-        if version not in readers:  # version 3 exists for field names that are not Latin alone
+        version = np.lib.format.read_magic(file)
+        if version not in _LENGTH_BYTES:  # version 3 exists for field names that are not Latin alone
             raise unreadable(path, f"an .npy of version {version[0]}.{version[1]}, which holds named fields, not a map")
-        return _Layout(*readers[version](file))
+        length = file.read(_LENGTH_BYTES[version])
+        return _parsed(version, length + file.read(int.from_bytes(length, "little")))
     except UnreadableMap:
         raise
     except BAD_HEADER as error:
         file.seek(0)
         raise unreadable(path, f"no .npy file: it begins with {file.read(12)!r}") from error
+
+
+_LENGTH_BYTES = {(1, 0): 2, (2, 0): 4}
+"""How many bytes say the length of a header, by the version of the format."""
+
+
+@lru_cache(64)
+def _parsed(version: tuple[int, int], header: bytes) -> _Layout:
+    """What a header says: the files of a folder mostly have the same one, and its text is Python's."""
+    import numpy as np
+
+    form = np.lib.format
+    read = form.read_array_header_1_0 if version == (1, 0) else form.read_array_header_2_0
+    return _Layout(*read(BytesIO(header)))
 
 
 def map_shape(shape: Shape) -> tuple[int, int] | None:
