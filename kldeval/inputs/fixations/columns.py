@@ -7,7 +7,7 @@ left to the reader of rows.
 from __future__ import annotations
 
 import csv
-import math
+import io
 from typing import TYPE_CHECKING
 
 from kldeval.inputs.fixations.record import Fixations, fixations_at
@@ -36,44 +36,60 @@ def read_columns(path: Path, delimiter: str, base: int) -> dict[str, Fixations] 
     counts = numbers["count"]
     if any(found is None for found in numbers.values()) or not all(observers):
         return None
-    if counts is not None and not all(count >= 1 and count == int(count) for count in counts):
+    if counts is None or not ((counts >= 1) & (counts % 1 == 0)).all():
         return None
-    given = {name: found for name, found in numbers.items() if found}
+    given = {name: found for name, found in numbers.items() if found is not None and len(found)}
     return _by_image(columns["name"], given, observers, base)
 
 
 def _columns(path: Path, delimiter: str) -> Columns | None:
     with path.open(encoding="utf-8-sig", newline="") as file:
-        titles, *rows = [*csv.reader(file, delimiter=delimiter)] or [[]]
-    words = [column_of(title) for title in titles]
-    rows = [row for row in rows if row]
-    is_regular = len(set(words)) == len(words) and set(REQUIRED) <= set(words) and {len(words)} == set(map(len, rows))
-    return dict(zip(words, zip(*rows, strict=True), strict=True)) if is_regular else None
+        text = file.read()
+    width, fields = _quoted(text, delimiter) if '"' in text else _plain(text, delimiter)
+    words = [column_of(title) for title in fields[:width]]
+    is_regular = len(fields) > width == len(set(words)) and set(REQUIRED) <= set(words)
+    return {word: fields[place + width :: width] for place, word in enumerate(words)} if is_regular else None
 
 
-def _numbers(texts: Sequence[str] | None) -> list[float] | None:
+def _plain(text: str, delimiter: str) -> tuple[int, list[str]]:
+    """The number of columns and all fields, row by row; none where the rows are not of one length."""
+    lines = [line for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n") if line]
+    widths = {line.count(delimiter) + 1 for line in lines}
+    return (widths.pop(), delimiter.join(lines).split(delimiter)) if len(widths) == 1 else (0, [])
+
+
+def _quoted(text: str, delimiter: str) -> tuple[int, list[str]]:
+    """The same, of a text that has quotes."""
+    rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) if row]
+    widths = set(map(len, rows))
+    return (widths.pop(), [field for row in rows for field in row]) if len(widths) == 1 else (0, [])
+
+
+def _numbers(texts: Sequence[str] | None) -> Array | None:
     """Finite numbers, none where there is no column; None where a text is none."""
+    import numpy as np
+
     try:
-        found = list(map(float, texts or ()))
+        found = np.fromiter(map(float, texts or ()), np.float64)
     except ValueError:
         return None
-    return found if all(map(math.isfinite, found)) else None
+    return found if np.isfinite(found).all() else None
 
 
 def _by_image(
-    names: Sequence[str], numbers: Mapping[str, Sequence[float]], observers: Sequence[str], base: int
+    names: Sequence[str], numbers: Mapping[str, Array], observers: Sequence[str], base: int
 ) -> dict[str, Fixations]:
     import numpy as np
 
     images = {text: image_of(text) for text in dict.fromkeys(names)}
     places = {image: place for place, image in enumerate(dict.fromkeys(images.values()))}
-    owner = np.asarray([places[images[text]] for text in names])
-    arrays = {name: np.asarray(found) for name, found in numbers.items()}
+    place_of = {text: places[image] for text, image in images.items()}
+    owner = np.fromiter(map(place_of.__getitem__, names), np.int64)
     order = np.argsort(owner, kind="stable")
     ends = np.cumsum(np.bincount(owner))
 
     def of(rows: Array) -> Fixations:
-        mine = {name: array[rows] for name, array in arrays.items()}
+        mine = {name: array[rows] for name, array in numbers.items()}
         return fixations_at(
             mine["y"] - base,
             mine["x"] - base,
