@@ -17,7 +17,7 @@ from kldeval.engine.batches import batches
 from kldeval.engine.device import Device, find_device
 from kldeval.engine.gpu import score_batch, score_in_batches
 from kldeval.engine.models import stream_models
-from kldeval.engine.run import Request, read_and_score, stream
+from kldeval.engine.run import Request, read_and_score_all, stream
 from kldeval.engine.scoring import score
 from kldeval.errors import MissingDependency, UsageProblem
 from kldeval.inputs.load import Reading
@@ -107,7 +107,7 @@ class TestFiles:
         self, files: list[Pair], jobs: int, batch_bytes: int, device: str
     ) -> None:
         settings = make_settings({"metric": METRICS})
-        expected = [read_and_score(pair, settings, Reading()) for pair in files]
+        expected = read_and_score_all(files, settings, Reading())
         assert [type(one) for one in expected].count(Failure) == 2
         actual = score_in_batches(files, settings, Reading(), device, jobs, batch_bytes=batch_bytes)
         assert_same(list(actual), expected)
@@ -118,15 +118,14 @@ class TestFiles:
         self, files: list[Pair], metric: str, device: str
     ) -> None:
         settings = make_settings({"metric": metric})
-        expected = [read_and_score(pair, settings, Reading()) for pair in files]
+        expected = read_and_score_all(files, settings, Reading())
         assert_same(list(score_in_batches(files, settings, Reading(), device, 1)), expected)
 
     @every_device
     def test_the_pixelwise_terms_are_saved_as_on_the_cpu(self, files: list[Pair], tmp_path: Path, device: str) -> None:
         settings = make_settings({"metric": "kld,ce"})
         list(score_in_batches(files, settings, Reading(), device, 1, save=tmp_path / "gpu"))
-        for pair in files:
-            read_and_score(pair, settings, Reading(), save=tmp_path / "cpu")
+        read_and_score_all(files, settings, Reading(), save=tmp_path / "cpu")
         saved = [
             sorted(path.relative_to(tmp_path / kind) for path in (tmp_path / kind).rglob("*.npy"))
             for kind in ("gpu", "cpu")
@@ -140,12 +139,12 @@ class TestFiles:
         self, files: list[Pair], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """With torch's CPU in the place of a GPU: the batches must not be the CPU's path."""
-        monkeypatch.setattr(run_module, "read_and_score", None)
+        monkeypatch.setattr(run_module, "read_and_score_all", None)
         monkeypatch.setattr(Device, "is_cpu", False)
         settings = make_settings({"metric": METRICS})
         request = Request(jobs=2, save_maps=tmp_path / "maps")
         outcomes = list(stream(files, settings, request, Device("cpu", "stands for a GPU")))
-        assert_same(outcomes, [read_and_score(pair, settings, Reading()) for pair in files])
+        assert_same(outcomes, read_and_score_all(files, settings, Reading()))
         assert (tmp_path / "maps" / "ce" / "0.npy").exists()
 
     @pytest.mark.parametrize("batch_bytes", [None, 100])

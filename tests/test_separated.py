@@ -18,6 +18,7 @@ from kldeval.engine.counted import Cells, Counted
 from kldeval.engine.shared import answers, look_in_one_size
 from kldeval.engine.views import views_of
 from kldeval.maps.chain import is_spatial
+from kldeval.metrics.registry import METRICS
 from kldeval.metrics.separated import LARGEST_QUOTIENT, ORDERS, powers
 from kldeval.records import MapPair
 from kldeval.settings import make_settings
@@ -60,12 +61,21 @@ def both_sums(maps: MapPair, texts: dict[str, str]) -> tuple[float | None, float
 def test_parts_sum_to_the_pointwise_terms(
     maps: tuple[Any, Any], constants: dict[str, Any], chains: tuple[str, str]
 ) -> None:
-    """To 1e-12 of max(1, sum of the terms' sizes), with the same infinities."""
-    metric = f"kld({','.join(f'{key}={value}' for key, value in constants.items())})"
-    texts = {"metric": metric, "pred_norm": chains[0], "gt_norm": chains[1]}
-    in_parts, by_pixel, size = both_sums(pair(*maps), texts)
-    if in_parts is not None:
-        assert in_parts == pytest.approx(by_pixel, rel=0, abs=1e-12 * max(1.0, size), nan_ok=True)
+    """To 1e-12 of max(1, sum of the terms' sizes), with the same infinities; every metric that has parts."""
+    said = {key: f"{key}={value}" for key, value in constants.items()}
+    epsilons = ",".join(said[key] for key in ("log_eps", "num_eps", "ratio_eps"))
+    metrics = {
+        "kld": f"kld({','.join(said.values())})",
+        "kld-reverse": f"kld-reverse({epsilons})",
+        "ce": f"ce({said['ratio_eps']})",
+        "entropy-gt": "entropy-gt",
+    }
+    assert metrics.keys() == {name for name in METRICS if "separated" in METRICS[name].traits}
+    for metric in metrics.values():
+        texts = {"metric": metric, "pred_norm": chains[0], "gt_norm": chains[1]}
+        in_parts, by_pixel, size = both_sums(pair(*maps), texts)
+        if in_parts is not None:
+            assert in_parts == pytest.approx(by_pixel, rel=0, abs=1e-12 * max(1.0, size), nan_ok=True)
 
 
 @pytest.mark.parametrize(
@@ -78,6 +88,9 @@ def test_parts_sum_to_the_pointwise_terms(
         ("kld(log_eps=1e-7,ratio_eps=1e-7,direction=mean,factor=10)", True),
         ("kld(log_eps=0.01,ratio_eps=0.01)", False),
         ("kld(log_eps=1e-7,num_eps=1e-7,ratio_eps=1e-7)", False),
+        ("ce", True),
+        ("kld-reverse", True),
+        ("entropy-gt", True),
         ("jsd", False),
     ],
 )

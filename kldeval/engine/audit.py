@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from kldeval.conventions import CONVENTIONS, convention
 from kldeval.diagnosis import notes, swapped
-from kldeval.engine.cases import case_of, uncovered_case
+from kldeval.engine.cases import UNCOVERED, case_of, uncovered_case
 from kldeval.engine.device import Device
 from kldeval.engine.run import provenance_of
 from kldeval.engine.shared import answers, look
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from kldeval.engine.cases import Case, Uncovered
+    from kldeval.engine.cases import Case
     from kldeval.engine.run import Request
     from kldeval.engine.shared import Answer, Looked
     from kldeval.inputs.load import Loaded
@@ -43,8 +43,6 @@ if TYPE_CHECKING:
 
 REFERENCE = "default"
 """The convention that the others are compared with; where it is not among them, the first that is named."""
-
-_UNCOVERED: tuple[Uncovered, ...] = ("n_uncovered", "uncovered_mass")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +77,7 @@ def plan_audit(
     base = CONVENTIONS[REFERENCE].texts
     points = {f"{epsilon:g}": f"kld(log_eps={epsilon},ratio_eps={epsilon})" for epsilon in EPSILONS if curve}
     cases = [case_of(name, chosen) for name, chosen in settings.items()]
-    cases += [uncovered_case(name, settings_of(base)) for name in _UNCOVERED]
+    cases += [uncovered_case(name, settings_of(base)) for name in UNCOVERED]
     cases += [case_of(f"eps={point}", settings_of(base, metric)) for point, metric in points.items()]
     reference = REFERENCE if REFERENCE in asked else asked[0]
     return Plan(settings, reference, tuple(cases), tuple(f"eps={point}" for point in points))
@@ -203,7 +201,7 @@ def _audited(seen: Sequence[_Seen], plan: Plan) -> Iterator[_Noticed]:
 
 def _audited_map(seen: _Seen, found: Mapping[str, Answer], plan: Plan) -> AuditedMap:
     """One pair under every convention."""
-    pixels, mass = (found[name] for name in _UNCOVERED)
+    pixels, mass = (found[name] for name in UNCOVERED)
     return AuditedMap(
         seen.name,
         seen.n_pixels,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from kldeval.engine.views import joint_reach, reach
 from kldeval.maps.chain import format_chain
@@ -30,7 +30,8 @@ class Case:
 
     `what` tells terms of one kind from those of another, `normal` what the normalised map of each side depends on
     beside the map, and `needed` what the chains ask of a pixel: cases that agree in these share the work. `separated`
-    gives the same sum in parts (`metrics.separated`), where the metric has them.
+    gives the same sum in parts (`metrics.separated`), where the metric has them; `final` is a metric that is a function
+    of its sum, and `unit` is what the sum is counted in.
     """
 
     name: str
@@ -41,25 +42,42 @@ class Case:
     needed: Reach
     axes: tuple[int, ...]
     separated: Callable[[Density, Density], Sequence[Part] | None] | None = None
+    final: Callable[[Any], Any] | None = None
+    unit: float = 1.0
 
-    def finish(self, total: float, shape: tuple[int, int]) -> float:
-        """The number, from the sum over all pixels of a map of this height and width."""
-        return total / divisor(self.settings, self.axes, shape)
+    def finish(self, total: float, shape: tuple[int, int], n_pixels: float | None = None) -> float:
+        """The number, from the sum over the pixels of a map of this height and width, of which a mask leaves some."""
+        value = total / self.unit
+        if self.final:
+            import numpy as np
+
+            value = float(self.final(np.asarray(value)))
+        return value / _count(self.settings, self.axes, shape, n_pixels)
 
 
 def divisor(settings: Settings, axes: tuple[int, ...], shape: tuple[int, int]) -> float:
     """What the reduction and the base of a divergence or an entropy divide the sum of a map's terms by."""
+    return _count(settings, axes, shape, None) * _unit(settings, "nats")
+
+
+def _count(settings: Settings, axes: tuple[int, ...], shape: tuple[int, int], n_pixels: float | None) -> float:
     height, width = shape
     slices = {MAP: 1, (-1,): height, (-2,): width}[axes]
-    count = {"slices": slices, "sum": 1, "mean": height * width, "batchmean": height}[settings.reduction]
-    return count if settings.base == "e" else count * math.log(int(settings.base))
+    return {"slices": slices, "sum": 1, "mean": n_pixels or height * width, "batchmean": height}[settings.reduction]
+
+
+def _unit(settings: Settings, unit: str) -> float:
+    """How many nats the base of the settings makes 1."""
+    return math.log(int(settings.base)) if unit == "nats" and settings.base != "e" else 1.0
 
 
 def case_of(name: str, settings: Settings) -> Case:
     """The only metric of the settings as a case."""
     (call,) = settings.metrics
     chains: dict[Role, str] = {"pred": format_chain(settings.pred), "gt": format_chain(settings.gt)}
-    separated = METRICS[call.name].traits.get("separated")
+    traits = METRICS[call.name].traits
+    # a sum in parts takes float64, in which the counts are
+    separated = traits.get("separated") if settings.dtype == "float64" else None
     return Case(
         name,
         settings,
@@ -69,10 +87,14 @@ def case_of(name: str, settings: Settings) -> Case:
         joint_reach(reach(settings.pred), reach(settings.gt)),
         settings.axes,
         partial(separated, **call.keywords) if separated else None,
+        traits.get("final"),
+        _unit(settings, traits.get("unit", "")),
     )
 
 
 Uncovered = Literal["n_uncovered", "uncovered_mass"]
+
+UNCOVERED: tuple[Uncovered, ...] = ("n_uncovered", "uncovered_mass")
 
 
 def uncovered_case(name: Uncovered, settings: Settings) -> Case:
@@ -82,7 +104,7 @@ def uncovered_case(name: Uncovered, settings: Settings) -> Case:
         "n_uncovered": (_uncovered_pixels, separated_uncovered_pixels),
         "uncovered_mass": (_uncovered_mass, separated_uncovered_mass),
     }[name]
-    return replace(summed, terms=terms, separated=separated, what=name)
+    return replace(summed, terms=terms, separated=separated, what=name, final=None)
 
 
 def _uncovered_pixels(pred: Density, gt: Density) -> Array:
@@ -91,4 +113,4 @@ def _uncovered_pixels(pred: Density, gt: Density) -> Array:
 
 def _uncovered_mass(pred: Density, gt: Density) -> Array:
     xp = gt.xp
-    return xp.where(pred.is_zero, gt.prob, xp.zeros_like(gt.prob))
+    return xp.where(_uncovered_pixels(pred, gt), gt.prob, xp.zeros_like(gt.prob))

@@ -40,9 +40,13 @@ class Counted:
     @classmethod
     def of(cls, pair: MapPair) -> Counted:
         """The joint histogram of an 8-bit pair."""
-        counts = joint_counts(pair.pred, pair.gt)
+        return cls.of_counts(pair, joint_counts(pair.pred, pair.gt))
+
+    @classmethod
+    def of_counts(cls, pair: MapPair, counts: Array) -> Counted:
+        """The pair that was counted so."""
         pred, gt = (levels()[:, counts.any(axis=axis)] for axis in (1, 0))
-        return cls(replace(pair, pred=pred, gt=gt), counts)
+        return cls(replace(pair, pred=pred, gt=gt, weights=None, company=None), counts)
 
 
 class Cells:
@@ -112,6 +116,7 @@ class Levels:
         self.density = density
         self.counts = counts
         self.occurs = counts > 0
+        self.is_finite = density.xp.isfinite(density.xp.where(self.occurs, density.prob, 0.0)).all(axis=-1)
         self._powers: Array | None = None
         self._met: tuple[int, Array] | None = None
 
@@ -189,7 +194,8 @@ class _Separated:
         largest = np.where(self._other.occurs, part.reach, 0.0).max(axis=-1)
         t = self._target.density.prob
         least = np.where(self._target.occurs & (t != 0), t, np.inf).min(axis=-1)
-        self.is_exact = (largest <= LARGEST_QUOTIENT * least)[:, 0]
+        is_plain = self._target.is_finite & self._other.is_finite
+        self.is_exact = (is_plain & (largest <= LARGEST_QUOTIENT * least))[:, 0]
 
     def sum(self, place: int, table: Array) -> float:
         """The sum over the pixels of a pair with this joint histogram."""

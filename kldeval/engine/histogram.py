@@ -41,8 +41,8 @@ class Cells:
     gt_counts: Array
 
 
-def cells_of(pair: MapPair) -> Cells | None:
-    """The cells of a plain pair of 8-bit maps, if they are fewer than its pixels.
+def counts_of(pair: MapPair) -> Array | None:
+    """The joint histogram (256, 256) of a plain pair of 8-bit maps, if it has fewer occupied cells than pixels.
 
     A mask leaves pixels out of the counts; under any other weights there are no counts.
     """
@@ -51,8 +51,14 @@ def cells_of(pair: MapPair) -> Cells | None:
     mask = None if pair.weights is None else pair.weights > 0
     if mask is not None and not bool((mask == pair.weights).all()):
         return None
-    cells = count_cells(pair.pred, pair.gt, mask)
-    return cells if cells.counts.size < pair.pred.size else None
+    counts = joint_counts(pair.pred, pair.gt, mask)
+    return counts if pair.pred.size > counts.size or (counts != 0).sum() < pair.pred.size else None
+
+
+def cells_of(pair: MapPair) -> Cells | None:
+    """The occupied cells of `counts_of`."""
+    counts = counts_of(pair)
+    return None if counts is None else cells_of_counts(counts)
 
 
 def count_cells(pred: Array, gt: Array, mask: Array | None = None) -> Cells:

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from kldeval.arrays import Array
-    from kldeval.engine.histogram import Cells
     from kldeval.maps.values import Problem
     from kldeval.settings import Settings
 
@@ -65,27 +64,22 @@ def measure(
     settings: Settings,
     *,
     shape: tuple[int, int] | None = None,
-    cells: Cells | None = None,
 ) -> Measured:
-    """Every metric of densities on normalised values.
-
-    Where the pixels were counted together, `shape` is that of the map, the values are those of its levels, and `cells`
-    says which levels meet how often.
-    """
+    """Every metric of densities on normalised values; `shape` is that of the map where its pixels were collapsed."""
     xp, axes = pred.xp, settings.axes
     calls = settings.on("density")
     terms = {key: _terms(call, settings.base) for key, call in calls.items()}
     # weights that a user names say what a pixel is worth; any others say how many pixels there are
-    is_worth = settings.weights.name != "none" and cells is None
+    is_worth = settings.weights.name != "none"
     parts: dict[str, list[Array]] = {key: [] for key in (*terms, _COUNT, _MASS)}
-    for p, q, weigh in _blocks(pred, gt, cells):
+    for p, q, weigh in _blocks(pred, gt):
         for key, terms_of in terms.items():
             parts[key].append(xp.sum(weigh(terms_of(p, q)), axis=axes, keepdims=True))
         for key, total in _uncovered(p, q, weigh, is_worth=is_worth).items():
             parts[key].append(total)
     sums = {key: joined(xp, found, MAP if key in (_COUNT, _MASS) else axes) for key, found in parts.items()}
     shape = shape or pred.source.shape[-2:]
-    rows = shape[0] if gt.weights is None or cells else _rows_that_exist(xp, gt.weights)
+    rows = shape[0] if gt.weights is None else _rows_that_exist(xp, gt.weights)
     reduce = partial(_reduce, xp, rows=rows, pixels=math.prod(shape), gt=gt, axes=axes)
     return Measured(
         {key: reduce(_final(call, sums[key]), settings.reduction) for key, call in calls.items()},
@@ -111,10 +105,9 @@ def _rows(pred: Values, gt: Values) -> tuple[slice, ...]:
     return max(pred, gt, key=lambda side: side.source.ndim).rows
 
 
-def density(values: Values, rows: slice, places: Array | None = None) -> Density:
-    """A block of normalised values as a density, or those at some places among the columns of its only row."""
+def density(values: Values, rows: slice) -> Density:
+    """A block of normalised values as a density."""
     block = values.block(rows)
-    block = block if places is None else values.xp.take(block, places, axis=-1)
     return Density(log=block) if values.is_log else Density(prob=block)
 
 
@@ -141,14 +134,8 @@ def _rows_that_exist(xp: Any, weights: Array) -> Array:
     return xp.sum(xp.astype(exist, weights.dtype), axis=MAP)
 
 
-def _blocks(
-    pred: Values, gt: Values, cells: Cells | None
-) -> Iterator[tuple[Density, Density, Callable[[Array], Array]]]:
+def _blocks(pred: Values, gt: Values) -> Iterator[tuple[Density, Density, Callable[[Array], Array]]]:
     """The densities of both sides, a block at a time, and what makes weighted terms of terms."""
-    if cells:
-        everything = slice(None)
-        yield density(pred, everything, cells.pred), density(gt, everything, cells.gt), lambda x: cells.counts * x
-        return
     for rows in _rows(pred, gt):
         yield density(pred, rows), density(gt, rows), partial(weighted, gt.xp, weights=part(gt.weights, rows))
 

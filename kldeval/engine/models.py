@@ -12,18 +12,19 @@ from typing import TYPE_CHECKING
 
 from kldeval.diagnosis import swapped
 from kldeval.engine.around import NOWHERE, Surroundings, look_around
-from kldeval.engine.cpu import cores, in_order, in_threads
+from kldeval.engine.cpu import cores, in_batches, in_threads
 from kldeval.engine.device import Device, find_device
 from kldeval.engine.pixelwise import save_scored
 from kldeval.engine.run import (
     build_report,
     provenance_of,
-    read_and_score,
+    read_and_begin,
     read_map,
     read_with_company,
     reading_of,
     settle,
 )
+from kldeval.engine.scoring import finish
 from kldeval.engine.selection import grouped
 from kldeval.engine.tasks import find_tasks
 from kldeval.records import Failure, MapPair, Pair
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kldeval.engine.context import Context
+    from kldeval.engine.counted import Counted
     from kldeval.engine.run import Request
     from kldeval.engine.scoring import Outcome
     from kldeval.inputs.load import Loaded, Reading
@@ -87,7 +89,7 @@ def stream_models(
     reading = replace(reading_of(settings, request), sources=around.sources)
     if device.is_cpu:
         score = partial(_score, settings=settings, reading=reading, save=request.save_maps, context=around.context)
-        yield from zip(models, chain.from_iterable(in_order(score, tasks, jobs)), strict=True)
+        yield from zip(models, in_batches(score, tasks, jobs), strict=True)
         return
     from kldeval.engine.gpu import score_loaded
 
@@ -99,13 +101,22 @@ def stream_models(
         yield model, outcome
 
 
-def _score(task: Task, settings: Settings, reading: Reading, save: Path | None, context: Context) -> list[Outcome]:
+def _score(
+    tasks: Sequence[Task], settings: Settings, reading: Reading, save: Path | None, context: Context
+) -> list[Outcome]:
+    begun = [one for task in tasks for one in _begin(task, settings, reading, save, context)]
+    return finish(begun, settings)
+
+
+def _begin(
+    task: Task, settings: Settings, reading: Reading, save: Path | None, context: Context
+) -> list[Outcome | Counted]:
     gt = _ground_truth(task, reading)
     if isinstance(gt, Failure):
         return [gt] * len(task)
-    score = partial(read_and_score, settings=settings, reading=reading, gt=gt)
+    begin = partial(read_and_begin, settings=settings, reading=reading, gt=gt)
     contexts = _contexts(task, context)
-    return [score(pair, save=save and save / model, context=contexts[model]) for model, pair in task.items()]
+    return [begin(pair, save=save and save / model, context=contexts[model]) for model, pair in task.items()]
 
 
 def _read(task: Task, settings: Settings, reading: Reading, context: Context) -> list[MapPair | Failure]:

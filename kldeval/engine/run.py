@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from kldeval.diagnosis import notes, swapped
 from kldeval.engine.around import NOWHERE, Surroundings, look_around
 from kldeval.engine.context import ALONE, Context
-from kldeval.engine.cpu import cores, in_order
+from kldeval.engine.cpu import cores, in_batches
 from kldeval.engine.device import Device, find_device
 from kldeval.engine.ground_truth import decided
 from kldeval.engine.origin import with_origin
-from kldeval.engine.scoring import Outcome, score, with_company
+from kldeval.engine.scoring import Outcome, begin, finish, with_company
 from kldeval.engine.selection import masked, select
 from kldeval.engine.versions import versions
 from kldeval.errors import MapProblem, UsageProblem
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from kldeval.engine.counted import Counted
     from kldeval.records import MapPair
     from kldeval.settings import Settings
 
@@ -124,7 +125,7 @@ def stream(
     reading = replace(reading_of(settings, request), sources=around.sources)
     further: dict[str, Any] = {"save": request.save_maps, "per_class": request.per_class, "context": around.context}
     if device.is_cpu:
-        return in_order(partial(read_and_score, settings=settings, reading=reading, **further), pairs, jobs)
+        return in_batches(partial(read_and_score_all, settings=settings, reading=reading, **further), pairs, jobs)
     from kldeval.engine.gpu import score_in_batches
 
     return score_in_batches(pairs, settings, reading, device.name, jobs, batch_bytes=request.batch_bytes, **further)
@@ -142,7 +143,21 @@ def reading_of(settings: Settings, request: Request) -> Reading:
     return replace(reading, max_pixels=request.max_pixels) if request.max_pixels else reading
 
 
-def read_and_score(
+def read_and_score_all(
+    pairs: Iterable[Pair],
+    settings: Settings,
+    reading: Reading,
+    save: Path | None = None,
+    *,
+    per_class: bool = False,
+    context: Context = ALONE,
+) -> list[Outcome]:
+    """The outcomes of some pairs, from their files: 8-bit pairs are counted one by one and measured together."""
+    begin_one = partial(read_and_begin, settings=settings, reading=reading, save=save, per_class=per_class)
+    return finish([begin_one(pair, context=context) for pair in pairs], settings)
+
+
+def read_and_begin(
     pair: Pair,
     settings: Settings,
     reading: Reading,
@@ -151,17 +166,22 @@ def read_and_score(
     per_class: bool = False,
     context: Context = ALONE,
     gt: Loaded | None = None,
-) -> Outcome:
-    """The outcome of one pair, from its files; `gt` is the ground truth where it has been read already."""
+) -> Outcome | Counted:
+    """The outcome of one pair, from its files, or what there is to finish together with others.
+
+    `gt` is the ground truth where it has been read already.
+    """
     maps = read(pair, reading, gt)
     if isinstance(maps, Failure):
         return maps
     maps = context.with_references(maps)
-    outcome = score(maps, settings, context, per_class=per_class)
-    if save is not None:
-        from kldeval.engine.pixelwise import save_scored
+    begun = begin(maps, settings, context, per_class=per_class)
+    if save is None:
+        return begun
+    from kldeval.engine.pixelwise import save_scored
 
-        save_scored(save, maps, outcome, settings)
+    (outcome,) = finish([begun], settings)
+    save_scored(save, maps, outcome, settings)
     return outcome
 
 

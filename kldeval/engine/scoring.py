@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import replace
 from math import isnan
 from typing import TYPE_CHECKING
@@ -11,7 +12,9 @@ from kldeval.diagnosis import Facts, map_remarks, refusal
 from kldeval.engine.class_maps import as_rows, is_plain
 from kldeval.engine.companions import accompanied, extent
 from kldeval.engine.context import ALONE
-from kldeval.engine.histogram import cells_of, collapsible, levels, pair_of_cells
+from kldeval.engine.counted import Counted
+from kldeval.engine.counted_scores import rows_of
+from kldeval.engine.histogram import cells_of_counts, collapsible, counts_of, pair_of_cells
 from kldeval.engine.measure import Measured, Side, measure, scaled
 from kldeval.engine.pixels import pixel_metrics, with_pixel_metrics
 from kldeval.errors import KldevalError, RefusedMap
@@ -24,7 +27,6 @@ if TYPE_CHECKING:
 
     from kldeval.arrays import Array
     from kldeval.engine.context import Context
-    from kldeval.engine.histogram import Cells
     from kldeval.maps.values import Problem, Values
     from kldeval.records import MapPair
     from kldeval.settings import Settings
@@ -37,34 +39,56 @@ def score(pair: MapPair, settings: Settings, context: Context = ALONE, *, per_cl
 
     `per_class`: also by the classes of its labels, if it has any.
     """
+    return finish([begin(pair, settings, context, per_class=per_class)], settings)[0]
+
+
+def begin(pair: MapPair, settings: Settings, context: Context = ALONE, *, per_class: bool = False) -> Outcome | Counted:
+    """The outcome of one pair, or what was counted of it and can be finished together with others."""
     if settings.is_labels:
         from kldeval.engine.label_sums import score_labels
 
         return score_labels(pair, settings, per_class=per_class)
     if not is_plain(pair):
         return _score_classes(pair, settings)
-    # which rows a mask leaves is not in the counts
-    by_values = collapsible(settings) and not (settings.reduction == "batchmean" and pair.weights is not None)
-    cells = cells_of(pair) if by_values or settings.on("maps", "fixations") else None
-    found = _with_company(pair, cells, settings, context)
+    by_values = collapsible(settings) and not _needs_places(pair, settings)
+    counts = counts_of(pair) if by_values or settings.on("maps", "fixations") else None
+    found = _with_company(pair, counts, settings, context)
     if isinstance(found, Failure):
         return found
     if not settings.on("density", "pixels"):
         return outcome_of_stored(found, settings)
-    if cells and by_values and not pixel_metrics(settings):
-        return _score([found], (levels(), cells.pred_counts), (levels(), cells.gt_counts), settings, cells=cells)[0]
-    maps = pair_of_cells(pair, cells) if cells and by_values else pair
-    return score_arrays([found], maps.pred, maps.gt, maps.weights, settings)[0]
+    if counts is not None and by_values:
+        if settings.dtype == "float64" and not pixel_metrics(settings):
+            return Counted.of_counts(found, counts)
+        pair = pair_of_cells(pair, cells_of_counts(counts))
+    return score_arrays([found], pair.pred, pair.gt, pair.weights, settings)[0]
+
+
+def _needs_places(pair: MapPair, settings: Settings) -> bool:
+    """Whether counts tell too little: which rows a mask leaves, or that weights are worths and no numbers of pixels."""
+    return settings.weights.name != "none" or (settings.reduction == "batchmean" and pair.weights is not None)
+
+
+def finish(begun: Sequence[Outcome | Counted], settings: Settings) -> list[Outcome]:
+    """The outcomes of pairs, in their order: those that were counted are measured together."""
+    groups: defaultdict[tuple[float | None, float | None], list[Counted]] = defaultdict(list)
+    for one in begun:
+        if isinstance(one, Counted):
+            groups[one.pair.pred_scale, one.pair.gt_scale].append(one)
+    rows = {id(one): row for alike in groups.values() for one, row in zip(alike, rows_of(alike, settings), strict=True)}
+    return [_outcome(one.pair, rows[id(one)], settings) if isinstance(one, Counted) else one for one in begun]
 
 
 def with_company(pair: MapPair, settings: Settings, context: Context) -> MapPair | Failure:
     """The pair with the numbers of its stored maps and of its fixations, or why there are none."""
     if not is_plain(pair):
         return pair
-    return _with_company(pair, cells_of(pair) if settings.on("maps", "fixations") else None, settings, context)
+    return _with_company(pair, counts_of(pair) if settings.on("maps", "fixations") else None, settings, context)
 
 
-def _with_company(pair: MapPair, cells: Cells | None, settings: Settings, context: Context) -> MapPair | Failure:
+def _with_company(pair: MapPair, counts: Array | None, settings: Settings, context: Context) -> MapPair | Failure:
+    is_asked = counts is not None and settings.on("maps", "fixations")
+    cells = cells_of_counts(counts) if is_asked else None
     try:
         return accompanied(pair, cells, settings, context)
     except RefusedMap as problem:
@@ -106,30 +130,14 @@ def score_arrays(
 
     `said` are the settings that a refusal quotes, where the arrays were turned to suit others.
     """
-    return _score(pairs, (pred, weights), (gt, weights), settings, said=said)
-
-
-def _score(
-    pairs: Sequence[MapPair],
-    pred: tuple[Array, Array | None],
-    gt: tuple[Array, Array | None],
-    settings: Settings,
-    *,
-    said: Settings | None = None,
-    cells: Cells | None = None,
-) -> list[Outcome]:
-    """The outcomes, from the array and the weights of each side."""
     first = pairs[0]
     with quiet():
         sides = [
-            scaled(Side(array, full), settings, weights=weights, empty=empty)
-            for (array, weights), full, empty in (
-                (pred, first.pred_scale, settings.empty_pred),
-                (gt, first.gt_scale, settings.empty_gt),
-            )
+            scaled(Side(pred, first.pred_scale), settings, weights=weights, empty=settings.empty_pred),
+            scaled(Side(gt, first.gt_scale), settings, weights=weights, empty=settings.empty_gt),
         ]
         normalised = [normalise(side, chain) for side, chain in zip(sides, (settings.pred, settings.gt), strict=True)]
-        measured = measure(normalised[0], normalised[1], settings, shape=first.shape, cells=cells)
+        measured = measure(normalised[0], normalised[1], settings, shape=first.shape)
         measured = with_pixel_metrics(measured, sides, settings, first.shape)
         _check_dtype(measured, settings)
         table = _to_host(measured, sides, len(pairs))

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from kldeval.arrays import quiet
 from kldeval.diagnosis import refusal
 from kldeval.engine.counted import Cells
+from kldeval.engine.sums import Asked, sums_over
 from kldeval.engine.views import views_of
 from kldeval.errors import RefusedMap
 from kldeval.inputs.load import sized_pair
@@ -34,9 +35,6 @@ if TYPE_CHECKING:
 
 Answer = float | str
 """A number, or why there is none."""
-
-Kind = tuple[int, int, str]
-"""Terms of one kind: the prediction's and the ground truth's side, told apart as objects, and what is made of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,20 +114,6 @@ class _Normal:
         return any(problem and problem[0] == "empty" for problem in self.problems)
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """A case and the sides that it is about."""
-
-    case: Case
-    pred: _Normal
-    gt: _Normal
-
-    @property
-    def kind(self) -> Kind:
-        """What tells its sum from others."""
-        return id(self.pred.side), id(self.gt.side), self.case.what
-
-
 class _Bench:
     """The pairs of a view, with everything that was worked out about them."""
 
@@ -141,23 +125,23 @@ class _Bench:
     def answers(self, cases: Iterable[Case]) -> list[dict[str, Answer]]:
         """The answer of every case, for each pair."""
         with quiet():
-            asked = [_Asked(case, self._normal("pred", case), self._normal("gt", case)) for case in cases]
-            return [self._answers(place, asked) for place in range(len(self._pairs))]
+            sides = [(case, self._normal("pred", case), self._normal("gt", case)) for case in cases]
+            return [self._answers(place, sides) for place in range(len(self._pairs))]
 
-    def _answers(self, place: int, asked: Iterable[_Asked]) -> dict[str, Answer]:
+    def _answers(self, place: int, sides: Iterable[tuple[Case, _Normal, _Normal]]) -> dict[str, Answer]:
         """The answers for one pair."""
         found: dict[str, Answer] = {}
-        wanted: list[_Asked] = []
-        for one in asked:
-            refused = self._refusal(place, one)
+        wanted: list[Asked] = []
+        for case, pred, gt in sides:
+            refused = self._refusal(place, case.settings, pred, gt)
             if refused:
-                found[one.case.name] = refused
+                found[case.name] = refused
             else:
-                wanted.append(one)
-        sums = self._sums(place, {one.kind: one for one in wanted})
-        for one in wanted:
-            value = one.case.finish(sums[one.kind], self._pairs[place].shape)
-            found[one.case.name] = self._forgiven(place, value, one.case.settings)
+                wanted.append(Asked(case, pred.side, gt.side))
+        sums = sums_over(self._view, place, wanted)
+        for asked in wanted:
+            value = asked.case.finish(sums[asked.kind], self._pairs[place].shape)
+            found[asked.case.name] = self._forgiven(place, value, asked.case.settings)
         return found
 
     def _normal(self, role: Role, case: Case) -> _Normal:
@@ -174,27 +158,10 @@ class _Bench:
         found = self._normals[role, key] = _Normal(*self._view.normalised(role, settings, policy))
         return found
 
-    def _refusal(self, place: int, asked: _Asked) -> str | None:
-        found: dict[Role, Problem | None] = {"gt": asked.gt.problems[place], "pred": asked.pred.problems[place]}
-        pair, settings = self._pairs[place], asked.case.settings
+    def _refusal(self, place: int, settings: Settings, pred: _Normal, gt: _Normal) -> str | None:
+        found: dict[Role, Problem | None] = {"gt": gt.problems[place], "pred": pred.problems[place]}
+        pair = self._pairs[place]
         return next((refusal(pair, role, *problem, settings) for role, problem in found.items() if problem), None)
-
-    def _sums(self, place: int, wanted: Mapping[Kind, _Asked]) -> dict[Kind, float]:
-        """The sum of each kind of terms, in one walk over the pixels of a pair."""
-        known = {kind: self._known_sum(place, asked) for kind, asked in wanted.items()}
-        sums = {kind: 0.0 if total is None else total for kind, total in known.items()}
-        unknown = [asked for kind, asked in wanted.items() if known[kind] is None]
-        sides = {id(side): side for asked in unknown for side in (asked.pred.side, asked.gt.side)}
-        for where, weights in self._view.blocks(place) if unknown else ():
-            densities = {key: side.at(where) for key, side in sides.items()}
-            for asked in unknown:
-                pred, gt, _ = asked.kind
-                found = asked.case.terms(densities[pred], densities[gt])
-                sums[asked.kind] += float(found.sum() if weights is None else found.ravel() @ weights.ravel())
-        return sums
-
-    def _known_sum(self, place: int, asked: _Asked) -> float | None:
-        return self._view.known_sum(place, asked.case, asked.pred.side, asked.gt.side)
 
     def _forgiven(self, place: int, value: float, settings: Settings) -> float:
         """0 for an all-zero ground truth where the settings say so; a nan stays: there the prediction is empty, too."""

@@ -60,6 +60,23 @@ def separated_divergence(
     return tuple(_part(target, *orders[target], constants, scale) for target in targets)
 
 
+def separated_reverse(pred: Density, gt: Density, **constants: float) -> tuple[Part, ...] | None:
+    """The parts of `kld-reverse`."""
+    return separated_divergence(pred, gt, direction="pred-gt", **constants)
+
+
+def separated_cross_entropy(pred: Density, gt: Density, *, ratio_eps: float = 0.0) -> tuple[Part, ...]:
+    """The parts of `ce`."""
+    xp, nothing = gt.xp, gt.xp.zeros_like(gt.prob)
+    return (Part("gt", nothing, (-(xp.log(pred.plus(ratio_eps)) if ratio_eps else pred.log),), nothing),)
+
+
+def separated_entropy(pred: Density, gt: Density) -> tuple[Part, ...]:  # noqa: ARG001 - every metric is of both
+    """The parts of `entropy-gt`."""
+    nothing = gt.xp.zeros_like(gt.prob)
+    return (Part("gt", -gt.log, (nothing,), nothing),)
+
+
 def separated_uncovered_mass(pred: Density, gt: Density) -> tuple[Part, ...]:
     """The parts of the ground-truth mass where the prediction is exactly 0."""
     xp, bare = gt.xp, pred.is_zero
