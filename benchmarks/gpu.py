@@ -20,7 +20,7 @@ import numpy as np
 from benchmarks.maps import density, guess, output, truth
 from kldeval.engine.cpu import cores
 from kldeval.engine.gpu import Stack, score_batch, score_in_batches, stack_pairs
-from kldeval.engine.run import read_and_score
+from kldeval.engine.run import read_and_score_all
 from kldeval.inputs.load import Reading
 from kldeval.inputs.pairing import find_pairs
 from kldeval.inputs.scale import full_scale
@@ -128,7 +128,7 @@ def agreement(folder: Path, device: str) -> Figure:
     for norm in NORMS:
         settings = make_settings({"metric": "kld,ce,jsd", "norm": norm})
         found = np.asarray([_values(outcome) for outcome in _run(pairs, settings, device)])
-        expected = np.asarray([_values(read_and_score(pair, settings, Reading())) for pair in pairs])
+        expected = np.asarray([_values(one) for one in read_and_score_all(pairs, settings, Reading())])
         worst = max(worst, float(np.max(np.abs(found - expected) / np.maximum(1, np.abs(expected)))))
     return Figure(f"difference from the CPU, {folder.name}", worst, AGREEMENT, AGREEMENT)
 

@@ -16,12 +16,12 @@ class Density:
 
     __slots__ = ("_has_zeros", "_log", "_prob", "_shifted", "_zero", "is_log")
 
-    def __init__(self, *, prob: Array | None = None, log: Array | None = None) -> None:
+    def __init__(self, *, prob: Array | None = None, log: Array | None = None, has_zeros: bool | None = None) -> None:
         self._prob = prob
         self._log = log
         self.is_log = log is not None
         self._zero: Array | None = None
-        self._has_zeros: bool | None = None
+        self._has_zeros = has_zeros
         self._shifted: tuple[float, Array] | None = None
 
     @property

@@ -16,7 +16,7 @@ from kldeval.arrays import namespace, quiet
 from kldeval.engine.measure import Side, measure, pixelwise, scaled
 from kldeval.engine.scoring import score
 from kldeval.maps import values as values_module
-from kldeval.maps.chain import normalise
+from kldeval.maps.chain import normalise, parse_chain
 from kldeval.maps.steps import STEPS
 from kldeval.maps.values import MAP, Values
 from kldeval.records import MapPair, Score
@@ -213,3 +213,18 @@ class TestWeights:
             assert to_numpy(values.sum()).item() == 5.5
             assert to_numpy(values.sum((-1,))).tolist() == [[[4.0], [1.5]]]
         assert to_numpy(values.count()).item() == 2.5
+
+
+@pytest.mark.parametrize("step", ["sum-to-one", "flatten-softmax", "softmax"])
+def test_a_probability_that_underflows_is_a_zero(step: str) -> None:
+    """Positive before the step and 0 after it: what is known of the minimum is that after the step."""
+    stored = np.asarray([[5e-324, 1.0, 4.0]]) if step == "sum-to-one" else np.asarray([[-1.7e308, 0.0, 1.7e308]])
+    with quiet():
+        for first, expected in ((stored[0, 0], False), (stored[0, 1], True)):
+            values = np.asarray([[first, *stored[0, 1:]]])
+            assert normalise(Values(values, np.float64), parse_chain(step)).is_positive is expected
+
+
+def test_nothing_is_known_to_be_positive_behind_a_mask() -> None:
+    values = Values(np.ones((1, 2)), np.float64, np.asarray([[1.0, 0.0]]))
+    assert not normalise(values, parse_chain("sum-to-one")).is_positive

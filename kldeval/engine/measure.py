@@ -108,7 +108,8 @@ def _rows(pred: Values, gt: Values) -> tuple[slice, ...]:
 def density(values: Values, rows: slice) -> Density:
     """A block of normalised values as a density."""
     block = values.block(rows)
-    return Density(log=block) if values.is_log else Density(prob=block)
+    known = False if values.is_positive else None
+    return Density(log=block, has_zeros=known) if values.is_log else Density(prob=block, has_zeros=known)
 
 
 _COUNT, _MASS = "n_uncovered", "uncovered_mass"

@@ -71,7 +71,8 @@ def sum_to_one(values: Values, *, offset: float = 0.0, axis: int | None = None) 
     low, _ = values.extent(axes)
     values = values.flag("negative", low < 0, low)
     values, total = _nonzero(values, values.sum(axes), uniform_over=axes)
-    return values.map(lambda x, total: x / (total + offset), total, axes=axes, is_log=False)
+    some = values.lies_above(0.0, low / (total + offset))
+    return values.map(lambda x, total: x / (total + offset), total, axes=axes, is_log=False, is_positive=some)
 
 
 @STEPS.add("log-prob", final=True, log=True, given=True, takes="-inf", check=check_axis)
@@ -228,9 +229,11 @@ def labels(values: Values, *, ignore_index: int | None = None) -> Values:  # noq
 
 def _log_softmax(values: Values, axes: tuple[int, ...]) -> Values:
     xp = values.xp
-    _, peak = values.extent(axes)
+    low, peak = values.extent(axes)
     mass = values.map(lambda x, peak: xp.exp(x - peak), peak).sum(axes)
-    return values.map(lambda x, peak, log_mass: (x - peak) - log_mass, peak, xp.log(mass), axes=axes, is_log=True)
+    statistics = peak, xp.log(mass)
+    some = values.lies_above(-math.inf, (low - peak) - statistics[1])
+    return values.map(lambda x, peak, mass: (x - peak) - mass, *statistics, axes=axes, is_log=True, is_positive=some)
 
 
 def _nonzero(values: Values, divisor: Array, *, uniform_over: tuple[int, ...] | None = None) -> tuple[Values, Array]:

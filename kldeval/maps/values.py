@@ -48,7 +48,8 @@ class Values:
     """Maps (..., H, W) under transformation, with the weight of each pixel.
 
     `empty` says what a division by zero means (error, keep, uniform, nan); `axes` are those over which a step made
-    distributions of the values (none yet, or not said: None), and `is_log` whether they are log-probabilities.
+    distributions of the values (none yet, or not said: None), and `is_log` whether they are log-probabilities;
+    `is_positive` is said where no probability is known to be 0.
     """
 
     source: Array
@@ -57,6 +58,7 @@ class Values:
     empty: str = "error"
     axes: tuple[int, ...] | None = None
     is_log: bool = False
+    is_positive: bool = False
     problems: tuple[Problem, ...] = ()
     functions: tuple[tuple[Callable[..., Array], tuple[Array, ...]], ...] = ()
     known: dict[str, tuple[Array, Array]] = field(default_factory=dict)
@@ -97,6 +99,7 @@ class Values:
 
         `changes` are the fields of the result that differ beside.
         """
+        changes = {"is_positive": False, **changes}
         if len(self.rows) > 1:
             return self.changed(functions=(*self.functions, (function, statistics)), known={}, **changes)
         # the only block is computed at once, and nothing remembered
@@ -138,6 +141,10 @@ class Values:
     def count(self) -> Array:
         """The number of pixels, which is the sum of the weights."""
         return self.map(self.xp.ones_like).sum()
+
+    def lies_above(self, bound: float, low: Array) -> bool:
+        """Whether a minimum says so of every pixel; an accelerator is not waited for, and a mask hides pixels."""
+        return self.xp.__name__ == "numpy" and self.weights is None and bool((low > bound).all())
 
     def flag(self, kind: str, found: Array, detail: Array) -> Values:
         """The same values with a problem noted; whoever asked for them decides what it means.
