@@ -27,6 +27,9 @@ PROGRAMS = Path(__file__).parent / "programs"
 
 DENSITY_METRICS = "kld,kld-reverse,ce,jsd,entropy-gt"
 
+COMPANIONS = "kld,cc,sim,tv,hellinger,mse,mae,nss,auc,auc-judd,auc-borji,auc-shuffled,sauc,ll,ig,ig-mit"
+"""Every metric that stands beside KLD but emd, whose cost is that of its solver."""
+
 
 @dataclass(frozen=True, slots=True)
 class Kind:
@@ -131,6 +134,12 @@ def ours(folder: Path, *options: str) -> Command:
     return (*KLDEVAL, "evaluate", *_sides(folder), *options)
 
 
+def companions(folder: Path) -> Command:
+    """Every companion of KLD, with the fixations of all other images as the baseline and the negatives."""
+    beside = ("--fixations", str(folder / "fixations.csv"), "--baseline", "others", "--other-map", "others")
+    return ours(folder, "-m", COMPANIONS, *beside)
+
+
 def audit(folder: Path, *options: str) -> Command:
     """Many conventions on a set of pairs."""
     return (*KLDEVAL, "audit", *_sides(folder), *options)
@@ -168,6 +177,12 @@ CASES = (
         lambda made: (ours(made("png"), "-m", DENSITY_METRICS), decode(made("png"))),
         1.7,
         1.4,
+    ),
+    Case(
+        "png companions / decoding",
+        lambda made: (companions(made("png-fixated")), decode(made("png-fixated"))),
+        1.8,
+        1.5,
     ),
     Case(
         "png audit, whole map / decoding",

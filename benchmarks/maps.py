@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 HEIGHT, WIDTH = 480, 640
 HUGE = 20_000
 SPOTS = 4, 24
+FIXATIONS = 100
+"""Fixations on each image: some ten observers for some seconds."""
 STRIP = 500
 """Rows of a huge map that are made at a time."""
 
@@ -87,6 +89,23 @@ def link_pairs(folder: Path, count: int, originals: Path) -> None:
             os.link(files[number % len(files)], folder / role / f"{number:05}{files[0].suffix}")
 
 
+def link_fixated(folder: Path, count: int, originals: Path) -> None:
+    """Pairs that share the bytes of the original ones, and a list of fixations drawn from their ground truths."""
+    link_pairs(folder, count, originals)
+    rows = ["name,x,y"]
+    for number in range(count):
+        places = drawn(truth(np.random.default_rng((number, 1))), np.random.default_rng((number, 3)))
+        rows += [f"{number:05},{x},{y}" for y, x in places]
+    (folder / "fixations.csv").write_text("\n".join(rows) + "\n")
+
+
+def drawn(spots: Map, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Rows and columns of pixels, drawn from the density of the spots."""
+    shares = density(spots, HEIGHT, WIDTH).reshape(-1)
+    places = rng.choice(shares.size, FIXATIONS, p=shares / shares.sum())
+    return np.stack(np.divmod(places, WIDTH), axis=-1)
+
+
 def write_huge(folder: Path) -> None:
     """One pair of 20 000 x 20 000 float32, 1.6 GB each."""
     rng = np.random.default_rng(2)
@@ -100,6 +119,7 @@ def write_huge(folder: Path) -> None:
 
 SETS: dict[str, Callable[[Path], None]] = {
     "png": lambda folder: write_pairs(folder, 500, ".png"),
+    "png-fixated": lambda folder: link_fixated(folder, 500, made(folder.parent, "png")),
     "npy": lambda folder: write_pairs(folder, 500, ".npy"),
     "one": lambda folder: write_pairs(folder, 1, ".png"),
     "png-100": lambda folder: link_pairs(folder, 100, made(folder.parent, "png")),

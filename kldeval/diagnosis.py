@@ -91,7 +91,7 @@ def map_remarks(score: Score, facts: Facts, shape: tuple[int, int], settings: Se
     if facts.pred_low == facts.pred_high:
         yield "constant-pred"
     if facts.gt_low == facts.gt_high:
-        yield "empty-gt" if facts.gt_high == 0 else "constant-gt"
+        yield "empty-gt" if facts.gt_high == 0 and settings.empty_gt != "error" else "constant-gt"
     if facts.pred_low >= 0 and facts.gt_low >= 0 and max(facts.pred_high, facts.gt_high) <= 1:
         yield "unit-range"
     if facts.gt_low >= 0 and facts.gt_high <= 1 < facts.pred_high - facts.pred_low:

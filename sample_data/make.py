@@ -6,6 +6,7 @@ gt, careful, bold   8-bit maps of five scenes, 96 x 72 pixels, and two models. `
 logits              the outputs of a network before its softmax, float32 .npy with negative values, for softmax norms.
 sizes               a prediction at half the size of its ground truth, for --resize.
 articles            the worked numbers of docs/articles.md, float64 and int64 .npy.
+fixations.csv       where three observers looked at the five scenes: name, x, y, observer, counted from 0.
 classes             logits of three classes (3, 24, 32), float32 .npy, and the classes of two scenes as PNG with a
                     palette, in which 255 marks a border that does not count.
 """
@@ -41,6 +42,9 @@ SCENES: dict[str, tuple[Spot, ...]] = {
 
 MISSED = {"harbour": 2, "market": 2}
 """The spot that `bold` does not predict at all."""
+
+LOOKED = {"ann": (-0.3, 0.2), "bob": (0.2, 0.3), "eve": (0.1, -0.3)}
+"""How far beside the middle of every spot each observer looked, in its widths: rows and columns."""
 
 
 ARTICLES = {
@@ -79,6 +83,16 @@ def blobs(spots: tuple[Spot, ...], *, wider: float = 1.0, shift: float = 0.0) ->
         squares = (rows - row - shift) ** 2 + (columns - column - shift) ** 2
         total += weight * np.exp(-squares / (2 * (wider * sigma) ** 2))
     return total
+
+
+def looks(name: str, spots: tuple[Spot, ...]) -> list[str]:
+    """The fixations on a scene as lines of a list: every observer looks at its spots, the strongest first."""
+    strongest_first = sorted(spots, key=lambda spot: -spot[3])
+    return [
+        f"{name},{round(column + across * sigma)},{round(row + down * sigma)},{observer}"
+        for observer, (down, across) in LOOKED.items()
+        for row, column, sigma, _ in strongest_first
+    ]
 
 
 def to_bytes(density: Map) -> NDArray[np.uint8]:
@@ -144,6 +158,8 @@ def main() -> None:
         save(HERE / "gt" / f"{name}.png", to_bytes(blobs(spots)))
         save(HERE / "careful" / f"{name}.png", to_bytes(careful(spots)))
         save(HERE / "bold" / f"{name}.png", to_bytes(bold(name, spots)))
+    lines = ["name,x,y,observer", *(line for name, spots in SCENES.items() for line in looks(name, spots))]
+    (HERE / "fixations.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     for name in ("meadow", "street"):
         logits = 4 * careful(SCENES[name]) - 3
         save(HERE / "logits" / "pred" / f"{name}.npy", logits[::2, ::2].astype(np.float32))

@@ -231,6 +231,14 @@ def test_a_damaged_matlab_file_is_refused(tmp_path: Path, content: bytes) -> Non
     assert refusal(tmp_path / "a.mat").startswith("a.mat: damaged, or no MATLAB file (")
 
 
+def test_a_truncated_matlab_file_is_refused(tmp_path: Path, save: Callable[..., None]) -> None:
+    save(tmp_path / "whole.mat", {"I": MAP})
+    whole = (tmp_path / "whole.mat").read_bytes()
+    for kept in (140, 180):
+        (tmp_path / "a.mat").write_bytes(whole[:kept])
+        assert refusal(tmp_path / "a.mat").startswith("a.mat: damaged, or no MATLAB file (")
+
+
 def test_a_matlab_file_does_not_lead_to_other_files(tmp_path: Path) -> None:
     save_v73(tmp_path / "secret.mat", {"I": MAP})
     with h5py.File(tmp_path / "link.mat", "w") as file:

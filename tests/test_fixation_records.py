@@ -76,10 +76,14 @@ def test_other_fixations_are_those_of_all_other_images_scaled(fixations: dict[st
         moved = (other.scaled(own.shape) for key, other in fixations.items() if key != name)
         expected = sum(other.count_map(own.shape) for other in moved)
         assert np.array_equal(others.count_map(name, own.shape), expected)
-        places, counts = others.others(name, own.shape)
-        listed = np.zeros(own.shape, np.int64)
-        listed.reshape(-1)[places] = counts
+        everywhere = others.places(own.shape)
+        listed = np.zeros(own.shape)
+        listed.reshape(-1)[everywhere.places] = 1
+        listed.reshape(-1)[everywhere.again] += everywhere.more
+        mine, counts = others.own(name, own.shape)
+        listed.reshape(-1)[mine] -= counts
         assert np.array_equal(listed, expected)
+        assert everywhere.counts.sum() == others.everything(own.shape).sum()
 
 
 def test_other_fixations_leave_out_what_lies_outside_and_need_a_size() -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from kldeval.engine.cpu import cores, in_order
 from kldeval.errors import MapProblem, RefusedMap, UsageProblem
 from kldeval.inputs.fixations.source import open_fixations
-from kldeval.inputs.formats import MAX_PIXELS, read_map
+from kldeval.inputs.formats import read_size
 from kldeval.inputs.listing import list_folder
 from kldeval.inputs.pairing import name_of
 from kldeval.inputs.sidecar import sidecar_of, sidecar_text
@@ -195,5 +195,4 @@ def _shape_like(name: str, files: Mapping[str, Path]) -> tuple[int, int]:
     if name not in files:
         msg = "the size of the image is unknown: say it with --size WIDTHxHEIGHT, or --like DIR with a map of its name"
         raise RefusedMap(msg)
-    height, width = read_map(files[name], max_pixels=MAX_PIXELS).array.shape[:2]
-    return height, width
+    return read_size(files[name])

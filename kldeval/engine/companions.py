@@ -7,9 +7,11 @@ cells of its joint histogram, and fixations are few.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from kldeval.arrays import quiet
+from kldeval.engine.histogram import levels
 from kldeval.engine.origin import check_origin
 from kldeval.errors import RefusedMap
 from kldeval.metrics.registry import METRICS
@@ -58,21 +60,40 @@ def accompanied(pair: MapPair, cells: Cells | None, settings: Settings, context:
 def _of_maps(pair: MapPair, cells: Cells | None, calls: Mapping[str, Call], settings: Settings) -> dict[str, float]:
     import numpy as np
 
-    if not calls:
-        return {}
+    @cache
+    def stored() -> list[Array]:
+        arrays = (cells.pred[None], cells.gt[None]) if cells else (pair.pred, pair.gt)
+        return [np.asarray(array, np.float64) for array in arrays]
+
+    @cache
+    def on_scale() -> list[Array]:
+        return _on_scale(stored(), pair, settings)
+
     found = {}
-    stored = (cells.pred[None], cells.gt[None]) if cells else (pair.pred, pair.gt)
     weights = cells.counts if cells else pair.weights
-    plain = [np.asarray(array, np.float64) for array in stored]
     for key, call in calls.items():
-        entry = METRICS[call.name]
-        if entry.traits.get("spatial"):
-            value = entry.function(pair.pred, pair.gt, pair.weights, **call.keywords)
+        function, traits = METRICS[call.name].function, METRICS[call.name].traits
+        if traits.get("spatial"):
+            value = function(pair.pred, pair.gt, pair.weights, **call.keywords)
+        elif cells and "sides" in traits:
+            value = _of_levels(cells, traits, call)
         else:
-            maps = _on_scale(plain, pair, settings) if entry.traits.get("scaled") else plain
-            value = entry.function(*maps, weights, **call.keywords)
+            maps = on_scale() if traits.get("scaled") else stored()
+            value = function(*maps, weights, **call.keywords)
         found[key] = float(value)
     return found
+
+
+def _of_levels(cells: Cells, traits: Mapping[str, Any], call: Call) -> Any:
+    """A metric of which each side is a function of its own levels: 256 numbers, which meet in the cells."""
+    import numpy as np
+
+    values = levels().astype(np.float64)
+    sides = (
+        traits["sides"](np, values, counts, **call.keywords).take(places)[None]
+        for places, counts in ((cells.pred, cells.pred_counts), (cells.gt, cells.gt_counts))
+    )
+    return traits["meet"](np, *sides, cells.counts)
 
 
 def _on_scale(maps: Iterable[Array], pair: MapPair, settings: Settings) -> list[Array]:

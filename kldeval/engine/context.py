@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from kldeval.arrays import Array
     from kldeval.engine.crowd import Crowd
     from kldeval.engine.references import References
-    from kldeval.inputs.fixations.others import OtherFixations, Places
+    from kldeval.inputs.fixations.others import Everywhere, OtherFixations, Places
     from kldeval.records import MapPair
 
 Shape = tuple[int, int]
@@ -40,28 +40,34 @@ class Context:
         self._references = references
         self._memory: dict[str, Any] = {}
 
-    def others_of(self, image: str, shape: Shape) -> Places:
-        """Where all other images were fixated, and how often.
+    def others_of(self, image: str, shape: Shape) -> tuple[Everywhere, Places]:
+        """Where and how often all images were fixated, and what the image itself has in it.
 
         Raises:
             RefusedMap: the image is none of the data set, or there are no other fixations.
         """
         if self._fixations is None:
             raise _unknown(image)
-        places, counts = self._fixations.others(image, shape)
-        if not counts.any():
+        everything, own = self._fixations.places(shape), self._fixations.own(image, shape)
+        if len(everything.places) == len(own[0]) and everything.counts.sum() == own[1].sum():
             raise _unknown(image)
-        return places, counts
+        return everything, own
 
-    def log_of_others(self, image: str, shape: Shape, at: tuple[Array, Array], weights: Array | None) -> Array:
-        """The logarithms of the density of fixations on all other images at some rows and columns.
+    def others_at(self, image: str, shape: Shape, at: tuple[Array, Array], weights: Array | None) -> Array:
+        """The density of fixations on all other images at some rows and columns.
 
         Raises:
             RefusedMap: as `others_of`.
         """
-        if self._crowd is None:
-            raise _unknown(image)
-        return self._crowd.log_at(image, shape, *at, weights)
+        return self._known_crowd(image).at(image, shape, *at, weights)
+
+    def lowest_of_others(self, image: str, shape: Shape) -> float:
+        """The least value of that density on the map.
+
+        Raises:
+            RefusedMap: as `others_of`.
+        """
+        return self._known_crowd(image).lowest(image, shape)
 
     def density_of_others(self, image: str, shape: Shape, weights: Array | None) -> Array:
         """That density on the whole map.
@@ -69,9 +75,12 @@ class Context:
         Raises:
             RefusedMap: as `others_of`.
         """
+        return self._known_crowd(image).density(image, shape, weights)
+
+    def _known_crowd(self, image: str) -> Crowd:
         if self._crowd is None:
             raise _unknown(image)
-        return self._crowd.density(image, shape, weights)
+        return self._crowd
 
     def without_references(self) -> Context:
         """The same for a pair whose references are scored with another prediction."""

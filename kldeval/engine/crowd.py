@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from kldeval.engine.lowest import Lows
 from kldeval.errors import RefusedMap
 from kldeval.inputs.fixations.others import SIZES_KEPT, OtherFixations
 from kldeval.maps.gaussian import blurred, blurred_points, responses
 
 if TYPE_CHECKING:
     from kldeval.arrays import Array
+    from kldeval.engine.lowest import Points
 
 Shape = tuple[int, int]
 """(height, width)."""
@@ -49,9 +51,10 @@ class Crowd:
         self._fixations = fixations
         self._kernel = kernel
         self._everything = lru_cache(maxsize=SIZES_KEPT)(self._smooth)
+        self._lows = lru_cache(maxsize=SIZES_KEPT)(self._cut)
 
-    def log_at(self, name: str, shape: Shape, rows: Array, cols: Array, weights: Array | None = None) -> Array:
-        """The logarithms of the density of the other images at some pixels.
+    def at(self, name: str, shape: Shape, rows: Array, cols: Array, weights: Array | None = None) -> Array:
+        """The density of the other images at some pixels.
 
         Raises:
             RefusedMap: no other image has fixations on this map.
@@ -59,15 +62,28 @@ class Crowd:
         import numpy as np
 
         if weights is not None:
-            return np.log(self.density(name, shape, weights)[rows, cols])
+            return self.density(name, shape, weights)[rows, cols]
         everything, total = self._everything(shape)
-        mine, counts = self._fixations.own(name, shape)
+        mine, mine_across, counts = self._own(name, shape)
         sigma = self._kernel.sigma(shape)
-        down = responses(rows, mine // shape[1], shape[0], sigma[0])
-        across = responses(cols, mine % shape[1], shape[1], sigma[1])
-        smooth = everything[rows, cols] - np.einsum("ij,ij,j->i", down, across, counts)
+        down = responses(rows, mine, shape[0], sigma[0])
+        across = responses(cols, mine_across, shape[1], sigma[1])
+        smooth = everything[rows, cols] - np.einsum("ij,ij->i", down * counts, across)
         rest = self._rest(name, total - counts.sum())
-        return np.log(mixed(smooth, self._kernel.uniform, rest, shape[0] * shape[1]))
+        return mixed(smooth, self._kernel.uniform, rest, shape[0] * shape[1])
+
+    def lowest(self, name: str, shape: Shape) -> float:
+        """The least value of the density of the other images on the map.
+
+        Raises:
+            RefusedMap: no other image has fixations on this map.
+        """
+        import numpy as np
+
+        points = self._own(name, shape)
+        rest = self._rest(name, self._everything(shape)[1] - points[2].sum())
+        low = np.asarray(self._lows(shape).without(points))
+        return float(mixed(low, self._kernel.uniform, rest, shape[0] * shape[1]))
 
     def density(self, name: str, shape: Shape, weights: Array | None = None) -> Array:
         """The density of the other images on the whole map; with weights its weighted sum is 1.
@@ -78,14 +94,20 @@ class Crowd:
         import numpy as np
 
         everything, total = self._everything(shape)
-        mine, counts = self._fixations.own(name, shape)
-        points = mine // shape[1], mine % shape[1], counts
+        points = self._own(name, shape)
         smooth = everything - blurred_points(points, shape, self._kernel.sigma(shape))
-        rest = self._rest(name, total - counts.sum())
+        rest = self._rest(name, total - points[2].sum())
         if weights is None:
             return mixed(smooth, self._kernel.uniform, rest, shape[0] * shape[1])
         mass = float((np.maximum(smooth, 0.0) * weights).sum())
         return mixed(smooth, self._kernel.uniform, self._rest(name, mass), float(weights.sum()))
+
+    def _own(self, name: str, shape: Shape) -> Points:
+        places, counts = self._fixations.own(name, shape)
+        return places // shape[1], places % shape[1], counts
+
+    def _cut(self, shape: Shape) -> Lows:
+        return Lows(self._everything(shape)[0], self._kernel.sigma(shape))
 
     def _smooth(self, shape: Shape) -> tuple[Array, int]:
         counts = self._fixations.everything(shape)

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 FLOAT64 = "float64"
 
+NEARLY_ALL = 0.999
+"""The mass under the lowest value of a density, from which on little is left of what stands above it."""
+
 
 class Scene:
     """A pair, the fixations on it and what the run knows of other images; `area` is that of an 8-bit map's levels."""
@@ -42,9 +45,10 @@ class Scene:
         self._pair = pair
         self._fixations = fixations
         self._company = pair.company or Company()
-        self._settings = replace(settings, dtype=FLOAT64)
+        self._settings = settings if settings.dtype == FLOAT64 else replace(settings, dtype=FLOAT64)
         self._context = context
         self._area = area
+        self._everywhere: dict[int, Array] = {}
 
     @cached_property
     def n_fixations(self) -> int:
@@ -65,9 +69,7 @@ class Scene:
             return float(METRICS[call.name].function(*arguments, **call.keywords))
         if "baseline" in needs:
             return float(mit_bits(self._seen(traits["sees"]))) - self._baseline_bits
-        others = [
-            self._cells(traits["sees"]).sum_at(*(self._others if need == "others" else self._other)) for need in needs
-        ]
+        others = [_OTHERS[need](self, self._cells(traits["sees"])) for need in needs]
         return float(METRICS[call.name].function(self._seen(traits["sees"]), *others, **call.keywords))
 
     @cached_property
@@ -109,24 +111,26 @@ class Scene:
     def _steps(self) -> Cells:
         return by_step(self._pair.pred, self._fixated, self._pair.weights)
 
-    @cached_property
-    def _others(self) -> tuple[Array, Array]:
-        """Where, as flat indices, and how often all other images were fixated."""
-        return self._context.others_of(self._company.image, self._pair.shape)
-
-    @cached_property
-    def _other(self) -> tuple[Array, Array]:
-        """Where and how often the other map was fixated."""
+    def _of_others(self, cells: Cells, *, repeats: bool = True) -> Array:
+        """The fixations on all other images in each cell; without repeats the pixels that they are on."""
         import numpy as np
 
+        # what all images have is the same for all: nothing is copied, and the image itself has little
+        all_, (own, own_counts) = self._context.others_of(self._company.image, self._pair.shape)
+        if id(cells) not in self._everywhere:
+            self._everywhere[id(cells)] = cells.sum_at(all_.places)
+        seen = self._everywhere[id(cells)]
+        if repeats:
+            return seen + cells.sum_at(all_.again, all_.more) - cells.sum_at(own, own_counts)
+        alone = all_.counts[np.searchsorted(all_.places, own)] == own_counts
+        return seen - cells.sum_at(own[alone])
+
+    def _of_other(self, cells: Cells) -> Array:
+        """The fixated pixels of the other map in each cell, or its fixations."""
         if self._company.other is None:
-            places, counts = self._others
-            if not self._settings.other.keywords.get("repeats"):
-                counts = np.minimum(counts, 1)
-        else:
-            rows, cols, _ = self._company.other.pixels(self._pair.shape)
-            places, counts = rows * self._pair.shape[1] + cols, np.ones(len(rows))
-        return places, counts
+            return self._of_others(cells, repeats=bool(self._settings.other.keywords.get("repeats")))
+        rows, cols, _ = self._company.other.pixels(self._pair.shape)
+        return cells.sum_at(rows * self._pair.shape[1] + cols)
 
     @cached_property
     def _log_density(self) -> Array:
@@ -157,10 +161,16 @@ class Scene:
             pixels = pair.shape[0] * pair.shape[1] if pair.weights is None else float(pair.weights.sum())
             return np.full(len(counts), -math.log(pixels))
         if call.name == "others":
-            return self._context.log_of_others(self._company.image, pair.shape, (rows, cols), pair.weights)
+            return np.log(self._others_here)
         chain = parse_chain(call.keywords.get("norm", str(BASELINES["map"].defaults["norm"])))
         logarithms = self._context.remembered("log", self._baseline_map, pair.weights, lambda: self._log_map(chain))
         return logarithms[rows, cols]
+
+    @cached_property
+    def _others_here(self) -> Array:
+        """The density of the fixations on all other images at the fixated pixels."""
+        at = self._fixated.rows, self._fixated.cols
+        return self._context.others_at(self._company.image, self._pair.shape, at, self._pair.weights)
 
     @cached_property
     def _baseline_map(self) -> Array:
@@ -186,10 +196,16 @@ class Scene:
     def _baseline_bits(self) -> float:
         import numpy as np
 
-        rows, cols, counts = self._fixated.rows, self._fixated.cols, self._fixated.counts
-        weights = self._pair.weights
-        logarithms = self._context.remembered("stretched", self._baseline_map, weights, self._stretched)
-        return float(logarithms[rows, cols].mean()) if len(counts) else np.nan
+        pair, rows, cols = self._pair, self._fixated.rows, self._fixated.cols
+        if not len(rows):
+            return np.nan
+        if self._company.baseline is None and pair.weights is None:
+            low, pixels = self._context.lowest_of_others(self._company.image, pair.shape), math.prod(pair.shape)
+            # of a constant map the difference is rounding
+            if low * pixels < NEARLY_ALL:
+                return float(mit_logarithm((self._others_here - low) / (1 - low * pixels)).mean())
+        logarithms = self._context.remembered("stretched", self._baseline_map, pair.weights, self._stretched)
+        return float(logarithms[rows, cols].mean())
 
     def _stretched(self) -> Array:
         import numpy as np
@@ -198,6 +214,9 @@ class Scene:
         area = np.ones(values.shape) if self._pair.weights is None else self._pair.weights
         return mit_logarithm(stretched_density(values, area))
 
+
+_OTHERS = {"others": Scene._of_others, "other": Scene._of_other}  # noqa: SLF001
+"""What a metric may need to know of other images in every cell."""
 
 _FAULTS = {"nonfinite": "not finite", "negative": "negative in places", "empty": "empty or constant"}
 

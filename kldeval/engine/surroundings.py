@@ -18,7 +18,7 @@ from kldeval.inputs.company import Sources
 from kldeval.inputs.fixations import FixationReading, OtherFixations
 from kldeval.inputs.fixations.others import SIZES_KEPT
 from kldeval.inputs.fixations.source import FixationSource, fixations_of_files, open_fixations
-from kldeval.inputs.formats import MAX_PIXELS, read_map
+from kldeval.inputs.formats import MAX_PIXELS, read_size
 from kldeval.maps.weights import latitude_weights
 from kldeval.metrics.registry import METRICS
 from kldeval.settings.beside import fixation_reading
@@ -85,7 +85,8 @@ def everything(
     The size of an image that the fixations do not tell is that of its ground truth.
     """
     files = {pair.name: pair.gt for pair in pairs}
-    sized = in_order(partial(_sized, source, files, max_pixels), source.names, jobs)
+    # a header costs less than its way to another worker
+    sized = in_order(partial(_sized, source, files, max_pixels), source.names, jobs if source.files else 1)
     found = dict(zip(source.names, sized, strict=True))
     known = {name: points for name, points in found.items() if points is not None}
     lost = [name for name, points in found.items() if points is None]
@@ -102,7 +103,7 @@ def _sized(source: FixationSource, files: Mapping[str, Path], max_pixels: int, n
     try:
         points = source.of(name)
         if points.shape is None and name in files:
-            points = replace(points, shape=read_map(files[name], max_pixels=max_pixels).array.shape[:2])
+            points = replace(points, shape=read_size(files[name], max_pixels=max_pixels))
     except MapProblem:
         return None
     return points if points.shape else None

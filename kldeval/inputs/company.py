@@ -76,7 +76,7 @@ def on_map(fixations: Fixations, image: Shape, shape: Shape, resize: Call, what:
         RefusedMap: the sizes differ and no resizing is chosen.
     """
     if (fixations.shape or image) == shape:
-        return replace(fixations, shape=shape)
+        return fixations if fixations.shape else replace(fixations, shape=shape)
     if resize.name == "none":
         msg = (
             f"the {what} are on an image of {fixations.shape or image}, the maps are {shape} (height, width); "

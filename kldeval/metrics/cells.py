@@ -33,13 +33,16 @@ class Cells:
     index: Array
     weights: Array | None
 
-    def sum_at(self, places: Array, amounts: Array) -> Array:
-        """How much each cell holds of amounts at some places, flat indices, (1, L); pixels of weight 0 hold nothing."""
+    def sum_at(self, places: Array, amounts: Array | None = None) -> Array:
+        """How much each cell holds of amounts (none: 1) at some places, flat indices, (1, L).
+
+        Pixels of weight 0 hold nothing.
+        """
         import numpy as np
 
         if self.weights is not None:
             exist = self.weights.reshape(-1)[places] > 0
-            places, amounts = places[exist], amounts[exist]
+            places, amounts = places[exist], None if amounts is None else amounts[exist]
         shape = self.seen.values.shape
         return np.bincount(self.index[places], weights=amounts, minlength=shape[-1]).astype(np.float64)[None]
 

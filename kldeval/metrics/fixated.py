@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kldeval.arrays import namespace
-from kldeval.metrics.weighted import as_weights, existing
+from kldeval.metrics.weighted import as_weights, existing, extent
 
 if TYPE_CHECKING:
     from kldeval.arrays import Array
@@ -35,6 +35,14 @@ class FixatedMap:
     fixations: Array
     fixated: Array
     ascending: bool = False
+
+    def extent(self) -> tuple[Array, Array]:
+        """The least and the largest value of the pixels that exist, (..., 1, 1)."""
+        if self.ascending:
+            (present,) = self.area[0].nonzero()
+            if len(present):
+                return self.values[:, present[:1]], self.values[:, present[-1:]]
+        return extent(namespace(self.values), self.values, self.area)
 
 
 def fixated_pixels(pred: Array, fixations: Array, weights: Array | None = None) -> FixatedMap:

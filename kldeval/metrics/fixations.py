@@ -14,7 +14,7 @@ from kldeval.arrays import namespace
 from kldeval.errors import UsageProblem
 from kldeval.metrics.registry import METRICS
 from kldeval.metrics.roc import area_at_steps, area_under_roc
-from kldeval.metrics.weighted import divide, drop_axes, existing, extent, root, total, total_where
+from kldeval.metrics.weighted import divide, drop_axes, existing, root, total, total_where
 
 if TYPE_CHECKING:
     from kldeval.arrays import Array
@@ -44,10 +44,10 @@ def nss(seen: FixatedMap, *, ddof: int = 0, repeats: bool = True) -> Array:
     1.0
     """
     xp = namespace(seen.values)
-    low, _ = extent(xp, seen.values, seen.area)
+    low, _ = seen.extent()
     values = existing(xp, seen.values - low, seen.area)
     pixels = total(xp, seen.area)
-    gap = existing(xp, values - divide(xp, total(xp, values, seen.area), pixels), seen.area)
+    gap = values - divide(xp, total(xp, values, seen.area), pixels)
     deviation = root(xp, divide(xp, total(xp, gap**2, seen.area), pixels - ddof))
     counts = seen.fixations if repeats else seen.fixated
     mean = divide(xp, total(xp, gap, counts), total(xp, counts))

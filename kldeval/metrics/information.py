@@ -82,14 +82,17 @@ def ig_mit(pred: FixatedMap, baseline: FixatedMap) -> Array:
 def mit_bits(seen: FixatedMap) -> Array:
     """The mean over fixated pixels of log2(2^-52 + p): of `ig_mit`, what one of the two maps contributes."""
     xp = namespace(seen.values)
-    logarithm = mit_logarithm(stretched_density(seen.values, seen.area))
+    logarithm = mit_logarithm(stretched_density(seen.values, seen.area, seen.extent()))
     return drop_axes(xp, divide(xp, total(xp, logarithm, seen.fixated), total(xp, seen.fixated)))
 
 
-def stretched_density(values: Array, area: Array) -> Array:
-    """Maps stretched to 0..1 and divided by their sum, each pixel with its weight `area`; nan for a constant map."""
+def stretched_density(values: Array, area: Array, ends: tuple[Array, Array] | None = None) -> Array:
+    """Maps stretched to 0..1 and divided by their sum, each pixel with its weight `area`; nan for a constant map.
+
+    `ends` are the minimum and the maximum where they are known.
+    """
     xp = namespace(values)
-    low, high = extent(xp, values, area)
+    low, high = ends or extent(xp, values, area)
     stretched = existing(xp, divide(xp, values - low, high - low), area)
     return divide(xp, stretched, total(xp, stretched, area))
 

@@ -19,7 +19,42 @@ if TYPE_CHECKING:
     from kldeval.arrays import Array, Namespace
 
 
-@METRICS.add("cc", on="maps", unit="", best="high")
+def _deviations(xp: Namespace, values: Array, weights: Array | None) -> Array:
+    """Deviations from the mean after stretching to 0..1, so that a constant map is exactly 0, whatever its value."""
+    values = existing(xp, values, weights)
+    low, high = extent(xp, values, weights)
+    span = xp.where(high == low, xp.ones_like(low), high - low)
+    stretched = (values - low) / span
+    return stretched - divide(xp, total(xp, stretched, weights), amount(xp, stretched, weights))
+
+
+def _histogram(xp: Namespace, values: Array, weights: Array | None, *, minmax: bool = False) -> Array:
+    """The values divided by their sum, which `minmax` stretches to 0..1 before."""
+    values = existing(xp, values, weights)
+    low, high = extent(xp, values, weights)
+    if minmax:
+        blank = (low == 0) & (high == 0)
+        stretched = divide(xp, values - low, high - low)
+        values = xp.where(blank, xp.zeros_like(values), existing(xp, stretched, weights))
+    else:
+        values = xp.where(low < 0, xp.full_like(values, xp.nan), values)
+    mass = total(xp, values, weights)
+    return values / xp.where(mass == 0, xp.ones_like(mass), mass)
+
+
+def _correlation(xp: Namespace, pred: Array, gt: Array, weights: Array | None) -> Array:
+    spread, target_spread = total(xp, pred**2, weights), total(xp, gt**2, weights)
+    correlation = divide(xp, total(xp, pred * gt, weights), root(xp, spread * target_spread))
+    flat = (spread == 0) & (target_spread > 0)
+    correlation = xp.where(flat, xp.zeros_like(correlation), xp.clip(correlation, -1.0, 1.0))
+    return drop_axes(xp, correlation)
+
+
+def _intersection(xp: Namespace, pred: Array, gt: Array, weights: Array | None) -> Array:
+    return drop_axes(xp, total(xp, xp.minimum(pred, gt), weights))
+
+
+@METRICS.add("cc", on="maps", unit="", best="high", sides=_deviations, meet=_correlation)
 def cc(pred: Array, gt: Array, weights: Array | None = None) -> Array:
     """Pearson correlation of the two maps over their pixels, from -1 to 1; higher is better.
 
@@ -37,15 +72,12 @@ def cc(pred: Array, gt: Array, weights: Array | None = None) -> Array:
     """
     xp = _namespace(pred, gt)
     weights = as_weights(xp, weights)
-    pred, gt = _deviations(xp, pred, weights), _deviations(xp, gt, weights)
-    spread, target_spread = total(xp, pred**2, weights), total(xp, gt**2, weights)
-    correlation = divide(xp, total(xp, pred * gt, weights), root(xp, spread * target_spread))
-    flat = (spread == 0) & (target_spread > 0)
-    correlation = xp.where(flat, xp.zeros_like(correlation), xp.clip(correlation, -1.0, 1.0))
-    return drop_axes(xp, correlation)
+    return _correlation(xp, _deviations(xp, pred, weights), _deviations(xp, gt, weights), weights)
 
 
-@METRICS.add("sim", on="maps", unit="", best="high", symmetric=True, mass="minmax")
+@METRICS.add(
+    "sim", on="maps", unit="", best="high", symmetric=True, mass="minmax", sides=_histogram, meet=_intersection
+)
 def sim(pred: Array, gt: Array, weights: Array | None = None, *, minmax: bool = False) -> Array:
     """Similarity, the intersection of the two maps as histograms, from 0 to 1; higher is better.
 
@@ -62,8 +94,8 @@ def sim(pred: Array, gt: Array, weights: Array | None = None, *, minmax: bool = 
     """
     xp = _namespace(pred, gt)
     weights = as_weights(xp, weights)
-    densities = (_histogram(xp, values, weights, minmax=minmax) for values in (pred, gt))
-    return drop_axes(xp, total(xp, xp.minimum(*densities), weights))
+    densities = [_histogram(xp, values, weights, minmax=minmax) for values in (pred, gt)]
+    return _intersection(xp, densities[0], densities[1], weights)
 
 
 @METRICS.add("mse", on="maps", unit="", best="low", symmetric=True, scaled=True)
@@ -134,26 +166,3 @@ def _namespace(pred: Array, gt: Array) -> Namespace:
 
 def _mean(xp: Namespace, values: Array, weights: Array | None) -> Array:
     return drop_axes(xp, divide(xp, total(xp, values, weights), amount(xp, values, weights)))
-
-
-def _deviations(xp: Namespace, values: Array, weights: Array | None) -> Array:
-    """Deviations from the mean after stretching to 0..1, so that a constant map is exactly 0, whatever its value."""
-    values = existing(xp, values, weights)
-    low, high = extent(xp, values, weights)
-    span = xp.where(high == low, xp.ones_like(low), high - low)
-    stretched = existing(xp, (values - low) / span, weights)
-    mean = divide(xp, total(xp, stretched, weights), amount(xp, stretched, weights))
-    return existing(xp, stretched - mean, weights)
-
-
-def _histogram(xp: Namespace, values: Array, weights: Array | None, *, minmax: bool) -> Array:
-    values = existing(xp, values, weights)
-    low, high = extent(xp, values, weights)
-    if minmax:
-        blank = (low == 0) & (high == 0)
-        stretched = divide(xp, values - low, high - low + xp.zeros_like(values))
-        values = xp.where(blank, xp.zeros_like(values), existing(xp, stretched, weights))
-    else:
-        values = xp.where(low < 0, xp.full_like(values, xp.nan), values)
-    mass = total(xp, values, weights)
-    return values / xp.where(mass == 0, xp.ones_like(mass), mass)

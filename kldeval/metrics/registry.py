@@ -5,7 +5,8 @@ a metric is a function of: two densities (the default), whose pointwise terms it
 A metric of densities may be a function of the sum of its terms (`final`), and may have that sum in parts that few
 values make quick (`separated`). One of maps is in the units of the maps
 (`scaled`), asks where pixels stand (`spatial`), or refuses negative values (`mass`: "always", or the parameter that
-lifts it). One of fixations `sees` of a map its pixels, ranks or ten steps, takes infinite values (`infinities`), or
+lifts it); where `sides` prepares each map by itself and `meet` is a function of both, a map of few levels is prepared
+as these. One of fixations `sees` of a map its pixels, ranks or ten steps, takes infinite values (`infinities`), or
 `needs` more: a density, a baseline, an other map, the fixations on all other images.
 """
 

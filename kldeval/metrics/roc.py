@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from kldeval.arrays import device_of, namespace
-from kldeval.metrics.weighted import as_float, divide, extent
+from kldeval.metrics.weighted import as_float, divide
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,7 +40,7 @@ def area_at_steps(seen: FixatedMap, positives: Array, negatives: Array) -> Array
     A threshold is compared as 10 (S - min) >= k (max - min), which 8-bit levels pass without rounding. nan as for
     `area_under_roc`, or where the map has no finite range.
     """
-    low, high = extent(namespace(seen.values), seen.values, seen.area)
+    low, high = seen.extent()
     area = partial(_trapezoid, ascending=seen.ascending)
     return _map_by_map(area, seen.values, positives, negatives, low, high)
 

@@ -44,7 +44,10 @@ def _means(scores: Sequence[Score], name: str, *, over_groups: bool) -> dict[str
 
 
 def share_of_the_way(mean: float | None, references: Mapping[str, Mapping[str, float]], key: str) -> float | None:
-    """How far a model goes from the centre prior (0) to the ceiling (1); None where one of them has no finite number.
+    """How far a model goes from the centre prior (0) to the ceiling (1).
+
+    None where one of them has no finite number, or the ceiling is not above the prior: there is no way then. (Only
+    metrics of fixations have a ceiling, of which more is better.)
 
     >>> share_of_the_way(0.5, {"centre prior": {"nss": 0.0}, "ceiling": {"nss": 2.0}}, "nss")
     0.25
@@ -53,7 +56,7 @@ def share_of_the_way(mean: float | None, references: Mapping[str, Mapping[str, f
     if mean is None or any(end is None or not math.isfinite(end) for end in ends) or not math.isfinite(mean):
         return None
     low, high = (float(end or 0.0) for end in ends)
-    return (mean - low) / (high - low) if high != low else None
+    return (mean - low) / (high - low) if high > low else None
 
 
 _REASONS = {

@@ -131,7 +131,8 @@ class Settings:
     def keys(self) -> tuple[str, ...]:
         """The column of each metric: its bare name, or its full text where one run holds the same metric twice."""
         names = [call.name for call in self.metrics]
-        return tuple(str(call) if names.count(call.name) > 1 else call.name for call in self.metrics)
+        clear = len(set(names)) == len(names)
+        return tuple(call.name if clear or names.count(call.name) == 1 else str(call) for call in self.metrics)
 
     @property
     def axes(self) -> tuple[int, ...]:

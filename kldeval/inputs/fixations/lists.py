@@ -12,10 +12,12 @@ import json
 import math
 from collections import defaultdict
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from kldeval.inputs.fixations.columns import read_columns
 from kldeval.inputs.fixations.record import Fixations, fixations_at
-from kldeval.inputs.formats import is_readable
+from kldeval.inputs.fixations.words import REQUIRED, column_of, image_of
 from kldeval.inputs.formats.stored import unreadable
 from kldeval.inputs.shown import shown
 
@@ -24,11 +26,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kldeval.inputs.fixations.reading import FixationReading
-
-SYNONYMS = {"image": "name", "img": "name", "subject": "observer", "t": "duration"}
-"""Other words for a column, in lower case."""
-
-REQUIRED = ("name", "x", "y")
 
 Row = tuple[str, "Mapping[str, Any]"]
 """Where a record stands in its file, and its values by column."""
@@ -52,8 +49,12 @@ def read_list(path: Path, reading: FixationReading) -> Mapping[str, Fixations]:
         UnreadableMap: the file is missing or no list, a column is missing, or a value is no number; with its line.
     """
     points: dict[str, list[Point]] = defaultdict(list)
+    suffix, base = path.suffix.lower(), reading.base or 0
     try:
-        for where, record in LISTS[path.suffix.lower()](path):
+        regular = read_columns(path, DELIMITERS[suffix], base) if suffix in DELIMITERS else None
+        if regular is not None:
+            return regular
+        for where, record in LISTS[suffix](path):
             name, found = _points(path, where, record)
             points[name] += found
     except OSError as error:
@@ -62,7 +63,7 @@ def read_list(path: Path, reading: FixationReading) -> Mapping[str, Fixations]:
         raise unreadable(path, f"no list of fixations: {error}") from error
     if not points:
         raise unreadable(path, "no list of fixations: it is empty")
-    return {name: _fixations(path, name, found, reading.base or 0) for name, found in points.items()}
+    return {name: _fixations(path, name, found, base) for name, found in points.items()}
 
 
 def _fixations(path: Path, name: str, points: list[Point], base: int) -> Fixations:
@@ -101,17 +102,7 @@ def _points(path: Path, where: str, record: Mapping[str, Any]) -> tuple[str, lis
         Point(number("x", x), number("y", y), observer, None if _text(t) is None else number("duration", t), count)
         for x, y, t in zip(xs, ys, times, strict=True)
     ]
-    return _name(str(record["name"])), points
-
-
-def _name(text: str) -> str:
-    """The name without an image's suffix.
-
-    >>> _name("val/COCO_1.jpg"), _name("clip.7")
-    ('val/COCO_1', 'clip.7')
-    """
-    text = text.strip().replace("\\", "/")
-    return text[: text.rfind(".")] if is_readable(text) else text
+    return image_of(str(record["name"])), points
 
 
 def _text(value: Any) -> str | None:
@@ -144,8 +135,7 @@ def _count(path: Path, where: str, value: Any) -> int:
 
 def _columns(record: Mapping[Any, Any]) -> dict[str, Any]:
     """The record by the standard words for its columns."""
-    lower = {str(key).strip().lower(): value for key, value in record.items() if key is not None}
-    return {SYNONYMS.get(key, key): value for key, value in lower.items()}
+    return {column_of(str(key)): value for key, value in record.items() if key is not None}
 
 
 def _table_rows(path: Path, delimiter: str) -> Iterator[Row]:
@@ -184,9 +174,10 @@ def _object(path: Path, where: str, record: Any) -> Row:
     return where, _columns(record)
 
 
+DELIMITERS: Mapping[str, str] = {".csv": ",", ".tsv": "\t"}
+
 LISTS: Mapping[str, Callable[[Path], Iterator[Row]]] = {
-    ".csv": lambda path: _table_rows(path, ","),
-    ".tsv": lambda path: _table_rows(path, "\t"),
+    **{suffix: partial(_table_rows, delimiter=delimiter) for suffix, delimiter in DELIMITERS.items()},
     ".json": _json_rows,
     ".jsonl": _line_rows,
 }

@@ -46,7 +46,10 @@ def load_v5(path: Path) -> Mapping[str, Any]:
         with path.open("rb") as file:
             variables = loadmat(file)
         return {name: plain(value) for name, value in variables.items() if not name.startswith("__")}
-    except (MatReadError, *_DAMAGED) as error:
+    except (MatReadError, OSError, *_DAMAGED) as error:
+        # of the system's errors scipy's own have no number
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
         raise unreadable(path, f"damaged, or no MATLAB file ({error})") from error
 
 

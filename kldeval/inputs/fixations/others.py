@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from kldeval.errors import RefusedMap
 from kldeval.inputs.fixations.record import moved
@@ -17,8 +17,20 @@ if TYPE_CHECKING:
 SIZES_KEPT = 8
 """Sums of all fixations that are kept, one for each size of map: data sets with many sizes come in runs of few."""
 
+IMAGES_KEPT = 16
+"""Images whose own fixations are kept: a few for every worker, each asked for several times in a row."""
+
 Places = tuple["Array", "Array"]
 """Flat indices of pixels in ascending order, each once, and the number of fixations at each, in float64."""
+
+
+class Everywhere(NamedTuple):
+    """Where all images together were fixated and how often, and apart where it was `more` than once: few places."""
+
+    places: Array
+    counts: Array
+    again: Array
+    more: Array
 
 
 class OtherFixations:
@@ -51,6 +63,7 @@ class OtherFixations:
         ends = np.cumsum([0, *lengths])
         self._ranges = {name: slice(*bounds) for name, *bounds in zip(within, ends, ends[1:], strict=False)}
         self._everything = lru_cache(maxsize=SIZES_KEPT)(self._add_up)
+        self._own = lru_cache(maxsize=IMAGES_KEPT)(self._find_own)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -67,6 +80,20 @@ class OtherFixations:
         Raises:
             RefusedMap: the image is none of the data set.
         """
+        return self._own(name, shape)
+
+    def places(self, shape: Shape) -> Everywhere:
+        """Where all images together were fixated."""
+        return self._everything(shape)[1]
+
+    def count_map(self, name: str, shape: Shape) -> Array:
+        """The number of fixations of all other images at each pixel, int64 (H, W)."""
+        counts = self.everything(shape).copy()
+        mine, how_often = self.own(name, shape)
+        counts.reshape(-1)[mine] -= how_often.astype(counts.dtype)
+        return counts
+
+    def _find_own(self, name: str, shape: Shape) -> Places:
         import numpy as np
 
         if name not in self._ranges:
@@ -75,23 +102,6 @@ class OtherFixations:
         chosen = self._ranges[name]
         places, owner = np.unique(self._places(shape, chosen), return_inverse=True)
         return places, np.bincount(owner, weights=self._counts[chosen], minlength=len(places))
-
-    def others(self, name: str, shape: Shape) -> Places:
-        """Where all other images were fixated; some of the numbers may be 0."""
-        import numpy as np
-
-        _, places, counts = self._everything(shape)
-        mine, how_often = self.own(name, shape)
-        counts = counts.copy()
-        counts[np.searchsorted(places, mine)] -= how_often
-        return places, counts
-
-    def count_map(self, name: str, shape: Shape) -> Array:
-        """The number of fixations of all other images at each pixel, int64 (H, W)."""
-        counts = self.everything(shape).copy()
-        mine, how_often = self.own(name, shape)
-        counts.reshape(-1)[mine] -= how_often.astype(counts.dtype)
-        return counts
 
     def _places(self, shape: Shape, chosen: slice) -> Array:
         import numpy as np
@@ -102,13 +112,15 @@ class OtherFixations:
         )
         return rows * shape[1] + cols
 
-    def _add_up(self, shape: Shape) -> tuple[Array, Array, Array]:
+    def _add_up(self, shape: Shape) -> tuple[Array, Everywhere]:
         import numpy as np
 
         places = self._places(shape, slice(None))
         counts = np.bincount(places, weights=self._counts, minlength=shape[0] * shape[1]).astype(np.int64)
         seen = np.flatnonzero(counts)
-        return counts.reshape(shape), seen, counts[seen].astype(np.float64)
+        how_often = counts[seen].astype(np.float64)
+        again = how_often > 1
+        return counts.reshape(shape), Everywhere(seen, how_often, seen[again], how_often[again] - 1)
 
 
 def _shape(name: str, points: Fixations) -> Shape:

@@ -94,7 +94,7 @@ class Fixations:
 
         height, width = shape
         within = (self.rows >= 0) & (self.rows < height) & (self.cols >= 0) & (self.cols < width)
-        fixations = replace(self, shape=shape)
+        fixations = self if self.shape == shape else replace(self, shape=shape)
         if within.all():
             return fixations, None
         first = int(np.argmin(within))

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from kldeval.inputs.formats import image, numpy_files
-from kldeval.inputs.formats.stored import MAX_PIXELS, Stored, unreadable
+from kldeval.inputs.formats.stored import MAX_PIXELS, Stored, check_size, unreadable
 from kldeval.inputs.shown import shown
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     Reader = Callable[[Path, str | None, int], Stored]
 
-__all__ = ["CLASS_READERS", "LABEL_READERS", "MAX_PIXELS", "READERS", "Stored", "is_readable", "read_map"]
+__all__ = ["CLASS_READERS", "LABEL_READERS", "MAX_PIXELS", "READERS", "Stored", "is_readable", "read_map", "read_size"]
 
 READERS: Mapping[str, Reader] = {
     **dict.fromkeys(image.SUFFIXES, image.read),
@@ -87,3 +87,21 @@ def read_map(
         raise unreadable(path, (error.strerror or str(error) or type(error).__name__).lower()) from error
     except MemoryError as error:
         raise unreadable(path, "too large for the memory of this machine") from error
+
+
+def read_size(path: Path, *, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
+    """The (height, width) of a map, which is decoded only where its header does not say it.
+
+    Raises:
+        UnreadableMap: too large, or as `read_map` where it is decoded.
+        MissingDependency: as `read_map`.
+    """
+    if path.suffix.lower() in image.SUFFIXES:
+        declared = image.declared_size(path)
+    else:
+        declared = numpy_files.map_shape(numpy_files.stored_shape(path, None) or ())
+    if declared:
+        check_size(path, *declared, max_pixels)
+        return declared
+    height, width = read_map(path, max_pixels=max_pixels).array.shape[:2]
+    return height, width

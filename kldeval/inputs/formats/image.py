@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kldeval.errors import UnreadableMap
 from kldeval.inputs.formats import png
 from kldeval.inputs.formats.stored import Stored, check_size, unreadable
 from kldeval.inputs.opencv import opencv
@@ -47,6 +48,15 @@ def read_labels(path: Path, _key: str | None, max_pixels: int) -> Stored:
         UnreadableMap, MissingDependency, OSError: as `read`.
     """
     return _decoded(path, max_pixels, labels=True)
+
+
+def declared_size(path: Path) -> tuple[int, int] | None:
+    """The (height, width) that the header of an image declares; None where it does not, or the file is damaged."""
+    try:
+        with path.open("rb") as file:
+            return png.declared_size(file.read(png.DECLARED)) or _inspect(path.read_bytes(), path).shape
+    except (UnreadableMap, OSError):
+        return None
 
 
 def _decoded(path: Path, max_pixels: int, *, labels: bool = False) -> Stored:

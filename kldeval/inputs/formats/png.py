@@ -9,7 +9,7 @@ import struct
 import zlib
 from typing import TYPE_CHECKING
 
-from kldeval.inputs.formats.header import Header
+from kldeval.inputs.formats.header import Header, Shape
 from kldeval.inputs.formats.stored import unreadable
 
 if TYPE_CHECKING:
@@ -27,12 +27,23 @@ _HEAD, _SUM = struct.Struct(">I4s"), struct.Struct(">I")
 _OVERHEAD = 12
 """Length, type and checksum of a chunk, four bytes each."""
 
+DECLARED = 24
+"""Bytes within which a PNG says its size."""
+
 _DEPTH = 24
 """Where the bits per sample stand, and behind them the colour type."""
 
 _GREY, _PALETTE = 0, 3
 
 _BYTE = 8
+
+
+def declared_size(data: bytes) -> Shape | None:
+    """The (height, width) in the first `DECLARED` bytes of a PNG; None of any other file."""
+    if not data.startswith(MAGIC) or data[12:16] != b"IHDR" or len(data) < DECLARED:
+        return None
+    width, height = struct.unpack_from(">II", data, len(MAGIC) + 8)
+    return height, width
 
 
 def inspect(data: bytes, path: Path) -> Header:

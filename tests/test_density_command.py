@@ -1,0 +1,134 @@
+"""`kldeval density`: ground truths from fixations, what stands beside them, and what it means for signatures."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from command_line import kldeval
+from looked_at import IMAGES, SHAPE, LookedAt, make_looked_at, write_list
+from scipy.ndimage import gaussian_filter
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SIZE = ("--size", f"{SHAPE[1]}x{SHAPE[0]}")
+
+
+@pytest.fixture
+def seen(tmp_path: Path) -> LookedAt:
+    return make_looked_at(tmp_path / "data")
+
+
+def sidecar(path: Path) -> object:
+    return json.loads(path.with_suffix(".json").read_text())
+
+
+@pytest.mark.parametrize("border", ["reflect", "mirror", "nearest", "constant", "wrap"])
+@pytest.mark.parametrize("repeats", ["count", "once"])
+def test_a_map_is_the_fixations_under_a_gaussian(seen: LookedAt, border: str, repeats: str) -> None:
+    out = seen.root / "out"
+    options = ("--sigma", "2.5", "--border", border, "--repeats", repeats, "--truncate", "3", *SIZE)
+    outcome = kldeval("density", seen.fixations, out, *options)
+    not_counted = ",repeats=false" if repeats == "once" else ""
+    text = f"gaussian(sigma=2.5,border={border}{not_counted},truncate=3)"
+    total = sum(seen.counts(image).sum() if repeats == "count" else (seen.counts(image) > 0).sum() for image in IMAGES)
+    assert (outcome.code, outcome.out, outcome.err) == (0, f"{out}: 3 maps of {total} fixations, {text}\n", "")
+    assert sorted(path.name for path in out.iterdir()) == sorted(
+        f"{name}.{end}" for name in IMAGES for end in ("npy", "json")
+    )
+    for image in IMAGES:
+        counts = seen.counts(image) if repeats == "count" else (seen.counts(image) > 0).astype(int)
+        made = np.load(out / f"{image}.npy")
+        assert made.dtype == np.float64
+        assert made == pytest.approx(gaussian_filter(counts * 1.0, 2.5, mode=border, truncate=3), rel=1e-12, abs=1e-16)
+        assert sidecar(out / f"{image}.npy") == {
+            "schema": "kldeval.density/1",
+            "made": text,
+            "fixations": counts.sum(),
+            "sigma": 2.5,
+            "border": border,
+            "repeats": repeats == "count",
+            "truncate": 3.0,
+        }
+
+
+def test_sigma_may_be_in_degrees_and_the_size_that_of_other_maps(seen: LookedAt) -> None:
+    in_degrees, in_pixels = seen.root / "degrees", seen.root / "pixels"
+    options = ("--sigma", "0.5", "--pixels-per-degree", "6", "--like", seen.maps[1])
+    assert kldeval("density", seen.fixations, in_degrees, *options).code == 0
+    assert kldeval("density", seen.fixations, in_pixels, "--sigma", "3", *SIZE).code == 0
+    for image in IMAGES:
+        assert np.array_equal(np.load(in_degrees / f"{image}.npy"), np.load(in_pixels / f"{image}.npy"))
+    extra = {"sigma_degrees": 0.5, "pixels_per_degree": 6.0}
+    assert sidecar(in_degrees / "a.npy") == {**sidecar(in_pixels / "a.npy"), **extra}  # type: ignore[dict-item]
+
+
+def test_how_a_ground_truth_was_made_stands_in_the_signatures_of_what_uses_it(seen: LookedAt) -> None:
+    out = seen.root / "out"
+    kldeval("density", seen.fixations, out, "--sigma", "3", *SIZE)
+    options = ("-m", "kld,cc,nss", "--fixations", seen.fixations, "--format", "json")
+    found = json.loads(kldeval(seen.maps[0], out, *options).out)
+    made = f"|density:gaussian(sigma=3,border=reflect,fixations={len(seen.points)})|"
+    assert made in found["signature"]["kld"]
+    assert made in found["signature"]["cc"]
+    assert "density:" not in found["signature"]["nss"]
+    assert [row["gt_fixations"] for row in found["maps"]] == [int(seen.counts(image).sum()) for image in IMAGES]
+
+
+def test_one_image_goes_to_one_file(seen: LookedAt) -> None:
+    one = write_list(seen.root / "one.csv", [point for point in seen.points if point[0] == "a"])
+    assert kldeval("density", one, seen.root / "map.npy", "--sigma", "2", *SIZE).code == 0
+    assert np.load(seen.root / "map.npy").sum() == pytest.approx(seen.counts("a").sum(), rel=1e-12)
+    outcome = kldeval("density", seen.fixations, seen.root / "map.npy", "--sigma", "2", *SIZE)
+    said = f"{seen.root / 'map.npy'} is one map, but {seen.fixations} holds fixations on 3 images; name a folder"
+    assert (outcome.code, outcome.err) == (2, f"kldeval: {said}\n")
+
+
+def test_fixations_outside_are_named_or_left_out_and_counted(seen: LookedAt) -> None:
+    path = write_list(seen.root / "out.csv", [*seen.points, ("b", 99, 2, "ann")])
+    outcome = kldeval("density", path, seen.root / "x", "--sigma", "2", *SIZE, "--quiet")
+    assert (outcome.code, outcome.out, outcome.err) == (
+        1,
+        "",
+        (
+            "kldeval: b: 1 of 13 fixations lie outside the map of 24 x 18 pixels, such as x 99, y 2 (counted from 0); "
+            "check --fixation-base and the size, or leave them out with --fixation-outside drop\n"
+        ),
+    )
+    outcome = kldeval("density", path, seen.root / "y", "--sigma", "2", *SIZE, "--fixation-outside", "drop")
+    assert outcome.out == (
+        f"{seen.root / 'y'}: 3 maps of {len(seen.points)} fixations, 1 outside left out, "
+        "gaussian(sigma=2,border=reflect)\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "message"),
+    [
+        (
+            ("--sigma", "2"),
+            1,
+            (
+                "a: the size of the image is unknown: say it with --size WIDTHxHEIGHT, or --like DIR with a map of its "
+                "name"
+            ),
+        ),
+        (("--sigma", "0", *SIZE), 2, "sigma 0: a Gaussian needs a positive number"),
+        (
+            ("--sigma", "2", "--border", "reflekt", *SIZE),
+            2,
+            "--border reflekt: 'reflekt' is none of reflect, mirror, nearest, constant, wrap; did you mean 'reflect'?",
+        ),
+        (
+            ("--sigma", "2", "--pixels-per-degree", "-3", *SIZE),
+            2,
+            "--pixels-per-degree -3: a degree has a positive number of pixels",
+        ),
+    ],
+)
+def test_what_makes_no_map_is_refused(seen: LookedAt, options: tuple[str, ...], code: int, message: str) -> None:
+    outcome = kldeval("density", seen.fixations, seen.root / "out", *options)
+    assert (outcome.code, outcome.err.splitlines()[0]) == (code, f"kldeval: {message}")

@@ -1,0 +1,309 @@
+"""Reference rows: chance, the mean of the other ground truths, the other observers, and the way between them."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+import pytest
+from command_line import kldeval
+from hypothesis import given
+from hypothesis import strategies as st
+from looked_at import IMAGES, OBSERVERS, SHAPE, LookedAt, make_looked_at, write_list
+from schemas import validate
+from scipy.ndimage import gaussian_filter
+
+import kldeval as library
+from kldeval.engine.centre_prior import CentrePrior
+from kldeval.inputs.load import Reading
+from kldeval.records import Score
+from kldeval.results.read import load_report
+from kldeval.results.references import reference_notes, share_of_the_way, summarise_references
+from kldeval.settings import make_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+METRICS = "kld(),cc,sim,nss,auc,sauc,ll,ig"
+PIXELS = math.prod(SHAPE)
+
+
+@pytest.fixture
+def seen(tmp_path: Path) -> LookedAt:
+    return make_looked_at(tmp_path)
+
+
+def scored(seen: LookedAt, *arguments: str | Path, metrics: str = METRICS) -> Any:
+    beside = () if metrics.startswith("kld") and "nss" not in metrics else ("--fixations", seen.fixations)
+    baseline = ("--baseline", "uniform") if "ig" in metrics.split(",") else ()
+    found = kldeval(*seen.maps, "-m", metrics, *beside, *baseline, "--baselines", "--format", "json", *arguments)
+    document = json.loads(found.out)
+    validate(document, "report")
+    return document
+
+
+def on_fixations(density: np.ndarray, counts: np.ndarray, others: np.ndarray) -> dict[str, float]:
+    """The metrics of fixations of a density."""
+    likelihood = float((np.log(density) * counts).sum() / counts.sum())
+    return {
+        "nss": float(library.nss(density, counts)),
+        "auc": float(library.auc(density, counts)),
+        "sauc": float(library.sauc(density, counts, others)),
+        "ll": likelihood,
+        "ig": (likelihood + math.log(PIXELS)) / math.log(2),
+    }
+
+
+# the rows
+
+
+def test_chance_is_what_a_constant_map_scores(seen: LookedAt) -> None:
+    for row in scored(seen)["maps"]:
+        gt = seen.gts[row["name"]].astype(np.float64)
+        q = gt / gt.sum()
+        expected = {
+            "kld": math.log(PIXELS) + float((q * np.log(q)).sum()),
+            "cc": 0.0,
+            "sim": float(np.minimum(q, 1 / PIXELS).sum()),
+            "nss": 0.0,
+            "auc": 0.5,
+            "sauc": 0.5,
+            "ll": -math.log(PIXELS),
+            "ig": 0.0,
+        }
+        assert row["references"]["uniform"] == pytest.approx(expected, rel=1e-12, abs=1e-14)
+
+
+def test_the_centre_prior_is_the_mean_of_the_other_ground_truths(seen: LookedAt) -> None:
+    for row in scored(seen)["maps"]:
+        image = row["name"]
+        others = [seen.gts[name] / seen.gts[name].sum() for name in IMAGES if name != image]
+        prior = sum(others) / 2
+        gt = seen.gts[image].astype(np.float64)
+        expected = {
+            "kld": float(library.kld(prior, gt, eps=0)),
+            "cc": float(library.cc(prior, gt)),
+            "sim": float(library.sim(prior, gt)),
+            **on_fixations(prior, seen.counts(image), seen.others(image)),
+        }
+        assert row["references"]["centre prior"] == pytest.approx(expected, rel=1e-12)
+
+
+def test_the_ceiling_is_each_observer_under_the_density_of_the_others(seen: LookedAt) -> None:
+    bandwidth, uniform = 0.1, 0.2
+    rows = scored(seen, "--ceiling", f"observers(bandwidth={bandwidth},uniform={uniform})")["maps"]
+    for row in rows:
+        image = row["name"]
+        numbers = []
+        for observer in OBSERVERS:
+            own = seen.counts(image, observers=(observer,))
+            rest = seen.counts(image) - own
+            smooth = gaussian_filter(rest.astype(np.float64), [bandwidth * side for side in SHAPE])
+            density = (1 - uniform) * smooth / rest.sum() + uniform / PIXELS
+            numbers.append((int(own.sum()), on_fixations(density, own, seen.others(image))))
+        total = sum(count for count, _ in numbers)
+        expected = {key: sum(count * found[key] for count, found in numbers) / total for key in numbers[0][1]}
+        assert row["references"]["ceiling"] == pytest.approx(expected, rel=1e-11)
+
+
+def test_the_rows_do_not_depend_on_the_model(seen: LookedAt) -> None:
+    before = scored(seen)
+    for image in IMAGES:
+        cv2.imwrite(str(seen.root / "pred" / f"{image}.png"), seen.gts[image])
+    after = scored(seen)
+    assert after["references"] == before["references"]
+    assert after["summary"] != before["summary"]
+
+
+def test_the_rows_follow_the_normalisation_of_the_ground_truth(seen: LookedAt) -> None:
+    """A prediction that is the mean of the other densities scores as the row does, whatever makes them densities."""
+    rows = scored(seen, "--norm", "flatten-softmax", metrics="kld()")["maps"]
+    softmaxes = {image: np.exp(gt / 255) / np.exp(gt / 255).sum() for image, gt in seen.gts.items()}
+    for row in rows:
+        others = [softmaxes[name] for name in IMAGES if name != row["name"]]
+        q = softmaxes[row["name"]]
+        p = sum(others) / 2
+        expected = float((q * np.log(q / p)).sum())
+        assert row["references"]["centre prior"]["kld"] == pytest.approx(expected, rel=1e-9)
+
+
+def test_a_mean_over_groups_is_that_of_the_rows_too(seen: LookedAt) -> None:
+    for role in ("pred", "gt"):
+        for image, group in zip(IMAGES, ("one", "two", "two"), strict=True):
+            (seen.root / role / group).mkdir(exist_ok=True)
+            (seen.root / role / f"{image}.png").rename(seen.root / role / group / f"{image}.png")
+    found = scored(seen, "--maps", "groups", metrics="kld()")
+    chance = [row["references"]["uniform"]["kld"] for row in found["maps"]]
+    assert found["references"]["uniform"]["kld"] == pytest.approx(
+        (chance[0] + (chance[1] + chance[2]) / 2) / 2, rel=1e-14
+    )
+
+
+def test_a_headline_over_fixations_weighs_the_rows_alike(seen: LookedAt) -> None:
+    found = scored(seen, "--maps", "fixations", metrics="nss")
+    rows = found["maps"]
+    number = sum(row["n_fixations"] for row in rows)
+    for name, means in found["references"].items():
+        expected = math.fsum(row["references"][name]["nss"] * row["n_fixations"] for row in rows) / number
+        assert means["nss"] == pytest.approx(expected, rel=1e-13)
+
+
+# the centre prior
+
+
+def test_a_prior_is_on_the_grid_of_the_first_and_comes_to_the_size_that_is_asked_for(tmp_path: Path) -> None:
+    small, large = np.asarray([[1.0, 3.0]]), np.asarray([[1.0, 1.0, 2.0, 2.0], [1.0, 1.0, 2.0, 2.0]])
+    files = {name: tmp_path / f"{name}.npy" for name in ("a", "b", "c")}
+    for name, map_ in zip(files, (small, large, small), strict=True):
+        np.save(files[name], map_)
+    prior = CentrePrior(files, make_settings({}), Reading(), jobs=1)
+    assert prior.count == 3
+    left_out = prior.without("c", (1, 2))
+    assert left_out is not None
+    # the large map has 1/12 and 2/12 in its columns: on the grid of the small one, the same values
+    assert left_out == pytest.approx((np.asarray([[0.25, 0.75]]) + np.asarray([[1 / 12, 2 / 12]])) / 2, rel=1e-12)
+    assert prior.without("b", (2, 4)).shape == (2, 4)  # type: ignore[union-attr]
+
+
+def test_ground_truths_without_a_density_have_no_part_in_the_prior(tmp_path: Path) -> None:
+    files = {name: tmp_path / f"{name}.npy" for name in ("a", "blank", "missing")}
+    np.save(files["a"], np.asarray([[1.0, 3.0]]))
+    np.save(files["blank"], np.zeros((1, 2)))
+    prior = CentrePrior(files, make_settings({}), Reading(), jobs=2)
+    assert prior.count == 1
+    assert prior.without("a", (1, 2)) is None
+    assert prior.without("blank", (1, 2)) == pytest.approx(np.asarray([[0.25, 0.75]]))
+    assert prior.without("of no data set", (1, 2)) == pytest.approx(np.asarray([[0.25, 0.75]]))
+
+
+# headlines and the way
+
+
+@given(st.floats(-10, 10), st.floats(-10, 10), st.floats(0.01, 10))
+def test_the_way_is_0_at_the_prior_1_at_the_ceiling_and_linear(prior: float, share: float, gap: float) -> None:
+    ends: Mapping[str, Mapping[str, float]] = {"centre prior": {"nss": prior}, "ceiling": {"nss": prior + gap}}
+    assert share_of_the_way(prior, ends, "nss") == 0
+    assert share_of_the_way(prior + gap, ends, "nss") == pytest.approx(1, rel=1e-9)
+    assert share_of_the_way(prior + share * gap, ends, "nss") == pytest.approx(share, rel=1e-9, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("mean", "prior", "ceiling"),
+    [
+        (None, 0.0, 1.0),
+        (0.5, None, 1.0),
+        (0.5, 0.0, None),
+        (0.5, -math.inf, 1.0),
+        (math.nan, 0.0, 1.0),
+        (0.5, 1.0, 0.9),
+    ],
+)
+def test_there_is_no_way_without_finite_ends_or_where_the_ceiling_is_no_higher(
+    mean: float | None, prior: float | None, ceiling: float | None
+) -> None:
+    given_ends = {"centre prior": prior, "ceiling": ceiling}
+    ends = {name: {"nss": value} for name, value in given_ends.items() if value is not None}
+    assert share_of_the_way(mean, ends, "nss") is None
+
+
+def test_only_rows_that_every_map_has_are_summarised_and_the_others_are_explained() -> None:
+    both = {"uniform": {"nss": 0.0}, "ceiling": {"nss": 2.0}}
+    scores = [
+        Score("a", {"nss": 1.0}, n_fixations=3, references=both),
+        Score("b", {"nss": 1.0}, n_fixations=1, references={"uniform": {"nss": 0.0}}),
+    ]
+    assert summarise_references(scores, over_groups=False) == {"uniform": {"nss": 0.0}}
+    assert list(reference_notes(scores)) == [
+        "there is no centre prior row: only 0 of 2 maps are those with another ground truth (not 'a')",
+        "there is no ceiling row: only 1 of 2 maps are those with fixations of two observers or more (not 'b')",
+    ]
+
+
+# the command line
+
+
+TABLE = """\
+metric       n      mean      std    median       min       max
+kld ↓ nats   3    0.2625   0.0606    0.2598    0.2034    0.3244
+nss ↑        3   -0.3807   0.0307   -0.3959   -0.4009   -0.3454
+auc ↑        3    0.3888   0.0108    0.3876    0.3788    0.4002
+
+beside the references; the way is that from the centre prior (0) to the ceiling (1)
+metric       uniform   centre prior   ceiling     model      way
+kld ↓ nats    0.1281         0.1867         –    0.2625        –
+nss ↑         0.0000         0.0653    0.3309   -0.3807   -1.680
+auc ↑         0.5000         0.5365    0.5761    0.3888   -3.727
+
+note: reference rows: uniform, a constant map; centre prior, the mean of the other ground truths (3 in all), each \
+normalised as they are; ceiling, the Gaussian density of the other observers (bandwidth 0.025 of either side, \
+uniform part 0.05), observer by observer
+"""
+
+
+def test_the_table_in_full(seen: LookedAt) -> None:
+    arguments = ("-m", "kld,nss,auc", "--fixations", seen.fixations, "--baselines")
+    table, signatures = kldeval(*seen.maps, *arguments).out.split("\nkldeval:default+v1\n")
+    assert table == TABLE
+    assert len(signatures.splitlines()) == 3
+
+
+def test_without_observers_there_is_no_ceiling(seen: LookedAt) -> None:
+    counts = seen.root / "counts"
+    counts.mkdir()
+    for image in IMAGES:
+        np.save(counts / f"{image}.npy", seen.counts(image))
+    found = json.loads(kldeval(*seen.maps, "-m", "nss", "--fixations", counts, "--baselines", "--format", "json").out)
+    assert list(found["references"]) == ["uniform", "centre prior"]
+    assert (
+        "there is no ceiling row: only 0 of 3 maps are those with fixations of two observers or more (not 'a')"
+        in (found["notes"])
+    )
+
+
+def test_rows_survive_in_a_saved_report(seen: LookedAt) -> None:
+    path = seen.root / "report.json"
+    arguments = ("-m", "kld,nss", "--fixations", seen.fixations, "--baselines")
+    table = kldeval(*seen.maps, *arguments, "--output", path).out
+    assert load_report(path).references == json.loads(path.read_text())["references"]
+    assert kldeval("show", path).out == table
+
+
+def test_rows_stand_in_a_leaderboard(seen: LookedAt) -> None:
+    other = make_looked_at(seen.root / "second")
+    arguments = ("-m", "nss", "--fixations", seen.fixations, "--baselines")
+    lines = kldeval(seen.maps[0], other.maps[0], seen.maps[1], *arguments).out.splitlines()
+    means = scored(seen, metrics="nss")["references"]
+    for name in ("uniform", "centre prior", "ceiling"):
+        assert [line.split()[-1] for line in lines if line.strip().startswith(name)] == [f"{means[name]['nss']:.4f}"]
+
+
+def test_fixations_of_one_observer_have_no_ceiling(seen: LookedAt) -> None:
+    alone = write_list(seen.root / "alone.csv", [point for point in seen.points if point[3] == "ann"])
+    outcome = kldeval(*seen.maps, "-m", "nss", "--fixations", alone, "--baselines", "--format", "json")
+    assert "ceiling" not in json.loads(outcome.out)["references"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("-m", "kld", "--ceiling", "observers"), "--ceiling observers has no effect without --baselines"),
+        (("-m", "mse", "--baselines"), "--baselines has no effect: there are no reference rows for mse"),
+        (
+            ("-m", "kld", "--baselines", "--ceiling", "observers(bandwidth=0)"),
+            "observers(bandwidth=0): the bandwidth is a share of the sides of the map, above 0",
+        ),
+        (
+            ("-m", "kld", "--baselines", "--ceiling", "observers(uniform=2)"),
+            "observers(uniform=2): the uniform part is a share, from 0 to 1",
+        ),
+    ],
+)
+def test_a_request_for_rows_that_cannot_be_met_is_refused(
+    seen: LookedAt, arguments: tuple[str, ...], message: str
+) -> None:
+    outcome = kldeval(*seen.maps, *arguments)
+    assert (outcome.code, outcome.out, outcome.err) == (2, "", f"kldeval: {message}\n")
