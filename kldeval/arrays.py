@@ -64,3 +64,9 @@ def torch() -> Any:
         msg = f"torch cannot be imported ({error}); install it with: pip install torch"
         raise MissingDependency(msg) from error
     return package
+
+
+def exp_of_temporary(x: Array) -> Array:
+    """Exp x of an array that nobody else has: in its place where the library can, for a fresh array costs a third."""
+    xp = namespace(x)
+    return xp.exp(x, out=x) if xp.__name__ == "numpy" else xp.exp(x)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from kldeval.arrays import exp_of_temporary
 from kldeval.errors import UsageProblem
 from kldeval.maps.values import MAP, Values
 from kldeval.names import Registry, format_value
@@ -230,10 +231,16 @@ def labels(values: Values, *, ignore_index: int | None = None) -> Values:  # noq
 def _log_softmax(values: Values, axes: tuple[int, ...]) -> Values:
     xp = values.xp
     low, peak = values.extent(axes)
-    mass = values.map(lambda x, peak: xp.exp(x - peak), peak).sum(axes)
+    mass = values.map(lambda x, peak: exp_of_temporary(x - peak), peak).sum(axes)
     statistics = peak, xp.log(mass)
     some = values.lies_above(-math.inf, (low - peak) - statistics[1])
-    return values.map(lambda x, peak, mass: (x - peak) - mass, *statistics, axes=axes, is_log=True, is_positive=some)
+
+    def log_share(x: Array, peak: Array, log_mass: Array) -> Array:
+        centred = x - peak
+        centred -= log_mass
+        return centred
+
+    return values.map(log_share, *statistics, axes=axes, is_log=True, is_positive=some)
 
 
 def _nonzero(values: Values, divisor: Array, *, uniform_over: tuple[int, ...] | None = None) -> tuple[Values, Array]:

@@ -117,8 +117,12 @@ def _divergence(approximation: Density, target: Density, constants: tuple[float,
         return _exact_divergence(approximation, target, num_eps)
     xp, q = target.xp, target.prob
     if ratio_eps > 0 and (log_eps > 0 or num_eps > 0):
-        # nothing can be 0 or divided by 0 here, so no pixel needs to be masked
-        return q * xp.log(target.plus(num_eps) / approximation.plus(ratio_eps) + log_eps)
+        # nothing can be 0 or divided by 0 here, so no pixel needs to be masked; temporaries are reused where they lie
+        ratio = target.plus(num_eps) / approximation.plus(ratio_eps)
+        ratio += log_eps
+        terms = xp.log(ratio)
+        terms *= q
+        return terms
     some = q != 0
     one = xp.ones_like(q)
     ratio = xp.where(some, target.plus(num_eps), one) / xp.where(some, approximation.plus(ratio_eps), one)
@@ -131,7 +135,9 @@ def _exact_divergence(approximation: Density, target: Density, num_eps: float) -
     The logarithm of the approximation is taken as it is: it may be that of no probability, or of one that underflows.
     """
     if not (num_eps or target.has_zeros or approximation.has_zeros):
-        return target.prob * (target.log - approximation.log)
+        terms = target.log - approximation.log
+        terms *= target.prob
+        return terms
     xp = target.xp
     if xp.__name__ == "numpy":
         return _masked_afterwards(approximation, target, num_eps)
@@ -148,7 +154,8 @@ def _masked_afterwards(approximation: Density, target: Density, num_eps: float) 
     """The exact terms where no gradient has to pass: what a target of 0 makes of them is only then replaced by 0."""
     with quiet():
         log_target = safe_log(target.prob + num_eps) if num_eps else target.log
-        terms = target.prob * (log_target - approximation.log)
+        terms = log_target - approximation.log
+        terms *= target.prob
     terms[target.prob == 0] = 0.0
     return terms
 
