@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from kldeval.settings import Settings
 
 
+CANCELLED = 1e-5
+"""A sum that is smaller than this share of its summands has lost five of their sixteen digits."""
+
+
 @dataclass(frozen=True, slots=True)
 class Counted:
     """An 8-bit pair without its maps: how often each two levels meet (256, 256), the prediction's first.
@@ -92,7 +96,10 @@ class Cells:
         parts = self._separated[key]
         if not parts or not all(part.is_exact[place] for part in parts):
             return None
-        return sum(part.sum(place, self._counts(place)) for part in parts)
+        summands = [summand for part in parts for summand in part.summands(place, self._counts(place))]
+        total = sum(summands)
+        # what is left of summands that cancel has their rounding: the cells subtract before they sum
+        return None if abs(total) < CANCELLED * max(map(abs, summands)) else total
 
     def blocks(self, place: int) -> Iterator[tuple[Where, Array | None]]:
         """All cells of a pair at once."""
@@ -197,11 +204,12 @@ class _Separated:
         is_plain = self._target.is_finite & self._other.is_finite
         self.is_exact = (is_plain & (largest <= LARGEST_QUOTIENT * least))[:, 0]
 
-    def sum(self, place: int, table: Array) -> float:
-        """The sum over the pixels of a pair with this joint histogram."""
+    def summands(self, place: int, table: Array) -> tuple[float, float]:
+        """What the target alone and what both sides together add to the sum over the pixels of a pair."""
         factors = self._factors[place, 0]
         met = self._target.met(place, table)[: len(factors)]
-        return self._scale * float(self._own[place, 0] + _masked_product(met, factors).sum(axis=-1).sum())
+        both = _masked_product(met, factors).sum(axis=-1).sum()
+        return self._scale * float(self._own[place, 0]), self._scale * float(both)
 
 
 def _as_bytes(places: Array) -> Array:
