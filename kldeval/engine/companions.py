@@ -7,11 +7,10 @@ cells of its joint histogram, and fixations are few.
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from kldeval.arrays import quiet
-from kldeval.engine.histogram import levels
+from kldeval.engine.histogram import levels, looked_up
 from kldeval.engine.origin import check_origin
 from kldeval.errors import RefusedMap
 from kldeval.metrics.registry import METRICS
@@ -58,49 +57,62 @@ def accompanied(pair: MapPair, cells: Cells | None, settings: Settings, context:
 
 
 def _of_maps(pair: MapPair, cells: Cells | None, calls: Mapping[str, Call], settings: Settings) -> dict[str, float]:
+    """The numbers of the stored maps; of a counted pair each side is prepared on its levels, which meet in cells."""
     import numpy as np
 
-    @cache
-    def stored() -> list[Array]:
-        arrays = (cells.pred[None], cells.gt[None]) if cells else (pair.pred, pair.gt)
-        return [np.asarray(array, np.float64) for array in arrays]
-
-    @cache
-    def on_scale() -> list[Array]:
-        return _on_scale(stored(), pair, settings)
-
+    if not calls:
+        return {}
+    levels_met = _LevelsMet(cells, _units(pair, settings)) if cells else None
     found = {}
-    weights = cells.counts if cells else pair.weights
     for key, call in calls.items():
         function, traits = METRICS[call.name].function, METRICS[call.name].traits
         if traits.get("spatial"):
             value = function(pair.pred, pair.gt, pair.weights, **call.keywords)
-        elif cells and "sides" in traits:
-            value = _of_levels(cells, traits, call)
+        elif levels_met:
+            value = levels_met.value(call)
         else:
-            maps = on_scale() if traits.get("scaled") else stored()
-            value = function(*maps, weights, **call.keywords)
+            maps = [np.asarray(array, np.float64) for array in (pair.pred, pair.gt)]
+            if traits.get("scaled"):
+                maps = [array / unit for array, unit in zip(maps, _units(pair, settings), strict=True)]
+            value = function(*maps, pair.weights, **call.keywords)
         found[key] = float(value)
     return found
 
 
-def _of_levels(cells: Cells, traits: Mapping[str, Any], call: Call) -> Any:
-    """A metric of which each side is a function of its own levels: 256 numbers, which meet in the cells."""
-    import numpy as np
+class _LevelsMet:
+    """The levels of two 8-bit maps after what a metric makes of either map alone, at the cells where they meet.
 
-    values = levels().astype(np.float64)
-    sides = (
-        traits["sides"](np, values, counts, **call.keywords).take(places)[None]
-        for places, counts in ((cells.pred, cells.pred_counts), (cells.gt, cells.gt_counts))
-    )
-    return traits["meet"](np, *sides, cells.counts)
+    What metrics share is looked up once.
+    """
+
+    def __init__(self, cells: Cells, units: tuple[float, float]) -> None:
+        self._cells = cells
+        self._units = units
+        self._sides: dict[object, tuple[Array, Array]] = {}
+
+    def value(self, call: Call) -> Any:
+        """The number of a metric."""
+        import numpy as np
+
+        traits = METRICS[call.name].traits
+        key = traits["sides"], bool(traits.get("scaled")), call.arguments
+        if key not in self._sides:
+            self._sides[key] = self._prepared(traits, call.keywords)
+        return traits["meet"](np, *self._sides[key], self._cells.counts)
+
+    def _prepared(self, traits: Mapping[str, Any], given: Mapping[str, Any]) -> tuple[Array, Array]:
+        import numpy as np
+
+        cells, stored = self._cells, levels().astype(np.float64)
+        units = self._units if traits.get("scaled") else (1.0, 1.0)
+        pred = traits["sides"](np, stored / units[0], cells.pred_counts, **given)
+        gt = traits["sides"](np, stored / units[1], cells.gt_counts, **given)
+        return looked_up(pred, cells.pred), looked_up(gt, cells.gt)
 
 
-def _on_scale(maps: Iterable[Array], pair: MapPair, settings: Settings) -> list[Array]:
-    """The maps on the scale of the settings: their unit is that of the metric."""
-    if settings.scale != "unit":
-        return list(maps)
-    return [array / (full or 1.0) for array, full in zip(maps, (pair.pred_scale, pair.gt_scale), strict=True)]
+def _units(pair: MapPair, settings: Settings) -> tuple[float, float]:
+    """What the maps are divided by: their unit is that of the metric."""
+    return (pair.pred_scale or 1.0, pair.gt_scale or 1.0) if settings.scale == "unit" else (1.0, 1.0)
 
 
 def _remarks(pair: MapPair, scene: Scene, calls: Iterable[Call]) -> Iterator[str]:

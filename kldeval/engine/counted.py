@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from kldeval.arrays import Array
+    from kldeval.engine import histogram
     from kldeval.engine.cases import Case
     from kldeval.engine.sides import Problems, Role, Where
     from kldeval.metrics.separated import Part
@@ -35,11 +36,12 @@ CANCELLED = 1e-5
 class Counted:
     """An 8-bit pair without its maps: how often each two levels meet (256, 256), the prediction's first.
 
-    The maps of `pair` are the levels that occur, of shape (1, n).
+    The maps of `pair` are the levels that occur, of shape (1, n); `cells` are there where they were needed already.
     """
 
     pair: MapPair
     counts: Array
+    cells: histogram.Cells | None = None
 
     @classmethod
     def of(cls, pair: MapPair) -> Counted:
@@ -47,10 +49,10 @@ class Counted:
         return cls.of_counts(pair, joint_counts(pair.pred, pair.gt))
 
     @classmethod
-    def of_counts(cls, pair: MapPair, counts: Array) -> Counted:
+    def of_counts(cls, pair: MapPair, counts: Array, cells: histogram.Cells | None = None) -> Counted:
         """The pair that was counted so."""
         pred, gt = (levels()[:, counts.any(axis=axis)] for axis in (1, 0))
-        return cls(replace(pair, pred=pred, gt=gt, weights=None, company=None), counts)
+        return cls(replace(pair, pred=pred, gt=gt, weights=None, company=None), counts, cells)
 
 
 class Cells:
@@ -103,8 +105,8 @@ class Cells:
 
     def blocks(self, place: int) -> Iterator[tuple[Where, Array | None]]:
         """All cells of a pair at once."""
-        cells = cells_of_counts(self.counted[place].counts)
-        yield (place, {"pred": _as_bytes(cells.pred), "gt": _as_bytes(cells.gt)}), cells.counts
+        cells = self.counted[place].cells or cells_of_counts(self.counted[place].counts)
+        yield (place, {"pred": cells.pred, "gt": cells.gt}), cells.counts
 
     def _counts(self, place: int) -> Array:
         """The joint histogram of a pair in float64, which is asked for many times before that of the next."""
@@ -210,12 +212,6 @@ class _Separated:
         met = self._target.met(place, table)[: len(factors)]
         both = _masked_product(met, factors).sum(axis=-1).sum()
         return self._scale * float(self._own[place, 0]), self._scale * float(both)
-
-
-def _as_bytes(places: Array) -> Array:
-    import numpy as np
-
-    return places.astype(np.uint8)[None]
 
 
 def _masked_product(weights: Array, numbers: Array) -> Array:

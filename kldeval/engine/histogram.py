@@ -29,7 +29,7 @@ def collapsible(settings: Settings) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Cells:
-    """The occupied cells of a joint histogram: the levels (n,) that meet in each, and how many pixels it has (1, n).
+    """The occupied cells of a joint histogram: the levels that meet in each, and how many pixels it has, all (1, n).
 
     `pred_counts` and `gt_counts` are how many pixels have each of the 256 levels: (1, 256).
     """
@@ -61,18 +61,14 @@ def cells_of(pair: MapPair) -> Cells | None:
     return None if counts is None else cells_of_counts(counts)
 
 
-def count_cells(pred: Array, gt: Array, mask: Array | None = None) -> Cells:
-    """The cells of two 8-bit maps, of the pixels that a mask leaves."""
-    return cells_of_counts(joint_counts(pred, gt, mask))
-
-
 def cells_of_counts(table: Array) -> Cells:
     """The cells of a joint histogram (256, 256)."""
     import numpy as np
 
     places = np.flatnonzero(table != 0)
     counts = (table.ravel()[places], table.sum(axis=1), table.sum(axis=0))
-    return Cells(places >> 8, places & 255, *(array.astype(np.float64)[None] for array in counts))
+    met = ((places >> 8).astype(np.uint8), places.astype(np.uint8))
+    return Cells(met[0][None], met[1][None], *(array.astype(np.float64)[None] for array in counts))
 
 
 def levels() -> Array:
@@ -90,10 +86,7 @@ def collapse(pair: MapPair) -> MapPair:
 
 def pair_of_cells(pair: MapPair, cells: Cells) -> MapPair:
     """The cells in the form of a pair, of shape (1, cells), their counts as its weights."""
-    import numpy as np
-
-    pred, gt = (places.astype(np.uint8)[None] for places in (cells.pred, cells.gt))
-    return replace(pair, pred=pred, gt=gt, weights=cells.counts)
+    return replace(pair, pred=cells.pred, gt=cells.gt, weights=cells.counts)
 
 
 def looked_up(table: Array, cells: Array) -> Array:

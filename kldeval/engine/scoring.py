@@ -14,7 +14,7 @@ from kldeval.engine.companions import accompanied, extent
 from kldeval.engine.context import ALONE
 from kldeval.engine.counted import Counted
 from kldeval.engine.counted_scores import rows_of
-from kldeval.engine.histogram import cells_of_counts, collapsible, counts_of, pair_of_cells
+from kldeval.engine.histogram import cells_of, cells_of_counts, collapsible, counts_of, pair_of_cells
 from kldeval.engine.measure import Measured, Side, measure, scaled
 from kldeval.engine.pixels import pixel_metrics, with_pixel_metrics
 from kldeval.errors import KldevalError, RefusedMap
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from kldeval.arrays import Array
     from kldeval.engine.context import Context
+    from kldeval.engine.histogram import Cells
     from kldeval.maps.values import Problem, Values
     from kldeval.records import MapPair
     from kldeval.settings import Settings
@@ -52,14 +53,15 @@ def begin(pair: MapPair, settings: Settings, context: Context = ALONE, *, per_cl
         return _score_classes(pair, settings)
     by_values = collapsible(settings) and not _needs_places(pair, settings)
     counts = counts_of(pair) if by_values or settings.on("maps", "fixations") else None
-    found = _with_company(pair, counts, settings, context)
+    cells = cells_of_counts(counts) if counts is not None and settings.on("maps", "fixations") else None
+    found = _with_company(pair, cells, settings, context)
     if isinstance(found, Failure):
         return found
     if not settings.on("density", "pixels"):
         return outcome_of_stored(found, settings)
     if counts is not None and by_values:
         if settings.dtype == "float64" and not pixel_metrics(settings):
-            return Counted.of_counts(found, counts)
+            return Counted.of_counts(found, counts, cells)
         pair = pair_of_cells(pair, cells_of_counts(counts))
     return score_arrays([found], pair.pred, pair.gt, pair.weights, settings)[0]
 
@@ -83,12 +85,10 @@ def with_company(pair: MapPair, settings: Settings, context: Context) -> MapPair
     """The pair with the numbers of its stored maps and of its fixations, or why there are none."""
     if not is_plain(pair):
         return pair
-    return _with_company(pair, counts_of(pair) if settings.on("maps", "fixations") else None, settings, context)
+    return _with_company(pair, cells_of(pair) if settings.on("maps", "fixations") else None, settings, context)
 
 
-def _with_company(pair: MapPair, counts: Array | None, settings: Settings, context: Context) -> MapPair | Failure:
-    is_asked = counts is not None and settings.on("maps", "fixations")
-    cells = cells_of_counts(counts) if is_asked else None
+def _with_company(pair: MapPair, cells: Cells | None, settings: Settings, context: Context) -> MapPair | Failure:
     try:
         return accompanied(pair, cells, settings, context)
     except RefusedMap as problem:

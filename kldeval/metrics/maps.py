@@ -98,7 +98,15 @@ def sim(pred: Array, gt: Array, weights: Array | None = None, *, minmax: bool = 
     return _intersection(xp, densities[0], densities[1], weights)
 
 
-@METRICS.add("mse", on="maps", unit="", best="low", symmetric=True, scaled=True)
+def _mean_square(xp: Namespace, pred: Array, gt: Array, weights: Array | None) -> Array:
+    return _mean(xp, (pred - gt) ** 2, weights)
+
+
+def _mean_size(xp: Namespace, pred: Array, gt: Array, weights: Array | None) -> Array:
+    return _mean(xp, xp.abs(pred - gt), weights)
+
+
+@METRICS.add("mse", on="maps", unit="", best="low", symmetric=True, scaled=True, sides=existing, meet=_mean_square)
 def mse(pred: Array, gt: Array, weights: Array | None = None) -> Array:
     """Mean squared error, sum w (p - q)^2 / sum w, in squared units of the maps; lower is better.
 
@@ -108,10 +116,10 @@ def mse(pred: Array, gt: Array, weights: Array | None = None) -> Array:
     """
     xp = _namespace(pred, gt)
     weights = as_weights(xp, weights)
-    return _mean(xp, (existing(xp, pred, weights) - existing(xp, gt, weights)) ** 2, weights)
+    return _mean_square(xp, existing(xp, pred, weights), existing(xp, gt, weights), weights)
 
 
-@METRICS.add("mae", on="maps", unit="", best="low", symmetric=True, scaled=True)
+@METRICS.add("mae", on="maps", unit="", best="low", symmetric=True, scaled=True, sides=existing, meet=_mean_size)
 def mae(pred: Array, gt: Array, weights: Array | None = None) -> Array:
     """Mean absolute error, sum w |p - q| / sum w, in units of the maps; lower is better.
 
@@ -121,7 +129,7 @@ def mae(pred: Array, gt: Array, weights: Array | None = None) -> Array:
     """
     xp = _namespace(pred, gt)
     weights = as_weights(xp, weights)
-    return _mean(xp, xp.abs(existing(xp, pred, weights) - existing(xp, gt, weights)), weights)
+    return _mean_size(xp, existing(xp, pred, weights), existing(xp, gt, weights), weights)
 
 
 def tv_terms(p: Array, q: Array) -> Array:
