@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from kldeval.density import Density
-from kldeval.engine.histogram import cells_of_counts, joint_counts, levels, looked_up
+from kldeval.engine.histogram import cells_of_counts, joint_counts, levels, looked_up, margins
 from kldeval.engine.sides import ROLES, Sides, chain_of, full_scales, worst_problems
 from kldeval.maps.chain import normalise
 from kldeval.metrics.separated import LARGEST_QUOTIENT, powers
@@ -36,11 +36,13 @@ CANCELLED = 1e-5
 class Counted:
     """An 8-bit pair without its maps: how often each two levels meet (256, 256), the prediction's first.
 
-    The maps of `pair` are the levels that occur, of shape (1, n); `cells` are there where they were needed already.
+    The maps of `pair` are the levels that occur, of shape (1, n); `margins` say how many pixels have each level of a
+    side, and `cells` are there where they were needed already.
     """
 
     pair: MapPair
     counts: Array
+    margins: tuple[Array, Array]
     cells: histogram.Cells | None = None
 
     @classmethod
@@ -51,8 +53,9 @@ class Counted:
     @classmethod
     def of_counts(cls, pair: MapPair, counts: Array, cells: histogram.Cells | None = None) -> Counted:
         """The pair that was counted so."""
-        pred, gt = (levels()[:, counts.any(axis=axis)] for axis in (1, 0))
-        return cls(replace(pair, pred=pred, gt=gt, weights=None, company=None), counts, cells)
+        both = margins(counts)
+        pred, gt = (levels()[:, margin[0] > 0] for margin in both)
+        return cls(replace(pair, pred=pred, gt=gt, weights=None, company=None), counts, both, cells)
 
 
 class Cells:
@@ -65,18 +68,15 @@ class Cells:
         import numpy as np
 
         self.counted = counted
-        pred, gt = (np.stack([one.counts.sum(axis=axis, dtype=np.float64)[None] for one in counted]) for axis in (1, 0))
-        counts: dict[Role, Array] = {"pred": pred, "gt": gt}
+        self.pairs = tuple(one.pair for one in counted)
+        counts: dict[Role, Array] = {
+            role: np.stack([one.margins[place] for one in counted]) for place, role in enumerate(ROLES)
+        }
         self.sides = Sides({role: (levels(), counts[role]) for role in ROLES}, full_scales(counted[0].pair), {})
         self._occurs = {role: counts[role] > 0 for role in ROLES}
         self._found: dict[tuple[Role, bool, bytes], Levels] = {}
         self._separated: dict[tuple[Levels, Levels, str], Sequence[_Separated]] = {}
         self._table: tuple[int, Array] | None = None
-
-    @property
-    def pairs(self) -> tuple[MapPair, ...]:
-        """The pairs, without their maps."""
-        return tuple(one.pair for one in self.counted)
 
     def normalised(self, role: Role, settings: Settings, policy: str) -> tuple[Levels, Problems]:
         """The 256 levels after the chain: one and the same side for all chains that make the same numbers of them."""

@@ -66,9 +66,18 @@ def cells_of_counts(table: Array) -> Cells:
     import numpy as np
 
     places = np.flatnonzero(table != 0)
-    counts = (table.ravel()[places], table.sum(axis=1), table.sum(axis=0))
-    met = ((places >> 8).astype(np.uint8), places.astype(np.uint8))
-    return Cells(met[0][None], met[1][None], *(array.astype(np.float64)[None] for array in counts))
+    met = (places >> 8).astype(np.uint8), places.astype(np.uint8)
+    counts = table.ravel()[places].astype(np.float64)
+    return Cells(met[0][None], met[1][None], counts[None], *margins(table))
+
+
+def margins(table: Array) -> tuple[Array, Array]:
+    """How many pixels have each level of the prediction and of the ground truth, by their joint histogram: (1, 256)."""
+    import numpy as np
+
+    # products with ones are a tenth of the cost of sums along an axis, and as exact: these are whole numbers
+    ones = np.ones(LEVELS, table.dtype)
+    return (table @ ones).astype(np.float64)[None], (ones @ table).astype(np.float64)[None]
 
 
 def levels() -> Array:

@@ -51,6 +51,8 @@ def total(xp: Namespace, values: Array, weights: Array | None = None) -> Array:
     """The sum of weight times value over each map."""
     if weights is not None and xp.__name__ == "numpy" and weights.shape == values.shape:
         # without an array of the products
+        if values.ndim == len(MAP) and values.flags.c_contiguous and weights.flags.c_contiguous:
+            return xp.asarray(weights.ravel() @ values.ravel())[None, None]
         return xp.einsum("...ij,...ij->...", weights, values)[..., None, None]
     return xp.sum(values if weights is None else weights * values, axis=MAP, keepdims=True)
 
