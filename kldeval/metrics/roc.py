@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 from kldeval.arrays import device_of, namespace
@@ -41,8 +40,24 @@ def area_at_steps(seen: FixatedMap, positives: Array, negatives: Array) -> Array
     `area_under_roc`, or where the map has no finite range.
     """
     low, high = seen.extent()
-    area = partial(_trapezoid, ascending=seen.ascending)
-    return _map_by_map(area, seen.values, positives, negatives, low, high)
+    if seen.ascending:
+        return _area_at_steps_of_few(seen.values, positives, negatives, low, high)
+    return _map_by_map(_trapezoid, seen.values, positives, negatives, low, high)
+
+
+def _area_at_steps_of_few(values: Array, positives: Array, negatives: Array, low: Array, high: Array) -> Array:
+    """`area_at_steps` of few cells (..., 1, L), each compared with every threshold instead of ranked."""
+    xp = namespace(values, positives, negatives)
+    steps = xp.arange(STEPS, 0, -1, dtype=values.dtype, device=device_of(values))[:, None] * (high - low)
+    reached = xp.astype(STEPS * (values - low) >= steps, values.dtype)
+    hits, alarms = (
+        divide(xp, xp.sum(reached * cells, axis=-1), xp.sum(cells, axis=-1)) for cells in (positives, negatives)
+    )
+    # from (0, 0) to the first point, between the ten, and from the last to (1, 1)
+    between = xp.sum((alarms[..., 1:] - alarms[..., :-1]) * (hits[..., 1:] + hits[..., :-1]), axis=-1)
+    area = (alarms[..., 0] * hits[..., 0] + between + (1 - alarms[..., -1]) * (hits[..., -1] + 1)) / 2
+    span = (high - low)[..., 0, 0]
+    return xp.where(xp.isfinite(span), area, xp.full_like(area, xp.nan))
 
 
 def _ascending_area(values: Array, positives: Array, negatives: Array) -> Array:
@@ -72,10 +87,8 @@ def _mann_whitney(xp: Namespace, values: Array, positives: Array, negatives: Arr
     return xp.where(xp.any(xp.isnan(values)), xp.full_like(area, xp.nan), area)
 
 
-def _trapezoid(
-    xp: Namespace, values: Array, positives: Array, negatives: Array, low: Array, high: Array, *, ascending: bool
-) -> Array:
-    ranked, below = _ranked(xp, values, positives, negatives, ascending=ascending)
+def _trapezoid(xp: Namespace, values: Array, positives: Array, negatives: Array, low: Array, high: Array) -> Array:
+    ranked, below = _ranked(xp, values, positives, negatives)
     steps = xp.arange(STEPS, 0, -1, dtype=values.dtype, device=device_of(values)) * (high - low)
     first = xp.searchsorted(STEPS * (ranked - low), steps, side="left")
     hits, alarms = (_shares_from(xp, weight, first) for weight in below)
@@ -83,13 +96,11 @@ def _trapezoid(
     return xp.where(xp.all(xp.isfinite(high - low)), area, xp.full_like(area, xp.nan))
 
 
-def _ranked(xp: Namespace, values: Array, *weights: Array, ascending: bool = False) -> tuple[Array, list[Array]]:
+def _ranked(xp: Namespace, values: Array, *weights: Array) -> tuple[Array, list[Array]]:
     """The values in ascending order, and for each weight its sums over the first 0, 1, 2 .. of them."""
-    if not ascending:
-        order = xp.argsort(values, stable=True)
-        values, weights = xp.take(values, order, axis=0), tuple(xp.take(array, order, axis=0) for array in weights)
-    sums = (_running_sum(xp)(weight, axis=0) for weight in weights)
-    return values, [xp.concat([xp.zeros_like(part[:1]), part]) for part in sums]
+    order = xp.argsort(values, stable=True)
+    sums = (_running_sum(xp)(xp.take(weight, order, axis=0), axis=0) for weight in weights)
+    return xp.take(values, order, axis=0), [xp.concat([xp.zeros_like(part[:1]), part]) for part in sums]
 
 
 def _running_sum(xp: Namespace) -> Callable[..., Array]:
