@@ -134,9 +134,9 @@ def ours(folder: Path, *options: str) -> Command:
     return (*KLDEVAL, "evaluate", *_sides(folder), *options)
 
 
-def companions(folder: Path) -> Command:
+def companions(folder: Path, fixations: str) -> Command:
     """Every companion of KLD, with the fixations of all other images as the baseline and the negatives."""
-    beside = ("--fixations", str(folder / "fixations.csv"), "--baseline", "others", "--other-map", "others")
+    beside = ("--fixations", str(folder / fixations), "--baseline", "others", "--other-map", "others")
     return ours(folder, "-m", COMPANIONS, *beside)
 
 
@@ -145,9 +145,10 @@ def audit(folder: Path, *options: str) -> Command:
     return (*KLDEVAL, "audit", *_sides(folder), *options)
 
 
-def decode(folder: Path, threads: int = 2) -> Command:
-    """Decoding alone."""
-    return (sys.executable, str(PROGRAMS / "decode.py"), *_sides(folder), str(threads))
+def decode(folder: Path, *further: str, threads: int = 2) -> Command:
+    """Decoding alone: predictions, ground truths, and the images of further folders beside theirs."""
+    folders = (*_sides(folder), *(str(folder / name) for name in further))
+    return (sys.executable, str(PROGRAMS / "decode.py"), *folders, str(threads))
 
 
 def naive(folder: Path) -> Command:
@@ -179,8 +180,14 @@ CASES = (
         1.4,
     ),
     Case(
-        "png companions / decoding",
-        lambda made: (companions(made("png-fixated")), decode(made("png-fixated"))),
+        "png companions, fixation maps / decoding",
+        lambda made: (companions(made("png-fixated"), "fixations"), decode(made("png-fixated"), "fixations")),
+        1.8,
+        1.5,
+    ),
+    Case(
+        "png companions, list of fixations / decoding",
+        lambda made: (companions(made("png-fixated"), "fixations.csv"), decode(made("png-fixated"))),
         1.8,
         1.5,
     ),
@@ -225,8 +232,8 @@ CASES = (
         lambda made: (
             ours(made("png"), "--jobs", "1"),
             ours(made("png"), "--jobs", "2"),
-            decode(made("png"), 1),
-            decode(made("png"), 2),
+            decode(made("png"), threads=1),
+            decode(made("png"), threads=2),
         ),
         0.9,
         1.0,

@@ -90,12 +90,16 @@ def link_pairs(folder: Path, count: int, originals: Path) -> None:
 
 
 def link_fixated(folder: Path, count: int, originals: Path) -> None:
-    """Pairs that share the bytes of the original ones, and a list of fixations drawn from their ground truths."""
+    """Pairs that share the bytes of the original ones, and fixations drawn from their ground truths, in two forms."""
     link_pairs(folder, count, originals)
+    (folder / "fixations").mkdir()
     rows = ["name,x,y"]
     for number in range(count):
         places = drawn(truth(np.random.default_rng((number, 1))), np.random.default_rng((number, 3)))
         rows += [f"{number:05},{x},{y}" for y, x in places]
+        fixated = np.zeros((HEIGHT, WIDTH), np.uint8)
+        fixated[tuple(places.T)] = 255
+        cv2.imwrite(str(folder / "fixations" / f"{number:05}.png"), fixated)
     (folder / "fixations.csv").write_text("\n".join(rows) + "\n")
 
 

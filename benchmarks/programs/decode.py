@@ -1,4 +1,4 @@
-"""Decodes the images of two folders and does nothing with them: `decode.py PRED GT THREADS`, the floor of all."""
+"""Decodes the images of some folders and does nothing with them: `decode.py FOLDER... THREADS`, the floor of all."""
 
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -8,13 +8,14 @@ import cv2
 
 
 def decode(name: str) -> None:
-    """Read one pair."""
-    for folder in sys.argv[1:3]:
+    """Read one image of each folder."""
+    for folder in folders:
         cv2.imread(f"{folder}/{name}", cv2.IMREAD_UNCHANGED)
 
 
+*folders, threads = sys.argv[1:]
 cv2.setNumThreads(1)
-names = sorted(path.name for path in Path(sys.argv[1]).iterdir())
-with ThreadPoolExecutor(int(sys.argv[3])) as pool:
+names = sorted(path.name for path in Path(folders[0]).iterdir())
+with ThreadPoolExecutor(int(threads)) as pool:
     list(pool.map(decode, names))
 print(len(names))
