@@ -53,7 +53,7 @@ class Counted:
     @classmethod
     def of_counts(cls, pair: MapPair, counts: Array, cells: histogram.Cells | None = None) -> Counted:
         """The pair that was counted so."""
-        both = margins(counts)
+        both = (cells.pred_counts, cells.gt_counts) if cells else margins(counts)
         pred, gt = (levels()[:, margin[0] > 0] for margin in both)
         return cls(replace(pair, pred=pred, gt=gt, weights=None, company=None), counts, both, cells)
 

@@ -51,7 +51,8 @@ def _area_at_steps_of_few(values: Array, positives: Array, negatives: Array, low
     steps = xp.arange(STEPS, 0, -1, dtype=values.dtype, device=device_of(values))[:, None] * (high - low)
     reached = xp.astype(STEPS * (values - low) >= steps, values.dtype)
     hits, alarms = (
-        divide(xp, xp.sum(reached * cells, axis=-1), xp.sum(cells, axis=-1)) for cells in (positives, negatives)
+        divide(xp, xp.matmul(reached, xp.matrix_transpose(cells))[..., 0], xp.sum(cells, axis=-1))
+        for cells in (positives, negatives)
     )
     # from (0, 0) to the first point, between the ten, and from the last to (1, 1)
     between = xp.sum((alarms[..., 1:] - alarms[..., :-1]) * (hits[..., 1:] + hits[..., :-1]), axis=-1)
