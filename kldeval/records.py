@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,11 +37,15 @@ class Made(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """The numbers of a pair that are no sums over its pixels, by the metric's key, and the number of fixations."""
+    """The numbers of a pair that are no sums over its pixels, by the metric's key, and the number of fixations.
+
+    `waiting` are the arguments of those metrics that are worked out for many pairs at once.
+    """
 
     values: Mapping[str, float]
     n_fixations: int | None = None
     remarks: tuple[str, ...] = ()
+    waiting: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -19,7 +20,6 @@ import kldeval as library
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 ON_FIXATIONS = "nss,auc,auc-judd,auc-borji,auc-shuffled,sauc,ll,ig,ig-mit"
 ALL = f"kld,cc,sim,sim(minmax=true),tv,hellinger,mse,mae,{ON_FIXATIONS}"
@@ -438,3 +438,17 @@ def test_a_signature_runs_again_with_the_files_that_it_speaks_of(seen: LookedAt)
     first = document(*seen.maps, "-m", "ig", "--baseline", "others(bandwidth=0.1)", *options)
     again = document(*seen.maps, "--signature", first["signature"]["ig"], "--fixations", seen.fixations)
     assert (again["signature"], again["maps"]) == (first["signature"], first["maps"])
+
+
+def test_no_number_of_fixations_depends_on_the_images_beside_it() -> None:
+    """To the last bit: 8-bit images are worked out together, and alone where one is given alone."""
+    home = Path(__file__).parents[1] / "sample_data"
+    asked: dict[str, Any] = {"metric": "kld,nss,nss(ddof=1),auc,auc(negatives=unfixated),auc-judd,auc-borji,ll,cc,sim"}
+    asked["fixations"] = home / "fixations.csv"
+    together = {one.name: one.values for one in library.evaluate(home / "bold", home / "gt", **asked).scores}
+    alone = {
+        name: library.evaluate(home / "bold" / f"{name}.png", home / "gt" / f"{name}.png", **asked).scores[0].values
+        for name in together
+    }
+    assert len(together) == 5
+    assert together == alone

@@ -17,7 +17,7 @@ from kldeval.metrics.registry import METRICS
 from kldeval.records import Beside
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from kldeval.arrays import Array
     from kldeval.engine.context import Context
@@ -31,8 +31,12 @@ JITTER = 1e-7
 """What AUC_Judd.m adds at random to every value of a map: where values are closer, it loses their order."""
 
 
-def accompanied(pair: MapPair, cells: Cells | None, settings: Settings, context: Context) -> MapPair:
+def accompanied(
+    pair: MapPair, cells: Cells | None, settings: Settings, context: Context, *, later: bool = False
+) -> MapPair:
     """The pair with the numbers of its stored maps and of its fixations; `cells` may stand for its pixels.
+
+    `later`: what may be worked out for many pairs at once is left to `finish_fixated`.
 
     Raises:
         RefusedMap: a map, or what stands beside it, does not fit a metric.
@@ -44,16 +48,36 @@ def accompanied(pair: MapPair, cells: Cells | None, settings: Settings, context:
     _check(pair, of_maps.values(), of_fixations.values())
     with quiet():
         values = _of_maps(pair, cells, of_maps, settings)
-        n_fixations, remarks = None, tuple[str, ...]()
-        if of_fixations and pair.company and pair.company.fixations:
-            from kldeval.engine.scene import Scene
+        if not (of_fixations and pair.company and pair.company.fixations):
+            return replace(pair, beside=Beside(values))
+        from kldeval.engine.scene import Scene
 
-            area = cells.pred_counts[0] if cells else None
-            scene = Scene(pair, pair.company.fixations, settings, context, area)
-            values |= {key: scene.value(call) for key, call in of_fixations.items()}
-            n_fixations = scene.n_fixations
-            remarks = tuple(_remarks(pair, scene, of_fixations.values()))
-    return replace(pair, beside=Beside(values, n_fixations, remarks=remarks))
+        area = cells.pred_counts[0] if cells else None
+        scene = Scene(pair, pair.company.fixations, settings, context, area)
+        waiting = {key: scene.arguments(call) for key, call in of_fixations.items() if later and scene.may_wait(call)}
+        values |= {key: scene.value(call) for key, call in of_fixations.items() if key not in waiting}
+        remarks = tuple(_remarks(pair, scene, of_fixations.values()))
+        return replace(pair, beside=Beside(values, scene.n_fixations, remarks, waiting))
+
+
+def finish_fixated(pairs: Sequence[MapPair], calls: Mapping[str, Call]) -> list[MapPair]:
+    """Pairs of 8 bits with the numbers that waited for each other, which are those of all pairs or of none."""
+    import numpy as np
+
+    waiting = [pair.beside.waiting if pair.beside else {} for pair in pairs]
+    found: dict[str, list[float]] = {}
+    with quiet():
+        for key in waiting[0]:
+            seen, *others = zip(*(arguments[key] for arguments in waiting), strict=True)
+            arguments = type(seen[0]).stacked(seen), *map(np.stack, others)
+            found[key] = METRICS[calls[key].name].function(*arguments, **calls[key].keywords).tolist()
+    return [_finished(pair, {key: found[key][place] for key in found}) for place, pair in enumerate(pairs)]
+
+
+def _finished(pair: MapPair, values: Mapping[str, float]) -> MapPair:
+    if not (values and pair.beside):
+        return pair
+    return replace(pair, beside=replace(pair.beside, values={**pair.beside.values, **values}, waiting={}))
 
 
 def _of_maps(pair: MapPair, cells: Cells | None, calls: Mapping[str, Call], settings: Settings) -> dict[str, float]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kldeval.diagnosis import refusal
 from kldeval.engine.measure import Side, density, scaled
@@ -69,8 +69,17 @@ class Scene:
             return float(METRICS[call.name].function(*arguments, **call.keywords))
         if "baseline" in needs:
             return float(mit_bits(self._seen(traits["sees"]))) - self._baseline_bits
-        others = [_OTHERS[need](self, self._cells(traits["sees"])) for need in needs]
-        return float(METRICS[call.name].function(self._seen(traits["sees"]), *others, **call.keywords))
+        return float(METRICS[call.name].function(*self.arguments(call), **call.keywords))
+
+    def arguments(self, call: Call) -> tuple[Any, ...]:
+        """What a metric of the map and its fixations is a function of: the map as it sees it, and other images."""
+        traits = METRICS[call.name].traits
+        others = (_OTHERS[need](self, self._cells(traits["sees"])) for need in traits.get("needs", ()))
+        return self._seen(traits["sees"]), *others
+
+    def may_wait(self, call: Call) -> bool:
+        """Whether the metric is a function of the 256 levels of the map alone, which several maps have in common."""
+        return self._has_levels and set(METRICS[call.name].traits.get("needs", ())) <= _OTHERS.keys()
 
     @cached_property
     def _fixated(self) -> Fixated:

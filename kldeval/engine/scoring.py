@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from kldeval.arrays import namespace, quiet
 from kldeval.diagnosis import Facts, map_remarks, refusal
 from kldeval.engine.class_maps import as_rows, is_plain
-from kldeval.engine.companions import accompanied, extent
+from kldeval.engine.companions import accompanied, extent, finish_fixated
 from kldeval.engine.context import ALONE
 from kldeval.engine.counted import Counted
 from kldeval.engine.counted_scores import rows_of
@@ -54,13 +54,14 @@ def begin(pair: MapPair, settings: Settings, context: Context = ALONE, *, per_cl
     by_values = collapsible(settings) and not _needs_places(pair, settings)
     counts = counts_of(pair) if by_values or settings.on("maps", "fixations") else None
     cells = cells_of_counts(counts) if counts is not None and settings.on("maps", "fixations") else None
-    found = _with_company(pair, cells, settings, context)
+    is_counted = counts is not None and by_values and settings.dtype == "float64" and _is_of_densities(settings)
+    found = _with_company(pair, cells, settings, context, later=is_counted)
     if isinstance(found, Failure):
         return found
     if not settings.on("density", "pixels"):
         return outcome_of_stored(found, settings)
     if counts is not None and by_values:
-        if settings.dtype == "float64" and not pixel_metrics(settings):
+        if is_counted:
             return Counted.of_counts(found, counts, cells)
         pair = pair_of_cells(pair, cells_of_counts(counts))
     return score_arrays([found], pair.pred, pair.gt, pair.weights, settings)[0]
@@ -71,14 +72,23 @@ def _needs_places(pair: MapPair, settings: Settings) -> bool:
     return settings.weights.name != "none" or (settings.reduction == "batchmean" and pair.weights is not None)
 
 
+def _is_of_densities(settings: Settings) -> bool:
+    """Whether densities are measured, and no pixels by themselves."""
+    return bool(settings.on("density")) and not pixel_metrics(settings)
+
+
 def finish(begun: Sequence[Outcome | Counted], settings: Settings) -> list[Outcome]:
     """The outcomes of pairs, in their order: those that were counted are measured together."""
     groups: defaultdict[tuple[float | None, float | None], list[Counted]] = defaultdict(list)
     for one in begun:
         if isinstance(one, Counted):
             groups[one.pair.pred_scale, one.pair.gt_scale].append(one)
-    rows = {id(one): row for alike in groups.values() for one, row in zip(alike, rows_of(alike, settings), strict=True)}
-    return [_outcome(one.pair, rows[id(one)], settings) if isinstance(one, Counted) else one for one in begun]
+    done: dict[int, Outcome] = {}
+    for alike in groups.values():
+        pairs = finish_fixated([one.pair for one in alike], settings.on("fixations"))
+        for one, pair, row in zip(alike, pairs, rows_of(alike, settings), strict=True):
+            done[id(one)] = _outcome(pair, row, settings)
+    return [done[id(one)] if isinstance(one, Counted) else one for one in begun]
 
 
 def with_company(pair: MapPair, settings: Settings, context: Context) -> MapPair | Failure:
@@ -88,9 +98,11 @@ def with_company(pair: MapPair, settings: Settings, context: Context) -> MapPair
     return _with_company(pair, cells_of(pair) if settings.on("maps", "fixations") else None, settings, context)
 
 
-def _with_company(pair: MapPair, cells: Cells | None, settings: Settings, context: Context) -> MapPair | Failure:
+def _with_company(
+    pair: MapPair, cells: Cells | None, settings: Settings, context: Context, *, later: bool = False
+) -> MapPair | Failure:
     try:
-        return accompanied(pair, cells, settings, context)
+        return accompanied(pair, cells, settings, context, later=later)
     except RefusedMap as problem:
         return Failure(pair.name, problem.stage, str(problem))
 

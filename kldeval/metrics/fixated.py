@@ -6,13 +6,15 @@ fixation metric asks only which values were fixated, it gives the same number fr
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from kldeval.arrays import namespace
 from kldeval.metrics.weighted import as_weights, existing, extent
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from kldeval.arrays import Array
 
 BYTES = 256
@@ -36,9 +38,20 @@ class FixatedMap:
     fixated: Array
     ascending: bool = False
 
+    @classmethod
+    def stacked(cls, maps: Sequence[FixatedMap]) -> FixatedMap:
+        """Numpy maps of the same number of cells as one batch."""
+        import numpy as np
+
+        arrays = {
+            name: np.stack([getattr(one, name) for one in maps])
+            for name in ("values", "area", "free", "fixations", "fixated")
+        }
+        return replace(maps[0], **arrays, ascending=all(one.ascending for one in maps))
+
     def extent(self) -> tuple[Array, Array]:
         """The least and the largest value of the pixels that exist, (..., 1, 1)."""
-        if self.ascending:
+        if self.ascending and self.area.ndim == 2:  # noqa: PLR2004 - one map and not a batch
             (present,) = self.area[0].nonzero()
             if len(present):
                 return self.values[:, present[:1]], self.values[:, present[-1:]]
