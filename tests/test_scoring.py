@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from kldeval.engine.measure import scaled
-from kldeval.engine.scoring import Outcome, score
+from kldeval.engine.scoring import Outcome, begin, finish, score
 from kldeval.errors import KldevalError
 from kldeval.records import Failure, MapPair, Score, Skipped
 from kldeval.settings import make_settings
@@ -130,3 +130,20 @@ def test_the_dtype_of_the_numbers_is_the_one_that_is_signed(monkeypatch: pytest.
 
 def _scaled_in_float32(side: Any, settings: Any, **options: Any) -> Any:
     return scaled(side, replace(settings, dtype="float32"), **options)
+
+
+def test_no_number_of_maps_depends_on_the_pairs_that_are_finished_with_it() -> None:
+    """To the last bit, whatever levels the others have."""
+    rng = np.random.default_rng(17)
+    ends = [(0, 256), (3, 40), (7, 8), (0, 2), (100, 256)]
+    pairs = [
+        MapPair(f"{place}", pred, gt, shape=(30, 41), pred_scale=255.0, gt_scale=255.0)
+        for place, (low, high) in enumerate(ends)
+        for pred, gt in [rng.integers(low, high, (2, 30, 41)).astype(np.uint8)]
+    ]
+    settings = make_settings(
+        {"metric": "kld,ce,jsd,tv,hellinger,cc,sim,sim(minmax=true),mse,mae", "empty_pred": "keep"}
+    )
+    alone = [score(pair, settings) for pair in pairs]
+    assert repr(finish([begin(pair, settings) for pair in pairs], settings)) == repr(alone)
+    assert repr(finish([begin(pair, settings) for pair in pairs[::-1]], settings)[::-1]) == repr(alone)

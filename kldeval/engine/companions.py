@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from kldeval.arrays import Array
     from kldeval.engine.context import Context
+    from kldeval.engine.counted import Counted
     from kldeval.engine.histogram import Cells
     from kldeval.engine.scene import Scene
     from kldeval.names import Call
@@ -36,7 +37,7 @@ def accompanied(
 ) -> MapPair:
     """The pair with the numbers of its stored maps and of its fixations; `cells` may stand for its pixels.
 
-    `later`: what may be worked out for many pairs at once is left to `finish_fixated`.
+    `later`: what may be worked out for many pairs at once is left to `finish_beside`.
 
     Raises:
         RefusedMap: a map, or what stands beside it, does not fit a metric.
@@ -47,7 +48,8 @@ def accompanied(
         return pair
     _check(pair, of_maps.values(), of_fixations.values())
     with quiet():
-        values = _of_maps(pair, cells, of_maps, settings)
+        now = {key: call for key, call in of_maps.items() if not (later and _is_of_levels(call))}
+        values = _of_maps(pair, cells, now, settings)
         if not (of_fixations and pair.company and pair.company.fixations):
             return replace(pair, beside=Beside(values))
         from kldeval.engine.scene import Scene
@@ -60,18 +62,41 @@ def accompanied(
         return replace(pair, beside=Beside(values, scene.n_fixations, remarks, waiting))
 
 
-def finish_fixated(pairs: Sequence[MapPair], calls: Mapping[str, Call]) -> list[MapPair]:
-    """Pairs of 8 bits with the numbers that waited for each other, which are those of all pairs or of none."""
+def finish_beside(counted: Sequence[Counted], settings: Settings) -> list[MapPair]:
+    """The pairs, of 8 bits and one scale, with the numbers that waited for each other."""
+    pairs = [one.pair for one in counted]
+    of_levels = {key: call for key, call in settings.on("maps").items() if _is_of_levels(call)}
+    with quiet():
+        fixated = _of_fixations(pairs, settings.on("fixations"))
+        stored = _of_levels([one.cells for one in counted if one.cells], of_levels, _units(pairs[0], settings))
+    return [_finished(pair, {**of, **on}) for pair, of, on in zip(pairs, stored or fixated, fixated, strict=True)]
+
+
+def _of_fixations(pairs: Sequence[MapPair], calls: Mapping[str, Call]) -> list[dict[str, float]]:
+    """The numbers of fixations that waited, which are those of all pairs or of none."""
     import numpy as np
 
     waiting = [pair.beside.waiting if pair.beside else {} for pair in pairs]
     found: dict[str, list[float]] = {}
-    with quiet():
-        for key in waiting[0]:
-            seen, *others = zip(*(arguments[key] for arguments in waiting), strict=True)
-            arguments = type(seen[0]).stacked(seen), *map(np.stack, others)
-            found[key] = METRICS[calls[key].name].function(*arguments, **calls[key].keywords).tolist()
-    return [_finished(pair, {key: found[key][place] for key in found}) for place, pair in enumerate(pairs)]
+    for key in waiting[0]:
+        seen, *others = zip(*(arguments[key] for arguments in waiting), strict=True)
+        arguments = type(seen[0]).stacked(seen), *map(np.stack, others)
+        found[key] = METRICS[calls[key].name].function(*arguments, **calls[key].keywords).tolist()
+    return [{key: found[key][place] for key in found} for place in range(len(pairs))]
+
+
+def _of_levels(cells: Sequence[Cells], calls: Mapping[str, Call], units: tuple[float, float]) -> list[dict[str, float]]:
+    """The numbers of the stored maps of counted pairs: each side is prepared on its levels, which meet in the cells."""
+    met = _LevelsMet(cells, units) if calls and cells else None
+    return [
+        {key: float(met.value(call, place)) for key, call in calls.items()} if met else {}
+        for place in range(len(cells))
+    ]
+
+
+def _is_of_levels(call: Call) -> bool:
+    """Whether a metric of maps asks only which levels meet how often."""
+    return not METRICS[call.name].traits.get("spatial")
 
 
 def _finished(pair: MapPair, values: Mapping[str, float]) -> MapPair:
@@ -81,57 +106,67 @@ def _finished(pair: MapPair, values: Mapping[str, float]) -> MapPair:
 
 
 def _of_maps(pair: MapPair, cells: Cells | None, calls: Mapping[str, Call], settings: Settings) -> dict[str, float]:
-    """The numbers of the stored maps; of a counted pair each side is prepared on its levels, which meet in cells."""
+    """The numbers of the stored maps of one pair."""
     import numpy as np
 
-    if not calls:
-        return {}
-    levels_met = _LevelsMet(cells, _units(pair, settings)) if cells else None
     found = {}
+    if cells:
+        of_levels = {key: call for key, call in calls.items() if _is_of_levels(call)}
+        (found,) = _of_levels([cells], of_levels, _units(pair, settings))
     for key, call in calls.items():
         function, traits = METRICS[call.name].function, METRICS[call.name].traits
-        if traits.get("spatial"):
-            value = function(pair.pred, pair.gt, pair.weights, **call.keywords)
-        elif levels_met:
-            value = levels_met.value(call)
-        else:
-            maps = [np.asarray(array, np.float64) for array in (pair.pred, pair.gt)]
-            if traits.get("scaled"):
-                maps = [array / unit for array, unit in zip(maps, _units(pair, settings), strict=True)]
-            value = function(*maps, pair.weights, **call.keywords)
-        found[key] = float(value)
+        if key in found:
+            continue
+        maps = [pair.pred, pair.gt]
+        if _is_of_levels(call):
+            units = _units(pair, settings) if traits.get("scaled") else (1.0, 1.0)
+            maps = [np.asarray(array, np.float64) / unit for array, unit in zip(maps, units, strict=True)]
+        found[key] = float(function(*maps, pair.weights, **call.keywords))
     return found
 
 
 class _LevelsMet:
-    """The levels of two 8-bit maps after what a metric makes of either map alone, at the cells where they meet.
+    """The levels of 8-bit maps after what a metric makes of either map alone, at the cells where they meet.
 
-    What metrics share is looked up once.
+    The levels of many maps are prepared at once, and what metrics share is looked up once for each pair.
     """
 
-    def __init__(self, cells: Cells, units: tuple[float, float]) -> None:
+    def __init__(self, cells: Sequence[Cells], units: tuple[float, float]) -> None:
+        import numpy as np
+
         self._cells = cells
         self._units = units
-        self._sides: dict[object, tuple[Array, Array]] = {}
+        self._counts = np.stack([one.pred_counts for one in cells]), np.stack([one.gt_counts for one in cells])
+        self._tables: dict[object, tuple[Array, ...]] = {}
+        self._met: dict[object, tuple[Array, ...]] = {}
+        self._place: int | None = None
 
-    def value(self, call: Call) -> Any:
-        """The number of a metric."""
+    def value(self, call: Call, place: int) -> Any:
+        """The number of a metric for one pair."""
         import numpy as np
 
-        traits = METRICS[call.name].traits
+        if place != self._place:
+            self._place, self._met = place, {}
+        traits, cells = METRICS[call.name].traits, self._cells[place]
         key = traits["sides"], bool(traits.get("scaled")), call.arguments
-        if key not in self._sides:
-            self._sides[key] = self._prepared(traits, call.keywords)
-        return traits["meet"](np, *self._sides[key], self._cells.counts)
+        if key not in self._tables:
+            self._tables[key] = self._prepared(traits, call.keywords)
+        if key not in self._met:
+            pred, gt = (np.broadcast_to(table, self._counts[0].shape)[place] for table in self._tables[key])
+            self._met[key] = looked_up(pred, cells.pred), looked_up(gt, cells.gt)
+        return traits["meet"](np, *self._met[key], cells.counts)
 
-    def _prepared(self, traits: Mapping[str, Any], given: Mapping[str, Any]) -> tuple[Array, Array]:
+    def _prepared(self, traits: Mapping[str, Any], given: Mapping[str, Any]) -> tuple[Array, ...]:
+        """The levels of the predictions and of the ground truths: (pairs, 1, 256)."""
         import numpy as np
 
-        cells, stored = self._cells, levels().astype(np.float64)
         units = self._units if traits.get("scaled") else (1.0, 1.0)
-        pred = traits["sides"](np, stored / units[0], cells.pred_counts, **given)
-        gt = traits["sides"](np, stored / units[1], cells.gt_counts, **given)
-        return looked_up(pred, cells.pred), looked_up(gt, cells.gt)
+        # as many copies as there are pairs, so that no sum is taken in another way where there are more of them
+        stored = np.tile(levels().astype(np.float64), (len(self._cells), 1, 1))
+        return tuple(
+            traits["sides"](np, stored / unit, counts, **given)
+            for unit, counts in zip(units, self._counts, strict=True)
+        )
 
 
 def _units(pair: MapPair, settings: Settings) -> tuple[float, float]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from kldeval.arrays import namespace, quiet
 from kldeval.diagnosis import Facts, map_remarks, refusal
 from kldeval.engine.class_maps import as_rows, is_plain
-from kldeval.engine.companions import accompanied, extent, finish_fixated
+from kldeval.engine.companions import accompanied, extent, finish_beside
 from kldeval.engine.context import ALONE
 from kldeval.engine.counted import Counted
 from kldeval.engine.counted_scores import rows_of
@@ -85,8 +85,7 @@ def finish(begun: Sequence[Outcome | Counted], settings: Settings) -> list[Outco
             groups[one.pair.pred_scale, one.pair.gt_scale].append(one)
     done: dict[int, Outcome] = {}
     for alike in groups.values():
-        pairs = finish_fixated([one.pair for one in alike], settings.on("fixations"))
-        for one, pair, row in zip(alike, pairs, rows_of(alike, settings), strict=True):
+        for one, pair, row in zip(alike, finish_beside(alike, settings), rows_of(alike, settings), strict=True):
             done[id(one)] = _outcome(pair, row, settings)
     return [done[id(one)] if isinstance(one, Counted) else one for one in begun]
 
