@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
     from kldeval.arrays import Array
     from kldeval.inputs.company import Company
+
+Role = Literal["pred", "gt"]
+"""The sides of a pair: the prediction and the ground truth."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,9 @@ from kldeval._version import DEFINITIONS
 from kldeval.errors import UsageProblem
 from kldeval.grouping import PARENT
 from kldeval.names import among, format_value, split_top_level
-from kldeval.settings import CHOICES, Settings, alone, describe, make_settings
+from kldeval.settings import CHOICES, Settings, alone, make_settings
 from kldeval.settings.beside import FIELDS, FIXATIONS
+from kldeval.settings.described import describe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

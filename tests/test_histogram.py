@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from map_batches import collapse
 
 from kldeval.arrays import quiet
 from kldeval.engine import histogram
-from kldeval.engine.histogram import collapse, collapsible
+from kldeval.engine.histogram import collapsible
 from kldeval.engine.measure import Side, pixelwise, scaled
 from kldeval.engine.scoring import score, score_arrays
 from kldeval.maps.chain import normalise, parse_chain

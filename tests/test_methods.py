@@ -161,9 +161,11 @@ class TestCommand:
 
     def test_of_a_signature_short_or_full(self) -> None:
         short = kldeval("methods", "--signature", "kldeval:sam+v1").out
+        assert kldeval("methods", "kldeval:sam+v1").out == short
         assert short == kldeval("methods", "--convention", "sam").out
         full = short.split("\n\n")[1].splitlines()[1]
         alone = kldeval("methods", "--signature", full).out
+        assert kldeval("methods", full).out == alone
         assert alone.split("\n\n")[1] == f"kldeval:sam+v1\n{full}"
 
     def test_of_a_report(self, tmp_path: Path) -> None:
@@ -189,6 +191,7 @@ class TestCommand:
         [
             ([], 2, "give one of: a saved REPORT.json, --signature TEXT, --convention NAME"),
             (["--convention", "mit", "--signature", "kldeval:mit+v1"], 2, "give one of: "),
+            (["--convention", "mit", "kldeval:mit+v1"], 2, "give one of: "),
             (["--convention", "mti"], 2, "kldeval: unknown convention 'mti'; did you mean 'mit'? Known: "),
             (["--convention", "mit", "--format", "yaml"], 2, "kldeval: unknown format 'yaml'; known: json, text\n"),
             (["nothing.json"], 2, "kldeval: cannot read nothing.json: No such file or directory\n"),

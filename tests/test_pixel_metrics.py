@@ -15,10 +15,10 @@ from command_line import kldeval, score
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from map_batches import collapse
 from torch.nn import functional
 
 from kldeval.engine.gpu import score_batch
-from kldeval.engine.histogram import collapse
 from kldeval.engine.pixels import pixel_terms
 from kldeval.engine.scoring import score as score_pair
 from kldeval.errors import UsageProblem

@@ -10,7 +10,8 @@ from kldeval.maps.steps import STEPS
 from kldeval.metrics.on_labels import LABEL_METRICS
 from kldeval.metrics.registry import METRICS
 from kldeval.names import Call
-from kldeval.settings import CHOICES, DEFAULT_EPSILON, KNOWN_TEXTS, Settings, describe, make_settings
+from kldeval.settings import CHOICES, DEFAULT_EPSILON, KNOWN_TEXTS, Settings, make_settings
+from kldeval.settings.described import describe
 
 CONVENTION = {
     "pred_norm": "max+sum-to-one(offset=1e-07)",

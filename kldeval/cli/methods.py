@@ -22,20 +22,27 @@ def command(report: Path | None, signature: str | None, convention: str | None, 
 
     \b
     kldeval methods report.json
-    kldeval methods --signature kldeval:mit+v1
+    kldeval methods kldeval:mit+v1
     kldeval methods --convention sam
 
-    REPORT is a saved JSON report; its number of maps stands in the paragraph.
+    REPORT is a saved JSON report, whose number of maps stands in the paragraph, or a signature.
     """  # noqa: D301 - \b is click's mark of lines to keep
     from kldeval.names import unknown
     from kldeval.outputs.methods import FORMATS
 
+    if report is not None and signature is None and _is_signature(report):
+        report, signature = None, str(report)
     if sum(given is not None for given in (report, signature, convention)) != 1:
         raise click.UsageError("give one of: a saved REPORT.json, --signature TEXT, --convention NAME")
     if format_ not in FORMATS:
         raise unknown("format", format_, FORMATS)
     click.echo(FORMATS[format_](_methods(report, signature, convention)), nl=False)
     return 0
+
+
+def _is_signature(text: Path) -> bool:
+    """Whether what should be a file's name is a signature: short, or of parts, and no file is called so."""
+    return (str(text).startswith("kldeval:") or "|" in str(text)) and not text.exists()
 
 
 def _methods(report: Path | None, signature: str | None, convention: str | None) -> Methods:

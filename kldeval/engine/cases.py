@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
     from kldeval.arrays import Array
     from kldeval.density import Density
-    from kldeval.engine.sides import Role
     from kldeval.engine.views import Reach
     from kldeval.metrics.separated import Part
+    from kldeval.records import Role
     from kldeval.settings import Settings
 
 

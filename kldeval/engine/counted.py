@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from kldeval.arrays import Array
     from kldeval.engine import histogram
     from kldeval.engine.cases import Case
-    from kldeval.engine.sides import Problems, Role, Where
+    from kldeval.engine.sides import Problems, Where
     from kldeval.metrics.separated import Part
-    from kldeval.records import MapPair
+    from kldeval.records import MapPair, Role
     from kldeval.settings import Settings
 
 

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from kldeval.engine.cases import Case
     from kldeval.engine.counted import Counted, Levels
-    from kldeval.engine.sides import Problems, Role
+    from kldeval.engine.sides import Problems
+    from kldeval.records import Role
     from kldeval.settings import Settings
 
     _Sides = Mapping[Role, tuple[Levels, Problems]]

@@ -87,12 +87,6 @@ def levels() -> Array:
     return np.arange(LEVELS, dtype=np.uint8)[None]
 
 
-def collapse(pair: MapPair) -> MapPair:
-    """The pair as the occupied cells of its joint histogram, shape (1, cells); another pair as it is."""
-    cells = cells_of(pair)
-    return pair_of_cells(pair, cells) if cells else pair
-
-
 def pair_of_cells(pair: MapPair, cells: Cells) -> MapPair:
     """The cells in the form of a pair, of shape (1, cells), their counts as its weights."""
     return replace(pair, pred=cells.pred, gt=cells.gt, weights=cells.counts)

@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
     from kldeval.engine.cases import Case
     from kldeval.engine.counted import Counted
-    from kldeval.engine.sides import Problem, Problems, Role, Seen
+    from kldeval.engine.sides import Problem, Problems, Seen
     from kldeval.engine.views import View
     from kldeval.inputs.load import Loaded
     from kldeval.names import Call
-    from kldeval.records import MapPair
+    from kldeval.records import MapPair, Role
     from kldeval.settings import Settings
 
 Answer = float | str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from kldeval.engine.measure import Side, scaled
 
@@ -15,10 +15,8 @@ if TYPE_CHECKING:
     from kldeval.density import Density
     from kldeval.maps.chain import Chain
     from kldeval.maps.values import Values
-    from kldeval.records import MapPair
+    from kldeval.records import MapPair, Role
     from kldeval.settings import Settings
-
-Role = Literal["pred", "gt"]
 
 ROLES: tuple[Role, ...] = ("pred", "gt")
 

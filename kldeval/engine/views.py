@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from kldeval.arrays import Array
     from kldeval.density import Density
     from kldeval.engine.cases import Case
-    from kldeval.engine.sides import Problems, Role, Seen, Where
+    from kldeval.engine.sides import Problems, Seen, Where
     from kldeval.maps.chain import Chain
     from kldeval.names import Call
-    from kldeval.records import MapPair
+    from kldeval.records import MapPair, Role
     from kldeval.settings import Settings
 
 Reach = Literal["value", "rows", "columns", "place"]

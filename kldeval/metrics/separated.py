@@ -10,19 +10,18 @@ products, which a few terms exhaust where e (a + r) is small against t.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from kldeval.arrays import Array
     from kldeval.density import Density
+    from kldeval.records import Role
 
 ORDERS = 6
 """Terms of the series."""
 
 LARGEST_QUOTIENT = (2.0**-53 * (ORDERS + 1)) ** (1 / (ORDERS + 1))
 """The e (a + r) / t up to which what the series leaves out is lost in rounding: 0.007."""
-
-Role = Literal["pred", "gt"]
 
 
 @dataclass(frozen=True, slots=True)

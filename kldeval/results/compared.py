@@ -16,6 +16,7 @@ from kldeval.results.recount import grouping_of
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from kldeval.results.comparison import Comparison
     from kldeval.results.report import Report
 
 _GROUPS_NOTE = (
@@ -52,17 +53,11 @@ def compare_reports(
     values = {
         key: {model: _values(report, key, maps, weighted=weighted) for model, report in reports.items()} for key in keys
     }
-    comparisons, notes = {}, []
+    comparisons: dict[str, Comparison] = {}
+    notes: list[str] = []
     for key in keys:
         try:
-            comparison = compare_all(
-                values[key],
-                first.columns[key].best,  # type: ignore[arg-type]
-                groups=groups,
-                resamples=resampling.resamples,
-                seed=resampling.seed,
-                confidence=resampling.confidence,
-            )
+            comparison = _compared(values[key], first.columns[key].best, groups, resampling)
         except NotFinite as error:
             notes.append(f"{key} is not compared: {error}")
         else:
@@ -78,6 +73,19 @@ def compare_reports(
         maps=maps,
         left_out=left_out,
         notes=tuple(dict.fromkeys(notes)),
+    )
+
+
+def _compared(
+    values: Mapping[str, Mapping[str, float]], best: str, groups: Mapping[str, str] | None, resampling: Resampling
+) -> Comparison:
+    return compare_all(
+        values,
+        best,  # type: ignore[arg-type]
+        groups=groups,
+        resamples=resampling.resamples,
+        seed=resampling.seed,
+        confidence=resampling.confidence,
     )
 
 

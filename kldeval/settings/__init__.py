@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -43,7 +43,6 @@ __all__ = [
     "as_labels",
     "checked",
     "default_metric",
-    "describe",
     "make_settings",
 ]
 
@@ -286,15 +285,3 @@ def _axis(text: str) -> int:
         raise UsageProblem(msg) from None
     check_axis(axis=axis)
     return axis
-
-
-def describe(settings: Settings) -> dict[str, str]:
-    """Every part of the settings as text, in the order of the fields."""
-    texts = {}
-    for item in (item for item in fields(settings) if item.compare):
-        value = getattr(settings, item.name)
-        if item.name == "metrics":
-            texts[item.name] = ",".join(map(str, value))
-        else:
-            texts[item.name] = format_chain(value) if isinstance(value, tuple) else str(value)
-    return texts
