@@ -45,7 +45,9 @@ class Facts:
 def refusal(pair: MapPair, role: str, kind: str, detail: float, settings: Settings) -> str:
     """Why a map is refused, and what would be accepted."""
     chain = format_chain(settings.pred if role == "pred" else settings.gt)
-    say = {"nonfinite": _nonfinite, "negative": _negative, "empty": _empty, "outside": _outside}[kind]
+    say = {"nonfinite": _nonfinite, "overflow": _overflow, "negative": _negative, "empty": _empty, "outside": _outside}[
+        kind
+    ]
     return say(pair, role, detail, chain)
 
 
@@ -53,6 +55,13 @@ def _nonfinite(_pair: MapPair, role: str, detail: float, chain: str) -> str:
     found = "nan" if detail != detail else "inf"  # noqa: PLR0124 - nan is what differs from itself
     return f"the {_SIDES[role]} holds {found}, which {chain!r} does not handle; repair the file" + (
         f", or clip it first: --{role}-norm 'clip(min=...,max=...)+{chain}'" if found == "inf" else ""
+    )
+
+
+def _overflow(_pair: MapPair, role: str, _detail: float, chain: str) -> str:
+    return (
+        f"the {_SIDES[role]} has values so large that their sum or range is beyond the floats that {chain!r} computes "
+        f"with; scale them first: --{role}-norm 'divide(value=...)+{chain}'"
     )
 
 

@@ -23,13 +23,13 @@ from image_files import image
 from label_cases import VOID, Case, cases
 from torch.nn import functional
 
+from kldeval import accuracy, brier
 from kldeval.engine.gpu import score_batch
 from kldeval.engine.label_sums import score_labels
 from kldeval.engine.labels import losses_as_maps
 from kldeval.engine.scoring import score
 from kldeval.errors import RefusedMap
 from kldeval.maps.softmax import log_softmax
-from kldeval.metrics.labels import accuracy, brier
 from kldeval.names import format_value
 from kldeval.records import Failure, MapPair, Score
 from kldeval.settings import make_settings

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kldeval.errors import UsageProblem
-from kldeval.metrics.on_labels import LABEL_METRICS
+from kldeval.metrics.registry import LABEL_METRICS
 from kldeval.settings import Settings, alone, as_labels, make_settings
 from kldeval.signature import format_signature, parse_signature, short_signature, signatures
 

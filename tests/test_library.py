@@ -84,10 +84,11 @@ class TestTypes:
     def test_arrays_score_as_files_of_their_type_do(self, name: str, norm: str, dtype: str, backend: str) -> None:
         """--scale unit divides 8 and 16 bit, which a softmax notices."""
         pred, gt = (RNG.random((2, 6, 7)) * 250).astype(dtype)
-        actual = METRIC[name](make(backend, pred), make(backend, gt), norm=norm)
+        # tensors of single precision are computed in it, unless something else is said
+        actual = METRIC[name](make(backend, pred), make(backend, gt), norm=norm, dtype="float64")
         expected = from_files(name, pred, gt, norm=norm)
         np.testing.assert_allclose(to_numpy(actual), expected, rtol=1e-12, atol=1e-15)
-        raw = METRIC[name](make(backend, pred), make(backend, gt), norm=norm, scale="raw")
+        raw = METRIC[name](make(backend, pred), make(backend, gt), norm=norm, scale="raw", dtype="float64")
         expected = from_files(name, pred * 1.0, gt * 1.0, norm=norm)
         np.testing.assert_allclose(to_numpy(raw), expected, rtol=1e-12, atol=1e-15)
 
@@ -238,7 +239,7 @@ class TestWeights:
 MAP = np.ones((3, 4))
 ARRAY_OPTIONS = (
     "axis, base, convention, direction, dtype, empty_gt, empty_pred, eps, factor, gt_norm, log_eps, norm, num_eps, "
-    "pred_norm, ratio_eps, reduction, scale"
+    "pred_norm, ratio_eps, reduction, scale, weights"
 )
 REFUSED_MAPS: list[tuple[Any, Any, dict[str, Any], str]] = [
     (MAP[0], MAP[0], {}, "pred has the shape (4,); maps are (..., H, W) and have pixels"),

@@ -7,8 +7,7 @@ import pytest
 from kldeval.errors import UsageProblem
 from kldeval.maps.chain import format_chain
 from kldeval.maps.steps import STEPS
-from kldeval.metrics.on_labels import LABEL_METRICS
-from kldeval.metrics.registry import METRICS
+from kldeval.metrics.registry import LABEL_METRICS, METRICS
 from kldeval.names import Call
 from kldeval.settings import CHOICES, DEFAULT_EPSILON, KNOWN_TEXTS, Settings, make_settings
 from kldeval.settings.described import describe

@@ -21,8 +21,8 @@ from kldeval.maps.steps import STEPS
 from kldeval.metrics.label_losses import refuse_soft_labels
 from kldeval.metrics.label_rule import LabelRule
 from kldeval.metrics.label_terms import uncovered_mass
-from kldeval.metrics.on_labels import LABEL_METRICS
 from kldeval.metrics.pointwise import check_probabilities
+from kldeval.metrics.registry import LABEL_METRICS
 from kldeval.metrics.targets import check_target
 
 if TYPE_CHECKING:

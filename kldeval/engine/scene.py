@@ -13,6 +13,7 @@ from kldeval.errors import RefusedMap
 from kldeval.inputs.company import Company
 from kldeval.inputs.scale import full_scale
 from kldeval.maps.chain import format_chain, is_spatial, normalise, parse_chain
+from kldeval.maps.values import PROBLEMS
 from kldeval.metrics.cells import Cells, Fixated, by_level, by_pixel, by_rank, by_step
 from kldeval.metrics.fixated import BYTES
 from kldeval.metrics.information import mit_bits, mit_logarithm, stretched_density
@@ -227,11 +228,16 @@ class Scene:
 _OTHERS = {"others": Scene._of_others, "other": Scene._of_other}  # noqa: SLF001
 """What a metric may need to know of other images in every cell."""
 
-_FAULTS = {"nonfinite": "not finite", "negative": "negative in places", "empty": "empty or constant"}
+_FAULTS = {
+    "nonfinite": "not finite",
+    "overflow": "too large",
+    "negative": "negative in places",
+    "empty": "empty or constant",
+}
 
 
 def _refuse(values: Values, pair: MapPair, settings: Settings) -> None:
-    for kind in ("nonfinite", "negative", "empty"):
+    for kind in PROBLEMS:
         for problem in values.problems:
             if problem.kind == kind and problem.found.any():
                 raise RefusedMap(refusal(pair, "pred", kind, float(problem.detail.min()), settings))

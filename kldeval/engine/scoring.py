@@ -19,7 +19,7 @@ from kldeval.engine.measure import Measured, Side, measure, scaled
 from kldeval.engine.pixels import pixel_metrics, with_pixel_metrics
 from kldeval.errors import KldevalError, RefusedMap
 from kldeval.maps.chain import normalise
-from kldeval.maps.values import over_map
+from kldeval.maps.values import PROBLEMS, over_map
 from kldeval.records import Beside, Failure, Score, Skipped
 
 if TYPE_CHECKING:
@@ -198,7 +198,7 @@ def _flat(problems: Sequence[Problem]) -> dict[str, tuple[Array, Array]]:
 
 def _outcome(pair: MapPair, row: dict[str, float], settings: Settings) -> Outcome:
     for role in ("gt", "pred"):
-        for kind in ("nonfinite", "negative", "empty", "outside"):
+        for kind in PROBLEMS:
             if row.get(f"{role}:{kind}"):
                 if (role, kind, settings.empty_gt) == ("gt", "empty", "skip"):
                     return Skipped(pair.name, "all-zero ground truth")

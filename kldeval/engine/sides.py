@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from kldeval.engine.measure import Side, scaled
+from kldeval.maps.values import PROBLEMS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,9 +63,9 @@ def chain_of(role: Role, settings: Settings) -> Chain:
 
 
 def worst_problems(values: Values, count: int) -> list[Problem | None]:
-    """That of each of so many maps: not finite before negative before empty."""
+    """That of each of so many maps: the first of `PROBLEMS`."""
     worst: list[Problem | None] = [None] * count
-    for kind in ("empty", "negative", "nonfinite"):
+    for kind in reversed(PROBLEMS):
         for problem in reversed(values.problems):
             if problem.kind == kind:
                 maps = zip(_by_map(problem.found, count), _by_map(problem.detail, count), strict=True)

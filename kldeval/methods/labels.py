@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from kldeval.maps.chain import along_rows
 from kldeval.methods.steps import chain_words
-from kldeval.metrics.on_labels import LABEL_METRICS
+from kldeval.metrics.registry import LABEL_METRICS
 from kldeval.names import format_value
 from kldeval.settings.pixels import gt_chain, pred_chain
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from kldeval.arrays import namespace, quiet
 from kldeval.metrics.pointwise import check_probabilities, check_same_shape, expected, reduced
-from kldeval.numeric import real_floats
+from kldeval.numeric import computed_in, returned_as
 
 if TYPE_CHECKING:
     from kldeval.arrays import Array
@@ -19,37 +19,15 @@ if TYPE_CHECKING:
 Reduction = Literal["none", "sum", "mean"]
 
 
-def bce(prob: Array, target: Array, *, clamp: float = -100.0, reduction: Reduction = "mean") -> Array:
-    """Binary cross-entropy of the prediction under the ground truth, in nats: -(t ln p + (1 - t) ln(1 - p)).
-
-    No logarithm is less than `clamp`. Where one is clamped the loss is flat and its gradient 0; torch's
-    `binary_cross_entropy`, equal in value, invents a gradient there by dividing by 1e-12.
-
-    Args:
-        prob: probabilities of the first class, any shape.
-        target: its probabilities in the ground truth, the same shape.
-        clamp: the least value of a logarithm: -100 as torch; -inf for none.
-        reduction: none, sum or mean.
-
-    Returns:
-        The loss of every pixel (none), else one number.
+def check_binary(prob: Array, target: Array) -> None:
+    """Refuse maps that do not hold a probability of two classes at each pixel.
 
     Raises:
         RefusedMap: the shapes differ, or a value lies outside 0..1.
-        UsageProblem: another reduction.
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.BCELoss.html
-
-    >>> import numpy as np
-    >>> bce(np.asarray([0.0, 1.0]), np.asarray([1.0, 1.0]), reduction="none").tolist()
-    [100.0, 0.0]
     """
-    prob, target = real_floats(prob), real_floats(target)
     check_same_shape(prob, target)
     check_probabilities(prob, "prediction", "for logits there is bce_with_logits")
     check_probabilities(target, "ground truth", "divide bytes by 255")
-    with quiet():
-        return reduced(bce_terms(prob, target, clamp), reduction)
 
 
 def bce_with_logits(logit: Array, target: Array, *, reduction: Reduction = "mean") -> Array:
@@ -75,11 +53,12 @@ def bce_with_logits(logit: Array, target: Array, *, reduction: Reduction = "mean
     >>> bce_with_logits(np.asarray([-1e4, 1e4]), np.asarray([1.0, 1.0]), reduction="none").tolist()
     [10000.0, 0.0]
     """
-    logit, target = real_floats(logit), real_floats(target)
+    given = logit, target
+    logit, target = computed_in(logit), computed_in(target)
     check_same_shape(logit, target)
     check_probabilities(target, "ground truth", "divide bytes by 255")
     with quiet():
-        return reduced(bce_with_logits_terms(logit, target), reduction)
+        return returned_as(reduced(bce_with_logits_terms(logit, target), reduction), *given)
 
 
 def bce_terms(prob: Array, target: Array, clamp: float) -> Array:

@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from kldeval.arrays import quiet
 from kldeval.metrics.fixated import FixatedMap, ascending_cells, fixated_levels, fixated_pixels
-from kldeval.metrics.roc import STEPS
+from kldeval.metrics.roc import STEPS, tenths
 
 if TYPE_CHECKING:
     from kldeval.arrays import Array
@@ -92,9 +93,10 @@ def by_step(pred: Array, fixated: Fixated, weights: Array | None = None) -> Cell
 
     values = np.asarray(pred, np.float64).reshape(-1)
     present = values if weights is None else values[weights.reshape(-1) > 0]
-    low, high = present.min(), present.max()
-    steps = np.arange(1, STEPS + 1) * (high - low)
-    return _cells(pred, np.searchsorted(steps, STEPS * (values - low), side="right"), STEPS + 1, fixated, weights)
+    with quiet():
+        rise, span = tenths(np, values, present.min(), present.max())
+    steps = np.arange(1, STEPS + 1) * span
+    return _cells(pred, np.searchsorted(steps, rise, side="right"), STEPS + 1, fixated, weights)
 
 
 def by_pixel(pred: Array, fixated: Fixated, weights: Array | None = None) -> FixatedMap:

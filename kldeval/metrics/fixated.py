@@ -67,7 +67,7 @@ def fixated_pixels(pred: Array, fixations: Array, weights: Array | None = None) 
     ([[0.0, 3.0]], [[0.0, 1.0]], [[1.0, 0.0]])
     """
     xp = namespace(pred, fixations)
-    weights = as_weights(xp, weights)
+    weights = as_weights(weights, pred)
     values = existing(xp, pred, weights)
     area = xp.ones_like(values) if weights is None else weights + xp.zeros_like(values)
     counts = existing(xp, xp.astype(fixations, values.dtype), weights)

@@ -34,11 +34,13 @@ def bce(pred: PixelMap, gt: Array, *, clamp: float = -100.0) -> Array:
     maps J. Pan et al. (2017), https://arxiv.org/abs/1701.01081 (the mean over the pixels), and A. Tsiami et al. (2020),
     https://arxiv.org/abs/2001.03063 (the sum).
 
-    >>> import numpy as np
-    >>> target = np.asarray([1.0, 1.0])
-    >>> bce(PixelMap(np.asarray([0.0, 1.0])), target).tolist()
+    Where a logarithm is clamped the loss is flat and its gradient 0; torch's `binary_cross_entropy`, equal in value,
+    invents a gradient there by dividing by 1e-12.
+
+    >>> import numpy as np, kldeval
+    >>> kldeval.bce(np.asarray([0.0, 1.0]), np.asarray([1.0, 1.0]), reduction="none").tolist()
     [100.0, 0.0]
-    >>> bce(PixelMap(np.asarray([-1e4, 1e4]), is_logit=True), target).tolist()
+    >>> kldeval.bce_with_logits(np.asarray([-1e4, 1e4]), np.asarray([1.0, 1.0]), reduction="none").tolist()
     [10000.0, 0.0]
     """
     return bce_with_logits_terms(pred.values, gt) if pred.is_logit else bce_terms(pred.values, gt, clamp)

@@ -8,11 +8,6 @@ from typing import TYPE_CHECKING
 from kldeval.errors import UsageProblem
 from kldeval.maps.chain import axes_of, format_chain
 from kldeval.maps.values import MAP
-from kldeval.metrics import distances as _distances  # noqa: F401 - registers the metrics
-from kldeval.metrics import emd as _emd  # noqa: F401
-from kldeval.metrics import fixations as _fixations  # noqa: F401
-from kldeval.metrics import information as _information  # noqa: F401
-from kldeval.metrics import maps as _maps  # noqa: F401
 from kldeval.metrics.registry import METRICS
 from kldeval.settings.beside import (
     AS_STORED,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kldeval.errors import UsageProblem
-from kldeval.metrics import density as _density  # noqa: F401 - registers the metrics
 from kldeval.metrics.registry import METRICS, with_epsilon
 from kldeval.names import Call, parse_all, split_call, split_top_level, unknown
 
@@ -45,7 +44,7 @@ def density_metrics(
 def _metric(text: str, eps: float | None, named: Mapping[str, Call], *, log_domain: bool) -> Call:
     name = split_call(text)[0]
     if name not in METRICS:
-        from kldeval.metrics.on_labels import LABEL_METRICS
+        from kldeval.metrics.registry import LABEL_METRICS
 
         raise unknown("metric", name, {*METRICS, *LABEL_METRICS})
     call = METRICS.parse(text)

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from kldeval.errors import UsageProblem
 from kldeval.metrics.label_rule import LabelRule
-from kldeval.metrics.on_labels import LABEL_METRICS
-from kldeval.metrics.registry import METRICS
+from kldeval.metrics.registry import LABEL_METRICS, METRICS
 from kldeval.names import Call, parse_all, parse_value, split_call, split_top_level
 from kldeval.settings.labels import METRIC_FLAGS, flag_of
 

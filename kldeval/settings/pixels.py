@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from kldeval.errors import UsageProblem
 from kldeval.maps.chain import format_chain
 from kldeval.maps.steps import STEPS
-from kldeval.metrics import pixels as _pixels  # noqa: F401 - registers the metrics
 from kldeval.metrics.registry import METRICS
 from kldeval.names import Call
 
