@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from kldeval.errors import UsageProblem
 from kldeval.grouping import groups_of
+from kldeval.reports.moments import exact_sum, weighted_mean
 from kldeval.results.agreement import common_keys
 from kldeval.results.comparison import NotFinite, compare_all
 from kldeval.results.models import ComparisonReport, Resampling
@@ -121,8 +122,8 @@ def _values(report: Report, key: str, maps: Collection[str], *, weighted: bool) 
     if not weighted:
         return values
     weights = {score.name: score.weights.get(key, 1.0) for score in report.scores}
-    total = math.fsum(weights[name] for name in maps)
-    mean = sum(weights[name] * values[name] for name in maps) / total if total else math.nan
+    total = exact_sum(weights[name] for name in maps)
+    mean = weighted_mean([values[name] for name in maps], [weights[name] for name in maps])
     shares = {name: weight * len(maps) / total if total else math.nan for name, weight in weights.items()}
     return {name: mean + shares[name] * (value - mean) for name, value in values.items()}
 

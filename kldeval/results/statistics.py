@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kldeval.errors import UsageProblem
+from kldeval.reports.moments import exact_mean
 from kldeval.results.resampling import bca_intervals, scipy_stats, sign_flip_p_values
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ def group_means(values: Floats, groups: Sequence[str]) -> Floats:
     rows: dict[str, list[int]] = {name: [] for name in sorted(set(groups))}
     for row, name in enumerate(groups):
         rows[name].append(row)
-    return np.array([[math.fsum(column) / len(column) for column in values[members].T] for members in rows.values()])
+    return np.array([[exact_mean(column.tolist()) for column in values[members].T] for members in rows.values()])
 
 
 def holm(p_values: Sequence[float]) -> tuple[float, ...]:
@@ -178,7 +179,7 @@ def _check_differences(differences: Floats) -> None:
 
 
 def _result(units: Floats, p_value: float, interval: tuple[float, float], level: float) -> PairedResult:
-    n, mean, ranks = len(units), math.fsum(units) / len(units), _signed_ranks(units)
+    n, mean, ranks = len(units), exact_mean(units.tolist()), _signed_ranks(units)
     deviation = float(units.std(ddof=1)) if n > 1 else None
     return PairedResult(
         n=n,
