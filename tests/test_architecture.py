@@ -30,7 +30,7 @@ MAY_IMPORT = {
     "inputs": set(),
     "conventions": set(),
     "results": set(),
-    "outputs": {"results"},
+    "writers": {"results"},
     "settings": {"maps", "metrics", "inputs"},
     "matching": {"maps", "metrics", "settings", "conventions"},
     "signature": {"settings", "conventions", "matching"},
@@ -45,7 +45,7 @@ MAY_IMPORT = {
         "matching",
         "methods",
         "metrics",
-        "outputs",
+        "writers",
         "results",
         "settings",
         "signature",
@@ -63,7 +63,7 @@ DOORS = {
     "cv2": {"inputs/opencv.py"},
     "click": {"cli/*.py"},
     "rich": {
-        *("outputs/drawing.py", "outputs/table.py", "outputs/sheets.py", "outputs/models/table.py"),
+        *("writers/text.py",),
         "cli/progress.py",
     },
 }
@@ -72,7 +72,7 @@ DOORS = {
 LATE = {"numpy", "cv2", "torch", "rich", "scipy", "array_api_compat", "h5py"}
 """What is imported where it is used: each costs more than the rest of `kldeval --help`."""
 
-MOST_LINES, MOST_BODY_LINES = 300, 40
+MOST_LINES, MOST_BODY_LINES = 600, 40
 
 
 def module_name(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""A report, a leaderboard or a comparison as JSON: everything, at full precision, one map a line."""
+"""Documents as JSON: everything, at full precision, one map a line; the maps as JSON Lines; the means alone."""
 
 from __future__ import annotations
 
@@ -6,30 +6,88 @@ import json
 import math
 from typing import TYPE_CHECKING, Any
 
+from kldeval.errors import UsageProblem
+from kldeval.results.audit import AUDIT_SCHEMA, Audit
 from kldeval.results.models import COMPARE_SCHEMA, LEADERBOARD_SCHEMA, ComparisonReport, Leaderboard
 from kldeval.results.report import SCHEMA
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
-    from kldeval.outputs.options import Options
     from kldeval.records import Failure, Score
+    from kldeval.results.audit import AuditedMap, Curve, Flip, Side, Standing, Traits
     from kldeval.results.comparison import Comparison, PairOfModels
     from kldeval.results.gates import GateOutcome
     from kldeval.results.report import ClassRow, Column, Report, Summary
+    from kldeval.writers.page import Options
+
+    Document = Report | Leaderboard | ComparisonReport
 
 _REPORT_LEVELS, _MODELS_LEVELS = 2, 4
 """Levels of a document whose members have lines of their own: down to single maps, or pairs of models."""
 
 
-def write(made: Report | Leaderboard | ComparisonReport, options: Options) -> str:
+def write(made: Document | Audit, options: Options) -> str:
     """The document as strict JSON in ASCII, which any parser in any locale reads; see docs/*.schema.json."""
     del options
     if isinstance(made, Leaderboard):
         return _block(leaderboard_document(made), _MODELS_LEVELS) + "\n"
     if isinstance(made, ComparisonReport):
         return _block(comparison_document(made), _MODELS_LEVELS) + "\n"
+    if isinstance(made, Audit):
+        return _block(audit_document(made), _REPORT_LEVELS) + "\n"
     return _block(document(made), _REPORT_LEVELS) + "\n"
+
+
+def write_lines(made: Document, options: Options) -> str:
+    """The maps as JSON Lines: the rows of the JSON report's `maps`, then those of its `failures`.
+
+    The rows of a leaderboard begin with `model`, and those of a comparison, its pairs of models, with `metric`. A row
+    with `stage` and `message` is a map that could not be scored.
+    """
+    del options
+    return "".join(_text(row) + "\n" for row in _rows(made))
+
+
+def write_scores(made: Document, options: Options) -> str:
+    """The means alone, as the `scores.json` that Codabench reads: one flat object, a number for each metric.
+
+    A run that is not whole has no mean that a leaderboard may show: with a failure, or without any map, the metrics are
+    absent and only the counts are there. Of a leaderboard there is such an object for each model.
+
+    Raises:
+        UsageProblem: a comparison, which has no scores.
+    """
+    del options
+    if isinstance(made, ComparisonReport):
+        msg = "a comparison has no scores of its own: --format scores is for reports and leaderboards"
+        raise UsageProblem(msg)
+    if isinstance(made, Leaderboard):
+        return _text({model: _scores(report) for model, report in made.reports.items()}) + "\n"
+    return _text(_scores(made)) + "\n"
+
+
+def _scores(report: Report) -> dict[str, Any]:
+    counts = {"maps": len(report.scores), "failures": len(report.failures)}
+    if report.failures or not report.scores:
+        return counts
+    return {**{key: _number(summary.mean) for key, summary in report.summaries.items()}, **counts}
+
+
+def _rows(made: Document) -> Iterator[dict[str, Any]]:
+    if isinstance(made, ComparisonReport):
+        for key, comparison in made.comparisons.items():
+            yield from ({"metric": key, **pair_row(pair)} for pair in comparison.pairs)
+    elif isinstance(made, Leaderboard):
+        for model, report in made.reports.items():
+            yield from ({"model": model, **row} for row in _map_rows(report))
+    else:
+        yield from _map_rows(made)
+
+
+def _map_rows(report: Report) -> Iterator[dict[str, Any]]:
+    yield from map(map_row, report.scores)
+    yield from map(failure_row, report.failures)
 
 
 def document(report: Report) -> dict[str, Any]:
@@ -129,11 +187,6 @@ def pair_row(pair: PairOfModels) -> dict[str, Any]:
     }
 
 
-def line(row: dict[str, Any]) -> str:
-    """One row on one line."""
-    return _text(row)
-
-
 def _comparison(comparison: Comparison) -> dict[str, Any]:
     return {
         "unit": comparison.unit,
@@ -194,3 +247,86 @@ def _block(value: Any, levels: int, indent: str = "") -> str:
         lines = [f"{inside}{_text(key)}: {_block(item, levels - 1, inside)}" for key, item in value.items()]
         return "{\n" + ",\n".join(lines) + f"\n{indent}}}"
     return "[\n" + ",\n".join(inside + _block(item, levels - 1, inside) for item in value) + f"\n{indent}]"
+
+
+# audits
+
+
+def audit_document(audit: Audit) -> dict[str, Any]:
+    """The audit as plain values."""
+    return {
+        "schema": AUDIT_SCHEMA,
+        "provenance": dict(audit.provenance),
+        "models": list(audit.models),
+        "reference": audit.reference,
+        "conventions": {name: _convention(audit, name, traits) for name, traits in audit.conventions.items()},
+        "groups": [list(group) for group in audit.groups],
+        "causes": {
+            model: [{"name": cause.name, "text": cause.text, "by_definition": cause.by_definition} for cause in causes]
+            for model, causes in audit.causes.items()
+        },
+        "flips": [_flip(flip) for flip in audit.flips],
+        "intervals": {"confidence": audit.confidence, "resamples": audit.resamples, "seed": audit.seed},
+        "kendall_tau": {name: dict(row) for name, row in audit.agreement.items()},
+        "eps_curve": _curve(audit.curve) if audit.curve else None,
+        "maps": {model: [_map(one) for one in maps] for model, maps in audit.maps.items()},
+        "failures": {
+            model: [{"name": one.name, "stage": one.stage, "message": one.message} for one in failures]
+            for model, failures in audit.failures.items()
+        },
+        "notes": list(audit.notes),
+    }
+
+
+def _convention(audit: Audit, name: str, traits: Traits) -> dict[str, Any]:
+    return {
+        "signature": traits.signature,
+        "short": traits.short,
+        "formula": traits.formula,
+        "models": {model: _standing(standing) for model, standing in audit.standings[name].items()},
+    }
+
+
+def _standing(standing: Standing) -> dict[str, Any]:
+    counts = {"n": standing.n, "n_nonfinite": standing.n_nonfinite, "n_refused": standing.n_refused}
+    return {"mean": _number(standing.mean), "ratio": _number(standing.ratio), "rank": standing.rank, **counts}
+
+
+def _flip(flip: Flip) -> dict[str, Any]:
+    return {
+        "first": flip.first,
+        "second": flip.second,
+        "decisive": flip.decisive,
+        "first_better": [_side(side) for side in flip.first_better],
+        "second_better": [_side(side) for side in flip.second_better],
+    }
+
+
+def _side(side: Side) -> dict[str, Any]:
+    interval = None if side.interval is None else list(side.interval)
+    return {"convention": side.convention, "difference": _number(side.difference), "interval": interval}
+
+
+def _curve(curve: Curve) -> dict[str, Any]:
+    return {
+        "eps": list(curve.epsilons),
+        "n": curve.n,
+        "models": {
+            model: {
+                "kld": [_number(value) for value in values],
+                "slope": [_number(value) for value in curve.slope[model]],
+                "uncovered_mass": curve.uncovered_mass[model],
+            }
+            for model, values in curve.kld.items()
+        },
+    }
+
+
+def _map(one: AuditedMap) -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "kld": {name: _number(value) for name, value in one.values.items()},
+        "refused": dict(one.refusals),
+        "n_uncovered": one.n_uncovered,
+        "uncovered_mass": one.uncovered_mass,
+    }

@@ -1,4 +1,4 @@
-"""The conventions for people: all of them, or one in full."""
+"""The conventions as pages and as JSON: all of them, or one in full."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ import shlex
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from kldeval.outputs.sheets import Paragraphs, Sheet, as_text
+from kldeval.writers.page import Cell, Head, Page, Paragraphs, Table, filled, plain_heads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from kldeval.conventions.record import Convention
-    from kldeval.outputs.options import Options
-    from kldeval.outputs.sheets import Part
+    from kldeval.writers.page import Block
 
 SURE = {
     "V": "the original was run beside an independent implementation, and agreed",
@@ -26,23 +25,23 @@ SURE = {
 _DIRECTIONS = {"D(gt || pred)": "gt||pred", "D(pred || gt)": "pred||gt"}
 
 
-def write_table(rows: Sequence[Convention], options: Options) -> str:
+def conventions_page(rows: Sequence[Convention], *, is_narrow: bool) -> Page:
     """Every convention: a line each where nobody's terminal bounds it, else three short ones."""
-    if options.width is None:
-        names = ("name", "direction", "epsilon", "prediction", "ground truth", "reduction", "source", "formula")
-        return as_text([Sheet(names, tuple(_line(row) for row in rows))], options)
-    head = Paragraphs(
-        ("formula", "normalisation and epsilon"), title=f"{'name':17} {'direction':10} source", mark="    "
-    )
-    return as_text([head, *map(_block, rows)], options, apart=False)
+    if is_narrow:
+        title = f"{'name':17} {'direction':10} source"
+        head = Paragraphs(("formula", "normalisation and epsilon"), title=title, mark="    ")
+        return Page((head, *map(_block, rows)), is_dense=True)
+    names = ("name", "direction", "epsilon", "prediction", "ground truth", "reduction", "source")
+    heads = (*plain_heads("text", *names), Head("formula", "words"))
+    return Page((Table(heads, tuple(tuple(map(Cell, _line(row))) for row in rows)),))
 
 
-def write_page(row: Convention, signature: str, options: Options) -> str:
+def convention_page(row: Convention, signature: str) -> Page:
     """One convention in full."""
-    return as_text(_page(row, signature), options)
+    return Page(filled(_blocks(row, signature)))
 
 
-def write_json(rows: Sequence[Convention]) -> str:
+def conventions_json(rows: Sequence[Convention]) -> str:
     """Convention records as a JSON list, with the flags that each stands for."""
     return json.dumps([_record(row) for row in rows], indent=2) + "\n"
 
@@ -67,7 +66,7 @@ def _block(row: Convention) -> Paragraphs:
     return Paragraphs((row.formula, f"{chains}; epsilon {row.epsilon}"), title=title, mark="    ")
 
 
-def _page(row: Convention, signature: str) -> Iterator[Part]:
+def _blocks(row: Convention, signature: str) -> Iterator[Block]:
     yield Paragraphs((row.note,), title=row.name)
     facts = {
         "formula": row.formula,
@@ -78,7 +77,7 @@ def _page(row: Convention, signature: str) -> Iterator[Part]:
         "signature": signature,
         **({"aliases": ", ".join(row.aliases)} if row.aliases else {}),
     }
-    yield Sheet(("", ""), tuple(facts.items()))
+    yield Table((Head("", "text"), Head("", "words")), tuple((Cell(name), Cell(fact)) for name, fact in facts.items()))
     yield Paragraphs(_flag_lines(row), title=f"--convention {row.name} stands for", mark="  ")
     yield Paragraphs(row.edge_cases, title="edge cases", mark="- ")
     yield Paragraphs(row.traps, title="what to beware of", mark="- ")

@@ -1,4 +1,4 @@
-"""What every page of an audit for people holds: the matrix of values, and sentences around it."""
+"""An audit as a page: the matrix of values, and sentences around it."""
 
 from __future__ import annotations
 
@@ -7,66 +7,85 @@ from collections import Counter, defaultdict
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from kldeval.outputs.notation import ABSENT, aligned, count
-from kldeval.outputs.sheets import Paragraphs, Sheet
+from kldeval.writers.numbers import ABSENT, count
+from kldeval.writers.page import (
+    Cell,
+    Head,
+    Listing,
+    Missing,
+    Notes,
+    Page,
+    Paragraphs,
+    Signatures,
+    Table,
+    filled,
+    plain_heads,
+)
+from kldeval.writers.report_page import LISTED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from kldeval.results.audit import Audit, AuditedMap, Curve, Flip, Side, Standing
-
-_LISTED = 20
-"""So many failures are listed."""
+    from kldeval.writers.page import Block, Kind, Options
 
 FIXED = range(-3, 7)
 """The decimal exponents of numbers that need no exponent."""
 
 
-def parts_of(audit: Audit, digits: int) -> Iterator[Sheet | Paragraphs]:
+def audit_page(audit: Audit, options: Options) -> Page:
     """The whole page, in the order in which it is read."""
-    yield matrix(audit, digits)
+    return Page(filled(_blocks(audit, options)))
+
+
+def _blocks(audit: Audit, options: Options) -> Iterator[Block]:
+    yield _matrix(audit, options.precision)
     if len(audit.models) > 1:
         yield Paragraphs((_legend(audit),), dim=True)
         yield from _flips(audit)
     yield from _causes(audit)
     yield from _refusals(audit)
     if audit.curve:
-        yield from _curve(audit.curve, digits)
-    yield from _failures(audit)
-    if audit.notes:
-        yield Paragraphs(audit.notes, mark="note: ")
+        yield from _curve(audit.curve, options.precision)
+    yield _failures(audit)
+    yield Notes(audit.notes)
     yield Paragraphs((_signature_line(audit),), dim=True)
+    lines = tuple(f"{name}: {facts.signature}" for name, facts in audit.conventions.items())
+    yield Signatures((), lines, on_terminal=False)
 
 
-def matrix(audit: Audit, digits: int) -> Sheet:
+def _matrix(audit: Audit, digits: int) -> Table:
     """A row per group of conventions that agree, lowest first."""
     several = len(audit.models) > 1
     rows = [{model: audit.standings[group[0]][model] for model in audit.models} for group in audit.groups]
-    columns: dict[str, list[str]] = {}
-    for model in audit.models:
-        texts = aligned([number(row[model].mean, digits) for row in rows])
-        columns[f"{model} ↓" if several else "kld ↓ nats"] = [
-            f"{text} ({row[model].rank})" if several and row[model].rank else text
-            for text, row in zip(texts, rows, strict=True)
-        ]
+    heads: list[Head] = [Head(*_kld_head(model, several=several)) for model in audit.models]
+    columns = [[_mean_cell(row[model], digits, several=several) for row in rows] for model in audit.models]
     if several:
         taus = audit.agreement[audit.reference]
-        columns["tau"] = [_signed(taus[group[0]]) for group in audit.groups]
+        heads.append(Head("tau"))
+        columns.append([Cell(_signed(taus[group[0]])) for group in audit.groups])
     else:
-        columns[f"to {audit.reference}"] = [number(row[audit.models[0]].ratio, 3) for row in rows]
-    columns |= _counts(rows, len({one.name for maps in audit.maps.values() for one in maps}))
-    numeric = frozenset(range(len(columns)))
-    columns["conventions"] = [", ".join(group) for group in audit.groups]
-    best = {
-        (place, column) for place, row in enumerate(rows) for column, one in enumerate(row.values()) if one.rank == 1
-    }
-    return Sheet(
-        tuple(columns),
-        tuple(zip(*columns.values(), strict=True)),
-        numeric,
-        frozenset(best) if several else frozenset(),
-        _title(audit),
-    )
+        heads.append(Head(f"to {audit.reference}"))
+        columns.append([Cell(number(row[audit.models[0]].ratio, 3)) for row in rows])
+    counts = _counts(rows, len({one.name for maps in audit.maps.values() for one in maps}))
+    heads += [*plain_heads("number", *counts), Head("conventions", "names")]
+    columns += [list(map(Cell, texts)) for texts in (*counts.values(), [", ".join(group) for group in audit.groups])]
+    title = _title(audit)
+    return Table(tuple(heads), tuple(zip(*columns, strict=True)), title, caption=_sentence(title))
+
+
+def _kld_head(model: str, *, several: bool) -> tuple[str, Kind, str, str]:
+    """The model's name where there are several; else the metric, with its unit."""
+    return (model, "number", "low", "") if several else ("kld", "number", "low", "nats")
+
+
+def _mean_cell(one: Standing, digits: int, *, several: bool) -> Cell:
+    rank = one.rank if several else None
+    return Cell(number(one.mean, digits), rank=rank, is_best=rank == 1)
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}"
 
 
 def number(value: float | None, digits: int) -> str:
@@ -187,17 +206,18 @@ def _reason(message: str) -> str:
     return message if "--resize" in way_out else reason
 
 
-def _curve(curve: Curve, digits: int) -> Iterator[Sheet | Paragraphs]:
-    columns = {"epsilon": [f"{epsilon:.0e}" for epsilon in curve.epsilons]}
+def _curve(curve: Curve, digits: int) -> Iterator[Table | Paragraphs]:
     several = len(curve.kld) > 1
+    heads, columns = [Head("epsilon")], [[f"{epsilon:.0e}" for epsilon in curve.epsilons]]
     for model, values in curve.kld.items():
-        columns[f"{model} ↓" if several else "kld ↓ nats"] = [number(value, digits) for value in values]
-        columns[f"slope of {model}" if several else "slope"] = [number(value, digits) for value in curve.slope[model]]
+        heads += [Head(*_kld_head(model, several=several)), Head(f"slope of {model}" if several else "slope")]
+        columns += [[number(value, digits) for value in found] for found in (values, curve.slope[model])]
     title = "sum q ln(e + q/(p + e)) over epsilon e, both maps divided by their sums"
     if not curve.n:
         yield Paragraphs(("no map can be divided by its sum",), title=title, mark="- ")
         return
-    yield Sheet(tuple(columns), tuple(zip(*columns.values(), strict=True)), frozenset(range(len(columns))), title=title)
+    rows = tuple(tuple(map(Cell, row)) for row in zip(*columns, strict=True))
+    yield Table(tuple(heads), rows, title, caption=_sentence(title))
     yield Paragraphs((_slope_line(curve, digits), *_crossings(curve)), dim=True)
 
 
@@ -220,16 +240,14 @@ def _crossings(curve: Curve) -> Iterator[str]:
                     yield f"the order of {first} and {second} flips between {low:.0e} and {high:.0e}"
 
 
-def _failures(audit: Audit) -> Iterator[Paragraphs]:
+def _failures(audit: Audit) -> Listing:
     several = len(audit.models) > 1
-    lines = [
-        f"{f'{model}: ' if several else ''}{failure.name} ({failure.stage}): {failure.message}"
+    rows = tuple(
+        Missing(failure.name, failure.message, failure.stage, model if several else "")
         for model, failures in audit.failures.items()
         for failure in failures
-    ]
-    rest = [f"and {len(lines) - _LISTED} more; the JSON report lists all of them"] if len(lines) > _LISTED else []
-    if lines:
-        yield Paragraphs((*lines[:_LISTED], *rest), title=f"{count(len(lines), 'map')} could not be read", mark="- ")
+    )
+    return Listing(f"{count(len(rows), 'map')} could not be read", rows, LISTED)
 
 
 def _signature_line(audit: Audit) -> str:

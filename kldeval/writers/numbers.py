@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,9 +23,6 @@ LONG = 1e9
 
 FIXED = range(-4, 7)
 """The powers of ten that are written without an exponent."""
-
-_UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
-"""Unicode categories that could move the cursor, reverse the text or end the line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,17 +99,6 @@ def gate_line(gate: GateOutcome, model: str = "") -> str:
     """
     value = "no value" if gate.value is None else repr(gate.value)
     return f"gate {gate.text} {'fired' if gate.fired else 'passed'}{f' for {model}' if model else ''}: {value}"
-
-
-def plain(text: str) -> str:
-    r"""`text` on one line, its control characters and undecodable bytes written as escapes.
-
-    >>> print(plain("a\x1b[31m/0001\n"))
-    a\x1b[31m/0001\n
-    """
-    if text.isprintable():
-        return text
-    return "".join(repr(c)[1:-1] if unicodedata.category(c) in _UNPRINTABLE else c for c in text)
 
 
 def count(number: int, noun: str) -> str:

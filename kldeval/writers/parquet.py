@@ -8,13 +8,13 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from kldeval.errors import MissingDependency
-from kldeval.outputs.rows import table_of
+from kldeval.writers.delimited import table_of
 
 if TYPE_CHECKING:
-    from kldeval.outputs.options import Options
-    from kldeval.outputs.rows import Value
     from kldeval.results.models import ComparisonReport, Leaderboard
     from kldeval.results.report import Report
+    from kldeval.writers.delimited import Value
+    from kldeval.writers.page import Options
 
 _TEXTS = frozenset({"model", "name", "group", "failure", "metric", "first", "second", "unit", "winner"})
 _COUNTS = frozenset({"n", "n_uncovered"})
