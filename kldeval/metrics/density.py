@@ -104,7 +104,7 @@ def jsd(pred: Density, gt: Density) -> Array:
     return (_divergence(middle, _of_prob(pred), (0, 0, 0)) + _divergence(middle, _of_prob(gt), (0, 0, 0))) / 2
 
 
-@METRICS.add("entropy-gt", unit="nats", best="", separated=separated_entropy)
+@METRICS.add("entropy-gt", unit="nats", best="", blind_to=("pred",), separated=separated_entropy)
 def entropy_gt(pred: Density, gt: Density) -> Array:  # noqa: ARG001 - every metric is a function of both densities
     """Entropy of the ground truth, H(gt), in nats: -sum q ln q. The least cross-entropy that a prediction can reach."""
     return -_product(gt, gt)
