@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kldeval.errors import UsageProblem
 from kldeval.grouping import PARENT
@@ -110,7 +110,9 @@ def combined(texts: Iterable[str]) -> Settings:
     first = each[0]
     metrics = tuple(dict.fromkeys(call for one in each for call in one.metrics))
     names = [name for name in Settings.__dataclass_fields__ if name != "metrics"]
-    merged = {name: _common([getattr(one, name) for one in each], _IDLE.get(name, ())) for name in names}
+    merged: dict[str, Any] = {
+        name: _common([getattr(one, name) for one in each], _IDLE.get(name, ())) for name in names
+    }
     found = checked(replace(first, metrics=metrics, **merged))
     for one in each:
         for call in one.metrics:

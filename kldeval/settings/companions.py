@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from kldeval.maps.chain import Chain
+    from kldeval.metrics.registry import MetricInfo
     from kldeval.names import Registry
     from kldeval.settings import Settings
 
@@ -61,7 +62,7 @@ def companion_parts(chosen: Mapping[str, str], said: Mapping[str, str], metrics:
         if not needing:
             _refuse_idle(name, said, calls, "needs one")
             found[field] = NONE
-    if not any(METRICS[call.name].traits.get("on") == "fixations" for call in calls):
+    if not any(METRICS[call.name].info.on == "fixations" for call in calls):
         for name in (f"fixation_{part}" for part in READING):
             _refuse_idle(name, said, calls, "is of fixations")
         found["fixations"] = AS_STORED
@@ -111,7 +112,7 @@ def chains_for(settings: Settings, call: Call) -> tuple[Chain, Chain]:
     `of=stored`; metrics of fixations look at no ground-truth map, and the entropy of the ground truth at no prediction.
     """
     pred, gt = settings.pred, settings.gt
-    if not settings.is_labels and METRICS[call.name].traits.get("on") == "pixels":
+    if not settings.is_labels and METRICS[call.name].info.on == "pixels":
         pred, gt = pred_chain(pred), gt_chain(gt)
     of_pred, of_gt = _take_chains(settings, call)
     return (pred if of_pred else STORED), (gt if of_gt else STORED)
@@ -119,7 +120,7 @@ def chains_for(settings: Settings, call: Call) -> tuple[Chain, Chain]:
 
 def _take_chains(settings: Settings, call: Call) -> tuple[bool, bool]:
     """Whether a metric takes what the chain of the prediction makes, and that of the ground truth."""
-    on = "labels" if settings.is_labels else METRICS[call.name].traits.get("on", "density")
+    on = "labels" if settings.is_labels else METRICS[call.name].info.on
     if on in ("labels", "pixels", "density"):
         return not (on == "density" and _is_blind_to_pred(settings, call)), True
     pred = "density" in _needs(call) or _acts(settings.pred, call)
@@ -139,7 +140,7 @@ def is_log_density(chain: Chain) -> bool:
 
 def _is_blind_to_pred(settings: Settings, call: Call) -> bool:
     """Whether the prediction cannot move a metric of densities: its axes count where the ground truth has none."""
-    blind = "pred" in METRICS[call.name].traits.get("blind_to", ())
+    blind = "pred" in METRICS[call.name].info.blind_to
     return blind and (axes_of(settings.gt) is not None or axes_of(settings.pred) in (None, MAP))
 
 
@@ -167,7 +168,7 @@ def restrict_to(settings: Settings, call: Call) -> Settings:
     base = "e" if "base" in idle else settings.base
     if settings.is_labels:
         return replace(settings, metrics=(call,), base=base)
-    on = METRICS[call.name].traits.get("on", "density")
+    on = METRICS[call.name].info.on
     needs = _needs(call)
     pred, gt = chains_for(settings, call)
     is_stored = on in ("maps", "fixations")
@@ -207,14 +208,14 @@ def idle_parts_of(name: str, *, is_labels: bool) -> frozenset[str]:
 
     The base of the logarithm moves what is counted in nats, the reduction what has terms at pixels or positions.
     """
-    registry: Registry[Any] = METRICS
+    registry: Registry[Any, MetricInfo] = METRICS
     if is_labels:
         from kldeval.metrics.on_labels import LABEL_METRICS as registry  # noqa: N811 - the registry that counts here
     if name not in registry:
         return frozenset()
-    traits = registry[name].traits
-    base = () if traits.get("unit") == "nats" else ("base",)
-    return frozenset((*base, *(("reduce",) if traits.get("on") in ("maps", "fixations") else ())))
+    info = registry[name].info
+    base = () if info.unit == "nats" else ("base",)
+    return frozenset((*base, *(("reduce",) if info.on in ("maps", "fixations") else ())))
 
 
 _MISSING = {
@@ -224,7 +225,7 @@ _MISSING = {
 
 
 def _needs(call: Call) -> tuple[str, ...]:
-    return tuple(METRICS[call.name].traits.get("needs", ()))
+    return METRICS[call.name].info.requires
 
 
 def _refuse_idle(name: str, said: Mapping[str, str], calls: Iterable[Call], lacking: str) -> None:

@@ -65,9 +65,10 @@ def upgraded(settings: Settings, version: int) -> Settings:
 
 def _version(settings: Settings, call: Call) -> int:
     if settings.is_labels:
-        return 1
-    version: int = METRICS[call.name].traits.get("version", 1)
-    return version
+        from kldeval.metrics.on_labels import LABEL_METRICS
+
+        return LABEL_METRICS[call.name].info.version
+    return METRICS[call.name].info.version
 
 
 def _takes_logarithms(settings: Settings, call: Call) -> bool:
