@@ -198,7 +198,10 @@ def _parse_short(text: str) -> Settings:
     found = _named(name)
     if version != str(found.version):
         said = f"v{version} is another version of the definitions" if version else "it ends in no version"
-        msg = f"the short signature {text!r}: {said}; here it is {SHORT}{name}+v{found.version}"
+        msg = (
+            f"the short signature {text!r}: {said}; here they are v{found.version}, as in "
+            f"{SHORT}{name}+v{found.version}"
+        )
         moved = found.moved if version.isdigit() and int(version) < found.version else ""
         raise UsageProblem(f"{msg}. {moved}" if moved else msg)
     return make_settings({"metric": metrics or found.metric}, convention=found.texts)

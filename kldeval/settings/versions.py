@@ -106,4 +106,3 @@ CHANGES: tuple[Change, ...] = (
     Change(2, "ll is counted in the unit of --base", _has_based_likelihood, _in_nats),
 )
 """Every definition that has moved, oldest first."""
-
