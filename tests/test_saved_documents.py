@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 from schemas import SCHEMAS, validate
 
 from kldeval.errors import UsageProblem
-from kldeval.outputs import WRITERS
-from kldeval.outputs.options import Options
 from kldeval.results.read import load_document, parse_comparison, parse_leaderboard, parse_report
+from kldeval.writers import WRITERS, Options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
