@@ -41,6 +41,7 @@ class MetricInfo(Info):
         best: whether low or high values are good, or neither.
         on: what the metric is a function of.
         symmetric: whether prediction and ground truth may be exchanged.
+        blind_to: of a density metric, the side that cannot move it.
         version: the version of the definition, the signature's `v`; 2 once a number has moved.
         function: the name of its library function, where that is not the metric's name.
         separable: of a density metric, the same sum as products of levels (`kldeval.metrics.separated`).
@@ -64,6 +65,7 @@ class MetricInfo(Info):
     symmetric: bool = False
     version: int = 1
     function: str = ""
+    blind_to: tuple[Literal["pred", "gt"], ...] = ()
     separable: Callable[..., tuple[Part, ...] | None] | None = None
     from_sum: Callable[[Array], Array] | None = None
     prepare: Callable[..., Array] | None = None
