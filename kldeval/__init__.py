@@ -48,7 +48,7 @@ def __getattr__(name: str) -> Any:
 
 
 def _metrics() -> dict[str, Any]:
-    from kldeval.library import metric_functions
+    from kldeval.functional import metric_functions
 
     return metric_functions()
 

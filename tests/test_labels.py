@@ -16,7 +16,7 @@ from label_cases import VOID, Case, cases
 from torch.nn import functional
 
 from kldeval import accuracy, brier, cross_entropy, nll
-from kldeval.maps.softmax import log_softmax
+from kldeval.normalization.softmax import log_softmax
 
 ARTICLES = json.loads((Path(__file__).parent / "golden" / "articles.json").read_text())
 REDUCTIONS = ("none", "sum", "mean")

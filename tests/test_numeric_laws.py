@@ -18,8 +18,8 @@ from torch.nn import functional
 
 import kldeval
 from kldeval.errors import RefusedMap
+from kldeval.grammar import split_call
 from kldeval.metrics.registry import METRICS
-from kldeval.names import split_call
 
 if TYPE_CHECKING:
     from collections.abc import Callable

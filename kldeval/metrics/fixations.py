@@ -8,18 +8,19 @@ computes with random numbers are their exact expectations here: the same digits 
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Literal
 
-from kldeval.arrays import namespace
+from kldeval.arrays import computed_in, counted_in, namespace, quiet
 from kldeval.errors import UsageProblem
 from kldeval.metrics.registry import METRICS, MetricInfo, Of
 from kldeval.metrics.roc import area_at_steps, area_under_roc
-from kldeval.metrics.weighted import above_least, divide, drop_axes, existing, root, total, total_where
-from kldeval.numeric import counted_in
+from kldeval.weighting import above_least, divide, drop_axes, min_max, root, total, total_where, zero_excluded
 
 if TYPE_CHECKING:
     from kldeval.arrays import Array
-    from kldeval.metrics.fixated import FixatedMap
+    from kldeval.metrics.fixated_map import FixatedMap
+
 
 Negatives = Literal["all", "unfixated"]
 
@@ -46,7 +47,7 @@ def nss(seen: FixatedMap, *, ddof: int = 0, repeats: bool = True, of: Of = None)
     xp = namespace(seen.values)
     rise, span = above_least(xp, seen.values, *seen.extent())
     # stretched to 0..1, so that squares neither overflow nor vanish, whatever the scale of the map
-    values = existing(xp, rise / xp.where(span == 0, xp.ones_like(span), span), seen.area)
+    values = zero_excluded(xp, rise / xp.where(span == 0, xp.ones_like(span), span), seen.area)
     pixels = total(xp, seen.area)
     gap = values - divide(xp, total(xp, values, seen.area), pixels)
     deviation = root(xp, divide(xp, total(xp, gap**2, seen.area), pixels - ddof))
@@ -141,7 +142,7 @@ def auc_shuffled(seen: FixatedMap, other: Array, *, of: Of = None) -> Array:  # 
     0.75
     """
     xp = namespace(seen.values, other)
-    return area_at_steps(seen, seen.fixated, existing(xp, other, seen.area))
+    return area_at_steps(seen, seen.fixated, zero_excluded(xp, other, seen.area))
 
 
 @METRICS.add(
@@ -163,5 +164,89 @@ def sauc(seen: FixatedMap, others: Array, *, of: Of = None) -> Array:  # noqa: A
     0.75
     """
     xp = namespace(seen.values, others)
-    others = existing(xp, others, seen.area)
+    others = zero_excluded(xp, others, seen.area)
     return area_under_roc(seen.values, seen.fixations, others, ascending=seen.ascending)
+
+
+MATLAB_EPS = 2.0**-52
+
+
+@METRICS.add("ll", MetricInfo(on="fixations", unit="nats", best="high", requires=("density",)))
+def ll(log_density: Array, fixations: Array) -> Array:
+    """Log-likelihood of the fixations: the mean of ln p over them, in nats per fixation; every repeat counts.
+
+    -inf as soon as one fixation has probability 0.
+
+    Source: M. Kuemmerer, T. S. A. Wallis and M. Bethge (2015), https://doi.org/10.1073/pnas.1510393112.
+
+    >>> import numpy as np, kldeval
+    >>> bool(np.isclose(kldeval.ll(np.asarray([[1.0, 3.0]]), np.asarray([[1, 0]])), np.log(0.25)))
+    True
+    """
+    xp = namespace(log_density, fixations)
+    seen = xp.where(fixations > 0, log_density, xp.zeros_like(log_density))
+    counts = computed_in(xp.astype(fixations, log_density.dtype))
+    return drop_axes(xp, divide(xp, total(xp, seen, counts), total(xp, counts)))
+
+
+@METRICS.add("ig", MetricInfo(on="fixations", unit="bits", best="high", requires=("density", "baseline")))
+def ig(log_density: Array, baseline: Array, fixations: Array) -> Array:
+    """Information gain over a baseline density, in bits per fixation: the mean of log2 p - log2 b; repeats count.
+
+    `baseline` is a log density too; of a uniform one a single value suffices, shape (1, 1). A fixation where both are 0
+    has no gain, and gives nan. Over levels, where prediction and baseline have no common cells, take
+    (ll(pred) - ll(baseline)) / ln 2.
+
+    Source: as `ll`.
+
+    >>> import numpy as np, kldeval
+    >>> float(kldeval.ig(np.asarray([[1.0, 3.0]]), np.asarray([[0, 1]]), "uniform").round(12))
+    0.584962500721
+    """
+    xp = namespace(log_density, baseline, fixations)
+    fixated = fixations > 0
+    with quiet():
+        gain = xp.where(fixated, log_density - baseline, xp.zeros_like(log_density))
+    return ll(gain, fixations) / math.log(2)
+
+
+@METRICS.add(
+    "ig-mit", MetricInfo(version=2, on="fixations", view="pixels", unit="bits", best="high", requires=("baseline",))
+)
+def ig_mit(pred: FixatedMap, baseline: FixatedMap, *, of: Of = None) -> Array:  # noqa: ARG001 - whoever calls it hands over such values
+    """InfoGain.m: the gain in bits per fixated pixel of stored maps, each stretched to 0..1 and divided by its sum.
+
+    mean over fixated pixels of log2(eps + p) - log2(eps + b) with eps = 2^-52; repeated fixations count once. Both
+    arguments carry the same fixations. A constant map gives nan. A prediction pays up to 52 bits where it is 0.
+
+    Source: InfoGain.m of https://github.com/cvzoya/saliency.
+
+    >>> import numpy as np, kldeval
+    >>> pred = np.asarray([[0.0, 1.0, 3.0]])
+    >>> float(kldeval.ig_mit(pred, np.asarray([[0, 0, 1]]), pred))
+    0.0
+    """
+    return mit_bits(pred) - mit_bits(baseline)
+
+
+def mit_bits(seen: FixatedMap) -> Array:
+    """The mean over fixated pixels of log2(2^-52 + p): of `ig_mit`, what one of the two maps contributes."""
+    xp = namespace(seen.values)
+    logarithm = mit_logarithm(stretched_density(seen.values, seen.area, seen.extent()))
+    return drop_axes(xp, divide(xp, total(xp, logarithm, seen.fixated), total(xp, seen.fixated)))
+
+
+def stretched_density(values: Array, area: Array, ends: tuple[Array, Array] | None = None) -> Array:
+    """Maps stretched to 0..1 and divided by their sum, each pixel with its weight `area`; nan for a constant map.
+
+    `ends` are the minimum and the maximum where they are known.
+    """
+    xp = namespace(values)
+    low, high = ends or min_max(xp, values, area)
+    stretched = zero_excluded(xp, divide(xp, *above_least(xp, values, low, high)), area)
+    return divide(xp, stretched, total(xp, stretched, area))
+
+
+def mit_logarithm(density: Array) -> Array:
+    """log2(2^-52 + p)."""
+    return namespace(density).log(density + MATLAB_EPS) / math.log(2)

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kldeval.arrays import device_of, namespace
-from kldeval.metrics.weighted import above_least, divide
-from kldeval.numeric import counted_in
+from kldeval.arrays import counted_in, device_of, namespace
+from kldeval.metrics.fixated_map import STEPS
+from kldeval.weighting import above_least, divide
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kldeval.arrays import Array, Namespace
-    from kldeval.metrics.fixated import FixatedMap
+    from kldeval.metrics.fixated_map import FixatedMap
 
-STEPS = 10
-"""The thresholds of the MIT code's AUC_Borji and AUC_shuffled: tenths of the range of the map."""
 
 WIDEST_RANGE = 2.0**1018
 """Ten times this is a finite float64."""

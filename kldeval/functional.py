@@ -1,0 +1,519 @@
+"""The metrics as functions of arrays: numpy arrays, torch tensors (gradients flow) or any other array-API arrays.
+
+Maps have the shape (..., H, W), and the result the shape (...). `pred` comes before `gt`, as on the command line, and
+every keyword is the option of the same name, with the same default: two uint8 arrays score as two PNG files do.
+Fixations are given as counts: how often each pixel of the map was fixated, (..., H, W).
+
+Each function is made of the metric's entry in the registry: its name, its docstring, and keywords for its parameters
+and for the settings that move it.
+"""
+
+from __future__ import annotations
+
+from inspect import Parameter, Signature
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kldeval.arrays import check_maps, computed_in, namespace, quiet, returned_as, whole_weights
+from kldeval.data.class_weights import weights_text
+from kldeval.diagnosis import refusal
+from kldeval.engine.measure import Side, density, measure, pixelwise, scaled
+from kldeval.engine.run import run
+from kldeval.errors import RefusedMap, UnknownName, UsageProblem
+from kldeval.grammar import format_value, unknown
+from kldeval.metrics.binary import PixelMap, check_binary
+from kldeval.metrics.checks import check_choice, check_log_probabilities, reduced
+from kldeval.metrics.class_losses import LabelRule
+from kldeval.metrics.fixated_map import fixated_pixels
+from kldeval.metrics.registry import EPSILONS, LABEL_METRICS, METRICS
+from kldeval.normalization.chain import normalise
+from kldeval.normalization.softmax import log_softmax
+from kldeval.preprocessing.grey import full_scale
+from kldeval.records import MapPair
+from kldeval.run_options import RunOptions
+from kldeval.settings.auxiliary import beside_paths, beside_texts, check_beside
+from kldeval.settings.build import KNOWN_TEXTS, make_settings
+from kldeval.settings.signature import parse_signature
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from os import PathLike
+
+    from kldeval.arrays import Array
+    from kldeval.grammar import Entry
+    from kldeval.metrics.fixated_map import FixatedMap
+    from kldeval.metrics.registry import MetricInfo
+    from kldeval.normalization.lazy_map import LazyMap
+    from kldeval.reports.documents import Report
+    from kldeval.settings.settings import Settings
+
+    MetricEntry = Entry[Callable[..., Any], MetricInfo]
+
+
+OPTIONS: Mapping[str, tuple[str, str]] = {
+    "norm": ("str | None", "the steps that normalise both maps, as flatten-softmax"),
+    "pred_norm": ("str | None", "the steps of the prediction alone"),
+    "gt_norm": ("str | None", "the steps of the ground truth alone"),
+    "axis": ("int | None", "the axis within one map along which the norm makes distributions"),
+    "eps": ("float | None", "one epsilon in every place where the metric takes one"),
+    "base": ('Literal["e", "2", "10"] | None', "of the logarithm"),
+    "reduction": (
+        'Literal["slices", "sum", "mean", "batchmean", "none"] | None',
+        "from pixels to one number per map",
+    ),
+    "scale": ('Literal["unit", "raw"] | None', "whether types of images are divided by their full scale"),
+    "empty_gt": ('Literal["error", "uniform", "zero", "nan"] | None', "what an all-zero ground truth means"),
+    "empty_pred": ('Literal["error", "keep", "uniform", "nan"] | None', "what an all-zero prediction means"),
+    "dtype": ('Literal["float64", "float32"] | None', "what is computed in; of tensors their own, else float64"),
+    "convention": ("str | None", "the name of a published convention, which the other options override"),
+}
+"""What moves a metric of arrays beside its own parameters: annotation and meaning; None where nothing is said."""
+
+_CHAIN = ("norm", "pred_norm", "gt_norm", "axis", "scale", "empty_gt", "empty_pred", "convention")
+_PRED_CHAIN = ("norm", "pred_norm", "axis", "scale", "empty_pred", "convention")
+
+_BESIDE = {"baseline": "Array", "other": "Array", "others": "Array"}
+"""What a metric of fixations takes beside them, as arrays."""
+
+
+def metric_functions() -> dict[str, Callable[..., Array]]:
+    """The functions of all metrics by their names in Python.
+
+    >>> sorted(metric_functions())[:3]
+    ['accuracy', 'auc', 'auc_borji']
+    """
+    if not _FUNCTIONS:
+        for registry in (METRICS, LABEL_METRICS):
+            for name in registry:
+                function = _function_of(registry[name])
+                _FUNCTIONS[function.__name__] = function
+    return _FUNCTIONS
+
+
+_FUNCTIONS: dict[str, Callable[..., Any]] = {}
+
+
+def _function_of(entry: MetricEntry) -> Callable[..., Array]:
+    """The library function of a metric."""
+    parameters = parameters_of(entry)
+    signature = Signature(parameters, return_annotation="Array")
+    known = [parameter.name for parameter in parameters if parameter.kind is Parameter.KEYWORD_ONLY]
+    at = {parameter.name for parameter in parameters} - set(known)
+    evaluate_arrays = _EVALUATE[entry.info.on]
+
+    def function(*arrays: Any, **options: Any) -> Array:
+        _check_names([name for name in options if name not in at], known)
+        bound = signature.bind(*arrays, **options)
+        bound.apply_defaults()
+        given = {key: value for key, value in bound.arguments.items() if value is not None}
+        with quiet():
+            return evaluate_arrays(entry, given)
+
+    function.__name__ = function.__qualname__ = entry.info.function or entry.name.replace("-", "_")
+    function.__module__ = "kldeval"
+    function.__doc__ = _documentation(entry, parameters)
+    function.__signature__ = signature  # type: ignore[attr-defined]
+    return function
+
+
+def parameters_of(entry: MetricEntry) -> list[Parameter]:
+    """The parameters of a metric's library function."""
+    info, kind = entry.info, entry.info.on
+    positional = {
+        "density": ("pred", "gt"),
+        "maps": ("pred", "gt"),
+        "pixels": ("pred", "gt"),
+        "labels": ("logits" if info.takes == "logits" else "log_pred", "target"),
+        "fixations": ("pred", "fixations", *(name for name in info.requires if name in _BESIDE)),
+    }[kind]
+    found = [
+        _parameter(name, "Array | str" if _may_be_uniform(entry, name) else "Array", at=True) for name in positional
+    ]
+    if kind == "labels":
+        found.append(_parameter("axis", "int"))
+    if kind in ("density", "maps", "fixations"):
+        found.append(_parameter("weights", "Array | None", None))
+    # without a constant in the call the metric has the default ones, which no value of a single constant stands for
+    constants = bool(entry.types.keys() & set(EPSILONS))
+    for name, annotation in entry.types.items():
+        default = None if constants else entry.defaults.get(name, Parameter.empty)
+        found.append(_parameter(name, annotation_text(annotation, optional=constants), default))
+    return found + [
+        _parameter(name, annotation, default) for name, (annotation, default) in _settings_of(entry).items()
+    ]
+
+
+def _settings_of(entry: MetricEntry) -> dict[str, tuple[str, Any]]:
+    """The settings that move a metric of arrays, each with its annotation and default."""
+    info = entry.info
+    if info.on == "labels":
+        check = {} if info.takes != "log-probabilities" else {"check": ("bool", True)}
+        return {"ignore_index": ("int | None", None), "reduction": (_REDUCTIONS, "mean"), **check}
+    if info.on == "pixels":
+        return {"reduction": (_REDUCTIONS, "mean")}
+    if info.on == "density":
+        takes_eps = bool(set(EPSILONS) & entry.types.keys())
+        return {name: (text, None) for name, (text, _) in OPTIONS.items() if takes_eps or name != "eps"}
+    if info.on == "maps":
+        return {name: (OPTIONS[name][0], None) for name in _CHAIN}
+    extra: dict[str, tuple[str, Any]] = {}
+    if "density" in info.requires:
+        extra = {"baseline_norm": ("str", "sum-to-one")} if "baseline" in info.requires else {}
+        extra["dtype"] = OPTIONS["dtype"][0], None
+    return extra | {name: (OPTIONS[name][0], None) for name in _PRED_CHAIN}
+
+
+_REDUCTIONS = 'Literal["none", "sum", "mean"]'
+
+
+def _may_be_uniform(entry: MetricEntry, name: str) -> bool:
+    return name == "baseline" and "density" in entry.info.requires
+
+
+def _parameter(name: str, annotation: str, default: Any = Parameter.empty, *, at: bool = False) -> Parameter:
+    kind = Parameter.POSITIONAL_OR_KEYWORD if at else Parameter.KEYWORD_ONLY
+    return Parameter(name, kind, default=default, annotation=annotation)
+
+
+def annotation_text(annotation: Any, *, optional: bool = False) -> str:
+    """The type of a parameter as it stands in a signature.
+
+    >>> annotation_text(float, optional=True)
+    'float | None'
+    """
+    text = annotation.__name__ if isinstance(annotation, type) else str(annotation).replace("typing.", "")
+    text = text.replace("'", '"').replace("Optional[", "").replace("]]", "] | None") if "Optional" in text else text
+    text = text.replace("'", '"').replace("NoneType", "None").replace("tuple[float, ...]", "Sequence[float]")
+    return f"{text} | None" if optional and "None" not in text else text
+
+
+_WORDS = {
+    "pred": "predicted maps (..., H, W)",
+    "gt": "ground-truth maps of the same height and width; the axes before them broadcast",
+    "fixations": "how often each pixel was fixated, (..., H, W)",
+    "baseline": "the maps of a baseline, or where it is a density, 'uniform'",
+    "other": "the fixations on another image, counts (..., H, W)",
+    "others": "the number of fixations on all other images at each pixel, (..., H, W)",
+    "logits": "scores of any shape, with the classes on `axis`",
+    "log_pred": "log-probabilities of any shape, with the classes on `axis`",
+    "target": "integer labels without that axis, or soft labels of the same shape",
+    "weights": "the weight of each pixel, broadcastable to the maps; 0 leaves a pixel out",
+    "ignore_index": "the label of positions that do not count",
+    "check": "whether input that cannot be log-probabilities is refused",
+    "baseline_norm": "the steps that make the baseline's maps densities",
+    "of": "of the values as they are stored, or at the end of the norm",
+    "class_weights": "a factor for the loss of every class",
+}
+
+
+def _documentation(entry: MetricEntry, parameters: Iterable[Parameter]) -> str:
+    """The metric's own docstring, and what its keywords are where that does not say so."""
+    text = (entry.function.__doc__ or "").rstrip()
+    if "Args:" in text:
+        return text
+    words = {name: meaning for name, (_, meaning) in OPTIONS.items()} | _WORDS
+    lines = [f"        {p.name}: {words.get(p.name, f'parameter of the metric, {p.annotation}')}." for p in parameters]
+    return "\n".join([text, "", "    Args:", *lines, "    "])
+
+
+def _of_densities(entry: MetricEntry, given: dict[str, Any]) -> Array:
+    pred, gt, weights = given.pop("pred"), given.pop("gt"), given.pop("weights", None)
+    return density_metric(entry.name, pred, gt, weights, given)
+
+
+def density_metric(name: str, pred: Array, gt: Array, weights: Array | None, options: dict[str, Any]) -> Array:
+    """A metric of densities by its name."""
+    check_maps(pred, gt)
+    settings = metric_settings(name, {"dtype": _own_dtype(pred, gt), **options})
+    if weights is not None:
+        weights = whole_weights(weights, pred, gt)
+    stored = [
+        scaled(Side(array, full_scale(array)), settings, weights=weights, empty=empty)
+        for array, empty in ((pred, settings.empty_pred), (gt, settings.empty_gt))
+    ]
+    p, q = (normalise(present(side), chain) for side, chain in zip(stored, (settings.pred, settings.gt), strict=True))
+    refuse([p, q], pred.shape, settings)
+    none = settings.reduction == "none"
+    values = pixelwise(p, q, settings) if none else measure(p, q, settings).values
+    value = _zero_if_asked(values[settings.keys[0]], stored[1], settings)
+    return value if "dtype" in options else returned_as(value, pred, gt)
+
+
+def _own_dtype(*arrays: Array) -> str | None:
+    """What tensors are computed in where nothing is said: half precision in float32, as sums need."""
+    xp = namespace(*arrays)
+    if not xp.__name__.endswith("torch"):
+        return None
+    narrow = all(xp.isdtype(array.dtype, "real floating") and array.dtype != xp.float64 for array in arrays)
+    return "float32" if narrow else None
+
+
+def _of_maps(entry: MetricEntry, given: dict[str, Any]) -> Array:
+    pred, gt, weights = given.pop("pred"), given.pop("gt"), given.pop("weights", None)
+    checked = _checked(pred, gt, weights)
+    parameters, options = _split(entry, given)
+    sides = _values_of(entry, {"pred": pred, "gt": gt}, checked, parameters.get("of"), options)
+    return returned_as(entry.function(*sides, checked, **parameters), pred, gt)
+
+
+def _of_fixations(entry: MetricEntry, given: dict[str, Any]) -> Array:
+    pred, fixations, weights = given.pop("pred"), given.pop("fixations"), given.pop("weights", None)
+    beside = [given.pop(name) for name in entry.info.requires if name in _BESIDE]
+    parameters, options = _split(entry, given)
+    if "density" in entry.info.requires:
+        return _at_fixations(entry, pred, fixations, beside, weights, {**options, **parameters})
+    checked = _checked(pred, fixations, weights)
+    (values,) = _values_of(entry, {"pred": pred}, checked, parameters.get("of"), options)
+    seen = fixated_pixels(values, fixations, checked)
+    others: list[Array | FixatedMap] = list(beside)
+    if "baseline" in entry.info.requires:
+        others = [fixated_pixels(beside[0], fixations, _checked(beside[0], fixations, weights))]
+    return returned_as(entry.function(seen, *others, **parameters), pred)
+
+
+def _at_fixations(
+    entry: MetricEntry,
+    pred: Array,
+    fixations: Array,
+    beside: list[Array],
+    weights: Array | None,
+    options: dict[str, Any],
+) -> Array:
+    """A metric of the predicted density at the fixations, and of a baseline's."""
+    norm = options.pop("baseline_norm", "sum-to-one")
+    log_pred = _log_density(pred, weights, options)
+    arguments = [log_pred]
+    for baseline in beside:
+        if isinstance(baseline, str) and baseline != "uniform":
+            msg = f"baseline {baseline!r}: give the map of a baseline, or 'uniform'"
+            raise RefusedMap(msg)
+        is_uniform = isinstance(baseline, str)
+        stored = namespace(log_pred).ones_like(log_pred) if is_uniform else baseline
+        arguments.append(_log_density(stored, weights, {"norm": "sum-to-one" if is_uniform else norm}))
+    value = entry.function(*arguments, _existing(fixations, weights))
+    return value if "dtype" in options else returned_as(value, pred)
+
+
+def _of_pixels(entry: MetricEntry, given: dict[str, Any]) -> Array:
+    pred, gt, reduction = given.pop("pred"), given.pop("gt"), given.pop("reduction")
+    p, q = computed_in(pred), computed_in(gt)
+    check_binary(p, q)
+    return returned_as(reduced(entry.function(PixelMap(p), q, **given), reduction), pred, gt)
+
+
+def _of_labels(entry: MetricEntry, given: dict[str, Any]) -> Array:
+    target, axis, reduction = given.pop("target"), given.pop("axis"), given.pop("reduction", "mean")
+    pred = given.pop("logits", None)
+    log_pred = given.pop("log_pred", pred)
+    rule = LabelRule(axis=axis, ignore_index=given.pop("ignore_index", None))
+    if given.pop("check", False):
+        check_log_probabilities(log_pred, axis, "kldeval.cross_entropy takes logits")
+    if "class_weights" in given:
+        given["class_weights"] = tuple(map(float, given["class_weights"]))
+    values = computed_in(log_pred)
+    if pred is not None:
+        if not -values.ndim <= axis < values.ndim:
+            msg = f"class axis {axis} does not exist in a prediction of shape {tuple(values.shape)}"
+            raise UsageProblem(msg)
+        values = log_softmax(_without_ignored(values, target, rule), axis=axis)
+    check_choice("reduction", reduction, ("none", "sum", "mean"))
+    return returned_as(entry.function(values, target, rule, **given).reduced(reduction), log_pred)
+
+
+def _without_ignored(logits: Array, target: Array, rule: LabelRule) -> Array:
+    """The logits with 0 at the positions that do not count: a nan there would reach the gradient."""
+    xp = namespace(logits, target)
+    has_gradients = xp.__name__.endswith("torch")
+    if rule.ignore_index is None or target.ndim == logits.ndim or not has_gradients:
+        return logits
+    ignored = xp.expand_dims(target == rule.ignore_index, axis=rule.axis)
+    return xp.where(ignored, xp.zeros_like(logits), logits)
+
+
+_EVALUATE: Mapping[str, Callable[[Any, dict[str, Any]], Any]] = {
+    "density": _of_densities,
+    "maps": _of_maps,
+    "fixations": _of_fixations,
+    "pixels": _of_pixels,
+    "labels": _of_labels,
+}
+
+
+def _split(entry: MetricEntry, given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The arguments that are the metric's parameters, and the settings of the run."""
+    return (
+        {key: value for key, value in given.items() if key in entry.types},
+        {key: value for key, value in given.items() if key not in entry.types},
+    )
+
+
+def _values_of(
+    entry: MetricEntry, sides: Mapping[str, Array], weights: Array | None, of: str | None, options: dict[str, Any]
+) -> list[Array]:
+    """The values that a metric of stored maps takes: as they are stored, or at the end of the chains."""
+    settings = metric_settings("kld", options)
+    chains = {"pred": settings.pred, "gt": settings.gt}
+    is_log = any(call.name == "log-prob" for role in sides for call in chains[role])
+    idle = [name for name in ("norm", "pred_norm", "gt_norm", "axis", "convention") if name in options]
+    if idle and of != "norm" and not (of is None and is_log):
+        msg = (
+            f"{entry.name} takes maps as they are stored: {idle[0]} has no effect; of='norm' takes the values it makes"
+        )
+        raise UsageProblem(msg)
+    return [
+        _value_of(entry, array, chains[role], settings, weights, of, empty)
+        for (role, array), empty in zip(sides.items(), (settings.empty_pred, settings.empty_gt), strict=False)
+    ]
+
+
+def _value_of(
+    entry: MetricEntry, array: Array, chain: Any, settings: Settings, weights: Array | None, of: str | None, empty: str
+) -> Array:
+    declared = any(call.name == "log-prob" for call in chain)
+    if of == "stored" or (of is None and not declared):
+        return scaled(Side(array, full_scale(array)), settings).whole() if entry.info.scaled else array
+    side = scaled(Side(array, full_scale(array)), settings, weights=weights, empty=empty)
+    values = normalise(present(side), chain)
+    refuse([values], array.shape, settings)
+    whole = values.whole()
+    return values.xp.exp(whole) if values.is_log and entry.info.view != "ranks" else whole
+
+
+def evaluate(pred: str | PathLike[str] | None = None, gt: str | PathLike[str] | None = None, **options: Any) -> Report:
+    """Score two files or two folders, as `kldeval PRED GT` does.
+
+    Args:
+        pred: the predictions' file or folder; None with the option `manifest`.
+        gt: the ground truths' file or folder; None with the option `manifest`.
+        options: metric, norm and the other options that move a number, convention or signature, and those on files and
+            devices (fixations, baseline, other_map, mask, weights, preset, baselines, ceiling, manifest, pred_name,
+            gt_name, exclude, group_by, allow_missing, allow_extra, limit, key, max_pixels, device, jobs, batch_bytes,
+            save_maps).
+
+    Raises:
+        UsageProblem: an option is unknown or has no meaning, or the paths cannot be paired.
+        MissingDependency: the device, or a package that reads the files, is not there.
+    """
+    _check_names(options, {*KNOWN_TEXTS, "signature", "preset", *RunOptions._fields})
+    asked = {name: options[name] for name in options if name in RunOptions._fields}
+    said = {name: value for name, value in options.items() if name not in asked}
+    asked |= beside_paths(options)
+    _check_counts({name: asked[name] for name in ("limit", "jobs", "batch_bytes", "max_pixels") if name in asked})
+    for name in ("manifest", "save_maps"):
+        if asked.get(name) is not None:
+            asked[name] = Path(asked[name])
+    if options.get("maps") == "groups":
+        said["group_by"] = asked.get("group_by")
+    pred, gt = (None if path is None else Path(path) for path in (pred, gt))
+    return run(pred, gt, _settings(said, beside_texts(options), manifest="manifest" in asked), RunOptions(**asked))
+
+
+def _check_counts(counts: Mapping[str, Any]) -> None:
+    wrong = {name: count for name, count in counts.items() if count is not None and count < 1}
+    if wrong:
+        msg = f"{', '.join(f'{name}={count}' for name, count in wrong.items())}: a number of 1 or more"
+        raise UsageProblem(msg)
+
+
+def metric_settings(name: str, options: dict[str, Any]) -> Settings:
+    """The settings of one metric of arrays; what is None was not said.
+
+    Raises:
+        UsageProblem: an option has no meaning.
+    """
+    options = {key: value for key, value in options.items() if value is not None}
+    if options.get("empty_gt") == "skip":
+        msg = "empty_gt='skip' leaves maps out of a report, but every map of an array has a result; use 'nan'"
+        raise UsageProblem(msg)
+    constants = {key: value for key, value in options.items() if key in METRICS[name].types}
+    inside = ",".join(f"{key}={format_value(value)}" for key, value in constants.items())
+    # parentheses, even around one constant, mean exactly those constants: the rule of the command line
+    metric = f"{name}({inside})" if constants else name
+    return _settings({**{key: value for key, value in options.items() if key not in constants}, "metric": metric})
+
+
+def _settings(options: dict[str, Any], beside: Mapping[str, str] | None = None, *, manifest: bool = False) -> Settings:
+    """The settings that options stand for; `beside` are the words for what stands beside the pairs."""
+    from kldeval.conventions.presets import named_texts
+
+    texts = {key: _text(key, value) for key, value in options.items() if value is not None}
+    signature = texts.pop("signature", None)
+    if signature is not None:
+        if texts:
+            msg = f"signature says every setting already; leave out {', '.join(texts)}"
+            raise UsageProblem(msg)
+        return check_beside(parse_signature(signature), beside or {}, manifest=manifest)
+    named, metrics = named_texts(texts.pop("convention", None), texts.pop("preset", None))
+    default = {} if metrics is None else {"metric": metrics}
+    return make_settings({**default, **texts, **(beside or {})}, convention=named)
+
+
+def _text(key: str, value: Any) -> str:
+    if key != "class_weights":
+        return format_value(value)
+    return weights_text(str(value)) if isinstance(value, str | Path) else format_value(tuple(map(float, value)))
+
+
+def _check_names(options: Iterable[str], known: Iterable[str]) -> None:
+    problems = [str(unknown("option", name, known)) for name in options if name not in known]
+    if problems:
+        raise UnknownName("\n".join(problems))
+
+
+def present(values: LazyMap) -> LazyMap:
+    """The values with the smallest of them where the weight is 0: a nan there would reach every gradient."""
+    if values.weights is None:
+        return values
+    xp = values.xp
+    return values.map(lambda x, low, weights: xp.where(weights > 0, x, low), values.extent()[0], values.weights)
+
+
+def refuse(sides: list[LazyMap], shape: tuple[int, ...], settings: Settings) -> None:
+    """Refuse what a normalisation of the prediction (or of both sides) cannot take.
+
+    Raises:
+        RefusedMap: naming it, with the way out.
+    """
+    for role, side in zip(("pred", "gt"), sides, strict=False):
+        for problem in side.problems:
+            xp = namespace(problem.found)
+            if bool(xp.any(problem.found)):
+                # float() of a tensor warns where a gradient hangs on it
+                detail = problem.detail.detach() if hasattr(problem.detail, "detach") else problem.detail
+                worst = float(xp.min(xp.where(problem.found, detail, xp.full_like(detail, xp.inf))))
+                pair = MapPair("", None, None, shape=(shape[-2], shape[-1]))
+                raise RefusedMap(refusal(pair, role, problem.kind, worst, settings))
+
+
+def _checked(pred: Array, gt: Array, weights: Array | None) -> Array | None:
+    """The weights in the shape of the maps, which were looked at."""
+    check_maps(pred, gt)
+    return None if weights is None else whole_weights(weights, pred, gt)
+
+
+def _existing(fixations: Array, weights: Array | None) -> Array:
+    """The fixations on pixels of positive weight."""
+    if weights is None:
+        return fixations
+    xp = namespace(fixations, weights)
+    return xp.where(weights > 0, fixations, xp.zeros_like(fixations))
+
+
+def _log_density(pred: Array, weights: Array | None, options: dict[str, Any]) -> Array:
+    settings = metric_settings("ll", {"dtype": _own_dtype(pred), **options})
+    whole = _checked(pred, pred, weights)
+    side = scaled(Side(pred, full_scale(pred)), settings, weights=whole, empty=settings.empty_pred)
+    values = normalise(present(side), settings.pred)
+    refuse([values], pred.shape, settings)
+    return density(values, slice(0, pred.shape[-2])).log
+
+
+def _zero_if_asked(value: Array, gt: LazyMap, settings: Settings) -> Array:
+    """The value, but 0 for an all-zero ground truth under empty_gt='zero', as in a report."""
+    if settings.empty_gt != "zero":
+        return value
+    xp = gt.xp
+    low, high = gt.extent()
+    empty = (low == 0) & (high == 0)
+    empty = empty if settings.reduction == "none" else empty[..., 0, 0]
+    return xp.where(empty & ~xp.isnan(value), xp.zeros_like(value), value)
