@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from kldeval.results.audit import Audit
 from kldeval.results.causes import Evidence, causes
 from kldeval.results.eps_curve import eps_curve
-from kldeval.results.flips import agreement, flips
+from kldeval.results.flips import agreement, flips, reach_note
 from kldeval.results.standings import agreeing, standings
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ def summarise_audit(
 ) -> Audit:
     """The outcome; `curve` asks for that over epsilon."""
     found = standings(maps, conventions, reference)
+    changes = flips(maps, found, resamples=RESAMPLES, seed=SEED, confidence=CONFIDENCE)
     by_model = {model: {name: row[model] for name, row in found.items()} for model in maps}
     return Audit(
         models=tuple(maps),
@@ -42,11 +43,11 @@ def summarise_audit(
         standings=found,
         groups=agreeing(found),
         causes={model: causes(Evidence(maps[model], conventions, by_model[model], reference)) for model in maps},
-        flips=flips(maps, found, resamples=RESAMPLES, seed=SEED, confidence=CONFIDENCE),
+        flips=changes,
         agreement=agreement(found),
         provenance=provenance,
         curve=eps_curve(maps) if curve else None,
-        notes=notes,
+        notes=(*notes, *reach_note(maps, changes, resamples=RESAMPLES, confidence=CONFIDENCE)),
         confidence=CONFIDENCE,
         resamples=RESAMPLES,
         seed=SEED,
