@@ -17,15 +17,15 @@ from typing import Any
 from kldeval._version import __version__ as __version__
 
 PUBLIC = {
-    "evaluate": "library",
+    "evaluate": "functional",
     "bce_with_logits": "metrics.binary",
     "kl_div": "metrics.frameworks",
     "keras_kl_divergence": "metrics.frameworks",
     "keras_categorical_crossentropy": "metrics.frameworks",
-    "log_sigmoid": "maps.softmax",
-    "log_softmax": "maps.softmax",
-    "sigmoid": "maps.softmax",
-    "softmax": "maps.softmax",
+    "log_sigmoid": "normalization.softmax",
+    "log_softmax": "normalization.softmax",
+    "sigmoid": "normalization.softmax",
+    "softmax": "normalization.softmax",
 }
 """The module of each public name that is no metric of the registry."""
 

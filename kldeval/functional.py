@@ -207,10 +207,8 @@ _WORDS = {
 
 
 def _documentation(entry: MetricEntry, parameters: Iterable[Parameter]) -> str:
-    """The metric's own docstring, and what its keywords are where that does not say so."""
+    """The metric's own docstring, and what its parameters are."""
     text = (entry.function.__doc__ or "").rstrip()
-    if "Args:" in text:
-        return text
     words = {name: meaning for name, (_, meaning) in OPTIONS.items()} | _WORDS
     lines = [f"        {p.name}: {words.get(p.name, f'parameter of the metric, {p.annotation}')}." for p in parameters]
     return "\n".join([text, "", "    Args:", *lines, "    "])

@@ -165,7 +165,7 @@ def test_losses_in_half_precision_are_those_of_torch(loss: str) -> None:
     scale=st.sampled_from([1, 40, 3e4]),
 )
 def test_a_softmax_stays_in_the_log_domain_whatever_the_constants(
-    backend: str, constants: dict[str, float], scale: float
+    backend: str, constants: dict[str, Any], scale: float
 ) -> None:
     pred, gt = scale * PRED, GT
     p, q = (exact.softmax(exact.exactly(array.ravel().tolist())) for array in (pred, gt))

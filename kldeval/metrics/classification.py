@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from kldeval.grammar import Numbers  # noqa: TC001 - the same
 from kldeval.metrics.class_losses import (
-    SmoothingOver,  # noqa: TC001 - the registry reads the types of parameters
+    SmoothingOver,
     accuracy_terms,
     brier_terms,
     cross_entropy_terms,

@@ -52,14 +52,6 @@ def emd(
     Source: Y. Rubner, C. Tomasi and L. J. Guibas (2000), https://doi.org/10.1023/A:1026543900054; EMD.m of
     https://github.com/cvzoya/saliency; network simplex of POT, https://jmlr.org/papers/v22/20-451.html.
 
-    Args:
-        pred: maps (..., H, W) that numpy can hold.
-        gt: maps of the same shape.
-        weights: the weight of each pixel, (..., H, W) or (H, W); none: all 1.
-        factor: pixels a cell side, at least 1.
-        unit: cells or diagonal.
-        of: of the values as they are stored, or at the end of the norm; the maps given are such already.
-
     Returns:
         float64 numpy array (...), without gradients.
 

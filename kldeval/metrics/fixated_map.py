@@ -10,13 +10,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from kldeval.arrays import namespace, quiet
-from kldeval.metrics.roc import tenths
-from kldeval.weighting import as_weights, min_max, zero_excluded
+from kldeval.weighting import above_least, as_weights, min_max, zero_excluded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kldeval.arrays import Array
+    from kldeval.arrays import Array, Namespace
 
 
 BYTES = 256
@@ -187,6 +186,23 @@ def has_close_values(values: Array, distance: float) -> bool:
 
 STEPS = 10
 """The thresholds of the MIT code's AUC_Borji and AUC_shuffled: tenths of the range of the map."""
+
+WIDEST_RANGE = 2.0**1018
+"""Ten times this is a finite float64."""
+
+
+def tenths(xp: Namespace, values: Array, low: Array, high: Array) -> tuple[Array, Array]:
+    """Ten times the distance of values from the least, and the distance of the greatest: k of it is the k-th threshold.
+
+    Nothing is divided, so that levels of a few bits meet a threshold exactly. Where ten times the range would leave
+    the floats all are taken as their 32nd parts, a power of 2.
+    """
+    rise, span = above_least(xp, values, low, high)
+    wide = span > WIDEST_RANGE
+    if xp.__name__ == "numpy" and not wide.any():
+        return STEPS * rise, span
+    part = xp.where(wide, xp.full_like(span, 1 / 32), xp.ones_like(span))
+    return STEPS * (rise * part), span * part
 
 
 @dataclass(frozen=True, slots=True, eq=False)

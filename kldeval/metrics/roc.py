@@ -5,18 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kldeval.arrays import counted_in, device_of, namespace
-from kldeval.metrics.fixated_map import STEPS
-from kldeval.weighting import above_least, divide
+from kldeval.metrics.fixated_map import STEPS, tenths
+from kldeval.weighting import divide
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kldeval.arrays import Array, Namespace
     from kldeval.metrics.fixated_map import FixatedMap
-
-
-WIDEST_RANGE = 2.0**1018
-"""Ten times this is a finite float64."""
 
 
 def area_under_roc(values: Array, positives: Array, negatives: Array, *, ascending: bool = False) -> Array:
@@ -46,20 +42,6 @@ def area_at_steps(seen: FixatedMap, positives: Array, negatives: Array) -> Array
     if seen.ascending:
         return _area_at_steps_of_few(rise, positives, negatives, span)
     return _map_by_map(_trapezoid, rise, positives, negatives, span)
-
-
-def tenths(xp: Namespace, values: Array, low: Array, high: Array) -> tuple[Array, Array]:
-    """Ten times the distance of values from the least, and the distance of the greatest: k of it is the k-th threshold.
-
-    Nothing is divided, so that levels of a few bits meet a threshold exactly. Where ten times the range would leave
-    the floats all are taken as their 32nd parts, a power of 2.
-    """
-    rise, span = above_least(xp, values, low, high)
-    wide = span > WIDEST_RANGE
-    if xp.__name__ == "numpy" and not wide.any():
-        return STEPS * rise, span
-    part = xp.where(wide, xp.full_like(span, 1 / 32), xp.ones_like(span))
-    return STEPS * (rise * part), span * part
 
 
 def _area_at_steps_of_few(rise: Array, positives: Array, negatives: Array, span: Array) -> Array:
