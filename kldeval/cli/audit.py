@@ -105,7 +105,9 @@ def _say(found: Audit, options: dict[str, Any]) -> None:
     for failures in found.failures.values():
         for failure in failures:
             click.echo(f"kldeval: {failure.name}: {failure.message}", err=True)
-    for note in () if options["quiet"] else found.notes:
+    from kldeval.cli.config import unsilenced
+
+    for note in unsilenced(found.notes) if options["quiet"] else found.notes:
         click.echo(f"kldeval: note: {note}", err=True)
 
 

@@ -160,7 +160,9 @@ def _say(document: Document, *, quiet: bool) -> None:
         for failure in report.failures:
             where = f"{model}: {failure.name}" if model else failure.name
             click.echo(f"kldeval: {where}: {failure.message}", err=True)
-    for note in () if quiet else document.notes:
+    from kldeval.cli.config import unsilenced
+
+    for note in unsilenced(document.notes) if quiet else document.notes:
         click.echo(f"kldeval: note: {note}", err=True)
 
 
