@@ -36,7 +36,11 @@ AXES = st.sampled_from([-3, -2, -1, 0, 1, 2])
 ARGUMENTS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "sum-to-one": {"offset": NOT_NEGATIVE, "axis": st.none() | AXES},
     "softmax": {"axis": AXES},
-    "log-prob": {"axis": st.none() | AXES},
+    "log-prob": {
+        "axis": st.none() | AXES,
+        "base": st.sampled_from(["e", "2", "10"]),
+        "check": st.sampled_from(["sum", "none"]),
+    },
     "none": {"axis": st.none() | AXES},
     "labels": {"ignore_index": st.none() | st.integers(-300, 300)},
     "minmax": {"offset": NOT_NEGATIVE},

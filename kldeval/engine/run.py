@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kldeval.engine.counted import Counted
+    from kldeval.maps.chain import Chain
+    from kldeval.names import Call
     from kldeval.records import MapPair
     from kldeval.settings import Settings
 
@@ -139,8 +141,15 @@ def reading_of(settings: Settings, request: Request) -> Reading:
         key=request.key,
         class_maps=settings.names_class_axis,
         labels=settings.is_labels,
+        logs=(_log_step(settings.pred), _log_step(settings.gt)),
     )
     return replace(reading, max_pixels=request.max_pixels) if request.max_pixels else reading
+
+
+def _log_step(chain: Chain) -> Call | None:
+    """The step that takes the stored values for logarithms of a density; scores that are none are not looked at."""
+    first = chain[0]
+    return first if first.name == "log-prob" and first.keywords.get("check") != "none" else None
 
 
 def read_and_score_all(

@@ -9,7 +9,7 @@ from kldeval.errors import RefusedMap
 from kldeval.inputs.class_maps import has_classes, load_class_maps
 from kldeval.inputs.color import to_grey
 from kldeval.inputs.formats import MAX_PIXELS, read_map
-from kldeval.inputs.resize import AS_IS, resize_pair
+from kldeval.inputs.resize import AS_IS, log_resized, resize_pair
 from kldeval.inputs.scale import full_scale
 from kldeval.inputs.shown import shown
 from kldeval.inputs.sidecar import how_made
@@ -31,6 +31,8 @@ class Reading:
     """How files become maps: the rule for colour, the resizing, the array of an .npz, the most pixels of a map.
 
     `sources` are where what stands beside the maps is read, if anything does.
+    `logs` are the steps that take the stored values of the prediction and of the ground truth for logarithms of
+    densities, of which the densities are resized.
     `class_maps`: whether predictions may have a class axis; `labels`: whether all ground truths hold labels.
     """
 
@@ -39,6 +41,7 @@ class Reading:
     key: str | None = None
     max_pixels: int = MAX_PIXELS
     sources: Sources | None = None
+    logs: tuple[Call | None, Call | None] = (None, None)
     class_maps: bool = False
     labels: bool = False
 
@@ -73,7 +76,7 @@ def load_pair(pair: Pair, reading: Reading, gt: Loaded | None = None) -> MapPair
         _refuse_company(pair, reading)
         return load_class_maps(pair, reading)
     pred, gt = load_map(pair.pred, reading), gt or load_map(pair.gt, reading)
-    maps = replace(sized_pair(pair.name, pred, gt, reading.resize), made=how_made(pair.gt))
+    maps = replace(sized_pair(pair.name, pred, gt, reading.resize, reading.logs), made=how_made(pair.gt))
     if reading.sources is None:
         return maps
     from kldeval.inputs.company import accompanied
@@ -87,8 +90,12 @@ def _refuse_company(pair: Pair, reading: Reading) -> None:
         raise RefusedMap(msg)
 
 
-def sized_pair(name: str, pred: Loaded, gt: Loaded, resize: Call) -> MapPair:
+def sized_pair(
+    name: str, pred: Loaded, gt: Loaded, resize: Call, logs: tuple[Call | None, Call | None] = (None, None)
+) -> MapPair:
     """Two maps in one size, with the scale of the types they were stored in.
+
+    Where a side holds logarithms of a density (`logs`), the density is resized.
 
     Remarks: `lossy-pred`, `lossy-gt` (JPEG, lossy WebP), `overshoot-pred`, `overshoot-gt` (resizing made negative
     values of a map that had none), `integer` (a type that `--scale unit` does not divide), `identical` (the maps agree
@@ -99,6 +106,14 @@ def sized_pair(name: str, pred: Loaded, gt: Loaded, resize: Call) -> MapPair:
         MissingDependency: a kernel of OpenCV, and it cannot be imported.
     """
     sized = resize_pair(resize, pred.grey, gt.grey)
+    if any(logs):
+        kernel = resize.keywords.get("kernel", "bilinear")
+        sides = zip(("pred", "gt"), (pred.grey, gt.grey), sized, logs, strict=True)
+        first, second = (
+            after if log is None or after is before else _log_density(before, after.shape, kernel, role, log)
+            for role, before, after, log in sides
+        )
+        sized = first, second
     return MapPair(
         name,
         *sized,
@@ -107,6 +122,23 @@ def sized_pair(name: str, pred: Loaded, gt: Loaded, resize: Call) -> MapPair:
         pred_scale=full_scale(pred.stored.array),
         gt_scale=full_scale(gt.stored.array),
     )
+
+
+def _log_density(array: Array, shape: tuple[int, int], kernel: str, role: str, step: Call) -> Array:
+    """The logarithms of a density at another size, where it sums to 1 again.
+
+    Raises:
+        RefusedMap: the map is no log-density, or the kernel makes negative probabilities of it.
+    """
+    import numpy as np
+
+    from kldeval.data.causes import check_log_density
+    from kldeval.data.recognise import BASES, log_sum
+
+    check_log_density(array, role, step)
+    axis, factor = step.keywords.get("axis"), BASES[step.keywords.get("base", "e")]
+    logs = log_resized(array * factor, shape, kernel)
+    return (logs - np.expand_dims(log_sum(logs, axis), () if axis is None else axis)) / factor
 
 
 def _remarks(sides: tuple[Loaded, Loaded], sized: tuple[Array, Array]) -> Iterator[str]:
