@@ -11,7 +11,6 @@ import re
 import shlex
 from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 import pytest
 from command_line import kldeval, score
@@ -24,10 +23,9 @@ if TYPE_CHECKING:
 SHAPE = (24, 32)
 
 
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+@pytest.fixture(autouse=True)
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 def densities(seed: int = 1, shape: tuple[int, int] = SHAPE) -> tuple[Array, Array]:
@@ -76,7 +74,7 @@ LOGARITHMS = {"natural": np.log, "base-2": np.log2, "base-10": np.log10}
 @pytest.mark.parametrize("kind", [np.float64, np.float32, np.float16])
 @pytest.mark.parametrize("name", LOGARITHMS)
 @pytest.mark.parametrize("asked", [(), ("--pred-norm", "log-prob"), ("--pred-norm", "log-prob(base=2)")])
-def test_log_densities_are_recognised_with_their_base(here: Path, name: str, kind: Any, asked: tuple[str, ...]) -> None:
+def test_log_densities_are_recognised_with_their_base(name: str, kind: Any, asked: tuple[str, ...]) -> None:
     pred, gt = densities()
     logs = LOGARITHMS[name](pred).astype(kind)
     stored(pred=logs, gt=gt)
@@ -93,7 +91,7 @@ def test_log_densities_are_recognised_with_their_base(here: Path, name: str, kin
     assert score("pred.npy", "gt.npy", *flag, "--metric", "kld")[0] == pytest.approx(expected, abs=rounding)
 
 
-def test_half_precision_on_many_pixels_is_a_log_density(here: Path) -> None:
+def test_half_precision_on_many_pixels_is_a_log_density() -> None:
     pred, gt = densities(shape=(500, 600))
     stored(pred=np.log(pred).astype(np.float16), gt=gt)
     assert score("pred.npy", "gt.npy", "--pred-norm", "log-prob", "--metric", "kld")[0] == pytest.approx(
@@ -102,7 +100,7 @@ def test_half_precision_on_many_pixels_is_a_log_density(here: Path) -> None:
 
 
 @pytest.mark.parametrize("side", ["pred", "gt"])
-def test_unnormalised_log_densities_are_refused_with_both_ways(here: Path, side: str) -> None:
+def test_unnormalised_log_densities_are_refused_with_both_ways(side: str) -> None:
     pred, gt = densities()
     maps = {"pred": np.log(pred), "gt": np.log(gt)}
     maps[side] = maps[side] + 3
@@ -121,7 +119,7 @@ def test_unnormalised_log_densities_are_refused_with_both_ways(here: Path, side:
 
 
 @pytest.mark.parametrize("axis", [-1, 0])
-def test_the_axis_of_log_densities_is_named(here: Path, axis: int) -> None:
+def test_the_axis_of_log_densities_is_named(axis: int) -> None:
     pred, gt = densities()
     p, q = pred / pred.sum(axis, keepdims=True), gt / gt.sum(axis, keepdims=True)
     stored(pred=np.log(p), gt=q)
@@ -133,7 +131,7 @@ def test_the_axis_of_log_densities_is_named(here: Path, axis: int) -> None:
     )
 
 
-def test_probabilities_are_no_log_probabilities(here: Path) -> None:
+def test_probabilities_are_no_log_probabilities() -> None:
     pred, gt = densities()
     stored(pred=pred, gt=gt)
     (flag,) = advice(refused("pred.npy", "gt.npy", "--pred-norm", "log-prob", "--metric", "kld"))
@@ -141,7 +139,7 @@ def test_probabilities_are_no_log_probabilities(here: Path) -> None:
     assert score("pred.npy", "gt.npy", *flag, "--metric", "kld()") == pytest.approx([divergence(pred, gt)])
 
 
-def test_a_log_density_under_a_mask_is_renormalised(here: Path) -> None:
+def test_a_log_density_under_a_mask_is_renormalised() -> None:
     pred, gt = densities()
     mask = np.zeros(SHAPE, np.uint8)
     mask[5:, 3:] = 255
@@ -154,7 +152,7 @@ def test_a_log_density_under_a_mask_is_renormalised(here: Path) -> None:
 
 @pytest.mark.parametrize("base", ["e", "2", "10"])
 @pytest.mark.parametrize("kernel", ["bilinear", "area", "nearest"])
-def test_of_a_log_density_the_density_is_resized(here: Path, base: str, kernel: str) -> None:
+def test_of_a_log_density_the_density_is_resized(base: str, kernel: str) -> None:
     pred, gt = densities()
     stored(pred=np.log(pred) / np.log({"e": np.e, "2": 2, "10": 10}[base]), gt=np.kron(gt, np.ones((2, 2))), plain=pred)
     run = ("gt.npy", "--resize", f"pred-to-gt(kernel={kernel})", "--metric", "kld()", "--base", "2")
@@ -162,7 +160,7 @@ def test_of_a_log_density_the_density_is_resized(here: Path, base: str, kernel: 
     assert found == pytest.approx(score("plain.npy", *run), abs=1e-9)
 
 
-def test_a_resized_log_density_keeps_what_exp_would_lose(here: Path) -> None:
+def test_a_resized_log_density_keeps_what_exp_would_lose() -> None:
     logs = np.random.default_rng(4).normal(size=SHAPE) * 900
     logs -= np.logaddexp.reduce(logs.ravel())
     gt = np.ones((12, 16))
@@ -175,7 +173,7 @@ def test_a_resized_log_density_keeps_what_exp_would_lose(here: Path) -> None:
     assert "makes negative probabilities" in refused(*run, "--resize", "pred-to-gt(kernel=lanczos)")
 
 
-def test_what_is_no_log_density_is_not_made_one_by_a_resizing(here: Path) -> None:
+def test_what_is_no_log_density_is_not_made_one_by_a_resizing() -> None:
     pred, gt = densities()
     stored(pred=np.log2(pred), gt=np.kron(gt, np.ones((2, 2))), plain=pred)
     run = ("gt.npy", "--resize", "pred-to-gt(kernel=area)", "--metric", "kld()")
@@ -197,9 +195,7 @@ def one_hot(labels: Array, n_classes: int, axis: int) -> Array:
 
 @pytest.mark.parametrize("kind", [np.float64, np.float32, np.int64, np.uint8, np.bool_])
 @pytest.mark.parametrize(("shape", "axis"), [((5, 6, 8), 0), ((6, 8, 5), -1), ((30, 5), -1)])
-def test_one_hot_labels_are_not_put_through_the_softmax(
-    here: Path, shape: tuple[int, ...], axis: int, kind: Any
-) -> None:
+def test_one_hot_labels_are_not_put_through_the_softmax(shape: tuple[int, ...], axis: int, kind: Any) -> None:
     rng = np.random.default_rng(7)
     logits = rng.normal(size=shape) * 4
     labels = rng.integers(0, 5, logits.max(axis).shape)
@@ -216,7 +212,7 @@ def test_one_hot_labels_are_not_put_through_the_softmax(
     )
 
 
-def test_soft_labels_are_not_put_through_the_softmax(here: Path) -> None:
+def test_soft_labels_are_not_put_through_the_softmax() -> None:
     rng = np.random.default_rng(8)
     logits, soft = rng.normal(size=(4, 6, 7)), rng.random((4, 6, 7))
     soft /= soft.sum(0)
@@ -227,13 +223,13 @@ def test_soft_labels_are_not_put_through_the_softmax(here: Path) -> None:
     assert score(*run, *advice(message)[0]) == pytest.approx([softmax_cross_entropy(logits, soft, 0)])
 
 
-def test_logits_of_a_teacher_are_put_through_the_softmax(here: Path) -> None:
+def test_logits_of_a_teacher_are_put_through_the_softmax() -> None:
     rng = np.random.default_rng(9)
     stored(pred=rng.normal(size=(4, 6, 7)), gt=rng.normal(size=(4, 6, 7)))
     assert kldeval("pred.npy", "gt.npy", "--norm", "softmax", "--axis", "0").code == 0
 
 
-def test_a_softmax_of_probabilities_is_noted(here: Path) -> None:
+def test_a_softmax_of_probabilities_is_noted() -> None:
     rng = np.random.default_rng(10)
     probabilities = rng.dirichlet(np.ones(4), size=(6, 7)).transpose(2, 0, 1)
     labels = rng.integers(0, 4, (6, 7))
