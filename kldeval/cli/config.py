@@ -18,15 +18,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import click
 from click.core import ParameterSource
 
-from kldeval.cli.precedence import REPLACED
-from kldeval.errors import UnknownName, UsageProblem
-from kldeval.inputs.shown import shown
-from kldeval.names import among
+from kldeval.cli.options import REPLACED
+from kldeval.errors import UnknownName, UsageProblem, printable
+from kldeval.grammar import suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     Commands = Callable[[], Iterable[click.Command]]
+
 
 Said = TypeVar("Said", bound=Any)
 """A document with notes, and with a provenance or reports that have one."""
@@ -80,12 +80,12 @@ def read_config(named: Path | None = None) -> Config:
 
 def _named(path: Path) -> Config:
     if path.name != SHARED.name:
-        return Config(shown(path), _toml(path))
+        return Config(printable(path), _toml(path))
     table = _table_of_tool(path)
     if table is None:
-        msg = f"--config {shown(path)}: it has no table [tool.kldeval]"
+        msg = f"--config {printable(path)}: it has no table [tool.kldeval]"
         raise UsageProblem(msg)
-    return Config(f"{shown(path)} [tool.kldeval]", table)
+    return Config(f"{printable(path)} [tool.kldeval]", table)
 
 
 def _table_of_tool(path: Path) -> Mapping[str, Any] | None:
@@ -95,7 +95,7 @@ def _table_of_tool(path: Path) -> Mapping[str, Any] | None:
         return None
     table = tool["kldeval"]
     if not isinstance(table, dict):
-        msg = f"{shown(path)}: tool.kldeval is no table of options, as in [tool.kldeval]"
+        msg = f"{printable(path)}: tool.kldeval is no table of options, as in [tool.kldeval]"
         raise UsageProblem(msg)
     return table
 
@@ -113,7 +113,9 @@ def defaults_of(command: click.Command, config: Config, commands: Commands) -> d
     known = {flag: option for other in commands() for flag, option in _flags(other).items()} | own
     known.pop(NAMED, None)
     given = {key.replace("_", "-"): value for key, value in config.table.items()}
-    strangers = [f"{config.file}: unknown key {key!r}{among(key, sorted(known))}" for key in given if key not in known]
+    strangers = [
+        f"{config.file}: unknown key {key!r}{suggestion(key, sorted(known))}" for key in given if key not in known
+    ]
     if strangers:
         raise UnknownName("\n".join(strangers))
     problems = [_problem(config, key, value, known[key]) for key, value in given.items()]
@@ -133,7 +135,9 @@ def check_variables(commands: Commands) -> None:
     if not given:
         return
     known = sorted({variable_of(flag) for command in commands() for flag in _flags(command)})
-    strangers = [f"unknown environment variable {name!r}{among(name, known)}" for name in given if name not in known]
+    strangers = [
+        f"unknown environment variable {name!r}{suggestion(name, known)}" for name in given if name not in known
+    ]
     if strangers:
         raise UnknownName("\n".join(strangers))
 
@@ -180,7 +184,7 @@ def variable_of(flag: str) -> str:
     return PREFIX + flag.replace("-", "_").upper()
 
 
-def with_origin(document: Said) -> Said:
+def with_config_provenance(document: Said) -> Said:
     """The document, saying in its provenance and its notes which options a file or the environment gave."""
     context = click.get_current_context()
     by_source = {
@@ -212,7 +216,7 @@ def unsilenced(notes: Iterable[str]) -> tuple[str, ...]:
 
 
 def _with(document: Said, said: dict[str, Any], notes: tuple[str, ...]) -> Said:
-    from kldeval.results.models import Leaderboard
+    from kldeval.reports.documents import Leaderboard
 
     if isinstance(document, Leaderboard):
         reports = document.reports.items()
@@ -231,7 +235,7 @@ def _bytes_of(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        msg = f"cannot read {shown(path)}: {(error.strerror or str(error)).lower()}"
+        msg = f"cannot read {printable(path)}: {(error.strerror or str(error)).lower()}"
         raise UsageProblem(msg) from error
 
 
@@ -242,10 +246,10 @@ def _toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(data.decode("utf-8"))
     except ValueError as error:  # of tomllib, of a number that is too long for Python, or no UTF-8
-        msg = f"{shown(path)} is not TOML: {error}"
+        msg = f"{printable(path)} is not TOML: {error}"
         raise UsageProblem(msg) from error
     except RecursionError as error:
-        msg = f"{shown(path)} is not TOML that can be read: its lists or tables are nested too deeply"
+        msg = f"{printable(path)} is not TOML that can be read: its lists or tables are nested too deeply"
         raise UsageProblem(msg) from error
 
 

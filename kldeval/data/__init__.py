@@ -1,1 +1,1 @@
-"""Data sets: which files belong together, what they hold, and what they must be by their values."""
+"""From paths to decoded pairs: listing, pairing, reading one file per format, grey from colour, resizing."""

@@ -10,18 +10,19 @@ import numpy as np
 
 from kldeval.data import recognise
 from kldeval.errors import RefusedMap
-from kldeval.maps.chain import class_axis, format_chain
-from kldeval.maps.steps import STEPS
+from kldeval.normalization.chain import class_axis, format_chain
+from kldeval.normalization.steps import STEPS
 from kldeval.records import Failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from kldeval.arrays import Array
-    from kldeval.maps.chain import Chain
-    from kldeval.names import Call
+    from kldeval.grammar import Call
+    from kldeval.normalization.chain import Chain
     from kldeval.records import MapPair
-    from kldeval.settings import Settings
+    from kldeval.settings.settings import Settings
+
 
 SIDES = {"pred": "prediction", "gt": "ground truth"}
 

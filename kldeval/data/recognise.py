@@ -13,6 +13,7 @@ import numpy as np
 if TYPE_CHECKING:
     from kldeval.arrays import Array
 
+
 BASES: dict[str, float] = {"e": 1.0, "2": float(np.log(2)), "10": float(np.log(10))}
 """The natural logarithm of each base that logarithms are taken to."""
 
