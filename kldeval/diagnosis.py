@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from math import isfinite, log, prod
 from typing import TYPE_CHECKING
 
+from kldeval.data.causes import SIDES, negative, unnormalised
 from kldeval.normalization.chain import axes_of, class_axis, ends_in_log, format_chain
 from kldeval.normalization.lazy_map import MAP
 from kldeval.normalization.steps import STEPS
@@ -29,8 +30,6 @@ ROUNDING = 1e-5
 PROBLEMS = ("nonfinite", "negative", "empty", "outside", "unnormalised")
 """What may stand against a normalisation, in the order in which it is said."""
 
-_SIDES = {"pred": "prediction", "gt": "ground truth"}
-
 LARGE_EPSILON = 0.1
 """An epsilon of this share of the mean probability 1/N moves the number visibly."""
 
@@ -48,8 +47,6 @@ class Facts:
 def refusal(pair: MapPair, role: str, kind: str, detail: float, settings: Settings) -> str:
     """Why a map is refused, and what would be accepted."""
     chain = settings.pred if role == "pred" else settings.gt
-    from kldeval.data.causes import negative, unnormalised
-
     if kind == "unnormalised":
         return unnormalised(pair, role, detail, chain)
     say = {"nonfinite": _nonfinite, "negative": negative, "empty": _empty, "outside": _outside}[kind]
@@ -58,7 +55,7 @@ def refusal(pair: MapPair, role: str, kind: str, detail: float, settings: Settin
 
 def _nonfinite(_pair: MapPair, role: str, detail: float, chain: str) -> str:
     found = "nan" if detail != detail else "inf"  # noqa: PLR0124 - nan is what differs from itself
-    return f"the {_SIDES[role]} holds {found}, which {chain!r} does not handle; repair the file" + (
+    return f"the {SIDES[role]} holds {found}, which {chain!r} does not handle; repair the file" + (
         f", or clip it first: --{role}-norm 'clip(min=...,max=...)+{chain}'" if found == "inf" else ""
     )
 
@@ -70,11 +67,11 @@ def _empty(pair: MapPair, role: str, _detail: float, chain: str) -> str:
         what += " at a position"
     elif "axis=" in chain:
         what += " in a column" if "axis=0" in chain or "axis=-2" in chain else " in a row"
-    return f"the {_SIDES[role]} is {what}, which {chain!r} cannot normalise; choose --empty-{role} {choices}"
+    return f"the {SIDES[role]} is {what}, which {chain!r} cannot normalise; choose --empty-{role} {choices}"
 
 
 def _outside(_pair: MapPair, role: str, detail: float, chain: str) -> str:
-    found = f"the {_SIDES[role]} holds {detail:.6g}, and a probability lies in 0..1; "
+    found = f"the {SIDES[role]} holds {detail:.6g}, and a probability lies in 0..1; "
     if role == "gt":
         return found + "store it so" + (", or let --scale unit divide bytes by 255" if detail > 1 else "")
     if "axis" in chain:

@@ -6,6 +6,10 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from kldeval.data.causes import check_log_density
+from kldeval.data.recognise import BASES, log_sum
 from kldeval.errors import RefusedMap, UnreadableMap, printable
 from kldeval.inputs.formats import CLASS_READERS, LABEL_READERS, read_map
 from kldeval.inputs.formats.numpy_files import map_shape, stored_shape
@@ -131,11 +135,6 @@ def _log_density(array: Array, shape: tuple[int, int], kernel: str, role: str, s
     Raises:
         RefusedMap: the map is no log-density, or the kernel makes negative probabilities of it.
     """
-    import numpy as np
-
-    from kldeval.data.causes import check_log_density
-    from kldeval.data.recognise import BASES, log_sum
-
     check_log_density(array, role, step)
     axis, factor = step.keywords.get("axis"), BASES[step.keywords.get("base", "e")]
     logs = log_resized(array * factor, shape, kernel)
@@ -157,8 +156,6 @@ def _pair_remarks(sides: tuple[Loaded, Loaded], sized: tuple[Array, Array]) -> I
 
 def _agree(pred: Array, gt: Array) -> bool:
     """Whether the maps are equal, which a row in the middle denies for nearly all that are not."""
-    import numpy as np
-
     middle = pred.shape[0] // 2
     return np.array_equal(pred[middle], gt[middle]) and np.array_equal(pred, gt)
 

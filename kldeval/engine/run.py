@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from kldeval.data.load import Loaded, Reading
     from kldeval.engine.context import Context
     from kldeval.engine.counted import Counted
-    from kldeval.grammar import Call
-    from kldeval.normalization.chain import Chain
     from kldeval.reports.documents import Report
     from kldeval.run_options import RunOptions
     from kldeval.settings.settings import Settings
@@ -100,12 +98,6 @@ def stream(
     from kldeval.engine.gpu import score_in_batches
 
     return score_in_batches(pairs, settings, reading, device.name, jobs, batch_bytes=request.batch_bytes, **further)
-
-
-def _log_step(chain: Chain) -> Call | None:
-    """The step that takes the stored values for logarithms of a density; scores that are none are not looked at."""
-    first = chain[0]
-    return first if first.name == "log-prob" and first.keywords.get("check") != "none" else None
 
 
 def read_one(pred: Path, gt: Path, settings: Settings, request: RunOptions) -> tuple[MapPair, Context]:

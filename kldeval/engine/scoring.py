@@ -8,6 +8,7 @@ from math import isnan
 from typing import TYPE_CHECKING
 
 from kldeval.arrays import namespace, quiet
+from kldeval.data.causes import examined
 from kldeval.diagnosis import PROBLEMS, Facts, map_remarks, refusal
 from kldeval.engine.class_maps import as_rows, is_plain
 from kldeval.engine.companions import accompanied, extent, finish_beside
@@ -45,8 +46,6 @@ def score(pair: MapPair, settings: Settings, context: Context = ALONE, *, per_cl
 
 def begin(pair: MapPair, settings: Settings, context: Context = ALONE, *, per_class: bool = False) -> Outcome | Counted:
     """The outcome of one pair, or what was counted of it and can be finished together with others."""
-    from kldeval.data.causes import examined
-
     looked_at = examined(pair, settings)
     if isinstance(looked_at, Failure):
         return looked_at
@@ -101,8 +100,6 @@ def finish(begun: Sequence[Outcome | Counted], settings: Settings) -> list[Outco
 
 def with_company(pair: MapPair, settings: Settings, context: Context) -> MapPair | Failure:
     """The pair with the numbers of its stored maps and of its fixations, or why there are none."""
-    from kldeval.data.causes import examined
-
     looked_at = examined(pair, settings)
     if isinstance(looked_at, Failure) or not is_plain(looked_at):
         return looked_at

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 from kldeval.data.load import Loaded, Reading, load_map, load_pair
 from kldeval.engine.context import ALONE, Context
-from kldeval.engine.run import _log_step
 from kldeval.engine.scoring import Outcome, begin, finish, with_company
 from kldeval.errors import MapProblem
 from kldeval.records import Failure, Pair
@@ -18,6 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kldeval.engine.counted import Counted
+    from kldeval.grammar import Call
+    from kldeval.normalization.chain import Chain
     from kldeval.records import MapPair
     from kldeval.run_options import RunOptions
     from kldeval.settings.settings import Settings
@@ -37,6 +38,12 @@ def reading_of(settings: Settings, request: RunOptions) -> Reading:
         logs=(_log_step(settings.pred), _log_step(settings.gt)),
     )
     return replace(reading, max_pixels=request.max_pixels) if request.max_pixels else reading
+
+
+def _log_step(chain: Chain) -> Call | None:
+    """The step that takes the stored values for logarithms of a density; scores that are none are not looked at."""
+    first = chain[0]
+    return first if first.name == "log-prob" and first.keywords.get("check") != "none" else None
 
 
 def read_and_score_all(
