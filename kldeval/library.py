@@ -21,11 +21,10 @@ from kldeval.maps.chain import normalise
 from kldeval.metrics.registry import METRICS
 from kldeval.names import format_value, unknown
 from kldeval.records import MapPair
-from kldeval.settings import KNOWN_TEXTS, Settings, make_settings
-from kldeval.settings.beside import beside_paths, beside_texts, check_beside
+from kldeval.settings import KNOWN_TEXTS, Settings
+from kldeval.settings.beside import beside_paths, beside_texts
 from kldeval.settings.companions import TEXTS
 from kldeval.settings.labels import LABEL_FLAGS
-from kldeval.signature import parse_signature
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -182,18 +181,20 @@ def metric_settings(name: str, options: dict[str, Any]) -> Settings:
 
 def _settings(options: dict[str, Any], beside: Mapping[str, str] | None = None, *, manifest: bool = False) -> Settings:
     """The settings that options stand for; `beside` are the words for what stands beside the pairs."""
-    from kldeval.conventions.presets import named_texts
+    from kldeval.results.read_models import saved_signatures
+    from kldeval.settings.requested import Requested, requested_settings, signature_texts
 
     texts = {key: _text(key, value) for key, value in options.items() if value is not None}
     signature = texts.pop("signature", None)
-    if signature is not None:
-        if texts:
-            msg = f"signature says every setting already; leave out {', '.join(texts)}"
-            raise UsageProblem(msg)
-        return check_beside(parse_signature(signature), beside or {}, manifest=manifest)
-    named, metrics = named_texts(texts.pop("convention", None), texts.pop("preset", None))
-    default = {} if metrics is None else {"metric": metrics}
-    return make_settings({**default, **texts, **(beside or {})}, convention=named)
+    requested = Requested(
+        convention=texts.pop("convention", None),
+        preset=texts.pop("preset", None),
+        texts=texts,
+        beside=beside or {},
+        signatures=() if signature is None else signature_texts(signature, saved_signatures),
+        has_manifest=manifest,
+    )
+    return requested_settings(requested)
 
 
 def _text(key: str, value: Any) -> str:

@@ -31,7 +31,7 @@ MAY_IMPORT = {
     "conventions": set(),
     "results": set(),
     "outputs": {"results"},
-    "settings": {"maps", "metrics", "inputs"},
+    "settings": {"maps", "metrics", "inputs", "conventions", "signature"},
     "matching": {"maps", "metrics", "settings", "conventions"},
     "signature": {"settings", "conventions", "matching", "metrics"},
     "methods": {"maps", "metrics", "settings", "signature", "conventions", "matching"},

@@ -70,7 +70,7 @@ class TestNames:
         outcome = kldeval(*folders, "--convention", "mti")
         known = ", ".join(sorted([*CONVENTIONS, *ALIASES]))
         assert (outcome.code, outcome.out) == (2, "")
-        assert outcome.err == f"kldeval: unknown convention 'mti'; did you mean 'mit'? Known: {known}\n"
+        assert outcome.err == f"kldeval: unknown convention or preset 'mti'; did you mean 'mit'? Known: {known}\n"
 
 
 class TestSignatures:
@@ -127,7 +127,7 @@ class TestSignatures:
     def test_a_short_form_of_no_convention(self, folders: tuple[Path, Path]) -> None:
         outcome = kldeval(*folders, "--signature", "kldeval:mti+v1")
         assert outcome.code == 2
-        assert outcome.err.startswith("kldeval: unknown convention 'mti'; did you mean 'mit'? Known: ")
+        assert outcome.err.startswith("kldeval: unknown convention or preset 'mti'; did you mean 'mit'? Known: ")
 
     @pytest.mark.parametrize(
         ("beside", "named"),

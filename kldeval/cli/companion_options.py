@@ -70,14 +70,3 @@ def reading_options(function: Callable[..., Any]) -> Callable[..., Any]:
     for name, (metavar, text) in reversed(READING.items()):
         function = click.option(f"--{name.replace('_', '-')}", name, metavar=metavar, help=text)(function)
     return function
-
-
-def companion_texts(options: dict[str, Any]) -> dict[str, str | None]:
-    """What these options say to the settings.
-
-    Raises:
-        UsageProblem: a path that leads nowhere.
-    """
-    from kldeval.settings.beside import beside_texts
-
-    return {**{name: options[name] for name in SAID}, **beside_texts(options)}

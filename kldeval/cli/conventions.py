@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from kldeval.conventions import Convention
+    from kldeval.conventions.presets import Preset
+    from kldeval.outputs.options import Options
 
 
 @click.command("conventions", context_settings={"help_option_names": ["-h", "--help"]})
@@ -20,22 +22,28 @@ if TYPE_CHECKING:
 @click.option("--format", "format_", default="table", metavar="NAME", help="table, json or markdown [default: table].")
 @click.option("--debug", is_flag=True, help="Show a traceback on errors.")
 def command(name: str | None, match: str | None, format_: str, **_: Any) -> int:
-    """Show the published conventions; or one, or an alias of one, in full: its flags, edge cases, traps and source.
+    """Show the published conventions; or one, an alias of one or a preset in full: its flags, traps and sources.
 
     \b
     kldeval conventions
     kldeval conventions sam
+    kldeval conventions mit-benchmark
     kldeval conventions --match 'kld(...)|pred:sum-to-one|...|v:1'
 
     With --match, exit code 1 where the signature is no convention.
     """  # noqa: D301 - \b is click's mark of lines to keep
-    from kldeval.conventions import CONVENTIONS, convention
+    from kldeval.conventions import CONVENTIONS, Convention
+    from kldeval.conventions.presets import PRESET, PRESETS, convention_or_preset
 
     if name and match:
         raise click.UsageError("give a NAME or --match, not both")
     if match:
         return _match(match)
-    _show([convention(name)] if name else list(CONVENTIONS.values()), name is not None, format_)
+    found = convention_or_preset(name) if name else None
+    text = _table(list(CONVENTIONS.values()), format_) if found is None else _in_full(found, format_)
+    click.echo(text, nl=False, color=True)
+    if isinstance(found, Convention) and name in PRESETS:
+        click.echo(f"kldeval: note: there is a preset of this name, too: kldeval conventions {name}{PRESET}", err=True)
     return 0
 
 
@@ -55,26 +63,57 @@ def _match(text: str) -> int:
     return 1
 
 
-def _show(rows: Sequence[Convention], in_full: bool, format_: str) -> None:  # noqa: FBT001 - named in its only call
+def _table(rows: Sequence[Convention], format_: str) -> str:
+    """All conventions."""
     from kldeval.conventions.table import conventions_table
+    from kldeval.outputs.convention_pages import write_json, write_table
+
+    return _written(
+        format_,
+        {
+            "table": lambda: write_table(rows, _look()),
+            "json": lambda: write_json(rows),
+            "markdown": lambda: conventions_table(rows) + "\n",
+        },
+    )
+
+
+def _in_full(found: Convention | Preset, format_: str) -> str:
+    """One convention or preset."""
+    from kldeval.conventions import Convention
+    from kldeval.conventions.table import conventions_table
+    from kldeval.outputs.convention_pages import write_json, write_page, write_preset, write_preset_json
+    from kldeval.settings import make_settings
+    from kldeval.signature import short_of_preset, short_signature
+
+    if isinstance(found, Convention):
+        short = short_signature(make_settings({}, convention=found.texts))
+        return _written(
+            format_,
+            {
+                "table": lambda: write_page(found, short, _look()),
+                "json": lambda: write_json([found]),
+                "markdown": lambda: conventions_table([found]) + "\n",
+            },
+        )
+    short = short_of_preset(found)
+    pages = {
+        "table": lambda: write_preset(found, short, _look()),
+        "json": lambda: write_preset_json(found, short),
+    }
+    return _written(format_, pages)
+
+
+def _written(format_: str, writers: Mapping[str, Callable[[], str]]) -> str:
     from kldeval.names import unknown
-    from kldeval.outputs.convention_pages import write_json, write_page, write_table
+
+    if format_ not in writers:
+        raise unknown("format", format_, writers)
+    return writers[format_]()
+
+
+def _look() -> Options:
     from kldeval.outputs.options import Options
     from kldeval.outputs.terminal import color_of, width_of
 
-    look = Options(width=width_of(sys.stdout, os.environ), color=color_of(sys.stdout, os.environ))
-    writers = {
-        "table": lambda: write_page(rows[0], _short(rows[0]), look) if in_full else write_table(rows, look),
-        "json": lambda: write_json(rows),
-        "markdown": lambda: conventions_table(rows) + "\n",
-    }
-    if format_ not in writers:
-        raise unknown("format", format_, writers)
-    click.echo(writers[format_](), nl=False, color=True)
-
-
-def _short(row: Convention) -> str:
-    from kldeval.settings import make_settings
-    from kldeval.signature import short_signature
-
-    return short_signature(make_settings({}, convention=row.texts))
+    return Options(width=width_of(sys.stdout, os.environ), color=color_of(sys.stdout, os.environ))

@@ -12,6 +12,7 @@ from kldeval.outputs.sheets import Paragraphs, Sheet, as_text
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from kldeval.conventions.presets import Preset
     from kldeval.conventions.record import Convention
     from kldeval.outputs.options import Options
     from kldeval.outputs.sheets import Part
@@ -40,6 +41,17 @@ def write_table(rows: Sequence[Convention], options: Options) -> str:
 def write_page(row: Convention, signature: str, options: Options) -> str:
     """One convention in full."""
     return as_text(_page(row, signature), options)
+
+
+def write_preset(found: Preset, signature: str, options: Options) -> str:
+    """One preset of a benchmark in full."""
+    return as_text(_preset_page(found, signature), options)
+
+
+def write_preset_json(found: Preset, signature: str) -> str:
+    """The record of a preset as JSON, with the flags that it stands for."""
+    record = {**asdict(found), "metrics": list(found.metrics), "flags": [list(flag) for flag in found.flags]}
+    return json.dumps({**record, "signature": signature}, indent=2) + "\n"
 
 
 def write_json(rows: Sequence[Convention]) -> str:
@@ -85,7 +97,16 @@ def _page(row: Convention, signature: str) -> Iterator[Part]:
     yield Paragraphs(tuple(row.bibtex.splitlines()), title="BibTeX")
 
 
-def _flag_lines(row: Convention) -> tuple[str, ...]:
+def _preset_page(found: Preset, signature: str) -> Iterator[Part]:
+    yield Paragraphs((found.note,), title=found.name)
+    facts = {"divergence": f"that of the convention {found.based_on}", "checked": SURE[found.sure]}
+    yield Sheet(("", ""), tuple({**facts, "signature": signature}.items()))
+    yield Paragraphs(_flag_lines(found), title=f"--preset {found.name} stands for", mark="  ")
+    yield Paragraphs(found.traps, title="what to beware of", mark="- ")
+    yield Paragraphs(found.sources, title="sources", mark="- ")
+
+
+def _flag_lines(row: Convention | Preset) -> tuple[str, ...]:
     """The flags as a shell takes them, one a line."""
     typed = [f"{flag} {shlex.quote(text)}" for flag, text in row.flags]
     return (*(f"{line} \\" for line in typed[:-1]), typed[-1])

@@ -45,6 +45,25 @@ def load_document(path: str | os.PathLike[str]) -> Report | Leaderboard | Compar
     return parse_report(value, file)
 
 
+def saved_signatures(path: str | os.PathLike[str]) -> tuple[str, ...]:
+    """The signatures in a saved report, or in a leaderboard or comparison of models that agree in them.
+
+    Raises:
+        UsageProblem: as `load_document`, or the document has no signature, or its models differ in them.
+    """
+    document = load_document(path)
+    held = document.reports.values() if isinstance(document, Leaderboard) else [document]
+    found = {tuple(one.signatures.values()) for one in held}
+    if len(found) > 1:
+        msg = f"{path}: its models were not scored alike; give the report or the signature of one of them"
+        raise UsageProblem(msg)
+    texts = found.pop() if found else ()
+    if not texts:
+        msg = f"{path} holds no signature"
+        raise UsageProblem(msg)
+    return texts
+
+
 def parse_leaderboard(item: Checked) -> Leaderboard:
     """The leaderboard that a decoded JSON value holds.
 
