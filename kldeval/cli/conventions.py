@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from kldeval.cli.messages import drawn, is_on_terminal, say, show
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from kldeval.conventions import Convention
     from kldeval.conventions.presets import Preset
-    from kldeval.outputs.options import Options
 
 
 @click.command("conventions", context_settings={"help_option_names": ["-h", "--help"]})
@@ -40,10 +39,9 @@ def command(name: str | None, match: str | None, format_: str, **_: Any) -> int:
     if match:
         return _match(match)
     found = convention_or_preset(name) if name else None
-    text = _table(list(CONVENTIONS.values()), format_) if found is None else _in_full(found, format_)
-    click.echo(text, nl=False, color=True)
+    show(_table(list(CONVENTIONS.values()), format_) if found is None else _in_full(found, format_))
     if isinstance(found, Convention) and name in PRESETS:
-        click.echo(f"kldeval: note: there is a preset of this name, too: kldeval conventions {name}{PRESET}", err=True)
+        say(f"there is a preset of this name, too: kldeval conventions {name}{PRESET}", "note")
     return 0
 
 
@@ -56,23 +54,23 @@ def _match(text: str) -> int:
     settings = parse_signature(text)
     found = matching_convention(settings)
     if found:
-        click.echo(found)
+        show(f"{found}\n")
         return 0
     nearest = nearest_convention(settings)
-    click.echo(f"no convention; nearest is {nearest}, which has {difference(settings, nearest)}")
+    show(f"no convention; nearest is {nearest}, which has {difference(settings, nearest)}\n")
     return 1
 
 
 def _table(rows: Sequence[Convention], format_: str) -> str:
     """All conventions."""
     from kldeval.conventions.table import conventions_table
-    from kldeval.outputs.convention_pages import write_json, write_table
+    from kldeval.writers.convention_page import conventions_json, conventions_page
 
     return _written(
         format_,
         {
-            "table": lambda: write_table(rows, _look()),
-            "json": lambda: write_json(rows),
+            "table": lambda: drawn(conventions_page(rows, is_narrow=is_on_terminal())),
+            "json": lambda: conventions_json(rows),
             "markdown": lambda: conventions_table(rows) + "\n",
         },
     )
@@ -82,25 +80,22 @@ def _in_full(found: Convention | Preset, format_: str) -> str:
     """One convention or preset."""
     from kldeval.conventions import Convention
     from kldeval.conventions.table import conventions_table
-    from kldeval.outputs.convention_pages import write_json, write_page, write_preset, write_preset_json
     from kldeval.settings import make_settings
     from kldeval.signature import short_of_preset, short_signature
+    from kldeval.writers.convention_page import convention_page, conventions_json, preset_json, preset_page
 
     if isinstance(found, Convention):
         short = short_signature(make_settings({}, convention=found.texts))
         return _written(
             format_,
             {
-                "table": lambda: write_page(found, short, _look()),
-                "json": lambda: write_json([found]),
+                "table": lambda: drawn(convention_page(found, short)),
+                "json": lambda: conventions_json([found]),
                 "markdown": lambda: conventions_table([found]) + "\n",
             },
         )
     short = short_of_preset(found)
-    pages = {
-        "table": lambda: write_preset(found, short, _look()),
-        "json": lambda: write_preset_json(found, short),
-    }
+    pages = {"table": lambda: drawn(preset_page(found, short)), "json": lambda: preset_json(found, short)}
     return _written(format_, pages)
 
 
@@ -110,10 +105,3 @@ def _written(format_: str, writers: Mapping[str, Callable[[], str]]) -> str:
     if format_ not in writers:
         raise unknown("format", format_, writers)
     return writers[format_]()
-
-
-def _look() -> Options:
-    from kldeval.outputs.options import Options
-    from kldeval.outputs.terminal import color_of, width_of
-
-    return Options(width=width_of(sys.stdout, os.environ), color=color_of(sys.stdout, os.environ))
