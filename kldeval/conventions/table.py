@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kldeval.conventions import CONVENTIONS, Convention
+from kldeval.conventions import CONVENTIONS, Convention, Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,9 +32,15 @@ def _cells(row: Convention) -> tuple[str, ...]:
         f"`{row.pred}`",
         f"`{row.gt}`",
         row.reduction,
-        f"[{row.source.repository}]({row.source.url})",
+        ", ".join(
+            [f"[{row.source.repository}]({row.source.url})", *(f"[{one.path}]({one.url})" for one in row.further)]
+        ),
         row.sure,
     )
+
+
+def _link(text: str, source: Source) -> str:
+    return f"[{text}]({source.url})"
 
 
 def _plain(text: str) -> str:

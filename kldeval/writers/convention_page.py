@@ -61,6 +61,7 @@ def conventions_json(rows: Sequence[Convention]) -> str:
 def _record(row: Convention) -> dict[str, Any]:
     record = asdict(row)
     record["source"]["url"] = row.source.url
+    record["further"] = [{**asdict(source), "url": source.url} for source in row.further]
     return {**record, "flags": [list(flag) for flag in row.flags]}
 
 
@@ -85,6 +86,7 @@ def _blocks(row: Convention, signature: str) -> Iterator[Block]:
         "direction": row.direction,
         "epsilon": row.epsilon,
         "source": row.source.url,
+        **({"and": ", ".join(source.url for source in row.further)} if row.further else {}),
         "checked": SURE[row.sure],
         "signature": signature,
         **({"aliases": ", ".join(row.aliases)} if row.aliases else {}),
