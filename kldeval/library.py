@@ -181,7 +181,7 @@ def metric_settings(name: str, options: dict[str, Any]) -> Settings:
 
 def _settings(options: dict[str, Any], beside: Mapping[str, str] | None = None, *, manifest: bool = False) -> Settings:
     """The settings that options stand for; `beside` are the words for what stands beside the pairs."""
-    from kldeval.results.read_models import saved_signatures
+    from kldeval.results.read import saved_signatures
     from kldeval.settings.requested import Requested, requested_settings, signature_texts
 
     texts = {key: _text(key, value) for key, value in options.items() if value is not None}

@@ -227,7 +227,7 @@ def _metrics(given: tuple[str, ...]) -> str | None:
 
 
 def _signatures(text: str) -> tuple[str, ...]:
-    from kldeval.results.read_models import saved_signatures
+    from kldeval.results.read import saved_signatures
     from kldeval.settings.requested import signature_texts
 
     return signature_texts(text, saved_signatures)
