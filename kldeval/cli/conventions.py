@@ -11,7 +11,7 @@ from kldeval.cli.messages import drawn, is_on_terminal, say, show
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from kldeval.conventions import Convention
+    from kldeval.conventions.convention import Convention
     from kldeval.conventions.presets import Preset
 
 
@@ -31,7 +31,8 @@ def command(name: str | None, match: str | None, format_: str, **_: Any) -> int:
 
     With --match, exit code 1 where the signature is no convention.
     """  # noqa: D301 - \b is click's mark of lines to keep
-    from kldeval.conventions import CONVENTIONS, Convention
+    from kldeval.conventions import CONVENTIONS
+    from kldeval.conventions.convention import Convention
     from kldeval.conventions.presets import PRESET, PRESETS, convention_or_preset
 
     if name and match:
@@ -47,9 +48,8 @@ def command(name: str | None, match: str | None, format_: str, **_: Any) -> int:
 
 def _match(text: str) -> int:
     """Print the name of the convention; where there is none, the nearest and what tells it apart."""
-    from kldeval.matching import matching_convention
-    from kldeval.methods.nearest import difference, nearest_convention
-    from kldeval.signature import parse_signature
+    from kldeval.analysis.methods_text import difference, nearest_convention
+    from kldeval.settings.signature import matching_convention, parse_signature
 
     settings = parse_signature(text)
     found = matching_convention(settings)
@@ -78,10 +78,10 @@ def _table(rows: Sequence[Convention], format_: str) -> str:
 
 def _in_full(found: Convention | Preset, format_: str) -> str:
     """One convention or preset."""
-    from kldeval.conventions import Convention
+    from kldeval.conventions.convention import Convention
     from kldeval.conventions.table import conventions_table
-    from kldeval.settings import make_settings
-    from kldeval.signature import short_of_preset, short_signature
+    from kldeval.settings.build import make_settings
+    from kldeval.settings.signature import short_of_preset, short_signature
     from kldeval.writers.convention_page import convention_page, conventions_json, preset_json, preset_page
 
     if isinstance(found, Convention):
@@ -100,7 +100,7 @@ def _in_full(found: Convention | Preset, format_: str) -> str:
 
 
 def _written(format_: str, writers: Mapping[str, Callable[[], str]]) -> str:
-    from kldeval.names import unknown
+    from kldeval.grammar import unknown
 
     if format_ not in writers:
         raise unknown("format", format_, writers)

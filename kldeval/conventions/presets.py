@@ -11,12 +11,15 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from kldeval.conventions import ALIASES, CONVENTIONS, Convention, convention
+from kldeval.conventions import ALIASES, CONVENTIONS, convention
 from kldeval.errors import MissingDependency, UsageProblem
-from kldeval.names import split_call, unknown
+from kldeval.grammar import split_call, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from kldeval.conventions.convention import Convention
+
 
 CVZOYA = "https://github.com/cvzoya/saliency/tree/5951cdc7c2ba73e5951d4c36bea58e8c7d41e55d/code_forMetrics"
 TUEBINGEN_CODE = (

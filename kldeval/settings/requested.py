@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kldeval.errors import UsageProblem
-from kldeval.names import format_value
-from kldeval.settings import make_settings
-from kldeval.settings.beside import check_beside
-from kldeval.signature import SHORT, combined, parse_signature
+from kldeval.grammar import format_value
+from kldeval.settings.auxiliary import check_beside
+from kldeval.settings.build import make_settings
+from kldeval.settings.signature import SHORT, combined, parse_signature
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from kldeval.settings import Settings
+    from kldeval.settings.settings import Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
