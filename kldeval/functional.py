@@ -130,7 +130,7 @@ def evaluate(pred: str | PathLike[str] | None = None, gt: str | PathLike[str] | 
         UsageProblem: an option is unknown or has no meaning, or the paths cannot be paired.
         MissingDependency: the device, or a package that reads the files, is not there.
     """
-    drawn = {name: options.pop(name) for name in ("confidence", "resamples", "seed") if name in options}
+    drawn: dict[str, Any] = {name: options.pop(name) for name in ("confidence", "resamples", "seed") if name in options}
     _check_names(options, {*KNOWN_TEXTS, "signature", "preset", *RunOptions._fields})
     asked = {name: options[name] for name in options if name in RunOptions._fields}
     said = {name: value for name, value in options.items() if name not in asked}
