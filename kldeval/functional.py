@@ -123,12 +123,13 @@ def evaluate(pred: str | PathLike[str] | None = None, gt: str | PathLike[str] | 
         options: metric, norm and the other options that move a number, convention or signature, and those on files and
             devices (fixations, baseline, other_map, mask, weights, preset, baselines, ceiling, manifest, pred_name,
             gt_name, exclude, group_by, allow_missing, allow_extra, limit, key, max_pixels, device, jobs, batch_bytes,
-            save_maps).
+            save_maps). `confidence`, with `resamples` and `seed`, asks for the intervals of the means.
 
     Raises:
         UsageProblem: an option is unknown or has no meaning, or the paths cannot be paired.
         MissingDependency: the device, or a package that reads the files, is not there.
     """
+    drawn: dict[str, Any] = {name: options.pop(name) for name in ("confidence", "resamples", "seed") if name in options}
     _check_names(options, {*KNOWN_TEXTS, "signature", "preset", *RunOptions._fields})
     asked = {name: options[name] for name in options if name in RunOptions._fields}
     said = {name: value for name, value in options.items() if name not in asked}
@@ -140,7 +141,19 @@ def evaluate(pred: str | PathLike[str] | None = None, gt: str | PathLike[str] | 
     if options.get("maps") == "groups":
         said["group_by"] = asked.get("group_by")
     pred, gt = (None if path is None else Path(path) for path in (pred, gt))
-    return run(pred, gt, _settings(said, beside_texts(options), manifest="manifest" in asked), RunOptions(**asked))
+    report = run(pred, gt, _settings(said, beside_texts(options), manifest="manifest" in asked), RunOptions(**asked))
+    return _with_intervals(report, drawn) if drawn else report
+
+
+def _with_intervals(report: Report, drawn: Mapping[str, Any]) -> Report:
+    """The report with the intervals of its means."""
+    from kldeval.reports.documents import Resampling
+    from kldeval.reports.intervals import with_intervals
+    from kldeval.reports.significance import check_resampling
+
+    resampling = Resampling(**drawn)
+    check_resampling(resampling.resamples, resampling.confidence)
+    return with_intervals(report, resampling)
 
 
 def _check_counts(counts: Mapping[str, Any]) -> None:

@@ -211,6 +211,7 @@ def resummarise(report: Report, scores: Iterable[Score]) -> Report:
         classes=classes,
         gates=(),
         references=references,
+        statistics="",
     )
 
 

@@ -336,6 +336,7 @@ class _Reader:
             groups={name: _summaries(rows, keys) for name, rows in item.get("groups", {}).items()},
             gates=_gates(item),
             references=_numbers_of(item.get("references", {})),
+            statistics=item.get("statistics", ""),
         )
 
     def scores(self, rows: Sequence[Json], keys: Sequence[str], failed: set[tuple[str, str]]) -> tuple[Score, ...]:
@@ -430,6 +431,7 @@ def _summary(item: Json) -> Summary:
         n=item["n"],
         n_nonfinite=item["n_nonfinite"],
         **{name: _number_or_none(item[name]) for name in ("mean", "std", "median", "min", "max")},
+        interval=_interval(item.get("interval")),
     )
 
 
