@@ -152,7 +152,7 @@ def decode(path: str | os.PathLike[str]) -> object:
     """
     try:
         text = Path(path).read_bytes().decode("utf-8")
-        return json.loads(text, parse_constant=_refuse_constant, parse_int=_whole_number)
+        return json.loads(text, parse_constant=_refuse_constant, parse_int=_whole_number, parse_float=_finite)
     except OSError as error:
         msg = f"cannot read {printable(str(path))}: {error.strerror or error}"
         raise UsageProblem(msg) from error
@@ -171,6 +171,14 @@ def _whole_number(digits: str) -> int:
         msg = f"a number of {len(digits)} digits is beyond float64"
         raise ValueError(msg)
     return int(digits)
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        msg = f"{text[:LONGEST]} is beyond float64"
+        raise ValueError(msg)
+    return value
 
 
 def _kind(document: object) -> str | None:
