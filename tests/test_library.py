@@ -477,7 +477,7 @@ class TestEvaluate:
     @pytest.mark.parametrize(
         ("options", "message"),
         [
-            ({"signature": "kld", "norm": "softmax"}, "signature says every setting already; leave out norm"),
+            ({"signature": "kld", "norm": "softmax"}, "signature says every number's setting already; leave out norm"),
             ({"signature": ""}, None),
             ({"limt": 1}, "unknown option 'limt'; did you mean 'limit'? Known: "),
         ],

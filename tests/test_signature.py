@@ -270,7 +270,7 @@ class TestShortForm:
         chosen = make_settings({}, convention=row.texts)
         first = next(other for other in CONVENTIONS.values() if make_settings({}, convention=other.texts) == chosen)
         assert matching_convention(chosen) == first.name
-        assert short_signature(chosen) == f"kldeval:{first.name}+v1"
+        assert short_signature(chosen) == f"kldeval:{first.name}+v{first.version}"
 
     def test_the_name_covers_the_metrics_that_a_convention_does_not_define(self) -> None:
         texts = CONVENTIONS["mit"].texts
