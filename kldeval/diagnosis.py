@@ -53,11 +53,13 @@ def refusal(pair: MapPair, role: str, kind: str, detail: float, settings: Settin
     return say(pair, role, detail, format_chain(chain))
 
 
-def _nonfinite(_pair: MapPair, role: str, detail: float, chain: str) -> str:
+def _nonfinite(pair: MapPair, role: str, detail: float, chain: str) -> str:
     found = "nan" if detail != detail else "inf"  # noqa: PLR0124 - nan is what differs from itself
     text = f"the {SIDES[role]} holds {found}, which {chain!r} does not handle; repair the file"
     if found == "inf":
         return f"{text}, or clip it first: --{role}-norm 'clip(min=...,max=...)+{chain}'"
+    if getattr(pair, role) is None:
+        return text  # a function of arrays has no flags
     if role == "gt":
         return f"{text}, or leave out pixels that have no data: --nodata nan"
     return f"{text}, or say what pixels without data count as: --nodata nan --nodata-pred zero or mask"

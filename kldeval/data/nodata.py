@@ -28,8 +28,8 @@ def check_sizes(pred: Array, gt: Array) -> None:
     """
     if pred.shape != gt.shape:
         msg = (
-            f"sizes differ: the prediction is {pred.shape}, the ground truth {gt.shape} (height, width); --nodata takes "
-            "maps of one size, because resizing would mix data with the value that marks their absence"
+            f"sizes differ: the prediction is {pred.shape}, the ground truth {gt.shape} (height, width); --nodata "
+            "takes maps of one size, because resizing would mix data with the value that marks their absence"
         )
         raise RefusedMap(msg)
 
