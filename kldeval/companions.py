@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kldeval.arrays import namespace, quiet
-from kldeval.engine.measure import Side, density, scaled
 from kldeval.errors import RefusedMap
 from kldeval.inputs.scale import full_scale
 from kldeval.library import density_metric, metric_settings, present, refuse
@@ -21,6 +20,8 @@ from kldeval.metrics import fixations as at_fixations
 from kldeval.metrics import information
 from kldeval.metrics import maps as of_maps
 from kldeval.metrics.fixated import fixated_pixels
+from kldeval.scoring.pixels import density
+from kldeval.scoring.views import scaled
 
 if TYPE_CHECKING:
     from kldeval.arrays import Array
@@ -224,7 +225,7 @@ def _checked(pred: Array, gt: Array, weights: Array | None) -> Array | None:
 
 def _on_scale(pred: Array, gt: Array, scale: str) -> list[Array]:
     settings = metric_settings("kld", {"scale": scale})
-    return [scaled(Side(array, full_scale(array)), settings).whole() for array in (pred, gt)]
+    return [scaled(array, full_scale(array), settings.scale, settings.dtype).whole() for array in (pred, gt)]
 
 
 def _seen(pred: Array, fixations: Array, weights: Array | None) -> FixatedMap:
@@ -243,7 +244,8 @@ def _log_density(pred: Array, weights: Array | None, options: dict[str, Any]) ->
     settings = metric_settings("ll", options)
     whole = _checked(pred, pred, weights)
     with quiet():
-        side = scaled(Side(pred, full_scale(pred)), settings, weights=whole, empty=settings.empty_pred)
+        full, scale, dtype = full_scale(pred), settings.scale, settings.dtype
+        side = scaled(pred, full, scale, dtype, weights=whole, empty=settings.empty_pred)
         values = normalise(present(side), settings.pred)
         refuse([values], pred.shape, settings)
         return density(values, slice(0, pred.shape[-2])).log

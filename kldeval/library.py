@@ -10,17 +10,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kldeval.arrays import namespace, quiet
-from kldeval.diagnosis import refusal
-from kldeval.engine.measure import Side, measure, pixelwise, scaled
 from kldeval.engine.run import Request, run
 from kldeval.errors import RefusedMap, UnknownName, UsageProblem
 from kldeval.inputs.class_weights import weights_text
 from kldeval.inputs.scale import full_scale
 from kldeval.map_arrays import check_maps, whole_weights
-from kldeval.maps.chain import normalise
+from kldeval.maps.chain import format_chain, normalise
 from kldeval.metrics.registry import METRICS
 from kldeval.names import format_value, unknown
 from kldeval.records import MapPair
+from kldeval.scoring.diagnostics import refusal
+from kldeval.scoring.pixels import PixelSide, array_values, terms_of
+from kldeval.scoring.plan import quantity_of
+from kldeval.scoring.views import scaled
 from kldeval.settings import KNOWN_TEXTS, Settings, make_settings
 from kldeval.settings.beside import beside_paths, beside_texts, check_beside
 from kldeval.settings.companions import TEXTS
@@ -150,16 +152,19 @@ def density_metric(name: str, pred: Array, gt: Array, weights: Array | None, opt
         weights = whole_weights(weights, pred, gt)
     with quiet():
         stored = [
-            scaled(Side(array, full_scale(array)), settings, weights=weights, empty=empty)
+            scaled(array, full_scale(array), settings.scale, settings.dtype, weights=weights, empty=empty)
             for array, empty in ((pred, settings.empty_pred), (gt, settings.empty_gt))
         ]
         p, q = (
             normalise(present(side), chain) for side, chain in zip(stored, (settings.pred, settings.gt), strict=True)
         )
         refuse([p, q], pred.shape, settings)
-        none = settings.reduction == "none"
-        values = pixelwise(p, q, settings) if none else measure(p, q, settings).values
-        return _zero_if_asked(values[settings.keys[0]], stored[1], settings)
+        quantity = quantity_of(name, settings)
+        if settings.reduction == "none":
+            value = terms_of(quantity, PixelSide(p, "density"), PixelSide(q, "density"))
+        else:
+            value = array_values(quantity, p, q)
+        return _zero_if_asked(value, stored[1], settings)
 
 
 def metric_settings(name: str, options: dict[str, Any]) -> Settings:
@@ -230,7 +235,8 @@ def refuse(sides: list[Values], shape: tuple[int, ...], settings: Settings) -> N
                 detail = problem.detail.detach() if hasattr(problem.detail, "detach") else problem.detail
                 worst = float(xp.min(xp.where(problem.found, detail, xp.full_like(detail, xp.inf))))
                 pair = MapPair("", None, None, shape=(shape[-2], shape[-1]))
-                raise RefusedMap(refusal(pair, role, problem.kind, worst, settings))
+                chain = format_chain(settings.pred if role == "pred" else settings.gt)
+                raise RefusedMap(refusal(pair, role, problem.kind, worst, chain))
 
 
 def _zero_if_asked(value: Array, gt: Values, settings: Settings) -> Array:

@@ -42,13 +42,15 @@ class Made(NamedTuple):
 class Beside:
     """The numbers of a pair that are no sums over its pixels, by the metric's key, and the number of fixations.
 
-    `waiting` are the arguments of those metrics that are worked out for many pairs at once.
+    `waiting` are the arguments of those metrics that are worked out for many pairs at once, and `failures` says why a
+    metric has no number.
     """
 
     values: Mapping[str, float]
     n_fixations: int | None = None
     remarks: tuple[str, ...] = ()
     waiting: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    failures: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ class MapPair:
     """Two maps of one shape as they were decoded and resized, and the weight of every pixel (none: all 1).
 
     `shape` is the map's (height, width) even where the pixels have been collapsed to the cells of a joint histogram;
-    `remarks` are keys of what a careful colleague would mention (see `kldeval.diagnosis`); `pred_scale` and `gt_scale`
+    `remarks` are keys of what a careful colleague would mention (see `kldeval.scoring.diagnostics`); `pred_scale` and `gt_scale`
     are what `--scale unit` divides by: 255 for a file of 8 bits even when resizing made floats of it (none: nothing).
     `made` says how the ground truth was made, where that is known. `beside` are the numbers of the stored maps and of
     the fixations, once they have been worked out, and `references` those of the reference rows by their names.
@@ -92,7 +94,7 @@ class Score:
     where no metric was of densities). `n_fixations` is None where no metric was of fixations. `weights` is what each
     value counts in a mean over the pixels or fixations of all maps; empty where every map counts the same.
     `gt_fixations` is of how many fixations the ground truth was made, where that is known. `references` are the numbers
-    of the reference rows by their names. `classes` holds the sums of single classes of
+    of the reference rows by their names. `failures` are those of single metrics, which have no value. `classes` holds the sums of single classes of
     labels, and `made` how the ground truth was made, on their way to the report.
     """
 
@@ -108,15 +110,20 @@ class Score:
     gt_fixations: int | None = None
     made: Made | None = None
     references: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    failures: tuple[Failure, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A map without a number, and why. `stage` is one of pair, load, check, score."""
+    """A map without a number, and why. `stage` is one of pair, load, check, score.
+
+    `metric` is the key of the only metric that has none, where the others have theirs.
+    """
 
     name: str
     stage: str
     message: str
+    metric: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,3 +132,7 @@ class Skipped:
 
     name: str
     reason: str = field(default="")
+
+
+Outcome = Score | Failure | Skipped
+"""What becomes of a pair."""

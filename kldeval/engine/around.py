@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from kldeval.engine.context import ALONE, Context
+from kldeval.scoring.context import NO_CONTEXT, DatasetContext
 from kldeval.settings.beside import NONE
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ class Surroundings:
     """Where what stands beside the pairs is read, what is known of all images, and what is to be said about it."""
 
     sources: Sources | None = None
-    context: Context = field(default_factory=lambda: ALONE)
+    context: DatasetContext = field(default_factory=lambda: NO_CONTEXT)
     notes: tuple[str, ...] = ()
 
 

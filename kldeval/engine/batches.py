@@ -10,9 +10,9 @@ from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from kldeval.engine.class_maps import is_plain
 from kldeval.maps.steps import STEPS
 from kldeval.records import Failure
+from kldeval.scoring.views import is_plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

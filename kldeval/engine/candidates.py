@@ -10,20 +10,19 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from kldeval.conventions import CONVENTIONS
-from kldeval.engine.cases import case_of
-from kldeval.engine.views import joint_reach, reach
 from kldeval.inputs.resize import AS_IS
 from kldeval.maps.chain import ends_in_log, format_chain
 from kldeval.maps.values import MAP
 from kldeval.metrics.registry import METRICS
 from kldeval.names import format_value
+from kldeval.scoring.plan import dependence, joint_dependence, quantity_of
 from kldeval.settings import CHOICES, make_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from kldeval.conventions import Convention
-    from kldeval.engine.cases import Case
+    from kldeval.scoring.plan import Quantity
     from kldeval.settings import Settings
 
 EPSILONS = (0.0, 1e-20, 1e-16, 2.2204e-16, 2.0**-52, 1e-15, 1e-12, 1e-10, 1e-9, 1e-8, 1e-7, 2.0**-23, 1e-6, 1e-5, 1e-4)
@@ -74,10 +73,10 @@ def candidates(*, resize: str | None = None, color: str | None = None) -> list[C
     return [*published, *(one for one in (*changed, *divided, *both) if id(one) in kept)]
 
 
-def cases_for(tried: Iterable[Candidate]) -> tuple[Case, ...]:
+def quantities_for(tried: Iterable[Candidate]) -> tuple[Quantity, ...]:
     """The sums that the candidates' numbers are made of, each once, under their names."""
     first = {one.sum: one.settings for one in tried}
-    return tuple(case_of(name, replace(settings, reduction="sum", base="e")) for name, settings in first.items())
+    return tuple(quantity_of(name, replace(settings, reduction="sum", base="e")) for name, settings in first.items())
 
 
 def _settings(row: Convention, flags: Flags, said: Mapping[str, str | None]) -> Settings:
@@ -103,7 +102,7 @@ def _changes(candidate: Candidate) -> Iterator[tuple[str, str]]:
     """The flags that change what is summed."""
     settings = candidate.settings
     chains = {format_chain(settings.pred), format_chain(settings.gt)}
-    if joint_reach(reach(settings.pred), reach(settings.gt)) == "value":
+    if joint_dependence(dependence(settings.pred), dependence(settings.gt)) == "value":
         yield from _metric_changes(settings)
     if candidate.convention in FAITHFUL and len(chains) == 1:
         yield from (("--norm", text) for text in AXES.get(chains.pop(), ()))

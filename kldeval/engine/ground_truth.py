@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kldeval.engine.class_maps import holds_labels
 from kldeval.errors import MapProblem
 from kldeval.inputs.load import load_pair
 from kldeval.inputs.shown import shown
 from kldeval.maps.chain import class_axis
+from kldeval.scoring.class_maps import holds_labels
 from kldeval.settings import as_labels
 
 if TYPE_CHECKING:

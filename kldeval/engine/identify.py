@@ -8,13 +8,13 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from kldeval.engine.candidates import candidates, cases_for
-from kldeval.engine.cases import divisor
-from kldeval.engine.shared import answers, look
+from kldeval.engine.candidates import candidates, quantities_for
 from kldeval.engine.tasks import find_tasks, outcomes
 from kldeval.errors import RefusedMap
 from kldeval.records import Failure
 from kldeval.results.identification import Guess, identify_number
+from kldeval.scoring.evaluator import PartialAnswers, SharedEvaluator
+from kldeval.scoring.plan import divisor
 from kldeval.signature import format_signature, short_signature
 
 if TYPE_CHECKING:
@@ -22,9 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kldeval.engine.candidates import Candidate
-    from kldeval.engine.cases import Case
     from kldeval.engine.run import Request
-    from kldeval.engine.shared import Answer, Looked
     from kldeval.inputs.load import Loaded
     from kldeval.records import Pair
     from kldeval.results.identification import Identification, Published
@@ -58,8 +56,9 @@ def identify(
     tasks = find_tasks({MODEL: pred}, gt, request)
     _refuse(tasks.failures[MODEL])
     sums: defaultdict[str, defaultdict[Shape, list[float]]] = defaultdict(lambda: defaultdict(list))
-    look_at = partial(_look_at, cases=cases_for(tried))
-    for _, found in outcomes(tasks, tried[0].settings, request, look_at, _answered):
+    evaluator = SharedEvaluator(quantities_for(tried))
+    look_at, answered = partial(_look_at, evaluator=evaluator), partial(_answered, evaluator=evaluator)
+    for _, found in outcomes(tasks, tried[0].settings, request, look_at, answered):
         if isinstance(found, Failure):
             _refuse([found])
         else:
@@ -79,12 +78,14 @@ def identify(
     )
 
 
-def _look_at(pair: Pair, pred: Loaded, gt: Loaded, cases: Sequence[Case]) -> tuple[Shape, Looked]:
-    return gt.grey.shape, look(pair.name, pred, gt, cases)
+def _look_at(pair: Pair, pred: Loaded, gt: Loaded, evaluator: SharedEvaluator) -> tuple[Shape, PartialAnswers]:
+    return gt.grey.shape, evaluator.begin(pair.name, pred, gt)
 
 
-def _answered(looked: Sequence[tuple[Shape, Looked]]) -> Iterator[tuple[Shape, dict[str, Answer]]]:
-    found = answers([one for _, one in looked])
+def _answered(
+    looked: Sequence[tuple[Shape, PartialAnswers]], evaluator: SharedEvaluator
+) -> Iterator[tuple[Shape, dict[str, float | str]]]:
+    found = evaluator.finish([one for _, one in looked])
     return ((shape, answer) for (shape, _), answer in zip(looked, found, strict=True))
 
 
@@ -100,8 +101,7 @@ def _mean(candidate: Candidate, sums: Sums, n: int) -> float | None:
     by_shape = sums.get(candidate.sum, {})
     if not n or sum(map(len, by_shape.values())) < n:
         return None
-    axes = candidate.settings.axes
-    parts = (_total(values) / divisor(candidate.settings, axes, shape) for shape, values in by_shape.items())
+    parts = (_total(values) / divisor(candidate.settings, shape) for shape, values in by_shape.items())
     return _total(list(parts)) / n
 
 

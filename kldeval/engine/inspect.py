@@ -7,24 +7,24 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from kldeval.engine.around import look_around
-from kldeval.engine.class_maps import PLAIN_AXES
 from kldeval.engine.cpu import cores, in_order
 from kldeval.engine.ground_truth import decided
 from kldeval.engine.run import read, reading_of
-from kldeval.engine.scoring import score
 from kldeval.engine.selection import masked, select
 from kldeval.inputs.listing import list_folder
 from kldeval.inputs.naming import is_excluded
 from kldeval.inputs.proposal import propose
 from kldeval.records import Failure, Skipped
 from kldeval.results.inspection import Found, Inspection
+from kldeval.scoring.evaluator import Evaluator
+from kldeval.scoring.plan import Plan
+from kldeval.scoring.views import PLAIN_AXES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from kldeval.arrays import Array
-    from kldeval.engine.context import Context
     from kldeval.engine.run import Request
     from kldeval.inputs.load import Reading
     from kldeval.records import Pair
@@ -41,7 +41,7 @@ def inspect(pred: Path | None, gt: Path | None, settings: Settings, request: Req
     settings = masked(decided(settings, selection.pairs, reading_of(settings, request)), selection.pairs)
     around = look_around(settings, request, selection.every, alone=selection.alone)
     reading = replace(reading_of(settings, request), sources=around.sources)
-    look = partial(_look, settings=settings, reading=reading, context=around.context)
+    look = partial(_look, evaluator=Evaluator(Plan.of(settings), around.context), reading=reading)
     found = list(in_order(look, selection.pairs, request.jobs or cores()))
     failures = [item for item in found if isinstance(item, Failure)]
     rows = tuple(item for item in found if isinstance(item, Found))
@@ -61,11 +61,11 @@ def _proposal(pred: Path | None, gt: Path | None, exclude: Sequence[str], n_pair
         yield str(proposal)
 
 
-def _look(pair: Pair, settings: Settings, reading: Reading, context: Context) -> Found | Failure:
+def _look(pair: Pair, evaluator: Evaluator, reading: Reading) -> Found | Failure:
     maps = read(pair, reading)
     if isinstance(maps, Failure):
         return maps
-    outcome = score(maps, settings, context)
+    outcome = evaluator.score(maps)
     if isinstance(outcome, Failure):
         return outcome
     skipped = " (skipped)" if isinstance(outcome, Skipped) else ""

@@ -10,33 +10,31 @@ from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from kldeval.diagnosis import swapped
 from kldeval.engine.around import NOWHERE, Surroundings, look_around
 from kldeval.engine.cpu import cores, in_batches, in_threads
 from kldeval.engine.device import Device, find_device
-from kldeval.engine.pixelwise import save_scored
 from kldeval.engine.run import (
     build_report,
     provenance_of,
     read_and_begin,
     read_map,
-    read_with_company,
+    read_with_auxiliary_scores,
     reading_of,
     settle,
 )
-from kldeval.engine.scoring import finish
 from kldeval.engine.selection import grouped
 from kldeval.engine.tasks import find_tasks
-from kldeval.records import Failure, MapPair, Pair
+from kldeval.records import Failure, MapPair, Outcome, Pair
+from kldeval.scoring.diagnostics import swapped
+from kldeval.scoring.evaluator import Evaluator, PartialResult
+from kldeval.scoring.plan import Plan
+from kldeval.scoring.save_terms import save_scored
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from kldeval.engine.context import Context
-    from kldeval.engine.counted import Counted
     from kldeval.engine.run import Request
-    from kldeval.engine.scoring import Outcome
     from kldeval.inputs.load import Loaded, Reading
     from kldeval.results.report import Report
     from kldeval.settings import Settings
@@ -87,50 +85,45 @@ def stream_models(
     models = (model for task in tasks for model in task)
     jobs = request.jobs or cores()
     reading = replace(reading_of(settings, request), sources=around.sources)
+    evaluator = Evaluator(Plan.of(settings, per_class=request.per_class), around.context)
     if device.is_cpu:
-        score = partial(_score, settings=settings, reading=reading, save=request.save_maps, context=around.context)
+        score = partial(_score, evaluator=evaluator, reading=reading, save=request.save_maps)
         yield from zip(models, in_batches(score, tasks, jobs), strict=True)
         return
     from kldeval.engine.gpu import score_loaded
 
-    read_all = partial(_read, settings=settings, reading=reading, context=around.context)
+    read_all = partial(_read, evaluator=evaluator, reading=reading)
     loaded = chain.from_iterable(in_threads(read_all, tasks, jobs))
-    scored = score_loaded(loaded, settings, device.name, batch_bytes=request.batch_bytes)
+    scored = score_loaded(loaded, evaluator, device.name, batch_bytes=request.batch_bytes)
     for model, (maps, outcome) in zip(models, scored, strict=True):
-        save_scored(request.save_maps and request.save_maps / model, maps, outcome, settings)
+        save_scored(request.save_maps and request.save_maps / model, maps, outcome, evaluator.plan)
         yield model, outcome
 
 
-def _score(
-    tasks: Sequence[Task], settings: Settings, reading: Reading, save: Path | None, context: Context
-) -> list[Outcome]:
-    begun = [one for task in tasks for one in _begin(task, settings, reading, save, context)]
-    return finish(begun, settings)
+def _score(tasks: Sequence[Task], evaluator: Evaluator, reading: Reading, save: Path | None) -> list[Outcome]:
+    return evaluator.finish([one for task in tasks for one in _begin(task, evaluator, reading, save)])
 
 
-def _begin(
-    task: Task, settings: Settings, reading: Reading, save: Path | None, context: Context
-) -> list[Outcome | Counted]:
+def _begin(task: Task, evaluator: Evaluator, reading: Reading, save: Path | None) -> list[Outcome | PartialResult]:
     gt = _ground_truth(task, reading)
     if isinstance(gt, Failure):
         return [gt] * len(task)
-    begin = partial(read_and_begin, settings=settings, reading=reading, gt=gt)
-    contexts = _contexts(task, context)
-    return [begin(pair, save=save and save / model, context=contexts[model]) for model, pair in task.items()]
+    evaluators = _evaluators(task, evaluator)
+    return [read_and_begin(pair, evaluators[model], reading, save and save / model, gt) for model, pair in task.items()]
 
 
-def _read(task: Task, settings: Settings, reading: Reading, context: Context) -> list[MapPair | Failure]:
+def _read(task: Task, evaluator: Evaluator, reading: Reading) -> list[MapPair | Failure]:
     gt = _ground_truth(task, reading)
     if isinstance(gt, Failure):
         return [gt] * len(task)
-    contexts = _contexts(task, context)
-    return [read_with_company(pair, settings, reading, contexts[model], gt) for model, pair in task.items()]
+    evaluators = _evaluators(task, evaluator)
+    return [read_with_auxiliary_scores(pair, evaluators[model], reading, gt) for model, pair in task.items()]
 
 
-def _contexts(task: Task, context: Context) -> dict[str, Context]:
-    """The context for each model: references are the same for all, so they are scored with the first alone."""
+def _evaluators(task: Task, evaluator: Evaluator) -> dict[str, Evaluator]:
+    """The evaluator for each model: references are the same for all, so they are scored with the first alone."""
     first, *others = task
-    return {first: context, **dict.fromkeys(others, context.without_references())}
+    return {first: evaluator, **dict.fromkeys(others, evaluator.without_references())}
 
 
 def _ground_truth(task: Task, reading: Reading) -> Loaded | Failure | None:

@@ -7,33 +7,32 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from kldeval.diagnosis import notes, swapped
 from kldeval.engine.around import NOWHERE, Surroundings, look_around
-from kldeval.engine.context import ALONE, Context
 from kldeval.engine.cpu import cores, in_batches
 from kldeval.engine.device import Device, find_device
 from kldeval.engine.ground_truth import decided
-from kldeval.engine.origin import with_origin
-from kldeval.engine.scoring import Outcome, begin, finish, with_company
 from kldeval.engine.selection import masked, select
 from kldeval.engine.versions import versions
 from kldeval.errors import MapProblem, UsageProblem
 from kldeval.inputs.load import Loaded, Reading, load_map, load_pair
 from kldeval.inputs.pairing import find_pairs
 from kldeval.metrics.registry import METRICS
-from kldeval.records import Failure, Pair, Score, Skipped
+from kldeval.records import Failure, Outcome, Pair, Score, Skipped
 from kldeval.results.classes import summarise_classes
 from kldeval.results.references import reference_notes, summarise_references
 from kldeval.results.report import Column, Report
 from kldeval.results.summary import summarise_groups, summarise_means, summarise_scores
+from kldeval.scoring.diagnostics import notes, swapped, with_density_provenance
+from kldeval.scoring.evaluator import Evaluator, PartialResult
+from kldeval.scoring.plan import Plan
 from kldeval.signature import short_signature, signatures
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from kldeval.engine.counted import Counted
     from kldeval.records import MapPair
+    from kldeval.scoring.context import DatasetContext
     from kldeval.settings import Settings
 
 
@@ -123,12 +122,15 @@ def stream(
     """The outcome of every pair, in order."""
     jobs = request.jobs or cores()
     reading = replace(reading_of(settings, request), sources=around.sources)
-    further: dict[str, Any] = {"save": request.save_maps, "per_class": request.per_class, "context": around.context}
+    evaluator = Evaluator(Plan.of(settings, per_class=request.per_class), around.context)
     if device.is_cpu:
-        return in_batches(partial(read_and_score_all, settings=settings, reading=reading, **further), pairs, jobs)
+        work = partial(read_and_score_all, evaluator=evaluator, reading=reading, save=request.save_maps)
+        return in_batches(work, pairs, jobs)
     from kldeval.engine.gpu import score_in_batches
 
-    return score_in_batches(pairs, settings, reading, device.name, jobs, batch_bytes=request.batch_bytes, **further)
+    return score_in_batches(
+        pairs, evaluator, reading, device.name, jobs, batch_bytes=request.batch_bytes, save=request.save_maps
+    )
 
 
 def reading_of(settings: Settings, request: Request) -> Reading:
@@ -144,29 +146,15 @@ def reading_of(settings: Settings, request: Request) -> Reading:
 
 
 def read_and_score_all(
-    pairs: Iterable[Pair],
-    settings: Settings,
-    reading: Reading,
-    save: Path | None = None,
-    *,
-    per_class: bool = False,
-    context: Context = ALONE,
+    pairs: Iterable[Pair], evaluator: Evaluator, reading: Reading, save: Path | None = None
 ) -> list[Outcome]:
     """The outcomes of some pairs, from their files: 8-bit pairs are counted one by one and measured together."""
-    begin_one = partial(read_and_begin, settings=settings, reading=reading, save=save, per_class=per_class)
-    return finish([begin_one(pair, context=context) for pair in pairs], settings)
+    return evaluator.finish([read_and_begin(pair, evaluator, reading, save) for pair in pairs])
 
 
 def read_and_begin(
-    pair: Pair,
-    settings: Settings,
-    reading: Reading,
-    save: Path | None = None,
-    *,
-    per_class: bool = False,
-    context: Context = ALONE,
-    gt: Loaded | None = None,
-) -> Outcome | Counted:
+    pair: Pair, evaluator: Evaluator, reading: Reading, save: Path | None = None, gt: Loaded | None = None
+) -> Outcome | PartialResult:
     """The outcome of one pair, from its files, or what there is to finish together with others.
 
     `gt` is the ground truth where it has been read already.
@@ -174,14 +162,14 @@ def read_and_begin(
     maps = read(pair, reading, gt)
     if isinstance(maps, Failure):
         return maps
-    maps = context.with_references(maps)
-    begun = begin(maps, settings, context, per_class=per_class)
+    maps = evaluator.context.with_references(maps)
+    begun = evaluator.begin(maps)
     if save is None:
         return begun
-    from kldeval.engine.pixelwise import save_scored
+    from kldeval.scoring.save_terms import save_scored
 
-    (outcome,) = finish([begun], settings)
-    save_scored(save, maps, outcome, settings)
+    (outcome,) = evaluator.finish([begun])
+    save_scored(save, maps, outcome, evaluator.plan)
     return outcome
 
 
@@ -190,12 +178,14 @@ def read(pair: Pair, reading: Reading, gt: Loaded | None = None) -> MapPair | Fa
     return _or_failure(lambda: load_pair(pair, reading, gt), pair.name, f"{pair.pred} and {pair.gt}")
 
 
-def read_with_company(
-    pair: Pair, settings: Settings, reading: Reading, context: Context, gt: Loaded | None = None
+def read_with_auxiliary_scores(
+    pair: Pair, evaluator: Evaluator, reading: Reading, gt: Loaded | None = None
 ) -> MapPair | Failure:
     """The decoded pair with the numbers that are worked out on the CPU wherever the densities are measured."""
     maps = read(pair, reading, gt)
-    return maps if isinstance(maps, Failure) else with_company(context.with_references(maps), settings, context)
+    if isinstance(maps, Failure):
+        return maps
+    return evaluator.with_auxiliary_scores(evaluator.context.with_references(maps))
 
 
 def read_map(name: str, path: Path, reading: Reading) -> Loaded | Failure:
@@ -212,7 +202,7 @@ def _or_failure(load: Callable[[], T], name: str, files: str) -> T | Failure:
         return Failure(name, "load", f"not enough memory for {files}")
 
 
-def read_one(pred: Path, gt: Path, settings: Settings, request: Request) -> tuple[MapPair, Context]:
+def read_one(pred: Path, gt: Path, settings: Settings, request: Request) -> tuple[MapPair, DatasetContext]:
     """The only pair of two files, and what is known beside it.
 
     Raises:
@@ -238,13 +228,14 @@ def build_report(
     outcomes = list(outcomes)
     keys = settings.keys if settings.reduction != "none" else ()
     scores = tuple(sorted((item for item in outcomes if isinstance(item, Score)), key=lambda item: item.name))
-    failures = sorted((item for item in outcomes if isinstance(item, Failure)), key=lambda item: item.name)
+    of_maps = [item for item in outcomes if isinstance(item, Failure)]
+    failures = sorted((*of_maps, *(one for score in scores for one in score.failures)), key=lambda item: item.name)
     skipped = sum(isinstance(item, Skipped) for item in outcomes)
     remarks = Counter(remark for item in scores for remark in item.remarks)
     said = [*extra_notes, *notes(settings, remarks, len(scores))]
     said += [f"{skipped} maps with an all-zero ground truth were skipped (--empty-gt skip)"] if skipped else []
     scores = tuple(replace(item, remarks=(), group=groups.get(item.name, "")) for item in scores)
-    settings, made_notes = with_origin(settings, scores)
+    settings, made_notes = with_density_provenance(settings, scores)
     by_group = summarise_groups(keys, scores)
     return Report(
         signatures(settings),
@@ -252,7 +243,7 @@ def build_report(
         provenance,
         summarise_means(keys, by_group) if settings.maps == "groups" else summarise_scores(keys, scores),
         {key: _column(call.name, settings) for key, call in zip(settings.keys, settings.metrics, strict=True)},
-        tuple(replace(score, classes={}, made=None) for score in scores),
+        tuple(replace(score, classes={}, made=None, failures=()) for score in scores),
         tuple(failures),
         (*said, *made_notes, *reference_notes(scores)),
         classes=summarise_classes(settings.keys, scores, sums=settings.reduction == "sum"),

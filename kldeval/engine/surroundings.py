@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from kldeval.caching import KeptResults
 from kldeval.engine.around import NOWHERE, Surroundings
-from kldeval.engine.context import Context
-from kldeval.engine.cpu import cores, in_order
-from kldeval.engine.crowd import Crowd, Kernel
-from kldeval.engine.references import make_references
+from kldeval.engine.cpu import cores, in_order, in_threads
 from kldeval.errors import MapProblem, UsageProblem
 from kldeval.inputs.beside import maps_of_files, open_beside
 from kldeval.inputs.company import Sources
@@ -21,6 +19,9 @@ from kldeval.inputs.fixations.source import FixationSource, fixations_of_files, 
 from kldeval.inputs.formats import MAX_PIXELS, read_size
 from kldeval.maps.weights import latitude_weights
 from kldeval.metrics.registry import METRICS
+from kldeval.scoring.context import DatasetContext
+from kldeval.scoring.leave_one_out import Kernel, LeaveOneOutDensity
+from kldeval.scoring.reference_models import make_references
 from kldeval.settings.beside import fixation_reading
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from kldeval.inputs.fixations import Fixations
     from kldeval.names import Call
     from kldeval.records import Pair
+    from kldeval.scoring.reference_models import ReferenceModels
     from kldeval.settings import Settings
 
 
@@ -53,22 +55,32 @@ def open_surroundings(settings: Settings, request: Request, pairs: Sequence[Pair
         _maps("weights", request.weights, limit),
         _maps("baseline", request.baseline, limit),
         open_fixations(request.other_map, FixationReading(max_pixels=limit)) if request.other_map else None,
-        geometry=lru_cache(SIZES_KEPT)(latitude_weights) if settings.weights.name == "latitude" else None,
+        geometry=KeptResults(latitude_weights, SIZES_KEPT) if settings.weights.name == "latitude" else None,
         alone=alone,
         drops_outside=settings.fixations.keywords.get("outside") == "drop",
     )
-    references = make_references(settings, request, pairs) if request.baselines else None
+    references = _references(settings, request, pairs) if request.baselines else None
     if sources == Sources(alone=alone) and references is None:
         return NOWHERE
     said = references.notes if references else ()
     single = sources.baseline.single if sources.baseline else None
     if fixations is None or not compares_images(settings):
-        return Surroundings(sources, Context(single=single, references=references), said)
+        return Surroundings(sources, DatasetContext(single=single, references=references), said)
     known, notes = everything(fixations, pairs, request.jobs or cores(), limit)
     others = OtherFixations(known)
-    crowd = Crowd(others, Kernel(**settings.baseline.keywords)) if settings.baseline.name == "others" else None
-    context = Context(others, crowd, single, references)
+    crowd = (
+        LeaveOneOutDensity(others, Kernel(**settings.baseline.keywords)) if settings.baseline.name == "others" else None
+    )
+    context = DatasetContext(others, crowd, single, references)
     return Surroundings(replace(sources, fixations=fixations.knowing(known)), context, (*notes, *said))
+
+
+def _references(settings: Settings, request: Request, pairs: Sequence[Pair]) -> ReferenceModels:
+    from kldeval.engine.run import reading_of
+
+    each = partial(in_threads, jobs=request.jobs or cores())
+    files = {pair.name: pair.gt for pair in pairs}
+    return make_references(settings, files, reading_of(settings, request), request.ceiling, each)
 
 
 def compares_images(settings: Settings) -> bool:

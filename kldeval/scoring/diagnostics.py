@@ -5,22 +5,23 @@ A remark is a key noted for one map; `notes` turns the remarks of all maps, and 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from math import isfinite, prod
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from math import isfinite
+from typing import TYPE_CHECKING, NamedTuple
 
-from kldeval.maps.chain import axes_of, ends_in_log, format_chain
+from kldeval.errors import RefusedMap
+from kldeval.maps.chain import axes_of, ends_in_log
 from kldeval.maps.steps import STEPS
 from kldeval.maps.values import MAP
 from kldeval.settings.pixels import is_of_pixels
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from kldeval.maps.chain import Chain
-    from kldeval.records import MapPair, Score
+    from kldeval.records import Made, MapPair, Score
     from kldeval.settings import Settings
 
 ROUNDING = 1e-5
@@ -32,19 +33,36 @@ LARGE_EPSILON = 0.1
 _SIDES = {"pred": "prediction", "gt": "ground truth"}
 
 
+class ValueRange(NamedTuple):
+    """The smallest and the largest value of the pixels of a map."""
+
+    low: float
+    high: float
+
+
 @dataclass(frozen=True, slots=True)
-class Facts:
-    """The extremes of both maps on the scale of the settings, before any step."""
+class Diagnostics:
+    """What the notes on one map depend on, of the settings: worked out once for a run."""
 
-    pred_low: float
-    pred_high: float
-    gt_low: float
-    gt_high: float
+    largest_epsilon: float
+    forgives_empty: bool
+    takes_logs: bool
+    has_faint_masks: bool
+
+    @classmethod
+    def of(cls, settings: Settings) -> Diagnostics:
+        """Those of a run."""
+        is_of_maps = not settings.is_labels
+        return cls(
+            _largest_epsilon(settings),
+            settings.empty_gt != "error",
+            settings.pred[0].name == "log-prob",
+            is_of_maps and settings.scale == "unit" and any(map(is_of_pixels, settings.metrics)),
+        )
 
 
-def refusal(pair: MapPair, role: str, kind: str, detail: float, settings: Settings) -> str:
-    """Why a map is refused, and what would be accepted."""
-    chain = format_chain(settings.pred if role == "pred" else settings.gt)
+def refusal(pair: MapPair, role: str, kind: str, detail: float, chain: str) -> str:
+    """Why a map is refused under a chain, and what would be accepted."""
     say = {"nonfinite": _nonfinite, "negative": _negative, "empty": _empty, "outside": _outside}[kind]
     return say(pair, role, detail, chain)
 
@@ -82,29 +100,32 @@ def _outside(_pair: MapPair, role: str, detail: float, chain: str) -> str:
     return found + "for logits use --norm sigmoid"
 
 
-def map_remarks(score: Score, facts: Facts, shape: tuple[int, int], settings: Settings) -> Iterator[str]:
-    """The remarks that follow from one map's extremes, size and numbers."""
-    if score.n_uncovered:
-        yield "uncovered"
-    if not all(map(isfinite, score.values.values())):
-        yield "infinite"
-    if facts.pred_low == facts.pred_high:
-        yield "constant-pred"
-    if facts.gt_low == facts.gt_high:
-        yield "empty-gt" if facts.gt_high == 0 and settings.empty_gt != "error" else "constant-gt"
-    if facts.pred_low >= 0 and facts.gt_low >= 0 and max(facts.pred_high, facts.gt_high) <= 1:
-        yield "unit-range"
-    if facts.gt_low >= 0 and facts.gt_high <= 1 < facts.pred_high - facts.pred_low:
-        yield "unit-gt"
-    if _largest_epsilon(settings) * prod(shape) >= LARGE_EPSILON:
-        yield "large-epsilon"
-    if settings.pred[0].name == "log-prob" and facts.pred_high > ROUNDING:
-        yield "scores"
-    if settings.scale == "unit" and facts.gt_high == 1 / 255 and any(map(is_of_pixels, settings.metrics)):
-        yield "faint-mask"
+def map_flags(
+    values: Iterable[float],
+    n_uncovered: int,
+    pred: ValueRange,
+    gt: ValueRange,
+    shape: tuple[int, int],
+    run: Diagnostics,
+) -> list[str]:
+    """The remarks that follow from one map's numbers, its extremes on the scale of the run, and its size."""
+    n_pixels = shape[0] * shape[1]
+    found = {
+        "uncovered": n_uncovered > 0,
+        "infinite": not all(map(isfinite, values)),
+        "constant-pred": pred.low == pred.high,
+        "empty-gt": gt.low == gt.high == 0 and run.forgives_empty,
+        "constant-gt": gt.low == gt.high and not (gt.high == 0 and run.forgives_empty),
+        "unit-range": pred.low >= 0 and gt.low >= 0 and max(pred.high, gt.high) <= 1,
+        "unit-gt": gt.low >= 0 and gt.high <= 1 < pred.high - pred.low,
+        "large-epsilon": run.largest_epsilon * n_pixels >= LARGE_EPSILON,
+        "scores": run.takes_logs and pred.high > ROUNDING,
+        "faint-mask": run.has_faint_masks and gt.high == 1 / 255,
+    }
+    return [flag for flag, is_so in found.items() if is_so]
 
 
-def label_remarks(score: Score, *, n_valid: int, looks_like_logits: bool) -> Iterator[str]:
+def label_flags(score: Score, *, n_valid: int, looks_like_logits: bool) -> Iterator[str]:
     """The remarks on a map that was scored against labels, of which `n_valid` count."""
     if not n_valid:
         yield "all-ignored"
@@ -244,3 +265,47 @@ _ROWS = (
 _COLUMNS = (
     "columns are the distributions: the number is blind to how mass is distributed over columns (horizontal position)"
 )
+
+MIXED = "mixed"
+"""What the signature says where the ground truths were not all made alike."""
+
+
+def with_density_provenance(settings: Settings, scores: Sequence[Score]) -> tuple[Settings, list[str]]:
+    """The settings with how the scored ground truths were made, and of how many fixations; and what is to be noted.
+
+    Where no file says so, nothing is added.
+    """
+    made = [score.made for score in scores if score.made]
+    if not made:
+        return settings, []
+    ways = {origin.text for origin in made}
+    if len(made) == len(scores) and len(ways) == 1:
+        return replace(settings, density=_described(made)), []
+    known = ", ".join(sorted(ways))
+    note = f"the ground truths were not all made alike: {len(made)} of {len(scores)} say how ({known})"
+    return replace(settings, density=MIXED), [note]
+
+
+def _described(made: Sequence[Made]) -> str:
+    """How ground truths were made, and the number of all their fixations.
+
+    >>> from kldeval.records import Made
+    >>> _described([Made("gaussian(sigma=24,border=reflect)", 3), Made("gaussian(sigma=24,border=reflect)", 4)])
+    'gaussian(sigma=24,border=reflect,fixations=7)'
+    """
+    return f"{made[0].text.removesuffix(')')},fixations={sum(origin.n_fixations for origin in made)})"
+
+
+def check_density_provenance(wanted: str, made: Made | None) -> None:
+    """Refuse a ground truth that was made in another way than a signature says (of whatever number of fixations).
+
+    Raises:
+        RefusedMap: naming both.
+    """
+    if not wanted or wanted == MIXED:
+        return
+    way = wanted.rpartition(",fixations=")[0] + ")"
+    if made is None or made.text != way:
+        found = made.text if made else "nobody says how"
+        msg = f"the signature says density:{wanted}, but the ground truth was made otherwise: {found}"
+        raise RefusedMap(msg)

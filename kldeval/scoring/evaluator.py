@@ -1,232 +1,356 @@
-"""From decoded pairs to outcomes: one `Score`, `Failure` or `Skipped` for each."""
+"""From decoded pairs to outcomes under a plan: one `Score`, `Failure` or `Skipped` for each.
+
+A pair is looked at in the cheapest way that tells what is asked (`scoring.views`). 8-bit pairs are counted one by one,
+need their maps no more, and wait for each other: their levels are normalised together. Each number is the same
+whatever other pairs are worked out beside it.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import replace
-from math import isnan
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
-from kldeval.arrays import namespace, quiet
-from kldeval.diagnosis import Facts, map_remarks, refusal
-from kldeval.engine.class_maps import as_rows, is_plain
-from kldeval.engine.companions import accompanied, extent, finish_beside
-from kldeval.engine.context import ALONE
-from kldeval.engine.counted import Counted
-from kldeval.engine.counted_scores import rows_of
-from kldeval.engine.histogram import cells_of, cells_of_counts, collapsible, counts_of, pair_of_cells
-from kldeval.engine.measure import Measured, Side, measure, scaled
-from kldeval.engine.pixels import pixel_metrics, with_pixel_metrics
-from kldeval.errors import KldevalError, RefusedMap
-from kldeval.maps.chain import normalise
-from kldeval.maps.values import over_map
-from kldeval.records import Beside, Failure, Score, Skipped
+from kldeval.arrays import quiet
+from kldeval.errors import RefusedMap
+from kldeval.inputs.load import sized_pair
+from kldeval.inputs.resize import AS_IS
+from kldeval.records import Beside, Failure, Outcome, Score, Skipped
+from kldeval.scoring.context import NO_CONTEXT
+from kldeval.scoring.diagnostics import check_density_provenance, map_flags, refusal
+from kldeval.scoring.histogram import CountedPair, HistogramView
+from kldeval.scoring.pixels import PixelView
+from kldeval.scoring.plan import Plan
+from kldeval.scoring.row_lookup import RowLookupView
+from kldeval.scoring.views import PairAnswers, SideProblem, answers_of, is_plain, value_range
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from kldeval.arrays import Array
-    from kldeval.engine.context import Context
-    from kldeval.engine.histogram import Cells
-    from kldeval.maps.values import Problem, Values
+    from kldeval.inputs.load import Loaded
+    from kldeval.names import Call
     from kldeval.records import MapPair
+    from kldeval.scoring.context import DatasetContext
+    from kldeval.scoring.plan import Quantity
+    from kldeval.scoring.views import Answer, PairView
     from kldeval.settings import Settings
 
-Outcome = Score | Failure | Skipped
+NOT_APPLICABLE = "score"
+"""The stage of a failure of one metric."""
 
 
-def score(pair: MapPair, settings: Settings, context: Context = ALONE, *, per_class: bool = False) -> Outcome:
-    """The outcome of one pair; `context` is what the run knows of the other images.
+@dataclass(frozen=True, slots=True, eq=False)
+class PartialResult:
+    """A pair of 8-bit maps whose histogram tells the rest: `found` is what was worked out already, by quantity."""
 
-    `per_class`: also by the classes of its labels, if it has any.
+    counted: CountedPair
+    waiting: tuple[Quantity, ...]
+    found: PairAnswers | None = None
+
+
+class Evaluator:
+    """What a plan makes of pairs; `context` is what the run knows of other images."""
+
+    def __init__(self, plan: Plan, context: DatasetContext = NO_CONTEXT) -> None:
+        self.plan = plan
+        self.context = context
+        self._rows: Plan | None = None
+
+    def without_references(self) -> Evaluator:
+        """The same for pairs whose references are scored with another prediction."""
+        return Evaluator(self.plan, self.context.without_references())
+
+    def score(self, pair: MapPair) -> Outcome:
+        """The outcome of one pair."""
+        return self.finish([self.begin(pair)])[0]
+
+    def begin(self, pair: MapPair) -> Outcome | PartialResult:
+        """The outcome of one pair, or what was counted of it and can be finished together with others."""
+        if self.plan.is_labels:
+            from kldeval.scoring.class_maps import score_labels
+
+            return score_labels(pair, self.plan.settings, per_class=self.plan.per_class)
+        if not is_plain(pair):
+            return self._score_class_map(pair)
+        counted = CountedPair.of(pair)
+        begun = self._begin_auxiliary(pair, counted)
+        if isinstance(begun, Failure):
+            return begun
+        if not self.plan.quantities:
+            known = _ranges(pair, counted)
+            return PartialResult(counted.without_maps(begun), (), known) if counted else self._outcome(begun, known)
+        waiting = tuple(one for one in self.plan.asked if counted and one.dependence == "value")
+        now = [one for one in self.plan.asked if not (counted and one.dependence == "value")]
+        with quiet():
+            found = answers_of(_view_of(pair, counted, now), now)[0] if now else None
+        if counted:
+            return PartialResult(counted.without_maps(begun), waiting, found)
+        return self._outcome(begun, found or _ranges(pair, None))
+
+    def finish(self, begun: Sequence[Outcome | PartialResult]) -> list[Outcome]:
+        """The outcomes of pairs, in their order: those that were counted are measured together."""
+        groups: defaultdict[tuple[Any, ...], list[PartialResult]] = defaultdict(list)
+        for one in begun:
+            if isinstance(one, PartialResult):
+                pair = one.counted.pair
+                groups[pair.pred_scale, pair.gt_scale].append(one)
+        done: dict[int, Outcome] = {}
+        for alike in groups.values():
+            pairs = self._finish_auxiliary([one.counted for one in alike])
+            for one, pair, answers in zip(alike, pairs, self._finish_answers(alike), strict=True):
+                done[id(one)] = self._outcome(pair, answers)
+        return [done[id(one)] if isinstance(one, PartialResult) else one for one in begun]
+
+    def with_auxiliary_scores(self, pair: MapPair) -> MapPair | Failure:
+        """The pair with the numbers of its maps and of its fixations, which are worked out on the CPU."""
+        if self.plan.is_labels or not is_plain(pair):
+            return pair
+        counted = CountedPair.of(pair) if self.plan.of_maps or self.plan.of_fixations else None
+        begun = self._begin_auxiliary(pair, counted)
+        if isinstance(begun, Failure) or counted is None:
+            return begun
+        return self._finish_auxiliary([replace(counted, pair=begun)])[0]
+
+    def score_batch(
+        self, pairs: Sequence[MapPair], pred: Array, gt: Array, weights: Array | None = None
+    ) -> list[Outcome]:
+        """The outcomes of pairs of one shape and kind whose arrays stand in one batch, on any device.
+
+        What is not a sum over pixels has been worked out before: see `with_auxiliary_scores`.
+        """
+        with quiet():
+            found = answers_of(PixelView(pairs, pred, gt, weights), self.plan.asked)
+        return [self._outcome(pair, answers) for pair, answers in zip(pairs, found, strict=True)]
+
+    def score_without_maps(self, pair: MapPair) -> Outcome:
+        """The outcome of a pair with auxiliary scores, where nothing else is asked."""
+        return self._outcome(pair, _ranges(pair, None))
+
+    def _begin_auxiliary(self, pair: MapPair, counted: CountedPair | None) -> MapPair | Failure:
+        try:
+            check_density_provenance(self.plan.settings.density, pair.made)
+        except RefusedMap as problem:
+            return Failure(pair.name, problem.stage, str(problem))
+        if not (self.plan.of_maps or self.plan.of_fixations):
+            return pair
+        from kldeval.scoring.auxiliary_metrics import begin_auxiliary_scores
+
+        return replace(pair, beside=begin_auxiliary_scores(pair, counted, self.plan, self.context))
+
+    def _finish_auxiliary(self, counted: Sequence[CountedPair]) -> list[MapPair]:
+        pairs = [one.pair for one in counted]
+        if not (self.plan.of_maps or self.plan.of_fixations):
+            return pairs
+        from kldeval.scoring.auxiliary_metrics import finish_auxiliary_scores
+
+        scores = finish_auxiliary_scores(counted, self.plan)
+        return [replace(pair, beside=found) for pair, found in zip(pairs, scores, strict=True)]
+
+    def _finish_answers(self, alike: Sequence[PartialResult]) -> list[PairAnswers]:
+        """What every quantity of the plan is, in its order, for pairs that were counted."""
+        waiting = alike[0].waiting
+        if not waiting:
+            return [one.found for one in alike if one.found]
+        with quiet():
+            later = answers_of(HistogramView([one.counted for one in alike]), waiting)
+        if len(waiting) == len(self.plan.asked):
+            return later
+        merged = []
+        for one, found in zip(alike, later, strict=True):
+            known, rest = iter(one.found.answers if one.found else ()), iter(found.answers)
+            answers = [next(rest if quantity in waiting else known) for quantity in self.plan.asked]
+            merged.append(replace(found, answers=answers))
+        return merged
+
+    def _score_class_map(self, pair: MapPair) -> Outcome:
+        """The outcome of a pair of class maps: each position is a distribution over the classes."""
+        from kldeval.scoring.class_maps import as_rows
+
+        beside = (*self.plan.of_maps, *self.plan.of_fixations)
+        if beside and not self.plan.quantities:
+            return Failure(pair.name, "check", _needs_plain(beside[0].call, pair))
+        try:
+            pred, gt, settings = as_rows(pair, self.plan.settings)
+        except RefusedMap as problem:
+            return Failure(pair.name, problem.stage, str(problem))
+        if self._rows is None:
+            self._rows = Plan.of(settings, shown=self.plan.settings)
+        failures = {metric.key: _needs_plain(metric.call, pair) for metric in beside}
+        noted = replace(pair, remarks=(*pair.remarks, "class-map"), beside=Beside({}, failures=failures))
+        with quiet():
+            found = answers_of(PixelView((noted,), pred, gt, None), self._rows.asked)[0]
+        return self._outcome(noted, found)
+
+    def _outcome(self, pair: MapPair, found: PairAnswers) -> Outcome:
+        plan = self.plan
+        beside = pair.beside or Beside({})
+        numbers = dict(beside.values)
+        failures = dict(beside.failures)
+        uncovered = [0.0, 0.0]
+        n_quantities = len(plan.quantities)
+        for place, answer in enumerate(found.answers):
+            if isinstance(answer, float):
+                if place < n_quantities:
+                    numbers[plan.quantities[place].name] = answer
+                else:
+                    uncovered[place - n_quantities] = answer
+            elif (answer.role, answer.kind, plan.settings.empty_gt) == ("gt", "empty", "skip"):
+                return Skipped(pair.name, "all-zero ground truth")
+            elif place < n_quantities:
+                failures[plan.quantities[place].name] = self._refusal(pair, plan.quantities[place], answer)
+        if not found.answers and plan.settings.empty_gt == "skip" and found.gt.low == found.gt.high == 0:
+            return Skipped(pair.name, "all-zero ground truth")
+        if failures:
+            return Failure(pair.name, "check", next(iter(failures.values())))
+        return self._score(pair, numbers, failures, uncovered, found)
+
+    def _score(
+        self,
+        pair: MapPair,
+        numbers: dict[str, float],
+        failures: dict[str, str],
+        uncovered: Sequence[float],
+        found: PairAnswers,
+    ) -> Score:
+        plan = self.plan
+        beside = pair.beside or Beside({})
+        weights: dict[str, float] = {}
+        if plan.settings.maps == "pixels":
+            weights = dict.fromkeys(plan.pixel_keys, found.n_pixels)
+        elif plan.settings.maps == "fixations":
+            weights = {metric.key: float(beside.n_fixations or 0) for metric in plan.of_fixations}
+        values = {key: numbers[key] for key in plan.keys if key in numbers}
+        n_uncovered = int(uncovered[0])
+        flags = map_flags(values.values(), n_uncovered, found.pred, found.gt, pair.shape, plan.diagnostics)
+        return Score(
+            pair.name,
+            values,
+            n_uncovered,
+            uncovered[1],
+            (*pair.remarks, *beside.remarks, *flags),
+            weights={key: weights[key] for key in plan.keys if key in weights and key in numbers},
+            n_fixations=beside.n_fixations,
+            gt_fixations=pair.made.n_fixations if pair.made else None,
+            made=pair.made,
+            references=pair.references,
+            failures=tuple(
+                Failure(pair.name, NOT_APPLICABLE, failures[key], metric=key) for key in plan.keys if key in failures
+            ),
+        )
+
+    @staticmethod
+    def _refusal(pair: MapPair, quantity: Quantity, problem: SideProblem) -> str:
+        text = quantity.gt.text if problem.role == "gt" else quantity.pred.text
+        return refusal(pair, problem.role, problem.kind, problem.detail, text)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PartialAnswers:
+    """A pair that needs its maps no more: what was found, and what was counted to find the rest."""
+
+    found: dict[str, Answer | str]
+    counted: tuple[tuple[CountedPair, tuple[Quantity, ...]], ...]
+
+
+class SharedEvaluator:
+    """Quantities of many settings on the same maps, sharing all that they have in common.
+
+    A pair is resized once per resizing, looked at once per view, normalised once per scale and chain, and measured once
+    per pair of chains and metric.
     """
-    return finish([begin(pair, settings, context, per_class=per_class)], settings)[0]
 
+    def __init__(self, quantities: Sequence[Quantity]) -> None:
+        self._quantities = tuple(quantities)
+        groups: defaultdict[Call, list[Quantity]] = defaultdict(list)
+        for one in quantities:
+            groups[one.settings.resize].append(one)
+        self._by_resize = {resize: tuple(alike) for resize, alike in groups.items()}
 
-def begin(pair: MapPair, settings: Settings, context: Context = ALONE, *, per_class: bool = False) -> Outcome | Counted:
-    """The outcome of one pair, or what was counted of it and can be finished together with others."""
-    if settings.is_labels:
-        from kldeval.engine.label_sums import score_labels
+    def begin(self, name: str, pred: Loaded, gt: Loaded) -> PartialAnswers:
+        """What the maps of the pair `name` themselves have to say."""
+        same = pred.grey.shape == gt.grey.shape
+        groups: defaultdict[Call, list[Quantity]] = defaultdict(list)
+        for resize, alike in self._by_resize.items():
+            # maps that agree in size stay as they are, unless a size is named
+            groups[AS_IS if same and "size" not in resize.keywords else resize].extend(alike)
+        found: dict[str, Answer | str] = {}
+        counted: list[tuple[CountedPair, tuple[Quantity, ...]]] = []
+        for resize, quantities in groups.items():
+            try:
+                pair = sized_pair(name, pred, gt, resize)
+            except RefusedMap as problem:
+                found |= {one.name: str(problem) for one in quantities}
+            else:
+                begun = self.begin_sized(pair, quantities)
+                found |= begun.found
+                counted += begun.counted
+        return PartialAnswers(found, tuple(counted))
 
-        return score_labels(pair, settings, per_class=per_class)
-    if not is_plain(pair):
-        return _score_classes(pair, settings)
-    by_values = collapsible(settings) and not _needs_places(pair, settings)
-    counts = counts_of(pair) if by_values or settings.on("maps", "fixations") else None
-    cells = cells_of_counts(counts) if counts is not None and settings.on("maps", "fixations") else None
-    is_counted = counts is not None and by_values and settings.dtype == "float64" and _is_of_densities(settings)
-    found = _with_company(pair, cells, settings, context, later=is_counted)
-    if isinstance(found, Failure):
+    def begin_sized(self, pair: MapPair, quantities: Sequence[Quantity] | None = None) -> PartialAnswers:
+        """What the maps of a pair have to say, whatever resizing is asked for."""
+        asked = self._quantities if quantities is None else quantities
+        counted = CountedPair.of(pair)
+        later = tuple(one for one in asked if counted and one.dependence == "value")
+        now = [one for one in asked if not (counted and one.dependence == "value")]
+        found: dict[str, Answer | str] = {}
+        if now:
+            with quiet():
+                answers = answers_of(_view_of(pair, counted, now), now)[0].answers
+            found = _said(pair, now, answers)
+        if counted is None:
+            return PartialAnswers(found, ())
+        return PartialAnswers(found, ((counted.without_maps(pair), later),))
+
+    def finish(self, begun: Sequence[PartialAnswers]) -> list[dict[str, float | str]]:
+        """The answer of every quantity by its name for each pair: a number, or why there is none."""
+        found: list[dict[str, Any]] = [dict(one.found) for one in begun]
+        groups: defaultdict[tuple[Any, ...], list[tuple[int, CountedPair, tuple[Quantity, ...]]]] = defaultdict(list)
+        for place, one in enumerate(begun):
+            for counted, later in one.counted:
+                if later:
+                    names = tuple(quantity.name for quantity in later)
+                    groups[counted.pair.pred_scale, counted.pair.gt_scale, names].append((place, counted, later))
+        for alike in groups.values():
+            later = alike[0][2]
+            with quiet():
+                answers = answers_of(HistogramView([counted for _, counted, _ in alike]), later)
+            for (place, counted, _), more in zip(alike, answers, strict=True):
+                found[place] |= _said(counted.pair, later, more.answers)
         return found
-    if not settings.on("density", "pixels"):
-        return outcome_of_stored(found, settings)
-    if counts is not None and by_values:
-        if is_counted:
-            return Counted.of_counts(found, counts, cells)
-        pair = pair_of_cells(pair, cells_of_counts(counts))
-    return score_arrays([found], pair.pred, pair.gt, pair.weights, settings)[0]
 
 
-def _needs_places(pair: MapPair, settings: Settings) -> bool:
-    """Whether counts tell too little: which rows a mask leaves, or that weights are worths and no numbers of pixels."""
-    return settings.weights.name != "none" or (settings.reduction == "batchmean" and pair.weights is not None)
+def _said(pair: MapPair, quantities: Iterable[Quantity], answers: Iterable[Answer]) -> dict[str, Answer | str]:
+    """Answers by name, refusals in words."""
+    return {
+        one.name: Evaluator._refusal(pair, one, answer) if isinstance(answer, SideProblem) else answer  # noqa: SLF001
+        for one, answer in zip(quantities, answers, strict=True)
+    }
 
 
-def _is_of_densities(settings: Settings) -> bool:
-    """Whether densities are measured, and no pixels by themselves."""
-    return bool(settings.on("density")) and not pixel_metrics(settings)
+def _view_of(pair: MapPair, counted: CountedPair | None, quantities: Sequence[Quantity]) -> PairView:
+    """The cheapest view of a pair that tells all of these."""
+    pixels = PixelView.of(pair)
+    # factors of rows and columns are in float64, and know no mask
+    is_factored = any(one.dependence in ("rows", "columns") and one.pred.dtype == "float64" for one in quantities)
+    if counted and pair.weights is None and is_factored:
+        return RowLookupView(pixels, counted, HistogramView([counted]))
+    return pixels
 
 
-def finish(begun: Sequence[Outcome | Counted], settings: Settings) -> list[Outcome]:
-    """The outcomes of pairs, in their order: those that were counted are measured together."""
-    groups: defaultdict[tuple[float | None, float | None], list[Counted]] = defaultdict(list)
-    for one in begun:
-        if isinstance(one, Counted):
-            groups[one.pair.pred_scale, one.pair.gt_scale].append(one)
-    done: dict[int, Outcome] = {}
-    for alike in groups.values():
-        for one, pair, row in zip(alike, finish_beside(alike, settings), rows_of(alike, settings), strict=True):
-            done[id(one)] = _outcome(pair, row, settings)
-    return [done[id(one)] if isinstance(one, Counted) else one for one in begun]
+def _ranges(pair: MapPair, counted: CountedPair | None) -> PairAnswers:
+    """The extremes of both maps as they are stored, where no quantity is asked."""
+    if counted:
+        return PairAnswers([], *counted.ranges())
+    return PairAnswers([], value_range(pair.pred, pair.weights), value_range(pair.gt, pair.weights))
 
 
-def with_company(pair: MapPair, settings: Settings, context: Context) -> MapPair | Failure:
-    """The pair with the numbers of its stored maps and of its fixations, or why there are none."""
-    if not is_plain(pair):
-        return pair
-    return _with_company(pair, cells_of(pair) if settings.on("maps", "fixations") else None, settings, context)
+def _needs_plain(call: Call, pair: MapPair) -> str:
+    return f"{call.name} is of maps of height and width, and these have the shape {tuple(pair.pred.shape)}"
 
 
-def _with_company(
-    pair: MapPair, cells: Cells | None, settings: Settings, context: Context, *, later: bool = False
-) -> MapPair | Failure:
-    try:
-        return accompanied(pair, cells, settings, context, later=later)
-    except RefusedMap as problem:
-        return Failure(pair.name, problem.stage, str(problem))
-
-
-def outcome_of_stored(pair: MapPair, settings: Settings) -> Outcome:
-    """The outcome of a pair where no metric is of densities or pixels, so that nothing is normalised."""
-    facts = Facts(*extent(pair.pred, pair.weights), *extent(pair.gt, pair.weights))
-    if settings.empty_gt == "skip" and facts.gt_low == facts.gt_high == 0:
-        return Skipped(pair.name, "all-zero ground truth")
-    return _with_remarks(Score(pair.name, {}), pair, facts, settings)
-
-
-def _score_classes(pair: MapPair, settings: Settings) -> Outcome:
-    """The outcome of a pair of class maps: each position is a distribution over the classes."""
-    beside = (*settings.on("maps").values(), *settings.on("fixations").values())
-    if beside:
-        msg = f"{beside[0].name} is of maps of height and width, and these have the shape {tuple(pair.pred.shape)}"
-        return Failure(pair.name, "check", msg)
-    try:
-        pred, gt, in_rows = as_rows(pair, settings)
-    except RefusedMap as problem:
-        return Failure(pair.name, problem.stage, str(problem))
-    noted = replace(pair, remarks=(*pair.remarks, "class-map"))
-    return score_arrays([noted], pred, gt, None, in_rows, said=settings)[0]
-
-
-def score_arrays(
-    pairs: Sequence[MapPair],
-    pred: Array,
-    gt: Array,
-    weights: Array | None,
-    settings: Settings,
-    *,
-    said: Settings | None = None,
-) -> list[Outcome]:
-    """The outcomes of pairs of one shape and kind whose arrays stand in one batch (or of one pair without a batch).
-
-    `said` are the settings that a refusal quotes, where the arrays were turned to suit others.
-    """
-    first = pairs[0]
-    with quiet():
-        sides = [
-            scaled(Side(pred, first.pred_scale), settings, weights=weights, empty=settings.empty_pred),
-            scaled(Side(gt, first.gt_scale), settings, weights=weights, empty=settings.empty_gt),
-        ]
-        normalised = [normalise(side, chain) for side, chain in zip(sides, (settings.pred, settings.gt), strict=True)]
-        measured = measure(normalised[0], normalised[1], settings, shape=first.shape)
-        measured = with_pixel_metrics(measured, sides, settings, first.shape)
-        _check_dtype(measured, settings)
-        table = _to_host(measured, sides, len(pairs))
-    return [_outcome(pair, row, said or settings) for pair, row in zip(pairs, table, strict=True)]
-
-
-def _check_dtype(measured: Measured, settings: Settings) -> None:
-    """What was computed is what the signature will say: the dtype of the numbers, not that of the request."""
-    computed = str(measured.uncovered_mass.dtype).rpartition(".")[2]
-    if computed != settings.dtype:
-        msg = f"the numbers were computed in {computed}, but {settings.dtype} was asked for and would be signed"
-        raise KldevalError(msg)
-
-
-def _to_host(measured: Measured, sides: list[Values], count: int) -> list[dict[str, float]]:
-    """Every number of every map, moved from the device at once."""
-    columns: dict[str, Array] = {f"value:{key}": value for key, value in measured.values.items()}
-    columns |= {"n_uncovered": measured.n_uncovered, "uncovered_mass": measured.uncovered_mass}
-    if measured.n_pixels is not None:
-        columns["n_pixels"] = measured.n_pixels
-    for role, side in zip(("pred", "gt"), sides, strict=True):
-        columns[f"{role}:low"], columns[f"{role}:high"] = (end[..., 0, 0] for end in side.extent())
-    for role, problems in (("pred", measured.pred_problems), ("gt", measured.gt_problems)):
-        for kind, (found, detail) in _flat(problems).items():
-            columns[f"{role}:{kind}"], columns[f"{role}:{kind}:detail"] = found, detail
-    xp = namespace(measured.n_uncovered)
-    if xp.__name__ == "numpy":
-        lists = [xp.reshape(column, (count,)).tolist() for column in columns.values()]
-    else:
-        stacked = xp.stack([xp.astype(column, measured.n_uncovered.dtype) for column in columns.values()])
-        lists = xp.reshape(stacked, (len(columns), count)).tolist()
-    return [dict(zip(columns, row, strict=True)) for row in zip(*lists, strict=True)]
-
-
-def _flat(problems: Sequence[Problem]) -> dict[str, tuple[Array, Array]]:
-    """For each kind whether any distribution of a map has the problem, and the smallest detail where it began."""
-    kinds: dict[str, tuple[Array, Array]] = {}
-    for problem in problems:
-        xp = namespace(problem.found)
-        found, detail = over_map(xp.any, problem.found), over_map(xp.min, problem.detail)
-        if problem.kind in kinds:
-            before, first = kinds[problem.kind]
-            found, detail = before | found, xp.where(before, first, detail)
-        kinds[problem.kind] = found, detail
-    return kinds
-
-
-def _outcome(pair: MapPair, row: dict[str, float], settings: Settings) -> Outcome:
-    for role in ("gt", "pred"):
-        for kind in ("nonfinite", "negative", "empty", "outside"):
-            if row.get(f"{role}:{kind}"):
-                if (role, kind, settings.empty_gt) == ("gt", "empty", "skip"):
-                    return Skipped(pair.name, "all-zero ground truth")
-                return Failure(pair.name, "check", refusal(pair, role, kind, row[f"{role}:{kind}:detail"], settings))
-    facts = Facts(row["pred:low"], row["pred:high"], row["gt:low"], row["gt:high"])
-    values = {key: row[f"value:{key}"] for key in settings.on("density", "pixels")}
-    if settings.empty_gt == "zero" and facts.gt_low == facts.gt_high == 0:
-        # a nan stays: there the prediction's own emptiness decides
-        of_densities = values.keys() - pixel_metrics(settings).keys()
-        values |= {key: 0.0 for key in of_densities if not isnan(values[key])}
-    weights = dict.fromkeys(pixel_metrics(settings), row["n_pixels"]) if settings.maps == "pixels" else {}
-    found = Score(pair.name, values, int(row["n_uncovered"]), row["uncovered_mass"], weights=weights)
-    return _with_remarks(found, pair, facts, settings)
-
-
-def _with_remarks(found: Score, pair: MapPair, facts: Facts, settings: Settings) -> Score:
-    """The score with what was worked out beside it, and what is to be said of the map."""
-    beside = pair.beside or Beside({})
-    values = {**found.values, **beside.values}
-    counted = settings.on("fixations") if settings.maps == "fixations" else {}
-    complete = replace(
-        found,
-        values={key: values[key] for key in settings.keys},
-        weights={**found.weights, **dict.fromkeys(counted, float(beside.n_fixations or 0))},
-        n_fixations=beside.n_fixations,
-        gt_fixations=pair.made.n_fixations if pair.made else None,
-        made=pair.made,
-        references=pair.references,
-    )
-    remarks = (*pair.remarks, *beside.remarks, *map_remarks(complete, facts, pair.shape, settings))
-    return replace(complete, remarks=remarks)
+def score(
+    pair: MapPair, settings: Settings, context: DatasetContext = NO_CONTEXT, *, per_class: bool = False
+) -> Outcome:
+    """The outcome of one pair under settings; `per_class`: also by the classes of its labels, if it has any."""
+    return Evaluator(Plan.of(settings, per_class=per_class), context).score(pair)

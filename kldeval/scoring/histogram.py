@@ -1,74 +1,327 @@
-"""The joint histogram of an 8-bit pair: at most 65 536 cells stand for all pixels, with multiplicities as weights.
+"""8-bit pairs by their joint histograms: at most 65 536 cells stand for all pixels of a pair, with multiplicities.
 
-Whatever depends on the values of a pixel alone gives the same sum over the cells as over the pixels.
+What acts on whole maps depends on 256 levels and on how many pixels have each, so the levels of many pairs are
+normalised at once. A divergence is a few products of the levels with the counts (`metrics.separated`), or else is
+measured on the occupied cells. Whatever depends on the values of a pixel alone gives the same sum over the cells as
+over the pixels.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from kldeval.density import Density
 from kldeval.inputs.opencv import opencv
-from kldeval.maps.chain import is_spatial
+from kldeval.maps.chain import normalise
+from kldeval.metrics.pixels import PixelMap
+from kldeval.metrics.separated import LARGEST_QUOTIENT, powers
+from kldeval.scoring.diagnostics import ValueRange
+from kldeval.scoring.plan import MapSize
+from kldeval.scoring.views import ROLES, PairSides, flag_outside, worst_problems
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from kldeval.arrays import Array
-    from kldeval.records import MapPair
-    from kldeval.settings import Settings
+    from kldeval.maps.values import Values
+    from kldeval.metrics.separated import Part
+    from kldeval.records import MapPair, Role
+    from kldeval.scoring.plan import Form, Pipeline, Quantity
+    from kldeval.scoring.views import Problems, SumRequest
 
 LEVELS = 256
 
 EXACT_PIXELS = 2**24
 """OpenCV counts in float32, which holds every whole number up to this one."""
 
-
-def collapsible(settings: Settings) -> bool:
-    """Whether the numbers depend only on which values meet how often."""
-    return settings.reduction != "none" and not (is_spatial(settings.pred) or is_spatial(settings.gt))
+CANCELLED = 1e-5
+"""A sum that is smaller than this share of its summands has lost five of their sixteen digits."""
 
 
 @dataclass(frozen=True, slots=True)
-class Cells:
-    """The occupied cells of a joint histogram: the levels that meet in each, and how many pixels it has, all (1, n).
-
-    `pred_counts` and `gt_counts` are how many pixels have each of the 256 levels: (1, 256).
-    """
+class OccupiedCells:
+    """The occupied cells of a joint histogram: the levels that meet in each, and how many pixels it has, all (1, n)."""
 
     pred: Array
     gt: Array
     counts: Array
-    pred_counts: Array
-    gt_counts: Array
 
 
-def counts_of(pair: MapPair) -> Array | None:
-    """The joint histogram (256, 256) of a plain pair of 8-bit maps, if it has fewer occupied cells than pixels.
+@dataclass(frozen=True, slots=True, eq=False)
+class CountedPair:
+    """An 8-bit pair without its maps: how often each two levels meet (256, 256), the prediction's first.
 
-    A mask leaves pixels out of the counts; under any other weights there are no counts.
+    `margins` say how many pixels have each level of either side, (1, 256), `n_pixels` how many there are, and `n_rows`
+    how many rows have one: a mask leaves pixels out.
     """
-    if not all(_is_bytes(array) for array in (pair.pred, pair.gt)):
-        return None
-    mask = None if pair.weights is None else pair.weights > 0
-    if mask is not None and not bool((mask == pair.weights).all()):
-        return None
-    counts = joint_counts(pair.pred, pair.gt, mask)
-    return counts if pair.pred.size > counts.size or (counts != 0).sum() < pair.pred.size else None
+
+    pair: MapPair
+    counts: Array
+    margins: tuple[Array, Array]
+    n_pixels: float
+    n_rows: int
+
+    @classmethod
+    def of(cls, pair: MapPair) -> CountedPair | None:
+        """The joint histogram of a plain pair of 8-bit maps; None for any other, or under weights that are no mask."""
+        if not (_is_bytes(pair.pred) and _is_bytes(pair.gt)):
+            return None
+        mask, n_rows = None, pair.pred.shape[0]
+        if pair.weights is not None:
+            mask = pair.weights > 0
+            if not (mask == pair.weights).all():
+                return None
+            n_rows = int(mask.any(axis=1).sum())
+        counts = joint_counts(pair.pred, pair.gt, mask)
+        both = margins(counts)
+        return cls(pair, counts, both, float(both[0].sum()), n_rows)
+
+    def without_maps(self, pair: MapPair) -> CountedPair:
+        """The same for a pair whose maps nobody needs any more."""
+        forgotten = replace(pair, pred=None, gt=None, weights=None, company=None)
+        return CountedPair(forgotten, self.counts, self.margins, self.n_pixels, self.n_rows)
+
+    def ranges(self) -> tuple[ValueRange, ValueRange]:
+        """The extremes of both maps."""
+        present = [margin[0].nonzero()[0] for margin in self.margins]
+        pred, gt = (ValueRange(float(levels[0]), float(levels[-1])) for levels in present)
+        return pred, gt
+
+    def cells(self) -> OccupiedCells:
+        """The occupied cells."""
+        import numpy as np
+
+        places = np.flatnonzero(self.counts)
+        pred, gt = (places >> 8).astype(np.uint8), places.astype(np.uint8)
+        return OccupiedCells(pred[None], gt[None], self.counts.ravel()[places].astype(np.float64)[None])
 
 
-def cells_of(pair: MapPair) -> Cells | None:
-    """The occupied cells of `counts_of`."""
-    counts = counts_of(pair)
-    return None if counts is None else cells_of_counts(counts)
+class HistogramView:
+    """Joint histograms of many pairs of one scale. The levels of all pairs are normalised together: (n, 1, 256)."""
+
+    is_numpy = True
+
+    def __init__(self, counted: Sequence[CountedPair]) -> None:
+        import numpy as np
+
+        self.counted = counted
+        self.pairs = tuple(one.pair for one in counted)
+        self.n_parts = len(counted)
+        self.margins: dict[Role, Array] = {
+            role: np.stack([one.margins[place] for one in counted]) for place, role in enumerate(ROLES)
+        }
+        both = ((levels(), self.margins[role]) for role in ROLES)
+        self.sides = PairSides.of(self.pairs[0], *both)
+        self._occurs = {role: counts > 0 for role, counts in self.margins.items()}
+        self._normalised: dict[str, LevelSide] = {}
+        self._found: dict[tuple[Role, Form, bool, bytes], LevelSide] = {}
+        self._products: dict[tuple[object, ...], list[_Product]] = {}
+
+    def start(self, pipeline: Pipeline) -> Values:
+        """The 256 levels before the chain."""
+        return self.sides.start(pipeline)
+
+    def normalised(self, pipeline: Pipeline) -> LevelSide:
+        """The 256 levels after the chain: one and the same side for all pipelines that make the same numbers of them."""
+        known = self._normalised.get(pipeline.key)
+        if known is None:
+            known = self._normalised[pipeline.key] = self._normalise(pipeline)
+        return known
+
+    def _normalise(self, pipeline: Pipeline) -> LevelSide:
+        role = pipeline.role
+        values = normalise(self.start(pipeline), pipeline.chain)
+        if pipeline.form in ("probability", "target"):
+            values = flag_outside(values)
+        block, xp = values.block(slice(0, 1)), values.xp
+        problems = worst_problems(values, role, len(self.pairs))
+        key = role, pipeline.form, values.is_log, block.tobytes()
+        if key not in self._found or len(problems):
+            # what does not occur is the number of nothing, and must not be infinite or undefined beside what does
+            table = xp.where(self._occurs[role], block, xp.asarray(0.0 if values.is_log else 1.0, dtype=values.dtype))
+            side = LevelSide(role, pipeline.form, values.is_log, table, self.margins[role], problems)
+            if len(problems):
+                return side
+            self._found[key] = side
+        return self._found[key]
+
+    def size(self, place: int, axes: tuple[int, ...]) -> MapSize:  # noqa: ARG002 - a map is one distribution
+        """How large a map is, as it was before it was counted."""
+        one = self.counted[place]
+        return MapSize(one.n_pixels, one.n_rows)
+
+    def known_sums(self, place: int, requests: Sequence[SumRequest]) -> list[float | None]:
+        """The sums that are products of the levels with the counts, where no precision is lost on the way."""
+        table = self.counted[place].counts.astype("float64")
+        met: dict[int, Array] = {}
+        return [self._known_sum(place, request, table, met) for request in requests]
+
+    def _known_sum(self, place: int, request: SumRequest, table: Array, met: dict[int, Array]) -> float | None:
+        products = self._products.get(request.kind)
+        if products is None:
+            parts = request.quantity.separable and request.quantity.separable(
+                request.pred.density,  # type: ignore[attr-defined]
+                request.gt.density,  # type: ignore[attr-defined]
+            )
+            products = [_Product(part, request.pred, request.gt) for part in parts or ()]  # type: ignore[arg-type]
+            self._products[request.kind] = products
+        total = largest = 0.0
+        for product in products:
+            if not product.is_exact[place]:
+                return None
+            target = product.target
+            if id(target) not in met:
+                columns = target.powers[place, :, 0]
+                met[id(target)] = columns @ (table.T if target.role == "gt" else table)
+            own, both = product.summands(place, met[id(target)])
+            total += own + both
+            largest = max(largest, abs(own), abs(both))
+        # what is left of summands that cancel has their rounding: the cells subtract before they sum
+        return total if products and abs(total) >= CANCELLED * largest else None
+
+    def blocks(self, place: int) -> Iterator[tuple[tuple[int, OccupiedCells], Array]]:
+        """All cells of a pair at once."""
+        cells = self.counted[place].cells()
+        yield (place, cells), cells.counts
+
+    def total(self, quantity: Quantity, terms: Array, weights: Array | None) -> Array:  # noqa: ARG002 - of a whole map
+        """The sum of the terms, each as often as its cell has pixels."""
+        if weights is None or terms.size == 1 != weights.size:
+            # one number stands for the terms of all cells
+            return terms.reshape(1, 1) * (1.0 if weights is None else weights.sum())
+        return (terms.ravel() @ weights.ravel().astype(terms.dtype, copy=False)).reshape(1, 1)
 
 
-def cells_of_counts(table: Array) -> Cells:
-    """The cells of a joint histogram (256, 256)."""
+class LevelSide:
+    """A normalised side of many pairs: a number for each level (n, 1, 256), and how many pixels of each pair have it."""
+
+    flags: tuple[()] = ()
+
+    def __init__(
+        self,
+        role: Role,
+        form: Form,
+        is_log: bool,
+        table: Array,
+        counts: Array,
+        problems: Problems,  # noqa: FBT001
+    ) -> None:
+        self.role = role
+        self.form = form
+        self.table = table
+        self.counts = counts
+        self.problems = problems
+        self.density = Density(log=table) if is_log else Density(prob=table)
+        self._powers: Array | None = None
+        self._zeros: Array | None = None
+
+    @property
+    def powers(self) -> Array:
+        """The powers of the density that products are made of, (n, orders, 1, 256)."""
+        if self._powers is None:
+            self._powers = powers(self.density)
+        return self._powers
+
+    def has_zeros(self, place: int) -> bool:
+        """Whether a probability of a pair is exactly 0."""
+        if self._zeros is None:
+            self._zeros = (self.density.is_zero & (self.counts > 0)).any(axis=(-2, -1))
+        return bool(self._zeros[place])
+
+    def at(self, where: tuple[int, OccupiedCells]) -> Any:
+        """Some cells of a pair."""
+        place, cells = where
+        own = cells.pred if self.role == "pred" else cells.gt
+        if self.form == "density":
+            return LevelLookup(self, place, own)
+        block = looked_up(self.table[place], own)
+        return block if self.form == "target" else PixelMap(block, is_logit=self.form == "logit")
+
+
+class LevelLookup(Density):
+    """The density of levels of one pair out of several, seen at the cells that have them.
+
+    Logarithms are taken once per level, and of all pairs together.
+    """
+
+    __slots__ = ("_cells", "_place", "_side")
+
+    def __init__(self, side: LevelSide, place: int, cells: Array) -> None:
+        super().__init__()
+        self.is_log = side.density.is_log
+        self._side = side
+        self._place = place
+        self._cells = cells
+
+    @property
+    def prob(self) -> Array:
+        """The probabilities."""
+        if self._prob is None:
+            self._prob = looked_up(self._side.density.prob[self._place], self._cells)
+        return self._prob
+
+    @property
+    def log(self) -> Array:
+        """The logarithms of the probabilities."""
+        if self._log is None:
+            self._log = looked_up(self._side.density.log[self._place], self._cells)
+        return self._log
+
+    @property
+    def is_zero(self) -> Array:
+        """Where the probability is exactly 0."""
+        return looked_up(self._side.density.is_zero[self._place], self._cells)
+
+    @property
+    def has_zeros(self) -> bool:
+        """Whether a probability is exactly 0, which the levels tell."""
+        return self._side.has_zeros(self._place)
+
+    @property
+    def xp(self) -> Any:
+        """The array namespace of the density."""
+        return self._side.density.xp
+
+
+class _Product:
+    """A part of a divergence of many pairs: what can be said of the levels of each side before the two meet."""
+
+    def __init__(self, part: Part, pred: LevelSide, gt: LevelSide) -> None:
+        import numpy as np
+
+        self.target, other = (gt, pred) if part.target == "gt" else (pred, gt)
+        t, counts = self.target.density.prob, self.target.counts
+        mass = counts * t
+        self._scale = part.scale
+        own = np.where(mass == 0, 0.0, mass * part.own).sum(axis=-1)
+        self._own = (part.scale * own)[:, 0].tolist()
+        self._factors = np.stack([np.broadcast_to(one, part.own.shape) for one in part.factors], axis=-2)[:, 0]
+        self._is_finite = np.isfinite(self._factors).all(axis=(-2, -1)).tolist()
+        largest = np.where(other.counts > 0, part.reach, 0.0).max(axis=-1)
+        least = np.where((counts > 0) & (t != 0), t, np.inf).min(axis=-1)
+        finite = np.isfinite(t).all(axis=-1) & np.isfinite(other.density.prob).all(axis=-1)
+        if len(part.factors) > 1:
+            finite &= np.isfinite(self.target.powers).all(axis=(1, 3))
+        self.is_exact = (finite & (largest <= LARGEST_QUOTIENT * least))[:, 0].tolist()
+
+    def summands(self, place: int, met: Array) -> tuple[float, float]:
+        """What the target alone and what both sides together add to the sum over the pixels of a pair."""
+        factors = self._factors[place]
+        met = met[: len(factors)]
+        if self._is_finite[place]:
+            return self._own[place], self._scale * float(met.ravel().dot(factors.ravel()))
+        import numpy as np
+
+        # 0 where the weight is 0, also where the number is infinite
+        return self._own[place], self._scale * float(np.where(met == 0, 0.0, met * factors).sum())
+
+
+def levels() -> Array:
+    """The values of 8 bits, as a map of one row."""
     import numpy as np
 
-    places = np.flatnonzero(table != 0)
-    met = (places >> 8).astype(np.uint8), places.astype(np.uint8)
-    counts = table.ravel()[places].astype(np.float64)
-    return Cells(met[0][None], met[1][None], counts[None], *margins(table))
+    return np.arange(LEVELS, dtype=np.uint8)[None]
 
 
 def margins(table: Array) -> tuple[Array, Array]:
@@ -80,18 +333,6 @@ def margins(table: Array) -> tuple[Array, Array]:
     return (table @ ones).astype(np.float64)[None], (ones @ table).astype(np.float64)[None]
 
 
-def levels() -> Array:
-    """The values of 8 bits, as a map of one row."""
-    import numpy as np
-
-    return np.arange(LEVELS, dtype=np.uint8)[None]
-
-
-def pair_of_cells(pair: MapPair, cells: Cells) -> MapPair:
-    """The cells in the form of a pair, of shape (1, cells), their counts as its weights."""
-    return replace(pair, pred=cells.pred, gt=cells.gt, weights=cells.counts)
-
-
 def looked_up(table: Array, cells: Array) -> Array:
     """The numbers (1, 256) of levels at cells (1, n) of bytes: twice as fast as indexing."""
     import numpy as np
@@ -99,12 +340,6 @@ def looked_up(table: Array, cells: Array) -> Array:
     if table.dtype == np.bool:
         return looked_up(table.view(np.uint8), cells).view(np.bool)
     return opencv().LUT(cells, np.ascontiguousarray(table))
-
-
-def _is_bytes(array: Array) -> bool:
-    import numpy as np
-
-    return isinstance(array, np.ndarray) and array.dtype == np.uint8 and array.ndim == 2  # noqa: PLR2004
 
 
 def joint_counts(pred: Array, gt: Array, mask: Array | None = None) -> Array:
@@ -121,3 +356,9 @@ def joint_counts(pred: Array, gt: Array, mask: Array | None = None) -> Array:
         # float32 counts one part exactly, float64 all of them
         counts = joint if rows >= pred.shape[0] else counts + joint.astype(np.float64)
     return counts
+
+
+def _is_bytes(array: Array) -> bool:
+    import numpy as np
+
+    return isinstance(array, np.ndarray) and array.dtype == np.uint8 and array.ndim == 2  # noqa: PLR2004

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from kldeval.arrays import Array
     from kldeval.maps.values import Problem
-    from kldeval.records import MapPair, Role
+    from kldeval.records import MapPair
     from kldeval.scoring.plan import Form, Pipeline, Quantity
     from kldeval.scoring.views import SideProblem
 
@@ -57,6 +57,7 @@ class PixelView:
         self, pairs: Sequence[MapPair], pred: Array, gt: Array, weights: Array | None, *, fills_masked: bool = False
     ) -> None:
         self.pairs = pairs
+        self._weights = weights
         self.sides = PairSides.of(pairs[0], (pred, weights), (gt, weights))
         self.n_parts = 1
         self._fills_masked = fills_masked and weights is not None
@@ -91,8 +92,7 @@ class PixelView:
 
     def size(self, place: int, axes: tuple[int, ...]) -> MapSize:  # noqa: ARG002 - there is one part
         """How large the maps are: the sum of the weights is the number of pixels."""
-        values = next(iter(self.sides.started.values()))
-        return size_of(values, axes, self._whole.source.shape[-2:])
+        return size_of(self._weights, axes, self._whole.source.shape[-2:], self.pairs[0].shape)
 
     def known_sums(self, place: int, requests: Sequence[SumRequest]) -> list[None]:  # noqa: ARG002
         """No sum is known without a walk over the pixels."""
@@ -100,26 +100,30 @@ class PixelView:
 
     def blocks(self, place: int) -> Iterator[tuple[slice, Array | None]]:  # noqa: ARG002
         """Rows that fit a cache, and their weights."""
-        weights = next(iter(self.sides.started.values())).weights
         for rows in self._whole.rows:
-            yield rows, part(weights, rows)
+            yield rows, part(self._weights, rows)
 
     def total(self, quantity: Quantity, terms: Array, weights: Array | None) -> Array:
         """The weighted sum of a block; a pixel of weight 0 does not exist, whatever its value."""
         xp = namespace(terms)
-        if weights is not None and quantity.counts_pixels:
-            weights = xp.astype(weights > 0, terms.dtype)
+        if weights is not None:
+            weights = xp.astype(weights > 0 if quantity.counts_pixels else weights, terms.dtype, copy=False)
         return weighted_sum(xp, terms, weights, quantity.sum_axes)
 
 
-def size_of(values: Values, axes: tuple[int, ...], shape: tuple[int, ...]) -> MapSize:
-    """How large maps are whose pixels have the weights of `values`: a row or a distribution without a pixel is none."""
-    height, width = shape[-2:]
-    across = tuple(1 if axis in axes else (height, width)[axis] for axis in MAP)
-    weights = values.weights
+def size_of(
+    weights: Array | None, axes: tuple[int, ...], shape: tuple[int, ...], map_shape: tuple[int, ...]
+) -> MapSize:
+    """How large maps are, as arrays of `shape`, whose pixels have such weights: a row or distribution without is none.
+
+    `map_shape` is that of the maps before their positions were laid out as rows.
+    """
+    across = tuple(1 if axis in axes else shape[axis] for axis in MAP)
     if weights is None:
-        return MapSize(height * width, height, float(across[0] * across[1]))
-    xp = values.xp
+        return MapSize(map_shape[0] * map_shape[1], map_shape[0], float(across[0] * across[1]))
+    xp = namespace(weights)
+    kind = weights.dtype if xp.isdtype(weights.dtype, "real floating") else xp.float64
+    weights = xp.astype(weights, kind, copy=False)
     rows = xp.astype(xp.max(weights, axis=-1, keepdims=True) > 0, weights.dtype)
     present = xp.astype(xp.max(weights, axis=axes, keepdims=True) > 0, weights.dtype)
     whole = xp.broadcast_to(present, (*present.shape[:-2], *across))
@@ -154,19 +158,15 @@ class _ArrayView(PixelView):
     """Two normalised sides that are summed over, of any shapes that broadcast."""
 
     def __init__(self, pred: Values, gt: Values) -> None:
-        self._values = gt
+        self._weights = gt.weights
         self._whole = Values(max(pred.source, gt.source, key=lambda array: array.ndim), None)
 
     def size(self, place: int, axes: tuple[int, ...]) -> MapSize:  # noqa: ARG002
-        return size_of(self._values, axes, self._whole.source.shape[-2:])
-
-    def blocks(self, place: int) -> Iterator[tuple[slice, Array | None]]:  # noqa: ARG002
-        for rows in self._whole.rows:
-            yield rows, part(self._values.weights, rows)
+        shape = self._whole.source.shape[-2:]
+        return size_of(self._weights, axes, shape, shape)
 
 
 def _without_masked(values: Values) -> Values:
     """The values with the smallest of them where the weight is 0: a nan there would reach every gradient."""
     xp = values.xp
     return values.map(lambda x, low, weights: xp.where(weights > 0, x, low), values.extent()[0], values.weights)
-

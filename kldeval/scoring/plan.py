@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from kldeval.arrays import namespace
-from kldeval.maps.chain import format_chain
+from kldeval.maps.chain import format_chain, parse_chain
 from kldeval.maps.steps import STEPS, one_axis
 from kldeval.maps.values import MAP, over_map
 from kldeval.metrics.registry import METRICS
@@ -21,11 +21,12 @@ from kldeval.scoring.diagnostics import Diagnostics
 from kldeval.settings.pixels import AS_STORED, SIGMOIDS, gt_chain, is_of_pixels, pred_chain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from kldeval.arrays import Array
     from kldeval.density import Density
     from kldeval.maps.chain import Chain
+    from kldeval.metrics.registry import MetricInfo
     from kldeval.metrics.separated import Part
     from kldeval.names import Call
     from kldeval.records import Role
@@ -126,14 +127,17 @@ class Quantity:
 def quantity_of(name: str, settings: Settings) -> Quantity:
     """The only metric of the settings as a quantity of this name."""
     (call,) = settings.metrics
-    return _quantity(name, call, settings)
+    return _quantity(name, call, settings, settings)
 
+
+BASELINE_NORM = "sum-to-one"
+"""The chain of a baseline's map, where none is said."""
 
 UNCOVERED = ("n_uncovered", "uncovered_mass")
 """The pixels with ground-truth mass where the prediction is exactly 0, and that mass."""
 
 
-def uncovered_quantities(settings: Settings) -> tuple[Quantity, ...]:
+def uncovered_quantities(settings: Settings, shown: Settings | None = None) -> tuple[Quantity, ...]:
     """The number of pixels with ground-truth mass where the prediction is exactly 0, and that mass."""
     kinds = {
         "n_uncovered": (_uncovered_pixels, separated_uncovered_pixels, "sum"),
@@ -141,7 +145,7 @@ def uncovered_quantities(settings: Settings) -> tuple[Quantity, ...]:
     }
     return tuple(
         replace(
-            _density_quantity(name, "entropy-gt", settings),
+            _density_quantity(name, "entropy-gt", settings, shown or settings),
             terms=terms,
             separable=separable if settings.dtype == "float64" else None,
             what=name,
@@ -154,39 +158,44 @@ def uncovered_quantities(settings: Settings) -> tuple[Quantity, ...]:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class MapMetric:
-    """A metric of two maps: its function, or what it makes of each side (`prepare`) and of both (`combine`).
+@dataclass(frozen=True, slots=True, eq=False)
+class AuxiliaryMetric:
+    """A metric of maps or of fixations, by its key: its function, and what it makes of each map, constants bound.
 
-    `key` names it and `call` is as the user said it. `scaled`: it is in the units of the maps. `sides` are the
-    pipelines whose ends it takes; None where it takes the stored maps.
+    `pred` and `gt` are the pipelines at whose ends it takes the maps, None where it takes them as they are stored;
+    `prepared_key` tells what it makes of a map from what others make, and `unit` is how many nats its unit has.
     """
 
     key: str
     call: Call
+    info: MetricInfo
     function: Callable[..., Any]
     prepare: Callable[..., Any] | None
-    combine: Callable[..., Any] | None
-    scaled: bool
-    spatial: bool
-    mass: str | None
+    prepared_key: tuple[object, ...]
+    is_unit_scale: bool
+    unit: float
+    pred: Pipeline | None = None
+    gt: Pipeline | None = None
 
-    @property
-    def prepared_key(self) -> tuple[object, ...]:
-        """What tells what it makes of a side from what others make."""
-        return self.prepare, self.scaled, self.call.arguments
+    @classmethod
+    def of(cls, key: str, call: Call, settings: Settings) -> AuxiliaryMetric:
+        """The metric that a call names; its numbers are float64 whatever the densities are computed in."""
+        entry = METRICS[call.name]
+        info, given = entry.info, call.keywords
+        return cls(
+            key,
+            call,
+            info,
+            partial(entry.function, **given) if given else entry.function,
+            partial(info.prepare, **given) if info.prepare and given else info.prepare,
+            (info.prepare, info.scaled, call.arguments),
+            settings.scale == "unit",
+            _unit(settings, info.unit),
+        )
 
-
-@dataclass(frozen=True, slots=True)
-class FixationMetric:
-    """A metric of a map at its fixations: `sees` of the map pixels, ranks or steps, and what it `needs` beside."""
-
-    key: str
-    call: Call
-    function: Callable[..., Any]
-    sees: str
-    needs: tuple[str, ...]
-    infinities: bool
+    def side(self, role: Role) -> Pipeline | None:
+        """The pipeline of a side."""
+        return self.pred if role == "pred" else self.gt
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -194,24 +203,30 @@ class Plan:
     """What is asked of every pair, worked out once from the settings.
 
     `quantities` are sums over pixels (densities and pixel metrics; `pixel_keys` are the latter), with the `uncovered`
-    ones where there are any; the other metrics are those of maps and of fixations.
+    ones where there are any; the other metrics are those of maps and of fixations. `density` is the prediction's
+    pipeline in float64, and `baseline` the chain of a baseline's map.
     """
 
     settings: Settings
     keys: tuple[str, ...]
     quantities: tuple[Quantity, ...]
     uncovered: tuple[Quantity, ...]
-    of_maps: tuple[MapMetric, ...]
-    of_fixations: tuple[FixationMetric, ...]
+    of_maps: tuple[AuxiliaryMetric, ...]
+    of_fixations: tuple[AuxiliaryMetric, ...]
     pixel_keys: frozenset[str]
+    density: Pipeline
+    baseline: Chain
     diagnostics: Diagnostics
     per_class: bool = False
 
     @classmethod
-    def of(cls, settings: Settings, *, per_class: bool = False) -> Plan:
-        """The plan of a run's settings; `per_class`: labels are also scored class by class."""
+    def of(cls, settings: Settings, *, per_class: bool = False, shown: Settings | None = None) -> Plan:
+        """The plan of a run's settings; `per_class`: labels are also scored class by class.
+
+        `shown` are the settings that refusals quote, where the maps were turned to suit others.
+        """
         calls = () if settings.is_labels else tuple(zip(settings.keys, settings.metrics, strict=True))
-        return _plan(settings, calls, per_class=per_class)
+        return _plan(settings, calls, shown or settings, per_class=per_class)
 
     @property
     def is_labels(self) -> bool:
@@ -245,8 +260,7 @@ def _dependence_of_step(call: Call) -> Dependence:
     if axis is not None:
         # class maps have axes that a map of height and width lacks
         return "place" if axis not in range(-2, 2) else "rows" if one_axis(axis) == (-1,) else "columns"
-    spatial = entry.traits.get("spatial")
-    return "rows" if spatial == "rows" else "place" if spatial else "value"
+    return entry.info.spatial or "value"
 
 
 def divisor(settings: Settings, shape: tuple[int, int]) -> float:
@@ -257,65 +271,39 @@ def divisor(settings: Settings, shape: tuple[int, int]) -> float:
     return counts[settings.reduction] * _unit(settings, "nats")
 
 
-def _plan(settings: Settings, calls: Sequence[tuple[str, Call]], *, per_class: bool) -> Plan:
+def _plan(settings: Settings, calls: Sequence[tuple[str, Call]], shown: Settings, *, per_class: bool) -> Plan:
     on: dict[str, list[tuple[str, Call]]] = {"density": [], "pixels": [], "maps": [], "fixations": []}
     for key, call in calls:
-        on[METRICS[call.name].traits.get("on", "density")].append((key, call))
-    quantities = tuple(_quantity(key, call, settings) for key, call in (*on["density"], *on["pixels"]))
-    uncovered = uncovered_quantities(settings) if quantities else ()
+        on[METRICS[call.name].info.on].append((key, call))
+    quantities = tuple(_quantity(key, call, settings, shown) for key, call in (*on["density"], *on["pixels"]))
+    uncovered = uncovered_quantities(settings, shown) if quantities else ()
     return Plan(
         settings,
         settings.keys,
         quantities,
         uncovered,
-        tuple(_map_metric(key, call) for key, call in on["maps"]),
-        tuple(_fixation_metric(key, call) for key, call in on["fixations"]),
+        tuple(AuxiliaryMetric.of(key, call, settings) for key, call in on["maps"]),
+        tuple(AuxiliaryMetric.of(key, call, settings) for key, call in on["fixations"]),
         frozenset(key for key, _ in on["pixels"]),
+        Pipeline.of("pred", settings.pred, replace(settings, dtype="float64")),
+        parse_chain(settings.baseline.keywords.get("norm", BASELINE_NORM)),
         Diagnostics.of(settings),
         per_class,
     )
 
 
-def _map_metric(key: str, call: Call) -> MapMetric:
-    entry = METRICS[call.name]
-    traits: Mapping[str, Any] = entry.traits
-    function = partial(entry.function, **call.keywords)
-    prepare = traits.get("sides")
-    return MapMetric(
-        key,
-        call,
-        function,
-        partial(prepare, **call.keywords) if prepare and call.arguments else prepare,
-        traits.get("meet"),
-        bool(traits.get("scaled")),
-        bool(traits.get("spatial")),
-        traits.get("mass"),
-    )
+def _quantity(key: str, call: Call, settings: Settings, shown: Settings) -> Quantity:
+    make = _pixel_quantity if is_of_pixels(call) else _density_quantity
+    return make(key, call, settings, shown)
 
 
-def _fixation_metric(key: str, call: Call) -> FixationMetric:
-    entry = METRICS[call.name]
-    traits = entry.traits
-    return FixationMetric(
-        key,
-        call,
-        partial(entry.function, **call.keywords),
-        traits.get("sees", ""),
-        tuple(traits.get("needs", ())),
-        bool(traits.get("infinities")),
-    )
-
-
-def _quantity(key: str, call: Call, settings: Settings) -> Quantity:
-    return _pixel_quantity(key, call, settings) if is_of_pixels(call) else _density_quantity(key, call, settings)
-
-
-def _density_quantity(key: str, call: Call | str, settings: Settings) -> Quantity:
-    pred, gt = (Pipeline.of(role, chain, settings) for role, chain in (("pred", settings.pred), ("gt", settings.gt)))
+def _density_quantity(key: str, call: Call | str, settings: Settings, shown: Settings) -> Quantity:
+    pred = Pipeline.of("pred", settings.pred, settings, text=format_chain(shown.pred))
+    gt = Pipeline.of("gt", settings.gt, settings, text=format_chain(shown.gt))
     name, given = (call, {}) if isinstance(call, str) else (call.name, call.keywords)
     entry = METRICS[name]
     # a sum in products takes float64, in which the counts are
-    separable = entry.traits.get("separated") if settings.dtype == "float64" else None
+    separable = entry.info.separable if settings.dtype == "float64" else None
     return Quantity(
         key,
         settings,
@@ -326,26 +314,25 @@ def _density_quantity(key: str, call: Call | str, settings: Settings) -> Quantit
         joint_dependence(pred.dependence, gt.dependence),
         settings.axes,
         settings.reduction,
-        _unit(settings, entry.traits.get("unit", "")),
+        _unit(settings, entry.info.unit),
         partial(separable, **given) if separable and given else separable,
-        entry.traits.get("final"),
+        entry.info.from_sum,
         zero_if_empty=settings.empty_gt == "zero",
     )
 
 
-def _pixel_quantity(key: str, call: Call, settings: Settings) -> Quantity:
+def _pixel_quantity(key: str, call: Call, settings: Settings, shown: Settings) -> Quantity:
     """A metric of which each pixel is its own distribution: `slices` is the mean over the pixels."""
     entry, chain = METRICS[call.name], pred_chain(settings.pred)
     is_logit = chain[-1].name in SIGMOIDS
-    shown = {"pred": format_chain(settings.pred), "gt": format_chain(settings.gt)}
     pred = Pipeline.of(
         "pred",
         (chain[:-1] or AS_STORED) if is_logit else chain,
         settings,
         "logit" if is_logit else "probability",
-        shown["pred"],
+        format_chain(shown.pred),
     )
-    gt = Pipeline.of("gt", gt_chain(settings.gt), settings, "target", shown["gt"])
+    gt = Pipeline.of("gt", gt_chain(settings.gt), settings, "target", format_chain(shown.gt))
     return Quantity(
         key,
         settings,
@@ -356,7 +343,7 @@ def _pixel_quantity(key: str, call: Call, settings: Settings) -> Quantity:
         joint_dependence(pred.dependence, gt.dependence),
         MAP,
         "mean" if settings.reduction == "slices" else settings.reduction,
-        _unit(settings, entry.traits.get("unit", "")),
+        _unit(settings, entry.info.unit),
     )
 
 
@@ -377,4 +364,3 @@ def _uncovered_mass(pred: Density, gt: Density) -> Array:
     if not pred.has_zeros:
         return xp.zeros_like(mass[..., :1, :1])
     return xp.where((mass > 0) & pred.is_zero, mass, xp.zeros_like(mass))
-

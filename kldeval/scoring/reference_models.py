@@ -11,30 +11,39 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from kldeval.engine.centre_prior import centre_prior
-from kldeval.engine.class_maps import is_plain
-from kldeval.engine.cpu import cores
-from kldeval.engine.crowd import Kernel, mixed
-from kldeval.engine.scoring import score, with_company
-from kldeval.errors import UsageProblem
-from kldeval.maps.chain import parse_chain, with_axis
+from kldeval.arrays import quiet
+from kldeval.errors import MapProblem, UsageProblem
+from kldeval.inputs.load import load_map
+from kldeval.inputs.resize import resized
+from kldeval.inputs.scale import full_scale
+from kldeval.maps.chain import normalise, parse_chain, with_axis
 from kldeval.maps.gaussian import blurred_points
 from kldeval.maps.values import MAP
 from kldeval.metrics.registry import METRICS
 from kldeval.records import Failure, Score
 from kldeval.results.references import CEILING, PRIOR, UNIFORM
+from kldeval.scoring.evaluator import Evaluator
+from kldeval.scoring.leave_one_out import Kernel, with_uniform_share
+from kldeval.scoring.pixels import density
+from kldeval.scoring.plan import Plan
+from kldeval.scoring.views import is_plain, scaled
 from kldeval.settings.beside import parse_ceiling
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from pathlib import Path
 
     from kldeval.arrays import Array
-    from kldeval.engine.centre_prior import CentrePrior
-    from kldeval.engine.context import Context
-    from kldeval.engine.run import Request
+    from kldeval.inputs.load import Reading
     from kldeval.names import Call
-    from kldeval.records import MapPair, Pair
+    from kldeval.records import MapPair
+    from kldeval.scoring.context import DatasetContext
     from kldeval.settings import Settings
+
+    Each = Callable[[Callable[[str], Array | None], Iterable[str]], Iterable[Array | None]]
+
+Shape = tuple[int, int]
+"""(height, width)."""
 
 Numbers = dict[str, float]
 """A value by the key of each metric."""
@@ -47,20 +56,22 @@ def has_references(call: Call) -> bool:
 
 
 @dataclass(frozen=True)
-class References:
+class ReferenceModels:
     """The reference predictions of a run with these settings."""
 
     settings: Settings
     prior: CentrePrior
     observers: Kernel
 
-    def of(self, pair: MapPair, context: Context) -> dict[str, Numbers]:
+    def of(self, pair: MapPair, context: DatasetContext) -> dict[str, Numbers]:
         """The numbers of each reference that the pair has."""
         import numpy as np
 
         if not is_plain(pair):
             return {}
         maps = {UNIFORM: np.ones(pair.shape, np.uint8), PRIOR: self.prior.without(pair.name, pair.shape)}
+        # these numbers have no references themselves
+        context = context.without_references()
         found = {name: self._values(pair, map_, context) for name, map_ in maps.items() if map_ is not None}
         found[CEILING] = self._ceiling(pair, context)
         return {name: values for name, values in found.items() if values}
@@ -70,35 +81,39 @@ class References:
         """What the references are."""
         prior = f"{PRIOR}, the mean of the other ground truths ({self.prior.count} in all), each normalised as they are"
         parts = [f"{UNIFORM}, a constant map", prior]
-        if self._on_fixations.metrics:
+        if self._on_fixations.of_fixations:
             kernel = f"bandwidth {self.observers.bandwidth:g} of either side, uniform part {self.observers.uniform:g}"
             parts.append(f"{CEILING}, the Gaussian density of the other observers ({kernel}), observer by observer")
         return ("reference rows: " + "; ".join(parts),)
 
     @cached_property
-    def _chained(self) -> Settings:
-        """The settings of densities as predictions, of the metrics that those have."""
+    def _chained(self) -> Plan:
+        """The plan of densities as predictions, of the metrics that those have."""
         axes = self.settings.axes
         chain = parse_chain("sum-to-one") if axes == MAP else with_axis("sum-to-one", axes[0])
-        return replace(self.settings, pred=chain, metrics=tuple(filter(has_references, self.settings.metrics)))
+        calls = tuple(filter(has_references, self.settings.metrics))
+        return Plan.of(replace(self.settings, pred=chain, metrics=calls))
 
     @cached_property
-    def _on_fixations(self) -> Settings:
-        return replace(self._chained, metrics=tuple(self.settings.on("fixations").values()))
+    def _on_fixations(self) -> Plan:
+        calls = tuple(self.settings.on("fixations").values())
+        return Plan.of(replace(self._chained.settings, metrics=calls))
 
-    def _values(self, pair: MapPair, map_: Array, context: Context) -> Numbers:
-        outcome = score(replace(pair, pred=map_, pred_scale=None), self._chained, context)
+    def _values(self, pair: MapPair, map_: Array, context: DatasetContext) -> Numbers:
+        outcome = Evaluator(self._chained, context).score(replace(pair, pred=map_, pred_scale=None))
         return dict(outcome.values) if isinstance(outcome, Score) else {}
 
-    def _ceiling(self, pair: MapPair, context: Context) -> Numbers:
+    def _ceiling(self, pair: MapPair, context: DatasetContext) -> Numbers:
         """The metrics of fixations of each observer under the density of the others; the mean over all fixations."""
         scores = list(self._observer_by_observer(pair, context))
         return {key: _mean(scores, key) for key in self._on_fixations.keys} if scores else {}
 
-    def _observer_by_observer(self, pair: MapPair, context: Context) -> Iterator[tuple[int, Mapping[str, float]]]:
+    def _observer_by_observer(
+        self, pair: MapPair, context: DatasetContext
+    ) -> Iterator[tuple[int, Mapping[str, float]]]:
         """Of each observer the number of fixations and the metrics of these."""
         company = pair.company
-        if company is None or company.fixations is None or not self._on_fixations.metrics:
+        if company is None or company.fixations is None or not self._on_fixations.of_fixations:
             return
         shape, everyone = pair.shape, company.fixations
         sigma = self.observers.sigma(shape)
@@ -108,29 +123,30 @@ class References:
             own, others = everyone.of_observer(name)
             if own.total and others.total:
                 rest = smooth - blurred_points(own.pixels(shape), shape, sigma)
-                density = mixed(rest, self.observers.uniform, others.total, shape[0] * shape[1])
+                density = with_uniform_share(rest, self.observers.uniform, others.total, shape[0] * shape[1])
                 alone = replace(pair, pred=density, pred_scale=None, company=replace(company, fixations=own))
-                found = with_company(alone, self._on_fixations, context)
+                found = Evaluator(self._on_fixations, context).with_auxiliary_scores(alone)
                 if not isinstance(found, Failure) and found.beside:
                     yield own.total, found.beside.values
 
 
-def make_references(settings: Settings, request: Request, pairs: Iterable[Pair]) -> References:
-    """The references of a run over these pairs, of which every ground truth is read once.
+def make_references(
+    settings: Settings, files: Mapping[str, Path], reading: Reading, ceiling: str | None, each: Each = map
+) -> ReferenceModels:
+    """The references of a run whose ground truths are these files by name, each of which is read once.
+
+    `each` is how a function is applied to many names, in order: `map`, or one that uses several threads.
 
     Raises:
         UsageProblem: no metric of the run has references.
     """
-    from kldeval.engine.run import reading_of
-
     if settings.is_labels or settings.reduction == "none" or not any(map(has_references, settings.metrics)):
         shown = ", ".join(call.name for call in settings.metrics)
         reduced = " under --reduction none" if settings.reduction == "none" else ""
         msg = f"--baselines has no effect: there are no reference rows for {shown}{reduced}"
         raise UsageProblem(msg)
-    kernel = Kernel(**parse_ceiling(request.ceiling or "observers"))
-    prior = centre_prior(pairs, settings, reading_of(settings, request), request.jobs or cores())
-    return References(settings, prior, kernel)
+    kernel = Kernel(**parse_ceiling(ceiling or "observers"))
+    return ReferenceModels(settings, CentrePrior(files, settings, reading, each), kernel)
 
 
 def _mean(scores: Iterable[tuple[int, Mapping[str, float]]], key: str) -> float:
@@ -138,3 +154,53 @@ def _mean(scores: Iterable[tuple[int, Mapping[str, float]]], key: str) -> float:
     known = [(count, values[key]) for count, values in scores if not math.isnan(values.get(key, math.nan))]
     total = sum(count for count, _ in known)
     return math.fsum(count * value for count, value in known) / total if total else math.nan
+
+
+KERNEL = "bilinear"
+"""How ground truths of other sizes come to that of the first, and their mean to that of a pair."""
+
+
+class CentrePrior:
+    """The sum of the ground truths as the settings normalise them, from which that of any image can be taken.
+
+    It is on the grid of the first of them, to which the others are stretched. A ground truth that cannot be read or
+    normalised has no part; none is kept.
+    """
+
+    def __init__(self, files: Mapping[str, Path], settings: Settings, reading: Reading, each: Each = map) -> None:
+        self._files = files
+        self._settings = settings
+        self._reading = reading
+        self._shape: Shape | None = None
+        self._sum: Array = 0.0
+        self.count = 0
+        found = (array for array in each(self._density, files) if array is not None)
+        for array in found:
+            self._shape = self._shape or array.shape
+            self._sum = self._sum + resized(array, self._shape, KERNEL)
+            self.count += 1
+
+    def without(self, name: str, shape: Shape) -> Array | None:
+        """The mean of all other ground truths at a size; None where there is no other."""
+        import numpy as np
+
+        own = self._density(name) if name in self._files else None
+        others = self.count - (own is not None)
+        if others <= 0 or self._shape is None:
+            return None
+        rest = self._sum if own is None else self._sum - resized(own, self._shape, KERNEL)
+        # a difference of two sums may round below 0
+        return resized(np.maximum(rest, 0.0) / others, shape, KERNEL)
+
+    def _density(self, name: str) -> Array | None:
+        """A ground truth as the settings normalise it."""
+        try:
+            grey = load_map(self._files[name], self._reading).grey
+        except (MapProblem, MemoryError):
+            return None  # its outcome says why
+        with quiet():
+            start = scaled(grey, full_scale(grey), self._settings.scale, self._settings.dtype)
+            values = normalise(start, self._settings.gt)
+            if any(problem.found.any() for problem in values.problems):
+                return None
+            return density(values, slice(0, grey.shape[0])).prob

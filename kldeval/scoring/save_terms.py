@@ -5,50 +5,47 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kldeval.arrays import quiet
-from kldeval.engine.class_maps import as_rows, chosen_axis, is_plain, rows_as_map
-from kldeval.engine.labels import losses_as_maps
-from kldeval.engine.measure import Side, pixelwise, scaled
-from kldeval.engine.pixels import pixel_terms
-from kldeval.maps.chain import normalise
 from kldeval.records import Score
+from kldeval.scoring.class_maps import as_rows, chosen_axis, losses_as_maps, rows_as_map
+from kldeval.scoring.pixels import PixelView, pixelwise_terms
+from kldeval.scoring.plan import Plan
+from kldeval.scoring.views import is_plain
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from kldeval.arrays import Array
-    from kldeval.engine.scoring import Outcome
-    from kldeval.records import MapPair
-    from kldeval.settings import Settings
+    from kldeval.records import MapPair, Outcome
 
 
-def save_scored(folder: Path | None, pair: MapPair, outcome: Outcome, settings: Settings) -> None:
+def save_scored(folder: Path | None, pair: MapPair, outcome: Outcome, plan: Plan) -> None:
     """Write the terms of a pair that has a score, where a folder is given."""
     if folder is not None and isinstance(outcome, Score):
-        save_pixelwise(folder, pair, settings)
+        failed = {failure.metric for failure in outcome.failures}
+        _save(folder, pair, plan, failed)
 
 
-def save_pixelwise(folder: Path, pair: MapPair, settings: Settings) -> None:
+def _save(folder: Path, pair: MapPair, plan: Plan, failed: set[str]) -> None:
     """Write one array per metric; its sum is the metric of a whole-map distribution, its mean that of labels."""
     import numpy as np
 
-    terms = losses_as_maps(pair, settings) if settings.is_labels else _terms(pair, settings)
+    terms = losses_as_maps(pair, plan.settings) if plan.is_labels else pointwise_terms(pair, plan, failed)
     for key, array in terms.items():
         path = folder / key / f"{pair.name}.npy"
         path.parent.mkdir(parents=True, exist_ok=True)
         np.save(path, array)
 
 
-def _terms(pair: MapPair, settings: Settings) -> dict[str, Array]:
-    """The pointwise terms of densities and pixels, in the shape of the prediction."""
-    pred, gt, turned = (pair.pred, pair.gt, settings) if is_plain(pair) else as_rows(pair, settings)
+def pointwise_terms(pair: MapPair, plan: Plan, failed: set[str] | None = None) -> dict[str, Array]:
+    """The pointwise terms of densities and pixels by metric, in the shape of the prediction, but of those that failed."""
+    if is_plain(pair):
+        view, asked = PixelView.of(pair), plan.quantities
+    else:
+        pred, gt, settings = as_rows(pair, plan.settings)
+        view, asked = PixelView((pair,), pred, gt, None), Plan.of(settings, shown=plan.settings).quantities
     with quiet():
-        stored = (
-            scaled(Side(pred, pair.pred_scale), turned, weights=pair.weights, empty=turned.empty_pred),
-            scaled(Side(gt, pair.gt_scale), turned, weights=pair.weights, empty=turned.empty_gt),
-        )
-        terms = pixelwise(normalise(stored[0], turned.pred), normalise(stored[1], turned.gt), turned)
-        terms |= pixel_terms(stored, turned)
+        terms = pixelwise_terms(view, [one for one in asked if one.name not in (failed or ())])
     if is_plain(pair):
         return terms
-    axis = chosen_axis(settings)
+    axis = chosen_axis(plan.settings)
     return {key: rows_as_map(array, pair.pred.shape, axis) for key, array in terms.items()}

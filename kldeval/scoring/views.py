@@ -11,10 +11,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isnan
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from kldeval.arrays import namespace
 from kldeval.maps.values import MAP, Values, joined, over_map
+from kldeval.scoring.diagnostics import ValueRange
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -33,11 +34,13 @@ ORDER = ("nonfinite", "negative", "empty", "outside")
 """The kinds of problems, the worst first."""
 
 
-class ValueRange(NamedTuple):
-    """The smallest and the largest value of the pixels of a map."""
+PLAIN_AXES = 2
+"""Height and width."""
 
-    low: float
-    high: float
+
+def is_plain(pair: MapPair) -> bool:
+    """Whether both maps have height and width alone."""
+    return bool(pair.pred.ndim == pair.gt.ndim == PLAIN_AXES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +182,7 @@ def sums_over(view: PairView, part: int, requests: Iterable[SumRequest]) -> dict
     """
     kinds = list({request.kind: request for request in requests}.values())
     known = view.known_sums(part, kinds)
-    sums = {request.kind: total for request, total in zip(kinds, known, strict=True)}
+    sums: dict[object, Any] = {request.kind: total for request, total in zip(kinds, known, strict=True)}
     unknown = [request for request in kinds if sums[request.kind] is None]
     if not unknown:
         return sums
@@ -199,11 +202,15 @@ def sums_over(view: PairView, part: int, requests: Iterable[SumRequest]) -> dict
 
 @dataclass(frozen=True, slots=True)
 class PairAnswers:
-    """What every quantity of a pair is, in their order, and the extremes of both maps on their scale, before any step."""
+    """What every quantity of a pair is, in their order, the extremes of both maps before any step, and its pixels.
+
+    The extremes are on the scale of the first quantity.
+    """
 
     answers: list[Answer]
     pred: ValueRange
     gt: ValueRange
+    n_pixels: float = 0.0
 
 
 def answers_of(view: PairView, quantities: Sequence[Quantity]) -> list[PairAnswers]:
@@ -212,20 +219,21 @@ def answers_of(view: PairView, quantities: Sequence[Quantity]) -> list[PairAnswe
     All pairs of a view share what their sides have in common, and quantities share sides and sums.
     """
     found = _measured(view, quantities)
-    ends = [view.start(pipeline).extent() for pipeline in (quantities[0].pred, quantities[0].gt)]
+    ends = [end for one in (quantities[0].pred, quantities[0].gt) for end in view.start(one).extent()]
+    sizes = [view.size(part, MAP).n_pixels for part in range(view.n_parts)]
     if view.is_numpy:
         # a side that is one for all pairs has one extent
-        columns = [_column(end, len(view.pairs)) for side in ends for end in side]
-        rows = [(answers, *row) for answers, *row in zip(found, *columns, strict=True)]
+        columns = [_column(end, len(view.pairs)) for end in ends]
+        rows = [(answers, *row) for answers, *row in zip(found, *columns, sizes, strict=True)]
     else:
-        rows = _from_device(view, quantities, found[0], [end[..., 0, 0] for side in ends for end in side])
+        rows = _from_device(view, quantities, found[0], [*(end[..., 0, 0] for end in ends), sizes[0]])
     finished = []
     for answers, *row in rows:
-        pred, gt = ValueRange(*row[:2]), ValueRange(*row[2:])
+        pred, gt = ValueRange(*row[:2]), ValueRange(*row[2:4])
         numbers = [_number(answer) for answer in answers]
         if gt.low == gt.high == 0:
             numbers = [_forgiven(*one) for one in zip(quantities, numbers, strict=True)]
-        finished.append(PairAnswers(numbers, pred, gt))
+        finished.append(PairAnswers(numbers, pred, gt, float(row[4])))
     return finished
 
 
@@ -254,7 +262,7 @@ def _column(end: Array, count: int) -> list[float]:
 
 
 def _number(answer: Any) -> Answer:
-    return answer if isinstance(answer, float | SideProblem) else float(answer)
+    return answer if isinstance(answer, SideProblem) else float(answer)
 
 
 def _forgiven(quantity: Quantity, answer: Answer) -> Answer:
@@ -275,6 +283,7 @@ def _from_device(
         marks[pipeline.key] = [(kind, len(columns) + 2 * place) for place, kind in enumerate(flags)]
         columns += [column for both in flags.values() for column in both]
     xp, shape = namespace(found[0]), (len(view.pairs),)
+    columns = [one if hasattr(one, "dtype") else xp.full_like(found[0], one) for one in columns]
     flat = [xp.broadcast_to(xp.reshape(xp.astype(one, found[0].dtype), (-1,)), shape) for one in columns]
     table = xp.stack(flat).tolist()
 
@@ -303,6 +312,12 @@ def _by_kind(problems: Sequence[Problem]) -> dict[str, tuple[Array, Array]]:
             found, detail = before | found, xp.where(before, first, detail)
         kinds[problem.kind] = found, detail
     return kinds
+
+
+def value_range(array: Array, weights: Array | None) -> ValueRange:
+    """The smallest and the largest value of the pixels that exist."""
+    present = array if weights is None else array[weights > 0]
+    return ValueRange(float(present.min()), float(present.max()))
 
 
 def worst_problems(values: Values, role: Role, count: int) -> list[SideProblem | None]:
