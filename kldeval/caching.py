@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, TypeVarTuple, Unpack
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, TypeVarTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -11,7 +11,7 @@ P = TypeVarTuple("P")
 R = TypeVar("R")
 
 
-class KeptResults(Generic[Unpack[P], R]):
+class KeptResults(Generic[*P, R]):
     """A function whose last `most` results are kept, the least recently used being dropped first.
 
     As `functools.lru_cache`, but it can be pickled, together with whatever holds it, which leaves the results behind:
@@ -25,12 +25,12 @@ class KeptResults(Generic[Unpack[P], R]):
     {}
     """
 
-    def __init__(self, function: Callable[[Unpack[P]], R], most: int) -> None:
+    def __init__(self, function: Callable[[*P], R], most: int) -> None:
         self._function = function
         self._most = most
         self.results: dict[tuple[Any, ...], R] = {}
 
-    def __call__(self, *arguments: Unpack[P]) -> R:
+    def __call__(self, *arguments: *P) -> R:
         """The result, kept or worked out."""
         if arguments in self.results:
             found = self.results.pop(arguments)

@@ -58,8 +58,9 @@ class MapPair:
     """Two maps of one shape as they were decoded and resized, and the weight of every pixel (none: all 1).
 
     `shape` is the map's (height, width) even where the pixels have been collapsed to the cells of a joint histogram;
-    `remarks` are keys of what a careful colleague would mention (see `kldeval.scoring.diagnostics`); `pred_scale` and `gt_scale`
-    are what `--scale unit` divides by: 255 for a file of 8 bits even when resizing made floats of it (none: nothing).
+    `remarks` are keys of what a careful colleague would mention (see `kldeval.scoring.diagnostics`); `pred_scale` and
+    `gt_scale` are what `--scale unit` divides by: 255 for a file of 8 bits even when resizing made floats of it (none:
+    nothing).
     `made` says how the ground truth was made, where that is known. `beside` are the numbers of the stored maps and of
     the fixations, once they have been worked out, and `references` those of the reference rows by their names.
     """
@@ -94,7 +95,8 @@ class Score:
     where no metric was of densities). `n_fixations` is None where no metric was of fixations. `weights` is what each
     value counts in a mean over the pixels or fixations of all maps; empty where every map counts the same.
     `gt_fixations` is of how many fixations the ground truth was made, where that is known. `references` are the numbers
-    of the reference rows by their names. `failures` are those of single metrics, which have no value. `classes` holds the sums of single classes of
+    of the reference rows by their names. `failures` are those of single metrics, which have no value.
+    `classes` holds the sums of single classes of
     labels, and `made` how the ground truth was made, on their way to the report.
     """
 

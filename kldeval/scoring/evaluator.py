@@ -83,7 +83,7 @@ class Evaluator:
         waiting = tuple(one for one in self.plan.asked if counted and one.dependence == "value")
         now = [one for one in self.plan.asked if not (counted and one.dependence == "value")]
         with quiet():
-            found = answers_of(_view_of(pair, counted, now), now)[0] if now else None
+            found = answers_of(view_of(pair, counted, now), now)[0] if now else None
         if counted:
             return PartialResult(counted.without_maps(begun), waiting, found)
         return self._outcome(begun, found or _ranges(pair, None))
@@ -296,7 +296,7 @@ class SharedEvaluator:
         found: dict[str, Answer | str] = {}
         if now:
             with quiet():
-                answers = answers_of(_view_of(pair, counted, now), now)[0].answers
+                answers = answers_of(view_of(pair, counted, now), now)[0].answers
             found = _said(pair, now, answers)
         if counted is None:
             return PartialAnswers(found, ())
@@ -328,7 +328,7 @@ def _said(pair: MapPair, quantities: Iterable[Quantity], answers: Iterable[Answe
     }
 
 
-def _view_of(pair: MapPair, counted: CountedPair | None, quantities: Sequence[Quantity]) -> PairView:
+def view_of(pair: MapPair, counted: CountedPair | None, quantities: Sequence[Quantity]) -> PairView:
     """The cheapest view of a pair that tells all of these."""
     pixels = PixelView.of(pair)
     # factors of rows and columns are in float64, and know no mask

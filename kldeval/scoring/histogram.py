@@ -123,7 +123,7 @@ class HistogramView:
         return self.sides.start(pipeline)
 
     def normalised(self, pipeline: Pipeline) -> LevelSide:
-        """The 256 levels after the chain: one and the same side for all pipelines that make the same numbers of them."""
+        """The 256 levels after the chain: the same side for all pipelines that make the same numbers of them."""
         known = self._normalised.get(pipeline.key)
         if known is None:
             known = self._normalised[pipeline.key] = self._normalise(pipeline)
@@ -140,7 +140,8 @@ class HistogramView:
         if key not in self._found or len(problems):
             # what does not occur is the number of nothing, and must not be infinite or undefined beside what does
             table = xp.where(self._occurs[role], block, xp.asarray(0.0 if values.is_log else 1.0, dtype=values.dtype))
-            side = LevelSide(role, pipeline.form, values.is_log, table, self.margins[role], problems)
+            density = Density(log=table) if values.is_log else Density(prob=table)
+            side = LevelSide(role, pipeline.form, density, self.margins[role], problems)
             if len(problems):
                 return side
             self._found[key] = side
@@ -194,25 +195,16 @@ class HistogramView:
 
 
 class LevelSide:
-    """A normalised side of many pairs: a number for each level (n, 1, 256), and how many pixels of each pair have it."""
+    """A normalised side of many pairs: a number for each level (n, 1, 256), and how many pixels have it."""
 
     flags: tuple[()] = ()
 
-    def __init__(
-        self,
-        role: Role,
-        form: Form,
-        is_log: bool,
-        table: Array,
-        counts: Array,
-        problems: Problems,  # noqa: FBT001
-    ) -> None:
+    def __init__(self, role: Role, form: Form, density: Density, counts: Array, problems: Problems) -> None:
         self.role = role
         self.form = form
-        self.table = table
+        self.density = density
         self.counts = counts
         self.problems = problems
-        self.density = Density(log=table) if is_log else Density(prob=table)
         self._powers: Array | None = None
         self._zeros: Array | None = None
 
@@ -235,7 +227,7 @@ class LevelSide:
         own = cells.pred if self.role == "pred" else cells.gt
         if self.form == "density":
             return LevelLookup(self, place, own)
-        block = looked_up(self.table[place], own)
+        block = looked_up((self.density.log if self.density.is_log else self.density.prob)[place], own)
         return block if self.form == "target" else PixelMap(block, is_logit=self.form == "logit")
 
 

@@ -152,7 +152,8 @@ def uncovered_quantities(settings: Settings, shown: Settings | None = None) -> t
             unit=1.0,
             reduction=reduction,
             zero_if_empty=False,
-            counts_pixels=name == "n_uncovered",
+            # weights that a user names say what a pixel is worth; any others say how many pixels there are
+            counts_pixels=name == "n_uncovered" and settings.weights.name != "none",
         )
         for name, (terms, separable, reduction) in kinds.items()
     )

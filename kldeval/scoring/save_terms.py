@@ -37,7 +37,7 @@ def _save(folder: Path, pair: MapPair, plan: Plan, failed: set[str]) -> None:
 
 
 def pointwise_terms(pair: MapPair, plan: Plan, failed: set[str] | None = None) -> dict[str, Array]:
-    """The pointwise terms of densities and pixels by metric, in the shape of the prediction, but of those that failed."""
+    """The pointwise terms of densities and pixels by metric, in the prediction's shape; none of those that failed."""
     if is_plain(pair):
         view, asked = PixelView.of(pair), plan.quantities
     else:

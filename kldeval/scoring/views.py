@@ -14,6 +14,7 @@ from math import isnan
 from typing import TYPE_CHECKING, Any, Protocol
 
 from kldeval.arrays import namespace
+from kldeval.errors import KldevalError
 from kldeval.maps.values import MAP, Values, joined, over_map
 from kldeval.scoring.diagnostics import ValueRange
 
@@ -219,6 +220,7 @@ def answers_of(view: PairView, quantities: Sequence[Quantity]) -> list[PairAnswe
     All pairs of a view share what their sides have in common, and quantities share sides and sums.
     """
     found = _measured(view, quantities)
+    _check_dtype(view, quantities, found[0])
     ends = [end for one in (quantities[0].pred, quantities[0].gt) for end in view.start(one).extent()]
     sizes = [view.size(part, MAP).n_pixels for part in range(view.n_parts)]
     if view.is_numpy:
@@ -238,7 +240,7 @@ def answers_of(view: PairView, quantities: Sequence[Quantity]) -> list[PairAnswe
 
 
 def _measured(view: PairView, quantities: Sequence[Quantity]) -> list[list[Any]]:
-    """For each part of a view every quantity: a number (or an array of one for each pair), or what stands against it."""
+    """For each part of a view every quantity: a number, an array of one for each pair, or what stands against it."""
     requests = [SumRequest(one, view.normalised(one.pred), view.normalised(one.gt)) for one in quantities]
     clean = not any(len(request.pred.problems) or len(request.gt.problems) for request in requests)
     found = []
@@ -254,6 +256,15 @@ def _measured(view: PairView, quantities: Sequence[Quantity]) -> list[list[Any]]
             ]
         )
     return found
+
+
+def _check_dtype(view: PairView, quantities: Sequence[Quantity], numbers: Sequence[Any]) -> None:
+    """What was computed is what the signature will say: the dtype of the numbers, not that of the request."""
+    for quantity, number in zip(quantities, numbers, strict=True):
+        computed, wanted = getattr(number, "dtype", None), quantity.pred.dtype
+        if computed not in (None, getattr(view.start(quantity.pred).xp, wanted)):
+            msg = f"the numbers were computed in {computed}, but {wanted} was asked for and would be signed"
+            raise KldevalError(msg)
 
 
 def _column(end: Array, count: int) -> list[float]:
