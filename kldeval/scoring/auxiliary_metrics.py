@@ -22,9 +22,10 @@ from kldeval.metrics.fixated import BYTES, has_close_values
 from kldeval.metrics.information import mit_bits, mit_logarithm, stretched_density
 from kldeval.records import Beside
 from kldeval.scoring.diagnostics import refusal
-from kldeval.scoring.histogram import HistogramView, levels, looked_up
+from kldeval.scoring.histogram import levels, looked_up
 from kldeval.scoring.pixels import PixelView, density
-from kldeval.scoring.views import ROLES, scaled, value_range, worst_problems
+from kldeval.scoring.plan import ROLES
+from kldeval.scoring.views import scaled, value_range, worst_problems
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from kldeval.records import MapPair, Role
     from kldeval.scoring.context import DatasetContext
     from kldeval.scoring.diagnostics import ValueRange
-    from kldeval.scoring.histogram import CountedPair
+    from kldeval.scoring.histogram import CountedPair, HistogramView
     from kldeval.scoring.plan import AuxiliaryMetric, Pipeline, Plan
 
 JITTER = 1e-7
@@ -68,19 +69,19 @@ def begin_auxiliary_scores(
     return Beside(scores.values, failures=scores.failures)
 
 
-def finish_auxiliary_scores(counted: Sequence[CountedPair], plan: Plan) -> list[Beside | None]:
+def finish_auxiliary_scores(view: HistogramView, plan: Plan) -> list[Beside | None]:
     """The numbers of 8-bit pairs of one scale with those that waited for each other."""
-    begun = [one.pair.beside for one in counted]
+    begun = [pair.beside for pair in view.pairs]
     of_levels = [metric for metric in plan.of_maps if takes_levels(metric)]
     waits = any(scores and scores.waiting for scores in begun)
     if not (of_levels or waits):
         return begun
-    values: list[Values64] = [{} for _ in counted]
-    failures: list[dict[str, str]] = [{} for _ in counted]
+    values: list[Values64] = [{} for _ in begun]
+    failures: list[dict[str, str]] = [{} for _ in begun]
     with quiet():
         _add_of_fixations(values, begun, plan)
         if of_levels:
-            _PreparedLevels(counted).add(values, failures, of_levels)
+            _PreparedLevels(view).add(values, failures, of_levels)
     return [
         replace(
             scores or Beside({}),
@@ -121,9 +122,9 @@ class _PreparedLevels:
     The levels of many maps are prepared at once, and what metrics share is looked up once for each pair.
     """
 
-    def __init__(self, counted: Sequence[CountedPair]) -> None:
-        self._counted = counted
-        self._view = HistogramView(counted)
+    def __init__(self, view: HistogramView) -> None:
+        self._counted = view.counted
+        self._view = view
         self._tables: dict[object, Array] = {}
 
     def add(

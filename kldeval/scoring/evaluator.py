@@ -97,8 +97,9 @@ class Evaluator:
                 groups[pair.pred_scale, pair.gt_scale].append(one)
         done: dict[int, Outcome] = {}
         for alike in groups.values():
-            pairs = self._finish_auxiliary([one.counted for one in alike])
-            for one, pair, answers in zip(alike, pairs, self._finish_answers(alike), strict=True):
+            view = HistogramView([one.counted for one in alike])
+            pairs = self._finish_auxiliary(view)
+            for one, pair, answers in zip(alike, pairs, self._finish_answers(alike, view), strict=True):
                 done[id(one)] = self._outcome(pair, answers)
         return [done[id(one)] if isinstance(one, PartialResult) else one for one in begun]
 
@@ -110,7 +111,7 @@ class Evaluator:
         begun = self._begin_auxiliary(pair, counted)
         if isinstance(begun, Failure) or counted is None:
             return begun
-        return self._finish_auxiliary([replace(counted, pair=begun)])[0]
+        return self._finish_auxiliary(HistogramView([replace(counted, pair=begun)]))[0]
 
     def score_batch(
         self, pairs: Sequence[MapPair], pred: Array, gt: Array, weights: Array | None = None
@@ -138,22 +139,21 @@ class Evaluator:
 
         return replace(pair, beside=begin_auxiliary_scores(pair, counted, self.plan, self.context))
 
-    def _finish_auxiliary(self, counted: Sequence[CountedPair]) -> list[MapPair]:
-        pairs = [one.pair for one in counted]
+    def _finish_auxiliary(self, view: HistogramView) -> Sequence[MapPair]:
         if not (self.plan.of_maps or self.plan.of_fixations):
-            return pairs
+            return view.pairs
         from kldeval.scoring.auxiliary_metrics import finish_auxiliary_scores
 
-        scores = finish_auxiliary_scores(counted, self.plan)
-        return [replace(pair, beside=found) for pair, found in zip(pairs, scores, strict=True)]
+        scores = finish_auxiliary_scores(view, self.plan)
+        return [replace(pair, beside=found) for pair, found in zip(view.pairs, scores, strict=True)]
 
-    def _finish_answers(self, alike: Sequence[PartialResult]) -> list[PairAnswers]:
+    def _finish_answers(self, alike: Sequence[PartialResult], view: HistogramView) -> list[PairAnswers]:
         """What every quantity of the plan is, in its order, for pairs that were counted."""
         waiting = alike[0].waiting
         if not waiting:
             return [one.found for one in alike if one.found]
         with quiet():
-            later = answers_of(HistogramView([one.counted for one in alike]), waiting)
+            later = answers_of(view, waiting)
         if len(waiting) == len(self.plan.asked):
             return later
         merged = []

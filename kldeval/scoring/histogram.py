@@ -17,8 +17,8 @@ from kldeval.maps.chain import normalise
 from kldeval.metrics.pixels import PixelMap
 from kldeval.metrics.separated import LARGEST_QUOTIENT, powers
 from kldeval.scoring.diagnostics import ValueRange
-from kldeval.scoring.plan import MapSize
-from kldeval.scoring.views import ROLES, PairSides, flag_outside, worst_problems
+from kldeval.scoring.plan import ROLES, MapSize
+from kldeval.scoring.views import PairSides, flag_outside, worst_problems
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

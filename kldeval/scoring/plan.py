@@ -18,6 +18,7 @@ from kldeval.maps.values import MAP, over_map
 from kldeval.metrics.registry import METRICS
 from kldeval.metrics.separated import separated_uncovered_mass, separated_uncovered_pixels
 from kldeval.scoring.diagnostics import Diagnostics
+from kldeval.settings.companions import STORED, chains_for
 from kldeval.settings.pixels import AS_STORED, SIGMOIDS, gt_chain, is_of_pixels, pred_chain
 
 if TYPE_CHECKING:
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from kldeval.names import Call
     from kldeval.records import Role
     from kldeval.settings import Settings
+
+ROLES: tuple[Role, ...] = ("pred", "gt")
+"""The sides of a pair."""
 
 Dependence = Literal["value", "rows", "columns", "place"]
 """What a chain asks of a pixel beside the statistics of the map: its value, its row, its column, or its place."""
@@ -117,11 +121,13 @@ class Quantity:
         if self.final:
             sums = over_map(namespace(sums).sum, self.final(sums))
         value = sums if self.unit == 1 else sums / self.unit
-        if self.reduction == "slices":
-            return value if self.axes == MAP else value / size.n_distributions
-        if self.reduction in ("sum", "none"):
+        if self.reduction in ("sum", "none") or (self.reduction == "slices" and self.axes == MAP):
             return value
-        return value / (size.n_pixels if self.reduction == "mean" else size.n_rows)
+        count = {"slices": size.n_distributions, "mean": size.n_pixels}.get(self.reduction, size.n_rows)
+        if hasattr(count, "dtype") and hasattr(value, "dtype"):
+            # a count of more bits would make a number of more bits than the signature says
+            count = namespace(value).asarray(count, dtype=value.dtype)
+        return value / count
 
 
 def quantity_of(name: str, settings: Settings) -> Quantity:
@@ -183,6 +189,12 @@ class AuxiliaryMetric:
         """The metric that a call names; its numbers are float64 whatever the densities are computed in."""
         entry = METRICS[call.name]
         info, given = entry.info, call.keywords
+        exact = replace(settings, dtype="float64")
+        pred, gt = (
+            # the density of a likelihood is the plan's own
+            None if chain == STORED or "density" in info.requires else Pipeline.of(role, chain, exact)
+            for role, chain in zip(ROLES, chains_for(settings, call), strict=True)
+        )
         return cls(
             key,
             call,
@@ -192,6 +204,8 @@ class AuxiliaryMetric:
             (info.prepare, info.scaled, call.arguments),
             settings.scale == "unit",
             _unit(settings, info.unit),
+            pred,
+            gt,
         )
 
     def side(self, role: Role) -> Pipeline | None:

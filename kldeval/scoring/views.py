@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from kldeval.records import MapPair, Role
     from kldeval.scoring.plan import MapSize, Pipeline, Quantity
 
-ROLES: tuple[Role, ...] = ("pred", "gt")
-
 Where = Any
 """Some pixels, in the way in which the sides of a view are asked for them."""
 
