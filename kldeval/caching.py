@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, TypeVarTuple
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+
 P = TypeVarTuple("P")
 R = TypeVar("R")
 

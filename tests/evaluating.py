@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from kldeval.records import MapPair, Outcome
     from kldeval.scoring.plan import Quantity
-    from kldeval.settings import Settings
+    from kldeval.settings.settings import Settings
 
 
 def evaluator_of(settings: Settings, *, per_class: bool = False) -> Evaluator:

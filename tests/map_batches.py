@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from kldeval.inputs.scale import full_scale
+from kldeval.preprocessing.grey import full_scale
 from kldeval.records import MapPair, Score
 
 if TYPE_CHECKING:

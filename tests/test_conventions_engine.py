@@ -19,17 +19,17 @@ from test_conventions import EDGE_MAPS, EDGES
 import kldeval
 from kldeval.conventions import CONVENTIONS
 from kldeval.errors import RefusedMap
-from kldeval.inputs.matlab import imresize
-from kldeval.inputs.scale import full_scale
+from kldeval.preprocessing.grey import full_scale
+from kldeval.preprocessing.resize import imresize
 from kldeval.records import Failure, MapPair, Score
 from kldeval.scoring.evaluator import Evaluator, SharedEvaluator, score
 from kldeval.scoring.plan import Plan, quantity_of
-from kldeval.settings import make_settings
+from kldeval.settings.build import make_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from kldeval.settings import Settings
+    from kldeval.settings.settings import Settings
 
     Path_ = Callable[[MapPair, Settings], float | str]
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kldeval.maps.chain import format_chain
+from kldeval.normalization.chain import format_chain
 from kldeval.records import MapPair, Score
 from kldeval.scoring.diagnostics import notes, refusal, swapped
 from kldeval.scoring.evaluator import score
-from kldeval.settings import make_settings
+from kldeval.settings.build import make_settings
 
 PAIR = MapPair("a", None, None, shape=(4, 5))
 

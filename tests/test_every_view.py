@@ -14,19 +14,16 @@ from hypothesis import given
 from hypothesis import settings as of_hypothesis
 from hypothesis import strategies as st
 
-from kldeval.engine.batches import may_be_ragged
-from kldeval.engine.gpu import score_batch
+from kldeval.data.fixations.collection import OtherFixations
+from kldeval.engine.gpu import may_be_ragged, score_batch
 from kldeval.errors import UsageProblem
-from kldeval.inputs.company import Company
-from kldeval.inputs.fixations import OtherFixations
-from kldeval.inputs.fixations.record import fixations_at
 from kldeval.metrics.registry import METRICS
-from kldeval.records import Failure, MapPair, Outcome, Score
+from kldeval.records import AuxiliaryInputs, Failure, MapPair, Outcome, Score, fixations_at
 from kldeval.scoring.context import DatasetContext
 from kldeval.scoring.evaluator import Evaluator
 from kldeval.scoring.leave_one_out import Kernel, LeaveOneOutDensity
 from kldeval.scoring.plan import Plan
-from kldeval.settings import make_settings
+from kldeval.settings.build import make_settings
 
 CHAINS = (
     "sum-to-one",
@@ -118,16 +115,16 @@ def requests(draw: st.DrawFn) -> dict[str, str]:
     return texts
 
 
-def dataset(shape: tuple[int, int]) -> tuple[Company, DatasetContext]:
+def dataset(shape: tuple[int, int]) -> tuple[AuxiliaryInputs, DatasetContext]:
     rng = np.random.default_rng(4)
     points = {
         name: fixations_at(rng.integers(0, shape[0], 9), rng.integers(0, shape[1], 9), shape=shape) for name in "abc"
     }
     others = OtherFixations(points)
-    return Company("a", points["a"]), DatasetContext(others, LeaveOneOutDensity(others, Kernel(0.2, 0.01)))
+    return AuxiliaryInputs("a", points["a"]), DatasetContext(others, LeaveOneOutDensity(others, Kernel(0.2, 0.01)))
 
 
-def pair_of(name: str, pred: Any, gt: Any, weights: Any, company: Company) -> MapPair:
+def pair_of(name: str, pred: Any, gt: Any, weights: Any, company: AuxiliaryInputs) -> MapPair:
     return MapPair(name, pred, gt, weights, gt.shape, pred_scale=255.0, gt_scale=255.0, company=company)
 
 

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from evaluating import by_pixel
 
-from kldeval.maps.chain import parse_chain
-from kldeval.maps.steps import STEPS
 from kldeval.metrics.registry import METRICS
+from kldeval.normalization.chain import parse_chain
+from kldeval.normalization.steps import STEPS
 from kldeval.records import MapPair, Score
 from kldeval.scoring import histogram
 from kldeval.scoring.evaluator import score
 from kldeval.scoring.histogram import CountedPair
 from kldeval.scoring.plan import Plan, dependence
 from kldeval.scoring.save_terms import pointwise_terms
-from kldeval.settings import Settings, make_settings
+from kldeval.settings.build import make_settings
+
+if TYPE_CHECKING:
+    from kldeval.settings.settings import Settings
 
 RNG = np.random.default_rng(8)
 

@@ -13,7 +13,7 @@ from kldeval.records import Failure, MapPair, Outcome, Score, Skipped
 from kldeval.scoring.evaluator import Evaluator, score
 from kldeval.scoring.plan import Plan
 from kldeval.scoring.views import scaled
-from kldeval.settings import make_settings
+from kldeval.settings.build import make_settings
 
 
 def outcome(pred: Any, gt: Any, *remarks: str, **texts: str) -> Outcome:

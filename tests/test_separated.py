@@ -13,16 +13,16 @@ from hypothesis.extra.numpy import arrays
 
 from kldeval.arrays import quiet
 from kldeval.conventions import CONVENTIONS
-from kldeval.density import Density
-from kldeval.maps.chain import is_spatial
 from kldeval.metrics.registry import METRICS
-from kldeval.metrics.separated import LARGEST_QUOTIENT, ORDERS, powers
+from kldeval.metrics.separable import LARGEST_QUOTIENT, ORDERS, powers
+from kldeval.normalization.chain import is_spatial
+from kldeval.normalization.density import Density
 from kldeval.records import MapPair
 from kldeval.scoring.histogram import CountedPair, HistogramView
 from kldeval.scoring.pixels import PixelView
 from kldeval.scoring.plan import quantity_of, uncovered_quantities
 from kldeval.scoring.views import SumRequest
-from kldeval.settings import make_settings
+from kldeval.settings.build import make_settings
 
 EPSILONS = st.sampled_from([0.0, 1e-300, 1e-16, 1e-7, 1e-4, 0.5])
 CONSTANTS = st.fixed_dictionaries(

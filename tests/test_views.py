@@ -14,15 +14,15 @@ from hypothesis.extra.numpy import arrays
 
 from kldeval.arrays import quiet
 from kldeval.conventions import CONVENTIONS
-from kldeval.density import Density
-from kldeval.maps.chain import parse_chain
+from kldeval.normalization.chain import parse_chain
+from kldeval.normalization.density import Density
 from kldeval.records import MapPair
 from kldeval.scoring.evaluator import view_of
 from kldeval.scoring.histogram import CountedPair, HistogramView, LevelLookup, LevelSide
 from kldeval.scoring.pixels import PixelView
 from kldeval.scoring.plan import dependence, joint_dependence, quantity_of, uncovered_quantities
 from kldeval.scoring.row_lookup import RowLookupView, SeparableDensity
-from kldeval.settings import make_settings
+from kldeval.settings.build import make_settings
 
 if TYPE_CHECKING:
     from kldeval.scoring.plan import Dependence, Quantity

@@ -14,13 +14,20 @@ from typing import TYPE_CHECKING, Any
 
 from kldeval.arrays import quiet
 from kldeval.errors import RefusedMap
-from kldeval.inputs.company import Company
-from kldeval.inputs.scale import full_scale
-from kldeval.maps.chain import format_chain, normalise
-from kldeval.metrics.cells import Cells, Fixated, by_level, by_pixel, by_rank, by_step
-from kldeval.metrics.fixated import BYTES, has_close_values
-from kldeval.metrics.information import mit_bits, mit_logarithm, stretched_density
-from kldeval.records import Beside
+from kldeval.metrics.fixated_map import (
+    BYTES,
+    BinnedMap,
+    Fixated,
+    by_level,
+    by_pixel,
+    by_rank,
+    by_step,
+    has_close_values,
+)
+from kldeval.metrics.fixations import mit_bits, mit_logarithm, stretched_density
+from kldeval.normalization.chain import format_chain, normalise
+from kldeval.preprocessing.grey import full_scale
+from kldeval.records import AuxiliaryInputs, AuxiliaryScores
 from kldeval.scoring.diagnostics import refusal
 from kldeval.scoring.histogram import levels, looked_up
 from kldeval.scoring.pixels import PixelView, density
@@ -31,14 +38,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from kldeval.arrays import Array
-    from kldeval.inputs.fixations.record import Fixations
-    from kldeval.maps.values import Values
-    from kldeval.metrics.fixated import FixatedMap
-    from kldeval.records import MapPair, Role
+    from kldeval.metrics.fixated_map import FixatedMap
+    from kldeval.normalization.lazy_map import LazyMap
+    from kldeval.records import Fixations, MapPair, Role
     from kldeval.scoring.context import DatasetContext
     from kldeval.scoring.diagnostics import ValueRange
     from kldeval.scoring.histogram import CountedPair, HistogramView
     from kldeval.scoring.plan import AuxiliaryMetric, Pipeline, Plan
+
 
 JITTER = 1e-7
 """What AUC_Judd.m adds at random to every value of a map: where values are closer, it loses their order."""
@@ -52,7 +59,7 @@ Values64 = dict[str, float]
 
 def begin_auxiliary_scores(
     pair: MapPair, counted: CountedPair | None, plan: Plan, context: DatasetContext
-) -> Beside | None:
+) -> AuxiliaryScores | None:
     """The numbers of a pair beside its densities, or what they need; `counted` may stand for its pixels.
 
     What is a function of the levels of an 8-bit map waits for other pairs: see `finish_auxiliary_scores`.
@@ -66,10 +73,10 @@ def begin_auxiliary_scores(
                 scores.add(metric, scores.of_maps)
         if plan.of_fixations and pair.company and pair.company.fixations:
             return scores.with_fixations(pair.company.fixations, context)
-    return Beside(scores.values, failures=scores.failures)
+    return AuxiliaryScores(scores.values, failures=scores.failures)
 
 
-def finish_auxiliary_scores(view: HistogramView, plan: Plan) -> list[Beside | None]:
+def finish_auxiliary_scores(view: HistogramView, plan: Plan) -> list[AuxiliaryScores | None]:
     """The numbers of 8-bit pairs of one scale with those that waited for each other."""
     begun = [pair.beside for pair in view.pairs]
     of_levels = [metric for metric in plan.of_maps if takes_levels(metric)]
@@ -84,7 +91,7 @@ def finish_auxiliary_scores(view: HistogramView, plan: Plan) -> list[Beside | No
             _PreparedLevels(view).add(values, failures, of_levels)
     return [
         replace(
-            scores or Beside({}),
+            scores or AuxiliaryScores({}),
             values={**(scores.values if scores else {}), **values[place]},
             failures={**(scores.failures if scores else {}), **failures[place]},
             waiting={},
@@ -99,7 +106,7 @@ def takes_levels(metric: AuxiliaryMetric) -> bool:
     return metric.info.combine is not None and all(side is None or side.dependence == "value" for side in sides)
 
 
-def _add_of_fixations(values: Sequence[Values64], begun: Sequence[Beside | None], plan: Plan) -> None:
+def _add_of_fixations(values: Sequence[Values64], begun: Sequence[AuxiliaryScores | None], plan: Plan) -> None:
     """The numbers of fixations that waited."""
     import numpy as np
 
@@ -214,7 +221,7 @@ class _Scores:
             maps = [np.asarray(array, np.float64) / unit for array, unit in zip(maps, units, strict=True)]
         return float(metric.function(*maps, self.pair.weights))
 
-    def with_fixations(self, fixations: Fixations, context: DatasetContext) -> Beside:
+    def with_fixations(self, fixations: Fixations, context: DatasetContext) -> AuxiliaryScores:
         """The numbers with those of the fixations, and what is to be said of these."""
         seen: dict[str, FixationEvaluator] = {}
         waiting: dict[str, tuple[Any, ...]] = {}
@@ -237,7 +244,7 @@ class _Scores:
             else:
                 self.add(metric, value)
         flags = tuple(self._flags(stored))
-        return Beside(self.values, stored.n_fixations, flags, waiting, self.failures)
+        return AuxiliaryScores(self.values, stored.n_fixations, flags, waiting, self.failures)
 
     def add_waiting(
         self, waiting: dict[str, tuple[Any, ...]], metric: AuxiliaryMetric, evaluator: FixationEvaluator
@@ -330,7 +337,7 @@ class FixationEvaluator:
     ) -> None:
         self._pair = pair
         self._fixations = fixations
-        self._company = pair.company or Company()
+        self._company = pair.company or AuxiliaryInputs()
         self._plan = plan
         self._context = context
         self._area = area
@@ -380,7 +387,7 @@ class FixationEvaluator:
             return by_pixel(self._pair.pred, self._fixated, self._pair.weights)
         return self._cells(sees).seen
 
-    def _cells(self, sees: str) -> Cells:
+    def _cells(self, sees: str) -> BinnedMap:
         if self._has_levels:
             return self._levels
         return self._ranks if sees == "ranks" else self._steps
@@ -392,18 +399,18 @@ class FixationEvaluator:
         return bool(self._pair.pred.dtype == np.uint8)
 
     @cached_property
-    def _levels(self) -> Cells:
+    def _levels(self) -> BinnedMap:
         return by_level(self._pair.pred, self._fixated, self._pair.weights, self._area)
 
     @cached_property
-    def _ranks(self) -> Cells:
+    def _ranks(self) -> BinnedMap:
         return by_rank(self._pair.pred, self._fixated, self._pair.weights)
 
     @cached_property
-    def _steps(self) -> Cells:
+    def _steps(self) -> BinnedMap:
         return by_step(self._pair.pred, self._fixated, self._pair.weights)
 
-    def _of_others(self, cells: Cells, *, repeats: bool = True) -> Array:
+    def _of_others(self, cells: BinnedMap, *, repeats: bool = True) -> Array:
         """The fixations on all other images in each cell; without repeats the pixels that they are on."""
         import numpy as np
 
@@ -417,7 +424,7 @@ class FixationEvaluator:
         alone = all_.counts[np.searchsorted(all_.places, own)] == own_counts
         return seen - cells.sum_at(own[alone])
 
-    def _of_other(self, cells: Cells) -> Array:
+    def _of_other(self, cells: BinnedMap) -> Array:
         """The fixated pixels of the other map in each cell, or its fixations."""
         if self._company.other is None:
             return self._of_others(cells, repeats=bool(self._plan.settings.other.keywords.get("repeats")))
@@ -513,7 +520,7 @@ _OTHERS = {"others": FixationEvaluator._of_others, "other": FixationEvaluator._o
 _FAULTS = {"nonfinite": "not finite", "negative": "negative in places", "empty": "empty or constant"}
 
 
-def _log_at(values: Values, rows: Array, cols: Array) -> Array:
+def _log_at(values: LazyMap, rows: Array, cols: Array) -> Array:
     """The logarithms of normalised values at some pixels: the functions of a pixel, of no more than these."""
     xp = values.xp
     found = xp.astype(values.source[rows, cols], values.dtype)

@@ -11,9 +11,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from kldeval.arrays import Array
-    from kldeval.inputs.fixations.others import Everywhere, OtherFixations, Places
+    from kldeval.data.fixations.collection import FixationCounts, FixationPositions, OtherFixations
     from kldeval.records import MapPair
     from kldeval.scoring.leave_one_out import LeaveOneOutDensity
+
 
 Shape = tuple[int, int]
 """(height, width)."""
@@ -45,7 +46,7 @@ class DatasetContext:
         self._references = references
         self._memory: dict[str, Any] = {}
 
-    def others_of(self, image: str, shape: Shape) -> tuple[Everywhere, Places]:
+    def others_of(self, image: str, shape: Shape) -> tuple[FixationCounts, FixationPositions]:
         """Where and how often all images were fixated, and what the image itself has in it.
 
         Raises:

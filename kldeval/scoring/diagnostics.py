@@ -10,19 +10,20 @@ from math import isfinite
 from typing import TYPE_CHECKING, NamedTuple
 
 from kldeval.errors import RefusedMap
-from kldeval.maps.chain import axes_of, ends_in_log
-from kldeval.maps.steps import STEPS
-from kldeval.maps.values import MAP
-from kldeval.settings.pixels import is_of_pixels
+from kldeval.normalization.chain import axes_of, ends_in_log
+from kldeval.normalization.lazy_map import MAP
+from kldeval.normalization.steps import STEPS
+from kldeval.settings.metric_options import is_of_pixels
 
 if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from kldeval.maps.chain import Chain
-    from kldeval.records import Made, MapPair, Score
-    from kldeval.settings import Settings
+    from kldeval.normalization.chain import Chain
+    from kldeval.records import DensityProvenance, MapPair, Score
+    from kldeval.settings.settings import Settings
+
 
 ROUNDING = 1e-5
 """How far a probability in single precision may lie above 1, or its logarithm above 0."""
@@ -286,17 +287,17 @@ def with_density_provenance(settings: Settings, scores: Sequence[Score]) -> tupl
     return replace(settings, density=MIXED), [note]
 
 
-def _described(made: Sequence[Made]) -> str:
+def _described(made: Sequence[DensityProvenance]) -> str:
     """How ground truths were made, and the number of all their fixations.
 
-    >>> from kldeval.records import Made
-    >>> _described([Made("gaussian(sigma=24,border=reflect)", 3), Made("gaussian(sigma=24,border=reflect)", 4)])
+    >>> from kldeval.records import DensityProvenance
+    >>> _described([DensityProvenance("gaussian(sigma=24,border=reflect)", 3), DensityProvenance("gaussian(sigma=24,border=reflect)", 4)])
     'gaussian(sigma=24,border=reflect,fixations=7)'
     """
     return f"{made[0].text.removesuffix(')')},fixations={sum(origin.n_fixations for origin in made)})"
 
 
-def check_density_provenance(wanted: str, made: Made | None) -> None:
+def check_density_provenance(wanted: str, made: DensityProvenance | None) -> None:
     """Refuse a ground truth that was made in another way than a signature says (of whatever number of fixations).
 
     Raises:

@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from kldeval.arrays import quiet
+from kldeval.data.load import sized_pair
 from kldeval.errors import RefusedMap
-from kldeval.inputs.load import sized_pair
-from kldeval.inputs.resize import AS_IS
-from kldeval.records import Beside, Failure, Outcome, Score, Skipped
+from kldeval.preprocessing.resize import AS_IS
+from kldeval.records import AuxiliaryScores, Failure, Outcome, Score, Skipped
 from kldeval.scoring.context import NO_CONTEXT
 from kldeval.scoring.diagnostics import check_density_provenance, map_flags, refusal
 from kldeval.scoring.histogram import CountedPair, HistogramView
@@ -28,13 +28,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from kldeval.arrays import Array
-    from kldeval.inputs.load import Loaded
-    from kldeval.names import Call
+    from kldeval.data.load import Loaded
+    from kldeval.grammar import Call
     from kldeval.records import MapPair
     from kldeval.scoring.context import DatasetContext
     from kldeval.scoring.plan import Quantity
     from kldeval.scoring.views import Answer, PairView
-    from kldeval.settings import Settings
+    from kldeval.settings.settings import Settings
+
 
 NOT_APPLICABLE = "score"
 """The stage of a failure of one metric."""
@@ -177,14 +178,14 @@ class Evaluator:
         if self._rows is None:
             self._rows = Plan.of(settings, shown=self.plan.settings)
         failures = {metric.key: _needs_plain(metric.call, pair) for metric in beside}
-        noted = replace(pair, remarks=(*pair.remarks, "class-map"), beside=Beside({}, failures=failures))
+        noted = replace(pair, remarks=(*pair.remarks, "class-map"), beside=AuxiliaryScores({}, failures=failures))
         with quiet():
             found = answers_of(PixelView((noted,), pred, gt, None), self._rows.asked)[0]
         return self._outcome(noted, found)
 
     def _outcome(self, pair: MapPair, found: PairAnswers) -> Outcome:
         plan = self.plan
-        beside = pair.beside or Beside({})
+        beside = pair.beside or AuxiliaryScores({})
         numbers = dict(beside.values)
         failures = dict(beside.failures)
         uncovered = [0.0, 0.0]
@@ -214,7 +215,7 @@ class Evaluator:
         found: PairAnswers,
     ) -> Score:
         plan = self.plan
-        beside = pair.beside or Beside({})
+        beside = pair.beside or AuxiliaryScores({})
         weights: dict[str, float] = {}
         if plan.settings.maps == "pixels":
             weights = dict.fromkeys(plan.pixel_keys, found.n_pixels)

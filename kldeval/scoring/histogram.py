@@ -11,11 +11,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from kldeval.density import Density
-from kldeval.inputs.opencv import opencv
-from kldeval.maps.chain import normalise
-from kldeval.metrics.pixels import PixelMap
-from kldeval.metrics.separated import LARGEST_QUOTIENT, powers
+from kldeval.arrays import opencv
+from kldeval.metrics.binary import PixelMap
+from kldeval.metrics.separable import LARGEST_QUOTIENT, powers
+from kldeval.normalization.chain import normalise
+from kldeval.normalization.density import Density
 from kldeval.scoring.diagnostics import ValueRange
 from kldeval.scoring.plan import ROLES, MapSize
 from kldeval.scoring.views import PairSides, flag_outside, worst_problems
@@ -24,11 +24,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from kldeval.arrays import Array
-    from kldeval.maps.values import Values
-    from kldeval.metrics.separated import Part
+    from kldeval.metrics.separable import Part
+    from kldeval.normalization.lazy_map import LazyMap
     from kldeval.records import MapPair, Role
     from kldeval.scoring.plan import Form, Pipeline, Quantity
     from kldeval.scoring.views import Problems, SumRequest
+
 
 LEVELS = 256
 
@@ -118,7 +119,7 @@ class HistogramView:
         self._found: dict[tuple[Role, Form, bool, bytes], LevelSide] = {}
         self._products: dict[tuple[object, ...], list[_Product]] = {}
 
-    def start(self, pipeline: Pipeline) -> Values:
+    def start(self, pipeline: Pipeline) -> LazyMap:
         """The 256 levels before the chain."""
         return self.sides.start(pipeline)
 

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kldeval.caching import KeptResults
+from kldeval.data.fixations.collection import SIZES_KEPT, OtherFixations
 from kldeval.errors import RefusedMap
-from kldeval.inputs.fixations.others import SIZES_KEPT, OtherFixations
-from kldeval.maps.gaussian import blurred, blurred_points, responses
+from kldeval.normalization.gaussian import blurred, blurred_points, gaussian_responses
 
 if TYPE_CHECKING:
     from kldeval.arrays import Array
+
 
 Shape = tuple[int, int]
 """(height, width)."""
@@ -64,8 +65,8 @@ class LeaveOneOutDensity:
         everything, total = self._everything(shape)
         mine, mine_across, counts = self._own(name, shape)
         sigma = self._kernel.sigma(shape)
-        down = responses(rows, mine, shape[0], sigma[0])
-        across = responses(cols, mine_across, shape[1], sigma[1])
+        down = gaussian_responses(rows, mine, shape[0], sigma[0])
+        across = gaussian_responses(cols, mine_across, shape[1], sigma[1])
         smooth = everything[rows, cols] - np.einsum("ij,ij->i", down * counts, across)
         rest = self._rest(name, total - counts.sum())
         return with_uniform_share(smooth, self._kernel.uniform, rest, shape[0] * shape[1])
@@ -172,7 +173,7 @@ class MinimumSearch:
         import numpy as np
 
         sides = [
-            responses(np.arange(length)[part], places, length, sigma)
+            gaussian_responses(np.arange(length)[part], places, length, sigma)
             for part, places, length, sigma in zip(
                 (rows, cols), points[:2], self._smooth.shape, self._sigma, strict=True
             )
@@ -186,4 +187,4 @@ def _highest(length: int, sigma: float) -> Array:
 
     pixels = np.arange(length)
     blocks = (pixels[start : start + SIDE] for start in range(0, length, SIDE))
-    return np.stack([responses(block, pixels, length, sigma).max(axis=0) for block in blocks])
+    return np.stack([gaussian_responses(block, pixels, length, sigma).max(axis=0) for block in blocks])

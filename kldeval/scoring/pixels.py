@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kldeval.arrays import namespace
-from kldeval.density import Density
-from kldeval.maps.chain import normalise
-from kldeval.maps.values import MAP, Values, part, weighted, weighted_sum
-from kldeval.metrics.pixels import PixelMap
+from kldeval.metrics.binary import PixelMap
+from kldeval.normalization.chain import normalise
+from kldeval.normalization.density import Density
+from kldeval.normalization.lazy_map import MAP, LazyMap, slice_rows, weighted, weighted_sum
 from kldeval.scoring.plan import MapSize
 from kldeval.scoring.views import PairSides, SumRequest, flag_outside, sums_over, worst_problems
 
@@ -16,15 +16,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from kldeval.arrays import Array
-    from kldeval.maps.values import Problem
+    from kldeval.normalization.lazy_map import Problem
     from kldeval.records import MapPair
     from kldeval.scoring.plan import Form, Pipeline, Quantity
     from kldeval.scoring.views import SideProblem
 
+
 NOTHING: tuple[()] = ()
 
 
-def density(values: Values, rows: slice) -> Density:
+def density(values: LazyMap, rows: slice) -> Density:
     """A block of normalised values as a density."""
     block = values.block(rows)
     known = False if values.is_positive else None
@@ -36,7 +37,7 @@ class PixelSide:
 
     __slots__ = ("flags", "form", "problems", "values")
 
-    def __init__(self, values: Values, form: Form, problems: Sequence[SideProblem | None] = NOTHING) -> None:
+    def __init__(self, values: LazyMap, form: Form, problems: Sequence[SideProblem | None] = NOTHING) -> None:
         self.values = values
         self.form = form
         self.problems = problems
@@ -63,7 +64,7 @@ class PixelView:
         self._fills_masked = fills_masked and weights is not None
         self._sides: dict[str, PixelSide] = {}
         # the side that is a batch says what the blocks are, where the other is a single map
-        self._whole = Values(max(pred, gt, key=lambda array: array.ndim), None)
+        self._whole = LazyMap(max(pred, gt, key=lambda array: array.ndim), None)
 
     @classmethod
     def of(cls, pair: MapPair) -> PixelView:
@@ -75,7 +76,7 @@ class PixelView:
         """Whether what is computed is known at once."""
         return bool(self._whole.xp.__name__ == "numpy")
 
-    def start(self, pipeline: Pipeline) -> Values:
+    def start(self, pipeline: Pipeline) -> LazyMap:
         """One side before its chain; where gradients flow, a masked pixel is what the smallest of the others is."""
         values = self.sides.start(pipeline)
         return _without_masked(values) if self._fills_masked else values
@@ -101,7 +102,7 @@ class PixelView:
     def blocks(self, place: int) -> Iterator[tuple[slice, Array | None]]:  # noqa: ARG002
         """Rows that fit a cache, and their weights."""
         for rows in self._whole.rows:
-            yield rows, part(self._weights, rows)
+            yield rows, slice_rows(self._weights, rows)
 
     def total(self, quantity: Quantity, terms: Array, weights: Array | None) -> Array:
         """The weighted sum of a block; a pixel of weight 0 does not exist, whatever its value."""
@@ -130,7 +131,7 @@ def size_of(
     return MapSize(xp.sum(weights, axis=MAP), xp.sum(rows, axis=MAP), xp.sum(whole, axis=MAP))
 
 
-def array_values(quantity: Quantity, pred: Values, gt: Values) -> Array:
+def array_values(quantity: Quantity, pred: LazyMap, gt: LazyMap) -> Array:
     """A quantity of two normalised sides that are arrays: one number per map (...)."""
     view = _ArrayView(pred, gt)
     request = SumRequest(quantity, PixelSide(pred, "density"), PixelSide(gt, "density"))
@@ -150,23 +151,23 @@ def terms_of(quantity: Quantity, pred: PixelSide, gt: PixelSide) -> Array:
     for rows in values.rows:
         terms = quantity.terms(pred.at(rows), gt.at(rows))
         terms = terms if quantity.unit == 1 else terms / quantity.unit
-        blocks.append(weighted(xp, terms, part(gt.values.weights, rows)))
+        blocks.append(weighted(xp, terms, slice_rows(gt.values.weights, rows)))
     return xp.concat(blocks, axis=-2)
 
 
 class _ArrayView(PixelView):
     """Two normalised sides that are summed over, of any shapes that broadcast."""
 
-    def __init__(self, pred: Values, gt: Values) -> None:
+    def __init__(self, pred: LazyMap, gt: LazyMap) -> None:
         self._weights = gt.weights
-        self._whole = Values(max(pred.source, gt.source, key=lambda array: array.ndim), None)
+        self._whole = LazyMap(max(pred.source, gt.source, key=lambda array: array.ndim), None)
 
     def size(self, place: int, axes: tuple[int, ...]) -> MapSize:  # noqa: ARG002
         shape = self._whole.source.shape[-2:]
         return size_of(self._weights, axes, shape, shape)
 
 
-def _without_masked(values: Values) -> Values:
+def _without_masked(values: LazyMap) -> LazyMap:
     """The values with the smallest of them where the weight is 0: a nan there would reach every gradient."""
     xp = values.xp
     return values.map(lambda x, low, weights: xp.where(weights > 0, x, low), values.extent()[0], values.weights)

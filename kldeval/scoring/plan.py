@@ -12,26 +12,27 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from kldeval.arrays import namespace
-from kldeval.maps.chain import format_chain, parse_chain
-from kldeval.maps.steps import STEPS, one_axis
-from kldeval.maps.values import MAP, over_map
 from kldeval.metrics.registry import METRICS
-from kldeval.metrics.separated import separated_uncovered_mass, separated_uncovered_pixels
+from kldeval.metrics.separable import separated_uncovered_mass, separated_uncovered_pixels
+from kldeval.normalization.chain import format_chain, parse_chain
+from kldeval.normalization.lazy_map import MAP, over_map
+from kldeval.normalization.steps import STEPS, one_axis
 from kldeval.scoring.diagnostics import Diagnostics
-from kldeval.settings.companions import STORED, chains_for
-from kldeval.settings.pixels import AS_STORED, SIGMOIDS, gt_chain, is_of_pixels, pred_chain
+from kldeval.settings.auxiliary import STORED, chains_for
+from kldeval.settings.metric_options import AS_STORED, SIGMOIDS, gt_chain, is_of_pixels, pred_chain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from kldeval.arrays import Array
-    from kldeval.density import Density
-    from kldeval.maps.chain import Chain
+    from kldeval.grammar import Call
     from kldeval.metrics.registry import MetricInfo
-    from kldeval.metrics.separated import Part
-    from kldeval.names import Call
+    from kldeval.metrics.separable import Part
+    from kldeval.normalization.chain import Chain
+    from kldeval.normalization.density import Density
     from kldeval.records import Role
-    from kldeval.settings import Settings
+    from kldeval.settings.settings import Settings
+
 
 ROLES: tuple[Role, ...] = ("pred", "gt")
 """The sides of a pair."""

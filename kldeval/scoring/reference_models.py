@@ -12,35 +12,36 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from kldeval.arrays import quiet
+from kldeval.data.load import load_map
 from kldeval.errors import MapProblem, UsageProblem
-from kldeval.inputs.load import load_map
-from kldeval.inputs.resize import resized
-from kldeval.inputs.scale import full_scale
-from kldeval.maps.chain import normalise, parse_chain, with_axis
-from kldeval.maps.gaussian import blurred_points
-from kldeval.maps.values import MAP
 from kldeval.metrics.registry import METRICS
+from kldeval.normalization.chain import normalise, parse_chain, with_axis
+from kldeval.normalization.gaussian import blurred_points
+from kldeval.normalization.lazy_map import MAP
+from kldeval.preprocessing.grey import full_scale
+from kldeval.preprocessing.resize import resized
 from kldeval.records import Failure, Score
-from kldeval.results.references import CEILING, PRIOR, UNIFORM
+from kldeval.reports.aggregate import CEILING, PRIOR, UNIFORM
 from kldeval.scoring.evaluator import Evaluator
 from kldeval.scoring.leave_one_out import Kernel, with_uniform_share
 from kldeval.scoring.pixels import density
 from kldeval.scoring.plan import Plan
 from kldeval.scoring.views import is_plain, scaled
-from kldeval.settings.beside import parse_ceiling
+from kldeval.settings.auxiliary import parse_ceiling
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from kldeval.arrays import Array
-    from kldeval.inputs.load import Reading
-    from kldeval.names import Call
+    from kldeval.data.load import Reading
+    from kldeval.grammar import Call
     from kldeval.records import MapPair
     from kldeval.scoring.context import DatasetContext
-    from kldeval.settings import Settings
+    from kldeval.settings.settings import Settings
 
     Each = Callable[[Callable[[str], Array | None], Iterable[str]], Iterable[Array | None]]
+
 
 Shape = tuple[int, int]
 """(height, width)."""

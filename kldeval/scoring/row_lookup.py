@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from kldeval.density import Density
-from kldeval.inputs.opencv import opencv
-from kldeval.maps.chain import normalise
-from kldeval.maps.steps import one_axis
-from kldeval.maps.values import joined
+from kldeval.arrays import opencv
+from kldeval.normalization.chain import normalise
+from kldeval.normalization.density import Density
+from kldeval.normalization.lazy_map import combine_blocks
+from kldeval.normalization.steps import one_axis
 from kldeval.scoring.plan import MapSize, dependence
 from kldeval.scoring.views import SideProblem
 
@@ -24,14 +24,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from kldeval.arrays import Array
-    from kldeval.maps.chain import Chain
-    from kldeval.maps.values import Values
-    from kldeval.names import Call
+    from kldeval.grammar import Call
+    from kldeval.normalization.chain import Chain
+    from kldeval.normalization.lazy_map import LazyMap
     from kldeval.records import MapPair, Role
     from kldeval.scoring.histogram import CountedPair, HistogramView
     from kldeval.scoring.pixels import PixelSide, PixelView
     from kldeval.scoring.plan import Pipeline, Quantity
     from kldeval.scoring.views import NormalizedSide, Problems, SumRequest
+
 
 LEVELS = 256
 
@@ -84,7 +85,7 @@ class LookupTables:
         if key not in self._sums:
             lut = opencv().LUT
             sums = [lut(self._array[rows], table).sum(axis=axis, keepdims=True) for rows in self.blocks]
-            self._sums[key] = joined(np, sums, (axis,))
+            self._sums[key] = combine_blocks(np, sums, (axis,))
         return self._sums[key]
 
     def gaps(self, factors: tuple[Array, Array], other: LookupTables, logs: Array, axis: int) -> Array:
@@ -99,7 +100,7 @@ class LookupTables:
                 terms = self.at(rows, log) - other.at(rows, logs)
                 terms *= self.at(rows, factor)
                 parts.append(terms.sum(axis=axis, keepdims=True))
-            self._sums[key] = joined(np, parts, (axis,))
+            self._sums[key] = combine_blocks(np, parts, (axis,))
         return self._sums[key]
 
 
@@ -219,7 +220,7 @@ class RowLookupView:
         self._sides: dict[str, NormalizedSide] = {}
         self._shape = pair.pred.shape
 
-    def start(self, pipeline: Pipeline) -> Values:
+    def start(self, pipeline: Pipeline) -> LazyMap:
         """The 256 levels before the chain, whose extremes are those of the map."""
         return self._levels.start(pipeline)
 
@@ -259,7 +260,7 @@ class RowLookupView:
         return self._pixels.total(quantity, terms, weights)
 
 
-def line_density(lookups: LookupTables, start: Values, chain: Chain, role: Role) -> SeparableDensity | None:
+def line_density(lookups: LookupTables, start: LazyMap, chain: Chain, role: Role) -> SeparableDensity | None:
     """The density of an 8-bit map (H, W) under a chain that works within lines.
 
     `start` are the 256 levels on the scale of the settings, before the chain, with how many pixels have each. None

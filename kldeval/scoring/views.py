@@ -15,16 +15,17 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from kldeval.arrays import namespace
 from kldeval.errors import KldevalError
-from kldeval.maps.values import MAP, Values, joined, over_map
+from kldeval.normalization.lazy_map import MAP, LazyMap, combine_blocks, over_map
 from kldeval.scoring.diagnostics import ValueRange
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from kldeval.arrays import Array
-    from kldeval.maps.values import Problem
+    from kldeval.normalization.lazy_map import Problem
     from kldeval.records import MapPair, Role
     from kldeval.scoring.plan import MapSize, Pipeline, Quantity
+
 
 Where = Any
 """Some pixels, in the way in which the sides of a view are asked for them."""
@@ -91,7 +92,7 @@ class PairView(Protocol):
     def is_numpy(self) -> bool:
         """Whether what is computed is known at once; if not, there is one part."""
 
-    def start(self, pipeline: Pipeline) -> Values:
+    def start(self, pipeline: Pipeline) -> LazyMap:
         """One side before its chain, on the scale of the pipeline."""
 
     def normalised(self, pipeline: Pipeline) -> NormalizedSide:
@@ -116,14 +117,14 @@ class PairSides:
 
     arrays: Mapping[Role, tuple[Array, Array | None]]
     full_scales: Mapping[Role, float | None]
-    started: dict[tuple[str, str, str, str], Values]
+    started: dict[tuple[str, str, str, str], LazyMap]
 
     @classmethod
     def of(cls, pair: MapPair, pred: tuple[Array, Array | None], gt: tuple[Array, Array | None]) -> PairSides:
         """Arrays that stand for the maps of a pair, or of a batch of pairs of its kind."""
         return cls({"pred": pred, "gt": gt}, {"pred": pair.pred_scale, "gt": pair.gt_scale}, {})
 
-    def start(self, pipeline: Pipeline) -> Values:
+    def start(self, pipeline: Pipeline) -> LazyMap:
         """The values of a side before its chain, once for each scale and policy: their extremes are kept with them."""
         found = self.started.get(pipeline.start_key)
         if found is None:
@@ -142,7 +143,7 @@ def scaled(
     *,
     weights: Array | None = None,
     empty: str = "error",
-) -> Values:
+) -> LazyMap:
     """Maps as floats on a scale, before any step.
 
     `full_scale` is the value that the scale `unit` makes 1; `empty` is what a division by zero means.
@@ -151,7 +152,7 @@ def scaled(
     kind = getattr(xp, dtype)
     # a weight of more bits would compute the sums in its own dtype, not in that of the signature
     weights = None if weights is None else xp.astype(weights, kind, copy=False)
-    values = Values(array, kind, weights, {"zero": "keep", "skip": "error"}.get(empty, empty))
+    values = LazyMap(array, kind, weights, {"zero": "keep", "skip": "error"}.get(empty, empty))
     full = full_scale if scale == "unit" else None
     return values if full in (None, 1) else values.map(lambda x: x / full)
 
@@ -194,7 +195,7 @@ def sums_over(view: PairView, part: int, requests: Iterable[SumRequest]) -> dict
             parts[request.kind].append(view.total(request.quantity, terms, weights))
     for request in unknown:
         found = parts[request.kind]
-        whole = joined(namespace(found[0]), found, request.quantity.sum_axes)
+        whole = combine_blocks(namespace(found[0]), found, request.quantity.sum_axes)
         sums[request.kind] = whole if request.quantity.final else whole[..., 0, 0]
     return sums
 
@@ -329,7 +330,7 @@ def value_range(array: Array, weights: Array | None) -> ValueRange:
     return ValueRange(float(present.min()), float(present.max()))
 
 
-def worst_problems(values: Values, role: Role, count: int) -> list[SideProblem | None]:
+def worst_problems(values: LazyMap, role: Role, count: int) -> list[SideProblem | None]:
     """The worst problem of each of so many numpy maps; of no length where there is none."""
     if not values.problems:
         return []
@@ -348,7 +349,7 @@ def _by_map(statistic: Array, count: int) -> Any:
     return statistic.reshape(-1, *statistic.shape[-2:]) if statistic.ndim > len(MAP) else [statistic] * count
 
 
-def flag_outside(values: Values, *, tolerance: float = 0.0) -> Values:
+def flag_outside(values: LazyMap, *, tolerance: float = 0.0) -> LazyMap:
     """The values with a problem noted where one is no probability."""
     low, high = values.extent()
     return values.flag("outside", (low < 0) | (high > 1 + tolerance), values.xp.where(low < 0, low, high))

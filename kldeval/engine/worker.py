@@ -1,0 +1,81 @@
+"""What a worker does: read some pairs and score them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeVar
+
+from kldeval.data.load import Loaded, Reading, load_map, load_pair
+from kldeval.errors import MapProblem
+from kldeval.records import Failure, Outcome, Pair
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+    from kldeval.records import MapPair
+    from kldeval.run_options import RunOptions
+    from kldeval.scoring.evaluator import Evaluator, PartialResult
+    from kldeval.settings.settings import Settings
+
+
+T = TypeVar("T")
+
+
+def reading_of(settings: Settings, request: RunOptions) -> Reading:
+    """How files are read, of which the settings say a part and the request the rest."""
+    reading = Reading(
+        color=settings.color,
+        resize=settings.resize,
+        key=request.key,
+        class_maps=settings.names_class_axis,
+        labels=settings.is_labels,
+    )
+    return replace(reading, max_pixels=request.max_pixels) if request.max_pixels else reading
+
+
+def read_and_score_all(
+    pairs: Iterable[Pair], evaluator: Evaluator, reading: Reading, save: Path | None = None
+) -> list[Outcome]:
+    """The outcomes of some pairs, from their files: 8-bit pairs are counted one by one and measured together."""
+    return evaluator.finish([read_and_begin(pair, evaluator, reading, save) for pair in pairs])
+
+
+def read_and_begin(
+    pair: Pair, evaluator: Evaluator, reading: Reading, save: Path | None = None, gt: Loaded | None = None
+) -> Outcome | PartialResult:
+    """The outcome of one pair, from its files, or what there is to finish together with others.
+
+    `gt` is the ground truth where it has been read already.
+    """
+    maps = read(pair, reading, gt)
+    if isinstance(maps, Failure):
+        return maps
+    maps = evaluator.context.with_references(maps)
+    begun = evaluator.begin(maps)
+    if save is None:
+        return begun
+    from kldeval.scoring.save_terms import save_scored
+
+    (outcome,) = evaluator.finish([begun])
+    save_scored(save, maps, outcome, evaluator.plan)
+    return outcome
+
+
+def read(pair: Pair, reading: Reading, gt: Loaded | None = None) -> MapPair | Failure:
+    """The decoded pair, or why there is none."""
+    return _or_failure(lambda: load_pair(pair, reading, gt), pair.name, f"{pair.pred} and {pair.gt}")
+
+
+def read_map(name: str, path: Path, reading: Reading) -> Loaded | Failure:
+    """One decoded map of the pair `name`, or why there is none."""
+    return _or_failure(lambda: load_map(path, reading), name, str(path))
+
+
+def _or_failure(load: Callable[[], T], name: str, files: str) -> T | Failure:
+    try:
+        return load()
+    except MapProblem as problem:
+        return Failure(name, problem.stage, str(problem))
+    except MemoryError:
+        return Failure(name, "load", f"not enough memory for {files}")
