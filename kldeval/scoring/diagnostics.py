@@ -291,7 +291,8 @@ def _described(made: Sequence[DensityProvenance]) -> str:
     """How ground truths were made, and the number of all their fixations.
 
     >>> from kldeval.records import DensityProvenance
-    >>> _described([DensityProvenance("gaussian(sigma=24,border=reflect)", 3), DensityProvenance("gaussian(sigma=24,border=reflect)", 4)])
+    >>> way = "gaussian(sigma=24,border=reflect)"
+    >>> _described([DensityProvenance(way, 3), DensityProvenance(way, 4)])
     'gaussian(sigma=24,border=reflect,fixations=7)'
     """
     return f"{made[0].text.removesuffix(')')},fixations={sum(origin.n_fixations for origin in made)})"
