@@ -13,7 +13,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from kldeval.arrays import torch
-from kldeval.engine.run import read_with_auxiliary_scores
+from kldeval.engine.worker import read_with_auxiliary_scores
 from kldeval.executors.local import in_threads
 from kldeval.normalization.steps import STEPS
 from kldeval.records import Failure, MapPair, Outcome

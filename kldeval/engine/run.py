@@ -13,7 +13,13 @@ from kldeval.data.pairing import find_pairs
 from kldeval.engine.auxiliary import NO_AUXILIARY, AuxiliaryContext, open_auxiliary
 from kldeval.engine.device import Device, find_device
 from kldeval.engine.report_builder import _saving_notes, build_report, provenance_of
-from kldeval.engine.worker import read, read_and_begin, read_and_score_all, read_map, reading_of
+from kldeval.engine.worker import (
+    read_and_begin,
+    read_and_score_all,
+    read_map,
+    read_with_auxiliary_scores,
+    reading_of,
+)
 from kldeval.errors import MapProblem, UsageProblem, printable
 from kldeval.executors.local import cores, in_batches, in_threads
 from kldeval.normalization.chain import class_axis
@@ -100,16 +106,6 @@ def stream(
     return score_in_batches(
         pairs, evaluator, reading, device.name, jobs, batch_bytes=request.batch_bytes, save=request.save_maps
     )
-
-
-def read_with_auxiliary_scores(
-    pair: Pair, evaluator: Evaluator, reading: Reading, gt: Loaded | None = None
-) -> MapPair | Failure:
-    """The decoded pair with the numbers that are worked out on the CPU wherever the densities are measured."""
-    maps = read(pair, reading, gt)
-    if isinstance(maps, Failure):
-        return maps
-    return evaluator.with_auxiliary_scores(evaluator.context.with_references(maps))
 
 
 def read_one(pred: Path, gt: Path, settings: Settings, request: RunOptions) -> tuple[MapPair, DatasetContext]:

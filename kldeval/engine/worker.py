@@ -67,6 +67,16 @@ def read(pair: Pair, reading: Reading, gt: Loaded | None = None) -> MapPair | Fa
     return _or_failure(lambda: load_pair(pair, reading, gt), pair.name, f"{pair.pred} and {pair.gt}")
 
 
+def read_with_auxiliary_scores(
+    pair: Pair, evaluator: Evaluator, reading: Reading, gt: Loaded | None = None
+) -> MapPair | Failure:
+    """The decoded pair with the numbers that are worked out on the CPU wherever the densities are measured."""
+    maps = read(pair, reading, gt)
+    if isinstance(maps, Failure):
+        return maps
+    return evaluator.with_auxiliary_scores(evaluator.context.with_references(maps))
+
+
 def read_map(name: str, path: Path, reading: Reading) -> Loaded | Failure:
     """One decoded map of the pair `name`, or why there is none."""
     return _or_failure(lambda: load_map(path, reading), name, str(path))

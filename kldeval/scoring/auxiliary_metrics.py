@@ -12,6 +12,8 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from kldeval.arrays import quiet
 from kldeval.errors import RefusedMap
 from kldeval.metrics.fixated_map import (
@@ -108,8 +110,6 @@ def takes_levels(metric: AuxiliaryMetric) -> bool:
 
 def _add_of_fixations(values: Sequence[Values64], begun: Sequence[AuxiliaryScores | None], plan: Plan) -> None:
     """The numbers of fixations that waited."""
-    import numpy as np
-
     waiting: defaultdict[str, list[tuple[int, tuple[Any, ...]]]] = defaultdict(list)
     for place, scores in enumerate(begun):
         for key, arguments in (scores.waiting if scores else {}).items():
@@ -138,8 +138,6 @@ class _PreparedLevels:
         self, values: Sequence[Values64], failures: Sequence[dict[str, str]], metrics: Sequence[AuxiliaryMetric]
     ) -> None:
         """The number of each metric for each pair, or why there is none."""
-        import numpy as np
-
         sides = [(metric, self._table("pred", metric), self._table("gt", metric)) for metric in metrics]
         for place, one in enumerate(self._counted):
             cells = one.cells()
@@ -157,8 +155,6 @@ class _PreparedLevels:
 
     def _table(self, role: Role, metric: AuxiliaryMetric) -> object:
         """The key of the levels of one side as the metric prepares them, (pairs, 1, 256)."""
-        import numpy as np
-
         pipeline = metric.side(role)
         key = role, metric.prepared_key, pipeline and pipeline.key
         if key not in self._tables:
@@ -211,8 +207,6 @@ class _Scores:
 
     def of_maps(self, metric: AuxiliaryMetric) -> float:
         """The number of a metric of two maps."""
-        import numpy as np
-
         for role in reversed(ROLES):
             self._check(role, metric)
         maps = [self._array(role, metric) for role in ROLES]
@@ -394,8 +388,6 @@ class FixationEvaluator:
 
     @property
     def _has_levels(self) -> bool:
-        import numpy as np
-
         return bool(self._pair.pred.dtype == np.uint8)
 
     @cached_property
@@ -412,8 +404,6 @@ class FixationEvaluator:
 
     def _of_others(self, cells: BinnedMap, *, repeats: bool = True) -> Array:
         """The fixations on all other images in each cell; without repeats the pixels that they are on."""
-        import numpy as np
-
         # what all images have is the same for all: nothing is copied, and the image itself has little
         all_, (own, own_counts) = self._context.others_of(self._company.image, self._pair.shape)
         if id(cells) not in self._everywhere:
@@ -434,8 +424,6 @@ class FixationEvaluator:
     @cached_property
     def _log_density(self) -> Array:
         """The logarithms of the predicted density at the fixated pixels."""
-        import numpy as np
-
         pair, pipeline = self._pair, self._plan.density
         rows, cols = self._fixated.rows, self._fixated.cols
         # the levels of a map stand for its pixels where only values matter: 256 of them instead of a million
@@ -454,8 +442,6 @@ class FixationEvaluator:
     @cached_property
     def _log_baseline(self) -> Array:
         """The logarithms of the baseline's density at the fixated pixels."""
-        import numpy as np
-
         call, pair = self._plan.settings.baseline, self._pair
         rows, cols, counts = self._fixated.rows, self._fixated.cols, self._fixated.counts
         if call.name == "uniform":
@@ -493,8 +479,6 @@ class FixationEvaluator:
 
     @cached_property
     def _baseline_bits(self) -> float:
-        import numpy as np
-
         pair, rows, cols = self._pair, self._fixated.rows, self._fixated.cols
         if not len(rows):
             return np.nan
@@ -507,8 +491,6 @@ class FixationEvaluator:
         return float(logarithms[rows, cols].mean())
 
     def _stretched(self) -> Array:
-        import numpy as np
-
         values = np.asarray(self._baseline_map, np.float64)
         area = np.ones(values.shape) if self._pair.weights is None else self._pair.weights
         return mit_logarithm(stretched_density(values, area))

@@ -13,6 +13,7 @@ from kldeval.errors import RefusedMap
 from kldeval.normalization.chain import axes_of, ends_in_log
 from kldeval.normalization.lazy_map import MAP
 from kldeval.normalization.steps import STEPS
+from kldeval.settings.auxiliary import STORED
 from kldeval.settings.metric_options import is_of_pixels
 
 if TYPE_CHECKING:
@@ -147,7 +148,8 @@ def notes(settings: Settings, remarks: Counter[str], n_maps: int) -> list[str]:
             sentences.append(sentence.format(maps=f"{count} of {n_maps} map{'s' * (n_maps != 1)}"))
     if not settings.on("density"):
         return sentences
-    sentences += [_NOT_NORMALISED] * any(not _makes_distribution(chain) for chain in (settings.pred, settings.gt))
+    chains = [chain for chain in (settings.pred, settings.gt) if chain != STORED]
+    sentences += [_NOT_NORMALISED] * any(not _makes_distribution(chain) for chain in chains)
     if n_maps and axes_of(settings.gt) not in (None, MAP) and not remarks["class-map"]:
         sentences.append(_ROWS if axes_of(settings.gt) == (-1,) else _COLUMNS)
     return sentences

@@ -11,6 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from kldeval.arrays import opencv
 from kldeval.metrics.binary import PixelMap
 from kldeval.metrics.separable import LARGEST_QUOTIENT, powers
@@ -91,8 +93,6 @@ class CountedPair:
 
     def cells(self) -> OccupiedCells:
         """The occupied cells."""
-        import numpy as np
-
         places = np.flatnonzero(self.counts)
         pred, gt = (places >> 8).astype(np.uint8), places.astype(np.uint8)
         return OccupiedCells(pred[None], gt[None], self.counts.ravel()[places].astype(np.float64)[None])
@@ -104,8 +104,6 @@ class HistogramView:
     is_numpy = True
 
     def __init__(self, counted: Sequence[CountedPair]) -> None:
-        import numpy as np
-
         self.counted = counted
         self.pairs = tuple(one.pair for one in counted)
         self.n_parts = len(counted)
@@ -281,8 +279,6 @@ class _Product:
     """A part of a divergence of many pairs: what can be said of the levels of each side before the two meet."""
 
     def __init__(self, part: Part, pred: LevelSide, gt: LevelSide) -> None:
-        import numpy as np
-
         self.target, other = (gt, pred) if part.target == "gt" else (pred, gt)
         t, counts = self.target.density.prob, self.target.counts
         mass = counts * t
@@ -304,23 +300,17 @@ class _Product:
         met = met[: len(factors)]
         if self._is_finite[place]:
             return self._own[place], self._scale * float(met.ravel().dot(factors.ravel()))
-        import numpy as np
-
         # 0 where the weight is 0, also where the number is infinite
         return self._own[place], self._scale * float(np.where(met == 0, 0.0, met * factors).sum())
 
 
 def levels() -> Array:
     """The values of 8 bits, as a map of one row."""
-    import numpy as np
-
     return np.arange(LEVELS, dtype=np.uint8)[None]
 
 
 def margins(table: Array) -> tuple[Array, Array]:
     """How many pixels have each level of the prediction and of the ground truth, by their joint histogram: (1, 256)."""
-    import numpy as np
-
     # products with ones are a tenth of the cost of sums along an axis, and as exact: these are whole numbers
     ones = np.ones(LEVELS, table.dtype)
     return (table @ ones).astype(np.float64)[None], (ones @ table).astype(np.float64)[None]
@@ -328,8 +318,6 @@ def margins(table: Array) -> tuple[Array, Array]:
 
 def looked_up(table: Array, cells: Array) -> Array:
     """The numbers (1, 256) of levels at cells (1, n) of bytes: twice as fast as indexing."""
-    import numpy as np
-
     if table.dtype == np.bool:
         return looked_up(table.view(np.uint8), cells).view(np.bool)
     return opencv().LUT(cells, np.ascontiguousarray(table))
@@ -337,8 +325,6 @@ def looked_up(table: Array, cells: Array) -> Array:
 
 def joint_counts(pred: Array, gt: Array, mask: Array | None = None) -> Array:
     """How often each (pred, gt) occurs where the mask is true: (256, 256), whole numbers as floats."""
-    import numpy as np
-
     cv2 = opencv()
     rows = max(1, EXACT_PIXELS // pred.shape[1])
     counts: Array = 0.0
@@ -352,6 +338,4 @@ def joint_counts(pred: Array, gt: Array, mask: Array | None = None) -> Array:
 
 
 def _is_bytes(array: Array) -> bool:
-    import numpy as np
-
     return isinstance(array, np.ndarray) and array.dtype == np.uint8 and array.ndim == 2  # noqa: PLR2004

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from kldeval.caching import KeptResults
 from kldeval.data.fixations.collection import SIZES_KEPT, OtherFixations
 from kldeval.errors import RefusedMap
@@ -32,8 +34,6 @@ class Kernel:
 
 def with_uniform_share(smooth: Array, share: float, mass: float, pixels: float) -> Array:
     """The density of fixations under a Gaussian that sum to `mass`, with a uniform `share`."""
-    import numpy as np
-
     # a difference of two sums may round below 0
     return (1 - share) * np.maximum(smooth, 0.0) / mass + share / pixels
 
@@ -58,8 +58,6 @@ class LeaveOneOutDensity:
         Raises:
             RefusedMap: no other image has fixations on this map.
         """
-        import numpy as np
-
         if weights is not None:
             return self.density(name, shape, weights)[rows, cols]
         everything, total = self._everything(shape)
@@ -77,8 +75,6 @@ class LeaveOneOutDensity:
         Raises:
             RefusedMap: no other image has fixations on this map.
         """
-        import numpy as np
-
         points = self._own(name, shape)
         rest = self._rest(name, self._everything(shape)[1] - points[2].sum())
         low = np.asarray(self._searches(shape).without(points))
@@ -90,8 +86,6 @@ class LeaveOneOutDensity:
         Raises:
             RefusedMap: no other image has fixations on this map.
         """
-        import numpy as np
-
         everything, total = self._everything(shape)
         points = self._own(name, shape)
         smooth = everything - blurred_points(points, shape, self._kernel.sigma(shape))
@@ -139,8 +133,6 @@ class MinimumSearch:
     """
 
     def __init__(self, smooth: Array, sigma: tuple[float, float]) -> None:
-        import numpy as np
-
         self._smooth = smooth
         self._sigma = sigma
         self._starts = [np.arange(0, length, SIDE) for length in smooth.shape]
@@ -152,8 +144,6 @@ class MinimumSearch:
 
     def without(self, points: Points) -> float:
         """The least value of the map without what some of its points add to it."""
-        import numpy as np
-
         rows, cols, counts = points
         down, across = self._highest
         floors = self._lows - (down[:, rows] * counts) @ across[:, cols].T
@@ -170,8 +160,6 @@ class MinimumSearch:
 
     def _part(self, rows: slice, cols: slice, points: Points) -> Array:
         """A part of the map without the points."""
-        import numpy as np
-
         sides = [
             gaussian_responses(np.arange(length)[part], places, length, sigma)
             for part, places, length, sigma in zip(
@@ -183,8 +171,6 @@ class MinimumSearch:
 
 def _highest(length: int, sigma: float) -> Array:
     """The most that a point anywhere along a side adds at a pixel of each block of it, (blocks, length)."""
-    import numpy as np
-
     pixels = np.arange(length)
     blocks = (pixels[start : start + SIDE] for start in range(0, length, SIDE))
     return np.stack([gaussian_responses(block, pixels, length, sigma).max(axis=0) for block in blocks])

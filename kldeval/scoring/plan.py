@@ -292,7 +292,8 @@ def _plan(settings: Settings, calls: Sequence[tuple[str, Call]], shown: Settings
     for key, call in calls:
         on[METRICS[call.name].info.on].append((key, call))
     quantities = tuple(_quantity(key, call, settings, shown) for key, call in (*on["density"], *on["pixels"]))
-    uncovered = uncovered_quantities(settings, shown) if quantities else ()
+    # of a prediction that no metric looks at nothing is told
+    uncovered = uncovered_quantities(settings, shown) if quantities and settings.pred != STORED else ()
     return Plan(
         settings,
         settings.keys,

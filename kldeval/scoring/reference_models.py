@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from kldeval.arrays import quiet
 from kldeval.data.load import load_map
 from kldeval.errors import MapProblem, UsageProblem
@@ -27,7 +29,7 @@ from kldeval.scoring.leave_one_out import Kernel, with_uniform_share
 from kldeval.scoring.pixels import density
 from kldeval.scoring.plan import Plan
 from kldeval.scoring.views import is_plain, scaled
-from kldeval.settings.auxiliary import parse_ceiling
+from kldeval.settings.auxiliary import STORED, parse_ceiling
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -66,8 +68,6 @@ class ReferenceModels:
 
     def of(self, pair: MapPair, context: DatasetContext) -> dict[str, Numbers]:
         """The numbers of each reference that the pair has."""
-        import numpy as np
-
         if not is_plain(pair):
             return {}
         maps = {UNIFORM: np.ones(pair.shape, np.uint8), PRIOR: self.prior.without(pair.name, pair.shape)}
@@ -162,7 +162,9 @@ KERNEL = "bilinear"
 
 
 class CentrePrior:
-    """The sum of the ground truths as the settings normalise them, from which that of any image can be taken.
+    """The sum of the ground truths as densities, from which that of any image can be taken.
+
+    They are made densities as the settings say; where no metric looks at one, each is divided by its sum.
 
     It is on the grid of the first of them, to which the others are stretched. A ground truth that cannot be read or
     normalised has no part; none is kept.
@@ -171,6 +173,7 @@ class CentrePrior:
     def __init__(self, files: Mapping[str, Path], settings: Settings, reading: Reading, each: Each = map) -> None:
         self._files = files
         self._settings = settings
+        self._chain = parse_chain("sum-to-one") if settings.gt == STORED else settings.gt
         self._reading = reading
         self._shape: Shape | None = None
         self._sum: Array = 0.0
@@ -183,8 +186,6 @@ class CentrePrior:
 
     def without(self, name: str, shape: Shape) -> Array | None:
         """The mean of all other ground truths at a size; None where there is no other."""
-        import numpy as np
-
         own = self._density(name) if name in self._files else None
         others = self.count - (own is not None)
         if others <= 0 or self._shape is None:
@@ -201,7 +202,7 @@ class CentrePrior:
             return None  # its outcome says why
         with quiet():
             start = scaled(grey, full_scale(grey), self._settings.scale, self._settings.dtype)
-            values = normalise(start, self._settings.gt)
+            values = normalise(start, self._chain)
             if any(problem.found.any() for problem in values.problems):
                 return None
             return density(values, slice(0, grey.shape[0])).prob

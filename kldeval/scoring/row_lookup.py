@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from kldeval.arrays import opencv
 from kldeval.normalization.chain import normalise
 from kldeval.normalization.density import Density
@@ -79,8 +81,6 @@ class LookupTables:
 
     def sums(self, table: Array, axis: int) -> Array:
         """The sums of the table's numbers along an axis, which keeps its place."""
-        import numpy as np
-
         key = (table.tobytes(), axis)
         if key not in self._sums:
             lut = opencv().LUT
@@ -90,8 +90,6 @@ class LookupTables:
 
     def gaps(self, factors: tuple[Array, Array], other: LookupTables, logs: Array, axis: int) -> Array:
         """The sums along an axis of a factor times (its logarithm - the other map's logarithm), all of them finite."""
-        import numpy as np
-
         factor, log = factors
         key = (factor.tobytes() + logs.tobytes(), axis)
         if key not in self._sums:
@@ -133,8 +131,6 @@ def exact_divergence(pred: SeparableDensity, gt: SeparableDensity, counts: Array
     whether a p of 0 meets a q that is not, so that no pixel needs to be looked at for it. A map against itself gives
     exactly 0.
     """
-    import numpy as np
-
     lines, others = gt.by_line[0], pred.by_line[0]
     if lines.shape != others.shape or not (lines.all() and others.all()):
         return None
@@ -184,8 +180,6 @@ class _Lookup(Density):
     @property
     def is_zero(self) -> Array:
         """Where the probability is exactly 0."""
-        import numpy as np
-
         return self.log == -np.inf if self.is_log else self.prob == 0
 
     @property
@@ -196,8 +190,6 @@ class _Lookup(Density):
     @property
     def xp(self) -> object:
         """The array namespace of the density."""
-        import numpy as np
-
         return np
 
 
@@ -266,8 +258,6 @@ def line_density(lookups: LookupTables, start: LazyMap, chain: Chain, role: Role
     `start` are the 256 levels on the scale of the settings, before the chain, with how many pixels have each. None
     where the plain body must do it.
     """
-    import numpy as np
-
     prefix, final = _split(chain)
     is_known = final[-1].name == "sum-to-one" or (final[-1].name == "softmax" and len(final) == 1)
     if not is_known or dependence(prefix) != "value":
@@ -295,14 +285,10 @@ def _split(chain: Chain) -> tuple[Chain, Chain]:
 
 def _is_regular(levels: Array) -> bool:
     """Whether all numbers are finite and none is negative."""
-    import numpy as np
-
     return bool(np.isfinite(levels).all() and levels.min() >= 0)
 
 
 def _softmax(lookups: LookupTables, levels: Array, present: Array, call: Call) -> SeparableDensity:
-    import numpy as np
-
     axis = one_axis(call.keywords.get("axis", -1))[0]
     log_mass = levels - levels[present].max()
     mass = np.exp(log_mass)
@@ -312,8 +298,6 @@ def _softmax(lookups: LookupTables, levels: Array, present: Array, call: Call) -
 
 def _sum_to_one(lookups: LookupTables, levels: Array, final: Chain) -> tuple[SeparableDensity, bool]:
     """The density, and whether a distribution has nothing to divide."""
-    import numpy as np
-
     axis, offset = final[-1].keywords.get("axis"), final[-1].keywords.get("offset", 0.0)
     rows = np.sin(np.pi * (np.arange(lookups.height) / max(1, lookups.height - 1)))[:, None]
     weights = rows if len(final) > 1 else np.ones((1, 1))

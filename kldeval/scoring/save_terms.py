@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from kldeval.arrays import quiet
 from kldeval.records import Score
 from kldeval.scoring.class_maps import as_rows, chosen_axis, losses_as_maps, rows_as_map
@@ -27,8 +29,6 @@ def save_scored(folder: Path | None, pair: MapPair, outcome: Outcome, plan: Plan
 
 def _save(folder: Path, pair: MapPair, plan: Plan, failed: set[str]) -> None:
     """Write one array per metric; its sum is the metric of a whole-map distribution, its mean that of labels."""
-    import numpy as np
-
     terms = losses_as_maps(pair, plan.settings) if plan.is_labels else pointwise_terms(pair, plan, failed)
     for key, array in terms.items():
         path = folder / key / f"{pair.name}.npy"
