@@ -176,7 +176,7 @@ class _PreparedLevels:
             problems = self._view.normalised(pipeline).problems if pipeline else ()
             problem = problems[place] if problems else None
             if pipeline and problem:
-                return refusal(self._counted[place].pair, problem.role, problem.kind, problem.detail, pipeline.text)
+                return refusal(self._counted[place].pair, problem.role, problem.kind, problem.detail, pipeline.shown)
         return None
 
 
@@ -269,7 +269,7 @@ class _Scores:
             side = PixelView.of(self.pair).normalised(pipeline)
             if side.problems and side.problems[0]:
                 problem = side.problems[0]
-                raise RefusedMap(refusal(self.pair, role, problem.kind, problem.detail, pipeline.text))
+                raise RefusedMap(refusal(self.pair, role, problem.kind, problem.detail, pipeline.shown))
             values = side.values
             # exp underflows into ties, which ranks must not have
             self._arrays[key] = values.whole() if keeps_logs or not values.is_log else values.map(values.xp.exp).whole()
@@ -434,7 +434,7 @@ class FixationEvaluator:
         values = normalise(start, pipeline.chain)
         for problem in worst_problems(values, "pred", 1):
             if problem:
-                raise RefusedMap(refusal(pair, "pred", problem.kind, problem.detail, pipeline.text))
+                raise RefusedMap(refusal(pair, "pred", problem.kind, problem.detail, pipeline.shown))
         if takes_levels:
             return density(values, slice(0, 1)).log[0, pair.pred[rows, cols]]
         return _log_at(values, rows, cols)

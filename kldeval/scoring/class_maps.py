@@ -304,7 +304,7 @@ def _refuse(pair: MapPair, pred: LazyMap, settings: Settings) -> None:
     for problem in _problems(pred, settings):
         if bool(xp.any(problem.found)):
             worst = xp.where(problem.found, problem.detail, xp.full_like(problem.detail, xp.inf))
-            raise RefusedMap(refusal(pair, "pred", problem.kind, float(xp.min(worst)), format_chain(settings.pred)))
+            raise RefusedMap(refusal(pair, "pred", problem.kind, float(xp.min(worst)), settings.pred))
 
 
 def _problems(pred: LazyMap, settings: Settings) -> tuple[Problem, ...]:

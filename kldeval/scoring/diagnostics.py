@@ -6,11 +6,12 @@ A remark is a key noted for one map; `notes` turns the remarks of all maps, and 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import isfinite
+from math import isfinite, log
 from typing import TYPE_CHECKING, NamedTuple
 
+from kldeval.data.causes import SIDES, negative, unnormalised
 from kldeval.errors import RefusedMap
-from kldeval.normalization.chain import axes_of, ends_in_log
+from kldeval.normalization.chain import axes_of, class_axis, ends_in_log, format_chain
 from kldeval.normalization.lazy_map import MAP
 from kldeval.normalization.steps import STEPS
 from kldeval.settings.auxiliary import STORED
@@ -18,7 +19,7 @@ from kldeval.settings.metric_options import is_of_pixels
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from kldeval.normalization.chain import Chain
@@ -29,10 +30,11 @@ if TYPE_CHECKING:
 ROUNDING = 1e-5
 """How far a probability in single precision may lie above 1, or its logarithm above 0."""
 
+PROBLEMS = ("nonfinite", "negative", "empty", "outside", "unnormalised")
+"""What may stand against a normalisation, in the order in which it is said."""
+
 LARGE_EPSILON = 0.1
 """An epsilon of this share of the mean probability 1/N moves the number visibly."""
-
-_SIDES = {"pred": "prediction", "gt": "ground truth"}
 
 
 class ValueRange(NamedTuple):
@@ -50,6 +52,8 @@ class Diagnostics:
     forgives_empty: bool
     takes_logs: bool
     has_faint_masks: bool
+    bounded: tuple[tuple[str, float], ...]
+    is_whole_map: bool
 
     @classmethod
     def of(cls, settings: Settings) -> Diagnostics:
@@ -60,27 +64,24 @@ class Diagnostics:
             settings.empty_gt != "error",
             settings.pred[0].name == "log-prob",
             is_of_maps and settings.scale == "unit" and any(map(is_of_pixels, settings.metrics)),
+            tuple(_bounded(settings)),
+            axes_of(settings.gt) in (None, MAP),
         )
 
 
-def refusal(pair: MapPair, role: str, kind: str, detail: float, chain: str) -> str:
+def refusal(pair: MapPair, role: str, kind: str, detail: float, chain: Chain) -> str:
     """Why a map is refused under a chain, and what would be accepted."""
-    say = {"nonfinite": _nonfinite, "negative": _negative, "empty": _empty, "outside": _outside}[kind]
-    return say(pair, role, detail, chain)
+    if kind == "unnormalised":
+        return unnormalised(pair, role, detail, chain)
+    say = {"nonfinite": _nonfinite, "negative": negative, "empty": _empty, "outside": _outside}[kind]
+    return say(pair, role, detail, format_chain(chain))
 
 
 def _nonfinite(_pair: MapPair, role: str, detail: float, chain: str) -> str:
     found = "nan" if detail != detail else "inf"  # noqa: PLR0124 - nan is what differs from itself
-    return f"the {_SIDES[role]} holds {found}, which {chain!r} does not handle; repair the file" + (
+    return f"the {SIDES[role]} holds {found}, which {chain!r} does not handle; repair the file" + (
         f", or clip it first: --{role}-norm 'clip(min=...,max=...)+{chain}'" if found == "inf" else ""
     )
-
-
-def _negative(pair: MapPair, role: str, detail: float, chain: str) -> str:
-    found = f"the {_SIDES[role]} has negative values (minimum {detail:.6g}), which {chain!r} cannot take; "
-    if f"overshoot-{role}" in pair.remarks:
-        return found + f"the resizing made them: use another kernel, or --{role}-norm 'clip(min=0)+{chain}'"
-    return found + f"shift them (--{role}-norm 'shift+{chain}') or use a softmax (--{role}-norm flatten-softmax)"
 
 
 def _empty(pair: MapPair, role: str, _detail: float, chain: str) -> str:
@@ -90,11 +91,11 @@ def _empty(pair: MapPair, role: str, _detail: float, chain: str) -> str:
         what += " at a position"
     elif "axis=" in chain:
         what += " in a column" if "axis=0" in chain or "axis=-2" in chain else " in a row"
-    return f"the {_SIDES[role]} is {what}, which {chain!r} cannot normalise; choose --empty-{role} {choices}"
+    return f"the {SIDES[role]} is {what}, which {chain!r} cannot normalise; choose --empty-{role} {choices}"
 
 
 def _outside(_pair: MapPair, role: str, detail: float, chain: str) -> str:
-    found = f"the {_SIDES[role]} holds {detail:.6g}, and a probability lies in 0..1; "
+    found = f"the {SIDES[role]} holds {detail:.6g}, and a probability lies in 0..1; "
     if role == "gt":
         return found + "store it so" + (", or let --scale unit divide bytes by 255" if detail > 1 else "")
     if "axis" in chain:
@@ -103,7 +104,7 @@ def _outside(_pair: MapPair, role: str, detail: float, chain: str) -> str:
 
 
 def map_flags(
-    values: Iterable[float],
+    values: Mapping[str, float],
     n_uncovered: int,
     pred: ValueRange,
     gt: ValueRange,
@@ -114,7 +115,7 @@ def map_flags(
     n_pixels = shape[0] * shape[1]
     found = {
         "uncovered": n_uncovered > 0,
-        "infinite": not all(map(isfinite, values)),
+        "infinite": not all(map(isfinite, values.values())),
         "constant-pred": pred.low == pred.high,
         "empty-gt": gt.low == gt.high == 0 and run.forgives_empty,
         "constant-gt": gt.low == gt.high and not (gt.high == 0 and run.forgives_empty),
@@ -122,6 +123,8 @@ def map_flags(
         "unit-gt": gt.low >= 0 and gt.high <= 1 < pred.high - pred.low,
         "large-epsilon": run.largest_epsilon * n_pixels >= LARGE_EPSILON,
         "scores": run.takes_logs and pred.high > ROUNDING,
+        "below-bound": _lies_below_its_constants(values, n_pixels, run)
+        and not (run.takes_logs and pred.high > ROUNDING),
         "faint-mask": run.has_faint_masks and gt.high == 1 / 255,
     }
     return [flag for flag, is_so in found.items() if is_so]
@@ -145,7 +148,8 @@ def notes(settings: Settings, remarks: Counter[str], n_maps: int) -> list[str]:
     for remark, sentence in _SENTENCES.items():
         count = remarks[remark]
         if count and _applies(remark, settings):
-            sentences.append(sentence.format(maps=f"{count} of {n_maps} map{'s' * (n_maps != 1)}"))
+            maps = f"{count} of {n_maps} map{'s' * (n_maps != 1)}"
+            sentences.append(sentence.format(maps=maps, axis=class_axis(settings.pred)))
     if not settings.on("density"):
         return sentences
     chains = [chain for chain in (settings.pred, settings.gt) if chain != STORED]
@@ -191,6 +195,28 @@ def _largest_epsilon(settings: Settings) -> float:
     return max((abs(call.get(key, 0.0)) for call in given for key in ("log_eps", "num_eps", "ratio_eps")), default=0.0)
 
 
+def _bounded(settings: Settings) -> Iterator[tuple[str, float]]:
+    """The key of every KLD with a least value, and the constant of its quotient."""
+    if settings.reduction != "slices":
+        return
+    for key, call in settings.on("density").items():
+        given = call.keywords
+        if call.name == "kld" and given.get("direction", "gt-pred") == "gt-pred" and "factor" not in given:
+            yield key, given.get("ratio_eps", 0.0)
+
+
+def _lies_below_its_constants(values: Mapping[str, float], n_pixels: int, run: Diagnostics) -> bool:
+    """Whether a KLD is smaller than any two densities make it: Gibbs' inequality with the constant of the quotient.
+
+    sum q ln(q / (p + c)) >= -ln(sum p + N c); num_eps and log_eps only add to the left side.
+    """
+    for key, constant in run.bounded:
+        bound = -log((1 if run.is_whole_map else n_pixels) + n_pixels * constant)
+        if values.get(key, bound) < bound - 1e-9 * max(1.0, -bound):
+            return True
+    return False
+
+
 def _applies(remark: str, settings: Settings) -> bool:
     if remark == "unit-range":
         return bool(settings.on("density")) and _softmax_of_both(settings)
@@ -198,6 +224,8 @@ def _applies(remark: str, settings: Settings) -> bool:
         return bool(settings.on("density")) and not _softmax_of_both(settings) and _is_softmax(settings.gt)
     if remark == "uncovered":
         return any(call.name in ("kld", "ce") for call in settings.metrics)
+    if remark == "below-bound":  # else a note on the chains says it of every map
+        return all(map(_makes_distribution, (settings.pred, settings.gt)))
     return remark != "empty-gt" or settings.empty_gt != "error"
 
 
@@ -241,6 +269,26 @@ _SENTENCES = {
     "faint-mask": (
         "the ground truth's largest byte is 1 ({maps}), which --scale unit divides by 255: store a mask as 0 and 255, "
         "or as booleans in an .npy"
+    ),
+    "below-bound": (
+        "the KLD is below what any two densities make it with these constants ({maps}): a side does not sum to 1, so "
+        "the number is no divergence"
+    ),
+    "probabilities-pred": (
+        "the prediction holds probabilities already ({maps}), which the softmax flattens: for probabilities use "
+        "--pred-norm 'sum-to-one(axis={axis})'"
+    ),
+    "truncated-pred": (
+        "the prediction holds 0 and 1 as whole numbers ({maps}): floats of 0..1 that are saved as integers lose all "
+        "between; multiply by 255 before saving, or save floats as .npy"
+    ),
+    "truncated-gt": (
+        "the ground truth holds 0 and 1 as whole numbers ({maps}): a mask is scored as it is, but floats of 0..1 that "
+        "are saved as integers lose all between; multiply by 255 before saving, or save floats as .npy"
+    ),
+    "fixation-gt": (
+        "the ground truth marks single pixels, as maps of fixations do ({maps}), and KLD compares densities: "
+        "kldeval density FIXATIONS OUT --sigma PIXELS makes them; metrics of fixations take the marks by --fixations"
     ),
     "infinite": "the metric is infinite or undefined ({maps}); such values stay in the mean",
     "lossy-gt": "the ground truth is lossily compressed ({maps}): its small values are noise of the file format",

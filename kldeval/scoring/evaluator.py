@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from kldeval.arrays import quiet
+from kldeval.data.causes import examined
 from kldeval.data.load import sized_pair
 from kldeval.errors import RefusedMap
 from kldeval.preprocessing.resize import AS_IS
@@ -68,6 +69,10 @@ class Evaluator:
 
     def begin(self, pair: MapPair) -> Outcome | PartialResult:
         """The outcome of one pair, or what was counted of it and can be finished together with others."""
+        looked_at = examined(pair, self.plan.settings)
+        return looked_at if isinstance(looked_at, Failure) else self._begin(looked_at)
+
+    def _begin(self, pair: MapPair) -> Outcome | PartialResult:
         if self.plan.is_labels:
             from kldeval.scoring.class_maps import score_labels
 
@@ -106,8 +111,10 @@ class Evaluator:
 
     def with_auxiliary_scores(self, pair: MapPair) -> MapPair | Failure:
         """The pair with the numbers of its maps and of its fixations, which are worked out on the CPU."""
-        if self.plan.is_labels or not is_plain(pair):
-            return pair
+        looked_at = examined(pair, self.plan.settings)
+        if isinstance(looked_at, Failure) or self.plan.is_labels or not is_plain(looked_at):
+            return looked_at
+        pair = looked_at
         counted = CountedPair.of(pair) if self.plan.of_maps or self.plan.of_fixations else None
         begun = self._begin_auxiliary(pair, counted)
         if isinstance(begun, Failure) or counted is None:
@@ -223,7 +230,7 @@ class Evaluator:
             weights = {metric.key: float(beside.n_fixations or 0) for metric in plan.of_fixations}
         values = {key: numbers[key] for key in plan.keys if key in numbers}
         n_uncovered = int(uncovered[0])
-        flags = map_flags(values.values(), n_uncovered, found.pred, found.gt, pair.shape, plan.diagnostics)
+        flags = map_flags(values, n_uncovered, found.pred, found.gt, pair.shape, plan.diagnostics)
         return Score(
             pair.name,
             values,
@@ -242,8 +249,8 @@ class Evaluator:
 
     @staticmethod
     def _refusal(pair: MapPair, quantity: Quantity, problem: SideProblem) -> str:
-        text = quantity.gt.text if problem.role == "gt" else quantity.pred.text
-        return refusal(pair, problem.role, problem.kind, problem.detail, text)
+        chain = quantity.gt.shown if problem.role == "gt" else quantity.pred.shown
+        return refusal(pair, problem.role, problem.kind, problem.detail, chain)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

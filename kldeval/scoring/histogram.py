@@ -81,8 +81,9 @@ class CountedPair:
         return cls(pair, counts, both, float(both[0].sum()), n_rows)
 
     def without_maps(self, pair: MapPair) -> CountedPair:
-        """The same for a pair whose maps nobody needs any more."""
-        forgotten = replace(pair, pred=None, gt=None, weights=None, company=None)
+        """The same for a pair whose maps nobody needs any more: their levels stand in their place."""
+        pred, gt = (levels()[:, margin[0] > 0] for margin in self.margins)
+        forgotten = replace(pair, pred=pred, gt=gt, weights=None, company=None)
         return CountedPair(forgotten, self.counts, self.margins, self.n_pixels, self.n_rows)
 
     def ranges(self) -> tuple[ValueRange, ValueRange]:

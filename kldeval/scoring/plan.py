@@ -48,8 +48,8 @@ Form = Literal["density", "probability", "logit", "target"]
 class Pipeline:
     """How one side of a pair is normalised, and what becomes of a map that has nothing to divide by (`empty`).
 
-    `key` and `start_key` tell pipelines, and what they start from, from others; `text` is what a refusal calls the
-    chain.
+    `key` and `start_key` tell pipelines, and what they start from, from others; `shown` is the chain that a
+    refusal quotes.
     """
 
     role: Role
@@ -59,20 +59,20 @@ class Pipeline:
     empty: str
     form: Form
     dependence: Dependence
-    text: str
+    shown: Chain
     key: str
     start_key: tuple[str, str, str, str]
 
     @classmethod
-    def of(cls, role: Role, chain: Chain, settings: Settings, form: Form = "density", text: str = "") -> Pipeline:
+    def of(cls, role: Role, chain: Chain, settings: Settings, form: Form = "density", shown: Chain = ()) -> Pipeline:
         """The pipeline of a side under a chain, on the scale and in the dtype of the settings."""
         empty = settings.empty_pred if role == "pred" else settings.empty_gt
         # a ground truth that is skipped or scored 0 is told apart afterwards
         empty = {"zero": "keep", "skip": "error"}.get(empty, empty)
         start_key = role, settings.scale, settings.dtype, empty
         key = "|".join((*start_key, form, format_chain(chain)))
-        text = text or format_chain(chain)
-        return cls(role, chain, settings.scale, settings.dtype, empty, form, dependence(chain), text, key, start_key)
+        needed = dependence(chain)
+        return cls(role, chain, settings.scale, settings.dtype, empty, form, needed, shown or chain, key, start_key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,8 +315,8 @@ def _quantity(key: str, call: Call, settings: Settings, shown: Settings) -> Quan
 
 
 def _density_quantity(key: str, call: Call | str, settings: Settings, shown: Settings) -> Quantity:
-    pred = Pipeline.of("pred", settings.pred, settings, text=format_chain(shown.pred))
-    gt = Pipeline.of("gt", settings.gt, settings, text=format_chain(shown.gt))
+    pred = Pipeline.of("pred", settings.pred, settings, shown=shown.pred)
+    gt = Pipeline.of("gt", settings.gt, settings, shown=shown.gt)
     name, given = (call, {}) if isinstance(call, str) else (call.name, call.keywords)
     entry = METRICS[name]
     # a sum in products takes float64, in which the counts are
@@ -347,9 +347,9 @@ def _pixel_quantity(key: str, call: Call, settings: Settings, shown: Settings) -
         (chain[:-1] or AS_STORED) if is_logit else chain,
         settings,
         "logit" if is_logit else "probability",
-        format_chain(shown.pred),
+        shown.pred,
     )
-    gt = Pipeline.of("gt", gt_chain(settings.gt), settings, "target", format_chain(shown.gt))
+    gt = Pipeline.of("gt", gt_chain(settings.gt), settings, "target", shown.gt)
     return Quantity(
         key,
         settings,

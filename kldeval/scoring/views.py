@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from kldeval.arrays import namespace
 from kldeval.errors import KldevalError
 from kldeval.normalization.lazy_map import MAP, LazyMap, combine_blocks, over_map
-from kldeval.scoring.diagnostics import ValueRange
+from kldeval.scoring.diagnostics import PROBLEMS, ValueRange
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -30,10 +30,6 @@ if TYPE_CHECKING:
 Where = Any
 """Some pixels, in the way in which the sides of a view are asked for them."""
 
-ORDER = ("nonfinite", "negative", "empty", "outside")
-"""The kinds of problems, the worst first."""
-
-
 PLAIN_AXES = 2
 """Height and width."""
 
@@ -45,7 +41,7 @@ def is_plain(pair: MapPair) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class SideProblem:
-    """What stands against a normalised side: its role, the kind (see `ORDER`) and the smallest offending value."""
+    """What stands against a normalised side: its role, the kind (see `PROBLEMS`) and the smallest offending value."""
 
     role: Role
     kind: str
@@ -300,7 +296,7 @@ def _from_device(
     def answer(place: int, number: int, quantity: Quantity) -> Answer:
         for pipeline in (quantity.gt, quantity.pred):
             known = dict(marks[pipeline.key])
-            for kind in ORDER:
+            for kind in PROBLEMS:
                 if kind in known and table[known[kind]][place]:
                     return SideProblem(pipeline.role, kind, table[known[kind] + 1][place])
         return float(table[len(ends) + number][place])
@@ -335,7 +331,7 @@ def worst_problems(values: LazyMap, role: Role, count: int) -> list[SideProblem 
     if not values.problems:
         return []
     worst: list[SideProblem | None] = [None] * count
-    for kind in reversed(ORDER):
+    for kind in reversed(PROBLEMS):
         for problem in reversed(values.problems):
             if problem.kind == kind:
                 maps = zip(_by_map(problem.found, count), _by_map(problem.detail, count), strict=True)
