@@ -16,11 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from kldeval.arrays import check_maps, computed_in, namespace, quiet, returned_as, whole_weights
 from kldeval.data.class_weights import weights_text
-from kldeval.diagnosis import refusal
-from kldeval.engine.measure import Side, density, measure, pixelwise, scaled
 from kldeval.engine.run import run
 from kldeval.errors import RefusedMap, UnknownName, UsageProblem
-from kldeval.grammar import format_value, unknown
+from kldeval.grammar import Call, format_value, unknown
 from kldeval.metrics.binary import PixelMap, check_binary
 from kldeval.metrics.checks import check_choice, check_log_probabilities, reduced
 from kldeval.metrics.class_losses import LabelRule
@@ -31,9 +29,12 @@ from kldeval.normalization.softmax import log_softmax
 from kldeval.preprocessing.grey import full_scale
 from kldeval.records import MapPair
 from kldeval.run_options import RunOptions
-from kldeval.settings.auxiliary import beside_paths, beside_texts, check_beside
-from kldeval.settings.build import KNOWN_TEXTS, make_settings
-from kldeval.settings.signature import parse_signature
+from kldeval.scoring.diagnostics import refusal
+from kldeval.scoring.pixels import PixelSide, array_values, density, terms_of
+from kldeval.scoring.plan import quantity_of
+from kldeval.scoring.views import scaled
+from kldeval.settings.auxiliary import STORED, beside_paths, beside_texts, chains_for
+from kldeval.settings.build import KNOWN_TEXTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -226,14 +227,17 @@ def density_metric(name: str, pred: Array, gt: Array, weights: Array | None, opt
     if weights is not None:
         weights = whole_weights(weights, pred, gt)
     stored = [
-        scaled(Side(array, full_scale(array)), settings, weights=weights, empty=empty)
+        scaled(array, full_scale(array), settings.scale, settings.dtype, weights=weights, empty=empty)
         for array, empty in ((pred, settings.empty_pred), (gt, settings.empty_gt))
     ]
     p, q = (normalise(present(side), chain) for side, chain in zip(stored, (settings.pred, settings.gt), strict=True))
     refuse([p, q], pred.shape, settings)
-    none = settings.reduction == "none"
-    values = pixelwise(p, q, settings) if none else measure(p, q, settings).values
-    value = _zero_if_asked(values[settings.keys[0]], stored[1], settings)
+    quantity = quantity_of(name, settings)
+    if settings.reduction == "none":
+        value = terms_of(quantity, PixelSide(p, "density"), PixelSide(q, "density"))
+    else:
+        value = array_values(quantity, p, q)
+    value = _zero_if_asked(value, stored[1], settings)
     return value if "dtype" in options else returned_as(value, pred, gt)
 
 
@@ -350,31 +354,24 @@ def _values_of(
 ) -> list[Array]:
     """The values that a metric of stored maps takes: as they are stored, or at the end of the chains."""
     settings = metric_settings("kld", options)
-    chains = {"pred": settings.pred, "gt": settings.gt}
-    is_log = any(call.name == "log-prob" for role in sides for call in chains[role])
+    chains = chains_for(settings, Call(entry.name, (("of", of),) if of else ()))
     idle = [name for name in ("norm", "pred_norm", "gt_norm", "axis", "convention") if name in options]
-    if idle and of != "norm" and not (of is None and is_log):
-        msg = (
-            f"{entry.name} takes maps as they are stored: {idle[0]} has no effect; of='norm' takes the values it makes"
-        )
+    if idle and STORED == chains[0] == chains[1]:
+        msg = f"{entry.name} takes maps as they are stored: {idle[0]} has no effect; of='norm' takes what it makes"
         raise UsageProblem(msg)
-    return [
-        _value_of(entry, array, chains[role], settings, weights, of, empty)
-        for (role, array), empty in zip(sides.items(), (settings.empty_pred, settings.empty_gt), strict=False)
-    ]
-
-
-def _value_of(
-    entry: MetricEntry, array: Array, chain: Any, settings: Settings, weights: Array | None, of: str | None, empty: str
-) -> Array:
-    declared = any(call.name == "log-prob" for call in chain)
-    if of == "stored" or (of is None and not declared):
-        return scaled(Side(array, full_scale(array)), settings).whole() if entry.info.scaled else array
-    side = scaled(Side(array, full_scale(array)), settings, weights=weights, empty=empty)
-    values = normalise(present(side), chain)
-    refuse([values], array.shape, settings)
-    whole = values.whole()
-    return values.xp.exp(whole) if values.is_log and entry.info.view != "ranks" else whole
+    found = []
+    for array, chain, empty in zip(sides.values(), chains, (settings.empty_pred, settings.empty_gt), strict=False):
+        if chain == STORED and not entry.info.scaled:
+            found.append(array)
+            continue
+        side = scaled(array, full_scale(array), settings.scale, settings.dtype, weights=weights, empty=empty)
+        if chain != STORED:
+            side = normalise(present(side), chain)
+            refuse([side], array.shape, settings)
+        whole = side.whole()
+        # exp underflows into ties, which ranks must not have
+        found.append(side.xp.exp(whole) if side.is_log and entry.info.view != "ranks" else whole)
+    return found
 
 
 def evaluate(pred: str | PathLike[str] | None = None, gt: str | PathLike[str] | None = None, **options: Any) -> Report:
@@ -386,12 +383,13 @@ def evaluate(pred: str | PathLike[str] | None = None, gt: str | PathLike[str] | 
         options: metric, norm and the other options that move a number, convention or signature, and those on files and
             devices (fixations, baseline, other_map, mask, weights, preset, baselines, ceiling, manifest, pred_name,
             gt_name, exclude, group_by, allow_missing, allow_extra, limit, key, max_pixels, device, jobs, batch_bytes,
-            save_maps).
+            save_maps). `confidence`, with `resamples` and `seed`, asks for the intervals of the means.
 
     Raises:
         UsageProblem: an option is unknown or has no meaning, or the paths cannot be paired.
         MissingDependency: the device, or a package that reads the files, is not there.
     """
+    drawn: dict[str, Any] = {name: options.pop(name) for name in ("confidence", "resamples", "seed") if name in options}
     _check_names(options, {*KNOWN_TEXTS, "signature", "preset", *RunOptions._fields})
     asked = {name: options[name] for name in options if name in RunOptions._fields}
     said = {name: value for name, value in options.items() if name not in asked}
@@ -403,7 +401,19 @@ def evaluate(pred: str | PathLike[str] | None = None, gt: str | PathLike[str] | 
     if options.get("maps") == "groups":
         said["group_by"] = asked.get("group_by")
     pred, gt = (None if path is None else Path(path) for path in (pred, gt))
-    return run(pred, gt, _settings(said, beside_texts(options), manifest="manifest" in asked), RunOptions(**asked))
+    report = run(pred, gt, _settings(said, beside_texts(options), manifest="manifest" in asked), RunOptions(**asked))
+    return _with_intervals(report, drawn) if drawn else report
+
+
+def _with_intervals(report: Report, drawn: Mapping[str, Any]) -> Report:
+    """The report with the intervals of its means."""
+    from kldeval.reports.documents import Resampling
+    from kldeval.reports.intervals import with_intervals
+    from kldeval.reports.significance import check_resampling
+
+    resampling = Resampling(**drawn)
+    check_resampling(resampling.resamples, resampling.confidence)
+    return with_intervals(report, resampling)
 
 
 def _check_counts(counts: Mapping[str, Any]) -> None:
@@ -432,18 +442,20 @@ def metric_settings(name: str, options: dict[str, Any]) -> Settings:
 
 def _settings(options: dict[str, Any], beside: Mapping[str, str] | None = None, *, manifest: bool = False) -> Settings:
     """The settings that options stand for; `beside` are the words for what stands beside the pairs."""
-    from kldeval.conventions.presets import named_texts
+    from kldeval.reports.json_reader import saved_signatures
+    from kldeval.settings.requested import Requested, requested_settings, signature_texts
 
     texts = {key: _text(key, value) for key, value in options.items() if value is not None}
     signature = texts.pop("signature", None)
-    if signature is not None:
-        if texts:
-            msg = f"signature says every setting already; leave out {', '.join(texts)}"
-            raise UsageProblem(msg)
-        return check_beside(parse_signature(signature), beside or {}, manifest=manifest)
-    named, metrics = named_texts(texts.pop("convention", None), texts.pop("preset", None))
-    default = {} if metrics is None else {"metric": metrics}
-    return make_settings({**default, **texts, **(beside or {})}, convention=named)
+    requested = Requested(
+        convention=texts.pop("convention", None),
+        preset=texts.pop("preset", None),
+        texts=texts,
+        beside=beside or {},
+        signatures=() if signature is None else signature_texts(signature, saved_signatures),
+        has_manifest=manifest,
+    )
+    return requested_settings(requested)
 
 
 def _text(key: str, value: Any) -> str:
@@ -480,7 +492,8 @@ def refuse(sides: list[LazyMap], shape: tuple[int, ...], settings: Settings) -> 
                 detail = problem.detail.detach() if hasattr(problem.detail, "detach") else problem.detail
                 worst = float(xp.min(xp.where(problem.found, detail, xp.full_like(detail, xp.inf))))
                 pair = MapPair("", None, None, shape=(shape[-2], shape[-1]))
-                raise RefusedMap(refusal(pair, role, problem.kind, worst, settings))
+                chain = settings.pred if role == "pred" else settings.gt
+                raise RefusedMap(refusal(pair, role, problem.kind, worst, chain))
 
 
 def _checked(pred: Array, gt: Array, weights: Array | None) -> Array | None:
@@ -500,7 +513,7 @@ def _existing(fixations: Array, weights: Array | None) -> Array:
 def _log_density(pred: Array, weights: Array | None, options: dict[str, Any]) -> Array:
     settings = metric_settings("ll", {"dtype": _own_dtype(pred), **options})
     whole = _checked(pred, pred, weights)
-    side = scaled(Side(pred, full_scale(pred)), settings, weights=whole, empty=settings.empty_pred)
+    side = scaled(pred, full_scale(pred), settings.scale, settings.dtype, weights=whole, empty=settings.empty_pred)
     values = normalise(present(side), settings.pred)
     refuse([values], pred.shape, settings)
     return density(values, slice(0, pred.shape[-2])).log

@@ -32,15 +32,11 @@ BLOCK_PIXELS = 131_072
 numpy's calls lets the other threads go on with Python, and waits until it may, too."""
 
 
-PROBLEMS = ("nonfinite", "overflow", "negative", "empty", "outside")
-"""What can stand against a normalisation, that which is said of a map first."""
-
-
 @dataclass(frozen=True, slots=True)
 class Problem:
     """What stands against a normalisation: `found` marks the maps it befalls.
 
-    `kind` is one of `PROBLEMS`; `detail` holds the offending values.
+    `kind` is nonfinite, overflow, negative or empty; `detail` holds the offending values.
     """
 
     kind: str

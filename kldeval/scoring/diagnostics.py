@@ -1,0 +1,384 @@
+"""What a careful colleague would say beside the numbers: refusals with the way out, and notes.
+
+A remark is a key noted for one map; `notes` turns the remarks of all maps, and the settings, into sentences.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import isfinite, log
+from typing import TYPE_CHECKING, NamedTuple
+
+from kldeval.data.causes import SIDES, negative, unnormalised
+from kldeval.errors import RefusedMap
+from kldeval.normalization.chain import axes_of, class_axis, ends_in_log, format_chain
+from kldeval.normalization.lazy_map import MAP
+from kldeval.normalization.steps import STEPS
+from kldeval.settings.auxiliary import STORED
+from kldeval.settings.metric_options import is_of_pixels
+
+if TYPE_CHECKING:
+    from collections import Counter
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from kldeval.normalization.chain import Chain
+    from kldeval.records import DensityProvenance, MapPair, Score
+    from kldeval.settings.settings import Settings
+
+
+ROUNDING = 1e-5
+"""How far a probability in single precision may lie above 1, or its logarithm above 0."""
+
+PROBLEMS = ("nonfinite", "overflow", "negative", "empty", "outside", "unnormalised")
+"""What may stand against a normalisation, in the order in which it is said."""
+
+LARGE_EPSILON = 0.1
+"""An epsilon of this share of the mean probability 1/N moves the number visibly."""
+
+
+class ValueRange(NamedTuple):
+    """The smallest and the largest value of the pixels of a map."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostics:
+    """What the notes on one map depend on, of the settings: worked out once for a run."""
+
+    largest_epsilon: float
+    forgives_empty: bool
+    takes_logs: bool
+    has_faint_masks: bool
+    bounded: tuple[tuple[str, float], ...]
+    is_whole_map: bool
+
+    @classmethod
+    def of(cls, settings: Settings) -> Diagnostics:
+        """Those of a run."""
+        is_of_maps = not settings.is_labels
+        return cls(
+            _largest_epsilon(settings),
+            settings.empty_gt != "error",
+            settings.pred[0].name == "log-prob",
+            is_of_maps and settings.scale == "unit" and any(map(is_of_pixels, settings.metrics)),
+            tuple(_bounded(settings)),
+            axes_of(settings.gt) in (None, MAP),
+        )
+
+
+def refusal(pair: MapPair, role: str, kind: str, detail: float, chain: Chain) -> str:
+    """Why a map is refused under a chain, and what would be accepted."""
+    if kind == "unnormalised":
+        return unnormalised(pair, role, detail, chain)
+    say = {
+        "nonfinite": _nonfinite,
+        "overflow": _overflow,
+        "negative": negative,
+        "empty": _empty,
+        "outside": _outside,
+    }[kind]
+    return say(pair, role, detail, format_chain(chain))
+
+
+def _nonfinite(pair: MapPair, role: str, detail: float, chain: str) -> str:
+    found = "nan" if detail != detail else "inf"  # noqa: PLR0124 - nan is what differs from itself
+    text = f"the {SIDES[role]} holds {found}, which {chain!r} does not handle; repair the file"
+    if found == "inf":
+        return f"{text}, or clip it first: --{role}-norm 'clip(min=...,max=...)+{chain}'"
+    if getattr(pair, role) is None:
+        return text  # a function of arrays has no flags
+    if role == "gt":
+        return f"{text}, or leave out pixels that have no data: --nodata nan"
+    return f"{text}, or say what pixels without data count as: --nodata nan --nodata-pred zero or mask"
+
+
+def _overflow(_pair: MapPair, role: str, _detail: float, chain: str) -> str:
+    return (
+        f"the {SIDES[role]} has values so large that their sum or range is beyond the floats that {chain!r} computes "
+        f"with; scale them first: --{role}-norm 'divide(value=...)+{chain}'"
+    )
+
+
+def _empty(pair: MapPair, role: str, _detail: float, chain: str) -> str:
+    choices = "skip, uniform, zero or nan" if role == "gt" else "keep, uniform or nan"
+    what = "constant" if chain.startswith("minmax") else "all zero"
+    if pair.pred is not None and pair.pred.ndim > 2:  # noqa: PLR2004 - height, width and classes
+        what += " at a position"
+    elif "axis=" in chain:
+        what += " in a column" if "axis=0" in chain or "axis=-2" in chain else " in a row"
+    return f"the {SIDES[role]} is {what}, which {chain!r} cannot normalise; choose --empty-{role} {choices}"
+
+
+def _outside(_pair: MapPair, role: str, detail: float, chain: str) -> str:
+    found = f"the {SIDES[role]} holds {detail:.6g}, and a probability lies in 0..1; "
+    if role == "gt":
+        return found + "store it so" + (", or let --scale unit divide bytes by 255" if detail > 1 else "")
+    if "axis" in chain:
+        return found + "for logits use --norm softmax, for log-probabilities --pred-norm log-prob"
+    return found + "for logits use --norm sigmoid"
+
+
+def map_flags(
+    values: Mapping[str, float],
+    n_uncovered: int,
+    pred: ValueRange,
+    gt: ValueRange,
+    shape: tuple[int, int],
+    run: Diagnostics,
+) -> list[str]:
+    """The remarks that follow from one map's numbers, its extremes on the scale of the run, and its size."""
+    n_pixels = shape[0] * shape[1]
+    found = {
+        "uncovered": n_uncovered > 0,
+        "infinite": not all(map(isfinite, values.values())),
+        "constant-pred": pred.low == pred.high,
+        "empty-gt": gt.low == gt.high == 0 and run.forgives_empty,
+        "constant-gt": gt.low == gt.high and not (gt.high == 0 and run.forgives_empty),
+        "unit-range": pred.low >= 0 and gt.low >= 0 and max(pred.high, gt.high) <= 1,
+        "unit-gt": gt.low >= 0 and gt.high <= 1 < pred.high - pred.low,
+        "large-epsilon": run.largest_epsilon * n_pixels >= LARGE_EPSILON,
+        "scores": run.takes_logs and pred.high > ROUNDING,
+        "below-bound": _lies_below_its_constants(values, n_pixels, run)
+        and not (run.takes_logs and pred.high > ROUNDING),
+        "faint-mask": run.has_faint_masks and gt.high == 1 / 255,
+    }
+    return [flag for flag, is_so in found.items() if is_so]
+
+
+def label_flags(score: Score, *, n_valid: int, looks_like_logits: bool) -> Iterator[str]:
+    """The remarks on a map that was scored against labels, of which `n_valid` count."""
+    if not n_valid:
+        yield "all-ignored"
+    if score.n_uncovered:
+        yield "missed-label"
+    if not all(map(isfinite, score.values.values())):
+        yield "infinite"
+    if looks_like_logits:
+        yield "scores"
+
+
+def notes(settings: Settings, remarks: Counter[str], n_maps: int) -> list[str]:
+    """The sentences for a report of `n_maps` scored maps, given how many maps each remark was made of."""
+    sentences = []
+    for remark, sentence in _SENTENCES.items():
+        count = remarks[remark]
+        if count and _applies(remark, settings):
+            maps = f"{count} of {n_maps} map{'s' * (n_maps != 1)}"
+            sentences.append(sentence.format(maps=maps, axis=class_axis(settings.pred)))
+    if not settings.on("density"):
+        return sentences
+    chains = [chain for chain in (settings.pred, settings.gt) if chain != STORED]
+    sentences += [_NOT_NORMALISED] * any(not _makes_distribution(chain) for chain in chains)
+    if n_maps and axes_of(settings.gt) not in (None, MAP) and not remarks["class-map"]:
+        sentences.append(_ROWS if axes_of(settings.gt) == (-1,) else _COLUMNS)
+    return sentences
+
+
+def swapped(pred: Path, gt: Path) -> list[str]:
+    """A note where the folder names say that the arguments stand in the wrong order."""
+    looks_like_gt = _words(pred) & {
+        "gt",
+        "groundtruth",
+        "ground",
+        "truth",
+        "annotation",
+        "annotations",
+        "label",
+        "labels",
+    }
+    looks_like_pred = _words(gt) & {
+        "pred",
+        "preds",
+        "prediction",
+        "predictions",
+        "result",
+        "results",
+        "output",
+        "outputs",
+    }
+    if looks_like_gt and looks_like_pred:
+        return [f"the arguments look swapped: {pred} is read as the prediction and {gt} as the ground truth"]
+    return []
+
+
+def _words(path: Path) -> set[str]:
+    return set(path.stem.lower().replace("-", "_").split("_"))
+
+
+def _largest_epsilon(settings: Settings) -> float:
+    given = (call.keywords for call in settings.metrics)
+    return max((abs(call.get(key, 0.0)) for call in given for key in ("log_eps", "num_eps", "ratio_eps")), default=0.0)
+
+
+def _bounded(settings: Settings) -> Iterator[tuple[str, float]]:
+    """The key of every KLD with a least value, and the constant of its quotient."""
+    if settings.reduction != "slices":
+        return
+    for key, call in settings.on("density").items():
+        given = call.keywords
+        if call.name == "kld" and given.get("direction", "gt-pred") == "gt-pred" and "factor" not in given:
+            yield key, given.get("ratio_eps", 0.0)
+
+
+def _lies_below_its_constants(values: Mapping[str, float], n_pixels: int, run: Diagnostics) -> bool:
+    """Whether a KLD is smaller than any two densities make it: Gibbs' inequality with the constant of the quotient.
+
+    sum q ln(q / (p + c)) >= -ln(sum p + N c); num_eps and log_eps only add to the left side.
+    """
+    for key, constant in run.bounded:
+        bound = -log((1 if run.is_whole_map else n_pixels) + n_pixels * constant)
+        if values.get(key, bound) < bound - 1e-9 * max(1.0, -bound):
+            return True
+    return False
+
+
+def _applies(remark: str, settings: Settings) -> bool:
+    if remark == "unit-range":
+        return bool(settings.on("density")) and _softmax_of_both(settings)
+    if remark == "unit-gt":
+        return bool(settings.on("density")) and not _softmax_of_both(settings) and _is_softmax(settings.gt)
+    if remark == "uncovered":
+        return any(call.name in ("kld", "ce") for call in settings.metrics)
+    if remark == "below-bound":  # else a note on the chains says it of every map
+        return all(map(_makes_distribution, (settings.pred, settings.gt)))
+    return remark != "empty-gt" or settings.empty_gt != "error"
+
+
+def _softmax_of_both(settings: Settings) -> bool:
+    return _is_softmax(settings.pred) and _is_softmax(settings.gt)
+
+
+def _is_softmax(chain: Chain) -> bool:
+    return len(chain) == 1 and ends_in_log(chain) and axes_of(chain) is not None
+
+
+def _makes_distribution(chain: Chain) -> bool:
+    return STEPS[chain[-1].name].info.final
+
+
+_SENTENCES = {
+    "unit-range": (
+        "softmax of values between 0 and 1 ({maps}) is nearly uniform: KLD cannot exceed 0.4745 nats, whatever the "
+        "prediction; --scale raw, or a norm that divides by the sum, tells models apart"
+    ),
+    "unit-gt": (
+        "the softmax of a ground truth between 0 and 1 ({maps}) is nearly uniform; --gt-norm sum-to-one keeps its peaks"
+    ),
+    "large-epsilon": (
+        "an epsilon is at least a tenth of the mean probability 1/N ({maps}): it lowers the number, and a perfect "
+        "prediction scores below 0"
+    ),
+    "uncovered": (
+        "the prediction is exactly 0 under ground-truth mass ({maps}): there the number is decided by epsilon; see "
+        "n_uncovered and uncovered_mass"
+    ),
+    "missed-label": (
+        "the prediction gives the label's class a probability of exactly 0 ({maps}): one such pixel makes the "
+        "cross-entropy infinite; see n_uncovered and uncovered_mass"
+    ),
+    "all-ignored": "no pixel counts, because all labels are the ignored one ({maps}): a mean over none of them is nan",
+    "scores": (
+        "the log-probabilities exceed 0 ({maps}): scores that are none give a number that is no divergence and may be "
+        "negative; --pred-norm softmax makes them log-probabilities"
+    ),
+    "faint-mask": (
+        "the ground truth's largest byte is 1 ({maps}), which --scale unit divides by 255: store a mask as 0 and 255, "
+        "or as booleans in an .npy"
+    ),
+    "below-bound": (
+        "the KLD is below what any two densities make it with these constants ({maps}): a side does not sum to 1, so "
+        "the number is no divergence"
+    ),
+    "probabilities-pred": (
+        "the prediction holds probabilities already ({maps}), which the softmax flattens: for probabilities use "
+        "--pred-norm 'sum-to-one(axis={axis})'"
+    ),
+    "truncated-pred": (
+        "the prediction holds 0 and 1 as whole numbers ({maps}): floats of 0..1 that are saved as integers lose all "
+        "between; multiply by 255 before saving, or save floats as .npy"
+    ),
+    "truncated-gt": (
+        "the ground truth holds 0 and 1 as whole numbers ({maps}): a mask is scored as it is, but floats of 0..1 that "
+        "are saved as integers lose all between; multiply by 255 before saving, or save floats as .npy"
+    ),
+    "fixation-gt": (
+        "the ground truth marks single pixels, as maps of fixations do ({maps}), and KLD compares densities: "
+        "kldeval density FIXATIONS OUT --sigma PIXELS makes them; metrics of fixations take the marks by --fixations"
+    ),
+    "infinite": "the metric is infinite or undefined ({maps}); such values stay in the mean",
+    "lossy-gt": "the ground truth is lossily compressed ({maps}): its small values are noise of the file format",
+    "identical": "prediction and ground truth are identical ({maps})",
+    "constant-pred": "the prediction is constant ({maps})",
+    "constant-gt": "the ground truth is constant ({maps})",
+    "empty-gt": "the ground truth is all zero ({maps}) and was scored as --empty-gt says",
+    "nodata-pred": (
+        "the prediction has no data where the ground truth has some ({maps}); --nodata-pred says what it counts as"
+    ),
+    "outside": "fixations outside the map were left out ({maps})",
+    "no-fixations": "nobody fixated the map, so metrics of fixations are undefined ({maps})",
+    "close-values": (
+        "distinct values of the prediction are closer than 1e-7 ({maps}): auc-judd keeps their order, which the jitter "
+        "of AUC_Judd.m would have destroyed"
+    ),
+    "integer": "integers other than uint8 and uint16 are taken as they are ({maps}): --scale unit does not divide them",
+}
+
+_NOT_NORMALISED = (
+    "a chain ends in a step that makes no distribution: the values do not sum to 1, so KLD may be negative and is no "
+    "divergence of densities"
+)
+_ROWS = (
+    "rows are the distributions: the number compares each row with its counterpart and is blind to how mass is "
+    "distributed over rows (vertical position); flatten-softmax and sum-to-one are over the whole map"
+)
+_COLUMNS = (
+    "columns are the distributions: the number is blind to how mass is distributed over columns (horizontal position)"
+)
+
+MIXED = "mixed"
+"""What the signature says where the ground truths were not all made alike."""
+
+
+def with_density_provenance(settings: Settings, scores: Sequence[Score]) -> tuple[Settings, list[str]]:
+    """The settings with how the scored ground truths were made, and of how many fixations; and what is to be noted.
+
+    Where no file says so, nothing is added.
+    """
+    made = [score.made for score in scores if score.made]
+    if not made:
+        return settings, []
+    ways = {origin.text for origin in made}
+    if len(made) == len(scores) and len(ways) == 1:
+        return replace(settings, density=_described(made)), []
+    known = ", ".join(sorted(ways))
+    note = f"the ground truths were not all made alike: {len(made)} of {len(scores)} say how ({known})"
+    return replace(settings, density=MIXED), [note]
+
+
+def _described(made: Sequence[DensityProvenance]) -> str:
+    """How ground truths were made, and the number of all their fixations.
+
+    >>> from kldeval.records import DensityProvenance
+    >>> way = "gaussian(sigma=24,border=reflect)"
+    >>> _described([DensityProvenance(way, 3), DensityProvenance(way, 4)])
+    'gaussian(sigma=24,border=reflect,fixations=7)'
+    """
+    return f"{made[0].text.removesuffix(')')},fixations={sum(origin.n_fixations for origin in made)})"
+
+
+def check_density_provenance(wanted: str, made: DensityProvenance | None) -> None:
+    """Refuse a ground truth that was made in another way than a signature says (of whatever number of fixations).
+
+    Raises:
+        RefusedMap: naming both.
+    """
+    if not wanted or wanted == MIXED:
+        return
+    way = wanted.rpartition(",fixations=")[0] + ")"
+    if made is None or made.text != way:
+        found = made.text if made else "nobody says how"
+        msg = f"the signature says density:{wanted}, but the ground truth was made otherwise: {found}"
+        raise RefusedMap(msg)
