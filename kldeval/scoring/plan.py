@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from kldeval.arrays import namespace
+from kldeval.data.causes import Examination
 from kldeval.metrics.registry import METRICS
 from kldeval.metrics.separable import separated_uncovered_mass, separated_uncovered_pixels
 from kldeval.normalization.chain import format_chain, parse_chain
@@ -232,6 +233,7 @@ class Plan:
     pixel_keys: frozenset[str]
     density: Pipeline
     baseline: Chain
+    examination: Examination
     diagnostics: Diagnostics
     per_class: bool = False
 
@@ -304,6 +306,7 @@ def _plan(settings: Settings, calls: Sequence[tuple[str, Call]], shown: Settings
         frozenset(key for key, _ in on["pixels"]),
         Pipeline.of("pred", settings.pred, replace(settings, dtype="float64")),
         parse_chain(settings.baseline.keywords.get("norm", BASELINE_NORM)),
+        Examination.of(settings),
         Diagnostics.of(settings),
         per_class,
     )
