@@ -16,7 +16,7 @@ import numpy as np
 from kldeval.arrays import opencv
 from kldeval.metrics.binary import PixelMap
 from kldeval.metrics.separable import LARGEST_QUOTIENT, powers
-from kldeval.normalization.chain import normalise
+from kldeval.normalization.chain import run_chain
 from kldeval.normalization.density import Density
 from kldeval.scoring.diagnostics import ValueRange
 from kldeval.scoring.plan import ROLES, MapSize
@@ -85,7 +85,9 @@ class CountedPair:
     def without_maps(self, pair: MapPair) -> CountedPair:
         """The same for a pair whose maps nobody needs any more: their levels stand in their place."""
         pred, gt = _LEVELS[:, self.margins[0][0] > 0], _LEVELS[:, self.margins[1][0] > 0]
-        forgotten = replace(pair, pred=pred, gt=gt, weights=None, company=None)
+        # whether pixels are masked is still told
+        weights = None if pair.weights is None else self.margins[0]
+        forgotten = replace(pair, pred=pred, gt=gt, weights=weights, company=None)
         return CountedPair(forgotten, self.counts, self.margins, self.size)
 
     def ranges(self) -> tuple[ValueRange, ValueRange]:
@@ -133,7 +135,7 @@ class HistogramView:
 
     def _normalise(self, pipeline: Pipeline) -> LevelSide:
         role = pipeline.role
-        values = normalise(self.start(pipeline), pipeline.chain)
+        values = run_chain(self.start(pipeline), pipeline.run)
         if pipeline.form in ("probability", "target"):
             values = flag_outside(values)
         block, xp = values.block(slice(0, 1)), values.xp
