@@ -26,10 +26,9 @@ from kldeval.normalization.chain import normalise
 from kldeval.preprocessing.grey import full_scale
 from kldeval.records import MapPair
 from kldeval.run_options import RunOptions
-from kldeval.settings.auxiliary import TEXTS, beside_paths, beside_texts, check_beside
-from kldeval.settings.build import KNOWN_TEXTS, make_settings
+from kldeval.settings.auxiliary import TEXTS, beside_paths, beside_texts
+from kldeval.settings.build import KNOWN_TEXTS
 from kldeval.settings.labels import LABEL_FLAGS
-from kldeval.settings.signature import parse_signature
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -204,18 +203,20 @@ def metric_settings(name: str, options: dict[str, Any]) -> Settings:
 
 def _settings(options: dict[str, Any], beside: Mapping[str, str] | None = None, *, manifest: bool = False) -> Settings:
     """The settings that options stand for; `beside` are the words for what stands beside the pairs."""
-    from kldeval.conventions.presets import named_texts
+    from kldeval.reports.json_reader import saved_signatures
+    from kldeval.settings.requested import Requested, requested_settings, signature_texts
 
     texts = {key: _text(key, value) for key, value in options.items() if value is not None}
     signature = texts.pop("signature", None)
-    if signature is not None:
-        if texts:
-            msg = f"signature says every setting already; leave out {', '.join(texts)}"
-            raise UsageProblem(msg)
-        return check_beside(parse_signature(signature), beside or {}, manifest=manifest)
-    named, metrics = named_texts(texts.pop("convention", None), texts.pop("preset", None))
-    default = {} if metrics is None else {"metric": metrics}
-    return make_settings({**default, **texts, **(beside or {})}, convention=named)
+    requested = Requested(
+        convention=texts.pop("convention", None),
+        preset=texts.pop("preset", None),
+        texts=texts,
+        beside=beside or {},
+        signatures=() if signature is None else signature_texts(signature, saved_signatures),
+        has_manifest=manifest,
+    )
+    return requested_settings(requested)
 
 
 def _text(key: str, value: Any) -> str:

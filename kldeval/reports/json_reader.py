@@ -96,6 +96,27 @@ def load_report(path: str | os.PathLike[str]) -> Report:
     return parse_report(decode(path), str(path))
 
 
+def saved_signatures(path: str | os.PathLike[str]) -> tuple[str, ...]:
+    """The signatures in a saved report, or in a leaderboard or a comparison whose models agree in them.
+
+    Raises:
+        UsageProblem: as `load_document`, or the document has no signature, or its models differ in them.
+    """
+    document = load_document(path)
+    held = document.reports.values() if isinstance(document, Leaderboard) else [document]
+    found = {tuple(one.signatures.values()) for one in held}
+    if len(found) > 1:
+        msg = (
+            f"{printable(str(path))}: its models were not scored alike; give the report or the signature of one of them"
+        )
+        raise UsageProblem(msg)
+    texts = found.pop() if found else ()
+    if not texts:
+        msg = f"{printable(str(path))} holds no signature"
+        raise UsageProblem(msg)
+    return texts
+
+
 def parse_report(document: object, file: str = "report") -> Report:
     """The report that a decoded JSON value holds; `file` names it in messages.
 
