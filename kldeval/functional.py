@@ -29,7 +29,7 @@ from kldeval.scoring.pixels import PixelSide, array_values, density, terms_of
 from kldeval.scoring.plan import quantity_of
 from kldeval.scoring.views import scaled
 from kldeval.settings.auxiliary import TEXTS, beside_paths, beside_texts
-from kldeval.settings.build import KNOWN_TEXTS
+from kldeval.settings.build import KNOWN_TEXTS, NODATA
 from kldeval.settings.labels import LABEL_FLAGS
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from kldeval.settings.settings import Settings
 
 
-_OF_FILES = frozenset({"metric", "resize", "color", "maps", "group_by", *LABEL_FLAGS, *TEXTS})
+_OF_FILES = frozenset({"metric", "resize", "color", "maps", "group_by", *LABEL_FLAGS, *TEXTS, *NODATA})
 """What cannot be said of one metric of arrays: they have neither colours, groups nor labels, one size, and nothing
 beside them."""
 

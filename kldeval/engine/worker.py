@@ -32,6 +32,7 @@ def reading_of(settings: Settings, request: RunOptions) -> Reading:
         key=request.key,
         class_maps=settings.names_class_axis,
         labels=settings.is_labels,
+        nodata=settings.nodata,
         logs=(_log_step(settings.pred), _log_step(settings.gt)),
     )
     return replace(reading, max_pixels=request.max_pixels) if request.max_pixels else reading

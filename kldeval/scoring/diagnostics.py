@@ -77,11 +77,16 @@ def refusal(pair: MapPair, role: str, kind: str, detail: float, chain: Chain) ->
     return say(pair, role, detail, format_chain(chain))
 
 
-def _nonfinite(_pair: MapPair, role: str, detail: float, chain: str) -> str:
+def _nonfinite(pair: MapPair, role: str, detail: float, chain: str) -> str:
     found = "nan" if detail != detail else "inf"  # noqa: PLR0124 - nan is what differs from itself
-    return f"the {SIDES[role]} holds {found}, which {chain!r} does not handle; repair the file" + (
-        f", or clip it first: --{role}-norm 'clip(min=...,max=...)+{chain}'" if found == "inf" else ""
-    )
+    text = f"the {SIDES[role]} holds {found}, which {chain!r} does not handle; repair the file"
+    if found == "inf":
+        return f"{text}, or clip it first: --{role}-norm 'clip(min=...,max=...)+{chain}'"
+    if getattr(pair, role) is None:
+        return text  # a function of arrays has no flags
+    if role == "gt":
+        return f"{text}, or leave out pixels that have no data: --nodata nan"
+    return f"{text}, or say what pixels without data count as: --nodata nan --nodata-pred zero or mask"
 
 
 def _empty(pair: MapPair, role: str, _detail: float, chain: str) -> str:
@@ -296,6 +301,9 @@ _SENTENCES = {
     "constant-pred": "the prediction is constant ({maps})",
     "constant-gt": "the ground truth is constant ({maps})",
     "empty-gt": "the ground truth is all zero ({maps}) and was scored as --empty-gt says",
+    "nodata-pred": (
+        "the prediction has no data where the ground truth has some ({maps}); --nodata-pred says what it counts as"
+    ),
     "outside": "fixations outside the map were left out ({maps})",
     "no-fixations": "nobody fixated the map, so metrics of fixations are undefined ({maps})",
     "close-values": (
