@@ -15,7 +15,7 @@ from image_files import GREY_ALPHA, RGB, RGBA, png_of
 
 from kldeval.errors import RefusedMap
 from kldeval.inputs.color import to_grey
-from kldeval.inputs.formats import read_map
+from kldeval.data.readers import read_map
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

@@ -12,7 +12,7 @@ from image_files import GREY, GREY_ALPHA, PALETTE, RGB, RGBA, png, png_chunk, pn
 from kldeval.errors import MapProblem, RefusedMap, UnreadableMap, UsageProblem
 from kldeval.inputs.class_maps import has_classes
 from kldeval.inputs.class_weights import weights_text
-from kldeval.inputs.formats import LABEL_READERS, read_map
+from kldeval.data.readers import LABEL_READERS, read_map
 from kldeval.inputs.load import Reading, load_pair
 from kldeval.names import Call
 from kldeval.records import Pair

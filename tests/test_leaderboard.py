@@ -19,7 +19,8 @@ from kldeval.engine.models import run_models, stream_models
 from kldeval.engine.run import Request, run
 from kldeval.engine.tasks import find_tasks
 from kldeval.errors import UsageProblem
-from kldeval.inputs import formats, load
+from kldeval.data import readers as formats
+from kldeval.inputs import load
 from kldeval.outputs import WRITERS, Options
 from kldeval.records import Score
 from kldeval.results.leaderboard import make_leaderboard

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from kldeval.engine.cpu import cores, in_order
 from kldeval.errors import MapProblem, RefusedMap, UsageProblem
 from kldeval.inputs.fixations.source import open_fixations
-from kldeval.inputs.formats import read_size
+from kldeval.data.readers import read_size
 from kldeval.inputs.listing import list_folder
 from kldeval.inputs.pairing import name_of
 from kldeval.inputs.sidecar import sidecar_of, sidecar_text

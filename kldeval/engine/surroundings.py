@@ -18,7 +18,7 @@ from kldeval.inputs.company import Sources
 from kldeval.inputs.fixations import FixationReading, OtherFixations
 from kldeval.inputs.fixations.others import SIZES_KEPT
 from kldeval.inputs.fixations.source import FixationSource, fixations_of_files, open_fixations
-from kldeval.inputs.formats import MAX_PIXELS, read_size
+from kldeval.data.readers import MAX_PIXELS, read_size
 from kldeval.maps.weights import latitude_weights
 from kldeval.metrics.registry import METRICS
 from kldeval.settings.beside import fixation_reading

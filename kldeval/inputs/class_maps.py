@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from kldeval.errors import RefusedMap
 from kldeval.inputs.color import channels_agree, to_grey
-from kldeval.inputs.formats import CLASS_READERS, LABEL_READERS, read_map
-from kldeval.inputs.formats.numpy_files import map_shape, stored_shape
+from kldeval.data.readers import CLASS_READERS, LABEL_READERS, read_map
+from kldeval.data.readers.numpy_files import map_shape, stored_shape
 from kldeval.inputs.resize import AS_IS
 from kldeval.inputs.scale import full_scale
 from kldeval.inputs.shown import shown
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kldeval.arrays import Array
-    from kldeval.inputs.formats import Stored
+    from kldeval.data.readers import Stored
     from kldeval.inputs.load import Reading
     from kldeval.records import Pair
 
@@ -53,7 +53,10 @@ def load_class_maps(pair: Pair, reading: Reading) -> MapPair:
         raise RefusedMap(msg)
     sides = ((pair.pred, CLASS_READERS), (pair.gt, LABEL_READERS))
     stored = [
-        read_map(path, key=reading.key, max_pixels=reading.max_pixels, readers=readers) for path, readers in sides
+        read_map(
+            path, key=reading.key, max_pixels=reading.max_pixels, trusts_files=reading.trusts_files, readers=readers
+        )
+        for path, readers in sides
     ]
     pred, gt = _grey(stored[0], pair.pred), _labels(stored[1], pair.gt)
     return MapPair(
@@ -62,7 +65,7 @@ def load_class_maps(pair: Pair, reading: Reading) -> MapPair:
         gt,
         shape=(pred.shape[0], math.prod(pred.shape[1:])),
         remarks=tuple(_remarks(stored)),
-        pred_scale=full_scale(pred),
+        pred_scale=stored[0].scale,
         gt_scale=full_scale(gt),
     )
 

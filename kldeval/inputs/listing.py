@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kldeval.errors import UsageProblem
-from kldeval.inputs.formats import is_readable
+from kldeval.data.readers import is_readable
 from kldeval.inputs.shown import shown
 
 if TYPE_CHECKING:

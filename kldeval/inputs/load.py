@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from kldeval.errors import RefusedMap
 from kldeval.inputs.class_maps import has_classes, load_class_maps
 from kldeval.inputs.color import to_grey
-from kldeval.inputs.formats import MAX_PIXELS, read_map
+from kldeval.data.readers import MAX_PIXELS, read_map
 from kldeval.inputs.resize import AS_IS, resize_pair
 from kldeval.inputs.scale import full_scale
 from kldeval.inputs.shown import shown
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from kldeval.arrays import Array
     from kldeval.inputs.company import Sources
-    from kldeval.inputs.formats import Stored
+    from kldeval.data.readers import Stored
     from kldeval.names import Call
     from kldeval.records import Pair
 
@@ -31,7 +31,7 @@ class Reading:
     """How files become maps: the rule for colour, the resizing, the array of an .npz, the most pixels of a map.
 
     `sources` are where what stands beside the maps is read, if anything does.
-    `class_maps`: whether predictions may have a class axis; `labels`: whether all ground truths hold labels.
+    `trusts_files` lifts the bounds on what a file claims of itself. `class_maps`: whether predictions may have a class axis; `labels`: whether all ground truths hold labels.
     """
 
     color: str = "error"
@@ -41,6 +41,7 @@ class Reading:
     sources: Sources | None = None
     class_maps: bool = False
     labels: bool = False
+    trusts_files: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ def load_map(path: Path, reading: Reading) -> Loaded:
     Raises:
         UnreadableMap, RefusedMap, MissingDependency: as `load_pair`.
     """
-    stored = read_map(path, key=reading.key, max_pixels=reading.max_pixels)
+    stored = read_map(path, key=reading.key, max_pixels=reading.max_pixels, trusts_files=reading.trusts_files)
     return Loaded(stored, to_grey(stored.array, reading.color, path))
 
 
@@ -104,8 +105,8 @@ def sized_pair(name: str, pred: Loaded, gt: Loaded, resize: Call) -> MapPair:
         *sized,
         shape=sized[0].shape,
         remarks=tuple(_remarks((pred, gt), sized)),
-        pred_scale=full_scale(pred.stored.array),
-        gt_scale=full_scale(gt.stored.array),
+        pred_scale=pred.stored.scale,
+        gt_scale=gt.stored.scale,
     )
 
 

@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from functools import partial
 from typing import TYPE_CHECKING
 
-from kldeval.inputs.formats import is_readable
+from kldeval.data.readers import is_readable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

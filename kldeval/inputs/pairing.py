@@ -11,7 +11,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from kldeval.errors import UsageProblem
-from kldeval.inputs.formats import READERS
+from kldeval.data.readers import READERS
 from kldeval.inputs.listing import Listing, list_folder
 from kldeval.inputs.naming import is_excluded, name_of, namers, normal
 from kldeval.inputs.shown import examples, shown

@@ -14,8 +14,8 @@ from kldeval.inputs.fixations.mat import read_mat
 from kldeval.inputs.fixations.others import OtherFixations
 from kldeval.inputs.fixations.reading import FixationReading
 from kldeval.inputs.fixations.record import Fixations, Outside, fixations_at
-from kldeval.inputs.formats import is_readable
-from kldeval.inputs.formats.stored import unreadable
+from kldeval.data.readers import is_readable
+from kldeval.data.readers.stored import unreadable
 from kldeval.inputs.shown import shown
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from kldeval.inputs.fixations.columns import read_columns
 from kldeval.inputs.fixations.record import Fixations, fixations_at
 from kldeval.inputs.fixations.words import REQUIRED, column_of, image_of
-from kldeval.inputs.formats.stored import unreadable
+from kldeval.data.readers.stored import unreadable
 from kldeval.inputs.shown import shown
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kldeval.inputs.fixations.record import Fixations, fixations_at
-from kldeval.inputs.formats import read_map
-from kldeval.inputs.formats.stored import check_size, unreadable
+from kldeval.data.readers import read_map
+from kldeval.data.readers.stored import check_size, unreadable
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,7 +8,7 @@ from kldeval.inputs.fixations.map_files import fixations_in_map
 from kldeval.inputs.fixations.mat_hdf5 import is_hdf5, load_hdf5
 from kldeval.inputs.fixations.mat_v5 import load_v5
 from kldeval.inputs.fixations.record import Fixations, fixations_at
-from kldeval.inputs.formats.stored import unreadable
+from kldeval.data.readers.stored import unreadable
 from kldeval.inputs.shown import shown
 
 if TYPE_CHECKING:

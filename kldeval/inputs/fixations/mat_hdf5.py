@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kldeval.errors import MissingDependency
-from kldeval.inputs.formats.stored import unreadable
+from kldeval.data.readers.stored import unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -7,7 +7,7 @@ import zlib
 from typing import TYPE_CHECKING, Any
 
 from kldeval.errors import MissingDependency
-from kldeval.inputs.formats.stored import unreadable
+from kldeval.data.readers.stored import unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from kldeval.errors import UsageProblem
-from kldeval.inputs.formats.stored import MAX_PIXELS
+from kldeval.data.readers.stored import MAX_PIXELS
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kldeval.inputs.formats import is_readable
+from kldeval.data.readers import is_readable
 
 REQUIRED = ("name", "x", "y")
 

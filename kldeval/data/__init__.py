@@ -1,0 +1,1 @@
+"""From paths to maps: which files belong together, and what they hold."""
