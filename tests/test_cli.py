@@ -111,7 +111,7 @@ def test_json_report(folders: tuple[Path, Path]) -> None:
     report = json.loads(outcome.out)
     assert (outcome.code, outcome.err) == (0, "")
     assert list(report) == ["schema", "signature", "provenance", "summary", "maps", "failures", "notes"]
-    assert report["schema"] == "kldeval.report/1"
+    assert report["schema"] == "kldeval.report/2"
     assert report["signature"] == {"kld": KLD}
     assert [row["name"] for row in report["maps"]] == ["a/1", "b"]
     assert report["summary"]["kld"]["n"] == 2
@@ -422,7 +422,7 @@ def test_a_file_that_cannot_be_written_does_not_lose_the_numbers(
         raise UsageProblem(msg)
 
     expected = kldeval(*folders, "--score-only").out
-    monkeypatch.setattr("kldeval.outputs.files.write_atomically", fail)
+    monkeypatch.setattr("kldeval.writers.files.write_atomically", fail)
     outcome = kldeval(*folders, "--score-only", "-o", tmp_path / "r.json")
     assert (outcome.code, outcome.out) == (2, expected)
     assert outcome.err.endswith("kldeval: cannot write: No space left on device\n")

@@ -21,12 +21,12 @@ from kldeval.engine.tasks import find_tasks
 from kldeval.errors import UsageProblem
 from kldeval.data import readers as formats
 from kldeval.inputs import load
-from kldeval.outputs import WRITERS, Options
 from kldeval.records import Score
 from kldeval.results.leaderboard import make_leaderboard
 from kldeval.results.model_names import name_models
 from kldeval.results.models import Resampling
 from kldeval.settings import make_settings
+from kldeval.writers import WRITERS, Options
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -225,7 +225,7 @@ def test_the_whole_table(root: Path) -> None:
     )
     assert "ᵇ [" in lines[1]
     assert "ᵃ [" in lines[2]
-    assert lines[-1] == "paired(confidence=0.95,resamples=10000,seed=0)|unit:maps|adjust:holm|v:1"
+    assert lines[-1] == "paired(confidence=0.95,resamples=10000,seed=0)|unit:maps|adjust:holm|v:2"
 
 
 def test_score_only_is_a_line_per_model(root: Path) -> None:

@@ -20,9 +20,9 @@ from hypothesis import strategies as st
 from reports import example, report, reports
 
 from kldeval.errors import UsageProblem
-from kldeval.outputs import BINARY, SUFFIXES, WRITERS, Options, writer_for
 from kldeval.records import Failure, Score
 from kldeval.results.read import parse_report
+from kldeval.writers import BINARY, SUFFIXES, WRITERS, Options, writer_for
 
 if TYPE_CHECKING:
     from kldeval.results.report import Report
@@ -89,7 +89,7 @@ def test_an_unknown_suffix_is_refused_with_the_known_ones(path: str, found: str)
 
 def test_importing_the_formats_imports_no_package() -> None:
     heavy = ("rich", "numpy", "click", "cv2", "torch")
-    code = f"import sys, kldeval.outputs; print([m for m in {heavy} if m in sys.modules])"
+    code = f"import sys, kldeval.writers; print([m for m in {heavy} if m in sys.modules])"
     root = Path(__file__).parent.parent
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root)
     assert done.stdout == "[]\n"
@@ -111,7 +111,7 @@ def test_json_is_strict_fits_the_schema_and_reads_back_as_the_report(made: Repor
 def test_json_has_exactly_the_published_shape() -> None:
     assert write("json", example()) == (
         """{
-  "schema": "kldeval.report/1",
+  "schema": "kldeval.report/2",
   "signature": {
     "kld": "kld|pred:sum-to-one|gt:sum-to-one|scale:unit|v:1",
     "cc": "cc|pred:sum-to-one|gt:sum-to-one|scale:unit|v:1"
@@ -162,7 +162,7 @@ def broken(**changes: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     "document",
     [
-        broken(schema="kldeval.report/2"),
+        broken(schema="kldeval.report/3"),
         broken(extra=1),
         broken(provenance={"device": "cpu"}),
         broken(summary={"kld": {"mean": 1.0}}),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kldeval.cli.messages import say
 from kldeval.cli.models import NAME, load_models, resampling_from, resampling_options
 from kldeval.cli.options import (
     GROUP_BY,
@@ -63,7 +64,7 @@ def command(paths: tuple[Path, ...], **options: Any) -> int:
 
     from kldeval.cli.config import with_origin
     from kldeval.errors import UsageProblem
-    from kldeval.results.regressions import regressions
+    from kldeval.results.compared import find_regressions
 
     sink = open_sink(options)
     resampling_from(options)
@@ -72,7 +73,8 @@ def command(paths: tuple[Path, ...], **options: Any) -> int:
     if not comparison.comparisons:
         raise UsageProblem("\n".join(comparison.notes))
     if options["fail_if_worse"]:
-        comparison = replace(comparison, gates=regressions(comparison))
+        gates = find_regressions(reports, resampling_from(options), group_by=options["group_by"])
+        comparison = replace(comparison, gates=gates)
     document = with_origin(comparison)
     _say_failures(reports)
     deliver(document, sink)
@@ -162,4 +164,4 @@ def _versions() -> dict[str, Any]:
 def _say_failures(reports: dict[str, Report]) -> None:
     for model, report in reports.items():
         for failure in report.failures:
-            click.echo(f"kldeval: {model}: {failure.name}: {failure.message}", err=True)
+            say(f"{model}: {failure.name}: {failure.message}")

@@ -20,7 +20,7 @@ from kldeval.cli.models import (
 from kldeval.cli.reporting import EXIT_GATE, deliver, exit_code, open_sink, output_options, row_options
 
 if TYPE_CHECKING:
-    from kldeval.outputs import Document
+    from kldeval.writers import Document
 
 
 @click.command("show", context_settings={"help_option_names": ["-h", "--help"]})
@@ -50,7 +50,7 @@ def _document(paths: tuple[Path, ...], options: dict[str, Any]) -> Document:
     from kldeval.engine.versions import versions
     from kldeval.results.agreement import check_agreement
     from kldeval.results.leaderboard import make_leaderboard
-    from kldeval.results.read_models import load_document
+    from kldeval.results.read import load_document
 
     if len(paths) == 1 and not options["names"]:
         return load_document(paths[0])
