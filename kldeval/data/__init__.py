@@ -1,1 +1,1 @@
-"""From paths to maps: which files belong together, and what they hold."""
+"""From paths to decoded pairs: listing, pairing, reading one file per format, grey from colour, resizing."""

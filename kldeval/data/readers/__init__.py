@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from kldeval.data.readers import image, numpy_files
 from kldeval.data.readers.files import refusals
 from kldeval.data.readers.stored import MAX_PIXELS, Limits, Stored, check_size, unreadable
-from kldeval.inputs.shown import shown
+from kldeval.errors import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -16,7 +16,18 @@ if TYPE_CHECKING:
 
     Reader = Callable[[Path, str | None, Limits], Stored]
 
-__all__ = ["CLASS_READERS", "LABEL_READERS", "MAX_PIXELS", "READERS", "Stored", "is_mapped", "is_readable", "read_map", "read_size"]
+__all__ = [
+    "CLASS_READERS",
+    "LABEL_READERS",
+    "MAX_PIXELS",
+    "READERS",
+    "Stored",
+    "is_mapped",
+    "is_readable",
+    "read_map",
+    "read_size",
+]
+
 
 READERS: Mapping[str, Reader] = {
     **dict.fromkeys(image.SUFFIXES, image.read),
@@ -91,7 +102,7 @@ def read_map(
     reader = readers.get(path.suffix.lower())
     if reader is None:
         known = " ".join(sorted(READERS))
-        raise unreadable(path, f"files ending in {shown(path.suffix)!r} are not read as maps; known: {known}")
+        raise unreadable(path, f"files ending in {printable(path.suffix)!r} are not read as maps; known: {known}")
     with refusals(path):
         return reader(path, key, Limits(max_pixels, trusts_files))
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from kldeval.arrays import Array
 
+
 UPRIGHT = 1
 """The orientation whose first row is the top and whose first column is the left."""
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from kldeval.arrays import Array
 
+
 MAGIC = b"\x76\x2f\x31\x01"
 
 COLOURS = ("B", "G", "R")

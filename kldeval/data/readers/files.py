@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from kldeval.data.readers.stored import unreadable
-from kldeval.errors import KldevalError
-from kldeval.inputs.shown import shown
+from kldeval.errors import KldevalError, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
 
 KINDS = (
     (stat.S_ISFIFO, "a FIFO"),
@@ -75,4 +75,4 @@ def refusals(path: Path) -> Iterator[None]:
 def reason(error: BaseException) -> str:
     """The type of an error and the first line of its words, printable and of bounded length."""
     first = next(iter(str(error).splitlines()), "")
-    return f"{type(error).__name__}: {shown(first[:LONGEST_REASON])}" if first else type(error).__name__
+    return f"{type(error).__name__}: {printable(first[:LONGEST_REASON])}" if first else type(error).__name__

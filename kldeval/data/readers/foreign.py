@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+
 KNOWN: Mapping[bytes, str] = {
     rb"version https://git-lfs": "a Git LFS pointer, not the file itself; fetch it with: git lfs pull",
     rb"(?:\.\./)+\.?\.git/annex|/annex/objects/": "a git-annex pointer, not the file itself; fetch it with: git annex get",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import ModuleType
 
+
 COMMON = (".png", ".jpg", ".jpeg", ".jpe", ".bmp", ".dib", ".tif", ".tiff", ".webp")
 NETPBM = (".pbm", ".pgm", ".ppm", ".pnm", ".pxm", ".pam", ".pfm")
 RARE = (".avif", ".exr", ".gif", ".hdr", ".jp2", ".pic")

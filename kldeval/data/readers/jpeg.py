@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     Shape = tuple[int, int]
 
+
 MAGIC = b"\xff\xd8\xff"
 
 START, END = b"\xff\xd8", b"\xff\xd9"

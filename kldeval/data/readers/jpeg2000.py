@@ -13,6 +13,7 @@ from kldeval.data.readers.stored import unreadable
 if TYPE_CHECKING:
     from pathlib import Path
 
+
 MAGICS = (b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51")
 """The first bytes of a file of boxes, and of a bare code stream."""
 

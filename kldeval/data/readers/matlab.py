@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from kldeval.arrays import Array
 
+
 HEADER, ORDER = 128, 126
 """The length of the text at the start, and where in it stands the byte order."""
 
@@ -288,7 +289,9 @@ def _sparse(dimensions: tuple[int, ...], parts: Iterator[_Element], reader: _Rea
     if starts[0] != 0 or (counts < 0).any() or n_values > min(len(rows), len(values)):
         msg = "a sparse matrix whose columns do not begin where they should"
         raise Damaged(msg)
-    return _dense(rows[:n_values], np.repeat(np.arange(width), counts), values[:n_values], (height, width), reader.budget)
+    return _dense(
+        rows[:n_values], np.repeat(np.arange(width), counts), values[:n_values], (height, width), reader.budget
+    )
 
 
 def _dense(rows: Array, cols: Array, values: Array, shape: tuple[int, int], budget: _Budget) -> Array:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from kldeval.arrays import Array
 
+
 MAGIC = re.compile(rb"P(?:[1-6][\s#]|7\n|[Ff]\n)")
 
 _SPACE = rb"(?:\s|#[^\n\r]*[\n\r])"
@@ -104,7 +105,9 @@ def _header(data: bytes, path: Path) -> _Header:
         raise unreadable(path, f"damaged: no header of a netpbm image at its start, {data[:24]!r}")
     width, height = int(found[1]), int(found[2])
     if kind in b"Ff":
-        return _Header(height, width, 3 if kind == b"F" else 1, 0, found.end(), "<" if found[3].startswith(b"-") else ">")
+        return _Header(
+            height, width, 3 if kind == b"F" else 1, 0, found.end(), "<" if found[3].startswith(b"-") else ">"
+        )
     largest = 1 if kind in b"14" else int(found[3])
     return _checked(_Header(height, width, 3 if kind in b"36" else 1, largest, found.end()), path)
 

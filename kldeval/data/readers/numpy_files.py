@@ -15,16 +15,16 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from kldeval.errors import UnreadableMap
 from kldeval.data.readers.files import check_regular
 from kldeval.data.readers.stored import Limits, Stored, check_expansion, check_size, unreadable
-from kldeval.inputs.shown import shown
+from kldeval.errors import UnreadableMap, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from kldeval.arrays import Array
+
 
 MAPPED_BYTES = 2**26
 """From this size on an array stays in its file, mapped, and needs no memory of its own; a small one is read faster."""
@@ -140,7 +140,7 @@ def _filled(file: IO[bytes], layout: _Layout, path: Path) -> Array:
 def _chosen(archive: zipfile.ZipFile, key: str | None, path: Path) -> str:
     """The name of the array to read."""
     names = [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
-    listed = ", ".join(map(shown, names[:KEYS_SHOWN])) + (", ..." if len(names) > KEYS_SHOWN else "")
+    listed = ", ".join(map(printable, names[:KEYS_SHOWN])) + (", ..." if len(names) > KEYS_SHOWN else "")
     if key is None and len(names) != 1:
         what = f"it holds {len(names)} arrays ({listed}); choose one with --key" if names else "it holds no array"
         raise unreadable(path, what)

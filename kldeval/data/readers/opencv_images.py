@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from kldeval.arrays import opencv
 from kldeval.data.readers import foreign, jpeg2000
 from kldeval.data.readers.exif import TRANSPOSED, UPRIGHT, orientation, upright
 from kldeval.data.readers.stored import Limits, Stored, check_expansion, check_size, unreadable
-from kldeval.inputs.opencv import opencv
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from kldeval.arrays import Array
 
     Shape = tuple[int, int]
+
 
 BOXES = 4096
 """Bytes in which the boxes of an AVIF name its size, and a Radiance file its own."""
@@ -144,7 +145,9 @@ def _avif(data: bytes, path: Path) -> Header:
     if len(sizes) != 1 or len(depths) != 1:
         raise unreadable(path, f"an AVIF of the sizes {sorted(sizes)} and depths {sorted(depths)}; a map has one")
     if next(_places(b"irot", data), None) is not None or next(_places(b"imir", data), None) is not None:
-        raise unreadable(path, "an AVIF that is to be turned or mirrored (irot, imir) when it is shown; store it upright")
+        raise unreadable(
+            path, "an AVIF that is to be turned or mirrored (irot, imir) when it is shown; store it upright"
+        )
     return Header(sizes.pop()[::-1], lossy=True, bits=depths.pop())
 
 

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from kldeval.arrays import opencv
 from kldeval.data.readers.exif import TRANSPOSED, UPRIGHT, orientation, upright
 from kldeval.data.readers.stored import Limits, Stored, check_size, unreadable
-from kldeval.inputs.opencv import opencv
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from kldeval.arrays import Array
 
     Shape = tuple[int, int]
+
 
 MAGIC = b"\x89PNG\r\n\x1a\n"
 
@@ -185,7 +186,11 @@ def _chunks(data: bytes, path: Path, *, verifies: bool) -> Iterator[tuple[bytes,
         end = start + _OVERHEAD + length
         if end > len(data):
             raise unreadable(path, f"truncated: the PNG ends after {len(data)} bytes, before its IEND chunk")
-        if verifies and kind in _CRITICAL and zlib.crc32(view[start + 4 : end - 4]) != _SUM.unpack_from(data, end - 4)[0]:
+        if (
+            verifies
+            and kind in _CRITICAL
+            and zlib.crc32(view[start + 4 : end - 4]) != _SUM.unpack_from(data, end - 4)[0]
+        ):
             raise unreadable(path, f"damaged: the checksum of the PNG's {kind.decode()} chunk at byte {start} is wrong")
         yield kind, start, end
         start = end

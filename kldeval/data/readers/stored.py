@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kldeval.errors import UnreadableMap
-from kldeval.inputs.scale import full_scale
-from kldeval.inputs.shown import shown
+from kldeval.errors import UnreadableMap, printable
+from kldeval.preprocessing.grey import full_scale
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from kldeval.arrays import Array
+
 
 MAX_PIXELS = 500_000_000
 """The default of `--max-pixels`: room for a map of 20 000 x 20 000, half of what OpenCV itself allows."""
@@ -52,7 +52,7 @@ class Stored:
 
 def unreadable(path: Path, what: str) -> UnreadableMap:
     """The error for one file: its path, and what is wrong."""
-    return UnreadableMap(f"{shown(path)}: {what}")
+    return UnreadableMap(f"{printable(path)}: {what}")
 
 
 def check_size(path: Path, height: int, width: int, max_pixels: int) -> None:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from kldeval.arrays import Array
 
+
 MAGICS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 ORIENTATION = 274
@@ -128,7 +129,9 @@ def _follow(data: bytes, path: Path) -> None:
     (place,) = struct.unpack_from(order + offset, data, first)
     while place:
         if place in seen or len(seen) >= MOST_DIRECTORIES:
-            raise unreadable(path, f"damaged: the directories of the TIFF run in a circle, or are over {MOST_DIRECTORIES}")
+            raise unreadable(
+                path, f"damaged: the directories of the TIFF run in a circle, or are over {MOST_DIRECTORIES}"
+            )
         seen.add(place)
         # beyond any file: `struct` raises its own error, not that of an integer
         (n_entries,) = struct.unpack_from(order + count, data, min(place, len(data)))
@@ -140,7 +143,9 @@ def _only_page(file: Any, path: Path) -> Any:
     """The one page that is neither a smaller copy nor a transparency mask."""
     try:
         pages = [page for page in file.pages if not (page.is_reduced or page.is_mask)]
-        n_images = len(pages) if len(pages) != 1 or not file.is_imagej else (file.imagej_metadata or {}).get("images", 1)
+        n_images = (
+            len(pages) if len(pages) != 1 or not file.is_imagej else (file.imagej_metadata or {}).get("images", 1)
+        )
         series = 1 if len(pages) != 1 or not (file.is_stk or file.is_lsm) else file.series[0].size // pages[0].size
     except Exception as error:
         raise unreadable(path, f"truncated or damaged: the TIFF's directories are broken ({reason(error)})") from error
@@ -174,9 +179,13 @@ def _check_kind(page: Any, path: Path) -> int:
         raise unreadable(path, f"a TIFF of the colours {photometric}; a map is grey or RGB")
     bits = page.bitspersample
     if page.sampleformat not in KINDS or page.dtype is None or not isinstance(bits, int):
-        raise unreadable(path, f"a TIFF of samples of {bits} bits and format {page.sampleformat}, which are no real numbers")
+        raise unreadable(
+            path, f"a TIFF of samples of {bits} bits and format {page.sampleformat}, which are no real numbers"
+        )
     if page.imagedepth != 1 or not 1 <= page.samplesperpixel <= MOST_SAMPLES:
-        what = f"a TIFF of {page.samplesperpixel} samples a pixel and {page.imagedepth} layers; a map is grey, RGB or RGBA"
+        what = (
+            f"a TIFF of {page.samplesperpixel} samples a pixel and {page.imagedepth} layers; a map is grey, RGB or RGBA"
+        )
         raise unreadable(path, what)
     if page.photometric == MIN_IS_WHITE:
         what = "a TIFF in which 0 is white (MinIsWhite): viewers turn its values round and array libraries do not"
@@ -211,7 +220,9 @@ def _segments(data: bytes, page: Any, path: Path, limits: Limits) -> Iterator[An
     if inflate:
         page.compression = UNCOMPRESSED  # of what is handed to `page.decode` from here on
     elif compression not in {UNCOMPRESSED} | JPEG | JPEG_2000 and not limits.trusts_files:
-        raise unreadable(path, f"a TIFF compressed by method {compression}, whose sizes cannot be bounded: --trust-files")
+        raise unreadable(
+            path, f"a TIFF compressed by method {compression}, whose sizes cannot be bounded: --trust-files"
+        )
     for index, (start, n_bytes) in enumerate(zip(page.dataoffsets, page.databytecounts, strict=True)):
         segment = data[start : start + n_bytes]
         if start <= 0 or n_bytes <= 0 or len(segment) < n_bytes:

@@ -1,1 +1,0 @@
-"""From paths to decoded pairs: listing, pairing, reading one file per format, grey from colour, resizing."""
