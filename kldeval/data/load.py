@@ -30,7 +30,8 @@ class Reading:
     """How files become maps: the rule for colour, the resizing, the array of an .npz, the most pixels of a map.
 
     `sources` are where what stands beside the maps is read, if anything does.
-    `trusts_files` lifts the bounds on what a file claims of itself. `class_maps`: whether predictions may have a class axis; `labels`: whether all ground truths hold labels.
+    `trusts_files` lifts the bounds on what a file claims of itself. `class_maps`: whether predictions may have a class
+    axis; `labels`: whether all ground truths hold labels.
     """
 
     color: str = "error"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from kldeval.data.readers import image, numpy_files
+from kldeval.data.readers import image, matlab, numpy_files
 from kldeval.data.readers.files import refusals
 from kldeval.data.readers.stored import MAX_PIXELS, Limits, Stored, check_size, unreadable
 from kldeval.errors import printable
@@ -33,6 +33,7 @@ READERS: Mapping[str, Reader] = {
     **dict.fromkeys(image.SUFFIXES, image.read),
     ".npy": numpy_files.read_npy,
     ".npz": numpy_files.read_npz,
+    ".mat": matlab.read,
 }
 """The reader of each suffix, called with the path, the key of an archive's array, and what a file may ask for."""
 

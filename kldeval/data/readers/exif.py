@@ -23,9 +23,9 @@ _SHORT = 3
 
 
 def orientation(block: bytes) -> int:
-    """The orientation in an EXIF block (a small TIFF), 1 where it declares none or an unknown one.
+    r"""The orientation in an EXIF block (a small TIFF), 1 where it declares none or an unknown one.
 
-    >>> orientation(b"II*\\0" + struct.pack("<IHHHIHH", 8, 1, 274, 3, 1, 6, 0))
+    >>> orientation(b"II*\0" + struct.pack("<IHHHIHH", 8, 1, 274, 3, 1, 6, 0))
     6
     """
     block = block.removeprefix(b"Exif\0\0")

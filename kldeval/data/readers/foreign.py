@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
 KNOWN: Mapping[bytes, str] = {
     rb"version https://git-lfs": "a Git LFS pointer, not the file itself; fetch it with: git lfs pull",
-    rb"(?:\.\./)+\.?\.git/annex|/annex/objects/": "a git-annex pointer, not the file itself; fetch it with: git annex get",
+    rb"(?:\.\./)+\.?\.git/annex|/annex/objects/": "a git-annex pointer, not the file; fetch it with: git annex get",
     rb"outs:\n- md5:|md5: [0-9a-f]{32}": "a DVC pointer, not the file itself; fetch it with: dvc pull",
     rb"\s*(?:<!doctype html|<html|<head)": "a web page, as an error of a download saves it; download the file again",
-    rb"\s*(?:<\?xml|<Error>|<svg)": "an XML text, as an error of a download saves it, or an SVG; download or render it again",
+    rb"\s*(?:<\?xml|<Error>|<svg)": "an XML text, as an error of a download saves it; download the file again",
     rb"\s*[\[{]": "a JSON text, not an image",
     rb"\x28\xb5\x2f\xfd": "compressed by Zstandard; decompress it with: zstd -d",
     rb"\x1f\x8b": "compressed by gzip; decompress it with: gunzip",

@@ -222,19 +222,17 @@ def _is_fine(frame: _Frame) -> bool:
 
 def _strict(data: bytes, n_components: int, end: int, path: Path) -> Array:
     """The pixels, if libjpeg-turbo has nothing to warn of; padding before the end marker is left out."""
-    decode = _decoder()
-    mode = MODES.get(n_components, "rgb")
-    try:
-        return decode(data, mode)
-    except Exception as error:  # noqa: BLE001 - kornia-rs raises nothing more special
-        rest = data[:end].rstrip(b"\0")
-        if 0 < end - len(rest) <= _FEW:
-            try:
-                return decode(rest + END, mode)
-            except Exception as second:  # noqa: BLE001 - the same
-                error = second
-        what = "its image data end early, or cannot be what was written"
-        raise unreadable(path, f"damaged: libjpeg warns of the JPEG that {what}") from error
+    decode, mode = _decoder(), MODES.get(n_components, "rgb")
+    rest = data[:end].rstrip(b"\0")
+    attempts = [data, rest + END] if 0 < end - len(rest) <= _FEW else [data]
+    problem: Exception | None = None
+    for attempt in attempts:
+        try:
+            return decode(attempt, mode)
+        except Exception as error:  # noqa: BLE001 - kornia-rs raises nothing more special
+            problem = error
+    what = "its image data end early, or cannot be what was written"
+    raise unreadable(path, f"damaged: libjpeg warns of the JPEG that {what}") from problem
 
 
 def _decoder() -> Any:

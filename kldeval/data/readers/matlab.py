@@ -1,7 +1,7 @@
 """MATLAB files of version 4 to 7 as plain values, every size checked against the bytes that are there.
 
-scipy's reader ends the process, or never ends, on some damaged files; this one reads with `struct` and numpy alone, so
-that whatever the bytes say, it returns or raises. A matrix is an array of its MATLAB class, a text is `str`, a cell is a
+scipy's reader ends the process, or never ends, on some damaged files; this one reads with `struct` and numpy alone:
+whatever the bytes say, it returns or raises. A matrix is an array of its MATLAB class, a text is `str`, a cell is a
 list in MATLAB's order, a struct is a dict and an array of structs a list of dicts.
 
 Format: MAT-File Format, https://www.mathworks.com/help/pdf_doc/matlab/matfile_format.pdf
@@ -17,7 +17,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from kldeval.data.readers.stored import Limits, unreadable
+from kldeval.data.readers import matlab_hdf5
+from kldeval.data.readers.files import read_bytes
+from kldeval.data.readers.stored import SLACK, Limits, Stored, check_size, unreadable
+from kldeval.errors import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -50,9 +53,6 @@ V4_HEADER = 20
 V4_NUMERIC, V4_TEXT, V4_SPARSE = 0, 1, 2
 
 DEEPEST, MOST_DIMENSIONS, PIECE = 32, 32, 2**20
-
-SLACK = 2**20
-"""Bytes of names and headers beside the values themselves."""
 
 
 class Damaged(Exception):
@@ -100,6 +100,40 @@ class _Reader:
     depth: int = field(default=0)
 
 
+def load_variables(path: Path, limits: Limits) -> Mapping[str, Any]:
+    """The variables of a MATLAB file of any version, by name.
+
+    Raises:
+        UnreadableMap: as `load_matlab`, or it ends the process that reads HDF5.
+        MissingDependency: version 7.3, and h5py cannot be imported.
+        OSError: it cannot be opened.
+    """
+    data = read_bytes(path)
+    if any(data.startswith(matlab_hdf5.MAGIC, offset) for offset in matlab_hdf5.OFFSETS):
+        return matlab_hdf5.load_apart(path, limits)
+    return load_matlab(data, path, limits)
+
+
+def read(path: Path, key: str | None, limits: Limits) -> Stored:
+    """The map in a MATLAB file: the variable named `key`, or the only matrix.
+
+    Raises:
+        UnreadableMap, MissingDependency, OSError: as `load_variables`; several matrices and no key, or no matrix.
+    """
+    variables = load_variables(path, limits)
+    maps = {name: value for name, value in variables.items() if isinstance(value, np.ndarray) and value.ndim > 1}
+    found = ", ".join(printable(name) for name in sorted(variables)) or "none"
+    if key is not None and key not in maps:
+        raise unreadable(path, f"it holds no matrix {key!r}; its variables are {found}")
+    if key is None and len(maps) != 1:
+        raise unreadable(path, f"it holds {len(maps)} matrices (its variables are {found}); choose one with --key")
+    array = maps[key] if key is not None else next(iter(maps.values()))
+    if array.ndim != 2:  # noqa: PLR2004 - height and width
+        raise unreadable(path, f"its shape is {array.shape}; a map's is (H, W)")
+    check_size(path, *array.shape, limits.max_pixels)
+    return Stored(np.ascontiguousarray(array))
+
+
 def load_matlab(data: bytes, path: Path, limits: Limits) -> Mapping[str, Any]:
     """The variables of a MATLAB file of version 4 to 7, by name.
 
@@ -111,14 +145,19 @@ def load_matlab(data: bytes, path: Path, limits: Limits) -> Mapping[str, Any]:
         # the first bytes of later versions are text
         if 0 in data[:4] and len(data) >= V4_HEADER:
             return dict(_version_4(data, most))
-        order = {b"IM": "<", b"MI": ">"}.get(data[ORDER:HEADER])
-        if order is None:
-            msg = f"it begins with {data[:12]!r}"
-            raise Damaged(msg)
-        reader = _Reader(order, _Budget(most))
+        reader = _Reader(_order(data), _Budget(most))
         return dict(_variables(memoryview(data)[HEADER:], reader))
     except (Damaged, struct.error, zlib.error, ValueError, OverflowError) as error:
         raise unreadable(path, f"damaged, or no MATLAB file ({error})") from error
+
+
+def _order(data: bytes) -> str:
+    """The byte order that the header of version 5 declares, as `struct` writes it."""
+    order = {b"IM": "<", b"MI": ">"}.get(data[ORDER:HEADER])
+    if order is None:
+        msg = f"it begins with {data[:12]!r}"
+        raise Damaged(msg)
+    return order
 
 
 def _variables(rest: memoryview, reader: _Reader) -> Iterator[tuple[str, Any]]:
@@ -296,7 +335,7 @@ def _sparse(dimensions: tuple[int, ...], parts: Iterator[_Element], reader: _Rea
 
 def _dense(rows: Array, cols: Array, values: Array, shape: tuple[int, int], budget: _Budget) -> Array:
     budget.take(8 * shape[0] * shape[1])
-    if len(rows) and not (0 <= rows.min() and rows.max() < shape[0] and 0 <= cols.min() and cols.max() < shape[1]):
+    if len(rows) and (min(rows.min(), cols.min()) < 0 or rows.max() >= shape[0] or cols.max() >= shape[1]):
         msg = f"a sparse matrix with values outside its {shape[0]} rows and {shape[1]} columns"
         raise Damaged(msg)
     dense = np.zeros(shape)
@@ -307,7 +346,7 @@ def _dense(rows: Array, cols: Array, values: Array, shape: tuple[int, int], budg
 def _version_4(data: bytes, most: int) -> Iterator[tuple[str, Any]]:
     """The variables of version 4, whose matrices follow each other without a file header."""
     rest, budget = memoryview(data), _Budget(most)
-    while len(rest):
+    while rest:
         for order in "<>":
             kind, height, width, is_complex, n_name = struct.unpack_from(order + "5i", rest)
             if 0 <= kind <= 4052:  # noqa: PLR2004 - big-endian, the largest there is

@@ -84,9 +84,7 @@ def read_npz(path: Path, key: str | None, limits: Limits, shapes: Shapes | None 
     try:
         with zipfile.ZipFile(path) as archive:
             member = archive.getinfo(f"{_chosen(archive, key, path)}.npy")
-            if member.compress_type not in BOUNDED and not limits.trusts_files:
-                what = f"compressed by method {member.compress_type} of zip, whose memory cannot be bounded"
-                raise unreadable(path, f"{what}; save it with numpy.savez_compressed, or: --trust-files")
+            _check_method(member, path, limits)
             with archive.open(member) as file:
                 layout, meant = _checked_layout(file, member.file_size, path, limits, shapes or MAPS)
                 check_expansion(path, member.compress_size, math.prod(meant) * layout.dtype.itemsize, limits)
@@ -124,12 +122,18 @@ def is_mapped(path: Path) -> bool:
     return path.suffix.lower() == ".npy" and path.is_file() and path.stat().st_size >= MAPPED_BYTES
 
 
-def _filled(file: IO[bytes], layout: _Layout, path: Path) -> Array:
+def _check_method(member: zipfile.ZipInfo, path: Path, limits: Limits) -> None:
+    if member.compress_type not in BOUNDED and not limits.trusts_files:
+        what = f"compressed by method {member.compress_type} of zip, whose memory cannot be bounded"
+        raise unreadable(path, f"{what}; save it with numpy.savez_compressed, or: --trust-files")
+
+
+def _filled(file: Any, layout: _Layout, path: Path) -> Array:
     """The values of an open member of an archive, which takes memory only as far as it really holds them."""
     values = np.empty(math.prod(layout.shape), layout.dtype)
-    rest = memoryview(values.view(np.uint8))
+    rest = memoryview(values.view(np.uint8).data)
     while rest:
-        n_bytes = file.readinto(rest)  # type: ignore[attr-defined] - a zipfile.ZipExtFile has it
+        n_bytes = file.readinto(rest)
         if not n_bytes:
             raise unreadable(path, f"truncated: the last {len(rest)} bytes of its array are missing")
         rest = rest[n_bytes:]
@@ -182,18 +186,23 @@ def _header(file: IO[bytes], path: Path) -> _Layout:
     """What an .npy declares."""
     try:
         version = np.lib.format.read_magic(file)
-        if version not in _LENGTH_BYTES:  # version 3 exists for field names that are not Latin alone
-            raise unreadable(path, f"an .npy of version {version[0]}.{version[1]}, which holds named fields, not a map")
-        length = file.read(_LENGTH_BYTES[version])
-        if int.from_bytes(length, "little") > LONGEST_HEADER:
-            what = f"a header of {int.from_bytes(length, 'little')} bytes; that of a map has {LONGEST_HEADER} at most"
-            raise unreadable(path, what)
-        return _parsed(version, length + file.read(int.from_bytes(length, "little")))
+        return _parsed(version, _header_bytes(file, version, path))
     except UnreadableMap:
         raise
     except Exception as error:
         file.seek(0)
         raise unreadable(path, f"no .npy file: it begins with {file.read(12)!r}") from error
+
+
+def _header_bytes(file: IO[bytes], version: tuple[int, int], path: Path) -> bytes:
+    """The length of a header and the header, which is of bounded length."""
+    if version not in _LENGTH_BYTES:  # version 3 exists for field names that are not Latin alone
+        raise unreadable(path, f"an .npy of version {version[0]}.{version[1]}, which holds named fields, not a map")
+    length = file.read(_LENGTH_BYTES[version])
+    n_bytes = int.from_bytes(length, "little")
+    if n_bytes > LONGEST_HEADER:
+        raise unreadable(path, f"a header of {n_bytes} bytes; that of a map has {LONGEST_HEADER} at most")
+    return length + file.read(n_bytes)
 
 
 _LENGTH_BYTES = {(1, 0): 2, (2, 0): 4}

@@ -1,4 +1,4 @@
-"""The rarer images, decoded by OpenCV after their own header has said what they are: WebP, AVIF, JPEG 2000, BMP and others.
+"""The rarer images (WebP, AVIF, JPEG 2000, BMP, ...), decoded by OpenCV after their header has said what they are.
 
 Their values are those of the file: no colour conversion, no gamma. What moves, lies on its side in a way that OpenCV
 does not undo, or claims more than it may is refused before it is decoded.
@@ -68,7 +68,7 @@ def read(data: bytes, path: Path, limits: Limits) -> Stored:
         # the decoders work in 4 bytes a sample
         check_expansion(path, len(data), 4 * header.channels * header.shape[0] * header.shape[1], limits)
     array = _decode(data, path)
-    check_size(path, *array.shape[:2], limits.max_pixels)
+    check_size(path, array.shape[0], array.shape[1], limits.max_pixels)
     if header.shape not in (None, array.shape[:2]):
         what = f"it declares {header.shape} rows and columns and holds {array.shape[:2]}"
         raise unreadable(path, f"damaged: {what}")

@@ -179,7 +179,7 @@ def _inspect(data: bytes, path: Path, limits: Limits, *, verifies: bool = True) 
 
 
 def _chunks(data: bytes, path: Path, *, verifies: bool) -> Iterator[tuple[bytes, int, int]]:
-    """The type, start and end of every chunk up to IEND, of which those that decide pixels have their checksum verified."""
+    """The type, start and end of every chunk up to IEND; those that decide pixels have their checksum verified."""
     view, start, kind = memoryview(data), len(MAGIC), b""
     while kind != b"IEND":
         length, kind = _HEAD.unpack_from(data, start) if start + _OVERHEAD <= len(data) else (len(data), b"")
@@ -225,7 +225,7 @@ def _damaged_pixels(path: Path) -> Exception:
 
 
 @cache
-def _decoders() -> tuple[Callable[[bytes, int], bytes], Any] | None:
+def _decoders() -> tuple[Callable[[bytes, int], bytes | bytearray], Any] | None:
     """libdeflate's inflation (or zlib's) and kornia-rs' decoders; None where there is no kornia-rs."""
     try:
         from kornia_rs import io
@@ -284,7 +284,7 @@ def _unfiltered(rows: memoryview, height: int, picture: _Picture, decode: Any) -
     n_bytes = max(1, picture.bits // _BYTE)
     depth, kind, mode = _WRAPPED[n_bytes]
     width = (len(rows) // height - 1) // n_bytes
-    blocks = [b"\x78\x01"]
+    blocks: list[bytes | memoryview] = [b"\x78\x01"]
     for start in range(0, len(rows), _STORED):
         block = rows[start : start + _STORED]
         is_last = start + _STORED >= len(rows)

@@ -24,6 +24,10 @@ MOST_EXPANSION = 2048
 """Decoded bytes per byte of a file, above `SMALL`: twice what deflate can reach (1032), and more than any real map."""
 
 
+SLACK = 2**20
+"""Bytes of names and headers that a file may hold beside its values."""
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What a file may ask for: the most pixels of a map, and whether its own claims about its size are believed."""

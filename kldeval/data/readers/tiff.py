@@ -1,8 +1,8 @@
 """TIFF, decoded strip by strip or tile by tile with tifffile and imagecodecs, every one of which must be whole.
 
 OpenCV reads the first page of many, one sample of two, and passes damaged strips on. Here the tags decide first: one
-page at full size, grey with 0 as black or colour, of real numbers; then every strip must inflate to exactly the bytes that the tags
-imply. Values without a checksum (no compression, LZW, PackBits) can change within these bounds without being noticed.
+page at full size, grey with 0 as black or colour, of real numbers; then every strip must inflate to exactly the bytes
+that the tags imply. Values without a checksum (no compression, LZW, PackBits) can change within these bounds without being noticed.
 
 Format: TIFF 6.0, https://www.itu.int/itudoc/itu-t/com16/tiff-fx/docs/tiff6.pdf, and BigTIFF,
 https://www.awaresystems.be/imaging/tiff/bigtiff.html
@@ -197,7 +197,7 @@ def _samples(data: bytes, page: Any, path: Path, limits: Limits) -> Array:
     """The samples (H, W, C) as stored."""
     n_segments = math.prod(page.chunked)
     if len(page.dataoffsets) != n_segments or len(page.databytecounts) != n_segments:
-        what = f"{len(page.dataoffsets)} offsets and {len(page.databytecounts)} lengths of its {n_segments} strips or tiles"
+        what = f"{len(page.dataoffsets)} offsets and {len(page.databytecounts)} lengths of {n_segments} strips or tiles"
         raise unreadable(path, f"damaged: the TIFF has {what}")
     image = np.empty(page.shaped, page.dtype)
     try:
@@ -256,7 +256,7 @@ def _inflated(segment: bytes, inflate: Any, lengths: tuple[int, int], index: int
     needed, full = lengths
     values = segment if inflate is None else inflate(segment, out=max(needed, full) + 1)
     n_bytes = len(values)
-    if n_bytes != needed and n_bytes != full and not (inflate is None and n_bytes > needed):
+    if n_bytes not in (needed, full) and not (inflate is None and n_bytes > needed):
         what = f"{n_bytes} bytes instead of {needed}"
         raise unreadable(path, f"truncated or damaged: strip or tile {index} of the TIFF holds {what}")
     return bytes(values[:full] if n_bytes >= full else values)
