@@ -130,7 +130,7 @@ def read(path: Path, key: str | None, limits: Limits) -> Stored:
     array = maps[key] if key is not None else next(iter(maps.values()))
     if array.ndim != 2:  # noqa: PLR2004 - height and width
         raise unreadable(path, f"its shape is {array.shape}; a map's is (H, W)")
-    check_size(path, *array.shape, limits.max_pixels)
+    check_size(path, array.shape[0], array.shape[1], limits.max_pixels)
     return Stored(np.ascontiguousarray(array))
 
 
