@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from kldeval.data.fixations.maps import fixations_in_map
 from kldeval.data.readers.matlab import load_variables
-from kldeval.data.readers.stored import Limits, unreadable
+from kldeval.data.readers.stored import Limits, check_size, unreadable
 from kldeval.errors import printable
 from kldeval.records import Fixations, fixations_at
 
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 KNOWN = ("gaze", "fixLocs", "I", "fixations")
 """The variables looked for, in this order, where the user names none: SALICON, CAT2000, DHF1K, OSIE."""
+
+LONGEST_SIDE = 2**31
+"""Pixels that no image has in a row."""
 
 COORDINATES = 3
 """A matrix no wider than this, with other values than marks, is a list of coordinates and no map."""
@@ -98,7 +101,12 @@ def _from_gaze(records: list[Any], resolution: Any, path: Path, reading: Fixatio
     base = 1 if reading.base is None else reading.base
     shape = None
     if _is_matrix(resolution) and resolution.size == 2:  # noqa: PLR2004 - height and width
+        if not (np.isfinite(resolution).all() and (resolution > 0).all() and resolution.max() < LONGEST_SIDE):
+            raise unreadable(
+                path, f"a resolution of {resolution.ravel().tolist()}; it is the height and width in pixels"
+            )
         height, width = (int(length) for length in resolution.ravel())
+        check_size(path, height, width, reading.max_pixels)
         shape = (height, width)
     return fixations_at(y - base, x - base, observers=observers.tolist(), shape=shape)
 

@@ -38,7 +38,7 @@ def read(data: bytes, path: Path, limits: Limits) -> Stored:
         msg = f"OpenEXR images need the package OpenEXR ({error}); install it with: pip install 'kldeval[exr]'"
         raise MissingDependency(msg) from error
     with OpenEXR.File(str(path), header_only=True) as file:
-        parts, header = len(file.parts), file.header()
+        parts, header = len(file.parts), dict(file.header())
     if parts != 1:
         raise unreadable(path, f"an OpenEXR of {parts} parts; a map is one image")
     height, width = _shape(header)

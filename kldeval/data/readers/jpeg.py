@@ -197,12 +197,13 @@ def _refuse_incomplete(data: bytes, frame: _Frame, path: Path) -> None:
     """Refuse image data that decode without complaint although a part is lost.
 
     Zero bits, such as of a lost sector of a disk, mean a flat area where the first code of a table is "no change" or
-    "end of block"; elsewhere they mean hundreds of equal coefficients, which no picture has. A progressive JPEG that
-    was cut between two scans lacks the finer ones.
+    "end of block", and that a bit of every block is 0 where a scan refines them; elsewhere they mean hundreds of equal
+    coefficients, which no picture has. A progressive JPEG that was cut between two scans lacks the finer ones.
     """
     for scan in frame.scans:
-        is_flat = all(symbol & _COEFFICIENT == 0 for symbol in scan.first_symbols)
-        if scan.high == 0 and not is_flat and frame.marker in HUFFMAN_CODED:
+        is_flat = not scan.first and all(symbol & _COEFFICIENT == 0 for symbol in scan.first_symbols)
+        is_refined = scan.high > 0 and not scan.first
+        if not is_flat and not is_refined and frame.marker in HUFFMAN_CODED:
             place = data.find(bytes(ZEROS), scan.start, scan.end)
             if place >= 0 and any(data[place : scan.end]):
                 raise unreadable(path, f"damaged: the JPEG's image data are zeros from byte {place} on")

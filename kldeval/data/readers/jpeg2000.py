@@ -9,6 +9,7 @@ import struct
 from typing import TYPE_CHECKING, NamedTuple
 
 from kldeval.data.readers.stored import unreadable
+from kldeval.errors import UnreadableMap
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,6 +47,8 @@ def inspect(data: bytes, path: Path) -> CodeStream:
     try:
         start, declared = (0, None) if data.startswith(MAGICS[1]) else _boxes(data)
         stream = _code_stream(data, start, path)
+    except UnreadableMap:
+        raise
     except (struct.error, ValueError) as error:
         raise unreadable(path, f"truncated or damaged: no code stream of a JPEG 2000 ({error})") from error
     if declared not in (None, stream[:3]):

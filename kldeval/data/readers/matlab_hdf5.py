@@ -9,6 +9,7 @@ Format: MATLAB's matrices are stored with their axes reversed; cells and arrays 
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import importlib.util
 import os
@@ -55,11 +56,41 @@ class _Child:
     """The process that reads for this one; it ends when its standard input does."""
 
     process: subprocess.Popen[bytes]
-    owner: int
 
 
 _child: list[_Child] = []
+_inherited: list[_Child] = []
 _lock = threading.Lock()
+
+
+def _end_child() -> None:
+    """End the child of this process, if it has one."""
+    for child in _child:
+        child.process.kill()
+        _closed(child.process)
+    _child.clear()
+
+
+def _closed(process: subprocess.Popen[bytes]) -> int:
+    """The exit code of a process that has ended or is ending, whose pipes are closed."""
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            with contextlib.suppress(OSError):
+                pipe.close()
+    return process.wait()
+
+
+def _forget_child() -> None:
+    """After a fork the child is the parent's, and whoever held the lock is not here."""
+    global _lock  # noqa: PLW0603 - a lock that another thread held cannot be released
+    _inherited.extend(_child)
+    _child.clear()
+    _lock = threading.Lock()
+
+
+atexit.register(_end_child)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_child)
 
 
 def load_apart(path: Path, limits: Limits) -> Mapping[str, Any]:
@@ -76,14 +107,12 @@ def load_apart(path: Path, limits: Limits) -> Mapping[str, Any]:
             answer = _asked(child, pickle.dumps((str(path), limits)))
         except (OSError, EOFError):
             child.kill()
-            code = child.wait()
+            code = _closed(child)
             _child.clear()
             what = f"signal {-code} ({signal.Signals(-code).name})" if code < 0 else f"exit code {code}"
             raise unreadable(path, f"damaged: the process that read it ended ({what})") from None
         except TimeoutError:
-            child.kill()
-            child.wait()
-            _child.clear()
+            _end_child()
             raise unreadable(path, f"damaged, or too large: reading it took over {SECONDS:g} seconds") from None
     if isinstance(answer, KldevalError):
         raise answer
@@ -104,10 +133,12 @@ def _check_library() -> None:
 
 def _started() -> subprocess.Popen[bytes]:
     """The child of this process: after a fork the parent's is not ours."""
-    if not _child or _child[0].owner != os.getpid() or _child[0].process.poll() is not None:
+    if _child and _child[0].process.poll() is not None:
+        _end_child()
+    if not _child:
         command = [sys.executable, "-m", __spec__.name if __spec__ else __name__]
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)  # noqa: S603 - this program
-        _child[:] = [_Child(process, os.getpid())]
+        _child.append(_Child(process))
     return _child[0].process
 
 

@@ -2,7 +2,8 @@
 
 OpenCV reads the first page of many, one sample of two, and passes damaged strips on. Here the tags decide first: one
 page at full size, grey with 0 as black or colour, of real numbers; then every strip must inflate to exactly the bytes
-that the tags imply. Values without a checksum (no compression, LZW, PackBits) can change within these bounds without being noticed.
+that the tags imply. Values without a checksum (no compression, LZW, PackBits) can change within these bounds without
+being noticed.
 
 Format: TIFF 6.0, https://www.itu.int/itudoc/itu-t/com16/tiff-fx/docs/tiff6.pdf, and BigTIFF,
 https://www.awaresystems.be/imaging/tiff/bigtiff.html
