@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from image_files import GREY, PALETTE, RGB, png_chunk, png_of, tiff
 
 from kldeval.data.fixations import read_fixations
-from kldeval.data.readers import LABEL_READERS, read_map, read_size
+from kldeval.data.readers import LABEL_READERS, READERS, read_map, read_size
 from kldeval.data.readers import png as png_reader
 from kldeval.errors import KldevalError, UnreadableMap
 
@@ -155,9 +155,9 @@ class TestPng:
 
     def test_one_without_a_header_is_refused(self) -> None:
         for name in ("01_only_iend.png", "no_header.png"):
-            for readers in ({}, {"readers": LABEL_READERS}):
+            for readers in (READERS, LABEL_READERS):
                 with pytest.raises(UnreadableMap, match="damaged: the PNG does not begin with its IHDR chunk"):
-                    read_map(IMAGES / name, **readers)
+                    read_map(IMAGES / name, readers=readers)
 
     def test_a_depth_that_does_not_exist_is_refused(self) -> None:
         with pytest.raises(UnreadableMap, match="damaged: no PNG has 0 bits of colour type 0"):
@@ -593,10 +593,10 @@ class TestDoor:
 
     @pytest.mark.parametrize("path", sorted(IMAGES.iterdir()), ids=lambda path: path.name)
     def test_hostile_images_are_read_or_refused_in_one_line(self, path: Path) -> None:
-        for readers in ({}, {"readers": LABEL_READERS}):
+        for readers in (READERS, LABEL_READERS):
             message = ""
             try:
-                read_map(path, **readers)
+                read_map(path, readers=readers)
             except KldevalError as error:
                 message = str(error)
             assert "\n" not in message
