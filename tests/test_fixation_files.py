@@ -326,8 +326,12 @@ def test_scanpaths_in_json_are_read_with_the_words_of_their_data_set(tmp_path: P
         ("a.csv", "name,x,y\na,1,2\na,,2\n", "line 3: no x; a list of fixations has name, x, y, this has name, x, y"),
         ("a.csv", "name,x,y\na,left,2\n", "line 2: x is 'left', which is no finite number"),
         ("a.csv", "name,x,y\na,1,inf\n", "line 2: y is 'inf', which is no finite number"),
-        ("a.csv", "name,x,y,count\na,1,1,0\n", "line 2: count is '0'; it must be a whole number from 1 on"),
-        ("a.csv", "name,x,y,count\na,1,1,1.5\n", "line 2: count is '1.5'; it must be a whole number from 1 on"),
+        ("a.csv", "name,x,y,count\na,1,1,0\n", "line 2: count is '0'; it must be a whole number from 1 to 2147483647"),
+        (
+            "a.csv",
+            "name,x,y,count\na,1,1,1.5\n",
+            "line 2: count is '1.5'; it must be a whole number from 1 to 2147483647",
+        ),
         (
             "a.csv",
             "name,x,y,observer\na,1,1,ann\na,1,1,\n",

@@ -22,6 +22,7 @@ from image_files import GREY, PALETTE, RGB, png_chunk, png_of, tiff
 from kldeval.data.fixations import read_fixations
 from kldeval.data.readers import LABEL_READERS, READERS, read_map, read_size
 from kldeval.data.readers import png as png_reader
+from kldeval.data.readers.stored import Limits
 from kldeval.errors import KldevalError, UnreadableMap
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -85,8 +86,9 @@ class TestPng:
         for decoders in (png_reader._decoders, lambda: None):
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(png_reader, "_decoders", decoders)
-                found = png_reader.read(file, Path("x.png"), png_reader.Limits()).array
+                found = png_reader.read(file, Path("x.png"), Limits()).array
             np.testing.assert_array_equal(found, expected)
+            assert expected is not None
             assert found.dtype == expected.dtype
 
     @settings(max_examples=200, deadline=None)
@@ -98,10 +100,10 @@ class TestPng:
         stream[data.draw(st.integers(0, len(stream) - 1))] ^= 1 << data.draw(st.integers(0, 7))
         file = whole[:33] + png_chunk(b"IDAT", bytes(stream)) + png_chunk(b"IEND")
         try:
-            found = png_reader.read(file, Path("x.png"), png_reader.Limits()).array
+            found = png_reader.read(file, Path("x.png"), Limits()).array
         except UnreadableMap:
             return
-        np.testing.assert_array_equal(found, png_reader.read(whole, Path("x.png"), png_reader.Limits()).array)
+        np.testing.assert_array_equal(found, png_reader.read(whole, Path("x.png"), Limits()).array)
 
     @pytest.mark.parametrize("extra", [-40, 40])
     def test_the_pixels_must_be_as_many_as_declared(self, tmp_path: Path, extra: int) -> None:
@@ -622,6 +624,17 @@ class TestMatlab:
         ):
             read_map(path)
         np.testing.assert_array_equal(read_map(path, key="salmap").array, MAP)
+
+    def test_a_folder_of_maps_may_hold_fixations_beside_them(self, tmp_path: Path) -> None:
+        import scipy.io
+
+        for side in ("pred", "gt"):
+            (tmp_path / side).mkdir()
+            scipy.io.savemat(tmp_path / side / "a.mat", {"m": MAP + 1.0})
+        assert score(tmp_path / "pred", tmp_path / "gt") == [0.0, pytest.approx(7.5, abs=0.5)]
+        (tmp_path / "gt" / "a.png").write_bytes(png_of(MAP))
+        (tmp_path / "pred" / "a.png").write_bytes(png_of(MAP))
+        assert score(tmp_path / "pred", tmp_path / "gt")[0] == pytest.approx(0, abs=1e-9)
 
     @pytest.mark.parametrize("counts", [1e19, 1e30, -1, 2.0**31])
     def test_counts_that_nobody_makes_are_refused(self, tmp_path: Path, counts: float) -> None:

@@ -54,10 +54,10 @@ def read_fixations(path: Path, reading: FixationReading | None = None) -> Mappin
     reading = reading or FixationReading()
     suffix = path.suffix.lower()
     with refusals(path):
-        check_regular(path)
         if suffix == MAT:
             return read_mat(path, reading)
         if suffix in LISTS:
+            check_regular(path)
             return read_list(path, reading)
         if is_readable(path.name):
             return {path.stem: read_map_file(path, reading)}

@@ -11,7 +11,7 @@ from kldeval.data.readers.stored import MAX_PIXELS, Limits, Stored, check_size, 
 from kldeval.errors import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     Reader = Callable[[Path, str | None, Limits], Stored]
@@ -79,6 +79,15 @@ def is_readable(name: str) -> bool:
     (True, False)
     """
     return name[name.rfind(".") :].lower() in READERS
+
+
+def without_matlab(names: Sequence[str]) -> Sequence[str]:
+    """The maps of a folder without its .mat files, which are fixations beside images and maps only by themselves.
+
+    >>> without_matlab(["a.mat", "a.png"]), without_matlab(["a.mat", "b.mat"])
+    (['a.png'], ['a.mat', 'b.mat'])
+    """
+    return [name for name in names if not name.lower().endswith(".mat")] or names
 
 
 def read_map(
