@@ -35,6 +35,7 @@ class RunOptions(NamedTuple):
     key: str | None = None
     stack: bool = False
     max_pixels: int | None = None
+    trust_files: bool = False
     device: str = "auto"
     jobs: int | None = None
     batch_bytes: int | None = None

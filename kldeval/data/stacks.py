@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
+from kldeval.data.readers import READERS, read_map
+from kldeval.data.readers.numpy_files import Shapes, read_npy, read_npz, stored_shape
 from kldeval.errors import RefusedMap, UnreadableMap, printable
-from kldeval.inputs.formats import READERS, read_map
-from kldeval.inputs.formats.numpy_files import Shapes, read_npy, read_npz, stored_shape
 from kldeval.records import Failure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from kldeval.inputs.formats import Stored
+    from kldeval.data.readers import Reader, Stored
     from kldeval.records import Pair
 
 ARRAYS = (".npy", ".npz")
@@ -69,7 +69,7 @@ def _length(path: Path, key: str | None) -> int | None:
     return meant[0] if meant else None
 
 
-def read_slice(path: Path, place: int, *, key: str | None, max_pixels: int) -> Stored:
+def read_slice(path: Path, place: int, *, key: str | None, max_pixels: int, trusts_files: bool = False) -> Stored:
     """One map of a stack.
 
     Raises:
@@ -81,7 +81,7 @@ def read_slice(path: Path, place: int, *, key: str | None, max_pixels: int) -> S
     except OSError as error:
         msg = f"{printable(path)}: {(error.strerror or str(error)).lower()}"
         raise UnreadableMap(msg) from error
-    stored = _stack(path, key, max_pixels, modified)
+    stored = _stack(path, key, max_pixels, trusts_files, modified)
     if place >= len(stored.array):
         msg = f"{printable(path)}: it holds {len(stored.array)} maps, and map {place} is asked for"
         raise RefusedMap(msg)
@@ -92,11 +92,11 @@ _SHAPES = Shapes(stack_shape, "a stack's is (N, H, W), (N, 1, H, W) or (N, H, W,
 
 
 @lru_cache(maxsize=2)
-def _stack(path: Path, key: str | None, max_pixels: int, _modified: int) -> Stored:
+def _stack(path: Path, key: str | None, max_pixels: int, trusts_files: bool, _modified: int) -> Stored:  # noqa: FBT001 - the cache needs them by place
     """The whole stack, kept for the next of its maps: a prediction's and a ground truth's."""
-    readers = {
+    readers: Mapping[str, Reader] = {
         **READERS,
-        ".npy": lambda path, key, limit: read_npy(path, key, limit, _SHAPES),
-        ".npz": lambda path, key, limit: read_npz(path, key, limit, _SHAPES),
+        ".npy": partial(read_npy, shapes=_SHAPES),
+        ".npz": partial(read_npz, shapes=_SHAPES),
     }
-    return read_map(path, key=key, max_pixels=max_pixels, readers=readers)
+    return read_map(path, key=key, max_pixels=max_pixels, trusts_files=trusts_files, readers=readers)
