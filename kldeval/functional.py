@@ -222,8 +222,9 @@ def _of_densities(entry: MetricEntry, given: dict[str, Any]) -> Array:
 
 def density_metric(name: str, pred: Array, gt: Array, weights: Array | None, options: dict[str, Any]) -> Array:
     """A metric of densities by its name."""
-    check_maps(pred, gt)
     settings = metric_settings(name, {"dtype": _own_dtype(pred, gt), **options})
+    pred, gt, weights = _vectors_as_maps(pred, gt, weights, settings)
+    check_maps(pred, gt)
     if weights is not None:
         weights = whole_weights(weights, pred, gt)
     stored = [
@@ -243,9 +244,9 @@ def density_metric(name: str, pred: Array, gt: Array, weights: Array | None, opt
 
 def _own_dtype(*arrays: Array) -> str | None:
     """What tensors are computed in where nothing is said: half precision in float32, as sums need."""
-    xp = namespace(*arrays)
-    if not xp.__name__.endswith("torch"):
+    if not all(hasattr(array, "detach") for array in arrays):
         return None
+    xp = namespace(*arrays)
     narrow = all(xp.isdtype(array.dtype, "real floating") and array.dtype != xp.float64 for array in arrays)
     return "float32" if narrow else None
 
@@ -382,8 +383,8 @@ def evaluate(pred: str | PathLike[str] | None = None, gt: str | PathLike[str] | 
         gt: the ground truths' file or folder; None with the option `manifest`.
         options: metric, norm and the other options that move a number, convention or signature, and those on files and
             devices (fixations, baseline, other_map, mask, weights, preset, baselines, ceiling, manifest, pred_name,
-            gt_name, exclude, group_by, allow_missing, allow_extra, limit, key, max_pixels, device, jobs, batch_bytes,
-            save_maps). `confidence`, with `resamples` and `seed`, asks for the intervals of the means.
+            gt_name, exclude, group_by, allow_missing, allow_extra, limit, key, max_pixels, trust_files, device, jobs,
+            batch_bytes, save_maps). `confidence`, with `resamples` and `seed`, asks for the intervals of the means.
 
     Raises:
         UsageProblem: an option is unknown or has no meaning, or the paths cannot be paired.
@@ -421,6 +422,16 @@ def _check_counts(counts: Mapping[str, Any]) -> None:
     if wrong:
         msg = f"{', '.join(f'{name}={count}' for name, count in wrong.items())}: a number of 1 or more"
         raise UsageProblem(msg)
+
+
+def _vectors_as_maps(
+    pred: Array, gt: Array, weights: Array | None, settings: Settings
+) -> tuple[Array, Array, Array | None]:
+    """Two vectors as maps of one row, for they are distributions; anything else, and pixelwise terms, as they are."""
+    if not getattr(pred, "ndim", 0) == getattr(gt, "ndim", 0) == 1 or settings.reduction == "none":
+        return pred, gt, weights
+    first, second, third = (None if x is None else namespace(x).reshape(x, (1, -1)) for x in (pred, gt, weights))
+    return first, second, third
 
 
 def metric_settings(name: str, options: dict[str, Any]) -> Settings:

@@ -113,7 +113,7 @@ def test_metrics_of_stored_maps_take_the_values_that_a_norm_makes() -> None:
     log_pred = np.log(soft)
     assert kldeval.cc(log_pred, gt, pred_norm="log-prob", gt_norm="none") == pytest.approx(kldeval.cc(soft, gt))
     assert kldeval.cc(log_pred, gt, of="stored") == kldeval.cc(log_pred, gt)
-    low = log_pred - 1000 * (fixations == 0)
+    low = kldeval.log_softmax((log_pred - 1000 * (fixations == 0)).ravel()).reshape(pred.shape)
     # probabilities of 0 would tie; their logarithms do not
     assert kldeval.auc(low, fixations, pred_norm="log-prob") == kldeval.auc(low, fixations)
     with pytest.raises(kldeval_error(), match="as they are stored: norm has no effect"):
