@@ -112,11 +112,19 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A map without a number, and why. `stage` is one of pair, load, check, score."""
+    """A map without a number, and why.
+
+    `stage` is one of pair, load, check, score, and `code` one of `kldeval.errors.FAILURE_CODES`. `metric` is the key of
+    the only metric that has no number, where the map has others. `trace` is where an error arose that nobody foresaw;
+    it is printed by `--debug` and written nowhere.
+    """
 
     name: str
     stage: str
     message: str
+    code: str = "refused"
+    metric: str = ""
+    trace: str = field(default="", compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,7 +108,7 @@ def _saved(paths: Sequence[Path], options: dict[str, Any]) -> tuple[dict[str, Re
 def _scored(paths: Sequence[Path], options: dict[str, Any]) -> tuple[dict[str, Report], ComparisonReport]:
     """Predictions scored now, and their comparison on the maps that all of them have."""
     from kldeval.cli.progress import progress_bar
-    from kldeval.engine.models import run_models
+    from kldeval.engine.run import run_models
     from kldeval.errors import UsageProblem
     from kldeval.results.compared import compare_reports
     from kldeval.results.model_names import name_models

@@ -86,7 +86,7 @@ def _score(
     request = request_from(options)
     if gt is None or len(preds) == 1:
         return _one(preds[0] if preds else None, gt, settings, request, options["names"], progress)
-    from kldeval.engine.models import run_models
+    from kldeval.engine.run import run_models
     from kldeval.engine.versions import versions
     from kldeval.results.leaderboard import make_leaderboard
     from kldeval.results.model_names import name_models

@@ -7,17 +7,17 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 from kldeval.conventions import CONVENTIONS, convention
 from kldeval.diagnosis import notes, swapped
 from kldeval.engine.cases import UNCOVERED, case_of, uncovered_case
+from kldeval.engine.cpu import LocalPool, cores
 from kldeval.engine.device import Device
-from kldeval.engine.run import provenance_of
+from kldeval.engine.run import outcomes, provenance_of, reading_of
+from kldeval.engine.selection import select_models
 from kldeval.engine.shared import answers, look
-from kldeval.engine.tasks import find_tasks, outcomes
-from kldeval.inputs.load import sized_pair
+from kldeval.inputs.load import load_map, sized_pair
 from kldeval.inputs.resize import AS_IS
 from kldeval.inputs.scale import full_scale
 from kldeval.maps.values import MAP
@@ -29,13 +29,13 @@ from kldeval.settings import make_settings
 from kldeval.signature import format_signature, short_signature
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from kldeval.engine.cases import Case
     from kldeval.engine.run import Request
     from kldeval.engine.shared import Answer, Looked
-    from kldeval.inputs.load import Loaded
+    from kldeval.inputs.load import Loaded, Reading
     from kldeval.maps.chain import Chain
     from kldeval.records import Pair
     from kldeval.results.audit import Audit
@@ -96,23 +96,27 @@ def audit(
         UsageProblem: the paths of a model cannot be paired with the ground truths at all.
         MissingDependency: a package that reads the files is not there.
     """
-    tasks = find_tasks(preds, gt, request)
+    dataset = select_models(preds, gt, None, request)
     settings = plan.settings[plan.reference]
+    reading = reading_of(settings, request)
     found: list[tuple[str, Failure | _Noticed]] = []
-    for one in outcomes(tasks, settings, request, partial(_look_at, plan=plan), partial(_audited, plan=plan)):
-        found.append(one)
+    for answer in outcomes(dataset, _Auditing(plan, reading), reading, LocalPool(request.jobs or cores())):
+        found.append((answer.model, answer.outcome))
         if progress:
-            progress(one, tasks.count)
+            progress(answer, dataset.count)
     read = [(model, one) for model, one in found if isinstance(one, _Noticed)]
     failed = [(model, one) for model, one in found if isinstance(one, Failure)]
     said = [note for pred in preds.values() for note in swapped(pred, gt)]
     return summarise_audit(
         {name: traits_of(chosen, CONVENTIONS[name].formula) for name, chosen in plan.settings.items()},
         {model: tuple(one.audited for name, one in read if name == model) for model in preds},
-        {model: _sorted((*tasks.failures[model], *(one for name, one in failed if name == model))) for model in preds},
+        {
+            model: _sorted((*dataset.failures[model], *(one for name, one in failed if name == model)))
+            for model in preds
+        },
         plan.reference,
         {**provenance_of(gt, gt, _CPU, request), "pred": [str(pred) for pred in preds.values()]},
-        (*said, *tasks.notes, *_notes([one for _, one in read], settings)),
+        (*said, *dataset.notes, *_notes([one for _, one in read], settings)),
         curve=bool(plan.curve),
     )
 
@@ -181,22 +185,34 @@ class _Seen:
     remarks: tuple[str, ...]
 
 
-def _look_at(pair: Pair, pred: Loaded, gt: Loaded, plan: Plan) -> _Seen:
-    same_size = pred.grey.shape == gt.grey.shape
-    return _Seen(
-        pair.name,
-        pair.group,
-        look(pair.name, pred, gt, plan.cases),
-        gt.grey.size,
-        _in_unit_range(pred) and _in_unit_range(gt),
-        sized_pair(pair.name, pred, gt, AS_IS).remarks if same_size else (),
-    )
+@dataclass(frozen=True, slots=True)
+class _Auditing:
+    """Each pair is measured under every convention of a plan."""
 
+    plan: Plan
+    reading: Reading
 
-def _audited(seen: Sequence[_Seen], plan: Plan) -> Iterator[_Noticed]:
-    """Pairs under every convention."""
-    for one, found in zip(seen, answers([one.looked for one in seen]), strict=True):
-        yield _Noticed(_audited_map(one, found, plan), one.remarks)
+    def begin(self, model: str, pair: Pair, gt: Loaded | None, *, is_first: bool) -> _Seen:
+        """What the maps of a pair themselves have to say."""
+        del model, is_first
+        pred, gt = load_map(pair.pred, self.reading), gt or load_map(pair.gt, self.reading)
+        same_size = pred.grey.shape == gt.grey.shape
+        return _Seen(
+            pair.name,
+            pair.group,
+            look(pair.name, pred, gt, self.plan.cases),
+            gt.grey.size,
+            _in_unit_range(pred) and _in_unit_range(gt),
+            sized_pair(pair.name, pred, gt, AS_IS).remarks if same_size else (),
+        )
+
+    def finish(self, begun: Sequence[_Seen]) -> list[_Noticed]:
+        """The pairs under every convention, worked out for many at once."""
+        found = answers([one.looked for one in begun])
+        return [
+            _Noticed(_audited_map(one, answer, self.plan), one.remarks)
+            for one, answer in zip(begun, found, strict=True)
+        ]
 
 
 def _audited_map(seen: _Seen, found: Mapping[str, Answer], plan: Plan) -> AuditedMap:

@@ -6,28 +6,25 @@ on a stream of its own; the numbers of a batch come back in one transfer, the on
 
 from __future__ import annotations
 
+from collections import deque
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from kldeval.arrays import torch
 from kldeval.engine.batches import BATCH_BYTES, batches, may_be_ragged
 from kldeval.engine.class_maps import is_plain
-from kldeval.engine.context import ALONE
-from kldeval.engine.cpu import in_threads
-from kldeval.engine.pixelwise import save_scored
-from kldeval.engine.run import read_with_company
 from kldeval.engine.scoring import Outcome, outcome_of_stored, score, score_arrays
+from kldeval.engine.worker import guarded, saved
+from kldeval.errors import KldevalError, MapProblem
 from kldeval.records import Failure, MapPair
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-    from pathlib import Path
 
-    from kldeval.engine.context import Context
-    from kldeval.inputs.load import Reading
-    from kldeval.records import Pair
+    from kldeval.engine.run import Request
+    from kldeval.engine.worker import Answer
     from kldeval.settings import Settings
 
 T = TypeVar("T")
@@ -49,23 +46,23 @@ class Stack:
         return Stack(self.pred[part], self.gt[part], None if self.weights is None else self.weights[part], self.copied)
 
 
-def score_in_batches(
-    pairs: Iterable[Pair],
-    settings: Settings,
-    reading: Reading,
-    device: str,
-    jobs: int,
-    *,
-    save: Path | None = None,
-    per_class: bool = False,
-    context: Context = ALONE,
-    batch_bytes: int | None = None,
-) -> Iterator[Outcome]:
-    """The outcome of every pair, in order, computed by torch on `device`."""
-    loaded = in_threads(partial(read_with_company, settings=settings, reading=reading, context=context), pairs, jobs)
-    for maps, outcome in score_loaded(loaded, settings, device, per_class=per_class, batch_bytes=batch_bytes):
-        save_scored(save, maps, outcome, settings)
-        yield outcome
+def score_on_device(decoded: Iterable[Answer], settings: Settings, request: Request, device: str) -> Iterator[Answer]:
+    """The outcome of every decoded pair, in order, computed by torch on `device`."""
+    answers: deque[Answer] = deque()
+
+    def noted() -> Iterator[MapPair | Failure]:
+        for answer in decoded:
+            answers.append(answer)
+            yield answer.outcome
+
+    scored = score_loaded(noted(), settings, device, per_class=request.per_class, batch_bytes=request.batch_bytes)
+    for maps, outcome in scored:
+        answer = answers.popleft()
+        yield answer._replace(outcome=outcome)
+        if request.save_maps:
+            failure = saved(request.save_maps / answer.model, maps, outcome, settings)
+            if failure:
+                yield answer._replace(outcome=failure)
 
 
 def score_loaded(
@@ -96,6 +93,11 @@ def score_batch(
     except torch().cuda.OutOfMemoryError:
         if len(batch) == 1:
             return [_too_large(batch[0], settings, device)]
+    except Exception as error:
+        if isinstance(error, KldevalError) and not isinstance(error, MapProblem):
+            raise
+        if len(batch) == 1:
+            return [guarded(partial(_raise, error), batch[0].name, "the maps", stage="score")]
     # only here, where the error no longer holds the tensors of all the frames that it went through
     torch().cuda.empty_cache()
     outcomes: list[Outcome] = []
@@ -124,6 +126,10 @@ def on_device(pair: MapPair, device: str) -> MapPair:
     """The pair with its maps as tensors on `device`."""
     pred, gt = (_to_device([array], device)[0] for array in (pair.pred, pair.gt))
     return replace(pair, pred=pred, gt=gt)
+
+
+def _raise(error: Exception) -> NoReturn:
+    raise error
 
 
 def _one_ahead(items: Iterator[T]) -> Iterator[T]:
@@ -187,7 +193,7 @@ def _too_large(pair: MapPair, settings: Settings, device: str) -> Failure:
     shape = " x ".join(map(str, pair.pred.shape))
     way_out = "--device cpu or --dtype float32" if settings.dtype == "float64" else "--device cpu"
     msg = f"a pair of {shape} needs at least {needed / 1e6:.1f} MB on {device}, which has no more; use {way_out}"
-    return Failure(pair.name, "score", msg)
+    return Failure(pair.name, "score", msg, "no-memory")
 
 
 def _to_device(maps: Sequence[Any], device: str) -> Any:

@@ -4,28 +4,30 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from dataclasses import replace
-from functools import partial
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from kldeval.engine.candidates import candidates, cases_for
 from kldeval.engine.cases import divisor
+from kldeval.engine.cpu import LocalPool, cores
+from kldeval.engine.run import outcomes, reading_of
+from kldeval.engine.selection import select_models
 from kldeval.engine.shared import answers, look
-from kldeval.engine.tasks import find_tasks, outcomes
 from kldeval.errors import RefusedMap
+from kldeval.inputs.load import load_map
 from kldeval.records import Failure
 from kldeval.results.identification import Guess, identify_number
 from kldeval.signature import format_signature, short_signature
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from kldeval.engine.candidates import Candidate
     from kldeval.engine.cases import Case
     from kldeval.engine.run import Request
     from kldeval.engine.shared import Answer, Looked
-    from kldeval.inputs.load import Loaded
+    from kldeval.inputs.load import Loaded, Reading
     from kldeval.records import Pair
     from kldeval.results.identification import Identification, Published
 
@@ -55,22 +57,23 @@ def identify(
         RefusedMap: a map has no partner or cannot be read, so that there is no mean.
     """
     tried = candidates(resize=resize, color=color)
-    tasks = find_tasks({MODEL: pred}, gt, request)
-    _refuse(tasks.failures[MODEL])
+    dataset = select_models({MODEL: pred}, gt, None, request)
+    _refuse(dataset.failures[MODEL])
     sums: defaultdict[str, defaultdict[Shape, list[float]]] = defaultdict(lambda: defaultdict(list))
-    look_at = partial(_look_at, cases=cases_for(tried))
-    for _, found in outcomes(tasks, tried[0].settings, request, look_at, _answered):
-        if isinstance(found, Failure):
-            _refuse([found])
+    reading = reading_of(tried[0].settings, request)
+    measuring = _Measuring(cases_for(tried), reading)
+    for answer in outcomes(dataset, measuring, reading, LocalPool(request.jobs or cores())):
+        if isinstance(answer.outcome, Failure):
+            _refuse([answer.outcome])
         else:
-            shape, values = found
-            for name, answer in values.items():
-                if isinstance(answer, float):
-                    sums[name][shape].append(answer)
+            shape, values = answer.outcome
+            for name, value in values.items():
+                if isinstance(value, float):
+                    sums[name][shape].append(value)
         if progress:
-            progress(found, tasks.count)
-    guesses = {_guess(one, value): one for one in tried if (value := _mean(one, sums, tasks.count)) is not None}
-    result = identify_number(target, guesses, tasks.count, tasks.notes)
+            progress(answer, dataset.count)
+    guesses = {_guess(one, value): one for one in tried if (value := _mean(one, sums, dataset.count)) is not None}
+    result = identify_number(target, guesses, dataset.count, dataset.notes)
     signed = {guess: _signed(guess, guesses[guess]) for guess in (*result.guesses, *result.nearest)}
     return replace(
         result,
@@ -79,13 +82,23 @@ def identify(
     )
 
 
-def _look_at(pair: Pair, pred: Loaded, gt: Loaded, cases: Sequence[Case]) -> tuple[Shape, Looked]:
-    return gt.grey.shape, look(pair.name, pred, gt, cases)
+@dataclass(frozen=True, slots=True)
+class _Measuring:
+    """Each pair is measured under all settings: its shape, and the answer of every case."""
 
+    cases: Sequence[Case]
+    reading: Reading
 
-def _answered(looked: Sequence[tuple[Shape, Looked]]) -> Iterator[tuple[Shape, dict[str, Answer]]]:
-    found = answers([one for _, one in looked])
-    return ((shape, answer) for (shape, _), answer in zip(looked, found, strict=True))
+    def begin(self, model: str, pair: Pair, gt: Loaded | None, *, is_first: bool) -> tuple[Shape, Looked]:
+        """What the maps of a pair themselves have to say."""
+        del model, is_first
+        pred, gt = load_map(pair.pred, self.reading), gt or load_map(pair.gt, self.reading)
+        return gt.grey.shape, look(pair.name, pred, gt, self.cases)
+
+    def finish(self, begun: Sequence[tuple[Shape, Looked]]) -> list[tuple[Shape, dict[str, Answer]]]:
+        """The answers, worked out for many pairs at once."""
+        found = answers([one for _, one in begun])
+        return [(shape, answer) for (shape, _), answer in zip(begun, found, strict=True)]
 
 
 def _refuse(failures: Sequence[Failure]) -> None:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from functools import partial
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from kldeval.engine.around import look_around
 from kldeval.engine.class_maps import PLAIN_AXES
-from kldeval.engine.cpu import cores, in_order
+from kldeval.engine.cpu import LocalPool, cores
 from kldeval.engine.ground_truth import decided
-from kldeval.engine.run import read, reading_of
-from kldeval.engine.scoring import score
-from kldeval.engine.selection import masked, select
+from kldeval.engine.run import outcomes, reading_of
+from kldeval.engine.scoring import begin, finish
+from kldeval.engine.selection import ONLY, masked, select
 from kldeval.inputs.listing import list_folder
+from kldeval.inputs.load import load_pair
 from kldeval.inputs.naming import is_excluded
 from kldeval.inputs.proposal import propose
 from kldeval.records import Failure, Skipped
@@ -25,10 +25,14 @@ if TYPE_CHECKING:
 
     from kldeval.arrays import Array
     from kldeval.engine.context import Context
+    from kldeval.engine.counted import Counted
     from kldeval.engine.run import Request
-    from kldeval.inputs.load import Reading
+    from kldeval.engine.scoring import Outcome
+    from kldeval.inputs.load import Loaded, Reading
     from kldeval.records import Pair
     from kldeval.settings import Settings
+
+    _Checked = tuple[Found, Outcome | Counted]
 
 
 def inspect(pred: Path | None, gt: Path | None, settings: Settings, request: Request) -> Inspection:
@@ -37,18 +41,19 @@ def inspect(pred: Path | None, gt: Path | None, settings: Settings, request: Req
     Raises:
         UsageProblem: the paths cannot be paired at all.
     """
-    selection = select(pred, gt, settings, request)
-    settings = masked(decided(settings, selection.pairs, reading_of(settings, request)), selection.pairs)
-    around = look_around(settings, request, selection.every, alone=selection.alone)
+    dataset = select(pred, gt, settings, request)
+    settings = masked(decided(settings, dataset.firsts, reading_of(settings, request)), dataset.firsts)
+    around = look_around(settings, request, dataset.every, alone=dataset.alone)
     reading = replace(reading_of(settings, request), sources=around.sources)
-    look = partial(_look, settings=settings, reading=reading, context=around.context)
-    found = list(in_order(look, selection.pairs, request.jobs or cores()))
+    checking = _Checking(settings, reading, around.context)
+    found = [one.outcome for one in outcomes(dataset, checking, reading, LocalPool(request.jobs or cores()))]
     failures = [item for item in found if isinstance(item, Failure)]
     rows = tuple(item for item in found if isinstance(item, Found))
-    notes = [*selection.notes, *around.notes]
-    if selection.failures:
-        notes += _proposal(pred, gt, request.exclude, len(selection.pairs))
-    return Inspection(rows, (*selection.failures, *failures), tuple(f"note: {note}" for note in notes))
+    notes = [*dataset.notes, *around.notes]
+    unpaired = dataset.failures[ONLY]
+    if unpaired:
+        notes += _proposal(pred, gt, request.exclude, len(dataset.tasks))
+    return Inspection(rows, (*unpaired, *failures), tuple(f"note: {note}" for note in notes))
 
 
 def _proposal(pred: Path | None, gt: Path | None, exclude: Sequence[str], n_pairs: int) -> Iterator[str]:
@@ -61,15 +66,31 @@ def _proposal(pred: Path | None, gt: Path | None, exclude: Sequence[str], n_pair
         yield str(proposal)
 
 
-def _look(pair: Pair, settings: Settings, reading: Reading, context: Context) -> Found | Failure:
-    maps = read(pair, reading)
-    if isinstance(maps, Failure):
-        return maps
-    outcome = score(maps, settings, context)
+@dataclass(frozen=True, slots=True)
+class _Checking:
+    """Each pair is read and measured as in an evaluation; of its numbers nothing is kept."""
+
+    settings: Settings
+    reading: Reading
+    context: Context
+
+    def begin(self, model: str, pair: Pair, gt: Loaded | None, *, is_first: bool) -> _Checked:
+        """What a pair holds, and what is left to measure."""
+        del model, is_first
+        maps = load_pair(pair, self.reading, gt)
+        found = Found(pair.name, str(pair.pred), str(pair.gt), _content(maps.pred), _content(maps.gt))
+        return found, begin(maps, self.settings, self.context)
+
+    def finish(self, begun: Sequence[_Checked]) -> list[Found | Failure]:
+        """What the pairs hold, or what stands against scoring them."""
+        scored = finish([one for _, one in begun], self.settings)
+        return [_with_outcome(found, outcome) for (found, _), outcome in zip(begun, scored, strict=True)]
+
+
+def _with_outcome(found: Found, outcome: Outcome) -> Found | Failure:
     if isinstance(outcome, Failure):
         return outcome
-    skipped = " (skipped)" if isinstance(outcome, Skipped) else ""
-    return Found(pair.name, str(pair.pred), str(pair.gt), _content(maps.pred), _content(maps.gt) + skipped)
+    return replace(found, gt_content=f"{found.gt_content} (skipped)") if isinstance(outcome, Skipped) else found
 
 
 def _content(array: Array) -> str:

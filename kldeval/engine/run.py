@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from kldeval.diagnosis import notes, swapped
 from kldeval.engine.around import NOWHERE, Surroundings, look_around
-from kldeval.engine.context import ALONE, Context
-from kldeval.engine.cpu import cores, in_batches
+from kldeval.engine.cpu import LocalPool, ThreadPool, cores
 from kldeval.engine.device import Device, find_device
 from kldeval.engine.ground_truth import decided
 from kldeval.engine.origin import with_origin
-from kldeval.engine.scoring import Outcome, begin, finish, with_company
-from kldeval.engine.selection import masked, select
+from kldeval.engine.selection import ONLY, masked, select, select_models
 from kldeval.engine.versions import versions
-from kldeval.errors import MapProblem, UsageProblem
-from kldeval.inputs.load import Loaded, Reading, load_map, load_pair
+from kldeval.engine.worker import Decoding, Scoring, TaskWork
+from kldeval.errors import UsageProblem
+from kldeval.inputs.load import Reading, load_pair
 from kldeval.inputs.pairing import find_pairs
 from kldeval.metrics.registry import METRICS
 from kldeval.records import Failure, Pair, Score, Skipped
@@ -29,10 +27,14 @@ from kldeval.results.summary import summarise_groups, summarise_means, summarise
 from kldeval.signature import short_signature, signatures
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from kldeval.engine.counted import Counted
+    from kldeval.engine.context import Context
+    from kldeval.engine.scoring import Outcome
+    from kldeval.engine.selection import Selection
+    from kldeval.engine.worker import Answer, PairWork
+    from kldeval.executors.protocol import Executor
     from kldeval.records import MapPair
     from kldeval.settings import Settings
 
@@ -74,12 +76,21 @@ class Request(NamedTuple):
     per_class: bool = False
 
 
+def outcomes(dataset: Selection, pairs: PairWork[Any, T], reading: Reading, executor: Executor) -> Iterator[Answer]:
+    """What becomes of every pair of a dataset, with its model and its name, in order: the one loop of all commands.
+
+    A pair whose pixelwise terms cannot be saved has two answers.
+    """
+    work: TaskWork[Any, T] = TaskWork(pairs, reading)
+    return executor.map(work, dataset.tasks)
+
+
 def run(
     pred: Path | None,
     gt: Path | None,
     settings: Settings,
     request: Request,
-    progress: Callable[[Outcome, int], None] | None = None,
+    progress: Callable[[object, int], None] | None = None,
 ) -> Report:
     """Score the pairs of two files or folders, or of the request's manifest, which stands for both.
 
@@ -90,17 +101,59 @@ def run(
         MissingDependency: the device, or a package that reads the files, is not there.
     """
     device = find_device(request.device, settings)
-    selection = select(pred, gt, settings, request)
-    settings = settle(settings, selection.pairs, request)
-    around = look_around(settings, request, selection.every, alone=selection.alone)
-    outcomes = []
-    for outcome in stream(selection.pairs, settings, request, device, around):
-        outcomes.append(outcome)
+    dataset = select(pred, gt, settings, request)
+    (report,) = _reports(dataset, {ONLY: (pred, gt)}, settings, request, device, progress)
+    return report
+
+
+def run_models(
+    preds: Mapping[str, Path],
+    gt: Path,
+    settings: Settings,
+    request: Request,
+    progress: Callable[[object, int], None] | None = None,
+) -> dict[str, Report]:
+    """The report of each model on all its maps; each ground truth is read once.
+
+    `progress` is told every outcome and the number of pairs.
+
+    Raises:
+        UsageProblem: the paths of a model cannot be paired with the ground truths at all, or maps have no group.
+        MissingDependency: the device, or a package that reads the files, is not there.
+    """
+    device = find_device(request.device, settings)
+    dataset = select_models(preds, gt, settings, request)
+    sides = {model: (pred, gt) for model, pred in preds.items()}
+    reports = _reports(dataset, sides, settings, request, device, progress)
+    return dict(zip(preds, reports, strict=True))
+
+
+def _reports(
+    dataset: Selection,
+    sides: Mapping[str, tuple[Path | None, Path | None]],
+    settings: Settings,
+    request: Request,
+    device: Device,
+    progress: Callable[[object, int], None] | None,
+) -> list[Report]:
+    """The report of each model."""
+    settings = settle(settings, dataset.firsts, request)
+    around = look_around(settings, request, dataset.every, alone=dataset.alone)
+    found: dict[str, list[Outcome]] = {model: list(dataset.failures.get(model, ())) for model in sides}
+    for answer in stream(dataset, settings, request, device, around):
+        found[answer.model].append(answer.outcome)
         if progress:
-            progress(outcome, len(selection.pairs))
-    remarks = [*_swapped(pred, gt), *selection.notes, *around.notes, *_saving_notes(request)]
-    found = [*selection.failures, *outcomes]
-    return build_report(settings, found, provenance_of(pred, gt, device, request), remarks, selection.groups)
+            progress(answer.outcome, dataset.count)
+    return [
+        build_report(
+            settings,
+            found[model],
+            provenance_of(pred, gt, device, request),
+            [*_swapped(pred, gt), *dataset.notes_of(model), *around.notes, *_saving_notes(request)],
+            dataset.groups,
+        )
+        for model, (pred, gt) in sides.items()
+    ]
 
 
 def settle(settings: Settings, pairs: Iterable[Pair], request: Request) -> Settings:
@@ -118,17 +171,18 @@ def settle(settings: Settings, pairs: Iterable[Pair], request: Request) -> Setti
 
 
 def stream(
-    pairs: Sequence[Pair], settings: Settings, request: Request, device: Device, around: Surroundings = NOWHERE
-) -> Iterator[Outcome]:
-    """The outcome of every pair, in order."""
+    dataset: Selection, settings: Settings, request: Request, device: Device, around: Surroundings = NOWHERE
+) -> Iterator[Answer]:
+    """The outcome of every pair with its model, in order, from the cores of this machine or an accelerator."""
     jobs = request.jobs or cores()
     reading = replace(reading_of(settings, request), sources=around.sources)
-    further: dict[str, Any] = {"save": request.save_maps, "per_class": request.per_class, "context": around.context}
     if device.is_cpu:
-        return in_batches(partial(read_and_score_all, settings=settings, reading=reading, **further), pairs, jobs)
-    from kldeval.engine.gpu import score_in_batches
+        scoring = Scoring(settings, reading, around.context, request.save_maps, request.per_class)
+        return outcomes(dataset, scoring, reading, LocalPool(jobs))
+    from kldeval.engine.gpu import score_on_device
 
-    return score_in_batches(pairs, settings, reading, device.name, jobs, batch_bytes=request.batch_bytes, **further)
+    decoded = outcomes(dataset, Decoding(settings, reading, around.context), reading, ThreadPool(jobs))
+    return score_on_device(decoded, settings, request, device.name)
 
 
 def reading_of(settings: Settings, request: Request) -> Reading:
@@ -141,75 +195,6 @@ def reading_of(settings: Settings, request: Request) -> Reading:
         labels=settings.is_labels,
     )
     return replace(reading, max_pixels=request.max_pixels) if request.max_pixels else reading
-
-
-def read_and_score_all(
-    pairs: Iterable[Pair],
-    settings: Settings,
-    reading: Reading,
-    save: Path | None = None,
-    *,
-    per_class: bool = False,
-    context: Context = ALONE,
-) -> list[Outcome]:
-    """The outcomes of some pairs, from their files: 8-bit pairs are counted one by one and measured together."""
-    begin_one = partial(read_and_begin, settings=settings, reading=reading, save=save, per_class=per_class)
-    return finish([begin_one(pair, context=context) for pair in pairs], settings)
-
-
-def read_and_begin(
-    pair: Pair,
-    settings: Settings,
-    reading: Reading,
-    save: Path | None = None,
-    *,
-    per_class: bool = False,
-    context: Context = ALONE,
-    gt: Loaded | None = None,
-) -> Outcome | Counted:
-    """The outcome of one pair, from its files, or what there is to finish together with others.
-
-    `gt` is the ground truth where it has been read already.
-    """
-    maps = read(pair, reading, gt)
-    if isinstance(maps, Failure):
-        return maps
-    maps = context.with_references(maps)
-    begun = begin(maps, settings, context, per_class=per_class)
-    if save is None:
-        return begun
-    from kldeval.engine.pixelwise import save_scored
-
-    (outcome,) = finish([begun], settings)
-    save_scored(save, maps, outcome, settings)
-    return outcome
-
-
-def read(pair: Pair, reading: Reading, gt: Loaded | None = None) -> MapPair | Failure:
-    """The decoded pair, or why there is none."""
-    return _or_failure(lambda: load_pair(pair, reading, gt), pair.name, f"{pair.pred} and {pair.gt}")
-
-
-def read_with_company(
-    pair: Pair, settings: Settings, reading: Reading, context: Context, gt: Loaded | None = None
-) -> MapPair | Failure:
-    """The decoded pair with the numbers that are worked out on the CPU wherever the densities are measured."""
-    maps = read(pair, reading, gt)
-    return maps if isinstance(maps, Failure) else with_company(context.with_references(maps), settings, context)
-
-
-def read_map(name: str, path: Path, reading: Reading) -> Loaded | Failure:
-    """One decoded map of the pair `name`, or why there is none."""
-    return _or_failure(lambda: load_map(path, reading), name, str(path))
-
-
-def _or_failure(load: Callable[[], T], name: str, files: str) -> T | Failure:
-    try:
-        return load()
-    except MapProblem as problem:
-        return Failure(name, problem.stage, str(problem))
-    except MemoryError:
-        return Failure(name, "load", f"not enough memory for {files}")
 
 
 def read_one(pred: Path, gt: Path, settings: Settings, request: Request) -> tuple[MapPair, Context]:

@@ -1,0 +1,217 @@
+"""What a worker does: read the files of some pairs and work on their maps. Nothing that one file does ends a run.
+
+Whatever a pair raises becomes its failure: the other pairs keep their outcomes.
+"""
+
+from __future__ import annotations
+
+import traceback
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
+
+from kldeval.engine.context import ALONE, Context
+from kldeval.engine.scoring import Outcome, begin, finish, with_company
+from kldeval.errors import KldevalError, MapProblem
+from kldeval.inputs.load import Loaded, Reading, load_map, load_pair
+from kldeval.inputs.shown import shown
+from kldeval.records import Failure
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from kldeval.engine.counted import Counted
+    from kldeval.records import MapPair, Pair
+    from kldeval.settings import Settings
+
+    Task = Mapping[str, Pair]
+
+T = TypeVar("T")
+Found = TypeVar("Found", covariant=True)  # noqa: PLC0105 - named for what it is
+Begun = TypeVar("Begun")
+
+
+class Answer(NamedTuple):
+    """What became of a pair: the model whose prediction it has, its name, and an outcome or what was found of it."""
+
+    model: str
+    name: str
+    outcome: Any
+
+
+class NotSaved(NamedTuple):
+    """The outcome of a pair whose pixelwise terms could not be written, and the failure that says so."""
+
+    outcome: Outcome
+    failure: Failure
+
+
+class PairWork(Protocol[Begun, Found]):
+    """What is done with the maps of each pair: begun one by one, and finished for many at once."""
+
+    def begin(self, model: str, pair: Pair, gt: Loaded | None, *, is_first: bool) -> Begun | Failure:
+        """What there is to finish of a pair; `gt` is its ground truth where it has been read already.
+
+        `is_first`: whether the ground truth's reference rows are to be scored with this prediction.
+        """
+
+    def finish(self, begun: Sequence[Begun]) -> Sequence[Found | Failure]:
+        """What was found of each pair, in their order."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskWork(Generic[Begun, T]):
+    """The work on ground truths, each with the predictions of all models: it is read once for all of them.
+
+    Class maps have their labels read with each prediction, because labels are small beside them.
+    """
+
+    pairs: PairWork[Begun, T]
+    reading: Reading
+
+    def __call__(self, tasks: Sequence[Task]) -> list[Answer]:
+        """The answers for the pairs of some ground truths, in their order."""
+        begun = [one for task in tasks for one in self._begin(task)]
+        live = [one for one in begun if not isinstance(one.outcome, Failure)]
+        finished = iter(self._finish(live))
+        found = [one if isinstance(one.outcome, Failure) else one._replace(outcome=next(finished)) for one in begun]
+        return [answer for one in found for answer in _parts(one)]
+
+    def split(self, task: Task) -> list[Task]:
+        """The same work in the smallest parts: one pair each."""
+        return [{model: pair} for model, pair in task.items()]
+
+    def lost(self, task: Task, reason: str) -> list[Answer]:
+        """The failures of pairs whose files ended the process that read them."""
+        return [
+            Answer(model, pair.name, Failure(pair.name, "load", f"{_files(pair)}: {reason}", "ended-process"))
+            for model, pair in task.items()
+        ]
+
+    def _begin(self, task: Task) -> list[Answer]:
+        first = next(iter(task.values()))
+        gt: Loaded | Failure | None = None
+        if len(task) > 1 and not self.reading.class_maps:
+            gt = guarded(partial(load_map, first.gt, self.reading), first.name, str(first.gt))
+        if isinstance(gt, Failure):
+            return [Answer(model, pair.name, gt) for model, pair in task.items()]
+        begun = []
+        for model, pair in task.items():
+            begin = partial(self.pairs.begin, model, pair, gt, is_first=pair is first)
+            begun.append(Answer(model, pair.name, guarded(begin, pair.name, _files(pair))))
+        return begun
+
+    def _finish(self, begun: Sequence[Answer]) -> Sequence[T | Failure]:
+        """What was found of each pair; where an error hides among many, they are finished one by one."""
+        try:
+            return self.pairs.finish([one.outcome for one in begun]) if begun else ()
+        except Exception as error:
+            if isinstance(error, KldevalError) and not isinstance(error, MapProblem):
+                raise
+            # it is raised again below, by the pair that it belongs to
+            return [guarded(partial(self._finish_one, one), one.name, "the maps", stage="score") for one in begun]
+
+    def _finish_one(self, begun: Answer) -> T | Failure:
+        (found,) = self.pairs.finish([begun.outcome])
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Scoring:
+    """Pairs are scored; `save` is the folder of their pixelwise terms, with a folder for each model that has a name."""
+
+    settings: Settings
+    reading: Reading
+    context: Context = ALONE
+    save: Path | None = None
+    per_class: bool = False
+
+    def begin(self, model: str, pair: Pair, gt: Loaded | None, *, is_first: bool) -> Outcome | Counted | NotSaved:
+        """The outcome of a pair, or what was counted of it and is finished together with others."""
+        context = self.context if is_first else self.context.without_references()
+        maps = context.with_references(load_pair(pair, self.reading, gt))
+        begun = begin(maps, self.settings, context, per_class=self.per_class)
+        if self.save is None:
+            return begun
+        (outcome,) = finish([begun], self.settings)
+        failure = saved(self.save / model, maps, outcome, self.settings)
+        return NotSaved(outcome, failure) if failure else outcome
+
+    def finish(self, begun: Sequence[Outcome | Counted | NotSaved]) -> Sequence[Outcome | NotSaved]:
+        """The outcomes: 8-bit pairs that were counted are measured together."""
+        return finish(begun, self.settings)  # type: ignore[arg-type]  # what is no count stays as it is
+
+
+@dataclass(frozen=True, slots=True)
+class Decoding:
+    """Pairs are read, for whoever measures their densities; the numbers that need the CPU are worked out."""
+
+    settings: Settings
+    reading: Reading
+    context: Context = ALONE
+
+    def begin(self, model: str, pair: Pair, gt: Loaded | None, *, is_first: bool) -> MapPair | Failure:
+        """The decoded pair."""
+        del model
+        context = self.context if is_first else self.context.without_references()
+        return with_company(context.with_references(load_pair(pair, self.reading, gt)), self.settings, context)
+
+    def finish(self, begun: Sequence[MapPair]) -> Sequence[MapPair]:
+        """The decoded pairs."""
+        return begun
+
+
+def guarded(work: Callable[[], T], name: str, files: str, stage: str = "load") -> T | Failure:
+    """What the work gives, or the failure of the map `name`, whatever the work raises.
+
+    Raises:
+        KldevalError: the request itself cannot be carried out, such as a package that is missing.
+    """
+    try:
+        return work()
+    except MapProblem as problem:
+        return Failure(name, problem.stage, str(problem), problem.code)
+    except MemoryError:
+        return Failure(name, stage, f"not enough memory for {files}", "no-memory")
+    except KldevalError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a file may make any library raise anything
+        return unexpected(error, name, files, stage)
+
+
+def unexpected(error: Exception, name: str, files: str, stage: str) -> Failure:
+    """The failure of a map that raised an error which nobody foresaw."""
+    said = shown(str(error).strip().partition("\n")[0])
+    what = type(error).__name__ + (f": {said}" if said else "")
+    message = f"{files}: an unexpected error ({what}); --debug shows where it arose"
+    return Failure(name, stage, message, "unexpected", trace="".join(traceback.format_exception(error)))
+
+
+def saved(folder: Path, maps: MapPair, outcome: Outcome, settings: Settings) -> Failure | None:
+    """Write the pixelwise terms of a pair that has a score; the failure where they cannot be written."""
+    from kldeval.engine.pixelwise import save_scored
+
+    try:
+        save_scored(folder, maps, outcome, settings)
+    except OSError as error:
+        where = f"cannot write {shown(str(error.filename or folder))}: {(error.strerror or str(error)).lower()}"
+        return Failure(maps.name, "score", f"the map was scored, but its terms were not saved: {where}", "not-saved")
+    return None
+
+
+def _parts(answer: Answer) -> list[Answer]:
+    """The answer, or two for a pair that was scored and not saved."""
+    if not isinstance(answer.outcome, NotSaved):
+        return [answer]
+    return [answer._replace(outcome=part) for part in answer.outcome]
+
+
+def score_files(pairs: Sequence[Pair], settings: Settings, reading: Reading, **options: Any) -> list[Outcome]:
+    """The outcomes of some pairs, from their files; `options` as of `Scoring`."""
+    work: TaskWork[Any, Any] = TaskWork(Scoring(settings, reading, **options), reading)
+    return [answer.outcome for answer in work([{"": pair} for pair in pairs])]
+
+
+def _files(pair: Pair) -> str:
+    return f"{shown(pair.pred)} and {shown(pair.gt)}"
