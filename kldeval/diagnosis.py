@@ -186,7 +186,7 @@ def _is_softmax(chain: Chain) -> bool:
 
 
 def _makes_distribution(chain: Chain) -> bool:
-    return bool(STEPS[chain[-1].name].traits.get("final"))
+    return STEPS[chain[-1].name].info.final
 
 
 _SENTENCES = {

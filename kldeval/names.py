@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
 F = TypeVar("F", bound="Callable[..., Any]")
+Record = TypeVar("Record", bound="Info")
 Parsed = TypeVar("Parsed")
 
 Size = tuple[int, int]
@@ -50,13 +51,23 @@ class Call:
         return dict(self.arguments)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Info:
+    """What callers ask of a registered function, beside its parameters; each registry has a record of its own.
+
+    `check` takes the arguments of a call and refuses those that can mean nothing, before any map is read.
+    """
+
+    check: Callable[..., None] | None = None
+
+
 @dataclass(frozen=True)
-class Entry(Generic[F]):
-    """A registered function, and the types and defaults of its keyword-only arguments."""
+class Entry(Generic[F, Record]):
+    """A registered function with its record, and the types and defaults of its keyword-only arguments."""
 
     name: str
     function: F
-    traits: Mapping[str, Any]
+    info: Record
 
     @cached_property
     def defaults(self) -> dict[str, Value]:
@@ -94,25 +105,27 @@ class Entry(Generic[F]):
         return Call(self.name, tuple((k, v) for k, v in kept if k not in self.defaults or v != self.defaults[k]))
 
 
-class Registry(Generic[F]):
-    """Functions by the name that a user types.
+class Registry(Generic[F, Record]):
+    """Functions by the name that a user types, each with the record that `info` makes.
 
-    >>> steps = Registry("step")
+    >>> steps = Registry("step", Info)
     >>> @steps.add("clip")
     ... def clip(values, *, low: float = 0.0): ...
     >>> str(steps.parse("clip(low=1e-7)"))
     'clip(low=1e-07)'
     """
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: str, info: type[Record]) -> None:
         self.kind = kind
-        self._entries: dict[str, Entry[F]] = {}
+        self._info = info
+        self._entries: dict[str, Entry[F, Record]] = {}
 
-    def add(self, name: str, **traits: Any) -> Callable[[F], F]:
-        """Register the decorated function under `name`; `traits` are facts that its callers ask for."""
+    def add(self, name: str, info: Record | None = None) -> Callable[[F], F]:
+        """Register the decorated function under `name`; without a record it has that of the defaults."""
+        record = self._info() if info is None else info
 
         def register(function: F) -> F:
-            self._entries[name] = Entry(name, function, traits)
+            self._entries[name] = Entry(name, function, record)
             return function
 
         return register
@@ -120,7 +133,7 @@ class Registry(Generic[F]):
     def __iter__(self) -> Iterator[str]:
         return iter(self._entries)
 
-    def __getitem__(self, name: str) -> Entry[F]:
+    def __getitem__(self, name: str) -> Entry[F, Record]:
         try:
             return self._entries[name]
         except KeyError:
@@ -141,9 +154,8 @@ class Registry(Generic[F]):
                 entry.call(**{key: raw})
             typed[key] = parse_value(raw, entry.types[key], f"{name}({key}={raw})")
         call = entry.call(**typed)
-        check = entry.traits.get("check")
-        if check:
-            check(**call.keywords)
+        if entry.info.check:
+            entry.info.check(**call.keywords)
         return call
 
 

@@ -69,15 +69,15 @@ TAKES_NO_EPS = {"jsd", "entropy-gt", "tv", "hellinger"}
     ],
 )
 def test_no_metric_is_without_its_laws(table: set[str]) -> None:
-    assert table == {name for name in METRICS if "on" not in METRICS[name].traits}
+    assert table == {name for name in METRICS if METRICS[name].info.on == "density"}
 
 
 @pytest.mark.parametrize("name", METRIC)
 def test_what_a_metric_says_of_itself_is_so(name: str) -> None:
-    traits = METRICS[name].traits
-    assert traits["unit"] == ("" if name in PURE_NUMBERS else "nats")
-    assert traits["best"] == ("low" if name in LOW_IS_GOOD else "")
-    assert traits.get("symmetric", False) == (name in SYMMETRIC)
+    info = METRICS[name].info
+    assert info.unit == ("" if name in PURE_NUMBERS else "nats")
+    assert info.best == ("low" if name in LOW_IS_GOOD else "")
+    assert info.symmetric == (name in SYMMETRIC)
 
 
 # few distinct values as well: zeros, ties, and maps that agree in places

@@ -47,9 +47,9 @@ METRIC_TEXTS = (
 
 def test_the_cases_hold_every_pointwise_step_and_every_metric() -> None:
     steps = {call.name for chain in CHAINS for call in parse_chain(chain)}
-    assert steps == {name for name in STEPS if not STEPS[name].traits.get("spatial") and name != "labels"}
+    assert steps == {name for name in STEPS if not STEPS[name].info.spatial and name != "labels"}
     metrics = {call.name for text in METRIC_TEXTS for call in make_settings({"metric": text}).metrics}
-    assert metrics == {name for name in METRICS if "on" not in METRICS[name].traits}
+    assert metrics == {name for name in METRICS if METRICS[name].info.on == "density"}
 
 
 def pair_of(pred: Any, gt: Any, **kept: Any) -> MapPair:

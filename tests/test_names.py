@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -10,14 +11,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kldeval.errors import KldevalError, UnknownName, UsageProblem
-from kldeval.names import Call, Registry, Size, format_value, parse_all, parse_value, split_call, split_top_level
+from kldeval.names import Call, Info, Registry, Size, format_value, parse_all, parse_value, split_call, split_top_level
 
 Mode = Literal["plain", "fancy"]
 
-TOOLS: Registry[Any] = Registry("tool")
+
+@dataclass(frozen=True, kw_only=True)
+class ToolInfo(Info):
+    heavy: bool = False
 
 
-@TOOLS.add("hammer", heavy=True)
+TOOLS: Registry[Any, ToolInfo] = Registry("tool", ToolInfo)
+
+
+@TOOLS.add("hammer", ToolInfo(heavy=True))
 def hammer(
     nails: list[str],
     *,
@@ -93,9 +100,10 @@ def test_the_arguments_reach_the_function_with_their_types() -> None:
     }
 
 
-def test_a_registry_lists_its_names_and_keeps_their_traits() -> None:
+def test_a_registry_lists_its_names_and_keeps_their_records() -> None:
     assert list(TOOLS) == ["hammer", "saw", "file"]
-    assert TOOLS["hammer"].traits == {"heavy": True}
+    assert TOOLS["hammer"].info == ToolInfo(heavy=True)
+    assert not TOOLS["saw"].info.heavy
     assert TOOLS["saw"].required == ("teeth", "size")
 
 

@@ -71,7 +71,7 @@ def test_parts_sum_to_the_pointwise_terms(
         "ce": f"ce({said['ratio_eps']})",
         "entropy-gt": "entropy-gt",
     }
-    assert metrics.keys() == {name for name in METRICS if "separated" in METRICS[name].traits}
+    assert metrics.keys() == {name for name in METRICS if METRICS[name].info.separable}
     for metric in metrics.values():
         texts = {"metric": metric, "pred_norm": chains[0], "gt_norm": chains[1]}
         in_parts, by_pixel, size = both_sums(pair(*maps), texts)

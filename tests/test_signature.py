@@ -63,7 +63,7 @@ ARGUMENTS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
 
 
 @st.composite
-def calls(draw: st.DrawFn, registry: Registry[Any], name: str) -> Call:
+def calls(draw: st.DrawFn, registry: Registry[Any, Any], name: str) -> Call:
     """A call of `name` with arguments that it takes."""
     return registry[name].call(**{key: draw(value) for key, value in ARGUMENTS.get(name, {}).items()})
 

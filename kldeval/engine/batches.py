@@ -85,8 +85,8 @@ def may_be_ragged(settings: Settings) -> bool:
 
 def _sees_padding(call: Call) -> bool:
     step = STEPS[call.name]
-    if not step.traits.get("final"):
-        return bool(step.traits.get("spatial"))
+    if not step.info.final:
+        return bool(step.info.spatial)
     return call.name == "sum-to-one" and call.keywords.get("axis") is not None
 
 

@@ -75,9 +75,9 @@ def case_of(name: str, settings: Settings) -> Case:
     """The only metric of the settings as a case."""
     (call,) = settings.metrics
     chains: dict[Role, str] = {"pred": format_chain(settings.pred), "gt": format_chain(settings.gt)}
-    traits = METRICS[call.name].traits
+    info = METRICS[call.name].info
     # a sum in parts takes float64, in which the counts are
-    separated = traits.get("separated") if settings.dtype == "float64" else None
+    separable = info.separable if settings.dtype == "float64" else None
     return Case(
         name,
         settings,
@@ -86,9 +86,9 @@ def case_of(name: str, settings: Settings) -> Case:
         {role: f"{chain}|{settings.scale}|{settings.dtype}" for role, chain in chains.items()},
         joint_reach(reach(settings.pred), reach(settings.gt)),
         settings.axes,
-        partial(separated, **call.keywords) if separated else None,
-        traits.get("final"),
-        _unit(settings, traits.get("unit", "")),
+        partial(separable, **call.keywords) if separable else None,
+        info.from_sum,
+        _unit(settings, info.unit),
     )
 
 

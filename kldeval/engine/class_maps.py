@@ -113,6 +113,6 @@ def check_keeps_positions(chain: Chain) -> None:
         RefusedMap: naming the step.
     """
     for call in chain:
-        if STEPS[call.name].traits.get("spatial") and "axis" not in STEPS[call.name].types:
+        if STEPS[call.name].info.spatial and "axis" not in STEPS[call.name].types:
             msg = f"{str(call)!r} is for maps of height and width; a class map is a distribution at each position"
             raise RefusedMap(msg)

@@ -17,13 +17,14 @@ from kldeval.metrics.registry import METRICS
 from kldeval.records import Beside
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from kldeval.arrays import Array
     from kldeval.engine.context import Context
     from kldeval.engine.counted import Counted
     from kldeval.engine.histogram import Cells
     from kldeval.engine.scene import Scene
+    from kldeval.metrics.registry import MetricInfo
     from kldeval.names import Call
     from kldeval.records import MapPair
     from kldeval.settings import Settings
@@ -96,7 +97,7 @@ def _of_levels(cells: Sequence[Cells], calls: Mapping[str, Call], units: tuple[f
 
 def _is_of_levels(call: Call) -> bool:
     """Whether a metric of maps asks only which levels meet how often."""
-    return not METRICS[call.name].traits.get("spatial")
+    return METRICS[call.name].info.combine is not None
 
 
 def _finished(pair: MapPair, values: Mapping[str, float]) -> MapPair:
@@ -114,12 +115,12 @@ def _of_maps(pair: MapPair, cells: Cells | None, calls: Mapping[str, Call], sett
         of_levels = {key: call for key, call in calls.items() if _is_of_levels(call)}
         (found,) = _of_levels([cells], of_levels, _units(pair, settings))
     for key, call in calls.items():
-        function, traits = METRICS[call.name].function, METRICS[call.name].traits
+        function, info = METRICS[call.name].function, METRICS[call.name].info
         if key in found:
             continue
         maps = [pair.pred, pair.gt]
         if _is_of_levels(call):
-            units = _units(pair, settings) if traits.get("scaled") else (1.0, 1.0)
+            units = _units(pair, settings) if info.scaled else (1.0, 1.0)
             maps = [np.asarray(array, np.float64) / unit for array, unit in zip(maps, units, strict=True)]
         found[key] = float(function(*maps, pair.weights, **call.keywords))
     return found
@@ -147,26 +148,35 @@ class _LevelsMet:
 
         if place != self._place:
             self._place, self._met = place, {}
-        traits, cells = METRICS[call.name].traits, self._cells[place]
-        key = traits["sides"], bool(traits.get("scaled")), call.arguments
+        info, cells = METRICS[call.name].info, self._cells[place]
+        combine = _defined(info.combine)
+        key = info.prepare, info.scaled, call.arguments
         if key not in self._tables:
-            self._tables[key] = self._prepared(traits, call.keywords)
+            self._tables[key] = self._prepared(info, call.keywords)
         if key not in self._met:
             pred, gt = (np.broadcast_to(table, self._counts[0].shape)[place] for table in self._tables[key])
             self._met[key] = looked_up(pred, cells.pred), looked_up(gt, cells.gt)
-        return traits["meet"](np, *self._met[key], cells.counts)
+        return combine(np, *self._met[key], cells.counts)
 
-    def _prepared(self, traits: Mapping[str, Any], given: Mapping[str, Any]) -> tuple[Array, ...]:
+    def _prepared(self, info: MetricInfo, arguments: Mapping[str, Any]) -> tuple[Array, ...]:
         """The levels of the predictions and of the ground truths: (pairs, 1, 256)."""
         import numpy as np
 
-        units = self._units if traits.get("scaled") else (1.0, 1.0)
+        prepare = _defined(info.prepare)
+        units = self._units if info.scaled else (1.0, 1.0)
         # as many copies as there are pairs, so that no sum is taken in another way where there are more of them
         stored = np.tile(levels().astype(np.float64), (len(self._cells), 1, 1))
         return tuple(
-            traits["sides"](np, stored / unit, counts, **given)
-            for unit, counts in zip(units, self._counts, strict=True)
+            prepare(np, stored / unit, counts, **arguments) for unit, counts in zip(units, self._counts, strict=True)
         )
+
+
+def _defined(part: Callable[..., Array] | None) -> Callable[..., Array]:
+    """What a metric that is computed on levels defines."""
+    if part is None:
+        msg = "the metric is not computed on levels"
+        raise TypeError(msg)
+    return part
 
 
 def _units(pair: MapPair, settings: Settings) -> tuple[float, float]:
@@ -198,7 +208,7 @@ def _check(pair: MapPair, of_maps: Iterable[Call], of_fixations: Iterable[Call])
             _check_finite(role, extents[role], call)
             _check_mass(role, extents[role][0], call)
     for call in of_fixations:
-        if "density" not in METRICS[call.name].traits.get("needs", ()):
+        if "density" not in METRICS[call.name].info.requires:
             _check_finite("pred", extents["pred"], call)
 
 
@@ -215,14 +225,14 @@ def _check_finite(role: str, extent: tuple[float, float], call: Call) -> None:
     low, high = extent
     undefined = low != low or high != high  # noqa: PLR0124 - nan is what differs from itself
     infinite = not undefined and high - low == float("inf")
-    if undefined or (infinite and not METRICS[call.name].traits.get("infinities")):
+    if undefined or (infinite and not METRICS[call.name].info.takes_infinities):
         found = "nan" if undefined else "inf"
         msg = f"the {_SIDES[role]} holds {found}, which {call.name} cannot take; repair the file"
         raise RefusedMap(msg)
 
 
 def _check_mass(role: str, low: float, call: Call) -> None:
-    lifted_by: Any = METRICS[call.name].traits.get("mass")
+    lifted_by = METRICS[call.name].info.nonnegative
     if low < 0 and lifted_by and not call.keywords.get(lifted_by):
         way_out = "shift the map" if lifted_by == "always" else f"{call.name}({lifted_by}=true) stretches it to 0..1"
         msg = f"the {_SIDES[role]} has negative values (minimum {low:.6g}), which {call.name} cannot take; {way_out}"

@@ -101,7 +101,7 @@ def ignore_index(settings: Settings) -> int | None:
 def _terms(call: Call, base: str, log_pred: Array, target: Array, rule: LabelRule) -> LabelTerms:
     entry = LABEL_METRICS[call.name]
     terms = entry.function(log_pred, target, rule, **call.keywords)
-    if base == "e" or entry.traits["unit"] != "nats":
+    if base == "e" or entry.info.unit != "nats":
         return terms
     return replace(terms, loss=terms.loss / math.log(int(base)))
 
@@ -139,6 +139,6 @@ def _refuse(pair: MapPair, pred: Values, settings: Settings) -> None:
 
 def _problems(pred: Values, settings: Settings) -> tuple[Problem, ...]:
     """What stands against the normalised prediction; where no step made probabilities, also that there are none."""
-    if pred.is_log or any(STEPS[call.name].traits.get("final") for call in settings.pred):
+    if pred.is_log or any(STEPS[call.name].info.final for call in settings.pred):
         return pred.problems
     return flag_outside(pred, tolerance=ROUNDING).problems

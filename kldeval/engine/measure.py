@@ -118,15 +118,15 @@ _COUNT, _MASS = "n_uncovered", "uncovered_mass"
 def _terms(call: Any, base: str) -> Callable[[Density, Density], Array]:
     entry = METRICS[call.name]
     function = partial(entry.function, **call.keywords)
-    if base == "e" or entry.traits.get("unit") != "nats":
+    if base == "e" or entry.info.unit != "nats":
         return function
     return lambda pred, gt: function(pred, gt) / math.log(int(base))
 
 
 def _final(call: Any, summed: Array) -> Array:
     """The metric of a distribution, where it is a function of the sum of its terms."""
-    final = METRICS[call.name].traits.get("final")
-    return final(summed) if final else summed
+    from_sum = METRICS[call.name].info.from_sum
+    return from_sum(summed) if from_sum else summed
 
 
 def _rows_that_exist(xp: Any, weights: Array) -> Array:

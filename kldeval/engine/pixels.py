@@ -86,7 +86,7 @@ def flag_outside(values: Values, *, tolerance: float = 0.0) -> Values:
 def _terms(call: Call, pred: Values, gt: Values, settings: Settings) -> Iterator[tuple[Array, Array | None]]:
     """The terms of a metric and the weights, block by block."""
     entry, is_logit = METRICS[call.name], _is_logit(settings)
-    unit = math.log(int(settings.base)) if settings.base != "e" and entry.traits.get("unit") == "nats" else 1
+    unit = math.log(int(settings.base)) if settings.base != "e" and entry.info.unit == "nats" else 1
     for rows in max(pred, gt, key=lambda side: side.source.ndim).rows:
         terms = entry.function(PixelMap(pred.block(rows), is_logit), gt.block(rows), **call.keywords)
         yield terms / unit, part(gt.weights, rows)

@@ -42,8 +42,8 @@ Numbers = dict[str, float]
 
 def has_references(call: Call) -> bool:
     """Whether a density has this metric: not one of pixels, which are no density, or of the scale of stored maps."""
-    traits = METRICS[call.name].traits
-    return traits.get("on", "density") != "pixels" and not traits.get("scaled")
+    info = METRICS[call.name].info
+    return info.on != "pixels" and not info.scaled
 
 
 @dataclass(frozen=True)

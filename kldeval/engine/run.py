@@ -253,11 +253,10 @@ def _column(metric: str, settings: Settings) -> Column:
     if settings.is_labels:
         from kldeval.metrics.on_labels import LABEL_METRICS
 
-        traits = LABEL_METRICS[metric].traits
+        info = LABEL_METRICS[metric].info
     else:
-        traits = METRICS[metric].traits
-    unit = traits.get("unit", "")
-    return Column(_UNITS[settings.base] if unit == "nats" else unit, traits.get("best", ""))
+        info = METRICS[metric].info
+    return Column(_UNITS[settings.base] if info.unit == "nats" else info.unit, info.best)
 
 
 def _swapped(pred: Path | None, gt: Path | None) -> list[str]:

@@ -61,25 +61,25 @@ class Scene:
         Raises:
             RefusedMap: the prediction, or what stands beside it, does not fit the metric.
         """
-        traits = METRICS[call.name].traits
-        needs = traits.get("needs", ())
+        info = METRICS[call.name].info
+        needs = info.requires
         if "density" in needs:
             baseline = [self._log_baseline[None]] if "baseline" in needs else []
             arguments = [self._log_density[None], *baseline, self._fixated.counts[None]]
             return float(METRICS[call.name].function(*arguments, **call.keywords))
         if "baseline" in needs:
-            return float(mit_bits(self._seen(traits["sees"]))) - self._baseline_bits
+            return float(mit_bits(self._seen(info.view))) - self._baseline_bits
         return float(METRICS[call.name].function(*self.arguments(call), **call.keywords))
 
     def arguments(self, call: Call) -> tuple[Any, ...]:
         """What a metric of the map and its fixations is a function of: the map as it sees it, and other images."""
-        traits = METRICS[call.name].traits
-        others = (_OTHERS[need](self, self._cells(traits["sees"])) for need in traits.get("needs", ()))
-        return self._seen(traits["sees"]), *others
+        info = METRICS[call.name].info
+        others = (_OTHERS[need](self, self._cells(info.view)) for need in info.requires)
+        return self._seen(info.view), *others
 
     def may_wait(self, call: Call) -> bool:
         """Whether the metric is a function of the 256 levels of the map alone, which several maps have in common."""
-        return self._has_levels and set(METRICS[call.name].traits.get("needs", ())) <= _OTHERS.keys()
+        return self._has_levels and set(METRICS[call.name].info.requires) <= _OTHERS.keys()
 
     @cached_property
     def _fixated(self) -> Fixated:

@@ -73,7 +73,7 @@ def open_surroundings(settings: Settings, request: Request, pairs: Sequence[Pair
 
 def compares_images(settings: Settings) -> bool:
     """Whether a number of one image needs the fixations on all others."""
-    needs = {need for call in settings.metrics for need in METRICS[call.name].traits.get("needs", ())}
+    needs = {need for call in settings.metrics for need in METRICS[call.name].info.requires}
     return "others" in needs or "others" in (settings.baseline.name, settings.other.name)
 
 

@@ -153,5 +153,4 @@ def _reach_of_step(call: Call) -> Reach:
     axis = call.keywords.get("axis", entry.defaults.get("axis"))
     if axis is not None:
         return "rows" if one_axis(axis) == (-1,) else "columns"
-    spatial = entry.traits.get("spatial")
-    return "rows" if spatial == "rows" else "place" if spatial else "value"
+    return entry.info.spatial or "value"

@@ -18,7 +18,7 @@ from kldeval.arrays import Array
 from kldeval.errors import RefusedMap
 from kldeval.inputs.matlab import imresize
 from kldeval.inputs.opencv import opencv
-from kldeval.names import Call, Registry, Size
+from kldeval.names import Call, Info, Registry, Size
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +28,7 @@ Kernel = Literal["nearest", "bilinear", "bicubic", "area", "lanczos", "matlab-bi
 Maps = tuple[Array, Array]
 """A prediction and a ground truth."""
 
-RESIZES: Registry[Callable[..., Maps]] = Registry("resize")
+RESIZES: Registry[Callable[..., Maps], Info] = Registry("resize", Info)
 """What `--resize` may name."""
 
 AS_IS = Call("none")

@@ -64,7 +64,7 @@ def takes_axis(chain: Chain) -> bool:
 
 def ends_in_log(chain: Chain) -> bool:
     """Whether the chain ends in log-probabilities."""
-    return bool(STEPS[chain[-1].name].traits.get("log"))
+    return STEPS[chain[-1].name].info.log
 
 
 def axes_of(chain: Chain) -> tuple[int, ...] | None:
@@ -98,8 +98,8 @@ def along_rows(chain: Chain) -> Chain:
 
 def _makes_distributions(call: Call) -> bool:
     """Whether a step makes distributions, or says along which axis they already lie."""
-    traits = STEPS[call.name].traits
-    return _axis(call) is not None if traits.get("given") else bool(traits.get("final"))
+    info = STEPS[call.name].info
+    return _axis(call) is not None if info.given else info.final
 
 
 def _axis(call: Call) -> int | None:
@@ -114,7 +114,7 @@ def _place(axis: int) -> tuple[int]:
 
 def is_spatial(chain: Chain) -> bool:
     """Whether the outcome depends on where a pixel stands, not on its value alone."""
-    return any(STEPS[call.name].traits.get("spatial") or call.keywords.get("axis") is not None for call in chain)
+    return any(STEPS[call.name].info.spatial or call.keywords.get("axis") is not None for call in chain)
 
 
 def normalise(values: Values, chain: Chain) -> Values:
@@ -148,7 +148,7 @@ def _check_finite(values: Values, chain: Chain) -> Values:
 
 def _infinities(call: Call) -> tuple[bool, bool]:
     """Whether a step understands -inf, and whether +inf."""
-    takes = STEPS[call.name].traits.get("takes")
+    takes = STEPS[call.name].info.takes
     if takes == "bounded":
         return call.keywords.get("min") is not None, call.keywords.get("max") is not None
     return takes == "-inf", False

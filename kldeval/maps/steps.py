@@ -1,27 +1,44 @@
-"""The normalisation steps: each takes the values of maps and returns new ones. A chain of them is a list.
-
-Traits: `final` steps make a distribution (`log`: its logarithm; `given`: the file holds it already, along axes that the
-step knows only where it is told); `spatial` steps depend on where a pixel stands (`rows`: on its row alone), so pixels
-of equal value cannot be counted together; `takes` says which infinities a step understands (-inf, or `bounded`: those
-beyond its min and max); `check` refuses arguments that can mean nothing, before any map is read.
-"""
+"""The normalisation steps: each takes the values of maps and returns new ones. A chain of them is a list."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
 from kldeval.arrays import exp_of_temporary
 from kldeval.errors import UsageProblem
 from kldeval.maps.values import MAP, Values
-from kldeval.names import Registry, format_value
+from kldeval.names import Info, Registry, format_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kldeval.arrays import Array
 
-STEPS: Registry[Callable[..., Values]] = Registry("step")
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepInfo(Info):
+    """What is known of a step beside its function, whose parameters and docstring say the rest.
+
+    Args:
+        final: whether it makes distributions.
+        log: whether the result holds logarithms of probabilities.
+        given: whether the map holds distributions already, along axes that the step knows only where it is told.
+        spatial: whether pixels of equal value can come out different: where they stand in different `rows`, or in any
+            `place`; such pixels cannot be counted together.
+        takes: which infinite values it understands: -inf, or (bounded) those beyond its parameters min and max.
+    """
+
+    final: bool = False
+    log: bool = False
+    given: bool = False
+    spatial: Literal["", "rows", "place"] = ""
+    takes: Literal["", "-inf", "bounded"] = ""
+
+
+STEPS: Registry[Callable[..., Values], StepInfo] = Registry("step", StepInfo)
+"""Every step of a normalisation, by the name that a user types."""
 
 
 def one_axis(axis: int) -> tuple[int]:
@@ -65,7 +82,7 @@ def _check_sum(*, axis: int | None = None, offset: float = 0.0) -> None:
     _check_offset(offset=offset)
 
 
-@STEPS.add("sum-to-one", final=True, check=_check_sum)
+@STEPS.add("sum-to-one", StepInfo(final=True, check=_check_sum))
 def sum_to_one(values: Values, *, offset: float = 0.0, axis: int | None = None) -> Values:
     """x / (sum x + offset), over the whole map or along one axis of it."""
     axes = MAP if axis is None else one_axis(axis)
@@ -76,25 +93,25 @@ def sum_to_one(values: Values, *, offset: float = 0.0, axis: int | None = None) 
     return values.map(lambda x, total: x / (total + offset), total, axes=axes, is_log=False, is_positive=some)
 
 
-@STEPS.add("log-prob", final=True, log=True, given=True, takes="-inf", check=check_axis)
+@STEPS.add("log-prob", StepInfo(final=True, log=True, given=True, takes="-inf", check=check_axis))
 def log_prob(values: Values, *, axis: int | None = None) -> Values:
     """x as it is: the map already holds log-probabilities, of distributions along `axis` if it is said."""
     return values.changed(is_log=True, axes=values.axes if axis is None else one_axis(axis))
 
 
-@STEPS.add("flatten-softmax", final=True, log=True, takes="-inf")
+@STEPS.add("flatten-softmax", StepInfo(final=True, log=True, takes="-inf"))
 def flatten_softmax(values: Values) -> Values:
     """x - ln(sum exp x) over the whole map: log-softmax of the flattened map."""
     return _log_softmax(values, MAP)
 
 
-@STEPS.add("softmax", final=True, log=True, spatial=True, takes="-inf", check=check_axis)
+@STEPS.add("softmax", StepInfo(final=True, log=True, spatial="rows", takes="-inf", check=check_axis))
 def softmax(values: Values, *, axis: int = -1) -> Values:
     """x - ln(sum exp x) along one axis of the map, by default within each row, as tf.nn.softmax does."""
     return _log_softmax(values, one_axis(axis))
 
 
-@STEPS.add("minmax", check=_check_offset)
+@STEPS.add("minmax", StepInfo(check=_check_offset))
 def minmax(values: Values, *, offset: float = 0.0) -> Values:
     """(x - min) / (max - min + offset)."""
     low, high = values.extent()
@@ -127,7 +144,7 @@ def _check_bounds(*, min: float | None = None, max: float | None = None) -> None
         raise UsageProblem(msg)
 
 
-@STEPS.add("clip", takes="bounded", check=_check_bounds)
+@STEPS.add("clip", StepInfo(takes="bounded", check=_check_bounds))
 def clip(values: Values, *, min: float | None = None, max: float | None = None) -> Values:  # noqa: A002 - the flag's words
     """X, no smaller than min and no larger than max."""
     xp = values.xp
@@ -157,7 +174,7 @@ def blank(values: Values, *, below: float) -> Values:
     return values.map(lambda x, high: xp.where(high > below, x, xp.zeros_like(x)), values.extent()[1])
 
 
-@STEPS.add("latitude", spatial="rows")
+@STEPS.add("latitude", StepInfo(spatial="rows"))
 def latitude(values: Values) -> Values:
     """X * sin(pi row / (H - 1)), the weight of the Salient360! toolbox: rows at the poles become 0."""
     height = values.source.shape[-2]
@@ -178,7 +195,7 @@ def sigmoid(values: Values) -> Values:
     return values.map(stable)
 
 
-@STEPS.add("log-sigmoid", log=True)
+@STEPS.add("log-sigmoid", StepInfo(log=True))
 def log_sigmoid(values: Values) -> Values:
     """ln(1 / (1 + exp(-x))) = min(x, 0) - ln(1 + exp(-|x|)): the logarithm of the sigmoid, finite for all scores."""
     xp = values.xp
@@ -197,7 +214,7 @@ def _check_window(*, sigma: float, size: int | None = None) -> None:
         raise UsageProblem(msg)
 
 
-@STEPS.add("blur", spatial=True, check=_check_window)
+@STEPS.add("blur", StepInfo(spatial="place", check=_check_window))
 def blur(values: Values, *, sigma: float, size: int | None = None) -> Values:
     """A Gaussian of `sigma` pixels on a `size` x `size` window (default: four sigma to each side).
 
@@ -213,7 +230,7 @@ def blur(values: Values, *, sigma: float, size: int | None = None) -> Values:
     return values.changed(source=blurred, functions=(), known={})
 
 
-@STEPS.add("none", given=True, check=check_axis)
+@STEPS.add("none", StepInfo(given=True, check=check_axis))
 def unchanged(values: Values, *, axis: int | None = None) -> Values:
     """X as it is; `axis` says along which axis its distributions lie, if it holds any."""
     return values if axis is None else values.changed(axes=one_axis(axis))

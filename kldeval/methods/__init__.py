@@ -67,7 +67,7 @@ def _map_words(settings: Settings) -> list[str]:
     """What the letters of the formulas stand for."""
     if settings.is_labels:
         return [label_words(settings)]
-    on = {METRICS[call.name].traits.get("on", "density") for call in settings.metrics}
+    on = {METRICS[call.name].info.on for call in settings.metrics}
     of_pixels = [pixel_words(settings), f"In it {_SCALES[settings.scale]}."] if "pixels" in on else []
     return [*(_density_words(settings) if "density" in on else ()), *of_pixels]
 

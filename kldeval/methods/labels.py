@@ -35,7 +35,7 @@ def label_metric_words(call: Call, unit: str) -> str:
         parts.append(f"the labels smoothed by {format_value(given['label_smoothing'])} over {over}")
     if given.get("class_weights"):
         parts.append(f"the classes weighted by {format_value(given['class_weights'])}")
-    return ", ".join([*parts, *([f"in {unit}"] if LABEL_METRICS[call.name].traits["unit"] else [])])
+    return ", ".join([*parts, *([f"in {unit}"] if LABEL_METRICS[call.name].info.unit else [])])
 
 
 def label_words(settings: Settings) -> str:

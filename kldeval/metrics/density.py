@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from kldeval.arrays import quiet
 from kldeval.density import Density, safe_log
 from kldeval.errors import UsageProblem
-from kldeval.metrics.registry import METRICS
+from kldeval.metrics.registry import METRICS, MetricInfo
 from kldeval.metrics.separated import (
     separated_cross_entropy,
     separated_divergence,
@@ -35,7 +35,7 @@ def _check_constants(*, factor: float = 1.0, direction: str = "", **constants: f
             raise UsageProblem(msg)
 
 
-@METRICS.add("kld", unit="nats", best="low", check=_check_constants, separated=separated_divergence)
+@METRICS.add("kld", MetricInfo(unit="nats", best="low", check=_check_constants, separable=separated_divergence))
 def kld(
     pred: Density,
     gt: Density,
@@ -70,7 +70,7 @@ def kld(
     return terms if factor == 1 else factor * terms
 
 
-@METRICS.add("kld-reverse", unit="nats", best="low", check=_check_constants, separated=separated_reverse)
+@METRICS.add("kld-reverse", MetricInfo(unit="nats", best="low", check=_check_constants, separable=separated_reverse))
 def kld_reverse(
     pred: Density, gt: Density, *, log_eps: float = 0.0, num_eps: float = 0.0, ratio_eps: float = 0.0
 ) -> Array:
@@ -81,7 +81,7 @@ def kld_reverse(
     return _divergence(gt, pred, (log_eps, num_eps, ratio_eps))
 
 
-@METRICS.add("ce", unit="nats", best="low", check=_check_constants, separated=separated_cross_entropy)
+@METRICS.add("ce", MetricInfo(unit="nats", best="low", check=_check_constants, separable=separated_cross_entropy))
 def ce(pred: Density, gt: Density, *, ratio_eps: float = 0.0) -> Array:
     """Cross-entropy of the prediction under the ground truth, H(gt, pred), in nats: -sum q ln(p + ratio_eps).
 
@@ -92,7 +92,7 @@ def ce(pred: Density, gt: Density, *, ratio_eps: float = 0.0) -> Array:
     return -_product(gt, pred)
 
 
-@METRICS.add("jsd", unit="nats", best="low", symmetric=True)
+@METRICS.add("jsd", MetricInfo(unit="nats", best="low", symmetric=True))
 def jsd(pred: Density, gt: Density) -> Array:
     """Jensen-Shannon divergence of prediction and ground truth, in nats: (D(p || m) + D(q || m)) / 2, m = (p + q) / 2.
 
@@ -104,7 +104,7 @@ def jsd(pred: Density, gt: Density) -> Array:
     return (_divergence(middle, _of_prob(pred), (0, 0, 0)) + _divergence(middle, _of_prob(gt), (0, 0, 0))) / 2
 
 
-@METRICS.add("entropy-gt", unit="nats", best="", separated=separated_entropy)
+@METRICS.add("entropy-gt", MetricInfo(unit="nats", best="", separable=separated_entropy))
 def entropy_gt(pred: Density, gt: Density) -> Array:  # noqa: ARG001 - every metric is a function of both densities
     """Entropy of the ground truth, H(gt), in nats: -sum q ln q. The least cross-entropy that a prediction can reach."""
     return -_product(gt, gt)

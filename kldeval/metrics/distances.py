@@ -8,14 +8,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kldeval.metrics.maps import hellinger_final, hellinger_terms, tv_terms
-from kldeval.metrics.registry import METRICS
+from kldeval.metrics.registry import METRICS, MetricInfo
 
 if TYPE_CHECKING:
     from kldeval.arrays import Array
     from kldeval.density import Density
 
 
-@METRICS.add("tv", unit="", best="low", symmetric=True)
+@METRICS.add("tv", MetricInfo(unit="", best="low", symmetric=True))
 def tv(pred: Density, gt: Density) -> Array:
     """Total variation distance of prediction and ground truth, from 0 to 1: sum |p - q| / 2.
 
@@ -29,7 +29,7 @@ def tv(pred: Density, gt: Density) -> Array:
     return tv_terms(pred.prob, gt.prob)
 
 
-@METRICS.add("hellinger", unit="", best="low", symmetric=True, final=hellinger_final)
+@METRICS.add("hellinger", MetricInfo(unit="", best="low", symmetric=True, from_sum=hellinger_final))
 def hellinger(pred: Density, gt: Density) -> Array:
     """Hellinger distance of prediction and ground truth, from 0 to 1: sqrt(sum (sqrt p - sqrt q)^2 / 2).
 

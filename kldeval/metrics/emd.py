@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from kldeval.errors import MissingDependency, RefusedMap, UsageProblem
 from kldeval.metrics.pointwise import check_same_shape
-from kldeval.metrics.registry import METRICS
+from kldeval.metrics.registry import METRICS, MetricInfo
 
 if TYPE_CHECKING:
     from kldeval.arrays import Array
@@ -25,7 +25,9 @@ def _check_factor(*, factor: int = 32, unit: Unit = "cells") -> None:  # noqa: A
         raise UsageProblem(msg)
 
 
-@METRICS.add("emd", on="maps", unit="", best="low", symmetric=True, mass="always", spatial=True, check=_check_factor)
+@METRICS.add(
+    "emd", MetricInfo(on="maps", unit="", best="low", symmetric=True, nonnegative="always", check=_check_factor)
+)
 def emd(pred: Array, gt: Array, weights: Array | None = None, *, factor: int = 32, unit: Unit = "cells") -> Array:
     """Earth mover's distance: the least work that carries one map's mass to the other's; lower is better. Symmetric.
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from kldeval.arrays import namespace
 from kldeval.errors import UsageProblem
-from kldeval.metrics.registry import METRICS
+from kldeval.metrics.registry import METRICS, MetricInfo
 from kldeval.metrics.roc import area_at_steps, area_under_roc
 from kldeval.metrics.weighted import divide, drop_axes, existing, root, total, total_where
 
@@ -29,7 +29,7 @@ def _check_ddof(*, ddof: int = 0, repeats: bool = True) -> None:  # noqa: ARG001
         raise UsageProblem(msg)
 
 
-@METRICS.add("nss", on="fixations", sees="pixels", unit="", best="high", check=_check_ddof)
+@METRICS.add("nss", MetricInfo(on="fixations", view="pixels", unit="", best="high", check=_check_ddof))
 def nss(seen: FixatedMap, *, ddof: int = 0, repeats: bool = True) -> Array:
     """Normalised scanpath saliency: the mean at the fixations of the map in units of its standard deviation.
 
@@ -54,7 +54,7 @@ def nss(seen: FixatedMap, *, ddof: int = 0, repeats: bool = True) -> Array:
     return drop_axes(xp, mean / xp.where(deviation == 0, xp.ones_like(deviation), deviation))
 
 
-@METRICS.add("auc", on="fixations", sees="ranks", unit="", best="high", infinities=True)
+@METRICS.add("auc", MetricInfo(on="fixations", view="ranks", unit="", best="high", takes_infinities=True))
 def auc(seen: FixatedMap, *, negatives: Negatives = "all", repeats: bool = True) -> Array:
     """Area under the ROC curve: P(S at a fixation > S elsewhere) + P(equal) / 2, exactly. Chance is 0.5.
 
@@ -73,7 +73,7 @@ def auc(seen: FixatedMap, *, negatives: Negatives = "all", repeats: bool = True)
     return area_under_roc(seen.values, seen.fixations if repeats else seen.fixated, others, ascending=seen.ascending)
 
 
-@METRICS.add("auc-judd", on="fixations", sees="ranks", unit="", best="high", infinities=True)
+@METRICS.add("auc-judd", MetricInfo(on="fixations", view="ranks", unit="", best="high", takes_infinities=True))
 def auc_judd(seen: FixatedMap) -> Array:
     """AUC_Judd.m in expectation over its jitter, for vanishing jitter; repeated fixations count once.
 
@@ -101,7 +101,7 @@ def auc_judd(seen: FixatedMap) -> Array:
     return area_under_roc(seen.values, fixated, free, ascending=seen.ascending) + drop_axes(xp, excess)
 
 
-@METRICS.add("auc-borji", on="fixations", sees="steps", unit="", best="high")
+@METRICS.add("auc-borji", MetricInfo(on="fixations", view="steps", unit="", best="high"))
 def auc_borji(seen: FixatedMap) -> Array:
     """AUC_Borji.m in expectation over its random negatives, drawn from all pixels; repeated fixations count once.
 
@@ -123,7 +123,7 @@ def auc_borji(seen: FixatedMap) -> Array:
     return xp.where(few, xp.full_like(area, xp.nan), area)
 
 
-@METRICS.add("auc-shuffled", on="fixations", sees="steps", unit="", best="high", needs=("other",))
+@METRICS.add("auc-shuffled", MetricInfo(on="fixations", view="steps", unit="", best="high", requires=("other",)))
 def auc_shuffled(seen: FixatedMap, other: Array) -> Array:
     """AUC_shuffled.m in expectation over its random negatives, drawn from the fixated pixels of another map.
 
@@ -144,7 +144,9 @@ def auc_shuffled(seen: FixatedMap, other: Array) -> Array:
     return area_at_steps(seen, seen.fixated, existing(xp, xp.astype(other, seen.values.dtype), seen.area))
 
 
-@METRICS.add("sauc", on="fixations", sees="ranks", unit="", best="high", needs=("others",), infinities=True)
+@METRICS.add(
+    "sauc", MetricInfo(on="fixations", view="ranks", unit="", best="high", requires=("others",), takes_infinities=True)
+)
 def sauc(seen: FixatedMap, others: Array) -> Array:
     """Shuffled AUC: P(S at a fixation > S where other images were fixated) + P(equal) / 2, exactly. Chance is 0.5.
 

@@ -11,7 +11,7 @@ import math
 from typing import TYPE_CHECKING
 
 from kldeval.arrays import namespace, quiet
-from kldeval.metrics.registry import METRICS
+from kldeval.metrics.registry import METRICS, MetricInfo
 from kldeval.metrics.weighted import divide, drop_axes, existing, extent, total
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 MATLAB_EPS = 2.0**-52
 
 
-@METRICS.add("ll", on="fixations", unit="nats", best="high", needs=("density",))
+@METRICS.add("ll", MetricInfo(on="fixations", unit="nats", best="high", requires=("density",)))
 def ll(log_density: Array, fixations: Array) -> Array:
     """Log-likelihood of the fixations: the mean of ln p over them, in nats per fixation; every repeat counts.
 
@@ -39,7 +39,7 @@ def ll(log_density: Array, fixations: Array) -> Array:
     return drop_axes(xp, divide(xp, total(xp, seen, counts), total(xp, counts)))
 
 
-@METRICS.add("ig", on="fixations", unit="bits", best="high", needs=("density", "baseline"))
+@METRICS.add("ig", MetricInfo(on="fixations", unit="bits", best="high", requires=("density", "baseline")))
 def ig(log_density: Array, baseline: Array, fixations: Array) -> Array:
     """Information gain over a baseline density, in bits per fixation: the mean of log2 p - log2 b; repeats count.
 
@@ -61,7 +61,7 @@ def ig(log_density: Array, baseline: Array, fixations: Array) -> Array:
     return ll(gain, fixations) / math.log(2)
 
 
-@METRICS.add("ig-mit", on="fixations", sees="pixels", unit="bits", best="high", needs=("baseline",))
+@METRICS.add("ig-mit", MetricInfo(on="fixations", view="pixels", unit="bits", best="high", requires=("baseline",)))
 def ig_mit(pred: FixatedMap, baseline: FixatedMap) -> Array:
     """InfoGain.m: the gain in bits per fixated pixel of stored maps, each stretched to 0..1 and divided by its sum.
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from kldeval.arrays import namespace
 from kldeval.metrics.pointwise import check_same_shape
-from kldeval.metrics.registry import METRICS
+from kldeval.metrics.registry import METRICS, MetricInfo
 from kldeval.metrics.weighted import amount, as_weights, divide, drop_axes, existing, extent, root, total
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def _intersection(xp: Namespace, pred: Array, gt: Array, weights: Array | None) 
     return drop_axes(xp, total(xp, xp.minimum(pred, gt), weights))
 
 
-@METRICS.add("cc", on="maps", unit="", best="high", sides=_deviations, meet=_correlation)
+@METRICS.add("cc", MetricInfo(on="maps", unit="", best="high", prepare=_deviations, combine=_correlation))
 def cc(pred: Array, gt: Array, weights: Array | None = None) -> Array:
     """Pearson correlation of the two maps over their pixels, from -1 to 1; higher is better.
 
@@ -76,7 +76,10 @@ def cc(pred: Array, gt: Array, weights: Array | None = None) -> Array:
 
 
 @METRICS.add(
-    "sim", on="maps", unit="", best="high", symmetric=True, mass="minmax", sides=_histogram, meet=_intersection
+    "sim",
+    MetricInfo(
+        on="maps", unit="", best="high", symmetric=True, nonnegative="minmax", prepare=_histogram, combine=_intersection
+    ),
 )
 def sim(pred: Array, gt: Array, weights: Array | None = None, *, minmax: bool = False) -> Array:
     """Similarity, the intersection of the two maps as histograms, from 0 to 1; higher is better.
@@ -106,7 +109,10 @@ def _mean_size(xp: Namespace, pred: Array, gt: Array, weights: Array | None) -> 
     return _mean(xp, xp.abs(pred - gt), weights)
 
 
-@METRICS.add("mse", on="maps", unit="", best="low", symmetric=True, scaled=True, sides=existing, meet=_mean_square)
+@METRICS.add(
+    "mse",
+    MetricInfo(on="maps", unit="", best="low", symmetric=True, scaled=True, prepare=existing, combine=_mean_square),
+)
 def mse(pred: Array, gt: Array, weights: Array | None = None) -> Array:
     """Mean squared error, sum w (p - q)^2 / sum w, in squared units of the maps; lower is better.
 
@@ -119,7 +125,9 @@ def mse(pred: Array, gt: Array, weights: Array | None = None) -> Array:
     return _mean_square(xp, existing(xp, pred, weights), existing(xp, gt, weights), weights)
 
 
-@METRICS.add("mae", on="maps", unit="", best="low", symmetric=True, scaled=True, sides=existing, meet=_mean_size)
+@METRICS.add(
+    "mae", MetricInfo(on="maps", unit="", best="low", symmetric=True, scaled=True, prepare=existing, combine=_mean_size)
+)
 def mae(pred: Array, gt: Array, weights: Array | None = None) -> Array:
     """Mean absolute error, sum w |p - q| / sum w, in units of the maps; lower is better.
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from kldeval.metrics.label_losses import accuracy_terms, brier_terms, cross_entropy_terms, nll_terms
 from kldeval.metrics.label_rule import SmoothingOver  # noqa: TC001 - the registry reads the types of parameters
+from kldeval.metrics.registry import MetricInfo
 from kldeval.names import Numbers, Registry
 
 if TYPE_CHECKING:
@@ -22,11 +23,11 @@ if TYPE_CHECKING:
     from kldeval.metrics.label_rule import LabelRule
     from kldeval.metrics.label_terms import LabelTerms
 
-LABEL_METRICS: Registry[Callable[..., LabelTerms]] = Registry("metric of labels")
+LABEL_METRICS: Registry[Callable[..., LabelTerms], MetricInfo] = Registry("metric of labels", MetricInfo)
 """Beside `METRICS`: `ce` is in both, and the ground truth decides which of them it is."""
 
 
-@LABEL_METRICS.add("ce", unit="nats", best="low", on="labels")
+@LABEL_METRICS.add("ce", MetricInfo(unit="nats", best="low", on="labels"))
 def ce(
     log_pred: Array,
     target: Array,
@@ -40,7 +41,7 @@ def ce(
     return cross_entropy_terms(log_pred, target, _with(rule, class_weights, label_smoothing, smoothing_over))
 
 
-@LABEL_METRICS.add("nll", unit="nats", best="low", on="labels")
+@LABEL_METRICS.add("nll", MetricInfo(unit="nats", best="low", on="labels"))
 def nll(
     log_pred: Array,
     target: Array,
@@ -54,7 +55,7 @@ def nll(
     return nll_terms(log_pred, target, _with(rule, class_weights, label_smoothing, smoothing_over))
 
 
-@LABEL_METRICS.add("brier", unit="", best="low", on="labels")
+@LABEL_METRICS.add("brier", MetricInfo(unit="", best="low", on="labels"))
 def brier(
     log_pred: Array,
     target: Array,
@@ -68,7 +69,7 @@ def brier(
     return brier_terms(log_pred, target, _with(rule, class_weights, label_smoothing, smoothing_over))
 
 
-@LABEL_METRICS.add("accuracy", unit="", best="high", on="labels")
+@LABEL_METRICS.add("accuracy", MetricInfo(unit="", best="high", on="labels"))
 def accuracy(log_pred: Array, target: Array, rule: LabelRule, *, class_weights: Numbers | None = None) -> LabelTerms:
     """Accuracy of the prediction, in 0..1: the weighted share of positions whose most probable class is the label's."""
     return accuracy_terms(log_pred, target, _with(rule, class_weights))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from kldeval.metrics.binary import bce_terms, bce_with_logits_terms
-from kldeval.metrics.registry import METRICS
+from kldeval.metrics.registry import METRICS, MetricInfo
 
 if TYPE_CHECKING:
     from kldeval.arrays import Array
@@ -23,7 +23,7 @@ class PixelMap(NamedTuple):
     is_logit: bool = False
 
 
-@METRICS.add("bce", unit="nats", best="low", on="pixels")
+@METRICS.add("bce", MetricInfo(unit="nats", best="low", on="pixels"))
 def bce(pred: PixelMap, gt: Array, *, clamp: float = -100.0) -> Array:
     """Binary cross-entropy of the prediction under the ground truth, in nats: -(t ln p + (1 - t) ln(1 - p)).
 

@@ -1,26 +1,80 @@
-"""The registry that every metric adds itself to.
-
-Traits: `unit` and `best` (low or high) are what a table says; `symmetric` is a law that the tests check. `on` says what
-a metric is a function of: two densities (the default), whose pointwise terms it returns, stored `maps`, or `fixations`.
-A metric of densities may be a function of the sum of its terms (`final`), and may have that sum in parts that few
-values make quick (`separated`). One of maps is in the units of the maps
-(`scaled`), asks where pixels stand (`spatial`), or refuses negative values (`mass`: "always", or the parameter that
-lifts it); where `sides` prepares each map by itself and `meet` is a function of both, a map of few levels is prepared
-as these. One of fixations `sees` of a map its pixels, ranks or ten steps, takes infinite values (`infinities`), or
-`needs` more: a density, a baseline, an other map, the fixations on all other images.
-"""
+"""The registry that every metric adds itself to, and the record of what is known of a metric."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
-from kldeval.names import Registry
+from kldeval.names import Info, Registry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-METRICS: Registry[Callable[..., Any]] = Registry("metric")
-"""Density metrics: functions of two densities that return the pointwise terms whose weighted sum is the metric."""
+    from kldeval.arrays import Array
+    from kldeval.metrics.separated import Part
+
+Kind = Literal["density", "maps", "fixations", "pixels", "labels"]
+"""What a metric is a function of.
+
+density: two densities; the metric returns the pointwise terms, whose weighted sum within a distribution is its value.
+maps: two stored maps and the weights of their pixels.
+fixations: a map as the metric views it, with its fixations, and what it `requires` beside them.
+pixels: two maps of which each pixel is a distribution of its own; the metric returns the pointwise terms.
+labels: a class map and labels.
+"""
+
+View = Literal["pixels", "ranks", "steps"]
+"""What a metric of fixations asks of a map: its values, their order, or which tenth of its range they have reached."""
+
+Requirement = Literal["density", "baseline", "other", "others"]
+"""What a metric of fixations takes beside them: the predicted density, a baseline, another map's fixations, or those
+on all other images."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricInfo(Info):
+    """What is known of a metric beside its function, whose parameters and docstring say the rest.
+
+    Args:
+        unit: what a value is counted in: nats (which `--base` changes), bits, or nothing.
+        best: whether low or high values are good, or neither.
+        on: what the metric is a function of.
+        symmetric: whether prediction and ground truth may be exchanged.
+        version: the version of the definition, the signature's `v`; 2 once a number has moved.
+        separable: of a density metric, the same sum as products of levels (`kldeval.metrics.separated`).
+        from_sum: of a density metric, the value of a distribution as a function of the sum of its terms.
+        prepare: of a metric of maps, what is made of each map by itself, (xp, values, weights, **parameters).
+        combine: of a metric of maps, the value of two prepared maps, (xp, pred, gt, weights). A metric without it, such
+            as `emd`, asks where pixels stand, and not only which values meet.
+        scaled: whether a metric of maps is in the units of the maps, on the scale of the run.
+        nonnegative: of a metric of maps that refuses negative values: "always", or the parameter that lifts it.
+        view: of a metric of fixations, what it asks of the map.
+        requires: of a metric of fixations, what it takes beside the map and its fixations.
+        takes_infinities: whether a metric of fixations is defined for infinite values.
+        statistics: sums over a map from which the value follows, where a mean over several maps is not that of values.
+        finalize: the value from such sums, added up over maps; None: the first divided by the second.
+    """
+
+    unit: Literal["", "nats", "bits"]
+    best: Literal["", "low", "high"]
+    on: Kind = "density"
+    symmetric: bool = False
+    version: int = 1
+    separable: Callable[..., tuple[Part, ...] | None] | None = None
+    from_sum: Callable[[Array], Array] | None = None
+    prepare: Callable[..., Array] | None = None
+    combine: Callable[..., Array] | None = None
+    scaled: bool = False
+    nonnegative: str = ""
+    view: View = "pixels"
+    requires: tuple[Requirement, ...] = ()
+    takes_infinities: bool = False
+    statistics: Callable[..., tuple[Array, ...]] | None = None
+    finalize: Callable[[Sequence[float]], float] | None = None
+
+
+METRICS: Registry[Callable[..., Any], MetricInfo] = Registry("metric", MetricInfo)
+"""Every metric but those of labels, by the name that a user types."""
 
 EPSILONS = ("log_eps", "ratio_eps")
 """The parameters that `--eps` and the default constants set, in those metrics that have them."""

@@ -124,7 +124,7 @@ class Settings:
         if self.is_labels:
             return {}
         found = zip(self.keys, self.metrics, strict=True)
-        return {key: call for key, call in found if METRICS[call.name].traits.get("on", "density") in kinds}
+        return {key: call for key, call in found if METRICS[call.name].info.on in kinds}
 
     @property
     def keys(self) -> tuple[str, ...]:

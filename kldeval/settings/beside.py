@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from kldeval.errors import UsageProblem
 from kldeval.maps.chain import axes_of, format_chain, parse_chain
 from kldeval.maps.values import MAP
-from kldeval.names import Call, Registry, split_call
+from kldeval.names import Call, Info, Registry, split_call
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -28,14 +28,14 @@ MAPS = Call("maps")
 AS_STORED = Call("read")
 """Fixations as their files have them."""
 
-BASELINES: Registry[Callable[..., Any]] = Registry("baseline")
-OTHERS: Registry[Callable[..., Any]] = Registry("other map")
-MASKS: Registry[Callable[..., Any]] = Registry("mask")
-WEIGHTS: Registry[Callable[..., Any]] = Registry("weights")
-FIXATIONS: Registry[Callable[..., Any]] = Registry("reading of fixations")
-CEILINGS: Registry[Callable[..., Any]] = Registry("ceiling")
+BASELINES: Registry[Callable[..., Any], Info] = Registry("baseline", Info)
+OTHERS: Registry[Callable[..., Any], Info] = Registry("other map", Info)
+MASKS: Registry[Callable[..., Any], Info] = Registry("mask", Info)
+WEIGHTS: Registry[Callable[..., Any], Info] = Registry("weights", Info)
+FIXATIONS: Registry[Callable[..., Any], Info] = Registry("reading of fixations", Info)
+CEILINGS: Registry[Callable[..., Any], Info] = Registry("ceiling", Info)
 
-REGISTRIES: Mapping[str, Registry[Callable[..., Any]]] = {
+REGISTRIES: Mapping[str, Registry[Callable[..., Any], Info]] = {
     "baseline": BASELINES,
     "other_map": OTHERS,
     "mask": MASKS,

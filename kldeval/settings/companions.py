@@ -55,7 +55,7 @@ def companion_parts(chosen: Mapping[str, str], said: Mapping[str, str], metrics:
         if not needing:
             _refuse_idle(name, said, calls, "needs one")
             found[field] = NONE
-    if not any(METRICS[call.name].traits.get("on") == "fixations" for call in calls):
+    if not any(METRICS[call.name].info.on == "fixations" for call in calls):
         for name in (f"fixation_{part}" for part in READING):
             _refuse_idle(name, said, calls, "is of fixations")
         found["fixations"] = AS_STORED
@@ -104,7 +104,7 @@ def only_of(settings: Settings, call: Call) -> Settings:
     """
     if settings.is_labels:
         return replace(settings, metrics=(call,))
-    on = METRICS[call.name].traits.get("on", "density")
+    on = METRICS[call.name].info.on
     needs = _needs(call)
     return replace(
         settings,
@@ -125,7 +125,7 @@ _MISSING = {
 
 
 def _needs(call: Call) -> tuple[str, ...]:
-    return tuple(METRICS[call.name].traits.get("needs", ()))
+    return METRICS[call.name].info.requires
 
 
 def _refuse_idle(name: str, said: Mapping[str, str], calls: Iterable[Call], lacking: str) -> None:

@@ -32,7 +32,7 @@ SIGMOIDS = ("sigmoid", "log-sigmoid")
 
 def is_of_pixels(call: Call) -> bool:
     """Whether a metric is one of pixels; the metrics of labels are not asked."""
-    return METRICS[call.name].traits.get("on") == "pixels"
+    return METRICS[call.name].info.on == "pixels"
 
 
 def of_pixels(settings: Settings) -> Settings:
@@ -110,4 +110,4 @@ def check_mean_over_pixels(metrics: Iterable[Call], reduction: str) -> None:
 
 def _spreads(chain: Chain) -> bool:
     """Whether the chain makes distributions over pixels, or takes the values for log-probabilities of one."""
-    return any(STEPS[call.name].traits.get("final") for call in chain)
+    return any(STEPS[call.name].info.final for call in chain)
