@@ -19,8 +19,11 @@ import numpy as np
 
 from benchmarks.maps import density, guess, output, truth
 from kldeval.engine.cpu import cores
-from kldeval.engine.gpu import Stack, score_batch, score_in_batches, stack_pairs
-from kldeval.engine.run import read_and_score_all
+from kldeval.engine.device import Device
+from kldeval.engine.gpu import Stack, score_batch, stack_pairs
+from kldeval.engine.run import Request, stream
+from kldeval.engine.selection import Selection
+from kldeval.engine.worker import score_files
 from kldeval.inputs.load import Reading
 from kldeval.inputs.pairing import find_pairs
 from kldeval.inputs.scale import full_scale
@@ -128,7 +131,7 @@ def agreement(folder: Path, device: str) -> Figure:
     for norm in NORMS:
         settings = make_settings({"metric": "kld,ce,jsd", "norm": norm})
         found = np.asarray([_values(outcome) for outcome in _run(pairs, settings, device)])
-        expected = np.asarray([_values(one) for one in read_and_score_all(pairs, settings, Reading())])
+        expected = np.asarray([_values(one) for one in score_files(pairs, settings, Reading())])
         worst = max(worst, float(np.max(np.abs(found - expected) / np.maximum(1, np.abs(expected)))))
     return Figure(f"difference from the CPU, {folder.name}", worst, AGREEMENT, AGREEMENT)
 
@@ -170,7 +173,9 @@ def _copy(block: Any, device: str) -> None:
 
 
 def _run(pairs: Iterable[Pair], settings: Settings, device: str) -> list[Any]:
-    return list(score_in_batches(pairs, settings, Reading(), device, cores()))
+    pairs = tuple(pairs)
+    dataset = Selection(tuple({"": pair} for pair in pairs), {}, {}, (), pairs)
+    return [answer.outcome for answer in stream(dataset, settings, Request(), Device(device, device))]
 
 
 def _decode(pairs: Sequence[Pair]) -> None:

@@ -36,7 +36,18 @@ MAY_IMPORT = {
     "signature": {"settings", "conventions", "matching"},
     "methods": {"maps", "metrics", "settings", "signature", "conventions", "matching"},
     "diagnosis": {"maps", "settings"},
-    "engine": {"inputs", "maps", "metrics", "results", "settings", "signature", "diagnosis", "conventions"},
+    "executors": set(),
+    "engine": {
+        "executors",
+        "inputs",
+        "maps",
+        "metrics",
+        "results",
+        "settings",
+        "signature",
+        "diagnosis",
+        "conventions",
+    },
     "library": {"conventions", "engine", "inputs", "maps", "metrics", "settings", "signature", "diagnosis", "results"},
     "cli": {
         "conventions",
@@ -213,7 +224,7 @@ def packages_after(code: str) -> set[str]:
 CHOSEN = {
     *("kldeval.conventions.presets", "kldeval.settings.label_metrics"),
     *("kldeval.engine.surroundings", "kldeval.engine.crowd", "kldeval.engine.references", "kldeval.engine.scene"),
-    *("kldeval.engine.labels", "kldeval.engine.label_sums", "kldeval.engine.pixelwise", "kldeval.engine.models"),
+    *("kldeval.engine.labels", "kldeval.engine.label_sums", "kldeval.engine.pixelwise"),
     *("kldeval.inputs.beside", "kldeval.inputs.company", "kldeval.inputs.fixations", "kldeval.inputs.manifest"),
     *("kldeval.inputs.class_weights", "kldeval.inputs.proposal", "kldeval.templates"),
     *("kldeval.metrics.on_labels", "kldeval.metrics.label_rule", "kldeval.metrics.cells", "kldeval.metrics.fixated"),

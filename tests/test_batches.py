@@ -142,6 +142,7 @@ class TestMemory:
             "score",
             f"a pair of 5 x 6 needs at least 0.0 MB on {device}, which has no more; "
             "use --device cpu or --dtype float32",
+            "no-memory",
         )
         self.limit(monkeypatch, name, 29)
         assert_same([outcome for _, outcome in score_loaded(pairs, settings, device)], expected)
@@ -162,13 +163,23 @@ class TestMemory:
         ]
 
     @pytest.mark.parametrize("name", ["score_arrays", "stack_pairs"])
-    def test_other_errors_are_not_hidden(self, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        def broken(*_: Any, **__: Any) -> None:
-            raise ZeroDivisionError
+    def test_any_other_error_is_the_failure_of_its_pair_alone(self, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Whatever it is: the pairs of the same batch keep their numbers, and it is known where it arose."""
+        original = getattr(gpu_module, name)
+
+        def broken(batch: Any, *arguments: Any, **options: Any) -> Any:
+            if any(pair.name == "bad" for pair in batch):
+                raise ZeroDivisionError
+            return original(batch, *arguments, **options)
 
         monkeypatch.setattr(gpu_module, name, broken)
-        with pytest.raises(ZeroDivisionError):
-            list(score_loaded(ragged_pairs(("uint8",)), make_settings({}), "cpu"))
+        pairs = [pair_of(kind, *RNG.random((2, 5, 5))) for kind in ("a", "b", "bad", "c", "d")]
+        outcomes = [outcome for _, outcome in score_loaded(pairs, make_settings({}), "cpu")]
+        assert [type(one).__name__ for one in outcomes] == ["Score", "Score", "Failure", "Score", "Score"]
+        (failure,) = (one for one in outcomes if isinstance(one, Failure))
+        assert (failure.name, failure.stage, failure.code) == ("bad", "score", "unexpected")
+        assert failure.message == "the maps: an unexpected error (ZeroDivisionError); --debug shows where it arose"
+        assert "in broken" in failure.trace
 
 
 class TestAhead:

@@ -153,22 +153,3 @@ def test_an_error_in_a_process_keeps_its_kind() -> None:
         "except MissingDependency as error: print(error)\n"
     )
     assert (done.stdout, done.stderr) == ("no such thing\n", "")
-
-
-@needs_fork
-def test_what_a_killed_worker_leaves_behind_is_done_here() -> None:
-    """Nothing is lost, whatever else was waiting, and it is said."""
-    done = alone(
-        "import signal, warnings\n"
-        "from kldeval.engine.cpu import KILLED\n"
-        "here = os.getpid()\n"
-        "def work(number):\n"
-        "    time.sleep(0.002)\n"
-        "    if number == 30 and os.getpid() != here: os.kill(os.getpid(), signal.SIGKILL)\n"
-        "    return number\n"
-        "with warnings.catch_warnings(record=True) as said:\n"
-        "    warnings.simplefilter('always')\n"
-        "    print(list(in_order(work, range(500), 2)) == list(range(500)))\n"
-        "print({str(one.message) for one in said} == {KILLED})\n"
-    )
-    assert (done.stdout, done.stderr) == ("True\nTrue\n", "")

@@ -17,7 +17,8 @@ from kldeval.engine.device import Device
 from kldeval.engine.run import outcomes, provenance_of, reading_of
 from kldeval.engine.selection import select_models
 from kldeval.engine.shared import answers, look
-from kldeval.inputs.load import load_map, sized_pair
+from kldeval.engine.worker import loaded
+from kldeval.inputs.load import sized_pair
 from kldeval.inputs.resize import AS_IS
 from kldeval.inputs.scale import full_scale
 from kldeval.maps.values import MAP
@@ -195,7 +196,7 @@ class _Auditing:
     def begin(self, model: str, pair: Pair, gt: Loaded | None, *, is_first: bool) -> _Seen:
         """What the maps of a pair themselves have to say."""
         del model, is_first
-        pred, gt = load_map(pair.pred, self.reading), gt or load_map(pair.gt, self.reading)
+        pred, gt = loaded(pair, gt, self.reading)
         same_size = pred.grey.shape == gt.grey.shape
         return _Seen(
             pair.name,

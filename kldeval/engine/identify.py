@@ -13,8 +13,8 @@ from kldeval.engine.cpu import LocalPool, cores
 from kldeval.engine.run import outcomes, reading_of
 from kldeval.engine.selection import select_models
 from kldeval.engine.shared import answers, look
+from kldeval.engine.worker import loaded
 from kldeval.errors import RefusedMap
-from kldeval.inputs.load import load_map
 from kldeval.records import Failure
 from kldeval.results.identification import Guess, identify_number
 from kldeval.signature import format_signature, short_signature
@@ -92,7 +92,7 @@ class _Measuring:
     def begin(self, model: str, pair: Pair, gt: Loaded | None, *, is_first: bool) -> tuple[Shape, Looked]:
         """What the maps of a pair themselves have to say."""
         del model, is_first
-        pred, gt = load_map(pair.pred, self.reading), gt or load_map(pair.gt, self.reading)
+        pred, gt = loaded(pair, gt, self.reading)
         return gt.grey.shape, look(pair.name, pred, gt, self.cases)
 
     def finish(self, begun: Sequence[tuple[Shape, Looked]]) -> list[tuple[Shape, dict[str, Answer]]]:

@@ -162,6 +162,16 @@ class Decoding:
         return begun
 
 
+def loaded(pair: Pair, gt: Loaded | None, reading: Reading) -> tuple[Loaded, Loaded]:
+    """Both maps of a pair before they meet; `gt` is the ground truth where it has been read already.
+
+    Raises:
+        MapProblem: a file that cannot be read.
+    """
+    pred = load_map(pair.pred, reading)
+    return pred, gt or load_map(pair.gt, reading)
+
+
 def guarded(work: Callable[[], T], name: str, files: str, stage: str = "load") -> T | Failure:
     """What the work gives, or the failure of the map `name`, whatever the work raises.
 
