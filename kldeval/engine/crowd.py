@@ -53,6 +53,9 @@ class Crowd:
         self._everything = lru_cache(maxsize=SIZES_KEPT)(self._smooth)
         self._lows = lru_cache(maxsize=SIZES_KEPT)(self._cut)
 
+    def __reduce__(self) -> tuple[type[Crowd], tuple[OtherFixations, Kernel]]:
+        return Crowd, (self._fixations, self._kernel)
+
     def at(self, name: str, shape: Shape, rows: Array, cols: Array, weights: Array | None = None) -> Array:
         """The density of the other images at some pixels.
 

@@ -26,6 +26,7 @@ from kldeval.settings.beside import fixation_reading
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from kldeval.arrays import Array
     from kldeval.engine.run import Request
     from kldeval.inputs.beside import MapsBeside
     from kldeval.inputs.fixations import Fixations
@@ -53,7 +54,7 @@ def open_surroundings(settings: Settings, request: Request, pairs: Sequence[Pair
         _maps("weights", request.weights, limit),
         _maps("baseline", request.baseline, limit),
         open_fixations(request.other_map, FixationReading(max_pixels=limit)) if request.other_map else None,
-        geometry=lru_cache(SIZES_KEPT)(latitude_weights) if settings.weights.name == "latitude" else None,
+        geometry=_latitude_weights if settings.weights.name == "latitude" else None,
         alone=alone,
         drops_outside=settings.fixations.keywords.get("outside") == "drop",
     )
@@ -107,6 +108,11 @@ def _sized(source: FixationSource, files: Mapping[str, Path], max_pixels: int, n
     except MapProblem:
         return None
     return points if points.shape else None
+
+
+@lru_cache(SIZES_KEPT)
+def _latitude_weights(shape: tuple[int, int]) -> Array:
+    return latitude_weights(shape)
 
 
 def _named(what: str, request: Request, pairs: Iterable[Pair]) -> dict[str, Path]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kldeval.errors import RefusedMap
 from kldeval.inputs.fixations.record import moved
@@ -62,8 +62,18 @@ class OtherFixations:
         self._sizes = np.repeat(np.asarray(sizes, np.float64).reshape(-1, 2), lengths, axis=0)
         ends = np.cumsum([0, *lengths])
         self._ranges = {name: slice(*bounds) for name, *bounds in zip(within, ends, ends[1:], strict=False)}
+        self._remember()
+
+    def _remember(self) -> None:
         self._everything = lru_cache(maxsize=SIZES_KEPT)(self._add_up)
         self._own = lru_cache(maxsize=IMAGES_KEPT)(self._find_own)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name not in ("_everything", "_own")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._remember()
 
     @property
     def names(self) -> tuple[str, ...]:
