@@ -1,31 +1,39 @@
 """Settings as a signature, and back: `kld(...)|pred:sum-to-one|gt:sum-to-one|scale:unit|...|v:1`.
 
-The parts always stand in the same order. A part beyond those below stands only when it is not at its default. The
-short form, for papers, is `kldeval:NAME+v1` where the settings are those of a named convention, else eight hex digits.
+The parts always stand in the same order. A part that cannot move a metric by its definition does not stand in that
+metric's signature, a part beyond `PARTS` only when it is not at its default. The short form, for papers, is
+`kldeval:NAME+v1` where the settings are those of a named convention, `kldeval:NAME-preset+v1` where they are those of a
+preset, else eight hex digits of the text.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from kldeval._version import DEFINITIONS
 from kldeval.errors import UsageProblem
 from kldeval.grouping import PARENT
-from kldeval.names import among, format_value, split_top_level
-from kldeval.settings import CHOICES, Settings, alone, make_settings
+from kldeval.metrics.registry import METRICS
+from kldeval.names import among, format_value, split_call, split_top_level
+from kldeval.settings import CHOICES, Settings, alone, checked, make_settings
 from kldeval.settings.beside import FIELDS, FIXATIONS
+from kldeval.settings.companions import chains_for, idle_parts
 from kldeval.settings.described import describe
+from kldeval.settings.versions import upgraded, version_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+
+    from kldeval.conventions import Convention
+    from kldeval.conventions.presets import Preset
 
 PARTS = ("pred", "gt", "scale", "resize", "color", "empty", "base", "reduce", "maps", "dtype")
 """The parts between the metrics and the version, in order."""
 
 OPTIONAL = {
     "baseline": "none",
+    "context": "",
     "density": "",
     "fixations": "read",
     "groups": PARENT,
@@ -41,14 +49,19 @@ _KNOWN = (*_NEEDED, *OPTIONAL)
 SHORT = "kldeval:"
 """What a short signature begins with."""
 
+PRESET = "-preset"
+"""What the name of a preset ends in where it stands in a short signature."""
+
 
 def format_signature(settings: Settings) -> str:
-    """The full signature: the metrics, every part, and the version of the definitions."""
+    """The full signature: the metrics, every part that moves one of them, and the version of the definitions."""
     texts = describe(settings)
     texts["reduce"] = texts["reduction"]
     texts["empty"] = _format_empty(settings.empty_gt, settings.empty_pred)
-    parts = [*PARTS, *(part for part, default in OPTIONAL.items() if texts[part] != default)]
-    return "|".join([texts["metrics"], *(f"{part}:{texts[part]}" for part in parts), f"v:{DEFINITIONS}"])
+    idle = frozenset.intersection(*(idle_parts(settings, call) for call in settings.metrics))
+    parts = [part for part in PARTS if part not in idle]
+    parts += [part for part, default in OPTIONAL.items() if texts[part] != default]
+    return "|".join([texts["metrics"], *(f"{part}:{texts[part]}" for part in parts), f"v:{version_of(settings)}"])
 
 
 def signatures(settings: Settings) -> dict[str, str]:
@@ -60,60 +73,145 @@ def signatures(settings: Settings) -> dict[str, str]:
 def parse_signature(text: str) -> Settings:
     """The settings that a signature stands for, exactly: `parse_signature(format_signature(x)) == x`.
 
-    The short form of a convention, `kldeval:mit+v1`, stands for that convention's `kld` and `ce`.
+    The short form of a convention or a preset stands for its metrics, `kldeval:mit+v1|kld,cc` for these. A signature of
+    an earlier version is read as what it meant.
 
     Raises:
-        UsageProblem: a part is unknown, missing or given twice, the version of the definitions is another, or the text
-            is a short form of eight digits.
+        UsageProblem: a part is unknown, missing or given twice, a definition is of another version and gone, or the
+            text is a short form of eight digits.
     """
     if text.strip().startswith(SHORT):
         return _parse_short(text.strip())
     metrics, *rest = split_top_level(text.strip(), "|")
-    parts = _split_parts(rest)
-    version = parts["v"]
-    if version != str(DEFINITIONS):
-        msg = f"the signature's part 'v:{version}' is another version of the definitions; here they are v:{DEFINITIONS}"
-        raise UsageProblem(msg)
-    if parts["maps"] not in CHOICES["maps"]:
-        known = ", ".join(f"maps:{name}" for name in CHOICES["maps"])
-        msg = f"the signature's part 'maps:{parts['maps']}' is unknown; known: {known}"
-        raise UsageProblem(msg)
-    if "groups" in parts and parts["maps"] != "groups":
-        msg = f"the signature's part 'groups:{parts['groups']}' has no meaning under 'maps:{parts['maps']}'"
-        raise UsageProblem(msg)
+    parts = _split_parts(metrics, rest)
+    version = _version(parts["v"])
+    _check_maps(parts)
     empty_gt, empty_pred = _parse_empty(parts["empty"])
     explicit = ",".join(call if "(" in call else f"{call}()" for call in split_top_level(metrics, ","))
-    texts = {"metric": explicit, "pred_norm": parts["pred"], "gt_norm": parts["gt"], "reduction": parts["reduce"]}
-    texts |= {"empty_gt": empty_gt, "empty_pred": empty_pred}
-    texts |= {key: parts[key] for key in ("scale", "resize", "color", "base", "maps", "dtype")}
+    texts = {"metric": explicit, "pred_norm": parts["pred"], "gt_norm": parts["gt"], "reduction": parts.get("reduce")}
+    texts |= {"empty_gt": empty_gt, "empty_pred": empty_pred, "base": parts.get("base")}
+    texts |= {key: parts[key] for key in ("scale", "resize", "color", "maps", "dtype")}
     texts |= {name: parts[field] for name, field in FIELDS.items() if field in parts}
     found = make_settings({**texts, **_reading(parts), "group_by": parts.get("groups")}, complete=True)
-    return replace(found, density=parts["density"]) if "density" in parts else found
+    found = replace(found, density=parts.get("density", ""), context=parts.get("context", ""))
+    now = checked(upgraded(found, version))
+    if version > 1:
+        _check_chains(parts, now)
+    return now
 
 
-def _parse_short(text: str) -> Settings:
-    """The settings behind `kldeval:NAME+v1`."""
-    from kldeval.conventions import convention
+def combined(texts: Iterable[str]) -> Settings:
+    """The settings of one run that has all these signatures, of one metric each.
 
-    name, _, version = text.removeprefix(SHORT).partition("+v")
-    if version != str(DEFINITIONS):
-        found = f"v{version} is another version of the definitions" if version else "it ends in no version"
-        msg = f"the short signature {text!r}: {found}; here they are v{DEFINITIONS}, as in {SHORT}mit+v{DEFINITIONS}"
-        raise UsageProblem(msg)
-    if re.fullmatch("[0-9a-f]{8}", name):
-        msg = (
-            f"the short signature {text!r} is a digest, which cannot be turned back into settings; "
-            "give the full signature, which stands beside it in every report"
-        )
-        raise UsageProblem(msg)
-    return make_settings({}, convention=convention(name).texts)
+    Raises:
+        UsageProblem: a signature is wrong, or no single run has them all.
+    """
+    each = [parse_signature(text) for text in dict.fromkeys(texts)]
+    first = each[0]
+    metrics = tuple(dict.fromkeys(call for one in each for call in one.metrics))
+    names = [name for name in Settings.__dataclass_fields__ if name != "metrics"]
+    merged: dict[str, Any] = {
+        name: _common([getattr(one, name) for one in each], _IDLE.get(name, ())) for name in names
+    }
+    found = checked(replace(first, metrics=metrics, **merged))
+    for one in each:
+        for call in one.metrics:
+            if alone(found, call) != alone(one, call):
+                msg = (
+                    f"no single run has these signatures: beside the others {call} would be "
+                    f"{format_signature(alone(found, call))}; run it by itself, with --signature "
+                    f"'{format_signature(alone(one, call))}'"
+                )
+                raise UsageProblem(msg)
+    return found
+
+
+_IDLE = {
+    "pred": ("stored", "none"),
+    "gt": ("stored", "none"),
+    "base": ("e",),
+    "reduction": ("slices", "mean"),
+    "baseline": ("none",),
+    "context": ("",),
+    "density": ("",),
+    "fixations": ("read",),
+    "maps": ("mean",),
+    "other": ("none",),
+    "dtype": ("float64",),
+}
+"""The values of settings that stand where a metric is not moved by them, in the order in which they give way."""
+
+
+def _common(values: list[object], idle: tuple[str, ...]) -> object:
+    """The value of several metrics' settings; one that stands for nothing gives way to another."""
+    found = list(dict.fromkeys(values))
+    for text in idle:
+        moving = [value for value in found if _text(value) != text]
+        found = moving if len(found) > 1 and moving else found
+    return found[0]
+
+
+def _text(value: object) -> str:
+    return "+".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def short_signature(settings: Settings) -> str:
-    """The form for papers: a convention's name where one matches, else eight hex digits of the full text."""
-    from kldeval.matching import matching_convention
+    """The form for papers: the name of a convention or a preset where one matches, else eight digits of the text."""
+    from kldeval.matching import matching_convention, matching_preset
 
-    return f"{SHORT}{matching_convention(settings) or _digest(settings)}+v{DEFINITIONS}"
+    name = matching_convention(settings)
+    if name:
+        from kldeval.conventions import CONVENTIONS
+
+        return f"{SHORT}{name}+v{CONVENTIONS[name].version}"
+    found = matching_preset(settings)
+    if found:
+        return short_of_preset(found, settings)
+    versions = [version_of(alone(settings, call)) for call in settings.metrics]
+    return f"{SHORT}{_digest(settings)}+v{max(versions)}"
+
+
+def short_of_preset(preset: Preset, settings: Settings | None = None) -> str:
+    """The short form of a preset, with the metrics where they are not all of its own."""
+    named = f"{SHORT}{preset.name}{PRESET}+v{preset.version}"
+    metrics = ",".join(map(str, settings.metrics)) if settings else preset.metric
+    return named if metrics == _canonical(preset.metric) or settings is None else f"{named}|{metrics}"
+
+
+def _canonical(metrics: str) -> str:
+    return ",".join(str(METRICS.parse(text)) for text in split_top_level(metrics, ","))
+
+
+def _parse_short(text: str) -> Settings:
+    """The settings behind `kldeval:NAME+v1`, `kldeval:NAME-preset+v1` and either of them with `|METRICS`."""
+    head, bar, metrics = text.removeprefix(SHORT).partition("|")
+    name, _, version = head.partition("+v")
+    if re.fullmatch("[0-9a-f]{8}", name):
+        msg = (
+            f"the short signature {text!r} is a digest, which cannot be turned back into settings; "
+            "give the full signature, which stands beside it in every report, or the saved report: --signature REPORT"
+        )
+        raise UsageProblem(msg)
+    if bar and not metrics.strip():
+        msg = f"the short signature {text!r} names no metric after its '|'"
+        raise UsageProblem(msg)
+    found = _named(name)
+    if version != str(found.version):
+        said = f"v{version} is another version of the definitions" if version else "it ends in no version"
+        msg = (
+            f"the short signature {text!r}: {said}; here they are v{found.version}, as in "
+            f"{SHORT}{name}+v{found.version}"
+        )
+        moved = found.moved if version.isdigit() and int(version) < found.version else ""
+        raise UsageProblem(f"{msg}. {moved}" if moved else msg)
+    return make_settings({"metric": metrics or found.metric}, convention=found.texts)
+
+
+def _named(name: str) -> Convention | Preset:
+    from kldeval.conventions import convention
+    from kldeval.conventions.presets import preset
+
+    return preset(name.removesuffix(PRESET)) if name.endswith(PRESET) else convention(name)
 
 
 def _digest(settings: Settings) -> str:
@@ -122,10 +220,42 @@ def _digest(settings: Settings) -> str:
     from kldeval.signature_parts import with_fixations
 
     # of a part of the data, the definitions are the same
-    return sha256(with_fixations(format_signature(settings), 0).encode()).hexdigest()[:8]
+    text = format_signature(replace(settings, context=""))
+    return sha256(with_fixations(text, 0).encode()).hexdigest()[:8]
 
 
-def _split_parts(rest: list[str]) -> dict[str, str]:
+def _version(text: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        msg = f"the signature's part 'v:{text}' is no version of the definitions, which are whole numbers"
+        raise UsageProblem(msg)
+    return int(text)
+
+
+def _check_maps(parts: Mapping[str, str]) -> None:
+    if parts["maps"] not in CHOICES["maps"]:
+        known = ", ".join(f"maps:{name}" for name in CHOICES["maps"])
+        msg = f"the signature's part 'maps:{parts['maps']}' is unknown; known: {known}"
+        raise UsageProblem(msg)
+    if "groups" in parts and parts["maps"] != "groups":
+        msg = f"the signature's part 'groups:{parts['groups']}' has no meaning under 'maps:{parts['maps']}'"
+        raise UsageProblem(msg)
+
+
+def _check_chains(parts: Mapping[str, str], settings: Settings) -> None:
+    """Refuse a chain that moves none of the metrics: who wrote it believes that it does."""
+    taken = [chains_for(settings, call) for call in settings.metrics]
+    for place, side in enumerate(("pred", "gt")):
+        is_idle = all(_text(chains[place]) == "stored" for chains in taken)
+        if is_idle and parts[side] != "stored":
+            (name, *_) = (call.name for call in settings.metrics)
+            msg = (
+                f"the signature's part '{side}:{parts[side]}' does not move {name}, whose part is {side}:stored; "
+                f"{name}(of=norm) takes what the chain makes"
+            )
+            raise UsageProblem(msg)
+
+
+def _split_parts(metrics: str, rest: list[str]) -> dict[str, str]:
     parts: dict[str, str] = {}
     for piece in rest:
         name, _, value = piece.partition(":")
@@ -134,11 +264,21 @@ def _split_parts(rest: list[str]) -> dict[str, str]:
             msg = f"the signature's part {piece!r} {fault}"
             raise UsageProblem(msg)
         parts[name] = value
-    missing = [name for name in _NEEDED if name not in parts]
+    needed = [name for name in _NEEDED if name not in _idle_for(metrics, parts)]
+    missing = [name for name in needed if name not in parts]
     if missing:
-        msg = f"the signature lacks {', '.join(missing)}; after the metrics it needs {', '.join(_NEEDED)}"
+        msg = f"the signature lacks {', '.join(missing)}; after the metrics it needs {', '.join(needed)}"
         raise UsageProblem(msg)
     return parts
+
+
+def _idle_for(metrics: str, parts: Mapping[str, str]) -> frozenset[str]:
+    """The parts that may be missing after these metrics; none where a metric is unknown."""
+    from kldeval.settings.companions import idle_parts_of
+
+    is_labels = parts.get("gt", "").partition("(")[0] == "labels"
+    names = [split_call(text)[0] for text in split_top_level(metrics, ",")]
+    return frozenset.intersection(*(idle_parts_of(name, is_labels=is_labels) for name in names))
 
 
 def _fault(name: str, value: str, parts: Mapping[str, str]) -> str | None:

@@ -33,7 +33,7 @@ MAY_IMPORT = {
     "outputs": {"results"},
     "settings": {"maps", "metrics", "inputs"},
     "matching": {"maps", "metrics", "settings", "conventions"},
-    "signature": {"settings", "conventions", "matching"},
+    "signature": {"settings", "conventions", "matching", "metrics"},
     "methods": {"maps", "metrics", "settings", "signature", "conventions", "matching"},
     "diagnosis": {"maps", "settings"},
     "executors": set(),

@@ -90,7 +90,8 @@ class TestSignatures:
                 "kldeval:da3ee38a+v1",
                 (
                     "the short signature 'kldeval:da3ee38a+v1' is a digest, which cannot be turned back into settings; "
-                    "give the full signature, which stands beside it in every report"
+                    "give the full signature, which stands beside it in every report, or the saved report: "
+                    "--signature REPORT"
                 ),
             ),
             (

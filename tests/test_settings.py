@@ -53,6 +53,7 @@ class TestDefaults:
             "maps": "mean",
             "dtype": "float64",
             "baseline": "none",
+            "context": "",
             "density": "",
             "fixations": "read",
             "groups": "parent",
@@ -88,7 +89,7 @@ class TestConstants:
             ({"metric": "kld,ce", "eps": "0"}, True, ["kld", "ce"]),
             ({}, True, ["kld(log_eps=1e-07,ratio_eps=1e-07,factor=10)", "ce(ratio_eps=1e-06)"]),
             ({"metric": "ce"}, True, ["ce(ratio_eps=1e-06)"]),
-            ({"metric": "kld-reverse,jsd"}, True, [f"kld-reverse(log_eps={E16},ratio_eps={E16})", "jsd"]),
+            ({"metric": "kld-reverse,jsd"}, True, ["kld-reverse(log_eps=1e-07,ratio_eps=1e-07)", "jsd"]),
             (
                 {"norm": "flatten-softmax"},
                 True,

@@ -289,8 +289,11 @@ def test_the_metrics_of_conventions_have_no_other_arguments_than_their_functions
             assert set(arguments) <= set(METRICS[name].types)
 
 
-def test_a_metric_whose_constants_no_convention_says_gets_no_name() -> None:
-    named = short_signature(make_settings({"metric": "kld,jsd"}))
-    assert named == "kldeval:default+v1"
-    for metric in ("kld-reverse", "kld,kld-reverse"):
-        assert short_signature(make_settings({"metric": metric})) not in (named, "kldeval:exact+v1")
+def test_the_reverse_divergence_has_the_name_whose_constants_it_has() -> None:
+    for metric in ("kld,jsd", "kld-reverse", "kld,kld-reverse"):
+        assert short_signature(make_settings({"metric": metric})) == "kldeval:default+v1"
+    assert matching_convention(make_settings({"metric": "kld-reverse(log_eps=1,ratio_eps=1)"})) is None
+    for name, row in CONVENTIONS.items():
+        (call,) = make_settings({"metric": "kld-reverse"}, convention=row.texts).metrics
+        kld = make_settings({"metric": "kld"}, convention=row.texts).metrics[0]
+        assert call.keywords == {key: value for key, value in kld.keywords.items() if key.endswith("_eps")}, name

@@ -66,6 +66,7 @@ def latitude(x: Numpy) -> Numpy:
 
 FORMULAS: dict[str, Callable[[Numpy], Numpy]] = {
     "none": lambda x: x,
+    "stored": lambda x: x,
     "sum-to-one": lambda x: x / x.sum(),
     "sum-to-one(offset=0.5)": lambda x: x / (x.sum() + 0.5),
     "sum-to-one(axis=-1)": lambda x: x / x.sum(axis=1, keepdims=True),

@@ -34,7 +34,7 @@ class Preset:
     """One benchmark: its metrics in the order of its table, the convention of its divergence, and further flags.
 
     `sources` are what was read. `sure`: R, the code was read in full; D, its documentation alone was. `traps` say where
-    a number of the benchmark is another, in whole sentences.
+    a number of the benchmark is another, in whole sentences. `version` and `moved` are as those of a convention.
     """
 
     name: str
@@ -45,6 +45,8 @@ class Preset:
     sure: str
     note: str
     traps: tuple[str, ...]
+    version: int = 1
+    moved: str = ""
 
     @property
     def metric(self) -> str:

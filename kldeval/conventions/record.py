@@ -32,6 +32,7 @@ class Convention:
     In `formula` S and G are the stored prediction and ground truth, p and q their densities, N the number of pixels.
     `direction` names the target first: D(target || approximation). `edge_cases` say what all-zero and constant maps
     score, `traps` where a number printed under this name may not be what it seems; both are whole sentences.
+    `version` is that of the definition, which its short signature names; `moved` says what a higher one has changed.
     `sure` tells how the row was checked: V, the original ran beside an independent implementation and agreed; R, its
     source was read in full; D, its documentation alone was. `year` is that of the entry in `bibtex`.
     """
@@ -57,7 +58,14 @@ class Convention:
     traps: tuple[str, ...]
     sure: str
     aliases: tuple[str, ...] = ()
+    version: int = 1
+    moved: str = ""
     bibtex: str
+
+    @property
+    def metric(self) -> str:
+        """The metrics that are computed where none is named."""
+        return ",".join(self.metrics)
 
     @property
     def texts(self) -> dict[str, str]:
@@ -65,7 +73,7 @@ class Convention:
         return {
             "pred_norm": self.pred,
             "gt_norm": self.gt,
-            "metric": ",".join(self.metrics),
+            "metric": self.metric,
             "scale": self.scale,
             "resize": self.resize,
             "empty_gt": self.empty_gt,

@@ -236,6 +236,12 @@ def unchanged(values: Values, *, axis: int | None = None) -> Values:
     return values if axis is None else values.changed(axes=one_axis(axis))
 
 
+@STEPS.add("stored", StepInfo(given=True))
+def stored(values: Values) -> Values:
+    """X as it is, for a metric of stored maps: signatures say so of a map on which no chain acts."""
+    return values
+
+
 @STEPS.add("labels")
 def labels(values: Values, *, ignore_index: int | None = None) -> Values:  # noqa: ARG001 - what scores the labels asks
     """X as it is: the class of every pixel, of which `ignore_index` marks those that do not count; or soft labels.

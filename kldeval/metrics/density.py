@@ -70,7 +70,10 @@ def kld(
     return terms if factor == 1 else factor * terms
 
 
-@METRICS.add("kld-reverse", MetricInfo(unit="nats", best="low", check=_check_constants, separable=separated_reverse))
+@METRICS.add(
+    "kld-reverse",
+    MetricInfo(unit="nats", best="low", version=2, check=_check_constants, separable=separated_reverse),
+)
 def kld_reverse(
     pred: Density, gt: Density, *, log_eps: float = 0.0, num_eps: float = 0.0, ratio_eps: float = 0.0
 ) -> Array:
@@ -104,7 +107,7 @@ def jsd(pred: Density, gt: Density) -> Array:
     return (_divergence(middle, _of_prob(pred), (0, 0, 0)) + _divergence(middle, _of_prob(gt), (0, 0, 0))) / 2
 
 
-@METRICS.add("entropy-gt", MetricInfo(unit="nats", best="", separable=separated_entropy))
+@METRICS.add("entropy-gt", MetricInfo(unit="nats", best="", blind_to=("pred",), separable=separated_entropy))
 def entropy_gt(pred: Density, gt: Density) -> Array:  # noqa: ARG001 - every metric is a function of both densities
     """Entropy of the ground truth, H(gt), in nats: -sum q ln q. The least cross-entropy that a prediction can reach."""
     return -_product(gt, gt)

@@ -40,6 +40,7 @@ class MetricInfo(Info):
         best: whether low or high values are good, or neither.
         on: what the metric is a function of.
         symmetric: whether prediction and ground truth may be exchanged.
+        blind_to: of a density metric, the side that cannot move it.
         version: the version of the definition, the signature's `v`; 2 once a number has moved.
         separable: of a density metric, the same sum as products of levels (`kldeval.metrics.separated`).
         from_sum: of a density metric, the value of a distribution as a function of the sum of its terms.
@@ -60,6 +61,7 @@ class MetricInfo(Info):
     on: Kind = "density"
     symmetric: bool = False
     version: int = 1
+    blind_to: tuple[Literal["pred", "gt"], ...] = ()
     separable: Callable[..., tuple[Part, ...] | None] | None = None
     from_sum: Callable[[Array], Array] | None = None
     prepare: Callable[..., Array] | None = None

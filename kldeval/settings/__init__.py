@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,16 @@ from kldeval.maps.values import MAP
 from kldeval.metrics.registry import METRICS
 from kldeval.names import Call, did_you_mean
 from kldeval.settings.beside import AS_STORED, NONE
-from kldeval.settings.companions import TEXTS, check_companions, check_plain_labels, companion_parts, only_of
+from kldeval.settings.companions import (
+    STORED,
+    TEXTS,
+    chains_for,
+    check_companions,
+    check_plain_labels,
+    check_stored,
+    companion_parts,
+    restrict_to,
+)
 from kldeval.settings.densities import DEFAULT_EPSILON, DEFAULT_METRICS, default_metric, density_metrics, epsilon
 from kldeval.settings.labels import (
     LABEL_FLAGS,
@@ -37,10 +46,12 @@ __all__ = [
     "DEFAULTS",
     "DEFAULT_EPSILON",
     "KNOWN_TEXTS",
+    "STORED",
     "Settings",
     "Texts",
     "alone",
     "as_labels",
+    "chains_for",
     "checked",
     "default_metric",
     "make_settings",
@@ -84,7 +95,8 @@ Texts = Mapping[str, "str | None"]
 class Settings:
     """Every choice that moves a number. Two runs with equal settings on equal files give equal numbers.
 
-    `density` says how the ground truths were made of fixations, where the files beside them do. `groups` says what the
+    `context` says which images a metric compares with (their number and a digest of their fixations), and `density` how
+    the ground truths were made of fixations, where the files beside them say it. `groups` says what the
     group of a map is where `maps` is "groups": where the headline is the mean over their means.
     The last three move none: `names_class_axis`, whether class maps may be read, because their axis was named;
     `takes_soft_labels`, whether a ground truth of the prediction's shape holds labels, because that was said; and
@@ -104,6 +116,7 @@ class Settings:
     maps: str = "mean"
     dtype: str = "float64"
     baseline: Call = NONE
+    context: str = ""
     density: str = ""
     fixations: Call = AS_STORED
     groups: str = PARENT
@@ -220,15 +233,17 @@ def checked(settings: Settings) -> Settings:
             has none under the settings.
     """
     check_companions(settings)
+    settings = _without_idle_parts(settings)
     if settings.is_labels:
         return replace(settings, reduction=label_reduction(settings.reduction, settings.maps))
+    check_stored(settings)
     check_clamp(settings)
     if settings.maps == "pixels":
         check_mean_over_pixels(settings.metrics, settings.reduction)
     if all(map(is_of_pixels, settings.metrics)):
         return of_pixels(settings)
     pred, gt = axes_of(settings.pred), axes_of(settings.gt)
-    if settings.reduction == "slices" and pred and gt and pred != gt:
+    if settings.on("density") and settings.reduction == "slices" and pred and gt and pred != gt:
         msg = (
             f"the prediction's chain {format_chain(settings.pred)!r} and the ground truth's "
             f"{format_chain(settings.gt)!r} make distributions over different axes, so there is none to sum within; "
@@ -239,8 +254,16 @@ def checked(settings: Settings) -> Settings:
 
 
 def alone(settings: Settings, call: Call) -> Settings:
-    """The settings under which one metric of a run was scored."""
-    return checked(only_of(settings, call))
+    """The settings under which one metric of a run was scored: what cannot move it is at its default."""
+    return checked(restrict_to(settings, call))
+
+
+def _without_idle_parts(settings: Settings) -> Settings:
+    """The settings with every part that moves none of the metrics at its default."""
+    each = [restrict_to(settings, call) for call in settings.metrics]
+    parts = (item.name for item in fields(settings) if item.compare and item.name != "metrics")
+    found = {name: {getattr(one, name) for one in each} for name in parts}
+    return replace(settings, **{name: values.pop() for name, values in found.items() if len(values) == 1})
 
 
 def as_labels(settings: Settings, found: str) -> Settings:

@@ -66,8 +66,20 @@ def _with_one_epsilon(name: str, eps: float) -> Call:
 
 
 def _convention_metrics(convention: Texts | None) -> dict[str, Call]:
+    """The metrics with the constants that a convention gives them; those of `kld` are those of `kld-reverse`, too."""
     texts = split_top_level((convention or {}).get("metric") or "", ",")
-    return {split_call(text)[0]: METRICS.parse(text) for text in texts if text}
+    named = {split_call(text)[0]: METRICS.parse(text) for text in texts if text}
+    return {**({"kld-reverse": reverse_of(named["kld"])} if "kld" in named else {}), **named}
+
+
+def reverse_of(kld: Call) -> Call:
+    """The reverse divergence with the constants of `kld`.
+
+    >>> str(reverse_of(METRICS.parse("kld(ratio_eps=1e-7,direction=mean,factor=10)")))
+    'kld-reverse(ratio_eps=1e-07)'
+    """
+    taken = METRICS["kld-reverse"].types
+    return METRICS["kld-reverse"].call(**{key: value for key, value in kld.arguments if key in taken})
 
 
 def epsilon(text: str) -> float:

@@ -1,0 +1,108 @@
+"""The versions of the definitions behind a signature, and how signatures of earlier versions are read.
+
+A signature's `v` is the largest version of what it names. A definition that moves a number gets a higher version; where
+the old number can still be asked for in other words, an earlier signature is upgraded to these when it is read, and
+where it cannot, the signature is refused by the name of what has moved.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+from kldeval.errors import UsageProblem
+from kldeval.metrics.registry import METRICS
+from kldeval.settings.companions import STORED, chains_for
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kldeval.names import Call
+    from kldeval.settings import Settings
+
+
+class Change(NamedTuple):
+    """A definition that has moved numbers since `version`.
+
+    `applies` says whether settings name it, and `upgrade` gives the settings that have the old number today; None where
+    none have it.
+    """
+
+    version: int
+    what: str
+    applies: Callable[[Settings], bool]
+    upgrade: Callable[[Settings], Settings | None]
+
+
+def version_of(settings: Settings) -> int:
+    """The largest version of what the settings name."""
+    registered = (_version(settings, call) for call in settings.metrics)
+    return max(1, *registered, *(change.version for change in CHANGES if change.applies(settings)))
+
+
+def upgraded(settings: Settings, version: int) -> Settings:
+    """Settings as the words of an earlier version say them, in the words of today.
+
+    Raises:
+        UsageProblem: the version is none of what the settings name, or a definition of that version is gone.
+    """
+    newest = version_of(settings)
+    if not 1 <= version <= newest:
+        msg = f"the signature's part 'v:{version}' is another version of the definitions; here they are v:{newest}"
+        raise UsageProblem(msg)
+    for change in CHANGES:
+        if change.version > version and change.applies(settings):
+            found = change.upgrade(settings)
+            if found is None:
+                msg = (
+                    f"the signature is of v:{version}, and since v:{change.version} {change.what}: the definition that "
+                    "it speaks of is gone"
+                )
+                raise UsageProblem(msg)
+            settings = found
+    return settings
+
+
+def _version(settings: Settings, call: Call) -> int:
+    if settings.is_labels:
+        from kldeval.metrics.on_labels import LABEL_METRICS
+
+        return LABEL_METRICS[call.name].info.version
+    return METRICS[call.name].info.version
+
+
+def _takes_logarithms(settings: Settings, call: Call) -> bool:
+    """Whether a metric of stored maps acts on a density because the map is declared to be one."""
+    if settings.is_labels or "of" not in METRICS[call.name].types or call.keywords.get("of") is not None:
+        return False
+    return chains_for(settings, call) != (STORED, STORED)
+
+
+def _of_stored(settings: Settings) -> Settings:
+    """The settings whose metrics take maps as they are stored, also where these are declared log densities."""
+    calls = (
+        METRICS[call.name].call(**{**call.keywords, "of": "stored"}) if _takes_logarithms(settings, call) else call
+        for call in settings.metrics
+    )
+    return replace(settings, metrics=tuple(calls))
+
+
+def _in_nats(settings: Settings) -> Settings | None:
+    """The log-likelihood in nats, whatever the base; None where another metric needs that base."""
+    return replace(settings, base="e") if len(settings.metrics) == 1 else None
+
+
+def _has_based_likelihood(settings: Settings) -> bool:
+    return not settings.is_labels and settings.base != "e" and any(call.name == "ll" for call in settings.metrics)
+
+
+CHANGES: tuple[Change, ...] = (
+    Change(
+        2,
+        "metrics of stored maps act on the density of a map that is declared log-prob",
+        lambda settings: any(_takes_logarithms(settings, call) for call in settings.metrics),
+        _of_stored,
+    ),
+    Change(2, "ll is counted in the unit of --base", _has_based_likelihood, _in_nats),
+)
+"""Every definition that has moved, oldest first."""
