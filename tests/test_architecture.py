@@ -30,7 +30,7 @@ MAY_IMPORT = {
     "inputs": set(),
     "conventions": set(),
     "results": set(),
-    "outputs": {"results"},
+    "writers": {"results"},
     "settings": {"maps", "metrics", "inputs"},
     "matching": {"maps", "metrics", "settings", "conventions"},
     "signature": {"settings", "conventions", "matching", "metrics"},
@@ -56,7 +56,7 @@ MAY_IMPORT = {
         "matching",
         "methods",
         "metrics",
-        "outputs",
+        "writers",
         "results",
         "settings",
         "signature",
@@ -74,7 +74,7 @@ DOORS = {
     "cv2": {"inputs/opencv.py"},
     "click": {"cli/*.py"},
     "rich": {
-        *("outputs/drawing.py", "outputs/table.py", "outputs/sheets.py", "outputs/models/table.py"),
+        *("writers/text.py",),
         "cli/progress.py",
     },
 }

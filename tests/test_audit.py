@@ -20,9 +20,10 @@ from kldeval.conventions import CONVENTIONS
 from kldeval.engine.audit import audit, plan_audit
 from kldeval.engine.run import Request
 from kldeval.inputs.load import load_map
-from kldeval.outputs.audit import table
-from kldeval.outputs.convention_pages import write_page, write_table
-from kldeval.outputs.options import Options
+from kldeval.writers import WRITERS
+from kldeval.writers.convention_page import convention_page, conventions_page
+from kldeval.writers.page import Options
+from kldeval.writers.text import render
 
 ROOT = Path(__file__).parent.parent
 SAMPLE = ROOT / "sample_data"
@@ -538,9 +539,9 @@ def test_nothing_is_wider_than_the_terminal(width: int) -> None:
     plan = plan_audit(curve=True)
     found = audit({"bold": BOLD, "careful": CAREFUL}, GT, plan, Request())
     texts = [
-        table.write(found, Options(width=max(width, 80))),
-        write_table(list(CONVENTIONS.values()), Options(width=width)),
-        write_page(CONVENTIONS["mit"], "kldeval:mit+v1", Options(width=max(width, 100))),
+        WRITERS["table"](found, Options(width=max(width, 80))),
+        render(conventions_page(list(CONVENTIONS.values()), is_narrow=True), Options(width=width)),
+        render(convention_page(CONVENTIONS["mit"], "kldeval:mit+v1"), Options(width=max(width, 100))),
     ]
     for text, bound in zip(texts, (max(width, 80), width, max(width, 100)), strict=True):
         # a link and a line of BibTeX are copied as they are
@@ -553,7 +554,7 @@ def test_colours_are_for_terminals(two: dict[str, Any]) -> None:
     """The best of a row in bold, infinities in yellow; nothing of it in a pipe."""
     assert two["models"] == ["bold", "careful"]
     found = audit({"bold": BOLD, "careful": CAREFUL}, GT, plan_audit(["exact", "eml-net"]), Request())
-    assert "\x1b[" not in table.write(found, Options())
-    text = table.write(found, Options(color=True))
+    assert "\x1b[" not in WRITERS["table"](found, Options())
+    text = WRITERS["table"](found, Options(color=True))
     assert "\x1b[1m0.1868 (1)" in text
     assert re.search(r"\x1b\[[0-9;]*33m *inf \(2\)", text)

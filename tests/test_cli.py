@@ -422,7 +422,7 @@ def test_a_file_that_cannot_be_written_does_not_lose_the_numbers(
         raise UsageProblem(msg)
 
     expected = kldeval(*folders, "--score-only").out
-    monkeypatch.setattr("kldeval.outputs.files.write_atomically", fail)
+    monkeypatch.setattr("kldeval.writers.files.write_atomically", fail)
     outcome = kldeval(*folders, "--score-only", "-o", tmp_path / "r.json")
     assert (outcome.code, outcome.out) == (2, expected)
     assert outcome.err.endswith("kldeval: cannot write: No space left on device\n")

@@ -14,8 +14,8 @@ from reports import REST, report
 from schemas import validate
 from scipy import stats
 
-from kldeval.outputs import WRITERS, Options
 from kldeval.records import Score
+from kldeval.writers import WRITERS, Options
 
 if TYPE_CHECKING:
     from pathlib import Path

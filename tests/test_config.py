@@ -197,7 +197,7 @@ def test_files_that_say_nothing_sensible(text: str, messages: list[str]) -> None
     lines = outcome.err.splitlines()
     assert len(lines) == len(messages)
     for line, message in zip(lines, messages, strict=True):
-        assert line.startswith(f"kldeval: {message}")
+        assert line.removeprefix("kldeval:").strip().startswith(message)
 
 
 def test_a_value_that_the_option_refuses_is_refused() -> None:

@@ -16,13 +16,13 @@ from reports import report
 from schemas import validate
 
 from kldeval.library import evaluate
-from kldeval.outputs import WRITERS, Options
 from kldeval.records import Score
 from kldeval.results.read import load_report
 from kldeval.results.recount import recount
 from kldeval.results.summary import summarise_groups, summarise_means, summarise_scores
 from kldeval.settings import make_settings
 from kldeval.signature import format_signature, parse_signature
+from kldeval.writers import WRITERS, Options
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -19,12 +19,12 @@ from kldeval.engine.run import Request, run, run_models, stream
 from kldeval.engine.selection import select_models
 from kldeval.errors import UsageProblem
 from kldeval.inputs import formats, load
-from kldeval.outputs import WRITERS, Options
 from kldeval.records import Score
 from kldeval.results.leaderboard import make_leaderboard
 from kldeval.results.model_names import name_models
 from kldeval.results.models import Resampling
 from kldeval.settings import make_settings
+from kldeval.writers import WRITERS, Options
 
 if TYPE_CHECKING:
     from pathlib import Path

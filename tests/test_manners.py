@@ -228,7 +228,7 @@ def test_all_malformed_gates_are_named_at_once(root: Path) -> None:
     outcome = kldeval(root / "good", root / "gt", "--fail-if", "kld", "--fail-if", "kld>x", "-o", root / "r.json")
     assert outcome.err.splitlines() == [
         "kldeval: gate 'kld' is not of the form METRIC>NUMBER, such as kld>1.2, cc.mean<0.5 or failures>0",
-        "kldeval: gate 'kld>x': 'x' is not a number to compare with, such as 1.2",
+        "kldeval:   gate 'kld>x': 'x' is not a number to compare with, such as 1.2",
     ]
     assert not (root / "r.json").exists()
 

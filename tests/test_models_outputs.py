@@ -19,17 +19,16 @@ from reports import report
 from schemas import validate
 
 from kldeval.errors import MissingDependency, UsageProblem
-from kldeval.outputs import BINARY, WRITERS, Options, writer_for
-from kldeval.outputs.files import write_atomically
-from kldeval.outputs.models import table
-from kldeval.outputs.models.compared import p_text
-from kldeval.outputs.models.page import Cell, Page, Sheet, plain_head
 from kldeval.records import Failure, Score
 from kldeval.results.checked import Checked
 from kldeval.results.gates import GateOutcome
 from kldeval.results.leaderboard import make_leaderboard
 from kldeval.results.models import Resampling
 from kldeval.results.read_models import parse_comparison, parse_leaderboard
+from kldeval.writers import BINARY, WRITERS, Options, text, writer_for
+from kldeval.writers.files import write_atomically
+from kldeval.writers.models_page import p_text
+from kldeval.writers.page import Cell, Head, Page, Table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -125,9 +124,8 @@ def test_more_models_than_letters_have_two() -> None:
 
 @pytest.mark.parametrize(("raised", "expected"), [("", "1.5"), ("a,c", "1.5ᵃᶜ"), ("z,aa,ab", "1.5ᶻ,ᵃᵃ,ᵃᵇ")])
 def test_raised_letters(raised: str, expected: str) -> None:
-    sheet = Sheet(plain_head("model", "kld"), ((Cell("m"), Cell("1.5", raised)),))
-    page = Page((sheet,), (), (), (), (), ())
-    assert table.write(page, Options()).splitlines()[1] == f"m       {expected}"
+    table = Table((Head("model", "model"), Head("kld")), ((Cell("m"), Cell("1.5", raised)),))
+    assert text.render(Page((table,)), Options()).splitlines()[1] == f"m       {expected}"
 
 
 @pytest.mark.parametrize(("width", "expected"), [(None, 3), (80, 3), (40, 5)])
@@ -151,8 +149,8 @@ def test_failures_and_gates_are_shown_with_their_model() -> None:
     assert "gate" not in WRITERS["table"](made, Options())
     failures = {
         "table": "good   c|1   load   broken",
-        "markdown": r"- good · c\|1 · load · broken",
-        "latex": "% good: c|1: load: broken",
+        "markdown": r"- good: `c|1` (load): broken",
+        "latex": "% - good: c|1 (load): broken",
     }
     for name, failure in failures.items():
         assert failure in WRITERS[name](made, Options()).splitlines()

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kldeval.outputs.notation import Notation, aligned, notation_for
-from kldeval.outputs.terminal import color_of, width_of
+from kldeval.writers.numbers import Notation, aligned, notation_for
+from kldeval.writers.text import color_of, width_of
 
 # numbers
 

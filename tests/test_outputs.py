@@ -20,9 +20,9 @@ from hypothesis import strategies as st
 from reports import example, report, reports
 
 from kldeval.errors import UsageProblem
-from kldeval.outputs import BINARY, SUFFIXES, WRITERS, Options, writer_for
 from kldeval.records import Failure, Score
 from kldeval.results.read import parse_report
+from kldeval.writers import BINARY, SUFFIXES, WRITERS, Options, writer_for
 
 if TYPE_CHECKING:
     from kldeval.results.report import Report
@@ -89,7 +89,7 @@ def test_an_unknown_suffix_is_refused_with_the_known_ones(path: str, found: str)
 
 def test_importing_the_formats_imports_no_package() -> None:
     heavy = ("rich", "numpy", "click", "cv2", "torch")
-    code = f"import sys, kldeval.outputs; print([m for m in {heavy} if m in sys.modules])"
+    code = f"import sys, kldeval.writers; print([m for m in {heavy} if m in sys.modules])"
     root = Path(__file__).parent.parent
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root)
     assert done.stdout == "[]\n"

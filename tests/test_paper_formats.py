@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from reports import example, report, reports
 
-from kldeval.outputs import WRITERS, Options
 from kldeval.records import Failure, Score
+from kldeval.writers import WRITERS, Options
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -90,10 +90,11 @@ def test_a_markdown_name_with_backticks_is_fenced_by_more() -> None:
 def test_latex_to_the_letter() -> None:
     assert write("latex", example(), Options()) == (
         r"""% needs \usepackage{booktabs}
-% kld: kld|pred:sum-to-one|gt:sum-to-one|scale:unit|v:1
-% cc: cc|pred:sum-to-one|gt:sum-to-one|scale:unit|v:1
+% kld|pred:sum-to-one|gt:sum-to-one|scale:unit|v:1
+% cc|pred:sum-to-one|gt:sum-to-one|scale:unit|v:1
 % note: the prediction is exactly 0 (1 of 3 maps)
-% not scored: c|1 (load): pred/c|1.png is not an image
+% 1 map could not be scored:
+% - c|1 (load): pred/c|1.png is not an image
 \begin{table}
   \centering
   \caption{3 maps, 1 could not be scored; \texttt{kldeval:mit+v1}.}

@@ -12,11 +12,11 @@ from reports import report
 from schemas import validate
 
 from kldeval.errors import UsageProblem
-from kldeval.outputs import WRITERS, Options
 from kldeval.records import Failure, Score
 from kldeval.results.merging import merge
 from kldeval.results.read_models import load_document
 from kldeval.results.report import ClassRow
+from kldeval.writers import WRITERS, Options
 
 if TYPE_CHECKING:
     from pathlib import Path

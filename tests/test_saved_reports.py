@@ -12,10 +12,10 @@ import pytest
 from reports import example, report
 
 from kldeval.errors import UsageProblem
-from kldeval.outputs import WRITERS, Options
-from kldeval.outputs.files import write_atomically
 from kldeval.records import Score
 from kldeval.results.read import load_report, parse_report
+from kldeval.writers import WRITERS, Options
+from kldeval.writers.files import write_atomically
 
 if TYPE_CHECKING:
     from pathlib import Path

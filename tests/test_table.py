@@ -17,10 +17,12 @@ from reports import REST, example, report, reports
 from rich.cells import cell_len
 
 from kldeval.errors import UsageProblem
-from kldeval.outputs.notation import plain
-from kldeval.outputs.options import Options
-from kldeval.outputs.table import write
 from kldeval.records import Failure, Score
+from kldeval.writers import WRITERS
+from kldeval.writers.lines import one_line
+from kldeval.writers.page import Options
+
+write = WRITERS["table"]
 
 if TYPE_CHECKING:
     from kldeval.results.report import Report
@@ -131,10 +133,10 @@ def test_no_metric_with_a_direction_ranks_nothing() -> None:
 def test_without_a_width_every_name_and_message_is_whole(made: Report) -> None:
     text = write(made, Options(per_map=True))
     for score in made.scores:
-        assert plain(score.name).strip() in text
+        assert one_line(score.name).strip() in text
     for failure in made.failures:
-        assert plain(failure.name).strip() in text
-        assert plain(failure.message).strip() in text
+        assert one_line(failure.name).strip() in text
+        assert one_line(failure.message).strip() in text
 
 
 def test_a_piped_table_does_not_care_for_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -219,8 +221,8 @@ def test_the_table_costs_no_more_imports_than_richs_table_and_console() -> None:
     code = (
         "import sys, rich.table, rich.console; before = set(sys.modules)\n"
         "from reports import example\n"
-        "from kldeval.outputs import WRITERS, Options\n"
-        "import kldeval.outputs.table\n"
+        "from kldeval.writers import WRITERS, Options\n"
+        "import kldeval.writers.text, kldeval.writers.report_page\n"
         "import kldeval.results.summary; loaded = set(sys.modules)\n"
         "WRITERS['table'](example(), Options(per_map=True, worst=1, width=80, color=True))\n"
         "print([name for name in sorted(set(sys.modules) - loaded) if not name.startswith('rich._unicode_data')])"

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from kldeval.cli.messages import on_terminal, render_options, say, show
 from kldeval.cli.options import GivenPath, file_options, naming_options, request_from
 
 if TYPE_CHECKING:
@@ -68,21 +67,22 @@ def command(paths: tuple[Path, ...], **options: Any) -> int:
     from kldeval.cli.config import with_origin
     from kldeval.cli.progress import progress_bar
     from kldeval.engine.audit import audit, plan_audit
-    from kldeval.outputs.audit import writer_for, writer_named
-    from kldeval.outputs.files import write_atomically
+    from kldeval.writers import writer_for, writer_named
+    from kldeval.writers.files import write_atomically
 
     if len(paths) < PREDS_AND_GT:
         raise click.UsageError("give one prediction or several, then the ground truth: kldeval audit PRED... GT")
-    write = writer_named(options["format_"])
-    files = [(path, writer_for(path)) for path in options["output"]]
+    write = writer_named(options["format_"], of_audits=True)
+    files = [(path, writer_for(path, of_audits=True)) for path in options["output"]]
     names = [name.strip() for part in options["conventions"] for name in part.split(",") if name.strip()]
     plan = plan_audit(names, resize=options["resize"], color=options["color"], curve=options["eps_curve"])
     with progress_bar(options) as progress:
         found = with_origin(audit(_models(paths[:-1]), paths[-1], plan, request_from(options), progress))
+    look = render_options(options)
     for path, write_file in files:
-        write_atomically(path, write_file(found, _look(options, None)))
+        write_atomically(path, write_file(found, look))
     _say(found, options)
-    click.echo(write(found, _look(options, sys.stdout)), nl=False, color=True)
+    show(write(found, on_terminal(look)))
     return 0 if _complete(found) else 1
 
 
@@ -104,16 +104,6 @@ def _say(found: Audit, options: dict[str, Any]) -> None:
         return
     for failures in found.failures.values():
         for failure in failures:
-            click.echo(f"kldeval: {failure.name}: {failure.message}", err=True)
+            say(f"{failure.name}: {failure.message}")
     for note in () if options["quiet"] else found.notes:
-        click.echo(f"kldeval: note: {note}", err=True)
-
-
-def _look(options: dict[str, Any], stream: Any) -> Any:
-    from kldeval.outputs.options import Options
-    from kldeval.outputs.terminal import color_of, width_of
-
-    given = {} if options["precision"] is None else {"precision": options["precision"]}
-    if stream is None:
-        return Options(**given)
-    return Options(width=width_of(stream, os.environ), color=color_of(stream, os.environ), **given)
+        say(note, "note")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kldeval.cli.messages import show
 from kldeval.cli.options import (
     MANIFEST,
     computing_options,
@@ -40,7 +41,7 @@ def command(paths: tuple[Path, ...], **options: Any) -> int:
     """
     from kldeval.engine.inspect import inspect
     from kldeval.errors import UsageProblem
-    from kldeval.outputs.inspection import write
+    from kldeval.writers.small_pages import inspection_text
 
     settings = settings_from(options)
     preds, gt = split_paths(paths, options)
@@ -49,5 +50,5 @@ def command(paths: tuple[Path, ...], **options: Any) -> int:
         raise UsageProblem(msg)
     pred = preds[0] if preds else None
     inspection: Inspection = inspect(pred, gt, settings, request_from(options))
-    click.echo(write(inspection), nl=False)
+    show(inspection_text(inspection))
     return 1 if inspection.failures or not inspection.rows else 0

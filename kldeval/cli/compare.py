@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kldeval.cli.messages import say
 from kldeval.cli.models import NAME, load_models, resampling_from, resampling_options
 from kldeval.cli.options import (
     GROUP_BY,
@@ -162,4 +163,4 @@ def _versions() -> dict[str, Any]:
 def _say_failures(reports: dict[str, Report]) -> None:
     for model, report in reports.items():
         for failure in report.failures:
-            click.echo(f"kldeval: {model}: {failure.name}: {failure.message}", err=True)
+            say(f"{model}: {failure.name}: {failure.message}")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from kldeval.cli.messages import drawn, is_on_terminal, show
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,29 +48,28 @@ def _match(text: str) -> int:
     settings = parse_signature(text)
     found = matching_convention(settings)
     if found:
-        click.echo(found)
+        show(f"{found}\n")
         return 0
     nearest = nearest_convention(settings)
-    click.echo(f"no convention; nearest is {nearest}, which has {difference(settings, nearest)}")
+    show(f"no convention; nearest is {nearest}, which has {difference(settings, nearest)}\n")
     return 1
 
 
 def _show(rows: Sequence[Convention], in_full: bool, format_: str) -> None:  # noqa: FBT001 - named in its only call
     from kldeval.conventions.table import conventions_table
     from kldeval.names import unknown
-    from kldeval.outputs.convention_pages import write_json, write_page, write_table
-    from kldeval.outputs.options import Options
-    from kldeval.outputs.terminal import color_of, width_of
+    from kldeval.writers.convention_page import convention_page, conventions_json, conventions_page
 
-    look = Options(width=width_of(sys.stdout, os.environ), color=color_of(sys.stdout, os.environ))
     writers = {
-        "table": lambda: write_page(rows[0], _short(rows[0]), look) if in_full else write_table(rows, look),
-        "json": lambda: write_json(rows),
+        "table": lambda: drawn(
+            convention_page(rows[0], _short(rows[0])) if in_full else conventions_page(rows, is_narrow=is_on_terminal())
+        ),
+        "json": lambda: conventions_json(rows),
         "markdown": lambda: conventions_table(rows) + "\n",
     }
     if format_ not in writers:
         raise unknown("format", format_, writers)
-    click.echo(writers[format_](), nl=False, color=True)
+    show(writers[format_]())
 
 
 def _short(row: Convention) -> str:

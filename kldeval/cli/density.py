@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from kldeval.cli.companion_options import reading_options
+from kldeval.cli.messages import say, show_line
 from kldeval.cli.progress import progress_bar
 
 FOLDER = click.Path(path_type=Path)
@@ -44,12 +45,12 @@ def command(fixations: Path, out: Path, **options: Any) -> int:
     built = [outcome for outcome in outcomes if isinstance(outcome, Built)]
     for outcome in outcomes:
         if not isinstance(outcome, Built):
-            click.echo(f"kldeval: {outcome.name}: {outcome.message}", err=True)
+            say(f"{outcome.name}: {outcome.message}")
     if not options["quiet"]:
         outside = sum(one.n_outside for one in built)
         left_out = f", {outside} outside left out" if outside else ""
         total = sum(one.n_fixations for one in built)
-        click.echo(f"{out}: {len(built)} maps of {total} fixations{left_out}, {plan.smoothing.text}")
+        show_line(f"{out}: {len(built)} maps of {total} fixations{left_out}, {plan.smoothing.text}")
     return 0 if len(built) == len(outcomes) else 1
 
 

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kldeval.engine.run import Request
-    from kldeval.outputs import Document
     from kldeval.settings import Settings
+    from kldeval.writers import Document
 
 
 @click.command("evaluate", context_settings={"help_option_names": ["-h", "--help"]})

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kldeval.cli.messages import show
 from kldeval.cli.options import file_options, numeric_options, pair_of_paths, request_from, settings_from
 
 if TYPE_CHECKING:
@@ -24,8 +25,8 @@ def command(pred: Path, gt: Path, **options: Any) -> int:
     """
     from kldeval.engine.explain import explain
     from kldeval.engine.run import read_one
-    from kldeval.outputs.explanation import write
+    from kldeval.writers.small_pages import explanation_text
 
     settings = settings_from(options)
-    click.echo(write(explain(*read_one(pred, gt, settings, request_from(options)), settings)), nl=False)
+    show(explanation_text(explain(*read_one(pred, gt, settings, request_from(options)), settings)))
     return 0

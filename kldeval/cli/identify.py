@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from kldeval.cli.messages import drawn, show
 from kldeval.cli.options import file_options, naming_options, pair_of_paths, request_from
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+FORMATS = "table", "json"
 
 
 @click.command("identify", context_settings={"help_option_names": ["-h", "--help"]})
@@ -37,10 +38,8 @@ def command(pred: Path, gt: Path, **options: Any) -> int:
     from kldeval.cli.progress import progress_bar
     from kldeval.engine.identify import identify
     from kldeval.names import unknown
-    from kldeval.outputs.identification import FORMATS
-    from kldeval.outputs.options import Options
-    from kldeval.outputs.terminal import color_of, width_of
     from kldeval.results.identification import published
+    from kldeval.writers.small_pages import identification_json, identification_page
 
     if options["format_"] not in FORMATS:
         raise unknown("format", options["format_"], FORMATS)
@@ -55,6 +54,6 @@ def command(pred: Path, gt: Path, **options: Any) -> int:
             color=options["color"],
             progress=progress,
         )
-    look = Options(width=width_of(sys.stdout, os.environ), color=color_of(sys.stdout, os.environ))
-    click.echo(FORMATS[options["format_"]](found, look), nl=False, color=True)
+    json = options["format_"] == "json"
+    show(identification_json(found) if json else drawn(identification_page(found)))
     return 0 if found.guesses else 1

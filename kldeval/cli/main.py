@@ -136,14 +136,26 @@ def run(arguments: Sequence[str]) -> int:
 def _said(error: BaseException) -> int:
     """The exit code for an error, after a line about it on stderr."""
     if isinstance(error, click.ClickException):
-        error.show()
+        _printable(error).show()
         return error.exit_code
     if isinstance(error, BrokenPipeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_BROKEN_PIPE
     code, text = _code_and_text(error)
-    click.echo("\n".join(f"kldeval: {line}" for line in text.splitlines()), err=True)
+    from kldeval.cli.messages import say
+
+    say(text)
     return code
+
+
+def _printable(error: click.ClickException) -> click.ClickException:
+    """The same with its message on one line: an argument may be the name of a file that a shell found."""
+    from kldeval.writers.lines import one_line
+
+    message = one_line(error.format_message())
+    return (
+        click.UsageError(message, error.ctx) if isinstance(error, click.UsageError) else click.ClickException(message)
+    )
 
 
 def _code_and_text(error: BaseException) -> tuple[int, str]:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kldeval.cli.messages import show
+
 if TYPE_CHECKING:
     from kldeval.methods import Methods
 
@@ -28,15 +30,16 @@ def command(report: Path | None, signature: str | None, convention: str | None, 
     REPORT is a saved JSON report, whose number of maps stands in the paragraph, or a signature.
     """  # noqa: D301 - \b is click's mark of lines to keep
     from kldeval.names import unknown
-    from kldeval.outputs.methods import FORMATS
+    from kldeval.writers.small_pages import methods_json, methods_text
 
     if report is not None and signature is None and _is_signature(report):
         report, signature = None, str(report)
     if sum(given is not None for given in (report, signature, convention)) != 1:
         raise click.UsageError("give one of: a saved REPORT.json, --signature TEXT, --convention NAME")
-    if format_ not in FORMATS:
-        raise unknown("format", format_, FORMATS)
-    click.echo(FORMATS[format_](_methods(report, signature, convention)), nl=False)
+    writers = {"text": methods_text, "json": methods_json}
+    if format_ not in writers:
+        raise unknown("format", format_, writers)
+    show(writers[format_](_methods(report, signature, convention)))
     return 0
 
 
@@ -68,10 +71,10 @@ def _of_report(path: Path) -> Methods:
     from dataclasses import replace
 
     from kldeval.methods import describe_methods
-    from kldeval.outputs.notation import count
     from kldeval.results.read import load_report
     from kldeval.settings.pixels import is_of_pixels
     from kldeval.signature import parse_signature
+    from kldeval.writers.numbers import count
 
     saved = load_report(path)
     each = [parse_signature(text) for text in saved.signatures.values()]

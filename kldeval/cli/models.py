@@ -10,10 +10,10 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from kldeval.outputs import Document
     from kldeval.results.gates import Gate
     from kldeval.results.models import Resampling
     from kldeval.results.report import Report
+    from kldeval.writers import Document
 
 NAME = click.option("--name", "names", multiple=True, metavar="NAME", help="What a model is called; once for each.")
 

@@ -55,8 +55,8 @@ def suggest(_context: click.Context, parameter: click.Parameter, incomplete: str
     """What a shell may complete the value of an option to: names of conventions, metrics, formats, or the choices."""
     from kldeval.conventions import CONVENTIONS
     from kldeval.metrics.registry import METRICS
-    from kldeval.outputs import WRITERS
     from kldeval.settings import CHOICES
+    from kldeval.writers import WRITERS
 
     known: dict[str, Iterable[str]] = {"convention": CONVENTIONS, "metric": METRICS, "format_": WRITERS, **CHOICES}
     return [name for name in known.get(str(parameter.name), ()) if name.startswith(incomplete)]

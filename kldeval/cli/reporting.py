@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from kldeval.cli.messages import on_terminal, render_options, say, show
 from kldeval.cli.options import suggest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from kldeval.outputs import Document
     from kldeval.results.gates import GateOutcome
     from kldeval.results.report import Report
+    from kldeval.writers import Document
 
 EXIT_FAILURES, EXIT_GATE = 1, 3
 
@@ -79,7 +78,7 @@ def open_sink(options: dict[str, Any]) -> Sink:
     Raises:
         UsageProblem: a format is unknown, a suffix stands for none, or a file cannot be written.
     """
-    from kldeval.outputs import writer_named
+    from kldeval.writers import writer_named
 
     files = tuple(_file(text) for text in options["output"])
     return Sink(options["format_"], writer_named(options["format_"]), files, options)
@@ -87,10 +86,11 @@ def open_sink(options: dict[str, Any]) -> Sink:
 
 def deliver(document: Document, sink: Sink, *, score_only: bool = False) -> None:
     """Write the files, then print: the document on stdout, and beside it what went wrong and the notes on stderr."""
-    from kldeval.outputs.files import write_atomically
+    from kldeval.writers.files import write_atomically
 
-    texts = [(path, write(document, _look(sink.options, None))) for path, write in sink.files]
-    shown = sink.write(document, _look(sink.options, sys.stdout))
+    look = render_options(sink.options)
+    texts = [(path, write(document, look)) for path, write in sink.files]
+    shown = sink.write(document, on_terminal(look))
     try:
         for path, text in texts:
             write_atomically(path, text)
@@ -99,8 +99,8 @@ def deliver(document: Document, sink: Sink, *, score_only: bool = False) -> None
         if score_only or sink.format_ != "table":
             _say(document, quiet=sink.options["quiet"])
         for line in _fired(document):
-            click.echo(f"kldeval: {line}", err=True)
-        click.echo(_scores(document) if score_only else shown, nl=False, color=True)
+            say(line)
+        show(_scores(document) if score_only else shown)
 
 
 def exit_code(document: Document) -> int:
@@ -112,8 +112,8 @@ def exit_code(document: Document) -> int:
 
 
 def _file(text: str) -> tuple[Path, Any]:
-    from kldeval.outputs import BINARY, WRITERS, writer_for
-    from kldeval.outputs.files import check_target
+    from kldeval.writers import BINARY, WRITERS, writer_for
+    from kldeval.writers.files import check_target
 
     name, colon, rest = text.partition(":")
     every = {**WRITERS, **BINARY}
@@ -141,7 +141,7 @@ def _gates(document: Document) -> Iterator[tuple[str, GateOutcome]]:
 
 
 def _fired(document: Document) -> Iterator[str]:
-    from kldeval.outputs.notation import gate_line
+    from kldeval.writers.numbers import gate_line
 
     yield from (gate_line(gate, model) for model, gate in _gates(document) if gate.fired)
 
@@ -159,17 +159,6 @@ def _say(document: Document, *, quiet: bool) -> None:
     for model, report in _reports(document).items():
         for failure in report.failures:
             where = f"{model}: {failure.name}" if model else failure.name
-            click.echo(f"kldeval: {where}: {failure.message}", err=True)
+            say(f"{where}: {failure.message}")
     for note in () if quiet else document.notes:
-        click.echo(f"kldeval: note: {note}", err=True)
-
-
-def _look(options: dict[str, Any], stream: Any) -> Any:
-    from kldeval.outputs.options import Options
-    from kldeval.outputs.terminal import color_of, width_of
-
-    look = {"precision": options["precision"], "worst": options.get("worst")}
-    given = {name: value for name, value in look.items() if value is not None}
-    width = width_of(stream, os.environ) if stream else None
-    color = color_of(stream, os.environ) if stream else False
-    return Options(per_map=options.get("per_map", False), width=width, color=color, **given)
+        say(note, "note")

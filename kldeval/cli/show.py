@@ -20,7 +20,7 @@ from kldeval.cli.models import (
 from kldeval.cli.reporting import EXIT_GATE, deliver, exit_code, open_sink, output_options, row_options
 
 if TYPE_CHECKING:
-    from kldeval.outputs import Document
+    from kldeval.writers import Document
 
 
 @click.command("show", context_settings={"help_option_names": ["-h", "--help"]})

@@ -1,0 +1,74 @@
+"""The two ends of a command: what goes to standard output, and every line on standard error.
+
+Names, paths and notes come from files that others made. On standard error nothing is written but by `say`, and on
+standard output nothing but what `kldeval.writers` made: both pass every foreign text through `one_line`, so that no
+name moves the cursor, colours the terminal, or forges a line of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from kldeval.writers.page import Options, Page
+
+
+def say(text: str, kind: str = "") -> None:
+    r"""Write a message to standard error: `kldeval: text`, or `kldeval: kind: text`.
+
+    A line feed in the text begins a line of the same message, indented behind the program's name, so that no name can
+    forge a message. Every other control character is written as an escape.
+    """
+    from kldeval.writers.lines import message_lines
+
+    click.echo("\n".join(message_lines(text, kind)), err=True)
+
+
+def show(text: str) -> None:
+    """Write a text that a writer made to standard output, as it is."""
+    click.echo(text, nl=False, color=True)
+
+
+def show_line(text: str) -> None:
+    """Write one line with foreign text to standard output."""
+    from kldeval.writers.lines import one_line
+
+    show(f"{one_line(text)}\n")
+
+
+def drawn(page: Page, options: Options | None = None) -> str:
+    """The page as standard output shows it."""
+    from kldeval.writers.page import Options
+    from kldeval.writers.text import render
+
+    return render(page, on_terminal(options or Options()))
+
+
+def render_options(options: Mapping[str, Any]) -> Options:
+    """How the options of a command want its tables."""
+    from kldeval.writers.page import Options
+
+    names = ("precision", "per_map", "worst")
+    return Options(**{name: options[name] for name in names if options.get(name) is not None})
+
+
+def on_terminal(options: Options) -> Options:
+    """The same, as wide as the terminal behind standard output and in its colours, where it is one."""
+    from dataclasses import replace
+
+    from kldeval.writers.text import color_of, width_of
+
+    return replace(options, width=width_of(sys.stdout, os.environ), color=color_of(sys.stdout, os.environ))
+
+
+def is_on_terminal() -> bool:
+    """Whether standard output is a terminal of known width."""
+    from kldeval.writers.text import width_of
+
+    return width_of(sys.stdout, os.environ) is not None

@@ -1,0 +1,257 @@
+"""An audit as a page: the matrix of values, and sentences around it."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from kldeval.writers.numbers import ABSENT, count
+from kldeval.writers.page import (
+    Cell,
+    Head,
+    Listing,
+    Missing,
+    Notes,
+    Page,
+    Paragraphs,
+    Signatures,
+    Table,
+    filled,
+    plain_heads,
+)
+from kldeval.writers.report_page import LISTED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from kldeval.results.audit import Audit, AuditedMap, Curve, Flip, Side, Standing
+    from kldeval.writers.page import Block, Kind, Options
+
+FIXED = range(-3, 7)
+"""The decimal exponents of numbers that need no exponent."""
+
+
+def audit_page(audit: Audit, options: Options) -> Page:
+    """The whole page, in the order in which it is read."""
+    return Page(filled(_blocks(audit, options)))
+
+
+def _blocks(audit: Audit, options: Options) -> Iterator[Block]:
+    yield _matrix(audit, options.precision)
+    if len(audit.models) > 1:
+        yield Paragraphs((_legend(audit),), dim=True)
+        yield from _flips(audit)
+    yield from _causes(audit)
+    yield from _refusals(audit)
+    if audit.curve:
+        yield from _curve(audit.curve, options.precision)
+    yield _failures(audit)
+    yield Notes(audit.notes)
+    yield Paragraphs((_signature_line(audit),), dim=True)
+    lines = tuple(f"{name}: {facts.signature}" for name, facts in audit.conventions.items())
+    yield Signatures((), lines, on_terminal=False)
+
+
+def _matrix(audit: Audit, digits: int) -> Table:
+    """A row per group of conventions that agree, lowest first."""
+    several = len(audit.models) > 1
+    rows = [{model: audit.standings[group[0]][model] for model in audit.models} for group in audit.groups]
+    heads: list[Head] = [Head(*_kld_head(model, several=several)) for model in audit.models]
+    columns = [[_mean_cell(row[model], digits, several=several) for row in rows] for model in audit.models]
+    if several:
+        taus = audit.agreement[audit.reference]
+        heads.append(Head("tau"))
+        columns.append([Cell(_signed(taus[group[0]])) for group in audit.groups])
+    else:
+        heads.append(Head(f"to {audit.reference}"))
+        columns.append([Cell(number(row[audit.models[0]].ratio, 3)) for row in rows])
+    counts = _counts(rows, len({one.name for maps in audit.maps.values() for one in maps}))
+    heads += [*plain_heads("number", *counts), Head("conventions", "names")]
+    columns += [list(map(Cell, texts)) for texts in (*counts.values(), [", ".join(group) for group in audit.groups])]
+    title = _title(audit)
+    return Table(tuple(heads), tuple(zip(*columns, strict=True)), title, caption=_sentence(title))
+
+
+def _kld_head(model: str, *, several: bool) -> tuple[str, Kind, str, str]:
+    """The model's name where there are several; else the metric, with its unit."""
+    return (model, "number", "low", "") if several else ("kld", "number", "low", "nats")
+
+
+def _mean_cell(one: Standing, digits: int, *, several: bool) -> Cell:
+    rank = one.rank if several else None
+    return Cell(number(one.mean, digits), rank=rank, is_best=rank == 1)
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}"
+
+
+def number(value: float | None, digits: int) -> str:
+    """A number in so many significant digits, with an exponent where it is very small or very large.
+
+    >>> [number(x, 4) for x in (0.72544, 1234.5678, 1.9542e-7, 0.0, math.inf)]
+    ['0.7254', '1235', '1.954e-07', '0', 'inf']
+    """
+    if value is None:
+        return ABSENT
+    if not math.isfinite(value) or value == 0:
+        return "0" if value == 0 else str(float(value))
+    text = f"{value:.{max(0, digits - 1)}e}"
+    exponent = int(text.partition("e")[2])
+    return f"{value:.{max(0, digits - 1 - exponent)}f}" if exponent in FIXED else text
+
+
+def _counts(rows: Sequence[dict[str, Standing]], n_maps: int) -> dict[str, list[str]]:
+    """How many maps a row is about and how many of them are not finite, where that is worth a column."""
+    columns = {}
+    if any(one.n != n_maps for row in rows for one in row.values()):
+        columns["maps"] = [str(next(iter(row.values())).n) for row in rows]
+    if any(one.n_nonfinite for row in rows for one in row.values()):
+        columns["not finite"] = [str(max(one.n_nonfinite for one in row.values()) or ABSENT) for row in rows]
+    return columns
+
+
+def _title(audit: Audit) -> str:
+    maps = count(len({one.name for maps in audit.maps.values() for one in maps}), "map")
+    models = f", {len(audit.models)} predictions" if len(audit.models) > 1 else ""
+    return f"KLD of {maps}{models} under {count(len(audit.conventions), 'convention')}, lowest first"
+
+
+def _legend(audit: Audit) -> str:
+    return (
+        "in parentheses the rank; tau is Kendall's rank correlation of the order of the predictions with that under "
+        f"{audit.reference}{_least_agreement(audit)}"
+    )
+
+
+def _least_agreement(audit: Audit) -> str:
+    taus = {
+        (name, other): tau
+        for name, row in audit.agreement.items()
+        for other, tau in row.items()
+        if name < other and tau is not None
+    }
+    if len(audit.models) <= 2 or not taus:  # noqa: PLR2004 - two predictions have two orders
+        return ""
+    lowest = min(taus, key=lambda pair: taus[pair])
+    return f"; the two that agree least are {lowest[0]} and {lowest[1]}, tau {_signed(taus[lowest])}"
+
+
+def _signed(tau: float | None) -> str:
+    return ABSENT if tau is None else f"{tau:+.2f}"
+
+
+def _flips(audit: Audit) -> Iterator[Paragraphs]:
+    for flip in audit.flips:
+        yield Paragraphs(
+            (
+                f"{flip.first} is better under {_sides(flip.first_better)}",
+                f"{flip.second} is better under {_sides(flip.second_better)}",
+            ),
+            title=_flip_title(flip),
+            mark="  ",
+        )
+    if any(side.excludes_zero for flip in audit.flips for side in (*flip.first_better, *flip.second_better)):
+        text = f"* the {audit.confidence:.0%} interval of the mean paired difference excludes 0"
+        yield Paragraphs((text,), dim=True)
+
+
+def _flip_title(flip: Flip) -> str:
+    decisive = ", and either order is significant (*) under some of them" if flip.decisive else ""
+    return f"the order of {flip.first} and {flip.second} depends on the convention{decisive}"
+
+
+def _sides(sides: Sequence[Side]) -> str:
+    return ", ".join(f"{side.convention}{'*' if side.excludes_zero else ''}" for side in sides)
+
+
+def _causes(audit: Audit) -> Iterator[Paragraphs]:
+    several = len(audit.models) > 1
+    for model in audit.models:
+        own = audit.causes[model]
+        causes = [cause for cause in own if not cause.by_definition][:1] if several else own
+        title = "what drives the spread here" + (f", for {model} above all" if several else "")
+        if causes:
+            yield Paragraphs(tuple(cause.text for cause in causes), title=title, mark="- ")
+
+
+def _refusals(audit: Audit) -> Iterator[Paragraphs]:
+    """The conventions that do not apply, with those that say the same together."""
+    alike: defaultdict[tuple[str, str, str], list[str]] = defaultdict(list)
+    for name in audit.conventions:
+        refused = [(model, one) for model, maps in audit.maps.items() for one in maps if name in one.refusals]
+        if refused:
+            first = refused[0][1]
+            alike[_refused_counts(audit, refused), first.name, _reason(first.refusals[name])].append(name)
+    lines = [f"{', '.join(names)}: {counts}; {first}: {why}" for (counts, first, why), names in alike.items()]
+    if lines:
+        yield Paragraphs(tuple(lines), title="does not apply", mark="- ")
+
+
+def _refused_counts(audit: Audit, refused: Sequence[tuple[str, AuditedMap]]) -> str:
+    """`4 of 5 maps`, or `4 of 5 maps of a, 5 of 5 of b`."""
+    several = len(audit.models) > 1
+    counts = Counter(model for model, _ in refused)
+    return ", ".join(
+        f"{n} of {count(len(audit.maps[model]), 'map')}{f' of {model}' if several else ''}"
+        for model, n in counts.items()
+    )
+
+
+def _reason(message: str) -> str:
+    """A refusal without the way out, unless an audit has it."""
+    reason, _, way_out = message.partition("; ")
+    return message if "--resize" in way_out else reason
+
+
+def _curve(curve: Curve, digits: int) -> Iterator[Table | Paragraphs]:
+    several = len(curve.kld) > 1
+    heads, columns = [Head("epsilon")], [[f"{epsilon:.0e}" for epsilon in curve.epsilons]]
+    for model, values in curve.kld.items():
+        heads += [Head(*_kld_head(model, several=several)), Head(f"slope of {model}" if several else "slope")]
+        columns += [[number(value, digits) for value in found] for found in (values, curve.slope[model])]
+    title = "sum q ln(e + q/(p + e)) over epsilon e, both maps divided by their sums"
+    if not curve.n:
+        yield Paragraphs(("no map can be divided by its sum",), title=title, mark="- ")
+        return
+    rows = tuple(tuple(map(Cell, row)) for row in zip(*columns, strict=True))
+    yield Table(tuple(heads), rows, title, caption=_sentence(title))
+    yield Paragraphs((_slope_line(curve, digits), *_crossings(curve)), dim=True)
+
+
+def _slope_line(curve: Curve, digits: int) -> str:
+    several = len(curve.kld) > 1
+    masses = ", ".join(
+        f"{number(mass, digits)}{f' for {model}' if several else ''} ({number(mass * math.log(10), digits)} per decade)"
+        for model, mass in curve.uncovered_mass.items()
+    )
+    return f"slope is -dKLD/d ln e; while e is far below every probability it is the uncovered mass: {masses}"
+
+
+def _crossings(curve: Curve) -> Iterator[str]:
+    models = list(curve.kld)
+    for place, first in enumerate(models):
+        for second in models[place + 1 :]:
+            gaps = [one - other for one, other in zip(curve.kld[first], curve.kld[second], strict=True)]
+            for (low, before), (high, after) in pairwise(zip(curve.epsilons, gaps, strict=True)):
+                if before * after < 0:
+                    yield f"the order of {first} and {second} flips between {low:.0e} and {high:.0e}"
+
+
+def _failures(audit: Audit) -> Listing:
+    several = len(audit.models) > 1
+    rows = tuple(
+        Missing(failure.name, failure.message, failure.stage, model if several else "")
+        for model, failures in audit.failures.items()
+        for failure in failures
+    )
+    return Listing(f"{count(len(rows), 'map')} could not be read", rows, LISTED)
+
+
+def _signature_line(audit: Audit) -> str:
+    short = audit.conventions[audit.reference].short
+    if all(name in traits.short for name, traits in audit.conventions.items()):
+        return f"the signature of a convention is kldeval:NAME+v{short.rpartition('v')[2]}, as in {short}"
+    return "a flag has changed the conventions: the JSON report has the signature of each"

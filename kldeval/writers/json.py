@@ -1,0 +1,332 @@
+"""Documents as JSON: everything, at full precision, one map a line; the maps as JSON Lines; the means alone."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING, Any
+
+from kldeval.errors import UsageProblem
+from kldeval.results.audit import AUDIT_SCHEMA, Audit
+from kldeval.results.models import COMPARE_SCHEMA, LEADERBOARD_SCHEMA, ComparisonReport, Leaderboard
+from kldeval.results.report import SCHEMA
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from kldeval.records import Failure, Score
+    from kldeval.results.audit import AuditedMap, Curve, Flip, Side, Standing, Traits
+    from kldeval.results.comparison import Comparison, PairOfModels
+    from kldeval.results.gates import GateOutcome
+    from kldeval.results.report import ClassRow, Column, Report, Summary
+    from kldeval.writers.page import Options
+
+    Document = Report | Leaderboard | ComparisonReport
+
+_REPORT_LEVELS, _MODELS_LEVELS = 2, 4
+"""Levels of a document whose members have lines of their own: down to single maps, or pairs of models."""
+
+
+def write(made: Document | Audit, options: Options) -> str:
+    """The document as strict JSON in ASCII, which any parser in any locale reads; see docs/*.schema.json."""
+    del options
+    if isinstance(made, Leaderboard):
+        return _block(leaderboard_document(made), _MODELS_LEVELS) + "\n"
+    if isinstance(made, ComparisonReport):
+        return _block(comparison_document(made), _MODELS_LEVELS) + "\n"
+    if isinstance(made, Audit):
+        return _block(audit_document(made), _REPORT_LEVELS) + "\n"
+    return _block(document(made), _REPORT_LEVELS) + "\n"
+
+
+def write_lines(made: Document, options: Options) -> str:
+    """The maps as JSON Lines: the rows of the JSON report's `maps`, then those of its `failures`.
+
+    The rows of a leaderboard begin with `model`, and those of a comparison, its pairs of models, with `metric`. A row
+    with `stage` and `message` is a map that could not be scored.
+    """
+    del options
+    return "".join(_text(row) + "\n" for row in _rows(made))
+
+
+def write_scores(made: Document, options: Options) -> str:
+    """The means alone, as the `scores.json` that Codabench reads: one flat object, a number for each metric.
+
+    A run that is not whole has no mean that a leaderboard may show: with a failure, or without any map, the metrics are
+    absent and only the counts are there. Of a leaderboard there is such an object for each model.
+
+    Raises:
+        UsageProblem: a comparison, which has no scores.
+    """
+    del options
+    if isinstance(made, ComparisonReport):
+        msg = "a comparison has no scores of its own: --format scores is for reports and leaderboards"
+        raise UsageProblem(msg)
+    if isinstance(made, Leaderboard):
+        return _text({model: _scores(report) for model, report in made.reports.items()}) + "\n"
+    return _text(_scores(made)) + "\n"
+
+
+def _scores(report: Report) -> dict[str, Any]:
+    counts = {"maps": len(report.scores), "failures": len(report.failures)}
+    if report.failures or not report.scores:
+        return counts
+    return {**{key: _number(summary.mean) for key, summary in report.summaries.items()}, **counts}
+
+
+def _rows(made: Document) -> Iterator[dict[str, Any]]:
+    if isinstance(made, ComparisonReport):
+        for key, comparison in made.comparisons.items():
+            yield from ({"metric": key, **pair_row(pair)} for pair in comparison.pairs)
+    elif isinstance(made, Leaderboard):
+        for model, report in made.reports.items():
+            yield from ({"model": model, **row} for row in _map_rows(report))
+    else:
+        yield from _map_rows(made)
+
+
+def _map_rows(report: Report) -> Iterator[dict[str, Any]]:
+    yield from map(map_row, report.scores)
+    yield from map(failure_row, report.failures)
+
+
+def document(report: Report) -> dict[str, Any]:
+    """The report as plain values; `kldeval.results.read.parse_report` is the inverse."""
+    made: dict[str, Any] = {
+        "schema": SCHEMA,
+        "signature": dict(report.signatures),
+        "provenance": {**report.provenance, "short": report.short, "columns": _columns(report.columns)},
+        "summary": _summaries(report.summaries),
+        "maps": [map_row(score) for score in report.scores],
+        "failures": [failure_row(failure) for failure in report.failures],
+        "notes": list(report.notes),
+        **({"classes": [_class_row(row) for row in report.classes]} if report.classes else {}),
+    }
+    if report.groups:
+        made["groups"] = {name: _summaries(summaries) for name, summaries in report.groups.items()}
+    if report.references:
+        made["references"] = references_row(report.references)
+    return made | _gates(report.gates)
+
+
+def references_row(references: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, Any]]:
+    """The numbers of each reference by its name."""
+    return {name: {key: _number(value) for key, value in values.items()} for name, values in references.items()}
+
+
+def leaderboard_document(leaderboard: Leaderboard) -> dict[str, Any]:
+    """The leaderboard as plain values; `kldeval.results.read_models.parse_leaderboard` is the inverse."""
+    return {
+        "schema": LEADERBOARD_SCHEMA,
+        "reports": {model: document(report) for model, report in leaderboard.reports.items()},
+        "comparison": None if leaderboard.comparison is None else comparison_document(leaderboard.comparison),
+        "left_out": _left_out(leaderboard.left_out),
+        "notes": list(leaderboard.notes),
+    }
+
+
+def comparison_document(report: ComparisonReport) -> dict[str, Any]:
+    """The comparison as plain values; `kldeval.results.read_models.parse_comparison` is the inverse."""
+    made = {
+        "schema": COMPARE_SCHEMA,
+        "signature": dict(report.signatures),
+        "statistics": report.statistics,
+        "provenance": {**report.provenance, "columns": _columns(report.columns)},
+        "models": list(report.models),
+        "metrics": {key: _comparison(comparison) for key, comparison in report.comparisons.items()},
+        "maps": list(report.maps),
+        "left_out": _left_out(report.left_out),
+        "notes": list(report.notes),
+    }
+    return made | _gates(report.gates)
+
+
+def map_row(score: Score) -> dict[str, Any]:
+    """One scored map; the members after `uncovered_mass`, and `group`, only where there are some."""
+    values = {key: _number(value) for key, value in score.values.items()}
+    row = {
+        "name": score.name,
+        **({"group": score.group} if score.group else {}),
+        **values,
+        "n_uncovered": score.n_uncovered,
+        "uncovered_mass": _number(score.uncovered_mass),
+    }
+    counts = {"n_fixations": score.n_fixations, "gt_fixations": score.gt_fixations}
+    row |= {name: count for name, count in counts.items() if count is not None}
+    weights = {key: _number(weight) for key, weight in score.weights.items()}
+    extra = {"weights": weights, "remarks": list(score.remarks), "references": references_row(score.references)}
+    return {**row, **{name: value for name, value in extra.items() if value}}
+
+
+def _class_row(row: ClassRow) -> dict[str, Any]:
+    """One class of labels."""
+    return {"class": row.label, "n": row.n, **{key: _number(value) for key, value in row.values.items()}}
+
+
+def failure_row(failure: Failure) -> dict[str, Any]:
+    """One map without a number."""
+    return {"name": failure.name, "stage": failure.stage, "message": failure.message}
+
+
+def pair_row(pair: PairOfModels) -> dict[str, Any]:
+    """What the comparison says of two models, first minus second."""
+    result = pair.result
+    return {
+        "first": pair.first,
+        "second": pair.second,
+        "mean_difference": _number(result.mean_difference),
+        "interval": _interval(result.interval),
+        "p": result.p_value,
+        "p_holm": pair.adjusted_p,
+        "wilcoxon_p": result.wilcoxon_p,
+        "cohens_dz": _number(result.cohens_dz),
+        "rank_biserial": result.rank_biserial,
+        "detectable": _number(result.detectable),
+        "significant": pair.significant,
+        "winner": pair.winner,
+    }
+
+
+def _comparison(comparison: Comparison) -> dict[str, Any]:
+    return {
+        "unit": comparison.unit,
+        "n": comparison.n,
+        "confidence": comparison.confidence,
+        "resamples": comparison.resamples,
+        "seed": comparison.seed,
+        "means": {model: _number(mean) for model, mean in comparison.means.items()},
+        "intervals": {model: _interval(interval) for model, interval in comparison.intervals.items()},
+        "pairs": [pair_row(pair) for pair in comparison.pairs],
+    }
+
+
+def _interval(interval: tuple[float, float] | None) -> list[float | str | None] | None:
+    return None if interval is None else [_number(end) for end in interval]
+
+
+def _columns(columns: Mapping[str, Column]) -> dict[str, Any]:
+    return {key: {"unit": column.unit, "best": column.best} for key, column in columns.items()}
+
+
+def _left_out(left_out: Mapping[str, tuple[str, ...]]) -> list[dict[str, Any]]:
+    return [{"name": name, "missing": list(models)} for name, models in left_out.items()]
+
+
+def _gates(gates: tuple[GateOutcome, ...]) -> dict[str, Any]:
+    rows = [{"text": gate.text, "value": _number(gate.value), "fired": gate.fired} for gate in gates]
+    return {"gates": rows} if rows else {}
+
+
+def _summaries(summaries: Mapping[str, Summary]) -> dict[str, Any]:
+    return {key: _summary(summary) for key, summary in summaries.items()}
+
+
+def _summary(summary: Summary) -> dict[str, Any]:
+    names = ("mean", "std", "median", "min", "max")
+    numbers = {name: _number(getattr(summary, name)) for name in names}
+    return {**numbers, "n": summary.n, "n_nonfinite": summary.n_nonfinite}
+
+
+def _number(value: float | None) -> float | str | None:
+    """The number, or its name in quotes where JSON has no number for it."""
+    if value is None or math.isfinite(value):
+        return value
+    return str(float(value))
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, allow_nan=False)
+
+
+def _block(value: Any, levels: int, indent: str = "") -> str:
+    """A list or an object with a line for each member, so many levels deep; anything else on one line."""
+    if not levels or not value or not isinstance(value, dict | list):
+        return _text(value)
+    inside = indent + "  "
+    if isinstance(value, dict):
+        lines = [f"{inside}{_text(key)}: {_block(item, levels - 1, inside)}" for key, item in value.items()]
+        return "{\n" + ",\n".join(lines) + f"\n{indent}}}"
+    return "[\n" + ",\n".join(inside + _block(item, levels - 1, inside) for item in value) + f"\n{indent}]"
+
+
+# audits
+
+
+def audit_document(audit: Audit) -> dict[str, Any]:
+    """The audit as plain values."""
+    return {
+        "schema": AUDIT_SCHEMA,
+        "provenance": dict(audit.provenance),
+        "models": list(audit.models),
+        "reference": audit.reference,
+        "conventions": {name: _convention(audit, name, traits) for name, traits in audit.conventions.items()},
+        "groups": [list(group) for group in audit.groups],
+        "causes": {
+            model: [{"name": cause.name, "text": cause.text, "by_definition": cause.by_definition} for cause in causes]
+            for model, causes in audit.causes.items()
+        },
+        "flips": [_flip(flip) for flip in audit.flips],
+        "intervals": {"confidence": audit.confidence, "resamples": audit.resamples, "seed": audit.seed},
+        "kendall_tau": {name: dict(row) for name, row in audit.agreement.items()},
+        "eps_curve": _curve(audit.curve) if audit.curve else None,
+        "maps": {model: [_map(one) for one in maps] for model, maps in audit.maps.items()},
+        "failures": {
+            model: [{"name": one.name, "stage": one.stage, "message": one.message} for one in failures]
+            for model, failures in audit.failures.items()
+        },
+        "notes": list(audit.notes),
+    }
+
+
+def _convention(audit: Audit, name: str, traits: Traits) -> dict[str, Any]:
+    return {
+        "signature": traits.signature,
+        "short": traits.short,
+        "formula": traits.formula,
+        "models": {model: _standing(standing) for model, standing in audit.standings[name].items()},
+    }
+
+
+def _standing(standing: Standing) -> dict[str, Any]:
+    counts = {"n": standing.n, "n_nonfinite": standing.n_nonfinite, "n_refused": standing.n_refused}
+    return {"mean": _number(standing.mean), "ratio": _number(standing.ratio), "rank": standing.rank, **counts}
+
+
+def _flip(flip: Flip) -> dict[str, Any]:
+    return {
+        "first": flip.first,
+        "second": flip.second,
+        "decisive": flip.decisive,
+        "first_better": [_side(side) for side in flip.first_better],
+        "second_better": [_side(side) for side in flip.second_better],
+    }
+
+
+def _side(side: Side) -> dict[str, Any]:
+    interval = None if side.interval is None else list(side.interval)
+    return {"convention": side.convention, "difference": _number(side.difference), "interval": interval}
+
+
+def _curve(curve: Curve) -> dict[str, Any]:
+    return {
+        "eps": list(curve.epsilons),
+        "n": curve.n,
+        "models": {
+            model: {
+                "kld": [_number(value) for value in values],
+                "slope": [_number(value) for value in curve.slope[model]],
+                "uncovered_mass": curve.uncovered_mass[model],
+            }
+            for model, values in curve.kld.items()
+        },
+    }
+
+
+def _map(one: AuditedMap) -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "kld": {name: _number(value) for name, value in one.values.items()},
+        "refused": dict(one.refusals),
+        "n_uncovered": one.n_uncovered,
+        "uncovered_mass": one.uncovered_mass,
+    }

@@ -1,0 +1,162 @@
+"""A page as LaTeX tables in the style of booktabs, to be pasted into a paper."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from kldeval.writers.lines import one_line
+from kldeval.writers.numbers import ABSENT, gate_line
+from kldeval.writers.page import Cell, Gates, Listing, Notes, Paragraphs, Signatures, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from kldeval.writers.page import Block, Head, Options, Page
+
+_ARROWS = {"low": r"$\downarrow$", "high": r"$\uparrow$", "": ""}
+
+_COMMENTS_FIRST = Signatures, Notes, Gates, Listing
+"""The order of what a paper's table has no room for."""
+
+_ESCAPES = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    "`": r"\`{}",
+    '"': "''",
+    **{character: "\\" + character for character in "&%$#_{}"},
+    **{character: f"{{{character}}}" for character in "[]*"},  # `\\ [` and `\\*` would belong to the row before
+}
+
+
+def render(page: Page, options: Options) -> str:
+    r"""A `table` for each table of the page; everything else stands in comments before them.
+
+    It needs `\usepackage{booktabs}` alone; names outside Latin script also XeLaTeX or LuaLaTeX, and a font for them.
+    """
+    del options
+    return "\n".join(_lines(page)) + "\n"
+
+
+def _lines(page: Page) -> Iterator[str]:
+    yield r"% needs \usepackage{booktabs}"
+    for kind in (*_COMMENTS_FIRST, Paragraphs):
+        for block in page.blocks:
+            if isinstance(block, kind):
+                yield from (one_line(f"% {text}") for text in _comments(block))
+    short = next((block.short for block in page.blocks if isinstance(block, Signatures)), ())
+    for block in page.blocks:
+        if isinstance(block, Table):
+            yield from _table(block, short)
+
+
+def _comments(block: Block) -> Iterator[str]:
+    """What a paper's table has no room for, kept beside it."""
+    if isinstance(block, Signatures):
+        yield from block.lines
+    elif isinstance(block, Notes):
+        yield from (f"note: {note}" for note in block.lines)
+    elif isinstance(block, Gates):
+        yield from (gate_line(gate, model) for model, gate in block.rows)
+    elif isinstance(block, Listing):
+        yield f"{block.title}:"
+        for row in block.rows:
+            model, stage = f"{row.model}: " if row.model else "", f" ({row.stage})" if row.stage else ""
+            yield f"- {model}{row.name}{stage}: {row.reason}"
+    elif isinstance(block, Paragraphs):
+        if block.title:
+            yield f"{block.title}:"
+        yield from (f"{block.mark}{line}" for line in block.lines)
+
+
+def _table(table: Table, short: tuple[str, ...]) -> Iterator[str]:
+    """The table as a float of its own; columns of words wrap."""
+    yield r"\begin{table}"
+    yield r"  \centering"
+    yield rf"  \caption{{{_caption(table, short)}}}"
+    yield rf"  \begin{{tabular}}{{{''.join(map(_column, table.heads))}}}"
+    yield r"    \toprule"
+    yield f"    {' & '.join(map(_label, table.heads))} \\\\"
+    yield r"    \midrule"
+    for row in table.rows:
+        cells = (_cell(cell, head) for cell, head in zip(row, table.heads, strict=True))
+        yield f"    {' & '.join(cells)} \\\\"
+    yield r"    \bottomrule"
+    yield r"  \end{tabular}"
+    yield r"\end{table}"
+
+
+def _column(head: Head) -> str:
+    return {"number": "r", "names": r"p{0.4\linewidth}", "words": r"p{0.4\linewidth}"}.get(head.kind, "l")
+
+
+def _caption(table: Table, short: tuple[str, ...]) -> str:
+    """What the table holds, and the short signature; a full one is too long, it stands in the comments above."""
+    parts = (escaped(table.caption or table.title), escaped(table.legend))
+    return "; ".join(part for part in (*parts, ", ".join(map(_typewriter, short))) if part) + "."
+
+
+def _typewriter(text: str) -> str:
+    return rf"\texttt{{{escaped(text)}}}"
+
+
+def _label(label: Head | Cell) -> str:
+    """A metric with its arrow and unit; any other name as it is."""
+    parts = (escaped(label.text), _ARROWS[label.better], f"({escaped(label.unit)})" if label.unit else "")
+    return " ".join(part for part in parts if part)
+
+
+def _cell(cell: Cell, head: Head) -> str:
+    if head.kind != "number":
+        return _label(cell)
+    raised = rf"\textsuperscript{{{cell.raised}}}" if cell.raised else ""
+    interval = rf" {{\scriptsize ${in_mathematics(cell.interval)}$}}" if cell.interval else ""
+    return f"{_number(cell)}{raised}{interval}"
+
+
+def _number(cell: Cell) -> str:
+    r"""The number with its rank; with a sign or an exponent it is mathematics, which has a bold of its own.
+
+    >>> print(_number(Cell("0.25", is_best=True)), _number(Cell("-0.25", is_best=True)), _number(Cell("a_b")))
+    \textbf{0.25} $\mathbf{-0.25}$ a\_b
+    """
+    text = math_number(cell.text) if is_number(cell.text) else escaped(cell.text)
+    rank = "" if cell.rank is None else f" ({cell.rank})"
+    if not cell.is_best:
+        return f"{text}{rank}"
+    return rf"$\mathbf{{{text[1:-1]}}}${rank}" if text.startswith("$") else rf"\textbf{{{text}{rank}}}"
+
+
+def escaped(text: str) -> str:
+    r"""Text in which nothing is a command.
+
+    >>> print(escaped("100%_a&b"))
+    100\%\_a\&b
+    """
+    literal = "".join(_ESCAPES.get(character, character) for character in one_line(text))
+    return re.sub("-(?=-)", "-{}", literal)  # two in a row would become a dash
+
+
+def is_number(text: str) -> bool:
+    """Whether `math_number` can write the text."""
+    return text in (ABSENT, "nan") or bool(re.fullmatch(r"[-+]?(inf|\d+(\.\d+)?(e[+-]\d+)?)", text))
+
+
+def math_number(number: str) -> str:
+    r"""A number as mathematics, so that its minus, its exponent and its infinity look right.
+
+    >>> print(math_number("-1.5e-07"), math_number("inf"), math_number("0.25"))
+    $-1.5 \times 10^{-7}$ $\infty$ 0.25
+    """
+    if number in (ABSENT, "nan"):
+        return {ABSENT: "--", "nan": "NaN"}[number]
+    return number if re.fullmatch(r"[\d.]+", number) else f"${in_mathematics(number)}$"
+
+
+def in_mathematics(numbers: str) -> str:
+    """Numbers within mathematics: exponents as powers of ten, infinity as its sign."""
+    return re.sub(r"e([+-]\d+)", lambda found: rf" \times 10^{{{int(found[1])}}}", numbers).replace("inf", r"\infty")

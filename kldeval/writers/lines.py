@@ -1,0 +1,32 @@
+"""Text that others wrote, on one line: names, messages and notes as every format and every message shows them."""
+
+from __future__ import annotations
+
+import unicodedata
+
+_UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+"""Unicode categories that could move the cursor, reverse the text or end the line."""
+
+
+def one_line(text: str) -> str:
+    r"""`text` on one line, its control characters and undecodable bytes written as escapes.
+
+    >>> print(one_line("a\x1b[31m/0001\n"))
+    a\x1b[31m/0001\n
+    """
+    if text.isprintable():
+        return text
+    return "".join(repr(c)[1:-1] if unicodedata.category(c) in _UNPRINTABLE else c for c in text)
+
+
+def message_lines(text: str, kind: str = "") -> list[str]:
+    r"""A message as lines that begin with the program's name; all but the first are indented behind it.
+
+    So a line feed in a name cannot begin a message of its own.
+
+    >>> message_lines("2 problems\nnote: forged", "error")
+    ['kldeval: error: 2 problems', 'kldeval:   note: forged']
+    """
+    first, *rest = text.rstrip("\n").split("\n")
+    start = f"kldeval: {kind}: " if kind else "kldeval: "
+    return [f"{start}{one_line(first)}", *(f"kldeval:   {one_line(line).removeprefix('  ')}" for line in rest)]

@@ -1,0 +1,316 @@
+"""Several models as a page: a leaderboard has a row per model, a comparison also a row per pair of models."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from kldeval.errors import UsageProblem
+from kldeval.results.comparison import letter
+from kldeval.results.references import CEILING, PRIOR, REFERENCES, share_of_the_way
+from kldeval.writers.numbers import ABSENT, Notation, count, natural, notation_for
+from kldeval.writers.page import (
+    Cell,
+    Gates,
+    Head,
+    Listing,
+    Missing,
+    Notes,
+    Page,
+    Signatures,
+    Table,
+    filled,
+    plain_heads,
+)
+from kldeval.writers.report_page import LISTED, WAY_DECIMALS, failure_list
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from kldeval.results.comparison import Comparison, PairOfModels
+    from kldeval.results.models import ComparisonReport, Leaderboard
+    from kldeval.results.report import Column, Report
+    from kldeval.writers.page import Block, Options
+
+Values = dict[str, dict[str, float]]
+"""For each model the value of each map."""
+
+_PAIR_NUMBERS = "difference", "p (Holm)", "p", "Wilcoxon p", "d_z", "rank r", "detectable", "better"
+
+
+def leaderboard_page(leaderboard: Leaderboard, options: Options) -> Page:
+    """The leaderboard for people: a row per model, a column per metric, the best in bold.
+
+    Raises:
+        UsageProblem: the worst maps are asked for, and no metric has a better direction.
+    """
+    reports, comparison = leaderboard.reports, leaderboard.comparison
+    signatures = dict.fromkeys(text for report in reports.values() for text in report.signatures.values())
+    statistics = (comparison.statistics,) if comparison and comparison.comparisons else ()
+    blocks: tuple[Block, ...] = (
+        *_leaderboard_tables(leaderboard, options),
+        failure_list({model: report.failures for model, report in reports.items()}, options),
+        _left_out(leaderboard.left_out, options),
+        Gates(tuple((model, gate) for model, report in reports.items() for gate in report.gates)),
+        Notes(leaderboard.notes + (comparison.notes if comparison else ())),
+        Signatures(tuple(dict.fromkeys(report.short for report in reports.values())), (*signatures, *statistics)),
+    )
+    return Page(filled(blocks))
+
+
+def comparison_page(report: ComparisonReport, options: Options) -> Page:
+    """The comparison for people: for each metric the models' means, then a row per pair of models.
+
+    Raises:
+        UsageProblem: the worst maps are asked for.
+    """
+    if options.worst:
+        msg = "the worst maps are asked for, but a comparison has none; ask a report or a leaderboard"
+        raise UsageProblem(msg)
+    tables = [
+        table
+        for key, comparison in report.comparisons.items()
+        for table in _comparison_tables(report, key, comparison, options.precision)
+    ]
+    if tables:
+        tables[-1] = replace(tables[-1], legend=_comparison_legend(report))
+    statistics = (report.statistics,) if report.comparisons else ()
+    blocks: tuple[Block, ...] = (
+        *tables,
+        _left_out(report.left_out, options),
+        Gates(tuple(("", gate) for gate in report.gates)),
+        Notes(report.notes),
+        Signatures((), (*dict.fromkeys(report.signatures.values()), *statistics)),
+    )
+    return Page(filled(blocks))
+
+
+def _left_out(missing: Mapping[str, tuple[str, ...]], options: Options) -> Listing:
+    """The maps that did not count, each with the models that lack it."""
+    rows = tuple(Missing(name, f"not scored for {', '.join(missing[name])}") for name in sorted(missing, key=natural))
+    title = f"{count(len(rows), 'map')} left out, not scored for every model"
+    return Listing(title, rows, None if options.per_map else LISTED)
+
+
+def _metric_head(key: str, column: Column) -> Head:
+    return Head(key, better=column.best, unit=column.unit)
+
+
+def _names(models: Iterable[str]) -> list[tuple[Cell, Cell]]:
+    """The letter of each model and its name."""
+    return [(Cell(letter(place)), Cell(model)) for place, model in enumerate(models)]
+
+
+def _mean_cells(
+    means: Sequence[float | None], column: Column, comparison: Comparison | None, notation: Notation
+) -> list[Cell]:
+    """The means of one metric in the order of the models, with interval and letters where they were compared."""
+    best = _best_of(means, column.best)
+    cells = []
+    for place, mean in enumerate(means):
+        raised, interval = "", ""
+        if comparison:
+            model = list(comparison.means)[place]
+            raised = ",".join(comparison.superscripts[model]) if len(comparison.means) > 1 else ""
+            interval = _interval_text(comparison.intervals[model], notation)
+        cells.append(Cell(notation.text(mean), raised, interval, is_best=mean is not None and mean == best))
+    return cells
+
+
+def _best_of(means: Iterable[float | None], direction: str) -> float | None:
+    """The best of the means that are finite; None where there is none or neither direction is better."""
+    finite = [mean for mean in means if mean is not None and math.isfinite(mean)]
+    return {"low": min, "high": max}[direction](finite) if finite and direction else None
+
+
+def _interval_text(interval: tuple[float, float] | None, notation: Notation) -> str:
+    """An interval in brackets; nothing where there is none."""
+    return "" if interval is None else f"[{notation.text(interval[0])}, {notation.text(interval[1])}]"
+
+
+def _explain(comparison: ComparisonReport) -> str:
+    """What brackets and raised letters mean."""
+    every = tuple(comparison.comparisons.values())
+    first = every[0]
+    units, pairs = count(first.n, first.unit[:-1]), count(len(first.pairs), "pair")
+    differ = any(pair.significant for compared in every for pair in compared.pairs)
+    verdict = "raised are the models that differ significantly" if differ else "no two models differ significantly"
+    if first.n == 1:
+        return f"a single {first.unit[:-1]} has neither intervals nor tests"
+    return (
+        f"in brackets {100 * first.confidence:g} % intervals (BCa bootstrap over {units}); "
+        f"{verdict} (sign-flip test at {100 - 100 * first.confidence:.3g} %, Holm over {pairs})"
+    )
+
+
+# the leaderboard
+
+
+def _leaderboard_tables(leaderboard: Leaderboard, options: Options) -> Iterator[Table]:
+    yield _ranking(leaderboard, options.precision)
+    ways = _ways(leaderboard)
+    if ways:
+        yield ways
+    if options.per_map or options.worst:
+        yield from _map_tables(leaderboard.reports, options)
+
+
+def _ranking(leaderboard: Leaderboard, precision: int) -> Table:
+    """A row per model, a column per metric."""
+    reports, comparison = leaderboard.reports, leaderboard.comparison
+    heads, columns = [Head("", "text"), Head("model", "model")], []
+    for key, column in common_columns(reports).items():
+        means = [report.summaries[key].mean for report in reports.values()]
+        compared = comparison.comparisons.get(key) if comparison else None
+        heads.append(_metric_head(key, column))
+        columns.append(_mean_cells(means, column, compared, common_notation(means, precision)))
+    rows = [(*names, *(cells[place] for cells in columns)) for place, names in enumerate(_names(reports))]
+    rows += _reference_rows(reports, precision)
+    return Table(tuple(heads), tuple(rows), legend=_leaderboard_legend(leaderboard))
+
+
+def _reference_rows(reports: Mapping[str, Report], precision: int) -> Iterator[tuple[Cell, ...]]:
+    """A row per reference, which are the same for every model; none of them is the best."""
+    references = _references(reports)
+    for name in (name for name in REFERENCES if name in references):
+        cells = []
+        for key in common_columns(reports):
+            notation = common_notation([report.summaries[key].mean for report in reports.values()], precision)
+            cells.append(Cell(notation.text(references[name].get(key))))
+        yield (Cell(""), Cell(name), *cells)
+
+
+def _ways(leaderboard: Leaderboard) -> Table | None:
+    """A row per model: how far it goes from the centre prior to the ceiling, by each metric that has both."""
+    reports = leaderboard.reports
+    references = _references(reports)
+    means = {key: [report.summaries[key].mean for report in reports.values()] for key in common_columns(reports)}
+    ways = {key: [share_of_the_way(mean, references, key) for mean in found] for key, found in means.items()}
+    shown = {key: found for key, found in ways.items() if any(way is not None for way in found)}
+    if not shown:
+        return None
+    notation = Notation(WAY_DECIMALS)
+    rows = tuple(
+        (*names, *(Cell(notation.text(found[place])) for found in shown.values()))
+        for place, names in enumerate(_names(reports))
+    )
+    heads = (Head("", "text"), Head("model", "model"), *plain_heads("number", *shown))
+    return Table(heads, rows, f"the way from the {PRIOR} (0) to the {CEILING} (1)")
+
+
+def _references(reports: Mapping[str, Report]) -> Mapping[str, Mapping[str, float]]:
+    """The headlines of the references, which one of the reports has."""
+    return next((report.references for report in reports.values() if report.references), {})
+
+
+def _leaderboard_legend(leaderboard: Leaderboard) -> str:
+    comparison = leaderboard.comparison
+    n_maps = count(len(next(iter(leaderboard.reports.values())).scores), "map")
+    if comparison is None or not comparison.comparisons:
+        return f"{n_maps} scored for every model"
+    return f"{n_maps} scored for every model; {_explain(comparison)}"
+
+
+# the single maps of several models
+
+
+def _map_tables(reports: Mapping[str, Report], options: Options) -> Iterator[Table]:
+    """For each metric a row per map and a column per model.
+
+    Every map, or of each metric with a better direction the worst maps on the average of the models.
+
+    Raises:
+        UsageProblem: the worst maps are asked for, and no metric has a better direction.
+    """
+    columns = common_columns(reports)
+    ranked = {key: column for key, column in columns.items() if column.best}
+    if not options.per_map and not ranked:
+        msg = f"the worst maps are asked for, but no metric has a better direction: {', '.join(columns)}"
+        raise UsageProblem(msg)
+    for key, column in (columns if options.per_map else ranked).items():
+        values = _values(reports, key)
+        names = list(next(iter(values.values())))
+        chosen = sorted(names, key=natural) if options.per_map else _worst(names, values, column.best)[: options.worst]
+        title = key if options.per_map else f"worst {len(chosen)} of {len(names)} maps by the models' mean {key}"
+        notation = common_notation([report.summaries[key].mean for report in reports.values()], options.precision)
+        if chosen:
+            heads = (Head("map", "map"), *plain_heads("number", *values))
+            yield Table(heads, tuple(_map_rows(chosen, values, notation)), title)
+
+
+def common_columns(reports: Mapping[str, Report]) -> dict[str, Column]:
+    """The metrics that every report has."""
+    first, *others = reports.values()
+    return {key: first.columns[key] for key in first.summaries if all(key in report.summaries for report in others)}
+
+
+def common_notation(means: Iterable[float | None], precision: int) -> Notation:
+    """One notation for a column, by the middle one of its sizes: a single perfect model makes no exponents."""
+    sizes = sorted(abs(mean) for mean in means if mean and math.isfinite(mean))
+    return notation_for(sizes[len(sizes) // 2 :], precision)
+
+
+def _values(reports: Mapping[str, Report], key: str) -> Values:
+    return {model: {score.name: score.values[key] for score in report.scores} for model, report in reports.items()}
+
+
+def _map_rows(names: Iterable[str], values: Values, notation: Notation) -> Iterator[tuple[Cell, ...]]:
+    for name in names:
+        yield Cell(name), *(Cell(notation.text(scores[name])) for scores in values.values())
+
+
+def _worst(names: Sequence[str], values: Values, best: str) -> list[str]:
+    """The names, first those that the models score worst on average; undefined values before all."""
+
+    def badness(name: str) -> tuple[bool, float]:
+        total = sum(scores[name] for scores in values.values())
+        return not math.isnan(total), 0.0 if math.isnan(total) else total if best == "high" else -total
+
+    return sorted(names, key=badness)
+
+
+# the comparison
+
+
+def _comparison_tables(report: ComparisonReport, key: str, comparison: Comparison, precision: int) -> Iterator[Table]:
+    column = report.columns[key]
+    means = list(comparison.means.values())
+    notation = common_notation(means, precision)
+    cells = _mean_cells(means, column, comparison, notation)
+    heads = (Head("", "text"), Head("model", "model"), _metric_head(key, column))
+    rows = tuple((*names, cell) for names, cell in zip(_names(report.models), cells, strict=True))
+    yield Table(heads, rows, f"{key} on {count(comparison.n, comparison.unit[:-1])}")
+    pair_heads = (*plain_heads("model", "first", "second"), *plain_heads("number", *_PAIR_NUMBERS))
+    yield Table(pair_heads, tuple(_pair_row(pair, notation) for pair in comparison.pairs), f"{key}: first minus second")
+
+
+def _pair_row(pair: PairOfModels, notation: Notation) -> tuple[Cell, ...]:
+    result = pair.result
+    better = pair.winner or ("differs" if pair.significant else ABSENT)
+    difference = Cell(notation.text(result.mean_difference), interval=_interval_text(result.interval, notation))
+    numbers = (
+        *map(p_text, (pair.adjusted_p, result.p_value, result.wilcoxon_p)),
+        *(Notation(2).text(effect) for effect in (result.cohens_dz, result.rank_biserial)),
+        notation.text(result.detectable),
+    )
+    names = Cell(pair.first), Cell(pair.second)
+    return *names, difference, *map(Cell, numbers), Cell(better, is_best=bool(pair.winner))
+
+
+def p_text(p: float) -> str:
+    """A p-value, of which small ones keep two digits.
+
+    >>> p_text(0.0625), p_text(1.0), p_text(9.999e-05)
+    ('0.0625', '1.0000', '0.0001')
+    """
+    return f"{p:.4f}" if float(f"{p:.4f}") else f"{p:.1e}"
+
+
+def _comparison_legend(report: ComparisonReport) -> str:
+    first = next(iter(report.comparisons.values()))
+    shown = f"the smallest difference that {first.n} {first.unit} show in 80 % of cases"
+    return (
+        f"{_explain(report)}; d_z: the mean difference divided by the standard deviation of the differences; rank r: "
+        f"matched-pairs rank-biserial correlation; detectable: {shown}"
+    )

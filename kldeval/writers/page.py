@@ -1,0 +1,163 @@
+"""What every format draws: a page of tables, lists and sentences that knows nothing of any format."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from kldeval.results.gates import GateOutcome
+
+Kind = Literal["number", "metric", "map", "model", "names", "text", "words"]
+"""What a column holds.
+
+`number`: numbers, set under each other by their points. `metric`, `map` and `model`: their names. `names`: lists of
+names that a user types. `text`: what never wraps, such as flags. `words`: what wraps between words.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How tables for people look: table, markdown, latex. The formats for programs ignore them.
+
+    `precision` digits stand after the point, more where a metric is small all over. `per_map` adds a row per map,
+    `worst` the so many worst maps. `width` wraps long names and messages; None lets the text be as wide as its
+    contents. `color` allows terminal styles.
+    """
+
+    precision: int = 4
+    per_map: bool = False
+    worst: int = 0
+    width: int | None = None
+    color: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A text, and what belongs to it.
+
+    To a number belong the letters `raised` behind it (separated by commas), its `interval`, its `rank`, and whether it
+    is the best of its column; to the name of a metric the better direction (`low`, `high` or none) and its unit.
+    """
+
+    text: str
+    raised: str = ""
+    interval: str = ""
+    rank: int | None = None
+    is_best: bool = False
+    better: str = ""
+    unit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The head of a column; of a metric with the better direction (`low`, `high` or none) and its unit.
+
+    A terminal leaves out a unit that `unit_is_said` elsewhere on the page. A column `is_headline` whose numbers are
+    what the page is about.
+    """
+
+    text: str
+    kind: Kind = "number"
+    better: str = ""
+    unit: str = ""
+    unit_is_said: bool = False
+    is_headline: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows of cells under their heads, one for each. The legend explains the cells.
+
+    `caption` is what a paper says of the table; the title, if it is empty.
+    """
+
+    heads: tuple[Head, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    title: str = ""
+    legend: str = ""
+    caption: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Paragraphs:
+    """Sentences under a title, each behind its mark; dim where they explain what stands before them."""
+
+    lines: tuple[str, ...]
+    title: str = ""
+    mark: str = ""
+    dim: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A map that has no number: its name, why, at which stage, and of which model, the last two where there is one."""
+
+    name: str
+    reason: str
+    stage: str = ""
+    model: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Maps without a number under a title; a terminal shows the first `limit` of them, unless it is None."""
+
+    title: str
+    rows: tuple[Missing, ...]
+    limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Gates:
+    """What each gate found; of a model, or of the whole page with the model ""."""
+
+    rows: tuple[tuple[str, GateOutcome], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Notes:
+    """What a careful colleague would say of the numbers."""
+
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Signatures:
+    """What made the numbers: the short forms, and a line for each full signature.
+
+    A terminal leaves the lines out where they are not `on_terminal`.
+    """
+
+    short: tuple[str, ...]
+    lines: tuple[str, ...]
+    on_terminal: bool = True
+
+
+Block = Table | Paragraphs | Listing | Gates | Notes | Signatures
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Blocks in the order in which they are read; with an empty line between them unless `is_dense`."""
+
+    blocks: tuple[Block, ...]
+    is_dense: bool = False
+
+
+def plain_heads(kind: Kind, *names: str) -> tuple[Head, ...]:
+    """Heads that are no metrics."""
+    return tuple(Head(name, kind) for name in names)
+
+
+def filled(blocks: Iterable[Block]) -> tuple[Block, ...]:
+    """The blocks without the lists and sentences that hold nothing."""
+    return tuple(block for block in blocks if not _is_empty(block))
+
+
+def _is_empty(block: Block) -> bool:
+    if isinstance(block, Paragraphs | Notes):
+        return not block.lines
+    return isinstance(block, Listing | Gates) and not block.rows

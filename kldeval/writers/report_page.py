@@ -1,0 +1,253 @@
+"""A report as a page: the summary, the tables of maps that are asked for, what went wrong, and the signatures."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from kldeval.errors import UsageProblem
+from kldeval.results.references import CEILING, PRIOR, REFERENCES, share_of_the_way
+from kldeval.results.summary import summarise_means, summarise_scores
+from kldeval.writers.numbers import ABSENT, Notation, count, natural, notation_for
+from kldeval.writers.page import (
+    Cell,
+    Gates,
+    Head,
+    Listing,
+    Missing,
+    Notes,
+    Page,
+    Signatures,
+    Table,
+    filled,
+    plain_heads,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from kldeval.records import Failure, Score
+    from kldeval.results.report import Report, Summary
+    from kldeval.writers.page import Block, Options
+
+LISTED = 20
+"""So many rows of a list a terminal shows, unless every map is asked for."""
+
+WAY_DECIMALS = 3
+"""Digits after the point of a share of the way from one reference to another."""
+
+
+def report_page(report: Report, options: Options) -> Page:
+    """The report for people.
+
+    Raises:
+        UsageProblem: the worst maps are asked for, and no metric has a better direction.
+    """
+    blocks: tuple[Block, ...] = (
+        *_tables(report, options),
+        failure_list({"": report.failures}, options),
+        Gates(tuple(("", gate) for gate in report.gates)),
+        Notes(report.notes),
+        Signatures((report.short,), tuple(report.signatures.values())),
+    )
+    return Page(filled(blocks))
+
+
+def failure_list(failures: dict[str, tuple[Failure, ...]], options: Options) -> Listing:
+    """The maps of each model that could not be scored, in the order of their names."""
+    rows = tuple(
+        Missing(failure.name, failure.message, failure.stage, model)
+        for model, found in failures.items()
+        for failure in sorted(found, key=lambda failure: natural(failure.name))
+    )
+    return Listing(f"{count(len(rows), 'map')} could not be scored", rows, None if options.per_map else LISTED)
+
+
+def worst_scores(report: Report, number: int) -> list[Score]:
+    """The maps that the first metric with a better direction likes least, worst first; undefined values before all.
+
+    Raises:
+        UsageProblem: no metric has a better direction.
+    """
+    key = ranking_metric(report)
+    sign = -1.0 if report.columns[key].best == "low" else 1.0
+
+    def badness(score: Score) -> tuple[bool, float]:
+        value = score.values[key]
+        return not math.isnan(value), 0.0 if math.isnan(value) else sign * value
+
+    return sorted(report.scores, key=badness)[:number]
+
+
+def ranking_metric(report: Report) -> str:
+    """The first metric with a better direction.
+
+    Raises:
+        UsageProblem: there is none.
+    """
+    for key in report.summaries:
+        if report.columns[key].best:
+            return key
+    msg = f"the worst maps are asked for, but no metric has a better direction: {', '.join(report.summaries)}"
+    raise UsageProblem(msg)
+
+
+def _tables(report: Report, options: Options) -> Iterator[Table]:
+    """The summary, then the tables of single maps that the options ask for; of the only map its numbers, once.
+
+    Without a number per map (`--reduction none`) there is none.
+    """
+    if report.summaries:
+        yield from _only_map(report, options) if len(report.scores) == 1 else _tables_of_maps(report, options)
+    if report.classes:
+        yield _class_table(report, options.precision)
+
+
+def _only_map(report: Report, options: Options) -> Iterator[Table]:
+    yield _map_table(report, report.scores, options.precision)
+    if report.references:
+        yield _reference_table(report, options.precision)
+
+
+def _tables_of_maps(report: Report, options: Options) -> Iterator[Table]:
+    yield _summary_table(report, options.precision)
+    if report.references:
+        yield _reference_table(report, options.precision)
+    if report.groups:
+        yield _group_table(report, options.precision)
+    if options.per_map and report.scores:
+        in_order = sorted(report.scores, key=lambda score: natural(score.name))
+        yield _map_table(report, in_order, options.precision)
+    if options.worst and report.scores:
+        worst = worst_scores(report, options.worst)
+        title = f"worst {len(worst)} of {len(report.scores)} maps by {ranking_metric(report)}"
+        yield _map_table(report, worst, options.precision, title)
+
+
+def _table(report: Report, heads: Iterable[Head], rows: Iterable[Iterable[Cell]], title: str = "") -> Table:
+    """A table with the caption that a paper needs: how many maps, and how many are missing."""
+    maps = title or count(len(report.scores), "map")
+    failed = f", {len(report.failures)} could not be scored" if report.failures else ""
+    caption = f"{maps[0].upper()}{maps[1:]}{failed}"
+    return Table(tuple(heads), tuple(map(tuple, rows)), title, caption=caption)
+
+
+def _summary_table(report: Report, precision: int) -> Table:
+    """A row per metric; a count of infinite and undefined values only when there is one."""
+    odd = any(summary.n_nonfinite for summary in report.summaries.values())
+    heads = [
+        Head("metric", "metric"),
+        Head("n"),
+        Head("mean", is_headline=True),
+        *plain_heads("number", "std", "median", "min", "max", *(("not finite",) if odd else ())),
+    ]
+    rows = (
+        (_metric_cell(report, key), *map(Cell, _statistics(summary, precision, odd=odd)))
+        for key, summary in report.summaries.items()
+    )
+    return _table(report, heads, rows)
+
+
+def _metric_cell(report: Report, key: str) -> Cell:
+    column = report.columns[key]
+    return Cell(key, better=column.best, unit=column.unit)
+
+
+def _metric_head(report: Report, key: str) -> Head:
+    """A metric; its unit is said in the summary, which the only map has not."""
+    column = report.columns.get(key)
+    if column is None:
+        return Head(key)
+    return Head(key, better=column.best, unit=column.unit, unit_is_said=len(report.scores) > 1)
+
+
+def metric_notation(summary: Summary, precision: int) -> Notation:
+    """A metric is as large as its median, or as its spread where it lies around 0."""
+    usual = [abs(value) for value in (summary.median, summary.std) if value is not None and math.isfinite(value)]
+    return notation_for((max(usual, default=0.0), summary.mean, summary.max, summary.min), precision)
+
+
+def _statistics(summary: Summary, precision: int, *, odd: bool) -> list[str]:
+    notation = metric_notation(summary, precision)
+    values = (summary.mean, summary.std, summary.median, summary.min, summary.max)
+    numbers = [str(summary.n), *map(notation.text, values)]
+    return [*numbers, str(summary.n_nonfinite or ABSENT)] if odd else numbers
+
+
+def _map_table(report: Report, scores: Sequence[Score], precision: int, title: str = "") -> Table:
+    """A row per map, and what the prediction leaves uncovered where it leaves anything."""
+    columns: dict[str, list[str]] = {}
+    for key, summary in report.summaries.items():
+        notation = metric_notation(summary, precision)
+        columns[key] = [notation.text(score.values[key]) for score in scores]
+    heads = [Head("map", "map"), *(_metric_head(report, key) for key in columns)]
+    if any(score.n_uncovered for score in scores):
+        columns["uncovered"] = [str(score.n_uncovered) for score in scores]
+        columns["mass"] = _masses([score.uncovered_mass for score in scores], precision)
+        heads += plain_heads("number", "uncovered", "mass")
+    rows = zip((score.name for score in scores), *columns.values(), strict=True)
+    return _table(report, heads, (map(Cell, row) for row in rows), title)
+
+
+def _group_table(report: Report, precision: int) -> Table:
+    """A row per group with the means of its maps, then both ways to average them all."""
+    keys = tuple(report.summaries)
+    everything = _mean_over_all(report)
+    both = {
+        "mean over groups": summarise_means(keys, report.groups),
+        everything: summarise_scores(keys, report.scores),
+    }
+    headline = list(both)[0 if report.averages_groups else 1]
+    rows = {name: report.groups[name] for name in sorted(report.groups, key=natural)}
+    numbers = [
+        [metric_notation(report.summaries[key], precision).text(summaries[key].mean) for key in keys]
+        for summaries in (*rows.values(), *both.values())
+    ]
+    counts = [str(next(iter(summaries.values())).n) for summaries in rows.values()]
+    counts += [str(len(rows)), str(len(report.scores))]
+    names = [*rows, *both]
+    title = f"{count(len(rows), 'group')}; the headline is the {headline}"
+    lines = zip(names, counts, *zip(*numbers, strict=True), strict=True)
+    heads = [Head("group", "map"), Head("n"), *(_metric_head(report, key) for key in keys)]
+    return _table(report, heads, (map(Cell, line) for line in lines), title)
+
+
+def _reference_table(report: Report, precision: int) -> Table:
+    """A row per metric: what the references reach, the model, and where it stands between them."""
+    names = [name for name in REFERENCES if name in report.references]
+    has_way = {PRIOR, CEILING} <= set(names)
+    rows = []
+    for key, summary in report.summaries.items():
+        notation = metric_notation(summary, precision)
+        means = [*(report.references[name].get(key) for name in names), summary.mean]
+        way = [share_of_the_way(summary.mean, report.references, key)] if has_way else []
+        texts = (*map(notation.text, means), *map(Notation(WAY_DECIMALS).text, way))
+        rows.append((_metric_cell(report, key), *map(Cell, texts)))
+    heads = (Head("metric", "metric"), *plain_heads("number", *names, "model", *(("way",) if has_way else ())))
+    explained = f"; the way is that from the {PRIOR} (0) to the {CEILING} (1)" if has_way else ""
+    return _table(report, heads, rows, f"beside the references{explained}")
+
+
+def _mean_over_all(report: Report) -> str:
+    """What the headline is where it is no mean over groups."""
+    if not any(score.weights for score in report.scores):
+        return "mean over maps"
+    return "mean over fixations" if any(score.n_fixations for score in report.scores) else "mean over pixels"
+
+
+def _class_table(report: Report, precision: int) -> Table:
+    """A row per class of labels."""
+    texts = []
+    for key in report.signatures:
+        values = [row.values[key] for row in report.classes]
+        notation = notation_for(sorted(value for value in values if math.isfinite(value)), precision)
+        texts.append([notation.text(value) for value in values])
+    names = [(str(row.label), str(row.n)) for row in report.classes]
+    rows = (map(Cell, (*name, *numbers)) for name, *numbers in zip(names, *texts, strict=True))
+    heads = [Head("class", "map"), Head("pixels"), *(_metric_head(report, key) for key in report.signatures)]
+    return _table(report, heads, rows, "by the class of the label")
+
+
+def _masses(masses: Sequence[float], precision: int) -> list[str]:
+    notation = notation_for([max(masses)], precision)
+    return [notation.text(mass) if mass else "0" for mass in masses]

@@ -1,0 +1,219 @@
+"""The pages of one table or two: what prints a published number, a pair explained, a check, the methods of a run."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from typing import TYPE_CHECKING, Any
+
+from kldeval.results.identification import IDENTIFY_SCHEMA
+from kldeval.results.standings import is_close
+from kldeval.writers.lines import one_line
+from kldeval.writers.numbers import count
+from kldeval.writers.page import Cell, Head, Notes, Page, Paragraphs, Table, filled
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from kldeval.methods import Methods
+    from kldeval.results.explanation import Explanation, Matrix, Stage
+    from kldeval.results.identification import Guess, Identification
+    from kldeval.results.inspection import Inspection
+    from kldeval.writers.page import Block
+
+METHODS_SCHEMA = "kldeval.methods/1"
+
+SHOWN = 20
+"""So many rows are shown to people."""
+
+DIGITS = 7
+"""More significant digits than any publication prints."""
+
+
+def identification_page(found: Identification) -> Page:
+    """Numbers with what prints them, best first; of settings with one number the simplest stand for the others."""
+    return Page(filled(_identification_blocks(found)))
+
+
+def identification_json(found: Identification) -> str:
+    """Everything that prints the number, one guess a line."""
+    head = {
+        "schema": IDENTIFY_SCHEMA,
+        "value": found.published.text,
+        "half_unit": found.published.half,
+        "n": found.n,
+        "tried": found.tried,
+    }
+    lines = [f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in head.items()]
+    lines += [_listed(key, guesses) for key, guesses in (("guesses", found.guesses), ("nearest", found.nearest))]
+    lines += [f'  "notes": {json.dumps(list(found.notes))}']
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+def _listed(key: str, guesses: Sequence[Guess]) -> str:
+    rows = ",\n".join(f"    {json.dumps(_guess(guess))}" for guess in guesses)
+    return f'  "{key}": [' + (f"\n{rows}\n  " if rows else "") + "]"
+
+
+def _guess(guess: Guess) -> dict[str, Any]:
+    flags = [list(flag) for flag in guess.flags]
+    names = {"convention": guess.convention, "flags": flags, "value": guess.value}
+    return {**names, "signature": guess.signature, "short": guess.short}
+
+
+def _identification_blocks(found: Identification) -> Iterator[Block]:
+    maps = count(found.n, "map")
+    if found.guesses:
+        rows = list(_rows(found.guesses))
+        yield _guess_table(rows[:SHOWN], f"{found.published.text} over {maps} is printed by")
+        rest = [f"and {len(rows) - SHOWN} more; --format json lists all"] if len(rows) > SHOWN else []
+        advice = _advice(found, rows)
+        if rest or advice:
+            yield Paragraphs((*rest, *advice))
+    else:
+        title = f"none of {found.tried} settings prints {found.published.text} over {maps}; the nearest are"
+        yield _guess_table(list(_rows(found.nearest)), title)
+    yield Notes(found.notes)
+
+
+def _rows(guesses: Sequence[Guess]) -> Iterator[tuple[str, str, str]]:
+    """Number, flags and conventions: for each number only the guesses with fewest flags."""
+    groups: list[list[Guess]] = []
+    for guess in guesses:
+        group = next((some for some in groups if is_close(some[0].value, guess.value)), None)
+        if group is None:
+            groups.append([guess])
+        elif len(group[0].flags) == len(guess.flags):
+            group.append(guess)
+    for group in groups:
+        names: dict[str, list[str]] = {}
+        for guess in group:
+            names.setdefault(_flags(guess), []).append(guess.convention)
+        yield from ((f"{group[0].value:.{DIGITS}g}", flags, ", ".join(some)) for flags, some in names.items())
+
+
+def _flags(guess: Guess) -> str:
+    return " ".join(f"{flag} {shlex.quote(text)}" for flag, text in guess.flags) or "as published"
+
+
+def _guess_table(rows: Sequence[tuple[str, str, str]], title: str) -> Table:
+    heads = (Head("kld"), Head("flags beside it", "text"), Head("--convention", "names"))
+    return Table(heads, tuple(tuple(map(Cell, row)) for row in rows), title)
+
+
+def _advice(found: Identification, rows: Sequence[tuple[str, str, str]]) -> list[str]:
+    numbers = len({row[0] for row in rows})
+    if numbers > 1:
+        return [f"{numbers} numbers round to {found.published.text}; more digits of it would tell them apart"]
+    names = [name for row in rows for name in row[2].split(", ")]
+    return (
+        ["these agree on these maps; empty maps, or zeros in a prediction, tell them apart"] if len(names) > 1 else []
+    )
+
+
+# one pair explained
+
+_SIDES = {"pred": "prediction", "gt": "ground truth"}
+
+
+def explanation_text(explanation: Explanation) -> str:
+    """The explanation as lines of text, never cut."""
+    height, width = explanation.shape
+    lines = [f"{one_line(explanation.name)}: {width} x {height} pixels", ""]
+    for role, stages in explanation.stages.items():
+        lines += [f"{_SIDES[role]} ({explanation.dtypes[role]})", *_stage_lines(stages), ""]
+        lines += _matrix_lines(explanation.matrices.get(role, ()))
+    lines += [f"{key} = {value!r}" for key, value in explanation.values.items()]
+    lines += [
+        f"uncovered: {explanation.n_uncovered} pixels with ground-truth mass {explanation.uncovered_mass:.6g}",
+        "",
+    ]
+    lines += list(_contribution_lines(explanation))
+    lines += [f"note: {note}" for note in explanation.notes]
+    lines += [f"{key}: {signature}" for key, signature in explanation.signatures.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _stage_lines(stages: Sequence[Stage]) -> list[str]:
+    rows: list[tuple[str, ...]] = [("step", "min", "max", "sum", "zeros")]
+    for stage in stages:
+        numbers = (f"{stage.low:.6g}", f"{stage.high:.6g}", f"{stage.sum:.6g}", str(stage.n_zero))
+        rows.append((f"{stage.step} (ln)" if stage.is_log else stage.step, *numbers))
+    return _number_columns(rows)
+
+
+def _contribution_lines(explanation: Explanation) -> Iterator[str]:
+    key, value = next(iter(explanation.values.items()), ("", 0.0))
+    rows: list[tuple[str, ...]] = [("row", "column", "pred", "gt", "adds", "share")]
+    for pixel in explanation.contributions:
+        share = f"{pixel.term / value:.1%}" if value and abs(value) != float("inf") else ""
+        numbers = (f"{number:.6g}" for number in (pixel.pred, pixel.gt, pixel.term))
+        rows.append((str(pixel.row), str(pixel.column), *numbers, share))
+    yield f"pixels that contribute most to {key}"
+    yield from _number_columns(rows)
+    yield ""
+
+
+def _matrix_lines(matrices: Sequence[tuple[str, Matrix]]) -> Iterator[str]:
+    """The matrices side by side, each under its title."""
+    blocks = [[title, *(" ".join(f"{value:8.4f}" for value in row) for row in matrix)] for title, matrix in matrices]
+    widths = [max(map(len, block)) for block in blocks]
+    for row in zip(*blocks, strict=True):
+        yield "  " + "   ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
+    if blocks:
+        yield ""
+
+
+def _number_columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  " + _padded(row, widths) for row in rows]
+
+
+def _padded(row: Sequence[str], widths: Sequence[int]) -> str:
+    head, *rest = row
+    return "  ".join(
+        [head.ljust(widths[0]), *(text.rjust(width) for text, width in zip(rest, widths[1:], strict=True))]
+    )
+
+
+# a check
+
+
+def inspection_text(inspection: Inspection) -> str:
+    """The pairs with what their files hold, then what is wrong, as aligned lines that are never cut."""
+    head = ("name", "prediction", "", "ground truth", "")
+    rows = [
+        (one_line(row.name), one_line(row.pred), row.pred_content, one_line(row.gt), row.gt_content)
+        for row in inspection.rows
+    ]
+    lines = _aligned([head, *rows]) if rows else []
+    wrong = [(failure.stage, one_line(failure.name), one_line(failure.message)) for failure in inspection.failures]
+    found = f"{count(len(rows), 'pair')} can be scored, {count(len(wrong), 'problem')}"
+    return "\n".join([*lines, *[""] * bool(lines), *_aligned(wrong), *inspection.notes, found]) + "\n"
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+# the methods of a run
+
+
+def methods_text(methods: Methods) -> str:
+    """The paragraph, the signatures, and the entry of BibTeX, with an empty line between them."""
+    bibtex = methods.bibtex or "% no named convention: the full signature above says everything"
+    return "\n\n".join([methods.text, "\n".join([methods.short, *methods.signatures.values()]), bibtex]) + "\n"
+
+
+def methods_json(methods: Methods) -> str:
+    """Everything as one JSON object."""
+    document = {
+        "schema": METHODS_SCHEMA,
+        "text": methods.text,
+        "short": methods.short,
+        "signature": dict(methods.signatures),
+        "convention": methods.convention or None,
+        "bibtex": methods.bibtex or None,
+    }
+    return json.dumps(document, indent=2) + "\n"
