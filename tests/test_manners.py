@@ -148,10 +148,10 @@ def test_a_run_that_is_interrupted_before_it_scores_ends_with_130_and_leaves_no_
     pipe = root / "pairs.csv"
     os.mkfifo(pipe)
     command = [*PROGRAM, "--manifest", str(pipe), "-o", str(root / "report.json")]
-    with subprocess.Popen(command, stdout=-1, stderr=-1, text=True, env=environment()) as running:
-        with pipe.open("wb"):  # returns when the program has opened the other end
-            running.send_signal(signal.SIGINT)
-            out, err = running.communicate(timeout=60)
+    running = subprocess.Popen(command, stdout=-1, stderr=-1, text=True, env=environment())
+    with running, pipe.open("wb"):  # returns when the program has opened the other end
+        running.send_signal(signal.SIGINT)
+        out, err = running.communicate(timeout=60)
     assert (running.returncode, out, err) == (130, "", "\nkldeval: interrupted\n")
     assert not [path for path in root.iterdir() if "report" in path.name or path.name.startswith(".")]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from kldeval.errors import RefusedMap
+from kldeval.errors import RefusedMap, UnreadableMap
 from kldeval.inputs.class_maps import has_classes, load_class_maps
 from kldeval.inputs.color import to_grey
 from kldeval.inputs.formats import MAX_PIXELS, read_map
@@ -57,7 +57,13 @@ def load_map(path: Path, reading: Reading) -> Loaded:
     Raises:
         UnreadableMap, RefusedMap, MissingDependency: as `load_pair`.
     """
-    stored = read_map(path, key=reading.key, max_pixels=reading.max_pixels)
+    try:
+        stored = read_map(path, key=reading.key, max_pixels=reading.max_pixels)
+    except UnreadableMap as problem:
+        if path.is_symlink() and not path.exists():
+            msg = f"{shown(path)} is a link to {shown(path.readlink())}, which does not exist"
+            raise UnreadableMap(msg, code="dangling-link") from problem
+        raise
     return Loaded(stored, to_grey(stored.array, reading.color, path))
 
 
