@@ -18,24 +18,25 @@ import cv2
 import numpy as np
 
 from benchmarks.maps import density, guess, output, truth
-from kldeval.engine.cpu import cores
+from kldeval.data.dataset import Dataset
+from kldeval.data.load import Reading
+from kldeval.data.pairing import find_pairs
 from kldeval.engine.device import Device
 from kldeval.engine.gpu import Stack, score_batch, stack_pairs
-from kldeval.engine.run import Request, stream
-from kldeval.engine.selection import Selection
+from kldeval.engine.run import stream
 from kldeval.engine.worker import score_files
-from kldeval.inputs.load import Reading
-from kldeval.inputs.pairing import find_pairs
-from kldeval.inputs.scale import full_scale
+from kldeval.executors.local import cores
+from kldeval.preprocessing.grey import full_scale
 from kldeval.records import MapPair, Score
-from kldeval.settings import make_settings
+from kldeval.run_options import RunOptions
+from kldeval.settings.build import make_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from kldeval.records import Pair
-    from kldeval.settings import Settings
+    from kldeval.settings.settings import Settings
 
 ROUNDS = 7
 MAPS, HEIGHT, WIDTH = 64, 1080, 1920
@@ -174,8 +175,8 @@ def _copy(block: Any, device: str) -> None:
 
 def _run(pairs: Iterable[Pair], settings: Settings, device: str) -> list[Any]:
     pairs = tuple(pairs)
-    dataset = Selection(tuple({"": pair} for pair in pairs), {}, {}, (), pairs)
-    return [answer.outcome for answer in stream(dataset, settings, Request(), Device(device, device))]
+    dataset = Dataset(tuple({"": pair} for pair in pairs), {}, {}, (), pairs)
+    return [answer.outcome for answer in stream(dataset, settings, RunOptions(), Device(device, device))]
 
 
 def _decode(pairs: Sequence[Pair]) -> None:

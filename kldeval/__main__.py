@@ -13,7 +13,7 @@ def main() -> None:
     """Run the command line and leave with its exit code."""
     gc.set_threshold(GARBAGE_THRESHOLD)
     try:
-        from kldeval.cli.process import end_in_order, ignore_signals, open_streams
+        from kldeval.cli.terminal import end_in_order, ignore_signals, open_streams
 
         end_in_order()
         open_streams()

@@ -10,20 +10,20 @@ import pytest
 import torch
 from map_batches import METRICS, RNG, SETTINGS, assert_same, batch_of, every_device, numbers, pair_of
 
+from kldeval.data.dataset import Dataset
+from kldeval.data.load import Reading
 from kldeval.engine import device as device_module
 from kldeval.engine import gpu as gpu_module
 from kldeval.engine import run as run_module
-from kldeval.engine.batches import batches
 from kldeval.engine.device import Device, find_device
-from kldeval.engine.gpu import score_batch
-from kldeval.engine.run import Request, stream
+from kldeval.engine.gpu import batches, score_batch
+from kldeval.engine.run import stream
 from kldeval.engine.scoring import score
-from kldeval.engine.selection import Selection
 from kldeval.engine.worker import score_files
 from kldeval.errors import MissingDependency, UsageProblem
-from kldeval.inputs.load import Reading
 from kldeval.records import Failure, Pair, Score, Skipped
-from kldeval.settings import make_settings
+from kldeval.run_options import RunOptions
+from kldeval.settings.build import make_settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -102,8 +102,8 @@ def files(tmp_path: Path) -> list[Pair]:
 
 def on_batches(files: list[Pair], metric: str, device: str = "cpu", **request: Any) -> list[Any]:
     """The outcomes of pairs from their files by the way of an accelerator, which torch's CPU may stand for."""
-    dataset = Selection(tuple({"": pair} for pair in files), {}, {}, (), tuple(files))
-    answers = stream(dataset, make_settings({"metric": metric}), Request(**request), Accelerator(device, device))
+    dataset = Dataset(tuple({"": pair} for pair in files), {}, {}, (), tuple(files))
+    answers = stream(dataset, make_settings({"metric": metric}), RunOptions(**request), Accelerator(device, device))
     return [answer.outcome for answer in answers]
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from kldeval.engine.cpu import AHEAD, cores, in_order, in_threads
+from kldeval.executors.local import AHEAD, cores, in_order, in_threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -87,7 +87,7 @@ def test_there_is_a_core() -> None:
 
 def alone(code: str) -> subprocess.CompletedProcess[str]:
     """What the code does in a process with one thread."""
-    head = "import os, sys, threading, time\nfrom kldeval.engine.cpu import in_order\n"
+    head = "import os, sys, threading, time\nfrom kldeval.executors.local import in_order\n"
     environment = {**os.environ, "PYTHONPATH": str(HOME), "OPENBLAS_NUM_THREADS": "1"}
     return subprocess.run(
         [sys.executable, "-W", "error", "-c", head + code],

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from click.shell_completion import CompletionItem
 
+
 COMMANDS = {
     "evaluate": "Score predictions against ground truths (also without the word: kldeval PRED GT).",
     "audit": "The same maps under every published convention: what each makes of them, and why.",
@@ -112,14 +113,14 @@ def cli() -> None:
     PRED and GT are two files or two folders; files are paired by relative path without suffix. Every number is
     printed with its signature: the normalisation, the constants and the reduction that made it.
     """  # noqa: D301 - \b is click's mark of lines to keep
-    from kldeval.cli.process import settle
+    from kldeval.cli.terminal import settle_process
 
-    settle()
+    settle_process()
 
 
 def run(arguments: Sequence[str]) -> int:
     """The exit code of the command line `arguments`."""
-    from kldeval.cli.process import Ended
+    from kldeval.cli.terminal import Ended
 
     try:
         outcome: Any = cli.main(list(arguments), prog_name="kldeval", standalone_mode=False)
@@ -149,7 +150,7 @@ def _said(error: BaseException) -> int:
     if isinstance(error, click.ClickException):
         _printable(error).show()
         return error.exit_code
-    from kldeval.cli.process import ReaderGone, discard_output
+    from kldeval.cli.terminal import ReaderGone, discard_output
 
     if isinstance(error, OSError) and not isinstance(error, KldevalError) and sys.stdout is not sys.__stdout__:
         discard_output()
@@ -173,7 +174,7 @@ def _printable(error: click.ClickException) -> click.ClickException:
 
 
 def _code_and_text(error: BaseException) -> tuple[int, str]:
-    from kldeval.cli.process import Ended
+    from kldeval.cli.terminal import Ended
 
     if isinstance(error, (KeyboardInterrupt, click.Abort)):
         return EXIT_INTERRUPTED, "interrupted"

@@ -2,81 +2,40 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from kldeval.diagnosis import notes, swapped
-from kldeval.engine.around import NOWHERE, Surroundings, look_around
-from kldeval.engine.cpu import LocalPool, ThreadPool, cores
+from kldeval.data.dataset import ONLY, select, select_models
+from kldeval.data.load import Reading, load_pair
+from kldeval.data.pairing import find_pairs
+from kldeval.diagnosis import swapped
+from kldeval.engine.auxiliary import NO_AUXILIARY, AuxiliaryContext, open_auxiliary
+from kldeval.engine.class_maps import holds_labels
 from kldeval.engine.device import Device, find_device
-from kldeval.engine.ground_truth import decided
-from kldeval.engine.origin import with_origin
-from kldeval.engine.selection import ONLY, masked, select, select_models
-from kldeval.engine.versions import versions
-from kldeval.engine.worker import Decoding, Scoring, TaskWork
-from kldeval.errors import UsageProblem
-from kldeval.inputs.load import Reading, load_pair
-from kldeval.inputs.pairing import find_pairs
-from kldeval.metrics.registry import METRICS
-from kldeval.records import Failure, Pair, Score, Skipped
-from kldeval.results.classes import summarise_classes
-from kldeval.results.references import reference_notes, summarise_references
-from kldeval.results.report import Column, Report
-from kldeval.results.summary import summarise_groups, summarise_means, summarise_scores
-from kldeval.signature import short_signature, signatures
+from kldeval.engine.report_builder import _saving_notes, build_report, provenance_of
+from kldeval.engine.worker import Decoding, Scoring, T, TaskWork, reading_of
+from kldeval.errors import MapProblem, UsageProblem, printable
+from kldeval.executors.local import LocalPool, ThreadPool, cores
+from kldeval.normalization.chain import class_axis
+from kldeval.settings.build import as_labels
+from kldeval.settings.settings import MAPS, NONE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
+    from kldeval.data.dataset import Dataset
     from kldeval.engine.context import Context
     from kldeval.engine.scoring import Outcome
-    from kldeval.engine.selection import Selection
     from kldeval.engine.worker import Answer, PairWork
     from kldeval.executors.protocol import Executor
-    from kldeval.records import MapPair
-    from kldeval.settings import Settings
+    from kldeval.records import MapPair, Pair
+    from kldeval.reports.documents import Report
+    from kldeval.run_options import RunOptions
+    from kldeval.settings.settings import Settings
 
 
-T = TypeVar("T")
-
-_UNGROUPED: dict[str, str] = {}
-
-
-class Request(NamedTuple):
-    """What a run is asked for beside the settings: nothing here moves a number that the settings do not describe.
-
-    `baseline`, `fixations`, `mask`, `other_map` and `weights` are where the files are that the settings tell of.
-    `baselines` asks for reference rows, of which `ceiling` says how the observers' density is made.
-    A named tuple, because a dataclass of so many fields takes 1.6 ms to make.
-    """
-
-    manifest: Path | None = None
-    pred_name: str | None = None
-    gt_name: str | None = None
-    exclude: tuple[str, ...] = ()
-    group_by: str | None = None
-    fixations: Path | None = None
-    baselines: bool = False
-    ceiling: str | None = None
-    baseline: Path | None = None
-    other_map: Path | None = None
-    mask: Path | None = None
-    weights: Path | None = None
-    allow_missing: bool = False
-    allow_extra: bool = False
-    limit: int | None = None
-    key: str | None = None
-    max_pixels: int | None = None
-    device: str = "auto"
-    jobs: int | None = None
-    batch_bytes: int | None = None
-    save_maps: Path | None = None
-    per_class: bool = False
-
-
-def outcomes(dataset: Selection, pairs: PairWork[Any, T], reading: Reading, executor: Executor) -> Iterator[Answer]:
+def outcomes(dataset: Dataset, pairs: PairWork[Any, T], reading: Reading, executor: Executor) -> Iterator[Answer]:
     """What becomes of every pair of a dataset, with its model and its name, in order: the one loop of all commands.
 
     A pair whose pixelwise terms cannot be saved has two answers.
@@ -89,7 +48,7 @@ def run(
     pred: Path | None,
     gt: Path | None,
     settings: Settings,
-    request: Request,
+    request: RunOptions,
     progress: Callable[[object, int], None] | None = None,
 ) -> Report:
     """Score the pairs of two files or folders, or of the request's manifest, which stands for both.
@@ -110,7 +69,7 @@ def run_models(
     preds: Mapping[str, Path],
     gt: Path,
     settings: Settings,
-    request: Request,
+    request: RunOptions,
     progress: Callable[[object, int], None] | None = None,
 ) -> dict[str, Report]:
     """The report of each model on all its maps; each ground truth is read once.
@@ -129,16 +88,16 @@ def run_models(
 
 
 def _reports(
-    dataset: Selection,
+    dataset: Dataset,
     sides: Mapping[str, tuple[Path | None, Path | None]],
     settings: Settings,
-    request: Request,
+    request: RunOptions,
     device: Device,
     progress: Callable[[object, int], None] | None,
 ) -> list[Report]:
     """The report of each model."""
-    settings = settle(settings, dataset.firsts, request)
-    around = look_around(settings, request, dataset.every, alone=dataset.alone)
+    settings = resolve_settings(settings, dataset.firsts, request)
+    around = open_auxiliary(settings, request, dataset.every, alone=dataset.alone)
     found: dict[str, list[Outcome]] = {model: list(dataset.failures.get(model, ())) for model in sides}
     for answer in stream(dataset, settings, request, device, around):
         found[answer.model].append(answer.outcome)
@@ -156,22 +115,22 @@ def _reports(
     ]
 
 
-def settle(settings: Settings, pairs: Iterable[Pair], request: Request) -> Settings:
+def resolve_settings(settings: Settings, pairs: Iterable[Pair], request: RunOptions) -> Settings:
     """The settings for what the ground truths hold: densities or labels.
 
     Raises:
         UsageProblem: they mean nothing for labels, or a table per class is asked for and there are none.
     """
     pairs = tuple(pairs)
-    settled = decided(settings, pairs, reading_of(settings, request))
+    settled = resolve_target_kind(settings, pairs, reading_of(settings, request))
     if request.per_class and not settled.is_labels:
         msg = "--per-class is a table of the classes of labels, and these ground truths are densities; leave it out"
         raise UsageProblem(msg)
-    return masked(settled, pairs)
+    return with_manifest_masks(settled, pairs)
 
 
 def stream(
-    dataset: Selection, settings: Settings, request: Request, device: Device, around: Surroundings = NOWHERE
+    dataset: Dataset, settings: Settings, request: RunOptions, device: Device, around: AuxiliaryContext = NO_AUXILIARY
 ) -> Iterator[Answer]:
     """The outcome of every pair with its model, in order, from the cores of this machine or an accelerator."""
     jobs = request.jobs or cores()
@@ -185,19 +144,7 @@ def stream(
     return score_on_device(decoded, settings, request, device.name)
 
 
-def reading_of(settings: Settings, request: Request) -> Reading:
-    """How files are read, of which the settings say a part and the request the rest."""
-    reading = Reading(
-        color=settings.color,
-        resize=settings.resize,
-        key=request.key,
-        class_maps=settings.names_class_axis,
-        labels=settings.is_labels,
-    )
-    return replace(reading, max_pixels=request.max_pixels) if request.max_pixels else reading
-
-
-def read_one(pred: Path, gt: Path, settings: Settings, request: Request) -> tuple[MapPair, Context]:
+def read_one(pred: Path, gt: Path, settings: Settings, request: RunOptions) -> tuple[MapPair, Context]:
     """The only pair of two files, and what is known beside it.
 
     Raises:
@@ -208,72 +155,52 @@ def read_one(pred: Path, gt: Path, settings: Settings, request: Request) -> tupl
     if len(pairs) != 1:
         msg = f"{pred} and {gt} hold {len(pairs)} pairs; name the two files of one"
         raise UsageProblem(msg)
-    around = look_around(settings, request, pairs, alone=pred.is_file())
+    around = open_auxiliary(settings, request, pairs, alone=pred.is_file())
     return load_pair(pairs[0], replace(reading_of(settings, request), sources=around.sources)), around.context
-
-
-def build_report(
-    settings: Settings,
-    outcomes: Iterable[Outcome],
-    provenance: dict[str, Any],
-    extra_notes: Iterable[str] = (),
-    groups: Mapping[str, str] = _UNGROUPED,
-) -> Report:
-    """The report of a run's outcomes; `groups` has the group of every map, where maps have groups."""
-    outcomes = list(outcomes)
-    keys = settings.keys if settings.reduction != "none" else ()
-    scores = tuple(sorted((item for item in outcomes if isinstance(item, Score)), key=lambda item: item.name))
-    failures = sorted((item for item in outcomes if isinstance(item, Failure)), key=lambda item: item.name)
-    skipped = sum(isinstance(item, Skipped) for item in outcomes)
-    remarks = Counter(remark for item in scores for remark in item.remarks)
-    said = [*extra_notes, *notes(settings, remarks, len(scores))]
-    said += [f"{skipped} maps with an all-zero ground truth were skipped (--empty-gt skip)"] if skipped else []
-    scores = tuple(replace(item, remarks=(), group=groups.get(item.name, "")) for item in scores)
-    settings, made_notes = with_origin(settings, scores)
-    by_group = summarise_groups(keys, scores)
-    return Report(
-        signatures(settings),
-        short_signature(settings),
-        provenance,
-        summarise_means(keys, by_group) if settings.maps == "groups" else summarise_scores(keys, scores),
-        {key: _column(call.name, settings) for key, call in zip(settings.keys, settings.metrics, strict=True)},
-        tuple(replace(score, classes={}, made=None) for score in scores),
-        tuple(failures),
-        (*said, *made_notes, *reference_notes(scores)),
-        classes=summarise_classes(settings.keys, scores, sums=settings.reduction == "sum"),
-        groups=by_group,
-        references=summarise_references(scores, over_groups=settings.maps == "groups"),
-    )
-
-
-_UNITS = {"e": "nats", "2": "bits", "10": "bans"}
-
-
-def _column(metric: str, settings: Settings) -> Column:
-    if settings.is_labels:
-        from kldeval.metrics.on_labels import LABEL_METRICS
-
-        info = LABEL_METRICS[metric].info
-    else:
-        info = METRICS[metric].info
-    return Column(_UNITS[settings.base] if info.unit == "nats" else info.unit, info.best)
 
 
 def _swapped(pred: Path | None, gt: Path | None) -> list[str]:
     return swapped(pred, gt) if pred and gt else []
 
 
-def _saving_notes(request: Request) -> Iterator[str]:
-    if request.save_maps:
-        yield f"the pixelwise terms of every metric were written to {request.save_maps}"
+def with_manifest_masks(settings: Settings, pairs: Iterable[Pair]) -> Settings:
+    """The settings under which the masks count that a manifest names.
+
+    Raises:
+        UsageProblem: there are masks beside them, or ground truths of labels, which take none.
+    """
+    if not any(pair.mask for pair in pairs):
+        return settings
+    if settings.is_labels:
+        msg = "the ground truths hold labels, which take no masks: leave the column 'mask' out of the manifest"
+        raise UsageProblem(msg)
+    if settings.mask not in (NONE, MAPS):
+        msg = "the manifest names masks already, in its column 'mask'; leave out --mask"
+        raise UsageProblem(msg)
+    return replace(settings, mask=MAPS)
 
 
-def provenance_of(pred: Path | None, gt: Path | None, device: Device, request: Request) -> dict[str, Any]:
-    """What may move the last bits of a number, or says where it came from."""
-    return {
-        **versions(),
-        "device": device.label,
-        "jobs": request.jobs or cores(),
-        **({"manifest": str(request.manifest)} if request.manifest else {"pred": str(pred), "gt": str(gt)}),
-        **({"group_by": request.group_by} if request.group_by else {}),
-    }
+def resolve_target_kind(settings: Settings, pairs: Iterable[Pair], reading: Reading) -> Settings:
+    """The settings for densities as they are, or made for labels if the first pair that can be read holds labels.
+
+    A ground truth of integers with the prediction's shape, but for its class axis, holds labels.
+
+    Raises:
+        UsageProblem: it does, and the request has no meaning for labels.
+    """
+    axis = class_axis(settings.pred)
+    if settings.undecided is None or not settings.names_class_axis or axis is None:
+        return settings
+    for pair in pairs:
+        maps = _try_loading(pair, reading)
+        if maps is not None:
+            found = f"{printable(pair.gt)} holds labels ({maps.gt.dtype}, shape {tuple(maps.gt.shape)})"
+            return as_labels(settings, found) if holds_labels(maps, axis) else settings
+    return settings
+
+
+def _try_loading(pair: Pair, reading: Reading) -> MapPair | None:
+    try:
+        return load_pair(pair, reading)
+    except (MapProblem, MemoryError):
+        return None  # its outcome will say why

@@ -1,20 +1,16 @@
-"""What a worker does: read the files of some pairs and work on their maps. Nothing that one file does ends a run.
-
-Whatever a pair raises becomes its failure: the other pairs keep their outcomes.
-"""
+"""What a worker does: read some pairs and score them."""
 
 from __future__ import annotations
 
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
+from kldeval.data.load import Loaded, Reading, load_map, load_pair
 from kldeval.engine.context import ALONE, Context
 from kldeval.engine.scoring import Outcome, begin, finish, with_company
-from kldeval.errors import KldevalError, MapProblem
-from kldeval.inputs.load import Loaded, Reading, load_map, load_pair
-from kldeval.inputs.shown import shown
+from kldeval.errors import KldevalError, MapProblem, printable
 from kldeval.records import Failure
 
 if TYPE_CHECKING:
@@ -23,9 +19,26 @@ if TYPE_CHECKING:
 
     from kldeval.engine.counted import Counted
     from kldeval.records import MapPair, Pair
-    from kldeval.settings import Settings
+    from kldeval.run_options import RunOptions
+    from kldeval.settings.settings import Settings
 
     Task = Mapping[str, Pair]
+
+
+T = TypeVar("T")
+
+
+def reading_of(settings: Settings, request: RunOptions) -> Reading:
+    """How files are read, of which the settings say a part and the request the rest."""
+    reading = Reading(
+        color=settings.color,
+        resize=settings.resize,
+        key=request.key,
+        class_maps=settings.names_class_axis,
+        labels=settings.is_labels,
+    )
+    return replace(reading, max_pixels=request.max_pixels) if request.max_pixels else reading
+
 
 T = TypeVar("T")
 Found = TypeVar("Found", covariant=True)  # noqa: PLC0105 - named for what it is
@@ -192,7 +205,7 @@ def guarded(work: Callable[[], T], name: str, files: str, stage: str = "load") -
 
 def unexpected(error: Exception, name: str, files: str, stage: str) -> Failure:
     """The failure of a map that raised an error which nobody foresaw."""
-    said = shown(str(error).strip().partition("\n")[0])
+    said = printable(str(error).strip().partition("\n")[0])
     what = type(error).__name__ + (f": {said}" if said else "")
     message = f"{files}: an unexpected error ({what}); --debug shows where it arose"
     return Failure(name, stage, message, "unexpected", trace="".join(traceback.format_exception(error)))
@@ -205,7 +218,7 @@ def saved(folder: Path, maps: MapPair, outcome: Outcome, settings: Settings) -> 
     try:
         save_scored(folder, maps, outcome, settings)
     except OSError as error:
-        where = f"cannot write {shown(str(error.filename or folder))}: {(error.strerror or str(error)).lower()}"
+        where = f"cannot write {printable(str(error.filename or folder))}: {(error.strerror or str(error)).lower()}"
         return Failure(maps.name, "score", f"the map was scored, but its terms were not saved: {where}", "not-saved")
     return None
 
@@ -224,4 +237,4 @@ def score_files(pairs: Sequence[Pair], settings: Settings, reading: Reading, **o
 
 
 def _files(pair: Pair) -> str:
-    return f"{shown(pair.pred)} and {shown(pair.gt)}"
+    return f"{printable(pair.pred)} and {printable(pair.gt)}"

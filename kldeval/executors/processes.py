@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from kldeval.executors.protocol import Item, Result, Work
 
+
 CHUNKS_AHEAD = 8
 """Chunks per worker that may wait for an earlier one: memory must not grow with the number of items."""
 

@@ -26,8 +26,9 @@ from kldeval.writers.report_page import LISTED
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from kldeval.results.audit import Audit, AuditedMap, Curve, Flip, Side, Standing
+    from kldeval.reports.audit_documents import Audit, AuditedMap, Curve, Flip, Side, Standing
     from kldeval.writers.page import Block, Kind, Options
+
 
 FIXED = range(-3, 7)
 """The decimal exponents of numbers that need no exponent."""

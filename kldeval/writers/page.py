@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from kldeval.results.gates import GateOutcome
+    from kldeval.reports.documents import GateOutcome
+
 
 Kind = Literal["number", "metric", "map", "model", "names", "text", "words"]
 """What a column holds.

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.text import Text
 
-    from kldeval.results.gates import GateOutcome
+    from kldeval.reports.documents import GateOutcome
     from kldeval.writers.page import Block, Cell, Head, Missing, Options, Page
+
 
 GAP = 3
 """Blanks between columns."""

@@ -21,7 +21,7 @@ HOME = Path(__file__).parents[2]
 
 HEAD = """
 import json, os, resource, signal, sys, time, warnings
-from kldeval.engine.cpu import LocalPool
+from kldeval.executors.local import LocalPool
 from kldeval.executors.protocol import WorkerDied
 here, folder = os.getpid(), os.environ.get("FOLDER", "")
 

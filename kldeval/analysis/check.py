@@ -1,0 +1,99 @@
+"""Reads and checks every pair of a run without measuring it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from kldeval.data.dataset import ONLY, select
+from kldeval.data.listing import is_excluded, list_folder
+from kldeval.data.load import load_pair
+from kldeval.data.template_suggestion import propose
+from kldeval.engine.auxiliary import open_auxiliary
+from kldeval.engine.class_maps import PLAIN_AXES
+from kldeval.engine.run import outcomes, resolve_target_kind, with_manifest_masks
+from kldeval.engine.scoring import begin, finish
+from kldeval.engine.worker import reading_of
+from kldeval.executors.local import LocalPool, cores
+from kldeval.records import Failure, Skipped
+from kldeval.reports.documents import Found, Inspection
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from kldeval.arrays import Array
+    from kldeval.data.load import Loaded, Reading
+    from kldeval.engine.context import Context
+    from kldeval.engine.counted import Counted
+    from kldeval.engine.scoring import Outcome
+    from kldeval.records import Pair
+    from kldeval.run_options import RunOptions
+    from kldeval.settings.settings import Settings
+
+    _Checked = tuple[Found, Outcome | Counted]
+
+
+def inspect(pred: Path | None, gt: Path | None, settings: Settings, request: RunOptions) -> Inspection:
+    """The pairing of two files or folders, or of a manifest, and what stands against scoring each pair.
+
+    Raises:
+        UsageProblem: the paths cannot be paired at all.
+    """
+    dataset = select(pred, gt, settings, request)
+    settings = with_manifest_masks(
+        resolve_target_kind(settings, dataset.firsts, reading_of(settings, request)), dataset.firsts
+    )
+    around = open_auxiliary(settings, request, dataset.every, alone=dataset.alone)
+    reading = replace(reading_of(settings, request), sources=around.sources)
+    checking = _Checking(settings, reading, around.context)
+    found = [one.outcome for one in outcomes(dataset, checking, reading, LocalPool(request.jobs or cores()))]
+    failures = [item for item in found if isinstance(item, Failure)]
+    rows = tuple(item for item in found if isinstance(item, Found))
+    notes = [*dataset.notes, *around.notes]
+    unpaired = dataset.failures[ONLY]
+    if unpaired:
+        notes += _proposal(pred, gt, request.exclude, len(dataset.tasks))
+    return Inspection(rows, (*unpaired, *failures), tuple(f"note: {note}" for note in notes))
+
+
+def _proposal(pred: Path | None, gt: Path | None, exclude: Sequence[str], n_pairs: int) -> Iterator[str]:
+    """The templates that would pair more of two folders' files."""
+    if pred is None or gt is None:
+        return
+    found, wanted = ([name for name in list_folder(side).maps if not is_excluded(name, exclude)] for side in (pred, gt))
+    proposal = propose(found, wanted, more_than=n_pairs)
+    if proposal:
+        yield str(proposal)
+
+
+@dataclass(frozen=True, slots=True)
+class _Checking:
+    """Each pair is read and measured as in an evaluation; of its numbers nothing is kept."""
+
+    settings: Settings
+    reading: Reading
+    context: Context
+
+    def begin(self, model: str, pair: Pair, gt: Loaded | None, *, is_first: bool) -> _Checked:
+        """What a pair holds, and what is left to measure."""
+        del model, is_first
+        maps = load_pair(pair, self.reading, gt)
+        found = Found(pair.name, str(pair.pred), str(pair.gt), _content(maps.pred), _content(maps.gt))
+        return found, begin(maps, self.settings, self.context)
+
+    def finish(self, begun: Sequence[_Checked]) -> list[Found | Failure]:
+        """What the pairs hold, or what stands against scoring them."""
+        scored = finish([one for _, one in begun], self.settings)
+        return [_with_outcome(found, outcome) for (found, _), outcome in zip(begun, scored, strict=True)]
+
+
+def _with_outcome(found: Found, outcome: Outcome) -> Found | Failure:
+    if isinstance(outcome, Failure):
+        return outcome
+    return replace(found, gt_content=f"{found.gt_content} (skipped)") if isinstance(outcome, Skipped) else found
+
+
+def _content(array: Array) -> str:
+    shape = "x".join(map(str, array.shape[::-1] if array.ndim == PLAIN_AXES else array.shape))
+    return f"{shape} {array.dtype} {array.min():.4g}..{array.max():.4g}"

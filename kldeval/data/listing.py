@@ -1,0 +1,184 @@
+"""What a folder holds: every readable map below it, found without opening or resolving each file."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from collections import Counter
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from functools import partial
+from typing import TYPE_CHECKING
+
+from kldeval.errors import UsageProblem, printable
+from kldeval.inputs.formats import is_readable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+    from kldeval.templates import Template
+
+    Identity = tuple[int, int]
+    Namer = Callable[[str], str | None]
+
+
+JUNK = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
+"""What archives and file managers leave behind, in lower case; hidden files are ignored beside them."""
+
+MOST_VISITS = 1000
+"""How often one folder may be reached on different ways: links that double with every level would never end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The files of a folder as relative POSIX paths, sorted. Symbolic links are followed.
+
+    `maps` have the suffix of a readable format, whether or not they can be opened; `others` are the suffixes of the
+    rest. `loops` are links that lead back to a folder above them, whose files are listed there. `dangling` are links
+    without a suffix to something that does not exist, which may have been a folder.
+    """
+
+    maps: tuple[str, ...]
+    others: tuple[str, ...]
+    loops: tuple[str, ...] = ()
+    dangling: tuple[str, ...] = ()
+
+
+def list_folder(folder: Path, is_wanted: Callable[[str], bool] = is_readable) -> Listing:
+    """The files of a folder and of all folders below it; `is_wanted` tells by its name whether a file is a map.
+
+    Raises:
+        UsageProblem: a folder that may not be listed, or that is reached on more ways than anybody has made by hand.
+    """
+    walk = _Walk(is_wanted)
+    try:
+        walk.through(os.fspath(folder))
+    except OSError as error:
+        msg = f"cannot list {printable(str(error.filename))}: {(error.strerror or str(error)).lower()}"
+        raise UsageProblem(msg) from error
+    found = (walk.maps, walk.others, walk.loops, walk.dangling)
+    return Listing(*(tuple(sorted(one)) for one in found))
+
+
+@dataclass(slots=True)
+class _Walk:
+    """A walk through folders, and what was found on it."""
+
+    is_wanted: Callable[[str], bool]
+    maps: list[str] = field(default_factory=list)
+    others: set[str] = field(default_factory=set)
+    loops: list[str] = field(default_factory=list)
+    dangling: list[str] = field(default_factory=list)
+    visits: Counter[Identity] = field(default_factory=Counter)
+
+    def through(self, folder: str) -> None:
+        """Visit a folder and all below it."""
+        waiting: list[tuple[str, str, frozenset[Identity]]] = [(folder, "", frozenset())]
+        while waiting:
+            directory, prefix, above = waiting.pop()
+            here = self._visited(directory)
+            if here in above:
+                self.loops.append(prefix.removesuffix("/"))
+                continue
+            with os.scandir(directory) as entries:
+                for entry in entries:
+                    name = entry.name
+                    if name.startswith(".") or name.lower() in JUNK:
+                        continue
+                    if _is_folder(entry):
+                        waiting.append((entry.path, f"{prefix}{name}/", above | {here}))
+                    else:
+                        self._take(prefix + name, entry)
+
+    def _visited(self, directory: str) -> Identity:
+        status = os.stat(directory)  # noqa: PTH116 - no path is needed
+        identity = status.st_dev, status.st_ino
+        self.visits[identity] += 1
+        if self.visits[identity] > MOST_VISITS:
+            msg = f"links lead to {printable(os.path.realpath(directory))} on more than {MOST_VISITS} ways"
+            raise UsageProblem(msg)
+        return identity
+
+    def _take(self, relative: str, entry: os.DirEntry[str]) -> None:
+        if self.is_wanted(relative):
+            self.maps.append(relative)
+            return
+        suffix = os.path.splitext(entry.name)[1].lower()  # noqa: PTH122 - no path is needed
+        if not suffix and entry.is_symlink() and not os.path.exists(entry.path):  # noqa: PTH110 - the same
+            self.dangling.append(relative)
+        elif entry.is_symlink() or entry.is_file(follow_symlinks=False):
+            self.others.add(suffix)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether this is a folder or a link to one; a link to itself is none."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
+PLAIN = "{name}"
+"""The template that every path fits: the name is the whole path without suffix."""
+
+
+def normal(name: str) -> str:
+    """The name in the Unicode form NFC, so that a folder from macOS meets one from Linux."""
+    return name if name.isascii() else unicodedata.normalize("NFC", name)
+
+
+def name_of(relative: str) -> str:
+    """The name of a map: its relative path without suffix.
+
+    >>> name_of("a/frame.01.png")
+    'a/frame.01'
+    """
+    return normal(relative.rpartition(".")[0])
+
+
+def namers(pred_name: str | None, gt_name: str | None) -> tuple[Namer, Namer]:
+    """For each side what gives a relative path its name, or None where the path does not fit the template.
+
+    A template is matched against the path without its suffix, or with it where the template ends in that of a map.
+    Where only one is given, the other has the same fields, joined by slashes. Both sides get the names that the ground
+    truth's template forms, so `img_000012` and `eyeMap_00012` may meet.
+
+    >>> pred, gt = namers("{video}/img_{frame:05d}", "{video}/maps/{frame:04d}.png")
+    >>> pred("jump/img_00012.jpg"), gt("jump/maps/0012.png"), gt("jump/fixation/0012.png")
+    ('jump/0012', 'jump/0012', None)
+
+    Raises:
+        UsageProblem: a template is malformed, or the two do not have the same fields.
+    """
+    if pred_name is None and gt_name is None:
+        return name_of, name_of
+    from kldeval.templates import check_fields, parse_template, plain_template
+
+    given = {option: text for option, text in (("--pred-name", pred_name), ("--gt-name", gt_name)) if text is not None}
+    parsed = {option: parse_template(normal(text), option) for option, text in given.items()}
+    plain = parse_template(plain_template(next(iter(parsed.values())).formats))
+    pred, gt = parsed.get("--pred-name", plain), parsed.get("--gt-name", plain)
+    check_fields(pred, gt)
+    return partial(_name, pred, gt), partial(_name, gt, gt)
+
+
+def is_excluded(relative: str, globs: Iterable[str]) -> bool:
+    """Whether a glob fits the whole relative path or, if it has no slash, the name of the file or of a folder above it.
+
+    >>> is_excluded("a/x_overlay.png", ["*_overlay.png"]), is_excluded("v/fixation/1.png", ["fixation"])
+    (True, True)
+    >>> is_excluded("a/1.png", ["b/*"]), is_excluded("b/c/1.png", ["b/*"])
+    (False, True)
+    """
+    parts = relative.split("/")
+    return any(
+        fnmatchcase(relative, glob) if "/" in glob else any(fnmatchcase(part, glob) for part in parts)
+        for glob in (glob.rstrip("/") for glob in globs)
+    )
+
+
+def _name(template: Template, canonical: Template, relative: str) -> str | None:
+    path = normal(relative) if is_readable(template.text) else name_of(relative)
+    values = template.values(path)
+    return None if values is None else canonical.name(values)

@@ -1,0 +1,146 @@
+"""The cores of this machine: a worker per core does some items at a time, and the results come in their order.
+
+Workers are forked processes where forking is safe, which is where this process has a single thread; else threads.
+numpy gives up Python's lock and takes it again around every operation: threads spend a third of their time handing it
+to each other, processes none.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Generic
+
+from kldeval.executors.protocol import Item, Result, WorkerDied
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from concurrent.futures import Future
+
+    from kldeval.executors.protocol import Work
+
+
+AHEAD = 8
+"""Chunks per worker that may wait for an earlier one: memory must not grow with the number of maps."""
+
+LARGEST_CHUNK = 32
+"""Most items in a chunk, of which each costs half a millisecond. The last chunks are of one: nobody waits long."""
+
+WORTH_WORKERS = 0.05
+"""Seconds of work for which workers are started, which takes about as long as this."""
+
+THREADS = Path("/proc/self/task")
+"""Where Linux lists the threads of this process, those of C libraries included."""
+
+
+def cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@dataclass(frozen=True, slots=True)
+class LocalPool:
+    """An executor of `workers` processes on this machine, or of threads where forking is not safe."""
+
+    workers: int
+
+    def map(self, work: Work[Item, Result], items: Sequence[Item]) -> Iterator[Result]:
+        """The results of all items, in their order; see `Executor`."""
+        rest, is_worth_workers = items, False
+        # the first is done here, because what it imports need not be imported by every forked worker; that may be what
+        # took the time, so in doubt the second is, too
+        for worth in (20 * WORTH_WORKERS, WORTH_WORKERS):
+            if rest and not is_worth_workers:
+                start = time.perf_counter()
+                found = work(rest[:1])
+                seconds = time.perf_counter() - start
+                yield from found
+                rest = rest[1:]
+                is_worth_workers = self.workers > 1 and seconds * len(rest) >= worth
+        chunks = _chunks(rest, self.workers)
+        if not is_worth_workers:
+            for chunk in chunks:
+                yield from work(chunk)
+        elif _may_fork():
+            from kldeval.executors.processes import in_processes
+
+            yield from in_processes(work, chunks, self.workers)
+        else:
+            yield from _in_threads(work, chunks, self.workers)
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadPool:
+    """An executor of threads, for results that are too large to be sent between processes."""
+
+    workers: int
+
+    def map(self, work: Work[Item, Result], items: Iterable[Item]) -> Iterator[Result]:
+        """The results of all items, in their order, one item at a time; see `Executor`."""
+        return _in_threads(work, ([item] for item in items), self.workers)
+
+
+def in_order(work: Callable[[Item], Result], items: Sequence[Item], jobs: int) -> Iterator[Result]:
+    """`work` of every item, computed by `jobs` workers, in the order of the items.
+
+    Items and results may be pickled on their way, so they should be small.
+    """
+    return map(work, items) if jobs == 1 else LocalPool(jobs).map(_Each(work), items)
+
+
+def in_threads(work: Callable[[Item], Result], items: Iterable[Item], jobs: int) -> Iterator[Result]:
+    """`work` of every item, computed by `jobs` threads, in the order of the items, for results too large to pickle."""
+    return ThreadPool(jobs).map(_Each(work), items)
+
+
+@dataclass(frozen=True, slots=True)
+class _Each(Generic[Item, Result]):
+    """Work on one item at a time."""
+
+    work: Callable[[Item], Result]
+
+    def __call__(self, items: Sequence[Item]) -> list[Result]:
+        return list(map(self.work, items))
+
+    def lost(self, item: Item, reason: str) -> list[Result]:
+        """The result of an item that ended the process that worked on it, where the work knows one."""
+        lost: Callable[[Item, str], Result] | None = getattr(self.work, "lost", None)
+        if lost is None:
+            raise WorkerDied(reason)
+        return [lost(item, reason)]
+
+
+def _chunks(items: Sequence[Item], workers: int) -> Iterator[Sequence[Item]]:
+    """The items in chunks that become smaller towards the end."""
+    start = 0
+    while start < len(items):
+        size = max(1, min(LARGEST_CHUNK, (len(items) - start) // (2 * workers)))
+        yield items[start : start + size]
+        start += size
+
+
+def _may_fork() -> bool:
+    """Whether no other thread could hold a lock that a forked process would wait for in vain."""
+    from multiprocessing import current_process
+
+    # a daemonic process, such as a worker of multiprocessing.Pool, may have no children
+    return THREADS.is_dir() and len(tuple(THREADS.iterdir())) == 1 and not current_process().daemon
+
+
+def _in_threads(work: Work[Item, Result], chunks: Iterable[Sequence[Item]], workers: int) -> Iterator[Result]:
+    from concurrent.futures import ThreadPoolExecutor
+
+    pool = ThreadPoolExecutor(workers)
+    waiting: deque[Future[Sequence[Result]]] = deque()
+    try:
+        for chunk in chunks:
+            waiting.append(pool.submit(work, chunk))
+            if len(waiting) >= workers * AHEAD:
+                yield from waiting.popleft().result()
+        while waiting:
+            yield from waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
