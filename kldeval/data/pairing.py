@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     from kldeval.data.listing import Namer
 
-__all__ = ["Pairing", "Side", "find_pairs", "match", "name_of"]
-
 
 SUFFIXES_SHOWN = 5
 

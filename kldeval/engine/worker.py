@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     Task = Mapping[str, Pair]
 
 
-T = TypeVar("T")
-
-
 def reading_of(settings: Settings, request: RunOptions) -> Reading:
     """How files are read, of which the settings say a part and the request the rest."""
     reading = Reading(

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-FIXATIONS = ("--baseline", "others", "--other-map", "others")
+BESIDE = {"other": ("--other-map", "others"), "baseline": ("--baseline", "others")}
+"""What stands beside the pairs, by what a metric requires."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,8 @@ def outputs(monkeypatch: pytest.MonkeyPatch, *arguments: Any) -> list[Any]:
     """What a command prints here, and what it prints where its work is done elsewhere."""
     here = kldeval(*arguments)
     with monkeypatch.context() as patch:
-        for module in ("run", "audit", "identify", "inspect"):
-            patch.setattr(f"kldeval.engine.{module}.LocalPool", Elsewhere)
+        for module in ("engine.run", "analysis.audit", "analysis.identify", "analysis.check"):
+            patch.setattr(f"kldeval.{module}.LocalPool", Elsewhere)
         elsewhere = kldeval(*arguments)
     assert here.code == elsewhere.code == 0, here.err
     return [here.out, elsewhere.out]
@@ -56,10 +57,10 @@ def outputs(monkeypatch: pytest.MonkeyPatch, *arguments: Any) -> list[Any]:
 
 @pytest.mark.parametrize("name", list(METRICS))
 def test_every_metric_is_the_same_elsewhere(seen: LookedAt, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    needs_fixations = METRICS[name].info.on == "fixations"
-    beside: tuple[str | Path, ...] = ("--fixations", seen.fixations, *FIXATIONS) if needs_fixations else ()
-    if name == "emd":
-        beside = ("--resize", "both(size=6x6,kernel=area)")
+    info = METRICS[name].info
+    beside = [word for what in info.requires for word in BESIDE.get(what, ())]
+    beside += ["--fixations", str(seen.fixations)] if info.on == "fixations" else []
+    beside += {"emd": ["--resize", "both(size=6x6,kernel=area)"], "bce": ["--norm", "minmax"]}.get(name, [])
     here, elsewhere = outputs(monkeypatch, *seen.maps, "-m", name, *beside, "--format", "jsonl")
     assert here == elsewhere
 
