@@ -154,8 +154,9 @@ def _flips(audit: Audit) -> Iterator[Paragraphs]:
             title=_flip_title(flip),
             mark="  ",
         )
-    if any(side.excludes_zero for flip in audit.flips for side in (*flip.first_better, *flip.second_better)):
-        text = f"* the {audit.confidence:.0%} interval of the mean paired difference excludes 0"
+    if any(side.significant for flip in audit.flips for side in (*flip.first_better, *flip.second_better)):
+        level = f"{1 - audit.confidence:.0%}"
+        text = f"* significant: sign-flip test at {level}, adjusted over all conventions and all pairs of predictions"
         yield Paragraphs((text,), dim=True)
 
 
@@ -165,7 +166,7 @@ def _flip_title(flip: Flip) -> str:
 
 
 def _sides(sides: Sequence[Side]) -> str:
-    return ", ".join(f"{side.convention}{'*' if side.excludes_zero else ''}" for side in sides)
+    return ", ".join(f"{side.convention}{'*' if side.significant else ''}" for side in sides)
 
 
 def _causes(audit: Audit) -> Iterator[Paragraphs]:

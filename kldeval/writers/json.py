@@ -313,7 +313,13 @@ def _flip(flip: Flip) -> dict[str, Any]:
 
 def _side(side: Side) -> dict[str, Any]:
     interval = None if side.interval is None else list(side.interval)
-    return {"convention": side.convention, "difference": _number(side.difference), "interval": interval}
+    return {
+        "convention": side.convention,
+        "difference": _number(side.difference),
+        "interval": interval,
+        "p": side.p_value,
+        "significant": side.significant,
+    }
 
 
 def _curve(curve: Curve) -> dict[str, Any]:
