@@ -132,8 +132,7 @@ class Failure:
     """A map without a number, and why.
 
     `stage` is one of pair, load, check, score, and `code` one of `kldeval.errors.FAILURE_CODES`. `metric` is the key of
-    the only metric that has no number, where the map has others. `trace` is where an error arose that nobody foresaw;
-    it is printed by `--debug` and written nowhere.
+    the only metric that has no number, where the map has others.
     """
 
     name: str
@@ -141,7 +140,6 @@ class Failure:
     message: str
     code: str = "unknown"
     metric: str = ""
-    trace: str = field(default="", compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

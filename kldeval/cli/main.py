@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from kldeval._version import __version__
 from kldeval.errors import KldevalError, MapProblem
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from click.shell_completion import CompletionItem
 
@@ -123,7 +124,8 @@ def run(arguments: Sequence[str]) -> int:
     from kldeval.cli.terminal import Ended
 
     try:
-        outcome: Any = cli.main(list(arguments), prog_name="kldeval", standalone_mode=False)
+        with _debugged("--debug" in arguments):
+            outcome: Any = cli.main(list(arguments), prog_name="kldeval", standalone_mode=False)
         sys.stdout.flush()
     except click.exceptions.Exit as leave:
         return _flushed(leave.exit_code)
@@ -134,6 +136,25 @@ def run(arguments: Sequence[str]) -> int:
             traceback.print_exc()
         return _said(error)
     return outcome if isinstance(outcome, int) else 0
+
+
+@contextmanager
+def _debugged(is_asked: bool) -> Iterator[None]:  # noqa: FBT001 - the one thing that there is to say
+    """Show on standard error what the package logs: where the errors of single maps arose."""
+    if not is_asked:
+        yield
+        return
+    import logging
+
+    logger, handler = logging.getLogger("kldeval"), logging.StreamHandler(sys.stderr)
+    logger.addHandler(handler)
+    level = logger.level
+    logger.setLevel(logging.DEBUG)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
 
 
 def _flushed(code: int) -> int:

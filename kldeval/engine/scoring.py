@@ -103,7 +103,7 @@ def _with_company(
     try:
         return accompanied(pair, cells, settings, context, later=later)
     except RefusedMap as problem:
-        return Failure(pair.name, problem.stage, str(problem))
+        return Failure(pair.name, problem.stage, str(problem), problem.code)
 
 
 def outcome_of_stored(pair: MapPair, settings: Settings) -> Outcome:
@@ -119,11 +119,11 @@ def _score_classes(pair: MapPair, settings: Settings) -> Outcome:
     beside = (*settings.on("maps").values(), *settings.on("fixations").values())
     if beside:
         msg = f"{beside[0].name} is of maps of height and width, and these have the shape {tuple(pair.pred.shape)}"
-        return Failure(pair.name, "check", msg)
+        return Failure(pair.name, "check", msg, "metric-not-applicable")
     try:
         pred, gt, in_rows = as_rows(pair, settings)
     except RefusedMap as problem:
-        return Failure(pair.name, problem.stage, str(problem))
+        return Failure(pair.name, problem.stage, str(problem), problem.code)
     noted = replace(pair, remarks=(*pair.remarks, "class-map"))
     return score_arrays([noted], pred, gt, None, in_rows, said=settings)[0]
 
@@ -202,7 +202,9 @@ def _outcome(pair: MapPair, row: dict[str, float], settings: Settings) -> Outcom
             if row.get(f"{role}:{kind}"):
                 if (role, kind, settings.empty_gt) == ("gt", "empty", "skip"):
                     return Skipped(pair.name, "all-zero ground truth")
-                return Failure(pair.name, "check", refusal(pair, role, kind, row[f"{role}:{kind}:detail"], settings))
+                return Failure(
+                    pair.name, "check", refusal(pair, role, kind, row[f"{role}:{kind}:detail"], settings), kind
+                )
     facts = Facts(row["pred:low"], row["pred:high"], row["gt:low"], row["gt:high"])
     values = {key: row[f"value:{key}"] for key in settings.on("density", "pixels")}
     if settings.empty_gt == "zero" and facts.gt_low == facts.gt_high == 0:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import traceback
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
@@ -201,11 +200,13 @@ def guarded(work: Callable[[], T], name: str, files: str, stage: str = "load") -
 
 
 def unexpected(error: Exception, name: str, files: str, stage: str) -> Failure:
-    """The failure of a map that raised an error which nobody foresaw."""
+    """The failure of a map that raised an error which nobody foresaw; the logger `kldeval` is told where it arose."""
+    import logging
+
+    logging.getLogger("kldeval").debug("%s: an unexpected error", name, exc_info=error)
     said = printable(str(error).strip().partition("\n")[0])
     what = type(error).__name__ + (f": {said}" if said else "")
-    message = f"{files}: an unexpected error ({what}); --debug shows where it arose"
-    return Failure(name, stage, message, "unexpected", trace="".join(traceback.format_exception(error)))
+    return Failure(name, stage, f"{files}: an unexpected error ({what}); --debug shows where it arose", "unexpected")
 
 
 def saved(folder: Path, maps: MapPair, outcome: Outcome, settings: Settings) -> Failure | None:
