@@ -23,7 +23,7 @@ from kldeval.writers.page import (
     filled,
     plain_heads,
 )
-from kldeval.writers.report_page import LISTED, WAY_DECIMALS, failure_list
+from kldeval.writers.report_page import LISTED, WAY_DECIMALS, failure_list, interval_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -112,7 +112,7 @@ def _mean_cells(
         if comparison:
             model = list(comparison.means)[place]
             raised = ",".join(comparison.superscripts[model]) if len(comparison.means) > 1 else ""
-            interval = _interval_text(comparison.intervals[model], notation)
+            interval = interval_text(comparison.intervals[model], notation)
         cells.append(Cell(notation.text(mean), raised, interval, is_best=mean is not None and mean == best))
     return cells
 
@@ -121,11 +121,6 @@ def _best_of(means: Iterable[float | None], direction: str) -> float | None:
     """The best of the means that are finite; None where there is none or neither direction is better."""
     finite = [mean for mean in means if mean is not None and math.isfinite(mean)]
     return {"low": min, "high": max}[direction](finite) if finite and direction else None
-
-
-def _interval_text(interval: tuple[float, float] | None, notation: Notation) -> str:
-    """An interval in brackets; nothing where there is none."""
-    return "" if interval is None else f"[{notation.text(interval[0])}, {notation.text(interval[1])}]"
 
 
 def _explain(comparison: ComparisonReport) -> str:
@@ -287,7 +282,7 @@ def _comparison_tables(report: ComparisonReport, key: str, comparison: Compariso
 def _pair_row(pair: PairOfModels, notation: Notation) -> tuple[Cell, ...]:
     result = pair.result
     better = pair.winner or ("differs" if pair.significant else ABSENT)
-    difference = Cell(notation.text(result.mean_difference), interval=_interval_text(result.interval, notation))
+    difference = Cell(notation.text(result.mean_difference), interval=interval_text(result.interval, notation))
     numbers = (
         *map(p_text, (pair.adjusted_p, result.p_value, result.wilcoxon_p)),
         *(Notation(2).text(effect) for effect in (result.cohens_dz, result.rank_biserial)),
