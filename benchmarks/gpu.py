@@ -132,7 +132,7 @@ def agreement(folder: Path, device: str) -> Figure:
     for norm in NORMS:
         settings = make_settings({"metric": "kld,ce,jsd", "norm": norm})
         found = np.asarray([_values(outcome) for outcome in _run(pairs, settings, device)])
-        expected = np.asarray([_values(one) for one in score_files(pairs, settings, Reading())])
+        expected = np.asarray([_values(one) for one in score_files(pairs, Evaluator(Plan.of(settings)), Reading())])
         worst = max(worst, float(np.max(np.abs(found - expected) / np.maximum(1, np.abs(expected)))))
     return Figure(f"difference from the CPU, {folder.name}", worst, AGREEMENT, AGREEMENT)
 

@@ -44,6 +44,8 @@ FAILURE_CODES = {
     "nonfinite": "NaN or infinity where the normalisation needs numbers",
     "negative": "negative values where the normalisation needs none",
     "empty": "an all-zero map where the normalisation divides by its sum",
+    "unnormalised": "values that were said to be the logarithm of a density, and are not",
+    "normalised-twice": "a density that would be normalised again, such as labels under a softmax",
     "outside": "values outside of the range that the metric is defined on",
     "fixations-outside": "fixations outside of their image",
     "metric-not-applicable": "a metric that has no value on this map",

@@ -12,9 +12,9 @@ import pytest
 from command_line import kldeval
 
 from kldeval import evaluate
-from kldeval.engine.scoring import finish as finish_together
 from kldeval.errors import FAILURE_CODES, RefusedMap
 from kldeval.inputs.formats import read_map as read_map_of_any_kind
+from kldeval.scoring.evaluator import Evaluator
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -161,14 +161,14 @@ def test_an_error_while_many_are_measured_together_is_that_of_one(
         side.mkdir()
         for name in ("a", "b", "c"):
             np.save(side / name, RNG.integers(1, 255, (4, 5), np.uint8))
-    original = finish_together
+    original = Evaluator.finish
 
-    def finish(begun: Any, settings: Any) -> Any:
-        if any(getattr(one, "pair", one).name == "b" for one in begun):
+    def finish(self: Evaluator, begun: Any) -> Any:
+        if any((one.counted.pair if hasattr(one, "counted") else one).name == "b" for one in begun):
             raise ZeroDivisionError
-        return original(begun, settings)
+        return original(self, begun)
 
-    monkeypatch.setattr("kldeval.engine.worker.finish", finish)
+    monkeypatch.setattr(Evaluator, "finish", finish)
     report = evaluate(pred, gt, jobs=1)
     assert [score.name for score in report.scores] == ["a", "c"]
     assert [(failure.name, failure.stage, failure.code) for failure in report.failures] == [

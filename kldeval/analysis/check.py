@@ -10,13 +10,14 @@ from kldeval.data.listing import is_excluded, list_folder
 from kldeval.data.load import load_pair
 from kldeval.data.template_suggestion import propose
 from kldeval.engine.auxiliary import open_auxiliary
-from kldeval.engine.class_maps import PLAIN_AXES
 from kldeval.engine.run import outcomes, resolve_target_kind, with_manifest_masks
-from kldeval.engine.scoring import begin, finish
 from kldeval.engine.worker import reading_of
 from kldeval.executors.local import LocalPool, cores
 from kldeval.records import Failure, Skipped
 from kldeval.reports.documents import Found, Inspection
+from kldeval.scoring.evaluator import Evaluator
+from kldeval.scoring.plan import Plan
+from kldeval.scoring.views import PLAIN_AXES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,14 +25,12 @@ if TYPE_CHECKING:
 
     from kldeval.arrays import Array
     from kldeval.data.load import Loaded, Reading
-    from kldeval.engine.context import Context
-    from kldeval.engine.counted import Counted
-    from kldeval.engine.scoring import Outcome
-    from kldeval.records import Pair
+    from kldeval.records import Outcome, Pair
     from kldeval.run_options import RunOptions
+    from kldeval.scoring.evaluator import PartialResult
     from kldeval.settings.settings import Settings
 
-    _Checked = tuple[Found, Outcome | Counted]
+    _Checked = tuple[Found, Outcome | PartialResult]
 
 
 def inspect(pred: Path | None, gt: Path | None, settings: Settings, request: RunOptions) -> Inspection:
@@ -46,7 +45,7 @@ def inspect(pred: Path | None, gt: Path | None, settings: Settings, request: Run
     )
     around = open_auxiliary(settings, request, dataset.every, alone=dataset.alone)
     reading = replace(reading_of(settings, request), sources=around.sources)
-    checking = _Checking(settings, reading, around.context)
+    checking = _Checking(Evaluator(Plan.of(settings), around.context), reading)
     found = [one.outcome for one in outcomes(dataset, checking, reading, LocalPool(request.jobs or cores()))]
     failures = [item for item in found if isinstance(item, Failure)]
     rows = tuple(item for item in found if isinstance(item, Found))
@@ -71,20 +70,19 @@ def _proposal(pred: Path | None, gt: Path | None, exclude: Sequence[str], n_pair
 class _Checking:
     """Each pair is read and measured as in an evaluation; of its numbers nothing is kept."""
 
-    settings: Settings
+    evaluator: Evaluator
     reading: Reading
-    context: Context
 
     def begin(self, model: str, pair: Pair, gt: Loaded | None, *, is_first: bool) -> _Checked:
         """What a pair holds, and what is left to measure."""
         del model, is_first
         maps = load_pair(pair, self.reading, gt)
         found = Found(pair.name, str(pair.pred), str(pair.gt), _content(maps.pred), _content(maps.gt))
-        return found, begin(maps, self.settings, self.context)
+        return found, self.evaluator.begin(maps)
 
     def finish(self, begun: Sequence[_Checked]) -> list[Found | Failure]:
         """What the pairs hold, or what stands against scoring them."""
-        scored = finish([one for _, one in begun], self.settings)
+        scored = self.evaluator.finish([one for _, one in begun])
         return [_with_outcome(found, outcome) for (found, _), outcome in zip(begun, scored, strict=True)]
 
 

@@ -9,10 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from kldeval.conventions import CONVENTIONS
 from kldeval.data.dataset import select_models
-from kldeval.engine.cases import case_of, divisor
 from kldeval.engine.run import outcomes
-from kldeval.engine.shared import answers, look
-from kldeval.engine.views import joint_reach, reach
 from kldeval.engine.worker import loaded, reading_of
 from kldeval.errors import RefusedMap
 from kldeval.executors.local import LocalPool, cores
@@ -23,6 +20,8 @@ from kldeval.normalization.lazy_map import MAP
 from kldeval.preprocessing.resize import AS_IS
 from kldeval.records import Failure
 from kldeval.reports.identification import Guess, identify_number
+from kldeval.scoring.evaluator import PartialAnswers, SharedEvaluator
+from kldeval.scoring.plan import dependence, divisor, joint_dependence, quantity_of
 from kldeval.settings.build import make_settings
 from kldeval.settings.settings import CHOICES
 from kldeval.settings.signature import format_signature, short_signature
@@ -33,11 +32,10 @@ if TYPE_CHECKING:
 
     from kldeval.conventions.convention import Convention
     from kldeval.data.load import Loaded, Reading
-    from kldeval.engine.cases import Case
-    from kldeval.engine.shared import Answer, Looked
     from kldeval.records import Pair
     from kldeval.reports.identification import Identification, Published
     from kldeval.run_options import RunOptions
+    from kldeval.scoring.plan import Quantity
     from kldeval.settings.settings import Settings
 
     Shape = tuple[int, int]
@@ -71,7 +69,7 @@ def identify(
     _refuse(dataset.failures[MODEL])
     sums: defaultdict[str, defaultdict[Shape, list[float]]] = defaultdict(lambda: defaultdict(list))
     reading = reading_of(tried[0].settings, request)
-    measuring = _Measuring(cases_for(tried), reading)
+    measuring = _Measuring(SharedEvaluator(quantities_for(tried)), reading)
     for answer in outcomes(dataset, measuring, reading, LocalPool(request.jobs or cores())):
         if isinstance(answer.outcome, Failure):
             _refuse([answer.outcome])
@@ -96,18 +94,18 @@ def identify(
 class _Measuring:
     """Each pair is measured under all settings: its shape, and the answer of every case."""
 
-    cases: Sequence[Case]
+    evaluator: SharedEvaluator
     reading: Reading
 
-    def begin(self, model: str, pair: Pair, gt: Loaded | None, *, is_first: bool) -> tuple[Shape, Looked]:
+    def begin(self, model: str, pair: Pair, gt: Loaded | None, *, is_first: bool) -> tuple[Shape, PartialAnswers]:
         """What the maps of a pair themselves have to say."""
         del model, is_first
         pred, gt = loaded(pair, gt, self.reading)
-        return gt.grey.shape, look(pair.name, pred, gt, self.cases)
+        return gt.grey.shape, self.evaluator.begin(pair.name, pred, gt)
 
-    def finish(self, begun: Sequence[tuple[Shape, Looked]]) -> list[tuple[Shape, dict[str, Answer]]]:
+    def finish(self, begun: Sequence[tuple[Shape, PartialAnswers]]) -> list[tuple[Shape, dict[str, float | str]]]:
         """The answers, worked out for many pairs at once."""
-        found = answers([one for _, one in begun])
+        found = self.evaluator.finish([one for _, one in begun])
         return [(shape, answer) for (shape, _), answer in zip(begun, found, strict=True)]
 
 
@@ -123,8 +121,7 @@ def _mean(candidate: Candidate, sums: Sums, n: int) -> float | None:
     by_shape = sums.get(candidate.sum, {})
     if not n or sum(map(len, by_shape.values())) < n:
         return None
-    axes = candidate.settings.axes
-    parts = (_total(values) / divisor(candidate.settings, axes, shape) for shape, values in by_shape.items())
+    parts = (_total(values) / divisor(candidate.settings, shape) for shape, values in by_shape.items())
     return _total(list(parts)) / n
 
 
@@ -189,10 +186,10 @@ def candidates(*, resize: str | None = None, color: str | None = None) -> list[C
     return [*published, *(one for one in (*changed, *divided, *both) if id(one) in kept)]
 
 
-def cases_for(tried: Iterable[Candidate]) -> tuple[Case, ...]:
+def quantities_for(tried: Iterable[Candidate]) -> tuple[Quantity, ...]:
     """The sums that the candidates' numbers are made of, each once, under their names."""
     first = {one.sum: one.settings for one in tried}
-    return tuple(case_of(name, replace(settings, reduction="sum", base="e")) for name, settings in first.items())
+    return tuple(quantity_of(name, replace(settings, reduction="sum", base="e")) for name, settings in first.items())
 
 
 def _settings(row: Convention, flags: Flags, said: Mapping[str, str | None]) -> Settings:
@@ -218,7 +215,7 @@ def _changes(candidate: Candidate) -> Iterator[tuple[str, str]]:
     """The flags that change what is summed."""
     settings = candidate.settings
     chains = {format_chain(settings.pred), format_chain(settings.gt)}
-    if joint_reach(reach(settings.pred), reach(settings.gt)) == "value":
+    if joint_dependence(dependence(settings.pred), dependence(settings.gt)) == "value":
         yield from _metric_changes(settings)
     if candidate.convention in FAITHFUL and len(chains) == 1:
         yield from (("--norm", text) for text in AXES.get(chains.pop(), ()))

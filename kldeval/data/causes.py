@@ -150,7 +150,7 @@ def examined(pair: MapPair, settings: Settings) -> MapPair | Failure:
         return pair
     stands_against = _softmax_of_distributions(pair, settings)
     if stands_against:
-        return Failure(pair.name, "check", stands_against)
+        return Failure(pair.name, "check", stands_against, "normalised-twice")
     remarks = tuple(remark for remark in _remarks(pair, settings) if remark not in pair.remarks)
     return replace(pair, remarks=(*pair.remarks, *remarks)) if remarks else pair
 

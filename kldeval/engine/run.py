@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Any
 from kldeval.data.dataset import ONLY, select, select_models
 from kldeval.data.load import Reading, load_pair
 from kldeval.data.pairing import find_pairs
-from kldeval.diagnosis import swapped
 from kldeval.engine.auxiliary import NO_AUXILIARY, AuxiliaryContext, open_auxiliary
-from kldeval.engine.class_maps import holds_labels
 from kldeval.engine.device import Device, find_device
 from kldeval.engine.report_builder import _saving_notes, build_report, provenance_of
 from kldeval.engine.worker import Decoding, Scoring, T, TaskWork, reading_of
 from kldeval.errors import MapProblem, UsageProblem, printable
 from kldeval.executors.local import LocalPool, ThreadPool, cores
 from kldeval.normalization.chain import class_axis
+from kldeval.scoring.class_maps import holds_labels
+from kldeval.scoring.diagnostics import swapped
+from kldeval.scoring.evaluator import Evaluator
+from kldeval.scoring.plan import Plan
 from kldeval.settings.build import as_labels
 from kldeval.settings.settings import MAPS, NONE
 
@@ -25,13 +27,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kldeval.data.dataset import Dataset
-    from kldeval.engine.context import Context
-    from kldeval.engine.scoring import Outcome
     from kldeval.engine.worker import Answer, PairWork
     from kldeval.executors.protocol import Executor
-    from kldeval.records import MapPair, Pair
+    from kldeval.records import MapPair, Outcome, Pair
     from kldeval.reports.documents import Report
     from kldeval.run_options import RunOptions
+    from kldeval.scoring.context import DatasetContext
     from kldeval.settings.settings import Settings
 
 
@@ -135,16 +136,16 @@ def stream(
     """The outcome of every pair with its model, in order, from the cores of this machine or an accelerator."""
     jobs = request.jobs or cores()
     reading = replace(reading_of(settings, request), sources=around.sources)
+    evaluator = Evaluator(Plan.of(settings, per_class=request.per_class), around.context)
     if device.is_cpu:
-        scoring = Scoring(settings, reading, around.context, request.save_maps, request.per_class)
-        return outcomes(dataset, scoring, reading, LocalPool(jobs))
+        return outcomes(dataset, Scoring(evaluator, reading, request.save_maps), reading, LocalPool(jobs))
     from kldeval.engine.gpu import score_on_device
 
-    decoded = outcomes(dataset, Decoding(settings, reading, around.context), reading, ThreadPool(jobs))
-    return score_on_device(decoded, settings, request, device.name)
+    decoded = outcomes(dataset, Decoding(evaluator, reading), reading, ThreadPool(jobs))
+    return score_on_device(decoded, evaluator, request, device.name)
 
 
-def read_one(pred: Path, gt: Path, settings: Settings, request: RunOptions) -> tuple[MapPair, Context]:
+def read_one(pred: Path, gt: Path, settings: Settings, request: RunOptions) -> tuple[MapPair, DatasetContext]:
     """The only pair of two files, and what is known beside it.
 
     Raises:

@@ -1,4 +1,7 @@
-"""What a worker does: read some pairs and score them."""
+"""What a worker does: read the files of some pairs and work on their maps. Nothing that one file does ends a run.
+
+Whatever a pair raises becomes its failure: the other pairs keep their outcomes.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
 from kldeval.data.load import Loaded, Reading, load_map, load_pair
-from kldeval.engine.context import ALONE, Context
-from kldeval.engine.scoring import Outcome, begin, finish, with_company
 from kldeval.errors import KldevalError, MapProblem, printable
 from kldeval.records import Failure
 
@@ -16,11 +17,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from kldeval.engine.counted import Counted
     from kldeval.grammar import Call
     from kldeval.normalization.chain import Chain
-    from kldeval.records import MapPair, Pair
+    from kldeval.records import MapPair, Outcome, Pair
     from kldeval.run_options import RunOptions
+    from kldeval.scoring.evaluator import Evaluator, PartialResult
+    from kldeval.scoring.plan import Plan
     from kldeval.settings.settings import Settings
 
     Task = Mapping[str, Pair]
@@ -34,6 +36,7 @@ def reading_of(settings: Settings, request: RunOptions) -> Reading:
         key=request.key,
         class_maps=settings.names_class_axis,
         labels=settings.is_labels,
+        nodata=settings.nodata,
         logs=(_log_step(settings.pred), _log_step(settings.gt)),
     )
     return replace(reading, max_pixels=request.max_pixels) if request.max_pixels else reading
@@ -139,41 +142,38 @@ class TaskWork(Generic[Begun, T]):
 class Scoring:
     """Pairs are scored; `save` is the folder of their pixelwise terms, with a folder for each model that has a name."""
 
-    settings: Settings
+    evaluator: Evaluator
     reading: Reading
-    context: Context = ALONE
     save: Path | None = None
-    per_class: bool = False
 
-    def begin(self, model: str, pair: Pair, gt: Loaded | None, *, is_first: bool) -> Outcome | Counted | NotSaved:
+    def begin(self, model: str, pair: Pair, gt: Loaded | None, *, is_first: bool) -> Outcome | PartialResult | NotSaved:
         """The outcome of a pair, or what was counted of it and is finished together with others."""
-        context = self.context if is_first else self.context.without_references()
-        maps = context.with_references(load_pair(pair, self.reading, gt))
-        begun = begin(maps, self.settings, context, per_class=self.per_class)
+        evaluator = self.evaluator if is_first else self.evaluator.without_references()
+        maps = evaluator.context.with_references(load_pair(pair, self.reading, gt))
+        begun = evaluator.begin(maps)
         if self.save is None:
             return begun
-        (outcome,) = finish([begun], self.settings)
-        failure = saved(self.save / model, maps, outcome, self.settings)
+        (outcome,) = evaluator.finish([begun])
+        failure = saved(self.save / model, maps, outcome, evaluator.plan)
         return NotSaved(outcome, failure) if failure else outcome
 
-    def finish(self, begun: Sequence[Outcome | Counted | NotSaved]) -> Sequence[Outcome | NotSaved]:
+    def finish(self, begun: Sequence[Outcome | PartialResult | NotSaved]) -> Sequence[Outcome | NotSaved]:
         """The outcomes: 8-bit pairs that were counted are measured together."""
-        return finish(begun, self.settings)  # type: ignore[arg-type]  # what is no count stays as it is
+        return self.evaluator.finish(begun)  # type: ignore[arg-type]  # what is no count stays as it is
 
 
 @dataclass(frozen=True, slots=True)
 class Decoding:
     """Pairs are read, for whoever measures their densities; the numbers that need the CPU are worked out."""
 
-    settings: Settings
+    evaluator: Evaluator
     reading: Reading
-    context: Context = ALONE
 
     def begin(self, model: str, pair: Pair, gt: Loaded | None, *, is_first: bool) -> MapPair | Failure:
         """The decoded pair."""
         del model
-        context = self.context if is_first else self.context.without_references()
-        return with_company(context.with_references(load_pair(pair, self.reading, gt)), self.settings, context)
+        evaluator = self.evaluator if is_first else self.evaluator.without_references()
+        return evaluator.with_auxiliary_scores(evaluator.context.with_references(load_pair(pair, self.reading, gt)))
 
     def finish(self, begun: Sequence[MapPair]) -> Sequence[MapPair]:
         """The decoded pairs."""
@@ -218,12 +218,12 @@ def unexpected(error: Exception, name: str, files: str, stage: str) -> Failure:
     return Failure(name, stage, f"{files}: an unexpected error ({what}); --debug shows where it arose", "unexpected")
 
 
-def saved(folder: Path, maps: MapPair, outcome: Outcome, settings: Settings) -> Failure | None:
+def saved(folder: Path, maps: MapPair, outcome: Outcome, plan: Plan) -> Failure | None:
     """Write the pixelwise terms of a pair that has a score; the failure where they cannot be written."""
-    from kldeval.engine.pixelwise import save_scored
+    from kldeval.scoring.save_terms import save_scored
 
     try:
-        save_scored(folder, maps, outcome, settings)
+        save_scored(folder, maps, outcome, plan)
     except OSError as error:
         where = f"cannot write {printable(str(error.filename or folder))}: {(error.strerror or str(error)).lower()}"
         return Failure(maps.name, "score", f"the map was scored, but its terms were not saved: {where}", "not-saved")
@@ -237,9 +237,11 @@ def _parts(answer: Answer) -> list[Answer]:
     return [answer._replace(outcome=part) for part in answer.outcome]
 
 
-def score_files(pairs: Sequence[Pair], settings: Settings, reading: Reading, **options: Any) -> list[Outcome]:
-    """The outcomes of some pairs, from their files; `options` as of `Scoring`."""
-    work: TaskWork[Any, Any] = TaskWork(Scoring(settings, reading, **options), reading)
+def score_files(
+    pairs: Sequence[Pair], evaluator: Evaluator, reading: Reading, save: Path | None = None
+) -> list[Outcome]:
+    """The outcomes of some pairs, from their files; `save` is where their pixelwise terms go."""
+    work: TaskWork[Any, Any] = TaskWork(Scoring(evaluator, reading, save), reading)
     return [answer.outcome for answer in work([{"": pair} for pair in pairs])]
 
 
