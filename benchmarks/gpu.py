@@ -29,6 +29,8 @@ from kldeval.executors.local import cores
 from kldeval.preprocessing.grey import full_scale
 from kldeval.records import MapPair, Score
 from kldeval.run_options import RunOptions
+from kldeval.scoring.evaluator import Evaluator
+from kldeval.scoring.plan import Plan
 from kldeval.settings.build import make_settings
 
 if TYPE_CHECKING:
