@@ -100,7 +100,7 @@ def score_batch(
         if isinstance(error, KldevalError) and not isinstance(error, MapProblem):
             raise
         if len(batch) == 1:
-            return [guarded(partial(_raise, error), batch[0].name, "the maps", stage="score")]
+            return [guarded(partial(_raise, error), batch[0].name, stage="score")]
     # only here, where the error no longer holds the tensors of all the frames that it went through
     torch().cuda.empty_cache()
     outcomes: list[Outcome] = []

@@ -106,7 +106,11 @@ class TaskWork(Generic[Begun, T]):
     def lost(self, task: Task, reason: str) -> list[Answer]:
         """The failures of pairs whose files ended the process that read them."""
         return [
-            Answer(model, pair.name, Failure(pair.name, "load", f"{_files(pair)}: {reason}", "ended-process"))
+            Answer(
+                model,
+                pair.name,
+                Failure(pair.name, "load", f"{_named((pair.pred, pair.gt))}: {reason}", "ended-process"),
+            )
             for model, pair in task.items()
         ]
 
@@ -114,13 +118,13 @@ class TaskWork(Generic[Begun, T]):
         first = next(iter(task.values()))
         gt: Loaded | Failure | None = None
         if len(task) > 1 and not self.reading.class_maps:
-            gt = guarded(partial(load_map, first.gt, self.reading), first.name, str(first.gt))
+            gt = guarded(partial(load_map, first.gt, self.reading), first.name, (first.gt,))
         if isinstance(gt, Failure):
             return [Answer(model, pair.name, gt) for model, pair in task.items()]
         begun = []
         for model, pair in task.items():
             begin = partial(self.pairs.begin, model, pair, gt, is_first=pair is first)
-            begun.append(Answer(model, pair.name, guarded(begin, pair.name, _files(pair))))
+            begun.append(Answer(model, pair.name, guarded(begin, pair.name, (pair.pred, pair.gt))))
         return begun
 
     def _finish(self, begun: Sequence[Answer]) -> Sequence[T | Failure]:
@@ -131,7 +135,7 @@ class TaskWork(Generic[Begun, T]):
             if isinstance(error, KldevalError) and not isinstance(error, MapProblem):
                 raise
             # it is raised again below, by the pair that it belongs to
-            return [guarded(partial(self._finish_one, one), one.name, "the maps", stage="score") for one in begun]
+            return [guarded(partial(self._finish_one, one), one.name, stage="score") for one in begun]
 
     def _finish_one(self, begun: Answer) -> T | Failure:
         (found,) = self.pairs.finish([begun.outcome])
@@ -190,7 +194,7 @@ def loaded(pair: Pair, gt: Loaded | None, reading: Reading) -> tuple[Loaded, Loa
     return pred, gt or load_map(pair.gt, reading)
 
 
-def guarded(work: Callable[[], T], name: str, files: str, stage: str = "load") -> T | Failure:
+def guarded(work: Callable[[], T], name: str, files: Sequence[Path] = (), stage: str = "load") -> T | Failure:
     """What the work gives, or the failure of the map `name`, whatever the work raises.
 
     Raises:
@@ -201,21 +205,23 @@ def guarded(work: Callable[[], T], name: str, files: str, stage: str = "load") -
     except MapProblem as problem:
         return Failure(name, problem.stage, str(problem), problem.code)
     except MemoryError:
-        return Failure(name, stage, f"not enough memory for {files}", "no-memory")
+        return Failure(name, stage, f"not enough memory for {_named(files)}", "no-memory")
     except KldevalError:
         raise
     except Exception as error:  # noqa: BLE001 - a file may make any library raise anything
         return unexpected(error, name, files, stage)
 
 
-def unexpected(error: Exception, name: str, files: str, stage: str) -> Failure:
+def unexpected(error: Exception, name: str, files: Sequence[Path], stage: str) -> Failure:
     """The failure of a map that raised an error which nobody foresaw; the logger `kldeval` is told where it arose."""
     import logging
 
     logging.getLogger("kldeval").debug("%s: an unexpected error", name, exc_info=error)
     said = printable(str(error).strip().partition("\n")[0])
     what = type(error).__name__ + (f": {said}" if said else "")
-    return Failure(name, stage, f"{files}: an unexpected error ({what}); --debug shows where it arose", "unexpected")
+    return Failure(
+        name, stage, f"{_named(files)}: an unexpected error ({what}); --debug shows where it arose", "unexpected"
+    )
 
 
 def saved(folder: Path, maps: MapPair, outcome: Outcome, plan: Plan) -> Failure | None:
@@ -245,5 +251,5 @@ def score_files(
     return [answer.outcome for answer in work([{"": pair} for pair in pairs])]
 
 
-def _files(pair: Pair) -> str:
-    return f"{printable(pair.pred)} and {printable(pair.gt)}"
+def _named(files: Sequence[Path]) -> str:
+    return " and ".join(map(printable, files)) or "the maps"
