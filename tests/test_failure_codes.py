@@ -12,8 +12,8 @@ import pytest
 from command_line import kldeval
 
 from kldeval import evaluate
+from kldeval.data.readers import read_map as read_map_of_any_kind
 from kldeval.errors import FAILURE_CODES, RefusedMap
-from kldeval.inputs.formats import read_map as read_map_of_any_kind
 from kldeval.scoring.evaluator import Evaluator
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from fnmatch import fnmatchcase
 from functools import partial
 from typing import TYPE_CHECKING
 
+from kldeval.data.readers import is_readable, without_matlab
 from kldeval.errors import UsageProblem, printable
-from kldeval.inputs.formats import is_readable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -57,6 +57,9 @@ def list_folder(folder: Path, is_wanted: Callable[[str], bool] = is_readable) ->
     except OSError as error:
         msg = f"cannot list {printable(str(error.filename))}: {(error.strerror or str(error)).lower()}"
         raise UsageProblem(msg) from error
+    if is_wanted is is_readable and len(kept := without_matlab(walk.maps)) < len(walk.maps):
+        walk.maps = [*kept]
+        walk.others.add(".mat")
     found = (walk.maps, walk.others, walk.loops, walk.dangling)
     return Listing(*(tuple(sorted(one)) for one in found))
 
