@@ -230,12 +230,12 @@ def test_an_empty_folder(pred: Path, gt: Path) -> None:
 
 
 def test_a_folder_of_other_files_alone(pred: Path, gt: Path) -> None:
-    fill(pred, "a.mat", "b.txt", "LICENSE")
+    fill(pred, "a.pt", "b.txt", "LICENSE")
     fill(gt, "a.png")
     with pytest.raises(UsageProblem) as problem:
         find_pairs(pred, gt)
     assert str(problem.value) == (
-        f"{pred} holds no map: only files of other kinds (no suffix, .mat, .txt); readable are {READABLE}"
+        f"{pred} holds no map: only files of other kinds (no suffix, .pt, .txt); readable are {READABLE}"
     )
 
 

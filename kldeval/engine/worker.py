@@ -119,7 +119,7 @@ class TaskWork(Generic[Begun, T]):
         first = next(iter(task.values()))
         gt: Loaded | Failure | None = None
         if len(task) > 1 and not self.reading.class_maps:
-            gt = guarded(partial(load_map, first.gt, self.reading), first.name, (first.gt,))
+            gt = guarded(partial(load_map, first.gt, self.reading, first.place), first.name, (first.gt,))
         if isinstance(gt, Failure):
             return [Answer(model, pair.name, gt) for model, pair in task.items()]
         begun = []
@@ -191,8 +191,8 @@ def loaded(pair: Pair, gt: Loaded | None, reading: Reading) -> tuple[Loaded, Loa
     Raises:
         MapProblem: a file that cannot be read.
     """
-    pred = load_map(pair.pred, reading)
-    return pred, gt or load_map(pair.gt, reading)
+    pred = load_map(pair.pred, reading, pair.place)
+    return pred, gt or load_map(pair.gt, reading, pair.place)
 
 
 def guarded(work: Callable[[], T], name: str, files: Sequence[Path] = (), stage: str = "load") -> T | Failure:
