@@ -12,8 +12,7 @@ import pytest
 from command_line import kldeval
 from looked_at import SHAPE, LookedAt, make_looked_at
 
-from kldeval.metrics.classification import LABEL_METRICS
-from kldeval.metrics.registry import METRICS
+from kldeval.metrics.registry import LABEL_METRICS, METRICS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -60,7 +59,8 @@ def test_every_metric_is_the_same_elsewhere(seen: LookedAt, name: str, monkeypat
     info = METRICS[name].info
     beside = [word for what in info.requires for word in BESIDE.get(what, ())]
     beside += ["--fixations", str(seen.fixations)] if info.on == "fixations" else []
-    beside += {"emd": ["--resize", "both(size=6x6,kernel=area)"], "bce": ["--norm", "minmax"]}.get(name, [])
+    beside += ["--norm", "minmax"] if info.on == "pixels" else []
+    beside += ["--resize", "both(size=6x6,kernel=area)"] if name == "emd" else []
     here, elsewhere = outputs(monkeypatch, *seen.maps, "-m", name, *beside, "--format", "jsonl")
     assert here == elsewhere
 
