@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from kldeval.reports.strips import Strip
     from kldeval.results.gates import GateOutcome
 
 Kind = Literal["number", "metric", "map", "model", "names", "text", "words"]
@@ -24,7 +25,7 @@ class Options:
 
     `precision` digits stand after the point, more where a metric is small all over. `per_map` adds a row per map,
     `worst` the so many worst maps. `width` wraps long names and messages; None lets the text be as wide as its
-    contents. `color` allows terminal styles.
+    contents. `color` allows terminal styles. `strips` are pictures of single maps, for HTML alone.
     """
 
     precision: int = 4
@@ -32,6 +33,7 @@ class Options:
     worst: int = 0
     width: int | None = None
     color: bool = False
+    strips: tuple[Strip, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
