@@ -65,7 +65,7 @@ def write(document: Document, options: Options) -> str:
     Raises:
         MissingDependency: jinja2 is not installed.
     """
-    shown = replace(options, per_map=False, worst=0, width=None)
+    shown = replace(options, per_map=False, worst=0, width=None, intervals=True, verbose=True)
     page, charts = _page_of(document, shown), charts_of(document, {one.name: _anchor(one) for one in options.strips})
     parts = _Parts(options.strips, map_table(document, options))
     fixed = {"page": page, "charts": charts, "title": _title(document), "facts": _facts(document)}

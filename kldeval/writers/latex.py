@@ -57,7 +57,7 @@ def _lines(page: Page) -> Iterator[str]:
 def _comments(block: Block) -> Iterator[str]:
     """What a paper's table has no room for, kept beside it."""
     if isinstance(block, Signatures):
-        yield from block.lines
+        yield from (*block.lines, *block.statistics)
     elif isinstance(block, Notes):
         yield from (f"note: {note}" for note in block.lines)
     elif isinstance(block, Gates):

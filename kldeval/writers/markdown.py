@@ -28,7 +28,7 @@ def _parts(block: Block) -> Iterator[list[str]]:
     elif isinstance(block, Signatures):
         if block.short:
             yield [f"signature {', '.join(map(code_span, block.short))}"]
-        yield ["```text", *map(one_line, block.lines), "```"]
+        yield ["```text", *map(one_line, (*block.lines, *block.statistics)), "```"]
     else:
         title, lines = _list(block)
         if title:

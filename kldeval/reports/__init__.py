@@ -1,0 +1,1 @@
+"""Documents: what a run found, as plain values."""
