@@ -90,7 +90,8 @@ class Score:
 
     `n_uncovered` pixels have ground-truth mass where the prediction is exactly 0; `uncovered_mass` is that mass (both 0
     where no metric was of densities). `n_fixations` is None where no metric was of fixations. `weights` is what each
-    value counts in a mean over the pixels or fixations of all maps; empty where every map counts the same.
+    value counts in a mean over the pixels or fixations of all maps; empty where every map counts the same. `statistics`
+    are the sums that a metric's number is made of, where that over all maps is made of the sums over all maps.
     `gt_fixations` is of how many fixations the ground truth was made, where that is known. `references` are the numbers
     of the reference rows by their names. `classes` holds the sums of single classes of
     labels, and `made` how the ground truth was made, on their way to the report.
@@ -103,6 +104,7 @@ class Score:
     remarks: tuple[str, ...] = ()
     group: str = ""
     weights: Mapping[str, float] = field(default_factory=dict)
+    statistics: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     classes: Mapping[str, tuple[ClassSum, ...]] = field(default_factory=dict)
     n_fixations: int | None = None
     gt_fixations: int | None = None
@@ -112,11 +114,16 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A map without a number, and why. `stage` is one of pair, load, check, score."""
+    """A map without a number, and why. `stage` is one of pair, load, check, score.
+
+    `code` is the kind of failure, for programs. `metric` is the key of the only metric without a number; "" means all.
+    """
 
     name: str
     stage: str
     message: str
+    code: str = "unknown"
+    metric: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,7 +61,7 @@ def reports(draw: st.DrawFn) -> Report:
     remarks = st.lists(st.text(max_size=5), max_size=2).map(tuple)
     row = st.tuples(*[values] * len(metrics)).map(lambda numbers: dict(zip(metrics, numbers, strict=True)))
     score = st.builds(Score, names, row, st.integers(0, 9), masses, remarks)
-    scores = draw(st.lists(score, max_size=5))
+    scores = draw(st.lists(score, max_size=5, unique_by=lambda made: made.name))
     failure = st.builds(Failure, names, st.sampled_from(["pair", "load", "check", "score"]), st.text(max_size=20))
     column = st.builds(Column, st.sampled_from(["nats", "bits", ""]), st.sampled_from(["low", "high"]))
     return Report(

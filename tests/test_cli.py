@@ -111,7 +111,7 @@ def test_json_report(folders: tuple[Path, Path]) -> None:
     report = json.loads(outcome.out)
     assert (outcome.code, outcome.err) == (0, "")
     assert list(report) == ["schema", "signature", "provenance", "summary", "maps", "failures", "notes"]
-    assert report["schema"] == "kldeval.report/1"
+    assert report["schema"] == "kldeval.report/2"
     assert report["signature"] == {"kld": KLD}
     assert [row["name"] for row in report["maps"]] == ["a/1", "b"]
     assert report["summary"]["kld"]["n"] == 2

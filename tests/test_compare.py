@@ -63,7 +63,7 @@ def test_statistics_are_those_of_the_values(root: Path) -> None:
         model: one["summary"]["kld"]["mean"] for model, one in zip(("good", "bad"), reports, strict=True)
     }
     assert document["signature"] == {"kld": reports[0]["signature"]["kld"]}
-    assert document["statistics"] == "paired(confidence=0.95,resamples=10000,seed=0)|unit:maps|adjust:holm|v:1"
+    assert document["statistics"] == "paired(confidence=0.95,resamples=10000,seed=0)|unit:maps|adjust:holm|v:2"
     assert pair["winner"] == "good"
 
 
@@ -116,14 +116,14 @@ b   b       2.0086ᵃ [1.7562, 2.2091]
 
 kld: first minus second
 first   second                   difference   p (Holm)        p   Wilcoxon p      d_z   rank r   detectable   better
-a       b        -0.5009 [-0.5209, -0.4756]     0.0039   0.0039       0.0039   -13.83    -1.00       0.0386        a
+a       b        -0.5009 [-0.5209, -0.4756]     0.0039   0.0039       0.0039   -13.83    -1.00       0.0393        a
 in brackets 95 % intervals (BCa bootstrap over 9 maps); raised are the models that differ significantly (sign-flip """
         """test at 5 %, Holm over 1 pair); d_z: the mean difference divided by the standard deviation of the """
         """differences; rank r: matched-pairs rank-biserial correlation; detectable: the smallest difference that """
         f"""9 maps show in 80 % of cases
 
 kld{REST}
-paired(confidence=0.95,resamples=10000,seed=0)|unit:maps|adjust:holm|v:1
+paired(confidence=0.95,resamples=10000,seed=0)|unit:maps|adjust:holm|v:2
 """
     )
 
@@ -189,7 +189,7 @@ def test_groups_are_the_unit_of_everything(root: Path) -> None:
     assert (metric["unit"], metric["n"]) == ("groups", 3)
     assert list(metric["means"].values()) == pytest.approx([np.mean(side) for side in means], rel=1e-12)
     assert metric["pairs"][0]["p"] == 0.25
-    assert document["statistics"].endswith("|unit:groups|adjust:holm|groups:parent|v:1")
+    assert document["statistics"].endswith("|unit:groups|adjust:holm|groups:parent|v:2")
     scored = compared(root / "good", root / "bad", root / "gt", "--group-by", "parent", "-m", "kld")
     assert scored["metrics"] == document["metrics"]
     assert "|maps:groups|" in scored["signature"]["kld"]
@@ -200,7 +200,7 @@ def test_reports_of_group_means_are_compared_by_groups(root: Path) -> None:
         options = ("--maps", "groups", "--group-by", "{video}/{name}", "-o", root / f"{model}-g.json")
         kldeval(root / model, root / "gt", *options)
     document = compared(root / "good-g.json", root / "bad-g.json", *FEW)
-    assert document["statistics"].endswith("|unit:groups|adjust:holm|groups:{video}/{name}|v:1")
+    assert document["statistics"].endswith("|unit:groups|adjust:holm|groups:{video}/{name}|v:2")
     mixed = kldeval("compare", root / "good-g.json", root / "bad.json", *FEW)
     assert mixed.err == (
         "kldeval: the reports differ, so their numbers do not compare (--allow-different insists):\n"
@@ -346,7 +346,48 @@ def test_a_metric_that_cannot_be_compared_fires(tmp_path: Path) -> None:
 
 
 def test_no_difference_passes(tmp_path: Path) -> None:
-    save(tmp_path / "gt", "a", [[1, 2]])
-    for model in ("new", "old"):
-        save(tmp_path / model, "a", [[2, 1]])
+    for name in "abcdef":
+        save(tmp_path / "gt", name, [[1, 2]])
+        for model in ("new", "old"):
+            save(tmp_path / model, name, [[2, 1]])
     assert kldeval("compare", tmp_path / "new", tmp_path / "old", tmp_path / "gt", "--fail-if-worse", *FEW).code == 0
+
+
+@pytest.mark.parametrize(
+    ("n", "flags", "few", "needed"),
+    [
+        (1, (), "1 map", "2.5 % (one-sided) that one is worse; 6"),
+        (5, (), "5 maps", "2.5 % (one-sided) that one is worse; 6"),
+        (7, ("--confidence", "0.99"), "7 maps", "0.5 % (one-sided) that one is worse; 8"),
+    ],
+)
+def test_a_gate_that_cannot_fire_is_refused(
+    tmp_path: Path, n: int, flags: tuple[str, ...], few: str, needed: str
+) -> None:
+    for model, value in (("new", 9.0), ("old", 1.0)):
+        write(tmp_path / f"{model}.json", {f"x{place}y": value + place for place in range(n)})
+    outcome = kldeval("compare", tmp_path / "new.json", tmp_path / "old.json", "--fail-if-worse", *flags)
+    assert (outcome.code, outcome.out) == (2, "")
+    assert outcome.err == f"kldeval: --fail-if-worse cannot fire: {few} cannot show at {needed} do\n"
+
+
+def test_a_gate_without_a_better_direction_is_refused(tmp_path: Path) -> None:
+    for model in ("new", "old"):
+        made = report(*(Score(f"x{i}y", {"entropy-gt": 1.0 + i}) for i in range(9)))
+        (tmp_path / f"{model}.json").write_text(WRITERS["json"](made, Options()))
+    outcome = kldeval("compare", tmp_path / "new.json", tmp_path / "old.json", "--fail-if-worse")
+    assert (outcome.code, outcome.out) == (2, "")
+    assert outcome.err == "kldeval: --fail-if-worse needs a metric with a better direction, and here is none\n"
+
+
+def test_the_gate_is_oriented_by_each_metric(tmp_path: Path) -> None:
+    """Lower CC is worse, lower KLD is better; one test, whose p is adjusted for both."""
+    for model, shift in (("new", -0.5), ("old", 0.0)):
+        rows = (Score(f"x{i}y", {"kld": 2.0 + i / 7 + shift * (1 + i / 9), "cc": 0.9 + shift}) for i in range(9))
+        (tmp_path / f"{model}.json").write_text(WRITERS["json"](report(*rows), Options()))
+    files = tmp_path / "new.json", tmp_path / "old.json"
+    outcome = kldeval("compare", *files, "--fail-if-worse", "--format", "json", "-q")
+    assert outcome.code == 3
+    kld, cc = json.loads(outcome.out)["gates"]
+    assert (kld["fired"], cc["fired"]) == (False, True)
+    assert (kld["p"], cc["p"]) == (1.0, 1 / 2**9)

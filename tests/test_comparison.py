@@ -12,6 +12,7 @@ import pytest
 
 from kldeval.errors import UsageProblem
 from kldeval.results.comparison import compare_all, numbered_like_frames
+from kldeval.results.power import detectable_effect
 from kldeval.results.statistics import holm, paired
 
 
@@ -40,7 +41,10 @@ def test_pairs_of_several_models_are_the_paired_results_holm_adjusted() -> None:
         alone = paired(first - second)
         assert pair.result.p_value == alone.p_value
         assert pair.result.interval == pytest.approx(alone.interval, rel=1e-12)
-        assert replace(pair.result, interval=None) == replace(alone, interval=None)
+        assert replace(pair.result, interval=None, detectable=None) == replace(alone, interval=None, detectable=None)
+        assert pair.result.detectable == pytest.approx(
+            detectable_effect(30, 0.05 / 6, 10_000) * (first - second).std(ddof=1), rel=1e-12
+        )
 
 
 def test_superscripts_name_the_models_that_differ() -> None:

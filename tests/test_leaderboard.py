@@ -224,7 +224,7 @@ def test_the_whole_table(root: Path) -> None:
     )
     assert "ᵇ [" in lines[1]
     assert "ᵃ [" in lines[2]
-    assert lines[-1] == "paired(confidence=0.95,resamples=10000,seed=0)|unit:maps|adjust:holm|v:1"
+    assert lines[-1] == "paired(confidence=0.95,resamples=10000,seed=0)|unit:maps|adjust:holm|v:2"
 
 
 def test_score_only_is_a_line_per_model(root: Path) -> None:

@@ -111,7 +111,7 @@ def test_json_is_strict_fits_the_schema_and_reads_back_as_the_report(made: Repor
 def test_json_has_exactly_the_published_shape() -> None:
     assert write("json", example()) == (
         """{
-  "schema": "kldeval.report/1",
+  "schema": "kldeval.report/2",
   "signature": {
     "kld": "kld|pred:sum-to-one|gt:sum-to-one|scale:unit|v:1",
     "cc": "cc|pred:sum-to-one|gt:sum-to-one|scale:unit|v:1"
@@ -162,7 +162,7 @@ def broken(**changes: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     "document",
     [
-        broken(schema="kldeval.report/2"),
+        broken(schema="kldeval.report/3"),
         broken(extra=1),
         broken(provenance={"device": "cpu"}),
         broken(summary={"kld": {"mean": 1.0}}),

@@ -14,7 +14,7 @@ from schemas import validate
 from kldeval.errors import UsageProblem
 from kldeval.records import Failure, Score
 from kldeval.results.merging import merge
-from kldeval.results.read_models import load_document
+from kldeval.results.read import load_document
 from kldeval.results.report import ClassRow
 from kldeval.writers import WRITERS, Options
 
@@ -187,7 +187,7 @@ def test_a_part_given_twice(parts: list[Path]) -> None:
     [
         (
             ("comparison", "metrics", "kld", "pairs", 0, "p"),
-            "comparison.metrics.kld.pairs[0].p is 'x', not a number or",
+            "comparison.metrics.kld.pairs[0].p is 'x', not a number from 0 to 1",
         ),
         (
             ("comparison", "metrics", "kld", "means", "good"),
@@ -214,8 +214,8 @@ def test_a_broken_leaderboard_is_refused_with_the_place(root: Path, change: tupl
 
 
 def test_another_version_is_refused(root: Path) -> None:
-    (root / "board.json").write_text('{"schema": "kldeval.leaderboard/2"}')
+    (root / "board.json").write_text('{"schema": "kldeval.leaderboard/3"}')
     assert kldeval("show", root / "board.json").err == (
-        f"kldeval: {root}/board.json is a kldeval.leaderboard/2, of another version of kldeval; "
-        "this one reads kldeval.leaderboard/1\n"
+        f"kldeval: {root}/board.json is a kldeval.leaderboard/3, of another version of kldeval; "
+        "this one reads kldeval.leaderboard/2 and kldeval.leaderboard/1\n"
     )

@@ -155,14 +155,17 @@ def test_bottomless_nesting_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("document", "message"),
     [
-        ([], 'a.json is no report of kldeval: it does not say "schema": "kldeval.report/1"'),
-        ({"kld": 1}, 'a.json is no report of kldeval: it does not say "schema": "kldeval.report/1"'),
-        ({"schema": "other/1"}, 'a.json is no report of kldeval: it does not say "schema": "kldeval.report/1"'),
+        ([], 'a.json is no report of kldeval: it does not say "schema": "kldeval.report/2"'),
+        ({"kld": 1}, 'a.json is no report of kldeval: it does not say "schema": "kldeval.report/2"'),
+        ({"schema": "other/1"}, 'a.json is no report of kldeval: it does not say "schema": "kldeval.report/2"'),
         (
-            {"schema": "kldeval.report/2"},
-            "a.json is a kldeval.report/2, of another version of kldeval; this one reads kldeval.report/1",
+            {"schema": "kldeval.report/3"},
+            (
+                "a.json is a kldeval.report/3, of another version of kldeval; "
+                "this one reads kldeval.report/2 and kldeval.report/1"
+            ),
         ),
-        ({"schema": "kldeval.audit/1"}, "a.json is a kldeval.audit/1; a kldeval.report/1 is needed"),
+        ({"schema": "kldeval.audit/1"}, "a.json is a kldeval.audit/1; a kldeval.report/2 is needed"),
         ({"schema": "kldeval.report/1"}, "a.json: it lacks 'signature'"),
     ],
 )
@@ -202,7 +205,8 @@ def changed(path: list[Any], value: object) -> object:
         (["summary", "kld", "mean"], [], "summary.kld.mean is [], not a number or one of 'inf', '-inf', 'nan'"),
         (["maps"], {}, "maps is {}, not a list"),
         (["maps", 1], "x", "maps[1] is 'x', not an object"),
-        (["maps", 1], {"name": "x"}, "maps[1] lacks 'kld'"),
+        (["maps", 1], {"name": "x"}, "maps[1] lacks 'n_uncovered'"),
+        (["maps", 1], {"name": "x", "n_uncovered": 0, "uncovered_mass": 0, "cc": 1}, "maps[1] lacks 'kld'"),
         (["maps", 0, "ce"], 1.0, "maps[0] has 'ce', which does not belong there"),
         (["maps", 0, "kld"], None, "maps[0].kld is None, not a number or one of 'inf', '-inf', 'nan'"),
         (["maps", 0, "kld"], False, "maps[0].kld is False, not a number or one of 'inf', '-inf', 'nan'"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import sys
 import tracemalloc
@@ -16,7 +17,13 @@ from hypothesis.extra.numpy import arrays
 
 from kldeval.errors import MissingDependency, UsageProblem
 from kldeval.results import resampling
-from kldeval.results.resampling import bca_intervals, sign_flip_p_values, smallest_p_value
+from kldeval.results.power import detectable_effect
+from kldeval.results.resampling import (
+    bca_intervals,
+    max_statistic_p_values,
+    sign_flip_p_values,
+    smallest_p_value,
+)
 from kldeval.results.statistics import PairedResult, holm, paired
 
 if TYPE_CHECKING:
@@ -123,13 +130,64 @@ def test_a_resample_with_every_map_once_has_the_observed_mean() -> None:
     assert tenths.interval == pytest.approx([end / 10 for end in whole.interval], rel=1e-12)
 
 
-@pytest.mark.parametrize("n", [5, 20, 300])
-def test_detectable_difference_is_detected_with_80_percent_power(n: int) -> None:
-    """The power of the paired t test from the noncentral t distribution, which the formula approximates."""
+@pytest.mark.parametrize(
+    ("n", "pairs"), [(6, 1), (7, 1), (8, 1), (13, 1), (40, 1), (11, 28), (12, 28), (14, 28), (30, 28)]
+)
+def test_the_detectable_difference_is_detected_with_80_percent_power(n: int, pairs: int) -> None:
+    """At the first step of Holm's procedure, with the p-values that so few units can have."""
+    level = 0.05 / pairs
+    effect = detectable_effect(n, level, 10_000)
+    assert effect is not None
+    simulated = np.random.default_rng(n).normal(effect, 1.0, (n, 1500))
+    power = (sign_flip_p_values(simulated, 10_000, seed=1) <= level).mean()
+    assert power == pytest.approx(0.8, abs=4 * math.sqrt(0.16 / 1500))
+
+
+@pytest.mark.parametrize("n", [20, 300])
+def test_with_many_units_it_is_that_of_the_t_test(n: int) -> None:
     sample = skewed(n)
     shift = paired(sample).detectable / sample.std(ddof=1) * math.sqrt(n)
     critical = scipy.stats.t.ppf(0.975, n - 1)
-    assert 1 - scipy.stats.nct.cdf(critical, n - 1, shift) == pytest.approx(0.8, abs=0.03)
+    assert 1 - scipy.stats.nct.cdf(critical, n - 1, shift) == pytest.approx(0.8, abs=0.005)
+
+
+@pytest.mark.parametrize(("n", "pairs"), [(1, 1), (5, 1), (10, 28)])
+def test_units_too_few_for_any_significance_detect_nothing(n: int, pairs: int) -> None:
+    """The smallest p-value, 2^(1-n), is above the level of Holm's first step."""
+    assert detectable_effect(n, 0.05 / pairs, 10_000) is None
+
+
+@quick
+@given(st.integers(2, 12), st.integers(1, 4), st.integers(0, 999))
+def test_max_t_counts_every_flip_of_whole_rows(n: int, columns: int, seed: int) -> None:
+    """Against the t statistics of every flip, worked out one by one."""
+    units = np.random.default_rng(seed).normal(0.5, 1, (n, columns))
+    signs = np.array(list(itertools.product((1, -1), repeat=n)), dtype=float)[:, :, None]
+    flipped = signs * units
+    statistic = flipped.mean(axis=1) / flipped.std(axis=1, ddof=1)
+    largest = statistic.max(axis=1)
+    expected = [(largest >= own - 1e-9 * abs(own)).mean() for own in statistic[0]]
+    assert max_statistic_p_values(units, 10_000, 0, one_sided=True).tolist() == expected
+
+
+@quick
+@given(st.integers(2, 12), st.integers(1, 4), st.integers(0, 999))
+def test_max_t_of_one_column_is_its_sign_flip_test_and_never_below_it(n: int, columns: int, seed: int) -> None:
+    units = np.random.default_rng(seed).normal(size=(n, columns))
+    adjusted = max_statistic_p_values(units, 10_000, 0)
+    assert (adjusted >= sign_flip_p_values(units, 10_000, 0)).all()
+    alone = [max_statistic_p_values(units[:, [place]], 10_000, 0)[0] for place in range(columns)]
+    assert alone == sign_flip_p_values(units, 10_000, 0).tolist()
+
+
+def test_numbers_whose_squares_overflow_are_refused() -> None:
+    with pytest.raises(UsageProblem, match=r"^differences beyond 1e\+150 have no squares that float64 can hold$"):
+        paired([1e200, -1e200, 3.0])
+
+
+def test_a_column_without_differences_is_never_significant() -> None:
+    units = np.column_stack([np.zeros(9), np.ones(9)])
+    assert max_statistic_p_values(units, 10_000, 0).tolist() == [1.0, 2 / 512]
 
 
 @quick

@@ -64,7 +64,7 @@ def command(paths: tuple[Path, ...], **options: Any) -> int:
 
     from kldeval.cli.config import with_origin
     from kldeval.errors import UsageProblem
-    from kldeval.results.regressions import regressions
+    from kldeval.results.compared import find_regressions
 
     sink = open_sink(options)
     resampling_from(options)
@@ -73,7 +73,8 @@ def command(paths: tuple[Path, ...], **options: Any) -> int:
     if not comparison.comparisons:
         raise UsageProblem("\n".join(comparison.notes))
     if options["fail_if_worse"]:
-        comparison = replace(comparison, gates=regressions(comparison))
+        gates = find_regressions(reports, resampling_from(options), group_by=options["group_by"])
+        comparison = replace(comparison, gates=gates)
     document = with_origin(comparison)
     _say_failures(reports)
     deliver(document, sink)

@@ -111,7 +111,7 @@ def load_models(paths: Sequence[Path], names: Sequence[str]) -> dict[str, Report
     from kldeval.errors import UsageProblem
     from kldeval.results.model_names import name_models
     from kldeval.results.models import ComparisonReport, Leaderboard
-    from kldeval.results.read_models import load_document
+    from kldeval.results.read import load_document
 
     found: list[tuple[str, Report]] = []
     for path, file_name in zip(paths, name_models(paths), strict=True):

@@ -50,7 +50,7 @@ def _document(paths: tuple[Path, ...], options: dict[str, Any]) -> Document:
     from kldeval.engine.versions import versions
     from kldeval.results.agreement import check_agreement
     from kldeval.results.leaderboard import make_leaderboard
-    from kldeval.results.read_models import load_document
+    from kldeval.results.read import load_document
 
     if len(paths) == 1 and not options["names"]:
         return load_document(paths[0])

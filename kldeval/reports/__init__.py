@@ -1,1 +1,1 @@
-"""Documents: what a run found, as plain values."""
+"""What runs, comparisons and audits found, as plain records; how it is summed up, tested and read back."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from kldeval.reports.moments import exact_sum
 from kldeval.results.report import ClassRow
 
 if TYPE_CHECKING:
@@ -35,13 +36,7 @@ def _row(label: int, keys: Sequence[str], scores: Sequence[Score], *, sums: bool
 
 
 def _value(items: Sequence[ClassSum], *, sums: bool) -> float:
-    total, weight = _total(item.total for item in items), math.fsum(item.weight for item in items)
+    total, weight = exact_sum(item.total for item in items), exact_sum(item.weight for item in items)
     if sums:
         return total
     return total / weight if weight else math.nan
-
-
-def _total(values: Iterable[float]) -> float:
-    """The sum, nan where +inf meets -inf."""
-    numbers = list(values)
-    return math.fsum(numbers) if all(map(math.isfinite, numbers)) else sum(numbers)

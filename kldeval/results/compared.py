@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING
 
 from kldeval.errors import UsageProblem
 from kldeval.grouping import groups_of
+from kldeval.reports.moments import exact_sum, weighted_mean
 from kldeval.results.agreement import common_keys
 from kldeval.results.comparison import NotFinite, compare_all
 from kldeval.results.models import ComparisonReport, Resampling
 from kldeval.results.recount import grouping_of
+from kldeval.results.regressions import Rival, worse_than
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
     from kldeval.results.comparison import Comparison
+    from kldeval.results.gates import GateOutcome
     from kldeval.results.report import Report
 
 _GROUPS_NOTE = (
@@ -24,7 +27,7 @@ _GROUPS_NOTE = (
     "the groups the units (compare --group-by, a leaderboard --maps groups)"
 )
 
-VERSION = 1
+VERSION = 2
 """The version of the statistics' definitions: it changes only when a number could."""
 
 
@@ -49,10 +52,7 @@ def compare_reports(
     grouping = group_by or grouping_of(first)
     groups = _groups(reports, grouping) if grouping else None
     maps, left_out = common_maps(reports)
-    weighted = not grouping and any(score.weights for report in reports.values() for score in report.scores)
-    values = {
-        key: {model: _values(report, key, maps, weighted=weighted) for model, report in reports.items()} for key in keys
-    }
+    values = compared_values(reports, keys, maps, grouping)
     comparisons: dict[str, Comparison] = {}
     notes: list[str] = []
     for key in keys:
@@ -74,6 +74,47 @@ def compare_reports(
         left_out=left_out,
         notes=tuple(dict.fromkeys(notes)),
     )
+
+
+def compared_values(
+    reports: Mapping[str, Report], keys: Sequence[str], maps: Sequence[str], grouping: str
+) -> dict[str, dict[str, dict[str, float]]]:
+    """By metric and model the values of the maps, such that their mean over the units is the headline."""
+    weighted = not grouping and any(score.weights for report in reports.values() for score in report.scores)
+    return {
+        key: {model: _values(report, key, maps, weighted=weighted) for model, report in reports.items()} for key in keys
+    }
+
+
+def find_regressions(
+    reports: Mapping[str, Report], resampling: Resampling, *, group_by: str | None = None
+) -> tuple[GateOutcome, ...]:
+    """For each metric with a better direction, whether the first model is significantly worse than each other one.
+
+    One test for all metrics and rivals: one-sided at the level (1 - confidence) / 2, sign flips of whole units (maps,
+    or groups), adjusted by the largest studentised mean. The chance that the gate fires at all where the models are
+    equal is that level. A metric that could not be compared fires, as nan does.
+
+    Raises:
+        UsageProblem: no metric has a better direction, or so few units cannot reach the level.
+    """
+    keys = [key for key in common_keys(reports) if next(iter(reports.values())).columns[key].best]
+    if not keys:
+        msg = "--fail-if-worse needs a metric with a better direction, and here is none"
+        raise UsageProblem(msg)
+    grouping = group_by or grouping_of(next(iter(reports.values())))
+    maps, _ = common_maps(reports)
+    groups = _groups(reports, grouping) if grouping else None
+    labels = None if groups is None else [groups[name] for name in maps]
+    new, *others = reports
+    columns = next(iter(reports.values())).columns
+    values = compared_values(reports, keys, maps, grouping)
+    tested = [
+        Rival(key, other, columns[key].best, [values[key][new][name] - values[key][other][name] for name in maps])
+        for key in keys
+        for other in others
+    ]
+    return worse_than(new, tested, labels, resampling)
 
 
 def _compared(
@@ -101,7 +142,7 @@ def statistics_signature(resampling: Resampling, grouping: str) -> str:
     """Everything that defines intervals and p-values, as text.
 
     >>> statistics_signature(Resampling(), "parent")
-    'paired(confidence=0.95,resamples=10000,seed=0)|unit:groups|adjust:holm|groups:parent|v:1'
+    'paired(confidence=0.95,resamples=10000,seed=0)|unit:groups|adjust:holm|groups:parent|v:2'
     """
     call = f"paired(confidence={resampling.confidence},resamples={resampling.resamples},seed={resampling.seed})"
     unit = ["unit:groups", "adjust:holm", f"groups:{grouping}"] if grouping else ["unit:maps", "adjust:holm"]
@@ -121,8 +162,8 @@ def _values(report: Report, key: str, maps: Collection[str], *, weighted: bool) 
     if not weighted:
         return values
     weights = {score.name: score.weights.get(key, 1.0) for score in report.scores}
-    total = math.fsum(weights[name] for name in maps)
-    mean = sum(weights[name] * values[name] for name in maps) / total if total else math.nan
+    total = exact_sum(weights[name] for name in maps)
+    mean = weighted_mean([values[name] for name in maps], [weights[name] for name in maps])
     shares = {name: weight * len(maps) / total if total else math.nan for name, weight in weights.items()}
     return {name: mean + shares[name] * (value - mean) for name, value in values.items()}
 

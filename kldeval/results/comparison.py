@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections import Counter
 from dataclasses import dataclass
@@ -10,8 +9,9 @@ from itertools import combinations, pairwise
 from typing import TYPE_CHECKING, Literal, get_args
 
 from kldeval.errors import UsageProblem
+from kldeval.reports.moments import exact_mean
 from kldeval.results.resampling import bca_intervals, is_enumerated, smallest_p_value
-from kldeval.results.statistics import PairedResult, group_means, holm, paired_columns
+from kldeval.results.statistics import LARGEST, PairedResult, group_means, holm, paired_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -125,7 +125,7 @@ def compare_all(
         confidence=confidence,
         resamples=resamples,
         seed=seed,
-        means={model: math.fsum(units[:, index]) / len(units) for index, model in enumerate(models)},
+        means={model: exact_mean(units[:, index].tolist()) for index, model in enumerate(models)},
         intervals=_intervals(models, units, resamples, seed, confidence),
         letters=letters,
         superscripts=superscripts_of(models, pairs),
@@ -219,6 +219,9 @@ def _table(values: Mapping[str, Mapping[str, float]], maps: Sequence[str]) -> Fl
             f"inf or nan has no difference: {'; '.join(counts)}; leave such models out, "
             "or score with a metric that is finite, such as kld with --eps 1e-7"
         )
+        raise NotFinite(msg)
+    if (np.abs(table) > LARGEST).any():
+        msg = f"values beyond {LARGEST:g} have no differences and squares that float64 can hold"
         raise NotFinite(msg)
     return table
 

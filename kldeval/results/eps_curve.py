@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from kldeval.reports.moments import exact_mean
 from kldeval.results.audit import Curve
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def eps_curve(maps: Mapping[str, Sequence[AuditedMap]]) -> Curve:
         EPSILONS,
         kld,
         {model: slope(EPSILONS, values) for model, values in kld.items()},
-        {model: math.fsum(mass) / max(1, len(mass)) for model, mass in masses.items()},
+        {model: exact_mean(mass) if mass else 0.0 for model, mass in masses.items()},
         len(common),
     )
 
@@ -47,4 +48,4 @@ def slope(epsilons: Sequence[float], values: Sequence[float]) -> tuple[float, ..
 
 
 def _mean_curve(curves: Sequence[tuple[float, ...]]) -> tuple[float, ...]:
-    return tuple(math.fsum(column) / len(column) for column in zip(*curves, strict=True))
+    return tuple(exact_mean(column) for column in zip(*curves, strict=True))

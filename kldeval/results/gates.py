@@ -45,11 +45,15 @@ class Gate:
 
 @dataclass(frozen=True, slots=True)
 class GateOutcome:
-    """What a gate found. `value` is None where the report has no such number (the mean of no map)."""
+    """What a gate found. `value` is None where the report has no such number (the mean of no map).
+
+    `p_value` is that of the test that decided, where a test did.
+    """
 
     text: str
     value: float | None
     fired: bool
+    p_value: float | None = None
 
 
 def parse_gate(text: str) -> Gate:

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from kldeval.results.gates import GateOutcome
     from kldeval.results.report import Column, Report
 
-COMPARE_SCHEMA = "kldeval.compare/1"
-LEADERBOARD_SCHEMA = "kldeval.leaderboard/1"
+COMPARE_SCHEMA = "kldeval.compare/2"
+LEADERBOARD_SCHEMA = "kldeval.leaderboard/2"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,41 +1,115 @@
-"""A saved JSON report read back; what does not fit is refused, with the place that does not."""
+"""Saved JSON documents read back: validated by their published schemas, and refused with the place that does not fit.
+
+A schema says what form a document has; what it cannot say, that the parts of a document agree (every map has a number
+for each metric of the report, every pair is of two of the models), is checked here.
+"""
 
 from __future__ import annotations
 
 import json
+import math
+from functools import lru_cache
+from importlib.resources import files
+from itertools import combinations
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from kldeval.errors import UsageProblem
+from kldeval.inputs.shown import shown
 from kldeval.records import Failure, Score
-from kldeval.results.checked import Checked
+from kldeval.results.comparison import Comparison, PairOfModels, letters_of, superscripts_of
 from kldeval.results.gates import GateOutcome
+from kldeval.results.models import COMPARE_SCHEMA, LEADERBOARD_SCHEMA, ComparisonReport, Leaderboard
 from kldeval.results.report import SCHEMA, ClassRow, Column, Report, Summary
+from kldeval.results.statistics import PairedResult
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-T = TypeVar("T")
+    from jsonschema_rs import Draft202012Validator, ValidationError
 
-MEMBERS = ("schema", "signature", "provenance", "summary", "maps", "failures", "notes")
-"""The members of the report that are always there."""
+    Document = Report | Leaderboard | ComparisonReport
+    Json = dict[str, Any]
 
-OPTIONAL = ("classes", "groups", "gates", "references")
-"""Those that are there where the run had them."""
+SCHEMA_FILES = {
+    SCHEMA: "report.schema.json",
+    LEADERBOARD_SCHEMA: "leaderboard.schema.json",
+    COMPARE_SCHEMA: "compare.schema.json",
+}
+"""The published schema of each document, in the folder `schemas` beside the records."""
 
-OF_MAPS = ("group", "n_fixations", "gt_fixations", "weights", "remarks", "references")
-"""Those of a map that are there where it has them."""
+EARLIER = "1"
+"""Documents of this version hold less than those of today's, and are read as well."""
+
+LONGEST = 60
+"""So many characters of a value that does not fit are shown."""
+
+NUMBER = "a number or one of 'inf', '-inf', 'nan'"
+WORDS = {
+    "number": NUMBER,
+    "statistic": NUMBER,
+    "count": "a count",
+    "p": "a number from 0 to 1",
+    "string": "a text",
+    "object": "an object",
+    "array": "a list",
+    "boolean": "true or false",
+    "interval": "a list of two numbers",
+}
+"""What a value should have been, by the name of its definition or type in a schema."""
+
+
+def load_document(path: str | os.PathLike[str]) -> Document:
+    """What a JSON file of kldeval holds; it equals what was written.
+
+    Raises:
+        UsageProblem: the file cannot be read, is not strict JSON, or holds something else, another version, or parts
+            that do not have the form that the published schema describes.
+    """
+    value, file = decode(path), str(path)
+    kind = _kind(value)
+    if kind == LEADERBOARD_SCHEMA:
+        return parse_leaderboard(value, file)
+    if kind == COMPARE_SCHEMA:
+        return parse_comparison(value, file)
+    return parse_report(value, file)
 
 
 def load_report(path: str | os.PathLike[str]) -> Report:
     """The report in the JSON file `path`; it equals the one that was written.
 
     Raises:
-        UsageProblem: the file cannot be read, is not strict JSON, holds something else or another version, or a part
-            of it has not the form that docs/report.schema.json describes.
+        UsageProblem: as `load_document`, or the file holds another document.
     """
     return parse_report(decode(path), str(path))
+
+
+def parse_report(document: object, file: str = "report") -> Report:
+    """The report that a decoded JSON value holds; `file` names it in messages.
+
+    Raises:
+        UsageProblem: as `load_report`.
+    """
+    return _Reader(file).report(_validated(document, SCHEMA, file))
+
+
+def parse_leaderboard(document: object, file: str = "leaderboard") -> Leaderboard:
+    """The leaderboard that a decoded JSON value holds.
+
+    Raises:
+        UsageProblem: as `load_document`.
+    """
+    return _Reader(file).leaderboard(_validated(document, LEADERBOARD_SCHEMA, file))
+
+
+def parse_comparison(document: object, file: str = "comparison") -> ComparisonReport:
+    """The comparison that a decoded JSON value holds.
+
+    Raises:
+        UsageProblem: as `load_document`.
+    """
+    return _Reader(file).comparison(_validated(document, COMPARE_SCHEMA, file))
 
 
 def decode(path: str | os.PathLike[str]) -> object:
@@ -46,63 +120,13 @@ def decode(path: str | os.PathLike[str]) -> object:
     """
     try:
         text = Path(path).read_bytes().decode("utf-8")
-        return json.loads(text, parse_constant=_refuse_constant)
+        return json.loads(text, parse_constant=_refuse_constant, parse_int=_whole_number)
     except OSError as error:
-        msg = f"cannot read {path}: {error.strerror or error}"
+        msg = f"cannot read {shown(str(path))}: {error.strerror or error}"
         raise UsageProblem(msg) from error
     except (ValueError, RecursionError) as error:
-        msg = f"{path} is not JSON: {error}"
+        msg = f"{shown(str(path))} is not JSON: {error}"
         raise UsageProblem(msg) from error
-
-
-def parse_report(document: object, file: str = "report") -> Report:
-    """The report that a decoded JSON value holds; `file` names it in messages.
-
-    Raises:
-        UsageProblem: as `load_report`.
-    """
-    _check_schema(document, file)
-    return report_of(Checked(document, file))
-
-
-def report_of(report: Checked) -> Report:
-    """The report that a value inside a decoded JSON file holds.
-
-    Raises:
-        UsageProblem: as `load_report`.
-    """
-    report.has(MEMBERS, OPTIONAL)
-    signatures = {key: item.text() for key, item in report["signature"].members()}
-    keys = tuple(signatures) if dict(report["summary"].members()) else ()  # --reduction none leaves no numbers
-    provenance = {key: item.value for key, item in report["provenance"].members()}
-    return Report(
-        signatures=signatures,
-        short=report["provenance"]["short"].text(),
-        provenance={key: value for key, value in provenance.items() if key not in ("short", "columns")},
-        summaries=_by_metric(report["summary"], keys, _summary),
-        columns=_by_metric(report["provenance"]["columns"], tuple(signatures), column_of),
-        scores=tuple(_score(item, keys) for item in report["maps"].items()),
-        failures=tuple(_failure(item) for item in report["failures"].items()),
-        notes=report["notes"].texts(),
-        classes=tuple(_class_row(item, tuple(signatures)) for item in report.optional("classes")),
-        groups=_groups(report["groups"], keys) if report.has_member("groups") else {},
-        gates=gates_of(report),
-        references=_references(report),
-    )
-
-
-def gates_of(document: Checked) -> tuple[GateOutcome, ...]:
-    """The outcomes of the gates of a report or a comparison; none where it has no such member."""
-    return tuple(
-        GateOutcome(item["text"].text(), item["value"].number_or_none(), item["fired"].truth())
-        for item in document.optional("gates")
-    )
-
-
-def column_of(item: Checked) -> Column:
-    """What a table says of a metric."""
-    item.has(("unit", "best"))
-    return Column(unit=item["unit"].text(), best=item["best"].one_of(("low", "high", "")))
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -110,72 +134,342 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(msg)
 
 
-def _check_schema(document: object, file: str) -> None:
+def _whole_number(digits: str) -> int:
+    if math.isinf(float(digits)):
+        msg = f"a number of {len(digits)} digits is beyond float64"
+        raise ValueError(msg)
+    return int(digits)
+
+
+def _kind(document: object) -> str | None:
+    """The name and version of today's form of a document, if it says one that is known."""
     schema = document.get("schema") if isinstance(document, dict) else None
-    if schema == SCHEMA:
-        return
+    return next((known for known in SCHEMA_FILES if schema in (known, _earlier(known))), None)
+
+
+def _earlier(schema: str) -> str:
+    return f"{schema.rpartition('/')[0]}/{EARLIER}"
+
+
+def _validated(document: object, wanted: str, file: str) -> Json:
+    """The document, if it is of the kind wanted and has its form."""
+    schema = document.get("schema") if isinstance(document, dict) else None
+    if not isinstance(document, dict) or schema not in (wanted, _earlier(wanted)):
+        raise UsageProblem(_another_kind(schema, wanted, shown(file)))
+    try:
+        found = _first_complaint(document, wanted)
+    except UnicodeEncodeError:  # a name of a file that is no Unicode has lone surrogates
+        found = _first_complaint(_encodable(document), wanted)
+    if found:
+        refuse(file, *found)
+    return document
+
+
+def _another_kind(schema: object, wanted: str, file: str) -> str:
     if not isinstance(schema, str) or not schema.startswith("kldeval."):
-        msg = f'{file} is no report of kldeval: it does not say "schema": "{SCHEMA}"'
-    elif schema.startswith("kldeval.report/"):
-        msg = f"{file} is a {schema}, of another version of kldeval; this one reads {SCHEMA}"
-    else:
-        msg = f"{file} is a {schema}; a {SCHEMA} is needed"
+        noun = wanted.partition(".")[2].partition("/")[0]
+        return f'{file} is no {noun} of kldeval: it does not say "schema": "{wanted}"'
+    known = next((one for one in SCHEMA_FILES if schema.startswith(one.rpartition("/")[0] + "/")), None)
+    if known and schema not in (known, _earlier(known)):
+        return (
+            f"{file} is a {shown(schema)}, of another version of kldeval; this one reads {known} and {_earlier(known)}"
+        )
+    return f"{file} is a {shown(schema)}; a {wanted} is needed"
+
+
+@lru_cache
+def _validator(schema: str) -> Draft202012Validator:
+    """The compiled schema; its references name the files beside it."""
+    from jsonschema_rs import Draft202012Validator, Registry
+
+    folder = files(__package__.replace("results", "reports")) / "schemas"
+    texts = {name: json.loads((folder / name).read_text(encoding="utf-8")) for name in SCHEMA_FILES.values()}
+    registry = Registry([(f"json-schema:///{name}", {**text, "$id": name}) for name, text in texts.items()])
+    return Draft202012Validator({"$id": "json-schema:///document", "$ref": SCHEMA_FILES[schema]}, registry=registry)
+
+
+def _first_complaint(document: Json, schema: str) -> tuple[list[str | int], str] | None:
+    """Where a document first does not fit its schema, and what is wrong there."""
+    error = next(iter(_validator(schema).iter_errors(document)), None)
+    return None if error is None else _complaint(_innermost(error))
+
+
+def _encodable(value: object) -> Any:
+    """The value with texts that UTF-8 can encode; what they are does not matter to its form."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, dict):
+        return {_encodable(key): _encodable(item) for key, item in value.items()}
+    return [_encodable(item) for item in value] if isinstance(value, list) else value
+
+
+def _innermost(error: ValidationError) -> ValidationError:
+    """The error that says most: of alternatives, that of the one which fits furthest."""
+    branches = error.kind.as_dict()["context"] if error.kind.name == "anyOf" else ()
+    alternatives: list[ValidationError] = [one for branch in branches for one in branch]
+    deepest = max(alternatives, key=lambda one: len(one.instance_path), default=error)
+    return _innermost(deepest) if len(deepest.instance_path) > len(error.instance_path) else error
+
+
+def _complaint(error: ValidationError) -> tuple[list[str | int], str]:
+    """Where a value does not fit, and what is wrong with it."""
+    kind, place, details = error.kind.name, list(error.instance_path), error.kind.as_dict()
+    if kind == "required":
+        return place, f"lacks {details['property']!r}"
+    if kind == "additionalProperties":
+        return place, f"has {details['unexpected'][0]!r}, which does not belong there"
+    value = _clipped(error.instance)
+    if kind == "enum":
+        return place, f"is {value}, not one of {', '.join(map(repr, details['options']))}"
+    names = [name for name in error.schema_path if name in WORDS]
+    types = details.get("types", ())
+    wanted = next((WORDS[name] for name in (*reversed(names), *types) if name in WORDS), None)
+    return place, f"is {value}, not {wanted}" if wanted else f"is {value}: {_clipped(error.message)}"
+
+
+def _clipped(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
+
+
+def refuse(file: str, place: Sequence[str | int], complaint: str) -> NoReturn:
+    """Raise the error that says where a document does not fit, and why.
+
+    Raises:
+        UsageProblem: always.
+    """
+    path = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in place).removeprefix(".")
+    msg = f"{shown(file)}: {shown(path) or 'it'} {complaint}"
     raise UsageProblem(msg)
 
 
-def _by_metric(item: Checked, keys: Sequence[str], parse: Callable[[Checked], T]) -> dict[str, T]:
-    item.has(keys)
-    return {key: parse(item[key]) for key in keys}
+class _Reader:
+    """Makes records of documents that have the form of their schema; `file` names them in messages."""
+
+    def __init__(self, file: str, *place: str) -> None:
+        self.file = file
+        self.place = place
+
+    def refuse(self, place: Sequence[str | int], complaint: str) -> NoReturn:
+        refuse(self.file, [*self.place, *place], complaint)
+
+    def has(self, members: Mapping[str, object], keys: Iterable[str], *place: str | int) -> None:
+        """Refuse an object whose members are not exactly the keys."""
+        wanted = tuple(keys)
+        for key in wanted:
+            if key not in members:
+                self.refuse(place, f"lacks {key!r}")
+        self.has_only(members, wanted, *place)
+
+    def has_only(self, members: Mapping[str, object], keys: Iterable[str], *place: str | int) -> None:
+        """Refuse an object with a member that is not among the keys."""
+        wanted = set(keys)
+        for key in members:
+            if key not in wanted:
+                self.refuse(place, f"has {key!r}, which does not belong there")
+
+    def leaderboard(self, item: Json) -> Leaderboard:
+        reports = {
+            model: _Reader(self.file, *self.place, "reports", model).report(report)
+            for model, report in item["reports"].items()
+        }
+        comparison = item["comparison"]
+        compared = None if comparison is None else self.inside("comparison").comparison(comparison)
+        if compared and list(compared.models) != list(reports):
+            self.refuse(("comparison", "models"), "are not the models of the reports, in their order")
+        return Leaderboard(reports, compared, _left_out(item["left_out"]), tuple(item["notes"]))
+
+    def inside(self, *place: str) -> _Reader:
+        return _Reader(self.file, *self.place, *place)
+
+    def report(self, item: Json) -> Report:
+        signatures, provenance = item["signature"], item["provenance"]
+        keys = tuple(signatures) if item["summary"] else ()  # --reduction none leaves no numbers
+        self.has(item["summary"], keys, "summary")
+        self.has(provenance["columns"], signatures, "provenance", "columns")
+        failures = tuple(_failure(failure) for failure in item["failures"])
+        for name, summaries in item.get("groups", {}).items():
+            self.has(summaries, keys, "groups", name)
+        for place, row in enumerate(item.get("classes", ())):
+            self.has(row, ("class", "n", *signatures), "classes", place)
+        return Report(
+            signatures=dict(signatures),
+            short=provenance["short"],
+            provenance={key: value for key, value in provenance.items() if key not in ("short", "columns")},
+            summaries=_summaries(item["summary"], keys),
+            columns={key: _column(provenance["columns"][key]) for key in signatures},
+            scores=self.scores(item["maps"], keys, {(failure.name, failure.metric) for failure in failures}),
+            failures=failures,
+            notes=tuple(item["notes"]),
+            classes=tuple(_class_row(row, signatures) for row in item.get("classes", ())),
+            groups={name: _summaries(rows, keys) for name, rows in item.get("groups", {}).items()},
+            gates=_gates(item),
+            references=_numbers_of(item.get("references", {})),
+        )
+
+    def scores(self, rows: Sequence[Json], keys: Sequence[str], failed: set[tuple[str, str]]) -> tuple[Score, ...]:
+        known, names = {*keys, *MAP_MEMBERS}, set()
+        for place, row in enumerate(rows):
+            if not known.issuperset(row):
+                self.has_only(row, known, "maps", place)
+            for key in keys:
+                if key not in row and (row["name"], key) not in failed:
+                    self.refuse(("maps", place), f"lacks {key!r}")
+            for part in ("weights", "statistics"):
+                self.has_only(row.get(part, {}), keys, "maps", place, part)
+            if row["name"] in names:
+                self.refuse(("maps", place, "name"), f"is {_clipped(row['name'])} for the second time")
+            names.add(row["name"])
+        return tuple(_score(row, keys) for row in rows)
+
+    def comparison(self, item: Json) -> ComparisonReport:
+        models, maps, left_out = tuple(item["models"]), tuple(item["maps"]), _left_out(item["left_out"])
+        columns = item["provenance"]["columns"]
+        self.has(columns, item["signature"], "provenance", "columns")
+        self.has_only(item["metrics"], columns, "metrics")
+        return ComparisonReport(
+            models=models,
+            signatures=dict(item["signature"]),
+            statistics=item["statistics"],
+            provenance={key: part for key, part in item["provenance"].items() if key != "columns"},
+            columns={key: _column(column) for key, column in columns.items()},
+            comparisons={
+                key: self.inside("metrics", key).metric(metric, models, maps, left_out)
+                for key, metric in item["metrics"].items()
+            },
+            maps=maps,
+            left_out=left_out,
+            notes=tuple(item["notes"]),
+            gates=_gates(item),
+        )
+
+    def metric(
+        self, item: Json, models: Sequence[str], maps: tuple[str, ...], left_out: Mapping[str, tuple[str, ...]]
+    ) -> Comparison:
+        for part in ("means", "intervals"):
+            self.has(item[part], models, part)
+        if [(pair["first"], pair["second"]) for pair in item["pairs"]] != list(combinations(models, 2)):
+            self.refuse(("pairs",), "are not all pairs of the models, in their order")
+        for place, pair in enumerate(item["pairs"]):
+            if pair["winner"] not in ("", pair["first"], pair["second"]):
+                self.refuse(("pairs", place, "winner"), f"is {_clipped(pair['winner'])}, not one of the two or empty")
+        pairs = tuple(_pair(pair, item["n"]) for pair in item["pairs"])
+        return Comparison(
+            unit=item["unit"],
+            n=item["n"],
+            confidence=float(item["confidence"]),
+            resamples=item["resamples"],
+            seed=item["seed"],
+            means={model: _number(item["means"][model]) for model in models},
+            intervals={model: _interval(item["intervals"][model]) for model in models},
+            letters=letters_of(models),
+            superscripts=superscripts_of(models, pairs),
+            pairs=pairs,
+            maps=maps,
+            left_out=left_out,
+            notes=(),
+        )
 
 
-def _groups(item: Checked, keys: Sequence[str]) -> dict[str, dict[str, Summary]]:
-    return {name: _by_metric(summaries, keys, _summary) for name, summaries in item.members()}
+MAP_MEMBERS = (
+    *("name", "group", "n_uncovered", "uncovered_mass", "n_fixations", "gt_fixations", "weights", "statistics"),
+    *("remarks", "references"),
+)
+"""The members of a map that are no metric."""
 
 
-def _summary(item: Checked) -> Summary:
-    item.has(("mean", "std", "median", "min", "max", "n", "n_nonfinite"))
+def _number(value: float | str) -> float:
+    return float(value)
+
+
+def _number_or_none(value: float | str | None) -> float | None:
+    return None if value is None else float(value)
+
+
+def _column(item: Json) -> Column:
+    return Column(unit=item["unit"], best=item["best"])
+
+
+def _summaries(item: Json, keys: Iterable[str]) -> dict[str, Summary]:
+    return {key: _summary(item[key]) for key in keys}
+
+
+def _summary(item: Json) -> Summary:
     return Summary(
-        n=item["n"].count(),
-        n_nonfinite=item["n_nonfinite"].count(),
-        mean=item["mean"].number_or_none(),
-        std=item["std"].number_or_none(),
-        median=item["median"].number_or_none(),
-        min=item["min"].number_or_none(),
-        max=item["max"].number_or_none(),
+        n=item["n"],
+        n_nonfinite=item["n_nonfinite"],
+        **{name: _number_or_none(item[name]) for name in ("mean", "std", "median", "min", "max")},
     )
 
 
-def _score(item: Checked, keys: Sequence[str]) -> Score:
-    item.has(("name", *keys, "n_uncovered", "uncovered_mass"), optional=OF_MAPS)
-    members = dict(item.members())
+def _score(row: Json, keys: Iterable[str]) -> Score:
     return Score(
-        name=members["name"].text(),
-        values={key: members[key].number() for key in keys},
-        n_uncovered=members["n_uncovered"].count(),
-        uncovered_mass=members["uncovered_mass"].number(),
-        remarks=tuple(remark.text() for remark in item.optional("remarks")),
-        group=members["group"].text() if "group" in members else "",
-        n_fixations=members["n_fixations"].count() if "n_fixations" in members else None,
-        gt_fixations=members["gt_fixations"].count() if "gt_fixations" in members else None,
-        references=_references(item),
-        weights={key: weight.number() for key, weight in members["weights"].members()} if "weights" in members else {},
+        name=row["name"],
+        values={key: _number(row[key]) for key in keys if key in row},
+        n_uncovered=row["n_uncovered"],
+        uncovered_mass=_number(row["uncovered_mass"]),
+        remarks=tuple(row.get("remarks", ())),
+        group=row.get("group", ""),
+        n_fixations=row.get("n_fixations"),
+        gt_fixations=row.get("gt_fixations"),
+        references=_numbers_of(row.get("references", {})),
+        weights={key: _number(weight) for key, weight in row.get("weights", {}).items()},
+        statistics={key: tuple(map(_number, sums)) for key, sums in row.get("statistics", {}).items()},
     )
 
 
-def _references(item: Checked) -> dict[str, dict[str, float]]:
-    """The numbers of the references of a report or a map; none where it has no such member."""
-    if not item.has_member("references"):
-        return {}
-    rows = item["references"].members()
-    return {name: {key: value.number() for key, value in values.members()} for name, values in rows}
+def _numbers_of(rows: Mapping[str, Mapping[str, float | str]]) -> dict[str, dict[str, float]]:
+    return {name: {key: _number(value) for key, value in values.items()} for name, values in rows.items()}
 
 
-def _class_row(item: Checked, keys: Sequence[str]) -> ClassRow:
-    item.has(("class", "n", *keys))
-    return ClassRow(item["class"].count(), item["n"].count(), {key: item[key].number() for key in keys})
+def _class_row(item: Json, keys: Iterable[str]) -> ClassRow:
+    return ClassRow(item["class"], item["n"], {key: _number(item[key]) for key in keys})
 
 
-def _failure(item: Checked) -> Failure:
-    item.has(("name", "stage", "message"))
-    stage = item["stage"].one_of(("pair", "load", "check", "score"))
-    return Failure(name=item["name"].text(), stage=stage, message=item["message"].text())
+def _failure(item: Json) -> Failure:
+    return Failure(
+        name=item["name"],
+        stage=item["stage"],
+        message=item["message"],
+        code=item.get("code", "unknown"),
+        metric=item.get("metric", ""),
+    )
+
+
+def _gates(item: Json) -> tuple[GateOutcome, ...]:
+    return tuple(
+        GateOutcome(gate["text"], _number_or_none(gate["value"]), gate["fired"], gate.get("p"))
+        for gate in item.get("gates", ())
+    )
+
+
+def _pair(item: Json, n: int) -> PairOfModels:
+    result = PairedResult(
+        n=n,
+        mean_difference=_number(item["mean_difference"]),
+        interval=_interval(item["interval"]),
+        p_value=float(item["p"]),
+        wilcoxon_p=float(item["wilcoxon_p"]),
+        cohens_dz=_number_or_none(item["cohens_dz"]),
+        rank_biserial=float(item["rank_biserial"]),
+        detectable=_number_or_none(item["detectable"]),
+    )
+    return PairOfModels(
+        first=item["first"],
+        second=item["second"],
+        result=result,
+        adjusted_p=float(item["p_holm"]),
+        significant=item["significant"],
+        winner=item["winner"],
+    )
+
+
+def _interval(item: Sequence[float | str] | None) -> tuple[float, float] | None:
+    if item is None:
+        return None
+    low, high = map(_number, item)
+    return low, high
+
+
+def _left_out(rows: Iterable[Json]) -> dict[str, tuple[str, ...]]:
+    return {row["name"]: tuple(row["missing"]) for row in rows}

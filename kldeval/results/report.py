@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from kldeval.records import Failure, Score
     from kldeval.results.gates import GateOutcome
 
-SCHEMA = "kldeval.report/1"
+SCHEMA = "kldeval.report/2"
 
 
 @dataclass(frozen=True, slots=True)

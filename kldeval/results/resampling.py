@@ -77,6 +77,37 @@ def sign_flip_p_values(units: Floats, resamples: int, seed: int) -> Floats:
     return extreme / 2.0**n if enumerated else (extreme + 1) / (resamples + 1)
 
 
+def max_statistic_p_values(units: Floats, resamples: int, seed: int, *, one_sided: bool = False) -> Floats:
+    """The p-value of each column's sign-flip test, adjusted for all columns by the largest studentised mean (max-T).
+
+    Every flip of signs is that of whole rows, so that it keeps how the columns depend on one another; p is the share of
+    flips in which the largest of all statistics is at least a column's own. Rejecting where p is at most alpha keeps
+    the chance of any false rejection at alpha, and costs less than Holm's procedure where columns are alike. A t
+    statistic and sum(x) / sqrt(sum(x^2)) order the flips alike, so the latter is taken. `one_sided` asks for columns
+    whose mean is above 0. Columns of zeros have a p-value of 1.
+
+    Source: Westfall and Young 1993, "Resampling-based multiple testing"; Winkler et al. 2014,
+    doi:10.1016/j.neuroimage.2014.01.060.
+    """
+    import numpy as np
+
+    n, columns = units.shape
+    enumerated = is_enumerated(n, resamples)
+    largest = np.abs(units).max(axis=0)
+    scaled = units / np.where(largest, largest, 1.0)
+    scaled /= np.where(largest, np.sqrt((scaled * scaled).sum(axis=0)), 1.0)
+
+    def statistic(sums: Floats) -> Floats:
+        return sums if one_sided else np.abs(sums)
+
+    threshold = statistic(scaled.sum(axis=0)) - ROUNDING * np.abs(scaled).sum(axis=0)
+    extreme = np.zeros(columns, dtype=np.int64)
+    for signs in _all_signs(n) if enumerated else _random_signs(n, resamples, seed):
+        extreme += (statistic(signs @ scaled).max(axis=1)[:, None] >= threshold).sum(axis=0)
+    p_values = extreme / 2.0**n if enumerated else (extreme + 1) / (resamples + 1)
+    return np.where(largest, p_values, 1.0)
+
+
 def bca_intervals(units: Floats, resamples: int, seed: int, confidence: float) -> Floats:
     """The bias-corrected and accelerated bootstrap interval of each column's mean, of shape (columns, 2).
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kldeval.errors import UsageProblem
+from kldeval.reports.moments import exact_mean
+from kldeval.results.power import detectable_effect
 from kldeval.results.resampling import bca_intervals, scipy_stats, sign_flip_p_values
 
 if TYPE_CHECKING:
@@ -21,10 +23,10 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-POWER = 0.8
-"""The chance with which the detectable difference is detected."""
-
 FEWEST_RESAMPLES = 100
+
+LARGEST = 1e150
+"""Sums of squares of numbers up to this are finite."""
 
 ENUMERATED_RANKS = 13
 """The most units for which scipy tries all signs of the ranks where there are ties."""
@@ -38,8 +40,8 @@ class PairedResult:
     (sign-flip) test; `wilcoxon_p` of Wilcoxon's signed-rank test. `cohens_dz` is the mean difference divided by the
     standard deviation of the differences (ddof 1), `rank_biserial` the matched-pairs rank-biserial correlation, from -1
     (all differences negative) to 1. `detectable` is the smallest absolute mean difference that as many units with this
-    spread show significant with 80 % power, in the metric's unit.
-    A single unit has a p-value of 1 and neither an interval, nor a `cohens_dz`, nor a `detectable` difference: None.
+    spread show significant with 80 % power at the first step of Holm's procedure, in the metric's unit; None where so
+    few units cannot show any difference. A single unit has a p-value of 1 and neither an interval nor a `cohens_dz`.
     """
 
     n: int
@@ -67,7 +69,7 @@ def paired(
         groups: the group of each map; then the group is the unit, and groups sort by name.
         resamples: how many bootstrap resamples, and how many sign flips unless all 2^n are no more than that.
         seed: fixes the draws: same differences, same seed, same result.
-        confidence: of the interval; the detectable difference belongs to a test at the level 1 - confidence.
+        confidence: of the interval; the detectable difference belongs to a single test at the level 1 - confidence.
 
     Raises:
         UsageProblem: no difference, a difference that is not finite, or an argument that can mean nothing.
@@ -90,14 +92,18 @@ def paired(
 def paired_columns(
     differences: Floats, *, groups: Sequence[str] | None, resamples: int, seed: int, confidence: float
 ) -> tuple[PairedResult, ...]:
-    """`paired` for each column of an array of shape (maps, pairs), all from the same draws."""
+    """`paired` for each column of an array of shape (maps, pairs), all from the same draws.
+
+    The detectable differences are those at the first step of Holm's procedure over the columns.
+    """
     check_resampling(resamples, confidence)
     _check_differences(differences)
     units = differences if groups is None else group_means(differences, groups)
     p_values = sign_flip_p_values(units, resamples, seed)
     intervals = bca_intervals(units, resamples, seed, confidence)
+    detectable = detectable_effect(len(units), (1 - confidence) / units.shape[1], resamples)
     return tuple(
-        _result(units[:, k], float(p_values[k]), (float(intervals[k, 0]), float(intervals[k, 1])), 1 - confidence)
+        _result(units[:, k], float(p_values[k]), (float(intervals[k, 0]), float(intervals[k, 1])), detectable)
         for k in range(units.shape[1])
     )
 
@@ -120,7 +126,7 @@ def group_means(values: Floats, groups: Sequence[str]) -> Floats:
     rows: dict[str, list[int]] = {name: [] for name in sorted(set(groups))}
     for row, name in enumerate(groups):
         rows[name].append(row)
-    return np.array([[math.fsum(column) / len(column) for column in values[members].T] for members in rows.values()])
+    return np.array([[exact_mean(column.tolist()) for column in values[members].T] for members in rows.values()])
 
 
 def holm(p_values: Sequence[float]) -> tuple[float, ...]:
@@ -175,10 +181,13 @@ def _check_differences(differences: Floats) -> None:
             "so there is no mean difference: score with a metric that is finite, such as kld with --eps 1e-7"
         )
         raise UsageProblem(msg)
+    if (np.abs(differences) > LARGEST).any():
+        msg = f"differences beyond {LARGEST:g} have no squares that float64 can hold"
+        raise UsageProblem(msg)
 
 
-def _result(units: Floats, p_value: float, interval: tuple[float, float], level: float) -> PairedResult:
-    n, mean, ranks = len(units), math.fsum(units) / len(units), _signed_ranks(units)
+def _result(units: Floats, p_value: float, interval: tuple[float, float], effect: float | None) -> PairedResult:
+    n, mean, ranks = len(units), exact_mean(units.tolist()), _signed_ranks(units)
     deviation = float(units.std(ddof=1)) if n > 1 else None
     return PairedResult(
         n=n,
@@ -188,7 +197,7 @@ def _result(units: Floats, p_value: float, interval: tuple[float, float], level:
         wilcoxon_p=_wilcoxon(units, ranks),
         cohens_dz=None if deviation is None else _cohens_dz(mean, deviation),
         rank_biserial=_rank_biserial(ranks),
-        detectable=None if deviation is None else _detectable(n, deviation, level),
+        detectable=None if deviation is None or effect is None else effect * deviation,
     )
 
 
@@ -221,9 +230,3 @@ def _rank_biserial(ranks: Floats) -> float:
     import numpy as np
 
     return float(ranks.sum() / np.abs(ranks).sum()) if ranks.any() else 0.0
-
-
-def _detectable(n: int, deviation: float, level: float) -> float:
-    """(t(1 - level/2) + t(power)) * deviation / sqrt(n), t with n - 1 degrees of freedom."""
-    t = scipy_stats().t(n - 1)
-    return float((t.ppf(1 - level / 2) + t.ppf(POWER)) * deviation / math.sqrt(n))

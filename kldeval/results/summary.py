@@ -6,6 +6,7 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from kldeval.reports.moments import median, moments_of, weighted_mean
 from kldeval.results.report import Summary
 
 if TYPE_CHECKING:
@@ -31,11 +32,8 @@ def _pooled(key: str, scores: Sequence[Score], summary: Summary) -> Summary:
     weighted = [(score.values[key], score.weights[key]) for score in scores if key in score.weights]
     if not weighted:
         return summary
-    weight = math.fsum(weight for _, weight in weighted)
-    # a map without any pixel that counts has no mean, and no part in that of all
-    shares = [value * weight for value, weight in weighted if weight]
-    total = math.fsum(shares) if all(map(math.isfinite, shares)) else sum(shares)
-    return replace(summary, mean=total / weight if weight else math.nan)
+    values, weights = zip(*weighted, strict=True)
+    return replace(summary, mean=weighted_mean(values, weights))
 
 
 def summarise_groups(keys: Sequence[str], scores: Sequence[Score]) -> dict[str, dict[str, Summary]]:
@@ -78,49 +76,14 @@ def summarise(values: Sequence[float]) -> Summary:
     >>> summarise([])
     Summary(n=0, n_nonfinite=0, mean=None, std=None, median=None, min=None, max=None)
     """
-    if not values:
-        return Summary(0, 0, None, None, None, None, None)
-    ordered = sorted(float(value) for value in values)
-    undefined = any(math.isnan(value) for value in ordered)
-    low, middle, high = (math.nan,) * 3 if undefined else (ordered[0], _median(ordered), ordered[-1])
+    moments = moments_of(values)
+    undefined = math.nan if moments.n_nan else None
     return Summary(
-        n=len(ordered),
-        n_nonfinite=sum(not math.isfinite(value) for value in ordered),
-        mean=_mean(ordered),
-        std=_deviation(ordered, middle),
-        median=middle,
-        min=low,
-        max=high,
+        n=moments.n,
+        n_nonfinite=moments.n_nonfinite,
+        mean=moments.mean,
+        std=moments.std,
+        median=median(values) if moments.n else None,
+        min=moments.min if undefined is None else undefined,
+        max=moments.max if undefined is None else undefined,
     )
-
-
-def _mean(values: Sequence[float]) -> float:
-    special = [value for value in values if not math.isfinite(value)]
-    if special:
-        return sum(special)
-    try:
-        return math.fsum(values) / len(values)
-    except OverflowError:  # the sum is beyond float64, the mean is not
-        return math.fsum(value / len(values) for value in values)
-
-
-def _median(ordered: Sequence[float]) -> float:
-    half = len(ordered) // 2
-    return ordered[half] if len(ordered) % 2 else _mean(ordered[half - 1 : half + 1])
-
-
-def _deviation(values: Sequence[float], middle: float) -> float | None:
-    """The standard deviation; measured from the median first, so that equal values give exactly 0."""
-    if len(values) == 1:
-        return None
-    if not all(math.isfinite(value) for value in values):
-        return math.nan
-    shifted = [value - middle for value in values]
-    centre = _mean(shifted)
-    exponent = math.frexp(max(abs(value - centre) for value in shifted))[1]
-    scaled = [math.ldexp(value - centre, -exponent) for value in shifted]  # their squares cannot overflow
-    root = math.sqrt(math.fsum(value * value for value in scaled) / (len(values) - 1))
-    try:
-        return math.ldexp(root, exponent)
-    except OverflowError:  # two values at opposite ends of float64 deviate by more than it holds
-        return math.inf

@@ -115,7 +115,7 @@ def references_row(references: Mapping[str, Mapping[str, float]]) -> dict[str, d
 
 
 def leaderboard_document(leaderboard: Leaderboard) -> dict[str, Any]:
-    """The leaderboard as plain values; `kldeval.results.read_models.parse_leaderboard` is the inverse."""
+    """The leaderboard as plain values; `kldeval.results.read.parse_leaderboard` is the inverse."""
     return {
         "schema": LEADERBOARD_SCHEMA,
         "reports": {model: document(report) for model, report in leaderboard.reports.items()},
@@ -126,7 +126,7 @@ def leaderboard_document(leaderboard: Leaderboard) -> dict[str, Any]:
 
 
 def comparison_document(report: ComparisonReport) -> dict[str, Any]:
-    """The comparison as plain values; `kldeval.results.read_models.parse_comparison` is the inverse."""
+    """The comparison as plain values; `kldeval.results.read.parse_comparison` is the inverse."""
     made = {
         "schema": COMPARE_SCHEMA,
         "signature": dict(report.signatures),
@@ -154,7 +154,12 @@ def map_row(score: Score) -> dict[str, Any]:
     counts = {"n_fixations": score.n_fixations, "gt_fixations": score.gt_fixations}
     row |= {name: count for name, count in counts.items() if count is not None}
     weights = {key: _number(weight) for key, weight in score.weights.items()}
-    extra = {"weights": weights, "remarks": list(score.remarks), "references": references_row(score.references)}
+    extra = {
+        "weights": weights,
+        "statistics": {key: [_number(number) for number in sums] for key, sums in score.statistics.items()},
+        "remarks": list(score.remarks),
+        "references": references_row(score.references),
+    }
     return {**row, **{name: value for name, value in extra.items() if value}}
 
 
@@ -165,7 +170,9 @@ def _class_row(row: ClassRow) -> dict[str, Any]:
 
 def failure_row(failure: Failure) -> dict[str, Any]:
     """One map without a number."""
-    return {"name": failure.name, "stage": failure.stage, "message": failure.message}
+    row = {"name": failure.name, "stage": failure.stage, "message": failure.message}
+    further = {"code": failure.code.removeprefix("unknown"), "metric": failure.metric}
+    return row | {key: text for key, text in further.items() if text}
 
 
 def pair_row(pair: PairOfModels) -> dict[str, Any]:
@@ -213,7 +220,11 @@ def _left_out(left_out: Mapping[str, tuple[str, ...]]) -> list[dict[str, Any]]:
 
 
 def _gates(gates: tuple[GateOutcome, ...]) -> dict[str, Any]:
-    rows = [{"text": gate.text, "value": _number(gate.value), "fired": gate.fired} for gate in gates]
+    rows = [
+        {"text": gate.text, "value": _number(gate.value), "fired": gate.fired}
+        | ({} if gate.p_value is None else {"p": gate.p_value})
+        for gate in gates
+    ]
     return {"gates": rows} if rows else {}
 
 

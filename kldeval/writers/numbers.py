@@ -98,7 +98,8 @@ def gate_line(gate: GateOutcome, model: str = "") -> str:
     'gate kld>1.2 fired: 1.5'
     """
     value = "no value" if gate.value is None else repr(gate.value)
-    return f"gate {gate.text} {'fired' if gate.fired else 'passed'}{f' for {model}' if model else ''}: {value}"
+    p = "" if gate.p_value is None else f" (p = {gate.p_value:.3g})"
+    return f"gate {gate.text} {'fired' if gate.fired else 'passed'}{f' for {model}' if model else ''}: {value}{p}"
 
 
 def count(number: int, noun: str) -> str:
