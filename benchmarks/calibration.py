@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kldeval.results.statistics import group_means, paired_columns
+from kldeval.reports.significance import group_means, paired_columns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

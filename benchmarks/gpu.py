@@ -18,21 +18,21 @@ import cv2
 import numpy as np
 
 from benchmarks.maps import density, guess, output, truth
-from kldeval.engine.cpu import cores
+from kldeval.data.load import Reading
+from kldeval.data.pairing import find_pairs
 from kldeval.engine.gpu import Stack, score_batch, score_in_batches, stack_pairs
-from kldeval.engine.run import read_and_score_all
-from kldeval.inputs.load import Reading
-from kldeval.inputs.pairing import find_pairs
-from kldeval.inputs.scale import full_scale
+from kldeval.engine.worker import read_and_score_all
+from kldeval.executors.local import cores
+from kldeval.preprocessing.grey import full_scale
 from kldeval.records import MapPair, Score
-from kldeval.settings import make_settings
+from kldeval.settings.build import make_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from kldeval.records import Pair
-    from kldeval.settings import Settings
+    from kldeval.settings.settings import Settings
 
 ROUNDS = 7
 MAPS, HEIGHT, WIDTH = 64, 1080, 1920

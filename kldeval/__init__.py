@@ -14,16 +14,22 @@ from typing import TYPE_CHECKING, Any
 from kldeval._version import __version__
 
 if TYPE_CHECKING:
-    from kldeval.companions import (
+    from kldeval.functional import (
         auc,
         auc_borji,
         auc_judd,
         auc_shuffled,
         cc,
+        ce,
         emd,
+        entropy_gt,
+        evaluate,
         hellinger,
         ig,
         ig_mit,
+        jsd,
+        kld,
+        kld_reverse,
         ll,
         mae,
         mse,
@@ -32,38 +38,10 @@ if TYPE_CHECKING:
         sim,
         tv,
     )
-    from kldeval.library import ce, entropy_gt, evaluate, jsd, kld, kld_reverse
-    from kldeval.maps.softmax import log_sigmoid, log_softmax, sigmoid, softmax
     from kldeval.metrics.binary import bce, bce_with_logits
+    from kldeval.metrics.classification import accuracy, brier, cross_entropy, nll
     from kldeval.metrics.frameworks import keras_categorical_crossentropy, keras_kl_divergence, kl_div
-    from kldeval.metrics.labels import accuracy, brier, cross_entropy, nll
-
-_MODULES = {
-    "companions": (
-        "auc",
-        "auc_borji",
-        "auc_judd",
-        "auc_shuffled",
-        "cc",
-        "emd",
-        "hellinger",
-        "ig",
-        "ig_mit",
-        "ll",
-        "mae",
-        "mse",
-        "nss",
-        "sauc",
-        "sim",
-        "tv",
-    ),
-    "library": ("ce", "entropy_gt", "evaluate", "jsd", "kld", "kld_reverse"),
-    "maps.softmax": ("log_sigmoid", "log_softmax", "sigmoid", "softmax"),
-    "metrics.binary": ("bce", "bce_with_logits"),
-    "metrics.frameworks": ("keras_categorical_crossentropy", "keras_kl_divergence", "kl_div"),
-    "metrics.labels": ("accuracy", "brier", "cross_entropy", "nll"),
-}
-"""The public functions by the module that holds them."""
+    from kldeval.normalization.softmax import log_sigmoid, log_softmax, sigmoid, softmax
 
 __all__ = [
     "__version__",
@@ -103,6 +81,56 @@ __all__ = [
     "softmax",
     "tv",
 ]
+
+
+_MODULES = {
+    "functional": (
+        "auc",
+        "auc_borji",
+        "auc_judd",
+        "auc_shuffled",
+        "cc",
+        "ce",
+        "emd",
+        "entropy_gt",
+        "evaluate",
+        "hellinger",
+        "ig",
+        "ig_mit",
+        "jsd",
+        "kld",
+        "kld_reverse",
+        "ll",
+        "mae",
+        "mse",
+        "nss",
+        "sauc",
+        "sim",
+        "tv",
+    ),
+    "normalization.softmax": (
+        "log_sigmoid",
+        "log_softmax",
+        "sigmoid",
+        "softmax",
+    ),
+    "metrics.binary": (
+        "bce",
+        "bce_with_logits",
+    ),
+    "metrics.frameworks": (
+        "keras_categorical_crossentropy",
+        "keras_kl_divergence",
+        "kl_div",
+    ),
+    "metrics.classification": (
+        "accuracy",
+        "brier",
+        "cross_entropy",
+        "nll",
+    ),
+}
+"""The public functions by the module that holds them."""
 
 
 def __getattr__(name: str) -> Any:

@@ -1,5 +1,7 @@
 """The version of the package, and of the definitions behind its numbers."""
 
+from __future__ import annotations
+
 __version__ = "0.1.0"
 
 DEFINITIONS = 1

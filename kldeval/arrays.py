@@ -6,12 +6,17 @@ reached through array-api-compat, imported when such an array arrives. torch is 
 
 from __future__ import annotations
 
+import math
+from functools import cache
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from kldeval.errors import MissingDependency
+from kldeval.errors import MissingDependency, RefusedMap, UsageProblem
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
+
 
 Array = Any
 """An array of any library that follows the array API; mypy has no protocol for the standard yet."""
@@ -70,3 +75,161 @@ def exp_of_temporary(x: Array) -> Array:
     """Exp x of an array that nobody else has: in its place where the library can, for a fresh array costs a third."""
     xp = namespace(x)
     return xp.exp(x, out=x) if xp.__name__ == "numpy" else xp.exp(x)
+
+
+@cache
+def opencv() -> Any:
+    """The `cv2` module. Its log is switched off for the whole process: what it would say, our errors say.
+
+    Raises:
+        MissingDependency: cv2 cannot be imported; the message says what to install.
+    """
+    try:
+        import cv2
+    except ImportError as error:
+        raise MissingDependency(_advice(str(error))) from error
+    _silence(cv2)
+    return cv2
+
+
+def _advice(reason: str) -> str:
+    first = (reason.splitlines() or ["no reason given"])[0]
+    if ".so" in reason:
+        # a wheel with windows, on a server without a screen
+        return (
+            f"OpenCV cannot be imported ({first}); install the system packages libgl1 and libglib2.0-0, "
+            "or replace opencv-python: pip uninstall opencv-python && pip install opencv-python-headless"
+        )
+    return f"OpenCV cannot be imported ({first}); install it with: pip install opencv-python-headless"
+
+
+def _silence(cv2: Any) -> None:
+    if hasattr(cv2, "setLogLevel"):
+        cv2.setLogLevel(0)
+    else:  # OpenCV 5 moved it
+        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+
+
+MAP = (-2, -1)
+"""The axes of a map."""
+
+_REAL = ("real floating", "integral", "bool")
+
+
+def check_maps(pred: Array, gt: Array) -> None:
+    """Refuse arrays that are no maps, or do not fit each other.
+
+    Raises:
+        RefusedMap: naming shapes or dtypes.
+        UsageProblem: the arrays are of different libraries.
+    """
+    xp = _shared_namespace(pred, gt)
+    for role, array in (("pred", pred), ("gt", gt)):
+        if array.ndim < len(MAP) or 0 in array.shape[-2:]:
+            msg = f"{role} has the shape {tuple(array.shape)}; maps are (..., H, W) and have pixels"
+            msg += _hint_at_labels(xp, pred, gt)
+            raise RefusedMap(msg)
+        if not xp.isdtype(array.dtype, _REAL):
+            msg = f"{role} has the dtype {array.dtype}; maps hold real numbers"
+            raise RefusedMap(msg)
+    if pred.shape[-2:] != gt.shape[-2:] or _broadcast(pred.shape, gt.shape) is None:
+        msg = (
+            f"pred has the shape {tuple(pred.shape)} and gt {tuple(gt.shape)}; height and width must agree, and the "
+            "axes before them must broadcast"
+        )
+        raise RefusedMap(msg + _hint_at_labels(xp, pred, gt))
+
+
+def _hint_at_labels(xp: Any, pred: Array, gt: Array) -> str:
+    is_integer = gt.ndim == pred.ndim - 1 and xp.isdtype(gt.dtype, "integral")
+    return "; for integer labels there is kldeval.cross_entropy" if is_integer else ""
+
+
+def whole_weights(weights: Array, pred: Array, gt: Array) -> Array:
+    """The weights in the shape of the maps.
+
+    Raises:
+        RefusedMap: they do not fit the maps, are no real numbers of 0 or more, or leave a map without pixels.
+    """
+    xp = _shared_namespace(pred, gt, weights)
+    shape = _broadcast(pred.shape, gt.shape)
+    if _broadcast(weights.shape, pred.shape, gt.shape) != shape:
+        msg = f"weights have the shape {tuple(weights.shape)}, which does not broadcast to that of the maps, {shape}"
+        raise RefusedMap(msg)
+    if not xp.isdtype(weights.dtype, _REAL):
+        msg = f"weights have the dtype {weights.dtype}; they must be real numbers"
+        raise RefusedMap(msg)
+    whole = xp.broadcast_to(xp.astype(weights, xp.float64, copy=False), shape)
+    if not bool(xp.all((whole >= 0) & (whole < xp.inf))):
+        msg = "weights must be finite numbers of 0 or more"
+        raise RefusedMap(msg)
+    if not bool(xp.all(xp.max(whole, axis=MAP) > 0)):
+        msg = "the weights of a map are all 0: it has no pixels"
+        raise RefusedMap(msg)
+    return whole
+
+
+def _shared_namespace(*arrays: Array) -> Any:
+    try:
+        if all(hasattr(array, "shape") for array in arrays):
+            return namespace(*arrays)
+    except TypeError:
+        pass
+    msg = f"maps and weights must be arrays of one library, not {', '.join(type(array).__name__ for array in arrays)}"
+    raise UsageProblem(msg)
+
+
+def _broadcast(*shapes: tuple[int, ...]) -> tuple[int, ...] | None:
+    import numpy as np
+
+    try:
+        return np.broadcast_shapes(*map(tuple, shapes))
+    except ValueError:
+        return None
+
+
+BLOCK_ELEMENTS = 1 << 17
+"""Elements a block: a float64 block and a temporary of it stay in a core's second-level cache."""
+
+MOST_BLOCKS = 64
+"""No more blocks than this: on a large array each costs a fixed time, on a GPU or in a gradient graph above all."""
+
+
+def real_floats(array: Array) -> Array:
+    """The array itself if it holds real floats, its values in float64 if it holds integers or booleans.
+
+    Raises:
+        RefusedMap: the array holds neither.
+    """
+    xp = namespace(array)
+    if xp.isdtype(array.dtype, "real floating"):
+        return array
+    if xp.isdtype(array.dtype, ("integral", "bool")):
+        return xp.astype(array, xp.float64)
+    msg = f"an array of dtype {array.dtype} and shape {tuple(array.shape)} holds no real numbers; take its real part"
+    raise RefusedMap(msg)
+
+
+def in_blocks(reduce: Callable[..., Array], *arrays: Array, axis: int) -> Array:
+    """`reduce(*arrays)`, a block at a time, so that its temporaries stay small.
+
+    `reduce` shrinks `axis` to length 1 and treats every position beside it alone; the arrays have equal shapes except
+    for the length of `axis`.
+
+    >>> import numpy as np
+    >>> x = np.arange(600_000.0).reshape(3, 200_000)
+    >>> in_blocks(lambda block: np.sum(block, axis=0, keepdims=True), x, axis=0)[0, :2].tolist()
+    [600000.0, 600003.0]
+    """
+    shape = arrays[0].shape
+    n_blocks = min(MOST_BLOCKS, math.prod(shape) // BLOCK_ELEMENTS)
+    others = [place for place in range(len(shape)) if place != axis % len(shape)]
+    if n_blocks <= 1 or not others:
+        return reduce(*arrays)
+    # the first axis that is long enough: the earlier the axis, the longer the contiguous runs of a block
+    cut = max(others, key=lambda place: min(shape[place], n_blocks))
+    n_blocks = min(n_blocks, shape[cut])
+    bounds = [shape[cut] * block // n_blocks for block in range(n_blocks + 1)]
+    keys = [(*(slice(None),) * cut, slice(*pair), ...) for pair in pairwise(bounds)]
+    parts = [reduce(*(array[key] for array in arrays)) for key in keys]
+    return namespace(*parts).concat(parts, axis=cut)

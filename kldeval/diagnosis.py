@@ -9,19 +9,19 @@ from dataclasses import dataclass
 from math import isfinite, prod
 from typing import TYPE_CHECKING
 
-from kldeval.maps.chain import axes_of, ends_in_log, format_chain
-from kldeval.maps.steps import STEPS
-from kldeval.maps.values import MAP
-from kldeval.settings.pixels import is_of_pixels
+from kldeval.normalization.chain import axes_of, ends_in_log, format_chain
+from kldeval.normalization.lazy_map import MAP
+from kldeval.normalization.steps import STEPS
+from kldeval.settings.metric_options import is_of_pixels
 
 if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Iterator
     from pathlib import Path
 
-    from kldeval.maps.chain import Chain
+    from kldeval.normalization.chain import Chain
     from kldeval.records import MapPair, Score
-    from kldeval.settings import Settings
+    from kldeval.settings.settings import Settings
 
 ROUNDING = 1e-5
 """How far a probability in single precision may lie above 1, or its logarithm above 0."""

@@ -6,6 +6,12 @@ built-in error that a library user expects, so `except ValueError` works without
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
 
 class KldevalError(Exception):
     """The base of all errors below: what the command line prints without a traceback."""
@@ -43,3 +49,26 @@ class UnreadableMap(MapProblem):
 
 class RefusedMap(MapProblem):
     """A map that was read, but does not fit the request; the message names the way out."""
+
+
+EXAMPLES = 3
+"""How many names stand for all of them."""
+
+
+def printable(path: Path | str) -> str:
+    r"""The path itself, or its escaped form where it holds line breaks, terminal codes or undecodable bytes.
+
+    >>> print(printable("maps/Übung 1.png"), printable("a\nb.png"))
+    maps/Übung 1.png 'a\nb.png'
+    """
+    text = str(path)
+    return text if text.isprintable() else repr(text)
+
+
+def examples(names: Iterable[str]) -> str:
+    """The first few names, quoted, for "such as ...".
+
+    >>> examples(["b", "a", "d", "c"])
+    "'a', 'b', 'c'"
+    """
+    return ", ".join(map(repr, sorted(names)[:EXAMPLES]))

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from kldeval.engine.histogram import cells_of, pair_of_cells
-from kldeval.inputs.scale import full_scale
+from kldeval.preprocessing.grey import full_scale
 from kldeval.records import MapPair, Score
 
 if TYPE_CHECKING:

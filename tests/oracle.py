@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from kldeval.conventions import Convention
+    from kldeval.conventions.convention import Convention
 
 Map = list[list[float]]
 

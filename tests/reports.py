@@ -8,8 +8,8 @@ from typing import Any
 from hypothesis import strategies as st
 
 from kldeval.records import Failure, Score
-from kldeval.results.report import Column, Report
-from kldeval.results.summary import summarise_scores
+from kldeval.reports.aggregate import summarise_scores
+from kldeval.reports.documents import Column, Report
 
 REST = "|pred:sum-to-one|gt:sum-to-one|scale:unit|v:1"
 COLUMNS = {"entropy-gt": Column("nats", ""), "cc": Column("", "high")}

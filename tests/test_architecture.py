@@ -212,13 +212,18 @@ def packages_after(code: str) -> set[str]:
 
 
 CHOSEN = {
-    *("kldeval.conventions.presets", "kldeval.settings.label_metrics"),
-    *("kldeval.engine.surroundings", "kldeval.engine.crowd", "kldeval.engine.references", "kldeval.engine.scene"),
-    *("kldeval.engine.labels", "kldeval.engine.label_sums", "kldeval.engine.pixelwise", "kldeval.engine.models"),
-    *("kldeval.inputs.beside", "kldeval.inputs.company", "kldeval.inputs.fixations", "kldeval.inputs.manifest"),
-    *("kldeval.inputs.class_weights", "kldeval.inputs.proposal", "kldeval.templates"),
-    *("kldeval.metrics.on_labels", "kldeval.metrics.label_rule", "kldeval.metrics.cells", "kldeval.metrics.fixated"),
-    *("kldeval.results.gates", "kldeval.results.leaderboard", "kldeval.results.models"),
+    *("kldeval.conventions.presets", "kldeval.settings.labels"),
+    *("kldeval.engine.auxiliary", "kldeval.engine.crowd", "kldeval.engine.references", "kldeval.engine.scene"),
+    *("kldeval.engine.labels", "kldeval.engine.label_sums", "kldeval.engine.pixelwise", "kldeval.engine.run"),
+    *("kldeval.data.auxiliary", "kldeval.data.auxiliary", "kldeval.data.fixations", "kldeval.data.manifest"),
+    *("kldeval.data.class_weights", "kldeval.data.template_suggestion", "kldeval.templates"),
+    *(
+        "kldeval.metrics.classification",
+        "kldeval.metrics.class_losses",
+        "kldeval.metrics.fixated_map",
+        "kldeval.metrics.fixated_map",
+    ),
+    *("kldeval.reports.gates", "kldeval.reports.leaderboard", "kldeval.reports.documents"),
 }
 """What a run imports for those who ask for labels, fixations, several models, gates and the like."""
 

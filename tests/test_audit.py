@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 from command_line import Outcome, kldeval
 
+from kldeval.analysis.audit import audit, plan_audit
 from kldeval.conventions import CONVENTIONS
-from kldeval.engine.audit import audit, plan_audit
-from kldeval.engine.run import Request
-from kldeval.inputs.load import load_map
+from kldeval.data.load import load_map
+from kldeval.run_options import RunOptions
 from kldeval.writers import WRITERS
 from kldeval.writers.convention_page import convention_page, conventions_page
 from kldeval.writers.page import Options
@@ -159,7 +159,7 @@ class TestFiles:
             read.append(path)
             return load(path, reading)
 
-        monkeypatch.setattr("kldeval.engine.run.load_map", counting)
+        monkeypatch.setattr("kldeval.data.load.load_map", counting)
         assert kldeval("audit", BOLD, CAREFUL, GT, GT, "--jobs", "1").code == 0
         assert len(read) == 20
         assert len([path for path in read if path.parent == GT]) == 10
@@ -537,7 +537,7 @@ def test_a_wrong_request_ends_with_2_and_one_line(case: str) -> None:
 def test_nothing_is_wider_than_the_terminal(width: int) -> None:
     """With numbers of two predictions and a curve; the conventions' page and table, too."""
     plan = plan_audit(curve=True)
-    found = audit({"bold": BOLD, "careful": CAREFUL}, GT, plan, Request())
+    found = audit({"bold": BOLD, "careful": CAREFUL}, GT, plan, RunOptions())
     texts = [
         WRITERS["table"](found, Options(width=max(width, 80))),
         render(conventions_page(list(CONVENTIONS.values()), is_narrow=True), Options(width=width)),
@@ -553,7 +553,7 @@ def test_nothing_is_wider_than_the_terminal(width: int) -> None:
 def test_colours_are_for_terminals(two: dict[str, Any]) -> None:
     """The best of a row in bold, infinities in yellow; nothing of it in a pipe."""
     assert two["models"] == ["bold", "careful"]
-    found = audit({"bold": BOLD, "careful": CAREFUL}, GT, plan_audit(["exact", "eml-net"]), Request())
+    found = audit({"bold": BOLD, "careful": CAREFUL}, GT, plan_audit(["exact", "eml-net"]), RunOptions())
     assert "\x1b[" not in WRITERS["table"](found, Options())
     text = WRITERS["table"](found, Options(color=True))
     assert "\x1b[1m0.1868 (1)" in text

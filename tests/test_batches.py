@@ -13,11 +13,10 @@ from map_batches import METRICS, RNG, SETTINGS, assert_same, batch_of, every_dev
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from kldeval.engine import gpu as gpu_module
-from kldeval.engine.batches import batches, may_be_ragged
-from kldeval.engine.gpu import score_batch, score_loaded
+from kldeval.engine.gpu import batches, may_be_ragged, score_batch, score_loaded
 from kldeval.engine.scoring import Outcome, score
 from kldeval.records import Failure, MapPair
-from kldeval.settings import make_settings
+from kldeval.settings.build import make_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -23,7 +23,7 @@ from kldeval.engine.class_maps import rows_as_map, rows_of
 from kldeval.engine.scoring import score as score_pair
 from kldeval.errors import RefusedMap
 from kldeval.records import Failure, MapPair, Score
-from kldeval.settings import make_settings
+from kldeval.settings.build import make_settings
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,8 +14,8 @@ from hypothesis.extra import numpy as hnp
 from image_files import GREY_ALPHA, RGB, RGBA, png_of
 
 from kldeval.errors import RefusedMap
-from kldeval.inputs.color import to_grey
 from kldeval.inputs.formats import read_map
+from kldeval.preprocessing.grey import to_grey
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

@@ -21,7 +21,7 @@ from scipy.stats import pearsonr
 
 from kldeval.errors import MissingDependency, RefusedMap
 from kldeval.metrics.emd import emd
-from kldeval.metrics.maps import cc, hellinger_final, hellinger_terms, mae, mse, sim, tv_terms
+from kldeval.metrics.similarity import cc, hellinger_final, hellinger_terms, mae, mse, sim, tv_terms
 
 if TYPE_CHECKING:
     from collections.abc import Callable

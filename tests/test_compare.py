@@ -15,7 +15,8 @@ from schemas import validate
 from scipy import stats
 
 from kldeval.records import Score
-from kldeval.writers import WRITERS, Options
+from kldeval.writers import WRITERS
+from kldeval.writers.page import Options
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,9 +11,8 @@ import numpy as np
 import pytest
 
 from kldeval.errors import UsageProblem
-from kldeval.results.comparison import compare_all, numbered_like_frames
-from kldeval.results.power import detectable_effect
-from kldeval.results.statistics import holm, paired
+from kldeval.reports.comparison import compare_all, numbered_like_frames
+from kldeval.reports.significance import detectable_effect, holm, paired
 
 
 def scores(models: int, maps: int) -> dict[str, dict[str, float]]:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import oracle
 import pytest
 
-from kldeval.conventions import CONVENTIONS, Convention
+from kldeval.conventions import CONVENTIONS
+
+if TYPE_CHECKING:
+    from kldeval.conventions.convention import Convention
 
 HERE = Path(__file__).parent
 GOLDEN = json.loads((HERE / "golden" / "conventions.json").read_text())

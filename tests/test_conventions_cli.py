@@ -11,7 +11,7 @@ from command_line import kldeval
 
 from kldeval.conventions import ALIASES, CONVENTIONS
 from kldeval.conventions.table import conventions_table
-from kldeval.signature import OPTIONAL
+from kldeval.settings.signature import OPTIONAL
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -22,15 +22,15 @@ from kldeval.engine.cases import case_of
 from kldeval.engine.scoring import score, score_arrays
 from kldeval.engine.shared import answers, look_in_one_size
 from kldeval.errors import RefusedMap
-from kldeval.inputs.matlab import imresize
-from kldeval.inputs.scale import full_scale
+from kldeval.preprocessing.grey import full_scale
+from kldeval.preprocessing.resize import imresize
 from kldeval.records import Failure, MapPair, Score
-from kldeval.settings import make_settings
+from kldeval.settings.build import make_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from kldeval.settings import Settings
+    from kldeval.settings.settings import Settings
 
     Path_ = Callable[[MapPair, Settings], float | str]
 

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from kldeval.conventions import ALIASES, CONVENTIONS, Convention, Source, convention
+from kldeval.conventions import ALIASES, CONVENTIONS, convention
+from kldeval.conventions.convention import Convention, Source
 from kldeval.conventions.table import conventions_table
 from kldeval.errors import UnknownName
-from kldeval.names import format_value, split_call, split_top_level
+from kldeval.grammar import format_value, split_call, split_top_level
 
 HERE = Path(__file__).parent
 GOLDEN = json.loads((HERE / "golden" / "conventions.json").read_text())

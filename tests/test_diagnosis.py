@@ -11,7 +11,7 @@ import pytest
 from kldeval.diagnosis import notes, refusal, swapped
 from kldeval.engine.scoring import score
 from kldeval.records import MapPair, Score
-from kldeval.settings import make_settings
+from kldeval.settings.build import make_settings
 
 PAIR = MapPair("a", None, None, shape=(4, 5))
 

@@ -15,12 +15,15 @@ import scipy.io
 import scipy.sparse
 from matlab_files import SAVERS, cell, save_v73, struct_array
 
+from kldeval.data.fixations import has_fixations, read_fixations
+from kldeval.data.fixations.maps import FixationReading
 from kldeval.errors import MissingDependency, UnreadableMap, UsageProblem
-from kldeval.inputs.fixations import FixationReading, Fixations, has_fixations, read_fixations
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
+
+    from kldeval.records import Fixations
 
 MAP = np.asarray([[0, 0, 1, 0], [1, 0, 0, 0], [0, 0, 0, 1]], np.uint8)
 """Three fixated pixels of 3 x 4."""

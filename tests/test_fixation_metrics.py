@@ -17,9 +17,8 @@ from backends import BACKENDS, make, to_numpy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kldeval.metrics.fixated import FixatedMap, fixated_levels, fixated_pixels, has_close_values, sum_by_level
-from kldeval.metrics.fixations import auc, auc_borji, auc_judd, auc_shuffled, nss, sauc
-from kldeval.metrics.information import ig, ig_mit, ll
+from kldeval.metrics.fixated_map import FixatedMap, fixated_levels, fixated_pixels, has_close_values, sum_by_level
+from kldeval.metrics.fixations import auc, auc_borji, auc_judd, auc_shuffled, ig, ig_mit, ll, nss, sauc
 
 if TYPE_CHECKING:
     from collections.abc import Callable

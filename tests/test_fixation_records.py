@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kldeval.data.fixations.collection import OtherFixations
 from kldeval.errors import RefusedMap
-from kldeval.inputs.fixations import Fixations, OtherFixations, fixations_at
+from kldeval.records import Fixations, fixations_at
 
 
 def test_fixations_outside_are_reported_and_not_clipped() -> None:

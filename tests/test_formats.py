@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from image_files import GREY_ALPHA, PALETTE, RGB, RGBA, png, png_chunk, png_of, tiff
 
+from kldeval import arrays as opencv
 from kldeval.errors import MissingDependency, UnreadableMap
-from kldeval.inputs import opencv
-from kldeval.inputs.formats import MAX_PIXELS, READERS, is_readable, numpy_files, read_map, sizes
+from kldeval.inputs.formats import READERS, is_readable, numpy_files, read_map, sizes
+from kldeval.inputs.formats.stored import MAX_PIXELS
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from kldeval.errors import UnknownName, UsageProblem
 from kldeval.records import Failure
-from kldeval.results.gates import Gate, GateOutcome, check_gates, evaluate_gates, parse_gate
-from kldeval.results.report import Report, Summary
+from kldeval.reports.documents import GateOutcome, Report, Summary
+from kldeval.reports.gates import Gate, check_gates, evaluate_gates, parse_gate
 
 TWICE = "kld(log_eps=1e-07,ratio_eps=0.5)"
 

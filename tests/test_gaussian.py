@@ -10,7 +10,7 @@ from scipy.ndimage import gaussian_filter
 
 from kldeval.engine.lowest import Lows
 from kldeval.errors import UsageProblem
-from kldeval.maps.gaussian import BORDERS, Border, blurred, blurred_points, responses
+from kldeval.normalization.gaussian import BORDERS, Border, blurred, blurred_points, gaussian_responses
 
 
 @st.composite
@@ -44,7 +44,7 @@ def test_other_borders_are_those_of_scipy(border: Border) -> None:
 
 def test_what_a_point_adds_at_another_is_what_that_adds_at_it() -> None:
     everywhere = np.arange(9)
-    table = responses(everywhere, everywhere, 9, 7.0)
+    table = gaussian_responses(everywhere, everywhere, 9, 7.0)
     assert np.allclose(table, table.T, rtol=1e-14)
     assert table.sum(axis=0) == pytest.approx(np.ones(9), rel=1e-14)
 

@@ -10,19 +10,19 @@ import pytest
 import torch
 from map_batches import METRICS, RNG, SETTINGS, assert_same, batch_of, every_device, numbers, pair_of
 
+from kldeval.data.load import Reading
 from kldeval.engine import device as device_module
 from kldeval.engine import gpu as gpu_module
 from kldeval.engine import run as run_module
-from kldeval.engine.batches import batches
 from kldeval.engine.device import Device, find_device
-from kldeval.engine.gpu import score_batch, score_in_batches
-from kldeval.engine.models import stream_models
-from kldeval.engine.run import Request, read_and_score_all, stream
+from kldeval.engine.gpu import batches, score_batch, score_in_batches
+from kldeval.engine.run import stream, stream_models
 from kldeval.engine.scoring import score
+from kldeval.engine.worker import read_and_score_all
 from kldeval.errors import MissingDependency, UsageProblem
-from kldeval.inputs.load import Reading
 from kldeval.records import Failure, Pair, Score, Skipped
-from kldeval.settings import make_settings
+from kldeval.run_options import RunOptions
+from kldeval.settings.build import make_settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -142,7 +142,7 @@ class TestFiles:
         monkeypatch.setattr(run_module, "read_and_score_all", None)
         monkeypatch.setattr(Device, "is_cpu", False)
         settings = make_settings({"metric": METRICS})
-        request = Request(jobs=2, save_maps=tmp_path / "maps")
+        request = RunOptions(jobs=2, save_maps=tmp_path / "maps")
         outcomes = list(stream(files, settings, request, Device("cpu", "stands for a GPU")))
         assert_same(outcomes, read_and_score_all(files, settings, Reading()))
         assert (tmp_path / "maps" / "ce" / "0.npy").exists()
@@ -159,7 +159,7 @@ class TestFiles:
             return batches(loaded, most, ragged=ragged)
 
         monkeypatch.setattr(gpu_module, "batches", recorded)
-        request, device = Request(jobs=1, batch_bytes=batch_bytes), Device("cpu", "stands for a GPU")
+        request, device = RunOptions(jobs=1, batch_bytes=batch_bytes), Device("cpu", "stands for a GPU")
         list(stream(files, make_settings({}), request, device))
         list(stream_models([{"a": pair, "b": pair} for pair in files], make_settings({}), request, device))
         assert asked == [batch_bytes or 1 << 28] * 2

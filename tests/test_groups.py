@@ -15,14 +15,14 @@ from model_files import NAMES, VIDEOS, make_models
 from reports import report
 from schemas import validate
 
-from kldeval.library import evaluate
+from kldeval.functional import evaluate
 from kldeval.records import Score
-from kldeval.results.read import load_report
-from kldeval.results.recount import recount
-from kldeval.results.summary import summarise_groups, summarise_means, summarise_scores
-from kldeval.settings import make_settings
-from kldeval.signature import format_signature, parse_signature
-from kldeval.writers import WRITERS, Options
+from kldeval.reports.aggregate import resummarise, summarise_groups, summarise_means, summarise_scores
+from kldeval.reports.json_reader import load_report
+from kldeval.settings.build import make_settings
+from kldeval.settings.signature import format_signature, parse_signature
+from kldeval.writers import WRITERS
+from kldeval.writers.page import Options
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -143,7 +143,7 @@ def test_the_table_shows_every_group_and_both_means(root: Path) -> None:
 def test_groups_and_maps_stand_in_natural_order_in_tables_and_not_in_json() -> None:
     names = [f"swim{number}/f{number}" for number in (1, 10, 2)]
     scores = [Score(name, {"kld": 1.0}, group=name.partition("/")[0]) for name in names]
-    made = recount(report(*scores), scores)
+    made = resummarise(report(*scores), scores)
     lines = WRITERS["table"](made, Options(per_map=True)).splitlines()
     shown = [line.split()[0] for line in lines if line.startswith("swim")]
     assert shown == ["swim1", "swim2", "swim10", "swim1/f1", "swim2/f2", "swim10/f10"]
@@ -169,5 +169,5 @@ def test_a_saved_report_keeps_its_groups(root: Path) -> None:
     kldeval(root / "pred", root / "gt", "--maps", "groups", "-o", root / "r.json", "--fail-if", "kld>9")
     read = load_report(root / "r.json")
     assert WRITERS["json"](read, Options()) == (root / "r.json").read_text()
-    again = recount(read, read.scores)
+    again = resummarise(read, read.scores)
     assert (again.summaries, again.groups) == (read.summaries, read.groups)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -13,11 +13,14 @@ from kldeval.engine import histogram
 from kldeval.engine.histogram import collapsible
 from kldeval.engine.measure import Side, pixelwise, scaled
 from kldeval.engine.scoring import score, score_arrays
-from kldeval.maps.chain import normalise, parse_chain
-from kldeval.maps.steps import STEPS
 from kldeval.metrics.registry import METRICS
+from kldeval.normalization.chain import normalise, parse_chain
+from kldeval.normalization.steps import STEPS
 from kldeval.records import MapPair, Score
-from kldeval.settings import Settings, make_settings
+from kldeval.settings.build import make_settings
+
+if TYPE_CHECKING:
+    from kldeval.settings.settings import Settings
 
 RNG = np.random.default_rng(8)
 

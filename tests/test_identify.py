@@ -13,10 +13,10 @@ from command_line import kldeval
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kldeval.analysis.identify import candidates
 from kldeval.conventions import CONVENTIONS
-from kldeval.engine.candidates import candidates
 from kldeval.errors import UsageProblem
-from kldeval.results.identification import published
+from kldeval.reports.identification import published
 
 SAMPLE = Path(__file__).parent.parent / "sample_data"
 BOLD, CAREFUL, GT = SAMPLE / "bold", SAMPLE / "careful", SAMPLE / "gt"

@@ -9,12 +9,11 @@ import numpy as np
 import pytest
 from image_files import GREY, GREY_ALPHA, PALETTE, RGB, RGBA, png, png_chunk, png_of
 
+from kldeval.data.class_weights import weights_text
+from kldeval.data.load import Reading, has_classes, load_pair
 from kldeval.errors import MapProblem, RefusedMap, UnreadableMap, UsageProblem
-from kldeval.inputs.class_maps import has_classes
-from kldeval.inputs.class_weights import weights_text
+from kldeval.grammar import Call
 from kldeval.inputs.formats import LABEL_READERS, read_map
-from kldeval.inputs.load import Reading, load_pair
-from kldeval.names import Call
 from kldeval.records import Pair
 
 if TYPE_CHECKING:

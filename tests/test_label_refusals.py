@@ -9,7 +9,7 @@ import pytest
 from backends import make
 
 from kldeval.errors import RefusedMap, UsageProblem
-from kldeval.metrics.labels import accuracy, brier, cross_entropy, nll
+from kldeval.metrics.classification import accuracy, brier, cross_entropy, nll
 
 REFUSALS = [
     (

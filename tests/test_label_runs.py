@@ -28,14 +28,14 @@ from kldeval.engine.label_sums import score_labels
 from kldeval.engine.labels import losses_as_maps
 from kldeval.engine.scoring import score
 from kldeval.errors import RefusedMap
-from kldeval.maps.softmax import log_softmax
-from kldeval.metrics.labels import accuracy, brier
-from kldeval.names import format_value
+from kldeval.grammar import format_value
+from kldeval.metrics.classification import accuracy, brier
+from kldeval.normalization.softmax import log_softmax
 from kldeval.records import Failure, MapPair, Score
-from kldeval.settings import make_settings
+from kldeval.settings.build import make_settings
 
 if TYPE_CHECKING:
-    from kldeval.settings import Settings
+    from kldeval.settings.settings import Settings
 
 ROOT = Path(__file__).parent.parent
 

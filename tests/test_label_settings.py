@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from kldeval.errors import UsageProblem
-from kldeval.metrics.on_labels import LABEL_METRICS
-from kldeval.settings import Settings, alone, as_labels, make_settings
-from kldeval.signature import format_signature, parse_signature, short_signature, signatures
+from kldeval.metrics.classification import LABEL_METRICS
+from kldeval.settings.build import alone, as_labels, make_settings
+from kldeval.settings.signature import format_signature, parse_signature, short_signature, signatures
+
+if TYPE_CHECKING:
+    from kldeval.settings.settings import Settings
 
 REST = "scale:unit|resize:none|color:error|empty:error|base:e"
 NAMES = ", ".join(LABEL_METRICS)

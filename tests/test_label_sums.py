@@ -12,10 +12,9 @@ import torch
 from backends import BACKENDS, make, to_numpy
 from torch.nn import functional
 
-from kldeval.maps.softmax import log_softmax
-from kldeval.metrics.label_losses import accuracy_terms, cross_entropy_terms
-from kldeval.metrics.label_rule import LabelRule
-from kldeval.metrics.labels import accuracy, brier, cross_entropy
+from kldeval.metrics.class_losses import LabelRule, accuracy_terms, cross_entropy_terms
+from kldeval.metrics.classification import accuracy, brier, cross_entropy
+from kldeval.normalization.softmax import log_softmax
 
 VOID = 255
 

@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from label_cases import VOID, Case, cases
 from torch.nn import functional
 
-from kldeval.maps.softmax import log_softmax
-from kldeval.metrics.labels import accuracy, brier, cross_entropy, nll
+from kldeval.metrics.classification import accuracy, brier, cross_entropy, nll
+from kldeval.normalization.softmax import log_softmax
 
 ARTICLES = json.loads((Path(__file__).parent / "golden" / "articles.json").read_text())
 REDUCTIONS = ("none", "sum", "mean")

@@ -8,9 +8,9 @@ import pytest
 from command_line import kldeval
 from model_files import save
 
+from kldeval.data.pairing import find_pairs
+from kldeval.data.template_suggestion import propose
 from kldeval.errors import UsageProblem
-from kldeval.inputs.pairing import find_pairs
-from kldeval.inputs.proposal import propose
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,19 +13,20 @@ from command_line import kldeval
 from model_files import NAMES, make_models, save
 from schemas import validate
 
+from kldeval.data import load
+from kldeval.data.dataset import find_tasks
 from kldeval.engine import run as engine_run
 from kldeval.engine.device import Device
-from kldeval.engine.models import run_models, stream_models
-from kldeval.engine.run import Request, run
-from kldeval.engine.tasks import find_tasks
+from kldeval.engine.run import run, run_models, stream_models
 from kldeval.errors import UsageProblem
-from kldeval.inputs import formats, load
+from kldeval.inputs import formats
 from kldeval.records import Score
-from kldeval.results.leaderboard import make_leaderboard
-from kldeval.results.model_names import name_models
-from kldeval.results.models import Resampling
-from kldeval.settings import make_settings
-from kldeval.writers import WRITERS, Options
+from kldeval.reports.documents import Resampling
+from kldeval.reports.leaderboard import make_leaderboard, name_models
+from kldeval.run_options import RunOptions
+from kldeval.settings.build import make_settings
+from kldeval.writers import WRITERS
+from kldeval.writers.page import Options
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,7 +50,7 @@ def board(*arguments: Any) -> Any:
 
 
 def test_each_model_scores_as_it_does_alone(root: Path) -> None:
-    settings, request = make_settings({}), Request(jobs=2)
+    settings, request = make_settings({}), RunOptions(jobs=2)
     together = run_models({model: root / model for model in ("good", "bad")}, root / "gt", settings, request)
     for model, report in together.items():
         alone = run(root / model, root / "gt", settings, request)
@@ -66,12 +67,12 @@ def test_each_ground_truth_is_decoded_once(root: Path, monkeypatch: pytest.Monke
     original = formats.read_map
     monkeypatch.setattr(load, "read_map", read_map)
     models = {model: root / model for model in ("good", "bad", "ugly")}
-    run_models(models, root / "gt", make_settings({}), Request(jobs=1))
+    run_models(models, root / "gt", make_settings({}), RunOptions(jobs=1))
     assert sorted(decoded) == sorted(f"{side}/{name}.npy" for side in ("gt", *models) for name in NAMES)
 
 
 def test_an_accelerator_gets_the_same_numbers(root: Path) -> None:
-    settings, request = make_settings({}), Request(jobs=1)
+    settings, request = make_settings({}), RunOptions(jobs=1)
     models = {model: root / model for model in ("good", "bad")}
     save(root / "bad", "run/0001", [[1]])
     tasks = find_tasks(models, root / "gt", request).pairs

@@ -14,9 +14,9 @@ import kldeval
 from kldeval.conventions import CONVENTIONS
 from kldeval.engine.scoring import score
 from kldeval.errors import KldevalError, RefusedMap, UnknownName, UsageProblem
-from kldeval.inputs.scale import full_scale
+from kldeval.preprocessing.grey import full_scale
 from kldeval.records import MapPair, Score
-from kldeval.settings import make_settings
+from kldeval.settings.build import make_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable

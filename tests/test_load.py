@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from image_files import RGB, png_of
 
+from kldeval.data.load import Reading, load_pair
 from kldeval.errors import RefusedMap, UnreadableMap
-from kldeval.inputs.load import Reading, load_pair
-from kldeval.inputs.resize import RESIZES
+from kldeval.preprocessing.resize import RESIZES
 from kldeval.records import MapPair, Pair
 
 if TYPE_CHECKING:

@@ -9,14 +9,12 @@ import numpy as np
 import pytest
 from command_line import kldeval
 
+from kldeval.analysis.methods_text import chain_words, describe_methods, metric_words
 from kldeval.conventions import CONVENTIONS
-from kldeval.maps.chain import parse_chain
-from kldeval.maps.steps import STEPS
-from kldeval.methods import describe_methods
-from kldeval.methods.formulas import metric_words
-from kldeval.methods.steps import chain_words
 from kldeval.metrics.registry import METRICS
-from kldeval.settings import make_settings
+from kldeval.normalization.chain import parse_chain
+from kldeval.normalization.steps import STEPS
+from kldeval.settings.build import make_settings
 
 if TYPE_CHECKING:
     from pathlib import Path

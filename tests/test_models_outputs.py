@@ -20,19 +20,18 @@ from schemas import validate
 
 from kldeval.errors import MissingDependency, UsageProblem
 from kldeval.records import Failure, Score
-from kldeval.results.gates import GateOutcome
-from kldeval.results.leaderboard import make_leaderboard
-from kldeval.results.models import Resampling
-from kldeval.results.read import parse_comparison, parse_leaderboard
-from kldeval.writers import BINARY, WRITERS, Options, text, writer_for
+from kldeval.reports.documents import GateOutcome, Resampling
+from kldeval.reports.json_reader import parse_comparison, parse_leaderboard
+from kldeval.reports.leaderboard import make_leaderboard
+from kldeval.writers import BINARY, WRITERS, text, writer_for
 from kldeval.writers.files import write_atomically
 from kldeval.writers.models_page import p_text
-from kldeval.writers.page import Cell, Head, Page, Table
+from kldeval.writers.page import Cell, Head, Options, Page, Table
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from kldeval.results.models import Leaderboard
+    from kldeval.reports.documents import Leaderboard
 
 NASTY = '[a]*{b}_$&%#~^\\end|<i>`"--?`é\x1b\n'
 PEOPLE = ("table", "markdown", "latex")
@@ -232,7 +231,7 @@ def test_parquet_has_the_rows_of_the_csv_with_their_types(tmp_path: Path) -> Non
     assert table.column("name").to_pylist() == ["a", r"b\udc80", "c"]
     assert table.column("kld").to_pylist() == [1.5, math.inf, None]
     assert table.column("failure").to_pylist() == [None, None, "load: broken"]
-    assert json.loads(table.schema.metadata[b"kldeval.signature"]) == dict(made.signatures)
+    assert json.loads(table.schema.metadata[b"kldeval.settings.signature"]) == dict(made.signatures)
 
 
 def test_parquet_of_several_models() -> None:
@@ -240,7 +239,7 @@ def test_parquet_of_several_models() -> None:
     made = board()
     table = read_parquet(BINARY["parquet"](made, Options()))
     assert table.column("model").to_pylist() == ["good"] * 9 + ["bad"] * 9
-    assert list(json.loads(table.schema.metadata[b"kldeval.signature"])) == ["good", "bad"]
+    assert list(json.loads(table.schema.metadata[b"kldeval.settings.signature"])) == ["good", "bad"]
     pairs = read_parquet(BINARY["parquet"](made.comparison, Options()))  # type: ignore[arg-type]
     assert [str(pairs.schema.field(name).type) for name in ("n", "p_holm", "significant")] == [
         "int64",

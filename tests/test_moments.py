@@ -11,15 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kldeval.reports.moments import (
-    Moments,
-    exact_mean,
-    exact_sum,
-    median,
-    moments_of,
-    order_statistics,
-    weighted_mean,
-)
+from kldeval.reports.moments import Moments, exact_mean, exact_sum, median, moments_of, order_statistics, weighted_mean
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 anything = st.floats()

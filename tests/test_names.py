@@ -11,7 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kldeval.errors import KldevalError, UnknownName, UsageProblem
-from kldeval.names import Call, Info, Registry, Size, format_value, parse_all, parse_value, split_call, split_top_level
+from kldeval.grammar import (
+    Call,
+    Info,
+    Registry,
+    Size,
+    format_value,
+    parse_all,
+    parse_value,
+    split_call,
+    split_top_level,
+)
 
 Mode = Literal["plain", "fancy"]
 

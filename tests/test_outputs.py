@@ -21,11 +21,12 @@ from reports import example, report, reports
 
 from kldeval.errors import UsageProblem
 from kldeval.records import Failure, Score
-from kldeval.results.read import parse_report
-from kldeval.writers import BINARY, SUFFIXES, WRITERS, Options, writer_for
+from kldeval.reports.json_reader import parse_report
+from kldeval.writers import BINARY, SUFFIXES, WRITERS, writer_for
+from kldeval.writers.page import Options
 
 if TYPE_CHECKING:
-    from kldeval.results.report import Report
+    from kldeval.reports.documents import Report
 
 SCHEMA = json.loads((Path(__file__).parent.parent / "docs" / "report.schema.json").read_text(encoding="utf-8"))
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)

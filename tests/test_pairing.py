@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kldeval.data.listing import list_folder, name_of
+from kldeval.data.pairing import Side, find_pairs, match
 from kldeval.errors import UsageProblem
-from kldeval.inputs.listing import list_folder
-from kldeval.inputs.pairing import Side, find_pairs, match, name_of
 from kldeval.records import Failure, Pair
 
 READABLE = (

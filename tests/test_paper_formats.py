@@ -13,12 +13,13 @@ from hypothesis import given
 from reports import example, report, reports
 
 from kldeval.records import Failure, Score
-from kldeval.writers import WRITERS, Options
+from kldeval.writers import WRITERS
+from kldeval.writers.page import Options
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from kldeval.results.report import Report
+    from kldeval.reports.documents import Report
 
 EVERYTHING = Options(per_map=True, worst=2)
 NASTY = '[a]*{b}_$&%#~^\\end|<i>`"--?`é\x1b\n\udc80'

@@ -23,8 +23,8 @@ from kldeval.engine.pixels import pixel_terms
 from kldeval.engine.scoring import score as score_pair
 from kldeval.errors import UsageProblem
 from kldeval.records import Failure, MapPair, Score
-from kldeval.settings import make_settings
-from kldeval.signature import signatures
+from kldeval.settings.build import make_settings
+from kldeval.settings.signature import signatures
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,12 +17,12 @@ from schemas import validate
 from scipy.ndimage import gaussian_filter
 
 import kldeval as library
+from kldeval.data.load import Reading
 from kldeval.engine.centre_prior import CentrePrior
-from kldeval.inputs.load import Reading
 from kldeval.records import Score
-from kldeval.results.read import load_report
-from kldeval.results.references import reference_notes, share_of_the_way, summarise_references
-from kldeval.settings import make_settings
+from kldeval.reports.aggregate import reference_notes, share_of_the_way, summarise_references
+from kldeval.reports.json_reader import load_report
+from kldeval.settings.build import make_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from kldeval.errors import RefusedMap, UnknownName, UsageProblem
-from kldeval.inputs.matlab import contributions, imresize
-from kldeval.inputs.resize import AS_IS, RESIZES, resize_pair, resized
-from kldeval.names import Call
+from kldeval.grammar import Call
+from kldeval.preprocessing.resize import AS_IS, RESIZES, contributions, imresize, resize_pair, resized
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

@@ -13,10 +13,11 @@ from schemas import validate
 
 from kldeval.errors import UsageProblem
 from kldeval.records import Failure, Score
-from kldeval.results.merging import merge
-from kldeval.results.read import load_document
-from kldeval.results.report import ClassRow
-from kldeval.writers import WRITERS, Options
+from kldeval.reports.aggregate import merge
+from kldeval.reports.documents import ClassRow
+from kldeval.reports.json_reader import load_document
+from kldeval.writers import WRITERS
+from kldeval.writers.page import Options
 
 if TYPE_CHECKING:
     from pathlib import Path

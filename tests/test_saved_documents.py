@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from schemas import SCHEMAS, validate
 
 from kldeval.errors import UsageProblem
-from kldeval.results.read import load_document, parse_comparison, parse_leaderboard, parse_report
-from kldeval.writers import WRITERS, Options
+from kldeval.reports.json_reader import load_document, parse_comparison, parse_leaderboard, parse_report
+from kldeval.writers import WRITERS
+from kldeval.writers.page import Options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,9 +13,10 @@ from reports import example, report
 
 from kldeval.errors import UsageProblem
 from kldeval.records import Score
-from kldeval.results.read import load_report, parse_report
-from kldeval.writers import WRITERS, Options
+from kldeval.reports.json_reader import load_report, parse_report
+from kldeval.writers import WRITERS
 from kldeval.writers.files import write_atomically
+from kldeval.writers.page import Options
 
 if TYPE_CHECKING:
     from pathlib import Path

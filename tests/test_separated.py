@@ -13,16 +13,16 @@ from hypothesis.extra.numpy import arrays
 
 from kldeval.arrays import quiet
 from kldeval.conventions import CONVENTIONS
-from kldeval.density import Density
 from kldeval.engine.cases import case_of, uncovered_case
 from kldeval.engine.counted import Cells, Counted
 from kldeval.engine.shared import answers, look_in_one_size
 from kldeval.engine.views import views_of
-from kldeval.maps.chain import is_spatial
 from kldeval.metrics.registry import METRICS
-from kldeval.metrics.separated import LARGEST_QUOTIENT, ORDERS, powers
+from kldeval.metrics.separable import LARGEST_QUOTIENT, ORDERS, powers
+from kldeval.normalization.chain import is_spatial
+from kldeval.normalization.density import Density
 from kldeval.records import MapPair
-from kldeval.settings import make_settings
+from kldeval.settings.build import make_settings
 
 EPSILONS = st.sampled_from([0.0, 1e-300, 1e-16, 1e-7, 1e-4, 0.5])
 CONSTANTS = st.fixed_dictionaries(

@@ -5,13 +5,15 @@ from __future__ import annotations
 import pytest
 
 from kldeval.errors import UsageProblem
-from kldeval.maps.chain import format_chain
-from kldeval.maps.steps import STEPS
-from kldeval.metrics.on_labels import LABEL_METRICS
+from kldeval.grammar import Call
+from kldeval.metrics.classification import LABEL_METRICS
 from kldeval.metrics.registry import METRICS
-from kldeval.names import Call
-from kldeval.settings import CHOICES, DEFAULT_EPSILON, KNOWN_TEXTS, Settings, make_settings
-from kldeval.settings.described import describe
+from kldeval.normalization.chain import format_chain
+from kldeval.normalization.steps import STEPS
+from kldeval.settings.build import KNOWN_TEXTS, make_settings
+from kldeval.settings.metric_options import DEFAULT_EPSILON
+from kldeval.settings.settings import CHOICES, Settings
+from kldeval.settings.signature import describe
 
 CONVENTION = {
     "pred_norm": "max+sum-to-one(offset=1e-07)",

@@ -12,18 +12,19 @@ from hypothesis import strategies as st
 
 from kldeval.conventions import CONVENTIONS
 from kldeval.errors import UsageProblem
-from kldeval.maps.chain import class_axis
-from kldeval.maps.steps import STEPS
-from kldeval.matching import matching_convention
-from kldeval.metrics.on_labels import LABEL_METRICS
+from kldeval.grammar import Call, Registry, split_call
+from kldeval.metrics.classification import LABEL_METRICS
 from kldeval.metrics.registry import METRICS
-from kldeval.names import Call, Registry, split_call
-from kldeval.settings import CHOICES, Settings, alone, checked, make_settings
-from kldeval.settings.companions import companion_parts
-from kldeval.signature import (
+from kldeval.normalization.chain import class_axis
+from kldeval.normalization.steps import STEPS
+from kldeval.settings.auxiliary import companion_parts
+from kldeval.settings.build import alone, checked, make_settings
+from kldeval.settings.settings import CHOICES, Settings
+from kldeval.settings.signature import (
     OPTIONAL,
     PARTS,
     format_signature,
+    matching_convention,
     parse_signature,
     short_signature,
     signatures,

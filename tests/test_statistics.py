@@ -16,15 +16,17 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from kldeval.errors import MissingDependency, UsageProblem
-from kldeval.results import resampling
-from kldeval.results.power import detectable_effect
-from kldeval.results.resampling import (
+from kldeval.reports import significance as resampling
+from kldeval.reports.documents import PairedResult
+from kldeval.reports.significance import (
     bca_intervals,
+    detectable_effect,
+    holm,
     max_statistic_p_values,
+    paired,
     sign_flip_p_values,
     smallest_p_value,
 )
-from kldeval.results.statistics import PairedResult, holm, paired
 
 if TYPE_CHECKING:
     from random import Random

@@ -11,12 +11,12 @@ import pytest
 from backends import BACKENDS, make, to_numpy
 
 from kldeval.arrays import namespace, quiet
-from kldeval.density import Density
 from kldeval.errors import UsageProblem
-from kldeval.maps.chain import axes_of, ends_in_log, format_chain, is_spatial, normalise, parse_chain
-from kldeval.maps.steps import STEPS
-from kldeval.maps.values import MAP, Values
-from kldeval.metrics.density import ce, kld
+from kldeval.metrics.divergences import ce, kld
+from kldeval.normalization.chain import axes_of, ends_in_log, format_chain, is_spatial, normalise, parse_chain
+from kldeval.normalization.density import Density
+from kldeval.normalization.lazy_map import MAP, LazyMap
+from kldeval.normalization.steps import STEPS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,10 +28,10 @@ RNG = np.random.default_rng(5)
 SHAPES = [(5, 7), (1, 6), (6, 1), (1, 1), (2, 3, 4, 5)]
 
 
-def run(chain: str, data: Any, backend: str = "numpy", empty: str = "error", weights: Any = None) -> Values:
+def run(chain: str, data: Any, backend: str = "numpy", empty: str = "error", weights: Any = None) -> LazyMap:
     """The maps after every step of a chain."""
     array = make(backend, data)
-    values = Values(array, namespace(array).float64, None if weights is None else make(backend, weights), empty)
+    values = LazyMap(array, namespace(array).float64, None if weights is None else make(backend, weights), empty)
     with quiet():
         return normalise(values, parse_chain(chain))
 
@@ -40,7 +40,7 @@ def result(chain: str, data: Any, backend: str = "numpy", empty: str = "error", 
     return to_numpy(run(chain, data, backend, empty, weights).whole())
 
 
-def found(values: Values) -> set[str]:
+def found(values: LazyMap) -> set[str]:
     """The kinds of problems that befall a map."""
     return {problem.kind for problem in values.problems if to_numpy(problem.found).any()}
 
@@ -136,7 +136,7 @@ def test_single_precision_stays_single() -> None:
     for chain in FORMULAS:
         data = RNG.random((4, 5)).astype(np.float32)
         with quiet():
-            values = normalise(Values(data, np.float32), parse_chain(chain))
+            values = normalise(LazyMap(data, np.float32), parse_chain(chain))
         assert values.whole().dtype == np.float32, chain
 
 
@@ -377,7 +377,7 @@ class TestLogDomain:
 
     def test_sigmoid_of_huge_scores_does_not_overflow(self) -> None:
         with np.errstate(over="raise", invalid="raise", divide="raise"):
-            values = normalise(Values(LOGITS, np.float64), parse_chain("sigmoid"))
+            values = normalise(LazyMap(LOGITS, np.float64), parse_chain("sigmoid"))
         assert values.whole().tolist() == [[1.0, 0.0, 0.5], [1.0, 1 / (1 + math.exp(-5)), 0.0]]
 
 

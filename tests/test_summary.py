@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kldeval.records import Score
-from kldeval.results.report import Summary
-from kldeval.results.summary import summarise, summarise_scores
+from kldeval.reports.aggregate import summarise, summarise_scores
+from kldeval.reports.documents import Summary
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 some = st.lists(finite, min_size=1, max_size=30)

@@ -25,7 +25,7 @@ from kldeval.writers.page import Options
 write = WRITERS["table"]
 
 if TYPE_CHECKING:
-    from kldeval.results.report import Report
+    from kldeval.reports.documents import Report
 
 FIRST_MAP = Score("a", {"kld": 0.5})
 
@@ -223,7 +223,7 @@ def test_the_table_costs_no_more_imports_than_richs_table_and_console() -> None:
         "from reports import example\n"
         "from kldeval.writers import WRITERS, Options\n"
         "import kldeval.writers.text, kldeval.writers.report_page\n"
-        "import kldeval.results.summary; loaded = set(sys.modules)\n"
+        "import kldeval.reports.aggregate; loaded = set(sys.modules)\n"
         "WRITERS['table'](example(), Options(per_map=True, worst=1, width=80, color=True))\n"
         "print([name for name in sorted(set(sys.modules) - loaded) if not name.startswith('rich._unicode_data')])"
     )

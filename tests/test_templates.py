@@ -6,10 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kldeval.data.listing import is_excluded, namers
 from kldeval.errors import UsageProblem
-from kldeval.grouping import groups_of
-from kldeval.inputs.naming import is_excluded, namers
-from kldeval.templates import parse_template, plain_template
+from kldeval.templates import groups_of, parse_template, plain_template
 
 words = st.text(st.characters(blacklist_characters="/{}", blacklist_categories=["Cs"]), min_size=1, max_size=8)
 

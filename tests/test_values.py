@@ -15,12 +15,12 @@ from hypothesis.extra import numpy as hnp
 from kldeval.arrays import namespace, quiet
 from kldeval.engine.measure import Side, measure, pixelwise, scaled
 from kldeval.engine.scoring import score
-from kldeval.maps import values as values_module
-from kldeval.maps.chain import normalise, parse_chain
-from kldeval.maps.steps import STEPS
-from kldeval.maps.values import MAP, Values
+from kldeval.normalization import lazy_map as values_module
+from kldeval.normalization.chain import normalise, parse_chain
+from kldeval.normalization.lazy_map import MAP, LazyMap
+from kldeval.normalization.steps import STEPS
 from kldeval.records import MapPair, Score
-from kldeval.settings import make_settings
+from kldeval.settings.build import make_settings
 
 RNG = np.random.default_rng(11)
 METRICS = (
@@ -91,22 +91,22 @@ class TestBlocks:
 
     @pytest.mark.usefixtures("small_blocks")
     def test_blocks_partition_the_rows(self) -> None:
-        assert Values(np.zeros((7, 5)), np.float64).rows == (slice(0, 2), slice(2, 4), slice(4, 6), slice(6, 7))
-        assert Values(np.zeros((3, 50)), np.float64).rows == (slice(0, 1), slice(1, 2), slice(2, 3))
-        assert Values(np.zeros((2, 3, 1)), np.float64).rows == (slice(0, 3),)
-        assert Values(np.zeros((4, 2, 5)), np.float64).rows == (slice(0, 1), slice(1, 2))
+        assert LazyMap(np.zeros((7, 5)), np.float64).rows == (slice(0, 2), slice(2, 4), slice(4, 6), slice(6, 7))
+        assert LazyMap(np.zeros((3, 50)), np.float64).rows == (slice(0, 1), slice(1, 2), slice(2, 3))
+        assert LazyMap(np.zeros((2, 3, 1)), np.float64).rows == (slice(0, 3),)
+        assert LazyMap(np.zeros((4, 2, 5)), np.float64).rows == (slice(0, 1), slice(1, 2))
 
     @pytest.mark.usefixtures("small_blocks")
     @pytest.mark.parametrize("backend", ["array_api_strict", "torch"])
     def test_other_libraries_take_the_whole_at_once(self, backend: str) -> None:
         array = make(backend, np.zeros((7, 5)))
-        assert Values(array, namespace(array).float64).rows == (slice(0, 7),)
+        assert LazyMap(array, namespace(array).float64).rows == (slice(0, 7),)
 
     @pytest.mark.usefixtures("small_blocks")
     @pytest.mark.parametrize("axes", [MAP, (-1,), (-2,)])
     def test_statistics_join_those_of_the_blocks(self, axes: tuple[int, ...]) -> None:
         array = RNG.normal(size=(2, 7, 5))
-        values = Values(array, np.float64)
+        values = LazyMap(array, np.float64)
         low, high = values.extent(axes)
         assert np.array_equal(low, array.min(axis=axes, keepdims=True))
         assert np.array_equal(high, array.max(axis=axes, keepdims=True))
@@ -207,7 +207,7 @@ class TestWeights:
     def test_extremes_sums_and_counts_see_positive_weights_only(self, backend: str) -> None:
         array = make(backend, [[[5.0, math.nan, 2.0], [-7.0, 3.0, math.inf]]])
         weights = make(backend, [[0.0, 0.0, 2.0], [0.0, 0.5, 0.0]])
-        values = Values(array, namespace(array).float64, weights)
+        values = LazyMap(array, namespace(array).float64, weights)
         assert [to_numpy(end).item() for end in values.extent()] == [2.0, 3.0]
         with quiet():
             assert to_numpy(values.sum()).item() == 5.5
@@ -222,9 +222,9 @@ def test_a_probability_that_underflows_is_a_zero(step: str) -> None:
     with quiet():
         for first, expected in ((stored[0, 0], False), (stored[0, 1], True)):
             values = np.asarray([[first, *stored[0, 1:]]])
-            assert normalise(Values(values, np.float64), parse_chain(step)).is_positive is expected
+            assert normalise(LazyMap(values, np.float64), parse_chain(step)).is_positive is expected
 
 
 def test_nothing_is_known_to_be_positive_behind_a_mask() -> None:
-    values = Values(np.ones((1, 2)), np.float64, np.asarray([[1.0, 0.0]]))
+    values = LazyMap(np.ones((1, 2)), np.float64, np.asarray([[1.0, 0.0]]))
     assert not normalise(values, parse_chain("sum-to-one")).is_positive

@@ -12,15 +12,15 @@ from hypothesis.extra.numpy import arrays
 
 from kldeval.arrays import quiet
 from kldeval.conventions import CONVENTIONS
-from kldeval.density import Density
 from kldeval.engine.cases import Case, case_of, uncovered_case
 from kldeval.engine.counted import Cells, LookedUp
 from kldeval.engine.lines import LineDensity
 from kldeval.engine.shared import Answer, answers, look_in_one_size
 from kldeval.engine.views import Lines, Pixels, joint_reach, reach, views_of
-from kldeval.maps.chain import parse_chain
+from kldeval.normalization.chain import parse_chain
+from kldeval.normalization.density import Density
 from kldeval.records import MapPair
-from kldeval.settings import make_settings
+from kldeval.settings.build import make_settings
 
 if TYPE_CHECKING:
     from kldeval.engine.views import Reach

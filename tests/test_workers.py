@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from kldeval.engine.cpu import AHEAD, cores, in_order, in_threads
+from kldeval.executors.local import AHEAD, cores, in_order, in_threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -87,7 +87,7 @@ def test_there_is_a_core() -> None:
 
 def alone(code: str) -> subprocess.CompletedProcess[str]:
     """What the code does in a process with one thread."""
-    head = "import os, sys, threading, time\nfrom kldeval.engine.cpu import in_order\n"
+    head = "import os, sys, threading, time\nfrom kldeval.executors.local import in_order\n"
     environment = {**os.environ, "PYTHONPATH": str(HOME), "OPENBLAS_NUM_THREADS": "1"}
     return subprocess.run(
         [sys.executable, "-W", "error", "-c", head + code],
@@ -160,7 +160,7 @@ def test_what_a_killed_worker_leaves_behind_is_done_here() -> None:
     """Nothing is lost, whatever else was waiting, and it is said."""
     done = alone(
         "import signal, warnings\n"
-        "from kldeval.engine.cpu import KILLED\n"
+        "from kldeval.executors.local import KILLED\n"
         "here = os.getpid()\n"
         "def work(number):\n"
         "    time.sleep(0.002)\n"

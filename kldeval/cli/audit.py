@@ -11,7 +11,8 @@ from kldeval.cli.messages import on_terminal, render_options, say, show
 from kldeval.cli.options import GivenPath, file_options, naming_options, request_from
 
 if TYPE_CHECKING:
-    from kldeval.results.audit import Audit
+    from kldeval.reports.audit_documents import Audit
+
 
 PREDS_AND_GT = 2
 """At least so many paths."""
@@ -64,9 +65,9 @@ def command(paths: tuple[Path, ...], **options: Any) -> int:
 
     Exit code 0 when every pair was read and at least one convention scored it, else 1.
     """  # noqa: D301 - \b is click's mark of lines to keep
-    from kldeval.cli.config import with_origin
-    from kldeval.cli.progress import progress_bar
-    from kldeval.engine.audit import audit, plan_audit
+    from kldeval.analysis.audit import audit, plan_audit
+    from kldeval.cli.config import with_config_provenance
+    from kldeval.cli.terminal import progress_bar
     from kldeval.writers import writer_for, writer_named
     from kldeval.writers.files import write_atomically
 
@@ -77,7 +78,7 @@ def command(paths: tuple[Path, ...], **options: Any) -> int:
     names = [name.strip() for part in options["conventions"] for name in part.split(",") if name.strip()]
     plan = plan_audit(names, resize=options["resize"], color=options["color"], curve=options["eps_curve"])
     with progress_bar(options) as progress:
-        found = with_origin(audit(_models(paths[:-1]), paths[-1], plan, request_from(options), progress))
+        found = with_config_provenance(audit(_models(paths[:-1]), paths[-1], plan, request_from(options), progress))
     look = render_options(options)
     for path, write_file in files:
         write_atomically(path, write_file(found, look))
@@ -87,7 +88,7 @@ def command(paths: tuple[Path, ...], **options: Any) -> int:
 
 
 def _models(preds: tuple[Path, ...]) -> dict[str, Path]:
-    from kldeval.results.model_names import name_models
+    from kldeval.reports.leaderboard import name_models
 
     return dict(zip(name_models(preds), preds, strict=True))
 

@@ -22,7 +22,7 @@ from kldeval.cli.options import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from kldeval.results.inspection import Inspection
+    from kldeval.reports.documents import Inspection
 
 
 @click.command("check", context_settings={"help_option_names": ["-h", "--help"]})
@@ -39,7 +39,7 @@ def command(paths: tuple[Path, ...], **options: Any) -> int:
 
     Exit code 1 if anything is wrong: the same maps would fail in an evaluation with the same options.
     """
-    from kldeval.engine.inspect import inspect
+    from kldeval.analysis.check import inspect
     from kldeval.errors import UsageProblem
     from kldeval.writers.small_pages import inspection_text
 

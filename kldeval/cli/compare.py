@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kldeval.cli.messages import say
-from kldeval.cli.models import NAME, load_models, resampling_from, resampling_options
+from kldeval.cli.model_options import NAME, load_models, resampling_from, resampling_options
 from kldeval.cli.options import (
     GROUP_BY,
     NUMERIC,
@@ -25,8 +25,8 @@ from kldeval.cli.reporting import EXIT_FAILURES, deliver, exit_code, open_sink, 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kldeval.results.models import ComparisonReport
-    from kldeval.results.report import Report
+    from kldeval.reports.documents import ComparisonReport, Report
+
 
 FOLDERS = 3
 """Two predictions and the ground truth, at least."""
@@ -62,9 +62,9 @@ def command(paths: tuple[Path, ...], **options: Any) -> int:
     """
     from dataclasses import replace
 
-    from kldeval.cli.config import with_origin
+    from kldeval.cli.config import with_config_provenance
     from kldeval.errors import UsageProblem
-    from kldeval.results.compared import find_regressions
+    from kldeval.reports.comparison import find_regressions
 
     sink = open_sink(options)
     resampling_from(options)
@@ -75,7 +75,7 @@ def command(paths: tuple[Path, ...], **options: Any) -> int:
     if options["fail_if_worse"]:
         gates = find_regressions(reports, resampling_from(options), group_by=options["group_by"])
         comparison = replace(comparison, gates=gates)
-    document = with_origin(comparison)
+    document = with_config_provenance(comparison)
     _say_failures(reports)
     deliver(document, sink)
     failed = not saved and any(report.failures for report in reports.values())
@@ -87,9 +87,8 @@ def _saved(paths: Sequence[Path], options: dict[str, Any]) -> tuple[dict[str, Re
     from dataclasses import replace
 
     from kldeval.errors import UsageProblem
-    from kldeval.results.agreement import check_agreement
-    from kldeval.results.compared import compare_reports
-    from kldeval.results.recount import only
+    from kldeval.reports.aggregate import only
+    from kldeval.reports.comparison import check_agreement, compare_reports
 
     _refuse_scoring()
     reports = load_models(paths, options["names"])
@@ -109,11 +108,11 @@ def _saved(paths: Sequence[Path], options: dict[str, Any]) -> tuple[dict[str, Re
 
 def _scored(paths: Sequence[Path], options: dict[str, Any]) -> tuple[dict[str, Report], ComparisonReport]:
     """Predictions scored now, and their comparison on the maps that all of them have."""
-    from kldeval.cli.progress import progress_bar
-    from kldeval.engine.models import run_models
+    from kldeval.cli.terminal import progress_bar
+    from kldeval.engine.run import run_models
     from kldeval.errors import UsageProblem
-    from kldeval.results.compared import compare_reports
-    from kldeval.results.model_names import name_models
+    from kldeval.reports.comparison import compare_reports
+    from kldeval.reports.leaderboard import name_models
 
     if len(paths) < FOLDERS:
         found = " ".join(map(str, paths)) or "nothing"
@@ -132,7 +131,7 @@ def _scored(paths: Sequence[Path], options: dict[str, Any]) -> tuple[dict[str, R
 
 
 def _refuse_scoring() -> None:
-    from kldeval.cli.precedence import ON_COMMAND_LINE, rank
+    from kldeval.cli.options import ON_COMMAND_LINE, rank
     from kldeval.errors import UsageProblem
 
     given = [f"--{name.replace('_', '-')}" for name in _OF_SCORING if rank(name) == ON_COMMAND_LINE]
@@ -142,7 +141,7 @@ def _refuse_scoring() -> None:
 
 
 def _split(text: str) -> list[str]:
-    from kldeval.names import split_top_level
+    from kldeval.grammar import split_top_level
 
     return split_top_level(text, ",")
 
@@ -155,7 +154,7 @@ def _origins(reports: dict[str, Report]) -> list[Any]:
 def _versions() -> dict[str, Any]:
     from importlib import import_module
 
-    from kldeval.engine.versions import versions
+    from kldeval.engine.report_builder import versions
 
     import_module("scipy")
     return dict(versions())

@@ -15,14 +15,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import click
 from click.core import ParameterSource
 
-from kldeval.cli.precedence import REPLACED
+from kldeval.cli.options import REPLACED
 from kldeval.errors import UnknownName, UsageProblem
-from kldeval.names import among
+from kldeval.grammar import suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     Commands = Callable[[], Iterable[click.Command]]
+
 
 Said = TypeVar("Said", bound=Any)
 """A document with notes, and with a provenance or reports that have one."""
@@ -70,7 +71,9 @@ def defaults_of(command: click.Command, config: Config, commands: Commands) -> d
     own = _flags(command)
     known = {flag: option for other in commands() for flag, option in _flags(other).items()} | own
     given = {key.replace("_", "-"): value for key, value in config.table.items()}
-    strangers = [f"{config.file}: unknown key {key!r}{among(key, sorted(known))}" for key in given if key not in known]
+    strangers = [
+        f"{config.file}: unknown key {key!r}{suggestion(key, sorted(known))}" for key in given if key not in known
+    ]
     if strangers:
         raise UnknownName("\n".join(strangers))
     problems = [_problem(config, key, value, known[key]) for key, value in given.items()]
@@ -89,7 +92,9 @@ def check_variables(commands: Commands) -> None:
     if not given:
         return
     known = sorted({variable_of(flag) for command in commands() for flag in _flags(command)})
-    strangers = [f"unknown environment variable {name!r}{among(name, known)}" for name in given if name not in known]
+    strangers = [
+        f"unknown environment variable {name!r}{suggestion(name, known)}" for name in given if name not in known
+    ]
     if strangers:
         raise UnknownName("\n".join(strangers))
 
@@ -110,7 +115,7 @@ def variable_of(flag: str) -> str:
     return PREFIX + flag.replace("-", "_").upper()
 
 
-def with_origin(document: Said) -> Said:
+def with_config_provenance(document: Said) -> Said:
     """The document, saying in its provenance and its notes which options a file or the environment gave."""
     context = click.get_current_context()
     by_source = {
@@ -127,7 +132,7 @@ def with_origin(document: Said) -> Said:
 
 
 def _with(document: Said, said: dict[str, Any], notes: tuple[str, ...]) -> Said:
-    from kldeval.results.models import Leaderboard
+    from kldeval.reports.documents import Leaderboard
 
     if isinstance(document, Leaderboard):
         reports = document.reports.items()

@@ -11,7 +11,7 @@ from kldeval.cli.messages import drawn, is_on_terminal, show
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kldeval.conventions import Convention
+    from kldeval.conventions.convention import Convention
 
 
 @click.command("conventions", context_settings={"help_option_names": ["-h", "--help"]})
@@ -41,9 +41,8 @@ def command(name: str | None, match: str | None, format_: str, **_: Any) -> int:
 
 def _match(text: str) -> int:
     """Print the name of the convention; where there is none, the nearest and what tells it apart."""
-    from kldeval.matching import matching_convention
-    from kldeval.methods.nearest import difference, nearest_convention
-    from kldeval.signature import parse_signature
+    from kldeval.analysis.methods_text import difference, nearest_convention
+    from kldeval.settings.signature import matching_convention, parse_signature
 
     settings = parse_signature(text)
     found = matching_convention(settings)
@@ -57,7 +56,7 @@ def _match(text: str) -> int:
 
 def _show(rows: Sequence[Convention], in_full: bool, format_: str) -> None:  # noqa: FBT001 - named in its only call
     from kldeval.conventions.table import conventions_table
-    from kldeval.names import unknown
+    from kldeval.grammar import unknown
     from kldeval.writers.convention_page import convention_page, conventions_json, conventions_page
 
     writers = {
@@ -73,7 +72,7 @@ def _show(rows: Sequence[Convention], in_full: bool, format_: str) -> None:  # n
 
 
 def _short(row: Convention) -> str:
-    from kldeval.settings import make_settings
-    from kldeval.signature import short_signature
+    from kldeval.settings.build import make_settings
+    from kldeval.settings.signature import short_signature
 
     return short_signature(make_settings({}, convention=row.texts))

@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from kldeval.cli.companion_options import reading_options
 from kldeval.cli.messages import say, show_line
-from kldeval.cli.progress import progress_bar
+from kldeval.cli.options import reading_options
+from kldeval.cli.terminal import progress_bar
 
 FOLDER = click.Path(path_type=Path)
 
@@ -37,7 +37,7 @@ def command(fixations: Path, out: Path, **options: Any) -> int:
     Numbers that are computed from such maps have the Gaussian, its border and the number of fixations in their
     signature.
     """
-    from kldeval.engine.build_density import Built, build
+    from kldeval.analysis.ground_truth_maps import Built, build
 
     plan = _plan(fixations, out, options)
     with progress_bar(options) as progress:
@@ -55,9 +55,9 @@ def command(fixations: Path, out: Path, **options: Any) -> int:
 
 
 def _plan(fixations: Path, out: Path, options: dict[str, Any]) -> Any:
-    from kldeval.engine.build_density import Plan, Smoothing, sigma_in_pixels
-    from kldeval.engine.surroundings import reading_and_outside
-    from kldeval.names import Size, parse_value
+    from kldeval.analysis.ground_truth_maps import Plan, Smoothing, sigma_in_pixels
+    from kldeval.engine.auxiliary import reading_and_outside
+    from kldeval.grammar import Size, parse_value
 
     per_degree = options["pixels_per_degree"]
     smoothing = Smoothing(

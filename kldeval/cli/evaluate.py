@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kldeval.cli.companion_options import reference_options
-from kldeval.cli.models import FAIL_IF, NAME, SORT, gated, parse_gates, resampling_from, resampling_options
+from kldeval.cli.model_options import FAIL_IF, NAME, SORT, gated, parse_gates, resampling_from, resampling_options
 from kldeval.cli.options import (
     GROUP_BY,
     MANIFEST,
@@ -17,6 +16,7 @@ from kldeval.cli.options import (
     naming_options,
     numeric_options,
     paths_argument,
+    reference_options,
     request_from,
     settings_from,
     split_paths,
@@ -26,8 +26,8 @@ from kldeval.cli.reporting import deliver, exit_code, open_sink, output_options,
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from kldeval.engine.run import Request
-    from kldeval.settings import Settings
+    from kldeval.run_options import RunOptions
+    from kldeval.settings.settings import Settings
     from kldeval.writers import Document
 
 
@@ -64,8 +64,8 @@ def command(paths: tuple[Path, ...], **options: Any) -> int:
 
     Several PRED give a leaderboard on the maps that were scored for all of them.
     """
-    from kldeval.cli.config import with_origin
-    from kldeval.cli.progress import progress_bar
+    from kldeval.cli.config import with_config_provenance
+    from kldeval.cli.terminal import progress_bar
 
     settings = settings_from(options)
     preds, gt = split_paths(paths, options)
@@ -74,7 +74,7 @@ def command(paths: tuple[Path, ...], **options: Any) -> int:
     sink = open_sink(options)
     with progress_bar(options) as progress:
         document = _score(preds, gt, settings, options, progress)
-    document = with_origin(gated(document, gates))
+    document = with_config_provenance(gated(document, gates))
     deliver(document, sink, score_only=options["score_only"])
     return exit_code(document)
 
@@ -86,10 +86,9 @@ def _score(
     request = request_from(options)
     if gt is None or len(preds) == 1:
         return _one(preds[0] if preds else None, gt, settings, request, options["names"], progress)
-    from kldeval.engine.models import run_models
-    from kldeval.engine.versions import versions
-    from kldeval.results.leaderboard import make_leaderboard
-    from kldeval.results.model_names import name_models
+    from kldeval.engine.report_builder import versions
+    from kldeval.engine.run import run_models
+    from kldeval.reports.leaderboard import make_leaderboard, name_models
 
     resampling = resampling_from(options)
     models = dict(zip(name_models(preds, options["names"]), preds, strict=True))
@@ -101,7 +100,7 @@ def _one(
     pred: Path | None,
     gt: Path | None,
     settings: Settings,
-    request: Request,
+    request: RunOptions,
     names: tuple[str, ...],
     progress: Callable[..., None] | None,
 ) -> Document:
@@ -112,7 +111,7 @@ def _one(
         return run(pred, gt, settings, request, progress)
     from dataclasses import replace
 
-    from kldeval.results.model_names import name_models
+    from kldeval.reports.leaderboard import name_models
 
     (name,) = name_models([pred or Path()], names)
     report = run(pred, gt, settings, request, progress)
@@ -121,7 +120,7 @@ def _one(
 
 def _check(settings: Settings, options: dict[str, Any], n_models: int) -> None:
     from kldeval.errors import UsageProblem
-    from kldeval.names import unknown
+    from kldeval.grammar import unknown
 
     if settings.reduction == "none":
         if not options["save_maps"]:

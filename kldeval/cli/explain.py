@@ -23,7 +23,7 @@ def command(pred: Path, gt: Path, **options: Any) -> int:
 
     A map of at most 8 x 8 values is shown whole, the softmax within rows beside the softmax of the whole map.
     """
-    from kldeval.engine.explain import explain
+    from kldeval.analysis.explain import explain
     from kldeval.engine.run import read_one
     from kldeval.writers.small_pages import explanation_text
 

@@ -12,6 +12,7 @@ from kldeval.cli.options import file_options, naming_options, pair_of_paths, req
 if TYPE_CHECKING:
     from pathlib import Path
 
+
 FORMATS = "table", "json"
 
 
@@ -35,10 +36,10 @@ def command(pred: Path, gt: Path, **options: Any) -> int:
 
     Exit code 0 when something prints the number, else 1.
     """
-    from kldeval.cli.progress import progress_bar
-    from kldeval.engine.identify import identify
-    from kldeval.names import unknown
-    from kldeval.results.identification import published
+    from kldeval.analysis.identify import identify
+    from kldeval.cli.terminal import progress_bar
+    from kldeval.grammar import unknown
+    from kldeval.reports.identification import published
     from kldeval.writers.small_pages import identification_json, identification_page
 
     if options["format_"] not in FORMATS:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from click.shell_completion import CompletionItem
 
+
 COMMANDS = {
     "evaluate": "Score predictions against ground truths (also without the word: kldeval PRED GT).",
     "audit": "The same maps under every published convention: what each makes of them, and why.",
@@ -113,9 +114,9 @@ def cli() -> None:
     PRED and GT are two files or two folders; files are paired by relative path without suffix. Every number is
     printed with its signature: the normalisation, the constants and the reduction that made it.
     """  # noqa: D301 - \b is click's mark of lines to keep
-    from kldeval.cli.process import settle
+    from kldeval.cli.terminal import settle_process
 
-    settle()
+    settle_process()
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from kldeval.cli.models import FAIL_IF, gated, parse_gates
+from kldeval.cli.model_options import FAIL_IF, gated, parse_gates
 from kldeval.cli.reporting import deliver, exit_code, open_sink, output_options, row_options
 
 
@@ -25,8 +25,8 @@ def command(paths: tuple[Path, ...], **options: Any) -> int:
     The signatures must be the same. Exit codes are those of an evaluation.
     """
     from kldeval.errors import UsageProblem
-    from kldeval.results.merging import merge
-    from kldeval.results.read import load_report
+    from kldeval.reports.aggregate import merge
+    from kldeval.reports.json_reader import load_report
 
     twice = [str(path) for path in paths if paths.count(path) > 1]
     if twice:

@@ -10,7 +10,7 @@ import click
 from kldeval.cli.messages import show
 
 if TYPE_CHECKING:
-    from kldeval.methods import Methods
+    from kldeval.reports.documents import Methods
 
 
 @click.command("methods", context_settings={"help_option_names": ["-h", "--help"]})
@@ -29,7 +29,7 @@ def command(report: Path | None, signature: str | None, convention: str | None, 
 
     REPORT is a saved JSON report, whose number of maps stands in the paragraph, or a signature.
     """  # noqa: D301 - \b is click's mark of lines to keep
-    from kldeval.names import unknown
+    from kldeval.grammar import unknown
     from kldeval.writers.small_pages import methods_json, methods_text
 
     if report is not None and signature is None and _is_signature(report):
@@ -49,8 +49,8 @@ def _is_signature(text: Path) -> bool:
 
 
 def _methods(report: Path | None, signature: str | None, convention: str | None) -> Methods:
-    from kldeval.methods import describe_methods
-    from kldeval.signature import parse_signature
+    from kldeval.analysis.methods_text import describe_methods
+    from kldeval.settings.signature import parse_signature
 
     if report is not None:
         return _of_report(report)
@@ -61,7 +61,7 @@ def _methods(report: Path | None, signature: str | None, convention: str | None)
 
 def _of_convention(name: str) -> Any:
     from kldeval.conventions import convention
-    from kldeval.settings import make_settings
+    from kldeval.settings.build import make_settings
 
     return make_settings({}, convention=convention(name).texts)
 
@@ -70,10 +70,10 @@ def _of_report(path: Path) -> Methods:
     """The methods of a saved report: all its metrics, and how many maps were averaged."""
     from dataclasses import replace
 
-    from kldeval.methods import describe_methods
-    from kldeval.results.read import load_report
-    from kldeval.settings.pixels import is_of_pixels
-    from kldeval.signature import parse_signature
+    from kldeval.analysis.methods_text import describe_methods
+    from kldeval.reports.json_reader import load_report
+    from kldeval.settings.metric_options import is_of_pixels
+    from kldeval.settings.signature import parse_signature
     from kldeval.writers.numbers import count
 
     saved = load_report(path)

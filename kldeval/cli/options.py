@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-
-from kldeval.cli.companion_options import SAID, companion_options, companion_texts
+from click.core import ParameterSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from kldeval.engine.run import Request
-    from kldeval.settings import Settings
+    from kldeval.run_options import RunOptions
+    from kldeval.settings.settings import Settings
+
 
 NUMERIC = {
     "norm": ("CHAIN", "Normalisation of both maps: sum-to-one, flatten-softmax, softmax or a+b [default: sum-to-one]."),
@@ -55,7 +55,7 @@ def suggest(_context: click.Context, parameter: click.Parameter, incomplete: str
     """What a shell may complete the value of an option to: names of conventions, metrics, formats, or the choices."""
     from kldeval.conventions import CONVENTIONS
     from kldeval.metrics.registry import METRICS
-    from kldeval.settings import CHOICES
+    from kldeval.settings.settings import CHOICES
     from kldeval.writers import WRITERS
 
     known: dict[str, Iterable[str]] = {"convention": CONVENTIONS, "metric": METRICS, "format_": WRITERS, **CHOICES}
@@ -186,11 +186,10 @@ def settings_from(options: dict[str, Any]) -> Settings:
     Raises:
         UsageProblem: naming everything that is wrong.
     """
-    from kldeval.cli.precedence import by_precedence
     from kldeval.errors import UsageProblem
-    from kldeval.settings import make_settings
-    from kldeval.settings.beside import beside_texts, check_beside
-    from kldeval.signature import parse_signature
+    from kldeval.settings.auxiliary import beside_texts, check_beside
+    from kldeval.settings.build import make_settings
+    from kldeval.settings.signature import parse_signature
 
     options = by_precedence(options)
     metric = ",".join(options["metric"])
@@ -199,7 +198,7 @@ def settings_from(options: dict[str, Any]) -> Settings:
         raise UsageProblem(msg)
     texts = {"metric": metric or None, **{name: options[name] for name in (*NUMERIC, *SAID)}}
     if texts["class_weights"] is not None:
-        from kldeval.inputs.class_weights import weights_text
+        from kldeval.data.class_weights import weights_text
 
         texts["class_weights"] = weights_text(texts["class_weights"])
     signature, preset = texts.pop("signature"), options["preset"]
@@ -224,10 +223,148 @@ def _named_texts(convention: str | None, preset: str | None) -> tuple[Mapping[st
     return named_texts(convention, preset)
 
 
-def request_from(options: dict[str, Any]) -> Request:
+def request_from(options: dict[str, Any]) -> RunOptions:
     """What the options ask for beside the settings."""
-    from kldeval.engine.run import Request
-    from kldeval.settings.beside import beside_paths
+    from kldeval.run_options import RunOptions
+    from kldeval.settings.auxiliary import beside_paths
 
     options = {**options, **beside_paths(options)}
-    return Request(**{name: options[name] for name in Request._fields if options.get(name) is not None})
+    return RunOptions(**{name: options[name] for name in RunOptions._fields if options.get(name) is not None})
+
+
+READING = {
+    "fixation_base": ("N", "The first pixel in coordinates: 0 or 1 [default: 0; 1 in SALICON's gaze]."),
+    "fixation_first": ("HOW", "The first fixation of each observer: keep or drop [default: keep]."),
+    "fixation_outside": ("HOW", "Fixations outside the map: error or drop [default: error]."),
+    "fixation_threshold": ("X", "Pixels above it are fixated, where a fixation map is not binary."),
+    "fixation_variable": ("NAME", "The variable of a .mat that holds the fixations."),
+    "fixation_gaze": ("NAME", "Of SALICON's gaze: fixations or location (raw samples) [default: fixations]."),
+}
+"""How files of fixations are read: metavar and help by the name of the setting."""
+
+SAID = {
+    "baseline_norm": ("CHAIN", "Normalisation of the baseline's maps [default: sum-to-one]."),
+    **READING,
+}
+"""Options that move a number."""
+
+BESIDE = {
+    "fixations": ("PATH", "Fixations: a folder by name, or one file (maps, .mat, .csv, .tsv, .json, .jsonl)."),
+    "baseline": ("WHAT", "The baseline of ig: uniform, others, 'others(bandwidth=0.02)', or the FILE or DIR of maps."),
+    "other_map": ("WHAT", "The negatives of auc-shuffled: a FILE or DIR of fixations, or others (their union)."),
+    "mask": ("PATH", "A FILE or DIR of masks: pixels that are 0 take no part."),
+    "weights": ("WHAT", "The weight of each pixel: latitude (360-degree maps), or a FILE or DIR of maps."),
+}
+"""Options that name a path or say a word."""
+
+
+REFERENCES = (
+    click.option(
+        "--baselines",
+        is_flag=True,
+        help="Add reference rows: a uniform map, the centre prior, and the ceiling of the other observers.",
+    ),
+    click.option(
+        "--ceiling",
+        metavar="KERNEL",
+        help="The density of the other observers [default: 'observers(bandwidth=0.025,uniform=0.05)'].",
+    ),
+)
+"""What a number is to be read beside; only commands that average over maps have it."""
+
+
+def companion_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options on what stands beside the pairs."""
+    for name, (metavar, text) in reversed({**BESIDE, **SAID}.items()):
+        function = click.option(f"--{name.replace('_', '-')}", name, metavar=metavar, help=text)(function)
+    preset = "The metrics and definitions of a benchmark: mit-benchmark, tuebingen, salicon or dhf1k."
+    return click.option("--preset", metavar="NAME", help=preset)(function)
+
+
+def reference_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options on reference rows."""
+    for option in reversed(REFERENCES):
+        function = option(function)
+    return function
+
+
+def reading_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options on how files of fixations are read."""
+    for name, (metavar, text) in reversed(READING.items()):
+        function = click.option(f"--{name.replace('_', '-')}", name, metavar=metavar, help=text)(function)
+    return function
+
+
+def companion_texts(options: dict[str, Any]) -> dict[str, str | None]:
+    """What these options say to the settings.
+
+    Raises:
+        UsageProblem: a path that leads nowhere.
+    """
+    from kldeval.settings.auxiliary import beside_texts
+
+    return {**{name: options[name] for name in SAID}, **beside_texts(options)}
+
+
+ON_COMMAND_LINE = 3
+
+_RANKS = {
+    ParameterSource.COMMANDLINE: ON_COMMAND_LINE,
+    ParameterSource.ENVIRONMENT: 2,
+    ParameterSource.DEFAULT_MAP: 1,
+}
+
+REPLACED = "kldeval.replaced"
+"""Under this key the context notes the options that do not count."""
+
+OF_NORM = ("pred_norm", "gt_norm", "axis")
+"""What `--norm` says too."""
+
+
+def by_precedence(options: dict[str, Any]) -> dict[str, Any]:
+    """The options without those that one named nearer by replaces."""
+    replaced = set(_weaker(options, "norm", OF_NORM))
+    replaced |= set(_weaker(options, "signature", ("metric", "preset", *NUMERIC, *SAID)))
+    replaced |= set(_weaker(options, "convention", ("preset",)))
+    if options["preset"] is not None:
+        replaced |= set(_weaker(options, "preset", _said_by_preset(options["preset"])))
+    if options["convention"] is not None:
+        replaced |= set(_weaker(options, "convention", _said_by_convention(options["convention"])))
+    context = click.get_current_context(silent=True)
+    if context:
+        context.meta[REPLACED] = frozenset(replaced)
+    return {name: _nothing(value) if name in replaced else value for name, value in options.items()}
+
+
+def rank(name: str) -> int:
+    """How near by an option was given: 3 on the command line, 2 in the environment, 1 in the file, 0 nowhere."""
+    context = click.get_current_context(silent=True)
+    source = context.get_parameter_source(name) if context else None
+    return _RANKS.get(source, 0) if source else 0
+
+
+def _weaker(options: dict[str, Any], strong: str, names: Iterable[str]) -> list[str]:
+    """Those of the options `names` that were given farther away than `strong`."""
+    return [name for name in names if name in options and rank(name) < rank(strong)]
+
+
+def _said_by_preset(name: str) -> set[str]:
+    from kldeval.conventions.presets import preset
+
+    return _said_by(preset(name).texts) | {"convention", "metric"}
+
+
+def _said_by_convention(name: str) -> set[str]:
+    from kldeval.conventions import convention
+
+    return _said_by(convention(name).texts)
+
+
+def _said_by(named: Mapping[str, str]) -> set[str]:
+    texts = set(named)
+    norms = {"norm", "axis"} if texts & {"pred_norm", "gt_norm"} else set()
+    return (texts | norms | {"eps"}) - {"metric"}
+
+
+def _nothing(value: Any) -> Any:
+    return () if isinstance(value, tuple) else None

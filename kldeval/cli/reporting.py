@@ -13,9 +13,9 @@ from kldeval.cli.options import suggest
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from kldeval.results.gates import GateOutcome
-    from kldeval.results.report import Report
+    from kldeval.reports.documents import GateOutcome, Report
     from kldeval.writers import Document
+
 
 EXIT_FAILURES, EXIT_GATE = 1, 3
 
@@ -63,7 +63,7 @@ def row_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-class Sink(NamedTuple):
+class OutputPlan(NamedTuple):
     """Where a document goes: the writer for standard output, and a path and a writer for each file."""
 
     format_: str
@@ -72,7 +72,7 @@ class Sink(NamedTuple):
     options: dict[str, Any]
 
 
-def open_sink(options: dict[str, Any]) -> Sink:
+def open_sink(options: dict[str, Any]) -> OutputPlan:
     """Where the document will go, checked before anything is scored.
 
     Raises:
@@ -81,10 +81,10 @@ def open_sink(options: dict[str, Any]) -> Sink:
     from kldeval.writers import writer_named
 
     files = tuple(_file(text) for text in options["output"])
-    return Sink(options["format_"], writer_named(options["format_"]), files, options)
+    return OutputPlan(options["format_"], writer_named(options["format_"]), files, options)
 
 
-def deliver(document: Document, sink: Sink, *, score_only: bool = False) -> None:
+def deliver(document: Document, sink: OutputPlan, *, score_only: bool = False) -> None:
     """Write the files, then print: the document on stdout, and beside it what went wrong and the notes on stderr."""
     from kldeval.writers.files import write_atomically
 
@@ -124,12 +124,12 @@ def _file(text: str) -> tuple[Path, Any]:
 
 def _reports(document: Document) -> dict[str, Report]:
     """The reports of a document by model; of a single report the model is ""."""
-    from kldeval.results.report import Report
+    from kldeval.reports.documents import Report
 
     # what is made of several models is asked for last, because its records are imported for that alone
     if isinstance(document, Report):
         return {"": document}
-    from kldeval.results.models import Leaderboard
+    from kldeval.reports.documents import Leaderboard
 
     return dict(document.reports) if isinstance(document, Leaderboard) else {}
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kldeval.cli.models import (
+from kldeval.cli.model_options import (
     FAIL_IF,
     NAME,
     SORT,
@@ -47,10 +47,10 @@ def command(paths: tuple[Path, ...], **options: Any) -> int:
 
 
 def _document(paths: tuple[Path, ...], options: dict[str, Any]) -> Document:
-    from kldeval.engine.versions import versions
-    from kldeval.results.agreement import check_agreement
-    from kldeval.results.leaderboard import make_leaderboard
-    from kldeval.results.read import load_document
+    from kldeval.engine.report_builder import versions
+    from kldeval.reports.comparison import check_agreement
+    from kldeval.reports.json_reader import load_document
+    from kldeval.reports.leaderboard import make_leaderboard
 
     if len(paths) == 1 and not options["names"]:
         return load_document(paths[0])
@@ -63,8 +63,8 @@ def _document(paths: tuple[Path, ...], options: dict[str, Any]) -> Document:
 def _keys(document: Document) -> list[str]:
     """The metrics that a gate may be on."""
     from kldeval.errors import UsageProblem
-    from kldeval.results.agreement import common_keys
-    from kldeval.results.models import ComparisonReport, Leaderboard
+    from kldeval.reports.comparison import common_keys
+    from kldeval.reports.documents import ComparisonReport, Leaderboard
 
     if isinstance(document, ComparisonReport):
         msg = "a comparison has no means of its own to gate; use compare --fail-if-worse, or gate the reports"

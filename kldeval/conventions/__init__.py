@@ -11,14 +11,17 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from kldeval.conventions import benchmarks, domains, libraries, losses, softmaxes
-from kldeval.conventions.record import Convention, Source
-from kldeval.names import unknown
+from kldeval.conventions import benchmarks, libraries, losses
+from kldeval.conventions import other_fields as domains
+from kldeval.conventions import softmax_losses as softmaxes
+from kldeval.conventions.convention import Convention
+from kldeval.grammar import unknown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["ALIASES", "CONVENTIONS", "Convention", "Source", "convention"]
+__all__ = ["ALIASES", "CONVENTIONS", "Convention", "convention"]
+
 
 _ROWS = (
     benchmarks.DEFAULT,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from kldeval.conventions import references
-from kldeval.conventions.record import Convention, Source
+from kldeval.conventions import bibliography as references
+from kldeval.conventions.convention import Convention, Source
 
 HD2S = Convention(
     name="hd2s",

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 
 from kldeval.conventions import convention
 from kldeval.errors import UsageProblem
-from kldeval.names import split_call, unknown
+from kldeval.grammar import split_call, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
 
 CVZOYA = "https://github.com/cvzoya/saliency/tree/5951cdc7c2ba73e5951d4c36bea58e8c7d41e55d/code_forMetrics"
 TUEBINGEN_CODE = (

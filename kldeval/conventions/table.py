@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kldeval.conventions import CONVENTIONS, Convention
+from kldeval.conventions import CONVENTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from kldeval.conventions.convention import Convention
+
 
 _HEADINGS = ("name", "formula", "direction", "epsilon", "prediction", "ground truth", "reduction", "source", "sure")
 

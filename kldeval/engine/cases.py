@@ -8,20 +8,20 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from kldeval.engine.views import joint_reach, reach
-from kldeval.maps.chain import format_chain
-from kldeval.maps.values import MAP
 from kldeval.metrics.registry import METRICS
-from kldeval.metrics.separated import separated_uncovered_mass, separated_uncovered_pixels
+from kldeval.metrics.separable import separated_uncovered_mass, separated_uncovered_pixels
+from kldeval.normalization.chain import format_chain
+from kldeval.normalization.lazy_map import MAP
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from kldeval.arrays import Array
-    from kldeval.density import Density
     from kldeval.engine.views import Reach
-    from kldeval.metrics.separated import Part
+    from kldeval.metrics.separable import Part
+    from kldeval.normalization.density import Density
     from kldeval.records import Role
-    from kldeval.settings import Settings
+    from kldeval.settings.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,22 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kldeval.arrays import quiet
-from kldeval.engine.cpu import in_threads
+from kldeval.data.load import load_map
 from kldeval.engine.measure import Side, density, scaled
 from kldeval.errors import MapProblem
-from kldeval.inputs.load import load_map
-from kldeval.inputs.resize import resized
-from kldeval.inputs.scale import full_scale
-from kldeval.maps.chain import normalise
+from kldeval.executors.local import in_threads
+from kldeval.normalization.chain import normalise
+from kldeval.preprocessing.grey import full_scale
+from kldeval.preprocessing.resize import resized
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from kldeval.arrays import Array
-    from kldeval.inputs.load import Reading
+    from kldeval.data.load import Reading
     from kldeval.records import Pair
-    from kldeval.settings import Settings
+    from kldeval.settings.settings import Settings
 
 Shape = tuple[int, int]
 """(height, width)."""

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 from kldeval.arrays import namespace
 from kldeval.errors import RefusedMap, UsageProblem
-from kldeval.maps.chain import along_rows, class_axis, format_chain
-from kldeval.maps.steps import STEPS
+from kldeval.normalization.chain import along_rows, class_axis, format_chain
+from kldeval.normalization.steps import STEPS
 
 if TYPE_CHECKING:
     from kldeval.arrays import Array
-    from kldeval.maps.chain import Chain
+    from kldeval.normalization.chain import Chain
     from kldeval.records import MapPair
-    from kldeval.settings import Settings
+    from kldeval.settings.settings import Settings
 
 PLAIN_AXES = 2
 """Height and width."""

@@ -14,7 +14,7 @@ from kldeval.engine.histogram import levels, looked_up
 from kldeval.engine.origin import check_origin
 from kldeval.errors import RefusedMap
 from kldeval.metrics.registry import METRICS
-from kldeval.records import Beside
+from kldeval.records import AuxiliaryScores
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from kldeval.engine.counted import Counted
     from kldeval.engine.histogram import Cells
     from kldeval.engine.scene import Scene
+    from kldeval.grammar import Call
     from kldeval.metrics.registry import MetricInfo
-    from kldeval.names import Call
     from kldeval.records import MapPair
-    from kldeval.settings import Settings
+    from kldeval.settings.settings import Settings
 
 JITTER = 1e-7
 """What AUC_Judd.m adds at random to every value of a map: where values are closer, it loses their order."""
@@ -52,7 +52,7 @@ def accompanied(
         now = {key: call for key, call in of_maps.items() if not (later and _is_of_levels(call))}
         values = _of_maps(pair, cells, now, settings)
         if not (of_fixations and pair.company and pair.company.fixations):
-            return replace(pair, beside=Beside(values))
+            return replace(pair, beside=AuxiliaryScores(values))
         from kldeval.engine.scene import Scene
 
         area = cells.pred_counts[0] if cells else None
@@ -60,7 +60,7 @@ def accompanied(
         waiting = {key: scene.arguments(call) for key, call in of_fixations.items() if later and scene.may_wait(call)}
         values |= {key: scene.value(call) for key, call in of_fixations.items() if key not in waiting}
         remarks = tuple(_remarks(pair, scene, of_fixations.values()))
-        return replace(pair, beside=Beside(values, scene.n_fixations, remarks, waiting))
+        return replace(pair, beside=AuxiliaryScores(values, scene.n_fixations, remarks, waiting))
 
 
 def finish_beside(counted: Sequence[Counted], settings: Settings) -> list[MapPair]:
@@ -185,7 +185,7 @@ def _units(pair: MapPair, settings: Settings) -> tuple[float, float]:
 
 
 def _remarks(pair: MapPair, scene: Scene, calls: Iterable[Call]) -> Iterator[str]:
-    from kldeval.metrics.fixated import has_close_values
+    from kldeval.metrics.fixated_map import has_close_values
 
     judged = any(call.name == "auc-judd" for call in calls)
     if judged and pair.pred.dtype.kind == "f" and has_close_values(_present(pair), JITTER):

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kldeval.arrays import Array
+    from kldeval.data.fixations.collection import FixationCounts, FixationPositions, OtherFixations
     from kldeval.engine.crowd import Crowd
     from kldeval.engine.references import References
-    from kldeval.inputs.fixations.others import Everywhere, OtherFixations, Places
     from kldeval.records import MapPair
 
 Shape = tuple[int, int]
@@ -40,7 +40,7 @@ class Context:
         self._references = references
         self._memory: dict[str, Any] = {}
 
-    def others_of(self, image: str, shape: Shape) -> tuple[Everywhere, Places]:
+    def others_of(self, image: str, shape: Shape) -> tuple[FixationCounts, FixationPositions]:
         """Where and how often all images were fixated, and what the image itself has in it.
 
         Raises:

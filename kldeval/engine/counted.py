@@ -10,11 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from kldeval.density import Density
 from kldeval.engine.histogram import cells_of_counts, joint_counts, levels, looked_up, margins
 from kldeval.engine.sides import ROLES, Sides, chain_of, full_scales, worst_problems
-from kldeval.maps.chain import normalise
-from kldeval.metrics.separated import LARGEST_QUOTIENT, powers
+from kldeval.metrics.separable import LARGEST_QUOTIENT, powers
+from kldeval.normalization.chain import normalise
+from kldeval.normalization.density import Density
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from kldeval.engine import histogram
     from kldeval.engine.cases import Case
     from kldeval.engine.sides import Problems, Where
-    from kldeval.metrics.separated import Part
+    from kldeval.metrics.separable import Part
     from kldeval.records import MapPair, Role
-    from kldeval.settings import Settings
+    from kldeval.settings.settings import Settings
 
 
 CANCELLED = 1e-5

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from kldeval.engine.counted import Counted, Levels
     from kldeval.engine.sides import Problems
     from kldeval.records import Role
-    from kldeval.settings import Settings
+    from kldeval.settings.settings import Settings
 
     _Sides = Mapping[Role, tuple[Levels, Problems]]
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from kldeval.data.fixations.collection import SIZES_KEPT, OtherFixations
 from kldeval.engine.lowest import Lows
 from kldeval.errors import RefusedMap
-from kldeval.inputs.fixations.others import SIZES_KEPT, OtherFixations
-from kldeval.maps.gaussian import blurred, blurred_points, responses
+from kldeval.normalization.gaussian import blurred, blurred_points, gaussian_responses
 
 if TYPE_CHECKING:
     from kldeval.arrays import Array
@@ -66,8 +66,8 @@ class Crowd:
         everything, total = self._everything(shape)
         mine, mine_across, counts = self._own(name, shape)
         sigma = self._kernel.sigma(shape)
-        down = responses(rows, mine, shape[0], sigma[0])
-        across = responses(cols, mine_across, shape[1], sigma[1])
+        down = gaussian_responses(rows, mine, shape[0], sigma[0])
+        across = gaussian_responses(cols, mine_across, shape[1], sigma[1])
         smooth = everything[rows, cols] - np.einsum("ij,ij->i", down * counts, across)
         rest = self._rest(name, total - counts.sum())
         return mixed(smooth, self._kernel.uniform, rest, shape[0] * shape[1])

@@ -10,7 +10,8 @@ from kldeval.arrays import torch
 from kldeval.errors import MissingDependency, UsageProblem
 
 if TYPE_CHECKING:
-    from kldeval.settings import Settings
+    from kldeval.settings.settings import Settings
+
 
 _GPU_FILES = ("/dev/nvidia0", "/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
 """What the drivers of GPUs that torch calls `cuda` put into /dev: looked for because importing torch costs seconds."""

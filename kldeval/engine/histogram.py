@@ -8,13 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from kldeval.inputs.opencv import opencv
-from kldeval.maps.chain import is_spatial
+from kldeval.arrays import opencv
+from kldeval.normalization.chain import is_spatial
 
 if TYPE_CHECKING:
     from kldeval.arrays import Array
     from kldeval.records import MapPair
-    from kldeval.settings import Settings
+    from kldeval.settings.settings import Settings
 
 LEVELS = 256
 

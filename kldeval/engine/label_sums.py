@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from kldeval.engine.labels import LabelBlock
-    from kldeval.metrics.label_terms import LabelTerms
+    from kldeval.metrics.class_losses import LabelTerms
     from kldeval.records import MapPair
-    from kldeval.settings import Settings
+    from kldeval.settings.settings import Settings
 
 
 def score_labels(pair: MapPair, settings: Settings, *, per_class: bool = False) -> Score | Failure:

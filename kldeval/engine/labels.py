@@ -16,24 +16,21 @@ from kldeval.engine.class_maps import check_keeps_positions, chosen_axis, positi
 from kldeval.engine.measure import Side, density, scaled
 from kldeval.engine.pixels import flag_outside
 from kldeval.errors import RefusedMap
-from kldeval.maps.chain import along_rows, normalise
-from kldeval.maps.steps import STEPS
-from kldeval.metrics.label_losses import refuse_soft_labels
-from kldeval.metrics.label_rule import LabelRule
-from kldeval.metrics.label_terms import uncovered_mass
-from kldeval.metrics.on_labels import LABEL_METRICS
-from kldeval.metrics.pointwise import check_probabilities
-from kldeval.metrics.targets import check_target
+from kldeval.metrics.checks import check_probabilities
+from kldeval.metrics.class_losses import LabelRule, check_target, refuse_soft_labels, uncovered_mass
+from kldeval.metrics.classification import LABEL_METRICS
+from kldeval.normalization.chain import along_rows, normalise
+from kldeval.normalization.steps import STEPS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from kldeval.arrays import Array
-    from kldeval.maps.values import Problem, Values
-    from kldeval.metrics.label_terms import LabelTerms
-    from kldeval.names import Call
+    from kldeval.grammar import Call
+    from kldeval.metrics.class_losses import LabelTerms
+    from kldeval.normalization.lazy_map import LazyMap, Problem
     from kldeval.records import MapPair
-    from kldeval.settings import Settings
+    from kldeval.settings.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +48,7 @@ class LabelledRows:
     `exceeds_logs`: it is given by log-probabilities, and some are above 0.
     """
 
-    pred: Values
+    pred: LazyMap
     target: Array
     exceeds_logs: bool
 
@@ -129,7 +126,7 @@ def _check_soft_labels(pair: MapPair, settings: Settings) -> None:
     check_probabilities(pair.gt, "ground truth", "soft labels are taken as they are")
 
 
-def _refuse(pair: MapPair, pred: Values, settings: Settings) -> None:
+def _refuse(pair: MapPair, pred: LazyMap, settings: Settings) -> None:
     xp = pred.xp
     for problem in _problems(pred, settings):
         if bool(xp.any(problem.found)):
@@ -137,7 +134,7 @@ def _refuse(pair: MapPair, pred: Values, settings: Settings) -> None:
             raise RefusedMap(refusal(pair, "pred", problem.kind, float(xp.min(worst)), settings))
 
 
-def _problems(pred: Values, settings: Settings) -> tuple[Problem, ...]:
+def _problems(pred: LazyMap, settings: Settings) -> tuple[Problem, ...]:
     """What stands against the normalised prediction; where no step made probabilities, also that there are none."""
     if pred.is_log or any(STEPS[call.name].info.final for call in settings.pred):
         return pred.problems

@@ -12,20 +12,20 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from kldeval.density import Density
-from kldeval.inputs.opencv import opencv
-from kldeval.maps.chain import normalise
-from kldeval.maps.steps import one_axis
-from kldeval.maps.values import joined
+from kldeval.arrays import opencv
+from kldeval.normalization.chain import normalise
+from kldeval.normalization.density import Density
+from kldeval.normalization.lazy_map import combine_blocks
+from kldeval.normalization.steps import one_axis
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from kldeval.arrays import Array
     from kldeval.engine.sides import Problem
-    from kldeval.maps.chain import Chain
-    from kldeval.maps.values import Values
-    from kldeval.names import Call
+    from kldeval.grammar import Call
+    from kldeval.normalization.chain import Chain
+    from kldeval.normalization.lazy_map import LazyMap
 
 LEVELS = 256
 
@@ -75,7 +75,7 @@ class Lookups:
         if key not in self._sums:
             lut = opencv().LUT
             sums = [lut(self._array[rows], table).sum(axis=axis, keepdims=True) for rows in self.blocks]
-            self._sums[key] = joined(np, sums, (axis,))
+            self._sums[key] = combine_blocks(np, sums, (axis,))
         return self._sums[key]
 
     def gaps(self, factors: tuple[Array, Array], other: Lookups, logs: Array, axis: int) -> Array:
@@ -90,7 +90,7 @@ class Lookups:
                 terms = self.at(rows, log) - other.at(rows, logs)
                 terms *= self.at(rows, factor)
                 parts.append(terms.sum(axis=axis, keepdims=True))
-            self._sums[key] = joined(np, parts, (axis,))
+            self._sums[key] = combine_blocks(np, parts, (axis,))
         return self._sums[key]
 
 
@@ -189,7 +189,7 @@ class _Lookup(Density):
         return np
 
 
-def line_density(lookups: Lookups, start: Values, chain: Chain) -> tuple[LineDensity, Problem | None] | None:
+def line_density(lookups: Lookups, start: LazyMap, chain: Chain) -> tuple[LineDensity, Problem | None] | None:
     """The density of an 8-bit map (H, W) under a chain that works within lines, and what stands against using it.
 
     `start` are the 256 levels on the scale of the settings, before the chain, with how many pixels have each. None

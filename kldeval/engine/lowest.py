@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kldeval.maps.gaussian import responses
+from kldeval.normalization.gaussian import gaussian_responses
 
 if TYPE_CHECKING:
     from kldeval.arrays import Array
@@ -61,7 +61,7 @@ class Lows:
         import numpy as np
 
         sides = [
-            responses(np.arange(length)[part], places, length, sigma)
+            gaussian_responses(np.arange(length)[part], places, length, sigma)
             for part, places, length, sigma in zip(
                 (rows, cols), points[:2], self._smooth.shape, self._sigma, strict=True
             )
@@ -75,4 +75,4 @@ def _highest(length: int, sigma: float) -> Array:
 
     pixels = np.arange(length)
     blocks = (pixels[start : start + SIDE] for start in range(0, length, SIDE))
-    return np.stack([responses(block, pixels, length, sigma).max(axis=0) for block in blocks])
+    return np.stack([gaussian_responses(block, pixels, length, sigma).max(axis=0) for block in blocks])

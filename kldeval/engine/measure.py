@@ -8,16 +8,16 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from kldeval.arrays import namespace
-from kldeval.density import Density
-from kldeval.maps.values import MAP, Values, joined, over_map, part, weighted
 from kldeval.metrics.registry import METRICS
+from kldeval.normalization.density import Density
+from kldeval.normalization.lazy_map import MAP, LazyMap, combine_blocks, over_map, slice_rows, weighted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from kldeval.arrays import Array
-    from kldeval.maps.values import Problem
-    from kldeval.settings import Settings
+    from kldeval.normalization.lazy_map import Problem
+    from kldeval.settings.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Measured:
     n_pixels: Array | None = None
 
 
-def scaled(side: Side, settings: Settings, *, weights: Array | None = None, empty: str = "error") -> Values:
+def scaled(side: Side, settings: Settings, *, weights: Array | None = None, empty: str = "error") -> LazyMap:
     """The values of one side as floats on the scale of the settings, before any step.
 
     `empty` is what the command line calls it: a ground truth that is skipped or scored 0 is told apart afterwards.
@@ -53,14 +53,14 @@ def scaled(side: Side, settings: Settings, *, weights: Array | None = None, empt
     dtype = getattr(xp, settings.dtype)
     # a weight of more bits would compute the sums in its own dtype, not in that of the signature
     weights = None if weights is None else xp.astype(weights, dtype, copy=False)
-    values = Values(side.array, dtype, weights, policy)
+    values = LazyMap(side.array, dtype, weights, policy)
     full = side.full_scale if settings.scale == "unit" else None
     return values if full in (None, 1) else values.map(lambda x: x / full)
 
 
 def measure(
-    pred: Values,
-    gt: Values,
+    pred: LazyMap,
+    gt: LazyMap,
     settings: Settings,
     *,
     shape: tuple[int, int] | None = None,
@@ -77,7 +77,7 @@ def measure(
             parts[key].append(xp.sum(weigh(terms_of(p, q)), axis=axes, keepdims=True))
         for key, total in _uncovered(p, q, weigh, is_worth=is_worth).items():
             parts[key].append(total)
-    sums = {key: joined(xp, found, MAP if key in (_COUNT, _MASS) else axes) for key, found in parts.items()}
+    sums = {key: combine_blocks(xp, found, MAP if key in (_COUNT, _MASS) else axes) for key, found in parts.items()}
     shape = shape or pred.source.shape[-2:]
     rows = shape[0] if gt.weights is None else _rows_that_exist(xp, gt.weights)
     reduce = partial(_reduce, xp, rows=rows, pixels=math.prod(shape), gt=gt, axes=axes)
@@ -90,22 +90,22 @@ def measure(
     )
 
 
-def pixelwise(pred: Values, gt: Values, settings: Settings) -> dict[str, Array]:
+def pixelwise(pred: LazyMap, gt: LazyMap, settings: Settings) -> dict[str, Array]:
     """The pointwise terms of every metric of densities, times the weights, as maps (..., H, W)."""
     xp = pred.xp
-    blocks = [(density(pred, rows), density(gt, rows), part(gt.weights, rows)) for rows in _rows(pred, gt)]
+    blocks = [(density(pred, rows), density(gt, rows), slice_rows(gt.weights, rows)) for rows in _rows(pred, gt)]
     return {
         key: xp.concat([weighted(xp, _terms(call, settings.base)(p, q), weights) for p, q, weights in blocks], axis=-2)
         for key, call in settings.on("density").items()
     }
 
 
-def _rows(pred: Values, gt: Values) -> tuple[slice, ...]:
+def _rows(pred: LazyMap, gt: LazyMap) -> tuple[slice, ...]:
     """The blocks of both sides: those of the one that is a batch, where the other is a single map."""
     return max(pred, gt, key=lambda side: side.source.ndim).rows
 
 
-def density(values: Values, rows: slice) -> Density:
+def density(values: LazyMap, rows: slice) -> Density:
     """A block of normalised values as a density."""
     block = values.block(rows)
     known = False if values.is_positive else None
@@ -135,10 +135,10 @@ def _rows_that_exist(xp: Any, weights: Array) -> Array:
     return xp.sum(xp.astype(exist, weights.dtype), axis=MAP)
 
 
-def _blocks(pred: Values, gt: Values) -> Iterator[tuple[Density, Density, Callable[[Array], Array]]]:
+def _blocks(pred: LazyMap, gt: LazyMap) -> Iterator[tuple[Density, Density, Callable[[Array], Array]]]:
     """The densities of both sides, a block at a time, and what makes weighted terms of terms."""
     for rows in _rows(pred, gt):
-        yield density(pred, rows), density(gt, rows), partial(weighted, gt.xp, weights=part(gt.weights, rows))
+        yield density(pred, rows), density(gt, rows), partial(weighted, gt.xp, weights=slice_rows(gt.weights, rows))
 
 
 def _uncovered(pred: Density, gt: Density, weigh: Callable[[Array], Array], *, is_worth: bool) -> dict[str, Array]:
@@ -158,7 +158,7 @@ def _uncovered(pred: Density, gt: Density, weigh: Callable[[Array], Array], *, i
 
 
 def _reduce(
-    xp: Any, sums: Array, reduction: str, *, rows: Array | int, pixels: int, gt: Values, axes: tuple[int, ...]
+    xp: Any, sums: Array, reduction: str, *, rows: Array | int, pixels: int, gt: LazyMap, axes: tuple[int, ...]
 ) -> Array:
     """From sums within distributions (keepdims) to one number per map (...).
 
@@ -172,7 +172,7 @@ def _reduce(
     return total / rows if reduction == "batchmean" else total
 
 
-def _distributions(gt: Values, axes: tuple[int, ...]) -> Array | float:
+def _distributions(gt: LazyMap, axes: tuple[int, ...]) -> Array | float:
     """How many distributions a map holds: those with a pixel of positive weight."""
     shape = tuple(1 if axis in axes else gt.source.shape[axis] for axis in MAP)
     if gt.weights is None:

@@ -10,8 +10,8 @@ from kldeval.errors import RefusedMap
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kldeval.records import Made, Score
-    from kldeval.settings import Settings
+    from kldeval.records import DensityProvenance, Score
+    from kldeval.settings.settings import Settings
 
 MIXED = "mixed"
 """What the signature says where the ground truths were not all made alike."""
@@ -33,17 +33,17 @@ def with_origin(settings: Settings, scores: Sequence[Score]) -> tuple[Settings, 
     return replace(settings, density=MIXED), [note]
 
 
-def described(made: Sequence[Made]) -> str:
+def described(made: Sequence[DensityProvenance]) -> str:
     """How ground truths were made, and the number of all their fixations.
 
-    >>> from kldeval.records import Made
-    >>> described([Made("gaussian(sigma=24,border=reflect)", 3), Made("gaussian(sigma=24,border=reflect)", 4)])
+    >>> from kldeval.records import DensityProvenance
+    >>> described([DensityProvenance("gaussian(sigma=24,border=reflect)", 3), DensityProvenance("gaussian(sigma=24,border=reflect)", 4)])
     'gaussian(sigma=24,border=reflect,fixations=7)'
     """
     return f"{made[0].text.removesuffix(')')},fixations={sum(origin.n_fixations for origin in made)})"
 
 
-def check_origin(wanted: str, made: Made | None) -> None:
+def check_origin(wanted: str, made: DensityProvenance | None) -> None:
     """Refuse a ground truth that was made in another way than a signature says (of whatever number of fixations).
 
     Raises:

@@ -9,7 +9,7 @@ from kldeval.engine.class_maps import as_rows, chosen_axis, is_plain, rows_as_ma
 from kldeval.engine.labels import losses_as_maps
 from kldeval.engine.measure import Side, pixelwise, scaled
 from kldeval.engine.pixels import pixel_terms
-from kldeval.maps.chain import normalise
+from kldeval.normalization.chain import normalise
 from kldeval.records import Score
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from kldeval.arrays import Array
     from kldeval.engine.scoring import Outcome
     from kldeval.records import MapPair
-    from kldeval.settings import Settings
+    from kldeval.settings.settings import Settings
 
 
 def save_scored(folder: Path | None, pair: MapPair, outcome: Outcome, settings: Settings) -> None:

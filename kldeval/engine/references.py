@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING
 
 from kldeval.engine.centre_prior import centre_prior
 from kldeval.engine.class_maps import is_plain
-from kldeval.engine.cpu import cores
 from kldeval.engine.crowd import Kernel, mixed
 from kldeval.engine.scoring import score, with_company
 from kldeval.errors import UsageProblem
-from kldeval.maps.chain import parse_chain, with_axis
-from kldeval.maps.gaussian import blurred_points
-from kldeval.maps.values import MAP
+from kldeval.executors.local import cores
 from kldeval.metrics.registry import METRICS
+from kldeval.normalization.chain import parse_chain, with_axis
+from kldeval.normalization.gaussian import blurred_points
+from kldeval.normalization.lazy_map import MAP
 from kldeval.records import Failure, Score
-from kldeval.results.references import CEILING, PRIOR, UNIFORM
-from kldeval.settings.beside import parse_ceiling
+from kldeval.reports.aggregate import CEILING, PRIOR, UNIFORM
+from kldeval.settings.auxiliary import parse_ceiling
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
     from kldeval.arrays import Array
     from kldeval.engine.centre_prior import CentrePrior
     from kldeval.engine.context import Context
-    from kldeval.engine.run import Request
-    from kldeval.names import Call
+    from kldeval.grammar import Call
     from kldeval.records import MapPair, Pair
-    from kldeval.settings import Settings
+    from kldeval.run_options import RunOptions
+    from kldeval.settings.settings import Settings
 
 Numbers = dict[str, float]
 """A value by the key of each metric."""
@@ -115,13 +115,13 @@ class References:
                     yield own.total, found.beside.values
 
 
-def make_references(settings: Settings, request: Request, pairs: Iterable[Pair]) -> References:
+def make_references(settings: Settings, request: RunOptions, pairs: Iterable[Pair]) -> References:
     """The references of a run over these pairs, of which every ground truth is read once.
 
     Raises:
         UsageProblem: no metric of the run has references.
     """
-    from kldeval.engine.run import reading_of
+    from kldeval.engine.worker import reading_of
 
     if settings.is_labels or settings.reduction == "none" or not any(map(has_references, settings.metrics)):
         shown = ", ".join(call.name for call in settings.metrics)

@@ -2,83 +2,48 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from itertools import chain
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from kldeval.diagnosis import notes, swapped
-from kldeval.engine.around import NOWHERE, Surroundings, look_around
-from kldeval.engine.context import ALONE, Context
-from kldeval.engine.cpu import cores, in_batches
+from kldeval.data.dataset import MultiModelDataset, find_tasks, grouped, select
+from kldeval.data.load import load_pair
+from kldeval.data.pairing import find_pairs
+from kldeval.diagnosis import swapped
+from kldeval.engine.auxiliary import NO_AUXILIARY, AuxiliaryContext, open_auxiliary
+from kldeval.engine.class_maps import holds_labels
 from kldeval.engine.device import Device, find_device
-from kldeval.engine.ground_truth import decided
-from kldeval.engine.origin import with_origin
-from kldeval.engine.scoring import Outcome, begin, finish, with_company
-from kldeval.engine.selection import masked, select
-from kldeval.engine.versions import versions
-from kldeval.errors import MapProblem, UsageProblem
-from kldeval.inputs.load import Loaded, Reading, load_map, load_pair
-from kldeval.inputs.pairing import find_pairs
-from kldeval.metrics.registry import METRICS
-from kldeval.records import Failure, Pair, Score, Skipped
-from kldeval.results.classes import summarise_classes
-from kldeval.results.references import reference_notes, summarise_references
-from kldeval.results.report import Column, Report
-from kldeval.results.summary import summarise_groups, summarise_means, summarise_scores
-from kldeval.signature import short_signature, signatures
+from kldeval.engine.pixelwise import save_scored
+from kldeval.engine.report_builder import _saving_notes, build_report, provenance_of
+from kldeval.engine.scoring import Outcome, finish
+from kldeval.engine.worker import read_and_begin, read_and_score_all, read_map, read_with_company, reading_of
+from kldeval.errors import MapProblem, UsageProblem, printable
+from kldeval.executors.local import cores, in_batches, in_threads
+from kldeval.normalization.chain import class_axis
+from kldeval.records import Failure, MapPair, Pair
+from kldeval.settings.build import as_labels
+from kldeval.settings.settings import MAPS, NONE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from kldeval.data.load import Loaded, Reading
+    from kldeval.engine.context import Context
     from kldeval.engine.counted import Counted
-    from kldeval.records import MapPair
-    from kldeval.settings import Settings
+    from kldeval.reports.documents import Report
+    from kldeval.run_options import RunOptions
+    from kldeval.settings.settings import Settings
 
-
-T = TypeVar("T")
-
-_UNGROUPED: dict[str, str] = {}
-
-
-class Request(NamedTuple):
-    """What a run is asked for beside the settings: nothing here moves a number that the settings do not describe.
-
-    `baseline`, `fixations`, `mask`, `other_map` and `weights` are where the files are that the settings tell of.
-    `baselines` asks for reference rows, of which `ceiling` says how the observers' density is made.
-    A named tuple, because a dataclass of so many fields takes 1.6 ms to make.
-    """
-
-    manifest: Path | None = None
-    pred_name: str | None = None
-    gt_name: str | None = None
-    exclude: tuple[str, ...] = ()
-    group_by: str | None = None
-    fixations: Path | None = None
-    baselines: bool = False
-    ceiling: str | None = None
-    baseline: Path | None = None
-    other_map: Path | None = None
-    mask: Path | None = None
-    weights: Path | None = None
-    allow_missing: bool = False
-    allow_extra: bool = False
-    limit: int | None = None
-    key: str | None = None
-    max_pixels: int | None = None
-    device: str = "auto"
-    jobs: int | None = None
-    batch_bytes: int | None = None
-    save_maps: Path | None = None
-    per_class: bool = False
+    Task = Mapping[str, Pair]
 
 
 def run(
     pred: Path | None,
     gt: Path | None,
     settings: Settings,
-    request: Request,
+    request: RunOptions,
     progress: Callable[[Outcome, int], None] | None = None,
 ) -> Report:
     """Score the pairs of two files or folders, or of the request's manifest, which stands for both.
@@ -91,8 +56,8 @@ def run(
     """
     device = find_device(request.device, settings)
     selection = select(pred, gt, settings, request)
-    settings = settle(settings, selection.pairs, request)
-    around = look_around(settings, request, selection.every, alone=selection.alone)
+    settings = resolve_settings(settings, selection.pairs, request)
+    around = open_auxiliary(settings, request, selection.every, alone=selection.alone)
     outcomes = []
     for outcome in stream(selection.pairs, settings, request, device, around):
         outcomes.append(outcome)
@@ -103,22 +68,26 @@ def run(
     return build_report(settings, found, provenance_of(pred, gt, device, request), remarks, selection.groups)
 
 
-def settle(settings: Settings, pairs: Iterable[Pair], request: Request) -> Settings:
+def resolve_settings(settings: Settings, pairs: Iterable[Pair], request: RunOptions) -> Settings:
     """The settings for what the ground truths hold: densities or labels.
 
     Raises:
         UsageProblem: they mean nothing for labels, or a table per class is asked for and there are none.
     """
     pairs = tuple(pairs)
-    settled = decided(settings, pairs, reading_of(settings, request))
+    settled = resolve_target_kind(settings, pairs, reading_of(settings, request))
     if request.per_class and not settled.is_labels:
         msg = "--per-class is a table of the classes of labels, and these ground truths are densities; leave it out"
         raise UsageProblem(msg)
-    return masked(settled, pairs)
+    return with_manifest_masks(settled, pairs)
 
 
 def stream(
-    pairs: Sequence[Pair], settings: Settings, request: Request, device: Device, around: Surroundings = NOWHERE
+    pairs: Sequence[Pair],
+    settings: Settings,
+    request: RunOptions,
+    device: Device,
+    around: AuxiliaryContext = NO_AUXILIARY,
 ) -> Iterator[Outcome]:
     """The outcome of every pair, in order."""
     jobs = request.jobs or cores()
@@ -131,88 +100,7 @@ def stream(
     return score_in_batches(pairs, settings, reading, device.name, jobs, batch_bytes=request.batch_bytes, **further)
 
 
-def reading_of(settings: Settings, request: Request) -> Reading:
-    """How files are read, of which the settings say a part and the request the rest."""
-    reading = Reading(
-        color=settings.color,
-        resize=settings.resize,
-        key=request.key,
-        class_maps=settings.names_class_axis,
-        labels=settings.is_labels,
-    )
-    return replace(reading, max_pixels=request.max_pixels) if request.max_pixels else reading
-
-
-def read_and_score_all(
-    pairs: Iterable[Pair],
-    settings: Settings,
-    reading: Reading,
-    save: Path | None = None,
-    *,
-    per_class: bool = False,
-    context: Context = ALONE,
-) -> list[Outcome]:
-    """The outcomes of some pairs, from their files: 8-bit pairs are counted one by one and measured together."""
-    begin_one = partial(read_and_begin, settings=settings, reading=reading, save=save, per_class=per_class)
-    return finish([begin_one(pair, context=context) for pair in pairs], settings)
-
-
-def read_and_begin(
-    pair: Pair,
-    settings: Settings,
-    reading: Reading,
-    save: Path | None = None,
-    *,
-    per_class: bool = False,
-    context: Context = ALONE,
-    gt: Loaded | None = None,
-) -> Outcome | Counted:
-    """The outcome of one pair, from its files, or what there is to finish together with others.
-
-    `gt` is the ground truth where it has been read already.
-    """
-    maps = read(pair, reading, gt)
-    if isinstance(maps, Failure):
-        return maps
-    maps = context.with_references(maps)
-    begun = begin(maps, settings, context, per_class=per_class)
-    if save is None:
-        return begun
-    from kldeval.engine.pixelwise import save_scored
-
-    (outcome,) = finish([begun], settings)
-    save_scored(save, maps, outcome, settings)
-    return outcome
-
-
-def read(pair: Pair, reading: Reading, gt: Loaded | None = None) -> MapPair | Failure:
-    """The decoded pair, or why there is none."""
-    return _or_failure(lambda: load_pair(pair, reading, gt), pair.name, f"{pair.pred} and {pair.gt}")
-
-
-def read_with_company(
-    pair: Pair, settings: Settings, reading: Reading, context: Context, gt: Loaded | None = None
-) -> MapPair | Failure:
-    """The decoded pair with the numbers that are worked out on the CPU wherever the densities are measured."""
-    maps = read(pair, reading, gt)
-    return maps if isinstance(maps, Failure) else with_company(context.with_references(maps), settings, context)
-
-
-def read_map(name: str, path: Path, reading: Reading) -> Loaded | Failure:
-    """One decoded map of the pair `name`, or why there is none."""
-    return _or_failure(lambda: load_map(path, reading), name, str(path))
-
-
-def _or_failure(load: Callable[[], T], name: str, files: str) -> T | Failure:
-    try:
-        return load()
-    except MapProblem as problem:
-        return Failure(name, problem.stage, str(problem))
-    except MemoryError:
-        return Failure(name, "load", f"not enough memory for {files}")
-
-
-def read_one(pred: Path, gt: Path, settings: Settings, request: Request) -> tuple[MapPair, Context]:
+def read_one(pred: Path, gt: Path, settings: Settings, request: RunOptions) -> tuple[MapPair, Context]:
     """The only pair of two files, and what is known beside it.
 
     Raises:
@@ -223,72 +111,191 @@ def read_one(pred: Path, gt: Path, settings: Settings, request: Request) -> tupl
     if len(pairs) != 1:
         msg = f"{pred} and {gt} hold {len(pairs)} pairs; name the two files of one"
         raise UsageProblem(msg)
-    around = look_around(settings, request, pairs, alone=pred.is_file())
+    around = open_auxiliary(settings, request, pairs, alone=pred.is_file())
     return load_pair(pairs[0], replace(reading_of(settings, request), sources=around.sources)), around.context
-
-
-def build_report(
-    settings: Settings,
-    outcomes: Iterable[Outcome],
-    provenance: dict[str, Any],
-    extra_notes: Iterable[str] = (),
-    groups: Mapping[str, str] = _UNGROUPED,
-) -> Report:
-    """The report of a run's outcomes; `groups` has the group of every map, where maps have groups."""
-    outcomes = list(outcomes)
-    keys = settings.keys if settings.reduction != "none" else ()
-    scores = tuple(sorted((item for item in outcomes if isinstance(item, Score)), key=lambda item: item.name))
-    failures = sorted((item for item in outcomes if isinstance(item, Failure)), key=lambda item: item.name)
-    skipped = sum(isinstance(item, Skipped) for item in outcomes)
-    remarks = Counter(remark for item in scores for remark in item.remarks)
-    said = [*extra_notes, *notes(settings, remarks, len(scores))]
-    said += [f"{skipped} maps with an all-zero ground truth were skipped (--empty-gt skip)"] if skipped else []
-    scores = tuple(replace(item, remarks=(), group=groups.get(item.name, "")) for item in scores)
-    settings, made_notes = with_origin(settings, scores)
-    by_group = summarise_groups(keys, scores)
-    return Report(
-        signatures(settings),
-        short_signature(settings),
-        provenance,
-        summarise_means(keys, by_group) if settings.maps == "groups" else summarise_scores(keys, scores),
-        {key: _column(call.name, settings) for key, call in zip(settings.keys, settings.metrics, strict=True)},
-        tuple(replace(score, classes={}, made=None) for score in scores),
-        tuple(failures),
-        (*said, *made_notes, *reference_notes(scores)),
-        classes=summarise_classes(settings.keys, scores, sums=settings.reduction == "sum"),
-        groups=by_group,
-        references=summarise_references(scores, over_groups=settings.maps == "groups"),
-    )
-
-
-_UNITS = {"e": "nats", "2": "bits", "10": "bans"}
-
-
-def _column(metric: str, settings: Settings) -> Column:
-    if settings.is_labels:
-        from kldeval.metrics.on_labels import LABEL_METRICS
-
-        info = LABEL_METRICS[metric].info
-    else:
-        info = METRICS[metric].info
-    return Column(_UNITS[settings.base] if info.unit == "nats" else info.unit, info.best)
 
 
 def _swapped(pred: Path | None, gt: Path | None) -> list[str]:
     return swapped(pred, gt) if pred and gt else []
 
 
-def _saving_notes(request: Request) -> Iterator[str]:
-    if request.save_maps:
-        yield f"the pixelwise terms of every metric were written to {request.save_maps}"
+def with_manifest_masks(settings: Settings, pairs: Iterable[Pair]) -> Settings:
+    """The settings under which the masks count that a manifest names.
+
+    Raises:
+        UsageProblem: there are masks beside them, or ground truths of labels, which take none.
+    """
+    if not any(pair.mask for pair in pairs):
+        return settings
+    if settings.is_labels:
+        msg = "the ground truths hold labels, which take no masks: leave the column 'mask' out of the manifest"
+        raise UsageProblem(msg)
+    if settings.mask not in (NONE, MAPS):
+        msg = "the manifest names masks already, in its column 'mask'; leave out --mask"
+        raise UsageProblem(msg)
+    return replace(settings, mask=MAPS)
 
 
-def provenance_of(pred: Path | None, gt: Path | None, device: Device, request: Request) -> dict[str, Any]:
-    """What may move the last bits of a number, or says where it came from."""
+def resolve_target_kind(settings: Settings, pairs: Iterable[Pair], reading: Reading) -> Settings:
+    """The settings for densities as they are, or made for labels if the first pair that can be read holds labels.
+
+    A ground truth of integers with the prediction's shape, but for its class axis, holds labels.
+
+    Raises:
+        UsageProblem: it does, and the request has no meaning for labels.
+    """
+    axis = class_axis(settings.pred)
+    if settings.undecided is None or not settings.names_class_axis or axis is None:
+        return settings
+    for pair in pairs:
+        maps = _try_loading(pair, reading)
+        if maps is not None:
+            found = f"{printable(pair.gt)} holds labels ({maps.gt.dtype}, shape {tuple(maps.gt.shape)})"
+            return as_labels(settings, found) if holds_labels(maps, axis) else settings
+    return settings
+
+
+def _try_loading(pair: Pair, reading: Reading) -> MapPair | None:
+    try:
+        return load_pair(pair, reading)
+    except (MapProblem, MemoryError):
+        return None  # its outcome will say why
+
+
+def run_models(
+    preds: Mapping[str, Path],
+    gt: Path,
+    settings: Settings,
+    request: RunOptions,
+    progress: Callable[[Outcome, int], None] | None = None,
+) -> dict[str, Report]:
+    """The report of each model on all its maps; `progress` is told every outcome and the number of pairs.
+
+    Raises:
+        UsageProblem: the paths of a model cannot be paired with the ground truths at all, or maps have no group.
+        MissingDependency: the device, or a package that reads the files, is not there.
+    """
+    device = find_device(request.device, settings)
+    tasks = find_tasks(preds, gt, request)
+    firsts = tuple(next(iter(task.values())) for task in tasks.pairs)
+    settings = resolve_settings(settings, firsts, request)
+    around = open_auxiliary(settings, request, tasks.every, alone=gt.is_file())
+    groups = {pair.name: pair.group for pair in grouped(firsts, settings, request)}
+    outcomes: dict[str, list[Outcome]] = {model: list(failures) for model, failures in tasks.failures.items()}
+    for model, outcome in stream_models(tasks.pairs, settings, request, device, around):
+        outcomes[model].append(outcome)
+        if progress:
+            progress(outcome, tasks.count)
     return {
-        **versions(),
-        "device": device.label,
-        "jobs": request.jobs or cores(),
-        **({"manifest": str(request.manifest)} if request.manifest else {"pred": str(pred), "gt": str(gt)}),
-        **({"group_by": request.group_by} if request.group_by else {}),
+        model: build_report(
+            settings,
+            outcomes[model],
+            provenance_of(pred, gt, device, request),
+            [*swapped(pred, gt), *tasks.model_notes[model], *tasks.shared_notes, *around.notes],
+            groups,
+        )
+        for model, pred in preds.items()
     }
+
+
+def stream_models(
+    tasks: Sequence[Task],
+    settings: Settings,
+    request: RunOptions,
+    device: Device,
+    around: AuxiliaryContext = NO_AUXILIARY,
+) -> Iterator[tuple[str, Outcome]]:
+    """The outcome of every pair with its model, task by task, in order."""
+    models = (model for task in tasks for model in task)
+    jobs = request.jobs or cores()
+    reading = replace(reading_of(settings, request), sources=around.sources)
+    if device.is_cpu:
+        score = partial(_score, settings=settings, reading=reading, save=request.save_maps, context=around.context)
+        yield from zip(models, in_batches(score, tasks, jobs), strict=True)
+        return
+    from kldeval.engine.gpu import score_loaded
+
+    read_all = partial(_read, settings=settings, reading=reading, context=around.context)
+    loaded = chain.from_iterable(in_threads(read_all, tasks, jobs))
+    scored = score_loaded(loaded, settings, device.name, batch_bytes=request.batch_bytes)
+    for model, (maps, outcome) in zip(models, scored, strict=True):
+        save_scored(request.save_maps and request.save_maps / model, maps, outcome, settings)
+        yield model, outcome
+
+
+def _score(
+    tasks: Sequence[Task], settings: Settings, reading: Reading, save: Path | None, context: Context
+) -> list[Outcome]:
+    begun = [one for task in tasks for one in _begin(task, settings, reading, save, context)]
+    return finish(begun, settings)
+
+
+def _begin(
+    task: Task, settings: Settings, reading: Reading, save: Path | None, context: Context
+) -> list[Outcome | Counted]:
+    gt = _ground_truth(task, reading)
+    if isinstance(gt, Failure):
+        return [gt] * len(task)
+    begin = partial(read_and_begin, settings=settings, reading=reading, gt=gt)
+    contexts = _contexts(task, context)
+    return [begin(pair, save=save and save / model, context=contexts[model]) for model, pair in task.items()]
+
+
+def _read(task: Task, settings: Settings, reading: Reading, context: Context) -> list[MapPair | Failure]:
+    gt = _ground_truth(task, reading)
+    if isinstance(gt, Failure):
+        return [gt] * len(task)
+    contexts = _contexts(task, context)
+    return [read_with_company(pair, settings, reading, contexts[model], gt) for model, pair in task.items()]
+
+
+def _contexts(task: Task, context: Context) -> dict[str, Context]:
+    """The context for each model: references are the same for all, so they are scored with the first alone."""
+    first, *others = task
+    return {first: context, **dict.fromkeys(others, context.without_references())}
+
+
+def _ground_truth(task: Task, reading: Reading) -> Loaded | Failure | None:
+    first = next(iter(task.values()))
+    return None if reading.class_maps else read_map(first.name, first.gt, reading)
+
+
+T = TypeVar("T")
+Looked = TypeVar("Looked")
+
+
+def outcomes(
+    tasks: MultiModelDataset, settings: Settings, request: RunOptions, look: Look[Looked], finish: Finish[Looked, T]
+) -> Iterator[tuple[str, T | Failure]]:
+    """What becomes of every pair, with its model, in order.
+
+    `look` is told each pair as it is decoded; `finish` makes results of what it saw of several pairs, one for each.
+    """
+    work = partial(_on_tasks, reading=reading_of(settings, request), look=look, finish=finish)
+    return in_batches(work, tasks.pairs, request.jobs or cores())
+
+
+def _on_tasks(
+    tasks: Sequence[Mapping[str, Pair]], reading: Reading, look: Look[Looked], finish: Finish[Looked, T]
+) -> list[tuple[str, T | Failure]]:
+    seen = [one for pairs in tasks for one in _on_task(pairs, reading, look)]
+    finished = iter(finish([found for _, found in seen if not isinstance(found, Failure)]))
+    return [(model, found if isinstance(found, Failure) else next(finished)) for model, found in seen]
+
+
+def _on_task(pairs: Mapping[str, Pair], reading: Reading, look: Look[Looked]) -> list[tuple[str, Looked | Failure]]:
+    first = next(iter(pairs.values()))
+    gt = read_map(first.name, first.gt, reading)
+    if isinstance(gt, Failure):
+        return [(model, gt) for model in pairs]
+    return [(model, _on_pair(pair, gt, reading, look)) for model, pair in pairs.items()]
+
+
+def _on_pair(pair: Pair, gt: Loaded, reading: Reading, look: Look[Looked]) -> Looked | Failure:
+    pred = read_map(pair.name, pair.pred, reading)
+    return pred if isinstance(pred, Failure) else look(pair, pred, gt)
+
+
+if TYPE_CHECKING:
+    Look = Callable[[Pair, Loaded, Loaded], Looked]
+    Finish = Callable[[Sequence[Looked]], Iterable[T]]

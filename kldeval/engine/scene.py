@@ -10,25 +10,23 @@ from typing import TYPE_CHECKING, Any
 from kldeval.diagnosis import refusal
 from kldeval.engine.measure import Side, density, scaled
 from kldeval.errors import RefusedMap
-from kldeval.inputs.company import Company
-from kldeval.inputs.scale import full_scale
-from kldeval.maps.chain import format_chain, is_spatial, normalise, parse_chain
-from kldeval.metrics.cells import Cells, Fixated, by_level, by_pixel, by_rank, by_step
-from kldeval.metrics.fixated import BYTES
-from kldeval.metrics.information import mit_bits, mit_logarithm, stretched_density
+from kldeval.metrics.fixated_map import BYTES, BinnedMap, Fixated, by_level, by_pixel, by_rank, by_step
+from kldeval.metrics.fixations import mit_bits, mit_logarithm, stretched_density
 from kldeval.metrics.registry import METRICS
-from kldeval.settings.beside import BASELINES
+from kldeval.normalization.chain import format_chain, is_spatial, normalise, parse_chain
+from kldeval.preprocessing.grey import full_scale
+from kldeval.records import AuxiliaryInputs
+from kldeval.settings.auxiliary import BASELINES
 
 if TYPE_CHECKING:
     from kldeval.arrays import Array
     from kldeval.engine.context import Context
-    from kldeval.inputs.fixations.record import Fixations
-    from kldeval.maps.chain import Chain
-    from kldeval.maps.values import Values
-    from kldeval.metrics.fixated import FixatedMap
-    from kldeval.names import Call
-    from kldeval.records import MapPair
-    from kldeval.settings import Settings
+    from kldeval.grammar import Call
+    from kldeval.metrics.fixated_map import FixatedMap
+    from kldeval.normalization.chain import Chain
+    from kldeval.normalization.lazy_map import LazyMap
+    from kldeval.records import Fixations, MapPair
+    from kldeval.settings.settings import Settings
 
 FLOAT64 = "float64"
 
@@ -44,7 +42,7 @@ class Scene:
     ) -> None:
         self._pair = pair
         self._fixations = fixations
-        self._company = pair.company or Company()
+        self._company = pair.company or AuxiliaryInputs()
         self._settings = settings if settings.dtype == FLOAT64 else replace(settings, dtype=FLOAT64)
         self._context = context
         self._area = area
@@ -97,7 +95,7 @@ class Scene:
             return by_pixel(self._pair.pred, self._fixated, self._pair.weights)
         return self._cells(sees).seen
 
-    def _cells(self, sees: str) -> Cells:
+    def _cells(self, sees: str) -> BinnedMap:
         if self._has_levels:
             return self._levels
         return self._ranks if sees == "ranks" else self._steps
@@ -109,18 +107,18 @@ class Scene:
         return bool(self._pair.pred.dtype == np.uint8)
 
     @cached_property
-    def _levels(self) -> Cells:
+    def _levels(self) -> BinnedMap:
         return by_level(self._pair.pred, self._fixated, self._pair.weights, self._area)
 
     @cached_property
-    def _ranks(self) -> Cells:
+    def _ranks(self) -> BinnedMap:
         return by_rank(self._pair.pred, self._fixated, self._pair.weights)
 
     @cached_property
-    def _steps(self) -> Cells:
+    def _steps(self) -> BinnedMap:
         return by_step(self._pair.pred, self._fixated, self._pair.weights)
 
-    def _of_others(self, cells: Cells, *, repeats: bool = True) -> Array:
+    def _of_others(self, cells: BinnedMap, *, repeats: bool = True) -> Array:
         """The fixations on all other images in each cell; without repeats the pixels that they are on."""
         import numpy as np
 
@@ -134,7 +132,7 @@ class Scene:
         alone = all_.counts[np.searchsorted(all_.places, own)] == own_counts
         return seen - cells.sum_at(own[alone])
 
-    def _of_other(self, cells: Cells) -> Array:
+    def _of_other(self, cells: BinnedMap) -> Array:
         """The fixated pixels of the other map in each cell, or its fixations."""
         if self._company.other is None:
             return self._of_others(cells, repeats=bool(self._settings.other.keywords.get("repeats")))
@@ -230,14 +228,14 @@ _OTHERS = {"others": Scene._of_others, "other": Scene._of_other}  # noqa: SLF001
 _FAULTS = {"nonfinite": "not finite", "negative": "negative in places", "empty": "empty or constant"}
 
 
-def _refuse(values: Values, pair: MapPair, settings: Settings) -> None:
+def _refuse(values: LazyMap, pair: MapPair, settings: Settings) -> None:
     for kind in ("nonfinite", "negative", "empty"):
         for problem in values.problems:
             if problem.kind == kind and problem.found.any():
                 raise RefusedMap(refusal(pair, "pred", kind, float(problem.detail.min()), settings))
 
 
-def _log_at(values: Values, rows: Array, cols: Array) -> Array:
+def _log_at(values: LazyMap, rows: Array, cols: Array) -> Array:
     """The logarithms of normalised values at some pixels: the functions of a pixel, of no more than these."""
     xp = values.xp
     found = xp.astype(values.source[rows, cols], values.dtype)

@@ -18,9 +18,9 @@ from kldeval.engine.histogram import cells_of, cells_of_counts, collapsible, cou
 from kldeval.engine.measure import Measured, Side, measure, scaled
 from kldeval.engine.pixels import pixel_metrics, with_pixel_metrics
 from kldeval.errors import KldevalError, RefusedMap
-from kldeval.maps.chain import normalise
-from kldeval.maps.values import over_map
-from kldeval.records import Beside, Failure, Score, Skipped
+from kldeval.normalization.chain import normalise
+from kldeval.normalization.lazy_map import over_map
+from kldeval.records import AuxiliaryScores, Failure, Score, Skipped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from kldeval.arrays import Array
     from kldeval.engine.context import Context
     from kldeval.engine.histogram import Cells
-    from kldeval.maps.values import Problem, Values
+    from kldeval.normalization.lazy_map import LazyMap, Problem
     from kldeval.records import MapPair
-    from kldeval.settings import Settings
+    from kldeval.settings.settings import Settings
 
 Outcome = Score | Failure | Skipped
 
@@ -163,7 +163,7 @@ def _check_dtype(measured: Measured, settings: Settings) -> None:
         raise KldevalError(msg)
 
 
-def _to_host(measured: Measured, sides: list[Values], count: int) -> list[dict[str, float]]:
+def _to_host(measured: Measured, sides: list[LazyMap], count: int) -> list[dict[str, float]]:
     """Every number of every map, moved from the device at once."""
     columns: dict[str, Array] = {f"value:{key}": value for key, value in measured.values.items()}
     columns |= {"n_uncovered": measured.n_uncovered, "uncovered_mass": measured.uncovered_mass}
@@ -216,7 +216,7 @@ def _outcome(pair: MapPair, row: dict[str, float], settings: Settings) -> Outcom
 
 def _with_remarks(found: Score, pair: MapPair, facts: Facts, settings: Settings) -> Score:
     """The score with what was worked out beside it, and what is to be said of the map."""
-    beside = pair.beside or Beside({})
+    beside = pair.beside or AuxiliaryScores({})
     values = {**found.values, **beside.values}
     counted = settings.on("fixations") if settings.maps == "fixations" else {}
     complete = replace(

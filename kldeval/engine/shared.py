@@ -13,25 +13,25 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kldeval.arrays import quiet
+from kldeval.data.load import sized_pair
 from kldeval.diagnosis import refusal
 from kldeval.engine.counted import Cells
 from kldeval.engine.sums import Asked, sums_over
 from kldeval.engine.views import views_of
 from kldeval.errors import RefusedMap
-from kldeval.inputs.load import sized_pair
-from kldeval.inputs.resize import AS_IS
+from kldeval.preprocessing.resize import AS_IS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from kldeval.data.load import Loaded
     from kldeval.engine.cases import Case
     from kldeval.engine.counted import Counted
     from kldeval.engine.sides import Problem, Problems, Seen
     from kldeval.engine.views import View
-    from kldeval.inputs.load import Loaded
-    from kldeval.names import Call
+    from kldeval.grammar import Call
     from kldeval.records import MapPair, Role
-    from kldeval.settings import Settings
+    from kldeval.settings.settings import Settings
 
 Answer = float | str
 """A number, or why there is none."""

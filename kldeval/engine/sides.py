@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from kldeval.arrays import Array
-    from kldeval.density import Density
-    from kldeval.maps.chain import Chain
-    from kldeval.maps.values import Values
+    from kldeval.normalization.chain import Chain
+    from kldeval.normalization.density import Density
+    from kldeval.normalization.lazy_map import LazyMap
     from kldeval.records import MapPair, Role
-    from kldeval.settings import Settings
+    from kldeval.settings.settings import Settings
 
 ROLES: tuple[Role, ...] = ("pred", "gt")
 
@@ -44,9 +44,9 @@ class Sides:
 
     arrays: Mapping[Role, tuple[Array, Array | None]]
     full_scales: Mapping[Role, float | None]
-    started: dict[tuple[str, str, str, str], Values]
+    started: dict[tuple[str, str, str, str], LazyMap]
 
-    def start(self, role: Role, settings: Settings, policy: str) -> Values:
+    def start(self, role: Role, settings: Settings, policy: str) -> LazyMap:
         """The values of a side before its chain, once for each scale and policy: their extremes are kept with them."""
         key = (role, settings.scale, settings.dtype, policy)
         if key not in self.started:
@@ -61,7 +61,7 @@ def chain_of(role: Role, settings: Settings) -> Chain:
     return settings.pred if role == "pred" else settings.gt
 
 
-def worst_problems(values: Values, count: int) -> list[Problem | None]:
+def worst_problems(values: LazyMap, count: int) -> list[Problem | None]:
     """That of each of so many maps: not finite before negative before empty."""
     worst: list[Problem | None] = [None] * count
     for kind in ("empty", "negative", "nonfinite"):

@@ -14,21 +14,21 @@ from kldeval.engine.counted import Cells, Counted
 from kldeval.engine.lines import LineDensity, Lookups, exact_divergence, line_density
 from kldeval.engine.measure import density
 from kldeval.engine.sides import Sides, chain_of, full_scales, worst_problems
-from kldeval.maps.chain import normalise
-from kldeval.maps.steps import STEPS, one_axis
-from kldeval.maps.values import Values
+from kldeval.normalization.chain import normalise
+from kldeval.normalization.lazy_map import LazyMap
+from kldeval.normalization.steps import STEPS, one_axis
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from kldeval.arrays import Array
-    from kldeval.density import Density
     from kldeval.engine.cases import Case
     from kldeval.engine.sides import Problems, Seen, Where
-    from kldeval.maps.chain import Chain
-    from kldeval.names import Call
+    from kldeval.grammar import Call
+    from kldeval.normalization.chain import Chain
+    from kldeval.normalization.density import Density
     from kldeval.records import MapPair, Role
-    from kldeval.settings import Settings
+    from kldeval.settings.settings import Settings
 
 Reach = Literal["value", "rows", "columns", "place"]
 """What a chain asks of a pixel beside the statistics of the map: its value, its row, its column, or its place."""
@@ -100,7 +100,7 @@ class Pixels:
 
     def blocks(self, place: int) -> Iterator[tuple[Where, Array | None]]:  # noqa: ARG002 - there is one pair
         """Rows that fit a cache."""
-        yield from ((rows, None) for rows in Values(self.sides.arrays["gt"][0], None).rows)
+        yield from ((rows, None) for rows in LazyMap(self.sides.arrays["gt"][0], None).rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +142,7 @@ class Lines:
 
 @dataclass(frozen=True, slots=True)
 class _Rows:
-    values: Values
+    values: LazyMap
 
     def at(self, where: slice) -> Density:
         return density(self.values, where)

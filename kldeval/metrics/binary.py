@@ -7,14 +7,15 @@ Conventions: `pred, target` of one shape, natural logarithms (nats), integers an
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from kldeval.arrays import namespace, quiet
-from kldeval.metrics.pointwise import check_probabilities, check_same_shape, expected, reduced
-from kldeval.numeric import real_floats
+from kldeval.arrays import namespace, quiet, real_floats
+from kldeval.metrics.checks import check_probabilities, check_same_shape, expected, reduced
+from kldeval.metrics.registry import METRICS, MetricInfo
 
 if TYPE_CHECKING:
     from kldeval.arrays import Array
+
 
 Reduction = Literal["none", "sum", "mean"]
 
@@ -102,3 +103,31 @@ def _floored(log: Array, impossible: Array, least: float) -> Array:
     xp = namespace(log)
     # -inf is put in afterwards: taken by the logarithm itself, its gradient would be inf * 0
     return xp.clip(xp.where(impossible, xp.full_like(log, -xp.inf), log), least, None)
+
+
+class PixelMap(NamedTuple):
+    """A block of a prediction, given by the probability of each pixel or, where `is_logit`, by its score."""
+
+    values: Array
+    is_logit: bool = False
+
+
+@METRICS.add("bce", MetricInfo(unit="nats", best="low", on="pixels"))
+def pixel_bce(pred: PixelMap, gt: Array, *, clamp: float = -100.0) -> Array:
+    """Binary cross-entropy of the prediction under the ground truth, in nats: -(t ln p + (1 - t) ln(1 - p)).
+
+    Of probabilities no logarithm is less than `clamp`, -100 as in torch. Of logits (a norm that ends in `sigmoid`) the
+    loss is (1 - t) x - ln sigmoid(x), finite and exact for scores of any size.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.BCELoss.html and BCEWithLogitsLoss.html; of saliency
+    maps J. Pan et al. (2017), https://arxiv.org/abs/1701.01081 (the mean over the pixels), and A. Tsiami et al. (2020),
+    https://arxiv.org/abs/2001.03063 (the sum).
+
+    >>> import numpy as np
+    >>> target = np.asarray([1.0, 1.0])
+    >>> pixel_bce(PixelMap(np.asarray([0.0, 1.0])), target).tolist()
+    [100.0, 0.0]
+    >>> pixel_bce(PixelMap(np.asarray([-1e4, 1e4]), is_logit=True), target).tolist()
+    [10000.0, 0.0]
+    """
+    return bce_with_logits_terms(pred.values, gt) if pred.is_logit else bce_terms(pred.values, gt, clamp)

@@ -7,11 +7,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal
 
 from kldeval.errors import MissingDependency, RefusedMap, UsageProblem
-from kldeval.metrics.pointwise import check_same_shape
+from kldeval.metrics.checks import check_same_shape
 from kldeval.metrics.registry import METRICS, MetricInfo
 
 if TYPE_CHECKING:
     from kldeval.arrays import Array
+
 
 Unit = Literal["cells", "diagonal"]
 

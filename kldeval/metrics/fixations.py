@@ -8,17 +8,19 @@ computes with random numbers are their exact expectations here: the same digits 
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Literal
 
-from kldeval.arrays import namespace
+from kldeval.arrays import namespace, quiet
 from kldeval.errors import UsageProblem
 from kldeval.metrics.registry import METRICS, MetricInfo
 from kldeval.metrics.roc import area_at_steps, area_under_roc
-from kldeval.metrics.weighted import divide, drop_axes, existing, root, total, total_where
+from kldeval.weighting import divide, drop_axes, min_max, root, total, total_where, zero_excluded
 
 if TYPE_CHECKING:
     from kldeval.arrays import Array
-    from kldeval.metrics.fixated import FixatedMap
+    from kldeval.metrics.fixated_map import FixatedMap
+
 
 Negatives = Literal["all", "unfixated"]
 
@@ -39,13 +41,13 @@ def nss(seen: FixatedMap, *, ddof: int = 0, repeats: bool = True) -> Array:
     Source: R. J. Peters et al. (2005), https://doi.org/10.1016/j.visres.2005.03.019.
 
     >>> import numpy as np
-    >>> from kldeval.metrics.fixated import fixated_pixels
+    >>> from kldeval.metrics.fixated_map import fixated_pixels
     >>> float(nss(fixated_pixels(np.asarray([[0.0, 2.0]]), np.asarray([[0, 1]]))))
     1.0
     """
     xp = namespace(seen.values)
     low, _ = seen.extent()
-    values = existing(xp, seen.values - low, seen.area)
+    values = zero_excluded(xp, seen.values - low, seen.area)
     pixels = total(xp, seen.area)
     gap = values - divide(xp, total(xp, values, seen.area), pixels)
     deviation = root(xp, divide(xp, total(xp, gap**2, seen.area), pixels - ddof))
@@ -65,7 +67,7 @@ def auc(seen: FixatedMap, *, negatives: Negatives = "all", repeats: bool = True)
     https://doi.org/10.1148/radiology.143.1.7063747.
 
     >>> import numpy as np
-    >>> from kldeval.metrics.fixated import fixated_pixels
+    >>> from kldeval.metrics.fixated_map import fixated_pixels
     >>> float(auc(fixated_pixels(np.asarray([[0.0, 2.0]]), np.asarray([[0, 1]]))))
     0.75
     """
@@ -85,7 +87,7 @@ def auc_judd(seen: FixatedMap) -> Array:
     https://github.com/cvzoya/saliency.
 
     >>> import numpy as np
-    >>> from kldeval.metrics.fixated import fixated_pixels
+    >>> from kldeval.metrics.fixated_map import fixated_pixels
     >>> float(auc_judd(fixated_pixels(np.ones((1, 2)), np.asarray([[0, 1]]))))
     0.75
     """
@@ -113,7 +115,7 @@ def auc_borji(seen: FixatedMap) -> Array:
     https://github.com/cvzoya/saliency.
 
     >>> import numpy as np
-    >>> from kldeval.metrics.fixated import fixated_pixels
+    >>> from kldeval.metrics.fixated_map import fixated_pixels
     >>> float(auc_borji(fixated_pixels(np.asarray([[0.0, 0.0, 2.0, 2.0]]), np.asarray([[0, 0, 1, 1]]))))
     0.75
     """
@@ -135,13 +137,13 @@ def auc_shuffled(seen: FixatedMap, other: Array) -> Array:
     https://github.com/cvzoya/saliency.
 
     >>> import numpy as np
-    >>> from kldeval.metrics.fixated import fixated_pixels
+    >>> from kldeval.metrics.fixated_map import fixated_pixels
     >>> seen = fixated_pixels(np.asarray([[0.0, 1.0, 2.0]]), np.asarray([[0, 0, 1]]))
     >>> float(auc_shuffled(seen, np.asarray([[1, 0, 1]])))
     0.75
     """
     xp = namespace(seen.values, other)
-    return area_at_steps(seen, seen.fixated, existing(xp, xp.astype(other, seen.values.dtype), seen.area))
+    return area_at_steps(seen, seen.fixated, zero_excluded(xp, xp.astype(other, seen.values.dtype), seen.area))
 
 
 @METRICS.add(
@@ -156,11 +158,95 @@ def sauc(seen: FixatedMap, others: Array) -> Array:
     Source: B. W. Tatler, R. J. Baddeley and I. D. Gilchrist (2005), https://doi.org/10.1016/j.visres.2004.09.017.
 
     >>> import numpy as np
-    >>> from kldeval.metrics.fixated import fixated_pixels
+    >>> from kldeval.metrics.fixated_map import fixated_pixels
     >>> seen = fixated_pixels(np.asarray([[0.0, 1.0, 2.0]]), np.asarray([[0, 1, 0]]))
     >>> float(sauc(seen, np.asarray([[3, 0, 1]])))
     0.75
     """
     xp = namespace(seen.values, others)
-    others = existing(xp, xp.astype(others, seen.values.dtype), seen.area)
+    others = zero_excluded(xp, xp.astype(others, seen.values.dtype), seen.area)
     return area_under_roc(seen.values, seen.fixations, others, ascending=seen.ascending)
+
+
+MATLAB_EPS = 2.0**-52
+
+
+@METRICS.add("ll", MetricInfo(on="fixations", unit="nats", best="high", requires=("density",)))
+def ll(log_density: Array, fixations: Array) -> Array:
+    """Log-likelihood of the fixations: the mean of ln p over them, in nats per fixation; every repeat counts.
+
+    -inf as soon as one fixation has probability 0.
+
+    Source: M. Kuemmerer, T. S. A. Wallis and M. Bethge (2015), https://doi.org/10.1073/pnas.1510393112.
+
+    >>> import numpy as np
+    >>> float(ll(np.log(np.asarray([[0.25, 0.75]])), np.asarray([[1, 0]]))) == float(np.log(0.25))
+    True
+    """
+    xp = namespace(log_density, fixations)
+    seen = xp.where(fixations > 0, log_density, xp.zeros_like(log_density))
+    counts = xp.astype(fixations, log_density.dtype)
+    return drop_axes(xp, divide(xp, total(xp, seen, counts), total(xp, counts)))
+
+
+@METRICS.add("ig", MetricInfo(on="fixations", unit="bits", best="high", requires=("density", "baseline")))
+def ig(log_density: Array, baseline: Array, fixations: Array) -> Array:
+    """Information gain over a baseline density, in bits per fixation: the mean of log2 p - log2 b; repeats count.
+
+    `baseline` is a log density too; of a uniform one a single value suffices, shape (1, 1). A fixation where both are 0
+    has no gain, and gives nan. Over levels, where prediction and baseline have no common cells, take
+    (ll(pred) - ll(baseline)) / ln 2.
+
+    Source: as `ll`.
+
+    >>> import numpy as np
+    >>> log_density = np.log(np.asarray([[0.25, 0.75]]))
+    >>> float(ig(log_density, log_density, np.asarray([[1, 2]])))
+    0.0
+    """
+    xp = namespace(log_density, baseline, fixations)
+    fixated = fixations > 0
+    with quiet():
+        gain = xp.where(fixated, log_density - baseline, xp.zeros_like(log_density))
+    return ll(gain, fixations) / math.log(2)
+
+
+@METRICS.add("ig-mit", MetricInfo(on="fixations", view="pixels", unit="bits", best="high", requires=("baseline",)))
+def ig_mit(pred: FixatedMap, baseline: FixatedMap) -> Array:
+    """InfoGain.m: the gain in bits per fixated pixel of stored maps, each stretched to 0..1 and divided by its sum.
+
+    mean over fixated pixels of log2(eps + p) - log2(eps + b) with eps = 2^-52; repeated fixations count once. Both
+    arguments carry the same fixations. A constant map gives nan. A prediction pays up to 52 bits where it is 0.
+
+    Source: InfoGain.m of https://github.com/cvzoya/saliency.
+
+    >>> import numpy as np
+    >>> from kldeval.metrics.fixated_map import fixated_pixels
+    >>> seen = fixated_pixels(np.asarray([[0.0, 1.0, 3.0]]), np.asarray([[0, 0, 1]]))
+    >>> float(ig_mit(seen, seen))
+    0.0
+    """
+    return mit_bits(pred) - mit_bits(baseline)
+
+
+def mit_bits(seen: FixatedMap) -> Array:
+    """The mean over fixated pixels of log2(2^-52 + p): of `ig_mit`, what one of the two maps contributes."""
+    xp = namespace(seen.values)
+    logarithm = mit_logarithm(stretched_density(seen.values, seen.area, seen.extent()))
+    return drop_axes(xp, divide(xp, total(xp, logarithm, seen.fixated), total(xp, seen.fixated)))
+
+
+def stretched_density(values: Array, area: Array, ends: tuple[Array, Array] | None = None) -> Array:
+    """Maps stretched to 0..1 and divided by their sum, each pixel with its weight `area`; nan for a constant map.
+
+    `ends` are the minimum and the maximum where they are known.
+    """
+    xp = namespace(values)
+    low, high = ends or min_max(xp, values, area)
+    stretched = zero_excluded(xp, divide(xp, values - low, high - low), area)
+    return divide(xp, stretched, total(xp, stretched, area))
+
+
+def mit_logarithm(density: Array) -> Array:
+    """log2(2^-52 + p)."""
+    return namespace(density).log(density + MATLAB_EPS) / math.log(2)

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from kldeval.arrays import namespace, quiet
+from kldeval.arrays import namespace, quiet, real_floats
 from kldeval.errors import UsageProblem
-from kldeval.metrics.pointwise import check_same_shape, reduced
-from kldeval.numeric import real_floats
+from kldeval.metrics.checks import check_same_shape, reduced
 
 if TYPE_CHECKING:
     from kldeval.arrays import Array
+
 
 KERAS_EPSILON = 1e-7
 """`keras.config.epsilon()`."""

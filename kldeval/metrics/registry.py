@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from kldeval.names import Info, Registry
+from kldeval.grammar import Info, Registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from kldeval.arrays import Array
-    from kldeval.metrics.separated import Part
+    from kldeval.metrics.separable import Part
+
 
 Kind = Literal["density", "maps", "fixations", "pixels", "labels"]
 """What a metric is a function of.
@@ -42,7 +43,7 @@ class MetricInfo(Info):
         symmetric: whether prediction and ground truth may be exchanged.
         blind_to: of a density metric, the side that cannot move it.
         version: the version of the definition, the signature's `v`; 2 once a number has moved.
-        separable: of a density metric, the same sum as products of levels (`kldeval.metrics.separated`).
+        separable: of a density metric, the same sum as products of levels (`kldeval.metrics.separable`).
         from_sum: of a density metric, the value of a distribution as a function of the sum of its terms.
         prepare: of a metric of maps, what is made of each map by itself, (xp, values, weights, **parameters).
         combine: of a metric of maps, the value of two prepared maps, (xp, pred, gt, weights). A metric without it, such

@@ -5,16 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kldeval.arrays import device_of, namespace
-from kldeval.metrics.weighted import as_float, divide
+from kldeval.metrics.fixated_map import STEPS
+from kldeval.weighting import as_float, divide
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kldeval.arrays import Array, Namespace
-    from kldeval.metrics.fixated import FixatedMap
-
-STEPS = 10
-"""The thresholds of the MIT code's AUC_Borji and AUC_shuffled: tenths of the range of the map."""
+    from kldeval.metrics.fixated_map import FixatedMap
 
 
 def area_under_roc(values: Array, positives: Array, negatives: Array, *, ascending: bool = False) -> Array:

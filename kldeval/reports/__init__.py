@@ -1,1 +1,1 @@
-"""What runs, comparisons and audits found, as plain records; how it is summed up, tested and read back."""
+"""From scores to a report: summaries, intervals, tests."""

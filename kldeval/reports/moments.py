@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Integers = NDArray[np.int64]
 
+
 UNIT = 1074
 """Every finite float64 is a whole multiple of 2 to the power of minus this."""
 

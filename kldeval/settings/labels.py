@@ -7,17 +7,20 @@ takes it and is written without parentheses.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kldeval.errors import UsageProblem
-from kldeval.maps.chain import format_chain, parse_chain
+from kldeval.grammar import Call, parse_all, parse_value, split_call, split_top_level
+from kldeval.metrics.class_losses import LabelRule
+from kldeval.metrics.classification import LABEL_METRICS
 from kldeval.metrics.registry import METRICS
-from kldeval.names import Call, parse_value, split_call, split_top_level
+from kldeval.normalization.chain import format_chain, parse_chain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from kldeval.maps.chain import Chain
+    from kldeval.normalization.chain import Chain
+
 
 METRIC_FLAGS = ("class_weights", "label_smoothing", "smoothing_over")
 """The texts that are parameters of metrics."""
@@ -45,7 +48,6 @@ def what_says_labels(said: Mapping[str, str]) -> str | None:
     over_pixels = said.get("maps") == "pixels" and "axis" in said
     if not over_pixels and all(text in METRICS for text in texts):
         return None  # and the metrics of labels need not be imported to say so
-    from kldeval.settings.label_metrics import is_of_labels, is_of_labels_alone
 
     if over_pixels and all(map(is_of_labels, texts)):
         return "--maps pixels is for labels"
@@ -118,3 +120,58 @@ def label_reduction(reduction: str, maps: str) -> str:
 def flag_of(key: str) -> str:
     """The flag that gives this text."""
     return f"--{key.replace('_', '-')}"
+
+
+def is_of_labels(text: str) -> bool:
+    """Whether the metric that a text names exists for labels."""
+    return split_call(text)[0] in LABEL_METRICS
+
+
+def is_of_labels_alone(text: str) -> bool:
+    """Whether a text names a metric that exists for labels alone, or gives it a parameter that it has there alone."""
+    name, arguments = split_call(text)
+    if name not in LABEL_METRICS:
+        return False
+    return name not in METRICS or any(
+        key in LABEL_METRICS[name].types and key not in METRICS[name].types for key in arguments
+    )
+
+
+def label_metrics(said: Mapping[str, str], reason: str) -> tuple[Call, ...]:
+    """The metrics on labels, with parameters from their parentheses, else from the flags.
+
+    Raises:
+        UsageProblem: a metric is one of densities, a flag has no effect, or a value is out of its range.
+    """
+    flags = _flags(said)
+    texts = split_top_level(said.get("metric", "ce"), ",")
+    calls = parse_all(lambda text: _metric(text, flags, reason), texts)
+    for key in ("eps", *flags):
+        if key in said and not any("(" not in text and key in LABEL_METRICS[text].types for text in texts):
+            msg = f"{flag_of(key)} {said[key]} has no effect: {reason}, and none of {', '.join(texts)} uses it"
+            raise UsageProblem(msg)
+    if len(set(calls)) < len(calls):
+        msg = f"a metric is named twice: {', '.join(map(str, calls))}"
+        raise UsageProblem(msg)
+    return calls
+
+
+def _flags(said: Mapping[str, str]) -> dict[str, Any]:
+    """The parameters that flags give to the metrics."""
+    types = LABEL_METRICS["ce"].types
+    given = [key for key in METRIC_FLAGS if key in said]
+    values = parse_all(lambda key: parse_value(said[key], types[key], f"{flag_of(key)} {said[key]}"), given)
+    return dict(zip(given, values, strict=True))
+
+
+def _metric(text: str, flags: Mapping[str, Any], reason: str) -> Call:
+    name = split_call(text)[0]
+    if name in METRICS and name not in LABEL_METRICS:
+        msg = f"{name} is no metric of labels, and {reason}; on labels there are {', '.join(LABEL_METRICS)}"
+        raise UsageProblem(msg)
+    call = LABEL_METRICS.parse(text)
+    if "(" not in text:
+        entry = LABEL_METRICS[name]
+        call = entry.call(**{key: value for key, value in flags.items() if key in entry.types})
+    LabelRule(axis=0, **call.keywords)  # refuses what is out of range before anything is read
+    return call

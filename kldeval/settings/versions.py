@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from kldeval.errors import UsageProblem
 from kldeval.metrics.registry import METRICS
-from kldeval.settings.companions import STORED, chains_for
+from kldeval.settings.auxiliary import STORED, chains_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from kldeval.names import Call
-    from kldeval.settings import Settings
+    from kldeval.grammar import Call
+    from kldeval.settings.settings import Settings
 
 
 class Change(NamedTuple):
@@ -65,7 +65,7 @@ def upgraded(settings: Settings, version: int) -> Settings:
 
 def _version(settings: Settings, call: Call) -> int:
     if settings.is_labels:
-        from kldeval.metrics.on_labels import LABEL_METRICS
+        from kldeval.metrics.classification import LABEL_METRICS
 
         return LABEL_METRICS[call.name].info.version
     return METRICS[call.name].info.version

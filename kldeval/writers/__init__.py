@@ -12,16 +12,16 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from kldeval.errors import UsageProblem
-from kldeval.names import unknown
-from kldeval.results.report import Report
+from kldeval.grammar import unknown
+from kldeval.reports.documents import Report
 from kldeval.writers.page import Options
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Mapping
 
-    from kldeval.results.audit import Audit
-    from kldeval.results.models import ComparisonReport, Leaderboard
+    from kldeval.reports.audit_documents import Audit
+    from kldeval.reports.documents import ComparisonReport, Leaderboard
     from kldeval.writers.page import Page
 
     Document = Report | Leaderboard | ComparisonReport
@@ -99,7 +99,7 @@ def page_of(document: Document | Audit, options: Options) -> Page:
         from kldeval.writers.report_page import report_page
 
         return report_page(document, options)
-    from kldeval.results.models import ComparisonReport, Leaderboard
+    from kldeval.reports.documents import ComparisonReport, Leaderboard
     from kldeval.writers.models_page import comparison_page, leaderboard_page
 
     if isinstance(document, Leaderboard):

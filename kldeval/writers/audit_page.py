@@ -27,8 +27,9 @@ from kldeval.writers.report_page import LISTED
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from kldeval.results.audit import Audit, AuditedMap, Curve, Flip, Side, Standing
+    from kldeval.reports.audit_documents import Audit, AuditedMap, Curve, Flip, Side, Standing
     from kldeval.writers.page import Block, Kind, Options
+
 
 FEW = 2
 """Fewer values than that have a constant ratio by chance."""

@@ -12,8 +12,9 @@ from kldeval.writers.page import Cell, Head, Page, Paragraphs, Table, filled, pl
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from kldeval.conventions.record import Convention
+    from kldeval.conventions.convention import Convention
     from kldeval.writers.page import Block
+
 
 SURE = {
     "V": "the original was run beside an independent implementation, and agreed",

@@ -15,16 +15,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kldeval.results.models import ComparisonReport, Leaderboard
-from kldeval.results.report import Report
+from kldeval.reports.documents import ComparisonReport, Leaderboard, Report
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from kldeval.results.audit import Audit, Curve
+    from kldeval.reports.audit_documents import Audit, Curve
     from kldeval.writers.page import Options
 
     Document = Report | Leaderboard | ComparisonReport
+
 
 Value = str | float | int | bool | None
 Row = dict[str, Value]

@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from kldeval._version import __version__
 from kldeval.errors import MissingDependency
-from kldeval.results.models import ComparisonReport, Leaderboard
-from kldeval.results.report import Report
+from kldeval.reports.documents import ComparisonReport, Leaderboard, Report
 from kldeval.writers.audit_page import audit_page
 from kldeval.writers.html_charts import charts_of
 from kldeval.writers.html_maps import MapTable, map_table
@@ -32,11 +31,12 @@ from kldeval.writers.report_page import report_page
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from kldeval.reports.audit_documents import Audit
     from kldeval.reports.strips import Strip
-    from kldeval.results.audit import Audit
     from kldeval.writers.page import Options, Page
 
     Document = Report | Leaderboard | ComparisonReport | Audit
+
 
 TEMPLATES = Path(__file__).parent / "templates"
 

@@ -6,17 +6,17 @@ import math
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from kldeval.results.models import ComparisonReport, Leaderboard
-from kldeval.results.report import Report
+from kldeval.reports.documents import ComparisonReport, Leaderboard, Report
 from kldeval.writers.charts import Chart, curves, forest, histogram, scatter, slopes
 from kldeval.writers.models_page import common_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from kldeval.results.audit import Audit
+    from kldeval.reports.audit_documents import Audit
 
     Document = Report | Leaderboard | ComparisonReport | Audit
+
 
 MOST_SCATTERS = 6
 """So many pairs of models are drawn against each other, those that the document names first."""

@@ -6,8 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kldeval.results.models import Leaderboard
-from kldeval.results.report import Report
+from kldeval.reports.documents import Leaderboard, Report
 from kldeval.writers.lines import one_line
 from kldeval.writers.models_page import common_columns, common_notation
 from kldeval.writers.page import Head
@@ -17,12 +16,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kldeval.records import Score
-    from kldeval.results.audit import Audit
-    from kldeval.results.models import ComparisonReport
+    from kldeval.reports.audit_documents import Audit
+    from kldeval.reports.documents import ComparisonReport
     from kldeval.writers.numbers import Notation
     from kldeval.writers.page import Options
 
     Document = Report | Leaderboard | ComparisonReport | Audit
+
 
 Row = tuple[str, ...]
 

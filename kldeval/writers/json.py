@@ -7,21 +7,19 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from kldeval.errors import UsageProblem
-from kldeval.results.audit import AUDIT_SCHEMA, Audit
-from kldeval.results.models import COMPARE_SCHEMA, LEADERBOARD_SCHEMA, ComparisonReport, Leaderboard
-from kldeval.results.report import SCHEMA
+from kldeval.reports.audit_documents import AUDIT_SCHEMA, Audit
+from kldeval.reports.documents import COMPARE_SCHEMA, LEADERBOARD_SCHEMA, SCHEMA, ComparisonReport, Leaderboard
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from kldeval.records import Failure, Score
-    from kldeval.results.audit import AuditedMap, Curve, Flip, Side, Standing, Traits
-    from kldeval.results.comparison import Comparison, PairOfModels
-    from kldeval.results.gates import GateOutcome
-    from kldeval.results.report import ClassRow, Column, Report, Summary
+    from kldeval.reports.audit_documents import AuditedMap, ConventionFacts, Curve, Flip, Side, Standing
+    from kldeval.reports.documents import ClassRow, Column, Comparison, GateOutcome, PairOfModels, Report, Summary
     from kldeval.writers.page import Options
 
     Document = Report | Leaderboard | ComparisonReport
+
 
 _REPORT_LEVELS, _MODELS_LEVELS = 2, 4
 """Levels of a document whose members have lines of their own: down to single maps, or pairs of models."""
@@ -91,7 +89,7 @@ def _map_rows(report: Report) -> Iterator[dict[str, Any]]:
 
 
 def document(report: Report) -> dict[str, Any]:
-    """The report as plain values; `kldeval.results.read.parse_report` is the inverse."""
+    """The report as plain values; `kldeval.reports.json_reader.parse_report` is the inverse."""
     made: dict[str, Any] = {
         "schema": SCHEMA,
         "signature": dict(report.signatures),
@@ -115,7 +113,7 @@ def references_row(references: Mapping[str, Mapping[str, float]]) -> dict[str, d
 
 
 def leaderboard_document(leaderboard: Leaderboard) -> dict[str, Any]:
-    """The leaderboard as plain values; `kldeval.results.read.parse_leaderboard` is the inverse."""
+    """The leaderboard as plain values; `kldeval.reports.json_reader.parse_leaderboard` is the inverse."""
     return {
         "schema": LEADERBOARD_SCHEMA,
         "reports": {model: document(report) for model, report in leaderboard.reports.items()},
@@ -126,7 +124,7 @@ def leaderboard_document(leaderboard: Leaderboard) -> dict[str, Any]:
 
 
 def comparison_document(report: ComparisonReport) -> dict[str, Any]:
-    """The comparison as plain values; `kldeval.results.read.parse_comparison` is the inverse."""
+    """The comparison as plain values; `kldeval.reports.json_reader.parse_comparison` is the inverse."""
     made = {
         "schema": COMPARE_SCHEMA,
         "signature": dict(report.signatures),
@@ -289,7 +287,7 @@ def audit_document(audit: Audit) -> dict[str, Any]:
     }
 
 
-def _convention(audit: Audit, name: str, traits: Traits) -> dict[str, Any]:
+def _convention(audit: Audit, name: str, traits: ConventionFacts) -> dict[str, Any]:
     return {
         "signature": traits.signature,
         "short": traits.short,

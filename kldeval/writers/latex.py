@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from kldeval.writers.page import Block, Head, Options, Page
 
+
 _ARROWS = {"low": r"$\downarrow$", "high": r"$\uparrow$", "": ""}
 
 _COMMENTS_FIRST = Signatures, Notes, Gates, Listing

@@ -13,6 +13,7 @@ from kldeval.writers.page import Cell, Head, Table
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+
 GAP = 3
 """Blanks between columns."""
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kldeval.errors import UsageProblem
-from kldeval.results.comparison import letter
-from kldeval.results.references import CEILING, PRIOR, REFERENCES, share_of_the_way
+from kldeval.reports.aggregate import CEILING, PRIOR, REFERENCES, share_of_the_way
+from kldeval.reports.comparison import letter
 from kldeval.writers.numbers import ABSENT, Notation, count, natural, notation_for
 from kldeval.writers.page import (
     Cell,
@@ -29,10 +29,9 @@ from kldeval.writers.report_page import LISTED, WAY_DECIMALS, failure_list
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from kldeval.results.comparison import Comparison, PairOfModels
-    from kldeval.results.models import ComparisonReport, Leaderboard
-    from kldeval.results.report import Column, Report
+    from kldeval.reports.documents import Column, Comparison, ComparisonReport, Leaderboard, PairOfModels, Report
     from kldeval.writers.page import Block, Options
+
 
 Values = dict[str, dict[str, float]]
 """For each model the value of each map."""

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from kldeval.results.gates import GateOutcome
+    from kldeval.reports.documents import GateOutcome
+
 
 ARROWS = {"low": "↓", "high": "↑"}
 """The arrow of a metric's better direction."""
@@ -93,7 +94,7 @@ def natural(name: str) -> tuple[tuple[str | int, ...], str]:
 def gate_line(gate: GateOutcome, model: str = "") -> str:
     """What a gate found, as a sentence.
 
-    >>> from kldeval.results.gates import GateOutcome
+    >>> from kldeval.reports.gates import GateOutcome
     >>> gate_line(GateOutcome("kld>1.2", 1.5, fired=True))
     'gate kld>1.2 fired: 1.5'
     """

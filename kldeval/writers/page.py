@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from kldeval.reports.documents import GateOutcome
     from kldeval.reports.strips import Strip
-    from kldeval.results.gates import GateOutcome
+
 
 Kind = Literal["number", "metric", "map", "model", "names", "flags", "text", "words"]
 """What a column holds.

@@ -11,10 +11,10 @@ from kldeval.errors import MissingDependency
 from kldeval.writers.delimited import table_of
 
 if TYPE_CHECKING:
-    from kldeval.results.models import ComparisonReport, Leaderboard
-    from kldeval.results.report import Report
+    from kldeval.reports.documents import ComparisonReport, Leaderboard, Report
     from kldeval.writers.delimited import Value
     from kldeval.writers.page import Options
+
 
 _TEXTS = frozenset({"model", "name", "group", "failure", "metric", "first", "second", "unit", "winner"})
 _COUNTS = frozenset({"n", "n_uncovered"})
@@ -32,7 +32,7 @@ def write(made: Report | Leaderboard | ComparisonReport, options: Options) -> by
     table = arrow.table(
         {column: _array(arrow, column, [_valid(row.get(column)) for row in rows]) for column in columns}
     )
-    metadata = {"kldeval.signature": json.dumps(_signatures(made))}
+    metadata = {"kldeval.settings.signature": json.dumps(_signatures(made))}
     buffer = io.BytesIO()
     parquet.write_table(table.replace_schema_metadata(metadata), buffer)
     return buffer.getvalue()

@@ -6,8 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from kldeval.errors import UsageProblem
-from kldeval.results.references import CEILING, PRIOR, REFERENCES, share_of_the_way
-from kldeval.results.summary import summarise_means, summarise_scores
+from kldeval.reports.aggregate import CEILING, PRIOR, REFERENCES, share_of_the_way, summarise_means, summarise_scores
 from kldeval.writers.numbers import ABSENT, Notation, count, natural, notation_for
 from kldeval.writers.page import (
     Cell,
@@ -27,8 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from kldeval.records import Failure, Score
-    from kldeval.results.report import Report, Summary
+    from kldeval.reports.documents import Report, Summary
     from kldeval.writers.page import Block, Options
+
 
 LISTED = 20
 """So many rows of a list a terminal shows, unless every map is asked for."""

@@ -6,8 +6,8 @@ import json
 import shlex
 from typing import TYPE_CHECKING, Any
 
-from kldeval.results.identification import IDENTIFY_SCHEMA
-from kldeval.results.standings import is_close
+from kldeval.reports.audit import is_close
+from kldeval.reports.identification import IDENTIFY_SCHEMA
 from kldeval.writers.lines import one_line
 from kldeval.writers.numbers import count
 from kldeval.writers.page import Cell, Head, Notes, Page, Paragraphs, Table, filled
@@ -15,11 +15,10 @@ from kldeval.writers.page import Cell, Head, Notes, Page, Paragraphs, Table, fil
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from kldeval.methods import Methods
-    from kldeval.results.explanation import Explanation, Matrix, Stage
-    from kldeval.results.identification import Guess, Identification
-    from kldeval.results.inspection import Inspection
+    from kldeval.reports.documents import Explanation, Inspection, Matrix, Methods, Stage
+    from kldeval.reports.identification import Guess, Identification
     from kldeval.writers.page import Block
+
 
 METHODS_SCHEMA = "kldeval.methods/1"
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from kldeval.names import split_top_level
+from kldeval.grammar import split_top_level
 from kldeval.writers.layout import GAP, NARROWEST, fitted
 from kldeval.writers.lines import one_line
 from kldeval.writers.numbers import ABSENT, ARROWS, aligned, gate_line
@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.text import Text
 
-    from kldeval.results.gates import GateOutcome
+    from kldeval.reports.documents import GateOutcome
     from kldeval.writers.page import Block, Cell, Head, Missing, Options, Page
+
 
 _ENDLESS = 1_000_000
 

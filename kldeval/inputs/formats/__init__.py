@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from kldeval.errors import printable
 from kldeval.inputs.formats import image, numpy_files
 from kldeval.inputs.formats.stored import MAX_PIXELS, Stored, check_size, unreadable
-from kldeval.inputs.shown import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -80,7 +80,7 @@ def read_map(
     reader = readers.get(path.suffix.lower())
     if reader is None:
         known = " ".join(sorted(READERS))
-        raise unreadable(path, f"files ending in {shown(path.suffix)!r} are not read as maps; known: {known}")
+        raise unreadable(path, f"files ending in {printable(path.suffix)!r} are not read as maps; known: {known}")
     try:
         return reader(path, key, max_pixels)
     except OSError as error:

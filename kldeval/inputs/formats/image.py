@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kldeval.arrays import opencv
 from kldeval.errors import UnreadableMap
 from kldeval.inputs.formats import png
 from kldeval.inputs.formats.stored import Stored, check_size, unreadable
-from kldeval.inputs.opencv import opencv
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,9 +14,8 @@ from functools import lru_cache
 from io import BytesIO
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
-from kldeval.errors import UnreadableMap
+from kldeval.errors import UnreadableMap, printable
 from kldeval.inputs.formats.stored import Stored, check_size, unreadable
-from kldeval.inputs.shown import shown
 
 if TYPE_CHECKING:
     import zipfile
@@ -115,7 +114,7 @@ def stored_shape(path: Path, key: str | None) -> Shape | None:
 def _chosen(archive: zipfile.ZipFile, key: str | None, path: Path) -> str:
     """The name of the array to read."""
     names = [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
-    listed = ", ".join(map(shown, names[:KEYS_SHOWN])) + (", ..." if len(names) > KEYS_SHOWN else "")
+    listed = ", ".join(map(printable, names[:KEYS_SHOWN])) + (", ..." if len(names) > KEYS_SHOWN else "")
     if key is None and len(names) != 1:
         what = f"it holds {len(names)} arrays ({listed}); choose one with --key" if names else "it holds no array"
         raise unreadable(path, what)

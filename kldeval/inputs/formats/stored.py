@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kldeval.errors import UnreadableMap
-from kldeval.inputs.shown import shown
+from kldeval.errors import UnreadableMap, printable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,7 +29,7 @@ class Stored:
 
 def unreadable(path: Path, what: str) -> UnreadableMap:
     """The error for one file: its path, and what is wrong."""
-    return UnreadableMap(f"{shown(path)}: {what}")
+    return UnreadableMap(f"{printable(path)}: {what}")
 
 
 def check_size(path: Path, height: int, width: int, max_pixels: int) -> None:

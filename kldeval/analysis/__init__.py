@@ -1,0 +1,1 @@
+"""Questions asked of many evaluations: audit, identify, explain, check, ground truths, methods."""

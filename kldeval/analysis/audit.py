@@ -1,0 +1,216 @@
+"""An audit: many conventions on the same maps, in one pass over the files.
+
+Each ground truth is read once for all predictions, and each pair answers all conventions at once (`engine.shared`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from kldeval.conventions import CONVENTIONS, convention
+from kldeval.data.dataset import find_tasks
+from kldeval.data.load import sized_pair
+from kldeval.diagnosis import notes, swapped
+from kldeval.engine.cases import UNCOVERED, case_of, uncovered_case
+from kldeval.engine.device import Device
+from kldeval.engine.report_builder import provenance_of
+from kldeval.engine.run import outcomes
+from kldeval.engine.shared import answers, look
+from kldeval.normalization.lazy_map import MAP
+from kldeval.preprocessing.grey import full_scale
+from kldeval.preprocessing.resize import AS_IS
+from kldeval.records import Failure
+from kldeval.reports.audit import EPSILONS, summarise_audit
+from kldeval.reports.audit_documents import AuditedMap, ConventionFacts
+from kldeval.settings.build import make_settings
+from kldeval.settings.signature import format_signature, short_signature
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from kldeval.data.load import Loaded
+    from kldeval.engine.cases import Case
+    from kldeval.engine.shared import Answer, Looked
+    from kldeval.normalization.chain import Chain
+    from kldeval.records import Pair
+    from kldeval.reports.audit_documents import Audit
+    from kldeval.run_options import RunOptions
+    from kldeval.settings.settings import Settings
+
+
+REFERENCE = "default"
+"""The convention that the others are compared with; where it is not among them, the first that is named."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is asked of every pair: the settings of each convention, and all of it as cases."""
+
+    settings: Mapping[str, Settings]
+    reference: str
+    cases: tuple[Case, ...]
+    curve: tuple[str, ...]
+
+
+def plan_audit(
+    names: Iterable[str] = (), *, resize: str | None = None, color: str | None = None, curve: bool = False
+) -> Plan:
+    """The plan for some conventions (none named: all), in the order of the registry.
+
+    `resize` is for the conventions that have no resizing of their own; `color` is for all.
+
+    Raises:
+        UsageProblem: a name is no convention, or the resizing or the rule for colour means nothing.
+    """
+    asked = [convention(name).name for name in names] or list(CONVENTIONS)
+    rows = [row for name, row in CONVENTIONS.items() if name in asked]
+
+    def settings_of(texts: Mapping[str, str], metric: str = "kld") -> Settings:
+        own = texts["resize"] != str(AS_IS)
+        said = {"metric": metric, "color": color, "resize": None if own else resize}
+        return make_settings(said, convention=texts)
+
+    settings = {row.name: settings_of(row.texts) for row in rows}
+    base = CONVENTIONS[REFERENCE].texts
+    points = {f"{epsilon:g}": f"kld(log_eps={epsilon},ratio_eps={epsilon})" for epsilon in EPSILONS if curve}
+    cases = [case_of(name, chosen) for name, chosen in settings.items()]
+    cases += [uncovered_case(name, settings_of(base)) for name in UNCOVERED]
+    cases += [case_of(f"eps={point}", settings_of(base, metric)) for point, metric in points.items()]
+    reference = REFERENCE if REFERENCE in asked else asked[0]
+    return Plan(settings, reference, tuple(cases), tuple(f"eps={point}" for point in points))
+
+
+def audit(
+    preds: Mapping[str, Path],
+    gt: Path,
+    plan: Plan,
+    request: RunOptions,
+    progress: Callable[[object, int], None] | None = None,
+) -> Audit:
+    """Every convention of the plan on every model's predictions; `progress` is told each outcome and their number.
+
+    Raises:
+        UsageProblem: the paths of a model cannot be paired with the ground truths at all.
+        MissingDependency: a package that reads the files is not there.
+    """
+    tasks = find_tasks(preds, gt, request)
+    settings = plan.settings[plan.reference]
+    found: list[tuple[str, Failure | _Noticed]] = []
+    for one in outcomes(tasks, settings, request, partial(_look_at, plan=plan), partial(_audited, plan=plan)):
+        found.append(one)
+        if progress:
+            progress(one, tasks.count)
+    read = [(model, one) for model, one in found if isinstance(one, _Noticed)]
+    failed = [(model, one) for model, one in found if isinstance(one, Failure)]
+    said = [note for pred in preds.values() for note in swapped(pred, gt)]
+    return summarise_audit(
+        {name: traits_of(chosen, CONVENTIONS[name].formula) for name, chosen in plan.settings.items()},
+        {model: tuple(one.audited for name, one in read if name == model) for model in preds},
+        {model: _sorted((*tasks.failures[model], *(one for name, one in failed if name == model))) for model in preds},
+        plan.reference,
+        {**provenance_of(gt, gt, _CPU, request), "pred": [str(pred) for pred in preds.values()]},
+        (*said, *tasks.notes, *_notes([one for _, one in read], settings)),
+        curve=bool(plan.curve),
+    )
+
+
+def traits_of(settings: Settings, formula: str) -> ConventionFacts:
+    """What the settings of one metric are, for whoever explains its number."""
+    (call,) = settings.metrics
+    given = call.keywords
+    added = [step.keywords["value"] for step in settings.pred if step.name == "add"]
+    return ConventionFacts(
+        signature=format_signature(settings),
+        short=short_signature(settings),
+        formula=formula,
+        pred=_steps(settings.pred),
+        gt=_steps(settings.gt),
+        lines=_LINES[settings.axes],
+        direction=given.get("direction", "gt-pred"),
+        epsilon=max(given.get(key, 0.0) for key in ("log_eps", "num_eps", "ratio_eps")),
+        added=sum(added),
+        factor=given.get("factor", 1.0),
+        reduction=settings.reduction,
+    )
+
+
+_LINES = {MAP: "map", (-1,): "rows", (-2,): "columns"}
+
+_CPU = Device("cpu", "cpu")
+
+
+@dataclass(frozen=True, slots=True)
+class _Noticed:
+    """A map under every convention, and what a careful colleague would mention about its files."""
+
+    audited: AuditedMap
+    remarks: tuple[str, ...]
+
+
+def _sorted(failures: Iterable[Failure]) -> tuple[Failure, ...]:
+    return tuple(sorted(failures, key=lambda failure: failure.name))
+
+
+def _notes(found: Iterable[_Noticed], settings: Settings) -> list[str]:
+    """The notes on the files: a remark counts once for a map, however many predictions it has."""
+    remarks = {(one.audited.name, remark) for one in found for remark in one.remarks}
+    return notes(settings, Counter(remark for _, remark in remarks), len({one.audited.name for one in found}))
+
+
+def _steps(chain: Chain) -> tuple[str, ...]:
+    return tuple(step.name for step in chain)
+
+
+def _in_unit_range(side: Loaded) -> bool:
+    """Whether the values lie in 0..1 on the unit scale, as those of every 8- and 16-bit image do."""
+    return full_scale(side.stored.array) is not None or bool(side.grey.min() >= 0 and side.grey.max() <= 1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A pair that was looked at, and what its files tell of it."""
+
+    name: str
+    group: str
+    looked: Looked
+    n_pixels: int
+    in_unit_range: bool
+    remarks: tuple[str, ...]
+
+
+def _look_at(pair: Pair, pred: Loaded, gt: Loaded, plan: Plan) -> _Seen:
+    same_size = pred.grey.shape == gt.grey.shape
+    return _Seen(
+        pair.name,
+        pair.group,
+        look(pair.name, pred, gt, plan.cases),
+        gt.grey.size,
+        _in_unit_range(pred) and _in_unit_range(gt),
+        sized_pair(pair.name, pred, gt, AS_IS).remarks if same_size else (),
+    )
+
+
+def _audited(seen: Sequence[_Seen], plan: Plan) -> Iterator[_Noticed]:
+    """Pairs under every convention."""
+    for one, found in zip(seen, answers([one.looked for one in seen]), strict=True):
+        yield _Noticed(_audited_map(one, found, plan), one.remarks)
+
+
+def _audited_map(seen: _Seen, found: Mapping[str, Answer], plan: Plan) -> AuditedMap:
+    """One pair under every convention."""
+    pixels, mass = (found[name] for name in UNCOVERED)
+    return AuditedMap(
+        seen.name,
+        seen.n_pixels,
+        seen.in_unit_range,
+        {name: value for name in plan.settings if isinstance(value := found[name], float)},
+        {name: value for name in plan.settings if isinstance(value := found[name], str)},
+        int(pixels) if isinstance(pixels, float) else None,
+        mass if isinstance(mass, float) else None,
+        tuple(value for name in plan.curve if isinstance(value := found[name], float)),
+        seen.group,
+    )

@@ -1,0 +1,133 @@
+"""Follows one pair through its normalisation."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from kldeval.arrays import quiet
+from kldeval.diagnosis import notes
+from kldeval.engine.class_maps import is_plain
+from kldeval.engine.measure import Side, density, pixelwise, scaled
+from kldeval.engine.pixels import pixel_terms
+from kldeval.engine.scoring import score
+from kldeval.errors import RefusedMap, UsageProblem
+from kldeval.normalization.chain import apply_step, format_chain, normalise, parse_chain
+from kldeval.records import Failure, Score
+from kldeval.reports.documents import Contribution, Explanation, Stage
+from kldeval.settings.signature import signatures
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from kldeval.arrays import Array
+    from kldeval.engine.context import Context
+    from kldeval.normalization.chain import Chain
+    from kldeval.normalization.lazy_map import LazyMap
+    from kldeval.records import MapPair
+    from kldeval.reports.documents import Matrix
+    from kldeval.settings.settings import Settings
+
+
+SMALL = 8
+"""A map of at most so many rows and columns is shown whole."""
+
+LARGEST = 5
+"""Pixels shown by what they contribute."""
+
+SOFTMAXES = {"softmax within rows": "softmax", "softmax of the whole map": "flatten-softmax"}
+
+
+def explain(pair: MapPair, context: Context, settings: Settings) -> Explanation:
+    """Every stage of both maps, the numbers, and the pixels that make the first of them.
+
+    Raises:
+        UsageProblem: no metric has terms at pixels.
+        RefusedMap: the pair has no number; the message says why.
+    """
+    if not (settings.is_labels or settings.on("density", "pixels")):
+        msg = f"explain follows densities; name a metric of them, such as kld, beside {', '.join(settings.keys)}"
+        raise UsageProblem(msg)
+    if settings.is_labels or not is_plain(pair):
+        shapes = " and ".join(str(tuple(array.shape)) for array in (pair.pred, pair.gt))
+        msg = f"explain shows maps of height and width, and these have the shapes {shapes}; evaluate scores class maps"
+        raise RefusedMap(msg)
+    outcome = score(pair, settings, context)
+    if not isinstance(outcome, Score):
+        raise RefusedMap(outcome.message if isinstance(outcome, Failure) else outcome.reason)
+    sides = {"pred": Side(pair.pred, pair.pred_scale), "gt": Side(pair.gt, pair.gt_scale)}
+    with quiet():
+        starts = {
+            role: scaled(side, settings, weights=pair.weights, empty=_empty(settings, role))
+            for role, side in sides.items()
+        }
+        chains = {"pred": settings.pred, "gt": settings.gt}
+        return Explanation(
+            pair.name,
+            pair.shape,
+            {role: str(side.array.dtype) for role, side in sides.items()},
+            {role: _stages(starts[role], chain) for role, chain in chains.items()},
+            outcome.values,
+            signatures(settings),
+            outcome.n_uncovered,
+            outcome.uncovered_mass,
+            _largest(starts, settings),
+            {role: _matrices(starts[role], chains[role]) for role in sides} if max(pair.shape) <= SMALL else {},
+            tuple(notes(settings, Counter(outcome.remarks), 1)),
+        )
+
+
+def _empty(settings: Settings, role: str) -> str:
+    return settings.empty_pred if role == "pred" else settings.empty_gt
+
+
+def _stages(start: LazyMap, chain: Chain) -> tuple[Stage, ...]:
+    values, stages = start, [_stage("as read", start)]
+    for call in chain:
+        values = apply_step(values, call)
+        stages.append(_stage(str(call), values))
+    return tuple(stages)
+
+
+def _stage(step: str, values: LazyMap) -> Stage:
+    low, high = (end.item() for end in values.extent())
+    plain = values.map(values.xp.exp) if values.is_log else values
+    zeros = plain.map(lambda x: values.xp.astype(x == 0, x.dtype))
+    return Stage(step, low, high, plain.sum().item(), int(zeros.sum().item()), values.is_log)
+
+
+def _largest(starts: Mapping[str, LazyMap], settings: Settings) -> tuple[Contribution, ...]:
+    import numpy as np
+
+    pred, gt = normalise(starts["pred"], settings.pred), normalise(starts["gt"], settings.gt)
+    of_pixels = pixel_terms((starts["pred"], starts["gt"]), settings)
+    first = next(iter(settings.on("density", "pixels")))
+    terms = {**pixelwise(pred, gt, replace(settings, reduction="none")), **of_pixels}[first]
+    places = np.argsort(-np.abs(terms), axis=None, kind="stable")[:LARGEST]
+    everything = slice(0, terms.shape[0])
+    p, q = density(pred, everything).prob, density(gt, everything).prob
+    rows, columns = np.unravel_index(places, terms.shape)
+    return tuple(
+        Contribution(int(r), int(c), float(p[r, c]), float(q[r, c]), float(terms[r, c]))
+        for r, c in zip(rows, columns, strict=True)
+    )
+
+
+def _matrices(start: LazyMap, chain: Chain) -> tuple[tuple[str, Matrix], ...]:
+    shown = [("as read", _matrix(start.whole())), (_title(chain), _matrix(_density_of(start, chain)))]
+    others = ((title, parse_chain(text)) for title, text in SOFTMAXES.items())
+    return (*shown, *((title, _matrix(_density_of(start, other))) for title, other in others if other != chain))
+
+
+def _title(chain: Chain) -> str:
+    return next((title for title, text in SOFTMAXES.items() if parse_chain(text) == chain), format_chain(chain))
+
+
+def _density_of(start: LazyMap, chain: Chain) -> Array:
+    values = normalise(start, chain)
+    return density(values, slice(0, values.source.shape[-2])).prob
+
+
+def _matrix(array: Array) -> Matrix:
+    return tuple(tuple(row) for row in array.tolist())

@@ -1,0 +1,201 @@
+"""Ground truths from fixations: smooth, unquantised maps, each with a file beside it that says how it was made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
+
+from kldeval.data.fixations.collection import open_fixations
+from kldeval.data.listing import list_folder, name_of
+from kldeval.data.load import sidecar_of, sidecar_text
+from kldeval.errors import MapProblem, RefusedMap, UsageProblem
+from kldeval.executors.local import cores, in_order
+from kldeval.grammar import Call, Value, did_you_mean
+from kldeval.inputs.formats import read_size
+from kldeval.normalization.gaussian import BORDERS, TRUNCATE, Border, blurred, blurred_points, check_kernel
+from kldeval.records import DensityProvenance, Failure
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+    from kldeval.arrays import Array
+    from kldeval.data.fixations.collection import FixationSource
+    from kldeval.data.fixations.maps import FixationReading
+    from kldeval.records import Fixations
+
+
+NPY = ".npy"
+
+FEW = 1000
+"""Fixated pixels up to which a product of matrices is faster than passes over the map."""
+
+
+@dataclass(frozen=True, slots=True)
+class Smoothing:
+    """How fixations become a map: a Gaussian of `sigma` pixels, what lies beyond the border, and whether repeats count.
+
+    `degrees` and `pixels_per_degree` are what sigma was made of, where it was said in degrees of visual angle.
+
+    Raises:
+        UsageProblem: a number that is not positive, or an unknown border.
+    """
+
+    sigma: float
+    border: Border = "reflect"
+    repeats: bool = True
+    truncate: float = TRUNCATE
+    degrees: float | None = None
+    pixels_per_degree: float | None = None
+
+    def __post_init__(self) -> None:
+        check_kernel(self.sigma, self.truncate)
+        if self.border not in BORDERS:
+            hint = did_you_mean(self.border, BORDERS)
+            msg = f"--border {self.border}: {self.border!r} is none of {', '.join(BORDERS)}{hint}"
+            raise UsageProblem(msg)
+
+    @property
+    def text(self) -> str:
+        """What stands in the signatures of numbers that are computed from such maps."""
+        always: tuple[tuple[str, Value], ...] = (("sigma", self.sigma), ("border", self.border))
+        repeats = () if self.repeats else (("repeats", False),)
+        truncate = () if self.truncate == TRUNCATE else (("truncate", self.truncate),)
+        return str(Call("gaussian", (*always, *repeats, *truncate)))
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """One map that was written, and of how many fixations; `n_outside` lay beyond it and were left out."""
+
+    name: str
+    n_fixations: int
+    n_outside: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is built: from which fixations, where to, how, and of what size where the fixations do not say.
+
+    `size` is one (height, width) for all images, `like` a folder of maps whose sizes they have.
+    """
+
+    fixations: Path
+    out: Path
+    smoothing: Smoothing
+    reading: FixationReading
+    outside: Literal["error", "drop"] = "error"
+    size: tuple[int, int] | None = None
+    like: Path | None = None
+    jobs: int | None = None
+
+
+def sigma_in_pixels(sigma: float, pixels_per_degree: float | None) -> float:
+    """Sigma in pixels: as it is, or from degrees of visual angle.
+
+    Raises:
+        UsageProblem: a number of pixels per degree that is not positive.
+
+    >>> sigma_in_pixels(1.0, 35.0)
+    35.0
+    """
+    if pixels_per_degree is None:
+        return sigma
+    if not 0 < pixels_per_degree < float("inf"):
+        msg = f"--pixels-per-degree {pixels_per_degree:g}: a degree has a positive number of pixels"
+        raise UsageProblem(msg)
+    return sigma * pixels_per_degree
+
+
+def build(plan: Plan, progress: Callable[[Any, int], None] | None = None) -> Iterator[Built | Failure]:
+    """Write a map for every image that the fixations are on, in the order of the names.
+
+    A single file that holds one image is written to `out` itself where that ends in .npy.
+
+    Raises:
+        UsageProblem: the fixations cannot be read at all, or `out` cannot hold what is to be written.
+    """
+    source = open_fixations(plan.fixations, plan.reading)
+    shapes = _files_by_name(plan.like)
+    names = source.names
+    single = plan.out.suffix.lower() == NPY
+    if single and len(names) > 1:
+        msg = f"{plan.out} is one map, but {plan.fixations} holds fixations on {len(names)} images; name a folder"
+        raise UsageProblem(msg)
+    work = partial(_build_one, source=source, plan=plan, files=shapes, single=single)
+    for outcome in in_order(work, names, plan.jobs or cores()):
+        if progress:
+            progress(outcome, len(names))
+        yield outcome
+
+
+def density_map(fixations: Fixations, shape: tuple[int, int], smoothing: Smoothing) -> Array:
+    """The number of fixations at each pixel (H, W), or 1 where there is one, under the Gaussian, in float64.
+
+    Raises:
+        RefusedMap: a fixation lies outside.
+    """
+    import numpy as np
+
+    rows, cols, counts = fixations.pixels(shape)
+    counts = counts if smoothing.repeats else np.ones_like(counts)
+    sigma = smoothing.sigma, smoothing.sigma
+    if smoothing.border == "reflect" and len(rows) < FEW:
+        return blurred_points((rows, cols, counts), shape, sigma, smoothing.truncate)
+    spots = np.zeros(shape)
+    spots[rows, cols] = counts
+    return blurred(spots, sigma, smoothing.border, smoothing.truncate)
+
+
+def _build_one(
+    name: str, source: FixationSource, plan: Plan, files: Mapping[str, Path], *, single: bool
+) -> Built | Failure:
+    import numpy as np
+
+    try:
+        fixations = source.of(name)
+        shape = fixations.shape or plan.size or _shape_like(name, files)
+        within, outside = fixations.inside(shape)
+        if outside and plan.outside == "error":
+            msg = f"{outside}; check --fixation-base and the size, or leave them out with --fixation-outside drop"
+            raise RefusedMap(msg)
+        values = density_map(within, shape, plan.smoothing)
+    except MapProblem as problem:
+        return Failure(name, problem.stage, str(problem))
+    if ".." in name.split("/") or name.startswith("/"):
+        return Failure(name, "check", f"{name!r} leads out of {plan.out}; names of images are relative paths within it")
+    path = plan.out if single else plan.out / f"{name}{NPY}"
+    count = within.total if plan.smoothing.repeats else len(within.pixels(shape)[0])
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.save(path, values)
+        sidecar_of(path).write_text(
+            sidecar_text(DensityProvenance(plan.smoothing.text, count), _members(plan.smoothing))
+        )
+    except OSError as error:
+        msg = f"cannot write {path}: {error.strerror or error}"
+        raise UsageProblem(msg) from error
+    return Built(name, count, outside.count if outside else 0)
+
+
+def _members(smoothing: Smoothing) -> dict[str, Any]:
+    degrees = {"sigma_degrees": smoothing.degrees, "pixels_per_degree": smoothing.pixels_per_degree}
+    return {
+        "sigma": smoothing.sigma,
+        "border": smoothing.border,
+        "repeats": smoothing.repeats,
+        "truncate": smoothing.truncate,
+        **{key: value for key, value in degrees.items() if value is not None},
+    }
+
+
+def _files_by_name(folder: Path | None) -> dict[str, Path]:
+    return {name_of(relative): folder / relative for relative in list_folder(folder).maps} if folder else {}
+
+
+def _shape_like(name: str, files: Mapping[str, Path]) -> tuple[int, int]:
+    if name not in files:
+        msg = "the size of the image is unknown: say it with --size WIDTHxHEIGHT, or --like DIR with a map of its name"
+        raise RefusedMap(msg)
+    return read_size(files[name])

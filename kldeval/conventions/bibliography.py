@@ -1,0 +1,248 @@
+"""BibTeX of what the conventions come from: the paper where there is one, else the repository at the commit read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kldeval.conventions.convention import Source
+
+
+def software(source: Source, *, key: str, year: int) -> str:
+    """The entry of a repository that belongs to no paper; its author is the account that owns it."""
+    title = source.repository.replace("_", r"\_")
+    return f"""@misc{{{key},
+  title = {{{{{title}}}}},
+  author = {{{{{source.repository.partition("/")[0]}}}}},
+  howpublished = {{\\url{{{source.url}}}}},
+  note = {{Commit {source.commit}}},
+  year = {{{year}}}
+}}"""
+
+
+KULLBACK_1951 = """@article{kullback1951information,
+  title = {On Information and Sufficiency},
+  author = {Kullback, Solomon and Leibler, Richard A.},
+  journal = {The Annals of Mathematical Statistics},
+  volume = {22},
+  number = {1},
+  pages = {79--86},
+  year = {1951},
+  doi = {10.1214/aoms/1177729694}
+}"""
+
+BYLINSKII_2019 = r"""@article{bylinskii2019different,
+  title = {What Do Different Evaluation Metrics Tell Us About Saliency Models?},
+  author = {Bylinskii, Zoya and Judd, Tilke and Oliva, Aude and Torralba, Antonio and Durand, Fr{\'e}do},
+  journal = {IEEE Transactions on Pattern Analysis and Machine Intelligence},
+  volume = {41},
+  number = {3},
+  pages = {740--757},
+  year = {2019},
+  doi = {10.1109/TPAMI.2018.2815601}
+}"""
+
+KUEMMERER_2018 = r"""@inproceedings{kuemmerer2018saliency,
+  title = {Saliency Benchmarking Made Easy: Separating Models, Maps and Metrics},
+  author = {K{\"u}mmerer, Matthias and Wallis, Thomas S. A. and Bethge, Matthias},
+  booktitle = {European Conference on Computer Vision (ECCV)},
+  pages = {798--814},
+  year = {2018},
+  doi = {10.1007/978-3-030-01270-0_47}
+}"""
+
+ZANCA_2018 = """@article{zanca2018fixatons,
+  title = {{FixaTons}: A Collection of Human Fixations Datasets and Metrics for Scanpath Similarity},
+  author = {Zanca, Dario and Serchi, Valeria and Piu, Pietro and Rosini, Francesca and Rufa, Alessandra},
+  journal = {arXiv preprint arXiv:1802.02534},
+  year = {2018}
+}"""
+
+JIANG_2018 = """@inproceedings{jiang2018deepvs,
+  title = {{DeepVS}: A Deep Learning Based Video Saliency Prediction Approach},
+  author = {Jiang, Lai and Xu, Mai and Liu, Tie and Qiao, Minglang and Wang, Zulin},
+  booktitle = {European Conference on Computer Vision (ECCV)},
+  year = {2018},
+  doi = {10.1007/978-3-030-01264-9_37}
+}"""
+
+DAVID_2018 = r"""@inproceedings{david2018dataset,
+  title = {A Dataset of Head and Eye Movements for 360{\textdegree} Videos},
+  author = {David, Erwan J. and Guti{\'e}rrez, Jes{\'u}s and Coutrot, Antoine and Perreira Da Silva, Matthieu
+    and Le Callet, Patrick},
+  booktitle = {ACM Multimedia Systems Conference (MMSys)},
+  year = {2018},
+  doi = {10.1145/3204949.3208139}
+}"""
+
+DAVID_2024 = r"""@article{david2024salient360,
+  title = {The {Salient360!} Toolbox: Handling Gaze Data in {3D} Made Easy},
+  author = {David, Erwan and Guti{\'e}rrez, Jes{\'u}s and V{\~o}, Melissa L.-H. and Coutrot, Antoine
+    and Perreira Da Silva, Matthieu and Le Callet, Patrick},
+  journal = {Computers \& Graphics},
+  pages = {103890},
+  year = {2024},
+  doi = {10.1016/j.cag.2024.103890}
+}"""
+
+PALAZZI_2019 = """@article{palazzi2019predicting,
+  title = {Predicting the Driver's Focus of Attention: The {DR(eye)VE} Project},
+  author = {Palazzi, Andrea and Abati, Davide and Calderara, Simone and Solera, Francesco and Cucchiara, Rita},
+  journal = {IEEE Transactions on Pattern Analysis and Machine Intelligence},
+  volume = {41},
+  number = {7},
+  pages = {1720--1733},
+  year = {2019},
+  doi = {10.1109/TPAMI.2018.2845370}
+}"""
+
+KOTSERUBA_2024 = """@inproceedings{kotseruba2024understanding,
+  title = {Understanding and Modeling the Effects of Task and Context on Drivers' Gaze Allocation},
+  author = {Kotseruba, Iuliia and Tsotsos, John K.},
+  booktitle = {IEEE Intelligent Vehicles Symposium (IV)},
+  year = {2024},
+  doi = {10.1109/IV55156.2024.10588589}
+}"""
+
+LUO_2022 = """@inproceedings{luo2022learning,
+  title = {Learning Affordance Grounding from Exocentric Images},
+  author = {Luo, Hongchen and Zhai, Wei and Zhang, Jing and Cao, Yang and Tao, Dacheng},
+  booktitle = {IEEE/CVF Conference on Computer Vision and Pattern Recognition (CVPR)},
+  pages = {2252--2261},
+  year = {2022},
+  doi = {10.1109/CVPR52688.2022.00229}
+}"""
+
+BELLITTO_2021 = """@article{bellitto2021hierarchical,
+  title = {Hierarchical Domain-Adapted Feature Learning for Video Saliency Prediction},
+  author = {Bellitto, Giovanni and Proietto Salanitri, Federica and Palazzo, Simone and Rundo, Francesco
+    and Giordano, Daniela and Spampinato, Concetto},
+  journal = {International Journal of Computer Vision},
+  volume = {129},
+  number = {12},
+  pages = {3216--3232},
+  year = {2021},
+  doi = {10.1007/s11263-021-01519-y}
+}"""
+
+JIA_2020 = """@article{jia2020eml,
+  title = {{EML-NET}: An Expandable Multi-Layer {NETwork} for Saliency Prediction},
+  author = {Jia, Sen and Bruce, Neil D. B.},
+  journal = {Image and Vision Computing},
+  volume = {95},
+  pages = {103887},
+  year = {2020},
+  doi = {10.1016/j.imavis.2020.103887}
+}"""
+
+CORNIA_2018 = """@article{cornia2018predicting,
+  title = {Predicting Human Eye Fixations via an {LSTM}-Based Saliency Attentive Model},
+  author = {Cornia, Marcella and Baraldi, Lorenzo and Serra, Giuseppe and Cucchiara, Rita},
+  journal = {IEEE Transactions on Image Processing},
+  volume = {27},
+  number = {10},
+  pages = {5142--5154},
+  year = {2018},
+  doi = {10.1109/TIP.2018.2851672}
+}"""
+
+KRONER_2020 = """@article{kroner2020contextual,
+  title = {Contextual Encoder-Decoder Network for Visual Saliency Prediction},
+  author = {Kroner, Alexander and Senden, Mario and Driessens, Kurt and Goebel, Rainer},
+  journal = {Neural Networks},
+  volume = {129},
+  pages = {261--270},
+  year = {2020},
+  doi = {10.1016/j.neunet.2020.05.004}
+}"""
+
+CHE_2020 = """@article{che2020gaze,
+  title = {How is Gaze Influenced by Image Transformations? Dataset and Model},
+  author = {Che, Zhaohui and Borji, Ali and Zhai, Guangtao and Min, Xiongkuo and Guo, Guodong and Le Callet, Patrick},
+  journal = {IEEE Transactions on Image Processing},
+  volume = {29},
+  pages = {2287--2300},
+  year = {2020},
+  doi = {10.1109/TIP.2019.2945857}
+}"""
+
+WANG_2018 = """@inproceedings{wang2018revisiting,
+  title = {Revisiting Video Saliency: A Large-scale Benchmark and a New Model},
+  author = {Wang, Wenguan and Shen, Jianbing and Guo, Fang and Cheng, Ming-Ming and Borji, Ali},
+  booktitle = {IEEE/CVF Conference on Computer Vision and Pattern Recognition (CVPR)},
+  pages = {4894--4903},
+  year = {2018}
+}"""
+
+ZHANG_2018 = """@article{zhang2018video,
+  title = {Video Saliency Prediction Based on Spatial-Temporal Two-Stream Network},
+  author = {Zhang, Kao and Chen, Zhenzhong},
+  journal = {IEEE Transactions on Circuits and Systems for Video Technology},
+  year = {2018},
+  url = {https://ieeexplore.ieee.org/document/8543830}
+}"""
+
+DROSTE_2020 = """@inproceedings{droste2020unified,
+  title = {Unified Image and Video Saliency Modeling},
+  author = {Droste, Richard and Jiao, Jianbo and Noble, J. Alison},
+  booktitle = {European Conference on Computer Vision (ECCV)},
+  pages = {419--435},
+  year = {2020},
+  eprint = {2003.05477},
+  archiveprefix = {arXiv}
+}"""
+
+DING_2022 = r"""@article{ding2022salfbnet,
+  title = {{SalFBNet}: Learning Pseudo-Saliency Distribution via Feedback Convolutional Networks},
+  author = {Ding, Guanqun and {\.I}mamo{\u{g}}lu, Nevrez and Caglayan, Ali and Murakawa, Masahiro
+    and Nakamura, Ryosuke},
+  journal = {Image and Vision Computing},
+  volume = {120},
+  pages = {104395},
+  year = {2022}
+}"""
+
+PASZKE_2019 = """@inproceedings{paszke2019pytorch,
+  title = {{PyTorch}: An Imperative Style, High-Performance Deep Learning Library},
+  author = {Paszke, Adam and Gross, Sam and Massa, Francisco and Lerer, Adam and Bradbury, James and Chanan, Gregory
+    and Killeen, Trevor and Lin, Zeming and Gimelshein, Natalia and Antiga, Luca and others},
+  booktitle = {Advances in Neural Information Processing Systems 32},
+  year = {2019}
+}"""
+
+FOMIN_2020 = r"""@misc{fomin2020ignite,
+  title = {High-Level Library to Help with Training Neural Networks in {PyTorch}},
+  author = {Fomin, V. and Anmol, J. and Desroziers, S. and Kriss, J. and Tejani, A.},
+  howpublished = {\url{https://github.com/pytorch/ignite}},
+  year = {2020}
+}"""
+
+CHOLLET_2015 = r"""@misc{chollet2015keras,
+  title = {Keras},
+  author = {Chollet, Fran\c{c}ois and others},
+  howpublished = {\url{https://keras.io}},
+  year = {2015}
+}"""
+
+DETLEFSEN_2022 = r"""@article{detlefsen2022torchmetrics,
+  title = {{TorchMetrics} - Measuring Reproducibility in {PyTorch}},
+  author = {Detlefsen, Nicki Skafte and Borovec, Ji{\v{r}}{\'i} and Schock, Justus and Jha, Ananya Harsh
+    and Koker, Teddy and Di Liello, Luca and Stancl, Daniel and Quan, Changsheng and Grechkin, Maxim
+    and Falcon, William},
+  journal = {Journal of Open Source Software},
+  volume = {7},
+  number = {70},
+  pages = {4101},
+  year = {2022},
+  doi = {10.21105/joss.04101}
+}"""
+
+VIRTANEN_2020 = """@article{virtanen2020scipy,
+  title = {{SciPy} 1.0: Fundamental Algorithms for Scientific Computing in {Python}},
+  author = {Virtanen, Pauli and Gommers, Ralf and Oliphant, Travis E. and Haberland, Matt and Reddy, Tyler and others},
+  journal = {Nature Methods},
+  volume = {17},
+  pages = {261--272},
+  year = {2020},
+  doi = {10.1038/s41592-019-0686-2}
+}"""

@@ -1,0 +1,239 @@
+"""What is read beside a pair: the fixations on it, the weights of its pixels, a baseline's map, other fixations."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from kldeval.data.listing import list_folder, name_of
+from kldeval.errors import MapProblem, NoPartner, RefusedMap, UsageProblem, examples, printable
+from kldeval.inputs.formats import read_map
+from kldeval.preprocessing.grey import full_scale, to_grey
+from kldeval.preprocessing.resize import resized
+from kldeval.records import AuxiliaryInputs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from kldeval.arrays import Array
+    from kldeval.data.fixations.collection import FixationSource
+    from kldeval.grammar import Call
+    from kldeval.records import Fixations, MapPair
+
+
+@dataclass(frozen=True, slots=True)
+class AuxiliarySources:
+    """Where what stands beside the pairs comes from (None: nothing of the kind is asked for).
+
+    `geometry` gives the weights that follow from the (height, width) of a map alone. `alone` where the pair is two
+    files, beside which a file of a single image needs no name in common. `drops_outside` leaves out fixations outside
+    the map instead of refusing it.
+    """
+
+    fixations: FixationSource | None = None
+    mask: MapSource | None = None
+    weights: MapSource | None = None
+    baseline: MapSource | None = None
+    other: FixationSource | None = None
+    geometry: Callable[[Shape], Array] | None = None
+    alone: bool = False
+    drops_outside: bool = False
+
+
+def with_auxiliary_inputs(pair: MapPair, image: Shape, sources: AuxiliarySources, resize: Call) -> MapPair:
+    """The pair with what stands beside it, at its size; `image` is the size of its ground truth as it was stored.
+
+    Raises:
+        MapProblem: something is missing, cannot be read, or does not fit the maps.
+    """
+    name = _name_among_fixations(pair, sources)
+    fixations, n_outside = _fixations(pair, name, image, sources, resize)
+    company = AuxiliaryInputs(
+        name,
+        fixations,
+        _map(sources.baseline, pair, resize),
+        None if sources.other is None else _other(sources.other, pair, image, resize),
+    )
+    remarks = (*pair.remarks, *(("outside",) if n_outside else ()))
+    return replace(pair, weights=_weights(pair, sources, resize), company=company, remarks=remarks)
+
+
+def on_map(fixations: Fixations, image: Shape, shape: Shape, resize: Call, what: str = "fixations") -> Fixations:
+    """The fixations on a map of `shape`, resized as the map was; `image` is the size of theirs where they have none.
+
+    Raises:
+        RefusedMap: the sizes differ and no resizing is chosen.
+    """
+    if (fixations.shape or image) == shape:
+        return fixations if fixations.shape else replace(fixations, shape=shape)
+    if resize.name == "none":
+        msg = (
+            f"the {what} are on an image of {fixations.shape or image}, the maps are {shape} (height, width); "
+            "any --resize, such as 'pred-to-gt', moves them, too"
+        )
+        raise RefusedMap(msg)
+    return replace(fixations, shape=fixations.shape or image).scaled(shape)
+
+
+def _name_among_fixations(pair: MapPair, sources: AuxiliarySources) -> str:
+    only = sources.fixations.only if sources.alone and sources.fixations else None
+    return only or pair.name
+
+
+def _fixations(
+    pair: MapPair, name: str, image: Shape, sources: AuxiliarySources, resize: Call
+) -> tuple[Fixations | None, int]:
+    if sources.fixations is None:
+        return None, 0
+    found = sources.fixations.of(name)
+    within, outside = found.inside(found.shape or image)
+    if outside and not sources.drops_outside:
+        msg = f"{outside}; check --fixation-base and the size, or leave them out with --fixation-outside drop"
+        raise RefusedMap(msg)
+    return on_map(within, image, pair.shape, resize), outside.count if outside else 0
+
+
+def _other(source: FixationSource, pair: MapPair, image: Shape, resize: Call) -> Fixations:
+    """The fixations of the other map: one map for every pair, or that of the pair's name; those outside are no part."""
+    found = source.of(source.only or pair.name)
+    within, _ = found.inside(found.shape or image)
+    return on_map(within, image, pair.shape, resize, "other map's fixations")
+
+
+def _map(source: MapSource | None, pair: MapPair, resize: Call) -> Array | None:
+    if source is None:
+        return None
+    array, path = source.of(pair.name)
+    return fitted(array, path, source.what, pair.shape, resize)
+
+
+def _weights(pair: MapPair, sources: AuxiliarySources, resize: Call) -> Array | None:
+    """The product of the mask and the weights."""
+    found = pair.weights if sources.geometry is None else sources.geometry(pair.shape)
+    for source, read in ((sources.mask, mask_weights), (sources.weights, pixel_weights)):
+        if source is not None:
+            array, path = source.of(pair.name)
+            part = fitted(read(array, path), path, source.what, pair.shape, resize)
+            found = part if found is None else found * part
+    return found
+
+
+Shape = tuple[int, int]
+"""(height, width)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MapSource:
+    """Where such maps come from: `what` they are, the files by name, or the one map that stands beside every pair."""
+
+    what: str
+    path: Path
+    files: Mapping[str, tuple[Path, ...]]
+    max_pixels: int
+    single: Array | None = None
+
+    def of(self, name: str, file: Path | None = None) -> tuple[Array, Path]:
+        """The map that stands beside a pair, as it is stored, and its file.
+
+        Raises:
+            NoPartner: there is none, or several files bear the name.
+            UnreadableMap: the file cannot be read.
+            RefusedMap: it has colours.
+        """
+        if file is None and self.single is not None:
+            return self.single, self.path
+        chosen = file or self._file(name)
+        return _read(chosen, self.max_pixels), chosen
+
+    def _file(self, name: str) -> Path:
+        files = self.files.get(name, ())
+        if len(files) == 1:
+            return files[0]
+        if files:
+            msg = f"{len(files)} files hold the {self.what} of {name!r}: {', '.join(map(printable, files))}; keep one"
+        else:
+            msg = f"no {self.what} in {printable(self.path)} for {name!r}; it has {examples(self.files)}"
+        raise NoPartner(msg)
+
+
+def open_map_source(what: str, path: Path, max_pixels: int) -> MapSource:
+    """The maps of a file or of a folder.
+
+    Raises:
+        UsageProblem: the path does not exist, the file cannot be read, or the folder holds no map.
+    """
+    if path.is_dir():
+        files: defaultdict[str, tuple[Path, ...]] = defaultdict(tuple)
+        for relative in list_folder(path).maps:
+            files[name_of(relative)] += (path / relative,)
+        if not files:
+            msg = f"{printable(path)} holds no map to be a {what}"
+            raise UsageProblem(msg)
+        return MapSource(what, path, dict(files), max_pixels)
+    try:
+        single = _read(path, max_pixels)
+    except MapProblem as problem:
+        raise UsageProblem(str(problem)) from problem
+    single.setflags(write=False)
+    return MapSource(what, path, {}, max_pixels, single)
+
+
+def maps_of_files(what: str, files: Mapping[str, Path], path: Path, max_pixels: int) -> MapSource:
+    """Maps that were named one by one, in the manifest at `path`."""
+    return MapSource(what, path, {name: (file,) for name, file in files.items()}, max_pixels)
+
+
+def fitted(array: Array, path: Path, what: str, shape: Shape, resize: Call) -> Array:
+    """The map at the size of the pair: resized, to the nearest pixel, where the pair may be resized.
+
+    Raises:
+        RefusedMap: the sizes differ and no resizing is chosen.
+    """
+    if array.shape == shape:
+        return array
+    if resize.name == "none":
+        msg = (
+            f"{printable(path)}: the {what} is {array.shape}, the maps are {shape} (height, width); "
+            "any --resize, such as 'pred-to-gt', fits it to them"
+        )
+        raise RefusedMap(msg)
+    return resized(array, shape, "nearest")
+
+
+def mask_weights(array: Array, path: Path) -> Array:
+    """The pixels that a mask leaves, as 1, and those that it hides, as 0.
+
+    Raises:
+        RefusedMap: it holds more than 0 and one other value, or nothing but 0.
+    """
+    import numpy as np
+
+    low, high = array.min(), array.max()
+    if not (low >= 0 and np.all((array == 0) | (array == high))):
+        msg = f"{printable(path)}: a mask holds 0, where pixels are ignored, and one other value; this holds more"
+        raise RefusedMap(msg)
+    if not high > 0:
+        msg = f"{printable(path)}: the mask hides every pixel: it is all zero"
+        raise RefusedMap(msg)
+    return (array > 0).astype(np.float64)
+
+
+def pixel_weights(array: Array, path: Path) -> Array:
+    """Weights in float64; 8- and 16-bit ones divided by 255 and 65535.
+
+    Raises:
+        RefusedMap: one is negative or not finite, or all are 0.
+    """
+    import numpy as np
+
+    weights = array.astype(np.float64) / (full_scale(array) or 1.0)
+    if not (np.all(np.isfinite(weights)) and weights.min() >= 0 and weights.max() > 0):
+        msg = f"{printable(path)}: weights are finite numbers of 0 or more, not all 0"
+        raise RefusedMap(msg)
+    return weights
+
+
+def _read(path: Path, max_pixels: int) -> Array:
+    return to_grey(read_map(path, max_pixels=max_pixels).array, "error", path)

@@ -1,0 +1,76 @@
+"""Class weights as a user gives them: numbers, or a file that holds them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kldeval.errors import UsageProblem, printable
+from kldeval.grammar import format_value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+LARGEST_FILE = 2**20
+"""Bytes of a file of weights: a million of them are no list of classes."""
+
+
+def weights_text(given: str) -> str:
+    """The weights as the text `(1,0.5,2)`: of such a text, of `1,0.5,2`, or of a file.
+
+    A file is an .npy of one axis, or text with numbers between commas, blanks or line breaks.
+
+    >>> weights_text("1, 0.5,2")
+    '(1,0.5,2)'
+
+    Raises:
+        UsageProblem: neither numbers nor a file of numbers.
+    """
+    numbers = _numbers(given.strip().removeprefix("(").removesuffix(")"))
+    if numbers is None:
+        numbers = _from_file(Path(given))
+    return format_value(tuple(numbers))
+
+
+def _from_file(path: Path) -> list[float]:
+    try:
+        if path.stat().st_size > LARGEST_FILE:
+            raise _problem(path, "it is too large for a list of weights")
+        numbers = _from_array(path) if path.suffix.lower() == ".npy" else _numbers(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise _problem(path, "neither numbers such as 1,0.5,2 nor a file") from None
+    except OSError as error:
+        raise _problem(path, (error.strerror or str(error)).lower()) from error
+    except UnicodeDecodeError:
+        numbers = None
+    if not numbers:
+        raise _problem(path, "it holds no list of numbers, one for each class, such as 1,0.5,2")
+    return numbers
+
+
+def _from_array(path: Path) -> list[float] | None:
+    import numpy as np
+
+    try:
+        array = np.load(path, allow_pickle=False)
+    except (ValueError, EOFError):
+        return None
+    return [float(x) for x in array] if array.ndim == 1 and array.dtype.kind in "biuf" else None
+
+
+def _numbers(text: str) -> list[float] | None:
+    """The numbers of a text; None if anything else stands in it."""
+    try:
+        return [float(word) for word in _words(text)] or None
+    except ValueError:
+        return None
+
+
+def _words(text: str) -> Iterable[str]:
+    return re.split(r"[\s,]+", text.strip().strip(","))
+
+
+def _problem(path: Path, what: str) -> UsageProblem:
+    return UsageProblem(f"--class-weights {printable(path)}: {what}")

@@ -1,0 +1,161 @@
+"""Which pairs a run is about: those of two files or folders, or of a manifest, each with its group."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from kldeval.data.pairing import Pairing, find_pairs
+from kldeval.errors import UsageProblem
+from kldeval.templates import MANIFEST, groups_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from kldeval.records import Failure, Pair
+    from kldeval.run_options import RunOptions
+    from kldeval.settings.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """The pairs to score, in the order of their names, what could not be paired, and what was left out.
+
+    `every` are the pairs without a limit to their number; `alone` where the pair is two files.
+    """
+
+    pairs: tuple[Pair, ...]
+    failures: tuple[Failure, ...]
+    notes: tuple[str, ...]
+    every: tuple[Pair, ...]
+    alone: bool = False
+
+    @property
+    def groups(self) -> dict[str, str]:
+        """The group of each pair by its name, "" where there are no groups."""
+        return {pair.name: pair.group for pair in self.pairs}
+
+
+def select(pred: Path | None, gt: Path | None, settings: Settings, request: RunOptions) -> Dataset:
+    """The pairs of a run.
+
+    Raises:
+        UsageProblem: the paths cannot be paired at all, the manifest is malformed, or maps have no group.
+    """
+    pairing = _listed(request.manifest) if request.manifest else pair_up(pred, gt, request)
+    pairs = grouped(pairing.pairs[: request.limit], settings, request)
+    notes = (*pairing.notes, *pairing_notes(pairing, len(pairs)))
+    return Dataset(pairs, pairing.failures, notes, pairing.pairs, alone=pred is not None and pred.is_file())
+
+
+def grouped(pairs: tuple[Pair, ...], settings: Settings, request: RunOptions) -> tuple[Pair, ...]:
+    """The pairs with their groups, where the settings or the request ask for groups.
+
+    Raises:
+        UsageProblem: the two do not agree, the text says no grouping, or a pair has no group by it.
+    """
+    averaged = settings.groups if settings.maps == "groups" else None
+    if averaged and request.group_by not in (None, averaged):
+        msg = f"--group-by {request.group_by}: the signature says groups:{averaged}; leave out --group-by"
+        raise UsageProblem(msg)
+    group_by = averaged or request.group_by
+    if group_by is None:
+        return pairs
+    if group_by == MANIFEST and request.manifest is None:
+        msg = f"--group-by {MANIFEST} needs a --manifest with the column 'group'"
+        raise UsageProblem(msg)
+    groups = groups_of(group_by, {pair.name: pair.group for pair in pairs})
+    return tuple(replace(pair, group=groups[pair.name]) for pair in pairs)
+
+
+def _listed(manifest: Path) -> Pairing:
+    from kldeval.data.manifest import read_manifest
+
+    return Pairing(read_manifest(manifest))
+
+
+def pair_up(pred: Path | None, gt: Path | None, request: RunOptions) -> Pairing:
+    """The pairs of two files or folders, as the request says.
+
+    Raises:
+        UsageProblem: they cannot be paired at all, or there are none.
+    """
+    if pred is None or gt is None:
+        msg = "two files or two folders are needed, predictions and ground truth, or a --manifest that names the pairs"
+        raise UsageProblem(msg)
+    return find_pairs(
+        pred,
+        gt,
+        allow_missing=request.allow_missing,
+        allow_extra=request.allow_extra,
+        pred_name=request.pred_name,
+        gt_name=request.gt_name,
+        exclude=request.exclude,
+    )
+
+
+def pairing_notes(pairing: Pairing, n_pairs: int) -> Iterator[str]:
+    """What was left out of a pairing, of which `n_pairs` were used."""
+    if pairing.n_missing:
+        yield f"{pairing.n_missing} ground truths without a prediction were left out (--allow-missing)"
+    if pairing.n_extra:
+        yield f"{pairing.n_extra} predictions without a ground truth were left out (--allow-extra)"
+    if n_pairs < len(pairing.pairs):
+        yield f"only the first {n_pairs} of {len(pairing.pairs)} pairs were scored (--limit)"
+
+
+@dataclass(frozen=True, slots=True)
+class MultiModelDataset:
+    """The pairs of every ground truth by model, what could not be paired, and what to say about it.
+
+    `model_notes` are those of single models, `shared_notes` those of all. `every` has one pair of each ground truth,
+    without a limit to their number.
+    """
+
+    pairs: tuple[Mapping[str, Pair], ...]
+    failures: Mapping[str, tuple[Failure, ...]]
+    model_notes: Mapping[str, tuple[str, ...]]
+    shared_notes: tuple[str, ...]
+    every: tuple[Pair, ...]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Every note, once."""
+        notes = (note for notes in self.model_notes.values() for note in notes)
+        return tuple(dict.fromkeys((*notes, *self.shared_notes)))
+
+    @property
+    def count(self) -> int:
+        """The number of pairs."""
+        return sum(map(len, self.pairs))
+
+
+def find_tasks(preds: Mapping[str, Path], gt: Path, request: RunOptions) -> MultiModelDataset:
+    """The pairs of every model with the ground truths.
+
+    Raises:
+        UsageProblem: the paths of a model cannot be paired with the ground truths at all.
+    """
+    pairings = {model: _pairing(pred, gt, request) for model, pred in preds.items()}
+    by_name: dict[str, dict[str, Pair]] = {}
+    for model, pairing in pairings.items():
+        for pair in pairing.pairs:
+            by_name.setdefault(pair.name, {})[model] = pair
+    names = sorted(by_name)[: request.limit]
+    limited = [f"only the first {len(names)} of {len(by_name)} maps were read (--limit)"]
+    return MultiModelDataset(
+        tuple(by_name[name] for name in names),
+        {model: pairing.failures for model, pairing in pairings.items()},
+        {model: (*pairing.notes, *pairing_notes(pairing, len(pairing.pairs))) for model, pairing in pairings.items()},
+        tuple(limited if len(names) < len(by_name) else ()),
+        tuple(next(iter(pairs.values())) for pairs in by_name.values()),
+    )
+
+
+def _pairing(pred: Path, gt: Path, request: RunOptions) -> Pairing:
+    """The pairs of one model; of two files the name is the ground truth's, which all models share."""
+    found = pair_up(pred, gt, request)
+    if pred.is_dir():
+        return found
+    return replace(found, pairs=tuple(replace(pair, name=gt.stem) for pair in found.pairs))

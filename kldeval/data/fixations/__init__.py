@@ -1,0 +1,62 @@
+"""Fixations from files: where people looked, whatever data set the file is from.
+
+Every file is read to `Fixations` by name. A map or a .mat of one image gives one entry, named by the file's stem; a
+.mat of a whole data set and a list give one per image.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kldeval.data.fixations.maps import FixationReading, read_map_file
+from kldeval.data.fixations.matlab import read_mat
+from kldeval.data.fixations.tables import LISTS, read_list
+from kldeval.errors import printable
+from kldeval.inputs.formats import is_readable
+from kldeval.inputs.formats.stored import unreadable
+from kldeval.records import Fixations
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+__all__ = [
+    "FixationReading",
+    "Fixations",
+    "has_fixations",
+    "read_fixations",
+]
+
+
+MAT = ".mat"
+
+
+def has_fixations(name: str) -> bool:
+    """Whether the suffix of a file's name is one that fixations are read from.
+
+    >>> has_fixations("fixations/0001.mat"), has_fixations("notes.txt")
+    (True, False)
+    """
+    suffix = name[name.rfind(".") :].lower()
+    return suffix == MAT or suffix in LISTS or is_readable(name)
+
+
+def read_fixations(path: Path, reading: FixationReading | None = None) -> Mapping[str, Fixations]:
+    """The fixations in one file, by the name of the image: of a map or of a .mat of one image the file's stem.
+
+    Coordinates count from 0 afterwards; those outside their image are kept (see `Fixations.inside`).
+
+    Raises:
+        UnreadableMap: the file is missing, damaged, or holds nothing that can be read as fixations.
+        MissingDependency: a .mat, and scipy (version 5) or h5py (version 7.3) cannot be imported.
+    """
+    reading = reading or FixationReading()
+    suffix = path.suffix.lower()
+    if suffix == MAT:
+        return read_mat(path, reading)
+    if suffix in LISTS:
+        return read_list(path, reading)
+    if is_readable(path.name):
+        return {path.stem: read_map_file(path, reading)}
+    msg = f"fixations are read from maps, {MAT} and {' '.join(sorted(LISTS))}, not from files ending in {printable(suffix)!r}"
+    raise unreadable(path, msg)

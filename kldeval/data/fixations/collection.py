@@ -1,0 +1,246 @@
+"""The fixations of a data set by the name of the image: from one file, or from a folder with a file for each image."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
+
+from kldeval.data.fixations import has_fixations, read_fixations
+from kldeval.data.fixations.tables import LISTS
+from kldeval.data.listing import list_folder, name_of
+from kldeval.errors import NoPartner, RefusedMap, UnreadableMap, UsageProblem, examples, printable
+from kldeval.records import rescale_positions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from kldeval.arrays import Array
+    from kldeval.data.fixations.maps import FixationReading
+    from kldeval.records import Fixations, Shape
+
+
+@dataclass(frozen=True, slots=True)
+class FixationSource:
+    """Where fixations come from.
+
+    `known` are those of a file of many images, which was read at once; `files` are those of a folder by the name of the
+    image, each read when it is asked for. `only` is the one entry of a file of a single image.
+    """
+
+    path: Path
+    reading: FixationReading
+    known: Mapping[str, Fixations]
+    files: Mapping[str, tuple[Path, ...]]
+    only: str | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The images, in the order of their names."""
+        return tuple(sorted({*self.known, *self.files}))
+
+    def of(self, name: str, file: Path | None = None) -> Fixations:
+        """The fixations on an image; from the file that a manifest names, where there is one.
+
+        Raises:
+            NoPartner: there are none, or several files bear the name.
+            UnreadableMap: the file cannot be read, or holds several images.
+            RefusedMap: the first fixations are to be dropped, and the file does not tell observers apart.
+        """
+        found = self.known.get(name) if file is None else None
+        fixations = found if found is not None else _only_image(file or self._file(name), self.reading)
+        return fixations.without_first() if self.reading.drops_first else fixations
+
+    def knowing(self, known: Mapping[str, Fixations]) -> FixationSource:
+        """The source with what `of` has told of some images, so that their files need not be read again."""
+        files = {name: paths for name, paths in self.files.items() if name not in known}
+        return replace(self, known=known, files=files, reading=replace(self.reading, drops_first=False))
+
+    def _file(self, name: str) -> Path:
+        files = self.files.get(name, ())
+        if not files:
+            msg = (
+                f"no fixations in {printable(self.path)} for {name!r}; it has some for {examples(self.names) or 'none'}"
+            )
+            raise NoPartner(msg)
+        if len(files) > 1:
+            msg = f"{len(files)} files hold fixations for {name!r}: {', '.join(map(printable, files))}; keep one"
+            raise NoPartner(msg)
+        return files[0]
+
+
+def open_fixations(path: Path, reading: FixationReading) -> FixationSource:
+    """The fixations of a file or of a folder.
+
+    Raises:
+        UsageProblem: the path does not exist, or holds no fixations that can be read.
+    """
+    if path.is_dir():
+        return _folder(path, reading)
+    if not path.exists():
+        msg = f"{printable(path)} does not exist; fixations are read from a file or a folder"
+        raise UsageProblem(msg)
+    known = _known(path, reading)
+    is_list = path.suffix.lower() in LISTS
+    return FixationSource(path, reading, known, {}, next(iter(known)) if len(known) == 1 and not is_list else None)
+
+
+def fixations_of_files(files: Mapping[str, Path], reading: FixationReading, path: Path) -> FixationSource:
+    """The fixations of files that were named one by one, in the manifest at `path`."""
+    return FixationSource(path, reading, {}, {name: (file,) for name, file in files.items()})
+
+
+def _folder(path: Path, reading: FixationReading) -> FixationSource:
+    known: dict[str, Fixations] = {}
+    files: defaultdict[str, tuple[Path, ...]] = defaultdict(tuple)
+    for relative in list_folder(path, has_fixations).maps:
+        file = path / relative
+        if file.suffix.lower() in LISTS:
+            known |= _new(_known(file, reading), known, file)
+        else:
+            files[name_of(relative)] += (file,)
+    if not known and not files:
+        msg = f"{printable(path)} holds no file that fixations are read from: maps, .mat and {' '.join(sorted(LISTS))}"
+        raise UsageProblem(msg)
+    return FixationSource(path, reading, known, dict(files))
+
+
+def _known(file: Path, reading: FixationReading) -> Mapping[str, Fixations]:
+    try:
+        return read_fixations(file, reading)
+    except UnreadableMap as problem:
+        raise UsageProblem(str(problem)) from problem
+
+
+def _new(found: Mapping[str, Fixations], known: Iterable[str], file: Path) -> Mapping[str, Fixations]:
+    twice = sorted(set(found) & set(known))
+    if twice:
+        msg = f"{printable(file)}: fixations for {twice[0]!r} stand in another list of the folder, too; keep one"
+        raise UsageProblem(msg)
+    return found
+
+
+def _only_image(file: Path, reading: FixationReading) -> Fixations:
+    found = read_fixations(file, reading)
+    if len(found) != 1:
+        msg = f"{printable(file)}: it holds the fixations on {len(found)} images; give the file itself, not its folder"
+        raise UnreadableMap(msg)
+    return next(iter(found.values()))
+
+
+SIZES_KEPT = 8
+"""Sums of all fixations that are kept, one for each size of map: data sets with many sizes come in runs of few."""
+
+IMAGES_KEPT = 16
+"""Images whose own fixations are kept: a few for every worker, each asked for several times in a row."""
+
+FixationPositions = tuple["Array", "Array"]
+"""Flat indices of pixels in ascending order, each once, and the number of fixations at each, in float64."""
+
+
+class FixationCounts(NamedTuple):
+    """Where all images together were fixated and how often, and apart where it was `more` than once: few places."""
+
+    places: Array
+    counts: Array
+    again: Array
+    more: Array
+
+
+class OtherFixations:
+    """The fixations of a data set on a map of any size, with or without those of one image.
+
+    Every fixation counts, repeats included; positions scale with the size of the image, x W / W', and are cut to whole
+    pixels afterwards, as pysaliency does. Fixations outside their own image have no part. All fixations are added up
+    once for each size of map, so an image costs little, however many others there are.
+
+    Raises:
+        RefusedMap: the size of an image is unknown, naming the image.
+
+    >>> from kldeval.records import fixations_at
+    >>> small, large = fixations_at([0], [1], shape=(1, 2)), fixations_at([1], [1], shape=(2, 4))
+    >>> OtherFixations({"small": small, "large": large}).count_map("small", (1, 2)).tolist()
+    [[1, 0]]
+    """
+
+    def __init__(self, fixations: Mapping[str, Fixations]) -> None:
+        import numpy as np
+
+        within = {name: points.inside(_shape(name, points))[0] for name, points in fixations.items()}
+        parts = ("rows", "cols", "counts")
+        self._rows, self._cols, self._counts = (
+            np.concatenate([np.zeros(0), *(getattr(points, part) for points in within.values())]) for part in parts
+        )
+        lengths = [len(points.rows) for points in within.values()]
+        sizes = [points.shape for points in within.values()]
+        self._sizes = np.repeat(np.asarray(sizes, np.float64).reshape(-1, 2), lengths, axis=0)
+        ends = np.cumsum([0, *lengths])
+        self._ranges = {name: slice(*bounds) for name, *bounds in zip(within, ends, ends[1:], strict=False)}
+        self._everything = lru_cache(maxsize=SIZES_KEPT)(self._add_up)
+        self._own = lru_cache(maxsize=IMAGES_KEPT)(self._find_own)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The images."""
+        return tuple(self._ranges)
+
+    def everything(self, shape: Shape) -> Array:
+        """The number of fixations of all images at each pixel, int64 (H, W); not to be written to."""
+        return self._everything(shape)[0]
+
+    def own(self, name: str, shape: Shape) -> FixationPositions:
+        """Where the image itself was fixated.
+
+        Raises:
+            RefusedMap: the image is none of the data set.
+        """
+        return self._own(name, shape)
+
+    def places(self, shape: Shape) -> FixationCounts:
+        """Where all images together were fixated."""
+        return self._everything(shape)[1]
+
+    def count_map(self, name: str, shape: Shape) -> Array:
+        """The number of fixations of all other images at each pixel, int64 (H, W)."""
+        counts = self.everything(shape).copy()
+        mine, how_often = self.own(name, shape)
+        counts.reshape(-1)[mine] -= how_often.astype(counts.dtype)
+        return counts
+
+    def _find_own(self, name: str, shape: Shape) -> FixationPositions:
+        import numpy as np
+
+        if name not in self._ranges:
+            msg = f"the data set whose fixations are compared has none on {name!r}"
+            raise RefusedMap(msg)
+        chosen = self._ranges[name]
+        places, owner = np.unique(self._places(shape, chosen), return_inverse=True)
+        return places, np.bincount(owner, weights=self._counts[chosen], minlength=len(places))
+
+    def _places(self, shape: Shape, chosen: slice) -> Array:
+        import numpy as np
+
+        rows, cols = (
+            np.floor(rescale_positions(places[chosen], self._sizes[chosen, side], shape[side])).astype(np.int64)
+            for side, places in enumerate((self._rows, self._cols))
+        )
+        return rows * shape[1] + cols
+
+    def _add_up(self, shape: Shape) -> tuple[Array, FixationCounts]:
+        import numpy as np
+
+        places = self._places(shape, slice(None))
+        counts = np.bincount(places, weights=self._counts, minlength=shape[0] * shape[1]).astype(np.int64)
+        seen = np.flatnonzero(counts)
+        how_often = counts[seen].astype(np.float64)
+        again = how_often > 1
+        return counts.reshape(shape), FixationCounts(seen, how_often, seen[again], how_often[again] - 1)
+
+
+def _shape(name: str, points: Fixations) -> Shape:
+    if points.shape is None:
+        msg = f"the size of the image {name!r} is unknown, so the fixations on it cannot be moved to other images"
+        raise RefusedMap(msg)
+    return points.shape

@@ -1,0 +1,118 @@
+"""Fixations stored as a map of the image's size: a pixel that is not 0 was fixated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from kldeval.errors import UsageProblem
+from kldeval.inputs.formats import read_map
+from kldeval.inputs.formats.stored import MAX_PIXELS, check_size, unreadable
+from kldeval.records import Fixations, fixations_at
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from kldeval.arrays import Array
+
+
+MARKS = (1, 255, 65535)
+"""What programs write where a pixel was fixated; a map with one of them only says nothing about repeats."""
+
+ARRAYS = (".npy", ".npz")
+"""Formats of plain numbers, where whole numbers other than the marks are repeats."""
+
+
+def read_map_file(path: Path, reading: FixationReading) -> Fixations:
+    """The fixations in an image or numpy file of one map.
+
+    Raises:
+        UnreadableMap: it cannot be decoded, is no single channel, or is neither binary nor a map of counts.
+    """
+    array = _single_channel(path, read_map(path, max_pixels=reading.max_pixels).array)
+    return fixations_in_map(array, path, reading, counts_repeats=path.suffix.lower() in ARRAYS)
+
+
+def fixations_in_map(array: Array, path: Path, reading: FixationReading, *, counts_repeats: bool) -> Fixations:
+    """The fixated pixels of a map (H, W), with the number of fixations at each where the map `counts_repeats`.
+
+    Raises:
+        UnreadableMap: the map is empty or too large, or neither binary nor a map of counts.
+    """
+    import numpy as np
+
+    height, width = array.shape
+    check_size(path, height, width, reading.max_pixels)
+    _check_values(array, path)
+    if reading.threshold is not None:
+        array = array > reading.threshold
+    # of booleans, which are looked at many at a time
+    places = np.flatnonzero(array != 0)
+    rows, cols = np.divmod(places, array.shape[1])
+    counts = _counts(array.reshape(-1)[places], path, counts_repeats=counts_repeats)
+    return fixations_at(rows, cols, counts, shape=array.shape)
+
+
+def _check_values(array: Array, path: Path) -> None:
+    import numpy as np
+
+    if array.dtype.kind in "if" and not (np.all(np.isfinite(array)) and np.all(array >= 0)):
+        raise unreadable(path, "a fixation map counts fixations, so it holds no nan, inf or negative values")
+
+
+def _counts(found: Array, path: Path, *, counts_repeats: bool) -> Array:
+    """The number of fixations at each pixel that is not 0."""
+    import numpy as np
+
+    values = np.unique(found)
+    if len(values) == 0 or (len(values) == 1 and (values[0] in MARKS or not counts_repeats)):
+        return np.ones(found.shape, np.int64)
+    if counts_repeats and np.all(values == np.floor(values)):
+        return found.astype(np.int64)
+    what = (
+        f"no fixation map: {len(values)} different values other than 0, from {values[0]:g} to {values[-1]:g}; "
+        "a fixation map is binary, or give the threshold above which a pixel is fixated"
+    )
+    raise unreadable(path, what)
+
+
+def _single_channel(path: Path, array: Array) -> Array:
+    """The map itself, or the one channel that all colours agree on."""
+    import numpy as np
+
+    if array.ndim == 2:  # noqa: PLR2004 - height and width
+        return array
+    colours = array[..., : 3 if array.shape[-1] >= 3 else 1]  # noqa: PLR2004 - blue, green, red
+    alpha = array[..., colours.shape[-1] :]
+    if np.any(colours != colours[..., :1]) or (alpha.size and alpha.min() != alpha.max()):
+        raise unreadable(path, "no fixation map: its colour channels differ, or its alpha is not uniform")
+    return colours[..., 0]
+
+
+@dataclass(frozen=True, slots=True)
+class FixationReading:
+    """The choices of a user for fixation files.
+
+    `base` is the number of the first pixel in coordinates, 0 or 1 (None: 1 in SALICON's `gaze`, which MATLAB wrote, and
+    0 elsewhere). `variable` names the variable of a .mat. `gaze` chooses between the fixations of SALICON's `gaze` and
+    its raw mouse samples. Pixels of a map above `threshold` are fixated, once each (None: the map must be binary).
+    `drops_first` leaves out the first fixation of every observer, which a trial's starting cross often forces.
+
+    Raises:
+        UsageProblem: a base other than 0 and 1, or another word for `gaze`.
+    """
+
+    base: int | None = None
+    variable: str | None = None
+    gaze: Literal["fixations", "location"] = "fixations"
+    threshold: float | None = None
+    drops_first: bool = False
+    max_pixels: int = MAX_PIXELS
+
+    def __post_init__(self) -> None:
+        if self.base not in (None, 0, 1):
+            msg = f"coordinates count from 0 or from 1, not from {self.base!r}"
+            raise UsageProblem(msg)
+        if self.gaze not in ("fixations", "location"):
+            msg = f"gaze {self.gaze!r} is none of fixations, location"
+            raise UsageProblem(msg)

@@ -1,0 +1,243 @@
+"""From a pair of paths to a pair of maps: read, made grey, brought to one size; what was noticed goes along."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from kldeval.errors import RefusedMap, UnreadableMap, printable
+from kldeval.inputs.formats import CLASS_READERS, LABEL_READERS, read_map
+from kldeval.inputs.formats.numpy_files import map_shape, stored_shape
+from kldeval.inputs.formats.stored import MAX_PIXELS
+from kldeval.preprocessing.grey import channels_agree, full_scale, to_grey
+from kldeval.preprocessing.resize import AS_IS, resize_pair
+from kldeval.records import DensityProvenance, MapPair
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from kldeval.arrays import Array
+    from kldeval.data.auxiliary import AuxiliarySources
+    from kldeval.grammar import Call
+    from kldeval.inputs.formats.stored import Stored
+    from kldeval.records import Pair
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How files become maps: the rule for colour, the resizing, the array of an .npz, the most pixels of a map.
+
+    `sources` are where what stands beside the maps is read, if anything does.
+    `class_maps`: whether predictions may have a class axis; `labels`: whether all ground truths hold labels.
+    """
+
+    color: str = "error"
+    resize: Call = AS_IS
+    key: str | None = None
+    max_pixels: int = MAX_PIXELS
+    sources: AuxiliarySources | None = None
+    class_maps: bool = False
+    labels: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """One map as its file stores it, and made grey."""
+
+    stored: Stored
+    grey: Array
+
+
+def load_map(path: Path, reading: Reading) -> Loaded:
+    """One map, before it meets its partner.
+
+    Raises:
+        UnreadableMap, RefusedMap, MissingDependency: as `load_pair`.
+    """
+    stored = read_map(path, key=reading.key, max_pixels=reading.max_pixels)
+    return Loaded(stored, to_grey(stored.array, reading.color, path))
+
+
+def load_pair(pair: Pair, reading: Reading, gt: Loaded | None = None) -> MapPair:
+    """The maps of a pair, in one size; see `sized_pair`. `gt` is the ground truth where it has been loaded already.
+
+    Raises:
+        UnreadableMap: a file that cannot be decoded into one real-valued map.
+        RefusedMap: colour, transparency or sizes that differ where `reading` does not say what to do.
+        MissingDependency: OpenCV is needed and cannot be imported.
+    """
+    if reading.class_maps and has_classes(pair, reading):
+        _refuse_company(pair, reading)
+        return load_class_maps(pair, reading)
+    pred, gt = load_map(pair.pred, reading), gt or load_map(pair.gt, reading)
+    maps = replace(sized_pair(pair.name, pred, gt, reading.resize), made=how_made(pair.gt))
+    if reading.sources is None:
+        return maps
+    from kldeval.data.auxiliary import with_auxiliary_inputs
+
+    return with_auxiliary_inputs(maps, gt.grey.shape, reading.sources, reading.resize)
+
+
+def _refuse_company(pair: Pair, reading: Reading) -> None:
+    if reading.sources is not None:
+        msg = (
+            f"{printable(pair.pred)} is a class map; fixations, masks and weights stand beside maps of height and width"
+        )
+        raise RefusedMap(msg)
+
+
+def sized_pair(name: str, pred: Loaded, gt: Loaded, resize: Call) -> MapPair:
+    """Two maps in one size, with the scale of the types they were stored in.
+
+    Remarks: `lossy-pred`, `lossy-gt` (JPEG, lossy WebP), `overshoot-pred`, `overshoot-gt` (resizing made negative
+    values of a map that had none), `integer` (a type that `--scale unit` does not divide), `identical` (the maps agree
+    in every value).
+
+    Raises:
+        RefusedMap: the sizes differ, and `resize` is `none`.
+        MissingDependency: a kernel of OpenCV, and it cannot be imported.
+    """
+    sized = resize_pair(resize, pred.grey, gt.grey)
+    return MapPair(
+        name,
+        *sized,
+        shape=sized[0].shape,
+        remarks=tuple(_pair_remarks((pred, gt), sized)),
+        pred_scale=full_scale(pred.stored.array),
+        gt_scale=full_scale(gt.stored.array),
+    )
+
+
+def _pair_remarks(sides: tuple[Loaded, Loaded], sized: tuple[Array, Array]) -> Iterator[str]:
+    for role, side, after in zip(("pred", "gt"), sides, sized, strict=True):
+        if side.stored.lossy:
+            yield f"lossy-{role}"
+        if after is not side.grey and after.min() < 0 <= side.grey.min():
+            yield f"overshoot-{role}"
+    arrays = [side.stored.array for side in sides]
+    if any(array.dtype.kind in "iu" and full_scale(array) is None for array in arrays):
+        yield "integer"
+    if _agree(*sized):
+        yield "identical"
+
+
+def _agree(pred: Array, gt: Array) -> bool:
+    """Whether the maps are equal, which a row in the middle denies for nearly all that are not."""
+    import numpy as np
+
+    middle = pred.shape[0] // 2
+    return np.array_equal(pred[middle], gt[middle]) and np.array_equal(pred, gt)
+
+
+ARRAYS = (".npy", ".npz")
+"""The files that may hold more than two axes."""
+
+
+def has_classes(pair: Pair, reading: Reading) -> bool:
+    """Whether a pair is to be read with a class axis; the headers of its files tell."""
+    if reading.labels:
+        return True
+    pred, gt = (_shape(path, reading.key) for path in (pair.pred, pair.gt))
+    return len(pred) > 2 or (len(pred) == 2 and len(gt) == 1)  # noqa: PLR2004 - height and width
+
+
+def load_class_maps(pair: Pair, reading: Reading) -> MapPair:
+    """The prediction and the ground truth of a pair as they are stored; `shape` is (axis 0, all others).
+
+    Raises:
+        UnreadableMap: a file that cannot be decoded.
+        RefusedMap: a resizing, or colours instead of labels.
+        MissingDependency: OpenCV is needed and cannot be imported.
+    """
+    if reading.resize != AS_IS:
+        msg = f"--resize {reading.resize} is for maps of height and width; store class maps and labels in one size"
+        raise RefusedMap(msg)
+    sides = ((pair.pred, CLASS_READERS), (pair.gt, LABEL_READERS))
+    stored = [
+        read_map(path, key=reading.key, max_pixels=reading.max_pixels, readers=readers) for path, readers in sides
+    ]
+    pred, gt = _grey(stored[0], pair.pred), _labels(stored[1], pair.gt)
+    return MapPair(
+        pair.name,
+        pred,
+        gt,
+        shape=(pred.shape[0], math.prod(pred.shape[1:])),
+        remarks=tuple(_remarks(stored)),
+        pred_scale=full_scale(pred),
+        gt_scale=full_scale(gt),
+    )
+
+
+def _shape(path: Path, key: str | None) -> tuple[int, ...]:
+    """The shape that an array's file means; () of any other."""
+    shape = stored_shape(path, key) if path.suffix.lower() in ARRAYS else None
+    return () if shape is None else map_shape(shape) or shape
+
+
+def _grey(stored: Stored, path: Path) -> Array:
+    return stored.array if path.suffix.lower() in ARRAYS else to_grey(stored.array, "error", path)
+
+
+def _labels(stored: Stored, path: Path) -> Array:
+    array = stored.array
+    if path.suffix.lower() not in ARRAYS and array.ndim > 2 and not channels_agree(array):  # noqa: PLR2004
+        what = f"its colour channels differ ({array.dtype}, shape {array.shape})"
+        raise RefusedMap(
+            f"{printable(path)}: {what}; labels are numbers of classes, in grey or as indices of a palette"
+        )
+    return _grey(stored, path)
+
+
+def _remarks(stored: list[Stored]) -> Iterator[str]:
+    for role, item in zip(("pred", "gt"), stored, strict=True):
+        if item.lossy:
+            yield f"lossy-{role}"
+
+
+SCHEMA = "kldeval.density/1"
+
+SUFFIX = ".npy"
+"""The only files that have one: an image could not hold the density as it is."""
+
+
+def sidecar_of(path: Path) -> Path:
+    """The path of the file beside a map."""
+    return path.with_suffix(".json")
+
+
+def sidecar_text(made: DensityProvenance, further: dict[str, Any]) -> str:
+    """The contents of a sidecar; `further` members are for people.
+
+    >>> print(sidecar_text(DensityProvenance("gaussian(sigma=24)", 12), {"border": "reflect"}), end="")
+    {"schema": "kldeval.density/1", "made": "gaussian(sigma=24)", "fixations": 12, "border": "reflect"}
+    """
+    import json
+
+    members = {"schema": SCHEMA, "made": made.text, "fixations": made.n_fixations, **further}
+    return json.dumps(members) + "\n"
+
+
+def how_made(path: Path) -> DensityProvenance | None:
+    """How the map was made, if a sidecar says so; JSON files of other programs are none.
+
+    Raises:
+        UnreadableMap: a sidecar that lacks what it must say.
+    """
+    sidecar = sidecar_of(path)
+    if path.suffix.lower() != SUFFIX or not sidecar.is_file():
+        return None
+    import json
+
+    try:
+        members = json.loads(sidecar.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return None
+    if not isinstance(members, dict) or members.get("schema") != SCHEMA:
+        return None
+    text, count = members.get("made"), members.get("fixations")
+    if not isinstance(text, str) or not isinstance(count, int) or "|" in text:
+        msg = f"{printable(sidecar)}: a {SCHEMA} says what was made and of how many fixations; this does not"
+        raise UnreadableMap(msg)
+    return DensityProvenance(text, count)

@@ -1,0 +1,159 @@
+"""Which templates would pair two folders whose names differ by a prefix, a suffix, a folder or the zeros of a number.
+
+Every likely template of each side is tried with every one of the other; the two that form the most common names win,
+and among equals those whose words are rather those of saliency maps than of fixation points and overlays.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from itertools import product
+from typing import TYPE_CHECKING
+
+from kldeval.data.listing import PLAIN, name_of
+from kldeval.templates import parse_template, plain_template
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+
+LOOKED_AT = 2000
+"""About so many names of each side are tried."""
+
+COMPARED = 25
+"""Names of one side that are searched for the names of the other."""
+
+FEWEST = 2
+"""A template that pairs a single map may be chance."""
+
+_LITERALS = 5
+"""A folder that has at most so many names at one level may be the one that holds the maps."""
+
+_LIKELY = ("map", "sal", "dens")
+_UNLIKELY = ("fix", "pts", "loc", "overlay", "stimul", "image", "frames")
+
+_FIELDS = ("video", "part", "section", "set")
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """Two templates and the number of pairs that they make."""
+
+    pred: str
+    gt: str
+    pairs: int
+
+    def __str__(self) -> str:
+        given = {"--pred-name": self.pred, "--gt-name": self.gt}
+        for flag, other in (("--pred-name", self.gt), ("--gt-name", self.pred)):
+            if given[flag] == plain_template(parse_template(other).formats):
+                del given[flag]
+                break
+        flags = " ".join(f"{flag} '{template}'" for flag, template in given.items())
+        return f"{flags} would make {self.pairs} pairs"
+
+
+def propose(pred: Sequence[str], gt: Sequence[str], more_than: int = FEWEST - 1) -> Proposal | None:
+    """The simplest templates that pair the most of these relative paths, if they pair `more_than` so many.
+
+    >>> print(propose(["i1.png", "i2.png"], ["i1_fixMap.jpg", "i2_fixMap.jpg"]))
+    --gt-name '{name}_fixMap' would make 2 pairs
+    """
+    sides = [[name_of(relative) for relative in sorted(files)] for files in (pred, gt)]
+    few = _fewer(sides)
+    keys = [_keys_by_template(own, other) for own, other in (few, few[::-1])]
+    ranked = (
+        (len(names & others), _likeness(template + other), -place, template, other)
+        for place, ((template, names), (other, others)) in enumerate(product(keys[0].items(), keys[1].items()))
+    )
+    *_, best_pred, best_gt = max(ranked)
+    pairs = len(_keys(best_pred, sides[0]) & _keys(best_gt, sides[1]))
+    found = pairs > more_than and (best_pred, best_gt) != (PLAIN, PLAIN)
+    return Proposal(best_pred, best_gt, pairs) if found else None
+
+
+def _fewer(sides: Sequence[Sequence[str]]) -> list[list[str]]:
+    """The names of both sides with every k-th number, so that those which belong together stay together."""
+    step = 1 + max(map(len, sides)) // LOOKED_AT
+    return [[name for name in names if _last_number(name) % step == 0] or list(names) for names in sides]
+
+
+def _last_number(name: str) -> int:
+    found = re.findall("[0-9]+", name)
+    return int(found[-1]) if found else 0
+
+
+def _likeness(text: str) -> int:
+    """How much a template speaks of maps."""
+    lower = text.lower()
+    return sum(word in lower for word in _LIKELY) - sum(word in lower for word in _UNLIKELY)
+
+
+def _keys_by_template(names: Sequence[str], others: Sequence[str]) -> dict[str, frozenset[tuple[object, ...]]]:
+    """For each likely template, the simplest first, the fields of the names that it fits and tells apart."""
+    return {text: _keys(text, names) for text in dict.fromkeys((PLAIN, *_templates(names, others)))}
+
+
+def _keys(text: str, names: Sequence[str]) -> frozenset[tuple[object, ...]]:
+    template = parse_template(text)
+    values = (template.values(name) for name in names)
+    # the fields by name: a number never equals a text, and two templates may have them in another order
+    keys = Counter(tuple(sorted(fields.items())) for fields in values if fields is not None)
+    return frozenset(key for key, times in keys.items() if times == 1)
+
+
+def _templates(names: Sequence[str], others: Sequence[str]) -> Iterator[str]:
+    ends = [name.rpartition("/")[2] for name in names]
+    bases = [*_affixed(ends, [name.rpartition("/")[2] for name in others]), *_numbered(ends)]
+    yield from bases  # {name} may hold the folders, where both sides have the same
+    for folders, base in product(_folders(names), (PLAIN, *bases)):
+        yield "/".join((*folders, base))
+
+
+def _affixed(ends: Iterable[str], others: Iterable[str]) -> list[str]:
+    """`Judd_{name}` where names of this side hold names of the other: the two most frequent frames around them."""
+    known = set(others)
+    frames = Counter(
+        (head, tail)
+        for end in list(ends)[:COMPARED]
+        for other in known
+        if other != end
+        for head, found, tail in [end.partition(other)]
+        if found
+    )
+    return [f"{head}{PLAIN}{tail}" for (head, tail), _ in frames.most_common(2) if _is_literal(head + tail)]
+
+
+def _numbered(ends: Sequence[str]) -> list[str]:
+    """`eyeMap_{frame:05d}` where names end in a number: the most frequent text around it, and the number alone."""
+    found = [re.fullmatch(r"(.*?)([0-9]+)([^0-9]*)", end) for end in ends]
+    frames = Counter((match[1], match[3]) for match in found if match)
+    made = []
+    for (head, tail), _ in frames.most_common(1):
+        widths = {len(match[2]) for match in found if match and (match[1], match[3]) == (head, tail)}
+        form = f"0{widths.pop()}d" if len(widths) == 1 else "d"
+        made += [f"{head}{{frame:{form}}}{tail}"] if _is_literal(head + tail) else []
+    return made
+
+
+def _folders(names: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """The folders of the names as parts of templates, a field or a literal for each level."""
+    paths = [name.split("/")[:-1] for name in names]
+    depth = Counter(map(len, paths)).most_common(1)[0][0]
+    levels = zip(*(path for path in paths if len(path) == depth), strict=True)
+    for parts in product(*map(_level, levels)):
+        fields = iter(_FIELDS)
+        if depth and parts.count("") <= len(_FIELDS):
+            yield tuple(part or f"{{{next(fields)}}}" for part in parts)
+
+
+def _level(values: Sequence[str]) -> list[str]:
+    """What may stand for one level of folders: its names where they are few, "" for a field."""
+    distinct = sorted(set(values))
+    return ["", *filter(_is_literal, distinct if len(distinct) <= _LITERALS else ())]
+
+
+def _is_literal(text: str) -> bool:
+    return "{" not in text and "}" not in text

@@ -1,0 +1,209 @@
+"""What stands around a run's pairs: where fixations, baselines and weights are read, and what all images share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from kldeval.data.auxiliary import AuxiliarySources, maps_of_files, open_map_source
+from kldeval.data.fixations.collection import (
+    SIZES_KEPT,
+    FixationSource,
+    OtherFixations,
+    fixations_of_files,
+    open_fixations,
+)
+from kldeval.data.fixations.maps import FixationReading
+from kldeval.engine.context import ALONE, Context
+from kldeval.engine.crowd import Crowd, Kernel
+from kldeval.engine.references import make_references
+from kldeval.errors import MapProblem, UsageProblem
+from kldeval.executors.local import cores, in_order
+from kldeval.inputs.formats import read_size
+from kldeval.inputs.formats.stored import MAX_PIXELS
+from kldeval.metrics.registry import METRICS
+from kldeval.settings.auxiliary import fixation_reading
+from kldeval.settings.settings import NONE
+from kldeval.weighting import latitude_weights
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from kldeval.data.auxiliary import MapSource
+    from kldeval.grammar import Call
+    from kldeval.records import Fixations, Pair
+    from kldeval.run_options import RunOptions
+    from kldeval.settings.settings import Settings
+
+
+def open_needed_auxiliary(
+    settings: Settings, request: RunOptions, pairs: Sequence[Pair], *, alone: bool
+) -> AuxiliaryContext:
+    """What the settings need beside the pairs, opened; `alone` where the pair is two files.
+
+    All fixations are read where a metric compares with those on other images.
+
+    Raises:
+        UsageProblem: something is missing, or was given and nothing needs it, or cannot be read.
+    """
+    named = {what: _named(what, request, pairs) for what in ("fixations", "mask")}
+    _check(settings, request, named)
+    limit = request.max_pixels or MAX_PIXELS
+    fixations = _fixations(settings, request, named["fixations"], limit)
+    mask = _maps("mask", request.mask, limit)
+    sources = AuxiliarySources(
+        fixations,
+        maps_of_files("mask", named["mask"], request.manifest or Path(), limit) if named["mask"] else mask,
+        _maps("weights", request.weights, limit),
+        _maps("baseline", request.baseline, limit),
+        open_fixations(request.other_map, FixationReading(max_pixels=limit)) if request.other_map else None,
+        geometry=lru_cache(SIZES_KEPT)(latitude_weights) if settings.weights.name == "latitude" else None,
+        alone=alone,
+        drops_outside=settings.fixations.keywords.get("outside") == "drop",
+    )
+    references = make_references(settings, request, pairs) if request.baselines else None
+    if sources == AuxiliarySources(alone=alone) and references is None:
+        return NO_AUXILIARY
+    said = references.notes if references else ()
+    single = sources.baseline.single if sources.baseline else None
+    if fixations is None or not compares_images(settings):
+        return AuxiliaryContext(sources, Context(single=single, references=references), said)
+    known, notes = everything(fixations, pairs, request.jobs or cores(), limit)
+    others = OtherFixations(known)
+    crowd = Crowd(others, Kernel(**settings.baseline.keywords)) if settings.baseline.name == "others" else None
+    context = Context(others, crowd, single, references)
+    return AuxiliaryContext(replace(sources, fixations=fixations.knowing(known)), context, (*notes, *said))
+
+
+def compares_images(settings: Settings) -> bool:
+    """Whether a number of one image needs the fixations on all others."""
+    needs = {need for call in settings.metrics for need in METRICS[call.name].info.requires}
+    return "others" in needs or "others" in (settings.baseline.name, settings.other.name)
+
+
+def everything(
+    source: FixationSource, pairs: Iterable[Pair], jobs: int, max_pixels: int
+) -> tuple[dict[str, Fixations], tuple[str, ...]]:
+    """The fixations of every image of a data set, each with its size, and what was left out.
+
+    The size of an image that the fixations do not tell is that of its ground truth.
+    """
+    files = {pair.name: pair.gt for pair in pairs}
+    # a header costs less than its way to another worker
+    sized = in_order(partial(_sized, source, files, max_pixels), source.names, jobs if source.files else 1)
+    found = dict(zip(source.names, sized, strict=True))
+    known = {name: points for name, points in found.items() if points is not None}
+    lost = [name for name, points in found.items() if points is None]
+    if not lost:
+        return known, ()
+    note = (
+        f"{len(lost)} of {len(found)} images (such as {lost[0]!r}) have no part in the fixations on other images: they "
+        "cannot be read, or their size is unknown because they have no ground truth"
+    )
+    return known, (note,)
+
+
+def _sized(source: FixationSource, files: Mapping[str, Path], max_pixels: int, name: str) -> Fixations | None:
+    try:
+        points = source.of(name)
+        if points.shape is None and name in files:
+            points = replace(points, shape=read_size(files[name], max_pixels=max_pixels))
+    except MapProblem:
+        return None
+    return points if points.shape else None
+
+
+def _named(what: str, request: RunOptions, pairs: Iterable[Pair]) -> dict[str, Path]:
+    """The files of one kind that a manifest names, by the names of the pairs."""
+    found = {pair.name: path for pair in pairs if (path := getattr(pair, what))}
+    if found and getattr(request, what):
+        msg = f"the manifest names {what} already, in its column {what!r}; leave out --{what}"
+        raise UsageProblem(msg)
+    return found
+
+
+def _fixations(
+    settings: Settings, request: RunOptions, named: Mapping[str, Path], max_pixels: int
+) -> FixationSource | None:
+    reading = _reading(settings.fixations, max_pixels)
+    if named and settings.on("fixations"):
+        return fixations_of_files(named, reading, request.manifest or Path())
+    return open_fixations(request.fixations, reading) if request.fixations else None
+
+
+def _check(settings: Settings, request: RunOptions, named: Mapping[str, Mapping[str, Path]]) -> None:
+    on_fixations = [call.name for call in settings.on("fixations").values()]
+    if on_fixations and not (request.fixations or named["fixations"]):
+        msg = f"{on_fixations[0]} needs fixations: --fixations FILE or DIR"
+        raise UsageProblem(msg)
+    if request.fixations and not on_fixations:
+        shown = ", ".join(call.name for call in settings.metrics)
+        msg = f"--fixations {request.fixations} has no effect: none of the metrics {shown} is of fixations"
+        raise UsageProblem(msg)
+    if request.ceiling and not request.baselines:
+        msg = f"--ceiling {request.ceiling} has no effect without --baselines"
+        raise UsageProblem(msg)
+    wanted = {name: getattr(settings, name).name in ("map", "maps") for name in ("baseline", "mask", "weights")}
+    wanted["other_map"] = settings.other.name in ("map", "maps")
+    for name, is_wanted in wanted.items():
+        if is_wanted and getattr(request, name) is None and not named.get(name):
+            flag = name.replace("_", "-")
+            msg = f"the settings speak of files of --{flag}; say where they are with --{flag} FILE or DIR"
+            raise UsageProblem(msg)
+
+
+def reading_and_outside(options: Mapping[str, str | None]) -> tuple[FixationReading, Literal["error", "drop"]]:
+    """How fixations are read by a command without settings, and what becomes of those outside.
+
+    Raises:
+        UsageProblem: an option means nothing.
+    """
+    call = fixation_reading({name: text for name, text in options.items() if text is not None})
+    return _reading(call, MAX_PIXELS), call.keywords.get("outside", "error")
+
+
+def _reading(call: Call, max_pixels: int) -> FixationReading:
+    said: dict[str, Any] = {key: value for key, value in call.arguments if key != "outside"}
+    first = said.pop("first", "keep")
+    return FixationReading(**said, drops_first=first == "drop", max_pixels=max_pixels)
+
+
+def _maps(what: str, path: Path | None, max_pixels: int) -> MapSource | None:
+    return open_map_source(what, path, max_pixels) if path else None
+
+
+@dataclass(frozen=True, slots=True)
+class AuxiliaryContext:
+    """Where what stands beside the pairs is read, what is known of all images, and what is to be said about it."""
+
+    sources: AuxiliarySources | None = None
+    context: Context = field(default_factory=lambda: ALONE)
+    notes: tuple[str, ...] = ()
+
+
+NO_AUXILIARY = AuxiliaryContext()
+"""Nothing stands beside the pairs."""
+
+
+def open_auxiliary(settings: Settings, request: RunOptions, pairs: Sequence[Pair], *, alone: bool) -> AuxiliaryContext:
+    """What the settings need beside the pairs, opened; `alone` where the pair is two files.
+
+    Raises:
+        UsageProblem: something is missing, or was given and nothing needs it, or cannot be read.
+    """
+    if not (_is_needed(settings) or _is_given(request) or any(pair.fixations or pair.mask for pair in pairs)):
+        return NO_AUXILIARY
+
+    return open_needed_auxiliary(settings, request, pairs, alone=alone)
+
+
+def _is_needed(settings: Settings) -> bool:
+    beside = (settings.baseline, settings.mask, settings.other, settings.weights)
+    return any(call != NONE for call in beside) or bool(settings.on("fixations"))
+
+
+def _is_given(request: RunOptions) -> bool:
+    files = (request.baseline, request.fixations, request.mask, request.other_map, request.weights)
+    return any(files) or request.baselines or request.ceiling is not None

@@ -1,0 +1,109 @@
+"""From the outcomes of a run to its report, with what may move the last bits of a number."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from kldeval._version import __version__
+from kldeval.diagnosis import notes
+from kldeval.engine.origin import with_origin
+from kldeval.executors.local import cores
+from kldeval.metrics.registry import METRICS
+from kldeval.records import Failure, Score, Skipped
+from kldeval.reports.aggregate import (
+    reference_notes,
+    summarise_classes,
+    summarise_groups,
+    summarise_means,
+    summarise_references,
+    summarise_scores,
+)
+from kldeval.reports.documents import Column, Report
+from kldeval.settings.signature import short_signature, signatures
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
+
+    from kldeval.engine.device import Device
+    from kldeval.engine.scoring import Outcome
+    from kldeval.run_options import RunOptions
+    from kldeval.settings.settings import Settings
+
+
+_UNGROUPED: dict[str, str] = {}
+
+
+def build_report(
+    settings: Settings,
+    outcomes: Iterable[Outcome],
+    provenance: dict[str, Any],
+    extra_notes: Iterable[str] = (),
+    groups: Mapping[str, str] = _UNGROUPED,
+) -> Report:
+    """The report of a run's outcomes; `groups` has the group of every map, where maps have groups."""
+    outcomes = list(outcomes)
+    keys = settings.keys if settings.reduction != "none" else ()
+    scores = tuple(sorted((item for item in outcomes if isinstance(item, Score)), key=lambda item: item.name))
+    failures = sorted((item for item in outcomes if isinstance(item, Failure)), key=lambda item: item.name)
+    skipped = sum(isinstance(item, Skipped) for item in outcomes)
+    remarks = Counter(remark for item in scores for remark in item.remarks)
+    said = [*extra_notes, *notes(settings, remarks, len(scores))]
+    said += [f"{skipped} maps with an all-zero ground truth were skipped (--empty-gt skip)"] if skipped else []
+    scores = tuple(replace(item, remarks=(), group=groups.get(item.name, "")) for item in scores)
+    settings, made_notes = with_origin(settings, scores)
+    by_group = summarise_groups(keys, scores)
+    return Report(
+        signatures(settings),
+        short_signature(settings),
+        provenance,
+        summarise_means(keys, by_group) if settings.maps == "groups" else summarise_scores(keys, scores),
+        {key: _column(call.name, settings) for key, call in zip(settings.keys, settings.metrics, strict=True)},
+        tuple(replace(score, classes={}, made=None) for score in scores),
+        tuple(failures),
+        (*said, *made_notes, *reference_notes(scores)),
+        classes=summarise_classes(settings.keys, scores, sums=settings.reduction == "sum"),
+        groups=by_group,
+        references=summarise_references(scores, over_groups=settings.maps == "groups"),
+    )
+
+
+_UNITS = {"e": "nats", "2": "bits", "10": "bans"}
+
+
+def _column(metric: str, settings: Settings) -> Column:
+    if settings.is_labels:
+        from kldeval.metrics.classification import LABEL_METRICS
+
+        info = LABEL_METRICS[metric].info
+    else:
+        info = METRICS[metric].info
+    return Column(_UNITS[settings.base] if info.unit == "nats" else info.unit, info.best)
+
+
+def _saving_notes(request: RunOptions) -> Iterator[str]:
+    if request.save_maps:
+        yield f"the pixelwise terms of every metric were written to {request.save_maps}"
+
+
+def provenance_of(pred: Path | None, gt: Path | None, device: Device, request: RunOptions) -> dict[str, Any]:
+    """What may move the last bits of a number, or says where it came from."""
+    return {
+        **versions(),
+        "device": device.label,
+        "jobs": request.jobs or cores(),
+        **({"manifest": str(request.manifest)} if request.manifest else {"pred": str(pred), "gt": str(gt)}),
+        **({"group_by": request.group_by} if request.group_by else {}),
+    }
+
+
+_LIBRARIES = {"numpy": "numpy", "opencv": "cv2", "scipy": "scipy", "torch": "torch"}
+
+
+def versions() -> dict[str, str]:
+    """Those of kldeval, Python and every numeric library that has been imported by now."""
+    loaded = {name: sys.modules[module].__version__ for name, module in _LIBRARIES.items() if module in sys.modules}
+    return {"kldeval": __version__, "python": ".".join(map(str, sys.version_info[:3])), **loaded}

@@ -1,0 +1,106 @@
+"""What a worker does: read some pairs and score them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
+
+from kldeval.data.load import Loaded, Reading, load_map, load_pair
+from kldeval.engine.context import ALONE, Context
+from kldeval.engine.scoring import Outcome, begin, finish, with_company
+from kldeval.errors import MapProblem
+from kldeval.records import Failure, Pair
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+    from kldeval.engine.counted import Counted
+    from kldeval.records import MapPair
+    from kldeval.run_options import RunOptions
+    from kldeval.settings.settings import Settings
+
+
+T = TypeVar("T")
+
+
+def reading_of(settings: Settings, request: RunOptions) -> Reading:
+    """How files are read, of which the settings say a part and the request the rest."""
+    reading = Reading(
+        color=settings.color,
+        resize=settings.resize,
+        key=request.key,
+        class_maps=settings.names_class_axis,
+        labels=settings.is_labels,
+    )
+    return replace(reading, max_pixels=request.max_pixels) if request.max_pixels else reading
+
+
+def read_and_score_all(
+    pairs: Iterable[Pair],
+    settings: Settings,
+    reading: Reading,
+    save: Path | None = None,
+    *,
+    per_class: bool = False,
+    context: Context = ALONE,
+) -> list[Outcome]:
+    """The outcomes of some pairs, from their files: 8-bit pairs are counted one by one and measured together."""
+    begin_one = partial(read_and_begin, settings=settings, reading=reading, save=save, per_class=per_class)
+    return finish([begin_one(pair, context=context) for pair in pairs], settings)
+
+
+def read_and_begin(
+    pair: Pair,
+    settings: Settings,
+    reading: Reading,
+    save: Path | None = None,
+    *,
+    per_class: bool = False,
+    context: Context = ALONE,
+    gt: Loaded | None = None,
+) -> Outcome | Counted:
+    """The outcome of one pair, from its files, or what there is to finish together with others.
+
+    `gt` is the ground truth where it has been read already.
+    """
+    maps = read(pair, reading, gt)
+    if isinstance(maps, Failure):
+        return maps
+    maps = context.with_references(maps)
+    begun = begin(maps, settings, context, per_class=per_class)
+    if save is None:
+        return begun
+    from kldeval.engine.pixelwise import save_scored
+
+    (outcome,) = finish([begun], settings)
+    save_scored(save, maps, outcome, settings)
+    return outcome
+
+
+def read(pair: Pair, reading: Reading, gt: Loaded | None = None) -> MapPair | Failure:
+    """The decoded pair, or why there is none."""
+    return _or_failure(lambda: load_pair(pair, reading, gt), pair.name, f"{pair.pred} and {pair.gt}")
+
+
+def read_with_company(
+    pair: Pair, settings: Settings, reading: Reading, context: Context, gt: Loaded | None = None
+) -> MapPair | Failure:
+    """The decoded pair with the numbers that are worked out on the CPU wherever the densities are measured."""
+    maps = read(pair, reading, gt)
+    return maps if isinstance(maps, Failure) else with_company(context.with_references(maps), settings, context)
+
+
+def read_map(name: str, path: Path, reading: Reading) -> Loaded | Failure:
+    """One decoded map of the pair `name`, or why there is none."""
+    return _or_failure(lambda: load_map(path, reading), name, str(path))
+
+
+def _or_failure(load: Callable[[], T], name: str, files: str) -> T | Failure:
+    try:
+        return load()
+    except MapProblem as problem:
+        return Failure(name, problem.stage, str(problem))
+    except MemoryError:
+        return Failure(name, "load", f"not enough memory for {files}")

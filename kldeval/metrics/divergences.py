@@ -1,0 +1,208 @@
+"""Metrics of two densities.
+
+Goal: say how far the predicted density p is from that of the ground truth, q.
+Conventions: arguments are (pred, gt), natural logarithms (nats), 0 ln 0 = 0, and inf where the formula is infinite.
+Each function returns the pointwise terms; the metric is their weighted sum over the pixels of a distribution.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from kldeval.arrays import quiet
+from kldeval.errors import UsageProblem
+from kldeval.grammar import format_value
+from kldeval.metrics.registry import METRICS, MetricInfo
+from kldeval.metrics.separable import (
+    separated_cross_entropy,
+    separated_divergence,
+    separated_entropy,
+    separated_reverse,
+)
+from kldeval.metrics.similarity import hellinger_final, hellinger_terms, tv_terms
+from kldeval.normalization.density import Density, safe_log
+
+if TYPE_CHECKING:
+    from kldeval.arrays import Array
+
+
+Direction = Literal["gt-pred", "pred-gt", "mean"]
+
+
+def _check_constants(*, factor: float = 1.0, direction: str = "", **constants: float) -> None:  # noqa: ARG001
+    for name, value in {**constants, "factor": factor}.items():
+        if value < 0 or (name == "factor" and value == 0):
+            bound = "above 0" if name == "factor" else "0 or more"
+            msg = f"{name}={format_value(value)}: a constant of a metric is {bound}"
+            raise UsageProblem(msg)
+
+
+@METRICS.add("kld", MetricInfo(unit="nats", best="low", check=_check_constants, separable=separated_divergence))
+def kld(
+    pred: Density,
+    gt: Density,
+    *,
+    log_eps: float = 0.0,
+    num_eps: float = 0.0,
+    ratio_eps: float = 0.0,
+    direction: Direction = "gt-pred",
+    factor: float = 1.0,
+) -> Array:
+    """Kullback-Leibler divergence of the prediction from the ground truth, D(gt || pred), in nats.
+
+    factor * sum q ln(log_eps + (q + num_eps) / (p + ratio_eps)). With all three zero it is the exact divergence, taken
+    from the logarithms, and so it is with num_eps alone; `direction` swaps p and q (pred-gt) or takes the mean of both
+    orders.
+
+    Source: S. Kullback and R. A. Leibler (1951), https://doi.org/10.1214/aoms/1177729694; the form with constants:
+    Z. Bylinskii et al. (2019), https://doi.org/10.1109/TPAMI.2018.2815601, and its code, KLdiv.m.
+
+    >>> import numpy as np
+    >>> p = Density(prob=np.asarray([[0.5, 0.5]])); q = Density(prob=np.asarray([[0.25, 0.75]]))
+    >>> float(kld(p, p).sum()), bool(np.isclose(kld(p, q).sum(), 0.25 * np.log(0.5) + 0.75 * np.log(1.5)))
+    (0.0, True)
+    """
+    constants = (log_eps, num_eps, ratio_eps)
+    if direction == "gt-pred":
+        terms = _divergence(pred, gt, constants)
+    elif direction == "pred-gt":
+        terms = _divergence(gt, pred, constants)
+    else:
+        terms = (_divergence(pred, gt, constants) + _divergence(gt, pred, constants)) / 2
+    return terms if factor == 1 else factor * terms
+
+
+@METRICS.add(
+    "kld-reverse",
+    MetricInfo(unit="nats", best="low", version=2, check=_check_constants, separable=separated_reverse),
+)
+def kld_reverse(
+    pred: Density, gt: Density, *, log_eps: float = 0.0, num_eps: float = 0.0, ratio_eps: float = 0.0
+) -> Array:
+    """Kullback-Leibler divergence of the ground truth from the prediction, D(pred || gt), in nats.
+
+    The same as `kld(direction=pred-gt)`: sum p ln(log_eps + (p + num_eps) / (q + ratio_eps)).
+    """
+    return _divergence(gt, pred, (log_eps, num_eps, ratio_eps))
+
+
+@METRICS.add("ce", MetricInfo(unit="nats", best="low", check=_check_constants, separable=separated_cross_entropy))
+def ce(pred: Density, gt: Density, *, ratio_eps: float = 0.0) -> Array:
+    """Cross-entropy of the prediction under the ground truth, H(gt, pred), in nats: -sum q ln(p + ratio_eps).
+
+    In the exact form it is `entropy-gt` + `kld`.
+    """
+    if ratio_eps:
+        return -(gt.prob * pred.xp.log(pred.plus(ratio_eps)))
+    return -_product(gt, pred)
+
+
+@METRICS.add("jsd", MetricInfo(unit="nats", best="low", symmetric=True))
+def jsd(pred: Density, gt: Density) -> Array:
+    """Jensen-Shannon divergence of prediction and ground truth, in nats: (D(p || m) + D(q || m)) / 2, m = (p + q) / 2.
+
+    Symmetric, and at most ln 2. It is the divergence, not its square root.
+    Source: J. Lin (1991), https://doi.org/10.1109/18.61115.
+    """
+    middle = Density(prob=(pred.prob + gt.prob) / 2)
+    # all logarithms are taken of probabilities, so that a map against itself gives exactly 0 after a softmax too
+    return (_divergence(middle, _of_prob(pred), (0, 0, 0)) + _divergence(middle, _of_prob(gt), (0, 0, 0))) / 2
+
+
+@METRICS.add("entropy-gt", MetricInfo(unit="nats", best="", blind_to=("pred",), separable=separated_entropy))
+def entropy_gt(pred: Density, gt: Density) -> Array:  # noqa: ARG001 - every metric is a function of both densities
+    """Entropy of the ground truth, H(gt), in nats: -sum q ln q. The least cross-entropy that a prediction can reach."""
+    return -_product(gt, gt)
+
+
+def _divergence(approximation: Density, target: Density, constants: tuple[float, float, float]) -> Array:
+    """The terms of D(target || approximation)."""
+    log_eps, num_eps, ratio_eps = constants
+    if log_eps == ratio_eps == 0:
+        return _exact_divergence(approximation, target, num_eps)
+    xp, q = target.xp, target.prob
+    if ratio_eps > 0 and (log_eps > 0 or num_eps > 0):
+        # nothing can be 0 or divided by 0 here, so no pixel needs to be masked; temporaries are reused where they lie
+        ratio = target.plus(num_eps) / approximation.plus(ratio_eps)
+        ratio += log_eps
+        terms = xp.log(ratio)
+        terms *= q
+        return terms
+    some = q != 0
+    one = xp.ones_like(q)
+    ratio = xp.where(some, target.plus(num_eps), one) / xp.where(some, approximation.plus(ratio_eps), one)
+    return q * safe_log(ratio + xp.where(some, log_eps * one, 0 * one))
+
+
+def _exact_divergence(approximation: Density, target: Density, num_eps: float) -> Array:
+    """Target * (ln(target + num_eps) - ln approximation), subtracted first: a map against itself gives exactly 0.
+
+    The logarithm of the approximation is taken as it is: it may be that of no probability, or of one that underflows.
+    """
+    if not (num_eps or target.has_zeros or approximation.has_zeros):
+        terms = target.log - approximation.log
+        terms *= target.prob
+        return terms
+    xp = target.xp
+    if xp.__name__ == "numpy":
+        return _masked_afterwards(approximation, target, num_eps)
+    some = ~target.is_zero
+    nothing = xp.zeros_like(target.log)
+    log_target = safe_log(target.prob + num_eps) if num_eps else target.log
+    gap = xp.where(some, log_target, nothing) - xp.where(some, approximation.log, nothing)
+    product = target.prob * gap
+    # a target that underflows to 0 counts 0, even where the approximation is 0 for good
+    return xp.where(target.prob == 0, nothing, product)
+
+
+def _masked_afterwards(approximation: Density, target: Density, num_eps: float) -> Array:
+    """The exact terms where no gradient has to pass: what a target of 0 makes of them is only then replaced by 0."""
+    with quiet():
+        log_target = safe_log(target.prob + num_eps) if num_eps else target.log
+        terms = log_target - approximation.log
+        terms *= target.prob
+    terms[target.prob == 0] = 0.0
+    return terms
+
+
+def _of_prob(density: Density) -> Density:
+    return Density(prob=density.prob) if density.is_log else density
+
+
+def _product(weight: Density, density: Density) -> Array:
+    """Weight * ln density, 0 where the weight is 0."""
+    if not density.has_zeros:
+        return weight.prob * density.log
+    xp = weight.xp
+    nothing = xp.zeros_like(weight.prob)
+    some = weight.prob != 0
+    return weight.prob * xp.where(some, density.log, nothing)
+
+
+@METRICS.add("tv", MetricInfo(unit="", best="low", symmetric=True))
+def tv(pred: Density, gt: Density) -> Array:
+    """Total variation distance of prediction and ground truth, from 0 to 1: sum |p - q| / 2.
+
+    The largest difference between the probabilities that the two give to one event; 1 - `sim` of the densities.
+
+    >>> import numpy as np
+    >>> from kldeval.normalization.density import Density
+    >>> float(tv(Density(prob=np.asarray([0.5, 0.5])), Density(prob=np.asarray([1.0, 0.0]))).sum())
+    0.5
+    """
+    return tv_terms(pred.prob, gt.prob)
+
+
+@METRICS.add("hellinger", MetricInfo(unit="", best="low", symmetric=True, from_sum=hellinger_final))
+def hellinger(pred: Density, gt: Density) -> Array:
+    """Hellinger distance of prediction and ground truth, from 0 to 1: sqrt(sum (sqrt p - sqrt q)^2 / 2).
+
+    The root is of the sum within each distribution; the terms returned are those under it.
+    Source: E. Hellinger (1909), https://doi.org/10.1515/crll.1909.136.210.
+
+    >>> import numpy as np
+    >>> from kldeval.normalization.density import Density
+    >>> float(hellinger(Density(prob=np.asarray([1.0, 0.0])), Density(prob=np.asarray([0.0, 1.0]))).sum())
+    1.0
+    """
+    return hellinger_terms(pred.prob, gt.prob)

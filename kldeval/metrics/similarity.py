@@ -1,0 +1,187 @@
+"""Metrics of two maps as they are stored, and the pointwise terms of two distances between densities.
+
+Goal: say how far the predicted map is from that of the ground truth.
+Conventions: arguments are (pred, gt, weights); maps are (..., H, W) of any real type, results (...). The optional
+weights say how much each pixel counts: a multiplicity, a solid angle, or 0 for a pixel that does not exist and so has
+no part in sums and extents. A map may therefore be given as its distinct values (..., 1, L) and their multiplicities.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kldeval.arrays import namespace
+from kldeval.metrics.checks import check_same_shape
+from kldeval.metrics.registry import METRICS, MetricInfo
+from kldeval.weighting import amount, as_weights, divide, drop_axes, min_max, root, total, zero_excluded
+
+if TYPE_CHECKING:
+    from kldeval.arrays import Array, Namespace
+
+
+def _deviations(xp: Namespace, values: Array, weights: Array | None) -> Array:
+    """Deviations from the mean after stretching to 0..1, so that a constant map is exactly 0, whatever its value."""
+    values = zero_excluded(xp, values, weights)
+    low, high = min_max(xp, values, weights)
+    span = xp.where(high == low, xp.ones_like(low), high - low)
+    stretched = (values - low) / span
+    return stretched - divide(xp, total(xp, stretched, weights), amount(xp, stretched, weights))
+
+
+def _histogram(xp: Namespace, values: Array, weights: Array | None, *, minmax: bool = False) -> Array:
+    """The values divided by their sum, which `minmax` stretches to 0..1 before."""
+    values = zero_excluded(xp, values, weights)
+    low, high = min_max(xp, values, weights)
+    if minmax:
+        blank = (low == 0) & (high == 0)
+        stretched = divide(xp, values - low, high - low)
+        values = xp.where(blank, xp.zeros_like(values), zero_excluded(xp, stretched, weights))
+    else:
+        values = xp.where(low < 0, xp.full_like(values, xp.nan), values)
+    mass = total(xp, values, weights)
+    return values / xp.where(mass == 0, xp.ones_like(mass), mass)
+
+
+def _correlation(xp: Namespace, pred: Array, gt: Array, weights: Array | None) -> Array:
+    spread, target_spread = total(xp, pred**2, weights), total(xp, gt**2, weights)
+    correlation = divide(xp, total(xp, pred * gt, weights), root(xp, spread * target_spread))
+    flat = (spread == 0) & (target_spread > 0)
+    correlation = xp.where(flat, xp.zeros_like(correlation), xp.clip(correlation, -1.0, 1.0))
+    return drop_axes(xp, correlation)
+
+
+def _intersection(xp: Namespace, pred: Array, gt: Array, weights: Array | None) -> Array:
+    return drop_axes(xp, total(xp, xp.minimum(pred, gt), weights))
+
+
+@METRICS.add("cc", MetricInfo(on="maps", unit="", best="high", prepare=_deviations, combine=_correlation))
+def cc(pred: Array, gt: Array, weights: Array | None = None) -> Array:
+    """Pearson correlation of the two maps over their pixels, from -1 to 1; higher is better.
+
+    sum w (p - mean p)(q - mean q) / sqrt(sum w (p - mean p)^2 sum w (q - mean q)^2). Neither the scale nor the offset
+    of a map matters. A constant prediction scores 0 against a ground truth that varies; a constant ground truth gives
+    nan. (This is pysaliency's rule; CC.m gives nan for both.)
+
+    Source: K. Pearson (1895), https://doi.org/10.1098/rspl.1895.0041; as a saliency metric Z. Bylinskii et al. (2019),
+    https://doi.org/10.1109/TPAMI.2018.2815601.
+
+    >>> import numpy as np
+    >>> ramp = np.asarray([[0.0, 1.0], [2.0, 3.0]])
+    >>> float(cc(ramp, 5 - 2 * ramp)), float(cc(np.ones((2, 2)), ramp))
+    (-1.0, 0.0)
+    """
+    xp = _namespace(pred, gt)
+    weights = as_weights(xp, weights)
+    return _correlation(xp, _deviations(xp, pred, weights), _deviations(xp, gt, weights), weights)
+
+
+@METRICS.add(
+    "sim",
+    MetricInfo(
+        on="maps", unit="", best="high", symmetric=True, nonnegative="minmax", prepare=_histogram, combine=_intersection
+    ),
+)
+def sim(pred: Array, gt: Array, weights: Array | None = None, *, minmax: bool = False) -> Array:
+    """Similarity, the intersection of the two maps as histograms, from 0 to 1; higher is better.
+
+    sum w min(p, q) with each map divided by its sum; with `minmax` (similarity.m) each is first stretched to 0..1,
+    which removes what a map gives to every pixel. A map of zeros stays zero and so scores 0; another constant map under
+    `minmax` gives nan, and so does a map with negative values without it.
+
+    Source: M. J. Swain and D. H. Ballard (1991), https://doi.org/10.1007/BF00130487; as a saliency metric T. Judd,
+    F. Durand and A. Torralba (2012), http://hdl.handle.net/1721.1/68590.
+
+    >>> import numpy as np
+    >>> float(sim(np.asarray([[1.0, 3.0]]), np.asarray([[2.0, 2.0]])))
+    0.75
+    """
+    xp = _namespace(pred, gt)
+    weights = as_weights(xp, weights)
+    densities = [_histogram(xp, values, weights, minmax=minmax) for values in (pred, gt)]
+    return _intersection(xp, densities[0], densities[1], weights)
+
+
+def _mean_square(xp: Namespace, pred: Array, gt: Array, weights: Array | None) -> Array:
+    return _mean(xp, (pred - gt) ** 2, weights)
+
+
+def _mean_size(xp: Namespace, pred: Array, gt: Array, weights: Array | None) -> Array:
+    return _mean(xp, xp.abs(pred - gt), weights)
+
+
+@METRICS.add(
+    "mse",
+    MetricInfo(
+        on="maps", unit="", best="low", symmetric=True, scaled=True, prepare=zero_excluded, combine=_mean_square
+    ),
+)
+def mse(pred: Array, gt: Array, weights: Array | None = None) -> Array:
+    """Mean squared error, sum w (p - q)^2 / sum w, in squared units of the maps; lower is better.
+
+    >>> import numpy as np
+    >>> float(mse(np.asarray([[1.0, 3.0]]), np.asarray([[1.0, 1.0]])))
+    2.0
+    """
+    xp = _namespace(pred, gt)
+    weights = as_weights(xp, weights)
+    return _mean_square(xp, zero_excluded(xp, pred, weights), zero_excluded(xp, gt, weights), weights)
+
+
+@METRICS.add(
+    "mae",
+    MetricInfo(on="maps", unit="", best="low", symmetric=True, scaled=True, prepare=zero_excluded, combine=_mean_size),
+)
+def mae(pred: Array, gt: Array, weights: Array | None = None) -> Array:
+    """Mean absolute error, sum w |p - q| / sum w, in units of the maps; lower is better.
+
+    >>> import numpy as np
+    >>> float(mae(np.asarray([[1.0, 3.0]]), np.asarray([[1.0, 1.0]])))
+    1.0
+    """
+    xp = _namespace(pred, gt)
+    weights = as_weights(xp, weights)
+    return _mean_size(xp, zero_excluded(xp, pred, weights), zero_excluded(xp, gt, weights), weights)
+
+
+def tv_terms(p: Array, q: Array) -> Array:
+    """The terms |p - q| / 2 of the total variation distance of two densities; their weighted sum is from 0 to 1.
+
+    The largest difference between the probabilities that p and q give to one event; lower is better. Symmetric.
+
+    >>> import numpy as np
+    >>> float(tv_terms(np.asarray([0.5, 0.5]), np.asarray([1.0, 0.0])).sum())
+    0.5
+    """
+    return namespace(p, q).abs(p - q) / 2
+
+
+def hellinger_terms(p: Array, q: Array) -> Array:
+    """The terms (sqrt p - sqrt q)^2 / 2 of the squared Hellinger distance; see `hellinger_final`.
+
+    >>> import numpy as np
+    >>> float(hellinger_terms(np.asarray([1.0, 0.0]), np.asarray([0.0, 1.0])).sum())
+    1.0
+    """
+    xp = namespace(p, q)
+    return (root(xp, p) - root(xp, q)) ** 2 / 2
+
+
+def hellinger_final(summed: Array) -> Array:
+    """Hellinger distance of two densities, from 0 to 1, lower is better: the root of its summed terms. Symmetric.
+
+    Source: E. Hellinger (1909), https://doi.org/10.1515/crll.1909.136.210.
+
+    >>> import numpy as np
+    >>> float(hellinger_final(np.asarray(0.25)))
+    0.5
+    """
+    return root(namespace(summed), summed)
+
+
+def _namespace(pred: Array, gt: Array) -> Namespace:
+    check_same_shape(pred, gt)
+    return namespace(pred, gt)
+
+
+def _mean(xp: Namespace, values: Array, weights: Array | None) -> Array:
+    return drop_axes(xp, divide(xp, total(xp, values, weights), amount(xp, values, weights)))

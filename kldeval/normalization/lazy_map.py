@@ -1,0 +1,192 @@
+"""Maps seen through pointwise functions, a block of rows at a time.
+
+A normalisation is a few statistics of the whole map and then a function of each pixel. `Values` keeps the two apart:
+`extent` and `sum` walk over the map in blocks that fit the processor's cache, `map` only remembers the function.
+So a map of any size is normalised without a copy of it, and the same body serves a batch of tensors (one block, so
+that gradients flow and nothing is computed twice) and the cells of a joint histogram (one block of a few thousand).
+
+Shapes are (..., H, W) throughout; statistics keep their dimensions: (..., 1, 1) of whole maps, (..., H, 1) of rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import reduce
+from math import ceil
+from operator import add
+from typing import TYPE_CHECKING, Any
+
+from kldeval.arrays import namespace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from kldeval.arrays import Array
+
+
+MAP = (-2, -1)
+"""The axes of a whole map."""
+
+BLOCK_PIXELS = 131_072
+"""Pixels a block, about: a float64 block is 1 MB. Smaller blocks would make threads wait for each other: each of
+numpy's calls lets the other threads go on with Python, and waits until it may, too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What stands against a normalisation: `found` marks the maps it befalls.
+
+    `kind` is nonfinite, negative or empty; `detail` holds the offending values.
+    """
+
+    kind: str
+    found: Array
+    detail: Array
+
+
+@dataclass(frozen=True, slots=True)
+class LazyMap:
+    """Maps (..., H, W) under transformation, with the weight of each pixel.
+
+    `empty` says what a division by zero means (error, keep, uniform, nan); `axes` are those over which a step made
+    distributions of the values (none yet, or not said: None), and `is_log` whether they are log-probabilities;
+    `is_positive` is said where no probability is known to be 0.
+    """
+
+    source: Array
+    dtype: Any
+    weights: Array | None = None
+    empty: str = "error"
+    axes: tuple[int, ...] | None = None
+    is_log: bool = False
+    is_positive: bool = False
+    problems: tuple[Problem, ...] = ()
+    functions: tuple[tuple[Callable[..., Array], tuple[Array, ...]], ...] = ()
+    known: dict[str, tuple[Array, Array]] = field(default_factory=dict)
+
+    @property
+    def xp(self) -> Any:
+        """The array namespace of the maps."""
+        return namespace(self.source)
+
+    @property
+    def rows(self) -> tuple[slice, ...]:
+        """The blocks: slices of rows. Only numpy maps larger than a block have more than one."""
+        height = self.source.shape[-2]
+        if self.xp.__name__ != "numpy" or self.source.size <= BLOCK_PIXELS:
+            return (slice(0, height),)
+        step = max(1, ceil(height / ceil(self.source.size / BLOCK_PIXELS)))
+        return tuple(slice(start, min(start + step, height)) for start in range(0, height, step))
+
+    def block(self, rows: slice) -> Array:
+        """The values of some rows."""
+        xp = self.xp
+        values = xp.astype(self.source[..., rows, :], self.dtype, copy=False)
+        for function, statistics in self.functions:
+            values = function(values, *(slice_rows(statistic, rows) for statistic in statistics))
+        return values
+
+    def blocks(self) -> Iterator[tuple[Array, Array | None]]:
+        """Every block with its weights."""
+        for rows in self.rows:
+            yield self.block(rows), slice_rows(self.weights, rows)
+
+    def whole(self) -> Array:
+        """The values of all rows, computed."""
+        return self.xp.concat([self.block(rows) for rows in self.rows], axis=-2)
+
+    def map(self, function: Callable[..., Array], *statistics: Array, **changes: Any) -> LazyMap:
+        """The values through a function of each pixel (and of statistics, which are cut to the block).
+
+        `changes` are the fields of the result that differ beside.
+        """
+        changes = {"is_positive": False, **changes}
+        if len(self.rows) > 1:
+            return self.changed(functions=(*self.functions, (function, statistics)), known={}, **changes)
+        # the only block is computed at once, and nothing remembered
+        return self.changed(source=function(self.block(slice(None)), *statistics), known={}, **changes)
+
+    def changed(self, **changes: Any) -> LazyMap:
+        """The same values but for some fields: `dataclasses.replace`, but several times as fast."""
+        copy = object.__new__(LazyMap)
+        for name in LazyMap.__slots__:
+            object.__setattr__(copy, name, changes[name] if name in changes else getattr(self, name))
+        return copy
+
+    def extent(self, axes: tuple[int, ...] = MAP) -> tuple[Array, Array]:
+        """The minimum and the maximum over pixels of positive weight."""
+        key = str(axes)
+        if key not in self.known:
+            blocks = self.blocks() if self.functions or self.weights is not None else [(self._stored, None)]
+            ends = [_extent(self.xp, values, weights, axes) for values, weights in blocks]
+            low = combine_blocks(self.xp, [low for low, _ in ends], axes, self.xp.minimum)
+            high = combine_blocks(self.xp, [high for _, high in ends], axes, self.xp.maximum)
+            self.known[key] = self.xp.astype(low, self.dtype), self.xp.astype(high, self.dtype)
+        return self.known[key]
+
+    @property
+    def _stored(self) -> Array:
+        """The maps in a dtype that has a minimum: a conversion to floats keeps the order, and need not come first.
+
+        numpy knows the minimum of every type of number; torch lacks that of wide unsigned integers.
+        """
+        xp = self.xp
+        as_it_is = xp.__name__ == "numpy" and not xp.isdtype(self.source.dtype, "bool")
+        return self.source if as_it_is else xp.astype(self.source, self.dtype, copy=False)
+
+    def sum(self, axes: tuple[int, ...] = MAP) -> Array:
+        """The weighted sum."""
+        xp = self.xp
+        return combine_blocks(xp, [weighted_sum(xp, values, weights, axes) for values, weights in self.blocks()], axes)
+
+    def count(self) -> Array:
+        """The number of pixels, which is the sum of the weights."""
+        return self.map(self.xp.ones_like).sum()
+
+    def lies_above(self, bound: float, low: Array) -> bool:
+        """Whether a minimum says so of every pixel; an accelerator is not waited for, and a mask hides pixels."""
+        return self.xp.__name__ == "numpy" and self.weights is None and bool((low > bound).all())
+
+    def flag(self, kind: str, found: Array, detail: Array) -> LazyMap:
+        """The same values with a problem noted; whoever asked for them decides what it means.
+
+        Where it can be seen without waiting for an accelerator that no map has the problem, nothing is noted.
+        """
+        if self.xp.__name__ == "numpy" and not found.any():
+            return self
+        return self.changed(problems=(*self.problems, Problem(kind, found, detail)))
+
+
+def slice_rows(statistic: Array | None, rows: slice) -> Array | None:
+    """The rows of a statistic or of weights that belong to a block."""
+    return statistic if statistic is None or statistic.shape[-2] == 1 else statistic[..., rows, :]
+
+
+def over_map(reduce: Callable[..., Array], statistic: Array) -> Array:
+    """A statistic (..., H, W) reduced to one number per map (...), by indexing alone where it is one of whole maps."""
+    return statistic[..., 0, 0] if statistic.shape[-2:] == (1, 1) else reduce(statistic, axis=MAP)
+
+
+def weighted(xp: Any, values: Array, weights: Array | None) -> Array:
+    """Weight times value; a pixel of weight 0 does not exist, whatever its value."""
+    return values if weights is None else xp.where(weights > 0, weights * values, xp.zeros_like(values))
+
+
+def weighted_sum(xp: Any, values: Array, weights: Array | None, axes: tuple[int, ...]) -> Array:
+    """The sum over `axes` of weight times value."""
+    return xp.sum(weighted(xp, values, weights), axis=axes, keepdims=True)
+
+
+def combine_blocks(
+    xp: Any, parts: list[Array], axes: tuple[int, ...], combine: Callable[[Array, Array], Array] = add
+) -> Array:
+    """The statistic of the map from those of its blocks: combined down the rows, or row beside row."""
+    return reduce(combine, parts) if MAP[0] in axes else xp.concat(parts, axis=-2)
+
+
+def _extent(xp: Any, values: Array, weights: Array | None, axes: tuple[int, ...]) -> tuple[Array, Array]:
+    low = high = values
+    if weights is not None:
+        low = xp.where(weights > 0, values, xp.full_like(values, xp.inf))
+        high = xp.where(weights > 0, values, xp.full_like(values, -xp.inf))
+    return xp.min(low, axis=axes, keepdims=True), xp.max(high, axis=axes, keepdims=True)

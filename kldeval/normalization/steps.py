@@ -1,0 +1,305 @@
+"""The normalisation steps: each takes the values of maps and returns new ones. A chain of them is a list."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from kldeval.arrays import exp_of_temporary
+from kldeval.errors import UsageProblem
+from kldeval.grammar import Info, Registry, format_value
+from kldeval.normalization.lazy_map import MAP, LazyMap
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kldeval.arrays import Array
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepInfo(Info):
+    """What is known of a step beside its function, whose parameters and docstring say the rest.
+
+    Args:
+        final: whether it makes distributions.
+        log: whether the result holds logarithms of probabilities.
+        given: whether the map holds distributions already, along axes that the step knows only where it is told.
+        spatial: whether pixels of equal value can come out different: where they stand in different `rows`, or in any
+            `place`; such pixels cannot be counted together.
+        takes: which infinite values it understands: -inf, or (bounded) those beyond its parameters min and max.
+    """
+
+    final: bool = False
+    log: bool = False
+    given: bool = False
+    spatial: Literal["", "rows", "place"] = ""
+    takes: Literal["", "-inf", "bounded"] = ""
+
+
+STEPS: Registry[Callable[..., LazyMap], StepInfo] = Registry("step", StepInfo)
+"""Every step of a normalisation, by the name that a user types."""
+
+
+def one_axis(axis: int) -> tuple[int]:
+    """The axis of a map counted from its end; within one map, never the batch.
+
+    Raises:
+        UsageProblem: a map has the axes 0 (columns are distributions) and 1 or -1 (rows are) only.
+    """
+    if axis not in (-2, -1, 0, 1):
+        msg = f"axis {axis} does not exist in a map of height and width; use -1 (within rows) or 0 (within columns)"
+        raise UsageProblem(msg)
+    return (axis if axis < 0 else axis - 2,)
+
+
+CLASS_MAP_AXES = range(-3, 3)
+"""Every axis of a class map, the largest of maps, counted from either end."""
+
+
+def _check_offset(*, offset: float = 0.0) -> None:
+    if offset < 0:
+        msg = f"offset={format_value(offset)}: below 0 the divisor could be 0; an offset is 0 or more"
+        raise UsageProblem(msg)
+
+
+def check_axis(*, axis: int | None = None) -> None:
+    """Refuse an axis that no map has.
+
+    Raises:
+        UsageProblem: naming the axes that there are.
+    """
+    if axis is not None and axis not in CLASS_MAP_AXES:
+        msg = (
+            f"axis {axis} does not exist: a map of height and width has the axes 0 (within columns) and 1 or -1 "
+            "(within rows), a class map one more"
+        )
+        raise UsageProblem(msg)
+
+
+def _check_sum(*, axis: int | None = None, offset: float = 0.0) -> None:
+    check_axis(axis=axis)
+    _check_offset(offset=offset)
+
+
+@STEPS.add("sum-to-one", StepInfo(final=True, check=_check_sum))
+def sum_to_one(values: LazyMap, *, offset: float = 0.0, axis: int | None = None) -> LazyMap:
+    """x / (sum x + offset), over the whole map or along one axis of it."""
+    axes = MAP if axis is None else one_axis(axis)
+    low, _ = values.extent(axes)
+    values = values.flag("negative", low < 0, low)
+    values, total = _nonzero(values, values.sum(axes), uniform_over=axes)
+    some = values.lies_above(0.0, low / (total + offset))
+    return values.map(lambda x, total: x / (total + offset), total, axes=axes, is_log=False, is_positive=some)
+
+
+@STEPS.add("log-prob", StepInfo(final=True, log=True, given=True, takes="-inf", check=check_axis))
+def log_prob(values: LazyMap, *, axis: int | None = None) -> LazyMap:
+    """x as it is: the map already holds log-probabilities, of distributions along `axis` if it is said."""
+    return values.changed(is_log=True, axes=values.axes if axis is None else one_axis(axis))
+
+
+@STEPS.add("flatten-softmax", StepInfo(final=True, log=True, takes="-inf"))
+def flatten_softmax(values: LazyMap) -> LazyMap:
+    """x - ln(sum exp x) over the whole map: log-softmax of the flattened map."""
+    return _log_softmax(values, MAP)
+
+
+@STEPS.add("softmax", StepInfo(final=True, log=True, spatial="rows", takes="-inf", check=check_axis))
+def softmax(values: LazyMap, *, axis: int = -1) -> LazyMap:
+    """x - ln(sum exp x) along one axis of the map, by default within each row, as tf.nn.softmax does."""
+    return _log_softmax(values, one_axis(axis))
+
+
+@STEPS.add("minmax", StepInfo(check=_check_offset))
+def minmax(values: LazyMap, *, offset: float = 0.0) -> LazyMap:
+    """(x - min) / (max - min + offset)."""
+    low, high = values.extent()
+    if offset:
+        return values.map(lambda x, low, high: (x - low) / (high - low + offset), low, high)
+    values, span = _nonzero(values, high - low)
+    return values.map(lambda x, low, span: (x - low) / span, low, span)
+
+
+@STEPS.add("shift")
+def shift(values: LazyMap) -> LazyMap:
+    """x - min where the minimum is negative, else x."""
+    low, _ = values.extent()
+    xp = values.xp
+    return values.map(lambda x, low: x - low, xp.where(low < 0, low, xp.zeros_like(low)))
+
+
+@STEPS.add("add")
+def add(values: LazyMap, *, value: float) -> LazyMap:
+    """x + value."""
+    return values.map(lambda x: x + value)
+
+
+def _check_bounds(*, min: float | None = None, max: float | None = None) -> None:  # noqa: A002 - the flag's words
+    if min is None and max is None:
+        msg = "clip needs a bound, as in clip(min=0)"
+        raise UsageProblem(msg)
+    if min is not None and max is not None and min > max:
+        msg = f"clip(min={format_value(min)},max={format_value(max)}): min must not be above max"
+        raise UsageProblem(msg)
+
+
+@STEPS.add("clip", StepInfo(takes="bounded", check=_check_bounds))
+def clip(values: LazyMap, *, min: float | None = None, max: float | None = None) -> LazyMap:  # noqa: A002 - the flag's words
+    """X, no smaller than min and no larger than max."""
+    xp = values.xp
+    return values.map(lambda x: xp.clip(x, min, max))
+
+
+@STEPS.add("max")
+def divide_by_max(values: LazyMap) -> LazyMap:
+    """X / max."""
+    values, high = _nonzero(values, values.extent()[1])
+    return values.map(lambda x, high: x / high, high)
+
+
+@STEPS.add("bytes")
+def to_bytes(values: LazyMap) -> LazyMap:
+    """floor((x - min) * (255 / (max - min)) + 0.5): the byte scaling of scipy.misc.imresize; a constant map is 0."""
+    low, high = values.extent()
+    xp = values.xp
+    span = xp.where(high == low, xp.ones_like(low), high - low)
+    return values.map(lambda x, low, span: xp.floor((x - low) * (255.0 / span) + 0.5), low, span)
+
+
+@STEPS.add("blank")
+def blank(values: LazyMap, *, below: float) -> LazyMap:
+    """0 everywhere if the maximum is not above `below`, else x: how ACLNet's loss drops faint ground truths."""
+    xp = values.xp
+    return values.map(lambda x, high: xp.where(high > below, x, xp.zeros_like(x)), values.extent()[1])
+
+
+@STEPS.add("latitude", StepInfo(spatial="rows"))
+def latitude(values: LazyMap) -> LazyMap:
+    """X * sin(pi row / (H - 1)), the weight of the Salient360! toolbox: rows at the poles become 0."""
+    height = values.source.shape[-2]
+    # the quotient first: pi * (H - 1) / (H - 1) may round beyond pi, where the sine is negative
+    rows = [math.sin(math.pi * (row / max(1, height - 1))) for row in range(height)]
+    return values.map(lambda x, weight: x * weight, _like(values, rows)[:, None])
+
+
+@STEPS.add("sigmoid")
+def sigmoid(values: LazyMap) -> LazyMap:
+    """1 / (1 + exp(-x)), without overflow."""
+    xp = values.xp
+
+    def stable(x: Array) -> Array:
+        small = xp.exp(-xp.abs(x))
+        return xp.where(x < 0, small, xp.ones_like(x)) / (1 + small)
+
+    return values.map(stable)
+
+
+@STEPS.add("log-sigmoid", StepInfo(log=True))
+def log_sigmoid(values: LazyMap) -> LazyMap:
+    """ln(1 / (1 + exp(-x))) = min(x, 0) - ln(1 + exp(-|x|)): the logarithm of the sigmoid, finite for all scores."""
+    xp = values.xp
+    logs = values.map(lambda x: xp.minimum(x, xp.zeros_like(x)) - xp.log1p(xp.exp(-xp.abs(x))))
+    return logs.changed(is_log=True)
+
+
+WIDEST = 100_000
+"""The widest Gaussian, in pixels: wider than any map."""
+
+
+def _check_window(*, sigma: float, size: int | None = None) -> None:
+    if not 0 < sigma <= WIDEST or (size is not None and (not 1 <= size <= 8 * WIDEST or size % 2 == 0)):
+        window = "" if size is None else f",size={size}"
+        msg = f"blur(sigma={format_value(sigma)}{window}): sigma must be above 0 and at most {WIDEST}, and size odd"
+        raise UsageProblem(msg)
+
+
+@STEPS.add("blur", StepInfo(spatial="place", check=_check_window))
+def blur(values: LazyMap, *, sigma: float, size: int | None = None) -> LazyMap:
+    """A Gaussian of `sigma` pixels on a `size` x `size` window (default: four sigma to each side).
+
+    Borders are mirrored without repeating the edge, as OpenCV's GaussianBlur does by default.
+    """
+    radius = int(4 * sigma + 0.5) if size is None else size // 2
+    taps = [math.exp(-0.5 * (offset / sigma) ** 2) for offset in range(-radius, radius + 1)]
+    total = math.fsum(taps)
+    taps = [tap / total for tap in taps]
+    height, width = values.source.shape[-2:]
+    columns, rows = (_mirrored_window(values, taps, length) for length in (height, width))
+    blurred = values.xp.matmul(values.xp.matmul(columns, values.whole()), values.xp.matrix_transpose(rows))
+    return values.changed(source=blurred, functions=(), known={})
+
+
+@STEPS.add("none", StepInfo(given=True, check=check_axis))
+def unchanged(values: LazyMap, *, axis: int | None = None) -> LazyMap:
+    """X as it is; `axis` says along which axis its distributions lie, if it holds any."""
+    return values if axis is None else values.changed(axes=one_axis(axis))
+
+
+@STEPS.add("stored", StepInfo(given=True))
+def stored(values: LazyMap) -> LazyMap:
+    """X as it is, for a metric of stored maps: signatures say so of a map on which no chain acts."""
+    return values
+
+
+@STEPS.add("labels")
+def labels(values: LazyMap, *, ignore_index: int | None = None) -> LazyMap:  # noqa: ARG001 - what scores the labels asks
+    """X as it is: the class of every pixel, of which `ignore_index` marks those that do not count; or soft labels.
+
+    Only a ground truth has labels, and no step stands beside this one: labels are neither scaled nor normalised.
+    """
+    return values
+
+
+def _log_softmax(values: LazyMap, axes: tuple[int, ...]) -> LazyMap:
+    xp = values.xp
+    low, peak = values.extent(axes)
+    mass = values.map(lambda x, peak: exp_of_temporary(x - peak), peak).sum(axes)
+    statistics = peak, xp.log(mass)
+    some = values.lies_above(-math.inf, (low - peak) - statistics[1])
+
+    def log_share(x: Array, peak: Array, log_mass: Array) -> Array:
+        centred = x - peak
+        centred -= log_mass
+        return centred
+
+    return values.map(log_share, *statistics, axes=axes, is_log=True, is_positive=some)
+
+
+def _nonzero(values: LazyMap, divisor: Array, *, uniform_over: tuple[int, ...] | None = None) -> tuple[LazyMap, Array]:
+    """The values and their divisor where zeros among the divisors are treated as `values.empty` says."""
+    xp, zero = values.xp, divisor == 0
+    if values.empty == "error":
+        return values.flag("empty", zero, divisor), divisor
+    if values.empty == "nan":
+        return values, divisor
+    if values.empty == "uniform" and uniform_over:
+        values = values.map(lambda x, zero: xp.where(zero, xp.ones_like(x), x), zero)
+        return values, xp.where(zero, values.sum(uniform_over), divisor)
+    return values, xp.where(zero, xp.ones_like(divisor), divisor)
+
+
+def _mirrored_window(values: LazyMap, taps: list[float], length: int) -> Array:
+    """The matrix that convolves an axis of `length` pixels whose borders are mirrored without repeating the edge.
+
+    Mirroring makes the axis periodic, so a window of any width folds into one period: the cost is that of the map.
+    """
+    xp, period = values.xp, max(1, 2 * (length - 1))
+    folded = [0.0] * period
+    for place, tap in enumerate(taps):
+        folded[(place - len(taps) // 2) % period] += tap
+    window = _like(values, folded)
+    places = _like(values, list(range(length)), dtype=xp.int64)
+    ahead = (places[None, :] - places[:, None]) % period
+    mirrored = (-places[None, :] - places[:, None]) % period
+    # the pixels at the ends are their own mirror images
+    once = ((2 * places) % period == 0)[None, :]
+    matrix = xp.reshape(xp.take(window, xp.reshape(ahead, (-1,)), axis=0), (length, length))
+    image = xp.reshape(xp.take(window, xp.reshape(mirrored, (-1,)), axis=0), (length, length))
+    return xp.where(once, matrix, matrix + image)
+
+
+def _like(values: LazyMap, numbers: list[Any], dtype: Any = None) -> Array:
+    from kldeval.arrays import device_of
+
+    return values.xp.asarray(numbers, dtype=dtype or values.dtype, device=device_of(values.source))

@@ -1,0 +1,1 @@
+"""What is done to stored maps before any normalisation: grey values and one size."""

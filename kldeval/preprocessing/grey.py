@@ -1,0 +1,107 @@
+"""Grey from colour, by a named rule or not at all."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kldeval.arrays import quiet
+from kldeval.errors import RefusedMap, printable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from kldeval.arrays import Array
+
+
+LUMA = (0.114, 0.587, 0.299)
+"""Weights of blue, green and red: ITU-R BT.601, those of OpenCV's RGB2GRAY, https://www.itu.int/rec/R-REC-BT.601."""
+
+COLOURS, ALPHA = 3, 3
+"""How many colour channels there are, and the index of the one after them."""
+
+_WAY_OUT = "--color luma|mean|first"
+
+
+def to_grey(array: Array, color: str, path: Path) -> Array:
+    """A map (H, W) from an array (H, W) or (H, W, C) with the channels blue, green, red and perhaps alpha.
+
+    Three equal channels are grey under every rule, and keep their type. `color` says what else is done: `error` refuses
+    differing channels and an alpha that is not opaque everywhere; `luma` is 0.299 R + 0.587 G + 0.114 B and `mean`
+    (R + G + B) / 3, both in float64 on the stored values and not rounded; `first` is the file's first channel, red, as
+    stored. The three rules ignore alpha.
+
+    Raises:
+        RefusedMap: colour or transparency under `error`, or neither 3 nor 4 channels.
+    """
+    if array.ndim == 2:  # noqa: PLR2004 - grey already
+        return array
+    if array.shape[-1] not in (COLOURS, COLOURS + 1):
+        raise RefusedMap(
+            f"{printable(path)}: {array.shape[-1]} channels (shape {array.shape}); a map is grey, RGB or RGBA"
+        )
+    if color == "error":
+        _refuse_transparency(array, path)
+    if channels_agree(array):
+        return array[..., 0].copy()
+    if color == "error":
+        what = f"its colour channels differ ({array.dtype}, shape {array.shape})"
+        raise RefusedMap(f"{printable(path)}: {what}; a map is grey: choose how to make it so with {_WAY_OUT}")
+    with quiet():  # infinities of two signs
+        return _RULES[color](array[..., :COLOURS])
+
+
+def channels_agree(array: Array) -> bool:
+    """Whether blue, green and red are equal everywhere: such an image is grey."""
+    import numpy as np
+
+    blue, green, red = (array[..., channel] for channel in range(COLOURS))
+    has_nan = array.dtype.kind == "f"
+    return np.array_equal(blue, green, equal_nan=has_nan) and np.array_equal(green, red, equal_nan=has_nan)
+
+
+def _refuse_transparency(array: Array, path: Path) -> None:
+    import numpy as np
+
+    if array.shape[-1] == COLOURS:
+        return
+    opaque = np.iinfo(array.dtype).max if array.dtype.kind in "iu" else 1
+    lowest = array[..., ALPHA].min()
+    if not lowest >= opaque:  # nan is not opaque
+        what = f"its alpha is not opaque (minimum {lowest:g} of {opaque:g})"
+        raise RefusedMap(f"{printable(path)}: {what}; to ignore alpha, choose {_WAY_OUT}")
+
+
+def _luma(colours: Array) -> Array:
+    import numpy as np
+
+    blue, green, red = (colours[..., channel].astype(np.float64) * LUMA[channel] for channel in range(COLOURS))
+    return red + green + blue
+
+
+def _mean(colours: Array) -> Array:
+    import numpy as np
+
+    return colours.sum(axis=-1, dtype=np.float64) / COLOURS
+
+
+def _first(colours: Array) -> Array:
+    return colours[..., COLOURS - 1].copy()
+
+
+_RULES: Mapping[str, Callable[[Array], Array]] = {"luma": _luma, "mean": _mean, "first": _first}
+
+
+FULL_SCALES = {"uint8": 255.0, "uint16": 65535.0}
+"""The types of images, whose values are shares of the largest; bool is 0 and 1, and others are taken as they are."""
+
+
+def full_scale(array: Array) -> float | None:
+    """The value of the array's type that stands for 1; None where values are taken as they are.
+
+    >>> import numpy as np
+    >>> full_scale(np.zeros((2, 2), np.uint8)), full_scale(np.zeros((2, 2)))
+    (255.0, None)
+    """
+    # the name and not the text of a numpy type, which is ">u2" in the other byte order
+    return FULL_SCALES.get(getattr(array.dtype, "name", str(array.dtype)).rpartition(".")[2])

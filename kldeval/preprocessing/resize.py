@@ -1,0 +1,203 @@
+"""Two maps brought to one size, or refused; always on the stored values, before scaling and normalising.
+
+The kernels nearest, bilinear, bicubic (a = -0.75), area and lanczos (8 x 8) are OpenCV's, on float64 values with
+OpenCV's single-precision weights, https://docs.opencv.org/4.x/da/d54/group__imgproc__transform.html. `area` averages
+when it shrinks and is close to nearest when it enlarges; the others do not filter when they shrink.
+`matlab-bicubic` is MATLAB's imresize (see `kldeval.preprocessing.resize`).
+
+Results are float64, except that `nearest` keeps the type (it makes no new values), `round=true` keeps an integer type
+(rounded half to even, saturated; floats stay floats), and `matlab-bicubic` keeps what MATLAB keeps. A map that has the
+wanted size already passes untouched.
+"""
+
+from __future__ import annotations
+
+from math import ceil
+from typing import TYPE_CHECKING, Any, Literal
+
+from kldeval.arrays import Array, opencv, quiet
+from kldeval.errors import RefusedMap
+from kldeval.grammar import Call, Info, Registry, Size
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+Kernel = Literal["nearest", "bilinear", "bicubic", "area", "lanczos", "matlab-bicubic"]
+
+Maps = tuple[Array, Array]
+"""A prediction and a ground truth."""
+
+RESIZES: Registry[Callable[..., Maps], Info] = Registry("resize", Info)
+"""What `--resize` may name."""
+
+AS_IS = Call("none")
+"""Maps whose sizes must agree."""
+
+_OPENCV = {
+    "nearest": "INTER_NEAREST",
+    "bilinear": "INTER_LINEAR",
+    "bicubic": "INTER_CUBIC",
+    "area": "INTER_AREA",
+    "lanczos": "INTER_LANCZOS4",
+}
+
+
+def resize_pair(call: Call, pred: Array, gt: Array) -> Maps:
+    """The maps (H, W) after the resizing that `call` names.
+
+    Raises:
+        RefusedMap: `none`, and the sizes differ.
+        MissingDependency: a kernel of OpenCV, and it cannot be imported.
+    """
+    return RESIZES[call.name].function(pred, gt, **call.keywords)
+
+
+@RESIZES.add("none")
+def none(pred: Array, gt: Array) -> Maps:
+    """The maps as they are, which must agree in size."""
+    if pred.shape != gt.shape:
+        msg = (
+            f"sizes differ: the prediction is {pred.shape}, the ground truth {gt.shape} (height, width); "
+            "choose who gives way, such as --resize 'pred-to-gt(kernel=bilinear)'"
+        )
+        raise RefusedMap(msg)
+    return pred, gt
+
+
+@RESIZES.add("pred-to-gt")
+def pred_to_gt(pred: Array, gt: Array, *, kernel: Kernel = "bilinear", round: bool = False) -> Maps:  # noqa: A002
+    """The prediction at the ground truth's size, as benchmarks do."""
+    return resized(pred, gt.shape, kernel, rounded=round), gt
+
+
+@RESIZES.add("gt-to-pred")
+def gt_to_pred(pred: Array, gt: Array, *, kernel: Kernel = "bilinear", round: bool = False) -> Maps:  # noqa: A002
+    """The ground truth at the prediction's size, as training losses do."""
+    return pred, resized(gt, pred.shape, kernel, rounded=round)
+
+
+@RESIZES.add("both")
+def both(pred: Array, gt: Array, *, size: Size, kernel: Kernel = "bilinear", round: bool = False) -> Maps:  # noqa: A002
+    """Both maps at one size, WIDTHxHEIGHT."""
+    shape = size[1], size[0]
+    return resized(pred, shape, kernel, rounded=round), resized(gt, shape, kernel, rounded=round)
+
+
+def resized(array: Array, shape: tuple[int, int], kernel: str, *, rounded: bool = False) -> Array:
+    """One map at another (height, width); it may overshoot the range of its input.
+
+    >>> import numpy as np
+    >>> resized(np.array([[0, 255]], dtype=np.uint8), (1, 4), "bilinear").tolist()
+    [[0.0, 63.75, 191.25, 255.0]]
+    >>> resized(np.array([[0, 255]], dtype=np.uint8), (1, 4), "bilinear", rounded=True).tolist()
+    [[0, 64, 191, 255]]
+    """
+    if array.shape == shape:
+        return array
+    values = imresize(array, shape) if kernel == "matlab-bicubic" else _opencv_resized(array, shape, kernel)
+    if kernel == "nearest":
+        return values.astype(array.dtype)
+    return _whole(values, array.dtype) if rounded else values
+
+
+def _opencv_resized(array: Array, shape: tuple[int, int], kernel: str) -> Array:
+    import numpy as np
+
+    cv2 = opencv()
+    return cv2.resize(array.astype(np.float64), shape[::-1], interpolation=getattr(cv2, _OPENCV[kernel]))
+
+
+def _whole(values: Array, stored: Any) -> Array:
+    """The values in their stored type again: integers rounded and saturated, floats left in double precision."""
+    import numpy as np
+
+    if stored.kind not in "biu" or values.dtype == stored:
+        return values
+    lowest, highest = (0, 1) if stored.kind == "b" else (np.iinfo(stored).min, np.iinfo(stored).max)
+    return np.clip(np.rint(values), lowest, highest).astype(stored)
+
+
+SUPPORT = 4.0
+"""The width of the kernel."""
+
+INTEGERS = frozenset({"uint8", "uint16", "int16"})
+"""The integer types that imresize takes; a logical map passes through it as 0 and 255."""
+
+
+def imresize(array: Array, shape: tuple[int, int]) -> Array:
+    """An array (H, W) at another (height, width).
+
+    uint8, uint16 and int16 keep their type, rounded and saturated; bool stays bool; all else becomes float64 and may
+    overshoot the range of its input.
+
+    >>> import numpy as np
+    >>> imresize(np.array([[0, 0, 255, 255]], dtype=np.uint8), (1, 8)).tolist()
+    [[0, 0, 0, 52, 203, 255, 255, 255]]
+    """
+    import numpy as np
+
+    if array.dtype.kind == "b":
+        return imresize(array.astype(np.uint8) * np.uint8(255), shape) > 128  # noqa: PLR2004 - imresize's own threshold
+    kept = array.dtype if array.dtype.name in INTEGERS else None
+    for axis in sorted((0, 1), key=lambda axis: shape[axis] / array.shape[axis]):
+        array = _along(array, axis, shape[axis])
+        if kept is not None:
+            array = _saturated(array, kept)
+    return np.ascontiguousarray(array)
+
+
+def cubic(x: Array) -> Array:
+    """Keys' kernel with a = -1/2: 1.5|x|^3 - 2.5|x|^2 + 1 up to 1, then -0.5|x|^3 + 2.5|x|^2 - 4|x| + 2 up to 2."""
+    import numpy as np
+
+    # summed as MATLAB sums it: ratios of small numbers hit exact halves, and a last bit decides how these round
+    x = np.abs(x)
+    x2, x3 = x**2, x**3
+    return (1.5 * x3 - 2.5 * x2 + 1) * (x <= 1) + (-0.5 * x3 + 2.5 * x2 - 4 * x + 2) * ((x > 1) & (x <= SUPPORT / 2))
+
+
+def contributions(n_in: int, n_out: int) -> tuple[Array, Array]:
+    """The weights (n_out, taps) of the input samples that make each output sample, and their indices (n_out, taps)."""
+    import numpy as np
+
+    scale = n_out / n_in
+    shrink = min(scale, 1.0)
+    width = SUPPORT / shrink
+    centre = np.arange(1, n_out + 1) / scale + 0.5 * (1 - 1 / scale)
+    sample = np.floor(centre - width / 2)[:, None] + np.arange(ceil(width) + 2)
+    weights = cubic(shrink * (centre[:, None] - sample))
+    weights /= weights.sum(axis=1, keepdims=True)
+    mirrored = np.mod(sample.astype(np.int64) - 1, 2 * n_in)
+    used = weights.any(axis=0)
+    return weights[:, used], np.minimum(mirrored, 2 * n_in - 1 - mirrored)[:, used]
+
+
+def _along(array: Array, axis: int, n_out: int) -> Array:
+    """The array resized along one axis, in float64."""
+    return _rows(array, n_out) if axis == 0 else _rows(array.T, n_out).T
+
+
+def _rows(array: Array, n_out: int) -> Array:
+    """The array with another number of rows, summed tap by tap so that the order of the sums is always the same."""
+    import numpy as np
+
+    weights, indices = contributions(array.shape[0], n_out)
+    source = np.ascontiguousarray(array, np.float64)
+    total = np.zeros((n_out, array.shape[1]))
+    term = np.empty_like(total)
+    with quiet():  # infinities may meet weights of 0 and each other
+        for weight, index in zip(weights.T, indices.T, strict=True):
+            np.take(source, index, axis=0, out=term, mode="clip")  # every index is inside; only "clip" avoids a buffer
+            term *= weight[:, None]
+            total += term
+    return total
+
+
+def _saturated(values: Array, kept: Any) -> Array:
+    """Whole numbers of an integer type, halves away from zero."""
+    import numpy as np
+
+    limits = np.iinfo(kept)
+    whole = np.copysign(np.floor(np.abs(values) + 0.5), values)
+    return np.clip(whole, limits.min, limits.max).astype(kept)

@@ -1,0 +1,317 @@
+"""From the numbers of single maps to one line per metric; nothing is dropped on the way."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from kldeval.errors import UsageProblem
+from kldeval.grammar import differences, parts_of, unknown, with_fixations
+from kldeval.reports.documents import ClassRow, Summary
+from kldeval.reports.moments import exact_sum, median, moments_of, weighted_mean
+from kldeval.templates import PARENT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from kldeval.records import ClassSum, Score
+    from kldeval.reports.documents import Report
+
+
+def summarise_scores(keys: Iterable[str], scores: Sequence[Score]) -> dict[str, Summary]:
+    """The summary of each metric of `keys`, in their order, over all `scores`.
+
+    Where maps carry weights their mean is the weighted one: the mean over the pixels of all maps.
+
+    >>> from kldeval.records import Score
+    >>> summarise_scores(["kld"], [Score("a", {"kld": 0.5}), Score("b", {"kld": 1.5})])["kld"].mean
+    1.0
+    """
+    return {key: _pooled(key, scores, summarise([score.values[key] for score in scores])) for key in keys}
+
+
+def _pooled(key: str, scores: Sequence[Score], summary: Summary) -> Summary:
+    """The summary with the mean over the pixels of all maps, where the maps say how many they count."""
+    weighted = [(score.values[key], score.weights[key]) for score in scores if key in score.weights]
+    if not weighted:
+        return summary
+    values, weights = zip(*weighted, strict=True)
+    return replace(summary, mean=weighted_mean(values, weights))
+
+
+def summarise_groups(keys: Sequence[str], scores: Sequence[Score]) -> dict[str, dict[str, Summary]]:
+    """The summaries of each group's maps, groups in the order of their names; nothing where a map has no group.
+
+    >>> from kldeval.records import Score
+    >>> scores = [Score("v/1", {"kld": 0.5}, group="v"), Score("v/2", {"kld": 1.5}, group="v")]
+    >>> summarise_groups(["kld"], scores)["v"]["kld"].mean
+    1.0
+    """
+    if not all(score.group for score in scores):
+        return {}
+    members: dict[str, list[Score]] = {name: [] for name in sorted({score.group for score in scores})}
+    for score in scores:
+        members[score.group].append(score)
+    return {name: summarise_scores(keys, of_group) for name, of_group in members.items()}
+
+
+def summarise_means(keys: Iterable[str], groups: Mapping[str, Mapping[str, Summary]]) -> dict[str, Summary]:
+    """The summary of each metric over the means of the groups: every group counts the same.
+
+    >>> groups = {"u": {"kld": summarise([0.0])}, "v": {"kld": summarise([3.0, 5.0])}}
+    >>> summarise_means(["kld"], groups)["kld"].mean
+    2.0
+    """
+    means = {key: [summaries[key].mean for summaries in groups.values()] for key in keys}
+    return {key: summarise([mean for mean in values if mean is not None]) for key, values in means.items()}
+
+
+def summarise(values: Sequence[float]) -> Summary:
+    """Count, mean, standard deviation (n - 1 in the denominator), median, minimum and maximum of one metric.
+
+    Infinite and undefined values count like any other: the mean is inf where one value is, and nan where one is nan or
+    where +inf meets -inf; the standard deviation of such values is nan; nan wins in median, minimum and maximum.
+    The order of the values does not matter, to the last bit. Numbers that do not exist are None: the standard
+    deviation of one value, everything of none.
+
+    >>> summarise([1.0, 2.0, 6.0])
+    Summary(n=3, n_nonfinite=0, mean=3.0, std=2.6457513110645907, median=2.0, min=1.0, max=6.0)
+    >>> summarise([])
+    Summary(n=0, n_nonfinite=0, mean=None, std=None, median=None, min=None, max=None)
+    """
+    moments = moments_of(values)
+    undefined = math.nan if moments.n_nan else None
+    return Summary(
+        n=moments.n,
+        n_nonfinite=moments.n_nonfinite,
+        mean=moments.mean,
+        std=moments.std,
+        median=median(values) if moments.n else None,
+        min=moments.min if undefined is None else undefined,
+        max=moments.max if undefined is None else undefined,
+    )
+
+
+def summarise_classes(keys: Iterable[str], scores: Sequence[Score], *, sums: bool = False) -> tuple[ClassRow, ...]:
+    """A row per class of label: its positions in all maps, and each metric's mean over them (or `sums`: its sum).
+
+    The mean over the positions of a class that no map has is nan.
+
+    >>> from kldeval.records import ClassSum, Score
+    >>> maps = [Score(name, {}, classes={"ce": (ClassSum(1.0, 2.0, 2), ClassSum(0.0, 0.0, 0))}) for name in "ab"]
+    >>> summarise_classes(["ce"], maps)
+    (ClassRow(label=0, n=4, values={'ce': 0.5}), ClassRow(label=1, n=0, values={'ce': nan}))
+    """
+    keys = [key for key in keys if all(key in score.classes for score in scores)]
+    n_classes = max((len(score.classes[key]) for score in scores for key in keys), default=0)
+    return tuple(_row(label, keys, scores, sums=sums) for label in range(n_classes))
+
+
+def _row(label: int, keys: Sequence[str], scores: Sequence[Score], *, sums: bool) -> ClassRow:
+    of_class = {key: [score.classes[key][label] for score in scores if label < len(score.classes[key])] for key in keys}
+    n = sum(item.n for item in of_class[keys[0]])
+    return ClassRow(label, n, {key: _value(items, sums=sums) for key, items in of_class.items()})
+
+
+def _value(items: Sequence[ClassSum], *, sums: bool) -> float:
+    total, weight = exact_sum(item.total for item in items), exact_sum(item.weight for item in items)
+    if sums:
+        return total
+    return total / weight if weight else math.nan
+
+
+def merge(reports: Mapping[str, Report]) -> Report:
+    """One report of all maps; `reports` are the parts by the names of their files.
+
+    Its provenance has what all parts agree on, and the names of the parts.
+
+    Raises:
+        UsageProblem: the signatures differ, or a map stands in two parts.
+    """
+    (first, reference), *others = reports.items()
+    for name, report in others:
+        _check_signatures(first, reference, name, report)
+    _check_names(reports)
+    every = list(reports.values())
+    whole = resummarise(reference, (score for report in every for score in report.scores))
+    failures = sorted((failure for report in every for failure in report.failures), key=lambda failure: failure.name)
+    shared = {
+        key: value
+        for key, value in reference.provenance.items()
+        if all(report.provenance.get(key) == value for report in every)
+    }
+    notes = tuple(_notes(reports))
+    if len(every) > 1 and any(report.classes for report in every):
+        notes += ("the tables per class of the parts are not merged: their weights are not in the reports",)
+    return replace(
+        whole,
+        failures=tuple(failures),
+        provenance={**shared, "merged": list(reports)},
+        notes=notes,
+        classes=reference.classes if len(every) == 1 else (),
+    )
+
+
+def _check_signatures(first: str, reference: Report, name: str, report: Report) -> None:
+    ours, theirs = reference.signatures, report.signatures
+    if list(ours) != list(theirs):
+        msg = f"{first} has the metrics {', '.join(ours)}, but {name} has {', '.join(theirs)}: they cannot be merged"
+        raise UsageProblem(msg)
+    for key in ours:
+        for part, values in differences(*(with_fixations(text, 0) for text in (ours[key], theirs[key]))).items():
+            left, right = (f"{part}:{value or 'nothing'}" for value in values)
+            msg = f"{first} and {name} cannot be merged: {key} has {left} in the one, {right} in the other"
+            raise UsageProblem(msg)
+
+
+def _check_names(reports: Mapping[str, Report]) -> None:
+    owners: dict[str, list[str]] = {}
+    for file, report in reports.items():
+        names = [score.name for score in report.scores] + [failure.name for failure in report.failures]
+        for name in names:
+            owners.setdefault(name, []).append(file)
+    twice = {name: files for name, files in owners.items() if len(set(files)) > 1}
+    if twice:
+        name, files = min(twice.items())
+        more = f" ({len(twice)} maps in all)" if len(twice) > 1 else ""
+        msg = (
+            f"the map {name!r} is in {' and in '.join(dict.fromkeys(files))}{more}: every map must be in one part alone"
+        )
+        raise UsageProblem(msg)
+
+
+def _notes(reports: Mapping[str, Report]) -> list[str]:
+    """What was noted of all parts once, of some with their names."""
+    said = Counter(note for report in reports.values() for note in dict.fromkeys(report.notes))
+    return [
+        note if times == len(reports) else f"{', '.join(f for f, r in reports.items() if note in r.notes)}: {note}"
+        for note, times in said.items()
+    ]
+
+
+def resummarise(report: Report, scores: Iterable[Score]) -> Report:
+    """The report of these scores, with the summaries and groups that they have by its signature, and without gates.
+
+    A table per class stays only where the scores are those it was made of.
+    """
+    kept = tuple(sorted(scores, key=lambda score: score.name))
+    keys = tuple(report.summaries)
+    groups = summarise_groups(keys, kept)
+    summaries = summarise_means(keys, groups) if report.averages_groups else summarise_scores(keys, kept)
+    classes = report.classes if len(kept) == len(report.scores) else ()
+    references = summarise_references(kept, over_groups=report.averages_groups)
+    return replace(
+        report,
+        signatures=_of_fixations(report, kept),
+        scores=kept,
+        summaries=summaries,
+        groups=groups,
+        classes=classes,
+        gates=(),
+        references=references,
+    )
+
+
+def _of_fixations(report: Report, scores: Sequence[Score]) -> dict[str, str]:
+    """The signatures, which may say of how many fixations the ground truths of these maps were made."""
+    number = sum(score.gt_fixations or 0 for score in scores)
+    return {key: with_fixations(text, number) for key, text in report.signatures.items()}
+
+
+def only(reports: Mapping[str, Report], keys: Sequence[str]) -> dict[str, Report]:
+    """The reports with these metrics alone, in this order.
+
+    Raises:
+        UnknownName: a report does not have one of them.
+    """
+    for report in reports.values():
+        for key in keys:
+            if key not in report.summaries:
+                raise unknown("metric", key, report.summaries)
+    return {model: _only(report, keys) for model, report in reports.items()}
+
+
+def _only(report: Report, keys: Sequence[str]) -> Report:
+    return replace(
+        report,
+        signatures={key: report.signatures[key] for key in keys},
+        summaries={key: report.summaries[key] for key in keys},
+        columns={key: report.columns[key] for key in keys},
+        scores=tuple(replace(score, values={key: score.values[key] for key in keys}) for score in report.scores),
+        groups={name: {key: summaries[key] for key in keys} for name, summaries in report.groups.items()},
+        references={
+            name: {key: means[key] for key in keys if key in means} for name, means in report.references.items()
+        },
+    )
+
+
+def grouping_of(report: Report) -> str:
+    """What a group is where the headline is the mean over groups, as the signature says; else nothing."""
+    parts = parts_of(next(iter(report.signatures.values()), ""))
+    return parts.get("groups", PARENT) if report.averages_groups else ""
+
+
+UNIFORM, PRIOR, CEILING = "uniform", "centre prior", "ceiling"
+
+REFERENCES = (UNIFORM, PRIOR, CEILING)
+"""The rows, from what says nothing to what says most."""
+
+Means = dict[str, dict[str, float]]
+"""The headline of each metric by its key, for each reference by its name."""
+
+
+def summarise_references(scores: Sequence[Score], *, over_groups: bool) -> Means:
+    """The headlines of the references, averaged as those of the model are; only of references that all maps have.
+
+    >>> from kldeval.records import Score
+    >>> scores = [Score(name, {"cc": 0.9}, references={"ceiling": {"cc": 1.0}}) for name in "ab"]
+    >>> summarise_references(scores, over_groups=False)
+    {'ceiling': {'cc': 1.0}}
+    """
+    everywhere = [name for name in REFERENCES if scores and all(name in score.references for score in scores)]
+    return {name: _means(scores, name, over_groups=over_groups) for name in everywhere}
+
+
+def _means(scores: Sequence[Score], name: str, *, over_groups: bool) -> dict[str, float]:
+    first, *others = (score.references[name] for score in scores)
+    keys = [key for key in first if all(key in values for values in others)]
+    theirs = [replace(score, values=score.references[name]) for score in scores]
+    groups = summarise_groups(keys, theirs) if over_groups else {}
+    summaries = summarise_means(keys, groups) if over_groups else summarise_scores(keys, theirs)
+    return {key: summary.mean for key, summary in summaries.items() if summary.mean is not None}
+
+
+def share_of_the_way(mean: float | None, references: Mapping[str, Mapping[str, float]], key: str) -> float | None:
+    """How far a model goes from the centre prior (0) to the ceiling (1).
+
+    None where one of them has no finite number, or the ceiling is not above the prior: there is no way then. (Only
+    metrics of fixations have a ceiling, of which more is better.)
+
+    >>> share_of_the_way(0.5, {"centre prior": {"nss": 0.0}, "ceiling": {"nss": 2.0}}, "nss")
+    0.25
+    """
+    ends = [references.get(name, {}).get(key) for name in (PRIOR, CEILING)]
+    if mean is None or any(end is None or not math.isfinite(end) for end in ends) or not math.isfinite(mean):
+        return None
+    low, high = (float(end or 0.0) for end in ends)
+    return (mean - low) / (high - low) if high > low else None
+
+
+_REASONS = {
+    UNIFORM: "where it can be scored",
+    PRIOR: "with another ground truth",
+    CEILING: "with fixations of two observers or more",
+}
+
+
+def reference_notes(scores: Sequence[Score]) -> Iterator[str]:
+    """Why a reference is missing that some map has, or could have."""
+    wanted = [UNIFORM, PRIOR]
+    wanted += [CEILING] if any(score.n_fixations is not None for score in scores) else []
+    for name in wanted if any(score.references for score in scores) else ():
+        lacking = [score.name for score in scores if name not in score.references]
+        if lacking:
+            some = f"{len(scores) - len(lacking)} of {len(scores)} maps are those {_REASONS[name]}"
+            yield f"there is no {name} row: only {some} (not {lacking[0]!r})"

@@ -1,0 +1,117 @@
+"""Several models on the maps that were scored for all of them, and how they compare."""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import PurePath
+from typing import TYPE_CHECKING
+
+from kldeval.errors import UsageProblem
+from kldeval.grammar import unknown
+from kldeval.reports.aggregate import resummarise
+from kldeval.reports.comparison import common_keys, common_maps, compare_reports
+from kldeval.reports.documents import Leaderboard
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from kldeval.reports.documents import Report, Resampling
+
+
+def make_leaderboard(
+    reports: Mapping[str, Report],
+    resampling: Resampling,
+    *,
+    sort: str | None = None,
+    provenance: Mapping[str, object] | None = None,
+) -> Leaderboard:
+    """The leaderboard of these models; the unit of intervals and tests is what the headline averages.
+
+    The models are in the order given, or the best by the metric `sort` first.
+
+    Raises:
+        UsageProblem: the reports have no metric in common, or there is no `sort` among them.
+        MissingDependency: scipy is not installed.
+    """
+    common, left_out = common_maps(reports)
+    chosen = frozenset(common)
+    restricted = {
+        model: resummarise(report, (score for score in report.scores if score.name in chosen))
+        for model, report in reports.items()
+    }
+    if sort is not None:
+        restricted = _sorted(restricted, sort)
+    comparison = compare_reports(restricted, resampling, provenance=provenance) if common else None
+    return Leaderboard(restricted, comparison, left_out, tuple(_notes(restricted, left_out)))
+
+
+def _sorted(reports: dict[str, Report], key: str) -> dict[str, Report]:
+    """The reports, the best mean of a metric first; undefined ones last, and equal ones in the order given."""
+    keys = common_keys(reports)
+    if key not in keys:
+        raise unknown("metric", key, keys)
+
+    def badness(model: str) -> tuple[bool, float]:
+        mean = reports[model].summaries[key].mean
+        if mean is None or math.isnan(mean):
+            return True, 0.0
+        return False, -mean if reports[model].columns[key].best == "high" else mean
+
+    return {model: reports[model] for model in sorted(reports, key=badness)}
+
+
+def _notes(reports: Mapping[str, Report], left_out: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
+    if left_out:
+        yield f"only maps that were scored for every model count; {len(left_out)} others were left out"
+    for note in dict.fromkeys(note for report in reports.values() for note in report.notes):
+        yield f"{', '.join(model for model, report in reports.items() if note in report.notes)}: {note}"
+
+
+def name_models(paths: Sequence[str | os.PathLike[str]], names: Sequence[str] = ()) -> list[str]:
+    """The name of each model: `names` where they are given, else the shortest distinguishing part of its path.
+
+    >>> name_models(["runs/deep/maps", "runs/wide/maps"]), name_models(["old/a.json", "new/b.json"])
+    (['deep', 'wide'], ['a', 'b'])
+
+    Raises:
+        UsageProblem: there is not one name for each path, a name stands twice, or a path does.
+    """
+    if names:
+        return _given(paths, names)
+    whole = [PurePath(os.path.abspath(path)).parts for path in paths]  # noqa: PTH100 - nothing is looked up
+    if len(set(whole)) < len(whole):
+        twice = next(str(path) for path, parts in zip(paths, whole, strict=True) if whole.count(parts) > 1)
+        msg = f"{twice} is given twice: every model needs a path of its own"
+        raise UsageProblem(msg)
+    bare = [(*parts[:-1], PurePath(parts[-1]).stem) for parts in whole]
+    return _distinguishing(bare if len(set(bare)) == len(bare) else whole)
+
+
+def _given(paths: Sequence[str | os.PathLike[str]], names: Sequence[str]) -> list[str]:
+    if len(names) != len(paths):
+        msg = f"{len(names)} names for {len(paths)} models: give --name once for each, in their order"
+        raise UsageProblem(msg)
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        msg = f"--name {twice[0]} is given twice: every model needs its own"
+        raise UsageProblem(msg)
+    return list(names)
+
+
+def _distinguishing(paths: Sequence[tuple[str, ...]]) -> list[str]:
+    shared = _shared(paths)
+    rest = [path[shared:] for path in paths]
+    ending = _shared([path[::-1] for path in rest])
+    rest = [path[: len(path) - ending] for path in rest]
+    for place in (-1, 0):
+        names = [path[place] for path in rest]
+        if len(set(names)) == len(names):
+            return names
+    return ["/".join(path) for path in rest]
+
+
+def _shared(paths: Sequence[tuple[str, ...]]) -> int:
+    """How many first parts all paths share, when each keeps one part at least."""
+    most = min(map(len, paths)) - 1
+    return next((place for place in range(most) if len({path[place] for path in paths}) > 1), most)

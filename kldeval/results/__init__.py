@@ -1,1 +1,0 @@
-"""From scores to a report: summaries, intervals, tests."""

@@ -1,0 +1,40 @@
+"""What a run is asked for beside its settings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class RunOptions(NamedTuple):
+    """What a run is asked for beside the settings: nothing here moves a number that the settings do not describe.
+
+    `baseline`, `fixations`, `mask`, `other_map` and `weights` are where the files are that the settings tell of.
+    `baselines` asks for reference rows, of which `ceiling` says how the observers' density is made.
+    A named tuple, because a dataclass of so many fields takes 1.6 ms to make.
+    """
+
+    manifest: Path | None = None
+    pred_name: str | None = None
+    gt_name: str | None = None
+    exclude: tuple[str, ...] = ()
+    group_by: str | None = None
+    fixations: Path | None = None
+    baselines: bool = False
+    ceiling: str | None = None
+    baseline: Path | None = None
+    other_map: Path | None = None
+    mask: Path | None = None
+    weights: Path | None = None
+    allow_missing: bool = False
+    allow_extra: bool = False
+    limit: int | None = None
+    key: str | None = None
+    max_pixels: int | None = None
+    device: str = "auto"
+    jobs: int | None = None
+    batch_bytes: int | None = None
+    save_maps: Path | None = None
+    per_class: bool = False

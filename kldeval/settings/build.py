@@ -1,0 +1,238 @@
+"""What a run computes: every choice that moves a number, as one frozen record made from the texts a user types."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from kldeval.errors import KldevalError, UsageProblem
+from kldeval.grammar import Call, did_you_mean
+from kldeval.normalization.chain import (
+    Chain,
+    axes_of,
+    class_axis,
+    ends_in_log,
+    format_chain,
+    parse_chain,
+    takes_axis,
+    with_axis,
+)
+from kldeval.normalization.steps import check_axis
+from kldeval.preprocessing.resize import RESIZES
+from kldeval.settings.auxiliary import (
+    TEXTS,
+    check_companions,
+    check_plain_labels,
+    check_stored,
+    companion_parts,
+    restrict_to,
+)
+from kldeval.settings.labels import (
+    LABEL_FLAGS,
+    check_class_axis,
+    check_labels_alone,
+    label_chain,
+    label_reduction,
+    what_says_labels,
+)
+from kldeval.settings.metric_options import (
+    DEFAULT_METRICS,
+    check_clamp,
+    check_mean_over_pixels,
+    check_pixel_chains,
+    density_metrics,
+    epsilon,
+    is_of_pixels,
+    of_pixels,
+)
+from kldeval.settings.settings import CHOICES, Settings, Texts
+from kldeval.templates import PARENT, check_grouping
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+__all__ = [
+    "CHOICES",
+    "DEFAULTS",
+    "KNOWN_TEXTS",
+    "Settings",
+    "Texts",
+    "alone",
+    "as_labels",
+    "checked",
+    "make_settings",
+]
+
+
+DEFAULTS: Mapping[str, str] = {
+    "metric": DEFAULT_METRICS,
+    "pred_norm": "sum-to-one",
+    "gt_norm": "sum-to-one",
+    "resize": "none",
+}
+"""The settings with a grammar of their own, where nothing is said."""
+
+
+KNOWN_TEXTS = frozenset({"norm", "axis", "eps", "convention", "group_by", *DEFAULTS, *CHOICES, *LABEL_FLAGS, *TEXTS})
+"""The names under which a user says what a run computes."""
+
+_SIDES = ("pred", "gt")
+
+
+def make_settings(
+    texts: Texts, *, convention: Texts | None = None, complete: bool = False, found_labels: str | None = None
+) -> Settings:
+    """The settings that a user's texts stand for; what is not said comes from the convention, then the defaults.
+
+    Keys: metric, norm, pred_norm, gt_norm, axis, eps, group_by, the fields of `CHOICES`, `resize`, and `LABEL_FLAGS`.
+    Complete texts, of a signature, leave nothing to ask or to decide. `found_labels` says which file holds labels.
+
+    Raises:
+        UsageProblem: naming everything that is wrong at once, one line each.
+    """
+    attempt, said = ErrorCollector(), _said(texts)
+    chosen = {**DEFAULTS, **_said(convention or {}), **_norms(said), **said}
+    parts = {key: attempt(partial(_choice, key, chosen.get(key))) for key in CHOICES}
+    parts["resize"] = attempt(lambda: RESIZES.parse(chosen["resize"]))
+    parts["groups"] = attempt(lambda: _groups(said)) if parts["maps"] == "groups" else PARENT
+    labels = found_labels or attempt(lambda: what_says_labels(said))
+    parts.update(_chains(attempt, chosen, said, labels))
+    if parts["pred"] and parts["gt"]:
+        attempt(lambda: check_labels_alone(parts["pred"], parts["gt"]))
+        said_axis = complete or "axis" in said or "axis=" in chosen["pred_norm"]
+        parts["names_class_axis"] = said_axis and class_axis(parts["pred"]) is not None
+    if labels:
+        from kldeval.settings.labels import label_metrics
+
+        attempt(lambda: check_class_axis(labels, named=parts.get("names_class_axis", True)))
+        parts["metrics"] = attempt(lambda: label_metrics(said, labels))
+    else:
+        eps = attempt(lambda: epsilon(said["eps"])) if "eps" in said else None
+        log_domain = bool(parts["pred"]) and ends_in_log(parts["pred"])
+        parts["metrics"] = attempt(lambda: density_metrics(said, eps, convention, log_domain=log_domain))
+    attempt(lambda: check_plain_labels(said, labels))
+    parts |= attempt(lambda: companion_parts(chosen, said, () if labels else parts["metrics"] or ())) or {}
+    attempt.raise_problems()
+    parts["takes_soft_labels"] = bool(labels) and "gt_norm" in said
+    parts["undecided"] = None if complete or labels or convention or "gt_norm" in said else said
+    settings = Settings(**parts)
+    check_pixel_chains(settings, said)
+    return checked(settings)
+
+
+class ErrorCollector:
+    """Calls that may fail, and what was wrong with those that did."""
+
+    def __init__(self) -> None:
+        self._problems: list[str] = []
+
+    def __call__(self, make: Callable[[], Any]) -> Any:
+        try:
+            return make()
+        except KldevalError as error:
+            self._problems.append(str(error))
+            return None
+
+    def raise_problems(self) -> None:
+        if self._problems:
+            raise UsageProblem("\n".join(dict.fromkeys(self._problems)))
+
+
+def _chains(
+    attempt: ErrorCollector, chosen: Mapping[str, str], said: Mapping[str, str], labels: str | None
+) -> dict[str, Chain | None]:
+    """The chain of each side, with the axis that was said."""
+    chains = {side: attempt(partial(parse_chain, chosen[f"{side}_norm"])) for side in _SIDES}
+    axis = attempt(lambda: _axis(said["axis"])) if "axis" in said else None
+    if axis is not None and all(chains.values()):
+        takers = [] if labels else [side for side in _SIDES if takes_axis(chains[side])]
+        for side in takers or _SIDES[:1]:
+            chains[side] = attempt(partial(with_axis, chosen[f"{side}_norm"], axis))
+    return {**chains, "gt": attempt(lambda: label_chain(said, labels))} if labels else chains
+
+
+def checked(settings: Settings) -> Settings:
+    """The settings, if their parts agree; where metrics of pixels or labels give one a name of its own, under that.
+
+    Raises:
+        UsageProblem: the chains make distributions over different axes and the reduction is over distributions, or the
+            reduction or the mean over pixels or fixations has no meaning for the metrics, or a metric of fixations
+            has none under the settings.
+    """
+    check_companions(settings)
+    settings = _without_idle_parts(settings)
+    if settings.is_labels:
+        return replace(settings, reduction=label_reduction(settings.reduction, settings.maps))
+    check_stored(settings)
+    check_clamp(settings)
+    if settings.maps == "pixels":
+        check_mean_over_pixels(settings.metrics, settings.reduction)
+    if all(map(is_of_pixels, settings.metrics)):
+        return of_pixels(settings)
+    pred, gt = axes_of(settings.pred), axes_of(settings.gt)
+    if settings.on("density") and settings.reduction == "slices" and pred and gt and pred != gt:
+        msg = (
+            f"the prediction's chain {format_chain(settings.pred)!r} and the ground truth's "
+            f"{format_chain(settings.gt)!r} make distributions over different axes, so there is none to sum within; "
+            "use chains over the same axis, or --reduction sum, mean or batchmean"
+        )
+        raise UsageProblem(msg)
+    return settings
+
+
+def alone(settings: Settings, call: Call) -> Settings:
+    """The settings under which one metric of a run was scored: what cannot move it is at its default."""
+    return checked(restrict_to(settings, call))
+
+
+def _without_idle_parts(settings: Settings) -> Settings:
+    """The settings with every part that moves none of the metrics at its default."""
+    each = [restrict_to(settings, call) for call in settings.metrics]
+    parts = (item.name for item in fields(settings) if item.compare and item.name != "metrics")
+    found = {name: {getattr(one, name) for one in each} for name in parts}
+    return replace(settings, **{name: values.pop() for name, values in found.items() if len(values) == 1})
+
+
+def as_labels(settings: Settings, found: str) -> Settings:
+    """The settings that the same texts stand for where the ground truths hold labels; `found` says which file does.
+
+    Raises:
+        UsageProblem: the texts have no meaning for labels.
+    """
+    return make_settings(settings.undecided or {}, found_labels=found)
+
+
+def _said(texts: Texts) -> dict[str, str]:
+    return {key: text for key, text in texts.items() if text is not None}
+
+
+def _groups(said: Mapping[str, str]) -> str:
+    group_by = said.get("group_by", PARENT)
+    check_grouping(group_by)
+    return group_by
+
+
+def _norms(said: dict[str, str]) -> dict[str, str]:
+    return {"pred_norm": said["norm"], "gt_norm": said["norm"]} if "norm" in said else {}
+
+
+def _choice(key: str, text: str | None) -> str:
+    choices = CHOICES[key]
+    if text is None:
+        return choices[0]
+    if text not in choices:
+        flag = key.replace("_", "-")
+        msg = f"--{flag} {text}: {text!r} is none of {', '.join(choices)}{did_you_mean(text, choices)}"
+        raise UsageProblem(msg)
+    return text
+
+
+def _axis(text: str) -> int:
+    try:
+        axis = int(text)
+    except ValueError:
+        msg = f"--axis {text}: not a whole number"
+        raise UsageProblem(msg) from None
+    check_axis(axis=axis)
+    return axis

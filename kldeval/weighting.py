@@ -1,0 +1,121 @@
+"""Sums and extents over the pixels of maps, each pixel with its weight; a pixel of weight 0 does not exist.
+
+Shapes are (..., H, W), and statistics keep their dimensions, (..., 1, 1), so that they meet the maps again.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from kldeval.arrays import real_floats
+
+if TYPE_CHECKING:
+    from kldeval.arrays import Array, Namespace
+
+
+MAP = (-2, -1)
+"""The axes of a whole map."""
+
+
+def as_float(xp: Namespace, values: Array) -> Array:
+    """The values as they are if float32 or float64, else as float64: counts of pixels overflow half precision.
+
+    Raises:
+        RefusedMap: they are no real numbers.
+    """
+    if getattr(values.dtype, "char", "") in ("f", "d"):
+        # numpy's, of which the standard's questions are slow
+        return values
+    values = real_floats(values)
+    return values if values.dtype in (xp.float32, xp.float64) else xp.astype(values, xp.float64)
+
+
+def as_weights(xp: Namespace, weights: Array | None) -> Array | None:
+    """The weights as floats: a mask of booleans is one of 0 and 1."""
+    return None if weights is None else as_float(xp, weights)
+
+
+def zero_excluded(xp: Namespace, values: Array, weights: Array | None) -> Array:
+    """The values as floats, 0 where the weight is 0: whatever stands there, nan included, takes no part."""
+    values = as_float(xp, values)
+    return values if weights is None or _all_exist(weights) else xp.where(weights > 0, values, xp.zeros_like(values))
+
+
+def _all_exist(weights: Array) -> bool:
+    """Whether every pixel is known to have a positive weight; it is not worth asking a device that works ahead."""
+    import numpy as np
+
+    return isinstance(weights, np.ndarray) and weights.size > 0 and bool(weights.min() > 0)
+
+
+def total(xp: Namespace, values: Array, weights: Array | None = None) -> Array:
+    """The sum of weight times value over each map."""
+    if weights is not None and xp.__name__ == "numpy" and weights.shape == values.shape:
+        # without an array of the products
+        if values.ndim == len(MAP) and values.flags.c_contiguous and weights.flags.c_contiguous:
+            return xp.asarray(weights.ravel() @ values.ravel())[None, None]
+        return xp.einsum("...ij,...ij->...", weights, values)[..., None, None]
+    return xp.sum(values if weights is None else weights * values, axis=MAP, keepdims=True)
+
+
+def amount(xp: Namespace, values: Array, weights: Array | None = None) -> Array:
+    """The sum of the weights over each map, which is the number of pixels where there are none."""
+    if weights is None:
+        return total(xp, xp.ones_like(values))
+    return total(xp, weights if weights.shape == values.shape else weights + xp.zeros_like(values))
+
+
+def total_where(xp: Namespace, chosen: Array, values: Array) -> Array:
+    """The sum over each map of the values that are chosen."""
+    return total(xp, xp.where(chosen, values, xp.zeros_like(values)))
+
+
+def min_max(xp: Namespace, values: Array, weights: Array | None) -> tuple[Array, Array]:
+    """The minimum and the maximum over the pixels that exist."""
+    low = high = values
+    if weights is not None and not _all_exist(weights):
+        low = xp.where(weights > 0, values, xp.full_like(values, xp.inf))
+        high = xp.where(weights > 0, values, xp.full_like(values, -xp.inf))
+    return xp.min(low, axis=MAP, keepdims=True), xp.max(high, axis=MAP, keepdims=True)
+
+
+def divide(xp: Namespace, numerator: Array, denominator: Array) -> Array:
+    """The quotient, nan where the denominator is 0, without a warning and with finite gradients elsewhere."""
+    if xp.__name__ == "numpy" and denominator.size == 1 and denominator.all():
+        return numerator / denominator
+    zero = denominator == 0
+    quotient = numerator / xp.where(zero, xp.ones_like(denominator), denominator)
+    return xp.where(zero, xp.full_like(quotient, xp.nan), quotient)
+
+
+def root(xp: Namespace, values: Array) -> Array:
+    """The square root, whose gradient at 0 is taken as 0 instead of infinite."""
+    if xp.__name__ == "numpy":
+        return xp.sqrt(values)
+    zero = values == 0
+    return xp.where(zero, xp.zeros_like(values), xp.sqrt(xp.where(zero, xp.ones_like(values), values)))
+
+
+def drop_axes(xp: Namespace, statistic: Array) -> Array:
+    """A statistic (..., 1, 1) as (...), one number per map."""
+    return xp.squeeze(statistic, axis=MAP)
+
+
+def latitude_weights(shape: tuple[int, int]) -> Array:
+    """sin(pi (r + 1/2) / H), the solid angle of each pixel of an equirectangular map (H, W), on the equator 1.
+
+    A row r spans the polar angles from pi r / H to pi (r + 1) / H, and the integral of the sine over it,
+    cos(pi r / H) - cos(pi (r + 1) / H), is 2 sin(pi / (2 H)) times this. So a weighted sum is, up to that one factor,
+    the integral over the sphere of a function that is constant within pixels.
+
+    (The step `latitude` is another weight, sin(pi r / (H - 1)), of the Salient360! toolbox.)
+
+    >>> latitude_weights((2, 1)).round(12).tolist()
+    [[0.707106781187], [0.707106781187]]
+    """
+    import numpy as np
+
+    height, width = shape
+    rows = [math.sin(math.pi * (row + 0.5) / height) for row in range(height)]
+    return np.repeat(np.asarray(rows)[:, None], width, axis=1)
