@@ -159,7 +159,7 @@ class TestFiles:
             read.append(path)
             return load(path, reading)
 
-        monkeypatch.setattr("kldeval.data.load.load_map", counting)
+        monkeypatch.setattr("kldeval.engine.worker.load_map", counting)
         assert kldeval("audit", BOLD, CAREFUL, GT, GT, "--jobs", "1").code == 0
         assert len(read) == 20
         assert len([path for path in read if path.parent == GT]) == 10

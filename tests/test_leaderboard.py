@@ -15,7 +15,7 @@ from schemas import validate
 
 from kldeval.data import load
 from kldeval.data.dataset import find_tasks
-from kldeval.engine import run as engine_run
+from kldeval.engine import worker as engine_worker
 from kldeval.engine.device import Device
 from kldeval.engine.run import run, run_models, stream_models
 from kldeval.errors import UsageProblem
@@ -317,8 +317,8 @@ def test_too_few_paths() -> None:
 
 
 def test_nothing_is_scored_before_the_request_is_sane(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine_run, "load_pair", None)
-    monkeypatch.setattr(engine_run, "load_map", None)
+    monkeypatch.setattr(engine_worker, "load_pair", None)
+    monkeypatch.setattr(engine_worker, "load_map", None)
     missing = root / "nowhere" / "r.json"
     for arguments, message in (
         (

@@ -122,7 +122,7 @@ class TestRemarks:
 
 
 def test_the_dtype_of_the_numbers_is_the_one_that_is_signed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kldeval.engine.measure.scaled", _scaled_in_float32)
+    monkeypatch.setattr("kldeval.engine.scoring.scaled", _scaled_in_float32)
     with pytest.raises(KldevalError) as caught:
         outcome([[1, 2]], [[3, 4]])
     assert str(caught.value) == ("the numbers were computed in float32, but float64 was asked for and would be signed")

@@ -55,7 +55,7 @@ def suggest(_context: click.Context, parameter: click.Parameter, incomplete: str
     """What a shell may complete the value of an option to: names of conventions, metrics, formats, or the choices."""
     from kldeval.conventions import CONVENTIONS
     from kldeval.metrics.registry import METRICS
-    from kldeval.settings.settings import CHOICES
+    from kldeval.settings.build import CHOICES
     from kldeval.writers import WRITERS
 
     known: dict[str, Iterable[str]] = {"convention": CONVENTIONS, "metric": METRICS, "format_": WRITERS, **CHOICES}

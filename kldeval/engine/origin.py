@@ -37,7 +37,8 @@ def described(made: Sequence[DensityProvenance]) -> str:
     """How ground truths were made, and the number of all their fixations.
 
     >>> from kldeval.records import DensityProvenance
-    >>> described([DensityProvenance("gaussian(sigma=24,border=reflect)", 3), DensityProvenance("gaussian(sigma=24,border=reflect)", 4)])
+    >>> text = "gaussian(sigma=24,border=reflect)"
+    >>> described([DensityProvenance(text, 3), DensityProvenance(text, 4)])
     'gaussian(sigma=24,border=reflect,fixations=7)'
     """
     return f"{made[0].text.removesuffix(')')},fixations={sum(origin.n_fixations for origin in made)})"

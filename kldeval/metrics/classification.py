@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Literal
 from kldeval.grammar import Numbers, Registry
 from kldeval.metrics.class_losses import (
     LabelRule,
-    SmoothingOver,  # noqa: TC001 - the registry reads the types of parameters
+    SmoothingOver,
     accuracy_terms,
     brier_terms,
     cross_entropy_terms,

@@ -182,7 +182,8 @@ def _another_kind(schema: object, wanted: str, file: str) -> str:
         return f'{file} is no {noun} of kldeval: it does not say "schema": "{wanted}"'
     known = next((one for one in SCHEMA_FILES if schema.startswith(one.rpartition("/")[0] + "/")), None)
     if known and schema not in (known, _earlier(known)):
-        return f"{file} is a {printable(schema)}, of another version of kldeval; this one reads {known} and {_earlier(known)}"
+        read = f"{known} and {_earlier(known)}"
+        return f"{file} is a {printable(schema)}, of another version of kldeval; this one reads {read}"
     return f"{file} is a {printable(schema)}; a {wanted} is needed"
 
 

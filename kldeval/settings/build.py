@@ -135,6 +135,7 @@ class ErrorCollector:
             return None
 
     def raise_problems(self) -> None:
+        """Raise what was collected, all at once, if there was anything."""
         if self._problems:
             raise UsageProblem("\n".join(dict.fromkeys(self._problems)))
 

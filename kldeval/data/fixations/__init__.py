@@ -58,5 +58,6 @@ def read_fixations(path: Path, reading: FixationReading | None = None) -> Mappin
         return read_list(path, reading)
     if is_readable(path.name):
         return {path.stem: read_map_file(path, reading)}
-    msg = f"fixations are read from maps, {MAT} and {' '.join(sorted(LISTS))}, not from files ending in {printable(suffix)!r}"
+    lists = " ".join(sorted(LISTS))
+    msg = f"fixations are read from maps, {MAT} and {lists}, not from files ending in {printable(suffix)!r}"
     raise unreadable(path, msg)
