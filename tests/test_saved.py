@@ -57,7 +57,7 @@ def test_several_reports_are_shown_as_a_leaderboard(root: Path) -> None:
     assert shown["comparison"]["metrics"] == board["comparison"]["metrics"]
     named = ("--name", "A", "--name", "B", "--sort", "kld")
     outcome = kldeval("show", root / "bad.json", root / "good.json", *FEW, *named)
-    assert [line.split()[1] for line in outcome.out.splitlines()[1:3]] == ["B", "A"]
+    assert [line.split()[0] for line in outcome.out.splitlines()[1:3]] == ["B", "A"]
 
 
 def test_reports_that_differ_are_refused(root: Path) -> None:

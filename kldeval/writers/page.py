@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from kldeval.reports.documents import GateOutcome
     from kldeval.reports.strips import Strip
@@ -160,6 +160,49 @@ class Page:
 
     blocks: tuple[Block, ...]
     is_dense: bool = False
+
+
+PAPER_NAMES = {
+    "kld": "KLD",
+    "kld-reverse": "KLD (reverse)",
+    "ce": "CE",
+    "jsd": "JSD",
+    "cc": "CC",
+    "sim": "SIM",
+    "emd": "EMD",
+    "mse": "MSE",
+    "mae": "MAE",
+    "nss": "NSS",
+    "auc": "AUC",
+    "auc-judd": "AUC-J",
+    "auc-borji": "AUC-B",
+    "auc-shuffled": "sAUC-B",
+    "sauc": "sAUC",
+    "ll": "LL",
+    "ig": "IG",
+    "bce": "BCE",
+    "nll": "NLL",
+}
+"""What papers call a metric, by its key."""
+
+
+def for_papers(page: Page, columns: Iterable[tuple[str, str]]) -> Page:
+    """The page with metrics called as papers call them, or as `columns` say."""
+    names = {**PAPER_NAMES, **dict(columns)}
+    return replace(page, blocks=tuple(_renamed(one, names) if isinstance(one, Table) else one for one in page.blocks))
+
+
+def _renamed(table: Table, names: Mapping[str, str]) -> Table:
+    heads = tuple(replace(head, text=names.get(head.text, head.text)) for head in table.heads)
+    kinds = [head.kind for head in table.heads]
+    rows = tuple(
+        tuple(
+            replace(cell, text=names.get(cell.text, cell.text)) if kind == "metric" else cell
+            for cell, kind in zip(row, kinds, strict=True)
+        )
+        for row in table.rows
+    )
+    return replace(table, heads=heads, rows=rows)
 
 
 def plain_heads(kind: Kind, *names: str) -> tuple[Head, ...]:

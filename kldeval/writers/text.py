@@ -189,7 +189,7 @@ def _table(table: Table, options: Options) -> Iterator[RenderableType]:
         yield _wrapped("", table.title, "bold", options)
         table = replace(table, title="")
     for place, part in enumerate(fitted(table, options.width, partial(_least_width, options=options))):
-        if place and part.heads[0].text:
+        if place and any(head.kind == "number" for head in part.heads):
             yield Text("")
         if part.title:
             yield _wrapped("", part.title, "bold", options)
