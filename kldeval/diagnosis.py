@@ -6,10 +6,11 @@ A remark is a key noted for one map; `notes` turns the remarks of all maps, and 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import isfinite, prod
+from math import isfinite, log, prod
 from typing import TYPE_CHECKING
 
-from kldeval.normalization.chain import axes_of, ends_in_log, format_chain
+from kldeval.data.causes import SIDES, negative, unnormalised
+from kldeval.normalization.chain import axes_of, class_axis, ends_in_log, format_chain
 from kldeval.normalization.lazy_map import MAP
 from kldeval.normalization.steps import STEPS
 from kldeval.settings.metric_options import is_of_pixels
@@ -26,10 +27,11 @@ if TYPE_CHECKING:
 ROUNDING = 1e-5
 """How far a probability in single precision may lie above 1, or its logarithm above 0."""
 
+PROBLEMS = ("nonfinite", "negative", "empty", "outside", "unnormalised")
+"""What may stand against a normalisation, in the order in which it is said."""
+
 LARGE_EPSILON = 0.1
 """An epsilon of this share of the mean probability 1/N moves the number visibly."""
-
-_SIDES = {"pred": "prediction", "gt": "ground truth"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,23 +46,18 @@ class Facts:
 
 def refusal(pair: MapPair, role: str, kind: str, detail: float, settings: Settings) -> str:
     """Why a map is refused, and what would be accepted."""
-    chain = format_chain(settings.pred if role == "pred" else settings.gt)
-    say = {"nonfinite": _nonfinite, "negative": _negative, "empty": _empty, "outside": _outside}[kind]
-    return say(pair, role, detail, chain)
+    chain = settings.pred if role == "pred" else settings.gt
+    if kind == "unnormalised":
+        return unnormalised(pair, role, detail, chain)
+    say = {"nonfinite": _nonfinite, "negative": negative, "empty": _empty, "outside": _outside}[kind]
+    return say(pair, role, detail, format_chain(chain))
 
 
 def _nonfinite(_pair: MapPair, role: str, detail: float, chain: str) -> str:
     found = "nan" if detail != detail else "inf"  # noqa: PLR0124 - nan is what differs from itself
-    return f"the {_SIDES[role]} holds {found}, which {chain!r} does not handle; repair the file" + (
+    return f"the {SIDES[role]} holds {found}, which {chain!r} does not handle; repair the file" + (
         f", or clip it first: --{role}-norm 'clip(min=...,max=...)+{chain}'" if found == "inf" else ""
     )
-
-
-def _negative(pair: MapPair, role: str, detail: float, chain: str) -> str:
-    found = f"the {_SIDES[role]} has negative values (minimum {detail:.6g}), which {chain!r} cannot take; "
-    if f"overshoot-{role}" in pair.remarks:
-        return found + f"the resizing made them: use another kernel, or --{role}-norm 'clip(min=0)+{chain}'"
-    return found + f"shift them (--{role}-norm 'shift+{chain}') or use a softmax (--{role}-norm flatten-softmax)"
 
 
 def _empty(pair: MapPair, role: str, _detail: float, chain: str) -> str:
@@ -70,11 +67,11 @@ def _empty(pair: MapPair, role: str, _detail: float, chain: str) -> str:
         what += " at a position"
     elif "axis=" in chain:
         what += " in a column" if "axis=0" in chain or "axis=-2" in chain else " in a row"
-    return f"the {_SIDES[role]} is {what}, which {chain!r} cannot normalise; choose --empty-{role} {choices}"
+    return f"the {SIDES[role]} is {what}, which {chain!r} cannot normalise; choose --empty-{role} {choices}"
 
 
 def _outside(_pair: MapPair, role: str, detail: float, chain: str) -> str:
-    found = f"the {_SIDES[role]} holds {detail:.6g}, and a probability lies in 0..1; "
+    found = f"the {SIDES[role]} holds {detail:.6g}, and a probability lies in 0..1; "
     if role == "gt":
         return found + "store it so" + (", or let --scale unit divide bytes by 255" if detail > 1 else "")
     if "axis" in chain:
@@ -92,16 +89,23 @@ def map_remarks(score: Score, facts: Facts, shape: tuple[int, int], settings: Se
         yield "constant-pred"
     if facts.gt_low == facts.gt_high:
         yield "empty-gt" if facts.gt_high == 0 and settings.empty_gt != "error" else "constant-gt"
-    if facts.pred_low >= 0 and facts.gt_low >= 0 and max(facts.pred_high, facts.gt_high) <= 1:
-        yield "unit-range"
-    if facts.gt_low >= 0 and facts.gt_high <= 1 < facts.pred_high - facts.pred_low:
-        yield "unit-gt"
+    yield from _unit_remarks(facts)
     if _largest_epsilon(settings) * prod(shape) >= LARGE_EPSILON:
         yield "large-epsilon"
     if settings.pred[0].name == "log-prob" and facts.pred_high > ROUNDING:
         yield "scores"
+    elif _lies_below_its_constants(score, shape, settings):
+        yield "below-bound"
     if settings.scale == "unit" and facts.gt_high == 1 / 255 and any(map(is_of_pixels, settings.metrics)):
         yield "faint-mask"
+
+
+def _unit_remarks(facts: Facts) -> Iterator[str]:
+    """The remarks on maps of values in 0..1."""
+    if facts.pred_low >= 0 and facts.gt_low >= 0 and max(facts.pred_high, facts.gt_high) <= 1:
+        yield "unit-range"
+    if facts.gt_low >= 0 and facts.gt_high <= 1 < facts.pred_high - facts.pred_low:
+        yield "unit-gt"
 
 
 def label_remarks(score: Score, *, n_valid: int, looks_like_logits: bool) -> Iterator[str]:
@@ -122,7 +126,8 @@ def notes(settings: Settings, remarks: Counter[str], n_maps: int) -> list[str]:
     for remark, sentence in _SENTENCES.items():
         count = remarks[remark]
         if count and _applies(remark, settings):
-            sentences.append(sentence.format(maps=f"{count} of {n_maps} map{'s' * (n_maps != 1)}"))
+            maps = f"{count} of {n_maps} map{'s' * (n_maps != 1)}"
+            sentences.append(sentence.format(maps=maps, axis=class_axis(settings.pred)))
     if not settings.on("density"):
         return sentences
     sentences += [_NOT_NORMALISED] * any(not _makes_distribution(chain) for chain in (settings.pred, settings.gt))
@@ -167,6 +172,25 @@ def _largest_epsilon(settings: Settings) -> float:
     return max((abs(call.get(key, 0.0)) for call in given for key in ("log_eps", "num_eps", "ratio_eps")), default=0.0)
 
 
+def _lies_below_its_constants(score: Score, shape: tuple[int, int], settings: Settings) -> bool:
+    """Whether a KLD is smaller than any two densities make it: Gibbs' inequality with the constant of the quotient.
+
+    sum q ln(q / (p + c)) >= -ln(sum p + N c); num_eps and log_eps only add to the left side.
+    """
+    for key, call in settings.on("density").items():
+        constants = call.keywords
+        is_plain = (
+            call.name == "kld" and constants.get("direction", "gt-pred") == "gt-pred" and "factor" not in constants
+        )
+        if not is_plain or key not in score.values or settings.reduction not in ("slices", "sum"):
+            continue
+        total = 1 if axes_of(settings.gt) in (None, MAP) else prod(shape)
+        bound = -log(total + prod(shape) * constants.get("ratio_eps", 0.0)) if settings.reduction == "slices" else None
+        if bound is not None and score.values[key] < bound - 1e-9 * max(1.0, -bound):
+            return True
+    return False
+
+
 def _applies(remark: str, settings: Settings) -> bool:
     if remark == "unit-range":
         return bool(settings.on("density")) and _softmax_of_both(settings)
@@ -174,6 +198,8 @@ def _applies(remark: str, settings: Settings) -> bool:
         return bool(settings.on("density")) and not _softmax_of_both(settings) and _is_softmax(settings.gt)
     if remark == "uncovered":
         return any(call.name in ("kld", "ce") for call in settings.metrics)
+    if remark == "below-bound":  # else a note on the chains says it of every map
+        return all(map(_makes_distribution, (settings.pred, settings.gt)))
     return remark != "empty-gt" or settings.empty_gt != "error"
 
 
@@ -217,6 +243,26 @@ _SENTENCES = {
     "faint-mask": (
         "the ground truth's largest byte is 1 ({maps}), which --scale unit divides by 255: store a mask as 0 and 255, "
         "or as booleans in an .npy"
+    ),
+    "below-bound": (
+        "the KLD is below what any two densities make it with these constants ({maps}): a side does not sum to 1, so "
+        "the number is no divergence"
+    ),
+    "probabilities-pred": (
+        "the prediction holds probabilities already ({maps}), which the softmax flattens: for probabilities use "
+        "--pred-norm 'sum-to-one(axis={axis})'"
+    ),
+    "truncated-pred": (
+        "the prediction holds 0 and 1 as whole numbers ({maps}): floats of 0..1 that are saved as integers lose all "
+        "between; multiply by 255 before saving, or save floats as .npy"
+    ),
+    "truncated-gt": (
+        "the ground truth holds 0 and 1 as whole numbers ({maps}): a mask is scored as it is, but floats of 0..1 that "
+        "are saved as integers lose all between; multiply by 255 before saving, or save floats as .npy"
+    ),
+    "fixation-gt": (
+        "the ground truth marks single pixels, as maps of fixations do ({maps}), and KLD compares densities: "
+        "kldeval density FIXATIONS OUT --sigma PIXELS makes them; metrics of fixations take the marks by --fixations"
     ),
     "infinite": "the metric is infinite or undefined ({maps}); such values stay in the mean",
     "lossy-gt": "the ground truth is lossily compressed ({maps}): its small values are noise of the file format",

@@ -26,10 +26,9 @@ from kldeval.normalization.chain import normalise
 from kldeval.preprocessing.grey import full_scale
 from kldeval.records import MapPair
 from kldeval.run_options import RunOptions
-from kldeval.settings.auxiliary import TEXTS, beside_paths, beside_texts, check_beside
-from kldeval.settings.build import KNOWN_TEXTS, make_settings
+from kldeval.settings.auxiliary import TEXTS, beside_paths, beside_texts
+from kldeval.settings.build import KNOWN_TEXTS
 from kldeval.settings.labels import LABEL_FLAGS
-from kldeval.settings.signature import parse_signature
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -124,12 +123,13 @@ def evaluate(pred: str | PathLike[str] | None = None, gt: str | PathLike[str] | 
         options: metric, norm and the other options that move a number, convention or signature, and those on files and
             devices (fixations, baseline, other_map, mask, weights, preset, baselines, ceiling, manifest, pred_name,
             gt_name, exclude, group_by, allow_missing, allow_extra, limit, key, max_pixels, device, jobs, batch_bytes,
-            save_maps).
+            save_maps). `confidence`, with `resamples` and `seed`, asks for the intervals of the means.
 
     Raises:
         UsageProblem: an option is unknown or has no meaning, or the paths cannot be paired.
         MissingDependency: the device, or a package that reads the files, is not there.
     """
+    drawn: dict[str, Any] = {name: options.pop(name) for name in ("confidence", "resamples", "seed") if name in options}
     _check_names(options, {*KNOWN_TEXTS, "signature", "preset", *RunOptions._fields})
     asked = {name: options[name] for name in options if name in RunOptions._fields}
     said = {name: value for name, value in options.items() if name not in asked}
@@ -141,7 +141,19 @@ def evaluate(pred: str | PathLike[str] | None = None, gt: str | PathLike[str] | 
     if options.get("maps") == "groups":
         said["group_by"] = asked.get("group_by")
     pred, gt = (None if path is None else Path(path) for path in (pred, gt))
-    return run(pred, gt, _settings(said, beside_texts(options), manifest="manifest" in asked), RunOptions(**asked))
+    report = run(pred, gt, _settings(said, beside_texts(options), manifest="manifest" in asked), RunOptions(**asked))
+    return _with_intervals(report, drawn) if drawn else report
+
+
+def _with_intervals(report: Report, drawn: Mapping[str, Any]) -> Report:
+    """The report with the intervals of its means."""
+    from kldeval.reports.documents import Resampling
+    from kldeval.reports.intervals import with_intervals
+    from kldeval.reports.significance import check_resampling
+
+    resampling = Resampling(**drawn)
+    check_resampling(resampling.resamples, resampling.confidence)
+    return with_intervals(report, resampling)
 
 
 def _check_counts(counts: Mapping[str, Any]) -> None:
@@ -191,18 +203,20 @@ def metric_settings(name: str, options: dict[str, Any]) -> Settings:
 
 def _settings(options: dict[str, Any], beside: Mapping[str, str] | None = None, *, manifest: bool = False) -> Settings:
     """The settings that options stand for; `beside` are the words for what stands beside the pairs."""
-    from kldeval.conventions.presets import named_texts
+    from kldeval.reports.json_reader import saved_signatures
+    from kldeval.settings.requested import Requested, requested_settings, signature_texts
 
     texts = {key: _text(key, value) for key, value in options.items() if value is not None}
     signature = texts.pop("signature", None)
-    if signature is not None:
-        if texts:
-            msg = f"signature says every setting already; leave out {', '.join(texts)}"
-            raise UsageProblem(msg)
-        return check_beside(parse_signature(signature), beside or {}, manifest=manifest)
-    named, metrics = named_texts(texts.pop("convention", None), texts.pop("preset", None))
-    default = {} if metrics is None else {"metric": metrics}
-    return make_settings({**default, **texts, **(beside or {})}, convention=named)
+    requested = Requested(
+        convention=texts.pop("convention", None),
+        preset=texts.pop("preset", None),
+        texts=texts,
+        beside=beside or {},
+        signatures=() if signature is None else signature_texts(signature, saved_signatures),
+        has_manifest=manifest,
+    )
+    return requested_settings(requested)
 
 
 def _text(key: str, value: Any) -> str:

@@ -143,7 +143,7 @@ class TestNumbers:
 
     def test_every_convention_carries_its_signature(self, one: dict[str, Any]) -> None:
         for name, row in one["conventions"].items():
-            assert row["short"] == f"kldeval:{name}+v1"
+            assert row["short"] == f"kldeval:{name}+v{CONVENTIONS[name].version}"
             again = kldeval(BOLD, GT, "--signature", row["signature"], "--format", "json", "--quiet")
             got, expected = json.loads(again.out)["summary"]["kld"]["mean"], row["models"]["bold"]["mean"]
             assert got == (pytest.approx(expected, rel=1e-12) if isinstance(expected, float) else expected)
@@ -271,6 +271,34 @@ class TestFlips:
         assert title in text
         assert re.search(r"flat is better under (.*, )?default\*( \(and \d+ like it\))?, ", text)
 
+    def test_a_star_is_one_of_compare(self, tmp_path: Path) -> None:
+        """The adjusted p of a flip is never below that of `compare` under the same convention."""
+        rng = np.random.default_rng(3)
+        for number in range(9):
+            gt = rng.integers(60, 200, (12, 12))
+            near = np.clip(gt + rng.integers(-30, 31, gt.shape), 1, 255)
+            near[: number % 3] = 0
+            png(tmp_path / "gt" / f"{number}.png", gt)
+            png(tmp_path / "near" / f"{number}.png", near)
+            png(tmp_path / "flat" / f"{number}.png", rng.integers(60, 255, gt.shape))
+        models = tmp_path / "near", tmp_path / "flat"
+        document = audited(*models, tmp_path / "gt")
+        (flip,) = document["flips"]
+        sides = [side for side in (*flip["first_better"], *flip["second_better"]) if side["p"] is not None]
+        assert any(side["significant"] for side in sides)
+        for side in sides:
+            flags = ("--convention", side["convention"], "-m", "kld", "--format", "json", "-q")
+            compared = json.loads(kldeval("compare", *models, tmp_path / "gt", *flags).out)
+            (pair,) = compared["metrics"]["kld"]["pairs"]
+            assert side["p"] >= pair["p_holm"]
+            assert side["significant"] <= pair["significant"]
+
+    def test_few_maps_have_no_star_and_a_note(self, two: dict[str, Any]) -> None:
+        note = "5 maps cannot show that an order is significant: the adjusted p is never below 0.0625"
+        assert note in two["notes"]
+        sides = [side for flip in two["flips"] for side in (*flip["first_better"], *flip["second_better"])]
+        assert not any(side["significant"] for side in sides)
+
     def test_one_map_flips_without_intervals(self) -> None:
         document = audited(BOLD / "market.png", CAREFUL / "market.png", GT / "market.png")
         assert all(side["interval"] is None for flip in document["flips"] for side in flip["first_better"])
@@ -354,7 +382,7 @@ class TestCauses:
             "the mean under 2.4 % of the ground-truth mass; there epsilon decides, and each decade of it moves the "
             "mean "
             "by 0.05535 nats: eml-net (1e-06) reads 0.1868, default (2.22e-16) 0.7254, pysaliency (1e-20 added to the "
-            "map) 1.25, scout-weights (1.19e-07 added to the map) 0.3934, exact (none) inf"
+            "map) 1.25, scout-weights (1.19e-07 added to the map) 0.5267, exact (none) inf"
         )
 
     def test_large_maps_without_zeros_show_epsilon_against_one_over_n(self, tmp_path: Path) -> None:
@@ -488,7 +516,7 @@ class TestOutputs:
         options = [word for file in files for word in ("--output", str(file))]
         outcome = kldeval("audit", BOLD, GT, "--convention", "mit", *options)
         assert outcome.code == 0
-        assert json.loads(files[0].read_text())["schema"] == "kldeval.audit/1"
+        assert json.loads(files[0].read_text())["schema"] == "kldeval.audit/2"
         assert files[-1].read_text() == outcome.out
         assert [file.stat().st_size > 0 for file in files] == [True] * 6
 

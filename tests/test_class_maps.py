@@ -124,7 +124,12 @@ def test_scores_as_log_probabilities_keep_their_precision() -> None:
     for eps in (0.0, 1e-5):
         expected = package.kl_div(log_pred, target, eps=eps, reduction="sum")
         found = outcome(
-            log_pred, target, pred_norm="log-prob", gt_norm="none", metric=f"kld(num_eps={eps})", reduction="sum"
+            log_pred,
+            target,
+            pred_norm="log-prob(check=none)",
+            gt_norm="none",
+            metric=f"kld(num_eps={eps})",
+            reduction="sum",
         )
         assert found.values["kld"] == pytest.approx(expected, rel=1e-15)
         assert "scores" in found.remarks
@@ -140,7 +145,11 @@ def test_every_reduction_is_that_of_torchs_kl_div(log_target: bool, seed: int, s
     arrays = torch.tensor(log_pred), torch.tensor(target)
     terms = functional.kl_div(*arrays, reduction="none", log_target=log_target)
     for reduction, value in {"sum": terms.sum(), "mean": terms.mean(), "batchmean": terms.sum() / shape[0]}.items():
-        chosen = {"pred_norm": "log-prob", "gt_norm": "log-prob" if log_target else "none", "reduction": reduction}
+        chosen = {
+            "pred_norm": "log-prob(check=none)",
+            "gt_norm": "log-prob(check=none)" if log_target else "none",
+            "reduction": reduction,
+        }
         found = outcome(log_pred, target, metric="kld", empty_gt="zero", **chosen)
         assert abs(found.values["kld"] - float(value)) <= 1e-12 * max(1, float(terms.abs().sum()))
 

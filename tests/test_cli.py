@@ -191,7 +191,7 @@ def test_empty_ground_truth_as_uniform(tmp_path: Path) -> None:
     [
         (
             ("--norm", "flaten-softmax"),
-            "kldeval: unknown step 'flaten-softmax'; did you mean 'flatten-softmax'? Known: add, ",
+            "kldeval: unknown step 'flaten-softmax'; did you mean 'flatten-softmax'? Known: abs, add, ",
         ),
         (("--metric", "klx"), "kldeval: unknown metric 'klx'; did you mean 'kld'? Known: "),
         (("--reduction", "mena"), "kldeval: --reduction mena: 'mena' is none of slices, sum, mean, batchmean, none; "),

@@ -132,8 +132,8 @@ def test_a_pyproject_without_the_table_says_nothing() -> None:
 
 
 def test_a_key_of_another_command_is_no_error() -> None:
-    config("fail-if-worse = true\nsave-maps = 'terms'\n")
-    assert scored()["provenance"]["config"]["keys"] == ["save-maps"]
+    config("fail-if-worse = true\nlimit = 3\n")
+    assert scored()["provenance"]["config"]["keys"] == ["limit"]
     assert kldeval("check", "good", "gt").code == 0
 
 
@@ -163,6 +163,63 @@ def test_leaderboards_and_comparisons_say_so_too() -> None:
     assert "resamples=200" in compared["statistics"]
 
 
+# files that came with the data
+
+
+@pytest.mark.parametrize("name", ["kldeval.toml", "pyproject.toml"])
+@pytest.mark.parametrize("key", ["output", "save-maps", "save_maps"])
+def test_a_file_found_by_looking_around_names_nothing_to_write(name: str, key: str) -> None:
+    head = "[tool.kldeval]\n" if name == "pyproject.toml" else ""
+    config(f"{head}{key} = 'victim.csv'\nquiet = true\n", name)
+    flag = key.replace("_", "-")
+    where = f"{name} [tool.kldeval]" if head else name
+    for command in (("good", "gt"), ("check", "good", "gt"), ("audit", "good", "gt")):
+        outcome = kldeval(*command)
+        assert (outcome.code, outcome.out) == (2, "")
+        assert outcome.err == (
+            f"kldeval: {where}: {flag} names files to write, which a file that was found by looking around may not do; "
+            f"give --{flag} on the command line, or name the file with --config\n"
+        )
+    assert not Path("victim.csv").exists()
+    assert kldeval("good", "gt", "--config", name).code == 0
+    assert Path("victim.csv").exists()
+
+
+def test_every_option_that_names_something_to_write_is_known_as_one() -> None:
+    import importlib
+
+    from kldeval.cli.config import WRITING
+    from kldeval.cli.main import COMMANDS
+
+    for name in COMMANDS:
+        for option in importlib.import_module(f"kldeval.cli.{name}").command.params:
+            if "writ" in (getattr(option, "help", "") or "").lower().replace("overwrit", ""):
+                assert {flag.lstrip("-") for flag in option.opts} & WRITING, (name, option.opts)
+
+
+@pytest.mark.parametrize("form", ["csv", "json", "scores"])
+def test_a_found_file_does_not_silence_what_it_sets(form: str) -> None:
+    config("quiet = true\nbase = '2'\n")
+    said = "kldeval: note: kldeval.toml sets base, quiet\n"
+    assert kldeval("good", "gt", "--format", form).err == said
+    assert kldeval("good", "gt", "--format", form, "-q").err == ""
+    assert kldeval("good", "gt", "--format", form, "--config", "kldeval.toml").err == ""
+    assert kldeval("audit", "good", "gt", "--format", "json").err == "kldeval: note: kldeval.toml sets quiet\n"
+
+
+def test_a_named_file_stands_for_those_of_the_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    config("base = '2'\n")
+    config("[tool.kldeval]\nscale = 'raw'\n", "pyproject.toml")
+    config("reduction = 'mean'\n", "mine.toml")
+    found = signature("--config", "mine.toml")
+    assert (found["base"], found["scale"], found["reduce"]) == ("e", "unit", "mean")
+    assert scored("--config", "mine.toml")["notes"][-1] == "mine.toml sets reduction"
+    assert signature("--config", "pyproject.toml")["scale"] == "raw"
+    monkeypatch.setenv("KLDEVAL_CONFIG", "mine.toml")
+    assert signature()["reduce"] == "mean"
+    assert signature("--config", "kldeval.toml")["base"] == "2"
+
+
 # errors
 
 
@@ -178,16 +235,20 @@ def test_leaderboards_and_comparisons_say_so_too() -> None:
             ["kldeval.toml: unknown key 'help'; ", "kldeval.toml: unknown key 'version'; "],
         ),
         (
-            "quiet = 1\nlimit = true\nmetric = {a = 1}\nnorm = ['softmax']\noutput = [['x']]",
+            "quiet = 1\nlimit = true\nmetric = {a = 1}\nnorm = ['softmax']\nexclude = [['x']]",
             [
                 "kldeval.toml: quiet = 1: true or false is needed",
                 "kldeval.toml: limit = True: a text or a number is needed",
                 "kldeval.toml: metric = {'a': 1}: a text, a number or a list of these is needed",
                 "kldeval.toml: norm = ['softmax']: a text or a number is needed",
-                "kldeval.toml: output = [['x']]: a text, a number or a list of these is needed",
+                "kldeval.toml: exclude = [['x']]: a text, a number or a list of these is needed",
             ],
         ),
         ("norm = ", ["kldeval.toml is not TOML: Invalid value (at end of document)"]),
+        ("config = 'other.toml'", ["kldeval.toml: unknown key 'config'; "]),
+        ("x = " + "[" * 9000, ["kldeval.toml is not TOML that can be read: its lists or tables are nested too deeply"]),
+        ("x = " + "9" * 9000, ["kldeval.toml is not TOML: Exceeds the limit"]),
+        ("'a\\u001b[2Jb' = 1", ["kldeval.toml: unknown key "]),
     ],
 )
 def test_files_that_say_nothing_sensible(text: str, messages: list[str]) -> None:
@@ -221,3 +282,34 @@ def test_without_file_and_variables_nothing_is_said() -> None:
     document = scored()
     assert "config" not in document["provenance"]
     assert "environment" not in document["provenance"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("tool = 1\n[tools.kldeval]", ""),
+        ("[tool]\nkldeval = 1", "pyproject.toml: tool.kldeval is no table of options, as in [tool.kldeval]"),
+        ("[tool.kldeval]\nx = " + "[" * 9000, "pyproject.toml is not TOML that can be read: its lists or tables"),
+        ("[tool.kldeval]\nx = '\udcff'", "pyproject.toml is not TOML: 'utf-8' codec can't decode byte 0xff"),
+    ],
+)
+def test_a_pyproject_of_another_shape(text: str, message: str) -> None:
+    Path("pyproject.toml").write_bytes(text.encode("utf-8", "surrogateescape"))
+    outcome = kldeval("good", "gt", "--format", "csv")
+    assert outcome.code == (2 if message else 0)
+    assert outcome.err.startswith(f"kldeval: {message}" if message else "")
+    assert len(outcome.err.splitlines()) == bool(message)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("no.toml", "cannot read no.toml: no such file or directory"),
+        ("gt", "cannot read gt: is a directory"),
+        ("pyproject.toml", "--config pyproject.toml: it has no table [tool.kldeval]"),
+    ],
+)
+def test_a_named_file_that_holds_nothing(name: str, message: str) -> None:
+    config("[project]\n", "pyproject.toml")
+    outcome = kldeval("good", "gt", "--config", name)
+    assert (outcome.code, outcome.out, outcome.err) == (2, "", f"kldeval: {message}\n")

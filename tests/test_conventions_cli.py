@@ -50,7 +50,7 @@ class TestNames:
         flags = [word for flag in CONVENTIONS[name].flags for word in flag]
         named = report(*folders, "--convention", name)
         assert report(*folders, *flags) == named
-        assert named["short"] == f"kldeval:{name}+v1"
+        assert named["short"] == f"kldeval:{name}+v{CONVENTIONS[name].version}"
 
     @pytest.mark.parametrize("alias", ["transalnet", "dhf1k", "tf-softmax", "sum", "cross-view-ag"])
     def test_an_alias_is_its_row(self, alias: str, folders: tuple[Path, Path]) -> None:
@@ -127,7 +127,7 @@ class TestSignatures:
     def test_a_short_form_of_no_convention(self, folders: tuple[Path, Path]) -> None:
         outcome = kldeval(*folders, "--signature", "kldeval:mti+v1")
         assert outcome.code == 2
-        assert outcome.err.startswith("kldeval: unknown convention 'mti'; did you mean 'mit'? Known: ")
+        assert outcome.err.startswith("kldeval: unknown convention or preset 'mti'; did you mean 'mit'? Known: ")
 
     @pytest.mark.parametrize(
         ("beside", "named"),
@@ -166,7 +166,7 @@ class TestPages:
         row, text = CONVENTIONS[name], kldeval("conventions", name).out
         parts = (row.note, row.formula, row.epsilon, row.source.url, *row.edge_cases, *row.traps, row.bibtex)
         assert [part for part in parts if part not in text] == []
-        assert f"kldeval:{name}+v1\n" in text
+        assert f"kldeval:{name}+v{row.version}\n" in text
         assert all(alias in text for alias in row.aliases)
 
     def test_the_flags_of_a_page_can_be_pasted_into_a_shell(self) -> None:

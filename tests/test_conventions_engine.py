@@ -80,7 +80,10 @@ def is_named(message: object, pair: str, name: str) -> bool:
     """Whether a message says why the golden file has no number: a logit, or an all-zero row, under which chain."""
     chain = re.escape(CONVENTIONS[name].pred)
     why = {
-        "logits": rf"the prediction has negative values \(minimum -[0-9.]+\), which '{chain}' cannot take; shift .*",
+        "logits": (
+            rf"the prediction has negative values \(minimum -[0-9.]+\), which '{chain}' cannot take; "
+            "for scores or logits .*"
+        ),
         "rows": f"the (prediction|ground truth) is all zero in a row, which '{chain}' cannot normalise; choose .*",
     }
     return re.fullmatch(why["logits" if pair == "logits" else "rows"], str(message)) is not None

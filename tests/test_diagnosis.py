@@ -33,8 +33,10 @@ REFUSALS = [
         -0.123456789,
         {"pred_norm": "max+sum-to-one"},
         (
-            "the prediction has negative values (minimum -0.123457), which 'max+sum-to-one' cannot take; shift them "
-            "(--pred-norm 'shift+max+sum-to-one') or use a softmax (--pred-norm flatten-softmax)"
+            "the prediction has negative values (minimum -0.123457), which 'max+sum-to-one' cannot take; "
+            "for scores or logits use a softmax (--pred-norm flatten-softmax), for signed attributions their strength "
+            "(--pred-norm 'abs+max+sum-to-one') or the positive ones (--pred-norm 'clip(min=0)+max+sum-to-one'), and "
+            "shift maps whose 0 is arbitrary (--pred-norm 'shift+max+sum-to-one')"
         ),
     ),
     (

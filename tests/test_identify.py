@@ -131,7 +131,7 @@ class TestPage:
             "      kld   flags beside it        --convention\n"
             "0.3548885   --base 2               ledov-first, msi-net, dreyeve-loss\n"
             "0.3553891   --base 2               aclnet-pytorch\n"
-            " 0.354798   --eps 1e-07 --base 2   scout-weights\n"
+            "0.3548881   --eps 1e-07 --base 2   scout-weights\n"
             "\n"
             "3 numbers round to 0.355; more digits of it would tell them apart\n"
         )

@@ -292,8 +292,10 @@ REFUSED_MAPS: list[tuple[Any, Any, dict[str, Any], str]] = [
         MAP,
         {},
         (
-            "the prediction has negative values (minimum -1), which 'sum-to-one' cannot take; shift them (--pred-norm "
-            "'shift+sum-to-one') or use a softmax (--pred-norm flatten-softmax)"
+            "the prediction has negative values (minimum -1), which 'sum-to-one' cannot take; "
+            "for scores or logits use a softmax (--pred-norm flatten-softmax), for signed attributions their strength "
+            "(--pred-norm 'abs+sum-to-one') or the positive ones (--pred-norm 'clip(min=0)+sum-to-one'), and "
+            "shift maps whose 0 is arbitrary (--pred-norm 'shift+sum-to-one')"
         ),
     ),
     (
@@ -475,7 +477,7 @@ class TestEvaluate:
     @pytest.mark.parametrize(
         ("options", "message"),
         [
-            ({"signature": "kld", "norm": "softmax"}, "signature says every setting already; leave out norm"),
+            ({"signature": "kld", "norm": "softmax"}, "signature says every number's setting already; leave out norm"),
             ({"signature": ""}, None),
             ({"limt": 1}, "unknown option 'limt'; did you mean 'limit'? Known: "),
         ],

@@ -119,7 +119,7 @@ class TestParagraph:
         methods = describe_methods(make_settings({}, convention=row.texts))
         assert methods.convention == name
         assert methods.bibtex == row.bibtex
-        assert methods.text.endswith(f" (kldeval:{name}+v1, the convention of {row.source.repository}).")
+        assert methods.text.endswith(f" (kldeval:{name}+v{row.version}, the convention of {row.source.repository}).")
 
     def test_sizes_empty_maps_and_averages(self) -> None:
         settings = make_settings(

@@ -34,7 +34,7 @@ READ = {
 PARSE: dict[str, Any] = {"report": parse_report, "leaderboard": parse_leaderboard, "compare": parse_comparison}
 
 STRANGE: tuple[Any, ...] = (
-    *(None, True, -1, 0, 7, 1.5, 10**30, float("inf"), "", "x", "inf", "a\x1b]0;PWNED\x07\n", "\udcff"),
+    *(None, True, -1, 0, 7, 1.5, 10**30, "", "x", "inf", "a\x1b]0;PWNED\x07\n", "\udcff"),
     *([], {}, [[]], {"kld": {}}, ["x", "y"], {"\udcff": 1}),
 )
 
@@ -69,7 +69,7 @@ def test_the_schemas_of_the_documentation_are_those_that_are_shipped(name: str) 
     assert json.loads(shipped.read_text()) == SCHEMAS[name]
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=200)
 @given(st.data())
 def test_a_tampered_document_is_read_or_refused_in_one_line(data: st.DataObject) -> None:
     """Whatever is changed, removed or added: no other exception, and what is read can be written in every format."""
@@ -126,7 +126,7 @@ def test_hostile_documents_are_one_line(path: Path, command: tuple[Any, ...]) ->
     [
         ('{"schema": "kldeval.report/9"}', "is a kldeval.report/9, of another version of kldeval; this one reads"),
         ('{"schema": "kldeval.x\\u001b"}', "is a 'kldeval.x\\x1b'; a kldeval.report/2 is needed"),
-        ("[1e999]", "is no report of kldeval: it does not say"),
+        ("[1e999]", "is not JSON: 1e999 is beyond float64"),
         ("[" + "9" * 400 + "]", "is not JSON: a number of 400 digits is beyond float64"),
     ],
 )

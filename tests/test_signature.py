@@ -37,7 +37,11 @@ AXES = st.sampled_from([-3, -2, -1, 0, 1, 2])
 ARGUMENTS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "sum-to-one": {"offset": NOT_NEGATIVE, "axis": st.none() | AXES},
     "softmax": {"axis": AXES},
-    "log-prob": {"axis": st.none() | AXES},
+    "log-prob": {
+        "axis": st.none() | AXES,
+        "base": st.sampled_from(["e", "2", "10"]),
+        "check": st.sampled_from(["sum", "none"]),
+    },
     "none": {"axis": st.none() | AXES},
     "labels": {"ignore_index": st.none() | st.integers(-300, 300)},
     "minmax": {"offset": NOT_NEGATIVE},
@@ -266,7 +270,7 @@ class TestShortForm:
         chosen = make_settings({}, convention=row.texts)
         first = next(other for other in CONVENTIONS.values() if make_settings({}, convention=other.texts) == chosen)
         assert matching_convention(chosen) == first.name
-        assert short_signature(chosen) == f"kldeval:{first.name}+v1"
+        assert short_signature(chosen) == f"kldeval:{first.name}+v{first.version}"
 
     def test_the_name_covers_the_metrics_that_a_convention_does_not_define(self) -> None:
         texts = CONVENTIONS["mit"].texts

@@ -37,13 +37,14 @@ WHOLE_MAP = (
     "shift+add(value=0.5)+sum-to-one",
     "clip(min=0.2,max=0.8)+sum-to-one",
     "max+sum-to-one",
+    "abs+sum-to-one",
     "bytes+sum-to-one",
     "blank(below=0.1)+sum-to-one",
     "sigmoid+sum-to-one",
     "flatten-softmax+max+sum-to-one",
     "none+sum-to-one",
     "log-sigmoid+sum-to-one",
-    "log-prob",
+    "log-prob(check=none)",
 )
 """Chains that do not care where a pixel stands: together they hold every step that does not."""
 

@@ -108,5 +108,7 @@ def _say(found: Audit, options: dict[str, Any]) -> None:
     for failures in found.failures.values():
         for failure in failures:
             say(f"{failure.name}: {failure.message}")
-    for note in () if options["quiet"] else found.notes:
+    from kldeval.cli.config import unsilenced
+
+    for note in unsilenced(found.notes) if options["quiet"] else found.notes:
         say(note, "note")

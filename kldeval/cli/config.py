@@ -1,7 +1,9 @@
-"""Options from `kldeval.toml`, or `[tool.kldeval]` in pyproject.toml, of the working directory, and from `KLDEVAL_*`.
+"""Options from a configuration file and from variables `KLDEVAL_*`.
 
-The keys are the flags without their dashes. Every key must be an option of some command; a command takes those that it
-has.
+The file is the one that `--config FILE` names, else `kldeval.toml`, else `[tool.kldeval]` in pyproject.toml, of the
+working directory. The keys are the flags without their dashes. Every key must be an option of some command; a command
+takes those that it has. A file that was found by looking around may have come with a data set from anybody, so it may
+not name files to write, and it cannot silence the note that says what it sets.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -16,7 +19,7 @@ import click
 from click.core import ParameterSource
 
 from kldeval.cli.options import REPLACED
-from kldeval.errors import UnknownName, UsageProblem
+from kldeval.errors import UnknownName, UsageProblem, printable
 from kldeval.grammar import suggestion
 
 if TYPE_CHECKING:
@@ -35,28 +38,66 @@ PREFIX = "KLDEVAL_"
 _HAS_TABLE = re.compile(rb"""^[\s\[]*["']?tool["']?\s*([]=]|\.\s*["']?kldeval)""", re.MULTILINE)
 """What every pyproject.toml with a table `tool.kldeval` holds, and few others: reading TOML takes milliseconds."""
 
-_NOT_FROM_FILES = frozenset({"help", "version"})
+NAMED = "config"
+"""The option that names a file, and so no key of a file."""
+
+_NOT_OPTIONS = frozenset({"help", "version"})
+
+WRITING = frozenset({"output", "save-maps"})
+"""The options that name files to write, which a file that was found by looking around may not do."""
 
 
 class Config(NamedTuple):
-    """A configuration file and the table in it; without a file the table is empty."""
+    """A configuration file and the table in it, and whether it was found by looking around.
+
+    Without a file the table is empty.
+    """
 
     file: str
     table: Mapping[str, Any]
+    is_found: bool = False
+
+    def __str__(self) -> str:
+        return self.file
 
 
-def read_config() -> Config:
-    """The configuration of the working directory: `kldeval.toml` if it is there, else that of pyproject.toml.
+def read_config(named: Path | None = None) -> Config:
+    """The configuration in the file that was named, else that of the working directory.
+
+    There it is `kldeval.toml`, or `[tool.kldeval]` of pyproject.toml.
 
     Raises:
-        UsageProblem: the file cannot be read, or is not TOML.
+        UsageProblem: the file cannot be read, is not TOML, or holds no table.
     """
+    if named is not None:
+        return _named(named)
     if OWN.is_file():
-        return Config(str(OWN), _toml(OWN))
-    if SHARED.is_file() and _HAS_TABLE.search(SHARED.read_bytes()):
-        table = _toml(SHARED).get("tool", {}).get("kldeval", {})
-        return Config(f"{SHARED} [tool.kldeval]", table)
+        return Config(str(OWN), _toml(OWN), is_found=True)
+    if SHARED.is_file() and _HAS_TABLE.search(_bytes_of(SHARED)):
+        return Config(f"{SHARED} [tool.kldeval]", _table_of_tool(SHARED) or {}, is_found=True)
     return Config("", {})
+
+
+def _named(path: Path) -> Config:
+    if path.name != SHARED.name:
+        return Config(printable(path), _toml(path))
+    table = _table_of_tool(path)
+    if table is None:
+        msg = f"--config {printable(path)}: it has no table [tool.kldeval]"
+        raise UsageProblem(msg)
+    return Config(f"{printable(path)} [tool.kldeval]", table)
+
+
+def _table_of_tool(path: Path) -> Mapping[str, Any] | None:
+    """The table `tool.kldeval`; None where there is none."""
+    tool = _toml(path).get("tool")
+    if not isinstance(tool, dict) or "kldeval" not in tool:
+        return None
+    table = tool["kldeval"]
+    if not isinstance(table, dict):
+        msg = f"{printable(path)}: tool.kldeval is no table of options, as in [tool.kldeval]"
+        raise UsageProblem(msg)
+    return table
 
 
 def defaults_of(command: click.Command, config: Config, commands: Commands) -> dict[str, Any]:
@@ -64,12 +105,13 @@ def defaults_of(command: click.Command, config: Config, commands: Commands) -> d
 
     Raises:
         UnknownName: naming every key that is an option of no command.
-        UsageProblem: naming every value that is none of its option.
+        UsageProblem: naming every value that is none of its option, and every key that may not stand in the file.
     """
     if not config.table:
         return {}
     own = _flags(command)
     known = {flag: option for other in commands() for flag, option in _flags(other).items()} | own
+    known.pop(NAMED, None)
     given = {key.replace("_", "-"): value for key, value in config.table.items()}
     strangers = [
         f"{config.file}: unknown key {key!r}{suggestion(key, sorted(known))}" for key in given if key not in known
@@ -77,6 +119,7 @@ def defaults_of(command: click.Command, config: Config, commands: Commands) -> d
     if strangers:
         raise UnknownName("\n".join(strangers))
     problems = [_problem(config, key, value, known[key]) for key, value in given.items()]
+    problems += [_may_not_write(config, key) for key in given if config.is_found and key in WRITING]
     if any(problems):
         raise UsageProblem("\n".join(filter(None, problems)))
     return {str(own[key].name): _value(own[key], value) for key, value in given.items() if key in own}
@@ -99,11 +142,37 @@ def check_variables(commands: Commands) -> None:
         raise UnknownName("\n".join(strangers))
 
 
-def accept_variables(command: click.Command) -> click.Command:
-    """The command, each of whose options `--some-flag` also comes from `KLDEVAL_SOME_FLAG`."""
+def accept_config(command: click.Command, commands: Commands) -> click.Command:
+    """The command with `--config FILE`, each of whose options `--some-flag` also comes from `KLDEVAL_SOME_FLAG`."""
+    if not any(option.name == NAMED for option in command.params):
+        command.params.append(_config_option(commands))
     for flag, option in _flags(command).items():
         option.envvar = variable_of(flag)
     return command
+
+
+def _config_option(commands: Commands) -> click.Option:
+    """The option that names the file, and reads it before any other option takes its value from it."""
+    return click.Option(
+        [f"--{NAMED}"],
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        is_eager=True,
+        expose_value=False,
+        callback=partial(_take_from_file, commands=commands),
+        help="Options from this TOML file, instead of a kldeval.toml or pyproject.toml of the working directory.",
+    )
+
+
+def _take_from_file(
+    context: click.Context, _option: click.Parameter, named: Path | None, *, commands: Commands
+) -> None:
+    """Let the options of a command be those of its configuration file, where nothing nearer by says otherwise."""
+    if context.resilient_parsing:
+        return
+    check_variables(commands)
+    context.obj = read_config(named)
+    context.default_map = defaults_of(context.command, context.obj, commands)
 
 
 def variable_of(flag: str) -> str:
@@ -124,11 +193,26 @@ def with_config_provenance(document: Said) -> Said:
     }
     keys = by_source[ParameterSource.DEFAULT_MAP]
     variables = [variable_of(flag) for flag in by_source[ParameterSource.ENVIRONMENT]]
-    notes = [f"{context.obj} sets {', '.join(keys)}"] if keys else []
+    notes = [_what_it_sets(context.obj, keys)] if keys else []
     notes += [f"the environment sets {', '.join(variables)}"] if variables else []
     said = {"config": {"file": str(context.obj), "keys": keys}} if keys else {}
     said |= {"environment": variables} if variables else {}  # type: ignore[dict-item]
     return _with(document, said, tuple(notes)) if notes else document
+
+
+def _what_it_sets(config: Config, keys: Iterable[str] = ()) -> str:
+    return f"{config} sets " + ", ".join(keys)
+
+
+def unsilenced(notes: Iterable[str]) -> tuple[str, ...]:
+    """Those of the notes that stand although `quiet` is set: what a file sets that was found, if `quiet` is from it."""
+    context = click.get_current_context(silent=True)
+    config = context.obj if context else None
+    if context is None or not isinstance(config, Config) or not config.is_found:
+        return ()
+    if context.get_parameter_source("quiet") != ParameterSource.DEFAULT_MAP:
+        return ()
+    return tuple(note for note in notes if note.startswith(_what_it_sets(config)))
 
 
 def _with(document: Said, said: dict[str, Any], notes: tuple[str, ...]) -> Said:
@@ -147,16 +231,25 @@ def _came_from(context: click.Context, option: click.Option, source: ParameterSo
     return context.get_parameter_source(name) == source and name not in context.meta.get(REPLACED, ())
 
 
+def _bytes_of(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        msg = f"cannot read {printable(path)}: {(error.strerror or str(error)).lower()}"
+        raise UsageProblem(msg) from error
+
+
 def _toml(path: Path) -> dict[str, Any]:
     import tomllib
 
+    data = _bytes_of(path)
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        msg = f"cannot read {path}: {(error.strerror or str(error)).lower()}"
+        return tomllib.loads(data.decode("utf-8"))
+    except ValueError as error:  # of tomllib, of a number that is too long for Python, or no UTF-8
+        msg = f"{printable(path)} is not TOML: {error}"
         raise UsageProblem(msg) from error
-    except ValueError as error:
-        msg = f"{path} is not TOML: {error}"
+    except RecursionError as error:
+        msg = f"{printable(path)} is not TOML that can be read: its lists or tables are nested too deeply"
         raise UsageProblem(msg) from error
 
 
@@ -164,7 +257,14 @@ def _flags(command: click.Command) -> dict[str, click.Option]:
     """The options of a command by their longest flag, without dashes."""
     options = (item for item in command.params if isinstance(item, click.Option))
     flags = {max(option.opts, key=len).lstrip("-"): option for option in options}
-    return {flag: option for flag, option in flags.items() if flag not in _NOT_FROM_FILES}
+    return {flag: option for flag, option in flags.items() if flag not in _NOT_OPTIONS}
+
+
+def _may_not_write(config: Config, key: str) -> str:
+    return (
+        f"{config.file}: {key} names files to write, which a file that was found by looking around may not do; "
+        f"give --{key} on the command line, or name the file with --config"
+    )
 
 
 def _problem(config: Config, key: str, value: Any, option: click.Option) -> str:

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kldeval.cli.model_options import FAIL_IF, NAME, SORT, gated, parse_gates, resampling_from, resampling_options
+from kldeval.cli.model_options import (
+    FAIL_IF,
+    NAME,
+    SORT,
+    gated,
+    parse_gates,
+    resampling_from,
+    resampling_options,
+    with_asked_intervals,
+)
 from kldeval.cli.options import (
     GROUP_BY,
     MANIFEST,
@@ -85,9 +94,10 @@ def command(paths: tuple[Path, ...], **options: Any) -> int:
     _check(settings, options, n_models=len(preds))
     gates = parse_gates(options["fail_if"], settings.keys if settings.reduction != "none" else ())
     sink = open_sink(options)
+    resampling_from(options)
     with progress_bar(options) as progress:
         document = _score(preds, gt, settings, options, progress)
-    document = with_config_provenance(gated(document, gates))
+    document = with_config_provenance(gated(with_asked_intervals(document, options), gates))
     strips = _strips(document, preds, gt, settings, options) if wants_pictures(sink) else ()
     deliver(document, sink, score_only=options["score_only"], strips=strips)
     return exit_code(document)

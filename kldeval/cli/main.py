@@ -49,29 +49,14 @@ class Commands(click.Group):
         """The names of the commands, in the order of the help."""
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
-        """The command, imported now."""
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command, imported now, whose options a configuration file and the environment may give."""
         if cmd_name not in COMMANDS:
             return None
-        from kldeval.cli.config import accept_variables
+        from kldeval.cli.config import accept_config
 
         command: click.Command = importlib.import_module(f"kldeval.cli.{cmd_name}").command
-        return accept_variables(command)
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """The command with what the configuration file says of its options, once the environment is found sane."""
-        name, command, rest = super().resolve_command(ctx, args)
-        if command is None or name is None or ctx.resilient_parsing:
-            return name, command, rest
-        from kldeval.cli.config import check_variables, defaults_of, read_config
-
-        check_variables(partial(self._all_commands, ctx))
-        config = read_config()
-        ctx.obj = config.file
-        ctx.default_map = {name: defaults_of(command, config, partial(self._all_commands, ctx))}
-        return name, command, rest
+        return accept_config(command, partial(self._all_commands, ctx))
 
     def _all_commands(self, ctx: click.Context) -> list[click.Command]:
         """Every command, imported now: only for those who have a configuration."""

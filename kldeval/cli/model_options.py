@@ -26,7 +26,13 @@ RESAMPLING = (
         help="Bootstrap resamples and sign flips, for intervals and tests of several models [default: 10000].",
     ),
     click.option("--seed", type=click.IntRange(min=0), default=0, metavar="N", help="Fixes these draws [default: 0]."),
-    click.option("--confidence", type=float, default=0.95, metavar="X", help="Of intervals and tests [default: 0.95]."),
+    click.option(
+        "--confidence",
+        type=float,
+        default=0.95,
+        metavar="X",
+        help="Of intervals and tests; of a single model it asks for the intervals of its means [default: 0.95].",
+    ),
 )
 
 FAIL_IF = click.option(
@@ -57,6 +63,23 @@ def resampling_from(options: dict[str, Any]) -> Resampling:
 
     check_resampling(options["resamples"], options["confidence"])
     return Resampling(options["resamples"], options["seed"], options["confidence"])
+
+
+def with_asked_intervals(document: Document, options: dict[str, Any]) -> Document:
+    """A report with the intervals of its means, where a confidence was given; other documents have theirs already.
+
+    Raises:
+        UsageProblem: as `resampling_from`.
+    """
+    from kldeval.cli.options import rank
+
+    if not rank("confidence"):
+        return document
+    from kldeval.reports.documents import Report
+    from kldeval.reports.intervals import with_intervals
+
+    resampling = resampling_from(options)
+    return with_intervals(document, resampling) if isinstance(document, Report) else document
 
 
 def parse_gates(texts: Sequence[str], keys: Iterable[str]) -> tuple[Gate, ...]:

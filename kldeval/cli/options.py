@@ -35,7 +35,7 @@ NUMERIC = {
     "empty_pred": ("HOW", "An all-zero prediction: keep, uniform or nan [default: error]."),
     "dtype": ("NAME", "The arithmetic: float64 or float32 [default: float64]."),
     "convention": ("NAME", "A published convention; other flags override its parts."),
-    "signature": ("TEXT", "Run exactly what a signature says."),
+    "signature": ("TEXT", "Run exactly what a signature says, or all that a saved report (FILE) has."),
 }  # fmt: skip
 """The options that move a number, beside --metric: metavar and help by the name of the setting."""
 
@@ -181,46 +181,55 @@ def split_paths(paths: tuple[Path, ...], options: dict[str, Any]) -> tuple[tuple
 
 
 def settings_from(options: dict[str, Any]) -> Settings:
-    """The settings that the options say, beginning with `--signature` or `--convention`.
+    """The settings that the options say, beginning with `--signature`, `--convention` or `--preset`.
 
     Raises:
         UsageProblem: naming everything that is wrong.
     """
-    from kldeval.errors import UsageProblem
-    from kldeval.settings.auxiliary import beside_texts, check_beside
-    from kldeval.settings.build import make_settings
-    from kldeval.settings.signature import parse_signature
+    from kldeval.settings.auxiliary import beside_texts
+    from kldeval.settings.requested import Requested, flag, requested_settings
 
     options = by_precedence(options)
-    metric = ",".join(options["metric"])
-    if options["metric"] and not metric.strip():
-        msg = "--metric names none; name one, as in --metric kld, or leave it out"
-        raise UsageProblem(msg)
-    texts = {"metric": metric or None, **{name: options[name] for name in (*NUMERIC, *SAID)}}
+    texts: dict[str, str | None] = {"metric": _metrics(options["metric"])}
+    texts |= {name: options[name] for name in (*NUMERIC, *SAID)}
     if texts["class_weights"] is not None:
         from kldeval.data.class_weights import weights_text
 
         texts["class_weights"] = weights_text(texts["class_weights"])
-    signature, preset = texts.pop("signature"), options["preset"]
+    signature, convention = texts.pop("signature"), texts.pop("convention")
     if signature is None:
-        texts |= companion_texts(options)
         texts["group_by"] = options.get("group_by") or ("manifest" if options.get("manifest") else None)
-        named, metrics = _named_texts(texts.pop("convention"), preset)
-        return make_settings({**texts, "metric": texts["metric"] or metrics}, convention=named)
-    beside = [f"--{name.replace('_', '-')}" for name, text in {**texts, "preset": preset}.items() if text is not None]
-    if beside:
-        msg = f"--signature says every number's setting already; leave out {', '.join(beside)}"
+    requested = Requested(
+        texts=texts,
+        beside=beside_texts(options),
+        signatures=_signatures(signature) if signature is not None else (),
+        convention=convention,
+        preset=options["preset"],
+        has_manifest=bool(options.get("manifest")),
+    )
+    return requested_settings(requested, flag)
+
+
+def _metrics(given: tuple[str, ...]) -> str | None:
+    """The metrics as one text.
+
+    Raises:
+        UsageProblem: the option is there and names none.
+    """
+    text = ",".join(given)
+    if given and not text.strip():
+        from kldeval.errors import UsageProblem
+
+        msg = "--metric names none; name one, as in --metric kld, or leave it out"
         raise UsageProblem(msg)
-    return check_beside(parse_signature(signature), beside_texts(options), manifest=bool(options.get("manifest")))
+    return text or None
 
 
-def _named_texts(convention: str | None, preset: str | None) -> tuple[Mapping[str, str] | None, str | None]:
-    """What a convention or a preset says, and the metrics of a preset; presets are imported for a name alone."""
-    if convention is None and preset is None:
-        return None, None
-    from kldeval.conventions.presets import named_texts
+def _signatures(text: str) -> tuple[str, ...]:
+    from kldeval.reports.json_reader import saved_signatures
+    from kldeval.settings.requested import signature_texts
 
-    return named_texts(convention, preset)
+    return signature_texts(text, saved_signatures)
 
 
 def request_from(options: dict[str, Any]) -> RunOptions:
@@ -293,17 +302,6 @@ def reading_options(function: Callable[..., Any]) -> Callable[..., Any]:
     for name, (metavar, text) in reversed(READING.items()):
         function = click.option(f"--{name.replace('_', '-')}", name, metavar=metavar, help=text)(function)
     return function
-
-
-def companion_texts(options: dict[str, Any]) -> dict[str, str | None]:
-    """What these options say to the settings.
-
-    Raises:
-        UsageProblem: a path that leads nowhere.
-    """
-    from kldeval.settings.auxiliary import beside_texts
-
-    return {**{name: options[name] for name in SAID}, **beside_texts(options)}
 
 
 ON_COMMAND_LINE = 3

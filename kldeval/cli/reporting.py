@@ -223,5 +223,7 @@ def _say(document: Document, *, quiet: bool) -> None:
         for failure in report.failures:
             where = f"{model}: {failure.name}" if model else failure.name
             say(f"{where}: {failure.message}")
-    for note in () if quiet else document.notes:
+    from kldeval.cli.config import unsilenced
+
+    for note in unsilenced(document.notes) if quiet else document.notes:
         say(note, "note")

@@ -16,6 +16,7 @@ from kldeval.cli.model_options import (
     parse_gates,
     resampling_from,
     resampling_options,
+    with_asked_intervals,
 )
 from kldeval.cli.reporting import (
     EXIT_GATE,
@@ -52,7 +53,7 @@ def command(paths: tuple[Path, ...], **options: Any) -> int:
     sink = open_sink(options)
     document = _document(paths, options)
     gates = parse_gates(options["fail_if"], _keys(document)) if options["fail_if"] else ()
-    document = gated(document, gates)
+    document = gated(with_asked_intervals(document, options), gates)
     deliver(document, sink)
     return EXIT_GATE if gates and exit_code(document) == EXIT_GATE else 0
 

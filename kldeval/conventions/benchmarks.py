@@ -58,7 +58,7 @@ MIT = Convention(
     year=2019,
     formula="sum q ln(e + q/(p + e)), p = S/sum S, q = G/sum G, e = 2^-52",
     epsilon="2^-52 in the logarithm and under the quotient",
-    note="The MATLAB code of the MIT Saliency Benchmark, in double precision; what many papers mean by KL.",
+    note="The MATLAB code of the MIT Saliency Benchmark, in double precision, run in GNU Octave on 132 pairs.",
     edge_cases=(
         "An all-zero ground truth scores 0, a perfect score.",
         "An all-zero prediction stays zero and scores sum q ln(e + q/e), about 25 nats.",
@@ -78,7 +78,7 @@ MIT = Convention(
         "The DHF1K archive holds this file, but its evaluator never calls it.",
         "LEDOV's pipeline resizes, blurs, multiplies by a centre prior and min-max scales before it calls this.",
     ),
-    sure="R",
+    sure="V",
     aliases=("cvzoya", "dhf1k", "glcnet", "ledov", "salicon"),
     bibtex=references.BYLINSKII_2019,
 )

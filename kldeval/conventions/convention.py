@@ -33,6 +33,7 @@ class Convention:
     `direction` names the target first: D(target || approximation). `edge_cases` say what all-zero and constant maps
     score, `traps` where a number printed under this name may not be what it seems; both are whole sentences.
     `version` is that of the definition, which its short signature names; `moved` says what a higher one has changed.
+    `further` are files that hold a part of the steps beside those in `source`.
     `sure` tells how the row was checked: V, the original ran beside an independent implementation and agreed; R, its
     source was read in full; D, its documentation alone was. `year` is that of the entry in `bibtex`.
     """
@@ -49,6 +50,7 @@ class Convention:
     reduction: str = "slices"
     dtype: str = "float64"
     source: Source
+    further: tuple[Source, ...] = ()
     year: int
     formula: str
     direction: str = "D(gt || pred)"

@@ -112,6 +112,7 @@ MSI_NET = Convention(
         "bd81e5825cf0548dc5bc7464bda1a4b035be2f4c",
         doi="10.1016/j.neunet.2020.05.004",
     ),
+    further=(Source("alexanderkroner/saliency", "model.py", "0def55e8f61b36dd50dddd68f41682cefd7e49cc"),),
     year=2020,
     formula=(
         "sum q ln(e + q/(p + e)), p = M/(sum M + e), M = (S - min S)/(max S - min S + e), q = G/(sum G + e), e = 1e-7"

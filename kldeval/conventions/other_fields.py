@@ -78,6 +78,7 @@ SCOUT_WEIGHTS = Convention(
     pred="add(value=1.1920928955078125e-07)+sum-to-one",
     gt="add(value=1.1920928955078125e-07)+sum-to-one",
     metrics=("kld", "ce"),
+    scale="raw",
     empty_gt="uniform",
     empty_pred="uniform",
     source=Source(
@@ -88,14 +89,16 @@ SCOUT_WEIGHTS = Convention(
     ),
     year=2024,
     formula="sum q ln(q/p), p = (S + e)/sum(S + e), q = (G + e)/sum(G + e), e = 2^-23",
-    epsilon="2^-23 = 1.19e-7 added to the stored map before normalising",
+    epsilon="2^-23 = 1.19e-7 added to the stored 0..255 map before normalising",
     note="How SCOUT's data loader weighs its samples; computed in the maps' own precision there, in float64 here.",
     edge_cases=(
         "An all-zero map becomes the uniform density, because the constant is added everywhere.",
         "Where both are all zero the score is 0.",
     ),
-    traps=("The constant is added on the stored scale, so maps in 0..1 and in 0..255 score differently.",),
+    traps=("The constant is added to the stored map, 0..255 for 8 bits: a map in 0..1 scores differently.",),
     sure="R",
+    version=2,
+    moved="Version 1 added the constant to maps in 0..1, where the source has 0..255; --scale unit gives its number.",
     bibtex=references.KOTSERUBA_2024,
 )
 
@@ -106,13 +109,14 @@ RAM1N = Convention(
     pred="add(value=1.1920928955078125e-07)+sum-to-one",
     gt="add(value=1.1920928955078125e-07)+sum-to-one",
     metrics=("kld(direction=pred-gt)", "ce"),
+    scale="raw",
     empty_gt="uniform",
     empty_pred="uniform",
     source=_RAM1N,
     year=2021,
     formula="sum p ln(p/q), p = (S + e)/sum(S + e), q = (G + e)/sum(G + e), e = 2^-23",
     direction="D(pred || gt)",
-    epsilon="2^-23 = 1.19e-7 added to the stored map before normalising",
+    epsilon="2^-23 = 1.19e-7 added to the stored 0..255 map before normalising",
     note="A KLdiv with the arguments of scipy's entropy reversed; the original uses float32, this row float64.",
     edge_cases=(
         "An all-zero map becomes the uniform density, because the constant is added everywhere.",
@@ -120,9 +124,11 @@ RAM1N = Convention(
     ),
     traps=(
         "The direction is reversed: it charges for prediction on empty ground truth, not for what was missed.",
-        "The constant is added on the stored scale, so maps in 0..1 and in 0..255 score differently.",
+        "The constant is added to the stored map, 0..255 for 8 bits: a map in 0..1 scores differently.",
     ),
     sure="V",
+    version=2,
+    moved="Version 1 added the constant to maps in 0..1, where the source has 0..255; --scale unit gives its number.",
     bibtex=references.software(_RAM1N, key="ram1nsaliency", year=2021),
 )
 
@@ -197,10 +203,14 @@ SALIENT360 = Convention(
             "Its weights have twice as many columns as rows, so the original takes maps of 2:1 only; here any shape "
             "is weighed."
         ),
-        "The toolbox marks its KLD as one to compute in both orders; this row is the one with the ground truth first.",
+        (
+            "The toolbox's `compareSaliency(pred, gt)` prints D(pred || gt), and with the weights applied three times, "
+            "because SIM has multiplied its arrays twice by then: --norm latitude+latitude+latitude+sum-to-one -m "
+            "'kld(num_eps=2.220446049250313e-16,ratio_eps=2.220446049250313e-16,direction=pred-gt)' repeats it."
+        ),
         "The toolbox's torch version differs: negative values become 2^-52, and only pixels above it count.",
     ),
-    sure="R",
+    sure="V",
     aliases=("salient360-toolbox",),
     bibtex=references.DAVID_2024,
 )
@@ -218,6 +228,7 @@ AFFORDANCE = Convention(
         "6bd56385232e74f9d6fe5eab5e42fadf390869a1",
         doi="10.1109/CVPR52688.2022.00229",
     ),
+    further=(Source("lhc1224/Cross-View-AG", "code/cvpr/test.py", "9ae01ae1696adbe753758548a254505858c98953"),),
     year=2022,
     formula="sum q ln(e + q/(p + e)), p = M/(sum M + e), M = (S - min S)/(max S - min S), q = G/(sum G + e), e = 1e-12",
     epsilon="1e-12 in the logarithm, under the quotient and in both sums",

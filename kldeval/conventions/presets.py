@@ -11,12 +11,14 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from kldeval.conventions import convention
-from kldeval.errors import UsageProblem
+from kldeval.conventions import ALIASES, CONVENTIONS, convention
+from kldeval.errors import MissingDependency, UsageProblem
 from kldeval.grammar import split_call, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from kldeval.conventions.convention import Convention
 
 
 CVZOYA = "https://github.com/cvzoya/saliency/tree/5951cdc7c2ba73e5951d4c36bea58e8c7d41e55d/code_forMetrics"
@@ -48,6 +50,11 @@ class Preset:
     traps: tuple[str, ...]
     version: int = 1
     moved: str = ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the metrics; written so under the preset, each has its definition here."""
+        return tuple(split_call(text)[0] for text in self.metrics)
 
     @property
     def metric(self) -> str:
@@ -193,6 +200,45 @@ def preset(name: str) -> Preset:
     if name not in PRESETS:
         raise unknown("preset", name, PRESETS)
     return PRESETS[name]
+
+
+PRESET = "-preset"
+"""What may follow the name of a preset, and tells it from a convention of its name."""
+
+
+def convention_or_preset(name: str) -> Convention | Preset:
+    """The convention of this name or alias, else the preset; with `-preset` behind its name the preset in any case.
+
+    >>> type(convention_or_preset("tuebingen")).__name__, type(convention_or_preset("tuebingen-preset")).__name__
+    ('Convention', 'Preset')
+
+    Raises:
+        UnknownName: neither exists.
+    """
+    if name in CONVENTIONS or name in ALIASES:
+        return convention(name)
+    if name.removesuffix(PRESET) in PRESETS:
+        return PRESETS[name.removesuffix(PRESET)]
+    others = [other for other in PRESETS if other not in CONVENTIONS and other not in ALIASES]
+    raise unknown("convention or preset", name, [*CONVENTIONS, *ALIASES, *others])
+
+
+def check_packages(name: str) -> None:
+    """Refuse all metrics of a preset where the package of one is missing, before anything is read.
+
+    Raises:
+        MissingDependency: naming the package and the metrics that do without it.
+    """
+    from importlib.util import find_spec
+
+    names = preset(name).names
+    if "emd" in names and find_spec("ot") is None:
+        others = ",".join(other for other in names if other != "emd")
+        msg = (
+            f"the preset {name} has emd, which needs the solver of POT: install it with pip install 'kldeval[emd]', or "
+            f"leave emd out with -m {others}"
+        )
+        raise MissingDependency(msg)
 
 
 def named_texts(convention_name: str | None, preset_name: str | None) -> tuple[Mapping[str, str] | None, str | None]:

@@ -9,7 +9,7 @@ from kldeval.conventions import CONVENTIONS
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from kldeval.conventions.convention import Convention
+    from kldeval.conventions.convention import Convention, Source
 
 
 _HEADINGS = ("name", "formula", "direction", "epsilon", "prediction", "ground truth", "reduction", "source", "sure")
@@ -35,9 +35,15 @@ def _cells(row: Convention) -> tuple[str, ...]:
         f"`{row.pred}`",
         f"`{row.gt}`",
         row.reduction,
-        f"[{row.source.repository}]({row.source.url})",
+        ", ".join(
+            [f"[{row.source.repository}]({row.source.url})", *(f"[{one.path}]({one.url})" for one in row.further)]
+        ),
         row.sure,
     )
+
+
+def _link(text: str, source: Source) -> str:
+    return f"[{text}]({source.url})"
 
 
 def _plain(text: str) -> str:

@@ -6,12 +6,16 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from kldeval.data.causes import check_log_density
+from kldeval.data.recognise import BASES, log_sum
 from kldeval.errors import RefusedMap, UnreadableMap, printable
 from kldeval.inputs.formats import CLASS_READERS, LABEL_READERS, read_map
 from kldeval.inputs.formats.numpy_files import map_shape, stored_shape
 from kldeval.inputs.formats.stored import MAX_PIXELS
 from kldeval.preprocessing.grey import channels_agree, full_scale, to_grey
-from kldeval.preprocessing.resize import AS_IS, resize_pair
+from kldeval.preprocessing.resize import AS_IS, log_resized, resize_pair
 from kldeval.records import DensityProvenance, MapPair
 
 if TYPE_CHECKING:
@@ -30,6 +34,8 @@ class Reading:
     """How files become maps: the rule for colour, the resizing, the array of an .npz, the most pixels of a map.
 
     `sources` are where what stands beside the maps is read, if anything does.
+    `logs` are the steps that take the stored values of the prediction and of the ground truth for logarithms of
+    densities, of which the densities are resized.
     `class_maps`: whether predictions may have a class axis; `labels`: whether all ground truths hold labels.
     """
 
@@ -38,6 +44,7 @@ class Reading:
     key: str | None = None
     max_pixels: int = MAX_PIXELS
     sources: AuxiliarySources | None = None
+    logs: tuple[Call | None, Call | None] = (None, None)
     class_maps: bool = False
     labels: bool = False
 
@@ -72,7 +79,7 @@ def load_pair(pair: Pair, reading: Reading, gt: Loaded | None = None) -> MapPair
         _refuse_company(pair, reading)
         return load_class_maps(pair, reading)
     pred, gt = load_map(pair.pred, reading), gt or load_map(pair.gt, reading)
-    maps = replace(sized_pair(pair.name, pred, gt, reading.resize), made=how_made(pair.gt))
+    maps = replace(sized_pair(pair.name, pred, gt, reading.resize, reading.logs), made=how_made(pair.gt))
     if reading.sources is None:
         return maps
     from kldeval.data.auxiliary import with_auxiliary_inputs
@@ -88,8 +95,12 @@ def _refuse_company(pair: Pair, reading: Reading) -> None:
         raise RefusedMap(msg)
 
 
-def sized_pair(name: str, pred: Loaded, gt: Loaded, resize: Call) -> MapPair:
+def sized_pair(
+    name: str, pred: Loaded, gt: Loaded, resize: Call, logs: tuple[Call | None, Call | None] = (None, None)
+) -> MapPair:
     """Two maps in one size, with the scale of the types they were stored in.
+
+    Where a side holds logarithms of a density (`logs`), the density is resized.
 
     Remarks: `lossy-pred`, `lossy-gt` (JPEG, lossy WebP), `overshoot-pred`, `overshoot-gt` (resizing made negative
     values of a map that had none), `integer` (a type that `--scale unit` does not divide), `identical` (the maps agree
@@ -100,6 +111,14 @@ def sized_pair(name: str, pred: Loaded, gt: Loaded, resize: Call) -> MapPair:
         MissingDependency: a kernel of OpenCV, and it cannot be imported.
     """
     sized = resize_pair(resize, pred.grey, gt.grey)
+    if any(logs):
+        kernel = resize.keywords.get("kernel", "bilinear")
+        sides = zip(("pred", "gt"), (pred.grey, gt.grey), sized, logs, strict=True)
+        first, second = (
+            after if log is None or after is before else _log_density(before, after.shape, kernel, role, log)
+            for role, before, after, log in sides
+        )
+        sized = first, second
     return MapPair(
         name,
         *sized,
@@ -108,6 +127,18 @@ def sized_pair(name: str, pred: Loaded, gt: Loaded, resize: Call) -> MapPair:
         pred_scale=full_scale(pred.stored.array),
         gt_scale=full_scale(gt.stored.array),
     )
+
+
+def _log_density(array: Array, shape: tuple[int, int], kernel: str, role: str, step: Call) -> Array:
+    """The logarithms of a density at another size, where it sums to 1 again.
+
+    Raises:
+        RefusedMap: the map is no log-density, or the kernel makes negative probabilities of it.
+    """
+    check_log_density(array, role, step)
+    axis, factor = step.keywords.get("axis"), BASES[step.keywords.get("base", "e")]
+    logs = log_resized(array * factor, shape, kernel)
+    return (logs - np.expand_dims(log_sum(logs, axis), () if axis is None else axis)) / factor
 
 
 def _pair_remarks(sides: tuple[Loaded, Loaded], sized: tuple[Array, Array]) -> Iterator[str]:
@@ -125,8 +156,6 @@ def _pair_remarks(sides: tuple[Loaded, Loaded], sized: tuple[Array, Array]) -> I
 
 def _agree(pred: Array, gt: Array) -> bool:
     """Whether the maps are equal, which a row in the middle denies for nearly all that are not."""
-    import numpy as np
-
     middle = pred.shape[0] // 2
     return np.array_equal(pred[middle], gt[middle]) and np.array_equal(pred, gt)
 

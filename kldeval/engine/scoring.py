@@ -8,7 +8,8 @@ from math import isnan
 from typing import TYPE_CHECKING
 
 from kldeval.arrays import namespace, quiet
-from kldeval.diagnosis import Facts, map_remarks, refusal
+from kldeval.data.causes import examined
+from kldeval.diagnosis import PROBLEMS, Facts, map_remarks, refusal
 from kldeval.engine.class_maps import as_rows, is_plain
 from kldeval.engine.companions import accompanied, extent, finish_beside
 from kldeval.engine.context import ALONE
@@ -45,6 +46,13 @@ def score(pair: MapPair, settings: Settings, context: Context = ALONE, *, per_cl
 
 def begin(pair: MapPair, settings: Settings, context: Context = ALONE, *, per_class: bool = False) -> Outcome | Counted:
     """The outcome of one pair, or what was counted of it and can be finished together with others."""
+    looked_at = examined(pair, settings)
+    if isinstance(looked_at, Failure):
+        return looked_at
+    return _begin(looked_at, settings, context, per_class=per_class)
+
+
+def _begin(pair: MapPair, settings: Settings, context: Context, *, per_class: bool) -> Outcome | Counted:
     if settings.is_labels:
         from kldeval.engine.label_sums import score_labels
 
@@ -92,8 +100,10 @@ def finish(begun: Sequence[Outcome | Counted], settings: Settings) -> list[Outco
 
 def with_company(pair: MapPair, settings: Settings, context: Context) -> MapPair | Failure:
     """The pair with the numbers of its stored maps and of its fixations, or why there are none."""
-    if not is_plain(pair):
-        return pair
+    looked_at = examined(pair, settings)
+    if isinstance(looked_at, Failure) or not is_plain(looked_at):
+        return looked_at
+    pair = looked_at
     return _with_company(pair, cells_of(pair) if settings.on("maps", "fixations") else None, settings, context)
 
 
@@ -198,7 +208,7 @@ def _flat(problems: Sequence[Problem]) -> dict[str, tuple[Array, Array]]:
 
 def _outcome(pair: MapPair, row: dict[str, float], settings: Settings) -> Outcome:
     for role in ("gt", "pred"):
-        for kind in ("nonfinite", "negative", "empty", "outside"):
+        for kind in PROBLEMS:
             if row.get(f"{role}:{kind}"):
                 if (role, kind, settings.empty_gt) == ("gt", "empty", "skip"):
                     return Skipped(pair.name, "all-zero ground truth")

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kldeval.engine.counted import Counted
+    from kldeval.grammar import Call
+    from kldeval.normalization.chain import Chain
     from kldeval.records import MapPair
     from kldeval.run_options import RunOptions
     from kldeval.settings.settings import Settings
@@ -33,8 +35,15 @@ def reading_of(settings: Settings, request: RunOptions) -> Reading:
         key=request.key,
         class_maps=settings.names_class_axis,
         labels=settings.is_labels,
+        logs=(_log_step(settings.pred), _log_step(settings.gt)),
     )
     return replace(reading, max_pixels=request.max_pixels) if request.max_pixels else reading
+
+
+def _log_step(chain: Chain) -> Call | None:
+    """The step that takes the stored values for logarithms of a density; scores that are none are not looked at."""
+    first = chain[0]
+    return first if first.name == "log-prob" and first.keywords.get("check") != "none" else None
 
 
 def read_and_score_all(

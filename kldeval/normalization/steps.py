@@ -93,9 +93,36 @@ def sum_to_one(values: LazyMap, *, offset: float = 0.0, axis: int | None = None)
     return values.map(lambda x, total: x / (total + offset), total, axes=axes, is_log=False, is_positive=some)
 
 
-@STEPS.add("log-prob", StepInfo(final=True, log=True, given=True, takes="-inf", check=check_axis))
-def log_prob(values: LazyMap, *, axis: int | None = None) -> LazyMap:
-    """x as it is: the map already holds log-probabilities, of distributions along `axis` if it is said."""
+LOG_ROUNDINGS = 4
+"""How many units in the last place of the largest logarithm the log-sum-exp of log-probabilities may be off."""
+
+_LOG_OF_BASE = {"e": 1.0, "2": math.log(2), "10": math.log(10)}
+
+
+def _check_log_prob(*, axis: int | None = None, base: str = "e", check: str = "sum") -> None:
+    del base, check
+    check_axis(axis=axis)
+
+
+@STEPS.add("log-prob", StepInfo(final=True, log=True, given=True, takes="-inf", check=_check_log_prob))
+def log_prob(
+    values: LazyMap,
+    *,
+    axis: int | None = None,
+    base: Literal["e", "2", "10"] = "e",
+    check: Literal["sum", "none"] = "sum",
+) -> LazyMap:
+    """x ln(base): the map already holds log-probabilities to this base, of distributions along `axis` if it is said.
+
+    Their exponentials must sum to 1 (over the map, or along the axis) within the rounding of the type that they are
+    stored in, |ln sum exp x| <= 4 eps max(1, max |x|); `check=none` takes any numbers for logarithms.
+    """
+    stored = values.source.dtype
+    if base != "e":
+        factor = _LOG_OF_BASE[base]
+        values = values.map(lambda x: x * factor)
+    if check == "sum":
+        values = _flag_unnormalised(values, MAP if axis is None else one_axis(axis), stored)
     return values.changed(is_log=True, axes=values.axes if axis is None else one_axis(axis))
 
 
@@ -127,6 +154,13 @@ def shift(values: LazyMap) -> LazyMap:
     low, _ = values.extent()
     xp = values.xp
     return values.map(lambda x, low: x - low, xp.where(low < 0, low, xp.zeros_like(low)))
+
+
+@STEPS.add("abs")
+def absolute(values: LazyMap) -> LazyMap:
+    """|x|: the strength of attributions, whatever their sign."""
+    xp = values.xp
+    return values.map(xp.abs)
 
 
 @STEPS.add("add")
@@ -249,6 +283,24 @@ def labels(values: LazyMap, *, ignore_index: int | None = None) -> LazyMap:  # n
     Only a ground truth has labels, and no step stands beside this one: labels are neither scaled nor normalised.
     """
     return values
+
+
+def _flag_unnormalised(values: LazyMap, axes: tuple[int, ...], stored: Any) -> LazyMap:
+    """The log-probabilities, with a problem noted where their exponentials do not sum to 1.
+
+    The detail is the log-sum-exp. `stored` is the type of the file, whose rounding counts.
+    """
+    xp = values.xp
+    low, peak = values.extent(axes)
+    # where all are -inf there is nothing to sum, which the comparison below finds
+    total = peak + xp.log(values.map(lambda x, peak: exp_of_temporary(x - peak), peak).sum(axes))
+    if xp.__name__ != "numpy" or not xp.isfinite(low).all():
+        finite = values.map(lambda x, peak: xp.where(x == -xp.inf, peak, x), peak)
+        low = finite.extent(axes)[0]
+    largest = xp.maximum(xp.abs(low), xp.abs(peak))
+    eps = max(xp.finfo(kind).eps for kind in (stored, values.dtype) if xp.isdtype(kind, "real floating"))
+    bound = LOG_ROUNDINGS * float(eps) * xp.maximum(largest, xp.ones_like(largest))
+    return values.flag("unnormalised", ~(xp.abs(total) <= bound), total)
 
 
 def _log_softmax(values: LazyMap, axes: tuple[int, ...]) -> LazyMap:

@@ -101,6 +101,51 @@ def resized(array: Array, shape: tuple[int, int], kernel: str, *, rounded: bool 
     return _whole(values, array.dtype) if rounded else values
 
 
+DEPTH = 600.0
+"""A power of e that double precision holds beside 1 with room to sum: what one pass over the logarithms resolves."""
+
+PASSES = 64
+"""A log-density of more layers than this, each e^600 below the one before, is no density of an image."""
+
+
+def log_resized(array: Array, shape: tuple[int, int], kernel: str) -> Array:
+    """Logarithms whose exponentials are resized: ln of the resized density, in float64, not normalised.
+
+    What exp would make 0 keeps its logarithm: the values are resized in layers of e^600, and each pixel is taken from
+    the first layer in which its density can be told from 0.
+
+    >>> import numpy as np
+    >>> log_resized(np.log(np.asarray([[0.25, 0.75]])), (1, 1), "bilinear").round(12) == np.log(0.5).round(12)
+    array([[ True]])
+
+    Raises:
+        RefusedMap: the kernel overshoots below 0, where there is no logarithm, or the map has too many layers.
+    """
+    import numpy as np
+
+    logs = array.astype(np.float64)
+    found, open_ = np.full(shape, -np.inf), np.ones(shape, bool)
+    top = logs.max()
+    for _ in range(PASSES):
+        if not (np.isfinite(top) and open_.any()):
+            return found
+        layer = resized(np.exp(np.minimum(logs - top, 0.0)), shape, kernel)
+        if layer.min() < -np.exp(-DEPTH):
+            msg = (
+                f"resizing a log-density with the kernel {kernel} makes negative probabilities (minimum "
+                f"{layer.min():.6g} of the largest); choose bilinear, area or nearest, as in "
+                "--resize 'pred-to-gt(kernel=bilinear)'"
+            )
+            raise RefusedMap(msg)
+        seen = open_ & (layer > np.exp(-DEPTH))
+        found[seen] = np.log(layer[seen]) + top
+        open_ &= ~seen
+        below = logs[logs < top - DEPTH / 2]
+        top = below.max() if below.size else -np.inf
+    msg = f"the log-density spreads over more than e^{PASSES * DEPTH / 2:g}, which cannot be resized; clip it first"
+    raise RefusedMap(msg)
+
+
 def _opencv_resized(array: Array, shape: tuple[int, int], kernel: str) -> Array:
     import numpy as np
 

@@ -76,10 +76,11 @@ def summarise(values: Sequence[float]) -> Summary:
     The order of the values does not matter, to the last bit. Numbers that do not exist are None: the standard
     deviation of one value, everything of none.
 
-    >>> summarise([1.0, 2.0, 6.0])
-    Summary(n=3, n_nonfinite=0, mean=3.0, std=2.6457513110645907, median=2.0, min=1.0, max=6.0)
-    >>> summarise([])
-    Summary(n=0, n_nonfinite=0, mean=None, std=None, median=None, min=None, max=None)
+    >>> summary = summarise([1.0, 2.0, 6.0])
+    >>> summary.n, summary.mean, summary.std, summary.median
+    (3, 3.0, 2.6457513110645907, 2.0)
+    >>> summarise([]).mean is None
+    True
     """
     moments = moments_of(values)
     undefined = math.nan if moments.n_nan else None
@@ -211,6 +212,7 @@ def resummarise(report: Report, scores: Iterable[Score]) -> Report:
         classes=classes,
         gates=(),
         references=references,
+        statistics="",
     )
 
 

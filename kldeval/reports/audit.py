@@ -7,10 +7,13 @@ from collections import defaultdict
 from itertools import combinations
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from kldeval.reports.aggregate import summarise
 from kldeval.reports.audit_causes import Evidence, causes
 from kldeval.reports.audit_documents import Audit, Curve, Flip, Side, Standing
 from kldeval.reports.moments import exact_mean
+from kldeval.reports.significance import LARGEST, bca_intervals, max_statistic_p_values, smallest_p_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -40,6 +43,7 @@ def summarise_audit(
 ) -> Audit:
     """The outcome; `curve` asks for that over epsilon."""
     found = standings(maps, conventions, reference)
+    changes = rank_reversals(maps, found, resamples=RESAMPLES, seed=SEED, confidence=CONFIDENCE)
     by_model = {model: {name: row[model] for name, row in found.items()} for model in maps}
     return Audit(
         models=tuple(maps),
@@ -50,11 +54,11 @@ def summarise_audit(
         standings=found,
         groups=agreeing(found),
         causes={model: causes(Evidence(maps[model], conventions, by_model[model], reference)) for model in maps},
-        flips=rank_reversals(maps, found, resamples=RESAMPLES, seed=SEED, confidence=CONFIDENCE),
+        flips=changes,
         agreement=comparability(found),
         provenance=provenance,
         curve=eps_curve(maps) if curve else None,
-        notes=notes,
+        notes=(*notes, *reach_note(maps, changes, resamples=RESAMPLES, confidence=CONFIDENCE)),
         confidence=CONFIDENCE,
         resamples=RESAMPLES,
         seed=SEED,
@@ -109,13 +113,50 @@ def rank_reversals(maps: Maps, found: Standings, *, resamples: int, seed: int, c
     flipped = {pair: order for pair, order in orders.items() if {-1, 1} <= set(order.values())}
     wanted = [(pair, name) for pair, order in flipped.items() for name, sign in order.items() if sign]
     intervals = _intervals(maps, wanted, resamples=resamples, seed=seed, confidence=confidence)
+    drawn = resamples, seed
+    p_values = {pair: _p_values(maps, found, pair, *drawn, pairs=len(orders)) for pair in flipped}
 
     def sides(pair: tuple[str, str], sign: int) -> Iterator[Side]:
         for name, found_sign in flipped[pair].items():
             if found_sign == sign:
-                yield Side(name, _difference(found[name], *pair), intervals.get((pair, name)))
+                p = p_values[pair].get(name)
+                significant = p is not None and p <= 1 - confidence
+                yield Side(name, _difference(found[name], *pair), intervals.get((pair, name)), p, significant)
 
     return tuple(Flip(*pair, tuple(sides(pair, -1)), tuple(sides(pair, 1))) for pair in flipped)
+
+
+def reach_note(maps: Maps, found: Sequence[Flip], *, resamples: int, confidence: float) -> tuple[str, ...]:
+    """A note where there are flips, and so few maps that none of them could be significant."""
+    n = len(set().union(*({row.name for row in rows} for rows in maps.values())))
+    smallest = min(1.0, math.comb(len(maps), 2) * smallest_p_value(n, resamples)) if n else 1.0
+    if not found or smallest <= 1 - confidence:
+        return ()
+    few = f"{n} maps" if n > 1 else "one map"
+    return (f"{few} cannot show that an order is significant: the adjusted p is never below {smallest:.3g}",)
+
+
+def _p_values(
+    maps: Maps, found: Standings, pair: tuple[str, str], resamples: int, seed: int, *, pairs: int
+) -> dict[str, float]:
+    """By convention the p-value of two models' paired differences, where these are finite on every map.
+
+    Signs are flipped map by map, the same under all conventions, of which the largest studentised mean adjusts for
+    their number; Bonferroni's factor does for the number of pairs. A star in an audit is therefore one in `compare`.
+    """
+    values = {model: {one.name: one.values for one in maps[model]} for model in pair}
+    columns: dict[str, dict[str, float]] = {}
+    for name in found:
+        rows = common_maps(maps, name)
+        differences = {row: values[pair[0]][row][name] - values[pair[1]][row][name] for row in rows}
+        if len(rows) >= FEWEST_MAPS and all(abs(value) <= LARGEST for value in differences.values()):
+            columns[name] = differences
+    if not columns:
+        return {}
+    rows = sorted(set().union(*columns.values()))
+    units = np.array([[column.get(row, 0.0) for column in columns.values()] for row in rows])
+    adjusted = max_statistic_p_values(units, resamples, seed)
+    return {name: min(1.0, pairs * float(p)) for name, p in zip(columns, adjusted, strict=True)}
 
 
 def kendall_tau(one: Sequence[float | None], other: Sequence[float | None]) -> float | None:
@@ -158,10 +199,6 @@ def _intervals(
     maps: Maps, wanted: Sequence[Place], *, resamples: int, seed: int, confidence: float
 ) -> dict[Place, tuple[float, float]]:
     """The interval of each mean paired difference that is finite on every map; equal sets of maps share their draws."""
-    import numpy as np
-
-    from kldeval.reports.significance import bca_intervals
-
     values = {model: {one.name: one.values for one in rows} for model, rows in maps.items()}
     columns: defaultdict[tuple[str, ...], dict[Place, list[float]]] = defaultdict(dict)
     for pair, name in wanted:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from kldeval.records import Failure
 
 
-AUDIT_SCHEMA = "kldeval.audit/1"
+AUDIT_SCHEMA = "kldeval.audit/2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,16 +114,17 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """A convention under which one model is better, and the interval of the mean paired difference, if it has one."""
+    """A convention under which one model is better, and what is known of the mean paired difference.
+
+    `interval` is its BCa bootstrap interval, `p_value` that of the sign-flip test which `compare` makes, adjusted for
+    all conventions and all pairs of models; None where a difference is not finite, or there is one map alone.
+    """
 
     convention: str
     difference: float
     interval: tuple[float, float] | None
-
-    @property
-    def excludes_zero(self) -> bool:
-        """Whether the interval lies on one side of 0."""
-        return self.interval is not None and not self.interval[0] <= 0 <= self.interval[1]
+    p_value: float | None = None
+    significant: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +138,8 @@ class Flip:
 
     @property
     def decisive(self) -> bool:
-        """Whether each order holds under some convention with an interval that excludes 0."""
-        return all(any(side.excludes_zero for side in sides) for sides in (self.first_better, self.second_better))
+        """Whether each order is significant under some convention."""
+        return all(any(side.significant for side in sides) for sides in (self.first_better, self.second_better))
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,7 +88,8 @@ SCHEMA = "kldeval.report/2"
 class Summary:
     """One metric over all scored maps, or over the means of their groups where the signature says `maps:groups`.
 
-    Absent numbers are None: the std of one map, everything of no map.
+    Absent numbers are None: the std of one map, everything of no map. `interval` is that of the mean, where intervals
+    were asked for and there are two finite values or more.
     """
 
     n: int
@@ -98,6 +99,7 @@ class Summary:
     median: float | None
     min: float | None
     max: float | None
+    interval: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +128,7 @@ class Report:
     the values empty. `provenance` holds plain JSON values; a saved report keeps `short` and `columns` among them.
     `classes` has rows where a table per class was asked for; `groups` has the summaries of each group's maps where
     every score has a group; `gates` what was asked of the run. `references` are the headlines of the reference rows.
+    `statistics` is the signature of the intervals of the summaries, where these were asked for.
     """
 
     signatures: Mapping[str, str]
@@ -140,6 +143,7 @@ class Report:
     groups: Mapping[str, Mapping[str, Summary]] = field(default_factory=dict)
     gates: tuple[GateOutcome, ...] = field(default=())
     references: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    statistics: str = ""
 
     @property
     def averages_groups(self) -> bool:

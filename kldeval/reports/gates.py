@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 FAILURES = "failures"
 """The key that stands for the number of failed maps; it has no statistic."""
 
-STATISTICS = tuple(field.name for field in fields(Summary))
+STATISTICS = tuple(field.name for field in fields(Summary) if field.name != "interval")
 
 _OPERATORS: Mapping[str, Callable[[float, float], bool]] = {
     ">=": operator.ge,

@@ -96,6 +96,27 @@ def load_report(path: str | os.PathLike[str]) -> Report:
     return parse_report(decode(path), str(path))
 
 
+def saved_signatures(path: str | os.PathLike[str]) -> tuple[str, ...]:
+    """The signatures in a saved report, or in a leaderboard or a comparison whose models agree in them.
+
+    Raises:
+        UsageProblem: as `load_document`, or the document has no signature, or its models differ in them.
+    """
+    document = load_document(path)
+    held = document.reports.values() if isinstance(document, Leaderboard) else [document]
+    found = {tuple(one.signatures.values()) for one in held}
+    if len(found) > 1:
+        msg = (
+            f"{printable(str(path))}: its models were not scored alike; give the report or the signature of one of them"
+        )
+        raise UsageProblem(msg)
+    texts = found.pop() if found else ()
+    if not texts:
+        msg = f"{printable(str(path))} holds no signature"
+        raise UsageProblem(msg)
+    return texts
+
+
 def parse_report(document: object, file: str = "report") -> Report:
     """The report that a decoded JSON value holds; `file` names it in messages.
 
@@ -131,7 +152,7 @@ def decode(path: str | os.PathLike[str]) -> object:
     """
     try:
         text = Path(path).read_bytes().decode("utf-8")
-        return json.loads(text, parse_constant=_refuse_constant, parse_int=_whole_number)
+        return json.loads(text, parse_constant=_refuse_constant, parse_int=_whole_number, parse_float=_finite)
     except OSError as error:
         msg = f"cannot read {printable(str(path))}: {error.strerror or error}"
         raise UsageProblem(msg) from error
@@ -150,6 +171,14 @@ def _whole_number(digits: str) -> int:
         msg = f"a number of {len(digits)} digits is beyond float64"
         raise ValueError(msg)
     return int(digits)
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        msg = f"{text[:LONGEST]} is beyond float64"
+        raise ValueError(msg)
+    return value
 
 
 def _kind(document: object) -> str | None:
@@ -315,6 +344,7 @@ class _Reader:
             groups={name: _summaries(rows, keys) for name, rows in item.get("groups", {}).items()},
             gates=_gates(item),
             references=_numbers_of(item.get("references", {})),
+            statistics=item.get("statistics", ""),
         )
 
     def scores(self, rows: Sequence[Json], keys: Sequence[str], failed: set[tuple[str, str]]) -> tuple[Score, ...]:
@@ -409,6 +439,7 @@ def _summary(item: Json) -> Summary:
         n=item["n"],
         n_nonfinite=item["n_nonfinite"],
         **{name: _number_or_none(item[name]) for name in ("mean", "std", "median", "min", "max")},
+        interval=_interval(item.get("interval")),
     )
 
 

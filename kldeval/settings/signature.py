@@ -53,9 +53,6 @@ _KNOWN = (*_NEEDED, *OPTIONAL)
 SHORT = "kldeval:"
 """What a short signature begins with."""
 
-PRESET = "-preset"
-"""What the name of a preset ends in where it stands in a short signature."""
-
 
 def format_signature(settings: Settings) -> str:
     """The full signature: the metrics, every part that moves one of them, and the version of the definitions."""
@@ -174,18 +171,19 @@ def short_signature(settings: Settings) -> str:
 
 
 def short_of_preset(preset: Preset, settings: Settings | None = None) -> str:
-    """The short form of a preset, with the metrics where they are not all of its own."""
+    """The short form of a preset, with the names of the metrics where they are not all of its own."""
+    from kldeval.conventions.presets import PRESET
+
     named = f"{SHORT}{preset.name}{PRESET}+v{preset.version}"
-    metrics = ",".join(map(str, settings.metrics)) if settings else preset.metric
-    return named if metrics == _canonical(preset.metric) or settings is None else f"{named}|{metrics}"
-
-
-def _canonical(metrics: str) -> str:
-    return ",".join(str(METRICS.parse(text)) for text in split_top_level(metrics, ","))
+    own = preset.names
+    names = tuple(call.name for call in settings.metrics) if settings else own
+    return named if names == own else f"{named}|{','.join(names)}"
 
 
 def _parse_short(text: str) -> Settings:
     """The settings behind `kldeval:NAME+v1`, `kldeval:NAME-preset+v1` and either of them with `|METRICS`."""
+    from kldeval.conventions.presets import convention_or_preset
+
     head, bar, metrics = text.removeprefix(SHORT).partition("|")
     name, _, version = head.partition("+v")
     if re.fullmatch("[0-9a-f]{8}", name):
@@ -197,7 +195,7 @@ def _parse_short(text: str) -> Settings:
     if bar and not metrics.strip():
         msg = f"the short signature {text!r} names no metric after its '|'"
         raise UsageProblem(msg)
-    found = _named(name)
+    found = convention_or_preset(name)
     if version != str(found.version):
         said = f"v{version} is another version of the definitions" if version else "it ends in no version"
         msg = (
@@ -207,13 +205,6 @@ def _parse_short(text: str) -> Settings:
         moved = found.moved if version.isdigit() and int(version) < found.version else ""
         raise UsageProblem(f"{msg}. {moved}" if moved else msg)
     return make_settings({"metric": metrics or found.metric}, convention=found.texts)
-
-
-def _named(name: str) -> Convention | Preset:
-    from kldeval.conventions import convention
-    from kldeval.conventions.presets import preset
-
-    return preset(name.removesuffix(PRESET)) if name.endswith(PRESET) else convention(name)
 
 
 def _digest(settings: Settings) -> str:

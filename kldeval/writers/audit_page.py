@@ -204,8 +204,9 @@ def _flips(audit: Audit, rows: Sequence[_Row]) -> Iterator[Paragraphs]:
             title=_flip_title(flip),
             mark="  ",
         )
-    if any(side.excludes_zero for flip in audit.flips for side in (*flip.first_better, *flip.second_better)):
-        text = f"* the {audit.confidence:.0%} interval of the mean paired difference excludes 0"
+    if any(side.significant for flip in audit.flips for side in (*flip.first_better, *flip.second_better)):
+        level = f"{1 - audit.confidence:.0%}"
+        text = f"* significant: sign-flip test at {level}, adjusted over all conventions and all pairs of predictions"
         yield Paragraphs((text,), dim=True)
 
 
@@ -216,7 +217,7 @@ def _flip_title(flip: Flip) -> str:
 
 def _sides(sides: Sequence[Side], rows: Sequence[_Row]) -> str:
     """The conventions under which one is better; the first of a row of the table stands for the others in it."""
-    stars = {side.convention: "*" if side.excludes_zero else "" for side in sides}
+    stars = {side.convention: "*" if side.significant else "" for side in sides}
     texts = []
     for row in rows:
         members = [name for name in (*row.group, *(name for name, _ in row.multiples)) if name in stars]

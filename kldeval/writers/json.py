@@ -94,7 +94,8 @@ def document(report: Report) -> dict[str, Any]:
         "schema": SCHEMA,
         "signature": dict(report.signatures),
         "provenance": {**report.provenance, "short": report.short, "columns": _columns(report.columns)},
-        "summary": _summaries(report.summaries),
+        **({"statistics": report.statistics} if report.statistics else {}),
+        "summary": _summaries(report.summaries, with_interval=bool(report.statistics)),
         "maps": [map_row(score) for score in report.scores],
         "failures": [failure_row(failure) for failure in report.failures],
         "notes": list(report.notes),
@@ -226,8 +227,11 @@ def _gates(gates: tuple[GateOutcome, ...]) -> dict[str, Any]:
     return {"gates": rows} if rows else {}
 
 
-def _summaries(summaries: Mapping[str, Summary]) -> dict[str, Any]:
-    return {key: _summary(summary) for key, summary in summaries.items()}
+def _summaries(summaries: Mapping[str, Summary], *, with_interval: bool = False) -> dict[str, Any]:
+    return {
+        key: _summary(summary) | ({"interval": _interval(summary.interval)} if with_interval else {})
+        for key, summary in summaries.items()
+    }
 
 
 def _summary(summary: Summary) -> dict[str, Any]:
@@ -313,7 +317,13 @@ def _flip(flip: Flip) -> dict[str, Any]:
 
 def _side(side: Side) -> dict[str, Any]:
     interval = None if side.interval is None else list(side.interval)
-    return {"convention": side.convention, "difference": _number(side.difference), "interval": interval}
+    return {
+        "convention": side.convention,
+        "difference": _number(side.difference),
+        "interval": interval,
+        "p": side.p_value,
+        "significant": side.significant,
+    }
 
 
 def _curve(curve: Curve) -> dict[str, Any]:

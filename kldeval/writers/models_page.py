@@ -24,7 +24,7 @@ from kldeval.writers.page import (
     filled,
     plain_heads,
 )
-from kldeval.writers.report_page import LISTED, WAY_DECIMALS, failure_list
+from kldeval.writers.report_page import LISTED, WAY_DECIMALS, failure_list, interval_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -117,7 +117,7 @@ def _mean_cells(
         Cell(
             notation.text(mean),
             _beaten(comparison, model) if comparison else "",
-            _interval_text(comparison.intervals[model], notation) if comparison else "",
+            interval_text(comparison.intervals[model], notation) if comparison else "",
             is_best=mean is not None and mean == best,
         )
         for model, mean in means.items()
@@ -139,11 +139,6 @@ def _best_of(means: Iterable[float | None], direction: str) -> float | None:
     """The best of the means that are finite; None where there is none or neither direction is better."""
     finite = [mean for mean in means if mean is not None and math.isfinite(mean)]
     return {"low": min, "high": max}[direction](finite) if finite and direction else None
-
-
-def _interval_text(interval: tuple[float, float] | None, notation: Notation) -> str:
-    """An interval in brackets; nothing where there is none."""
-    return "" if interval is None else f"[{notation.text(interval[0])}, {notation.text(interval[1])}]"
 
 
 def _explain(comparison: ComparisonReport) -> str:
@@ -305,7 +300,7 @@ def _pair_row(pair: PairOfModels, notation: Notation, numbers: Sequence[str]) ->
     result = pair.result
     better = pair.winner or ("differs" if pair.significant else ABSENT)
     cells = {
-        "difference": Cell(notation.text(result.mean_difference), interval=_interval_text(result.interval, notation)),
+        "difference": Cell(notation.text(result.mean_difference), interval=interval_text(result.interval, notation)),
         "p (Holm)": Cell(p_text(pair.adjusted_p)),
         "p": Cell(p_text(result.p_value)),
         "Wilcoxon p": Cell(p_text(result.wilcoxon_p)),

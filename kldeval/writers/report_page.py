@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import TYPE_CHECKING
 
 from kldeval.errors import UsageProblem
@@ -16,6 +17,7 @@ from kldeval.writers.page import (
     Missing,
     Notes,
     Page,
+    Paragraphs,
     Signatures,
     Table,
     filled,
@@ -48,7 +50,7 @@ def report_page(report: Report, options: Options) -> Page:
         failure_list({"": report.failures}, options),
         Gates(tuple(("", gate) for gate in report.gates)),
         Notes(report.notes),
-        Signatures((report.short,), tuple(report.signatures.values())),
+        Signatures((report.short,), tuple(report.signatures.values()), tuple(filter(None, (report.statistics,)))),
     )
     return Page(filled(blocks))
 
@@ -92,7 +94,7 @@ def ranking_metric(report: Report) -> str:
     raise UsageProblem(msg)
 
 
-def _tables(report: Report, options: Options) -> Iterator[Table]:
+def _tables(report: Report, options: Options) -> Iterator[Table | Paragraphs]:
     """The summary, then the tables of single maps that the options ask for; of the only map its numbers, once.
 
     Without a number per map (`--reduction none`) there is none.
@@ -109,8 +111,10 @@ def _only_map(report: Report, options: Options) -> Iterator[Table]:
         yield _reference_table(report, options.precision)
 
 
-def _tables_of_maps(report: Report, options: Options) -> Iterator[Table]:
+def _tables_of_maps(report: Report, options: Options) -> Iterator[Table | Paragraphs]:
     yield _summary_table(report, options.precision)
+    if report.statistics:
+        yield Paragraphs((_interval_legend(report),), dim=True)
     if report.references:
         yield _reference_table(report, options.precision)
     if report.groups:
@@ -142,10 +146,18 @@ def _summary_table(report: Report, precision: int) -> Table:
         *plain_heads("number", "std", "median", "min", "max", *(("not finite",) if odd else ())),
     ]
     rows = (
-        (_metric_cell(report, key), *map(Cell, _statistics(summary, precision, odd=odd)))
+        (_metric_cell(report, key), *_statistics(summary, precision, odd=odd))
         for key, summary in report.summaries.items()
     )
     return _table(report, heads, rows)
+
+
+def _interval_legend(report: Report) -> str:
+    """What the intervals behind the means are."""
+    confidence = re.search(r"confidence=([^,)]+)", report.statistics)
+    level = f"{100 * float(confidence[1]):g} % " if confidence else ""
+    units = count(len(report.groups), "group") if report.groups else count(len(report.scores), "map")
+    return f"in brackets {level}intervals of the means (BCa bootstrap over {units})"
 
 
 def _metric_cell(report: Report, key: str) -> Cell:
@@ -167,11 +179,17 @@ def metric_notation(summary: Summary, precision: int) -> Notation:
     return notation_for((max(usual, default=0.0), summary.mean, summary.max, summary.min), precision)
 
 
-def _statistics(summary: Summary, precision: int, *, odd: bool) -> list[str]:
+def _statistics(summary: Summary, precision: int, *, odd: bool) -> list[Cell]:
     notation = metric_notation(summary, precision)
-    values = (summary.mean, summary.std, summary.median, summary.min, summary.max)
-    numbers = [str(summary.n), *map(notation.text, values)]
-    return [*numbers, str(summary.n_nonfinite or ABSENT)] if odd else numbers
+    others = map(notation.text, (summary.std, summary.median, summary.min, summary.max))
+    mean = Cell(notation.text(summary.mean), interval=interval_text(summary.interval, notation))
+    cells = [Cell(str(summary.n)), mean, *map(Cell, others)]
+    return [*cells, Cell(str(summary.n_nonfinite or ABSENT))] if odd else cells
+
+
+def interval_text(interval: tuple[float, float] | None, notation: Notation) -> str:
+    """An interval in brackets; nothing where there is none."""
+    return "" if interval is None else f"[{notation.text(interval[0])}, {notation.text(interval[1])}]"
 
 
 def _map_table(report: Report, scores: Sequence[Score], precision: int, title: str = "") -> Table:

@@ -1,0 +1,82 @@
+"""Intervals of the means of one report."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from kldeval.reports.moments import exact_sum, weighted_mean
+from kldeval.reports.significance import LARGEST, bca_intervals
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kldeval.records import Score
+    from kldeval.reports.documents import Report, Resampling
+
+FEWEST_UNITS = 2
+"""An interval needs as many maps, or groups."""
+
+VERSION = 1
+"""The version of the definition of intervals: it changes only when a number could."""
+
+
+def with_intervals(report: Report, resampling: Resampling) -> Report:
+    """The report with the bootstrap interval (BCa) of each headline.
+
+    Maps are drawn anew, or groups where maps have groups, since those of a group are alike. A headline that is not the
+    plain mean of the units (over pixels, or over maps of groups of different sizes) is taken for the mean of what each
+    unit adds to it, to first order. There is no interval of fewer than two units, nor where a value is not finite.
+    """
+    summaries = {
+        key: replace(summary, interval=_interval(headline_units(report, key), resampling))
+        for key, summary in report.summaries.items()
+    }
+    return replace(report, summaries=summaries, statistics=_signature(report, resampling))
+
+
+def headline_units(report: Report, key: str) -> list[float]:
+    """A number per unit, map or group, whose mean is the headline of a metric."""
+    if report.averages_groups:
+        means = (group[key].mean for group in report.groups.values())
+        return [math.nan if mean is None else mean for mean in means]
+    scores = [score for score in report.scores if key in score.values]
+    if not report.groups:
+        return _shares([score.values[key] for score in scores], [score.weights.get(key, 1.0) for score in scores])
+    groups: dict[str, list[Score]] = {}
+    for score in scores:
+        groups.setdefault(score.group, []).append(score)
+    values, weights = [], []
+    for name in sorted(groups):
+        counts = [score.weights.get(key, 1.0) for score in groups[name]]
+        values.append(weighted_mean([score.values[key] for score in groups[name]], counts))
+        weights.append(exact_sum(counts))
+    return _shares(values, weights)
+
+
+def _shares(values: Sequence[float], weights: Sequence[float]) -> list[float]:
+    """m + w (v - m) / mean(w) for each value v of weight w, whose mean is the weighted mean m."""
+    if len(set(weights)) <= 1:
+        return list(values)
+    mean, usual = weighted_mean(values, weights), exact_sum(weights) / len(weights)
+    return [
+        mean + weight / usual * (value - mean) if weight else mean
+        for value, weight in zip(values, weights, strict=True)
+    ]
+
+
+def _interval(units: Sequence[float], resampling: Resampling) -> tuple[float, float] | None:
+    if len(units) < FEWEST_UNITS or not all(abs(unit) <= LARGEST for unit in units):
+        return None
+    column = np.asarray(units, dtype=np.float64)[:, None]
+    ((low, high),) = bca_intervals(column, resampling.resamples, resampling.seed, resampling.confidence).tolist()
+    return low, high
+
+
+def _signature(report: Report, resampling: Resampling) -> str:
+    """Everything that defines the intervals, as text."""
+    drawn = f"confidence={resampling.confidence},resamples={resampling.resamples},seed={resampling.seed}"
+    return f"interval({drawn})|unit:{'groups' if report.groups else 'maps'}|v:{VERSION}"

@@ -1,0 +1,241 @@
+"""Inputs as people bring them: what they are is recognised by their values, and the advice that is printed is right.
+
+Each test builds an input, runs the command as its owner would, reads the advice in what it says, runs that, and
+compares with the number that plain numpy gives.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from command_line import kldeval, score
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    Array = np.ndarray[Any, Any]
+
+SHAPE = (24, 32)
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def densities(seed: int = 1, shape: tuple[int, int] = SHAPE) -> tuple[Array, Array]:
+    """A prediction and a ground truth that sum to 1, both above 0."""
+    rng = np.random.default_rng(seed)
+    maps = [rng.random(shape) ** power + 1e-3 for power in (2, 3)]
+    return maps[0] / maps[0].sum(), maps[1] / maps[1].sum()
+
+
+def divergence(p: Array, q: Array) -> float:
+    """sum q ln(q / p) of maps that are divided by their sums."""
+    p, q = p / p.sum(), q / q.sum()
+    return float((q[q > 0] * np.log(q[q > 0] / p[q > 0])).sum())
+
+
+def stored(**arrays: Array) -> None:
+    for name, array in arrays.items():
+        np.save(f"{name}.npy", array)
+
+
+def refused(*arguments: str) -> str:
+    """The message of the one map that was refused."""
+    outcome = kldeval(*arguments, "--format", "json")
+    assert outcome.code == 1, outcome.err
+    (failure,) = json.loads(outcome.out)["failures"]
+    return str(failure["message"])
+
+
+def noted(*arguments: str) -> list[str]:
+    outcome = kldeval(*arguments, "--format", "json")
+    assert outcome.code == 0, outcome.err
+    return list(json.loads(outcome.out)["notes"])
+
+
+def advice(message: str) -> list[list[str]]:
+    """The flags that a message names, each with its value."""
+    found = re.findall(r"--[a-z][a-z-]*(?: '[^']*'| [^\s,;:()']+)?", message)
+    return [shlex.split(text) for text in found]
+
+
+# logarithms of densities
+
+LOGARITHMS = {"natural": np.log, "base-2": np.log2, "base-10": np.log10}
+
+
+@pytest.mark.parametrize("kind", [np.float64, np.float32, np.float16])
+@pytest.mark.parametrize("name", LOGARITHMS)
+@pytest.mark.parametrize("asked", [(), ("--pred-norm", "log-prob"), ("--pred-norm", "log-prob(base=2)")])
+def test_log_densities_are_recognised_with_their_base(name: str, kind: Any, asked: tuple[str, ...]) -> None:
+    pred, gt = densities()
+    logs = LOGARITHMS[name](pred).astype(kind)
+    stored(pred=logs, gt=gt)
+    expected = divergence(np.exp(logs.astype(float) * np.log({"natural": np.e, "base-2": 2, "base-10": 10}[name])), gt)
+    is_right = {"natural": ("--pred-norm", "log-prob"), "base-2": ("--pred-norm", "log-prob(base=2)")}.get(name)
+    if asked == is_right:
+        assert score("pred.npy", "gt.npy", *asked, "--metric", "kld")[0] == pytest.approx(expected, abs=0.05)
+        return
+    message = refused("pred.npy", "gt.npy", *asked, "--metric", "kld")
+    assert f"its values are {name} logarithms of a density" in message
+    assert "shift" not in message
+    (flag,) = advice(message)
+    rounding = {np.float64: 1e-12, np.float32: 1e-4, np.float16: 0.05}[kind]
+    assert score("pred.npy", "gt.npy", *flag, "--metric", "kld")[0] == pytest.approx(expected, abs=rounding)
+
+
+def test_half_precision_on_many_pixels_is_a_log_density() -> None:
+    pred, gt = densities(shape=(500, 600))
+    stored(pred=np.log(pred).astype(np.float16), gt=gt)
+    assert score("pred.npy", "gt.npy", "--pred-norm", "log-prob", "--metric", "kld")[0] == pytest.approx(
+        divergence(pred, gt), abs=0.01
+    )
+
+
+@pytest.mark.parametrize("side", ["pred", "gt"])
+def test_unnormalised_log_densities_are_refused_with_both_ways(side: str) -> None:
+    pred, gt = densities()
+    maps = {"pred": np.log(pred), "gt": np.log(gt)}
+    maps[side] = maps[side] + 3
+    stored(**maps)
+    message = refused("pred.npy", "gt.npy", "--norm", "log-prob", "--metric", "kld")
+    assert "its exponentials sum to 20.0855, not 1" in message
+    normalised, unchecked = advice(message)
+    assert normalised == [f"--{side}-norm", "flatten-softmax"]
+    assert score("pred.npy", "gt.npy", "--norm", "log-prob", *normalised, "--metric", "kld") == pytest.approx(
+        [divergence(pred, gt)], abs=1e-12
+    )
+    p, q = np.exp(maps["pred"]), np.exp(maps["gt"])
+    assert score("pred.npy", "gt.npy", "--norm", "log-prob", *unchecked, "--metric", "kld") == pytest.approx(
+        [float((q * np.log(q / p)).sum())], abs=1e-12
+    )
+
+
+@pytest.mark.parametrize("axis", [-1, 0])
+def test_the_axis_of_log_densities_is_named(axis: int) -> None:
+    pred, gt = densities()
+    p, q = pred / pred.sum(axis, keepdims=True), gt / gt.sum(axis, keepdims=True)
+    stored(pred=np.log(p), gt=q)
+    target = ("--gt-norm", f"none(axis={axis})", "--metric", "kld")
+    message = refused("pred.npy", "gt.npy", "--pred-norm", "log-prob", *target)
+    (flag,) = advice(message)
+    assert score("pred.npy", "gt.npy", *flag, *target) == pytest.approx(
+        [float((q * np.log(q / p)).sum(axis).mean())], abs=1e-12
+    )
+
+
+def test_probabilities_are_no_log_probabilities() -> None:
+    pred, gt = densities()
+    stored(pred=pred, gt=gt)
+    (flag,) = advice(refused("pred.npy", "gt.npy", "--pred-norm", "log-prob", "--metric", "kld"))
+    assert flag == ["--pred-norm", "sum-to-one"]
+    assert score("pred.npy", "gt.npy", *flag, "--metric", "kld()") == pytest.approx([divergence(pred, gt)])
+
+
+def test_a_log_density_under_a_mask_is_renormalised() -> None:
+    pred, gt = densities()
+    mask = np.zeros(SHAPE, np.uint8)
+    mask[5:, 3:] = 255
+    stored(pred=np.log(pred), gt=gt, mask=mask)
+    run = ("pred.npy", "gt.npy", "--mask", "mask.npy", "--metric", "kld")
+    message = refused(*run, "--pred-norm", "log-prob")
+    assert "makes a density of the pixels that the mask leaves" in message
+    assert score(*run, *advice(message)[0]) == pytest.approx([divergence(pred[5:, 3:], gt[5:, 3:])], abs=1e-12)
+
+
+@pytest.mark.parametrize("base", ["e", "2", "10"])
+@pytest.mark.parametrize("kernel", ["bilinear", "area", "nearest"])
+def test_of_a_log_density_the_density_is_resized(base: str, kernel: str) -> None:
+    pred, gt = densities()
+    stored(pred=np.log(pred) / np.log({"e": np.e, "2": 2, "10": 10}[base]), gt=np.kron(gt, np.ones((2, 2))), plain=pred)
+    run = ("gt.npy", "--resize", f"pred-to-gt(kernel={kernel})", "--metric", "kld()", "--base", "2")
+    found = score("pred.npy", *run, "--pred-norm", f"log-prob(base={base})")
+    assert found == pytest.approx(score("plain.npy", *run), abs=1e-9)
+
+
+def test_a_resized_log_density_keeps_what_exp_would_lose() -> None:
+    logs = np.random.default_rng(4).normal(size=SHAPE) * 900
+    logs -= np.logaddexp.reduce(logs.ravel())
+    gt = np.ones((12, 16))
+    stored(pred=logs, gt=gt)
+    small = np.logaddexp.reduce(logs.reshape(12, 2, 16, 2).transpose(0, 2, 1, 3).reshape(12, 16, 4), axis=2)
+    small -= np.logaddexp.reduce(small.ravel())
+    run = ("pred.npy", "gt.npy", "--pred-norm", "log-prob", "--metric", "kld")
+    expected = float((-np.log(gt.size) - small).mean())
+    assert score(*run, "--resize", "pred-to-gt(kernel=area)") == pytest.approx([expected], rel=1e-9)
+    assert "makes negative probabilities" in refused(*run, "--resize", "pred-to-gt(kernel=lanczos)")
+
+
+def test_what_is_no_log_density_is_not_made_one_by_a_resizing() -> None:
+    pred, gt = densities()
+    stored(pred=np.log2(pred), gt=np.kron(gt, np.ones((2, 2))), plain=pred)
+    run = ("gt.npy", "--resize", "pred-to-gt(kernel=area)", "--metric", "kld()")
+    (flag,) = advice(refused("pred.npy", *run, "--pred-norm", "log-prob"))
+    assert score("pred.npy", *run, *flag) == pytest.approx(score("plain.npy", *run), abs=1e-9)
+
+
+# labels
+
+
+def softmax_cross_entropy(logits: Array, target: Array, axis: int) -> float:
+    logs = logits - np.logaddexp.reduce(logits, axis=axis, keepdims=True)
+    return float(-(target * logs).sum(axis).mean())
+
+
+def one_hot(labels: Array, n_classes: int, axis: int) -> Array:
+    return np.moveaxis(np.eye(n_classes)[labels], -1, axis)
+
+
+@pytest.mark.parametrize("kind", [np.float64, np.float32, np.int64, np.uint8, np.bool_])
+@pytest.mark.parametrize(("shape", "axis"), [((5, 6, 8), 0), ((6, 8, 5), -1), ((30, 5), -1)])
+def test_one_hot_labels_are_not_put_through_the_softmax(shape: tuple[int, ...], axis: int, kind: Any) -> None:
+    rng = np.random.default_rng(7)
+    logits = rng.normal(size=shape) * 4
+    labels = rng.integers(0, 5, logits.max(axis).shape)
+    target = one_hot(labels, 5, axis)
+    stored(pred=logits, gt=target.astype(kind))
+    run = ("pred.npy", "gt.npy", "--norm", "softmax", "--axis", str(axis), "--metric", "ce")
+    message = refused(*run)
+    assert "holds one-hot labels" in message
+    for_ce, for_kld = advice(message)
+    expected = softmax_cross_entropy(logits, target, axis)
+    assert score(*run, *for_ce) == pytest.approx([expected], rel=1e-6)
+    assert score(*run[:2], "--pred-norm", f"softmax(axis={axis})", *for_kld, "--metric", "kld") == pytest.approx(
+        [expected], rel=1e-6
+    )
+
+
+def test_soft_labels_are_not_put_through_the_softmax() -> None:
+    rng = np.random.default_rng(8)
+    logits, soft = rng.normal(size=(4, 6, 7)), rng.random((4, 6, 7))
+    soft /= soft.sum(0)
+    stored(pred=logits, gt=soft)
+    run = ("pred.npy", "gt.npy", "--norm", "softmax", "--axis", "0", "--metric", "ce")
+    message = refused(*run)
+    assert "holds probabilities along axis 0" in message
+    assert score(*run, *advice(message)[0]) == pytest.approx([softmax_cross_entropy(logits, soft, 0)])
+
+
+def test_logits_of_a_teacher_are_put_through_the_softmax() -> None:
+    rng = np.random.default_rng(9)
+    stored(pred=rng.normal(size=(4, 6, 7)), gt=rng.normal(size=(4, 6, 7)))
+    assert kldeval("pred.npy", "gt.npy", "--norm", "softmax", "--axis", "0").code == 0
+
+
+def test_a_softmax_of_probabilities_is_noted() -> None:
+    rng = np.random.default_rng(10)
+    probabilities = rng.dirichlet(np.ones(4), size=(6, 7)).transpose(2, 0, 1)
+    labels = rng.integers(0, 4, (6, 7))
+    stored(pred=probabilities, gt=labels)
+    (note,) = noted("pred.npy", "gt.npy", "--norm", "softmax", "--axis", "0", "--metric", "ce")
+    assert note.startswith("the prediction holds probabilities already (1 of 1 map)")
+    (flag,) = advice(note)
+    picked = np.take_along_axis(probabilities, labels[None], 0)
+    assert score("pred.npy", "gt.npy", *flag, "--metric", "nll") == pytest.approx([-np.log(picked).mean()])
