@@ -20,14 +20,16 @@ from kldeval.data.dataset import select
 from kldeval.data.listing import list_folder, name_of
 from kldeval.data.load import load_pair
 from kldeval.engine.auxiliary import open_auxiliary
-from kldeval.engine.class_maps import is_plain
-from kldeval.engine.measure import Side, density, pixelwise, scaled
 from kldeval.engine.run import resolve_settings
 from kldeval.engine.worker import reading_of
 from kldeval.errors import MapProblem, UsageProblem
 from kldeval.inputs.formats import read_map
 from kldeval.normalization.chain import normalise
 from kldeval.reports.strips import Panel, Strip, choose_maps
+from kldeval.scoring.pixels import density
+from kldeval.scoring.plan import Plan
+from kldeval.scoring.save_terms import pointwise_terms
+from kldeval.scoring.views import is_plain, scaled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -68,12 +70,14 @@ def fields_of(pair: MapPair, settings: Settings) -> Fields:
     if not first:
         return Fields(np.asarray(pair.pred, np.float64), np.asarray(pair.gt, np.float64))
     with quiet():
-        sides = (
-            scaled(Side(pair.pred, pair.pred_scale), settings, weights=pair.weights, empty=settings.empty_pred),
-            scaled(Side(pair.gt, pair.gt_scale), settings, weights=pair.weights, empty=settings.empty_gt),
+        pred, gt = (
+            normalise(scaled(*side, settings.scale, settings.dtype, weights=pair.weights, empty=empty), chain)
+            for side, empty, chain in (
+                ((pair.pred, pair.pred_scale), settings.empty_pred, settings.pred),
+                ((pair.gt, pair.gt_scale), settings.empty_gt, settings.gt),
+            )
         )
-        pred, gt = normalise(sides[0], settings.pred), normalise(sides[1], settings.gt)
-        terms = pixelwise(pred, gt, replace(settings, reduction="none"))[first]
+        terms = pointwise_terms(pair, Plan.of(settings))[first]
         everything = slice(0, terms.shape[0])
         p, q = (np.asarray(density(side, everything).prob, np.float64) for side in (pred, gt))
     return Fields(p, q, np.asarray(terms, np.float64), (q > 0) & (p == 0), first)

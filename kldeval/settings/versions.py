@@ -96,6 +96,14 @@ def _has_based_likelihood(settings: Settings) -> bool:
     return not settings.is_labels and settings.base != "e" and any(call.name == "ll" for call in settings.metrics)
 
 
+def _blurs_under_a_mask(settings: Settings) -> bool:
+    """Whether a metric takes what a blur makes of a map of which some pixels do not exist."""
+    if settings.is_labels or (settings.mask.name == "none" and settings.weights.name in ("none", "latitude")):
+        return False
+    chains = (chain for call in settings.metrics for chain in chains_for(settings, call))
+    return any(step.name == "blur" for chain in chains for step in chain)
+
+
 CHANGES: tuple[Change, ...] = (
     Change(
         2,
@@ -104,5 +112,6 @@ CHANGES: tuple[Change, ...] = (
         _of_stored,
     ),
     Change(2, "ll is counted in the unit of --base", _has_based_likelihood, _in_nats),
+    Change(2, "masked pixels have no part in a blur", _blurs_under_a_mask, lambda _: None),
 )
 """Every definition that has moved, oldest first."""
