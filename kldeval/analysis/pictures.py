@@ -19,11 +19,11 @@ from kldeval.arrays import quiet
 from kldeval.data.dataset import select
 from kldeval.data.listing import list_folder, name_of
 from kldeval.data.load import load_pair
+from kldeval.data.readers import read_map
 from kldeval.engine.auxiliary import open_auxiliary
 from kldeval.engine.run import resolve_settings
 from kldeval.engine.worker import reading_of
 from kldeval.errors import MapProblem, UsageProblem
-from kldeval.inputs.formats import read_map
 from kldeval.normalization.chain import normalise
 from kldeval.reports.strips import Panel, Strip, choose_maps
 from kldeval.scoring.pixels import density
