@@ -22,9 +22,10 @@ from kldeval.data.load import load_pair
 from kldeval.data.readers import read_map
 from kldeval.engine.auxiliary import open_auxiliary
 from kldeval.engine.run import resolve_settings
-from kldeval.engine.worker import reading_of
+from kldeval.engine.worker import guarded, reading_of
 from kldeval.errors import MapProblem, UsageProblem
 from kldeval.normalization.chain import normalise
+from kldeval.records import Failure
 from kldeval.reports.strips import Panel, Strip, choose_maps
 from kldeval.scoring.pixels import density
 from kldeval.scoring.plan import Plan
@@ -165,10 +166,10 @@ class _Opened:
     def of(cls, pred: Path | None, gt: Path | None, settings: Settings, request: RunOptions) -> _Opened:
         """The pairs of two files or folders, or of the manifest."""
         dataset = select(pred, gt, settings, request)
-        resolved = resolve_settings(settings, dataset.pairs, request)
+        resolved = resolve_settings(settings, dataset.firsts, request)
         auxiliary = open_auxiliary(resolved, request, dataset.every, alone=dataset.alone)
         reading = replace(reading_of(resolved, request), sources=auxiliary.sources)
-        return cls({pair.name: pair for pair in dataset.pairs}, resolved, reading)
+        return cls({pair.name: pair for pair in dataset.firsts}, resolved, reading)
 
 
 def _badness(reports: Mapping[str, Report]) -> dict[str, float]:
@@ -205,13 +206,14 @@ def _model_panels(name: str, one: _Opened, stimuli: Mapping[str, Path]) -> list[
     """The panels of a map of one model; none where it cannot be read any more, or is no plain map."""
     if name not in one.pairs or one.settings.is_labels:
         return []
-    try:
-        pair = load_pair(one.pairs[name], one.reading)
-        if not is_plain(pair):
-            return []
-        return list(panels_of(pair, one.settings, _stimulus(name, stimuli)))
-    except MapProblem:
-        return []
+    pair = one.pairs[name]
+    found = guarded(lambda: _drawn(pair, one, stimuli), name, (pair.pred, pair.gt))
+    return [] if isinstance(found, Failure) else found
+
+
+def _drawn(pair: Pair, one: _Opened, stimuli: Mapping[str, Path]) -> list[Panel]:
+    maps = load_pair(pair, one.reading)
+    return list(panels_of(maps, one.settings, _stimulus(pair.name, stimuli))) if is_plain(maps) else []
 
 
 def _numbers(name: str, reports: Mapping[str, Report]) -> str:
