@@ -8,8 +8,7 @@ but for the parts that stand in every signature.
 from __future__ import annotations
 
 import json
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -21,6 +20,9 @@ from kldeval.errors import KldevalError
 from kldeval.grammar import parts_of
 from kldeval.metrics.classification import LABEL_METRICS
 from kldeval.metrics.registry import METRICS
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SHAPE = 12, 16
 NAMES = ("g1/a", "g1/b", "g2/c")
@@ -109,6 +111,7 @@ def scored(sides: tuple[Path, Path], metric: str, options: dict[str, Any]) -> tu
     if report.failures or not report.scores:
         return None
     ((key, summary),) = report.summaries.items()
+    assert summary.mean is not None
     return summary.mean, report.signatures[key]
 
 
