@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from kldeval.arrays import check_maps, namespace, quiet, whole_weights
 from kldeval.data.class_weights import weights_text
-from kldeval.diagnosis import refusal
-from kldeval.engine.measure import Side, density, measure, pixelwise, scaled
 from kldeval.engine.run import run
 from kldeval.errors import RefusedMap, UnknownName, UsageProblem
 from kldeval.grammar import format_value, unknown
@@ -26,8 +24,12 @@ from kldeval.normalization.chain import normalise
 from kldeval.preprocessing.grey import full_scale
 from kldeval.records import MapPair
 from kldeval.run_options import RunOptions
+from kldeval.scoring.diagnostics import refusal
+from kldeval.scoring.pixels import PixelSide, array_values, density, terms_of
+from kldeval.scoring.plan import quantity_of
+from kldeval.scoring.views import scaled
 from kldeval.settings.auxiliary import TEXTS, beside_paths, beside_texts
-from kldeval.settings.build import KNOWN_TEXTS
+from kldeval.settings.build import KNOWN_TEXTS, NODATA
 from kldeval.settings.labels import LABEL_FLAGS
 
 if TYPE_CHECKING:
@@ -43,7 +45,7 @@ if TYPE_CHECKING:
     from kldeval.settings.settings import Settings
 
 
-_OF_FILES = frozenset({"metric", "resize", "color", "maps", "group_by", *LABEL_FLAGS, *TEXTS})
+_OF_FILES = frozenset({"metric", "resize", "color", "maps", "group_by", *LABEL_FLAGS, *TEXTS, *NODATA})
 """What cannot be said of one metric of arrays: they have neither colours, groups nor labels, one size, and nothing
 beside them."""
 
@@ -171,16 +173,19 @@ def density_metric(name: str, pred: Array, gt: Array, weights: Array | None, opt
         weights = whole_weights(weights, pred, gt)
     with quiet():
         stored = [
-            scaled(Side(array, full_scale(array)), settings, weights=weights, empty=empty)
+            scaled(array, full_scale(array), settings.scale, settings.dtype, weights=weights, empty=empty)
             for array, empty in ((pred, settings.empty_pred), (gt, settings.empty_gt))
         ]
         p, q = (
             normalise(present(side), chain) for side, chain in zip(stored, (settings.pred, settings.gt), strict=True)
         )
         refuse([p, q], pred.shape, settings)
-        none = settings.reduction == "none"
-        values = pixelwise(p, q, settings) if none else measure(p, q, settings).values
-        return _zero_if_asked(values[settings.keys[0]], stored[1], settings)
+        quantity = quantity_of(name, settings)
+        if settings.reduction == "none":
+            value = terms_of(quantity, PixelSide(p, "density"), PixelSide(q, "density"))
+        else:
+            value = array_values(quantity, p, q)
+        return _zero_if_asked(value, stored[1], settings)
 
 
 def metric_settings(name: str, options: dict[str, Any]) -> Settings:
@@ -253,7 +258,8 @@ def refuse(sides: list[LazyMap], shape: tuple[int, ...], settings: Settings) -> 
                 detail = problem.detail.detach() if hasattr(problem.detail, "detach") else problem.detail
                 worst = float(xp.min(xp.where(problem.found, detail, xp.full_like(detail, xp.inf))))
                 pair = MapPair("", None, None, shape=(shape[-2], shape[-1]))
-                raise RefusedMap(refusal(pair, role, problem.kind, worst, settings))
+                chain = settings.pred if role == "pred" else settings.gt
+                raise RefusedMap(refusal(pair, role, problem.kind, worst, chain))
 
 
 def _zero_if_asked(value: Array, gt: LazyMap, settings: Settings) -> Array:
@@ -462,7 +468,7 @@ def _checked(pred: Array, gt: Array, weights: Array | None) -> Array | None:
 
 def _on_scale(pred: Array, gt: Array, scale: str) -> list[Array]:
     settings = metric_settings("kld", {"scale": scale})
-    return [scaled(Side(array, full_scale(array)), settings).whole() for array in (pred, gt)]
+    return [scaled(array, full_scale(array), settings.scale, settings.dtype).whole() for array in (pred, gt)]
 
 
 def _seen(pred: Array, fixations: Array, weights: Array | None) -> FixatedMap:
@@ -481,7 +487,8 @@ def _log_density(pred: Array, weights: Array | None, options: dict[str, Any]) ->
     settings = metric_settings("ll", options)
     whole = _checked(pred, pred, weights)
     with quiet():
-        side = scaled(Side(pred, full_scale(pred)), settings, weights=whole, empty=settings.empty_pred)
+        full, scale, dtype = full_scale(pred), settings.scale, settings.dtype
+        side = scaled(pred, full, scale, dtype, weights=whole, empty=settings.empty_pred)
         values = normalise(present(side), settings.pred)
         refuse([values], pred.shape, settings)
         return density(values, slice(0, pred.shape[-2])).log

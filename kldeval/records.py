@@ -57,13 +57,15 @@ class DensityProvenance(NamedTuple):
 class AuxiliaryScores:
     """The numbers of a pair that are no sums over its pixels, by the metric's key, and the number of fixations.
 
-    `waiting` are the arguments of those metrics that are worked out for many pairs at once.
+    `waiting` are the arguments of those metrics that are worked out for many pairs at once, and `failures` says why a
+    metric has no number.
     """
 
     values: Mapping[str, float]
     n_fixations: int | None = None
     remarks: tuple[str, ...] = ()
     waiting: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    failures: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +73,9 @@ class MapPair:
     """Two maps of one shape as they were decoded and resized, and the weight of every pixel (none: all 1).
 
     `shape` is the map's (height, width) even where the pixels have been collapsed to the cells of a joint histogram;
-    `remarks` are keys of what a careful colleague would mention (see `kldeval.diagnosis`); `pred_scale` and `gt_scale`
-    are what `--scale unit` divides by: 255 for a file of 8 bits even when resizing made floats of it (none: nothing).
+    `remarks` are keys of what a careful colleague would mention (see `kldeval.scoring.diagnostics`); `pred_scale` and
+    `gt_scale` are what `--scale unit` divides by: 255 for a file of 8 bits even when resizing made floats of it (none:
+    nothing).
     `made` says how the ground truth was made, where that is known. `beside` are the numbers of the stored maps and of
     the fixations, once they have been worked out, and `references` those of the reference rows by their names.
     """
@@ -108,7 +111,8 @@ class Score:
     value counts in a mean over the pixels or fixations of all maps; empty where every map counts the same. `statistics`
     are the sums that a metric's number is made of, where that over all maps is made of the sums over all maps.
     `gt_fixations` is of how many fixations the ground truth was made, where that is known. `references` are the numbers
-    of the reference rows by their names. `classes` holds the sums of single classes of
+    of the reference rows by their names. `failures` are those of single metrics, which have no value.
+    `classes` holds the sums of single classes of
     labels, and `made` how the ground truth was made, on their way to the report.
     """
 
@@ -125,6 +129,7 @@ class Score:
     gt_fixations: int | None = None
     made: DensityProvenance | None = None
     references: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    failures: tuple[Failure, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +152,10 @@ class Skipped:
 
     name: str
     reason: str = field(default="")
+
+
+Outcome = Score | Failure | Skipped
+"""What becomes of a pair."""
 
 
 Shape = tuple[int, int]

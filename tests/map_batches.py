@@ -9,12 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from kldeval.engine.histogram import cells_of, pair_of_cells
 from kldeval.preprocessing.grey import full_scale
 from kldeval.records import MapPair, Score
 
 if TYPE_CHECKING:
-    from kldeval.engine.scoring import Outcome
+    from kldeval.records import Outcome
 
 RNG = np.random.default_rng(17)
 METRICS = "kld,kld(),kld-reverse,ce,jsd,entropy-gt"
@@ -78,9 +77,3 @@ def assert_same(batch: list[Outcome], single: list[Outcome], tolerance: float = 
         assert (one.name, one.remarks, one.n_uncovered) == (other.name, other.remarks, other.n_uncovered)
         assert one.values == pytest.approx(other.values, rel=tolerance, abs=tolerance / 1000, nan_ok=True)
         assert one.uncovered_mass == pytest.approx(other.uncovered_mass, rel=tolerance, nan_ok=True)
-
-
-def collapse(pair: MapPair) -> MapPair:
-    """The pair as the occupied cells of its joint histogram, shape (1, cells); another pair as it is."""
-    cells = cells_of(pair)
-    return pair_of_cells(pair, cells) if cells else pair

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import torch
+from evaluating import evaluator_of
 from map_batches import METRICS, RNG, SETTINGS, assert_same, batch_of, every_device, pair_of
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from kldeval.engine import gpu as gpu_module
 from kldeval.engine.gpu import batches, may_be_ragged, score_batch, score_loaded
-from kldeval.engine.scoring import Outcome, score
-from kldeval.records import Failure, MapPair
+from kldeval.records import Failure, MapPair, Outcome
+from kldeval.scoring.evaluator import Evaluator, score
 from kldeval.settings.build import make_settings
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class TestRagged:
         metric = METRICS if case not in {"flat", "single"} else METRICS.replace("kld(),", "")
         settings = make_settings({"metric": metric, **RAGGED[case]})
         items = ragged_pairs(("uint8", "float32"))
-        scored = list(score_loaded(items, settings, device))
+        scored = list(score_loaded(items, evaluator_of(settings), device))
         assert all(one is other for (one, _), other in zip(scored, items, strict=True))
         tolerance = 1e-9 if settings.dtype == "float64" else 1e-4
         assert_same([outcome for _, outcome in scored], [alone(item, settings) for item in items], tolerance)
@@ -68,7 +69,7 @@ class TestRagged:
     def test_weights_stay_those_of_the_files(self, case: str, device: str) -> None:
         settings = make_settings({"metric": METRICS, **RAGGED[case]})
         items = ragged_pairs(("float64",), weights=True)
-        actual = [outcome for _, outcome in score_loaded(items, settings, device)]
+        actual = [outcome for _, outcome in score_loaded(items, evaluator_of(settings), device)]
         assert_same(actual, [alone(item, settings) for item in items])
 
     @pytest.mark.parametrize("case", RAGGED)
@@ -100,32 +101,35 @@ class TestMemory:
 
     def limit(self, monkeypatch: pytest.MonkeyPatch, name: str, pixels: int) -> list[int]:
         """Make a function of the module refuse larger batches; returns the sizes of those that it accepted."""
-        function, accepted = getattr(gpu_module, name), []
+        holder: Any = Evaluator if name == "score_batch" else gpu_module
+        function, accepted = getattr(holder, name), []
 
-        def limited(pairs: Any, first: Any, *others: Any, **kept: Any) -> Any:
-            size = first.numel() if isinstance(first, torch.Tensor) else sum(pair.pred.size for pair in pairs)
+        def limited(*given: Any, **kept: Any) -> Any:
+            tensors = [one for one in given if isinstance(one, torch.Tensor)]
+            pairs = next(one for one in given if isinstance(one, list))
+            size = tensors[0].numel() if tensors else sum(pair.pred.size for pair in pairs)
             if size > pixels:
                 msg = "CUDA out of memory"
                 raise torch.cuda.OutOfMemoryError(msg)
             accepted.append(len(pairs))
-            return function(pairs, first, *others, **kept)
+            return function(*given, **kept)
 
-        monkeypatch.setattr(gpu_module, name, limited)
+        monkeypatch.setattr(holder, name, limited)
         return accepted
 
     @every_device
-    @pytest.mark.parametrize("name", ["score_arrays", "stack_pairs"])
+    @pytest.mark.parametrize("name", ["score_batch", "stack_pairs"])
     def test_a_batch_that_does_not_fit_is_halved(self, name: str, device: str, monkeypatch: pytest.MonkeyPatch) -> None:
         settings = make_settings({"metric": METRICS})
         items = ragged_pairs(("uint8", "float32"))
         expected = [alone(item, settings) for item in items]
         accepted = self.limit(monkeypatch, name, 200)
-        assert_same([outcome for _, outcome in score_loaded(items, settings, device)], expected)
+        assert_same([outcome for _, outcome in score_loaded(items, evaluator_of(settings), device)], expected)
         assert max(accepted) in {2, 3, 4}
         assert sum(accepted) == len(items) - 2
 
     @every_device
-    @pytest.mark.parametrize("name", ["score_arrays", "stack_pairs"])
+    @pytest.mark.parametrize("name", ["score_batch", "stack_pairs"])
     def test_a_pair_that_does_not_fit_fails_alone(
         self, name: str, device: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -143,15 +147,15 @@ class TestMemory:
             "use --device cpu or --dtype float32",
         )
         self.limit(monkeypatch, name, 29)
-        assert_same([outcome for _, outcome in score_loaded(pairs, settings, device)], expected)
+        assert_same([outcome for _, outcome in score_loaded(pairs, evaluator_of(settings), device)], expected)
 
     def test_what_a_pair_needs_is_that_of_its_bytes_and_its_floats(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.limit(monkeypatch, "score_arrays", 0)
+        self.limit(monkeypatch, "score_batch", 0)
         pair = pair_of("a", *np.zeros((2, 1000, 2000), np.uint8))
         messages = [
             outcome.message
             for dtype in ("float64", "float32")
-            for outcome in score_batch([pair], make_settings({"dtype": dtype}), "cpu")
+            for outcome in score_batch([pair], evaluator_of(make_settings({"dtype": dtype})), "cpu")
             if isinstance(outcome, Failure)
         ]
         start = "a pair of 1000 x 2000 needs at least"
@@ -160,14 +164,14 @@ class TestMemory:
             f"{start} 20.0 MB on cpu, which has no more; use --device cpu",
         ]
 
-    @pytest.mark.parametrize("name", ["score_arrays", "stack_pairs"])
+    @pytest.mark.parametrize("name", ["score_batch", "stack_pairs"])
     def test_other_errors_are_not_hidden(self, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
         def broken(*_: Any, **__: Any) -> None:
             raise ZeroDivisionError
 
-        monkeypatch.setattr(gpu_module, name, broken)
+        monkeypatch.setattr(Evaluator if name == "score_batch" else gpu_module, name, broken)
         with pytest.raises(ZeroDivisionError):
-            list(score_loaded(ragged_pairs(("uint8",)), make_settings({}), "cpu"))
+            list(score_loaded(ragged_pairs(("uint8",)), evaluator_of(make_settings({})), "cpu"))
 
 
 class TestAhead:
@@ -206,7 +210,7 @@ class TestAhead:
             for case in ("default", "rows", "minmax", "steps", "pixels"):
                 score_batch(
                     pairs if may_be_ragged(make_settings(RAGGED[case])) else pairs[:1],
-                    make_settings(RAGGED[case]),
+                    evaluator_of(make_settings(RAGGED[case])),
                     "cpu",
                 )
             assert Numbers.asked == 0

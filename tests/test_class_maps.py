@@ -19,10 +19,10 @@ from image_files import PALETTE, image, png, png_chunk
 from torch.nn import functional
 
 import kldeval as package
-from kldeval.engine.class_maps import rows_as_map, rows_of
-from kldeval.engine.scoring import score as score_pair
 from kldeval.errors import RefusedMap
 from kldeval.records import Failure, MapPair, Score
+from kldeval.scoring.class_maps import rows_as_map, rows_of
+from kldeval.scoring.evaluator import score as score_pair
 from kldeval.settings.build import make_settings
 
 if TYPE_CHECKING:

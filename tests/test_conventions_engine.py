@@ -18,13 +18,12 @@ from test_conventions import EDGE_MAPS, EDGES
 
 import kldeval
 from kldeval.conventions import CONVENTIONS
-from kldeval.engine.cases import case_of
-from kldeval.engine.scoring import score, score_arrays
-from kldeval.engine.shared import answers, look_in_one_size
 from kldeval.errors import RefusedMap
 from kldeval.preprocessing.grey import full_scale
 from kldeval.preprocessing.resize import imresize
 from kldeval.records import Failure, MapPair, Score
+from kldeval.scoring.evaluator import Evaluator, SharedEvaluator, score
+from kldeval.scoring.plan import Plan, quantity_of
 from kldeval.settings.build import make_settings
 
 if TYPE_CHECKING:
@@ -65,12 +64,13 @@ def collapsed(pair: MapPair, settings: Settings) -> float | str:
 
 def plain(pair: MapPair, settings: Settings) -> float | str:
     """Every pixel by itself, in blocks."""
-    return number(score_arrays([pair], pair.pred, pair.gt, None, settings)[0])
+    return number(Evaluator(Plan.of(settings)).score_batch([pair], pair.pred, pair.gt)[0])
 
 
 def shared(pair: MapPair, settings: Settings) -> float | str:
     """As `kldeval audit` computes: 8-bit pairs by their levels."""
-    return answers([look_in_one_size(pair, [case_of("kld", settings)])])[0]["kld"]
+    evaluator = SharedEvaluator([quantity_of("kld", settings)])
+    return evaluator.finish([evaluator.begin_sized(pair)])[0]["kld"]
 
 
 PATHS: dict[str, Path_] = {"collapsed": collapsed, "plain": plain, "shared": shared}

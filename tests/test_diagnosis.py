@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kldeval.diagnosis import notes, refusal, swapped
-from kldeval.engine.scoring import score
 from kldeval.records import MapPair, Score
+from kldeval.scoring.diagnostics import notes, refusal, swapped
+from kldeval.scoring.evaluator import score
 from kldeval.settings.build import make_settings
 
 PAIR = MapPair("a", None, None, shape=(4, 5))
@@ -76,12 +76,12 @@ REFUSALS = [
 def test_a_refusal_says_what_would_be_accepted(
     role: str, kind: str, detail: float, texts: dict[str, str], message: str
 ) -> None:
-    assert refusal(PAIR, role, kind, detail, make_settings(texts)) == message
+    assert refusal(PAIR, role, kind, detail, getattr(make_settings(texts), role)) == message
 
 
 def test_negative_values_of_a_resizing_are_blamed_on_it() -> None:
     pair = MapPair("a", None, None, remarks=("overshoot-pred",))
-    assert refusal(pair, "pred", "negative", -3.0, make_settings({})) == (
+    assert refusal(pair, "pred", "negative", -3.0, make_settings({}).pred) == (
         "the prediction has negative values (minimum -3), which 'sum-to-one' cannot take; the resizing made them: use "
         "another kernel, or --pred-norm 'clip(min=0)+sum-to-one'"
     )

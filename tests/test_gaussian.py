@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
-from kldeval.engine.lowest import Lows
 from kldeval.errors import UsageProblem
 from kldeval.normalization.gaussian import BORDERS, Border, blurred, blurred_points, gaussian_responses
+from kldeval.scoring.leave_one_out import MinimumSearch
 
 
 @st.composite
@@ -60,7 +60,7 @@ def test_the_least_value_without_some_points_is_that_of_the_map_without_them(
     rows, cols = mine.nonzero()
     points = rows, cols, mine[rows, cols].astype(np.float64)
     expected = (smooth - blurred_points(points, counts.shape, sigma)).min()
-    assert Lows(smooth, sigma).without(points) == pytest.approx(expected, rel=1e-12, abs=1e-15)
+    assert MinimumSearch(smooth, sigma).without(points) == pytest.approx(expected, rel=1e-12, abs=1e-15)
 
 
 @pytest.mark.parametrize("sigma", [0.0, -1.0, float("inf"), float("nan")])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import torch
+from evaluating import evaluator_of
 from map_batches import METRICS, RNG, SETTINGS, assert_same, batch_of, every_device, numbers, pair_of
 
 from kldeval.data.load import Reading
@@ -17,11 +18,11 @@ from kldeval.engine import run as run_module
 from kldeval.engine.device import Device, find_device
 from kldeval.engine.gpu import batches, score_batch, score_in_batches
 from kldeval.engine.run import stream, stream_models
-from kldeval.engine.scoring import score
 from kldeval.engine.worker import read_and_score_all
 from kldeval.errors import MissingDependency, UsageProblem
 from kldeval.records import Failure, Pair, Score, Skipped
 from kldeval.run_options import RunOptions
+from kldeval.scoring.evaluator import score
 from kldeval.settings.build import make_settings
 
 if TYPE_CHECKING:
@@ -37,11 +38,13 @@ class TestBatch:
         settings = make_settings({"metric": metric, **SETTINGS[case]})
         pairs = batch_of(dtype)
         tolerance = 1e-9 if settings.dtype == "float64" else 1e-4
-        assert_same(score_batch(pairs, settings, device), [score(pair, settings) for pair in pairs], tolerance)
+        assert_same(
+            score_batch(pairs, evaluator_of(settings), device), [score(pair, settings) for pair in pairs], tolerance
+        )
 
     @every_device
     def test_what_is_refused_in_a_batch_is_refused_alone(self, device: str) -> None:
-        outcomes = score_batch(batch_of("float64"), make_settings({"empty_gt": "skip"}), device)
+        outcomes = score_batch(batch_of("float64"), evaluator_of(make_settings({"empty_gt": "skip"})), device)
         kinds = {outcome.name: type(outcome) for outcome in outcomes}
         assert [name for name, kind in kinds.items() if kind is Score] == ["good", "same", "good too"]
         assert [name for name, kind in kinds.items() if kind is Skipped] == ["empty gt", "empty both"]
@@ -54,7 +57,7 @@ class TestBatch:
     @every_device
     def test_infinite_numbers_are_scores(self, device: str) -> None:
         pairs = [pair_of("a", np.asarray([[0.0, 1.0]]), np.asarray([[1.0, 1.0]]))] * 2
-        outcomes = score_batch(pairs, make_settings({"eps": "0"}), device)
+        outcomes = score_batch(pairs, evaluator_of(make_settings({"eps": "0"})), device)
         assert all(isinstance(one, Score) and one.values == {"kld": math.inf, "ce": math.inf} for one in outcomes)
 
     @every_device
@@ -65,7 +68,7 @@ class TestBatch:
             pair_of(str(place), numbers("float64", (6, 7)), numbers("float64", (6, 7)), weights=given)
             for place, given in enumerate(weights)
         ]
-        assert_same(score_batch(pairs, settings, device), [score(pair, settings) for pair in pairs])
+        assert_same(score_batch(pairs, evaluator_of(settings), device), [score(pair, settings) for pair in pairs])
 
     @every_device
     def test_arrays_may_be_read_only_and_lie_in_memory_as_they_like(self, device: str) -> None:
@@ -73,14 +76,14 @@ class TestBatch:
         array.flags.writeable = False
         pairs = [pair_of("a", array[::2, ::-2], np.asfortranarray(array[1::2, ::2]))]
         settings = make_settings({})
-        assert_same(score_batch(pairs, settings, device), [score(pair, settings) for pair in pairs])
+        assert_same(score_batch(pairs, evaluator_of(settings), device), [score(pair, settings) for pair in pairs])
 
     @every_device
     @pytest.mark.parametrize("dtype", [">u2", ">f4", ">f8", "float16", "longdouble", "int8", "int64", "uint64"])
     def test_types_that_torch_lacks_are_scored_too(self, dtype: str, device: str) -> None:
         pairs = [pair_of("a", *(RNG.random((2, 6, 7)) * 100).astype(dtype))]
         settings = make_settings({"norm": "flatten-softmax"})
-        assert_same(score_batch(pairs, settings, device), [score(pair, settings) for pair in pairs])
+        assert_same(score_batch(pairs, evaluator_of(settings), device), [score(pair, settings) for pair in pairs])
 
 
 @pytest.fixture
@@ -107,9 +110,9 @@ class TestFiles:
         self, files: list[Pair], jobs: int, batch_bytes: int, device: str
     ) -> None:
         settings = make_settings({"metric": METRICS})
-        expected = read_and_score_all(files, settings, Reading())
+        expected = read_and_score_all(files, evaluator_of(settings), Reading())
         assert [type(one) for one in expected].count(Failure) == 2
-        actual = score_in_batches(files, settings, Reading(), device, jobs, batch_bytes=batch_bytes)
+        actual = score_in_batches(files, evaluator_of(settings), Reading(), device, jobs, batch_bytes=batch_bytes)
         assert_same(list(actual), expected)
 
     @every_device
@@ -118,14 +121,14 @@ class TestFiles:
         self, files: list[Pair], metric: str, device: str
     ) -> None:
         settings = make_settings({"metric": metric})
-        expected = read_and_score_all(files, settings, Reading())
-        assert_same(list(score_in_batches(files, settings, Reading(), device, 1)), expected)
+        expected = read_and_score_all(files, evaluator_of(settings), Reading())
+        assert_same(list(score_in_batches(files, evaluator_of(settings), Reading(), device, 1)), expected)
 
     @every_device
     def test_the_pixelwise_terms_are_saved_as_on_the_cpu(self, files: list[Pair], tmp_path: Path, device: str) -> None:
         settings = make_settings({"metric": "kld,ce"})
-        list(score_in_batches(files, settings, Reading(), device, 1, save=tmp_path / "gpu"))
-        read_and_score_all(files, settings, Reading(), save=tmp_path / "cpu")
+        list(score_in_batches(files, evaluator_of(settings), Reading(), device, 1, save=tmp_path / "gpu"))
+        read_and_score_all(files, evaluator_of(settings), Reading(), save=tmp_path / "cpu")
         saved = [
             sorted(path.relative_to(tmp_path / kind) for path in (tmp_path / kind).rglob("*.npy"))
             for kind in ("gpu", "cpu")
@@ -144,7 +147,7 @@ class TestFiles:
         settings = make_settings({"metric": METRICS})
         request = RunOptions(jobs=2, save_maps=tmp_path / "maps")
         outcomes = list(stream(files, settings, request, Device("cpu", "stands for a GPU")))
-        assert_same(outcomes, read_and_score_all(files, settings, Reading()))
+        assert_same(outcomes, read_and_score_all(files, evaluator_of(settings), Reading()))
         assert (tmp_path / "maps" / "ce" / "0.npy").exists()
 
     @pytest.mark.parametrize("batch_bytes", [None, 100])

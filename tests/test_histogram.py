@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from map_batches import collapse
+from evaluating import by_pixel
 
-from kldeval.arrays import quiet
-from kldeval.engine import histogram
-from kldeval.engine.histogram import collapsible
-from kldeval.engine.measure import Side, pixelwise, scaled
-from kldeval.engine.scoring import score, score_arrays
 from kldeval.metrics.registry import METRICS
-from kldeval.normalization.chain import normalise, parse_chain
+from kldeval.normalization.chain import parse_chain
 from kldeval.normalization.steps import STEPS
 from kldeval.records import MapPair, Score
+from kldeval.scoring import histogram
+from kldeval.scoring.evaluator import score
+from kldeval.scoring.histogram import CountedPair
+from kldeval.scoring.plan import Plan, dependence
+from kldeval.scoring.save_terms import pointwise_terms
 from kldeval.settings.build import make_settings
 
 if TYPE_CHECKING:
@@ -60,6 +60,12 @@ def pair_of(pred: Any, gt: Any, **kept: Any) -> MapPair:
     return MapPair("a", pred, gt, shape=pred.shape, pred_scale=255.0, gt_scale=255.0, **kept)
 
 
+def counted(pair: MapPair) -> CountedPair:
+    found = CountedPair.of(pair)
+    assert found is not None
+    return found
+
+
 def blobs(shape: tuple[int, int]) -> MapPair:
     """Two maps of many equal pairs of values, with zeros of either, in places the prediction's alone."""
     y, x = np.mgrid[: shape[0], : shape[1]] / max(shape)
@@ -68,22 +74,14 @@ def blobs(shape: tuple[int, int]) -> MapPair:
     return pair_of(pred.astype(np.uint8), gt.astype(np.uint8))
 
 
-def plain(pair: MapPair, settings: Settings) -> Any:
-    """The outcome of the pixels themselves."""
-    return score_arrays([pair], pair.pred, pair.gt, pair.weights, settings)[0]
-
-
 def absolute_terms(pair: MapPair, settings: Settings) -> dict[str, float]:
     """The sum of the absolute pointwise terms of each metric."""
-    sides = [Side(pair.pred, 255.0), Side(pair.gt, 255.0)]
-    with quiet():
-        pred, gt = (normalise(scaled(side, settings), settings.pred) for side in sides)
-        return {key: float(np.abs(terms).sum()) for key, terms in pixelwise(pred, gt, settings).items()}
+    return {key: float(np.abs(terms).sum()) for key, terms in pointwise_terms(pair, Plan.of(settings)).items()}
 
 
 def assert_agree(pair: MapPair, settings: Settings) -> None:
-    assert collapse(pair) is not pair
-    fast, slow = score(pair, settings), plain(pair, settings)
+    assert CountedPair.of(pair) is not None
+    fast, slow = score(pair, settings), by_pixel(pair, settings)
     assert isinstance(fast, Score)
     assert isinstance(slow, Score)
     limits = absolute_terms(pair, settings)
@@ -120,26 +118,20 @@ def test_zeros_that_the_prediction_has_alone_are_counted_the_same() -> None:
 def test_a_full_table_of_every_pair_of_values() -> None:
     pixels = RNG.permutation(np.tile(np.arange(256 * 256), 2)).reshape(256, 512)
     pair = pair_of((pixels // 256).astype(np.uint8), (pixels % 256).astype(np.uint8))
-    cells: Any = collapse(pair)
-    assert cells.pred.shape == cells.gt.shape == cells.weights.shape == (1, 65536)
-    assert (cells.weights == 2).all()
+    cells = counted(pair).cells()
+    assert cells.pred.shape == cells.gt.shape == cells.counts.shape == (1, 65536)
+    assert (cells.counts == 2).all()
     assert_agree(pair, make_settings({"metric": METRIC_TEXTS[1]}))
 
 
-def test_a_map_of_fewer_pixels_than_cells_is_left_alone() -> None:
-    pair = pair_of(np.asarray([[0, 1], [2, 3]], np.uint8), np.asarray([[5, 5], [5, 5]], np.uint8))
-    assert collapse(pair) is pair
-
-
-def test_one_repeated_pair_of_values_is_enough_to_collapse() -> None:
+def test_equal_pairs_of_values_are_one_cell() -> None:
     pair = pair_of(np.asarray([[0, 7], [7, 255]], np.uint8), np.asarray([[5, 3], [3, 0]], np.uint8))
-    cells: Any = collapse(pair)
-    assert [cells.pred.tolist(), cells.gt.tolist(), cells.weights.tolist()] == [
+    cells = counted(pair).cells()
+    assert [cells.pred.tolist(), cells.gt.tolist(), cells.counts.tolist()] == [
         [[0, 7, 255]],
         [[5, 3, 0]],
         [[1.0, 2.0, 1.0]],
     ]
-    assert (cells.name, cells.shape, cells.pred_scale, cells.gt_scale) == ("a", (2, 2), 255.0, 255.0)
 
 
 @pytest.mark.parametrize("most", [1, 7, 10, 64, 1000])
@@ -151,20 +143,18 @@ def test_a_map_of_more_pixels_than_float32_counts_is_counted_in_parts(
     pred, gt = RNG.integers(0, 3, (2, 11, 7), dtype=np.uint8)
     counts = np.zeros((256, 256))
     np.add.at(counts, (pred, gt), 1)
-    cells: Any = collapse(pair_of(pred, gt))
-    assert cells.weights[0].tolist() == counts[counts > 0].tolist()
-    assert counts[cells.pred[0], cells.gt[0]].tolist() == cells.weights[0].tolist()
+    cells = counted(pair_of(pred, gt)).cells()
+    assert cells.counts[0].tolist() == counts[counts > 0].tolist()
+    assert counts[cells.pred[0], cells.gt[0]].tolist() == cells.counts[0].tolist()
 
 
 def test_arrays_may_be_read_only_and_lie_in_memory_as_they_like() -> None:
     stored = RNG.integers(0, 4, (2, 24, 20), dtype=np.uint8)
     stored.flags.writeable = False
     pred, gt = stored[:, ::2, ::-1]
-    expected: Any = collapse(pair_of(pred.copy(), gt.copy()))
-    others: list[Any] = [collapse(pair_of(pred, gt)), collapse(pair_of(np.asfortranarray(pred), gt))]
-    for other in others:
-        assert np.array_equal(other.weights, expected.weights)
-        assert np.array_equal(other.pred, expected.pred)
+    expected = counted(pair_of(pred.copy(), gt.copy()))
+    for other in (counted(pair_of(pred, gt)), counted(pair_of(np.asfortranarray(pred), gt))):
+        assert np.array_equal(other.counts, expected.counts)
 
 
 @pytest.mark.parametrize(
@@ -178,33 +168,20 @@ def test_arrays_may_be_read_only_and_lie_in_memory_as_they_like() -> None:
         pair_of(np.zeros((1, 4, 4), np.uint8), np.zeros((1, 4, 4), np.uint8)),
     ],
 )
-def test_only_8_bit_pairs_without_fractional_weights_are_collapsed(pair: MapPair) -> None:
-    assert collapse(pair) is pair
-
-
-@pytest.mark.parametrize(
-    ("texts", "expected"),
-    [
-        ({}, True),
-        ({"reduction": "mean"}, True),
-        ({"norm": "minmax+flatten-softmax"}, True),
-        ({"reduction": "none"}, False),
-        ({"norm": "softmax"}, False),
-        ({"norm": "sum-to-one", "axis": "0"}, False),
-        ({"pred_norm": "blur(sigma=1)+sum-to-one"}, False),
-        ({"gt_norm": "latitude+sum-to-one"}, False),
-    ],
-)
-def test_only_what_does_not_ask_where_a_pixel_stands_is_collapsible(texts: dict[str, str], expected: bool) -> None:  # noqa: FBT001
-    assert collapsible(make_settings(texts)) == expected
+def test_only_8_bit_pairs_without_fractional_weights_are_counted(pair: MapPair) -> None:
+    assert CountedPair.of(pair) is None
 
 
 @pytest.mark.parametrize(
     "texts", [{"norm": "softmax"}, {"norm": "blur(sigma=1)+sum-to-one"}, {"norm": "softmax(axis=0)"}]
 )
-def test_spatial_settings_score_the_pixels(texts: dict[str, str]) -> None:
+def test_spatial_settings_score_as_the_pixels(texts: dict[str, str]) -> None:
     pair, settings = blobs((30, 40)), make_settings(texts)
-    assert score(pair, settings) == plain(pair, settings)
+    fast, slow = score(pair, settings), by_pixel(pair, settings)
+    assert isinstance(fast, Score)
+    assert isinstance(slow, Score)
+    assert fast.values == pytest.approx(slow.values, rel=1e-12)
+    assert dependence(settings.pred) != "value"
 
 
 @pytest.mark.parametrize(("pred", "gt"), [(0, 5), (5, 0), (0, 0)], ids=["prediction", "ground truth", "both"])
@@ -212,8 +189,8 @@ def test_an_empty_map_is_refused_alike(pred: int, gt: int) -> None:
     pair = pair_of(np.full((4, 4), pred, np.uint8), np.full((4, 4), gt, np.uint8))
     for texts in ({}, {"empty_gt": "zero"}, {"empty_gt": "uniform", "empty_pred": "keep"}, {"norm": "flatten-softmax"}):
         settings = make_settings(texts)
-        fast, slow = score(pair, settings), plain(pair, settings)
-        if isinstance(fast, Score):
+        fast, slow = score(pair, settings), by_pixel(pair, settings)
+        if isinstance(fast, Score) and isinstance(slow, Score):
             assert fast.values == pytest.approx(slow.values, rel=1e-12, abs=1e-15)
         else:
             assert fast == slow

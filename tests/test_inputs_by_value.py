@@ -11,6 +11,7 @@ import re
 import shlex
 from typing import TYPE_CHECKING, Any
 
+import cv2
 import numpy as np
 import pytest
 from command_line import kldeval, score
@@ -239,3 +240,136 @@ def test_a_softmax_of_probabilities_is_noted() -> None:
     (flag,) = advice(note)
     picked = np.take_along_axis(probabilities, labels[None], 0)
     assert score("pred.npy", "gt.npy", *flag, "--metric", "nll") == pytest.approx([-np.log(picked).mean()])
+
+
+# pixels without data
+
+
+def holed(gt: Array, *, beyond: bool = False) -> Array:
+    """Where a ground truth has no data, and with `beyond` a prediction even more."""
+    hole = np.zeros(gt.shape, bool)
+    hole[:6, :9] = True
+    hole[10:12, 20:25] = beyond
+    return hole
+
+
+@pytest.mark.parametrize(("marker", "text"), [(np.nan, "nan"), (-9999.0, "-9999"), (-1.0, "-1"), (-32768, "-32768")])
+@pytest.mark.parametrize("kind", [np.float64, np.float32])
+def test_pixels_without_data_are_left_out_on_both_sides(marker: float, text: str, kind: Any) -> None:
+    pred, gt = (array.astype(kind) for array in densities())
+    hole = holed(gt)
+    stored(pred=np.where(hole, kind(marker), pred), gt=np.where(hole, kind(marker), gt))
+    message = refused("pred.npy", "gt.npy", "--metric", "kld")
+    assert "shift" not in message
+    assert ["--nodata", text] in advice(message)
+    outcome = kldeval("pred.npy", "gt.npy", "--metric", "kld(),cc", "--nodata", text, "--format", "json")
+    document = json.loads(outcome.out)
+    expected = divergence(pred[~hole].astype(float), gt[~hole].astype(float))
+    assert document["summary"]["kld"]["mean"] == pytest.approx(expected, rel=1e-9)
+    assert document["summary"]["cc"]["mean"] == pytest.approx(np.corrcoef(pred[~hole], gt[~hole])[0, 1], rel=1e-6)
+    for signature in document["signature"].values():
+        assert f"|nodata:{text}|" in signature
+        again = score("pred.npy", "gt.npy", "--signature", signature)
+        assert again[0] in [summary["mean"] for summary in document["summary"].values()]
+
+
+def test_a_prediction_does_not_choose_where_it_is_scored() -> None:
+    pred, gt = densities()
+    hole, wider = holed(gt), holed(gt, beyond=True)
+    stored(pred=np.where(wider, -9999.0, pred), gt=np.where(hole, -9999.0, gt))
+    run = ("pred.npy", "gt.npy", "--metric", "kld(ratio_eps=1e-7)", "--nodata", "-9999")
+    message = refused(*run)
+    lost = gt[wider & ~hole].sum() / gt[~hole].sum()
+    assert f"at 10 of {int((~hole).sum())} pixels, which hold {lost:.4g} of the ground truth's mass" in message
+    zero, mask = advice(message)
+    zeroed = np.where(wider, 0, pred)[~hole]
+    q = gt[~hole] / gt[~hole].sum()
+    by_hand = (q * np.log(q / (zeroed / zeroed.sum() + 1e-7))).sum()
+    assert score(*run, *zero) == pytest.approx([by_hand], rel=1e-9)
+    masked = pred[~wider] / pred[~wider].sum()
+    q = gt[~wider] / gt[~wider].sum()
+    assert score(*run, *mask) == pytest.approx([(q * np.log(q / (masked + 1e-7))).sum()], rel=1e-9)
+    (signature,) = json.loads(kldeval(*run, *mask, "--format", "json").out)["signature"].values()
+    assert "|nodata:-9999,pred=mask|" in signature
+    assert score("pred.npy", "gt.npy", "--signature", signature) == score(*run, *mask)
+    assert "the prediction has no data where the ground truth has some (1 of 1 map)" in noted(*run, *mask)[0]
+
+
+def test_a_diverged_prediction_is_no_missing_data() -> None:
+    pred, gt = densities()
+    stored(pred=np.where(holed(gt), np.nan, pred), gt=gt)
+    message = refused("pred.npy", "gt.npy")
+    assert message.endswith(
+        "repair the file, or say what pixels without data count as: --nodata nan --nodata-pred zero or mask"
+    )
+    assert "the prediction has no data (nan) where" in refused("pred.npy", "gt.npy", "--nodata", "nan")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--nodata", "none"), "--nodata none: not a number, nor nan"),
+        (
+            ("--nodata-pred", "mask"),
+            "--nodata-pred mask has no effect without --nodata VALUE, which says how such pixels",
+        ),
+        (("--nodata", "0", "--nodata-pred", "max"), "--nodata-pred max: 'max' is none of error, mask, zero"),
+    ],
+)
+def test_what_says_no_missing_data_is_refused(arguments: tuple[str, ...], message: str) -> None:
+    stored(pred=np.ones((2, 2)), gt=np.ones((2, 2)))
+    outcome = kldeval("pred.npy", "gt.npy", *arguments)
+    assert outcome.code == 2
+    assert outcome.err.startswith(f"kldeval: {message}")
+
+
+def test_bytes_without_data() -> None:
+    rng = np.random.default_rng(3)
+    pred, gt = rng.integers(1, 255, (2, *SHAPE)).astype(np.uint8)
+    hole = holed(gt)
+    cv2.imwrite("gt.png", np.where(hole, 255, gt))
+    cv2.imwrite("pred.png", pred)
+    expected = divergence(pred[~hole].astype(float), gt[~hole].astype(float))
+    assert score("pred.png", "gt.png", "--metric", "kld()", "--nodata", "255") == pytest.approx([expected], rel=1e-9)
+
+
+# values of two signs
+
+
+def test_an_overshoot_is_clipped() -> None:
+    pred, gt = densities()
+    pred[3, 4] = -1e-6
+    stored(pred=pred, gt=gt)
+    (flag,) = advice(refused("pred.npy", "gt.npy", "--metric", "kld"))
+    assert flag == ["--pred-norm", "clip(min=0)+sum-to-one"]
+    clipped = np.maximum(pred, 0)
+    q = gt / gt.sum()
+    eps = 2.2204e-16
+    expected = (q * np.log(eps + q / (clipped / clipped.sum() + eps))).sum()
+    assert score("pred.npy", "gt.npy", *flag, "--metric", "kld") == pytest.approx([expected], rel=1e-9)
+
+
+def test_signed_maps_are_told_what_each_kind_of_them_takes() -> None:
+    rng = np.random.default_rng(5)
+    signed, gt = rng.normal(size=SHAPE), densities()[1]
+    stored(pred=signed, gt=gt)
+    message = refused("pred.npy", "gt.npy", "--metric", "kld")
+    run = ("pred.npy", "gt.npy", "--metric", "kld(ratio_eps=1e-7)")
+    by_hand = {
+        "flatten-softmax": np.exp(signed),
+        "abs+sum-to-one": np.abs(signed),
+        "clip(min=0)+sum-to-one": np.maximum(signed, 0),
+        "shift+sum-to-one": signed - signed.min(),
+    }
+    assert [flag for flag, _ in advice(message)] == ["--pred-norm"] * 4
+    assert {chain for _, chain in advice(message)} == set(by_hand)
+    q = gt / gt.sum()
+    for chain, values in by_hand.items():
+        expected = (q * np.log(q / (values / values.sum() + 1e-7))).sum()
+        assert score(*run, "--pred-norm", chain) == pytest.approx([expected], rel=1e-9)
+
+
+def test_a_map_that_ends_in_tanh_holds_no_missing_data() -> None:
+    rng = np.random.default_rng(6)
+    stored(pred=np.tanh(rng.normal(size=SHAPE) * 30), gt=densities()[1])
+    assert "--nodata" not in refused("pred.npy", "gt.npy", "--metric", "kld")

@@ -17,6 +17,7 @@ import torch
 from backends import make, to_numpy
 from command_line import kldeval
 from command_line import score as printed
+from evaluating import evaluator_of
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from image_files import image
@@ -24,14 +25,13 @@ from label_cases import VOID, Case, cases
 from torch.nn import functional
 
 from kldeval.engine.gpu import score_batch
-from kldeval.engine.label_sums import score_labels
-from kldeval.engine.labels import losses_as_maps
-from kldeval.engine.scoring import score
 from kldeval.errors import RefusedMap
 from kldeval.grammar import format_value
 from kldeval.metrics.classification import accuracy, brier
 from kldeval.normalization.softmax import log_softmax
 from kldeval.records import Failure, MapPair, Score
+from kldeval.scoring.class_maps import losses_as_maps, score_labels
+from kldeval.scoring.evaluator import score
 from kldeval.settings.build import make_settings
 
 if TYPE_CHECKING:
@@ -179,7 +179,7 @@ def test_tensors_in_batches_score_as_arrays() -> None:
     logits, labels = np.random.default_rng(2).normal(size=(2, 3, 4, 5)), np.random.default_rng(3).integers(0, 3, (4, 5))
     pairs = [MapPair(str(k), x, labels.astype(np.uint16), shape=(3, 20)) for k, x in enumerate(logits)]
     chosen = make_settings({"norm": "softmax", "axis": "0", "metric": "ce,accuracy,brier", "label_smoothing": "0.1"})
-    for found, pair in zip(score_batch(pairs, chosen, "cpu", per_class=True), pairs, strict=True):
+    for found, pair in zip(score_batch(pairs, evaluator_of(chosen, per_class=True), "cpu"), pairs, strict=True):
         expected = score_labels(pair, chosen, per_class=True)
         assert isinstance(found, Score)
         assert isinstance(expected, Score)
@@ -189,7 +189,7 @@ def test_tensors_in_batches_score_as_arrays() -> None:
             assert [one.total for one in found.classes[key]] == pytest.approx([one.total for one in classes], rel=1e-13)
     densities = make_settings({"norm": "softmax", "axis": "0", "metric": "kld"})
     pair = MapPair("a", logits[0], logits[1], shape=(3, 20))
-    outcomes = [*score_batch([pair], densities, "cpu"), score(pair, densities)]
+    outcomes = [*score_batch([pair], evaluator_of(densities), "cpu"), score(pair, densities)]
     numbers = [one.values["kld"] for one in outcomes if isinstance(one, Score)]
     assert numbers == [pytest.approx(numbers[1], rel=1e-13)] * 2
 

@@ -12,10 +12,10 @@ from backends import BACKENDS, make, to_numpy
 
 import kldeval
 from kldeval.conventions import CONVENTIONS
-from kldeval.engine.scoring import score
 from kldeval.errors import KldevalError, RefusedMap, UnknownName, UsageProblem
 from kldeval.preprocessing.grey import full_scale
 from kldeval.records import MapPair, Score
+from kldeval.scoring.evaluator import score
 from kldeval.settings.build import make_settings
 
 if TYPE_CHECKING:

@@ -12,17 +12,17 @@ import pytest
 import torch
 from backends import make
 from command_line import kldeval, score
+from evaluating import evaluator_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from map_batches import collapse
 from torch.nn import functional
 
 from kldeval.engine.gpu import score_batch
-from kldeval.engine.pixels import pixel_terms
-from kldeval.engine.scoring import score as score_pair
 from kldeval.errors import UsageProblem
 from kldeval.records import Failure, MapPair, Score
+from kldeval.scoring.evaluator import score as score_pair
+from kldeval.scoring.histogram import CountedPair
 from kldeval.settings.build import make_settings
 from kldeval.settings.signature import signatures
 
@@ -106,7 +106,7 @@ class TestBytes:
 
     def test_a_histogram_gives_the_number_of_the_pixels(self) -> None:
         pair = MapPair("a", self.pred, self.gt, shape=(60, 80), pred_scale=255.0, gt_scale=255.0)
-        assert collapse(pair) is not pair
+        assert CountedPair.of(pair) is not None
         expected = functional.binary_cross_entropy(torch.tensor(self.pred / 255), torch.tensor(self.gt / 255))
         assert bce(self.pred, self.gt) == pytest.approx(float(expected), rel=1e-13)
 
@@ -116,7 +116,7 @@ class TestBytes:
             MapPair(str(k), np.roll(self.pred, k), self.gt, shape=(60, 80), pred_scale=255.0, gt_scale=255.0)
             for k in range(3)
         ]
-        for batched, alone in zip(score_batch(pairs, chosen, "cpu"), pairs, strict=True):
+        for batched, alone in zip(score_batch(pairs, evaluator_of(chosen), "cpu"), pairs, strict=True):
             single = score_pair(alone, chosen)
             assert isinstance(single, Score)
             assert isinstance(batched, Score)
@@ -263,7 +263,3 @@ def test_explain_shows_the_pixels_that_make_it(tmp_path: Path) -> None:
     lines = kldeval("explain", tmp_path / "p.npy", tmp_path / "q.npy", "-m", "bce").out.splitlines()
     place = lines.index("pixels that contribute most to bce")
     assert lines[place + 2].split() == ["0", "1", "0", "1", "100", "198.6%"]
-
-
-def test_the_terms_of_a_run_without_metrics_of_pixels_are_none() -> None:
-    assert pixel_terms((), make_settings({})) == {}

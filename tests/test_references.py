@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -18,10 +19,11 @@ from scipy.ndimage import gaussian_filter
 
 import kldeval as library
 from kldeval.data.load import Reading
-from kldeval.engine.centre_prior import CentrePrior
+from kldeval.executors.local import in_threads
 from kldeval.records import Score
 from kldeval.reports.aggregate import reference_notes, share_of_the_way, summarise_references
 from kldeval.reports.json_reader import load_report
+from kldeval.scoring.reference_models import CentrePrior
 from kldeval.settings.build import make_settings
 
 if TYPE_CHECKING:
@@ -160,7 +162,7 @@ def test_a_prior_is_on_the_grid_of_the_first_and_comes_to_the_size_that_is_asked
     files = {name: tmp_path / f"{name}.npy" for name in ("a", "b", "c")}
     for name, map_ in zip(files, (small, large, small), strict=True):
         np.save(files[name], map_)
-    prior = CentrePrior(files, make_settings({}), Reading(), jobs=1)
+    prior = CentrePrior(files, make_settings({}), Reading())
     assert prior.count == 3
     left_out = prior.without("c", (1, 2))
     assert left_out is not None
@@ -173,7 +175,7 @@ def test_ground_truths_without_a_density_have_no_part_in_the_prior(tmp_path: Pat
     files = {name: tmp_path / f"{name}.npy" for name in ("a", "blank", "missing")}
     np.save(files["a"], np.asarray([[1.0, 3.0]]))
     np.save(files["blank"], np.zeros((1, 2)))
-    prior = CentrePrior(files, make_settings({}), Reading(), jobs=2)
+    prior = CentrePrior(files, make_settings({}), Reading(), partial(in_threads, jobs=2))
     assert prior.count == 1
     assert prior.without("a", (1, 2)) is None
     assert prior.without("blank", (1, 2)) == pytest.approx(np.asarray([[0.25, 0.75]]))

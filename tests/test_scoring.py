@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from kldeval.engine.measure import scaled
-from kldeval.engine.scoring import Outcome, begin, finish, score
 from kldeval.errors import KldevalError
-from kldeval.records import Failure, MapPair, Score, Skipped
+from kldeval.records import Failure, MapPair, Outcome, Score, Skipped
+from kldeval.scoring.evaluator import Evaluator, score
+from kldeval.scoring.plan import Plan
+from kldeval.scoring.views import scaled
 from kldeval.settings.build import make_settings
 
 
@@ -122,14 +122,15 @@ class TestRemarks:
 
 
 def test_the_dtype_of_the_numbers_is_the_one_that_is_signed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kldeval.engine.scoring.scaled", _scaled_in_float32)
+    monkeypatch.setattr("kldeval.scoring.views.scaled", _scaled_in_float32)
     with pytest.raises(KldevalError) as caught:
         outcome([[1, 2]], [[3, 4]])
     assert str(caught.value) == ("the numbers were computed in float32, but float64 was asked for and would be signed")
 
 
-def _scaled_in_float32(side: Any, settings: Any, **options: Any) -> Any:
-    return scaled(side, replace(settings, dtype="float32"), **options)
+def _scaled_in_float32(array: Any, full_scale: Any, scale: str, dtype: str, **options: Any) -> Any:
+    assert dtype == "float64"
+    return scaled(array, full_scale, scale, "float32", **options)
 
 
 def test_no_number_of_maps_depends_on_the_pairs_that_are_finished_with_it() -> None:
@@ -145,5 +146,6 @@ def test_no_number_of_maps_depends_on_the_pairs_that_are_finished_with_it() -> N
         {"metric": "kld,ce,jsd,tv,hellinger,cc,sim,sim(minmax=true),mse,mae", "empty_pred": "keep"}
     )
     alone = [score(pair, settings) for pair in pairs]
-    assert repr(finish([begin(pair, settings) for pair in pairs], settings)) == repr(alone)
-    assert repr(finish([begin(pair, settings) for pair in pairs[::-1]], settings)[::-1]) == repr(alone)
+    evaluator = Evaluator(Plan.of(settings))
+    assert repr(evaluator.finish([evaluator.begin(pair) for pair in pairs])) == repr(alone)
+    assert repr(evaluator.finish([evaluator.begin(pair) for pair in pairs[::-1]])[::-1]) == repr(alone)

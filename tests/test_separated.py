@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+from evaluating import answers, wide
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from kldeval.arrays import quiet
 from kldeval.conventions import CONVENTIONS
-from kldeval.engine.cases import case_of, uncovered_case
-from kldeval.engine.counted import Cells, Counted
-from kldeval.engine.shared import answers, look_in_one_size
-from kldeval.engine.views import views_of
 from kldeval.metrics.registry import METRICS
 from kldeval.metrics.separable import LARGEST_QUOTIENT, ORDERS, powers
 from kldeval.normalization.chain import is_spatial
 from kldeval.normalization.density import Density
 from kldeval.records import MapPair
+from kldeval.scoring.histogram import CountedPair, HistogramView
+from kldeval.scoring.pixels import PixelView
+from kldeval.scoring.plan import quantity_of, uncovered_quantities
+from kldeval.scoring.views import SumRequest
 from kldeval.settings.build import make_settings
 
 EPSILONS = st.sampled_from([0.0, 1e-300, 1e-16, 1e-7, 1e-4, 0.5])
@@ -48,13 +48,15 @@ def pair(pred: Any, gt: Any) -> MapPair:
 
 def both_sums(maps: MapPair, texts: dict[str, str]) -> tuple[float | None, float, float]:
     """The sum of the terms in parts, pixel by pixel, and that of their sizes."""
-    case = case_of("kld", make_settings({"empty_gt": "nan", "empty_pred": "nan", "reduction": "sum", **texts}))
-    cells, pixels = Cells([Counted.of(maps)]), views_of(maps)["place"]
+    one = quantity_of("kld", make_settings({"empty_gt": "nan", "empty_pred": "nan", "reduction": "sum", **texts}))
+    counted = CountedPair.of(maps)
+    assert counted
+    levels, pixels = HistogramView([counted]), PixelView.of(maps)
     with quiet():
-        pred, gt = (cells.normalised(role, case.settings, "nan")[0] for role in ("pred", "gt"))
-        seen = [pixels.normalised(role, case.settings, "nan")[0] for role in ("pred", "gt")]
-        terms = case.terms(*(side.at(slice(None)) for side in seen))
-        return cells.known_sum(0, case, pred, gt), float(terms.sum()), float(np.abs(terms).sum())
+        known = levels.known_sums(0, [SumRequest(one, levels.normalised(one.pred), levels.normalised(one.gt))])
+        seen = [pixels.normalised(side) for side in (one.pred, one.gt)]
+        terms = one.terms(*(side.at(slice(None)) for side in seen))
+        return known[0], float(terms.sum()), float(np.abs(terms).sum())
 
 
 @settings(max_examples=300, deadline=None)
@@ -117,8 +119,8 @@ def test_powers_of_a_density() -> None:
 
 
 def answer(maps: MapPair, texts: dict[str, str], *, by_pixel: bool = False) -> Any:
-    case = case_of("kld", make_settings(texts))
-    return answers([look_in_one_size(maps, [replace(case, needed="place") if by_pixel else case])])[0]["kld"]
+    one = quantity_of("kld", make_settings(texts))
+    return answers([maps], [wide(one) if by_pixel else one])[0]["kld"]
 
 
 @pytest.mark.parametrize("norm", ["sum-to-one", "flatten-softmax"])
@@ -145,11 +147,10 @@ def test_no_number_depends_on_the_pairs_beside_it() -> None:
         for place, shape in enumerate(shapes)
     ]
     chosen = {name: make_settings({"metric": "kld"}, convention=row.texts) for name, row in CONVENTIONS.items()}
-    cases = [case_of(name, one) for name, one in chosen.items() if not (is_spatial(one.pred) or is_spatial(one.gt))]
-    cases += [uncovered_case("n_uncovered", chosen["default"]), uncovered_case("uncovered_mass", chosen["default"])]
-    looked = [look_in_one_size(one, cases) for one in maps]
-    alone = [answers([one])[0] for one in looked]
-    assert repr(answers(looked)) == repr(alone)
-    assert repr(answers(looked[::-1])[::-1]) == repr(alone)
+    asked = [quantity_of(name, one) for name, one in chosen.items() if not (is_spatial(one.pred) or is_spatial(one.gt))]
+    asked += uncovered_quantities(chosen["default"])
+    alone = [answers([one], asked)[0] for one in maps]
+    assert repr(answers(maps, asked)) == repr(alone)
+    assert repr(answers(maps[::-1], asked)[::-1]) == repr(alone)
     words = [value for found in alone for value in found.values() if isinstance(value, str)]
     assert words  # the last maps of few levels: constant ones are among them

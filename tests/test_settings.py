@@ -60,6 +60,7 @@ class TestDefaults:
             "fixations": "read",
             "groups": "parent",
             "mask": "none",
+            "nodata": "",
             "other": "none",
             "weights": "none",
         }

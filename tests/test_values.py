@@ -13,13 +13,15 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from kldeval.arrays import namespace, quiet
-from kldeval.engine.measure import Side, measure, pixelwise, scaled
-from kldeval.engine.scoring import score
 from kldeval.normalization import lazy_map as values_module
 from kldeval.normalization.chain import normalise, parse_chain
 from kldeval.normalization.lazy_map import MAP, LazyMap
 from kldeval.normalization.steps import STEPS
 from kldeval.records import MapPair, Score
+from kldeval.scoring.evaluator import score
+from kldeval.scoring.pixels import PixelSide, array_values, terms_of
+from kldeval.scoring.plan import quantity_of
+from kldeval.scoring.views import scaled
 from kldeval.settings.build import make_settings
 
 RNG = np.random.default_rng(11)
@@ -120,12 +122,12 @@ class TestBlocks:
         self, norm: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         chosen = make_settings({"metric": "kld", "norm": norm, "reduction": "none"})
-        sides = [Side(array) for array in RNG.random((2, 2, 7, 5))]
+        maps = RNG.random((2, 2, 7, 5))
 
         def terms() -> Any:
             with quiet():
-                pred, gt = (normalise(scaled(side, chosen), chosen.pred) for side in sides)
-                return pixelwise(pred, gt, chosen)["kld"]
+                sides = [PixelSide(normalise(scaled(array, None), chosen.pred), "density") for array in maps]
+                return terms_of(quantity_of("kld", chosen), *sides)
 
         blocks = terms()
         monkeypatch.setattr(values_module, "BLOCK_PIXELS", 1000)
@@ -133,16 +135,16 @@ class TestBlocks:
 
     @pytest.mark.usefixtures("small_blocks")
     def test_a_batch_against_one_map_is_cut_like_the_batch(self) -> None:
-        chosen = make_settings({"metric": "kld,ce"})
+        chosen = make_settings({"metric": "kld"})
         preds, gt = RNG.random((3, 7, 5)), RNG.random((7, 5))
 
         def measured(pred: Any) -> Any:
-            sides = [normalise(scaled(Side(array), chosen), chosen.pred) for array in (pred, gt)]
-            return measure(sides[0], sides[1], chosen)
+            sides = [normalise(scaled(array, None), chosen.pred) for array in (pred, gt)]
+            return array_values(quantity_of("kld", chosen), sides[0], sides[1])
 
         together, alone = measured(preds), measured(preds[1])
-        assert together.values["kld"].shape == (3,)
-        np.testing.assert_allclose(together.values["kld"][1], alone.values["kld"], rtol=1e-13)
+        assert together.shape == (3,)
+        np.testing.assert_allclose(together[1], alone, rtol=1e-13)
 
 
 ARRAYS = hnp.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=5).flatmap(

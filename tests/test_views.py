@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from evaluating import answers, wide
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from kldeval.arrays import quiet
 from kldeval.conventions import CONVENTIONS
-from kldeval.engine.cases import Case, case_of, uncovered_case
-from kldeval.engine.counted import Cells, LookedUp
-from kldeval.engine.lines import LineDensity
-from kldeval.engine.shared import Answer, answers, look_in_one_size
-from kldeval.engine.views import Lines, Pixels, joint_reach, reach, views_of
 from kldeval.normalization.chain import parse_chain
 from kldeval.normalization.density import Density
 from kldeval.records import MapPair
+from kldeval.scoring.evaluator import view_of
+from kldeval.scoring.histogram import CountedPair, HistogramView, LevelLookup, LevelSide
+from kldeval.scoring.pixels import PixelView
+from kldeval.scoring.plan import dependence, joint_dependence, quantity_of, uncovered_quantities
+from kldeval.scoring.row_lookup import RowLookupView, SeparableDensity
 from kldeval.settings.build import make_settings
 
 if TYPE_CHECKING:
-    from kldeval.engine.views import Reach
+    from kldeval.scoring.plan import Dependence, Quantity
 
 SETTINGS = {name: make_settings({"metric": "kld"}, convention=row.texts) for name, row in CONVENTIONS.items()}
-CASES = [case_of(name, chosen) for name, chosen in SETTINGS.items()]
-CASES += [uncovered_case("n_uncovered", SETTINGS["default"]), uncovered_case("uncovered_mass", SETTINGS["default"])]
+QUANTITIES = [quantity_of(name, chosen) for name, chosen in SETTINGS.items()]
+QUANTITIES += uncovered_quantities(SETTINGS["default"])
 
 MAPS = st.tuples(st.integers(1, 7), st.integers(1, 7)).flatmap(
     lambda shape: st.tuples(
@@ -43,22 +45,17 @@ def pair(pred: np.ndarray, gt: np.ndarray) -> MapPair:
     return MapPair("a", pred, gt, shape=gt.shape, pred_scale=255.0, gt_scale=255.0)
 
 
-def answered(maps: MapPair, cases: list[Case]) -> dict[str, Answer]:
+def answered(maps: MapPair, quantities: list[Quantity]) -> dict[str, float | str]:
     """What a pair alone answers."""
-    return answers([look_in_one_size(maps, cases)])[0]
-
-
-def wide(case: Case) -> Case:
-    """The same case by pixels."""
-    return Case(case.name, case.settings, case.terms, case.what, case.normal, "place", case.axes)
+    return answers([maps], quantities)[0]
 
 
 @settings(max_examples=60, deadline=None)
 @given(maps=MAPS)
 def test_levels_give_the_numbers_of_pixels(maps: tuple[np.ndarray, np.ndarray]) -> None:
     """Refusals in the same words, numbers to 1e-12 of max(1, number)."""
-    by_level = answered(pair(*maps), CASES)
-    by_pixel = answered(pair(*maps), [wide(case) for case in CASES])
+    by_level = answered(pair(*maps), QUANTITIES)
+    by_pixel = answered(pair(*maps), [wide(one) for one in QUANTITIES])
     words = {name: found for name, found in by_pixel.items() if isinstance(found, str)}
     assert {name: found for name, found in by_level.items() if isinstance(found, str)} == words
     numbers = {name: found for name, found in by_pixel.items() if isinstance(found, float)}
@@ -68,9 +65,9 @@ def test_levels_give_the_numbers_of_pixels(maps: tuple[np.ndarray, np.ndarray]) 
 
 def test_a_map_larger_than_a_block(public_pairs: dict[str, np.ndarray]) -> None:
     maps = pair(np.tile(public_pairs["smooth8_pred"], (9, 9)), np.tile(public_pairs["smooth8_gt"], (9, 9)))
-    cases = [case for case in CASES if case.name not in ("torchmetrics", "scipy")]
-    by_level = answered(maps, cases)
-    assert by_level == pytest.approx(answered(maps, [wide(case) for case in cases]), rel=1e-11, abs=1e-12)
+    asked = [one for one in QUANTITIES if one.name not in ("torchmetrics", "scipy")]
+    by_level = answered(maps, asked)
+    assert by_level == pytest.approx(answered(maps, [wide(one) for one in asked]), rel=1e-11, abs=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -86,28 +83,37 @@ def test_a_map_larger_than_a_block(public_pairs: dict[str, np.ndarray]) -> None:
         ("blur(sigma=2)+sum-to-one", "place"),
     ],
 )
-def test_what_a_chain_asks_of_a_pixel(chain: str, expected: Reach) -> None:
-    assert reach(parse_chain(chain)) == expected
+def test_what_a_chain_asks_of_a_pixel(chain: str, expected: Dependence) -> None:
+    assert dependence(parse_chain(chain)) == expected
 
 
 def test_sides_that_ask_for_different_things_need_the_place() -> None:
-    assert joint_reach("rows", "columns") == "place"
-    assert joint_reach("value", "columns") == "columns"
+    assert joint_dependence("rows", "columns") == "place"
+    assert joint_dependence("value", "columns") == "columns"
 
 
 def test_the_cheapest_view_that_knows_enough() -> None:
     maps = pair(np.ones((3, 4), np.uint8), np.ones((3, 4), np.uint8))
-    kinds = {"value": Cells, "rows": Lines, "columns": Lines, "place": Pixels}
-    assert {needed: type(view) for needed, view in views_of(maps).items()} == kinds
+    row = [quantity_of("kld", make_settings({"metric": "kld", "norm": "softmax"}))]
+    counted = CountedPair.of(maps)
+    assert isinstance(view_of(maps, counted, row), RowLookupView)
+    assert isinstance(view_of(maps, counted, [wide(row[0])]), PixelView)
+    masked = replace(maps, weights=np.eye(3, 4))
+    assert isinstance(view_of(masked, CountedPair.of(masked), row), PixelView)
     floats = pair(np.ones((3, 4)), np.ones((3, 4), np.uint8))
-    assert {type(view) for view in views_of(floats).values()} == {Pixels}
+    assert CountedPair.of(floats) is None
+    assert isinstance(view_of(floats, None, row), PixelView)
+
+
+def side_of(prob: np.ndarray, occurs: np.ndarray) -> LevelSide:
+    return LevelSide("pred", "density", Density(prob=prob), np.broadcast_to(occurs, prob.shape).astype(float), ())
 
 
 def test_a_density_that_is_looked_up_takes_each_logarithm_once() -> None:
     prob = np.zeros((2, 1, 256))
     prob[1, 0, 1:3] = 0.25, 0.75
     occurs = np.arange(256) < [[[2]], [[3]]]
-    seen = LookedUp(Density(prob=prob), occurs, 1, np.asarray([[2, 0, 0, 1]], np.uint8))
+    seen = LevelLookup(side_of(prob, occurs), 1, np.asarray([[2, 0, 0, 1]], np.uint8))
     assert seen.prob.tolist() == [[0.75, 0.0, 0.0, 0.25]]
     with quiet():
         logs = seen.log
@@ -118,7 +124,7 @@ def test_a_density_that_is_looked_up_takes_each_logarithm_once() -> None:
 
 def test_a_level_that_does_not_occur_is_no_zero() -> None:
     prob, cells = np.arange(256.0)[None, None], np.asarray([[5]], np.uint8)
-    with_zero, without = (LookedUp(Density(prob=prob), prob >= first, 0, cells) for first in (0, 1))
+    with_zero, without = (LevelLookup(side_of(prob, prob >= first), 0, cells) for first in (0, 1))
     assert (with_zero.has_zeros, without.has_zeros) == (True, False)
 
 
@@ -138,12 +144,14 @@ def test_densities_of_lines_are_those_of_the_plain_body(text: str) -> None:
         ):
             chosen = make_settings({"metric": "kld", "norm": chain, "reduction": "sum"})
             for role, expected in (("pred", maps.pred), ("gt", maps.gt)):
-                views = views_of(maps)
-                seen, problem = views["rows"].normalised(role, chosen, "error")  # type: ignore[arg-type]
-                plain, _ = views["place"].normalised(role, chosen, "error")  # type: ignore[arg-type]
+                pixels, counted = PixelView.of(maps), CountedPair.of(maps)
+                assert counted
+                pipeline = getattr(quantity_of("kld", chosen), role)
+                seen = RowLookupView(pixels, counted, HistogramView([counted])).normalised(pipeline)
+                plain = pixels.normalised(pipeline)
                 rows = slice(2, 6)
-                assert problem == (None,)
-                assert isinstance(seen, LineDensity)
+                assert len(seen.problems) == 0
+                assert isinstance(seen, SeparableDensity)
                 assert seen.at(rows).prob == pytest.approx(plain.at(rows).prob, rel=1e-12)
                 assert seen.at(rows).log == pytest.approx(plain.at(rows).log, rel=1e-12)
                 assert seen.at(rows).prob.shape == expected[rows].shape

@@ -1,6 +1,6 @@
 """An audit: many conventions on the same maps, in one pass over the files.
 
-Each ground truth is read once for all predictions, and each pair answers all conventions at once (`engine.shared`).
+Each ground truth is read once for all predictions, and each pair answers all conventions at once (`scoring.evaluator`).
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING
 from kldeval.conventions import CONVENTIONS, convention
 from kldeval.data.dataset import find_tasks
 from kldeval.data.load import sized_pair
-from kldeval.diagnosis import notes, swapped
-from kldeval.engine.cases import UNCOVERED, case_of, uncovered_case
 from kldeval.engine.device import Device
 from kldeval.engine.report_builder import provenance_of
 from kldeval.engine.run import outcomes
-from kldeval.engine.shared import answers, look
 from kldeval.normalization.lazy_map import MAP
 from kldeval.preprocessing.grey import full_scale
 from kldeval.preprocessing.resize import AS_IS
 from kldeval.records import Failure
 from kldeval.reports.audit import EPSILONS, summarise_audit
 from kldeval.reports.audit_documents import AuditedMap, ConventionFacts
+from kldeval.scoring.diagnostics import notes, swapped
+from kldeval.scoring.evaluator import PartialAnswers, SharedEvaluator
+from kldeval.scoring.plan import UNCOVERED, quantity_of, uncovered_quantities
 from kldeval.settings.build import make_settings
 from kldeval.settings.signature import format_signature, short_signature
 
@@ -33,12 +33,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kldeval.data.load import Loaded
-    from kldeval.engine.cases import Case
-    from kldeval.engine.shared import Answer, Looked
     from kldeval.normalization.chain import Chain
     from kldeval.records import Pair
     from kldeval.reports.audit_documents import Audit
     from kldeval.run_options import RunOptions
+    from kldeval.scoring.plan import Quantity
     from kldeval.settings.settings import Settings
 
 
@@ -47,18 +46,18 @@ REFERENCE = "default"
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """What is asked of every pair: the settings of each convention, and all of it as cases."""
+class AuditPlan:
+    """What is asked of every pair: the settings of each convention, and all of it as quantities."""
 
     settings: Mapping[str, Settings]
     reference: str
-    cases: tuple[Case, ...]
+    quantities: tuple[Quantity, ...]
     curve: tuple[str, ...]
 
 
 def plan_audit(
     names: Iterable[str] = (), *, resize: str | None = None, color: str | None = None, curve: bool = False
-) -> Plan:
+) -> AuditPlan:
     """The plan for some conventions (none named: all), in the order of the registry.
 
     `resize` is for the conventions that have no resizing of their own; `color` is for all.
@@ -77,17 +76,17 @@ def plan_audit(
     settings = {row.name: settings_of(row.texts) for row in rows}
     base = CONVENTIONS[REFERENCE].texts
     points = {f"{epsilon:g}": f"kld(log_eps={epsilon},ratio_eps={epsilon})" for epsilon in EPSILONS if curve}
-    cases = [case_of(name, chosen) for name, chosen in settings.items()]
-    cases += [uncovered_case(name, settings_of(base)) for name in UNCOVERED]
-    cases += [case_of(f"eps={point}", settings_of(base, metric)) for point, metric in points.items()]
+    quantities = [quantity_of(name, chosen) for name, chosen in settings.items()]
+    quantities += uncovered_quantities(settings_of(base))
+    quantities += [quantity_of(f"eps={point}", settings_of(base, metric)) for point, metric in points.items()]
     reference = REFERENCE if REFERENCE in asked else asked[0]
-    return Plan(settings, reference, tuple(cases), tuple(f"eps={point}" for point in points))
+    return AuditPlan(settings, reference, tuple(quantities), tuple(f"eps={point}" for point in points))
 
 
 def audit(
     preds: Mapping[str, Path],
     gt: Path,
-    plan: Plan,
+    plan: AuditPlan,
     request: RunOptions,
     progress: Callable[[object, int], None] | None = None,
 ) -> Audit:
@@ -100,7 +99,9 @@ def audit(
     tasks = find_tasks(preds, gt, request)
     settings = plan.settings[plan.reference]
     found: list[tuple[str, Failure | _Noticed]] = []
-    for one in outcomes(tasks, settings, request, partial(_look_at, plan=plan), partial(_audited, plan=plan)):
+    evaluator = SharedEvaluator(plan.quantities)
+    look, finish = partial(_look_at, evaluator=evaluator), partial(_audited, plan=plan, evaluator=evaluator)
+    for one in outcomes(tasks, settings, request, look, finish):
         found.append(one)
         if progress:
             progress(one, tasks.count)
@@ -176,31 +177,31 @@ class _Seen:
 
     name: str
     group: str
-    looked: Looked
+    looked: PartialAnswers
     n_pixels: int
     in_unit_range: bool
     remarks: tuple[str, ...]
 
 
-def _look_at(pair: Pair, pred: Loaded, gt: Loaded, plan: Plan) -> _Seen:
+def _look_at(pair: Pair, pred: Loaded, gt: Loaded, evaluator: SharedEvaluator) -> _Seen:
     same_size = pred.grey.shape == gt.grey.shape
     return _Seen(
         pair.name,
         pair.group,
-        look(pair.name, pred, gt, plan.cases),
+        evaluator.begin(pair.name, pred, gt),
         gt.grey.size,
         _in_unit_range(pred) and _in_unit_range(gt),
         sized_pair(pair.name, pred, gt, AS_IS).remarks if same_size else (),
     )
 
 
-def _audited(seen: Sequence[_Seen], plan: Plan) -> Iterator[_Noticed]:
+def _audited(seen: Sequence[_Seen], plan: AuditPlan, evaluator: SharedEvaluator) -> Iterator[_Noticed]:
     """Pairs under every convention."""
-    for one, found in zip(seen, answers([one.looked for one in seen]), strict=True):
+    for one, found in zip(seen, evaluator.finish([one.looked for one in seen]), strict=True):
         yield _Noticed(_audited_map(one, found, plan), one.remarks)
 
 
-def _audited_map(seen: _Seen, found: Mapping[str, Answer], plan: Plan) -> AuditedMap:
+def _audited_map(seen: _Seen, found: Mapping[str, float | str], plan: AuditPlan) -> AuditedMap:
     """One pair under every convention."""
     pixels, mass = (found[name] for name in UNCOVERED)
     return AuditedMap(

@@ -10,13 +10,14 @@ from kldeval.data.dataset import select
 from kldeval.data.listing import is_excluded, list_folder
 from kldeval.data.template_suggestion import propose
 from kldeval.engine.auxiliary import open_auxiliary
-from kldeval.engine.class_maps import PLAIN_AXES
 from kldeval.engine.run import resolve_target_kind, with_manifest_masks
-from kldeval.engine.scoring import score
 from kldeval.engine.worker import read, reading_of
 from kldeval.executors.local import cores, in_order
 from kldeval.records import Failure, Skipped
 from kldeval.reports.documents import Found, Inspection
+from kldeval.scoring.evaluator import Evaluator
+from kldeval.scoring.plan import Plan
+from kldeval.scoring.views import PLAIN_AXES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
     from kldeval.arrays import Array
     from kldeval.data.load import Reading
-    from kldeval.engine.context import Context
     from kldeval.records import Pair
     from kldeval.run_options import RunOptions
     from kldeval.settings.settings import Settings
@@ -42,7 +42,7 @@ def inspect(pred: Path | None, gt: Path | None, settings: Settings, request: Run
     )
     around = open_auxiliary(settings, request, selection.every, alone=selection.alone)
     reading = replace(reading_of(settings, request), sources=around.sources)
-    look = partial(_look, settings=settings, reading=reading, context=around.context)
+    look = partial(_look, evaluator=Evaluator(Plan.of(settings), around.context), reading=reading)
     found = list(in_order(look, selection.pairs, request.jobs or cores()))
     failures = [item for item in found if isinstance(item, Failure)]
     rows = tuple(item for item in found if isinstance(item, Found))
@@ -62,11 +62,11 @@ def _proposal(pred: Path | None, gt: Path | None, exclude: Sequence[str], n_pair
         yield str(proposal)
 
 
-def _look(pair: Pair, settings: Settings, reading: Reading, context: Context) -> Found | Failure:
+def _look(pair: Pair, evaluator: Evaluator, reading: Reading) -> Found | Failure:
     maps = read(pair, reading)
     if isinstance(maps, Failure):
         return maps
-    outcome = score(maps, settings, context)
+    outcome = evaluator.score(maps)
     if isinstance(outcome, Failure):
         return outcome
     skipped = " (skipped)" if isinstance(outcome, Skipped) else ""

@@ -3,30 +3,30 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kldeval.arrays import quiet
-from kldeval.diagnosis import notes
-from kldeval.engine.class_maps import is_plain
-from kldeval.engine.measure import Side, density, pixelwise, scaled
-from kldeval.engine.pixels import pixel_terms
-from kldeval.engine.scoring import score
 from kldeval.errors import RefusedMap, UsageProblem
 from kldeval.normalization.chain import apply_step, format_chain, normalise, parse_chain
 from kldeval.records import Failure, Score
 from kldeval.reports.documents import Contribution, Explanation, Stage
+from kldeval.scoring.diagnostics import notes
+from kldeval.scoring.evaluator import Evaluator
+from kldeval.scoring.pixels import density
+from kldeval.scoring.plan import Plan
+from kldeval.scoring.save_terms import pointwise_terms
+from kldeval.scoring.views import is_plain, scaled
 from kldeval.settings.signature import signatures
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from kldeval.arrays import Array
-    from kldeval.engine.context import Context
     from kldeval.normalization.chain import Chain
     from kldeval.normalization.lazy_map import LazyMap
     from kldeval.records import MapPair
     from kldeval.reports.documents import Matrix
+    from kldeval.scoring.context import DatasetContext
     from kldeval.settings.settings import Settings
 
 
@@ -39,7 +39,7 @@ LARGEST = 5
 SOFTMAXES = {"softmax within rows": "softmax", "softmax of the whole map": "flatten-softmax"}
 
 
-def explain(pair: MapPair, context: Context, settings: Settings) -> Explanation:
+def explain(pair: MapPair, context: DatasetContext, settings: Settings) -> Explanation:
     """Every stage of both maps, the numbers, and the pixels that make the first of them.
 
     Raises:
@@ -53,26 +53,27 @@ def explain(pair: MapPair, context: Context, settings: Settings) -> Explanation:
         shapes = " and ".join(str(tuple(array.shape)) for array in (pair.pred, pair.gt))
         msg = f"explain shows maps of height and width, and these have the shapes {shapes}; evaluate scores class maps"
         raise RefusedMap(msg)
-    outcome = score(pair, settings, context)
+    plan = Plan.of(settings)
+    outcome = Evaluator(plan, context).score(pair)
     if not isinstance(outcome, Score):
         raise RefusedMap(outcome.message if isinstance(outcome, Failure) else outcome.reason)
-    sides = {"pred": Side(pair.pred, pair.pred_scale), "gt": Side(pair.gt, pair.gt_scale)}
+    sides = {"pred": (pair.pred, pair.pred_scale), "gt": (pair.gt, pair.gt_scale)}
     with quiet():
         starts = {
-            role: scaled(side, settings, weights=pair.weights, empty=_empty(settings, role))
+            role: scaled(*side, settings.scale, settings.dtype, weights=pair.weights, empty=_empty(settings, role))
             for role, side in sides.items()
         }
         chains = {"pred": settings.pred, "gt": settings.gt}
         return Explanation(
             pair.name,
             pair.shape,
-            {role: str(side.array.dtype) for role, side in sides.items()},
+            {role: str(array.dtype) for role, (array, _) in sides.items()},
             {role: _stages(starts[role], chain) for role, chain in chains.items()},
             outcome.values,
             signatures(settings),
             outcome.n_uncovered,
             outcome.uncovered_mass,
-            _largest(starts, settings),
+            _largest(pair, starts, plan),
             {role: _matrices(starts[role], chains[role]) for role in sides} if max(pair.shape) <= SMALL else {},
             tuple(notes(settings, Counter(outcome.remarks), 1)),
         )
@@ -97,13 +98,13 @@ def _stage(step: str, values: LazyMap) -> Stage:
     return Stage(step, low, high, plain.sum().item(), int(zeros.sum().item()), values.is_log)
 
 
-def _largest(starts: Mapping[str, LazyMap], settings: Settings) -> tuple[Contribution, ...]:
+def _largest(pair: MapPair, starts: Mapping[str, LazyMap], plan: Plan) -> tuple[Contribution, ...]:
     import numpy as np
 
+    settings = plan.settings
     pred, gt = normalise(starts["pred"], settings.pred), normalise(starts["gt"], settings.gt)
-    of_pixels = pixel_terms((starts["pred"], starts["gt"]), settings)
     first = next(iter(settings.on("density", "pixels")))
-    terms = {**pixelwise(pred, gt, replace(settings, reduction="none")), **of_pixels}[first]
+    terms = pointwise_terms(pair, plan)[first]
     places = np.argsort(-np.abs(terms), axis=None, kind="stable")[:LARGEST]
     everything = slice(0, terms.shape[0])
     p, q = density(pred, everything).prob, density(gt, everything).prob

@@ -10,10 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from kldeval.conventions import CONVENTIONS
 from kldeval.data.dataset import find_tasks
-from kldeval.engine.cases import case_of, divisor
 from kldeval.engine.run import outcomes
-from kldeval.engine.shared import answers, look
-from kldeval.engine.views import joint_reach, reach
 from kldeval.errors import RefusedMap
 from kldeval.grammar import format_value
 from kldeval.metrics.registry import METRICS
@@ -22,6 +19,8 @@ from kldeval.normalization.lazy_map import MAP
 from kldeval.preprocessing.resize import AS_IS
 from kldeval.records import Failure
 from kldeval.reports.identification import Guess, identify_number
+from kldeval.scoring.evaluator import PartialAnswers, SharedEvaluator
+from kldeval.scoring.plan import dependence, divisor, joint_dependence, quantity_of
 from kldeval.settings.build import make_settings
 from kldeval.settings.settings import CHOICES
 from kldeval.settings.signature import format_signature, short_signature
@@ -32,11 +31,10 @@ if TYPE_CHECKING:
 
     from kldeval.conventions.convention import Convention
     from kldeval.data.load import Loaded
-    from kldeval.engine.cases import Case
-    from kldeval.engine.shared import Answer, Looked
     from kldeval.records import Pair
     from kldeval.reports.identification import Identification, Published
     from kldeval.run_options import RunOptions
+    from kldeval.scoring.plan import Quantity
     from kldeval.settings.settings import Settings
 
     Shape = tuple[int, int]
@@ -69,8 +67,9 @@ def identify(
     tasks = find_tasks({MODEL: pred}, gt, request)
     _refuse(tasks.failures[MODEL])
     sums: defaultdict[str, defaultdict[Shape, list[float]]] = defaultdict(lambda: defaultdict(list))
-    look_at = partial(_look_at, cases=cases_for(tried))
-    for _, found in outcomes(tasks, tried[0].settings, request, look_at, _answered):
+    evaluator = SharedEvaluator(quantities_for(tried))
+    look_at, answered = partial(_look_at, evaluator=evaluator), partial(_answered, evaluator=evaluator)
+    for _, found in outcomes(tasks, tried[0].settings, request, look_at, answered):
         if isinstance(found, Failure):
             _refuse([found])
         else:
@@ -90,12 +89,14 @@ def identify(
     )
 
 
-def _look_at(pair: Pair, pred: Loaded, gt: Loaded, cases: Sequence[Case]) -> tuple[Shape, Looked]:
-    return gt.grey.shape, look(pair.name, pred, gt, cases)
+def _look_at(pair: Pair, pred: Loaded, gt: Loaded, evaluator: SharedEvaluator) -> tuple[Shape, PartialAnswers]:
+    return gt.grey.shape, evaluator.begin(pair.name, pred, gt)
 
 
-def _answered(looked: Sequence[tuple[Shape, Looked]]) -> Iterator[tuple[Shape, dict[str, Answer]]]:
-    found = answers([one for _, one in looked])
+def _answered(
+    looked: Sequence[tuple[Shape, PartialAnswers]], evaluator: SharedEvaluator
+) -> Iterator[tuple[Shape, dict[str, float | str]]]:
+    found = evaluator.finish([one for _, one in looked])
     return ((shape, answer) for (shape, _), answer in zip(looked, found, strict=True))
 
 
@@ -111,8 +112,7 @@ def _mean(candidate: Candidate, sums: Sums, n: int) -> float | None:
     by_shape = sums.get(candidate.sum, {})
     if not n or sum(map(len, by_shape.values())) < n:
         return None
-    axes = candidate.settings.axes
-    parts = (_total(values) / divisor(candidate.settings, axes, shape) for shape, values in by_shape.items())
+    parts = (_total(values) / divisor(candidate.settings, shape) for shape, values in by_shape.items())
     return _total(list(parts)) / n
 
 
@@ -177,10 +177,10 @@ def candidates(*, resize: str | None = None, color: str | None = None) -> list[C
     return [*published, *(one for one in (*changed, *divided, *both) if id(one) in kept)]
 
 
-def cases_for(tried: Iterable[Candidate]) -> tuple[Case, ...]:
+def quantities_for(tried: Iterable[Candidate]) -> tuple[Quantity, ...]:
     """The sums that the candidates' numbers are made of, each once, under their names."""
     first = {one.sum: one.settings for one in tried}
-    return tuple(case_of(name, replace(settings, reduction="sum", base="e")) for name, settings in first.items())
+    return tuple(quantity_of(name, replace(settings, reduction="sum", base="e")) for name, settings in first.items())
 
 
 def _settings(row: Convention, flags: Flags, said: Mapping[str, str | None]) -> Settings:
@@ -206,7 +206,7 @@ def _changes(candidate: Candidate) -> Iterator[tuple[str, str]]:
     """The flags that change what is summed."""
     settings = candidate.settings
     chains = {format_chain(settings.pred), format_chain(settings.gt)}
-    if joint_reach(reach(settings.pred), reach(settings.gt)) == "value":
+    if joint_dependence(dependence(settings.pred), dependence(settings.gt)) == "value":
         yield from _metric_changes(settings)
     if candidate.convention in FAITHFUL and len(chains) == 1:
         yield from (("--norm", text) for text in AXES.get(chains.pop(), ()))

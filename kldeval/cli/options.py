@@ -33,6 +33,8 @@ NUMERIC = {
     "color": ("HOW", "Maps whose colour channels differ: luma, mean or first [default: error]."),
     "empty_gt": ("HOW", "An all-zero ground truth: skip, uniform, zero or nan [default: error]."),
     "empty_pred": ("HOW", "An all-zero prediction: keep, uniform or nan [default: error]."),
+    "nodata": ("VALUE", "The value of pixels without data, such as -9999 or nan: the ground truth's are left out."),
+    "nodata_pred": ("HOW", "Where only the prediction has no data: mask or zero [default: error]."),
     "dtype": ("NAME", "The arithmetic: float64 or float32 [default: float64]."),
     "convention": ("NAME", "A published convention; other flags override its parts."),
     "signature": ("TEXT", "Run exactly what a signature says, or all that a saved report (FILE) has."),
@@ -56,9 +58,11 @@ def suggest(_context: click.Context, parameter: click.Parameter, incomplete: str
     from kldeval.conventions import CONVENTIONS
     from kldeval.metrics.registry import METRICS
     from kldeval.settings.build import CHOICES
+    from kldeval.settings.nodata import RULES
     from kldeval.writers import WRITERS
 
     known: dict[str, Iterable[str]] = {"convention": CONVENTIONS, "metric": METRICS, "format_": WRITERS, **CHOICES}
+    known["nodata_pred"] = RULES
     return [name for name in known.get(str(parameter.name), ()) if name.startswith(incomplete)]
 
 

@@ -111,7 +111,9 @@ def _map(source: MapSource | None, pair: MapPair, resize: Call) -> Array | None:
 
 def _weights(pair: MapPair, sources: AuxiliarySources, resize: Call) -> Array | None:
     """The product of the mask and the weights."""
-    found = pair.weights if sources.geometry is None else sources.geometry(pair.shape)
+    found = pair.weights
+    if sources.geometry is not None:
+        found = sources.geometry(pair.shape) if found is None else found * sources.geometry(pair.shape)
     for source, read in ((sources.mask, mask_weights), (sources.weights, pixel_weights)):
         if source is not None:
             array, path = source.of(pair.name)

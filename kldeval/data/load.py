@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kldeval.data.causes import check_log_density
+from kldeval.data.nodata import check_sizes, with_nodata
 from kldeval.data.recognise import BASES, log_sum
 from kldeval.errors import RefusedMap, UnreadableMap, printable
 from kldeval.inputs.formats import CLASS_READERS, LABEL_READERS, read_map
@@ -36,6 +37,7 @@ class Reading:
     `sources` are where what stands beside the maps is read, if anything does.
     `logs` are the steps that take the stored values of the prediction and of the ground truth for logarithms of
     densities, of which the densities are resized.
+    `nodata` says which pixels have no data (see `kldeval.settings.nodata`).
     `class_maps`: whether predictions may have a class axis; `labels`: whether all ground truths hold labels.
     """
 
@@ -45,6 +47,7 @@ class Reading:
     max_pixels: int = MAX_PIXELS
     sources: AuxiliarySources | None = None
     logs: tuple[Call | None, Call | None] = (None, None)
+    nodata: str = ""
     class_maps: bool = False
     labels: bool = False
 
@@ -79,7 +82,11 @@ def load_pair(pair: Pair, reading: Reading, gt: Loaded | None = None) -> MapPair
         _refuse_company(pair, reading)
         return load_class_maps(pair, reading)
     pred, gt = load_map(pair.pred, reading), gt or load_map(pair.gt, reading)
+    if reading.nodata:
+        check_sizes(pred.grey, gt.grey)
     maps = replace(sized_pair(pair.name, pred, gt, reading.resize, reading.logs), made=how_made(pair.gt))
+    if reading.nodata:
+        maps = with_nodata(maps, reading.nodata, is_log=reading.logs[1] is not None)
     if reading.sources is None:
         return maps
     from kldeval.data.auxiliary import with_auxiliary_inputs
@@ -88,6 +95,9 @@ def load_pair(pair: Pair, reading: Reading, gt: Loaded | None = None) -> MapPair
 
 
 def _refuse_company(pair: Pair, reading: Reading) -> None:
+    if reading.nodata:
+        msg = f"{printable(pair.pred)} is a class map; --nodata is for maps of height and width"
+        raise RefusedMap(msg)
     if reading.sources is not None:
         msg = (
             f"{printable(pair.pred)} is a class map; fixations, masks and weights stand beside maps of height and width"

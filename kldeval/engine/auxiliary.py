@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from kldeval.caching import KeptResults
 from kldeval.data.auxiliary import AuxiliarySources, maps_of_files, open_map_source
 from kldeval.data.fixations.collection import (
     SIZES_KEPT,
@@ -16,14 +17,14 @@ from kldeval.data.fixations.collection import (
     open_fixations,
 )
 from kldeval.data.fixations.maps import FixationReading
-from kldeval.engine.context import ALONE, Context
-from kldeval.engine.crowd import Crowd, Kernel
-from kldeval.engine.references import make_references
 from kldeval.errors import MapProblem, UsageProblem
-from kldeval.executors.local import cores, in_order
+from kldeval.executors.local import cores, in_order, in_threads
 from kldeval.inputs.formats import read_size
 from kldeval.inputs.formats.stored import MAX_PIXELS
 from kldeval.metrics.registry import METRICS
+from kldeval.scoring.context import NO_CONTEXT, DatasetContext
+from kldeval.scoring.leave_one_out import Kernel, LeaveOneOutDensity
+from kldeval.scoring.reference_models import make_references
 from kldeval.settings.auxiliary import fixation_reading
 from kldeval.settings.settings import NONE
 from kldeval.weighting import latitude_weights
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from kldeval.grammar import Call
     from kldeval.records import Fixations, Pair
     from kldeval.run_options import RunOptions
+    from kldeval.scoring.reference_models import ReferenceModels
     from kldeval.settings.settings import Settings
 
 
@@ -59,22 +61,32 @@ def open_needed_auxiliary(
         _maps("weights", request.weights, limit),
         _maps("baseline", request.baseline, limit),
         open_fixations(request.other_map, FixationReading(max_pixels=limit)) if request.other_map else None,
-        geometry=lru_cache(SIZES_KEPT)(latitude_weights) if settings.weights.name == "latitude" else None,
+        geometry=KeptResults(latitude_weights, SIZES_KEPT) if settings.weights.name == "latitude" else None,
         alone=alone,
         drops_outside=settings.fixations.keywords.get("outside") == "drop",
     )
-    references = make_references(settings, request, pairs) if request.baselines else None
+    references = _references(settings, request, pairs) if request.baselines else None
     if sources == AuxiliarySources(alone=alone) and references is None:
         return NO_AUXILIARY
     said = references.notes if references else ()
     single = sources.baseline.single if sources.baseline else None
     if fixations is None or not compares_images(settings):
-        return AuxiliaryContext(sources, Context(single=single, references=references), said)
+        return AuxiliaryContext(sources, DatasetContext(single=single, references=references), said)
     known, notes = everything(fixations, pairs, request.jobs or cores(), limit)
     others = OtherFixations(known)
-    crowd = Crowd(others, Kernel(**settings.baseline.keywords)) if settings.baseline.name == "others" else None
-    context = Context(others, crowd, single, references)
+    crowd = (
+        LeaveOneOutDensity(others, Kernel(**settings.baseline.keywords)) if settings.baseline.name == "others" else None
+    )
+    context = DatasetContext(others, crowd, single, references)
     return AuxiliaryContext(replace(sources, fixations=fixations.knowing(known)), context, (*notes, *said))
+
+
+def _references(settings: Settings, request: RunOptions, pairs: Sequence[Pair]) -> ReferenceModels:
+    from kldeval.engine.worker import reading_of
+
+    each = partial(in_threads, jobs=request.jobs or cores())
+    files = {pair.name: pair.gt for pair in pairs}
+    return make_references(settings, files, reading_of(settings, request), request.ceiling, each)
 
 
 def compares_images(settings: Settings) -> bool:
@@ -179,7 +191,7 @@ class AuxiliaryContext:
     """Where what stands beside the pairs is read, what is known of all images, and what is to be said about it."""
 
     sources: AuxiliarySources | None = None
-    context: Context = field(default_factory=lambda: ALONE)
+    context: DatasetContext = field(default_factory=lambda: NO_CONTEXT)
     notes: tuple[str, ...] = ()
 
 

@@ -13,23 +13,21 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from kldeval.arrays import torch
-from kldeval.engine.class_maps import is_plain
-from kldeval.engine.context import ALONE
-from kldeval.engine.pixelwise import save_scored
-from kldeval.engine.scoring import Outcome, outcome_of_stored, score, score_arrays
-from kldeval.engine.worker import read_with_company
+from kldeval.engine.worker import read_with_auxiliary_scores
 from kldeval.executors.local import in_threads
 from kldeval.normalization.steps import STEPS
-from kldeval.records import Failure, MapPair
+from kldeval.records import Failure, MapPair, Outcome
+from kldeval.scoring.save_terms import save_scored
+from kldeval.scoring.views import is_plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from kldeval.data.load import Reading
-    from kldeval.engine.context import Context
     from kldeval.grammar import Call
     from kldeval.records import Pair
+    from kldeval.scoring.evaluator import Evaluator
     from kldeval.settings.settings import Settings
 
 
@@ -54,58 +52,55 @@ class Stack:
 
 def score_in_batches(
     pairs: Iterable[Pair],
-    settings: Settings,
+    evaluator: Evaluator,
     reading: Reading,
     device: str,
     jobs: int,
     *,
     save: Path | None = None,
-    per_class: bool = False,
-    context: Context = ALONE,
     batch_bytes: int | None = None,
 ) -> Iterator[Outcome]:
     """The outcome of every pair, in order, computed by torch on `device`."""
-    loaded = in_threads(partial(read_with_company, settings=settings, reading=reading, context=context), pairs, jobs)
-    for maps, outcome in score_loaded(loaded, settings, device, per_class=per_class, batch_bytes=batch_bytes):
-        save_scored(save, maps, outcome, settings)
+    loaded = in_threads(partial(read_with_auxiliary_scores, evaluator=evaluator, reading=reading), pairs, jobs)
+    for maps, outcome in score_loaded(loaded, evaluator, device, batch_bytes=batch_bytes):
+        save_scored(save, maps, outcome, evaluator.plan)
         yield outcome
 
 
 def score_loaded(
     loaded: Iterable[MapPair | Failure],
-    settings: Settings,
+    evaluator: Evaluator,
     device: str,
     *,
-    per_class: bool = False,
     batch_bytes: int | None = None,
 ) -> Iterator[tuple[MapPair, Outcome]]:
     """The outcome of every decoded pair beside the pair, in order; failures stay what they are."""
-    grouped = batches(loaded, batch_bytes or BATCH_BYTES, ragged=may_be_ragged(settings))
-    for batch, stack in _one_ahead(_with_stacks(grouped, settings, device)):
+    grouped = batches(loaded, batch_bytes or BATCH_BYTES, ragged=may_be_ragged(evaluator.plan.settings))
+    for batch, stack in _one_ahead(_with_stacks(grouped, evaluator, device)):
         failed = isinstance(batch[0], Failure)
-        outcomes = batch if failed else score_batch(batch, settings, device, per_class=per_class, stack=stack)
+        outcomes = batch if failed else score_batch(batch, evaluator, device, stack=stack)
         yield from zip(batch, outcomes, strict=True)
 
 
 def score_batch(
-    batch: list[MapPair], settings: Settings, device: str, *, per_class: bool = False, stack: Stack | None = None
+    batch: list[MapPair], evaluator: Evaluator, device: str, *, stack: Stack | None = None
 ) -> list[Outcome]:
     """The outcomes of pairs of one kind, at once or, where the device's memory does not suffice, in halves.
 
     `stack` holds them where they are on the device already.
     """
     try:
-        return _score_at_once(batch, settings, device, per_class=per_class, stack=stack)
+        return _score_at_once(batch, evaluator, device, stack=stack)
     except torch().cuda.OutOfMemoryError:
         if len(batch) == 1:
-            return [_too_large(batch[0], settings, device)]
+            return [_too_large(batch[0], evaluator.plan.settings.dtype, device)]
     # only here, where the error no longer holds the tensors of all the frames that it went through
     torch().cuda.empty_cache()
     outcomes: list[Outcome] = []
     for places in (slice(0, len(batch) // 2), slice(len(batch) // 2, len(batch))):
         half = batch[places]
         part = stack and stack.cut(places, [pair.pred.shape for pair in half])
-        outcomes += score_batch(half, settings, device, per_class=per_class, stack=part)
+        outcomes += score_batch(half, evaluator, device, stack=part)
     return outcomes
 
 
@@ -140,7 +135,7 @@ def _one_ahead(items: Iterator[T]) -> Iterator[T]:
             yield item
 
 
-def _with_stacks(grouped: Iterable[list[Any]], settings: Settings, device: str) -> Iterator[tuple[list[Any], Any]]:
+def _with_stacks(grouped: Iterable[list[Any]], evaluator: Evaluator, device: str) -> Iterator[tuple[list[Any], Any]]:
     """Every batch with its stack, or with none: for failures, for maps of classes, and where no memory is left.
 
     The memory may be that of the batch before it, so what to do without is decided after that one.
@@ -148,7 +143,7 @@ def _with_stacks(grouped: Iterable[list[Any]], settings: Settings, device: str) 
     stream = torch().cuda.Stream(device=device) if device.startswith("cuda") else None
     for batch in grouped:
         stack = None
-        if not isinstance(batch[0], Failure) and _is_stackable(batch[0], settings):
+        if not isinstance(batch[0], Failure) and _is_stackable(batch[0], evaluator):
             try:
                 stack = stack_pairs(batch, device, stream)
             except torch().cuda.OutOfMemoryError:
@@ -156,22 +151,20 @@ def _with_stacks(grouped: Iterable[list[Any]], settings: Settings, device: str) 
         yield batch, stack
 
 
-def _is_stackable(pair: MapPair, settings: Settings) -> bool:
+def _is_stackable(pair: MapPair, evaluator: Evaluator) -> bool:
     """Not so are class maps, each large, and pairs of whose densities nothing is asked."""
-    return is_plain(pair) and bool(settings.on("density", "pixels"))
+    return is_plain(pair) and bool(evaluator.plan.quantities)
 
 
-def _score_at_once(
-    batch: list[MapPair], settings: Settings, device: str, *, per_class: bool, stack: Stack | None
-) -> list[Outcome]:
-    if not _is_stackable(batch[0], settings):
-        if is_plain(batch[0]) and not settings.is_labels:
-            return [outcome_of_stored(pair, settings) for pair in batch]
-        return [score(on_device(pair, device), settings, per_class=per_class) for pair in batch]
+def _score_at_once(batch: list[MapPair], evaluator: Evaluator, device: str, *, stack: Stack | None) -> list[Outcome]:
+    if not _is_stackable(batch[0], evaluator):
+        if is_plain(batch[0]) and not evaluator.plan.is_labels:
+            return [evaluator.score_without_maps(pair) for pair in batch]
+        return [evaluator.score(on_device(pair, device)) for pair in batch]
     stack = stack or stack_pairs(batch, device)
     if stack.copied:
         _wait_for(stack, device)
-    return score_arrays(batch, stack.pred, stack.gt, stack.weights, settings)
+    return evaluator.score_batch(batch, stack.pred, stack.gt, stack.weights)
 
 
 def _wait_for(stack: Stack, device: str) -> None:
@@ -183,12 +176,12 @@ def _wait_for(stack: Stack, device: str) -> None:
             array.record_stream(current)
 
 
-def _too_large(pair: MapPair, settings: Settings, device: str) -> Failure:
+def _too_large(pair: MapPair, dtype: str, device: str) -> Failure:
     """Why a pair has no number: its files' bytes and both maps as floats are the least that it needs."""
-    float_bytes = {"float32": 4, "float64": 8}[settings.dtype]
+    float_bytes = {"float32": 4, "float64": 8}[dtype]
     needed = pair.pred.nbytes + pair.gt.nbytes + float_bytes * (pair.pred.size + pair.gt.size)
     shape = " x ".join(map(str, pair.pred.shape))
-    way_out = "--device cpu or --dtype float32" if settings.dtype == "float64" else "--device cpu"
+    way_out = "--device cpu or --dtype float32" if dtype == "float64" else "--device cpu"
     msg = f"a pair of {shape} needs at least {needed / 1e6:.1f} MB on {device}, which has no more; use {way_out}"
     return Failure(pair.name, "score", msg)
 

@@ -8,11 +8,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from kldeval._version import __version__
-from kldeval.diagnosis import notes
-from kldeval.engine.origin import with_origin
 from kldeval.executors.local import cores
 from kldeval.metrics.registry import METRICS
-from kldeval.records import Failure, Score, Skipped
+from kldeval.records import Failure, Outcome, Score, Skipped
 from kldeval.reports.aggregate import (
     reference_notes,
     summarise_classes,
@@ -22,6 +20,7 @@ from kldeval.reports.aggregate import (
     summarise_scores,
 )
 from kldeval.reports.documents import Column, Report
+from kldeval.scoring.diagnostics import notes, with_density_provenance
 from kldeval.settings.signature import short_signature, signatures
 
 if TYPE_CHECKING:
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kldeval.engine.device import Device
-    from kldeval.engine.scoring import Outcome
     from kldeval.run_options import RunOptions
     from kldeval.settings.settings import Settings
 
@@ -48,13 +46,14 @@ def build_report(
     outcomes = list(outcomes)
     keys = settings.keys if settings.reduction != "none" else ()
     scores = tuple(sorted((item for item in outcomes if isinstance(item, Score)), key=lambda item: item.name))
-    failures = sorted((item for item in outcomes if isinstance(item, Failure)), key=lambda item: item.name)
+    of_maps = [item for item in outcomes if isinstance(item, Failure)]
+    failures = sorted((*of_maps, *(one for score in scores for one in score.failures)), key=lambda item: item.name)
     skipped = sum(isinstance(item, Skipped) for item in outcomes)
     remarks = Counter(remark for item in scores for remark in item.remarks)
     said = [*extra_notes, *notes(settings, remarks, len(scores))]
     said += [f"{skipped} maps with an all-zero ground truth were skipped (--empty-gt skip)"] if skipped else []
     scores = tuple(replace(item, remarks=(), group=groups.get(item.name, "")) for item in scores)
-    settings, made_notes = with_origin(settings, scores)
+    settings, made_notes = with_density_provenance(settings, scores)
     by_group = summarise_groups(keys, scores)
     return Report(
         signatures(settings),
@@ -62,7 +61,7 @@ def build_report(
         provenance,
         summarise_means(keys, by_group) if settings.maps == "groups" else summarise_scores(keys, scores),
         {key: _column(call.name, settings) for key, call in zip(settings.keys, settings.metrics, strict=True)},
-        tuple(replace(score, classes={}, made=None) for score in scores),
+        tuple(replace(score, classes={}, made=None, failures=()) for score in scores),
         tuple(failures),
         (*said, *made_notes, *reference_notes(scores)),
         classes=summarise_classes(settings.keys, scores, sums=settings.reduction == "sum"),

@@ -5,23 +5,30 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 from itertools import chain
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from kldeval.data.dataset import MultiModelDataset, find_tasks, grouped, select
-from kldeval.data.load import load_pair
+from kldeval.data.load import Loaded, Reading, load_pair
 from kldeval.data.pairing import find_pairs
-from kldeval.diagnosis import swapped
 from kldeval.engine.auxiliary import NO_AUXILIARY, AuxiliaryContext, open_auxiliary
-from kldeval.engine.class_maps import holds_labels
 from kldeval.engine.device import Device, find_device
-from kldeval.engine.pixelwise import save_scored
 from kldeval.engine.report_builder import _saving_notes, build_report, provenance_of
-from kldeval.engine.scoring import Outcome, finish
-from kldeval.engine.worker import read_and_begin, read_and_score_all, read_map, read_with_company, reading_of
+from kldeval.engine.worker import (
+    read_and_begin,
+    read_and_score_all,
+    read_map,
+    read_with_auxiliary_scores,
+    reading_of,
+)
 from kldeval.errors import MapProblem, UsageProblem, printable
 from kldeval.executors.local import cores, in_batches, in_threads
 from kldeval.normalization.chain import class_axis
-from kldeval.records import Failure, MapPair, Pair
+from kldeval.records import Failure, MapPair, Outcome, Pair
+from kldeval.scoring.class_maps import holds_labels
+from kldeval.scoring.diagnostics import swapped
+from kldeval.scoring.evaluator import Evaluator, PartialResult
+from kldeval.scoring.plan import Plan
+from kldeval.scoring.save_terms import save_scored
 from kldeval.settings.build import as_labels
 from kldeval.settings.settings import MAPS, NONE
 
@@ -29,11 +36,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from kldeval.data.load import Loaded, Reading
-    from kldeval.engine.context import Context
-    from kldeval.engine.counted import Counted
     from kldeval.reports.documents import Report
     from kldeval.run_options import RunOptions
+    from kldeval.scoring.context import DatasetContext
     from kldeval.settings.settings import Settings
 
     Task = Mapping[str, Pair]
@@ -92,15 +97,18 @@ def stream(
     """The outcome of every pair, in order."""
     jobs = request.jobs or cores()
     reading = replace(reading_of(settings, request), sources=around.sources)
-    further: dict[str, Any] = {"save": request.save_maps, "per_class": request.per_class, "context": around.context}
+    evaluator = Evaluator(Plan.of(settings, per_class=request.per_class), around.context)
     if device.is_cpu:
-        return in_batches(partial(read_and_score_all, settings=settings, reading=reading, **further), pairs, jobs)
+        work = partial(read_and_score_all, evaluator=evaluator, reading=reading, save=request.save_maps)
+        return in_batches(work, pairs, jobs)
     from kldeval.engine.gpu import score_in_batches
 
-    return score_in_batches(pairs, settings, reading, device.name, jobs, batch_bytes=request.batch_bytes, **further)
+    return score_in_batches(
+        pairs, evaluator, reading, device.name, jobs, batch_bytes=request.batch_bytes, save=request.save_maps
+    )
 
 
-def read_one(pred: Path, gt: Path, settings: Settings, request: RunOptions) -> tuple[MapPair, Context]:
+def read_one(pred: Path, gt: Path, settings: Settings, request: RunOptions) -> tuple[MapPair, DatasetContext]:
     """The only pair of two files, and what is known beside it.
 
     Raises:
@@ -209,50 +217,45 @@ def stream_models(
     models = (model for task in tasks for model in task)
     jobs = request.jobs or cores()
     reading = replace(reading_of(settings, request), sources=around.sources)
+    evaluator = Evaluator(Plan.of(settings, per_class=request.per_class), around.context)
     if device.is_cpu:
-        score = partial(_score, settings=settings, reading=reading, save=request.save_maps, context=around.context)
+        score = partial(_score, evaluator=evaluator, reading=reading, save=request.save_maps)
         yield from zip(models, in_batches(score, tasks, jobs), strict=True)
         return
     from kldeval.engine.gpu import score_loaded
 
-    read_all = partial(_read, settings=settings, reading=reading, context=around.context)
+    read_all = partial(_read, evaluator=evaluator, reading=reading)
     loaded = chain.from_iterable(in_threads(read_all, tasks, jobs))
-    scored = score_loaded(loaded, settings, device.name, batch_bytes=request.batch_bytes)
+    scored = score_loaded(loaded, evaluator, device.name, batch_bytes=request.batch_bytes)
     for model, (maps, outcome) in zip(models, scored, strict=True):
-        save_scored(request.save_maps and request.save_maps / model, maps, outcome, settings)
+        save_scored(request.save_maps and request.save_maps / model, maps, outcome, evaluator.plan)
         yield model, outcome
 
 
-def _score(
-    tasks: Sequence[Task], settings: Settings, reading: Reading, save: Path | None, context: Context
-) -> list[Outcome]:
-    begun = [one for task in tasks for one in _begin(task, settings, reading, save, context)]
-    return finish(begun, settings)
+def _score(tasks: Sequence[Task], evaluator: Evaluator, reading: Reading, save: Path | None) -> list[Outcome]:
+    return evaluator.finish([one for task in tasks for one in _begin(task, evaluator, reading, save)])
 
 
-def _begin(
-    task: Task, settings: Settings, reading: Reading, save: Path | None, context: Context
-) -> list[Outcome | Counted]:
+def _begin(task: Task, evaluator: Evaluator, reading: Reading, save: Path | None) -> list[Outcome | PartialResult]:
     gt = _ground_truth(task, reading)
     if isinstance(gt, Failure):
         return [gt] * len(task)
-    begin = partial(read_and_begin, settings=settings, reading=reading, gt=gt)
-    contexts = _contexts(task, context)
-    return [begin(pair, save=save and save / model, context=contexts[model]) for model, pair in task.items()]
+    evaluators = _evaluators(task, evaluator)
+    return [read_and_begin(pair, evaluators[model], reading, save and save / model, gt) for model, pair in task.items()]
 
 
-def _read(task: Task, settings: Settings, reading: Reading, context: Context) -> list[MapPair | Failure]:
+def _read(task: Task, evaluator: Evaluator, reading: Reading) -> list[MapPair | Failure]:
     gt = _ground_truth(task, reading)
     if isinstance(gt, Failure):
         return [gt] * len(task)
-    contexts = _contexts(task, context)
-    return [read_with_company(pair, settings, reading, contexts[model], gt) for model, pair in task.items()]
+    evaluators = _evaluators(task, evaluator)
+    return [read_with_auxiliary_scores(pair, evaluators[model], reading, gt) for model, pair in task.items()]
 
 
-def _contexts(task: Task, context: Context) -> dict[str, Context]:
-    """The context for each model: references are the same for all, so they are scored with the first alone."""
+def _evaluators(task: Task, evaluator: Evaluator) -> dict[str, Evaluator]:
+    """The evaluator for each model: references are the same for all, so they are scored with the first alone."""
     first, *others = task
-    return {first: context, **dict.fromkeys(others, context.without_references())}
+    return {first: evaluator, **dict.fromkeys(others, evaluator.without_references())}
 
 
 def _ground_truth(task: Task, reading: Reading) -> Loaded | Failure | None:

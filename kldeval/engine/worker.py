@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from kldeval.data.load import Loaded, Reading, load_map, load_pair
-from kldeval.engine.context import ALONE, Context
-from kldeval.engine.scoring import Outcome, begin, finish, with_company
 from kldeval.errors import MapProblem
-from kldeval.records import Failure, Pair
+from kldeval.records import Failure, Outcome, Pair
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from kldeval.engine.counted import Counted
     from kldeval.grammar import Call
     from kldeval.normalization.chain import Chain
     from kldeval.records import MapPair
     from kldeval.run_options import RunOptions
+    from kldeval.scoring.evaluator import Evaluator, PartialResult
     from kldeval.settings.settings import Settings
 
 
@@ -35,6 +32,7 @@ def reading_of(settings: Settings, request: RunOptions) -> Reading:
         key=request.key,
         class_maps=settings.names_class_axis,
         labels=settings.is_labels,
+        nodata=settings.nodata,
         logs=(_log_step(settings.pred), _log_step(settings.gt)),
     )
     return replace(reading, max_pixels=request.max_pixels) if request.max_pixels else reading
@@ -47,29 +45,15 @@ def _log_step(chain: Chain) -> Call | None:
 
 
 def read_and_score_all(
-    pairs: Iterable[Pair],
-    settings: Settings,
-    reading: Reading,
-    save: Path | None = None,
-    *,
-    per_class: bool = False,
-    context: Context = ALONE,
+    pairs: Iterable[Pair], evaluator: Evaluator, reading: Reading, save: Path | None = None
 ) -> list[Outcome]:
     """The outcomes of some pairs, from their files: 8-bit pairs are counted one by one and measured together."""
-    begin_one = partial(read_and_begin, settings=settings, reading=reading, save=save, per_class=per_class)
-    return finish([begin_one(pair, context=context) for pair in pairs], settings)
+    return evaluator.finish([read_and_begin(pair, evaluator, reading, save) for pair in pairs])
 
 
 def read_and_begin(
-    pair: Pair,
-    settings: Settings,
-    reading: Reading,
-    save: Path | None = None,
-    *,
-    per_class: bool = False,
-    context: Context = ALONE,
-    gt: Loaded | None = None,
-) -> Outcome | Counted:
+    pair: Pair, evaluator: Evaluator, reading: Reading, save: Path | None = None, gt: Loaded | None = None
+) -> Outcome | PartialResult:
     """The outcome of one pair, from its files, or what there is to finish together with others.
 
     `gt` is the ground truth where it has been read already.
@@ -77,14 +61,14 @@ def read_and_begin(
     maps = read(pair, reading, gt)
     if isinstance(maps, Failure):
         return maps
-    maps = context.with_references(maps)
-    begun = begin(maps, settings, context, per_class=per_class)
+    maps = evaluator.context.with_references(maps)
+    begun = evaluator.begin(maps)
     if save is None:
         return begun
-    from kldeval.engine.pixelwise import save_scored
+    from kldeval.scoring.save_terms import save_scored
 
-    (outcome,) = finish([begun], settings)
-    save_scored(save, maps, outcome, settings)
+    (outcome,) = evaluator.finish([begun])
+    save_scored(save, maps, outcome, evaluator.plan)
     return outcome
 
 
@@ -93,12 +77,14 @@ def read(pair: Pair, reading: Reading, gt: Loaded | None = None) -> MapPair | Fa
     return _or_failure(lambda: load_pair(pair, reading, gt), pair.name, f"{pair.pred} and {pair.gt}")
 
 
-def read_with_company(
-    pair: Pair, settings: Settings, reading: Reading, context: Context, gt: Loaded | None = None
+def read_with_auxiliary_scores(
+    pair: Pair, evaluator: Evaluator, reading: Reading, gt: Loaded | None = None
 ) -> MapPair | Failure:
     """The decoded pair with the numbers that are worked out on the CPU wherever the densities are measured."""
     maps = read(pair, reading, gt)
-    return maps if isinstance(maps, Failure) else with_company(context.with_references(maps), settings, context)
+    if isinstance(maps, Failure):
+        return maps
+    return evaluator.with_auxiliary_scores(evaluator.context.with_references(maps))
 
 
 def read_map(name: str, path: Path, reading: Reading) -> Loaded | Failure:

@@ -252,7 +252,9 @@ def _check_window(*, sigma: float, size: int | None = None) -> None:
 def blur(values: LazyMap, *, sigma: float, size: int | None = None) -> LazyMap:
     """A Gaussian of `sigma` pixels on a `size` x `size` window (default: four sigma to each side).
 
-    Borders are mirrored without repeating the edge, as OpenCV's GaussianBlur does by default.
+    Borders are mirrored without repeating the edge, as OpenCV's GaussianBlur does by default. Pixels of weight 0 have
+    no part: the sum over the others is divided by what the window weighs there, as in the normalized convolution of
+    H. Knutsson and C.-F. Westin (1993), https://doi.org/10.1109/CVPR.1993.341081.
     """
     radius = int(4 * sigma + 0.5) if size is None else size // 2
     taps = [math.exp(-0.5 * (offset / sigma) ** 2) for offset in range(-radius, radius + 1)]
@@ -260,7 +262,18 @@ def blur(values: LazyMap, *, sigma: float, size: int | None = None) -> LazyMap:
     taps = [tap / total for tap in taps]
     height, width = values.source.shape[-2:]
     columns, rows = (_mirrored_window(values, taps, length) for length in (height, width))
-    blurred = values.xp.matmul(values.xp.matmul(columns, values.whole()), values.xp.matrix_transpose(rows))
+    xp, weights = values.xp, values.weights
+
+    def smooth(whole: Array) -> Array:
+        return xp.matmul(xp.matmul(columns, whole), xp.matrix_transpose(rows))
+
+    if weights is None:
+        return values.changed(source=smooth(values.whole()), functions=(), known={})
+    exist = weights > 0
+    whole = values.whole()
+    share = smooth(xp.astype(exist, values.dtype))
+    # far from every pixel that exists there is nothing to divide, and nobody asks
+    blurred = smooth(xp.where(exist, whole, xp.zeros_like(whole))) / xp.where(share > 0, share, xp.ones_like(share))
     return values.changed(source=blurred, functions=(), known={})
 
 

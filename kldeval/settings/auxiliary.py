@@ -322,7 +322,7 @@ def check_plain_labels(said: Mapping[str, str], labels: str | None) -> None:
     Raises:
         UsageProblem: naming the option and the way out.
     """
-    for name in ("mask", "weights"):
+    for name in ("mask", "weights", "nodata"):
         if labels and name in said:
             way_out = "give what does not count a label of its own, with --ignore-index"
             msg = f"{labels}, which take no --{name}; {way_out}"

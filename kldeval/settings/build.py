@@ -46,6 +46,7 @@ from kldeval.settings.metric_options import (
     is_of_pixels,
     of_pixels,
 )
+from kldeval.settings.nodata import nodata_text
 from kldeval.settings.settings import CHOICES, Settings, Texts
 from kldeval.templates import PARENT, check_grouping
 
@@ -74,7 +75,12 @@ DEFAULTS: Mapping[str, str] = {
 """The settings with a grammar of their own, where nothing is said."""
 
 
-KNOWN_TEXTS = frozenset({"norm", "axis", "eps", "convention", "group_by", *DEFAULTS, *CHOICES, *LABEL_FLAGS, *TEXTS})
+NODATA = ("nodata", "nodata_pred")
+"""The texts on pixels without data."""
+
+KNOWN_TEXTS = frozenset(
+    {"norm", "axis", "eps", "convention", "group_by", *DEFAULTS, *CHOICES, *LABEL_FLAGS, *TEXTS, *NODATA}
+)
 """The names under which a user says what a run computes."""
 
 _SIDES = ("pred", "gt")
@@ -95,6 +101,7 @@ def make_settings(
     chosen = {**DEFAULTS, **_said(convention or {}), **_norms(said), **said}
     parts = {key: attempt(partial(_choice, key, chosen.get(key))) for key in CHOICES}
     parts["resize"] = attempt(lambda: RESIZES.parse(chosen["resize"]))
+    parts["nodata"] = attempt(lambda: nodata_text(chosen))
     parts["groups"] = attempt(lambda: _groups(said)) if parts["maps"] == "groups" else PARENT
     labels = found_labels or attempt(lambda: what_says_labels(said))
     parts.update(_chains(attempt, chosen, said, labels))

@@ -47,7 +47,8 @@ class Settings:
     """Every choice that moves a number. Two runs with equal settings on equal files give equal numbers.
 
     `context` says which images a metric compares with (their number and a digest of their fixations), and `density` how
-    the ground truths were made of fixations, where the files beside them say it. `groups` says what the
+    the ground truths were made of fixations, where the files beside them say it. `nodata` is the value that marks
+    pixels without data, with what a prediction counts as there (see `kldeval.settings.nodata`). `groups` says what the
     group of a map is where `maps` is "groups": where the headline is the mean over their means.
     The last three move none: `names_class_axis`, whether class maps may be read, because their axis was named;
     `takes_soft_labels`, whether a ground truth of the prediction's shape holds labels, because that was said; and
@@ -72,6 +73,7 @@ class Settings:
     fixations: Call = AS_STORED
     groups: str = PARENT
     mask: Call = NONE
+    nodata: str = ""
     other: Call = NONE
     weights: Call = NONE
     names_class_axis: bool = field(default=False, compare=False)

@@ -20,6 +20,7 @@ from kldeval.normalization.chain import format_chain
 from kldeval.settings.auxiliary import FIELDS, FIXATIONS, chains_for, idle_parts
 from kldeval.settings.build import alone, checked, make_settings
 from kldeval.settings.metric_options import is_of_pixels, reverse_of
+from kldeval.settings.nodata import nodata_texts
 from kldeval.settings.settings import CHOICES, Settings
 from kldeval.settings.versions import upgraded, version_of
 from kldeval.templates import PARENT
@@ -42,6 +43,7 @@ OPTIONAL = {
     "fixations": "read",
     "groups": PARENT,
     "mask": "none",
+    "nodata": "",
     "other": "none",
     "weights": "none",
 }
@@ -93,6 +95,7 @@ def parse_signature(text: str) -> Settings:
     texts |= {"empty_gt": empty_gt, "empty_pred": empty_pred, "base": parts.get("base")}
     texts |= {key: parts[key] for key in ("scale", "resize", "color", "maps", "dtype")}
     texts |= {name: parts[field] for name, field in FIELDS.items() if field in parts}
+    texts |= nodata_texts(parts["nodata"]) if "nodata" in parts else {}
     found = make_settings({**texts, **_reading(parts), "group_by": parts.get("groups")}, complete=True)
     found = replace(found, density=parts.get("density", ""), context=parts.get("context", ""))
     now = upgraded(found, version)

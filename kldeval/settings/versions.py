@@ -117,6 +117,14 @@ def _unchecked(settings: Settings) -> Settings:
     return replace(settings, pred=pred, gt=gt)
 
 
+def _blurs_under_a_mask(settings: Settings) -> bool:
+    """Whether a metric takes what a blur makes of a map of which some pixels do not exist."""
+    if settings.is_labels or (settings.mask.name == "none" and settings.weights.name in ("none", "latitude")):
+        return False
+    chains = (chain for call in settings.metrics for chain in chains_for(settings, call))
+    return any(step.name == "blur" for chain in chains for step in chain)
+
+
 CHANGES: tuple[Change, ...] = (
     Change(
         2,
@@ -132,5 +140,6 @@ CHANGES: tuple[Change, ...] = (
     ),
     Change(2, "log-prob refuses what does not sum to 1", _checks_logarithms, _unchecked),
     Change(2, "ll is counted in the unit of --base", _has_based_likelihood, _in_nats),
+    Change(2, "masked pixels have no part in a blur", _blurs_under_a_mask, lambda _: None),
 )
 """Every definition that has moved, oldest first."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
+from kldeval.caching import KeptResults
 from kldeval.data.fixations import has_fixations, read_fixations
 from kldeval.data.fixations.tables import LISTS
 from kldeval.data.listing import list_folder, name_of
@@ -178,8 +178,8 @@ class OtherFixations:
         self._sizes = np.repeat(np.asarray(sizes, np.float64).reshape(-1, 2), lengths, axis=0)
         ends = np.cumsum([0, *lengths])
         self._ranges = {name: slice(*bounds) for name, *bounds in zip(within, ends, ends[1:], strict=False)}
-        self._everything = lru_cache(maxsize=SIZES_KEPT)(self._add_up)
-        self._own = lru_cache(maxsize=IMAGES_KEPT)(self._find_own)
+        self._everything = KeptResults(self._add_up, SIZES_KEPT)
+        self._own = KeptResults(self._find_own, IMAGES_KEPT)
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-from copy import copy
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from kldeval.errors import RefusedMap
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from kldeval.arrays import Array
     from kldeval.data.fixations.collection import FixationCounts, FixationPositions, OtherFixations
-    from kldeval.engine.crowd import Crowd
-    from kldeval.engine.references import References
     from kldeval.records import MapPair
+    from kldeval.scoring.leave_one_out import LeaveOneOutDensity
+
 
 Shape = tuple[int, int]
 """(height, width)."""
 
 
-class Context:
+class ReferenceScores(Protocol):
+    """The reference predictions of a run (`scoring.reference_models`)."""
+
+    def of(self, pair: MapPair, context: DatasetContext) -> Mapping[str, Mapping[str, float]]:
+        """The numbers of each reference that the pair has, by its name."""
+
+
+class DatasetContext:
     """The fixations of the data set, their densities, and what was made of the one map of a baseline (`single`).
 
     `references` are the predictions that every pair is to be scored with beside its own.
@@ -30,12 +36,12 @@ class Context:
     def __init__(
         self,
         fixations: OtherFixations | None = None,
-        crowd: Crowd | None = None,
+        density: LeaveOneOutDensity | None = None,
         single: Array | None = None,
-        references: References | None = None,
+        references: ReferenceScores | None = None,
     ) -> None:
         self._fixations = fixations
-        self._crowd = crowd
+        self._density = density
         self._single = single
         self._references = references
         self._memory: dict[str, Any] = {}
@@ -59,7 +65,7 @@ class Context:
         Raises:
             RefusedMap: as `others_of`.
         """
-        return self._known_crowd(image).at(image, shape, *at, weights)
+        return self._density_of(image).at(image, shape, *at, weights)
 
     def lowest_of_others(self, image: str, shape: Shape) -> float:
         """The least value of that density on the map.
@@ -67,7 +73,7 @@ class Context:
         Raises:
             RefusedMap: as `others_of`.
         """
-        return self._known_crowd(image).lowest(image, shape)
+        return self._density_of(image).lowest(image, shape)
 
     def density_of_others(self, image: str, shape: Shape, weights: Array | None) -> Array:
         """That density on the whole map.
@@ -75,18 +81,16 @@ class Context:
         Raises:
             RefusedMap: as `others_of`.
         """
-        return self._known_crowd(image).density(image, shape, weights)
+        return self._density_of(image).density(image, shape, weights)
 
-    def _known_crowd(self, image: str) -> Crowd:
-        if self._crowd is None:
+    def _density_of(self, image: str) -> LeaveOneOutDensity:
+        if self._density is None:
             raise _unknown(image)
-        return self._crowd
+        return self._density
 
-    def without_references(self) -> Context:
+    def without_references(self) -> DatasetContext:
         """The same for a pair whose references are scored with another prediction."""
-        found = copy(self)
-        found._references = None  # noqa: SLF001
-        return found
+        return DatasetContext(self._fixations, self._density, self._single)
 
     def with_references(self, pair: MapPair) -> MapPair:
         """The pair with the numbers of the reference predictions on it, where they were asked for."""
@@ -101,8 +105,8 @@ class Context:
         return self._memory[what]
 
 
-ALONE = Context()
-"""Of a pair that is all there is."""
+NO_CONTEXT = DatasetContext()
+"""What is known beside a pair where nothing is."""
 
 
 def _unknown(image: str) -> RefusedMap:

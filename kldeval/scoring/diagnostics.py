@@ -5,24 +5,27 @@ A remark is a key noted for one map; `notes` turns the remarks of all maps, and 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from math import isfinite, log, prod
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from math import isfinite, log
+from typing import TYPE_CHECKING, NamedTuple
 
 from kldeval.data.causes import SIDES, negative, unnormalised
+from kldeval.errors import RefusedMap
 from kldeval.normalization.chain import axes_of, class_axis, ends_in_log, format_chain
 from kldeval.normalization.lazy_map import MAP
 from kldeval.normalization.steps import STEPS
+from kldeval.settings.auxiliary import STORED
 from kldeval.settings.metric_options import is_of_pixels
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from kldeval.normalization.chain import Chain
-    from kldeval.records import MapPair, Score
+    from kldeval.records import DensityProvenance, MapPair, Score
     from kldeval.settings.settings import Settings
+
 
 ROUNDING = 1e-5
 """How far a probability in single precision may lie above 1, or its logarithm above 0."""
@@ -34,30 +37,56 @@ LARGE_EPSILON = 0.1
 """An epsilon of this share of the mean probability 1/N moves the number visibly."""
 
 
+class ValueRange(NamedTuple):
+    """The smallest and the largest value of the pixels of a map."""
+
+    low: float
+    high: float
+
+
 @dataclass(frozen=True, slots=True)
-class Facts:
-    """The extremes of both maps on the scale of the settings, before any step."""
+class Diagnostics:
+    """What the notes on one map depend on, of the settings: worked out once for a run."""
 
-    pred_low: float
-    pred_high: float
-    gt_low: float
-    gt_high: float
+    largest_epsilon: float
+    forgives_empty: bool
+    takes_logs: bool
+    has_faint_masks: bool
+    bounded: tuple[tuple[str, float], ...]
+    is_whole_map: bool
+
+    @classmethod
+    def of(cls, settings: Settings) -> Diagnostics:
+        """Those of a run."""
+        is_of_maps = not settings.is_labels
+        return cls(
+            _largest_epsilon(settings),
+            settings.empty_gt != "error",
+            settings.pred[0].name == "log-prob",
+            is_of_maps and settings.scale == "unit" and any(map(is_of_pixels, settings.metrics)),
+            tuple(_bounded(settings)),
+            axes_of(settings.gt) in (None, MAP),
+        )
 
 
-def refusal(pair: MapPair, role: str, kind: str, detail: float, settings: Settings) -> str:
-    """Why a map is refused, and what would be accepted."""
-    chain = settings.pred if role == "pred" else settings.gt
+def refusal(pair: MapPair, role: str, kind: str, detail: float, chain: Chain) -> str:
+    """Why a map is refused under a chain, and what would be accepted."""
     if kind == "unnormalised":
         return unnormalised(pair, role, detail, chain)
     say = {"nonfinite": _nonfinite, "negative": negative, "empty": _empty, "outside": _outside}[kind]
     return say(pair, role, detail, format_chain(chain))
 
 
-def _nonfinite(_pair: MapPair, role: str, detail: float, chain: str) -> str:
+def _nonfinite(pair: MapPair, role: str, detail: float, chain: str) -> str:
     found = "nan" if detail != detail else "inf"  # noqa: PLR0124 - nan is what differs from itself
-    return f"the {SIDES[role]} holds {found}, which {chain!r} does not handle; repair the file" + (
-        f", or clip it first: --{role}-norm 'clip(min=...,max=...)+{chain}'" if found == "inf" else ""
-    )
+    text = f"the {SIDES[role]} holds {found}, which {chain!r} does not handle; repair the file"
+    if found == "inf":
+        return f"{text}, or clip it first: --{role}-norm 'clip(min=...,max=...)+{chain}'"
+    if getattr(pair, role) is None:
+        return text  # a function of arrays has no flags
+    if role == "gt":
+        return f"{text}, or leave out pixels that have no data: --nodata nan"
+    return f"{text}, or say what pixels without data count as: --nodata nan --nodata-pred zero or mask"
 
 
 def _empty(pair: MapPair, role: str, _detail: float, chain: str) -> str:
@@ -79,36 +108,34 @@ def _outside(_pair: MapPair, role: str, detail: float, chain: str) -> str:
     return found + "for logits use --norm sigmoid"
 
 
-def map_remarks(score: Score, facts: Facts, shape: tuple[int, int], settings: Settings) -> Iterator[str]:
-    """The remarks that follow from one map's extremes, size and numbers."""
-    if score.n_uncovered:
-        yield "uncovered"
-    if not all(map(isfinite, score.values.values())):
-        yield "infinite"
-    if facts.pred_low == facts.pred_high:
-        yield "constant-pred"
-    if facts.gt_low == facts.gt_high:
-        yield "empty-gt" if facts.gt_high == 0 and settings.empty_gt != "error" else "constant-gt"
-    yield from _unit_remarks(facts)
-    if _largest_epsilon(settings) * prod(shape) >= LARGE_EPSILON:
-        yield "large-epsilon"
-    if settings.pred[0].name == "log-prob" and facts.pred_high > ROUNDING:
-        yield "scores"
-    elif _lies_below_its_constants(score, shape, settings):
-        yield "below-bound"
-    if settings.scale == "unit" and facts.gt_high == 1 / 255 and any(map(is_of_pixels, settings.metrics)):
-        yield "faint-mask"
+def map_flags(
+    values: Mapping[str, float],
+    n_uncovered: int,
+    pred: ValueRange,
+    gt: ValueRange,
+    shape: tuple[int, int],
+    run: Diagnostics,
+) -> list[str]:
+    """The remarks that follow from one map's numbers, its extremes on the scale of the run, and its size."""
+    n_pixels = shape[0] * shape[1]
+    found = {
+        "uncovered": n_uncovered > 0,
+        "infinite": not all(map(isfinite, values.values())),
+        "constant-pred": pred.low == pred.high,
+        "empty-gt": gt.low == gt.high == 0 and run.forgives_empty,
+        "constant-gt": gt.low == gt.high and not (gt.high == 0 and run.forgives_empty),
+        "unit-range": pred.low >= 0 and gt.low >= 0 and max(pred.high, gt.high) <= 1,
+        "unit-gt": gt.low >= 0 and gt.high <= 1 < pred.high - pred.low,
+        "large-epsilon": run.largest_epsilon * n_pixels >= LARGE_EPSILON,
+        "scores": run.takes_logs and pred.high > ROUNDING,
+        "below-bound": _lies_below_its_constants(values, n_pixels, run)
+        and not (run.takes_logs and pred.high > ROUNDING),
+        "faint-mask": run.has_faint_masks and gt.high == 1 / 255,
+    }
+    return [flag for flag, is_so in found.items() if is_so]
 
 
-def _unit_remarks(facts: Facts) -> Iterator[str]:
-    """The remarks on maps of values in 0..1."""
-    if facts.pred_low >= 0 and facts.gt_low >= 0 and max(facts.pred_high, facts.gt_high) <= 1:
-        yield "unit-range"
-    if facts.gt_low >= 0 and facts.gt_high <= 1 < facts.pred_high - facts.pred_low:
-        yield "unit-gt"
-
-
-def label_remarks(score: Score, *, n_valid: int, looks_like_logits: bool) -> Iterator[str]:
+def label_flags(score: Score, *, n_valid: int, looks_like_logits: bool) -> Iterator[str]:
     """The remarks on a map that was scored against labels, of which `n_valid` count."""
     if not n_valid:
         yield "all-ignored"
@@ -130,7 +157,8 @@ def notes(settings: Settings, remarks: Counter[str], n_maps: int) -> list[str]:
             sentences.append(sentence.format(maps=maps, axis=class_axis(settings.pred)))
     if not settings.on("density"):
         return sentences
-    sentences += [_NOT_NORMALISED] * any(not _makes_distribution(chain) for chain in (settings.pred, settings.gt))
+    chains = [chain for chain in (settings.pred, settings.gt) if chain != STORED]
+    sentences += [_NOT_NORMALISED] * any(not _makes_distribution(chain) for chain in chains)
     if n_maps and axes_of(settings.gt) not in (None, MAP) and not remarks["class-map"]:
         sentences.append(_ROWS if axes_of(settings.gt) == (-1,) else _COLUMNS)
     return sentences
@@ -172,21 +200,24 @@ def _largest_epsilon(settings: Settings) -> float:
     return max((abs(call.get(key, 0.0)) for call in given for key in ("log_eps", "num_eps", "ratio_eps")), default=0.0)
 
 
-def _lies_below_its_constants(score: Score, shape: tuple[int, int], settings: Settings) -> bool:
+def _bounded(settings: Settings) -> Iterator[tuple[str, float]]:
+    """The key of every KLD with a least value, and the constant of its quotient."""
+    if settings.reduction != "slices":
+        return
+    for key, call in settings.on("density").items():
+        given = call.keywords
+        if call.name == "kld" and given.get("direction", "gt-pred") == "gt-pred" and "factor" not in given:
+            yield key, given.get("ratio_eps", 0.0)
+
+
+def _lies_below_its_constants(values: Mapping[str, float], n_pixels: int, run: Diagnostics) -> bool:
     """Whether a KLD is smaller than any two densities make it: Gibbs' inequality with the constant of the quotient.
 
     sum q ln(q / (p + c)) >= -ln(sum p + N c); num_eps and log_eps only add to the left side.
     """
-    for key, call in settings.on("density").items():
-        constants = call.keywords
-        is_plain = (
-            call.name == "kld" and constants.get("direction", "gt-pred") == "gt-pred" and "factor" not in constants
-        )
-        if not is_plain or key not in score.values or settings.reduction not in ("slices", "sum"):
-            continue
-        total = 1 if axes_of(settings.gt) in (None, MAP) else prod(shape)
-        bound = -log(total + prod(shape) * constants.get("ratio_eps", 0.0)) if settings.reduction == "slices" else None
-        if bound is not None and score.values[key] < bound - 1e-9 * max(1.0, -bound):
+    for key, constant in run.bounded:
+        bound = -log((1 if run.is_whole_map else n_pixels) + n_pixels * constant)
+        if values.get(key, bound) < bound - 1e-9 * max(1.0, -bound):
             return True
     return False
 
@@ -270,6 +301,9 @@ _SENTENCES = {
     "constant-pred": "the prediction is constant ({maps})",
     "constant-gt": "the ground truth is constant ({maps})",
     "empty-gt": "the ground truth is all zero ({maps}) and was scored as --empty-gt says",
+    "nodata-pred": (
+        "the prediction has no data where the ground truth has some ({maps}); --nodata-pred says what it counts as"
+    ),
     "outside": "fixations outside the map were left out ({maps})",
     "no-fixations": "nobody fixated the map, so metrics of fixations are undefined ({maps})",
     "close-values": (
@@ -290,3 +324,48 @@ _ROWS = (
 _COLUMNS = (
     "columns are the distributions: the number is blind to how mass is distributed over columns (horizontal position)"
 )
+
+MIXED = "mixed"
+"""What the signature says where the ground truths were not all made alike."""
+
+
+def with_density_provenance(settings: Settings, scores: Sequence[Score]) -> tuple[Settings, list[str]]:
+    """The settings with how the scored ground truths were made, and of how many fixations; and what is to be noted.
+
+    Where no file says so, nothing is added.
+    """
+    made = [score.made for score in scores if score.made]
+    if not made:
+        return settings, []
+    ways = {origin.text for origin in made}
+    if len(made) == len(scores) and len(ways) == 1:
+        return replace(settings, density=_described(made)), []
+    known = ", ".join(sorted(ways))
+    note = f"the ground truths were not all made alike: {len(made)} of {len(scores)} say how ({known})"
+    return replace(settings, density=MIXED), [note]
+
+
+def _described(made: Sequence[DensityProvenance]) -> str:
+    """How ground truths were made, and the number of all their fixations.
+
+    >>> from kldeval.records import DensityProvenance
+    >>> way = "gaussian(sigma=24,border=reflect)"
+    >>> _described([DensityProvenance(way, 3), DensityProvenance(way, 4)])
+    'gaussian(sigma=24,border=reflect,fixations=7)'
+    """
+    return f"{made[0].text.removesuffix(')')},fixations={sum(origin.n_fixations for origin in made)})"
+
+
+def check_density_provenance(wanted: str, made: DensityProvenance | None) -> None:
+    """Refuse a ground truth that was made in another way than a signature says (of whatever number of fixations).
+
+    Raises:
+        RefusedMap: naming both.
+    """
+    if not wanted or wanted == MIXED:
+        return
+    way = wanted.rpartition(",fixations=")[0] + ")"
+    if made is None or made.text != way:
+        found = made.text if made else "nobody says how"
+        msg = f"the signature says density:{wanted}, but the ground truth was made otherwise: {found}"
+        raise RefusedMap(msg)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from kldeval.caching import KeptResults
 from kldeval.data.fixations.collection import SIZES_KEPT, OtherFixations
-from kldeval.engine.lowest import Lows
 from kldeval.errors import RefusedMap
 from kldeval.normalization.gaussian import blurred, blurred_points, gaussian_responses
 
 if TYPE_CHECKING:
     from kldeval.arrays import Array
-    from kldeval.engine.lowest import Points
+
 
 Shape = tuple[int, int]
 """(height, width)."""
@@ -31,15 +32,13 @@ class Kernel:
         return self.bandwidth * shape[0], self.bandwidth * shape[1]
 
 
-def mixed(smooth: Array, share: float, mass: float, pixels: float) -> Array:
+def with_uniform_share(smooth: Array, share: float, mass: float, pixels: float) -> Array:
     """The density of fixations under a Gaussian that sum to `mass`, with a uniform `share`."""
-    import numpy as np
-
     # a difference of two sums may round below 0
     return (1 - share) * np.maximum(smooth, 0.0) / mass + share / pixels
 
 
-class Crowd:
+class LeaveOneOutDensity:
     """Leave-one-image-out kernel densities, as pysaliency's CrossvalidatedBaselineModel.
 
     b = (1 - u) K / n + u / N, K the n other fixations under a Gaussian that the borders reflect, N the pixels. The sum
@@ -50,8 +49,8 @@ class Crowd:
     def __init__(self, fixations: OtherFixations, kernel: Kernel) -> None:
         self._fixations = fixations
         self._kernel = kernel
-        self._everything = lru_cache(maxsize=SIZES_KEPT)(self._smooth)
-        self._lows = lru_cache(maxsize=SIZES_KEPT)(self._cut)
+        self._everything = KeptResults(self._smooth, SIZES_KEPT)
+        self._searches = KeptResults(self._search, SIZES_KEPT)
 
     def at(self, name: str, shape: Shape, rows: Array, cols: Array, weights: Array | None = None) -> Array:
         """The density of the other images at some pixels.
@@ -59,8 +58,6 @@ class Crowd:
         Raises:
             RefusedMap: no other image has fixations on this map.
         """
-        import numpy as np
-
         if weights is not None:
             return self.density(name, shape, weights)[rows, cols]
         everything, total = self._everything(shape)
@@ -70,7 +67,7 @@ class Crowd:
         across = gaussian_responses(cols, mine_across, shape[1], sigma[1])
         smooth = everything[rows, cols] - np.einsum("ij,ij->i", down * counts, across)
         rest = self._rest(name, total - counts.sum())
-        return mixed(smooth, self._kernel.uniform, rest, shape[0] * shape[1])
+        return with_uniform_share(smooth, self._kernel.uniform, rest, shape[0] * shape[1])
 
     def lowest(self, name: str, shape: Shape) -> float:
         """The least value of the density of the other images on the map.
@@ -78,12 +75,10 @@ class Crowd:
         Raises:
             RefusedMap: no other image has fixations on this map.
         """
-        import numpy as np
-
         points = self._own(name, shape)
         rest = self._rest(name, self._everything(shape)[1] - points[2].sum())
-        low = np.asarray(self._lows(shape).without(points))
-        return float(mixed(low, self._kernel.uniform, rest, shape[0] * shape[1]))
+        low = np.asarray(self._searches(shape).without(points))
+        return float(with_uniform_share(low, self._kernel.uniform, rest, shape[0] * shape[1]))
 
     def density(self, name: str, shape: Shape, weights: Array | None = None) -> Array:
         """The density of the other images on the whole map; with weights its weighted sum is 1.
@@ -91,23 +86,21 @@ class Crowd:
         Raises:
             RefusedMap: no other image has fixations on this map.
         """
-        import numpy as np
-
         everything, total = self._everything(shape)
         points = self._own(name, shape)
         smooth = everything - blurred_points(points, shape, self._kernel.sigma(shape))
         rest = self._rest(name, total - points[2].sum())
         if weights is None:
-            return mixed(smooth, self._kernel.uniform, rest, shape[0] * shape[1])
+            return with_uniform_share(smooth, self._kernel.uniform, rest, shape[0] * shape[1])
         mass = float((np.maximum(smooth, 0.0) * weights).sum())
-        return mixed(smooth, self._kernel.uniform, self._rest(name, mass), float(weights.sum()))
+        return with_uniform_share(smooth, self._kernel.uniform, self._rest(name, mass), float(weights.sum()))
 
     def _own(self, name: str, shape: Shape) -> Points:
         places, counts = self._fixations.own(name, shape)
         return places // shape[1], places % shape[1], counts
 
-    def _cut(self, shape: Shape) -> Lows:
-        return Lows(self._everything(shape)[0], self._kernel.sigma(shape))
+    def _search(self, shape: Shape) -> MinimumSearch:
+        return MinimumSearch(self._everything(shape)[0], self._kernel.sigma(shape))
 
     def _smooth(self, shape: Shape) -> tuple[Array, int]:
         counts = self._fixations.everything(shape)
@@ -119,3 +112,65 @@ class Crowd:
             msg = f"no other image than {name!r} has fixations here, so there is no baseline of the others"
             raise RefusedMap(msg)
         return mass
+
+
+SIDE = 16
+"""Pixels along a block: no more than the standard deviations, so that a block is about as high as its pixels."""
+
+MOST_BLOCKS = 0.25
+"""The share of blocks from which on the whole map is worked out instead."""
+
+Points = tuple["Array", "Array", "Array"]
+"""Rows, columns and counts, each place once."""
+
+
+class MinimumSearch:
+    """Finds the least value of a smooth map without some of its points, without working the map out.
+
+    The map (H, W), which is `smooth` under Gaussians of `sigma`, is cut into blocks. Of a block it is known how low the
+    map is in it with all points, and how much the points that are taken away can at most have added; few blocks remain
+    that could hold the least value.
+    """
+
+    def __init__(self, smooth: Array, sigma: tuple[float, float]) -> None:
+        self._smooth = smooth
+        self._sigma = sigma
+        self._starts = [np.arange(0, length, SIDE) for length in smooth.shape]
+        down, across = self._starts
+        self._lows = np.minimum.reduceat(np.minimum.reduceat(smooth, down, axis=0), across, axis=1)
+        row, col = divmod(int(smooth.argmin()), smooth.shape[1])
+        self._place = row, col
+        self._highest = [_highest(*side) for side in zip(smooth.shape, sigma, strict=True)]
+
+    def without(self, points: Points) -> float:
+        """The least value of the map without what some of its points add to it."""
+        rows, cols, counts = points
+        down, across = self._highest
+        floors = self._lows - (down[:, rows] * counts) @ across[:, cols].T
+        blocks = np.argwhere(floors <= self._at(*self._place, points))
+        if len(blocks) > MOST_BLOCKS * floors.size:
+            return float(self._part(slice(0, None), slice(0, None), points).min())
+        corners = (tuple(int(starts[i]) for starts, i in zip(self._starts, block, strict=True)) for block in blocks)
+        return min(
+            float(self._part(slice(top, top + SIDE), slice(left, left + SIDE), points).min()) for top, left in corners
+        )
+
+    def _at(self, row: int, col: int, points: Points) -> float:
+        return float(self._part(slice(row, row + 1), slice(col, col + 1), points)[0, 0])
+
+    def _part(self, rows: slice, cols: slice, points: Points) -> Array:
+        """A part of the map without the points."""
+        sides = [
+            gaussian_responses(np.arange(length)[part], places, length, sigma)
+            for part, places, length, sigma in zip(
+                (rows, cols), points[:2], self._smooth.shape, self._sigma, strict=True
+            )
+        ]
+        return self._smooth[rows, cols] - (sides[0] * points[2]) @ sides[1].T
+
+
+def _highest(length: int, sigma: float) -> Array:
+    """The most that a point anywhere along a side adds at a pixel of each block of it, (blocks, length)."""
+    pixels = np.arange(length)
+    blocks = (pixels[start : start + SIDE] for start in range(0, length, SIDE))
+    return np.stack([gaussian_responses(block, pixels, length, sigma).max(axis=0) for block in blocks])

@@ -8,32 +8,44 @@ irregular (negative or undefined values, a line that sums to 0 and is to be fill
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from kldeval.arrays import opencv
 from kldeval.normalization.chain import normalise
 from kldeval.normalization.density import Density
 from kldeval.normalization.lazy_map import combine_blocks
 from kldeval.normalization.steps import one_axis
+from kldeval.scoring.plan import MapSize, dependence
+from kldeval.scoring.views import SideProblem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from kldeval.arrays import Array
-    from kldeval.engine.sides import Problem
     from kldeval.grammar import Call
     from kldeval.normalization.chain import Chain
     from kldeval.normalization.lazy_map import LazyMap
+    from kldeval.records import MapPair, Role
+    from kldeval.scoring.histogram import CountedPair, HistogramView
+    from kldeval.scoring.pixels import PixelSide, PixelView
+    from kldeval.scoring.plan import Pipeline, Quantity
+    from kldeval.scoring.views import NormalizedSide, Problems, SumRequest
+
 
 LEVELS = 256
+
+EXACT = "kld"
+"""The metric that 8-bit maps normalised within lines answer without a logarithm of a pixel."""
 
 BLOCK_PIXELS = 40_000
 """Pixels a block, about: the numbers that several chains look up stay in the processor's cache."""
 
 
-class Lookups:
+class LookupTables:
     """Numbers of levels at the pixels of an 8-bit map: chains that ask for the same ones share the work.
 
     Only one block of rows is kept at a time.
@@ -69,8 +81,6 @@ class Lookups:
 
     def sums(self, table: Array, axis: int) -> Array:
         """The sums of the table's numbers along an axis, which keeps its place."""
-        import numpy as np
-
         key = (table.tobytes(), axis)
         if key not in self._sums:
             lut = opencv().LUT
@@ -78,10 +88,8 @@ class Lookups:
             self._sums[key] = combine_blocks(np, sums, (axis,))
         return self._sums[key]
 
-    def gaps(self, factors: tuple[Array, Array], other: Lookups, logs: Array, axis: int) -> Array:
+    def gaps(self, factors: tuple[Array, Array], other: LookupTables, logs: Array, axis: int) -> Array:
         """The sums along an axis of a factor times (its logarithm - the other map's logarithm), all of them finite."""
-        import numpy as np
-
         factor, log = factors
         key = (factor.tobytes() + logs.tobytes(), axis)
         if key not in self._sums:
@@ -94,18 +102,20 @@ class Lookups:
         return self._sums[key]
 
 
-@dataclass(frozen=True, slots=True)
-class LineDensity:
+@dataclass(frozen=True, slots=True, eq=False)
+class SeparableDensity:
     """A density that is a factor of the level times a factor of the line, given by both factors and their logarithms.
 
     `by_level` and `by_line` are pairs of a factor and its logarithm: of shape (256,), and (H, 1) or (1, W). `is_log`:
     the chain ends in log-probabilities.
     """
 
-    lookups: Lookups
+    lookups: LookupTables
     by_level: tuple[Array, Array]
     by_line: tuple[Array, Array]
     is_log: bool
+    problems: Problems = ()
+    flags: tuple[()] = ()
 
     def at(self, rows: slice) -> Density:
         """The density of some rows."""
@@ -113,7 +123,7 @@ class LineDensity:
         return _Lookup(partial(self.lookups.at, rows), self.by_level, (factor, log_factor), is_log=self.is_log)
 
 
-def exact_divergence(pred: LineDensity, gt: LineDensity, counts: Array) -> float | None:
+def exact_divergence(pred: SeparableDensity, gt: SeparableDensity, counts: Array) -> float | None:
     """The sum of q ln(q / p) over the pixels; None where it takes the plain body.
 
     With q = b s and p = a r, of a level and of a line, the sum of a line is s (sum b ln(b / a) + ln(s / r) sum b): what
@@ -121,8 +131,6 @@ def exact_divergence(pred: LineDensity, gt: LineDensity, counts: Array) -> float
     whether a p of 0 meets a q that is not, so that no pixel needs to be looked at for it. A map against itself gives
     exactly 0.
     """
-    import numpy as np
-
     lines, others = gt.by_line[0], pred.by_line[0]
     if lines.shape != others.shape or not (lines.all() and others.all()):
         return None
@@ -137,7 +145,7 @@ def exact_divergence(pred: LineDensity, gt: LineDensity, counts: Array) -> float
 
 
 class _Lookup(Density):
-    """A block of a `LineDensity`: probabilities and logarithms are looked up when asked for."""
+    """A block of a `SeparableDensity`: probabilities and logarithms are looked up when asked for."""
 
     __slots__ = ("_by_level", "_by_line", "_look_up")
 
@@ -172,8 +180,6 @@ class _Lookup(Density):
     @property
     def is_zero(self) -> Array:
         """Where the probability is exactly 0."""
-        import numpy as np
-
         return self.log == -np.inf if self.is_log else self.prob == 0
 
     @property
@@ -184,20 +190,78 @@ class _Lookup(Density):
     @property
     def xp(self) -> object:
         """The array namespace of the density."""
-        import numpy as np
-
         return np
 
 
-def line_density(lookups: Lookups, start: LazyMap, chain: Chain) -> tuple[LineDensity, Problem | None] | None:
-    """The density of an 8-bit map (H, W) under a chain that works within lines, and what stands against using it.
+class RowLookupView:
+    """8-bit maps under chains that work within lines, looked up by level and line: a view of one pair.
+
+    `pixels` do what is irregular, and `levels` are the same pair by its joint histogram.
+    """
+
+    is_numpy = True
+    n_parts = 1
+
+    def __init__(self, pixels: PixelView, counted: CountedPair, levels: HistogramView) -> None:
+        self.pairs: Sequence[MapPair] = pixels.pairs
+        self._pixels = pixels
+        self._levels = levels
+        self._counts = counted.counts
+        pair = pixels.pairs[0]
+        self._lookups: dict[Role, LookupTables] = {"pred": LookupTables(pair.pred), "gt": LookupTables(pair.gt)}
+        self._sides: dict[str, NormalizedSide] = {}
+        self._shape = pair.pred.shape
+
+    def start(self, pipeline: Pipeline) -> LazyMap:
+        """The 256 levels before the chain, whose extremes are those of the map."""
+        return self._levels.start(pipeline)
+
+    def normalised(self, pipeline: Pipeline) -> NormalizedSide:
+        """The map after its chain."""
+        if pipeline.key not in self._sides:
+            found: SeparableDensity | PixelSide | None = None
+            if pipeline.form == "density" and pipeline.dependence in ("rows", "columns"):
+                lookups = self._lookups[pipeline.role]
+                found = line_density(lookups, self._levels.start(pipeline), pipeline.chain, pipeline.role)
+            self._sides[pipeline.key] = found or self._pixels.normalised(pipeline)
+        return self._sides[pipeline.key]
+
+    def size(self, place: int, axes: tuple[int, ...]) -> MapSize:  # noqa: ARG002 - there is one part
+        """How large the map is."""
+        height, width = self._shape
+        lines = 1 if len(axes) > 1 else height if axes == (-1,) else width
+        return MapSize(height * width, height, float(lines))
+
+    def known_sums(self, place: int, requests: Sequence[SumRequest]) -> list[float | None]:  # noqa: ARG002
+        """The exact divergence of lines, which takes no logarithm of a pixel."""
+        return [
+            exact_divergence(request.pred, request.gt, self._counts)
+            if request.quantity.what == EXACT
+            and isinstance(request.pred, SeparableDensity)
+            and isinstance(request.gt, SeparableDensity)
+            else None
+            for request in requests
+        ]
+
+    def blocks(self, place: int) -> Iterator[tuple[slice, None]]:  # noqa: ARG002
+        """Rows that fit a cache."""
+        yield from ((rows, None) for rows in self._lookups["gt"].blocks)
+
+    def total(self, quantity: Quantity, terms: Array, weights: Array | None) -> Array:
+        """The sum of a block."""
+        return self._pixels.total(quantity, terms, weights)
+
+
+def line_density(lookups: LookupTables, start: LazyMap, chain: Chain, role: Role) -> SeparableDensity | None:
+    """The density of an 8-bit map (H, W) under a chain that works within lines.
 
     `start` are the 256 levels on the scale of the settings, before the chain, with how many pixels have each. None
     where the plain body must do it.
     """
-    import numpy as np
-
     prefix, final = _split(chain)
+    is_known = final[-1].name == "sum-to-one" or (final[-1].name == "softmax" and len(final) == 1)
+    if not is_known or dependence(prefix) != "value":
+        return None
     values = normalise(start, prefix) if prefix else start
     levels = values.whole().reshape(LEVELS)
     present = start.weights.reshape(LEVELS) > 0 if start.weights is not None else np.ones(LEVELS, np.bool)
@@ -206,11 +270,11 @@ def line_density(lookups: Lookups, start: LazyMap, chain: Chain) -> tuple[LineDe
     # what does not occur is never looked up, and must not count as a zero
     levels = np.where(present, levels, 1.0)
     if final[-1].name == "softmax":
-        return _softmax(lookups, levels, present, final[-1]), None
+        return _softmax(lookups, levels, present, final[-1])
     found, is_empty = _sum_to_one(lookups, levels, final)
     if is_empty and start.empty != "error":
         return None
-    return found, ("empty", 0.0) if is_empty else None
+    return replace(found, problems=(SideProblem(role, "empty", 0.0),)) if is_empty else found
 
 
 def _split(chain: Chain) -> tuple[Chain, Chain]:
@@ -221,30 +285,24 @@ def _split(chain: Chain) -> tuple[Chain, Chain]:
 
 def _is_regular(levels: Array) -> bool:
     """Whether all numbers are finite and none is negative."""
-    import numpy as np
-
     return bool(np.isfinite(levels).all() and levels.min() >= 0)
 
 
-def _softmax(lookups: Lookups, levels: Array, present: Array, call: Call) -> LineDensity:
-    import numpy as np
-
+def _softmax(lookups: LookupTables, levels: Array, present: Array, call: Call) -> SeparableDensity:
     axis = one_axis(call.keywords.get("axis", -1))[0]
     log_mass = levels - levels[present].max()
     mass = np.exp(log_mass)
     totals = lookups.sums(mass, axis)
-    return LineDensity(lookups, (mass, log_mass), (1 / totals, -np.log(totals)), is_log=True)
+    return SeparableDensity(lookups, (mass, log_mass), (1 / totals, -np.log(totals)), is_log=True)
 
 
-def _sum_to_one(lookups: Lookups, levels: Array, final: Chain) -> tuple[LineDensity, bool]:
+def _sum_to_one(lookups: LookupTables, levels: Array, final: Chain) -> tuple[SeparableDensity, bool]:
     """The density, and whether a distribution has nothing to divide."""
-    import numpy as np
-
     axis, offset = final[-1].keywords.get("axis"), final[-1].keywords.get("offset", 0.0)
     rows = np.sin(np.pi * (np.arange(lookups.height) / max(1, lookups.height - 1)))[:, None]
     weights = rows if len(final) > 1 else np.ones((1, 1))
     sums = lookups.sums(levels, -1 if axis is None else one_axis(axis)[0])
     totals = (weights * sums).sum() if axis is None else weights * sums
     by_line = weights / (totals + offset)
-    found = LineDensity(lookups, (levels, np.log(levels)), (by_line, np.log(by_line)), is_log=False)
+    found = SeparableDensity(lookups, (levels, np.log(levels)), (by_line, np.log(by_line)), is_log=False)
     return found, bool((totals == 0).any())

@@ -1,0 +1,515 @@
+"""The numbers of a pair that are no sums over its densities: those of its maps, and those of its fixations.
+
+They are computed in float64 by numpy, also where the densities are measured on a GPU: a map of 8 bits comes as the
+cells of its joint histogram, and fixations are few. A metric that does not fit a map fails by itself.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kldeval.arrays import quiet
+from kldeval.errors import RefusedMap
+from kldeval.metrics.fixated_map import (
+    BYTES,
+    BinnedMap,
+    Fixated,
+    by_level,
+    by_pixel,
+    by_rank,
+    by_step,
+    has_close_values,
+)
+from kldeval.metrics.fixations import mit_bits, mit_logarithm, stretched_density
+from kldeval.normalization.chain import format_chain, normalise
+from kldeval.preprocessing.grey import full_scale
+from kldeval.records import AuxiliaryInputs, AuxiliaryScores
+from kldeval.scoring.diagnostics import refusal
+from kldeval.scoring.histogram import levels, looked_up
+from kldeval.scoring.pixels import PixelView, density
+from kldeval.scoring.plan import ROLES
+from kldeval.scoring.views import scaled, value_range, worst_problems
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from kldeval.arrays import Array
+    from kldeval.metrics.fixated_map import FixatedMap
+    from kldeval.normalization.lazy_map import LazyMap
+    from kldeval.records import Fixations, MapPair, Role
+    from kldeval.scoring.context import DatasetContext
+    from kldeval.scoring.diagnostics import ValueRange
+    from kldeval.scoring.histogram import CountedPair, HistogramView
+    from kldeval.scoring.plan import AuxiliaryMetric, Pipeline, Plan
+
+
+JITTER = 1e-7
+"""What AUC_Judd.m adds at random to every value of a map: where values are closer, it loses their order."""
+
+NEARLY_ALL = 0.999
+"""The mass under the lowest value of a density, from which on little is left of what stands above it."""
+
+Values64 = dict[str, float]
+"""Numbers by the key of each metric."""
+
+
+def begin_auxiliary_scores(
+    pair: MapPair, counted: CountedPair | None, plan: Plan, context: DatasetContext
+) -> AuxiliaryScores | None:
+    """The numbers of a pair beside its densities, or what they need; `counted` may stand for its pixels.
+
+    What is a function of the levels of an 8-bit map waits for other pairs: see `finish_auxiliary_scores`.
+    """
+    if not (plan.of_maps or plan.of_fixations):
+        return None
+    scores = _Scores(pair, counted, plan)
+    with quiet():
+        for metric in plan.of_maps:
+            if not (counted and takes_levels(metric)):
+                scores.add(metric, scores.of_maps)
+        if plan.of_fixations and pair.company and pair.company.fixations:
+            return scores.with_fixations(pair.company.fixations, context)
+    return AuxiliaryScores(scores.values, failures=scores.failures)
+
+
+def finish_auxiliary_scores(view: HistogramView, plan: Plan) -> list[AuxiliaryScores | None]:
+    """The numbers of 8-bit pairs of one scale with those that waited for each other."""
+    begun = [pair.beside for pair in view.pairs]
+    of_levels = [metric for metric in plan.of_maps if takes_levels(metric)]
+    waits = any(scores and scores.waiting for scores in begun)
+    if not (of_levels or waits):
+        return begun
+    values: list[Values64] = [{} for _ in begun]
+    failures: list[dict[str, str]] = [{} for _ in begun]
+    with quiet():
+        _add_of_fixations(values, begun, plan)
+        if of_levels:
+            _PreparedLevels(view).add(values, failures, of_levels)
+    return [
+        replace(
+            scores or AuxiliaryScores({}),
+            values={**(scores.values if scores else {}), **values[place]},
+            failures={**(scores.failures if scores else {}), **failures[place]},
+            waiting={},
+        )
+        for place, scores in enumerate(begun)
+    ]
+
+
+def takes_levels(metric: AuxiliaryMetric) -> bool:
+    """Whether a metric of maps asks of 8-bit maps only which levels meet how often."""
+    sides = (metric.pred, metric.gt)
+    return metric.info.combine is not None and all(side is None or side.dependence == "value" for side in sides)
+
+
+def _add_of_fixations(values: Sequence[Values64], begun: Sequence[AuxiliaryScores | None], plan: Plan) -> None:
+    """The numbers of fixations that waited."""
+    waiting: defaultdict[str, list[tuple[int, tuple[Any, ...]]]] = defaultdict(list)
+    for place, scores in enumerate(begun):
+        for key, arguments in (scores.waiting if scores else {}).items():
+            waiting[key].append((place, arguments))
+    for metric in plan.of_fixations:
+        found = waiting.get(metric.key)
+        if found:
+            maps, *others = zip(*(arguments for _, arguments in found), strict=True)
+            numbers = metric.function(type(maps[0]).stacked(maps), *map(np.stack, others)).tolist()
+            for (place, _), number in zip(found, numbers, strict=True):
+                values[place][metric.key] = number
+
+
+class _PreparedLevels:
+    """The levels of 8-bit maps after what a metric makes of either map alone, at the cells where they meet.
+
+    The levels of many maps are prepared at once, and what metrics share is looked up once for each pair.
+    """
+
+    def __init__(self, view: HistogramView) -> None:
+        self._counted = view.counted
+        self._view = view
+        self._tables: dict[object, Array] = {}
+
+    def add(
+        self, values: Sequence[Values64], failures: Sequence[dict[str, str]], metrics: Sequence[AuxiliaryMetric]
+    ) -> None:
+        """The number of each metric for each pair, or why there is none."""
+        sides = [(metric, self._table("pred", metric), self._table("gt", metric)) for metric in metrics]
+        for place, one in enumerate(self._counted):
+            cells = one.cells()
+            met: dict[object, Array] = {}
+            for metric, pred, gt in sides:
+                refused = self._refused(metric, place)
+                if refused:
+                    failures[place][metric.key] = refused
+                    continue
+                for key, own in ((pred, cells.pred), (gt, cells.gt)):
+                    if key not in met:
+                        met[key] = looked_up(self._tables[key][place], own)
+                combine = metric.info.combine
+                values[place][metric.key] = float(combine(np, met[pred], met[gt], cells.counts))  # type: ignore[misc]
+
+    def _table(self, role: Role, metric: AuxiliaryMetric) -> object:
+        """The key of the levels of one side as the metric prepares them, (pairs, 1, 256)."""
+        pipeline = metric.side(role)
+        key = role, metric.prepared_key, pipeline and pipeline.key
+        if key not in self._tables:
+            shape = (len(self._counted), 1, BYTES)
+            if pipeline is None:
+                # as many copies as there are pairs, so that no sum is taken in another way where there are more of them
+                stored = np.tile(levels().astype(np.float64), (len(self._counted), 1, 1)) / self._unit(role, metric)
+            else:
+                stored = np.ascontiguousarray(np.broadcast_to(self._view.normalised(pipeline).density.prob, shape))
+            table = metric.prepare(np, stored, self._view.margins[role])  # type: ignore[misc]
+            self._tables[key] = np.broadcast_to(table, shape)
+        return key
+
+    def _unit(self, role: Role, metric: AuxiliaryMetric) -> float:
+        return unit_of(self._counted[0].pair, role, metric)
+
+    def _refused(self, metric: AuxiliaryMetric, place: int) -> str | None:
+        for pipeline in (metric.gt, metric.pred):
+            problems = self._view.normalised(pipeline).problems if pipeline else ()
+            problem = problems[place] if problems else None
+            if pipeline and problem:
+                return refusal(self._counted[place].pair, problem.role, problem.kind, problem.detail, pipeline.shown)
+        return None
+
+
+def unit_of(pair: MapPair, role: Role, metric: AuxiliaryMetric) -> float:
+    """What a stored map is divided by: its unit is that of the metric."""
+    full = pair.pred_scale if role == "pred" else pair.gt_scale
+    return full or 1.0 if metric.info.scaled and metric.is_unit_scale else 1.0
+
+
+class _Scores:
+    """The numbers of one pair, metric by metric."""
+
+    def __init__(self, pair: MapPair, counted: CountedPair | None, plan: Plan) -> None:
+        self.pair = pair
+        self.counted = counted
+        self.plan = plan
+        self.values: Values64 = {}
+        self.failures: dict[str, str] = {}
+        self._arrays: dict[tuple[Role, str], Array] = {}
+        self._ranges: dict[tuple[Role, str], ValueRange] = {}
+
+    def add(self, metric: AuxiliaryMetric, value: Callable[[AuxiliaryMetric], float]) -> None:
+        """The number of one metric, or why there is none."""
+        try:
+            self.values[metric.key] = value(metric)
+        except RefusedMap as problem:
+            self.failures[metric.key] = str(problem)
+
+    def of_maps(self, metric: AuxiliaryMetric) -> float:
+        """The number of a metric of two maps."""
+        for role in reversed(ROLES):
+            self._check(role, metric)
+        maps = [self._array(role, metric) for role in ROLES]
+        if metric.info.combine is not None:
+            units = [1.0 if metric.side(role) else unit_of(self.pair, role, metric) for role in ROLES]
+            maps = [np.asarray(array, np.float64) / unit for array, unit in zip(maps, units, strict=True)]
+        return float(metric.function(*maps, self.pair.weights))
+
+    def with_fixations(self, fixations: Fixations, context: DatasetContext) -> AuxiliaryScores:
+        """The numbers with those of the fixations, and what is to be said of these."""
+        seen: dict[str, FixationEvaluator] = {}
+        waiting: dict[str, tuple[Any, ...]] = {}
+        stored = self._evaluator(None, fixations, context)
+        for metric in self.plan.of_fixations:
+            pipeline = metric.pred
+
+            def value(metric: AuxiliaryMetric, pipeline: Pipeline | None = pipeline) -> float:
+                if "density" not in metric.info.requires:
+                    self._check("pred", metric)
+                if pipeline is None:
+                    return stored.value(metric)
+                if pipeline.key not in seen:
+                    array = self._array("pred", metric)
+                    seen[pipeline.key] = self._evaluator(array, fixations, context)
+                return seen[pipeline.key].value(metric)
+
+            if self.counted and pipeline is None and stored.may_wait(metric):
+                self.add_waiting(waiting, metric, stored)
+            else:
+                self.add(metric, value)
+        flags = tuple(self._flags(stored))
+        return AuxiliaryScores(self.values, stored.n_fixations, flags, waiting, self.failures)
+
+    def add_waiting(
+        self, waiting: dict[str, tuple[Any, ...]], metric: AuxiliaryMetric, evaluator: FixationEvaluator
+    ) -> None:
+        """What a metric is a function of, or why it has no number."""
+        try:
+            waiting[metric.key] = evaluator.arguments(metric)
+        except RefusedMap as problem:
+            self.failures[metric.key] = str(problem)
+
+    def _evaluator(self, pred: Array | None, fixations: Fixations, context: DatasetContext) -> FixationEvaluator:
+        area = self.counted.margins[0][0] if self.counted and pred is None else None
+        pair = self.pair if pred is None else replace(self.pair, pred=pred, pred_scale=None)
+        return FixationEvaluator(pair, fixations, self.plan, context, area)
+
+    def _array(self, role: Role, metric: AuxiliaryMetric) -> Array:
+        """The map of one side: as it is stored, or at the end of the metric's pipeline.
+
+        Raises:
+            RefusedMap: the pipeline cannot take the map.
+        """
+        pipeline = metric.side(role)
+        if pipeline is None:
+            return self.pair.pred if role == "pred" else self.pair.gt
+        keeps_logs = metric.info.on == "fixations" and metric.info.view == "ranks"
+        key = role, f"{pipeline.key}|{keeps_logs}"
+        if key not in self._arrays:
+            side = PixelView.of(self.pair).normalised(pipeline)
+            if side.problems and side.problems[0]:
+                problem = side.problems[0]
+                raise RefusedMap(refusal(self.pair, role, problem.kind, problem.detail, pipeline.shown))
+            values = side.values
+            # exp underflows into ties, which ranks must not have
+            self._arrays[key] = values.whole() if keeps_logs or not values.is_log else values.map(values.xp.exp).whole()
+        return self._arrays[key]
+
+    def _check(self, role: Role, metric: AuxiliaryMetric) -> None:
+        """Refuse what a metric cannot take."""
+        array = self._array(role, metric)
+        if array.dtype.kind == "u":
+            return
+        key = role, str(id(array))
+        if key not in self._ranges:
+            self._ranges[key] = value_range(array, self.pair.weights)
+        _check_finite(role, self._ranges[key], metric)
+        if metric.info.on == "maps":
+            _check_mass(role, self._ranges[key].low, metric)
+
+    def _flags(self, evaluator: FixationEvaluator) -> Iterator[str]:
+        judged = any(metric.call.name == "auc-judd" for metric in self.plan.of_fixations)
+        if judged and self.pair.pred.dtype.kind == "f" and has_close_values(_present(self.pair), JITTER):
+            yield "close-values"
+        if evaluator.n_fixations == 0:
+            yield "no-fixations"
+
+
+def _present(pair: MapPair) -> Array:
+    return pair.pred if pair.weights is None else pair.pred[pair.weights > 0][None]
+
+
+_SIDES = {"pred": "prediction", "gt": "ground truth"}
+
+
+def _check_finite(role: str, extent: ValueRange, metric: AuxiliaryMetric) -> None:
+    low, high = extent
+    undefined = math.isnan(low) or math.isnan(high)
+    infinite = not math.isfinite(high - low)
+    if undefined or (infinite and not metric.info.takes_infinities):
+        found = "nan" if undefined else "inf"
+        msg = f"the {_SIDES[role]} holds {found}, which {metric.call.name} cannot take; repair the file"
+        raise RefusedMap(msg)
+
+
+def _check_mass(role: str, low: float, metric: AuxiliaryMetric) -> None:
+    lifted_by, call = metric.info.nonnegative, metric.call
+    if low < 0 and lifted_by and not call.keywords.get(lifted_by):
+        way_out = "shift the map" if lifted_by == "always" else f"{call.name}({lifted_by}=true) stretches it to 0..1"
+        msg = f"the {_SIDES[role]} has negative values (minimum {low:.6g}), which {call.name} cannot take; {way_out}"
+        raise RefusedMap(msg)
+
+
+class FixationEvaluator:
+    """A pair with its fixations: what the metrics of fixations are functions of, worked out when it is first needed.
+
+    `context` is what the run knows of other images, and `area` the number of pixels of each level of an 8-bit map.
+    """
+
+    def __init__(
+        self, pair: MapPair, fixations: Fixations, plan: Plan, context: DatasetContext, area: Array | None
+    ) -> None:
+        self._pair = pair
+        self._fixations = fixations
+        self._company = pair.company or AuxiliaryInputs()
+        self._plan = plan
+        self._context = context
+        self._area = area
+        self._everywhere: dict[int, Array] = {}
+
+    @cached_property
+    def n_fixations(self) -> int:
+        """The fixations on pixels that exist, repeats included."""
+        return int(self._fixated.counts.sum())
+
+    def value(self, metric: AuxiliaryMetric) -> float:
+        """The number of one metric.
+
+        Raises:
+            RefusedMap: the prediction, or what stands beside it, does not fit the metric.
+        """
+        needs = metric.info.requires
+        if "density" in needs:
+            baseline = [self._log_baseline[None]] if "baseline" in needs else []
+            return float(metric.function(self._log_density[None], *baseline, self._fixated.counts[None])) / metric.unit
+        if "baseline" in needs:
+            return float(mit_bits(self._seen(metric.info.view))) - self._baseline_bits
+        return float(metric.function(*self.arguments(metric)))
+
+    def arguments(self, metric: AuxiliaryMetric) -> tuple[Any, ...]:
+        """What a metric of the map and its fixations is a function of: the map as it views it, and other images."""
+        others = (_OTHERS[need](self, self._cells(metric.info.view)) for need in metric.info.requires)
+        return self._seen(metric.info.view), *others
+
+    def may_wait(self, metric: AuxiliaryMetric) -> bool:
+        """Whether the metric is a function of the 256 levels of the map alone, which several maps have in common."""
+        return self._has_levels and set(metric.info.requires) <= _OTHERS.keys()
+
+    @cached_property
+    def _fixated(self) -> Fixated:
+        """The fixated pixels that exist."""
+        rows, cols, counts = self._fixations.pixels(self._pair.shape)
+        weights = self._pair.weights
+        if weights is None:
+            return Fixated(rows, cols, counts)
+        exist = weights[rows, cols] > 0
+        return Fixated(rows[exist], cols[exist], counts[exist])
+
+    def _seen(self, sees: str) -> FixatedMap:
+        """The prediction as a metric sees it, and what was fixated of it."""
+        if sees == "pixels" and not self._has_levels:
+            return by_pixel(self._pair.pred, self._fixated, self._pair.weights)
+        return self._cells(sees).seen
+
+    def _cells(self, sees: str) -> BinnedMap:
+        if self._has_levels:
+            return self._levels
+        return self._ranks if sees == "ranks" else self._steps
+
+    @property
+    def _has_levels(self) -> bool:
+        return bool(self._pair.pred.dtype == np.uint8)
+
+    @cached_property
+    def _levels(self) -> BinnedMap:
+        return by_level(self._pair.pred, self._fixated, self._pair.weights, self._area)
+
+    @cached_property
+    def _ranks(self) -> BinnedMap:
+        return by_rank(self._pair.pred, self._fixated, self._pair.weights)
+
+    @cached_property
+    def _steps(self) -> BinnedMap:
+        return by_step(self._pair.pred, self._fixated, self._pair.weights)
+
+    def _of_others(self, cells: BinnedMap, *, repeats: bool = True) -> Array:
+        """The fixations on all other images in each cell; without repeats the pixels that they are on."""
+        # what all images have is the same for all: nothing is copied, and the image itself has little
+        all_, (own, own_counts) = self._context.others_of(self._company.image, self._pair.shape)
+        if id(cells) not in self._everywhere:
+            self._everywhere[id(cells)] = cells.sum_at(all_.places)
+        seen = self._everywhere[id(cells)]
+        if repeats:
+            return seen + cells.sum_at(all_.again, all_.more) - cells.sum_at(own, own_counts)
+        alone = all_.counts[np.searchsorted(all_.places, own)] == own_counts
+        return seen - cells.sum_at(own[alone])
+
+    def _of_other(self, cells: BinnedMap) -> Array:
+        """The fixated pixels of the other map in each cell, or its fixations."""
+        if self._company.other is None:
+            return self._of_others(cells, repeats=bool(self._plan.settings.other.keywords.get("repeats")))
+        rows, cols, _ = self._company.other.pixels(self._pair.shape)
+        return cells.sum_at(rows * self._pair.shape[1] + cols)
+
+    @cached_property
+    def _log_density(self) -> Array:
+        """The logarithms of the predicted density at the fixated pixels."""
+        pair, pipeline = self._pair, self._plan.density
+        rows, cols = self._fixated.rows, self._fixated.cols
+        # the levels of a map stand for its pixels where only values matter: 256 of them instead of a million
+        takes_levels = self._has_levels and pipeline.dependence == "value"
+        array = np.arange(BYTES, dtype=np.uint8)[None] if takes_levels else pair.pred
+        weights = self._levels.seen.area if takes_levels else pair.weights
+        start = scaled(array, pair.pred_scale, pipeline.scale, pipeline.dtype, weights=weights, empty=pipeline.empty)
+        values = normalise(start, pipeline.chain)
+        for problem in worst_problems(values, "pred", 1):
+            if problem:
+                raise RefusedMap(refusal(pair, "pred", problem.kind, problem.detail, pipeline.shown))
+        if takes_levels:
+            return density(values, slice(0, 1)).log[0, pair.pred[rows, cols]]
+        return _log_at(values, rows, cols)
+
+    @cached_property
+    def _log_baseline(self) -> Array:
+        """The logarithms of the baseline's density at the fixated pixels."""
+        call, pair = self._plan.settings.baseline, self._pair
+        rows, cols, counts = self._fixated.rows, self._fixated.cols, self._fixated.counts
+        if call.name == "uniform":
+            pixels = pair.shape[0] * pair.shape[1] if pair.weights is None else float(pair.weights.sum())
+            return np.full(len(counts), -math.log(pixels))
+        if call.name == "others":
+            return np.log(self._others_here)
+        logarithms = self._context.remembered("log", self._baseline_map, pair.weights, self._log_map)
+        return logarithms[rows, cols]
+
+    @cached_property
+    def _others_here(self) -> Array:
+        """The density of the fixations on all other images at the fixated pixels."""
+        at = self._fixated.rows, self._fixated.cols
+        return self._context.others_at(self._company.image, self._pair.shape, at, self._pair.weights)
+
+    @cached_property
+    def _baseline_map(self) -> Array:
+        baseline = self._company.baseline
+        if baseline is None:
+            return self._context.density_of_others(self._company.image, self._pair.shape, self._pair.weights)
+        return baseline
+
+    def _log_map(self) -> Array:
+        pair, chain, array = self._pair, self._plan.baseline, self._baseline_map
+        values = normalise(scaled(array, full_scale(array), self._plan.settings.scale, weights=pair.weights), chain)
+        for problem in values.problems:
+            if problem.found.any():
+                msg = (
+                    f"the baseline's map is {_FAULTS[problem.kind]}, which {format_chain(chain)!r} cannot take; "
+                    "choose another --baseline-norm"
+                )
+                raise RefusedMap(msg)
+        return density(values, slice(0, pair.shape[0])).log
+
+    @cached_property
+    def _baseline_bits(self) -> float:
+        pair, rows, cols = self._pair, self._fixated.rows, self._fixated.cols
+        if not len(rows):
+            return np.nan
+        if self._company.baseline is None and pair.weights is None:
+            low, pixels = self._context.lowest_of_others(self._company.image, pair.shape), math.prod(pair.shape)
+            # of a constant map the difference is rounding
+            if low * pixels < NEARLY_ALL:
+                return float(mit_logarithm((self._others_here - low) / (1 - low * pixels)).mean())
+        logarithms = self._context.remembered("stretched", self._baseline_map, pair.weights, self._stretched)
+        return float(logarithms[rows, cols].mean())
+
+    def _stretched(self) -> Array:
+        values = np.asarray(self._baseline_map, np.float64)
+        area = np.ones(values.shape) if self._pair.weights is None else self._pair.weights
+        return mit_logarithm(stretched_density(values, area))
+
+
+_OTHERS = {"others": FixationEvaluator._of_others, "other": FixationEvaluator._of_other}  # noqa: SLF001
+"""What a metric may need to know of other images in every cell."""
+
+_FAULTS = {"nonfinite": "not finite", "negative": "negative in places", "empty": "empty or constant"}
+
+
+def _log_at(values: LazyMap, rows: Array, cols: Array) -> Array:
+    """The logarithms of normalised values at some pixels: the functions of a pixel, of no more than these."""
+    xp = values.xp
+    found = xp.astype(values.source[rows, cols], values.dtype)
+    for function, statistics in values.functions:
+        found = function(found, *(_at(statistic, rows, cols) for statistic in statistics))
+    return found if values.is_log else xp.log(found)
+
+
+def _at(statistic: Array, rows: Array, cols: Array) -> Array:
+    return statistic[rows if statistic.shape[0] > 1 else 0, cols if statistic.shape[1] > 1 else 0]

@@ -1,0 +1,342 @@
+"""8-bit pairs by their joint histograms: at most 65 536 cells stand for all pixels of a pair, with multiplicities.
+
+What acts on whole maps depends on 256 levels and on how many pixels have each, so the levels of many pairs are
+normalised at once. A divergence is a few products of the levels with the counts (`metrics.separated`), or else is
+measured on the occupied cells. Whatever depends on the values of a pixel alone gives the same sum over the cells as
+over the pixels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kldeval.arrays import opencv
+from kldeval.metrics.binary import PixelMap
+from kldeval.metrics.separable import LARGEST_QUOTIENT, powers
+from kldeval.normalization.chain import normalise
+from kldeval.normalization.density import Density
+from kldeval.scoring.diagnostics import ValueRange
+from kldeval.scoring.plan import ROLES, MapSize
+from kldeval.scoring.views import PairSides, flag_outside, worst_problems
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from kldeval.arrays import Array
+    from kldeval.metrics.separable import Part
+    from kldeval.normalization.lazy_map import LazyMap
+    from kldeval.records import MapPair, Role
+    from kldeval.scoring.plan import Form, Pipeline, Quantity
+    from kldeval.scoring.views import Problems, SumRequest
+
+
+LEVELS = 256
+
+EXACT_PIXELS = 2**24
+"""OpenCV counts in float32, which holds every whole number up to this one."""
+
+CANCELLED = 1e-5
+"""A sum that is smaller than this share of its summands has lost five of their sixteen digits."""
+
+
+@dataclass(frozen=True, slots=True)
+class OccupiedCells:
+    """The occupied cells of a joint histogram: the levels that meet in each, and how many pixels it has, all (1, n)."""
+
+    pred: Array
+    gt: Array
+    counts: Array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CountedPair:
+    """An 8-bit pair without its maps: how often each two levels meet (256, 256), the prediction's first.
+
+    `margins` say how many pixels have each level of either side, (1, 256), `n_pixels` how many there are, and `n_rows`
+    how many rows have one: a mask leaves pixels out.
+    """
+
+    pair: MapPair
+    counts: Array
+    margins: tuple[Array, Array]
+    n_pixels: float
+    n_rows: int
+
+    @classmethod
+    def of(cls, pair: MapPair) -> CountedPair | None:
+        """The joint histogram of a plain pair of 8-bit maps; None for any other, or under weights that are no mask."""
+        if not (_is_bytes(pair.pred) and _is_bytes(pair.gt)):
+            return None
+        mask, n_rows = None, pair.pred.shape[0]
+        if pair.weights is not None:
+            mask = pair.weights > 0
+            if not (mask == pair.weights).all():
+                return None
+            n_rows = int(mask.any(axis=1).sum())
+        counts = joint_counts(pair.pred, pair.gt, mask)
+        both = margins(counts)
+        return cls(pair, counts, both, float(both[0].sum()), n_rows)
+
+    def without_maps(self, pair: MapPair) -> CountedPair:
+        """The same for a pair whose maps nobody needs any more: their levels stand in their place."""
+        pred, gt = (levels()[:, margin[0] > 0] for margin in self.margins)
+        forgotten = replace(pair, pred=pred, gt=gt, weights=None, company=None)
+        return CountedPair(forgotten, self.counts, self.margins, self.n_pixels, self.n_rows)
+
+    def ranges(self) -> tuple[ValueRange, ValueRange]:
+        """The extremes of both maps."""
+        present = [margin[0].nonzero()[0] for margin in self.margins]
+        pred, gt = (ValueRange(float(levels[0]), float(levels[-1])) for levels in present)
+        return pred, gt
+
+    def cells(self) -> OccupiedCells:
+        """The occupied cells."""
+        places = np.flatnonzero(self.counts)
+        pred, gt = (places >> 8).astype(np.uint8), places.astype(np.uint8)
+        return OccupiedCells(pred[None], gt[None], self.counts.ravel()[places].astype(np.float64)[None])
+
+
+class HistogramView:
+    """Joint histograms of many pairs of one scale. The levels of all pairs are normalised together: (n, 1, 256)."""
+
+    is_numpy = True
+
+    def __init__(self, counted: Sequence[CountedPair]) -> None:
+        self.counted = counted
+        self.pairs = tuple(one.pair for one in counted)
+        self.n_parts = len(counted)
+        self.margins: dict[Role, Array] = {
+            role: np.stack([one.margins[place] for one in counted]) for place, role in enumerate(ROLES)
+        }
+        both = ((levels(), self.margins[role]) for role in ROLES)
+        self.sides = PairSides.of(self.pairs[0], *both)
+        self._occurs = {role: counts > 0 for role, counts in self.margins.items()}
+        self._normalised: dict[str, LevelSide] = {}
+        self._found: dict[tuple[Role, Form, bool, bytes], LevelSide] = {}
+        self._products: dict[tuple[object, ...], list[_Product]] = {}
+
+    def start(self, pipeline: Pipeline) -> LazyMap:
+        """The 256 levels before the chain."""
+        return self.sides.start(pipeline)
+
+    def normalised(self, pipeline: Pipeline) -> LevelSide:
+        """The 256 levels after the chain: the same side for all pipelines that make the same numbers of them."""
+        known = self._normalised.get(pipeline.key)
+        if known is None:
+            known = self._normalised[pipeline.key] = self._normalise(pipeline)
+        return known
+
+    def _normalise(self, pipeline: Pipeline) -> LevelSide:
+        role = pipeline.role
+        values = normalise(self.start(pipeline), pipeline.chain)
+        if pipeline.form in ("probability", "target"):
+            values = flag_outside(values)
+        block, xp = values.block(slice(0, 1)), values.xp
+        problems = worst_problems(values, role, len(self.pairs))
+        key = role, pipeline.form, values.is_log, block.tobytes()
+        if key not in self._found or len(problems):
+            # what does not occur is the number of nothing, and must not be infinite or undefined beside what does
+            table = xp.where(self._occurs[role], block, xp.asarray(0.0 if values.is_log else 1.0, dtype=values.dtype))
+            density = Density(log=table) if values.is_log else Density(prob=table)
+            side = LevelSide(role, pipeline.form, density, self.margins[role], problems)
+            if len(problems):
+                return side
+            self._found[key] = side
+        return self._found[key]
+
+    def size(self, place: int, axes: tuple[int, ...]) -> MapSize:  # noqa: ARG002 - a map is one distribution
+        """How large a map is, as it was before it was counted."""
+        one = self.counted[place]
+        return MapSize(one.n_pixels, one.n_rows)
+
+    def known_sums(self, place: int, requests: Sequence[SumRequest]) -> list[float | None]:
+        """The sums that are products of the levels with the counts, where no precision is lost on the way."""
+        table = self.counted[place].counts.astype("float64")
+        met: dict[int, Array] = {}
+        return [self._known_sum(place, request, table, met) for request in requests]
+
+    def _known_sum(self, place: int, request: SumRequest, table: Array, met: dict[int, Array]) -> float | None:
+        products = self._products.get(request.kind)
+        if products is None:
+            parts = request.quantity.separable and request.quantity.separable(
+                request.pred.density,  # type: ignore[attr-defined]
+                request.gt.density,  # type: ignore[attr-defined]
+            )
+            products = [_Product(part, request.pred, request.gt) for part in parts or ()]  # type: ignore[arg-type]
+            self._products[request.kind] = products
+        total = largest = 0.0
+        for product in products:
+            if not product.is_exact[place]:
+                return None
+            target = product.target
+            if id(target) not in met:
+                columns = target.powers[place, :, 0]
+                met[id(target)] = columns @ (table.T if target.role == "gt" else table)
+            own, both = product.summands(place, met[id(target)])
+            total += own + both
+            largest = max(largest, abs(own), abs(both))
+        # what is left of summands that cancel has their rounding: the cells subtract before they sum
+        return total if products and abs(total) >= CANCELLED * largest else None
+
+    def blocks(self, place: int) -> Iterator[tuple[tuple[int, OccupiedCells], Array]]:
+        """All cells of a pair at once."""
+        cells = self.counted[place].cells()
+        yield (place, cells), cells.counts
+
+    def total(self, quantity: Quantity, terms: Array, weights: Array | None) -> Array:  # noqa: ARG002 - of a whole map
+        """The sum of the terms, each as often as its cell has pixels."""
+        if weights is None or terms.size == 1 != weights.size:
+            # one number stands for the terms of all cells
+            return terms.reshape(1, 1) * (1.0 if weights is None else weights.sum())
+        return (terms.ravel() @ weights.ravel().astype(terms.dtype, copy=False)).reshape(1, 1)
+
+
+class LevelSide:
+    """A normalised side of many pairs: a number for each level (n, 1, 256), and how many pixels have it."""
+
+    flags: tuple[()] = ()
+
+    def __init__(self, role: Role, form: Form, density: Density, counts: Array, problems: Problems) -> None:
+        self.role = role
+        self.form = form
+        self.density = density
+        self.counts = counts
+        self.problems = problems
+        self._powers: Array | None = None
+        self._zeros: Array | None = None
+
+    @property
+    def powers(self) -> Array:
+        """The powers of the density that products are made of, (n, orders, 1, 256)."""
+        if self._powers is None:
+            self._powers = powers(self.density)
+        return self._powers
+
+    def has_zeros(self, place: int) -> bool:
+        """Whether a probability of a pair is exactly 0."""
+        if self._zeros is None:
+            self._zeros = (self.density.is_zero & (self.counts > 0)).any(axis=(-2, -1))
+        return bool(self._zeros[place])
+
+    def at(self, where: tuple[int, OccupiedCells]) -> Any:
+        """Some cells of a pair."""
+        place, cells = where
+        own = cells.pred if self.role == "pred" else cells.gt
+        if self.form == "density":
+            return LevelLookup(self, place, own)
+        block = looked_up((self.density.log if self.density.is_log else self.density.prob)[place], own)
+        return block if self.form == "target" else PixelMap(block, is_logit=self.form == "logit")
+
+
+class LevelLookup(Density):
+    """The density of levels of one pair out of several, seen at the cells that have them.
+
+    Logarithms are taken once per level, and of all pairs together.
+    """
+
+    __slots__ = ("_cells", "_place", "_side")
+
+    def __init__(self, side: LevelSide, place: int, cells: Array) -> None:
+        super().__init__()
+        self.is_log = side.density.is_log
+        self._side = side
+        self._place = place
+        self._cells = cells
+
+    @property
+    def prob(self) -> Array:
+        """The probabilities."""
+        if self._prob is None:
+            self._prob = looked_up(self._side.density.prob[self._place], self._cells)
+        return self._prob
+
+    @property
+    def log(self) -> Array:
+        """The logarithms of the probabilities."""
+        if self._log is None:
+            self._log = looked_up(self._side.density.log[self._place], self._cells)
+        return self._log
+
+    @property
+    def is_zero(self) -> Array:
+        """Where the probability is exactly 0."""
+        return looked_up(self._side.density.is_zero[self._place], self._cells)
+
+    @property
+    def has_zeros(self) -> bool:
+        """Whether a probability is exactly 0, which the levels tell."""
+        return self._side.has_zeros(self._place)
+
+    @property
+    def xp(self) -> Any:
+        """The array namespace of the density."""
+        return self._side.density.xp
+
+
+class _Product:
+    """A part of a divergence of many pairs: what can be said of the levels of each side before the two meet."""
+
+    def __init__(self, part: Part, pred: LevelSide, gt: LevelSide) -> None:
+        self.target, other = (gt, pred) if part.target == "gt" else (pred, gt)
+        t, counts = self.target.density.prob, self.target.counts
+        mass = counts * t
+        self._scale = part.scale
+        own = np.where(mass == 0, 0.0, mass * part.own).sum(axis=-1)
+        self._own = (part.scale * own)[:, 0].tolist()
+        self._factors = np.stack([np.broadcast_to(one, part.own.shape) for one in part.factors], axis=-2)[:, 0]
+        self._is_finite = np.isfinite(self._factors).all(axis=(-2, -1)).tolist()
+        largest = np.where(other.counts > 0, part.reach, 0.0).max(axis=-1)
+        least = np.where((counts > 0) & (t != 0), t, np.inf).min(axis=-1)
+        finite = np.isfinite(t).all(axis=-1) & np.isfinite(other.density.prob).all(axis=-1)
+        if len(part.factors) > 1:
+            finite &= np.isfinite(self.target.powers).all(axis=(1, 3))
+        self.is_exact = (finite & (largest <= LARGEST_QUOTIENT * least))[:, 0].tolist()
+
+    def summands(self, place: int, met: Array) -> tuple[float, float]:
+        """What the target alone and what both sides together add to the sum over the pixels of a pair."""
+        factors = self._factors[place]
+        met = met[: len(factors)]
+        if self._is_finite[place]:
+            return self._own[place], self._scale * float(met.ravel().dot(factors.ravel()))
+        # 0 where the weight is 0, also where the number is infinite
+        return self._own[place], self._scale * float(np.where(met == 0, 0.0, met * factors).sum())
+
+
+def levels() -> Array:
+    """The values of 8 bits, as a map of one row."""
+    return np.arange(LEVELS, dtype=np.uint8)[None]
+
+
+def margins(table: Array) -> tuple[Array, Array]:
+    """How many pixels have each level of the prediction and of the ground truth, by their joint histogram: (1, 256)."""
+    # products with ones are a tenth of the cost of sums along an axis, and as exact: these are whole numbers
+    ones = np.ones(LEVELS, table.dtype)
+    return (table @ ones).astype(np.float64)[None], (ones @ table).astype(np.float64)[None]
+
+
+def looked_up(table: Array, cells: Array) -> Array:
+    """The numbers (1, 256) of levels at cells (1, n) of bytes: twice as fast as indexing."""
+    if table.dtype == np.bool:
+        return looked_up(table.view(np.uint8), cells).view(np.bool)
+    return opencv().LUT(cells, np.ascontiguousarray(table))
+
+
+def joint_counts(pred: Array, gt: Array, mask: Array | None = None) -> Array:
+    """How often each (pred, gt) occurs where the mask is true: (256, 256), whole numbers as floats."""
+    cv2 = opencv()
+    rows = max(1, EXACT_PIXELS // pred.shape[1])
+    counts: Array = 0.0
+    for top in range(0, pred.shape[0], rows):
+        maps = [np.ascontiguousarray(array[top : top + rows]) for array in (pred, gt)]
+        chosen = None if mask is None else np.ascontiguousarray(mask[top : top + rows]).view(np.uint8)
+        joint = cv2.calcHist(maps, [0, 1], chosen, [LEVELS, LEVELS], [0, LEVELS, 0, LEVELS])
+        # float32 counts one part exactly, float64 all of them
+        counts = joint if rows >= pred.shape[0] else counts + joint.astype(np.float64)
+    return counts
+
+
+def _is_bytes(array: Array) -> bool:
+    return isinstance(array, np.ndarray) and array.dtype == np.uint8 and array.ndim == 2  # noqa: PLR2004

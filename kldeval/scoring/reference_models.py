@@ -1,0 +1,208 @@
+"""Predictions that need no model, scored beside the model's: what makes its numbers readable.
+
+`uniform` says nothing, the `centre prior` knows where people look on other images, and the `ceiling` is what the other
+observers of the same image tell of each. They are densities, divided by their sum whatever the prediction's chain.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from kldeval.arrays import quiet
+from kldeval.data.load import load_map
+from kldeval.errors import MapProblem, UsageProblem
+from kldeval.metrics.registry import METRICS
+from kldeval.normalization.chain import normalise, parse_chain, with_axis
+from kldeval.normalization.gaussian import blurred_points
+from kldeval.normalization.lazy_map import MAP
+from kldeval.preprocessing.grey import full_scale
+from kldeval.preprocessing.resize import resized
+from kldeval.records import Failure, Score
+from kldeval.reports.aggregate import CEILING, PRIOR, UNIFORM
+from kldeval.scoring.evaluator import Evaluator
+from kldeval.scoring.leave_one_out import Kernel, with_uniform_share
+from kldeval.scoring.pixels import density
+from kldeval.scoring.plan import Plan
+from kldeval.scoring.views import is_plain, scaled
+from kldeval.settings.auxiliary import STORED, parse_ceiling
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from pathlib import Path
+
+    from kldeval.arrays import Array
+    from kldeval.data.load import Reading
+    from kldeval.grammar import Call
+    from kldeval.records import MapPair
+    from kldeval.scoring.context import DatasetContext
+    from kldeval.settings.settings import Settings
+
+    Each = Callable[[Callable[[str], Array | None], Iterable[str]], Iterable[Array | None]]
+
+
+Shape = tuple[int, int]
+"""(height, width)."""
+
+Numbers = dict[str, float]
+"""A value by the key of each metric."""
+
+
+def has_references(call: Call) -> bool:
+    """Whether a density has this metric: not one of pixels, which are no density, or of the scale of stored maps."""
+    info = METRICS[call.name].info
+    return info.on != "pixels" and not info.scaled
+
+
+@dataclass(frozen=True)
+class ReferenceModels:
+    """The reference predictions of a run with these settings."""
+
+    settings: Settings
+    prior: CentrePrior
+    observers: Kernel
+
+    def of(self, pair: MapPair, context: DatasetContext) -> dict[str, Numbers]:
+        """The numbers of each reference that the pair has."""
+        if not is_plain(pair):
+            return {}
+        maps = {UNIFORM: np.ones(pair.shape, np.uint8), PRIOR: self.prior.without(pair.name, pair.shape)}
+        # these numbers have no references themselves
+        context = context.without_references()
+        found = {name: self._values(pair, map_, context) for name, map_ in maps.items() if map_ is not None}
+        found[CEILING] = self._ceiling(pair, context)
+        return {name: values for name, values in found.items() if values}
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the references are."""
+        prior = f"{PRIOR}, the mean of the other ground truths ({self.prior.count} in all), each normalised as they are"
+        parts = [f"{UNIFORM}, a constant map", prior]
+        if self._on_fixations.of_fixations:
+            kernel = f"bandwidth {self.observers.bandwidth:g} of either side, uniform part {self.observers.uniform:g}"
+            parts.append(f"{CEILING}, the Gaussian density of the other observers ({kernel}), observer by observer")
+        return ("reference rows: " + "; ".join(parts),)
+
+    @cached_property
+    def _chained(self) -> Plan:
+        """The plan of densities as predictions, of the metrics that those have."""
+        axes = self.settings.axes
+        chain = parse_chain("sum-to-one") if axes == MAP else with_axis("sum-to-one", axes[0])
+        calls = tuple(filter(has_references, self.settings.metrics))
+        return Plan.of(replace(self.settings, pred=chain, metrics=calls))
+
+    @cached_property
+    def _on_fixations(self) -> Plan:
+        calls = tuple(self.settings.on("fixations").values())
+        return Plan.of(replace(self._chained.settings, metrics=calls))
+
+    def _values(self, pair: MapPair, map_: Array, context: DatasetContext) -> Numbers:
+        outcome = Evaluator(self._chained, context).score(replace(pair, pred=map_, pred_scale=None))
+        return dict(outcome.values) if isinstance(outcome, Score) else {}
+
+    def _ceiling(self, pair: MapPair, context: DatasetContext) -> Numbers:
+        """The metrics of fixations of each observer under the density of the others; the mean over all fixations."""
+        scores = list(self._observer_by_observer(pair, context))
+        return {key: _mean(scores, key) for key in self._on_fixations.keys} if scores else {}
+
+    def _observer_by_observer(
+        self, pair: MapPair, context: DatasetContext
+    ) -> Iterator[tuple[int, Mapping[str, float]]]:
+        """Of each observer the number of fixations and the metrics of these."""
+        company = pair.company
+        if company is None or company.fixations is None or not self._on_fixations.of_fixations:
+            return
+        shape, everyone = pair.shape, company.fixations
+        sigma = self.observers.sigma(shape)
+        names = everyone.observer_names
+        smooth = blurred_points(everyone.pixels(shape), shape, sigma) if len(names) > 1 else None
+        for name in names if smooth is not None else ():
+            own, others = everyone.of_observer(name)
+            if own.total and others.total:
+                rest = smooth - blurred_points(own.pixels(shape), shape, sigma)
+                density = with_uniform_share(rest, self.observers.uniform, others.total, shape[0] * shape[1])
+                alone = replace(pair, pred=density, pred_scale=None, company=replace(company, fixations=own))
+                found = Evaluator(self._on_fixations, context).with_auxiliary_scores(alone)
+                if not isinstance(found, Failure) and found.beside:
+                    yield own.total, found.beside.values
+
+
+def make_references(
+    settings: Settings, files: Mapping[str, Path], reading: Reading, ceiling: str | None, each: Each = map
+) -> ReferenceModels:
+    """The references of a run whose ground truths are these files by name, each of which is read once.
+
+    `each` is how a function is applied to many names, in order: `map`, or one that uses several threads.
+
+    Raises:
+        UsageProblem: no metric of the run has references.
+    """
+    if settings.is_labels or settings.reduction == "none" or not any(map(has_references, settings.metrics)):
+        shown = ", ".join(call.name for call in settings.metrics)
+        reduced = " under --reduction none" if settings.reduction == "none" else ""
+        msg = f"--baselines has no effect: there are no reference rows for {shown}{reduced}"
+        raise UsageProblem(msg)
+    kernel = Kernel(**parse_ceiling(ceiling or "observers"))
+    return ReferenceModels(settings, CentrePrior(files, settings, reading, each), kernel)
+
+
+def _mean(scores: Iterable[tuple[int, Mapping[str, float]]], key: str) -> float:
+    """The mean over the fixations of all observers who have a number."""
+    known = [(count, values[key]) for count, values in scores if not math.isnan(values.get(key, math.nan))]
+    total = sum(count for count, _ in known)
+    return math.fsum(count * value for count, value in known) / total if total else math.nan
+
+
+KERNEL = "bilinear"
+"""How ground truths of other sizes come to that of the first, and their mean to that of a pair."""
+
+
+class CentrePrior:
+    """The sum of the ground truths as densities, from which that of any image can be taken.
+
+    They are made densities as the settings say; where no metric looks at one, each is divided by its sum.
+
+    It is on the grid of the first of them, to which the others are stretched. A ground truth that cannot be read or
+    normalised has no part; none is kept.
+    """
+
+    def __init__(self, files: Mapping[str, Path], settings: Settings, reading: Reading, each: Each = map) -> None:
+        self._files = files
+        self._settings = settings
+        self._chain = parse_chain("sum-to-one") if settings.gt == STORED else settings.gt
+        self._reading = reading
+        self._shape: Shape | None = None
+        self._sum: Array = 0.0
+        self.count = 0
+        found = (array for array in each(self._density, files) if array is not None)
+        for array in found:
+            self._shape = self._shape or array.shape
+            self._sum = self._sum + resized(array, self._shape, KERNEL)
+            self.count += 1
+
+    def without(self, name: str, shape: Shape) -> Array | None:
+        """The mean of all other ground truths at a size; None where there is no other."""
+        own = self._density(name) if name in self._files else None
+        others = self.count - (own is not None)
+        if others <= 0 or self._shape is None:
+            return None
+        rest = self._sum if own is None else self._sum - resized(own, self._shape, KERNEL)
+        # a difference of two sums may round below 0
+        return resized(np.maximum(rest, 0.0) / others, shape, KERNEL)
+
+    def _density(self, name: str) -> Array | None:
+        """A ground truth as the settings normalise it."""
+        try:
+            grey = load_map(self._files[name], self._reading).grey
+        except (MapProblem, MemoryError):
+            return None  # its outcome says why
+        with quiet():
+            start = scaled(grey, full_scale(grey), self._settings.scale, self._settings.dtype)
+            values = normalise(start, self._chain)
+            if any(problem.found.any() for problem in values.problems):
+                return None
+            return density(values, slice(0, grey.shape[0])).prob

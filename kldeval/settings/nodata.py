@@ -1,0 +1,54 @@
+"""Pixels without data: the value that marks them, and what a prediction without data counts as where there is truth."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from kldeval.errors import UsageProblem
+from kldeval.grammar import did_you_mean, format_value
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+RULES = ("error", "mask", "zero")
+"""What a prediction without data counts as where the ground truth has some; the first is the default."""
+
+_RULE = ",pred="
+
+
+def nodata_text(chosen: Mapping[str, str]) -> str:
+    """The setting for the texts `nodata` and `nodata_pred`, as it stands in signatures; "" without any.
+
+    >>> nodata_text({"nodata": "-9999.0", "nodata_pred": "mask"})
+    '-9999,pred=mask'
+
+    Raises:
+        UsageProblem: the value is no number, the rule none of those there are, or there is a rule without a value.
+    """
+    rule = chosen.get("nodata_pred", RULES[0])
+    if rule not in RULES:
+        msg = f"--nodata-pred {rule}: {rule!r} is none of {', '.join(RULES)}{did_you_mean(rule, RULES)}"
+        raise UsageProblem(msg)
+    if "nodata" not in chosen:
+        if rule != RULES[0]:
+            msg = f"--nodata-pred {rule} has no effect without --nodata VALUE, which says how such pixels are marked"
+            raise UsageProblem(msg)
+        return ""
+    try:
+        value = float(chosen["nodata"])
+    except ValueError:
+        msg = f"--nodata {chosen['nodata']}: not a number, nor nan"
+        raise UsageProblem(msg) from None
+    text = "nan" if math.isnan(value) else format_value(int(value) if value.is_integer() else value)
+    return text if rule == RULES[0] else f"{text}{_RULE}{rule}"
+
+
+def nodata_texts(text: str) -> dict[str, str]:
+    """The texts that a setting stands for.
+
+    >>> nodata_texts("nan,pred=zero")
+    {'nodata': 'nan', 'nodata_pred': 'zero'}
+    """
+    value, _, rule = text.partition(_RULE)
+    return {"nodata": value, "nodata_pred": rule or RULES[0]}
