@@ -99,7 +99,7 @@ def test_ground_truths_that_differ_have_signatures_that_differ(seen: LookedAt, c
     points = [(image, max(x, 1), max(y, 1), who) for image, x, y, who in seen.points]
     outside = [("b", 99, 2, "ann")] if change[0] == "--fixation-outside" else []
     path = write_list(seen.root / "points.csv", [*points, *outside])
-    found = []
+    found: list[tuple[float, str, str]] = []
     for options in ((), change):
         out = seen.root / f"out{len(found)}"
         fixations = path if options or not outside else write_list(seen.root / "inside.csv", points)

@@ -129,7 +129,9 @@ def check_law(found: dict[str, list[tuple[float, str]]], usual: tuple[float, str
             assert told == moved, (part, many, usual)
 
 
-METRIC_TEXTS = sorted({*METRICS, *(f"{name}(of=norm)" for name in METRICS if "of" in METRICS[name].types)})
+METRIC_TEXTS = sorted(
+    {*METRICS, "emd(factor=3)", *(f"{name}(of=norm)" for name in METRICS if "of" in METRICS[name].types)}
+)
 
 
 @pytest.mark.parametrize("metric", METRIC_TEXTS)
@@ -137,6 +139,8 @@ def test_of_every_metric_and_setting(data: Path, metric: str) -> None:
     sides, name = (data / "pred", data / "gt"), metric.partition("(")[0]
     usual = scored(sides, metric, options_of(data, name, {}))
     assert usual
+    if metric == "emd":
+        return  # maps so small are one of its cells: `emd(factor=3)` is tried
     tried = {
         part: [scored(sides, metric, options_of(data, name, change)) for change in changes]
         for part, changes in VARIATIONS.items()
@@ -160,7 +164,7 @@ def test_of_every_metric_of_labels_and_setting(data: Path, metric: str) -> None:
 def test_a_signature_gives_the_number_again_alone_and_beside_others(data: Path, metric: str, tmp_path: Path) -> None:
     """From the command line: of one metric, and of a saved report that holds several."""
     sides = (data / "pred", data / "gt")
-    options = options_of(data, metric, {"pred_norm": "minmax+sum-to-one", "base": "2", "scale": "raw"})
+    options = options_of(data, metric, {"pred_norm": "minmax+sum-to-one", "base": "2"})
     words = [word for key, text in options.items() for word in (f"--{key.replace('_', '-')}", text)]
     others = ["kld", "cc"] if metric not in ("kld", "cc") else ["ce", "sim"]
     saved = tmp_path / "report.json"
