@@ -124,8 +124,8 @@ def evaluate(pred: str | PathLike[str] | None = None, gt: str | PathLike[str] | 
         gt: the ground truths' file or folder; None with the option `manifest`.
         options: metric, norm and the other options that move a number, convention or signature, and those on files and
             devices (fixations, baseline, other_map, mask, weights, preset, baselines, ceiling, manifest, pred_name,
-            gt_name, exclude, group_by, allow_missing, allow_extra, limit, key, max_pixels, device, jobs, batch_bytes,
-            save_maps). `confidence`, with `resamples` and `seed`, asks for the intervals of the means.
+            gt_name, exclude, group_by, allow_missing, allow_extra, limit, key, max_pixels, trust_files, device, jobs,
+            batch_bytes, save_maps). `confidence`, with `resamples` and `seed`, asks for the intervals of the means.
 
     Raises:
         UsageProblem: an option is unknown or has no meaning, or the paths cannot be paired.

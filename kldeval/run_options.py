@@ -33,6 +33,7 @@ class RunOptions(NamedTuple):
     limit: int | None = None
     key: str | None = None
     max_pixels: int | None = None
+    trust_files: bool = False
     device: str = "auto"
     jobs: int | None = None
     batch_bytes: int | None = None

@@ -11,9 +11,9 @@ from image_files import GREY, GREY_ALPHA, PALETTE, RGB, RGBA, png, png_chunk, pn
 
 from kldeval.data.class_weights import weights_text
 from kldeval.data.load import Reading, has_classes, load_pair
+from kldeval.data.readers import LABEL_READERS, read_map
 from kldeval.errors import MapProblem, RefusedMap, UnreadableMap, UsageProblem
 from kldeval.grammar import Call
-from kldeval.inputs.formats import LABEL_READERS, read_map
 from kldeval.records import Pair
 
 if TYPE_CHECKING:

@@ -72,6 +72,7 @@ FILES = (
     click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N pairs."),
     click.option("--key", metavar="NAME", help="The array to read from an .npz file that holds several."),
     click.option("--max-pixels", type=click.IntRange(min=1), metavar="N", help="Refuse larger maps."),
+    click.option("--trust-files", is_flag=True, help="Read compressed files whose size cannot be bounded before."),
 )
 """The options on which files are read."""
 

@@ -10,11 +10,11 @@ import numpy as np
 
 from kldeval.data.causes import check_log_density
 from kldeval.data.nodata import check_sizes, with_nodata
+from kldeval.data.readers import CLASS_READERS, LABEL_READERS, read_map
+from kldeval.data.readers.numpy_files import map_shape, stored_shape
+from kldeval.data.readers.stored import MAX_PIXELS
 from kldeval.data.recognise import BASES, log_sum
 from kldeval.errors import RefusedMap, UnreadableMap, printable
-from kldeval.inputs.formats import CLASS_READERS, LABEL_READERS, read_map
-from kldeval.inputs.formats.numpy_files import map_shape, stored_shape
-from kldeval.inputs.formats.stored import MAX_PIXELS
 from kldeval.preprocessing.grey import channels_agree, full_scale, to_grey
 from kldeval.preprocessing.resize import AS_IS, log_resized, resize_pair
 from kldeval.records import DensityProvenance, MapPair
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from kldeval.arrays import Array
     from kldeval.data.auxiliary import AuxiliarySources
+    from kldeval.data.readers.stored import Stored
     from kldeval.grammar import Call
-    from kldeval.inputs.formats.stored import Stored
     from kldeval.records import Pair
 
 
@@ -38,7 +38,8 @@ class Reading:
     `logs` are the steps that take the stored values of the prediction and of the ground truth for logarithms of
     densities, of which the densities are resized.
     `nodata` says which pixels have no data (see `kldeval.settings.nodata`).
-    `class_maps`: whether predictions may have a class axis; `labels`: whether all ground truths hold labels.
+    `trusts_files` lifts the bounds on what a file claims of itself. `class_maps`: whether predictions may have a class
+    axis; `labels`: whether all ground truths hold labels.
     """
 
     color: str = "error"
@@ -50,6 +51,7 @@ class Reading:
     nodata: str = ""
     class_maps: bool = False
     labels: bool = False
+    trusts_files: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ def load_map(path: Path, reading: Reading) -> Loaded:
     Raises:
         UnreadableMap, RefusedMap, MissingDependency: as `load_pair`.
     """
-    stored = read_map(path, key=reading.key, max_pixels=reading.max_pixels)
+    stored = read_map(path, key=reading.key, max_pixels=reading.max_pixels, trusts_files=reading.trusts_files)
     return Loaded(stored, to_grey(stored.array, reading.color, path))
 
 
@@ -134,8 +136,8 @@ def sized_pair(
         *sized,
         shape=sized[0].shape,
         remarks=tuple(_pair_remarks((pred, gt), sized)),
-        pred_scale=full_scale(pred.stored.array),
-        gt_scale=full_scale(gt.stored.array),
+        pred_scale=pred.stored.scale,
+        gt_scale=gt.stored.scale,
     )
 
 
@@ -195,7 +197,10 @@ def load_class_maps(pair: Pair, reading: Reading) -> MapPair:
         raise RefusedMap(msg)
     sides = ((pair.pred, CLASS_READERS), (pair.gt, LABEL_READERS))
     stored = [
-        read_map(path, key=reading.key, max_pixels=reading.max_pixels, readers=readers) for path, readers in sides
+        read_map(
+            path, key=reading.key, max_pixels=reading.max_pixels, trusts_files=reading.trusts_files, readers=readers
+        )
+        for path, readers in sides
     ]
     pred, gt = _grey(stored[0], pair.pred), _labels(stored[1], pair.gt)
     return MapPair(
@@ -204,7 +209,7 @@ def load_class_maps(pair: Pair, reading: Reading) -> MapPair:
         gt,
         shape=(pred.shape[0], math.prod(pred.shape[1:])),
         remarks=tuple(_remarks(stored)),
-        pred_scale=full_scale(pred),
+        pred_scale=stored[0].scale,
         gt_scale=full_scale(gt),
     )
 

@@ -30,6 +30,7 @@ def reading_of(settings: Settings, request: RunOptions) -> Reading:
         color=settings.color,
         resize=settings.resize,
         key=request.key,
+        trusts_files=request.trust_files,
         class_maps=settings.names_class_axis,
         labels=settings.is_labels,
         nodata=settings.nodata,

@@ -8,13 +8,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kldeval.errors import UsageProblem
-from kldeval.grammar import differences, parts_of, unknown, with_fixations
+from kldeval.grammar import differences, parts_of, split_call, unknown, with_fixations
+from kldeval.metrics.classification import LABEL_METRICS
+from kldeval.metrics.registry import METRICS
 from kldeval.reports.documents import ClassRow, Summary
 from kldeval.reports.moments import exact_sum, median, moments_of, weighted_mean
 from kldeval.templates import PARENT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from kldeval.records import ClassSum, Score
     from kldeval.reports.documents import Report
@@ -29,16 +31,48 @@ def summarise_scores(keys: Iterable[str], scores: Sequence[Score]) -> dict[str, 
     >>> summarise_scores(["kld"], [Score("a", {"kld": 0.5}), Score("b", {"kld": 1.5})])["kld"].mean
     1.0
     """
-    return {key: _pooled(key, scores, summarise([score.values[key] for score in scores])) for key in keys}
+    found = {key: [score for score in scores if key in score.values] for key in keys}
+    return {key: _pooled(key, having, summarise([one.values[key] for one in having])) for key, having in found.items()}
 
 
 def _pooled(key: str, scores: Sequence[Score], summary: Summary) -> Summary:
-    """The summary with the mean over the pixels of all maps, where the maps say how many they count."""
+    """The summary with the mean over all maps together, where the maps say what they add to it.
+
+    A metric that is made of sums (`Score.statistics`) has the number that the sums over all maps give. One whose maps
+    say how many pixels or fixations they count has the mean over all of these: its sums are weight times value, and
+    weight.
+    """
+    sums = [score.statistics[key] for score in scores if key in score.statistics]
+    if sums:
+        return replace(summary, mean=finalizer(key)([exact_sum(column) for column in zip(*sums, strict=True)]))
     weighted = [(score.values[key], score.weights[key]) for score in scores if key in score.weights]
     if not weighted:
         return summary
     values, weights = zip(*weighted, strict=True)
     return replace(summary, mean=weighted_mean(values, weights))
+
+
+def finalizer(key: str) -> Callable[[Sequence[float]], float]:
+    """What makes a metric's number of the sums that it is made of; `key` is its name, with parameters where it has any.
+
+    >>> finalizer("bce")([6.0, 4.0])
+    1.5
+
+    Raises:
+        UsageProblem: no metric has this name.
+    """
+    name = split_call(key)[0]
+    for registry in (METRICS, LABEL_METRICS):
+        finalize = registry[name].info.finalize if name in registry else None
+        if finalize:
+            return finalize
+    return _quotient
+
+
+def _quotient(sums: Sequence[float]) -> float:
+    """The first of two sums divided by the second: a weighted mean."""
+    total, weight = sums
+    return total / weight if weight else math.nan
 
 
 def summarise_groups(keys: Sequence[str], scores: Sequence[Score]) -> dict[str, dict[str, Summary]]:
@@ -241,7 +275,10 @@ def _only(report: Report, keys: Sequence[str]) -> Report:
         signatures={key: report.signatures[key] for key in keys},
         summaries={key: report.summaries[key] for key in keys},
         columns={key: report.columns[key] for key in keys},
-        scores=tuple(replace(score, values={key: score.values[key] for key in keys}) for score in report.scores),
+        scores=tuple(
+            replace(score, values={key: score.values[key] for key in keys if key in score.values})
+            for score in report.scores
+        ),
         groups={name: {key: summaries[key] for key in keys} for name, summaries in report.groups.items()},
         references={
             name: {key: means[key] for key in keys if key in means} for name, means in report.references.items()

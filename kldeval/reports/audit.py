@@ -12,6 +12,7 @@ import numpy as np
 from kldeval.reports.aggregate import summarise
 from kldeval.reports.audit_causes import Evidence, causes
 from kldeval.reports.audit_documents import Audit, Curve, Flip, Side, Standing
+from kldeval.reports.documents import Column
 from kldeval.reports.moments import exact_mean
 from kldeval.reports.significance import LARGEST, bca_intervals, max_statistic_p_values, smallest_p_value
 
@@ -40,10 +41,16 @@ def summarise_audit(
     notes: tuple[str, ...],
     *,
     curve: bool = False,
+    metric: str = "kld",
+    column: Column | None = None,
 ) -> Audit:
-    """The outcome; `curve` asks for that over epsilon."""
-    found = standings(maps, conventions, reference)
-    changes = rank_reversals(maps, found, resamples=RESAMPLES, seed=SEED, confidence=CONFIDENCE)
+    """The outcome; `curve` asks for that over epsilon.
+
+    `metric` is what the conventions define differently, `column` its unit and direction; of KLD alone there are causes.
+    """
+    column = column or Column("nats", "low")
+    found = standings(maps, conventions, reference, column.best)
+    changes = rank_reversals(maps, found, best=column.best, resamples=RESAMPLES, seed=SEED, confidence=CONFIDENCE)
     by_model = {model: {name: row[model] for name, row in found.items()} for model in maps}
     return Audit(
         models=tuple(maps),
@@ -53,7 +60,10 @@ def summarise_audit(
         failures=failures,
         standings=found,
         groups=agreeing(found),
-        causes={model: causes(Evidence(maps[model], conventions, by_model[model], reference)) for model in maps},
+        causes={
+            model: causes(Evidence(maps[model], conventions, by_model[model], reference)) if metric == "kld" else ()
+            for model in maps
+        },
         flips=changes,
         agreement=comparability(found),
         provenance=provenance,
@@ -62,6 +72,8 @@ def summarise_audit(
         confidence=CONFIDENCE,
         resamples=RESAMPLES,
         seed=SEED,
+        metric=metric,
+        column=column,
     )
 
 
@@ -107,8 +119,10 @@ FEWEST_MAPS = 2
 """An interval needs as many maps."""
 
 
-def rank_reversals(maps: Maps, found: Standings, *, resamples: int, seed: int, confidence: float) -> tuple[Flip, ...]:
-    """The pairs of models that some conventions order one way and some the other."""
+def rank_reversals(
+    maps: Maps, found: Standings, *, best: str = "low", resamples: int, seed: int, confidence: float
+) -> tuple[Flip, ...]:
+    """The pairs of models that some conventions order one way and some the other; `best` is `low` or `high`."""
     orders = {pair: _order(found, *pair) for pair in combinations(maps, 2)}
     flipped = {pair: order for pair, order in orders.items() if {-1, 1} <= set(order.values())}
     wanted = [(pair, name) for pair, order in flipped.items() for name, sign in order.items() if sign]
@@ -123,7 +137,8 @@ def rank_reversals(maps: Maps, found: Standings, *, resamples: int, seed: int, c
                 significant = p is not None and p <= 1 - confidence
                 yield Side(name, _difference(found[name], *pair), intervals.get((pair, name)), p, significant)
 
-    return tuple(Flip(*pair, tuple(sides(pair, -1)), tuple(sides(pair, 1))) for pair in flipped)
+    better = 1 if best == "high" else -1
+    return tuple(Flip(*pair, tuple(sides(pair, better)), tuple(sides(pair, -better))) for pair in flipped)
 
 
 def reach_note(maps: Maps, found: Sequence[Flip], *, resamples: int, confidence: float) -> tuple[str, ...]:
@@ -217,8 +232,10 @@ AGREE_RELATIVE, AGREE_ABSOLUTE = 1e-6, 1e-9
 """Two numbers agree when they differ by no more than this share of the larger, or by this (perfect maps score 0)."""
 
 
-def standings(maps: MapScores, conventions: Iterable[str], reference: str) -> dict[str, dict[str, Standing]]:
-    """The standing of every model under every convention."""
+def standings(
+    maps: MapScores, conventions: Iterable[str], reference: str, best: str = "low"
+) -> dict[str, dict[str, Standing]]:
+    """The standing of every model under every convention; `best` says which numbers are: `low` or `high`."""
     values = {model: {one.name: one.values for one in rows} for model, rows in maps.items()}
     found = {}
     for name in conventions:
@@ -226,7 +243,7 @@ def standings(maps: MapScores, conventions: Iterable[str], reference: str) -> di
         among = set(common)
         shared = [row for row in common_maps(maps, reference) if row in among]
         summaries = {model: summarise([values[model][row][name] for row in common]) for model in maps}
-        ranks = _ranks({model: summary.mean for model, summary in summaries.items()})
+        ranks = _ranks({model: _badness(summary.mean, best) for model, summary in summaries.items()})
         found[name] = {
             model: Standing(
                 n=summary.n,
@@ -241,6 +258,11 @@ def standings(maps: MapScores, conventions: Iterable[str], reference: str) -> di
             for model, summary in summaries.items()
         }
     return found
+
+
+def _badness(mean: float | None, best: str) -> float | None:
+    """The mean, or its negative where higher is better: lower is better."""
+    return mean if mean is None or best != "high" else -mean
 
 
 def common_maps(maps: MapScores, convention: str) -> list[str]:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
+
+from kldeval.reports.documents import Column
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -87,7 +90,7 @@ class Standing:
     """One model under one convention.
 
     `n` maps were scored for every model, and the numbers are over these; `n_refused` maps of this model have no value.
-    `ratio` is to the reference convention on the maps that both score; `rank` counts from 1 (the lowest), equals share
+    `ratio` is to the reference convention on the maps that both score; `rank` counts from 1 (the best), equals share
     one. Numbers that do not exist are None.
     """
 
@@ -129,7 +132,7 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Flip:
-    """Two models whose order depends on the convention; differences are first minus second, so negative is better."""
+    """Two models whose order depends on the convention; differences are first minus second."""
 
     first: str
     second: str
@@ -162,7 +165,8 @@ class Audit:
 
     `conventions` stand in the order of their registry; `groups` hold those that agree for every model, lowest first.
     `agreement` is Kendall's tau-b between two conventions over the models (None: no pair of models to compare).
-    `confidence` and `resamples` belong to the intervals of the flips.
+    `confidence` and `resamples` belong to the intervals of the flips. `metric` is what is defined differently, and
+    `column` its unit and which of its values are better; ranks count from the best.
     """
 
     models: tuple[str, ...]
@@ -181,3 +185,5 @@ class Audit:
     confidence: float = 0.95
     resamples: int = 10_000
     seed: int = 0
+    metric: str = "kld"
+    column: Column = field(default_factory=partial(Column, "nats", "low"))

@@ -372,6 +372,11 @@ def compare_reports(
     comparisons: dict[str, Comparison] = {}
     notes: list[str] = []
     for key in keys:
+        having = len(next(iter(values[key].values())))
+        if having < len(maps):
+            notes.append(f"{key}: only {having} of {len(maps)} maps have a number for every model")
+        if not having:
+            continue
         try:
             comparison = _compared(values[key], first.columns[key].best, groups, resampling)
         except NotFinite as error:
@@ -395,11 +400,22 @@ def compare_reports(
 def compared_values(
     reports: Mapping[str, Report], keys: Sequence[str], maps: Sequence[str], grouping: str
 ) -> dict[str, dict[str, dict[str, float]]]:
-    """By metric and model the values of the maps, such that their mean over the units is the headline."""
+    """By metric and model the values of the maps, such that their mean over the units is the headline.
+
+    A map on which a metric has no number for some model has none for any.
+    """
     weighted = not grouping and any(score.weights for report in reports.values() for score in report.scores)
+    having = {key: [name for name, keys_of in _keys_of_maps(reports, maps).items() if key in keys_of] for key in keys}
     return {
-        key: {model: _values(report, key, maps, weighted=weighted) for model, report in reports.items()} for key in keys
+        key: {model: _values(report, key, having[key], weighted=weighted) for model, report in reports.items()}
+        for key in keys
     }
+
+
+def _keys_of_maps(reports: Mapping[str, Report], maps: Sequence[str]) -> dict[str, set[str]]:
+    """The metrics that have a number for every model, by map."""
+    scored = [{score.name: set(score.values) for score in report.scores} for report in reports.values()]
+    return {name: set.intersection(*(keys[name] for keys in scored)) for name in maps}
 
 
 def find_regressions(
@@ -420,6 +436,7 @@ def find_regressions(
         raise UsageProblem(msg)
     grouping = group_by or grouping_of(next(iter(reports.values())))
     maps, _ = common_maps(reports)
+    maps = tuple(name for name, having in _keys_of_maps(reports, maps).items() if having.issuperset(keys))
     groups = _groups(reports, grouping) if grouping else None
     labels = None if groups is None else [groups[name] for name in maps]
     new, *others = reports
@@ -474,10 +491,12 @@ def _values(report: Report, key: str, maps: Collection[str], *, weighted: bool) 
 
     A weighted mean is, to first order, the mean of m + w (v - m) / mean(w), which intervals and tests then take.
     """
-    values = {score.name: score.values[key] for score in report.scores}
+    chosen = set(maps)
+    scores = [score for score in report.scores if score.name in chosen]
+    values = {score.name: score.values[key] for score in scores}
     if not weighted:
         return values
-    weights = {score.name: score.weights.get(key, 1.0) for score in report.scores}
+    weights = {score.name: score.weights.get(key, 1.0) for score in scores}
     total = exact_sum(weights[name] for name in maps)
     mean = weighted_mean([values[name] for name in maps], [weights[name] for name in maps])
     shares = {name: weight * len(maps) / total if total else math.nan for name, weight in weights.items()}

@@ -59,7 +59,7 @@ def _matrix(audit: Audit, digits: int) -> Table:
     """A row per group of conventions that agree, lowest first."""
     several = len(audit.models) > 1
     rows = [{model: audit.standings[group[0]][model] for model in audit.models} for group in audit.groups]
-    heads: list[Head] = [Head(*_kld_head(model, several=several)) for model in audit.models]
+    heads: list[Head] = [Head(*_metric_head(audit, model, several=several)) for model in audit.models]
     columns = [[_mean_cell(row[model], digits, several=several) for row in rows] for model in audit.models]
     if several:
         taus = audit.agreement[audit.reference]
@@ -69,10 +69,16 @@ def _matrix(audit: Audit, digits: int) -> Table:
         heads.append(Head(f"to {audit.reference}"))
         columns.append([Cell(number(row[audit.models[0]].ratio, 3)) for row in rows])
     counts = _counts(rows, len({one.name for maps in audit.maps.values() for one in maps}))
-    heads += [*plain_heads("number", *counts), Head("conventions", "names")]
+    heads += [*plain_heads("number", *counts), Head("conventions" if audit.metric == "kld" else "definitions", "names")]
     columns += [list(map(Cell, texts)) for texts in (*counts.values(), [", ".join(group) for group in audit.groups])]
     title = _title(audit)
     return Table(tuple(heads), tuple(zip(*columns, strict=True)), title, caption=_sentence(title))
+
+
+def _metric_head(audit: Audit, model: str, *, several: bool) -> tuple[str, Kind, str, str]:
+    """The model's name where there are several; else the metric, with its unit."""
+    column = audit.column
+    return (model, "number", column.best, "") if several else (audit.metric, "number", column.best, column.unit)
 
 
 def _kld_head(model: str, *, several: bool) -> tuple[str, Kind, str, str]:
@@ -117,7 +123,8 @@ def _counts(rows: Sequence[dict[str, Standing]], n_maps: int) -> dict[str, list[
 def _title(audit: Audit) -> str:
     maps = count(len({one.name for maps in audit.maps.values() for one in maps}), "map")
     models = f", {len(audit.models)} predictions" if len(audit.models) > 1 else ""
-    return f"KLD of {maps}{models} under {count(len(audit.conventions), 'convention')}, lowest first"
+    rows = "convention" if audit.metric == "kld" else "definition"
+    return f"{audit.metric.upper()} of {maps}{models} under {count(len(audit.conventions), rows)}, lowest first"
 
 
 def _legend(audit: Audit) -> str:
@@ -151,18 +158,19 @@ def _flips(audit: Audit) -> Iterator[Paragraphs]:
                 f"{flip.first} is better under {_sides(flip.first_better)}",
                 f"{flip.second} is better under {_sides(flip.second_better)}",
             ),
-            title=_flip_title(flip),
+            title=_flip_title(flip, "convention" if audit.metric == "kld" else "definition"),
             mark="  ",
         )
     if any(side.significant for flip in audit.flips for side in (*flip.first_better, *flip.second_better)):
         level = f"{1 - audit.confidence:.0%}"
-        text = f"* significant: sign-flip test at {level}, adjusted over all conventions and all pairs of predictions"
+        rows = "conventions" if audit.metric == "kld" else "definitions"
+        text = f"* significant: sign-flip test at {level}, adjusted over all {rows} and all pairs of predictions"
         yield Paragraphs((text,), dim=True)
 
 
-def _flip_title(flip: Flip) -> str:
+def _flip_title(flip: Flip, what: str) -> str:
     decisive = ", and either order is significant (*) under some of them" if flip.decisive else ""
-    return f"the order of {flip.first} and {flip.second} depends on the convention{decisive}"
+    return f"the order of {flip.first} and {flip.second} depends on the {what}{decisive}"
 
 
 def _sides(sides: Sequence[Side]) -> str:
@@ -253,6 +261,8 @@ def _failures(audit: Audit) -> Listing:
 
 
 def _signature_line(audit: Audit) -> str:
+    if audit.metric != "kld":
+        return "the JSON report has the signature of each definition"
     short = audit.conventions[audit.reference].short
     if all(name in traits.short for name, traits in audit.conventions.items()):
         return f"the signature of a convention is kldeval:NAME+v{short.rpartition('v')[2]}, as in {short}"

@@ -102,13 +102,24 @@ def table_of(made: Document | Audit) -> tuple[tuple[str, ...], list[Row]]:
 
 
 def map_rows(report: Report) -> Iterator[Row]:
-    """A row per scored map, then a row per map that could not be scored, which has only its name and the reason."""
+    """A row per scored map, then a row per map that could not be scored, which has only its name and the reason.
+
+    A metric that has no number on a map leaves its cell empty, and says why in the map's own row.
+    """
+    reasons: dict[str, list[str]] = {}
+    for failure in report.failures:
+        if failure.metric:
+            reasons.setdefault(failure.name, []).append(f"{failure.stage}: {failure.metric}: {failure.message}")
     for score in report.scores:
         group: Row = {"group": score.group} if score.group else {}
         counts: Row = {"n_uncovered": score.n_uncovered, "uncovered_mass": float(score.uncovered_mass)}
-        yield {"name": score.name, **group, **{key: float(score.values[key]) for key in report.summaries}, **counts}
+        values: Row = {key: float(score.values[key]) for key in report.summaries if key in score.values}
+        why: Row = {"failure": "; ".join(reasons[score.name])} if score.name in reasons else {}
+        yield {"name": score.name, **group, **values, **counts, **why}
+    scored = {score.name for score in report.scores}
     for failure in report.failures:
-        yield {"name": failure.name, "failure": f"{failure.stage}: {failure.message}"}
+        if not (failure.metric and failure.name in scored):
+            yield {"name": failure.name, "failure": f"{failure.stage}: {failure.message}"}
 
 
 def _map_columns(*reports: Report) -> tuple[str, ...]:

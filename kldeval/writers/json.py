@@ -271,6 +271,7 @@ def audit_document(audit: Audit) -> dict[str, Any]:
         "schema": AUDIT_SCHEMA,
         "provenance": dict(audit.provenance),
         "models": list(audit.models),
+        **({} if audit.metric == "kld" else {"metric": audit.metric}),
         "reference": audit.reference,
         "conventions": {name: _convention(audit, name, traits) for name, traits in audit.conventions.items()},
         "groups": [list(group) for group in audit.groups],
@@ -282,7 +283,7 @@ def audit_document(audit: Audit) -> dict[str, Any]:
         "intervals": {"confidence": audit.confidence, "resamples": audit.resamples, "seed": audit.seed},
         "kendall_tau": {name: dict(row) for name, row in audit.agreement.items()},
         "eps_curve": _curve(audit.curve) if audit.curve else None,
-        "maps": {model: [_map(one) for one in maps] for model, maps in audit.maps.items()},
+        "maps": {model: [_map(one, audit.metric) for one in maps] for model, maps in audit.maps.items()},
         "failures": {
             model: [{"name": one.name, "stage": one.stage, "message": one.message} for one in failures]
             for model, failures in audit.failures.items()
@@ -341,10 +342,10 @@ def _curve(curve: Curve) -> dict[str, Any]:
     }
 
 
-def _map(one: AuditedMap) -> dict[str, Any]:
+def _map(one: AuditedMap, metric: str) -> dict[str, Any]:
     return {
         "name": one.name,
-        "kld": {name: _number(value) for name, value in one.values.items()},
+        "kld" if metric == "kld" else "values": {name: _number(value) for name, value in one.values.items()},
         "refused": dict(one.refusals),
         "n_uncovered": one.n_uncovered,
         "uncovered_mass": one.uncovered_mass,

@@ -246,7 +246,11 @@ def common_notation(means: Iterable[float | None], precision: int) -> Notation:
 
 
 def _values(reports: Mapping[str, Report], key: str) -> Values:
-    return {model: {score.name: score.values[key] for score in report.scores} for model, report in reports.items()}
+    """The values of each model; a map without a number has nan."""
+    return {
+        model: {score.name: score.values.get(key, math.nan) for score in report.scores}
+        for model, report in reports.items()
+    }
 
 
 def _map_rows(names: Iterable[str], values: Values, notation: Notation) -> Iterator[tuple[Cell, ...]]:

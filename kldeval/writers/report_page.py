@@ -75,7 +75,7 @@ def worst_scores(report: Report, number: int) -> list[Score]:
     sign = -1.0 if report.columns[key].best == "low" else 1.0
 
     def badness(score: Score) -> tuple[bool, float]:
-        value = score.values[key]
+        value = score.values.get(key, math.nan)
         return not math.isnan(value), 0.0 if math.isnan(value) else sign * value
 
     return sorted(report.scores, key=badness)[:number]
@@ -197,7 +197,7 @@ def _map_table(report: Report, scores: Sequence[Score], precision: int, title: s
     columns: dict[str, list[str]] = {}
     for key, summary in report.summaries.items():
         notation = metric_notation(summary, precision)
-        columns[key] = [notation.text(score.values[key]) for score in scores]
+        columns[key] = [notation.text(score.values.get(key)) for score in scores]
     heads = [Head("map", "map"), *(_metric_head(report, key) for key in columns)]
     if any(score.n_uncovered for score in scores):
         columns["uncovered"] = [str(score.n_uncovered) for score in scores]
