@@ -215,7 +215,9 @@ REFUSED = [
 @pytest.mark.parametrize(("shape", "gt", "texts", "message"), REFUSED)
 def test_what_does_not_fit_is_a_failure_that_says_why(shape: Any, gt: Any, texts: dict[str, str], message: str) -> None:
     texts = texts or {"norm": "softmax(axis=0)"}
-    assert outcome(np.ones(shape), gt, **texts) == Failure("a", "check", message)
+    failure = outcome(np.ones(shape), gt, **texts)
+    assert isinstance(failure, Failure)
+    assert (failure.name, failure.stage, failure.message) == ("a", "check", message)
 
 
 @pytest.fixture
@@ -289,8 +291,9 @@ class TestDispatch:
         assert done.code == 1
         assert done.err.splitlines() == [
             (
-                f"kldeval: pred: {folder / 'pred.npy'}: its shape is (3, 4, 5); a map's is (H, W), (1, H, W) or (H, W, "
-                f"1); a class map needs its class axis: --axis 0 for (C, H, W), --axis -1 for (H, W, C)"
+                f"kldeval: pred: {folder / 'pred.npy'}: its shape is (3, 4, 5); a map's is (H, W), beside axes of "
+                "length 1; a class map needs its class axis: --axis 0 for (C, H, W), --axis -1 for (H, W, C); N maps "
+                "need --stack"
             )
         ]
 

@@ -66,7 +66,7 @@ LABEL_READERS: Mapping[str, Reader] = {
 
 
 def _squeezed(shape: tuple[int, ...]) -> tuple[int, ...]:
-    return numpy_files.map_shape(shape) or shape
+    return shape if len(shape) == 1 else numpy_files.map_shape(shape) or shape
 
 
 is_mapped = numpy_files.is_mapped
