@@ -12,10 +12,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from kldeval.errors import UsageProblem, printable
 from kldeval.grammar import Call, Info, Registry, split_call
-from kldeval.metrics import divergences as _divergences  # noqa: F401 - registers the metrics
-from kldeval.metrics import emd as _emd  # noqa: F401 - registers the metrics
-from kldeval.metrics import fixations as _fixations  # noqa: F401 - registers the metrics
-from kldeval.metrics import similarity as _similarity  # noqa: F401 - registers the metrics
 from kldeval.metrics.registry import METRICS
 from kldeval.normalization.chain import axes_of, format_chain, parse_chain
 from kldeval.normalization.lazy_map import MAP
@@ -464,7 +460,7 @@ def idle_parts_of(name: str, *, is_labels: bool) -> frozenset[str]:
     """
     registry: Registry[Any, MetricInfo] = METRICS
     if is_labels:
-        from kldeval.metrics.classification import LABEL_METRICS as registry  # noqa: N811 - the registry that counts here
+        from kldeval.metrics.registry import LABEL_METRICS as registry  # noqa: N811 - the registry that counts here
     if name not in registry:
         return frozenset()
     info = registry[name].info

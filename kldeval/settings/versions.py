@@ -67,7 +67,7 @@ def upgraded(settings: Settings, version: int) -> Settings:
 
 def _version(settings: Settings, call: Call) -> int:
     if settings.is_labels:
-        from kldeval.metrics.classification import LABEL_METRICS
+        from kldeval.metrics.registry import LABEL_METRICS
 
         return LABEL_METRICS[call.name].info.version
     return METRICS[call.name].info.version
