@@ -428,8 +428,15 @@ def restrict_to(settings: Settings, call: Call) -> Settings:
         fixations=settings.fixations if on == "fixations" else AS_STORED,
         density="" if on == "fixations" else settings.density,
         maps="mean" if settings.maps == "fixations" and on != "fixations" else settings.maps,
+        weights=NONE if settings.weights.name == "latitude" and _weighs_no_pixels(call) else settings.weights,
         dtype="float64" if is_stored else settings.dtype,
     )
+
+
+def _weighs_no_pixels(call: Call) -> bool:
+    """Whether a metric compares fixated pixels with fixated pixels: weights that are positive everywhere move none."""
+    info = METRICS[call.name].info
+    return info.on == "fixations" and info.view in ("ranks", "steps") and bool({"other", "others"} & {*info.requires})
 
 
 def compares_images(settings: Settings, call: Call) -> bool:
