@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kldeval.cli.help import GroupedCommand
 from kldeval.cli.messages import drawn, show
 from kldeval.cli.options import file_options, naming_options, pair_of_paths, request_from
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 FORMATS = "table", "json"
 
 
-@click.command("identify", context_settings={"help_option_names": ["-h", "--help"]})
+@click.command("identify", cls=GroupedCommand, context_settings={"help_option_names": ["-h", "--help"]})
 @pair_of_paths
 @click.option("--value", required=True, metavar="X", help="The number as it was printed, such as 0.27: digits matter.")
 @click.option("--resize", metavar="HOW", help="For the conventions that have no resizing of their own, as in evaluate.")
