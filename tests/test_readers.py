@@ -661,6 +661,29 @@ class TestMatlab:
             read_fixations(tmp_path / "a.mat")
 
 
+NAMES = {
+    "PNG": {".png"},
+    "JPEG": {".jpg", ".jpeg", ".jpe"},
+    "TIFF": {".tif", ".tiff"},
+    "PBM, PGM, PPM, PAM": {".pbm", ".pgm", ".ppm", ".pnm", ".pxm", ".pam"},
+    "PFM": {".pfm"},
+    "JPEG 2000, AVIF, WebP, BMP, GIF, Radiance": {".jp2", ".avif", ".webp", ".bmp", ".dib", ".gif", ".hdr", ".pic"},
+    "OpenEXR (`pip install 'kldeval[exr]'`)": {".exr"},
+    ".npy": {".npy"},
+    ".npz": {".npz"},
+    ".mat, version 4 to 7": {".mat"},
+    ".mat, version 7.3 (`pip install 'kldeval[matlab73]'`)": {".mat"},
+}
+"""The suffixes that each row of the table in docs/files.md is about."""
+
+
+def test_the_table_of_formats_has_a_row_for_every_reader() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "files.md").read_text()
+    table = page.partition("| :----- |")[2].partition("\n\n")[0].splitlines()[1:]
+    assert [row.split("|")[1].strip() for row in table] == list(NAMES)
+    assert set().union(*NAMES.values()) == set(READERS)
+
+
 def ended(child: Any, _question: bytes) -> Any:
     child.kill()
     raise EOFError
