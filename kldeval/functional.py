@@ -168,6 +168,7 @@ def _check_counts(counts: Mapping[str, Any]) -> None:
 def density_metric(name: str, pred: Array, gt: Array, weights: Array | None, options: dict[str, Any]) -> Array:
     """A metric of densities by its name."""
     settings = metric_settings(name, options)
+    pred, gt, weights = _vectors_as_maps(pred, gt, weights, settings)
     check_maps(pred, gt)
     if weights is not None:
         weights = whole_weights(weights, pred, gt)
@@ -186,6 +187,16 @@ def density_metric(name: str, pred: Array, gt: Array, weights: Array | None, opt
         else:
             value = array_values(quantity, p, q)
         return _zero_if_asked(value, stored[1], settings)
+
+
+def _vectors_as_maps(
+    pred: Array, gt: Array, weights: Array | None, settings: Settings
+) -> tuple[Array, Array, Array | None]:
+    """Two vectors as maps of one row, for they are distributions; anything else, and pixelwise terms, as they are."""
+    if not getattr(pred, "ndim", 0) == getattr(gt, "ndim", 0) == 1 or settings.reduction == "none":
+        return pred, gt, weights
+    first, second, third = (None if x is None else namespace(x).reshape(x, (1, -1)) for x in (pred, gt, weights))
+    return first, second, third
 
 
 def metric_settings(name: str, options: dict[str, Any]) -> Settings:

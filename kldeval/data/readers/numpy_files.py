@@ -11,6 +11,7 @@ import zipfile
 from dataclasses import dataclass, field
 from functools import lru_cache
 from io import BytesIO
+from itertools import combinations
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -36,6 +37,9 @@ BOUNDED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 """How numpy writes archives; the other methods of zip may ask for gigabytes before the first byte."""
 
 KEYS_SHOWN = 20
+
+MOST_AXES = 8
+"""An array of more axes is no map, whatever their lengths."""
 
 
 Shape = tuple[int, ...]
@@ -220,23 +224,27 @@ def _parsed(version: tuple[int, int], header: bytes) -> _Layout:
 def map_shape(shape: Shape) -> tuple[int, int] | None:
     """The (H, W) that a shape means, None if it means none or two.
 
-    >>> map_shape((1, 3, 4)), map_shape((3, 4, 1)), map_shape((1, 3, 1)), map_shape((2, 3, 4))
-    ((3, 4), (3, 4), None, None)
+    Axes of length 1 beside height and width say nothing, and a vector is a distribution, a map of one row.
+
+    >>> map_shape((1, 3, 4)), map_shape((1, 1, 3, 4)), map_shape((1, 3, 1)), map_shape((2, 3, 4)), map_shape((3,))
+    ((3, 4), (3, 4), None, None, (1, 3))
     """
-    if len(shape) == 2:  # noqa: PLR2004
-        return shape[0], shape[1]
-    if len(shape) != 3:  # noqa: PLR2004
+    if len(shape) == 1:
+        return 1, shape[0]
+    ones = [axis for axis, length in enumerate(shape) if length == 1]
+    if not 2 <= len(shape) <= MOST_AXES or len(shape) - len(ones) > 2:  # noqa: PLR2004 - height and width
         return None
-    meant = {rest for rest, extra in ((shape[1:], shape[0]), (shape[:2], shape[2])) if extra == 1}
+    left = (set(range(len(shape))).difference(gone) for gone in combinations(ones, len(shape) - 2))
+    meant = {(shape[min(axes)], shape[max(axes)]) for axes in left}
     return meant.pop() if len(meant) == 1 else None
 
 
 MAPS = Shapes(
     map_shape,
-    "a map's is (H, W), (1, H, W) or (H, W, 1)",
+    "a map's is (H, W), beside axes of length 1",
     {
-        1: "; labels of rows (N, C) need the class axis of the prediction: --axis -1",
-        3: "; a class map needs its class axis: --axis 0 for (C, H, W), --axis -1 for (H, W, C)",
+        3: "; a class map needs its class axis: --axis 0 for (C, H, W), --axis -1 for (H, W, C); N maps need --stack",
+        4: "; N maps (N, 1, H, W) need --stack",
     },
 )
 
