@@ -47,6 +47,8 @@ def _from_file(path: Path) -> list[float]:
         raise _problem(path, "neither numbers such as 1,0.5,2 nor a file") from None
     except OSError as error:
         raise _problem(path, (error.strerror or str(error)).lower()) from error
+    except UsageProblem:
+        raise
     except UnreadableMap as error:
         raise UsageProblem(f"--class-weights {error}") from error
     except ValueError:  # no text, or a path that cannot be one
