@@ -15,7 +15,7 @@ from kldeval.arrays import namespace, quiet
 from kldeval.errors import RefusedMap, UsageProblem
 from kldeval.metrics.checks import check_probabilities
 from kldeval.metrics.class_losses import LabelRule, check_target, refuse_soft_labels, uncovered_mass
-from kldeval.metrics.classification import LABEL_METRICS
+from kldeval.metrics.registry import LABEL_METRICS
 from kldeval.normalization.chain import along_rows, class_axis, format_chain, normalise
 from kldeval.normalization.steps import STEPS
 from kldeval.records import ClassSum, Failure, Score
@@ -134,7 +134,7 @@ def score_labels(pair: MapPair, settings: Settings, *, per_class: bool = False) 
             for block in blocks_of(rows, settings):
                 sums.add(block, per_class=per_class)
     except RefusedMap as problem:
-        return Failure(pair.name, problem.stage, str(problem))
+        return Failure(pair.name, problem.stage, str(problem), problem.code)
     found = sums.score(pair.name, settings)
     remarks = label_flags(found, n_valid=sums.n_valid, looks_like_logits=rows.exceeds_logs)
     return replace(found, remarks=(*pair.remarks, *remarks))
