@@ -193,7 +193,12 @@ REFUSED = [
         ),
     ),
     ([[0.5, 0.5]], [[0.0, -1.0]], "the ground truth holds -1, and a probability lies in 0..1; store it so"),
-    ([[0.5, math.nan]], [[0.0, 1.0]], "the prediction holds nan, which 'none' does not handle; repair the file"),
+    (
+        [[0.5, math.nan]],
+        [[0.0, 1.0]],
+        "the prediction holds nan, which 'none' does not handle; repair the file, or say what pixels "
+        "without data count as: --nodata nan --nodata-pred zero or mask",
+    ),
 ]
 
 

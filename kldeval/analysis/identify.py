@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from kldeval.conventions import CONVENTIONS
-from kldeval.data.dataset import find_tasks
+from kldeval.data.dataset import select_models
 from kldeval.engine.run import outcomes
+from kldeval.engine.worker import loaded, reading_of
 from kldeval.errors import RefusedMap
+from kldeval.executors.local import LocalPool, cores
 from kldeval.grammar import format_value
 from kldeval.metrics.registry import METRICS
 from kldeval.normalization.chain import ends_in_log, format_chain
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kldeval.conventions.convention import Convention
-    from kldeval.data.load import Loaded
+    from kldeval.data.load import Loaded, Reading
     from kldeval.records import Pair
     from kldeval.reports.identification import Identification, Published
     from kldeval.run_options import RunOptions
@@ -64,23 +65,23 @@ def identify(
         RefusedMap: a map has no partner or cannot be read, so that there is no mean.
     """
     tried = candidates(resize=resize, color=color)
-    tasks = find_tasks({MODEL: pred}, gt, request)
-    _refuse(tasks.failures[MODEL])
+    dataset = select_models({MODEL: pred}, gt, None, request)
+    _refuse(dataset.failures[MODEL])
     sums: defaultdict[str, defaultdict[Shape, list[float]]] = defaultdict(lambda: defaultdict(list))
-    evaluator = SharedEvaluator(quantities_for(tried))
-    look_at, answered = partial(_look_at, evaluator=evaluator), partial(_answered, evaluator=evaluator)
-    for _, found in outcomes(tasks, tried[0].settings, request, look_at, answered):
-        if isinstance(found, Failure):
-            _refuse([found])
+    reading = reading_of(tried[0].settings, request)
+    measuring = _Measuring(SharedEvaluator(quantities_for(tried)), reading)
+    for answer in outcomes(dataset, measuring, reading, LocalPool(request.jobs or cores())):
+        if isinstance(answer.outcome, Failure):
+            _refuse([answer.outcome])
         else:
-            shape, values = found
-            for name, answer in values.items():
-                if isinstance(answer, float):
-                    sums[name][shape].append(answer)
+            shape, values = answer.outcome
+            for name, value in values.items():
+                if isinstance(value, float):
+                    sums[name][shape].append(value)
         if progress:
-            progress(found, tasks.count)
-    guesses = {_guess(one, value): one for one in tried if (value := _mean(one, sums, tasks.count)) is not None}
-    result = identify_number(target, guesses, tasks.count, tasks.notes)
+            progress(answer, dataset.count)
+    guesses = {_guess(one, value): one for one in tried if (value := _mean(one, sums, dataset.count)) is not None}
+    result = identify_number(target, guesses, dataset.count, dataset.notes)
     signed = {guess: _signed(guess, guesses[guess]) for guess in (*result.guesses, *result.nearest)}
     return replace(
         result,
@@ -89,15 +90,23 @@ def identify(
     )
 
 
-def _look_at(pair: Pair, pred: Loaded, gt: Loaded, evaluator: SharedEvaluator) -> tuple[Shape, PartialAnswers]:
-    return gt.grey.shape, evaluator.begin(pair.name, pred, gt)
+@dataclass(frozen=True, slots=True)
+class _Measuring:
+    """Each pair is measured under all settings: its shape, and the answer of every case."""
 
+    evaluator: SharedEvaluator
+    reading: Reading
 
-def _answered(
-    looked: Sequence[tuple[Shape, PartialAnswers]], evaluator: SharedEvaluator
-) -> Iterator[tuple[Shape, dict[str, float | str]]]:
-    found = evaluator.finish([one for _, one in looked])
-    return ((shape, answer) for (shape, _), answer in zip(looked, found, strict=True))
+    def begin(self, model: str, pair: Pair, gt: Loaded | None, *, is_first: bool) -> tuple[Shape, PartialAnswers]:
+        """What the maps of a pair themselves have to say."""
+        del model, is_first
+        pred, gt = loaded(pair, gt, self.reading)
+        return gt.grey.shape, self.evaluator.begin(pair.name, pred, gt)
+
+    def finish(self, begun: Sequence[tuple[Shape, PartialAnswers]]) -> list[tuple[Shape, dict[str, float | str]]]:
+        """The answers, worked out for many pairs at once."""
+        found = self.evaluator.finish([one for _, one in begun])
+        return [(shape, answer) for (shape, _), answer in zip(begun, found, strict=True)]
 
 
 def _refuse(failures: Sequence[Failure]) -> None:

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from kldeval.data.listing import list_folder, name_of
+from kldeval.data.readers import read_map
+from kldeval.data.readers.stored import unreadable
 from kldeval.errors import MapProblem, NoPartner, RefusedMap, UsageProblem, examples, printable
-from kldeval.inputs.formats import read_map
 from kldeval.preprocessing.grey import full_scale, to_grey
 from kldeval.preprocessing.resize import resized
 from kldeval.records import AuxiliaryInputs
@@ -73,7 +74,7 @@ def on_map(fixations: Fixations, image: Shape, shape: Shape, resize: Call, what:
             f"the {what} are on an image of {fixations.shape or image}, the maps are {shape} (height, width); "
             "any --resize, such as 'pred-to-gt', moves them, too"
         )
-        raise RefusedMap(msg)
+        raise RefusedMap(msg, code="size-mismatch")
     return replace(fixations, shape=fixations.shape or image).scaled(shape)
 
 
@@ -91,7 +92,7 @@ def _fixations(
     within, outside = found.inside(found.shape or image)
     if outside and not sources.drops_outside:
         msg = f"{outside}; check --fixation-base and the size, or leave them out with --fixation-outside drop"
-        raise RefusedMap(msg)
+        raise RefusedMap(msg, code="fixations-outside")
     return on_map(within, image, pair.shape, resize), outside.count if outside else 0
 
 
@@ -238,4 +239,7 @@ def pixel_weights(array: Array, path: Path) -> Array:
 
 
 def _read(path: Path, max_pixels: int) -> Array:
-    return to_grey(read_map(path, max_pixels=max_pixels).array, "error", path)
+    stored = read_map(path, max_pixels=max_pixels)
+    if stored.full_scale is not None:
+        raise unreadable(path, f"its largest value is declared to be {stored.full_scale:g}; store 8, 16 or 32 bits")
+    return to_grey(stored.array, "error", path)

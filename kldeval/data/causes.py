@@ -169,7 +169,7 @@ def examined(pair: MapPair, look: Examination) -> MapPair | Failure:
         return pair
     stands_against = _softmax_of_distributions(pair, look)
     if stands_against:
-        return Failure(pair.name, "check", stands_against)
+        return Failure(pair.name, "check", stands_against, "normalised-twice")
     remarks = [remark for remark in _remarks(pair, look) if remark not in pair.remarks]
     return replace(pair, remarks=(*pair.remarks, *remarks)) if remarks else pair
 
@@ -181,8 +181,10 @@ def _softmax_of_distributions(pair: MapPair, look: Examination) -> str | None:
         return None
     if not recognise.holds_distributions(pair.gt, axis):
         return None
-    classes = pair.gt.shape[axis]
-    is_one_hot = np.count_nonzero(pair.gt) == pair.gt.size // classes
+    n_positions = pair.gt.size // pair.gt.shape[axis]
+    is_one_hot = np.count_nonzero(pair.gt) == n_positions
+    if pair.gt.ndim == PLAIN_AXES and (n_positions == 1 or not is_one_hot):
+        return None  # rows whose softmax may be meant, as tutorials mean it; a remark says so
     kind = "one-hot labels" if is_one_hot else "probabilities"
     return (
         f"the ground truth holds {kind} along axis {axis}, and {format_chain(look.gt)!r} would put them through a "
@@ -205,6 +207,10 @@ def _remarks(pair: MapPair, look: Examination) -> Iterator[str]:
     has_classes = axis is not None and pair.pred.ndim > PLAIN_AXES and _has_axis(pair.pred, axis)
     if has_classes and recognise.holds_distributions(pair.pred, axis or 0):
         yield "probabilities-pred"
+    axis = _softmax_axis(look.gt)
+    has_rows = axis is not None and pair.gt.ndim == PLAIN_AXES and _has_axis(pair.gt, axis)
+    if has_rows and recognise.holds_distributions(pair.gt, axis or 0):
+        yield "probabilities-gt"
     if look.is_labels or not pair.pred.ndim == pair.gt.ndim == PLAIN_AXES:
         return
     for role in ("pred", "gt"):

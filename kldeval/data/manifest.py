@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -47,6 +48,9 @@ def read_manifest(path: Path) -> tuple[Pair, ...]:
 
 
 def _text(path: Path, where: str) -> str:
+    if path == STDIN and sys.stdin is None:  # a shell closed it
+        msg = "cannot read the manifest from standard input: it is closed"
+        raise UsageProblem(msg)
     try:
         data = sys.stdin.buffer.read() if path == STDIN else path.read_bytes()
         return data.decode("utf-8-sig")
@@ -123,7 +127,8 @@ def _pair(cells: dict[str, str], folder: Path, where: str) -> Pair:
     if ".." in PurePosixPath(name).parts or name.startswith("/"):
         msg = f"{where}: the name {name!r} leads out of a folder; names are relative paths without '..'"
         raise UsageProblem(msg)
-    return Pair(normal(name), folder / cells["pred"], folder / cells["gt"], cells.get("group", ""), **paths)
+    pair = Pair(normal(name), folder / cells["pred"], folder / cells["gt"], cells.get("group", ""))
+    return replace(pair, fixations=paths.get("fixations"), mask=paths.get("mask"))
 
 
 def _default_name(gt: str) -> str:

@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from kldeval.settings.settings import Settings
 
 
-NOT_APPLICABLE = "score"
-"""The stage of a failure of one metric."""
+NOT_APPLICABLE = "metric-not-applicable"
+"""The code of a failure of one metric that asks for more than the maps have."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -248,7 +248,7 @@ class Evaluator:
             made=pair.made,
             references=pair.references,
             failures=tuple(
-                Failure(pair.name, NOT_APPLICABLE, failures[key].message, failures[key].code, key)
+                Failure(pair.name, "score", failures[key].message, failures[key].code, key)
                 for key in plan.keys
                 if key in failures
             ),
@@ -363,7 +363,7 @@ def _ranges(pair: MapPair, counted: CountedPair | None) -> PairAnswers:
 def _needs_plain(call: Call, pair: MapPair) -> Reason:
     shape = tuple(pair.pred.shape)
     message = f"{call.name} is of maps of height and width, and these have the shape {shape}"
-    return Reason("metric-not-applicable", message)
+    return Reason(NOT_APPLICABLE, message)
 
 
 def score(
