@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from kldeval.data.fixations.collection import open_fixations
+from kldeval.data.fixations.doubts import check_positions
 from kldeval.data.listing import list_folder, name_of
 from kldeval.data.load import sidecar_of, sidecar_text
 from kldeval.data.readers import read_size
@@ -131,8 +132,12 @@ def sigma_in_pixels(sigma: float, pixels_per_degree: float | None) -> float:
     return sigma * pixels_per_degree
 
 
-def build(plan: Plan, progress: Callable[[Any, int], None] | None = None) -> Iterator[Built | Failure]:
+def build(
+    plan: Plan, progress: Callable[[Any, int], None] | None = None, note: Callable[[str], None] | None = None
+) -> Iterator[Built | Failure]:
     """Write a map for every image that the fixations are on, in the order of the names.
+
+    `note` is told what the fixations may be.
 
     A single file that holds one image is written to `out` itself where that ends in .npy.
 
@@ -146,6 +151,9 @@ def build(plan: Plan, progress: Callable[[Any, int], None] | None = None) -> Ite
     if single and len(names) > 1:
         msg = f"{plan.out} is one map, but {plan.fixations} holds fixations on {len(names)} images; name a folder"
         raise UsageProblem(msg)
+    for doubt in check_positions(source, lambda name: plan.size or _known_size(name, shapes)):
+        if note:
+            note(doubt)
     work = partial(_build_one, source=source, plan=plan, files=shapes, single=single)
     for outcome in in_order(work, names, plan.jobs or cores()):
         if progress:
@@ -178,7 +186,11 @@ def _build_one(
 
     try:
         fixations = source.of(name)
-        shape = fixations.shape or plan.size or _shape_like(name, files)
+        if plan.reading.size is None:
+            shape = fixations.shape or plan.size or _shape_like(name, files)
+        else:
+            shape = plan.size or _shape_like(name, files)
+            fixations = fixations.on_screen(plan.reading.size, shape)
         within, outside = fixations.inside(shape)
         if outside and plan.outside == "error":
             msg = f"{outside}; check --fixation-base and the size, or leave them out with --fixation-outside drop"
@@ -218,6 +230,10 @@ def _members(plan: Plan, shape: tuple[int, int]) -> dict[str, Any]:
 
 def _files_by_name(folder: Path | None) -> dict[str, Path]:
     return {name_of(relative): folder / relative for relative in list_folder(folder).maps} if folder else {}
+
+
+def _known_size(name: str, files: Mapping[str, Path]) -> tuple[int, int] | None:
+    return read_size(files[name]) if name in files else None
 
 
 def _shape_like(name: str, files: Mapping[str, Path]) -> tuple[int, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ def command(fixations: Path, out: Path, **options: Any) -> int:
 
     plan = _plan(fixations, out, options)
     with progress_bar(options) as progress:
-        outcomes = list(build(plan, progress))
+        outcomes = list(build(plan, progress, None if options["quiet"] else partial(say, kind="note")))
     built = [outcome for outcome in outcomes if isinstance(outcome, Built)]
     for outcome in outcomes:
         if not isinstance(outcome, Built):
