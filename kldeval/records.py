@@ -55,6 +55,13 @@ class DensityProvenance(NamedTuple):
     n_fixations: int
 
 
+class Reason(NamedTuple):
+    """Why there is no number: a word for programs (see `Failure.code`), and a sentence."""
+
+    code: str
+    message: str
+
+
 @dataclass(frozen=True, slots=True)
 class AuxiliaryScores:
     """The numbers of a pair that are no sums over its pixels, by the metric's key, and the number of fixations.
@@ -67,7 +74,7 @@ class AuxiliaryScores:
     n_fixations: int | None = None
     remarks: tuple[str, ...] = ()
     waiting: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
-    failures: Mapping[str, str] = field(default_factory=dict)
+    failures: Mapping[str, Reason] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
