@@ -124,8 +124,8 @@ def evaluate(pred: str | PathLike[str] | None = None, gt: str | PathLike[str] | 
         gt: the ground truths' file or folder; None with the option `manifest`.
         options: metric, norm and the other options that move a number, convention or signature, and those on files and
             devices (fixations, baseline, other_map, mask, weights, preset, baselines, ceiling, manifest, pred_name,
-            gt_name, exclude, group_by, allow_missing, allow_extra, limit, key, max_pixels, device, jobs, batch_bytes,
-            save_maps). `confidence`, with `resamples` and `seed`, asks for the intervals of the means.
+            gt_name, exclude, group_by, allow_missing, allow_extra, limit, key, max_pixels, trust_files, device, jobs,
+            batch_bytes, save_maps). `confidence`, with `resamples` and `seed`, asks for the intervals of the means.
 
     Raises:
         UsageProblem: an option is unknown or has no meaning, or the paths cannot be paired.
@@ -168,6 +168,7 @@ def _check_counts(counts: Mapping[str, Any]) -> None:
 def density_metric(name: str, pred: Array, gt: Array, weights: Array | None, options: dict[str, Any]) -> Array:
     """A metric of densities by its name."""
     settings = metric_settings(name, options)
+    pred, gt, weights = _vectors_as_maps(pred, gt, weights, settings)
     check_maps(pred, gt)
     if weights is not None:
         weights = whole_weights(weights, pred, gt)
@@ -186,6 +187,16 @@ def density_metric(name: str, pred: Array, gt: Array, weights: Array | None, opt
         else:
             value = array_values(quantity, p, q)
         return _zero_if_asked(value, stored[1], settings)
+
+
+def _vectors_as_maps(
+    pred: Array, gt: Array, weights: Array | None, settings: Settings
+) -> tuple[Array, Array, Array | None]:
+    """Two vectors as maps of one row, for they are distributions; anything else, and pixelwise terms, as they are."""
+    if not getattr(pred, "ndim", 0) == getattr(gt, "ndim", 0) == 1 or settings.reduction == "none":
+        return pred, gt, weights
+    first, second, third = (None if x is None else namespace(x).reshape(x, (1, -1)) for x in (pred, gt, weights))
+    return first, second, third
 
 
 def metric_settings(name: str, options: dict[str, Any]) -> Settings:

@@ -35,7 +35,8 @@ Role = Literal["pred", "gt"]
 class Pair:
     """Two files that belong together under one name; `group` is its video or category, where the run has groups.
 
-    `fixations` and `mask` are the files that a manifest names beside them.
+    `fixations` and `mask` are the files that a manifest names beside them. `place` is that of the maps in their files,
+    where these are stacks.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Pair:
     group: str = ""
     fixations: Path | None = None
     mask: Path | None = None
+    place: int | None = None
 
 
 class DensityProvenance(NamedTuple):

@@ -13,6 +13,7 @@ class RunOptions(NamedTuple):
 
     `baseline`, `fixations`, `mask`, `other_map` and `weights` are where the files are that the settings tell of.
     `baselines` asks for reference rows, of which `ceiling` says how the observers' density is made.
+    `stack` takes arrays (N, H, W) for N maps.
     A named tuple, because a dataclass of so many fields takes 1.6 ms to make.
     """
 
@@ -32,7 +33,9 @@ class RunOptions(NamedTuple):
     allow_extra: bool = False
     limit: int | None = None
     key: str | None = None
+    stack: bool = False
     max_pixels: int | None = None
+    trust_files: bool = False
     device: str = "auto"
     jobs: int | None = None
     batch_bytes: int | None = None

@@ -35,7 +35,7 @@ LAYERS = (
     ("conventions",),
     ("metrics",),
     ("preprocessing", "normalization"),
-    ("weighting", "inputs"),
+    ("weighting",),
     ("records", "arrays", "caching", "templates", "grammar"),
     ("errors", "run_options", "_version"),
 )

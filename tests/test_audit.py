@@ -155,9 +155,9 @@ class TestFiles:
         read: list[Path] = []
         load = load_map
 
-        def counting(path: Path, reading: Any) -> Any:
+        def counting(path: Path, *options: Any) -> Any:
             read.append(path)
-            return load(path, reading)
+            return load(path, *options)
 
         monkeypatch.setattr("kldeval.engine.worker.load_map", counting)
         assert kldeval("audit", BOLD, CAREFUL, GT, GT, "--jobs", "1").code == 0

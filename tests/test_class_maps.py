@@ -289,8 +289,9 @@ class TestDispatch:
         assert done.code == 1
         assert done.err.splitlines() == [
             (
-                f"kldeval: pred: {folder / 'pred.npy'}: its shape is (3, 4, 5); a map's is (H, W), (1, H, W) or (H, W, "
-                f"1); a class map needs its class axis: --axis 0 for (C, H, W), --axis -1 for (H, W, C)"
+                f"kldeval: pred: {folder / 'pred.npy'}: its shape is (3, 4, 5); a map's is (H, W), beside axes of "
+                "length 1; a class map needs its class axis: --axis 0 for (C, H, W), --axis -1 for (H, W, C); N maps "
+                "need --stack"
             )
         ]
 

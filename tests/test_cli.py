@@ -145,7 +145,7 @@ def test_score_only_captures_nothing_of_a_partial_run(folders: tuple[Path, Path]
     (folders[0] / "b.png").write_text("hello world")
     outcome = kldeval(*folders, "--score-only")
     assert (outcome.code, outcome.out) == (1, "")
-    expected = f"kldeval: b: {folders[0]}/b.png: OpenCV cannot decode its 11 bytes, which begin with b'hello world'\n"
+    expected = f"kldeval: b: {folders[0]}/b.png: no image but a text, which begins with 'hello world'\n"
     assert outcome.err == expected
 
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from image_files import GREY_ALPHA, RGB, RGBA, png_of
 
+from kldeval.data.readers import read_map
 from kldeval.errors import RefusedMap
-from kldeval.inputs.formats import read_map
 from kldeval.preprocessing.grey import to_grey
 
 Array = np.ndarray[Any, np.dtype[Any]]

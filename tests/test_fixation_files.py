@@ -254,23 +254,17 @@ def test_a_matlab_file_does_not_lead_to_other_files(tmp_path: Path) -> None:
         assert message.endswith("I is a link or lies in another file)")
 
 
-@pytest.mark.parametrize(
-    ("version", "package", "modules", "message"),
-    [
-        ("v5", "scipy", ["scipy.io"], "MATLAB files need scipy, which cannot be imported ("),
-        ("v7.3", "h5py", ["h5py"], "MATLAB files of version 7.3 need h5py ("),
-    ],
-)
-def test_a_missing_package_is_named_with_the_way_to_get_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str, package: str, modules: list[str], message: str
-) -> None:
-    SAVERS[version](tmp_path / "a.mat", {"I": MAP})
-    for module in modules:
-        monkeypatch.setitem(sys.modules, module, None)
+def test_a_missing_package_is_named_with_the_way_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for version, save in SAVERS.items():
+        save(tmp_path / f"{version}.mat", {"I": MAP})
+    monkeypatch.setitem(sys.modules, "h5py", None)
+    monkeypatch.setitem(sys.modules, "scipy.io", None)
+    assert list(read_fixations(tmp_path / "v5.mat")) == ["v5"]
     with pytest.raises(MissingDependency) as caught:
-        read_fixations(tmp_path / "a.mat")
-    assert str(caught.value).startswith(message)
-    assert str(caught.value).endswith(f"); install it with: pip install {package}")
+        read_fixations(tmp_path / "v7.3.mat")
+    assert str(caught.value) == (
+        "MATLAB files of version 7.3 need h5py, which is not installed; install it with: pip install h5py"
+    )
 
 
 POINTS = [
@@ -332,8 +326,12 @@ def test_scanpaths_in_json_are_read_with_the_words_of_their_data_set(tmp_path: P
         ("a.csv", "name,x,y\na,1,2\na,,2\n", "line 3: no x; a list of fixations has name, x, y, this has name, x, y"),
         ("a.csv", "name,x,y\na,left,2\n", "line 2: x is 'left', which is no finite number"),
         ("a.csv", "name,x,y\na,1,inf\n", "line 2: y is 'inf', which is no finite number"),
-        ("a.csv", "name,x,y,count\na,1,1,0\n", "line 2: count is '0'; it must be a whole number from 1 on"),
-        ("a.csv", "name,x,y,count\na,1,1,1.5\n", "line 2: count is '1.5'; it must be a whole number from 1 on"),
+        ("a.csv", "name,x,y,count\na,1,1,0\n", "line 2: count is '0'; it must be a whole number from 1 to 2147483647"),
+        (
+            "a.csv",
+            "name,x,y,count\na,1,1,1.5\n",
+            "line 2: count is '1.5'; it must be a whole number from 1 to 2147483647",
+        ),
         (
             "a.csv",
             "name,x,y,observer\na,1,1,ann\na,1,1,\n",

@@ -18,9 +18,9 @@ from hypothesis.extra import numpy as hnp
 from image_files import GREY_ALPHA, PALETTE, RGB, RGBA, png, png_chunk, png_of, tiff
 
 from kldeval import arrays as opencv
+from kldeval.data.readers import READERS, is_readable, numpy_files, opencv_images, read_map, read_size
+from kldeval.data.readers.stored import MAX_PIXELS
 from kldeval.errors import MissingDependency, UnreadableMap
-from kldeval.inputs.formats import READERS, is_readable, numpy_files, read_map, sizes
-from kldeval.inputs.formats.stored import MAX_PIXELS
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -189,16 +189,20 @@ def test_the_header_tells_the_size_of_the_image(suffix: str, tmp_path: Path) -> 
     assert str(problem.value) == f"{path}: 6144 pixels (96 x 64) are more than --max-pixels 6143"
 
 
+@pytest.mark.parametrize("suffix", sorted(WHOLE))
+def test_the_size_is_known_without_decoding(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"map{suffix}"
+    path.write_bytes(WHOLE[suffix])
+    assert read_size(path) == MAP.shape
+
+
 def test_rarer_headers_tell_the_size_too() -> None:
-    assert sizes.inspect(b"GIF89a" + struct.pack("<HH", 30, 40)).shape == (40, 30)
-    assert sizes.inspect(b"BM" + bytes(12) + struct.pack("<IHH", 12, 30, 40)).shape == (40, 30)
-    assert sizes.inspect(b"BM" + bytes(12) + struct.pack("<Iii", 40, 30, -40)).shape == (40, 30)
-    assert sizes.inspect(b"\0\0\0\x1cftypavif" + bytes(9) + b"ispe\0\0\0\0" + struct.pack(">II", 30, 40)).shape == (
-        40,
-        30,
-    )
-    assert sizes.inspect(b"GIF89a").shape is None
-    assert sizes.inspect(b"nothing known").shape is None
+    for data in (
+        b"BM" + bytes(12) + struct.pack("<IHH", 12, 30, 40),
+        b"BM" + bytes(12) + struct.pack("<Iii", 40, 30, -40),
+        b"\0\0\0\x1cftypavif" + bytes(9) + b"ispe\0\0\0\0" + struct.pack(">II", 30, 40),
+    ):
+        assert opencv_images.inspect(data, Path("rare")) == (40, 30)
 
 
 def test_a_decompression_bomb_is_refused_by_its_header(refused: Any) -> None:
@@ -273,7 +277,7 @@ def test_text_next_to_the_pixels_and_bytes_after_the_end_change_nothing(stored: 
 
 def test_text_named_png(refused: Any) -> None:
     message = refused("text.png", b"hello, this is no image\n")
-    assert message == "OpenCV cannot decode its 24 bytes, which begin with b'hello, this '"
+    assert message == r"no image but a text, which begins with 'hello, this is no image\n'"
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif"])
@@ -339,13 +343,15 @@ def test_several_images_in_a_file_are_refused(refused: Any, stored: Any) -> None
 def test_a_tiff_whose_directory_is_elsewhere(refused: Any) -> None:
     for data in (b"II*\0" + struct.pack("<I", 2**31), b"II+\0\x08\0\0\0" + struct.pack("<Q", 2**64 - 1)):
         what = f"truncated or damaged: the TIFF's directory is not in its {len(data)} bytes"
-        assert refused("lost.tif", data) == what
+        assert refused("lost.tif", data).startswith(what)
 
 
 def test_a_tiff_whose_pages_run_in_circles(refused: Any) -> None:
     data = bytearray(tiff([MAP]))
     data[-4:] = data[4:8]
-    assert refused("circle.tif", bytes(data)) == "a TIFF of 64 pages; a map is one"
+    assert refused("circle.tif", bytes(data)) == (
+        "damaged: the directories of the TIFF run in a circle, or are over 1024"
+    )
 
 
 def test_an_animated_gif_is_refused(refused: Any, stored: Any) -> None:
@@ -365,8 +371,9 @@ def test_a_sun_raster_is_refused(refused: Any) -> None:
 
 
 def test_a_second_sample_that_would_be_dropped_is_refused(refused: Any) -> None:
-    data = tiff([np.dstack([MAP, MAP])], samples=2)
-    assert refused("la.tif", data) == "a TIFF of 2 samples per pixel, of which OpenCV reads one; store that one alone"
+    data = tiff([np.dstack([MAP, 255 - MAP])], samples=2)
+    what = "a TIFF of 2 samples per pixel that are not known to be a colour; store the one that is the map"
+    assert refused("la.tif", data) == what
 
 
 def test_a_missing_opencv_says_what_to_install(stored: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -376,7 +383,8 @@ def test_a_missing_opencv_says_what_to_install(stored: Any, monkeypatch: pytest.
         with pytest.raises(
             MissingDependency, match=r"^OpenCV cannot be imported \(.+\); install it with: pip install "
         ):
-            stored("a.png", WHOLE[".png"])
+            stored("a.bmp", WHOLE[".bmp"])
+        assert stored("a.png", WHOLE[".png"]).array.shape == MAP.shape
         assert stored("a.npy", npy(MAP)).array.shape == MAP.shape
     finally:
         opencv.opencv.cache_clear()
@@ -426,13 +434,13 @@ def test_a_large_array_is_mapped_not_read(stored: Any, monkeypatch: pytest.Monke
     assert not isinstance(stored("a.npy", npy(MAP)).array.base, np.memmap)
 
 
-@pytest.mark.parametrize("shape", [(3,), (), (2, 3, 4), (1, 1, 3, 4), (1, 5, 1)])
+@pytest.mark.parametrize("shape", [(), (2, 3, 4), (2, 1, 3, 4), (1, 5, 1), (1,) * 9])
 def test_other_shapes_are_refused(refused: Any, shape: tuple[int, ...]) -> None:
     hint = {
-        1: "; labels of rows (N, C) need the class axis of the prediction: --axis -1",
-        3: "; a class map needs its class axis: --axis 0 for (C, H, W), --axis -1 for (H, W, C)",
+        3: "; a class map needs its class axis: --axis 0 for (C, H, W), --axis -1 for (H, W, C); N maps need --stack",
+        4: "; N maps (N, 1, H, W) need --stack",
     }.get(len(shape), "")
-    message = f"its shape is {shape}; a map's is (H, W), (1, H, W) or (H, W, 1){hint}"
+    message = f"its shape is {shape}; a map's is (H, W), beside axes of length 1{hint}"
     assert refused("a.npy", npy(np.zeros(shape))) == message
 
 

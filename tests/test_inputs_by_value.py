@@ -16,6 +16,8 @@ import numpy as np
 import pytest
 from command_line import kldeval, score
 
+from kldeval import kld
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -373,3 +375,68 @@ def test_a_map_that_ends_in_tanh_holds_no_missing_data() -> None:
     rng = np.random.default_rng(6)
     stored(pred=np.tanh(rng.normal(size=SHAPE) * 30), gt=densities()[1])
     assert "--nodata" not in refused("pred.npy", "gt.npy", "--metric", "kld")
+
+
+# shapes
+
+
+def test_several_maps_in_one_array_are_a_stack_or_a_class_map() -> None:
+    rng = np.random.default_rng(11)
+    pred, gt = rng.random((2, 4, *SHAPE))
+    stored(pred=pred, gt=gt)
+    message = refused("pred.npy", "gt.npy")
+    for way in ("--axis 0 for (C, H, W)", "--axis -1 for (H, W, C)", "N maps need --stack"):
+        assert way in message
+    document = json.loads(kldeval("pred.npy", "gt.npy", "--stack", "--metric", "kld()", "--format", "json").out)
+    expected = {f"pred[{place:03d}]": divergence(p, q) for place, (p, q) in enumerate(zip(pred, gt, strict=True))}
+    assert {row["name"]: row["kld"] for row in document["maps"]} == pytest.approx(expected)
+    one = score("pred.npy", "gt.npy", "--stack", "--limit", "1", "--metric", "kld()")
+    assert one == pytest.approx([expected["pred[000]"]])
+
+
+@pytest.mark.parametrize("shape", [(4, 1, *SHAPE), (4, *SHAPE, 1), (4, *SHAPE)])
+@pytest.mark.parametrize("suffix", ["npy", "npz"])
+def test_stacks_with_an_axis_of_channels(shape: tuple[int, ...], suffix: str) -> None:
+    pred, gt = np.random.default_rng(12).random((2, 4, *SHAPE))
+    for name, array in (("pred", pred), ("gt", gt)):
+        if suffix == "npz":
+            np.savez(f"{name}.npz", maps=array.reshape(shape))
+        else:
+            np.save(f"{name}.npy", array.reshape(shape))
+    mean = np.mean([divergence(p, q) for p, q in zip(pred, gt, strict=True)])
+    assert score(f"pred.{suffix}", f"gt.{suffix}", "--stack", "--metric", "kld()") == pytest.approx([mean])
+
+
+def test_stacks_of_two_lengths_do_not_pair() -> None:
+    stored(pred=np.ones((4, *SHAPE)), gt=np.ones((3, *SHAPE)))
+    assert refused("pred.npy", "gt.npy", "--stack") == (
+        "--stack: pred.npy holds a stack of 4 but gt.npy holds a stack of 3; slices pair by their place"
+    )
+
+
+@pytest.mark.parametrize("shape", [(1, 1, *SHAPE), (1, *SHAPE), (*SHAPE, 1), (1, *SHAPE, 1)])
+def test_axes_of_length_one_say_nothing(shape: tuple[int, ...]) -> None:
+    pred, gt = densities()
+    stored(pred=pred.reshape(shape), gt=gt)
+    assert score("pred.npy", "gt.npy", "--metric", "kld()") == pytest.approx([divergence(pred, gt)])
+
+
+def test_vectors_are_distributions() -> None:
+    p, q = np.asarray([0.7, 0.1, 0.2]), np.asarray([0.2, 0.5, 0.3])
+    stored(pred=p, gt=q)
+    assert score("pred.npy", "gt.npy", "--metric", "kld()") == pytest.approx([divergence(p, q)])
+    assert score("pred.npy", "gt.npy", "--metric", "kld()", "--norm", "softmax") == pytest.approx(
+        [divergence(np.exp(p), np.exp(q))]
+    )
+    assert float(kld(p, q, log_eps=0.0)) == pytest.approx(divergence(p, q))
+
+
+def test_a_transposed_map_is_not_resized() -> None:
+    pred, gt = densities()
+    stored(pred=pred.T, gt=gt, right=pred)
+    message = refused("pred.npy", "gt.npy")
+    assert "one of them is transposed" in message
+    assert "--resize" not in message
+    assert score("right.npy", "gt.npy", "--metric", "kld()") == pytest.approx([divergence(pred, gt)])
+    (note,) = noted("pred.npy", "gt.npy", "--resize", "pred-to-gt", "--metric", "kld")
+    assert note.startswith("height and width of one map are width and height of the other (1 of 1 map)")

@@ -11,9 +11,9 @@ from image_files import GREY, GREY_ALPHA, PALETTE, RGB, RGBA, png, png_chunk, pn
 
 from kldeval.data.class_weights import weights_text
 from kldeval.data.load import Reading, has_classes, load_pair
+from kldeval.data.readers import LABEL_READERS, read_map
 from kldeval.errors import MapProblem, RefusedMap, UnreadableMap, UsageProblem
 from kldeval.grammar import Call
-from kldeval.inputs.formats import LABEL_READERS, read_map
 from kldeval.records import Pair
 
 if TYPE_CHECKING:
@@ -149,8 +149,8 @@ class TestArrays:
         with pytest.raises(UnreadableMap) as caught:
             load_pair(found, Reading())
         assert str(caught.value) == (
-            f"{found.pred}: its shape is (3, 4, 5); a map's is (H, W), (1, H, W) or (H, W, 1); a class map needs its "
-            "class axis: --axis 0 for (C, H, W), --axis -1 for (H, W, C)"
+            f"{found.pred}: its shape is (3, 4, 5); a map's is (H, W), beside axes of length 1; a class map needs its "
+            "class axis: --axis 0 for (C, H, W), --axis -1 for (H, W, C); N maps need --stack"
         )
 
     def test_a_batch_is_no_map(self, pair: Any) -> None:

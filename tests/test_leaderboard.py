@@ -14,12 +14,12 @@ from model_files import NAMES, make_models, save
 from schemas import validate
 
 from kldeval.data import load
+from kldeval.data import readers as formats
 from kldeval.data.dataset import find_tasks
 from kldeval.engine import worker as engine_worker
 from kldeval.engine.device import Device
 from kldeval.engine.run import run, run_models, stream_models
 from kldeval.errors import UsageProblem
-from kldeval.inputs import formats
 from kldeval.records import Score
 from kldeval.reports.documents import Resampling
 from kldeval.reports.leaderboard import make_leaderboard, name_models

@@ -241,7 +241,7 @@ ARRAY_OPTIONS = (
     "pred_norm, ratio_eps, reduction, scale"
 )
 REFUSED_MAPS: list[tuple[Any, Any, dict[str, Any], str]] = [
-    (MAP[0], MAP[0], {}, "pred has the shape (4,); maps are (..., H, W) and have pixels"),
+    (MAP[0], MAP, {}, "pred has the shape (4,); maps are (..., H, W) and have pixels"),
     (MAP, MAP[:0], {}, "gt has the shape (0, 4); maps are (..., H, W) and have pixels"),
     (MAP * 1j, MAP, {}, "pred has the dtype complex128; maps hold real numbers"),
     (MAP, MAP.astype(object), {}, "gt has the dtype object; maps hold real numbers"),

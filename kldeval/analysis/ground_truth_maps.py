@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from kldeval.data.fixations.collection import open_fixations
 from kldeval.data.listing import list_folder, name_of
 from kldeval.data.load import sidecar_of, sidecar_text
+from kldeval.data.readers import read_size
 from kldeval.errors import MapProblem, RefusedMap, UsageProblem
 from kldeval.executors.local import cores, in_order
 from kldeval.grammar import Call, Value, did_you_mean
-from kldeval.inputs.formats import read_size
 from kldeval.normalization.gaussian import BORDERS, TRUNCATE, Border, blurred, blurred_points, check_kernel
 from kldeval.records import DensityProvenance, Failure
 

@@ -33,8 +33,8 @@ FOLDERS = 3
 
 _OF_SCORING = (
     *(name for name in NUMERIC),
-    *("pred_name", "gt_name", "exclude", "allow_missing", "allow_extra", "limit", "key"),
-    *("max_pixels", "jobs", "device", "batch_bytes"),
+    *("pred_name", "gt_name", "exclude", "allow_missing", "allow_extra", "limit", "key", "stack"),
+    *("max_pixels", "trust_files", "jobs", "device", "batch_bytes"),
 )
 """The options that mean nothing to numbers that are made already."""
 

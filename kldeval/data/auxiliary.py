@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from kldeval.data.listing import list_folder, name_of
+from kldeval.data.readers import read_map
+from kldeval.data.readers.stored import unreadable
 from kldeval.errors import MapProblem, NoPartner, RefusedMap, UsageProblem, examples, printable
-from kldeval.inputs.formats import read_map
 from kldeval.preprocessing.grey import full_scale, to_grey
 from kldeval.preprocessing.resize import resized
 from kldeval.records import AuxiliaryInputs
@@ -238,4 +239,7 @@ def pixel_weights(array: Array, path: Path) -> Array:
 
 
 def _read(path: Path, max_pixels: int) -> Array:
-    return to_grey(read_map(path, max_pixels=max_pixels).array, "error", path)
+    stored = read_map(path, max_pixels=max_pixels)
+    if stored.full_scale is not None:
+        raise unreadable(path, f"its largest value is declared to be {stored.full_scale:g}; store 8, 16 or 32 bits")
+    return to_grey(stored.array, "error", path)

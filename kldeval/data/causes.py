@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -141,32 +141,53 @@ def _quoted(chain: str) -> str:
     return f"'{chain}'" if "(" in chain or "+" in chain else chain
 
 
-def examined(pair: MapPair, settings: Settings) -> MapPair | Failure:
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """What is looked for in stored values, of the settings: worked out once for a run."""
+
+    gt: Chain
+    gt_axis: int | None
+    pred_axis: int | None
+    is_labels: bool
+    of_pixels: bool
+    of_densities: bool
+
+    @classmethod
+    def of(cls, settings: Settings) -> Examination:
+        """What the settings ask to look for."""
+        gt_axis = None if settings.is_labels else _softmax_axis(settings.gt)
+        of_pixels, of_densities = (bool(settings.on(kind)) for kind in ("pixels", "density"))
+        return cls(settings.gt, gt_axis, _softmax_axis(settings.pred), settings.is_labels, of_pixels, of_densities)
+
+
+def examined(pair: MapPair, look: Examination) -> MapPair | Failure:
     """The pair with the remarks that its stored values give rise to, or why it is not scored as it was asked.
 
     Arrays on an accelerator were looked at before they went there.
     """
-    if not all(isinstance(array, np.ndarray) for array in (pair.pred, pair.gt)):
+    if not (isinstance(pair.pred, np.ndarray) and isinstance(pair.gt, np.ndarray)):
         return pair
-    stands_against = _softmax_of_distributions(pair, settings)
+    stands_against = _softmax_of_distributions(pair, look)
     if stands_against:
         return Failure(pair.name, "check", stands_against)
-    remarks = tuple(remark for remark in _remarks(pair, settings) if remark not in pair.remarks)
+    remarks = [remark for remark in _remarks(pair, look) if remark not in pair.remarks]
     return replace(pair, remarks=(*pair.remarks, *remarks)) if remarks else pair
 
 
-def _softmax_of_distributions(pair: MapPair, settings: Settings) -> str | None:
+def _softmax_of_distributions(pair: MapPair, look: Examination) -> str | None:
     """A ground truth of one-hot or soft labels that the chain would put through a softmax, too."""
-    axis = _softmax_axis(settings.gt)
-    if settings.is_labels or axis is None or pair.gt.shape != pair.pred.shape or not _has_axis(pair.gt, axis):
+    axis = look.gt_axis
+    if axis is None or pair.gt.shape != pair.pred.shape or not _has_axis(pair.gt, axis):
         return None
     if not recognise.holds_distributions(pair.gt, axis):
         return None
-    classes = pair.gt.shape[axis]
-    is_one_hot = np.count_nonzero(pair.gt) == pair.gt.size // classes
+    n_positions = pair.gt.size // pair.gt.shape[axis]
+    is_one_hot = np.count_nonzero(pair.gt) == n_positions
+    if pair.gt.ndim == PLAIN_AXES and (n_positions == 1 or not is_one_hot):
+        return None  # rows whose softmax may be meant, as tutorials mean it; a remark says so
     kind = "one-hot labels" if is_one_hot else "probabilities"
     return (
-        f"the ground truth holds {kind} along axis {axis}, and {format_chain(settings.gt)!r} would put them through a "
+        f"the ground truth holds {kind} along axis {axis}, and {format_chain(look.gt)!r} would put them through a "
         f"softmax, too; for the cross-entropy of labels say --gt-norm labels, for a divergence "
         f"--gt-norm 'sum-to-one(axis={axis})'"
     )
@@ -181,16 +202,19 @@ def _has_axis(array: Array, axis: int) -> bool:
     return bool(-array.ndim <= axis < array.ndim)
 
 
-def _remarks(pair: MapPair, settings: Settings) -> Iterator[str]:
-    axis = _softmax_axis(settings.pred)
+def _remarks(pair: MapPair, look: Examination) -> Iterator[str]:
+    axis = look.pred_axis
     has_classes = axis is not None and pair.pred.ndim > PLAIN_AXES and _has_axis(pair.pred, axis)
     if has_classes and recognise.holds_distributions(pair.pred, axis or 0):
         yield "probabilities-pred"
-    if settings.is_labels or not pair.pred.ndim == pair.gt.ndim == PLAIN_AXES:
+    axis = _softmax_axis(look.gt)
+    has_rows = axis is not None and pair.gt.ndim == PLAIN_AXES and _has_axis(pair.gt, axis)
+    if has_rows and recognise.holds_distributions(pair.gt, axis or 0):
+        yield "probabilities-gt"
+    if look.is_labels or not pair.pred.ndim == pair.gt.ndim == PLAIN_AXES:
         return
-    of_pixels = bool(settings.on("pixels"))
     for role in ("pred", "gt"):
-        if not of_pixels and recognise.is_truncated(getattr(pair, role)):
+        if not look.of_pixels and recognise.is_truncated(getattr(pair, role)):
             yield f"truncated-{role}"
-    if settings.on("density") and pair.made is None and recognise.is_fixation_map(pair.gt):
+    if look.of_densities and pair.made is None and recognise.is_fixation_map(pair.gt):
         yield "fixation-gt"

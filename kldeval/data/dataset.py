@@ -43,7 +43,7 @@ def select(pred: Path | None, gt: Path | None, settings: Settings, request: RunO
     Raises:
         UsageProblem: the paths cannot be paired at all, the manifest is malformed, or maps have no group.
     """
-    pairing = _listed(request.manifest) if request.manifest else pair_up(pred, gt, request)
+    pairing = _listed(request.manifest, request) if request.manifest else pair_up(pred, gt, request)
     pairs = grouped(pairing.pairs[: request.limit], settings, request)
     notes = (*pairing.notes, *pairing_notes(pairing, len(pairs)))
     return Dataset(pairs, pairing.failures, notes, pairing.pairs, alone=pred is not None and pred.is_file())
@@ -69,10 +69,20 @@ def grouped(pairs: tuple[Pair, ...], settings: Settings, request: RunOptions) ->
     return tuple(replace(pair, group=groups[pair.name]) for pair in pairs)
 
 
-def _listed(manifest: Path) -> Pairing:
+def _listed(manifest: Path, request: RunOptions) -> Pairing:
     from kldeval.data.manifest import read_manifest
 
-    return Pairing(read_manifest(manifest))
+    return _by_slices(Pairing(read_manifest(manifest)), request)
+
+
+def _by_slices(pairing: Pairing, request: RunOptions) -> Pairing:
+    """The pairing, with a pair for every map of stacks where the request takes arrays for such."""
+    if not request.stack:
+        return pairing
+    from kldeval.data.stacks import unstacked
+
+    pairs, failures = unstacked(pairing.pairs, request.key)
+    return replace(pairing, pairs=pairs, failures=(*pairing.failures, *failures))
 
 
 def pair_up(pred: Path | None, gt: Path | None, request: RunOptions) -> Pairing:
@@ -84,7 +94,7 @@ def pair_up(pred: Path | None, gt: Path | None, request: RunOptions) -> Pairing:
     if pred is None or gt is None:
         msg = "two files or two folders are needed, predictions and ground truth, or a --manifest that names the pairs"
         raise UsageProblem(msg)
-    return find_pairs(
+    pairing = find_pairs(
         pred,
         gt,
         allow_missing=request.allow_missing,
@@ -93,6 +103,7 @@ def pair_up(pred: Path | None, gt: Path | None, request: RunOptions) -> Pairing:
         gt_name=request.gt_name,
         exclude=request.exclude,
     )
+    return _by_slices(pairing, request)
 
 
 def pairing_notes(pairing: Pairing, n_pairs: int) -> Iterator[str]:

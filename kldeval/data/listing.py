@@ -10,8 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kldeval.data.readers import is_readable, without_matlab
 from kldeval.errors import UsageProblem, printable
-from kldeval.inputs.formats import is_readable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -57,6 +57,9 @@ def list_folder(folder: Path, is_wanted: Callable[[str], bool] = is_readable) ->
     except OSError as error:
         msg = f"cannot list {printable(str(error.filename))}: {(error.strerror or str(error)).lower()}"
         raise UsageProblem(msg) from error
+    if is_wanted is is_readable and len(kept := without_matlab(maps)) < len(maps):
+        maps = [*kept]
+        others.add(".mat")
     return Listing(tuple(sorted(maps)), tuple(sorted(others)), tuple(sorted(unfollowed)))
 
 

@@ -10,11 +10,12 @@ import numpy as np
 
 from kldeval.data.causes import check_log_density
 from kldeval.data.nodata import check_sizes, with_nodata
+from kldeval.data.readers import CLASS_READERS, LABEL_READERS, read_map
+from kldeval.data.readers.numpy_files import map_shape, stored_shape
+from kldeval.data.readers.stored import MAX_PIXELS
 from kldeval.data.recognise import BASES, log_sum
+from kldeval.data.stacks import read_slice
 from kldeval.errors import RefusedMap, UnreadableMap, printable
-from kldeval.inputs.formats import CLASS_READERS, LABEL_READERS, read_map
-from kldeval.inputs.formats.numpy_files import map_shape, stored_shape
-from kldeval.inputs.formats.stored import MAX_PIXELS
 from kldeval.preprocessing.grey import channels_agree, full_scale, to_grey
 from kldeval.preprocessing.resize import AS_IS, log_resized, resize_pair
 from kldeval.records import DensityProvenance, MapPair
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 
     from kldeval.arrays import Array
     from kldeval.data.auxiliary import AuxiliarySources
+    from kldeval.data.readers.stored import Stored
     from kldeval.grammar import Call
-    from kldeval.inputs.formats.stored import Stored
     from kldeval.records import Pair
 
 
@@ -38,7 +39,8 @@ class Reading:
     `logs` are the steps that take the stored values of the prediction and of the ground truth for logarithms of
     densities, of which the densities are resized.
     `nodata` says which pixels have no data (see `kldeval.settings.nodata`).
-    `class_maps`: whether predictions may have a class axis; `labels`: whether all ground truths hold labels.
+    `trusts_files` lifts the bounds on what a file claims of itself. `class_maps`: whether predictions may have a class
+    axis; `labels`: whether all ground truths hold labels.
     """
 
     color: str = "error"
@@ -50,6 +52,7 @@ class Reading:
     nodata: str = ""
     class_maps: bool = False
     labels: bool = False
+    trusts_files: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +63,18 @@ class Loaded:
     grey: Array
 
 
-def load_map(path: Path, reading: Reading) -> Loaded:
-    """One map, before it meets its partner.
+def load_map(path: Path, reading: Reading, place: int | None = None) -> Loaded:
+    """One map, before it meets its partner; `place` is that in its file, where this is a stack.
 
     Raises:
         UnreadableMap, RefusedMap, MissingDependency: as `load_pair`.
     """
-    stored = read_map(path, key=reading.key, max_pixels=reading.max_pixels)
+    bounds: dict[str, Any] = {"max_pixels": reading.max_pixels, "trusts_files": reading.trusts_files}
+    stored = (
+        read_map(path, key=reading.key, **bounds)
+        if place is None
+        else read_slice(path, place, key=reading.key, **bounds)
+    )
     return Loaded(stored, to_grey(stored.array, reading.color, path))
 
 
@@ -78,10 +86,11 @@ def load_pair(pair: Pair, reading: Reading, gt: Loaded | None = None) -> MapPair
         RefusedMap: colour, transparency or sizes that differ where `reading` does not say what to do.
         MissingDependency: OpenCV is needed and cannot be imported.
     """
-    if reading.class_maps and has_classes(pair, reading):
+    if reading.class_maps and pair.place is None and has_classes(pair, reading):
         _refuse_company(pair, reading)
         return load_class_maps(pair, reading)
-    pred, gt = load_map(pair.pred, reading), gt or load_map(pair.gt, reading)
+    pred = load_map(pair.pred, reading, pair.place)
+    gt = gt or load_map(pair.gt, reading, pair.place)
     if reading.nodata:
         check_sizes(pred.grey, gt.grey)
     maps = replace(sized_pair(pair.name, pred, gt, reading.resize, reading.logs), made=how_made(pair.gt))
@@ -113,8 +122,8 @@ def sized_pair(
     Where a side holds logarithms of a density (`logs`), the density is resized.
 
     Remarks: `lossy-pred`, `lossy-gt` (JPEG, lossy WebP), `overshoot-pred`, `overshoot-gt` (resizing made negative
-    values of a map that had none), `integer` (a type that `--scale unit` does not divide), `identical` (the maps agree
-    in every value).
+    values of a map that had none), `transposed` (height and width of one are width and height of the other), `integer`
+    (a type that `--scale unit` does not divide), `identical` (the maps agree in every value).
 
     Raises:
         RefusedMap: the sizes differ, and `resize` is `none`.
@@ -134,8 +143,8 @@ def sized_pair(
         *sized,
         shape=sized[0].shape,
         remarks=tuple(_pair_remarks((pred, gt), sized)),
-        pred_scale=full_scale(pred.stored.array),
-        gt_scale=full_scale(gt.stored.array),
+        pred_scale=pred.stored.scale,
+        gt_scale=gt.stored.scale,
     )
 
 
@@ -160,6 +169,8 @@ def _pair_remarks(sides: tuple[Loaded, Loaded], sized: tuple[Array, Array]) -> I
     arrays = [side.stored.array for side in sides]
     if any(array.dtype.kind in "iu" and full_scale(array) is None for array in arrays):
         yield "integer"
+    if sides[0].grey.shape == sides[1].grey.shape[::-1] != sides[1].grey.shape:
+        yield "transposed"
     if _agree(*sized):
         yield "identical"
 
@@ -195,7 +206,10 @@ def load_class_maps(pair: Pair, reading: Reading) -> MapPair:
         raise RefusedMap(msg)
     sides = ((pair.pred, CLASS_READERS), (pair.gt, LABEL_READERS))
     stored = [
-        read_map(path, key=reading.key, max_pixels=reading.max_pixels, readers=readers) for path, readers in sides
+        read_map(
+            path, key=reading.key, max_pixels=reading.max_pixels, trusts_files=reading.trusts_files, readers=readers
+        )
+        for path, readers in sides
     ]
     pred, gt = _grey(stored[0], pair.pred), _labels(stored[1], pair.gt)
     return MapPair(
@@ -204,7 +218,7 @@ def load_class_maps(pair: Pair, reading: Reading) -> MapPair:
         gt,
         shape=(pred.shape[0], math.prod(pred.shape[1:])),
         remarks=tuple(_remarks(stored)),
-        pred_scale=full_scale(pred),
+        pred_scale=stored[0].scale,
         gt_scale=full_scale(gt),
     )
 
@@ -212,7 +226,9 @@ def load_class_maps(pair: Pair, reading: Reading) -> MapPair:
 def _shape(path: Path, key: str | None) -> tuple[int, ...]:
     """The shape that an array's file means; () of any other."""
     shape = stored_shape(path, key) if path.suffix.lower() in ARRAYS else None
-    return () if shape is None else map_shape(shape) or shape
+    if shape is None or len(shape) == 1:  # a vector is one of labels beside rows (N, C)
+        return shape or ()
+    return map_shape(shape) or shape
 
 
 def _grey(stored: Stored, path: Path) -> Array:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -123,7 +124,8 @@ def _pair(cells: dict[str, str], folder: Path, where: str) -> Pair:
     if ".." in PurePosixPath(name).parts or name.startswith("/"):
         msg = f"{where}: the name {name!r} leads out of a folder; names are relative paths without '..'"
         raise UsageProblem(msg)
-    return Pair(normal(name), folder / cells["pred"], folder / cells["gt"], cells.get("group", ""), **paths)
+    pair = Pair(normal(name), folder / cells["pred"], folder / cells["gt"], cells.get("group", ""))
+    return replace(pair, fixations=paths.get("fixations"), mask=paths.get("mask"))
 
 
 def _default_name(gt: str) -> str:

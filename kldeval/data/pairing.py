@@ -11,8 +11,8 @@ from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from kldeval.data.listing import Listing, is_excluded, list_folder, name_of, namers, normal
+from kldeval.data.readers import READERS
 from kldeval.errors import UsageProblem, examples, printable
-from kldeval.inputs.formats import READERS
 from kldeval.records import Failure, Pair
 
 if TYPE_CHECKING:

@@ -17,10 +17,10 @@ from kldeval.data.fixations.collection import (
     open_fixations,
 )
 from kldeval.data.fixations.maps import FixationReading
+from kldeval.data.readers import read_size
+from kldeval.data.readers.stored import MAX_PIXELS
 from kldeval.errors import MapProblem, UsageProblem
 from kldeval.executors.local import cores, in_order, in_threads
-from kldeval.inputs.formats import read_size
-from kldeval.inputs.formats.stored import MAX_PIXELS
 from kldeval.metrics.registry import METRICS
 from kldeval.scoring.context import NO_CONTEXT, DatasetContext
 from kldeval.scoring.leave_one_out import Kernel, LeaveOneOutDensity

@@ -260,7 +260,7 @@ def _evaluators(task: Task, evaluator: Evaluator) -> dict[str, Evaluator]:
 
 def _ground_truth(task: Task, reading: Reading) -> Loaded | Failure | None:
     first = next(iter(task.values()))
-    return None if reading.class_maps else read_map(first.name, first.gt, reading)
+    return None if reading.class_maps else read_map(first, "gt", reading)
 
 
 T = TypeVar("T")
@@ -288,14 +288,14 @@ def _on_tasks(
 
 def _on_task(pairs: Mapping[str, Pair], reading: Reading, look: Look[Looked]) -> list[tuple[str, Looked | Failure]]:
     first = next(iter(pairs.values()))
-    gt = read_map(first.name, first.gt, reading)
+    gt = read_map(first, "gt", reading)
     if isinstance(gt, Failure):
         return [(model, gt) for model in pairs]
     return [(model, _on_pair(pair, gt, reading, look)) for model, pair in pairs.items()]
 
 
 def _on_pair(pair: Pair, gt: Loaded, reading: Reading, look: Look[Looked]) -> Looked | Failure:
-    pred = read_map(pair.name, pair.pred, reading)
+    pred = read_map(pair, "pred", reading)
     return pred if isinstance(pred, Failure) else look(pair, pred, gt)
 
 

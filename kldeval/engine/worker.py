@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from kldeval.grammar import Call
     from kldeval.normalization.chain import Chain
-    from kldeval.records import MapPair
+    from kldeval.records import MapPair, Role
     from kldeval.run_options import RunOptions
     from kldeval.scoring.evaluator import Evaluator, PartialResult
     from kldeval.settings.settings import Settings
@@ -30,6 +30,7 @@ def reading_of(settings: Settings, request: RunOptions) -> Reading:
         color=settings.color,
         resize=settings.resize,
         key=request.key,
+        trusts_files=request.trust_files,
         class_maps=settings.names_class_axis,
         labels=settings.is_labels,
         nodata=settings.nodata,
@@ -87,9 +88,10 @@ def read_with_auxiliary_scores(
     return evaluator.with_auxiliary_scores(evaluator.context.with_references(maps))
 
 
-def read_map(name: str, path: Path, reading: Reading) -> Loaded | Failure:
-    """One decoded map of the pair `name`, or why there is none."""
-    return _or_failure(lambda: load_map(path, reading), name, str(path))
+def read_map(pair: Pair, role: Role, reading: Reading) -> Loaded | Failure:
+    """One side of a pair, decoded, or why there is none."""
+    path = getattr(pair, role)
+    return _or_failure(lambda: load_map(path, reading, pair.place), pair.name, str(path))
 
 
 def _or_failure(load: Callable[[], T], name: str, files: str) -> T | Failure:

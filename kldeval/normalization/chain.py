@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
 
 from kldeval.errors import UsageProblem
 from kldeval.grammar import Call, parse_all, split_call, split_top_level
@@ -10,6 +11,8 @@ from kldeval.normalization.lazy_map import MAP
 from kldeval.normalization.steps import STEPS, check_axis, one_axis
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from kldeval.normalization.lazy_map import LazyMap
 
 
@@ -118,23 +121,45 @@ def is_spatial(chain: Chain) -> bool:
     return any(STEPS[call.name].info.spatial or call.keywords.get("axis") is not None for call in chain)
 
 
+class CompiledChain(NamedTuple):
+    """The functions of a chain with their parameters, and whether the first understands -inf and +inf."""
+
+    functions: tuple[Callable[[LazyMap], LazyMap], ...]
+    takes_low: bool
+    takes_high: bool
+
+
+def compile_chain(chain: Chain) -> CompiledChain:
+    """The chain as functions, which ask no registry."""
+    functions = (partial(STEPS[call.name].function, **call.keywords) for call in chain)
+    return CompiledChain(tuple(functions), *_infinities(chain[0]))
+
+
 def normalise(values: LazyMap, chain: Chain) -> LazyMap:
     """The values after every step of the chain."""
-    values = _check_finite(values, chain)
-    for call in chain:
-        values = apply_step(values, call)
+    return run_chain(values, compile_chain(chain))
+
+
+def run_chain(values: LazyMap, chain: CompiledChain) -> LazyMap:
+    """The values after every step of a compiled chain."""
+    values = _check_finite(values, takes_low=chain.takes_low, takes_high=chain.takes_high)
+    for function in chain.functions:
+        values = _run_step(values, function)
     return values
 
 
 def apply_step(values: LazyMap, call: Call) -> LazyMap:
     """The values after one step; a step after a softmax works on its probabilities."""
+    return _run_step(values, partial(STEPS[call.name].function, **call.keywords))
+
+
+def _run_step(values: LazyMap, function: Callable[[LazyMap], LazyMap]) -> LazyMap:
     if values.is_log:
         values = values.map(values.xp.exp, is_log=False)
-    return STEPS[call.name].function(values, **call.keywords)
+    return function(values)
 
 
-def _check_finite(values: LazyMap, chain: Chain) -> LazyMap:
-    takes_low, takes_high = _infinities(chain[0])
+def _check_finite(values: LazyMap, *, takes_low: bool, takes_high: bool) -> LazyMap:
     low, high = values.extent()
     xp = values.xp
     if xp.__name__ == "numpy" and xp.isfinite(low).all() and xp.isfinite(high).all():

@@ -92,7 +92,7 @@ def _first(colours: Array) -> Array:
 _RULES: Mapping[str, Callable[[Array], Array]] = {"luma": _luma, "mean": _mean, "first": _first}
 
 
-FULL_SCALES = {"uint8": 255.0, "uint16": 65535.0}
+FULL_SCALES = {"uint8": 255.0, "uint16": 65535.0, "B": 255.0, "H": 65535.0}
 """The types of images, whose values are shares of the largest; bool is 0 and 1, and others are taken as they are."""
 
 
@@ -104,4 +104,6 @@ def full_scale(array: Array) -> float | None:
     (255.0, None)
     """
     # the name and not the text of a numpy type, which is ">u2" in the other byte order
-    return FULL_SCALES.get(getattr(array.dtype, "name", str(array.dtype)).rpartition(".")[2])
+    kind = getattr(array.dtype, "char", None)
+    # numpy spells a type's name anew each time
+    return FULL_SCALES.get(kind or str(array.dtype).rpartition(".")[2])

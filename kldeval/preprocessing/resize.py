@@ -57,6 +57,12 @@ def resize_pair(call: Call, pred: Array, gt: Array) -> Maps:
 def none(pred: Array, gt: Array) -> Maps:
     """The maps as they are, which must agree in size."""
     if pred.shape != gt.shape:
+        if pred.shape == gt.shape[::-1]:
+            msg = (
+                f"the prediction is {pred.shape}, the ground truth {gt.shape} (height, width): one of them is "
+                "transposed, as arrays in the order (W, H) are, or turned; store its transpose (array.T), do not resize"
+            )
+            raise RefusedMap(msg)
         msg = (
             f"sizes differ: the prediction is {pred.shape}, the ground truth {gt.shape} (height, width); "
             "choose who gives way, such as --resize 'pred-to-gt(kernel=bilinear)'"

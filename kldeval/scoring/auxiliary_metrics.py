@@ -27,7 +27,7 @@ from kldeval.metrics.fixated_map import (
     has_close_values,
 )
 from kldeval.metrics.fixations import mit_bits, mit_logarithm, stretched_density
-from kldeval.normalization.chain import format_chain, normalise
+from kldeval.normalization.chain import format_chain, normalise, run_chain
 from kldeval.preprocessing.grey import full_scale
 from kldeval.records import AuxiliaryInputs, AuxiliaryScores
 from kldeval.scoring.diagnostics import refusal
@@ -431,7 +431,7 @@ class FixationEvaluator:
         array = np.arange(BYTES, dtype=np.uint8)[None] if takes_levels else pair.pred
         weights = self._levels.seen.area if takes_levels else pair.weights
         start = scaled(array, pair.pred_scale, pipeline.scale, pipeline.dtype, weights=weights, empty=pipeline.empty)
-        values = normalise(start, pipeline.chain)
+        values = run_chain(start, pipeline.run)
         for problem in worst_problems(values, "pred", 1):
             if problem:
                 raise RefusedMap(refusal(pair, "pred", problem.kind, problem.detail, pipeline.shown))

@@ -82,8 +82,8 @@ def _nonfinite(pair: MapPair, role: str, detail: float, chain: str) -> str:
     text = f"the {SIDES[role]} holds {found}, which {chain!r} does not handle; repair the file"
     if found == "inf":
         return f"{text}, or clip it first: --{role}-norm 'clip(min=...,max=...)+{chain}'"
-    if getattr(pair, role) is None:
-        return text  # a function of arrays has no flags
+    if getattr(pair, role) is None or getattr(pair, role).ndim > 2:  # noqa: PLR2004 - height and width
+        return text  # neither functions of arrays nor class maps take --nodata
     if role == "gt":
         return f"{text}, or leave out pixels that have no data: --nodata nan"
     return f"{text}, or say what pixels without data count as: --nodata nan --nodata-pred zero or mask"
@@ -154,7 +154,8 @@ def notes(settings: Settings, remarks: Counter[str], n_maps: int) -> list[str]:
         count = remarks[remark]
         if count and _applies(remark, settings):
             maps = f"{count} of {n_maps} map{'s' * (n_maps != 1)}"
-            sentences.append(sentence.format(maps=maps, axis=class_axis(settings.pred)))
+            axes = {"axis": class_axis(settings.pred), "gt_axis": class_axis(settings.gt)}
+            sentences.append(sentence.format(maps=maps, **axes))
     if not settings.on("density"):
         return sentences
     chains = [chain for chain in (settings.pred, settings.gt) if chain != STORED]
@@ -279,6 +280,10 @@ _SENTENCES = {
         "the KLD is below what any two densities make it with these constants ({maps}): a side does not sum to 1, so "
         "the number is no divergence"
     ),
+    "probabilities-gt": (
+        "the ground truth holds probabilities already ({maps}), which the softmax flattens: to take them as they are "
+        "use --gt-norm 'sum-to-one(axis={gt_axis})'"
+    ),
     "probabilities-pred": (
         "the prediction holds probabilities already ({maps}), which the softmax flattens: for probabilities use "
         "--pred-norm 'sum-to-one(axis={axis})'"
@@ -303,6 +308,10 @@ _SENTENCES = {
     "empty-gt": "the ground truth is all zero ({maps}) and was scored as --empty-gt says",
     "nodata-pred": (
         "the prediction has no data where the ground truth has some ({maps}); --nodata-pred says what it counts as"
+    ),
+    "transposed": (
+        "height and width of one map are width and height of the other ({maps}): resizing distorts a map that is "
+        "transposed, as arrays in the order (W, H) are; store its transpose (array.T)"
     ),
     "outside": "fixations outside the map were left out ({maps})",
     "no-fixations": "nobody fixated the map, so metrics of fixations are undefined ({maps})",

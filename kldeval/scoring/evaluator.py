@@ -44,10 +44,9 @@ NOT_APPLICABLE = "score"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PartialResult:
-    """A pair of 8-bit maps whose histogram tells the rest: `found` is what was worked out already, by quantity."""
+    """A pair of 8-bit maps whose histogram tells the rest: `found` is what was worked out already."""
 
     counted: CountedPair
-    waiting: tuple[Quantity, ...]
     found: PairAnswers | None = None
 
 
@@ -58,6 +57,11 @@ class Evaluator:
         self.plan = plan
         self.context = context
         self._rows: Plan | None = None
+        self._asked = plan.asked
+        self._of_values = tuple(one for one in plan.asked if one.dependence == "value")
+        self._of_places = tuple(one for one in plan.asked if one.dependence != "value")
+        self._has_auxiliary = bool(plan.of_maps or plan.of_fixations)
+        self._counts = self._has_auxiliary or any(one.dependence != "place" for one in plan.asked)
 
     def without_references(self) -> Evaluator:
         """The same for pairs whose references are scored with another prediction."""
@@ -69,7 +73,7 @@ class Evaluator:
 
     def begin(self, pair: MapPair) -> Outcome | PartialResult:
         """The outcome of one pair, or what was counted of it and can be finished together with others."""
-        looked_at = examined(pair, self.plan.settings)
+        looked_at = examined(pair, self.plan.examination)
         return looked_at if isinstance(looked_at, Failure) else self._begin(looked_at)
 
     def _begin(self, pair: MapPair) -> Outcome | PartialResult:
@@ -79,19 +83,19 @@ class Evaluator:
             return score_labels(pair, self.plan.settings, per_class=self.plan.per_class)
         if not is_plain(pair):
             return self._score_class_map(pair)
-        counted = CountedPair.of(pair)
+        counted = CountedPair.of(pair) if self._counts else None
         begun = self._begin_auxiliary(pair, counted)
         if isinstance(begun, Failure):
             return begun
-        if not self.plan.quantities:
-            known = _ranges(pair, counted)
-            return PartialResult(counted.without_maps(begun), (), known) if counted else self._outcome(begun, known)
-        waiting = tuple(one for one in self.plan.asked if counted and one.dependence == "value")
-        now = [one for one in self.plan.asked if not (counted and one.dependence == "value")]
-        with quiet():
-            found = answers_of(view_of(pair, counted, now), now)[0] if now else None
+        now = self._of_places if counted else self._asked
+        found: PairAnswers | None = None
+        if now:
+            with quiet():
+                found = answers_of(view_of(pair, counted, now), now)[0]
+        elif not self._asked:
+            found = _ranges(pair, counted)
         if counted:
-            return PartialResult(counted.without_maps(begun), waiting, found)
+            return PartialResult(counted.without_maps(begun), found)
         return self._outcome(begun, found or _ranges(pair, None))
 
     def finish(self, begun: Sequence[Outcome | PartialResult]) -> list[Outcome]:
@@ -111,11 +115,11 @@ class Evaluator:
 
     def with_auxiliary_scores(self, pair: MapPair) -> MapPair | Failure:
         """The pair with the numbers of its maps and of its fixations, which are worked out on the CPU."""
-        looked_at = examined(pair, self.plan.settings)
+        looked_at = examined(pair, self.plan.examination)
         if isinstance(looked_at, Failure) or self.plan.is_labels or not is_plain(looked_at):
             return looked_at
         pair = looked_at
-        counted = CountedPair.of(pair) if self.plan.of_maps or self.plan.of_fixations else None
+        counted = CountedPair.of(pair) if self._has_auxiliary else None
         begun = self._begin_auxiliary(pair, counted)
         if isinstance(begun, Failure) or counted is None:
             return begun
@@ -129,7 +133,7 @@ class Evaluator:
         What is not a sum over pixels has been worked out before: see `with_auxiliary_scores`.
         """
         with quiet():
-            found = answers_of(PixelView(pairs, pred, gt, weights), self.plan.asked)
+            found = answers_of(PixelView(pairs, pred, gt, weights), self._asked)
         return [self._outcome(pair, answers) for pair, answers in zip(pairs, found, strict=True)]
 
     def score_without_maps(self, pair: MapPair) -> Outcome:
@@ -141,14 +145,14 @@ class Evaluator:
             check_density_provenance(self.plan.settings.density, pair.made)
         except RefusedMap as problem:
             return Failure(pair.name, problem.stage, str(problem))
-        if not (self.plan.of_maps or self.plan.of_fixations):
+        if not self._has_auxiliary:
             return pair
         from kldeval.scoring.auxiliary_metrics import begin_auxiliary_scores
 
         return replace(pair, beside=begin_auxiliary_scores(pair, counted, self.plan, self.context))
 
     def _finish_auxiliary(self, view: HistogramView) -> Sequence[MapPair]:
-        if not (self.plan.of_maps or self.plan.of_fixations):
+        if not self._has_auxiliary:
             return view.pairs
         from kldeval.scoring.auxiliary_metrics import finish_auxiliary_scores
 
@@ -157,17 +161,16 @@ class Evaluator:
 
     def _finish_answers(self, alike: Sequence[PartialResult], view: HistogramView) -> list[PairAnswers]:
         """What every quantity of the plan is, in its order, for pairs that were counted."""
-        waiting = alike[0].waiting
-        if not waiting:
+        if not self._of_values:
             return [one.found for one in alike if one.found]
         with quiet():
-            later = answers_of(view, waiting)
-        if len(waiting) == len(self.plan.asked):
+            later = answers_of(view, self._of_values)
+        if not self._of_places:
             return later
         merged = []
         for one, found in zip(alike, later, strict=True):
             known, rest = iter(one.found.answers if one.found else ()), iter(found.answers)
-            answers = [next(rest if quantity in waiting else known) for quantity in self.plan.asked]
+            answers = [next(rest if quantity.dependence == "value" else known) for quantity in self._asked]
             merged.append(replace(found, answers=answers))
         return merged
 

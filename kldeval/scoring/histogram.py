@@ -16,7 +16,7 @@ import numpy as np
 from kldeval.arrays import opencv
 from kldeval.metrics.binary import PixelMap
 from kldeval.metrics.separable import LARGEST_QUOTIENT, powers
-from kldeval.normalization.chain import normalise
+from kldeval.normalization.chain import run_chain
 from kldeval.normalization.density import Density
 from kldeval.scoring.diagnostics import ValueRange
 from kldeval.scoring.plan import ROLES, MapSize
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 
 
 LEVELS = 256
+
+_LEVELS = np.arange(LEVELS, dtype=np.uint8)[None]
+_LEVELS.flags.writeable = False
 
 EXACT_PIXELS = 2**24
 """OpenCV counts in float32, which holds every whole number up to this one."""
@@ -55,15 +58,14 @@ class OccupiedCells:
 class CountedPair:
     """An 8-bit pair without its maps: how often each two levels meet (256, 256), the prediction's first.
 
-    `margins` say how many pixels have each level of either side, (1, 256), `n_pixels` how many there are, and `n_rows`
-    how many rows have one: a mask leaves pixels out.
+    `margins` say how many pixels have each level of either side, (1, 256), and `size` how many there are, and how many
+    rows have one: a mask leaves pixels out.
     """
 
     pair: MapPair
     counts: Array
     margins: tuple[Array, Array]
-    n_pixels: float
-    n_rows: int
+    size: MapSize
 
     @classmethod
     def of(cls, pair: MapPair) -> CountedPair | None:
@@ -78,13 +80,15 @@ class CountedPair:
             n_rows = int(mask.any(axis=1).sum())
         counts = joint_counts(pair.pred, pair.gt, mask)
         both = margins(counts)
-        return cls(pair, counts, both, float(both[0].sum()), n_rows)
+        return cls(pair, counts, both, MapSize(float(both[0].sum()), n_rows))
 
     def without_maps(self, pair: MapPair) -> CountedPair:
         """The same for a pair whose maps nobody needs any more: their levels stand in their place."""
-        pred, gt = (levels()[:, margin[0] > 0] for margin in self.margins)
-        forgotten = replace(pair, pred=pred, gt=gt, weights=None, company=None)
-        return CountedPair(forgotten, self.counts, self.margins, self.n_pixels, self.n_rows)
+        pred, gt = _LEVELS[:, self.margins[0][0] > 0], _LEVELS[:, self.margins[1][0] > 0]
+        # whether pixels are masked is still told
+        weights = None if pair.weights is None else self.margins[0]
+        forgotten = replace(pair, pred=pred, gt=gt, weights=weights, company=None)
+        return CountedPair(forgotten, self.counts, self.margins, self.size)
 
     def ranges(self) -> tuple[ValueRange, ValueRange]:
         """The extremes of both maps."""
@@ -131,7 +135,7 @@ class HistogramView:
 
     def _normalise(self, pipeline: Pipeline) -> LevelSide:
         role = pipeline.role
-        values = normalise(self.start(pipeline), pipeline.chain)
+        values = run_chain(self.start(pipeline), pipeline.run)
         if pipeline.form in ("probability", "target"):
             values = flag_outside(values)
         block, xp = values.block(slice(0, 1)), values.xp
@@ -149,8 +153,7 @@ class HistogramView:
 
     def size(self, place: int, axes: tuple[int, ...]) -> MapSize:  # noqa: ARG002 - a map is one distribution
         """How large a map is, as it was before it was counted."""
-        one = self.counted[place]
-        return MapSize(one.n_pixels, one.n_rows)
+        return self.counted[place].size
 
     def known_sums(self, place: int, requests: Sequence[SumRequest]) -> list[float | None]:
         """The sums that are products of the levels with the counts, where no precision is lost on the way."""
@@ -175,7 +178,7 @@ class HistogramView:
             if id(target) not in met:
                 columns = target.powers[place, :, 0]
                 met[id(target)] = columns @ (table.T if target.role == "gt" else table)
-            own, both = product.summands(place, met[id(target)])
+            own, both = product.own[place], product.both(place, met[id(target)])
             total += own + both
             largest = max(largest, abs(own), abs(both))
         # what is left of summands that cancel has their rounding: the cells subtract before they sum
@@ -285,7 +288,7 @@ class _Product:
         mass = counts * t
         self._scale = part.scale
         own = np.where(mass == 0, 0.0, mass * part.own).sum(axis=-1)
-        self._own = (part.scale * own)[:, 0].tolist()
+        self.own = (part.scale * own)[:, 0].tolist()
         self._factors = np.stack([np.broadcast_to(one, part.own.shape) for one in part.factors], axis=-2)[:, 0]
         self._is_finite = np.isfinite(self._factors).all(axis=(-2, -1)).tolist()
         largest = np.where(other.counts > 0, part.reach, 0.0).max(axis=-1)
@@ -295,19 +298,19 @@ class _Product:
             finite &= np.isfinite(self.target.powers).all(axis=(1, 3))
         self.is_exact = (finite & (largest <= LARGEST_QUOTIENT * least))[:, 0].tolist()
 
-    def summands(self, place: int, met: Array) -> tuple[float, float]:
-        """What the target alone and what both sides together add to the sum over the pixels of a pair."""
+    def both(self, place: int, met: Array) -> float:
+        """What both sides together add to the sum over the pixels of a pair."""
         factors = self._factors[place]
         met = met[: len(factors)]
         if self._is_finite[place]:
-            return self._own[place], self._scale * float(met.ravel().dot(factors.ravel()))
+            return self._scale * float(met.ravel().dot(factors.ravel()))
         # 0 where the weight is 0, also where the number is infinite
-        return self._own[place], self._scale * float(np.where(met == 0, 0.0, met * factors).sum())
+        return self._scale * float(np.where(met == 0, 0.0, met * factors).sum())
 
 
 def levels() -> Array:
-    """The values of 8 bits, as a map of one row."""
-    return np.arange(LEVELS, dtype=np.uint8)[None]
+    """The values of 8 bits, as a map of one row, which nobody may write to."""
+    return _LEVELS
 
 
 def margins(table: Array) -> tuple[Array, Array]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from kldeval.arrays import namespace
 from kldeval.metrics.binary import PixelMap
-from kldeval.normalization.chain import normalise
+from kldeval.normalization.chain import run_chain
 from kldeval.normalization.density import Density
 from kldeval.normalization.lazy_map import MAP, LazyMap, slice_rows, weighted, weighted_sum
 from kldeval.scoring.plan import MapSize
@@ -84,7 +84,7 @@ class PixelView:
     def normalised(self, pipeline: Pipeline) -> PixelSide:
         """The side after its chain, not yet computed."""
         if pipeline.key not in self._sides:
-            values = normalise(self.start(pipeline), pipeline.chain)
+            values = run_chain(self.start(pipeline), pipeline.run)
             if pipeline.form in ("probability", "target"):
                 values = flag_outside(values)
             known = worst_problems(values, pipeline.role, len(self.pairs)) if self.is_numpy else NOTHING

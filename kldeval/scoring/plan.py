@@ -12,9 +12,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from kldeval.arrays import namespace
+from kldeval.data.causes import Examination
 from kldeval.metrics.registry import METRICS
 from kldeval.metrics.separable import separated_uncovered_mass, separated_uncovered_pixels
-from kldeval.normalization.chain import format_chain, parse_chain
+from kldeval.normalization.chain import compile_chain, format_chain, parse_chain
 from kldeval.normalization.lazy_map import MAP, over_map
 from kldeval.normalization.steps import STEPS, one_axis
 from kldeval.scoring.diagnostics import Diagnostics
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from kldeval.grammar import Call
     from kldeval.metrics.registry import MetricInfo
     from kldeval.metrics.separable import Part
-    from kldeval.normalization.chain import Chain
+    from kldeval.normalization.chain import Chain, CompiledChain
     from kldeval.normalization.density import Density
     from kldeval.records import Role
     from kldeval.settings.settings import Settings
@@ -49,7 +50,7 @@ class Pipeline:
     """How one side of a pair is normalised, and what becomes of a map that has nothing to divide by (`empty`).
 
     `key` and `start_key` tell pipelines, and what they start from, from others; `shown` is the chain that a
-    refusal quotes.
+    refusal quotes, and `run` the chain as functions.
     """
 
     role: Role
@@ -60,6 +61,7 @@ class Pipeline:
     form: Form
     dependence: Dependence
     shown: Chain
+    run: CompiledChain
     key: str
     start_key: tuple[str, str, str, str]
 
@@ -72,7 +74,19 @@ class Pipeline:
         start_key = role, settings.scale, settings.dtype, empty
         key = "|".join((*start_key, form, format_chain(chain)))
         needed = dependence(chain)
-        return cls(role, chain, settings.scale, settings.dtype, empty, form, needed, shown or chain, key, start_key)
+        return cls(
+            role,
+            chain,
+            settings.scale,
+            settings.dtype,
+            empty,
+            form,
+            needed,
+            shown or chain,
+            compile_chain(chain),
+            key,
+            start_key,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +246,8 @@ class Plan:
     pixel_keys: frozenset[str]
     density: Pipeline
     baseline: Chain
+    is_labels: bool
+    examination: Examination
     diagnostics: Diagnostics
     per_class: bool = False
 
@@ -243,11 +259,6 @@ class Plan:
         """
         calls = () if settings.is_labels else tuple(zip(settings.keys, settings.metrics, strict=True))
         return _plan(settings, calls, shown or settings, per_class=per_class)
-
-    @property
-    def is_labels(self) -> bool:
-        """Whether the ground truths hold labels."""
-        return self.settings.is_labels
 
     @property
     def asked(self) -> tuple[Quantity, ...]:
@@ -304,6 +315,8 @@ def _plan(settings: Settings, calls: Sequence[tuple[str, Call]], shown: Settings
         frozenset(key for key, _ in on["pixels"]),
         Pipeline.of("pred", settings.pred, replace(settings, dtype="float64")),
         parse_chain(settings.baseline.keywords.get("norm", BASELINE_NORM)),
+        settings.is_labels,
+        Examination.of(settings),
         Diagnostics.of(settings),
         per_class,
     )

@@ -227,7 +227,7 @@ def answers_of(view: PairView, quantities: Sequence[Quantity]) -> list[PairAnswe
     finished = []
     for answers, *row in rows:
         pred, gt = ValueRange(*row[:2]), ValueRange(*row[2:4])
-        numbers = [_number(answer) for answer in answers]
+        numbers = [one if isinstance(one, SideProblem) else float(one) for one in answers]
         if gt.low == gt.high == 0:
             numbers = [_forgiven(*one) for one in zip(quantities, numbers, strict=True)]
         finished.append(PairAnswers(numbers, pred, gt, float(row[4])))
@@ -265,10 +265,6 @@ def _check_dtype(view: PairView, quantities: Sequence[Quantity], numbers: Sequen
 def _column(end: Array, count: int) -> list[float]:
     column: list[float] = end.reshape(-1).tolist()
     return column * count if len(column) == 1 else column
-
-
-def _number(answer: Any) -> Answer:
-    return answer if isinstance(answer, SideProblem) else float(answer)
 
 
 def _forgiven(quantity: Quantity, answer: Answer) -> Answer:

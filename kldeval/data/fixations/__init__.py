@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 from kldeval.data.fixations.maps import FixationReading, read_map_file
 from kldeval.data.fixations.matlab import read_mat
 from kldeval.data.fixations.tables import LISTS, read_list
+from kldeval.data.readers import is_readable
+from kldeval.data.readers.files import check_regular, refusals
+from kldeval.data.readers.stored import unreadable
 from kldeval.errors import printable
-from kldeval.inputs.formats import is_readable
-from kldeval.inputs.formats.stored import unreadable
 from kldeval.records import Fixations
 
 if TYPE_CHECKING:
@@ -48,16 +49,18 @@ def read_fixations(path: Path, reading: FixationReading | None = None) -> Mappin
 
     Raises:
         UnreadableMap: the file is missing, damaged, or holds nothing that can be read as fixations.
-        MissingDependency: a .mat, and scipy (version 5) or h5py (version 7.3) cannot be imported.
+        MissingDependency: a .mat of version 7.3, and h5py cannot be imported.
     """
     reading = reading or FixationReading()
     suffix = path.suffix.lower()
-    if suffix == MAT:
-        return read_mat(path, reading)
-    if suffix in LISTS:
-        return read_list(path, reading)
-    if is_readable(path.name):
-        return {path.stem: read_map_file(path, reading)}
+    with refusals(path):
+        if suffix == MAT:
+            return read_mat(path, reading)
+        if suffix in LISTS:
+            check_regular(path)
+            return read_list(path, reading)
+        if is_readable(path.name):
+            return {path.stem: read_map_file(path, reading)}
     lists = " ".join(sorted(LISTS))
     msg = f"fixations are read from maps, {MAT} and {lists}, not from files ending in {printable(suffix)!r}"
     raise unreadable(path, msg)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from kldeval.data.readers import read_map
+from kldeval.data.readers.stored import MAX_PIXELS, check_size, unreadable
 from kldeval.errors import UsageProblem
-from kldeval.inputs.formats import read_map
-from kldeval.inputs.formats.stored import MAX_PIXELS, check_size, unreadable
 from kldeval.records import Fixations, fixations_at
 
 if TYPE_CHECKING:
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 MARKS = (1, 255, 65535)
 """What programs write where a pixel was fixated; a map with one of them only says nothing about repeats."""
+
+MOST_AT_A_PLACE = 2**31 - 1
+"""The most fixations that one entry may stand for: sums of whole maps of them stay exact."""
 
 ARRAYS = (".npy", ".npz")
 """Formats of plain numbers, where whole numbers other than the marks are repeats."""
@@ -67,6 +70,8 @@ def _counts(found: Array, path: Path, *, counts_repeats: bool) -> Array:
     values = np.unique(found)
     if len(values) == 0 or (len(values) == 1 and (values[0] in MARKS or not counts_repeats)):
         return np.ones(found.shape, np.int64)
+    if values[-1] > MOST_AT_A_PLACE:
+        raise unreadable(path, f"no fixation map: {values[-1]:g} fixations at one pixel, more than anybody makes")
     if counts_repeats and np.all(values == np.floor(values)):
         return found.astype(np.int64)
     what = (

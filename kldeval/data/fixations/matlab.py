@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import struct
-import zlib
 from typing import TYPE_CHECKING, Any
 
 from kldeval.data.fixations.maps import fixations_in_map
-from kldeval.errors import MissingDependency, printable
-from kldeval.inputs.formats.stored import unreadable
+from kldeval.data.readers.matlab import load_variables
+from kldeval.data.readers.stored import Limits, check_size, unreadable
+from kldeval.errors import printable
 from kldeval.records import Fixations, fixations_at
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from kldeval.arrays import Array
@@ -21,6 +20,9 @@ if TYPE_CHECKING:
 
 KNOWN = ("gaze", "fixLocs", "I", "fixations")
 """The variables looked for, in this order, where the user names none: SALICON, CAT2000, DHF1K, OSIE."""
+
+LONGEST_SIDE = 2**31
+"""Pixels that no image has in a row."""
 
 COORDINATES = 3
 """A matrix no wider than this, with other values than marks, is a list of coordinates and no map."""
@@ -34,12 +36,9 @@ def read_mat(path: Path, reading: FixationReading) -> Mapping[str, Fixations]:
 
     Raises:
         UnreadableMap: the file is missing or damaged, or no variable is of a known layout; it lists what there is.
-        MissingDependency: scipy, or for version 7.3 h5py, cannot be imported.
+        MissingDependency: version 7.3, and h5py cannot be imported.
     """
-    try:
-        variables = load_hdf5(path) if is_hdf5(path) else load_v5(path)
-    except OSError as error:
-        raise unreadable(path, (error.strerror or str(error)).lower()) from error
+    variables = load_variables(path, Limits(reading.max_pixels))
     name = _choose(variables, path, reading)
     value = variables[name]
     if _is_matrix(value):
@@ -102,7 +101,12 @@ def _from_gaze(records: list[Any], resolution: Any, path: Path, reading: Fixatio
     base = 1 if reading.base is None else reading.base
     shape = None
     if _is_matrix(resolution) and resolution.size == 2:  # noqa: PLR2004 - height and width
+        if not (np.isfinite(resolution).all() and (resolution > 0).all() and resolution.max() < LONGEST_SIDE):
+            raise unreadable(
+                path, f"a resolution of {resolution.ravel().tolist()}; it is the height and width in pixels"
+            )
         height, width = (int(length) for length in resolution.ravel())
+        check_size(path, height, width, reading.max_pixels)
         shape = (height, width)
     return fixations_at(y - base, x - base, observers=observers.tolist(), shape=shape)
 
@@ -158,147 +162,3 @@ def _pairs(value: Any, path: Path) -> Array:
 def _stem(image: Any) -> str:
     text = str(image).strip()
     return text.rpartition(".")[0] or text
-
-
-MAGIC = b"\x89HDF\r\n\x1a\n"
-OFFSETS = (0, 512)
-"""Where the signature stands: MATLAB puts a text header of 512 bytes before it."""
-
-
-def is_hdf5(path: Path) -> bool:
-    """Whether the file is of version 7.3.
-
-    Raises:
-        OSError: it cannot be read.
-    """
-    with path.open("rb") as file:
-        start = file.read(OFFSETS[-1] + len(MAGIC))
-    return any(start[offset : offset + len(MAGIC)] == MAGIC for offset in OFFSETS)
-
-
-def load_hdf5(path: Path) -> Mapping[str, Any]:
-    """The variables of a MATLAB file of version 7.3.
-
-    Raises:
-        UnreadableMap: it is damaged, or keeps its data in other files.
-        MissingDependency: h5py cannot be imported.
-    """
-    try:
-        import h5py
-    except ImportError as error:
-        msg = f"MATLAB files of version 7.3 need h5py ({error}); install it with: pip install h5py"
-        raise MissingDependency(msg) from error
-    try:
-        with h5py.File(path, "r") as file:
-            return {name: _plain(item, file) for name, item in _members(file) if not name.startswith("#")}
-    except (OSError, ValueError, TypeError, LookupError, RuntimeError, MemoryError) as error:
-        raise unreadable(path, f"damaged, or no MATLAB file ({error})") from error
-
-
-def _members(group: Any) -> Iterator[tuple[str, Any]]:
-    """The members of a group; a link could lead to any file of the machine, and MATLAB makes none."""
-    import h5py
-
-    for name in group:
-        if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-            raise _elsewhere(name)
-        yield name, group[name]
-
-
-def _elsewhere(name: str) -> ValueError:
-    return ValueError(f"{name} is a link or lies in another file")
-
-
-def _plain(item: Any, file: Any) -> Any:
-    kind = item.attrs.get("MATLAB_class", b"")
-    if hasattr(item, "keys"):
-        return _sparse(item) if "MATLAB_sparse" in item.attrs else _struct(item, file)
-    import numpy as np
-
-    if item.external or item.is_virtual:
-        raise _elsewhere(item.name)
-    if "MATLAB_empty" in item.attrs:
-        return {b"char": "", b"cell": [], b"struct": []}.get(kind, np.zeros([int(n) for n in item[()]]))
-    if item.dtype == object:
-        return [_plain(file[reference], file) for reference in item[()].ravel()]
-    values = np.asarray(item[()]).T
-    return "".join(map(chr, values.ravel(order="F"))) if kind == b"char" else values
-
-
-def _struct(group: Any, file: Any) -> Any:
-    """A struct as a dict; an array of structs, whose fields are references outside any cell, as a list of them."""
-    fields = {name: _plain(item, file) for name, item in _members(group)}
-    is_array = fields and all(
-        not hasattr(item, "keys") and item.dtype == object and "MATLAB_class" not in item.attrs
-        for _, item in _members(group)
-    )
-    if not is_array:
-        return fields
-    return [dict(zip(fields, values, strict=True)) for values in zip(*fields.values(), strict=True)]
-
-
-def _sparse(group: Any) -> Array:
-    """A sparse matrix, stored by columns, as a dense one."""
-    import numpy as np
-
-    starts = np.asarray(group["jc"], np.int64)
-    dense = np.zeros((int(group.attrs["MATLAB_sparse"]), len(starts) - 1))
-    if "data" in group:
-        dense[np.asarray(group["ir"], np.int64), np.repeat(np.arange(dense.shape[1]), np.diff(starts))] = group["data"]
-    return dense
-
-
-_DAMAGED = (
-    ValueError,
-    TypeError,
-    LookupError,
-    EOFError,
-    AttributeError,
-    NotImplementedError,
-    MemoryError,
-    RuntimeError,
-    struct.error,
-    zlib.error,
-)
-"""What scipy raises on bytes that are no MATLAB file; it has no error of its own for all of them."""
-
-
-def load_v5(path: Path) -> Mapping[str, Any]:
-    """The variables of a MATLAB file of version 4 to 7.
-
-    Raises:
-        OSError: the file cannot be read.
-        UnreadableMap: it is damaged or no MATLAB file.
-        MissingDependency: scipy cannot be imported.
-    """
-    try:
-        from scipy.io import loadmat
-        from scipy.io.matlab import MatReadError
-    except ImportError as error:
-        msg = f"MATLAB files need scipy, which cannot be imported ({error}); install it with: pip install scipy"
-        raise MissingDependency(msg) from error
-    try:
-        with path.open("rb") as file:
-            variables = loadmat(file)
-        return {name: plain(value) for name, value in variables.items() if not name.startswith("__")}
-    except (MatReadError, OSError, *_DAMAGED) as error:
-        # of the system's errors scipy's own have no number
-        if isinstance(error, OSError) and error.errno is not None:
-            raise
-        raise unreadable(path, f"damaged, or no MATLAB file ({error})") from error
-
-
-def plain(value: Any) -> Any:
-    """What scipy read, without its wrappings: a struct of one element is a dict, of several a list of dicts."""
-    import numpy as np
-
-    if hasattr(value, "toarray"):
-        return value.toarray()
-    if not isinstance(value, np.ndarray):
-        return value
-    if value.dtype.names:
-        records = [{name: plain(item[name]) for name in value.dtype.names} for item in value.ravel(order="F")]
-        return records[0] if len(records) == 1 else records
-    if value.dtype == object:
-        return [plain(item) for item in value.ravel(order="F")]
-    return "".join(value.ravel()) if value.dtype.kind in "US" else value

@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from kldeval.data.fixations.maps import MOST_AT_A_PLACE
+from kldeval.data.readers import is_readable
+from kldeval.data.readers.stored import unreadable
 from kldeval.errors import printable
-from kldeval.inputs.formats import is_readable
-from kldeval.inputs.formats.stored import unreadable
 from kldeval.records import Fixations, fixations_at
 
 if TYPE_CHECKING:
@@ -132,8 +133,8 @@ def _count(path: Path, where: str, value: Any) -> int:
     if _text(value) is None:
         return 1
     count = _number_reader(path, where)("count", value)
-    if count < 1 or count != int(count):
-        raise unreadable(path, f"{where}: count is {value!r}; it must be a whole number from 1 on")
+    if not 1 <= count <= MOST_AT_A_PLACE or count != int(count):
+        raise unreadable(path, f"{where}: count is {value!r}; it must be a whole number from 1 to {MOST_AT_A_PLACE}")
     return int(count)
 
 
@@ -202,7 +203,7 @@ def read_columns(path: Path, delimiter: str, base: int) -> dict[str, Fixations] 
     counts = numbers["count"]
     if any(found is None for found in numbers.values()) or not all(observers):
         return None
-    if counts is None or not ((counts >= 1) & (counts % 1 == 0)).all():
+    if counts is None or not ((counts >= 1) & (counts <= MOST_AT_A_PLACE) & (counts % 1 == 0)).all():
         return None
     given = {name: found for name, found in numbers.items() if found is not None and len(found)}
     return _by_image(columns["name"], given, observers, base)

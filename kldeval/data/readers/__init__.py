@@ -1,28 +1,41 @@
-"""The readable formats: a table from suffix to reader. A new format is one file here and one row of the table."""
+"""The readable formats: a table from suffix to reader. A new format is one module here and one row of the table."""
 
 from __future__ import annotations
 
 from functools import partial
 from typing import TYPE_CHECKING
 
+from kldeval.data.readers import image, matlab, numpy_files
+from kldeval.data.readers.files import refusals
+from kldeval.data.readers.stored import MAX_PIXELS, Limits, Stored, check_size, unreadable
 from kldeval.errors import printable
-from kldeval.inputs.formats import image, numpy_files
-from kldeval.inputs.formats.stored import MAX_PIXELS, Stored, check_size, unreadable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    Reader = Callable[[Path, str | None, int], Stored]
+    Reader = Callable[[Path, str | None, Limits], Stored]
 
-__all__ = ["CLASS_READERS", "LABEL_READERS", "MAX_PIXELS", "READERS", "Stored", "is_readable", "read_map", "read_size"]
+__all__ = [
+    "CLASS_READERS",
+    "LABEL_READERS",
+    "MAX_PIXELS",
+    "READERS",
+    "Stored",
+    "is_mapped",
+    "is_readable",
+    "read_map",
+    "read_size",
+]
+
 
 READERS: Mapping[str, Reader] = {
     **dict.fromkeys(image.SUFFIXES, image.read),
     ".npy": numpy_files.read_npy,
     ".npz": numpy_files.read_npz,
+    ".mat": matlab.read,
 }
-"""The reader of each suffix, called with the path, the key of an archive's array, and the most pixels allowed."""
+"""The reader of each suffix, called with the path, the key of an archive's array, and what a file may ask for."""
 
 
 def _numpy_readers(shapes: numpy_files.Shapes) -> Mapping[str, Reader]:
@@ -53,7 +66,10 @@ LABEL_READERS: Mapping[str, Reader] = {
 
 
 def _squeezed(shape: tuple[int, ...]) -> tuple[int, ...]:
-    return numpy_files.map_shape(shape) or shape
+    return shape if len(shape) == 1 else numpy_files.map_shape(shape) or shape
+
+
+is_mapped = numpy_files.is_mapped
 
 
 def is_readable(name: str) -> bool:
@@ -65,41 +81,54 @@ def is_readable(name: str) -> bool:
     return name[name.rfind(".") :].lower() in READERS
 
 
+def without_matlab(names: Sequence[str]) -> Sequence[str]:
+    """The maps of a folder without its .mat files, which are fixations beside images and maps only by themselves.
+
+    >>> without_matlab(["a.mat", "a.png"]), without_matlab(["a.mat", "b.mat"])
+    (['a.png'], ['a.mat', 'b.mat'])
+    """
+    return [name for name in names if not name.lower().endswith(".mat")] or names
+
+
 def read_map(
-    path: Path, *, key: str | None = None, max_pixels: int = MAX_PIXELS, readers: Mapping[str, Reader] = READERS
+    path: Path,
+    *,
+    key: str | None = None,
+    max_pixels: int = MAX_PIXELS,
+    trusts_files: bool = False,
+    readers: Mapping[str, Reader] = READERS,
 ) -> Stored:
     """One map as its file stores it, (H, W) or (H, W, C), in native byte order; the type of the values is kept.
 
-    `key` names an array of an .npz and means nothing to other formats. `max_pixels` bounds H * W before decoding.
-    Other `readers` take the arrays of class maps and labels as well.
+    `key` names an array of an .npz and means nothing to other formats. `max_pixels` bounds H * W before decoding;
+    `trusts_files` lifts the other bounds (see `check_expansion`). Other `readers` take the arrays of class maps and
+    labels as well.
 
     Raises:
-        UnreadableMap: the file is missing, damaged, of another format, or holds no single real-valued map.
-        MissingDependency: an image, and OpenCV cannot be imported.
+        UnreadableMap: the file is missing, damaged, of another format, or holds no single real-valued map; whatever
+            else a decoder raises comes out as one, too.
+        MissingDependency: a library that the format needs cannot be imported.
     """
     reader = readers.get(path.suffix.lower())
     if reader is None:
         known = " ".join(sorted(READERS))
         raise unreadable(path, f"files ending in {printable(path.suffix)!r} are not read as maps; known: {known}")
-    try:
-        return reader(path, key, max_pixels)
-    except OSError as error:
-        raise unreadable(path, (error.strerror or str(error) or type(error).__name__).lower()) from error
-    except MemoryError as error:
-        raise unreadable(path, "too large for the memory of this machine") from error
+    with refusals(path):
+        return reader(path, key, Limits(max_pixels, trusts_files))
 
 
 def read_size(path: Path, *, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
     """The (height, width) of a map, which is decoded only where its header does not say it.
 
     Raises:
-        UnreadableMap: too large, or as `read_map` where it is decoded.
+        UnreadableMap: too large, or as `read_map`.
         MissingDependency: as `read_map`.
     """
-    if path.suffix.lower() in image.SUFFIXES:
-        declared = image.declared_size(path)
-    else:
-        declared = numpy_files.map_shape(numpy_files.stored_shape(path, None) or ())
+    with refusals(path):
+        if path.suffix.lower() in image.SUFFIXES:
+            declared = image.declared_size(path, Limits(max_pixels))
+        else:
+            declared = numpy_files.map_shape(numpy_files.stored_shape(path, None) or ())
     if declared:
         check_size(path, *declared, max_pixels)
         return declared

@@ -7,33 +7,39 @@ from __future__ import annotations
 
 import contextlib
 import math
-import tokenize
-import zlib
+import zipfile
 from dataclasses import dataclass, field
 from functools import lru_cache
 from io import BytesIO
+from itertools import combinations
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
+from kldeval.data.readers.files import check_regular
+from kldeval.data.readers.stored import Limits, Stored, check_expansion, check_size, unreadable
 from kldeval.errors import UnreadableMap, printable
-from kldeval.inputs.formats.stored import Stored, check_size, unreadable
 
 if TYPE_CHECKING:
-    import zipfile
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from kldeval.arrays import Array
 
+
 MAPPED_BYTES = 2**26
 """From this size on an array stays in its file, mapped, and needs no memory of its own; a small one is read faster."""
 
-BAD_HEADER = (ValueError, TypeError, SyntaxError, EOFError, RecursionError, MemoryError, tokenize.TokenError)
-"""What numpy's parser raises on a header that is not one."""
+LONGEST_HEADER = 10_000
+"""Bytes of a header, which is Python text to be parsed: numpy's own bound."""
 
-BAD_ARCHIVE = (zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)
-"""What `zipfile` raises beside its own error on an archive that is damaged, encrypted or none."""
+BOUNDED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+"""How numpy writes archives; the other methods of zip may ask for gigabytes before the first byte."""
 
 KEYS_SHOWN = 20
+
+MOST_AXES = 8
+"""An array of more axes is no map, whatever their lengths."""
 
 
 Shape = tuple[int, ...]
@@ -51,54 +57,58 @@ class Shapes:
     hints: Mapping[int, str] = field(default_factory=dict)
 
 
-def read_npy(path: Path, _key: str | None, max_pixels: int, shapes: Shapes | None = None) -> Stored:
+def read_npy(path: Path, _key: str | None, limits: Limits, shapes: Shapes | None = None) -> Stored:
     """The array of an .npy, a map unless other shapes are given.
 
     Raises:
         UnreadableMap: no .npy, truncated, or no real-valued map.
         OSError: the file cannot be opened.
     """
-    import numpy as np
-
+    check_regular(path)
     with path.open("rb") as file:
         size = file.seek(0, 2)
-        layout, meant = _checked_layout(file, size, path, max_pixels, shapes or MAPS)
+        layout, meant = _checked_layout(file, size, path, limits, shapes or MAPS)
         if size < MAPPED_BYTES:
             values = np.fromfile(file, layout.dtype)
+            if values.size != math.prod(layout.shape):
+                raise unreadable(path, "the file became shorter while it was read")
         else:
             values = np.memmap(path, layout.dtype, "r", file.tell())
     return Stored(_native(values, layout, meant))
 
 
-def read_npz(path: Path, key: str | None, max_pixels: int, shapes: Shapes | None = None) -> Stored:
+def read_npz(path: Path, key: str | None, limits: Limits, shapes: Shapes | None = None) -> Stored:
     """The only array of an .npz, or the one named `key`; a map unless other shapes are given.
 
     Raises:
         UnreadableMap: no .npz, damaged, no or several arrays and no key, or no real-valued map.
         OSError: the file cannot be opened.
     """
-    import zipfile
-
-    import numpy as np
-
+    check_regular(path)
     try:
         with zipfile.ZipFile(path) as archive:
             member = archive.getinfo(f"{_chosen(archive, key, path)}.npy")
+            _check_method(member, path, limits)
             with archive.open(member) as file:
-                layout, meant = _checked_layout(file, member.file_size, path, max_pixels, shapes or MAPS)
-                # at its end the checksum is compared
-                values = np.frombuffer(file.read(), layout.dtype)
+                layout, meant = _checked_layout(file, member.file_size, path, limits, shapes or MAPS)
+                check_expansion(path, member.compress_size, math.prod(meant) * layout.dtype.itemsize, limits)
+                values = _filled(file, layout, path)
     except UnreadableMap:
         raise
-    except (zipfile.BadZipFile, *BAD_ARCHIVE) as error:
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        raise unreadable(path, f"damaged, or no .npz archive ({error})") from error
+    except MemoryError:
+        raise
+    except Exception as error:
         raise unreadable(path, f"damaged, or no .npz archive ({error})") from error
     return Stored(_native(values, layout, meant))
 
 
 def stored_shape(path: Path, key: str | None) -> Shape | None:
     """The shape of the array in an .npy or .npz, from its header alone; None where there is none to be read."""
-    import zipfile
-
+    check_regular(path)
     try:
         with contextlib.ExitStack() as stack:
             if path.suffix.lower() == ".npy":
@@ -107,8 +117,32 @@ def stored_shape(path: Path, key: str | None) -> Shape | None:
                 archive = stack.enter_context(zipfile.ZipFile(path))
                 file = stack.enter_context(archive.open(f"{_chosen(archive, key, path)}.npy"))
             return _header(file, path).shape
-    except (UnreadableMap, OSError, zipfile.BadZipFile, *BAD_ARCHIVE):
+    except Exception:  # noqa: BLE001 - reading it will say what is wrong
         return None
+
+
+def is_mapped(path: Path) -> bool:
+    """Whether the array of this file stays in it while it is scored, which kills the process if the file shrinks."""
+    return path.suffix.lower() == ".npy" and path.is_file() and path.stat().st_size >= MAPPED_BYTES
+
+
+def _check_method(member: zipfile.ZipInfo, path: Path, limits: Limits) -> None:
+    if member.compress_type not in BOUNDED and not limits.trusts_files:
+        what = f"compressed by method {member.compress_type} of zip, whose memory cannot be bounded"
+        raise unreadable(path, f"{what}; save it with numpy.savez_compressed, or: --trust-files")
+
+
+def _filled(file: Any, layout: _Layout, path: Path) -> Array:
+    """The values of an open member of an archive, which takes memory only as far as it really holds them."""
+    values = np.empty(math.prod(layout.shape), layout.dtype)
+    rest = memoryview(values.view(np.uint8).data)
+    while rest:
+        n_bytes = file.readinto(rest)
+        if not n_bytes:
+            raise unreadable(path, f"truncated: the last {len(rest)} bytes of its array are missing")
+        rest = rest[n_bytes:]
+    file.read(1)  # at its end the checksum is compared
+    return values
 
 
 def _chosen(archive: zipfile.ZipFile, key: str | None, path: Path) -> str:
@@ -131,7 +165,7 @@ class _Layout(NamedTuple):
     dtype: Any
 
 
-def _checked_layout(file: IO[bytes], size: int, path: Path, max_pixels: int, shapes: Shapes) -> tuple[_Layout, Shape]:
+def _checked_layout(file: IO[bytes], size: int, path: Path, limits: Limits, shapes: Shapes) -> tuple[_Layout, Shape]:
     """The layout of the array in a file of `size` bytes, which is then at its first value, and the shape it means."""
     file.seek(0)
     layout = _header(file, path)
@@ -143,7 +177,7 @@ def _checked_layout(file: IO[bytes], size: int, path: Path, max_pixels: int, sha
     meant = shapes.meant(shape)
     if meant is None:
         raise unreadable(path, f"its shape is {shape}; {shapes.known}{shapes.hints.get(len(shape), '')}")
-    check_size(path, meant[0], math.prod(meant[1:]), max_pixels)
+    check_size(path, meant[0], math.prod(meant[1:]), limits.max_pixels)
     n_present, n_bytes = size - file.tell(), math.prod(meant) * dtype.itemsize
     if n_present < n_bytes:
         raise unreadable(path, f"truncated: {n_present} of the array's {n_bytes} bytes are there")
@@ -154,19 +188,25 @@ def _checked_layout(file: IO[bytes], size: int, path: Path, max_pixels: int, sha
 
 def _header(file: IO[bytes], path: Path) -> _Layout:
     """What an .npy declares."""
-    import numpy as np
-
     try:
         version = np.lib.format.read_magic(file)
-        if version not in _LENGTH_BYTES:  # version 3 exists for field names that are not Latin alone
-            raise unreadable(path, f"an .npy of version {version[0]}.{version[1]}, which holds named fields, not a map")
-        length = file.read(_LENGTH_BYTES[version])
-        return _parsed(version, length + file.read(int.from_bytes(length, "little")))
+        return _parsed(version, _header_bytes(file, version, path))
     except UnreadableMap:
         raise
-    except BAD_HEADER as error:
+    except Exception as error:
         file.seek(0)
         raise unreadable(path, f"no .npy file: it begins with {file.read(12)!r}") from error
+
+
+def _header_bytes(file: IO[bytes], version: tuple[int, int], path: Path) -> bytes:
+    """The length of a header and the header, which is of bounded length."""
+    if version not in _LENGTH_BYTES:  # version 3 exists for field names that are not Latin alone
+        raise unreadable(path, f"an .npy of version {version[0]}.{version[1]}, which holds named fields, not a map")
+    length = file.read(_LENGTH_BYTES[version])
+    n_bytes = int.from_bytes(length, "little")
+    if n_bytes > LONGEST_HEADER:
+        raise unreadable(path, f"a header of {n_bytes} bytes; that of a map has {LONGEST_HEADER} at most")
+    return length + file.read(n_bytes)
 
 
 _LENGTH_BYTES = {(1, 0): 2, (2, 0): 4}
@@ -176,8 +216,6 @@ _LENGTH_BYTES = {(1, 0): 2, (2, 0): 4}
 @lru_cache(64)
 def _parsed(version: tuple[int, int], header: bytes) -> _Layout:
     """What a header says: the files of a folder mostly have the same one, and its text is Python's."""
-    import numpy as np
-
     form = np.lib.format
     read = form.read_array_header_1_0 if version == (1, 0) else form.read_array_header_2_0
     return _Layout(*read(BytesIO(header)))
@@ -186,30 +224,32 @@ def _parsed(version: tuple[int, int], header: bytes) -> _Layout:
 def map_shape(shape: Shape) -> tuple[int, int] | None:
     """The (H, W) that a shape means, None if it means none or two.
 
-    >>> map_shape((1, 3, 4)), map_shape((3, 4, 1)), map_shape((1, 3, 1)), map_shape((2, 3, 4))
-    ((3, 4), (3, 4), None, None)
+    Axes of length 1 beside height and width say nothing, and a vector is a distribution, a map of one row.
+
+    >>> map_shape((1, 3, 4)), map_shape((1, 1, 3, 4)), map_shape((1, 3, 1)), map_shape((2, 3, 4)), map_shape((3,))
+    ((3, 4), (3, 4), None, None, (1, 3))
     """
-    if len(shape) == 2:  # noqa: PLR2004
-        return shape[0], shape[1]
-    if len(shape) != 3:  # noqa: PLR2004
+    if len(shape) == 1:
+        return 1, shape[0]
+    ones = [axis for axis, length in enumerate(shape) if length == 1]
+    if not 2 <= len(shape) <= MOST_AXES or len(shape) - len(ones) > 2:  # noqa: PLR2004 - height and width
         return None
-    meant = {rest for rest, extra in ((shape[1:], shape[0]), (shape[:2], shape[2])) if extra == 1}
+    left = (set(range(len(shape))).difference(gone) for gone in combinations(ones, len(shape) - 2))
+    meant = {(shape[min(axes)], shape[max(axes)]) for axes in left}
     return meant.pop() if len(meant) == 1 else None
 
 
 MAPS = Shapes(
     map_shape,
-    "a map's is (H, W), (1, H, W) or (H, W, 1)",
+    "a map's is (H, W), beside axes of length 1",
     {
-        1: "; labels of rows (N, C) need the class axis of the prediction: --axis -1",
-        3: "; a class map needs its class axis: --axis 0 for (C, H, W), --axis -1 for (H, W, C)",
+        3: "; a class map needs its class axis: --axis 0 for (C, H, W), --axis -1 for (H, W, C); N maps need --stack",
+        4: "; N maps (N, 1, H, W) need --stack",
     },
 )
 
 
 def _native(values: Array, layout: _Layout, meant: Shape) -> Array:
     """The array of stored values in the shape they mean, in C order and in the byte order of this machine."""
-    import numpy as np
-
     array = values.reshape(layout.shape, order="F" if layout.fortran_order else "C")
     return np.ascontiguousarray(array.reshape(meant), layout.dtype.newbyteorder("="))

@@ -1,0 +1,73 @@
+"""OpenEXR images, read by the OpenEXR project's own library.
+
+Format: https://openexr.com/en/latest/OpenEXRFileLayout.html
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kldeval.data.readers.stored import Limits, Stored, check_expansion, check_size, unreadable
+from kldeval.errors import MissingDependency
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from kldeval.arrays import Array
+
+
+MAGIC = b"\x76\x2f\x31\x01"
+
+COLOURS = ("B", "G", "R")
+
+LOSSY = ("PXR24_COMPRESSION", "B44_COMPRESSION", "B44A_COMPRESSION", "DWAA_COMPRESSION", "DWAB_COMPRESSION")
+
+
+def read(data: bytes, path: Path, limits: Limits) -> Stored:
+    """The one part of an OpenEXR: grey (one channel), or blue, green, red and perhaps alpha; half floats as float16.
+
+    Raises:
+        UnreadableMap: damaged, too large, several parts, or other channels.
+        MissingDependency: OpenEXR cannot be imported.
+    """
+    try:
+        import OpenEXR
+    except ImportError as error:
+        msg = f"OpenEXR images need the package OpenEXR ({error}); install it with: pip install 'kldeval[exr]'"
+        raise MissingDependency(msg) from error
+    with OpenEXR.File(str(path), header_only=True) as file:
+        parts, header = len(file.parts), dict(file.header())
+    if parts != 1:
+        raise unreadable(path, f"an OpenEXR of {parts} parts; a map is one image")
+    height, width = _shape(header)
+    check_size(path, height, width, limits.max_pixels)
+    check_expansion(path, len(data), 4 * 4 * height * width, limits)
+    with OpenEXR.File(str(path), separate_channels=True) as file:
+        channels = {name: np.array(channel.pixels) for name, channel in file.channels().items()}
+    is_lossy = str(header.get("compression", "")).rpartition(".")[2] in LOSSY
+    return Stored(_arranged(channels, path), is_lossy)
+
+
+def inspect(_data: bytes, path: Path) -> tuple[int, int] | None:
+    """The (height, width) that the header declares; None without the library."""
+    try:
+        import OpenEXR
+    except ImportError:
+        return None
+    with OpenEXR.File(str(path), header_only=True) as file:
+        return _shape(file.header())
+
+
+def _shape(header: Any) -> tuple[int, int]:
+    (left, top), (right, bottom) = header["dataWindow"]
+    return int(bottom) - int(top) + 1, int(right) - int(left) + 1
+
+
+def _arranged(channels: dict[str, Array], path: Path) -> Array:
+    if len(channels) == 1:
+        return next(iter(channels.values()))
+    if set(channels) in ({*COLOURS}, {*COLOURS, "A"}):
+        return np.stack([channels[name] for name in (*COLOURS, "A") if name in channels], axis=-1)
+    raise unreadable(path, f"an OpenEXR of the channels {', '.join(sorted(channels))}; a map has one, or R, G, B and A")

@@ -1,0 +1,78 @@
+"""The door through which files are read: only regular files are opened, and a failure is one kind of error."""
+
+from __future__ import annotations
+
+import stat
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from kldeval.data.readers.stored import unreadable
+from kldeval.errors import KldevalError, printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+KINDS = (
+    (stat.S_ISFIFO, "a FIFO"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
+"""What a path may be that has no end, or waits for ever when it is opened."""
+
+LONGEST_REASON = 200
+"""Characters of a decoder's own words that a message repeats."""
+
+
+def check_regular(path: Path) -> None:
+    """Refuse what is no regular file; a folder is left to the error of opening it.
+
+    Raises:
+        UnreadableMap: a FIFO, a socket or a device.
+        OSError: the path cannot be looked at.
+    """
+    mode = path.stat().st_mode
+    if not stat.S_ISREG(mode):
+        for is_kind, name in KINDS:
+            if is_kind(mode):
+                raise unreadable(path, f"it is {name}, not a regular file")
+
+
+def read_bytes(path: Path) -> bytes:
+    """The contents of a regular file.
+
+    Raises:
+        UnreadableMap: as `check_regular`.
+        OSError: it cannot be opened or read.
+    """
+    check_regular(path)
+    return path.read_bytes()
+
+
+@contextmanager
+def refusals(path: Path) -> Iterator[None]:
+    """Turn whatever reading `path` raises into an `UnreadableMap` that says why; our own errors pass as they are.
+
+    Decoders raise nearly everything on damaged bytes: struct.error, IndexError, OverflowError, LZMAError, cv2.error.
+
+    Raises:
+        UnreadableMap: for every `Exception` that is no error of kldeval's own.
+    """
+    try:
+        yield
+    except KldevalError:
+        raise
+    except OSError as error:
+        raise unreadable(path, (error.strerror or str(error) or type(error).__name__).lower()) from error
+    except MemoryError as error:
+        raise unreadable(path, "too large for the memory of this machine") from error
+    except Exception as error:
+        raise unreadable(path, f"damaged, or not what it seems to be ({reason(error)})") from error
+
+
+def reason(error: BaseException) -> str:
+    """The type of an error and the first line of its words, printable and of bounded length."""
+    first = next(iter(str(error).splitlines()), "")
+    return f"{type(error).__name__}: {printable(first[:LONGEST_REASON])}" if first else type(error).__name__

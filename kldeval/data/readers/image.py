@@ -1,0 +1,93 @@
+"""Images: the bytes decide which reader takes them, whatever the suffix says.
+
+Every reader is a module with `read(data, path, limits)`, the image as its file stores it, and `inspect(data, path)`,
+its size without decoding. docs/files.md says what each format gives.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kldeval.data.readers import png
+from kldeval.data.readers.files import check_regular, read_bytes
+from kldeval.data.readers.stored import Limits, Stored, unreadable
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import ModuleType
+
+
+COMMON = (".png", ".jpg", ".jpeg", ".jpe", ".bmp", ".dib", ".tif", ".tiff", ".webp")
+NETPBM = (".pbm", ".pgm", ".ppm", ".pnm", ".pxm", ".pam", ".pfm")
+RARE = (".avif", ".exr", ".gif", ".hdr", ".jp2", ".pic")
+
+SUFFIXES = COMMON + NETPBM + RARE
+
+
+def read(path: Path, _key: str | None, limits: Limits) -> Stored:
+    """The one image of a file.
+
+    Raises:
+        UnreadableMap: empty, damaged, too large, or several images.
+        MissingDependency: a library that the format needs cannot be imported.
+        OSError: the file cannot be opened.
+    """
+    data = _bytes(path)
+    if data.startswith(png.MAGIC):
+        return png.read(data, path, limits)
+    stored: Stored = _reader(data).read(data, path, limits)
+    return stored
+
+
+def read_labels(path: Path, _key: str | None, limits: Limits) -> Stored:
+    """The one image of a file, of a PNG or TIFF with a palette the indices instead of the colours.
+
+    Raises:
+        UnreadableMap, MissingDependency, OSError: as `read`.
+    """
+    data = _bytes(path)
+    if data.startswith(png.MAGIC):
+        return png.read_labels(data, path, limits)
+    from kldeval.data.readers import tiff
+
+    reader = _reader(data)
+    if reader is tiff:
+        return tiff.read(data, path, limits, labels=True)
+    stored: Stored = reader.read(data, path, limits)
+    return stored
+
+
+def declared_size(path: Path, limits: Limits) -> tuple[int, int] | None:
+    """The (height, width) that the header of an image declares, as it is shown; None where it does not.
+
+    Raises:
+        UnreadableMap, MissingDependency, OSError: as `read`, as far as the header shows it.
+    """
+    check_regular(path)
+    with path.open("rb") as file:
+        head = file.read(png.DECLARED)
+    if head.startswith(png.MAGIC):
+        return png.inspect(path.read_bytes(), path, limits)
+    data = _bytes(path)
+    shape: tuple[int, int] | None = _reader(data).inspect(data, path)
+    return shape
+
+
+def _bytes(path: Path) -> bytes:
+    data = read_bytes(path)
+    if not data:
+        raise unreadable(path, "the file is empty")
+    return data
+
+
+def _reader(data: bytes) -> ModuleType:
+    """The reader of an image that is no PNG, imported when there is one."""
+    from kldeval.data.readers import exr, jpeg, netpbm, opencv_images, tiff
+
+    if data.startswith(jpeg.MAGIC):
+        return jpeg
+    if data.startswith(tiff.MAGICS):
+        return tiff
+    if netpbm.MAGIC.match(data):
+        return netpbm
+    return exr if data.startswith(exr.MAGIC) else opencv_images

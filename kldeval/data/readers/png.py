@@ -1,0 +1,370 @@
+"""PNG: every checksum verified, every pixel accounted for; the row filters are undone by kornia-rs or OpenCV.
+
+The pixels of a PNG are rows of filtered bytes in one zlib stream. libdeflate inflates that stream to exactly the length
+that the header implies, and compares its Adler-32 checksum, which Rust decoders skip. kornia-rs then undoes the filters
+of those rows, wrapped as a PNG without compression whose pixels have as many bytes. On a 480 x 640 map of 8 bits this
+takes 0.8 ms where OpenCV takes 1.9 (16 bits: 1.8 and 3.6).
+
+Format: https://www.w3.org/TR/png-3/
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from kldeval.arrays import opencv
+from kldeval.data.readers.exif import TRANSPOSED, UPRIGHT, orientation, upright
+from kldeval.data.readers.stored import Limits, Stored, check_size, unreadable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from kldeval.arrays import Array
+
+    Shape = tuple[int, int]
+
+
+MAGIC = b"\x89PNG\r\n\x1a\n"
+
+DECLARED = 24
+"""Bytes within which a PNG says its size."""
+
+GREY, RGB, PALETTE, GREY_ALPHA, RGBA = 0, 2, 3, 4, 6
+"""The colour types."""
+
+DEPTHS = {GREY: (1, 2, 4, 8, 16), RGB: (8, 16), PALETTE: (1, 2, 4, 8), GREY_ALPHA: (8, 16), RGBA: (8, 16)}
+"""The bits per sample that each colour type may have."""
+
+SAMPLES = {GREY: 1, RGB: 3, PALETTE: 1, GREY_ALPHA: 2, RGBA: 4}
+
+PASSES = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))
+"""First row, first column, step of rows and of columns of each pass of an interlaced image (Adam7)."""
+
+IN_MEMORY = 2**26
+"""Pixels of more bytes than this are inflated in pieces to verify them, and decoded by OpenCV, which keeps one copy."""
+
+PIECE = 2**20
+"""Bytes that are inflated at a time where pixels are only verified."""
+
+_CRITICAL = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"})
+"""The chunks that decide the stored values; for others libpng writes warnings to stderr, past any log level."""
+
+_FRAMES = frozenset({b"fcTL", b"fdAT"})
+
+_HEAD, _SUM, _IHDR = struct.Struct(">I4s"), struct.Struct(">I"), struct.Struct(">IIBBBBB")
+
+_OVERHEAD = 12
+"""Length, type and checksum of a chunk, four bytes each."""
+
+_HEADER_END = 33
+"""Where the chunks after IHDR begin."""
+
+_STORED = 0xFFFF
+"""The most bytes of a block of deflate without compression."""
+
+_WRAPPED = {1: (8, GREY, "mono"), 2: (16, GREY, "mono"), 3: (8, RGB, "rgb")} | {
+    4: (8, RGBA, "rgba"),
+    6: (16, RGB, "rgb"),
+    8: (16, RGBA, "rgba"),
+}
+"""A depth, a colour type and kornia's name of it, by the bytes of a pixel: filters know of bytes only."""
+
+_BYTE, _SHORT = 8, 16
+
+
+class _Picture(NamedTuple):
+    """What a PNG says of itself before its pixels are decoded."""
+
+    height: int
+    width: int
+    depth: int
+    kind: int
+    is_interlaced: bool
+    chunks: tuple[tuple[bytes, int, int], ...]
+    palette: bytes
+    transparency: bytes
+    orientation: int
+
+    @property
+    def bits(self) -> int:
+        """Bits of a pixel."""
+        return self.depth * SAMPLES[self.kind]
+
+    @property
+    def passes(self) -> list[tuple[tuple[slice, slice], Shape]]:
+        """The pixels of every pass, as an index into the image and as their (height, width)."""
+        grids = PASSES if self.is_interlaced else ((0, 0, 1, 1),)
+        sizes = [(-(-(self.height - y) // down), -(-(self.width - x) // right)) for y, x, down, right in grids]
+        places = [(slice(y, None, down), slice(x, None, right)) for y, x, down, right in grids]
+        return [(place, size) for place, size in zip(places, sizes, strict=True) if min(size) > 0]
+
+    def row_bytes(self, width: int) -> int:
+        """Bytes of a row of so many pixels, without its filter."""
+        return -(-width * self.bits // _BYTE)
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of all filtered rows: what the zlib stream must hold, no more and no less."""
+        return sum(height * (1 + self.row_bytes(width)) for _, (height, width) in self.passes)
+
+
+def read(data: bytes, path: Path, limits: Limits) -> Stored:
+    """The image of a PNG: colours in OpenCV's order; fewer than 8 bits are stretched to 0..255.
+
+    A palette becomes its colours. A transparent colour (tRNS) of grey or RGB becomes an alpha channel where any pixel
+    has it.
+
+    Raises:
+        UnreadableMap: truncated, damaged, animated or too large.
+        MissingDependency: OpenCV is needed and cannot be imported.
+    """
+    picture = _inspect(data, path, limits)
+    array = _samples(data, picture, path)
+    if picture.kind == PALETTE:
+        array = _coloured(array, picture, path)
+    else:
+        array = _with_alpha(array, picture)
+        if picture.depth < _BYTE:
+            array = array * np.uint8(255 // (2**picture.depth - 1))
+    return Stored(upright(array, picture.orientation))
+
+
+def read_labels(data: bytes, path: Path, limits: Limits) -> Stored:
+    """The image of a PNG whose values are labels: the indices of a palette, and few bits as they are stored.
+
+    Raises:
+        UnreadableMap, MissingDependency: as `read`.
+    """
+    picture = _inspect(data, path, limits)
+    array = _samples(data, picture, path)
+    if picture.kind != PALETTE:
+        array = _with_alpha(array, picture)
+    return Stored(upright(array, picture.orientation))
+
+
+def inspect(data: bytes, path: Path, limits: Limits) -> Shape:
+    """The (height, width) of a PNG as it is shown; its checksums are not looked at.
+
+    Raises:
+        UnreadableMap: as `read`.
+    """
+    picture = _inspect(data, path, limits, verifies=False)
+    shape = picture.height, picture.width
+    return shape[::-1] if picture.orientation in TRANSPOSED else shape
+
+
+def _inspect(data: bytes, path: Path, limits: Limits, *, verifies: bool = True) -> _Picture:
+    chunks = tuple(_chunks(data, path, verifies=verifies))
+    if chunks[0] != (b"IHDR", len(MAGIC), _HEADER_END):
+        raise unreadable(path, "damaged: the PNG does not begin with its IHDR chunk")
+    width, height, depth, kind, compression, filtering, interlace = _IHDR.unpack_from(data, len(MAGIC) + 8)
+    if depth not in DEPTHS.get(kind, ()) or compression or filtering or interlace > 1:
+        what = f"damaged: no PNG has {depth} bits of colour type {kind}, compression {compression}, filter {filtering}"
+        raise unreadable(path, f"{what}, interlace {interlace}")
+    check_size(path, height, width, limits.max_pixels)
+    contents = {name: data[start + 8 : end - 4] for name, start, end in chunks if name not in (b"IDAT", b"IEND")}
+    _refuse_animation(contents, path)
+    return _Picture(
+        *(height, width, depth, kind, bool(interlace), chunks),
+        palette=contents.get(b"PLTE", b""),
+        transparency=contents.get(b"tRNS", b""),
+        orientation=orientation(contents[b"eXIf"]) if b"eXIf" in contents else UPRIGHT,
+    )
+
+
+def _chunks(data: bytes, path: Path, *, verifies: bool) -> Iterator[tuple[bytes, int, int]]:
+    """The type, start and end of every chunk up to IEND; those that decide pixels have their checksum verified."""
+    view, start, kind = memoryview(data), len(MAGIC), b""
+    while kind != b"IEND":
+        length, kind = _HEAD.unpack_from(data, start) if start + _OVERHEAD <= len(data) else (len(data), b"")
+        end = start + _OVERHEAD + length
+        if end > len(data):
+            raise unreadable(path, f"truncated: the PNG ends after {len(data)} bytes, before its IEND chunk")
+        if (
+            verifies
+            and kind in _CRITICAL
+            and zlib.crc32(view[start + 4 : end - 4]) != _SUM.unpack_from(data, end - 4)[0]
+        ):
+            raise unreadable(path, f"damaged: the checksum of the PNG's {kind.decode()} chunk at byte {start} is wrong")
+        yield kind, start, end
+        start = end
+
+
+def _refuse_animation(contents: dict[bytes, bytes], path: Path) -> None:
+    frames = int.from_bytes(contents[b"acTL"][:4], "big") if b"acTL" in contents else 1
+    if frames != 1:
+        raise unreadable(path, f"an animation of {frames} frames; a map is one")
+    if b"fdAT" in contents:
+        raise unreadable(path, "an animation; a map is one image")
+
+
+def _samples(data: bytes, picture: _Picture, path: Path) -> Array:
+    """The samples as stored: (H, W), or (H, W, 4 or 3) in the order blue, green, red, alpha; palettes as indices."""
+    decoders = _decoders()
+    if decoders is None or picture.n_bytes > IN_MEMORY:
+        _verify(data, picture, path)
+        return _by_opencv(data, picture, path)
+    inflate, decode = decoders
+    try:
+        rows = inflate(_stream(data, picture), picture.n_bytes)
+    except Exception as error:
+        raise _damaged_pixels(path) from error
+    if len(rows) != picture.n_bytes:
+        raise _damaged_pixels(path)
+    return _in_opencv_order(_by_kornia(memoryview(rows), picture, decode, path))
+
+
+def _damaged_pixels(path: Path) -> Exception:
+    return unreadable(path, "damaged: the compressed pixels of the PNG are not those that its header declares")
+
+
+@cache
+def _decoders() -> tuple[Callable[[bytes, int], bytes | bytearray], Any] | None:
+    """libdeflate's inflation (or zlib's) and kornia-rs' decoders; None where there is no kornia-rs."""
+    try:
+        from kornia_rs import io
+    except ImportError:
+        return None
+    try:
+        from deflate import zlib_decompress
+    except ImportError:
+        return lambda stream, n_bytes: zlib.decompress(stream, bufsize=n_bytes + 1), io
+    return zlib_decompress, io
+
+
+def _stream(data: bytes, picture: _Picture) -> bytes:
+    """The one zlib stream that the IDAT chunks hold."""
+    view = memoryview(data)
+    return b"".join(view[start + 8 : end - 4] for name, start, end in picture.chunks if name == b"IDAT")
+
+
+def _verify(data: bytes, picture: _Picture, path: Path) -> None:
+    """Inflate the pixels in pieces, which are thrown away, to know that they are whole.
+
+    Raises:
+        UnreadableMap: damaged, too few or too many.
+    """
+    inflater, left, n_bytes = zlib.decompressobj(), _stream(data, picture), 0
+    try:
+        while left and not inflater.eof and n_bytes <= picture.n_bytes:
+            n_bytes += len(inflater.decompress(left, PIECE))
+            left = inflater.unconsumed_tail
+    except zlib.error as error:
+        raise _damaged_pixels(path) from error
+    if n_bytes != picture.n_bytes or not inflater.eof:
+        raise _damaged_pixels(path)
+
+
+def _by_kornia(rows: memoryview, picture: _Picture, decode: Any, path: Path) -> Array:
+    """The samples (H, W) or (H, W, channels) in the order of the file, from filtered rows."""
+    image, start = None, 0
+    for place, (height, width) in picture.passes:
+        end = start + height * (1 + picture.row_bytes(width))
+        try:
+            part = _unfiltered(rows[start:end], height, picture, decode)
+        except Exception as error:
+            raise _damaged_pixels(path) from error
+        part = _unpacked(part, picture, width)
+        if not picture.is_interlaced:
+            return part
+        image = np.empty((picture.height, picture.width, *part.shape[2:]), part.dtype) if image is None else image
+        image[place] = part
+        start = end
+    return image
+
+
+def _unfiltered(rows: memoryview, height: int, picture: _Picture, decode: Any) -> Array:
+    """Rows of bytes, (H, pixels, samples), of filtered rows as a PNG without compression."""
+    n_bytes = max(1, picture.bits // _BYTE)
+    depth, kind, mode = _WRAPPED[n_bytes]
+    width = (len(rows) // height - 1) // n_bytes
+    blocks: list[bytes | memoryview] = [b"\x78\x01"]
+    for start in range(0, len(rows), _STORED):
+        block = rows[start : start + _STORED]
+        is_last = start + _STORED >= len(rows)
+        blocks += [struct.pack("<BHH", is_last, len(block), len(block) ^ _STORED), block]
+    header = _IHDR.pack(width, height, depth, kind, 0, 0, 0)
+    # kornia does not look at the Adler-32 checksum, which the stream that came in has passed
+    wrapped = MAGIC + _chunk(b"IHDR", header) + _chunk(b"IDAT", *blocks, bytes(4)) + _chunk(b"IEND")
+    function = decode.decode_image_png_u8 if depth == _BYTE else decode.decode_image_png_u16
+    return function(wrapped, (height, width), mode)
+
+
+def _chunk(name: bytes, *content: bytes | memoryview) -> bytes:
+    body = b"".join((name, *content))
+    return b"".join((_SUM.pack(len(body) - 4), body, _SUM.pack(zlib.crc32(body))))
+
+
+def _unpacked(array: Array, picture: _Picture, width: int) -> Array:
+    """The samples of pixels of any depth from pixels of whole bytes, (H, pixels, samples)."""
+    if picture.kind == GREY_ALPHA and picture.depth == _BYTE:
+        return np.concatenate([array >> 8, array & 0xFF], axis=-1).astype(np.uint8)
+    if picture.kind == GREY_ALPHA:
+        pairs = array.astype(np.uint16)
+        return (pairs[..., 0::2] << 8) | pairs[..., 1::2]
+    if array.shape[-1] > 1:
+        return array
+    array = array[..., 0]
+    if picture.depth >= _BYTE:
+        return array
+    bits = np.unpackbits(array, axis=1).reshape(len(array), -1, picture.depth)[:, :width]
+    return bits @ (1 << np.arange(picture.depth)[::-1]).astype(np.uint8)
+
+
+def _in_opencv_order(array: Array) -> Array:
+    """Blue, green, red and alpha from what the file stores: grey stays, grey and alpha become four channels."""
+    if array.ndim == 2:  # noqa: PLR2004 - grey
+        return array
+    if array.shape[-1] == SAMPLES[GREY_ALPHA]:
+        return array[..., [0, 0, 0, 1]]
+    return array[..., [2, 1, 0, 3]] if array.shape[-1] == SAMPLES[RGBA] else array[..., ::-1]
+
+
+def _by_opencv(data: bytes, picture: _Picture, path: Path) -> Array:
+    """The samples as OpenCV decodes them, of a palette and of few bits those that are stored."""
+    array = opencv().imdecode(np.frombuffer(_plain(data, picture), np.uint8), opencv().IMREAD_UNCHANGED)
+    if array is None:
+        raise _damaged_pixels(path)
+    return array // (255 // (2**picture.depth - 1)) if picture.depth < _BYTE else array
+
+
+def _plain(data: bytes, picture: _Picture) -> bytes:
+    """The PNG with nothing but its pixels, indices of a palette as grey: the decoder would look their colours up."""
+    kind = GREY if picture.kind == PALETTE else picture.kind
+    header = _IHDR.pack(picture.width, picture.height, picture.depth, kind, 0, 0, picture.is_interlaced)
+    pixels = b"".join(data[start:end] for name, start, end in picture.chunks if name in (b"IDAT", b"IEND"))
+    return MAGIC + _chunk(b"IHDR", header) + pixels
+
+
+def _coloured(indices: Array, picture: _Picture, path: Path) -> Array:
+    """The colours (H, W, 3) of palette indices, with alpha (H, W, 4) where the palette has it."""
+    colours = np.frombuffer(picture.palette[: len(picture.palette) // 3 * 3], np.uint8).reshape(-1, 3)[:, ::-1]
+    if not len(colours) or indices.max() >= len(colours):
+        raise unreadable(path, f"damaged: a pixel of colour {indices.max()} in a PNG whose palette has {len(colours)}")
+    if picture.transparency:
+        alpha = np.full((len(colours), 1), 255, np.uint8)
+        known = np.frombuffer(picture.transparency[: len(colours)], np.uint8)
+        alpha[: len(known), 0] = known
+        colours = np.concatenate([colours, alpha], axis=1)
+    return colours[indices]
+
+
+def _with_alpha(array: Array, picture: _Picture) -> Array:
+    """Grey or colour with an alpha channel if any pixel has the one transparent colour that tRNS declares."""
+    if picture.kind not in (GREY, RGB) or len(picture.transparency) < 2 * SAMPLES[picture.kind]:
+        return array
+    key = np.frombuffer(picture.transparency[: 2 * SAMPLES[picture.kind]], ">u2")[::-1]
+    channels = array.reshape(*array.shape[:2], -1)
+    transparent = (channels == key).all(axis=-1)
+    if not transparent.any():
+        return array
+    opaque = 2 ** max(picture.depth, _BYTE) - 1
+    alpha = np.where(transparent, 0, opaque).astype(array.dtype)[..., None]
+    colours = channels if picture.kind == RGB else channels.repeat(3, axis=-1)
+    return np.concatenate([colours, alpha], axis=-1)

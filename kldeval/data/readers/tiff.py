@@ -1,0 +1,307 @@
+"""TIFF, decoded strip by strip or tile by tile with tifffile and imagecodecs, every one of which must be whole.
+
+OpenCV reads the first page of many, one sample of two, and passes damaged strips on. Here the tags decide first: one
+page at full size, grey with 0 as black or colour, of real numbers; then every strip must inflate to exactly the bytes
+that the tags imply. Values without a checksum (no compression, LZW, PackBits) can change within these bounds without
+being noticed.
+
+Format: TIFF 6.0, https://www.itu.int/itudoc/itu-t/com16/tiff-fx/docs/tiff6.pdf, and BigTIFF,
+https://www.awaresystems.be/imaging/tiff/bigtiff.html
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import math
+import struct
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kldeval.data.readers import jpeg, jpeg2000
+from kldeval.data.readers.exif import TRANSPOSED, UPRIGHT, upright
+from kldeval.data.readers.files import reason
+from kldeval.data.readers.stored import Limits, Stored, check_expansion, check_size, unreadable
+from kldeval.errors import KldevalError, MissingDependency
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from kldeval.arrays import Array
+
+
+MAGICS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+
+ORIENTATION = 274
+
+UNCOMPRESSED = 1
+STREAMS = frozenset({5, 8, 32773, 32946, 34925, 50000})
+"""LZW, deflate twice, PackBits, LZMA, Zstandard: streams of bytes, whose length must be right."""
+JPEG = frozenset({7})
+JPEG_2000 = frozenset({33003, 33004, 33005, 34712})
+"""Compressions whose own headers are looked at before they are decoded; all others need `--trust-files`."""
+
+MIN_IS_WHITE, MIN_IS_BLACK, RGB, PALETTE, YCBCR = 0, 1, 2, 3, 6
+
+ALPHA = frozenset({1, 2})
+"""The extra samples that are an alpha channel."""
+
+KINDS = {1: "u", 2: "i", 3: "f"}
+"""numpy's kind of a sample format."""
+
+COLOURS, MOST_SAMPLES = 3, 4
+
+MOST_DIRECTORIES = 1024
+"""More than any stack of pages that is refused by its number."""
+
+SUB_BYTE, BYTE, SHORT = (1, 2, 4), 8, 16
+
+
+def read(data: bytes, path: Path, limits: Limits, *, labels: bool = False) -> Stored:
+    """The one full page of a TIFF, (H, W), or (H, W, C) in the order blue, green, red, alpha, upright.
+
+    1, 2 and 4 bits are stretched to 0..255; other depths below 16 bits come as
+    stored, with `full_scale`. A palette becomes its colours, or stays as indices for `labels`.
+
+    Raises:
+        UnreadableMap: damaged, truncated, too large, several pages, or of a kind that is no map.
+        MissingDependency: tifffile or imagecodecs cannot be imported.
+    """
+    with _opened(data, path) as file:
+        page = _only_page(file, path)
+        height, width = _shape(page)
+        check_size(path, height, width, limits.max_pixels)
+        bits = _check_kind(page, path)
+        check_expansion(path, len(data), page.size * page.dtype.itemsize, limits)
+        array = _samples(data, page, path, limits)
+        array, full_scale = _as_meant(array, page, bits, path, labels=labels)
+        return Stored(upright(array, _orientation(page)), page.compression in JPEG | JPEG_2000, full_scale)
+
+
+def inspect(data: bytes, path: Path) -> tuple[int, int]:
+    """The (height, width) of the one full page, as it is shown.
+
+    Raises:
+        UnreadableMap, MissingDependency: as `read`.
+    """
+    with _opened(data, path) as file:
+        page = _only_page(file, path)
+        height, width = _shape(page)
+        return (width, height) if _orientation(page) in TRANSPOSED else (height, width)
+
+
+@cache
+def _library() -> Any:
+    try:
+        import imagecodecs  # noqa: F401 - tifffile would replace a missing one by fewer decoders without a word
+        import tifffile
+    except ImportError as error:
+        msg = f"TIFFs need tifffile and imagecodecs ({error}); install them with: pip install tifffile imagecodecs"
+        raise MissingDependency(msg) from error
+    # what it would warn of, our errors say
+    logging.getLogger("tifffile").addHandler(logging.NullHandler())
+    return tifffile
+
+
+def _opened(data: bytes, path: Path) -> Any:
+    try:
+        _follow(data, path)
+        return _library().TiffFile(io.BytesIO(data))
+    except KldevalError:
+        raise
+    except Exception as error:
+        what = f"truncated or damaged: the TIFF's directory is not in its {len(data)} bytes ({reason(error)})"
+        raise unreadable(path, what) from error
+
+
+def _follow(data: bytes, path: Path) -> None:
+    """Follow the chain of directories, as tifffile would for ever where it runs in a circle.
+
+    Raises:
+        UnreadableMap: it does, or it has more than `MOST_DIRECTORIES`.
+        struct.error: an offset beyond the file.
+    """
+    order = "<" if data.startswith(b"I") else ">"
+    first, count, offset, entry = (8, "Q", "Q", 20) if data[2:4] in (b"+\0", b"\0+") else (4, "H", "I", 12)
+    seen: set[int] = set()
+    (place,) = struct.unpack_from(order + offset, data, first)
+    while place:
+        if place in seen or len(seen) >= MOST_DIRECTORIES:
+            raise unreadable(
+                path, f"damaged: the directories of the TIFF run in a circle, or are over {MOST_DIRECTORIES}"
+            )
+        seen.add(place)
+        # beyond any file: `struct` raises its own error, not that of an integer
+        (n_entries,) = struct.unpack_from(order + count, data, min(place, len(data)))
+        start = place + struct.calcsize("=" + count) + n_entries * entry
+        (place,) = struct.unpack_from(order + offset, data, min(start, len(data)))
+
+
+def _only_page(file: Any, path: Path) -> Any:
+    """The one page that is neither a smaller copy nor a transparency mask."""
+    try:
+        pages = [page for page in file.pages if not (page.is_reduced or page.is_mask)]
+        n_images = (
+            len(pages) if len(pages) != 1 or not file.is_imagej else (file.imagej_metadata or {}).get("images", 1)
+        )
+        series = 1 if len(pages) != 1 or not (file.is_stk or file.is_lsm) else file.series[0].size // pages[0].size
+    except Exception as error:
+        raise unreadable(path, f"truncated or damaged: the TIFF's directories are broken ({reason(error)})") from error
+    if not pages:
+        raise unreadable(path, "a TIFF without any page at full size")
+    if max(n_images, series) > 1:
+        raise unreadable(path, f"a TIFF of {max(n_images, series)} pages; a map is one")
+    return pages[0]
+
+
+def _shape(page: Any) -> tuple[int, int]:
+    return page.imagelength, page.imagewidth
+
+
+def _orientation(page: Any) -> int:
+    tag = page.tags.get(ORIENTATION)
+    value = tag.value if tag else UPRIGHT
+    return value if isinstance(value, int) and UPRIGHT < value <= max(TRANSPOSED) else UPRIGHT
+
+
+def _check_kind(page: Any, path: Path) -> int:
+    """The bits of a sample, if the tags are those of a map.
+
+    Raises:
+        UnreadableMap: other numbers than real ones, other colours than grey and RGB, more samples than four.
+    """
+    photometric = getattr(page.photometric, "name", str(page.photometric))
+    if page.photometric not in (MIN_IS_WHITE, MIN_IS_BLACK, RGB, PALETTE) and not (
+        page.photometric == YCBCR and page.compression in JPEG
+    ):
+        raise unreadable(path, f"a TIFF of the colours {photometric}; a map is grey or RGB")
+    bits = page.bitspersample
+    if page.sampleformat not in KINDS or page.dtype is None or not isinstance(bits, int):
+        raise unreadable(
+            path, f"a TIFF of samples of {bits} bits and format {page.sampleformat}, which are no real numbers"
+        )
+    if page.imagedepth != 1 or not 1 <= page.samplesperpixel <= MOST_SAMPLES:
+        what = (
+            f"a TIFF of {page.samplesperpixel} samples a pixel and {page.imagedepth} layers; a map is grey, RGB or RGBA"
+        )
+        raise unreadable(path, what)
+    if page.photometric == MIN_IS_WHITE:
+        what = "a TIFF in which 0 is white (MinIsWhite): viewers turn its values round and array libraries do not"
+        raise unreadable(path, f"{what}; store it with 0 as black")
+    return bits
+
+
+def _samples(data: bytes, page: Any, path: Path, limits: Limits) -> Array:
+    """The samples (H, W, C) as stored."""
+    n_segments = math.prod(page.chunked)
+    if len(page.dataoffsets) != n_segments or len(page.databytecounts) != n_segments:
+        what = f"{len(page.dataoffsets)} offsets and {len(page.databytecounts)} lengths of {n_segments} strips or tiles"
+        raise unreadable(path, f"damaged: the TIFF has {what}")
+    image = np.empty(page.shaped, page.dtype)
+    try:
+        for segment, (plane, layer, top, left, _), shape in _segments(data, page, path, limits):
+            bottom, right = min(top + shape[1], image.shape[2]), min(left + shape[2], image.shape[3])
+            image[plane, layer, top:bottom, left:right] = segment[0, : bottom - top, : right - left]
+    except KldevalError:
+        raise
+    except Exception as error:
+        raise unreadable(path, f"damaged: a strip or tile of the TIFF cannot be decoded ({reason(error)})") from error
+    # (planes, layers, H, W, samples)
+    return np.moveaxis(image[:, 0], 0, -1).reshape(*_shape(page), -1)
+
+
+def _segments(data: bytes, page: Any, path: Path, limits: Limits) -> Iterator[Any]:
+    """Every strip or tile decoded, with its place and shape."""
+    compression = int(page.compression)
+    tables = {"jpegtables": page.jpegtables, "jpegheader": page.jpegheader} if compression in JPEG else {}
+    inflate = _library().TIFF.DECOMPRESSORS[compression] if compression in STREAMS else None
+    if inflate:
+        page.compression = UNCOMPRESSED  # of what is handed to `page.decode` from here on
+    elif compression not in {UNCOMPRESSED} | JPEG | JPEG_2000 and not limits.trusts_files:
+        raise unreadable(
+            path, f"a TIFF compressed by method {compression}, whose sizes cannot be bounded: --trust-files"
+        )
+    for index, (start, n_bytes) in enumerate(zip(page.dataoffsets, page.databytecounts, strict=True)):
+        segment = data[start : start + n_bytes]
+        if start <= 0 or n_bytes <= 0 or len(segment) < n_bytes:
+            what = f"bytes {start} to {start + n_bytes} of a file of {len(data)}"
+            raise unreadable(path, f"truncated or damaged: strip or tile {index} of the TIFF is at {what}")
+        if compression in JPEG:
+            jpeg.check(_whole_jpeg(segment, page.jpegtables), path)
+        elif compression in JPEG_2000:
+            jpeg2000.check(segment, page.tilelength or page.rowsperstrip, page.tilewidth or page.imagewidth, path)
+        elif compression in STREAMS or compression == UNCOMPRESSED:
+            segment = _inflated(segment, inflate, _lengths(page, index), index, path)
+        decoded = page.decode(segment, index, **tables)
+        if decoded[0] is None:
+            raise unreadable(path, f"damaged: strip or tile {index} of the TIFF is empty")
+        yield decoded
+
+
+def _lengths(page: Any, index: int) -> tuple[int, int]:
+    """The bytes that a strip or tile must have: those inside the image, and those with the rows beyond it."""
+    samples = page.shaped[-1]
+    full_rows, width = (page.tilelength, page.tilewidth) if page.is_tiled else (page.rowsperstrip, page.imagewidth)
+    row = -(-width * samples * page.bitspersample // BYTE)
+    if page.is_tiled:
+        return full_rows * row, full_rows * row
+    per_plane = -(-page.imagelength // full_rows)
+    rows = min(full_rows, page.imagelength - index % per_plane * full_rows)
+    return rows * row, full_rows * row
+
+
+def _inflated(segment: bytes, inflate: Any, lengths: tuple[int, int], index: int, path: Path) -> bytes:
+    needed, full = lengths
+    values = segment if inflate is None else inflate(segment, out=max(needed, full) + 1)
+    n_bytes = len(values)
+    if n_bytes not in (needed, full) and not (inflate is None and n_bytes > needed):
+        what = f"{n_bytes} bytes instead of {needed}"
+        raise unreadable(path, f"truncated or damaged: strip or tile {index} of the TIFF holds {what}")
+    return bytes(values[:full] if n_bytes >= full else values)
+
+
+def _whole_jpeg(segment: bytes, tables: bytes | None) -> bytes:
+    """A strip of JPEG with the tables that its TIFF keeps elsewhere."""
+    return segment if not tables else tables.removesuffix(jpeg.END) + segment.removeprefix(jpeg.START)
+
+
+def _as_meant(array: Array, page: Any, bits: int, path: Path, *, labels: bool) -> tuple[Array, float | None]:
+    """Samples (H, W, C) as grey or colours, and the full scale where the type does not say it."""
+    if page.photometric == PALETTE:
+        indices = array[..., 0]
+        return (indices, None) if labels else (_coloured(indices, page.colormap, path), None)
+    full_scale = None
+    if array.dtype.kind == "b":
+        array, bits = array.astype(np.uint8), 1
+    if array.dtype.kind == "u" and bits in SUB_BYTE and not labels:
+        array = array.astype(np.uint8) * np.uint8(255 // (2**bits - 1))
+    elif array.dtype.kind == "u" and bits < SHORT and bits != BYTE:
+        full_scale = float(2**bits - 1)
+    return _in_opencv_order(array, page, path), full_scale
+
+
+def _in_opencv_order(array: Array, page: Any, path: Path) -> Array:
+    """Grey (H, W), or blue, green, red and perhaps alpha (H, W, C)."""
+    n_samples, extra = array.shape[-1], tuple(page.extrasamples)
+    if page.photometric in (RGB, YCBCR):
+        if n_samples == COLOURS or (n_samples == MOST_SAMPLES and set(extra) <= ALPHA and extra):
+            return np.ascontiguousarray(array[..., [2, 1, 0, 3][:n_samples]])
+    elif n_samples == 1:
+        return np.ascontiguousarray(array[..., 0])
+    elif n_samples == 2 and set(extra) <= ALPHA and extra:  # noqa: PLR2004 - grey and alpha
+        return array[..., [0, 0, 0, 1]]
+    elif np.array_equal(array, np.broadcast_to(array[..., :1], array.shape), equal_nan=array.dtype.kind == "f"):
+        return np.ascontiguousarray(array[..., 0])
+    what = f"a TIFF of {n_samples} samples per pixel that are not known to be a colour; store the one that is the map"
+    raise unreadable(path, what)
+
+
+def _coloured(indices: Array, colours: Array, path: Path) -> Array:
+    """The colours of palette indices, of 16 bits a channel in the file, of which 8 are used in practice."""
+    table = (np.asarray(colours) >> BYTE).astype(np.uint8).T[:, ::-1]
+    if indices.max(initial=0) >= len(table):
+        raise unreadable(path, f"damaged: a pixel of colour {indices.max()} in a TIFF whose palette has {len(table)}")
+    return np.ascontiguousarray(table[indices])

@@ -1,0 +1,84 @@
+"""What one more pair costs in Python, and how many files the way of a pair leads through."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+import pytest
+
+import kldeval
+from kldeval.data.load import Reading
+from kldeval.engine.worker import read_and_score_all
+from kldeval.records import Pair, Score
+from kldeval.scoring.evaluator import Evaluator
+from kldeval.scoring.plan import Plan
+from kldeval.settings.build import make_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PACKAGE = str(Path(kldeval.__file__).parent)
+
+MOST_CALLS = 190
+"""Python calls of a further pair; they were 317 when settings were asked again for every pair."""
+
+MOST_FILES = 23
+"""Files of the package that the way of a pair leads through, headers and decoders included; they were 38."""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    rng = np.random.default_rng(3)
+    y, x = np.mgrid[:120, :160]
+    for side in ("pred", "gt"):
+        (tmp_path / side).mkdir()
+        for place in range(52):
+            centre, width = rng.random(2) * (120, 160), 10 + 20 * rng.random()
+            blob = np.exp(-((y - centre[0]) ** 2 + (x - centre[1]) ** 2) / (2 * width**2))
+            cv2.imwrite(str(tmp_path / side / f"{place:02}.png"), (blob * 255).astype(np.uint8))
+    return tmp_path
+
+
+def calls_of(work: Callable[[], object]) -> Counter[tuple[str, str]]:
+    """The Python functions that were entered, by file and name; the frames of comprehensions are none."""
+    found: Counter[tuple[str, str]] = Counter()
+
+    def note(frame: Any, event: str, _: object) -> None:
+        name = frame.f_code.co_name
+        if event == "call" and (not name.startswith("<") or name == "<lambda>"):
+            found[frame.f_code.co_filename, name] += 1
+
+    before = sys.getprofile()
+    sys.setprofile(note)
+    try:
+        work()
+    finally:
+        sys.setprofile(before)
+    return found
+
+
+def test_a_further_pair_asks_nothing_that_the_first_has_answered(folder: Path) -> None:
+    def run(count: int) -> Counter[tuple[str, str]]:
+        return calls_of(
+            lambda: kldeval.evaluate(str(folder / "pred"), str(folder / "gt"), jobs=1, device="cpu", limit=count)
+        )
+
+    run(2)
+    few, many = run(20), run(52)
+    further = {name: (many[name] - few[name]) / 32 for name in many}
+    assert sum(further.values()) <= MOST_CALLS, sorted(further.items(), key=lambda item: -item[1])[:20]
+
+
+def test_the_way_of_a_pair_leads_through_few_files(folder: Path) -> None:
+    evaluator = Evaluator(Plan.of(make_settings({})))
+    pair = Pair("00", folder / "pred" / "00.png", folder / "gt" / "00.png")
+    outcomes: list[object] = []
+    found = calls_of(lambda: outcomes.extend(read_and_score_all([pair], evaluator, Reading())))
+    assert isinstance(outcomes[0], Score)
+    files = {file.removeprefix(PACKAGE) for file, _ in found if file.startswith(PACKAGE)}
+    assert len(files) <= MOST_FILES, sorted(files)
