@@ -268,7 +268,7 @@ def test_resizing_is_tried_where_sizes_differ(tmp_path: Path) -> None:
     np.save(tmp_path / "pred.npy", rng.uniform(0.1, 1, (6, 8)))
     np.save(tmp_path / "gt.npy", rng.uniform(0.1, 1, (12, 16)))
     pair = tmp_path / "pred.npy", tmp_path / "gt.npy"
-    flags = ("--resize", "gt-to-pred(kernel=area)")
+    flags = ("--resize", "gt-to-pred(kernel=nearest)")
     value = float(kldeval(*pair, "-m", "kld", *flags, "--score-only", "-q").out)
     guesses = found(f"{value:.9f}", *pair)
     assert (guesses[0]["convention"], guesses[0]["flags"]) == ("default", [list(flags)])
