@@ -18,13 +18,19 @@ import cv2
 import numpy as np
 
 from benchmarks.maps import density, guess, output, truth
+from kldeval.data.dataset import Dataset
 from kldeval.data.load import Reading
 from kldeval.data.pairing import find_pairs
-from kldeval.engine.gpu import Stack, score_batch, score_in_batches, stack_pairs
-from kldeval.engine.worker import read_and_score_all
+from kldeval.engine.device import Device
+from kldeval.engine.gpu import Stack, score_batch, stack_pairs
+from kldeval.engine.run import stream
+from kldeval.engine.worker import score_files
 from kldeval.executors.local import cores
 from kldeval.preprocessing.grey import full_scale
 from kldeval.records import MapPair, Score
+from kldeval.run_options import RunOptions
+from kldeval.scoring.evaluator import Evaluator
+from kldeval.scoring.plan import Plan
 from kldeval.settings.build import make_settings
 
 if TYPE_CHECKING:
@@ -128,7 +134,7 @@ def agreement(folder: Path, device: str) -> Figure:
     for norm in NORMS:
         settings = make_settings({"metric": "kld,ce,jsd", "norm": norm})
         found = np.asarray([_values(outcome) for outcome in _run(pairs, settings, device)])
-        expected = np.asarray([_values(one) for one in read_and_score_all(pairs, settings, Reading())])
+        expected = np.asarray([_values(one) for one in score_files(pairs, Evaluator(Plan.of(settings)), Reading())])
         worst = max(worst, float(np.max(np.abs(found - expected) / np.maximum(1, np.abs(expected)))))
     return Figure(f"difference from the CPU, {folder.name}", worst, AGREEMENT, AGREEMENT)
 
@@ -170,7 +176,9 @@ def _copy(block: Any, device: str) -> None:
 
 
 def _run(pairs: Iterable[Pair], settings: Settings, device: str) -> list[Any]:
-    return list(score_in_batches(pairs, settings, Reading(), device, cores()))
+    pairs = tuple(pairs)
+    dataset = Dataset(tuple({"": pair} for pair in pairs), {}, {}, (), pairs)
+    return [answer.outcome for answer in stream(dataset, settings, RunOptions(), Device(device, device))]
 
 
 def _decode(pairs: Sequence[Pair]) -> None:

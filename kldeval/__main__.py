@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import gc
-import os
 import sys
-from io import TextIOWrapper
 
 GARBAGE_THRESHOLD = 100_000
 """New objects until garbage is looked for: imports make fewer, which all stay, and a pair leaves hardly any."""
@@ -14,19 +12,17 @@ GARBAGE_THRESHOLD = 100_000
 def main() -> None:
     """Run the command line and leave with its exit code."""
     gc.set_threshold(GARBAGE_THRESHOLD)
-    from kldeval.cli.main import run
-
-    for stream in (sys.stdout, sys.stderr):
-        # a name or an arrow that the terminal's encoding lacks is shown as an escape, not as a crash
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
-    code = run(sys.argv[1:])
     try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # the reader (`| head`) has gone: nothing is left to say, and Python must not complain at exit either
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 141
+        from kldeval.cli.terminal import end_in_order, ignore_signals, open_streams
+
+        end_in_order()
+        open_streams()
+        from kldeval.cli.main import run
+
+        code = run(sys.argv[1:])
+        ignore_signals()
+    except KeyboardInterrupt:  # before the command line could catch it, or while it was leaving
+        code = 130
     # what is there now goes with the process: Python need not search all of it for garbage once more
     gc.freeze()
     sys.exit(code)

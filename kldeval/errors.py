@@ -29,22 +29,60 @@ class MissingDependency(KldevalError, ImportError):
     """A package, a system library or a device that the request needs and this machine lacks."""
 
 
+FAILURE_CODES = {
+    "no-partner": "a map beside which something must stand, and does not",
+    "ambiguous-name": "several files of one folder bear the same name",
+    "unreadable": "a file that cannot be read as a map: damaged, truncated, of an unknown kind, or missing",
+    "dangling-link": "a symbolic link whose target does not exist",
+    "no-memory": "a map for which the memory does not suffice",
+    "ended-process": "a file that ended the process which read it, twice",
+    "not-saved": "a map that was scored, and whose pixelwise terms could not be written",
+    "unexpected": "an error that nobody foresaw; `--debug` shows where it arose",
+    "refused": "a map that was read, but does not fit the request in another way than those below",
+    "size-mismatch": "prediction and ground truth differ in size, and no resizing was chosen",
+    "color": "channels that differ, or transparency, and no rule for them was chosen",
+    "nonfinite": "NaN or infinity where the normalisation needs numbers",
+    "negative": "negative values where the normalisation needs none",
+    "empty": "an all-zero map where the normalisation divides by its sum",
+    "unnormalised": "values that were said to be the logarithm of a density, and are not",
+    "normalised-twice": "a density that would be normalised again, such as labels under a softmax",
+    "outside": "values outside of the range that the metric is defined on",
+    "fixations-outside": "fixations outside of their image",
+    "metric-not-applicable": "a metric that has no value on this map",
+}
+"""Every code of a failure, with what it means: stable words for programs, beside the message for people."""
+
+
 class MapProblem(KldevalError, ValueError):
-    """One map cannot be used; the other maps of a run are still scored."""
+    """One map cannot be used; the other maps of a run are still scored.
+
+    `stage` says when it was found and `code` what it is: one of `FAILURE_CODES`.
+    """
 
     stage = "check"
+    code = "refused"
+
+    def __init__(self, message: str, *, code: str | None = None) -> None:
+        super().__init__(message)
+        if code is not None:
+            if code not in FAILURE_CODES:
+                msg = f"{code!r} is no code of a failure"
+                raise KeyError(msg)
+            self.code = code
 
 
 class NoPartner(MapProblem):
     """A map beside which something must stand, and does not."""
 
     stage = "pair"
+    code = "no-partner"
 
 
 class UnreadableMap(MapProblem):
     """A file that cannot be decoded into one real-valued map."""
 
     stage = "load"
+    code = "unreadable"
 
 
 class RefusedMap(MapProblem):

@@ -136,9 +136,10 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A map without a number, and why. `stage` is one of pair, load, check, score.
+    """A map without a number, and why.
 
-    `code` is the kind of failure, for programs. `metric` is the key of the only metric without a number; "" means all.
+    `stage` is one of pair, load, check, score, and `code` one of `kldeval.errors.FAILURE_CODES`. `metric` is the key of
+    the only metric that has no number, where the map has others.
     """
 
     name: str

@@ -145,6 +145,7 @@ class TestMemory:
             "score",
             f"a pair of 5 x 6 needs at least 0.0 MB on {device}, which has no more; "
             "use --device cpu or --dtype float32",
+            "no-memory",
         )
         self.limit(monkeypatch, name, 29)
         assert_same([outcome for _, outcome in score_loaded(pairs, evaluator_of(settings), device)], expected)
@@ -165,13 +166,23 @@ class TestMemory:
         ]
 
     @pytest.mark.parametrize("name", ["score_batch", "stack_pairs"])
-    def test_other_errors_are_not_hidden(self, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        def broken(*_: Any, **__: Any) -> None:
-            raise ZeroDivisionError
+    def test_any_other_error_is_the_failure_of_its_pair_alone(self, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Whatever it is: the pairs of the same batch keep their numbers, and it is known where it arose."""
+        owner = Evaluator if name == "score_batch" else gpu_module
+        original = getattr(owner, name)
 
-        monkeypatch.setattr(Evaluator if name == "score_batch" else gpu_module, name, broken)
-        with pytest.raises(ZeroDivisionError):
-            list(score_loaded(ragged_pairs(("uint8",)), evaluator_of(make_settings({})), "cpu"))
+        def broken(*arguments: Any) -> Any:
+            if any(pair.name == "bad" for pair in arguments[owner is Evaluator]):
+                raise ZeroDivisionError
+            return original(*arguments)
+
+        monkeypatch.setattr(owner, name, broken)
+        pairs = [pair_of(kind, *RNG.random((2, 5, 5))) for kind in ("a", "b", "bad", "c", "d")]
+        outcomes = [outcome for _, outcome in score_loaded(pairs, evaluator_of(make_settings({})), "cpu")]
+        assert [type(one).__name__ for one in outcomes] == ["Score", "Score", "Failure", "Score", "Score"]
+        (failure,) = (one for one in outcomes if isinstance(one, Failure))
+        assert (failure.name, failure.stage, failure.code) == ("bad", "score", "unexpected")
+        assert failure.message == "the maps: an unexpected error (ZeroDivisionError); --debug shows where it arose"
 
 
 class TestAhead:

@@ -161,6 +161,7 @@ def test_one_broken_map_leaves_the_others_scored(folders: tuple[Path, Path]) -> 
             "stage": "check",
             "message": "the ground truth is all zero, which 'sum-to-one' cannot normalise; "
             "choose --empty-gt skip, uniform, zero or nan",
+            "code": "empty",
         }
     ]
 

@@ -127,6 +127,7 @@ def test_fixations_outside_are_reported_or_left_out_on_demand(seen: LookedAt) ->
             "stage": "check",
             "message": "1 of 13 fixations lie outside the map of 24 x 18 pixels, such as x 24, y 2 (counted from 0); "
             "check --fixation-base and the size, or leave them out with --fixation-outside drop",
+            "code": "fixations-outside",
         }
     ]
     dropped = document(*seen.maps, "-m", "nss", "--fixations", path, "--fixation-outside", "drop")

@@ -13,7 +13,7 @@ import pytest
 
 import kldeval
 from kldeval.data.load import Reading
-from kldeval.engine.worker import read_and_score_all
+from kldeval.engine.worker import score_files
 from kldeval.records import Pair, Score
 from kldeval.scoring.evaluator import Evaluator
 from kldeval.scoring.plan import Plan
@@ -78,7 +78,7 @@ def test_the_way_of_a_pair_leads_through_few_files(folder: Path) -> None:
     evaluator = Evaluator(Plan.of(make_settings({})))
     pair = Pair("00", folder / "pred" / "00.png", folder / "gt" / "00.png")
     outcomes: list[object] = []
-    found = calls_of(lambda: outcomes.extend(read_and_score_all([pair], evaluator, Reading())))
+    found = calls_of(lambda: outcomes.extend(score_files([pair], evaluator, Reading())))
     assert isinstance(outcomes[0], Score)
     files = {file.removeprefix(PACKAGE) for file, _ in found if file.startswith(PACKAGE)}
     assert len(files) <= MOST_FILES, sorted(files)

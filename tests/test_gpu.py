@@ -11,14 +11,15 @@ import torch
 from evaluating import evaluator_of
 from map_batches import METRICS, RNG, SETTINGS, assert_same, batch_of, every_device, numbers, pair_of
 
+from kldeval.data.dataset import Dataset
 from kldeval.data.load import Reading
 from kldeval.engine import device as device_module
 from kldeval.engine import gpu as gpu_module
 from kldeval.engine import run as run_module
 from kldeval.engine.device import Device, find_device
-from kldeval.engine.gpu import batches, score_batch, score_in_batches
-from kldeval.engine.run import stream, stream_models
-from kldeval.engine.worker import read_and_score_all
+from kldeval.engine.gpu import batches, score_batch
+from kldeval.engine.run import stream
+from kldeval.engine.worker import score_files
 from kldeval.errors import MissingDependency, UsageProblem
 from kldeval.records import Failure, Pair, Score, Skipped
 from kldeval.run_options import RunOptions
@@ -102,6 +103,19 @@ def files(tmp_path: Path) -> list[Pair]:
     return pairs
 
 
+def on_batches(files: list[Pair], metric: str, device: str = "cpu", **request: Any) -> list[Any]:
+    """The outcomes of pairs from their files by the way of an accelerator, which torch's CPU may stand for."""
+    dataset = Dataset(tuple({"": pair} for pair in files), {}, {}, (), tuple(files))
+    answers = stream(dataset, make_settings({"metric": metric}), RunOptions(**request), Accelerator(device, device))
+    return [answer.outcome for answer in answers]
+
+
+class Accelerator(Device):
+    """A device that is no CPU, whatever its name."""
+
+    is_cpu = False
+
+
 class TestFiles:
     @every_device
     @pytest.mark.parametrize("batch_bytes", [1 << 28, 100, 1])
@@ -110,10 +124,9 @@ class TestFiles:
         self, files: list[Pair], jobs: int, batch_bytes: int, device: str
     ) -> None:
         settings = make_settings({"metric": METRICS})
-        expected = read_and_score_all(files, evaluator_of(settings), Reading())
+        expected = score_files(files, evaluator_of(settings), Reading())
         assert [type(one) for one in expected].count(Failure) == 2
-        actual = score_in_batches(files, evaluator_of(settings), Reading(), device, jobs, batch_bytes=batch_bytes)
-        assert_same(list(actual), expected)
+        assert_same(on_batches(files, METRICS, device, jobs=jobs, batch_bytes=batch_bytes), expected)
 
     @every_device
     @pytest.mark.parametrize("metric", ["cc,sim", "kld,cc"])
@@ -121,14 +134,14 @@ class TestFiles:
         self, files: list[Pair], metric: str, device: str
     ) -> None:
         settings = make_settings({"metric": metric})
-        expected = read_and_score_all(files, evaluator_of(settings), Reading())
-        assert_same(list(score_in_batches(files, evaluator_of(settings), Reading(), device, 1)), expected)
+        expected = score_files(files, evaluator_of(settings), Reading())
+        assert_same(on_batches(files, metric, device, jobs=1), expected)
 
     @every_device
     def test_the_pixelwise_terms_are_saved_as_on_the_cpu(self, files: list[Pair], tmp_path: Path, device: str) -> None:
         settings = make_settings({"metric": "kld,ce"})
-        list(score_in_batches(files, evaluator_of(settings), Reading(), device, 1, save=tmp_path / "gpu"))
-        read_and_score_all(files, evaluator_of(settings), Reading(), save=tmp_path / "cpu")
+        on_batches(files, "kld,ce", device, jobs=1, save_maps=tmp_path / "gpu")
+        score_files(files, evaluator_of(settings), Reading(), save=tmp_path / "cpu")
         saved = [
             sorted(path.relative_to(tmp_path / kind) for path in (tmp_path / kind).rglob("*.npy"))
             for kind in ("gpu", "cpu")
@@ -142,19 +155,15 @@ class TestFiles:
         self, files: list[Pair], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """With torch's CPU in the place of a GPU: the batches must not be the CPU's path."""
-        monkeypatch.setattr(run_module, "read_and_score_all", None)
-        monkeypatch.setattr(Device, "is_cpu", False)
-        settings = make_settings({"metric": METRICS})
-        request = RunOptions(jobs=2, save_maps=tmp_path / "maps")
-        outcomes = list(stream(files, settings, request, Device("cpu", "stands for a GPU")))
-        assert_same(outcomes, read_and_score_all(files, evaluator_of(settings), Reading()))
+        expected = score_files(files, evaluator_of(make_settings({"metric": METRICS})), Reading())
+        monkeypatch.setattr(run_module, "Scoring", None)
+        assert_same(on_batches(files, METRICS, jobs=2, save_maps=tmp_path / "maps"), expected)
         assert (tmp_path / "maps" / "ce" / "0.npy").exists()
 
     @pytest.mark.parametrize("batch_bytes", [None, 100])
     def test_a_request_says_how_large_a_batch_is(
         self, files: list[Pair], batch_bytes: int | None, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(Device, "is_cpu", False)
         asked = []
 
         def recorded(loaded: Any, most: int, *, ragged: bool) -> Any:
@@ -162,10 +171,8 @@ class TestFiles:
             return batches(loaded, most, ragged=ragged)
 
         monkeypatch.setattr(gpu_module, "batches", recorded)
-        request, device = RunOptions(jobs=1, batch_bytes=batch_bytes), Device("cpu", "stands for a GPU")
-        list(stream(files, make_settings({}), request, device))
-        list(stream_models([{"a": pair, "b": pair} for pair in files], make_settings({}), request, device))
-        assert asked == [batch_bytes or 1 << 28] * 2
+        on_batches(files, "kld", jobs=1, batch_bytes=batch_bytes)
+        assert asked == [batch_bytes or 1 << 28]
 
 
 class TestDevice:

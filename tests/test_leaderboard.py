@@ -15,10 +15,10 @@ from schemas import validate
 
 from kldeval.data import load
 from kldeval.data import readers as formats
-from kldeval.data.dataset import find_tasks
-from kldeval.engine import worker as engine_worker
+from kldeval.data.dataset import select_models
+from kldeval.engine import worker
 from kldeval.engine.device import Device
-from kldeval.engine.run import run, run_models, stream_models
+from kldeval.engine.run import run, run_models, stream
 from kldeval.errors import UsageProblem
 from kldeval.records import Score
 from kldeval.reports.documents import Resampling
@@ -75,10 +75,10 @@ def test_an_accelerator_gets_the_same_numbers(root: Path) -> None:
     settings, request = make_settings({}), RunOptions(jobs=1)
     models = {model: root / model for model in ("good", "bad")}
     save(root / "bad", "run/0001", [[1]])
-    tasks = find_tasks(models, root / "gt", request).pairs
-    on_cpu, on_torch = (list(stream_models(tasks, settings, request, Device(name, name))) for name in ("cpu", "cpu:0"))
-    assert [type(outcome).__name__ for _, outcome in on_torch].count("Failure") == 1
-    for (model, expected), (other, found) in zip(on_cpu, on_torch, strict=True):
+    dataset = select_models(models, root / "gt", settings, request)
+    on_cpu, on_torch = (list(stream(dataset, settings, request, Device(name, name))) for name in ("cpu", "cpu:0"))
+    assert [type(answer.outcome).__name__ for answer in on_torch].count("Failure") == 1
+    for (model, _, expected), (other, _, found) in zip(on_cpu, on_torch, strict=True):
         assert (model, expected.name, type(expected)) == (other, found.name, type(found))
         if isinstance(expected, Score) and isinstance(found, Score):
             assert found.values == pytest.approx(expected.values, rel=1e-12)
@@ -317,8 +317,8 @@ def test_too_few_paths() -> None:
 
 
 def test_nothing_is_scored_before_the_request_is_sane(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine_worker, "load_pair", None)
-    monkeypatch.setattr(engine_worker, "load_map", None)
+    monkeypatch.setattr(worker, "load_pair", None)
+    monkeypatch.setattr(worker, "load_map", None)
     missing = root / "nowhere" / "r.json"
     for arguments, message in (
         (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from kldeval.data.listing import list_folder, name_of
 from kldeval.data.pairing import Side, find_pairs, match
 from kldeval.errors import UsageProblem
+from kldeval.functional import evaluate
 from kldeval.records import Failure, Pair
 
 READABLE = (
@@ -99,12 +101,14 @@ def test_names_without_a_partner_are_failures_that_say_where_it_was_looked_for(p
             "pair",
             f"the ground truth {gt}/lone.npy has no prediction: no map of this name in {pred}; "
             "--allow-missing leaves such maps out",
+            "no-partner",
         ),
         Failure(
             "x/only",
             "pair",
             f"the prediction {pred}/x/only.png has no ground truth: no map of this name in {gt}; "
             "--allow-extra leaves such maps out",
+            "no-partner",
         ),
     )
     assert (pairing.n_missing, pairing.n_extra) == (0, 0)
@@ -127,13 +131,24 @@ def test_two_files_of_one_name_are_a_failure_and_never_a_choice(pred: Path, gt: 
     pairing = find_pairs(pred, gt, allow_missing=True, allow_extra=True)
     assert [pair.name for pair in pairing.pairs] == ["ok"]
     assert pairing.failures == (
-        Failure("a", "pair", f"2 files of the predictions in {pred} bear this name (a.jpg, a.png); keep one"),
-        Failure("b", "pair", f"2 files of the ground truths in {gt} bear this name (b.npy, b.png); keep one"),
+        Failure(
+            "a",
+            "pair",
+            f"2 files of the predictions in {pred} bear this name (a.jpg, a.png); keep one",
+            "ambiguous-name",
+        ),
+        Failure(
+            "b",
+            "pair",
+            f"2 files of the ground truths in {gt} bear this name (b.npy, b.png); keep one",
+            "ambiguous-name",
+        ),
         Failure(
             "c",
             "pair",
             f"2 files of the predictions in {pred} bear this name (c.png, c.tif); "
             f"2 files of the ground truths in {gt} bear this name (c.npy, c.png); keep one",
+            "ambiguous-name",
         ),
     )
 
@@ -215,12 +230,12 @@ def test_an_empty_folder(pred: Path, gt: Path) -> None:
 
 
 def test_a_folder_of_other_files_alone(pred: Path, gt: Path) -> None:
-    fill(pred, "a.mat", "b.txt", "LICENSE")
+    fill(pred, "a.pt", "b.txt", "LICENSE")
     fill(gt, "a.png")
     with pytest.raises(UsageProblem) as problem:
         find_pairs(pred, gt)
     assert str(problem.value) == (
-        f"{pred} holds no map: only files of other kinds (no suffix, .mat, .txt); readable are {READABLE}"
+        f"{pred} holds no map: only files of other kinds (no suffix, .pt, .txt); readable are {READABLE}"
     )
 
 
@@ -235,38 +250,82 @@ def test_a_folder_that_may_not_be_listed(pred: Path, gt: Path, monkeypatch: pyte
     assert str(problem.value) == f"cannot list {pred}: permission denied"
 
 
-def test_links_that_lead_outside_are_not_followed(tmp_path: Path, pred: Path, gt: Path) -> None:
-    outside = fill(tmp_path / "secret", "a.png", "b/c.png")
+def test_links_are_followed_to_files_and_folders_anywhere(tmp_path: Path, pred: Path, gt: Path) -> None:
+    """Research data are links: to another disk, into a cache."""
+    outside = fill(tmp_path / "scratch", "blob1.png", "b/c.png")
     fill(pred, "own.png")
-    (pred / "a.png").symlink_to(outside / "a.png")
+    (pred / "a.png").symlink_to(outside / "blob1.png")
     (pred / "b").symlink_to(outside / "b")
-    (pred / "up").symlink_to(tmp_path)
-    fill(gt, "own.png", "a.png", "b/c.png")
+    (pred / "again").symlink_to(pred / "b")
+    fill(gt, "own.png", "a.png", "b/c.png", "again/c.png")
     pairing = find_pairs(pred, gt)
-    assert [pair.name for pair in pairing.pairs] == ["own"]
-    message = (
-        "the ground truth {}/{}.png has no prediction: no map of this name in {} "
-        "but the link {}, which leads elsewhere and is not followed; --allow-missing leaves such maps out"
-    )
-    assert pairing.failures == (
-        Failure("a", "pair", message.format(gt, "a", pred, "a.png")),
-        Failure("b/c", "pair", message.format(gt, "b/c", pred, "b")),
-    )
+    assert [pair.name for pair in pairing.pairs] == ["a", "again/c", "b/c", "own"]
+    assert pairing.pairs[0].pred == pred / "a.png"
+    assert (pairing.failures, pairing.notes) == ((), ())
 
 
-def test_a_link_to_a_sibling_with_a_longer_name_leads_outside(tmp_path: Path, pred: Path) -> None:
-    (pred / "a.png").symlink_to(fill(tmp_path / "pred2", "a.png") / "a.png")
-    assert list_folder(pred).unfollowed == ("a.png",)
-
-
-def test_links_within_the_folder_are_followed_to_files(pred: Path) -> None:
+def test_links_in_a_circle_end_and_are_noted(tmp_path: Path, pred: Path, gt: Path) -> None:
     fill(pred, "run/a.png")
-    (pred / "best.png").symlink_to(pred / "run/a.png")
-    (pred / "loop").symlink_to(pred)
-    (pred / "broken.png").symlink_to(pred / "gone.png")
+    (pred / "run/back").symlink_to(pred)
+    (pred / "up").symlink_to(tmp_path)
+    (pred / "self").symlink_to(pred / "self")
+    (gt / "run").mkdir(parents=True)
+    fill(gt, "run/a.png")
     listing = list_folder(pred)
-    assert listing.maps == ("best.png", "run/a.png")
-    assert listing.unfollowed == ("broken.png", "loop")
+    assert listing.loops == ("run/back", "up/pred")
+    assert listing.dangling == ("self",)
+    pairing = find_pairs(pred, gt, allow_extra=True)
+    assert [pair.name for pair in pairing.pairs] == ["run/a"]
+    (note,) = pairing.notes
+    assert note == (
+        f"not followed among the predictions in {pred}, links that lead back to a folder above them: "
+        "2 (such as 'run/back', 'up/pred')"
+    )
+
+
+def test_links_that_double_with_every_level_are_refused(tmp_path: Path) -> None:
+    fill(tmp_path / "20", "a.png")
+    for level in range(20):
+        (tmp_path / str(level)).mkdir()
+        for name in ("x", "y"):
+            (tmp_path / str(level) / name).symlink_to(tmp_path / str(level + 1))
+    with pytest.raises(UsageProblem, match=r"^links lead to .* on more than 1000 ways$"):
+        list_folder(tmp_path / "0")
+
+
+def test_a_link_to_nothing_is_a_failure_of_its_map_alone(tmp_path: Path, pred: Path, gt: Path) -> None:
+    """That of a file is found when the file is read, like any other that cannot be opened."""
+    arrays = {name: np.arange(6.0).reshape(2, 3) for name in ("a", "b")}
+    for side in (pred, gt):
+        side.mkdir(exist_ok=True)
+        for name, array in arrays.items():
+            np.save(side / f"{name}.npy", array)
+    (pred / "a.npy").unlink()
+    (pred / "a.npy").symlink_to(tmp_path / "gone.npy")
+    (pred / "videos").symlink_to(tmp_path / "away")
+    report = evaluate(pred, gt, metric="kld")
+    assert [score.name for score in report.scores] == ["b"]
+    assert [(failure.name, failure.stage, failure.code) for failure in report.failures] == [
+        ("a", "load", "dangling-link"),
+        ("videos", "pair", "dangling-link"),
+    ]
+    assert report.failures[0].message == (
+        f"{pred / 'a.npy'} is a link to {tmp_path / 'gone.npy'}, which does not exist"
+    )
+    assert report.failures[1].message == (
+        f"among the predictions, {pred / 'videos'} is a link to {tmp_path / 'away'}, which does not exist"
+    )
+
+
+def test_a_map_below_a_link_to_nothing_says_so(tmp_path: Path, pred: Path, gt: Path) -> None:
+    fill(pred, "a.png")
+    fill(gt, "a.png", "videos/b.png")
+    (pred / "videos").symlink_to(tmp_path / "away")
+    messages = [failure.message for failure in find_pairs(pred, gt).failures]
+    assert messages[1] == (
+        f"the ground truth {gt}/videos/b.png has no prediction: no map of this name in {pred} "
+        "but videos, a link to what does not exist; --allow-missing leaves such maps out"
+    )
 
 
 def test_a_folder_may_itself_be_a_link(tmp_path: Path, pred: Path, gt: Path) -> None:
@@ -278,19 +337,19 @@ def test_a_folder_may_itself_be_a_link(tmp_path: Path, pred: Path, gt: Path) -> 
     assert [pair.pred for pair in find_pairs(link, gt).pairs] == [link / "a.png", link / "b.png"]
 
 
-def test_a_folder_of_outside_links_alone_says_so(tmp_path: Path, pred: Path, gt: Path) -> None:
-    (pred / "a.png").symlink_to(fill(tmp_path / "blobs", "a.png") / "a.png")
+def test_a_folder_of_links_to_nothing_says_so(tmp_path: Path, pred: Path, gt: Path) -> None:
+    pred.mkdir(exist_ok=True)
+    (pred / "videos").symlink_to(tmp_path / "away")
     fill(gt, "a.png")
     with pytest.raises(UsageProblem) as problem:
         find_pairs(pred, gt)
-    assert str(problem.value) == (
-        f"{pred} holds no map: only links that lead elsewhere and are not followed (such as 'a.png')"
-    )
+    assert str(problem.value) == f"{pred} holds no map: links to what does not exist (such as 'videos')"
 
 
-def test_pipes_are_no_maps(pred: Path) -> None:
+def test_a_pipe_that_is_called_like_a_map_is_not_dropped(pred: Path) -> None:
+    """Whoever reads it refuses it."""
     os.mkfifo(pred / "a.png")
-    assert list_folder(pred).maps == ()
+    assert list_folder(pred).maps == ("a.png",)
 
 
 def test_a_name_with_a_line_break_stays_on_one_line(pred: Path, gt: Path) -> None:

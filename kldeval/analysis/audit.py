@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 from kldeval.conventions import CONVENTIONS, convention
-from kldeval.data.dataset import find_tasks
+from kldeval.data.dataset import select_models
 from kldeval.data.load import sized_pair
 from kldeval.engine.device import Device
 from kldeval.engine.report_builder import provenance_of
 from kldeval.engine.run import outcomes
+from kldeval.engine.worker import loaded, reading_of
+from kldeval.executors.local import LocalPool, cores
 from kldeval.normalization.lazy_map import MAP
 from kldeval.preprocessing.grey import full_scale
 from kldeval.preprocessing.resize import AS_IS
@@ -29,10 +30,10 @@ from kldeval.settings.build import make_settings
 from kldeval.settings.signature import format_signature, short_signature
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from kldeval.data.load import Loaded
+    from kldeval.data.load import Loaded, Reading
     from kldeval.normalization.chain import Chain
     from kldeval.records import Pair
     from kldeval.reports.audit_documents import Audit
@@ -96,25 +97,29 @@ def audit(
         UsageProblem: the paths of a model cannot be paired with the ground truths at all.
         MissingDependency: a package that reads the files is not there.
     """
-    tasks = find_tasks(preds, gt, request)
+    dataset = select_models(preds, gt, None, request)
     settings = plan.settings[plan.reference]
+    reading = reading_of(settings, request)
     found: list[tuple[str, Failure | _Noticed]] = []
-    evaluator = SharedEvaluator(plan.quantities)
-    look, finish = partial(_look_at, evaluator=evaluator), partial(_audited, plan=plan, evaluator=evaluator)
-    for one in outcomes(tasks, settings, request, look, finish):
-        found.append(one)
+    for answer in outcomes(
+        dataset, _Auditing(plan, SharedEvaluator(plan.quantities), reading), reading, LocalPool(request.jobs or cores())
+    ):
+        found.append((answer.model, answer.outcome))
         if progress:
-            progress(one, tasks.count)
+            progress(answer, dataset.count)
     read = [(model, one) for model, one in found if isinstance(one, _Noticed)]
     failed = [(model, one) for model, one in found if isinstance(one, Failure)]
     said = [note for pred in preds.values() for note in swapped(pred, gt)]
     return summarise_audit(
         {name: traits_of(chosen, CONVENTIONS[name].formula) for name, chosen in plan.settings.items()},
         {model: tuple(one.audited for name, one in read if name == model) for model in preds},
-        {model: _sorted((*tasks.failures[model], *(one for name, one in failed if name == model))) for model in preds},
+        {
+            model: _sorted((*dataset.failures[model], *(one for name, one in failed if name == model)))
+            for model in preds
+        },
         plan.reference,
         {**provenance_of(gt, gt, _CPU, request), "pred": [str(pred) for pred in preds.values()]},
-        (*said, *tasks.notes, *_notes([one for _, one in read], settings)),
+        (*said, *dataset.notes, *_notes([one for _, one in read], settings)),
         curve=bool(plan.curve),
     )
 
@@ -183,22 +188,35 @@ class _Seen:
     remarks: tuple[str, ...]
 
 
-def _look_at(pair: Pair, pred: Loaded, gt: Loaded, evaluator: SharedEvaluator) -> _Seen:
-    same_size = pred.grey.shape == gt.grey.shape
-    return _Seen(
-        pair.name,
-        pair.group,
-        evaluator.begin(pair.name, pred, gt),
-        gt.grey.size,
-        _in_unit_range(pred) and _in_unit_range(gt),
-        sized_pair(pair.name, pred, gt, AS_IS).remarks if same_size else (),
-    )
+@dataclass(frozen=True, slots=True)
+class _Auditing:
+    """Each pair is measured under every convention of a plan."""
 
+    plan: AuditPlan
+    evaluator: SharedEvaluator
+    reading: Reading
 
-def _audited(seen: Sequence[_Seen], plan: AuditPlan, evaluator: SharedEvaluator) -> Iterator[_Noticed]:
-    """Pairs under every convention."""
-    for one, found in zip(seen, evaluator.finish([one.looked for one in seen]), strict=True):
-        yield _Noticed(_audited_map(one, found, plan), one.remarks)
+    def begin(self, model: str, pair: Pair, gt: Loaded | None, *, is_first: bool) -> _Seen:
+        """What the maps of a pair themselves have to say."""
+        del model, is_first
+        pred, gt = loaded(pair, gt, self.reading)
+        same_size = pred.grey.shape == gt.grey.shape
+        return _Seen(
+            pair.name,
+            pair.group,
+            self.evaluator.begin(pair.name, pred, gt),
+            gt.grey.size,
+            _in_unit_range(pred) and _in_unit_range(gt),
+            sized_pair(pair.name, pred, gt, AS_IS).remarks if same_size else (),
+        )
+
+    def finish(self, begun: Sequence[_Seen]) -> list[_Noticed]:
+        """The pairs under every convention, worked out for many at once."""
+        found = self.evaluator.finish([one.looked for one in begun])
+        return [
+            _Noticed(_audited_map(one, answer, self.plan), one.remarks)
+            for one, answer in zip(begun, found, strict=True)
+        ]
 
 
 def _audited_map(seen: _Seen, found: Mapping[str, float | str], plan: AuditPlan) -> AuditedMap:

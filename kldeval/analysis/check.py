@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from functools import partial
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from kldeval.data.dataset import select
+from kldeval.data.dataset import ONLY, select
 from kldeval.data.listing import is_excluded, list_folder
+from kldeval.data.load import load_pair
 from kldeval.data.template_suggestion import propose
 from kldeval.engine.auxiliary import open_auxiliary
-from kldeval.engine.run import resolve_target_kind, with_manifest_masks
-from kldeval.engine.worker import read, reading_of
-from kldeval.executors.local import cores, in_order
+from kldeval.engine.run import outcomes, resolve_target_kind, with_manifest_masks
+from kldeval.engine.worker import reading_of
+from kldeval.executors.local import LocalPool, cores
 from kldeval.records import Failure, Skipped
 from kldeval.reports.documents import Found, Inspection
 from kldeval.scoring.evaluator import Evaluator
@@ -24,10 +24,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kldeval.arrays import Array
-    from kldeval.data.load import Reading
-    from kldeval.records import Pair
+    from kldeval.data.load import Loaded, Reading
+    from kldeval.records import Outcome, Pair
     from kldeval.run_options import RunOptions
+    from kldeval.scoring.evaluator import PartialResult
     from kldeval.settings.settings import Settings
+
+    _Checked = tuple[Found, Outcome | PartialResult]
 
 
 def inspect(pred: Path | None, gt: Path | None, settings: Settings, request: RunOptions) -> Inspection:
@@ -36,20 +39,21 @@ def inspect(pred: Path | None, gt: Path | None, settings: Settings, request: Run
     Raises:
         UsageProblem: the paths cannot be paired at all.
     """
-    selection = select(pred, gt, settings, request)
+    dataset = select(pred, gt, settings, request)
     settings = with_manifest_masks(
-        resolve_target_kind(settings, selection.pairs, reading_of(settings, request)), selection.pairs
+        resolve_target_kind(settings, dataset.firsts, reading_of(settings, request)), dataset.firsts
     )
-    around = open_auxiliary(settings, request, selection.every, alone=selection.alone)
+    around = open_auxiliary(settings, request, dataset.every, alone=dataset.alone)
     reading = replace(reading_of(settings, request), sources=around.sources)
-    look = partial(_look, evaluator=Evaluator(Plan.of(settings), around.context), reading=reading)
-    found = list(in_order(look, selection.pairs, request.jobs or cores()))
+    checking = _Checking(Evaluator(Plan.of(settings), around.context), reading)
+    found = [one.outcome for one in outcomes(dataset, checking, reading, LocalPool(request.jobs or cores()))]
     failures = [item for item in found if isinstance(item, Failure)]
     rows = tuple(item for item in found if isinstance(item, Found))
-    notes = [*selection.notes, *around.notes]
-    if selection.failures:
-        notes += _proposal(pred, gt, request.exclude, len(selection.pairs))
-    return Inspection(rows, (*selection.failures, *failures), tuple(f"note: {note}" for note in notes))
+    notes = [*dataset.notes, *around.notes]
+    unpaired = dataset.failures[ONLY]
+    if unpaired:
+        notes += _proposal(pred, gt, request.exclude, len(dataset.tasks))
+    return Inspection(rows, (*unpaired, *failures), tuple(f"note: {note}" for note in notes))
 
 
 def _proposal(pred: Path | None, gt: Path | None, exclude: Sequence[str], n_pairs: int) -> Iterator[str]:
@@ -62,15 +66,30 @@ def _proposal(pred: Path | None, gt: Path | None, exclude: Sequence[str], n_pair
         yield str(proposal)
 
 
-def _look(pair: Pair, evaluator: Evaluator, reading: Reading) -> Found | Failure:
-    maps = read(pair, reading)
-    if isinstance(maps, Failure):
-        return maps
-    outcome = evaluator.score(maps)
+@dataclass(frozen=True, slots=True)
+class _Checking:
+    """Each pair is read and measured as in an evaluation; of its numbers nothing is kept."""
+
+    evaluator: Evaluator
+    reading: Reading
+
+    def begin(self, model: str, pair: Pair, gt: Loaded | None, *, is_first: bool) -> _Checked:
+        """What a pair holds, and what is left to measure."""
+        del model, is_first
+        maps = load_pair(pair, self.reading, gt)
+        found = Found(pair.name, str(pair.pred), str(pair.gt), _content(maps.pred), _content(maps.gt))
+        return found, self.evaluator.begin(maps)
+
+    def finish(self, begun: Sequence[_Checked]) -> list[Found | Failure]:
+        """What the pairs hold, or what stands against scoring them."""
+        scored = self.evaluator.finish([one for _, one in begun])
+        return [_with_outcome(found, outcome) for (found, _), outcome in zip(begun, scored, strict=True)]
+
+
+def _with_outcome(found: Found, outcome: Outcome) -> Found | Failure:
     if isinstance(outcome, Failure):
         return outcome
-    skipped = " (skipped)" if isinstance(outcome, Skipped) else ""
-    return Found(pair.name, str(pair.pred), str(pair.gt), _content(maps.pred), _content(maps.gt) + skipped)
+    return replace(found, gt_content=f"{found.gt_content} (skipped)") if isinstance(outcome, Skipped) else found
 
 
 def _content(array: Array) -> str:

@@ -159,7 +159,7 @@ def _build_one(
         within, outside = fixations.inside(shape)
         if outside and plan.outside == "error":
             msg = f"{outside}; check --fixation-base and the size, or leave them out with --fixation-outside drop"
-            raise RefusedMap(msg)
+            raise RefusedMap(msg, code="fixations-outside")
         values = density_map(within, shape, plan.smoothing)
     except MapProblem as problem:
         return Failure(name, problem.stage, str(problem))

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, replace
-from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING
 
 from kldeval.analysis.candidates import RESIZES, candidates, quantities_for, resized
 from kldeval.conventions.definitions import family
-from kldeval.data.dataset import find_tasks
+from kldeval.data.dataset import select_models
 from kldeval.engine.run import outcomes, run_models
+from kldeval.engine.worker import loaded, reading_of
 from kldeval.errors import RefusedMap, UsageProblem
+from kldeval.executors.local import LocalPool, cores
 from kldeval.records import Failure
 from kldeval.reports.identification import Guess, identify_number, identify_row
 from kldeval.reports.moments import exact_mean, exact_sum
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kldeval.analysis.candidates import Candidate
-    from kldeval.data.dataset import MultiModelDataset
-    from kldeval.data.load import Loaded
+    from kldeval.data.dataset import Dataset
+    from kldeval.data.load import Loaded, Reading
     from kldeval.records import Pair
     from kldeval.reports.documents import Report
     from kldeval.reports.identification import Identification, Published
@@ -74,17 +75,17 @@ def identify(targets: Sequence[Published], request: Request, progress: Progress 
             the resizing or the rule for colour means nothing.
         RefusedMap: a map has no partner or cannot be read, so that there is no mean.
     """
-    tasks = find_tasks({MODEL: request.pred}, request.gt, request.options)
-    _refuse(tasks.failures[MODEL])
-    names = [pair.name for task in tasks.pairs for pair in task.values()]
-    found, differ = _kld_guesses(tasks, request, progress)
+    dataset = select_models({MODEL: request.pred}, request.gt, None, request.options)
+    _refuse(dataset.failures[MODEL])
+    names = [pair.name for task in dataset.tasks for pair in task.values()]
+    found, differ = _kld_guesses(dataset, request, progress)
     if [target.metric for target in targets] == [KLD]:
-        return _signed(identify_number(targets[0], found, tasks.count, tasks.notes), found)
+        return _signed(identify_number(targets[0], found, dataset.count, dataset.notes), found)
     guesses: dict[str, Iterable[Guess]] = {KLD: found}
     for metric in dict.fromkeys(target.metric for target in targets):
         if metric != KLD:
             guesses[metric] = _companion_guesses(metric, request, names, differ=differ, progress=progress)
-    return _signed(identify_row(targets, guesses, tasks.count, tasks.notes), found)
+    return _signed(identify_row(targets, guesses, dataset.count, dataset.notes), found)
 
 
 # KLD: sums that the evaluator works out for all settings at once
@@ -124,15 +125,13 @@ class Sums:
             yield "groups", exact_mean(exact_sum(parts) / self.folders[name] for name, parts in totals.items())
 
 
-def _kld_guesses(
-    tasks: MultiModelDataset, request: Request, progress: Progress | None
-) -> tuple[dict[Guess, Candidate], bool]:
+def _kld_guesses(dataset: Dataset, request: Request, progress: Progress | None) -> tuple[dict[Guess, Candidate], bool]:
     """Every setting of KLD with its number, and whether the sizes of some pair differ."""
     tried = candidates(resize=request.resize, color=request.color)
-    sums = _sums(tasks, tried, request, progress)
+    sums = _sums(dataset, tried, request, progress)
     if sums.sizes_differ and request.resize is None:
         tried = resized(tried)
-        sums = _sums(tasks, tried, request, progress)
+        sums = _sums(dataset, tried, request, progress)
     found = {
         Guess(
             one.convention,
@@ -149,31 +148,41 @@ def _kld_guesses(
     return found, sums.sizes_differ
 
 
-def _sums(tasks: MultiModelDataset, tried: Sequence[Candidate], request: Request, progress: Progress | None) -> Sums:
+def _sums(dataset: Dataset, tried: Sequence[Candidate], request: Request, progress: Progress | None) -> Sums:
     sums = Sums()
-    evaluator = SharedEvaluator(quantities_for(tried))
-    look_at, answered = partial(_look_at, evaluator=evaluator), partial(_answered, evaluator=evaluator)
-    for _, found in outcomes(tasks, tried[0].settings, request.options, look_at, answered):
-        if isinstance(found, Failure):
-            _refuse([found])
+    reading = reading_of(tried[0].settings, request.options)
+    measuring = _Measuring(SharedEvaluator(quantities_for(tried)), reading)
+    for answer in outcomes(dataset, measuring, reading, LocalPool(request.options.jobs or cores())):
+        if isinstance(answer.outcome, Failure):
+            _refuse([answer.outcome])
         else:
-            sums.add(*found)
+            sums.add(answer.name, *answer.outcome)
         if progress:
-            progress(found, tasks.count)
+            progress(answer, dataset.count)
     return sums
 
 
-def _look_at(
-    pair: Pair, pred: Loaded, gt: Loaded, evaluator: SharedEvaluator
-) -> tuple[str, tuple[Shape, Shape], PartialAnswers]:
-    return pair.name, (pred.grey.shape, gt.grey.shape), evaluator.begin(pair.name, pred, gt)
+@dataclass(frozen=True, slots=True)
+class _Measuring:
+    """Each pair is measured under all settings: the shapes of its maps, and the answer of every case."""
 
+    evaluator: SharedEvaluator
+    reading: Reading
 
-def _answered(
-    looked: Sequence[tuple[str, tuple[Shape, Shape], PartialAnswers]], evaluator: SharedEvaluator
-) -> Iterator[tuple[str, tuple[Shape, Shape], dict[str, float | str]]]:
-    found = evaluator.finish([one for _, _, one in looked])
-    return ((name, shapes, answer) for (name, shapes, _), answer in zip(looked, found, strict=True))
+    def begin(
+        self, model: str, pair: Pair, gt: Loaded | None, *, is_first: bool
+    ) -> tuple[tuple[Shape, Shape], PartialAnswers]:
+        """What the maps of a pair themselves have to say."""
+        del model, is_first
+        pred, gt = loaded(pair, gt, self.reading)
+        return (pred.grey.shape, gt.grey.shape), self.evaluator.begin(pair.name, pred, gt)
+
+    def finish(
+        self, begun: Sequence[tuple[tuple[Shape, Shape], PartialAnswers]]
+    ) -> list[tuple[tuple[Shape, Shape], dict[str, float | str]]]:
+        """The answers, worked out for many pairs at once."""
+        found = self.evaluator.finish([one for _, one in begun])
+        return [(shapes, answer) for (shapes, _), answer in zip(begun, found, strict=True)]
 
 
 def _refuse(failures: Sequence[Failure]) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import importlib
-import os
 import sys
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from kldeval._version import __version__
 from kldeval.errors import KldevalError, MapProblem
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from click.shell_completion import CompletionItem
 
@@ -106,11 +106,15 @@ def cli() -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """The exit code of the command line `arguments`."""
+    from kldeval.cli.terminal import Ended
+
     try:
-        outcome: Any = cli.main(list(arguments), prog_name="kldeval", standalone_mode=False)
+        with _debugged("--debug" in arguments):
+            outcome: Any = cli.main(list(arguments), prog_name="kldeval", standalone_mode=False)
+        sys.stdout.flush()
     except click.exceptions.Exit as leave:
-        return leave.exit_code
-    except (click.ClickException, click.Abort, KeyboardInterrupt, KldevalError, OSError) as error:
+        return _flushed(leave.exit_code)
+    except (Exception, KeyboardInterrupt, Ended) as error:  # noqa: BLE001 - no error shows as a traceback
         if "--debug" in arguments:
             import traceback
 
@@ -119,13 +123,44 @@ def run(arguments: Sequence[str]) -> int:
     return outcome if isinstance(outcome, int) else 0
 
 
+@contextmanager
+def _debugged(is_asked: bool) -> Iterator[None]:  # noqa: FBT001 - the one thing that there is to say
+    """Show on standard error what the package logs: where the errors of single maps arose."""
+    if not is_asked:
+        yield
+        return
+    import logging
+
+    logger, handler = logging.getLogger("kldeval"), logging.StreamHandler(sys.stderr)
+    logger.addHandler(handler)
+    level = logger.level
+    logger.setLevel(logging.DEBUG)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+
+
+def _flushed(code: int) -> int:
+    """The exit code, once the help or the version has been written."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        return _said(error)
+    return code
+
+
 def _said(error: BaseException) -> int:
     """The exit code for an error, after a line about it on stderr."""
     if isinstance(error, click.ClickException):
         _printable(error).show()
         return error.exit_code
-    if isinstance(error, BrokenPipeError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    from kldeval.cli.terminal import ReaderGone, discard_output
+
+    if isinstance(error, OSError) and not isinstance(error, KldevalError) and sys.stdout is not sys.__stdout__:
+        discard_output()
+    if isinstance(error, (BrokenPipeError, ReaderGone)):
         return EXIT_BROKEN_PIPE
     code, text = _code_and_text(error)
     from kldeval.cli.messages import say
@@ -145,9 +180,18 @@ def _printable(error: click.ClickException) -> click.ClickException:
 
 
 def _code_and_text(error: BaseException) -> tuple[int, str]:
+    from kldeval.cli.terminal import Ended
+
     if isinstance(error, (KeyboardInterrupt, click.Abort)):
         return EXIT_INTERRUPTED, "interrupted"
-    if isinstance(error, OSError) and not isinstance(error, KldevalError):
+    if isinstance(error, Ended):
+        return error.code, "terminated"
+    if isinstance(error, KldevalError):
+        return 1 if isinstance(error, MapProblem) else 2, str(error)
+    if isinstance(error, OSError):
         # a full disk, a device that is gone: what was asked for could not be handed over
         return 1, f"cannot write the result: {error.strerror or error}"
-    return 1 if isinstance(error, MapProblem) else 2, str(error)
+    if isinstance(error, MemoryError):
+        return 1, "not enough memory; fewer --jobs need less"
+    what = type(error).__name__ + (f": {error}" if str(error) else "")
+    return 1, f"an unexpected error, which is a fault of kldeval ({what}); --debug shows where it arose"

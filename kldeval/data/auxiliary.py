@@ -74,7 +74,7 @@ def on_map(fixations: Fixations, image: Shape, shape: Shape, resize: Call, what:
             f"the {what} are on an image of {fixations.shape or image}, the maps are {shape} (height, width); "
             "any --resize, such as 'pred-to-gt', moves them, too"
         )
-        raise RefusedMap(msg)
+        raise RefusedMap(msg, code="size-mismatch")
     return replace(fixations, shape=fixations.shape or image).scaled(shape)
 
 
@@ -92,7 +92,7 @@ def _fixations(
     within, outside = found.inside(found.shape or image)
     if outside and not sources.drops_outside:
         msg = f"{outside}; check --fixation-base and the size, or leave them out with --fixation-outside drop"
-        raise RefusedMap(msg)
+        raise RefusedMap(msg, code="fixations-outside")
     return on_map(within, image, pair.shape, resize), outside.count if outside else 0
 
 

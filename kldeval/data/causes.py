@@ -169,7 +169,7 @@ def examined(pair: MapPair, look: Examination) -> MapPair | Failure:
         return pair
     stands_against = _softmax_of_distributions(pair, look)
     if stands_against:
-        return Failure(pair.name, "check", stands_against)
+        return Failure(pair.name, "check", stands_against, "normalised-twice")
     remarks = [remark for remark in _remarks(pair, look) if remark not in pair.remarks]
     return replace(pair, remarks=(*pair.remarks, *remarks)) if remarks else pair
 

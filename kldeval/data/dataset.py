@@ -1,4 +1,4 @@
-"""Which pairs a run is about: those of two files or folders, or of a manifest, each with its group."""
+"""Which pairs a run is about: those of two files or folders, of a manifest, or of several models; and their groups."""
 
 from __future__ import annotations
 
@@ -18,27 +18,54 @@ if TYPE_CHECKING:
     from kldeval.settings.settings import Settings
 
 
+ONLY = ""
+"""What the model of a dataset of one model is called."""
+
+
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """The pairs to score, in the order of their names, what could not be paired, and what was left out.
+    """The pairs to score: of each ground truth those with the predictions of all models, in the order of the names.
 
-    `every` are the pairs without a limit to their number; `alone` where the pair is two files.
+    `failures` are the maps that could not be paired, `model_notes` what was left out, by model; `shared_notes` are
+    those of all models. `every` has one pair of each ground truth, without a limit to their number; `alone` where a
+    pair is two files.
     """
 
-    pairs: tuple[Pair, ...]
-    failures: tuple[Failure, ...]
-    notes: tuple[str, ...]
+    tasks: tuple[Mapping[str, Pair], ...]
+    failures: Mapping[str, tuple[Failure, ...]]
+    model_notes: Mapping[str, tuple[str, ...]]
+    shared_notes: tuple[str, ...]
     every: tuple[Pair, ...]
     alone: bool = False
 
     @property
+    def firsts(self) -> tuple[Pair, ...]:
+        """One pair of each ground truth."""
+        return tuple(next(iter(task.values())) for task in self.tasks)
+
+    @property
     def groups(self) -> dict[str, str]:
-        """The group of each pair by its name, "" where there are no groups."""
-        return {pair.name: pair.group for pair in self.pairs}
+        """The group of each ground truth by its name, "" where there are no groups."""
+        return {pair.name: pair.group for pair in self.firsts}
+
+    @property
+    def count(self) -> int:
+        """The number of pairs."""
+        return sum(map(len, self.tasks))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Every note, once."""
+        notes = (note for notes in self.model_notes.values() for note in notes)
+        return tuple(dict.fromkeys((*notes, *self.shared_notes)))
+
+    def notes_of(self, model: str) -> tuple[str, ...]:
+        """The notes of one model and those of all."""
+        return (*self.model_notes.get(model, ()), *self.shared_notes)
 
 
 def select(pred: Path | None, gt: Path | None, settings: Settings, request: RunOptions) -> Dataset:
-    """The pairs of a run.
+    """The pairs of one model, whose name is `ONLY`.
 
     Raises:
         UsageProblem: the paths cannot be paired at all, the manifest is malformed, or maps have no group.
@@ -46,7 +73,47 @@ def select(pred: Path | None, gt: Path | None, settings: Settings, request: RunO
     pairing = _listed(request.manifest, request) if request.manifest else pair_up(pred, gt, request)
     pairs = grouped(pairing.pairs[: request.limit], settings, request)
     notes = (*pairing.notes, *pairing_notes(pairing, len(pairs)))
-    return Dataset(pairs, pairing.failures, notes, pairing.pairs, alone=pred is not None and pred.is_file())
+    tasks = tuple({ONLY: pair} for pair in pairs)
+    alone = pred is not None and pred.is_file()
+    return Dataset(tasks, {ONLY: pairing.failures}, {ONLY: notes}, (), pairing.pairs, alone=alone)
+
+
+def select_models(preds: Mapping[str, Path], gt: Path, settings: Settings | None, request: RunOptions) -> Dataset:
+    """The pairs of several models with the same ground truths.
+
+    Raises:
+        UsageProblem: the paths of a model cannot be paired with the ground truths at all, or maps have no group.
+    """
+    pairings = {model: _pairing(pred, gt, request) for model, pred in preds.items()}
+    by_name: dict[str, dict[str, Pair]] = {}
+    for model, pairing in pairings.items():
+        for pair in pairing.pairs:
+            by_name.setdefault(pair.name, {})[model] = pair
+    names = sorted(by_name)[: request.limit]
+    limited = [f"only the first {len(names)} of {len(by_name)} maps were read (--limit)"]
+    tasks = [by_name[name] for name in names]
+    if settings is not None:
+        firsts = grouped(tuple(next(iter(task.values())) for task in tasks), settings, request)
+        tasks = [
+            {model: replace(pair, group=first.group) for model, pair in task.items()}
+            for first, task in zip(firsts, tasks, strict=True)
+        ]
+    return Dataset(
+        tuple(tasks),
+        {model: pairing.failures for model, pairing in pairings.items()},
+        {model: (*pairing.notes, *pairing_notes(pairing, len(pairing.pairs))) for model, pairing in pairings.items()},
+        tuple(limited if len(names) < len(by_name) else ()),
+        tuple(next(iter(pairs.values())) for pairs in by_name.values()),
+        alone=gt.is_file(),
+    )
+
+
+def _pairing(pred: Path, gt: Path, request: RunOptions) -> Pairing:
+    """The pairs of one model; of two files the name is the ground truth's, which all models share."""
+    found = pair_up(pred, gt, request)
+    if pred.is_dir():
+        return found
+    return replace(found, pairs=tuple(replace(pair, name=gt.stem) for pair in found.pairs))
 
 
 def grouped(pairs: tuple[Pair, ...], settings: Settings, request: RunOptions) -> tuple[Pair, ...]:
@@ -114,59 +181,3 @@ def pairing_notes(pairing: Pairing, n_pairs: int) -> Iterator[str]:
         yield f"{pairing.n_extra} predictions without a ground truth were left out (--allow-extra)"
     if n_pairs < len(pairing.pairs):
         yield f"only the first {n_pairs} of {len(pairing.pairs)} pairs were scored (--limit)"
-
-
-@dataclass(frozen=True, slots=True)
-class MultiModelDataset:
-    """The pairs of every ground truth by model, what could not be paired, and what to say about it.
-
-    `model_notes` are those of single models, `shared_notes` those of all. `every` has one pair of each ground truth,
-    without a limit to their number.
-    """
-
-    pairs: tuple[Mapping[str, Pair], ...]
-    failures: Mapping[str, tuple[Failure, ...]]
-    model_notes: Mapping[str, tuple[str, ...]]
-    shared_notes: tuple[str, ...]
-    every: tuple[Pair, ...]
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """Every note, once."""
-        notes = (note for notes in self.model_notes.values() for note in notes)
-        return tuple(dict.fromkeys((*notes, *self.shared_notes)))
-
-    @property
-    def count(self) -> int:
-        """The number of pairs."""
-        return sum(map(len, self.pairs))
-
-
-def find_tasks(preds: Mapping[str, Path], gt: Path, request: RunOptions) -> MultiModelDataset:
-    """The pairs of every model with the ground truths.
-
-    Raises:
-        UsageProblem: the paths of a model cannot be paired with the ground truths at all.
-    """
-    pairings = {model: _pairing(pred, gt, request) for model, pred in preds.items()}
-    by_name: dict[str, dict[str, Pair]] = {}
-    for model, pairing in pairings.items():
-        for pair in pairing.pairs:
-            by_name.setdefault(pair.name, {})[model] = pair
-    names = sorted(by_name)[: request.limit]
-    limited = [f"only the first {len(names)} of {len(by_name)} maps were read (--limit)"]
-    return MultiModelDataset(
-        tuple(by_name[name] for name in names),
-        {model: pairing.failures for model, pairing in pairings.items()},
-        {model: (*pairing.notes, *pairing_notes(pairing, len(pairing.pairs))) for model, pairing in pairings.items()},
-        tuple(limited if len(names) < len(by_name) else ()),
-        tuple(next(iter(pairs.values())) for pairs in by_name.values()),
-    )
-
-
-def _pairing(pred: Path, gt: Path, request: RunOptions) -> Pairing:
-    """The pairs of one model; of two files the name is the ground truth's, which all models share."""
-    found = pair_up(pred, gt, request)
-    if pred.is_dir():
-        return found
-    return replace(found, pairs=tuple(replace(pair, name=gt.stem) for pair in found.pairs))

@@ -4,83 +4,122 @@ from __future__ import annotations
 
 import os
 import unicodedata
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kldeval.data.readers import is_readable, without_matlab
 from kldeval.errors import UsageProblem, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
 
     from kldeval.templates import Template
 
+    Identity = tuple[int, int]
     Namer = Callable[[str], str | None]
 
 
 JUNK = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
 """What archives and file managers leave behind, in lower case; hidden files are ignored beside them."""
 
+MOST_VISITS = 1000
+"""How often one folder may be reached on different ways: links that double with every level would never end."""
+
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The files of a folder as relative POSIX paths, sorted.
+    """The files of a folder as relative POSIX paths, sorted. Symbolic links are followed.
 
-    `maps` have the suffix of a readable format; `others` are the suffixes of the rest; `unfollowed` are the links that
-    do not lead to a file inside: nothing is read but what lies in the folder itself.
+    `maps` have the suffix of a readable format, whether or not they can be opened; `others` are the suffixes of the
+    rest. `loops` are links that lead back to a folder above them, whose files are listed there. `dangling` are links
+    without a suffix to something that does not exist, which may have been a folder.
     """
 
     maps: tuple[str, ...]
     others: tuple[str, ...]
-    unfollowed: tuple[str, ...]
+    loops: tuple[str, ...] = ()
+    dangling: tuple[str, ...] = ()
 
 
 def list_folder(folder: Path, is_wanted: Callable[[str], bool] = is_readable) -> Listing:
     """The files of a folder and of all folders below it; `is_wanted` tells by its name whether a file is a map.
 
     Raises:
-        UsageProblem: a folder that may not be listed.
+        UsageProblem: a folder that may not be listed, or that is reached on more ways than anybody has made by hand.
     """
-    maps, others, unfollowed = [], set(), []
-    root = os.path.realpath(folder)
+    walk = _Walk(is_wanted)
     try:
-        for relative, entry in _entries(os.fspath(folder)):
-            if entry.is_symlink() and not _leads_to_file_inside(entry, root):
-                unfollowed.append(relative)
-            elif is_wanted(relative):
-                maps.append(relative)
-            else:
-                others.add(Path(entry.name).suffix.lower())
+        walk.through(os.fspath(folder))
     except OSError as error:
         msg = f"cannot list {printable(str(error.filename))}: {(error.strerror or str(error)).lower()}"
         raise UsageProblem(msg) from error
-    if is_wanted is is_readable and len(kept := without_matlab(maps)) < len(maps):
-        maps = [*kept]
-        others.add(".mat")
-    return Listing(tuple(sorted(maps)), tuple(sorted(others)), tuple(sorted(unfollowed)))
+    if is_wanted is is_readable and len(kept := without_matlab(walk.maps)) < len(walk.maps):
+        walk.maps = [*kept]
+        walk.others.add(".mat")
+    found = (walk.maps, walk.others, walk.loops, walk.dangling)
+    return Listing(*(tuple(sorted(one)) for one in found))
 
 
-def _entries(folder: str) -> Iterator[tuple[str, os.DirEntry[str]]]:
-    """Every file and link below a folder that is neither hidden nor junk, with its relative path."""
-    waiting = [(folder, "")]
-    while waiting:
-        directory, prefix = waiting.pop()
-        with os.scandir(directory) as entries:
-            for entry in entries:
-                if entry.name.startswith(".") or entry.name.lower() in JUNK:
-                    continue
-                if entry.is_dir(follow_symlinks=False):
-                    waiting.append((entry.path, f"{prefix}{entry.name}/"))
-                elif entry.is_symlink() or entry.is_file():
-                    yield prefix + entry.name, entry
+@dataclass(slots=True)
+class _Walk:
+    """A walk through folders, and what was found on it."""
+
+    is_wanted: Callable[[str], bool]
+    maps: list[str] = field(default_factory=list)
+    others: set[str] = field(default_factory=set)
+    loops: list[str] = field(default_factory=list)
+    dangling: list[str] = field(default_factory=list)
+    visits: Counter[Identity] = field(default_factory=Counter)
+
+    def through(self, folder: str) -> None:
+        """Visit a folder and all below it."""
+        waiting: list[tuple[str, str, frozenset[Identity]]] = [(folder, "", frozenset())]
+        while waiting:
+            directory, prefix, above = waiting.pop()
+            here = self._visited(directory)
+            if here in above:
+                self.loops.append(prefix.removesuffix("/"))
+                continue
+            with os.scandir(directory) as entries:
+                for entry in entries:
+                    name = entry.name
+                    if name.startswith(".") or name.lower() in JUNK:
+                        continue
+                    if _is_folder(entry):
+                        waiting.append((entry.path, f"{prefix}{name}/", above | {here}))
+                    else:
+                        self._take(prefix + name, entry)
+
+    def _visited(self, directory: str) -> Identity:
+        status = os.stat(directory)  # noqa: PTH116 - no path is needed
+        identity = status.st_dev, status.st_ino
+        self.visits[identity] += 1
+        if self.visits[identity] > MOST_VISITS:
+            msg = f"links lead to {printable(os.path.realpath(directory))} on more than {MOST_VISITS} ways"
+            raise UsageProblem(msg)
+        return identity
+
+    def _take(self, relative: str, entry: os.DirEntry[str]) -> None:
+        if self.is_wanted(relative):
+            self.maps.append(relative)
+            return
+        suffix = os.path.splitext(entry.name)[1].lower()  # noqa: PTH122 - no path is needed
+        if not suffix and entry.is_symlink() and not os.path.exists(entry.path):  # noqa: PTH110 - the same
+            self.dangling.append(relative)
+        elif entry.is_symlink() or entry.is_file(follow_symlinks=False):
+            self.others.add(suffix)
 
 
-def _leads_to_file_inside(link: os.DirEntry[str], root: str) -> bool:
-    target = os.path.realpath(link.path)
-    return Path(target).is_relative_to(root) and Path(target).is_file()
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether this is a folder or a link to one; a link to itself is none."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
 PLAIN = "{name}"

@@ -48,6 +48,9 @@ def read_manifest(path: Path) -> tuple[Pair, ...]:
 
 
 def _text(path: Path, where: str) -> str:
+    if path == STDIN and sys.stdin is None:  # a shell closed it
+        msg = "cannot read the manifest from standard input: it is closed"
+        raise UsageProblem(msg)
     try:
         data = sys.stdin.buffer.read() if path == STDIN else path.read_bytes()
         return data.decode("utf-8-sig")

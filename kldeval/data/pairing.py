@@ -6,11 +6,11 @@ A folder is listed (`list_folder`), its files are named (`namers`), and the name
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from kldeval.data.listing import Listing, is_excluded, list_folder, name_of, namers, normal
+from kldeval.data.listing import Listing, is_excluded, list_folder, namers, normal
 from kldeval.data.readers import READERS
 from kldeval.errors import UsageProblem, examples, printable
 from kldeval.records import Failure, Pair
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kldeval.data.listing import Namer
-
-__all__ = ["Pairing", "Side", "find_pairs", "match", "name_of"]
 
 
 SUFFIXES_SHOWN = 5
@@ -46,13 +44,13 @@ class Pairing:
 class Side:
     """One folder of maps: what they are, and the files (relative paths) by name.
 
-    `links` are those that were not followed, by the names that they might have had; `notes` count files set aside.
+    `dangling` are links to nothing that may have been folders; `notes` count files set aside.
     """
 
     what: str
     folder: Path
     files: Mapping[str, tuple[str, ...]]
-    links: Mapping[str, str] = field(default_factory=dict)
+    dangling: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
     def path(self, name: str) -> Path:
@@ -109,12 +107,15 @@ def match(pred: Side, gt: Side, *, allow_missing: bool = False, allow_extra: boo
         raise UsageProblem(_nothing_common(pred, gt))
     ambiguous = {name for side in (pred, gt) for name, files in side.files.items() if len(files) > 1}
     missing, extra = (side.files.keys() - common - ambiguous for side in (gt, pred))
-    failures = [(name, _ambiguous(name, pred, gt)) for name in ambiguous]
-    failures += [] if allow_missing else [(name, _lone(name, gt, pred, "--allow-missing")) for name in missing]
-    failures += [] if allow_extra else [(name, _lone(name, pred, gt, "--allow-extra")) for name in extra]
+    failures = [Failure(name, "pair", _ambiguous(name, pred, gt), "ambiguous-name") for name in ambiguous]
+    for names, allowed, sides in ((missing, allow_missing, (gt, pred)), (extra, allow_extra, (pred, gt))):
+        way_out = "--allow-missing" if names is missing else "--allow-extra"
+        alone = () if allowed else names
+        failures += [Failure(name, "pair", _lone(name, *sides, way_out), "no-partner") for name in alone]
+    failures += [_leads_nowhere(side, link) for side in (pred, gt) for link in side.dangling]
     return Pairing(
         tuple(Pair(name, pred.path(name), gt.path(name)) for name in sorted(common - ambiguous)),
-        tuple(Failure(name, "pair", message) for name, message in sorted(failures)),
+        tuple(sorted(failures, key=lambda failure: (failure.name, failure.message))),
         len(missing) if allow_missing else 0,
         len(extra) if allow_extra else 0,
     )
@@ -149,8 +150,8 @@ def _side(what: str, folder: Path, namer: Namer, exclude: Sequence[str], templat
     if not files:
         raise UsageProblem(_none_left(folder, listing, kept, template))
     notes = tuple(_set_aside(what, folder, len(listing.maps) - len(kept), strangers, template))
-    links = {name: link for link in listing.unfollowed for name in (link, name_of(link))}
-    return Side(what, folder, files, links, notes)
+    dangling = tuple(link for link in listing.dangling if not is_excluded(link, exclude))
+    return Side(what, folder, files, dangling, (*notes, *_looping(what, folder, listing)))
 
 
 def _none_left(folder: Path, listing: Listing, kept: Sequence[str], template: str) -> str:
@@ -167,13 +168,27 @@ def _set_aside(what: str, folder: Path, excluded: int, strangers: Sequence[str],
         yield f"{where}, because {template} does not fit: {len(strangers)} (such as {examples(strangers)})"
 
 
+def _looping(what: str, folder: Path, listing: Listing) -> Iterator[str]:
+    if listing.loops:
+        back = f"links that lead back to a folder above them: {len(listing.loops)} (such as {examples(listing.loops)})"
+        yield f"not followed among the {what}s in {printable(folder)}, {back}"
+
+
+def _leads_nowhere(side: Side, link: str) -> Failure:
+    path = side.folder / link
+    message = (
+        f"among the {side.what}s, {printable(path)} is a link to {printable(path.readlink())}, which does not exist"
+    )
+    return Failure(normal(link), "pair", message, "dangling-link")
+
+
 def _no_maps(folder: Path, listing: Listing) -> str:
     reasons = []
     if listing.others:
         suffixes = ", ".join(printable(suffix) or "no suffix" for suffix in listing.others[:SUFFIXES_SHOWN])
         reasons.append(f"only files of other kinds ({suffixes}); readable are {' '.join(sorted(READERS))}")
-    if listing.unfollowed:
-        reasons.append(f"only links that lead elsewhere and are not followed (such as {examples(listing.unfollowed)})")
+    if listing.dangling:
+        reasons.append(f"links to what does not exist (such as {examples(listing.dangling)})")
     return f"{printable(folder)} holds no map: {'; and '.join(reasons) or 'no files at all, hidden ones aside'}"
 
 
@@ -208,9 +223,9 @@ def _ambiguous(name: str, pred: Side, gt: Side) -> str:
 
 
 def _lone(name: str, found: Side, lacking: Side, way_out: str) -> str:
-    folders = accumulate(name.split("/"), lambda path, part: f"{path}/{part}")
-    link = next((lacking.links[path] for path in folders if path in lacking.links), None)
-    but = f" but the link {printable(link)}, which leads elsewhere and is not followed" if link else ""
+    folders = set(accumulate(name.split("/"), lambda path, part: f"{path}/{part}"))
+    link = next((link for link in lacking.dangling if link in folders), None)
+    but = f" but {printable(link)}, a link to what does not exist" if link else ""
     return (
         f"the {found.what} {printable(found.path(name))} has no {lacking.what}: "
         f"no map of this name in {printable(lacking.folder)}{but}; {way_out} leaves such maps out"

@@ -6,27 +6,26 @@ on a stream of its own; the numbers of a batch come back in one transfer, the on
 
 from __future__ import annotations
 
+from collections import deque
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from kldeval.arrays import torch
-from kldeval.engine.worker import read_with_auxiliary_scores
-from kldeval.executors.local import in_threads
+from kldeval.engine.worker import guarded, saved
+from kldeval.errors import KldevalError, MapProblem
 from kldeval.normalization.steps import STEPS
 from kldeval.records import Failure, MapPair, Outcome
-from kldeval.scoring.save_terms import save_scored
 from kldeval.scoring.views import is_plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-    from pathlib import Path
 
-    from kldeval.data.load import Reading
+    from kldeval.engine.worker import Answer
     from kldeval.grammar import Call
-    from kldeval.records import Pair
+    from kldeval.run_options import RunOptions
     from kldeval.scoring.evaluator import Evaluator
     from kldeval.settings.settings import Settings
 
@@ -50,21 +49,24 @@ class Stack:
         return Stack(self.pred[part], self.gt[part], None if self.weights is None else self.weights[part], self.copied)
 
 
-def score_in_batches(
-    pairs: Iterable[Pair],
-    evaluator: Evaluator,
-    reading: Reading,
-    device: str,
-    jobs: int,
-    *,
-    save: Path | None = None,
-    batch_bytes: int | None = None,
-) -> Iterator[Outcome]:
-    """The outcome of every pair, in order, computed by torch on `device`."""
-    loaded = in_threads(partial(read_with_auxiliary_scores, evaluator=evaluator, reading=reading), pairs, jobs)
-    for maps, outcome in score_loaded(loaded, evaluator, device, batch_bytes=batch_bytes):
-        save_scored(save, maps, outcome, evaluator.plan)
-        yield outcome
+def score_on_device(
+    decoded: Iterable[Answer], evaluator: Evaluator, request: RunOptions, device: str
+) -> Iterator[Answer]:
+    """The outcome of every decoded pair, in order, computed by torch on `device`."""
+    answers: deque[Answer] = deque()
+
+    def noted() -> Iterator[MapPair | Failure]:
+        for answer in decoded:
+            answers.append(answer)
+            yield answer.outcome
+
+    for maps, outcome in score_loaded(noted(), evaluator, device, batch_bytes=request.batch_bytes):
+        answer = answers.popleft()
+        yield answer._replace(outcome=outcome)
+        if request.save_maps:
+            failure = saved(request.save_maps / answer.model, maps, outcome, evaluator.plan)
+            if failure:
+                yield answer._replace(outcome=failure)
 
 
 def score_loaded(
@@ -94,6 +96,11 @@ def score_batch(
     except torch().cuda.OutOfMemoryError:
         if len(batch) == 1:
             return [_too_large(batch[0], evaluator.plan.settings.dtype, device)]
+    except Exception as error:
+        if isinstance(error, KldevalError) and not isinstance(error, MapProblem):
+            raise
+        if len(batch) == 1:
+            return [guarded(partial(_raise, error), batch[0].name, stage="score")]
     # only here, where the error no longer holds the tensors of all the frames that it went through
     torch().cuda.empty_cache()
     outcomes: list[Outcome] = []
@@ -124,6 +131,10 @@ def on_device(pair: MapPair, device: str) -> MapPair:
     return replace(pair, pred=pred, gt=gt)
 
 
+def _raise(error: Exception) -> NoReturn:
+    raise error
+
+
 def _one_ahead(items: Iterator[T]) -> Iterator[T]:
     """The items, each made by another thread while the one before it is worked on."""
     from concurrent.futures import ThreadPoolExecutor
@@ -146,7 +157,7 @@ def _with_stacks(grouped: Iterable[list[Any]], evaluator: Evaluator, device: str
         if not isinstance(batch[0], Failure) and _is_stackable(batch[0], evaluator):
             try:
                 stack = stack_pairs(batch, device, stream)
-            except torch().cuda.OutOfMemoryError:
+            except Exception:  # noqa: BLE001 - the batch is stacked again when it is scored, where it has a place to fail
                 stack = None
         yield batch, stack
 
@@ -183,7 +194,7 @@ def _too_large(pair: MapPair, dtype: str, device: str) -> Failure:
     shape = " x ".join(map(str, pair.pred.shape))
     way_out = "--device cpu or --dtype float32" if dtype == "float64" else "--device cpu"
     msg = f"a pair of {shape} needs at least {needed / 1e6:.1f} MB on {device}, which has no more; use {way_out}"
-    return Failure(pair.name, "score", msg)
+    return Failure(pair.name, "score", msg, "no-memory")
 
 
 def _to_device(maps: Sequence[Any], device: str) -> Any:

@@ -1,27 +1,31 @@
-"""What a worker does: read some pairs and score them."""
+"""What a worker does: read the files of some pairs and work on their maps. Nothing that one file does ends a run.
+
+Whatever a pair raises becomes its failure: the other pairs keep their outcomes.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING, TypeVar
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
 from kldeval.data.load import Loaded, Reading, load_map, load_pair
-from kldeval.errors import MapProblem
-from kldeval.records import Failure, Outcome, Pair
+from kldeval.errors import KldevalError, MapProblem, printable
+from kldeval.records import Failure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from kldeval.grammar import Call
     from kldeval.normalization.chain import Chain
-    from kldeval.records import MapPair, Role
+    from kldeval.records import MapPair, Outcome, Pair
     from kldeval.run_options import RunOptions
     from kldeval.scoring.evaluator import Evaluator, PartialResult
+    from kldeval.scoring.plan import Plan
     from kldeval.settings.settings import Settings
 
-
-T = TypeVar("T")
+    Task = Mapping[str, Pair]
 
 
 def reading_of(settings: Settings, request: RunOptions) -> Reading:
@@ -45,59 +49,208 @@ def _log_step(chain: Chain) -> Call | None:
     return first if first.name == "log-prob" and first.keywords.get("check") != "none" else None
 
 
-def read_and_score_all(
-    pairs: Iterable[Pair], evaluator: Evaluator, reading: Reading, save: Path | None = None
-) -> list[Outcome]:
-    """The outcomes of some pairs, from their files: 8-bit pairs are counted one by one and measured together."""
-    return evaluator.finish([read_and_begin(pair, evaluator, reading, save) for pair in pairs])
+T = TypeVar("T")
+Found = TypeVar("Found", covariant=True)  # noqa: PLC0105 - named for what it is
+Begun = TypeVar("Begun")
 
 
-def read_and_begin(
-    pair: Pair, evaluator: Evaluator, reading: Reading, save: Path | None = None, gt: Loaded | None = None
-) -> Outcome | PartialResult:
-    """The outcome of one pair, from its files, or what there is to finish together with others.
+class Answer(NamedTuple):
+    """What became of a pair: the model whose prediction it has, its name, and an outcome or what was found of it."""
 
-    `gt` is the ground truth where it has been read already.
+    model: str
+    name: str
+    outcome: Any
+
+
+class NotSaved(NamedTuple):
+    """The outcome of a pair whose pixelwise terms could not be written, and the failure that says so."""
+
+    outcome: Outcome
+    failure: Failure
+
+
+class PairWork(Protocol[Begun, Found]):
+    """What is done with the maps of each pair: begun one by one, and finished for many at once."""
+
+    def begin(self, model: str, pair: Pair, gt: Loaded | None, *, is_first: bool) -> Begun | Failure:
+        """What there is to finish of a pair; `gt` is its ground truth where it has been read already.
+
+        `is_first`: whether the ground truth's reference rows are to be scored with this prediction.
+        """
+
+    def finish(self, begun: Sequence[Begun]) -> Sequence[Found | Failure]:
+        """What was found of each pair, in their order."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskWork(Generic[Begun, T]):
+    """The work on ground truths, each with the predictions of all models: it is read once for all of them.
+
+    Class maps have their labels read with each prediction, because labels are small beside them.
     """
-    maps = read(pair, reading, gt)
-    if isinstance(maps, Failure):
-        return maps
-    maps = evaluator.context.with_references(maps)
-    begun = evaluator.begin(maps)
-    if save is None:
+
+    pairs: PairWork[Begun, T]
+    reading: Reading
+
+    def __call__(self, tasks: Sequence[Task]) -> list[Answer]:
+        """The answers for the pairs of some ground truths, in their order."""
+        begun = [one for task in tasks for one in self._begin(task)]
+        live = [one for one in begun if not isinstance(one.outcome, Failure)]
+        finished = iter(self._finish(live))
+        found = [one if isinstance(one.outcome, Failure) else one._replace(outcome=next(finished)) for one in begun]
+        return [answer for one in found for answer in _parts(one)]
+
+    def split(self, task: Task) -> list[Task]:
+        """The same work in the smallest parts: one pair each."""
+        return [{model: pair} for model, pair in task.items()]
+
+    def lost(self, task: Task, reason: str) -> list[Answer]:
+        """The failures of pairs whose files ended the process that read them."""
+        return [
+            Answer(
+                model,
+                pair.name,
+                Failure(pair.name, "load", f"{_named((pair.pred, pair.gt))}: {reason}", "ended-process"),
+            )
+            for model, pair in task.items()
+        ]
+
+    def _begin(self, task: Task) -> list[Answer]:
+        first = next(iter(task.values()))
+        gt: Loaded | Failure | None = None
+        if len(task) > 1 and not self.reading.class_maps:
+            gt = guarded(partial(load_map, first.gt, self.reading, first.place), first.name, (first.gt,))
+        if isinstance(gt, Failure):
+            return [Answer(model, pair.name, gt) for model, pair in task.items()]
+        begun = []
+        for model, pair in task.items():
+            begin = partial(self.pairs.begin, model, pair, gt, is_first=pair is first)
+            begun.append(Answer(model, pair.name, guarded(begin, pair.name, (pair.pred, pair.gt))))
         return begun
+
+    def _finish(self, begun: Sequence[Answer]) -> Sequence[T | Failure]:
+        """What was found of each pair; where an error hides among many, they are finished one by one."""
+        try:
+            return self.pairs.finish([one.outcome for one in begun]) if begun else ()
+        except Exception as error:
+            if isinstance(error, KldevalError) and not isinstance(error, MapProblem):
+                raise
+            # it is raised again below, by the pair that it belongs to
+            return [guarded(partial(self._finish_one, one), one.name, stage="score") for one in begun]
+
+    def _finish_one(self, begun: Answer) -> T | Failure:
+        (found,) = self.pairs.finish([begun.outcome])
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Scoring:
+    """Pairs are scored; `save` is the folder of their pixelwise terms, with a folder for each model that has a name."""
+
+    evaluator: Evaluator
+    reading: Reading
+    save: Path | None = None
+
+    def begin(self, model: str, pair: Pair, gt: Loaded | None, *, is_first: bool) -> Outcome | PartialResult | NotSaved:
+        """The outcome of a pair, or what was counted of it and is finished together with others."""
+        evaluator = self.evaluator if is_first else self.evaluator.without_references()
+        maps = evaluator.context.with_references(load_pair(pair, self.reading, gt))
+        begun = evaluator.begin(maps)
+        if self.save is None:
+            return begun
+        (outcome,) = evaluator.finish([begun])
+        failure = saved(self.save / model, maps, outcome, evaluator.plan)
+        return NotSaved(outcome, failure) if failure else outcome
+
+    def finish(self, begun: Sequence[Outcome | PartialResult | NotSaved]) -> Sequence[Outcome | NotSaved]:
+        """The outcomes: 8-bit pairs that were counted are measured together."""
+        return self.evaluator.finish(begun)  # type: ignore[arg-type]  # what is no count stays as it is
+
+
+@dataclass(frozen=True, slots=True)
+class Decoding:
+    """Pairs are read, for whoever measures their densities; the numbers that need the CPU are worked out."""
+
+    evaluator: Evaluator
+    reading: Reading
+
+    def begin(self, model: str, pair: Pair, gt: Loaded | None, *, is_first: bool) -> MapPair | Failure:
+        """The decoded pair."""
+        del model
+        evaluator = self.evaluator if is_first else self.evaluator.without_references()
+        return evaluator.with_auxiliary_scores(evaluator.context.with_references(load_pair(pair, self.reading, gt)))
+
+    def finish(self, begun: Sequence[MapPair]) -> Sequence[MapPair]:
+        """The decoded pairs."""
+        return begun
+
+
+def loaded(pair: Pair, gt: Loaded | None, reading: Reading) -> tuple[Loaded, Loaded]:
+    """Both maps of a pair before they meet; `gt` is the ground truth where it has been read already.
+
+    Raises:
+        MapProblem: a file that cannot be read.
+    """
+    pred = load_map(pair.pred, reading, pair.place)
+    return pred, gt or load_map(pair.gt, reading, pair.place)
+
+
+def guarded(work: Callable[[], T], name: str, files: Sequence[Path] = (), stage: str = "load") -> T | Failure:
+    """What the work gives, or the failure of the map `name`, whatever the work raises.
+
+    Raises:
+        KldevalError: the request itself cannot be carried out, such as a package that is missing.
+    """
+    try:
+        return work()
+    except MapProblem as problem:
+        return Failure(name, problem.stage, str(problem), problem.code)
+    except MemoryError:
+        return Failure(name, stage, f"not enough memory for {_named(files)}", "no-memory")
+    except KldevalError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a file may make any library raise anything
+        return unexpected(error, name, files, stage)
+
+
+def unexpected(error: Exception, name: str, files: Sequence[Path], stage: str) -> Failure:
+    """The failure of a map that raised an error which nobody foresaw; the logger `kldeval` is told where it arose."""
+    import logging
+
+    logging.getLogger("kldeval").debug("%s: an unexpected error", name, exc_info=error)
+    said = printable(str(error).strip().partition("\n")[0])
+    what = type(error).__name__ + (f": {said}" if said else "")
+    return Failure(
+        name, stage, f"{_named(files)}: an unexpected error ({what}); --debug shows where it arose", "unexpected"
+    )
+
+
+def saved(folder: Path, maps: MapPair, outcome: Outcome, plan: Plan) -> Failure | None:
+    """Write the pixelwise terms of a pair that has a score; the failure where they cannot be written."""
     from kldeval.scoring.save_terms import save_scored
 
-    (outcome,) = evaluator.finish([begun])
-    save_scored(save, maps, outcome, evaluator.plan)
-    return outcome
-
-
-def read(pair: Pair, reading: Reading, gt: Loaded | None = None) -> MapPair | Failure:
-    """The decoded pair, or why there is none."""
-    return _or_failure(lambda: load_pair(pair, reading, gt), pair.name, f"{pair.pred} and {pair.gt}")
-
-
-def read_with_auxiliary_scores(
-    pair: Pair, evaluator: Evaluator, reading: Reading, gt: Loaded | None = None
-) -> MapPair | Failure:
-    """The decoded pair with the numbers that are worked out on the CPU wherever the densities are measured."""
-    maps = read(pair, reading, gt)
-    if isinstance(maps, Failure):
-        return maps
-    return evaluator.with_auxiliary_scores(evaluator.context.with_references(maps))
-
-
-def read_map(pair: Pair, role: Role, reading: Reading) -> Loaded | Failure:
-    """One side of a pair, decoded, or why there is none."""
-    path = getattr(pair, role)
-    return _or_failure(lambda: load_map(path, reading, pair.place), pair.name, str(path))
-
-
-def _or_failure(load: Callable[[], T], name: str, files: str) -> T | Failure:
     try:
-        return load()
-    except MapProblem as problem:
-        return Failure(name, problem.stage, str(problem))
-    except MemoryError:
-        return Failure(name, "load", f"not enough memory for {files}")
+        save_scored(folder, maps, outcome, plan)
+    except OSError as error:
+        where = f"cannot write {printable(str(error.filename or folder))}: {(error.strerror or str(error)).lower()}"
+        return Failure(maps.name, "score", f"the map was scored, but its terms were not saved: {where}", "not-saved")
+    return None
+
+
+def _parts(answer: Answer) -> list[Answer]:
+    """The answer, or two for a pair that was scored and not saved."""
+    if not isinstance(answer.outcome, NotSaved):
+        return [answer]
+    return [answer._replace(outcome=part) for part in answer.outcome]
+
+
+def score_files(
+    pairs: Sequence[Pair], evaluator: Evaluator, reading: Reading, save: Path | None = None
+) -> list[Outcome]:
+    """The outcomes of some pairs, from their files; `save` is where their pixelwise terms go."""
+    work: TaskWork[Any, Any] = TaskWork(Scoring(evaluator, reading, save), reading)
+    return [answer.outcome for answer in work([{"": pair} for pair in pairs])]
+
+
+def _named(files: Sequence[Path]) -> str:
+    return " and ".join(map(printable, files)) or "the maps"

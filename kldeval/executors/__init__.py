@@ -1,1 +1,1 @@
-"""Where work is done: in this process, or in workers of this machine."""
+"""Where work is done: an executor takes items, does work on some at a time, and gives the results in their order."""

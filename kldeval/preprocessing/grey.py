@@ -38,7 +38,8 @@ def to_grey(array: Array, color: str, path: Path) -> Array:
         return array
     if array.shape[-1] not in (COLOURS, COLOURS + 1):
         raise RefusedMap(
-            f"{printable(path)}: {array.shape[-1]} channels (shape {array.shape}); a map is grey, RGB or RGBA"
+            f"{printable(path)}: {array.shape[-1]} channels (shape {array.shape}); a map is grey, RGB or RGBA",
+            code="color",
         )
     if color == "error":
         _refuse_transparency(array, path)
@@ -46,7 +47,9 @@ def to_grey(array: Array, color: str, path: Path) -> Array:
         return array[..., 0].copy()
     if color == "error":
         what = f"its colour channels differ ({array.dtype}, shape {array.shape})"
-        raise RefusedMap(f"{printable(path)}: {what}; a map is grey: choose how to make it so with {_WAY_OUT}")
+        raise RefusedMap(
+            f"{printable(path)}: {what}; a map is grey: choose how to make it so with {_WAY_OUT}", code="color"
+        )
     with quiet():  # infinities of two signs
         return _RULES[color](array[..., :COLOURS])
 
@@ -69,7 +72,7 @@ def _refuse_transparency(array: Array, path: Path) -> None:
     lowest = array[..., ALPHA].min()
     if not lowest >= opaque:  # nan is not opaque
         what = f"its alpha is not opaque (minimum {lowest:g} of {opaque:g})"
-        raise RefusedMap(f"{printable(path)}: {what}; to ignore alpha, choose {_WAY_OUT}")
+        raise RefusedMap(f"{printable(path)}: {what}; to ignore alpha, choose {_WAY_OUT}", code="color")
 
 
 def _luma(colours: Array) -> Array:

@@ -67,7 +67,7 @@ def none(pred: Array, gt: Array) -> Maps:
             f"sizes differ: the prediction is {pred.shape}, the ground truth {gt.shape} (height, width); "
             "choose who gives way, such as --resize 'pred-to-gt(kernel=bilinear)'"
         )
-        raise RefusedMap(msg)
+        raise RefusedMap(msg, code="size-mismatch")
     return pred, gt
 
 

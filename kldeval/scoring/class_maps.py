@@ -134,7 +134,7 @@ def score_labels(pair: MapPair, settings: Settings, *, per_class: bool = False) 
             for block in blocks_of(rows, settings):
                 sums.add(block, per_class=per_class)
     except RefusedMap as problem:
-        return Failure(pair.name, problem.stage, str(problem))
+        return Failure(pair.name, problem.stage, str(problem), problem.code)
     found = sums.score(pair.name, settings)
     remarks = label_flags(found, n_valid=sums.n_valid, looks_like_logits=rows.exceeds_logs)
     return replace(found, remarks=(*pair.remarks, *remarks))

@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from kldeval.settings.settings import Settings
 
 
-NOT_APPLICABLE = "score"
-"""The stage of a failure of one metric."""
+NOT_APPLICABLE = "metric-not-applicable"
+"""The code of a failure of one metric that asks for more than the maps have."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -144,7 +144,7 @@ class Evaluator:
         try:
             check_density_provenance(self.plan.settings.density, pair.made)
         except RefusedMap as problem:
-            return Failure(pair.name, problem.stage, str(problem))
+            return Failure(pair.name, problem.stage, str(problem), problem.code)
         if not self._has_auxiliary:
             return pair
         from kldeval.scoring.auxiliary_metrics import begin_auxiliary_scores
@@ -180,11 +180,11 @@ class Evaluator:
 
         beside = (*self.plan.of_maps, *self.plan.of_fixations)
         if beside and not self.plan.quantities:
-            return Failure(pair.name, "check", _needs_plain(beside[0].call, pair))
+            return Failure(pair.name, "check", _needs_plain(beside[0].call, pair), NOT_APPLICABLE)
         try:
             pred, gt, settings = as_rows(pair, self.plan.settings)
         except RefusedMap as problem:
-            return Failure(pair.name, problem.stage, str(problem))
+            return Failure(pair.name, problem.stage, str(problem), problem.code)
         if self._rows is None:
             self._rows = Plan.of(settings, shown=self.plan.settings)
         failures = {metric.key: _needs_plain(metric.call, pair) for metric in beside}
@@ -198,6 +198,7 @@ class Evaluator:
         beside = pair.beside or AuxiliaryScores({})
         numbers = dict(beside.values)
         failures = dict(beside.failures)
+        codes: dict[str, str] = {}
         uncovered = [0.0, 0.0]
         n_quantities = len(plan.quantities)
         for place, answer in enumerate(found.answers):
@@ -210,17 +211,24 @@ class Evaluator:
                 return Skipped(pair.name, "all-zero ground truth")
             elif place < n_quantities:
                 failures[plan.quantities[place].name] = self._refusal(pair, plan.quantities[place], answer)
+                codes[plan.quantities[place].name] = answer.kind
         if not found.answers and plan.settings.empty_gt == "skip" and found.gt.low == found.gt.high == 0:
             return Skipped(pair.name, "all-zero ground truth")
         if failures:
-            return Failure(pair.name, "check", next(iter(failures.values())))
-        return self._score(pair, numbers, failures, uncovered, found)
+            key, message = next(iter(failures.items()))
+            return Failure(pair.name, "check", message, codes.get(key, NOT_APPLICABLE))
+        of_metrics = tuple(
+            Failure(pair.name, "score", failures[key], codes.get(key, NOT_APPLICABLE), key)
+            for key in plan.keys
+            if key in failures
+        )
+        return self._score(pair, numbers, of_metrics, uncovered, found)
 
     def _score(
         self,
         pair: MapPair,
         numbers: dict[str, float],
-        failures: dict[str, str],
+        failures: tuple[Failure, ...],
         uncovered: Sequence[float],
         found: PairAnswers,
     ) -> Score:
@@ -245,9 +253,7 @@ class Evaluator:
             gt_fixations=pair.made.n_fixations if pair.made else None,
             made=pair.made,
             references=pair.references,
-            failures=tuple(
-                Failure(pair.name, NOT_APPLICABLE, failures[key], metric=key) for key in plan.keys if key in failures
-            ),
+            failures=failures,
         )
 
     @staticmethod

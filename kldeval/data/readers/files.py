@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from kldeval.data.readers.stored import unreadable
-from kldeval.errors import KldevalError, printable
+from kldeval.errors import KldevalError, UnreadableMap, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,6 +65,9 @@ def refusals(path: Path) -> Iterator[None]:
     except KldevalError:
         raise
     except OSError as error:
+        if path.is_symlink() and not path.exists():
+            msg = f"{printable(path)} is a link to {printable(path.readlink())}, which does not exist"
+            raise UnreadableMap(msg, code="dangling-link") from error
         raise unreadable(path, (error.strerror or str(error) or type(error).__name__).lower()) from error
     except MemoryError as error:
         raise unreadable(path, "too large for the memory of this machine") from error

@@ -1,0 +1,58 @@
+"""What an executor and its work agree on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol, TypeVar
+
+from kldeval.errors import KldevalError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+Work = Callable[[Sequence[Item]], Sequence[Result]]
+"""What is done with some items at a time: one result or more for each, in their order.
+
+It should pickle, because an executor may do it elsewhere. Work that has a method `lost(item, reason)` says with it what
+the results of an item are that ended the process that worked on it, again when it was alone in a process; one that has
+`split(item)` gives with it the smaller items that together have the item's results.
+"""
+
+
+class Executor(Protocol):
+    """Does work somewhere: on the cores of this machine, or on a cluster."""
+
+    @property
+    def workers(self) -> int:
+        """How many chunks of items are worked on at the same time."""
+
+    def map(self, work: Work[Item, Result], items: Sequence[Item]) -> Iterator[Result]:
+        """The results of all items, in their order.
+
+        The executor cuts the items into chunks, because what size is good depends on where the work is done. Closing
+        the iterator cancels what has not been done yet. An exception that the work raises reaches the caller.
+        """
+
+
+class WorkerDied(KldevalError, RuntimeError):
+    """A worker process ended while it worked on an item, and the work does not say what that means."""
+
+
+def results_of_lost(work: Work[Any, Result], item: Any, reason: str) -> Sequence[Result]:
+    """The results of an item that ended the process that worked on it.
+
+    Raises:
+        WorkerDied: the work has no answer to that.
+    """
+    lost = getattr(work, "lost", None)
+    if lost is None:
+        raise WorkerDied(reason)
+    results: Sequence[Result] = lost(item, reason)
+    return results
+
+
+def parts_of(work: Work[Item, Any], item: Item) -> Sequence[Item]:
+    """The smaller items that an item stands for: itself, where the work knows none."""
+    split = getattr(work, "split", None)
+    parts: Sequence[Item] = [item] if split is None else split(item)
+    return parts

@@ -1,0 +1,110 @@
+"""Work goes where an executor takes it: with everything that it needs, for every metric and every command."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from command_line import kldeval
+from looked_at import SHAPE, LookedAt, make_looked_at
+
+from kldeval.metrics.classification import LABEL_METRICS
+from kldeval.metrics.registry import METRICS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+BESIDE = {"other": ("--other-map", "others"), "baseline": ("--baseline", "others")}
+"""What stands beside the pairs, by what a metric requires."""
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """An executor that does everything in another place: work, items and results reach it as bytes alone."""
+
+    workers: int
+
+    def map(self, work: Any, items: Sequence[Any]) -> Iterator[Any]:
+        for item in items:
+            yield from sent(sent(work)([sent(item)]))
+
+
+def sent(value: Any) -> Any:
+    """What arrives of a value."""
+    return pickle.loads(pickle.dumps(value))  # noqa: S301 - made by this test
+
+
+@pytest.fixture(scope="module", params=[np.uint8, np.float32], ids=["8 bits", "floats"])
+def seen(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> LookedAt:
+    return make_looked_at(tmp_path_factory.mktemp("travels") / "maps", dtype=request.param)
+
+
+def outputs(monkeypatch: pytest.MonkeyPatch, *arguments: Any) -> list[Any]:
+    """What a command prints here, and what it prints where its work is done elsewhere."""
+    here = kldeval(*arguments)
+    with monkeypatch.context() as patch:
+        for module in ("engine.run", "analysis.audit", "analysis.identify", "analysis.check"):
+            patch.setattr(f"kldeval.{module}.LocalPool", Elsewhere)
+        elsewhere = kldeval(*arguments)
+    assert here.code == elsewhere.code == 0, here.err
+    return [here.out, elsewhere.out]
+
+
+@pytest.mark.parametrize("name", list(METRICS))
+def test_every_metric_is_the_same_elsewhere(seen: LookedAt, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    info = METRICS[name].info
+    beside = [word for what in info.requires for word in BESIDE.get(what, ())]
+    beside += ["--fixations", str(seen.fixations)] if info.on == "fixations" else []
+    beside += {"emd": ["--resize", "both(size=6x6,kernel=area)"], "bce": ["--norm", "minmax"]}.get(name, [])
+    here, elsewhere = outputs(monkeypatch, *seen.maps, "-m", name, *beside, "--format", "jsonl")
+    assert here == elsewhere
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        ("--weights", "latitude"),
+        ("-m", "ig", "--baseline", "{root}/gt/a.png"),
+        ("-m", "kld,nss,ig", "--baseline", "others", "--baselines"),
+        ("--mask", "{root}/mask.npy"),
+    ],
+    ids=" ".join,
+)
+def test_what_stands_beside_the_pairs_goes_along(
+    seen: LookedAt, beside: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    suffix = next((seen.root / "gt").iterdir()).suffix
+    arguments = [text.format(root=seen.root).replace(".png", suffix) for text in beside]
+    if "-m" in arguments:
+        arguments += ["--fixations", str(seen.fixations)]
+    np.save(seen.root / "mask.npy", np.arange(np.prod(SHAPE)).reshape(SHAPE) % 3 > 0)
+    here, elsewhere = outputs(monkeypatch, *seen.maps, *arguments, "--format", "jsonl")
+    assert here == elsewhere
+
+
+@pytest.mark.parametrize("command", ["evaluate", "audit", "check"])
+def test_every_command_can_work_elsewhere(seen: LookedAt, command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    here, elsewhere = outputs(monkeypatch, command, *seen.maps)
+    assert here == elsewhere
+
+
+def test_identifying_can_work_elsewhere(seen: LookedAt, monkeypatch: pytest.MonkeyPatch) -> None:
+    value = json.loads(kldeval(*seen.maps, "--format", "scores").out)["kld"]
+    here, elsewhere = outputs(monkeypatch, "identify", "--value", f"{value:.6f}", *seen.maps)
+    assert here == elsewhere
+
+
+@pytest.mark.parametrize("name", list(LABEL_METRICS))
+def test_metrics_of_labels_are_the_same_elsewhere(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(5)
+    for side, array in (("pred", rng.random((3, 4, 5))), ("gt", rng.integers(0, 3, (4, 5)))):
+        (tmp_path / side).mkdir()
+        np.save(tmp_path / side / "a.npy", array)
+    arguments = (tmp_path / "pred", tmp_path / "gt", "-m", name, "--norm", "softmax", "--axis", "0")
+    here, elsewhere = outputs(monkeypatch, *arguments, "--format", "jsonl")
+    assert here == elsewhere
