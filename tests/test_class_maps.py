@@ -122,7 +122,7 @@ def test_scores_as_log_probabilities_keep_their_precision() -> None:
     """The ratio t / exp(l) would overflow long before the loss does."""
     log_pred, target = np.asarray([[-2000.0, 3000.0], [0.5, -1.0]]), np.asarray([[0.25, 0.75], [1.0, 0.0]])
     for eps in (0.0, 1e-5):
-        expected = package.kl_div(log_pred, target, eps=eps, reduction="sum")
+        expected = package.kl_div(log_pred, target, eps=eps, reduction="sum", check=False)
         found = outcome(
             log_pred,
             target,
@@ -386,4 +386,4 @@ class TestExports:
 
     def test_another_name_is_none(self) -> None:
         with pytest.raises(AttributeError, match="module 'kldeval' has no attribute 'crossentropy'"):
-            _ = package.crossentropy
+            _ = package.crossentropy  # type: ignore[attr-defined] # reading it is the test

@@ -15,6 +15,7 @@ from kldeval.executors.local import cores, in_order
 from kldeval.grammar import Call, Value, did_you_mean
 from kldeval.normalization.gaussian import BORDERS, TRUNCATE, Border, blurred, blurred_points, check_kernel
 from kldeval.records import DensityProvenance, Failure
+from kldeval.settings.settings import AS_STORED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -57,12 +58,17 @@ class Smoothing:
             raise UsageProblem(msg)
 
     @property
-    def text(self) -> str:
-        """What stands in the signatures of numbers that are computed from such maps."""
+    def call(self) -> Call:
+        """The Gaussian, with what is not at its default beside sigma and the border."""
         always: tuple[tuple[str, Value], ...] = (("sigma", self.sigma), ("border", self.border))
         repeats = () if self.repeats else (("repeats", False),)
         truncate = () if self.truncate == TRUNCATE else (("truncate", self.truncate),)
-        return str(Call("gaussian", (*always, *repeats, *truncate)))
+        return Call("gaussian", (*always, *repeats, *truncate))
+
+    @property
+    def text(self) -> str:
+        """The Gaussian as text."""
+        return str(self.call)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +84,8 @@ class Built:
 class Plan:
     """What is built: from which fixations, where to, how, and of what size where the fixations do not say.
 
-    `size` is one (height, width) for all images, `like` a folder of maps whose sizes they have.
+    `how` is how the fixations are read, as the settings of a run say it. `size` is one (height, width) for all images,
+    `like` a folder of maps whose sizes they have.
     """
 
     fixations: Path
@@ -89,6 +96,22 @@ class Plan:
     size: tuple[int, int] | None = None
     like: Path | None = None
     jobs: int | None = None
+    how: Call = AS_STORED
+
+    def text(self, *, takes_size: bool) -> str:
+        """What stands in the signatures of numbers that are computed from such maps: all that moved them.
+
+        `takes_size`: the size of the image was unknown, so that the size that was said decided.
+
+        >>> from pathlib import Path
+        >>> from kldeval.data.fixations import FixationReading
+        >>> how = Call("read", (("base", 1), ("first", "drop")))
+        >>> plan = Plan(Path("x"), Path("y"), Smoothing(24.0), FixationReading(), size=(600, 800), how=how)
+        >>> plan.text(takes_size=True)
+        'gaussian(sigma=24,border=reflect,base=1,first=drop,size=800x600)'
+        """
+        size = (("size", self.size[::-1]),) if takes_size and self.size else ()
+        return str(Call("gaussian", (*self.smoothing.call.arguments, *self.how.arguments, *size)))
 
 
 def sigma_in_pixels(sigma: float, pixels_per_degree: float | None) -> float:
@@ -170,22 +193,25 @@ def _build_one(
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         np.save(path, values)
-        sidecar_of(path).write_text(
-            sidecar_text(DensityProvenance(plan.smoothing.text, count), _members(plan.smoothing))
-        )
+        made = DensityProvenance(plan.text(takes_size=fixations.shape is None), count)
+        sidecar_of(path).write_text(sidecar_text(made, _members(plan, shape)))
     except OSError as error:
         msg = f"cannot write {path}: {error.strerror or error}"
         raise UsageProblem(msg) from error
     return Built(name, count, outside.count if outside else 0)
 
 
-def _members(smoothing: Smoothing) -> dict[str, Any]:
+def _members(plan: Plan, shape: tuple[int, int]) -> dict[str, Any]:
+    """What a sidecar says beside the text of the signature: for people and other programs."""
+    smoothing = plan.smoothing
     degrees = {"sigma_degrees": smoothing.degrees, "pixels_per_degree": smoothing.pixels_per_degree}
     return {
         "sigma": smoothing.sigma,
         "border": smoothing.border,
         "repeats": smoothing.repeats,
         "truncate": smoothing.truncate,
+        "reading": {key: value for key, value in plan.how.arguments if value is not None},
+        "size": [shape[1], shape[0]],
         **{key: value for key, value in degrees.items() if value is not None},
     }
 

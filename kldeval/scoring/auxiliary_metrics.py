@@ -499,7 +499,12 @@ class FixationEvaluator:
 _OTHERS = {"others": FixationEvaluator._of_others, "other": FixationEvaluator._of_other}  # noqa: SLF001
 """What a metric may need to know of other images in every cell."""
 
-_FAULTS = {"nonfinite": "not finite", "negative": "negative in places", "empty": "empty or constant"}
+_FAULTS = {
+    "nonfinite": "not finite",
+    "overflow": "too large",
+    "negative": "negative in places",
+    "empty": "empty or constant",
+}
 
 
 def _log_at(values: LazyMap, rows: Array, cols: Array) -> Array:

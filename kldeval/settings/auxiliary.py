@@ -12,10 +12,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from kldeval.errors import UsageProblem, printable
 from kldeval.grammar import Call, Info, Registry, split_call
-from kldeval.metrics import divergences as _divergences  # noqa: F401 - registers the metrics
-from kldeval.metrics import emd as _emd  # noqa: F401 - registers the metrics
-from kldeval.metrics import fixations as _fixations  # noqa: F401 - registers the metrics
-from kldeval.metrics import similarity as _similarity  # noqa: F401 - registers the metrics
 from kldeval.metrics.registry import METRICS
 from kldeval.normalization.chain import axes_of, format_chain, parse_chain
 from kldeval.normalization.lazy_map import MAP
@@ -432,8 +428,15 @@ def restrict_to(settings: Settings, call: Call) -> Settings:
         fixations=settings.fixations if on == "fixations" else AS_STORED,
         density="" if on == "fixations" else settings.density,
         maps="mean" if settings.maps == "fixations" and on != "fixations" else settings.maps,
+        weights=NONE if settings.weights.name == "latitude" and _weighs_no_pixels(call) else settings.weights,
         dtype="float64" if is_stored else settings.dtype,
     )
+
+
+def _weighs_no_pixels(call: Call) -> bool:
+    """Whether a metric compares fixated pixels with fixated pixels: weights that are positive everywhere move none."""
+    info = METRICS[call.name].info
+    return info.on == "fixations" and info.view in ("ranks", "steps") and bool({"other", "others"} & {*info.requires})
 
 
 def compares_images(settings: Settings, call: Call) -> bool:
@@ -457,7 +460,7 @@ def idle_parts_of(name: str, *, is_labels: bool) -> frozenset[str]:
     """
     registry: Registry[Any, MetricInfo] = METRICS
     if is_labels:
-        from kldeval.metrics.classification import LABEL_METRICS as registry  # noqa: N811 - the registry that counts here
+        from kldeval.metrics.registry import LABEL_METRICS as registry  # noqa: N811 - the registry that counts here
     if name not in registry:
         return frozenset()
     info = registry[name].info
