@@ -1,8 +1,9 @@
-"""What CONTRIBUTING says is so: its examples add one of each kind with one file, and every path that pages name exists."""
+"""What CONTRIBUTING says is so: its examples add one of each kind with one file, and the paths of pages exist."""
 
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+EXAMPLES = ("Add a metric", "Add a normalisation step", "Add a convention")
 PRED, GT = np.asarray([[1.0, 2], [3, 4]]), np.asarray([[1.0, 1], [3, 5]])
 
 
@@ -26,16 +28,13 @@ def example(heading: str) -> tuple[str, str, str]:
 
 
 def run_with(heading: str, folder: Path, *arguments: str) -> str:
-    """What `kldeval ARGUMENTS` prints once the example's file stands in its package."""
+    """What `kldeval ARGUMENTS` prints in a copy of the package that holds the example's file."""
     package, name, code = example(heading)
-    (folder / "added").mkdir()
-    (folder / "added" / name).write_text(code)
-    program = (
-        f"import sys, {package} as package; package.__path__.append({str(folder / 'added')!r})\n"
-        "from kldeval.cli.main import run; sys.exit(run(sys.argv[1:]))"
-    )
-    command = [sys.executable, "-c", program, *arguments]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    copy = folder / "copy"
+    shutil.copytree(ROOT / "kldeval", copy / "kldeval", ignore=shutil.ignore_patterns("__pycache__"))
+    (copy / package.replace(".", "/") / name).write_text(code)
+    command = [sys.executable, "-m", "kldeval", *arguments]
+    done = subprocess.run(command, cwd=copy, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -57,12 +56,23 @@ def test_a_metric_is_one_file(files: tuple[str, str], tmp_path: Path) -> None:
 def test_a_step_is_one_file(files: tuple[str, str], tmp_path: Path) -> None:
     p, q = np.sqrt(PRED) / np.sqrt(PRED).sum(), np.sqrt(GT) / np.sqrt(GT).sum()
     norm = "square-root+sum-to-one"
-    printed = run_with("Add a normalisation step", tmp_path, *files, "--norm", norm, "--metric", "kld()", "--score-only")
+    options = ("--norm", norm, "--metric", "kld()", "--score-only")
+    printed = run_with("Add a normalisation step", tmp_path, *files, *options)
     assert float(printed) == pytest.approx(float((q * np.log(q / p)).sum()), rel=1e-12)
+
+
+def test_a_convention_is_one_row_in_one_file(files: tuple[str, str], tmp_path: Path) -> None:
+    q, stretched = GT / GT.sum(), PRED - PRED.min()
+    options = ("--convention", "example", "--metric", "kld", "--score-only")
+    printed = run_with("Add a convention", tmp_path, *files, *options)
+    with np.errstate(divide="ignore"):
+        expected = (q * np.log(1e-07 + q / (stretched / stretched.sum()))).sum()
+    assert float(printed) == pytest.approx(float(expected), rel=1e-12)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_path_that_a_page_names_exists(page: Path) -> None:
-    examples = {"kldeval/metrics/chi_squared.py", "kldeval/normalization/square_root.py"}
-    named = set(re.findall(r"`((?:kldeval|tests|docs|benchmarks|fuzz|tools|sample_data|\.ci)/[\w./-]*)`", page.read_text()))
+    examples = {example(heading)[0].replace(".", "/") + "/" + example(heading)[1] for heading in EXAMPLES}
+    rooms = "kldeval|tests|docs|benchmarks|fuzz|tools|sample_data"
+    named = set(re.findall(rf"`((?:{rooms})/[\w./-]*)`", page.read_text()))
     assert [path for path in sorted(named - examples) if not (ROOT / path).exists()] == []
