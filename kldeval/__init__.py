@@ -5,144 +5,54 @@
 >>> prediction, truth = np.asarray([[1, 2], [3, 4]]), np.asarray([[1, 1], [3, 5]])
 >>> round(float(kldeval.kld(prediction, truth)), 6)
 0.042257
+
+Every metric is a function: those of the registry, and the ones below, are imported when they are asked for. What
+editors and type checkers read is `__init__.pyi`, which `python tools/stub.py` writes of them.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from kldeval._version import __version__
+from kldeval._version import __version__ as __version__
 
-if TYPE_CHECKING:
-    from kldeval.functional import (
-        auc,
-        auc_borji,
-        auc_judd,
-        auc_shuffled,
-        cc,
-        ce,
-        emd,
-        entropy_gt,
-        evaluate,
-        hellinger,
-        ig,
-        ig_mit,
-        jsd,
-        kld,
-        kld_reverse,
-        ll,
-        mae,
-        mse,
-        nss,
-        sauc,
-        sim,
-        tv,
-    )
-    from kldeval.metrics.binary import bce, bce_with_logits
-    from kldeval.metrics.classification import accuracy, brier, cross_entropy, nll
-    from kldeval.metrics.frameworks import keras_categorical_crossentropy, keras_kl_divergence, kl_div
-    from kldeval.normalization.softmax import log_sigmoid, log_softmax, sigmoid, softmax
-
-__all__ = [
-    "__version__",
-    "accuracy",
-    "auc",
-    "auc_borji",
-    "auc_judd",
-    "auc_shuffled",
-    "bce",
-    "bce_with_logits",
-    "brier",
-    "cc",
-    "ce",
-    "cross_entropy",
-    "emd",
-    "entropy_gt",
-    "evaluate",
-    "hellinger",
-    "ig",
-    "ig_mit",
-    "jsd",
-    "keras_categorical_crossentropy",
-    "keras_kl_divergence",
-    "kl_div",
-    "kld",
-    "kld_reverse",
-    "ll",
-    "log_sigmoid",
-    "log_softmax",
-    "mae",
-    "mse",
-    "nll",
-    "nss",
-    "sauc",
-    "sigmoid",
-    "sim",
-    "softmax",
-    "tv",
-]
-
-
-_MODULES = {
-    "functional": (
-        "auc",
-        "auc_borji",
-        "auc_judd",
-        "auc_shuffled",
-        "cc",
-        "ce",
-        "emd",
-        "entropy_gt",
-        "evaluate",
-        "hellinger",
-        "ig",
-        "ig_mit",
-        "jsd",
-        "kld",
-        "kld_reverse",
-        "ll",
-        "mae",
-        "mse",
-        "nss",
-        "sauc",
-        "sim",
-        "tv",
-    ),
-    "normalization.softmax": (
-        "log_sigmoid",
-        "log_softmax",
-        "sigmoid",
-        "softmax",
-    ),
-    "metrics.binary": (
-        "bce",
-        "bce_with_logits",
-    ),
-    "metrics.frameworks": (
-        "keras_categorical_crossentropy",
-        "keras_kl_divergence",
-        "kl_div",
-    ),
-    "metrics.classification": (
-        "accuracy",
-        "brier",
-        "cross_entropy",
-        "nll",
-    ),
+PUBLIC = {
+    "evaluate": "functional",
+    "bce_with_logits": "metrics.binary",
+    "kl_div": "metrics.frameworks",
+    "keras_kl_divergence": "metrics.frameworks",
+    "keras_categorical_crossentropy": "metrics.frameworks",
+    "log_sigmoid": "normalization.softmax",
+    "log_softmax": "normalization.softmax",
+    "sigmoid": "normalization.softmax",
+    "softmax": "normalization.softmax",
 }
-"""The public functions by the module that holds them."""
+"""The module of each public name that is no metric of the registry."""
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public function when it is asked for: `kldeval --help` needs none of them."""
+    """Import a public name when it is asked for: `import kldeval` and `kldeval --help` need none of them."""
     from importlib import import_module
 
-    for module, names in _MODULES.items():
-        if name in names:
-            return getattr(import_module(f"kldeval.{module}"), name)
-    msg = f"module {__name__!r} has no attribute {name!r}"
-    raise AttributeError(msg)
+    if name in PUBLIC:
+        found = getattr(import_module(f"kldeval.{PUBLIC[name]}"), name)
+    elif name == "__all__":
+        found = sorted(["__version__", *PUBLIC, *_metrics()])
+    elif name.startswith("__") or name not in _metrics():
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    else:
+        found = _metrics()[name]
+    globals()[name] = found
+    return found
+
+
+def _metrics() -> dict[str, Any]:
+    from kldeval.functional import metric_functions
+
+    return metric_functions()
 
 
 def __dir__() -> list[str]:
-    return __all__
+    names: list[str] = __getattr__("__all__")
+    return names

@@ -195,6 +195,48 @@ MOST_BLOCKS = 64
 """No more blocks than this: on a large array each costs a fixed time, on a GPU or in a gradient graph above all."""
 
 
+def computed_in(array: Array) -> Array:
+    """The array in the floats that its numbers are computed in.
+
+    That is float64 for every library but torch, whose tensors of floats keep their own precision, on which memory and
+    speed of a training loop depend; half precision, in which sums of a map overflow, becomes float32 there.
+
+    Raises:
+        RefusedMap: the array holds no real numbers.
+
+    >>> import numpy as np
+    >>> computed_in(np.asarray([1.0], np.float16)).dtype, computed_in(np.asarray([True])).dtype
+    (dtype('float64'), dtype('float64'))
+    """
+    if getattr(array.dtype, "char", "") == "d":
+        # numpy's float64, of which the standard's questions are slow
+        return array
+    array = real_floats(array)
+    xp = namespace(array)
+    if not xp.__name__.endswith("torch"):
+        return xp.astype(array, xp.float64, copy=False)
+    return array if array.dtype in (xp.float32, xp.float64) else xp.astype(array, xp.float32)
+
+
+def returned_as(result: Array, *arrays: Array) -> Array:
+    """A result in the floats that its caller holds: of torch tensors the widest of theirs, of others float64."""
+    xp = namespace(result)
+    if not xp.__name__.endswith("torch"):
+        return result
+    floats = [array.dtype for array in arrays if xp.isdtype(array.dtype, "real floating")]
+    return xp.astype(result, xp.result_type(*floats), copy=False) if floats else result
+
+
+def counted_in(array: Array) -> Array:
+    """The array in floats that count every pixel of a map: float32 stops at 2^24 = 16,777,216.
+
+    float64 wherever the device has it, as all but Apple's have.
+    """
+    xp = namespace(array)
+    has_doubles = getattr(getattr(array, "device", None), "type", "") != "mps"
+    return xp.astype(array, xp.float64 if has_doubles else xp.float32, copy=False)
+
+
 def real_floats(array: Array) -> Array:
     """The array itself if it holds real floats, its values in float64 if it holds integers or booleans.
 

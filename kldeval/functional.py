@@ -2,25 +2,30 @@
 
 Maps have the shape (..., H, W), and the result the shape (...). `pred` comes before `gt`, as on the command line, and
 every keyword is the option of the same name, with the same default: two uint8 arrays score as two PNG files do.
+Fixations are given as counts: how often each pixel of the map was fixated, (..., H, W).
+
+Each function is made of the metric's entry in the registry: its name, its docstring, and keywords for its parameters
+and for the settings that move it.
 """
 
 from __future__ import annotations
 
+from inspect import Parameter, Signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kldeval.arrays import check_maps, namespace, quiet, whole_weights
+from kldeval.arrays import check_maps, computed_in, namespace, quiet, returned_as, whole_weights
 from kldeval.data.class_weights import weights_text
 from kldeval.engine.run import run
 from kldeval.errors import RefusedMap, UnknownName, UsageProblem
-from kldeval.grammar import format_value, unknown
-from kldeval.metrics import emd as transport
-from kldeval.metrics import fixations as at_fixations
-from kldeval.metrics import fixations as information
-from kldeval.metrics import similarity as of_maps
+from kldeval.grammar import Call, format_value, unknown
+from kldeval.metrics.binary import PixelMap, check_binary
+from kldeval.metrics.checks import check_choice, check_log_probabilities, reduced
+from kldeval.metrics.class_losses import LabelRule
 from kldeval.metrics.fixated_map import fixated_pixels
-from kldeval.metrics.registry import METRICS
+from kldeval.metrics.registry import EPSILONS, LABEL_METRICS, METRICS
 from kldeval.normalization.chain import normalise
+from kldeval.normalization.softmax import log_softmax
 from kldeval.preprocessing.grey import full_scale
 from kldeval.records import MapPair
 from kldeval.run_options import RunOptions
@@ -28,92 +33,346 @@ from kldeval.scoring.diagnostics import refusal
 from kldeval.scoring.pixels import PixelSide, array_values, density, terms_of
 from kldeval.scoring.plan import quantity_of
 from kldeval.scoring.views import scaled
-from kldeval.settings.auxiliary import TEXTS, beside_paths, beside_texts
-from kldeval.settings.build import KNOWN_TEXTS, NODATA
-from kldeval.settings.labels import LABEL_FLAGS
+from kldeval.settings.auxiliary import STORED, beside_paths, beside_texts, chains_for
+from kldeval.settings.build import KNOWN_TEXTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from os import PathLike
 
     from kldeval.arrays import Array
-    from kldeval.metrics.emd import Unit
+    from kldeval.grammar import Entry
     from kldeval.metrics.fixated_map import FixatedMap
-    from kldeval.metrics.fixations import Negatives
+    from kldeval.metrics.registry import MetricInfo
     from kldeval.normalization.lazy_map import LazyMap
     from kldeval.reports.documents import Report
     from kldeval.settings.settings import Settings
 
-
-_OF_FILES = frozenset({"metric", "resize", "color", "maps", "group_by", *LABEL_FLAGS, *TEXTS, *NODATA})
-"""What cannot be said of one metric of arrays: they have neither colours, groups nor labels, one size, and nothing
-beside them."""
+    MetricEntry = Entry[Callable[..., Any], MetricInfo]
 
 
-def kld(pred: Array, gt: Array, *, weights: Array | None = None, **options: Any) -> Array:
-    """Kullback-Leibler divergence of the prediction from the ground truth, D(gt || pred), in nats.
+OPTIONS: Mapping[str, tuple[str, str]] = {
+    "norm": ("str | None", "the steps that normalise both maps, as flatten-softmax"),
+    "pred_norm": ("str | None", "the steps of the prediction alone"),
+    "gt_norm": ("str | None", "the steps of the ground truth alone"),
+    "axis": ("int | None", "the axis within one map along which the norm makes distributions"),
+    "eps": ("float | None", "one epsilon in every place where the metric takes one"),
+    "base": ('Literal["e", "2", "10"] | None', "of the logarithm"),
+    "reduction": (
+        'Literal["slices", "sum", "mean", "batchmean", "none"] | None',
+        "from pixels to one number per map",
+    ),
+    "scale": ('Literal["unit", "raw"] | None', "whether types of images are divided by their full scale"),
+    "empty_gt": ('Literal["error", "uniform", "zero", "nan"] | None', "what an all-zero ground truth means"),
+    "empty_pred": ('Literal["error", "keep", "uniform", "nan"] | None', "what an all-zero prediction means"),
+    "dtype": ('Literal["float64", "float32"] | None', "what is computed in; of tensors their own, else float64"),
+    "convention": ("str | None", "the name of a published convention, which the other options override"),
+}
+"""What moves a metric of arrays beside its own parameters: annotation and meaning; None where nothing is said."""
 
-    sum q ln(log_eps + (q + num_eps) / (p + ratio_eps)) with p and q the normalised maps.
+_CHAIN = ("norm", "pred_norm", "gt_norm", "axis", "scale", "empty_gt", "empty_pred", "convention")
+_PRED_CHAIN = ("norm", "pred_norm", "axis", "scale", "empty_pred", "convention")
 
-    Args:
-        pred: predicted maps (..., H, W).
-        gt: ground-truth maps of the same height and width; the axes before them broadcast.
-        weights: the weight of each pixel, broadcastable to the maps; 0 leaves a pixel out.
-        options: norm, pred_norm, gt_norm, axis, eps, base, reduction, scale, empty_gt, empty_pred, dtype, convention as
-            on the command line, and the constants log_eps, num_eps, ratio_eps, direction, factor of the metric.
+_BESIDE = {"baseline": "Array", "other": "Array", "others": "Array"}
+"""What a metric of fixations takes beside them, as arrays."""
 
-    Raises:
-        UsageProblem: an option is unknown or has no meaning, or the arrays belong to different libraries.
-        RefusedMap: a map does not fit the other, its weights or its normalisation (negative under a sum, all zero).
 
-    >>> import numpy as np
-    >>> maps = np.asarray([[1.0, 2.0], [3.0, 4.0]])
-    >>> float(kld(maps, maps, eps=0))
-    0.0
+def metric_functions() -> dict[str, Callable[..., Array]]:
+    """The functions of all metrics by their names in Python.
+
+    >>> sorted(metric_functions())[:3]
+    ['accuracy', 'auc', 'auc_borji']
     """
-    return density_metric("kld", pred, gt, weights, options)
+    if not _FUNCTIONS:
+        for registry in (METRICS, LABEL_METRICS):
+            for name in registry:
+                function = _function_of(registry[name])
+                _FUNCTIONS[function.__name__] = function
+    return _FUNCTIONS
 
 
-def kld_reverse(pred: Array, gt: Array, *, weights: Array | None = None, **options: Any) -> Array:
-    """Kullback-Leibler divergence of the ground truth from the prediction, D(pred || gt), in nats; see `kld`.
+_FUNCTIONS: dict[str, Callable[..., Any]] = {}
 
-    >>> import numpy as np
-    >>> p, q = np.asarray([[1.0, 2.0]]), np.asarray([[2.0, 3.0]])
-    >>> bool(kld_reverse(p, q) == kld(q, p))
-    True
+
+def _function_of(entry: MetricEntry) -> Callable[..., Array]:
+    """The library function of a metric."""
+    parameters = parameters_of(entry)
+    signature = Signature(parameters, return_annotation="Array")
+    known = [parameter.name for parameter in parameters if parameter.kind is Parameter.KEYWORD_ONLY]
+    at = {parameter.name for parameter in parameters} - set(known)
+    evaluate_arrays = _EVALUATE[entry.info.on]
+
+    def function(*arrays: Any, **options: Any) -> Array:
+        _check_names([name for name in options if name not in at], known)
+        bound = signature.bind(*arrays, **options)
+        bound.apply_defaults()
+        given = {key: value for key, value in bound.arguments.items() if value is not None}
+        with quiet():
+            return evaluate_arrays(entry, given)
+
+    function.__name__ = function.__qualname__ = entry.info.function or entry.name.replace("-", "_")
+    function.__module__ = "kldeval"
+    function.__doc__ = _documentation(entry, parameters)
+    function.__signature__ = signature  # type: ignore[attr-defined]
+    return function
+
+
+def parameters_of(entry: MetricEntry) -> list[Parameter]:
+    """The parameters of a metric's library function."""
+    info, kind = entry.info, entry.info.on
+    positional = {
+        "density": ("pred", "gt"),
+        "maps": ("pred", "gt"),
+        "pixels": ("pred", "gt"),
+        "labels": ("logits" if info.takes == "logits" else "log_pred", "target"),
+        "fixations": ("pred", "fixations", *(name for name in info.requires if name in _BESIDE)),
+    }[kind]
+    found = [
+        _parameter(name, "Array | str" if _may_be_uniform(entry, name) else "Array", at=True) for name in positional
+    ]
+    if kind == "labels":
+        found.append(_parameter("axis", "int"))
+    if kind in ("density", "maps", "fixations"):
+        found.append(_parameter("weights", "Array | None", None))
+    # without a constant in the call the metric has the default ones, which no value of a single constant stands for
+    constants = bool(entry.types.keys() & set(EPSILONS))
+    for name, annotation in entry.types.items():
+        default = None if constants else entry.defaults.get(name, Parameter.empty)
+        found.append(_parameter(name, annotation_text(annotation, optional=constants), default))
+    return found + [
+        _parameter(name, annotation, default) for name, (annotation, default) in _settings_of(entry).items()
+    ]
+
+
+def _settings_of(entry: MetricEntry) -> dict[str, tuple[str, Any]]:
+    """The settings that move a metric of arrays, each with its annotation and default."""
+    info = entry.info
+    if info.on == "labels":
+        check = {} if info.takes != "log-probabilities" else {"check": ("bool", True)}
+        return {"ignore_index": ("int | None", None), "reduction": (_REDUCTIONS, "mean"), **check}
+    if info.on == "pixels":
+        return {"reduction": (_REDUCTIONS, "mean")}
+    if info.on == "density":
+        takes_eps = bool(set(EPSILONS) & entry.types.keys())
+        return {name: (text, None) for name, (text, _) in OPTIONS.items() if takes_eps or name != "eps"}
+    if info.on == "maps":
+        return {name: (OPTIONS[name][0], None) for name in _CHAIN}
+    extra: dict[str, tuple[str, Any]] = {}
+    if "density" in info.requires:
+        extra = {"baseline_norm": ("str", "sum-to-one")} if "baseline" in info.requires else {}
+        extra["dtype"] = OPTIONS["dtype"][0], None
+    return extra | {name: (OPTIONS[name][0], None) for name in _PRED_CHAIN}
+
+
+_REDUCTIONS = 'Literal["none", "sum", "mean"]'
+
+
+def _may_be_uniform(entry: MetricEntry, name: str) -> bool:
+    return name == "baseline" and "density" in entry.info.requires
+
+
+def _parameter(name: str, annotation: str, default: Any = Parameter.empty, *, at: bool = False) -> Parameter:
+    kind = Parameter.POSITIONAL_OR_KEYWORD if at else Parameter.KEYWORD_ONLY
+    return Parameter(name, kind, default=default, annotation=annotation)
+
+
+def annotation_text(annotation: Any, *, optional: bool = False) -> str:
+    """The type of a parameter as it stands in a signature.
+
+    >>> annotation_text(float, optional=True)
+    'float | None'
     """
-    return density_metric("kld-reverse", pred, gt, weights, options)
+    text = annotation.__name__ if isinstance(annotation, type) else str(annotation).replace("typing.", "")
+    text = text.replace("'", '"').replace("Optional[", "").replace("]]", "] | None") if "Optional" in text else text
+    text = text.replace("'", '"').replace("NoneType", "None").replace("tuple[float, ...]", "Sequence[float]")
+    return f"{text} | None" if optional and "None" not in text else text
 
 
-def ce(pred: Array, gt: Array, *, weights: Array | None = None, **options: Any) -> Array:
-    """Cross-entropy of the prediction under the ground truth, -sum q ln(p + ratio_eps), in nats; see `kld`.
-
-    >>> import numpy as np
-    >>> p, q = np.asarray([[1.0, 2.0]]), np.asarray([[2.0, 3.0]])
-    >>> abs(float(ce(p, q, eps=0) - kld(p, q, eps=0) - entropy_gt(p, q))) < 1e-15
-    True
-    """
-    return density_metric("ce", pred, gt, weights, options)
-
-
-def jsd(pred: Array, gt: Array, *, weights: Array | None = None, **options: Any) -> Array:
-    """Jensen-Shannon divergence of prediction and ground truth, in nats, at most ln 2; see `kld`.
-
-    >>> import numpy as np
-    >>> bool(np.isclose(jsd(np.asarray([[1.0, 0.0]]), np.asarray([[0.0, 1.0]])), np.log(2)))
-    True
-    """
-    return density_metric("jsd", pred, gt, weights, options)
+_WORDS = {
+    "pred": "predicted maps (..., H, W)",
+    "gt": "ground-truth maps of the same height and width; the axes before them broadcast",
+    "fixations": "how often each pixel was fixated, (..., H, W)",
+    "baseline": "the maps of a baseline, or where it is a density, 'uniform'",
+    "other": "the fixations on another image, counts (..., H, W)",
+    "others": "the number of fixations on all other images at each pixel, (..., H, W)",
+    "logits": "scores of any shape, with the classes on `axis`",
+    "log_pred": "log-probabilities of any shape, with the classes on `axis`",
+    "target": "integer labels without that axis, or soft labels of the same shape",
+    "weights": "the weight of each pixel, broadcastable to the maps; 0 leaves a pixel out",
+    "ignore_index": "the label of positions that do not count",
+    "check": "whether input that cannot be log-probabilities is refused",
+    "baseline_norm": "the steps that make the baseline's maps densities",
+    "of": "of the values as they are stored, or at the end of the norm",
+    "class_weights": "a factor for the loss of every class",
+}
 
 
-def entropy_gt(pred: Array, gt: Array, *, weights: Array | None = None, **options: Any) -> Array:
-    """Entropy of the normalised ground truth, -sum q ln q, in nats; see `kld`.
+def _documentation(entry: MetricEntry, parameters: Iterable[Parameter]) -> str:
+    """The metric's own docstring, and what its parameters are."""
+    text = (entry.function.__doc__ or "").rstrip()
+    words = {name: meaning for name, (_, meaning) in OPTIONS.items()} | _WORDS
+    lines = [f"        {p.name}: {words.get(p.name, f'parameter of the metric, {p.annotation}')}." for p in parameters]
+    return "\n".join([text, "", "    Args:", *lines, "    "])
 
-    >>> import numpy as np
-    >>> bool(np.isclose(entropy_gt(np.ones((2, 2)), np.ones((2, 2))), np.log(4)))
-    True
-    """
-    return density_metric("entropy-gt", pred, gt, weights, options)
+
+def _of_densities(entry: MetricEntry, given: dict[str, Any]) -> Array:
+    pred, gt, weights = given.pop("pred"), given.pop("gt"), given.pop("weights", None)
+    return density_metric(entry.name, pred, gt, weights, given)
+
+
+def density_metric(name: str, pred: Array, gt: Array, weights: Array | None, options: dict[str, Any]) -> Array:
+    """A metric of densities by its name."""
+    settings = metric_settings(name, {"dtype": _own_dtype(pred, gt), **options})
+    pred, gt, weights = _vectors_as_maps(pred, gt, weights, settings)
+    check_maps(pred, gt)
+    if weights is not None:
+        weights = whole_weights(weights, pred, gt)
+    stored = [
+        scaled(array, full_scale(array), settings.scale, settings.dtype, weights=weights, empty=empty)
+        for array, empty in ((pred, settings.empty_pred), (gt, settings.empty_gt))
+    ]
+    p, q = (normalise(present(side), chain) for side, chain in zip(stored, (settings.pred, settings.gt), strict=True))
+    refuse([p, q], pred.shape, settings)
+    quantity = quantity_of(name, settings)
+    if settings.reduction == "none":
+        value = terms_of(quantity, PixelSide(p, "density"), PixelSide(q, "density"))
+    else:
+        value = array_values(quantity, p, q)
+    value = _zero_if_asked(value, stored[1], settings)
+    return value if "dtype" in options else returned_as(value, pred, gt)
+
+
+def _own_dtype(*arrays: Array) -> str | None:
+    """What tensors are computed in where nothing is said: half precision in float32, as sums need."""
+    if not all(hasattr(array, "detach") for array in arrays):
+        return None
+    xp = namespace(*arrays)
+    narrow = all(xp.isdtype(array.dtype, "real floating") and array.dtype != xp.float64 for array in arrays)
+    return "float32" if narrow else None
+
+
+def _of_maps(entry: MetricEntry, given: dict[str, Any]) -> Array:
+    pred, gt, weights = given.pop("pred"), given.pop("gt"), given.pop("weights", None)
+    checked = _checked(pred, gt, weights)
+    parameters, options = _split(entry, given)
+    sides = _values_of(entry, {"pred": pred, "gt": gt}, checked, parameters.get("of"), options)
+    return returned_as(entry.function(*sides, checked, **parameters), pred, gt)
+
+
+def _of_fixations(entry: MetricEntry, given: dict[str, Any]) -> Array:
+    pred, fixations, weights = given.pop("pred"), given.pop("fixations"), given.pop("weights", None)
+    beside = [given.pop(name) for name in entry.info.requires if name in _BESIDE]
+    parameters, options = _split(entry, given)
+    if "density" in entry.info.requires:
+        return _at_fixations(entry, pred, fixations, beside, weights, {**options, **parameters})
+    checked = _checked(pred, fixations, weights)
+    (values,) = _values_of(entry, {"pred": pred}, checked, parameters.get("of"), options)
+    seen = fixated_pixels(values, fixations, checked)
+    others: list[Array | FixatedMap] = list(beside)
+    if "baseline" in entry.info.requires:
+        others = [fixated_pixels(beside[0], fixations, _checked(beside[0], fixations, weights))]
+    return returned_as(entry.function(seen, *others, **parameters), pred)
+
+
+def _at_fixations(
+    entry: MetricEntry,
+    pred: Array,
+    fixations: Array,
+    beside: list[Array],
+    weights: Array | None,
+    options: dict[str, Any],
+) -> Array:
+    """A metric of the predicted density at the fixations, and of a baseline's."""
+    norm = options.pop("baseline_norm", "sum-to-one")
+    log_pred = _log_density(pred, weights, options)
+    arguments = [log_pred]
+    for baseline in beside:
+        if isinstance(baseline, str) and baseline != "uniform":
+            msg = f"baseline {baseline!r}: give the map of a baseline, or 'uniform'"
+            raise RefusedMap(msg)
+        is_uniform = isinstance(baseline, str)
+        stored = namespace(log_pred).ones_like(log_pred) if is_uniform else baseline
+        arguments.append(_log_density(stored, weights, {"norm": "sum-to-one" if is_uniform else norm}))
+    value = entry.function(*arguments, _existing(fixations, weights))
+    return value if "dtype" in options else returned_as(value, pred)
+
+
+def _of_pixels(entry: MetricEntry, given: dict[str, Any]) -> Array:
+    pred, gt, reduction = given.pop("pred"), given.pop("gt"), given.pop("reduction")
+    p, q = computed_in(pred), computed_in(gt)
+    check_binary(p, q)
+    return returned_as(reduced(entry.function(PixelMap(p), q, **given), reduction), pred, gt)
+
+
+def _of_labels(entry: MetricEntry, given: dict[str, Any]) -> Array:
+    target, axis, reduction = given.pop("target"), given.pop("axis"), given.pop("reduction", "mean")
+    pred = given.pop("logits", None)
+    log_pred = given.pop("log_pred", pred)
+    rule = LabelRule(axis=axis, ignore_index=given.pop("ignore_index", None))
+    if given.pop("check", False):
+        check_log_probabilities(log_pred, axis, "kldeval.cross_entropy takes logits")
+    if "class_weights" in given:
+        given["class_weights"] = tuple(map(float, given["class_weights"]))
+    values = computed_in(log_pred)
+    if pred is not None:
+        if not -values.ndim <= axis < values.ndim:
+            msg = f"class axis {axis} does not exist in a prediction of shape {tuple(values.shape)}"
+            raise UsageProblem(msg)
+        values = log_softmax(_without_ignored(values, target, rule), axis=axis)
+    check_choice("reduction", reduction, ("none", "sum", "mean"))
+    return returned_as(entry.function(values, target, rule, **given).reduced(reduction), log_pred)
+
+
+def _without_ignored(logits: Array, target: Array, rule: LabelRule) -> Array:
+    """The logits with 0 at the positions that do not count: a nan there would reach the gradient."""
+    xp = namespace(logits, target)
+    has_gradients = xp.__name__.endswith("torch")
+    if rule.ignore_index is None or target.ndim == logits.ndim or not has_gradients:
+        return logits
+    ignored = xp.expand_dims(target == rule.ignore_index, axis=rule.axis)
+    return xp.where(ignored, xp.zeros_like(logits), logits)
+
+
+_EVALUATE: Mapping[str, Callable[[Any, dict[str, Any]], Any]] = {
+    "density": _of_densities,
+    "maps": _of_maps,
+    "fixations": _of_fixations,
+    "pixels": _of_pixels,
+    "labels": _of_labels,
+}
+
+
+def _split(entry: MetricEntry, given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The arguments that are the metric's parameters, and the settings of the run."""
+    return (
+        {key: value for key, value in given.items() if key in entry.types},
+        {key: value for key, value in given.items() if key not in entry.types},
+    )
+
+
+def _values_of(
+    entry: MetricEntry, sides: Mapping[str, Array], weights: Array | None, of: str | None, options: dict[str, Any]
+) -> list[Array]:
+    """The values that a metric of stored maps takes: as they are stored, or at the end of the chains."""
+    settings = metric_settings("kld", options)
+    chains = chains_for(settings, Call(entry.name, (("of", of),) if of else ()))
+    idle = [name for name in ("norm", "pred_norm", "gt_norm", "axis", "convention") if name in options]
+    if idle and STORED == chains[0] == chains[1]:
+        msg = f"{entry.name} takes maps as they are stored: {idle[0]} has no effect; of='norm' takes what it makes"
+        raise UsageProblem(msg)
+    found = []
+    for array, chain, empty in zip(sides.values(), chains, (settings.empty_pred, settings.empty_gt), strict=False):
+        if chain == STORED and not entry.info.scaled:
+            found.append(array)
+            continue
+        side = scaled(array, full_scale(array), settings.scale, settings.dtype, weights=weights, empty=empty)
+        if chain != STORED:
+            side = normalise(present(side), chain)
+            refuse([side], array.shape, settings)
+        whole = side.whole()
+        # exp underflows into ties, which ranks must not have
+        found.append(side.xp.exp(whole) if side.is_log and entry.info.view != "ranks" else whole)
+    return found
 
 
 def evaluate(pred: str | PathLike[str] | None = None, gt: str | PathLike[str] | None = None, **options: Any) -> Report:
@@ -165,30 +424,6 @@ def _check_counts(counts: Mapping[str, Any]) -> None:
         raise UsageProblem(msg)
 
 
-def density_metric(name: str, pred: Array, gt: Array, weights: Array | None, options: dict[str, Any]) -> Array:
-    """A metric of densities by its name."""
-    settings = metric_settings(name, options)
-    pred, gt, weights = _vectors_as_maps(pred, gt, weights, settings)
-    check_maps(pred, gt)
-    if weights is not None:
-        weights = whole_weights(weights, pred, gt)
-    with quiet():
-        stored = [
-            scaled(array, full_scale(array), settings.scale, settings.dtype, weights=weights, empty=empty)
-            for array, empty in ((pred, settings.empty_pred), (gt, settings.empty_gt))
-        ]
-        p, q = (
-            normalise(present(side), chain) for side, chain in zip(stored, (settings.pred, settings.gt), strict=True)
-        )
-        refuse([p, q], pred.shape, settings)
-        quantity = quantity_of(name, settings)
-        if settings.reduction == "none":
-            value = terms_of(quantity, PixelSide(p, "density"), PixelSide(q, "density"))
-        else:
-            value = array_values(quantity, p, q)
-        return _zero_if_asked(value, stored[1], settings)
-
-
 def _vectors_as_maps(
     pred: Array, gt: Array, weights: Array | None, settings: Settings
 ) -> tuple[Array, Array, Array | None]:
@@ -200,13 +435,12 @@ def _vectors_as_maps(
 
 
 def metric_settings(name: str, options: dict[str, Any]) -> Settings:
-    """The settings of one metric of arrays.
+    """The settings of one metric of arrays; what is None was not said.
 
     Raises:
-        UnknownName: an option is none of it.
         UsageProblem: an option has no meaning.
     """
-    _check_names(options, (KNOWN_TEXTS | set(METRICS[name].types)) - _OF_FILES)
+    options = {key: value for key, value in options.items() if value is not None}
     if options.get("empty_gt") == "skip":
         msg = "empty_gt='skip' leaves maps out of a report, but every map of an array has a result; use 'nan'"
         raise UsageProblem(msg)
@@ -273,217 +507,10 @@ def refuse(sides: list[LazyMap], shape: tuple[int, ...], settings: Settings) -> 
                 raise RefusedMap(refusal(pair, role, problem.kind, worst, chain))
 
 
-def _zero_if_asked(value: Array, gt: LazyMap, settings: Settings) -> Array:
-    """The value, but 0 for an all-zero ground truth under empty_gt='zero', as in a report."""
-    if settings.empty_gt != "zero":
-        return value
-    xp = gt.xp
-    low, high = gt.extent()
-    empty = (low == 0) & (high == 0)
-    empty = empty if settings.reduction == "none" else empty[..., 0, 0]
-    return xp.where(empty & ~xp.isnan(value), xp.zeros_like(value), value)
-
-
-def tv(pred: Array, gt: Array, *, weights: Array | None = None, **options: Any) -> Array:
-    """Total variation distance of the densities of prediction and ground truth, from 0 to 1; see `kldeval.kld`.
-
-    >>> import numpy as np
-    >>> float(tv(np.asarray([[1.0, 1.0]]), np.asarray([[1.0, 0.0]])))
-    0.5
-    """
-    return density_metric("tv", pred, gt, weights, options)
-
-
-def hellinger(pred: Array, gt: Array, *, weights: Array | None = None, **options: Any) -> Array:
-    """Hellinger distance of the densities of prediction and ground truth, from 0 to 1; see `kldeval.kld`.
-
-    >>> import numpy as np
-    >>> float(hellinger(np.asarray([[1.0, 0.0]]), np.asarray([[0.0, 1.0]])))
-    1.0
-    """
-    return density_metric("hellinger", pred, gt, weights, options)
-
-
-def cc(pred: Array, gt: Array, *, weights: Array | None = None) -> Array:
-    """Pearson correlation of the stored maps; higher is better. See `kldeval.metrics.similarity.cc`.
-
-    >>> import numpy as np
-    >>> float(cc(np.asarray([[1, 2, 3]]), np.asarray([[6, 4, 2]])))
-    -1.0
-    """
-    return of_maps.cc(pred, gt, _checked(pred, gt, weights))
-
-
-def sim(pred: Array, gt: Array, *, weights: Array | None = None, minmax: bool = False) -> Array:
-    """Similarity of the stored maps, each divided by its sum; higher is better. See `kldeval.metrics.similarity.sim`.
-
-    >>> import numpy as np
-    >>> float(sim(np.asarray([[1, 3]]), np.asarray([[2, 2]])))
-    0.75
-    """
-    return of_maps.sim(pred, gt, _checked(pred, gt, weights), minmax=minmax)
-
-
-def mse(pred: Array, gt: Array, *, weights: Array | None = None, scale: str = "unit") -> Array:
-    """Mean squared error of the stored maps, on the scale 0..1 unless `scale` is "raw"; lower is better.
-
-    >>> import numpy as np
-    >>> float(mse(np.asarray([[255]], np.uint8), np.asarray([[0]], np.uint8)))
-    1.0
-    """
-    return of_maps.mse(*_on_scale(pred, gt, scale), _checked(pred, gt, weights))
-
-
-def mae(pred: Array, gt: Array, *, weights: Array | None = None, scale: str = "unit") -> Array:
-    """Mean absolute error of the stored maps, on the scale 0..1 unless `scale` is "raw"; lower is better.
-
-    >>> import numpy as np
-    >>> float(mae(np.asarray([[255]], np.uint8), np.asarray([[0]], np.uint8), scale="raw"))
-    255.0
-    """
-    return of_maps.mae(*_on_scale(pred, gt, scale), _checked(pred, gt, weights))
-
-
-def emd(pred: Array, gt: Array, *, weights: Array | None = None, factor: int = 32, unit: Unit = "cells") -> Array:
-    """Earth mover's distance of the stored maps, a float64 numpy array; see `kldeval.metrics.emd.emd`.
-
-    >>> import numpy as np
-    >>> float(emd(np.asarray([[1.0, 0.0, 0.0]]), np.asarray([[0.0, 0.0, 1.0]]), factor=1))
-    2.0
-    """
-    return transport.emd(pred, gt, _checked(pred, gt, weights), factor=factor, unit=unit)
-
-
-def nss(pred: Array, fixations: Array, *, weights: Array | None = None, ddof: int = 0, repeats: bool = True) -> Array:
-    """Normalised scanpath saliency; see `kldeval.metrics.fixations.nss`.
-
-    >>> import numpy as np
-    >>> float(nss(np.asarray([[0.0, 2.0]]), np.asarray([[0, 1]])))
-    1.0
-    """
-    return at_fixations.nss(_seen(pred, fixations, weights), ddof=ddof, repeats=repeats)
-
-
-def auc(
-    pred: Array,
-    fixations: Array,
-    *,
-    weights: Array | None = None,
-    negatives: Negatives = "all",
-    repeats: bool = True,
-) -> Array:
-    """Area under the ROC curve of fixations against other pixels, exactly; see `kldeval.metrics.fixations.auc`.
-
-    >>> import numpy as np
-    >>> float(auc(np.asarray([[0.0, 2.0]]), np.asarray([[0, 1]])))
-    0.75
-    """
-    return at_fixations.auc(_seen(pred, fixations, weights), negatives=negatives, repeats=repeats)
-
-
-def auc_judd(pred: Array, fixations: Array, *, weights: Array | None = None) -> Array:
-    """AUC_Judd.m in expectation; see `kldeval.metrics.fixations.auc_judd`.
-
-    >>> import numpy as np
-    >>> float(auc_judd(np.ones((1, 2)), np.asarray([[0, 1]])))
-    0.75
-    """
-    return at_fixations.auc_judd(_seen(pred, fixations, weights))
-
-
-def auc_borji(pred: Array, fixations: Array, *, weights: Array | None = None) -> Array:
-    """AUC_Borji.m in expectation; see `kldeval.metrics.fixations.auc_borji`.
-
-    >>> import numpy as np
-    >>> float(auc_borji(np.asarray([[0.0, 0.0, 2.0, 2.0]]), np.asarray([[0, 0, 1, 1]])))
-    0.75
-    """
-    return at_fixations.auc_borji(_seen(pred, fixations, weights))
-
-
-def auc_shuffled(pred: Array, fixations: Array, other: Array, *, weights: Array | None = None) -> Array:
-    """AUC_shuffled.m in expectation, against the counts of another map; see `kldeval.metrics.fixations.auc_shuffled`.
-
-    >>> import numpy as np
-    >>> float(auc_shuffled(np.asarray([[0.0, 1.0, 2.0]]), np.asarray([[0, 0, 1]]), np.asarray([[1, 0, 1]])))
-    0.75
-    """
-    return at_fixations.auc_shuffled(_seen(pred, fixations, weights), other)
-
-
-def sauc(pred: Array, fixations: Array, others: Array, *, weights: Array | None = None) -> Array:
-    """Shuffled AUC, against the fixations on all other images; see `kldeval.metrics.fixations.sauc`.
-
-    >>> import numpy as np
-    >>> float(sauc(np.asarray([[0.0, 1.0, 2.0]]), np.asarray([[0, 1, 0]]), np.asarray([[3, 0, 1]])))
-    0.75
-    """
-    return at_fixations.sauc(_seen(pred, fixations, weights), others)
-
-
-def ll(pred: Array, fixations: Array, *, weights: Array | None = None, **options: Any) -> Array:
-    """Log-likelihood of the fixations under the predicted density, in nats per fixation; higher is better.
-
-    `options` make the density, as for `kldeval.kld`: norm, scale, empty_pred, dtype, convention.
-
-    >>> import numpy as np
-    >>> bool(np.isclose(ll(np.asarray([[1.0, 3.0]]), np.asarray([[1, 0]])), np.log(0.25)))
-    True
-    """
-    return information.ll(_log_density(pred, weights, options), _existing(fixations, weights))
-
-
-def ig(
-    pred: Array,
-    fixations: Array,
-    baseline: Array | str,
-    *,
-    weights: Array | None = None,
-    baseline_norm: str = "sum-to-one",
-    **options: Any,
-) -> Array:
-    """Information gain of the predicted density over a baseline, in bits per fixation; higher is better.
-
-    `baseline` is "uniform", or a map that `baseline_norm` makes a density of.
-
-    >>> import numpy as np
-    >>> float(ig(np.asarray([[1.0, 3.0]]), np.asarray([[0, 1]]), "uniform").round(12))
-    0.584962500721
-    """
-    log_pred = _log_density(pred, weights, options)
-    if isinstance(baseline, str):
-        if baseline != "uniform":
-            msg = f"baseline {baseline!r}: give the map of a baseline, or 'uniform'"
-            raise RefusedMap(msg)
-        baseline, baseline_norm = namespace(log_pred).ones_like(log_pred), "sum-to-one"
-    log_baseline = _log_density(baseline, weights, {"norm": baseline_norm})
-    return information.ig(log_pred, log_baseline, _existing(fixations, weights))
-
-
-def ig_mit(pred: Array, fixations: Array, baseline: Array, *, weights: Array | None = None) -> Array:
-    """InfoGain.m: the gain of stored maps over a baseline's map, in bits; see `kldeval.metrics.fixations.ig_mit`.
-
-    >>> import numpy as np
-    >>> pred = np.asarray([[0.0, 1.0, 3.0]])
-    >>> float(ig_mit(pred, np.asarray([[0, 0, 1]]), pred))
-    0.0
-    """
-    return information.ig_mit(_seen(pred, fixations, weights), _seen(baseline, fixations, weights))
-
-
 def _checked(pred: Array, gt: Array, weights: Array | None) -> Array | None:
     """The weights in the shape of the maps, which were looked at."""
     check_maps(pred, gt)
     return None if weights is None else whole_weights(weights, pred, gt)
-
-
-def _on_scale(pred: Array, gt: Array, scale: str) -> list[Array]:
-    settings = metric_settings("kld", {"scale": scale})
-    return [scaled(array, full_scale(array), settings.scale, settings.dtype).whole() for array in (pred, gt)]
-
-
-def _seen(pred: Array, fixations: Array, weights: Array | None) -> FixatedMap:
-    return fixated_pixels(pred, fixations, _checked(pred, fixations, weights))
 
 
 def _existing(fixations: Array, weights: Array | None) -> Array:
@@ -495,11 +522,20 @@ def _existing(fixations: Array, weights: Array | None) -> Array:
 
 
 def _log_density(pred: Array, weights: Array | None, options: dict[str, Any]) -> Array:
-    settings = metric_settings("ll", options)
+    settings = metric_settings("ll", {"dtype": _own_dtype(pred), **options})
     whole = _checked(pred, pred, weights)
-    with quiet():
-        full, scale, dtype = full_scale(pred), settings.scale, settings.dtype
-        side = scaled(pred, full, scale, dtype, weights=whole, empty=settings.empty_pred)
-        values = normalise(present(side), settings.pred)
-        refuse([values], pred.shape, settings)
-        return density(values, slice(0, pred.shape[-2])).log
+    side = scaled(pred, full_scale(pred), settings.scale, settings.dtype, weights=whole, empty=settings.empty_pred)
+    values = normalise(present(side), settings.pred)
+    refuse([values], pred.shape, settings)
+    return density(values, slice(0, pred.shape[-2])).log
+
+
+def _zero_if_asked(value: Array, gt: LazyMap, settings: Settings) -> Array:
+    """The value, but 0 for an all-zero ground truth under empty_gt='zero', as in a report."""
+    if settings.empty_gt != "zero":
+        return value
+    xp = gt.xp
+    low, high = gt.extent()
+    empty = (low == 0) & (high == 0)
+    empty = empty if settings.reduction == "none" else empty[..., 0, 0]
+    return xp.where(empty & ~xp.isnan(value), xp.zeros_like(value), value)

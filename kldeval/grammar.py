@@ -110,6 +110,8 @@ class Entry(Generic[F, Record]):
 class Registry(Generic[F, Record]):
     """Functions by the name that a user types, each with the record that `info` makes.
 
+    Those that the modules of `package` register are imported when the first of them is asked for.
+
     >>> steps = Registry("step", Info)
     >>> @steps.add("clip")
     ... def clip(values, *, low: float = 0.0): ...
@@ -117,17 +119,30 @@ class Registry(Generic[F, Record]):
     'clip(low=1e-07)'
     """
 
-    def __init__(self, kind: str, info: type[Record]) -> None:
+    def __init__(self, kind: str, info: type[Record], *, package: str = "") -> None:
         self.kind = kind
         self._info = info
-        self._entries: dict[str, Entry[F, Record]] = {}
+        self._package = package
+        self._registered: dict[str, Entry[F, Record]] = {}
+
+    @property
+    def _entries(self) -> dict[str, Entry[F, Record]]:
+        """What is registered, once every module of the package that registers here was imported."""
+        if self._package:
+            from importlib import import_module
+            from pkgutil import iter_modules
+
+            package, self._package = import_module(self._package), ""
+            for module in iter_modules(package.__path__):
+                import_module(f"{package.__name__}.{module.name}")
+        return self._registered
 
     def add(self, name: str, info: Record | None = None) -> Callable[[F], F]:
         """Register the decorated function under `name`; without a record it has that of the defaults."""
         record = self._info() if info is None else info
 
         def register(function: F) -> F:
-            self._entries[name] = Entry(name, function, record)
+            self._registered[name] = Entry(name, function, record)
             return function
 
         return register
@@ -136,10 +151,11 @@ class Registry(Generic[F, Record]):
         return iter(self._entries)
 
     def __getitem__(self, name: str) -> Entry[F, Record]:
-        try:
-            return self._entries[name]
-        except KeyError:
-            raise unknown(self.kind, name, self._entries) from None
+        # what is registered already needs no other module
+        entry = self._registered.get(name) or self._entries.get(name)
+        if entry is None:
+            raise unknown(self.kind, name, self._entries)
+        return entry
 
     def parse(self, text: str) -> Call:
         """The call that `text` names, with every argument checked.

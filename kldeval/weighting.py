@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from kldeval.arrays import real_floats
+from kldeval.arrays import computed_in, namespace
 
 if TYPE_CHECKING:
     from kldeval.arrays import Array, Namespace
@@ -18,27 +18,14 @@ MAP = (-2, -1)
 """The axes of a whole map."""
 
 
-def as_float(xp: Namespace, values: Array) -> Array:
-    """The values as they are if float32 or float64, else as float64: counts of pixels overflow half precision.
-
-    Raises:
-        RefusedMap: they are no real numbers.
-    """
-    if getattr(values.dtype, "char", "") in ("f", "d"):
-        # numpy's, of which the standard's questions are slow
-        return values
-    values = real_floats(values)
-    return values if values.dtype in (xp.float32, xp.float64) else xp.astype(values, xp.float64)
-
-
-def as_weights(xp: Namespace, weights: Array | None) -> Array | None:
-    """The weights as floats: a mask of booleans is one of 0 and 1."""
-    return None if weights is None else as_float(xp, weights)
+def as_weights(weights: Array | None, values: Array) -> Array | None:
+    """The weights in the floats that the values are computed in: a mask of booleans is one of 0 and 1."""
+    return None if weights is None else namespace(weights).astype(weights, computed_in(values).dtype, copy=False)
 
 
 def zero_excluded(xp: Namespace, values: Array, weights: Array | None) -> Array:
     """The values as floats, 0 where the weight is 0: whatever stands there, nan included, takes no part."""
-    values = as_float(xp, values)
+    values = computed_in(values)
     return values if weights is None or _all_exist(weights) else xp.where(weights > 0, values, xp.zeros_like(values))
 
 
@@ -78,6 +65,28 @@ def min_max(xp: Namespace, values: Array, weights: Array | None) -> tuple[Array,
         low = xp.where(weights > 0, values, xp.full_like(values, xp.inf))
         high = xp.where(weights > 0, values, xp.full_like(values, -xp.inf))
     return xp.min(low, axis=MAP, keepdims=True), xp.max(high, axis=MAP, keepdims=True)
+
+
+def above_least(xp: Namespace, values: Array, low: Array, high: Array) -> tuple[Array, Array]:
+    """By how much values exceed the least of them, and by how much the greatest does; their quotient is on 0..1.
+
+    Both are halved where the range is more than the largest float: the quotient stays what it is.
+    """
+    span = high - low
+    if xp.__name__ == "numpy" and xp.isfinite(span).all():
+        return values - low, span
+    half = xp.where(xp.isfinite(span), xp.ones_like(span), xp.full_like(span, 0.5))
+    return values * half - low * half, high * half - low * half
+
+
+def shares(xp: Namespace, values: Array, weights: Array | None = None) -> Array:
+    """Values of 0 or more as shares of their sum, also where that exceeds the largest float; zeros stay zeros."""
+    mass = total(xp, values, weights)
+    if not (xp.__name__ == "numpy" and xp.isfinite(mass).all()):
+        peak = xp.max(values, axis=MAP, keepdims=True)
+        values = values / xp.where(xp.isfinite(mass), xp.ones_like(mass), peak)
+        mass = total(xp, values, weights)
+    return values / xp.where(mass == 0, xp.ones_like(mass), mass)
 
 
 def divide(xp: Namespace, numerator: Array, denominator: Array) -> Array:

@@ -108,10 +108,10 @@ def test_arrays_of_every_library_give_the_golden_numbers(
     refused = {name for name, value in GOLDEN[pair].items() if value == "nan"}
     for name in refused:
         with pytest.raises(RefusedMap) as caught:
-            kldeval.kld(pred, gt, convention=name)
+            kldeval.kld(pred, gt, convention=name, dtype="float64")
         assert is_named(caught.value, pair, name)
     expected = {name: float(value) for name, value in GOLDEN[pair].items() if name not in refused}
-    got = {name: float(kldeval.kld(pred, gt, convention=name)) for name in expected}
+    got = {name: float(kldeval.kld(pred, gt, convention=name, dtype="float64")) for name in expected}
     assert got == pytest.approx(expected, rel=1e-9)
 
 

@@ -46,8 +46,10 @@ def test_a_map_is_the_fixations_under_a_gaussian(seen: LookedAt, border: str, re
         assert made == pytest.approx(gaussian_filter(counts * 1.0, 2.5, mode=border, truncate=3), rel=1e-12, abs=1e-16)
         assert sidecar(out / f"{image}.npy") == {
             "schema": "kldeval.density/1",
-            "made": text,
+            "made": f"{text.removesuffix(')')},size={SHAPE[1]}x{SHAPE[0]})",
             "fixations": counts.sum(),
+            "reading": {},
+            "size": [SHAPE[1], SHAPE[0]],
             "sigma": 2.5,
             "border": border,
             "repeats": repeats == "count",
@@ -62,7 +64,7 @@ def test_sigma_may_be_in_degrees_and_the_size_that_of_other_maps(seen: LookedAt)
     assert kldeval("density", seen.fixations, in_pixels, "--sigma", "3", *SIZE).code == 0
     for image in IMAGES:
         assert np.array_equal(np.load(in_degrees / f"{image}.npy"), np.load(in_pixels / f"{image}.npy"))
-    extra = {"sigma_degrees": 0.5, "pixels_per_degree": 6.0}
+    extra = {"sigma_degrees": 0.5, "pixels_per_degree": 6.0, "made": "gaussian(sigma=3,border=reflect)"}
     assert sidecar(in_degrees / "a.npy") == {**sidecar(in_pixels / "a.npy"), **extra}  # type: ignore[dict-item]
 
 
@@ -71,11 +73,47 @@ def test_how_a_ground_truth_was_made_stands_in_the_signatures_of_what_uses_it(se
     kldeval("density", seen.fixations, out, "--sigma", "3", *SIZE)
     options = ("-m", "kld,cc,nss", "--fixations", seen.fixations, "--format", "json")
     found = json.loads(kldeval(seen.maps[0], out, *options).out)
-    made = f"|density:gaussian(sigma=3,border=reflect,fixations={len(seen.points)})|"
+    size = f"size={SHAPE[1]}x{SHAPE[0]}"
+    made = f"|density:gaussian(sigma=3,border=reflect,{size},fixations={len(seen.points)})|"
     assert made in found["signature"]["kld"]
     assert made in found["signature"]["cc"]
     assert "density:" not in found["signature"]["nss"]
     assert [row["gt_fixations"] for row in found["maps"]] == [int(seen.counts(image).sum()) for image in IMAGES]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("--fixation-base", "1"),
+        ("--fixation-first", "drop"),
+        ("--fixation-outside", "drop"),
+        ("--repeats", "once"),
+        ("--border", "nearest"),
+        ("--truncate", "2"),
+        ("--sigma", "4"),
+        ("--size", f"{SHAPE[1]}x{SHAPE[0]}"),
+    ],
+)
+def test_ground_truths_that_differ_have_signatures_that_differ(seen: LookedAt, change: tuple[str, str]) -> None:
+    """One signature, and one short form, is one number; what makes the same ground truth may have the same."""
+    points = [(image, max(x, 1), max(y, 1), who) for image, x, y, who in seen.points]
+    outside = [("b", 99, 2, "ann")] if change[0] == "--fixation-outside" else []
+    path = write_list(seen.root / "points.csv", [*points, *outside])
+    found: list[tuple[float, str, str]] = []
+    for options in ((), change):
+        out = seen.root / f"out{len(found)}"
+        fixations = path if options or not outside else write_list(seen.root / "inside.csv", points)
+        done = kldeval("density", fixations, out, "--sigma", "3", "--like", seen.maps[1], *options, "--quiet")
+        assert done.code == 0, done.err
+        report = json.loads(kldeval(seen.maps[0], out, "-m", "kld", "--format", "json").out)
+        short = kldeval(seen.maps[0], out, "-m", "kld", "--format", "markdown").out.partition("signature `")[2]
+        found.append((report["summary"]["kld"]["mean"], report["signature"]["kld"], short.partition("`")[0]))
+    (number, signature, name), (other, *told) = found
+    if (signature, name) != tuple(told):
+        assert signature != told[0]
+        assert name != told[1]
+    else:
+        assert number == other
 
 
 def test_one_image_goes_to_one_file(seen: LookedAt) -> None:

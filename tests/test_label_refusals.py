@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from backends import make
 
+from kldeval import accuracy, brier, cross_entropy, nll
 from kldeval.errors import RefusedMap, UsageProblem
-from kldeval.metrics.classification import accuracy, brier, cross_entropy, nll
 
 REFUSALS = [
     (

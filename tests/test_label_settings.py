@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kldeval.errors import UsageProblem
-from kldeval.metrics.classification import LABEL_METRICS
+from kldeval.metrics.registry import LABEL_METRICS
 from kldeval.settings.build import alone, as_labels, make_settings
 from kldeval.settings.signature import format_signature, parse_signature, short_signature, signatures
 

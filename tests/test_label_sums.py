@@ -12,8 +12,8 @@ import torch
 from backends import BACKENDS, make, to_numpy
 from torch.nn import functional
 
+from kldeval import accuracy, brier, cross_entropy
 from kldeval.metrics.class_losses import LabelRule, accuracy_terms, cross_entropy_terms
-from kldeval.metrics.classification import accuracy, brier, cross_entropy
 from kldeval.normalization.softmax import log_softmax
 
 VOID = 255
@@ -64,7 +64,8 @@ def test_a_large_map_is_scored_within_three_times_its_memory(metric: Any, option
     labels[rng.random(labels.shape) < 0.1] = VOID
     tracemalloc.start()
     logits = rng.normal(size=(19, 256, 512))
-    score = metric(log_softmax(logits, axis=0), labels, axis=0, ignore_index=VOID, **options)
+    prediction = logits if metric is cross_entropy else log_softmax(logits, axis=0)
+    score = metric(prediction, labels, axis=0, ignore_index=VOID, **options)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 3 * logits.nbytes

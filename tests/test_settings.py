@@ -6,8 +6,7 @@ import pytest
 
 from kldeval.errors import UsageProblem
 from kldeval.grammar import Call
-from kldeval.metrics.classification import LABEL_METRICS
-from kldeval.metrics.registry import METRICS
+from kldeval.metrics.registry import LABEL_METRICS, METRICS
 from kldeval.normalization.chain import format_chain
 from kldeval.normalization.steps import STEPS
 from kldeval.settings.build import KNOWN_TEXTS, make_settings

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from kldeval.conventions import CONVENTIONS
 from kldeval.errors import UsageProblem
 from kldeval.grammar import Call, Registry, split_call
-from kldeval.metrics.classification import LABEL_METRICS
-from kldeval.metrics.registry import METRICS
+from kldeval.metrics.registry import LABEL_METRICS, METRICS
 from kldeval.normalization.chain import class_axis
 from kldeval.normalization.steps import STEPS
 from kldeval.settings.auxiliary import companion_parts
@@ -34,6 +33,7 @@ FLOATS = st.floats(allow_nan=False, allow_infinity=False)
 NOT_NEGATIVE = st.floats(0, 1e300)
 POSITIVE = st.floats(1e-300, 1e300)
 AXES = st.sampled_from([-3, -2, -1, 0, 1, 2])
+OF = st.sampled_from(["stored", "norm"])
 ARGUMENTS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "sum-to-one": {"offset": NOT_NEGATIVE, "axis": st.none() | AXES},
     "softmax": {"axis": AXES},
@@ -58,10 +58,18 @@ ARGUMENTS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     },
     "kld-reverse": {"log_eps": NOT_NEGATIVE, "num_eps": NOT_NEGATIVE, "ratio_eps": NOT_NEGATIVE},
     "ce": {"ratio_eps": NOT_NEGATIVE},
-    "sim": {"minmax": st.booleans()},
-    "emd": {"factor": st.integers(1, 64), "unit": st.sampled_from(["cells", "diagonal"])},
-    "nss": {"ddof": st.integers(0, 1), "repeats": st.booleans()},
-    "auc": {"negatives": st.sampled_from(["all", "unfixated"]), "repeats": st.booleans()},
+    "cc": {"of": OF},
+    "sim": {"minmax": st.booleans(), "of": OF},
+    "mse": {"of": OF},
+    "mae": {"of": OF},
+    "emd": {"factor": st.integers(1, 64), "unit": st.sampled_from(["cells", "diagonal"]), "of": OF},
+    "nss": {"ddof": st.integers(0, 1), "repeats": st.booleans(), "of": OF},
+    "auc": {"negatives": st.sampled_from(["all", "unfixated"]), "repeats": st.booleans(), "of": OF},
+    "auc-judd": {"of": OF},
+    "auc-borji": {"of": OF},
+    "auc-shuffled": {"of": OF},
+    "sauc": {"of": OF},
+    "ig-mit": {"of": OF},
     "bce": {"clamp": FLOATS},
 }
 """The arguments of every step and metric that has any."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from kldeval.atomic import whole_file
 from kldeval.data.fixations.collection import open_fixations
+from kldeval.data.fixations.doubts import check_positions
 from kldeval.data.listing import list_folder, name_of
 from kldeval.data.load import sidecar_of, sidecar_text
 from kldeval.data.readers import read_size
@@ -17,6 +18,7 @@ from kldeval.executors.local import cores, in_order
 from kldeval.grammar import Call, Value, did_you_mean
 from kldeval.normalization.gaussian import BORDERS, TRUNCATE, Border, blurred, blurred_points, check_kernel
 from kldeval.records import DensityProvenance, Failure
+from kldeval.settings.settings import AS_STORED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -59,12 +61,17 @@ class Smoothing:
             raise UsageProblem(msg)
 
     @property
-    def text(self) -> str:
-        """What stands in the signatures of numbers that are computed from such maps."""
+    def call(self) -> Call:
+        """The Gaussian, with what is not at its default beside sigma and the border."""
         always: tuple[tuple[str, Value], ...] = (("sigma", self.sigma), ("border", self.border))
         repeats = () if self.repeats else (("repeats", False),)
         truncate = () if self.truncate == TRUNCATE else (("truncate", self.truncate),)
-        return str(Call("gaussian", (*always, *repeats, *truncate)))
+        return Call("gaussian", (*always, *repeats, *truncate))
+
+    @property
+    def text(self) -> str:
+        """The Gaussian as text."""
+        return str(self.call)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +87,8 @@ class Built:
 class Plan:
     """What is built: from which fixations, where to, how, and of what size where the fixations do not say.
 
-    `size` is one (height, width) for all images, `like` a folder of maps whose sizes they have.
+    `how` is how the fixations are read, as the settings of a run say it. `size` is one (height, width) for all images,
+    `like` a folder of maps whose sizes they have.
     """
 
     fixations: Path
@@ -91,6 +99,22 @@ class Plan:
     size: tuple[int, int] | None = None
     like: Path | None = None
     jobs: int | None = None
+    how: Call = AS_STORED
+
+    def text(self, *, takes_size: bool) -> str:
+        """What stands in the signatures of numbers that are computed from such maps: all that moved them.
+
+        `takes_size`: the size of the image was unknown, so that the size that was said decided.
+
+        >>> from pathlib import Path
+        >>> from kldeval.data.fixations import FixationReading
+        >>> how = Call("read", (("base", 1), ("first", "drop")))
+        >>> plan = Plan(Path("x"), Path("y"), Smoothing(24.0), FixationReading(), size=(600, 800), how=how)
+        >>> plan.text(takes_size=True)
+        'gaussian(sigma=24,border=reflect,base=1,first=drop,size=800x600)'
+        """
+        size = (("size", self.size[::-1]),) if takes_size and self.size else ()
+        return str(Call("gaussian", (*self.smoothing.call.arguments, *self.how.arguments, *size)))
 
 
 def sigma_in_pixels(sigma: float, pixels_per_degree: float | None) -> float:
@@ -110,8 +134,12 @@ def sigma_in_pixels(sigma: float, pixels_per_degree: float | None) -> float:
     return sigma * pixels_per_degree
 
 
-def build(plan: Plan, progress: Callable[[Any, int], None] | None = None) -> Iterator[Built | Failure]:
+def build(
+    plan: Plan, progress: Callable[[Any, int], None] | None = None, note: Callable[[str], None] | None = None
+) -> Iterator[Built | Failure]:
     """Write a map for every image that the fixations are on, in the order of the names.
+
+    `note` is told what the fixations may be.
 
     A single file that holds one image is written to `out` itself where that ends in .npy.
 
@@ -125,6 +153,9 @@ def build(plan: Plan, progress: Callable[[Any, int], None] | None = None) -> Ite
     if single and len(names) > 1:
         msg = f"{plan.out} is one map, but {plan.fixations} holds fixations on {len(names)} images; name a folder"
         raise UsageProblem(msg)
+    for doubt in check_positions(source, lambda name: plan.size or _known_size(name, shapes)):
+        if note:
+            note(doubt)
     work = _Building(partial(_build_one, source=source, plan=plan, files=shapes, single=single))
     for outcome in in_order(work, names, plan.jobs or cores()):
         if progress:
@@ -170,7 +201,11 @@ def _build_one(
     import numpy as np
 
     fixations = source.of(name)
-    shape = fixations.shape or plan.size or _shape_like(name, files)
+    if plan.reading.size is None:
+        shape = fixations.shape or plan.size or _shape_like(name, files)
+    else:
+        shape = plan.size or _shape_like(name, files)
+        fixations = fixations.on_screen(plan.reading.size, shape)
     within, outside = fixations.inside(shape)
     if outside and plan.outside == "error":
         msg = f"{outside}; check --fixation-base and the size, or leave them out with --fixation-outside drop"
@@ -180,7 +215,8 @@ def _build_one(
         return Failure(name, "check", f"{name!r} leads out of {plan.out}; names of images are relative paths within it")
     path = plan.out if single else plan.out / f"{name}{NPY}"
     count = within.total if plan.smoothing.repeats else len(within.pixels(shape)[0])
-    text = sidecar_text(DensityProvenance(plan.smoothing.text, count), _members(plan.smoothing))
+    made = DensityProvenance(plan.text(takes_size=fixations.shape is None), count)
+    text = sidecar_text(made, _members(plan, shape))
     try:
         # what an older map was made of is not said of the new one, even if this is interrupted
         sidecar_of(path).unlink(missing_ok=True)
@@ -193,19 +229,27 @@ def _build_one(
     return Built(name, count, outside.count if outside else 0)
 
 
-def _members(smoothing: Smoothing) -> dict[str, Any]:
+def _members(plan: Plan, shape: tuple[int, int]) -> dict[str, Any]:
+    """What a sidecar says beside the text of the signature: for people and other programs."""
+    smoothing = plan.smoothing
     degrees = {"sigma_degrees": smoothing.degrees, "pixels_per_degree": smoothing.pixels_per_degree}
     return {
         "sigma": smoothing.sigma,
         "border": smoothing.border,
         "repeats": smoothing.repeats,
         "truncate": smoothing.truncate,
+        "reading": {key: value for key, value in plan.how.arguments if value is not None},
+        "size": [shape[1], shape[0]],
         **{key: value for key, value in degrees.items() if value is not None},
     }
 
 
 def _files_by_name(folder: Path | None) -> dict[str, Path]:
     return {name_of(relative): folder / relative for relative in list_folder(folder).maps} if folder else {}
+
+
+def _known_size(name: str, files: Mapping[str, Path]) -> tuple[int, int] | None:
+    return read_size(files[name]) if name in files else None
 
 
 def _shape_like(name: str, files: Mapping[str, Path]) -> tuple[int, int]:

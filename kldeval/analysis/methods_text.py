@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from kldeval._version import __version__
 from kldeval.conventions import CONVENTIONS
 from kldeval.grammar import format_value, split_top_level
-from kldeval.metrics.classification import LABEL_METRICS
-from kldeval.metrics.registry import METRICS
+from kldeval.metrics.registry import LABEL_METRICS, METRICS
 from kldeval.normalization.chain import along_rows
 from kldeval.normalization.lazy_map import MAP
 from kldeval.reports.documents import Methods

@@ -9,6 +9,7 @@ import click
 
 from kldeval.cli.messages import on_terminal, render_options, say, show
 from kldeval.cli.options import GivenPath, file_options, naming_options, reading_options, request_from
+from kldeval.cli.reporting import VERBOSE
 
 if TYPE_CHECKING:
     from kldeval.reports.audit_documents import Audit
@@ -48,7 +49,7 @@ PREDS_AND_GT = 2
     "format_",
     default="table",
     metavar="NAME",
-    help="table, json, csv, tsv, markdown or latex [default: table].",
+    help="table, json, csv, tsv, markdown, latex or html [default: table].",
 )
 @click.option(
     "-o",
@@ -58,6 +59,7 @@ PREDS_AND_GT = 2
     metavar="FILE",
     help="Also write FILE, in the format of its suffix; may be repeated.",
 )
+@VERBOSE
 @click.option("-q", "--quiet", is_flag=True, help="No notes and no progress on stderr, errors only.")
 @click.option("--precision", type=click.IntRange(1, 17), metavar="N", help="Significant digits in tables [default: 4].")
 @click.option("--progress/--no-progress", default=None, help="A progress bar on stderr [default: on a terminal].")

@@ -20,7 +20,7 @@ from kldeval.cli.options import (
     request_from,
     settings_from,
 )
-from kldeval.cli.reporting import EXIT_FAILURES, deliver, exit_code, open_sink, output_options
+from kldeval.cli.reporting import EXIT_FAILURES, VERBOSE, deliver, exit_code, look_options, open_sink, output_options
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,7 +46,9 @@ _OF_SCORING = (
 @click.option("--fail-if-worse", is_flag=True, help="Exit with 3 if the first is significantly worse than another.")
 @resampling_options
 @GROUP_BY
+@look_options
 @output_options
+@VERBOSE
 @numeric_options
 @naming_options
 @file_options

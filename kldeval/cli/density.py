@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,14 +35,14 @@ FOLDER = click.Path(path_type=Path)
 def command(fixations: Path, out: Path, **options: Any) -> int:
     """Build ground-truth maps from fixations: OUT/NAME.npy in float64, and OUT/NAME.json, which says how.
 
-    Numbers that are computed from such maps have the Gaussian, its border and the number of fixations in their
-    signature.
+    Numbers that are computed from such maps have in their signature all that made them: the Gaussian, its border, how
+    the fixations were read and how many they are.
     """
     from kldeval.analysis.ground_truth_maps import Built, build
 
     plan = _plan(fixations, out, options)
     with progress_bar(options) as progress:
-        outcomes = list(build(plan, progress))
+        outcomes = list(build(plan, progress, None if options["quiet"] else partial(say, kind="note")))
     built = [outcome for outcome in outcomes if isinstance(outcome, Built)]
     for outcome in outcomes:
         if not isinstance(outcome, Built):
@@ -58,6 +59,7 @@ def _plan(fixations: Path, out: Path, options: dict[str, Any]) -> Any:
     from kldeval.analysis.ground_truth_maps import Plan, Smoothing, sigma_in_pixels
     from kldeval.engine.auxiliary import reading_and_outside
     from kldeval.grammar import Size, parse_value
+    from kldeval.settings.auxiliary import fixation_reading
 
     per_degree = options["pixels_per_degree"]
     smoothing = Smoothing(
@@ -71,4 +73,5 @@ def _plan(fixations: Path, out: Path, options: dict[str, Any]) -> Any:
     size = parse_value(options["size"], Size, f"--size {options['size']}") if options["size"] else None
     reading, outside = reading_and_outside(options)
     shape = (int(size[1]), int(size[0])) if isinstance(size, tuple) else None
-    return Plan(fixations, out, smoothing, reading, outside, shape, options["like"], options["jobs"])
+    how = fixation_reading({name: text for name, text in options.items() if text is not None})
+    return Plan(fixations, out, smoothing, reading, outside, shape, options["like"], options["jobs"], how)

@@ -30,11 +30,22 @@ from kldeval.cli.options import (
     settings_from,
     split_paths,
 )
-from kldeval.cli.reporting import deliver, exit_code, open_sink, output_options, row_options
+from kldeval.cli.reporting import (
+    deliver,
+    exit_code,
+    look_options,
+    open_sink,
+    output_options,
+    picture_options,
+    reports_of,
+    row_options,
+    wants_pictures,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from kldeval.reports.strips import Strip
     from kldeval.run_options import RunOptions
     from kldeval.settings.settings import Settings
     from kldeval.writers import Document
@@ -53,7 +64,9 @@ if TYPE_CHECKING:
 @FAIL_IF
 @reference_options
 @row_options
+@look_options
 @output_options
+@picture_options
 @click.option("--per-class", is_flag=True, help="Show a row per class of labels, over all maps.")
 @click.option(
     "--score-only",
@@ -85,8 +98,25 @@ def command(paths: tuple[Path, ...], **options: Any) -> int:
     with progress_bar(options) as progress:
         document = _score(preds, gt, settings, options, progress)
     document = with_config_provenance(gated(with_asked_intervals(document, options), gates))
-    deliver(document, sink, score_only=options["score_only"])
+    strips = _strips(document, preds, gt, settings, options) if wants_pictures(sink) else ()
+    deliver(document, sink, score_only=options["score_only"], strips=strips)
     return exit_code(document)
+
+
+def _strips(
+    document: Document, preds: tuple[Path, ...], gt: Path | None, settings: Settings, options: dict[str, Any]
+) -> tuple[Strip, ...]:
+    """Pictures of the maps that are worth a look, for an HTML report."""
+    from kldeval.analysis.pictures import strips_of
+    from kldeval.reports.leaderboard import name_models
+
+    if not options["html_maps"]:
+        return ()
+    models: dict[str, Path | None] = {"": preds[0] if preds else None}
+    if len(preds) > 1:
+        models = dict(zip(name_models(preds, options["names"]), preds, strict=True))
+    request, stimuli = request_from(options), options["stimuli"]
+    return strips_of(reports_of(document), models, gt, settings, request, limit=options["html_maps"], stimuli=stimuli)
 
 
 def _score(

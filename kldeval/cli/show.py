@@ -18,7 +18,16 @@ from kldeval.cli.model_options import (
     resampling_options,
     with_asked_intervals,
 )
-from kldeval.cli.reporting import EXIT_GATE, deliver, exit_code, open_sink, output_options, row_options
+from kldeval.cli.reporting import (
+    EXIT_GATE,
+    VERBOSE,
+    deliver,
+    exit_code,
+    look_options,
+    open_sink,
+    output_options,
+    row_options,
+)
 
 if TYPE_CHECKING:
     from kldeval.writers import Document
@@ -32,7 +41,9 @@ if TYPE_CHECKING:
 @resampling_options
 @FAIL_IF
 @row_options
+@look_options
 @output_options
+@VERBOSE
 @click.option("--debug", is_flag=True, help="Show a traceback on errors.")
 def command(paths: tuple[Path, ...], **options: Any) -> int:
     """Show a saved report, leaderboard or comparison in any format; several reports make a leaderboard.

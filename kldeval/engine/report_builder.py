@@ -75,7 +75,7 @@ _UNITS = {"e": "nats", "2": "bits", "10": "bans"}
 
 def _column(metric: str, settings: Settings) -> Column:
     if settings.is_labels:
-        from kldeval.metrics.classification import LABEL_METRICS
+        from kldeval.metrics.registry import LABEL_METRICS
 
         info = LABEL_METRICS[metric].info
     else:

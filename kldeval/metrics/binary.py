@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from kldeval.arrays import namespace, quiet, real_floats
+from kldeval.arrays import computed_in, namespace, quiet, returned_as
 from kldeval.metrics.checks import check_probabilities, check_same_shape, expected, reduced
 from kldeval.metrics.registry import METRICS, MetricInfo
 
@@ -20,37 +20,15 @@ if TYPE_CHECKING:
 Reduction = Literal["none", "sum", "mean"]
 
 
-def bce(prob: Array, target: Array, *, clamp: float = -100.0, reduction: Reduction = "mean") -> Array:
-    """Binary cross-entropy of the prediction under the ground truth, in nats: -(t ln p + (1 - t) ln(1 - p)).
-
-    No logarithm is less than `clamp`. Where one is clamped the loss is flat and its gradient 0; torch's
-    `binary_cross_entropy`, equal in value, invents a gradient there by dividing by 1e-12.
-
-    Args:
-        prob: probabilities of the first class, any shape.
-        target: its probabilities in the ground truth, the same shape.
-        clamp: the least value of a logarithm: -100 as torch; -inf for none.
-        reduction: none, sum or mean.
-
-    Returns:
-        The loss of every pixel (none), else one number.
+def check_binary(prob: Array, target: Array) -> None:
+    """Refuse maps that do not hold a probability of two classes at each pixel.
 
     Raises:
         RefusedMap: the shapes differ, or a value lies outside 0..1.
-        UsageProblem: another reduction.
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.BCELoss.html
-
-    >>> import numpy as np
-    >>> bce(np.asarray([0.0, 1.0]), np.asarray([1.0, 1.0]), reduction="none").tolist()
-    [100.0, 0.0]
     """
-    prob, target = real_floats(prob), real_floats(target)
     check_same_shape(prob, target)
     check_probabilities(prob, "prediction", "for logits there is bce_with_logits")
     check_probabilities(target, "ground truth", "divide bytes by 255")
-    with quiet():
-        return reduced(bce_terms(prob, target, clamp), reduction)
 
 
 def bce_with_logits(logit: Array, target: Array, *, reduction: Reduction = "mean") -> Array:
@@ -76,11 +54,12 @@ def bce_with_logits(logit: Array, target: Array, *, reduction: Reduction = "mean
     >>> bce_with_logits(np.asarray([-1e4, 1e4]), np.asarray([1.0, 1.0]), reduction="none").tolist()
     [10000.0, 0.0]
     """
-    logit, target = real_floats(logit), real_floats(target)
+    given = logit, target
+    logit, target = computed_in(logit), computed_in(target)
     check_same_shape(logit, target)
     check_probabilities(target, "ground truth", "divide bytes by 255")
     with quiet():
-        return reduced(bce_with_logits_terms(logit, target), reduction)
+        return returned_as(reduced(bce_with_logits_terms(logit, target), reduction), *given)
 
 
 def bce_terms(prob: Array, target: Array, clamp: float) -> Array:
@@ -113,7 +92,7 @@ class PixelMap(NamedTuple):
 
 
 @METRICS.add("bce", MetricInfo(unit="nats", best="low", on="pixels"))
-def pixel_bce(pred: PixelMap, gt: Array, *, clamp: float = -100.0) -> Array:
+def bce(pred: PixelMap, gt: Array, *, clamp: float = -100.0) -> Array:
     """Binary cross-entropy of the prediction under the ground truth, in nats: -(t ln p + (1 - t) ln(1 - p)).
 
     Of probabilities no logarithm is less than `clamp`, -100 as in torch. Of logits (a norm that ends in `sigmoid`) the
@@ -123,11 +102,13 @@ def pixel_bce(pred: PixelMap, gt: Array, *, clamp: float = -100.0) -> Array:
     maps J. Pan et al. (2017), https://arxiv.org/abs/1701.01081 (the mean over the pixels), and A. Tsiami et al. (2020),
     https://arxiv.org/abs/2001.03063 (the sum).
 
-    >>> import numpy as np
-    >>> target = np.asarray([1.0, 1.0])
-    >>> pixel_bce(PixelMap(np.asarray([0.0, 1.0])), target).tolist()
+    Where a logarithm is clamped the loss is flat and its gradient 0; torch's `binary_cross_entropy`, equal in value,
+    invents a gradient there by dividing by 1e-12.
+
+    >>> import numpy as np, kldeval
+    >>> kldeval.bce(np.asarray([0.0, 1.0]), np.asarray([1.0, 1.0]), reduction="none").tolist()
     [100.0, 0.0]
-    >>> pixel_bce(PixelMap(np.asarray([-1e4, 1e4]), is_logit=True), target).tolist()
+    >>> kldeval.bce_with_logits(np.asarray([-1e4, 1e4]), np.asarray([1.0, 1.0]), reduction="none").tolist()
     [10000.0, 0.0]
     """
     return bce_with_logits_terms(pred.values, gt) if pred.is_logit else bce_terms(pred.values, gt, clamp)

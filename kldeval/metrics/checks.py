@@ -5,12 +5,16 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from kldeval.arrays import namespace
+from kldeval.arrays import computed_in, in_blocks, namespace, quiet
 from kldeval.errors import RefusedMap, UsageProblem
 from kldeval.grammar import did_you_mean
 
 if TYPE_CHECKING:
-    from kldeval.arrays import Array
+    from kldeval.arrays import Array, Namespace
+
+
+CLOSE, LOOSE = 1e-3, 0.05
+"""How far the sum of probabilities may be from 1: in single precision, and in half."""
 
 
 def reduced(values: Array, reduction: str, *, batch: bool = False) -> Array:
@@ -68,6 +72,49 @@ def check_probabilities(array: Array, what: str, way_out: str) -> None:
         place = first_index(outside)
         msg = f"the {what} holds {float(array[place])} at index {place}, and a probability lies in 0..1; {way_out}"
         raise RefusedMap(msg)
+
+
+def check_log_probabilities(array: Array, axis: int, way_out: str) -> None:
+    """Refuse what cannot be the logarithms of distributions along an axis: some above 0, or of a sum that is not 1.
+
+    Raises:
+        RefusedMap: naming the value, or the sum, and its index.
+    """
+    xp = namespace(array)
+    if not -array.ndim <= axis < array.ndim or not math.prod(array.shape):
+        return
+    tolerance = LOOSE if array.dtype in _half_types(xp) else CLOSE
+    values = computed_in(array)
+    with quiet():
+        sums = in_blocks(lambda block: xp.sum(xp.exp(block), axis=axis, keepdims=True), values, axis=axis)
+    strange = xp.abs(sums - 1) > tolerance
+    if bool(xp.any(strange)):
+        place = first_index(strange)
+        msg = (
+            f"the prediction holds no log-probabilities: at index {place} their exponentials add up to "
+            f"{float(sums[place]):.6g} along axis {axis} and not to 1; "
+            f"take log_softmax of scores, or check=False; {way_out}"
+        )
+        raise RefusedMap(msg)
+
+
+def check_no_scores(array: Array, way_out: str) -> None:
+    """Refuse values above 0, of which none is the logarithm of a probability.
+
+    Raises:
+        RefusedMap: naming the first such value and its index.
+    """
+    xp = namespace(array)
+    above = array > (LOOSE if array.dtype in _half_types(xp) else CLOSE)
+    if bool(xp.any(above)):
+        place = first_index(above)
+        found = f"the prediction holds {float(array[place]):.6g} at index {place}"
+        msg = f"{found}, and a log-probability is at most 0; {way_out}"
+        raise RefusedMap(msg)
+
+
+def _half_types(xp: Namespace) -> list[object]:
+    return [getattr(xp, name) for name in ("float16", "bfloat16") if hasattr(xp, name)]
 
 
 def first_index(found: Array) -> tuple[int, ...]:

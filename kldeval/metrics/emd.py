@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from kldeval.errors import MissingDependency, RefusedMap, UsageProblem
 from kldeval.metrics.checks import check_same_shape
-from kldeval.metrics.registry import METRICS, MetricInfo
+from kldeval.metrics.registry import METRICS, MetricInfo, Of
 
 if TYPE_CHECKING:
     from kldeval.arrays import Array
@@ -20,16 +20,25 @@ MOST_PIVOTS = 10_000_000
 """Steps that the network simplex may take; a pair of 34 x 60 cells takes a few hundred thousand."""
 
 
-def _check_factor(*, factor: int = 32, unit: Unit = "cells") -> None:  # noqa: ARG001 - all parameters are passed
+def _check_factor(*, factor: int = 32, unit: Unit = "cells", of: Of = None) -> None:  # noqa: ARG001 - all parameters are passed
     if factor < 1:
         msg = f"emd(factor={factor}): a cell has a side of 1 pixel or more"
         raise UsageProblem(msg)
 
 
 @METRICS.add(
-    "emd", MetricInfo(on="maps", unit="", best="low", symmetric=True, nonnegative="always", check=_check_factor)
+    "emd",
+    MetricInfo(version=2, on="maps", unit="", best="low", symmetric=True, nonnegative="always", check=_check_factor),
 )
-def emd(pred: Array, gt: Array, weights: Array | None = None, *, factor: int = 32, unit: Unit = "cells") -> Array:
+def emd(
+    pred: Array,
+    gt: Array,
+    weights: Array | None = None,
+    *,
+    factor: int = 32,
+    unit: Unit = "cells",
+    of: Of = None,  # noqa: ARG001
+) -> Array:
     """Earth mover's distance: the least work that carries one map's mass to the other's; lower is better. Symmetric.
 
     Each map is reduced by `factor` to ceil(H / factor) x ceil(W / factor) cells, a cell holding the weighted sum of the
@@ -43,13 +52,6 @@ def emd(pred: Array, gt: Array, weights: Array | None = None, *, factor: int = 3
     Source: Y. Rubner, C. Tomasi and L. J. Guibas (2000), https://doi.org/10.1023/A:1026543900054; EMD.m of
     https://github.com/cvzoya/saliency; network simplex of POT, https://jmlr.org/papers/v22/20-451.html.
 
-    Args:
-        pred: maps (..., H, W) that numpy can hold.
-        gt: maps of the same shape.
-        weights: the weight of each pixel, (..., H, W) or (H, W); none: all 1.
-        factor: pixels a cell side, at least 1.
-        unit: cells or diagonal.
-
     Returns:
         float64 numpy array (...), without gradients.
 
@@ -57,9 +59,9 @@ def emd(pred: Array, gt: Array, weights: Array | None = None, *, factor: int = 3
         RefusedMap: the shapes differ, or a map has negative values.
         MissingDependency: POT cannot be imported.
 
-    >>> import numpy as np
+    >>> import numpy as np, kldeval
     >>> left, right = np.asarray([[4.0, 0.0, 0.0]]), np.asarray([[1.0, 0.0, 1.0]])
-    >>> float(emd(left, right, factor=1))
+    >>> float(kldeval.emd(left, right, factor=1))
     1.0
     """
     import numpy as np
@@ -83,6 +85,9 @@ def _reduced(values: Array, weights: Array | None, factor: int) -> Array:
         msg = f"a map with negative values (least {values.min():g}) has no mass to move; shift it first"
         raise RefusedMap(msg)
     rows, cols = (_overlaps(length, math.ceil(length / factor)) for length in values.shape[-2:])
+    if not np.isfinite(values.sum()):
+        # shares of a sum beyond the floats are those of a smaller map
+        values = values / values.max(axis=(-2, -1), keepdims=True)
     cells = rows @ values @ cols.T
     mass = cells.sum(axis=(-2, -1), keepdims=True)
     return np.divide(cells, mass, out=np.full_like(cells, np.nan), where=mass > 0)

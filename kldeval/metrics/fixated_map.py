@@ -9,13 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from kldeval.arrays import namespace
-from kldeval.weighting import as_weights, min_max, zero_excluded
+from kldeval.arrays import namespace, quiet
+from kldeval.weighting import above_least, as_weights, min_max, zero_excluded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kldeval.arrays import Array
+    from kldeval.arrays import Array, Namespace
 
 
 BYTES = 256
@@ -68,7 +68,7 @@ def fixated_pixels(pred: Array, fixations: Array, weights: Array | None = None) 
     ([[0.0, 3.0]], [[0.0, 1.0]], [[1.0, 0.0]])
     """
     xp = namespace(pred, fixations)
-    weights = as_weights(xp, weights)
+    weights = as_weights(weights, pred)
     values = zero_excluded(xp, pred, weights)
     area = xp.ones_like(values) if weights is None else weights + xp.zeros_like(values)
     counts = zero_excluded(xp, xp.astype(fixations, values.dtype), weights)
@@ -187,6 +187,23 @@ def has_close_values(values: Array, distance: float) -> bool:
 STEPS = 10
 """The thresholds of the MIT code's AUC_Borji and AUC_shuffled: tenths of the range of the map."""
 
+WIDEST_RANGE = 2.0**1018
+"""Ten times this is a finite float64."""
+
+
+def tenths(xp: Namespace, values: Array, low: Array, high: Array) -> tuple[Array, Array]:
+    """Ten times the distance of values from the least, and the distance of the greatest: k of it is the k-th threshold.
+
+    Nothing is divided, so that levels of a few bits meet a threshold exactly. Where ten times the range would leave
+    the floats all are taken as their 32nd parts, a power of 2.
+    """
+    rise, span = above_least(xp, values, low, high)
+    wide = span > WIDEST_RANGE
+    if xp.__name__ == "numpy" and not wide.any():
+        return STEPS * rise, span
+    part = xp.where(wide, xp.full_like(span, 1 / 32), xp.ones_like(span))
+    return STEPS * (rise * part), span * part
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fixated:
@@ -264,9 +281,10 @@ def by_step(pred: Array, fixated: Fixated, weights: Array | None = None) -> Binn
 
     values = np.asarray(pred, np.float64).reshape(-1)
     present = values if weights is None else values[weights.reshape(-1) > 0]
-    low, high = present.min(), present.max()
-    steps = np.arange(1, STEPS + 1) * (high - low)
-    return _cells(pred, np.searchsorted(steps, STEPS * (values - low), side="right"), STEPS + 1, fixated, weights)
+    with quiet():
+        rise, span = tenths(np, values, present.min(), present.max())
+    steps = np.arange(1, STEPS + 1) * span
+    return _cells(pred, np.searchsorted(steps, rise, side="right"), STEPS + 1, fixated, weights)
 
 
 def by_pixel(pred: Array, fixated: Fixated, weights: Array | None = None) -> FixatedMap:

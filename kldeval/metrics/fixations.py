@@ -11,11 +11,11 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Literal
 
-from kldeval.arrays import namespace, quiet
+from kldeval.arrays import computed_in, counted_in, namespace, quiet
 from kldeval.errors import UsageProblem
-from kldeval.metrics.registry import METRICS, MetricInfo
+from kldeval.metrics.registry import METRICS, MetricInfo, Of
 from kldeval.metrics.roc import area_at_steps, area_under_roc
-from kldeval.weighting import divide, drop_axes, min_max, root, total, total_where, zero_excluded
+from kldeval.weighting import above_least, divide, drop_axes, min_max, root, total, total_where, zero_excluded
 
 if TYPE_CHECKING:
     from kldeval.arrays import Array
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 Negatives = Literal["all", "unfixated"]
 
 
-def _check_ddof(*, ddof: int = 0, repeats: bool = True) -> None:  # noqa: ARG001 - all parameters are passed
+def _check_ddof(*, ddof: int = 0, repeats: bool = True, of: Of = None) -> None:  # noqa: ARG001 - all parameters are passed
     if ddof not in (0, 1):
         msg = f"nss(ddof={ddof}): a standard deviation is over N (0) or N - 1 (1)"
         raise UsageProblem(msg)
 
 
-@METRICS.add("nss", MetricInfo(on="fixations", view="pixels", unit="", best="high", check=_check_ddof))
-def nss(seen: FixatedMap, *, ddof: int = 0, repeats: bool = True) -> Array:
+@METRICS.add("nss", MetricInfo(version=2, on="fixations", view="pixels", unit="", best="high", check=_check_ddof))
+def nss(seen: FixatedMap, *, ddof: int = 0, repeats: bool = True, of: Of = None) -> Array:  # noqa: ARG001 - whoever calls it hands over such values
     """Normalised scanpath saliency: the mean at the fixations of the map in units of its standard deviation.
 
     mean over fixations of (S - mean S) / std S, with `ddof` 0 as pysaliency or 1 as NSS.m; without `repeats` a pixel
@@ -40,14 +40,14 @@ def nss(seen: FixatedMap, *, ddof: int = 0, repeats: bool = True) -> Array:
 
     Source: R. J. Peters et al. (2005), https://doi.org/10.1016/j.visres.2005.03.019.
 
-    >>> import numpy as np
-    >>> from kldeval.metrics.fixated_map import fixated_pixels
-    >>> float(nss(fixated_pixels(np.asarray([[0.0, 2.0]]), np.asarray([[0, 1]]))))
+    >>> import numpy as np, kldeval
+    >>> float(kldeval.nss(np.asarray([[0.0, 2.0]]), np.asarray([[0, 1]])))
     1.0
     """
     xp = namespace(seen.values)
-    low, _ = seen.extent()
-    values = zero_excluded(xp, seen.values - low, seen.area)
+    rise, span = above_least(xp, seen.values, *seen.extent())
+    # stretched to 0..1, so that squares neither overflow nor vanish, whatever the scale of the map
+    values = zero_excluded(xp, rise / xp.where(span == 0, xp.ones_like(span), span), seen.area)
     pixels = total(xp, seen.area)
     gap = values - divide(xp, total(xp, values, seen.area), pixels)
     deviation = root(xp, divide(xp, total(xp, gap**2, seen.area), pixels - ddof))
@@ -56,8 +56,8 @@ def nss(seen: FixatedMap, *, ddof: int = 0, repeats: bool = True) -> Array:
     return drop_axes(xp, mean / xp.where(deviation == 0, xp.ones_like(deviation), deviation))
 
 
-@METRICS.add("auc", MetricInfo(on="fixations", view="ranks", unit="", best="high", takes_infinities=True))
-def auc(seen: FixatedMap, *, negatives: Negatives = "all", repeats: bool = True) -> Array:
+@METRICS.add("auc", MetricInfo(version=2, on="fixations", view="ranks", unit="", best="high", takes_infinities=True))
+def auc(seen: FixatedMap, *, negatives: Negatives = "all", repeats: bool = True, of: Of = None) -> Array:  # noqa: ARG001 - whoever calls it hands over such values
     """Area under the ROC curve: P(S at a fixation > S elsewhere) + P(equal) / 2, exactly. Chance is 0.5.
 
     Elsewhere is any pixel (`negatives=all`, as pysaliency and the MIT/Tuebingen benchmark) or any pixel that nobody
@@ -66,17 +66,18 @@ def auc(seen: FixatedMap, *, negatives: Negatives = "all", repeats: bool = True)
     Source: D. M. Green and J. A. Swets (1966); as a rank statistic J. A. Hanley and B. J. McNeil (1982),
     https://doi.org/10.1148/radiology.143.1.7063747.
 
-    >>> import numpy as np
-    >>> from kldeval.metrics.fixated_map import fixated_pixels
-    >>> float(auc(fixated_pixels(np.asarray([[0.0, 2.0]]), np.asarray([[0, 1]]))))
+    >>> import numpy as np, kldeval
+    >>> float(kldeval.auc(np.asarray([[0.0, 2.0]]), np.asarray([[0, 1]])))
     0.75
     """
     others = seen.area if negatives == "all" else seen.free
     return area_under_roc(seen.values, seen.fixations if repeats else seen.fixated, others, ascending=seen.ascending)
 
 
-@METRICS.add("auc-judd", MetricInfo(on="fixations", view="ranks", unit="", best="high", takes_infinities=True))
-def auc_judd(seen: FixatedMap) -> Array:
+@METRICS.add(
+    "auc-judd", MetricInfo(version=2, on="fixations", view="ranks", unit="", best="high", takes_infinities=True)
+)
+def auc_judd(seen: FixatedMap, *, of: Of = None) -> Array:  # noqa: ARG001 - whoever calls it hands over such values
     """AUC_Judd.m in expectation over its jitter, for vanishing jitter; repeated fixations count once.
 
     The area under the ROC of fixated against unfixated pixels, plus (k + a b / (a + 1)) / (2 n m): the original joins
@@ -86,13 +87,12 @@ def auc_judd(seen: FixatedMap) -> Array:
     Source: T. Judd et al. (2009), https://doi.org/10.1109/ICCV.2009.5459462; AUC_Judd.m of
     https://github.com/cvzoya/saliency.
 
-    >>> import numpy as np
-    >>> from kldeval.metrics.fixated_map import fixated_pixels
-    >>> float(auc_judd(fixated_pixels(np.ones((1, 2)), np.asarray([[0, 1]]))))
+    >>> import numpy as np, kldeval
+    >>> float(kldeval.auc_judd(np.ones((1, 2)), np.asarray([[0, 1]])))
     0.75
     """
     xp = namespace(seen.values)
-    fixated, free = seen.fixated, seen.free
+    fixated, free = counted_in(seen.fixated), counted_in(seen.free)
     values = xp.where(fixated > 0, seen.values, xp.full_like(seen.values, xp.inf))
     lowest = xp.min(values, axis=(-2, -1), keepdims=True)
     tied = total_where(xp, seen.values == lowest, fixated)
@@ -103,8 +103,8 @@ def auc_judd(seen: FixatedMap) -> Array:
     return area_under_roc(seen.values, fixated, free, ascending=seen.ascending) + drop_axes(xp, excess)
 
 
-@METRICS.add("auc-borji", MetricInfo(on="fixations", view="steps", unit="", best="high"))
-def auc_borji(seen: FixatedMap) -> Array:
+@METRICS.add("auc-borji", MetricInfo(version=2, on="fixations", view="steps", unit="", best="high"))
+def auc_borji(seen: FixatedMap, *, of: Of = None) -> Array:  # noqa: ARG001 - whoever calls it hands over such values
     """AUC_Borji.m in expectation over its random negatives, drawn from all pixels; repeated fixations count once.
 
     The trapezoid through (share of all pixels >= t, share of the fixated >= t) for t = 0, 0.1 .. 1 of the min-max map.
@@ -114,9 +114,8 @@ def auc_borji(seen: FixatedMap) -> Array:
     Source: A. Borji et al. (2013), https://doi.org/10.1109/TIP.2012.2210727; AUC_Borji.m of
     https://github.com/cvzoya/saliency.
 
-    >>> import numpy as np
-    >>> from kldeval.metrics.fixated_map import fixated_pixels
-    >>> float(auc_borji(fixated_pixels(np.asarray([[0.0, 0.0, 2.0, 2.0]]), np.asarray([[0, 0, 1, 1]]))))
+    >>> import numpy as np, kldeval
+    >>> float(kldeval.auc_borji(np.asarray([[0.0, 0.0, 2.0, 2.0]]), np.asarray([[0, 0, 1, 1]])))
     0.75
     """
     xp = namespace(seen.values)
@@ -125,8 +124,10 @@ def auc_borji(seen: FixatedMap) -> Array:
     return xp.where(few, xp.full_like(area, xp.nan), area)
 
 
-@METRICS.add("auc-shuffled", MetricInfo(on="fixations", view="steps", unit="", best="high", requires=("other",)))
-def auc_shuffled(seen: FixatedMap, other: Array) -> Array:
+@METRICS.add(
+    "auc-shuffled", MetricInfo(version=2, on="fixations", view="steps", unit="", best="high", requires=("other",))
+)
+def auc_shuffled(seen: FixatedMap, other: Array, *, of: Of = None) -> Array:  # noqa: ARG001 - whoever calls it hands over such values
     """AUC_shuffled.m in expectation over its random negatives, drawn from the fixated pixels of another map.
 
     As `auc_borji`, with the share of `other`: 1 where the other map was fixated, else 0 (for levels: how many such
@@ -136,20 +137,21 @@ def auc_shuffled(seen: FixatedMap, other: Array) -> Array:
     Source: L. Zhang et al. (2008), https://doi.org/10.1167/8.7.32; AUC_shuffled.m of
     https://github.com/cvzoya/saliency.
 
-    >>> import numpy as np
-    >>> from kldeval.metrics.fixated_map import fixated_pixels
-    >>> seen = fixated_pixels(np.asarray([[0.0, 1.0, 2.0]]), np.asarray([[0, 0, 1]]))
-    >>> float(auc_shuffled(seen, np.asarray([[1, 0, 1]])))
+    >>> import numpy as np, kldeval
+    >>> float(kldeval.auc_shuffled(np.asarray([[0.0, 1.0, 2.0]]), np.asarray([[0, 0, 1]]), np.asarray([[1, 0, 1]])))
     0.75
     """
     xp = namespace(seen.values, other)
-    return area_at_steps(seen, seen.fixated, zero_excluded(xp, xp.astype(other, seen.values.dtype), seen.area))
+    return area_at_steps(seen, seen.fixated, zero_excluded(xp, other, seen.area))
 
 
 @METRICS.add(
-    "sauc", MetricInfo(on="fixations", view="ranks", unit="", best="high", requires=("others",), takes_infinities=True)
+    "sauc",
+    MetricInfo(
+        version=2, on="fixations", view="ranks", unit="", best="high", requires=("others",), takes_infinities=True
+    ),
 )
-def sauc(seen: FixatedMap, others: Array) -> Array:
+def sauc(seen: FixatedMap, others: Array, *, of: Of = None) -> Array:  # noqa: ARG001 - whoever calls it hands over such values
     """Shuffled AUC: P(S at a fixation > S where other images were fixated) + P(equal) / 2, exactly. Chance is 0.5.
 
     `others` is the number of fixations of all other images at each pixel (for levels: in each). Every fixation counts,
@@ -157,14 +159,12 @@ def sauc(seen: FixatedMap, others: Array) -> Array:
 
     Source: B. W. Tatler, R. J. Baddeley and I. D. Gilchrist (2005), https://doi.org/10.1016/j.visres.2004.09.017.
 
-    >>> import numpy as np
-    >>> from kldeval.metrics.fixated_map import fixated_pixels
-    >>> seen = fixated_pixels(np.asarray([[0.0, 1.0, 2.0]]), np.asarray([[0, 1, 0]]))
-    >>> float(sauc(seen, np.asarray([[3, 0, 1]])))
+    >>> import numpy as np, kldeval
+    >>> float(kldeval.sauc(np.asarray([[0.0, 1.0, 2.0]]), np.asarray([[0, 1, 0]]), np.asarray([[3, 0, 1]])))
     0.75
     """
     xp = namespace(seen.values, others)
-    others = zero_excluded(xp, xp.astype(others, seen.values.dtype), seen.area)
+    others = zero_excluded(xp, others, seen.area)
     return area_under_roc(seen.values, seen.fixations, others, ascending=seen.ascending)
 
 
@@ -179,13 +179,13 @@ def ll(log_density: Array, fixations: Array) -> Array:
 
     Source: M. Kuemmerer, T. S. A. Wallis and M. Bethge (2015), https://doi.org/10.1073/pnas.1510393112.
 
-    >>> import numpy as np
-    >>> float(ll(np.log(np.asarray([[0.25, 0.75]])), np.asarray([[1, 0]]))) == float(np.log(0.25))
+    >>> import numpy as np, kldeval
+    >>> bool(np.isclose(kldeval.ll(np.asarray([[1.0, 3.0]]), np.asarray([[1, 0]])), np.log(0.25)))
     True
     """
     xp = namespace(log_density, fixations)
     seen = xp.where(fixations > 0, log_density, xp.zeros_like(log_density))
-    counts = xp.astype(fixations, log_density.dtype)
+    counts = computed_in(xp.astype(fixations, log_density.dtype))
     return drop_axes(xp, divide(xp, total(xp, seen, counts), total(xp, counts)))
 
 
@@ -199,10 +199,9 @@ def ig(log_density: Array, baseline: Array, fixations: Array) -> Array:
 
     Source: as `ll`.
 
-    >>> import numpy as np
-    >>> log_density = np.log(np.asarray([[0.25, 0.75]]))
-    >>> float(ig(log_density, log_density, np.asarray([[1, 2]])))
-    0.0
+    >>> import numpy as np, kldeval
+    >>> float(kldeval.ig(np.asarray([[1.0, 3.0]]), np.asarray([[0, 1]]), "uniform").round(12))
+    0.584962500721
     """
     xp = namespace(log_density, baseline, fixations)
     fixated = fixations > 0
@@ -211,8 +210,10 @@ def ig(log_density: Array, baseline: Array, fixations: Array) -> Array:
     return ll(gain, fixations) / math.log(2)
 
 
-@METRICS.add("ig-mit", MetricInfo(on="fixations", view="pixels", unit="bits", best="high", requires=("baseline",)))
-def ig_mit(pred: FixatedMap, baseline: FixatedMap) -> Array:
+@METRICS.add(
+    "ig-mit", MetricInfo(version=2, on="fixations", view="pixels", unit="bits", best="high", requires=("baseline",))
+)
+def ig_mit(pred: FixatedMap, baseline: FixatedMap, *, of: Of = None) -> Array:  # noqa: ARG001 - whoever calls it hands over such values
     """InfoGain.m: the gain in bits per fixated pixel of stored maps, each stretched to 0..1 and divided by its sum.
 
     mean over fixated pixels of log2(eps + p) - log2(eps + b) with eps = 2^-52; repeated fixations count once. Both
@@ -220,10 +221,9 @@ def ig_mit(pred: FixatedMap, baseline: FixatedMap) -> Array:
 
     Source: InfoGain.m of https://github.com/cvzoya/saliency.
 
-    >>> import numpy as np
-    >>> from kldeval.metrics.fixated_map import fixated_pixels
-    >>> seen = fixated_pixels(np.asarray([[0.0, 1.0, 3.0]]), np.asarray([[0, 0, 1]]))
-    >>> float(ig_mit(seen, seen))
+    >>> import numpy as np, kldeval
+    >>> pred = np.asarray([[0.0, 1.0, 3.0]])
+    >>> float(kldeval.ig_mit(pred, np.asarray([[0, 0, 1]]), pred))
     0.0
     """
     return mit_bits(pred) - mit_bits(baseline)
@@ -243,7 +243,7 @@ def stretched_density(values: Array, area: Array, ends: tuple[Array, Array] | No
     """
     xp = namespace(values)
     low, high = ends or min_max(xp, values, area)
-    stretched = zero_excluded(xp, divide(xp, values - low, high - low), area)
+    stretched = zero_excluded(xp, divide(xp, *above_least(xp, values, low, high)), area)
     return divide(xp, stretched, total(xp, stretched, area))
 
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from kldeval.arrays import namespace, quiet, real_floats
+from kldeval.arrays import computed_in, namespace, quiet, returned_as
 from kldeval.errors import UsageProblem
-from kldeval.metrics.checks import check_same_shape, reduced
+from kldeval.metrics.checks import check_no_scores, check_same_shape, reduced
 
 if TYPE_CHECKING:
     from kldeval.arrays import Array
@@ -28,6 +28,7 @@ def kl_div(
     log_target: bool = False,
     eps: float = 0.0,
     reduction: Literal["none", "sum", "mean", "batchmean"] = "mean",
+    check: bool = True,
 ) -> Array:
     """Kullback-Leibler divergence of the prediction from the ground truth, D(gt || pred), in nats, as `F.kl_div`.
 
@@ -36,17 +37,18 @@ def kl_div(
     A target of 0 on a prediction of 0 (l = -inf) and a negative target give nan, as in torch's current kernel.
 
     Args:
-        log_pred: l, log-probabilities of any shape; scores that are none are taken as if they were.
+        log_pred: l, log-probabilities of any shape.
         target: t, probabilities of the same shape, or log-probabilities with `log_target`.
         log_target: whether `target` holds logarithms.
         eps: added inside the logarithm of the target, a habit of hand-written losses; 0 in torch.
         reduction: none, sum, mean (torch's default) or batchmean.
+        check: whether values above 0, which no log-probabilities are, are refused; torch takes them without a word.
 
     Returns:
         The term of every element (none), else one number.
 
     Raises:
-        RefusedMap: the shapes differ.
+        RefusedMap: the shapes differ, or the prediction holds values above 0.
         UsageProblem: another reduction, or eps beside `log_target`.
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.KLDivLoss.html
@@ -56,8 +58,11 @@ def kl_div(
     >>> float(kl_div(np.log(gt), gt, reduction="batchmean"))
     0.0
     """
-    log_pred, target = real_floats(log_pred), real_floats(target)
+    given = log_pred, target
+    log_pred, target = computed_in(log_pred), computed_in(target)
     check_same_shape(log_pred, target)
+    if check:
+        check_no_scores(given[0], "take log_softmax of scores, or check=False for torch's number of them")
     if log_target and eps:
         msg = (
             f"eps={eps} has no meaning beside log_target: no logarithm is taken of a target that is one; leave eps at 0"
@@ -66,9 +71,9 @@ def kl_div(
     xp = namespace(log_pred, target)
     with quiet():
         if log_target:
-            return reduced(xp.exp(target) * (target - log_pred), reduction, batch=True)
+            return returned_as(reduced(xp.exp(target) * (target - log_pred), reduction, batch=True), *given)
         some = xp.where(target == 0, xp.ones_like(target), target + eps)
-        return reduced(target * xp.log(some) - target * log_pred, reduction, batch=True)
+        return returned_as(reduced(target * xp.log(some) - target * log_pred, reduction, batch=True), *given)
 
 
 def keras_kl_divergence(
@@ -99,13 +104,14 @@ def keras_kl_divergence(
     >>> float(keras_kl_divergence(p, p))
     0.0
     """
-    pred = real_floats(pred)
+    given = true, pred
+    true, pred = computed_in(true), computed_in(pred)
     xp = namespace(true, pred)
     check_same_shape(pred, true)
     with quiet():
-        true = xp.clip(xp.astype(true, pred.dtype, copy=False), KERAS_EPSILON, 1)
+        true = xp.clip(true, KERAS_EPSILON, 1)
         pred = xp.clip(pred, KERAS_EPSILON, 1)
-        return reduced(xp.sum(true * xp.log(true / pred), axis=axis), reduction)
+        return returned_as(reduced(xp.sum(true * xp.log(true / pred), axis=axis), reduction), *given)
 
 
 def keras_categorical_crossentropy(
@@ -137,10 +143,11 @@ def keras_categorical_crossentropy(
     >>> bool(keras_categorical_crossentropy(one_hot, pred) == np.log(2))
     True
     """
-    pred = real_floats(pred)
+    given = true, pred
+    true, pred = computed_in(true), computed_in(pred)
     xp = namespace(true, pred)
     check_same_shape(pred, true)
     with quiet():
         pred = pred / xp.sum(pred, axis=axis, keepdims=True)
         log_pred = xp.log(xp.clip(pred, KERAS_EPSILON, 1 - KERAS_EPSILON))
-        return reduced(-xp.sum(xp.astype(true, pred.dtype, copy=False) * log_pred, axis=axis), reduction)
+        return returned_as(reduced(-xp.sum(true * log_pred, axis=axis), reduction), *given)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from kldeval.arrays import Array
+    from kldeval.metrics.class_losses import LabelTerms
     from kldeval.metrics.separable import Part
 
 
@@ -43,6 +44,7 @@ class MetricInfo(Info):
         symmetric: whether prediction and ground truth may be exchanged.
         blind_to: of a density metric, the side that cannot move it.
         version: the version of the definition, the signature's `v`; 2 once a number has moved.
+        function: the name of its library function, where that is not the metric's name.
         separable: of a density metric, the same sum as products of levels (`kldeval.metrics.separable`).
         from_sum: of a density metric, the value of a distribution as a function of the sum of its terms.
         prepare: of a metric of maps, what is made of each map by itself, (xp, values, weights, **parameters).
@@ -52,6 +54,7 @@ class MetricInfo(Info):
         nonnegative: of a metric of maps that refuses negative values: "always", or the parameter that lifts it.
         view: of a metric of fixations, what it asks of the map.
         requires: of a metric of fixations, what it takes beside the map and its fixations.
+        takes: of a metric of labels, what its library function takes of the prediction; the program has logarithms.
         takes_infinities: whether a metric of fixations is defined for infinite values.
         statistics: sums over a map from which the value follows, where a mean over several maps is not that of values.
         finalize: the value from such sums, added up over maps; None: the first divided by the second.
@@ -62,6 +65,7 @@ class MetricInfo(Info):
     on: Kind = "density"
     symmetric: bool = False
     version: int = 1
+    function: str = ""
     blind_to: tuple[Literal["pred", "gt"], ...] = ()
     separable: Callable[..., tuple[Part, ...] | None] | None = None
     from_sum: Callable[[Array], Array] | None = None
@@ -71,13 +75,23 @@ class MetricInfo(Info):
     nonnegative: str = ""
     view: View = "pixels"
     requires: tuple[Requirement, ...] = ()
+    takes: Literal["log-probabilities", "logits", "scores"] = "log-probabilities"
     takes_infinities: bool = False
     statistics: Callable[..., tuple[Array, ...]] | None = None
     finalize: Callable[[Sequence[float]], float] | None = None
 
 
-METRICS: Registry[Callable[..., Any], MetricInfo] = Registry("metric", MetricInfo)
+METRICS: Registry[Callable[..., Any], MetricInfo] = Registry("metric", MetricInfo, package="kldeval.metrics")
 """Every metric but those of labels, by the name that a user types."""
+
+LABEL_METRICS: Registry[Callable[..., LabelTerms], MetricInfo] = Registry(
+    "metric of labels", MetricInfo, package="kldeval.metrics"
+)
+"""Every metric of labels: `ce` is in both, and the ground truth decides which of them it is."""
+
+Of = Literal["stored", "norm"] | None
+"""Of which values a metric of stored maps is: as they are stored, or at the end of the run's chains; not said: as
+stored, but of a side that is declared a log density its probabilities (or for ranks its logarithms)."""
 
 EPSILONS = ("log_eps", "ratio_eps")
 """The parameters that `--eps` and the default constants set, in those metrics that have them."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kldeval.arrays import device_of, namespace
-from kldeval.metrics.fixated_map import STEPS
-from kldeval.weighting import as_float, divide
+from kldeval.arrays import counted_in, device_of, namespace
+from kldeval.metrics.fixated_map import STEPS, tenths
+from kldeval.weighting import divide
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,17 +37,19 @@ def area_at_steps(seen: FixatedMap, positives: Array, negatives: Array) -> Array
     A threshold is compared as 10 (S - min) >= k (max - min), which 8-bit levels pass without rounding. nan as for
     `area_under_roc`, or where the map has no finite range.
     """
-    low, high = seen.extent()
+    xp = namespace(seen.values, positives, negatives)
+    rise, span = tenths(xp, counted_in(seen.values), *map(counted_in, seen.extent()))
     if seen.ascending:
-        return _area_at_steps_of_few(seen.values, positives, negatives, low, high)
-    return _map_by_map(_trapezoid, seen.values, positives, negatives, low, high)
+        return _area_at_steps_of_few(rise, positives, negatives, span)
+    return _map_by_map(_trapezoid, rise, positives, negatives, span)
 
 
-def _area_at_steps_of_few(values: Array, positives: Array, negatives: Array, low: Array, high: Array) -> Array:
+def _area_at_steps_of_few(rise: Array, positives: Array, negatives: Array, span: Array) -> Array:
     """`area_at_steps` of few cells (..., 1, L), each compared with every threshold instead of ranked."""
-    xp = namespace(values, positives, negatives)
-    steps = xp.arange(STEPS, 0, -1, dtype=values.dtype, device=device_of(values))[:, None] * (high - low)
-    reached = xp.astype(STEPS * (values - low) >= steps, values.dtype)
+    xp = namespace(rise, positives, negatives)
+    positives, negatives = counted_in(positives), counted_in(negatives)
+    steps = xp.arange(STEPS, 0, -1, dtype=rise.dtype, device=device_of(rise))[:, None] * span
+    reached = xp.astype(rise >= steps, rise.dtype)
     hits, alarms = (
         divide(xp, xp.matmul(reached, xp.matrix_transpose(cells))[..., 0], xp.sum(cells, axis=-1))
         for cells in (positives, negatives)
@@ -55,13 +57,13 @@ def _area_at_steps_of_few(values: Array, positives: Array, negatives: Array, low
     # from (0, 0) to the first point, between the ten, and from the last to (1, 1)
     between = xp.sum((alarms[..., 1:] - alarms[..., :-1]) * (hits[..., 1:] + hits[..., :-1]), axis=-1)
     area = (alarms[..., 0] * hits[..., 0] + between + (1 - alarms[..., -1]) * (hits[..., -1] + 1)) / 2
-    span = (high - low)[..., 0, 0]
-    return xp.where(xp.isfinite(span), area, xp.full_like(area, xp.nan))
+    return xp.where(xp.isfinite(span[..., 0, 0]), area, xp.full_like(area, xp.nan))
 
 
 def _ascending_area(values: Array, positives: Array, negatives: Array) -> Array:
     """The Mann-Whitney statistic of cells that stand in the order of their values."""
     xp = namespace(values, positives, negatives)
+    positives, negatives = counted_in(positives), counted_in(negatives)
     upto = _running_sum(xp)(negatives, axis=-1)
     won = xp.sum(positives * (upto - negatives / 2), axis=(-2, -1))
     area = divide(xp, won, xp.sum(positives, axis=(-2, -1)) * upto[..., -1, -1])
@@ -72,7 +74,7 @@ def _ascending_area(values: Array, positives: Array, negatives: Array) -> Array:
 def _map_by_map(area: Callable[..., Array], *arrays: Array) -> Array:
     """`area(xp, ...)` of the flattened arrays (..., H, W) of each map, as (...): ranks are of one map at a time."""
     xp = namespace(*arrays)
-    flat = [xp.reshape(as_float(xp, array), (-1, array.shape[-2] * array.shape[-1])) for array in arrays]
+    flat = [xp.reshape(counted_in(array), (-1, array.shape[-2] * array.shape[-1])) for array in arrays]
     areas = [area(xp, *(array[index, :] for array in flat)) for index in range(flat[0].shape[0])]
     return xp.reshape(xp.stack(areas), arrays[0].shape[:-2])
 
@@ -86,13 +88,13 @@ def _mann_whitney(xp: Namespace, values: Array, positives: Array, negatives: Arr
     return xp.where(xp.any(xp.isnan(values)), xp.full_like(area, xp.nan), area)
 
 
-def _trapezoid(xp: Namespace, values: Array, positives: Array, negatives: Array, low: Array, high: Array) -> Array:
-    ranked, below = _ranked(xp, values, positives, negatives)
-    steps = xp.arange(STEPS, 0, -1, dtype=values.dtype, device=device_of(values)) * (high - low)
-    first = xp.searchsorted(STEPS * (ranked - low), steps, side="left")
+def _trapezoid(xp: Namespace, rise: Array, positives: Array, negatives: Array, span: Array) -> Array:
+    ranked, below = _ranked(xp, rise, positives, negatives)
+    steps = xp.arange(STEPS, 0, -1, dtype=rise.dtype, device=device_of(rise)) * span
+    first = xp.searchsorted(ranked, steps, side="left")
     hits, alarms = (_shares_from(xp, weight, first) for weight in below)
     area = xp.sum((alarms[1:] - alarms[:-1]) * (hits[1:] + hits[:-1])) / 2
-    return xp.where(xp.all(xp.isfinite(high - low)), area, xp.full_like(area, xp.nan))
+    return xp.where(xp.all(xp.isfinite(span)), area, xp.full_like(area, xp.nan))
 
 
 def _ranked(xp: Namespace, values: Array, *weights: Array) -> tuple[Array, list[Array]]:

@@ -11,20 +11,37 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kldeval.arrays import namespace
+from kldeval.errors import RefusedMap
 from kldeval.metrics.checks import check_same_shape
-from kldeval.metrics.registry import METRICS, MetricInfo
-from kldeval.weighting import amount, as_weights, divide, drop_axes, min_max, root, total, zero_excluded
+from kldeval.metrics.registry import METRICS, MetricInfo, Of
+from kldeval.weighting import (
+    MAP,
+    above_least,
+    amount,
+    as_weights,
+    divide,
+    drop_axes,
+    min_max,
+    root,
+    shares,
+    total,
+    zero_excluded,
+)
 
 if TYPE_CHECKING:
     from kldeval.arrays import Array, Namespace
+
+
+TINY_DIFFERENCE = 1e-140
+"""Differences below it, or above its inverse, are squared and summed in a unit of their own."""
 
 
 def _deviations(xp: Namespace, values: Array, weights: Array | None) -> Array:
     """Deviations from the mean after stretching to 0..1, so that a constant map is exactly 0, whatever its value."""
     values = zero_excluded(xp, values, weights)
     low, high = min_max(xp, values, weights)
-    span = xp.where(high == low, xp.ones_like(low), high - low)
-    stretched = (values - low) / span
+    rise, span = above_least(xp, values, low, high)
+    stretched = rise / xp.where(span == 0, xp.ones_like(span), span)
     return stretched - divide(xp, total(xp, stretched, weights), amount(xp, stretched, weights))
 
 
@@ -34,12 +51,11 @@ def _histogram(xp: Namespace, values: Array, weights: Array | None, *, minmax: b
     low, high = min_max(xp, values, weights)
     if minmax:
         blank = (low == 0) & (high == 0)
-        stretched = divide(xp, values - low, high - low)
+        stretched = divide(xp, *above_least(xp, values, low, high))
         values = xp.where(blank, xp.zeros_like(values), zero_excluded(xp, stretched, weights))
     else:
         values = xp.where(low < 0, xp.full_like(values, xp.nan), values)
-    mass = total(xp, values, weights)
-    return values / xp.where(mass == 0, xp.ones_like(mass), mass)
+    return shares(xp, values, weights)
 
 
 def _correlation(xp: Namespace, pred: Array, gt: Array, weights: Array | None) -> Array:
@@ -54,8 +70,8 @@ def _intersection(xp: Namespace, pred: Array, gt: Array, weights: Array | None) 
     return drop_axes(xp, total(xp, xp.minimum(pred, gt), weights))
 
 
-@METRICS.add("cc", MetricInfo(on="maps", unit="", best="high", prepare=_deviations, combine=_correlation))
-def cc(pred: Array, gt: Array, weights: Array | None = None) -> Array:
+@METRICS.add("cc", MetricInfo(version=2, on="maps", unit="", best="high", prepare=_deviations, combine=_correlation))
+def cc(pred: Array, gt: Array, weights: Array | None = None, *, of: Of = None) -> Array:  # noqa: ARG001 - whoever calls it hands over such values
     """Pearson correlation of the two maps over their pixels, from -1 to 1; higher is better.
 
     sum w (p - mean p)(q - mean q) / sqrt(sum w (p - mean p)^2 sum w (q - mean q)^2). Neither the scale nor the offset
@@ -65,23 +81,30 @@ def cc(pred: Array, gt: Array, weights: Array | None = None) -> Array:
     Source: K. Pearson (1895), https://doi.org/10.1098/rspl.1895.0041; as a saliency metric Z. Bylinskii et al. (2019),
     https://doi.org/10.1109/TPAMI.2018.2815601.
 
-    >>> import numpy as np
+    >>> import numpy as np, kldeval
     >>> ramp = np.asarray([[0.0, 1.0], [2.0, 3.0]])
-    >>> float(cc(ramp, 5 - 2 * ramp)), float(cc(np.ones((2, 2)), ramp))
+    >>> float(kldeval.cc(ramp, 5 - 2 * ramp)), float(kldeval.cc(np.ones((2, 2)), ramp))
     (-1.0, 0.0)
     """
     xp = _namespace(pred, gt)
-    weights = as_weights(xp, weights)
+    weights = as_weights(weights, pred)
     return _correlation(xp, _deviations(xp, pred, weights), _deviations(xp, gt, weights), weights)
 
 
 @METRICS.add(
     "sim",
     MetricInfo(
-        on="maps", unit="", best="high", symmetric=True, nonnegative="minmax", prepare=_histogram, combine=_intersection
+        version=2,
+        on="maps",
+        unit="",
+        best="high",
+        symmetric=True,
+        nonnegative="minmax",
+        prepare=_histogram,
+        combine=_intersection,
     ),
 )
-def sim(pred: Array, gt: Array, weights: Array | None = None, *, minmax: bool = False) -> Array:
+def sim(pred: Array, gt: Array, weights: Array | None = None, *, minmax: bool = False, of: Of = None) -> Array:  # noqa: ARG001 - whoever calls it hands over such values
     """Similarity, the intersection of the two maps as histograms, from 0 to 1; higher is better.
 
     sum w min(p, q) with each map divided by its sum; with `minmax` (similarity.m) each is first stretched to 0..1,
@@ -91,55 +114,97 @@ def sim(pred: Array, gt: Array, weights: Array | None = None, *, minmax: bool = 
     Source: M. J. Swain and D. H. Ballard (1991), https://doi.org/10.1007/BF00130487; as a saliency metric T. Judd,
     F. Durand and A. Torralba (2012), http://hdl.handle.net/1721.1/68590.
 
-    >>> import numpy as np
-    >>> float(sim(np.asarray([[1.0, 3.0]]), np.asarray([[2.0, 2.0]])))
+    >>> import numpy as np, kldeval
+    >>> float(kldeval.sim(np.asarray([[1, 3]]), np.asarray([[2, 2]])))
     0.75
     """
     xp = _namespace(pred, gt)
-    weights = as_weights(xp, weights)
+    weights = as_weights(weights, pred)
     densities = [_histogram(xp, values, weights, minmax=minmax) for values in (pred, gt)]
     return _intersection(xp, densities[0], densities[1], weights)
 
 
 def _mean_square(xp: Namespace, pred: Array, gt: Array, weights: Array | None) -> Array:
-    return _mean(xp, (pred - gt) ** 2, weights)
+    return _mean_error(xp, pred, gt, weights, 2)
 
 
 def _mean_size(xp: Namespace, pred: Array, gt: Array, weights: Array | None) -> Array:
-    return _mean(xp, xp.abs(pred - gt), weights)
+    return _mean_error(xp, pred, gt, weights, 1)
+
+
+def _mean_error(xp: Namespace, pred: Array, gt: Array, weights: Array | None, power: int) -> Array:
+    """The mean of a power of the absolute differences.
+
+    Where these, their squares or the sum would leave the floats, differences are taken in units of the largest. An
+    accelerator is not asked whether they would: its inf and nan are seen.
+    """
+    gap = xp.abs(pred - gt)
+    unit = xp.ones_like(gap[..., :1, :1])
+    asked = not xp.__name__.endswith("torch")
+    if asked:
+        peak = xp.max(gap, axis=MAP, keepdims=True)
+        extreme = (peak > 1 / TINY_DIFFERENCE) | ((peak < TINY_DIFFERENCE) & (peak > 0))
+        if bool(xp.any(extreme)):
+            half = xp.where(xp.isinf(peak), xp.full_like(peak, 0.5), xp.ones_like(peak))
+            gap = xp.abs(pred * half - gt * half)
+            unit = xp.where(extreme, xp.max(gap, axis=MAP, keepdims=True), unit)
+            gap, unit = gap / unit, unit / half
+    error = _mean(xp, gap**power, weights)
+    for _ in range(power):
+        error = error * drop_axes(xp, unit)
+    if asked and bool(xp.any(xp.isinf(error))):
+        msg = f"the mean error of these maps to the power of {power} is beyond the floats; scale the maps"
+        raise RefusedMap(msg)
+    return error
 
 
 @METRICS.add(
     "mse",
     MetricInfo(
-        on="maps", unit="", best="low", symmetric=True, scaled=True, prepare=zero_excluded, combine=_mean_square
+        version=2,
+        on="maps",
+        unit="",
+        best="low",
+        symmetric=True,
+        scaled=True,
+        prepare=zero_excluded,
+        combine=_mean_square,
     ),
 )
-def mse(pred: Array, gt: Array, weights: Array | None = None) -> Array:
+def mse(pred: Array, gt: Array, weights: Array | None = None, *, of: Of = None) -> Array:  # noqa: ARG001 - whoever calls it hands over such values
     """Mean squared error, sum w (p - q)^2 / sum w, in squared units of the maps; lower is better.
 
-    >>> import numpy as np
-    >>> float(mse(np.asarray([[1.0, 3.0]]), np.asarray([[1.0, 1.0]])))
-    2.0
+    >>> import numpy as np, kldeval
+    >>> float(kldeval.mse(np.asarray([[255]], np.uint8), np.asarray([[0]], np.uint8)))
+    1.0
     """
     xp = _namespace(pred, gt)
-    weights = as_weights(xp, weights)
+    weights = as_weights(weights, pred)
     return _mean_square(xp, zero_excluded(xp, pred, weights), zero_excluded(xp, gt, weights), weights)
 
 
 @METRICS.add(
     "mae",
-    MetricInfo(on="maps", unit="", best="low", symmetric=True, scaled=True, prepare=zero_excluded, combine=_mean_size),
+    MetricInfo(
+        version=2,
+        on="maps",
+        unit="",
+        best="low",
+        symmetric=True,
+        scaled=True,
+        prepare=zero_excluded,
+        combine=_mean_size,
+    ),
 )
-def mae(pred: Array, gt: Array, weights: Array | None = None) -> Array:
+def mae(pred: Array, gt: Array, weights: Array | None = None, *, of: Of = None) -> Array:  # noqa: ARG001 - whoever calls it hands over such values
     """Mean absolute error, sum w |p - q| / sum w, in units of the maps; lower is better.
 
-    >>> import numpy as np
-    >>> float(mae(np.asarray([[1.0, 3.0]]), np.asarray([[1.0, 1.0]])))
-    1.0
+    >>> import numpy as np, kldeval
+    >>> float(kldeval.mae(np.asarray([[255]], np.uint8), np.asarray([[0]], np.uint8), scale="raw"))
+    255.0
     """
     xp = _namespace(pred, gt)
-    weights = as_weights(xp, weights)
+    weights = as_weights(weights, pred)
     return _mean_size(xp, zero_excluded(xp, pred, weights), zero_excluded(xp, gt, weights), weights)
 
 

@@ -36,7 +36,7 @@ numpy's calls lets the other threads go on with Python, and waits until it may, 
 class Problem:
     """What stands against a normalisation: `found` marks the maps it befalls.
 
-    `kind` is nonfinite, negative or empty; `detail` holds the offending values.
+    `kind` is nonfinite, overflow, negative or empty; `detail` holds the offending values.
     """
 
     kind: str

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kldeval.arrays import in_blocks, namespace, quiet, real_floats
+from kldeval.errors import UsageProblem
 
 if TYPE_CHECKING:
     from kldeval.arrays import Array
@@ -28,11 +29,13 @@ def softmax(x: Array, *, axis: int = -1) -> Array:
 
     Raises:
         RefusedMap: `x` holds no real numbers.
+        UsageProblem: `axis` is None.
 
     >>> import numpy as np
     >>> softmax(np.asarray([[1e4, 1e4, -1e4]])).tolist()
     [[0.5, 0.5, 0.0]]
     """
+    _check_axis(axis, "softmax")
     x = real_floats(x)
     xp = namespace(x)
     with quiet():
@@ -59,6 +62,7 @@ def log_softmax(x: Array, *, axis: int = -1) -> Array:
     >>> log_softmax(np.asarray([1e4, -1e4])).tolist()
     [0.0, -20000.0]
     """
+    _check_axis(axis, "log_softmax")
     x = real_floats(x)
     xp = namespace(x)
     with quiet():
@@ -108,6 +112,15 @@ def sigmoid(x: Array) -> Array:
     [0.0, 0.5, 1.0]
     """
     return namespace(x).exp(log_sigmoid(x))
+
+
+def _check_axis(axis: int | None, name: str) -> None:
+    if axis is None:
+        msg = (
+            f"axis=None: say over what {name} is taken: axis=-1 within the last axis, or over the whole map, "
+            f"{name}(x.reshape(-1)).reshape(x.shape)"
+        )
+        raise UsageProblem(msg)
 
 
 def _peak(x: Array, axis: int) -> Array:

@@ -88,7 +88,8 @@ def sum_to_one(values: LazyMap, *, offset: float = 0.0, axis: int | None = None)
     axes = MAP if axis is None else one_axis(axis)
     low, _ = values.extent(axes)
     values = values.flag("negative", low < 0, low)
-    values, total = _nonzero(values, values.sum(axes), uniform_over=axes)
+    total = values.sum(axes)
+    values, total = _nonzero(_finite(values, total), total, uniform_over=axes)
     some = values.lies_above(0.0, low / (total + offset))
     return values.map(lambda x, total: x / (total + offset), total, axes=axes, is_log=False, is_positive=some)
 
@@ -143,8 +144,9 @@ def minmax(values: LazyMap, *, offset: float = 0.0) -> LazyMap:
     """(x - min) / (max - min + offset)."""
     low, high = values.extent()
     if offset:
+        values = _finite(values, high - low)
         return values.map(lambda x, low, high: (x - low) / (high - low + offset), low, high)
-    values, span = _nonzero(values, high - low)
+    values, span = _nonzero(_finite(values, high - low), high - low)
     return values.map(lambda x, low, span: (x - low) / span, low, span)
 
 
@@ -198,7 +200,10 @@ def to_bytes(values: LazyMap) -> LazyMap:
     low, high = values.extent()
     xp = values.xp
     span = xp.where(high == low, xp.ones_like(low), high - low)
-    return values.map(lambda x, low, span: xp.floor((x - low) * (255.0 / span) + 0.5), low, span)
+    values = _finite(values, span)
+    # a number divided by a tensor is, in torch, multiplied by a reciprocal, whose last bit flips ties under floor
+    factor = xp.full_like(span, 255.0) / span
+    return values.map(lambda x, low, factor: xp.floor((x - low) * factor + 0.5), low, factor)
 
 
 @STEPS.add("blank")
@@ -319,6 +324,7 @@ def _flag_unnormalised(values: LazyMap, axes: tuple[int, ...], stored: Any) -> L
 def _log_softmax(values: LazyMap, axes: tuple[int, ...]) -> LazyMap:
     xp = values.xp
     low, peak = values.extent(axes)
+    values = _finite(values, peak)
     mass = values.map(lambda x, peak: exp_of_temporary(x - peak), peak).sum(axes)
     statistics = peak, xp.log(mass)
     some = values.lies_above(-math.inf, (low - peak) - statistics[1])
@@ -329,6 +335,14 @@ def _log_softmax(values: LazyMap, axes: tuple[int, ...]) -> LazyMap:
         return centred
 
     return values.map(log_share, *statistics, axes=axes, is_log=True, is_positive=some)
+
+
+def _finite(values: LazyMap, statistic: Array) -> LazyMap:
+    """The values with a problem noted where finite ones add up to, or lie apart by, more than the largest float.
+
+    Divided by it every value would be 0.
+    """
+    return values.flag("overflow", statistic == math.inf, statistic)
 
 
 def _nonzero(values: LazyMap, divisor: Array, *, uniform_over: tuple[int, ...] | None = None) -> tuple[LazyMap, Array]:

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 from kldeval.errors import UsageProblem
 from kldeval.grammar import differences, parts_of, split_call, unknown, with_fixations
-from kldeval.metrics.classification import LABEL_METRICS
-from kldeval.metrics.registry import METRICS
+from kldeval.metrics.registry import LABEL_METRICS, METRICS
 from kldeval.reports.documents import ClassRow, Summary
 from kldeval.reports.moments import exact_sum, median, moments_of, weighted_mean
 from kldeval.templates import PARENT

@@ -15,7 +15,7 @@ from kldeval.arrays import namespace, quiet
 from kldeval.errors import RefusedMap, UsageProblem
 from kldeval.metrics.checks import check_probabilities
 from kldeval.metrics.class_losses import LabelRule, check_target, refuse_soft_labels, uncovered_mass
-from kldeval.metrics.classification import LABEL_METRICS
+from kldeval.metrics.registry import LABEL_METRICS
 from kldeval.normalization.chain import along_rows, class_axis, format_chain, normalise
 from kldeval.normalization.steps import STEPS
 from kldeval.records import ClassSum, Failure, Score

@@ -14,6 +14,7 @@ from kldeval.errors import RefusedMap
 from kldeval.normalization.chain import axes_of, class_axis, ends_in_log, format_chain
 from kldeval.normalization.lazy_map import MAP
 from kldeval.normalization.steps import STEPS
+from kldeval.records import Reason
 from kldeval.settings.auxiliary import STORED
 from kldeval.settings.metric_options import is_of_pixels
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from kldeval.errors import MapProblem
     from kldeval.normalization.chain import Chain
     from kldeval.records import DensityProvenance, MapPair, Score
     from kldeval.settings.settings import Settings
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 ROUNDING = 1e-5
 """How far a probability in single precision may lie above 1, or its logarithm above 0."""
 
-PROBLEMS = ("nonfinite", "negative", "empty", "outside", "unnormalised")
+PROBLEMS = ("nonfinite", "overflow", "negative", "empty", "outside", "unnormalised")
 """What may stand against a normalisation, in the order in which it is said."""
 
 LARGE_EPSILON = 0.1
@@ -69,11 +71,22 @@ class Diagnostics:
         )
 
 
+def reason_of(problem: MapProblem) -> Reason:
+    """The reason that an error gives."""
+    return Reason(problem.code, str(problem))
+
+
 def refusal(pair: MapPair, role: str, kind: str, detail: float, chain: Chain) -> str:
     """Why a map is refused under a chain, and what would be accepted."""
     if kind == "unnormalised":
         return unnormalised(pair, role, detail, chain)
-    say = {"nonfinite": _nonfinite, "negative": negative, "empty": _empty, "outside": _outside}[kind]
+    say = {
+        "nonfinite": _nonfinite,
+        "overflow": _overflow,
+        "negative": negative,
+        "empty": _empty,
+        "outside": _outside,
+    }[kind]
     return say(pair, role, detail, format_chain(chain))
 
 
@@ -87,6 +100,13 @@ def _nonfinite(pair: MapPair, role: str, detail: float, chain: str) -> str:
     if role == "gt":
         return f"{text}, or leave out pixels that have no data: --nodata nan"
     return f"{text}, or say what pixels without data count as: --nodata nan --nodata-pred zero or mask"
+
+
+def _overflow(_pair: MapPair, role: str, _detail: float, chain: str) -> str:
+    return (
+        f"the {SIDES[role]} has values so large that their sum or range is beyond the floats that {chain!r} computes "
+        f"with; scale them first: --{role}-norm 'divide(value=...)+{chain}'"
+    )
 
 
 def _empty(pair: MapPair, role: str, _detail: float, chain: str) -> str:

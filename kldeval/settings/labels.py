@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 from kldeval.errors import UsageProblem
 from kldeval.grammar import Call, parse_all, parse_value, split_call, split_top_level
 from kldeval.metrics.class_losses import LabelRule
-from kldeval.metrics.classification import LABEL_METRICS
-from kldeval.metrics.registry import METRICS
+from kldeval.metrics.registry import LABEL_METRICS, METRICS
 from kldeval.normalization.chain import format_chain, parse_chain
 
 if TYPE_CHECKING:

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 
 from kldeval.errors import UsageProblem
 from kldeval.grammar import Call, parse_all, split_call, split_top_level, unknown
-from kldeval.metrics import binary as _binary  # noqa: F401 - registers the metrics
-from kldeval.metrics import divergences as _divergences  # noqa: F401 - registers the metrics
 from kldeval.metrics.registry import METRICS, with_epsilon
 from kldeval.normalization.chain import format_chain
 from kldeval.normalization.steps import STEPS
@@ -53,7 +51,7 @@ def density_metrics(
 def _metric(text: str, eps: float | None, named: Mapping[str, Call], *, log_domain: bool) -> Call:
     name = split_call(text)[0]
     if name not in METRICS:
-        from kldeval.metrics.classification import LABEL_METRICS
+        from kldeval.metrics.registry import LABEL_METRICS
 
         raise unknown("metric", name, {*METRICS, *LABEL_METRICS})
     call = METRICS.parse(text)

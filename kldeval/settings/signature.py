@@ -98,7 +98,7 @@ def parse_signature(text: str) -> Settings:
     texts |= nodata_texts(parts["nodata"]) if "nodata" in parts else {}
     found = make_settings({**texts, **_reading(parts), "group_by": parts.get("groups")}, complete=True)
     found = replace(found, density=parts.get("density", ""), context=parts.get("context", ""))
-    now = checked(upgraded(found, version))
+    now = upgraded(found, version)
     if version > 1:
         _check_chains(parts, now)
     return now

@@ -96,7 +96,7 @@ def _flags(guess: Guess) -> str:
 
 
 def _guess_table(rows: Sequence[tuple[str, str, str]], title: str) -> Table:
-    heads = (Head("kld"), Head("flags beside it", "text"), Head("--convention", "names"))
+    heads = (Head("kld"), Head("flags beside it", "flags"), Head("--convention", "names"))
     return Table(heads, tuple(tuple(map(Cell, row)) for row in rows), title)
 
 

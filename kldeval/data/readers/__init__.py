@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from kldeval.data.readers import image, matlab, numpy_files
+from kldeval.data.readers import image, numpy_files
 from kldeval.data.readers.files import refusals
 from kldeval.data.readers.stored import MAX_PIXELS, Limits, Stored, check_size, unreadable
 from kldeval.errors import printable
@@ -29,11 +29,17 @@ __all__ = [
 ]
 
 
+def _read_matlab(path: Path, key: str | None, limits: Limits) -> Stored:
+    from kldeval.data.readers import matlab
+
+    return matlab.read(path, key, limits)
+
+
 READERS: Mapping[str, Reader] = {
     **dict.fromkeys(image.SUFFIXES, image.read),
     ".npy": numpy_files.read_npy,
     ".npz": numpy_files.read_npz,
-    ".mat": matlab.read,
+    ".mat": _read_matlab,
 }
 """The reader of each suffix, called with the path, the key of an archive's array, and what a file may ask for."""
 
@@ -54,6 +60,7 @@ CLASS_READERS: Mapping[str, Reader] = {
 """The readers of predictions that may have a class axis."""
 
 LABEL_READERS: Mapping[str, Reader] = {
+    ".mat": _read_matlab,
     **dict.fromkeys(image.SUFFIXES, image.read_labels),
     **_numpy_readers(
         numpy_files.Shapes(

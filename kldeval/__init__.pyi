@@ -1,0 +1,493 @@
+"""The public names, as `python tools/stub.py` finds them; what runs is in `__init__.py`."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from kldeval._version import __version__ as __version__
+from kldeval.arrays import Array
+from kldeval.functional import evaluate as evaluate
+from kldeval.metrics.binary import bce_with_logits as bce_with_logits
+from kldeval.metrics.frameworks import keras_categorical_crossentropy as keras_categorical_crossentropy
+from kldeval.metrics.frameworks import keras_kl_divergence as keras_kl_divergence
+from kldeval.metrics.frameworks import kl_div as kl_div
+from kldeval.normalization.softmax import log_sigmoid as log_sigmoid
+from kldeval.normalization.softmax import log_softmax as log_softmax
+from kldeval.normalization.softmax import sigmoid as sigmoid
+from kldeval.normalization.softmax import softmax as softmax
+
+__all__ = [
+    "__version__",
+    "accuracy",
+    "auc",
+    "auc_borji",
+    "auc_judd",
+    "auc_shuffled",
+    "bce",
+    "bce_with_logits",
+    "brier",
+    "cc",
+    "ce",
+    "cross_entropy",
+    "emd",
+    "entropy_gt",
+    "evaluate",
+    "hellinger",
+    "ig",
+    "ig_mit",
+    "jsd",
+    "keras_categorical_crossentropy",
+    "keras_kl_divergence",
+    "kl_div",
+    "kld",
+    "kld_reverse",
+    "ll",
+    "log_sigmoid",
+    "log_softmax",
+    "mae",
+    "mse",
+    "nll",
+    "nss",
+    "sauc",
+    "sigmoid",
+    "sim",
+    "softmax",
+    "tv",
+]
+
+def bce(
+    pred: Array,
+    gt: Array,
+    *,
+    clamp: float = -100.0,
+    reduction: Literal["none", "sum", "mean"] = "mean",
+) -> Array:
+    """Binary cross-entropy of the prediction under the ground truth, in nats: -(t ln p + (1 - t) ln(1 - p))."""
+
+def cc(
+    pred: Array,
+    gt: Array,
+    *,
+    weights: Array | None = None,
+    of: Literal["stored", "norm"] | None = None,
+    norm: str | None = None,
+    pred_norm: str | None = None,
+    gt_norm: str | None = None,
+    axis: int | None = None,
+    scale: Literal["unit", "raw"] | None = None,
+    empty_gt: Literal["error", "uniform", "zero", "nan"] | None = None,
+    empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
+    convention: str | None = None,
+) -> Array:
+    """Pearson correlation of the two maps over their pixels, from -1 to 1; higher is better."""
+
+def sim(
+    pred: Array,
+    gt: Array,
+    *,
+    weights: Array | None = None,
+    minmax: bool = False,
+    of: Literal["stored", "norm"] | None = None,
+    norm: str | None = None,
+    pred_norm: str | None = None,
+    gt_norm: str | None = None,
+    axis: int | None = None,
+    scale: Literal["unit", "raw"] | None = None,
+    empty_gt: Literal["error", "uniform", "zero", "nan"] | None = None,
+    empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
+    convention: str | None = None,
+) -> Array:
+    """Similarity, the intersection of the two maps as histograms, from 0 to 1; higher is better."""
+
+def mse(
+    pred: Array,
+    gt: Array,
+    *,
+    weights: Array | None = None,
+    of: Literal["stored", "norm"] | None = None,
+    norm: str | None = None,
+    pred_norm: str | None = None,
+    gt_norm: str | None = None,
+    axis: int | None = None,
+    scale: Literal["unit", "raw"] | None = None,
+    empty_gt: Literal["error", "uniform", "zero", "nan"] | None = None,
+    empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
+    convention: str | None = None,
+) -> Array:
+    """Mean squared error, sum w (p - q)^2 / sum w, in squared units of the maps; lower is better."""
+
+def mae(
+    pred: Array,
+    gt: Array,
+    *,
+    weights: Array | None = None,
+    of: Literal["stored", "norm"] | None = None,
+    norm: str | None = None,
+    pred_norm: str | None = None,
+    gt_norm: str | None = None,
+    axis: int | None = None,
+    scale: Literal["unit", "raw"] | None = None,
+    empty_gt: Literal["error", "uniform", "zero", "nan"] | None = None,
+    empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
+    convention: str | None = None,
+) -> Array:
+    """Mean absolute error, sum w |p - q| / sum w, in units of the maps; lower is better."""
+
+def kld(
+    pred: Array,
+    gt: Array,
+    *,
+    weights: Array | None = None,
+    log_eps: float | None = None,
+    num_eps: float | None = None,
+    ratio_eps: float | None = None,
+    direction: Literal["gt-pred", "pred-gt", "mean"] | None = None,
+    factor: float | None = None,
+    norm: str | None = None,
+    pred_norm: str | None = None,
+    gt_norm: str | None = None,
+    axis: int | None = None,
+    eps: float | None = None,
+    base: Literal["e", "2", "10"] | None = None,
+    reduction: Literal["slices", "sum", "mean", "batchmean", "none"] | None = None,
+    scale: Literal["unit", "raw"] | None = None,
+    empty_gt: Literal["error", "uniform", "zero", "nan"] | None = None,
+    empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
+    dtype: Literal["float64", "float32"] | None = None,
+    convention: str | None = None,
+) -> Array:
+    """Kullback-Leibler divergence of the prediction from the ground truth, D(gt || pred), in nats."""
+
+def kld_reverse(
+    pred: Array,
+    gt: Array,
+    *,
+    weights: Array | None = None,
+    log_eps: float | None = None,
+    num_eps: float | None = None,
+    ratio_eps: float | None = None,
+    norm: str | None = None,
+    pred_norm: str | None = None,
+    gt_norm: str | None = None,
+    axis: int | None = None,
+    eps: float | None = None,
+    base: Literal["e", "2", "10"] | None = None,
+    reduction: Literal["slices", "sum", "mean", "batchmean", "none"] | None = None,
+    scale: Literal["unit", "raw"] | None = None,
+    empty_gt: Literal["error", "uniform", "zero", "nan"] | None = None,
+    empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
+    dtype: Literal["float64", "float32"] | None = None,
+    convention: str | None = None,
+) -> Array:
+    """Kullback-Leibler divergence of the ground truth from the prediction, D(pred || gt), in nats."""
+
+def ce(
+    pred: Array,
+    gt: Array,
+    *,
+    weights: Array | None = None,
+    ratio_eps: float | None = None,
+    norm: str | None = None,
+    pred_norm: str | None = None,
+    gt_norm: str | None = None,
+    axis: int | None = None,
+    eps: float | None = None,
+    base: Literal["e", "2", "10"] | None = None,
+    reduction: Literal["slices", "sum", "mean", "batchmean", "none"] | None = None,
+    scale: Literal["unit", "raw"] | None = None,
+    empty_gt: Literal["error", "uniform", "zero", "nan"] | None = None,
+    empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
+    dtype: Literal["float64", "float32"] | None = None,
+    convention: str | None = None,
+) -> Array:
+    """Cross-entropy of the prediction under the ground truth, H(gt, pred), in nats: -sum q ln(p + ratio_eps)."""
+
+def jsd(
+    pred: Array,
+    gt: Array,
+    *,
+    weights: Array | None = None,
+    norm: str | None = None,
+    pred_norm: str | None = None,
+    gt_norm: str | None = None,
+    axis: int | None = None,
+    base: Literal["e", "2", "10"] | None = None,
+    reduction: Literal["slices", "sum", "mean", "batchmean", "none"] | None = None,
+    scale: Literal["unit", "raw"] | None = None,
+    empty_gt: Literal["error", "uniform", "zero", "nan"] | None = None,
+    empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
+    dtype: Literal["float64", "float32"] | None = None,
+    convention: str | None = None,
+) -> Array:
+    """Jensen-Shannon divergence of prediction and ground truth, in nats: (D(p || m) + D(q || m)) / 2, m = (p + q) / 2."""
+
+def entropy_gt(
+    pred: Array,
+    gt: Array,
+    *,
+    weights: Array | None = None,
+    norm: str | None = None,
+    pred_norm: str | None = None,
+    gt_norm: str | None = None,
+    axis: int | None = None,
+    base: Literal["e", "2", "10"] | None = None,
+    reduction: Literal["slices", "sum", "mean", "batchmean", "none"] | None = None,
+    scale: Literal["unit", "raw"] | None = None,
+    empty_gt: Literal["error", "uniform", "zero", "nan"] | None = None,
+    empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
+    dtype: Literal["float64", "float32"] | None = None,
+    convention: str | None = None,
+) -> Array:
+    """Entropy of the ground truth, H(gt), in nats: -sum q ln q. The least cross-entropy that a prediction can reach."""
+
+def tv(
+    pred: Array,
+    gt: Array,
+    *,
+    weights: Array | None = None,
+    norm: str | None = None,
+    pred_norm: str | None = None,
+    gt_norm: str | None = None,
+    axis: int | None = None,
+    base: Literal["e", "2", "10"] | None = None,
+    reduction: Literal["slices", "sum", "mean", "batchmean", "none"] | None = None,
+    scale: Literal["unit", "raw"] | None = None,
+    empty_gt: Literal["error", "uniform", "zero", "nan"] | None = None,
+    empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
+    dtype: Literal["float64", "float32"] | None = None,
+    convention: str | None = None,
+) -> Array:
+    """Total variation distance of prediction and ground truth, from 0 to 1: sum |p - q| / 2."""
+
+def hellinger(
+    pred: Array,
+    gt: Array,
+    *,
+    weights: Array | None = None,
+    norm: str | None = None,
+    pred_norm: str | None = None,
+    gt_norm: str | None = None,
+    axis: int | None = None,
+    base: Literal["e", "2", "10"] | None = None,
+    reduction: Literal["slices", "sum", "mean", "batchmean", "none"] | None = None,
+    scale: Literal["unit", "raw"] | None = None,
+    empty_gt: Literal["error", "uniform", "zero", "nan"] | None = None,
+    empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
+    dtype: Literal["float64", "float32"] | None = None,
+    convention: str | None = None,
+) -> Array:
+    """Hellinger distance of prediction and ground truth, from 0 to 1: sqrt(sum (sqrt p - sqrt q)^2 / 2)."""
+
+def emd(
+    pred: Array,
+    gt: Array,
+    *,
+    weights: Array | None = None,
+    factor: int = 32,
+    unit: Literal["cells", "diagonal"] = "cells",
+    of: Literal["stored", "norm"] | None = None,
+    norm: str | None = None,
+    pred_norm: str | None = None,
+    gt_norm: str | None = None,
+    axis: int | None = None,
+    scale: Literal["unit", "raw"] | None = None,
+    empty_gt: Literal["error", "uniform", "zero", "nan"] | None = None,
+    empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
+    convention: str | None = None,
+) -> Array:
+    """Earth mover's distance: the least work that carries one map's mass to the other's; lower is better. Symmetric."""
+
+def nss(
+    pred: Array,
+    fixations: Array,
+    *,
+    weights: Array | None = None,
+    ddof: int = 0,
+    repeats: bool = True,
+    of: Literal["stored", "norm"] | None = None,
+    norm: str | None = None,
+    pred_norm: str | None = None,
+    axis: int | None = None,
+    scale: Literal["unit", "raw"] | None = None,
+    empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
+    convention: str | None = None,
+) -> Array:
+    """Normalised scanpath saliency: the mean at the fixations of the map in units of its standard deviation."""
+
+def auc(
+    pred: Array,
+    fixations: Array,
+    *,
+    weights: Array | None = None,
+    negatives: Literal["all", "unfixated"] = "all",
+    repeats: bool = True,
+    of: Literal["stored", "norm"] | None = None,
+    norm: str | None = None,
+    pred_norm: str | None = None,
+    axis: int | None = None,
+    scale: Literal["unit", "raw"] | None = None,
+    empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
+    convention: str | None = None,
+) -> Array:
+    """Area under the ROC curve: P(S at a fixation > S elsewhere) + P(equal) / 2, exactly. Chance is 0.5."""
+
+def auc_judd(
+    pred: Array,
+    fixations: Array,
+    *,
+    weights: Array | None = None,
+    of: Literal["stored", "norm"] | None = None,
+    norm: str | None = None,
+    pred_norm: str | None = None,
+    axis: int | None = None,
+    scale: Literal["unit", "raw"] | None = None,
+    empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
+    convention: str | None = None,
+) -> Array:
+    """AUC_Judd.m in expectation over its jitter, for vanishing jitter; repeated fixations count once."""
+
+def auc_borji(
+    pred: Array,
+    fixations: Array,
+    *,
+    weights: Array | None = None,
+    of: Literal["stored", "norm"] | None = None,
+    norm: str | None = None,
+    pred_norm: str | None = None,
+    axis: int | None = None,
+    scale: Literal["unit", "raw"] | None = None,
+    empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
+    convention: str | None = None,
+) -> Array:
+    """AUC_Borji.m in expectation over its random negatives, drawn from all pixels; repeated fixations count once."""
+
+def auc_shuffled(
+    pred: Array,
+    fixations: Array,
+    other: Array,
+    *,
+    weights: Array | None = None,
+    of: Literal["stored", "norm"] | None = None,
+    norm: str | None = None,
+    pred_norm: str | None = None,
+    axis: int | None = None,
+    scale: Literal["unit", "raw"] | None = None,
+    empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
+    convention: str | None = None,
+) -> Array:
+    """AUC_shuffled.m in expectation over its random negatives, drawn from the fixated pixels of another map."""
+
+def sauc(
+    pred: Array,
+    fixations: Array,
+    others: Array,
+    *,
+    weights: Array | None = None,
+    of: Literal["stored", "norm"] | None = None,
+    norm: str | None = None,
+    pred_norm: str | None = None,
+    axis: int | None = None,
+    scale: Literal["unit", "raw"] | None = None,
+    empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
+    convention: str | None = None,
+) -> Array:
+    """Shuffled AUC: P(S at a fixation > S where other images were fixated) + P(equal) / 2, exactly. Chance is 0.5."""
+
+def ll(
+    pred: Array,
+    fixations: Array,
+    *,
+    weights: Array | None = None,
+    dtype: Literal["float64", "float32"] | None = None,
+    norm: str | None = None,
+    pred_norm: str | None = None,
+    axis: int | None = None,
+    scale: Literal["unit", "raw"] | None = None,
+    empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
+    convention: str | None = None,
+) -> Array:
+    """Log-likelihood of the fixations: the mean of ln p over them, in nats per fixation; every repeat counts."""
+
+def ig(
+    pred: Array,
+    fixations: Array,
+    baseline: Array | str,
+    *,
+    weights: Array | None = None,
+    baseline_norm: str = "sum-to-one",
+    dtype: Literal["float64", "float32"] | None = None,
+    norm: str | None = None,
+    pred_norm: str | None = None,
+    axis: int | None = None,
+    scale: Literal["unit", "raw"] | None = None,
+    empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
+    convention: str | None = None,
+) -> Array:
+    """Information gain over a baseline density, in bits per fixation: the mean of log2 p - log2 b; repeats count."""
+
+def ig_mit(
+    pred: Array,
+    fixations: Array,
+    baseline: Array,
+    *,
+    weights: Array | None = None,
+    of: Literal["stored", "norm"] | None = None,
+    norm: str | None = None,
+    pred_norm: str | None = None,
+    axis: int | None = None,
+    scale: Literal["unit", "raw"] | None = None,
+    empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
+    convention: str | None = None,
+) -> Array:
+    """InfoGain.m: the gain in bits per fixated pixel of stored maps, each stretched to 0..1 and divided by its sum."""
+
+def cross_entropy(
+    logits: Array,
+    target: Array,
+    *,
+    axis: int,
+    class_weights: Sequence[float] | None = None,
+    label_smoothing: float = 0.0,
+    smoothing_over: Literal["all", "others"] = "all",
+    ignore_index: int | None = None,
+    reduction: Literal["none", "sum", "mean"] = "mean",
+) -> Array:
+    """Cross-entropy of the prediction under the labels, in nats: -sum over c of w_c t_c ln p_c at each position."""
+
+def nll(
+    log_pred: Array,
+    target: Array,
+    *,
+    axis: int,
+    class_weights: Sequence[float] | None = None,
+    label_smoothing: float = 0.0,
+    smoothing_over: Literal["all", "others"] = "all",
+    ignore_index: int | None = None,
+    reduction: Literal["none", "sum", "mean"] = "mean",
+    check: bool = True,
+) -> Array:
+    """Negative log-likelihood of integer labels under the prediction, in nats: -w_y ln p_y at each position."""
+
+def brier(
+    log_pred: Array,
+    target: Array,
+    *,
+    axis: int,
+    class_weights: Sequence[float] | None = None,
+    label_smoothing: float = 0.0,
+    smoothing_over: Literal["all", "others"] = "all",
+    ignore_index: int | None = None,
+    reduction: Literal["none", "sum", "mean"] = "mean",
+    check: bool = True,
+) -> Array:
+    """Brier score of the prediction under the labels: w sum over c of (p_c - t_c)^2 at each position, in 0..2."""
+
+def accuracy(
+    log_pred: Array,
+    target: Array,
+    *,
+    axis: int,
+    class_weights: Sequence[float] | None = None,
+    ignore_index: int | None = None,
+    reduction: Literal["none", "sum", "mean"] = "mean",
+) -> Array:
+    """Accuracy of the prediction, in 0..1: the weighted share of positions whose most probable class is the label's."""

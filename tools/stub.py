@@ -1,0 +1,57 @@
+"""Write kldeval/__init__.pyi: what editors and type checkers know of the functions that follow from the registry.
+
+Run `python tools/stub.py` after a metric or a public name was added; a test compares.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from pathlib import Path
+
+import kldeval
+from kldeval.functional import metric_functions
+
+STUB = Path(kldeval.__file__).with_suffix(".pyi")
+
+HEAD = '''"""The public names, as `python tools/stub.py` finds them; what runs is in `__init__.py`."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from kldeval._version import __version__ as __version__
+'''
+
+
+def stub() -> str:
+    """The text of the stub."""
+    functions = metric_functions()
+    imports = [
+        "from kldeval.arrays import Array",
+        *(f"from kldeval.{module} import {name} as {name}" for name, module in kldeval.PUBLIC.items()),
+    ]
+    public = "".join(f'    "{name}",\n' for name in sorted(["__version__", *kldeval.PUBLIC, *functions]))
+    parts = [HEAD + "\n".join(sorted(imports)), f"__all__ = [\n{public}]", *map(_definition, functions.values())]
+    return "\n\n".join(parts) + "\n"
+
+
+def _definition(function: object) -> str:
+    """A function with its parameters, one a line, and the first line of its docstring."""
+    lines = [f"def {function.__name__}("]  # type: ignore[attr-defined]
+    keyword = False
+    for parameter in inspect.signature(function).parameters.values():  # type: ignore[arg-type]
+        if parameter.kind is parameter.KEYWORD_ONLY and not keyword:
+            keyword = True
+            lines.append("    *,")
+        default = "" if parameter.default is parameter.empty else f" = {_literal(parameter.default)}"
+        lines.append(f"    {parameter.name}: {parameter.annotation}{default},")
+    first = re.sub(r"\s+", " ", (function.__doc__ or "").strip().partition("\n\n")[0])
+    return "\n".join([*lines, ") -> Array:", f'    """{first}"""'])
+
+
+def _literal(value: object) -> str:
+    return f'"{value}"' if isinstance(value, str) else repr(value)
+
+
+if __name__ == "__main__":
+    STUB.write_text(stub(), encoding="utf-8")
