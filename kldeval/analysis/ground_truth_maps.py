@@ -16,7 +16,15 @@ from kldeval.engine.worker import guarded
 from kldeval.errors import RefusedMap, UsageProblem, printable
 from kldeval.executors.local import cores, in_order
 from kldeval.grammar import Call, Value, did_you_mean
-from kldeval.normalization.gaussian import BORDERS, TRUNCATE, Border, blurred, blurred_points, check_kernel
+from kldeval.normalization.gaussian import (
+    BORDERS,
+    TRUNCATE,
+    Border,
+    blurred,
+    blurred_points,
+    check_kernel,
+    spherical,
+)
 from kldeval.records import DensityProvenance, Failure
 from kldeval.settings.settings import AS_STORED
 
@@ -31,6 +39,9 @@ if TYPE_CHECKING:
 
 
 NPY = ".npy"
+
+PROJECTIONS = ("none", "equirectangular")
+"""What a map is of: a plane, or the whole sphere by longitude and latitude."""
 
 FEW = 1000
 """Fixated pixels up to which a product of matrices is faster than passes over the map."""
@@ -52,6 +63,7 @@ class Smoothing:
     truncate: float = TRUNCATE
     degrees: float | None = None
     pixels_per_degree: float | None = None
+    projection: str = "none"
 
     def __post_init__(self) -> None:
         check_kernel(self.sigma, self.truncate)
@@ -59,11 +71,22 @@ class Smoothing:
             hint = did_you_mean(self.border, BORDERS)
             msg = f"--border {self.border}: {self.border!r} is none of {', '.join(BORDERS)}{hint}"
             raise UsageProblem(msg)
+        if self.projection not in PROJECTIONS:
+            hint = did_you_mean(self.projection, PROJECTIONS)
+            msg = f"--projection {self.projection}: {self.projection!r} is none of {', '.join(PROJECTIONS)}{hint}"
+            raise UsageProblem(msg)
+        if self.projection != "none" and self.border not in ("reflect", "wrap"):
+            msg = f"--border {self.border} has no meaning beside --projection {self.projection}: a sphere has no border"
+            raise UsageProblem(msg)
 
     @property
     def call(self) -> Call:
         """The Gaussian, with what is not at its default beside sigma and the border."""
         always: tuple[tuple[str, Value], ...] = (("sigma", self.sigma), ("border", self.border))
+        if self.border == "wrap":  # maps whose poles were joined to one another say no poles
+            always = (*always, ("poles", "over"))
+        if self.projection != "none":
+            always = (("sigma", self.sigma), ("projection", self.projection))
         repeats = () if self.repeats else (("repeats", False),)
         truncate = () if self.truncate == TRUNCATE else (("truncate", self.truncate),)
         return Call("gaussian", (*always, *repeats, *truncate))
@@ -173,6 +196,8 @@ def density_map(fixations: Fixations, shape: tuple[int, int], smoothing: Smoothi
 
     rows, cols, counts = fixations.pixels(shape)
     counts = counts if smoothing.repeats else np.ones_like(counts)
+    if smoothing.projection == "equirectangular":
+        return spherical((rows, cols, counts), shape, smoothing.sigma, smoothing.truncate)
     sigma = smoothing.sigma, smoothing.sigma
     if smoothing.border == "reflect" and len(rows) < FEW:
         return blurred_points((rows, cols, counts), shape, sigma, smoothing.truncate)
