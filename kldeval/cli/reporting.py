@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from kldeval.cli.messages import on_terminal, render_options, say, show
+from kldeval.cli.messages import is_on_terminal, on_terminal, render_options, say, show
 from kldeval.cli.options import suggest
 
 if TYPE_CHECKING:
@@ -161,9 +161,14 @@ def deliver(document: Document, sink: OutputPlan, *, score_only: bool = False, s
         # what was computed is printed even where a file cannot be written; a table holds the notes and the failures
         if score_only or sink.format_ != "table":
             _say(document, quiet=sink.options["quiet"])
-        for line in _fired(document):
+        for line in () if _shows_gates(sink, score_only=score_only) else _fired(document):
             say(line)
         show(_scores(document) if score_only else shown)
+
+
+def _shows_gates(sink: OutputPlan, *, score_only: bool) -> bool:
+    """Whether a terminal shows the table that says which gates fired: then nothing else has to say it."""
+    return sink.format_ == "table" and not score_only and is_on_terminal()
 
 
 def exit_code(document: Document) -> int:

@@ -6,9 +6,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from kldeval.data.readers import image, numpy_files
-from kldeval.data.readers.files import refusals
+from kldeval.data.readers.files import refusal, refusals
 from kldeval.data.readers.stored import MAX_PIXELS, Limits, Stored, check_size, unreadable
-from kldeval.errors import printable
+from kldeval.errors import KldevalError, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -120,8 +120,12 @@ def read_map(
     if reader is None:
         known = " ".join(sorted(READERS))
         raise unreadable(path, f"files ending in {printable(path.suffix)!r} are not read as maps; known: {known}")
-    with refusals(path):
+    try:
         return reader(path, key, Limits(max_pixels, trusts_files))
+    except KldevalError:
+        raise
+    except Exception as error:
+        raise refusal(path, error) from error
 
 
 def read_size(path: Path, *, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
