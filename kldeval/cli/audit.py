@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kldeval.cli.help import GroupedCommand
 from kldeval.cli.messages import on_terminal, render_options, say, show
 from kldeval.cli.options import GivenPath, file_options, naming_options, reading_options, request_from
 from kldeval.cli.reporting import VERBOSE
@@ -19,7 +20,7 @@ PREDS_AND_GT = 2
 """At least so many paths."""
 
 
-@click.command("audit", context_settings={"help_option_names": ["-h", "--help"]})
+@click.command("audit", cls=GroupedCommand, context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("paths", nargs=-1, type=GivenPath(path_type=Path), metavar="PRED... GT")
 @click.option(
     "--convention",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kldeval.cli.help import GroupedCommand
 from kldeval.cli.messages import say
 from kldeval.cli.model_options import NAME, load_models, resampling_from, resampling_options
 from kldeval.cli.options import (
@@ -39,7 +40,7 @@ _OF_SCORING = (
 """The options that mean nothing to numbers that are made already."""
 
 
-@click.command("compare", context_settings={"help_option_names": ["-h", "--help"]})
+@click.command("compare", cls=GroupedCommand, context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("paths", nargs=-1, type=GivenPath(path_type=Path), metavar="A.json B.json... | PRED PRED... GT")
 @NAME
 @click.option("--allow-different", is_flag=True, help="Compare reports whose signatures or maps differ.")

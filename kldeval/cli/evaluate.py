@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kldeval.cli.help import GroupedCommand
 from kldeval.cli.model_options import (
     FAIL_IF,
     NAME,
@@ -51,7 +52,7 @@ if TYPE_CHECKING:
     from kldeval.writers import Document
 
 
-@click.command("evaluate", context_settings={"help_option_names": ["-h", "--help"]})
+@click.command("evaluate", cls=GroupedCommand, context_settings={"help_option_names": ["-h", "--help"]})
 @paths_argument
 @numeric_options
 @GROUP_BY
@@ -85,7 +86,12 @@ def command(paths: tuple[Path, ...], **options: Any) -> int:
     """Score predictions against ground truths: two files, or two folders paired by relative path without suffix.
 
     Several PRED give a leaderboard on the maps that were scored for all of them.
-    """
+
+    \b
+    kldeval pred_dir gt_dir --norm flatten-softmax
+    kldeval pred_dir gt_dir --convention mit --metric kld,cc,sim --output report.html
+    kldeval model_a model_b gt_dir --metric kld,nss --fixations fixations.csv --intervals
+    """  # noqa: D301 - \b is click's mark of lines to keep
     from kldeval.cli.config import with_config_provenance
     from kldeval.cli.terminal import progress_bar
 
@@ -95,7 +101,8 @@ def command(paths: tuple[Path, ...], **options: Any) -> int:
     gates = parse_gates(options["fail_if"], settings.keys if settings.reduction != "none" else ())
     sink = open_sink(options)
     resampling_from(options)
-    with progress_bar(options) as progress:
+    label = ", ".join(options["names"] or [path.name for path in preds]) or "pairs"
+    with progress_bar(options, label) as progress:
         document = _score(preds, gt, settings, options, progress)
     document = with_config_provenance(gated(with_asked_intervals(document, options), gates))
     strips = _strips(document, preds, gt, settings, options) if wants_pictures(sink) else ()

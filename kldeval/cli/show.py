@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kldeval.cli.help import GroupedCommand
 from kldeval.cli.model_options import (
     FAIL_IF,
     NAME,
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from kldeval.writers import Document
 
 
-@click.command("show", context_settings={"help_option_names": ["-h", "--help"]})
+@click.command("show", cls=GroupedCommand, context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE.json...")
 @NAME
 @SORT

@@ -18,8 +18,7 @@ from command_line import kldeval as command_line
 import kldeval
 from kldeval.errors import KldevalError
 from kldeval.grammar import parts_of
-from kldeval.metrics.classification import LABEL_METRICS
-from kldeval.metrics.registry import METRICS
+from kldeval.metrics.registry import LABEL_METRICS, METRICS
 
 if TYPE_CHECKING:
     from pathlib import Path
