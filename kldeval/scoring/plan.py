@@ -204,6 +204,8 @@ class AuxiliaryMetric:
         """The metric that a call names; its numbers are float64 whatever the densities are computed in."""
         entry = METRICS[call.name]
         info, given = entry.info, call.keywords
+        # which values a map holds is decided here, and nothing that is made of a map by itself
+        prepared = {key: value for key, value in given.items() if key != "of"}
         exact = replace(settings, dtype="float64")
         pred, gt = (
             # the density of a likelihood is the plan's own
@@ -215,7 +217,7 @@ class AuxiliaryMetric:
             call,
             info,
             partial(entry.function, **given) if given else entry.function,
-            partial(info.prepare, **given) if info.prepare and given else info.prepare,
+            partial(info.prepare, **prepared) if info.prepare and prepared else info.prepare,
             (info.prepare, info.scaled, call.arguments),
             settings.scale == "unit",
             _unit(settings, info.unit),

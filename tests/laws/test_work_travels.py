@@ -12,8 +12,7 @@ import pytest
 from command_line import kldeval
 from looked_at import SHAPE, LookedAt, make_looked_at
 
-from kldeval.metrics.classification import LABEL_METRICS
-from kldeval.metrics.registry import METRICS
+from kldeval.metrics.registry import LABEL_METRICS, METRICS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
