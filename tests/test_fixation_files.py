@@ -346,7 +346,7 @@ def test_scanpaths_in_json_are_read_with_the_words_of_their_data_set(tmp_path: P
             '[{"name": "a", "x": [1, 2], "y": [1]}]',
             "entry 0: 2 x, 1 y and 2 durations; they must be as many",
         ),
-        ("a.jsonl", '\n{"name": "a", "x": 1, "y": NaN}', "line 2: y is nan, which is no finite number"),
+        ("a.jsonl", '\n{"name": "a", "x": 1, "y": Infinity}', "line 2: y is inf, which is no finite number"),
         (
             "a.jsonl",
             "{\n",

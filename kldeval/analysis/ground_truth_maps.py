@@ -7,13 +7,22 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from kldeval.data.fixations.collection import open_fixations
+from kldeval.data.fixations.doubts import check_positions
 from kldeval.data.listing import list_folder, name_of
 from kldeval.data.load import sidecar_of, sidecar_text
 from kldeval.data.readers import read_size
 from kldeval.errors import MapProblem, RefusedMap, UsageProblem
 from kldeval.executors.local import cores, in_order
 from kldeval.grammar import Call, Value, did_you_mean
-from kldeval.normalization.gaussian import BORDERS, TRUNCATE, Border, blurred, blurred_points, check_kernel
+from kldeval.normalization.gaussian import (
+    BORDERS,
+    TRUNCATE,
+    Border,
+    blurred,
+    blurred_points,
+    check_kernel,
+    spherical,
+)
 from kldeval.records import DensityProvenance, Failure
 from kldeval.settings.settings import AS_STORED
 
@@ -28,6 +37,9 @@ if TYPE_CHECKING:
 
 
 NPY = ".npy"
+
+PROJECTIONS = ("none", "equirectangular")
+"""What a map is of: a plane, or the whole sphere by longitude and latitude."""
 
 FEW = 1000
 """Fixated pixels up to which a product of matrices is faster than passes over the map."""
@@ -49,6 +61,7 @@ class Smoothing:
     truncate: float = TRUNCATE
     degrees: float | None = None
     pixels_per_degree: float | None = None
+    projection: str = "none"
 
     def __post_init__(self) -> None:
         check_kernel(self.sigma, self.truncate)
@@ -56,11 +69,22 @@ class Smoothing:
             hint = did_you_mean(self.border, BORDERS)
             msg = f"--border {self.border}: {self.border!r} is none of {', '.join(BORDERS)}{hint}"
             raise UsageProblem(msg)
+        if self.projection not in PROJECTIONS:
+            hint = did_you_mean(self.projection, PROJECTIONS)
+            msg = f"--projection {self.projection}: {self.projection!r} is none of {', '.join(PROJECTIONS)}{hint}"
+            raise UsageProblem(msg)
+        if self.projection != "none" and self.border not in ("reflect", "wrap"):
+            msg = f"--border {self.border} has no meaning beside --projection {self.projection}: a sphere has no border"
+            raise UsageProblem(msg)
 
     @property
     def call(self) -> Call:
         """The Gaussian, with what is not at its default beside sigma and the border."""
         always: tuple[tuple[str, Value], ...] = (("sigma", self.sigma), ("border", self.border))
+        if self.border == "wrap":  # maps whose poles were joined to one another say no poles
+            always = (*always, ("poles", "over"))
+        if self.projection != "none":
+            always = (("sigma", self.sigma), ("projection", self.projection))
         repeats = () if self.repeats else (("repeats", False),)
         truncate = () if self.truncate == TRUNCATE else (("truncate", self.truncate),)
         return Call("gaussian", (*always, *repeats, *truncate))
@@ -131,8 +155,12 @@ def sigma_in_pixels(sigma: float, pixels_per_degree: float | None) -> float:
     return sigma * pixels_per_degree
 
 
-def build(plan: Plan, progress: Callable[[Any, int], None] | None = None) -> Iterator[Built | Failure]:
+def build(
+    plan: Plan, progress: Callable[[Any, int], None] | None = None, note: Callable[[str], None] | None = None
+) -> Iterator[Built | Failure]:
     """Write a map for every image that the fixations are on, in the order of the names.
+
+    `note` is told what the fixations may be.
 
     A single file that holds one image is written to `out` itself where that ends in .npy.
 
@@ -146,6 +174,9 @@ def build(plan: Plan, progress: Callable[[Any, int], None] | None = None) -> Ite
     if single and len(names) > 1:
         msg = f"{plan.out} is one map, but {plan.fixations} holds fixations on {len(names)} images; name a folder"
         raise UsageProblem(msg)
+    for doubt in check_positions(source, lambda name: plan.size or _known_size(name, shapes)):
+        if note:
+            note(doubt)
     work = partial(_build_one, source=source, plan=plan, files=shapes, single=single)
     for outcome in in_order(work, names, plan.jobs or cores()):
         if progress:
@@ -163,6 +194,8 @@ def density_map(fixations: Fixations, shape: tuple[int, int], smoothing: Smoothi
 
     rows, cols, counts = fixations.pixels(shape)
     counts = counts if smoothing.repeats else np.ones_like(counts)
+    if smoothing.projection == "equirectangular":
+        return spherical((rows, cols, counts), shape, smoothing.sigma, smoothing.truncate)
     sigma = smoothing.sigma, smoothing.sigma
     if smoothing.border == "reflect" and len(rows) < FEW:
         return blurred_points((rows, cols, counts), shape, sigma, smoothing.truncate)
@@ -178,7 +211,11 @@ def _build_one(
 
     try:
         fixations = source.of(name)
-        shape = fixations.shape or plan.size or _shape_like(name, files)
+        if plan.reading.size is None:
+            shape = fixations.shape or plan.size or _shape_like(name, files)
+        else:
+            shape = plan.size or _shape_like(name, files)
+            fixations = fixations.on_screen(plan.reading.size, shape)
         within, outside = fixations.inside(shape)
         if outside and plan.outside == "error":
             msg = f"{outside}; check --fixation-base and the size, or leave them out with --fixation-outside drop"
@@ -218,6 +255,10 @@ def _members(plan: Plan, shape: tuple[int, int]) -> dict[str, Any]:
 
 def _files_by_name(folder: Path | None) -> dict[str, Path]:
     return {name_of(relative): folder / relative for relative in list_folder(folder).maps} if folder else {}
+
+
+def _known_size(name: str, files: Mapping[str, Path]) -> tuple[int, int] | None:
+    return read_size(files[name]) if name in files else None
 
 
 def _shape_like(name: str, files: Mapping[str, Path]) -> tuple[int, int]:

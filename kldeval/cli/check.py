@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kldeval.cli.help import GroupedCommand
 from kldeval.cli.messages import show
 from kldeval.cli.options import (
     MANIFEST,
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from kldeval.reports.documents import Inspection
 
 
-@click.command("check", context_settings={"help_option_names": ["-h", "--help"]})
+@click.command("check", cls=GroupedCommand, context_settings={"help_option_names": ["-h", "--help"]})
 @paths_argument
 @numeric_options
 @MANIFEST

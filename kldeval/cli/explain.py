@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kldeval.cli.help import GroupedCommand
 from kldeval.cli.messages import show
 from kldeval.cli.options import file_options, numeric_options, pair_of_paths, request_from, settings_from
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@click.command("explain", context_settings={"help_option_names": ["-h", "--help"]})
+@click.command("explain", cls=GroupedCommand, context_settings={"help_option_names": ["-h", "--help"]})
 @pair_of_paths
 @numeric_options
 @file_options

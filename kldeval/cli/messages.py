@@ -51,11 +51,35 @@ def drawn(page: Page, options: Options | None = None) -> str:
 
 
 def render_options(options: Mapping[str, Any]) -> Options:
-    """How the options of a command want its tables."""
+    """How the options of a command want its tables.
+
+    Raises:
+        UsageProblem: a column is not of the form KEY=NAME.
+    """
     from kldeval.writers.page import Options
 
-    names = ("precision", "per_map", "worst")
-    return Options(**{name: options[name] for name in names if options.get(name) is not None})
+    names = ("precision", "per_map", "worst", "intervals", "verbose", "signatures", "siunitx")
+    given = {name: options[name] for name in names if options.get(name) is not None}
+    return Options(
+        **given, columns=tuple(_column(part) for text in options.get("columns", ()) for part in _parts(text))
+    )
+
+
+def _parts(text: str) -> list[str]:
+    from kldeval.grammar import split_top_level
+
+    return split_top_level(text, ",")
+
+
+def _column(text: str) -> tuple[str, str]:
+    """A metric's key and what a paper calls it; a key may hold `=` within its parentheses."""
+    key, equals, name = text.rpartition("=")
+    if not (key.strip() and equals and name.strip()):
+        from kldeval.errors import UsageProblem
+
+        msg = f"--columns {text!r} is not of the form KEY=NAME, as in kld=KL"
+        raise UsageProblem(msg)
+    return key.strip(), name.strip()
 
 
 def on_terminal(options: Options) -> Options:

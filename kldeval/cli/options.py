@@ -253,6 +253,9 @@ READING = {
     "fixation_outside": ("HOW", "Fixations outside the map: error or drop [default: error]."),
     "fixation_threshold": ("X", "Pixels above it are fixated, where a fixation map is not binary."),
     "fixation_variable": ("NAME", "The variable of a .mat that holds the fixations."),
+    "fixation_size": ("WxH", "The size of the screen that the positions are on; 1x1 for normalised gaze."),
+    "fixation_columns": ("LIST", "What the columns of a list are called, as x=X,y=Y,name=image."),
+    "fixation_where": ("LIST", "The rows of a list that count, as task=bottle."),
     "fixation_gaze": ("NAME", "Of SALICON's gaze: fixations or location (raw samples) [default: fixations]."),
 }
 """How files of fixations are read: metavar and help by the name of the setting."""

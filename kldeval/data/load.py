@@ -15,7 +15,8 @@ from kldeval.data.readers.numpy_files import map_shape, stored_shape
 from kldeval.data.readers.stored import MAX_PIXELS
 from kldeval.data.recognise import BASES, log_sum
 from kldeval.data.stacks import read_slice
-from kldeval.errors import RefusedMap, UnreadableMap, printable
+from kldeval.errors import RefusedMap, UnreadableMap, UsageProblem, printable
+from kldeval.grammar import split_call
 from kldeval.preprocessing.grey import channels_agree, full_scale, to_grey
 from kldeval.preprocessing.resize import AS_IS, log_resized, resize_pair
 from kldeval.records import DensityProvenance, MapPair
@@ -253,6 +254,9 @@ def _remarks(stored: list[Stored]) -> Iterator[str]:
 
 SCHEMA = "kldeval.density/1"
 
+MOST_FIXATIONS = 2**53
+"""More than any data set has: numbers up to here are exact in JSON."""
+
 SUFFIX = ".npy"
 """The only files that have one: an image could not hold the density as it is."""
 
@@ -292,7 +296,23 @@ def how_made(path: Path) -> DensityProvenance | None:
     if not isinstance(members, dict) or members.get("schema") != SCHEMA:
         return None
     text, count = members.get("made"), members.get("fixations")
-    if not isinstance(text, str) or not isinstance(count, int) or "|" in text:
+    if (
+        not isinstance(text, str)
+        or not _is_call(text)
+        or not isinstance(count, int)
+        or isinstance(count, bool)
+        or not 0 <= count <= MOST_FIXATIONS
+    ):
         msg = f"{printable(sidecar)}: a {SCHEMA} says what was made and of how many fixations; this does not"
         raise UnreadableMap(msg)
     return DensityProvenance(text, count)
+
+
+def _is_call(text: str) -> bool:
+    """Whether a text is one name with its parameters, which can stand in a signature."""
+    if not text.isprintable() or "|" in text:
+        return False
+    try:
+        return bool(split_call(text)[0])
+    except UsageProblem:
+        return False

@@ -16,6 +16,7 @@ from kldeval.data.fixations.collection import (
     fixations_of_files,
     open_fixations,
 )
+from kldeval.data.fixations.doubts import check_positions
 from kldeval.data.fixations.maps import FixationReading
 from kldeval.data.readers import read_size
 from kldeval.data.readers.stored import MAX_PIXELS
@@ -54,6 +55,7 @@ def open_needed_auxiliary(
     _check(settings, request, named)
     limit = request.max_pixels or MAX_PIXELS
     fixations = _fixations(settings, request, named["fixations"], limit)
+    doubts = tuple(check_positions(fixations, partial(_size_of, _files(pairs), limit))) if fixations else ()
     mask = _maps("mask", request.mask, limit)
     sources = AuxiliarySources(
         fixations,
@@ -68,7 +70,7 @@ def open_needed_auxiliary(
     references = _references(settings, request, pairs) if request.baselines else None
     if sources == AuxiliarySources(alone=alone) and references is None:
         return NO_AUXILIARY
-    said = references.notes if references else ()
+    said = (*doubts, *(references.notes if references else ()))
     single = sources.baseline.single if sources.baseline else None
     if fixations is None or not compares_images(settings):
         return AuxiliaryContext(sources, DatasetContext(single=single, references=references), said)
@@ -88,6 +90,15 @@ def _references(settings: Settings, request: RunOptions, pairs: Sequence[Pair]) 
     each = partial(in_threads, jobs=request.jobs or cores())
     files = {pair.name: pair.gt for pair in pairs}
     return make_references(settings, files, reading_of(settings, request), request.ceiling, each)
+
+
+def _files(pairs: Sequence[Pair]) -> dict[str, Path]:
+    """The ground truths by their names."""
+    return {pair.name: pair.gt for pair in pairs}
+
+
+def _size_of(files: Mapping[str, Path], max_pixels: int, name: str) -> tuple[int, int] | None:
+    return read_size(files[name], max_pixels=max_pixels) if name in files else None
 
 
 def compares_images(settings: Settings) -> bool:
@@ -121,7 +132,9 @@ def everything(
 def _sized(source: FixationSource, files: Mapping[str, Path], max_pixels: int, name: str) -> Fixations | None:
     try:
         points = source.of(name)
-        if points.shape is None and name in files:
+        if source.reading.size is not None and name in files:
+            points = points.on_screen(source.reading.size, read_size(files[name], max_pixels=max_pixels))
+        elif points.shape is None and name in files:
             points = replace(points, shape=read_size(files[name], max_pixels=max_pixels))
     except MapProblem:
         return None

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from kldeval.errors import UsageProblem, printable
-from kldeval.grammar import Call, Info, Registry, split_call
+from kldeval.grammar import Call, Info, Registry, Size, split_call
 from kldeval.metrics.registry import METRICS
 from kldeval.normalization.chain import axes_of, format_chain, parse_chain
 from kldeval.normalization.lazy_map import MAP
@@ -50,7 +50,7 @@ FIELDS = {"baseline": "baseline", "other_map": "other", "mask": "mask", "weights
 BESIDE = (*REGISTRIES, "fixations")
 """The options that may name a path."""
 
-READING = ("base", "variable", "gaze", "threshold", "first", "outside")
+READING = ("base", "variable", "gaze", "threshold", "first", "outside", "size", "columns", "where")
 """The parameters of how fixations are read; each is the option `--fixation-NAME`."""
 
 
@@ -130,12 +130,21 @@ def read(
     threshold: float | None = None,
     first: Literal["keep", "drop"] = "keep",
     outside: Literal["error", "drop"] = "error",
+    size: Size | None = None,
+    columns: str | None = None,
+    where: str | None = None,
 ) -> None:
     """How files of fixations are read; see `kldeval.data.fixations.maps.FixationReading`.
 
-    `first=drop` leaves out the first fixation of every observer; `outside=drop` those outside the map.
+    `first=drop` leaves out the first fixation of every observer; `outside=drop` those outside the map. `size` is that
+    of the screen that the positions are on, `columns` says what the columns of a list are called, and `where` which
+    rows count, both as `column=text` joined by semicolons.
     """
-    del variable, gaze, threshold, first, outside
+    del variable, gaze, threshold, first, outside, size
+    for option, text in (("columns", columns), ("where", where)):
+        if text is not None and not all("=" in part for part in text.split(";")):
+            msg = f"--fixation-{option} {text}: it is of the form column=text, joined by commas"
+            raise UsageProblem(msg)
     if base not in (None, 0, 1):
         msg = f"--fixation-base {base}: coordinates count from 0 or from 1"
         raise UsageProblem(msg)
@@ -173,7 +182,8 @@ def fixation_reading(chosen: Mapping[str, str]) -> Call:
         UsageProblem: one of them means nothing.
     """
     given = {part: chosen[f"fixation_{part}"] for part in READING if f"fixation_{part}" in chosen}
-    inside = ",".join(f"{part}={text}" for part, text in given.items())
+    # commas separate the arguments of a call
+    inside = ",".join(f"{part}={text.replace(',', ';')}" for part, text in given.items())
     call = FIXATIONS.parse(f"read({inside})")
     FIXATIONS["read"].function(**call.keywords)
     return call

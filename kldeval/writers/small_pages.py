@@ -16,11 +16,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from kldeval.reports.documents import Explanation, Inspection, Matrix, Methods, Stage
-    from kldeval.reports.identification import Guess, Identification
+    from kldeval.reports.identification import Guess, Identification, Joint
     from kldeval.writers.page import Block
 
 
 METHODS_SCHEMA = "kldeval.methods/1"
+
+JOINT_SHOWN = 3
+"""So many resizings and averagings that print a whole row are shown to people."""
 
 SHOWN = 20
 """So many rows are shown to people."""
@@ -35,16 +38,20 @@ def identification_page(found: Identification) -> Page:
 
 
 def identification_json(found: Identification) -> str:
-    """Everything that prints the number, one guess a line."""
+    """Everything that prints the number, one guess a line; of several numbers, what prints all of them."""
     head = {
         "schema": IDENTIFY_SCHEMA,
         "value": found.published.text,
         "half_unit": found.published.half,
+        "values": [{"metric": one.metric, "value": one.text, "half_unit": one.half} for one in found.values],
         "n": found.n,
         "tried": found.tried,
+        "distinct": found.distinct,
+        "chance": found.chance,
     }
     lines = [f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in head.items()]
     lines += [_listed(key, guesses) for key, guesses in (("guesses", found.guesses), ("nearest", found.nearest))]
+    lines += [_listed_joint(found.joint)] if len(found.values) > 1 else []
     lines += [f'  "notes": {json.dumps(list(found.notes))}']
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
@@ -54,13 +61,35 @@ def _listed(key: str, guesses: Sequence[Guess]) -> str:
     return f'  "{key}": [' + (f"\n{rows}\n  " if rows else "") + "]"
 
 
+def _listed_joint(rows: Sequence[Joint]) -> str:
+    texts = (
+        {
+            "resize": row.resize,
+            "averaging": row.averaging,
+            "guesses": {metric: [_guess(guess) for guess in guesses] for metric, guesses in row.guesses.items()},
+        }
+        for row in rows
+    )
+    lines = ",\n".join(f"    {json.dumps(text)}" for text in texts)
+    return '  "joint": [' + (f"\n{lines}\n  " if lines else "") + "]"
+
+
 def _guess(guess: Guess) -> dict[str, Any]:
     flags = [list(flag) for flag in guess.flags]
-    names = {"convention": guess.convention, "flags": flags, "value": guess.value}
+    names = {"metric": guess.metric, "convention": guess.convention, "flags": flags, "value": guess.value}
     return {**names, "signature": guess.signature, "short": guess.short}
 
 
 def _identification_blocks(found: Identification) -> Iterator[Block]:
+    if len(found.values) > 1 or found.values[0].metric != "kld":
+        yield from _joint_blocks(found)
+    else:
+        yield from _single_blocks(found)
+    yield Paragraphs((_chance(found),), dim=True)
+    yield Notes(found.notes)
+
+
+def _single_blocks(found: Identification) -> Iterator[Block]:
     maps = count(found.n, "map")
     if found.guesses:
         rows = list(_rows(found.guesses))
@@ -72,7 +101,38 @@ def _identification_blocks(found: Identification) -> Iterator[Block]:
     else:
         title = f"none of {found.tried} settings prints {found.published.text} over {maps}; the nearest are"
         yield _guess_table(list(_rows(found.nearest)), title)
-    yield Notes(found.notes)
+
+
+def _joint_blocks(found: Identification) -> Iterator[Block]:
+    """A table for each resizing and averaging that prints the whole row."""
+    row = ", ".join(f"{one.metric}={one.text}" for one in found.values)
+    maps = count(found.n, "map")
+    if not found.joint:
+        one_by_one = ((guess.metric, *line) for guess in found.nearest for line in _rows([guess]))
+        yield _joint_table(list(one_by_one), f"nothing that was tried prints {row} over {maps}; the nearest are")
+    for joint in found.joint[:JOINT_SHOWN]:
+        lines = [(metric, *line) for metric, guesses in joint.guesses.items() for line in list(_rows(guesses))[:SHOWN]]
+        over = "folders" if joint.averaging == "groups" else "maps"
+        resize = f", {joint.resize}" if joint.resize else ""
+        yield _joint_table(lines, f"{row} over {maps} is printed by (mean over {over}{resize})")
+    if len(found.joint) > JOINT_SHOWN:
+        rest = f"and {len(found.joint) - JOINT_SHOWN} more resizings or averagings; --format json lists all"
+        yield Paragraphs((rest,))
+
+
+def _joint_table(rows: Sequence[tuple[str, ...]], title: str) -> Table:
+    heads = (
+        *(Head("metric", "metric"), Head("value"), Head("flags beside it", "text")),
+        Head("--convention, or definition", "names"),
+    )
+    return Table(heads, tuple(tuple(map(Cell, row)) for row in rows), title)
+
+
+def _chance(found: Identification) -> str:
+    """What was tried, and how many hits mean nothing."""
+    rows = "numbers" if len(found.values) == 1 else "combinations of numbers"
+    digits = "at this number of digits" if len(found.values) == 1 else "at these numbers of digits"
+    return f"{found.tried} settings give {found.distinct} {rows}, of which chance hits {found.chance:.2g} {digits}"
 
 
 def _rows(guesses: Sequence[Guess]) -> Iterator[tuple[str, str, str]]:
@@ -96,7 +156,7 @@ def _flags(guess: Guess) -> str:
 
 
 def _guess_table(rows: Sequence[tuple[str, str, str]], title: str) -> Table:
-    heads = (Head("kld"), Head("flags beside it", "text"), Head("--convention", "names"))
+    heads = (Head("kld"), Head("flags beside it", "flags"), Head("--convention", "names"))
     return Table(heads, tuple(tuple(map(Cell, row)) for row in rows), title)
 
 

@@ -101,6 +101,8 @@ class FixationReading:
     `base` is the number of the first pixel in coordinates, 0 or 1 (None: 1 in SALICON's `gaze`, which MATLAB wrote, and
     0 elsewhere). `variable` names the variable of a .mat. `gaze` chooses between the fixations of SALICON's `gaze` and
     its raw mouse samples. Pixels of a map above `threshold` are fixated, once each (None: the map must be binary).
+    `size` is the (width, height) of the screen that the positions are on. `columns` renames the columns of a list and
+    `where` chooses its rows (`x=X;y=Y`, `task=bottle`).
     `drops_first` leaves out the first fixation of every observer, which a trial's starting cross often forces.
 
     Raises:
@@ -111,6 +113,9 @@ class FixationReading:
     variable: str | None = None
     gaze: Literal["fixations", "location"] = "fixations"
     threshold: float | None = None
+    size: tuple[int, int] | None = None
+    columns: str | None = None
+    where: str | None = None
     drops_first: bool = False
     max_pixels: int = MAX_PIXELS
 
