@@ -19,6 +19,7 @@ from kldeval.scoring.class_maps import holds_labels
 from kldeval.scoring.diagnostics import swapped
 from kldeval.scoring.evaluator import Evaluator
 from kldeval.scoring.plan import Plan
+from kldeval.settings.auxiliary import with_context
 from kldeval.settings.build import as_labels
 from kldeval.settings.settings import MAPS, NONE
 
@@ -99,6 +100,7 @@ def _reports(
     """The report of each model."""
     settings = resolve_settings(settings, dataset.firsts, request)
     around = open_auxiliary(settings, request, dataset.every, alone=dataset.alone)
+    settings = with_context(settings, around.described)
     found: dict[str, list[Outcome]] = {model: list(dataset.failures.get(model, ())) for model in sides}
     for answer in stream(dataset, settings, request, device, around):
         found[answer.model].append(answer.outcome)

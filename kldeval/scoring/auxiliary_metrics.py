@@ -270,7 +270,8 @@ class _Scores:
             side = PixelView.of(self.pair).normalised(pipeline)
             if side.problems and side.problems[0]:
                 problem = side.problems[0]
-                raise RefusedMap(refusal(self.pair, role, problem.kind, problem.detail, pipeline.shown))
+                message = refusal(self.pair, role, problem.kind, problem.detail, pipeline.shown)
+                raise RefusedMap(message, code=problem.kind)
             values = side.values
             # exp underflows into ties, which ranks must not have
             self._arrays[key] = values.whole() if keeps_logs or not values.is_log else values.map(values.xp.exp).whole()
@@ -310,7 +311,7 @@ def _check_finite(role: str, extent: ValueRange, metric: AuxiliaryMetric) -> Non
     if undefined or (infinite and not metric.info.takes_infinities):
         found = "nan" if undefined else "inf"
         msg = f"the {_SIDES[role]} holds {found}, which {metric.call.name} cannot take; repair the file"
-        raise RefusedMap(msg)
+        raise RefusedMap(msg, code="nonfinite")
 
 
 def _check_mass(role: str, low: float, metric: AuxiliaryMetric) -> None:
@@ -318,7 +319,7 @@ def _check_mass(role: str, low: float, metric: AuxiliaryMetric) -> None:
     if low < 0 and lifted_by and not call.keywords.get(lifted_by):
         way_out = "shift the map" if lifted_by == "always" else f"{call.name}({lifted_by}=true) stretches it to 0..1"
         msg = f"the {_SIDES[role]} has negative values (minimum {low:.6g}), which {call.name} cannot take; {way_out}"
-        raise RefusedMap(msg)
+        raise RefusedMap(msg, code="negative")
 
 
 class FixationEvaluator:
@@ -435,7 +436,8 @@ class FixationEvaluator:
         values = run_chain(start, pipeline.run)
         for problem in worst_problems(values, "pred", 1):
             if problem:
-                raise RefusedMap(refusal(pair, "pred", problem.kind, problem.detail, pipeline.shown))
+                message = refusal(pair, "pred", problem.kind, problem.detail, pipeline.shown)
+                raise RefusedMap(message, code=problem.kind)
         if takes_levels:
             return density(values, slice(0, 1)).log[0, pair.pred[rows, cols]]
         return _log_at(values, rows, cols)

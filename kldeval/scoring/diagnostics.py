@@ -329,6 +329,14 @@ _SENTENCES = {
     "nodata-pred": (
         "the prediction has no data where the ground truth has some ({maps}); --nodata-pred says what it counts as"
     ),
+    "painted-pred": (
+        "the prediction is a picture in the colours of a colour map ({maps}), whose grey is not the map; store the map "
+        "itself, in grey or as .npy"
+    ),
+    "painted-gt": (
+        "the ground truth is a picture in the colours of a colour map ({maps}), whose grey is not the map; store the "
+        "map itself, in grey or as .npy"
+    ),
     "transposed": (
         "height and width of one map are width and height of the other ({maps}): resizing distorts a map that is "
         "transposed, as arrays in the order (W, H) are; store its transpose (array.T)"
