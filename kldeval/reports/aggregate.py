@@ -189,9 +189,6 @@ def merge(reports: Mapping[str, Report]) -> Report:
     )
 
 
-_FULL_LIST = "; every image is compared with all others, so score the parts of one whole list of images, with --shard"
-
-
 def _check_signatures(first: str, reference: Report, name: str, report: Report) -> None:
     ours, theirs = reference.signatures, report.signatures
     if list(ours) != list(theirs):
@@ -200,7 +197,7 @@ def _check_signatures(first: str, reference: Report, name: str, report: Report) 
     for key in ours:
         for part, values in differences(*(with_fixations(text, 0) for text in (ours[key], theirs[key]))).items():
             left, right = (f"{part}:{value or 'nothing'}" for value in values)
-            way_out = _FULL_LIST if part == "context" else ""
+            way_out = FULL_LIST if part == "context" else ""
             msg = f"{first} and {name} cannot be merged: {key} has {left} in the one, {right} in the other{way_out}"
             raise UsageProblem(msg)
 
