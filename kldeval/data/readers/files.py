@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from kldeval.data.readers.stored import unreadable
-from kldeval.errors import KldevalError, printable
+from kldeval.errors import KldevalError, UnreadableMap, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,10 +63,12 @@ def refusal(path: Path, error: Exception) -> KldevalError:
     if isinstance(error, KldevalError):
         return error
     if isinstance(error, FileNotFoundError) and path.is_symlink():
-        return unreadable(
-            path, f"it is a link to {printable(os.readlink(path))}, which does not exist", "dangling-link"
-        )
+        msg = f"{printable(path)} is a link to {printable(path.readlink())}, which does not exist"
+        return UnreadableMap(msg, code="dangling-link")
     if isinstance(error, OSError):
+        if path.is_symlink() and not path.exists():
+            msg = f"{printable(path)} is a link to {printable(path.readlink())}, which does not exist"
+            return UnreadableMap(msg, code="dangling-link")
         return unreadable(path, (error.strerror or str(error) or type(error).__name__).lower())
     if isinstance(error, MemoryError):
         return unreadable(path, "too large for the memory of this machine", "no-memory")
