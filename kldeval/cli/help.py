@@ -35,7 +35,7 @@ GROUPS = {
     ),
     "Output": (
         *("format_", "output", "score_only", "per_map", "worst", "precision", "quiet", "verbose", "save_maps"),
-        *("html_maps", "stimuli", "signatures", "columns", "siunitx", "annotate"),
+        *("html_maps", "stimuli", "signatures", "columns", "siunitx", "annotate", "picture", "save"),
     ),
     "Running": ("jobs", "device", "progress", "config", "batch_bytes", "debug"),
 }

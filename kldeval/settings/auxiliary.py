@@ -10,6 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+
 from kldeval.errors import UsageProblem, printable
 from kldeval.grammar import Call, Info, Registry, Size, split_call
 from kldeval.metrics.registry import METRICS
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
     from kldeval.metrics.registry import MetricInfo
     from kldeval.normalization.chain import Chain
+    from kldeval.records import Fixations
     from kldeval.settings.settings import Settings
 
 
@@ -276,6 +279,41 @@ def _described(name: str, path: Path) -> str:
 
 DIGITS = 12
 """Hexadecimal digits of a digest: 48 bits tell the few files apart that people compare."""
+
+
+def context_text(images: Iterable[Fixations]) -> str:
+    """What a signature says of the images that each image is compared with: their number, and a digest.
+
+    The digest is of the sizes of the images and of the fixations on them, whatever the images are called.
+    """
+    from hashlib import sha256
+
+    each = sorted(_digest_of_image(image) for image in images)
+    return f"images(n={len(each)},sha256={sha256(b''.join(each)).hexdigest()[:DIGITS]})"
+
+
+def _digest_of_image(image: Fixations) -> bytes:
+    from hashlib import sha256
+
+    found = sha256(repr(image.shape).encode())
+    for array in (image.rows, image.cols, image.counts):
+        found.update(np.ascontiguousarray(array, np.float64).tobytes())
+    return found.digest()
+
+
+def with_context(settings: Settings, found: str) -> Settings:
+    """The settings with the images that a run compares each image with.
+
+    Raises:
+        UsageProblem: a signature speaks of other images.
+    """
+    if settings.context and settings.context != found:
+        msg = (
+            f"the signature says context:{settings.context}, but the images given are {found or 'none'}: these numbers "
+            "compare every image with the fixations on all others; give the same list of images and fixations"
+        )
+        raise UsageProblem(msg)
+    return replace(settings, context=found) if found else settings
 
 
 def digest(path: Path) -> str:

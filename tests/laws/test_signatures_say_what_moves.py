@@ -138,7 +138,7 @@ def test_of_every_metric_and_setting(data: Path, metric: str) -> None:
     sides, name = (data / "pred", data / "gt"), metric.partition("(")[0]
     usual = scored(sides, metric, options_of(data, name, {}))
     assert usual
-    if metric == "emd":
+    if metric in ("emd", "emd(of=norm)"):
         return  # maps so small are one of its cells: `emd(factor=3)` is tried
     tried = {
         part: [scored(sides, metric, options_of(data, name, change)) for change in changes]
