@@ -220,6 +220,7 @@ AFFORDANCE = Convention(
     pred="minmax+sum-to-one(offset=1e-12)",
     gt="sum-to-one(offset=1e-12)",
     metrics=("kld(log_eps=1e-12,ratio_eps=1e-12)", "ce(ratio_eps=1e-12)"),
+    companions=("sim(of=norm)",),
     empty_gt="zero",
     empty_pred="nan",
     source=Source(
@@ -238,6 +239,7 @@ AFFORDANCE = Convention(
         "A constant prediction, zero or not, is divided by its range, 0, and scores NaN, also where both are all zero.",
     ),
     traps=(
+        "Its SIM is that of the densities, of the min-max prediction: -m kld,sim is sim(of=norm) under this name.",
         (
             "The originals resize both maps to 224x224 (OpenCV, bilinear) first; add --resize "
             "'both(size=224x224,kernel=bilinear)' to do the same."
