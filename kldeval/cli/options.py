@@ -251,7 +251,7 @@ READING = {
     "fixation_base": ("N", "The first pixel in coordinates: 0 or 1 [default: 0; 1 in SALICON's gaze]."),
     "fixation_first": ("HOW", "The first fixation of each observer: keep or drop [default: keep]."),
     "fixation_outside": ("HOW", "Fixations outside the map: error or drop [default: error]."),
-    "fixation_threshold": ("X", "Pixels above it are fixated, where a fixation map is not binary."),
+    "fixation_threshold": ("X", "Pixels above it (0..1) are fixated, where a map is not binary."),
     "fixation_variable": ("NAME", "The variable of a .mat that holds the fixations."),
     "fixation_size": ("WxH", "The size of the screen that the positions are on; 1x1 for normalised gaze."),
     "fixation_columns": ("LIST", "What the columns of a list are called, as x=X,y=Y,name=image."),

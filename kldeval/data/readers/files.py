@@ -66,6 +66,9 @@ def refusal(path: Path, error: Exception) -> KldevalError:
         msg = f"{printable(path)} is a link to {printable(path.readlink())}, which does not exist"
         return UnreadableMap(msg, code="dangling-link")
     if isinstance(error, OSError):
+        if path.is_symlink() and not path.exists():
+            msg = f"{printable(path)} is a link to {printable(path.readlink())}, which does not exist"
+            return UnreadableMap(msg, code="dangling-link")
         return unreadable(path, (error.strerror or str(error) or type(error).__name__).lower())
     if isinstance(error, MemoryError):
         return unreadable(path, "too large for the memory of this machine", "no-memory")
