@@ -55,6 +55,13 @@ class DensityProvenance(NamedTuple):
     n_fixations: int
 
 
+class Reason(NamedTuple):
+    """Why there is no number: a word for programs (see `Failure.code`), and a sentence."""
+
+    code: str
+    message: str
+
+
 @dataclass(frozen=True, slots=True)
 class AuxiliaryScores:
     """The numbers of a pair that are no sums over its pixels, by the metric's key, and the number of fixations.
@@ -67,7 +74,7 @@ class AuxiliaryScores:
     n_fixations: int | None = None
     remarks: tuple[str, ...] = ()
     waiting: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
-    failures: Mapping[str, str] = field(default_factory=dict)
+    failures: Mapping[str, Reason] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +184,8 @@ class Outside:
 
     def __str__(self) -> str:
         height, width = self.shape
+        if self.row != self.row or self.col != self.col:
+            return f"{self.count} of {self.total} fixations lie outside the map or have no position (nan)"
         return (
             f"{self.count} of {self.total} fixations lie outside the map of {width} x {height} pixels, "
             f"such as x {self.col:g}, y {self.row:g} (counted from 0)"
@@ -295,6 +304,21 @@ class Fixations:
             for places, old, new in zip((self.rows, self.cols), self.shape, shape, strict=True)
         )
         return fixations_at(rows, cols, self.counts, self.observers, shape, self.durations)
+
+    def on_screen(self, size: tuple[int, int], shape: Shape) -> Fixations:
+        """The fixations at positions on a screen of `size` (width, height), on the image that filled it.
+
+        A position on the far edge of the screen, as 1 in normalised gaze, is one on the image's last pixel.
+        """
+        import numpy as np
+
+        sides = size[::-1]
+        rows, cols = (
+            np.where(places == side, np.nextafter(side, 0), places)
+            for places, side in zip((self.rows, self.cols), sides, strict=True)
+        )
+        found = fixations_at(rows, cols, self.counts, self.observers, sides, self.durations)
+        return found.scaled(shape)
 
     def _observer_array(self) -> Array:
         import numpy as np

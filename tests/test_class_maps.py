@@ -215,9 +215,9 @@ REFUSED = [
 @pytest.mark.parametrize(("shape", "gt", "texts", "message"), REFUSED)
 def test_what_does_not_fit_is_a_failure_that_says_why(shape: Any, gt: Any, texts: dict[str, str], message: str) -> None:
     texts = texts or {"norm": "softmax(axis=0)"}
-    failure = outcome(np.ones(shape), gt, **texts)
-    assert isinstance(failure, Failure)
-    assert (failure.name, failure.stage, failure.message) == ("a", "check", message)
+    found = outcome(np.ones(shape), gt, **texts)
+    assert isinstance(found, Failure)
+    assert (found.name, found.stage, found.message) == ("a", "check", message)
 
 
 @pytest.fixture

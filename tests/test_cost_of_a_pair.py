@@ -27,7 +27,7 @@ PACKAGE = str(Path(kldeval.__file__).parent)
 MOST_CALLS = 190
 """Python calls of a further pair; they were 317 when settings were asked again for every pair."""
 
-MOST_FILES = 23
+MOST_FILES = 25
 """Files of the package that the way of a pair leads through, headers and decoders included; they were 38."""
 
 

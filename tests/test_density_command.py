@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -26,6 +26,16 @@ def sidecar(path: Path) -> object:
     return json.loads(path.with_suffix(".json").read_text())
 
 
+def smoothed(counts: np.ndarray[Any, Any], border: str) -> np.ndarray[Any, Any]:
+    """The counts under a Gaussian of 2.5 pixels; beyond a pole follows the opposite meridian, upside down."""
+    if border != "wrap":
+        return gaussian_filter(counts, 2.5, mode=border, truncate=3)  # type: ignore[no-any-return]
+    beyond = np.roll(counts, counts.shape[1] // 2, axis=1)[::-1]
+    padded = np.concatenate([beyond[-10:], counts, beyond[:10]])
+    padded = np.concatenate([padded[:, -10:], padded, padded[:, :10]], axis=1)
+    return gaussian_filter(padded, 2.5, mode="constant", truncate=3)[10:-10, 10:-10]  # type: ignore[no-any-return]
+
+
 @pytest.mark.parametrize("border", ["reflect", "mirror", "nearest", "constant", "wrap"])
 @pytest.mark.parametrize("repeats", ["count", "once"])
 def test_a_map_is_the_fixations_under_a_gaussian(seen: LookedAt, border: str, repeats: str) -> None:
@@ -33,7 +43,8 @@ def test_a_map_is_the_fixations_under_a_gaussian(seen: LookedAt, border: str, re
     options = ("--sigma", "2.5", "--border", border, "--repeats", repeats, "--truncate", "3", *SIZE)
     outcome = kldeval("density", seen.fixations, out, *options)
     not_counted = ",repeats=false" if repeats == "once" else ""
-    text = f"gaussian(sigma=2.5,border={border}{not_counted},truncate=3)"
+    poles = ",poles=over" if border == "wrap" else ""
+    text = f"gaussian(sigma=2.5,border={border}{poles}{not_counted},truncate=3)"
     total = sum(seen.counts(image).sum() if repeats == "count" else (seen.counts(image) > 0).sum() for image in IMAGES)
     assert (outcome.code, outcome.out, outcome.err) == (0, f"{out}: 3 maps of {total} fixations, {text}\n", "")
     assert sorted(path.name for path in out.iterdir()) == sorted(
@@ -43,11 +54,14 @@ def test_a_map_is_the_fixations_under_a_gaussian(seen: LookedAt, border: str, re
         counts = seen.counts(image) if repeats == "count" else (seen.counts(image) > 0).astype(int)
         made = np.load(out / f"{image}.npy")
         assert made.dtype == np.float64
-        assert made == pytest.approx(gaussian_filter(counts * 1.0, 2.5, mode=border, truncate=3), rel=1e-12, abs=1e-16)
+        expected = smoothed(counts * 1.0, border)
+        assert made == pytest.approx(expected, rel=1e-12, abs=1e-16)
         assert sidecar(out / f"{image}.npy") == {
             "schema": "kldeval.density/1",
-            "made": text,
+            "made": f"{text.removesuffix(')')},size={SHAPE[1]}x{SHAPE[0]})",
             "fixations": counts.sum(),
+            "reading": {},
+            "size": [SHAPE[1], SHAPE[0]],
             "sigma": 2.5,
             "border": border,
             "repeats": repeats == "count",
@@ -62,7 +76,7 @@ def test_sigma_may_be_in_degrees_and_the_size_that_of_other_maps(seen: LookedAt)
     assert kldeval("density", seen.fixations, in_pixels, "--sigma", "3", *SIZE).code == 0
     for image in IMAGES:
         assert np.array_equal(np.load(in_degrees / f"{image}.npy"), np.load(in_pixels / f"{image}.npy"))
-    extra = {"sigma_degrees": 0.5, "pixels_per_degree": 6.0}
+    extra = {"sigma_degrees": 0.5, "pixels_per_degree": 6.0, "made": "gaussian(sigma=3,border=reflect)"}
     assert sidecar(in_degrees / "a.npy") == {**sidecar(in_pixels / "a.npy"), **extra}  # type: ignore[dict-item]
 
 
@@ -71,11 +85,47 @@ def test_how_a_ground_truth_was_made_stands_in_the_signatures_of_what_uses_it(se
     kldeval("density", seen.fixations, out, "--sigma", "3", *SIZE)
     options = ("-m", "kld,cc,nss", "--fixations", seen.fixations, "--format", "json")
     found = json.loads(kldeval(seen.maps[0], out, *options).out)
-    made = f"|density:gaussian(sigma=3,border=reflect,fixations={len(seen.points)})|"
+    size = f"size={SHAPE[1]}x{SHAPE[0]}"
+    made = f"|density:gaussian(sigma=3,border=reflect,{size},fixations={len(seen.points)})|"
     assert made in found["signature"]["kld"]
     assert made in found["signature"]["cc"]
     assert "density:" not in found["signature"]["nss"]
     assert [row["gt_fixations"] for row in found["maps"]] == [int(seen.counts(image).sum()) for image in IMAGES]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("--fixation-base", "1"),
+        ("--fixation-first", "drop"),
+        ("--fixation-outside", "drop"),
+        ("--repeats", "once"),
+        ("--border", "nearest"),
+        ("--truncate", "2"),
+        ("--sigma", "4"),
+        ("--size", f"{SHAPE[1]}x{SHAPE[0]}"),
+    ],
+)
+def test_ground_truths_that_differ_have_signatures_that_differ(seen: LookedAt, change: tuple[str, str]) -> None:
+    """One signature, and one short form, is one number; what makes the same ground truth may have the same."""
+    points = [(image, max(x, 1), max(y, 1), who) for image, x, y, who in seen.points]
+    outside = [("b", 99, 2, "ann")] if change[0] == "--fixation-outside" else []
+    path = write_list(seen.root / "points.csv", [*points, *outside])
+    found: list[tuple[float, str, str]] = []
+    for options in ((), change):
+        out = seen.root / f"out{len(found)}"
+        fixations = path if options or not outside else write_list(seen.root / "inside.csv", points)
+        done = kldeval("density", fixations, out, "--sigma", "3", "--like", seen.maps[1], *options, "--quiet")
+        assert done.code == 0, done.err
+        report = json.loads(kldeval(seen.maps[0], out, "-m", "kld", "--format", "json").out)
+        short = kldeval(seen.maps[0], out, "-m", "kld", "--format", "markdown").out.partition("signature `")[2]
+        found.append((report["summary"]["kld"]["mean"], report["signature"]["kld"], short.partition("`")[0]))
+    (number, signature, name), (other, *told) = found
+    if (signature, name) != tuple(told):
+        assert signature != told[0]
+        assert name != told[1]
+    else:
+        assert number == other
 
 
 def test_one_image_goes_to_one_file(seen: LookedAt) -> None:
@@ -132,3 +182,50 @@ def test_fixations_outside_are_named_or_left_out_and_counted(seen: LookedAt) -> 
 def test_what_makes_no_map_is_refused(seen: LookedAt, options: tuple[str, ...], code: int, message: str) -> None:
     outcome = kldeval("density", seen.fixations, seen.root / "out", *options)
     assert (outcome.code, outcome.err.splitlines()[0]) == (code, f"kldeval: {message}")
+
+
+# 360 degrees
+
+
+def test_a_pole_spreads_over_itself_and_not_onto_the_other_one(tmp_path: Path) -> None:
+    (tmp_path / "list.csv").write_text("name,x,y\na,10,0\n")
+    arguments = ("--sigma", "2", "--size", "64x32", "--border", "wrap")
+    assert kldeval("density", tmp_path / "list.csv", tmp_path / "out", *arguments).code == 0
+    made = np.load(tmp_path / "out" / "a.npy")
+    assert made.sum() == pytest.approx(1)
+    assert made[-12:].sum() == 0
+    assert made[0, 10 + 32] == pytest.approx(made[1, 10])  # one row beyond the pole, on the opposite meridian
+
+
+@pytest.mark.parametrize("row", [0, 3, 16, 31])
+def test_a_gaussian_on_the_sphere_is_of_the_great_circle_distance(tmp_path: Path, row: int) -> None:
+    (tmp_path / "list.csv").write_text(f"name,x,y\na,10,{row}\na,10,{row}\n")
+    arguments = ("--sigma", "3", "--size", "64x32", "--projection", "equirectangular")
+    outcome = kldeval("density", tmp_path / "list.csv", tmp_path / "out", *arguments)
+    assert outcome.out.endswith("1 maps of 2 fixations, gaussian(sigma=3,projection=equirectangular)\n")
+    made = np.load(tmp_path / "out" / "a.npy")
+    theta = np.pi * (np.arange(32) + 0.5)[:, None] / 32
+    phi = 2 * np.pi * (np.arange(64) + 0.5)[None] / 64
+    directions = np.stack([np.sin(theta) * np.cos(phi), np.sin(theta) * np.sin(phi), np.cos(theta) + 0 * phi])
+    angle = np.arccos(np.clip((directions * directions[:, row, 10][:, None, None]).sum(0), -1, 1))
+    pixels = angle * 64 / (2 * np.pi)
+    kernel = np.where(pixels <= 12, np.exp(-0.5 * (pixels / 3) ** 2), 0)
+    by_hand = 2 * kernel / (kernel * np.sin(theta)).sum()
+    np.testing.assert_allclose(made, by_hand, rtol=1e-6, atol=1e-9)
+    assert (made * np.sin(theta)).sum() == pytest.approx(2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--projection", "mercator"), "--projection mercator: 'mercator' is none of none, equirectangular"),
+        (
+            ("--projection", "equirectangular", "--border", "nearest"),
+            "--border nearest has no meaning beside --projection equirectangular: a sphere has no border",
+        ),
+    ],
+)
+def test_a_projection_that_means_nothing_is_refused(tmp_path: Path, arguments: tuple[str, ...], message: str) -> None:
+    (tmp_path / "list.csv").write_text("name,x,y\na,1,1\n")
+    outcome = kldeval("density", tmp_path / "list.csv", tmp_path / "out", "--sigma", "3", "--size", "8x4", *arguments)
+    assert (outcome.code, outcome.err) == (2, f"kldeval: {message}\n")

@@ -81,7 +81,8 @@ def test_whole_numbers_of_an_array_are_repeats_and_those_of_an_image_are_not(tmp
     assert only(read_fixations(tmp_path / "a.mat")).total == 1 + 3 + 4
     assert refusal(tmp_path / "a.png") == (
         "a.png: no fixation map: 3 different values other than 0, from 1 to 4; "
-        "a fixation map is binary, or give the threshold above which a pixel is fixated"
+        "a fixation map is binary; store numbers of fixations as .npy, or say with --fixation-threshold above which "
+        "value a pixel is fixated"
     )
     above = only(read_fixations(tmp_path / "a.png", FixationReading(threshold=2)))
     assert above.count_map((3, 4)).tolist() == (counts > 2).tolist()
@@ -346,7 +347,7 @@ def test_scanpaths_in_json_are_read_with_the_words_of_their_data_set(tmp_path: P
             '[{"name": "a", "x": [1, 2], "y": [1]}]',
             "entry 0: 2 x, 1 y and 2 durations; they must be as many",
         ),
-        ("a.jsonl", '\n{"name": "a", "x": 1, "y": NaN}', "line 2: y is nan, which is no finite number"),
+        ("a.jsonl", '\n{"name": "a", "x": 1, "y": Infinity}', "line 2: y is inf, which is no finite number"),
         (
             "a.jsonl",
             "{\n",

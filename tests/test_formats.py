@@ -18,7 +18,7 @@ from hypothesis.extra import numpy as hnp
 from image_files import GREY_ALPHA, PALETTE, RGB, RGBA, png, png_chunk, png_of, tiff
 
 from kldeval import arrays as opencv
-from kldeval.data.readers import READERS, is_readable, numpy_files, opencv_images, read_map, read_size
+from kldeval.data.readers import READERS, image, is_readable, numpy_files, opencv_images, read_map, read_size
 from kldeval.data.readers.stored import MAX_PIXELS
 from kldeval.errors import MissingDependency, UnreadableMap
 
@@ -305,7 +305,7 @@ def test_a_file_that_may_not_be_read(stored: Any, monkeypatch: pytest.MonkeyPatc
     def refuse(_: Path) -> bytes:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr(image, "read_bytes", refuse)
     with pytest.raises(UnreadableMap, match=r"/a\.png: permission denied$"):
         stored("a.png", b"")
 
@@ -314,7 +314,7 @@ def test_a_map_that_does_not_fit_into_memory(stored: Any, monkeypatch: pytest.Mo
     def exhaust(_: Path) -> bytes:
         raise MemoryError
 
-    monkeypatch.setattr(Path, "read_bytes", exhaust)
+    monkeypatch.setattr(image, "read_bytes", exhaust)
     with pytest.raises(UnreadableMap, match=r"/a\.png: too large for the memory of this machine$"):
         stored("a.png", b"")
 

@@ -34,7 +34,7 @@ def test_a_reflected_gaussian_is_that_of_scipy(scene: tuple[np.ndarray, tuple[fl
     assert np.allclose(blurred_points(points, counts.shape, sigma, truncate), expected, rtol=1e-12, atol=1e-16)
 
 
-@pytest.mark.parametrize("border", [border for border in BORDERS if border != "reflect"])
+@pytest.mark.parametrize("border", [border for border in BORDERS if border not in ("reflect", "wrap")])
 def test_other_borders_are_those_of_scipy(border: Border) -> None:
     counts = np.random.default_rng(1).poisson(0.1, (20, 30))
     assert np.array_equal(

@@ -13,10 +13,10 @@ from command_line import kldeval
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kldeval.analysis.identify import candidates
+from kldeval.analysis.candidates import candidates
 from kldeval.conventions import CONVENTIONS
 from kldeval.errors import UsageProblem
-from kldeval.reports.identification import published
+from kldeval.reports.identification import chance_hits, distinct, published
 
 SAMPLE = Path(__file__).parent.parent / "sample_data"
 BOLD, CAREFUL, GT = SAMPLE / "bold", SAMPLE / "careful", SAMPLE / "gt"
@@ -26,7 +26,7 @@ def found(value: str, *paths: Path) -> list[dict[str, Any]]:
     """The guesses, best first."""
     outcome = kldeval("identify", "--value", value, *(paths or (BOLD, GT)), "--format", "json")
     document = json.loads(outcome.out)
-    assert document["schema"] == "kldeval.identify/1"
+    assert document["schema"] == "kldeval.identify/2"
     assert outcome.code == (0 if document["guesses"] else 1)
     guesses: list[dict[str, Any]] = document["guesses"]
     return guesses
@@ -134,6 +134,8 @@ class TestPage:
             "0.3548881   --eps 1e-07 --base 2   scout-weights\n"
             "\n"
             "3 numbers round to 0.355; more digits of it would tell them apart\n"
+            "\n"
+            "1657 settings give 758 numbers, of which chance hits 0.55 at this number of digits\n"
         )
 
     def test_flags_are_quoted_for_a_shell(self) -> None:
@@ -152,6 +154,8 @@ class TestPage:
             "0.7254446   as published      default, mit, mit-python, tuebingen, hd2s\n"
             "\n"
             "these agree on these maps; empty maps, or zeros in a prediction, tell them apart\n"
+            "\n"
+            "1657 settings give 758 numbers, of which chance hits 0 at this number of digits\n"
         )
 
     def test_nothing_prints_it(self) -> None:
@@ -162,6 +166,120 @@ class TestPage:
         assert first.split() == ["120.8521", "--scale", "raw", "unisal"]
         document = json.loads(kldeval("identify", "--value", "123", BOLD, GT, "--format", "json").out)
         assert (document["guesses"], len(document["nearest"])) == ([], 5)
+
+
+class TestChance:
+    def test_it_is_the_mean_of_the_hits_beside_the_number(self) -> None:
+        """Of 758 numbers three print 0.355; numbers a few thousandths away are printed by half a setting each."""
+        document = json.loads(kldeval("identify", "--value", "0.355", BOLD, GT, "--format", "json").out)
+        values: list[float] = []
+        for thousandths in (*range(345, 355), *range(356, 366)):
+            guesses = found(f"0.{thousandths}")
+            values += [guess["value"] for guess in guesses]
+        assert document["chance"] == pytest.approx(len(distinct(values)) / 20)
+
+    @given(st.lists(st.floats(0.0, 1.0), max_size=50))
+    def test_equal_numbers_count_once(self, values: list[float]) -> None:
+        target = published("0.50")
+        assert chance_hits(target, distinct(values)) == chance_hits(target, distinct(values * 3))
+
+    def test_more_digits_leave_less_to_chance(self) -> None:
+        documents = [
+            json.loads(kldeval("identify", "--value", text, BOLD, GT, "--format", "json").out)
+            for text in ("0.4", "0.36", "0.355", "0.35489")
+        ]
+        chances = [document["chance"] for document in documents]
+        assert chances == sorted(chances, reverse=True)
+        assert {document["distinct"] for document in documents} == {758}
+
+
+class TestRows:
+    """Several numbers of one row of a table."""
+
+    def row(self, *arguments: Any, fixations: Any = SAMPLE / "fixations.csv") -> tuple[int, dict[str, Any]]:
+        outcome = kldeval("identify", *arguments, "--fixations", fixations, "--format", "json")
+        return outcome.code, json.loads(outcome.out)
+
+    def test_what_prints_all_of_them_is_found(self) -> None:
+        texts = ("kld=0.7254", "cc=0.97", "sim=0.88", "nss=3.35", "auc=0.911")
+        code, document = self.row(*(word for text in texts for word in ("--value", text)), BOLD, GT)
+        (joint,) = document["joint"]
+        assert code == 0
+        assert (joint["resize"], joint["averaging"]) == ("", "maps")
+        first = {metric: guesses[0]["convention"] for metric, guesses in joint["guesses"].items()}
+        assert first == {
+            "kld": "default",
+            "cc": "pysaliency",
+            "sim": "pysaliency",
+            "nss": "pysaliency",
+            "auc": "mit-judd",
+        }
+        assert document["chance"] == 0
+        for guesses in joint["guesses"].values():
+            beside = ("--fixations", SAMPLE / "fixations.csv") if guesses[0]["metric"] in ("nss", "auc") else ()
+            again = kldeval(BOLD, GT, "--signature", guesses[0]["signature"], *beside, "--score-only", "-q")
+            assert float(again.out) == pytest.approx(guesses[0]["value"], rel=1e-12)
+
+    def test_one_number_that_nothing_prints_fails_the_row(self) -> None:
+        code, document = self.row("--value", "kld=0.7254", "--value", "cc=0.11", "--value", "nss=3.35", BOLD, GT)
+        assert (code, document["joint"]) == (1, [])
+        assert {guess["metric"] for guess in document["nearest"]} == {"kld", "cc", "nss"}
+
+    def test_a_row_shares_its_resizing_and_its_averaging(self, tmp_path: Path) -> None:
+        """Predictions of half the size, in folders of different length: KLD and CC of one resizing, over folders."""
+        rng = np.random.default_rng(0)
+        for name in ("a/1", "b/1", "b/2"):
+            for side, shape in (("pred", (6, 8)), ("gt", (12, 16))):
+                path = tmp_path / side / f"{name}.npy"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                np.save(path, rng.uniform(0.1, 1, shape))
+        flags = ("--resize", "pred-to-gt", "--group-by", "parent", "--maps", "groups")
+        pair = tmp_path / "pred", tmp_path / "gt"
+        printed = {
+            metric: float(kldeval(*pair, "-m", metric, *flags, "--score-only", "-q").out) for metric in ("kld", "cc")
+        }
+        values = [word for key, value in printed.items() for word in ("--value", f"{key}={value:.8f}")]
+        outcome = kldeval("identify", *values, *pair, "--format", "json")
+        (joint,) = json.loads(outcome.out)["joint"]
+        assert (joint["resize"], joint["averaging"]) == ("pred-to-gt", "groups")
+        kld = next(guess for guess in joint["guesses"]["kld"] if guess["convention"] == "default")
+        typed = [word for flag in kld["flags"] for word in flag]
+        assert typed == list(flags)
+        assert float(kldeval(*pair, "-m", "kld", *typed, "--score-only", "-q").out) == pytest.approx(kld["value"])
+
+    @pytest.mark.parametrize(
+        ("values", "message"),
+        [
+            (("kld=0.2", "kld=0.3"), "--value kld is given twice: a row has one number of each metric"),
+            (("nss=1.9",), "--value nss=... is of fixations: name them with --fixations PATH"),
+            (
+                ("kld=0.2", "cd=0.3"),
+                "unknown metric with definitions 'cd'; known: auc, cc, nss, sauc, sim",
+            ),
+        ],
+    )
+    def test_what_is_no_row_is_refused(self, values: tuple[str, ...], message: str) -> None:
+        outcome = kldeval("identify", *(word for text in values for word in ("--value", text)), BOLD, GT)
+        assert (outcome.code, outcome.out, outcome.err) == (2, "", f"kldeval: {message}\n")
+
+
+def test_resizing_is_tried_where_sizes_differ(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    np.save(tmp_path / "pred.npy", rng.uniform(0.1, 1, (6, 8)))
+    np.save(tmp_path / "gt.npy", rng.uniform(0.1, 1, (12, 16)))
+    pair = tmp_path / "pred.npy", tmp_path / "gt.npy"
+    flags = ("--resize", "gt-to-pred(kernel=nearest)")
+    value = float(kldeval(*pair, "-m", "kld", *flags, "--score-only", "-q").out)
+    guesses = found(f"{value:.9f}", *pair)
+    assert (guesses[0]["convention"], guesses[0]["flags"]) == ("default", [list(flags)])
+
+
+def test_the_default_stands_before_settings_that_give_its_number() -> None:
+    value = float(kldeval(BOLD, GT, "-m", "kld", "--score-only", "-q").out)
+    first, *others = found(f"{value:.10f}")
+    assert (first["convention"], first["flags"]) == ("default", [])
+    lengths = [len(guess["flags"]) for guess in others]
+    assert lengths == sorted(lengths)
 
 
 class TestRefusals:

@@ -216,15 +216,22 @@ def test_a_single_model_keeps_its_name(root: Path) -> None:
 
 
 def test_the_whole_table(root: Path) -> None:
-    lines = kldeval(root / "good", root / "bad", root / "gt", "-m", "kld").out.splitlines()
+    command = (root / "good", root / "bad", root / "gt", "-m", "kld")
+    assert kldeval(*command).out.splitlines()[:4] == [
+        "model   kld ↓ nats",
+        "good       0.01573",
+        "bad        0.05002",
+        "8 maps scored for every model",
+    ]
+    lines = kldeval(*command, "--intervals").out.splitlines()
     assert lines[0].split() == ["model", "kld", "↓", "nats"]
     assert [line.split()[:2] for line in lines[1:3]] == [["a", "good"], ["b", "bad"]]
     assert lines[3] == (
         "8 maps scored for every model; in brackets 95 % intervals (BCa bootstrap over 8 maps); "
-        "raised are the models that differ significantly (sign-flip test at 5 %, Holm over 1 pair)"
+        "raised are the models that are significantly worse (sign-flip test at 5 %, Holm over 1 pair)"
     )
     assert "ᵇ [" in lines[1]
-    assert "ᵃ [" in lines[2]
+    assert "ᵃ" not in lines[2]
     assert lines[-1] == "paired(confidence=0.95,resamples=10000,seed=0)|unit:maps|adjust:holm|v:2"
 
 

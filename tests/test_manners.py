@@ -103,19 +103,22 @@ def test_every_shell_has_its_script(shell: str) -> None:
 
 
 def test_a_terminal_has_colours_and_a_width(root: Path) -> None:
-    text = on_a_terminal(*(str(root / side) for side in ("good", "bad", "gt")), "-m", "kld,ce,jsd", "--no-progress")
+    text = on_a_terminal(
+        *(str(root / side) for side in ("good", "bad", "gt")), "-m", "kld,ce,jsd", "--intervals", "--no-progress"
+    )
     assert "\x1b[1m" in text
     lines = without_styles(text).splitlines()
     table = lines[: lines.index("")]
     assert max(map(len, table)) <= 80
-    assert table[2].strip().startswith("[")
+    assert table[0].split() == ["a", "good", "b", "bad"]
+    assert table[1].startswith("kld ↓ nats")
 
 
 @pytest.mark.parametrize(
     ("variables", "coloured"), [({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False), ({"NO_COLOR": ""}, True)]
 )
 def test_colour_is_a_choice_of_the_environment(root: Path, variables: dict[str, str], coloured: bool) -> None:  # noqa: FBT001
-    text = on_a_terminal(str(root / "good"), str(root / "gt"), **variables)
+    text = on_a_terminal(str(root / "good"), str(root / "gt"), "--no-progress", **variables)
     assert ("\x1b[" in text) is coloured
 
 

@@ -6,6 +6,7 @@ import importlib
 import io
 import json
 import math
+import re
 import shutil
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reports import report
+from rich.cells import cell_len
 from schemas import validate
 
 from kldeval.errors import MissingDependency, UsageProblem
@@ -100,11 +102,13 @@ def test_json_is_valid_and_read_back(made: Leaderboard) -> None:
 
 
 def test_the_best_is_bold_in_each_format_for_people() -> None:
-    made = board()
+    made, intervals = board(), Options(intervals=True)
     assert "\x1b[1m0.3681\x1b[0m" in WRITERS["table"](made, Options(color=True))
-    assert "**0.3681**<sup>b</sup> " in WRITERS["markdown"](made, Options())
-    assert r"\textbf{0.3681}\textsuperscript{b} {\scriptsize $[0.3" in WRITERS["latex"](made, Options())
-    assert r"$\mathbf{-0.3681}$\textsuperscript{b}" in WRITERS["latex"](made, Options())
+    assert "|   **0.3681** |" in WRITERS["markdown"](made, Options())
+    assert "**0.3681**<sup>b</sup> " in WRITERS["markdown"](made, intervals)
+    assert r"& \textbf{0.3681} &" in WRITERS["latex"](made, Options())
+    assert r"\textbf{0.3681}\textsuperscript{b} {\scriptsize $[0.3" in WRITERS["latex"](made, intervals)
+    assert r"$\mathbf{-0.3681}$\textsuperscript{b}" in WRITERS["latex"](made, intervals)
 
 
 def test_no_format_marks_a_best_where_no_direction_is_better() -> None:
@@ -115,7 +119,7 @@ def test_no_format_marks_a_best_where_no_direction_is_better() -> None:
 
 
 def test_more_models_than_letters_have_two() -> None:
-    lines = WRITERS["table"](board(*(f"m{place:02}" for place in range(27))), Options()).splitlines()
+    lines = WRITERS["table"](board(*(f"m{place:02}" for place in range(27))), Options(intervals=True)).splitlines()
     assert [line.split()[0] for line in (lines[25], lines[26], lines[27])] == ["z", "aa", "ab"]
     assert "q" not in "".join(line.split()[0] for line in lines[1:26])
 
@@ -126,10 +130,26 @@ def test_raised_letters(raised: str, expected: str) -> None:
     assert text.render(Page((table,)), Options()).splitlines()[1] == f"m       {expected}"
 
 
-@pytest.mark.parametrize(("width", "expected"), [(None, 3), (80, 3), (40, 5)])
-def test_intervals_move_below_where_a_terminal_is_narrow(width: int | None, expected: int) -> None:
-    lines = WRITERS["table"](board(), Options(width=width)).splitlines()
-    assert next(place for place, line in enumerate(lines) if line.startswith("9 maps")) == expected
+@pytest.mark.parametrize("width", [24, 38, 60, 80, 120])
+def test_a_leaderboard_fits_its_terminal_and_no_number_is_cut(width: int) -> None:
+    made = board("good", "bad", "worse")
+    whole = WRITERS["table"](made, Options(intervals=True))
+    text = WRITERS["table"](made, Options(width=width, intervals=True, signatures="full"))
+    table = text[: text.index("9 maps")]
+    assert max(map(len, table.splitlines())) <= width
+    means = re.findall(r"-?0\.\d{4}(?=[ᵃᵇᶜ ])", whole[: whole.index("9 maps")])
+    assert sorted(re.findall(r"-?0\.\d{4}", re.sub(r"\[.*?\]", "", table))) == sorted(means)
+
+
+@pytest.mark.parametrize("width", [80, 120])
+@pytest.mark.parametrize("n_models", [1, 4, 12])
+def test_no_line_is_longer_than_the_terminal(width: int, n_models: int) -> None:
+    made = board(*(f"a-model-with-a-long-name/{place}" for place in range(n_models + 1)))
+    for document in (made, made.comparison):
+        for options in (Options(width=width), Options(width=width, intervals=True, verbose=True, per_map=True)):
+            text = WRITERS["table"](document, options)  # type: ignore[arg-type]
+            assert max(map(cell_len, text.splitlines())) <= width
+            assert text.count("a-model-with") >= n_models + 1
 
 
 def test_a_long_list_is_cut_with_the_number_of_the_rest() -> None:
@@ -164,12 +184,29 @@ def test_p_values(p: float, text: str) -> None:
 LATEX = shutil.which("pdflatex")
 
 
+def has_siunitx() -> bool:
+    """Whether the package is installed beside LaTeX."""
+    finder = shutil.which("kpsewhich")
+    return (
+        finder is not None and subprocess.run([finder, "siunitx.sty"], capture_output=True, check=False).returncode == 0
+    )
+
+
 @pytest.mark.skipif(LATEX is None, reason="no LaTeX here")
-def test_latex_compiles(tmp_path: Path) -> None:
+@pytest.mark.parametrize("siunitx", [False, True])
+def test_latex_compiles(tmp_path: Path, siunitx: bool) -> None:  # noqa: FBT001
+    if siunitx and not has_siunitx():
+        pytest.skip("no siunitx here")
     nasty = NASTY.replace("é", "").replace("\x1b", "").replace("\n", "")
     made = board("good", nasty, "-worst")
-    tables = [WRITERS["latex"](made, Options(per_map=True)), WRITERS["latex"](made.comparison, Options())]  # type: ignore[arg-type]
-    source = "\n".join([r"\documentclass{article}\usepackage{booktabs}\begin{document}", *tables, r"\end{document}"])
+    looks = [Options(per_map=True, siunitx=siunitx), Options(intervals=True, verbose=True, siunitx=siunitx)]
+    tables = [
+        *(WRITERS["latex"](made, look) for look in looks),
+        *(WRITERS["latex"](made.comparison, look) for look in looks),  # type: ignore[arg-type]
+        WRITERS["latex"](report(Score("a", {"kld": math.inf}), Score("b", {"kld": -1.5e-9})), looks[0]),
+    ]
+    packages = r"\usepackage{booktabs}" + (r"\usepackage{siunitx}" if siunitx else "")
+    source = "\n".join([rf"\documentclass{{article}}{packages}\begin{{document}}", *tables, r"\end{document}"])
     (tmp_path / "a.tex").write_text(source, encoding="utf-8")
     done = subprocess.run(
         [str(LATEX), "-interaction=nonstopmode", "-halt-on-error", "a.tex"],

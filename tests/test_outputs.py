@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import jsonschema
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from reports import example, report, reports
 
@@ -48,6 +48,7 @@ def refuse(constant: str) -> None:
 # every format
 
 
+@settings(deadline=None)
 @given(reports())
 def test_every_format_writes_every_report_in_whole_lines(made: Report) -> None:
     for name in WRITERS:
@@ -82,7 +83,7 @@ def test_the_last_suffix_in_any_case_names_the_format(path: str | Path, name: st
     ("path", "found"), [("out/a.xlsx", "the suffix .xlsx"), ("report", "no suffix"), (".json", "no suffix")]
 )
 def test_an_unknown_suffix_is_refused_with_the_known_ones(path: str, found: str) -> None:
-    known = ".txt, .json, .jsonl, .ndjson, .csv, .tsv, .md, .markdown, .tex, .parquet"
+    known = ".txt, .json, .jsonl, .ndjson, .csv, .tsv, .md, .markdown, .tex, .html, .htm, .parquet"
     message = f"cannot write {Path(path)}: {found} stands for no format; known: {known}"
     with pytest.raises(UsageProblem, match=f"^{re.escape(message)}$"):
         writer_for(path)

@@ -36,10 +36,10 @@ def test_markdown_to_the_letter() -> None:
     assert write("markdown", example()) == (
         """| metric       |   n |   mean |    std |  median |     min |    max | not finite |
 | :----------- | --: | -----: | -----: | ------: | ------: | -----: | ---------: |
-| kld ↓ (nats) |   3 |    inf |    nan | 11.5000 |  0.2500 |    inf |          1 |
-| cc ↑         |   3 | 0.1042 | 0.6260 |  0.0625 | -0.5000 | 0.7500 |          – |
+| KLD ↓ (nats) |   3 |    inf |    nan | 11.5000 |  0.2500 |    inf |          1 |
+| CC ↑         |   3 | 0.1042 | 0.6260 |  0.0625 | -0.5000 | 0.7500 |          – |
 
-| map      | kld ↓ (nats) |    cc ↑ | uncovered |    mass |
+| map      | KLD ↓ (nats) |    CC ↑ | uncovered |    mass |
 | :------- | -----------: | ------: | --------: | ------: |
 | `a/0001` |       0.2500 |  0.7500 |         0 | 0       |
 | `a/0002` |          inf | -0.5000 |        12 | 0.03125 |
@@ -47,7 +47,7 @@ def test_markdown_to_the_letter() -> None:
 
 **worst 2 of 3 maps by kld**
 
-| map      | kld ↓ (nats) |    cc ↑ | uncovered |    mass |
+| map      | KLD ↓ (nats) |    CC ↑ | uncovered |    mass |
 | :------- | -----------: | ------: | --------: | ------: |
 | `a/0002` |          inf | -0.5000 |        12 | 0.03125 |
 | `b_1`    |      11.5000 |  0.0625 |         0 | 0       |
@@ -103,8 +103,8 @@ def test_latex_to_the_letter() -> None:
     \toprule
     metric & n & mean & std & median & min & max & not finite \\
     \midrule
-    kld $\downarrow$ (nats) & 3 & $\infty$ & NaN & 11.5000 & 0.2500 & $\infty$ & 1 \\
-    cc $\uparrow$ & 3 & 0.1042 & 0.6260 & 0.0625 & $-0.5000$ & 0.7500 & -- \\
+    KLD $\downarrow$ (nats) & 3 & $\infty$ & NaN & 11.5000 & 0.2500 & $\infty$ & 1 \\
+    CC $\uparrow$ & 3 & 0.1042 & 0.6260 & 0.0625 & $-0.5000$ & 0.7500 & -- \\
     \bottomrule
   \end{tabular}
 \end{table}

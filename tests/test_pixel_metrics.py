@@ -193,13 +193,22 @@ REFUSED = [
         ),
     ),
     ([[0.5, 0.5]], [[0.0, -1.0]], "the ground truth holds -1, and a probability lies in 0..1; store it so"),
-    ([[0.5, math.nan]], [[0.0, 1.0]], "the prediction holds nan, which 'none' does not handle; repair the file"),
+    (
+        [[0.5, math.nan]],
+        [[0.0, 1.0]],
+        (
+            "the prediction holds nan, which 'none' does not handle; repair the file, or say what pixels without data "
+            "count as: --nodata nan --nodata-pred zero or mask"
+        ),
+    ),
 ]
 
 
 @pytest.mark.parametrize(("pred", "gt", "message"), REFUSED)
 def test_what_is_no_probability_is_a_failure(pred: Any, gt: Any, message: str) -> None:
-    assert outcome(np.asarray(pred), np.asarray(gt)) == Failure("a", "check", message)
+    found = outcome(np.asarray(pred), np.asarray(gt))
+    assert isinstance(found, Failure)
+    assert (found.stage, found.message) == ("check", message)
 
 
 @pytest.mark.parametrize(

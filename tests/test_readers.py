@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import struct
 import zipfile
@@ -19,11 +20,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from image_files import GREY, PALETTE, RGB, png_chunk, png_of, tiff
 
+from kldeval.data.class_weights import weights_text
 from kldeval.data.fixations import read_fixations
 from kldeval.data.readers import LABEL_READERS, READERS, read_map, read_size
 from kldeval.data.readers import png as png_reader
 from kldeval.data.readers.stored import Limits
-from kldeval.errors import KldevalError, UnreadableMap
+from kldeval.errors import KldevalError, UnreadableMap, UsageProblem
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -574,6 +576,25 @@ class TestBounds:
 
 
 class TestDoor:
+    def test_a_link_to_nothing_says_where_it_leads(self, tmp_path: Path) -> None:
+        (tmp_path / "a.png").symlink_to(tmp_path / "gone.png")
+        for reader in (read_map, read_size, read_fixations):
+            with pytest.raises(UnreadableMap) as problem:
+                reader(tmp_path / "a.png")
+            assert str(problem.value) == (f"{tmp_path}/a.png is a link to {tmp_path}/gone.png, which does not exist")
+            assert problem.value.code == "dangling-link"
+
+    def test_codes_tell_the_kinds_of_refusals_apart(self, tmp_path: Path) -> None:
+        os.mkfifo(tmp_path / "pipe.png")
+        (tmp_path / "large.png").write_bytes(png_of(MAP))
+        (tmp_path / "text.png").write_bytes(b"hello")
+        codes = {}
+        for name in ("pipe", "large", "text"):
+            with pytest.raises(UnreadableMap) as problem:
+                read_map(tmp_path / f"{name}.png", max_pixels=10)
+            codes[name] = problem.value.code
+        assert codes == {"pipe": "not-a-file", "large": "too-large", "text": "unreadable"}
+
     @pytest.mark.parametrize(
         "error",
         [
@@ -608,6 +629,40 @@ class TestDoor:
         with pytest.raises(KldevalError) as problem:
             read_fixations(path)
         assert "\n" not in str(problem.value)
+
+
+class TestBeside:
+    @pytest.mark.parametrize("path", sorted((HOSTILE / "weights").iterdir()), ids=lambda path: path.name)
+    def test_hostile_class_weights_are_refused_in_one_line(self, path: Path) -> None:
+        with pytest.raises(UsageProblem, match=r"^--class-weights .*: it holds no list of numbers"):
+            weights_text(str(path))
+
+    def test_class_weights_are_no_device(self, tmp_path: Path) -> None:
+        os.mkfifo(tmp_path / "weights.txt")
+        with pytest.raises(UsageProblem, match=r"^--class-weights .*: it is a FIFO, not a regular file$"):
+            weights_text(str(tmp_path / "weights.txt"))
+
+    @pytest.mark.parametrize(
+        "claim",
+        [
+            {"made": "gaussian(sigma=24)", "fixations": -1},
+            {"made": "gaussian(sigma=24)", "fixations": True},
+            {"made": "gaussian(sigma=24)", "fixations": 10**30},
+            {"made": "gaussian(sigma=24)\nkldeval: note: all is well", "fixations": 3},
+            {"made": "gaussian(sigma=24", "fixations": 3},
+            {"made": "", "fixations": 3},
+        ],
+    )
+    def test_what_a_sidecar_claims_is_checked(self, tmp_path: Path, claim: dict[str, Any]) -> None:
+        for name in ("pred", "gt"):
+            np.save(tmp_path / f"{name}.npy", MAP + 1.0)
+        (tmp_path / "gt.json").write_text(json.dumps({"schema": "kldeval.density/1", **claim}))
+        outcome = kldeval(tmp_path / "pred.npy", tmp_path / "gt.npy")
+        assert outcome.code == 1
+        assert (
+            "a kldeval.density/1 says what was made and of how many fixations; this does not"
+            in outcome.out + outcome.err
+        )
 
 
 class TestMatlab:
@@ -650,15 +705,38 @@ class TestMatlab:
                 read_fixations(tmp_path / f"a{suffix}")
 
     def test_a_crash_of_the_hdf5_library_is_a_refusal(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        from kldeval.data.readers import matlab_hdf5
+        from kldeval.data.readers import apart
 
-        monkeypatch.setattr(matlab_hdf5, "_asked", ended)
+        monkeypatch.setattr(apart, "_asked", ended)
         (tmp_path / "a.mat").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(100))
         with pytest.raises(UnreadableMap, match=r"damaged: the process that read it ended \(signal 9 \(SIGKILL\)\)$"):
             read_fixations(tmp_path / "a.mat")
         monkeypatch.undo()
         with pytest.raises(UnreadableMap, match="damaged, or no MATLAB file"):
             read_fixations(tmp_path / "a.mat")
+
+
+NAMES = {
+    "PNG": {".png"},
+    "JPEG": {".jpg", ".jpeg", ".jpe"},
+    "TIFF": {".tif", ".tiff"},
+    "PBM, PGM, PPM, PAM": {".pbm", ".pgm", ".ppm", ".pnm", ".pxm", ".pam"},
+    "PFM": {".pfm"},
+    "JPEG 2000, AVIF, WebP, BMP, GIF, Radiance": {".jp2", ".avif", ".webp", ".bmp", ".dib", ".gif", ".hdr", ".pic"},
+    "OpenEXR (`pip install 'kldeval[exr]'`)": {".exr"},
+    ".npy": {".npy"},
+    ".npz": {".npz"},
+    ".mat, version 4 to 7": {".mat"},
+    ".mat, version 7.3 (`pip install 'kldeval[matlab73]'`)": {".mat"},
+}
+"""The suffixes that each row of the table in docs/files.md is about."""
+
+
+def test_the_table_of_formats_has_a_row_for_every_reader() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "files.md").read_text()
+    table = page.partition("| :----- |")[2].partition("\n\n")[0].splitlines()[1:]
+    assert [row.split("|")[1].strip() for row in table] == list(NAMES)
+    assert set().union(*NAMES.values()) == set(READERS)
 
 
 def ended(child: Any, _question: bytes) -> Any:

@@ -155,7 +155,7 @@ def test_a_terminal_wraps_names_behind_separators_and_prose_between_words() -> N
         failures=(Failure("b", "check", "640x480 is not 320x240; " + "resize " * 5),),
         notes=("careful " * 6,),
     )
-    assert lines(made, per_map=True, width=40)[3:-2] == [
+    assert lines(made, per_map=True, width=40)[6:-3] == [
         "map                           kld ↓",
         "val/video_0001/maps/frame_   0.5000",
         "  00012_fixMap1",
@@ -193,10 +193,18 @@ def test_the_same_metric_twice_breaks_between_arguments() -> None:
     ]
 
 
-@pytest.mark.parametrize("width", [None, 80])
-def test_a_signature_is_one_line_whatever_the_width(width: int | None) -> None:
-    long = "kld|" + "x" * 200
-    assert lines(report(FIRST_MAP, signatures={"kld": long}), width=width)[-2:] == ["kldeval:mit+v1", long]
+def test_a_signature_breaks_at_its_bars_alone_and_on_a_terminal_alone() -> None:
+    long = "|".join(["kld", "x" * 200, "y" * 30, "z" * 30])
+    made = report(FIRST_MAP, signatures={"kld": long})
+    assert lines(made)[-2:] == ["kldeval:mit+v1", long]
+    assert lines(made, width=80)[-4:] == ["kldeval:mit+v1", "kld|", f"  {'x' * 200}|", f"  {'y' * 30}|{'z' * 30}"]
+
+
+def test_what_signatures_have_in_common_is_said_once_on_a_terminal() -> None:
+    made = report(FIRST_MAP, signatures={key: f"{key}|a:1|b:{key}|v:1" for key in ("kld", "cc")})
+    full = ["kld|a:1|b:kld|v:1", "cc|a:1|b:cc|v:1"]
+    assert lines(made)[-2:] == lines(made, width=80, signatures="full")[-2:] == full
+    assert lines(made, width=80)[-3:] == lines(made, signatures="short")[-3:] == ["a:1|v:1", "kld: b:kld", "cc: b:cc"]
 
 
 def test_markup_and_control_characters_in_names_are_text() -> None:

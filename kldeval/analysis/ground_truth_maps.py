@@ -6,15 +6,27 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
+from kldeval.atomic import whole_file
 from kldeval.data.fixations.collection import open_fixations
+from kldeval.data.fixations.doubts import check_positions
 from kldeval.data.listing import list_folder, name_of
 from kldeval.data.load import sidecar_of, sidecar_text
 from kldeval.data.readers import read_size
-from kldeval.errors import MapProblem, RefusedMap, UsageProblem
+from kldeval.engine.worker import guarded
+from kldeval.errors import RefusedMap, UsageProblem, printable
 from kldeval.executors.local import cores, in_order
 from kldeval.grammar import Call, Value, did_you_mean
-from kldeval.normalization.gaussian import BORDERS, TRUNCATE, Border, blurred, blurred_points, check_kernel
+from kldeval.normalization.gaussian import (
+    BORDERS,
+    TRUNCATE,
+    Border,
+    blurred,
+    blurred_points,
+    check_kernel,
+    spherical,
+)
 from kldeval.records import DensityProvenance, Failure
+from kldeval.settings.settings import AS_STORED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -27,6 +39,9 @@ if TYPE_CHECKING:
 
 
 NPY = ".npy"
+
+PROJECTIONS = ("none", "equirectangular")
+"""What a map is of: a plane, or the whole sphere by longitude and latitude."""
 
 FEW = 1000
 """Fixated pixels up to which a product of matrices is faster than passes over the map."""
@@ -48,6 +63,7 @@ class Smoothing:
     truncate: float = TRUNCATE
     degrees: float | None = None
     pixels_per_degree: float | None = None
+    projection: str = "none"
 
     def __post_init__(self) -> None:
         check_kernel(self.sigma, self.truncate)
@@ -55,14 +71,30 @@ class Smoothing:
             hint = did_you_mean(self.border, BORDERS)
             msg = f"--border {self.border}: {self.border!r} is none of {', '.join(BORDERS)}{hint}"
             raise UsageProblem(msg)
+        if self.projection not in PROJECTIONS:
+            hint = did_you_mean(self.projection, PROJECTIONS)
+            msg = f"--projection {self.projection}: {self.projection!r} is none of {', '.join(PROJECTIONS)}{hint}"
+            raise UsageProblem(msg)
+        if self.projection != "none" and self.border not in ("reflect", "wrap"):
+            msg = f"--border {self.border} has no meaning beside --projection {self.projection}: a sphere has no border"
+            raise UsageProblem(msg)
+
+    @property
+    def call(self) -> Call:
+        """The Gaussian, with what is not at its default beside sigma and the border."""
+        always: tuple[tuple[str, Value], ...] = (("sigma", self.sigma), ("border", self.border))
+        if self.border == "wrap":  # maps whose poles were joined to one another say no poles
+            always = (*always, ("poles", "over"))
+        if self.projection != "none":
+            always = (("sigma", self.sigma), ("projection", self.projection))
+        repeats = () if self.repeats else (("repeats", False),)
+        truncate = () if self.truncate == TRUNCATE else (("truncate", self.truncate),)
+        return Call("gaussian", (*always, *repeats, *truncate))
 
     @property
     def text(self) -> str:
-        """What stands in the signatures of numbers that are computed from such maps."""
-        always: tuple[tuple[str, Value], ...] = (("sigma", self.sigma), ("border", self.border))
-        repeats = () if self.repeats else (("repeats", False),)
-        truncate = () if self.truncate == TRUNCATE else (("truncate", self.truncate),)
-        return str(Call("gaussian", (*always, *repeats, *truncate)))
+        """The Gaussian as text."""
+        return str(self.call)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +110,8 @@ class Built:
 class Plan:
     """What is built: from which fixations, where to, how, and of what size where the fixations do not say.
 
-    `size` is one (height, width) for all images, `like` a folder of maps whose sizes they have.
+    `how` is how the fixations are read, as the settings of a run say it. `size` is one (height, width) for all images,
+    `like` a folder of maps whose sizes they have.
     """
 
     fixations: Path
@@ -89,6 +122,22 @@ class Plan:
     size: tuple[int, int] | None = None
     like: Path | None = None
     jobs: int | None = None
+    how: Call = AS_STORED
+
+    def text(self, *, takes_size: bool) -> str:
+        """What stands in the signatures of numbers that are computed from such maps: all that moved them.
+
+        `takes_size`: the size of the image was unknown, so that the size that was said decided.
+
+        >>> from pathlib import Path
+        >>> from kldeval.data.fixations import FixationReading
+        >>> how = Call("read", (("base", 1), ("first", "drop")))
+        >>> plan = Plan(Path("x"), Path("y"), Smoothing(24.0), FixationReading(), size=(600, 800), how=how)
+        >>> plan.text(takes_size=True)
+        'gaussian(sigma=24,border=reflect,base=1,first=drop,size=800x600)'
+        """
+        size = (("size", self.size[::-1]),) if takes_size and self.size else ()
+        return str(Call("gaussian", (*self.smoothing.call.arguments, *self.how.arguments, *size)))
 
 
 def sigma_in_pixels(sigma: float, pixels_per_degree: float | None) -> float:
@@ -108,8 +157,12 @@ def sigma_in_pixels(sigma: float, pixels_per_degree: float | None) -> float:
     return sigma * pixels_per_degree
 
 
-def build(plan: Plan, progress: Callable[[Any, int], None] | None = None) -> Iterator[Built | Failure]:
+def build(
+    plan: Plan, progress: Callable[[Any, int], None] | None = None, note: Callable[[str], None] | None = None
+) -> Iterator[Built | Failure]:
     """Write a map for every image that the fixations are on, in the order of the names.
+
+    `note` is told what the fixations may be.
 
     A single file that holds one image is written to `out` itself where that ends in .npy.
 
@@ -123,7 +176,10 @@ def build(plan: Plan, progress: Callable[[Any, int], None] | None = None) -> Ite
     if single and len(names) > 1:
         msg = f"{plan.out} is one map, but {plan.fixations} holds fixations on {len(names)} images; name a folder"
         raise UsageProblem(msg)
-    work = partial(_build_one, source=source, plan=plan, files=shapes, single=single)
+    for doubt in check_positions(source, lambda name: plan.size or _known_size(name, shapes)):
+        if note:
+            note(doubt)
+    work = _Building(partial(_build_one, source=source, plan=plan, files=shapes, single=single))
     for outcome in in_order(work, names, plan.jobs or cores()):
         if progress:
             progress(outcome, len(names))
@@ -140,6 +196,8 @@ def density_map(fixations: Fixations, shape: tuple[int, int], smoothing: Smoothi
 
     rows, cols, counts = fixations.pixels(shape)
     counts = counts if smoothing.repeats else np.ones_like(counts)
+    if smoothing.projection == "equirectangular":
+        return spherical((rows, cols, counts), shape, smoothing.sigma, smoothing.truncate)
     sigma = smoothing.sigma, smoothing.sigma
     if smoothing.border == "reflect" and len(rows) < FEW:
         return blurred_points((rows, cols, counts), shape, sigma, smoothing.truncate)
@@ -148,50 +206,75 @@ def density_map(fixations: Fixations, shape: tuple[int, int], smoothing: Smoothi
     return blurred(spots, sigma, smoothing.border, smoothing.truncate)
 
 
+@dataclass(frozen=True, slots=True)
+class _Building:
+    """Maps are built one by one, and whatever a file of fixations raises is the failure of its image."""
+
+    build_one: Callable[[str], Built | Failure]
+
+    def __call__(self, name: str) -> Built | Failure:
+        return guarded(partial(self.build_one, name), name)
+
+    def lost(self, name: str, reason: str) -> Failure:
+        """The failure of an image whose fixations ended the process that read them."""
+        return Failure(name, "load", f"the fixations on {printable(name)}: {reason}", "ended-process")
+
+
 def _build_one(
     name: str, source: FixationSource, plan: Plan, files: Mapping[str, Path], *, single: bool
 ) -> Built | Failure:
     import numpy as np
 
-    try:
-        fixations = source.of(name)
+    fixations = source.of(name)
+    if plan.reading.size is None:
         shape = fixations.shape or plan.size or _shape_like(name, files)
-        within, outside = fixations.inside(shape)
-        if outside and plan.outside == "error":
-            msg = f"{outside}; check --fixation-base and the size, or leave them out with --fixation-outside drop"
-            raise RefusedMap(msg, code="fixations-outside")
-        values = density_map(within, shape, plan.smoothing)
-    except MapProblem as problem:
-        return Failure(name, problem.stage, str(problem))
+    else:
+        shape = plan.size or _shape_like(name, files)
+        fixations = fixations.on_screen(plan.reading.size, shape)
+    within, outside = fixations.inside(shape)
+    if outside and plan.outside == "error":
+        msg = f"{outside}; check --fixation-base and the size, or leave them out with --fixation-outside drop"
+        raise RefusedMap(msg, code="fixations-outside")
+    values = density_map(within, shape, plan.smoothing)
     if ".." in name.split("/") or name.startswith("/"):
         return Failure(name, "check", f"{name!r} leads out of {plan.out}; names of images are relative paths within it")
     path = plan.out if single else plan.out / f"{name}{NPY}"
     count = within.total if plan.smoothing.repeats else len(within.pixels(shape)[0])
+    made = DensityProvenance(plan.text(takes_size=fixations.shape is None), count)
+    text = sidecar_text(made, _members(plan, shape))
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        np.save(path, values)
-        sidecar_of(path).write_text(
-            sidecar_text(DensityProvenance(plan.smoothing.text, count), _members(plan.smoothing))
-        )
+        # what an older map was made of is not said of the new one, even if this is interrupted
+        sidecar_of(path).unlink(missing_ok=True)
+        for target, content in ((path, values), (sidecar_of(path), text)):
+            with whole_file(target) as file:
+                file.write(content.encode()) if isinstance(content, str) else np.save(file, content)
     except OSError as error:
-        msg = f"cannot write {path}: {error.strerror or error}"
+        msg = f"cannot write {printable(str(error.filename or path))}: {(error.strerror or str(error)).lower()}"
         raise UsageProblem(msg) from error
     return Built(name, count, outside.count if outside else 0)
 
 
-def _members(smoothing: Smoothing) -> dict[str, Any]:
+def _members(plan: Plan, shape: tuple[int, int]) -> dict[str, Any]:
+    """What a sidecar says beside the text of the signature: for people and other programs."""
+    smoothing = plan.smoothing
     degrees = {"sigma_degrees": smoothing.degrees, "pixels_per_degree": smoothing.pixels_per_degree}
     return {
         "sigma": smoothing.sigma,
         "border": smoothing.border,
         "repeats": smoothing.repeats,
         "truncate": smoothing.truncate,
+        "reading": {key: value for key, value in plan.how.arguments if value is not None},
+        "size": [shape[1], shape[0]],
         **{key: value for key, value in degrees.items() if value is not None},
     }
 
 
 def _files_by_name(folder: Path | None) -> dict[str, Path]:
     return {name_of(relative): folder / relative for relative in list_folder(folder).maps} if folder else {}
+
+
+def _known_size(name: str, files: Mapping[str, Path]) -> tuple[int, int] | None:
+    return read_size(files[name]) if name in files else None
 
 
 def _shape_like(name: str, files: Mapping[str, Path]) -> tuple[int, int]:

@@ -1,112 +1,188 @@
-"""The audit reversed: which conventions, and which settings near them, print a published number."""
+"""The audit reversed: which conventions, and which settings near them, print published numbers."""
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from itertools import chain
+from typing import TYPE_CHECKING
 
-from kldeval.conventions import CONVENTIONS
+from kldeval.analysis.candidates import RESIZES, candidates, quantities_for, resized
+from kldeval.conventions.definitions import family
 from kldeval.data.dataset import select_models
-from kldeval.engine.run import outcomes
+from kldeval.engine.run import outcomes, run_models
 from kldeval.engine.worker import loaded, reading_of
-from kldeval.errors import RefusedMap
+from kldeval.errors import RefusedMap, UsageProblem
 from kldeval.executors.local import LocalPool, cores
-from kldeval.grammar import format_value
-from kldeval.metrics.registry import METRICS
-from kldeval.normalization.chain import ends_in_log, format_chain
-from kldeval.normalization.lazy_map import MAP
-from kldeval.preprocessing.resize import AS_IS
 from kldeval.records import Failure
-from kldeval.reports.identification import Guess, identify_number
+from kldeval.reports.identification import Guess, identify_number, identify_row
+from kldeval.reports.moments import exact_mean, exact_sum
 from kldeval.scoring.evaluator import PartialAnswers, SharedEvaluator
-from kldeval.scoring.plan import dependence, divisor, joint_dependence, quantity_of
+from kldeval.scoring.plan import divisor
+from kldeval.settings.auxiliary import restrict_to
 from kldeval.settings.build import make_settings
-from kldeval.settings.settings import CHOICES
 from kldeval.settings.signature import format_signature, short_signature
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from kldeval.conventions.convention import Convention
+    from kldeval.analysis.candidates import Candidate
+    from kldeval.data.dataset import Dataset
     from kldeval.data.load import Loaded, Reading
     from kldeval.records import Pair
+    from kldeval.reports.documents import Report
     from kldeval.reports.identification import Identification, Published
     from kldeval.run_options import RunOptions
-    from kldeval.scoring.plan import Quantity
-    from kldeval.settings.settings import Settings
 
     Shape = tuple[int, int]
-    Sums = Mapping[str, Mapping[Shape, Sequence[float]]]
+    Progress = Callable[[object, int], None]
 
 
 MODEL = "pred"
 
+KLD = "kld"
 
-def identify(
-    target: Published,
-    pred: Path,
-    gt: Path,
-    request: RunOptions,
-    *,
-    resize: str | None = None,
-    color: str | None = None,
-    progress: Callable[[object, int], None] | None = None,
-) -> Identification:
-    """What prints the number as the mean over the pairs of two files or folders.
+OVER_GROUPS = (("--group-by", "parent"), ("--maps", "groups"))
+"""The flags of a mean over the means of the folders."""
 
-    `resize` is for the conventions that have no resizing of their own; `color` is for all. Settings that do not apply
-    to every map print no mean, and are left out.
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """The files, what they are to be made of, and how far that is known.
+
+    `resize` is for the conventions that have no resizing of their own; `color` is for all. `reading` are the texts on
+    how fixations are read.
+    """
+
+    pred: Path
+    gt: Path
+    options: RunOptions
+    resize: str | None = None
+    color: str | None = None
+    reading: Mapping[str, str | None] | None = None
+
+
+def identify(targets: Sequence[Published], request: Request, progress: Progress | None = None) -> Identification:
+    """What prints the numbers as means over the pairs of two files or folders.
+
+    One number of KLD is looked for among all settings. Several numbers are taken for one row of a table: settings that
+    share their resizing and their averaging print all of them. Settings that do not apply to every map print no mean,
+    and are left out.
 
     Raises:
-        UsageProblem: the paths cannot be paired at all, or the resizing or the rule for colour means nothing.
+        UsageProblem: the paths cannot be paired at all, a metric has no definitions or its fixations are not given, or
+            the resizing or the rule for colour means nothing.
         RefusedMap: a map has no partner or cannot be read, so that there is no mean.
     """
-    tried = candidates(resize=resize, color=color)
-    dataset = select_models({MODEL: pred}, gt, None, request)
+    dataset = select_models({MODEL: request.pred}, request.gt, None, request.options)
     _refuse(dataset.failures[MODEL])
-    sums: defaultdict[str, defaultdict[Shape, list[float]]] = defaultdict(lambda: defaultdict(list))
-    reading = reading_of(tried[0].settings, request)
+    names = [pair.name for task in dataset.tasks for pair in task.values()]
+    found, differ = _kld_guesses(dataset, request, progress)
+    if [target.metric for target in targets] == [KLD]:
+        return _signed(identify_number(targets[0], found, dataset.count, dataset.notes), found)
+    guesses: dict[str, Iterable[Guess]] = {KLD: found}
+    for metric in dict.fromkeys(target.metric for target in targets):
+        if metric != KLD:
+            guesses[metric] = _companion_guesses(metric, request, names, differ=differ, progress=progress)
+    return _signed(identify_row(targets, guesses, dataset.count, dataset.notes), found)
+
+
+# KLD: sums that the evaluator works out for all settings at once
+
+
+class Sums:
+    """What every pair answered, by the name of a sum, and by the shape and the folder of the maps."""
+
+    def __init__(self) -> None:
+        self.answers: defaultdict[str, defaultdict[tuple[Shape, str], list[float]]] = defaultdict(
+            lambda: defaultdict(list)
+        )
+        self.folders: defaultdict[str, int] = defaultdict(int)
+        self.sizes_differ = False
+
+    def add(self, name: str, shapes: tuple[Shape, Shape], answers: Mapping[str, float | str]) -> None:
+        """Add the answers of one pair."""
+        pred, gt = shapes
+        folder = name.rpartition("/")[0]
+        self.sizes_differ |= pred != gt
+        self.folders[folder] += 1
+        for key, answer in answers.items():
+            if isinstance(answer, float):
+                self.answers[key][gt, folder].append(answer)
+
+    def means(self, candidate: Candidate) -> Iterator[tuple[str, float]]:
+        """The mean over all maps, and over the means of their folders; none where a map has no number."""
+        found: Mapping[tuple[Shape, str], list[float]] = self.answers.get(candidate.sum, {})
+        n = sum(self.folders.values())
+        if not n or sum(map(len, found.values())) < n:
+            return
+        totals: defaultdict[str, list[float]] = defaultdict(list)
+        for (shape, folder), values in found.items():
+            totals[folder].append(exact_sum(values) / divisor(candidate.settings, shape))
+        yield "maps", exact_sum(chain.from_iterable(totals.values())) / n
+        if len(self.folders) > 1:
+            yield "groups", exact_mean(exact_sum(parts) / self.folders[name] for name, parts in totals.items())
+
+
+def _kld_guesses(dataset: Dataset, request: Request, progress: Progress | None) -> tuple[dict[Guess, Candidate], bool]:
+    """Every setting of KLD with its number, and whether the sizes of some pair differ."""
+    tried = candidates(resize=request.resize, color=request.color)
+    sums = _sums(dataset, tried, request, progress)
+    if sums.sizes_differ and request.resize is None:
+        tried = resized(tried)
+        sums = _sums(dataset, tried, request, progress)
+    found = {
+        Guess(
+            one.convention,
+            (*one.flags, *(OVER_GROUPS if averaging == "groups" else ())),
+            value,
+            "",
+            "",
+            resize=str(one.settings.resize) if sums.sizes_differ else "",
+            averaging=averaging,
+        ): one
+        for one in tried
+        for averaging, value in sums.means(one)
+    }
+    return found, sums.sizes_differ
+
+
+def _sums(dataset: Dataset, tried: Sequence[Candidate], request: Request, progress: Progress | None) -> Sums:
+    sums = Sums()
+    reading = reading_of(tried[0].settings, request.options)
     measuring = _Measuring(SharedEvaluator(quantities_for(tried)), reading)
-    for answer in outcomes(dataset, measuring, reading, LocalPool(request.jobs or cores())):
+    for answer in outcomes(dataset, measuring, reading, LocalPool(request.options.jobs or cores())):
         if isinstance(answer.outcome, Failure):
             _refuse([answer.outcome])
         else:
-            shape, values = answer.outcome
-            for name, value in values.items():
-                if isinstance(value, float):
-                    sums[name][shape].append(value)
+            sums.add(answer.name, *answer.outcome)
         if progress:
             progress(answer, dataset.count)
-    guesses = {_guess(one, value): one for one in tried if (value := _mean(one, sums, dataset.count)) is not None}
-    result = identify_number(target, guesses, dataset.count, dataset.notes)
-    signed = {guess: _signed(guess, guesses[guess]) for guess in (*result.guesses, *result.nearest)}
-    return replace(
-        result,
-        guesses=tuple(signed[guess] for guess in result.guesses),
-        nearest=tuple(signed[guess] for guess in result.nearest),
-    )
+    return sums
 
 
 @dataclass(frozen=True, slots=True)
 class _Measuring:
-    """Each pair is measured under all settings: its shape, and the answer of every case."""
+    """Each pair is measured under all settings: the shapes of its maps, and the answer of every case."""
 
     evaluator: SharedEvaluator
     reading: Reading
 
-    def begin(self, model: str, pair: Pair, gt: Loaded | None, *, is_first: bool) -> tuple[Shape, PartialAnswers]:
+    def begin(
+        self, model: str, pair: Pair, gt: Loaded | None, *, is_first: bool
+    ) -> tuple[tuple[Shape, Shape], PartialAnswers]:
         """What the maps of a pair themselves have to say."""
         del model, is_first
         pred, gt = loaded(pair, gt, self.reading)
-        return gt.grey.shape, self.evaluator.begin(pair.name, pred, gt)
+        return (pred.grey.shape, gt.grey.shape), self.evaluator.begin(pair.name, pred, gt)
 
-    def finish(self, begun: Sequence[tuple[Shape, PartialAnswers]]) -> list[tuple[Shape, dict[str, float | str]]]:
+    def finish(
+        self, begun: Sequence[tuple[tuple[Shape, Shape], PartialAnswers]]
+    ) -> list[tuple[tuple[Shape, Shape], dict[str, float | str]]]:
         """The answers, worked out for many pairs at once."""
         found = self.evaluator.finish([one for _, one in begun])
-        return [(shape, answer) for (shape, _), answer in zip(begun, found, strict=True)]
+        return [(shapes, answer) for (shapes, _), answer in zip(begun, found, strict=True)]
 
 
 def _refuse(failures: Sequence[Failure]) -> None:
@@ -116,144 +192,76 @@ def _refuse(failures: Sequence[Failure]) -> None:
         raise RefusedMap(msg)
 
 
-def _mean(candidate: Candidate, sums: Sums, n: int) -> float | None:
-    """The mean over all maps; None where the settings do not apply to each of them."""
-    by_shape = sums.get(candidate.sum, {})
-    if not n or sum(map(len, by_shape.values())) < n:
-        return None
-    parts = (_total(values) / divisor(candidate.settings, shape) for shape, values in by_shape.items())
-    return _total(list(parts)) / n
+# companions: the definitions of code bases, one run for each resizing
 
 
-def _total(values: Sequence[float]) -> float:
-    return math.fsum(values) if all(map(math.isfinite, values)) else sum(values)
+def _companion_guesses(
+    metric: str, request: Request, names: Sequence[str], *, differ: bool, progress: Progress | None
+) -> list[Guess]:
+    """Every definition of a metric with its number, under every resizing that is tried."""
+    rows = family(metric)
+    if rows.needs_fixations and request.options.fixations is None:
+        msg = f"--value {metric}=... is of fixations: name them with --fixations PATH"
+        raise UsageProblem(msg)
+    resizes = [request.resize] if request.resize or not differ else list(RESIZES)
+    reading = request.reading if rows.needs_fixations and request.reading else {}
+    found = []
+    for resize in resizes:
+        said = {**rows.further, **reading, "color": request.color, "resize": resize}
+        settings = make_settings({**said, "metric": ",".join(rows.metrics)})
+        options = request.options if rows.needs_fixations else request.options._replace(fixations=None)
+        report = run_models({MODEL: request.pred}, request.gt, settings, options, progress)[MODEL]
+        calls = dict(zip(rows.metrics, zip(settings.keys, settings.metrics, strict=True), strict=True))
+        for row in rows.definitions:
+            key, call = calls[row.metric]
+            own = restrict_to(settings, call)
+            flags = (("--metric", row.metric), *((("--resize", str(settings.resize)),) if differ and resize else ()))
+            found += [
+                Guess(
+                    row.name,
+                    (*flags, *(OVER_GROUPS if averaging == "groups" else ())),
+                    value,
+                    format_signature(own),
+                    short_signature(own),
+                    metric,
+                    str(settings.resize) if differ else "",
+                    averaging,
+                )
+                for averaging, value in _means(report, key, names)
+            ]
+    return found
 
 
-def _guess(candidate: Candidate, value: float) -> Guess:
-    return Guess(candidate.convention, candidate.flags, value, "", "")
+def _means(report: Report, key: str, names: Sequence[str]) -> Iterator[tuple[str, float]]:
+    """The mean over all maps, and over the means of their folders; none where a map has no number."""
+    values = {score.name: score.values[key] for score in report.scores if key in score.values}
+    if set(values) != set(names):
+        return
+    yield "maps", exact_mean(values.values())
+    folders: defaultdict[str, list[float]] = defaultdict(list)
+    for name, value in values.items():
+        folders[name.rpartition("/")[0]].append(value)
+    if len(folders) > 1:
+        yield "groups", exact_mean(exact_mean(some) for some in folders.values())
 
 
-def _signed(guess: Guess, candidate: Candidate) -> Guess:
-    settings = candidate.settings
+def _signed(found: Identification, candidates_of: Mapping[Guess, Candidate]) -> Identification:
+    """The identification with the signatures of the guesses that it shows; those of companions have theirs."""
+
+    def signed(guesses: Iterable[Guess]) -> tuple[Guess, ...]:
+        return tuple(_with_signature(guess, candidates_of) for guess in guesses)
+
+    joint = tuple(
+        replace(row, guesses={metric: signed(guesses) for metric, guesses in row.guesses.items()})
+        for row in found.joint
+    )
+    return replace(found, guesses=signed(found.guesses), nearest=signed(found.nearest), joint=joint)
+
+
+def _with_signature(guess: Guess, candidates_of: Mapping[Guess, Candidate]) -> Guess:
+    if guess not in candidates_of:
+        return guess
+    settings = candidates_of[guess].settings
+    if guess.averaging == "groups":
+        settings = replace(settings, maps="groups")
     return replace(guess, signature=format_signature(settings), short=short_signature(settings))
-
-
-EPSILONS = (0.0, 1e-20, 1e-16, 2.2204e-16, 2.0**-52, 1e-15, 1e-12, 1e-10, 1e-9, 1e-8, 1e-7, 2.0**-23, 1e-6, 1e-5, 1e-4)
-"""What people add; 1e-3 and more is larger than most probabilities of a map."""
-
-FAITHFUL = ("default", "exact", "flatten-softmax")
-"""The conventions that are also tried over rows and columns: the others differ from these by their constants."""
-
-AXES = {
-    "sum-to-one": ("sum-to-one(axis=-1)", "sum-to-one(axis=0)"),
-    "flatten-softmax": ("softmax", "softmax(axis=0)"),
-}
-"""The chains over rows and over columns for one over the whole map."""
-
-CONSTANTS = ("log_eps", "num_eps", "ratio_eps")
-
-Flags = tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A convention with some flags beside it, and the settings that both say.
-
-    `sum` names the sum that its number is made of: candidates that differ in what they divide it by share it.
-    """
-
-    convention: str
-    flags: Flags
-    settings: Settings
-    sum: str = ""
-
-
-def candidates(*, resize: str | None = None, color: str | None = None) -> list[Candidate]:
-    """Everything that is tried, those with fewest flags first.
-
-    `resize` is for the conventions that have no resizing of their own; `color` is for all.
-
-    Raises:
-        UsageProblem: the resizing or the rule for colour means nothing.
-    """
-    said = {"resize": resize, "color": color}
-    published = [_candidate(name, (), said) for name in CONVENTIONS]
-    changed = [_candidate(one.convention, (flag,), said) for one in published for flag in _changes(one)]
-    divided = [_divided(one, *flag) for one in published for flag in _divisions(one.settings)]
-    both = [_divided(one, *flag) for one in (*changed, *divided) for flag in _divisions(one.settings)]
-    unique = {_numeric(one.settings): one for one in reversed([*published, *changed, *divided, *both])}
-    kept = {id(one) for one in unique.values()}
-    return [*published, *(one for one in (*changed, *divided, *both) if id(one) in kept)]
-
-
-def quantities_for(tried: Iterable[Candidate]) -> tuple[Quantity, ...]:
-    """The sums that the candidates' numbers are made of, each once, under their names."""
-    first = {one.sum: one.settings for one in tried}
-    return tuple(quantity_of(name, replace(settings, reduction="sum", base="e")) for name, settings in first.items())
-
-
-def _settings(row: Convention, flags: Flags, said: Mapping[str, str | None]) -> Settings:
-    texts = {flag.removeprefix("--").replace("-", "_"): text for flag, text in flags}
-    own = row.resize != str(AS_IS)
-    given = {"metric": "kld", **said, **({"resize": None} if own else {}), **texts}
-    return make_settings(given, convention=row.texts)
-
-
-def _candidate(name: str, flags: Flags, said: Mapping[str, str | None]) -> Candidate:
-    settings = _settings(CONVENTIONS[name], flags, said)
-    rest = f"{settings.empty_gt}|{settings.empty_pred}|{settings.resize}"
-    return Candidate(name, flags, settings, f"{_numeric(replace(settings, reduction='sum', base='e'))}|{rest}")
-
-
-def _divided(candidate: Candidate, flag: str, text: str) -> Candidate:
-    changed: dict[str, Any] = {flag.removeprefix("--"): text}
-    settings = replace(candidate.settings, **changed)
-    return replace(candidate, flags=(*candidate.flags, (flag, text)), settings=settings)
-
-
-def _changes(candidate: Candidate) -> Iterator[tuple[str, str]]:
-    """The flags that change what is summed."""
-    settings = candidate.settings
-    chains = {format_chain(settings.pred), format_chain(settings.gt)}
-    if joint_dependence(dependence(settings.pred), dependence(settings.gt)) == "value":
-        yield from _metric_changes(settings)
-    if candidate.convention in FAITHFUL and len(chains) == 1:
-        yield from (("--norm", text) for text in AXES.get(chains.pop(), ()))
-    yield "--scale", "raw" if settings.scale == "unit" else "unit"
-
-
-def _metric_changes(settings: Settings) -> Iterator[tuple[str, str]]:
-    """Other constants and other directions, tried where the whole map is the distribution."""
-    (call,) = settings.metrics
-    own = call.keywords
-    used = [key for key in CONSTANTS if own.get(key)] or ["log_eps", "ratio_eps"]
-    simple = used == ["log_eps", "ratio_eps"] and set(own) <= set(used)
-    for epsilon in EPSILONS if not ends_in_log(settings.pred) else ():
-        constants = dict.fromkeys(used, epsilon)
-        if any(own.get(key, 0.0) != epsilon for key in used):
-            changed = str(METRICS[call.name].call(**{**own, **constants}))
-            yield ("--eps", format_value(epsilon)) if simple else ("--metric", _explicit(changed))
-    for direction in ("gt-pred", "pred-gt", "mean"):
-        if direction != own.get("direction", "gt-pred"):
-            yield "--metric", _explicit(str(METRICS[call.name].call(**{**own, "direction": direction})))
-
-
-def _explicit(metric: str) -> str:
-    """The metric with parentheses, which keep the convention's constants out."""
-    return metric if "(" in metric else f"{metric}()"
-
-
-def _divisions(settings: Settings) -> Iterator[tuple[str, str]]:
-    """The flags that change what the sum is divided by, from what is published or changed otherwise."""
-    same = {"slices", "sum"} if settings.axes == MAP else {settings.reduction}
-    for reduction in CHOICES["reduction"]:
-        if reduction not in ("none", settings.reduction) and not {reduction, settings.reduction} <= same:
-            yield "--reduction", reduction
-    yield from (("--base", base) for base in CHOICES["base"] if base != "e" and settings.base == "e")
-
-
-def _numeric(settings: Settings) -> str:
-    """What moves the number of a map that is not empty, where sizes agree."""
-    reduction = "sum" if settings.reduction == "slices" and settings.axes == MAP else settings.reduction
-    chains = f"{format_chain(settings.pred)}|{format_chain(settings.gt)}"
-    return f"{settings.metrics[0]}|{chains}|{settings.scale}|{reduction}|{settings.base}|{settings.color}"

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kldeval.cli.help import GroupedCommand
 from kldeval.cli.messages import on_terminal, render_options, say, show
 from kldeval.cli.options import GivenPath, file_options, naming_options, reading_options, request_from
+from kldeval.cli.reporting import VERBOSE
 
 if TYPE_CHECKING:
     from kldeval.reports.audit_documents import Audit
@@ -18,7 +20,7 @@ PREDS_AND_GT = 2
 """At least so many paths."""
 
 
-@click.command("audit", context_settings={"help_option_names": ["-h", "--help"]})
+@click.command("audit", cls=GroupedCommand, context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("paths", nargs=-1, type=GivenPath(path_type=Path), metavar="PRED... GT")
 @click.option(
     "--convention",
@@ -48,7 +50,7 @@ PREDS_AND_GT = 2
     "format_",
     default="table",
     metavar="NAME",
-    help="table, json, csv, tsv, markdown or latex [default: table].",
+    help="table, json, csv, tsv, markdown, latex or html [default: table].",
 )
 @click.option(
     "-o",
@@ -58,6 +60,7 @@ PREDS_AND_GT = 2
     metavar="FILE",
     help="Also write FILE, in the format of its suffix; may be repeated.",
 )
+@VERBOSE
 @click.option("-q", "--quiet", is_flag=True, help="No notes and no progress on stderr, errors only.")
 @click.option("--precision", type=click.IntRange(1, 17), metavar="N", help="Significant digits in tables [default: 4].")
 @click.option("--progress/--no-progress", default=None, help="A progress bar on stderr [default: on a terminal].")

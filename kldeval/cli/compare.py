@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kldeval.cli.help import GroupedCommand
 from kldeval.cli.messages import say
 from kldeval.cli.model_options import NAME, load_models, resampling_from, resampling_options
 from kldeval.cli.options import (
@@ -20,7 +21,7 @@ from kldeval.cli.options import (
     request_from,
     settings_from,
 )
-from kldeval.cli.reporting import EXIT_FAILURES, deliver, exit_code, open_sink, output_options
+from kldeval.cli.reporting import EXIT_FAILURES, VERBOSE, deliver, exit_code, look_options, open_sink, output_options
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,14 +40,16 @@ _OF_SCORING = (
 """The options that mean nothing to numbers that are made already."""
 
 
-@click.command("compare", context_settings={"help_option_names": ["-h", "--help"]})
+@click.command("compare", cls=GroupedCommand, context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("paths", nargs=-1, type=GivenPath(path_type=Path), metavar="A.json B.json... | PRED PRED... GT")
 @NAME
 @click.option("--allow-different", is_flag=True, help="Compare reports whose signatures or maps differ.")
 @click.option("--fail-if-worse", is_flag=True, help="Exit with 3 if the first is significantly worse than another.")
 @resampling_options
 @GROUP_BY
+@look_options
 @output_options
+@VERBOSE
 @numeric_options
 @naming_options
 @file_options

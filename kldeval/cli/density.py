@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,16 @@ FOLDER = click.Path(path_type=Path)
 @click.option("--sigma", type=float, required=True, metavar="X", help="Of the Gaussian, in pixels.")
 @click.option("--pixels-per-degree", type=float, metavar="P", help="Sigma is in degrees of visual angle, of P pixels.")
 @click.option(
-    "--border", default="reflect", metavar="RULE", help="reflect (default), mirror, nearest, constant or wrap."
+    "--border",
+    default="reflect",
+    metavar="RULE",
+    help="reflect (default), mirror, nearest, constant or wrap (360 degrees).",
+)
+@click.option(
+    "--projection",
+    default="none",
+    metavar="NAME",
+    help="equirectangular: a Gaussian on the sphere, for --weights latitude [default: none].",
 )
 @click.option("--truncate", type=float, default=4.0, metavar="X", help="Cut the Gaussian off after X sigma [4].")
 @click.option("--repeats", type=click.Choice(["count", "once"]), default="count", help="Fixations of a pixel [count].")
@@ -34,14 +44,14 @@ FOLDER = click.Path(path_type=Path)
 def command(fixations: Path, out: Path, **options: Any) -> int:
     """Build ground-truth maps from fixations: OUT/NAME.npy in float64, and OUT/NAME.json, which says how.
 
-    Numbers that are computed from such maps have the Gaussian, its border and the number of fixations in their
-    signature.
+    Numbers that are computed from such maps have in their signature all that made them: the Gaussian, its border, how
+    the fixations were read and how many they are.
     """
     from kldeval.analysis.ground_truth_maps import Built, build
 
     plan = _plan(fixations, out, options)
     with progress_bar(options) as progress:
-        outcomes = list(build(plan, progress))
+        outcomes = list(build(plan, progress, None if options["quiet"] else partial(say, kind="note")))
     built = [outcome for outcome in outcomes if isinstance(outcome, Built)]
     for outcome in outcomes:
         if not isinstance(outcome, Built):
@@ -58,6 +68,7 @@ def _plan(fixations: Path, out: Path, options: dict[str, Any]) -> Any:
     from kldeval.analysis.ground_truth_maps import Plan, Smoothing, sigma_in_pixels
     from kldeval.engine.auxiliary import reading_and_outside
     from kldeval.grammar import Size, parse_value
+    from kldeval.settings.auxiliary import fixation_reading
 
     per_degree = options["pixels_per_degree"]
     smoothing = Smoothing(
@@ -67,8 +78,10 @@ def _plan(fixations: Path, out: Path, options: dict[str, Any]) -> Any:
         options["truncate"],
         options["sigma"] if per_degree else None,
         per_degree,
+        options["projection"],
     )
     size = parse_value(options["size"], Size, f"--size {options['size']}") if options["size"] else None
     reading, outside = reading_and_outside(options)
     shape = (int(size[1]), int(size[0])) if isinstance(size, tuple) else None
-    return Plan(fixations, out, smoothing, reading, outside, shape, options["like"], options["jobs"])
+    how = fixation_reading({name: text for name, text in options.items() if text is not None})
+    return Plan(fixations, out, smoothing, reading, outside, shape, options["like"], options["jobs"], how)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kldeval.cli.help import GroupedCommand
 from kldeval.cli.model_options import (
     FAIL_IF,
     NAME,
@@ -30,17 +31,28 @@ from kldeval.cli.options import (
     settings_from,
     split_paths,
 )
-from kldeval.cli.reporting import deliver, exit_code, open_sink, output_options, row_options
+from kldeval.cli.reporting import (
+    deliver,
+    exit_code,
+    look_options,
+    open_sink,
+    output_options,
+    picture_options,
+    reports_of,
+    row_options,
+    wants_pictures,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from kldeval.reports.strips import Strip
     from kldeval.run_options import RunOptions
     from kldeval.settings.settings import Settings
     from kldeval.writers import Document
 
 
-@click.command("evaluate", context_settings={"help_option_names": ["-h", "--help"]})
+@click.command("evaluate", cls=GroupedCommand, context_settings={"help_option_names": ["-h", "--help"]})
 @paths_argument
 @numeric_options
 @GROUP_BY
@@ -53,7 +65,9 @@ if TYPE_CHECKING:
 @FAIL_IF
 @reference_options
 @row_options
+@look_options
 @output_options
+@picture_options
 @click.option("--per-class", is_flag=True, help="Show a row per class of labels, over all maps.")
 @click.option(
     "--score-only",
@@ -72,7 +86,12 @@ def command(paths: tuple[Path, ...], **options: Any) -> int:
     """Score predictions against ground truths: two files, or two folders paired by relative path without suffix.
 
     Several PRED give a leaderboard on the maps that were scored for all of them.
-    """
+
+    \b
+    kldeval pred_dir gt_dir --norm flatten-softmax
+    kldeval pred_dir gt_dir --convention mit --metric kld,cc,sim --output report.html
+    kldeval model_a model_b gt_dir --metric kld,nss --fixations fixations.csv --intervals
+    """  # noqa: D301 - \b is click's mark of lines to keep
     from kldeval.cli.config import with_config_provenance
     from kldeval.cli.terminal import progress_bar
 
@@ -82,11 +101,29 @@ def command(paths: tuple[Path, ...], **options: Any) -> int:
     gates = parse_gates(options["fail_if"], settings.keys if settings.reduction != "none" else ())
     sink = open_sink(options)
     resampling_from(options)
-    with progress_bar(options) as progress:
+    label = ", ".join(options["names"] or [path.name for path in preds]) or "pairs"
+    with progress_bar(options, label) as progress:
         document = _score(preds, gt, settings, options, progress)
     document = with_config_provenance(gated(with_asked_intervals(document, options), gates))
-    deliver(document, sink, score_only=options["score_only"])
+    strips = _strips(document, preds, gt, settings, options) if wants_pictures(sink) else ()
+    deliver(document, sink, score_only=options["score_only"], strips=strips)
     return exit_code(document)
+
+
+def _strips(
+    document: Document, preds: tuple[Path, ...], gt: Path | None, settings: Settings, options: dict[str, Any]
+) -> tuple[Strip, ...]:
+    """Pictures of the maps that are worth a look, for an HTML report."""
+    from kldeval.analysis.pictures import strips_of
+    from kldeval.reports.leaderboard import name_models
+
+    if not options["html_maps"]:
+        return ()
+    models: dict[str, Path | None] = {"": preds[0] if preds else None}
+    if len(preds) > 1:
+        models = dict(zip(name_models(preds, options["names"]), preds, strict=True))
+    request, stimuli = request_from(options), options["stimuli"]
+    return strips_of(reports_of(document), models, gt, settings, request, limit=options["html_maps"], stimuli=stimuli)
 
 
 def _score(

@@ -6,8 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kldeval.cli.help import GroupedCommand
 from kldeval.cli.messages import drawn, show
-from kldeval.cli.options import file_options, naming_options, pair_of_paths, request_from
+from kldeval.cli.options import (
+    READING,
+    file_options,
+    naming_options,
+    pair_of_paths,
+    reading_options,
+    request_from,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,9 +24,22 @@ if TYPE_CHECKING:
 FORMATS = "table", "json"
 
 
-@click.command("identify", context_settings={"help_option_names": ["-h", "--help"]})
+@click.command("identify", cls=GroupedCommand, context_settings={"help_option_names": ["-h", "--help"]})
 @pair_of_paths
-@click.option("--value", required=True, metavar="X", help="The number as it was printed, such as 0.27: digits matter.")
+@click.option(
+    "--value",
+    "values",
+    required=True,
+    multiple=True,
+    metavar="[METRIC=]X",
+    help="The number as it was printed, such as 0.27 or cc=0.61: digits matter. Several are one row of a table.",
+)
+@click.option(
+    "--fixations",
+    metavar="PATH",
+    help="Of nss, auc and sauc: a folder by name, or one file (maps, .mat, .csv, .tsv, .json, .jsonl).",
+)
+@reading_options
 @click.option("--resize", metavar="HOW", help="For the conventions that have no resizing of their own, as in evaluate.")
 @click.option("--color", metavar="HOW", help="Maps whose colour channels differ: luma, mean or first [default: error].")
 @click.option("--format", "format_", default="table", metavar="NAME", help="table or json [default: table].")
@@ -32,29 +53,36 @@ def command(pred: Path, gt: Path, **options: Any) -> int:
     """Find which conventions print a published number on these maps: the audit reversed.
 
     Tried are every convention, and every convention with one or two changes: another epsilon, direction, axis, scale,
-    reduction or base. What prints the number to its rounding is listed, best first, with the flags that repeat it.
+    reduction or base; resizing, too, where sizes differ. What prints the number to its rounding is listed, the simplest
+    first, with the flags that repeat it, and how many hits chance gives.
 
-    Exit code 0 when something prints the number, else 1.
-    """
-    from kldeval.analysis.identify import identify
+    Several numbers are taken for one row of a table: what prints all of them shares its resizing and its averaging.
+
+    \b
+    kldeval identify --value 0.27 pred_dir gt_dir
+    kldeval identify --value kld=0.27 --value cc=0.61 --value nss=1.9 pred_dir gt_dir --fixations fixations.csv
+
+    Exit code 0 when something prints the number, or the whole row, else 1.
+    """  # noqa: D301 - \b is click's mark of lines to keep
+    from kldeval.analysis.identify import Request, identify
     from kldeval.cli.terminal import progress_bar
+    from kldeval.errors import UsageProblem
     from kldeval.grammar import unknown
-    from kldeval.reports.identification import published
+    from kldeval.reports.identification import published_value
     from kldeval.writers.small_pages import identification_json, identification_page
 
     if options["format_"] not in FORMATS:
         raise unknown("format", options["format_"], FORMATS)
-    target = published(options["value"])
+    targets = [published_value(text) for text in options["values"]]
+    metrics = [target.metric for target in targets]
+    twice = next((metric for metric in metrics if metrics.count(metric) > 1), None)
+    if twice:
+        msg = f"--value {twice} is given twice: a row has one number of each metric"
+        raise UsageProblem(msg)
+    reading = {name: options[name] for name in READING}
+    request = Request(pred, gt, request_from(options), options["resize"], options["color"], reading)
     with progress_bar(options) as progress:
-        found = identify(
-            target,
-            pred,
-            gt,
-            request_from(options),
-            resize=options["resize"],
-            color=options["color"],
-            progress=progress,
-        )
+        found = identify(targets, request, progress)
     json = options["format_"] == "json"
     show(identification_json(found) if json else drawn(identification_page(found)))
-    return 0 if found.guesses else 1
+    return 0 if found.guesses or found.joint else 1

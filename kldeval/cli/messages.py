@@ -30,6 +30,13 @@ def say(text: str, kind: str = "") -> None:
     click.echo("\n".join(message_lines(text, kind)), err=True)
 
 
+def annotate(kind: str, title: str, text: str) -> None:
+    """Write an annotation of a GitHub workflow to standard error: an `error`, a `warning` or a `notice`."""
+    from kldeval.writers.lines import annotation
+
+    click.echo(annotation(kind, title, text), err=True)
+
+
 def show(text: str) -> None:
     """Write a text that a writer made to standard output, as it is."""
     click.echo(text, nl=False, color=True)
@@ -51,11 +58,35 @@ def drawn(page: Page, options: Options | None = None) -> str:
 
 
 def render_options(options: Mapping[str, Any]) -> Options:
-    """How the options of a command want its tables."""
+    """How the options of a command want its tables.
+
+    Raises:
+        UsageProblem: a column is not of the form KEY=NAME.
+    """
     from kldeval.writers.page import Options
 
-    names = ("precision", "per_map", "worst")
-    return Options(**{name: options[name] for name in names if options.get(name) is not None})
+    names = ("precision", "per_map", "worst", "intervals", "verbose", "signatures", "siunitx")
+    given = {name: options[name] for name in names if options.get(name) is not None}
+    return Options(
+        **given, columns=tuple(_column(part) for text in options.get("columns", ()) for part in _parts(text))
+    )
+
+
+def _parts(text: str) -> list[str]:
+    from kldeval.grammar import split_top_level
+
+    return split_top_level(text, ",")
+
+
+def _column(text: str) -> tuple[str, str]:
+    """A metric's key and what a paper calls it; a key may hold `=` within its parentheses."""
+    key, equals, name = text.rpartition("=")
+    if not (key.strip() and equals and name.strip()):
+        from kldeval.errors import UsageProblem
+
+        msg = f"--columns {text!r} is not of the form KEY=NAME, as in kld=KL"
+        raise UsageProblem(msg)
+    return key.strip(), name.strip()
 
 
 def on_terminal(options: Options) -> Options:
@@ -69,6 +100,11 @@ def on_terminal(options: Options) -> Options:
 
 def is_on_terminal() -> bool:
     """Whether standard output is a terminal of known width."""
+    return terminal_width() is not None
+
+
+def terminal_width() -> int | None:
+    """The columns of the terminal behind standard output; None where it is none."""
     from kldeval.writers.text import width_of
 
-    return width_of(sys.stdout, os.environ) is not None
+    return width_of(sys.stdout, os.environ)

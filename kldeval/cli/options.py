@@ -70,7 +70,7 @@ FILES = (
     click.option("--allow-missing", is_flag=True, help="Leave out ground truths without a prediction."),
     click.option("--allow-extra", is_flag=True, help="Leave out predictions without a ground truth."),
     click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N pairs."),
-    click.option("--key", metavar="NAME", help="The array to read from an .npz file that holds several."),
+    click.option("--key", metavar="NAME", help="The array to read from an .npz or .mat file that holds several."),
     click.option("--stack", is_flag=True, help="Arrays (N, H, W) are N maps, NAME[000] and so on."),
     click.option("--max-pixels", type=click.IntRange(min=1), metavar="N", help="Refuse larger maps."),
     click.option("--trust-files", is_flag=True, help="Read compressed files whose size cannot be bounded before."),
@@ -251,8 +251,11 @@ READING = {
     "fixation_base": ("N", "The first pixel in coordinates: 0 or 1 [default: 0; 1 in SALICON's gaze]."),
     "fixation_first": ("HOW", "The first fixation of each observer: keep or drop [default: keep]."),
     "fixation_outside": ("HOW", "Fixations outside the map: error or drop [default: error]."),
-    "fixation_threshold": ("X", "Pixels above it are fixated, where a fixation map is not binary."),
+    "fixation_threshold": ("X", "Pixels above it (0..1) are fixated, where a map is not binary."),
     "fixation_variable": ("NAME", "The variable of a .mat that holds the fixations."),
+    "fixation_size": ("WxH", "The size of the screen that the positions are on; 1x1 for normalised gaze."),
+    "fixation_columns": ("LIST", "What the columns of a list are called, as x=X,y=Y,name=image."),
+    "fixation_where": ("LIST", "The rows of a list that count, as task=bottle."),
     "fixation_gaze": ("NAME", "Of SALICON's gaze: fixations or location (raw samples) [default: fixations]."),
 }
 """How files of fixations are read: metavar and help by the name of the setting."""

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from kldeval.cli.messages import on_terminal, render_options, say, show
+from kldeval.cli.messages import annotate, is_on_terminal, on_terminal, render_options, say, show
 from kldeval.cli.options import suggest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from kldeval.reports.documents import GateOutcome, Report
+    from kldeval.reports.strips import Strip
     from kldeval.writers import Document
 
 
@@ -31,7 +32,7 @@ OUTPUT = (
         "format_",
         default="table",
         metavar="NAME",
-        help="table, json, jsonl, csv, tsv, markdown, latex or scores [default: table].",
+        help="table, json, jsonl, csv, tsv, markdown, latex, html or scores [default: table].",
         shell_complete=suggest,
     ),
     click.option(
@@ -41,12 +42,47 @@ OUTPUT = (
         metavar="FILE",
         help="Also write FILE, in the format of its suffix or as in scores:FILE; may be repeated.",
     ),
+    click.option(
+        "--annotate",
+        type=click.Choice(["github"]),
+        help="Also write failures, fired gates and notes as annotations of a GitHub workflow.",
+    ),
     click.option("-q", "--quiet", is_flag=True, help="No notes and no progress on stderr, errors only."),
     click.option(
         "--precision", type=click.IntRange(0, 17), metavar="N", help="Digits in tables for people [default: 4]."
     ),
 )
 """The options on how a document is shown and where it goes."""
+
+VERBOSE = click.option("--verbose", is_flag=True, help="Everything that is known, in tables for people.")
+
+SIGNATURES = click.option(
+    "--signatures",
+    type=click.Choice(["short", "full"]),
+    help="Signatures in full, or what they have in common once [default: short on a terminal].",
+)
+
+LOOKS = (
+    click.option(
+        "--intervals/--no-intervals", default=False, help="Intervals and significant differences of several models."
+    ),
+    SIGNATURES,
+    click.option(
+        "--columns",
+        multiple=True,
+        metavar="KEY=NAME",
+        help="What a paper calls a metric, as kld=KL, in Markdown and LaTeX; may be repeated.",
+    ),
+    click.option("--siunitx", is_flag=True, help="Set the numbers of LaTeX tables by siunitx."),
+)
+"""The options on how tables for people look."""
+
+
+def look_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options on how tables for people look."""
+    for option in reversed(LOOKS):
+        function = option(function)
+    return function
 
 
 def output_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -84,11 +120,48 @@ def open_sink(options: dict[str, Any]) -> OutputPlan:
     return OutputPlan(options["format_"], writer_named(options["format_"]), files, options)
 
 
-def deliver(document: Document, sink: OutputPlan, *, score_only: bool = False) -> None:
+MOST_ANNOTATIONS = 8
+"""GitHub shows ten annotations of a kind for each step."""
+
+PICTURES = (
+    click.option(
+        "--html-maps",
+        type=click.IntRange(min=0),
+        default=60,
+        metavar="N",
+        help="An HTML report shows pictures of N maps: the worst, the best, and some between [default: 60].",
+    ),
+    click.option(
+        "--stimuli",
+        type=click.Path(path_type=Path),
+        metavar="DIR",
+        help="Images by the names of the maps, which an HTML report shows under the predictions.",
+    ),
+)
+"""The options on the pictures of an HTML report."""
+
+
+def picture_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options on the pictures of an HTML report."""
+    for option in reversed(PICTURES):
+        function = option(function)
+    return function
+
+
+def wants_pictures(sink: OutputPlan) -> bool:
+    """Whether anything is written that shows pictures of maps."""
+    from kldeval.writers import WRITERS
+
+    return WRITERS["html"] in (sink.write, *(write for _, write in sink.files))
+
+
+def deliver(document: Document, sink: OutputPlan, *, score_only: bool = False, strips: tuple[Strip, ...] = ()) -> None:
     """Write the files, then print: the document on stdout, and beside it what went wrong and the notes on stderr."""
+    from dataclasses import replace
+
     from kldeval.writers.files import write_atomically
 
-    look = render_options(sink.options)
+    look = replace(render_options(sink.options), strips=strips)
     texts = [(path, write(document, look)) for path, write in sink.files]
     shown = sink.write(document, on_terminal(look))
     try:
@@ -98,16 +171,40 @@ def deliver(document: Document, sink: OutputPlan, *, score_only: bool = False) -
         # what was computed is printed even where a file cannot be written; a table holds the notes and the failures
         if score_only or sink.format_ != "table":
             _say(document, quiet=sink.options["quiet"])
-        for line in _fired(document):
+        for line in () if _shows_gates(sink, score_only=score_only) else _fired(document):
             say(line)
         show(_scores(document) if score_only else shown)
+        if sink.options.get("annotate"):
+            _annotate(document)
+
+
+def _annotate(document: Document) -> None:
+    """Failures and fired gates as errors, notes as notices, of each the first few, which is all that GitHub shows."""
+    failures = [
+        (f"{model}: {failure.name}" if model else failure.name, failure.message)
+        for model, report in reports_of(document).items()
+        for failure in report.failures
+    ]
+    for title, text in failures[:MOST_ANNOTATIONS]:
+        annotate("error", title, text)
+    if len(failures) > MOST_ANNOTATIONS:
+        annotate("error", "kldeval", f"{len(failures)} maps could not be scored; the report lists all of them")
+    for line in _fired(document):
+        annotate("error", "gate", line)
+    for note in document.notes[:MOST_ANNOTATIONS]:
+        annotate("notice", "note", note)
+
+
+def _shows_gates(sink: OutputPlan, *, score_only: bool) -> bool:
+    """Whether a terminal shows the table that says which gates fired: then nothing else has to say it."""
+    return sink.format_ == "table" and not score_only and is_on_terminal()
 
 
 def exit_code(document: Document) -> int:
     """3 if a gate fired, else 1 if a map failed or none was scored, else 0."""
     if any(gate.fired for _, gate in _gates(document)):
         return EXIT_GATE
-    reports = _reports(document).values()
+    reports = reports_of(document).values()
     return EXIT_FAILURES if any(report.failures or not report.scores for report in reports) else 0
 
 
@@ -122,7 +219,7 @@ def _file(text: str) -> tuple[Path, Any]:
     return path, write
 
 
-def _reports(document: Document) -> dict[str, Report]:
+def reports_of(document: Document) -> dict[str, Report]:
     """The reports of a document by model; of a single report the model is ""."""
     from kldeval.reports.documents import Report
 
@@ -135,7 +232,7 @@ def _reports(document: Document) -> dict[str, Report]:
 
 
 def _gates(document: Document) -> Iterator[tuple[str, GateOutcome]]:
-    holders: dict[str, Any] = _reports(document) or {"": document}
+    holders: dict[str, Any] = reports_of(document) or {"": document}
     for model, holder in holders.items():
         yield from ((model, gate) for gate in holder.gates)
 
@@ -148,7 +245,7 @@ def _fired(document: Document) -> Iterator[str]:
 
 def _scores(document: Document) -> str:
     """The means in full precision, a line per model in the order of the request; nothing if a map failed."""
-    reports = _reports(document).values()
+    reports = reports_of(document).values()
     if any(report.failures or not report.scores for report in reports):
         return ""
     return "".join(" ".join(repr(item.mean) for item in report.summaries.values()) + "\n" for report in reports)
@@ -156,7 +253,7 @@ def _scores(document: Document) -> str:
 
 def _say(document: Document, *, quiet: bool) -> None:
     """Failures, and unless quiet the notes, on stderr."""
-    for model, report in _reports(document).items():
+    for model, report in reports_of(document).items():
         for failure in report.failures:
             where = f"{model}: {failure.name}" if model else failure.name
             say(f"{where}: {failure.message}")

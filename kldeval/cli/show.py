@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kldeval.cli.help import GroupedCommand
 from kldeval.cli.model_options import (
     FAIL_IF,
     NAME,
@@ -18,13 +19,22 @@ from kldeval.cli.model_options import (
     resampling_options,
     with_asked_intervals,
 )
-from kldeval.cli.reporting import EXIT_GATE, deliver, exit_code, open_sink, output_options, row_options
+from kldeval.cli.reporting import (
+    EXIT_GATE,
+    VERBOSE,
+    deliver,
+    exit_code,
+    look_options,
+    open_sink,
+    output_options,
+    row_options,
+)
 
 if TYPE_CHECKING:
     from kldeval.writers import Document
 
 
-@click.command("show", context_settings={"help_option_names": ["-h", "--help"]})
+@click.command("show", cls=GroupedCommand, context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE.json...")
 @NAME
 @SORT
@@ -32,7 +42,9 @@ if TYPE_CHECKING:
 @resampling_options
 @FAIL_IF
 @row_options
+@look_options
 @output_options
+@VERBOSE
 @click.option("--debug", is_flag=True, help="Show a traceback on errors.")
 def command(paths: tuple[Path, ...], **options: Any) -> int:
     """Show a saved report, leaderboard or comparison in any format; several reports make a leaderboard.

@@ -24,15 +24,18 @@ BETWEEN_DRAWINGS = 0.1
 
 
 @contextmanager
-def progress_bar(options: dict[str, Any]) -> Iterator[Callable[[Any, int], None] | None]:
-    """What to tell every outcome and the number of pairs; nothing where no bar is wanted."""
+def progress_bar(options: dict[str, Any], label: str = "pairs") -> Iterator[Callable[[Any, int], None] | None]:
+    """What to tell every outcome and the number of pairs; nothing where no bar is wanted.
+
+    The bar is labelled with what is scored, pairs per second, and the time that is left.
+    """
     wanted = options["progress"]
     if wanted is None:
         wanted = not options["quiet"] and _is_drawable()
     if not wanted:
         yield None
         return
-    bar = _Bar()
+    bar = _Bar(label)
     try:
         yield bar.advance
     finally:
@@ -46,7 +49,8 @@ def _is_drawable() -> bool:
 
 
 class _Bar:
-    def __init__(self) -> None:
+    def __init__(self, label: str) -> None:
+        self._label = label
         self._start = time.monotonic()
         self._done = 0
         self._drawn = 0.0
@@ -59,7 +63,8 @@ class _Bar:
             self._show(total)
         if self._shown is not None and time.monotonic() - self._drawn > BETWEEN_DRAWINGS:
             self._drawn = time.monotonic()
-            self._shown.update(self._task, completed=self._done, refresh=True)
+            rate = self._done / (self._drawn - self._start)
+            self._shown.update(self._task, completed=self._done, refresh=True, rate=f"{rate:.3g} pairs/s")
 
     def stop(self) -> None:
         if self._shown is not None:
@@ -67,12 +72,16 @@ class _Bar:
 
     def _show(self, total: int) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        from kldeval.writers.lines import one_line
 
         # without a thread that draws: worker processes may be forked where this one has a single thread
-        columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        texts = (TextColumn(text, markup=False) for text in ("{task.description}", "{task.fields[rate]}", "left"))
+        label, rate, left = texts
+        columns = (label, BarColumn(), MofNCompleteColumn(), rate, TimeRemainingColumn(), left)
         self._shown = Progress(*columns, console=Console(stderr=True), transient=True, auto_refresh=False)
-        self._task = self._shown.add_task("maps", total=total)
+        self._task = self._shown.add_task(one_line(self._label), total=total, rate="")
         self._shown.start()
 
 
@@ -204,6 +213,15 @@ def _occupied(number: int) -> bool:
         os.open(os.devnull, os.O_RDWR)
         return True
     return False
+
+
+def say_warnings() -> None:
+    """Show the package's warnings as the program's own messages, a line each."""
+    import warnings
+
+    from kldeval.cli.messages import say
+
+    warnings.showwarning = lambda message, *_: say(str(message), "warning")
 
 
 def discard_output() -> None:

@@ -89,6 +89,8 @@ def _fixations(
     if sources.fixations is None:
         return None, 0
     found = sources.fixations.of(name)
+    if sources.fixations.reading.size is not None:
+        found = found.on_screen(sources.fixations.reading.size, image)
     within, outside = found.inside(found.shape or image)
     if outside and not sources.drops_outside:
         msg = f"{outside}; check --fixation-base and the size, or leave them out with --fixation-outside drop"

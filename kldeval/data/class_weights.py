@@ -6,7 +6,10 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kldeval.errors import UsageProblem, printable
+import numpy as np
+
+from kldeval.data.readers.files import check_regular
+from kldeval.errors import UnreadableMap, UsageProblem, printable
 from kldeval.grammar import format_value
 
 if TYPE_CHECKING:
@@ -36,6 +39,7 @@ def weights_text(given: str) -> str:
 
 def _from_file(path: Path) -> list[float]:
     try:
+        check_regular(path)
         if path.stat().st_size > LARGEST_FILE:
             raise _problem(path, "it is too large for a list of weights")
         numbers = _from_array(path) if path.suffix.lower() == ".npy" else _numbers(path.read_text("utf-8"))
@@ -43,7 +47,11 @@ def _from_file(path: Path) -> list[float]:
         raise _problem(path, "neither numbers such as 1,0.5,2 nor a file") from None
     except OSError as error:
         raise _problem(path, (error.strerror or str(error)).lower()) from error
-    except UnicodeDecodeError:
+    except UsageProblem:
+        raise
+    except UnreadableMap as error:
+        raise UsageProblem(f"--class-weights {error}") from error
+    except ValueError:  # no text, or a path that cannot be one
         numbers = None
     if not numbers:
         raise _problem(path, "it holds no list of numbers, one for each class, such as 1,0.5,2")
@@ -51,11 +59,13 @@ def _from_file(path: Path) -> list[float]:
 
 
 def _from_array(path: Path) -> list[float] | None:
-    import numpy as np
-
     try:
         array = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError):
+    except OSError:
+        raise
+    except Exception:  # noqa: BLE001 - numpy raises nearly everything on what is no .npy
+        return None
+    if not isinstance(array, np.ndarray):
         return None
     return [float(x) for x in array] if array.ndim == 1 and array.dtype.kind in "biuf" else None
 

@@ -27,7 +27,8 @@ class Dataset:
     """The pairs to score: of each ground truth those with the predictions of all models, in the order of the names.
 
     `failures` are the maps that could not be paired, `model_notes` what was left out, by model; `shared_notes` are
-    those of all models. `every` has one pair of each ground truth, without a limit to their number; `alone` where a
+    those of all models. `every` has one pair of each ground truth, without a limit to their number and with those that
+    lack a prediction; `alone` where a
     pair is two files.
     """
 
@@ -75,7 +76,7 @@ def select(pred: Path | None, gt: Path | None, settings: Settings, request: RunO
     notes = (*pairing.notes, *pairing_notes(pairing, len(pairs)))
     tasks = tuple({ONLY: pair} for pair in pairs)
     alone = pred is not None and pred.is_file()
-    return Dataset(tasks, {ONLY: pairing.failures}, {ONLY: notes}, (), pairing.pairs, alone=alone)
+    return Dataset(tasks, {ONLY: pairing.failures}, {ONLY: notes}, (), (*pairing.pairs, *pairing.lone), alone=alone)
 
 
 def select_models(preds: Mapping[str, Path], gt: Path, settings: Settings | None, request: RunOptions) -> Dataset:
@@ -89,6 +90,7 @@ def select_models(preds: Mapping[str, Path], gt: Path, settings: Settings | None
     for model, pairing in pairings.items():
         for pair in pairing.pairs:
             by_name.setdefault(pair.name, {})[model] = pair
+    lone = {pair.name: pair for pairing in pairings.values() for pair in pairing.lone}
     names = sorted(by_name)[: request.limit]
     limited = [f"only the first {len(names)} of {len(by_name)} maps were read (--limit)"]
     tasks = [by_name[name] for name in names]
@@ -103,7 +105,7 @@ def select_models(preds: Mapping[str, Path], gt: Path, settings: Settings | None
         {model: pairing.failures for model, pairing in pairings.items()},
         {model: (*pairing.notes, *pairing_notes(pairing, len(pairing.pairs))) for model, pairing in pairings.items()},
         tuple(limited if len(names) < len(by_name) else ()),
-        tuple(next(iter(pairs.values())) for pairs in by_name.values()),
+        tuple({**lone, **{name: next(iter(pairs.values())) for name, pairs in by_name.items()}}.values()),
         alone=gt.is_file(),
     )
 

@@ -15,7 +15,9 @@ from kldeval.data.readers.numpy_files import map_shape, stored_shape
 from kldeval.data.readers.stored import MAX_PIXELS
 from kldeval.data.recognise import BASES, log_sum
 from kldeval.data.stacks import read_slice
-from kldeval.errors import RefusedMap, UnreadableMap, printable
+from kldeval.errors import RefusedMap, UnreadableMap, UsageProblem, printable
+from kldeval.grammar import split_call
+from kldeval.preprocessing.color_maps import name_of_color_map
 from kldeval.preprocessing.grey import channels_agree, full_scale, to_grey
 from kldeval.preprocessing.resize import AS_IS, log_resized, resize_pair
 from kldeval.records import DensityProvenance, MapPair
@@ -121,9 +123,10 @@ def sized_pair(
 
     Where a side holds logarithms of a density (`logs`), the density is resized.
 
-    Remarks: `lossy-pred`, `lossy-gt` (JPEG, lossy WebP), `overshoot-pred`, `overshoot-gt` (resizing made negative
-    values of a map that had none), `transposed` (height and width of one are width and height of the other), `integer`
-    (a type that `--scale unit` does not divide), `identical` (the maps agree in every value).
+    Remarks: `lossy-pred`, `lossy-gt` (JPEG, lossy WebP), `painted-pred`, `painted-gt` (the colours of a colour map),
+    `overshoot-pred`, `overshoot-gt` (resizing made negative values of a map that had none), `transposed` (height and
+    width of one are width and height of the other), `integer` (a type that `--scale unit` does not divide), `identical`
+    (the maps agree in every value).
 
     Raises:
         RefusedMap: the sizes differ, and `resize` is `none`.
@@ -164,6 +167,8 @@ def _pair_remarks(sides: tuple[Loaded, Loaded], sized: tuple[Array, Array]) -> I
     for role, side, after in zip(("pred", "gt"), sides, sized, strict=True):
         if side.stored.lossy:
             yield f"lossy-{role}"
+        if side.stored.array.ndim > side.grey.ndim and name_of_color_map(side.stored.array):
+            yield f"painted-{role}"
         if after is not side.grey and after.min() < 0 <= side.grey.min():
             yield f"overshoot-{role}"
     arrays = [side.stored.array for side in sides]
@@ -253,6 +258,9 @@ def _remarks(stored: list[Stored]) -> Iterator[str]:
 
 SCHEMA = "kldeval.density/1"
 
+MOST_FIXATIONS = 2**53
+"""More than any data set has: numbers up to here are exact in JSON."""
+
 SUFFIX = ".npy"
 """The only files that have one: an image could not hold the density as it is."""
 
@@ -292,7 +300,23 @@ def how_made(path: Path) -> DensityProvenance | None:
     if not isinstance(members, dict) or members.get("schema") != SCHEMA:
         return None
     text, count = members.get("made"), members.get("fixations")
-    if not isinstance(text, str) or not isinstance(count, int) or "|" in text:
+    if (
+        not isinstance(text, str)
+        or not _is_call(text)
+        or not isinstance(count, int)
+        or isinstance(count, bool)
+        or not 0 <= count <= MOST_FIXATIONS
+    ):
         msg = f"{printable(sidecar)}: a {SCHEMA} says what was made and of how many fixations; this does not"
         raise UnreadableMap(msg)
     return DensityProvenance(text, count)
+
+
+def _is_call(text: str) -> bool:
+    """Whether a text is one name with its parameters, which can stand in a signature."""
+    if not text.isprintable() or "|" in text:
+        return False
+    try:
+        return bool(split_call(text)[0])
+    except UsageProblem:
+        return False

@@ -16,6 +16,7 @@ from kldeval.data.fixations.collection import (
     fixations_of_files,
     open_fixations,
 )
+from kldeval.data.fixations.doubts import check_positions
 from kldeval.data.fixations.maps import FixationReading
 from kldeval.data.readers import read_size
 from kldeval.data.readers.stored import MAX_PIXELS
@@ -25,7 +26,7 @@ from kldeval.metrics.registry import METRICS
 from kldeval.scoring.context import NO_CONTEXT, DatasetContext
 from kldeval.scoring.leave_one_out import Kernel, LeaveOneOutDensity
 from kldeval.scoring.reference_models import make_references
-from kldeval.settings.auxiliary import fixation_reading
+from kldeval.settings.auxiliary import context_text, fixation_reading
 from kldeval.settings.settings import NONE
 from kldeval.weighting import latitude_weights
 
@@ -54,6 +55,7 @@ def open_needed_auxiliary(
     _check(settings, request, named)
     limit = request.max_pixels or MAX_PIXELS
     fixations = _fixations(settings, request, named["fixations"], limit)
+    doubts = tuple(check_positions(fixations, partial(_size_of, _files(pairs), limit))) if fixations else ()
     mask = _maps("mask", request.mask, limit)
     sources = AuxiliarySources(
         fixations,
@@ -68,7 +70,7 @@ def open_needed_auxiliary(
     references = _references(settings, request, pairs) if request.baselines else None
     if sources == AuxiliarySources(alone=alone) and references is None:
         return NO_AUXILIARY
-    said = references.notes if references else ()
+    said = (*doubts, *(references.notes if references else ()))
     single = sources.baseline.single if sources.baseline else None
     if fixations is None or not compares_images(settings):
         return AuxiliaryContext(sources, DatasetContext(single=single, references=references), said)
@@ -78,7 +80,8 @@ def open_needed_auxiliary(
         LeaveOneOutDensity(others, Kernel(**settings.baseline.keywords)) if settings.baseline.name == "others" else None
     )
     context = DatasetContext(others, crowd, single, references)
-    return AuxiliaryContext(replace(sources, fixations=fixations.knowing(known)), context, (*notes, *said))
+    known_source = replace(sources, fixations=fixations.knowing(known))
+    return AuxiliaryContext(known_source, context, (*notes, *said), context_text(known.values()))
 
 
 def _references(settings: Settings, request: RunOptions, pairs: Sequence[Pair]) -> ReferenceModels:
@@ -87,6 +90,15 @@ def _references(settings: Settings, request: RunOptions, pairs: Sequence[Pair]) 
     each = partial(in_threads, jobs=request.jobs or cores())
     files = {pair.name: pair.gt for pair in pairs}
     return make_references(settings, files, reading_of(settings, request), request.ceiling, each)
+
+
+def _files(pairs: Sequence[Pair]) -> dict[str, Path]:
+    """The ground truths by their names."""
+    return {pair.name: pair.gt for pair in pairs}
+
+
+def _size_of(files: Mapping[str, Path], max_pixels: int, name: str) -> tuple[int, int] | None:
+    return read_size(files[name], max_pixels=max_pixels) if name in files else None
 
 
 def compares_images(settings: Settings) -> bool:
@@ -120,7 +132,9 @@ def everything(
 def _sized(source: FixationSource, files: Mapping[str, Path], max_pixels: int, name: str) -> Fixations | None:
     try:
         points = source.of(name)
-        if points.shape is None and name in files:
+        if source.reading.size is not None and name in files:
+            points = points.on_screen(source.reading.size, read_size(files[name], max_pixels=max_pixels))
+        elif points.shape is None and name in files:
             points = replace(points, shape=read_size(files[name], max_pixels=max_pixels))
     except MapProblem:
         return None
@@ -188,11 +202,15 @@ def _maps(what: str, path: Path | None, max_pixels: int) -> MapSource | None:
 
 @dataclass(frozen=True, slots=True)
 class AuxiliaryContext:
-    """Where what stands beside the pairs is read, what is known of all images, and what is to be said about it."""
+    """Where what stands beside the pairs is read, what is known of all images, and what is to be said about it.
+
+    `described` is what signatures say of the images that every image is compared with.
+    """
 
     sources: AuxiliarySources | None = None
     context: DatasetContext = field(default_factory=lambda: NO_CONTEXT)
     notes: tuple[str, ...] = ()
+    described: str = ""
 
 
 NO_AUXILIARY = AuxiliaryContext()

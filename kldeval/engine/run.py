@@ -19,6 +19,7 @@ from kldeval.scoring.class_maps import holds_labels
 from kldeval.scoring.diagnostics import swapped
 from kldeval.scoring.evaluator import Evaluator
 from kldeval.scoring.plan import Plan
+from kldeval.settings.auxiliary import with_context
 from kldeval.settings.build import as_labels
 from kldeval.settings.settings import MAPS, NONE
 
@@ -60,9 +61,8 @@ def run(
         UsageProblem: the paths cannot be paired at all.
         MissingDependency: the device, or a package that reads the files, is not there.
     """
-    device = find_device(request.device, settings)
     dataset = select(pred, gt, settings, request)
-    (report,) = _reports(dataset, {ONLY: (pred, gt)}, settings, request, device, progress)
+    (report,) = _reports(dataset, {ONLY: (pred, gt)}, settings, request, progress)
     return report
 
 
@@ -81,10 +81,9 @@ def run_models(
         UsageProblem: the paths of a model cannot be paired with the ground truths at all, or maps have no group.
         MissingDependency: the device, or a package that reads the files, is not there.
     """
-    device = find_device(request.device, settings)
     dataset = select_models(preds, gt, settings, request)
     sides = {model: (pred, gt) for model, pred in preds.items()}
-    reports = _reports(dataset, sides, settings, request, device, progress)
+    reports = _reports(dataset, sides, settings, request, progress)
     return dict(zip(preds, reports, strict=True))
 
 
@@ -93,12 +92,14 @@ def _reports(
     sides: Mapping[str, tuple[Path | None, Path | None]],
     settings: Settings,
     request: RunOptions,
-    device: Device,
     progress: Callable[[object, int], None] | None,
 ) -> list[Report]:
     """The report of each model."""
+    pairs = [pair for task in dataset.tasks for pair in task.values()]
+    device = find_device(request.device, settings, pairs, request.jobs or cores())
     settings = resolve_settings(settings, dataset.firsts, request)
     around = open_auxiliary(settings, request, dataset.every, alone=dataset.alone)
+    settings = with_context(settings, around.described)
     found: dict[str, list[Outcome]] = {model: list(dataset.failures.get(model, ())) for model in sides}
     for answer in stream(dataset, settings, request, device, around):
         found[answer.model].append(answer.outcome)

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 
 Border = Literal["reflect", "mirror", "nearest", "constant", "wrap"]
-"""What lies beyond the border: the map mirrored with the edge repeated, without it, the edge, 0, or the other side."""
+"""What lies beyond the border: the map mirrored with the edge repeated, without it, the edge, 0, or (of an
+equirectangular map of the sphere) what lies there: the other side in longitude, and over the pole in latitude.
+"""
 
 BORDERS: tuple[Border, ...] = get_args(Border)
 
@@ -56,7 +58,65 @@ def blurred(counts: Array, sigma: tuple[float, float], border: Border = "reflect
     except ImportError as error:
         msg = f"a Gaussian needs scipy, which cannot be imported ({error}); install it with: pip install scipy"
         raise MissingDependency(msg) from error
-    return gaussian_filter(np.asarray(counts, np.float64), sigma, mode=border, truncate=truncate)
+    counts = np.asarray(counts, np.float64)
+    if border == "wrap":
+        # down one meridian and up the opposite one is a circle, as every row is
+        around = np.concatenate([counts, over_the_pole(counts)])
+        return gaussian_filter(around, sigma, mode="wrap", truncate=truncate)[: len(counts)]
+    return gaussian_filter(counts, sigma, mode=border, truncate=truncate)
+
+
+def over_the_pole(values: Array) -> Array:
+    """The rows that follow those of an equirectangular map (H, W) beyond the pole: upwards, on the opposite meridian.
+
+    >>> import numpy as np
+    >>> over_the_pole(np.asarray([[1, 2, 3, 4], [5, 6, 7, 8]])).tolist()
+    [[7.0, 8.0, 5.0, 6.0], [3.0, 4.0, 1.0, 2.0]]
+    """
+    import numpy as np
+
+    # of an odd width the opposite meridian lies between two columns
+    half = values.shape[1] // 2
+    turned = np.roll(values, half, axis=1) + np.roll(values, values.shape[1] - half, axis=1)
+    return 0.5 * turned[::-1]
+
+
+def spherical(
+    places: tuple[Array, Array, Array], shape: tuple[int, int], sigma: float, truncate: float = TRUNCATE
+) -> Array:
+    """The density of points on the sphere under a Gaussian of the great-circle distance, as an equirectangular map.
+
+    `sigma` is in pixels of the equator, 2 pi / W each. Every point has the mass 1 in solid angle: the sum of the map
+    times `kldeval.weighting.latitude_weights` is the number of the points, wherever they lie.
+
+    >>> import numpy as np
+    >>> from kldeval.weighting import latitude_weights
+    >>> pole = tuple(np.asarray([number]) for number in (0, 3, 2))
+    >>> round(float((spherical(pole, (32, 64), 2.0) * latitude_weights((32, 64))).sum()), 12)
+    2.0
+    """
+    import numpy as np
+
+    from kldeval.weighting import latitude_weights
+
+    check_kernel(sigma, truncate)
+    height, width = shape
+    weights = latitude_weights(shape)
+    angles = np.pi * (np.arange(height) + 0.5) / height
+    turned = np.cos(2 * np.pi * np.arange(width) / width)
+    unit = 2 * np.pi / width
+    found = np.zeros(shape)
+    for row in np.unique(places[0]):
+        near = np.abs(angles - angles[row]) <= truncate * sigma * unit
+        cosines = np.cos(angles[near])[:, None] * np.cos(angles[row])
+        cosines = cosines + (np.sin(angles[near]) * np.sin(angles[row]))[:, None] * turned
+        distance = np.arccos(np.clip(cosines, -1, 1)) / unit
+        kernel = np.where(distance <= truncate * sigma, np.exp(-0.5 * (distance / sigma) ** 2), 0.0)
+        kernel[np.flatnonzero(near) == row, 0] = 1.0  # whatever rounding made of the distance 0
+        kernel /= (kernel * weights[near]).sum()
+        for col, count in zip(places[1][places[0] == row], places[2][places[0] == row], strict=True):
+            found[near] += count * np.roll(kernel, col, axis=1)
+    return found
 
 
 def blurred_points(

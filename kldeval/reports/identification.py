@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from bisect import bisect_left, bisect_right
+from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING
 
 from kldeval.errors import UsageProblem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
 
 
-IDENTIFY_SCHEMA = "kldeval.identify/1"
+IDENTIFY_SCHEMA = "kldeval.identify/2"
+
+PLAIN = ("default", "exact", "flatten-softmax")
+"""The conventions that come first among those with as many flags."""
 
 NEAREST = 5
 """So many are shown where none prints the number."""
@@ -29,6 +33,7 @@ class Published:
     text: str
     value: float
     half: float
+    metric: str = "kld"
 
     def is_printed_by(self, number: float) -> bool:
         """Whether the number, rounded to as many digits, is the published one.
@@ -47,7 +52,9 @@ class Published:
 class Guess:
     """A convention, the flags that change it (none: as published), and the number it gives.
 
-    `flags` are pairs of a flag and its value, to be typed beside `--convention`.
+    `flags` are pairs of a flag and its value, to be typed beside `--convention`; of a companion of KLD the convention
+    is the name of a definition, and its metric a flag. `resize` is how the maps are made of one size ("" where they
+    are), `averaging` what the number is the mean over: `maps`, or `groups` (the folders).
     """
 
     convention: str
@@ -55,13 +62,28 @@ class Guess:
     value: float
     signature: str
     short: str
+    metric: str = "kld"
+    resize: str = ""
+    averaging: str = "maps"
+
+
+@dataclass(frozen=True, slots=True)
+class Joint:
+    """A resizing and an averaging under which every number of a row is printed, and what prints each."""
+
+    resize: str
+    averaging: str
+    guesses: Mapping[str, tuple[Guess, ...]]
 
 
 @dataclass(frozen=True, slots=True)
 class Identification:
     """What prints the number, best first: conventions as published, then those that fewest flags change.
 
-    `nearest` are the closest of what was tried where nothing prints it. `n` maps were scored; `tried` settings.
+    `nearest` are the closest of what was tried where nothing prints it. `n` maps were scored; `tried` settings gave
+    `distinct` numbers. `chance` is how many of them print a number as near as the published one by chance: the mean of
+    the hits at numbers a few units of the last digit beside it. `values` are the numbers looked for, and `joint`, where
+    these are several, what prints all of them.
     """
 
     published: Published
@@ -71,6 +93,10 @@ class Identification:
     tried: int
     failures: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    distinct: int = 0
+    chance: float = 0.0
+    values: tuple[Published, ...] = ()
+    joint: tuple[Joint, ...] = ()
 
 
 def published(text: str) -> Published:
@@ -97,9 +123,116 @@ def _half_unit(number: Decimal) -> Decimal:
     return Decimal(5).scaleb(int(number.as_tuple().exponent) - 1)
 
 
+def published_value(text: str) -> Published:
+    """The number that `METRIC=NUMBER` says, or that of KLD that a bare number says.
+
+    >>> published_value("cc=0.61").metric, published_value("0.27").metric
+    ('cc', 'kld')
+
+    Raises:
+        UsageProblem: as `published`.
+    """
+    metric, equals, number = text.partition("=")
+    return replace(published(number), metric=metric.strip().lower()) if equals else published(text)
+
+
 def identify_number(target: Published, guesses: Iterable[Guess], n: int, notes: tuple[str, ...]) -> Identification:
-    """The guesses that print the number, those with fewest flags first; else in the order in which they come."""
+    """The guesses that print the number, the simplest first."""
     tried = [guess for guess in guesses if math.isfinite(guess.value)]
-    found = sorted((guess for guess in tried if target.is_printed_by(guess.value)), key=lambda guess: len(guess.flags))
+    found = sorted((guess for guess in tried if target.is_printed_by(guess.value)), key=_complexity)
     nearest = [] if found else sorted(tried, key=lambda guess: abs(guess.value - target.value))[:NEAREST]
-    return Identification(target, tuple(found), tuple(nearest), n, len(tried), notes=notes)
+    numbers = distinct([guess.value for guess in tried])
+    chance = chance_hits(target, numbers)
+    return Identification(
+        target,
+        tuple(found),
+        tuple(nearest),
+        n,
+        len(tried),
+        notes=notes,
+        distinct=len(numbers),
+        chance=chance,
+        values=(target,),
+    )
+
+
+def identify_row(
+    targets: Sequence[Published], guesses: Mapping[str, Iterable[Guess]], n: int, notes: tuple[str, ...]
+) -> Identification:
+    """What prints every number of a row under one resizing and one averaging, the simplest first.
+
+    By chance a row is printed as often as each of its numbers is, at numbers beside it and independently of the others.
+    """
+    tried = {metric: [one for one in some if math.isfinite(one.value)] for metric, some in guesses.items()}
+    shared = dict.fromkeys((one.resize, one.averaging) for one in tried[targets[0].metric])
+    rows, chance, numbers = [], 0.0, 0
+    for key in shared:
+        alike = [[one for one in tried[t.metric] if (one.resize, one.averaging) == key] for t in targets]
+        hits = [
+            tuple(sorted((one for one in some if target.is_printed_by(one.value)), key=_complexity))
+            for target, some in zip(targets, alike, strict=True)
+        ]
+        values = [distinct([one.value for one in some]) for some in alike]
+        chance += math.prod(chance_hits(target, some) for target, some in zip(targets, values, strict=True))
+        numbers += math.prod(map(len, values))
+        if all(hits):
+            rows.append(Joint(*key, {t.metric: found for t, found in zip(targets, hits, strict=True)}))
+    rows.sort(key=lambda row: sum(_complexity(found[0])[0] for found in row.guesses.values()))
+    first = targets[0]
+    near = [] if rows else [one for target in targets for one in _nearest(target, tried[target.metric])[:1]]
+    return Identification(
+        first,
+        (),
+        tuple(near),
+        n,
+        sum(len(tried[t.metric]) for t in targets),
+        notes=notes,
+        distinct=numbers,
+        chance=chance,
+        values=tuple(targets),
+        joint=tuple(rows),
+    )
+
+
+def _nearest(target: Published, guesses: Iterable[Guess]) -> list[Guess]:
+    return sorted(guesses, key=lambda guess: abs(guess.value - target.value))
+
+
+SHIFTS = 10
+"""So many units of the last digit to either side chance is counted at."""
+
+SAME = 1e-9
+"""Numbers that differ by less, as a share, are one number that several settings give."""
+
+
+def distinct(values: Iterable[float]) -> list[float]:
+    """The different numbers among the finite values, sorted.
+
+    >>> distinct([0.3, 0.1 + 0.2, 0.5])
+    [0.3, 0.5]
+    """
+    kept: list[float] = []
+    for value in sorted(value for value in values if math.isfinite(value)):
+        if not kept or not math.isclose(value, kept[-1], rel_tol=SAME, abs_tol=1e-300):
+            kept.append(value)
+    return kept
+
+
+def chance_hits(target: Published, numbers: Sequence[float]) -> float:
+    """How many of the sorted numbers a published one that has nothing to do with them is expected to hit.
+
+    The mean of the hits at the published number shifted by 1 to 10 units of its last digit to either side.
+
+    >>> chance_hits(published("0.5"), [0.11, 0.12, 0.61, 0.62])
+    0.2
+    """
+    unit = 2 * target.half
+    places = (target.value + sign * shift * unit for shift in range(1, SHIFTS + 1) for sign in (-1, 1))
+    hits = sum(bisect_right(numbers, at + target.half) - bisect_left(numbers, at - target.half) for at in places)
+    return hits / (2 * SHIFTS)
+
+
+def _complexity(guess: Guess) -> tuple[int, int, int]:
+    """A key that sorts simple settings first: few flags, a convention that is a definition itself, short texts."""
+    place = PLAIN.index(guess.convention) if guess.convention in PLAIN else len(PLAIN)
+    return len(guess.flags), place, sum(len(text) for flag in guess.flags for text in flag)

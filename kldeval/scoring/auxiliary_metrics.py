@@ -29,8 +29,8 @@ from kldeval.metrics.fixated_map import (
 from kldeval.metrics.fixations import mit_bits, mit_logarithm, stretched_density
 from kldeval.normalization.chain import format_chain, normalise, run_chain
 from kldeval.preprocessing.grey import full_scale
-from kldeval.records import AuxiliaryInputs, AuxiliaryScores
-from kldeval.scoring.diagnostics import refusal
+from kldeval.records import AuxiliaryInputs, AuxiliaryScores, Reason
+from kldeval.scoring.diagnostics import reason_of, refusal
 from kldeval.scoring.histogram import levels, looked_up
 from kldeval.scoring.pixels import PixelView, density
 from kldeval.scoring.plan import ROLES
@@ -86,7 +86,7 @@ def finish_auxiliary_scores(view: HistogramView, plan: Plan) -> list[AuxiliarySc
     if not (of_levels or waits):
         return begun
     values: list[Values64] = [{} for _ in begun]
-    failures: list[dict[str, str]] = [{} for _ in begun]
+    failures: list[dict[str, Reason]] = [{} for _ in begun]
     with quiet():
         _add_of_fixations(values, begun, plan)
         if of_levels:
@@ -135,7 +135,7 @@ class _PreparedLevels:
         self._tables: dict[object, Array] = {}
 
     def add(
-        self, values: Sequence[Values64], failures: Sequence[dict[str, str]], metrics: Sequence[AuxiliaryMetric]
+        self, values: Sequence[Values64], failures: Sequence[dict[str, Reason]], metrics: Sequence[AuxiliaryMetric]
     ) -> None:
         """The number of each metric for each pair, or why there is none."""
         sides = [(metric, self._table("pred", metric), self._table("gt", metric)) for metric in metrics]
@@ -172,12 +172,13 @@ class _PreparedLevels:
     def _unit(self, role: Role, metric: AuxiliaryMetric) -> float:
         return unit_of(self._counted[0].pair, role, metric)
 
-    def _refused(self, metric: AuxiliaryMetric, place: int) -> str | None:
+    def _refused(self, metric: AuxiliaryMetric, place: int) -> Reason | None:
         for pipeline in (metric.gt, metric.pred):
             problems = self._view.normalised(pipeline).problems if pipeline else ()
             problem = problems[place] if problems else None
             if pipeline and problem:
-                return refusal(self._counted[place].pair, problem.role, problem.kind, problem.detail, pipeline.shown)
+                message = refusal(self._counted[place].pair, problem.role, problem.kind, problem.detail, pipeline.shown)
+                return Reason(problem.kind, message)
         return None
 
 
@@ -195,7 +196,7 @@ class _Scores:
         self.counted = counted
         self.plan = plan
         self.values: Values64 = {}
-        self.failures: dict[str, str] = {}
+        self.failures: dict[str, Reason] = {}
         self._arrays: dict[tuple[Role, str], Array] = {}
         self._ranges: dict[tuple[Role, str], ValueRange] = {}
 
@@ -204,7 +205,7 @@ class _Scores:
         try:
             self.values[metric.key] = value(metric)
         except RefusedMap as problem:
-            self.failures[metric.key] = str(problem)
+            self.failures[metric.key] = reason_of(problem)
 
     def of_maps(self, metric: AuxiliaryMetric) -> float:
         """The number of a metric of two maps."""
@@ -248,7 +249,7 @@ class _Scores:
         try:
             waiting[metric.key] = evaluator.arguments(metric)
         except RefusedMap as problem:
-            self.failures[metric.key] = str(problem)
+            self.failures[metric.key] = reason_of(problem)
 
     def _evaluator(self, pred: Array | None, fixations: Fixations, context: DatasetContext) -> FixationEvaluator:
         area = self.counted.margins[0][0] if self.counted and pred is None else None
@@ -270,7 +271,8 @@ class _Scores:
             side = PixelView.of(self.pair).normalised(pipeline)
             if side.problems and side.problems[0]:
                 problem = side.problems[0]
-                raise RefusedMap(refusal(self.pair, role, problem.kind, problem.detail, pipeline.shown))
+                message = refusal(self.pair, role, problem.kind, problem.detail, pipeline.shown)
+                raise RefusedMap(message, code=problem.kind)
             values = side.values
             # exp underflows into ties, which ranks must not have
             self._arrays[key] = values.whole() if keeps_logs or not values.is_log else values.map(values.xp.exp).whole()
@@ -310,7 +312,7 @@ def _check_finite(role: str, extent: ValueRange, metric: AuxiliaryMetric) -> Non
     if undefined or (infinite and not metric.info.takes_infinities):
         found = "nan" if undefined else "inf"
         msg = f"the {_SIDES[role]} holds {found}, which {metric.call.name} cannot take; repair the file"
-        raise RefusedMap(msg)
+        raise RefusedMap(msg, code="nonfinite")
 
 
 def _check_mass(role: str, low: float, metric: AuxiliaryMetric) -> None:
@@ -318,7 +320,7 @@ def _check_mass(role: str, low: float, metric: AuxiliaryMetric) -> None:
     if low < 0 and lifted_by and not call.keywords.get(lifted_by):
         way_out = "shift the map" if lifted_by == "always" else f"{call.name}({lifted_by}=true) stretches it to 0..1"
         msg = f"the {_SIDES[role]} has negative values (minimum {low:.6g}), which {call.name} cannot take; {way_out}"
-        raise RefusedMap(msg)
+        raise RefusedMap(msg, code="negative")
 
 
 class FixationEvaluator:
@@ -435,7 +437,8 @@ class FixationEvaluator:
         values = run_chain(start, pipeline.run)
         for problem in worst_problems(values, "pred", 1):
             if problem:
-                raise RefusedMap(refusal(pair, "pred", problem.kind, problem.detail, pipeline.shown))
+                message = refusal(pair, "pred", problem.kind, problem.detail, pipeline.shown)
+                raise RefusedMap(message, code=problem.kind)
         if takes_levels:
             return density(values, slice(0, 1)).log[0, pair.pred[rows, cols]]
         return _log_at(values, rows, cols)

@@ -304,7 +304,8 @@ def _refuse(pair: MapPair, pred: LazyMap, settings: Settings) -> None:
     for problem in _problems(pred, settings):
         if bool(xp.any(problem.found)):
             worst = xp.where(problem.found, problem.detail, xp.full_like(problem.detail, xp.inf))
-            raise RefusedMap(refusal(pair, "pred", problem.kind, float(xp.min(worst)), settings.pred))
+            message = refusal(pair, "pred", problem.kind, float(xp.min(worst)), settings.pred)
+            raise RefusedMap(message, code=problem.kind)
 
 
 def _problems(pred: LazyMap, settings: Settings) -> tuple[Problem, ...]:

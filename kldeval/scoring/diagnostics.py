@@ -14,6 +14,7 @@ from kldeval.errors import RefusedMap
 from kldeval.normalization.chain import axes_of, class_axis, ending, ends_in_log, format_chain
 from kldeval.normalization.lazy_map import MAP
 from kldeval.normalization.steps import STEPS
+from kldeval.records import Reason
 from kldeval.settings.auxiliary import STORED
 from kldeval.settings.metric_options import is_of_pixels
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from kldeval.errors import MapProblem
     from kldeval.normalization.chain import Chain
     from kldeval.records import DensityProvenance, MapPair, Score
     from kldeval.settings.settings import Settings
@@ -67,6 +69,11 @@ class Diagnostics:
             tuple(_bounded(settings)),
             axes_of(settings.gt) in (None, MAP),
         )
+
+
+def reason_of(problem: MapProblem) -> Reason:
+    """The reason that an error gives."""
+    return Reason(problem.code, str(problem))
 
 
 def refusal(pair: MapPair, role: str, kind: str, detail: float, chain: Chain) -> str:
@@ -321,6 +328,14 @@ _SENTENCES = {
     "empty-gt": "the ground truth is all zero ({maps}) and was scored as --empty-gt says",
     "nodata-pred": (
         "the prediction has no data where the ground truth has some ({maps}); --nodata-pred says what it counts as"
+    ),
+    "painted-pred": (
+        "the prediction is a picture in the colours of a colour map ({maps}), whose grey is not the map; store the map "
+        "itself, in grey or as .npy"
+    ),
+    "painted-gt": (
+        "the ground truth is a picture in the colours of a colour map ({maps}), whose grey is not the map; store the "
+        "map itself, in grey or as .npy"
     ),
     "transposed": (
         "height and width of one map are width and height of the other ({maps}): resizing distorts a map that is "

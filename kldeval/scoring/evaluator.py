@@ -16,9 +16,9 @@ from kldeval.data.causes import examined
 from kldeval.data.load import sized_pair
 from kldeval.errors import RefusedMap
 from kldeval.preprocessing.resize import AS_IS
-from kldeval.records import AuxiliaryScores, Failure, Outcome, Score, Skipped
+from kldeval.records import AuxiliaryScores, Failure, Outcome, Reason, Score, Skipped
 from kldeval.scoring.context import NO_CONTEXT
-from kldeval.scoring.diagnostics import check_density_provenance, map_flags, refusal
+from kldeval.scoring.diagnostics import check_density_provenance, map_flags, reason_of, refusal
 from kldeval.scoring.histogram import CountedPair, HistogramView
 from kldeval.scoring.pixels import PixelView
 from kldeval.scoring.plan import Plan
@@ -144,7 +144,7 @@ class Evaluator:
         try:
             check_density_provenance(self.plan.settings.density, pair.made)
         except RefusedMap as problem:
-            return Failure(pair.name, problem.stage, str(problem), problem.code)
+            return Failure(pair.name, problem.stage, str(problem), reason_of(problem).code)
         if not self._has_auxiliary:
             return pair
         from kldeval.scoring.auxiliary_metrics import begin_auxiliary_scores
@@ -180,11 +180,11 @@ class Evaluator:
 
         beside = (*self.plan.of_maps, *self.plan.of_fixations)
         if beside and not self.plan.quantities:
-            return Failure(pair.name, "check", _needs_plain(beside[0].call, pair), NOT_APPLICABLE)
+            return Failure(pair.name, "check", *reversed(_needs_plain(beside[0].call, pair)))
         try:
             pred, gt, settings = as_rows(pair, self.plan.settings)
         except RefusedMap as problem:
-            return Failure(pair.name, problem.stage, str(problem), problem.code)
+            return Failure(pair.name, problem.stage, str(problem), reason_of(problem).code)
         if self._rows is None:
             self._rows = Plan.of(settings, shown=self.plan.settings)
         failures = {metric.key: _needs_plain(metric.call, pair) for metric in beside}
@@ -198,7 +198,6 @@ class Evaluator:
         beside = pair.beside or AuxiliaryScores({})
         numbers = dict(beside.values)
         failures = dict(beside.failures)
-        codes: dict[str, str] = {}
         uncovered = [0.0, 0.0]
         n_quantities = len(plan.quantities)
         for place, answer in enumerate(found.answers):
@@ -210,25 +209,20 @@ class Evaluator:
             elif (answer.role, answer.kind, plan.settings.empty_gt) == ("gt", "empty", "skip"):
                 return Skipped(pair.name, "all-zero ground truth")
             elif place < n_quantities:
-                failures[plan.quantities[place].name] = self._refusal(pair, plan.quantities[place], answer)
-                codes[plan.quantities[place].name] = answer.kind
+                quantity = plan.quantities[place]
+                failures[quantity.name] = Reason(answer.kind, self._refusal(pair, quantity, answer))
         if not found.answers and plan.settings.empty_gt == "skip" and found.gt.low == found.gt.high == 0:
             return Skipped(pair.name, "all-zero ground truth")
-        if failures:
-            key, message = next(iter(failures.items()))
-            return Failure(pair.name, "check", message, codes.get(key, NOT_APPLICABLE))
-        of_metrics = tuple(
-            Failure(pair.name, "score", failures[key], codes.get(key, NOT_APPLICABLE), key)
-            for key in plan.keys
-            if key in failures
-        )
-        return self._score(pair, numbers, of_metrics, uncovered, found)
+        if failures and not numbers:
+            reason = failures[next(key for key in plan.keys if key in failures)]
+            return Failure(pair.name, "check", reason.message, reason.code)
+        return self._score(pair, numbers, failures, uncovered, found)
 
     def _score(
         self,
         pair: MapPair,
         numbers: dict[str, float],
-        failures: tuple[Failure, ...],
+        failures: dict[str, Reason],
         uncovered: Sequence[float],
         found: PairAnswers,
     ) -> Score:
@@ -253,7 +247,11 @@ class Evaluator:
             gt_fixations=pair.made.n_fixations if pair.made else None,
             made=pair.made,
             references=pair.references,
-            failures=failures,
+            failures=tuple(
+                Failure(pair.name, "score", failures[key].message, failures[key].code, key)
+                for key in plan.keys
+                if key in failures
+            ),
         )
 
     @staticmethod
@@ -362,8 +360,10 @@ def _ranges(pair: MapPair, counted: CountedPair | None) -> PairAnswers:
     return PairAnswers([], value_range(pair.pred, pair.weights), value_range(pair.gt, pair.weights))
 
 
-def _needs_plain(call: Call, pair: MapPair) -> str:
-    return f"{call.name} is of maps of height and width, and these have the shape {tuple(pair.pred.shape)}"
+def _needs_plain(call: Call, pair: MapPair) -> Reason:
+    shape = tuple(pair.pred.shape)
+    message = f"{call.name} is of maps of height and width, and these have the shape {shape}"
+    return Reason(NOT_APPLICABLE, message)
 
 
 def score(

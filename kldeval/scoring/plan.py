@@ -205,6 +205,8 @@ class AuxiliaryMetric:
         entry = METRICS[call.name]
         info, given = entry.info, call.keywords
         exact = replace(settings, dtype="float64")
+        # which maps it takes is no question of what it makes of them
+        own = {name: value for name, value in given.items() if name != "of"}
         pred, gt = (
             # the density of a likelihood is the plan's own
             None if chain == STORED or "density" in info.requires else Pipeline.of(role, chain, exact)
@@ -215,8 +217,8 @@ class AuxiliaryMetric:
             call,
             info,
             partial(entry.function, **given) if given else entry.function,
-            partial(info.prepare, **given) if info.prepare and given else info.prepare,
-            (info.prepare, info.scaled, call.arguments),
+            partial(info.prepare, **own) if info.prepare and own else info.prepare,
+            (info.prepare, info.scaled, tuple(own.items())),
             settings.scale == "unit",
             _unit(settings, info.unit),
             pred,

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from kldeval.errors import UsageProblem
 from kldeval.metrics.registry import METRICS
+from kldeval.normalization.steps import STEPS
 from kldeval.settings.auxiliary import STORED, chains_for
+from kldeval.settings.build import checked
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,7 +61,7 @@ def upgraded(settings: Settings, version: int) -> Settings:
                     "it speaks of is gone"
                 )
                 raise UsageProblem(msg)
-            settings = found
+            settings = checked(found)
     return settings
 
 
@@ -96,6 +98,25 @@ def _has_based_likelihood(settings: Settings) -> bool:
     return not settings.is_labels and settings.base != "e" and any(call.name == "ll" for call in settings.metrics)
 
 
+def _log_steps(settings: Settings) -> list[Call]:
+    return [step for chain in (settings.pred, settings.gt) for step in chain if step.name == "log-prob"]
+
+
+def _checks_logarithms(settings: Settings) -> bool:
+    return any(step.keywords.get("check", "sum") == "sum" for step in _log_steps(settings))
+
+
+def _unchecked(settings: Settings) -> Settings:
+    """The settings whose log-probabilities may sum to anything."""
+
+    def unchecked(step: Call) -> Call:
+        taken = {**step.keywords, "check": "none"}
+        return STEPS["log-prob"].call(**taken) if step.name == "log-prob" else step
+
+    pred, gt = (tuple(map(unchecked, chain)) for chain in (settings.pred, settings.gt))
+    return replace(settings, pred=pred, gt=gt)
+
+
 def _blurs_under_a_mask(settings: Settings) -> bool:
     """Whether a metric takes what a blur makes of a map of which some pixels do not exist."""
     if settings.is_labels or (settings.mask.name == "none" and settings.weights.name in ("none", "latitude")):
@@ -111,6 +132,13 @@ CHANGES: tuple[Change, ...] = (
         lambda settings: any(_takes_logarithms(settings, call) for call in settings.metrics),
         _of_stored,
     ),
+    Change(
+        2,
+        "a log density that is resized is resized as the density",
+        lambda settings: bool(_log_steps(settings)) and settings.resize.name != "none",
+        lambda _: None,
+    ),
+    Change(2, "log-prob refuses what does not sum to 1", _checks_logarithms, _unchecked),
     Change(2, "ll is counted in the unit of --base", _has_based_likelihood, _in_nats),
     Change(2, "masked pixels have no part in a blur", _blurs_under_a_mask, lambda _: None),
 )

@@ -70,6 +70,7 @@ FORMATS = (
     Format("tsv", (".tsv",), "delimited", "write_tsv"),
     Format("markdown", (".md", ".markdown"), "markdown"),
     Format("latex", (".tex",), "latex"),
+    Format("html", (".html", ".htm"), "html", "write"),
     Format("scores", (), "json", "write_scores", of_audits=False),
     Format("parquet", (".parquet",), "parquet", "write", is_binary=True, of_audits=False),
 )

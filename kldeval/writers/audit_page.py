@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from kldeval.writers.page import Block, Kind, Options
 
 
+FEW = 2
+"""Fewer values than that have a constant ratio by chance."""
+
 FIXED = range(-3, 7)
 """The decimal exponents of numbers that need no exponent."""
 
@@ -40,10 +44,11 @@ def audit_page(audit: Audit, options: Options) -> Page:
 
 
 def _blocks(audit: Audit, options: Options) -> Iterator[Block]:
-    yield _matrix(audit, options.precision)
+    rows = [_Row(group) for group in audit.groups] if options.verbose else _folded(audit)
+    yield _matrix(audit, rows, options.precision)
     if len(audit.models) > 1:
         yield Paragraphs((_legend(audit),), dim=True)
-        yield from _flips(audit)
+        yield from _flips(audit, rows)
     yield from _causes(audit)
     yield from _refusals(audit)
     if audit.curve:
@@ -55,22 +60,67 @@ def _blocks(audit: Audit, options: Options) -> Iterator[Block]:
     yield Signatures((), lines, on_terminal=False)
 
 
-def _matrix(audit: Audit, digits: int) -> Table:
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """Conventions that agree on these maps, and those that are a constant multiple of them, each with its factor."""
+
+    group: tuple[str, ...]
+    multiples: tuple[tuple[str, float], ...] = ()
+
+    @property
+    def names(self) -> str:
+        """All of them, as the table lists them."""
+        return ", ".join((*self.group, *(f"{name} (x{number(factor, 4)})" for name, factor in self.multiples)))
+
+
+def _folded(audit: Audit) -> list[_Row]:
+    """The groups in their order; one that is a constant multiple of another on these maps stands in its row.
+
+    The row is that of the group with the reference, else of the one that stands first in the registry.
+    """
+    order = list(audit.conventions)
+    ranked = sorted(audit.groups, key=lambda group: (audit.reference not in group, order.index(group[0])))
+    factors: dict[tuple[str, ...], list[tuple[str, float]]] = {}
+    for group in ranked:
+        for kept in factors:
+            factor = _constant_factor(audit, group[0], kept[0])
+            if factor is not None:
+                factors[kept] += [(name, factor) for name in group]
+                break
+        else:
+            factors[group] = []
+    return [_Row(group, tuple(factors[group])) for group in audit.groups if group in factors]
+
+
+def _constant_factor(audit: Audit, name: str, other: str) -> float | None:
+    """What turns every value under `other` into that under `name`; None unless one factor does, for several values."""
+    values = [(one.values.get(name), one.values.get(other)) for maps in audit.maps.values() for one in maps]
+    pairs = [(a, b) for a, b in values if a is not None and b is not None]
+    if len(pairs) < len(values) or len({b for _, b in pairs}) < FEW:
+        return None
+    if not all(math.isfinite(a) and math.isfinite(b) and b and a / b > 0 for a, b in pairs):
+        return None
+    ratios = [a / b for a, b in pairs]
+    middle = sorted(ratios)[len(ratios) // 2]
+    return middle if all(math.isclose(ratio, middle, rel_tol=1e-9) for ratio in ratios) else None
+
+
+def _matrix(audit: Audit, folded: Sequence[_Row], digits: int) -> Table:
     """A row per group of conventions that agree, lowest first."""
     several = len(audit.models) > 1
-    rows = [{model: audit.standings[group[0]][model] for model in audit.models} for group in audit.groups]
+    rows = [{model: audit.standings[one.group[0]][model] for model in audit.models} for one in folded]
     heads: list[Head] = [Head(*_metric_head(audit, model, several=several)) for model in audit.models]
     columns = [[_mean_cell(row[model], digits, several=several) for row in rows] for model in audit.models]
     if several:
         taus = audit.agreement[audit.reference]
         heads.append(Head("tau"))
-        columns.append([Cell(_signed(taus[group[0]])) for group in audit.groups])
+        columns.append([Cell(_signed(taus[one.group[0]])) for one in folded])
     else:
         heads.append(Head(f"to {audit.reference}"))
         columns.append([Cell(number(row[audit.models[0]].ratio, 3)) for row in rows])
     counts = _counts(rows, len({one.name for maps in audit.maps.values() for one in maps}))
     heads += [*plain_heads("number", *counts), Head("conventions" if audit.metric == "kld" else "definitions", "names")]
-    columns += [list(map(Cell, texts)) for texts in (*counts.values(), [", ".join(group) for group in audit.groups])]
+    columns += [list(map(Cell, texts)) for texts in (*counts.values(), [one.names for one in folded])]
     title = _title(audit)
     return Table(tuple(heads), tuple(zip(*columns, strict=True)), title, caption=_sentence(title))
 
@@ -151,20 +201,20 @@ def _signed(tau: float | None) -> str:
     return ABSENT if tau is None else f"{tau:+.2f}"
 
 
-def _flips(audit: Audit) -> Iterator[Paragraphs]:
+def _flips(audit: Audit, rows: Sequence[_Row]) -> Iterator[Paragraphs]:
     for flip in audit.flips:
         yield Paragraphs(
             (
-                f"{flip.first} is better under {_sides(flip.first_better)}",
-                f"{flip.second} is better under {_sides(flip.second_better)}",
+                f"{flip.first} is better under {_sides(flip.first_better, rows)}",
+                f"{flip.second} is better under {_sides(flip.second_better, rows)}",
             ),
             title=_flip_title(flip, "convention" if audit.metric == "kld" else "definition"),
             mark="  ",
         )
     if any(side.significant for flip in audit.flips for side in (*flip.first_better, *flip.second_better)):
         level = f"{1 - audit.confidence:.0%}"
-        rows = "conventions" if audit.metric == "kld" else "definitions"
-        text = f"* significant: sign-flip test at {level}, adjusted over all {rows} and all pairs of predictions"
+        what = "conventions" if audit.metric == "kld" else "definitions"
+        text = f"* significant: sign-flip test at {level}, adjusted over all {what} and all pairs of predictions"
         yield Paragraphs((text,), dim=True)
 
 
@@ -173,8 +223,16 @@ def _flip_title(flip: Flip, what: str) -> str:
     return f"the order of {flip.first} and {flip.second} depends on the {what}{decisive}"
 
 
-def _sides(sides: Sequence[Side]) -> str:
-    return ", ".join(f"{side.convention}{'*' if side.significant else ''}" for side in sides)
+def _sides(sides: Sequence[Side], rows: Sequence[_Row]) -> str:
+    """The conventions under which one is better; the first of a row of the table stands for the others in it."""
+    stars = {side.convention: "*" if side.significant else "" for side in sides}
+    texts = []
+    for row in rows:
+        members = [name for name in (*row.group, *(name for name, _ in row.multiples)) if name in stars]
+        if members:
+            more = f" (and {len(members) - 1} like it)" if len(members) > 1 else ""
+            texts.append(f"{members[0]}{stars[members[0]]}{more}")
+    return ", ".join(texts)
 
 
 def _causes(audit: Audit) -> Iterator[Paragraphs]:

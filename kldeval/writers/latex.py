@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kldeval.writers.lines import one_line
 from kldeval.writers.numbers import ABSENT, gate_line
-from kldeval.writers.page import Cell, Gates, Listing, Notes, Paragraphs, Signatures, Table
+from kldeval.writers.page import Cell, Gates, Listing, Notes, Paragraphs, Signatures, Table, for_papers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from kldeval.writers.page import Block, Head, Options, Page
 
@@ -34,17 +35,21 @@ _ESCAPES = {
 }
 
 
+_DECIMAL = re.compile(r"(?P<sign>[-+]?)(?P<before>\d+)(?:\.(?P<after>\d+))?(?:e[-+](?P<exponent>\d+))?")
+"""A number as tables write it."""
+
+
 def render(page: Page, options: Options) -> str:
     r"""A `table` for each table of the page; everything else stands in comments before them.
 
-    It needs `\usepackage{booktabs}` alone; names outside Latin script also XeLaTeX or LuaLaTeX, and a font for them.
+    It needs `\usepackage{booktabs}`, and `\usepackage{siunitx}` where that is asked for; names outside Latin script
+    also XeLaTeX or LuaLaTeX, and a font for them.
     """
-    del options
-    return "\n".join(_lines(page)) + "\n"
+    return "\n".join(_lines(for_papers(page, options.columns), siunitx=options.siunitx)) + "\n"
 
 
-def _lines(page: Page) -> Iterator[str]:
-    yield r"% needs \usepackage{booktabs}"
+def _lines(page: Page, *, siunitx: bool) -> Iterator[str]:
+    yield r"% needs \usepackage{booktabs}" + (r" and \usepackage{siunitx}" if siunitx else "")
     for kind in (*_COMMENTS_FIRST, Paragraphs):
         for block in page.blocks:
             if isinstance(block, kind):
@@ -52,13 +57,13 @@ def _lines(page: Page) -> Iterator[str]:
     short = next((block.short for block in page.blocks if isinstance(block, Signatures)), ())
     for block in page.blocks:
         if isinstance(block, Table):
-            yield from _table(block, short)
+            yield from _table(block, short, siunitx=siunitx)
 
 
 def _comments(block: Block) -> Iterator[str]:
     """What a paper's table has no room for, kept beside it."""
     if isinstance(block, Signatures):
-        yield from block.lines
+        yield from (*block.lines, *block.statistics)
     elif isinstance(block, Notes):
         yield from (f"note: {note}" for note in block.lines)
     elif isinstance(block, Gates):
@@ -74,25 +79,75 @@ def _comments(block: Block) -> Iterator[str]:
         yield from (f"{block.mark}{line}" for line in block.lines)
 
 
-def _table(table: Table, short: tuple[str, ...]) -> Iterator[str]:
+def _table(table: Table, short: tuple[str, ...], *, siunitx: bool) -> Iterator[str]:
     """The table as a float of its own; columns of words wrap."""
+    columns = [[row[place] for row in table.rows] for place in range(len(table.heads))]
+    by_point = [siunitx and head.kind == "number" for head in table.heads]
+    kinds = (
+        _siunitx_column(column) if by else _column(head)
+        for head, column, by in zip(table.heads, columns, by_point, strict=True)
+    )
+    labels = (
+        _siunitx_label(head, column) if by else _label(head)
+        for head, column, by in zip(table.heads, columns, by_point, strict=True)
+    )
+    beside = [by and _has_extras(column) for column, by in zip(columns, by_point, strict=True)]
     yield r"\begin{table}"
     yield r"  \centering"
     yield rf"  \caption{{{_caption(table, short)}}}"
-    yield rf"  \begin{{tabular}}{{{''.join(map(_column, table.heads))}}}"
+    yield rf"  \begin{{tabular}}{{{''.join(kinds)}}}"
     yield r"    \toprule"
-    yield f"    {' & '.join(map(_label, table.heads))} \\\\"
+    yield f"    {' & '.join(labels)} \\\\"
     yield r"    \midrule"
     for row in table.rows:
-        cells = (_cell(cell, head) for cell, head in zip(row, table.heads, strict=True))
+        cells = (
+            _siunitx_cell(cell, has_extras=extras) if by else _cell(cell, head)
+            for cell, head, by, extras in zip(row, table.heads, by_point, beside, strict=True)
+        )
         yield f"    {' & '.join(cells)} \\\\"
     yield r"    \bottomrule"
     yield r"  \end{tabular}"
     yield r"\end{table}"
 
 
+def _siunitx_column(column: Sequence[Cell]) -> str:
+    """A column of siunitx, with as many digits before and after the point as its numbers have, and their exponents."""
+    found = [match for cell in column if (match := _DECIMAL.fullmatch(cell.text))]
+    sign = "-" if any(match["sign"] for match in found) else ""
+    before, after, exponent = (
+        max((len(match[part] or "") for match in found), default=default)
+        for part, default in (("before", 1), ("after", 0), ("exponent", 0))
+    )
+    power = f"e-{exponent}" if exponent else ""
+    beside = r"@{\,}l" if _has_extras(column) else ""
+    return f"S[table-format={sign}{before}.{after}{power},group-minimum-digits=20,detect-weight]{beside}"
+
+
+def _has_extras(column: Sequence[Cell]) -> bool:
+    """Whether anything stands behind the numbers: under siunitx in a column of its own."""
+    return any(cell.raised or cell.interval or cell.rank is not None for cell in column)
+
+
+def _siunitx_label(head: Head, column: Sequence[Cell]) -> str:
+    return rf"\multicolumn{{2}}{{c}}{{{_label(head)}}}" if _has_extras(column) else f"{{{_label(head)}}}"
+
+
+def _siunitx_cell(cell: Cell, *, has_extras: bool) -> str:
+    """A number as siunitx reads it, in braces where it is none; what belongs to it in the column behind it."""
+    number = f"{{{_number(replace(cell, rank=None))}}}"
+    if _DECIMAL.fullmatch(cell.text):
+        number = (r"\bfseries " if cell.is_best else "") + cell.text
+    if not has_extras:
+        return number
+    raised = rf"\textsuperscript{{{cell.raised}}}" if cell.raised else ""
+    rank = f"({cell.rank})" if cell.rank is not None else ""
+    interval = rf"{{\scriptsize ${in_mathematics(cell.interval)}$}}" if cell.interval else ""
+    return f"{number} & {' '.join(part for part in (raised, rank, interval) if part)}"
+
+
 def _column(head: Head) -> str:
-    return {"number": "r", "names": r"p{0.4\linewidth}", "words": r"p{0.4\linewidth}"}.get(head.kind, "l")
+    wraps = head.kind in ("names", "flags", "words")
+    return r"p{0.4\linewidth}" if wraps else "r" if head.kind == "number" else "l"
 
 
 def _caption(table: Table, short: tuple[str, ...]) -> str:

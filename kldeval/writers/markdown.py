@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from kldeval.writers.lines import one_line
 from kldeval.writers.numbers import ARROWS, aligned, gate_line
-from kldeval.writers.page import Gates, Listing, Notes, Paragraphs, Signatures, Table
+from kldeval.writers.page import Gates, Listing, Notes, Paragraphs, Signatures, Table, for_papers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def render(page: Page, options: Options) -> str:
     """Tables as tables, everything else as lists, the full signatures as code."""
-    del options
+    page = for_papers(page, options.columns)
     return "\n\n".join("\n".join(lines) for block in page.blocks for lines in _parts(block)) + "\n"
 
 
@@ -28,7 +28,7 @@ def _parts(block: Block) -> Iterator[list[str]]:
     elif isinstance(block, Signatures):
         if block.short:
             yield [f"signature {', '.join(map(code_span, block.short))}"]
-        yield ["```text", *map(one_line, block.lines), "```"]
+        yield ["```text", *map(one_line, (*block.lines, *block.statistics)), "```"]
     else:
         title, lines = _list(block)
         if title:

@@ -18,6 +18,7 @@ from kldeval.writers.page import (
     Missing,
     Notes,
     Page,
+    Paragraphs,
     Signatures,
     Table,
     filled,
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
 Values = dict[str, dict[str, float]]
 """For each model the value of each map."""
 
+_FEW_PAIR_NUMBERS = "difference", "p (Holm)", "better"
+"""What is shown of two models unless everything is asked for."""
+
 _PAIR_NUMBERS = "difference", "p (Holm)", "p", "Wilcoxon p", "d_z", "rank r", "detectable", "better"
 
 
@@ -46,14 +50,17 @@ def leaderboard_page(leaderboard: Leaderboard, options: Options) -> Page:
     """
     reports, comparison = leaderboard.reports, leaderboard.comparison
     signatures = dict.fromkeys(text for report in reports.values() for text in report.signatures.values())
-    statistics = (comparison.statistics,) if comparison and comparison.comparisons else ()
+    compared = comparison is not None and bool(comparison.comparisons)
+    statistics = (comparison.statistics,) if comparison and compared and options.intervals else ()
+    hint = ("--intervals shows intervals, and which models differ",) if compared and options.width else ()
     blocks: tuple[Block, ...] = (
         *_leaderboard_tables(leaderboard, options),
+        Paragraphs(() if options.intervals else hint, dim=True),
         failure_list({model: report.failures for model, report in reports.items()}, options),
         _left_out(leaderboard.left_out, options),
         Gates(tuple((model, gate) for model, report in reports.items() for gate in report.gates)),
         Notes(leaderboard.notes + (comparison.notes if comparison else ())),
-        Signatures(tuple(dict.fromkeys(report.short for report in reports.values())), (*signatures, *statistics)),
+        Signatures(tuple(dict.fromkeys(report.short for report in reports.values())), tuple(signatures), statistics),
     )
     return Page(filled(blocks))
 
@@ -70,17 +77,17 @@ def comparison_page(report: ComparisonReport, options: Options) -> Page:
     tables = [
         table
         for key, comparison in report.comparisons.items()
-        for table in _comparison_tables(report, key, comparison, options.precision)
+        for table in _comparison_tables(report, key, comparison, options)
     ]
     if tables:
-        tables[-1] = replace(tables[-1], legend=_comparison_legend(report))
+        tables[-1] = replace(tables[-1], legend=_comparison_legend(report, options))
     statistics = (report.statistics,) if report.comparisons else ()
     blocks: tuple[Block, ...] = (
         *tables,
         _left_out(report.left_out, options),
         Gates(tuple(("", gate) for gate in report.gates)),
         Notes(report.notes),
-        Signatures((), (*dict.fromkeys(report.signatures.values()), *statistics)),
+        Signatures((), tuple(dict.fromkeys(report.signatures.values())), statistics),
     )
     return Page(filled(blocks))
 
@@ -102,19 +109,30 @@ def _names(models: Iterable[str]) -> list[tuple[Cell, Cell]]:
 
 
 def _mean_cells(
-    means: Sequence[float | None], column: Column, comparison: Comparison | None, notation: Notation
+    means: Mapping[str, float | None], column: Column, comparison: Comparison | None, notation: Notation
 ) -> list[Cell]:
-    """The means of one metric in the order of the models, with interval and letters where they were compared."""
-    best = _best_of(means, column.best)
-    cells = []
-    for place, mean in enumerate(means):
-        raised, interval = "", ""
-        if comparison:
-            model = list(comparison.means)[place]
-            raised = ",".join(comparison.superscripts[model]) if len(comparison.means) > 1 else ""
-            interval = interval_text(comparison.intervals[model], notation)
-        cells.append(Cell(notation.text(mean), raised, interval, is_best=mean is not None and mean == best))
-    return cells
+    """The means of one metric by model, with interval and letters where they were compared."""
+    best = _best_of(means.values(), column.best)
+    return [
+        Cell(
+            notation.text(mean),
+            _beaten(comparison, model) if comparison else "",
+            interval_text(comparison.intervals[model], notation) if comparison else "",
+            is_best=mean is not None and mean == best,
+        )
+        for model, mean in means.items()
+    ]
+
+
+def _beaten(comparison: Comparison, model: str) -> str:
+    """The letters of the models that are significantly worse, or only different where neither direction is better."""
+    places = list(comparison.means)
+    others = [
+        pair.second if pair.first == model else pair.first
+        for pair in comparison.pairs
+        if pair.significant and model in (pair.first, pair.second) and pair.winner in ("", None, model)
+    ]
+    return ",".join(letter(place) for place in sorted(map(places.index, others)))
 
 
 def _best_of(means: Iterable[float | None], direction: str) -> float | None:
@@ -129,7 +147,7 @@ def _explain(comparison: ComparisonReport) -> str:
     first = every[0]
     units, pairs = count(first.n, first.unit[:-1]), count(len(first.pairs), "pair")
     differ = any(pair.significant for compared in every for pair in compared.pairs)
-    verdict = "raised are the models that differ significantly" if differ else "no two models differ significantly"
+    verdict = "raised are the models that are significantly worse" if differ else "no two models differ significantly"
     if first.n == 1:
         return f"a single {first.unit[:-1]} has neither intervals nor tests"
     return (
@@ -142,7 +160,7 @@ def _explain(comparison: ComparisonReport) -> str:
 
 
 def _leaderboard_tables(leaderboard: Leaderboard, options: Options) -> Iterator[Table]:
-    yield _ranking(leaderboard, options.precision)
+    yield _ranking(leaderboard, options)
     ways = _ways(leaderboard)
     if ways:
         yield ways
@@ -150,18 +168,23 @@ def _leaderboard_tables(leaderboard: Leaderboard, options: Options) -> Iterator[
         yield from _map_tables(leaderboard.reports, options)
 
 
-def _ranking(leaderboard: Leaderboard, precision: int) -> Table:
-    """A row per model, a column per metric."""
-    reports, comparison = leaderboard.reports, leaderboard.comparison
+def _ranking(leaderboard: Leaderboard, options: Options) -> Table:
+    """A row per model, a column per metric; intervals and significant differences where they are asked for."""
+    reports = leaderboard.reports
+    comparison = leaderboard.comparison if options.intervals else None
     heads, columns = [Head("", "text"), Head("model", "model")], []
     for key, column in common_columns(reports).items():
-        means = [report.summaries[key].mean for report in reports.values()]
+        means = {model: report.summaries[key].mean for model, report in reports.items()}
         compared = comparison.comparisons.get(key) if comparison else None
         heads.append(_metric_head(key, column))
-        columns.append(_mean_cells(means, column, compared, common_notation(means, precision)))
+        columns.append(_mean_cells(means, column, compared, common_notation(means.values(), options.precision)))
     rows = [(*names, *(cells[place] for cells in columns)) for place, names in enumerate(_names(reports))]
-    rows += _reference_rows(reports, precision)
-    return Table(tuple(heads), tuple(rows), legend=_leaderboard_legend(leaderboard))
+    rows += _reference_rows(reports, options.precision)
+    if comparison is None:  # the letters stand for the models in what is raised
+        heads, rows = heads[1:], [row[1:] for row in rows]
+    n_maps = count(len(next(iter(reports.values())).scores), "map")
+    explained = f"; {_explain(comparison)}" if comparison and comparison.comparisons else ""
+    return Table(tuple(heads), tuple(rows), legend=f"{n_maps} scored for every model{explained}")
 
 
 def _reference_rows(reports: Mapping[str, Report], precision: int) -> Iterator[tuple[Cell, ...]]:
@@ -196,14 +219,6 @@ def _ways(leaderboard: Leaderboard) -> Table | None:
 def _references(reports: Mapping[str, Report]) -> Mapping[str, Mapping[str, float]]:
     """The headlines of the references, which one of the reports has."""
     return next((report.references for report in reports.values() if report.references), {})
-
-
-def _leaderboard_legend(leaderboard: Leaderboard) -> str:
-    comparison = leaderboard.comparison
-    n_maps = count(len(next(iter(leaderboard.reports.values())).scores), "map")
-    if comparison is None or not comparison.comparisons:
-        return f"{n_maps} scored for every model"
-    return f"{n_maps} scored for every model; {_explain(comparison)}"
 
 
 # the single maps of several models
@@ -271,29 +286,34 @@ def _worst(names: Sequence[str], values: Values, best: str) -> list[str]:
 # the comparison
 
 
-def _comparison_tables(report: ComparisonReport, key: str, comparison: Comparison, precision: int) -> Iterator[Table]:
+def _comparison_tables(report: ComparisonReport, key: str, comparison: Comparison, options: Options) -> Iterator[Table]:
     column = report.columns[key]
-    means = list(comparison.means.values())
-    notation = common_notation(means, precision)
+    means = dict(comparison.means)
+    notation = common_notation(means.values(), options.precision)
     cells = _mean_cells(means, column, comparison, notation)
     heads = (Head("", "text"), Head("model", "model"), _metric_head(key, column))
     rows = tuple((*names, cell) for names, cell in zip(_names(report.models), cells, strict=True))
     yield Table(heads, rows, f"{key} on {count(comparison.n, comparison.unit[:-1])}")
-    pair_heads = (*plain_heads("model", "first", "second"), *plain_heads("number", *_PAIR_NUMBERS))
-    yield Table(pair_heads, tuple(_pair_row(pair, notation) for pair in comparison.pairs), f"{key}: first minus second")
+    numbers = _PAIR_NUMBERS if options.verbose else _FEW_PAIR_NUMBERS
+    pair_heads = (*plain_heads("model", "first", "second"), *plain_heads("number", *numbers))
+    pairs = tuple(_pair_row(pair, notation, numbers) for pair in comparison.pairs)
+    yield Table(pair_heads, pairs, f"{key}: first minus second")
 
 
-def _pair_row(pair: PairOfModels, notation: Notation) -> tuple[Cell, ...]:
+def _pair_row(pair: PairOfModels, notation: Notation, numbers: Sequence[str]) -> tuple[Cell, ...]:
     result = pair.result
     better = pair.winner or ("differs" if pair.significant else ABSENT)
-    difference = Cell(notation.text(result.mean_difference), interval=interval_text(result.interval, notation))
-    numbers = (
-        *map(p_text, (pair.adjusted_p, result.p_value, result.wilcoxon_p)),
-        *(Notation(2).text(effect) for effect in (result.cohens_dz, result.rank_biserial)),
-        notation.text(result.detectable),
-    )
-    names = Cell(pair.first), Cell(pair.second)
-    return *names, difference, *map(Cell, numbers), Cell(better, is_best=bool(pair.winner))
+    cells = {
+        "difference": Cell(notation.text(result.mean_difference), interval=interval_text(result.interval, notation)),
+        "p (Holm)": Cell(p_text(pair.adjusted_p)),
+        "p": Cell(p_text(result.p_value)),
+        "Wilcoxon p": Cell(p_text(result.wilcoxon_p)),
+        "d_z": Cell(Notation(2).text(result.cohens_dz)),
+        "rank r": Cell(Notation(2).text(result.rank_biserial)),
+        "detectable": Cell(notation.text(result.detectable)),
+        "better": Cell(better, is_best=bool(pair.winner)),
+    }
+    return Cell(pair.first), Cell(pair.second), *(cells[name] for name in numbers)
 
 
 def p_text(p: float) -> str:
@@ -305,7 +325,9 @@ def p_text(p: float) -> str:
     return f"{p:.4f}" if float(f"{p:.4f}") else f"{p:.1e}"
 
 
-def _comparison_legend(report: ComparisonReport) -> str:
+def _comparison_legend(report: ComparisonReport, options: Options) -> str:
+    if not options.verbose:
+        return _explain(report)
     first = next(iter(report.comparisons.values()))
     shown = f"the smallest difference that {first.n} {first.unit} show in 80 % of cases"
     return (

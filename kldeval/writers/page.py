@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from kldeval.reports.documents import GateOutcome
+    from kldeval.reports.strips import Strip
 
 
-Kind = Literal["number", "metric", "map", "model", "names", "text", "words"]
+Kind = Literal["number", "metric", "map", "model", "names", "flags", "matrix", "text", "words"]
 """What a column holds.
 
 `number`: numbers, set under each other by their points. `metric`, `map` and `model`: their names. `names`: lists of
-names that a user types. `text`: what never wraps, such as flags. `words`: what wraps between words.
+names that a user types. `flags`: options, which wrap between words and values. `matrix`: rows of numbers, set already.
+`text`: what never wraps. `words`: what wraps between words.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How tables for people look: table, markdown, latex. The formats for programs ignore them.
+    """How tables for people look: table, markdown, latex, html. The formats for programs ignore them.
 
     `precision` digits stand after the point, more where a metric is small all over. `per_map` adds a row per map,
-    `worst` the so many worst maps. `width` wraps long names and messages; None lets the text be as wide as its
-    contents. `color` allows terminal styles.
+    `worst` the so many worst maps. `width` is that of a terminal, on which everything fits; None lets the text be as
+    wide as its contents. `color` allows terminal styles. `intervals` shows intervals and significant differences of
+    several models, `verbose` everything that is known of a comparison or an audit. `signatures` are `full`, or `short`:
+    what all have in common is said once; "" is short on a terminal alone. `columns` are other names of metrics, by
+    their keys, and `siunitx` sets numbers of LaTeX by that package. `strips` are pictures of single maps, for HTML.
     """
 
     precision: int = 4
@@ -33,6 +38,12 @@ class Options:
     worst: int = 0
     width: int | None = None
     color: bool = False
+    intervals: bool = False
+    verbose: bool = False
+    signatures: str = ""
+    columns: tuple[tuple[str, str], ...] = ()
+    siunitx: bool = False
+    strips: tuple[Strip, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +83,8 @@ class Head:
 class Table:
     """Rows of cells under their heads, one for each. The legend explains the cells.
 
-    `caption` is what a paper says of the table; the title, if it is empty.
+    `caption` is what a paper says of the table; the title, if it is empty. Intervals stand behind their numbers, or
+    below them if the table `is_stacked`.
     """
 
     heads: tuple[Head, ...]
@@ -80,6 +92,7 @@ class Table:
     title: str = ""
     legend: str = ""
     caption: str = ""
+    is_stacked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,13 +140,14 @@ class Notes:
 
 @dataclass(frozen=True, slots=True)
 class Signatures:
-    """What made the numbers: the short forms, and a line for each full signature.
+    """What made the numbers: the short forms, a line for each full signature, and that of the statistics, if any.
 
     A terminal leaves the lines out where they are not `on_terminal`.
     """
 
     short: tuple[str, ...]
     lines: tuple[str, ...]
+    statistics: tuple[str, ...] = ()
     on_terminal: bool = True
 
 
@@ -148,6 +162,49 @@ class Page:
     is_dense: bool = False
 
 
+PAPER_NAMES = {
+    "kld": "KLD",
+    "kld-reverse": "KLD (reverse)",
+    "ce": "CE",
+    "jsd": "JSD",
+    "cc": "CC",
+    "sim": "SIM",
+    "emd": "EMD",
+    "mse": "MSE",
+    "mae": "MAE",
+    "nss": "NSS",
+    "auc": "AUC",
+    "auc-judd": "AUC-J",
+    "auc-borji": "AUC-B",
+    "auc-shuffled": "sAUC-B",
+    "sauc": "sAUC",
+    "ll": "LL",
+    "ig": "IG",
+    "bce": "BCE",
+    "nll": "NLL",
+}
+"""What papers call a metric, by its key."""
+
+
+def for_papers(page: Page, columns: Iterable[tuple[str, str]]) -> Page:
+    """The page with metrics called as papers call them, or as `columns` say."""
+    names = {**PAPER_NAMES, **dict(columns)}
+    return replace(page, blocks=tuple(_renamed(one, names) if isinstance(one, Table) else one for one in page.blocks))
+
+
+def _renamed(table: Table, names: Mapping[str, str]) -> Table:
+    heads = tuple(replace(head, text=names.get(head.text, head.text)) for head in table.heads)
+    kinds = [head.kind for head in table.heads]
+    rows = tuple(
+        tuple(
+            replace(cell, text=names.get(cell.text, cell.text)) if kind == "metric" else cell
+            for cell, kind in zip(row, kinds, strict=True)
+        )
+        for row in table.rows
+    )
+    return replace(table, heads=heads, rows=rows)
+
+
 def plain_heads(kind: Kind, *names: str) -> tuple[Head, ...]:
     """Heads that are no metrics."""
     return tuple(Head(name, kind) for name in names)
@@ -159,6 +216,8 @@ def filled(blocks: Iterable[Block]) -> tuple[Block, ...]:
 
 
 def _is_empty(block: Block) -> bool:
-    if isinstance(block, Paragraphs | Notes):
+    if isinstance(block, Paragraphs):
+        return not (block.lines or block.title)
+    if isinstance(block, Notes):
         return not block.lines
     return isinstance(block, Listing | Gates) and not block.rows

@@ -50,7 +50,7 @@ def report_page(report: Report, options: Options) -> Page:
         failure_list({"": report.failures}, options),
         Gates(tuple(("", gate) for gate in report.gates)),
         Notes(report.notes),
-        Signatures((report.short,), (*report.signatures.values(), *filter(None, (report.statistics,)))),
+        Signatures((report.short,), tuple(report.signatures.values()), tuple(filter(None, (report.statistics,)))),
     )
     return Page(filled(blocks))
 

@@ -9,18 +9,33 @@ from typing import TYPE_CHECKING, Any
 from kldeval.reports.audit import is_close
 from kldeval.reports.identification import IDENTIFY_SCHEMA
 from kldeval.writers.lines import one_line
-from kldeval.writers.numbers import count
-from kldeval.writers.page import Cell, Head, Notes, Page, Paragraphs, Table, filled
+from kldeval.writers.numbers import ABSENT, count
+from kldeval.writers.page import (
+    Cell,
+    Head,
+    Listing,
+    Missing,
+    Notes,
+    Page,
+    Paragraphs,
+    Signatures,
+    Table,
+    filled,
+    plain_heads,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from kldeval.reports.documents import Explanation, Inspection, Matrix, Methods, Stage
-    from kldeval.reports.identification import Guess, Identification
+    from kldeval.reports.identification import Guess, Identification, Joint
     from kldeval.writers.page import Block
 
 
 METHODS_SCHEMA = "kldeval.methods/1"
+
+JOINT_SHOWN = 3
+"""So many resizings and averagings that print a whole row are shown to people."""
 
 SHOWN = 20
 """So many rows are shown to people."""
@@ -35,16 +50,20 @@ def identification_page(found: Identification) -> Page:
 
 
 def identification_json(found: Identification) -> str:
-    """Everything that prints the number, one guess a line."""
+    """Everything that prints the number, one guess a line; of several numbers, what prints all of them."""
     head = {
         "schema": IDENTIFY_SCHEMA,
         "value": found.published.text,
         "half_unit": found.published.half,
+        "values": [{"metric": one.metric, "value": one.text, "half_unit": one.half} for one in found.values],
         "n": found.n,
         "tried": found.tried,
+        "distinct": found.distinct,
+        "chance": found.chance,
     }
     lines = [f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in head.items()]
     lines += [_listed(key, guesses) for key, guesses in (("guesses", found.guesses), ("nearest", found.nearest))]
+    lines += [_listed_joint(found.joint)] if len(found.values) > 1 else []
     lines += [f'  "notes": {json.dumps(list(found.notes))}']
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
@@ -54,13 +73,35 @@ def _listed(key: str, guesses: Sequence[Guess]) -> str:
     return f'  "{key}": [' + (f"\n{rows}\n  " if rows else "") + "]"
 
 
+def _listed_joint(rows: Sequence[Joint]) -> str:
+    texts = (
+        {
+            "resize": row.resize,
+            "averaging": row.averaging,
+            "guesses": {metric: [_guess(guess) for guess in guesses] for metric, guesses in row.guesses.items()},
+        }
+        for row in rows
+    )
+    lines = ",\n".join(f"    {json.dumps(text)}" for text in texts)
+    return '  "joint": [' + (f"\n{lines}\n  " if lines else "") + "]"
+
+
 def _guess(guess: Guess) -> dict[str, Any]:
     flags = [list(flag) for flag in guess.flags]
-    names = {"convention": guess.convention, "flags": flags, "value": guess.value}
+    names = {"metric": guess.metric, "convention": guess.convention, "flags": flags, "value": guess.value}
     return {**names, "signature": guess.signature, "short": guess.short}
 
 
 def _identification_blocks(found: Identification) -> Iterator[Block]:
+    if len(found.values) > 1 or found.values[0].metric != "kld":
+        yield from _joint_blocks(found)
+    else:
+        yield from _single_blocks(found)
+    yield Paragraphs((_chance(found),), dim=True)
+    yield Notes(found.notes)
+
+
+def _single_blocks(found: Identification) -> Iterator[Block]:
     maps = count(found.n, "map")
     if found.guesses:
         rows = list(_rows(found.guesses))
@@ -72,7 +113,38 @@ def _identification_blocks(found: Identification) -> Iterator[Block]:
     else:
         title = f"none of {found.tried} settings prints {found.published.text} over {maps}; the nearest are"
         yield _guess_table(list(_rows(found.nearest)), title)
-    yield Notes(found.notes)
+
+
+def _joint_blocks(found: Identification) -> Iterator[Block]:
+    """A table for each resizing and averaging that prints the whole row."""
+    row = ", ".join(f"{one.metric}={one.text}" for one in found.values)
+    maps = count(found.n, "map")
+    if not found.joint:
+        one_by_one = ((guess.metric, *line) for guess in found.nearest for line in _rows([guess]))
+        yield _joint_table(list(one_by_one), f"nothing that was tried prints {row} over {maps}; the nearest are")
+    for joint in found.joint[:JOINT_SHOWN]:
+        lines = [(metric, *line) for metric, guesses in joint.guesses.items() for line in list(_rows(guesses))[:SHOWN]]
+        over = "folders" if joint.averaging == "groups" else "maps"
+        resize = f", {joint.resize}" if joint.resize else ""
+        yield _joint_table(lines, f"{row} over {maps} is printed by (mean over {over}{resize})")
+    if len(found.joint) > JOINT_SHOWN:
+        rest = f"and {len(found.joint) - JOINT_SHOWN} more resizings or averagings; --format json lists all"
+        yield Paragraphs((rest,))
+
+
+def _joint_table(rows: Sequence[tuple[str, ...]], title: str) -> Table:
+    heads = (
+        *(Head("metric", "metric"), Head("value"), Head("flags beside it", "text")),
+        Head("--convention, or definition", "names"),
+    )
+    return Table(heads, tuple(tuple(map(Cell, row)) for row in rows), title)
+
+
+def _chance(found: Identification) -> str:
+    """What was tried, and how many hits mean nothing."""
+    rows = "numbers" if len(found.values) == 1 else "combinations of numbers"
+    digits = "at this number of digits" if len(found.values) == 1 else "at these numbers of digits"
+    return f"{found.tried} settings give {found.distinct} {rows}, of which chance hits {found.chance:.2g} {digits}"
 
 
 def _rows(guesses: Sequence[Guess]) -> Iterator[tuple[str, str, str]]:
@@ -96,7 +168,7 @@ def _flags(guess: Guess) -> str:
 
 
 def _guess_table(rows: Sequence[tuple[str, str, str]], title: str) -> Table:
-    heads = (Head("kld"), Head("flags beside it", "text"), Head("--convention", "names"))
+    heads = (Head("kld"), Head("flags beside it", "flags"), Head("--convention", "names"))
     return Table(heads, tuple(tuple(map(Cell, row)) for row in rows), title)
 
 
@@ -115,67 +187,87 @@ def _advice(found: Identification, rows: Sequence[tuple[str, str, str]]) -> list
 _SIDES = {"pred": "prediction", "gt": "ground truth"}
 
 
-def explanation_text(explanation: Explanation) -> str:
-    """The explanation as lines of text, never cut."""
+def explanation_page(explanation: Explanation) -> Page:
+    """The stages of both maps, small maps as they are, the numbers, and the pixels that make them."""
+    return Page(filled(_explanation_blocks(explanation)))
+
+
+def _explanation_blocks(explanation: Explanation) -> Iterator[Block]:
     height, width = explanation.shape
-    lines = [f"{one_line(explanation.name)}: {width} x {height} pixels", ""]
+    yield Paragraphs((), title=f"{explanation.name}: {width} x {height} pixels")
     for role, stages in explanation.stages.items():
-        lines += [f"{_SIDES[role]} ({explanation.dtypes[role]})", *_stage_lines(stages), ""]
-        lines += _matrix_lines(explanation.matrices.get(role, ()))
-    lines += [f"{key} = {value!r}" for key, value in explanation.values.items()]
-    lines += [
-        f"uncovered: {explanation.n_uncovered} pixels with ground-truth mass {explanation.uncovered_mass:.6g}",
-        "",
-    ]
-    lines += list(_contribution_lines(explanation))
-    lines += [f"note: {note}" for note in explanation.notes]
-    lines += [f"{key}: {signature}" for key, signature in explanation.signatures.items()]
-    return "\n".join(lines) + "\n"
+        yield _stage_table(f"{_SIDES[role]} ({explanation.dtypes[role]})", stages)
+        if role in explanation.matrices:
+            yield _matrix_table(explanation.matrices[role])
+    rows = tuple((Cell(key), Cell(_short(value))) for key, value in explanation.values.items())
+    yield Table((Head("metric", "flags"), Head("value", is_headline=True)), rows)
+    mass = f"{explanation.n_uncovered} pixels with ground-truth mass {_short(explanation.uncovered_mass)}"
+    yield Paragraphs((f"uncovered: {mass}",))
+    yield _contribution_table(explanation)
+    yield Notes(explanation.notes)
+    yield Signatures((), tuple(explanation.signatures.values()))
 
 
-def _stage_lines(stages: Sequence[Stage]) -> list[str]:
-    rows: list[tuple[str, ...]] = [("step", "min", "max", "sum", "zeros")]
-    for stage in stages:
-        numbers = (f"{stage.low:.6g}", f"{stage.high:.6g}", f"{stage.sum:.6g}", str(stage.n_zero))
-        rows.append((f"{stage.step} (ln)" if stage.is_log else stage.step, *numbers))
-    return _number_columns(rows)
+def _short(value: float) -> str:
+    """A number with at most six digits.
+
+    >>> _short(0.27143218), _short(3.0), _short(1.5e-9)
+    ('0.271432', '3', '1.5e-09')
+    """
+    return f"{value:.6g}"
 
 
-def _contribution_lines(explanation: Explanation) -> Iterator[str]:
-    key, value = next(iter(explanation.values.items()), ("", 0.0))
-    rows: list[tuple[str, ...]] = [("row", "column", "pred", "gt", "adds", "share")]
-    for pixel in explanation.contributions:
-        share = f"{pixel.term / value:.1%}" if value and abs(value) != float("inf") else ""
-        numbers = (f"{number:.6g}" for number in (pixel.pred, pixel.gt, pixel.term))
-        rows.append((str(pixel.row), str(pixel.column), *numbers, share))
-    yield f"pixels that contribute most to {key}"
-    yield from _number_columns(rows)
-    yield ""
-
-
-def _matrix_lines(matrices: Sequence[tuple[str, Matrix]]) -> Iterator[str]:
-    """The matrices side by side, each under its title."""
-    blocks = [[title, *(" ".join(f"{value:8.4f}" for value in row) for row in matrix)] for title, matrix in matrices]
-    widths = [max(map(len, block)) for block in blocks]
-    for row in zip(*blocks, strict=True):
-        yield "  " + "   ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
-    if blocks:
-        yield ""
-
-
-def _number_columns(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  " + _padded(row, widths) for row in rows]
-
-
-def _padded(row: Sequence[str], widths: Sequence[int]) -> str:
-    head, *rest = row
-    return "  ".join(
-        [head.ljust(widths[0]), *(text.rjust(width) for text, width in zip(rest, widths[1:], strict=True))]
+def _stage_table(title: str, stages: Sequence[Stage]) -> Table:
+    rows = tuple(
+        (
+            Cell(f"{stage.step} (ln)" if stage.is_log else stage.step),
+            *(Cell(_short(value)) for value in (stage.low, stage.high, stage.sum)),
+            Cell(str(stage.n_zero)),
+        )
+        for stage in stages
     )
+    return Table((Head("step", "flags"), *plain_heads("number", "min", "max", "sum", "zeros")), rows, title)
+
+
+def _matrix_table(matrices: Sequence[tuple[str, Matrix]]) -> Table:
+    """The matrices side by side, each under its title."""
+    columns = [[Cell(" ".join(f"{value:8.4f}" for value in row)) for row in matrix] for _, matrix in matrices]
+    return Table(tuple(Head(title, "matrix") for title, _ in matrices), tuple(zip(*columns, strict=True)))
+
+
+def _contribution_table(explanation: Explanation) -> Table:
+    key, value = next(iter(explanation.values.items()), ("", 0.0))
+    rows = []
+    for pixel in explanation.contributions:
+        share = f"{pixel.term / value:.1%}" if value and abs(value) != float("inf") else ABSENT
+        numbers = (_short(number) for number in (pixel.pred, pixel.gt, pixel.term))
+        rows.append(tuple(map(Cell, (str(pixel.row), str(pixel.column), *numbers, share))))
+    heads = plain_heads("number", "row", "column", "pred", "gt", "adds", "share")
+    return Table(heads, tuple(rows), f"pixels that contribute most to {key}")
 
 
 # a check
+
+
+def inspection_page(inspection: Inspection) -> Page:
+    """The pairs with what their files hold, then what is wrong, for a terminal."""
+    heads = (
+        *(Head("name", "map"), Head("prediction", "map"), Head("holds", "text")),
+        *(Head("ground truth", "map"), Head("holds", "text")),
+    )
+    rows = tuple(
+        tuple(map(Cell, (row.name, row.pred, row.pred_content, row.gt, row.gt_content))) for row in inspection.rows
+    )
+    wrong = tuple(Missing(failure.name, failure.message, failure.stage) for failure in inspection.failures)
+    problems = count(len(wrong), "problem")
+    found = f"{count(len(rows), 'pair')} can be scored, {problems}"
+    blocks: tuple[Block, ...] = (
+        *((Table(heads, rows),) if rows else ()),
+        Listing(problems, wrong),
+        *((Paragraphs(inspection.notes),) if inspection.notes else ()),
+        Paragraphs((found,)),
+    )
+    return Page(filled(blocks))
 
 
 def inspection_text(inspection: Inspection) -> str:

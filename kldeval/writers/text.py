@@ -8,8 +8,12 @@ from __future__ import annotations
 import io
 import os
 import re
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
+from kldeval.grammar import split_top_level
+from kldeval.writers.layout import GAP, NARROWEST, fitted
 from kldeval.writers.lines import one_line
 from kldeval.writers.numbers import ABSENT, ARROWS, aligned, gate_line
 from kldeval.writers.page import Gates, Listing, Notes, Paragraphs, Signatures, Table
@@ -25,12 +29,6 @@ if TYPE_CHECKING:
     from kldeval.reports.documents import GateOutcome
     from kldeval.writers.page import Block, Cell, Head, Missing, Options, Page
 
-
-GAP = 3
-"""Blanks between columns."""
-
-NARROWEST = 18
-"""A column of names or words is never folded to less; a narrower terminal wraps the lines itself."""
 
 _ENDLESS = 1_000_000
 
@@ -77,11 +75,11 @@ def _draw(block: Block, options: Options) -> Iterator[RenderableType]:
     elif isinstance(block, Listing):
         yield from _listing(block, options)
     elif isinstance(block, Gates):
-        yield from (_gate(model, gate) for model, gate in block.rows)
+        yield from (_gate(model, gate, options) for model, gate in block.rows)
     elif isinstance(block, Notes):
         yield from (_wrapped("note: ", note, "", options) for note in block.lines)
     elif block.on_terminal:
-        yield from _signatures(block)
+        yield from _signatures(block, options)
 
 
 def _paragraphs(block: Paragraphs, options: Options) -> Iterator[RenderableType]:
@@ -105,19 +103,38 @@ def _wrapped(start: str, text: str, style: str, options: Options) -> rich.table.
     return table
 
 
-def _gate(model: str, gate: GateOutcome) -> Text:
+def _gate(model: str, gate: GateOutcome, options: Options) -> RenderableType:
     """What a gate found, alarming where it fired."""
+    return _wrapped("", gate_line(gate, model), "bold red" if gate.fired else "green", options)
+
+
+def _signatures(block: Signatures, options: Options) -> Iterator[Text]:
+    """The short forms, then the signatures, each on lines of its own, so that it can be copied as it is."""
     from rich.text import Text
 
-    return Text(one_line(gate_line(gate, model)), style="bold red" if gate.fired else "green")
-
-
-def _signatures(block: Signatures) -> Iterator[Text]:
-    """The short forms, then each signature on a line of its own, so that it can be copied as it is."""
-    from rich.text import Text
-
+    is_short = options.signatures == "short" or (options.signatures != "full" and options.width is not None)
+    lines = _in_common(block.lines) if is_short else block.lines
     yield from (Text(one_line(text), style="bold") for text in block.short)
-    yield from (Text(one_line(text), style="dim") for text in block.lines)
+    for text in (*lines, *block.statistics):
+        separators = "| " if is_short else "|"
+        yield from (Text(line, style="dim") for line in folded(one_line(text), separators, options.width))
+
+
+def _in_common(signatures: Sequence[str]) -> list[str]:
+    """What all signatures say, once, then what each says beside it; as they are where there is only one.
+
+    >>> _in_common(["kld|gt:stored|scale:unit|v:1", "cc|scale:unit|v:2", "sim|scale:unit|v:2"])
+    ['scale:unit', 'kld: gt:stored|v:1', 'cc, sim: v:2']
+    """
+    if len(signatures) <= 1:
+        return list(signatures)
+    parts = {text: split_top_level(text, "|") for text in signatures}
+    common = [part for part in parts[signatures[0]][1:] if all(part in found[1:] for found in parts.values())]
+    others: dict[str, list[str]] = {}
+    for name, *found in parts.values():
+        others.setdefault("|".join(part for part in found if part not in common), []).append(name)
+    lines = [f"{', '.join(names)}: {rest}" if rest else ", ".join(names) for rest, names in others.items()]
+    return ["|".join(common), *lines] if common else lines
 
 
 # lists of what is missing
@@ -125,17 +142,16 @@ def _signatures(block: Signatures) -> Iterator[Text]:
 
 def _listing(listing: Listing, options: Options) -> Iterator[RenderableType]:
     """One line for each row; on a terminal the reason hangs below the name where it is long."""
-    from rich.text import Text
-
     shown = listing.rows[: listing.limit]
-    yield Text(listing.title, style="bold red")
+    yield _wrapped("", listing.title, "bold red", options)
     if options.width is None:
         yield _listed_in_columns(shown)
     else:
         for row in shown:
             yield from _listed(row, options)
     if len(shown) < len(listing.rows):
-        yield Text(f"and {len(listing.rows) - len(shown)} more; the JSON report lists all of them", style="dim")
+        rest = f"and {len(listing.rows) - len(shown)} more; the JSON report lists all of them"
+        yield _wrapped("", rest, "dim", options)
 
 
 def _listed_in_columns(rows: Sequence[Missing]) -> rich.table.Table:
@@ -169,56 +185,101 @@ def _listed(row: Missing, options: Options) -> Iterator[RenderableType]:
 def _table(table: Table, options: Options) -> Iterator[RenderableType]:
     from rich.text import Text
 
-    if table.title:
+    if table.title and not _is_wide_list(table):
         yield _wrapped("", table.title, "bold", options)
-    heads = [Text("\n".join(_head_lines(head, options))) for head in table.heads]
-    columns = _columns(table, options, stacked=False)
-    if options.width and _total(heads, columns) > options.width:
-        columns = _columns(table, options, stacked=True)
-    yield _drawn(table, heads, columns, options)
-    if table.legend:
-        yield _wrapped("", table.legend, "", options)
+        table = replace(table, title="")
+    for place, part in enumerate(fitted(table, options.width, partial(_least_width, options=options))):
+        if place and any(head.kind in ("number", "matrix") for head in part.heads):
+            yield Text("")
+        if part.title:
+            yield _wrapped("", part.title, "bold", options)
+        yield _drawn(part, options)
+        if part.legend:
+            yield _wrapped("", part.legend, "", options)
 
 
-def _drawn(
-    table: Table, heads: Sequence[Text], columns: Sequence[Sequence[Text]], options: Options
-) -> rich.table.Table:
+def _is_wide_list(table: Table) -> bool:
+    return not any(head.kind == "number" for head in table.heads) and not table.title
+
+
+def _least_width(table: Table, options: Options) -> int:
+    """The width of a table whose names and words are folded as far as they may be."""
+    widths = _widths(table, options)
+    least = (_least_room(table, place, width) for place, width in enumerate(widths))
+    return sum(GAP + width for width in least) - GAP
+
+
+def _least_room(table: Table, place: int, width: int) -> int:
+    """How narrow a column may become: a name breaks anywhere, a flag or a word of a list does not."""
+    kind = table.heads[place].kind
+    if kind in ("map", "model", "words"):
+        return min(width, NARROWEST)
+    if kind in ("flags", "names"):
+        pieces = re.split("(?<=[ ,])", " ".join(one_line(row[place].text) for row in table.rows))
+        return min(width, 2 + max(map(_cell_width, pieces)))
+    return width
+
+
+def _widths(table: Table, options: Options) -> list[int]:
+    """The width of each column if nothing wraps."""
+    heads = ["\n".join(_head_lines(head, options)) for head in table.heads]
+    columns = _columns(table, options)
+    return [
+        max([_cell_width(head), *(_width(cell) for cell in column)])
+        for head, column in zip(heads, columns, strict=True)
+    ]
+
+
+def _wraps(head: Head) -> bool:
+    return head.kind not in ("number", "matrix", "text", "metric")
+
+
+def _drawn(table: Table, options: Options) -> rich.table.Table:
     """The table as rich draws it: names at the left, which wrap where the numbers leave no room."""
     from rich.table import Table
+    from rich.text import Text
 
     drawn = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="dim")
     drawn.show_header = any(head.text for head in table.heads)
-    room = _room(table, heads, columns, options)
-    for head, text in zip(table.heads, heads, strict=True):
+    rooms = _rooms(table, options)
+    for head, room in zip(table.heads, rooms, strict=True):
+        text = Text("\n".join(_head_lines(head, options)))
         if head.kind == "number":
             drawn.add_column(text, justify="right", no_wrap=True)
-        elif head.kind == "text":
-            drawn.add_column(text, no_wrap=True)
-        else:
+        elif _wraps(head):
             drawn.add_column(text, overflow="fold", max_width=room)
-    for row in zip(*columns, strict=True):
-        drawn.add_row(*(_folded_name(cell, head, room) for cell, head in zip(row, table.heads, strict=True)))
+        else:
+            drawn.add_column(text, no_wrap=True)
+    for row in zip(*_columns(table, options), strict=True):
+        cells = zip(row, table.heads, rooms, strict=True)
+        drawn.add_row(*(_folded_cell(cell, head, room) for cell, head, room in cells))
     return drawn
 
 
-def _total(heads: Sequence[Text], columns: Sequence[Sequence[Text]]) -> int:
-    """The width of a table in which nothing wraps."""
-    return sum(GAP + max(map(_width, (head, *cells))) for head, cells in zip(heads, columns, strict=True)) - GAP
-
-
-def _room(table: Table, heads: Sequence[Text], columns: Sequence[Sequence[Text]], options: Options) -> int | None:
-    """What the columns that cannot wrap leave of the width for each of those that can."""
+def _rooms(table: Table, options: Options) -> list[int | None]:
+    """What the columns that cannot wrap leave of the width for those that can: the narrow ones get what they need."""
     if options.width is None:
-        return None
-    widths = [max(map(_width, (head, *cells))) for head, cells in zip(heads, columns, strict=True)]
-    wraps = [head.kind not in ("number", "text") for head in table.heads]
-    taken = sum(GAP + width for width, wrapping in zip(widths, wraps, strict=True) if not wrapping)
-    free = options.width - taken - GAP * (sum(wraps) - 1)
-    return max(NARROWEST, free // max(1, sum(wraps)))
+        return [None] * len(table.heads)
+    widths = _widths(table, options)
+    fixed = sum(width for width, head in zip(widths, table.heads, strict=True) if not _wraps(head))
+    free = options.width - fixed - GAP * (len(widths) - 1)
+    wrapping = sorted((width, place) for place, width in enumerate(widths) if _wraps(table.heads[place]))
+    rooms: list[int | None] = [None] * len(widths)
+    for done, (width, place) in enumerate(wrapping):
+        room = max(_least_room(table, place, width), min(width, free // (len(wrapping) - done)))
+        rooms[place] = room
+        free -= room
+    return rooms
 
 
 def _width(text: Text) -> int:
     return max((line.cell_len for line in text.split("\n")), default=0)
+
+
+def _cell_width(text: str) -> int:
+    from rich.cells import cell_len
+
+    return max(map(cell_len, text.split("\n")))
 
 
 def folded(text: str, separators: str, room: int | None) -> list[str]:
@@ -240,11 +301,11 @@ def _head_lines(head: Head, options: Options) -> list[str]:
     return folded(words, ",", options.width and NARROWEST)
 
 
-def _columns(table: Table, options: Options, *, stacked: bool) -> list[list[Text]]:
-    """The cells of each column; intervals stand behind their numbers, or below them if `stacked`."""
+def _columns(table: Table, options: Options) -> list[list[Text]]:
+    """The cells of each column."""
     cells = list(zip(*table.rows, strict=True)) if table.rows else [() for _ in table.heads]
     return [
-        _numbers(column, head, stacked=stacked) if head.kind == "number" else _words(column, head, options)
+        _numbers(column, head, stacked=table.is_stacked) if head.kind == "number" else _words(column, head, options)
         for column, head in zip(cells, table.heads, strict=True)
     ]
 
@@ -257,13 +318,12 @@ def _words(column: Sequence[Cell], head: Head, options: Options) -> list[Text]:
     return [Text(one_line(cell.text)) for cell in column]
 
 
-def _folded_name(cell: Text, head: Head, room: int | None) -> Text:
-    """A name on lines that break behind its separators; anything else as it is."""
+def _folded_cell(cell: Text, head: Head, room: int | None) -> Text:
+    """Names and flags on lines that break behind their separators; anything else as it is."""
     from rich.text import Text
 
-    if head.kind not in ("map", "model"):
-        return cell
-    return Text("\n".join(folded(cell.plain, "/_. -", room)))
+    separators = {"map": "/_. -", "model": "/_. -", "flags": " ,"}.get(head.kind)
+    return Text("\n".join(folded(cell.plain, separators, room))) if separators else cell
 
 
 def _metric_labels(column: Sequence[Cell], options: Options) -> list[Text]:

@@ -56,7 +56,7 @@ class FixationSource:
     def knowing(self, known: Mapping[str, Fixations]) -> FixationSource:
         """The source with what `of` has told of some images, so that their files need not be read again."""
         files = {name: paths for name, paths in self.files.items() if name not in known}
-        return replace(self, known=known, files=files, reading=replace(self.reading, drops_first=False))
+        return replace(self, known=known, files=files, reading=replace(self.reading, drops_first=False, size=None))
 
     def _file(self, name: str) -> Path:
         files = self.files.get(name, ())

@@ -23,7 +23,7 @@ from kldeval.errors import printable
 from kldeval.records import Fixations, fixations_at
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from kldeval.arrays import Array
@@ -55,20 +55,89 @@ def read_list(path: Path, reading: FixationReading) -> Mapping[str, Fixations]:
     """
     points: dict[str, list[Point]] = defaultdict(list)
     suffix, base = path.suffix.lower(), reading.base or 0
+    is_plain = reading.columns is None and reading.where is None and suffix in DELIMITERS
+    parts = _Parts(path)
     try:
-        regular = read_columns(path, DELIMITERS[suffix], base) if suffix in DELIMITERS else None
+        regular = read_columns(path, DELIMITERS[suffix], base) if is_plain else None
         if regular is not None:
             return regular
-        for where, record in LISTS[suffix](path):
+        rows = LISTS[suffix](path)
+        for where, record in _chosen(_renamed(rows, path, reading.columns), path, reading.where):
             name, found = _points(path, where, record)
             points[name] += found
+            parts.add(name, record)
     except OSError as error:
         raise unreadable(path, (error.strerror or str(error)).lower()) from error
     except (UnicodeDecodeError, csv.Error, RecursionError) as error:
         raise unreadable(path, f"no list of fixations: {error}") from error
     if not points:
-        raise unreadable(path, "no list of fixations: it is empty")
+        chosen = f"no row has {reading.where}" if reading.where else "it is empty"
+        raise unreadable(path, f"no list of fixations: {chosen}")
+    parts.check()
     return {name: _fixations(path, name, found, base) for name, found in points.items()}
+
+
+PARTING = ("task", "condition")
+"""Columns that part the fixations on one image, as in COCO-Search18, where it was searched for several objects."""
+
+
+class _Parts:
+    """The tasks and conditions under which each image was seen: fixations under several are not those of one."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._seen: dict[tuple[str, str], set[str]] = defaultdict(set)
+
+    def add(self, name: str, record: Mapping[str, Any]) -> None:
+        """Note what a record says of its image."""
+        for column in PARTING:
+            text = _text(record.get(column))
+            if text is not None:
+                self._seen[name, column].add(text)
+
+    def check(self) -> None:
+        """Refuse an image that was seen under several.
+
+        Raises:
+            UnreadableMap: naming the image and the option that chooses one.
+        """
+        for (name, column), texts in self._seen.items():
+            if len(texts) > 1:
+                known = ", ".join(map(printable, sorted(texts)))
+                what = (
+                    f"image {printable(name)} has fixations of several {column}s ({known}); choose one, such as "
+                    f"--fixation-where '{column}={min(texts)}'"
+                )
+                raise unreadable(self._path, what)
+
+
+def _pairs_of(text: str | None) -> dict[str, str]:
+    """`x=X;y=Y` as a mapping."""
+    parts = (part.partition("=") for part in (text or "").split(";") if part)
+    return {key.strip().lower(): value.strip() for key, _, value in parts}
+
+
+def _renamed(rows: Iterable[Row], path: Path, columns: str | None) -> Iterator[Row]:
+    """The records with the columns that the user named under their standard words."""
+    wanted = {word: column_of(title) for word, title in _pairs_of(columns).items()}
+    for where, record in rows:
+        lacking = [title for title in wanted.values() if title not in record]
+        if lacking:
+            known = ", ".join(map(printable, record))
+            raise unreadable(path, f"{where}: --fixation-columns names {lacking[0]!r}, and its columns are {known}")
+        yield where, {**record, **{word: record[title] for word, title in wanted.items()}}
+
+
+def _chosen(rows: Iterable[Row], path: Path, where: str | None) -> Iterator[Row]:
+    """The records that have the texts that the user asks for."""
+    wanted = {column_of(title): text for title, text in _pairs_of(where).items()}
+    for place, record in rows:
+        lacking = [title for title in wanted if title not in record]
+        if lacking:
+            known = ", ".join(map(printable, record))
+            raise unreadable(path, f"{place}: --fixation-where names {lacking[0]!r}, and its columns are {known}")
+        if all(_text(record[title]) == text for title, text in wanted.items()):
+            yield place, record
 
 
 def _fixations(path: Path, name: str, points: list[Point], base: int) -> Fixations:
@@ -100,11 +169,11 @@ def _points(path: Path, where: str, record: Mapping[str, Any]) -> tuple[str, lis
     times = times if isinstance(times, list) else [times] * len(xs)
     if not len(xs) == len(ys) == len(times):
         raise unreadable(path, f"{where}: {len(xs)} x, {len(ys)} y and {len(times)} durations; they must be as many")
-    number = _number_reader(path, where)
+    number, position = _number_reader(path, where), _number_reader(path, where, allows_nan=True)
     observer = _text(record.get("observer"))
     count = _count(path, where, record.get("count"))
     points = [
-        Point(number("x", x), number("y", y), observer, None if _text(t) is None else number("duration", t), count)
+        Point(position("x", x), position("y", y), observer, None if _text(t) is None else number("duration", t), count)
         for x, y, t in zip(xs, ys, times, strict=True)
     ]
     return image_of(str(record["name"])), points
@@ -116,13 +185,15 @@ def _text(value: Any) -> str | None:
     return text or None
 
 
-def _number_reader(path: Path, where: str) -> Callable[[str, Any], float]:
+def _number_reader(path: Path, where: str, *, allows_nan: bool = False) -> Callable[[str, Any], float]:
+    """What reads a number; nan is a position that was lost, and outside every map."""
+
     def number(column: str, value: Any) -> float:
         try:
-            read = math.nan if isinstance(value, bool) else float(value)
+            read = math.inf if isinstance(value, bool) else float(value)
         except (TypeError, ValueError, OverflowError):
-            read = math.nan
-        if not math.isfinite(read):
+            read = math.inf
+        if not (math.isfinite(read) or (allows_nan and math.isnan(read))):
             raise unreadable(path, f"{where}: {column} is {value!r}, which is no finite number")
         return read
 
@@ -198,7 +269,11 @@ def read_columns(path: Path, delimiter: str, base: int) -> dict[str, Fixations] 
     columns = _columns(path, delimiter)
     if columns is None or not all(map(str.strip, columns["name"])):
         return None
-    numbers = {name: _numbers(columns.get(name)) for name in ("x", "y", "duration", "count")}
+    if set(PARTING) & set(columns):
+        return None
+    numbers = {
+        name: _numbers(columns.get(name), allows_nan=name in ("x", "y")) for name in ("x", "y", "duration", "count")
+    }
     observers = [text.strip() for text in columns.get("observer", ())]
     counts = numbers["count"]
     if any(found is None for found in numbers.values()) or not all(observers):
@@ -232,7 +307,7 @@ def _quoted(text: str, delimiter: str) -> tuple[int, list[str]]:
     return (widths.pop(), [field for row in rows for field in row]) if len(widths) == 1 else (0, [])
 
 
-def _numbers(texts: Sequence[str] | None) -> Array | None:
+def _numbers(texts: Sequence[str] | None, *, allows_nan: bool = False) -> Array | None:
     """Finite numbers, none where there is no column; None where a text is none."""
     import numpy as np
 
@@ -240,7 +315,8 @@ def _numbers(texts: Sequence[str] | None) -> Array | None:
         found = np.fromiter(map(float, texts or ()), np.float64)
     except ValueError:
         return None
-    return found if np.isfinite(found).all() else None
+    sound = np.isfinite(found) | np.isnan(found) if allows_nan else np.isfinite(found)
+    return found if sound.all() else None
 
 
 def _by_image(

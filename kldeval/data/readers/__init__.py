@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from kldeval.data.readers import image, matlab, numpy_files
-from kldeval.data.readers.files import refusals
+from kldeval.data.readers import image, numpy_files
+from kldeval.data.readers.files import refusal, refusals
 from kldeval.data.readers.stored import MAX_PIXELS, Limits, Stored, check_size, unreadable
-from kldeval.errors import printable
+from kldeval.errors import KldevalError, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -29,11 +29,17 @@ __all__ = [
 ]
 
 
+def _read_matlab(path: Path, key: str | None, limits: Limits) -> Stored:
+    from kldeval.data.readers import matlab
+
+    return matlab.read(path, key, limits)
+
+
 READERS: Mapping[str, Reader] = {
     **dict.fromkeys(image.SUFFIXES, image.read),
     ".npy": numpy_files.read_npy,
     ".npz": numpy_files.read_npz,
-    ".mat": matlab.read,
+    ".mat": _read_matlab,
 }
 """The reader of each suffix, called with the path, the key of an archive's array, and what a file may ask for."""
 
@@ -54,6 +60,7 @@ CLASS_READERS: Mapping[str, Reader] = {
 """The readers of predictions that may have a class axis."""
 
 LABEL_READERS: Mapping[str, Reader] = {
+    ".mat": _read_matlab,
     **dict.fromkeys(image.SUFFIXES, image.read_labels),
     **_numpy_readers(
         numpy_files.Shapes(
@@ -113,8 +120,12 @@ def read_map(
     if reader is None:
         known = " ".join(sorted(READERS))
         raise unreadable(path, f"files ending in {printable(path.suffix)!r} are not read as maps; known: {known}")
-    with refusals(path):
+    try:
         return reader(path, key, Limits(max_pixels, trusts_files))
+    except KldevalError:
+        raise
+    except Exception as error:
+        raise refusal(path, error) from error
 
 
 def read_size(path: Path, *, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:

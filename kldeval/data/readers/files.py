@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -37,7 +38,7 @@ def check_regular(path: Path) -> None:
     if not stat.S_ISREG(mode):
         for is_kind, name in KINDS:
             if is_kind(mode):
-                raise unreadable(path, f"it is {name}, not a regular file")
+                raise unreadable(path, f"it is {name}, not a regular file", "not-a-file")
 
 
 def read_bytes(path: Path) -> bytes:
@@ -47,15 +48,36 @@ def read_bytes(path: Path) -> bytes:
         UnreadableMap: as `check_regular`.
         OSError: it cannot be opened or read.
     """
-    check_regular(path)
-    return path.read_bytes()
+    name = str(path)
+    if not stat.S_ISREG(os.stat(name).st_mode):  # noqa: PTH116 - of a text: this is done for every map
+        check_regular(path)
+    with open(name, "rb", buffering=0) as file:  # noqa: PTH123 - the same
+        return file.readall()
+
+
+def refusal(path: Path, error: Exception) -> KldevalError:
+    """What whoever reads `path` is told of any error: an `UnreadableMap` that says why; our own errors stay.
+
+    Decoders raise nearly everything on damaged bytes: struct.error, IndexError, OverflowError, LZMAError, cv2.error.
+    """
+    if isinstance(error, KldevalError):
+        return error
+    if isinstance(error, FileNotFoundError) and path.is_symlink():
+        msg = f"{printable(path)} is a link to {printable(path.readlink())}, which does not exist"
+        return UnreadableMap(msg, code="dangling-link")
+    if isinstance(error, OSError):
+        if path.is_symlink() and not path.exists():
+            msg = f"{printable(path)} is a link to {printable(path.readlink())}, which does not exist"
+            return UnreadableMap(msg, code="dangling-link")
+        return unreadable(path, (error.strerror or str(error) or type(error).__name__).lower())
+    if isinstance(error, MemoryError):
+        return unreadable(path, "too large for the memory of this machine", "no-memory")
+    return unreadable(path, f"damaged, or not what it seems to be ({reason(error)})")
 
 
 @contextmanager
 def refusals(path: Path) -> Iterator[None]:
-    """Turn whatever reading `path` raises into an `UnreadableMap` that says why; our own errors pass as they are.
-
-    Decoders raise nearly everything on damaged bytes: struct.error, IndexError, OverflowError, LZMAError, cv2.error.
+    """Raise the `refusal` of whatever is raised within.
 
     Raises:
         UnreadableMap: for every `Exception` that is no error of kldeval's own.
@@ -64,15 +86,8 @@ def refusals(path: Path) -> Iterator[None]:
         yield
     except KldevalError:
         raise
-    except OSError as error:
-        if path.is_symlink() and not path.exists():
-            msg = f"{printable(path)} is a link to {printable(path.readlink())}, which does not exist"
-            raise UnreadableMap(msg, code="dangling-link") from error
-        raise unreadable(path, (error.strerror or str(error) or type(error).__name__).lower()) from error
-    except MemoryError as error:
-        raise unreadable(path, "too large for the memory of this machine") from error
     except Exception as error:
-        raise unreadable(path, f"damaged, or not what it seems to be ({reason(error)})") from error
+        raise refusal(path, error) from error
 
 
 def reason(error: BaseException) -> str:

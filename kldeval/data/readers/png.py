@@ -22,7 +22,7 @@ from kldeval.data.readers.exif import TRANSPOSED, UPRIGHT, orientation, upright
 from kldeval.data.readers.stored import Limits, Stored, check_size, unreadable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from kldeval.arrays import Array
@@ -55,7 +55,7 @@ PIECE = 2**20
 _CRITICAL = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"})
 """The chunks that decide the stored values; for others libpng writes warnings to stderr, past any log level."""
 
-_FRAMES = frozenset({b"fcTL", b"fdAT"})
+_WHOLE = (slice(None), slice(None))
 
 _HEAD, _SUM, _IHDR = struct.Struct(">I4s"), struct.Struct(">I"), struct.Struct(">IIBBBBB")
 
@@ -78,40 +78,33 @@ _WRAPPED = {1: (8, GREY, "mono"), 2: (16, GREY, "mono"), 3: (8, RGB, "rgb")} | {
 _BYTE, _SHORT = 8, 16
 
 
+class _Pass(NamedTuple):
+    """Pixels that are stored together: their place in the image, their size, and the bytes of a row without filter."""
+
+    place: tuple[slice, slice]
+    height: int
+    width: int
+    row_bytes: int
+
+
 class _Picture(NamedTuple):
-    """What a PNG says of itself before its pixels are decoded."""
+    """What a PNG says of itself before its pixels are decoded; `bits` are those of a pixel.
+
+    `n_bytes` are those of all filtered rows: what the zlib stream must hold, no more and no less.
+    """
 
     height: int
     width: int
     depth: int
     kind: int
     is_interlaced: bool
-    chunks: tuple[tuple[bytes, int, int], ...]
+    chunks: list[tuple[bytes, int, int]]
     palette: bytes
     transparency: bytes
     orientation: int
-
-    @property
-    def bits(self) -> int:
-        """Bits of a pixel."""
-        return self.depth * SAMPLES[self.kind]
-
-    @property
-    def passes(self) -> list[tuple[tuple[slice, slice], Shape]]:
-        """The pixels of every pass, as an index into the image and as their (height, width)."""
-        grids = PASSES if self.is_interlaced else ((0, 0, 1, 1),)
-        sizes = [(-(-(self.height - y) // down), -(-(self.width - x) // right)) for y, x, down, right in grids]
-        places = [(slice(y, None, down), slice(x, None, right)) for y, x, down, right in grids]
-        return [(place, size) for place, size in zip(places, sizes, strict=True) if min(size) > 0]
-
-    def row_bytes(self, width: int) -> int:
-        """Bytes of a row of so many pixels, without its filter."""
-        return -(-width * self.bits // _BYTE)
-
-    @property
-    def n_bytes(self) -> int:
-        """Bytes of all filtered rows: what the zlib stream must hold, no more and no less."""
-        return sum(height * (1 + self.row_bytes(width)) for _, (height, width) in self.passes)
+    bits: int
+    passes: list[_Pass]
+    n_bytes: int
 
 
 def read(data: bytes, path: Path, limits: Limits) -> Stored:
@@ -129,10 +122,10 @@ def read(data: bytes, path: Path, limits: Limits) -> Stored:
     if picture.kind == PALETTE:
         array = _coloured(array, picture, path)
     else:
-        array = _with_alpha(array, picture)
+        array = _with_alpha(array, picture) if picture.transparency else array
         if picture.depth < _BYTE:
             array = array * np.uint8(255 // (2**picture.depth - 1))
-    return Stored(upright(array, picture.orientation))
+    return Stored(array if picture.orientation == UPRIGHT else upright(array, picture.orientation))
 
 
 def read_labels(data: bytes, path: Path, limits: Limits) -> Stored:
@@ -143,9 +136,9 @@ def read_labels(data: bytes, path: Path, limits: Limits) -> Stored:
     """
     picture = _inspect(data, path, limits)
     array = _samples(data, picture, path)
-    if picture.kind != PALETTE:
+    if picture.kind != PALETTE and picture.transparency:
         array = _with_alpha(array, picture)
-    return Stored(upright(array, picture.orientation))
+    return Stored(array if picture.orientation == UPRIGHT else upright(array, picture.orientation))
 
 
 def inspect(data: bytes, path: Path, limits: Limits) -> Shape:
@@ -160,7 +153,7 @@ def inspect(data: bytes, path: Path, limits: Limits) -> Shape:
 
 
 def _inspect(data: bytes, path: Path, limits: Limits, *, verifies: bool = True) -> _Picture:
-    chunks = tuple(_chunks(data, path, verifies=verifies))
+    chunks = _chunks(data, path, verifies=verifies)
     if chunks[0] != (b"IHDR", len(MAGIC), _HEADER_END):
         raise unreadable(path, "damaged: the PNG does not begin with its IHDR chunk")
     width, height, depth, kind, compression, filtering, interlace = _IHDR.unpack_from(data, len(MAGIC) + 8)
@@ -169,17 +162,35 @@ def _inspect(data: bytes, path: Path, limits: Limits, *, verifies: bool = True) 
         raise unreadable(path, f"{what}, interlace {interlace}")
     check_size(path, height, width, limits.max_pixels)
     contents = {name: data[start + 8 : end - 4] for name, start, end in chunks if name not in (b"IDAT", b"IEND")}
-    _refuse_animation(contents, path)
+    if b"acTL" in contents or b"fdAT" in contents:
+        _refuse_animation(contents, path)
+    bits = depth * SAMPLES[kind]
+    passes = _passes(height, width, bits) if interlace else [_Pass(_WHOLE, height, width, -(-width * bits // _BYTE))]
     return _Picture(
         *(height, width, depth, kind, bool(interlace), chunks),
         palette=contents.get(b"PLTE", b""),
         transparency=contents.get(b"tRNS", b""),
         orientation=orientation(contents[b"eXIf"]) if b"eXIf" in contents else UPRIGHT,
+        bits=bits,
+        passes=passes,
+        n_bytes=sum([part.height * (1 + part.row_bytes) for part in passes]),
     )
 
 
-def _chunks(data: bytes, path: Path, *, verifies: bool) -> Iterator[tuple[bytes, int, int]]:
+def _passes(height: int, width: int, bits: int) -> list[_Pass]:
+    """The passes of an interlaced image that have any pixels."""
+    found = []
+    for first, left, down, right in PASSES:
+        rows, columns = -(-(height - first) // down), -(-(width - left) // right)
+        if rows > 0 and columns > 0:
+            place = slice(first, None, down), slice(left, None, right)
+            found.append(_Pass(place, rows, columns, -(-columns * bits // _BYTE)))
+    return found
+
+
+def _chunks(data: bytes, path: Path, *, verifies: bool) -> list[tuple[bytes, int, int]]:
     """The type, start and end of every chunk up to IEND; those that decide pixels have their checksum verified."""
+    found: list[tuple[bytes, int, int]] = []
     view, start, kind = memoryview(data), len(MAGIC), b""
     while kind != b"IEND":
         length, kind = _HEAD.unpack_from(data, start) if start + _OVERHEAD <= len(data) else (len(data), b"")
@@ -192,8 +203,9 @@ def _chunks(data: bytes, path: Path, *, verifies: bool) -> Iterator[tuple[bytes,
             and zlib.crc32(view[start + 4 : end - 4]) != _SUM.unpack_from(data, end - 4)[0]
         ):
             raise unreadable(path, f"damaged: the checksum of the PNG's {kind.decode()} chunk at byte {start} is wrong")
-        yield kind, start, end
+        found.append((kind, start, end))
         start = end
+    return found
 
 
 def _refuse_animation(contents: dict[bytes, bytes], path: Path) -> None:
@@ -217,7 +229,8 @@ def _samples(data: bytes, picture: _Picture, path: Path) -> Array:
         raise _damaged_pixels(path) from error
     if len(rows) != picture.n_bytes:
         raise _damaged_pixels(path)
-    return _in_opencv_order(_by_kornia(memoryview(rows), picture, decode, path))
+    samples = _by_kornia(memoryview(rows), picture, decode, path)
+    return samples if picture.kind in (GREY, PALETTE) else _in_opencv_order(samples)
 
 
 def _damaged_pixels(path: Path) -> Exception:
@@ -241,7 +254,7 @@ def _decoders() -> tuple[Callable[[bytes, int], bytes | bytearray], Any] | None:
 def _stream(data: bytes, picture: _Picture) -> bytes:
     """The one zlib stream that the IDAT chunks hold."""
     view = memoryview(data)
-    return b"".join(view[start + 8 : end - 4] for name, start, end in picture.chunks if name == b"IDAT")
+    return b"".join([view[start + 8 : end - 4] for name, start, end in picture.chunks if name == b"IDAT"])
 
 
 def _verify(data: bytes, picture: _Picture, path: Path) -> None:
@@ -264,17 +277,17 @@ def _verify(data: bytes, picture: _Picture, path: Path) -> None:
 def _by_kornia(rows: memoryview, picture: _Picture, decode: Any, path: Path) -> Array:
     """The samples (H, W) or (H, W, channels) in the order of the file, from filtered rows."""
     image, start = None, 0
-    for place, (height, width) in picture.passes:
-        end = start + height * (1 + picture.row_bytes(width))
+    for passed in picture.passes:
+        end = start + passed.height * (1 + passed.row_bytes)
         try:
-            part = _unfiltered(rows[start:end], height, picture, decode)
+            part = _unfiltered(rows[start:end], passed.height, picture, decode)
         except Exception as error:
             raise _damaged_pixels(path) from error
-        part = _unpacked(part, picture, width)
+        part = _unpacked(part, picture, passed.width)
         if not picture.is_interlaced:
             return part
         image = np.empty((picture.height, picture.width, *part.shape[2:]), part.dtype) if image is None else image
-        image[place] = part
+        image[passed.place] = part
         start = end
     return image
 
@@ -318,9 +331,7 @@ def _unpacked(array: Array, picture: _Picture, width: int) -> Array:
 
 
 def _in_opencv_order(array: Array) -> Array:
-    """Blue, green, red and alpha from what the file stores: grey stays, grey and alpha become four channels."""
-    if array.ndim == 2:  # noqa: PLR2004 - grey
-        return array
+    """Blue, green, red and alpha from the channels that the file stores; grey and alpha become four channels."""
     if array.shape[-1] == SAMPLES[GREY_ALPHA]:
         return array[..., [0, 0, 0, 1]]
     return array[..., [2, 1, 0, 3]] if array.shape[-1] == SAMPLES[RGBA] else array[..., ::-1]

@@ -1,0 +1,160 @@
+"""Whole files of every format, from which damaged ones are made."""
+
+from __future__ import annotations
+
+import io
+import json
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import cv2
+import h5py
+import imagecodecs
+import numpy as np
+import scipy.io
+import tifffile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+HEIGHT, WIDTH = 40, 53
+
+BRIGHT = 200
+"""Pixels above this are fixated."""
+
+
+class Seed(NamedTuple):
+    """A whole file: the format that reports call it by, the suffix, what reads it (`map`, `labels`, `fixations`)."""
+
+    name: str
+    suffix: str
+    reader: str
+    data: bytes
+
+
+def seeds() -> list[Seed]:
+    """The seeds of every format, always the same."""
+    every = [*_images(), *_tiffs(), *_text(), *_arrays(), *_exr(), *_fixations()]
+    return [seed for seed in every if seed.data]  # what this OpenCV cannot write is empty
+
+
+def _map() -> Any:
+    rows, cols = np.mgrid[:HEIGHT, :WIDTH]
+    return (250 * np.exp(-((rows - 9) ** 2 + (cols - 20) ** 2) / 90)).astype(np.uint8)
+
+
+def _images() -> Iterator[Seed]:
+    grey = _map()
+    noise = np.random.default_rng(0).integers(0, 256, grey.shape, dtype=np.uint8)
+    colour = np.dstack([grey, grey // 2, noise])
+    kinds = {
+        "grey": grey,
+        "noise": noise,
+        "deep": grey.astype(np.uint16) * 257,
+        "colour": colour,
+        "alpha": np.dstack([colour, grey]),
+    }
+    for name, array in kinds.items():
+        yield Seed(f"png-{name}", ".png", "map", _encoded(".png", array))
+    yield Seed("png-bits", ".png", "labels", _encoded(".png", grey, cv2.IMWRITE_PNG_BILEVEL, 1))
+    for suffix, array in {
+        ".jpg": grey,
+        ".webp": colour,
+        ".bmp": grey,
+        ".jp2": grey,
+        ".hdr": colour.astype(np.float32),
+        ".gif": colour,
+        ".avif": colour,
+    }.items():
+        yield Seed(suffix[1:], suffix, "map", _encoded(suffix, array))
+    yield Seed("jpg-progressive", ".jpg", "map", _encoded(".jpg", colour, cv2.IMWRITE_JPEG_PROGRESSIVE, 1))
+    yield Seed("jp2-deep", ".jp2", "map", bytes(imagecodecs.jpeg2k_encode(kinds["deep"] >> 4, bitspersample=12)))
+
+
+def _encoded(suffix: str, array: Any, *options: int) -> bytes:
+    return bytes(cv2.imencode(suffix, array, options)[1])
+
+
+def _tiffs() -> Iterator[Seed]:
+    grey = _map()
+    for name, array, options in (
+        ("plain", grey, {}),
+        ("lzw", grey, {"compression": "lzw"}),
+        ("deflate", grey.astype(np.float32), {"compression": "zlib", "predictor": True}),
+        ("tiles", grey, {"tile": (16, 16), "compression": "packbits"}),
+        ("planes", np.stack([grey] * 3), {"photometric": "rgb", "planarconfig": "separate"}),
+        ("jpeg", grey, {"compression": "jpeg"}),
+        ("jpeg2000", grey, {"compression": "jpeg2000"}),
+        ("big", grey.astype(np.uint16), {"bigtiff": True, "compression": "zstd"}),
+    ):
+        file = io.BytesIO()
+        tifffile.imwrite(file, array, **{"photometric": "minisblack", **options})
+        yield Seed(f"tif-{name}", ".tif", "map", file.getvalue())
+
+
+def _text() -> Iterator[Seed]:
+    grey = _map()
+    size = b"%d %d\n255\n" % (WIDTH, HEIGHT)
+    words = b" ".join(b"%d" % value for value in grey.ravel())
+    yield Seed("pgm", ".pgm", "map", b"P5\n" + size + grey.tobytes())
+    yield Seed("pgm-text", ".pgm", "map", b"P2\n" + size + words)
+    yield Seed("pbm", ".pbm", "map", _encoded(".pbm", (grey > BRIGHT) * np.uint8(255)))
+    yield Seed("pam", ".pam", "map", _encoded(".pam", grey))
+    yield Seed("pfm", ".pfm", "map", _encoded(".pfm", grey.astype(np.float32)))
+
+
+def _arrays() -> Iterator[Seed]:
+    for dtype in ("u1", "<f4", ">f8", "?"):
+        file = io.BytesIO()
+        np.save(file, _map().astype(dtype))
+        yield Seed("npy", ".npy", "map", file.getvalue())
+    for save in (np.savez, np.savez_compressed):
+        file = io.BytesIO()
+        save(file, map=_map().astype(np.float32))
+        yield Seed("npz", ".npz", "map", file.getvalue())
+
+
+def _exr() -> Iterator[Seed]:
+    """None without the library that reads them."""
+    try:
+        import OpenEXR
+    except ImportError:
+        return
+    grey = (_map() / 255).astype(np.float16)
+    with tempfile.TemporaryDirectory() as folder:
+        for compression in ("ZIP", "PIZ", "RLE"):
+            path = Path(folder) / "a.exr"
+            header = {"compression": getattr(OpenEXR, f"{compression}_COMPRESSION"), "type": OpenEXR.scanlineimage}
+            with OpenEXR.File(header, {"Y": grey}) as file:
+                file.write(str(path))
+            yield Seed(f"exr-{compression.lower()}", ".exr", "map", path.read_bytes())
+
+
+def _fixations() -> Iterator[Seed]:
+    grey = _map()
+    gaze = np.empty((2, 1), [("fixations", object), ("location", object)])
+    for row in range(2):
+        gaze[row, 0] = (np.asarray([[3.0, 4], [9, 8]]), np.ones((3, 2)))
+    variables: dict[str, dict[str, Any]] = {
+        "map": {"I": (grey > BRIGHT).astype(np.uint8)},
+        "gaze": {"gaze": gaze, "resolution": np.asarray([[HEIGHT, WIDTH]])},
+        "sparse": {"fixLocs": scipy.sparse.csc_matrix((grey > BRIGHT).astype(float))},
+    }
+    for name, holds in variables.items():
+        for kind, options in (("", {}), ("-packed", {"do_compression": True})):
+            file = io.BytesIO()
+            scipy.io.savemat(file, holds, **options)
+            yield Seed(f"mat-{name}{kind}", ".mat", "fixations", file.getvalue())
+    file = io.BytesIO()
+    scipy.io.savemat(file, {"I": grey.astype(float)}, format="4")
+    yield Seed("mat-4", ".mat", "map", file.getvalue())
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "a.mat"
+        with h5py.File(path, "w") as written:
+            written.create_dataset("I", data=(grey > BRIGHT).astype(np.uint8), chunks=(8, 8), compression="gzip")
+        yield Seed("mat-7.3", ".mat", "fixations", path.read_bytes())
+    rows = [{"name": "a", "x": 3, "y": 4.5, "observer": "o", "duration": 100, "count": 2}] * 3
+    yield Seed("json", ".json", "fixations", json.dumps(rows).encode())
+    lines = "\n".join("a,3,4.5,o,100,2" for _ in rows)
+    yield Seed("csv", ".csv", "fixations", f"name,x,y,observer,duration,count\n{lines}\n".encode())

@@ -1,0 +1,112 @@
+"""The help of commands with many options: in groups, and rare options by their names alone unless all is asked for."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+GROUPS = {
+    "What is measured": (
+        *("metric", "convention", "preset", "signature", "eps", "base", "reduction", "maps", "axis"),
+        *("conventions", "value", "eps_curve"),
+    ),
+    "How maps become densities": (
+        *("norm", "pred_norm", "gt_norm", "scale", "resize", "color", "empty_gt", "empty_pred"),
+        *("nodata", "nodata_pred", "dtype"),
+    ),
+    "Files and names": (
+        *("pred_name", "gt_name", "manifest", "group_by", "exclude", "allow_missing", "allow_extra", "limit"),
+        *("key", "stack", "max_pixels", "trust_files"),
+    ),
+    "Fixations, masks and baselines": (
+        *("fixations", "mask", "weights", "baseline", "baselines", "other_map", "ceiling", "baseline_norm"),
+        *("fixation_base", "fixation_first", "fixation_outside", "fixation_threshold", "fixation_variable"),
+        *("fixation_gaze",),
+    ),
+    "Labels": ("ignore_index", "class_weights", "label_smoothing", "smoothing_over", "per_class"),
+    "Several models and statistics": (
+        *("names", "sort", "intervals", "fail_if", "fail_if_worse", "allow_different", "confidence", "resamples"),
+        *("seed",),
+    ),
+    "Output": (
+        *("format_", "output", "score_only", "per_map", "worst", "precision", "quiet", "verbose", "save_maps"),
+        *("html_maps", "stimuli", "signatures", "columns", "siunitx", "annotate", "picture", "save"),
+    ),
+    "Running": ("jobs", "device", "progress", "config", "batch_bytes", "debug"),
+}
+"""The options of each group, by the names of their values, in the order of the help."""
+
+RARE = frozenset(
+    {
+        *("base", "smoothing_over", "dtype", "key", "stack", "max_pixels", "trust_files", "other_map", "ceiling"),
+        *("baseline_norm", "fixation_base", "fixation_first", "fixation_outside", "fixation_threshold", "seed"),
+        *("fixation_variable", "fixation_gaze", "label_smoothing", "nodata_pred", "resamples", "columns", "siunitx"),
+        *("html_maps", "stimuli", "signatures", "batch_bytes", "debug", "exclude", "annotate", "save_maps"),
+    }
+)
+"""Options that few need: the help has their names, and what they do with --help-all."""
+
+MOST_EXPLAINED = 24
+"""A command with no more options explains all of them."""
+
+
+class GroupedCommand(click.Command):
+    """A command whose help has its options in groups."""
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """The options of the command, and --help-all where some are not explained by --help."""
+        found = super().get_params(ctx)
+        return [*found, _help_all()] if _is_long(found) else found
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The groups, then the names of what is not explained."""
+        options = [option for option in self.get_params(ctx) if isinstance(option, click.Option) and not option.hidden]
+        explains_all = ctx.meta.get(_EVERYTHING, False) or not _is_long(options)
+        explained = [option for option in options if explains_all or option.name not in RARE]
+        grouped = {name for names in GROUPS.values() for name in names}
+        for title, names in GROUPS.items():
+            _section(formatter, ctx, title, sorted((one for one in explained if one.name in names), key=_place(names)))
+        _section(formatter, ctx, "Help", [option for option in explained if option.name not in grouped])
+        rare = [option.opts[0] for option in options if option not in explained]
+        if rare:
+            with formatter.section("More, which --help-all explains"):
+                lines = textwrap.wrap(" ".join(rare), formatter.width - 2, break_on_hyphens=False)
+                formatter.write("".join(f"  {line}\n" for line in lines))
+
+
+_EVERYTHING = "kldeval.help.everything"
+
+
+def _is_long(options: Iterable[click.Parameter]) -> bool:
+    return sum(isinstance(option, click.Option) for option in options) > MOST_EXPLAINED
+
+
+def _place(names: tuple[str, ...]) -> Any:
+    return lambda option: names.index(str(option.name))
+
+
+def _section(formatter: click.HelpFormatter, ctx: click.Context, title: str, options: list[click.Option]) -> None:
+    records = [record for option in options if (record := option.get_help_record(ctx))]
+    if records:
+        with formatter.section(title):
+            formatter.write_dl(records, col_max=26)
+
+
+def _help_all() -> click.Option:
+    return click.Option(
+        ["--help-all"], is_flag=True, is_eager=True, expose_value=False, callback=_explain, help="Explain every option."
+    )
+
+
+def _explain(ctx: click.Context, _option: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click's signature
+    if value and not ctx.resilient_parsing:
+        from kldeval.cli.messages import show
+
+        ctx.meta[_EVERYTHING] = True
+        show(f"{ctx.get_help()}\n")
+        ctx.exit()

@@ -1,0 +1,115 @@
+"""Which charts an HTML page has: of a report, a leaderboard, a comparison or an audit."""
+
+from __future__ import annotations
+
+import math
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+from kldeval.reports.documents import ComparisonReport, Leaderboard, Report
+from kldeval.writers.charts import Chart, curves, forest, histogram, scatter, slopes
+from kldeval.writers.models_page import common_columns
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from kldeval.reports.audit_documents import Audit
+
+    Document = Report | Leaderboard | ComparisonReport | Audit
+
+
+MOST_SCATTERS = 6
+"""So many pairs of models are drawn against each other, those that the document names first."""
+
+MOST_POINTS = 5000
+"""A scatter of more maps shows every second, third, ... of them."""
+
+
+def charts_of(document: Document, links: Mapping[str, str]) -> list[Chart]:
+    """The charts of a document; `links` are the anchors of the maps that the page has pictures of."""
+    if isinstance(document, Report):
+        return list(_of_report(document))
+    if isinstance(document, Leaderboard):
+        return list(_of_leaderboard(document, links))
+    return list(_of_comparison(document) if isinstance(document, ComparisonReport) else _of_audit(document))
+
+
+def _of_report(report: Report) -> Iterator[Chart]:
+    """A histogram per metric, and the classes of labels."""
+    for key in report.summaries:
+        values = [score.values[key] for score in report.scores if key in score.values]
+        drawn = histogram(key, values, _axis(key, report.columns[key].unit))
+        if drawn:
+            yield drawn
+    for key in report.signatures if report.classes else ():
+        rows = [(f"class {row.label}", row.values.get(key), None) for row in report.classes]
+        drawn = forest(f"{key} by the class of the label", rows, key)
+        if drawn:
+            yield drawn
+
+
+def _axis(key: str, unit: str) -> str:
+    return f"{key} ({unit})" if unit else key
+
+
+def _of_leaderboard(board: Leaderboard, links: Mapping[str, str]) -> Iterator[Chart]:
+    """The means of each metric with their intervals, and models against each other by the first metric."""
+    keys = common_columns(board.reports)
+    for key, column in keys.items():
+        compared = board.comparison.comparisons.get(key) if board.comparison else None
+        rows = [
+            (model, report.summaries[key].mean, compared.intervals.get(model) if compared else None)
+            for model, report in board.reports.items()
+        ]
+        drawn = forest(f"mean {key}", rows, _axis(key, column.unit))
+        if drawn:
+            yield drawn
+    first = next((key for key, column in keys.items() if column.best), next(iter(keys), None))
+    if first is not None:
+        yield from _scatters(board, first, links)
+
+
+def _scatters(board: Leaderboard, key: str, links: Mapping[str, str]) -> Iterator[Chart]:
+    values = {
+        model: {score.name: score.values.get(key, math.nan) for score in report.scores}
+        for model, report in board.reports.items()
+    }
+    for first, second in list(combinations(values, 2))[:MOST_SCATTERS]:
+        names = list(values[first])
+        step = math.ceil(len(names) / MOST_POINTS)
+        shown = [name for place, name in enumerate(names) if place % step == 0 or name in links]
+        xs, ys = ([values[model][name] for name in shown] for model in (first, second))
+        drawn = scatter(
+            f"{key} of {second} against {first}", shown, xs, ys, (f"{key} of {first}", f"{key} of {second}"), links
+        )
+        if drawn:
+            yield drawn
+
+
+def _of_comparison(report: ComparisonReport) -> Iterator[Chart]:
+    """For each metric the differences of all pairs of models with their intervals."""
+    for key, comparison in report.comparisons.items():
+        rows = [
+            (f"{pair.first} - {pair.second}", pair.result.mean_difference, pair.result.interval)
+            for pair in comparison.pairs
+        ]
+        drawn = forest(f"differences of {key}", rows, _axis(key, report.columns[key].unit), with_zero=True)
+        if drawn:
+            yield drawn
+
+
+def _of_audit(audit: Audit) -> Iterator[Chart]:
+    """Ranks over conventions, lines that cross are models that change places; and the KLD over epsilon."""
+    stations = [group[0] for group in audit.groups]
+    if len(audit.models) > 1:
+        ranks = {model: [audit.standings[name][model].rank for name in stations] for model in audit.models}
+        yield slopes("rank of each prediction under each convention", stations, ranks)
+    else:
+        rows = [(name, audit.standings[name][audit.models[0]].mean, None) for name in stations]
+        drawn = forest("KLD under each convention", rows, "nats")
+        if drawn:
+            yield drawn
+    if audit.curve and audit.curve.n:
+        drawn = curves("KLD over epsilon", audit.curve.epsilons, audit.curve.kld, ("epsilon", "nats"))
+        if drawn:
+            yield drawn

@@ -1,0 +1,205 @@
+"""The law of signatures: one signature is one number, and a signature holds what moves the number and nothing else.
+
+Every metric is scored under every setting that a run may have, on files where settings make a difference. What differs
+in number must differ in signature; a part that moved no number, whatever its value, must not tell signatures apart,
+but for the parts that stand in every signature.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+import pytest
+from command_line import kldeval as command_line
+
+import kldeval
+from kldeval.errors import KldevalError
+from kldeval.grammar import parts_of
+from kldeval.metrics.registry import LABEL_METRICS, METRICS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SHAPE = 12, 16
+NAMES = ("g1/a", "g1/b", "g2/c")
+
+ALWAYS = {"scale", "dtype", "color", "empty", "resize", "maps", "v", "metric"}
+"""The parts that stand in every signature, whether they moved a number of this data or not."""
+
+VARIATIONS: dict[str, list[dict[str, str]]] = {
+    "pred": [
+        {"pred_norm": norm}
+        for norm in ("minmax+sum-to-one", "flatten-softmax", "blur(sigma=1)+sum-to-one", "sigmoid", "add(value=1)")
+    ],
+    "gt": [{"gt_norm": norm} for norm in ("minmax+sum-to-one", "flatten-softmax", "none", "clip(max=0.5)+sum-to-one")],
+    "scale": [{"scale": "raw"}],
+    "resize": [{"resize": "both(size=8x6)"}, {"resize": "both(size=8x6,kernel=area,round=true)"}],
+    "empty": [{"empty_gt": "zero"}, {"empty_pred": "keep"}],
+    "color": [{"color": "luma"}],
+    "base": [{"base": "2"}, {"base": "10"}],
+    "reduce": [{"reduction": "sum"}, {"reduction": "mean"}, {"reduction": "batchmean"}],
+    "maps": [{"maps": "groups", "group_by": "parent"}, {"maps": "fixations"}, {"maps": "pixels"}],
+    "dtype": [{"dtype": "float32"}],
+    "baseline": [{"baseline": "uniform"}, {"baseline": "others(bandwidth=0.2)"}, {"baseline": "BASELINE"}],
+    "other": [{"other_map": "others(repeats=true)"}],
+    "fixations": [{"fixation_first": "drop"}, {"fixation_base": "1"}],
+    "mask": [{"mask": "MASK"}],
+    "weights": [{"weights": "latitude"}],
+}
+"""Other values of the settings, by the part of the signature that each is to be told by."""
+
+LABEL_VARIATIONS: dict[str, list[dict[str, str]]] = {
+    "pred": [{"norm": "softmax"}, {"norm": "add(value=1)+sum-to-one"}, {"norm": "clip(max=0.3)+sum-to-one"}],
+    "gt": [{"ignore_index": "1"}],
+    "base": [{"base": "2"}],
+    "reduce": [{"reduction": "sum"}],
+    "maps": [{"maps": "pixels"}, {"maps": "groups", "group_by": "parent"}],
+    "scale": [{"scale": "raw"}],
+}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Maps of 8 bits that nothing leaves as they are, class maps with labels, and fixations of three observers."""
+    root = tmp_path_factory.mktemp("law")
+    rng = np.random.default_rng(3)
+    for side in ("pred", "gt"):
+        for name in NAMES:
+            path = root / side / f"{name}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(path), rng.integers(3, 200, SHAPE).astype(np.uint8))
+    for name in NAMES:
+        for side, array in (
+            ("scores", rng.random((3, *SHAPE)) + 0.1),
+            ("labels", rng.integers(0, 3, SHAPE).astype(np.uint8)),
+            ("logs", rng.random(SHAPE) + 0.1),
+        ):
+            path = root / side / f"{name}.npy"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            np.save(path, np.log(array / array.sum()) if side == "logs" else array)
+    # the last three columns and rows hold no fixation, so that coordinates may be counted from 0 and from 1
+    points = [(name, *rng.integers(1, (13, 9)), observer) for name in NAMES for observer in "abc" for _ in range(5)]
+    lines = ["name,x,y,observer", *(",".join(map(str, point)) for point in points)]
+    (root / "fixations.csv").write_text("\n".join(lines) + "\n")
+    mask = np.ones(SHAPE, np.uint8)
+    mask[:3] = 0
+    cv2.imwrite(str(root / "mask.png"), mask * 255)
+    cv2.imwrite(str(root / "baseline.png"), rng.integers(1, 200, SHAPE).astype(np.uint8))
+    return root
+
+
+def options_of(root: Path, name: str, changes: dict[str, str]) -> dict[str, str]:
+    """What a metric needs, with other settings."""
+    info = METRICS[name].info
+    needed = {"fixations": str(root / "fixations.csv")} if info.on == "fixations" else {}
+    needed |= {"baseline": "others"} if "baseline" in info.requires else {}
+    needed |= {"other_map": "others"} if "other" in info.requires else {}
+    files = {"BASELINE": str(root / "baseline.png"), "MASK": str(root / "mask.png")}
+    return {**needed, **{key: files.get(text, text) for key, text in changes.items()}}
+
+
+def scored(sides: tuple[Path, Path], metric: str, options: dict[str, Any]) -> tuple[float, str] | None:
+    """The number and the signature, or None where the setting means nothing for the metric."""
+    try:
+        report = kldeval.evaluate(*sides, metric=metric, jobs=1, device="cpu", **options)
+    except KldevalError:
+        return None
+    if report.failures or not report.scores:
+        return None
+    ((key, summary),) = report.summaries.items()
+    assert summary.mean is not None
+    return summary.mean, report.signatures[key]
+
+
+def check_law(found: dict[str, list[tuple[float, str]]], usual: tuple[float, str]) -> None:
+    """Of the numbers and signatures by the part that was varied, beside those of the usual settings."""
+    every = [usual, *(one for many in found.values() for one in many)]
+    by_signature: dict[str, set[float]] = {}
+    for number, signature in every:
+        by_signature.setdefault(signature, set()).add(number)
+    assert {text: numbers for text, numbers in by_signature.items() if len(numbers) > 1} == {}
+    for part, many in found.items():
+        moved = any(number != usual[0] for number, _ in many)
+        told = any(parts_of(signature).get(part) != parts_of(usual[1]).get(part) for _, signature in many)
+        if many and part not in ALWAYS:
+            assert told == moved, (part, many, usual)
+
+
+METRIC_TEXTS = sorted(
+    {*METRICS, "emd(factor=3)", *(f"{name}(of=norm)" for name in METRICS if "of" in METRICS[name].types)}
+)
+
+
+@pytest.mark.parametrize("metric", METRIC_TEXTS)
+def test_of_every_metric_and_setting(data: Path, metric: str) -> None:
+    sides, name = (data / "pred", data / "gt"), metric.partition("(")[0]
+    usual = scored(sides, metric, options_of(data, name, {}))
+    assert usual
+    if metric in ("emd", "emd(of=norm)"):
+        return  # maps so small are one of its cells: `emd(factor=3)` is tried
+    tried = {
+        part: [scored(sides, metric, options_of(data, name, change)) for change in changes]
+        for part, changes in VARIATIONS.items()
+    }
+    check_law({part: [one for one in many if one] for part, many in tried.items()}, usual)
+
+
+@pytest.mark.parametrize("metric", list(LABEL_METRICS))
+def test_of_every_metric_of_labels_and_setting(data: Path, metric: str) -> None:
+    sides, usual_options = (data / "scores", data / "labels"), {"norm": "sum-to-one", "axis": "0"}
+    usual = scored(sides, metric, usual_options)
+    assert usual
+    tried = {
+        part: [scored(sides, metric, {**usual_options, **change}) for change in changes]
+        for part, changes in LABEL_VARIATIONS.items()
+    }
+    check_law({part: [one for one in many if one] for part, many in tried.items()}, usual)
+
+
+@pytest.mark.parametrize("metric", list(METRICS))
+def test_a_signature_gives_the_number_again_alone_and_beside_others(data: Path, metric: str, tmp_path: Path) -> None:
+    """From the command line: of one metric, and of a saved report that holds several."""
+    sides = (data / "pred", data / "gt")
+    options = options_of(data, metric, {"pred_norm": "minmax+sum-to-one", "base": "2"})
+    words = [word for key, text in options.items() for word in (f"--{key.replace('_', '-')}", text)]
+    others = ["kld", "cc"] if metric not in ("kld", "cc") else ["ce", "sim"]
+    saved = tmp_path / "report.json"
+    once = command_line(*sides, *words, "-m", ",".join([metric, *others]), "--format", "json", "-o", saved)
+    assert once.code == 0, once.err
+    report = json.loads(once.out)
+    files = [word for key in ("fixations",) if key in options for word in (f"--{key}", options[key])]
+    again = json.loads(command_line(*sides, *files, "--signature", saved, "--format", "json").out)
+    assert (again["signature"], again["summary"]) == (report["signature"], report["summary"])
+    for key, text in report["signature"].items():
+        own = files if METRICS[key].info.on == "fixations" else []
+        alone = json.loads(command_line(*sides, *own, "--signature", text, "--format", "json").out)
+        assert (alone["signature"], alone["summary"]) == ({key: text}, {key: report["summary"][key]})
+
+
+@pytest.mark.parametrize("metric", [name for name in METRICS if "of" in METRICS[name].types])
+def test_a_declared_log_density_is_what_its_metrics_act_on(data: Path, metric: str) -> None:
+    """By default; the stored logarithms are another number, under another signature."""
+    sides = (data / "logs", data / "gt")
+    density, stored = (
+        scored(sides, text, options_of(data, metric, {"pred_norm": "log-prob"}))
+        for text in (metric, f"{metric}(of=stored)")
+    )
+    assert density
+    assert parts_of(density[1])["pred"] == "log-prob"
+    assert parts_of(density[1])["gt"] == "stored"
+    assert stored is None or parts_of(stored[1])["pred"] == "stored"
+
+
+@pytest.mark.parametrize("metric", [name for name in METRICS if METRICS[name].info.on != "fixations"])
+@pytest.mark.parametrize("options", [{}, {"norm": "minmax+sum-to-one", "base": "2"}, {"convention": "mit"}])
+def test_the_library_says_the_signature_of_the_same_keywords(data: Path, metric: str, options: dict[str, str]) -> None:
+    found = scored((data / "pred", data / "gt"), metric, options)
+    if found is None:
+        with pytest.raises(KldevalError):
+            kldeval.signature(metric, **options)
+    else:
+        assert kldeval.signature(metric, **options) == found[1]
+        assert kldeval.signature(metric.replace("-", "_"), **options) == found[1]

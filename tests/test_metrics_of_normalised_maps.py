@@ -1,0 +1,105 @@
+"""`of=norm`: a metric of stored maps on what the chains make equals the metric of maps that are stored so."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+import pytest
+
+import kldeval
+from kldeval.arrays import quiet
+from kldeval.metrics.registry import METRICS
+from kldeval.normalization.chain import normalise, parse_chain
+from kldeval.scoring.views import scaled
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+WITH_OF = [name for name in METRICS if "of" in METRICS[name].types]
+CHAINS = ("flatten-softmax", "minmax", "bytes+sum-to-one", "softmax", "blur(sigma=1)+sum-to-one", "clip(max=0.5)")
+SHAPE = (12, 15)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    rng = np.random.default_rng(8)
+    for side in ("pred", "gt"):
+        floats, levels = rng.random(SHAPE), rng.integers(0, 256, SHAPE).astype(np.uint8)
+        np.save(tmp_path / f"float_{side}.npy", floats)
+        cv2.imwrite(str(tmp_path / f"bytes_{side}.png"), levels)
+        density = rng.random(SHAPE)
+        np.save(tmp_path / f"log_{side}.npy", np.log(density / density.sum()))
+    np.save(tmp_path / "mask.npy", (rng.random(SHAPE) < 0.8).astype(np.uint8))
+    np.save(tmp_path / "baseline.npy", rng.random(SHAPE))
+    rows = (f"{name},{rng.integers(15)},{rng.integers(12)}" for name in ("a", "b") for _ in range(12))
+    (tmp_path / "fixations.csv").write_text("\n".join(["name,x,y", *rows]) + "\n")
+    return tmp_path
+
+
+def score(folder: Path, pred: Path, gt: Path, metric: str, **options: Any) -> float:
+    """The number of a pair, beside which another image was looked at."""
+    name = metric.partition("(")[0]
+    sides = {}
+    for side, path in (("pred", pred), ("gt", gt)):
+        sides[side] = folder / f"{side}_{path.stem}"
+        sides[side].mkdir(exist_ok=True)
+        for image in "ab":
+            (sides[side] / f"{image}{path.suffix}").write_bytes(path.read_bytes())
+    if METRICS[name].info.on == "fixations":
+        options["fixations"] = str(folder / "fixations.csv")
+    if "baseline" in METRICS[name].info.requires:
+        options["baseline"] = str(folder / "baseline.npy")
+    if "other" in METRICS[name].info.requires:
+        options["other_map"] = "others"
+    report = kldeval.evaluate(str(sides["pred"]), str(sides["gt"]), metric=metric, device="cpu", **options)
+    assert not report.failures, report.failures
+    (value,) = report.scores[0].values.values()
+    return float(value)
+
+
+def stored_so(folder: Path, path: Path, chain: str, mask: Any = None) -> Path:
+    """A file of what a chain makes of the map of another."""
+    array: Any = np.load(path) if path.suffix == ".npy" else cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    with quiet():
+        values = normalise(scaled(array, 255.0 if array.dtype == np.uint8 else None, weights=mask), parse_chain(chain))
+        whole = values.whole()
+    made = folder / f"made_{path.stem}.npy"
+    np.save(made, np.exp(whole) if values.is_log else whole)
+    return made
+
+
+@pytest.mark.parametrize("metric", WITH_OF)
+@pytest.mark.parametrize("kind", ["float", "bytes"])
+def test_of_norm_is_of_what_the_chains_make(folder: Path, metric: str, kind: str) -> None:
+    suffix = {"float": "npy", "bytes": "png"}[kind]
+    pred, gt = (folder / f"{kind}_{side}.{suffix}" for side in ("pred", "gt"))
+    for chain in CHAINS:
+        for mask in (None, np.load(folder / "mask.npy").astype(float)):
+            masked: dict[str, Any] = {} if mask is None else {"mask": str(folder / "mask.npy")}
+            made = [stored_so(folder, path, chain, mask) for path in (pred, gt)]
+            found = score(folder, pred, gt, f"{metric}(of=norm)", norm=chain, **masked)
+            expected = score(folder, made[0], made[1], metric, scale="raw", **masked)
+            # the thresholds of auc-borji and auc-shuffled see what rounding makes of ties
+            tolerance = 1e-9 if METRICS[metric].info.view != "steps" else 0.03
+            assert found == pytest.approx(expected, rel=tolerance, abs=1e-12, nan_ok=True), (chain, masked)
+
+
+@pytest.mark.parametrize("metric", WITH_OF)
+def test_a_declared_log_density_is_taken_for_the_density(folder: Path, metric: str) -> None:
+    pred, gt = folder / "log_pred.npy", folder / "float_gt.npy"
+    np.save(folder / "density.npy", np.exp(np.load(pred)))
+    found = score(folder, pred, gt, metric, pred_norm="log-prob", gt_norm="sum-to-one")
+    assert found == pytest.approx(score(folder, folder / "density.npy", gt, metric), rel=1e-9, abs=1e-12)
+
+
+def test_ranks_are_those_of_the_logarithms(folder: Path) -> None:
+    """Exponentials of -2000 underflow into ties."""
+    logs = np.load(folder / "log_pred.npy")
+    far = np.where(np.arange(SHAPE[1]) < 9, logs - 2000, logs)
+    far -= np.log(np.exp(far).sum())
+    np.save(folder / "far.npy", far)
+    gt = folder / "float_gt.npy"
+    found = score(folder, folder / "far.npy", gt, "auc", pred_norm="log-prob", gt_norm="sum-to-one")
+    assert found == pytest.approx(score(folder, folder / "far.npy", gt, "auc(of=stored)"), rel=1e-12)

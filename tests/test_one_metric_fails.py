@@ -1,0 +1,58 @@
+"""One metric that does not apply to a map leaves the map its other numbers."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from command_line import kldeval
+
+import kldeval as library
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+RNG = np.random.default_rng(6)
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> tuple[Path, Path]:
+    """Two pairs, of which the second prediction has negative values."""
+    for side in ("pred", "gt"):
+        (tmp_path / side).mkdir()
+        for name in "ab":
+            np.save(tmp_path / side / f"{name}.npy", RNG.random((6, 7)))
+    np.save(tmp_path / "pred" / "b.npy", RNG.random((6, 7)) - 0.5)
+    return tmp_path / "pred", tmp_path / "gt"
+
+
+def test_the_others_keep_their_numbers(folders: tuple[Path, Path]) -> None:
+    outcome = kldeval(*folders, "-m", "kld,cc,sim,bce", "--format", "json", "--quiet")
+    report = json.loads(outcome.out)
+    assert outcome.code == 1
+    first, second = report["maps"]
+    assert {"kld", "cc", "sim", "bce"} <= first.keys()
+    assert second.keys() & {"kld", "cc", "sim", "bce"} == {"cc"}
+    maps = [np.load(folder / "b.npy") for folder in folders]
+    assert second["cc"] == pytest.approx(np.corrcoef(maps[0].ravel(), maps[1].ravel())[0, 1], rel=1e-12)
+    assert [(row["name"], row["stage"], row["metric"]) for row in report["failures"]] == [
+        ("b", "score", "kld"),
+        ("b", "score", "sim"),
+        ("b", "score", "bce"),
+    ]
+    assert {key: summary["n"] for key, summary in report["summary"].items()} == {"kld": 1, "cc": 2, "sim": 1, "bce": 1}
+
+
+def test_a_map_without_any_number_is_one_failure(folders: tuple[Path, Path]) -> None:
+    report = library.evaluate(*map(str, folders), metric="kld,ce", device="cpu")
+    assert [score.name for score in report.scores] == ["a"]
+    (failure,) = report.failures
+    assert (failure.name, failure.stage, failure.metric) == ("b", "check", "")
+    assert failure.message.startswith("the prediction has negative values")
+
+
+def test_a_mean_over_pixels_leaves_the_metric_out(folders: tuple[Path, Path]) -> None:
+    report = library.evaluate(*map(str, folders), metric="bce", maps="pixels", device="cpu")
+    assert report.summaries["bce"].n == 1
