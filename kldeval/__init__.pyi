@@ -6,6 +6,7 @@ from typing import Literal
 from kldeval._version import __version__ as __version__
 from kldeval.arrays import Array
 from kldeval.functional import evaluate as evaluate
+from kldeval.functional import signature as signature
 from kldeval.metrics.binary import bce_with_logits as bce_with_logits
 from kldeval.metrics.frameworks import keras_categorical_crossentropy as keras_categorical_crossentropy
 from kldeval.metrics.frameworks import keras_kl_divergence as keras_kl_divergence
@@ -49,6 +50,7 @@ __all__ = [
     "nss",
     "sauc",
     "sigmoid",
+    "signature",
     "sim",
     "softmax",
     "tv",

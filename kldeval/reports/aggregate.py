@@ -171,6 +171,7 @@ def merge(reports: Mapping[str, Report]) -> Report:
     for name, report in reports.items():
         if report.scores and name != first:
             _check_signatures(first, reference, name, report)
+    _check_other_images(reports)
     _check_names(reports)
     every = list(reports.values())
     whole = resummarise(reference, (score for report in every for score in report.scores))
@@ -190,9 +191,6 @@ def merge(reports: Mapping[str, Report]) -> Report:
         notes=notes,
         classes=reference.classes if len(every) == 1 else (),
     )
-
-
-_FULL_LIST = "; every image is compared with all others, so score the parts of one whole list of images, with --shard"
 
 
 def _check_shards(reports: Mapping[str, Report]) -> None:
@@ -224,9 +222,30 @@ def _check_signatures(first: str, reference: Report, name: str, report: Report) 
     for key in ours:
         for part, values in differences(*(with_fixations(text, 0) for text in (ours[key], theirs[key]))).items():
             left, right = (f"{part}:{value or 'nothing'}" for value in values)
-            way_out = _FULL_LIST if part == "context" else ""
+            way_out = FULL_LIST if part == "context" else ""
             msg = f"{first} and {name} cannot be merged: {key} has {left} in the one, {right} in the other{way_out}"
             raise UsageProblem(msg)
+
+
+def _check_other_images(reports: Mapping[str, Report]) -> None:
+    """Refuse several parts whose numbers depend on images that nothing says were the same in all of them."""
+    if len(reports) == 1:
+        return
+    for file, report in reports.items():
+        for key, text in report.signatures.items():
+            parts = parts_of(text)
+            others = any(parts.get(name, "").startswith("others") for name in ("other", "baseline"))
+            if (others or split_call(parts["metric"])[0] == "sauc") and "context" not in parts:
+                msg = f"{file} does not say with which other images {key} was compared: it cannot be merged{FULL_LIST}"
+                raise UsageProblem(msg)
+    found = {file: report.provenance.get("context") for file, report in reports.items() if report.references}
+    if found and (None in found.values() or len(set(map(str, found.values()))) > 1 or len(found) < len(reports)):
+        file = next(file for file, context in found.items())
+        msg = f"the reference rows of {file} were made of its own images, so they cannot be merged{FULL_LIST}"
+        raise UsageProblem(msg)
+
+
+FULL_LIST = "; every image is compared with all others, so score the parts of one whole list of images, with --shard"
 
 
 def _check_names(reports: Mapping[str, Report]) -> None:

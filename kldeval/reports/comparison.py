@@ -10,7 +10,7 @@ from itertools import combinations, pairwise
 from typing import TYPE_CHECKING, Literal, get_args
 
 from kldeval.errors import UsageProblem
-from kldeval.grammar import differences
+from kldeval.grammar import differences, parts_of
 from kldeval.reports.aggregate import grouping_of
 from kldeval.reports.documents import Comparison, ComparisonReport, PairedResult, PairOfModels, Resampling
 from kldeval.reports.gates import Rival, worse_than
@@ -24,6 +24,7 @@ from kldeval.reports.significance import (
     paired_columns,
     smallest_p_value,
 )
+from kldeval.settings.signature import OPTIONAL, PARTS
 from kldeval.templates import groups_of
 
 if TYPE_CHECKING:
@@ -386,7 +387,9 @@ def compare_reports(
             comparisons[key] = replace(comparison, notes=())
     return ComparisonReport(
         models=tuple(reports),
-        signatures={key: first.signatures[key] for key in keys},
+        signatures={
+            key: over_groups(first.signatures[key], grouping) if grouping else first.signatures[key] for key in keys
+        },
         statistics=statistics_signature(resampling, grouping),
         provenance=provenance or {},
         columns={key: first.columns[key] for key in keys},
@@ -395,6 +398,22 @@ def compare_reports(
         left_out=left_out,
         notes=tuple(dict.fromkeys(notes)),
     )
+
+
+def over_groups(signature: str, grouping: str) -> str:
+    """The signature of the mean over the means of the groups, whatever the text says that its number is the mean over.
+
+    >>> over_groups("cc|pred:stored|gt:stored|maps:mean|dtype:float64|mask:maps|v:2", "{video}/{frame}")
+    'cc|pred:stored|gt:stored|maps:groups|dtype:float64|groups:{video}/{frame}|mask:maps|v:2'
+    """
+    parts = parts_of(signature) | {"maps": "groups", "groups": grouping}
+    metric = parts.pop("metric")
+    if grouping == OPTIONAL["groups"]:
+        del parts["groups"]
+    names = [name for name in (*PARTS, *OPTIONAL) if name in parts]
+    names += [name for name in parts if name not in names and name != "v"]
+    names += ["v"] if "v" in parts else []
+    return "|".join([metric, *(f"{name}:{parts[name]}" for name in names)])
 
 
 def compared_values(

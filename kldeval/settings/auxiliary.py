@@ -50,7 +50,7 @@ FIELDS = {"baseline": "baseline", "other_map": "other", "mask": "mask", "weights
 BESIDE = (*REGISTRIES, "fixations")
 """The options that may name a path."""
 
-READING = ("base", "variable", "gaze", "threshold", "first", "outside", "size", "columns", "where")
+READING = ("base", "variable", "gaze", "threshold", "first", "outside", "size", "columns", "where", "on")
 """The parameters of how fixations are read; each is the option `--fixation-NAME`."""
 
 
@@ -133,14 +133,16 @@ def read(
     size: Size | None = None,
     columns: str | None = None,
     where: str | None = None,
+    on: Literal["stored", "unit"] = "stored",
 ) -> None:
     """How files of fixations are read; see `kldeval.data.fixations.maps.FixationReading`.
 
     `first=drop` leaves out the first fixation of every observer; `outside=drop` those outside the map. `size` is that
     of the screen that the positions are on, `columns` says what the columns of a list are called, and `where` which
-    rows count, both as `column=text` joined by semicolons.
+    rows count, both as `column=text` joined by semicolons. The threshold is compared with the values `on` the scale of
+    0..1, or as they are stored.
     """
-    del variable, gaze, threshold, first, outside, size
+    del variable, gaze, threshold, first, outside, size, on
     for option, text in (("columns", columns), ("where", where)):
         if text is not None and not all("=" in part for part in text.split(";")):
             msg = f"--fixation-{option} {text}: it is of the form column=text, joined by commas"
@@ -182,6 +184,8 @@ def fixation_reading(chosen: Mapping[str, str]) -> Call:
         UsageProblem: one of them means nothing.
     """
     given = {part: chosen[f"fixation_{part}"] for part in READING if f"fixation_{part}" in chosen}
+    if "threshold" in given and "on" not in given:  # a signature says it, or means the stored values
+        given["on"] = "stored" if chosen.get("scale") == "raw" else "unit"
     # commas separate the arguments of a call
     inside = ",".join(f"{part}={text.replace(',', ';')}" for part, text in given.items())
     call = FIXATIONS.parse(f"read({inside})")

@@ -270,7 +270,9 @@ def _reading(parts: Mapping[str, str]) -> dict[str, str]:
     """What a signature says of the reading of fixations, as texts of options."""
     if "fixations" not in parts:
         return {}
-    return {f"fixation_{name}": format_value(value) for name, value in FIXATIONS.parse(parts["fixations"]).arguments}
+    call = FIXATIONS.parse(parts["fixations"])
+    scale = {"fixation_on": "stored"} if "threshold" in call.keywords else {}
+    return {**scale, **{f"fixation_{name}": format_value(value) for name, value in call.arguments}}
 
 
 def _format_empty(gt: str, pred: str) -> str:
