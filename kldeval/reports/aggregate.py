@@ -239,7 +239,8 @@ def _check_other_images(reports: Mapping[str, Report]) -> None:
                 msg = f"{file} does not say with which other images {key} was compared: it cannot be merged{FULL_LIST}"
                 raise UsageProblem(msg)
     found = {file: report.provenance.get("context") for file, report in reports.items() if report.references}
-    if found and (None in found.values() or len(set(map(str, found.values()))) > 1 or len(found) < len(reports)):
+    n_scored = sum(bool(report.scores) for report in reports.values())
+    if found and (None in found.values() or len(set(map(str, found.values()))) > 1 or len(found) < n_scored):
         file = next(file for file, context in found.items())
         msg = f"the reference rows of {file} were made of its own images, so they cannot be merged{FULL_LIST}"
         raise UsageProblem(msg)
