@@ -150,6 +150,9 @@ class Registry(Generic[F, Record]):
     def __iter__(self) -> Iterator[str]:
         return iter(self._entries)
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._entries
+
     def __getitem__(self, name: str) -> Entry[F, Record]:
         # what is registered already needs no other module
         entry = self._registered.get(name) or self._entries.get(name)

@@ -37,7 +37,7 @@ class StepInfo(Info):
     takes: Literal["", "-inf", "bounded"] = ""
 
 
-STEPS: Registry[Callable[..., LazyMap], StepInfo] = Registry("step", StepInfo)
+STEPS: Registry[Callable[..., LazyMap], StepInfo] = Registry("step", StepInfo, package="kldeval.normalization")
 """Every step of a normalisation, by the name that a user types."""
 
 
