@@ -201,11 +201,12 @@ def _shows_gates(sink: OutputPlan, *, score_only: bool) -> bool:
 
 
 def exit_code(document: Document) -> int:
-    """3 if a gate fired, else 1 if a map failed or none was scored, else 0."""
+    """3 if a gate fired, else 1 if a map failed or none was scored, else 0; a share may have nothing to score."""
     if any(gate.fired for _, gate in _gates(document)):
         return EXIT_GATE
     reports = reports_of(document).values()
-    return EXIT_FAILURES if any(report.failures or not report.scores for report in reports) else 0
+    empty = [report for report in reports if not report.scores and "shard" not in report.provenance]
+    return EXIT_FAILURES if empty or any(report.failures for report in reports) else 0
 
 
 def _file(text: str) -> tuple[Path, Any]:
