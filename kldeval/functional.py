@@ -10,6 +10,7 @@ and for the settings that move it.
 
 from __future__ import annotations
 
+import re
 from inspect import Parameter, Signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,11 +59,8 @@ OPTIONS: Mapping[str, tuple[str, str]] = {
     "gt_norm": ("str | None", "the steps of the ground truth alone"),
     "axis": ("int | None", "the axis within one map along which the norm makes distributions"),
     "eps": ("float | None", "one epsilon in every place where the metric takes one"),
-    "base": ('Literal["e", "2", "10"] | None', "of the logarithm"),
-    "reduction": (
-        'Literal["slices", "sum", "mean", "batchmean", "none"] | None',
-        "from pixels to one number per map",
-    ),
+    "base": ('Literal["e", "2", "10", 2, 10] | None', "of the logarithm"),
+    "reduction": ('Literal["slices", "sum", "mean", "batchmean", "none"] | None', "from pixels to a number per map"),
     "scale": ('Literal["unit", "raw"] | None', "whether types of images are divided by their full scale"),
     "empty_gt": ('Literal["error", "uniform", "zero", "nan"] | None', "what an all-zero ground truth means"),
     "empty_pred": ('Literal["error", "keep", "uniform", "nan"] | None', "what an all-zero prediction means"),
@@ -129,9 +127,9 @@ def parameters_of(entry: MetricEntry) -> list[Parameter]:
         "labels": ("logits" if info.takes == "logits" else "log_pred", "target"),
         "fixations": ("pred", "fixations", *(name for name in info.requires if name in _BESIDE)),
     }[kind]
-    found = [
-        _parameter(name, "Array | str" if _may_be_uniform(entry, name) else "Array", at=True) for name in positional
-    ]
+    # of a density's baseline, "uniform" is said as text
+    texts = {"baseline"} if "density" in info.requires else set()
+    found = [_parameter(name, "Array | str" if name in texts else "Array", at=True) for name in positional]
     if kind == "labels":
         found.append(_parameter("axis", "int"))
     if kind in ("density", "maps", "fixations"):
@@ -167,10 +165,6 @@ def _settings_of(entry: MetricEntry) -> dict[str, tuple[str, Any]]:
 
 
 _REDUCTIONS = 'Literal["none", "sum", "mean"]'
-
-
-def _may_be_uniform(entry: MetricEntry, name: str) -> bool:
-    return name == "baseline" and "density" in entry.info.requires
 
 
 def _parameter(name: str, annotation: str, default: Any = Parameter.empty, *, at: bool = False) -> Parameter:
@@ -346,10 +340,8 @@ _EVALUATE: Mapping[str, Callable[[Any, dict[str, Any]], Any]] = {
 
 def _split(entry: MetricEntry, given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """The arguments that are the metric's parameters, and the settings of the run."""
-    return (
-        {key: value for key, value in given.items() if key in entry.types},
-        {key: value for key, value in given.items() if key not in entry.types},
-    )
+    parameters = {key: value for key, value in given.items() if key in entry.types}
+    return parameters, {key: value for key, value in given.items() if key not in parameters}
 
 
 def _values_of(
@@ -392,6 +384,7 @@ def evaluate(pred: str | PathLike[str] | None = None, gt: str | PathLike[str] | 
         UsageProblem: an option is unknown or has no meaning, or the paths cannot be paired.
         MissingDependency: the device, or a package that reads the files, is not there.
     """
+    options = {name: value for name, value in options.items() if value is not None}
     drawn: dict[str, Any] = {name: options.pop(name) for name in ("confidence", "resamples", "seed") if name in options}
     _check_names(options, {*KNOWN_TEXTS, "signature", "preset", *RunOptions._fields})
     asked = {name: options[name] for name in options if name in RunOptions._fields}
@@ -514,7 +507,27 @@ def _settings(options: dict[str, Any], beside: Mapping[str, str] | None = None, 
     return requested_settings(requested)
 
 
+def evaluate_parameters() -> list[Parameter]:
+    """The parameters of `evaluate`: what moves a number, and what a run is asked for beside, each None if not said."""
+    path = "str | PathLike[str] | None"
+    found = {"metric": "str | Sequence[str] | None", "signature": "str | PathLike[str] | None", "preset": "str | None"}
+    found |= {name: annotation for name, (annotation, _) in OPTIONS.items()}
+    found["empty_gt"] = 'Literal["error", "skip", "uniform", "zero", "nan"] | None'
+    found |= {
+        name: found.get(name, "str | PathLike[str] | float | Sequence[float] | None") for name in sorted(KNOWN_TEXTS)
+    }
+    types = {"int": "int | None", "bool": "bool | None", "tuple": "Sequence[str] | None"}
+    for name, annotation in RunOptions.__annotations__.items():
+        kind = re.match(r"\w+", getattr(annotation, "__forward_arg__", str(annotation)))
+        found[name] = types.get(kind[0] if kind else "", path)
+    found |= {"confidence": "float | None", "resamples": "int | None", "seed": "int | None"}
+    sides = [Parameter(name, Parameter.POSITIONAL_OR_KEYWORD, default=None, annotation=path) for name in ("pred", "gt")]
+    return sides + [_parameter(name, annotation, None) for name, annotation in found.items()]
+
+
 def _text(key: str, value: Any) -> str:
+    if key == "metric" and not isinstance(value, str):
+        return ",".join(map(str, value))
     if key != "class_weights":
         return format_value(value)
     return weights_text(str(value)) if isinstance(value, str | Path) else format_value(tuple(map(float, value)))
