@@ -19,6 +19,8 @@ from kldeval._version import __version__ as __version__
 PUBLIC = {
     "evaluate": "functional",
     "signature": "functional",
+    "Metric": "streaming",
+    "MetricCollection": "streaming",
     "bce_with_logits": "metrics.binary",
     "kl_div": "metrics.frameworks",
     "keras_kl_divergence": "metrics.frameworks",

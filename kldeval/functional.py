@@ -88,7 +88,8 @@ def metric_functions() -> dict[str, Callable[..., Array]]:
         for registry in (METRICS, LABEL_METRICS):
             for name in registry:
                 function = _function_of(registry[name])
-                _FUNCTIONS[function.__name__] = function
+                for alias in (function.__name__, *registry[name].info.aliases):
+                    _FUNCTIONS[alias.replace("-", "_")] = function
     return _FUNCTIONS
 
 
@@ -450,6 +451,17 @@ def metric_settings(name: str, options: dict[str, Any]) -> Settings:
     # parentheses, even around one constant, mean exactly those constants: the rule of the command line
     metric = f"{name}({inside})" if constants else name
     return _settings({**{key: value for key, value in options.items() if key not in constants}, "metric": metric})
+
+
+def option_settings(options: dict[str, Any]) -> Settings:
+    """The settings that the options of `evaluate` stand for, of maps that are given as arrays.
+
+    Raises:
+        UnknownName, UsageProblem: an option is unknown or has no meaning.
+    """
+    of_files = {"resize", "color", "group_by", "fixations", "mask", "weights"}
+    _check_names(options, (KNOWN_TEXTS | {"signature", "preset", "baseline"}) - of_files)
+    return _settings({name: value for name, value in options.items() if name != "baseline"}, beside_texts(options))
 
 
 def signature(metric: str = "kld", **options: Any) -> str:

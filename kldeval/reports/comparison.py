@@ -144,15 +144,17 @@ def _intervals(
 
 
 def numbered_like_frames(names: Iterable[str]) -> bool:
-    """Whether three or more names are the same but for a final number that mostly counts in even steps.
+    """Whether a folder holds three or more names that are the same but for a number that mostly counts in even steps.
 
-    >>> numbered_like_frames(["v/0001", "v/0002", "v/0003"]), numbered_like_frames(["17", "530", "81"])
+    Images of one folder may be numbered, too; frames stand in a folder for each video.
+
+    >>> numbered_like_frames(["v/0001", "v/0002", "v/0003"]), numbered_like_frames(["0001", "0002", "0003"])
     (True, False)
     """
     runs: dict[str, list[int]] = {}
     for name in names:
         found = re.fullmatch(r"(.*?)(\d+)", name)
-        if found:
+        if found and "/" in found[1]:
             runs.setdefault(found[1], []).append(int(found[2]))
     return any(_counts_evenly(sorted(numbers)) for numbers in runs.values())
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from kldeval.data.causes import SIDES, negative, unnormalised
 from kldeval.errors import RefusedMap
-from kldeval.normalization.chain import axes_of, class_axis, ends_in_log, format_chain
+from kldeval.normalization.chain import axes_of, class_axis, ending, ends_in_log, format_chain
 from kldeval.normalization.lazy_map import MAP
 from kldeval.normalization.steps import STEPS
 from kldeval.records import Reason
@@ -264,7 +264,7 @@ def _is_softmax(chain: Chain) -> bool:
 
 
 def _makes_distribution(chain: Chain) -> bool:
-    return STEPS[chain[-1].name].info.final
+    return STEPS[ending(chain).name].info.final
 
 
 _SENTENCES = {

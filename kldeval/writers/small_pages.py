@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shlex
 from typing import TYPE_CHECKING, Any
 
@@ -202,7 +203,7 @@ def _explanation_blocks(explanation: Explanation) -> Iterator[Block]:
     rows = tuple((Cell(key), Cell(_short(value))) for key, value in explanation.values.items())
     yield Table((Head("metric", "flags"), Head("value", is_headline=True)), rows)
     mass = f"{explanation.n_uncovered} pixels with ground-truth mass {_short(explanation.uncovered_mass)}"
-    yield Paragraphs((f"uncovered: {mass}",))
+    yield Paragraphs((f"uncovered: {mass}{_uncovered_words(explanation)}",))
     yield _contribution_table(explanation)
     yield Notes(explanation.notes)
     yield Signatures((), tuple(explanation.signatures.values()))
@@ -235,15 +236,38 @@ def _matrix_table(matrices: Sequence[tuple[str, Matrix]]) -> Table:
     return Table(tuple(Head(title, "matrix") for title, _ in matrices), tuple(zip(*columns, strict=True)))
 
 
+def _uncovered_words(explanation: Explanation) -> str:
+    """What the uncovered pixels add to the sum over pixels."""
+    if explanation.uncovered_adds is None or not explanation.n_uncovered:
+        return ""
+    unit = f" {explanation.unit}" if explanation.unit else ""
+    return f", which add {_short(explanation.uncovered_adds)} of {_short(explanation.total)}{unit} over all pixels"
+
+
 def _contribution_table(explanation: Explanation) -> Table:
-    key, value = next(iter(explanation.values.items()), ("", 0.0))
-    rows = []
-    for pixel in explanation.contributions:
-        share = f"{pixel.term / value:.1%}" if value and abs(value) != float("inf") else ABSENT
-        numbers = (_short(number) for number in (pixel.pred, pixel.gt, pixel.term))
-        rows.append(tuple(map(Cell, (str(pixel.row), str(pixel.column), *numbers, share))))
+    """The pixels that add most, and all others together: their shares are of the sum over pixels."""
+    key = next(iter(explanation.values), "")
+    rows = [
+        (
+            str(pixel.row),
+            str(pixel.column),
+            *map(_short, (pixel.pred, pixel.gt, pixel.term)),
+            _share(explanation, pixel.term),
+        )
+        for pixel in explanation.contributions
+    ]
+    others = explanation.n_pixels - len(rows)
+    if others > 0:
+        rest = explanation.total - math.fsum(pixel.term for pixel in explanation.contributions)
+        rows.append((f"{others} others", "", "", "", _short(rest), _share(explanation, rest)))
     heads = plain_heads("number", "row", "column", "pred", "gt", "adds", "share")
-    return Table(heads, tuple(rows), f"pixels that contribute most to {key}")
+    cells = tuple(tuple(map(Cell, row)) for row in rows)
+    return Table(heads, cells, f"pixels that contribute most to {key}, in the sum over pixels")
+
+
+def _share(explanation: Explanation, term: float) -> str:
+    total = explanation.total
+    return f"{term / total:.1%}" if total and math.isfinite(total) and math.isfinite(term) else ABSENT
 
 
 # a check

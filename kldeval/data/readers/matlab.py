@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from kldeval.data.readers import matlab_hdf5
-from kldeval.data.readers.apart import load_apart
 from kldeval.data.readers.files import read_bytes
 from kldeval.data.readers.stored import SLACK, Limits, Stored, check_size, unreadable
 from kldeval.errors import printable
@@ -111,6 +110,8 @@ def load_variables(path: Path, limits: Limits) -> Mapping[str, Any]:
     """
     data = read_bytes(path)
     if any(data.startswith(matlab_hdf5.MAGIC, offset) for offset in matlab_hdf5.OFFSETS):
+        from kldeval.data.readers.apart import load_apart
+
         matlab_hdf5.check_library()
         variables: Mapping[str, Any] = load_apart(matlab_hdf5.__name__, path, limits)
         return variables
