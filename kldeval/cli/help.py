@@ -20,7 +20,7 @@ GROUPS = {
         *("nodata", "nodata_pred", "dtype"),
     ),
     "Files and names": (
-        *("pred_name", "gt_name", "manifest", "group_by", "exclude", "allow_missing", "allow_extra", "limit"),
+        *("pred_name", "gt_name", "manifest", "group_by", "exclude", "allow_missing", "allow_extra", "limit", "shard"),
         *("key", "stack", "max_pixels", "trust_files"),
     ),
     "Fixations, masks and baselines": (

@@ -70,6 +70,7 @@ FILES = (
     click.option("--allow-missing", is_flag=True, help="Leave out ground truths without a prediction."),
     click.option("--allow-extra", is_flag=True, help="Leave out predictions without a ground truth."),
     click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N pairs."),
+    click.option("--shard", metavar="I/N", help="Score the I-th of N shares of the pairs; see kldeval merge."),
     click.option("--key", metavar="NAME", help="The array to read from an .npz or .mat file that holds several."),
     click.option("--stack", is_flag=True, help="Arrays (N, H, W) are N maps, NAME[000] and so on."),
     click.option("--max-pixels", type=click.IntRange(min=1), metavar="N", help="Refuse larger maps."),
@@ -92,6 +93,10 @@ NAMING = (
     ),
     click.option(
         "--gt-name", metavar="TEMPLATE", help="Those of ground truths, as '{name}_fixMap.jpg' [default: {name}]."
+    ),
+    *(
+        click.option(f"--{what}-name", metavar="TEMPLATE", help=f"Those of the files of --{what} [default: {{name}}].")
+        for what in ("fixations", "mask", "baseline", "weights", "other-map")
     ),
     click.option("--exclude", multiple=True, metavar="GLOB", help="Files or folders to leave out; may be repeated."),
 )

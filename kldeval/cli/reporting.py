@@ -180,15 +180,18 @@ def deliver(document: Document, sink: OutputPlan, *, score_only: bool = False, s
 
 def _annotate(document: Document) -> None:
     """Failures and fired gates as errors, notes as notices, of each the first few, which is all that GitHub shows."""
+    from kldeval.writers.report_page import failure_reason, missing_text
+
     failures = [
-        (f"{model}: {failure.name}" if model else failure.name, failure.message)
+        (f"{model}: {failure.name}" if model else failure.name, failure_reason(failure))
         for model, report in reports_of(document).items()
         for failure in report.failures
     ]
     for title, text in failures[:MOST_ANNOTATIONS]:
         annotate("error", title, text)
     if len(failures) > MOST_ANNOTATIONS:
-        annotate("error", "kldeval", f"{len(failures)} maps could not be scored; the report lists all of them")
+        every = [failure for report in reports_of(document).values() for failure in report.failures]
+        annotate("error", "kldeval", f"{missing_text(every)}; the report lists all of them")
     for line in _fired(document):
         annotate("error", "gate", line)
     for note in document.notes[:MOST_ANNOTATIONS]:
@@ -201,11 +204,12 @@ def _shows_gates(sink: OutputPlan, *, score_only: bool) -> bool:
 
 
 def exit_code(document: Document) -> int:
-    """3 if a gate fired, else 1 if a map failed or none was scored, else 0."""
+    """3 if a gate fired, else 1 if a map failed or none was scored, else 0; a share may have nothing to score."""
     if any(gate.fired for _, gate in _gates(document)):
         return EXIT_GATE
     reports = reports_of(document).values()
-    return EXIT_FAILURES if any(report.failures or not report.scores for report in reports) else 0
+    empty = [report for report in reports if not report.scores and "shard" not in report.provenance]
+    return EXIT_FAILURES if empty or any(report.failures for report in reports) else 0
 
 
 def _file(text: str) -> tuple[Path, Any]:
@@ -253,10 +257,12 @@ def _scores(document: Document) -> str:
 
 def _say(document: Document, *, quiet: bool) -> None:
     """Failures, and unless quiet the notes, on stderr."""
+    from kldeval.writers.report_page import failure_reason
+
     for model, report in reports_of(document).items():
         for failure in report.failures:
             where = f"{model}: {failure.name}" if model else failure.name
-            say(f"{where}: {failure.message}")
+            say(f"{where}: {failure_reason(failure)}")
     from kldeval.cli.config import unsilenced
 
     for note in unsilenced(document.notes) if quiet else document.notes:

@@ -10,7 +10,7 @@ from kldeval.data.load import Reading, load_pair
 from kldeval.data.pairing import find_pairs
 from kldeval.engine.auxiliary import NO_AUXILIARY, AuxiliaryContext, open_auxiliary
 from kldeval.engine.device import Device, find_device
-from kldeval.engine.report_builder import _saving_notes, build_report, provenance_of
+from kldeval.engine.report_builder import _saving_notes, build_report, provenance_of, shard_of
 from kldeval.engine.worker import Decoding, Scoring, T, TaskWork, reading_of
 from kldeval.errors import MapProblem, UsageProblem, printable
 from kldeval.executors.local import LocalPool, ThreadPool, cores
@@ -97,7 +97,7 @@ def _reports(
     """The report of each model."""
     pairs = [pair for task in dataset.tasks for pair in task.values()]
     device = find_device(request.device, settings, pairs, request.jobs or cores())
-    settings = resolve_settings(settings, dataset.firsts, request)
+    settings = resolve_settings(settings, dataset.undivided, request)
     around = open_auxiliary(settings, request, dataset.every, alone=dataset.alone)
     settings = with_context(settings, around.described)
     found: dict[str, list[Outcome]] = {model: list(dataset.failures.get(model, ())) for model in sides}
@@ -109,7 +109,7 @@ def _reports(
         build_report(
             settings,
             found[model],
-            provenance_of(pred, gt, device, request),
+            {**provenance_of(pred, gt, device, request), **shard_of(dataset.undivided, request)},
             [*_swapped(pred, gt), *dataset.notes_of(model), *around.notes, *_saving_notes(request)],
             dataset.groups,
         )
