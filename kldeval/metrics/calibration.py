@@ -225,6 +225,11 @@ def brier_reliability(log_pred: Array, target: Array, rule: LabelRule, *, bins: 
 
     Source: A. H. Murphy (1973), https://doi.org/10.1175/1520-0450(1973)012<0595:ANVPOT>2.0.CO;2; D. B. Stephenson,
     C. A. S. Coelho, I. T. Jolliffe (2008), https://doi.org/10.1175/2007WAF2006116.1.
+
+    >>> import numpy as np, kldeval
+    >>> pred = np.log(np.asarray([[0.75, 0.25], [0.75, 0.25]]))
+    >>> float(kldeval.brier_reliability(pred, np.asarray([0, 1]), axis=1))
+    0.125
     """
     return _everywhere(reliability(forecast_sums(log_pred, target, rule, bins=bins)), log_pred, target, rule)
 
@@ -238,6 +243,11 @@ def brier_resolution(log_pred: Array, target: Array, rule: LabelRule, *, bins: i
         UsageProblem: an axis that does not exist; fewer than one bin.
 
     Source: as `brier_reliability`.
+
+    >>> import numpy as np, kldeval
+    >>> pred = np.log(np.asarray([[0.75, 0.25], [0.75, 0.25]]))
+    >>> float(kldeval.brier_resolution(pred, np.asarray([0, 1]), axis=1))
+    0.0
     """
     return _everywhere(resolution(forecast_sums(log_pred, target, rule, bins=bins)), log_pred, target, rule)
 
@@ -251,6 +261,11 @@ def brier_uncertainty(log_pred: Array, target: Array, rule: LabelRule, *, bins: 
         UsageProblem: an axis that does not exist; fewer than one bin.
 
     Source: as `brier_reliability`.
+
+    >>> import numpy as np, kldeval
+    >>> pred = np.log(np.asarray([[0.75, 0.25], [0.75, 0.25]]))
+    >>> float(kldeval.brier_uncertainty(pred, np.asarray([0, 1]), axis=1))
+    0.5
     """
     return _everywhere(uncertainty(forecast_sums(log_pred, target, rule, bins=bins)), log_pred, target, rule)
 
@@ -264,6 +279,11 @@ def brier_within(log_pred: Array, target: Array, rule: LabelRule, *, bins: int =
         UsageProblem: an axis that does not exist; fewer than one bin.
 
     Source: Stephenson et al. (2008), as `brier_reliability`.
+
+    >>> import numpy as np, kldeval
+    >>> pred = np.log(np.asarray([[0.75, 0.25], [0.75, 0.25]]))
+    >>> float(kldeval.brier_within(pred, np.asarray([0, 1]), axis=1))
+    0.0
     """
     return _everywhere(within_bins(forecast_sums(log_pred, target, rule, bins=bins)), log_pred, target, rule)
 

@@ -155,6 +155,7 @@ def test_of_every_metric_of_labels_and_setting(data: Path, metric: str) -> None:
     tried = {
         part: [scored(sides, metric, {**usual_options, **change}) for change in changes]
         for part, changes in LABEL_VARIATIONS.items()
+        if not (metric == "brier-uncertainty" and part == "pred")  # blind to it, but its chain names the class axis
     }
     check_law({part: [one for one in many if one] for part, many in tried.items()}, usual)
 
