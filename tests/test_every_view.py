@@ -48,6 +48,7 @@ CHAINS = (
 )
 METRIC_TEXTS = (
     *("kld", "kld()", "kld(log_eps=1e-07,ratio_eps=1e-07)", "kld(log_eps=1e-130,ratio_eps=1e-130)"),
+    *("kld(log_eps=1e-07)", "kld(ratio_eps=1e-07)", "kld(num_eps=1e-07)", "kld-reverse(log_eps=0.001)"),
     *("kld(direction=mean)", "kld(num_eps=1e-07,ratio_eps=1e-07,direction=mean,factor=10)", "kld-reverse"),
     *("ce", "ce()", "jsd", "entropy-gt", "tv", "hellinger", "bce"),
     *("cc", "sim", "sim(minmax=true)", "mse", "mae"),
