@@ -35,7 +35,7 @@ class Seed(NamedTuple):
 
 def seeds() -> list[Seed]:
     """The seeds of every format, always the same."""
-    every = [*_images(), *_tiffs(), *_text(), *_arrays(), *_fixations()]
+    every = [*_images(), *_tiffs(), *_text(), *_arrays(), *_exr(), *_fixations()]
     return [seed for seed in every if seed.data]  # what this OpenCV cannot write is empty
 
 
@@ -113,6 +113,22 @@ def _arrays() -> Iterator[Seed]:
         file = io.BytesIO()
         save(file, map=_map().astype(np.float32))
         yield Seed("npz", ".npz", "map", file.getvalue())
+
+
+def _exr() -> Iterator[Seed]:
+    """None without the library that reads them."""
+    try:
+        import OpenEXR
+    except ImportError:
+        return
+    grey = (_map() / 255).astype(np.float16)
+    with tempfile.TemporaryDirectory() as folder:
+        for compression in ("ZIP", "PIZ", "RLE"):
+            path = Path(folder) / "a.exr"
+            header = {"compression": getattr(OpenEXR, f"{compression}_COMPRESSION"), "type": OpenEXR.scanlineimage}
+            with OpenEXR.File(header, {"Y": grey}) as file:
+                file.write(str(path))
+            yield Seed(f"exr-{compression.lower()}", ".exr", "map", path.read_bytes())
 
 
 def _fixations() -> Iterator[Seed]:

@@ -18,6 +18,9 @@ from kldeval._version import __version__ as __version__
 
 PUBLIC = {
     "evaluate": "functional",
+    "signature": "functional",
+    "Metric": "streaming",
+    "MetricCollection": "streaming",
     "bce_with_logits": "metrics.binary",
     "kl_div": "metrics.frameworks",
     "keras_kl_divergence": "metrics.frameworks",

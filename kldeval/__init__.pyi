@@ -6,6 +6,7 @@ from typing import Literal
 from kldeval._version import __version__ as __version__
 from kldeval.arrays import Array
 from kldeval.functional import evaluate as evaluate
+from kldeval.functional import signature as signature
 from kldeval.metrics.binary import bce_with_logits as bce_with_logits
 from kldeval.metrics.frameworks import keras_categorical_crossentropy as keras_categorical_crossentropy
 from kldeval.metrics.frameworks import keras_kl_divergence as keras_kl_divergence
@@ -14,8 +15,12 @@ from kldeval.normalization.softmax import log_sigmoid as log_sigmoid
 from kldeval.normalization.softmax import log_softmax as log_softmax
 from kldeval.normalization.softmax import sigmoid as sigmoid
 from kldeval.normalization.softmax import softmax as softmax
+from kldeval.streaming import Metric as Metric
+from kldeval.streaming import MetricCollection as MetricCollection
 
 __all__ = [
+    "Metric",
+    "MetricCollection",
     "__version__",
     "accuracy",
     "auc",
@@ -24,6 +29,8 @@ __all__ = [
     "auc_shuffled",
     "bce",
     "bce_with_logits",
+    "bernoulli_kld",
+    "bhattacharyya",
     "brier",
     "cc",
     "ce",
@@ -34,6 +41,8 @@ __all__ = [
     "hellinger",
     "ig",
     "ig_mit",
+    "jensenshannon",
+    "js_distance",
     "jsd",
     "keras_categorical_crossentropy",
     "keras_kl_divergence",
@@ -48,11 +57,23 @@ __all__ = [
     "nll",
     "nss",
     "sauc",
+    "schoener_d",
     "sigmoid",
+    "signature",
     "sim",
     "softmax",
     "tv",
+    "warren_i",
 ]
+
+def bernoulli_kld(
+    pred: Array,
+    gt: Array,
+    *,
+    clamp: float = -100.0,
+    reduction: Literal["none", "sum", "mean"] = "mean",
+) -> Array:
+    """Bernoulli divergence of the prediction from the ground truth, D(gt || pred) of each pixel's classes, in nats."""
 
 def bce(
     pred: Array,
@@ -68,6 +89,7 @@ def cc(
     gt: Array,
     *,
     weights: Array | None = None,
+    std_eps: float = 0.0,
     of: Literal["stored", "norm"] | None = None,
     norm: str | None = None,
     pred_norm: str | None = None,
@@ -220,6 +242,67 @@ def jsd(
 ) -> Array:
     """Jensen-Shannon divergence of prediction and ground truth, in nats: (D(p || m) + D(q || m)) / 2, m = (p + q) / 2."""
 
+def js_distance(
+    pred: Array,
+    gt: Array,
+    *,
+    weights: Array | None = None,
+    norm: str | None = None,
+    pred_norm: str | None = None,
+    gt_norm: str | None = None,
+    axis: int | None = None,
+    base: Literal["e", "2", "10"] | None = None,
+    reduction: Literal["slices", "sum", "mean", "batchmean", "none"] | None = None,
+    scale: Literal["unit", "raw"] | None = None,
+    empty_gt: Literal["error", "uniform", "zero", "nan"] | None = None,
+    empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
+    dtype: Literal["float64", "float32"] | None = None,
+    convention: str | None = None,
+) -> Array:
+    """Jensen-Shannon distance of prediction and ground truth, the root of `jsd` in nats, from 0 to sqrt(ln 2)."""
+
+jensenshannon = js_distance
+
+def schoener_d(
+    pred: Array,
+    gt: Array,
+    *,
+    weights: Array | None = None,
+    norm: str | None = None,
+    pred_norm: str | None = None,
+    gt_norm: str | None = None,
+    axis: int | None = None,
+    base: Literal["e", "2", "10"] | None = None,
+    reduction: Literal["slices", "sum", "mean", "batchmean", "none"] | None = None,
+    scale: Literal["unit", "raw"] | None = None,
+    empty_gt: Literal["error", "uniform", "zero", "nan"] | None = None,
+    empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
+    dtype: Literal["float64", "float32"] | None = None,
+    convention: str | None = None,
+) -> Array:
+    """Schoener's D, the overlap of two densities, from 0 to 1: sum min(p, q), which is 1 - `tv`."""
+
+def warren_i(
+    pred: Array,
+    gt: Array,
+    *,
+    weights: Array | None = None,
+    norm: str | None = None,
+    pred_norm: str | None = None,
+    gt_norm: str | None = None,
+    axis: int | None = None,
+    base: Literal["e", "2", "10"] | None = None,
+    reduction: Literal["slices", "sum", "mean", "batchmean", "none"] | None = None,
+    scale: Literal["unit", "raw"] | None = None,
+    empty_gt: Literal["error", "uniform", "zero", "nan"] | None = None,
+    empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
+    dtype: Literal["float64", "float32"] | None = None,
+    convention: str | None = None,
+) -> Array:
+    """Warren's I, the overlap of two densities, from 0 to 1: sum sqrt(p q), which is 1 - `hellinger`^2."""
+
+bhattacharyya = warren_i
+
 def entropy_gt(
     pred: Array,
     gt: Array,
@@ -303,6 +386,7 @@ def nss(
     weights: Array | None = None,
     ddof: int = 0,
     repeats: bool = True,
+    std_eps: float = 0.0,
     of: Literal["stored", "norm"] | None = None,
     norm: str | None = None,
     pred_norm: str | None = None,
@@ -335,6 +419,7 @@ def auc_judd(
     fixations: Array,
     *,
     weights: Array | None = None,
+    jitter: Literal["expected", "none", "unique"] = "expected",
     of: Literal["stored", "norm"] | None = None,
     norm: str | None = None,
     pred_norm: str | None = None,

@@ -13,10 +13,11 @@ def main() -> None:
     """Run the command line and leave with its exit code."""
     gc.set_threshold(GARBAGE_THRESHOLD)
     try:
-        from kldeval.cli.terminal import end_in_order, ignore_signals, open_streams
+        from kldeval.cli.terminal import end_in_order, ignore_signals, open_streams, say_warnings
 
         end_in_order()
         open_streams()
+        say_warnings()
         from kldeval.cli.main import run
 
         code = run(sys.argv[1:])

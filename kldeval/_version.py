@@ -1,8 +1,5 @@
-"""The version of the package, and of the definitions behind its numbers."""
+"""The version of the package."""
 
 from __future__ import annotations
 
 __version__ = "0.1.0"
-
-DEFINITIONS = 1
-"""Changes only when a number could: the `v` part of every signature."""

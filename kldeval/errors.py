@@ -34,6 +34,8 @@ FAILURE_CODES = {
     "ambiguous-name": "several files of one folder bear the same name",
     "unreadable": "a file that cannot be read as a map: damaged, truncated, of an unknown kind, or missing",
     "dangling-link": "a symbolic link whose target does not exist",
+    "not-a-file": "a FIFO, a socket or a device where a file should be",
+    "too-large": "a map of more pixels than `--max-pixels`, or a file that claims more than it can account for",
     "no-memory": "a map for which the memory does not suffice",
     "ended-process": "a file that ended the process which read it, twice",
     "not-saved": "a map that was scored, and whose pixelwise terms could not be written",

@@ -18,7 +18,7 @@ from kldeval.arrays import check_maps, computed_in, namespace, quiet, returned_a
 from kldeval.data.class_weights import weights_text
 from kldeval.engine.run import run
 from kldeval.errors import RefusedMap, UnknownName, UsageProblem
-from kldeval.grammar import Call, format_value, unknown
+from kldeval.grammar import Call, format_value, split_call, unknown
 from kldeval.metrics.binary import PixelMap, check_binary
 from kldeval.metrics.checks import check_choice, check_log_probabilities, reduced
 from kldeval.metrics.class_losses import LabelRule
@@ -35,6 +35,7 @@ from kldeval.scoring.plan import quantity_of
 from kldeval.scoring.views import scaled
 from kldeval.settings.auxiliary import STORED, beside_paths, beside_texts, chains_for
 from kldeval.settings.build import KNOWN_TEXTS
+from kldeval.settings.signature import signatures
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -87,7 +88,8 @@ def metric_functions() -> dict[str, Callable[..., Array]]:
         for registry in (METRICS, LABEL_METRICS):
             for name in registry:
                 function = _function_of(registry[name])
-                _FUNCTIONS[function.__name__] = function
+                for alias in (function.__name__, *registry[name].info.aliases):
+                    _FUNCTIONS[alias.replace("-", "_")] = function
     return _FUNCTIONS
 
 
@@ -449,6 +451,49 @@ def metric_settings(name: str, options: dict[str, Any]) -> Settings:
     # parentheses, even around one constant, mean exactly those constants: the rule of the command line
     metric = f"{name}({inside})" if constants else name
     return _settings({**{key: value for key, value in options.items() if key not in constants}, "metric": metric})
+
+
+def option_settings(options: dict[str, Any]) -> Settings:
+    """The settings that the options of `evaluate` stand for, of maps that are given as arrays.
+
+    Raises:
+        UnknownName, UsageProblem: an option is unknown or has no meaning.
+    """
+    of_files = {"resize", "color", "group_by", "fixations", "mask", "weights"}
+    _check_names(options, (KNOWN_TEXTS | {"signature", "preset", "baseline"}) - of_files)
+    return _settings({name: value for name, value in options.items() if name != "baseline"}, beside_texts(options))
+
+
+def signature(metric: str = "kld", **options: Any) -> str:
+    """The signature of the number that these keywords give: what moves it, as text that runs again.
+
+    Args:
+        metric: the metric as on the command line (`kld`, `sim(of=norm)`), or the name of its function (`kld_reverse`).
+        options: the keywords of the metric's function or of `evaluate` that move a number (norm, eps, convention, ...),
+            and the metric's own parameters.
+
+    Raises:
+        UnknownName: an option or the metric does not exist.
+        UsageProblem: an option has no meaning for the metric, or several metrics are named.
+
+    >>> signature("tv", norm="minmax+sum-to-one")
+    'tv|pred:minmax+sum-to-one|gt:minmax+sum-to-one|scale:unit|resize:none|color:error|empty:error|reduce:slices|maps:mean|dtype:float64|v:1'
+    """
+    name = split_call(metric)[0]
+    metric = metric.replace("_", "-", name.count("_")) if name.replace("_", "-") in METRICS else metric
+    types = METRICS[name.replace("_", "-")].types if name.replace("_", "-") in METRICS else {}
+    constants = {key: value for key, value in options.items() if key in types and key not in KNOWN_TEXTS}
+    _check_names(options, {*KNOWN_TEXTS, "preset", *types})
+    if constants and "(" in metric:
+        msg = f"{metric} names its parameters already; leave out {', '.join(constants)}"
+        raise UsageProblem(msg)
+    inside = ",".join(f"{key}={format_value(value)}" for key, value in constants.items())
+    further = {key: value for key, value in options.items() if key not in constants}
+    settings = _settings({**further, "metric": f"{metric}({inside})" if constants else metric})
+    if len(settings.metrics) > 1:
+        msg = f"metric={metric!r} names several metrics, each of which has a signature of its own; name one"
+        raise UsageProblem(msg)
+    return signatures(settings)[settings.keys[0]]
 
 
 def _settings(options: dict[str, Any], beside: Mapping[str, str] | None = None, *, manifest: bool = False) -> Settings:

@@ -57,10 +57,12 @@ class Call:
 class Info:
     """What callers ask of a registered function, beside its parameters; each registry has a record of its own.
 
-    `check` takes the arguments of a call and refuses those that can mean nothing, before any map is read.
+    `check` takes the arguments of a call and refuses those that can mean nothing, before any map is read. `aliases` are
+    other names of the same, which are read and never printed.
     """
 
     check: Callable[..., None] | None = None
+    aliases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,7 @@ class Registry(Generic[F, Record]):
         self._info = info
         self._package = package
         self._registered: dict[str, Entry[F, Record]] = {}
+        self._aliases: dict[str, str] = {}
 
     @property
     def _entries(self) -> dict[str, Entry[F, Record]]:
@@ -143,6 +146,7 @@ class Registry(Generic[F, Record]):
 
         def register(function: F) -> F:
             self._registered[name] = Entry(name, function, record)
+            self._aliases |= dict.fromkeys(record.aliases, name)
             return function
 
         return register
@@ -150,9 +154,12 @@ class Registry(Generic[F, Record]):
     def __iter__(self) -> Iterator[str]:
         return iter(self._entries)
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._entries or name in self._aliases
+
     def __getitem__(self, name: str) -> Entry[F, Record]:
         # what is registered already needs no other module
-        entry = self._registered.get(name) or self._entries.get(name)
+        entry = self._registered.get(name) or self._entries.get(self._aliases.get(name, name))
         if entry is None:
             raise unknown(self.kind, name, self._entries)
         return entry

@@ -13,6 +13,7 @@ class RunOptions(NamedTuple):
 
     `baseline`, `fixations`, `mask`, `other_map` and `weights` are where the files are that the settings tell of.
     `baselines` asks for reference rows, of which `ceiling` says how the observers' density is made.
+    `shard` is a share of the pairs, `I/N`, that is scored with what all images tell.
     `stack` takes arrays (N, H, W) for N maps.
     A named tuple, because a dataclass of so many fields takes 1.6 ms to make.
     """
@@ -32,6 +33,7 @@ class RunOptions(NamedTuple):
     allow_missing: bool = False
     allow_extra: bool = False
     limit: int | None = None
+    shard: str | None = None
     key: str | None = None
     stack: bool = False
     max_pixels: int | None = None

@@ -116,6 +116,9 @@ OF_DENSITIES: dict[str, Callable[[Numbers, Numbers], Any]] = {
     "jsd": jsd,
     "entropy-gt": lambda _, q: -mp.fsum(b * mp.log(b) for b in q),
     "tv": lambda p, q: mp.fsum(abs(a - b) for a, b in zip(p, q, strict=True)) / 2,
+    "js-distance": lambda p, q: mp.sqrt(jsd(p, q)),
+    "schoener-d": lambda p, q: mp.fsum(map(min, p, q)),
+    "warren-i": lambda p, q: mp.fsum(mp.sqrt(a * b) for a, b in zip(p, q, strict=True)),
     "hellinger": lambda p, q: mp.sqrt(mp.fsum((mp.sqrt(a) - mp.sqrt(b)) ** 2 for a, b in zip(p, q, strict=True)) / 2),
 }
 """Of two densities, in nats, without constants."""

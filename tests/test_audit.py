@@ -529,6 +529,15 @@ class TestOutputs:
         assert r"=a\_b\textbar{}c $\downarrow$" in kldeval(*arguments, "latex").out
 
 
+def test_a_negative_number_carries_its_note() -> None:
+    document = audited(BOLD, CAREFUL, GT, "--convention", "mit,keras")
+    assert any(standing["mean"] < 0 for standing in document["conventions"]["keras"]["models"].values())
+    assert (
+        "keras: the values do not sum to 1, so the number may be negative and is no divergence of densities"
+        in (document["notes"])
+    )
+
+
 REFUSED: dict[str, tuple[tuple[str | Path, ...], str]] = {
     "one path": ((GT,), "give one prediction or several, then the ground truth: kldeval audit PRED... GT"),
     "an unknown convention": (

@@ -213,3 +213,17 @@ class TestSizes:
         outcome = run("sample_data/sizes/pred", "sample_data/sizes/gt", "--convention", "sam")
         assert outcome.code == 1
         assert "sizes differ: the prediction is (36, 48), the ground truth (72, 96)" in outcome.out
+
+
+def test_sim_under_the_affordance_convention_is_that_of_its_source(tmp_path: Path) -> None:
+    """`cal_sim` of Cross-View-AG: the intersection of the min-max prediction and the ground truth, each by its sum."""
+    rng = np.random.default_rng(5)
+    pred, gt = rng.random((9, 7)) + 0.2, rng.random((9, 7))
+    for name, array in (("pred", pred), ("gt", gt)):
+        np.save(tmp_path / f"{name}.npy", array)
+    stretched = (pred - pred.min()) / (pred.max() - pred.min())
+    p, q = stretched / (stretched.sum() + 1e-12), gt / (gt.sum() + 1e-12)
+    for metric in ("sim", "kld,sim"):
+        report = kldeval.evaluate(tmp_path / "pred.npy", tmp_path / "gt.npy", convention="affordance", metric=metric)
+        assert report.summaries["sim"].mean == pytest.approx(np.minimum(p, q).sum(), rel=1e-10)
+        assert report.short == "kldeval:affordance+v1"

@@ -29,12 +29,15 @@ METRIC: dict[str, Callable[..., Any]] = {
     "entropy-gt": kldeval.entropy_gt,
     "tv": kldeval.tv,
     "hellinger": kldeval.hellinger,
+    "js-distance": kldeval.js_distance,
+    "schoener-d": kldeval.schoener_d,
+    "warren-i": kldeval.warren_i,
 }
 
-SYMMETRIC = {"jsd", "tv", "hellinger"}
+SYMMETRIC = {"jsd", "tv", "hellinger", "js-distance", "schoener-d", "warren-i"}
 NOT_SYMMETRIC = {"kld", "kld-reverse", "ce", "entropy-gt"}
-ZERO_ON_ITSELF = {"kld", "kld-reverse", "jsd", "tv", "hellinger"}
-NOT_ZERO_ON_ITSELF = {"ce", "entropy-gt"}
+ZERO_ON_ITSELF = {"kld", "kld-reverse", "jsd", "tv", "hellinger", "js-distance"}
+NOT_ZERO_ON_ITSELF = {"ce", "entropy-gt", "schoener-d", "warren-i"}
 AT_MOST = {
     "jsd": math.log(2),
     "kld": math.inf,
@@ -43,17 +46,21 @@ AT_MOST = {
     "entropy-gt": math.log(16),
     "tv": 1,
     "hellinger": 1,
+    "js-distance": math.sqrt(math.log(2)),
+    "schoener-d": 1,
+    "warren-i": 1,
 }
 """In nats, over the maps of at most 16 pixels below; all are at least 0."""
-LOW_IS_GOOD = {"kld", "kld-reverse", "ce", "jsd", "tv", "hellinger"}
-PURE_NUMBERS = {"tv", "hellinger"}
+LOW_IS_GOOD = {"kld", "kld-reverse", "ce", "jsd", "tv", "hellinger", "js-distance"}
+HIGH_IS_GOOD = {"schoener-d", "warren-i"}
+PURE_NUMBERS = {"tv", "hellinger", "js-distance", "schoener-d", "warren-i"}
 """The others are in nats."""
 NEITHER_IS_GOOD = {"entropy-gt"}
 INFINITE_WHERE_PRED_MISSES = {"kld", "ce"}
 INFINITE_WHERE_GT_MISSES = {"kld-reverse"}
-NEVER_INFINITE = {"jsd", "entropy-gt", "tv", "hellinger"}
+NEVER_INFINITE = {"jsd", "entropy-gt", "tv", "hellinger", "js-distance", "schoener-d", "warren-i"}
 TAKES_EPS = {"kld", "kld-reverse", "ce"}
-TAKES_NO_EPS = {"jsd", "entropy-gt", "tv", "hellinger"}
+TAKES_NO_EPS = {"jsd", "entropy-gt", "tv", "hellinger", "js-distance", "schoener-d", "warren-i"}
 
 
 @pytest.mark.parametrize(
@@ -62,7 +69,7 @@ TAKES_NO_EPS = {"jsd", "entropy-gt", "tv", "hellinger"}
         SYMMETRIC | NOT_SYMMETRIC,
         ZERO_ON_ITSELF | NOT_ZERO_ON_ITSELF,
         set(AT_MOST),
-        LOW_IS_GOOD | NEITHER_IS_GOOD,
+        LOW_IS_GOOD | HIGH_IS_GOOD | NEITHER_IS_GOOD,
         INFINITE_WHERE_PRED_MISSES | INFINITE_WHERE_GT_MISSES | NEVER_INFINITE,
         TAKES_EPS | TAKES_NO_EPS,
         set(METRIC),
@@ -76,7 +83,7 @@ def test_no_metric_is_without_its_laws(table: set[str]) -> None:
 def test_what_a_metric_says_of_itself_is_so(name: str) -> None:
     info = METRICS[name].info
     assert info.unit == ("" if name in PURE_NUMBERS else "nats")
-    assert info.best == ("low" if name in LOW_IS_GOOD else "")
+    assert info.best == ("low" if name in LOW_IS_GOOD else "high" if name in HIGH_IS_GOOD else "")
     assert info.symmetric == (name in SYMMETRIC)
 
 
@@ -218,10 +225,13 @@ class TestLaws:
                 for q in (1 / 8, 2 / 8, 5 / 8)
             ),
             "tv": 5 / 8 - 1 / 3,
+            "schoener-d": 1 / 8 + 2 / 8 + 1 / 3,
+            "warren-i": math.fsum(math.sqrt(q / 3) for q in (1 / 8, 2 / 8, 5 / 8)),
             "hellinger": math.sqrt(
                 math.fsum((math.sqrt(q) - math.sqrt(1 / 3)) ** 2 / 2 for q in (1 / 8, 2 / 8, 5 / 8))
             ),
         }
+        expected["js-distance"] = math.sqrt(expected["jsd"])
         assert exactly(name, np.ones((1, 3)), gt) == pytest.approx(expected[name], rel=1e-14)
 
 
@@ -339,7 +349,7 @@ class TestReductions:
         """The metrics of all distributions of a map, added up: Hellinger's distance is a root of each one's sum."""
         axes: dict[int, Any] = {1: (-2, -1), 3: -1, 4: -2}
         sums = terms.sum(axis=axes[distributions], keepdims=True)
-        return (np.sqrt(sums) if name == "hellinger" else sums).sum(axis=(-2, -1))
+        return (np.sqrt(sums) if METRICS[name].info.from_sum else sums).sum(axis=(-2, -1))
 
     @pytest.mark.parametrize("name", METRIC)
     @pytest.mark.parametrize(("norm", "distributions"), [("sum-to-one", 1), ("softmax", 3), ("softmax(axis=0)", 4)])

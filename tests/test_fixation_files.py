@@ -81,7 +81,8 @@ def test_whole_numbers_of_an_array_are_repeats_and_those_of_an_image_are_not(tmp
     assert only(read_fixations(tmp_path / "a.mat")).total == 1 + 3 + 4
     assert refusal(tmp_path / "a.png") == (
         "a.png: no fixation map: 3 different values other than 0, from 1 to 4; "
-        "a fixation map is binary, or give the threshold above which a pixel is fixated"
+        "a fixation map is binary; store numbers of fixations as .npy, or say with --fixation-threshold above which "
+        "value a pixel is fixated"
     )
     above = only(read_fixations(tmp_path / "a.png", FixationReading(threshold=2)))
     assert above.count_map((3, 4)).tolist() == (counts > 2).tolist()

@@ -8,6 +8,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import cv2
 import numpy as np
 import pytest
 from command_line import kldeval, score
@@ -178,3 +179,50 @@ def test_maps_of_normalised_gaze_are_not_built_in_a_corner() -> None:
     assert kldeval("density", "list.csv", "plain", "--sigma", "3", "--like", "gt").code == 0
     for name in NAMES:
         np.testing.assert_allclose(np.load(f"out/{name}.npy"), np.load(f"plain/{name}.npy"), rtol=1e-12)
+
+
+# maps of fixations
+
+
+def marks() -> np.ndarray[Any, Any]:
+    spots = np.zeros(SHAPE, np.uint8)
+    rng = np.random.default_rng(6)
+    spots[8 * rng.permutation(6) + 3, 8 * rng.permutation(8)[:6] + 3] = 255
+    return spots
+
+
+def test_smeared_marks_are_told_by_a_threshold_on_the_scale_of_the_run() -> None:
+    spots = marks()
+    cv2.imwrite("marks.jpg", spots, [cv2.IMWRITE_JPEG_QUALITY, 90])
+    cv2.imwrite("marks.png", spots)
+    one = ("pred/a.npy", "gt/a.npy", "--metric", "nss", "--fixations")
+    outcome = kldeval(*one, "marks.jpg")
+    message = outcome.err or json.loads(kldeval(*one, "marks.jpg", "--format", "json").out)["failures"][0]["message"]
+    assert advice(message) == ["--fixation-threshold", "0.5"]
+    flags = advice(message)
+    assert score(*one, "marks.jpg", *flags) == score(*one, "marks.png")
+    document = json.loads(kldeval(*one, "marks.jpg", *flags, "--format", "json").out)
+    (signature,) = document["signature"].values()
+    assert "|fixations:read(threshold=0.5,on=unit)|" in signature
+    again = ("pred/a.npy", "gt/a.npy", "--fixations", "marks.jpg", "--signature", signature)
+    assert score(*again) == score(*one, "marks.png")
+
+
+def test_a_signature_of_stored_bytes_keeps_them() -> None:
+    spots = marks()
+    cv2.imwrite("marks.jpg", spots, [cv2.IMWRITE_JPEG_QUALITY, 90])
+    cv2.imwrite("marks.png", spots)
+    one = ("pred/a.npy", "gt/a.npy", "--fixations")
+    flags = ("--metric", "nss", "--scale", "raw", "--fixation-threshold", "128", "--format", "json")
+    (now,) = json.loads(kldeval(*one, "marks.jpg", *flags).out)["signature"].values()
+    assert "|fixations:read(threshold=128)|" in now
+    old = now.replace("scale:raw", "scale:unit")
+    assert score(*one, "marks.jpg", "--signature", old) == score(*one, "marks.png", "--metric", "nss")
+
+
+def test_a_byte_is_no_threshold_on_the_scale_of_the_run() -> None:
+    cv2.imwrite("marks.png", marks())
+    outcome = kldeval(
+        "pred/a.npy", "gt/a.npy", "--metric", "nss", "--fixations", "marks.png", "--fixation-threshold", "128"
+    )
+    assert "the values are 0..1, where the highest is 1; 128 of a byte is 0.502" in outcome.out + outcome.err

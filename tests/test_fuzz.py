@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import subprocess
 import sys
 import zlib
@@ -40,7 +41,7 @@ def test_every_suffix_of_the_readers_is_damaged() -> None:
         ".pxm": ".pgm",
         ".ppm": ".pgm",
     }
-    not_written = {".pic", ".exr"}
+    not_written = {".pic"} if importlib.util.find_spec("OpenEXR") else {".pic", ".exr"}
     assert {alike.get(suffix, suffix) for suffix in READERS} - not_written <= {seed.suffix for seed in seeds()}
 
 

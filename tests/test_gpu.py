@@ -183,13 +183,39 @@ class TestDevice:
         monkeypatch.setattr(device_module, "torch", None)
         assert find_device("auto", self.settings) == Device("cpu", "cpu")
 
+    def test_auto_is_numpy_for_less_work_than_a_gpu_takes_to_start(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Without importing torch, which is most of that start."""
+        monkeypatch.setattr(device_module, "_GPU_FILES", ("/",))
+        monkeypatch.setattr(device_module, "torch", None)
+        np.save(tmp_path / "a.npy", np.ones((500, 500)))
+        pair = Pair("a", tmp_path / "a.npy", tmp_path / "a.npy")
+        for pairs in ([], [pair], [pair] * 90):
+            assert find_device("auto", self.settings, pairs, 1).label == "cpu (less work than a GPU's start)"
+
+    @pytest.mark.parametrize(("count", "jobs", "is_cpu"), [(500, 1, False), (500, 8, True), (5000, 8, False)])
+    def test_auto_is_a_gpu_for_more_work(
+        self, count: int, jobs: int, *, is_cpu: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Of two metrics on pairs of 4 MB: what many cores do in seconds needs no GPU."""
+        monkeypatch.setattr(device_module, "_GPU_FILES", ("/",))
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+        monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+        monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "H")
+        np.save(tmp_path / "a.npy", np.ones((500, 500)))
+        pairs = [Pair("a", tmp_path / "a.npy", tmp_path / "a.npy")] * count
+        assert find_device("auto", self.settings, pairs, jobs).is_cpu is is_cpu
+
     def test_auto_is_numpy_where_a_driver_is_and_no_device(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(device_module, "_GPU_FILES", ("/",))
+        monkeypatch.setattr(device_module, "STARTUP_SECONDS", 0)
         monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
         assert find_device("auto", self.settings) == Device("cpu", "cpu")
 
     def test_a_cuda_device_has_its_number_and_its_name(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(device_module, "_GPU_FILES", ("/",))
+        monkeypatch.setattr(device_module, "STARTUP_SECONDS", 0)
         monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
         monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
         monkeypatch.setattr(torch.cuda, "get_device_name", lambda number: f"H{number}")

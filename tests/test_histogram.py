@@ -35,6 +35,10 @@ CHAINS = (
     "clip(min=1e-7,max=1)",
     "max+sum-to-one(offset=1e-7)",
     "abs+sum-to-one",
+    "divide(value=3)+flatten-softmax",
+    "threshold(above=0.4)+sum-to-one",
+    "sum-to-one+temperature(t=2)",
+    "flatten-softmax+temperature(t=0.25)",
     "bytes+sum-to-one",
     "blank(below=0.1)+sum-to-one",
     "sigmoid+sum-to-one",
@@ -46,6 +50,7 @@ CHAINS = (
 METRIC_TEXTS = (
     "kld(),kld(log_eps=2.2204e-16,ratio_eps=2.2204e-16),kld(num_eps=1e-7,ratio_eps=1e-7,direction=mean,factor=10)",
     "kld-reverse(),kld-reverse(log_eps=1e-7,ratio_eps=1e-7),ce(),ce(ratio_eps=1e-7),jsd,entropy-gt,tv,hellinger",
+    "js-distance,schoener-d,warren-i",
 )
 
 

@@ -440,3 +440,82 @@ def test_a_transposed_map_is_not_resized() -> None:
     assert score("right.npy", "gt.npy", "--metric", "kld()") == pytest.approx([divergence(pred, gt)])
     (note,) = noted("pred.npy", "gt.npy", "--resize", "pred-to-gt", "--metric", "kld")
     assert note.startswith("height and width of one map are width and height of the other (1 of 1 map)")
+
+
+# pictures
+
+
+COLOUR_MAPS = ("JET", "VIRIDIS", "HOT", "TURBO", "INFERNO", "MAGMA", "PLASMA", "CIVIDIS", "PARULA", "COOL")
+
+
+def smooth(seed: int = 13, shape: tuple[int, int] = (60, 80)) -> Array:
+    """A smooth map of bytes, from 0 to 255."""
+    values = cv2.GaussianBlur(np.random.default_rng(seed).random(shape), (0, 0), 6)
+    return np.asarray((values - values.min()) / (values.max() - values.min()) * 255, np.uint8)
+
+
+@pytest.mark.parametrize("name", COLOUR_MAPS)
+@pytest.mark.parametrize("suffix", ["png", "jpg"])
+def test_a_colour_map_is_recognised_by_name(name: str, suffix: str) -> None:
+    pred, gt = smooth(13), smooth(14)
+    painted = cv2.applyColorMap(pred, getattr(cv2, f"COLORMAP_{name}"))
+    cv2.imwrite(f"pred.{suffix}", painted)
+    cv2.imwrite("gt.png", gt)
+    cv2.imwrite("grey.png", pred)
+    message = refused(f"pred.{suffix}", "gt.png")
+    assert f"a picture of a map in the colours of {name.lower()}, whose grey is not the map" in message
+    assert "luma" not in message
+    assert "store the map itself, in grey" in message
+    eps = 2.2204e-16
+    p, q = pred / pred.sum(), gt / gt.sum()
+    by_hand = float((q * np.log(eps + q / (p + eps))).sum())
+    assert score("grey.png", "gt.png", "--metric", "kld") == pytest.approx([by_hand])
+    notes = noted(f"pred.{suffix}", "gt.png", "--color", "luma", "--metric", "kld")
+    assert any(note.startswith("the prediction is a picture in the colours of a colour map") for note in notes)
+
+
+def test_matplotlibs_jet_is_jet() -> None:
+    x = smooth() / 255
+    red = np.interp(x, [0, 0.35, 0.66, 0.89, 1], [0, 0, 1, 1, 0.5])
+    green = np.interp(x, [0, 0.125, 0.375, 0.64, 0.91, 1], [0, 0, 1, 1, 0, 0])
+    blue = np.interp(x, [0, 0.11, 0.34, 0.65, 1], [0.5, 1, 1, 0, 0])
+    cv2.imwrite("gt.png", np.rint(np.stack([blue, green, red], -1) * 255).astype(np.uint8))
+    cv2.imwrite("pred.png", smooth(14))
+    assert "the colours of jet," in refused("pred.png", "gt.png")
+
+
+def test_a_photograph_is_no_colour_map() -> None:
+    rng = np.random.default_rng(15)
+    photograph = cv2.GaussianBlur(rng.random((60, 80, 3)), (0, 0), 3)
+    photograph = (photograph - photograph.min()) / np.ptp(photograph) * 255
+    cv2.imwrite("pred.png", photograph.astype(np.uint8))
+    cv2.imwrite("gt.png", smooth())
+    assert "its colour channels differ" in refused("pred.png", "gt.png")
+
+
+@pytest.mark.parametrize("side", ["pred", "gt"])
+def test_floats_that_were_saved_as_bytes_are_told(side: str) -> None:
+    floats, other = smooth() / 255, smooth(14)
+    sides = {"pred": other, "gt": other, side: np.rint(floats).astype(np.uint8)}
+    for name, array in sides.items():
+        cv2.imwrite(f"{name}.png", array)
+    notes = noted("pred.png", "gt.png", "--metric", "kld")
+    (note,) = [text for text in notes if "holds 0 and 1 as whole numbers" in text]
+    assert note.startswith("the prediction" if side == "pred" else "the ground truth")
+    assert "multiply by 255 before saving" in note
+
+
+def test_a_map_of_fixations_is_no_density() -> None:
+    rng = np.random.default_rng(16)
+    spots = np.zeros((60, 80), np.uint8)
+    spots[rng.integers(0, 60, 25), rng.integers(0, 80, 25)] = 255
+    cv2.imwrite("pred.png", smooth())
+    cv2.imwrite("gt.png", spots)
+    (note,) = [text for text in noted("pred.png", "gt.png", "--metric", "kld") if "marks single pixels" in text]
+    assert "kldeval density FIXATIONS OUT --sigma PIXELS" in note
+    assert kldeval("density", "gt.png", "density.npy", "--sigma", "4").code == 0
+    smoothed = np.load("density.npy")
+    p, q = smooth() / smooth().sum(), smoothed / smoothed.sum()
+    eps = 2.2204e-16
+    by_hand = float((q * np.log(eps + q / (p + eps))).sum())
+    assert score("pred.png", "density.npy", "--metric", "kld") == pytest.approx([by_hand])

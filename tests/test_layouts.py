@@ -187,3 +187,14 @@ def test_two_files_with_one_number_are_ambiguous(tmp_path: Path) -> None:
         "001",
         f"2 files of the predictions in {tmp_path}/pred bear this name (01.npy, 1.npy); keep one",
     )
+
+
+def test_the_templates_of_a_deep_tree_are_found_without_trying_every_one() -> None:
+    """Every level doubles what could be tried: two trees of 30 levels would never end."""
+
+    def tree(root: str) -> list[str]:
+        return [
+            f"{root}/{'/'.join('ab'[number >> level & 1] for level in range(29))}/{number}.png" for number in range(99)
+        ]
+
+    assert propose(tree("x"), tree("y")) is not None

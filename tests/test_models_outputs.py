@@ -184,12 +184,29 @@ def test_p_values(p: float, text: str) -> None:
 LATEX = shutil.which("pdflatex")
 
 
+def has_siunitx() -> bool:
+    """Whether the package is installed beside LaTeX."""
+    finder = shutil.which("kpsewhich")
+    return (
+        finder is not None and subprocess.run([finder, "siunitx.sty"], capture_output=True, check=False).returncode == 0
+    )
+
+
 @pytest.mark.skipif(LATEX is None, reason="no LaTeX here")
-def test_latex_compiles(tmp_path: Path) -> None:
+@pytest.mark.parametrize("siunitx", [False, True])
+def test_latex_compiles(tmp_path: Path, siunitx: bool) -> None:  # noqa: FBT001
+    if siunitx and not has_siunitx():
+        pytest.skip("no siunitx here")
     nasty = NASTY.replace("é", "").replace("\x1b", "").replace("\n", "")
     made = board("good", nasty, "-worst")
-    tables = [WRITERS["latex"](made, Options(per_map=True)), WRITERS["latex"](made.comparison, Options())]  # type: ignore[arg-type]
-    source = "\n".join([r"\documentclass{article}\usepackage{booktabs}\begin{document}", *tables, r"\end{document}"])
+    looks = [Options(per_map=True, siunitx=siunitx), Options(intervals=True, verbose=True, siunitx=siunitx)]
+    tables = [
+        *(WRITERS["latex"](made, look) for look in looks),
+        *(WRITERS["latex"](made.comparison, look) for look in looks),  # type: ignore[arg-type]
+        WRITERS["latex"](report(Score("a", {"kld": math.inf}), Score("b", {"kld": -1.5e-9})), looks[0]),
+    ]
+    packages = r"\usepackage{booktabs}" + (r"\usepackage{siunitx}" if siunitx else "")
+    source = "\n".join([rf"\documentclass{{article}}{packages}\begin{{document}}", *tables, r"\end{document}"])
     (tmp_path / "a.tex").write_text(source, encoding="utf-8")
     done = subprocess.run(
         [str(LATEX), "-interaction=nonstopmode", "-halt-on-error", "a.tex"],

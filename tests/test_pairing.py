@@ -17,8 +17,8 @@ from kldeval.functional import evaluate
 from kldeval.records import Failure, Pair
 
 READABLE = (
-    ".avif .bmp .dib .exr .gif .hdr .jp2 .jpe .jpeg .jpg .npy .npz .pam .pbm .pfm .pgm .pic .png .pnm .ppm .pxm .tif "
-    ".tiff .webp"
+    ".avif .bmp .dib .exr .gif .hdr .jp2 .jpe .jpeg .jpg .mat .npy .npz .pam .pbm .pfm .pgm .pic .png .pnm .ppm .pxm "
+    ".tif .tiff .webp"
 )
 
 

@@ -576,6 +576,25 @@ class TestBounds:
 
 
 class TestDoor:
+    def test_a_link_to_nothing_says_where_it_leads(self, tmp_path: Path) -> None:
+        (tmp_path / "a.png").symlink_to(tmp_path / "gone.png")
+        for reader in (read_map, read_size, read_fixations):
+            with pytest.raises(UnreadableMap) as problem:
+                reader(tmp_path / "a.png")
+            assert str(problem.value) == (f"{tmp_path}/a.png is a link to {tmp_path}/gone.png, which does not exist")
+            assert problem.value.code == "dangling-link"
+
+    def test_codes_tell_the_kinds_of_refusals_apart(self, tmp_path: Path) -> None:
+        os.mkfifo(tmp_path / "pipe.png")
+        (tmp_path / "large.png").write_bytes(png_of(MAP))
+        (tmp_path / "text.png").write_bytes(b"hello")
+        codes = {}
+        for name in ("pipe", "large", "text"):
+            with pytest.raises(UnreadableMap) as problem:
+                read_map(tmp_path / f"{name}.png", max_pixels=10)
+            codes[name] = problem.value.code
+        assert codes == {"pipe": "not-a-file", "large": "too-large", "text": "unreadable"}
+
     @pytest.mark.parametrize(
         "error",
         [
@@ -686,9 +705,9 @@ class TestMatlab:
                 read_fixations(tmp_path / f"a{suffix}")
 
     def test_a_crash_of_the_hdf5_library_is_a_refusal(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        from kldeval.data.readers import matlab_hdf5
+        from kldeval.data.readers import apart
 
-        monkeypatch.setattr(matlab_hdf5, "_asked", ended)
+        monkeypatch.setattr(apart, "_asked", ended)
         (tmp_path / "a.mat").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(100))
         with pytest.raises(UnreadableMap, match=r"damaged: the process that read it ended \(signal 9 \(SIGKILL\)\)$"):
             read_fixations(tmp_path / "a.mat")

@@ -21,7 +21,7 @@ RECIPES = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | r
 SBATCH = """#!/bin/sh
 # what Slurm does: the script once for each task
 for script; do :; done
-for task in 0 1 2 3; do SLURM_ARRAY_TASK_ID=$task bash "$script" || exit 1; done
+for task in 1 2 3 4; do SLURM_ARRAY_TASK_COUNT=4 SLURM_ARRAY_TASK_ID=$task bash "$script" || exit 1; done
 """
 
 

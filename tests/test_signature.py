@@ -48,6 +48,9 @@ ARGUMENTS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "add": {"value": FLOATS},
     "clip": {"min": st.none() | st.floats(-1e9, 0), "max": st.floats(0, 1e9)},
     "blank": {"below": FLOATS},
+    "divide": {"value": POSITIVE},
+    "threshold": {"above": FLOATS},
+    "temperature": {"t": POSITIVE},
     "blur": {"sigma": st.floats(1e-300, 1e5), "size": st.none() | st.integers(0, 99).map(lambda half: 2 * half + 1)},
     "kld": {
         "log_eps": NOT_NEGATIVE,
@@ -58,19 +61,20 @@ ARGUMENTS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     },
     "kld-reverse": {"log_eps": NOT_NEGATIVE, "num_eps": NOT_NEGATIVE, "ratio_eps": NOT_NEGATIVE},
     "ce": {"ratio_eps": NOT_NEGATIVE},
-    "cc": {"of": OF},
+    "cc": {"std_eps": NOT_NEGATIVE, "of": OF},
     "sim": {"minmax": st.booleans(), "of": OF},
     "mse": {"of": OF},
     "mae": {"of": OF},
     "emd": {"factor": st.integers(1, 64), "unit": st.sampled_from(["cells", "diagonal"]), "of": OF},
-    "nss": {"ddof": st.integers(0, 1), "repeats": st.booleans(), "of": OF},
+    "nss": {"ddof": st.integers(0, 1), "repeats": st.booleans(), "std_eps": NOT_NEGATIVE, "of": OF},
     "auc": {"negatives": st.sampled_from(["all", "unfixated"]), "repeats": st.booleans(), "of": OF},
-    "auc-judd": {"of": OF},
+    "auc-judd": {"jitter": st.sampled_from(["expected", "none", "unique"]), "of": OF},
     "auc-borji": {"of": OF},
     "auc-shuffled": {"of": OF},
     "sauc": {"of": OF},
     "ig-mit": {"of": OF},
     "bce": {"clamp": FLOATS},
+    "bernoulli-kld": {"clamp": FLOATS},
 }
 """The arguments of every step and metric that has any."""
 

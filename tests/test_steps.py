@@ -77,6 +77,11 @@ FORMULAS: dict[str, Callable[[Numpy], Numpy]] = {
     "log-prob(base=2)": lambda x: x * math.log(2),
     "log-prob(base=10,check=none)": lambda x: x * math.log(10),
     "abs": np.abs,
+    "divide(value=3)": lambda x: x / 3,
+    "threshold(above=0.5)": lambda x: (x > 0.5) * 1.0,
+    "temperature(t=4)": lambda x: x / 4,
+    "sum-to-one+temperature(t=4)": lambda x: np.log((x / x.sum()) ** 0.25 / ((x / x.sum()) ** 0.25).sum()),
+    "softmax+temperature(t=4)": lambda x: log_softmax(x / 4, 1),
     "labels(ignore_index=255)": lambda x: x,
     "log-sigmoid": lambda x: -np.log1p(np.exp(-x)),
     "flatten-softmax": lambda x: log_softmax(x, None),
@@ -353,7 +358,9 @@ class TestLogDomain:
         assert density.is_zero.tolist() == [[True, False, False]]
 
     @pytest.mark.parametrize("backend", BACKENDS)
-    @pytest.mark.parametrize("helper", sorted(name for name in FORMULAS if "log-prob" not in name))
+    @pytest.mark.parametrize(
+        "helper", sorted(name for name in FORMULAS if "log-prob" not in name and "temperature" not in name)
+    )
     @pytest.mark.parametrize("final", ["softmax", "flatten-softmax", "log-prob"])
     def test_a_step_after_a_softmax_acts_on_probabilities(self, final: str, helper: str, backend: str) -> None:
         data = RNG.normal(size=(4, 5))

@@ -31,12 +31,18 @@ def stub() -> str:
         *(f"from kldeval.{module} import {name} as {name}" for name, module in kldeval.PUBLIC.items()),
     ]
     public = "".join(f'    "{name}",\n' for name in sorted(["__version__", *kldeval.PUBLIC, *functions]))
-    parts = [HEAD + "\n".join(sorted(imports)), f"__all__ = [\n{public}]", *map(_definition, functions.values())]
+    parts = [
+        HEAD + "\n".join(sorted(imports)),
+        f"__all__ = [\n{public}]",
+        *(_definition(name, function) for name, function in functions.items()),
+    ]
     return "\n\n".join(parts) + "\n"
 
 
-def _definition(function: object) -> str:
-    """A function with its parameters, one a line, and the first line of its docstring."""
+def _definition(name: str, function: object) -> str:
+    """A function with its parameters, one a line, and the first line of its docstring; or another name of it."""
+    if name != function.__name__:  # type: ignore[attr-defined]
+        return f"{name} = {function.__name__}"  # type: ignore[attr-defined]
     lines = [f"def {function.__name__}("]  # type: ignore[attr-defined]
     keyword = False
     for parameter in inspect.signature(function).parameters.values():  # type: ignore[arg-type]

@@ -41,7 +41,7 @@ def inspect(pred: Path | None, gt: Path | None, settings: Settings, request: Run
     """
     dataset = select(pred, gt, settings, request)
     settings = with_manifest_masks(
-        resolve_target_kind(settings, dataset.firsts, reading_of(settings, request)), dataset.firsts
+        resolve_target_kind(settings, dataset.undivided, reading_of(settings, request)), dataset.undivided
     )
     around = open_auxiliary(settings, request, dataset.every, alone=dataset.alone)
     reading = replace(reading_of(settings, request), sources=around.sources)

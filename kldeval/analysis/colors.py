@@ -134,3 +134,38 @@ def _encoded(picture: Array, suffix: str, flags: list[int]) -> bytes:
         msg = f"OpenCV cannot write {suffix} files"
         raise OSError(msg)
     return bytes(data.tobytes())
+
+
+_MARGIN, _LINE, _BAR = 8, 22, 10
+"""Pixels of a sheet around pictures, for a line of text, and for a bar of colours."""
+
+
+def captioned(picture: Array, title: str, scale: str, table: Array) -> Array:
+    """The picture on white, its title above, below it the colours from the first to the last word of `scale`."""
+    height, width = picture.shape[:2]
+    sheet = np.full((height + 3 * _LINE + _BAR + 2 * _MARGIN, width + 2 * _MARGIN, 3), 255, np.uint8)
+    top = _MARGIN + _LINE
+    sheet[top : top + height, _MARGIN : _MARGIN + width] = picture
+    colors = table[np.linspace(0, len(table) - 1, width).astype(np.intp)]
+    bar = top + height + _MARGIN
+    sheet[bar : bar + _BAR, _MARGIN : _MARGIN + width] = colors
+    low, _, high = scale.partition(" ")
+    _write(sheet, title, _MARGIN, _MARGIN + 14)
+    _write(sheet, low, _MARGIN, bar + _BAR + 16)
+    _write(sheet, high, _MARGIN + width - 9 * len(high), bar + _BAR + 16)
+    return sheet
+
+
+def titled(picture: Array, title: str) -> Array:
+    """The picture under a line of text."""
+    sheet = np.full((picture.shape[0] + _LINE + _MARGIN, picture.shape[1], 3), 255, np.uint8)
+    sheet[_LINE + _MARGIN :] = picture
+    _write(sheet, title, _MARGIN, _MARGIN + 14)
+    return sheet
+
+
+def _write(sheet: Array, text: str, x: int, y: int) -> None:
+    """Text in the font of OpenCV, which has no letters beyond ASCII."""
+    cv2 = opencv()
+    plain = text.encode("ascii", "replace").decode()
+    cv2.putText(sheet, plain, (max(0, x), y), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (0, 0, 0), 1, cv2.LINE_AA)

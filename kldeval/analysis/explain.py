@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from kldeval.arrays import quiet
 from kldeval.errors import RefusedMap, UsageProblem
+from kldeval.metrics.registry import METRICS
 from kldeval.normalization.chain import apply_step, format_chain, normalise, parse_chain
 from kldeval.records import Failure, Score
 from kldeval.reports.documents import Contribution, Explanation, Stage
@@ -63,7 +64,7 @@ def explain(pair: MapPair, context: DatasetContext, settings: Settings) -> Expla
             role: scaled(*side, settings.scale, settings.dtype, weights=pair.weights, empty=_empty(settings, role))
             for role, side in sides.items()
         }
-        chains = {"pred": settings.pred, "gt": settings.gt}
+        chains = _chains(settings)
         return Explanation(
             pair.name,
             pair.shape,
@@ -73,7 +74,7 @@ def explain(pair: MapPair, context: DatasetContext, settings: Settings) -> Expla
             signatures(settings),
             outcome.n_uncovered,
             outcome.uncovered_mass,
-            _largest(pair, starts, plan),
+            *_largest(pair, starts, plan),
             {role: _matrices(starts[role], chains[role]) for role in sides} if max(pair.shape) <= SMALL else {},
             tuple(notes(settings, Counter(outcome.remarks), 1)),
         )
@@ -98,21 +99,36 @@ def _stage(step: str, values: LazyMap) -> Stage:
     return Stage(step, low, high, plain.sum().item(), int(zeros.sum().item()), values.is_log)
 
 
-def _largest(pair: MapPair, starts: Mapping[str, LazyMap], plan: Plan) -> tuple[Contribution, ...]:
+def _largest(
+    pair: MapPair, starts: Mapping[str, LazyMap], plan: Plan
+) -> tuple[tuple[Contribution, ...], float, int, float | None, str]:
+    """The pixels that add most to the first metric, and beside them the sum of all its terms.
+
+    With it the number of pixels, what the uncovered ones add (None where the metric is not of densities) and the unit.
+    """
     import numpy as np
 
     settings = plan.settings
-    pred, gt = normalise(starts["pred"], settings.pred), normalise(starts["gt"], settings.gt)
-    first = next(iter(settings.on("density", "pixels")))
+    first, call = next(iter(settings.on("density", "pixels").items()))
     terms = pointwise_terms(pair, plan)[first]
-    places = np.argsort(-np.abs(terms), axis=None, kind="stable")[:LARGEST]
+    exist = np.ones(terms.shape, bool) if pair.weights is None else np.broadcast_to(pair.weights > 0, terms.shape)
+    terms = np.where(exist, terms, 0.0)
     everything = slice(0, terms.shape[0])
-    p, q = density(pred, everything).prob, density(gt, everything).prob
+    p, q = (density(normalise(starts[role], chain), everything).prob for role, chain in _chains(settings).items())
+    places = np.argsort(-np.abs(terms), axis=None, kind="stable")[:LARGEST]
     rows, columns = np.unravel_index(places, terms.shape)
-    return tuple(
+    info = METRICS[call.name].info
+    uncovered = float(terms[exist & (p == 0) & (q > 0)].sum()) if info.on == "density" else None
+    largest = tuple(
         Contribution(int(r), int(c), float(p[r, c]), float(q[r, c]), float(terms[r, c]))
         for r, c in zip(rows, columns, strict=True)
     )
+    unit = {"e": "nats", "2": "bits", "10": "bans"}[settings.base] if info.unit == "nats" else info.unit
+    return largest, float(terms.sum()), int(exist.sum()), uncovered, unit
+
+
+def _chains(settings: Settings) -> dict[str, Chain]:
+    return {"pred": settings.pred, "gt": settings.gt}
 
 
 def _matrices(start: LazyMap, chain: Chain) -> tuple[tuple[str, Matrix], ...]:

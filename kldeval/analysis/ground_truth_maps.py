@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
+from kldeval.atomic import whole_file
 from kldeval.data.fixations.collection import open_fixations
 from kldeval.data.fixations.doubts import check_positions
 from kldeval.data.listing import list_folder, name_of
 from kldeval.data.load import sidecar_of, sidecar_text
 from kldeval.data.readers import read_size
-from kldeval.errors import MapProblem, RefusedMap, UsageProblem
+from kldeval.engine.worker import guarded
+from kldeval.errors import RefusedMap, UsageProblem, printable
 from kldeval.executors.local import cores, in_order
 from kldeval.grammar import Call, Value, did_you_mean
 from kldeval.normalization.gaussian import (
@@ -177,7 +179,7 @@ def build(
     for doubt in check_positions(source, lambda name: plan.size or _known_size(name, shapes)):
         if note:
             note(doubt)
-    work = partial(_build_one, source=source, plan=plan, files=shapes, single=single)
+    work = _Building(partial(_build_one, source=source, plan=plan, files=shapes, single=single))
     for outcome in in_order(work, names, plan.jobs or cores()):
         if progress:
             progress(outcome, len(names))
@@ -204,36 +206,50 @@ def density_map(fixations: Fixations, shape: tuple[int, int], smoothing: Smoothi
     return blurred(spots, sigma, smoothing.border, smoothing.truncate)
 
 
+@dataclass(frozen=True, slots=True)
+class _Building:
+    """Maps are built one by one, and whatever a file of fixations raises is the failure of its image."""
+
+    build_one: Callable[[str], Built | Failure]
+
+    def __call__(self, name: str) -> Built | Failure:
+        return guarded(partial(self.build_one, name), name)
+
+    def lost(self, name: str, reason: str) -> Failure:
+        """The failure of an image whose fixations ended the process that read them."""
+        return Failure(name, "load", f"the fixations on {printable(name)}: {reason}", "ended-process")
+
+
 def _build_one(
     name: str, source: FixationSource, plan: Plan, files: Mapping[str, Path], *, single: bool
 ) -> Built | Failure:
     import numpy as np
 
-    try:
-        fixations = source.of(name)
-        if plan.reading.size is None:
-            shape = fixations.shape or plan.size or _shape_like(name, files)
-        else:
-            shape = plan.size or _shape_like(name, files)
-            fixations = fixations.on_screen(plan.reading.size, shape)
-        within, outside = fixations.inside(shape)
-        if outside and plan.outside == "error":
-            msg = f"{outside}; check --fixation-base and the size, or leave them out with --fixation-outside drop"
-            raise RefusedMap(msg, code="fixations-outside")
-        values = density_map(within, shape, plan.smoothing)
-    except MapProblem as problem:
-        return Failure(name, problem.stage, str(problem))
+    fixations = source.of(name)
+    if plan.reading.size is None:
+        shape = fixations.shape or plan.size or _shape_like(name, files)
+    else:
+        shape = plan.size or _shape_like(name, files)
+        fixations = fixations.on_screen(plan.reading.size, shape)
+    within, outside = fixations.inside(shape)
+    if outside and plan.outside == "error":
+        msg = f"{outside}; check --fixation-base and the size, or leave them out with --fixation-outside drop"
+        raise RefusedMap(msg, code="fixations-outside")
+    values = density_map(within, shape, plan.smoothing)
     if ".." in name.split("/") or name.startswith("/"):
         return Failure(name, "check", f"{name!r} leads out of {plan.out}; names of images are relative paths within it")
     path = plan.out if single else plan.out / f"{name}{NPY}"
     count = within.total if plan.smoothing.repeats else len(within.pixels(shape)[0])
+    made = DensityProvenance(plan.text(takes_size=fixations.shape is None), count)
+    text = sidecar_text(made, _members(plan, shape))
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        np.save(path, values)
-        made = DensityProvenance(plan.text(takes_size=fixations.shape is None), count)
-        sidecar_of(path).write_text(sidecar_text(made, _members(plan, shape)))
+        # what an older map was made of is not said of the new one, even if this is interrupted
+        sidecar_of(path).unlink(missing_ok=True)
+        for target, content in ((path, values), (sidecar_of(path), text)):
+            with whole_file(target) as file:
+                file.write(content.encode()) if isinstance(content, str) else np.save(file, content)
     except OSError as error:
-        msg = f"cannot write {path}: {error.strerror or error}"
+        msg = f"cannot write {printable(str(error.filename or path))}: {(error.strerror or str(error)).lower()}"
         raise UsageProblem(msg) from error
     return Built(name, count, outside.count if outside else 0)
 

@@ -9,9 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kldeval.analysis.colors import (
+    captioned,
+    diverging,
     diverging_picture,
     laid_over,
     sequential_picture,
+    titled,
+    viridis,
     webp,
     with_fixations,
 )
@@ -42,6 +46,9 @@ if TYPE_CHECKING:
     from kldeval.reports.documents import Report
     from kldeval.run_options import RunOptions
     from kldeval.settings.settings import Settings
+
+SHEET_WIDTH = 320
+"""Pixels of each picture on a sheet."""
 
 MOST_MODELS = 4
 """So many predictions stand beside a ground truth in one strip."""
@@ -252,3 +259,40 @@ def _stimulus(name: str, stimuli: Mapping[str, Path]) -> Array | None:
     if array.dtype != np.uint8:
         return None
     return array if array.ndim == 2 else array[..., 2::-1]  # noqa: PLR2004 - OpenCV has blue first
+
+
+# one pair
+
+
+def pictures_of(pair: MapPair, settings: Settings, width: int) -> dict[str, tuple[Array, str]]:
+    """Pictures (h, width, 3) of a pair by their titles, each with the ends of its scale.
+
+    Raises:
+        RefusedMap: a chain refuses a map.
+    """
+    fields = fields_of(pair, settings)
+    made: dict[str, tuple[Array, str]] = {}
+    for title, values in (("prediction", fields.pred), ("ground truth", fields.gt)):
+        picture, (low, high) = sequential_picture(values, width)
+        made[title] = picture, f"{low:.3g} {high:.3g}"
+    if fields.terms is not None:
+        picture, most = diverging_picture(fields.pred - fields.gt, width)
+        made["difference"] = picture, f"{-most:.3g} {most:.3g}"
+        picture, most = diverging_picture(fields.terms, width, fields.uncovered)
+        made[f"pixelwise {fields.metric}"] = picture, f"{-most:.3g} {most:.3g}"
+    return made
+
+
+def sheet(pair: MapPair, settings: Settings, name: str) -> Array:
+    """All pictures of a pair side by side with their titles and scales, (H, W, 3) of 8 bits, red first.
+
+    Raises:
+        RefusedMap: a chain refuses a map.
+    """
+    made = pictures_of(pair, settings, SHEET_WIDTH)
+    tables = [viridis(), viridis(), diverging(), diverging()]
+    columns = [
+        captioned(picture, title, scale, table)
+        for (title, (picture, scale)), table in zip(made.items(), tables, strict=False)
+    ]
+    return titled(np.concatenate(columns, axis=1), name)

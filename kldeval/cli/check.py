@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kldeval.cli.help import GroupedCommand
-from kldeval.cli.messages import show
+from kldeval.cli.messages import drawn, is_on_terminal, show
 from kldeval.cli.options import (
     MANIFEST,
     computing_options,
@@ -42,7 +42,7 @@ def command(paths: tuple[Path, ...], **options: Any) -> int:
     """
     from kldeval.analysis.check import inspect
     from kldeval.errors import UsageProblem
-    from kldeval.writers.small_pages import inspection_text
+    from kldeval.writers.small_pages import inspection_page, inspection_text
 
     settings = settings_from(options)
     preds, gt = split_paths(paths, options)
@@ -51,5 +51,5 @@ def command(paths: tuple[Path, ...], **options: Any) -> int:
         raise UsageProblem(msg)
     pred = preds[0] if preds else None
     inspection: Inspection = inspect(pred, gt, settings, request_from(options))
-    show(inspection_text(inspection))
+    show(drawn(inspection_page(inspection)) if is_on_terminal() else inspection_text(inspection))
     return 1 if inspection.failures or not inspection.rows else 0

@@ -182,5 +182,27 @@ def _check(settings: Settings, options: dict[str, Any], n_models: int) -> None:
     if options["per_class"] and n_models > 1:
         msg = "--per-class is a table of one prediction; score each model by itself for it"
         raise UsageProblem(msg)
+    if options["shard"] is not None:
+        _check_shard(options, n_models)
     if options["sort"] is not None and options["sort"] not in settings.keys:
         raise unknown("metric", options["sort"], settings.keys)
+
+
+def _check_shard(options: dict[str, Any], n_models: int) -> None:
+    """Refuse beside a share of the pairs what is asked of all of them."""
+    from kldeval.data.dataset import parse_shard
+    from kldeval.errors import UsageProblem
+
+    parse_shard(options["shard"])
+    formats = [options["format_"], *(text.partition(":")[0] for text in options["output"])]
+    of_all = {
+        "--score-only": options["score_only"],
+        "the format scores": "scores" in formats,
+        "--fail-if": options["fail_if"],
+        "several predictions": n_models > 1,
+    }
+    asked = [what for what, is_asked in of_all.items() if is_asked]
+    if asked:
+        of_share = f"--shard scores a share of the pairs, and {asked[0]} would not be about all of them"
+        msg = f"{of_share}; merge the shares first"
+        raise UsageProblem(msg)

@@ -1,33 +1,129 @@
-"""`kldeval explain PRED GT`: one pair, step by step."""
+"""`kldeval explain PRED GT`: one pair, step by step, as numbers and as pictures."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from kldeval.cli.help import GroupedCommand
-from kldeval.cli.messages import show
+from kldeval.cli.messages import drawn, render_options, say, show, terminal_width
 from kldeval.cli.options import file_options, numeric_options, pair_of_paths, request_from, settings_from
+from kldeval.cli.reporting import SIGNATURES
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from kldeval.records import MapPair
+    from kldeval.run_options import RunOptions
+    from kldeval.settings.settings import Settings
+
+PANEL_WIDTHS = range(12, 33)
+"""Letters of a picture in a terminal."""
 
 
 @click.command("explain", cls=GroupedCommand, context_settings={"help_option_names": ["-h", "--help"]})
 @pair_of_paths
+@click.option("--picture", is_flag=True, help="Also show the pair, where the terminal has colours.")
+@click.option(
+    "--save",
+    type=click.Path(path_type=Path),
+    metavar="FILE.png",
+    help="Write the pair, the difference and what each pixel adds as one picture.",
+)
+@click.option("--worst", type=click.IntRange(min=1), metavar="N", help="Of two folders, the N-th worst map.")
 @numeric_options
 @file_options
+@SIGNATURES
 @click.option("--debug", is_flag=True, help="Show a traceback on errors.")
 def command(pred: Path, gt: Path, **options: Any) -> int:
     """Show one pair step by step: what each step does to the numbers, and which pixels make the result.
 
     A map of at most 8 x 8 values is shown whole, the softmax within rows beside the softmax of the whole map.
-    """
+
+    \b
+    kldeval explain pred.png gt.png --convention mit
+    kldeval explain pred.png gt.png --picture
+    kldeval explain pred.png gt.png --save pair.png
+    kldeval explain pred_dir gt_dir --worst 1
+    """  # noqa: D301 - \b is click's mark of lines to keep
     from kldeval.analysis.explain import explain
     from kldeval.engine.run import read_one
-    from kldeval.writers.small_pages import explanation_text
+    from kldeval.writers.small_pages import explanation_page
 
+    _check_target(options["save"])
     settings = settings_from(options)
-    show(explanation_text(explain(*read_one(pred, gt, settings, request_from(options)), settings)))
+    request = request_from(options)
+    if options["worst"]:
+        pred, gt = _worst(pred, gt, settings, request, options["worst"])
+    pair, context = read_one(pred, gt, settings, request)
+    show(drawn(explanation_page(explain(pair, context, settings)), render_options(options)))
+    if options["picture"]:
+        _show_picture(pair, settings)
+    if options["save"]:
+        _save(options["save"], pair, settings)
     return 0
+
+
+def _worst(pred: Path, gt: Path, settings: Settings, request: RunOptions, place: int) -> tuple[Path, Path]:
+    """The files of the pair that is worst, second to worst, ... by the first metric.
+
+    Raises:
+        UsageProblem: there are not so many maps, or the metric has no better direction.
+    """
+    from kldeval.data.pairing import find_pairs
+    from kldeval.engine.run import run
+    from kldeval.errors import UsageProblem
+
+    report = run(pred, gt, settings, request)
+    key, column = next(iter(report.columns.items()))
+    if not column.best:
+        msg = f"--worst {place}: {key} is better neither low nor high, so no map is the worst; name another first"
+        raise UsageProblem(msg)
+    sign = -1 if column.best == "low" else 1
+    found = {score.name: score.values[key] for score in report.scores if key in score.values}
+    ordered = sorted(found, key=lambda name: (found[name] == found[name], sign * found[name], name))
+    if place > len(ordered):
+        msg = f"--worst {place}: {len(ordered)} maps have a number"
+        raise UsageProblem(msg)
+    pairs = {pair.name: pair for pair in find_pairs(pred, gt).pairs}
+    return pairs[ordered[place - 1]].pred, pairs[ordered[place - 1]].gt
+
+
+def _check_target(path: Path | None) -> None:
+    if path is None:
+        return
+    from kldeval.errors import UsageProblem
+    from kldeval.writers.files import check_target
+
+    if path.suffix.lower() != ".png":
+        msg = f"--save {path}: the picture is a PNG file; give it the suffix .png"
+        raise UsageProblem(msg)
+    check_target(path)
+
+
+def _show_picture(pair: MapPair, settings: Settings) -> None:
+    """The pair in half blocks; a note where standard output is no terminal with colours."""
+    import os
+    import sys
+
+    from kldeval.analysis.pictures import pictures_of
+    from kldeval.writers.blocks import GAP, side_by_side
+    from kldeval.writers.text import color_of
+
+    width = terminal_width()
+    if width is None or not color_of(sys.stdout, os.environ):
+        say("--picture needs a terminal with colours; --save FILE.png writes the picture", "note")
+        return
+    n_panels = len(pictures_of(pair, settings, 1))
+    room = (width + GAP) // n_panels - GAP
+    panels = pictures_of(pair, settings, min(PANEL_WIDTHS[-1], max(PANEL_WIDTHS[0], room)))
+    exact = os.environ.get("COLORTERM", "") in ("truecolor", "24bit")
+    show(f"\n{side_by_side({title: picture.tolist() for title, (picture, _) in panels.items()}, exact=exact)}")
+
+
+def _save(path: Path, pair: MapPair, settings: Settings) -> None:
+    from kldeval.analysis.colors import png
+    from kldeval.analysis.pictures import sheet
+    from kldeval.writers.files import write_atomically
+
+    write_atomically(path, png(sheet(pair, settings, pair.name)))

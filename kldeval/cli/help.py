@@ -20,7 +20,7 @@ GROUPS = {
         *("nodata", "nodata_pred", "dtype"),
     ),
     "Files and names": (
-        *("pred_name", "gt_name", "manifest", "group_by", "exclude", "allow_missing", "allow_extra", "limit"),
+        *("pred_name", "gt_name", "manifest", "group_by", "exclude", "allow_missing", "allow_extra", "limit", "shard"),
         *("key", "stack", "max_pixels", "trust_files"),
     ),
     "Fixations, masks and baselines": (
@@ -35,7 +35,7 @@ GROUPS = {
     ),
     "Output": (
         *("format_", "output", "score_only", "per_map", "worst", "precision", "quiet", "verbose", "save_maps"),
-        *("html_maps", "stimuli", "signatures", "columns", "siunitx", "annotate"),
+        *("html_maps", "stimuli", "signatures", "columns", "siunitx", "annotate", "picture", "save"),
     ),
     "Running": ("jobs", "device", "progress", "config", "batch_bytes", "debug"),
 }

@@ -30,6 +30,13 @@ def say(text: str, kind: str = "") -> None:
     click.echo("\n".join(message_lines(text, kind)), err=True)
 
 
+def annotate(kind: str, title: str, text: str) -> None:
+    """Write an annotation of a GitHub workflow to standard error: an `error`, a `warning` or a `notice`."""
+    from kldeval.writers.lines import annotation
+
+    click.echo(annotation(kind, title, text), err=True)
+
+
 def show(text: str) -> None:
     """Write a text that a writer made to standard output, as it is."""
     click.echo(text, nl=False, color=True)
@@ -93,6 +100,11 @@ def on_terminal(options: Options) -> Options:
 
 def is_on_terminal() -> bool:
     """Whether standard output is a terminal of known width."""
+    return terminal_width() is not None
+
+
+def terminal_width() -> int | None:
+    """The columns of the terminal behind standard output; None where it is none."""
     from kldeval.writers.text import width_of
 
-    return width_of(sys.stdout, os.environ) is not None
+    return width_of(sys.stdout, os.environ)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from kldeval.cli.messages import is_on_terminal, on_terminal, render_options, say, show
+from kldeval.cli.messages import annotate, is_on_terminal, on_terminal, render_options, say, show
 from kldeval.cli.options import suggest
 
 if TYPE_CHECKING:
@@ -42,6 +42,11 @@ OUTPUT = (
         metavar="FILE",
         help="Also write FILE, in the format of its suffix or as in scores:FILE; may be repeated.",
     ),
+    click.option(
+        "--annotate",
+        type=click.Choice(["github"]),
+        help="Also write failures, fired gates and notes as annotations of a GitHub workflow.",
+    ),
     click.option("-q", "--quiet", is_flag=True, help="No notes and no progress on stderr, errors only."),
     click.option(
         "--precision", type=click.IntRange(0, 17), metavar="N", help="Digits in tables for people [default: 4]."
@@ -51,15 +56,17 @@ OUTPUT = (
 
 VERBOSE = click.option("--verbose", is_flag=True, help="Everything that is known, in tables for people.")
 
+SIGNATURES = click.option(
+    "--signatures",
+    type=click.Choice(["short", "full"]),
+    help="Signatures in full, or what they have in common once [default: short on a terminal].",
+)
+
 LOOKS = (
     click.option(
         "--intervals/--no-intervals", default=False, help="Intervals and significant differences of several models."
     ),
-    click.option(
-        "--signatures",
-        type=click.Choice(["short", "full"]),
-        help="Signatures in full, or what they have in common once [default: short on a terminal].",
-    ),
+    SIGNATURES,
     click.option(
         "--columns",
         multiple=True,
@@ -113,6 +120,9 @@ def open_sink(options: dict[str, Any]) -> OutputPlan:
     return OutputPlan(options["format_"], writer_named(options["format_"]), files, options)
 
 
+MOST_ANNOTATIONS = 8
+"""GitHub shows ten annotations of a kind for each step."""
+
 PICTURES = (
     click.option(
         "--html-maps",
@@ -164,6 +174,28 @@ def deliver(document: Document, sink: OutputPlan, *, score_only: bool = False, s
         for line in () if _shows_gates(sink, score_only=score_only) else _fired(document):
             say(line)
         show(_scores(document) if score_only else shown)
+        if sink.options.get("annotate"):
+            _annotate(document)
+
+
+def _annotate(document: Document) -> None:
+    """Failures and fired gates as errors, notes as notices, of each the first few, which is all that GitHub shows."""
+    from kldeval.writers.report_page import failure_reason, missing_text
+
+    failures = [
+        (f"{model}: {failure.name}" if model else failure.name, failure_reason(failure))
+        for model, report in reports_of(document).items()
+        for failure in report.failures
+    ]
+    for title, text in failures[:MOST_ANNOTATIONS]:
+        annotate("error", title, text)
+    if len(failures) > MOST_ANNOTATIONS:
+        every = [failure for report in reports_of(document).values() for failure in report.failures]
+        annotate("error", "kldeval", f"{missing_text(every)}; the report lists all of them")
+    for line in _fired(document):
+        annotate("error", "gate", line)
+    for note in document.notes[:MOST_ANNOTATIONS]:
+        annotate("notice", "note", note)
 
 
 def _shows_gates(sink: OutputPlan, *, score_only: bool) -> bool:
@@ -172,11 +204,12 @@ def _shows_gates(sink: OutputPlan, *, score_only: bool) -> bool:
 
 
 def exit_code(document: Document) -> int:
-    """3 if a gate fired, else 1 if a map failed or none was scored, else 0."""
+    """3 if a gate fired, else 1 if a map failed or none was scored, else 0; a share may have nothing to score."""
     if any(gate.fired for _, gate in _gates(document)):
         return EXIT_GATE
     reports = reports_of(document).values()
-    return EXIT_FAILURES if any(report.failures or not report.scores for report in reports) else 0
+    empty = [report for report in reports if not report.scores and "shard" not in report.provenance]
+    return EXIT_FAILURES if empty or any(report.failures for report in reports) else 0
 
 
 def _file(text: str) -> tuple[Path, Any]:
@@ -224,10 +257,12 @@ def _scores(document: Document) -> str:
 
 def _say(document: Document, *, quiet: bool) -> None:
     """Failures, and unless quiet the notes, on stderr."""
+    from kldeval.writers.report_page import failure_reason
+
     for model, report in reports_of(document).items():
         for failure in report.failures:
             where = f"{model}: {failure.name}" if model else failure.name
-            say(f"{where}: {failure.message}")
+            say(f"{where}: {failure_reason(failure)}")
     from kldeval.cli.config import unsilenced
 
     for note in unsilenced(document.notes) if quiet else document.notes:

@@ -215,6 +215,15 @@ def _occupied(number: int) -> bool:
     return False
 
 
+def say_warnings() -> None:
+    """Show the package's warnings as the program's own messages, a line each."""
+    import warnings
+
+    from kldeval.cli.messages import say
+
+    warnings.showwarning = lambda message, *_: say(str(message), "warning")
+
+
 def discard_output() -> None:
     """Let what is left in the buffer of standard output go nowhere: writing it has failed already."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

@@ -8,56 +8,29 @@ Code bases that compute the same are aliases of one row.
 
 from __future__ import annotations
 
+from importlib import import_module
+from pkgutil import iter_modules
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from kldeval.conventions import benchmarks, libraries, losses
-from kldeval.conventions import other_fields as domains
-from kldeval.conventions import softmax_losses as softmaxes
+from kldeval.conventions import rows
 from kldeval.conventions.convention import Convention
 from kldeval.grammar import unknown
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 __all__ = ["ALIASES", "CONVENTIONS", "Convention", "convention"]
 
 
-_ROWS = (
-    benchmarks.DEFAULT,
-    libraries.EXACT,
-    benchmarks.MIT,
-    benchmarks.MIT_PYTHON,
-    benchmarks.TUEBINGEN,
-    benchmarks.PYSALIENCY,
-    benchmarks.FIXATONS,
-    benchmarks.LEDOV_FIRST,
-    losses.HD2S,
-    losses.EML_NET,
-    losses.SAM,
-    losses.MSI_NET,
-    losses.TWOS_LOSS,
-    losses.GAZEGAN,
-    losses.ACLNET_PYTORCH,
-    losses.ACLNET,
-    domains.DREYEVE_LOSS,
-    domains.DREYEVE,
-    domains.SCOUT_WEIGHTS,
-    domains.RAM1N,
-    domains.SALIENCY360,
-    domains.SALIENT360,
-    domains.AFFORDANCE,
-    softmaxes.UNISAL,
-    softmaxes.SALFBNET,
-    softmaxes.FLATTEN_SOFTMAX,
-    softmaxes.ROW_SOFTMAX,
-    libraries.KERAS,
-    softmaxes.TORCH_SUM,
-    softmaxes.TORCH_MEAN,
-    softmaxes.TORCH_BATCHMEAN,
-    libraries.TORCHMETRICS,
-    libraries.SCIPY,
-)
+def _rows() -> Iterator[Convention]:
+    """Every convention of the modules of `kldeval.conventions.rows`, by module and then as it stands there."""
+    for found in iter_modules(rows.__path__):
+        module = import_module(f"{rows.__name__}.{found.name}")
+        yield from (value for value in vars(module).values() if isinstance(value, Convention))
+
+
+_ROWS = tuple(_rows())
 
 CONVENTIONS: Mapping[str, Convention] = MappingProxyType({row.name: row for row in _ROWS})
 """Every convention by its name, in the order of the table."""

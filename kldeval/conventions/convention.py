@@ -33,6 +33,7 @@ class Convention:
     `direction` names the target first: D(target || approximation). `edge_cases` say what all-zero and constant maps
     score, `traps` where a number printed under this name may not be what it seems; both are whole sentences.
     `version` is that of the definition, which its short signature names; `moved` says what a higher one has changed.
+    `companions` are further metrics as the same source has them, where they are named beside the convention.
     `further` are files that hold a part of the steps beside those in `source`.
     `sure` tells how the row was checked: V, the original ran beside an independent implementation and agreed; R, its
     source was read in full; D, its documentation alone was. `year` is that of the entry in `bibtex`.
@@ -42,6 +43,7 @@ class Convention:
     pred: str
     gt: str
     metrics: tuple[str, str]
+    companions: tuple[str, ...] = ()
     scale: str = "unit"
     resize: str = "none"
     empty_gt: str = "error"
@@ -75,7 +77,7 @@ class Convention:
         return {
             "pred_norm": self.pred,
             "gt_norm": self.gt,
-            "metric": self.metric,
+            "metric": ",".join((*self.metrics, *self.companions)),
             "scale": self.scale,
             "resize": self.resize,
             "empty_gt": self.empty_gt,

@@ -27,8 +27,9 @@ class Dataset:
     """The pairs to score: of each ground truth those with the predictions of all models, in the order of the names.
 
     `failures` are the maps that could not be paired, `model_notes` what was left out, by model; `shared_notes` are
-    those of all models. `every` has one pair of each ground truth, without a limit to their number; `alone` where a
-    pair is two files.
+    those of all models. `every` has one pair of each ground truth, without a limit to their number and with those that
+    lack a prediction; `alone` where a
+    pair is two files. `undivided` has one pair of each ground truth of all shards.
     """
 
     tasks: tuple[Mapping[str, Pair], ...]
@@ -37,6 +38,7 @@ class Dataset:
     shared_notes: tuple[str, ...]
     every: tuple[Pair, ...]
     alone: bool = False
+    undivided: tuple[Pair, ...] = ()
 
     @property
     def firsts(self) -> tuple[Pair, ...]:
@@ -75,7 +77,8 @@ def select(pred: Path | None, gt: Path | None, settings: Settings, request: RunO
     notes = (*pairing.notes, *pairing_notes(pairing, len(pairs)))
     tasks = tuple({ONLY: pair} for pair in pairs)
     alone = pred is not None and pred.is_file()
-    return Dataset(tasks, {ONLY: pairing.failures}, {ONLY: notes}, (), pairing.pairs, alone=alone)
+    every = (*pairing.pairs, *pairing.lone)
+    return _share(Dataset(tasks, {ONLY: pairing.failures}, {ONLY: notes}, (), every, alone=alone), request.shard)
 
 
 def select_models(preds: Mapping[str, Path], gt: Path, settings: Settings | None, request: RunOptions) -> Dataset:
@@ -89,6 +92,7 @@ def select_models(preds: Mapping[str, Path], gt: Path, settings: Settings | None
     for model, pairing in pairings.items():
         for pair in pairing.pairs:
             by_name.setdefault(pair.name, {})[model] = pair
+    lone = {pair.name: pair for pairing in pairings.values() for pair in pairing.lone}
     names = sorted(by_name)[: request.limit]
     limited = [f"only the first {len(names)} of {len(by_name)} maps were read (--limit)"]
     tasks = [by_name[name] for name in names]
@@ -98,14 +102,41 @@ def select_models(preds: Mapping[str, Path], gt: Path, settings: Settings | None
             {model: replace(pair, group=first.group) for model, pair in task.items()}
             for first, task in zip(firsts, tasks, strict=True)
         ]
-    return Dataset(
+    dataset = Dataset(
         tuple(tasks),
         {model: pairing.failures for model, pairing in pairings.items()},
         {model: (*pairing.notes, *pairing_notes(pairing, len(pairing.pairs))) for model, pairing in pairings.items()},
         tuple(limited if len(names) < len(by_name) else ()),
-        tuple(next(iter(pairs.values())) for pairs in by_name.values()),
+        tuple({**lone, **{name: next(iter(pairs.values())) for name, pairs in by_name.items()}}.values()),
         alone=gt.is_file(),
     )
+    return _share(dataset, request.shard)
+
+
+def parse_shard(text: str) -> tuple[int, int]:
+    """The number of a share, from 1, and how many there are.
+
+    >>> parse_shard("2/8")
+    (2, 8)
+
+    Raises:
+        UsageProblem: the text says no share.
+    """
+    number, slash, count = text.partition("/")
+    if not (slash and number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
+        msg = f"--shard {text}: a share is I/N with I from 1 to N, such as 1/8"
+        raise UsageProblem(msg)
+    return int(number), int(count)
+
+
+def _share(dataset: Dataset, shard: str | None) -> Dataset:
+    """The share of a dataset: every N-th pair in the order of the names; what could not be paired is in the first."""
+    dataset = replace(dataset, undivided=dataset.firsts)
+    if shard is None:
+        return dataset
+    number, count = parse_shard(shard)
+    failures = dataset.failures if number == 1 else dict.fromkeys(dataset.failures, ())
+    return replace(dataset, tasks=dataset.tasks[number - 1 :: count], failures=failures)
 
 
 def _pairing(pred: Path, gt: Path, request: RunOptions) -> Pairing:

@@ -17,6 +17,7 @@ from kldeval.data.recognise import BASES, log_sum
 from kldeval.data.stacks import read_slice
 from kldeval.errors import RefusedMap, UnreadableMap, UsageProblem, printable
 from kldeval.grammar import split_call
+from kldeval.preprocessing.color_maps import name_of_color_map
 from kldeval.preprocessing.grey import channels_agree, full_scale, to_grey
 from kldeval.preprocessing.resize import AS_IS, log_resized, resize_pair
 from kldeval.records import DensityProvenance, MapPair
@@ -122,9 +123,10 @@ def sized_pair(
 
     Where a side holds logarithms of a density (`logs`), the density is resized.
 
-    Remarks: `lossy-pred`, `lossy-gt` (JPEG, lossy WebP), `overshoot-pred`, `overshoot-gt` (resizing made negative
-    values of a map that had none), `transposed` (height and width of one are width and height of the other), `integer`
-    (a type that `--scale unit` does not divide), `identical` (the maps agree in every value).
+    Remarks: `lossy-pred`, `lossy-gt` (JPEG, lossy WebP), `painted-pred`, `painted-gt` (the colours of a colour map),
+    `overshoot-pred`, `overshoot-gt` (resizing made negative values of a map that had none), `transposed` (height and
+    width of one are width and height of the other), `integer` (a type that `--scale unit` does not divide), `identical`
+    (the maps agree in every value).
 
     Raises:
         RefusedMap: the sizes differ, and `resize` is `none`.
@@ -165,6 +167,8 @@ def _pair_remarks(sides: tuple[Loaded, Loaded], sized: tuple[Array, Array]) -> I
     for role, side, after in zip(("pred", "gt"), sides, sized, strict=True):
         if side.stored.lossy:
             yield f"lossy-{role}"
+        if side.stored.array.ndim > side.grey.ndim and name_of_color_map(side.stored.array):
+            yield f"painted-{role}"
         if after is not side.grey and after.min() < 0 <= side.grey.min():
             yield f"overshoot-{role}"
     arrays = [side.stored.array for side in sides]

@@ -30,7 +30,8 @@ class Pairing:
     """The pairs of two folders in the order of their names, the names that make none, and how many were left out.
 
     `n_missing` ground truths without a prediction and `n_extra` predictions without a ground truth were allowed;
-    `notes` count the files that the request itself set aside.
+    `notes` count the files that the request itself set aside. `lone` are the ground truths without a prediction, as
+    pairs of themselves: they are images of the data set, with which a metric may compare the others.
     """
 
     pairs: tuple[Pair, ...]
@@ -38,6 +39,7 @@ class Pairing:
     n_missing: int = 0
     n_extra: int = 0
     notes: tuple[str, ...] = ()
+    lone: tuple[Pair, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +120,7 @@ def match(pred: Side, gt: Side, *, allow_missing: bool = False, allow_extra: boo
         tuple(sorted(failures, key=lambda failure: (failure.name, failure.message))),
         len(missing) if allow_missing else 0,
         len(extra) if allow_extra else 0,
+        lone=tuple(Pair(name, gt.path(name), gt.path(name)) for name in sorted(missing)),
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass
-from itertools import product
+from itertools import islice, product
 from typing import TYPE_CHECKING
 
 from kldeval.data.listing import PLAIN, name_of
@@ -30,6 +30,12 @@ FEWEST = 2
 
 _LITERALS = 5
 """A folder that has at most so many names at one level may be the one that holds the maps."""
+
+MOST_FOLDERS = 64
+"""Ways to say which folders hold the maps that are tried on each side."""
+
+DEEP = 4
+"""Levels of folders of which each may be a field as well as a name."""
 
 _LIKELY = ("map", "sal", "dens")
 _UNLIKELY = ("fix", "pts", "loc", "overlay", "stimul", "image", "frames")
@@ -139,19 +145,24 @@ def _numbered(ends: Sequence[str]) -> list[str]:
 
 
 def _folders(names: Sequence[str]) -> Iterator[tuple[str, ...]]:
-    """The folders of the names as parts of templates, a field or a literal for each level."""
+    """The folders of the names as parts of templates, a field or a literal for each level; the simplest `MOST_FOLDERS`.
+
+    In a deep tree a level at which all names agree is what it is: templates do not double with every level.
+    """
     paths = [name.split("/")[:-1] for name in names]
     depth = Counter(map(len, paths)).most_common(1)[0][0]
     levels = zip(*(path for path in paths if len(path) == depth), strict=True)
-    for parts in product(*map(_level, levels)):
+    for parts in islice(product(*(_level(values, is_deep=depth > DEEP) for values in levels)), MOST_FOLDERS):
         fields = iter(_FIELDS)
         if depth and parts.count("") <= len(_FIELDS):
             yield tuple(part or f"{{{next(fields)}}}" for part in parts)
 
 
-def _level(values: Sequence[str]) -> list[str]:
+def _level(values: Sequence[str], *, is_deep: bool) -> list[str]:
     """What may stand for one level of folders: its names where they are few, "" for a field."""
     distinct = sorted(set(values))
+    if is_deep and len(distinct) == 1 and _is_literal(distinct[0]):
+        return distinct
     return ["", *filter(_is_literal, distinct if len(distinct) <= _LITERALS else ())]
 
 

@@ -26,7 +26,7 @@ from kldeval.metrics.registry import METRICS
 from kldeval.scoring.context import NO_CONTEXT, DatasetContext
 from kldeval.scoring.leave_one_out import Kernel, LeaveOneOutDensity
 from kldeval.scoring.reference_models import make_references
-from kldeval.settings.auxiliary import fixation_reading
+from kldeval.settings.auxiliary import context_text, fixation_reading
 from kldeval.settings.settings import NONE
 from kldeval.weighting import latitude_weights
 
@@ -80,7 +80,8 @@ def open_needed_auxiliary(
         LeaveOneOutDensity(others, Kernel(**settings.baseline.keywords)) if settings.baseline.name == "others" else None
     )
     context = DatasetContext(others, crowd, single, references)
-    return AuxiliaryContext(replace(sources, fixations=fixations.knowing(known)), context, (*notes, *said))
+    known_source = replace(sources, fixations=fixations.knowing(known))
+    return AuxiliaryContext(known_source, context, (*notes, *said), context_text(known.values()))
 
 
 def _references(settings: Settings, request: RunOptions, pairs: Sequence[Pair]) -> ReferenceModels:
@@ -201,11 +202,15 @@ def _maps(what: str, path: Path | None, max_pixels: int) -> MapSource | None:
 
 @dataclass(frozen=True, slots=True)
 class AuxiliaryContext:
-    """Where what stands beside the pairs is read, what is known of all images, and what is to be said about it."""
+    """Where what stands beside the pairs is read, what is known of all images, and what is to be said about it.
+
+    `described` is what signatures say of the images that every image is compared with.
+    """
 
     sources: AuxiliarySources | None = None
     context: DatasetContext = field(default_factory=lambda: NO_CONTEXT)
     notes: tuple[str, ...] = ()
+    described: str = ""
 
 
 NO_AUXILIARY = AuxiliaryContext()

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from kldeval.arrays import torch
 from kldeval.errors import MissingDependency, UsageProblem
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from kldeval.records import Pair
     from kldeval.settings.settings import Settings
 
+
+SAMPLED = 20
+"""Pairs of a run whose files are looked at to estimate its work."""
+
+COMPRESSION = 8
+"""About how many bytes of a map one byte of an image's file stands for."""
 
 _GPU_FILES = ("/dev/nvidia0", "/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
 """What the drivers of GPUs that torch calls `cuda` put into /dev: looked for because importing torch costs seconds."""
@@ -30,15 +42,24 @@ class Device:
         return self.name == "cpu"
 
 
-def find_device(request: str, settings: Settings) -> Device:
+STARTUP_SECONDS = 4.0
+"""What a GPU costs before its first number: importing torch, making a context. Less work than this stays on the CPU."""
+
+CPU_BYTES_PER_SECOND = 2e8
+"""Stored bytes that one core reads and scores under one metric, at least: what a run on the CPU is estimated with."""
+
+
+def find_device(request: str, settings: Settings, pairs: Sequence[Pair] = (), jobs: int = 1) -> Device:
     """The device for `auto`, `cpu`, `cuda`, `cuda:1` or `mps`.
+
+    `auto` is a GPU where there is one, unless the work on these pairs takes the CPU less than the GPU's start-up.
 
     Raises:
         UsageProblem: the text is none of these, or mps is asked for float64, which it lacks.
         MissingDependency: the device is not there.
     """
     if request == "auto":
-        return _auto()
+        return _auto(partial(_cpu_seconds, settings, pairs, jobs))
     if request == "cpu":
         return Device("cpu", "cpu")
     kind, colon, index = request.partition(":")
@@ -51,11 +72,34 @@ def find_device(request: str, settings: Settings) -> Device:
     return _accelerator(kind, index)
 
 
-def _auto() -> Device:
+def _auto(cpu_seconds: Callable[[], float]) -> Device:
     if not any(os.path.exists(path) for path in _GPU_FILES):  # noqa: PTH110 - pathlib is not needed for this
         return Device("cpu", "cpu")
+    seconds = cpu_seconds()
+    if seconds < STARTUP_SECONDS:
+        why = f"a GPU takes about {STARTUP_SECONDS:.0f} s to start, and this work about {seconds:.1f} s"
+        logging.getLogger("kldeval").debug("--device auto: cpu, because %s", why)
+        return Device("cpu", "cpu (less work than a GPU's start)")
     package = torch()
     return _accelerator("cuda", "") if package.cuda.is_available() else Device("cpu", "cpu")
+
+
+def _cpu_seconds(settings: Settings, pairs: Sequence[Pair], jobs: int) -> float:
+    """About how long the pairs take `jobs` cores: from the sizes of some files, their number and the metrics."""
+    some = pairs[:: max(1, len(pairs) // SAMPLED)][:SAMPLED]
+    if not some:
+        return 0.0
+    mean = sum(_stored_bytes(pair.pred) + _stored_bytes(pair.gt) for pair in some) / len(some)
+    return len(pairs) * mean * max(1, len(settings.metrics)) / CPU_BYTES_PER_SECOND / jobs
+
+
+def _stored_bytes(path: Path) -> int:
+    """The bytes of a file, or of the map in it where the file is compressed."""
+    try:
+        size = path.stat().st_size
+    except OSError:
+        return 0
+    return size if path.suffix.lower() == ".npy" else COMPRESSION * size
 
 
 def _accelerator(kind: str, index: str) -> Device:

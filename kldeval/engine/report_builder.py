@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from collections import Counter
 from dataclasses import replace
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kldeval.engine.device import Device
+    from kldeval.records import Pair
     from kldeval.run_options import RunOptions
     from kldeval.settings.settings import Settings
 
@@ -97,6 +99,18 @@ def provenance_of(pred: Path | None, gt: Path | None, device: Device, request: R
         **({"manifest": str(request.manifest)} if request.manifest else {"pred": str(pred), "gt": str(gt)}),
         **({"group_by": request.group_by} if request.group_by else {}),
     }
+
+
+def shard_of(pairs: Iterable[Pair], request: RunOptions) -> dict[str, str]:
+    """Of a share of the pairs which one it is, and a digest of the names and sizes of all, the same in every share."""
+    if request.shard is None:
+        return {}
+    digest = hashlib.sha256()
+    count = 0
+    for count, pair in enumerate(pairs, 1):  # noqa: B007 - the last number is how many there are
+        size = pair.gt.stat().st_size if pair.gt.exists() else 0
+        digest.update(f"{pair.name}\0{size}\n".encode("utf-8", "surrogateescape"))
+    return {"shard": request.shard, "context": f"images(n={count},sha256={digest.hexdigest()[:16]})"}
 
 
 _LIBRARIES = {"numpy": "numpy", "opencv": "cv2", "scipy": "scipy", "torch": "torch"}

@@ -10,7 +10,7 @@ from kldeval.data.load import Reading, load_pair
 from kldeval.data.pairing import find_pairs
 from kldeval.engine.auxiliary import NO_AUXILIARY, AuxiliaryContext, open_auxiliary
 from kldeval.engine.device import Device, find_device
-from kldeval.engine.report_builder import _saving_notes, build_report, provenance_of
+from kldeval.engine.report_builder import _saving_notes, build_report, provenance_of, shard_of
 from kldeval.engine.worker import Decoding, Scoring, T, TaskWork, reading_of
 from kldeval.errors import MapProblem, UsageProblem, printable
 from kldeval.executors.local import LocalPool, ThreadPool, cores
@@ -19,6 +19,7 @@ from kldeval.scoring.class_maps import holds_labels
 from kldeval.scoring.diagnostics import swapped
 from kldeval.scoring.evaluator import Evaluator
 from kldeval.scoring.plan import Plan
+from kldeval.settings.auxiliary import with_context
 from kldeval.settings.build import as_labels
 from kldeval.settings.settings import MAPS, NONE
 
@@ -60,9 +61,8 @@ def run(
         UsageProblem: the paths cannot be paired at all.
         MissingDependency: the device, or a package that reads the files, is not there.
     """
-    device = find_device(request.device, settings)
     dataset = select(pred, gt, settings, request)
-    (report,) = _reports(dataset, {ONLY: (pred, gt)}, settings, request, device, progress)
+    (report,) = _reports(dataset, {ONLY: (pred, gt)}, settings, request, progress)
     return report
 
 
@@ -81,10 +81,9 @@ def run_models(
         UsageProblem: the paths of a model cannot be paired with the ground truths at all, or maps have no group.
         MissingDependency: the device, or a package that reads the files, is not there.
     """
-    device = find_device(request.device, settings)
     dataset = select_models(preds, gt, settings, request)
     sides = {model: (pred, gt) for model, pred in preds.items()}
-    reports = _reports(dataset, sides, settings, request, device, progress)
+    reports = _reports(dataset, sides, settings, request, progress)
     return dict(zip(preds, reports, strict=True))
 
 
@@ -93,12 +92,14 @@ def _reports(
     sides: Mapping[str, tuple[Path | None, Path | None]],
     settings: Settings,
     request: RunOptions,
-    device: Device,
     progress: Callable[[object, int], None] | None,
 ) -> list[Report]:
     """The report of each model."""
-    settings = resolve_settings(settings, dataset.firsts, request)
+    pairs = [pair for task in dataset.tasks for pair in task.values()]
+    device = find_device(request.device, settings, pairs, request.jobs or cores())
+    settings = resolve_settings(settings, dataset.undivided, request)
     around = open_auxiliary(settings, request, dataset.every, alone=dataset.alone)
+    settings = with_context(settings, around.described)
     found: dict[str, list[Outcome]] = {model: list(dataset.failures.get(model, ())) for model in sides}
     for answer in stream(dataset, settings, request, device, around):
         found[answer.model].append(answer.outcome)
@@ -108,7 +109,7 @@ def _reports(
         build_report(
             settings,
             found[model],
-            provenance_of(pred, gt, device, request),
+            {**provenance_of(pred, gt, device, request), **shard_of(dataset.undivided, request)},
             [*_swapped(pred, gt), *dataset.notes_of(model), *around.notes, *_saving_notes(request)],
             dataset.groups,
         )

@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
 from kldeval.data.load import Loaded, Reading, load_map, load_pair
+from kldeval.data.readers.numpy_files import is_mapped
 from kldeval.errors import KldevalError, MapProblem, printable
 from kldeval.records import Failure
 
@@ -103,6 +104,11 @@ class TaskWork(Generic[Begun, T]):
     def split(self, task: Task) -> list[Task]:
         """The same work in the smallest parts: one pair each."""
         return [{model: pair} for model, pair in task.items()]
+
+    def may_end_process(self, task: Task) -> bool:
+        """Whether a map of these stays in its file while it is scored: the process dies if the file shrinks."""
+        paths = (path for pair in task.values() for path in (pair.pred, pair.gt))
+        return any(str(path).lower().endswith(".npy") and is_mapped(path) for path in paths)
 
     def lost(self, task: Task, reason: str) -> list[Answer]:
         """The failures of pairs whose files ended the process that read them."""

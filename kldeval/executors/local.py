@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic
 
-from kldeval.executors.protocol import Item, Result, WorkerDied
+from kldeval.executors.protocol import Item, Result, WorkerDied, may_end_process
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -53,23 +53,25 @@ class LocalPool:
         # the first is done here, because what it imports need not be imported by every forked worker; that may be what
         # took the time, so in doubt the second is, too
         for worth in (20 * WORTH_WORKERS, WORTH_WORKERS):
-            if rest and not is_worth_workers:
-                start = time.perf_counter()
-                found = work(rest[:1])
-                seconds = time.perf_counter() - start
-                yield from found
-                rest = rest[1:]
-                is_worth_workers = self.workers > 1 and seconds * len(rest) >= worth
+            if not rest or is_worth_workers or may_end_process(work, rest[:1]):
+                break
+            start = time.perf_counter()
+            found = work(rest[:1])
+            seconds = time.perf_counter() - start
+            yield from found
+            rest = rest[1:]
+            is_worth_workers = self.workers > 1 and seconds * len(rest) >= worth
+        is_risky = not is_worth_workers and may_end_process(work, rest)
         chunks = _chunks(rest, self.workers)
-        if not is_worth_workers:
-            for chunk in chunks:
-                yield from work(chunk)
-        elif _may_fork():
+        if (is_worth_workers or is_risky) and _may_fork():
             from kldeval.executors.processes import in_processes
 
             yield from in_processes(work, chunks, self.workers)
-        else:
+        elif is_worth_workers:
             yield from _in_threads(work, chunks, self.workers)
+        else:
+            for chunk in chunks:
+                yield from work(chunk)
 
 
 @dataclass(frozen=True, slots=True)

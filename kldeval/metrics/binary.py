@@ -7,6 +7,7 @@ Conventions: `pred, target` of one shape, natural logarithms (nats), integers an
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from kldeval.arrays import computed_in, namespace, quiet, returned_as
@@ -89,6 +90,23 @@ class PixelMap(NamedTuple):
 
     values: Array
     is_logit: bool = False
+
+
+@METRICS.add("bernoulli-kld", MetricInfo(unit="nats", best="low", on="pixels"))
+def bernoulli_kld(pred: PixelMap, gt: Array, *, clamp: float = -100.0) -> Array:
+    """Bernoulli divergence of the prediction from the ground truth, D(gt || pred) of each pixel's classes, in nats.
+
+    t ln(t / p) + (1 - t) ln((1 - t) / (1 - p)): `bce` less the entropy of the pixel's ground truth, so a map against
+    itself gives 0. No logarithm of a probability is less than `clamp`, as in `bce`; of logits none is clamped.
+
+    Source: S. Kullback and R. A. Leibler (1951), https://doi.org/10.1214/aoms/1177729694, of two classes.
+
+    >>> import numpy as np, kldeval
+    >>> half = np.asarray([[0.5]])
+    >>> float(kldeval.bernoulli_kld(half, half)), bool(kldeval.bernoulli_kld(half, np.asarray([[1.0]])) == np.log(2))
+    (0.0, True)
+    """
+    return bce(pred, gt, clamp=clamp) - bce_terms(gt, gt, -math.inf)
 
 
 @METRICS.add("bce", MetricInfo(unit="nats", best="low", on="pixels"))

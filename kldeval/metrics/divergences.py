@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Literal
 
-from kldeval.arrays import quiet
+from kldeval.arrays import namespace, quiet
 from kldeval.errors import UsageProblem
 from kldeval.grammar import format_value
 from kldeval.metrics.registry import METRICS, MetricInfo
@@ -22,10 +22,14 @@ from kldeval.metrics.separable import (
 )
 from kldeval.metrics.similarity import hellinger_final, hellinger_terms, tv_terms
 from kldeval.normalization.density import Density, safe_log
+from kldeval.weighting import root
 
 if TYPE_CHECKING:
     from kldeval.arrays import Array
 
+
+SMALL_SQUARE = 1e-6
+"""Below it four terms of a power series in the square are exact to rounding."""
 
 Direction = Literal["gt-pred", "pred-gt", "mean"]
 
@@ -124,6 +128,76 @@ def jsd(pred: Density, gt: Density) -> Array:
     middle = Density(prob=(pred.prob + gt.prob) / 2)
     # all logarithms are taken of probabilities, so that a map against itself gives exactly 0 after a softmax too
     return (_divergence(middle, _of_prob(pred), (0, 0, 0)) + _divergence(middle, _of_prob(gt), (0, 0, 0))) / 2
+
+
+def _root(summed: Array) -> Array:
+    """The root of a sum that rounding may have left below 0."""
+    xp = namespace(summed)
+    return root(xp, xp.where(summed < 0, xp.zeros_like(summed), summed))
+
+
+@METRICS.add(
+    "js-distance",
+    MetricInfo(unit="", best="low", symmetric=True, from_sum=_root, aliases=("jensenshannon",)),
+)
+def js_distance(pred: Density, gt: Density) -> Array:
+    """Jensen-Shannon distance of prediction and ground truth, the root of `jsd` in nats, from 0 to sqrt(ln 2).
+
+    A metric in the sense of geometry; `scipy.spatial.distance.jensenshannon` computes it. The root is of the sum within
+    each distribution; the terms are those of `jsd`.
+
+    Source: D. M. Endres and J. E. Schindelin (2003), https://doi.org/10.1109/TIT.2003.813506.
+
+    >>> import numpy as np, kldeval
+    >>> float(kldeval.js_distance(np.asarray([[1.0, 0.0]]), np.asarray([[0.0, 1.0]])).round(12))
+    0.832554611158
+    """
+    xp, p, q = pred.xp, pred.prob, gt.prob
+    middle = (p + q) / 2
+    safe = xp.where(middle == 0, xp.ones_like(middle), middle)
+    # p = m (1 + d) and q = m (1 - d) add m ((1 + d) ln(1 + d) + (1 - d) ln(1 - d)) / 2 = m (d^2/2 + d^4/12 + ...), of
+    # which the logarithms lose the digits that the root needs where d is small
+    d = (p - q) / 2 / safe
+    square = d**2
+    series = square * (1 / 2 + square * (1 / 12 + square * (1 / 30 + square / 56)))
+    apart = xp.abs(d) >= 1
+    inner = xp.where(apart, xp.zeros_like(d), d)
+    logarithms = ((1 + inner) * xp.log1p(inner) + (1 - inner) * xp.log1p(-inner)) / 2
+    logarithms = xp.where(apart, xp.full_like(d, math.log(2)), logarithms)
+    return middle * xp.where(square < SMALL_SQUARE, series, logarithms)
+
+
+@METRICS.add("schoener-d", MetricInfo(unit="", best="high", symmetric=True))
+def schoener_d(pred: Density, gt: Density) -> Array:
+    """Schoener's D, the overlap of two densities, from 0 to 1: sum min(p, q), which is 1 - `tv`.
+
+    Ecology's measure of how much two niches overlap, and `sim` of the densities.
+
+    Source: T. W. Schoener (1968), https://doi.org/10.2307/1935534; D. L. Warren, R. E. Glor and M. Turelli (2008),
+    https://doi.org/10.1111/j.1558-5646.2008.00482.x.
+
+    >>> import numpy as np, kldeval
+    >>> float(kldeval.schoener_d(np.asarray([[1.0, 1.0]]), np.asarray([[1.0, 0.0]])))
+    0.5
+    """
+    return pred.xp.minimum(pred.prob, gt.prob)
+
+
+@METRICS.add("warren-i", MetricInfo(unit="", best="high", symmetric=True, aliases=("bhattacharyya",)))
+def warren_i(pred: Density, gt: Density) -> Array:
+    """Warren's I, the overlap of two densities, from 0 to 1: sum sqrt(p q), which is 1 - `hellinger`^2.
+
+    It is the Bhattacharyya coefficient, under ecology's name; not Bhattacharyya's distance, -ln of it.
+
+    Source: D. L. Warren, R. E. Glor and M. Turelli (2008), https://doi.org/10.1111/j.1558-5646.2008.00482.x;
+    A. Bhattacharyya (1943), Bull. Calcutta Math. Soc. 35, 99-109.
+
+    >>> import numpy as np, kldeval
+    >>> float(kldeval.warren_i(np.asarray([[1.0, 0.0]]), np.asarray([[1.0, 1.0]])).round(12))
+    0.707106781187
+    """
+    xp = pred.xp
+    return root(xp, pred.prob) * root(xp, gt.prob)
 
 
 @METRICS.add("entropy-gt", MetricInfo(unit="nats", best="", blind_to=("pred",), separable=separated_entropy))

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Literal
 
 from kldeval.arrays import computed_in, counted_in, namespace, quiet
 from kldeval.errors import UsageProblem
+from kldeval.grammar import format_value
 from kldeval.metrics.registry import METRICS, MetricInfo, Of
-from kldeval.metrics.roc import area_at_steps, area_under_roc
+from kldeval.metrics.roc import area_at_fixated, area_at_steps, area_under_roc
 from kldeval.weighting import above_least, divide, drop_axes, min_max, root, total, total_where, zero_excluded
 
 if TYPE_CHECKING:
@@ -23,20 +24,38 @@ if TYPE_CHECKING:
 
 
 Negatives = Literal["all", "unfixated"]
+Jitter = Literal["expected", "none", "unique"]
 
 
-def _check_ddof(*, ddof: int = 0, repeats: bool = True, of: Of = None) -> None:  # noqa: ARG001 - all parameters are passed
+def _check_nss(
+    *,
+    ddof: int = 0,
+    repeats: bool = True,  # noqa: ARG001 - all parameters are passed
+    std_eps: float = 0.0,
+    of: Of = None,  # noqa: ARG001
+) -> None:
     if ddof not in (0, 1):
         msg = f"nss(ddof={ddof}): a standard deviation is over N (0) or N - 1 (1)"
         raise UsageProblem(msg)
+    if std_eps < 0:
+        msg = f"nss(std_eps={format_value(std_eps)}): what is added to a standard deviation is 0 or more"
+        raise UsageProblem(msg)
 
 
-@METRICS.add("nss", MetricInfo(version=2, on="fixations", view="pixels", unit="", best="high", check=_check_ddof))
-def nss(seen: FixatedMap, *, ddof: int = 0, repeats: bool = True, of: Of = None) -> Array:  # noqa: ARG001 - whoever calls it hands over such values
+@METRICS.add("nss", MetricInfo(version=2, on="fixations", view="pixels", unit="", best="high", check=_check_nss))
+def nss(
+    seen: FixatedMap,
+    *,
+    ddof: int = 0,
+    repeats: bool = True,
+    std_eps: float = 0.0,
+    of: Of = None,  # noqa: ARG001 - whoever calls it hands over such values
+) -> Array:
     """Normalised scanpath saliency: the mean at the fixations of the map in units of its standard deviation.
 
     mean over fixations of (S - mean S) / std S, with `ddof` 0 as pysaliency or 1 as NSS.m; without `repeats` a pixel
-    counts once however often it was fixated, as NSS.m. Chance is 0, and so is a constant map (NSS.m: nan).
+    counts once however often it was fixated, as NSS.m. Chance is 0, and so is a constant map (NSS.m: nan). `std_eps` is
+    added to the standard deviation, in the units of the stored map, as losses do that must not divide by 0.
 
     Source: R. J. Peters et al. (2005), https://doi.org/10.1016/j.visres.2005.03.019.
 
@@ -53,6 +72,9 @@ def nss(seen: FixatedMap, *, ddof: int = 0, repeats: bool = True, of: Of = None)
     deviation = root(xp, divide(xp, total(xp, gap**2, seen.area), pixels - ddof))
     counts = seen.fixations if repeats else seen.fixated
     mean = divide(xp, total(xp, gap, counts), total(xp, counts))
+    if std_eps:
+        # the map was stretched by its range, and so is what is added
+        deviation = deviation + xp.where(span == 0, xp.ones_like(span), std_eps / span)
     return drop_axes(xp, mean / xp.where(deviation == 0, xp.ones_like(deviation), deviation))
 
 
@@ -77,12 +99,17 @@ def auc(seen: FixatedMap, *, negatives: Negatives = "all", repeats: bool = True,
 @METRICS.add(
     "auc-judd", MetricInfo(version=2, on="fixations", view="ranks", unit="", best="high", takes_infinities=True)
 )
-def auc_judd(seen: FixatedMap, *, of: Of = None) -> Array:  # noqa: ARG001 - whoever calls it hands over such values
+def auc_judd(seen: FixatedMap, *, jitter: Jitter = "expected", of: Of = None) -> Array:  # noqa: ARG001 - whoever calls it hands over such values
     """AUC_Judd.m in expectation over its jitter, for vanishing jitter; repeated fixations count once.
 
     The area under the ROC of fixated against unfixated pixels, plus (k + a b / (a + 1)) / (2 n m): the original joins
     points taken just after each of the n fixated pixels. m pixels are unfixated; a fixated and b unfixated ones tie at
     the lowest fixated value and k unfixated ones lie above it. A constant map therefore scores 0.5 + 1 / (2 (n + 1)).
+
+    With jitter=none the original without its jitter, as it comes with ties: the trapezoid through (0, 0), for the i-th
+    greatest fixated value v the point ((number of pixels >= v - i) / m, i / n), in that order, and (1, 1); with
+    jitter=unique one point for each distinct fixated value v, its share of unfixated pixels >= v and of fixated ones.
+    Under `none` tied fixations make the curve run back, and a constant map may score next to nothing.
 
     Source: T. Judd et al. (2009), https://doi.org/10.1109/ICCV.2009.5459462; AUC_Judd.m of
     https://github.com/cvzoya/saliency.
@@ -93,6 +120,8 @@ def auc_judd(seen: FixatedMap, *, of: Of = None) -> Array:  # noqa: ARG001 - who
     """
     xp = namespace(seen.values)
     fixated, free = counted_in(seen.fixated), counted_in(seen.free)
+    if jitter != "expected":
+        return area_at_fixated(seen.values, fixated, free, unique=jitter == "unique")
     values = xp.where(fixated > 0, seen.values, xp.full_like(seen.values, xp.inf))
     lowest = xp.min(values, axis=(-2, -1), keepdims=True)
     tied = total_where(xp, seen.values == lowest, fixated)

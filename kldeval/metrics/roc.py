@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from kldeval.arrays import counted_in, device_of, namespace
@@ -42,6 +43,43 @@ def area_at_steps(seen: FixatedMap, positives: Array, negatives: Array) -> Array
     if seen.ascending:
         return _area_at_steps_of_few(rise, positives, negatives, span)
     return _map_by_map(_trapezoid, rise, positives, negatives, span)
+
+
+def area_at_fixated(values: Array, fixated: Array, free: Array, *, unique: bool) -> Array:
+    """The trapezoid through the ROC points at the fixated values, from the greatest on: ties as AUC_Judd.m has them.
+
+    Of n fixated and m free pixels the i-th point is (share of the free below it, i / n), where the program counts
+    (number of all pixels >= v) - i as free: pixels that tie with the fixated value are passed before they are hit, and
+    the curve runs back. `unique` takes one point for each distinct value, behind its ties. nan without either.
+    """
+    import numpy as np
+
+    xp = namespace(values)
+    arrays = (array.detach().cpu() if hasattr(array, "detach") else array for array in (values, fixated, free))
+    cells = [np.asarray(array, np.float64).reshape(-1, math.prod(values.shape[-2:])) for array in arrays]
+    areas = [_area_of_judd(*one, unique=unique) for one in zip(*cells, strict=True)]
+    found = np.asarray(areas).reshape(values.shape[:-2])
+    return found if xp is np else xp.asarray(found, device=device_of(values))
+
+
+def _area_of_judd(values: Array, fixated: Array, free: Array, *, unique: bool) -> float:
+    import numpy as np
+
+    n, m = fixated.sum(), free.sum()
+    if not (n and m) or np.isnan(values).any():
+        return math.nan
+    levels, place = np.unique(values, return_inverse=True)
+    hit, alarm = (np.bincount(place.reshape(-1), weights=one, minlength=len(levels))[::-1] for one in (fixated, free))
+    alarms = np.cumsum(alarm)[hit > 0]
+    hit = hit[hit > 0]
+    hits = np.cumsum(hit)
+    before, passed = hits - hit, np.concatenate([[0.0], alarms[:-1]])
+    if unique:
+        areas = (alarms - passed) * (before + hits) / 2
+    else:
+        # to the first of a tied values, where a - 1 fixated ones still count as free, and back while these are hit
+        areas = (alarms + hit - 1 - passed) * (2 * before + 1) / 2 - (hit - 1) * (before + (hit + 1) / 2)
+    return float((areas.sum() / n + m - alarms[-1]) / m)
 
 
 def _area_at_steps_of_few(rise: Array, positives: Array, negatives: Array, span: Array) -> Array:

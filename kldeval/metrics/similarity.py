@@ -11,7 +11,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kldeval.arrays import namespace
-from kldeval.errors import RefusedMap
+from kldeval.errors import RefusedMap, UsageProblem
+from kldeval.grammar import format_value
 from kldeval.metrics.checks import check_same_shape
 from kldeval.metrics.registry import METRICS, MetricInfo, Of
 from kldeval.weighting import (
@@ -36,16 +37,34 @@ TINY_DIFFERENCE = 1e-140
 """Differences below it, or above its inverse, are squared and summed in a unit of their own."""
 
 
-def _deviations(xp: Namespace, values: Array, weights: Array | None) -> Array:
-    """Deviations from the mean after stretching to 0..1, so that a constant map is exactly 0, whatever its value."""
+def _deviations(xp: Namespace, values: Array, weights: Array | None, *, std_eps: float = 0.0, of: Of = None) -> Array:
+    """Deviations from the mean after stretching to 0..1, so that a constant map is exactly 0, whatever its value.
+
+    Beside `std_eps`, which is in the units of the map, they are in these too.
+    """
+    del of
     values = zero_excluded(xp, values, weights)
     low, high = min_max(xp, values, weights)
     rise, span = above_least(xp, values, low, high)
     stretched = rise / xp.where(span == 0, xp.ones_like(span), span)
-    return stretched - divide(xp, total(xp, stretched, weights), amount(xp, stretched, weights))
+    deviations = stretched - divide(xp, total(xp, stretched, weights), amount(xp, stretched, weights))
+    return deviations * span if std_eps else deviations
 
 
-def _histogram(xp: Namespace, values: Array, weights: Array | None, *, minmax: bool = False) -> Array:
+def _existing(xp: Namespace, values: Array, weights: Array | None, *, of: Of = None) -> Array:
+    """The values of the pixels that exist."""
+    del of
+    return zero_excluded(xp, values, weights)
+
+
+def _histogram(
+    xp: Namespace,
+    values: Array,
+    weights: Array | None,
+    *,
+    minmax: bool = False,
+    of: Of = None,  # noqa: ARG001 - all parameters are passed
+) -> Array:
     """The values divided by their sum, which `minmax` stretches to 0..1 before."""
     values = zero_excluded(xp, values, weights)
     low, high = min_max(xp, values, weights)
@@ -58,25 +77,53 @@ def _histogram(xp: Namespace, values: Array, weights: Array | None, *, minmax: b
     return shares(xp, values, weights)
 
 
-def _correlation(xp: Namespace, pred: Array, gt: Array, weights: Array | None) -> Array:
+def _correlation(
+    xp: Namespace, pred: Array, gt: Array, weights: Array | None, *, std_eps: float = 0.0, of: Of = None
+) -> Array:
+    del of
     spread, target_spread = total(xp, pred**2, weights), total(xp, gt**2, weights)
+    if std_eps:
+        pixels = amount(xp, pred, weights)
+        deviations = [root(xp, part / pixels) + std_eps for part in (spread, target_spread)]
+        return drop_axes(xp, total(xp, pred * gt, weights) / pixels / (deviations[0] * deviations[1]))
     correlation = divide(xp, total(xp, pred * gt, weights), root(xp, spread * target_spread))
     flat = (spread == 0) & (target_spread > 0)
     correlation = xp.where(flat, xp.zeros_like(correlation), xp.clip(correlation, -1.0, 1.0))
     return drop_axes(xp, correlation)
 
 
-def _intersection(xp: Namespace, pred: Array, gt: Array, weights: Array | None) -> Array:
+def _intersection(xp: Namespace, pred: Array, gt: Array, weights: Array | None, **_: object) -> Array:
     return drop_axes(xp, total(xp, xp.minimum(pred, gt), weights))
 
 
-@METRICS.add("cc", MetricInfo(version=2, on="maps", unit="", best="high", prepare=_deviations, combine=_correlation))
-def cc(pred: Array, gt: Array, weights: Array | None = None, *, of: Of = None) -> Array:  # noqa: ARG001 - whoever calls it hands over such values
+def _check_std_eps(*, std_eps: float = 0.0, of: Of = None) -> None:  # noqa: ARG001 - all parameters are passed
+    if std_eps < 0:
+        msg = f"std_eps={format_value(std_eps)}: what is added to a standard deviation is 0 or more"
+        raise UsageProblem(msg)
+
+
+@METRICS.add(
+    "cc",
+    MetricInfo(
+        version=2, on="maps", unit="", best="high", check=_check_std_eps, prepare=_deviations, combine=_correlation
+    ),
+)
+def cc(
+    pred: Array,
+    gt: Array,
+    weights: Array | None = None,
+    *,
+    std_eps: float = 0.0,
+    of: Of = None,  # noqa: ARG001 - whoever calls it hands over such values
+) -> Array:
     """Pearson correlation of the two maps over their pixels, from -1 to 1; higher is better.
 
     sum w (p - mean p)(q - mean q) / sqrt(sum w (p - mean p)^2 sum w (q - mean q)^2). Neither the scale nor the offset
     of a map matters. A constant prediction scores 0 against a ground truth that varies; a constant ground truth gives
     nan. (This is pysaliency's rule; CC.m gives nan for both.)
+
+    With `std_eps` each standard deviation (over N, in the units of the stored map) is increased by it, as in losses
+    that divide by std + eps: mean w (p - mean p)(q - mean q) / ((std p + eps)(std q + eps)); constant maps then give 0.
 
     Source: K. Pearson (1895), https://doi.org/10.1098/rspl.1895.0041; as a saliency metric Z. Bylinskii et al. (2019),
     https://doi.org/10.1109/TPAMI.2018.2815601.
@@ -88,7 +135,8 @@ def cc(pred: Array, gt: Array, weights: Array | None = None, *, of: Of = None) -
     """
     xp = _namespace(pred, gt)
     weights = as_weights(weights, pred)
-    return _correlation(xp, _deviations(xp, pred, weights), _deviations(xp, gt, weights), weights)
+    deviations = (_deviations(xp, values, weights, std_eps=std_eps) for values in (pred, gt))
+    return _correlation(xp, next(deviations), next(deviations), weights, std_eps=std_eps)
 
 
 @METRICS.add(
@@ -124,11 +172,11 @@ def sim(pred: Array, gt: Array, weights: Array | None = None, *, minmax: bool = 
     return _intersection(xp, densities[0], densities[1], weights)
 
 
-def _mean_square(xp: Namespace, pred: Array, gt: Array, weights: Array | None) -> Array:
+def _mean_square(xp: Namespace, pred: Array, gt: Array, weights: Array | None, **_: object) -> Array:
     return _mean_error(xp, pred, gt, weights, 2)
 
 
-def _mean_size(xp: Namespace, pred: Array, gt: Array, weights: Array | None) -> Array:
+def _mean_size(xp: Namespace, pred: Array, gt: Array, weights: Array | None, **_: object) -> Array:
     return _mean_error(xp, pred, gt, weights, 1)
 
 
@@ -167,7 +215,7 @@ def _mean_error(xp: Namespace, pred: Array, gt: Array, weights: Array | None, po
         best="low",
         symmetric=True,
         scaled=True,
-        prepare=zero_excluded,
+        prepare=_existing,
         combine=_mean_square,
     ),
 )
@@ -192,7 +240,7 @@ def mse(pred: Array, gt: Array, weights: Array | None = None, *, of: Of = None) 
         best="low",
         symmetric=True,
         scaled=True,
-        prepare=zero_excluded,
+        prepare=_existing,
         combine=_mean_size,
     ),
 )

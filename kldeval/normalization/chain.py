@@ -68,7 +68,16 @@ def takes_axis(chain: Chain) -> bool:
 
 def ends_in_log(chain: Chain) -> bool:
     """Whether the chain ends in log-probabilities."""
-    return STEPS[chain[-1].name].info.log
+    return STEPS[ending(chain).name].info.log
+
+
+def ending(chain: Chain) -> Call:
+    """The last step but those that keep distributions as they are: it says what the values at the end are.
+
+    >>> str(ending(parse_chain("minmax+flatten-softmax+temperature(t=4)")))
+    'flatten-softmax'
+    """
+    return next((call for call in reversed(chain) if not STEPS[call.name].info.keeps), chain[-1])
 
 
 def axes_of(chain: Chain) -> tuple[int, ...] | None:
@@ -150,11 +159,12 @@ def run_chain(values: LazyMap, chain: CompiledChain) -> LazyMap:
 
 def apply_step(values: LazyMap, call: Call) -> LazyMap:
     """The values after one step; a step after a softmax works on its probabilities."""
-    return _run_step(values, partial(STEPS[call.name].function, **call.keywords))
+    step = STEPS[call.name]
+    return _run_step(values, partial(step.function, **call.keywords), takes_log=step.info.takes_log)
 
 
-def _run_step(values: LazyMap, function: Callable[[LazyMap], LazyMap]) -> LazyMap:
-    if values.is_log:
+def _run_step(values: LazyMap, function: Callable[[LazyMap], LazyMap], *, takes_log: bool = False) -> LazyMap:
+    if values.is_log and not takes_log:
         values = values.map(values.xp.exp, is_log=False)
     return function(values)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from kldeval.arrays import exp_of_temporary
 from kldeval.errors import UsageProblem
 from kldeval.grammar import Info, Registry, format_value
+from kldeval.normalization.density import safe_log
 from kldeval.normalization.lazy_map import MAP, LazyMap
 
 if TYPE_CHECKING:
@@ -27,17 +28,21 @@ class StepInfo(Info):
         given: whether the map holds distributions already, along axes that the step knows only where it is told.
         spatial: whether pixels of equal value can come out different: where they stand in different `rows`, or in any
             `place`; such pixels cannot be counted together.
+        keeps: whether distributions stay what they were made, over the same axes and as logarithms if they were.
+        takes_log: whether it works on logarithms of probabilities where there are some, and not on probabilities.
         takes: which infinite values it understands: -inf, or (bounded) those beyond its parameters min and max.
     """
 
     final: bool = False
     log: bool = False
     given: bool = False
+    keeps: bool = False
+    takes_log: bool = False
     spatial: Literal["", "rows", "place"] = ""
     takes: Literal["", "-inf", "bounded"] = ""
 
 
-STEPS: Registry[Callable[..., LazyMap], StepInfo] = Registry("step", StepInfo)
+STEPS: Registry[Callable[..., LazyMap], StepInfo] = Registry("step", StepInfo, package="kldeval.normalization")
 """Every step of a normalisation, by the name that a user types."""
 
 
@@ -156,6 +161,50 @@ def shift(values: LazyMap) -> LazyMap:
     low, _ = values.extent()
     xp = values.xp
     return values.map(lambda x, low: x - low, xp.where(low < 0, low, xp.zeros_like(low)))
+
+
+def _check_divisor(*, value: float) -> None:
+    if value <= 0:
+        msg = f"divide(value={format_value(value)}): a divisor is above 0"
+        raise UsageProblem(msg)
+
+
+@STEPS.add("divide", StepInfo(check=_check_divisor))
+def divide(values: LazyMap, *, value: float) -> LazyMap:
+    """x / value."""
+    xp = values.xp
+    # an array of one number, because torch multiplies by the reciprocal of a number on some devices
+    return values.map(lambda x: x / xp.full_like(x[..., :1, :1], value))
+
+
+@STEPS.add("threshold")
+def threshold(values: LazyMap, *, above: float) -> LazyMap:
+    """1 where x > above, else 0; on the scale of the run, where 8-bit values are 0..1.
+
+    A ground truth above 128 of 255, as evaluations of salient object detection take it, is threshold(above=0.5) or
+    with the scale `raw` threshold(above=128).
+    """
+    xp = values.xp
+    return values.map(lambda x: xp.astype(x > above, x.dtype))
+
+
+def _check_temperature(*, t: float) -> None:
+    if t <= 0:
+        msg = f"temperature(t={format_value(t)}): a temperature is above 0"
+        raise UsageProblem(msg)
+
+
+@STEPS.add("temperature", StepInfo(keeps=True, takes_log=True, takes="-inf", check=_check_temperature))
+def temperature(values: LazyMap, *, t: float) -> LazyMap:
+    """x / t of scores; of distributions p^(1/t) divided by its sum: ln p is divided by t and normalised again.
+
+    So it is one thing before and after a softmax. A temperature above 1 flattens, as in the distillation of networks:
+    G. Hinton, O. Vinyals and J. Dean (2015), https://arxiv.org/abs/1503.02531.
+    """
+    if not values.is_log and values.axes is None:
+        return values.map(lambda x: x / t)
+    logs = values if values.is_log else values.map(safe_log, is_log=True)
+    return _log_softmax(logs.map(lambda x: x / t), values.axes or MAP)
 
 
 @STEPS.add("abs")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from kldeval.arrays import quiet
 from kldeval.errors import RefusedMap, printable
+from kldeval.preprocessing.color_maps import name_of_color_map
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -46,6 +47,11 @@ def to_grey(array: Array, color: str, path: Path) -> Array:
     if channels_agree(array):
         return array[..., 0].copy()
     if color == "error":
+        painted = name_of_color_map(array)
+        if painted:
+            what = f"a picture of a map in the colours of {painted}, whose grey is not the map"
+            way_out = "store the map itself, in grey or as .npy, not its colours"
+            raise RefusedMap(f"{printable(path)}: {what}; {way_out}", code="color")
         what = f"its colour channels differ ({array.dtype}, shape {array.shape})"
         raise RefusedMap(
             f"{printable(path)}: {what}; a map is grey: choose how to make it so with {_WAY_OUT}", code="color"

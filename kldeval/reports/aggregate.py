@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -164,9 +165,13 @@ def merge(reports: Mapping[str, Report]) -> Report:
     Raises:
         UsageProblem: the signatures differ, or a map stands in two parts.
     """
-    (first, reference), *others = reports.items()
-    for name, report in others:
-        _check_signatures(first, reference, name, report)
+    _check_shards(reports)
+    # a share with nothing to score says nothing of its files
+    first, reference = next(((name, one) for name, one in reports.items() if one.scores), next(iter(reports.items())))
+    for name, report in reports.items():
+        if report.scores and name != first:
+            _check_signatures(first, reference, name, report)
+    _check_other_images(reports)
     _check_names(reports)
     every = list(reports.values())
     whole = resummarise(reference, (score for report in every for score in report.scores))
@@ -174,7 +179,7 @@ def merge(reports: Mapping[str, Report]) -> Report:
     shared = {
         key: value
         for key, value in reference.provenance.items()
-        if all(report.provenance.get(key) == value for report in every)
+        if key not in ("shard", "context") and all(report.provenance.get(key) == value for report in every)
     }
     notes = tuple(_notes(reports))
     if len(every) > 1 and any(report.classes for report in every):
@@ -188,6 +193,27 @@ def merge(reports: Mapping[str, Report]) -> Report:
     )
 
 
+def _check_shards(reports: Mapping[str, Report]) -> None:
+    """Refuse shares of the pairs that are not all of them, or not of the same pairs."""
+    shards = {name: str(one.provenance["shard"]) for name, one in reports.items() if "shard" in one.provenance}
+    if not shards:
+        return
+    without = [name for name in reports if not re.fullmatch("[0-9]+/[0-9]+", shards.get(name, ""))]
+    counts = {shard.partition("/")[2] for shard in shards.values()}
+    contexts = {reports[name].provenance.get("context") for name in shards}
+    if without or len(counts) > 1 or len(contexts) > 1:
+        what = f"{without[0]} is none" if without else "they are of different numbers of shares, or of different images"
+        msg = f"the reports are not the shares of one run (--shard): {what}"
+        raise UsageProblem(msg)
+    (count,) = counts
+    numbers = sorted(int(shard.partition("/")[0]) for shard in shards.values())
+    missing = sorted(set(range(1, int(count) + 1)) - set(numbers))
+    if missing or len(numbers) > int(count):
+        lacking = f"{', '.join(map(str, missing))} of {count} missing" if missing else "one is given twice"
+        msg = f"the reports are not the shares of one run (--shard): {lacking}"
+        raise UsageProblem(msg)
+
+
 def _check_signatures(first: str, reference: Report, name: str, report: Report) -> None:
     ours, theirs = reference.signatures, report.signatures
     if list(ours) != list(theirs):
@@ -196,8 +222,31 @@ def _check_signatures(first: str, reference: Report, name: str, report: Report) 
     for key in ours:
         for part, values in differences(*(with_fixations(text, 0) for text in (ours[key], theirs[key]))).items():
             left, right = (f"{part}:{value or 'nothing'}" for value in values)
-            msg = f"{first} and {name} cannot be merged: {key} has {left} in the one, {right} in the other"
+            way_out = FULL_LIST if part == "context" else ""
+            msg = f"{first} and {name} cannot be merged: {key} has {left} in the one, {right} in the other{way_out}"
             raise UsageProblem(msg)
+
+
+def _check_other_images(reports: Mapping[str, Report]) -> None:
+    """Refuse several parts whose numbers depend on images that nothing says were the same in all of them."""
+    if len(reports) == 1:
+        return
+    for file, report in reports.items():
+        for key, text in report.signatures.items():
+            parts = parts_of(text)
+            others = any(parts.get(name, "").startswith("others") for name in ("other", "baseline"))
+            if (others or split_call(parts["metric"])[0] == "sauc") and "context" not in parts:
+                msg = f"{file} does not say with which other images {key} was compared: it cannot be merged{FULL_LIST}"
+                raise UsageProblem(msg)
+    found = {file: report.provenance.get("context") for file, report in reports.items() if report.references}
+    n_scored = sum(bool(report.scores) for report in reports.values())
+    if found and (None in found.values() or len(set(map(str, found.values()))) > 1 or len(found) < n_scored):
+        file = next(file for file, context in found.items())
+        msg = f"the reference rows of {file} were made of its own images, so they cannot be merged{FULL_LIST}"
+        raise UsageProblem(msg)
+
+
+FULL_LIST = "; every image is compared with all others, so score the parts of one whole list of images, with --shard"
 
 
 def _check_names(reports: Mapping[str, Report]) -> None:

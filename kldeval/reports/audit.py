@@ -68,13 +68,32 @@ def summarise_audit(
         agreement=comparability(found),
         provenance=provenance,
         curve=eps_curve(maps) if curve else None,
-        notes=(*notes, *reach_note(maps, changes, resamples=RESAMPLES, confidence=CONFIDENCE)),
+        notes=(
+            *notes,
+            *_negative_note(conventions, found),
+            *reach_note(maps, changes, resamples=RESAMPLES, confidence=CONFIDENCE),
+        ),
         confidence=CONFIDENCE,
         resamples=RESAMPLES,
         seed=SEED,
         metric=metric,
         column=column,
     )
+
+
+def _negative_note(
+    conventions: Mapping[str, ConventionFacts], found: Mapping[str, Mapping[str, Standing]]
+) -> tuple[str, ...]:
+    """What a number below 0 means under a convention that makes no distributions of the maps."""
+    names = [
+        name
+        for name, row in found.items()
+        if not conventions[name].normalised and any(one.mean is not None and one.mean < 0 for one in row.values())
+    ]
+    if not names:
+        return ()
+    said = "the values do not sum to 1, so the number may be negative and is no divergence of densities"
+    return (f"{', '.join(names)}: {said}",)
 
 
 EPSILONS = (*(float(f"{digits}e{decade}") for decade in range(-16, -4) for digits in (1, 3)), 1e-4)

@@ -10,7 +10,7 @@ from itertools import combinations, pairwise
 from typing import TYPE_CHECKING, Literal, get_args
 
 from kldeval.errors import UsageProblem
-from kldeval.grammar import differences
+from kldeval.grammar import differences, parts_of
 from kldeval.reports.aggregate import grouping_of
 from kldeval.reports.documents import Comparison, ComparisonReport, PairedResult, PairOfModels, Resampling
 from kldeval.reports.gates import Rival, worse_than
@@ -24,6 +24,7 @@ from kldeval.reports.significance import (
     paired_columns,
     smallest_p_value,
 )
+from kldeval.settings.signature import OPTIONAL, PARTS
 from kldeval.templates import groups_of
 
 if TYPE_CHECKING:
@@ -143,15 +144,17 @@ def _intervals(
 
 
 def numbered_like_frames(names: Iterable[str]) -> bool:
-    """Whether three or more names are the same but for a final number that mostly counts in even steps.
+    """Whether a folder holds three or more names that are the same but for a number that mostly counts in even steps.
 
-    >>> numbered_like_frames(["v/0001", "v/0002", "v/0003"]), numbered_like_frames(["17", "530", "81"])
+    Images of one folder may be numbered, too; frames stand in a folder for each video.
+
+    >>> numbered_like_frames(["v/0001", "v/0002", "v/0003"]), numbered_like_frames(["0001", "0002", "0003"])
     (True, False)
     """
     runs: dict[str, list[int]] = {}
     for name in names:
         found = re.fullmatch(r"(.*?)(\d+)", name)
-        if found:
+        if found and "/" in found[1]:
             runs.setdefault(found[1], []).append(int(found[2]))
     return any(_counts_evenly(sorted(numbers)) for numbers in runs.values())
 
@@ -386,7 +389,9 @@ def compare_reports(
             comparisons[key] = replace(comparison, notes=())
     return ComparisonReport(
         models=tuple(reports),
-        signatures={key: first.signatures[key] for key in keys},
+        signatures={
+            key: over_groups(first.signatures[key], grouping) if grouping else first.signatures[key] for key in keys
+        },
         statistics=statistics_signature(resampling, grouping),
         provenance=provenance or {},
         columns={key: first.columns[key] for key in keys},
@@ -395,6 +400,22 @@ def compare_reports(
         left_out=left_out,
         notes=tuple(dict.fromkeys(notes)),
     )
+
+
+def over_groups(signature: str, grouping: str) -> str:
+    """The signature of the mean over the means of the groups, whatever the text says that its number is the mean over.
+
+    >>> over_groups("cc|pred:stored|gt:stored|maps:mean|dtype:float64|mask:maps|v:2", "{video}/{frame}")
+    'cc|pred:stored|gt:stored|maps:groups|dtype:float64|groups:{video}/{frame}|mask:maps|v:2'
+    """
+    parts = parts_of(signature) | {"maps": "groups", "groups": grouping}
+    metric = parts.pop("metric")
+    if grouping == OPTIONAL["groups"]:
+        del parts["groups"]
+    names = [name for name in (*PARTS, *OPTIONAL) if name in parts]
+    names += [name for name in parts if name not in names and name != "v"]
+    names += ["v"] if "v" in parts else []
+    return "|".join([metric, *(f"{name}:{parts[name]}" for name in names)])
 
 
 def compared_values(

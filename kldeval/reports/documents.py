@@ -207,7 +207,9 @@ class Contribution:
 class Explanation:
     """How one pair comes to its numbers.
 
-    `matrices` shows small maps as they are: for each side a title and a matrix each, side by side.
+    `contributions` are the pixels that add most to the first metric, whose terms sum to `total` over the `n_pixels` of
+    the map; what the uncovered pixels add to that is None where the metric is not of densities. `matrices` shows small
+    maps as they are: for each side a title and a matrix each, side by side.
     """
 
     name: str
@@ -219,6 +221,10 @@ class Explanation:
     n_uncovered: int
     uncovered_mass: float
     contributions: tuple[Contribution, ...]
+    total: float
+    n_pixels: int
+    uncovered_adds: float | None
+    unit: str
     matrices: Mapping[str, tuple[tuple[str, Matrix], ...]]
     notes: tuple[str, ...]
 

@@ -151,7 +151,8 @@ class _PreparedLevels:
                     if key not in met:
                         met[key] = looked_up(self._tables[key][place], own)
                 combine = metric.info.combine
-                values[place][metric.key] = float(combine(np, met[pred], met[gt], cells.counts))  # type: ignore[misc]
+                number = combine(np, met[pred], met[gt], cells.counts, **metric.call.keywords)  # type: ignore[misc]
+                values[place][metric.key] = float(number)
 
     def _table(self, role: Role, metric: AuxiliaryMetric) -> object:
         """The key of the levels of one side as the metric prepares them, (pairs, 1, 256)."""

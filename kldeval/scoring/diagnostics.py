@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from kldeval.data.causes import SIDES, negative, unnormalised
 from kldeval.errors import RefusedMap
-from kldeval.normalization.chain import axes_of, class_axis, ends_in_log, format_chain
+from kldeval.normalization.chain import axes_of, class_axis, ending, ends_in_log, format_chain
 from kldeval.normalization.lazy_map import MAP
 from kldeval.normalization.steps import STEPS
 from kldeval.records import Reason
@@ -264,7 +264,7 @@ def _is_softmax(chain: Chain) -> bool:
 
 
 def _makes_distribution(chain: Chain) -> bool:
-    return STEPS[chain[-1].name].info.final
+    return STEPS[ending(chain).name].info.final
 
 
 _SENTENCES = {
@@ -328,6 +328,14 @@ _SENTENCES = {
     "empty-gt": "the ground truth is all zero ({maps}) and was scored as --empty-gt says",
     "nodata-pred": (
         "the prediction has no data where the ground truth has some ({maps}); --nodata-pred says what it counts as"
+    ),
+    "painted-pred": (
+        "the prediction is a picture in the colours of a colour map ({maps}), whose grey is not the map; store the map "
+        "itself, in grey or as .npy"
+    ),
+    "painted-gt": (
+        "the ground truth is a picture in the colours of a colour map ({maps}), whose grey is not the map; store the "
+        "map itself, in grey or as .npy"
     ),
     "transposed": (
         "height and width of one map are width and height of the other ({maps}): resizing distorts a map that is "

@@ -8,6 +8,7 @@ over the pixels.
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -327,8 +328,29 @@ def looked_up(table: Array, cells: Array) -> Array:
     return opencv().LUT(cells, np.ascontiguousarray(table))
 
 
+@dataclass(slots=True)
+class _Counted:
+    """The pixels that this process has counted without OpenCV.
+
+    OpenCV counts twice as fast as numpy, but its import takes as long as 170 maps of 480 x 640 are counted by numpy.
+    """
+
+    n_pixels: int = 0
+
+    def is_few(self, further: int) -> bool:
+        """Whether these pixels are still to be counted by numpy."""
+        self.n_pixels += further
+        return self.n_pixels <= EXACT_PIXELS and "cv2" not in sys.modules
+
+
+_COUNTED = _Counted()
+
+
 def joint_counts(pred: Array, gt: Array, mask: Array | None = None) -> Array:
     """How often each (pred, gt) occurs where the mask is true: (256, 256), whole numbers as floats."""
+    if mask is None and _COUNTED.is_few(pred.size):
+        cells = (pred.astype(np.uint16) << 8) | gt
+        return np.bincount(cells.ravel(), minlength=LEVELS**2).reshape(LEVELS, LEVELS).astype(np.float32)
     cv2 = opencv()
     rows = max(1, EXACT_PIXELS // pred.shape[1])
     counts: Array = 0.0

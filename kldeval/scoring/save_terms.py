@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kldeval.arrays import quiet
+from kldeval.atomic import whole_file
 from kldeval.records import Score
 from kldeval.scoring.class_maps import as_rows, chosen_axis, losses_as_maps, rows_as_map
 from kldeval.scoring.pixels import PixelView, pixelwise_terms
@@ -31,9 +32,8 @@ def _save(folder: Path, pair: MapPair, plan: Plan, failed: set[str]) -> None:
     """Write one array per metric; its sum is the metric of a whole-map distribution, its mean that of labels."""
     terms = losses_as_maps(pair, plan.settings) if plan.is_labels else pointwise_terms(pair, plan, failed)
     for key, array in terms.items():
-        path = folder / key / f"{pair.name}.npy"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        np.save(path, array)
+        with whole_file(folder / key / f"{pair.name}.npy") as file:
+            np.save(file, array)
 
 
 def pointwise_terms(pair: MapPair, plan: Plan, failed: set[str] | None = None) -> dict[str, Array]:

@@ -10,6 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+
 from kldeval.errors import UsageProblem, printable
 from kldeval.grammar import Call, Info, Registry, Size, split_call
 from kldeval.metrics.registry import METRICS
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
     from kldeval.metrics.registry import MetricInfo
     from kldeval.normalization.chain import Chain
+    from kldeval.records import Fixations
     from kldeval.settings.settings import Settings
 
 
@@ -47,7 +50,7 @@ FIELDS = {"baseline": "baseline", "other_map": "other", "mask": "mask", "weights
 BESIDE = (*REGISTRIES, "fixations")
 """The options that may name a path."""
 
-READING = ("base", "variable", "gaze", "threshold", "first", "outside", "size", "columns", "where")
+READING = ("base", "variable", "gaze", "threshold", "first", "outside", "size", "columns", "where", "on")
 """The parameters of how fixations are read; each is the option `--fixation-NAME`."""
 
 
@@ -130,14 +133,16 @@ def read(
     size: Size | None = None,
     columns: str | None = None,
     where: str | None = None,
+    on: Literal["stored", "unit"] = "stored",
 ) -> None:
     """How files of fixations are read; see `kldeval.data.fixations.maps.FixationReading`.
 
     `first=drop` leaves out the first fixation of every observer; `outside=drop` those outside the map. `size` is that
     of the screen that the positions are on, `columns` says what the columns of a list are called, and `where` which
-    rows count, both as `column=text` joined by semicolons.
+    rows count, both as `column=text` joined by semicolons. The threshold is compared with the values `on` the scale of
+    0..1, or as they are stored.
     """
-    del variable, gaze, threshold, first, outside, size
+    del variable, gaze, threshold, first, outside, size, on
     for option, text in (("columns", columns), ("where", where)):
         if text is not None and not all("=" in part for part in text.split(";")):
             msg = f"--fixation-{option} {text}: it is of the form column=text, joined by commas"
@@ -179,6 +184,8 @@ def fixation_reading(chosen: Mapping[str, str]) -> Call:
         UsageProblem: one of them means nothing.
     """
     given = {part: chosen[f"fixation_{part}"] for part in READING if f"fixation_{part}" in chosen}
+    if "threshold" in given and "on" not in given:  # a signature says it, or means the stored values
+        given["on"] = "stored" if chosen.get("scale") == "raw" else "unit"
     # commas separate the arguments of a call
     inside = ",".join(f"{part}={text.replace(',', ';')}" for part, text in given.items())
     call = FIXATIONS.parse(f"read({inside})")
@@ -272,6 +279,41 @@ def _described(name: str, path: Path) -> str:
 
 DIGITS = 12
 """Hexadecimal digits of a digest: 48 bits tell the few files apart that people compare."""
+
+
+def context_text(images: Iterable[Fixations]) -> str:
+    """What a signature says of the images that each image is compared with: their number, and a digest.
+
+    The digest is of the sizes of the images and of the fixations on them, whatever the images are called.
+    """
+    from hashlib import sha256
+
+    each = sorted(_digest_of_image(image) for image in images)
+    return f"images(n={len(each)},sha256={sha256(b''.join(each)).hexdigest()[:DIGITS]})"
+
+
+def _digest_of_image(image: Fixations) -> bytes:
+    from hashlib import sha256
+
+    found = sha256(repr(image.shape).encode())
+    for array in (image.rows, image.cols, image.counts):
+        found.update(np.ascontiguousarray(array, np.float64).tobytes())
+    return found.digest()
+
+
+def with_context(settings: Settings, found: str) -> Settings:
+    """The settings with the images that a run compares each image with.
+
+    Raises:
+        UsageProblem: a signature speaks of other images.
+    """
+    if settings.context and settings.context != found:
+        msg = (
+            f"the signature says context:{settings.context}, but the images given are {found or 'none'}: these numbers "
+            "compare every image with the fixations on all others; give the same list of images and fixations"
+        )
+        raise UsageProblem(msg)
+    return replace(settings, context=found) if found else settings
 
 
 def digest(path: Path) -> str:

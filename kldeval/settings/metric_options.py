@@ -57,7 +57,7 @@ def _metric(text: str, eps: float | None, named: Mapping[str, Call], *, log_doma
     call = METRICS.parse(text)
     if "(" in text:
         return call
-    if eps is None and call.name in named:
+    if call.name in named and (eps is None or not with_epsilon(call.name, 0.0)):
         return named[call.name]
     return default_metric(call.name, log_domain=log_domain) if eps is None else _with_one_epsilon(call.name, eps)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import fields, replace
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from kldeval.conventions import CONVENTIONS
@@ -111,48 +112,28 @@ def combined(texts: Iterable[str]) -> Settings:
         UsageProblem: a signature is wrong, or no single run has them all.
     """
     each = [parse_signature(text) for text in dict.fromkeys(texts)]
-    first = each[0]
     metrics = tuple(dict.fromkeys(call for one in each for call in one.metrics))
     names = [name for name in Settings.__dataclass_fields__ if name != "metrics"]
-    merged: dict[str, Any] = {
-        name: _common([getattr(one, name) for one in each], _IDLE.get(name, ())) for name in names
-    }
-    found = checked(replace(first, metrics=metrics, **merged))
-    for one in each:
-        for call in one.metrics:
-            if alone(found, call) != alone(one, call):
-                msg = (
-                    f"no single run has these signatures: beside the others {call} would be "
-                    f"{format_signature(alone(found, call))}; run it by itself, with --signature "
-                    f"'{format_signature(alone(one, call))}'"
-                )
-                raise UsageProblem(msg)
-    return found
+    # what does not move a metric is at its default there, so that another metric's value is the run's
+    choices = {name: list({_text(getattr(one, name)): getattr(one, name) for one in each}.values()) for name in names}
+    for values in product(*choices.values()):
+        chosen: dict[str, Any] = dict(zip(names, values, strict=True))
+        found = _agreeing(replace(each[0], metrics=metrics, **chosen), each)
+        if found:
+            return found
+    shown = " and ".join(format_signature(one) for one in each)
+    msg = f"no single run has these signatures: {shown}; run each by itself, with --signature TEXT"
+    raise UsageProblem(msg)
 
 
-_IDLE = {
-    "pred": ("stored", "none"),
-    "gt": ("stored", "none"),
-    "base": ("e",),
-    "reduction": ("slices", "mean"),
-    "baseline": ("none",),
-    "context": ("",),
-    "density": ("",),
-    "fixations": ("read",),
-    "maps": ("mean",),
-    "other": ("none",),
-    "dtype": ("float64",),
-}
-"""The values of settings that stand where a metric is not moved by them, in the order in which they give way."""
-
-
-def _common(values: list[object], idle: tuple[str, ...]) -> object:
-    """The value of several metrics' settings; one that stands for nothing gives way to another."""
-    found = list(dict.fromkeys(values))
-    for text in idle:
-        moving = [value for value in found if _text(value) != text]
-        found = moving if len(found) > 1 and moving else found
-    return found[0]
+def _agreeing(settings: Settings, each: Iterable[Settings]) -> Settings | None:
+    """The settings, if every metric has by itself the settings that its signature says."""
+    try:
+        found = checked(settings)
+        is_one = all(alone(found, call) == alone(one, call) for one in each for call in one.metrics)
+    except UsageProblem:
+        return None
+    return found if is_one else None
 
 
 def _text(value: object) -> str:
@@ -289,7 +270,9 @@ def _reading(parts: Mapping[str, str]) -> dict[str, str]:
     """What a signature says of the reading of fixations, as texts of options."""
     if "fixations" not in parts:
         return {}
-    return {f"fixation_{name}": format_value(value) for name, value in FIXATIONS.parse(parts["fixations"]).arguments}
+    call = FIXATIONS.parse(parts["fixations"])
+    scale = {"fixation_on": "stored"} if "threshold" in call.keywords else {}
+    return {**scale, **{f"fixation_{name}": format_value(value) for name, value in call.arguments}}
 
 
 def _format_empty(gt: str, pred: str) -> str:
@@ -366,7 +349,7 @@ def _chains(settings: Settings, row: Convention) -> Iterator[tuple[str, str]]:
 
 def _is_of_row(call: Call, row: Convention) -> bool:
     """Whether a metric is as the convention says, or takes no constants: then the densities are all that it needs."""
-    said = {text.partition("(")[0]: text for text in row.metrics}
+    said = {text.partition("(")[0]: text for text in (*row.metrics, *row.companions)}
     if call.name in said:
         return str(call) == said[call.name]
     if call.name == "kld-reverse" and "kld" in said:

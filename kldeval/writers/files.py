@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from kldeval.atomic import temporary_beside
 from kldeval.errors import UsageProblem
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 def write_atomically(path: str | os.PathLike[str], content: str | bytes) -> None:
@@ -35,13 +31,19 @@ def check_target(target: Path) -> None:
     """Refuse what cannot be written to; worth asking before anything is computed.
 
     Raises:
-        UsageProblem: the folder is missing, or `target` is a folder.
+        UsageProblem: the folder is missing or takes no new files, or `target` is a folder or may not be written to.
     """
     if target.is_dir():
         msg = f"cannot write {target}: it is a folder; name a file in it"
         raise UsageProblem(msg)
     if not target.parent.is_dir():
         msg = f"cannot write {target}: there is no folder {target.parent}; create it first"
+        raise UsageProblem(msg)
+    if target.exists() and not os.access(target, os.W_OK):
+        msg = f"cannot write {target}: it is read-only"
+        raise UsageProblem(msg)
+    if not target.exists() and not os.access(target.parent, os.W_OK):
+        msg = f"cannot write {target}: the folder {target.parent} takes no new files (permission denied)"
         raise UsageProblem(msg)
 
 
@@ -50,7 +52,7 @@ def _write(target: Path, data: bytes) -> None:
         target.write_bytes(data)
         return
     target = target.resolve()
-    with _temporary_beside(target) as temporary:
+    with temporary_beside(target) as temporary:
         with temporary.open("xb") as file:
             file.write(data)
             file.flush()
@@ -60,13 +62,3 @@ def _write(target: Path, data: bytes) -> None:
 
             shutil.copymode(target, temporary)
         temporary.replace(target)
-
-
-@contextlib.contextmanager
-def _temporary_beside(target: Path) -> Iterator[Path]:
-    """A name for a new file in the folder of `target`; whatever is left under it is removed."""
-    temporary = target.with_name(f".kldeval-{os.urandom(8).hex()}.tmp")
-    try:
-        yield temporary
-    finally:
-        temporary.unlink(missing_ok=True)

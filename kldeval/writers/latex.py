@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kldeval.writers.lines import one_line
@@ -86,7 +87,11 @@ def _table(table: Table, short: tuple[str, ...], *, siunitx: bool) -> Iterator[s
         _siunitx_column(column) if by else _column(head)
         for head, column, by in zip(table.heads, columns, by_point, strict=True)
     )
-    labels = (f"{{{_label(head)}}}" if by else _label(head) for head, by in zip(table.heads, by_point, strict=True))
+    labels = (
+        _siunitx_label(head, column) if by else _label(head)
+        for head, column, by in zip(table.heads, columns, by_point, strict=True)
+    )
+    beside = [by and _has_extras(column) for column, by in zip(columns, by_point, strict=True)]
     yield r"\begin{table}"
     yield r"  \centering"
     yield rf"  \caption{{{_caption(table, short)}}}"
@@ -96,8 +101,8 @@ def _table(table: Table, short: tuple[str, ...], *, siunitx: bool) -> Iterator[s
     yield r"    \midrule"
     for row in table.rows:
         cells = (
-            _siunitx_cell(cell) if by else _cell(cell, head)
-            for cell, head, by in zip(row, table.heads, by_point, strict=True)
+            _siunitx_cell(cell, has_extras=extras) if by else _cell(cell, head)
+            for cell, head, by, extras in zip(row, table.heads, by_point, beside, strict=True)
         )
         yield f"    {' & '.join(cells)} \\\\"
     yield r"    \bottomrule"
@@ -114,18 +119,30 @@ def _siunitx_column(column: Sequence[Cell]) -> str:
         for part, default in (("before", 1), ("after", 0), ("exponent", 0))
     )
     power = f"e-{exponent}" if exponent else ""
-    return f"S[table-format={sign}{before}.{after}{power},detect-weight]"
+    beside = r"@{\,}l" if _has_extras(column) else ""
+    return f"S[table-format={sign}{before}.{after}{power},group-minimum-digits=20,detect-weight]{beside}"
 
 
-def _siunitx_cell(cell: Cell) -> str:
-    """A number as siunitx reads it; what is no number, and what is raised, stand in braces."""
-    behind = rf"\textsuperscript{{{cell.raised}}}" if cell.raised else ""
-    behind += f" ({cell.rank})" if cell.rank is not None else ""
-    behind += rf" \scriptsize ${in_mathematics(cell.interval)}$" if cell.interval else ""
-    if not _DECIMAL.fullmatch(cell.text):
-        return f"{{{_number(cell)}{behind}}}"
-    bold = r"\bfseries " if cell.is_best else ""
-    return f"{bold}{cell.text}" + (f" {{{behind}}}" if behind else "")
+def _has_extras(column: Sequence[Cell]) -> bool:
+    """Whether anything stands behind the numbers: under siunitx in a column of its own."""
+    return any(cell.raised or cell.interval or cell.rank is not None for cell in column)
+
+
+def _siunitx_label(head: Head, column: Sequence[Cell]) -> str:
+    return rf"\multicolumn{{2}}{{c}}{{{_label(head)}}}" if _has_extras(column) else f"{{{_label(head)}}}"
+
+
+def _siunitx_cell(cell: Cell, *, has_extras: bool) -> str:
+    """A number as siunitx reads it, in braces where it is none; what belongs to it in the column behind it."""
+    number = f"{{{_number(replace(cell, rank=None))}}}"
+    if _DECIMAL.fullmatch(cell.text):
+        number = (r"\bfseries " if cell.is_best else "") + cell.text
+    if not has_extras:
+        return number
+    raised = rf"\textsuperscript{{{cell.raised}}}" if cell.raised else ""
+    rank = f"({cell.rank})" if cell.rank is not None else ""
+    interval = rf"{{\scriptsize ${in_mathematics(cell.interval)}$}}" if cell.interval else ""
+    return f"{number} & {' '.join(part for part in (raised, rank, interval) if part)}"
 
 
 def _column(head: Head) -> str:

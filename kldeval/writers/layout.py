@@ -21,6 +21,10 @@ NARROWEST = 18
 """A column of names or words is not folded to less where there is another way."""
 
 
+_SPLIT = "number", "matrix"
+"""The kinds of columns that may stand in tables of their own."""
+
+
 def fitted(table: Table, width: int | None, measure: Callable[[Table], int]) -> list[Table]:
     """The table as one that fits, or as several; `measure` says how wide a table is at least.
 
@@ -29,7 +33,7 @@ def fitted(table: Table, width: int | None, measure: Callable[[Table], int]) -> 
     """
     if width is None or measure(table) <= width:
         return [table]
-    if not any(head.kind == "number" for head in table.heads):
+    if not any(head.kind in _SPLIT for head in table.heads):
         return list(_records(table))
     ways = [way for way in (table, transposed(table)) if way]
     stacked = [replace(way, is_stacked=True) for way in ways]
@@ -78,7 +82,7 @@ def _blocks(table: Table, width: int, measure: Callable[[Table], int]) -> Iterat
 
     A block has one column of numbers at least. The title stands over the first block, the legend under the last.
     """
-    numbers = [place for place, head in enumerate(table.heads) if head.kind == "number"]
+    numbers = [place for place, head in enumerate(table.heads) if head.kind in _SPLIT]
     blocks: list[list[int]] = []
     for place in numbers:
         if blocks and measure(_columns(table, [*blocks[-1], place])) <= width:
@@ -103,6 +107,6 @@ def _records(table: Table) -> Iterator[Table]:
 
 def _columns(table: Table, chosen: list[int]) -> Table:
     """The columns of names and the chosen ones, in the order of the table."""
-    kept = [place for place, head in enumerate(table.heads) if head.kind != "number" or place in chosen]
+    kept = [place for place, head in enumerate(table.heads) if head.kind not in _SPLIT or place in chosen]
     heads = tuple(table.heads[place] for place in kept)
     return replace(table, heads=heads, rows=tuple(tuple(row[place] for place in kept) for row in table.rows))

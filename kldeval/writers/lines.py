@@ -19,6 +19,17 @@ def one_line(text: str) -> str:
     return "".join(repr(c)[1:-1] if unicodedata.category(c) in _UNPRINTABLE else c for c in text)
 
 
+def annotation(kind: str, title: str, text: str) -> str:
+    """A workflow command of GitHub, which shows the text beside a run (https://docs.github.com/actions/reference).
+
+    >>> annotation("error", "a,b", "100 %")
+    '::error title=a%2Cb::100 %25'
+    """
+    message = one_line(text).replace("%", "%25")
+    name = one_line(title).replace("%", "%25").replace(":", "%3A").replace(",", "%2C")
+    return f"::{kind} title={name}::{message}"
+
+
 def message_lines(text: str, kind: str = "") -> list[str]:
     r"""A message as lines that begin with the program's name; all but the first are indented behind it.
 

@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from kldeval.reports.strips import Strip
 
 
-Kind = Literal["number", "metric", "map", "model", "names", "flags", "text", "words"]
+Kind = Literal["number", "metric", "map", "model", "names", "flags", "matrix", "text", "words"]
 """What a column holds.
 
 `number`: numbers, set under each other by their points. `metric`, `map` and `model`: their names. `names`: lists of
-names that a user types. `flags`: options, which wrap between words and values. `text`: what never wraps. `words`: what
-wraps between words.
+names that a user types. `flags`: options, which wrap between words and values. `matrix`: rows of numbers, set already.
+`text`: what never wraps. `words`: what wraps between words.
 """
 
 
@@ -216,6 +216,8 @@ def filled(blocks: Iterable[Block]) -> tuple[Block, ...]:
 
 
 def _is_empty(block: Block) -> bool:
-    if isinstance(block, Paragraphs | Notes):
+    if isinstance(block, Paragraphs):
+        return not (block.lines or block.title)
+    if isinstance(block, Notes):
         return not block.lines
     return isinstance(block, Listing | Gates) and not block.rows

@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import json
+import math
 import shlex
 from typing import TYPE_CHECKING, Any
 
 from kldeval.reports.audit import is_close
 from kldeval.reports.identification import IDENTIFY_SCHEMA
 from kldeval.writers.lines import one_line
-from kldeval.writers.numbers import count
-from kldeval.writers.page import Cell, Head, Notes, Page, Paragraphs, Table, filled
+from kldeval.writers.numbers import ABSENT, count
+from kldeval.writers.page import (
+    Cell,
+    Head,
+    Listing,
+    Missing,
+    Notes,
+    Page,
+    Paragraphs,
+    Signatures,
+    Table,
+    filled,
+    plain_heads,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -175,67 +188,110 @@ def _advice(found: Identification, rows: Sequence[tuple[str, str, str]]) -> list
 _SIDES = {"pred": "prediction", "gt": "ground truth"}
 
 
-def explanation_text(explanation: Explanation) -> str:
-    """The explanation as lines of text, never cut."""
+def explanation_page(explanation: Explanation) -> Page:
+    """The stages of both maps, small maps as they are, the numbers, and the pixels that make them."""
+    return Page(filled(_explanation_blocks(explanation)))
+
+
+def _explanation_blocks(explanation: Explanation) -> Iterator[Block]:
     height, width = explanation.shape
-    lines = [f"{one_line(explanation.name)}: {width} x {height} pixels", ""]
+    yield Paragraphs((), title=f"{explanation.name}: {width} x {height} pixels")
     for role, stages in explanation.stages.items():
-        lines += [f"{_SIDES[role]} ({explanation.dtypes[role]})", *_stage_lines(stages), ""]
-        lines += _matrix_lines(explanation.matrices.get(role, ()))
-    lines += [f"{key} = {value!r}" for key, value in explanation.values.items()]
-    lines += [
-        f"uncovered: {explanation.n_uncovered} pixels with ground-truth mass {explanation.uncovered_mass:.6g}",
-        "",
-    ]
-    lines += list(_contribution_lines(explanation))
-    lines += [f"note: {note}" for note in explanation.notes]
-    lines += [f"{key}: {signature}" for key, signature in explanation.signatures.items()]
-    return "\n".join(lines) + "\n"
+        yield _stage_table(f"{_SIDES[role]} ({explanation.dtypes[role]})", stages)
+        if role in explanation.matrices:
+            yield _matrix_table(explanation.matrices[role])
+    rows = tuple((Cell(key), Cell(_short(value))) for key, value in explanation.values.items())
+    yield Table((Head("metric", "flags"), Head("value", is_headline=True)), rows)
+    mass = f"{explanation.n_uncovered} pixels with ground-truth mass {_short(explanation.uncovered_mass)}"
+    yield Paragraphs((f"uncovered: {mass}{_uncovered_words(explanation)}",))
+    yield _contribution_table(explanation)
+    yield Notes(explanation.notes)
+    yield Signatures((), tuple(explanation.signatures.values()))
 
 
-def _stage_lines(stages: Sequence[Stage]) -> list[str]:
-    rows: list[tuple[str, ...]] = [("step", "min", "max", "sum", "zeros")]
-    for stage in stages:
-        numbers = (f"{stage.low:.6g}", f"{stage.high:.6g}", f"{stage.sum:.6g}", str(stage.n_zero))
-        rows.append((f"{stage.step} (ln)" if stage.is_log else stage.step, *numbers))
-    return _number_columns(rows)
+def _short(value: float) -> str:
+    """A number with at most six digits.
+
+    >>> _short(0.27143218), _short(3.0), _short(1.5e-9)
+    ('0.271432', '3', '1.5e-09')
+    """
+    return f"{value:.6g}"
 
 
-def _contribution_lines(explanation: Explanation) -> Iterator[str]:
-    key, value = next(iter(explanation.values.items()), ("", 0.0))
-    rows: list[tuple[str, ...]] = [("row", "column", "pred", "gt", "adds", "share")]
-    for pixel in explanation.contributions:
-        share = f"{pixel.term / value:.1%}" if value and abs(value) != float("inf") else ""
-        numbers = (f"{number:.6g}" for number in (pixel.pred, pixel.gt, pixel.term))
-        rows.append((str(pixel.row), str(pixel.column), *numbers, share))
-    yield f"pixels that contribute most to {key}"
-    yield from _number_columns(rows)
-    yield ""
-
-
-def _matrix_lines(matrices: Sequence[tuple[str, Matrix]]) -> Iterator[str]:
-    """The matrices side by side, each under its title."""
-    blocks = [[title, *(" ".join(f"{value:8.4f}" for value in row) for row in matrix)] for title, matrix in matrices]
-    widths = [max(map(len, block)) for block in blocks]
-    for row in zip(*blocks, strict=True):
-        yield "  " + "   ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
-    if blocks:
-        yield ""
-
-
-def _number_columns(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  " + _padded(row, widths) for row in rows]
-
-
-def _padded(row: Sequence[str], widths: Sequence[int]) -> str:
-    head, *rest = row
-    return "  ".join(
-        [head.ljust(widths[0]), *(text.rjust(width) for text, width in zip(rest, widths[1:], strict=True))]
+def _stage_table(title: str, stages: Sequence[Stage]) -> Table:
+    rows = tuple(
+        (
+            Cell(f"{stage.step} (ln)" if stage.is_log else stage.step),
+            *(Cell(_short(value)) for value in (stage.low, stage.high, stage.sum)),
+            Cell(str(stage.n_zero)),
+        )
+        for stage in stages
     )
+    return Table((Head("step", "flags"), *plain_heads("number", "min", "max", "sum", "zeros")), rows, title)
+
+
+def _matrix_table(matrices: Sequence[tuple[str, Matrix]]) -> Table:
+    """The matrices side by side, each under its title."""
+    columns = [[Cell(" ".join(f"{value:8.4f}" for value in row)) for row in matrix] for _, matrix in matrices]
+    return Table(tuple(Head(title, "matrix") for title, _ in matrices), tuple(zip(*columns, strict=True)))
+
+
+def _uncovered_words(explanation: Explanation) -> str:
+    """What the uncovered pixels add to the sum over pixels."""
+    if explanation.uncovered_adds is None or not explanation.n_uncovered:
+        return ""
+    unit = f" {explanation.unit}" if explanation.unit else ""
+    return f", which add {_short(explanation.uncovered_adds)} of {_short(explanation.total)}{unit} over all pixels"
+
+
+def _contribution_table(explanation: Explanation) -> Table:
+    """The pixels that add most, and all others together: their shares are of the sum over pixels."""
+    key = next(iter(explanation.values), "")
+    rows = [
+        (
+            str(pixel.row),
+            str(pixel.column),
+            *map(_short, (pixel.pred, pixel.gt, pixel.term)),
+            _share(explanation, pixel.term),
+        )
+        for pixel in explanation.contributions
+    ]
+    others = explanation.n_pixels - len(rows)
+    if others > 0:
+        rest = explanation.total - math.fsum(pixel.term for pixel in explanation.contributions)
+        rows.append((f"{others} others", "", "", "", _short(rest), _share(explanation, rest)))
+    heads = plain_heads("number", "row", "column", "pred", "gt", "adds", "share")
+    cells = tuple(tuple(map(Cell, row)) for row in rows)
+    return Table(heads, cells, f"pixels that contribute most to {key}, in the sum over pixels")
+
+
+def _share(explanation: Explanation, term: float) -> str:
+    total = explanation.total
+    return f"{term / total:.1%}" if total and math.isfinite(total) and math.isfinite(term) else ABSENT
 
 
 # a check
+
+
+def inspection_page(inspection: Inspection) -> Page:
+    """The pairs with what their files hold, then what is wrong, for a terminal."""
+    heads = (
+        *(Head("name", "map"), Head("prediction", "map"), Head("holds", "text")),
+        *(Head("ground truth", "map"), Head("holds", "text")),
+    )
+    rows = tuple(
+        tuple(map(Cell, (row.name, row.pred, row.pred_content, row.gt, row.gt_content))) for row in inspection.rows
+    )
+    wrong = tuple(Missing(failure.name, failure.message, failure.stage) for failure in inspection.failures)
+    problems = count(len(wrong), "problem")
+    found = f"{count(len(rows), 'pair')} can be scored, {problems}"
+    blocks: tuple[Block, ...] = (
+        *((Table(heads, rows),) if rows else ()),
+        Listing(problems, wrong),
+        *((Paragraphs(inspection.notes),) if inspection.notes else ()),
+        Paragraphs((found,)),
+    )
+    return Page(filled(blocks))
 
 
 def inspection_text(inspection: Inspection) -> str:

@@ -189,7 +189,7 @@ def _table(table: Table, options: Options) -> Iterator[RenderableType]:
         yield _wrapped("", table.title, "bold", options)
         table = replace(table, title="")
     for place, part in enumerate(fitted(table, options.width, partial(_least_width, options=options))):
-        if place and any(head.kind == "number" for head in part.heads):
+        if place and any(head.kind in ("number", "matrix") for head in part.heads):
             yield Text("")
         if part.title:
             yield _wrapped("", part.title, "bold", options)
@@ -231,7 +231,7 @@ def _widths(table: Table, options: Options) -> list[int]:
 
 
 def _wraps(head: Head) -> bool:
-    return head.kind not in ("number", "text", "metric")
+    return head.kind not in ("number", "matrix", "text", "metric")
 
 
 def _drawn(table: Table, options: Options) -> rich.table.Table:

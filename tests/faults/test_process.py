@@ -114,6 +114,29 @@ def test_a_report_that_does_not_fit_leaves_no_file(maps: Path, tmp_path: Path, c
     assert not list(tmp_path.iterdir())
 
 
+def test_maps_that_cannot_be_saved_cost_no_score(maps: Path, tmp_path: Path) -> None:
+    """The report has every number, a failure for each map that was not saved, and nothing half-written is left."""
+    scored = json.loads(shell(maps, "kldeval pred gt -m kld --format json").stdout)
+    command = f"kldeval pred gt -m kld --format json -q --save-maps {tmp_path}/out > {tmp_path}/report.json"
+    assert shell(maps, f"ulimit -f 0; {command.rpartition('>')[0]} | cat; exit ${{PIPESTATUS[0]}}").returncode == 1
+    done = shell(maps, f"ulimit -f 0; {command.rpartition('>')[0]} | cat")
+    report = json.loads(done.stdout)
+    assert report["maps"] == scored["maps"]
+    assert {row["code"] for row in report["failures"]} == {"not-saved"}
+    assert [row["name"] for row in report["failures"]] == [row["name"] for row in scored["maps"]]
+    assert f"cannot write {tmp_path}/out/kld/00.npy: " in report["failures"][0]["message"]
+    assert [path for path in (tmp_path / "out").rglob("*") if path.is_file()] == []
+
+
+def test_a_ground_truth_that_cannot_be_written_is_named_and_not_there(maps: Path, tmp_path: Path) -> None:
+    (tmp_path / "fixations.csv").write_text("name,x,y\na,1,1\n")
+    arguments = f"{tmp_path}/fixations.csv {tmp_path}/out --sigma 1 --size 80x60"
+    done = shell(maps, f"ulimit -f 1; kldeval density {arguments}")
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"kldeval: cannot write {tmp_path}/out/a.npy: ")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
 # descriptors
 
 
@@ -185,6 +208,49 @@ def test_a_signal_ends_the_run_in_order(
     assert not (slow / "report.json").exists()
     assert [path for path in slow.rglob("*") if path.is_file() and path.suffix != ".npy"] == []
     wait_until(lambda: not any(map(is_running, [int(path.name) for path in started.iterdir()])))
+
+
+SHRINKING = """
+import os, sys
+from kldeval.engine import worker
+original = worker.load_pair
+def load_pair(pair, *arguments):
+    maps = original(pair, *arguments)
+    if pair.name == "b":
+        os.truncate(pair.pred, 4096)
+    return maps
+worker.load_pair = load_pair
+from kldeval.__main__ import main
+sys.argv[0] = "kldeval"
+main()
+"""
+"""The program, beside another one that writes a file anew while it is scored."""
+
+
+@pytest.mark.parametrize("names", ["b", "ab"])
+def test_a_large_map_that_shrinks_while_it_is_scored_is_a_failure(tmp_path: Path, names: str) -> None:
+    """The system kills the process that looks at it, which is never the program itself."""
+    for side in ("pred", "gt"):
+        (tmp_path / side).mkdir()
+        for name in names:
+            height = 2**12 if name == "b" else 4
+            np.save(tmp_path / side / name, np.ones((1, 1)))
+            with (tmp_path / side / f"{name}.npy").open("wb") as file:
+                header = {"descr": "<f4", "fortran_order": False, "shape": (height, 2**12)}
+                np.lib.format.write_array_header_1_0(file, header)
+                file.truncate(file.tell() + 4 * height * 2**12)
+    command = [sys.executable, "-c", SHRINKING, "pred", "gt", "--norm", "flatten-softmax", "--format", "json", "-q"]
+    variables = environment(OPENBLAS_NUM_THREADS="1")
+    done = subprocess.run(
+        command, cwd=tmp_path, env=variables, capture_output=True, text=True, timeout=120, check=False
+    )
+    report = json.loads(done.stdout)
+    assert done.returncode == 1
+    assert [row["name"] for row in report["maps"]] == ["a"][: len(names) - 1]
+    assert [(row["name"], row["code"]) for row in report["failures"]] == [("b", "unreadable")]
+    assert "truncated" in report["failures"][0]["message"]
+    said = "kldeval: warning: a worker process was ended by SIGBUS; its maps are done again, each alone\n"
+    assert done.stderr.startswith(said)
 
 
 def test_workers_end_when_the_program_is_killed(slow: Path, tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -59,7 +59,8 @@ def test_every_metric_is_the_same_elsewhere(seen: LookedAt, name: str, monkeypat
     info = METRICS[name].info
     beside = [word for what in info.requires for word in BESIDE.get(what, ())]
     beside += ["--fixations", str(seen.fixations)] if info.on == "fixations" else []
-    beside += {"emd": ["--resize", "both(size=6x6,kernel=area)"], "bce": ["--norm", "minmax"]}.get(name, [])
+    beside += ["--norm", "minmax"] if info.on == "pixels" else []
+    beside += ["--resize", "both(size=6x6,kernel=area)"] if name == "emd" else []
     here, elsewhere = outputs(monkeypatch, *seen.maps, "-m", name, *beside, "--format", "jsonl")
     assert here == elsewhere
 

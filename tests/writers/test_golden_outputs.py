@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import io
 import os
+import re
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
 
 from kldeval.cli.main import run
 
@@ -94,6 +96,15 @@ def test_it_prints_what_is_kept(name: str, monkeypatch: pytest.MonkeyPatch) -> N
     if UPDATE:
         path.write_bytes(text.encode())
     assert text == path.read_bytes().decode()
+
+
+@pytest.mark.parametrize("name", [name for name, (_, width) in CASES.items() if width])
+def test_every_line_fits_its_terminal(name: str) -> None:
+    """Links and BibTeX, which are copied as they are, may be longer."""
+    _, width = CASES[name]
+    lines = (OUTPUTS / f"{name}.txt").read_text(encoding="utf-8").splitlines()
+    long = [line for line in lines if cell_len(line) > (width or 0)]
+    assert [line for line in long if "https://" not in line and not re.match(r"  \w+ = ", line)] == []
 
 
 def test_every_kept_output_belongs_to_a_command() -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from kldeval.data.readers import read_map
 from kldeval.data.readers.stored import MAX_PIXELS, check_size, unreadable
 from kldeval.errors import UsageProblem
+from kldeval.preprocessing.grey import full_scale
 from kldeval.records import Fixations, fixations_at
 
 if TYPE_CHECKING:
@@ -48,12 +49,30 @@ def fixations_in_map(array: Array, path: Path, reading: FixationReading, *, coun
     check_size(path, height, width, reading.max_pixels)
     _check_values(array, path)
     if reading.threshold is not None:
-        array = array > reading.threshold
+        array = _above(array, path, reading)
     # of booleans, which are looked at many at a time
     places = np.flatnonzero(array != 0)
     rows, cols = np.divmod(places, array.shape[1])
     counts = _counts(array.reshape(-1)[places], path, counts_repeats=counts_repeats)
     return fixations_at(rows, cols, counts, shape=array.shape)
+
+
+def _above(array: Array, path: Path, reading: FixationReading) -> Array:
+    """Which pixels lie above the threshold, on the scale that it is on.
+
+    Raises:
+        UnreadableMap: none does, although some are not 0.
+    """
+    threshold = float(reading.threshold or 0)
+    # integers that are 0 and 1 alone are marks already, whatever their type holds
+    full = (full_scale(array) or 1.0) if reading.on == "unit" and array.max(initial=0) > 1 else 1.0
+    found = array > threshold * full
+    if array.any() and not found.any():
+        highest = float(array.max()) / full
+        scale = f"0..1, where the highest is {highest:.6g}" if reading.on == "unit" else f"0..{highest:.6g}"
+        hint = f"; {threshold:g} of a byte is {threshold / 255:.4g}" if reading.on == "unit" and threshold > 1 else ""
+        raise unreadable(path, f"no pixel lies above --fixation-threshold {threshold:g}; the values are {scale}{hint}")
+    return found
 
 
 def _check_values(array: Array, path: Path) -> None:
@@ -76,9 +95,15 @@ def _counts(found: Array, path: Path, *, counts_repeats: bool) -> Array:
         return found.astype(np.int64)
     what = (
         f"no fixation map: {len(values)} different values other than 0, from {values[0]:g} to {values[-1]:g}; "
-        "a fixation map is binary, or give the threshold above which a pixel is fixated"
+        f"a fixation map is binary; {_way_out(float(values[-1]), full_scale(found) or 1.0)}"
     )
     raise unreadable(path, what)
+
+
+def _way_out(highest: float, full: float) -> str:
+    if highest > full / 2:
+        return "where a lossy format smeared the marks, --fixation-threshold 0.5 takes what is above half of the scale"
+    return "store numbers of fixations as .npy, or say with --fixation-threshold above which value a pixel is fixated"
 
 
 def _single_channel(path: Path, array: Array) -> Array:
@@ -102,7 +127,7 @@ class FixationReading:
     0 elsewhere). `variable` names the variable of a .mat. `gaze` chooses between the fixations of SALICON's `gaze` and
     its raw mouse samples. Pixels of a map above `threshold` are fixated, once each (None: the map must be binary).
     `size` is the (width, height) of the screen that the positions are on. `columns` renames the columns of a list and
-    `where` chooses its rows (`x=X;y=Y`, `task=bottle`).
+    `where` chooses its rows (`x=X;y=Y`, `task=bottle`). `on` is the scale that the threshold is on.
     `drops_first` leaves out the first fixation of every observer, which a trial's starting cross often forces.
 
     Raises:
@@ -116,6 +141,7 @@ class FixationReading:
     size: tuple[int, int] | None = None
     columns: str | None = None
     where: str | None = None
+    on: Literal["stored", "unit"] = "stored"
     drops_first: bool = False
     max_pixels: int = MAX_PIXELS
 

@@ -1,14 +1,16 @@
-"""OpenEXR images, read by the OpenEXR project's own library.
+"""OpenEXR images, read by the OpenEXR project's own library in a process of its own: it prints what it warns of.
 
 Format: https://openexr.com/en/latest/OpenEXRFileLayout.html
 """
 
 from __future__ import annotations
 
+import importlib.util
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kldeval.data.readers.apart import load_apart
 from kldeval.data.readers.stored import Limits, Stored, check_expansion, check_size, unreadable
 from kldeval.errors import MissingDependency
 
@@ -25,39 +27,50 @@ COLOURS = ("B", "G", "R")
 LOSSY = ("PXR24_COMPRESSION", "B44_COMPRESSION", "B44A_COMPRESSION", "DWAA_COMPRESSION", "DWAB_COMPRESSION")
 
 
-def read(data: bytes, path: Path, limits: Limits) -> Stored:
+def read(_data: bytes, path: Path, limits: Limits) -> Stored:
     """The one part of an OpenEXR: grey (one channel), or blue, green, red and perhaps alpha; half floats as float16.
 
     Raises:
         UnreadableMap: damaged, too large, several parts, or other channels.
-        MissingDependency: OpenEXR cannot be imported.
+        MissingDependency: OpenEXR is not installed.
     """
-    try:
-        import OpenEXR
-    except ImportError as error:
-        msg = f"OpenEXR images need the package OpenEXR ({error}); install it with: pip install 'kldeval[exr]'"
-        raise MissingDependency(msg) from error
+    if not _is_installed():
+        msg = "OpenEXR images need the package OpenEXR, which is not installed: pip install 'kldeval[exr]'"
+        raise MissingDependency(msg)
+    stored: Stored = load_apart(__name__, path, limits)
+    return stored
+
+
+def load(path: Path, limits: Limits) -> Stored:
+    """As `read`, in this process.
+
+    Raises:
+        UnreadableMap: as `read`.
+    """
+    import OpenEXR
+
     with OpenEXR.File(str(path), header_only=True) as file:
         parts, header = len(file.parts), dict(file.header())
     if parts != 1:
         raise unreadable(path, f"an OpenEXR of {parts} parts; a map is one image")
     height, width = _shape(header)
     check_size(path, height, width, limits.max_pixels)
-    check_expansion(path, len(data), 4 * 4 * height * width, limits)
+    check_expansion(path, path.stat().st_size, 4 * 4 * height * width, limits)
     with OpenEXR.File(str(path), separate_channels=True) as file:
         channels = {name: np.array(channel.pixels) for name, channel in file.channels().items()}
     is_lossy = str(header.get("compression", "")).rpartition(".")[2] in LOSSY
     return Stored(_arranged(channels, path), is_lossy)
 
 
-def inspect(_data: bytes, path: Path) -> tuple[int, int] | None:
-    """The (height, width) that the header declares; None without the library."""
+def inspect(_data: bytes, _path: Path) -> None:
+    """Nothing: the header is read by the process that decodes."""
+
+
+def _is_installed() -> bool:
     try:
-        import OpenEXR
-    except ImportError:
-        return None
-    with OpenEXR.File(str(path), header_only=True) as file:
-        return _shape(file.header())
+        return importlib.util.find_spec("OpenEXR") is not None
+    except ValueError:
+        return False
 
 
 def _shape(header: Any) -> tuple[int, int]:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from kldeval.data.readers.stored import unreadable
-from kldeval.errors import KldevalError, printable
+from kldeval.errors import KldevalError, UnreadableMap, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,7 +38,7 @@ def check_regular(path: Path) -> None:
     if not stat.S_ISREG(mode):
         for is_kind, name in KINDS:
             if is_kind(mode):
-                raise unreadable(path, f"it is {name}, not a regular file")
+                raise unreadable(path, f"it is {name}, not a regular file", "not-a-file")
 
 
 def read_bytes(path: Path) -> bytes:
@@ -62,10 +62,16 @@ def refusal(path: Path, error: Exception) -> KldevalError:
     """
     if isinstance(error, KldevalError):
         return error
+    if isinstance(error, FileNotFoundError) and path.is_symlink():
+        msg = f"{printable(path)} is a link to {printable(path.readlink())}, which does not exist"
+        return UnreadableMap(msg, code="dangling-link")
     if isinstance(error, OSError):
+        if path.is_symlink() and not path.exists():
+            msg = f"{printable(path)} is a link to {printable(path.readlink())}, which does not exist"
+            return UnreadableMap(msg, code="dangling-link")
         return unreadable(path, (error.strerror or str(error) or type(error).__name__).lower())
     if isinstance(error, MemoryError):
-        return unreadable(path, "too large for the memory of this machine")
+        return unreadable(path, "too large for the memory of this machine", "no-memory")
     return unreadable(path, f"damaged, or not what it seems to be ({reason(error)})")
 
 

@@ -110,7 +110,11 @@ def load_variables(path: Path, limits: Limits) -> Mapping[str, Any]:
     """
     data = read_bytes(path)
     if any(data.startswith(matlab_hdf5.MAGIC, offset) for offset in matlab_hdf5.OFFSETS):
-        return matlab_hdf5.load_apart(path, limits)
+        from kldeval.data.readers.apart import load_apart
+
+        matlab_hdf5.check_library()
+        variables: Mapping[str, Any] = load_apart(matlab_hdf5.__name__, path, limits)
+        return variables
     return load_matlab(data, path, limits)
 
 

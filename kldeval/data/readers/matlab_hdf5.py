@@ -1,38 +1,23 @@
-"""MATLAB files of version 7.3, which are HDF5, read by a process of their own.
-
-The HDF5 library is C code that damaged files can crash or keep busy for ever, and a crash would take the whole run with
-it. So one child process reads such files for its parent, within bounds of memory and time; when a file ends it, that
-file is refused, and the next one gets a new child.
+"""MATLAB files of version 7.3, which are HDF5: read by a process of its own, which damaged ones may crash.
 
 Format: MATLAB's matrices are stored with their axes reversed; cells and arrays of structs hold references.
 """
 
 from __future__ import annotations
 
-import atexit
-import contextlib
 import importlib.util
-import os
-import pickle
-import selectors
-import signal
-import struct
-import subprocess
-import sys
-import threading
-import time
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from kldeval.data.readers.files import reason, refusals
 from kldeval.data.readers.stored import SLACK, Limits, unreadable
-from kldeval.errors import KldevalError, MissingDependency
+from kldeval.errors import MissingDependency
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from kldeval.arrays import Array
 
@@ -42,86 +27,13 @@ OFFSETS = (0, 512)
 
 DEEPEST, MOST_ITEMS = 32, 5_000_000
 
-SECONDS = 120.0
-"""How long a file may take; a data set of a thousand images takes a few seconds."""
 
-MEMORY = 2**31
-"""Bytes of address space that the child may have beside three copies of the values."""
-
-_LENGTH = struct.Struct("<Q")
-
-
-@dataclass(slots=True)
-class _Child:
-    """The process that reads for this one; it ends when its standard input does."""
-
-    process: subprocess.Popen[bytes]
-
-
-_child: list[_Child] = []
-_inherited: list[_Child] = []
-_lock = threading.Lock()
-
-
-def _end_child() -> None:
-    """End the child of this process, if it has one."""
-    for child in _child:
-        child.process.kill()
-        _closed(child.process)
-    _child.clear()
-
-
-def _closed(process: subprocess.Popen[bytes]) -> int:
-    """The exit code of a process that has ended or is ending, whose pipes are closed."""
-    for pipe in (process.stdin, process.stdout):
-        if pipe is not None:
-            with contextlib.suppress(OSError):
-                pipe.close()
-    return process.wait()
-
-
-def _forget_child() -> None:
-    """After a fork the child is the parent's, and whoever held the lock is not here."""
-    global _lock  # noqa: PLW0603 - a lock that another thread held cannot be released
-    _inherited.extend(_child)
-    _child.clear()
-    _lock = threading.Lock()
-
-
-atexit.register(_end_child)
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_child)
-
-
-def load_apart(path: Path, limits: Limits) -> Mapping[str, Any]:
-    """The variables of a file, read by the child process.
+def check_library() -> None:
+    """Refuse without h5py, which the parent itself does not import.
 
     Raises:
-        UnreadableMap: damaged, too large, too slow, or it ended the child.
-        MissingDependency: h5py cannot be imported.
+        MissingDependency: it is not installed.
     """
-    _check_library()
-    with _lock:
-        child = _started()
-        try:
-            answer = _asked(child, pickle.dumps((str(path), limits)))
-        except (OSError, EOFError):
-            child.kill()
-            code = _closed(child)
-            _child.clear()
-            what = f"signal {-code} ({signal.Signals(-code).name})" if code < 0 else f"exit code {code}"
-            raise unreadable(path, f"damaged: the process that read it ended ({what})") from None
-        except TimeoutError:
-            _end_child()
-            raise unreadable(path, f"damaged, or too large: reading it took over {SECONDS:g} seconds") from None
-    if isinstance(answer, KldevalError):
-        raise answer
-    variables: Mapping[str, Any] = answer
-    return variables
-
-
-def _check_library() -> None:
-    """Refuse without h5py, which this process itself does not import."""
     try:
         found = importlib.util.find_spec("h5py")
     except ValueError:
@@ -129,65 +41,6 @@ def _check_library() -> None:
     if found is None:
         msg = "MATLAB files of version 7.3 need h5py, which is not installed; install it with: pip install h5py"
         raise MissingDependency(msg)
-
-
-def _started() -> subprocess.Popen[bytes]:
-    """The child of this process: after a fork the parent's is not ours."""
-    if _child and _child[0].process.poll() is not None:
-        _end_child()
-    if not _child:
-        command = [sys.executable, "-m", __spec__.name if __spec__ else __name__]
-        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)  # noqa: S603 - this program
-        _child.append(_Child(process))
-    return _child[0].process
-
-
-def _asked(child: subprocess.Popen[bytes], question: bytes) -> Any:
-    if child.stdin is None or child.stdout is None:
-        raise EOFError
-    child.stdin.write(_LENGTH.pack(len(question)) + question)
-    child.stdin.flush()
-    deadline = time.monotonic() + SECONDS
-    (length,) = _LENGTH.unpack(_received(child.stdout.fileno(), _LENGTH.size, deadline))
-    return pickle.loads(_received(child.stdout.fileno(), length, deadline))  # noqa: S301 - our own child wrote it
-
-
-def _received(pipe: int, n_bytes: int, deadline: float) -> bytearray:
-    received = bytearray()
-    with selectors.DefaultSelector() as selector:
-        selector.register(pipe, selectors.EVENT_READ)
-        while len(received) < n_bytes:
-            if not selector.select(max(0.0, deadline - time.monotonic())):
-                raise TimeoutError
-            part = os.read(pipe, min(n_bytes - len(received), 2**20))
-            if not part:
-                raise EOFError
-            received += part
-    return received
-
-
-def serve() -> None:
-    """Answer the questions on standard input until it ends: what the child process does."""
-    questions, answers = sys.stdin.buffer, sys.stdout.buffer
-    while len(head := questions.read(_LENGTH.size)) == _LENGTH.size:
-        path, limits = pickle.loads(questions.read(*_LENGTH.unpack(head)))  # noqa: S301 - the parent wrote it
-        answer: Any
-        try:
-            _bound_memory(limits)
-            answer = load(Path(path), limits)
-        except KldevalError as error:
-            answer = error
-        data = pickle.dumps(answer, protocol=pickle.HIGHEST_PROTOCOL)
-        answers.write(_LENGTH.pack(len(data)) + data)
-        answers.flush()
-
-
-def _bound_memory(limits: Limits) -> None:
-    with contextlib.suppress(ImportError, ValueError, OSError):  # not every system can
-        import resource
-
-        hard = resource.getrlimit(resource.RLIMIT_AS)[1]
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY + 3 * 8 * limits.max_pixels, hard))
 
 
 @dataclass(slots=True)
@@ -220,7 +73,7 @@ def load(path: Path, limits: Limits) -> Mapping[str, Any]:
         UnreadableMap: it is damaged, too large, or keeps its data in other files.
         MissingDependency: h5py cannot be imported.
     """
-    _check_library()
+    check_library()
     import h5py
 
     with refusals(path):
@@ -293,7 +146,3 @@ def _sparse(group: Any, reader: _Reader) -> Array:
         dense[np.asarray(group["ir"], np.int64), np.repeat(np.arange(width), np.diff(starts))] = group["data"]
     reader.depth -= 2
     return dense
-
-
-if __name__ == "__main__":
-    serve()

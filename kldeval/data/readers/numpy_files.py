@@ -33,6 +33,9 @@ MAPPED_BYTES = 2**26
 LONGEST_HEADER = 10_000
 """Bytes of a header, which is Python text to be parsed: numpy's own bound."""
 
+PIECE = 2**20
+"""Bytes that are inflated at a time: what `zipfile` reads into an array it holds a second time."""
+
 BOUNDED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 """How numpy writes archives; the other methods of zip may ask for gigabytes before the first byte."""
 
@@ -137,7 +140,7 @@ def _filled(file: Any, layout: _Layout, path: Path) -> Array:
     values = np.empty(math.prod(layout.shape), layout.dtype)
     rest = memoryview(values.view(np.uint8).data)
     while rest:
-        n_bytes = file.readinto(rest)
+        n_bytes = file.readinto(rest[:PIECE])
         if not n_bytes:
             raise unreadable(path, f"truncated: the last {len(rest)} bytes of its array are missing")
         rest = rest[n_bytes:]

@@ -54,9 +54,9 @@ class Stored:
         return full_scale(self.array) if self.full_scale is None else self.full_scale
 
 
-def unreadable(path: Path, what: str) -> UnreadableMap:
-    """The error for one file: its path, and what is wrong."""
-    return UnreadableMap(f"{printable(path)}: {what}")
+def unreadable(path: Path, what: str, code: str | None = None) -> UnreadableMap:
+    """The error for one file: its path, and what is wrong; `code` where it is not just "unreadable"."""
+    return UnreadableMap(f"{printable(path)}: {what}", code=code)
 
 
 def check_size(path: Path, height: int, width: int, max_pixels: int) -> None:
@@ -69,7 +69,7 @@ def check_size(path: Path, height: int, width: int, max_pixels: int) -> None:
         raise unreadable(path, f"it has no pixels (height {height}, width {width})")
     if height * width > max_pixels:
         what = f"{height * width} pixels ({width} x {height}) are more than --max-pixels {max_pixels}"
-        raise unreadable(path, what)
+        raise unreadable(path, what, "too-large")
 
 
 def check_expansion(path: Path, n_stored: int, n_decoded: int, limits: Limits) -> None:
@@ -83,4 +83,4 @@ def check_expansion(path: Path, n_stored: int, n_decoded: int, limits: Limits) -
             f"{n_stored} bytes that claim to hold {n_decoded}, more than {MOST_EXPANSION} times as many; "
             "if the file is known to be good: --trust-files"
         )
-        raise unreadable(path, what)
+        raise unreadable(path, what, "too-large")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kldeval.conventions import bibliography as references
+from kldeval.conventions import bibliography
 from kldeval.conventions.convention import Convention, Source
 
 _SCIPY = Source(
@@ -29,7 +29,7 @@ EXACT = Convention(
     ),
     traps=("On 8-bit maps inf is common, because faint values are stored as 0; most other rows exist to avoid it.",),
     sure="V",
-    bibtex=references.KULLBACK_1951,
+    bibtex=bibliography.KULLBACK_1951,
 )
 
 KERAS = Convention(
@@ -55,7 +55,7 @@ KERAS = Convention(
     ),
     sure="V",
     aliases=("tensorflow", "tf-keras"),
-    bibtex=references.CHOLLET_2015,
+    bibtex=bibliography.CHOLLET_2015,
 )
 
 TORCHMETRICS = Convention(
@@ -85,7 +85,7 @@ TORCHMETRICS = Convention(
         "For the divergence of the whole map the original must be given maps of shape (1, H*W): that is `exact`.",
     ),
     sure="V",
-    bibtex=references.DETLEFSEN_2022,
+    bibtex=bibliography.DETLEFSEN_2022,
 )
 
 SCIPY = Convention(
@@ -108,5 +108,5 @@ SCIPY = Convention(
         "rel_entr and kl_div of scipy.special do not normalise.",
     ),
     sure="V",
-    bibtex=references.VIRTANEN_2020,
+    bibtex=bibliography.VIRTANEN_2020,
 )

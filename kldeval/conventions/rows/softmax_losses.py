@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kldeval.conventions import bibliography as references
+from kldeval.conventions import bibliography
 from kldeval.conventions.convention import Convention, Source
 
 _TORCH = Source("pytorch/pytorch", "aten/src/ATen/native/Loss.cpp", "008af87c5f0d6652418bf0d884e63a3a06682e1d")
@@ -32,7 +32,7 @@ UNISAL = Convention(
         "The paper averages over frames; the code prints the mean over videos, too.",
     ),
     sure="V",
-    bibtex=references.DROSTE_2020,
+    bibtex=bibliography.DROSTE_2020,
 )
 
 SALFBNET = Convention(
@@ -58,7 +58,7 @@ SALFBNET = Convention(
         "Its float32 softmax is off by 5e-4 on a 480x640 map.",
     ),
     sure="V",
-    bibtex=references.DING_2022,
+    bibtex=bibliography.DING_2022,
 )
 
 FLATTEN_SOFTMAX = Convention(
@@ -77,7 +77,7 @@ FLATTEN_SOFTMAX = Convention(
         "Maps in 0..255 give a number thousands of times larger: the scale is part of the formula.",
     ),
     sure="V",
-    bibtex=references.PASZKE_2019,
+    bibtex=bibliography.PASZKE_2019,
 )
 
 ROW_SOFTMAX = Convention(
@@ -101,7 +101,7 @@ ROW_SOFTMAX = Convention(
     ),
     sure="V",
     aliases=("ignite", "tf-softmax"),
-    bibtex=references.FOMIN_2020,
+    bibtex=bibliography.FOMIN_2020,
 )
 
 TORCH_SUM = Convention(
@@ -124,7 +124,7 @@ TORCH_SUM = Convention(
         "Summed over a batch it grows with the batch.",
     ),
     sure="V",
-    bibtex=references.PASZKE_2019,
+    bibtex=bibliography.PASZKE_2019,
 )
 
 TORCH_MEAN = Convention(
@@ -144,7 +144,7 @@ TORCH_MEAN = Convention(
         "torch itself warns that this is not the divergence.",
     ),
     sure="V",
-    bibtex=references.PASZKE_2019,
+    bibtex=bibliography.PASZKE_2019,
 )
 
 TORCH_BATCHMEAN = Convention(
@@ -167,5 +167,5 @@ TORCH_BATCHMEAN = Convention(
         "With a batch axis in front it is the mean over maps, as `torch-sum` of each.",
     ),
     sure="V",
-    bibtex=references.PASZKE_2019,
+    bibtex=bibliography.PASZKE_2019,
 )

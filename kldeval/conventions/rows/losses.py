@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kldeval.conventions import bibliography as references
+from kldeval.conventions import bibliography
 from kldeval.conventions.convention import Convention, Source
 
 HD2S = Convention(
@@ -39,7 +39,7 @@ HD2S = Convention(
     ),
     sure="V",
     aliases=("tased-net-loss",),
-    bibtex=references.BELLITTO_2021,
+    bibtex=bibliography.BELLITTO_2021,
 )
 
 EML_NET = Convention(
@@ -65,7 +65,7 @@ EML_NET = Convention(
     ),
     traps=("1e-6 is comparable to 1/N: on a 480x640 map it lowers the number by tens of percent.",),
     sure="V",
-    bibtex=references.JIA_2020,
+    bibtex=bibliography.JIA_2020,
 )
 
 SAM = Convention(
@@ -95,7 +95,7 @@ SAM = Convention(
         "SAM letterboxes the ground truth to 640x480; the padding belongs to the map.",
     ),
     sure="V",
-    bibtex=references.CORNIA_2018,
+    bibtex=bibliography.CORNIA_2018,
 )
 
 MSI_NET = Convention(
@@ -131,7 +131,7 @@ MSI_NET = Convention(
     ),
     sure="R",
     aliases=("msinet",),
-    bibtex=references.KRONER_2020,
+    bibtex=bibliography.KRONER_2020,
 )
 
 TWOS_LOSS = Convention(
@@ -161,7 +161,7 @@ TWOS_LOSS = Convention(
         "The repository's metric is another function: `twos`, an alias of `mit-python`.",
     ),
     sure="R",
-    bibtex=references.ZHANG_2018,
+    bibtex=bibliography.ZHANG_2018,
 )
 
 GAZEGAN = Convention(
@@ -194,7 +194,7 @@ GAZEGAN = Convention(
     ),
     sure="V",
     aliases=("sal-cfs-gan", "vqsal-loss"),
-    bibtex=references.CHE_2020,
+    bibtex=bibliography.CHE_2020,
 )
 
 _ACLNET_PYTORCH = Source("Nablax/ACLnet-Pytorch", "models_pt.py", "9902e1d1605c9e9010ac73a5f48d36bffb453f3f")
@@ -224,7 +224,7 @@ ACLNET_PYTORCH = Convention(
         ),
     ),
     sure="V",
-    bibtex=references.software(_ACLNET_PYTORCH, key="nablaxaclnet", year=2020),
+    bibtex=bibliography.software(_ACLNET_PYTORCH, key="nablaxaclnet", year=2020),
 )
 
 ACLNET = Convention(
@@ -251,5 +251,5 @@ ACLNET = Convention(
         "The threshold 0.1 acts on maps in 0..1; on 0..255 it would drop nothing but black frames.",
     ),
     sure="R",
-    bibtex=references.WANG_2018,
+    bibtex=bibliography.WANG_2018,
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kldeval.conventions import bibliography as references
+from kldeval.conventions import bibliography
 from kldeval.conventions.convention import Convention, Source
 
 DREYEVE_LOSS = Convention(
@@ -34,7 +34,7 @@ DREYEVE_LOSS = Convention(
     ),
     sure="R",
     aliases=("dada", "lotvs-dada", "omcnn-2clstm", "scafnet"),
-    bibtex=references.PALAZZI_2019,
+    bibtex=bibliography.PALAZZI_2019,
 )
 
 DREYEVE = Convention(
@@ -70,7 +70,7 @@ DREYEVE = Convention(
     ),
     sure="V",
     aliases=("dreyeve-metric", "scout"),
-    bibtex=references.PALAZZI_2019,
+    bibtex=bibliography.PALAZZI_2019,
 )
 
 SCOUT_WEIGHTS = Convention(
@@ -99,7 +99,7 @@ SCOUT_WEIGHTS = Convention(
     sure="R",
     version=2,
     moved="Version 1 added the constant to maps in 0..1, where the source has 0..255; --scale unit gives its number.",
-    bibtex=references.KOTSERUBA_2024,
+    bibtex=bibliography.KOTSERUBA_2024,
 )
 
 _RAM1N = Source("rAm1n/saliency", "metrics/metrics.py", "c6f00e5d7dfc8f93a0aa8f9c153294d2088bfd44")
@@ -129,7 +129,7 @@ RAM1N = Convention(
     sure="V",
     version=2,
     moved="Version 1 added the constant to maps in 0..1, where the source has 0..255; --scale unit gives its number.",
-    bibtex=references.software(_RAM1N, key="ram1nsaliency", year=2021),
+    bibtex=bibliography.software(_RAM1N, key="ram1nsaliency", year=2021),
 )
 
 SALIENCY360 = Convention(
@@ -167,7 +167,7 @@ SALIENCY360 = Convention(
     ),
     sure="V",
     aliases=("arsaliency", "vqsal"),
-    bibtex=references.DAVID_2018,
+    bibtex=bibliography.DAVID_2018,
 )
 
 SALIENT360 = Convention(
@@ -212,7 +212,7 @@ SALIENT360 = Convention(
     ),
     sure="V",
     aliases=("salient360-toolbox",),
-    bibtex=references.DAVID_2024,
+    bibtex=bibliography.DAVID_2024,
 )
 
 AFFORDANCE = Convention(
@@ -220,6 +220,7 @@ AFFORDANCE = Convention(
     pred="minmax+sum-to-one(offset=1e-12)",
     gt="sum-to-one(offset=1e-12)",
     metrics=("kld(log_eps=1e-12,ratio_eps=1e-12)", "ce(ratio_eps=1e-12)"),
+    companions=("sim(of=norm)",),
     empty_gt="zero",
     empty_pred="nan",
     source=Source(
@@ -238,6 +239,7 @@ AFFORDANCE = Convention(
         "A constant prediction, zero or not, is divided by its range, 0, and scores NaN, also where both are all zero.",
     ),
     traps=(
+        "Its SIM is that of the densities, of the min-max prediction: -m kld,sim is sim(of=norm) under this name.",
         (
             "The originals resize both maps to 224x224 (OpenCV, bilinear) first; add --resize "
             "'both(size=224x224,kernel=bilinear)' to do the same."
@@ -249,5 +251,5 @@ AFFORDANCE = Convention(
     ),
     sure="V",
     aliases=("agd20k", "cross-view-ag", "locate"),
-    bibtex=references.LUO_2022,
+    bibtex=bibliography.LUO_2022,
 )

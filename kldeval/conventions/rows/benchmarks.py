@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kldeval.conventions import bibliography as references
+from kldeval.conventions import bibliography
 from kldeval.conventions.convention import Convention, Source
 
 _BENCHMARK = Source(
@@ -35,7 +35,7 @@ DEFAULT = Convention(
         "It agrees with `mit`, `mit-python` and `tuebingen` to 1e-6 on nearly all maps, but not on empty ones.",
     ),
     sure="V",
-    bibtex=references.KUEMMERER_2018,
+    bibtex=bibliography.KUEMMERER_2018,
 )
 
 MIT = Convention(
@@ -80,7 +80,7 @@ MIT = Convention(
     ),
     sure="V",
     aliases=("cvzoya", "dhf1k", "glcnet", "ledov", "salicon"),
-    bibtex=references.BYLINSKII_2019,
+    bibtex=bibliography.BYLINSKII_2019,
 )
 
 LEDOV_FIRST = Convention(
@@ -113,7 +113,7 @@ LEDOV_FIRST = Convention(
         ),
     ),
     sure="R",
-    bibtex=references.JIANG_2018,
+    bibtex=bibliography.JIANG_2018,
 )
 
 _TARUNSHARMA = Source(
@@ -149,7 +149,7 @@ MIT_PYTHON = Convention(
     ),
     sure="V",
     aliases=("msu", "simplenet", "sum", "tarunsharma1", "tempsal", "transalnet", "twos", "vinet", "vinet-v2"),
-    bibtex=references.software(_TARUNSHARMA, key="tarunsharma1saliencymetrics", year=2020),
+    bibtex=bibliography.software(_TARUNSHARMA, key="tarunsharma1saliencymetrics", year=2020),
 )
 
 TUEBINGEN = Convention(
@@ -183,7 +183,7 @@ TUEBINGEN = Convention(
     ),
     sure="V",
     aliases=("mit-tuebingen", "pysaliency-mit", "saliency-benchmarking"),
-    bibtex=references.KUEMMERER_2018,
+    bibtex=bibliography.KUEMMERER_2018,
 )
 
 PYSALIENCY = Convention(
@@ -216,7 +216,7 @@ PYSALIENCY = Convention(
         "A negative map is shifted by its own minimum, so logits get a number instead of an error.",
     ),
     sure="V",
-    bibtex=references.KUEMMERER_2018,
+    bibtex=bibliography.KUEMMERER_2018,
 )
 
 FIXATONS = Convention(
@@ -254,5 +254,5 @@ FIXATONS = Convention(
         "The MemoonaTahira fork dropped the byte scaling: same function name, another number.",
     ),
     sure="V",
-    bibtex=references.ZANCA_2018,
+    bibtex=bibliography.ZANCA_2018,
 )

@@ -1,0 +1,168 @@
+"""Files that are read by a process of their own, because C libraries read them that a damaged file can crash.
+
+One child process reads such files for its parent, within bounds of memory and time, and with what its libraries print
+thrown away; when a file ends it, that file is refused, and the next one gets a new child.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import importlib
+import os
+import pickle
+import selectors
+import signal
+import struct
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kldeval.data.readers.files import refusals
+from kldeval.data.readers.stored import Limits, unreadable
+from kldeval.errors import KldevalError
+
+SECONDS = 120.0
+"""How long a file may take; a data set of a thousand images takes a few seconds."""
+
+MEMORY = 2**31
+"""Bytes of address space that the child may have beside three copies of the values."""
+
+_LENGTH = struct.Struct("<Q")
+
+
+@dataclass(slots=True)
+class _Child:
+    """The process that reads for this one; it ends when its standard input does."""
+
+    process: subprocess.Popen[bytes]
+
+
+_child: list[_Child] = []
+_inherited: list[_Child] = []
+_lock = threading.Lock()
+
+
+def _end_child() -> None:
+    """End the child of this process, if it has one."""
+    for child in _child:
+        child.process.kill()
+        _closed(child.process)
+    _child.clear()
+
+
+def _closed(process: subprocess.Popen[bytes]) -> int:
+    """The exit code of a process that has ended or is ending, whose pipes are closed."""
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            with contextlib.suppress(OSError):
+                pipe.close()
+    return process.wait()
+
+
+def _forget_child() -> None:
+    """After a fork the child is the parent's, and whoever held the lock is not here."""
+    global _lock  # noqa: PLW0603 - a lock that another thread held cannot be released
+    _inherited.extend(_child)
+    _child.clear()
+    _lock = threading.Lock()
+
+
+atexit.register(_end_child)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_child)
+
+
+def load_apart(module: str, path: Path, limits: Limits) -> Any:
+    """What `load(path, limits)` of a module returns, called in the child process.
+
+    Raises:
+        UnreadableMap: damaged, too large, too slow, or it ended the child.
+        KldevalError: whatever else `load` raises.
+    """
+    with _lock:
+        child = _started()
+        try:
+            answer = _asked(child, pickle.dumps((module, str(path), limits)))
+        except (OSError, EOFError):
+            child.kill()
+            code = _closed(child)
+            _child.clear()
+            what = f"signal {-code} ({signal.Signals(-code).name})" if code < 0 else f"exit code {code}"
+            raise unreadable(path, f"damaged: the process that read it ended ({what})") from None
+        except TimeoutError:
+            _end_child()
+            raise unreadable(path, f"damaged, or too large: reading it took over {SECONDS:g} seconds") from None
+    if isinstance(answer, KldevalError):
+        raise answer
+    return answer
+
+
+def _started() -> subprocess.Popen[bytes]:
+    """The child of this process: after a fork the parent's is not ours."""
+    if _child and _child[0].process.poll() is not None:
+        _end_child()
+    if not _child:
+        command = [sys.executable, "-m", __spec__.name if __spec__ else __name__]
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)  # noqa: S603 - this program
+        _child.append(_Child(process))
+    return _child[0].process
+
+
+def _asked(child: subprocess.Popen[bytes], question: bytes) -> Any:
+    if child.stdin is None or child.stdout is None:
+        raise EOFError
+    child.stdin.write(_LENGTH.pack(len(question)) + question)
+    child.stdin.flush()
+    deadline = time.monotonic() + SECONDS
+    (length,) = _LENGTH.unpack(_received(child.stdout.fileno(), _LENGTH.size, deadline))
+    return pickle.loads(_received(child.stdout.fileno(), length, deadline))  # noqa: S301 - our own child wrote it
+
+
+def _received(pipe: int, n_bytes: int, deadline: float) -> bytearray:
+    received = bytearray()
+    with selectors.DefaultSelector() as selector:
+        selector.register(pipe, selectors.EVENT_READ)
+        while len(received) < n_bytes:
+            if not selector.select(max(0.0, deadline - time.monotonic())):
+                raise TimeoutError
+            part = os.read(pipe, min(n_bytes - len(received), 2**20))
+            if not part:
+                raise EOFError
+            received += part
+    return received
+
+
+def serve() -> None:
+    """Answer the questions on standard input until it ends: what the child process does."""
+    questions, answers = sys.stdin.buffer, os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    # what libraries print is no answer
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    while len(head := questions.read(_LENGTH.size)) == _LENGTH.size:
+        module, name, limits = pickle.loads(questions.read(*_LENGTH.unpack(head)))  # noqa: S301 - the parent wrote it
+        answer: Any
+        try:
+            _bound_memory(limits)
+            with refusals(Path(name)):
+                answer = importlib.import_module(module).load(Path(name), limits)
+        except KldevalError as error:
+            answer = error
+        data = pickle.dumps(answer, protocol=pickle.HIGHEST_PROTOCOL)
+        answers.write(_LENGTH.pack(len(data)) + data)
+        answers.flush()
+
+
+def _bound_memory(limits: Limits) -> None:
+    with contextlib.suppress(ImportError, ValueError, OSError):  # not every system can
+        import resource
+
+        hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY + 3 * 8 * limits.max_pixels, hard))
+
+
+if __name__ == "__main__":
+    serve()

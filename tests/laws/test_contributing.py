@@ -1,0 +1,78 @@
+"""What CONTRIBUTING says is so: its examples add one of each kind with one file, and the paths of pages exist."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+EXAMPLES = ("Add a metric", "Add a normalisation step", "Add a convention")
+PRED, GT = np.asarray([[1.0, 2], [3, 4]]), np.asarray([[1.0, 1], [3, 5]])
+
+
+def example(heading: str) -> tuple[str, str, str]:
+    """The package, the name of the file, and the text of the example below a heading of CONTRIBUTING."""
+    section = (ROOT / "CONTRIBUTING.md").read_text().partition(f"## {heading}\n")[2].partition("\n## ")[0]
+    named = re.search(r"here `(kldeval/[\w/]+)/(\w+\.py)`", section)
+    code = re.search(r"^```python\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
+    assert named
+    assert code
+    return named[1].replace("/", "."), named[2], code[1]
+
+
+def run_with(heading: str, folder: Path, *arguments: str) -> str:
+    """What `kldeval ARGUMENTS` prints in a copy of the package that holds the example's file."""
+    package, name, code = example(heading)
+    copy = folder / "copy"
+    shutil.copytree(ROOT / "kldeval", copy / "kldeval", ignore=shutil.ignore_patterns("__pycache__"))
+    (copy / package.replace(".", "/") / name).write_text(code)
+    command = [sys.executable, "-m", "kldeval", *arguments]
+    done = subprocess.run(command, cwd=copy, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> tuple[str, str]:
+    """A pair of maps."""
+    np.save(tmp_path / "pred.npy", PRED)
+    np.save(tmp_path / "gt.npy", GT)
+    return str(tmp_path / "pred.npy"), str(tmp_path / "gt.npy")
+
+
+def test_a_metric_is_one_file(files: tuple[str, str], tmp_path: Path) -> None:
+    p, q = PRED / PRED.sum(), GT / GT.sum()
+    printed = run_with("Add a metric", tmp_path, *files, "--metric", "chi-squared", "--score-only")
+    assert float(printed) == pytest.approx(float(((p - q) ** 2 / (p + q) / 2).sum()), rel=1e-12)
+
+
+def test_a_step_is_one_file(files: tuple[str, str], tmp_path: Path) -> None:
+    p, q = np.sqrt(PRED) / np.sqrt(PRED).sum(), np.sqrt(GT) / np.sqrt(GT).sum()
+    norm = "square-root+sum-to-one"
+    options = ("--norm", norm, "--metric", "kld()", "--score-only")
+    printed = run_with("Add a normalisation step", tmp_path, *files, *options)
+    assert float(printed) == pytest.approx(float((q * np.log(q / p)).sum()), rel=1e-12)
+
+
+def test_a_convention_is_one_row_in_one_file(files: tuple[str, str], tmp_path: Path) -> None:
+    q, stretched = GT / GT.sum(), PRED - PRED.min()
+    options = ("--convention", "example", "--metric", "kld", "--score-only")
+    printed = run_with("Add a convention", tmp_path, *files, *options)
+    with np.errstate(divide="ignore"):
+        expected = (q * np.log(1e-07 + q / (stretched / stretched.sum()))).sum()
+    assert float(printed) == pytest.approx(float(expected), rel=1e-12)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_path_that_a_page_names_exists(page: Path) -> None:
+    examples = {example(heading)[0].replace(".", "/") + "/" + example(heading)[1] for heading in EXAMPLES}
+    rooms = "kldeval|tests|docs|benchmarks|fuzz|tools|sample_data"
+    named = set(re.findall(rf"`((?:{rooms})/[\w./-]*)`", page.read_text()))
+    assert [path for path in sorted(named - examples) if not (ROOT / path).exists()] == []

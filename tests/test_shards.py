@@ -1,0 +1,97 @@
+"""Shares of the pairs on many machines: each has the context of all, and together they are the whole run."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from command_line import kldeval
+from looked_at import LookedAt, make_looked_at
+
+import kldeval as library
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def seen(tmp_path: Path) -> LookedAt:
+    return make_looked_at(tmp_path / "maps")
+
+
+def of(text: str) -> Any:
+    document = json.loads(text)
+    return {key: value for key, value in document.items() if key != "provenance"}
+
+
+def merged(seen: LookedAt, count: int, *arguments: str) -> tuple[int, str, str]:
+    parts = []
+    for number in range(1, count + 1):
+        part = seen.root / f"part{number}.json"
+        outcome = kldeval(*seen.maps, *arguments, "--shard", f"{number}/{count}", "-o", part, "-q")
+        assert outcome.code in (0, 1), outcome.err
+        parts.append(part)
+    outcome = kldeval("merge", *parts, "--format", "json")
+    return outcome.code, outcome.out, outcome.err
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("-m", "sauc,kld"),
+        ("-m", "ig", "--baseline", "others"),
+        ("-m", "kld,nss", "--baselines"),
+    ],
+    ids=" ".join,
+)
+def test_the_shares_together_are_the_whole_run(seen: LookedAt, arguments: tuple[str, ...], count: int) -> None:
+    """Also where an image is compared with all others; a share may have no pair at all."""
+    given = (*arguments, "--fixations", str(seen.fixations)) if arguments else ()
+    whole = kldeval(*seen.maps, *given, "--format", "json")
+    code, out, err = merged(seen, count, *given)
+    assert (code, whole.code) == (0, 0), err
+    assert of(out) == of(whole.out)
+
+
+def test_what_has_no_partner_is_in_the_first_share(seen: LookedAt) -> None:
+    np.save(seen.root / "gt" / "lone.npy", np.ones((2, 2)))
+    whole = kldeval(*seen.maps, "--format", "json")
+    code, out, _ = merged(seen, 2)
+    assert (code, whole.code) == (1, 1)
+    assert of(out) == of(whole.out)
+    report = library.evaluate(*seen.maps, shard="2/2")
+    assert report.failures == ()
+
+
+def test_an_empty_share_is_a_report_and_no_failure(seen: LookedAt) -> None:
+    outcome = kldeval(*seen.maps, "--shard", "4/4", "--format", "json")
+    assert outcome.code == 0
+    assert json.loads(outcome.out)["maps"] == []
+
+
+@pytest.mark.parametrize("kept", [(1, 2), (1, 3), (2, 3), (1, 2, 3, "whole"), (1, 2, "other")])
+def test_shares_that_are_not_all_of_one_run_are_refused(seen: LookedAt, kept: tuple[Any, ...]) -> None:
+    merged(seen, 3)
+    kldeval(*seen.maps, "-o", seen.root / "partwhole.json", "-q")
+    kldeval(*seen.maps, "--limit", "2", "--shard", "3/3", "-o", seen.root / "partother.json", "-q")
+    outcome = kldeval("merge", *(seen.root / f"part{name}.json" for name in kept))
+    assert (outcome.code, outcome.out) == (2, "")
+    assert outcome.err.startswith("kldeval: the reports are not the shares of one run (--shard): ")
+
+
+@pytest.mark.parametrize("shard", ["0/2", "3/2", "1", "a/b", "1/0", "-1/2", "1/2/3", "", "²/3"])
+def test_what_is_no_share_is_refused(seen: LookedAt, shard: str) -> None:
+    outcome = kldeval(*seen.maps, "--shard", shard)
+    message = f"kldeval: --shard {shard}: a share is I/N with I from 1 to N, such as 1/8\n"
+    assert (outcome.code, outcome.out, outcome.err) == (2, "", message)
+
+
+@pytest.mark.parametrize("arguments", [("--score-only",), ("--fail-if", "kld>1"), ("--format", "scores")])
+def test_what_is_asked_of_all_is_not_asked_of_a_share(seen: LookedAt, arguments: tuple[str, ...]) -> None:
+    outcome = kldeval(*seen.maps, "--shard", "1/2", *arguments)
+    assert (outcome.code, outcome.out) == (2, "")
+    assert "would not be about all of them; merge the shares first" in outcome.err

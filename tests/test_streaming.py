@@ -1,0 +1,128 @@
+"""Metrics that batches update: equal to a report of the same maps, however they come."""
+
+from __future__ import annotations
+
+import math
+import pickle
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import torch
+from image_files import png_of
+
+import kldeval
+from kldeval.errors import RefusedMap, UnknownName, UsageProblem
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+RNG = np.random.default_rng(6)
+PRED, GT = (RNG.random((2, 9, 12, 10)) * 255).astype(np.uint8)
+FIXATIONS = RNG.integers(0, 12, (9, 12, 10)) // 11
+METRICS = "kld,cc,sim,mae,jsd"
+OPTIONS: list[dict[str, Any]] = [
+    {},
+    {"norm": "flatten-softmax"},
+    {"convention": "mit"},
+    {"norm": "softmax", "base": "2", "reduction": "mean"},
+    {"scale": "raw", "norm": "flatten-softmax"},
+]
+
+
+def report_of(folder: Path, metric: str, **options: Any) -> dict[str, float | None]:
+    for name, maps in (("pred", PRED), ("gt", GT)):
+        (folder / name).mkdir()
+        for place, one in enumerate(maps):
+            (folder / name / f"{place}.png").write_bytes(png_of(one))
+    report = kldeval.evaluate(folder / "pred", folder / "gt", metric=metric, **options)
+    return {key: summary.mean for key, summary in report.summaries.items()}
+
+
+@pytest.mark.parametrize("options", OPTIONS)
+def test_a_stream_is_a_report_to_the_last_bit(tmp_path: Path, options: dict[str, Any]) -> None:
+    metrics = kldeval.MetricCollection(METRICS, **options)
+    metrics.update(PRED[:4], GT[:4])
+    for pair in zip(PRED[4:], GT[4:], strict=True):
+        metrics.update(*map(torch.from_numpy, pair))
+    assert metrics.compute() == report_of(tmp_path, METRICS, **options)
+
+
+def test_neither_order_nor_batches_nor_processes_change_a_digit() -> None:
+    pred, gt = RNG.random((2, 30, 5, 6))
+    whole, shuffled, parts = (kldeval.Metric("kld", norm="flatten-softmax") for _ in range(3))
+    whole.update(pred, gt)
+    for place in RNG.permutation(30):
+        shuffled.update(pred[place], gt[place])
+    for start in range(0, 30, 7):
+        part = kldeval.Metric("kld", norm="flatten-softmax")
+        part.update(pred[start : start + 7], gt[start : start + 7])
+        parts.merge(pickle.loads(pickle.dumps(part)))  # noqa: S301 - made here
+    assert whole.compute() == shuffled.compute() == parts.compute()
+    assert whole.n == shuffled.n == parts.n == 30
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16, torch.bfloat16])
+def test_tensors_of_any_precision_are_scored_as_they_are(dtype: torch.dtype) -> None:
+    pred, gt = (torch.from_numpy(maps / 255.0).to(dtype) for maps in (PRED, GT))
+    metric = kldeval.Metric("kld", norm="flatten-softmax", rows=True)
+    metric.update(pred, gt)
+    expected = [
+        float(kldeval.kld(p.double().numpy(), q.double().numpy(), norm="flatten-softmax"))
+        for p, q in zip(pred, gt, strict=True)
+    ]
+    assert list(metric.rows) == pytest.approx(expected, rel=1e-12)
+
+
+def test_metrics_of_fixations() -> None:
+    metrics = kldeval.MetricCollection(["nss", "auc", "auc-judd", "ll", "ig"], baseline="uniform")
+    metrics.update(PRED, fixations=FIXATIONS)
+    expected = {
+        "nss": kldeval.nss(PRED, FIXATIONS),
+        "auc": kldeval.auc(PRED, FIXATIONS),
+        "auc-judd": kldeval.auc_judd(PRED, FIXATIONS),
+        "ll": kldeval.ll(PRED, FIXATIONS),
+        "ig": kldeval.ig(PRED, FIXATIONS, "uniform"),
+    }
+    assert metrics.compute() == pytest.approx({key: float(found.mean()) for key, found in expected.items()}, rel=1e-12)
+
+
+def test_a_state_is_saved_and_taken_up_again() -> None:
+    first, second = kldeval.Metric("cc", rows=True), kldeval.Metric("cc", rows=True)
+    first.update(PRED[:3], GT[:3])
+    second.load_state_dict(pickle.loads(pickle.dumps(first.state_dict())))  # noqa: S301 - made here
+    second.update(PRED[3:], GT[3:])
+    whole = kldeval.Metric("cc")
+    whole.update(PRED, GT)
+    assert second.compute() == whole.compute()
+    assert len(second.rows) == 9
+    second.reset()
+    assert second.n == 0
+    assert math.isnan(second.compute())
+
+
+def test_a_metric_carries_its_signature() -> None:
+    metric = kldeval.Metric("kld", norm="flatten-softmax")
+    assert metric.signature == kldeval.signature("kld", norm="flatten-softmax")
+    assert metric.signature.startswith("kld|pred:flatten-softmax|gt:flatten-softmax|")
+
+
+def test_what_cannot_be_is_refused() -> None:
+    metric = kldeval.Metric("kld")
+    with pytest.raises(RefusedMap, match="map 2 of the batch: the ground truth is all zero"):
+        metric.update(PRED[:3], np.where(np.arange(3)[:, None, None] == 2, 0, GT[:3]))
+    assert metric.n == 0
+    with pytest.raises(RefusedMap, match="they must be equal"):
+        metric.update(PRED, GT[:3])
+    with pytest.raises(UsageProblem, match="only numbers of one signature add up"):
+        metric.merge(kldeval.Metric("kld", eps=1e-7))
+    with pytest.raises(UsageProblem, match="use evaluate"):
+        kldeval.Metric("sauc")
+    with pytest.raises(UsageProblem, match="use MetricCollection"):
+        kldeval.Metric("kld,cc")
+    with pytest.raises(UsageProblem, match="no fixations"):
+        kldeval.Metric("nss").update(PRED, GT)
+    with pytest.raises(UsageProblem, match="no ground truth"):
+        metric.update(PRED)
+    with pytest.raises(UnknownName, match="did you mean 'norm'"):
+        kldeval.Metric("kld", nrom="softmax")
