@@ -116,6 +116,8 @@ def _resize_words(resize: Call) -> str:
         return "Maps that differ in size were not scored."
     kernel = resize.keywords.get("kernel", "bilinear")
     how = _KERNELS.get(kernel, f"{kernel} interpolation")
+    how += " with a replicated border" if resize.keywords.get("border") == "replicate" else ""
+    how += " without rounding" if resize.keywords.get("round") is False else ""
     who = {
         "pred-to-gt": "Predictions were resized to the ground truth's size",
         "gt-to-pred": "Ground truths were resized to the prediction's size",
