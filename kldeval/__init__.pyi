@@ -5,6 +5,7 @@ from typing import Literal
 
 from kldeval._version import __version__ as __version__
 from kldeval.arrays import Array
+from kldeval.errors import MapsFailed as MapsFailed
 from kldeval.functional import evaluate as evaluate
 from kldeval.functional import signature as signature
 from kldeval.metrics.binary import bce_with_logits as bce_with_logits
@@ -19,6 +20,7 @@ from kldeval.streaming import Metric as Metric
 from kldeval.streaming import MetricCollection as MetricCollection
 
 __all__ = [
+    "MapsFailed",
     "Metric",
     "MetricCollection",
     "__version__",

@@ -104,7 +104,7 @@ def options_of(root: Path, name: str, changes: dict[str, str]) -> dict[str, str]
 def scored(sides: tuple[Path, Path], metric: str, options: dict[str, Any]) -> tuple[float, str] | None:
     """The number and the signature, or None where the setting means nothing for the metric."""
     try:
-        report = kldeval.evaluate(*sides, metric=metric, jobs=1, device="cpu", **options)
+        report = kldeval.evaluate(*sides, metric=metric, jobs=1, device="cpu", on_failure="ignore", **options)
     except KldevalError:
         return None
     if report.failures or not report.scores:
