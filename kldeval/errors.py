@@ -112,3 +112,7 @@ def examples(names: Iterable[str]) -> str:
     "'a', 'b', 'c'"
     """
     return ", ".join(map(repr, sorted(names)[:EXAMPLES]))
+
+
+class MapsFailed(UserWarning):
+    """Some maps of an evaluation have no number, and its means are those of the others."""

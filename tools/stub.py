@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import kldeval
-from kldeval.functional import evaluate_parameters, metric_functions
+from kldeval.functional import metric_functions
+from kldeval.parameters import evaluate_parameters
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
