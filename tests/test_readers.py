@@ -6,6 +6,7 @@ import io
 import json
 import os
 import struct
+import tracemalloc
 import zipfile
 import zlib
 from pathlib import Path
@@ -560,6 +561,20 @@ class TestBounds:
         np.save(tmp_path / "gt.npy", MAP)
         assert kldeval(tmp_path / "a.npz", tmp_path / "gt.npy").code == 1
         assert score(tmp_path / "a.npz", tmp_path / "gt.npy", "--trust-files")
+        beside = (tmp_path / "gt.npy", tmp_path / "gt.npy", "--mask", tmp_path / "a.npz")
+        assert kldeval(*beside).code != 0
+        assert score(*beside, "--trust-files")
+
+    def test_an_archive_is_held_once_while_it_is_read(self, tmp_path: Path) -> None:
+        values = np.zeros((2000, 3000))
+        np.savez_compressed(tmp_path / "a.npz", values)
+        tracemalloc.start()
+        try:
+            read_map(tmp_path / "a.npz")
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        assert peak < 1.2 * values.nbytes
 
     @pytest.mark.parametrize("suffix", [".png", ".npy", ".npz", ".tif", ".mat"])
     def test_a_fifo_is_refused_at_once(self, tmp_path: Path, suffix: str) -> None:
