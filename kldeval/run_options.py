@@ -21,6 +21,11 @@ class RunOptions(NamedTuple):
     manifest: Path | None = None
     pred_name: str | None = None
     gt_name: str | None = None
+    fixations_name: str | None = None
+    mask_name: str | None = None
+    baseline_name: str | None = None
+    weights_name: str | None = None
+    other_map_name: str | None = None
     exclude: tuple[str, ...] = ()
     group_by: str | None = None
     fixations: Path | None = None

@@ -20,34 +20,43 @@ WHOLE = "name"
 """The field that may hold slashes."""
 
 _FIELD = re.compile(r"\{([^{}]*)\}")
-_INSIDE = re.compile(r"(?P<name>[^\W\d]\w*)(?::(?P<format>0?\d*d))?")
+_INSIDE = re.compile(r"(?P<name>[^\W\d]\w*)(?::(?P<format>0?\d*d)(?P<shift>[+-]\d{1,9})?)?")
 
 
 @dataclass(frozen=True, slots=True)
 class Template:
     """A parsed template: its fields in order, each with the format of its number or "", and what it matches.
 
+    A number may be shifted: `{frame:04d+1}` stands for a file whose number is the frame's and 1.
+
     >>> template = parse_template("{video}/img_{frame:05d}")
     >>> template.values("jump/img_12")
     {'video': 'jump', 'frame': 12}
     >>> template.name({"frame": 12, "video": "jump"})
     'jump/00012'
+    >>> parse_template("{frame:04d+1}").values("0013"), parse_template("{frame:04d+1}").name({"frame": 12})
+    ({'frame': 12}, '0013')
     """
 
     text: str
     formats: Mapping[str, str]
     pattern: re.Pattern[str]
+    shifts: Mapping[str, int]
 
     def values(self, path: str) -> dict[str, str | int] | None:
         """The fields of a path that fits the template; None if it does not."""
         found = self.pattern.fullmatch(path)
         if found is None:
             return None
-        return {name: int(text) if self.formats[name] else text for name, text in found.groupdict().items()}
+        fields = found.groupdict().items()
+        return {name: int(text) - self.shifts[name] if self.formats[name] else text for name, text in fields}
 
     def name(self, values: Mapping[str, str | int]) -> str:
         """The fields as one name, joined by slashes in the order of this template, numbers in its formats."""
-        return "/".join(format(values[name], form) for name, form in self.formats.items())
+        return "/".join(
+            format(int(values[name]) + self.shifts[name], form) if form else str(values[name])
+            for name, form in self.formats.items()
+        )
 
 
 def parse_template(text: str, option: str = "template") -> Template:
@@ -58,14 +67,15 @@ def parse_template(text: str, option: str = "template") -> Template:
     """
     pieces = _FIELD.split(text)  # literal, field, literal, field, ..., literal
     formats: dict[str, str] = {}
+    shifts: dict[str, int] = {}
     pattern = _literal(pieces[0], text, option)
     for place in range(1, len(pieces), 2):
-        pattern += _field(pieces[place], formats, text, option) + _literal(pieces[place + 1], text, option)
+        pattern += _field(pieces[place], formats, shifts, text, option) + _literal(pieces[place + 1], text, option)
         if not pieces[place + 1] and place + 2 < len(pieces):
             raise _problem(text, option, "two fields need some text between them")
     if not formats:
         raise _problem(text, option, "it has no field such as {name}")
-    return Template(text, formats, re.compile(pattern))
+    return Template(text, formats, re.compile(pattern), shifts)
 
 
 def _literal(piece: str, text: str, option: str) -> str:
@@ -74,18 +84,18 @@ def _literal(piece: str, text: str, option: str) -> str:
     return re.escape(piece)
 
 
-def _field(inside: str, formats: dict[str, str], text: str, option: str) -> str:
-    """The pattern of one field, which is noted in `formats`."""
+def _field(inside: str, formats: dict[str, str], shifts: dict[str, int], text: str, option: str) -> str:
+    """The pattern of one field, which is noted in `formats` and `shifts`."""
     found = _INSIDE.fullmatch(inside)
     if found is None:
         wrong = f"{{{inside}}} is no field; fields look like {{video}} and, for numbers, {{frame:05d}}"
         raise _problem(text, option, wrong)
-    name, form = found["name"], found["format"] or ""
+    name, form, shift = found["name"], found["format"] or "", int(found["shift"] or 0)
     if name in formats:
-        if formats[name] != form:
+        if (formats[name], shifts[name]) != (form, shift):
             raise _problem(text, option, f"the field {name!r} stands there in two forms")
         return f"(?P={name})"
-    formats[name] = form
+    formats[name], shifts[name] = form, shift
     return f"(?P<{name}>{'[0-9]+' if form else '.+' if name == WHOLE else '[^/]+'})"
 
 
@@ -102,21 +112,19 @@ def plain_template(formats: Mapping[str, str]) -> str:
     return "/".join(f"{{{name}:{form}}}" if form else f"{{{name}}}" for name, form in formats.items())
 
 
-def check_fields(pred: Template, gt: Template) -> None:
+def check_fields(pred: Template, gt: Template, options: tuple[str, str] = ("--pred-name", "--gt-name")) -> None:
     """Refuse two templates that do not speak of the same fields.
 
     Raises:
         UsageProblem: a field is in one alone, or is a number in one and a text in the other.
     """
+    both = f"{options[0]} {pred.text!r} and {options[1]} {gt.text!r}"
     lone = sorted(pred.formats.keys() ^ gt.formats.keys())
     if lone:
-        raise UsageProblem(
-            f"--pred-name {pred.text!r} and --gt-name {gt.text!r} must have the same fields; "
-            f"only one of them has {', '.join(map(repr, lone))}"
-        )
+        raise UsageProblem(f"{both} must have the same fields; only one of them has {', '.join(map(repr, lone))}")
     mixed = [name for name, form in pred.formats.items() if bool(form) != bool(gt.formats[name])]
     if mixed:
-        msg = f"the field {mixed[0]!r} is a number in one of --pred-name {pred.text!r} and --gt-name {gt.text!r} alone"
+        msg = f"the field {mixed[0]!r} is a number in one of {both} alone"
         raise UsageProblem(f"{msg}; write {{{mixed[0]}:d}} in both")
 
 

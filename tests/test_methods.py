@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,9 +15,6 @@ from kldeval.metrics.registry import METRICS
 from kldeval.normalization.chain import parse_chain
 from kldeval.normalization.steps import STEPS
 from kldeval.settings.build import make_settings
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 DEFAULT = (
     "We report the Kullback-Leibler divergence D(gt || pred) = sum q ln(e + q/(p + e)) with e = 2.2204e-16, in nats, "
@@ -275,3 +272,40 @@ def test_a_report_of_densities_and_pixels_has_words_for_both(tmp_path: Path) -> 
     text = kldeval("methods", tmp_path / "report.json").out
     assert "each divided by its sum" in text
     assert "p is the predicted value of each pixel, as stored" in text
+
+
+class TestEveryMetric:
+    """A paragraph says of each metric what it is, and of no metric what is another's."""
+
+    @pytest.mark.parametrize("metric", list(METRICS))
+    def test_nothing_of_densities_is_said_of_stored_maps(self, metric: str) -> None:
+        info = METRICS[metric].info
+        needed = {"baseline": {"baseline": "others"}, "other": {"other_map": "others"}}
+        texts = {"metric": metric} | {key: text for need in info.requires for key, text in needed.get(need, {}).items()}
+        methods = describe_methods(make_settings(texts))
+        is_stored = info.on in ("maps", "fixations")
+        assert ("p and q are" in methods.text) is (info.on == "density" and metric != "entropy-gt")
+        assert ("sum over pixels" in methods.text) is (info.on == "density")
+        assert ("as stored" in methods.text) is ((is_stored and "density" not in info.requires) or metric == "bce")
+        assert "aUC" not in methods.text
+        if "baseline" in info.requires:
+            assert "kernel density of the fixations on all other images (bandwidth 0.04" in methods.text
+
+    @pytest.mark.parametrize(
+        ("metric", "key"),
+        [("cc", "pearson1895note"), ("sim", "swain1991color"), ("nss", "peters2005components"), ("auc", "hanley1982")],
+    )
+    def test_metrics_of_maps_and_fixations_are_cited(self, metric: str, key: str) -> None:
+        both = describe_methods(make_settings({"metric": f"kld,{metric}"}, convention=CONVENTIONS["mit"].texts))
+        assert key in both.bibtex
+        assert CONVENTIONS["mit"].bibtex in both.bibtex
+
+    def test_a_leaderboard_has_the_methods_of_its_models(self, tmp_path: Path) -> None:
+        saved = tmp_path / "board.json"
+        root = Path(__file__).parent.parent / "sample_data"
+        run = kldeval(root / "bold", root / "careful", root / "gt", "-m", "kld,cc", "--format", "json", "-o", saved)
+        assert run.code == 0, run.err
+        done = kldeval("methods", saved)
+        assert done.code == 0, done.err
+        assert "the mean over 5 maps" in done.out
+        assert "Pearson's correlation" in done.out

@@ -56,3 +56,27 @@ def test_a_map_without_any_number_is_one_failure(folders: tuple[Path, Path]) -> 
 def test_a_mean_over_pixels_leaves_the_metric_out(folders: tuple[Path, Path]) -> None:
     report = library.evaluate(*map(str, folders), metric="bce", maps="pixels", device="cpu")
     assert report.summaries["bce"].n == 1
+
+
+def test_a_leaderboard_compares_the_same_maps_for_every_metric(folders: tuple[Path, Path]) -> None:
+    """Where one model has no number for a map, that map counts for no model by that metric."""
+    pred, gt = folders
+    other = pred.parent / "other"
+    other.mkdir()
+    for name in "ab":
+        np.save(other / f"{name}.npy", RNG.random((6, 7)))
+    outcome = kldeval(pred, other, gt, "-m", "kld,cc", "--resamples", "100", "--format", "json", "--quiet")
+    reports = json.loads(outcome.out)["reports"]
+    assert {model: [len(row.keys() & {"kld"}) for row in one["maps"]] for model, one in reports.items()} == {
+        "pred": [1, 0],
+        "other": [1, 0],
+    }
+    assert {one["summary"]["kld"]["n"] for one in reports.values()} == {1}
+    assert {one["summary"]["cc"]["n"] for one in reports.values()} == {2}
+    assert reports["other"]["summary"]["kld"]["mean"] == reports["other"]["maps"][0]["kld"]
+
+
+def test_a_table_names_the_metric_and_counts_maps_and_numbers(folders: tuple[Path, Path]) -> None:
+    text = kldeval(*folders, "-m", "kld,cc,sim").out
+    assert "\n2 numbers are missing\nb   score   kld: the prediction has negative values" in text
+    assert "\nb   score   sim: the prediction has negative values" in text

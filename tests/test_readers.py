@@ -164,6 +164,11 @@ class TestPng:
                 with pytest.raises(UnreadableMap, match="damaged: the PNG does not begin with its IHDR chunk"):
                     read_map(IMAGES / name, readers=readers)
 
+    def test_a_palette_that_is_missing_is_missed_by_labels_too(self) -> None:
+        for readers in (READERS, LABEL_READERS):
+            with pytest.raises(UnreadableMap, match="damaged: a PNG of palette colours without a palette"):
+                read_map(IMAGES / "no_palette.png", readers=readers)
+
     def test_a_depth_that_does_not_exist_is_refused(self) -> None:
         with pytest.raises(UnreadableMap, match="damaged: no PNG has 0 bits of colour type 0"):
             read_map(IMAGES / "02_depth0_label.png", readers=LABEL_READERS)
@@ -561,7 +566,12 @@ class TestBounds:
         np.save(tmp_path / "gt.npy", MAP)
         assert kldeval(tmp_path / "a.npz", tmp_path / "gt.npy").code == 1
         assert score(tmp_path / "a.npz", tmp_path / "gt.npy", "--trust-files")
-        beside = (tmp_path / "gt.npy", tmp_path / "gt.npy", "--mask", tmp_path / "a.npz")
+        with (
+            zipfile.ZipFile(tmp_path / "mask.npz", "w", zipfile.ZIP_LZMA) as archive,
+            archive.open("a.npy", "w") as member,
+        ):
+            np.lib.format.write_array(member, MAP > 50)
+        beside = (tmp_path / "gt.npy", tmp_path / "gt.npy", "--mask", tmp_path / "mask.npz")
         assert kldeval(*beside).code != 0
         assert score(*beside, "--trust-files")
 

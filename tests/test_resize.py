@@ -15,7 +15,7 @@ from hypothesis.extra import numpy as hnp
 
 from kldeval.errors import RefusedMap, UnknownName, UsageProblem
 from kldeval.grammar import Call
-from kldeval.preprocessing.resize import AS_IS, RESIZES, contributions, imresize, resize_pair, resized
+from kldeval.preprocessing.resize import AS_IS, RESIZES, contributions, cubic, imresize, resize_pair, resized
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -277,3 +277,30 @@ def test_resizing_does_not_clip_floats() -> None:
 def test_calls_made_without_parsing_work_too() -> None:
     pred, _ = resize_pair(Call("pred-to-gt", (("kernel", "area"),)), BYTES, SMALL)
     np.testing.assert_array_equal(pred, resized(BYTES, SMALL.shape, "area"))
+
+
+def test_the_border_of_2014_is_repeated_and_the_round_that_is_refused_is_not_made() -> None:
+    ramp = np.asarray([[10, 20, 40, 80]], np.uint8)
+    # beyond the border the kernel sees 10, 20 mirrored and 10, 10 repeated: they differ where it reaches two pixels out
+    mirrored, repeated = (
+        resized(ramp, (1, 8), "matlab-bicubic", rounded=False, border=border) for border in ("mirror", "replicate")
+    )
+    assert mirrored.dtype == repeated.dtype == np.float64
+    taps = cubic(np.asarray([[1.75, 0.75, 0.25, 1.25]]))[0]
+    assert repeated[0, 0] == pytest.approx(taps @ [10, 10, 10, 20])
+    assert mirrored[0, 0] == pytest.approx(taps @ [20, 10, 10, 20])
+    assert np.array_equal(mirrored[0, 3:5], repeated[0, 3:5])
+    assert resized(ramp, (1, 8), "matlab-bicubic").dtype == np.uint8
+    assert np.array_equal(resized(ramp, (1, 8), "matlab-bicubic"), np.rint(mirrored))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("pred-to-gt(border=replicate)", "border=replicate is for kernel=matlab-bicubic"),
+        ("gt-to-pred(kernel=area,round=false)", "round=false is for kernel=matlab-bicubic"),
+    ],
+)
+def test_what_another_kernel_does_not_know_is_refused(text: str, message: str) -> None:
+    with pytest.raises(UsageProblem, match=message):
+        RESIZES.parse(text)

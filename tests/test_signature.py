@@ -94,6 +94,7 @@ RESIZES = st.sampled_from(
         Call("pred-to-gt"),
         Call("gt-to-pred", (("kernel", "area"),)),
         Call("both", (("size", (256, 192)), ("kernel", "matlab-bicubic"), ("round", True))),
+        Call("pred-to-gt", (("kernel", "matlab-bicubic"), ("round", False), ("border", "replicate"))),
     ]
 )
 

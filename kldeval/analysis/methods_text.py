@@ -5,18 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kldeval._version import __version__
+from kldeval.analysis.metric_words import map_metric_words
 from kldeval.conventions import CONVENTIONS
+from kldeval.conventions.bibliography import OF_METRICS
 from kldeval.grammar import format_value, split_top_level
 from kldeval.metrics.registry import LABEL_METRICS, METRICS
 from kldeval.normalization.chain import along_rows
 from kldeval.normalization.lazy_map import MAP
 from kldeval.reports.documents import Methods
+from kldeval.settings.auxiliary import STORED, chains_for
 from kldeval.settings.build import make_settings
 from kldeval.settings.metric_options import gt_chain, pred_chain
 from kldeval.settings.signature import format_signature, matching_convention, short_signature, signatures
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from kldeval.grammar import Call
     from kldeval.normalization.chain import Chain
@@ -31,16 +34,26 @@ def describe_methods(settings: Settings, *, maps: str = "") -> Methods:
         short_signature(settings),
         signatures(settings),
         name,
-        CONVENTIONS[name].bibtex if name else "",
+        "\n\n".join(dict.fromkeys(_entries(settings, name))),
     )
+
+
+def _entries(settings: Settings, convention: str) -> Iterator[str]:
+    """What to cite: the source of the convention where it is one of densities, and those of the other metrics."""
+    names = [call.name for call in settings.metrics]
+    if convention and not set(names) <= OF_METRICS.keys():
+        yield CONVENTIONS[convention].bibtex
+    if not settings.is_labels:
+        yield from (entry for name in names for entry in OF_METRICS.get(name, ()))
 
 
 def paragraph(settings: Settings, convention: str = "", maps: str = "") -> str:
     """Whole sentences: the formula, the normalisation, the sizes, empty maps, the averages, and the tool."""
     metrics = [metric_words(call, settings) for call in settings.metrics]
+    convention = convention if settings.is_labels or settings.on("density") else ""
     of = f", the convention of {CONVENTIONS[convention].source.repository}" if convention else ""
     sentences = [
-        f"We report {', and '.join(metrics)}.",
+        f"We report {_listed(metrics)}.",
         *_map_words(settings),
         _resize_words(settings.resize),
         _average_words(settings, maps),
@@ -49,18 +62,40 @@ def paragraph(settings: Settings, convention: str = "", maps: str = "") -> str:
     return " ".join(sentences)
 
 
+def _listed(metrics: Sequence[str]) -> str:
+    """Metrics in a row; more than two are told apart by semicolons, because they have commas of their own."""
+    return ", and ".join(metrics) if len(metrics) <= PAIR else f"{'; '.join(metrics[:-1])}; and {metrics[-1]}"
+
+
 def _map_words(settings: Settings) -> list[str]:
     """What the letters of the formulas stand for."""
     if settings.is_labels:
         return [label_words(settings)]
     on = {METRICS[call.name].info.on for call in settings.metrics}
     of_pixels = [pixel_words(settings), f"In it {_SCALES[settings.scale]}."] if "pixels" in on else []
-    return [*(_density_words(settings) if "density" in on else ()), *of_pixels]
+    return [*(_density_words(settings) if "density" in on else ()), *_stored_words(settings), *of_pixels]
+
+
+def _stored_words(settings: Settings) -> list[str]:
+    """On which values the metrics of maps and of fixations are computed."""
+    found: dict[str, list[str]] = {}
+    for call in settings.metrics:
+        info = METRICS[call.name].info
+        if info.on not in ("maps", "fixations") or call.name in ("tv", "hellinger"):
+            continue
+        pred, gt = chains_for(settings, call)
+        sides = [(pred, "the predicted map")] + ([(gt, "the ground-truth map")] if info.on == "maps" else [])
+        words = " and ".join(f"{side} {'as stored' if c == STORED else chain_words(c)}" for c, side in sides)
+        scaled = f"; {_SCALES[settings.scale]}" if info.scaled and (pred, gt) == (STORED, STORED) else ""
+        found.setdefault(f"{words}{scaled}", []).append(call.name)
+    return [f"{', '.join(names)} {'are' if len(names) > 1 else 'is'} of {words}." for words, names in found.items()]
 
 
 def _density_words(settings: Settings) -> list[str]:
     pred, gt = chain_words(settings.pred), chain_words(settings.gt)
-    if pred == gt:
+    if settings.pred == STORED:
+        made = f"Here q is the ground-truth map, {gt}"
+    elif pred == gt:
         made = f"Here p and q are the predicted and the ground-truth map, each {pred}"
     else:
         made = f"Here p is the predicted map, {pred}, and q the ground-truth map, {gt}"
@@ -81,6 +116,8 @@ def _resize_words(resize: Call) -> str:
         return "Maps that differ in size were not scored."
     kernel = resize.keywords.get("kernel", "bilinear")
     how = _KERNELS.get(kernel, f"{kernel} interpolation")
+    how += " with a replicated border" if resize.keywords.get("border") == "replicate" else ""
+    how += " without rounding" if resize.keywords.get("round") is False else ""
     who = {
         "pred-to-gt": "Predictions were resized to the ground truth's size",
         "gt-to-pred": "Ground truths were resized to the prediction's size",
@@ -119,8 +156,20 @@ def _average_words(settings: Settings, maps: str) -> str:
     }[settings.reduction]
     if settings.maps == "pixels":
         return f"We report the mean over the pixels of all {maps or 'maps'}."
+    over = {
+        "groups": f"the mean over the means of the groups of {maps or 'maps'}",
+        "fixations": f"the mean over the fixations on {maps or 'maps'}",
+    }.get(settings.maps, f"the mean over {maps or 'maps'}")
+    if not settings.is_labels and not settings.on("density", "pixels"):
+        return f"We report {over}."
+    names = () if settings.is_labels else settings.on("maps", "fixations")
+    each = f"The number of a map for {', '.join(settings.on('density', 'pixels'))}" if names else "Each map's number"
+    if settings.maps != "mean" or names:
+        return f"{each} is {within}, and we report {over}."
     return f"Each map's number is {within}, and we report the mean over {maps or 'maps'}."
 
+
+PAIR = 2
 
 CONSTANTS = ("log_eps", "num_eps", "ratio_eps")
 
@@ -138,8 +187,13 @@ def metric_words(call: Call, settings: Settings) -> str:
         return label_metric_words(call, unit)
     if call.name in _FORMULAS:
         return f"{_FORMULAS[call.name](call)}, in {unit}"
+    words = map_metric_words(call, settings)
+    if words:
+        return words
     first = (METRICS[call.name].function.__doc__ or "").strip().partition("\n")[0].rstrip(".")
-    return f"{call} ({first[:1].lower()}{first[1:]})" if first else str(call)
+    # the first word keeps its capitals where it is a name, such as AUC
+    begins = first[:1] if first[1:2].isupper() or first[1:2] == "_" else first[:1].lower()
+    return f"{call} ({begins}{first[1:]})" if first else str(call)
 
 
 def _kld(call: Call) -> str:

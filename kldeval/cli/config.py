@@ -43,7 +43,7 @@ NAMED = "config"
 
 _NOT_OPTIONS = frozenset({"help", "version"})
 
-WRITING = frozenset({"output", "save-maps"})
+WRITING = frozenset({"output", "save", "save-maps"})
 """The options that name files to write, which a file that was found by looking around may not do."""
 
 

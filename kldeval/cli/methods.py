@@ -67,18 +67,16 @@ def _of_convention(name: str) -> Any:
 
 
 def _of_report(path: Path) -> Methods:
-    """The methods of a saved report: all its metrics, and how many maps were averaged."""
-    from dataclasses import replace
-
+    """The methods of a saved report or leaderboard: all its metrics, and how many maps were averaged."""
     from kldeval.analysis.methods_text import describe_methods
-    from kldeval.reports.json_reader import load_report
-    from kldeval.settings.metric_options import is_of_pixels
-    from kldeval.settings.signature import parse_signature
+    from kldeval.reports.documents import Leaderboard, Report
+    from kldeval.reports.json_reader import load_document, saved_signatures
+    from kldeval.settings.signature import combined
     from kldeval.writers.numbers import count
 
-    saved = load_report(path)
-    each = [parse_signature(text) for text in saved.signatures.values()]
-    # a metric of pixels says nothing of densities
-    of_densities = (one for one in each if not one.is_labels and not is_of_pixels(one.metrics[0]))
-    settings = replace(next(of_densities, each[0]), metrics=tuple(call for one in each for call in one.metrics))
-    return describe_methods(settings, maps=count(len(saved.scores), "map"))
+    document = load_document(path)
+    if isinstance(document, Leaderboard):
+        n_maps = max((len(report.scores) for report in document.reports.values()), default=0)
+    else:
+        n_maps = len(document.scores) if isinstance(document, Report) else len(document.maps)
+    return describe_methods(combined(saved_signatures(path)), maps=count(n_maps, "map"))

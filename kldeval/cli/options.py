@@ -94,6 +94,10 @@ NAMING = (
     click.option(
         "--gt-name", metavar="TEMPLATE", help="Those of ground truths, as '{name}_fixMap.jpg' [default: {name}]."
     ),
+    *(
+        click.option(f"--{what}-name", metavar="TEMPLATE", help=f"Those of the files of --{what} [default: {{name}}].")
+        for what in ("fixations", "mask", "baseline", "weights", "other-map")
+    ),
     click.option("--exclude", multiple=True, metavar="GLOB", help="Files or folders to leave out; may be repeated."),
 )
 """The options on how files are named."""

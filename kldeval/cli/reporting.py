@@ -180,15 +180,18 @@ def deliver(document: Document, sink: OutputPlan, *, score_only: bool = False, s
 
 def _annotate(document: Document) -> None:
     """Failures and fired gates as errors, notes as notices, of each the first few, which is all that GitHub shows."""
+    from kldeval.writers.report_page import failure_reason, missing_text
+
     failures = [
-        (f"{model}: {failure.name}" if model else failure.name, failure.message)
+        (f"{model}: {failure.name}" if model else failure.name, failure_reason(failure))
         for model, report in reports_of(document).items()
         for failure in report.failures
     ]
     for title, text in failures[:MOST_ANNOTATIONS]:
         annotate("error", title, text)
     if len(failures) > MOST_ANNOTATIONS:
-        annotate("error", "kldeval", f"{len(failures)} maps could not be scored; the report lists all of them")
+        every = [failure for report in reports_of(document).values() for failure in report.failures]
+        annotate("error", "kldeval", f"{missing_text(every)}; the report lists all of them")
     for line in _fired(document):
         annotate("error", "gate", line)
     for note in document.notes[:MOST_ANNOTATIONS]:
@@ -254,10 +257,12 @@ def _scores(document: Document) -> str:
 
 def _say(document: Document, *, quiet: bool) -> None:
     """Failures, and unless quiet the notes, on stderr."""
+    from kldeval.writers.report_page import failure_reason
+
     for model, report in reports_of(document).items():
         for failure in report.failures:
             where = f"{model}: {failure.name}" if model else failure.name
-            say(f"{where}: {failure.message}")
+            say(f"{where}: {failure_reason(failure)}")
     from kldeval.cli.config import unsilenced
 
     for note in unsilenced(document.notes) if quiet else document.notes:

@@ -40,15 +40,16 @@ ALIASES: Mapping[str, str] = MappingProxyType({alias: row.name for row in _ROWS 
 
 
 def convention(name: str) -> Convention:
-    """The convention that `name`, or an alias of it, stands for.
+    """The convention that `name`, or an alias of it, stands for, in small or capital letters.
 
-    >>> convention("transalnet").name
-    'mit-python'
+    >>> convention("TranSalNet").name, convention("EML_Net").name
+    ('mit-python', 'eml-net')
 
     Raises:
         UnknownName: neither a convention nor an alias; the message names the closest and lists all.
     """
-    row = CONVENTIONS.get(ALIASES.get(name, name))
+    spelt = name if name in CONVENTIONS or name in ALIASES else name.lower().replace("_", "-")
+    row = CONVENTIONS.get(ALIASES.get(spelt, spelt))
     if row is None:
         raise unknown("convention", name, [*CONVENTIONS, *ALIASES])
     return row

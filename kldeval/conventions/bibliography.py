@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from kldeval.conventions.convention import Source
 
 
@@ -246,3 +248,125 @@ VIRTANEN_2020 = """@article{virtanen2020scipy,
   year = {2020},
   doi = {10.1038/s41592-019-0686-2}
 }"""
+
+PEARSON_1895 = """@article{pearson1895note,
+  title = {Note on Regression and Inheritance in the Case of Two Parents},
+  author = {Pearson, Karl},
+  journal = {Proceedings of the Royal Society of London},
+  volume = {58},
+  pages = {240--242},
+  year = {1895},
+  doi = {10.1098/rspl.1895.0041}
+}"""
+
+SWAIN_1991 = """@article{swain1991color,
+  title = {Color Indexing},
+  author = {Swain, Michael J. and Ballard, Dana H.},
+  journal = {International Journal of Computer Vision},
+  volume = {7},
+  number = {1},
+  pages = {11--32},
+  year = {1991},
+  doi = {10.1007/BF00130487}
+}"""
+
+RUBNER_2000 = """@article{rubner2000earth,
+  title = {The Earth Mover's Distance as a Metric for Image Retrieval},
+  author = {Rubner, Yossi and Tomasi, Carlo and Guibas, Leonidas J.},
+  journal = {International Journal of Computer Vision},
+  volume = {40},
+  number = {2},
+  pages = {99--121},
+  year = {2000},
+  doi = {10.1023/A:1026543900054}
+}"""
+
+PETERS_2005 = """@article{peters2005components,
+  title = {Components of Bottom-Up Gaze Allocation in Natural Images},
+  author = {Peters, Robert J. and Iyer, Asha and Itti, Laurent and Koch, Christof},
+  journal = {Vision Research},
+  volume = {45},
+  number = {18},
+  pages = {2397--2416},
+  year = {2005},
+  doi = {10.1016/j.visres.2005.03.019}
+}"""
+
+HANLEY_1982 = """@article{hanley1982meaning,
+  title = {The Meaning and Use of the Area under a Receiver Operating Characteristic ({ROC}) Curve},
+  author = {Hanley, James A. and McNeil, Barbara J.},
+  journal = {Radiology},
+  volume = {143},
+  number = {1},
+  pages = {29--36},
+  year = {1982},
+  doi = {10.1148/radiology.143.1.7063747}
+}"""
+
+JUDD_2009 = r"""@inproceedings{judd2009learning,
+  title = {Learning to Predict Where Humans Look},
+  author = {Judd, Tilke and Ehinger, Krista and Durand, Fr{\'e}do and Torralba, Antonio},
+  booktitle = {IEEE International Conference on Computer Vision (ICCV)},
+  year = {2009},
+  doi = {10.1109/ICCV.2009.5459462}
+}"""
+
+BORJI_2013 = """@article{borji2013quantitative,
+  title = {Quantitative Analysis of Human-Model Agreement in Visual Saliency Modeling: A Comparative Study},
+  author = {Borji, Ali and Sihite, Dicky N. and Itti, Laurent},
+  journal = {IEEE Transactions on Image Processing},
+  volume = {22},
+  number = {1},
+  pages = {55--69},
+  year = {2013},
+  doi = {10.1109/TIP.2012.2210727}
+}"""
+
+ZHANG_2008 = """@article{zhang2008sun,
+  title = {{SUN}: A {Bayesian} Framework for Saliency Using Natural Statistics},
+  author = {Zhang, Lingyun and Tong, Matthew H. and Marks, Tim K. and Shan, Honghao and Cottrell, Garrison W.},
+  journal = {Journal of Vision},
+  volume = {8},
+  number = {7},
+  pages = {32},
+  year = {2008},
+  doi = {10.1167/8.7.32}
+}"""
+
+TATLER_2005 = """@article{tatler2005visual,
+  title = {Visual Correlates of Fixation Selection: Effects of Scale and Time},
+  author = {Tatler, Benjamin W. and Baddeley, Roland J. and Gilchrist, Iain D.},
+  journal = {Vision Research},
+  volume = {45},
+  number = {5},
+  pages = {643--659},
+  year = {2005},
+  doi = {10.1016/j.visres.2004.09.017}
+}"""
+
+KUEMMERER_2015 = r"""@article{kuemmerer2015information,
+  title = {Information-Theoretic Model Comparison Unifies Saliency Metrics},
+  author = {K{\"u}mmerer, Matthias and Wallis, Thomas S. A. and Bethge, Matthias},
+  journal = {Proceedings of the National Academy of Sciences},
+  volume = {112},
+  number = {52},
+  pages = {16054--16059},
+  year = {2015},
+  doi = {10.1073/pnas.1510393112}
+}"""
+
+OF_METRICS: Mapping[str, tuple[str, ...]] = {
+    "cc": (PEARSON_1895, BYLINSKII_2019),
+    "sim": (SWAIN_1991, BYLINSKII_2019),
+    "emd": (RUBNER_2000,),
+    "nss": (PETERS_2005,),
+    "auc": (HANLEY_1982,),
+    "auc-judd": (JUDD_2009,),
+    "auc-borji": (BORJI_2013,),
+    "auc-shuffled": (ZHANG_2008,),
+    "sauc": (TATLER_2005,),
+    "ll": (KUEMMERER_2015,),
+    "ig": (KUEMMERER_2015,),
+    "ig-mit": (BYLINSKII_2019,),
+}
+"""The entries of the metrics that no convention is about."""

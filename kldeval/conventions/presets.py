@@ -197,6 +197,7 @@ def preset(name: str) -> Preset:
     Raises:
         UnknownName: there is none; the message names the closest and lists all.
     """
+    name = name if name in PRESETS else name.lower().replace("_", "-")
     if name not in PRESETS:
         raise unknown("preset", name, PRESETS)
     return PRESETS[name]
@@ -215,8 +216,10 @@ def convention_or_preset(name: str) -> Convention | Preset:
     Raises:
         UnknownName: neither exists.
     """
-    if name in CONVENTIONS or name in ALIASES:
-        return convention(name)
+    spelt = name.lower().replace("_", "-")
+    if spelt in CONVENTIONS or spelt in ALIASES:
+        return convention(spelt)
+    name = spelt if spelt.removesuffix(PRESET) in PRESETS else name
     if name.removesuffix(PRESET) in PRESETS:
         return PRESETS[name.removesuffix(PRESET)]
     others = [other for other in PRESETS if other not in CONVENTIONS and other not in ALIASES]

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from kldeval.arrays import Array
     from kldeval.data.fixations.collection import FixationSource
+    from kldeval.data.listing import Namer
     from kldeval.grammar import Call
     from kldeval.records import Fixations, MapPair
 
@@ -163,8 +164,8 @@ class MapSource:
         raise NoPartner(msg)
 
 
-def open_map_source(what: str, path: Path, limits: Limits) -> MapSource:
-    """The maps of a file or of a folder.
+def open_map_source(what: str, path: Path, limits: Limits, namer: Namer = name_of) -> MapSource:
+    """The maps of a file or of a folder, whose files `namer` gives the names of pairs, or None to be left out.
 
     Raises:
         UsageProblem: the path does not exist, the file cannot be read, or the folder holds no map.
@@ -172,9 +173,13 @@ def open_map_source(what: str, path: Path, limits: Limits) -> MapSource:
     if path.is_dir():
         files: defaultdict[str, tuple[Path, ...]] = defaultdict(tuple)
         for relative in list_folder(path).maps:
-            files[name_of(relative)] += (path / relative,)
+            name = namer(relative)
+            if name is not None:
+                files[name] += (path / relative,)
         if not files:
-            msg = f"{printable(path)} holds no map to be a {what}"
+            msg = f"{printable(path)} holds no map to be a {what}" + (
+                "" if namer is name_of else f" that --{what}-name fits"
+            )
             raise UsageProblem(msg)
         return MapSource(what, path, dict(files), limits)
     try:

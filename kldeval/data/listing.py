@@ -166,6 +166,30 @@ def namers(pred_name: str | None, gt_name: str | None) -> tuple[Namer, Namer]:
     return partial(_name, pred, gt), partial(_name, gt, gt)
 
 
+def auxiliary_namer(text: str | None, option: str, pred_name: str | None = None, gt_name: str | None = None) -> Namer:
+    """What gives the files beside the maps the names of the maps, by a template of their own.
+
+    >>> namer = auxiliary_namer("{video}/fixation/{frame:04d}", "--fixations-name", gt_name="{video}/maps/{frame:04d}")
+    >>> namer("jump/fixation/0012.png"), namer("jump/maps/0012.png")
+    ('jump/0012', None)
+
+    Raises:
+        UsageProblem: the template is malformed, or has other fields than those of the maps.
+    """
+    if text is None:
+        return name_of
+    from kldeval.templates import check_fields, parse_template, plain_template
+
+    own = parse_template(normal(text), option)
+    main = gt_name or pred_name
+    if main is None:
+        return partial(_name, own, parse_template(plain_template(own.formats)))
+    parsed = parse_template(normal(main), "--gt-name" if gt_name else "--pred-name")
+    canonical = parsed if gt_name else parse_template(plain_template(parsed.formats))
+    check_fields(own, canonical, (option, "--gt-name" if gt_name else "--pred-name"))
+    return partial(_name, own, canonical)
+
+
 def is_excluded(relative: str, globs: Iterable[str]) -> bool:
     """Whether a glob fits the whole relative path or, if it has no slash, the name of the file or of a folder above it.
 
@@ -182,6 +206,7 @@ def is_excluded(relative: str, globs: Iterable[str]) -> bool:
 
 
 def _name(template: Template, canonical: Template, relative: str) -> str | None:
-    path = normal(relative) if is_readable(template.text) else name_of(relative)
-    values = template.values(path)
+    values = template.values(normal(relative)) if is_readable(template.text) else None
+    if values is None:  # a template may end in a suffix that is part of the name, as in X.jpg.npy
+        values = template.values(name_of(relative))
     return None if values is None else canonical.name(values)

@@ -135,9 +135,10 @@ def sized_pair(
     sized = resize_pair(resize, pred.grey, gt.grey)
     if any(logs):
         kernel = resize.keywords.get("kernel", "bilinear")
+        border = resize.keywords.get("border", "mirror")
         sides = zip(("pred", "gt"), (pred.grey, gt.grey), sized, logs, strict=True)
         first, second = (
-            after if log is None or after is before else _log_density(before, after.shape, kernel, role, log)
+            after if log is None or after is before else _log_density(before, after.shape, (kernel, border), role, log)
             for role, before, after, log in sides
         )
         sized = first, second
@@ -151,15 +152,15 @@ def sized_pair(
     )
 
 
-def _log_density(array: Array, shape: tuple[int, int], kernel: str, role: str, step: Call) -> Array:
-    """The logarithms of a density at another size, where it sums to 1 again.
+def _log_density(array: Array, shape: tuple[int, int], kernel: tuple[str, str], role: str, step: Call) -> Array:
+    """The logarithms of a density at another size, where it sums to 1 again; `kernel` with its border.
 
     Raises:
         RefusedMap: the map is no log-density, or the kernel makes negative probabilities of it.
     """
     check_log_density(array, role, step)
     axis, factor = step.keywords.get("axis"), BASES[step.keywords.get("base", "e")]
-    logs = log_resized(array * factor, shape, kernel)
+    logs = log_resized(array * factor, shape, kernel[0], border=kernel[1])
     return (logs - np.expand_dims(log_sum(logs, axis), () if axis is None else axis)) / factor
 
 

@@ -84,8 +84,10 @@ def find_pairs(
     """
     kinds = [_kind(path) for path in (pred, gt)]
     if kinds[0] != kinds[1]:
+        also = "; one map for every pair goes into a --manifest" if kinds[0] == "file" else ""
         raise UsageProblem(
             f"{printable(pred)} is a {kinds[0]} but {printable(gt)} is a {kinds[1]}; give two files or two folders"
+            f"{also}"
         )
     if kinds[0] == "file":
         return Pairing((Pair(normal(pred.stem), pred, gt),))
@@ -95,7 +97,22 @@ def find_pairs(
         _side("ground truth", gt, name_gt, exclude, f"--gt-name {gt_name!r}"),
     )
     pairing = match(*sides, allow_missing=allow_missing, allow_extra=allow_extra)
-    return replace(pairing, notes=tuple(note for side in sides for note in side.notes))
+    notes = [note for side in sides for note in side.notes]
+    if pred_name is None and gt_name is None:
+        notes += _offset(*sides, len(pairing.pairs))
+    return replace(pairing, notes=tuple(notes))
+
+
+def _offset(pred: Side, gt: Side, n_pairs: int) -> Iterator[str]:
+    """A note where frames seem to be counted from 0 on one side and from 1 on the other: then all pairs are wrong."""
+    if not (pred.files.keys() - gt.files.keys() and gt.files.keys() - pred.files.keys()):
+        return
+    from kldeval.data.template_suggestion import propose
+
+    found, wanted = ([file for files in side.files.values() for file in files] for side in (pred, gt))
+    proposal = propose(found, wanted, more_than=n_pairs)
+    if proposal and proposal.is_shifted:
+        yield f"the numbers of the files are shifted against each other: {proposal}"
 
 
 def match(pred: Side, gt: Side, *, allow_missing: bool = False, allow_extra: bool = False) -> Pairing:
@@ -207,12 +224,28 @@ def _way_out(pred: Side, gt: Side) -> str:
     from kldeval.data.template_suggestion import propose
 
     found, wanted = ([file for files in side.files.values() for file in files] for side in (pred, gt))
+    models = _models(pred, gt)
+    if len(models) > 1:
+        known = ", ".join(models[:SUFFIXES_SHOWN])
+        return (
+            f"; {printable(pred.folder)} holds several models ({known}): give {printable(pred.folder)}/* in its place"
+        )
     proposal = propose(found, wanted)
     if proposal:
         return f"; {proposal}"
     ends = {name.rpartition("/")[2] for name in pred.files} & {name.rpartition("/")[2] for name in gt.files}
     agree = f"; the last parts of the names do agree (such as {examples(ends)}): name the folders that hold the files"
     return agree if ends else ""
+
+
+def _models(pred: Side, gt: Side) -> list[str]:
+    """The folders of a side that have each a file for most of the other side's names."""
+    named: defaultdict[str, set[str]] = defaultdict(set)
+    for name in pred.files:
+        model, _, rest = name.partition("/")
+        if rest in gt.files:
+            named[model].add(rest)
+    return sorted(model for model, names in named.items() if 2 * len(names) > len(gt.files))
 
 
 def _ambiguous(name: str, pred: Side, gt: Side) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import islice, product
 from typing import TYPE_CHECKING
 
-from kldeval.data.listing import PLAIN, name_of
+from kldeval.data.listing import PLAIN, auxiliary_namer, name_of, namers
 from kldeval.templates import parse_template, plain_template
 
 if TYPE_CHECKING:
@@ -58,7 +58,14 @@ class Proposal:
                 del given[flag]
                 break
         flags = " ".join(f"{flag} '{template}'" for flag, template in given.items())
-        return f"{flags} would make {self.pairs} pairs"
+        shifted = self.is_shifted
+        offset = " (frames are counted from 0 on one side and from 1 on the other)" if shifted else ""
+        return f"{flags} would make {self.pairs} pairs{offset}"
+
+    @property
+    def is_shifted(self) -> bool:
+        """Whether the numbers of one side are those of the other and 1."""
+        return re.search(r"d[+-]1}", self.gt) is not None
 
 
 def propose(pred: Sequence[str], gt: Sequence[str], more_than: int = FEWEST - 1) -> Proposal | None:
@@ -70,14 +77,28 @@ def propose(pred: Sequence[str], gt: Sequence[str], more_than: int = FEWEST - 1)
     sides = [[name_of(relative) for relative in sorted(files)] for files in (pred, gt)]
     few = _fewer(sides)
     keys = [_keys_by_template(own, other) for own, other in (few, few[::-1])]
+    keys[1] |= {text: _keys(text, few[1]) for text in _shifted(keys[1])}
     ranked = (
         (len(names & others), _likeness(template + other), -place, template, other)
         for place, ((template, names), (other, others)) in enumerate(product(keys[0].items(), keys[1].items()))
     )
     *_, best_pred, best_gt = max(ranked)
-    pairs = len(_keys(best_pred, sides[0]) & _keys(best_gt, sides[1]))
-    found = pairs > more_than and (best_pred, best_gt) != (PLAIN, PLAIN)
-    return Proposal(best_pred, best_gt, pairs) if found else None
+    if (best_pred, best_gt) == (PLAIN, PLAIN):
+        return None
+    pairs = _matched(best_pred, best_gt, pred, gt)
+    return Proposal(best_pred, best_gt, pairs) if pairs > more_than else None
+
+
+def _matched(pred_name: str, gt_name: str, pred: Sequence[str], gt: Sequence[str]) -> int:
+    """How many pairs the templates make of these files, by the matcher itself."""
+    names = [Counter(map(namer, files)) for namer, files in zip(namers(pred_name, gt_name), (pred, gt), strict=True)]
+    return sum(1 for name, times in names[0].items() if name is not None and times == names[1][name] == 1)
+
+
+def _shifted(templates: Iterable[str]) -> list[str]:
+    """The templates of numbers that count from 0 on one side and from 1 on the other."""
+    numbered = [text for text in templates if "{frame:" in text]
+    return [text.replace("d}", f"d{shift}}}") for shift in ("+1", "-1") for text in numbered]
 
 
 def _fewer(sides: Sequence[Sequence[str]]) -> list[list[str]]:
@@ -168,3 +189,25 @@ def _level(values: Sequence[str], *, is_deep: bool) -> list[str]:
 
 def _is_literal(text: str) -> bool:
     return "{" not in text and "}" not in text
+
+
+def propose_beside(
+    files: Sequence[str], names: Iterable[str], option: str, pred_name: str | None, gt_name: str | None
+) -> str | None:
+    """A template by which files beside the maps have the names of maps, of the fields that those of the maps have.
+
+    >>> files = ["a/fixation/0001.png", "a/fixation/0002.png", "a/maps/0001.png", "a/maps/0002.png"]
+    >>> propose_beside(files, ["a/0001", "a/0002"], "--fixations-name", None, "{video}/maps/{frame:04d}")
+    '{video}/fixation/{frame:04d}'
+    """
+    wanted = set(names)
+    main = gt_name or pred_name
+    fields = {name: bool(form) for name, form in parse_template(main).formats.items()} if main else None
+    fitting: dict[str, int] = {}
+    for text in _templates([name_of(file) for file in files[:LOOKED_AT]], sorted(wanted)):
+        own = {name: bool(form) for name, form in parse_template(text).formats.items()}
+        if text not in (main, PLAIN) and fields in (None, own):
+            namer = auxiliary_namer(text, option, pred_name, gt_name)
+            fitting[text] = len(wanted & set(map(namer, files)))
+    best = max(fitting, key=lambda text: (fitting[text], -_likeness(text), -len(text)), default=None)
+    return best if best is not None and fitting[best] else None

@@ -18,9 +18,10 @@ from kldeval.data.fixations.collection import (
 )
 from kldeval.data.fixations.doubts import check_positions
 from kldeval.data.fixations.maps import FixationReading
+from kldeval.data.listing import auxiliary_namer
 from kldeval.data.readers import read_size
 from kldeval.data.readers.stored import MAX_PIXELS, Limits
-from kldeval.errors import MapProblem, UsageProblem
+from kldeval.errors import MapProblem, UsageProblem, examples, printable
 from kldeval.executors.local import cores, in_order, in_threads
 from kldeval.metrics.registry import METRICS
 from kldeval.scoring.context import NO_CONTEXT, DatasetContext
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from kldeval.data.auxiliary import MapSource
+    from kldeval.data.listing import Namer
     from kldeval.grammar import Call
     from kldeval.records import Fixations, Pair
     from kldeval.run_options import RunOptions
@@ -56,17 +58,15 @@ def open_needed_auxiliary(
     limits = Limits(request.max_pixels or MAX_PIXELS, request.trust_files)
     fixations = _fixations(settings, request, named["fixations"], limits)
     doubts = tuple(check_positions(fixations, partial(_size_of, _files(pairs), limits.max_pixels))) if fixations else ()
-    mask = _maps("mask", request.mask, limits)
+    if fixations is not None and fixations.files and not alone:
+        _check_names(fixations, request, pairs)
+    mask = _maps("mask", request, limits)
     sources = AuxiliarySources(
         fixations,
         maps_of_files("mask", named["mask"], request.manifest or Path(), limits) if named["mask"] else mask,
-        _maps("weights", request.weights, limits),
-        _maps("baseline", request.baseline, limits),
-        open_fixations(
-            request.other_map, FixationReading(max_pixels=limits.max_pixels, trusts_files=limits.trusts_files)
-        )
-        if request.other_map
-        else None,
+        _maps("weights", request, limits),
+        _maps("baseline", request, limits),
+        _other_map(request, limits),
         geometry=KeptResults(latitude_weights, SIZES_KEPT) if settings.weights.name == "latitude" else None,
         alone=alone,
         drops_outside=settings.fixations.keywords.get("outside") == "drop",
@@ -94,6 +94,27 @@ def _references(settings: Settings, request: RunOptions, pairs: Sequence[Pair]) 
     each = partial(in_threads, jobs=request.jobs or cores())
     files = {pair.name: pair.gt for pair in pairs}
     return make_references(settings, files, reading_of(settings, request), request.ceiling, each)
+
+
+def _check_names(fixations: FixationSource, request: RunOptions, pairs: Sequence[Pair]) -> None:
+    """Refuse a folder of fixations none of whose files has the name of a pair, where a template would give it.
+
+    Raises:
+        UsageProblem: with the template.
+    """
+    if {pair.name for pair in pairs} & set(fixations.names):
+        return
+    from kldeval.data.template_suggestion import propose_beside
+
+    files = [path.relative_to(fixations.path).as_posix() for paths in fixations.files.values() for path in paths]
+    names = [pair.name for pair in pairs]
+    found = propose_beside(files, names, "--fixations-name", request.pred_name, request.gt_name)
+    if found:
+        msg = (
+            f"none of the files in {printable(fixations.path)} (such as {examples(files)}) has the name of a pair "
+            f"(such as {examples(names)}): --fixations-name '{found}' names them so"
+        )
+        raise UsageProblem(msg)
 
 
 def _files(pairs: Sequence[Pair]) -> dict[str, Path]:
@@ -160,7 +181,8 @@ def _fixations(
     reading = _reading(settings.fixations, limits)
     if named and settings.on("fixations"):
         return fixations_of_files(named, reading, request.manifest or Path())
-    return open_fixations(request.fixations, reading) if request.fixations else None
+    namer = _namer("fixations", request)
+    return open_fixations(request.fixations, reading, namer) if request.fixations else None
 
 
 def _check(settings: Settings, request: RunOptions, named: Mapping[str, Mapping[str, Path]]) -> None:
@@ -202,8 +224,28 @@ def _reading(call: Call, limits: Limits) -> FixationReading:
     )
 
 
-def _maps(what: str, path: Path | None, limits: Limits) -> MapSource | None:
-    return open_map_source(what, path, limits) if path else None
+def _maps(what: str, request: RunOptions, limits: Limits) -> MapSource | None:
+    path, namer = getattr(request, what), _namer(what, request)
+    return open_map_source(what, path, limits, namer) if path else None
+
+
+def _other_map(request: RunOptions, limits: Limits) -> FixationSource | None:
+    namer = _namer("other_map", request)
+    reading = FixationReading(max_pixels=limits.max_pixels, trusts_files=limits.trusts_files)
+    return open_fixations(request.other_map, reading, namer) if request.other_map else None
+
+
+def _namer(what: str, request: RunOptions) -> Namer:
+    """What names the files of one kind.
+
+    Raises:
+        UsageProblem: the template is malformed, does not go with those of the maps, or names nothing that was given.
+    """
+    text, option = getattr(request, f"{what}_name"), f"--{what.replace('_', '-')}-name"
+    if text is not None and getattr(request, what) is None:
+        msg = f"{option} {text!r} has no effect without {option.removesuffix('-name')}"
+        raise UsageProblem(msg)
+    return auxiliary_namer(text, option, request.pred_name, request.gt_name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,4 +284,5 @@ def _is_needed(settings: Settings) -> bool:
 
 def _is_given(request: RunOptions) -> bool:
     files = (request.baseline, request.fixations, request.mask, request.other_map, request.weights)
-    return any(files) or request.baselines or request.ceiling is not None
+    named = [getattr(request, f"{what}_name") for what in ("fixations", "mask", "baseline", "weights", "other_map")]
+    return any(files) or any(named) or request.baselines or request.ceiling is not None

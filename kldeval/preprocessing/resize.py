@@ -6,8 +6,9 @@ when it shrinks and is close to nearest when it enlarges; the others do not filt
 `matlab-bicubic` is MATLAB's imresize (see `kldeval.preprocessing.resize`).
 
 Results are float64, except that `nearest` keeps the type (it makes no new values), `round=true` keeps an integer type
-(rounded half to even, saturated; floats stay floats), and `matlab-bicubic` keeps what MATLAB keeps. A map that has the
-wanted size already passes untouched.
+(rounded half to even, saturated; floats stay floats), and `matlab-bicubic` keeps what MATLAB keeps unless
+`round=false`. Its border is mirrored, as in MATLAB of today, or with `border=replicate` repeated, as in MATLAB of 2014,
+whose numbers it gives to all their digits. A map that has the wanted size already passes untouched.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from math import ceil
 from typing import TYPE_CHECKING, Any, Literal
 
 from kldeval.arrays import Array, opencv, quiet
-from kldeval.errors import RefusedMap
+from kldeval.errors import RefusedMap, UsageProblem
 from kldeval.grammar import Call, Info, Registry, Size
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 
 Kernel = Literal["nearest", "bilinear", "bicubic", "area", "lanczos", "matlab-bicubic"]
+
+Border = Literal["mirror", "replicate"]
 
 Maps = tuple[Array, Array]
 """A prediction and a ground truth."""
@@ -71,27 +74,73 @@ def none(pred: Array, gt: Array) -> Maps:
     return pred, gt
 
 
-@RESIZES.add("pred-to-gt")
-def pred_to_gt(pred: Array, gt: Array, *, kernel: Kernel = "bilinear", round: bool = False) -> Maps:  # noqa: A002
+def _check_kernel(
+    *,
+    kernel: Kernel = "bilinear",
+    round: bool | None = None,  # noqa: A002 - the user's word
+    border: Border = "mirror",
+    size: Size | None = None,  # noqa: ARG001 - all parameters are passed
+) -> None:
+    if kernel == "matlab-bicubic":
+        return
+    if border != "mirror":
+        msg = f"border={border} is for kernel=matlab-bicubic: {kernel} has the border of OpenCV"
+        raise UsageProblem(msg)
+    if round is False:
+        msg = f"round=false is for kernel=matlab-bicubic: {kernel} does not round unless round=true; leave it out"
+        raise UsageProblem(msg)
+
+
+@RESIZES.add("pred-to-gt", Info(check=_check_kernel))
+def pred_to_gt(
+    pred: Array,
+    gt: Array,
+    *,
+    kernel: Kernel = "bilinear",
+    round: bool | None = None,  # noqa: A002
+    border: Border = "mirror",
+) -> Maps:
     """The prediction at the ground truth's size, as benchmarks do."""
-    return resized(pred, gt.shape, kernel, rounded=round), gt
+    return resized(pred, gt.shape, kernel, rounded=round, border=border), gt
 
 
-@RESIZES.add("gt-to-pred")
-def gt_to_pred(pred: Array, gt: Array, *, kernel: Kernel = "bilinear", round: bool = False) -> Maps:  # noqa: A002
+@RESIZES.add("gt-to-pred", Info(check=_check_kernel))
+def gt_to_pred(
+    pred: Array,
+    gt: Array,
+    *,
+    kernel: Kernel = "bilinear",
+    round: bool | None = None,  # noqa: A002
+    border: Border = "mirror",
+) -> Maps:
     """The ground truth at the prediction's size, as training losses do."""
-    return pred, resized(gt, pred.shape, kernel, rounded=round)
+    return pred, resized(gt, pred.shape, kernel, rounded=round, border=border)
 
 
-@RESIZES.add("both")
-def both(pred: Array, gt: Array, *, size: Size, kernel: Kernel = "bilinear", round: bool = False) -> Maps:  # noqa: A002
+@RESIZES.add("both", Info(check=_check_kernel))
+def both(
+    pred: Array,
+    gt: Array,
+    *,
+    size: Size,
+    kernel: Kernel = "bilinear",
+    round: bool | None = None,  # noqa: A002
+    border: Border = "mirror",
+) -> Maps:
     """Both maps at one size, WIDTHxHEIGHT."""
     shape = size[1], size[0]
-    return resized(pred, shape, kernel, rounded=round), resized(gt, shape, kernel, rounded=round)
+    return (
+        resized(pred, shape, kernel, rounded=round, border=border),
+        resized(gt, shape, kernel, rounded=round, border=border),
+    )
 
 
-def resized(array: Array, shape: tuple[int, int], kernel: str, *, rounded: bool = False) -> Array:
+def resized(
+    array: Array, shape: tuple[int, int], kernel: str, *, rounded: bool | None = None, border: str = "mirror"
+) -> Array:
     """One map at another (height, width); it may overshoot the range of its input.
+
+    `rounded` keeps an integer type; not said, `matlab-bicubic` keeps what MATLAB keeps and the others make floats.
 
     >>> import numpy as np
     >>> resized(np.array([[0, 255]], dtype=np.uint8), (1, 4), "bilinear").tolist()
@@ -101,7 +150,11 @@ def resized(array: Array, shape: tuple[int, int], kernel: str, *, rounded: bool 
     """
     if array.shape == shape:
         return array
-    values = imresize(array, shape) if kernel == "matlab-bicubic" else _opencv_resized(array, shape, kernel)
+    if kernel == "matlab-bicubic":
+        stored = array.astype("float64") if rounded is False else array
+        values = imresize(stored, shape, border=border)
+    else:
+        values = _opencv_resized(array, shape, kernel)
     if kernel == "nearest":
         return values.astype(array.dtype)
     return _whole(values, array.dtype) if rounded else values
@@ -114,7 +167,7 @@ PASSES = 64
 """A log-density of more layers than this, each e^600 below the one before, is no density of an image."""
 
 
-def log_resized(array: Array, shape: tuple[int, int], kernel: str) -> Array:
+def log_resized(array: Array, shape: tuple[int, int], kernel: str, *, border: str = "mirror") -> Array:
     """Logarithms whose exponentials are resized: ln of the resized density, in float64, not normalised.
 
     What exp would make 0 keeps its logarithm: the values are resized in layers of e^600, and each pixel is taken from
@@ -135,7 +188,7 @@ def log_resized(array: Array, shape: tuple[int, int], kernel: str) -> Array:
     for _ in range(PASSES):
         if not (np.isfinite(top) and open_.any()):
             return found
-        layer = resized(np.exp(np.minimum(logs - top, 0.0)), shape, kernel)
+        layer = resized(np.exp(np.minimum(logs - top, 0.0)), shape, kernel, border=border)
         if layer.min() < -np.exp(-DEPTH):
             msg = (
                 f"resizing a log-density with the kernel {kernel} makes negative probabilities (minimum "
@@ -176,11 +229,11 @@ INTEGERS = frozenset({"uint8", "uint16", "int16"})
 """The integer types that imresize takes; a logical map passes through it as 0 and 255."""
 
 
-def imresize(array: Array, shape: tuple[int, int]) -> Array:
+def imresize(array: Array, shape: tuple[int, int], *, border: str = "mirror") -> Array:
     """An array (H, W) at another (height, width).
 
-    uint8, uint16 and int16 keep their type, rounded and saturated; bool stays bool; all else becomes float64 and may
-    overshoot the range of its input.
+    `border` is mirror, as in recent MATLAB, or replicate, as in MATLAB of 2014. uint8, uint16 and int16 keep their
+    type, rounded and saturated; bool stays bool; all else becomes float64 and may overshoot the range of its input.
 
     >>> import numpy as np
     >>> imresize(np.array([[0, 0, 255, 255]], dtype=np.uint8), (1, 8)).tolist()
@@ -189,10 +242,10 @@ def imresize(array: Array, shape: tuple[int, int]) -> Array:
     import numpy as np
 
     if array.dtype.kind == "b":
-        return imresize(array.astype(np.uint8) * np.uint8(255), shape) > 128  # noqa: PLR2004 - imresize's own threshold
+        return imresize(array.astype(np.uint8) * np.uint8(255), shape, border=border) > 128  # noqa: PLR2004 - imresize's own threshold
     kept = array.dtype if array.dtype.name in INTEGERS else None
     for axis in sorted((0, 1), key=lambda axis: shape[axis] / array.shape[axis]):
-        array = _along(array, axis, shape[axis])
+        array = _along(array, axis, shape[axis], border)
         if kept is not None:
             array = _saturated(array, kept)
     return np.ascontiguousarray(array)
@@ -208,7 +261,7 @@ def cubic(x: Array) -> Array:
     return (1.5 * x3 - 2.5 * x2 + 1) * (x <= 1) + (-0.5 * x3 + 2.5 * x2 - 4 * x + 2) * ((x > 1) & (x <= SUPPORT / 2))
 
 
-def contributions(n_in: int, n_out: int) -> tuple[Array, Array]:
+def contributions(n_in: int, n_out: int, border: str = "mirror") -> tuple[Array, Array]:
     """The weights (n_out, taps) of the input samples that make each output sample, and their indices (n_out, taps)."""
     import numpy as np
 
@@ -219,21 +272,23 @@ def contributions(n_in: int, n_out: int) -> tuple[Array, Array]:
     sample = np.floor(centre - width / 2)[:, None] + np.arange(ceil(width) + 2)
     weights = cubic(shrink * (centre[:, None] - sample))
     weights /= weights.sum(axis=1, keepdims=True)
-    mirrored = np.mod(sample.astype(np.int64) - 1, 2 * n_in)
     used = weights.any(axis=0)
+    if border == "replicate":
+        return weights[:, used], np.clip(sample.astype(np.int64) - 1, 0, n_in - 1)[:, used]
+    mirrored = np.mod(sample.astype(np.int64) - 1, 2 * n_in)
     return weights[:, used], np.minimum(mirrored, 2 * n_in - 1 - mirrored)[:, used]
 
 
-def _along(array: Array, axis: int, n_out: int) -> Array:
+def _along(array: Array, axis: int, n_out: int, border: str) -> Array:
     """The array resized along one axis, in float64."""
-    return _rows(array, n_out) if axis == 0 else _rows(array.T, n_out).T
+    return _rows(array, n_out, border) if axis == 0 else _rows(array.T, n_out, border).T
 
 
-def _rows(array: Array, n_out: int) -> Array:
+def _rows(array: Array, n_out: int, border: str) -> Array:
     """The array with another number of rows, summed tap by tap so that the order of the sums is always the same."""
     import numpy as np
 
-    weights, indices = contributions(array.shape[0], n_out)
+    weights, indices = contributions(array.shape[0], n_out, border)
     source = np.ascontiguousarray(array, np.float64)
     total = np.zeros((n_out, array.shape[1]))
     term = np.empty_like(total)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from dataclasses import replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from kldeval.reports.documents import Leaderboard
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from kldeval.records import Score
     from kldeval.reports.documents import Report, Resampling
 
 
@@ -36,14 +38,40 @@ def make_leaderboard(
     """
     common, left_out = common_maps(reports)
     chosen = frozenset(common)
+    missing = _missing_numbers(reports)
     restricted = {
-        model: resummarise(report, (score for score in report.scores if score.name in chosen))
+        model: resummarise(
+            report, (_without(score, missing.get(score.name, set())) for score in report.scores if score.name in chosen)
+        )
         for model, report in reports.items()
     }
     if sort is not None:
         restricted = _sorted(restricted, sort)
     comparison = compare_reports(restricted, resampling, provenance=provenance) if common else None
     return Leaderboard(restricted, comparison, left_out, tuple(_notes(restricted, left_out)))
+
+
+def _missing_numbers(reports: Mapping[str, Report]) -> dict[str, set[str]]:
+    """By map the metrics that some model has, but not on this map: there they count for no model."""
+    missing: dict[str, set[str]] = {}
+    for report in reports.values():
+        for score in report.scores:
+            lacking = report.summaries.keys() - score.values.keys()
+            if lacking:
+                missing.setdefault(score.name, set()).update(lacking)
+    return missing
+
+
+def _without(score: Score, keys: set[str]) -> Score:
+    """The score without the numbers of these metrics."""
+    if not keys:
+        return score
+    return replace(
+        score,
+        values={key: value for key, value in score.values.items() if key not in keys},
+        weights={key: weight for key, weight in score.weights.items() if key not in keys},
+        statistics={key: sums for key, sums in score.statistics.items() if key not in keys},
+    )
 
 
 def _sorted(reports: dict[str, Report], key: str) -> dict[str, Report]:

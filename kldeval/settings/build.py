@@ -48,6 +48,7 @@ from kldeval.settings.metric_options import (
 )
 from kldeval.settings.nodata import nodata_text
 from kldeval.settings.settings import CHOICES, Settings, Texts
+from kldeval.settings.spellings import canonical_metrics
 from kldeval.templates import PARENT, check_grouping
 
 if TYPE_CHECKING:
@@ -98,6 +99,9 @@ def make_settings(
         UsageProblem: naming everything that is wrong at once, one line each.
     """
     attempt, said = ErrorCollector(), _said(texts)
+    if "metric" in said:
+        spelt = attempt(lambda: canonical_metrics(said["metric"]))
+        said["metric"] = DEFAULT_METRICS if spelt is None else spelt
     chosen = {**DEFAULTS, **_said(convention or {}), **_norms(said), **said}
     parts = {key: attempt(partial(_choice, key, chosen.get(key))) for key in CHOICES}
     parts["resize"] = attempt(lambda: RESIZES.parse(chosen["resize"]))

@@ -106,7 +106,7 @@ def _of_audit(audit: Audit) -> Iterator[Chart]:
         yield slopes("rank of each prediction under each convention", stations, ranks)
     else:
         rows = [(name, audit.standings[name][audit.models[0]].mean, None) for name in stations]
-        drawn = forest("KLD under each convention", rows, "nats")
+        drawn = forest(f"{audit.metric} under each definition", rows, _axis(audit.metric, audit.column.unit))
         if drawn:
             yield drawn
     if audit.curve and audit.curve.n:

@@ -239,7 +239,7 @@ def _map_tables(reports: Mapping[str, Report], options: Options) -> Iterator[Tab
         raise UsageProblem(msg)
     for key, column in (columns if options.per_map else ranked).items():
         values = _values(reports, key)
-        names = list(next(iter(values.values())))
+        names = list(dict.fromkeys(name for scores in values.values() for name in scores))
         chosen = sorted(names, key=natural) if options.per_map else _worst(names, values, column.best)[: options.worst]
         title = key if options.per_map else f"worst {len(chosen)} of {len(names)} maps by the models' mean {key}"
         notation = common_notation([report.summaries[key].mean for report in reports.values()], options.precision)
@@ -261,23 +261,23 @@ def common_notation(means: Iterable[float | None], precision: int) -> Notation:
 
 
 def _values(reports: Mapping[str, Report], key: str) -> Values:
-    """The values of each model; a map without a number has nan."""
+    """The numbers of each model by map; a map without one is absent."""
     return {
-        model: {score.name: score.values.get(key, math.nan) for score in report.scores}
+        model: {score.name: score.values[key] for score in report.scores if key in score.values}
         for model, report in reports.items()
     }
 
 
 def _map_rows(names: Iterable[str], values: Values, notation: Notation) -> Iterator[tuple[Cell, ...]]:
     for name in names:
-        yield Cell(name), *(Cell(notation.text(scores[name])) for scores in values.values())
+        yield Cell(name), *(Cell(notation.text(scores.get(name))) for scores in values.values())
 
 
 def _worst(names: Sequence[str], values: Values, best: str) -> list[str]:
     """The names, first those that the models score worst on average; undefined values before all."""
 
     def badness(name: str) -> tuple[bool, float]:
-        total = sum(scores[name] for scores in values.values())
+        total = sum(scores.get(name, math.nan) for scores in values.values())
         return not math.isnan(total), 0.0 if math.isnan(total) else total if best == "high" else -total
 
     return sorted(names, key=badness)

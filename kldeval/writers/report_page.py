@@ -56,13 +56,34 @@ def report_page(report: Report, options: Options) -> Page:
 
 
 def failure_list(failures: dict[str, tuple[Failure, ...]], options: Options) -> Listing:
-    """The maps of each model that could not be scored, in the order of their names."""
+    """The maps of each model that could not be scored, or not by some metric, in the order of their names."""
     rows = tuple(
-        Missing(failure.name, failure.message, failure.stage, model)
+        Missing(failure.name, failure_reason(failure), failure.stage, model)
         for model, found in failures.items()
         for failure in sorted(found, key=lambda failure: natural(failure.name))
     )
-    return Listing(f"{count(len(rows), 'map')} could not be scored", rows, None if options.per_map else LISTED)
+    title = missing_text([failure for found in failures.values() for failure in found])
+    return Listing(title, rows, None if options.per_map else LISTED)
+
+
+def failure_reason(failure: Failure) -> str:
+    """Why there is no number, after the metric where it is one metric's alone."""
+    return f"{failure.metric}: {failure.message}" if failure.metric else failure.message
+
+
+def missing_text(failures: Sequence[Failure]) -> str:
+    """How many maps could not be scored, and how many numbers of other maps are missing.
+
+    >>> from kldeval.records import Failure
+    >>> missing_text([Failure("a", "load", "damaged"), Failure("b", "score", "negative", metric="kld")])
+    '1 map could not be scored, 1 number of other maps is missing'
+    """
+    n_numbers = sum(bool(failure.metric) for failure in failures)
+    n_maps = len(failures) - n_numbers
+    others = " of other maps" if n_maps else ""
+    numbers = f"{count(n_numbers, 'number')}{others} {'is' if n_numbers == 1 else 'are'} missing"
+    maps = f"{count(n_maps, 'map')} could not be scored"
+    return ", ".join(text for text, some in ((maps, n_maps or not n_numbers), (numbers, n_numbers)) if some)
 
 
 def worst_scores(report: Report, number: int) -> list[Score]:
@@ -131,7 +152,8 @@ def _tables_of_maps(report: Report, options: Options) -> Iterator[Table | Paragr
 def _table(report: Report, heads: Iterable[Head], rows: Iterable[Iterable[Cell]], title: str = "") -> Table:
     """A table with the caption that a paper needs: how many maps, and how many are missing."""
     maps = title or count(len(report.scores), "map")
-    failed = f", {len(report.failures)} could not be scored" if report.failures else ""
+    unscored = sum(not failure.metric for failure in report.failures)
+    failed = f", {unscored} could not be scored" if unscored else ""
     caption = f"{maps[0].upper()}{maps[1:]}{failed}"
     return Table(tuple(heads), tuple(map(tuple, rows)), title, caption=caption)
 

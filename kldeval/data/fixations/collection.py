@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from kldeval.arrays import Array
     from kldeval.data.fixations.maps import FixationReading
+    from kldeval.data.listing import Namer
     from kldeval.records import Fixations, Shape
 
 
@@ -71,14 +72,14 @@ class FixationSource:
         return files[0]
 
 
-def open_fixations(path: Path, reading: FixationReading) -> FixationSource:
-    """The fixations of a file or of a folder.
+def open_fixations(path: Path, reading: FixationReading, namer: Namer = name_of) -> FixationSource:
+    """The fixations of a file or of a folder, whose files `namer` gives the names of images, or None to be left out.
 
     Raises:
         UsageProblem: the path does not exist, or holds no fixations that can be read.
     """
     if path.is_dir():
-        return _folder(path, reading)
+        return _folder(path, reading, namer)
     if not path.exists():
         msg = f"{printable(path)} does not exist; fixations are read from a file or a folder"
         raise UsageProblem(msg)
@@ -92,7 +93,7 @@ def fixations_of_files(files: Mapping[str, Path], reading: FixationReading, path
     return FixationSource(path, reading, {}, {name: (file,) for name, file in files.items()})
 
 
-def _folder(path: Path, reading: FixationReading) -> FixationSource:
+def _folder(path: Path, reading: FixationReading, namer: Namer) -> FixationSource:
     known: dict[str, Fixations] = {}
     files: defaultdict[str, tuple[Path, ...]] = defaultdict(tuple)
     for relative in list_folder(path, has_fixations).maps:
@@ -100,8 +101,13 @@ def _folder(path: Path, reading: FixationReading) -> FixationSource:
         if file.suffix.lower() in LISTS:
             known |= _new(_known(file, reading), known, file)
         else:
-            files[name_of(relative)] += (file,)
+            name = namer(relative)
+            if name is not None:
+                files[name] += (file,)
     if not known and not files:
+        if namer is not name_of:
+            msg = f"--fixations-name fits none of the files in {printable(path)}"
+            raise UsageProblem(msg)
         msg = f"{printable(path)} holds no file that fixations are read from: maps, .mat and {' '.join(sorted(LISTS))}"
         raise UsageProblem(msg)
     return FixationSource(path, reading, known, dict(files))
