@@ -39,7 +39,7 @@ CHAINS = (
     "latitude+sum-to-one",
     "latitude+softmax",
     "softmax+sum-to-one",
-    "softmax+minmax+sum-to-one(axis=-1)",
+    "softmax+max+sum-to-one(axis=-1)",
     "blur(sigma=1.5)+sum-to-one",
     "sigmoid",
     "none",
@@ -48,8 +48,11 @@ CHAINS = (
 )
 METRIC_TEXTS = (
     *("kld", "kld()", "kld(log_eps=1e-07,ratio_eps=1e-07)", "kld(log_eps=1e-130,ratio_eps=1e-130)"),
+    *("kld(log_eps=1e-07)", "kld(ratio_eps=1e-07)", "kld(num_eps=1e-07)", "kld-reverse(log_eps=0.001)"),
     *("kld(direction=mean)", "kld(num_eps=1e-07,ratio_eps=1e-07,direction=mean,factor=10)", "kld-reverse"),
     *("ce", "ce()", "jsd", "entropy-gt", "tv", "hellinger", "bce"),
+    *("js-distance", "schoener-d", "warren-i", "bernoulli-kld", "cc(std_eps=1e-07)", "nss(std_eps=1e-07)"),
+    *("auc-judd(jitter=none)", "auc-judd(jitter=unique)"),
     *("cc", "sim", "sim(minmax=true)", "mse", "mae"),
     *("nss", "auc", "auc(negatives=unfixated,repeats=false)", "auc-judd", "auc-borji", "auc-shuffled", "sauc"),
     *("ll", "ig", "ig-mit"),

@@ -286,7 +286,7 @@ class TestEveryMetric:
         is_stored = info.on in ("maps", "fixations")
         assert ("p and q are" in methods.text) is (info.on == "density" and metric != "entropy-gt")
         assert ("sum over pixels" in methods.text) is (info.on == "density")
-        assert ("as stored" in methods.text) is ((is_stored and "density" not in info.requires) or metric == "bce")
+        assert ("as stored" in methods.text) is ((is_stored and "density" not in info.requires) or info.on == "pixels")
         assert "aUC" not in methods.text
         if "baseline" in info.requires:
             assert "kernel density of the fixations on all other images (bandwidth 0.04" in methods.text

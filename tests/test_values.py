@@ -79,6 +79,7 @@ def assert_same(one: dict[str, float], other: dict[str, float], tolerance: float
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks of a row or two of the maps below."""
     monkeypatch.setattr(values_module, "BLOCK_PIXELS", 10)
+    monkeypatch.setattr(values_module, "NARROW", 0)
 
 
 class TestBlocks:

@@ -246,6 +246,7 @@ _FORMULAS: Mapping[str, Callable[[Call], str]] = {
     "jsd": lambda _: "the Jensen-Shannon divergence (D(p || m) + D(q || m))/2 with m = (p + q)/2",
     "bce": _bce,
     "entropy-gt": lambda _: "the entropy of the ground truth -sum q ln q",
+    "bernoulli-kld": lambda _: "the Bernoulli divergence q ln(q/p) + (1 - q) ln((1 - q)/(1 - p)) of each pixel",
 }
 
 
@@ -284,7 +285,9 @@ def label_words(settings: Settings) -> str:
 def pixel_words(settings: Settings) -> str:
     """What p and q are in a metric of pixels."""
     pred, gt = chain_words(pred_chain(settings.pred)), chain_words(gt_chain(settings.gt))
-    return f"In the binary cross-entropy p is the predicted value of each pixel, {pred}, and q the true one, {gt}."
+    names = {call.name for call in settings.metrics}
+    which = "the binary cross-entropy" if "bce" in names else "the Bernoulli divergence"
+    return f"In {which} p is the predicted value of each pixel, {pred}, and q the true one, {gt}."
 
 
 def nearest_convention(settings: Settings) -> str:

@@ -27,9 +27,16 @@ if TYPE_CHECKING:
 MAP = (-2, -1)
 """The axes of a whole map."""
 
-BLOCK_PIXELS = 131_072
-"""Pixels a block, about: a float64 block is 1 MB. Smaller blocks would make threads wait for each other: each of
-numpy's calls lets the other threads go on with Python, and waits until it may, too."""
+BLOCK_PIXELS = 32_768
+"""Pixels a block, about: a float64 block is 256 KB, so that some of them stay in a core's second-level cache, and small
+enough for malloc to keep their memory: blocks of 131 072 cost a process that has not settled malloc 2300 page faults a
+pair and twice the time (6.0 against 3.2 ms for two maps of 480 x 640 floats), and two threads half as much again."""
+
+NARROW = 256
+"""The least width of a map; shorter rows are positions of a class map, each of whose blocks takes 60 calls of numpy."""
+
+SHORT_ROWS_IN_A_BLOCK = 4
+"""How many times as large such blocks are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +82,8 @@ class LazyMap:
         height = self.source.shape[-2]
         if self.xp.__name__ != "numpy" or self.source.size <= BLOCK_PIXELS:
             return (slice(0, height),)
-        step = max(1, ceil(height / ceil(self.source.size / BLOCK_PIXELS)))
+        most = BLOCK_PIXELS if self.source.shape[-1] >= NARROW else SHORT_ROWS_IN_A_BLOCK * BLOCK_PIXELS
+        step = max(1, ceil(height / ceil(self.source.size / most)))
         return tuple(slice(start, min(start + step, height)) for start in range(0, height, step))
 
     def block(self, rows: slice) -> Array:

@@ -321,9 +321,10 @@ def blur(values: LazyMap, *, sigma: float, size: int | None = None) -> LazyMap:
     def smooth(whole: Array) -> Array:
         return xp.matmul(xp.matmul(columns, whole), xp.matrix_transpose(rows))
 
-    if weights is None:
+    exist = None if weights is None else weights > 0
+    # weights that mask nothing change no digit; an accelerator is not waited for to know it
+    if exist is None or (xp.__name__ == "numpy" and exist.all()):
         return values.changed(source=smooth(values.whole()), functions=(), known={})
-    exist = weights > 0
     whole = values.whole()
     share = smooth(xp.astype(exist, values.dtype))
     # far from every pixel that exists there is nothing to divide, and nobody asks

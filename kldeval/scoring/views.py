@@ -187,8 +187,9 @@ def sums_over(view: PairView, part: int, requests: Iterable[SumRequest]) -> dict
     for where, weights in view.blocks(part):
         seen = {key: side.at(where) for key, side in sides.items()}
         for request in unknown:
-            terms = request.quantity.terms(seen[id(request.pred)], seen[id(request.gt)])
-            parts[request.kind].append(view.total(request.quantity, terms, weights))
+            one, pred, gt = request.quantity, seen[id(request.pred)], seen[id(request.gt)]
+            # no name holds the terms: their memory is that of the next ones
+            parts[request.kind].append(view.total(one, one.terms(pred, gt), weights))
     for request in unknown:
         found = parts[request.kind]
         whole = combine_blocks(namespace(found[0]), found, request.quantity.sum_axes)
