@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 from command_line import kldeval
 
+import kldeval as kldeval_package
 from kldeval import evaluate
 from kldeval.data.readers import read_map as read_map_of_any_kind
 from kldeval.errors import FAILURE_CODES, MapsFailed, RefusedMap, UsageProblem
+from kldeval.scoring.diagnostics import PROBLEMS
 from kldeval.scoring.evaluator import Evaluator
 
 if TYPE_CHECKING:
@@ -26,6 +28,13 @@ RNG = np.random.default_rng(4)
 def test_the_documentation_lists_every_code() -> None:
     table = dict(re.findall(r"^\| `([a-z-]+)` \| (.*) \|$", DOCS.read_text(), re.MULTILINE))
     assert {code: table.get(code) for code in FAILURE_CODES} == FAILURE_CODES
+
+
+def test_every_code_that_the_source_gives_is_listed() -> None:
+    """An unlisted one would be an error in the place of the failure that it is for."""
+    package = Path(kldeval_package.__file__).parent
+    given = {code for file in package.rglob("*.py") for code in re.findall(r'code="([a-z-]+)"', file.read_text())}
+    assert {*given, *PROBLEMS} <= FAILURE_CODES.keys()
 
 
 def test_a_code_that_is_not_listed_is_a_mistake() -> None:
