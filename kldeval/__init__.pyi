@@ -138,6 +138,8 @@ def evaluate(
     limit: int | None = None,
     shard: str | PathLike[str] | None = None,
     key: str | PathLike[str] | None = None,
+    pred_key: str | PathLike[str] | None = None,
+    gt_key: str | PathLike[str] | None = None,
     stack: bool | None = None,
     max_pixels: int | None = None,
     trust_files: bool | None = None,
