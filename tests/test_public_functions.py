@@ -126,3 +126,14 @@ def kldeval_error() -> type[Exception]:
     from kldeval.errors import UsageProblem
 
     return UsageProblem
+
+
+def test_evaluate_shows_every_option_and_takes_metrics_as_a_list() -> None:
+    from kldeval.parameters import evaluate_parameters
+    from kldeval.run_options import RunOptions
+    from kldeval.settings.build import KNOWN_TEXTS
+
+    shown = {parameter.name for parameter in evaluate_parameters()}
+    assert {*KNOWN_TEXTS, *RunOptions._fields, "signature", "preset", "confidence"} <= shown
+    report = kldeval.evaluate("sample_data/careful", "sample_data/gt", metric=["kld", "cc"], limit=None, jobs=1)
+    assert list(report.summaries) == ["kld", "cc"]
