@@ -140,6 +140,8 @@ LABELLING = {
     "class_weights": st.none() | st.lists(st.floats(0, 1e300), min_size=1, max_size=4).map(tuple),
     "label_smoothing": st.floats(0, 1),
     "smoothing_over": st.sampled_from(["all", "others"]),
+    "bins": st.integers(1, 100),
+    "normalized": st.booleans(),
 }
 OF_LABELS = st.builds(
     Settings,
