@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from command_line import kldeval
-from reports import report
+from report_files import report
 
 from kldeval.records import Score
 from kldeval.reports.documents import Resampling
