@@ -606,6 +606,7 @@ def ig_mit(
     baseline: Array,
     *,
     weights: Array | None = None,
+    eps: float = ...,
     of: Literal["stored", "norm"] | None = None,
     norm: str | None = None,
     pred_norm: str | None = None,

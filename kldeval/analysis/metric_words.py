@@ -64,6 +64,11 @@ def _rounded(call: Call) -> str:
     return ", in its floating-point arithmetic" if call.keywords.get("ties") == "float" else ""
 
 
+def _added(call: Call) -> str:
+    eps = call.keywords.get("eps")
+    return f", with {format_value(eps)} added to every probability" if eps else ""
+
+
 def _once(call: Call) -> str:
     return ", each fixated pixel counted once" if call.keywords.get("repeats") is False else ""
 
@@ -103,5 +108,7 @@ _WORDS: Mapping[str, Callable[[Call, Settings], str]] = {
     "sauc": lambda _, __: "sAUC, the area under the ROC curve of fixations against those on all other images",
     "ll": lambda _, s: f"LL, the mean log-likelihood of the fixations, in {_UNITS[s.base]} per fixation",
     "ig": lambda _, s: f"IG, the information gain over {baseline_words(s)}, in bits per fixation",
-    "ig-mit": lambda _, s: f"the information gain of InfoGain.m over {baseline_words(s)}, in bits per fixated pixel",
+    "ig-mit": lambda call, s: (
+        f"the information gain of InfoGain.m over {baseline_words(s)}, in bits per fixated pixel{_added(call)}"
+    ),
 }

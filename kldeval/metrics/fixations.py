@@ -243,13 +243,28 @@ def ig(log_density: Array, baseline: Array, fixations: Array) -> Array:
     return ll(gain, fixations) / math.log(2)
 
 
+def _check_ig_mit(*, eps: float = MATLAB_EPS, of: Of = None) -> None:  # noqa: ARG001 - all parameters are passed
+    if not 0 < eps < math.inf:
+        msg = f"ig-mit(eps={format_value(eps)}): what is added to a probability is above 0 and finite"
+        raise UsageProblem(msg)
+
+
 @METRICS.add(
-    "ig-mit", MetricInfo(version=2, on="fixations", view="pixels", unit="bits", best="high", requires=("baseline",))
+    "ig-mit",
+    MetricInfo(
+        version=2,
+        on="fixations",
+        view="pixels",
+        unit="bits",
+        best="high",
+        requires=("baseline",),
+        check=_check_ig_mit,
+    ),
 )
-def ig_mit(pred: FixatedMap, baseline: FixatedMap, *, of: Of = None) -> Array:  # noqa: ARG001 - whoever calls it hands over such values
+def ig_mit(pred: FixatedMap, baseline: FixatedMap, *, eps: float = MATLAB_EPS, of: Of = None) -> Array:  # noqa: ARG001 - whoever calls it hands over such values
     """InfoGain.m: the gain in bits per fixated pixel of stored maps, each stretched to 0..1 and divided by its sum.
 
-    mean over fixated pixels of log2(eps + p) - log2(eps + b) with eps = 2^-52; repeated fixations count once. Both
+    mean over fixated pixels of log2(eps + p) - log2(eps + b) with `eps` 2^-52; repeated fixations count once. Both
     arguments carry the same fixations. A constant map gives nan. A prediction pays up to 52 bits where it is 0.
 
     Source: InfoGain.m of https://github.com/cvzoya/saliency.
@@ -259,13 +274,13 @@ def ig_mit(pred: FixatedMap, baseline: FixatedMap, *, of: Of = None) -> Array:  
     >>> float(kldeval.ig_mit(pred, np.asarray([[0, 0, 1]]), pred))
     0.0
     """
-    return mit_bits(pred) - mit_bits(baseline)
+    return mit_bits(pred, eps) - mit_bits(baseline, eps)
 
 
-def mit_bits(seen: FixatedMap) -> Array:
-    """The mean over fixated pixels of log2(2^-52 + p): of `ig_mit`, what one of the two maps contributes."""
+def mit_bits(seen: FixatedMap, eps: float = MATLAB_EPS) -> Array:
+    """The mean over fixated pixels of log2(eps + p): of `ig_mit`, what one of the two maps contributes."""
     xp = namespace(seen.values)
-    logarithm = mit_logarithm(stretched_density(seen.values, seen.area, seen.extent()))
+    logarithm = mit_logarithm(stretched_density(seen.values, seen.area, seen.extent()), eps)
     return drop_axes(xp, divide(xp, total(xp, logarithm, seen.fixated), total(xp, seen.fixated)))
 
 
@@ -280,6 +295,6 @@ def stretched_density(values: Array, area: Array, ends: tuple[Array, Array] | No
     return divide(xp, stretched, total(xp, stretched, area))
 
 
-def mit_logarithm(density: Array) -> Array:
-    """log2(2^-52 + p)."""
-    return namespace(density).log(density + MATLAB_EPS) / math.log(2)
+def mit_logarithm(density: Array, eps: float = MATLAB_EPS) -> Array:
+    """log2(eps + p)."""
+    return namespace(density).log(density + eps) / math.log(2)

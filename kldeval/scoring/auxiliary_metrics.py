@@ -26,7 +26,7 @@ from kldeval.metrics.fixated_map import (
     by_step,
     has_close_values,
 )
-from kldeval.metrics.fixations import mit_bits, mit_logarithm, stretched_density
+from kldeval.metrics.fixations import MATLAB_EPS, mit_bits, mit_logarithm, stretched_density
 from kldeval.metrics.registry import is_on_scale
 from kldeval.normalization.chain import format_chain, normalise, run_chain
 from kldeval.preprocessing.grey import full_scale
@@ -358,7 +358,8 @@ class FixationEvaluator:
             baseline = [self._log_baseline[None]] if "baseline" in needs else []
             return float(metric.function(self._log_density[None], *baseline, self._fixated.counts[None])) / metric.unit
         if "baseline" in needs:
-            return float(mit_bits(self._seen(metric.info.view))) - self._baseline_bits
+            eps = metric.call.keywords.get("eps", MATLAB_EPS)
+            return float(mit_bits(self._seen(metric.info.view), eps)) - self._baseline_bits(eps)
         return float(metric.function(*self.arguments(metric)))
 
     def arguments(self, metric: AuxiliaryMetric) -> tuple[Any, ...]:
@@ -497,8 +498,7 @@ class FixationEvaluator:
                 raise RefusedMap(msg)
         return density(values, slice(0, pair.shape[0])).log
 
-    @cached_property
-    def _baseline_bits(self) -> float:
+    def _baseline_bits(self, eps: float) -> float:
         pair, rows, cols = self._pair, self._fixated.rows, self._fixated.cols
         if not len(rows):
             return np.nan
@@ -506,14 +506,14 @@ class FixationEvaluator:
             low, pixels = self._context.lowest_of_others(self._company.image, pair.shape), math.prod(pair.shape)
             # of a constant map the difference is rounding
             if low * pixels < NEARLY_ALL:
-                return float(mit_logarithm((self._others_here - low) / (1 - low * pixels)).mean())
-        logarithms = self._context.remembered("stretched", self._baseline_map, pair.weights, self._stretched)
-        return float(logarithms[rows, cols].mean())
+                return float(mit_logarithm((self._others_here - low) / (1 - low * pixels), eps).mean())
+        stretched = self._context.remembered("stretched", self._baseline_map, pair.weights, self._stretched)
+        return float(mit_logarithm(stretched[rows, cols], eps).mean())
 
     def _stretched(self) -> Array:
         values = np.asarray(self._baseline_map, np.float64)
         area = np.ones(values.shape) if self._pair.weights is None else self._pair.weights
-        return mit_logarithm(stretched_density(values, area))
+        return stretched_density(values, area)
 
 
 _OTHERS = {"others": FixationEvaluator._of_others, "other": FixationEvaluator._of_other}  # noqa: SLF001

@@ -183,3 +183,19 @@ def test_a_run_has_floating_ties_from_levels_and_from_pixels(tmp_path: Path, for
     )
     expected = at_rounded_steps(values, HIT, np.ones_like(HIT)), at_rounded_steps(values, HIT, ELSEWHERE)
     assert found[:2] == pytest.approx(expected, rel=1e-12)
+
+
+def test_ig_mit_takes_another_epsilon(tmp_path: Path) -> None:
+    stretched = [(array - array.min()) / (array.max() - array.min()) for array in (PRED, GT)]
+    p, b = ((array / array.sum())[[1, 4], [2, 7]] for array in stretched)
+    hit = np.zeros(PRED.shape, int)
+    hit[[1, 4], [2, 7]] = 1
+    expected = float((np.log2(p + 1e-2) - np.log2(b + 1e-2)).mean())
+    assert float(kldeval.ig_mit(PRED, hit, GT, eps=1e-2)) == pytest.approx(expected, rel=1e-12)
+    for name, array in (("p", PRED), ("b", GT), ("f", hit)):
+        np.save(tmp_path / f"{name}.npy", array)
+    beside = "--fixations", tmp_path / "f.npy", "--baseline", tmp_path / "b.npy"
+    found = score(tmp_path / "p.npy", tmp_path / "b.npy", "-m", "ig-mit(eps=0.01),ig-mit", *beside)
+    assert found == pytest.approx([expected, float(kldeval.ig_mit(PRED, hit, GT))], rel=1e-9)
+    with pytest.raises(UsageProblem, match="above 0 and finite"):
+        METRICS.parse("ig-mit(eps=0)")

@@ -72,7 +72,7 @@ ARGUMENTS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "auc-borji": {"ties": st.sampled_from(["exact", "float"]), "of": OF},
     "auc-shuffled": {"ties": st.sampled_from(["exact", "float"]), "of": OF},
     "sauc": {"of": OF},
-    "ig-mit": {"of": OF},
+    "ig-mit": {"eps": st.floats(1e-300, 1e10), "of": OF},
     "bce": {"clamp": FLOATS},
     "bernoulli-kld": {"clamp": FLOATS},
 }
