@@ -17,6 +17,7 @@ from typing import Any
 from kldeval._version import __version__ as __version__
 
 PUBLIC = {
+    "MapsFailed": "errors",
     "evaluate": "functional",
     "signature": "functional",
     "Metric": "streaming",

@@ -5,6 +5,7 @@ from typing import Literal
 
 from kldeval._version import __version__ as __version__
 from kldeval.arrays import Array
+from kldeval.errors import MapsFailed as MapsFailed
 from kldeval.functional import evaluate as evaluate
 from kldeval.functional import signature as signature
 from kldeval.metrics.binary import bce_with_logits as bce_with_logits
@@ -19,6 +20,7 @@ from kldeval.streaming import Metric as Metric
 from kldeval.streaming import MetricCollection as MetricCollection
 
 __all__ = [
+    "MapsFailed",
     "Metric",
     "MetricCollection",
     "__version__",
@@ -32,9 +34,15 @@ __all__ = [
     "bernoulli_kld",
     "bhattacharyya",
     "brier",
+    "brier_reliability",
+    "brier_resolution",
+    "brier_uncertainty",
+    "brier_within",
     "cc",
     "ce",
+    "classwise_ece",
     "cross_entropy",
+    "ece",
     "emd",
     "entropy_gt",
     "evaluate",
@@ -53,9 +61,11 @@ __all__ = [
     "log_sigmoid",
     "log_softmax",
     "mae",
+    "mce",
     "mse",
     "nll",
     "nss",
+    "rps",
     "sauc",
     "schoener_d",
     "sigmoid",
@@ -524,6 +534,102 @@ def ig_mit(
     convention: str | None = None,
 ) -> Array:
     """InfoGain.m: the gain in bits per fixated pixel of stored maps, each stretched to 0..1 and divided by its sum."""
+
+def ece(
+    log_pred: Array,
+    target: Array,
+    *,
+    axis: int,
+    bins: int = 15,
+    ignore_index: int | None = None,
+    reduction: Literal["none", "sum", "mean"] = "mean",
+    check: bool = True,
+) -> Array:
+    """Expected calibration error of the most probable class: sum over bins of n_b / N |accuracy_b - confidence_b|."""
+
+def mce(
+    log_pred: Array,
+    target: Array,
+    *,
+    axis: int,
+    bins: int = 15,
+    ignore_index: int | None = None,
+    reduction: Literal["none", "sum", "mean"] = "mean",
+    check: bool = True,
+) -> Array:
+    """Maximum calibration error of the most probable class: the largest |accuracy_b - confidence_b| of a filled bin."""
+
+def classwise_ece(
+    log_pred: Array,
+    target: Array,
+    *,
+    axis: int,
+    bins: int = 15,
+    ignore_index: int | None = None,
+    reduction: Literal["none", "sum", "mean"] = "mean",
+    check: bool = True,
+) -> Array:
+    """Class-wise calibration error: the mean over classes of sum over bins of n_b / N |share occurred - mean p|."""
+
+def brier_reliability(
+    log_pred: Array,
+    target: Array,
+    *,
+    axis: int,
+    bins: int = 15,
+    ignore_index: int | None = None,
+    reduction: Literal["none", "sum", "mean"] = "mean",
+    check: bool = True,
+) -> Array:
+    """Reliability term of the Brier score: how far probabilities are from the shares that occur, in binned squares."""
+
+def brier_resolution(
+    log_pred: Array,
+    target: Array,
+    *,
+    axis: int,
+    bins: int = 15,
+    ignore_index: int | None = None,
+    reduction: Literal["none", "sum", "mean"] = "mean",
+    check: bool = True,
+) -> Array:
+    """Resolution term of the Brier score: how far the shares that occur differ from bin to bin; higher is better."""
+
+def brier_uncertainty(
+    log_pred: Array,
+    target: Array,
+    *,
+    axis: int,
+    bins: int = 15,
+    ignore_index: int | None = None,
+    reduction: Literal["none", "sum", "mean"] = "mean",
+    check: bool = True,
+) -> Array:
+    """Uncertainty term of the Brier score: what the labels alone decide, whatever is predicted."""
+
+def brier_within(
+    log_pred: Array,
+    target: Array,
+    *,
+    axis: int,
+    bins: int = 15,
+    ignore_index: int | None = None,
+    reduction: Literal["none", "sum", "mean"] = "mean",
+    check: bool = True,
+) -> Array:
+    """Rest of the Brier score that bins hide: the variance of p within bins minus twice its covariance with o."""
+
+def rps(
+    log_pred: Array,
+    target: Array,
+    *,
+    axis: int,
+    normalized: bool = False,
+    ignore_index: int | None = None,
+    reduction: Literal["none", "sum", "mean"] = "mean",
+    check: bool = True,
+) -> Array:
+    """Ranked probability score of ordered classes: sum over c of (P(class <= c) - [label <= c])^2 at each position."""
 
 def cross_entropy(
     logits: Array,

@@ -44,7 +44,7 @@ FAILURE_CODES = {
     "size-mismatch": "prediction and ground truth differ in size, and no resizing was chosen",
     "color": "channels that differ, or transparency, and no rule for them was chosen",
     "nonfinite": "NaN or infinity where the normalisation needs numbers",
-    "overflow": "a sum or a range of values that the floating-point type cannot hold",
+    "overflow": "values whose sum is beyond the largest float",
     "negative": "negative values where the normalisation needs none",
     "empty": "an all-zero map where the normalisation divides by its sum",
     "unnormalised": "values that were said to be the logarithm of a density, and are not",
@@ -113,3 +113,7 @@ def examples(names: Iterable[str]) -> str:
     "'a', 'b', 'c'"
     """
     return ", ".join(map(repr, sorted(names)[:EXAMPLES]))
+
+
+class MapsFailed(UserWarning):
+    """Some maps of an evaluation have no number, and its means are those of the others."""

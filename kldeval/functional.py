@@ -12,10 +12,11 @@ from __future__ import annotations
 
 from inspect import Parameter, Signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from kldeval.arrays import check_maps, computed_in, namespace, quiet, returned_as, whole_weights
 from kldeval.data.class_weights import weights_text
+from kldeval.engine.report_builder import tell_failures
 from kldeval.engine.run import run
 from kldeval.errors import RefusedMap, UnknownName, UsageProblem
 from kldeval.grammar import Call, format_value, split_call, unknown
@@ -377,12 +378,19 @@ def _values_of(
     return found
 
 
-def evaluate(pred: str | PathLike[str] | None = None, gt: str | PathLike[str] | None = None, **options: Any) -> Report:
+def evaluate(
+    pred: str | PathLike[str] | None = None,
+    gt: str | PathLike[str] | None = None,
+    *,
+    on_failure: Literal["raise", "warn", "ignore"] = "warn",
+    **options: Any,
+) -> Report:
     """Score two files or two folders, as `kldeval PRED GT` does.
 
     Args:
         pred: the predictions' file or folder; None with the option `manifest`.
         gt: the ground truths' file or folder; None with the option `manifest`.
+        on_failure: where maps fail, and the means are those of the others: `raise` a RefusedMap, `warn` (MapsFailed).
         options: metric, norm and the other options that move a number, convention or signature, and those on files and
             devices (fixations, baseline, other_map, mask, weights, preset, baselines, ceiling, manifest, pred_name,
             gt_name, exclude, group_by, allow_missing, allow_extra, limit, key, max_pixels, trust_files, device, jobs,
@@ -391,7 +399,11 @@ def evaluate(pred: str | PathLike[str] | None = None, gt: str | PathLike[str] | 
     Raises:
         UsageProblem: an option is unknown or has no meaning, or the paths cannot be paired.
         MissingDependency: the device, or a package that reads the files, is not there.
+        RefusedMap: a map failed, and `on_failure` is `raise`.
     """
+    if on_failure not in ("raise", "warn", "ignore"):
+        msg = f"on_failure={on_failure!r} is none of 'raise', 'warn', 'ignore'"
+        raise UsageProblem(msg)
     drawn: dict[str, Any] = {name: options.pop(name) for name in ("confidence", "resamples", "seed") if name in options}
     _check_names(options, {*KNOWN_TEXTS, "signature", "preset", *RunOptions._fields})
     asked = {name: options[name] for name in options if name in RunOptions._fields}
@@ -405,6 +417,8 @@ def evaluate(pred: str | PathLike[str] | None = None, gt: str | PathLike[str] | 
         said["group_by"] = asked.get("group_by")
     pred, gt = (None if path is None else Path(path) for path in (pred, gt))
     report = run(pred, gt, _settings(said, beside_texts(options), manifest="manifest" in asked), RunOptions(**asked))
+    if report.failures and on_failure != "ignore":
+        tell_failures(report, is_error=on_failure == "raise")
     return _with_intervals(report, drawn) if drawn else report
 
 

@@ -40,6 +40,8 @@ class RunOptions(NamedTuple):
     limit: int | None = None
     shard: str | None = None
     key: str | None = None
+    pred_key: str | None = None
+    gt_key: str | None = None
     stack: bool = False
     max_pixels: int | None = None
     trust_files: bool = False

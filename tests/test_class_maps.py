@@ -20,6 +20,7 @@ from torch.nn import functional
 
 import kldeval as package
 from kldeval.errors import RefusedMap
+from kldeval.metrics.registry import LABEL_METRICS
 from kldeval.records import Failure, MapPair, Score
 from kldeval.scoring.class_maps import rows_as_map, rows_of
 from kldeval.scoring.evaluator import score as score_pair
@@ -305,7 +306,7 @@ class TestDispatch:
                 2,
                 (
                     "kld is no metric of labels, and {labels} holds labels (uint8, shape (4, 5)); on labels there are "
-                    "ce, nll, brier, accuracy"
+                    + ", ".join(LABEL_METRICS)
                 ),
             ),
             (

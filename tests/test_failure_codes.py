@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 from command_line import kldeval
 
+import kldeval as kldeval_package
 from kldeval import evaluate
 from kldeval.data.readers import read_map as read_map_of_any_kind
-from kldeval.errors import FAILURE_CODES, RefusedMap
+from kldeval.errors import FAILURE_CODES, MapsFailed, RefusedMap, UsageProblem
+from kldeval.scoring.diagnostics import PROBLEMS
 from kldeval.scoring.evaluator import Evaluator
 
 if TYPE_CHECKING:
@@ -26,6 +28,13 @@ RNG = np.random.default_rng(4)
 def test_the_documentation_lists_every_code() -> None:
     table = dict(re.findall(r"^\| `([a-z-]+)` \| (.*) \|$", DOCS.read_text(), re.MULTILINE))
     assert {code: table.get(code) for code in FAILURE_CODES} == FAILURE_CODES
+
+
+def test_every_code_that_the_source_gives_is_listed() -> None:
+    """An unlisted one would be an error in the place of the failure that it is for."""
+    package = Path(kldeval_package.__file__).parent
+    given = {code for file in package.rglob("*.py") for code in re.findall(r'code="([a-z-]+)"', file.read_text())}
+    assert {*given, *PROBLEMS} <= FAILURE_CODES.keys()
 
 
 def test_a_code_that_is_not_listed_is_a_mistake() -> None:
@@ -145,7 +154,7 @@ def test_an_error_that_nobody_foresaw_is_a_failure_of_its_map(tmp_path: Path, mo
         outcome = kldeval(command, pred, gt, "--jobs", "1")
         assert message in f"{outcome.out}{outcome.err}", command
         assert "Traceback" not in outcome.err
-    report = evaluate(pred, gt, jobs=1)
+    report = evaluate(pred, gt, jobs=1, on_failure="ignore")
     assert [score.name for score in report.scores] == ["a", "c"]
     assert [(failure.code, failure.message) for failure in report.failures] == [("unexpected", message)]
     debugged = kldeval(pred, gt, "--jobs", "1", "--debug")
@@ -169,8 +178,36 @@ def test_an_error_while_many_are_measured_together_is_that_of_one(
         return original(self, begun)
 
     monkeypatch.setattr(Evaluator, "finish", finish)
-    report = evaluate(pred, gt, jobs=1)
+    report = evaluate(pred, gt, jobs=1, on_failure="ignore")
     assert [score.name for score in report.scores] == ["a", "c"]
     assert [(failure.name, failure.stage, failure.code) for failure in report.failures] == [
         ("b", "score", "unexpected")
     ]
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_a_partial_mean_does_not_come_without_a_word(tmp_path: Path, count: int) -> None:
+    """By default a warning; an error or nothing by request."""
+    pred, gt = tmp_path / "pred", tmp_path / "gt"
+    for side in (pred, gt):
+        save(side, sound())
+    for name in ("a", "b", "c")[:count]:
+        np.save(pred / f"{name}.npy", -np.ones((4, 5)))
+    message = (
+        rf"^{count} of 3 maps failed, and the means are those of the others: a: the prediction has negative values"
+    )
+    assert len(evaluate(pred, gt, on_failure="ignore").failures) == count
+    if not count:
+        assert len(evaluate(pred, gt, on_failure="raise").scores) == 3
+        return
+    with pytest.warns(MapsFailed, match=message):
+        report = evaluate(pred, gt)
+    assert len(report.scores) == 3 - count
+    with pytest.raises(RefusedMap, match=message) as problem:
+        evaluate(pred, gt, on_failure="raise")
+    assert problem.value.code == "negative"
+
+
+def test_another_way_to_tell_of_failures_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageProblem, match=r"^on_failure='silent' is none of 'raise', 'warn', 'ignore'$"):
+        evaluate(tmp_path, tmp_path, on_failure="silent")  # type: ignore[arg-type]

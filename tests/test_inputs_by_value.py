@@ -519,3 +519,18 @@ def test_a_map_of_fixations_is_no_density() -> None:
     eps = 2.2204e-16
     by_hand = float((q * np.log(eps + q / (p + eps))).sum())
     assert score("pred.png", "density.npy", "--metric", "kld") == pytest.approx([by_hand])
+
+
+def test_one_file_may_hold_both_sides() -> None:
+    pred, gt = densities()
+    np.savez("both.npz", predictions=pred, ground_truth=gt, stack=np.stack([pred, gt]))
+    keys = ("--pred-key", "predictions", "--gt-key", "ground_truth")
+    assert score("both.npz", "both.npz", *keys, "--metric", "kld()") == pytest.approx([divergence(pred, gt)])
+    assert score("both.npz", "both.npz", "--key", "ground_truth", *keys[:2], "--metric", "kld()") == pytest.approx(
+        [divergence(pred, gt)]
+    )
+    assert "choose one with --key" in refused("both.npz", "both.npz", *keys[:2])
+    logits = np.random.default_rng(3).normal(size=(4, *SHAPE))
+    np.savez("classes.npz", x=logits, y=logits.argmax(0))
+    run = ("classes.npz", "classes.npz", "--norm", "softmax", "--axis", "0", "--metric", "accuracy")
+    assert score(*run, "--pred-key", "x", "--gt-key", "y") == [1.0]

@@ -502,4 +502,4 @@ def test_the_package_offers_a_dozen_names_and_no_more() -> None:
 @pytest.mark.parametrize("name", ["limit", "jobs", "batch_bytes", "max_pixels"])
 def test_a_number_of_nothing_is_refused(name: str, tmp_path: Path) -> None:
     with pytest.raises(UsageProblem, match=f"^{name}=0: a number of 1 or more$"):
-        kldeval.evaluate(tmp_path, tmp_path, **{name: 0})
+        kldeval.evaluate(tmp_path, tmp_path, **{name: 0})  # type: ignore[arg-type]  # a name each

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import struct
+import tracemalloc
 import zipfile
 import zlib
 from pathlib import Path
@@ -162,6 +163,11 @@ class TestPng:
             for readers in (READERS, LABEL_READERS):
                 with pytest.raises(UnreadableMap, match="damaged: the PNG does not begin with its IHDR chunk"):
                     read_map(IMAGES / name, readers=readers)
+
+    def test_a_palette_that_is_missing_is_missed_by_labels_too(self) -> None:
+        for readers in (READERS, LABEL_READERS):
+            with pytest.raises(UnreadableMap, match="damaged: a PNG of palette colours without a palette"):
+                read_map(IMAGES / "no_palette.png", readers=readers)
 
     def test_a_depth_that_does_not_exist_is_refused(self) -> None:
         with pytest.raises(UnreadableMap, match="damaged: no PNG has 0 bits of colour type 0"):
@@ -560,6 +566,25 @@ class TestBounds:
         np.save(tmp_path / "gt.npy", MAP)
         assert kldeval(tmp_path / "a.npz", tmp_path / "gt.npy").code == 1
         assert score(tmp_path / "a.npz", tmp_path / "gt.npy", "--trust-files")
+        with (
+            zipfile.ZipFile(tmp_path / "mask.npz", "w", zipfile.ZIP_LZMA) as archive,
+            archive.open("a.npy", "w") as member,
+        ):
+            np.lib.format.write_array(member, MAP > 50)
+        beside = (tmp_path / "gt.npy", tmp_path / "gt.npy", "--mask", tmp_path / "mask.npz")
+        assert kldeval(*beside).code != 0
+        assert score(*beside, "--trust-files")
+
+    def test_an_archive_is_held_once_while_it_is_read(self, tmp_path: Path) -> None:
+        values = np.zeros((2000, 3000))
+        np.savez_compressed(tmp_path / "a.npz", values)
+        tracemalloc.start()
+        try:
+            read_map(tmp_path / "a.npz")
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        assert peak < 1.2 * values.nbytes
 
     @pytest.mark.parametrize("suffix", [".png", ".npy", ".npz", ".tif", ".mat"])
     def test_a_fifo_is_refused_at_once(self, tmp_path: Path, suffix: str) -> None:

@@ -87,9 +87,7 @@ _WORDS: Mapping[str, Callable[[Call, Settings], str]] = {
     "emd": _emd,
     "tv": lambda _, __: "the total variation distance sum |p - q|/2",
     "hellinger": lambda _, __: "the Hellinger distance sqrt(sum (sqrt p - sqrt q)^2/2)",
-    "js-distance": lambda _, __: (
-        "the Jensen-Shannon distance, the root of (D(p || m) + D(q || m))/2 with m = (p + q)/2"
-    ),
+    "js-distance": lambda _, __: "the Jensen-Shannon distance, the root of (D(p || m) + D(q || m))/2, m = (p + q)/2",
     "schoener-d": lambda _, __: "Schoener's D, 1 - sum |p - q|/2",
     "warren-i": lambda _, __: "Warren's I, the Bhattacharyya coefficient sum sqrt(p q)",
     "nss": _nss,

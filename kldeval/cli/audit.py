@@ -84,13 +84,15 @@ def command(paths: tuple[Path, ...], **options: Any) -> int:
     """  # noqa: D301 - \b is click's mark of lines to keep
     from kldeval.cli.config import with_config_provenance
     from kldeval.cli.terminal import progress_bar
-    from kldeval.writers import writer_for, writer_named
+    from kldeval.writers import check_installed, writer_for, writer_named
     from kldeval.writers.files import write_atomically
 
     if len(paths) < PREDS_AND_GT:
         raise click.UsageError("give one prediction or several, then the ground truth: kldeval audit PRED... GT")
     write = writer_named(options["format_"], of_audits=True)
     files = [(path, writer_for(path, of_audits=True)) for path in options["output"]]
+    for one in (write, *(writer for _, writer in files)):
+        check_installed(one)
     scorer = _audit_of_companion if _metric(options) != "kld" else _audit_of_kld
     with progress_bar(options) as progress:
         found = with_config_provenance(scorer(_models(paths[:-1]), paths[-1], options, progress))

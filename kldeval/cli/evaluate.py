@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kldeval.cli.help import GroupedCommand
+from kldeval.cli.messages import say
 from kldeval.cli.model_options import (
     FAIL_IF,
     NAME,
@@ -115,6 +116,7 @@ def _strips(
 ) -> tuple[Strip, ...]:
     """Pictures of the maps that are worth a look, for an HTML report."""
     from kldeval.analysis.pictures import strips_of
+    from kldeval.errors import KldevalError
     from kldeval.reports.leaderboard import name_models
 
     if not options["html_maps"]:
@@ -123,7 +125,12 @@ def _strips(
     if len(preds) > 1:
         models = dict(zip(name_models(preds, options["names"]), preds, strict=True))
     request, stimuli = request_from(options), options["stimuli"]
-    return strips_of(reports_of(document), models, gt, settings, request, limit=options["html_maps"], stimuli=stimuli)
+    limit = options["html_maps"]
+    try:
+        return strips_of(reports_of(document), models, gt, settings, request, limit=limit, stimuli=stimuli)
+    except KldevalError as problem:  # the numbers are there, and stay
+        say(f"no pictures: {problem}", "note")
+        return ()
 
 
 def _score(

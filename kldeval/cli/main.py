@@ -28,6 +28,8 @@ COMMANDS = {
     "merge": "Reports of parts of the data as one.",
     "methods": "The paragraph for a paper, the short signature and BibTeX.",
     "conventions": "The published conventions, or one in full.",
+    "metrics": "The metrics, or one with its formula, range, parameters and source.",
+    "steps": "The steps of --norm, or one with its formula and parameters.",
     "check": "Show the pairing and what is wrong, without scoring.",
     "density": "Build ground truths from fixations.",
     "explain": "One pair, step by step: what each step does to the numbers.",

@@ -72,6 +72,8 @@ FILES = (
     click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N pairs."),
     click.option("--shard", metavar="I/N", help="Score the I-th of N shares of the pairs; see kldeval merge."),
     click.option("--key", metavar="NAME", help="The array to read from an .npz or .mat file that holds several."),
+    click.option("--pred-key", metavar="NAME", help="That of the predictions [default: --key]."),
+    click.option("--gt-key", metavar="NAME", help="That of the ground truths [default: --key]."),
     click.option("--stack", is_flag=True, help="Arrays (N, H, W) are N maps, NAME[000] and so on."),
     click.option("--max-pixels", type=click.IntRange(min=1), metavar="N", help="Refuse larger maps."),
     click.option("--trust-files", is_flag=True, help="Read compressed files whose size cannot be bounded before."),

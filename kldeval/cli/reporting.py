@@ -112,12 +112,22 @@ def open_sink(options: dict[str, Any]) -> OutputPlan:
     """Where the document will go, checked before anything is scored.
 
     Raises:
-        UsageProblem: a format is unknown, a suffix stands for none, or a file cannot be written.
+        UsageProblem: a format is unknown, a suffix stands for none, a file cannot be written, or the stimuli are none.
+        MissingDependency: a format needs a package that is not installed.
     """
-    from kldeval.writers import writer_named
+    from kldeval.writers import check_installed, writer_named
 
     files = tuple(_file(text) for text in options["output"])
-    return OutputPlan(options["format_"], writer_named(options["format_"]), files, options)
+    write = writer_named(options["format_"])
+    for one in (write, *(writer for _, writer in files)):
+        check_installed(one)
+    render_options(options)
+    if options.get("stimuli") is not None and not options["stimuli"].is_dir():
+        from kldeval.errors import UsageProblem
+
+        msg = f"--stimuli {options['stimuli']} is no folder of pictures"
+        raise UsageProblem(msg)
+    return OutputPlan(options["format_"], write, files, options)
 
 
 MOST_ANNOTATIONS = 8

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from kldeval.data.listing import list_folder, name_of
 from kldeval.data.readers import read_map
-from kldeval.data.readers.stored import unreadable
+from kldeval.data.readers.stored import Limits, unreadable
 from kldeval.errors import MapProblem, NoPartner, RefusedMap, UsageProblem, examples, printable
 from kldeval.preprocessing.grey import full_scale, to_grey
 from kldeval.preprocessing.resize import resized
@@ -137,7 +137,7 @@ class MapSource:
     what: str
     path: Path
     files: Mapping[str, tuple[Path, ...]]
-    max_pixels: int
+    limits: Limits
     single: Array | None = None
 
     def of(self, name: str, file: Path | None = None) -> tuple[Array, Path]:
@@ -151,7 +151,7 @@ class MapSource:
         if file is None and self.single is not None:
             return self.single, self.path
         chosen = file or self._file(name)
-        return _read(chosen, self.max_pixels), chosen
+        return _read(chosen, self.limits), chosen
 
     def _file(self, name: str) -> Path:
         files = self.files.get(name, ())
@@ -164,7 +164,7 @@ class MapSource:
         raise NoPartner(msg)
 
 
-def open_map_source(what: str, path: Path, max_pixels: int, namer: Namer = name_of) -> MapSource:
+def open_map_source(what: str, path: Path, limits: Limits, namer: Namer = name_of) -> MapSource:
     """The maps of a file or of a folder, whose files `namer` gives the names of pairs, or None to be left out.
 
     Raises:
@@ -181,18 +181,18 @@ def open_map_source(what: str, path: Path, max_pixels: int, namer: Namer = name_
                 "" if namer is name_of else f" that --{what}-name fits"
             )
             raise UsageProblem(msg)
-        return MapSource(what, path, dict(files), max_pixels)
+        return MapSource(what, path, dict(files), limits)
     try:
-        single = _read(path, max_pixels)
+        single = _read(path, limits)
     except MapProblem as problem:
         raise UsageProblem(str(problem)) from problem
     single.setflags(write=False)
-    return MapSource(what, path, {}, max_pixels, single)
+    return MapSource(what, path, {}, limits, single)
 
 
-def maps_of_files(what: str, files: Mapping[str, Path], path: Path, max_pixels: int) -> MapSource:
+def maps_of_files(what: str, files: Mapping[str, Path], path: Path, limits: Limits) -> MapSource:
     """Maps that were named one by one, in the manifest at `path`."""
-    return MapSource(what, path, {name: (file,) for name, file in files.items()}, max_pixels)
+    return MapSource(what, path, {name: (file,) for name, file in files.items()}, limits)
 
 
 def fitted(array: Array, path: Path, what: str, shape: Shape, resize: Call) -> Array:
@@ -245,8 +245,8 @@ def pixel_weights(array: Array, path: Path) -> Array:
     return weights
 
 
-def _read(path: Path, max_pixels: int) -> Array:
-    stored = read_map(path, max_pixels=max_pixels)
+def _read(path: Path, limits: Limits) -> Array:
+    stored = read_map(path, max_pixels=limits.max_pixels, trusts_files=limits.trusts_files)
     if stored.full_scale is not None:
         raise unreadable(path, f"its largest value is declared to be {stored.full_scale:g}; store 8, 16 or 32 bits")
     return to_grey(stored.array, "error", path)

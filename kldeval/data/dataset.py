@@ -179,7 +179,7 @@ def _by_slices(pairing: Pairing, request: RunOptions) -> Pairing:
         return pairing
     from kldeval.data.stacks import unstacked
 
-    pairs, failures = unstacked(pairing.pairs, request.key)
+    pairs, failures = unstacked(pairing.pairs, request.pred_key or request.key, request.gt_key or request.key)
     return replace(pairing, pairs=pairs, failures=(*pairing.failures, *failures))
 
 

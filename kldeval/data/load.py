@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from kldeval.data.auxiliary import AuxiliarySources
     from kldeval.data.readers.stored import Stored
     from kldeval.grammar import Call
-    from kldeval.records import Pair
+    from kldeval.records import Pair, Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,8 @@ class Reading:
     color: str = "error"
     resize: Call = AS_IS
     key: str | None = None
+    pred_key: str | None = None
+    gt_key: str | None = None
     max_pixels: int = MAX_PIXELS
     sources: AuxiliarySources | None = None
     logs: tuple[Call | None, Call | None] = (None, None)
@@ -55,6 +57,10 @@ class Reading:
     class_maps: bool = False
     labels: bool = False
     trusts_files: bool = False
+
+    def key_of(self, role: Role) -> str | None:
+        """The array of an .npz that is read for one side."""
+        return (self.pred_key if role == "pred" else self.gt_key) or self.key
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +71,7 @@ class Loaded:
     grey: Array
 
 
-def load_map(path: Path, reading: Reading, place: int | None = None) -> Loaded:
+def load_map(path: Path, reading: Reading, place: int | None = None, role: Role = "gt") -> Loaded:
     """One map, before it meets its partner; `place` is that in its file, where this is a stack.
 
     Raises:
@@ -73,9 +79,9 @@ def load_map(path: Path, reading: Reading, place: int | None = None) -> Loaded:
     """
     bounds: dict[str, Any] = {"max_pixels": reading.max_pixels, "trusts_files": reading.trusts_files}
     stored = (
-        read_map(path, key=reading.key, **bounds)
+        read_map(path, key=reading.key_of(role), **bounds)
         if place is None
-        else read_slice(path, place, key=reading.key, **bounds)
+        else read_slice(path, place, key=reading.key_of(role), **bounds)
     )
     return Loaded(stored, to_grey(stored.array, reading.color, path))
 
@@ -91,7 +97,7 @@ def load_pair(pair: Pair, reading: Reading, gt: Loaded | None = None) -> MapPair
     if reading.class_maps and pair.place is None and has_classes(pair, reading):
         _refuse_company(pair, reading)
         return load_class_maps(pair, reading)
-    pred = load_map(pair.pred, reading, pair.place)
+    pred = load_map(pair.pred, reading, pair.place, "pred")
     gt = gt or load_map(pair.gt, reading, pair.place)
     if reading.nodata:
         check_sizes(pred.grey, gt.grey)
@@ -195,7 +201,7 @@ def has_classes(pair: Pair, reading: Reading) -> bool:
     """Whether a pair is to be read with a class axis; the headers of its files tell."""
     if reading.labels:
         return True
-    pred, gt = (_shape(path, reading.key) for path in (pair.pred, pair.gt))
+    pred, gt = _shape(pair.pred, reading.key_of("pred")), _shape(pair.gt, reading.key_of("gt"))
     return len(pred) > 2 or (len(pred) == 2 and len(gt) == 1)  # noqa: PLR2004 - height and width
 
 
@@ -210,12 +216,10 @@ def load_class_maps(pair: Pair, reading: Reading) -> MapPair:
     if reading.resize != AS_IS:
         msg = f"--resize {reading.resize} is for maps of height and width; store class maps and labels in one size"
         raise RefusedMap(msg)
-    sides = ((pair.pred, CLASS_READERS), (pair.gt, LABEL_READERS))
+    bounds: dict[str, Any] = {"max_pixels": reading.max_pixels, "trusts_files": reading.trusts_files}
     stored = [
-        read_map(
-            path, key=reading.key, max_pixels=reading.max_pixels, trusts_files=reading.trusts_files, readers=readers
-        )
-        for path, readers in sides
+        read_map(pair.pred, key=reading.key_of("pred"), readers=CLASS_READERS, **bounds),
+        read_map(pair.gt, key=reading.key_of("gt"), readers=LABEL_READERS, **bounds),
     ]
     pred, gt = _grey(stored[0], pair.pred), _labels(stored[1], pair.gt)
     return MapPair(

@@ -36,7 +36,9 @@ def stack_shape(shape: tuple[int, ...]) -> tuple[int, ...] | None:
     return shape if len(shape) == AXES else None
 
 
-def unstacked(pairs: Iterable[Pair], key: str | None) -> tuple[tuple[Pair, ...], tuple[Failure, ...]]:
+def unstacked(
+    pairs: Iterable[Pair], pred_key: str | None, gt_key: str | None
+) -> tuple[tuple[Pair, ...], tuple[Failure, ...]]:
     """The pairs of every slice of stacks, named `name[000]` and so on; and those whose two files hold other numbers.
 
     Pairs of files that hold no stacks stay as they are.
@@ -44,7 +46,7 @@ def unstacked(pairs: Iterable[Pair], key: str | None) -> tuple[tuple[Pair, ...],
     found: list[Pair] = []
     failures: list[Failure] = []
     for pair in pairs:
-        pred, gt = (_length(path, key) for path in (pair.pred, pair.gt))
+        pred, gt = _length(pair.pred, pred_key), _length(pair.gt, gt_key)
         if pred == gt:
             found += [pair] if pred is None else _slices(pair, pred)
         else:

@@ -20,7 +20,7 @@ from kldeval.data.fixations.doubts import check_positions
 from kldeval.data.fixations.maps import FixationReading
 from kldeval.data.listing import auxiliary_namer
 from kldeval.data.readers import read_size
-from kldeval.data.readers.stored import MAX_PIXELS
+from kldeval.data.readers.stored import MAX_PIXELS, Limits
 from kldeval.errors import MapProblem, UsageProblem, examples, printable
 from kldeval.executors.local import cores, in_order, in_threads
 from kldeval.metrics.registry import METRICS
@@ -55,18 +55,18 @@ def open_needed_auxiliary(
     """
     named = {what: _named(what, request, pairs) for what in ("fixations", "mask")}
     _check(settings, request, named)
-    limit = request.max_pixels or MAX_PIXELS
-    fixations = _fixations(settings, request, named["fixations"], limit)
-    doubts = tuple(check_positions(fixations, partial(_size_of, _files(pairs), limit))) if fixations else ()
+    limits = Limits(request.max_pixels or MAX_PIXELS, request.trust_files)
+    fixations = _fixations(settings, request, named["fixations"], limits)
+    doubts = tuple(check_positions(fixations, partial(_size_of, _files(pairs), limits.max_pixels))) if fixations else ()
     if fixations is not None and fixations.files and not alone:
         _check_names(fixations, request, pairs)
-    mask = _maps("mask", request, limit)
+    mask = _maps("mask", request, limits)
     sources = AuxiliarySources(
         fixations,
-        maps_of_files("mask", named["mask"], request.manifest or Path(), limit) if named["mask"] else mask,
-        _maps("weights", request, limit),
-        _maps("baseline", request, limit),
-        _other_map(request, limit),
+        maps_of_files("mask", named["mask"], request.manifest or Path(), limits) if named["mask"] else mask,
+        _maps("weights", request, limits),
+        _maps("baseline", request, limits),
+        _other_map(request, limits),
         geometry=KeptResults(latitude_weights, SIZES_KEPT) if settings.weights.name == "latitude" else None,
         alone=alone,
         drops_outside=settings.fixations.keywords.get("outside") == "drop",
@@ -78,7 +78,7 @@ def open_needed_auxiliary(
     single = sources.baseline.single if sources.baseline else None
     if fixations is None or not compares_images(settings):
         return AuxiliaryContext(sources, DatasetContext(single=single, references=references), said)
-    known, notes = everything(fixations, pairs, request.jobs or cores(), limit)
+    known, notes = everything(fixations, pairs, request.jobs or cores(), limits.max_pixels)
     others = OtherFixations(known)
     crowd = (
         LeaveOneOutDensity(others, Kernel(**settings.baseline.keywords)) if settings.baseline.name == "others" else None
@@ -176,9 +176,9 @@ def _named(what: str, request: RunOptions, pairs: Iterable[Pair]) -> dict[str, P
 
 
 def _fixations(
-    settings: Settings, request: RunOptions, named: Mapping[str, Path], max_pixels: int
+    settings: Settings, request: RunOptions, named: Mapping[str, Path], limits: Limits
 ) -> FixationSource | None:
-    reading = _reading(settings.fixations, max_pixels)
+    reading = _reading(settings.fixations, limits)
     if named and settings.on("fixations"):
         return fixations_of_files(named, reading, request.manifest or Path())
     namer = _namer("fixations", request)
@@ -213,23 +213,25 @@ def reading_and_outside(options: Mapping[str, str | None]) -> tuple[FixationRead
         UsageProblem: an option means nothing.
     """
     call = fixation_reading({name: text for name, text in options.items() if text is not None})
-    return _reading(call, MAX_PIXELS), call.keywords.get("outside", "error")
+    return _reading(call, Limits()), call.keywords.get("outside", "error")
 
 
-def _reading(call: Call, max_pixels: int) -> FixationReading:
+def _reading(call: Call, limits: Limits) -> FixationReading:
     said: dict[str, Any] = {key: value for key, value in call.arguments if key != "outside"}
     first = said.pop("first", "keep")
-    return FixationReading(**said, drops_first=first == "drop", max_pixels=max_pixels)
+    return FixationReading(
+        **said, drops_first=first == "drop", max_pixels=limits.max_pixels, trusts_files=limits.trusts_files
+    )
 
 
-def _maps(what: str, request: RunOptions, max_pixels: int) -> MapSource | None:
+def _maps(what: str, request: RunOptions, limits: Limits) -> MapSource | None:
     path, namer = getattr(request, what), _namer(what, request)
-    return open_map_source(what, path, max_pixels, namer) if path else None
+    return open_map_source(what, path, limits, namer) if path else None
 
 
-def _other_map(request: RunOptions, max_pixels: int) -> FixationSource | None:
+def _other_map(request: RunOptions, limits: Limits) -> FixationSource | None:
     namer = _namer("other_map", request)
-    reading = FixationReading(max_pixels=max_pixels)
+    reading = FixationReading(max_pixels=limits.max_pixels, trusts_files=limits.trusts_files)
     return open_fixations(request.other_map, reading, namer) if request.other_map else None
 
 

@@ -35,6 +35,8 @@ def reading_of(settings: Settings, request: RunOptions) -> Reading:
         color=settings.color,
         resize=settings.resize,
         key=request.key,
+        pred_key=request.pred_key,
+        gt_key=request.gt_key,
         trusts_files=request.trust_files,
         class_maps=settings.names_class_axis,
         labels=settings.is_labels,
@@ -197,7 +199,7 @@ def loaded(pair: Pair, gt: Loaded | None, reading: Reading) -> tuple[Loaded, Loa
     Raises:
         MapProblem: a file that cannot be read.
     """
-    pred = load_map(pair.pred, reading, pair.place)
+    pred = load_map(pair.pred, reading, pair.place, "pred")
     return pred, gt or load_map(pair.gt, reading, pair.place)
 
 

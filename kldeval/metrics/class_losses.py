@@ -81,6 +81,26 @@ def brier_terms(log_pred: Array, target: Array, rule: LabelRule) -> LabelTerms:
     return case.terms(case.importance() * case.over_classes(of_block))
 
 
+def rps_terms(log_pred: Array, target: Array, rule: LabelRule, *, normalized: bool = False) -> LabelTerms:
+    """The ranked probability score of every position: sum over c of (sum over k <= c of p_k - t_k)^2.
+
+    `normalized` divides it by the number of classes minus one.
+
+    Raises:
+        UsageProblem: the prediction has no such class axis.
+        RefusedMap: prediction, ground truth and rule do not fit one another.
+    """
+    case = _make_case(log_pred, target, rule)
+    divisor = max(1, log_pred.shape[rule.axis] - 1) if normalized else 1
+
+    def of_block(log_pred: Array, soft: Array) -> Array:
+        xp = namespace(log_pred)
+        gaps = xp.cumulative_sum(xp.exp(log_pred) - soft, axis=rule.axis)
+        return xp.sum(gaps**2, axis=rule.axis, keepdims=True) / divisor
+
+    return case.terms(case.over_classes(of_block))
+
+
 def accuracy_terms(log_pred: Array, target: Array, rule: LabelRule) -> LabelTerms:
     """Whether the most probable class of every position (the first of equals) is that of the label: w or 0.
 

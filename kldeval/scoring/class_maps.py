@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from kldeval.arrays import namespace, quiet
 from kldeval.errors import RefusedMap, UsageProblem
 from kldeval.metrics.checks import check_probabilities
-from kldeval.metrics.class_losses import LabelRule, check_target, refuse_soft_labels, uncovered_mass
+from kldeval.metrics.class_losses import LabelRule, accuracy_terms, check_target, refuse_soft_labels, uncovered_mass
 from kldeval.metrics.registry import LABEL_METRICS
 from kldeval.normalization.chain import along_rows, class_axis, format_chain, normalise
 from kldeval.normalization.steps import STEPS
@@ -24,7 +24,7 @@ from kldeval.scoring.pixels import density
 from kldeval.scoring.views import flag_outside, scaled
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from kldeval.arrays import Array
     from kldeval.grammar import Call
@@ -145,6 +145,7 @@ class _Sums:
     """What has been summed over the blocks of one map."""
 
     totals: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
+    statistics: dict[str, list[tuple[float, ...]]] = field(default_factory=dict)
     classes: dict[str, list[list[ClassSum]]] = field(default_factory=dict)
     n_valid: int = 0
     n_uncovered: int = 0
@@ -158,8 +159,9 @@ class _Sums:
             self.totals.setdefault(key, []).append((float(loss), float(weight)))
             if per_class:
                 self.classes.setdefault(key, []).append(_class_sums(terms))
-        valid = next(iter(block.terms.values())).valid
-        self.n_valid += int(xp.sum(xp.astype(valid, xp.int64)))
+        for key, sums in block.statistics.items():
+            self.statistics.setdefault(key, []).append(sums)
+        self.n_valid += int(xp.sum(xp.astype(block.valid, xp.int64)))
         self.n_uncovered += int(xp.sum(xp.astype(block.uncovered > 0, xp.int64)))
         self.uncovered.append(float(xp.sum(block.uncovered)))
 
@@ -168,12 +170,17 @@ class _Sums:
         loss = {key: _total(part[0] for part in parts) for key, parts in self.totals.items()}
         weight = {key: _total(part[1] for part in parts) for key, parts in self.totals.items()}
         means = {key: _quotient(loss[key], weight[key]) for key in loss}
+        pooled = {key: tuple(map(_total, zip(*parts, strict=True))) for key, parts in self.statistics.items()}
+        calls = dict(zip(settings.keys, settings.metrics, strict=True))
+        made = {key: finalized(calls[key], sums) for key, sums in pooled.items()}
+        found = {"none": {}, "sum": loss | made, "mean": means | made}[settings.reduction]
         return Score(
             name,
-            {"none": {}, "sum": loss, "mean": means}[settings.reduction],
+            {key: found[key] for key in settings.keys if key in found},
             self.n_uncovered,
             _total(self.uncovered) / self.n_valid if self.n_valid else 0.0,
             weights=weight if settings.maps == "pixels" else {},
+            statistics=pooled if settings.maps == "pixels" else {},
             classes={key: _joined(parts) for key, parts in self.classes.items()},
         )
 
@@ -207,10 +214,15 @@ def _total(values: Iterable[float]) -> float:
 
 @dataclass(frozen=True, slots=True)
 class LabelBlock:
-    """The terms of every metric by its key at some positions, and the labels' mass on classes of probability 0."""
+    """What some positions add to every metric: its terms, or the sums that it is made of, by its key.
+
+    `uncovered` is the labels' mass on classes of probability 0, `valid` says which positions count.
+    """
 
     terms: Mapping[str, LabelTerms]
+    statistics: Mapping[str, tuple[float, ...]]
     uncovered: Array
+    valid: Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,8 +262,24 @@ def blocks_of(rows: LabelledRows, settings: Settings) -> Iterator[LabelBlock]:
     calls = dict(zip(settings.keys, settings.metrics, strict=True))
     for part in rows.pred.rows:
         log_pred, target = density(rows.pred, part).log, rows.target[part, ...]
-        terms = {key: _terms(call, settings.base, log_pred, target, rule) for key, call in calls.items()}
-        yield LabelBlock(terms, uncovered_mass(log_pred, target, terms[settings.keys[0]]))
+        terms = {
+            key: _terms(call, settings.base, log_pred, target, rule)
+            for key, call in calls.items()
+            if LABEL_METRICS[call.name].info.statistics is None
+        }
+        of_any = next(iter(terms.values())) if terms else accuracy_terms(log_pred, target, rule)
+        sums = {
+            key: make(log_pred, target, rule, **call.keywords)
+            for key, call in calls.items()
+            if (make := LABEL_METRICS[call.name].info.statistics) is not None
+        }
+        yield LabelBlock(terms, sums, uncovered_mass(log_pred, target, of_any), of_any.valid)
+
+
+def finalized(call: Call, sums: Sequence[float]) -> float:
+    """The number of a metric that is made of sums."""
+    finalize = LABEL_METRICS[call.name].info.finalize
+    return _quotient(*sums) if finalize is None else finalize(sums)
 
 
 def losses_as_maps(pair: MapPair, settings: Settings) -> dict[str, Array]:
@@ -259,7 +287,7 @@ def losses_as_maps(pair: MapPair, settings: Settings) -> dict[str, Array]:
     with quiet():
         blocks = list(blocks_of(labelled_rows(pair, settings), settings))
     xp, shape = namespace(blocks[0].uncovered), positions_of(pair.pred, chosen_axis(settings))
-    return {key: xp.reshape(xp.concat([block.terms[key].loss for block in blocks]), shape) for key in settings.keys}
+    return {key: xp.reshape(xp.concat([block.terms[key].loss for block in blocks]), shape) for key in blocks[0].terms}
 
 
 def ignore_index(settings: Settings) -> int | None:

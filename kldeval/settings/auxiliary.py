@@ -517,7 +517,8 @@ def idle_parts_of(name: str, *, is_labels: bool) -> frozenset[str]:
         return frozenset()
     info = registry[name].info
     base = () if info.unit == "nats" else ("base",)
-    return frozenset((*base, *(("reduce",) if info.on in ("maps", "fixations") else ())))
+    without_terms = info.on in ("maps", "fixations") or info.statistics is not None
+    return frozenset((*base, *(("reduce",) if without_terms else ())))
 
 
 _MISSING = {

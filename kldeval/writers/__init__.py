@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from kldeval.errors import UsageProblem
+from kldeval.errors import MissingDependency, UsageProblem
 from kldeval.grammar import unknown
 from kldeval.reports.documents import Report
 from kldeval.writers.page import Options
@@ -35,6 +36,7 @@ __all__ = [
     "SUFFIXES",
     "WRITERS",
     "Options",
+    "check_installed",
     "page_of",
     "writer_for",
     "writer_named",
@@ -46,7 +48,7 @@ class Format:
     """A format: the name that a user types, the suffixes of its files, its module, and the function in it.
 
     The function `render` takes a page, any other the document itself. `is_binary`: only a file can hold it.
-    `of_audits`: an audit can be written in it.
+    `of_audits`: an audit can be written in it. `package`: it needs one, which the extra of its name installs.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Format:
     function: str = "render"
     is_binary: bool = False
     of_audits: bool = True
+    package: str = ""
 
     def write(self, document: Document | Audit, options: Options) -> Any:
         """The document in this format."""
@@ -70,9 +73,9 @@ FORMATS = (
     Format("tsv", (".tsv",), "delimited", "write_tsv"),
     Format("markdown", (".md", ".markdown"), "markdown"),
     Format("latex", (".tex",), "latex"),
-    Format("html", (".html", ".htm"), "html", "write"),
+    Format("html", (".html", ".htm"), "html", "write", package="jinja2"),
     Format("scores", (), "json", "write_scores", of_audits=False),
-    Format("parquet", (".parquet",), "parquet", "write", is_binary=True, of_audits=False),
+    Format("parquet", (".parquet",), "parquet", "write", is_binary=True, of_audits=False, package="pyarrow"),
 )
 """Every format."""
 
@@ -109,6 +112,25 @@ def page_of(document: Document | Audit, options: Options) -> Page:
     from kldeval.writers.audit_page import audit_page
 
     return audit_page(document, options)
+
+
+def check_installed(write: Writer | BinaryWriter) -> None:
+    """Refuse a writer whose package is missing; worth asking before anything is scored.
+
+    Raises:
+        MissingDependency: naming what to install.
+    """
+    for one in FORMATS:
+        if one.write == write and one.package and _is_missing(one.package):
+            msg = f"{one.name} files need {one.package}, which is not installed: pip install 'kldeval[{one.name}]'"
+            raise MissingDependency(msg)
+
+
+def _is_missing(package: str) -> bool:
+    try:
+        return find_spec(package) is None
+    except (ImportError, ValueError):
+        return True
 
 
 def writer_named(name: str, *, of_audits: bool = False) -> Writer:

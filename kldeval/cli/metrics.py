@@ -1,0 +1,41 @@
+"""`kldeval metrics [NAME]`: the metrics that there are, or one in full."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+import click
+
+from kldeval.cli.messages import show_line
+
+
+@click.command("metrics", context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("name", required=False)
+@click.option("--debug", is_flag=True, help="Show a traceback on errors.")
+def command(name: str | None, **_: Any) -> int:
+    """Show every metric with what it is; or one with its formula, range, parameters and source.
+
+    \b
+    kldeval metrics
+    kldeval metrics kld
+    """  # noqa: D301 - \b is click's mark of lines to keep
+    import_module("kldeval.settings.build")  # which registers the metrics
+    import_module("kldeval.metrics.classification")
+    from kldeval.cli.entries import entry_lines, table_lines
+    from kldeval.grammar import unknown
+    from kldeval.metrics.registry import LABEL_METRICS, METRICS
+    from kldeval.settings.spellings import canonical_metrics
+
+    every = {**{key: LABEL_METRICS[key] for key in LABEL_METRICS}, **{key: METRICS[key] for key in METRICS}}
+    if name is None:
+        lines = table_lines({key: every[key].function for key in sorted(every)})
+    else:
+        spelt = canonical_metrics(name)
+        if spelt not in every:
+            raise unknown("metric", name, every)
+        found = [registry[spelt] for registry in (METRICS, LABEL_METRICS) if spelt in registry]
+        lines = [line for entry in found for line in entry_lines(spelt, entry.function, entry.defaults)]
+    for line in lines:
+        show_line(line)
+    return 0

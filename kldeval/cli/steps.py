@@ -1,0 +1,32 @@
+"""`kldeval steps [NAME]`: the steps of a normalisation, or one in full."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from kldeval.cli.messages import show_line
+
+
+@click.command("steps", context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("name", required=False)
+@click.option("--debug", is_flag=True, help="Show a traceback on errors.")
+def command(name: str | None, **_: Any) -> int:
+    """Show every step of --norm with what it does; or one with its formula and parameters.
+
+    \b
+    kldeval steps
+    kldeval steps sum-to-one
+    """  # noqa: D301 - \b is click's mark of lines to keep
+    from kldeval.cli.entries import entry_lines, table_lines
+    from kldeval.normalization.steps import STEPS
+
+    if name is None:
+        lines = table_lines({key: STEPS[key].function for key in sorted(STEPS)})
+    else:
+        entry = STEPS[name.lower().replace("_", "-")]
+        lines = entry_lines(entry.name, entry.function, entry.defaults)
+    for line in lines:
+        show_line(line)
+    return 0

@@ -1,0 +1,36 @@
+"""`kldeval metrics` and `kldeval steps`: what there is, and one of it in full."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import pytest
+from command_line import kldeval
+
+from kldeval.metrics.registry import LABEL_METRICS, METRICS
+from kldeval.normalization.steps import STEPS
+
+import_module("kldeval.metrics.classification")
+
+
+def test_every_metric_and_every_step_has_a_line() -> None:
+    for command, names in (("metrics", {*METRICS, *LABEL_METRICS}), ("steps", {*STEPS})):
+        lines = kldeval(command).out.splitlines()
+        assert [line.split()[0] for line in lines] == sorted(names)
+        assert all(len(line.split()) > 2 for line in lines)
+
+
+@pytest.mark.parametrize("name", list(METRICS))
+def test_a_metric_in_full_has_its_parameters(name: str) -> None:
+    text = kldeval("metrics", name.upper()).out
+    assert text.startswith(name)
+    assert ">>>" not in text
+    for parameter in METRICS[name].defaults:
+        assert f"{parameter}=" in text.splitlines()[0]
+
+
+def test_unknown_names_are_refused() -> None:
+    for command, kind in (("metrics", "metric"), ("steps", "step")):
+        done = kldeval(command, "sush")
+        assert (done.code, done.out) == (2, "")
+        assert done.err.startswith(f"kldeval: unknown {kind} 'sush'")
