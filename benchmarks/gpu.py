@@ -6,6 +6,8 @@ on folders, against decoding the same files with all cores. Both sides of a rati
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -93,6 +95,7 @@ def _figures(folders: Callable[[str], Path]) -> Iterable[Figure | str]:
     yield f"{torch.cuda.get_device_name()}, torch {torch.__version__}"
     yield from on_resident_maps("cuda")
     yield on_folders(folders(ON_FOLDERS), "cuda")
+    yield one_pair(folders(ON_FOLDERS))
     for name in COMPARED:
         yield agreement(folders(name), "cuda")
 
@@ -125,6 +128,18 @@ def on_folders(folder: Path, device: str) -> Figure:
     settings = make_settings({"metric": "kld"})
     ours, decoding = _alternately(partial(_run, pairs, settings, device), partial(_decode, pairs))
     return Figure(f"{len(pairs)} pairs of {folder.name} / decoding with {cores()} cores", ours / decoding, None, 1.3)
+
+
+def one_pair(folder: Path) -> Figure:
+    """One pair by the command line, `--device auto` as a multiple of `--device cpu`: owning a GPU costs nothing."""
+    pair = find_pairs(folder / "pred", folder / "gt").pairs[0]
+    command = [sys.executable, "-m", "kldeval", str(pair.pred), str(pair.gt), "--score-only", "--device"]
+
+    def run(device: str) -> None:
+        subprocess.run([*command, device], check=True, stdout=subprocess.DEVNULL)
+
+    auto, cpu = _alternately(partial(run, "auto"), partial(run, "cpu"))
+    return Figure("one pair, --device auto / --device cpu", auto / cpu, 1.2, 1.05)
 
 
 def agreement(folder: Path, device: str) -> Figure:
@@ -163,7 +178,7 @@ def _seconds(work: Callable[[], Any]) -> float:
 
 
 def _score(pairs: list[MapPair], settings: Settings, device: str, stack: Stack) -> None:
-    for outcome in score_batch(pairs, settings, device, stack=stack):
+    for outcome in score_batch(pairs, Evaluator(Plan.of(settings)), device, stack=stack):
         _values(outcome)
 
 

@@ -1,12 +1,12 @@
 """The public names, as `python tools/stub.py` finds them; what runs is in `__init__.py`."""
 
 from collections.abc import Sequence
+from os import PathLike
 from typing import Literal
 
 from kldeval._version import __version__ as __version__
 from kldeval.arrays import Array
 from kldeval.errors import MapsFailed as MapsFailed
-from kldeval.functional import evaluate as evaluate
 from kldeval.functional import signature as signature
 from kldeval.metrics.binary import bce_with_logits as bce_with_logits
 from kldeval.metrics.frameworks import keras_categorical_crossentropy as keras_categorical_crossentropy
@@ -16,6 +16,7 @@ from kldeval.normalization.softmax import log_sigmoid as log_sigmoid
 from kldeval.normalization.softmax import log_softmax as log_softmax
 from kldeval.normalization.softmax import sigmoid as sigmoid
 from kldeval.normalization.softmax import softmax as softmax
+from kldeval.reports.documents import Report
 from kldeval.streaming import Metric as Metric
 from kldeval.streaming import MetricCollection as MetricCollection
 
@@ -75,6 +76,84 @@ __all__ = [
     "tv",
     "warren_i",
 ]
+
+def evaluate(
+    pred: str | PathLike[str] | None = None,
+    gt: str | PathLike[str] | None = None,
+    *,
+    metric: str | Sequence[str] | None = None,
+    signature: str | PathLike[str] | None = None,
+    preset: str | None = None,
+    norm: str | None = None,
+    pred_norm: str | None = None,
+    gt_norm: str | None = None,
+    axis: int | None = None,
+    eps: float | None = None,
+    base: Literal["e", "2", "10", 2, 10] | None = None,
+    reduction: Literal["slices", "sum", "mean", "batchmean", "none"] | None = None,
+    scale: Literal["unit", "raw"] | None = None,
+    empty_gt: Literal["error", "skip", "uniform", "zero", "nan"] | None = None,
+    empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
+    dtype: Literal["float64", "float32"] | None = None,
+    convention: str | None = None,
+    baseline: str | PathLike[str] | None = None,
+    baseline_norm: str | PathLike[str] | float | Sequence[float] | None = None,
+    class_weights: str | PathLike[str] | float | Sequence[float] | None = None,
+    color: str | PathLike[str] | float | Sequence[float] | None = None,
+    fixation_base: str | PathLike[str] | float | Sequence[float] | None = None,
+    fixation_columns: str | PathLike[str] | float | Sequence[float] | None = None,
+    fixation_first: str | PathLike[str] | float | Sequence[float] | None = None,
+    fixation_gaze: str | PathLike[str] | float | Sequence[float] | None = None,
+    fixation_on: str | PathLike[str] | float | Sequence[float] | None = None,
+    fixation_outside: str | PathLike[str] | float | Sequence[float] | None = None,
+    fixation_size: str | PathLike[str] | float | Sequence[float] | None = None,
+    fixation_threshold: str | PathLike[str] | float | Sequence[float] | None = None,
+    fixation_variable: str | PathLike[str] | float | Sequence[float] | None = None,
+    fixation_where: str | PathLike[str] | float | Sequence[float] | None = None,
+    group_by: str | PathLike[str] | None = None,
+    ignore_index: str | PathLike[str] | float | Sequence[float] | None = None,
+    label_smoothing: str | PathLike[str] | float | Sequence[float] | None = None,
+    maps: str | PathLike[str] | float | Sequence[float] | None = None,
+    mask: str | PathLike[str] | None = None,
+    nodata: str | PathLike[str] | float | Sequence[float] | None = None,
+    nodata_pred: str | PathLike[str] | float | Sequence[float] | None = None,
+    other_map: str | PathLike[str] | None = None,
+    resize: str | PathLike[str] | float | Sequence[float] | None = None,
+    smoothing_over: str | PathLike[str] | float | Sequence[float] | None = None,
+    weights: str | PathLike[str] | None = None,
+    manifest: str | PathLike[str] | None = None,
+    pred_name: str | PathLike[str] | None = None,
+    gt_name: str | PathLike[str] | None = None,
+    fixations_name: str | PathLike[str] | None = None,
+    mask_name: str | PathLike[str] | None = None,
+    baseline_name: str | PathLike[str] | None = None,
+    weights_name: str | PathLike[str] | None = None,
+    other_map_name: str | PathLike[str] | None = None,
+    exclude: Sequence[str] | None = None,
+    fixations: str | PathLike[str] | None = None,
+    baselines: bool | None = None,
+    ceiling: str | PathLike[str] | None = None,
+    allow_missing: bool | None = None,
+    allow_extra: bool | None = None,
+    limit: int | None = None,
+    shard: str | PathLike[str] | None = None,
+    key: str | PathLike[str] | None = None,
+    pred_key: str | PathLike[str] | None = None,
+    gt_key: str | PathLike[str] | None = None,
+    stack: bool | None = None,
+    max_pixels: int | None = None,
+    trust_files: bool | None = None,
+    device: str | PathLike[str] | None = None,
+    jobs: int | None = None,
+    batch_bytes: int | None = None,
+    save_maps: str | PathLike[str] | None = None,
+    per_class: bool | None = None,
+    confidence: float | None = None,
+    resamples: int | None = None,
+    seed: int | None = None,
+    on_failure: Literal["raise", "warn", "ignore"] = "warn",
+) -> Report:
+    """Score two files or two folders, as `kldeval PRED GT` does."""
 
 def bernoulli_kld(
     pred: Array,
@@ -179,7 +258,7 @@ def kld(
     gt_norm: str | None = None,
     axis: int | None = None,
     eps: float | None = None,
-    base: Literal["e", "2", "10"] | None = None,
+    base: Literal["e", "2", "10", 2, 10] | None = None,
     reduction: Literal["slices", "sum", "mean", "batchmean", "none"] | None = None,
     scale: Literal["unit", "raw"] | None = None,
     empty_gt: Literal["error", "uniform", "zero", "nan"] | None = None,
@@ -202,7 +281,7 @@ def kld_reverse(
     gt_norm: str | None = None,
     axis: int | None = None,
     eps: float | None = None,
-    base: Literal["e", "2", "10"] | None = None,
+    base: Literal["e", "2", "10", 2, 10] | None = None,
     reduction: Literal["slices", "sum", "mean", "batchmean", "none"] | None = None,
     scale: Literal["unit", "raw"] | None = None,
     empty_gt: Literal["error", "uniform", "zero", "nan"] | None = None,
@@ -223,7 +302,7 @@ def ce(
     gt_norm: str | None = None,
     axis: int | None = None,
     eps: float | None = None,
-    base: Literal["e", "2", "10"] | None = None,
+    base: Literal["e", "2", "10", 2, 10] | None = None,
     reduction: Literal["slices", "sum", "mean", "batchmean", "none"] | None = None,
     scale: Literal["unit", "raw"] | None = None,
     empty_gt: Literal["error", "uniform", "zero", "nan"] | None = None,
@@ -242,7 +321,7 @@ def jsd(
     pred_norm: str | None = None,
     gt_norm: str | None = None,
     axis: int | None = None,
-    base: Literal["e", "2", "10"] | None = None,
+    base: Literal["e", "2", "10", 2, 10] | None = None,
     reduction: Literal["slices", "sum", "mean", "batchmean", "none"] | None = None,
     scale: Literal["unit", "raw"] | None = None,
     empty_gt: Literal["error", "uniform", "zero", "nan"] | None = None,
@@ -261,7 +340,7 @@ def js_distance(
     pred_norm: str | None = None,
     gt_norm: str | None = None,
     axis: int | None = None,
-    base: Literal["e", "2", "10"] | None = None,
+    base: Literal["e", "2", "10", 2, 10] | None = None,
     reduction: Literal["slices", "sum", "mean", "batchmean", "none"] | None = None,
     scale: Literal["unit", "raw"] | None = None,
     empty_gt: Literal["error", "uniform", "zero", "nan"] | None = None,
@@ -282,7 +361,7 @@ def schoener_d(
     pred_norm: str | None = None,
     gt_norm: str | None = None,
     axis: int | None = None,
-    base: Literal["e", "2", "10"] | None = None,
+    base: Literal["e", "2", "10", 2, 10] | None = None,
     reduction: Literal["slices", "sum", "mean", "batchmean", "none"] | None = None,
     scale: Literal["unit", "raw"] | None = None,
     empty_gt: Literal["error", "uniform", "zero", "nan"] | None = None,
@@ -301,7 +380,7 @@ def warren_i(
     pred_norm: str | None = None,
     gt_norm: str | None = None,
     axis: int | None = None,
-    base: Literal["e", "2", "10"] | None = None,
+    base: Literal["e", "2", "10", 2, 10] | None = None,
     reduction: Literal["slices", "sum", "mean", "batchmean", "none"] | None = None,
     scale: Literal["unit", "raw"] | None = None,
     empty_gt: Literal["error", "uniform", "zero", "nan"] | None = None,
@@ -322,7 +401,7 @@ def entropy_gt(
     pred_norm: str | None = None,
     gt_norm: str | None = None,
     axis: int | None = None,
-    base: Literal["e", "2", "10"] | None = None,
+    base: Literal["e", "2", "10", 2, 10] | None = None,
     reduction: Literal["slices", "sum", "mean", "batchmean", "none"] | None = None,
     scale: Literal["unit", "raw"] | None = None,
     empty_gt: Literal["error", "uniform", "zero", "nan"] | None = None,
@@ -341,7 +420,7 @@ def tv(
     pred_norm: str | None = None,
     gt_norm: str | None = None,
     axis: int | None = None,
-    base: Literal["e", "2", "10"] | None = None,
+    base: Literal["e", "2", "10", 2, 10] | None = None,
     reduction: Literal["slices", "sum", "mean", "batchmean", "none"] | None = None,
     scale: Literal["unit", "raw"] | None = None,
     empty_gt: Literal["error", "uniform", "zero", "nan"] | None = None,
@@ -360,7 +439,7 @@ def hellinger(
     pred_norm: str | None = None,
     gt_norm: str | None = None,
     axis: int | None = None,
-    base: Literal["e", "2", "10"] | None = None,
+    base: Literal["e", "2", "10", 2, 10] | None = None,
     reduction: Literal["slices", "sum", "mean", "batchmean", "none"] | None = None,
     scale: Literal["unit", "raw"] | None = None,
     empty_gt: Literal["error", "uniform", "zero", "nan"] | None = None,
@@ -445,6 +524,7 @@ def auc_borji(
     fixations: Array,
     *,
     weights: Array | None = None,
+    ties: Literal["exact", "float"] = "exact",
     of: Literal["stored", "norm"] | None = None,
     norm: str | None = None,
     pred_norm: str | None = None,
@@ -461,6 +541,7 @@ def auc_shuffled(
     other: Array,
     *,
     weights: Array | None = None,
+    ties: Literal["exact", "float"] = "exact",
     of: Literal["stored", "norm"] | None = None,
     norm: str | None = None,
     pred_norm: str | None = None,

@@ -24,9 +24,10 @@ from kldeval.metrics.binary import PixelMap, check_binary
 from kldeval.metrics.checks import check_choice, check_log_probabilities, reduced
 from kldeval.metrics.class_losses import LabelRule
 from kldeval.metrics.fixated_map import fixated_pixels
-from kldeval.metrics.registry import EPSILONS, LABEL_METRICS, METRICS
+from kldeval.metrics.registry import LABEL_METRICS, METRICS, is_on_scale
 from kldeval.normalization.chain import normalise
 from kldeval.normalization.softmax import log_softmax
+from kldeval.parameters import BESIDE, documentation, parameters_of
 from kldeval.preprocessing.grey import full_scale
 from kldeval.records import MapPair
 from kldeval.run_options import RunOptions
@@ -51,32 +52,6 @@ if TYPE_CHECKING:
     from kldeval.settings.settings import Settings
 
     MetricEntry = Entry[Callable[..., Any], MetricInfo]
-
-
-OPTIONS: Mapping[str, tuple[str, str]] = {
-    "norm": ("str | None", "the steps that normalise both maps, as flatten-softmax"),
-    "pred_norm": ("str | None", "the steps of the prediction alone"),
-    "gt_norm": ("str | None", "the steps of the ground truth alone"),
-    "axis": ("int | None", "the axis within one map along which the norm makes distributions"),
-    "eps": ("float | None", "one epsilon in every place where the metric takes one"),
-    "base": ('Literal["e", "2", "10"] | None', "of the logarithm"),
-    "reduction": (
-        'Literal["slices", "sum", "mean", "batchmean", "none"] | None',
-        "from pixels to one number per map",
-    ),
-    "scale": ('Literal["unit", "raw"] | None', "whether types of images are divided by their full scale"),
-    "empty_gt": ('Literal["error", "uniform", "zero", "nan"] | None', "what an all-zero ground truth means"),
-    "empty_pred": ('Literal["error", "keep", "uniform", "nan"] | None', "what an all-zero prediction means"),
-    "dtype": ('Literal["float64", "float32"] | None', "what is computed in; of tensors their own, else float64"),
-    "convention": ("str | None", "the name of a published convention, which the other options override"),
-}
-"""What moves a metric of arrays beside its own parameters: annotation and meaning; None where nothing is said."""
-
-_CHAIN = ("norm", "pred_norm", "gt_norm", "axis", "scale", "empty_gt", "empty_pred", "convention")
-_PRED_CHAIN = ("norm", "pred_norm", "axis", "scale", "empty_pred", "convention")
-
-_BESIDE = {"baseline": "Array", "other": "Array", "others": "Array"}
-"""What a metric of fixations takes beside them, as arrays."""
 
 
 def metric_functions() -> dict[str, Callable[..., Array]]:
@@ -115,107 +90,9 @@ def _function_of(entry: MetricEntry) -> Callable[..., Array]:
 
     function.__name__ = function.__qualname__ = entry.info.function or entry.name.replace("-", "_")
     function.__module__ = "kldeval"
-    function.__doc__ = _documentation(entry, parameters)
+    function.__doc__ = documentation(entry, parameters)
     function.__signature__ = signature  # type: ignore[attr-defined]
     return function
-
-
-def parameters_of(entry: MetricEntry) -> list[Parameter]:
-    """The parameters of a metric's library function."""
-    info, kind = entry.info, entry.info.on
-    positional = {
-        "density": ("pred", "gt"),
-        "maps": ("pred", "gt"),
-        "pixels": ("pred", "gt"),
-        "labels": ("logits" if info.takes == "logits" else "log_pred", "target"),
-        "fixations": ("pred", "fixations", *(name for name in info.requires if name in _BESIDE)),
-    }[kind]
-    found = [
-        _parameter(name, "Array | str" if _may_be_uniform(entry, name) else "Array", at=True) for name in positional
-    ]
-    if kind == "labels":
-        found.append(_parameter("axis", "int"))
-    if kind in ("density", "maps", "fixations"):
-        found.append(_parameter("weights", "Array | None", None))
-    # without a constant in the call the metric has the default ones, which no value of a single constant stands for
-    constants = bool(entry.types.keys() & set(EPSILONS))
-    for name, annotation in entry.types.items():
-        default = None if constants else entry.defaults.get(name, Parameter.empty)
-        found.append(_parameter(name, annotation_text(annotation, optional=constants), default))
-    return found + [
-        _parameter(name, annotation, default) for name, (annotation, default) in _settings_of(entry).items()
-    ]
-
-
-def _settings_of(entry: MetricEntry) -> dict[str, tuple[str, Any]]:
-    """The settings that move a metric of arrays, each with its annotation and default."""
-    info = entry.info
-    if info.on == "labels":
-        check = {} if info.takes != "log-probabilities" else {"check": ("bool", True)}
-        return {"ignore_index": ("int | None", None), "reduction": (_REDUCTIONS, "mean"), **check}
-    if info.on == "pixels":
-        return {"reduction": (_REDUCTIONS, "mean")}
-    if info.on == "density":
-        takes_eps = bool(set(EPSILONS) & entry.types.keys())
-        return {name: (text, None) for name, (text, _) in OPTIONS.items() if takes_eps or name != "eps"}
-    if info.on == "maps":
-        return {name: (OPTIONS[name][0], None) for name in _CHAIN}
-    extra: dict[str, tuple[str, Any]] = {}
-    if "density" in info.requires:
-        extra = {"baseline_norm": ("str", "sum-to-one")} if "baseline" in info.requires else {}
-        extra["dtype"] = OPTIONS["dtype"][0], None
-    return extra | {name: (OPTIONS[name][0], None) for name in _PRED_CHAIN}
-
-
-_REDUCTIONS = 'Literal["none", "sum", "mean"]'
-
-
-def _may_be_uniform(entry: MetricEntry, name: str) -> bool:
-    return name == "baseline" and "density" in entry.info.requires
-
-
-def _parameter(name: str, annotation: str, default: Any = Parameter.empty, *, at: bool = False) -> Parameter:
-    kind = Parameter.POSITIONAL_OR_KEYWORD if at else Parameter.KEYWORD_ONLY
-    return Parameter(name, kind, default=default, annotation=annotation)
-
-
-def annotation_text(annotation: Any, *, optional: bool = False) -> str:
-    """The type of a parameter as it stands in a signature.
-
-    >>> annotation_text(float, optional=True)
-    'float | None'
-    """
-    text = annotation.__name__ if isinstance(annotation, type) else str(annotation).replace("typing.", "")
-    text = text.replace("'", '"').replace("Optional[", "").replace("]]", "] | None") if "Optional" in text else text
-    text = text.replace("'", '"').replace("NoneType", "None").replace("tuple[float, ...]", "Sequence[float]")
-    return f"{text} | None" if optional and "None" not in text else text
-
-
-_WORDS = {
-    "pred": "predicted maps (..., H, W)",
-    "gt": "ground-truth maps of the same height and width; the axes before them broadcast",
-    "fixations": "how often each pixel was fixated, (..., H, W)",
-    "baseline": "the maps of a baseline, or where it is a density, 'uniform'",
-    "other": "the fixations on another image, counts (..., H, W)",
-    "others": "the number of fixations on all other images at each pixel, (..., H, W)",
-    "logits": "scores of any shape, with the classes on `axis`",
-    "log_pred": "log-probabilities of any shape, with the classes on `axis`",
-    "target": "integer labels without that axis, or soft labels of the same shape",
-    "weights": "the weight of each pixel, broadcastable to the maps; 0 leaves a pixel out",
-    "ignore_index": "the label of positions that do not count",
-    "check": "whether input that cannot be log-probabilities is refused",
-    "baseline_norm": "the steps that make the baseline's maps densities",
-    "of": "of the values as they are stored, or at the end of the norm",
-    "class_weights": "a factor for the loss of every class",
-}
-
-
-def _documentation(entry: MetricEntry, parameters: Iterable[Parameter]) -> str:
-    """The metric's own docstring, and what its parameters are."""
-    text = (entry.function.__doc__ or "").rstrip()
-    words = {name: meaning for name, (_, meaning) in OPTIONS.items()} | _WORDS
-    lines = [f"        {p.name}: {words.get(p.name, f'parameter of the metric, {p.annotation}')}." for p in parameters]
-    return "\n".join([text, "", "    Args:", *lines, "    "])
 
 
 def _of_densities(entry: MetricEntry, given: dict[str, Any]) -> Array:
@@ -258,18 +135,18 @@ def _of_maps(entry: MetricEntry, given: dict[str, Any]) -> Array:
     pred, gt, weights = given.pop("pred"), given.pop("gt"), given.pop("weights", None)
     checked = _checked(pred, gt, weights)
     parameters, options = _split(entry, given)
-    sides = _values_of(entry, {"pred": pred, "gt": gt}, checked, parameters.get("of"), options)
+    sides = _values_of(entry, {"pred": pred, "gt": gt}, checked, parameters, options)
     return returned_as(entry.function(*sides, checked, **parameters), pred, gt)
 
 
 def _of_fixations(entry: MetricEntry, given: dict[str, Any]) -> Array:
     pred, fixations, weights = given.pop("pred"), given.pop("fixations"), given.pop("weights", None)
-    beside = [given.pop(name) for name in entry.info.requires if name in _BESIDE]
+    beside = [given.pop(name) for name in entry.info.requires if name in BESIDE]
     parameters, options = _split(entry, given)
     if "density" in entry.info.requires:
         return _at_fixations(entry, pred, fixations, beside, weights, {**options, **parameters})
     checked = _checked(pred, fixations, weights)
-    (values,) = _values_of(entry, {"pred": pred}, checked, parameters.get("of"), options)
+    (values,) = _values_of(entry, {"pred": pred}, checked, parameters, options)
     seen = fixated_pixels(values, fixations, checked)
     others: list[Array | FixatedMap] = list(beside)
     if "baseline" in entry.info.requires:
@@ -347,17 +224,19 @@ _EVALUATE: Mapping[str, Callable[[Any, dict[str, Any]], Any]] = {
 
 def _split(entry: MetricEntry, given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """The arguments that are the metric's parameters, and the settings of the run."""
-    return (
-        {key: value for key, value in given.items() if key in entry.types},
-        {key: value for key, value in given.items() if key not in entry.types},
-    )
+    parameters = {key: value for key, value in given.items() if key in entry.types}
+    return parameters, {key: value for key, value in given.items() if key not in parameters}
 
 
 def _values_of(
-    entry: MetricEntry, sides: Mapping[str, Array], weights: Array | None, of: str | None, options: dict[str, Any]
+    entry: MetricEntry,
+    sides: Mapping[str, Array],
+    weights: Array | None,
+    parameters: Mapping[str, Any],
+    options: dict[str, Any],
 ) -> list[Array]:
     """The values that a metric of stored maps takes: as they are stored, or at the end of the chains."""
-    settings = metric_settings("kld", options)
+    settings, of = metric_settings("kld", options), parameters.get("of")
     chains = chains_for(settings, Call(entry.name, (("of", of),) if of else ()))
     idle = [name for name in ("norm", "pred_norm", "gt_norm", "axis", "convention") if name in options]
     if idle and STORED == chains[0] == chains[1]:
@@ -365,7 +244,7 @@ def _values_of(
         raise UsageProblem(msg)
     found = []
     for array, chain, empty in zip(sides.values(), chains, (settings.empty_pred, settings.empty_gt), strict=False):
-        if chain == STORED and not entry.info.scaled:
+        if chain == STORED and not is_on_scale(entry.info, parameters):
             found.append(array)
             continue
         side = scaled(array, full_scale(array), settings.scale, settings.dtype, weights=weights, empty=empty)
@@ -401,6 +280,7 @@ def evaluate(
         MissingDependency: the device, or a package that reads the files, is not there.
         RefusedMap: a map failed, and `on_failure` is `raise`.
     """
+    options = {name: value for name, value in options.items() if value is not None}
     if on_failure not in ("raise", "warn", "ignore"):
         msg = f"on_failure={on_failure!r} is none of 'raise', 'warn', 'ignore'"
         raise UsageProblem(msg)
@@ -529,6 +409,8 @@ def _settings(options: dict[str, Any], beside: Mapping[str, str] | None = None, 
 
 
 def _text(key: str, value: Any) -> str:
+    if key == "metric" and not isinstance(value, str):
+        return ",".join(map(str, value))
     if key != "class_weights":
         return format_value(value)
     return weights_text(str(value)) if isinstance(value, str | Path) else format_value(tuple(map(float, value)))

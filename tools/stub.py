@@ -8,15 +8,21 @@ from __future__ import annotations
 import inspect
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import kldeval
 from kldeval.functional import metric_functions
+from kldeval.parameters import evaluate_parameters
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 STUB = Path(kldeval.__file__).with_suffix(".pyi")
 
 HEAD = '''"""The public names, as `python tools/stub.py` finds them; what runs is in `__init__.py`."""
 
 from collections.abc import Sequence
+from os import PathLike
 from typing import Literal
 
 from kldeval._version import __version__ as __version__
@@ -28,12 +34,18 @@ def stub() -> str:
     functions = metric_functions()
     imports = [
         "from kldeval.arrays import Array",
-        *(f"from kldeval.{module} import {name} as {name}" for name, module in kldeval.PUBLIC.items()),
+        "from kldeval.reports.documents import Report",
+        *(
+            f"from kldeval.{module} import {name} as {name}"
+            for name, module in kldeval.PUBLIC.items()
+            if name != "evaluate"
+        ),
     ]
     public = "".join(f'    "{name}",\n' for name in sorted(["__version__", *kldeval.PUBLIC, *functions]))
     parts = [
         HEAD + "\n".join(sorted(imports)),
         f"__all__ = [\n{public}]",
+        _lines("evaluate", evaluate_parameters(), "Report", kldeval.evaluate.__doc__),
         *(_definition(name, function) for name, function in functions.items()),
     ]
     return "\n\n".join(parts) + "\n"
@@ -43,16 +55,20 @@ def _definition(name: str, function: object) -> str:
     """A function with its parameters, one a line, and the first line of its docstring; or another name of it."""
     if name != function.__name__:  # type: ignore[attr-defined]
         return f"{name} = {function.__name__}"  # type: ignore[attr-defined]
-    lines = [f"def {function.__name__}("]  # type: ignore[attr-defined]
+    return _lines(name, inspect.signature(function).parameters.values(), "Array", function.__doc__)  # type: ignore[arg-type]
+
+
+def _lines(name: str, parameters: Iterable[inspect.Parameter], result: str, documentation: str | None) -> str:
+    lines = [f"def {name}("]
     keyword = False
-    for parameter in inspect.signature(function).parameters.values():  # type: ignore[arg-type]
+    for parameter in parameters:
         if parameter.kind is parameter.KEYWORD_ONLY and not keyword:
             keyword = True
             lines.append("    *,")
         default = "" if parameter.default is parameter.empty else f" = {_literal(parameter.default)}"
         lines.append(f"    {parameter.name}: {parameter.annotation}{default},")
-    first = re.sub(r"\s+", " ", (function.__doc__ or "").strip().partition("\n\n")[0])
-    return "\n".join([*lines, ") -> Array:", f'    """{first}"""'])
+    first = re.sub(r"\s+", " ", (documentation or "").strip().partition("\n\n")[0])
+    return "\n".join([*lines, f") -> {result}:", f'    """{first}"""'])
 
 
 def _literal(value: object) -> str:

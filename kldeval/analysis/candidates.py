@@ -7,6 +7,7 @@ base; where sizes differ, a resizing as well. Settings that a shorter list of ch
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from kldeval.conventions import CONVENTIONS
@@ -56,7 +57,8 @@ class Candidate:
     sum: str = ""
 
 
-def candidates(*, resize: str | None = None, color: str | None = None) -> list[Candidate]:
+@cache
+def candidates(*, resize: str | None = None, color: str | None = None) -> tuple[Candidate, ...]:
     """Everything that is tried, those with fewest flags first.
 
     `resize` is for the conventions that have no resizing of their own; `color` is for all.
@@ -71,7 +73,7 @@ def candidates(*, resize: str | None = None, color: str | None = None) -> list[C
     both = [_divided(one, *flag) for one in (*changed, *divided) for flag in _divisions(one.settings)]
     unique = {_numeric(one.settings): one for one in reversed([*published, *changed, *divided, *both])}
     kept = {id(one) for one in unique.values()}
-    return [*published, *(one for one in (*changed, *divided, *both) if id(one) in kept)]
+    return (*published, *(one for one in (*changed, *divided, *both) if id(one) in kept))
 
 
 RESIZES = (
@@ -81,7 +83,7 @@ RESIZES = (
 """What is tried where sizes differ, and nobody said how they are made equal."""
 
 
-def resized(tried: Iterable[Candidate]) -> list[Candidate]:
+def resized(tried: Iterable[Candidate]) -> tuple[Candidate, ...]:
     """The candidates with every resizing beside them, but for those that have a resizing of their own."""
     bare = list(tried)
     made = [one for one in bare if one.settings.resize != AS_IS]
@@ -92,7 +94,7 @@ def resized(tried: Iterable[Candidate]) -> list[Candidate]:
                 settings = replace(one.settings, resize=resize)
                 sum_ = f"{one.sum.rpartition('|')[0]}|{resize}"
                 made.append(replace(one, flags=(("--resize", str(resize)), *one.flags), settings=settings, sum=sum_))
-    return made
+    return tuple(made)
 
 
 def quantities_for(tried: Iterable[Candidate]) -> tuple[Quantity, ...]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 GROUPS = {
     "What is measured": (
         *("metric", "convention", "preset", "signature", "eps", "base", "reduction", "maps", "axis"),
-        *("conventions", "value", "eps_curve"),
+        *("conventions", "value", "values", "eps_curve"),
     ),
     "How maps become densities": (
         *("norm", "pred_norm", "gt_norm", "scale", "resize", "color", "empty_gt", "empty_pred"),
@@ -26,7 +26,8 @@ GROUPS = {
     "Fixations, masks and baselines": (
         *("fixations", "mask", "weights", "baseline", "baselines", "other_map", "ceiling", "baseline_norm"),
         *("fixation_base", "fixation_first", "fixation_outside", "fixation_threshold", "fixation_variable"),
-        *("fixation_gaze",),
+        *("fixation_gaze", "fixation_size", "fixation_columns", "fixation_where", "fixations_name", "mask_name"),
+        *("weights_name", "baseline_name", "other_map_name"),
     ),
     "Labels": ("ignore_index", "class_weights", "label_smoothing", "smoothing_over", "per_class"),
     "Several models and statistics": (
@@ -46,10 +47,12 @@ RARE = frozenset(
         *("base", "smoothing_over", "dtype", "key", "stack", "max_pixels", "trust_files", "other_map", "ceiling"),
         *("baseline_norm", "fixation_base", "fixation_first", "fixation_outside", "fixation_threshold", "seed"),
         *("fixation_variable", "fixation_gaze", "label_smoothing", "nodata_pred", "resamples", "columns", "siunitx"),
+        *("fixation_size", "fixation_columns", "fixation_where", "fixations_name", "mask_name", "weights_name"),
+        *("baseline_name", "other_map_name"),
         *("html_maps", "stimuli", "signatures", "batch_bytes", "debug", "exclude", "annotate", "save_maps"),
     }
 )
-"""Options that few need: the help has their names, and what they do with --help-all."""
+"""Options that few need: the help has their names, as those of no group, and what they do with --help-all."""
 
 MOST_EXPLAINED = 24
 """A command with no more options explains all of them."""
@@ -67,11 +70,12 @@ class GroupedCommand(click.Command):
         """The groups, then the names of what is not explained."""
         options = [option for option in self.get_params(ctx) if isinstance(option, click.Option) and not option.hidden]
         explains_all = ctx.meta.get(_EVERYTHING, False) or not _is_long(options)
-        explained = [option for option in options if explains_all or option.name not in RARE]
+        common = {name for names in GROUPS.values() for name in names} - RARE
+        explained = [one for one in options if explains_all or one.name in common or _is_help(one)]
         grouped = {name for names in GROUPS.values() for name in names}
         for title, names in GROUPS.items():
             _section(formatter, ctx, title, sorted((one for one in explained if one.name in names), key=_place(names)))
-        _section(formatter, ctx, "Help", [option for option in explained if option.name not in grouped])
+        _section(formatter, ctx, "Others", [option for option in explained if option.name not in grouped])
         rare = [option.opts[0] for option in options if option not in explained]
         if rare:
             with formatter.section("More, which --help-all explains"):
@@ -84,6 +88,10 @@ _EVERYTHING = "kldeval.help.everything"
 
 def _is_long(options: Iterable[click.Parameter]) -> bool:
     return sum(isinstance(option, click.Option) for option in options) > MOST_EXPLAINED
+
+
+def _is_help(option: click.Option) -> bool:
+    return option.is_eager and not option.expose_value and not option.opts[-1].startswith("--config")
 
 
 def _place(names: tuple[str, ...]) -> Any:

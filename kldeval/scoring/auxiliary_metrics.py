@@ -27,6 +27,7 @@ from kldeval.metrics.fixated_map import (
     has_close_values,
 )
 from kldeval.metrics.fixations import mit_bits, mit_logarithm, stretched_density
+from kldeval.metrics.registry import is_on_scale
 from kldeval.normalization.chain import format_chain, normalise, run_chain
 from kldeval.preprocessing.grey import full_scale
 from kldeval.records import AuxiliaryInputs, AuxiliaryScores, Reason
@@ -185,7 +186,7 @@ class _PreparedLevels:
 def unit_of(pair: MapPair, role: Role, metric: AuxiliaryMetric) -> float:
     """What a stored map is divided by: its unit is that of the metric."""
     full = pair.pred_scale if role == "pred" else pair.gt_scale
-    return full or 1.0 if metric.info.scaled and metric.is_unit_scale else 1.0
+    return full or 1.0 if is_on_scale(metric.info, metric.call.keywords) and metric.is_unit_scale else 1.0
 
 
 class _Scores:
@@ -339,6 +340,7 @@ class FixationEvaluator:
         self._context = context
         self._area = area
         self._everywhere: dict[int, Array] = {}
+        self._by_unit: dict[float, BinnedMap] = {}
 
     @cached_property
     def n_fixations(self) -> int:
@@ -361,8 +363,11 @@ class FixationEvaluator:
 
     def arguments(self, metric: AuxiliaryMetric) -> tuple[Any, ...]:
         """What a metric of the map and its fixations is a function of: the map as it views it, and other images."""
-        others = (_OTHERS[need](self, self._cells(metric.info.view)) for need in metric.info.requires)
-        return self._seen(metric.info.view), *others
+        view = metric.info.view
+        if metric.call.keywords.get("ties") == "float":
+            cells = self._rounded(unit_of(self._pair, "pred", metric))
+            return cells.seen, *(_OTHERS[need](self, cells) for need in metric.info.requires)
+        return self._seen(view), *(_OTHERS[need](self, self._cells(view)) for need in metric.info.requires)
 
     def may_wait(self, metric: AuxiliaryMetric) -> bool:
         """Whether the metric is a function of the 256 levels of the map alone, which several maps have in common."""
@@ -404,6 +409,17 @@ class FixationEvaluator:
     @cached_property
     def _steps(self) -> BinnedMap:
         return by_step(self._pair.pred, self._fixated, self._pair.weights)
+
+    def _rounded(self, unit: float) -> BinnedMap:
+        """The cells of the map divided by `unit`, for thresholds that are rounded as the original rounds them."""
+        if unit not in self._by_unit:
+            pair = self._pair
+            self._by_unit[unit] = (
+                replace(self._levels, seen=replace(self._levels.seen, values=self._levels.seen.values / unit))
+                if self._has_levels
+                else by_step(np.asarray(pair.pred, np.float64) / unit, self._fixated, pair.weights, rounded=True)
+            )
+        return self._by_unit[unit]
 
     def _of_others(self, cells: BinnedMap, *, repeats: bool = True) -> Array:
         """The fixations on all other images in each cell; without repeats the pixels that they are on."""

@@ -462,7 +462,8 @@ def restrict_to(settings: Settings, call: Call) -> Settings:
     idle = idle_parts(settings, call)
     base = "e" if "base" in idle else settings.base
     if settings.is_labels:
-        return replace(settings, metrics=(call,), base=base)
+        reduction = "mean" if "reduce" in idle else settings.reduction
+        return replace(settings, metrics=(call,), base=base, reduction=reduction)
     on = METRICS[call.name].info.on
     needs = _needs(call)
     pred, gt = chains_for(settings, call)

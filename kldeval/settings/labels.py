@@ -172,5 +172,6 @@ def _metric(text: str, flags: Mapping[str, Any], reason: str) -> Call:
     if "(" not in text:
         entry = LABEL_METRICS[name]
         call = entry.call(**{key: value for key, value in flags.items() if key in entry.types})
-    LabelRule(axis=0, **call.keywords)  # refuses what is out of range before anything is read
+    # refuses what is out of range before anything is read; further parameters have checks of their own
+    LabelRule(axis=0, **{key: value for key, value in call.keywords.items() if key in METRIC_FLAGS})
     return call

@@ -26,7 +26,7 @@ LAYERS = (
     ("cli",),
     ("kldeval",),
     ("streaming", "torch"),
-    ("functional", "analysis", "writers"),
+    ("functional", "parameters", "analysis", "writers"),
     ("engine",),
     ("executors",),
     ("scoring",),

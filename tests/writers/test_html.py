@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from command_line import kldeval
-from reports import report
+from report_files import report
 
 from kldeval.records import Score
+from kldeval.reports.documents import Resampling
+from kldeval.reports.leaderboard import make_leaderboard
 from kldeval.reports.strips import Panel, Strip, choose_maps
 from kldeval.writers import WRITERS, Options
 from kldeval.writers import html as page
@@ -305,7 +307,8 @@ def test_thousands_of_maps_are_ready_and_sorted_at_once(browser: Any, tmp_path: 
 
 
 def test_a_point_opens_the_pictures_of_its_map(browser: Any, tmp_path: Path) -> None:
-    board = import_module("test_models_outputs").board()
+    reports = {model: many(9, name) for model, name in (("good", "x{}"), ("bad", "x{}"))}
+    board = make_leaderboard(reports, Resampling(100))
     name = next(iter(board.reports.values())).scores[0].name
     strips = (Strip(name, "worst 1 of 9", (Panel("prediction", b"", "a prediction"),)),)
     path = tmp_path / "board.html"

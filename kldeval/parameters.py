@@ -1,0 +1,154 @@
+"""The parameters of the library's functions, as editors show them: those of a metric, and of `evaluate`."""
+
+from __future__ import annotations
+
+import re
+from inspect import Parameter
+from typing import TYPE_CHECKING, Any
+
+from kldeval.metrics.registry import EPSILONS
+from kldeval.run_options import RunOptions
+from kldeval.settings.build import KNOWN_TEXTS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from kldeval.grammar import Entry
+    from kldeval.metrics.registry import MetricInfo
+
+    MetricEntry = Entry[Callable[..., Any], MetricInfo]
+
+OPTIONS: Mapping[str, tuple[str, str]] = {
+    "norm": ("str | None", "the steps that normalise both maps, as flatten-softmax"),
+    "pred_norm": ("str | None", "the steps of the prediction alone"),
+    "gt_norm": ("str | None", "the steps of the ground truth alone"),
+    "axis": ("int | None", "the axis within one map along which the norm makes distributions"),
+    "eps": ("float | None", "one epsilon in every place where the metric takes one"),
+    "base": ('Literal["e", "2", "10", 2, 10] | None', "of the logarithm"),
+    "reduction": ('Literal["slices", "sum", "mean", "batchmean", "none"] | None', "from pixels to a number per map"),
+    "scale": ('Literal["unit", "raw"] | None', "whether types of images are divided by their full scale"),
+    "empty_gt": ('Literal["error", "uniform", "zero", "nan"] | None', "what an all-zero ground truth means"),
+    "empty_pred": ('Literal["error", "keep", "uniform", "nan"] | None', "what an all-zero prediction means"),
+    "dtype": ('Literal["float64", "float32"] | None', "what is computed in; of tensors their own, else float64"),
+    "convention": ("str | None", "the name of a published convention, which the other options override"),
+}
+"""What moves a metric of arrays beside its own parameters: annotation and meaning; None where nothing is said."""
+
+_CHAIN = ("norm", "pred_norm", "gt_norm", "axis", "scale", "empty_gt", "empty_pred", "convention")
+_PRED_CHAIN = ("norm", "pred_norm", "axis", "scale", "empty_pred", "convention")
+
+BESIDE = {"baseline": "Array", "other": "Array", "others": "Array"}
+"""What a metric of fixations takes beside them, as arrays."""
+
+
+def parameters_of(entry: MetricEntry) -> list[Parameter]:
+    """The parameters of a metric's library function."""
+    info, kind = entry.info, entry.info.on
+    positional = {
+        "density": ("pred", "gt"),
+        "maps": ("pred", "gt"),
+        "pixels": ("pred", "gt"),
+        "labels": ("logits" if info.takes == "logits" else "log_pred", "target"),
+        "fixations": ("pred", "fixations", *(name for name in info.requires if name in BESIDE)),
+    }[kind]
+    # of a density's baseline, "uniform" is said as text
+    texts = {"baseline"} if "density" in info.requires else set()
+    found = [_parameter(name, "Array | str" if name in texts else "Array", at=True) for name in positional]
+    if kind == "labels":
+        found.append(_parameter("axis", "int"))
+    if kind in ("density", "maps", "fixations"):
+        found.append(_parameter("weights", "Array | None", None))
+    # without a constant in the call the metric has the default ones, which no value of a single constant stands for
+    constants = bool(entry.types.keys() & set(EPSILONS))
+    for name, annotation in entry.types.items():
+        default = None if constants else entry.defaults.get(name, Parameter.empty)
+        found.append(_parameter(name, annotation_text(annotation, optional=constants), default))
+    return found + [
+        _parameter(name, annotation, default) for name, (annotation, default) in _settings_of(entry).items()
+    ]
+
+
+def _settings_of(entry: MetricEntry) -> dict[str, tuple[str, Any]]:
+    """The settings that move a metric of arrays, each with its annotation and default."""
+    info = entry.info
+    if info.on == "labels":
+        check = {} if info.takes != "log-probabilities" else {"check": ("bool", True)}
+        return {"ignore_index": ("int | None", None), "reduction": (_REDUCTIONS, "mean"), **check}
+    if info.on == "pixels":
+        return {"reduction": (_REDUCTIONS, "mean")}
+    if info.on == "density":
+        takes_eps = bool(set(EPSILONS) & entry.types.keys())
+        return {name: (text, None) for name, (text, _) in OPTIONS.items() if takes_eps or name != "eps"}
+    if info.on == "maps":
+        return {name: (OPTIONS[name][0], None) for name in _CHAIN}
+    extra: dict[str, tuple[str, Any]] = {}
+    if "density" in info.requires:
+        extra = {"baseline_norm": ("str", "sum-to-one")} if "baseline" in info.requires else {}
+        extra["dtype"] = OPTIONS["dtype"][0], None
+    return extra | {name: (OPTIONS[name][0], None) for name in _PRED_CHAIN}
+
+
+_REDUCTIONS = 'Literal["none", "sum", "mean"]'
+
+
+def _parameter(name: str, annotation: str, default: Any = Parameter.empty, *, at: bool = False) -> Parameter:
+    kind = Parameter.POSITIONAL_OR_KEYWORD if at else Parameter.KEYWORD_ONLY
+    return Parameter(name, kind, default=default, annotation=annotation)
+
+
+def annotation_text(annotation: Any, *, optional: bool = False) -> str:
+    """The type of a parameter as it stands in a signature.
+
+    >>> annotation_text(float, optional=True)
+    'float | None'
+    """
+    text = annotation.__name__ if isinstance(annotation, type) else str(annotation).replace("typing.", "")
+    text = text.replace("'", '"').replace("Optional[", "").replace("]]", "] | None") if "Optional" in text else text
+    text = text.replace("'", '"').replace("NoneType", "None").replace("tuple[float, ...]", "Sequence[float]")
+    return f"{text} | None" if optional and "None" not in text else text
+
+
+_WORDS = {
+    "pred": "predicted maps (..., H, W)",
+    "gt": "ground-truth maps of the same height and width; the axes before them broadcast",
+    "fixations": "how often each pixel was fixated, (..., H, W)",
+    "baseline": "the maps of a baseline, or where it is a density, 'uniform'",
+    "other": "the fixations on another image, counts (..., H, W)",
+    "others": "the number of fixations on all other images at each pixel, (..., H, W)",
+    "logits": "scores of any shape, with the classes on `axis`",
+    "log_pred": "log-probabilities of any shape, with the classes on `axis`",
+    "target": "integer labels without that axis, or soft labels of the same shape",
+    "weights": "the weight of each pixel, broadcastable to the maps; 0 leaves a pixel out",
+    "ignore_index": "the label of positions that do not count",
+    "check": "whether input that cannot be log-probabilities is refused",
+    "baseline_norm": "the steps that make the baseline's maps densities",
+    "of": "of the values as they are stored, or at the end of the norm",
+    "class_weights": "a factor for the loss of every class",
+}
+
+
+def documentation(entry: MetricEntry, parameters: Iterable[Parameter]) -> str:
+    """The metric's own docstring, and what its parameters are."""
+    text = (entry.function.__doc__ or "").rstrip()
+    words = {name: meaning for name, (_, meaning) in OPTIONS.items()} | _WORDS
+    lines = [f"        {p.name}: {words.get(p.name, f'parameter of the metric, {p.annotation}')}." for p in parameters]
+    return "\n".join([text, "", "    Args:", *lines, "    "])
+
+
+def evaluate_parameters() -> list[Parameter]:
+    """The parameters of `evaluate`: what moves a number, and what a run is asked for beside, each None if not said."""
+    path = "str | PathLike[str] | None"
+    found = {"metric": "str | Sequence[str] | None", "signature": "str | PathLike[str] | None", "preset": "str | None"}
+    found |= {name: annotation for name, (annotation, _) in OPTIONS.items()}
+    found["empty_gt"] = 'Literal["error", "skip", "uniform", "zero", "nan"] | None'
+    found |= {
+        name: found.get(name, "str | PathLike[str] | float | Sequence[float] | None") for name in sorted(KNOWN_TEXTS)
+    }
+    types = {"int": "int | None", "bool": "bool | None", "tuple": "Sequence[str] | None"}
+    for name, annotation in RunOptions.__annotations__.items():
+        kind = re.match(r"\w+", getattr(annotation, "__forward_arg__", str(annotation)))
+        found[name] = types.get(kind[0] if kind else "", path)
+    found |= {"confidence": "float | None", "resamples": "int | None", "seed": "int | None"}
+    sides = [Parameter(name, Parameter.POSITIONAL_OR_KEYWORD, default=None, annotation=path) for name in ("pred", "gt")]
+    shown = [_parameter(name, annotation, None) for name, annotation in found.items()]
+    return [*sides, *shown, _parameter("on_failure", 'Literal["raise", "warn", "ignore"]', "warn")]

@@ -1,0 +1,103 @@
+"""The fuzzer: what it damages, how it judges, and a short run of it."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from fuzz.__main__ import Child, smaller
+from fuzz.mutators import mutate
+from fuzz.seeds import Seed, seeds
+from kldeval.data.fixations import read_fixations
+from kldeval.data.readers import READERS, read_map
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def test_every_seed_is_whole(tmp_path: Path) -> None:
+    for number, seed in enumerate(seeds()):
+        path = tmp_path / f"{number}{seed.suffix}"
+        path.write_bytes(seed.data)
+        if seed.reader == "fixations":
+            assert read_fixations(path)
+        else:
+            assert read_map(path).array.size
+
+
+def test_every_suffix_of_the_readers_is_damaged() -> None:
+    alike = {
+        ".jpeg": ".jpg",
+        ".jpe": ".jpg",
+        ".dib": ".bmp",
+        ".tiff": ".tif",
+        ".pnm": ".pgm",
+        ".pxm": ".pgm",
+        ".ppm": ".pgm",
+    }
+    not_written = {".pic"} if importlib.util.find_spec("OpenEXR") else {".pic", ".exr"}
+    assert {alike.get(suffix, suffix) for suffix in READERS} - not_written <= {seed.suffix for seed in seeds()}
+
+
+def test_damage_is_drawn_from_the_seed_alone() -> None:
+    every = seeds()
+    for seed in every:
+        others = [other for other in every if other.suffix == seed.suffix]
+        first, again = (mutate(seed, others, Random(3)) for _ in range(2))
+        assert first == again
+
+
+def test_some_damage_of_a_png_has_right_checksums() -> None:
+    seed = next(seed for seed in seeds() if seed.name == "png-grey")
+    damaged = [mutate(seed, [seed], Random(number)) for number in range(200)]
+    changed = [data for data in damaged if data != seed.data and data[:8] == seed.data[:8]]
+    assert sum(has_right_checksums(data) for data in changed) > 20
+
+
+def has_right_checksums(data: bytes) -> bool:
+    start = 8
+    while start + 12 <= len(data):
+        end = start + 12 + int.from_bytes(data[start : start + 4], "big")
+        if zlib.crc32(data[start + 4 : end - 4]) != int.from_bytes(data[end - 4 : end], "big"):
+            return False
+        start = end
+    return start == len(data)
+
+
+class Judge:
+    """Stands for a child that finds fault with every input that holds a word."""
+
+    def verdict(self, _seed: Seed, data: bytes) -> dict[str, Any]:
+        return {"verdict": "raised" if b"bad" in data else "refused"}
+
+
+def test_a_finding_is_made_small() -> None:
+    seed = Seed("any", ".png", "map", b"")
+    child: Any = Judge()
+    assert smaller(child, seed, bytes(1000) + b"bad" + bytes(2000), "raised") == b"bad"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the child is judged by the signal that ended it")
+def test_a_child_that_ends_is_a_finding(tmp_path: Path) -> None:
+    child = Child(tmp_path)
+    try:
+        seed = seeds()[0]
+        assert child.verdict(seed, seed.data)["verdict"] == "read"
+        child._started().kill()
+        assert child.verdict(seed, seed.data)["verdict"] == "crash"
+        assert child.verdict(seed, seed.data[:50])["verdict"] == "refused"
+    finally:
+        child.end()
+
+
+def test_a_short_run_finds_nothing() -> None:
+    command = [sys.executable, "-m", "fuzz", "--inputs", "400", "--jobs", "1", "--minutes", "3"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1] == "400 inputs, 0 findings"

@@ -1,0 +1,141 @@
+"""What the registry makes of a metric: a function with its keywords, a name in the package, a row of the stub."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import kldeval
+from kldeval.functional import metric_functions
+from kldeval.metrics.registry import LABEL_METRICS, METRICS, MetricInfo
+
+FUNCTIONS = metric_functions()
+every_function = pytest.mark.parametrize("name", [name for name in FUNCTIONS if FUNCTIONS[name].__name__ == name])
+
+
+def test_every_metric_has_a_public_function() -> None:
+    names = {METRICS[name].info.function or name.replace("-", "_") for name in METRICS}
+    names |= {LABEL_METRICS[name].info.function or name.replace("-", "_") for name in LABEL_METRICS}
+    aliases = {alias for name in METRICS for alias in METRICS[name].info.aliases}
+    assert names | aliases == set(FUNCTIONS)
+    assert names <= set(kldeval.__all__)
+    assert all(getattr(kldeval, name) is FUNCTIONS[name] for name in names)
+
+
+@every_function
+def test_editors_see_every_parameter(name: str) -> None:
+    metric = "ce" if name == "cross_entropy" else name.replace("_", "-")
+    of_labels = name == "cross_entropy" or metric not in METRICS
+    entry = LABEL_METRICS[metric] if of_labels and metric in LABEL_METRICS else METRICS[metric]
+    parameters = inspect.signature(FUNCTIONS[name]).parameters
+    assert entry.types.keys() <= parameters.keys()
+    assert not any(one.kind in (one.VAR_KEYWORD, one.VAR_POSITIONAL) for one in parameters.values())
+
+
+@every_function
+def test_a_function_is_documented_and_pickles(name: str) -> None:
+    function = FUNCTIONS[name]
+    documentation = inspect.getdoc(function) or ""
+    assert f"kldeval.{name}(" in documentation
+    assert all(f"{parameter}: " in documentation for parameter in inspect.signature(function).parameters)
+    assert pickle.loads(pickle.dumps(function)) is function  # noqa: S301 - made a line above
+
+
+def test_the_stub_is_that_of_the_registry() -> None:
+    """Made by a fresh interpreter: other tests add metrics to the registry of this one."""
+    root = Path(__file__).parent.parent.parent
+    code = "import runpy; print(runpy.run_path('tools/stub.py')['stub']())"
+    made = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True).stdout
+    found = (root / "kldeval" / "__init__.pyi").read_text(encoding="utf-8")
+    assert ast.dump(ast.parse(found)) == ast.dump(ast.parse(made)), "run: python tools/stub.py"
+
+
+def test_one_function_in_one_place_makes_a_metric(monkeypatch: pytest.MonkeyPatch) -> None:
+    from kldeval import functional
+
+    monkeypatch.setattr(functional, "_FUNCTIONS", {})
+    monkeypatch.setattr(METRICS, "_registered", dict(METRICS._registered))
+
+    @METRICS.add("chi-square", MetricInfo(unit="", best="low"))
+    def chi_square(pred: Any, gt: Any, *, half: bool = False) -> Any:
+        """Pearson's chi-square distance, sum (q - p)^2 / p."""
+        return (gt.prob - pred.prob) ** 2 / pred.prob * (0.5 if half else 1)
+
+    function = functional.metric_functions()["chi_square"]
+    p, q = np.asarray([[1.0, 3.0]]), np.asarray([[1.0, 1.0]])
+    assert float(function(p, q)) == pytest.approx(1 / 4 + 1 / 12)
+    assert float(function(p, q, half=True)) == pytest.approx(1 / 8 + 1 / 24)
+    assert "half" in inspect.signature(function).parameters
+
+
+def test_importing_the_package_is_quick_and_light() -> None:
+    heavy = ["numpy", "torch", "pandas", "matplotlib", "scipy", "cv2"]
+    code = f"import sys, kldeval; print([name for name in {heavy} if name in sys.modules])"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16, torch.bfloat16])
+@every_function
+def test_tensors_keep_their_dtype(name: str, dtype: torch.dtype) -> None:
+    if name == "emd":
+        pytest.skip("a numpy array, without gradients")
+    generator = torch.Generator().manual_seed(1)
+    pred = torch.rand((3, 4), generator=generator).to(dtype)
+    counts = (pred > 0.5).to(torch.int64)
+    parameters = list(inspect.signature(FUNCTIONS[name]).parameters)
+    if "target" in parameters:
+        scores = pred if name in ("cross_entropy", "accuracy") else torch.log_softmax(pred, dim=0)
+        value = FUNCTIONS[name](scores, torch.tensor([0, 1, 2, 0]), axis=0)
+    else:
+        arrays = {"gt": pred.flip(0), "fixations": counts, "baseline": pred.flip(1), "other": counts, "others": counts}
+        value = FUNCTIONS[name](pred, *(arrays[one] for one in parameters if one in arrays))
+    assert value.dtype == dtype
+
+
+def test_a_keyword_that_is_none_was_not_said() -> None:
+    p, q = np.asarray([[1.0, 2.0]]), np.asarray([[2.0, 3.0]])
+    assert kldeval.kld(p, q, norm=None, log_eps=None) == kldeval.kld(p, q)
+
+
+def test_metrics_of_stored_maps_take_the_values_that_a_norm_makes() -> None:
+    pred, gt = np.random.default_rng(0).random((2, 4, 5))
+    fixations = (gt > 0.5).astype(int)
+    soft = np.exp(pred) / np.exp(pred).sum()
+    assert kldeval.nss(pred, fixations, of="norm", norm="flatten-softmax") == pytest.approx(
+        kldeval.nss(soft, fixations)
+    )
+    log_pred = np.log(soft)
+    assert kldeval.cc(log_pred, gt, pred_norm="log-prob", gt_norm="none") == pytest.approx(kldeval.cc(soft, gt))
+    assert kldeval.cc(log_pred, gt, of="stored") == kldeval.cc(log_pred, gt)
+    low = kldeval.log_softmax((log_pred - 1000 * (fixations == 0)).ravel()).reshape(pred.shape)
+    # probabilities of 0 would tie; their logarithms do not
+    assert kldeval.auc(low, fixations, pred_norm="log-prob") == kldeval.auc(low, fixations)
+    with pytest.raises(kldeval_error(), match="as they are stored: norm has no effect"):
+        kldeval.cc(pred, gt, norm="flatten-softmax")
+
+
+def kldeval_error() -> type[Exception]:
+    from kldeval.errors import UsageProblem
+
+    return UsageProblem
+
+
+def test_evaluate_shows_every_option_and_takes_metrics_as_a_list() -> None:
+    from kldeval.parameters import evaluate_parameters
+    from kldeval.run_options import RunOptions
+    from kldeval.settings.build import KNOWN_TEXTS
+
+    shown = {parameter.name for parameter in evaluate_parameters()}
+    assert {*KNOWN_TEXTS, *RunOptions._fields, "signature", "preset", "confidence"} <= shown
+    report = kldeval.evaluate("sample_data/careful", "sample_data/gt", metric=["kld", "cc"], limit=None, jobs=1)
+    assert list(report.summaries) == ["kld", "cc"]

@@ -1,0 +1,61 @@
+"""The documentation does what it says: commands print what stands below them, Python examples give their results."""
+
+from __future__ import annotations
+
+import doctest
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def console_examples(page: Path) -> list[tuple[str, str]]:
+    """Every command after a `$ ` in a console block, with the output below it."""
+    examples = []
+    for block in re.findall(r"^```console\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL):
+        for example in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+            command, _, output = example.partition("\n")
+            examples.append((command, output))
+    return examples
+
+
+EXAMPLES = [
+    pytest.param(*example, id=f"{page.name}: {example[0][:60]}") for page in PAGES for example in console_examples(page)
+]
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """A shell in which `kldeval` is the program under test."""
+    folder = tmp_path_factory.mktemp("bin")
+    program = folder / "kldeval"
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m kldeval "$@"\n')
+    program.chmod(0o755)
+    return {**os.environ, "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
+
+
+@pytest.mark.parametrize(("command", "output"), EXAMPLES)
+def test_commands_print_what_stands_below_them(command: str, output: str, environment: dict[str, str]) -> None:
+    done = subprocess.run(
+        ["/bin/bash", "-c", command], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.stdout == output, done.stderr
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_python_examples(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    results = doctest.testfile(str(page), module_relative=False)
+    assert results.failed == 0
+
+
+def test_ci_runs_the_test_command_of_the_readme() -> None:
+    commands = re.findall(r"^```sh\n(python3 -m venv .*)\n```", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert len(commands) == 2
+    assert commands[1] in (ROOT / ".ci" / "run").read_text().splitlines()

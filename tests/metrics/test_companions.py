@@ -1,0 +1,269 @@
+"""The map metrics beside the divergences: published numbers, other people's solvers, and laws."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import torch
+from backends import BACKENDS, make, to_numpy
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from scipy.optimize import linprog
+from scipy.stats import pearsonr
+
+from kldeval.errors import MissingDependency, RefusedMap
+from kldeval.metrics.emd import emd
+from kldeval.metrics.similarity import cc, hellinger_final, hellinger_terms, mae, mse, sim, tv_terms
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+HERE = Path(__file__).parent.parent
+GOLDEN = json.loads((HERE / "golden" / "companions.json").read_text())
+PAIRS = np.load(HERE / "golden" / "pairs.npz")
+
+WEIGHTED: dict[str, Callable[..., Any]] = {
+    "cc": cc,
+    "sim": sim,
+    "sim, min-max first": lambda pred, gt, weights=None: sim(pred, gt, weights, minmax=True),
+    "mse": mse,
+    "mae": mae,
+}
+"""The metrics of two stored maps and their weights."""
+
+MAPS = hnp.arrays(np.float64, (2, 3, 4), elements=st.integers(0, 9).map(float))
+"""Two small maps with ties and zeros."""
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("name", ["cc", "sim", "sim, min-max first"])
+@pytest.mark.parametrize("pair", GOLDEN)
+def test_golden_numbers_of_the_public_pairs(pair: str, name: str, backend: str) -> None:
+    pred, gt = (make(backend, PAIRS[f"{pair}_{role}"]) for role in ("pred", "gt"))
+    assert float(WEIGHTED[name](pred, gt)) == pytest.approx(GOLDEN[pair][name], abs=1e-9)
+
+
+@settings(max_examples=50, deadline=None)
+@given(MAPS)
+def test_cc_is_the_correlation_of_scipy(maps: np.ndarray) -> None:
+    pred, gt = maps
+    assume(np.ptp(pred) and np.ptp(gt))
+    assert float(cc(pred, gt)) == pytest.approx(pearsonr(pred.ravel(), gt.ravel()).statistic, abs=1e-12)
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e-9, 1e9])
+def test_cc_does_not_see_scale_or_offset(scale: float) -> None:
+    pred, gt = PAIRS["float_pred"], PAIRS["float_gt"]
+    assert float(cc(pred * scale, gt)) == pytest.approx(float(cc(pred, gt)), abs=1e-12)
+    assert float(cc(3 - pred, gt)) == pytest.approx(-float(cc(pred, gt)), abs=1e-12)
+
+
+def test_a_map_agrees_with_itself_exactly() -> None:
+    pred = PAIRS["float_pred"]
+    assert (float(cc(pred, pred)), float(mse(pred, pred)), float(mae(pred, pred))) == (1.0, 0.0, 0.0)
+    assert float(sim(pred, pred)) == pytest.approx(1.0, abs=1e-14)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_constant_maps_have_the_documented_values(backend: str) -> None:
+    constant, zero, ramp = (make(backend, x) for x in ([[0.1, 0.1, 0.1]], [[0.0, 0.0, 0.0]], [[1.0, 2.0, 5.0]]))
+    assert float(cc(constant, ramp)) == 0.0
+    assert math.isnan(float(cc(ramp, constant)))
+    assert math.isnan(float(cc(constant, zero)))
+    assert float(sim(constant, ramp)) == pytest.approx(1 / 8 + 2 / 8 + 1 / 3, abs=1e-15)
+    assert math.isnan(float(sim(constant, ramp, minmax=True)))
+    assert float(sim(zero, ramp)) == float(sim(zero, ramp, minmax=True)) == 0.0
+
+
+def test_a_map_with_negative_values_has_no_similarity_until_it_is_stretched() -> None:
+    pred, gt = np.asarray([[-1.0, 0.0, 1.0]]), np.asarray([[0.0, 1.0, 2.0]])
+    assert math.isnan(float(sim(pred, gt)))
+    assert float(sim(pred, gt, minmax=True)) == 1.0
+
+
+@pytest.mark.parametrize("name", WEIGHTED)
+@settings(max_examples=30, deadline=None)
+@given(maps=MAPS, weights=hnp.arrays(np.int64, (3, 4), elements=st.integers(0, 3)))
+def test_a_weight_is_a_number_of_pixels(name: str, maps: np.ndarray, weights: np.ndarray) -> None:
+    assume(weights.any())
+    repeated = [np.repeat(array.ravel(), weights.ravel())[None] for array in maps]
+    actual, expected = float(WEIGHTED[name](*maps, weights)), float(WEIGHTED[name](*repeated))
+    assert actual == pytest.approx(expected, abs=1e-12, nan_ok=True)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("name", WEIGHTED)
+def test_masking_equals_cropping_whatever_is_under_the_mask(name: str, backend: str) -> None:
+    pred, gt = (PAIRS[f"float_{role}"].astype(np.float64) for role in ("pred", "gt"))
+    mask = np.zeros(pred.shape, bool)
+    mask[5:20, 7:30] = True
+    soiled = [np.where(mask, array, dirt) for array, dirt in ((pred, np.nan), (gt, -np.inf))]
+    actual = WEIGHTED[name](*(make(backend, array) for array in soiled), make(backend, mask))
+    assert float(actual) == pytest.approx(float(WEIGHTED[name](pred[5:20, 7:30], gt[5:20, 7:30])), abs=1e-12)
+
+
+@pytest.mark.parametrize("name", WEIGHTED)
+@settings(max_examples=30, deadline=None)
+@given(maps=MAPS, order=st.permutations(range(12)))
+def test_neither_a_mask_of_ones_nor_the_order_of_the_pixels_matters(
+    name: str, maps: np.ndarray, order: list[int]
+) -> None:
+    expected = float(WEIGHTED[name](*maps))
+    assert float(WEIGHTED[name](*maps, np.ones((3, 4)))) == pytest.approx(expected, abs=1e-12, nan_ok=True)
+    shuffled = maps.reshape(2, 1, 12)[:, :, order]
+    assert float(WEIGHTED[name](*shuffled)) == pytest.approx(expected, abs=1e-12, nan_ok=True)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("name", WEIGHTED)
+def test_a_batch_is_a_loop(name: str, backend: str) -> None:
+    rng = np.random.default_rng(1)
+    maps, weights = rng.random((2, 2, 3, 4, 5)), rng.integers(0, 2, (4, 5))
+    batch = to_numpy(WEIGHTED[name](*(make(backend, array) for array in (*maps, weights))))
+    assert batch.shape == (2, 3)
+    expected = [[float(WEIGHTED[name](maps[0, i, j], maps[1, i, j], weights)) for j in range(3)] for i in range(2)]
+    np.testing.assert_allclose(batch, expected, rtol=1e-13)
+
+
+@pytest.mark.parametrize("name", WEIGHTED)
+def test_gradients_are_those_of_finite_differences(name: str) -> None:
+    rng = np.random.default_rng(2)
+    pred, gt, weights = (torch.tensor(rng.random((3, 4))) for _ in range(3))
+    assert torch.autograd.gradcheck(WEIGHTED[name], (pred.requires_grad_(), gt.requires_grad_(), weights))
+
+
+@pytest.mark.parametrize("name", WEIGHTED)
+def test_maps_of_different_shapes_are_refused(name: str) -> None:
+    with pytest.raises(RefusedMap) as caught:
+        WEIGHTED[name](np.ones((3, 4)), np.ones((4, 3)))
+    assert str(caught.value) == ("the prediction has the shape (3, 4) and the ground truth (4, 3); they must be equal")
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_distances_of_densities_by_hand(backend: str) -> None:
+    p, q = make(backend, [[0.5, 0.5, 0.0]]), make(backend, [[0.5, 0.0, 0.5]])
+    np.testing.assert_allclose(to_numpy(tv_terms(p, q)), [[0, 0.25, 0.25]])
+    np.testing.assert_allclose(to_numpy(hellinger_terms(p, q)), [[0, 0.25, 0.25]])
+
+
+@settings(max_examples=50, deadline=None)
+@given(MAPS)
+def test_total_variation_and_hellinger_bound_each_other(maps: np.ndarray) -> None:
+    assume(maps.any(axis=(1, 2)).all())
+    p, q = maps / maps.sum(axis=(1, 2), keepdims=True)
+    tv, hellinger = float(tv_terms(p, q).sum()), float(hellinger_final(hellinger_terms(p, q).sum()))
+    assert hellinger**2 <= tv + 1e-12
+    assert tv <= hellinger * math.sqrt(2 - hellinger**2) + 1e-12
+    assert tv == pytest.approx(1 - float(np.minimum(p, q).sum()), abs=1e-12)
+    assert (tv, hellinger) == (float(tv_terms(q, p).sum()), float(hellinger_final(hellinger_terms(q, p).sum())))
+
+
+def test_the_gradient_of_hellinger_is_finite_where_a_density_is_zero_or_both_are_equal() -> None:
+    p = torch.tensor([0.0, 0.5, 0.5], dtype=torch.float64, requires_grad=True)
+    for q in (p.detach(), torch.tensor([0.5, 0.5, 0.0], dtype=torch.float64)):
+        distance = hellinger_final(hellinger_terms(p, q).sum())
+        (gradient,) = torch.autograd.grad(distance, p)
+        assert torch.isfinite(gradient).all()
+
+
+def transport_cost(pred: np.ndarray, gt: np.ndarray) -> float:
+    """The earth mover's distance as the linear programme that defines it, every cell to every cell."""
+    rows, cols = np.indices(pred.shape).reshape(2, -1)
+    costs = np.hypot(rows[:, None] - rows, cols[:, None] - cols)
+    size = pred.size
+    leaving, arriving = np.kron(np.eye(size), np.ones(size)), np.kron(np.ones(size), np.eye(size))
+    masses = np.concatenate([pred.ravel() / pred.sum(), gt.ravel() / gt.sum()])
+    return float(linprog(costs.ravel(), A_eq=np.vstack([leaving, arriving])[:-1], b_eq=masses[:-1]).fun)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_emd_solves_the_linear_programme_exactly(seed: int) -> None:
+    pred, gt = np.random.default_rng(seed).integers(0, 5, (2, 4, 5))
+    assert float(emd(pred, gt, factor=1)) == pytest.approx(transport_cost(pred, gt), abs=1e-10)
+
+
+def test_emd_of_a_moved_map_is_the_way_it_moved() -> None:
+    blob = np.zeros((8, 9))
+    blob[1:3, 1:4] = [[1, 2, 3], [4, 5, 6]]
+    moved = np.roll(blob, (3, 4), axis=(0, 1))
+    assert float(emd(blob, moved, factor=1)) == pytest.approx(5.0, abs=1e-12)
+    assert float(emd(blob, moved, factor=1, unit="diagonal")) == pytest.approx(5 / math.hypot(8, 9), abs=1e-12)
+
+
+@settings(max_examples=20, deadline=None)
+@given(hnp.arrays(np.float64, (3, 3, 4), elements=st.integers(0, 9).map(float)))
+def test_emd_is_a_metric_that_does_not_see_the_scale_of_a_map(maps: np.ndarray) -> None:
+    assume(maps.any(axis=(1, 2)).all())
+    ab, bc, ac, ba = (float(emd(maps[i], maps[j], factor=1)) for i, j in ((0, 1), (1, 2), (0, 2), (1, 0)))
+    assert ac <= ab + bc + 1e-12
+    assert ab == pytest.approx(ba, abs=1e-12)
+    assert float(emd(7 * maps[0], maps[0], factor=1)) == pytest.approx(0.0, abs=1e-12)
+    assert float(emd(maps[0], maps[0], factor=1)) == 0.0
+
+
+def test_emd_reduces_by_areas_and_to_as_many_cells_as_the_mit_code() -> None:
+    rng = np.random.default_rng(3)
+    pred, gt = rng.random((2, 12, 18))
+    blocks = [array.reshape(2, 6, 3, 6).sum(axis=(1, 3)) for array in (pred, gt)]
+    assert float(emd(pred, gt, factor=6)) == pytest.approx(float(emd(*blocks, factor=1)), abs=1e-12)
+    # 5 pixels in ceil(5 / 2) = 3 cells of 5/3 pixels: the second pixel lies two thirds in the first cell
+    second, cells = np.asarray([[0.0, 1.0, 0.0, 0.0, 0.0]]), np.asarray([[2.0, 1.0, 0.0]])
+    last, end = np.asarray([[0.0, 0.0, 0.0, 0.0, 1.0]]), np.asarray([[0.0, 0.0, 1.0]])
+    assert float(emd(second, last, factor=2)) == pytest.approx(float(emd(cells, end, factor=1)), abs=1e-12)
+
+
+def test_emd_is_comparable_across_sizes_as_a_fraction_of_the_diagonal() -> None:
+    rng = np.random.default_rng(4)
+    pred, gt = rng.random((2, 4, 6))
+    large = [np.kron(array, np.ones((32, 32))) for array in (pred, gt)]
+    small = [np.kron(array, np.ones((8, 8))) for array in (pred, gt)]
+    fractions = [float(emd(*maps, factor=f, unit="diagonal")) for maps, f in ((large, 32), (small, 8))]
+    assert fractions[0] == pytest.approx(fractions[1], abs=1e-12)
+
+
+def test_emd_leaves_masked_pixels_out_whatever_they_hold() -> None:
+    pred, gt = np.asarray([[1.0, 0.0, np.nan]]), np.asarray([[0.0, 1.0, np.inf]])
+    assert float(emd(pred, gt, np.asarray([[1, 1, 0]]), factor=1)) == 1.0
+
+
+def test_emd_of_a_batch_is_a_loop() -> None:
+    pred, gt = np.random.default_rng(5).random((2, 2, 3, 4, 4))
+    batch = emd(pred, gt, factor=2)
+    assert batch.shape == (2, 3)
+    assert batch[1, 2] == float(emd(pred[1, 2], gt[1, 2], factor=2))
+
+
+def test_emd_without_mass_is_undefined_and_negative_mass_is_refused() -> None:
+    assert math.isnan(float(emd(np.zeros((2, 2)), np.ones((2, 2)), factor=1)))
+    with pytest.raises(RefusedMap) as caught:
+        emd(np.asarray([[-0.5, 1.0]]), np.ones((1, 2)))
+    assert str(caught.value) == "a map with negative values (least -0.5) has no mass to move; shift it first"
+
+
+def test_emd_names_the_missing_solver_and_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ot", None)
+    with pytest.raises(MissingDependency) as caught:
+        emd(np.asarray([[0.0, 1.0]]), np.asarray([[1.0, 0.0]]), factor=1)
+    assert str(caught.value) == (
+        "emd needs the solver of POT, which cannot be imported (import of ot halted; None in sys.modules); "
+        "install it with: pip install POT"
+    )
+
+
+def test_a_closer_prediction_is_better_in_every_metric() -> None:
+    columns = np.arange(64)
+    blobs = [np.exp(-((columns - centre) ** 2) / 50)[None] * np.ones((8, 1)) for centre in (20, 24, 30, 44)]
+    gt, *preds = blobs
+    for better, worse in pairwise(preds):
+        assert float(cc(better, gt)) > float(cc(worse, gt))
+        assert float(sim(better, gt)) > float(sim(worse, gt))
+        assert float(mse(better, gt)) < float(mse(worse, gt))
+        assert float(emd(better, gt, factor=4)) < float(emd(worse, gt, factor=4))

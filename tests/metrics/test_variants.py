@@ -1,0 +1,185 @@
+"""Variants of metrics and steps seen in published code, each against that code's own arithmetic or another library."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from backends import BACKENDS, make, to_numpy
+from command_line import score
+from image_files import png_of
+from scipy.spatial.distance import jensenshannon
+from scipy.stats import entropy
+
+import kldeval
+from kldeval.errors import UsageProblem
+from kldeval.metrics.registry import METRICS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+RNG = np.random.default_rng(4)
+PRED, GT = RNG.random((2, 9, 11))
+every_backend = pytest.mark.parametrize("backend", BACKENDS)
+
+
+def judd(saliency: np.ndarray, fixations: np.ndarray, *, unique: bool) -> float:
+    """AUC_Judd.m line by line, without its jitter; `unique` with its thresholds made distinct."""
+    values, hit = saliency.ravel(), fixations.ravel() > 0
+    n, pixels = hit.sum(), values.size
+    thresholds = np.unique(values[hit])[::-1] if unique else np.sort(values[hit])[::-1]
+    true, false = [0.0], [0.0]
+    for number, threshold in enumerate(thresholds, 1):
+        above = (values >= threshold).sum()
+        passed = (values[hit] >= threshold).sum() if unique else number
+        true.append(passed / n)
+        false.append((above - passed) / (pixels - n))
+    return float(np.trapezoid([*true, 1.0], [*false, 1.0]))
+
+
+@every_backend
+@pytest.mark.parametrize("levels", [1, 3, 40, 10**6])
+@pytest.mark.parametrize("jitter", ["none", "unique"])
+def test_auc_judd_without_jitter_is_the_original_without_it(jitter: Any, levels: int, backend: str) -> None:
+    pred = RNG.integers(0, levels, (3, 20, 30)).astype(float)
+    fixations = RNG.integers(0, 12, (3, 20, 30)) // 10
+    expected = [judd(*pair, unique=jitter == "unique") for pair in zip(pred, fixations, strict=True)]
+    actual = kldeval.auc_judd(make(backend, pred), make(backend, fixations), jitter=jitter)
+    np.testing.assert_allclose(to_numpy(actual), expected, rtol=1e-12)
+
+
+def test_a_constant_map_scores_next_to_nothing_without_jitter() -> None:
+    fixations = np.zeros((480, 640), int)
+    fixations.ravel()[::5000] = 1
+    assert float(kldeval.auc_judd(np.ones((480, 640)), fixations, jitter="none")) == pytest.approx(0.008, abs=1e-3)
+
+
+@every_backend
+def test_an_epsilon_beside_the_standard_deviation(backend: str) -> None:
+    pred, gt = make(backend, PRED), make(backend, GT)
+    p, q = ((x - x.mean()) / (x.std() + 0.1) for x in (PRED, GT))
+    assert float(kldeval.cc(pred, gt, std_eps=0.1)) == pytest.approx((p * q).mean(), rel=1e-12)
+    fixations = (GT > 0.6).astype(int)
+    expected = p[fixations > 0].mean()
+    assert float(kldeval.nss(pred, make(backend, fixations), std_eps=0.1)) == pytest.approx(expected, rel=1e-12)
+    assert float(kldeval.cc(make(backend, np.ones((9, 11))), gt, std_eps=0.1)) == 0
+
+
+def test_the_same_epsilon_on_the_levels_of_8_bit_maps(tmp_path: Any) -> None:
+    pred, gt = (PRED * 255).astype(np.uint8), (GT * 255).astype(np.uint8)
+    (tmp_path / "p.png").write_bytes(png_of(pred))
+    (tmp_path / "g.png").write_bytes(png_of(gt))
+    shown = score(tmp_path / "p.png", tmp_path / "g.png", "-m", "cc(std_eps=0.5),cc,sim")
+    expected = [kldeval.cc(pred, gt, std_eps=0.5), kldeval.cc(pred, gt), kldeval.sim(pred, gt)]
+    assert shown == pytest.approx([float(number) for number in expected], rel=1e-12)
+
+
+def test_js_distance_is_scipys() -> None:
+    assert float(kldeval.js_distance(PRED, GT)) == pytest.approx(jensenshannon(PRED.ravel(), GT.ravel()), rel=1e-12)
+    assert kldeval.jensenshannon is kldeval.js_distance
+
+
+def test_the_overlaps_of_ecology_are_one_less_the_distances() -> None:
+    assert float(kldeval.schoener_d(PRED, GT)) == pytest.approx(1 - float(kldeval.tv(PRED, GT)), rel=1e-12)
+    hellinger = float(kldeval.hellinger(PRED, GT))
+    assert float(kldeval.warren_i(PRED, GT)) == pytest.approx(1 - hellinger**2, rel=1e-12)
+    assert str(METRICS.parse("bhattacharyya")) == "warren-i"
+
+
+def test_bernoulli_kld_is_the_divergence_of_two_classes() -> None:
+    expected = entropy([GT.ravel(), 1 - GT.ravel()], [PRED.ravel(), 1 - PRED.ravel()]).mean()
+    assert float(kldeval.bernoulli_kld(PRED, GT)) == pytest.approx(expected, rel=1e-12)
+    assert float(kldeval.bernoulli_kld(GT, GT)) == 0
+    assert float(kldeval.bernoulli_kld(np.asarray([[0.0]]), np.asarray([[0.0]]))) == 0
+
+
+@every_backend
+def test_a_temperature_is_one_thing_before_and_after_a_softmax(backend: str) -> None:
+    scores = 300 * PRED
+    options = [
+        "divide(value=4)+flatten-softmax",
+        "temperature(t=4)+flatten-softmax",
+        "flatten-softmax+temperature(t=4)",
+    ]
+    found = [float(kldeval.kld(make(backend, scores), make(backend, GT), norm=norm, eps=0)) for norm in options]
+    assert found == pytest.approx([found[0]] * 3, rel=1e-12)
+
+
+def test_a_temperature_of_probabilities() -> None:
+    p, q = ((x**0.5) / (x**0.5).sum() for x in (PRED, GT))
+    found = kldeval.kld(PRED, GT, norm="sum-to-one+temperature(t=2)", eps=0)
+    assert float(found) == pytest.approx(entropy(q.ravel(), p.ravel()), rel=1e-12)
+
+
+@every_backend
+def test_mae_of_a_mask_above_128(backend: str) -> None:
+    """The evaluations of salient object detection: a stretched prediction against a ground truth above 128 of 255."""
+    pred, gt = (PRED * 255).astype(np.uint8), (GT * 255).astype(np.uint8)
+    gt[0, :2] = 128, 129
+    stretched = (pred - pred.min().astype(float)) / float(np.ptp(pred))
+    expected = np.abs(stretched - (gt > 128)).mean()
+    chains = {"pred_norm": "minmax", "gt_norm": "threshold(above=128)", "scale": "raw"}
+    found = kldeval.mae(make(backend, pred), make(backend, gt), of="norm", **chains)  # type: ignore[arg-type]
+    assert float(found) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("norm", ["divide(value=0)", "temperature(t=0)", "divide(value=-1)"])
+def test_what_can_mean_nothing_is_refused(norm: str) -> None:
+    with pytest.raises(UsageProblem, match="above 0"):
+        kldeval.kld(PRED, GT, norm=f"{norm}+sum-to-one")
+
+
+def at_rounded_steps(saliency: np.ndarray, positives: np.ndarray, negatives: np.ndarray) -> float:
+    """The expectation of AUC_Borji.m and AUC_shuffled.m, thresholds and division as they write them."""
+    stretched = (saliency - saliency.min()) / (saliency.max() - saliency.min())
+    steps = [k * 0.1 for k in range(10, -1, -1)]
+    hits, alarms = (
+        [0.0, *(float(cells[stretched >= step].sum() / cells.sum()) for step in steps), 1.0]
+        for cells in (positives, negatives)
+    )
+    return float(np.trapezoid(hits, alarms))
+
+
+TENTHS = np.asarray([[0, 15, 30, 45, 60, 75, 90, 105], [120, 135, 150, 2, 28, 66, 15, 30]], np.uint8)
+"""A range of 150 grey levels, most of them on its tenths."""
+HIT = (np.arange(16).reshape(2, 8) % 3 == 1).astype(int)
+ELSEWHERE = (np.arange(16).reshape(2, 8) % 4 < 2).astype(int)
+
+
+@every_backend
+def test_ties_of_the_original_are_lost_where_its_division_loses_them(backend: str) -> None:
+    pred, hit, elsewhere = (make(backend, array) for array in (TENTHS, HIT, ELSEWHERE))
+    on_unit = TENTHS / 255
+    expected = at_rounded_steps(on_unit, HIT, np.ones_like(HIT)), at_rounded_steps(on_unit, HIT, ELSEWHERE)
+    found = kldeval.auc_borji(pred, hit, ties="float"), kldeval.auc_shuffled(pred, hit, elsewhere, ties="float")
+    assert [float(to_numpy(one)) for one in found] == pytest.approx(expected, rel=1e-12)
+    assert abs(float(to_numpy(kldeval.auc_borji(pred, hit))) - expected[0]) > 1e-3
+
+
+def test_under_floating_ties_the_scale_moves_the_number() -> None:
+    stored = kldeval.auc_borji(TENTHS, HIT, ties="float", scale="raw")
+    assert float(stored) == pytest.approx(at_rounded_steps(TENTHS * 1.0, HIT, np.ones_like(HIT)), rel=1e-12)
+    assert float(stored) != float(kldeval.auc_borji(TENTHS, HIT, ties="float"))
+    assert float(kldeval.auc_borji(TENTHS, HIT, scale="raw")) == float(kldeval.auc_borji(TENTHS, HIT))
+
+
+def test_a_constant_map_scores_chance_with_floating_ties() -> None:
+    assert float(kldeval.auc_borji(np.full((2, 8), 7.0), HIT, ties="float")) == 0.5
+
+
+@pytest.mark.parametrize("scale", ["unit", "raw"])
+@pytest.mark.parametrize("form", ["8 bits", "floats"])
+def test_a_run_has_floating_ties_from_levels_and_from_pixels(tmp_path: Path, form: str, scale: str) -> None:
+    values = TENTHS / (255 if scale == "unit" else 1)
+    (tmp_path / "p.png").write_bytes(png_of(TENTHS))
+    np.save(tmp_path / "p.npy", values)
+    for name, counts in (("fixations", HIT), ("other", ELSEWHERE)):
+        np.save(tmp_path / f"{name}.npy", counts)
+    found = score(
+        *(tmp_path / ("p.png" if form == "8 bits" else "p.npy"), tmp_path / "p.png"),
+        *("-m", "auc-borji(ties=float),auc-shuffled(ties=float),auc-borji", "--scale", scale),
+        *("--fixations", tmp_path / "fixations.npy", "--other-map", tmp_path / "other.npy"),
+    )
+    expected = at_rounded_steps(values, HIT, np.ones_like(HIT)), at_rounded_steps(values, HIT, ELSEWHERE)
+    assert found[:2] == pytest.approx(expected, rel=1e-12)

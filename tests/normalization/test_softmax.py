@@ -1,0 +1,164 @@
+"""Laws of the softmax family: it agrees with torch, in value and gradient, and never overflows."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import torch
+from backends import BACKENDS, make, to_numpy
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from torch.nn import functional
+
+from kldeval.arrays import BLOCK_ELEMENTS, MOST_BLOCKS, in_blocks, real_floats
+from kldeval.errors import RefusedMap
+from kldeval.normalization.softmax import log_sigmoid, log_softmax, sigmoid, softmax
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ARTICLES = json.loads((Path(__file__).parent.parent / "golden" / "articles.json").read_text())
+
+PAIRS: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
+    "softmax": (lambda x, axis: softmax(x, axis=axis), functional.softmax),
+    "log_softmax": (lambda x, axis: log_softmax(x, axis=axis), functional.log_softmax),
+    "sigmoid": (lambda x, _: sigmoid(x), lambda x, _: torch.sigmoid(x)),
+    "log_sigmoid": (lambda x, _: log_sigmoid(x), lambda x, _: functional.logsigmoid(x)),
+}
+"""Our functions of (x, axis) beside torch's."""
+
+# few distinct values as well: ties of the maximum, zeros, and scores that underflow
+SCORES = st.one_of(st.floats(-30, 30), st.sampled_from([0.0, 1.0, 1e4, -1e4]))
+
+
+@st.composite
+def scores_and_axis(draw: st.DrawFn) -> tuple[np.ndarray, int]:
+    scores = draw(hnp.arrays(np.float64, hnp.array_shapes(min_dims=1, max_dims=3, max_side=4), elements=SCORES))
+    return scores, draw(st.integers(-scores.ndim, scores.ndim - 1))
+
+
+def assert_close(actual: np.ndarray, expected: np.ndarray, scale: float = 1.0) -> None:
+    np.testing.assert_allclose(actual, expected, rtol=1e-12, atol=1e-12 * scale)
+
+
+@pytest.mark.parametrize("name", PAIRS)
+@settings(max_examples=50, deadline=None)
+@given(case=scores_and_axis())
+def test_every_backend_agrees_with_torch(name: str, case: tuple[np.ndarray, int]) -> None:
+    scores, axis = case
+    ours, theirs = PAIRS[name]
+    expected = theirs(torch.tensor(scores), axis).numpy()
+    for backend in BACKENDS:
+        x = make(backend, scores)
+        actual = ours(x, axis)
+        assert type(actual) is type(x)
+        assert_close(to_numpy(actual), expected)
+
+
+@pytest.mark.parametrize("name", PAIRS)
+@settings(max_examples=50, deadline=None)
+@given(case=scores_and_axis(), seed=st.integers(0, 9))
+def test_gradients_equal_those_of_torch(name: str, case: tuple[np.ndarray, int], seed: int) -> None:
+    scores, axis = case
+    upstream = torch.tensor(np.random.default_rng(seed).normal(size=scores.shape))
+    gradients = []
+    for function in PAIRS[name]:
+        x = torch.tensor(scores, requires_grad=True)
+        function(x, axis).backward(upstream)
+        gradients.append(x.grad.numpy())
+    assert_close(gradients[0], gradients[1], scale=float(upstream.abs().sum()))
+
+
+def test_extreme_scores_give_exact_finite_numbers() -> None:
+    scores = np.asarray([1e4, -1e4, 1e4, 0.0])
+    assert softmax(scores).tolist() == [0.5, 0.0, 0.5, 0.0]
+    assert_close(log_softmax(scores), np.asarray([0, -2e4, 0, -1e4]) - np.log(2))
+    assert sigmoid(scores).tolist() == [1.0, 0.0, 1.0, 0.5]
+    assert_close(log_sigmoid(scores), np.asarray([0, -1e4, 0, -np.log(2)]))
+    assert log_sigmoid(np.asarray(50.0)) == -np.exp(-50.0)
+
+
+def test_infinite_scores_are_treated_as_torch_treats_them() -> None:
+    for scores in ([-np.inf, 0.0, 1.0], [np.inf, 0.0, 1.0], [-np.inf, -np.inf, -np.inf], [np.nan, 0.0, 1.0]):
+        for ours, theirs in PAIRS.values():
+            expected = theirs(torch.tensor(scores, dtype=torch.float64), -1).numpy()
+            assert_close(ours(np.asarray(scores), -1), expected)
+
+
+@pytest.mark.parametrize("function", [softmax, log_softmax, sigmoid, log_sigmoid])
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize(
+    ("stored", "computed"), [("float32", "float32"), ("float64", "float64"), ("uint8", "float64"), ("bool", "float64")]
+)
+def test_floats_keep_their_dtype_and_integers_become_float64(
+    function: Any, backend: str, stored: str, computed: str
+) -> None:
+    x = make(backend, [[0, 1, 1]], dtype=stored)
+    assert to_numpy(function(x)).dtype == computed
+    assert_close(to_numpy(function(x)), to_numpy(function(make(backend, [[0.0, 1.0, 1.0]]))), 1e6)
+
+
+def test_complex_numbers_are_refused() -> None:
+    with pytest.raises(RefusedMap) as caught:
+        softmax(np.asarray([1j, 2.0]))
+    expected = "an array of dtype complex128 and shape (2,) holds no real numbers; take its real part"
+    assert str(caught.value) == expected
+
+
+def test_a_map_cut_into_blocks_has_the_same_softmax() -> None:
+    scores = np.random.default_rng(0).normal(size=(5, 300, 400), scale=10)
+    for axis in range(3):
+        expected = functional.log_softmax(torch.tensor(scores), axis).numpy()
+        assert_close(log_softmax(scores, axis=axis), expected)
+    tensor, theirs = (torch.tensor(scores, requires_grad=True) for _ in range(2))
+    (log_softmax(tensor, axis=0) * torch.tensor(scores)).sum().backward()
+    (functional.log_softmax(theirs, 0) * torch.tensor(scores)).sum().backward()
+    assert_close(tensor.grad.numpy(), theirs.grad.numpy(), scale=float(np.abs(scores).sum()))
+
+
+@pytest.mark.parametrize("shape", [(3, 2 * BLOCK_ELEMENTS), (2 * BLOCK_ELEMENTS, 3), (BLOCK_ELEMENTS, 2, 2), (9, 1, 9)])
+@pytest.mark.parametrize("axis", [0, -1])
+def test_blocks_partition_the_positions(shape: tuple[int, ...], axis: int) -> None:
+    x = np.random.default_rng(0).integers(0, 100, shape)
+    sizes = []
+
+    def count_and_sum(block: Any) -> Any:
+        sizes.append(block.size)
+        return block.sum(axis=axis, keepdims=True)
+
+    assert np.array_equal(in_blocks(count_and_sum, x, axis=axis), x.sum(axis=axis, keepdims=True))
+    assert sum(sizes) == x.size
+    assert len(sizes) <= MOST_BLOCKS
+    assert max(sizes) <= max(2 * BLOCK_ELEMENTS, x.size // MOST_BLOCKS + 1)
+
+
+def test_floats_are_not_copied() -> None:
+    x = np.ones(3, dtype=np.float32)
+    assert real_floats(x) is x
+
+
+def test_the_row_and_the_flat_softmax_of_the_article() -> None:
+    article = ARTICLES["row and flat softmax of one 2x2 map"]
+    x = np.asarray(article["x"])
+    np.testing.assert_allclose(softmax(x), article["softmax(axis=-1)"], atol=5e-9)
+    np.testing.assert_allclose(softmax(x.reshape(-1)).reshape(2, 2), article["flatten-softmax"], atol=5e-9)
+
+
+def test_the_log_softmax_of_the_articles() -> None:
+    article = ARTICLES["softmax, log-softmax and cross-entropy with labels"]
+    x = np.asarray(article["x"])
+    np.testing.assert_allclose(softmax(x, axis=1), article["softmax(axis=1)"], atol=5e-9)
+    np.testing.assert_allclose(log_softmax(x, axis=1)[0], article["log-softmax(axis=1)[0]"], atol=5e-9)
+    np.testing.assert_allclose(log_softmax(np.asarray([2.0, 3.0])), ARTICLES["log-softmax of [2, 3]"], atol=5e-9)
+
+
+def test_the_log_sigmoid_of_the_article() -> None:
+    article = ARTICLES["log-sigmoid"]
+    x = np.asarray(article["x"])
+    np.testing.assert_allclose(log_sigmoid(x), article["log-sigmoid"], atol=5e-9)
+    np.testing.assert_allclose(softmax(x, axis=1), article["softmax(axis=1)"], atol=5e-9)

@@ -1,0 +1,157 @@
+"""Saved documents: earlier versions are read, and whatever else stands in a file is one line that names the place."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from command_line import kldeval
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from schemas import SCHEMAS, validate
+
+from kldeval.errors import UsageProblem
+from kldeval.reports.json_reader import load_document, parse_comparison, parse_leaderboard, parse_report
+from kldeval.writers import WRITERS
+from kldeval.writers.page import Options
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+GOLDEN = Path(__file__).parent.parent / "golden"
+SAVED = {path.stem: path for path in sorted((GOLDEN / "saved").glob("*.json"))}
+HOSTILE = sorted((GOLDEN / "hostile").glob("*.json"))
+READ = {
+    name: json.loads(path.read_text())
+    for name, path in SAVED.items()
+    if name.partition("-")[0] in ("report", "leaderboard", "compare")
+}
+"""Documents of version 1, as `kldeval 0.1.0` wrote them."""
+
+PARSE: dict[str, Any] = {"report": parse_report, "leaderboard": parse_leaderboard, "compare": parse_comparison}
+
+STRANGE: tuple[Any, ...] = (
+    *(None, True, -1, 0, 7, 1.5, 10**30, "", "x", "inf", "a\x1b]0;PWNED\x07\n", "\udcff"),
+    *([], {}, [[]], {"kld": {}}, ["x", "y"], {"\udcff": 1}),
+)
+
+
+def parse(document: Any, kind: str = "report") -> Any:
+    return PARSE[kind](document, "it.json")
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The way to every value inside a document."""
+    children = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, child in children:
+        yield (*path, key)
+        yield from places(child, (*path, key))
+
+
+PLACES = {name: list(places(document)) for name, document in READ.items()}
+
+
+@pytest.mark.parametrize("name", READ)
+def test_documents_of_the_first_version_are_read(name: str) -> None:
+    """They fit the schema of today, and hold what they held."""
+    document = load_document(SAVED[name])
+    written = json.loads(WRITERS["json"](document, Options()))
+    validate(written, name.partition("-")[0])
+    assert json.dumps(written).replace("/2", "/1") == json.dumps(READ[name])
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_the_schemas_of_the_documentation_are_those_that_are_shipped(name: str) -> None:
+    shipped = Path(__file__).parent.parent.parent / "kldeval" / "reports" / "schemas" / name
+    assert json.loads(shipped.read_text()) == SCHEMAS[name]
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.data())
+def test_a_tampered_document_is_read_or_refused_in_one_line(data: st.DataObject) -> None:
+    """Whatever is changed, removed or added: no other exception, and what is read can be written in every format."""
+    name = data.draw(st.sampled_from(sorted(READ)))
+    document = copy.deepcopy(READ[name])
+    for path in data.draw(st.lists(st.sampled_from(PLACES[name]), min_size=1, max_size=2)):
+        tamper(document, path, data.draw(st.sampled_from(["replace", "remove", "add"])), data)
+    made, complaint = read_or_refused(document, name.partition("-")[0])
+    assert complaint.isprintable()
+    assert complaint.startswith("it.json") or made
+    for kind, write in WRITERS.items():
+        if made and kind not in ("parquet", "scores"):
+            write(made, Options())
+
+
+def read_or_refused(document: Any, kind: str) -> tuple[Any, str]:
+    """What a document holds, or the message that refuses it."""
+    try:
+        return parse(document, kind), ""
+    except UsageProblem as problem:
+        return None, str(problem)
+
+
+def tamper(document: Any, path: tuple[Any, ...], how: str, data: st.DataObject) -> None:
+    """Change the value at a place, if the place is still there."""
+    *way, last = path
+    at = document
+    try:
+        for key in way:
+            at = at[key]
+        at[last]
+    except (KeyError, IndexError, TypeError):
+        return
+    strange = copy.deepcopy(data.draw(st.sampled_from(STRANGE)))
+    if how == "remove":
+        del at[last]
+    elif how == "add" and isinstance(at, dict):
+        at[data.draw(st.sampled_from(["x", "kld", "name", "\udcff", "a\nb"]))] = strange
+    else:
+        at[last] = strange
+
+
+@pytest.mark.parametrize("path", HOSTILE, ids=lambda path: path.stem)
+@pytest.mark.parametrize("command", [("show",), ("compare", SAVED["report"]), ("merge",), ("methods",)])
+def test_hostile_documents_are_one_line(path: Path, command: tuple[Any, ...]) -> None:
+    outcome = kldeval(*command, path)
+    assert (outcome.code, outcome.out) == (2, "")
+    assert outcome.err.endswith("\n")
+    assert outcome.err.removesuffix("\n").isprintable()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"schema": "kldeval.report/9"}', "is a kldeval.report/9, of another version of kldeval; this one reads"),
+        ('{"schema": "kldeval.x\\u001b"}', "is a 'kldeval.x\\x1b'; a kldeval.report/2 is needed"),
+        ("[1e999]", "is not JSON: 1e999 is beyond float64"),
+        ("[" + "9" * 400 + "]", "is not JSON: a number of 400 digits is beyond float64"),
+    ],
+)
+def test_what_is_no_document_of_this_version(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "a.json").write_text(text)
+    with pytest.raises(UsageProblem) as problem:
+        load_document(tmp_path / "a.json")
+    assert str(problem.value).startswith(f"{tmp_path}/a.json {message}")
+
+
+def test_a_map_twice_is_refused() -> None:
+    document = copy.deepcopy(READ["report"])
+    document["maps"][1] = document["maps"][0]
+    with pytest.raises(UsageProblem) as problem:
+        parse(document)
+    assert str(problem.value) == f"it.json: maps[1].name is {document['maps'][0]['name']!r} for the second time"
+
+
+def test_a_map_lacks_only_the_metrics_that_failed_on_it() -> None:
+    document = copy.deepcopy(READ["report"])
+    name = document["maps"][0]["name"]
+    del document["maps"][0]["ce"]
+    with pytest.raises(UsageProblem, match=r"^it\.json: maps\[0\] lacks 'ce'$"):
+        parse(document)
+    document["failures"] = [{"name": name, "stage": "score", "message": "no", "code": "refused", "metric": "ce"}]
+    report = parse(document)
+    assert list(report.scores[0].values) == ["kld"]
+    assert (report.failures[0].code, report.failures[0].metric) == ("refused", "ce")

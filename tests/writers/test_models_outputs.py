@@ -1,0 +1,285 @@
+"""Leaderboards and comparisons in every format: read back, valid, compilable, and nothing broken by a name."""
+
+from __future__ import annotations
+
+import importlib
+import io
+import json
+import math
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from report_files import report
+from rich.cells import cell_len
+from schemas import validate
+
+from kldeval.errors import MissingDependency, UsageProblem
+from kldeval.records import Failure, Score
+from kldeval.reports.documents import GateOutcome, Resampling
+from kldeval.reports.json_reader import parse_comparison, parse_leaderboard
+from kldeval.reports.leaderboard import make_leaderboard
+from kldeval.writers import BINARY, WRITERS, text, writer_for
+from kldeval.writers.files import write_atomically
+from kldeval.writers.models_page import p_text
+from kldeval.writers.page import Cell, Head, Options, Page, Table
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from kldeval.reports.documents import Leaderboard
+
+NASTY = '[a]*{b}_$&%#~^\\end|<i>`"--?`é\x1b\n'
+PEOPLE = ("table", "markdown", "latex")
+
+
+def model(values: dict[str, float], **changes: Any) -> Any:
+    return report(*(Score(name, {"kld": value, "cc": -value}) for name, value in values.items()), **changes)
+
+
+def board(*models: str, values: int = 9, **changes: Any) -> Leaderboard:
+    """Each model a little worse than the one before it."""
+    reports = {
+        name: model({f"x{i}y": 0.25 + place / 8 + (i * 7 % 5) / 16 for i in range(values)}, **changes)
+        for place, name in enumerate(models or ("good", "bad"))
+    }
+    return make_leaderboard(reports, Resampling(200))
+
+
+names = st.text(min_size=1, max_size=9) | st.just(NASTY)
+numbers = st.floats(-1e9, 1e9) | st.sampled_from([0.0, 1.0])
+
+
+@st.composite
+def boards(draw: st.DrawFn) -> Leaderboard:
+    """Any leaderboard that a run could make: some maps are missing, some values are not finite."""
+    maps = draw(st.lists(st.text("abc/1", min_size=1, max_size=4), min_size=1, max_size=5, unique=True))
+    reports = {
+        name: model({key: draw(numbers | st.just(math.inf)) for key in draw(st.sets(st.sampled_from(maps)))})
+        for name in draw(st.lists(names, min_size=2, max_size=4, unique=True))
+    }
+    reports = {name: one if one.scores else model({maps[0]: 1.0}) for name, one in reports.items()}
+    return make_leaderboard(reports, Resampling(100))
+
+
+looks = st.sampled_from([Options(), Options(per_map=True, width=40, color=True), Options(worst=2, precision=0)])
+
+
+@settings(max_examples=25, deadline=None)
+@given(boards(), looks)
+def test_every_format_writes_every_leaderboard(made: Leaderboard, options: Options) -> None:
+    for name, write in WRITERS.items():
+        text = write(made, options)
+        assert text.endswith("\n") or (name == "jsonl" and not text)
+        if made.comparison and made.comparison.comparisons and name != "scores":
+            assert write(made.comparison, replace(options, worst=0)).endswith("\n")
+
+
+def test_a_comparison_has_no_worst_maps() -> None:
+    with pytest.raises(UsageProblem) as problem:
+        WRITERS["table"](board().comparison, Options(worst=1))  # type: ignore[arg-type]
+    assert str(problem.value) == (
+        "the worst maps are asked for, but a comparison has none; ask a report or a leaderboard"
+    )
+
+
+@settings(max_examples=25, deadline=None)
+@given(boards())
+def test_json_is_valid_and_read_back(made: Leaderboard) -> None:
+    document = json.loads(WRITERS["json"](made, Options()))
+    validate(document, "leaderboard")
+    assert repr(parse_leaderboard(document)) == repr(made)
+    if made.comparison:
+        document = json.loads(WRITERS["json"](made.comparison, Options()))
+        validate(document, "compare")
+        assert repr(parse_comparison(document)) == repr(made.comparison)
+
+
+def test_the_best_is_bold_in_each_format_for_people() -> None:
+    made, intervals = board(), Options(intervals=True)
+    assert "\x1b[1m0.3681\x1b[0m" in WRITERS["table"](made, Options(color=True))
+    assert "|   **0.3681** |" in WRITERS["markdown"](made, Options())
+    assert "**0.3681**<sup>b</sup> " in WRITERS["markdown"](made, intervals)
+    assert r"& \textbf{0.3681} &" in WRITERS["latex"](made, Options())
+    assert r"\textbf{0.3681}\textsuperscript{b} {\scriptsize $[0.3" in WRITERS["latex"](made, intervals)
+    assert r"$\mathbf{-0.3681}$\textsuperscript{b}" in WRITERS["latex"](made, intervals)
+
+
+def test_no_format_marks_a_best_where_no_direction_is_better() -> None:
+    reports = {name: report(Score("x", {"entropy-gt": value})) for name, value in (("a", 1.0), ("b", 2.0))}
+    made = make_leaderboard(reports, Resampling(200))
+    assert "**" not in WRITERS["markdown"](made, Options()).partition("**notes**")[0]
+    assert "\\textbf" not in WRITERS["latex"](made, Options())
+
+
+def test_more_models_than_letters_have_two() -> None:
+    lines = WRITERS["table"](board(*(f"m{place:02}" for place in range(27))), Options(intervals=True)).splitlines()
+    assert [line.split()[0] for line in (lines[25], lines[26], lines[27])] == ["z", "aa", "ab"]
+    assert "q" not in "".join(line.split()[0] for line in lines[1:26])
+
+
+@pytest.mark.parametrize(("raised", "expected"), [("", "1.5"), ("a,c", "1.5ᵃᶜ"), ("z,aa,ab", "1.5ᶻ,ᵃᵃ,ᵃᵇ")])
+def test_raised_letters(raised: str, expected: str) -> None:
+    table = Table((Head("model", "model"), Head("kld")), ((Cell("m"), Cell("1.5", raised)),))
+    assert text.render(Page((table,)), Options()).splitlines()[1] == f"m       {expected}"
+
+
+@pytest.mark.parametrize("width", [24, 38, 60, 80, 120])
+def test_a_leaderboard_fits_its_terminal_and_no_number_is_cut(width: int) -> None:
+    made = board("good", "bad", "worse")
+    whole = WRITERS["table"](made, Options(intervals=True))
+    text = WRITERS["table"](made, Options(width=width, intervals=True, signatures="full"))
+    table = text[: text.index("9 maps")]
+    assert max(map(len, table.splitlines())) <= width
+    means = re.findall(r"-?0\.\d{4}(?=[ᵃᵇᶜ ])", whole[: whole.index("9 maps")])
+    assert sorted(re.findall(r"-?0\.\d{4}", re.sub(r"\[.*?\]", "", table))) == sorted(means)
+
+
+@pytest.mark.parametrize("width", [80, 120])
+@pytest.mark.parametrize("n_models", [1, 4, 12])
+def test_no_line_is_longer_than_the_terminal(width: int, n_models: int) -> None:
+    made = board(*(f"a-model-with-a-long-name/{place}" for place in range(n_models + 1)))
+    for document in (made, made.comparison):
+        for options in (Options(width=width), Options(width=width, intervals=True, verbose=True, per_map=True)):
+            text = WRITERS["table"](document, options)  # type: ignore[arg-type]
+            assert max(map(cell_len, text.splitlines())) <= width
+            assert text.count("a-model-with") >= n_models + 1
+
+
+def test_a_long_list_is_cut_with_the_number_of_the_rest() -> None:
+    reports = {"a": model({f"x{i}": 1.0 for i in range(30)}), "b": model({"x0": 1.0})}
+    made = make_leaderboard(reports, Resampling(200))
+    text = WRITERS["table"](made, Options())
+    assert "29 maps left out, not scored for every model\nx1    not scored for b\nx2    not scored for b\n" in text
+    assert "and 9 more; the JSON report lists all of them" in text
+    assert "and 9 more" not in WRITERS["table"](made, Options(per_map=True))
+
+
+def test_failures_and_gates_are_shown_with_their_model() -> None:
+    made = board(failures=(Failure("c|1", "load", "broken"),), gates=(GateOutcome("kld>1", None, fired=True),))
+    # gates are judged anew on the common maps
+    assert "gate" not in WRITERS["table"](made, Options())
+    failures = {
+        "table": "good   c|1   load   broken",
+        "markdown": r"- good: `c|1` (load): broken",
+        "latex": "% - good: c|1 (load): broken",
+    }
+    for name, failure in failures.items():
+        assert failure in WRITERS[name](made, Options()).splitlines()
+
+
+@pytest.mark.parametrize(
+    ("p", "text"), [(1.0, "1.0000"), (0.0625, "0.0625"), (1 / 10001, "0.0001"), (2.2e-9, "2.2e-09"), (0.0, "0.0e+00")]
+)
+def test_p_values(p: float, text: str) -> None:
+    assert p_text(p) == text
+
+
+LATEX = shutil.which("pdflatex")
+
+
+def has_siunitx() -> bool:
+    """Whether the package is installed beside LaTeX."""
+    finder = shutil.which("kpsewhich")
+    return (
+        finder is not None and subprocess.run([finder, "siunitx.sty"], capture_output=True, check=False).returncode == 0
+    )
+
+
+@pytest.mark.skipif(LATEX is None, reason="no LaTeX here")
+@pytest.mark.parametrize("siunitx", [False, True])
+def test_latex_compiles(tmp_path: Path, siunitx: bool) -> None:  # noqa: FBT001
+    if siunitx and not has_siunitx():
+        pytest.skip("no siunitx here")
+    nasty = NASTY.replace("é", "").replace("\x1b", "").replace("\n", "")
+    made = board("good", nasty, "-worst")
+    looks = [Options(per_map=True, siunitx=siunitx), Options(intervals=True, verbose=True, siunitx=siunitx)]
+    tables = [
+        *(WRITERS["latex"](made, look) for look in looks),
+        *(WRITERS["latex"](made.comparison, look) for look in looks),  # type: ignore[arg-type]
+        WRITERS["latex"](report(Score("a", {"kld": math.inf}), Score("b", {"kld": -1.5e-9})), looks[0]),
+    ]
+    packages = r"\usepackage{booktabs}" + (r"\usepackage{siunitx}" if siunitx else "")
+    source = "\n".join([rf"\documentclass{{article}}{packages}\begin{{document}}", *tables, r"\end{document}"])
+    (tmp_path / "a.tex").write_text(source, encoding="utf-8")
+    done = subprocess.run(
+        [str(LATEX), "-interaction=nonstopmode", "-halt-on-error", "a.tex"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-2000:]
+
+
+# scores
+
+
+def test_scores_are_flat_numbers_with_their_counts() -> None:
+    made = model({"a": 1.0, "b": 2.0})
+    assert json.loads(WRITERS["scores"](made, Options())) == {"kld": 1.5, "cc": -1.5, "maps": 2, "failures": 0}
+    assert list(json.loads(WRITERS["scores"](board(), Options()))) == ["good", "bad"]
+
+
+def test_a_run_that_is_not_whole_has_no_scores() -> None:
+    broken = model({"a": 1.0}, failures=(Failure("b", "load", ""),))
+    assert json.loads(WRITERS["scores"](broken, Options())) == {"maps": 1, "failures": 1}
+    assert json.loads(WRITERS["scores"](report(), Options())) == {"maps": 0, "failures": 0}
+
+
+def test_scores_are_strict_json() -> None:
+    assert json.loads(WRITERS["scores"](model({"a": math.inf}), Options()))["kld"] == "inf"
+
+
+# Parquet
+
+
+def test_parquet_needs_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(MissingDependency) as problem:
+        BINARY["parquet"](board(), Options())
+    assert str(problem.value) == "Parquet files need pyarrow, which is not installed: pip install 'kldeval[parquet]'"
+
+
+def read_parquet(data: bytes) -> Any:
+    return importlib.import_module("pyarrow.parquet").read_table(io.BytesIO(data))
+
+
+def test_parquet_has_the_rows_of_the_csv_with_their_types(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    made = model({"a": 1.5, "b\udc80": math.inf}, failures=(Failure("c", "load", "broken"),))
+    write = writer_for("r.parquet")
+    write_atomically(tmp_path / "r.parquet", write(made, Options()))
+    table = read_parquet((tmp_path / "r.parquet").read_bytes())
+    assert {field.name: str(field.type) for field in table.schema} == {
+        "name": "string",
+        "kld": "double",
+        "cc": "double",
+        "n_uncovered": "int64",
+        "uncovered_mass": "double",
+        "failure": "string",
+    }
+    assert table.column("name").to_pylist() == ["a", r"b\udc80", "c"]
+    assert table.column("kld").to_pylist() == [1.5, math.inf, None]
+    assert table.column("failure").to_pylist() == [None, None, "load: broken"]
+    assert json.loads(table.schema.metadata[b"kldeval.settings.signature"]) == dict(made.signatures)
+
+
+def test_parquet_of_several_models() -> None:
+    pytest.importorskip("pyarrow")
+    made = board()
+    table = read_parquet(BINARY["parquet"](made, Options()))
+    assert table.column("model").to_pylist() == ["good"] * 9 + ["bad"] * 9
+    assert list(json.loads(table.schema.metadata[b"kldeval.settings.signature"])) == ["good", "bad"]
+    pairs = read_parquet(BINARY["parquet"](made.comparison, Options()))  # type: ignore[arg-type]
+    assert [str(pairs.schema.field(name).type) for name in ("n", "p_holm", "significant")] == [
+        "int64",
+        "double",
+        "bool",
+    ]
