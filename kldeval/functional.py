@@ -24,7 +24,7 @@ from kldeval.metrics.binary import PixelMap, check_binary
 from kldeval.metrics.checks import check_choice, check_log_probabilities, reduced
 from kldeval.metrics.class_losses import LabelRule
 from kldeval.metrics.fixated_map import fixated_pixels
-from kldeval.metrics.registry import LABEL_METRICS, METRICS
+from kldeval.metrics.registry import LABEL_METRICS, METRICS, is_on_scale
 from kldeval.normalization.chain import normalise
 from kldeval.normalization.softmax import log_softmax
 from kldeval.parameters import BESIDE, documentation, parameters_of
@@ -135,7 +135,7 @@ def _of_maps(entry: MetricEntry, given: dict[str, Any]) -> Array:
     pred, gt, weights = given.pop("pred"), given.pop("gt"), given.pop("weights", None)
     checked = _checked(pred, gt, weights)
     parameters, options = _split(entry, given)
-    sides = _values_of(entry, {"pred": pred, "gt": gt}, checked, parameters.get("of"), options)
+    sides = _values_of(entry, {"pred": pred, "gt": gt}, checked, parameters, options)
     return returned_as(entry.function(*sides, checked, **parameters), pred, gt)
 
 
@@ -146,7 +146,7 @@ def _of_fixations(entry: MetricEntry, given: dict[str, Any]) -> Array:
     if "density" in entry.info.requires:
         return _at_fixations(entry, pred, fixations, beside, weights, {**options, **parameters})
     checked = _checked(pred, fixations, weights)
-    (values,) = _values_of(entry, {"pred": pred}, checked, parameters.get("of"), options)
+    (values,) = _values_of(entry, {"pred": pred}, checked, parameters, options)
     seen = fixated_pixels(values, fixations, checked)
     others: list[Array | FixatedMap] = list(beside)
     if "baseline" in entry.info.requires:
@@ -229,10 +229,14 @@ def _split(entry: MetricEntry, given: dict[str, Any]) -> tuple[dict[str, Any], d
 
 
 def _values_of(
-    entry: MetricEntry, sides: Mapping[str, Array], weights: Array | None, of: str | None, options: dict[str, Any]
+    entry: MetricEntry,
+    sides: Mapping[str, Array],
+    weights: Array | None,
+    parameters: Mapping[str, Any],
+    options: dict[str, Any],
 ) -> list[Array]:
     """The values that a metric of stored maps takes: as they are stored, or at the end of the chains."""
-    settings = metric_settings("kld", options)
+    settings, of = metric_settings("kld", options), parameters.get("of")
     chains = chains_for(settings, Call(entry.name, (("of", of),) if of else ()))
     idle = [name for name in ("norm", "pred_norm", "gt_norm", "axis", "convention") if name in options]
     if idle and STORED == chains[0] == chains[1]:
@@ -240,7 +244,7 @@ def _values_of(
         raise UsageProblem(msg)
     found = []
     for array, chain, empty in zip(sides.values(), chains, (settings.empty_pred, settings.empty_gt), strict=False):
-        if chain == STORED and not entry.info.scaled:
+        if chain == STORED and not is_on_scale(entry.info, parameters):
             found.append(array)
             continue
         side = scaled(array, full_scale(array), settings.scale, settings.dtype, weights=weights, empty=empty)

@@ -71,8 +71,14 @@ def _lines(name: str, parameters: Iterable[inspect.Parameter], result: str, docu
     return "\n".join([*lines, f") -> {result}:", f'    """{first}"""'])
 
 
+LONGEST = 10
+"""Characters of a number in a stub."""
+
+
 def _literal(value: object) -> str:
-    return f'"{value}"' if isinstance(value, str) else repr(value)
+    text = f'"{value}"' if isinstance(value, str) else repr(value)
+    # a stub does not spell out long numbers
+    return "..." if isinstance(value, float) and len(text) > LONGEST else text
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from kldeval.analysis.metric_words import map_metric_words
 from kldeval.conventions import CONVENTIONS
 from kldeval.conventions.bibliography import OF_METRICS
 from kldeval.grammar import format_value, split_top_level
-from kldeval.metrics.registry import LABEL_METRICS, METRICS
+from kldeval.metrics.registry import LABEL_METRICS, METRICS, is_on_scale
 from kldeval.normalization.chain import along_rows
 from kldeval.normalization.lazy_map import MAP
 from kldeval.reports.documents import Methods
@@ -86,7 +86,8 @@ def _stored_words(settings: Settings) -> list[str]:
         pred, gt = chains_for(settings, call)
         sides = [(pred, "the predicted map")] + ([(gt, "the ground-truth map")] if info.on == "maps" else [])
         words = " and ".join(f"{side} {'as stored' if c == STORED else chain_words(c)}" for c, side in sides)
-        scaled = f"; {_SCALES[settings.scale]}" if info.scaled and (pred, gt) == (STORED, STORED) else ""
+        on_scale = is_on_scale(info, call.keywords) and (pred, gt) == (STORED, STORED)
+        scaled = f"; {_SCALES[settings.scale]}" if on_scale else ""
         found.setdefault(f"{words}{scaled}", []).append(call.name)
     return [f"{', '.join(names)} {'are' if len(names) > 1 else 'is'} of {words}." for words, names in found.items()]
 

@@ -48,7 +48,7 @@ def _auc(call: Call, _: Settings) -> str:
     return f"AUC, the area under the ROC curve of fixations against {others}, ties counted half{_once(call)}"
 
 
-def _shuffled(_: Call, settings: Settings) -> str:
+def _shuffled(call: Call, settings: Settings) -> str:
     negatives = {
         "others": "the fixated pixels of all other images",
         "map": "the fixated pixels of one given map",
@@ -56,7 +56,17 @@ def _shuffled(_: Call, settings: Settings) -> str:
     }.get(settings.other.name, "the fixated pixels of another map")
     if settings.other.keywords.get("repeats"):
         negatives = "the fixations on all other images"
-    return f"AUC-shuffled, the expectation of AUC_shuffled.m over its random negatives, drawn from {negatives}"
+    drawn = f"drawn from {negatives}{_rounded(call)}"
+    return f"AUC-shuffled, the expectation of AUC_shuffled.m over its random negatives, {drawn}"
+
+
+def _rounded(call: Call) -> str:
+    return ", in its floating-point arithmetic" if call.keywords.get("ties") == "float" else ""
+
+
+def _added(call: Call) -> str:
+    eps = call.keywords.get("eps")
+    return f", with {format_value(eps)} added to every probability" if eps else ""
 
 
 def _once(call: Call) -> str:
@@ -93,10 +103,12 @@ _WORDS: Mapping[str, Callable[[Call, Settings], str]] = {
     "nss": _nss,
     "auc": _auc,
     "auc-judd": lambda _, __: "AUC-Judd, the expectation of AUC_Judd.m over its jitter",
-    "auc-borji": lambda _, __: "AUC-Borji, the expectation of AUC_Borji.m over its random negatives",
+    "auc-borji": lambda call, _: f"AUC-Borji, the expectation of AUC_Borji.m over its random negatives{_rounded(call)}",
     "auc-shuffled": _shuffled,
     "sauc": lambda _, __: "sAUC, the area under the ROC curve of fixations against those on all other images",
     "ll": lambda _, s: f"LL, the mean log-likelihood of the fixations, in {_UNITS[s.base]} per fixation",
     "ig": lambda _, s: f"IG, the information gain over {baseline_words(s)}, in bits per fixation",
-    "ig-mit": lambda _, s: f"the information gain of InfoGain.m over {baseline_words(s)}, in bits per fixated pixel",
+    "ig-mit": lambda call, s: (
+        f"the information gain of InfoGain.m over {baseline_words(s)}, in bits per fixated pixel{_added(call)}"
+    ),
 }

@@ -205,6 +205,17 @@ def tenths(xp: Namespace, values: Array, low: Array, high: Array) -> tuple[Array
     return STEPS * (rise * part), span * part
 
 
+def rounded_tenths(xp: Namespace, values: Array, low: Array, high: Array) -> tuple[Array, Array]:
+    """Values stretched to 0..1 and 0.1, as the MIT code has them: k * 0.1 is the k-th threshold, rounded as in Octave.
+
+    A constant map is 0; where the range is not finite the step is nan.
+    """
+    rise, span = above_least(xp, values, low, high)
+    with quiet():
+        rise = rise / xp.where(span == 0, xp.ones_like(span), span)
+    return rise, xp.where(xp.isfinite(span), xp.full_like(span, 1 / STEPS), xp.full_like(span, xp.nan))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Fixated:
     """Fixated pixels, each once: rows, columns, and how often each was fixated."""
@@ -269,8 +280,10 @@ def by_rank(pred: Array, fixated: Fixated, weights: Array | None = None) -> Binn
     return _cells(pred, index, 2 * len(targets) + 1, fixated, weights)
 
 
-def by_step(pred: Array, fixated: Fixated, weights: Array | None = None) -> BinnedMap:
+def by_step(pred: Array, fixated: Fixated, weights: Array | None = None, *, rounded: bool = False) -> BinnedMap:
     """Eleven cells: which of the ten equal steps between minimum and maximum a pixel has reached.
+
+    `rounded` where the steps are those of `rounded_tenths`, whose thresholds are then the values of the cells.
 
     >>> import numpy as np
     >>> none = Fixated(*(np.zeros(0, np.int64),) * 3)
@@ -282,9 +295,10 @@ def by_step(pred: Array, fixated: Fixated, weights: Array | None = None) -> Binn
     values = np.asarray(pred, np.float64).reshape(-1)
     present = values if weights is None else values[weights.reshape(-1) > 0]
     with quiet():
-        rise, span = tenths(np, values, present.min(), present.max())
+        rise, span = (rounded_tenths if rounded else tenths)(np, values, present.min(), present.max())
     steps = np.arange(1, STEPS + 1) * span
-    return _cells(pred, np.searchsorted(steps, rise, side="right"), STEPS + 1, fixated, weights)
+    cells = _cells(pred, np.searchsorted(steps, rise, side="right"), STEPS + 1, fixated, weights)
+    return replace(cells, seen=replace(cells.seen, values=cells.seen.values * (1 / STEPS))) if rounded else cells
 
 
 def by_pixel(pred: Array, fixated: Fixated, weights: Array | None = None) -> FixatedMap:

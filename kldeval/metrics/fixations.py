@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 Negatives = Literal["all", "unfixated"]
 Jitter = Literal["expected", "none", "unique"]
+Ties = Literal["exact", "float"]
 
 
 def _check_nss(
@@ -133,12 +134,15 @@ def auc_judd(seen: FixatedMap, *, jitter: Jitter = "expected", of: Of = None) ->
 
 
 @METRICS.add("auc-borji", MetricInfo(version=2, on="fixations", view="steps", unit="", best="high"))
-def auc_borji(seen: FixatedMap, *, of: Of = None) -> Array:  # noqa: ARG001 - whoever calls it hands over such values
+def auc_borji(seen: FixatedMap, *, ties: Ties = "exact", of: Of = None) -> Array:  # noqa: ARG001 - whoever calls it hands over such values
     """AUC_Borji.m in expectation over its random negatives, drawn from all pixels; repeated fixations count once.
 
     The trapezoid through (share of all pixels >= t, share of the fixated >= t) for t = 0, 0.1 .. 1 of the min-max map.
     As in the original, fewer than two fixated pixels give nan; a constant map scores 0.5 (the original: nan).
-    Give an 8-bit map as it is stored: after division by 255 some of its levels no longer tie with a threshold.
+
+    A value on a tenth of the range ties with the threshold, exactly. The original divides in floating point and loses
+    some such ties: (15/255) / (150/255) < 0.1. ties=float has its arithmetic, (S - min) / (max - min) >= k * 0.1, of
+    the map on the scale of the run: 8-bit levels divided by 255, as im2double makes them, under scale=unit.
 
     Source: A. Borji et al. (2013), https://doi.org/10.1109/TIP.2012.2210727; AUC_Borji.m of
     https://github.com/cvzoya/saliency.
@@ -148,7 +152,7 @@ def auc_borji(seen: FixatedMap, *, of: Of = None) -> Array:  # noqa: ARG001 - wh
     0.75
     """
     xp = namespace(seen.values)
-    area = area_at_steps(seen, seen.fixated, seen.area)
+    area = area_at_steps(seen, seen.fixated, seen.area, rounded=ties == "float")
     few = drop_axes(xp, total(xp, seen.fixated)) <= 1
     return xp.where(few, xp.full_like(area, xp.nan), area)
 
@@ -156,12 +160,12 @@ def auc_borji(seen: FixatedMap, *, of: Of = None) -> Array:  # noqa: ARG001 - wh
 @METRICS.add(
     "auc-shuffled", MetricInfo(version=2, on="fixations", view="steps", unit="", best="high", requires=("other",))
 )
-def auc_shuffled(seen: FixatedMap, other: Array, *, of: Of = None) -> Array:  # noqa: ARG001 - whoever calls it hands over such values
+def auc_shuffled(seen: FixatedMap, other: Array, *, ties: Ties = "exact", of: Of = None) -> Array:  # noqa: ARG001 - whoever calls it hands over such values
     """AUC_shuffled.m in expectation over its random negatives, drawn from the fixated pixels of another map.
 
     As `auc_borji`, with the share of `other`: 1 where the other map was fixated, else 0 (for levels: how many such
     pixels each holds). The authors take the union of ten other images; the union of all others covers so much of the
-    image that the centre prior seems better than chance, which `sauc` avoids.
+    image that the centre prior seems better than chance, which `sauc` avoids. `ties` as for `auc_borji`.
 
     Source: L. Zhang et al. (2008), https://doi.org/10.1167/8.7.32; AUC_shuffled.m of
     https://github.com/cvzoya/saliency.
@@ -171,7 +175,7 @@ def auc_shuffled(seen: FixatedMap, other: Array, *, of: Of = None) -> Array:  # 
     0.75
     """
     xp = namespace(seen.values, other)
-    return area_at_steps(seen, seen.fixated, zero_excluded(xp, other, seen.area))
+    return area_at_steps(seen, seen.fixated, zero_excluded(xp, other, seen.area), rounded=ties == "float")
 
 
 @METRICS.add(
@@ -239,13 +243,28 @@ def ig(log_density: Array, baseline: Array, fixations: Array) -> Array:
     return ll(gain, fixations) / math.log(2)
 
 
+def _check_ig_mit(*, eps: float = MATLAB_EPS, of: Of = None) -> None:  # noqa: ARG001 - all parameters are passed
+    if not 0 < eps < math.inf:
+        msg = f"ig-mit(eps={format_value(eps)}): what is added to a probability is above 0 and finite"
+        raise UsageProblem(msg)
+
+
 @METRICS.add(
-    "ig-mit", MetricInfo(version=2, on="fixations", view="pixels", unit="bits", best="high", requires=("baseline",))
+    "ig-mit",
+    MetricInfo(
+        version=2,
+        on="fixations",
+        view="pixels",
+        unit="bits",
+        best="high",
+        requires=("baseline",),
+        check=_check_ig_mit,
+    ),
 )
-def ig_mit(pred: FixatedMap, baseline: FixatedMap, *, of: Of = None) -> Array:  # noqa: ARG001 - whoever calls it hands over such values
+def ig_mit(pred: FixatedMap, baseline: FixatedMap, *, eps: float = MATLAB_EPS, of: Of = None) -> Array:  # noqa: ARG001 - whoever calls it hands over such values
     """InfoGain.m: the gain in bits per fixated pixel of stored maps, each stretched to 0..1 and divided by its sum.
 
-    mean over fixated pixels of log2(eps + p) - log2(eps + b) with eps = 2^-52; repeated fixations count once. Both
+    mean over fixated pixels of log2(eps + p) - log2(eps + b) with `eps` 2^-52; repeated fixations count once. Both
     arguments carry the same fixations. A constant map gives nan. A prediction pays up to 52 bits where it is 0.
 
     Source: InfoGain.m of https://github.com/cvzoya/saliency.
@@ -255,13 +274,13 @@ def ig_mit(pred: FixatedMap, baseline: FixatedMap, *, of: Of = None) -> Array:  
     >>> float(kldeval.ig_mit(pred, np.asarray([[0, 0, 1]]), pred))
     0.0
     """
-    return mit_bits(pred) - mit_bits(baseline)
+    return mit_bits(pred, eps) - mit_bits(baseline, eps)
 
 
-def mit_bits(seen: FixatedMap) -> Array:
-    """The mean over fixated pixels of log2(2^-52 + p): of `ig_mit`, what one of the two maps contributes."""
+def mit_bits(seen: FixatedMap, eps: float = MATLAB_EPS) -> Array:
+    """The mean over fixated pixels of log2(eps + p): of `ig_mit`, what one of the two maps contributes."""
     xp = namespace(seen.values)
-    logarithm = mit_logarithm(stretched_density(seen.values, seen.area, seen.extent()))
+    logarithm = mit_logarithm(stretched_density(seen.values, seen.area, seen.extent()), eps)
     return drop_axes(xp, divide(xp, total(xp, logarithm, seen.fixated), total(xp, seen.fixated)))
 
 
@@ -276,6 +295,6 @@ def stretched_density(values: Array, area: Array, ends: tuple[Array, Array] | No
     return divide(xp, stretched, total(xp, stretched, area))
 
 
-def mit_logarithm(density: Array) -> Array:
-    """log2(2^-52 + p)."""
-    return namespace(density).log(density + MATLAB_EPS) / math.log(2)
+def mit_logarithm(density: Array, eps: float = MATLAB_EPS) -> Array:
+    """log2(eps + p)."""
+    return namespace(density).log(density + eps) / math.log(2)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from kldeval.grammar import Info, Registry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from kldeval.arrays import Array
     from kldeval.metrics.class_losses import LabelTerms
@@ -83,6 +83,12 @@ class MetricInfo(Info):
 
 METRICS: Registry[Callable[..., Any], MetricInfo] = Registry("metric", MetricInfo, package="kldeval.metrics")
 """Every metric but those of labels, by the name that a user types."""
+
+
+def is_on_scale(info: MetricInfo, parameters: Mapping[str, object]) -> bool:
+    """Whether a metric of stored maps takes them on the scale of the run: by its unit, or for its rounding."""
+    return info.scaled or parameters.get("ties") == "float"
+
 
 LABEL_METRICS: Registry[Callable[..., LabelTerms], MetricInfo] = Registry(
     "metric of labels", MetricInfo, package="kldeval.metrics"

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from kldeval.arrays import counted_in, device_of, namespace
-from kldeval.metrics.fixated_map import STEPS, tenths
+from kldeval.metrics.fixated_map import STEPS, rounded_tenths, tenths
 from kldeval.weighting import divide
 
 if TYPE_CHECKING:
@@ -32,14 +32,15 @@ def area_under_roc(values: Array, positives: Array, negatives: Array, *, ascendi
     return _map_by_map(_mann_whitney, values, positives, negatives)
 
 
-def area_at_steps(seen: FixatedMap, positives: Array, negatives: Array) -> Array:
+def area_at_steps(seen: FixatedMap, positives: Array, negatives: Array, *, rounded: bool = False) -> Array:
     """The trapezoid through (0, 0), the ROC points at ten equal steps below the map's maximum, and (1, 1).
 
-    A threshold is compared as 10 (S - min) >= k (max - min), which 8-bit levels pass without rounding. nan as for
-    `area_under_roc`, or where the map has no finite range.
+    A threshold is compared as 10 (S - min) >= k (max - min), which 8-bit levels pass without rounding; if
+    `rounded` as (S - min) / (max - min) >= k * 0.1. nan as for `area_under_roc`, or where the map has no finite range.
     """
     xp = namespace(seen.values, positives, negatives)
-    rise, span = tenths(xp, counted_in(seen.values), *map(counted_in, seen.extent()))
+    stretch = rounded_tenths if rounded else tenths
+    rise, span = stretch(xp, counted_in(seen.values), *map(counted_in, seen.extent()))
     if seen.ascending:
         return _area_at_steps_of_few(rise, positives, negatives, span)
     return _map_by_map(_trapezoid, rise, positives, negatives, span)

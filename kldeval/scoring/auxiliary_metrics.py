@@ -26,7 +26,8 @@ from kldeval.metrics.fixated_map import (
     by_step,
     has_close_values,
 )
-from kldeval.metrics.fixations import mit_bits, mit_logarithm, stretched_density
+from kldeval.metrics.fixations import MATLAB_EPS, mit_bits, mit_logarithm, stretched_density
+from kldeval.metrics.registry import is_on_scale
 from kldeval.normalization.chain import format_chain, normalise, run_chain
 from kldeval.preprocessing.grey import full_scale
 from kldeval.records import AuxiliaryInputs, AuxiliaryScores, Reason
@@ -185,7 +186,7 @@ class _PreparedLevels:
 def unit_of(pair: MapPair, role: Role, metric: AuxiliaryMetric) -> float:
     """What a stored map is divided by: its unit is that of the metric."""
     full = pair.pred_scale if role == "pred" else pair.gt_scale
-    return full or 1.0 if metric.info.scaled and metric.is_unit_scale else 1.0
+    return full or 1.0 if is_on_scale(metric.info, metric.call.keywords) and metric.is_unit_scale else 1.0
 
 
 class _Scores:
@@ -339,6 +340,7 @@ class FixationEvaluator:
         self._context = context
         self._area = area
         self._everywhere: dict[int, Array] = {}
+        self._by_unit: dict[float, BinnedMap] = {}
 
     @cached_property
     def n_fixations(self) -> int:
@@ -356,13 +358,17 @@ class FixationEvaluator:
             baseline = [self._log_baseline[None]] if "baseline" in needs else []
             return float(metric.function(self._log_density[None], *baseline, self._fixated.counts[None])) / metric.unit
         if "baseline" in needs:
-            return float(mit_bits(self._seen(metric.info.view))) - self._baseline_bits
+            eps = metric.call.keywords.get("eps", MATLAB_EPS)
+            return float(mit_bits(self._seen(metric.info.view), eps)) - self._baseline_bits(eps)
         return float(metric.function(*self.arguments(metric)))
 
     def arguments(self, metric: AuxiliaryMetric) -> tuple[Any, ...]:
         """What a metric of the map and its fixations is a function of: the map as it views it, and other images."""
-        others = (_OTHERS[need](self, self._cells(metric.info.view)) for need in metric.info.requires)
-        return self._seen(metric.info.view), *others
+        view = metric.info.view
+        if metric.call.keywords.get("ties") == "float":
+            cells = self._rounded(unit_of(self._pair, "pred", metric))
+            return cells.seen, *(_OTHERS[need](self, cells) for need in metric.info.requires)
+        return self._seen(view), *(_OTHERS[need](self, self._cells(view)) for need in metric.info.requires)
 
     def may_wait(self, metric: AuxiliaryMetric) -> bool:
         """Whether the metric is a function of the 256 levels of the map alone, which several maps have in common."""
@@ -404,6 +410,17 @@ class FixationEvaluator:
     @cached_property
     def _steps(self) -> BinnedMap:
         return by_step(self._pair.pred, self._fixated, self._pair.weights)
+
+    def _rounded(self, unit: float) -> BinnedMap:
+        """The cells of the map divided by `unit`, for thresholds that are rounded as the original rounds them."""
+        if unit not in self._by_unit:
+            pair = self._pair
+            self._by_unit[unit] = (
+                replace(self._levels, seen=replace(self._levels.seen, values=self._levels.seen.values / unit))
+                if self._has_levels
+                else by_step(np.asarray(pair.pred, np.float64) / unit, self._fixated, pair.weights, rounded=True)
+            )
+        return self._by_unit[unit]
 
     def _of_others(self, cells: BinnedMap, *, repeats: bool = True) -> Array:
         """The fixations on all other images in each cell; without repeats the pixels that they are on."""
@@ -481,8 +498,7 @@ class FixationEvaluator:
                 raise RefusedMap(msg)
         return density(values, slice(0, pair.shape[0])).log
 
-    @cached_property
-    def _baseline_bits(self) -> float:
+    def _baseline_bits(self, eps: float) -> float:
         pair, rows, cols = self._pair, self._fixated.rows, self._fixated.cols
         if not len(rows):
             return np.nan
@@ -490,14 +506,14 @@ class FixationEvaluator:
             low, pixels = self._context.lowest_of_others(self._company.image, pair.shape), math.prod(pair.shape)
             # of a constant map the difference is rounding
             if low * pixels < NEARLY_ALL:
-                return float(mit_logarithm((self._others_here - low) / (1 - low * pixels)).mean())
-        logarithms = self._context.remembered("stretched", self._baseline_map, pair.weights, self._stretched)
-        return float(logarithms[rows, cols].mean())
+                return float(mit_logarithm((self._others_here - low) / (1 - low * pixels), eps).mean())
+        stretched = self._context.remembered("stretched", self._baseline_map, pair.weights, self._stretched)
+        return float(mit_logarithm(stretched[rows, cols], eps).mean())
 
     def _stretched(self) -> Array:
         values = np.asarray(self._baseline_map, np.float64)
         area = np.ones(values.shape) if self._pair.weights is None else self._pair.weights
-        return mit_logarithm(stretched_density(values, area))
+        return stretched_density(values, area)
 
 
 _OTHERS = {"others": FixationEvaluator._of_others, "other": FixationEvaluator._of_other}  # noqa: SLF001

@@ -52,7 +52,7 @@ METRIC_TEXTS = (
     *("kld(direction=mean)", "kld(num_eps=1e-07,ratio_eps=1e-07,direction=mean,factor=10)", "kld-reverse"),
     *("ce", "ce()", "jsd", "entropy-gt", "tv", "hellinger", "bce"),
     *("js-distance", "schoener-d", "warren-i", "bernoulli-kld", "cc(std_eps=1e-07)", "nss(std_eps=1e-07)"),
-    *("auc-judd(jitter=none)", "auc-judd(jitter=unique)"),
+    *("auc-judd(jitter=none)", "auc-judd(jitter=unique)", "auc-borji(ties=float)", "ig-mit(eps=1e-07)"),
     *("cc", "sim", "sim(minmax=true)", "mse", "mae"),
     *("nss", "auc", "auc(negatives=unfixated,repeats=false)", "auc-judd", "auc-borji", "auc-shuffled", "sauc"),
     *("ll", "ig", "ig-mit"),

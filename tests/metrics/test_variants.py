@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -15,6 +15,9 @@ from scipy.stats import entropy
 import kldeval
 from kldeval.errors import UsageProblem
 from kldeval.metrics.registry import METRICS
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 RNG = np.random.default_rng(4)
 PRED, GT = RNG.random((2, 9, 11))
@@ -125,3 +128,74 @@ def test_mae_of_a_mask_above_128(backend: str) -> None:
 def test_what_can_mean_nothing_is_refused(norm: str) -> None:
     with pytest.raises(UsageProblem, match="above 0"):
         kldeval.kld(PRED, GT, norm=f"{norm}+sum-to-one")
+
+
+def at_rounded_steps(saliency: np.ndarray, positives: np.ndarray, negatives: np.ndarray) -> float:
+    """The expectation of AUC_Borji.m and AUC_shuffled.m, thresholds and division as they write them."""
+    stretched = (saliency - saliency.min()) / (saliency.max() - saliency.min())
+    steps = [k * 0.1 for k in range(10, -1, -1)]
+    hits, alarms = (
+        [0.0, *(float(cells[stretched >= step].sum() / cells.sum()) for step in steps), 1.0]
+        for cells in (positives, negatives)
+    )
+    return float(np.trapezoid(hits, alarms))
+
+
+TENTHS = np.asarray([[0, 15, 30, 45, 60, 75, 90, 105], [120, 135, 150, 2, 28, 66, 15, 30]], np.uint8)
+"""A range of 150 grey levels, most of them on its tenths."""
+HIT = (np.arange(16).reshape(2, 8) % 3 == 1).astype(int)
+ELSEWHERE = (np.arange(16).reshape(2, 8) % 4 < 2).astype(int)
+
+
+@every_backend
+def test_ties_of_the_original_are_lost_where_its_division_loses_them(backend: str) -> None:
+    pred, hit, elsewhere = (make(backend, array) for array in (TENTHS, HIT, ELSEWHERE))
+    on_unit = TENTHS / 255
+    expected = at_rounded_steps(on_unit, HIT, np.ones_like(HIT)), at_rounded_steps(on_unit, HIT, ELSEWHERE)
+    found = kldeval.auc_borji(pred, hit, ties="float"), kldeval.auc_shuffled(pred, hit, elsewhere, ties="float")
+    assert [float(to_numpy(one)) for one in found] == pytest.approx(expected, rel=1e-12)
+    assert abs(float(to_numpy(kldeval.auc_borji(pred, hit))) - expected[0]) > 1e-3
+
+
+def test_under_floating_ties_the_scale_moves_the_number() -> None:
+    stored = kldeval.auc_borji(TENTHS, HIT, ties="float", scale="raw")
+    assert float(stored) == pytest.approx(at_rounded_steps(TENTHS * 1.0, HIT, np.ones_like(HIT)), rel=1e-12)
+    assert float(stored) != float(kldeval.auc_borji(TENTHS, HIT, ties="float"))
+    assert float(kldeval.auc_borji(TENTHS, HIT, scale="raw")) == float(kldeval.auc_borji(TENTHS, HIT))
+
+
+def test_a_constant_map_scores_chance_with_floating_ties() -> None:
+    assert float(kldeval.auc_borji(np.full((2, 8), 7.0), HIT, ties="float")) == 0.5
+
+
+@pytest.mark.parametrize("scale", ["unit", "raw"])
+@pytest.mark.parametrize("form", ["8 bits", "floats"])
+def test_a_run_has_floating_ties_from_levels_and_from_pixels(tmp_path: Path, form: str, scale: str) -> None:
+    values = TENTHS / (255 if scale == "unit" else 1)
+    (tmp_path / "p.png").write_bytes(png_of(TENTHS))
+    np.save(tmp_path / "p.npy", values)
+    for name, counts in (("fixations", HIT), ("other", ELSEWHERE)):
+        np.save(tmp_path / f"{name}.npy", counts)
+    found = score(
+        *(tmp_path / ("p.png" if form == "8 bits" else "p.npy"), tmp_path / "p.png"),
+        *("-m", "auc-borji(ties=float),auc-shuffled(ties=float),auc-borji", "--scale", scale),
+        *("--fixations", tmp_path / "fixations.npy", "--other-map", tmp_path / "other.npy"),
+    )
+    expected = at_rounded_steps(values, HIT, np.ones_like(HIT)), at_rounded_steps(values, HIT, ELSEWHERE)
+    assert found[:2] == pytest.approx(expected, rel=1e-12)
+
+
+def test_ig_mit_takes_another_epsilon(tmp_path: Path) -> None:
+    stretched = [(array - array.min()) / (array.max() - array.min()) for array in (PRED, GT)]
+    p, b = ((array / array.sum())[[1, 4], [2, 7]] for array in stretched)
+    hit = np.zeros(PRED.shape, int)
+    hit[[1, 4], [2, 7]] = 1
+    expected = float((np.log2(p + 1e-2) - np.log2(b + 1e-2)).mean())
+    assert float(kldeval.ig_mit(PRED, hit, GT, eps=1e-2)) == pytest.approx(expected, rel=1e-12)
+    for name, array in (("p", PRED), ("b", GT), ("f", hit)):
+        np.save(tmp_path / f"{name}.npy", array)
+    beside = "--fixations", tmp_path / "f.npy", "--baseline", tmp_path / "b.npy"
+    found = score(tmp_path / "p.npy", tmp_path / "b.npy", "-m", "ig-mit(eps=0.01),ig-mit", *beside)
+    assert found == pytest.approx([expected, float(kldeval.ig_mit(PRED, hit, GT))], rel=1e-9)
+    with pytest.raises(UsageProblem, match="above 0 and finite"):
+        METRICS.parse("ig-mit(eps=0)")

@@ -69,10 +69,10 @@ ARGUMENTS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "nss": {"ddof": st.integers(0, 1), "repeats": st.booleans(), "std_eps": NOT_NEGATIVE, "of": OF},
     "auc": {"negatives": st.sampled_from(["all", "unfixated"]), "repeats": st.booleans(), "of": OF},
     "auc-judd": {"jitter": st.sampled_from(["expected", "none", "unique"]), "of": OF},
-    "auc-borji": {"of": OF},
-    "auc-shuffled": {"of": OF},
+    "auc-borji": {"ties": st.sampled_from(["exact", "float"]), "of": OF},
+    "auc-shuffled": {"ties": st.sampled_from(["exact", "float"]), "of": OF},
     "sauc": {"of": OF},
-    "ig-mit": {"of": OF},
+    "ig-mit": {"eps": st.floats(1e-300, 1e10), "of": OF},
     "bce": {"clamp": FLOATS},
     "bernoulli-kld": {"clamp": FLOATS},
 }
