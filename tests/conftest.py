@@ -1,4 +1,4 @@
-"""What tests share: the public pairs as files."""
+"""What tests share: the public pairs as files, and examples without a deadline."""
 
 from __future__ import annotations
 
@@ -7,6 +7,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
+
+# laws hold on a busy machine, too: how long an example takes is no failure
+settings.register_profile("laws", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("laws")
 
 GOLDEN = Path(__file__).parent / "golden"
 
