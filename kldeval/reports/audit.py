@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from kldeval.records import Failure
-    from kldeval.reports.audit_documents import AuditedMap, ConventionFacts
+    from kldeval.reports.audit_documents import AuditedMap, Cause, ConventionFacts
 
     Maps = Mapping[str, Sequence[AuditedMap]]
     Standings = Mapping[str, Mapping[str, Standing]]
@@ -51,7 +51,6 @@ def summarise_audit(
     column = column or Column("nats", "low")
     found = standings(maps, conventions, reference, column.best)
     changes = rank_reversals(maps, found, best=column.best, resamples=RESAMPLES, seed=SEED, confidence=CONFIDENCE)
-    by_model = {model: {name: row[model] for name, row in found.items()} for model in maps}
     return Audit(
         models=tuple(maps),
         reference=reference,
@@ -60,10 +59,7 @@ def summarise_audit(
         failures=failures,
         standings=found,
         groups=agreeing(found),
-        causes={
-            model: causes(Evidence(maps[model], conventions, by_model[model], reference)) if metric == "kld" else ()
-            for model in maps
-        },
+        causes=_causes(maps, conventions, found, reference) if metric == "kld" else dict.fromkeys(maps, ()),
         flips=changes,
         agreement=comparability(found),
         provenance=provenance,
@@ -79,6 +75,19 @@ def summarise_audit(
         metric=metric,
         column=column,
     )
+
+
+def _causes(
+    maps: Mapping[str, tuple[AuditedMap, ...]],
+    conventions: Mapping[str, ConventionFacts],
+    found: Mapping[str, Mapping[str, Standing]],
+    reference: str,
+) -> dict[str, tuple[Cause, ...]]:
+    """What drives the spread of the conventions, for each model."""
+    return {
+        model: causes(Evidence(maps[model], conventions, {name: row[model] for name, row in found.items()}, reference))
+        for model in maps
+    }
 
 
 def _negative_note(

@@ -372,20 +372,14 @@ def compare_reports(
     groups = _groups(reports, grouping) if grouping else None
     maps, left_out = common_maps(reports)
     values = compared_values(reports, keys, maps, grouping)
+    alike = not grouping and _has_groups(reports)
     comparisons: dict[str, Comparison] = {}
     notes: list[str] = []
     for key in keys:
-        having = len(next(iter(values[key].values())))
-        if having < len(maps):
-            notes.append(f"{key}: only {having} of {len(maps)} maps have a number for every model")
-        if not having:
-            continue
-        try:
-            comparison = _compared(values[key], first.columns[key].best, groups, resampling)
-        except NotFinite as error:
-            notes.append(f"{key} is not compared: {error}")
-        else:
-            notes += comparison.notes or ((_GROUPS_NOTE,) if not grouping and _has_groups(reports) else ())
+        comparison, said = _compared_or_noted(key, values[key], len(maps), first.columns[key].best, groups, resampling)
+        notes += said
+        if comparison:
+            notes += comparison.notes or ((_GROUPS_NOTE,) if alike else ())
             comparisons[key] = replace(comparison, notes=())
     return ComparisonReport(
         models=tuple(reports),
@@ -400,6 +394,25 @@ def compare_reports(
         left_out=left_out,
         notes=tuple(dict.fromkeys(notes)),
     )
+
+
+def _compared_or_noted(
+    key: str,
+    values: Mapping[str, Mapping[str, float]],
+    n_maps: int,
+    best: str,
+    groups: Mapping[str, str] | None,
+    resampling: Resampling,
+) -> tuple[Comparison | None, list[str]]:
+    """The comparison on one metric, if there can be any, and what is to be said of its numbers."""
+    having = len(next(iter(values.values())))
+    said = [f"{key}: only {having} of {n_maps} maps have a number for every model"] if having < n_maps else []
+    if not having:
+        return None, said
+    try:
+        return _compared(values, best, groups, resampling), said
+    except NotFinite as error:
+        return None, [*said, f"{key} is not compared: {error}"]
 
 
 def over_groups(signature: str, grouping: str) -> str:

@@ -8,21 +8,16 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from watching import happens, is_running
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="/dev/full, /proc and forked workers are Linux's")
 
 HOME = Path(__file__).parents[2]
 BASH = str(shutil.which("bash"))
-NEVER = 600
 
 
 @pytest.fixture(scope="module")
@@ -201,13 +196,13 @@ def test_a_signal_ends_the_run_in_order(
         stderr=subprocess.PIPE,
         text=True,
     ) as running:
-        wait_until(lambda: len(list(started.iterdir())) == 2)
+        assert happens(lambda: len(list(started.iterdir())) == 2)
         running.send_signal(signal_)
         out, err = running.communicate(timeout=60)
     assert (running.returncode, out, err) == (code, "", said)
     assert not (slow / "report.json").exists()
     assert [path for path in slow.rglob("*") if path.is_file() and path.suffix != ".npy"] == []
-    wait_until(lambda: not any(map(is_running, [int(path.name) for path in started.iterdir()])))
+    assert happens(lambda: not any(map(is_running, [int(path.name) for path in started.iterdir()])))
 
 
 SHRINKING = """
@@ -259,23 +254,6 @@ def test_workers_end_when_the_program_is_killed(slow: Path, tmp_path_factory: py
     with subprocess.Popen(
         [sys.executable, "-c", SLOW, "pred", "gt", "--jobs", "2"], cwd=slow, env=variables
     ) as running:
-        wait_until(lambda: len(list(started.iterdir())) == 2)
+        assert happens(lambda: len(list(started.iterdir())) == 2)
         running.kill()
-    wait_until(lambda: not any(map(is_running, [int(path.name) for path in started.iterdir()])))
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    """Wait for something that happens soon, however busy the machine is."""
-    for _ in range(NEVER):
-        if condition():
-            return
-        time.sleep(0.05)
-    pytest.fail("it did not happen within 30 s")
-
-
-def is_running(process: int) -> bool:
-    """Whether the process exists and has not ended: one that nobody has waited for is a zombie."""
-    try:
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
+    assert happens(lambda: not any(map(is_running, [int(path.name) for path in started.iterdir()])))

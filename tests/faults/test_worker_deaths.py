@@ -6,14 +6,10 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from watching import happens, is_running
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the workers are threads")
 
@@ -153,24 +149,7 @@ def test_workers_end_with_their_parent(tmp_path: Path, signal_: signal.Signals) 
     )
     environment = {**os.environ, "PYTHONPATH": str(HOME), "OPENBLAS_NUM_THREADS": "1", "FOLDER": str(tmp_path)}
     with subprocess.Popen([sys.executable, "-c", HEAD + code], env=environment, stderr=subprocess.DEVNULL) as parent:
-        wait_until(lambda: len(list(tmp_path.iterdir())) == 2)
+        assert happens(lambda: len(list(tmp_path.iterdir())) == 2)
         parent.send_signal(signal_)
     workers = [int(path.name) for path in tmp_path.iterdir()]
-    wait_until(lambda: not any(map(is_running, workers)))
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    """Wait for something that happens soon, however busy the machine is."""
-    for _ in range(600):
-        if condition():
-            return
-        time.sleep(0.05)
-    pytest.fail("it did not happen within 30 s")
-
-
-def is_running(process: int) -> bool:
-    """Whether the process exists and has not ended: one that nobody has waited for is a zombie."""
-    try:
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
+    assert happens(lambda: not any(map(is_running, workers)))

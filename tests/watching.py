@@ -1,0 +1,30 @@
+"""Waiting for what other processes do, however busy the machine is."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+NEVER = 600
+"""Looks, a twentieth of a second apart, after which a thing is taken not to happen."""
+
+
+def happens(condition: Callable[[], bool]) -> bool:
+    """Whether the condition comes true within half a minute."""
+    for _ in range(NEVER):
+        if condition():
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def is_running(process: int) -> bool:
+    """Whether the process exists and has not ended: one that nobody has waited for is a zombie."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
