@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from kldeval.data.dataset import ONLY, select, select_models
+from kldeval.data.inputs import Inputs
 from kldeval.data.load import Reading, load_pair
 from kldeval.data.pairing import find_pairs
 from kldeval.engine.auxiliary import NO_AUXILIARY, AuxiliaryContext, open_auxiliary
@@ -96,6 +97,7 @@ def _reports(
 ) -> list[Report]:
     """The report of each model."""
     pairs = [pair for task in dataset.tasks for pair in task.values()]
+    _check_saving(pairs, sides, settings, request)
     device = find_device(request.device, settings, pairs, request.jobs or cores())
     settings = resolve_settings(settings, dataset.undivided, request)
     around = open_auxiliary(settings, request, dataset.every, alone=dataset.alone)
@@ -115,6 +117,30 @@ def _reports(
         )
         for model, (pred, gt) in sides.items()
     ]
+
+
+def _check_saving(
+    pairs: Iterable[Pair],
+    sides: Mapping[str, tuple[Path | None, Path | None]],
+    settings: Settings,
+    request: RunOptions,
+) -> None:
+    """Refuse to save terms where inputs are.
+
+    Raises:
+        UsageProblem: the folder is among what is read, or the other way round.
+    """
+    if request.save_maps is None:
+        return
+    given = (*(path for side in sides.values() for path in side), *(getattr(request, name) for name in READ))
+    listed = [path for pair in pairs for path in (pair.pred, pair.gt, pair.mask, pair.fixations)]
+    paths = filter(None, (*given, *(listed if request.manifest else ())))
+    keys = [model or key for model in sides for key in settings.keys]
+    Inputs(tuple(dict.fromkeys(paths))).check_folder(request.save_maps, keys)
+
+
+READ = ("baseline", "fixations", "manifest", "mask", "other_map", "weights")
+"""The options of a run that name what stands beside the maps."""
 
 
 def resolve_settings(settings: Settings, pairs: Iterable[Pair], request: RunOptions) -> Settings:
