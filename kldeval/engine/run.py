@@ -11,6 +11,7 @@ from kldeval.data.load import Reading, load_pair
 from kldeval.data.pairing import find_pairs
 from kldeval.engine.auxiliary import NO_AUXILIARY, AuxiliaryContext, open_auxiliary
 from kldeval.engine.device import Device, find_device
+from kldeval.engine.quantiles import find_edges
 from kldeval.engine.report_builder import _saving_notes, build_report, provenance_of, shard_of
 from kldeval.engine.worker import Decoding, Scoring, T, TaskWork, reading_of
 from kldeval.errors import MapProblem, UsageProblem, printable
@@ -165,7 +166,14 @@ def stream(
     reading = replace(reading_of(settings, request), sources=around.sources)
     evaluator = Evaluator(Plan.of(settings, per_class=request.per_class), around.context)
     if device.is_cpu:
-        return outcomes(dataset, Scoring(evaluator, reading, request.save_maps), reading, LocalPool(jobs))
+        executor = LocalPool(jobs)
+        edges = find_edges(
+            settings,
+            reading,
+            lambda work: outcomes(dataset, work, reading, executor),
+            is_shard=request.shard is not None,
+        )
+        return outcomes(dataset, Scoring(evaluator, reading, request.save_maps, edges), reading, executor)
     from kldeval.engine.gpu import score_on_device
 
     decoded = outcomes(dataset, Decoding(evaluator, reading), reading, ThreadPool(jobs))
@@ -195,13 +203,10 @@ def with_manifest_masks(settings: Settings, pairs: Iterable[Pair]) -> Settings:
     """The settings under which the masks count that a manifest names.
 
     Raises:
-        UsageProblem: there are masks beside them, or ground truths of labels, which take none.
+        UsageProblem: there are masks beside them.
     """
     if not any(pair.mask for pair in pairs):
         return settings
-    if settings.is_labels:
-        msg = "the ground truths hold labels, which take no masks: leave the column 'mask' out of the manifest"
-        raise UsageProblem(msg)
     if settings.mask not in (NONE, MAPS):
         msg = "the manifest names masks already, in its column 'mask'; leave out --mask"
         raise UsageProblem(msg)

@@ -15,23 +15,23 @@ from hypothesis import strategies as st
 import kldeval as library
 from kldeval.errors import UsageProblem
 from kldeval.metrics.calibration import (
-    classwise_error,
     expected_error,
-    forecast_sums,
+    forecasts_of,
     maximum_error,
     reliability,
     resolution,
-    top_label_sums,
     uncertainty,
     within_bins,
 )
 from kldeval.metrics.class_losses import LabelRule
+from kldeval.metrics.label_calibration import class_sums, top_label_sums
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 RULE = LabelRule(axis=-1)
 POOLED = ("ece", "mce", "classwise-ece", "brier-reliability", "brier-resolution", "brier-uncertainty", "brier-within")
+POOLED += ("ace", "rmsce", "rmsce-debiased")
 quick = settings(deadline=None, max_examples=40)
 shapes = st.tuples(st.integers(1, 60), st.integers(2, 5), st.integers(0, 999))
 
@@ -79,7 +79,7 @@ def test_calibration_errors_are_those_of_bins_one_by_one(shape: tuple[int, int, 
 @given(shapes, st.integers(1, 20))
 def test_the_terms_of_the_brier_score_add_up_to_it(shape: tuple[int, int, int], bins: int) -> None:
     log_pred, labels = forecasts(*shape)
-    sums = forecast_sums(log_pred, labels, RULE, bins=bins)
+    sums = class_sums(log_pred, labels, RULE, bins=bins)
     found = reliability(sums) - resolution(sums) + uncertainty(sums) + within_bins(sums)
     assert found == pytest.approx(float(library.brier(log_pred, labels, axis=1)), abs=1e-12)
 
@@ -88,18 +88,20 @@ def test_the_terms_of_the_brier_score_add_up_to_it(shape: tuple[int, int, int], 
 @given(shapes, st.integers(0, 60))
 def test_sums_of_parts_add_up_to_those_of_the_whole(shape: tuple[int, int, int], cut: int) -> None:
     log_pred, labels = forecasts(*shape)
-    for make in (top_label_sums, forecast_sums):
+    for make in (top_label_sums, class_sums):
         whole = make(log_pred, labels, RULE)
         parts = [
             make(log_pred[rows], labels[rows], RULE) for rows in (slice(cut), slice(cut, None)) if len(labels[rows])
         ]
-        assert np.sum(parts, axis=0) == pytest.approx(whole, abs=1e-12)
+        added = np.sum(parts, axis=0)
+        assert added[2:] == pytest.approx(whole[2:], abs=1e-12)
+        assert added[1] / added[0] == whole[1]
 
 
 def test_probabilities_at_an_edge_belong_to_the_bin_below() -> None:
     """(a, b]: 0.2 = 3/15 is in the third of fifteen bins, however 0.2 * 15 rounds; 0 is in the first."""
     log_pred = np.log(np.asarray([[0.8, 0.2], [0.2, 0.8], [1.0, 1e-300]]))
-    n = np.asarray(forecast_sums(log_pred, np.asarray([0, 1, 0]), RULE)[2:]).reshape(5, 2, 15)[0]
+    n = forecasts_of(class_sums(log_pred, np.asarray([0, 1, 0]), RULE)).n
     assert np.flatnonzero(n[0]).tolist() == [2, 11, 14]
     assert np.flatnonzero(n[1]).tolist() == [0, 2, 11]
 
@@ -109,8 +111,8 @@ def test_nothing_that_counts_has_no_number() -> None:
     log_pred, labels = np.log(np.full((2, 2), 0.5)), np.asarray([9, 9])
     for found in (expected_error, maximum_error):
         assert math.isnan(found(top_label_sums(log_pred, labels, rule)))
-    for found in (classwise_error, reliability, resolution, uncertainty, within_bins):
-        assert math.isnan(found(forecast_sums(log_pred, labels, rule)))
+    for found in (expected_error, reliability, resolution, uncertainty, within_bins):
+        assert math.isnan(found(class_sums(log_pred, labels, rule)))
 
 
 @quick
@@ -162,17 +164,18 @@ def all_pixels(maps: tuple[Path, Path]) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.mark.parametrize("metric", POOLED)
 def test_over_pixels_the_number_is_that_of_all_pixels_together(maps: tuple[Path, Path], metric: str) -> None:
-    """Pooled before the number is worked out; the signature says so. Over maps it is the mean of the maps' numbers."""
-    pooled = run(maps, "-m", metric, "--maps", "pixels")
+    """Pooled before the number is worked out, whatever is said of other metrics; the signature says so."""
+    pooled = run(maps, "-m", f"ce,{metric}")
     log_pred, labels = all_pixels(maps)
     expected = float(getattr(library, metric.replace("-", "_"))(log_pred, labels, axis=1))
     assert pooled["summary"][metric]["mean"] == pytest.approx(expected, rel=1e-12)
     assert "|maps:pixels|" in pooled["signature"][metric]
     assert "reduce:" not in pooled["signature"][metric]
-    each = run(maps, "-m", metric)
-    values = [row[metric] for row in each["maps"]]
-    assert each["summary"][metric]["mean"] == pytest.approx(math.fsum(values) / 3, rel=1e-15)
-    assert [row[metric] for row in pooled["maps"]] == values
+    assert "|maps:mean|" in pooled["signature"]["ce"]
+    assert run(maps, "-m", metric, "--maps", "pixels")["signature"][metric] == pooled["signature"][metric]
+    refused = kldeval(*maps, *FLAGS, "-m", metric, "--maps", "mean")
+    assert refused.code == 2
+    assert f"{metric} is a number of the pixels of all maps together (maps:pixels)" in refused.err
 
 
 def test_merged_parts_and_any_number_of_jobs_give_the_whole(maps: tuple[Path, Path], tmp_path: Path) -> None:
@@ -198,3 +201,18 @@ def test_a_table_per_class_has_the_metrics_that_are_sums_over_positions(maps: tu
     outcome = kldeval(*maps, *FLAGS, "-m", "ce,ece", "--per-class")
     assert outcome.code == 0, outcome.err
     assert "class   pixels     ce ↓\n" in outcome.out
+
+
+@pytest.mark.parametrize("few", [0, 1 << 22])
+def test_edges_are_exact_however_few_are_counted_at_a_time(
+    maps: tuple[Path, Path], few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where probabilities are equal: a map of constant logits stands beside the others."""
+    monkeypatch.setattr("kldeval.engine.quantiles.FEW", few)
+    np.save(maps[0] / "flat.npy", np.zeros((3, 9, 9)))
+    np.save(maps[1] / "flat.npy", np.zeros((9, 9), np.uint8))
+    log_pred, labels = all_pixels(maps)
+    for metric in ("ace", "ace(bins=7)", "ace(bins=40)"):
+        found = run(maps, "-m", metric, "--jobs", "1")["summary"]
+        bins = {} if metric == "ace" else {"bins": int(metric[9:-1])}
+        assert found["ace"]["mean"] == pytest.approx(float(library.ace(log_pred, labels, axis=1, **bins)), rel=1e-12)
