@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING
 
 from kldeval.data.readers.stored import unreadable
 from kldeval.errors import KldevalError, UnreadableMap, printable
+from kldeval.memory import MapInMemory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from kldeval.memory import MapFile
 
 
 KINDS = (
@@ -55,18 +58,18 @@ def read_bytes(path: Path) -> bytes:
         return file.readall()
 
 
-def refusal(path: Path, error: Exception) -> KldevalError:
+def refusal(path: MapFile, error: Exception) -> KldevalError:
     """What whoever reads `path` is told of any error: an `UnreadableMap` that says why; our own errors stay.
 
     Decoders raise nearly everything on damaged bytes: struct.error, IndexError, OverflowError, LZMAError, cv2.error.
     """
     if isinstance(error, KldevalError):
         return error
-    if isinstance(error, FileNotFoundError) and path.is_symlink():
+    if isinstance(error, FileNotFoundError) and not isinstance(path, MapInMemory) and path.is_symlink():
         msg = f"{printable(path)} is a link to {printable(path.readlink())}, which does not exist"
         return UnreadableMap(msg, code="dangling-link")
     if isinstance(error, OSError):
-        if path.is_symlink() and not path.exists():
+        if not isinstance(path, MapInMemory) and path.is_symlink() and not path.exists():
             msg = f"{printable(path)} is a link to {printable(path.readlink())}, which does not exist"
             return UnreadableMap(msg, code="dangling-link")
         return unreadable(path, (error.strerror or str(error) or type(error).__name__).lower())
@@ -76,7 +79,7 @@ def refusal(path: Path, error: Exception) -> KldevalError:
 
 
 @contextmanager
-def refusals(path: Path) -> Iterator[None]:
+def refusals(path: MapFile) -> Iterator[None]:
     """Raise the `refusal` of whatever is raised within.
 
     Raises:
