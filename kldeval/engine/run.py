@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kldeval.data.dataset import ONLY, pair_up, select, select_models
+from kldeval.data.inputs import Inputs
 from kldeval.data.load import Reading, load_pair
 from kldeval.engine.auxiliary import NO_AUXILIARY, AuxiliaryContext, open_auxiliary
 from kldeval.engine.device import Device, find_device
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from kldeval.run_options import RunOptions
     from kldeval.scoring.context import DatasetContext
     from kldeval.settings.settings import Settings
+
+    Sides = Mapping[str, tuple[MapFolder | None, MapFolder | None]]
 
 
 def outcomes(dataset: Dataset, pairs: PairWork[Any, T], reading: Reading, executor: Executor) -> Iterator[Answer]:
@@ -107,7 +110,7 @@ def run_blocks(
     facts: dict[str, Any] | None = None
     for pred, gt, request in blocks:
         dataset = select(pred, gt, settings, request)
-        scored = _scored(dataset, settings, request, progress)
+        scored = _scored(dataset, {ONLY: (pred, gt)}, settings, request, progress)
         settings = scored.settings
         found += scored.outcomes[ONLY]
         notes |= dict.fromkeys((*dataset.notes_of(ONLY), *scored.around.notes, *_saving_notes(request)))
@@ -129,9 +132,14 @@ class _Scored(NamedTuple):
 
 
 def _scored(
-    dataset: Dataset, settings: Settings, request: RunOptions, progress: Callable[[object, int], None] | None
+    dataset: Dataset,
+    sides: Sides,
+    settings: Settings,
+    request: RunOptions,
+    progress: Callable[[object, int], None] | None,
 ) -> _Scored:
     pairs = [pair for task in dataset.tasks for pair in task.values()]
+    _check_saving(pairs, sides, settings, request)
     device = find_device(request.device, settings, pairs, request.jobs or cores())
     settings = resolve_settings(settings, dataset.undivided, request)
     around = open_auxiliary(settings, request, dataset.every, alone=dataset.alone)
@@ -146,13 +154,13 @@ def _scored(
 
 def _reports(
     dataset: Dataset,
-    sides: Mapping[str, tuple[MapFolder | None, MapFolder | None]],
+    sides: Sides,
     settings: Settings,
     request: RunOptions,
     progress: Callable[[object, int], None] | None,
 ) -> list[Report]:
     """The report of each model."""
-    scored = _scored(dataset, settings, request, progress)
+    scored = _scored(dataset, sides, settings, request, progress)
     return [
         build_report(
             scored.settings,
@@ -163,6 +171,30 @@ def _reports(
         )
         for model, (pred, gt) in sides.items()
     ]
+
+
+def _check_saving(
+    pairs: Iterable[Pair],
+    sides: Sides,
+    settings: Settings,
+    request: RunOptions,
+) -> None:
+    """Refuse to save terms where inputs are.
+
+    Raises:
+        UsageProblem: the folder is among what is read, or the other way round.
+    """
+    if request.save_maps is None:
+        return
+    given = (*(path for side in sides.values() for path in side), *(getattr(request, name) for name in READ))
+    listed = [path for pair in pairs for path in (pair.pred, pair.gt, pair.mask, pair.fixations)]
+    paths = (one for one in (*given, *(listed if request.manifest else ())) if isinstance(one, Path))
+    keys = [model or key for model in sides for key in settings.keys]
+    Inputs(tuple(dict.fromkeys(paths))).check_folder(request.save_maps, keys)
+
+
+READ = ("baseline", "fixations", "manifest", "mask", "other_map", "weights")
+"""The options of a run that name what stands beside the maps."""
 
 
 def resolve_settings(settings: Settings, pairs: Iterable[Pair], request: RunOptions) -> Settings:

@@ -13,6 +13,7 @@ from kldeval.data.load import Loaded, Reading, load_map, load_pair
 from kldeval.data.readers.numpy_files import is_mapped
 from kldeval.errors import KldevalError, MapProblem, printable
 from kldeval.records import Failure
+from kldeval.regular import why
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -241,7 +242,7 @@ def saved(folder: Path, maps: MapPair, outcome: Outcome, plan: Plan) -> Failure 
     try:
         save_scored(folder, maps, outcome, plan)
     except OSError as error:
-        where = f"cannot write {printable(str(error.filename or folder))}: {(error.strerror or str(error)).lower()}"
+        where = f"cannot write {printable(str(error.filename or folder))}: {why(error)}"
         return Failure(maps.name, "score", f"the map was scored, but its terms were not saved: {where}", "not-saved")
     return None
 

@@ -17,6 +17,7 @@ from kldeval.grammar import Call, Info, Registry, Size, split_call
 from kldeval.metrics.registry import METRICS
 from kldeval.normalization.chain import axes_of, format_chain, parse_chain
 from kldeval.normalization.lazy_map import MAP
+from kldeval.regular import open_regular, why
 from kldeval.settings.metric_options import gt_chain, pred_chain
 from kldeval.settings.settings import AS_STORED, MAPS, NONE
 
@@ -322,12 +323,13 @@ def digest(path: Path) -> str:
     Raises:
         UsageProblem: the file cannot be read.
     """
-    from hashlib import sha256
+    from hashlib import file_digest
 
     try:
-        return sha256(path.read_bytes()).hexdigest()[:DIGITS]
+        with open_regular(path) as file:
+            return file_digest(file, "sha256").hexdigest()[:DIGITS]
     except OSError as error:
-        msg = f"cannot read {printable(path)}: {(error.strerror or str(error)).lower()}"
+        msg = f"cannot read {printable(path)}: {why(error)}"
         raise UsageProblem(msg) from error
 
 
