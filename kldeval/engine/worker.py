@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from kldeval.arrays import Array
     from kldeval.grammar import Call
+    from kldeval.memory import MapFile
     from kldeval.normalization.chain import Chain
     from kldeval.records import MapPair, Outcome, Pair
     from kldeval.run_options import RunOptions
@@ -210,7 +211,7 @@ def loaded(pair: Pair, gt: Loaded | None, reading: Reading) -> tuple[Loaded, Loa
     return pred, gt or load_map(pair.gt, reading, pair.place)
 
 
-def guarded(work: Callable[[], T], name: str, files: Sequence[Path] = (), stage: str = "load") -> T | Failure:
+def guarded(work: Callable[[], T], name: str, files: Sequence[MapFile] = (), stage: str = "load") -> T | Failure:
     """What the work gives, or the failure of the map `name`, whatever the work raises.
 
     Raises:
@@ -228,7 +229,7 @@ def guarded(work: Callable[[], T], name: str, files: Sequence[Path] = (), stage:
         return unexpected(error, name, files, stage)
 
 
-def unexpected(error: Exception, name: str, files: Sequence[Path], stage: str) -> Failure:
+def unexpected(error: Exception, name: str, files: Sequence[MapFile], stage: str) -> Failure:
     """The failure of a map that raised an error which nobody foresaw; the logger `kldeval` is told where it arose."""
     import logging
 
@@ -267,5 +268,5 @@ def score_files(
     return [answer.outcome for answer in work([{"": pair} for pair in pairs])]
 
 
-def _named(files: Sequence[Path]) -> str:
+def _named(files: Sequence[MapFile]) -> str:
     return " and ".join(map(printable, files)) or "the maps"
