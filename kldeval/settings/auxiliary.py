@@ -468,10 +468,11 @@ def restrict_to(settings: Settings, call: Call) -> Settings:
         reduction = "mean" if "reduce" in idle else settings.reduction
         maps = _pooled_maps(settings.maps, LABEL_METRICS[call.name].info)
         return replace(settings, metrics=(call,), base=base, reduction=reduction, maps=maps)
-    on = METRICS[call.name].info.on
+    info = METRICS[call.name].info
+    on = info.on
     needs = _needs(call)
     pred, gt = chains_for(settings, call)
-    is_stored = on in ("maps", "fixations")
+    is_stored = on in ("maps", "fixations") or info.statistics is not None
     return replace(
         settings,
         metrics=(call,),
@@ -484,7 +485,7 @@ def restrict_to(settings: Settings, call: Call) -> Settings:
         other=settings.other if "other" in needs else NONE,
         fixations=settings.fixations if on == "fixations" else AS_STORED,
         density="" if on == "fixations" else settings.density,
-        maps="mean" if settings.maps == "fixations" and on != "fixations" else settings.maps,
+        maps=_pooled_maps("mean" if settings.maps == "fixations" and on != "fixations" else settings.maps, info),
         weights=NONE if settings.weights.name == "latitude" and _weighs_no_pixels(call) else settings.weights,
         dtype="float64" if is_stored else settings.dtype,
     )
