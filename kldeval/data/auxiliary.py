@@ -47,7 +47,7 @@ class AuxiliarySources:
     @property
     def weighs_alone(self) -> bool:
         """Whether nothing but masks and weights stands beside the pairs."""
-        return self.fixations is self.baseline is self.other is None
+        return not (self.fixations or self.baseline or self.other)
 
 
 def with_auxiliary_inputs(pair: MapPair, image: Shape, sources: AuxiliarySources, resize: Call) -> MapPair:
