@@ -18,7 +18,7 @@ from kldeval._version import __version__ as __version__
 
 PUBLIC = {
     "MapsFailed": "errors",
-    "evaluate": "functional",
+    "evaluate": "api.evaluate",
     "signature": "functional",
     "Metric": "streaming",
     "MetricCollection": "streaming",

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from inspect import Parameter
-from typing import TYPE_CHECKING, Any
+from inspect import Parameter, Signature
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from kldeval.metrics.registry import EPSILONS
 from kldeval.run_options import RunOptions
@@ -17,6 +17,19 @@ if TYPE_CHECKING:
     from kldeval.metrics.registry import MetricInfo
 
     MetricEntry = Entry[Callable[..., Any], MetricInfo]
+
+Function = TypeVar("Function", bound="Callable[..., Any]")
+
+
+def explicit(parameters: Callable[[], Iterable[Parameter]]) -> Callable[[Function], Function]:
+    """Give a function of `**options` the signature that says which, as `inspect.signature` and editors see it."""
+
+    def with_signature(function: Function) -> Function:
+        function.__signature__ = Signature(list(parameters()))  # type: ignore[attr-defined]
+        return function
+
+    return with_signature
+
 
 OPTIONS: Mapping[str, tuple[str, str]] = {
     "norm": ("str | None", "the steps that normalise both maps, as flatten-softmax"),
@@ -137,18 +150,45 @@ def documentation(entry: MetricEntry, parameters: Iterable[Parameter]) -> str:
 
 def evaluate_parameters() -> list[Parameter]:
     """The parameters of `evaluate`: what moves a number, and what a run is asked for beside, each None if not said."""
+    sides = [
+        Parameter(name, Parameter.POSITIONAL_OR_KEYWORD, default=None, annotation="Any") for name in ("pred", "gt")
+    ]
+    drawn = {"confidence": "float | None", "resamples": "int | None", "seed": "int | None"}
+    found = [_parameter(name, annotation, None) for name, annotation in {**run_annotations(), **drawn}.items()]
+    return [
+        *sides,
+        *found,
+        _parameter("sort", "str | None", None),
+        _parameter("progress", "bool | Callable[[Any, int], None]", default=False),
+        _parameter("on_failure", 'Literal["raise", "warn", "ignore"]', "warn"),
+    ]
+
+
+def run_annotations() -> dict[str, str]:
+    """The types of the keywords of a run over maps: those that move a number, then those of the run."""
     path = "str | PathLike[str] | None"
-    found = {"metric": "str | Sequence[str] | None", "signature": "str | PathLike[str] | None", "preset": "str | None"}
+    found = {"metric": "str | Sequence[str] | None", "signature": path, "preset": "str | None"}
     found |= {name: annotation for name, (annotation, _) in OPTIONS.items()}
     found["empty_gt"] = 'Literal["error", "skip", "uniform", "zero", "nan"] | None'
-    found |= {
-        name: found.get(name, "str | PathLike[str] | float | Sequence[float] | None") for name in sorted(KNOWN_TEXTS)
-    }
-    types = {"int": "int | None", "bool": "bool | None", "tuple": "Sequence[str] | None"}
+    found |= {name: found.get(name, TYPES.get(name, "str | None")) for name in sorted(KNOWN_TEXTS)}
+    kinds = {"int": "int | None", "bool": "bool | None", "tuple": "Sequence[str] | None", "str": "str | None"}
     for name, annotation in RunOptions.__annotations__.items():
         kind = re.match(r"\w+", getattr(annotation, "__forward_arg__", str(annotation)))
-        found[name] = types.get(kind[0] if kind else "", path)
-    found |= {"confidence": "float | None", "resamples": "int | None", "seed": "int | None"}
-    sides = [Parameter(name, Parameter.POSITIONAL_OR_KEYWORD, default=None, annotation=path) for name in ("pred", "gt")]
-    shown = [_parameter(name, annotation, None) for name, annotation in found.items()]
-    return [*sides, *shown, _parameter("on_failure", 'Literal["raise", "warn", "ignore"]', "warn")]
+        found[name] = kinds.get(kind[0] if kind else "", path)
+    return found | dict.fromkeys(("fixations", "mask", "weights", "baseline", "other_map"), BESIDE_MAPS)
+
+
+BESIDE_MAPS = "str | PathLike[str] | Array | Sequence[Array] | Mapping[str, Array] | None"
+"""What may stand beside maps: a file, a folder, arrays."""
+
+TYPES = {
+    "class_weights": "str | PathLike[str] | Sequence[float] | None",
+    "color": 'Literal["error", "luma", "mean", "first"] | None',
+    "fixation_base": "Literal[0, 1] | None",
+    "fixation_threshold": "float | None",
+    "ignore_index": "int | None",
+    "label_smoothing": "float | None",
+    "maps": 'Literal["mean", "pixels", "fixations", "groups"] | None',
+    "nodata": "float | str | None",
+}
+"""The types of keywords that are no plain text."""

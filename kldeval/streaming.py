@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kldeval.arrays import as_numpy
 from kldeval.errors import RefusedMap, UsageProblem
 from kldeval.functional import option_settings
 from kldeval.metrics.registry import METRICS
@@ -272,7 +273,7 @@ def _batch(pred: Array, *beside: Array | None) -> list[tuple[Any, ...]]:
     Raises:
         RefusedMap: the arrays do not hold maps, or not as many of one size.
     """
-    arrays = [None if array is None else _as_numpy(array) for array in (pred, *beside)]
+    arrays = [None if array is None else as_numpy(array) for array in (pred, *beside)]
     first = arrays[0]
     if first is None or first.ndim not in (_MAP, _BATCH):
         msg = f"pred has the shape {tuple(pred.shape)}; maps are (H, W) and batches of them (N, H, W)"
@@ -284,16 +285,6 @@ def _batch(pred: Array, *beside: Array | None) -> list[tuple[Any, ...]]:
     if first.ndim == _MAP:
         return [tuple(arrays)]
     return [tuple(None if array is None else array[place] for array in arrays) for place in range(len(first))]
-
-
-def _as_numpy(array: Any) -> Any:
-    """An array in the processor's memory; half precision, of which numpy knows one kind, as float32."""
-    if hasattr(array, "detach"):
-        array = array.detach().cpu()
-        if array.is_floating_point() and array.itemsize < np.dtype(np.float32).itemsize:
-            array = array.float()
-        array = array.numpy()
-    return np.asarray(array)
 
 
 def _fixations(counts: Any | None) -> Fixations | None:

@@ -25,7 +25,7 @@ LAYERS = (
     ("__main__",),
     ("cli",),
     ("kldeval",),
-    ("streaming", "torch"),
+    ("streaming", "torch", "api"),
     ("functional", "parameters", "analysis", "writers"),
     ("engine",),
     ("executors",),
@@ -37,7 +37,7 @@ LAYERS = (
     ("metrics",),
     ("preprocessing", "normalization"),
     ("weighting",),
-    ("records", "arrays", "caching", "templates", "grammar"),
+    ("records", "arrays", "caching", "templates", "grammar", "wording"),
     ("errors", "run_options", "memory", "_version", "atomic", "regular"),
 )
 """The rooms from the command line down: a room imports from those below it, and from its own."""
