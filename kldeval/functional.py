@@ -384,7 +384,9 @@ def refuse(sides: list[LazyMap], shape: tuple[int, ...], settings: Settings) -> 
                 worst = float(xp.min(xp.where(problem.found, detail, xp.full_like(detail, xp.inf))))
                 pair = MapPair("", None, None, shape=(shape[-2], shape[-1]))
                 chain = settings.pred if role == "pred" else settings.gt
-                raise RefusedMap(refusal(pair, role, problem.kind, worst, chain), code=problem.kind)
+                # every map of an array has a result
+                words = refusal(pair, role, problem.kind, worst, chain).replace("--empty-gt skip, ", "--empty-gt ")
+                raise RefusedMap(words, code=problem.kind)
 
 
 def _checked(pred: Array, gt: Array, weights: Array | None) -> Array | None:

@@ -178,6 +178,62 @@ def run_annotations() -> dict[str, str]:
     return found | dict.fromkeys(("fixations", "mask", "weights", "baseline", "other_map"), BESIDE_MAPS)
 
 
+NOT_AUDITED = ("save_maps", "per_class", "device", "batch_bytes", "stack", "shard", "baselines", "ceiling", "group_by")
+AUDITED = tuple(
+    sorted(
+        {"resize", "color", *(name for name in KNOWN_TEXTS if name.startswith("fixation_")), *RunOptions._fields}
+        - {*NOT_AUDITED, "baseline", "other_map", "mask", "weights", "manifest"}
+        - {name for name in RunOptions._fields if name.endswith("_name") and name not in ("pred_name", "gt_name")}
+    )
+)
+"""The keywords of an audit, whose conventions say what moves a number."""
+
+
+def _question(sides: str, own: Mapping[str, tuple[str, Any]], names: Iterable[str]) -> list[Parameter]:
+    """The parameters of a question: what it is about, its own keywords, and some of those of a run."""
+    annotations = run_annotations()
+    at = [Parameter(name, Parameter.POSITIONAL_OR_KEYWORD, annotation="Any") for name in sides.split()]
+    keywords = [_parameter(name, annotation, default) for name, (annotation, default) in own.items()]
+    return [*at, *keywords, *(_parameter(name, annotations[name], None) for name in names)]
+
+
+_PROGRESS = {"progress": ("bool | Callable[[Any, int], None]", False)}
+
+
+def audit_parameters() -> list[Parameter]:
+    """The parameters of `audit`."""
+    own = {"conventions": ("str | Iterable[str]", ()), "metric": ("str", "kld"), "eps_curve": ("bool", False)}
+    return _question("pred gt", {**own, **_PROGRESS}, AUDITED)
+
+
+def identify_parameters() -> list[Parameter]:
+    """The parameters of `identify`."""
+    value = Parameter("value", Parameter.POSITIONAL_OR_KEYWORD, annotation="float | str | Mapping[str, float | str]")
+    return [value, *_question("pred gt", _PROGRESS, AUDITED)]
+
+
+def explain_parameters() -> list[Parameter]:
+    """The parameters of `explain`."""
+    return _question("pred gt", {"worst": ("int | None", None), "name": ("str | None", None)}, run_annotations())
+
+
+def stream_parameters(metric: str, annotation: str, default: Any = Parameter.empty) -> list[Parameter]:
+    """The parameters of a stream of maps, of which the first is called `metric`."""
+    first = Parameter(metric, Parameter.POSITIONAL_OR_KEYWORD, default=default, annotation=annotation)
+    annotations = {**run_annotations(), "signature": "str | None", "baseline": 'Literal["uniform"] | None'}
+    names = [name for name in ("signature", "preset", *OPTIONS, "baseline", "baseline_norm") if name != "metric"]
+    own = {"rows": ("bool", False)}
+    return [first, *_question("", own, ()), *(_parameter(name, annotations[name], None) for name in names)]
+
+
+def check_parameters() -> list[Parameter]:
+    """The parameters of `check`."""
+    sides = [
+        Parameter(name, Parameter.POSITIONAL_OR_KEYWORD, default=None, annotation="Any") for name in ("pred", "gt")
+    ]
+    return [*sides, *_question("", {}, run_annotations())]
+
+
 BESIDE_MAPS = "str | PathLike[str] | Array | Sequence[Array] | Mapping[str, Array] | None"
 """What may stand beside maps: a file, a folder, arrays."""
 

@@ -25,6 +25,7 @@ PHRASES = {
     "--format scores": "scores.json",
     "--intervals shows intervals, and which models differ": "`.comparison` has intervals, and which models differ",
     "the JSON report lists all of them": "`.failures` holds all of them",
+    "--fixations FILE or DIR": "fixations=PATH, or counts (N, H, W)",
     "fewer --jobs need": "fewer jobs need",
     "kldeval density FIXATIONS OUT --sigma PIXELS": "kldeval.density(fixations, sigma=PIXELS)",
     "compare --group-by parent, a leaderboard --maps groups": "group_by='parent' of compare, maps='groups' of evaluate",

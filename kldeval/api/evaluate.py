@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal
 
 from kldeval.api.documents import Leaderboard, Report
 from kldeval.api.progress import shown_progress
@@ -34,10 +34,6 @@ DRAWN = ("confidence", "resamples", "seed")
 ON_FAILURE = ("raise", "warn", "ignore")
 
 
-@overload
-def evaluate(pred: Mapping[str, Any], gt: Any, **options: Any) -> Leaderboard: ...
-@overload
-def evaluate(pred: Any = None, gt: Any = None, **options: Any) -> Report: ...
 @explicit(evaluate_parameters)
 @speaks_python
 def evaluate(
@@ -79,8 +75,8 @@ def evaluate(
     >>> report = evaluate(pred, gt, metric=["kld", "cc"], norm="flatten-softmax")
     >>> len(report.scores), report["kld"].mean > 0, report.signatures["cc"].startswith("cc|")
     (5, True, True)
-    >>> evaluate({"ours": pred, "theirs": gt}, gt, metric="kld")["theirs"]["kld"].mean
-    0.0
+    >>> evaluate({"ours": pred, "theirs": gt}, gt, metric="sim")["theirs"]["sim"].mean
+    1.0
     """
     if on_failure not in ON_FAILURE:
         msg = f"on_failure={on_failure!r} is none of {', '.join(map(repr, ON_FAILURE))}"
@@ -125,6 +121,9 @@ def _sides(pred: Any, gt: Any, options: dict[str, Any], progress: bool | Told) -
 
 
 def _folders(pred: Any, gt: Any, call: Asked) -> tuple[MapFolder | None, MapFolder | None]:
+    if is_array(pred) and gt is None:
+        msg = "pred is an array and there is no gt; give both, or an iterable of (name, pred, gt)"
+        raise UsageProblem(msg)
     axes = class_axes(call.settings, pred, gt)
     sides = folder_of(pred, "pred", classes=axes[0]), folder_of(gt, "gt", classes=axes[1])
     paired(*sides)
@@ -134,7 +133,9 @@ def _folders(pred: Any, gt: Any, call: Asked) -> tuple[MapFolder | None, MapFold
 def _pairs(items: Any, options: dict[str, Any], progress: bool | Told) -> documents.Report:  # noqa: FBT001 - as given
     """The report of the pairs of an iterable."""
     if not isinstance(items, Iterable):
-        msg = f"pred is a {type(items).__name__} and there is no gt; give both, or an iterable of (name, pred, gt)"
+        msg = (
+            f"pred is of type {type(items).__name__} and there is no gt; give both, or an iterable of (name, pred, gt)"
+        )
         raise UsageProblem(msg)
     iterator = iter(items)
     first = next(iterator, None)
@@ -193,7 +194,8 @@ def _tell(report: documents.Report, *, is_error: bool) -> None:
     failed = {failure.name for failure in report.failures}
     count = len(failed | {score.name for score in report.scores})
     which = f"map {first.name}" if first.name.isdecimal() else first.name
-    msg = f"{len(failed)} of {count} maps failed, and the means are those of the others: {which}: {first.message}"
+    others = ", and the means are those of the others" if len(failed) < count else ""
+    msg = f"{len(failed)} of {count} maps failed{others}: {which}: {first.message}"
     if is_error:
         raise RefusedMap(msg, code=first.code if first.code in FAILURE_CODES else None)
     # above this function, evaluate and what makes it speak Python

@@ -60,8 +60,8 @@ def folder_of(value: Any, role: str, *, classes: int = 0) -> MapFolder | None:
         files = [file_of(one, f"{role}[{place}]") for place, one in enumerate(value)]
         return NamedMaps(f"a list of {count(len(files), 'map')}", dict(zip(_names(value), files, strict=True)))
     msg = (
-        f"{role} is a {type(value).__name__}; give a path, an array (N, H, W), a list of maps, or alone an iterable of "
-        "(name, pred, gt)"
+        f"{role} is of type {type(value).__name__}; give a path, an array (N, H, W), a list of maps, or alone an "
+        "iterable of (name, pred, gt)"
     )
     raise UsageProblem(msg)
 
@@ -71,7 +71,7 @@ def file_of(value: Any, label: str) -> MapFile:
     if is_path(value):
         return Path(value)
     if not is_array(value):
-        msg = f"{label} is a {type(value).__name__}; a map is a path or an array (H, W)"
+        msg = f"{label} is of type {type(value).__name__}; a map is a path or an array (H, W)"
         raise UsageProblem(msg)
     return MapInMemory(as_numpy(value), label)
 
@@ -149,7 +149,9 @@ def beside(value: Any, what: str, names: Sequence[str] | None) -> MapFolder:
         return NamedMaps(f"{what} by name", files)
     found = folder_of(value, what)
     if names is None or not isinstance(found, NamedMaps):
-        msg = f"{what} is a {type(value).__name__}; beside files give a path, or a mapping of their names to arrays"
+        msg = (
+            f"{what} is of type {type(value).__name__}; beside files give a path, or a mapping of their names to arrays"
+        )
         raise UsageProblem(msg)
     maps = list(found.maps.values())
     if is_array(value) and len(value.shape) == ONE_MAP:
@@ -257,7 +259,7 @@ def members_of(item: Any, place: int) -> dict[str, Any]:
     parts = list(item) if isinstance(item, tuple | list) else []
     orders = {2: ("pred", "gt"), 3: ("name", "pred", "gt"), 4: ("name", "pred", "gt", "fixations")}
     if len(parts) not in orders:
-        found = f"{len(parts)} members" if parts else f"a {type(item).__name__}"
+        found = f"of {len(parts)} members" if parts else f"of type {type(item).__name__}"
         msg = f"item {place} is {found}; {wanted}"
         raise UsageProblem(msg)
     return dict(zip(orders[len(parts)], parts, strict=True))

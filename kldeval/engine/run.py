@@ -244,7 +244,7 @@ def read_one(
 
 
 def _swapped(pred: MapFolder | None, gt: MapFolder | None) -> list[str]:
-    return swapped(pred, gt) if isinstance(pred, Path) and isinstance(gt, Path) else []
+    return swapped(pred, gt) if pred and gt else []
 
 
 def with_manifest_masks(settings: Settings, pairs: Iterable[Pair]) -> Settings:

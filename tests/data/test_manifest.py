@@ -13,7 +13,7 @@ from model_files import save
 
 from kldeval.data.manifest import read_manifest
 from kldeval.errors import UsageProblem
-from kldeval.functional import evaluate
+from kldeval import evaluate
 from kldeval.records import Pair
 
 ROWS = (

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from kldeval.data.listing import list_folder, name_of
 from kldeval.data.pairing import Side, find_pairs, match
 from kldeval.errors import UsageProblem
-from kldeval.functional import evaluate
+from kldeval import evaluate
 from kldeval.records import Failure, Pair
 
 READABLE = (
