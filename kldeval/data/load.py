@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from kldeval.arrays import Array
     from kldeval.data.auxiliary import AuxiliarySources
     from kldeval.data.readers.stored import Stored
+    from kldeval.digests import Stamp
     from kldeval.grammar import Call
     from kldeval.records import Pair, Role
 
@@ -65,10 +66,11 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """One map as its file stores it, and made grey."""
+    """One map as its file stores it, and made grey; `stamp` is that of its file before it was read, where it was kept."""
 
     stored: Stored
     grey: Array
+    stamp: Stamp | None = None
 
 
 def load_map(path: Path, reading: Reading, place: int | None = None, role: Role = "gt") -> Loaded:

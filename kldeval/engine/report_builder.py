@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import sys
 import warnings
 from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from kldeval._version import __version__
 from kldeval.errors import FAILURE_CODES, MapsFailed, RefusedMap
+from kldeval.engine.provenance import versions
 from kldeval.executors.local import cores
 from kldeval.metrics.registry import METRICS
 from kldeval.records import Failure, Outcome, Score, Skipped
@@ -128,12 +127,3 @@ def tell_failures(report: Report, *, is_error: bool) -> None:
     if is_error:
         raise RefusedMap(msg, code=first.code if first.code in FAILURE_CODES else None)
     warnings.warn(msg, MapsFailed, stacklevel=3)
-
-
-_LIBRARIES = {"numpy": "numpy", "opencv": "cv2", "scipy": "scipy", "torch": "torch"}
-
-
-def versions() -> dict[str, str]:
-    """Those of kldeval, Python and every numeric library that has been imported by now."""
-    loaded = {name: sys.modules[module].__version__ for name, module in _LIBRARIES.items() if module in sys.modules}
-    return {"kldeval": __version__, "python": ".".join(map(str, sys.version_info[:3])), **loaded}

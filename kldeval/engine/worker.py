@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
 from kldeval.data.load import Loaded, Reading, load_map, load_pair
 from kldeval.data.readers.numpy_files import is_mapped
+from kldeval.digests import stamp_of
 from kldeval.errors import KldevalError, MapProblem, printable
 from kldeval.records import Failure
 
@@ -127,12 +128,12 @@ class TaskWork(Generic[Begun, T]):
         first = next(iter(task.values()))
         gt: Loaded | Failure | None = None
         if len(task) > 1 and not self.reading.class_maps:
-            gt = guarded(partial(load_map, first.gt, self.reading, first.place), first.name, (first.gt,))
+            gt = guarded(partial(_ground_truth, first, self.reading), first.name, (first.gt,))
         if isinstance(gt, Failure):
             return [Answer(model, pair.name, gt) for model, pair in task.items()]
         begun = []
         for model, pair in task.items():
-            begin = partial(self.pairs.begin, model, pair, gt, is_first=pair is first)
+            begin = partial(self.pairs.begin, model, pair, gt, is_first=pair.is_first)
             begun.append(Answer(model, pair.name, guarded(begin, pair.name, (pair.pred, pair.gt))))
         return begun
 
@@ -191,6 +192,12 @@ class Decoding:
     def finish(self, begun: Sequence[MapPair]) -> Sequence[MapPair]:
         """The decoded pairs."""
         return begun
+
+
+def _ground_truth(pair: Pair, reading: Reading) -> Loaded:
+    """The ground truth of several predictions, with the stamp that its file had before it was read."""
+    stamp = stamp_of(pair.gt)
+    return replace(load_map(pair.gt, reading, pair.place), stamp=stamp)
 
 
 def loaded(pair: Pair, gt: Loaded | None, reading: Reading) -> tuple[Loaded, Loaded]:

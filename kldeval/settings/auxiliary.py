@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from kldeval.digests import file_digest
 from kldeval.errors import UsageProblem, printable
 from kldeval.grammar import Call, Info, Registry, Size, split_call
 from kldeval.metrics.registry import METRICS
@@ -322,10 +323,8 @@ def digest(path: Path) -> str:
     Raises:
         UsageProblem: the file cannot be read.
     """
-    from hashlib import sha256
-
     try:
-        return sha256(path.read_bytes()).hexdigest()[:DIGITS]
+        return file_digest(path)[:DIGITS]
     except OSError as error:
         msg = f"cannot read {printable(path)}: {(error.strerror or str(error)).lower()}"
         raise UsageProblem(msg) from error
