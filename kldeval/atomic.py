@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING
 
@@ -22,6 +23,11 @@ def temporary_beside(target: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def may_be_replaced(target: Path) -> bool:
+    """Whether somebody may write to an existing file: its modes count for the superuser, too, who is bound by none."""
+    return bool(target.stat().st_mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH))
+
+
 @contextmanager
 def whole_file(target: Path) -> Iterator[IO[bytes]]:
     """A file to write to, which takes the place of `target` when the block ends without an error.
@@ -31,6 +37,8 @@ def whole_file(target: Path) -> Iterator[IO[bytes]]:
     """
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
+        if target.exists() and not may_be_replaced(target):
+            raise PermissionError(errno.EACCES, "it is read-only")
         with temporary_beside(target) as temporary:
             with temporary.open("xb") as file:
                 yield file

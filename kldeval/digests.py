@@ -7,12 +7,11 @@ import stat
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
+from kldeval.regular import open_regular
+
 if TYPE_CHECKING:
     from pathlib import Path
 
-
-BLOCK = 1 << 20
-"""Bytes that are read at a time."""
 
 SETTLED_NS = 2_000_000_000
 """How old the times of a file must be for them to tell that it has not changed, in nanoseconds.
@@ -59,18 +58,13 @@ def is_settled(stamp: Stamp, now_ns: int | None = None) -> bool:
     return now_ns - max(stamp.mtime_ns, stamp.ctime_ns) > SETTLED_NS
 
 
-def file_digest(path: Path | str) -> str:
+def file_digest(path: Path) -> str:
     """The SHA-256 of a regular file's contents, 64 hexadecimal digits.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: it cannot be read, or is no regular file.
     """
-    from hashlib import sha256
+    from hashlib import file_digest as digest_of
 
-    with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - done for every file of a run
-        data = file.read(BLOCK)
-        found = sha256(data)
-        while len(data) == BLOCK:
-            data = file.read(BLOCK)
-            found.update(data)
-    return found.hexdigest()
+    with open_regular(path) as file:
+        return digest_of(file, "sha256").hexdigest()

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
-from kldeval.atomic import whole_file
+from kldeval.atomic import may_be_replaced, whole_file
 from kldeval.data.fixations.collection import open_fixations
 from kldeval.data.fixations.doubts import check_positions
+from kldeval.data.inputs import Inputs, is_same
 from kldeval.data.listing import list_folder, name_of
-from kldeval.data.load import sidecar_of, sidecar_text
+from kldeval.data.load import sidecar_members, sidecar_of, sidecar_text
 from kldeval.data.readers import read_size
 from kldeval.engine.worker import guarded
 from kldeval.errors import RefusedMap, UsageProblem, printable
@@ -26,10 +27,11 @@ from kldeval.normalization.gaussian import (
     spherical,
 )
 from kldeval.records import DensityProvenance, Failure
+from kldeval.regular import why
 from kldeval.settings.settings import AS_STORED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from kldeval.arrays import Array
@@ -176,6 +178,7 @@ def build(
     if single and len(names) > 1:
         msg = f"{plan.out} is one map, but {plan.fixations} holds fixations on {len(names)} images; name a folder"
         raise UsageProblem(msg)
+    _check_out(plan, single=single)
     for doubt in check_positions(source, lambda name: plan.size or _known_size(name, shapes)):
         if note:
             note(doubt)
@@ -239,6 +242,8 @@ def _build_one(
     if ".." in name.split("/") or name.startswith("/"):
         return Failure(name, "check", f"{name!r} leads out of {plan.out}; names of images are relative paths within it")
     path = plan.out if single else plan.out / f"{name}{NPY}"
+    if path.exists() or sidecar_of(path).exists():
+        _check_replaced(path, (*source.files.get(name, ()), *filter(None, [files.get(name)])))
     count = within.total if plan.smoothing.repeats else len(within.pixels(shape)[0])
     made = DensityProvenance(plan.text(takes_size=fixations.shape is None), count)
     text = sidecar_text(made, _members(plan, shape))
@@ -249,9 +254,41 @@ def _build_one(
             with whole_file(target) as file:
                 file.write(content.encode()) if isinstance(content, str) else np.save(file, content)
     except OSError as error:
-        msg = f"cannot write {printable(str(error.filename or path))}: {(error.strerror or str(error)).lower()}"
+        msg = f"cannot write {printable(str(error.filename or path))}: {why(error)}"
         raise UsageProblem(msg) from error
     return Built(name, count, outside.count if outside else 0)
+
+
+def _check_out(plan: Plan, *, single: bool) -> None:
+    """Refuse to write among the fixations, or among the maps that give the sizes.
+
+    Raises:
+        UsageProblem: naming both.
+    """
+    inputs = Inputs(tuple(filter(None, [plan.like])), (plan.fixations,))
+    if single:
+        inputs.check_file(plan.out)
+    else:
+        inputs.check_folder(plan.out, ())
+
+
+def _check_replaced(path: Path, read: Sequence[Path]) -> None:
+    """Refuse to replace what is read, or a file beside it that is no sidecar of a map.
+
+    Raises:
+        UsageProblem: naming the file.
+    """
+    sidecar = sidecar_of(path)
+    for target in (path, sidecar):
+        if any(is_same(target, one) for one in read):
+            msg = f"cannot write {printable(target)}: the map is made of it"
+            raise UsageProblem(msg)
+        if target.exists() and not may_be_replaced(target):
+            msg = f"cannot write {printable(target)}: it is read-only"
+            raise UsageProblem(msg)
+    if sidecar.exists() and sidecar_members(sidecar) is None:
+        msg = f"cannot write {printable(sidecar)}: it is there, and says nothing of a map that was made of fixations"
+        raise UsageProblem(msg)
 
 
 def _members(plan: Plan, shape: tuple[int, int]) -> dict[str, Any]:

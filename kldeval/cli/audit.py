@@ -10,7 +10,7 @@ import click
 from kldeval.cli.help import GroupedCommand
 from kldeval.cli.messages import on_terminal, render_options, say, show
 from kldeval.cli.options import GivenPath, file_options, naming_options, reading_options, request_from
-from kldeval.cli.reporting import VERBOSE
+from kldeval.cli.reporting import VERBOSE, check_outputs
 
 if TYPE_CHECKING:
     from kldeval.reports.audit_documents import Audit
@@ -93,14 +93,17 @@ def command(paths: tuple[Path, ...], **options: Any) -> int:
     files = [(path, writer_for(path, of_audits=True)) for path in options["output"]]
     for one in (write, *(writer for _, writer in files)):
         check_installed(one)
+    check_outputs(path for path, _ in files)
     scorer = _audit_of_companion if _metric(options) != "kld" else _audit_of_kld
     with progress_bar(options) as progress:
         found = with_config_provenance(scorer(_models(paths[:-1]), paths[-1], options, progress))
     look = render_options(options)
-    for path, write_file in files:
-        write_atomically(path, write_file(found, look))
-    _say(found, options)
-    show(write(found, on_terminal(look)))
+    try:
+        for path, write_file in files:
+            write_atomically(path, write_file(found, look))
+    finally:
+        _say(found, options)
+        show(write(found, on_terminal(look)))
     return 0 if _complete(found) else 1
 
 

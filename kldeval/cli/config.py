@@ -21,6 +21,7 @@ from click.core import ParameterSource
 from kldeval.cli.options import REPLACED
 from kldeval.errors import UnknownName, UsageProblem, printable
 from kldeval.grammar import suggestion
+from kldeval.regular import read_regular, why
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -35,6 +36,9 @@ OWN, SHARED = Path("kldeval.toml"), Path("pyproject.toml")
 
 PREFIX = "KLDEVAL_"
 
+LARGEST = 2**20
+"""Bytes of a configuration file."""
+
 _HAS_TABLE = re.compile(rb"""^[\s\[]*["']?tool["']?\s*([]=]|\.\s*["']?kldeval)""", re.MULTILINE)
 """What every pyproject.toml with a table `tool.kldeval` holds, and few others: reading TOML takes milliseconds."""
 
@@ -43,7 +47,7 @@ NAMED = "config"
 
 _NOT_OPTIONS = frozenset({"help", "version"})
 
-WRITING = frozenset({"output", "save", "save-maps"})
+WRITING = frozenset({"cache", "output", "save", "save-maps"})
 """The options that name files to write, which a file that was found by looking around may not do."""
 
 
@@ -56,6 +60,7 @@ class Config(NamedTuple):
     file: str
     table: Mapping[str, Any]
     is_found: bool = False
+    path: Path | None = None
 
     def __str__(self) -> str:
         return self.file
@@ -72,20 +77,20 @@ def read_config(named: Path | None = None) -> Config:
     if named is not None:
         return _named(named)
     if OWN.is_file():
-        return Config(str(OWN), _toml(OWN), is_found=True)
+        return Config(str(OWN), _toml(OWN), is_found=True, path=OWN)
     if SHARED.is_file() and _HAS_TABLE.search(_bytes_of(SHARED)):
-        return Config(f"{SHARED} [tool.kldeval]", _table_of_tool(SHARED) or {}, is_found=True)
+        return Config(f"{SHARED} [tool.kldeval]", _table_of_tool(SHARED) or {}, is_found=True, path=SHARED)
     return Config("", {})
 
 
 def _named(path: Path) -> Config:
     if path.name != SHARED.name:
-        return Config(printable(path), _toml(path))
+        return Config(printable(path), _toml(path), path=path)
     table = _table_of_tool(path)
     if table is None:
         msg = f"--config {printable(path)}: it has no table [tool.kldeval]"
         raise UsageProblem(msg)
-    return Config(f"{printable(path)} [tool.kldeval]", table)
+    return Config(f"{printable(path)} [tool.kldeval]", table, path=path)
 
 
 def _table_of_tool(path: Path) -> Mapping[str, Any] | None:
@@ -232,10 +237,12 @@ def _came_from(context: click.Context, option: click.Option, source: ParameterSo
 
 
 def _bytes_of(path: Path) -> bytes:
+    if path == Path(os.devnull):  # no options, and no looking around
+        return b""
     try:
-        return path.read_bytes()
+        return read_regular(path, LARGEST)
     except OSError as error:
-        msg = f"cannot read {printable(path)}: {(error.strerror or str(error)).lower()}"
+        msg = f"cannot read {printable(path)}: {why(error)}"
         raise UsageProblem(msg) from error
 
 

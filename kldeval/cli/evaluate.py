@@ -81,6 +81,12 @@ if TYPE_CHECKING:
     metavar="DIR",
     help="Write each metric's pixelwise terms as DIR/METRIC/NAME.npy, of several models as DIR/MODEL/...",
 )
+@click.option(
+    "--cache",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Keep the scores in DIR: pairs that have not changed are not scored again.",
+)
 @click.option("--progress/--no-progress", default=None, help="A progress bar on stderr [default: on a terminal].")
 @computing_options
 def command(paths: tuple[Path, ...], **options: Any) -> int:

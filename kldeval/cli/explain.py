@@ -10,7 +10,7 @@ import click
 from kldeval.cli.help import GroupedCommand
 from kldeval.cli.messages import drawn, render_options, say, show, terminal_width
 from kldeval.cli.options import file_options, numeric_options, pair_of_paths, request_from, settings_from
-from kldeval.cli.reporting import SIGNATURES
+from kldeval.cli.reporting import SIGNATURES, check_outputs
 
 if TYPE_CHECKING:
     from kldeval.records import MapPair
@@ -93,12 +93,11 @@ def _check_target(path: Path | None) -> None:
     if path is None:
         return
     from kldeval.errors import UsageProblem
-    from kldeval.writers.files import check_target
 
     if path.suffix.lower() != ".png":
         msg = f"--save {path}: the picture is a PNG file; give it the suffix .png"
         raise UsageProblem(msg)
-    check_target(path)
+    check_outputs([path])
 
 
 def _show_picture(pair: MapPair, settings: Settings) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -11,7 +12,7 @@ from kldeval.cli.messages import annotate, is_on_terminal, on_terminal, render_o
 from kldeval.cli.options import suggest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from kldeval.reports.documents import GateOutcome, Report
     from kldeval.reports.strips import Strip
@@ -118,6 +119,7 @@ def open_sink(options: dict[str, Any]) -> OutputPlan:
     from kldeval.writers import check_installed, writer_named
 
     files = tuple(_file(text) for text in options["output"])
+    check_outputs(path for path, _ in files)
     write = writer_named(options["format_"])
     for one in (write, *(writer for _, writer in files)):
         check_installed(one)
@@ -128,6 +130,51 @@ def open_sink(options: dict[str, Any]) -> OutputPlan:
         msg = f"--stimuli {options['stimuli']} is no folder of pictures"
         raise UsageProblem(msg)
     return OutputPlan(options["format_"], write, files, options)
+
+
+WRITTEN = frozenset({"cache", "out", "output", "save", "save_maps"})
+"""The parameters of commands that name what is written."""
+
+
+def check_outputs(targets: Iterable[Path]) -> None:
+    """Refuse files that cannot be written, or would take the place of what the command reads.
+
+    Raises:
+        UsageProblem: naming the first such file.
+    """
+    targets = tuple(targets)
+    if not targets:
+        return
+    from kldeval.data.inputs import Inputs
+    from kldeval.writers.files import check_target
+
+    inputs = Inputs(tuple(_paths_read()), tuple(_paths_of("fixations")))
+    for target in targets:
+        check_target(target)
+        inputs.check_file(target)
+
+
+def _paths_read() -> Iterator[Path]:
+    """The files and folders that a command was given to read, beside fixations."""
+    context = click.get_current_context()
+    for name in context.params.keys() - WRITTEN - {"fixations"}:
+        yield from _paths_of(name)
+    if context.obj is not None and context.obj.path is not None:  # the configuration file
+        yield context.obj.path
+    manifest = context.params.get("manifest")
+    if manifest is not None:
+        from kldeval.data.manifest import read_manifest
+
+        for pair in read_manifest(manifest):
+            yield from filter(None, (pair.pred, pair.gt, pair.mask, pair.fixations))
+
+
+def _paths_of(name: str) -> Iterator[Path]:
+    """The paths that a parameter of the command has, among them texts that are the name of a file."""
+    value = click.get_current_context().params.get(name)
+    for one in value if isinstance(value, tuple) else (value,):
+        if isinstance(one, str | Path) and os.path.exists(one):  # noqa: PTH110 - a text may be no path at all
+            yield Path(one)
 
 
 MOST_ANNOTATIONS = 8
@@ -224,13 +271,10 @@ def exit_code(document: Document) -> int:
 
 def _file(text: str) -> tuple[Path, Any]:
     from kldeval.writers import BINARY, WRITERS, writer_for
-    from kldeval.writers.files import check_target
 
     name, colon, rest = text.partition(":")
     every = {**WRITERS, **BINARY}
-    path, write = (Path(rest), every[name]) if colon and name in every else (Path(text), writer_for(text))
-    check_target(path)
-    return path, write
+    return (Path(rest), every[name]) if colon and name in every else (Path(text), writer_for(text))
 
 
 def reports_of(document: Document) -> dict[str, Report]:

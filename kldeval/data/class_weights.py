@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kldeval.data.readers.files import check_regular
-from kldeval.errors import UnreadableMap, UsageProblem, printable
+from kldeval.errors import UsageProblem, printable
 from kldeval.grammar import format_value
+from kldeval.regular import check_regular, read_regular, why
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -42,15 +42,14 @@ def _from_file(path: Path) -> list[float]:
         check_regular(path)
         if path.stat().st_size > LARGEST_FILE:
             raise _problem(path, "it is too large for a list of weights")
-        numbers = _from_array(path) if path.suffix.lower() == ".npy" else _numbers(path.read_text("utf-8"))
+        is_array = path.suffix.lower() == ".npy"
+        numbers = _from_array(path) if is_array else _numbers(read_regular(path, LARGEST_FILE).decode())
     except FileNotFoundError:
         raise _problem(path, "neither numbers such as 1,0.5,2 nor a file") from None
     except OSError as error:
-        raise _problem(path, (error.strerror or str(error)).lower()) from error
+        raise _problem(path, why(error)) from error
     except UsageProblem:
         raise
-    except UnreadableMap as error:
-        raise UsageProblem(f"--class-weights {error}") from error
     except ValueError:  # no text, or a path that cannot be one
         numbers = None
     if not numbers:

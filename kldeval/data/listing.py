@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from kldeval.data.readers import is_readable, without_matlab
 from kldeval.errors import UsageProblem, printable
+from kldeval.regular import why
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -55,7 +56,7 @@ def list_folder(folder: Path, is_wanted: Callable[[str], bool] = is_readable) ->
     try:
         walk.through(os.fspath(folder))
     except OSError as error:
-        msg = f"cannot list {printable(str(error.filename))}: {(error.strerror or str(error)).lower()}"
+        msg = f"cannot list {printable(str(error.filename))}: {why(error)}"
         raise UsageProblem(msg) from error
     if is_wanted is is_readable and len(kept := without_matlab(walk.maps)) < len(walk.maps):
         walk.maps = [*kept]

@@ -21,6 +21,7 @@ from kldeval.preprocessing.color_maps import name_of_color_map
 from kldeval.preprocessing.grey import channels_agree, full_scale, to_grey
 from kldeval.preprocessing.resize import AS_IS, log_resized, resize_pair
 from kldeval.records import DensityProvenance, MapPair
+from kldeval.regular import read_regular
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,11 +67,16 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """One map as its file stores it, and made grey; `stamp` is that of its file before it was read, where it was kept."""
+    """One map as its file stores it, and made grey.
+
+    `stamp` is what its file had before it was read, where that was asked, and `digest` that of its contents then, where
+    the stamp alone cannot tell that they stay the same.
+    """
 
     stored: Stored
     grey: Array
     stamp: Stamp | None = None
+    digest: str = ""
 
 
 def load_map(path: Path, reading: Reading, place: int | None = None, role: Role = "gt") -> Loaded:
@@ -268,6 +274,9 @@ SCHEMA = "kldeval.density/1"
 MOST_FIXATIONS = 2**53
 """More than any data set has: numbers up to here are exact in JSON."""
 
+LARGEST_SIDECAR = 2**20
+"""Bytes of a sidecar, which holds a few hundred."""
+
 SUFFIX = ".npy"
 """The only files that have one: an image could not hold the density as it is."""
 
@@ -296,15 +305,8 @@ def how_made(path: Path) -> DensityProvenance | None:
         UnreadableMap: a sidecar that lacks what it must say.
     """
     sidecar = sidecar_of(path)
-    if path.suffix.lower() != SUFFIX or not sidecar.is_file():
-        return None
-    import json
-
-    try:
-        members = json.loads(sidecar.read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return None
-    if not isinstance(members, dict) or members.get("schema") != SCHEMA:
+    members = sidecar_members(sidecar) if path.suffix.lower() == SUFFIX else None
+    if members is None:
         return None
     text, count = members.get("made"), members.get("fixations")
     if (
@@ -317,6 +319,19 @@ def how_made(path: Path) -> DensityProvenance | None:
         msg = f"{printable(sidecar)}: a {SCHEMA} says what was made and of how many fixations; this does not"
         raise UnreadableMap(msg)
     return DensityProvenance(text, count)
+
+
+def sidecar_members(sidecar: Path) -> dict[str, Any] | None:
+    """What a sidecar says; None where there is none, or the file is of another program."""
+    if not sidecar.is_file():
+        return None
+    import json
+
+    try:
+        members = json.loads(read_regular(sidecar, LARGEST_SIDECAR))
+    except (OSError, ValueError, RecursionError):
+        return None
+    return members if isinstance(members, dict) and members.get("schema") == SCHEMA else None
 
 
 def _is_call(text: str) -> bool:

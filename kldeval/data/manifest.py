@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from kldeval.data.listing import normal
 from kldeval.errors import UsageProblem, examples, printable
 from kldeval.grammar import suggestion
 from kldeval.records import Pair
+from kldeval.regular import read_bounded, read_regular, why
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -52,13 +54,19 @@ def _text(path: Path, where: str) -> str:
         msg = "cannot read the manifest from standard input: it is closed"
         raise UsageProblem(msg)
     try:
-        data = sys.stdin.buffer.read() if path == STDIN else path.read_bytes()
+        data = _standard_input() if path == STDIN else read_regular(path)
         return data.decode("utf-8-sig")
     except OSError as error:
-        msg = f"cannot read the manifest {where}: {(error.strerror or str(error)).lower()}"
+        msg = f"cannot read the manifest {where}: {why(error)}"
     except UnicodeDecodeError as error:
         msg = f"the manifest {where} is not UTF-8: {error.reason} at byte {error.start}"
     raise UsageProblem(msg)
+
+
+@lru_cache(1)
+def _standard_input() -> bytes:
+    """What stands on standard input, which can be read only once."""
+    return read_bounded(sys.stdin.buffer)
 
 
 def _rows(text: str, suffix: str, where: str) -> Iterator[Row]:
@@ -94,7 +102,7 @@ def _json_rows(text: str, where: str) -> Iterator[Row]:
             continue
         try:
             cells = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             msg = f"{where}, line {number} is not JSON: {error}"
             raise UsageProblem(msg) from error
         if not isinstance(cells, dict) or not all(isinstance(cell, str) for cell in cells.values()):

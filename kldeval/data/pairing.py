@@ -14,6 +14,7 @@ from kldeval.data.listing import Listing, is_excluded, list_folder, namers, norm
 from kldeval.data.readers import READERS
 from kldeval.errors import UsageProblem, examples, printable
 from kldeval.records import Failure, Pair
+from kldeval.regular import why
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -149,7 +150,7 @@ def _kind(path: Path) -> str:
             return "file"
         what = "is neither a file nor a folder" if path.exists() else "does not exist"
     except OSError as error:
-        what = f"cannot be looked at ({(error.strerror or str(error)).lower()})"
+        what = f"cannot be looked at ({why(error)})"
     raise UsageProblem(f"{printable(path)} {what}; give two files or two folders of maps")
 
 

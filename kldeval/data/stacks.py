@@ -10,6 +10,7 @@ from kldeval.data.readers import READERS, read_map
 from kldeval.data.readers.numpy_files import Shapes, read_npy, read_npz, stored_shape
 from kldeval.errors import RefusedMap, UnreadableMap, printable
 from kldeval.records import Failure
+from kldeval.regular import why
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -81,7 +82,7 @@ def read_slice(path: Path, place: int, *, key: str | None, max_pixels: int, trus
     try:
         modified = path.stat().st_mtime_ns
     except OSError as error:
-        msg = f"{printable(path)}: {(error.strerror or str(error)).lower()}"
+        msg = f"{printable(path)}: {why(error)}"
         raise UnreadableMap(msg) from error
     stored = _stack(path, key, max_pixels, trusts_files, modified)
     if place >= len(stored.array):

@@ -50,7 +50,7 @@ Witness = list[Any]
 
 
 def run_key(evaluator: Evaluator, reading: Reading, device: Device, context: str) -> str:
-    """The SHA-256 of what the rows of a run have in common; `context` is of what all images tell each (`context_of`)."""
+    """The SHA-256 of what the rows of a run have in common; `context` is that of what all images tell each."""
     plan = evaluator.plan
     common = {
         "schema": SCHEMA,
@@ -173,7 +173,9 @@ class Ingredients:
 
 def _place_of(path: Path) -> int:
     """48 bits that tell the path of a file from those of others."""
-    return int.from_bytes(blake2b(os.fsencode(os.path.abspath(path)), digest_size=6).digest())  # noqa: PTH100 - links stay
+    text = str(path)
+    whole = text if text.startswith(os.sep) else f"{os.getcwd()}{os.sep}{text}"  # noqa: PTH109 - no links are followed
+    return int.from_bytes(blake2b(os.fsencode(whole), digest_size=6).digest())
 
 
 class Known(NamedTuple):
@@ -215,8 +217,8 @@ class CachedPairs:
         key, settled = "", False
         if before is not None and (gt is None or gt.stamp == before.stamps[1]):
             settled = all(is_settled(stamp, now) for stamp in before.stamps)
-            key = _key_of(before) if settled or (gt is None and pair.place is None) else ""
-            if before is not None and key and key in self.known.get(pair.name, ()):
+            key = _key_of(before) if settled or _may_be_read_twice(pair, gt) else ""
+            if key and key in self.known.get(pair.name, ()):
                 return Known(key, before.witness if settled else None)
         begin = partial(self.pairs.begin, model, pair, gt, is_first=is_first)
         return _Begun(guarded(begin, pair.name, (pair.pred, pair.gt)), key, before, settled)
@@ -239,6 +241,14 @@ class CachedPairs:
         if not one.is_settled and _key_of(before) != one.key:
             return Fresh(outcome)
         return Fresh(outcome, one.key, before.witness if one.is_settled else None, before.at)
+
+
+def _may_be_read_twice(pair: Pair, gt: Loaded | None) -> bool:
+    """Whether the contents of young files can be compared before and after: those of a stack would be, for each map."""
+    try:
+        return pair.place is None and (gt is None or gt.digest == file_digest(pair.gt))
+    except OSError:
+        return False
 
 
 def _files(ingredients: Ingredients) -> Iterator[Path]:
@@ -319,11 +329,12 @@ class CachedRun:
         self, tasks: Sequence[Mapping[str, Pair]], known: Mapping[str, frozenset[str]], executor: Executor
     ) -> Iterator[Answer]:
         cached = CachedPairs(self.pairs, self.reading.sources, self.has_references, known)
+        work: TaskWork[Any, Any] = TaskWork(cached, self.reading)
         pairs = (pair for task in tasks for pair in task.values())
         pending: deque[tuple[Pair, Any]] = deque()
 
         def bare() -> Iterator[Answer]:
-            for answer, pair in zip(executor.map(TaskWork(cached, self.reading), tasks), pairs, strict=True):
+            for answer, pair in zip(executor.map(work, tasks), pairs, strict=True):
                 found = answer.outcome
                 pending.append((pair, found))
                 if isinstance(found, Known):

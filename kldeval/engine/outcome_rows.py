@@ -36,9 +36,7 @@ def outcome_of(name: str, row: dict[str, Any]) -> Outcome:
     ((kind, members),) = ((key, value) for key, value in row.items() if key in _KINDS)
     members = dict(members)
     if "classes" in members:
-        members["classes"] = {
-            key: tuple(ClassSum(*one) for one in sums) for key, sums in members["classes"].items()
-        }
+        members["classes"] = {key: tuple(ClassSum(*one) for one in sums) for key, sums in members["classes"].items()}
     if "statistics" in members:
         members["statistics"] = {key: tuple(sums) for key, sums in members["statistics"].items()}
     if members.get("made") is not None:

@@ -22,17 +22,13 @@ DIGITS = 12
 
 
 def versions() -> dict[str, str]:
-    """Those of kldeval, Python, numpy, OpenCV and SciPy, of torch where it has been imported, and the arithmetic.
-
-    They do not depend on what has been imported, but for torch, which is used on request alone.
-    """
+    """Those of kldeval, Python, numpy, OpenCV and SciPy, and the arithmetic, whatever has been imported."""
     installed = {name: version for name, package in _ALWAYS.items() if (version := _installed(package))}
     return {
         "kldeval": __version__,
         "python": ".".join(map(str, sys.version_info[:3])),
         "numpy": np.__version__,
         **installed,
-        **({"torch": sys.modules["torch"].__version__} if "torch" in sys.modules else {}),
         "arithmetic": arithmetic(),
     }
 
@@ -59,7 +55,7 @@ def arithmetic() -> str:
     """
     found = sha256()
     for dtype in (np.float64, np.float32):
-        x = np.arange(1, 1026).astype(dtype) / dtype(129.0)
+        x = np.arange(1, 1026).astype(dtype) / np.asarray(129, dtype)
         parts = (np.log(x), np.exp(-x), np.dot(x, np.sqrt(x)), x.sum(), (x[:992].reshape(31, 32) / x[3]).sum(axis=0))
         for part in parts:
             found.update(np.asarray(part).tobytes())

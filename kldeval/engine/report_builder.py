@@ -8,8 +8,9 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from kldeval.errors import FAILURE_CODES, MapsFailed, RefusedMap
+from kldeval.arrays import torch
 from kldeval.engine.provenance import versions
+from kldeval.errors import FAILURE_CODES, MapsFailed, RefusedMap
 from kldeval.executors.local import cores
 from kldeval.metrics.registry import METRICS
 from kldeval.records import Failure, Outcome, Score, Skipped
@@ -95,6 +96,7 @@ def provenance_of(pred: Path | None, gt: Path | None, device: Device, request: R
     """What may move the last bits of a number, or says where it came from."""
     return {
         **versions(),
+        **({} if device.is_cpu else {"torch": torch().__version__}),
         "device": device.label,
         "jobs": request.jobs or cores(),
         **({"manifest": str(request.manifest)} if request.manifest else {"pred": str(pred), "gt": str(gt)}),

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
 from kldeval.data.load import Loaded, Reading, load_map, load_pair
 from kldeval.data.readers.numpy_files import is_mapped
-from kldeval.digests import stamp_of
+from kldeval.digests import file_digest, is_settled, stamp_of
 from kldeval.errors import KldevalError, MapProblem, printable
 from kldeval.records import Failure
+from kldeval.regular import why
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -195,9 +196,11 @@ class Decoding:
 
 
 def _ground_truth(pair: Pair, reading: Reading) -> Loaded:
-    """The ground truth of several predictions, with the stamp that its file had before it was read."""
+    """The ground truth of several predictions, with what tells whether its file is the same later."""
     stamp = stamp_of(pair.gt)
-    return replace(load_map(pair.gt, reading, pair.place), stamp=stamp)
+    is_young = stamp is not None and stamp.size >= 0 and not is_settled(stamp)
+    digest = file_digest(pair.gt) if is_young and pair.place is None else ""
+    return replace(load_map(pair.gt, reading, pair.place), stamp=stamp, digest=digest)
 
 
 def loaded(pair: Pair, gt: Loaded | None, reading: Reading) -> tuple[Loaded, Loaded]:
@@ -247,7 +250,7 @@ def saved(folder: Path, maps: MapPair, outcome: Outcome, plan: Plan) -> Failure 
     try:
         save_scored(folder, maps, outcome, plan)
     except OSError as error:
-        where = f"cannot write {printable(str(error.filename or folder))}: {(error.strerror or str(error)).lower()}"
+        where = f"cannot write {printable(str(error.filename or folder))}: {why(error)}"
         return Failure(maps.name, "score", f"the map was scored, but its terms were not saved: {where}", "not-saved")
     return None
 

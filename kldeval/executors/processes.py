@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kldeval.executors.protocol import parts_of, results_of_lost
+from kldeval.regular import why
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -148,7 +149,7 @@ class _Pool:
         except OSError as error:
             if not self._workers:
                 raise
-            self._fewer(f"the system ({(error.strerror or str(error)).lower()})")
+            self._fewer(f"the system ({why(error)})")
 
     def _has_room(self) -> bool:
         """Whether the limit on open files allows another worker; the first one is always tried."""

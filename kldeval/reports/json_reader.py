@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from kldeval.errors import UsageProblem, printable
 from kldeval.records import Failure, Score
+from kldeval.regular import read_regular
 from kldeval.reports.comparison import letters_of, superscripts_of
 from kldeval.reports.documents import (
     COMPARE_SCHEMA,
@@ -151,7 +152,7 @@ def decode(path: str | os.PathLike[str]) -> object:
         UsageProblem: the file cannot be read, or is not strict JSON.
     """
     try:
-        text = Path(path).read_bytes().decode("utf-8")
+        text = read_regular(Path(path)).decode("utf-8")
         return json.loads(text, parse_constant=_refuse_constant, parse_int=_whole_number, parse_float=_finite)
     except OSError as error:
         msg = f"cannot read {printable(str(path))}: {error.strerror or error}"

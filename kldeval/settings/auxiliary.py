@@ -18,6 +18,7 @@ from kldeval.grammar import Call, Info, Registry, Size, split_call
 from kldeval.metrics.registry import METRICS
 from kldeval.normalization.chain import axes_of, format_chain, parse_chain
 from kldeval.normalization.lazy_map import MAP
+from kldeval.regular import why
 from kldeval.settings.metric_options import gt_chain, pred_chain
 from kldeval.settings.settings import AS_STORED, MAPS, NONE
 
@@ -326,7 +327,7 @@ def digest(path: Path) -> str:
     try:
         return file_digest(path)[:DIGITS]
     except OSError as error:
-        msg = f"cannot read {printable(path)}: {(error.strerror or str(error)).lower()}"
+        msg = f"cannot read {printable(path)}: {why(error)}"
         raise UsageProblem(msg) from error
 
 

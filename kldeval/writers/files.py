@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from kldeval.atomic import temporary_beside
-from kldeval.errors import UsageProblem
+from kldeval.atomic import may_be_replaced, temporary_beside
+from kldeval.errors import UsageProblem, printable
 
 
 def write_atomically(path: str | os.PathLike[str], content: str | bytes) -> None:
@@ -23,7 +23,7 @@ def write_atomically(path: str | os.PathLike[str], content: str | bytes) -> None
     try:
         _write(target, content if isinstance(content, bytes) else content.encode("utf-8", "surrogateescape"))
     except OSError as error:
-        msg = f"cannot write {target}: {error.strerror or error}"
+        msg = f"cannot write {printable(target)}: {error.strerror or error}"
         raise UsageProblem(msg) from error
 
 
@@ -34,16 +34,17 @@ def check_target(target: Path) -> None:
         UsageProblem: the folder is missing or takes no new files, or `target` is a folder or may not be written to.
     """
     if target.is_dir():
-        msg = f"cannot write {target}: it is a folder; name a file in it"
+        msg = f"cannot write {printable(target)}: it is a folder; name a file in it"
         raise UsageProblem(msg)
     if not target.parent.is_dir():
-        msg = f"cannot write {target}: there is no folder {target.parent}; create it first"
+        msg = f"cannot write {printable(target)}: there is no folder {printable(target.parent)}; create it first"
         raise UsageProblem(msg)
-    if target.exists() and not os.access(target, os.W_OK):
-        msg = f"cannot write {target}: it is read-only"
+    if target.exists() and not (os.access(target, os.W_OK) and may_be_replaced(target)):
+        msg = f"cannot write {printable(target)}: it is read-only"
         raise UsageProblem(msg)
     if not target.exists() and not os.access(target.parent, os.W_OK):
-        msg = f"cannot write {target}: the folder {target.parent} takes no new files (permission denied)"
+        folder = printable(target.parent)
+        msg = f"cannot write {printable(target)}: the folder {folder} takes no new files (permission denied)"
         raise UsageProblem(msg)
 
 

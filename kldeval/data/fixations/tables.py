@@ -21,6 +21,7 @@ from kldeval.data.readers import is_readable
 from kldeval.data.readers.stored import unreadable
 from kldeval.errors import printable
 from kldeval.records import Fixations, fixations_at
+from kldeval.regular import why
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -67,7 +68,7 @@ def read_list(path: Path, reading: FixationReading) -> Mapping[str, Fixations]:
             points[name] += found
             parts.add(name, record)
     except OSError as error:
-        raise unreadable(path, (error.strerror or str(error)).lower()) from error
+        raise unreadable(path, why(error)) from error
     except (UnicodeDecodeError, csv.Error, RecursionError) as error:
         raise unreadable(path, f"no list of fixations: {error}") from error
     if not points:

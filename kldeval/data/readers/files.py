@@ -9,19 +9,12 @@ from typing import TYPE_CHECKING
 
 from kldeval.data.readers.stored import unreadable
 from kldeval.errors import KldevalError, UnreadableMap, printable
+from kldeval.regular import NotRegular, why
+from kldeval.regular import check_regular as check_kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-
-KINDS = (
-    (stat.S_ISFIFO, "a FIFO"),
-    (stat.S_ISSOCK, "a socket"),
-    (stat.S_ISCHR, "a device"),
-    (stat.S_ISBLK, "a device"),
-)
-"""What a path may be that has no end, or waits for ever when it is opened."""
 
 LONGEST_REASON = 200
 """Characters of a decoder's own words that a message repeats."""
@@ -34,11 +27,10 @@ def check_regular(path: Path) -> None:
         UnreadableMap: a FIFO, a socket or a device.
         OSError: the path cannot be looked at.
     """
-    mode = path.stat().st_mode
-    if not stat.S_ISREG(mode):
-        for is_kind, name in KINDS:
-            if is_kind(mode):
-                raise unreadable(path, f"it is {name}, not a regular file", "not-a-file")
+    try:
+        check_kind(path)
+    except NotRegular as error:
+        raise unreadable(path, why(error), "not-a-file") from error
 
 
 def read_bytes(path: Path) -> bytes:
@@ -69,7 +61,7 @@ def refusal(path: Path, error: Exception) -> KldevalError:
         if path.is_symlink() and not path.exists():
             msg = f"{printable(path)} is a link to {printable(path.readlink())}, which does not exist"
             return UnreadableMap(msg, code="dangling-link")
-        return unreadable(path, (error.strerror or str(error) or type(error).__name__).lower())
+        return unreadable(path, why(error))
     if isinstance(error, MemoryError):
         return unreadable(path, "too large for the memory of this machine", "no-memory")
     return unreadable(path, f"damaged, or not what it seems to be ({reason(error)})")

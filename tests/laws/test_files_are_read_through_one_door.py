@@ -1,0 +1,54 @@
+"""Files are opened where it is checked that they are regular files; all other reading goes through there."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+PACKAGE = Path(__file__).parents[2] / "kldeval"
+
+OPENING = {"open", "read_bytes", "read_text", "fromfile", "memmap", "genfromtxt", "loadtxt"}
+"""The methods that open a file, beside `open` and `np.load`."""
+
+DOORS = {
+    "regular.py": "checks",
+    "data/readers/files.py": "checks by way of regular.py",
+    "data/readers/image.py": "after check_regular",
+    "data/readers/numpy_files.py": "after check_regular",
+    "data/class_weights.py": "after check_regular",
+    "data/fixations/tables.py": "after check_regular in data/fixations",
+    "atomic.py": "writes",
+    "writers/files.py": "writes",
+    "writers/html.py": "templates of the package",
+    "reports/json_reader.py": "schemas of the package",
+    "executors/processes.py": "/proc",
+    "engine/store.py": "its own segments, which are regular files",
+    "engine/provenance.py": "the package itself and what is installed",
+    "cli/terminal.py": "/dev/null",
+    "data/readers/apart.py": "/dev/null, and what was opened by the parent",
+}
+"""Where files are opened, and why that is safe."""
+
+
+def opens(tree: ast.AST) -> bool:
+    """Whether anything in a module opens a file by its path."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call):
+            continue
+        words = ast.unparse(node.func)
+        if words in ("open", "np.load") or (isinstance(node.func, ast.Attribute) and node.func.attr in OPENING):
+            return True
+    return False
+
+
+def test_no_other_module_opens_files() -> None:
+    found = {
+        str(path.relative_to(PACKAGE))
+        for path in PACKAGE.rglob("*.py")
+        if opens(ast.parse(path.read_text(encoding="utf-8")))
+    }
+    assert found - DOORS.keys() == set()
+
+
+def test_every_door_is_one() -> None:
+    assert all(opens(ast.parse((PACKAGE / name).read_text(encoding="utf-8"))) for name in DOORS)
