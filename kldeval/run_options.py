@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from kldeval.memory import MapFolder
+
 
 class RunOptions(NamedTuple):
     """What a run is asked for beside the settings: nothing here moves a number that the settings do not describe.
@@ -15,7 +17,7 @@ class RunOptions(NamedTuple):
     `baselines` asks for reference rows, of which `ceiling` says how the observers' density is made.
     `shard` is a share of the pairs, `I/N`, that is scored with what all images tell.
     `cache` is the folder of rows that are kept between runs.
-    `stack` takes arrays (N, H, W) for N maps.
+    `stack` takes arrays (N, H, W) for N maps. Maps in memory stand beside the pairs by their names.
     A named tuple, because a dataclass of so many fields takes 1.6 ms to make.
     """
 
@@ -29,13 +31,13 @@ class RunOptions(NamedTuple):
     other_map_name: str | None = None
     exclude: tuple[str, ...] = ()
     group_by: str | None = None
-    fixations: Path | None = None
+    fixations: MapFolder | None = None
     baselines: bool = False
     ceiling: str | None = None
-    baseline: Path | None = None
-    other_map: Path | None = None
-    mask: Path | None = None
-    weights: Path | None = None
+    baseline: MapFolder | None = None
+    other_map: MapFolder | None = None
+    mask: MapFolder | None = None
+    weights: MapFolder | None = None
     allow_missing: bool = False
     allow_extra: bool = False
     limit: int | None = None

@@ -74,6 +74,7 @@ LOOKS = (
         metavar="KEY=NAME",
         help="What a paper calls a metric, as kld=KL, in Markdown and LaTeX; may be repeated.",
     ),
+    click.option("--std", is_flag=True, help="The standard deviation over maps behind each mean of several models."),
     click.option("--siunitx", is_flag=True, help="Set the numbers of LaTeX tables by siunitx."),
 )
 """The options on how tables for people look."""

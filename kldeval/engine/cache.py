@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from kldeval.digests import Stamp, file_digest, is_settled, stamp_of
+from kldeval.data.load import SUFFIX, sidecar_of
+from kldeval.digests import ABSENT, Stamp, file_digest, is_settled, stamp_of
 from kldeval.engine.outcome_rows import outcome_of, row_of
 from kldeval.engine.provenance import arithmetic, source_digest, versions_of_readers
 from kldeval.engine.worker import Answer, TaskWork, guarded
@@ -36,14 +37,15 @@ if TYPE_CHECKING:
     from kldeval.engine.store import Row, Store
     from kldeval.engine.worker import PairWork
     from kldeval.executors.protocol import Executor
+    from kldeval.memory import MapFile
     from kldeval.records import Outcome, Pair
     from kldeval.scoring.evaluator import Evaluator
 
+    Part = MapFile | Fixations | None
+    """What a row is made of: a map, or the fixations on the image among those of a list; None: nothing of the kind."""
+
 
 SCHEMA = "kldeval.cache/1"
-
-Part = Path | Fixations | None
-"""What a row is made of: a file, or the fixations on the image among those of a list; None: nothing of the kind."""
 
 Witness = list[Any]
 """What shows that the parts of a row are what they were: of each file its place and stamp, of fixations a digest."""
@@ -97,8 +99,8 @@ def _array_digest(array: Array) -> str:
 def parts_of_row(pair: Pair, sources: AuxiliarySources | None) -> list[Part]:
     """What the row of a pair is made of, in the order of the roles, beside what the run has in common."""
     parts: list[Part] = [pair.pred, pair.gt]
-    if str(pair.gt).lower().endswith(".npy"):
-        parts.append(pair.gt.with_suffix(".json"))  # it may tell how the ground truth was made
+    if isinstance(pair.gt, Path) and pair.gt.suffix.lower() == SUFFIX:
+        parts.append(sidecar_of(pair.gt))  # it may tell how the ground truth was made
     if sources is not None:
         named = sources.fixations.only if sources.alone and sources.fixations else None
         parts += _fixations_of(sources.fixations, named or pair.name)
@@ -166,8 +168,12 @@ class Ingredients:
         contents: list[Any] = [self.name, self.place, self.has_references]
         stamps = iter(self.stamps)
         for part, seen in zip(self.parts, self.witness[2:], strict=True):
-            is_there = isinstance(part, Path) and next(stamps).size >= 0
-            contents.append(file_digest(part) if is_there else None if isinstance(part, Path) else seen)  # type: ignore[arg-type]
+            if not isinstance(part, Path):
+                contents.append(seen)
+            elif next(stamps) != ABSENT:
+                contents.append(file_digest(part))
+            else:
+                contents.append(None)
         return sha256(json.dumps(contents).encode()).hexdigest()
 
 
@@ -246,7 +252,7 @@ class CachedPairs:
 def _may_be_read_twice(pair: Pair, gt: Loaded | None) -> bool:
     """Whether the contents of young files can be compared before and after: those of a stack would be, for each map."""
     try:
-        return pair.place is None and (gt is None or gt.digest == file_digest(pair.gt))
+        return pair.place is None and (gt is None or (isinstance(pair.gt, Path) and gt.digest == file_digest(pair.gt)))
     except OSError:
         return False
 

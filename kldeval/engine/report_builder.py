@@ -6,6 +6,7 @@ import hashlib
 import warnings
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kldeval.arrays import torch
@@ -28,9 +29,9 @@ from kldeval.settings.signature import short_signature, signatures
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
-    from pathlib import Path
 
     from kldeval.engine.device import Device
+    from kldeval.memory import MapFolder
     from kldeval.records import Pair
     from kldeval.run_options import RunOptions
     from kldeval.settings.settings import Settings
@@ -92,7 +93,7 @@ def _saving_notes(request: RunOptions) -> Iterator[str]:
         yield f"the pixelwise terms of every metric were written to {request.save_maps}"
 
 
-def provenance_of(pred: Path | None, gt: Path | None, device: Device, request: RunOptions) -> dict[str, Any]:
+def provenance_of(pred: MapFolder | None, gt: MapFolder | None, device: Device, request: RunOptions) -> dict[str, Any]:
     """What may move the last bits of a number, or says where it came from."""
     return {
         **versions(),
@@ -111,7 +112,7 @@ def shard_of(pairs: Iterable[Pair], request: RunOptions) -> dict[str, str]:
     digest = hashlib.sha256()
     count = 0
     for count, pair in enumerate(pairs, 1):  # noqa: B007 - the last number is how many there are
-        size = pair.gt.stat().st_size if pair.gt.exists() else 0
+        size = pair.gt.stat().st_size if isinstance(pair.gt, Path) and pair.gt.exists() else 0
         digest.update(f"{pair.name}\0{size}\n".encode("utf-8", "surrogateescape"))
     return {"shard": request.shard, "context": f"images(n={count},sha256={digest.hexdigest()[:16]})"}
 

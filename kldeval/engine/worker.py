@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
 from kldeval.data.load import Loaded, Reading, load_map, load_pair
@@ -18,9 +19,9 @@ from kldeval.regular import why
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
 
     from kldeval.grammar import Call
+    from kldeval.memory import MapFile
     from kldeval.normalization.chain import Chain
     from kldeval.records import MapPair, Outcome, Pair
     from kldeval.run_options import RunOptions
@@ -197,6 +198,8 @@ class Decoding:
 
 def _ground_truth(pair: Pair, reading: Reading) -> Loaded:
     """The ground truth of several predictions, with what tells whether its file is the same later."""
+    if not isinstance(pair.gt, Path):
+        return load_map(pair.gt, reading, pair.place)
     stamp = stamp_of(pair.gt)
     is_young = stamp is not None and stamp.size >= 0 and not is_settled(stamp)
     digest = file_digest(pair.gt) if is_young and pair.place is None else ""
@@ -213,7 +216,7 @@ def loaded(pair: Pair, gt: Loaded | None, reading: Reading) -> tuple[Loaded, Loa
     return pred, gt or load_map(pair.gt, reading, pair.place)
 
 
-def guarded(work: Callable[[], T], name: str, files: Sequence[Path] = (), stage: str = "load") -> T | Failure:
+def guarded(work: Callable[[], T], name: str, files: Sequence[MapFile] = (), stage: str = "load") -> T | Failure:
     """What the work gives, or the failure of the map `name`, whatever the work raises.
 
     Raises:
@@ -231,7 +234,7 @@ def guarded(work: Callable[[], T], name: str, files: Sequence[Path] = (), stage:
         return unexpected(error, name, files, stage)
 
 
-def unexpected(error: Exception, name: str, files: Sequence[Path], stage: str) -> Failure:
+def unexpected(error: Exception, name: str, files: Sequence[MapFile], stage: str) -> Failure:
     """The failure of a map that raised an error which nobody foresaw; the logger `kldeval` is told where it arose."""
     import logging
 
@@ -270,5 +273,5 @@ def score_files(
     return [answer.outcome for answer in work([{"": pair} for pair in pairs])]
 
 
-def _named(files: Sequence[Path]) -> str:
+def _named(files: Sequence[MapFile]) -> str:
     return " and ".join(map(printable, files)) or "the maps"

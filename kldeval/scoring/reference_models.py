@@ -34,11 +34,11 @@ from kldeval.settings.auxiliary import STORED, parse_ceiling
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
-    from pathlib import Path
 
     from kldeval.arrays import Array
     from kldeval.data.load import Reading
     from kldeval.grammar import Call
+    from kldeval.memory import MapFile
     from kldeval.records import MapPair
     from kldeval.scoring.context import DatasetContext
     from kldeval.settings.settings import Settings
@@ -138,7 +138,7 @@ class ReferenceModels:
 
 
 def make_references(
-    settings: Settings, files: Mapping[str, Path], reading: Reading, ceiling: str | None, each: Each = map
+    settings: Settings, files: Mapping[str, MapFile], reading: Reading, ceiling: str | None, each: Each = map
 ) -> ReferenceModels:
     """The references of a run whose ground truths are these files by name, each of which is read once.
 
@@ -176,7 +176,7 @@ class CentrePrior:
     normalised has no part; none is kept.
     """
 
-    def __init__(self, files: Mapping[str, Path], settings: Settings, reading: Reading, each: Each = map) -> None:
+    def __init__(self, files: Mapping[str, MapFile], settings: Settings, reading: Reading, each: Each = map) -> None:
         self._files = files
         self._settings = settings
         self._chain = parse_chain("sum-to-one") if settings.gt == STORED else settings.gt
