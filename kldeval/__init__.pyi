@@ -191,6 +191,7 @@ def evaluate(
     jobs: int | None = None,
     batch_bytes: int | None = None,
     save_maps: str | PathLike[str] | None = None,
+    cache: str | PathLike[str] | None = None,
     per_class: bool | None = None,
     confidence: float | None = None,
     resamples: int | None = None,
@@ -270,6 +271,7 @@ def evaluate(
     jobs: int | None = None,
     batch_bytes: int | None = None,
     save_maps: str | PathLike[str] | None = None,
+    cache: str | PathLike[str] | None = None,
     per_class: bool | None = None,
     confidence: float | None = None,
     resamples: int | None = None,
@@ -288,6 +290,7 @@ def audit(
     progress: bool | Callable[[Any, int], None] = False,
     allow_extra: bool | None = None,
     allow_missing: bool | None = None,
+    cache: str | PathLike[str] | None = None,
     color: Literal["error", "luma", "mean", "first"] | None = None,
     exclude: Sequence[str] | None = None,
     fixation_base: Literal[0, 1] | None = None,
@@ -384,6 +387,7 @@ def check(
     jobs: int | None = None,
     batch_bytes: int | None = None,
     save_maps: str | PathLike[str] | None = None,
+    cache: str | PathLike[str] | None = None,
     per_class: bool | None = None,
 ) -> Inspection:
     """Which maps belong together, what they hold, and what is wrong, without scoring; true where all is well."""
@@ -460,6 +464,7 @@ def explain(
     jobs: int | None = None,
     batch_bytes: int | None = None,
     save_maps: str | PathLike[str] | None = None,
+    cache: str | PathLike[str] | None = None,
     per_class: bool | None = None,
 ) -> Explanation:
     """Show one pair step by step: what each step does to the numbers, and which pixels make the result."""
@@ -472,6 +477,7 @@ def identify(
     progress: bool | Callable[[Any, int], None] = False,
     allow_extra: bool | None = None,
     allow_missing: bool | None = None,
+    cache: str | PathLike[str] | None = None,
     color: Literal["error", "luma", "mean", "first"] | None = None,
     exclude: Sequence[str] | None = None,
     fixation_base: Literal[0, 1] | None = None,

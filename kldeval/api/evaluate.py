@@ -13,7 +13,7 @@ from kldeval.api.progress import shown_progress
 from kldeval.api.request import Asked, asked
 from kldeval.api.sources import BESIDE, blocks_of, class_axes, folder_of, is_array, is_path, members_of, paired
 from kldeval.engine.auxiliary import compares_images
-from kldeval.engine.report_builder import versions
+from kldeval.engine.provenance import versions
 from kldeval.engine.run import run, run_blocks, run_models
 from kldeval.errors import FAILURE_CODES, MapsFailed, RefusedMap, UsageProblem
 from kldeval.parameters import evaluate_parameters, explicit

@@ -33,7 +33,7 @@ from kldeval.api.sources import ONE_MAP, folder_of, is_path, maps_of, paired
 from kldeval.arrays import as_numpy
 from kldeval.conventions import CONVENTIONS
 from kldeval.data.fixations.maps import FixationReading, fixations_in_map
-from kldeval.engine.report_builder import versions
+from kldeval.engine.provenance import versions
 from kldeval.engine.run import read_one, run
 from kldeval.errors import RefusedMap, UsageProblem
 from kldeval.functional import requested

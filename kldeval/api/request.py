@@ -55,7 +55,7 @@ def asked(options: dict[str, Any], *, known: Iterable[str] = OPTIONS, beside_ite
     said = {name: value for name, value in options.items() if name not in RunOptions._fields}
     run = {name: options[name] for name in options if name in RunOptions._fields} | beside_paths(options)
     _check_counts({name: run[name] for name in ("limit", "jobs", "batch_bytes", "max_pixels") if name in run})
-    for name in ("manifest", "save_maps"):
+    for name in ("manifest", "save_maps", "cache"):
         if run.get(name) is not None:
             run[name] = Path(run[name])
     if options.get("maps") == "groups":
