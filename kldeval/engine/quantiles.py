@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     Keys = NDArray[np.uint64]
     Edges = Mapping[str, Mapping[str, NDArray[np.float64]]]
 
+NO_EDGES: Edges = {}
+"""Those of a run without adaptive metrics."""
+
 SHIFTS = (46, 30, 14, 0)
 """How many trailing bits of a number are left out in one pass after another."""
 
@@ -146,8 +149,7 @@ def find_edges(
     if not calls:
         return {}
     if is_shard:
-        msg = f"{next(iter(calls))} has bins of equal numbers over all maps of a run: score it without --shard"
-        raise UsageProblem(msg)
+        refuse_parts(settings, "score it without --shard")
     bins = {key: call.keywords.get("bins", BINS) for key, call in calls.items()}
     for number in bins.values():
         check_bins(number)
@@ -164,6 +166,17 @@ def find_edges(
         known = {at: np.unique(one.prefixes) for at, one in searches.items()}
         stage = Stage(0 if left <= FEW else SHIFTS[last], stage.shift, known)
     return _arranged(searches)
+
+
+def refuse_parts(settings: Settings, way_out: str) -> None:
+    """Refuse metrics whose bins are of all maps where only some of them are known.
+
+    Raises:
+        UsageProblem: naming the metric and the way out.
+    """
+    for key in adaptive_calls(settings):
+        msg = f"{key} has bins of equal numbers over all maps of a run: {way_out}"
+        raise UsageProblem(msg)
 
 
 def _totals(answers: Iterable[Answer]) -> Iterator[tuple[tuple[str, str, int], tuple[Keys, NDArray[np.int64]]]]:
