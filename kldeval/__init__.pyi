@@ -213,6 +213,7 @@ def evaluate(
     progress: bool | Callable[[Any, int], None] = False,
     on_failure: Literal["raise", "warn", "ignore"] = "warn",
 ) -> Leaderboard: ...
+
 @overload
 def evaluate(
     pred: Any = None,
@@ -293,6 +294,7 @@ def evaluate(
     progress: bool | Callable[[Any, int], None] = False,
     on_failure: Literal["raise", "warn", "ignore"] = "warn",
 ) -> Report: ...
+
 def audit(
     pred: Any,
     gt: Any,
@@ -582,155 +584,6 @@ def bce(
     reduction: Literal["none", "sum", "mean"] = "mean",
 ) -> Array:
     """Binary cross-entropy of the prediction under the ground truth, in nats: -(t ln p + (1 - t) ln(1 - p))."""
-
-def nss(
-    pred: Array,
-    fixations: Array,
-    *,
-    weights: Array | None = None,
-    ddof: int = 0,
-    repeats: bool = True,
-    std_eps: float = 0.0,
-    of: Literal["stored", "norm"] | None = None,
-    norm: str | None = None,
-    pred_norm: str | None = None,
-    axis: int | None = None,
-    scale: Literal["unit", "raw"] | None = None,
-    empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
-    convention: str | None = None,
-) -> Array:
-    """Normalised scanpath saliency: the mean at the fixations of the map in units of its standard deviation."""
-
-def auc(
-    pred: Array,
-    fixations: Array,
-    *,
-    weights: Array | None = None,
-    negatives: Literal["all", "unfixated"] = "all",
-    repeats: bool = True,
-    of: Literal["stored", "norm"] | None = None,
-    norm: str | None = None,
-    pred_norm: str | None = None,
-    axis: int | None = None,
-    scale: Literal["unit", "raw"] | None = None,
-    empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
-    convention: str | None = None,
-) -> Array:
-    """Area under the ROC curve: P(S at a fixation > S elsewhere) + P(equal) / 2, exactly. Chance is 0.5."""
-
-def auc_judd(
-    pred: Array,
-    fixations: Array,
-    *,
-    weights: Array | None = None,
-    jitter: Literal["expected", "none", "unique"] = "expected",
-    of: Literal["stored", "norm"] | None = None,
-    norm: str | None = None,
-    pred_norm: str | None = None,
-    axis: int | None = None,
-    scale: Literal["unit", "raw"] | None = None,
-    empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
-    convention: str | None = None,
-) -> Array:
-    """AUC_Judd.m in expectation over its jitter, for vanishing jitter; repeated fixations count once."""
-
-def auc_borji(
-    pred: Array,
-    fixations: Array,
-    *,
-    weights: Array | None = None,
-    ties: Literal["exact", "float"] = "exact",
-    of: Literal["stored", "norm"] | None = None,
-    norm: str | None = None,
-    pred_norm: str | None = None,
-    axis: int | None = None,
-    scale: Literal["unit", "raw"] | None = None,
-    empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
-    convention: str | None = None,
-) -> Array:
-    """AUC_Borji.m in expectation over its random negatives, drawn from all pixels; repeated fixations count once."""
-
-def auc_shuffled(
-    pred: Array,
-    fixations: Array,
-    other: Array,
-    *,
-    weights: Array | None = None,
-    ties: Literal["exact", "float"] = "exact",
-    of: Literal["stored", "norm"] | None = None,
-    norm: str | None = None,
-    pred_norm: str | None = None,
-    axis: int | None = None,
-    scale: Literal["unit", "raw"] | None = None,
-    empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
-    convention: str | None = None,
-) -> Array:
-    """AUC_shuffled.m in expectation over its random negatives, drawn from the fixated pixels of another map."""
-
-def sauc(
-    pred: Array,
-    fixations: Array,
-    others: Array,
-    *,
-    weights: Array | None = None,
-    of: Literal["stored", "norm"] | None = None,
-    norm: str | None = None,
-    pred_norm: str | None = None,
-    axis: int | None = None,
-    scale: Literal["unit", "raw"] | None = None,
-    empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
-    convention: str | None = None,
-) -> Array:
-    """Shuffled AUC: P(S at a fixation > S where other images were fixated) + P(equal) / 2, exactly. Chance is 0.5."""
-
-def ll(
-    pred: Array,
-    fixations: Array,
-    *,
-    weights: Array | None = None,
-    dtype: Literal["float64", "float32"] | None = None,
-    norm: str | None = None,
-    pred_norm: str | None = None,
-    axis: int | None = None,
-    scale: Literal["unit", "raw"] | None = None,
-    empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
-    convention: str | None = None,
-) -> Array:
-    """Log-likelihood of the fixations: the mean of ln p over them, in nats per fixation; every repeat counts."""
-
-def ig(
-    pred: Array,
-    fixations: Array,
-    baseline: Array | str,
-    *,
-    weights: Array | None = None,
-    baseline_norm: str = "sum-to-one",
-    dtype: Literal["float64", "float32"] | None = None,
-    norm: str | None = None,
-    pred_norm: str | None = None,
-    axis: int | None = None,
-    scale: Literal["unit", "raw"] | None = None,
-    empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
-    convention: str | None = None,
-) -> Array:
-    """Information gain over a baseline density, in bits per fixation: the mean of log2 p - log2 b; repeats count."""
-
-def ig_mit(
-    pred: Array,
-    fixations: Array,
-    baseline: Array,
-    *,
-    weights: Array | None = None,
-    eps: float = ...,
-    of: Literal["stored", "norm"] | None = None,
-    norm: str | None = None,
-    pred_norm: str | None = None,
-    axis: int | None = None,
-    scale: Literal["unit", "raw"] | None = None,
-    empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
-    convention: str | None = None,
-) -> Array:
-    """InfoGain.m: the gain in bits per fixated pixel of stored maps, each stretched to 0..1 and divided by its sum."""
 
 def binary_ece(
     pred: Array,
@@ -1116,6 +969,155 @@ def emd(
     convention: str | None = None,
 ) -> Array:
     """Earth mover's distance: the least work that carries one map's mass to the other's; lower is better. Symmetric."""
+
+def nss(
+    pred: Array,
+    fixations: Array,
+    *,
+    weights: Array | None = None,
+    ddof: int = 0,
+    repeats: bool = True,
+    std_eps: float = 0.0,
+    of: Literal["stored", "norm"] | None = None,
+    norm: str | None = None,
+    pred_norm: str | None = None,
+    axis: int | None = None,
+    scale: Literal["unit", "raw"] | None = None,
+    empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
+    convention: str | None = None,
+) -> Array:
+    """Normalised scanpath saliency: the mean at the fixations of the map in units of its standard deviation."""
+
+def auc(
+    pred: Array,
+    fixations: Array,
+    *,
+    weights: Array | None = None,
+    negatives: Literal["all", "unfixated"] = "all",
+    repeats: bool = True,
+    of: Literal["stored", "norm"] | None = None,
+    norm: str | None = None,
+    pred_norm: str | None = None,
+    axis: int | None = None,
+    scale: Literal["unit", "raw"] | None = None,
+    empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
+    convention: str | None = None,
+) -> Array:
+    """Area under the ROC curve: P(S at a fixation > S elsewhere) + P(equal) / 2, exactly. Chance is 0.5."""
+
+def auc_judd(
+    pred: Array,
+    fixations: Array,
+    *,
+    weights: Array | None = None,
+    jitter: Literal["expected", "none", "unique"] = "expected",
+    of: Literal["stored", "norm"] | None = None,
+    norm: str | None = None,
+    pred_norm: str | None = None,
+    axis: int | None = None,
+    scale: Literal["unit", "raw"] | None = None,
+    empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
+    convention: str | None = None,
+) -> Array:
+    """AUC_Judd.m in expectation over its jitter, for vanishing jitter; repeated fixations count once."""
+
+def auc_borji(
+    pred: Array,
+    fixations: Array,
+    *,
+    weights: Array | None = None,
+    ties: Literal["exact", "float"] = "exact",
+    of: Literal["stored", "norm"] | None = None,
+    norm: str | None = None,
+    pred_norm: str | None = None,
+    axis: int | None = None,
+    scale: Literal["unit", "raw"] | None = None,
+    empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
+    convention: str | None = None,
+) -> Array:
+    """AUC_Borji.m in expectation over its random negatives, drawn from all pixels; repeated fixations count once."""
+
+def auc_shuffled(
+    pred: Array,
+    fixations: Array,
+    other: Array,
+    *,
+    weights: Array | None = None,
+    ties: Literal["exact", "float"] = "exact",
+    of: Literal["stored", "norm"] | None = None,
+    norm: str | None = None,
+    pred_norm: str | None = None,
+    axis: int | None = None,
+    scale: Literal["unit", "raw"] | None = None,
+    empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
+    convention: str | None = None,
+) -> Array:
+    """AUC_shuffled.m in expectation over its random negatives, drawn from the fixated pixels of another map."""
+
+def sauc(
+    pred: Array,
+    fixations: Array,
+    others: Array,
+    *,
+    weights: Array | None = None,
+    of: Literal["stored", "norm"] | None = None,
+    norm: str | None = None,
+    pred_norm: str | None = None,
+    axis: int | None = None,
+    scale: Literal["unit", "raw"] | None = None,
+    empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
+    convention: str | None = None,
+) -> Array:
+    """Shuffled AUC: P(S at a fixation > S where other images were fixated) + P(equal) / 2, exactly. Chance is 0.5."""
+
+def ll(
+    pred: Array,
+    fixations: Array,
+    *,
+    weights: Array | None = None,
+    dtype: Literal["float64", "float32"] | None = None,
+    norm: str | None = None,
+    pred_norm: str | None = None,
+    axis: int | None = None,
+    scale: Literal["unit", "raw"] | None = None,
+    empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
+    convention: str | None = None,
+) -> Array:
+    """Log-likelihood of the fixations: the mean of ln p over them, in nats per fixation; every repeat counts."""
+
+def ig(
+    pred: Array,
+    fixations: Array,
+    baseline: Array | str,
+    *,
+    weights: Array | None = None,
+    baseline_norm: str = "sum-to-one",
+    dtype: Literal["float64", "float32"] | None = None,
+    norm: str | None = None,
+    pred_norm: str | None = None,
+    axis: int | None = None,
+    scale: Literal["unit", "raw"] | None = None,
+    empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
+    convention: str | None = None,
+) -> Array:
+    """Information gain over a baseline density, in bits per fixation: the mean of log2 p - log2 b; repeats count."""
+
+def ig_mit(
+    pred: Array,
+    fixations: Array,
+    baseline: Array,
+    *,
+    weights: Array | None = None,
+    eps: float = ...,
+    of: Literal["stored", "norm"] | None = None,
+    norm: str | None = None,
+    pred_norm: str | None = None,
+    axis: int | None = None,
+    scale: Literal["unit", "raw"] | None = None,
+    empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
+    convention: str | None = None,
+) -> Array:
+    """InfoGain.m: the gain in bits per fixated pixel of stored maps, each stretched to 0..1 and divided by its sum."""
 
 def cross_entropy(
     logits: Array,
