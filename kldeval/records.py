@@ -36,7 +36,8 @@ class Pair:
     """Two files or arrays that belong together under one name; `group` is its video or category in a run with groups.
 
     `fixations` and `mask` are the files that a manifest names beside them. `place` is that of the maps in their files,
-    where these are stacks.
+    where these are stacks. `is_first`: whether reference rows of the ground truth are scored with this prediction,
+    which is the first of several models'.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Pair:
     fixations: MapFile | None = None
     mask: MapFile | None = None
     place: int | None = None
+    is_first: bool = True
 
 
 class DensityProvenance(NamedTuple):

@@ -133,7 +133,7 @@ def open_sink(options: dict[str, Any]) -> OutputPlan:
     return OutputPlan(options["format_"], write, files, options)
 
 
-WRITTEN = frozenset({"out", "output", "save", "save_maps"})
+WRITTEN = frozenset({"cache", "out", "output", "save", "save_maps"})
 """The parameters of commands that name what is written."""
 
 

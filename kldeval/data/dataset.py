@@ -97,6 +97,9 @@ def select_models(
         for pair in pairing.pairs:
             by_name.setdefault(pair.name, {})[model] = pair
     lone = {pair.name: pair for pairing in pairings.values() for pair in pairing.lone}
+    for pairs in by_name.values():
+        for model in list(pairs)[1:]:
+            pairs[model] = replace(pairs[model], is_first=False)
     names = sorted(by_name)[: request.limit]
     limited = [f"only the first {len(names)} of {len(by_name)} maps were read (--limit)"]
     tasks = [by_name[name] for name in names]

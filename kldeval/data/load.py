@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from kldeval.arrays import Array
     from kldeval.data.auxiliary import AuxiliarySources
     from kldeval.data.readers.stored import Stored
+    from kldeval.digests import Stamp
     from kldeval.grammar import Call
     from kldeval.memory import MapFile
     from kldeval.records import Pair, Role
@@ -68,10 +69,16 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """One map as its file stores it, and made grey."""
+    """One map as its file stores it, and made grey.
+
+    `stamp` is what its file had before it was read, where that was asked, and `digest` that of its contents then, where
+    the stamp alone cannot tell that they stay the same.
+    """
 
     stored: Stored
     grey: Array
+    stamp: Stamp | None = None
+    digest: str = ""
 
 
 def load_map(path: MapFile, reading: Reading, place: int | None = None, role: Role = "gt") -> Loaded:

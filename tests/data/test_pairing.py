@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kldeval import evaluate
 from kldeval.data.listing import list_folder, name_of
 from kldeval.data.pairing import Side, find_pairs, match
 from kldeval.errors import UsageProblem
-from kldeval.functional import evaluate
 from kldeval.records import Failure, Pair
 
 READABLE = (
@@ -75,7 +75,7 @@ def test_both_unicode_forms_of_a_name_are_one_name(pred: Path, gt: Path) -> None
     fill(pred, "u\u0308bung 1.png", "显著.png")
     fill(gt, "\u00fcbung 1.png", "显著.npy")
     assert [pair.name for pair in find_pairs(pred, gt).pairs] == ["\u00fcbung 1", "显著"]
-    assert find_pairs(pred, gt).pairs[0].pred.is_file()
+    assert Path(str(find_pairs(pred, gt).pairs[0].pred)).is_file()
 
 
 def test_hidden_junk_and_unreadable_files_are_ignored(pred: Path, gt: Path) -> None:
