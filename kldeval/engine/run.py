@@ -285,7 +285,7 @@ def read_one(
     if len(pairs) != 1:
         msg = f"{pred} and {gt} hold {len(pairs)} pairs; name the two files of one"
         raise UsageProblem(msg)
-    around = open_auxiliary(settings, request, pairs, alone=pred.is_file())
+    around = open_auxiliary(settings, request, pairs, alone=pred.is_file() and gt.is_file())
     return load_pair(pairs[0], replace(reading_of(settings, request), sources=around.sources)), around.context
 
 
