@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from fuzz.__main__ import Child, smaller
+from fuzz.child import COMMANDS
 from fuzz.mutators import mutate
 from fuzz.seeds import Seed, seeds
 from kldeval.data.fixations import read_fixations
@@ -22,13 +23,17 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 def test_every_seed_is_whole(tmp_path: Path) -> None:
+    child = Child(tmp_path)
     for number, seed in enumerate(seeds()):
         path = tmp_path / f"{number}{seed.suffix}"
         path.write_bytes(seed.data)
-        if seed.reader == "fixations":
+        if seed.reader in COMMANDS:
+            assert child.verdict(seed, seed.data)["verdict"] == "read", seed.name
+        elif seed.reader == "fixations":
             assert read_fixations(path)
         else:
             assert read_map(path).array.size
+    child.end()
 
 
 def test_every_suffix_of_the_readers_is_damaged() -> None:
