@@ -147,6 +147,7 @@ def evaluate(
     jobs: int | None = None,
     batch_bytes: int | None = None,
     save_maps: str | PathLike[str] | None = None,
+    cache: str | PathLike[str] | None = None,
     per_class: bool | None = None,
     confidence: float | None = None,
     resamples: int | None = None,

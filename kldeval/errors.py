@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
 
 class KldevalError(Exception):
@@ -96,7 +95,7 @@ EXAMPLES = 3
 """How many names stand for all of them."""
 
 
-def printable(path: Path | str) -> str:
+def printable(path: object) -> str:
     r"""The path itself, or its escaped form where it holds line breaks, terminal codes or undecodable bytes.
 
     >>> print(printable("maps/Übung 1.png"), printable("a\nb.png"))

@@ -273,7 +273,7 @@ def evaluate(
         options: metric, norm and the other options that move a number, convention or signature, and those on files and
             devices (fixations, baseline, other_map, mask, weights, preset, baselines, ceiling, manifest, pred_name,
             gt_name, exclude, group_by, allow_missing, allow_extra, limit, key, max_pixels, trust_files, device, jobs,
-            batch_bytes, save_maps). `confidence`, with `resamples` and `seed`, asks for the intervals of the means.
+            batch_bytes, save_maps, cache). `confidence`, with `resamples` and `seed`, asks for the means' intervals.
 
     Raises:
         UsageProblem: an option is unknown or has no meaning, or the paths cannot be paired.
@@ -290,7 +290,7 @@ def evaluate(
     said = {name: value for name, value in options.items() if name not in asked}
     asked |= beside_paths(options)
     _check_counts({name: asked[name] for name in ("limit", "jobs", "batch_bytes", "max_pixels") if name in asked})
-    for name in ("manifest", "save_maps"):
+    for name in ("manifest", "save_maps", "cache"):
         if asked.get(name) is not None:
             asked[name] = Path(asked[name])
     if options.get("maps") == "groups":

@@ -9,9 +9,9 @@ from kldeval.errors import RefusedMap
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from kldeval.arrays import Array
+    from kldeval.memory import MapFile
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,19 +33,21 @@ Role = Literal["pred", "gt"]
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two files that belong together under one name; `group` is its video or category, where the run has groups.
+    """Two files or arrays that belong together under one name; `group` is its video or category in a run with groups.
 
     `fixations` and `mask` are the files that a manifest names beside them. `place` is that of the maps in their files,
-    where these are stacks.
+    where these are stacks. `is_first`: whether reference rows of the ground truth are scored with this prediction,
+    which is the first of several models'.
     """
 
     name: str
-    pred: Path
-    gt: Path
+    pred: MapFile
+    gt: MapFile
     group: str = ""
-    fixations: Path | None = None
-    mask: Path | None = None
+    fixations: MapFile | None = None
+    mask: MapFile | None = None
     place: int | None = None
+    is_first: bool = True
 
 
 class DensityProvenance(NamedTuple):

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from kldeval.memory import MapFolder
+
 
 class RunOptions(NamedTuple):
     """What a run is asked for beside the settings: nothing here moves a number that the settings do not describe.
@@ -14,7 +16,8 @@ class RunOptions(NamedTuple):
     `baseline`, `fixations`, `mask`, `other_map` and `weights` are where the files are that the settings tell of.
     `baselines` asks for reference rows, of which `ceiling` says how the observers' density is made.
     `shard` is a share of the pairs, `I/N`, that is scored with what all images tell.
-    `stack` takes arrays (N, H, W) for N maps.
+    `cache` is the folder of rows that are kept between runs.
+    `stack` takes arrays (N, H, W) for N maps. Maps in memory stand beside the pairs by their names.
     A named tuple, because a dataclass of so many fields takes 1.6 ms to make.
     """
 
@@ -28,13 +31,13 @@ class RunOptions(NamedTuple):
     other_map_name: str | None = None
     exclude: tuple[str, ...] = ()
     group_by: str | None = None
-    fixations: Path | None = None
+    fixations: MapFolder | None = None
     baselines: bool = False
     ceiling: str | None = None
-    baseline: Path | None = None
-    other_map: Path | None = None
-    mask: Path | None = None
-    weights: Path | None = None
+    baseline: MapFolder | None = None
+    other_map: MapFolder | None = None
+    mask: MapFolder | None = None
+    weights: MapFolder | None = None
     allow_missing: bool = False
     allow_extra: bool = False
     limit: int | None = None
@@ -49,4 +52,5 @@ class RunOptions(NamedTuple):
     jobs: int | None = None
     batch_bytes: int | None = None
     save_maps: Path | None = None
+    cache: Path | None = None
     per_class: bool = False

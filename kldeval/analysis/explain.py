@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from kldeval.normalization.chain import Chain
     from kldeval.normalization.lazy_map import LazyMap
     from kldeval.records import MapPair
-    from kldeval.reports.documents import Matrix
+    from kldeval.reports.documents import Matrix, Report
     from kldeval.scoring.context import DatasetContext
     from kldeval.settings.settings import Settings
 
@@ -78,6 +78,25 @@ def explain(pair: MapPair, context: DatasetContext, settings: Settings) -> Expla
             {role: _matrices(starts[role], chains[role]) for role in sides} if max(pair.shape) <= SMALL else {},
             tuple(notes(settings, Counter(outcome.remarks), 1)),
         )
+
+
+def worst_map(report: Report, place: int) -> str:
+    """The name of the map that is worst, second to worst, ... by the first metric.
+
+    Raises:
+        UsageProblem: there are not so many maps, or the metric has no better direction.
+    """
+    key, column = next(iter(report.columns.items()))
+    if not column.best:
+        msg = f"--worst {place}: {key} is better neither low nor high, so no map is the worst; name another first"
+        raise UsageProblem(msg)
+    sign = -1 if column.best == "low" else 1
+    found = {score.name: score.values[key] for score in report.scores if key in score.values}
+    ordered = sorted(found, key=lambda name: (found[name] == found[name], sign * found[name], name))
+    if place > len(ordered):
+        msg = f"--worst {place}: {len(ordered)} maps have a number"
+        raise UsageProblem(msg)
+    return ordered[place - 1]
 
 
 def _empty(settings: Settings, role: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from kldeval.atomic import may_be_replaced, whole_file
@@ -32,7 +33,6 @@ from kldeval.settings.settings import AS_STORED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from kldeval.arrays import Array
     from kldeval.data.fixations.collection import FixationSource
@@ -243,7 +243,8 @@ def _build_one(
         return Failure(name, "check", f"{name!r} leads out of {plan.out}; names of images are relative paths within it")
     path = plan.out if single else plan.out / f"{name}{NPY}"
     if path.exists() or sidecar_of(path).exists():
-        _check_replaced(path, (*source.files.get(name, ()), *filter(None, [files.get(name)])))
+        read = (*source.files.get(name, ()), files.get(name))
+        _check_replaced(path, tuple(file for file in read if isinstance(file, Path)))
     count = within.total if plan.smoothing.repeats else len(within.pixels(shape)[0])
     made = DensityProvenance(plan.text(takes_size=fixations.shape is None), count)
     text = sidecar_text(made, _members(plan, shape))

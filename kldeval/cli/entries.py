@@ -6,6 +6,7 @@ import inspect
 from typing import TYPE_CHECKING
 
 from kldeval.grammar import format_value
+from kldeval.writers.lines import in_paragraphs, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -13,19 +14,24 @@ if TYPE_CHECKING:
     from kldeval.grammar import Value
 
 
-def table_lines(functions: Mapping[str, Callable[..., object]]) -> list[str]:
-    """A line for each function: its name, and the first line of its docstring."""
+def table_lines(functions: Mapping[str, Callable[..., object]], room: int | None = None) -> list[str]:
+    """Each function: its name, and the first line of its docstring, which hangs behind it where there is `room`."""
     width = max(map(len, functions))
-    return [f"{name:{width}}  {_documentation(function)[0]}" for name, function in functions.items()]
+    lines = []
+    for name, function in functions.items():
+        lines += wrapped(f"{name:{width}}  {_documentation(function)[0]}", room, " " * (width + 2))
+    return lines
 
 
-def entry_lines(name: str, function: Callable[..., object], defaults: Mapping[str, Value]) -> list[str]:
+def entry_lines(
+    name: str, function: Callable[..., object], defaults: Mapping[str, Value], room: int | None = None
+) -> list[str]:
     """One function: its name with every parameter and default, then its docstring without examples."""
     inside = ",".join(f"{key}={format_value(value)}" for key, value in defaults.items())
     text = _documentation(function)
     examples = next((place for place, line in enumerate(text) if line.startswith(">>>")), len(text))
     shown = "\n".join(text[:examples]).rstrip().splitlines()
-    return [f"{name}({inside})" if inside else name, "", *shown]
+    return [*wrapped(f"{name}({inside})" if inside else name, room, "  ", ","), "", *in_paragraphs(shown, room)]
 
 
 def _documentation(function: Callable[..., object]) -> list[str]:

@@ -81,6 +81,12 @@ if TYPE_CHECKING:
     metavar="DIR",
     help="Write each metric's pixelwise terms as DIR/METRIC/NAME.npy, of several models as DIR/MODEL/...",
 )
+@click.option(
+    "--cache",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Keep the scores in DIR: pairs that have not changed are not scored again.",
+)
 @click.option("--progress/--no-progress", default=None, help="A progress bar on stderr [default: on a terminal].")
 @computing_options
 def command(paths: tuple[Path, ...], **options: Any) -> int:
@@ -140,7 +146,7 @@ def _score(
     request = request_from(options)
     if gt is None or len(preds) == 1:
         return _one(preds[0] if preds else None, gt, settings, request, options["names"], progress)
-    from kldeval.engine.report_builder import versions
+    from kldeval.engine.provenance import versions
     from kldeval.engine.run import run_models
     from kldeval.reports.leaderboard import make_leaderboard, name_models
 

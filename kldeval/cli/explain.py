@@ -14,7 +14,6 @@ from kldeval.cli.reporting import SIGNATURES, check_outputs
 
 if TYPE_CHECKING:
     from kldeval.records import MapPair
-    from kldeval.run_options import RunOptions
     from kldeval.settings.settings import Settings
 
 PANEL_WIDTHS = range(12, 33)
@@ -46,47 +45,21 @@ def command(pred: Path, gt: Path, **options: Any) -> int:
     kldeval explain pred.png gt.png --save pair.png
     kldeval explain pred_dir gt_dir --worst 1
     """  # noqa: D301 - \b is click's mark of lines to keep
-    from kldeval.analysis.explain import explain
-    from kldeval.engine.run import read_one
+    from kldeval.analysis.explain import explain, worst_map
+    from kldeval.engine.run import read_one, run
     from kldeval.writers.small_pages import explanation_page
 
     _check_target(options["save"])
     settings = settings_from(options)
     request = request_from(options)
-    if options["worst"]:
-        pred, gt = _worst(pred, gt, settings, request, options["worst"])
-    pair, context = read_one(pred, gt, settings, request)
+    name = worst_map(run(pred, gt, settings, request), options["worst"]) if options["worst"] else None
+    pair, context = read_one(pred, gt, settings, request, name)
     show(drawn(explanation_page(explain(pair, context, settings)), render_options(options)))
     if options["picture"]:
         _show_picture(pair, settings)
     if options["save"]:
         _save(options["save"], pair, settings)
     return 0
-
-
-def _worst(pred: Path, gt: Path, settings: Settings, request: RunOptions, place: int) -> tuple[Path, Path]:
-    """The files of the pair that is worst, second to worst, ... by the first metric.
-
-    Raises:
-        UsageProblem: there are not so many maps, or the metric has no better direction.
-    """
-    from kldeval.data.pairing import find_pairs
-    from kldeval.engine.run import run
-    from kldeval.errors import UsageProblem
-
-    report = run(pred, gt, settings, request)
-    key, column = next(iter(report.columns.items()))
-    if not column.best:
-        msg = f"--worst {place}: {key} is better neither low nor high, so no map is the worst; name another first"
-        raise UsageProblem(msg)
-    sign = -1 if column.best == "low" else 1
-    found = {score.name: score.values[key] for score in report.scores if key in score.values}
-    ordered = sorted(found, key=lambda name: (found[name] == found[name], sign * found[name], name))
-    if place > len(ordered):
-        msg = f"--worst {place}: {len(ordered)} maps have a number"
-        raise UsageProblem(msg)
-    pairs = {pair.name: pair for pair in find_pairs(pred, gt).pairs}
-    return pairs[ordered[place - 1]].pred, pairs[ordered[place - 1]].gt
 
 
 def _check_target(path: Path | None) -> None:

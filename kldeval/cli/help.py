@@ -36,9 +36,9 @@ GROUPS = {
     ),
     "Output": (
         *("format_", "output", "score_only", "per_map", "worst", "precision", "quiet", "verbose", "save_maps"),
-        *("html_maps", "stimuli", "signatures", "columns", "siunitx", "annotate", "picture", "save"),
+        *("html_maps", "stimuli", "signatures", "columns", "std", "siunitx", "annotate", "picture", "save"),
     ),
-    "Running": ("jobs", "device", "progress", "config", "batch_bytes", "debug"),
+    "Running": ("jobs", "device", "cache", "progress", "config", "batch_bytes", "debug"),
 }
 """The options of each group, by the names of their values, in the order of the help."""
 
@@ -46,7 +46,16 @@ RARE = frozenset(
     {
         *("base", "smoothing_over", "dtype", "key", "stack", "max_pixels", "trust_files", "other_map", "ceiling"),
         *("baseline_norm", "fixation_base", "fixation_first", "fixation_outside", "fixation_threshold", "seed"),
-        *("fixation_variable", "fixation_gaze", "label_smoothing", "nodata_pred", "resamples", "columns", "siunitx"),
+        *(
+            "fixation_variable",
+            "fixation_gaze",
+            "label_smoothing",
+            "nodata_pred",
+            "resamples",
+            "columns",
+            "std",
+            "siunitx",
+        ),
         *("fixation_size", "fixation_columns", "fixation_where", "fixations_name", "mask_name", "weights_name"),
         *("baseline_name", "other_map_name"),
         *("html_maps", "stimuli", "signatures", "batch_bytes", "debug", "exclude", "annotate", "save_maps"),

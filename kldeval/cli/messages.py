@@ -65,7 +65,12 @@ def render_options(options: Mapping[str, Any]) -> Options:
     """
     from kldeval.writers.page import Options
 
-    names = ("precision", "per_map", "worst", "intervals", "verbose", "signatures", "siunitx")
+    names = ("precision", "per_map", "worst", "intervals", "verbose", "signatures", "siunitx", "std")
+    if options.get("std") and options.get("intervals"):
+        from kldeval.errors import UsageProblem
+
+        msg = "--std and --intervals both stand behind the mean; ask for one of them"
+        raise UsageProblem(msg)
     given = {name: options[name] for name in names if options.get(name) is not None}
     return Options(
         **given, columns=tuple(_column(part) for text in options.get("columns", ()) for part in _parts(text))

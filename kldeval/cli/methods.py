@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kldeval.cli.messages import show
+from kldeval.cli.messages import show, terminal_width
 
 if TYPE_CHECKING:
     from kldeval.reports.documents import Methods
@@ -39,7 +39,7 @@ def command(report: Path | None, signature: str | None, convention: str | None, 
     writers = {"text": methods_text, "json": methods_json}
     if format_ not in writers:
         raise unknown("format", format_, writers)
-    show(writers[format_](_methods(report, signature, convention)))
+    show(writers[format_](_methods(report, signature, convention), terminal_width()))
     return 0
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from kldeval.cli.messages import show_line
+from kldeval.cli.messages import show_line, terminal_width
 
 
 @click.command("metrics", context_settings={"help_option_names": ["-h", "--help"]})
@@ -28,14 +28,15 @@ def command(name: str | None, **_: Any) -> int:
     from kldeval.settings.spellings import canonical_metrics
 
     every = {**{key: LABEL_METRICS[key] for key in LABEL_METRICS}, **{key: METRICS[key] for key in METRICS}}
+    room = terminal_width()
     if name is None:
-        lines = table_lines({key: every[key].function for key in sorted(every)})
+        lines = table_lines({key: every[key].function for key in sorted(every)}, room)
     else:
         spelt = canonical_metrics(name)
         if spelt not in every:
             raise unknown("metric", name, every)
         found = [registry[spelt] for registry in (METRICS, LABEL_METRICS) if spelt in registry]
-        lines = [line for entry in found for line in entry_lines(spelt, entry.function, entry.defaults)]
+        lines = [line for entry in found for line in entry_lines(spelt, entry.function, entry.defaults, room)]
     for line in lines:
         show_line(line)
     return 0

@@ -74,6 +74,7 @@ LOOKS = (
         metavar="KEY=NAME",
         help="What a paper calls a metric, as kld=KL, in Markdown and LaTeX; may be repeated.",
     ),
+    click.option("--std", is_flag=True, help="The standard deviation over maps behind each mean of several models."),
     click.option("--siunitx", is_flag=True, help="Set the numbers of LaTeX tables by siunitx."),
 )
 """The options on how tables for people look."""
@@ -132,7 +133,7 @@ def open_sink(options: dict[str, Any]) -> OutputPlan:
     return OutputPlan(options["format_"], write, files, options)
 
 
-WRITTEN = frozenset({"out", "output", "save", "save_maps"})
+WRITTEN = frozenset({"cache", "out", "output", "save", "save_maps"})
 """The parameters of commands that name what is written."""
 
 

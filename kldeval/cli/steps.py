@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from kldeval.cli.messages import show_line
+from kldeval.cli.messages import show_line, terminal_width
 
 
 @click.command("steps", context_settings={"help_option_names": ["-h", "--help"]})
@@ -22,11 +22,12 @@ def command(name: str | None, **_: Any) -> int:
     from kldeval.cli.entries import entry_lines, table_lines
     from kldeval.normalization.steps import STEPS
 
+    room = terminal_width()
     if name is None:
-        lines = table_lines({key: STEPS[key].function for key in sorted(STEPS)})
+        lines = table_lines({key: STEPS[key].function for key in sorted(STEPS)}, room)
     else:
         entry = STEPS[name.lower().replace("_", "-")]
-        lines = entry_lines(entry.name, entry.function, entry.defaults)
+        lines = entry_lines(entry.name, entry.function, entry.defaults, room)
     for line in lines:
         show_line(line)
     return 0

@@ -10,18 +10,19 @@ from kldeval.data.listing import list_folder, name_of
 from kldeval.data.readers import read_map
 from kldeval.data.readers.stored import Limits, unreadable
 from kldeval.errors import MapProblem, NoPartner, RefusedMap, UsageProblem, examples, printable
+from kldeval.memory import NamedMaps
 from kldeval.preprocessing.grey import full_scale, to_grey
 from kldeval.preprocessing.resize import resized
 from kldeval.records import AuxiliaryInputs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
     from kldeval.arrays import Array
     from kldeval.data.fixations.collection import FixationSource
     from kldeval.data.listing import Namer
     from kldeval.grammar import Call
+    from kldeval.memory import MapFile, MapFolder
     from kldeval.records import Fixations, MapPair
 
 
@@ -135,12 +136,12 @@ class MapSource:
     """Where such maps come from: `what` they are, the files by name, or the one map that stands beside every pair."""
 
     what: str
-    path: Path
-    files: Mapping[str, tuple[Path, ...]]
+    path: MapFolder
+    files: Mapping[str, tuple[MapFile, ...]]
     limits: Limits
     single: Array | None = None
 
-    def of(self, name: str, file: Path | None = None) -> tuple[Array, Path]:
+    def of(self, name: str, file: MapFile | None = None) -> tuple[Array, MapFile]:
         """The map that stands beside a pair, as it is stored, and its file.
 
         Raises:
@@ -148,12 +149,12 @@ class MapSource:
             UnreadableMap: the file cannot be read.
             RefusedMap: it has colours.
         """
-        if file is None and self.single is not None:
+        if file is None and self.single is not None and not isinstance(self.path, NamedMaps):
             return self.single, self.path
         chosen = file or self._file(name)
         return _read(chosen, self.limits), chosen
 
-    def _file(self, name: str) -> Path:
+    def _file(self, name: str) -> MapFile:
         files = self.files.get(name, ())
         if len(files) == 1:
             return files[0]
@@ -164,14 +165,16 @@ class MapSource:
         raise NoPartner(msg)
 
 
-def open_map_source(what: str, path: Path, limits: Limits, namer: Namer = name_of) -> MapSource:
+def open_map_source(what: str, path: MapFolder, limits: Limits, namer: Namer = name_of) -> MapSource:
     """The maps of a file or of a folder, whose files `namer` gives the names of pairs, or None to be left out.
 
     Raises:
         UsageProblem: the path does not exist, the file cannot be read, or the folder holds no map.
     """
+    if isinstance(path, NamedMaps):
+        return maps_of_files(what, path.maps, path, limits)
     if path.is_dir():
-        files: defaultdict[str, tuple[Path, ...]] = defaultdict(tuple)
+        files: defaultdict[str, tuple[MapFile, ...]] = defaultdict(tuple)
         for relative in list_folder(path).maps:
             name = namer(relative)
             if name is not None:
@@ -190,12 +193,12 @@ def open_map_source(what: str, path: Path, limits: Limits, namer: Namer = name_o
     return MapSource(what, path, {}, limits, single)
 
 
-def maps_of_files(what: str, files: Mapping[str, Path], path: Path, limits: Limits) -> MapSource:
+def maps_of_files(what: str, files: Mapping[str, MapFile], path: MapFolder, limits: Limits) -> MapSource:
     """Maps that were named one by one, in the manifest at `path`."""
     return MapSource(what, path, {name: (file,) for name, file in files.items()}, limits)
 
 
-def fitted(array: Array, path: Path, what: str, shape: Shape, resize: Call) -> Array:
+def fitted(array: Array, path: MapFile, what: str, shape: Shape, resize: Call) -> Array:
     """The map at the size of the pair: resized, to the nearest pixel, where the pair may be resized.
 
     Raises:
@@ -212,7 +215,7 @@ def fitted(array: Array, path: Path, what: str, shape: Shape, resize: Call) -> A
     return resized(array, shape, "nearest")
 
 
-def mask_weights(array: Array, path: Path) -> Array:
+def mask_weights(array: Array, path: MapFile) -> Array:
     """The pixels that a mask leaves, as 1, and those that it hides, as 0.
 
     Raises:
@@ -230,7 +233,7 @@ def mask_weights(array: Array, path: Path) -> Array:
     return (array > 0).astype(np.float64)
 
 
-def pixel_weights(array: Array, path: Path) -> Array:
+def pixel_weights(array: Array, path: MapFile) -> Array:
     """Weights in float64; 8- and 16-bit ones divided by 255 and 65535.
 
     Raises:
@@ -245,7 +248,7 @@ def pixel_weights(array: Array, path: Path) -> Array:
     return weights
 
 
-def _read(path: Path, limits: Limits) -> Array:
+def _read(path: MapFile, limits: Limits) -> Array:
     stored = read_map(path, max_pixels=limits.max_pixels, trusts_files=limits.trusts_files)
     if stored.full_scale is not None:
         raise unreadable(path, f"its largest value is declared to be {stored.full_scale:g}; store 8, 16 or 32 bits")

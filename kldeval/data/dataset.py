@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from kldeval.data.pairing import Pairing, find_pairs
+from kldeval.data.pairing import Pairing, find_pairs, pairs_in_memory
 from kldeval.errors import UsageProblem
+from kldeval.memory import NamedMaps
 from kldeval.templates import MANIFEST, groups_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from kldeval.memory import MapFolder
     from kldeval.records import Failure, Pair
     from kldeval.run_options import RunOptions
     from kldeval.settings.settings import Settings
@@ -66,7 +68,7 @@ class Dataset:
         return (*self.model_notes.get(model, ()), *self.shared_notes)
 
 
-def select(pred: Path | None, gt: Path | None, settings: Settings, request: RunOptions) -> Dataset:
+def select(pred: MapFolder | None, gt: MapFolder | None, settings: Settings, request: RunOptions) -> Dataset:
     """The pairs of one model, whose name is `ONLY`.
 
     Raises:
@@ -81,7 +83,9 @@ def select(pred: Path | None, gt: Path | None, settings: Settings, request: RunO
     return _share(Dataset(tasks, {ONLY: pairing.failures}, {ONLY: notes}, (), every, alone=alone), request.shard)
 
 
-def select_models(preds: Mapping[str, Path], gt: Path, settings: Settings | None, request: RunOptions) -> Dataset:
+def select_models(
+    preds: Mapping[str, MapFolder], gt: MapFolder, settings: Settings | None, request: RunOptions
+) -> Dataset:
     """The pairs of several models with the same ground truths.
 
     Raises:
@@ -93,6 +97,9 @@ def select_models(preds: Mapping[str, Path], gt: Path, settings: Settings | None
         for pair in pairing.pairs:
             by_name.setdefault(pair.name, {})[model] = pair
     lone = {pair.name: pair for pairing in pairings.values() for pair in pairing.lone}
+    for pairs in by_name.values():
+        for model in list(pairs)[1:]:
+            pairs[model] = replace(pairs[model], is_first=False)
     names = sorted(by_name)[: request.limit]
     limited = [f"only the first {len(names)} of {len(by_name)} maps were read (--limit)"]
     tasks = [by_name[name] for name in names]
@@ -139,10 +146,10 @@ def _share(dataset: Dataset, shard: str | None) -> Dataset:
     return replace(dataset, tasks=dataset.tasks[number - 1 :: count], failures=failures)
 
 
-def _pairing(pred: Path, gt: Path, request: RunOptions) -> Pairing:
+def _pairing(pred: MapFolder, gt: MapFolder, request: RunOptions) -> Pairing:
     """The pairs of one model; of two files the name is the ground truth's, which all models share."""
     found = pair_up(pred, gt, request)
-    if pred.is_dir():
+    if isinstance(gt, NamedMaps) or pred.is_dir():
         return found
     return replace(found, pairs=tuple(replace(pair, name=gt.stem) for pair in found.pairs))
 
@@ -183,7 +190,7 @@ def _by_slices(pairing: Pairing, request: RunOptions) -> Pairing:
     return replace(pairing, pairs=pairs, failures=(*pairing.failures, *failures))
 
 
-def pair_up(pred: Path | None, gt: Path | None, request: RunOptions) -> Pairing:
+def pair_up(pred: MapFolder | None, gt: MapFolder | None, request: RunOptions) -> Pairing:
     """The pairs of two files or folders, as the request says.
 
     Raises:
@@ -192,6 +199,8 @@ def pair_up(pred: Path | None, gt: Path | None, request: RunOptions) -> Pairing:
     if pred is None or gt is None:
         msg = "two files or two folders are needed, predictions and ground truth, or a --manifest that names the pairs"
         raise UsageProblem(msg)
+    if isinstance(pred, NamedMaps) or isinstance(gt, NamedMaps):
+        return pairs_in_memory(pred, gt)
     pairing = find_pairs(
         pred,
         gt,

@@ -17,6 +17,7 @@ from kldeval.data.recognise import BASES, log_sum
 from kldeval.data.stacks import read_slice
 from kldeval.errors import RefusedMap, UnreadableMap, UsageProblem, printable
 from kldeval.grammar import split_call
+from kldeval.memory import MapInMemory
 from kldeval.preprocessing.color_maps import name_of_color_map
 from kldeval.preprocessing.grey import channels_agree, full_scale, to_grey
 from kldeval.preprocessing.resize import AS_IS, log_resized, resize_pair
@@ -30,7 +31,9 @@ if TYPE_CHECKING:
     from kldeval.arrays import Array
     from kldeval.data.auxiliary import AuxiliarySources
     from kldeval.data.readers.stored import Stored
+    from kldeval.digests import Stamp
     from kldeval.grammar import Call
+    from kldeval.memory import MapFile
     from kldeval.records import Pair, Role
 
 
@@ -66,13 +69,19 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """One map as its file stores it, and made grey."""
+    """One map as its file stores it, and made grey.
+
+    `stamp` is what its file had before it was read, where that was asked, and `digest` that of its contents then, where
+    the stamp alone cannot tell that they stay the same.
+    """
 
     stored: Stored
     grey: Array
+    stamp: Stamp | None = None
+    digest: str = ""
 
 
-def load_map(path: Path, reading: Reading, place: int | None = None, role: Role = "gt") -> Loaded:
+def load_map(path: MapFile, reading: Reading, place: int | None = None, role: Role = "gt") -> Loaded:
     """One map, before it meets its partner; `place` is that in its file, where this is a stack.
 
     Raises:
@@ -81,7 +90,7 @@ def load_map(path: Path, reading: Reading, place: int | None = None, role: Role 
     bounds: dict[str, Any] = {"max_pixels": reading.max_pixels, "trusts_files": reading.trusts_files}
     stored = (
         read_map(path, key=reading.key_of(role), **bounds)
-        if place is None
+        if place is None or isinstance(path, MapInMemory)
         else read_slice(path, place, key=reading.key_of(role), **bounds)
     )
     return Loaded(stored, to_grey(stored.array, reading.color, path))
@@ -234,7 +243,7 @@ def load_class_maps(pair: Pair, reading: Reading) -> MapPair:
     )
 
 
-def _shape(path: Path, key: str | None) -> tuple[int, ...]:
+def _shape(path: MapFile, key: str | None) -> tuple[int, ...]:
     """The shape that an array's file means; () of any other."""
     shape = stored_shape(path, key) if path.suffix.lower() in ARRAYS else None
     if shape is None or len(shape) == 1:  # a vector is one of labels beside rows (N, C)
@@ -242,11 +251,11 @@ def _shape(path: Path, key: str | None) -> tuple[int, ...]:
     return map_shape(shape) or shape
 
 
-def _grey(stored: Stored, path: Path) -> Array:
+def _grey(stored: Stored, path: MapFile) -> Array:
     return stored.array if path.suffix.lower() in ARRAYS else to_grey(stored.array, "error", path)
 
 
-def _labels(stored: Stored, path: Path) -> Array:
+def _labels(stored: Stored, path: MapFile) -> Array:
     array = stored.array
     if path.suffix.lower() not in ARRAYS and array.ndim > 2 and not channels_agree(array):  # noqa: PLR2004
         what = f"its colour channels differ ({array.dtype}, shape {array.shape})"
@@ -291,12 +300,14 @@ def sidecar_text(made: DensityProvenance, further: dict[str, Any]) -> str:
     return json.dumps(members) + "\n"
 
 
-def how_made(path: Path) -> DensityProvenance | None:
+def how_made(path: MapFile) -> DensityProvenance | None:
     """How the map was made, if a sidecar says so; JSON files of other programs are none.
 
     Raises:
         UnreadableMap: a sidecar that lacks what it must say.
     """
+    if isinstance(path, MapInMemory):
+        return None
     sidecar = sidecar_of(path)
     members = sidecar_members(sidecar) if path.suffix.lower() == SUFFIX else None
     if members is None:

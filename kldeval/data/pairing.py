@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from kldeval.data.listing import Listing, is_excluded, list_folder, namers, normal
 from kldeval.data.readers import READERS
 from kldeval.errors import UsageProblem, examples, printable
+from kldeval.memory import NamedMaps
 from kldeval.records import Failure, Pair
 from kldeval.regular import why
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kldeval.data.listing import Namer
+    from kldeval.memory import MapFolder
 
 
 SUFFIXES_SHOWN = 5
@@ -102,6 +104,22 @@ def find_pairs(
     if pred_name is None and gt_name is None:
         notes += _offset(*sides, len(pairing.pairs))
     return replace(pairing, notes=tuple(notes))
+
+
+def pairs_in_memory(pred: MapFolder, gt: MapFolder) -> Pairing:
+    """The pairs of maps in memory by their names.
+
+    Raises:
+        UsageProblem: one side is a file or a folder, or the sides have other names.
+    """
+    if not (isinstance(pred, NamedMaps) and isinstance(gt, NamedMaps)):
+        msg = f"{printable(pred)} and {printable(gt)}: give both as arrays, or both as paths"
+        raise UsageProblem(msg)
+    lacking = sorted(pred.maps.keys() ^ gt.maps.keys())
+    if lacking:
+        msg = f"{printable(pred)} and {printable(gt)} do not hold the same maps: {examples(lacking)} lack a partner"
+        raise UsageProblem(msg)
+    return Pairing(tuple(Pair(name, pred.maps[name], gt.maps[name]) for name in sorted(pred.maps)))
 
 
 def _offset(pred: Side, gt: Side, n_pairs: int) -> Iterator[str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from kldeval.data.readers import READERS, read_map
 from kldeval.data.readers.numpy_files import Shapes, read_npy, read_npz, stored_shape
 from kldeval.errors import RefusedMap, UnreadableMap, printable
+from kldeval.memory import MapInMemory
 from kldeval.records import Failure
 from kldeval.regular import why
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kldeval.data.readers import Reader, Stored
+    from kldeval.memory import MapFile
     from kldeval.records import Pair
 
 ARRAYS = (".npy", ".npz")
@@ -65,9 +67,10 @@ def _slices(pair: Pair, length: int) -> Iterator[Pair]:
     return (replace(pair, name=f"{pair.name}[{place:0{digits}d}]", place=place) for place in range(length))
 
 
-def _length(path: Path, key: str | None) -> int | None:
+def _length(path: MapFile, key: str | None) -> int | None:
     """How many maps a file stacks; None where it holds no stack, or none that can be read."""
-    shape = stored_shape(path, key) if path.suffix.lower() in ARRAYS else None
+    is_file = not isinstance(path, MapInMemory) and path.suffix.lower() in ARRAYS
+    shape = stored_shape(path, key) if is_file else None
     meant = stack_shape(shape or ())
     return meant[0] if meant else None
 

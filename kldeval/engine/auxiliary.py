@@ -23,6 +23,7 @@ from kldeval.data.readers import read_size
 from kldeval.data.readers.stored import MAX_PIXELS, Limits
 from kldeval.errors import MapProblem, UsageProblem, examples, printable
 from kldeval.executors.local import cores, in_order, in_threads
+from kldeval.memory import NamedMaps
 from kldeval.metrics.registry import METRICS
 from kldeval.scoring.context import NO_CONTEXT, DatasetContext
 from kldeval.scoring.leave_one_out import Kernel, LeaveOneOutDensity
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from kldeval.data.auxiliary import MapSource
     from kldeval.data.listing import Namer
     from kldeval.grammar import Call
+    from kldeval.memory import MapFile
     from kldeval.records import Fixations, Pair
     from kldeval.run_options import RunOptions
     from kldeval.scoring.reference_models import ReferenceModels
@@ -106,7 +108,11 @@ def _check_names(fixations: FixationSource, request: RunOptions, pairs: Sequence
         return
     from kldeval.data.template_suggestion import propose_beside
 
-    files = [path.relative_to(fixations.path).as_posix() for paths in fixations.files.values() for path in paths]
+    folder = fixations.path
+    if isinstance(folder, NamedMaps):
+        return
+    paths = [path for paths in fixations.files.values() for path in paths if isinstance(path, Path)]
+    files = [path.relative_to(folder).as_posix() for path in paths]
     names = [pair.name for pair in pairs]
     found = propose_beside(files, names, "--fixations-name", request.pred_name, request.gt_name)
     if found:
@@ -117,12 +123,12 @@ def _check_names(fixations: FixationSource, request: RunOptions, pairs: Sequence
         raise UsageProblem(msg)
 
 
-def _files(pairs: Sequence[Pair]) -> dict[str, Path]:
+def _files(pairs: Sequence[Pair]) -> dict[str, MapFile]:
     """The ground truths by their names."""
     return {pair.name: pair.gt for pair in pairs}
 
 
-def _size_of(files: Mapping[str, Path], max_pixels: int, name: str) -> tuple[int, int] | None:
+def _size_of(files: Mapping[str, MapFile], max_pixels: int, name: str) -> tuple[int, int] | None:
     return read_size(files[name], max_pixels=max_pixels) if name in files else None
 
 
@@ -154,7 +160,7 @@ def everything(
     return known, (note,)
 
 
-def _sized(source: FixationSource, files: Mapping[str, Path], max_pixels: int, name: str) -> Fixations | None:
+def _sized(source: FixationSource, files: Mapping[str, MapFile], max_pixels: int, name: str) -> Fixations | None:
     try:
         points = source.of(name)
         if source.reading.size is not None and name in files:
@@ -166,7 +172,7 @@ def _sized(source: FixationSource, files: Mapping[str, Path], max_pixels: int, n
     return points if points.shape else None
 
 
-def _named(what: str, request: RunOptions, pairs: Iterable[Pair]) -> dict[str, Path]:
+def _named(what: str, request: RunOptions, pairs: Iterable[Pair]) -> dict[str, MapFile]:
     """The files of one kind that a manifest names, by the names of the pairs."""
     found = {pair.name: path for pair in pairs if (path := getattr(pair, what))}
     if found and getattr(request, what):
@@ -176,7 +182,7 @@ def _named(what: str, request: RunOptions, pairs: Iterable[Pair]) -> dict[str, P
 
 
 def _fixations(
-    settings: Settings, request: RunOptions, named: Mapping[str, Path], limits: Limits
+    settings: Settings, request: RunOptions, named: Mapping[str, MapFile], limits: Limits
 ) -> FixationSource | None:
     reading = _reading(settings.fixations, limits)
     if named and settings.on("fixations"):
@@ -185,7 +191,7 @@ def _fixations(
     return open_fixations(request.fixations, reading, namer) if request.fixations else None
 
 
-def _check(settings: Settings, request: RunOptions, named: Mapping[str, Mapping[str, Path]]) -> None:
+def _check(settings: Settings, request: RunOptions, named: Mapping[str, Mapping[str, MapFile]]) -> None:
     on_fixations = [call.name for call in settings.on("fixations").values()]
     if on_fixations and not (request.fixations or named["fixations"]):
         msg = f"{on_fixations[0]} needs fixations: --fixations FILE or DIR"

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from kldeval.arrays import torch
 from kldeval.errors import MissingDependency, UsageProblem
+from kldeval.memory import MapInMemory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
+    from kldeval.memory import MapFile
     from kldeval.records import Pair
     from kldeval.settings.settings import Settings
 
@@ -93,8 +94,11 @@ def _cpu_seconds(settings: Settings, pairs: Sequence[Pair], jobs: int) -> float:
     return len(pairs) * mean * max(1, len(settings.metrics)) / CPU_BYTES_PER_SECOND / jobs
 
 
-def _stored_bytes(path: Path) -> int:
+def _stored_bytes(path: MapFile) -> int:
     """The bytes of a file, or of the map in it where the file is compressed."""
+    if isinstance(path, MapInMemory):
+        n_bytes: int = path.array.nbytes
+        return n_bytes
     try:
         size = path.stat().st_size
     except OSError:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import sys
 import warnings
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kldeval._version import __version__
+from kldeval.arrays import torch
+from kldeval.engine.provenance import versions
 from kldeval.errors import FAILURE_CODES, MapsFailed, RefusedMap
 from kldeval.executors.local import cores
 from kldeval.metrics.registry import METRICS
@@ -28,9 +29,9 @@ from kldeval.settings.signature import short_signature, signatures
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
-    from pathlib import Path
 
     from kldeval.engine.device import Device
+    from kldeval.memory import MapFolder
     from kldeval.records import Pair
     from kldeval.run_options import RunOptions
     from kldeval.settings.settings import Settings
@@ -92,10 +93,11 @@ def _saving_notes(request: RunOptions) -> Iterator[str]:
         yield f"the pixelwise terms of every metric were written to {request.save_maps}"
 
 
-def provenance_of(pred: Path | None, gt: Path | None, device: Device, request: RunOptions) -> dict[str, Any]:
+def provenance_of(pred: MapFolder | None, gt: MapFolder | None, device: Device, request: RunOptions) -> dict[str, Any]:
     """What may move the last bits of a number, or says where it came from."""
     return {
         **versions(),
+        **({} if device.is_cpu else {"torch": torch().__version__}),
         "device": device.label,
         "jobs": request.jobs or cores(),
         **({"manifest": str(request.manifest)} if request.manifest else {"pred": str(pred), "gt": str(gt)}),
@@ -110,7 +112,7 @@ def shard_of(pairs: Iterable[Pair], request: RunOptions) -> dict[str, str]:
     digest = hashlib.sha256()
     count = 0
     for count, pair in enumerate(pairs, 1):  # noqa: B007 - the last number is how many there are
-        size = pair.gt.stat().st_size if pair.gt.exists() else 0
+        size = pair.gt.stat().st_size if isinstance(pair.gt, Path) and pair.gt.exists() else 0
         digest.update(f"{pair.name}\0{size}\n".encode("utf-8", "surrogateescape"))
     return {"shard": request.shard, "context": f"images(n={count},sha256={digest.hexdigest()[:16]})"}
 
@@ -128,12 +130,3 @@ def tell_failures(report: Report, *, is_error: bool) -> None:
     if is_error:
         raise RefusedMap(msg, code=first.code if first.code in FAILURE_CODES else None)
     warnings.warn(msg, MapsFailed, stacklevel=3)
-
-
-_LIBRARIES = {"numpy": "numpy", "opencv": "cv2", "scipy": "scipy", "torch": "torch"}
-
-
-def versions() -> dict[str, str]:
-    """Those of kldeval, Python and every numeric library that has been imported by now."""
-    loaded = {name: sys.modules[module].__version__ for name, module in _LIBRARIES.items() if module in sys.modules}
-    return {"kldeval": __version__, "python": ".".join(map(str, sys.version_info[:3])), **loaded}

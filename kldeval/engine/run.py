@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from kldeval.data.dataset import ONLY, select, select_models
+from kldeval.data.dataset import ONLY, pair_up, select, select_models
 from kldeval.data.inputs import Inputs
 from kldeval.data.load import Reading, load_pair
-from kldeval.data.pairing import find_pairs
 from kldeval.engine.auxiliary import NO_AUXILIARY, AuxiliaryContext, open_auxiliary
 from kldeval.engine.device import Device, find_device
 from kldeval.engine.report_builder import _saving_notes, build_report, provenance_of, shard_of
@@ -26,16 +27,18 @@ from kldeval.settings.settings import MAPS, NONE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
-    from pathlib import Path
 
     from kldeval.data.dataset import Dataset
     from kldeval.engine.worker import Answer, PairWork
     from kldeval.executors.protocol import Executor
+    from kldeval.memory import MapFolder, NamedMaps
     from kldeval.records import MapPair, Outcome, Pair
     from kldeval.reports.documents import Report
     from kldeval.run_options import RunOptions
     from kldeval.scoring.context import DatasetContext
     from kldeval.settings.settings import Settings
+
+    Sides = Mapping[str, tuple[MapFolder | None, MapFolder | None]]
 
 
 def outcomes(dataset: Dataset, pairs: PairWork[Any, T], reading: Reading, executor: Executor) -> Iterator[Answer]:
@@ -48,8 +51,8 @@ def outcomes(dataset: Dataset, pairs: PairWork[Any, T], reading: Reading, execut
 
 
 def run(
-    pred: Path | None,
-    gt: Path | None,
+    pred: MapFolder | None,
+    gt: MapFolder | None,
     settings: Settings,
     request: RunOptions,
     progress: Callable[[object, int], None] | None = None,
@@ -68,8 +71,8 @@ def run(
 
 
 def run_models(
-    preds: Mapping[str, Path],
-    gt: Path,
+    preds: Mapping[str, MapFolder],
+    gt: MapFolder,
     settings: Settings,
     request: RunOptions,
     progress: Callable[[object, int], None] | None = None,
@@ -88,31 +91,83 @@ def run_models(
     return dict(zip(preds, reports, strict=True))
 
 
-def _reports(
+def run_blocks(
+    blocks: Iterable[tuple[NamedMaps, NamedMaps, RunOptions]],
+    settings: Settings,
+    progress: Callable[[object, int], None] | None = None,
+) -> Report:
+    """Score pairs that come in blocks, of which one is held at a time; the settings are those that the first asks for.
+
+    The options of a block differ in what stands beside its pairs alone. A metric that compares images compares those of
+    one block.
+
+    Raises:
+        UsageProblem: there is no block, or as `run`.
+        MissingDependency: as `run`.
+    """
+    found: list[Outcome] = []
+    notes: dict[str, None] = {}
+    groups: dict[str, str] = {}
+    facts: dict[str, Any] | None = None
+    for pred, gt, request in blocks:
+        dataset = select(pred, gt, settings, request)
+        scored = _scored(dataset, {ONLY: (pred, gt)}, settings, request, progress)
+        settings = scored.settings
+        found += scored.outcomes[ONLY]
+        notes |= dict.fromkeys((*dataset.notes_of(ONLY), *scored.around.notes, *_saving_notes(request)))
+        groups |= dataset.groups
+        facts = facts or provenance_of(pred, gt, scored.device, request)
+    if facts is None:
+        msg = "there are no pairs: nothing came of what was to give them"
+        raise UsageProblem(msg)
+    return build_report(settings, found, facts, notes, groups)
+
+
+class _Scored(NamedTuple):
+    """The outcomes of a dataset by model, and what they were scored with."""
+
+    settings: Settings
+    device: Device
+    around: AuxiliaryContext
+    outcomes: Mapping[str, list[Outcome]]
+
+
+def _scored(
     dataset: Dataset,
-    sides: Mapping[str, tuple[Path | None, Path | None]],
+    sides: Sides,
     settings: Settings,
     request: RunOptions,
     progress: Callable[[object, int], None] | None,
-) -> list[Report]:
-    """The report of each model."""
+) -> _Scored:
     pairs = [pair for task in dataset.tasks for pair in task.values()]
     _check_saving(pairs, sides, settings, request)
     device = find_device(request.device, settings, pairs, request.jobs or cores())
     settings = resolve_settings(settings, dataset.undivided, request)
     around = open_auxiliary(settings, request, dataset.every, alone=dataset.alone)
     settings = with_context(settings, around.described)
-    found: dict[str, list[Outcome]] = {model: list(dataset.failures.get(model, ())) for model in sides}
+    found: dict[str, list[Outcome]] = {model: list(failures) for model, failures in dataset.failures.items()}
     for answer in stream(dataset, settings, request, device, around):
         found[answer.model].append(answer.outcome)
         if progress:
             progress(answer.outcome, dataset.count)
+    return _Scored(settings, device, around, found)
+
+
+def _reports(
+    dataset: Dataset,
+    sides: Sides,
+    settings: Settings,
+    request: RunOptions,
+    progress: Callable[[object, int], None] | None,
+) -> list[Report]:
+    """The report of each model."""
+    scored = _scored(dataset, sides, settings, request, progress)
     return [
         build_report(
-            settings,
-            found[model],
-            {**provenance_of(pred, gt, device, request), **shard_of(dataset.undivided, request)},
-            [*_swapped(pred, gt), *dataset.notes_of(model), *around.notes, *_saving_notes(request)],
+            scored.settings,
+            scored.outcomes[model],
+            {**provenance_of(pred, gt, scored.device, request), **shard_of(dataset.undivided, request)},
+            [*_swapped(pred, gt), *dataset.notes_of(model), *scored.around.notes, *_saving_notes(request)],
             dataset.groups,
         )
         for model, (pred, gt) in sides.items()
@@ -121,22 +176,26 @@ def _reports(
 
 def _check_saving(
     pairs: Iterable[Pair],
-    sides: Mapping[str, tuple[Path | None, Path | None]],
+    sides: Sides,
     settings: Settings,
     request: RunOptions,
 ) -> None:
-    """Refuse to save terms where inputs are.
+    """Refuse to save terms, or rows between runs, where inputs are.
 
     Raises:
         UsageProblem: the folder is among what is read, or the other way round.
     """
-    if request.save_maps is None:
+    if request.save_maps is None and request.cache is None:
         return
     given = (*(path for side in sides.values() for path in side), *(getattr(request, name) for name in READ))
     listed = [path for pair in pairs for path in (pair.pred, pair.gt, pair.mask, pair.fixations)]
-    paths = filter(None, (*given, *(listed if request.manifest else ())))
+    paths = (one for one in (*given, *(listed if request.manifest else ())) if isinstance(one, Path))
     keys = [model or key for model in sides for key in settings.keys]
-    Inputs(tuple(dict.fromkeys(paths))).check_folder(request.save_maps, keys)
+    inputs = Inputs(tuple(dict.fromkeys(paths)))
+    if request.save_maps is not None:
+        inputs.check_folder(request.save_maps, keys)
+    if request.cache is not None:
+        inputs.check_folder(request.cache, ())
 
 
 READ = ("baseline", "fixations", "manifest", "mask", "other_map", "weights")
@@ -164,22 +223,57 @@ def stream(
     jobs = request.jobs or cores()
     reading = replace(reading_of(settings, request), sources=around.sources)
     evaluator = Evaluator(Plan.of(settings, per_class=request.per_class), around.context)
+    if request.cache is not None and request.save_maps is None:
+        return _kept_answers(dataset, evaluator, reading, request, device)
+    pairs, finish = _work(evaluator, reading, request, device)
+    return finish(outcomes(dataset, pairs, reading, _executor(jobs, device)))
+
+
+def _executor(jobs: int, device: Device) -> Executor:
+    return LocalPool(jobs) if device.is_cpu else ThreadPool(jobs)
+
+
+def _work(
+    evaluator: Evaluator, reading: Reading, request: RunOptions, device: Device
+) -> tuple[PairWork[Any, Any], Callable[[Iterator[Answer]], Iterator[Answer]]]:
+    """What an executor does with each pair, and what makes outcomes of its answers."""
     if device.is_cpu:
-        return outcomes(dataset, Scoring(evaluator, reading, request.save_maps), reading, LocalPool(jobs))
+        return Scoring(evaluator, reading, request.save_maps), iter
     from kldeval.engine.gpu import score_on_device
 
-    decoded = outcomes(dataset, Decoding(evaluator, reading), reading, ThreadPool(jobs))
-    return score_on_device(decoded, evaluator, request, device.name)
+    return Decoding(evaluator, reading), partial(
+        score_on_device, evaluator=evaluator, request=request, device=device.name
+    )
 
 
-def read_one(pred: Path, gt: Path, settings: Settings, request: RunOptions) -> tuple[MapPair, DatasetContext]:
-    """The only pair of two files, and what is known beside it.
+def _kept_answers(
+    dataset: Dataset, evaluator: Evaluator, reading: Reading, request: RunOptions, device: Device
+) -> Iterator[Answer]:
+    """The outcome of every pair with its model, in order: from the cache, or scored and kept there."""
+    from kldeval.engine.cache import CachedRun, context_of, run_key
+    from kldeval.engine.store import Store
+
+    assert request.cache is not None  # noqa: S101 - for the type checker
+    key = run_key(evaluator, reading, device, context_of(evaluator, reading.sources))
+    pairs, finish = _work(evaluator, reading, request, device)
+    store = Store(request.cache / key[:32])
+    try:
+        run = CachedRun(store, pairs, reading, request.baselines, finish)
+        yield from run.answers(dataset, _executor(request.jobs or cores(), device))
+    finally:
+        store.close()
+
+
+def read_one(
+    pred: MapFolder, gt: MapFolder, settings: Settings, request: RunOptions, name: str | None = None
+) -> tuple[MapPair, DatasetContext]:
+    """The only pair of two files, or the one of a name, and what is known beside it.
 
     Raises:
         UsageProblem: there is none, or more than one.
         MapProblem: a file cannot be read or does not fit.
     """
-    pairs = find_pairs(pred, gt).pairs
+    pairs = [pair for pair in pair_up(pred, gt, request).pairs if name in (None, pair.name)]
     if len(pairs) != 1:
         msg = f"{pred} and {gt} hold {len(pairs)} pairs; name the two files of one"
         raise UsageProblem(msg)
@@ -187,8 +281,8 @@ def read_one(pred: Path, gt: Path, settings: Settings, request: RunOptions) -> t
     return load_pair(pairs[0], replace(reading_of(settings, request), sources=around.sources)), around.context
 
 
-def _swapped(pred: Path | None, gt: Path | None) -> list[str]:
-    return swapped(pred, gt) if pred and gt else []
+def _swapped(pred: MapFolder | None, gt: MapFolder | None) -> list[str]:
+    return swapped(pred, gt) if isinstance(pred, Path) and isinstance(gt, Path) else []
 
 
 def with_manifest_masks(settings: Settings, pairs: Iterable[Pair]) -> Settings:

@@ -7,19 +7,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
 from kldeval.data.load import Loaded, Reading, load_map, load_pair
 from kldeval.data.readers.numpy_files import is_mapped
+from kldeval.digests import file_digest, is_settled, stamp_of
 from kldeval.errors import KldevalError, MapProblem, printable
 from kldeval.records import Failure
 from kldeval.regular import why
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
 
     from kldeval.grammar import Call
+    from kldeval.memory import MapFile
     from kldeval.normalization.chain import Chain
     from kldeval.records import MapPair, Outcome, Pair
     from kldeval.run_options import RunOptions
@@ -128,12 +130,12 @@ class TaskWork(Generic[Begun, T]):
         first = next(iter(task.values()))
         gt: Loaded | Failure | None = None
         if len(task) > 1 and not self.reading.class_maps:
-            gt = guarded(partial(load_map, first.gt, self.reading, first.place), first.name, (first.gt,))
+            gt = guarded(partial(_ground_truth, first, self.reading), first.name, (first.gt,))
         if isinstance(gt, Failure):
             return [Answer(model, pair.name, gt) for model, pair in task.items()]
         begun = []
         for model, pair in task.items():
-            begin = partial(self.pairs.begin, model, pair, gt, is_first=pair is first)
+            begin = partial(self.pairs.begin, model, pair, gt, is_first=pair.is_first)
             begun.append(Answer(model, pair.name, guarded(begin, pair.name, (pair.pred, pair.gt))))
         return begun
 
@@ -194,6 +196,16 @@ class Decoding:
         return begun
 
 
+def _ground_truth(pair: Pair, reading: Reading) -> Loaded:
+    """The ground truth of several predictions, with what tells whether its file is the same later."""
+    if not isinstance(pair.gt, Path):
+        return load_map(pair.gt, reading, pair.place)
+    stamp = stamp_of(pair.gt)
+    is_young = stamp is not None and stamp.size >= 0 and not is_settled(stamp)
+    digest = file_digest(pair.gt) if is_young and pair.place is None else ""
+    return replace(load_map(pair.gt, reading, pair.place), stamp=stamp, digest=digest)
+
+
 def loaded(pair: Pair, gt: Loaded | None, reading: Reading) -> tuple[Loaded, Loaded]:
     """Both maps of a pair before they meet; `gt` is the ground truth where it has been read already.
 
@@ -204,7 +216,7 @@ def loaded(pair: Pair, gt: Loaded | None, reading: Reading) -> tuple[Loaded, Loa
     return pred, gt or load_map(pair.gt, reading, pair.place)
 
 
-def guarded(work: Callable[[], T], name: str, files: Sequence[Path] = (), stage: str = "load") -> T | Failure:
+def guarded(work: Callable[[], T], name: str, files: Sequence[MapFile] = (), stage: str = "load") -> T | Failure:
     """What the work gives, or the failure of the map `name`, whatever the work raises.
 
     Raises:
@@ -222,7 +234,7 @@ def guarded(work: Callable[[], T], name: str, files: Sequence[Path] = (), stage:
         return unexpected(error, name, files, stage)
 
 
-def unexpected(error: Exception, name: str, files: Sequence[Path], stage: str) -> Failure:
+def unexpected(error: Exception, name: str, files: Sequence[MapFile], stage: str) -> Failure:
     """The failure of a map that raised an error which nobody foresaw; the logger `kldeval` is told where it arose."""
     import logging
 
@@ -261,5 +273,5 @@ def score_files(
     return [answer.outcome for answer in work([{"": pair} for pair in pairs])]
 
 
-def _named(files: Sequence[Path]) -> str:
+def _named(files: Sequence[MapFile]) -> str:
     return " and ".join(map(printable, files)) or "the maps"

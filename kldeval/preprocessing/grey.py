@@ -10,9 +10,9 @@ from kldeval.preprocessing.color_maps import name_of_color_map
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
     from kldeval.arrays import Array
+    from kldeval.memory import MapFile
 
 
 LUMA = (0.114, 0.587, 0.299)
@@ -24,7 +24,7 @@ COLOURS, ALPHA = 3, 3
 _WAY_OUT = "--color luma|mean|first"
 
 
-def to_grey(array: Array, color: str, path: Path) -> Array:
+def to_grey(array: Array, color: str, path: MapFile) -> Array:
     """A map (H, W) from an array (H, W) or (H, W, C) with the channels blue, green, red and perhaps alpha.
 
     Three equal channels are grey under every rule, and keep their type. `color` says what else is done: `error` refuses
@@ -69,7 +69,7 @@ def channels_agree(array: Array) -> bool:
     return np.array_equal(blue, green, equal_nan=has_nan) and np.array_equal(green, red, equal_nan=has_nan)
 
 
-def _refuse_transparency(array: Array, path: Path) -> None:
+def _refuse_transparency(array: Array, path: MapFile) -> None:
     import numpy as np
 
     if array.shape[-1] == COLOURS:

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from kldeval.digests import file_digest
 from kldeval.errors import UsageProblem, printable
 from kldeval.grammar import Call, Info, Registry, Size, split_call
 from kldeval.metrics.registry import METRICS
 from kldeval.normalization.chain import axes_of, format_chain, parse_chain
 from kldeval.normalization.lazy_map import MAP
-from kldeval.regular import open_regular, why
+from kldeval.regular import why
 from kldeval.settings.metric_options import gt_chain, pred_chain
 from kldeval.settings.settings import AS_STORED, MAPS, NONE
 
@@ -323,11 +324,8 @@ def digest(path: Path) -> str:
     Raises:
         UsageProblem: the file cannot be read.
     """
-    from hashlib import file_digest
-
     try:
-        with open_regular(path) as file:
-            return file_digest(file, "sha256").hexdigest()[:DIGITS]
+        return file_digest(path)[:DIGITS]
     except OSError as error:
         msg = f"cannot read {printable(path)}: {why(error)}"
         raise UsageProblem(msg) from error

@@ -6,14 +6,15 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from kldeval.writers.layout import transposed
 from kldeval.writers.lines import one_line
 from kldeval.writers.numbers import ABSENT, gate_line
-from kldeval.writers.page import Cell, Gates, Listing, Notes, Paragraphs, Signatures, Table, for_papers
+from kldeval.writers.page import Cell, Gates, Listing, Notes, Page, Paragraphs, Signatures, Table, for_papers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from kldeval.writers.page import Block, Head, Options, Page
+    from kldeval.writers.page import Block, Head, Options
 
 
 _ARROWS = {"low": r"$\downarrow$", "high": r"$\uparrow$", "": ""}
@@ -45,7 +46,21 @@ def render(page: Page, options: Options) -> str:
     It needs `\usepackage{booktabs}`, and `\usepackage{siunitx}` where that is asked for; names outside Latin script
     also XeLaTeX or LuaLaTeX, and a font for them.
     """
-    return "\n".join(_lines(for_papers(page, options.columns), siunitx=options.siunitx)) + "\n"
+    blocks = tuple(_narrow(block) if isinstance(block, Table) else block for block in page.blocks)
+    return "\n".join(_lines(for_papers(Page(blocks), options.columns), siunitx=options.siunitx)) + "\n"
+
+
+MOST_INTERVALS = 3
+"""So many columns of numbers with something behind each fit the width of a page."""
+
+
+def _narrow(table: Table) -> Table:
+    """The table with its metrics as rows, where that makes fewer of the columns that would leave the page."""
+    numbers = sum(head.kind == "number" for head in table.heads)
+    has_intervals = any(cell.interval for row in table.rows for cell in row)
+    if not has_intervals or numbers <= max(MOST_INTERVALS, len(table.rows)):
+        return table
+    return transposed(table) or table
 
 
 def _lines(page: Page, *, siunitx: bool) -> Iterator[str]:
@@ -215,4 +230,8 @@ def math_number(number: str) -> str:
 
 def in_mathematics(numbers: str) -> str:
     """Numbers within mathematics: exponents as powers of ten, infinity as its sign."""
-    return re.sub(r"e([+-]\d+)", lambda found: rf" \times 10^{{{int(found[1])}}}", numbers).replace("inf", r"\infty")
+    return (
+        re.sub(r"e([+-]\d+)", lambda found: rf" \times 10^{{{int(found[1])}}}", numbers)
+        .replace("inf", r"\infty")
+        .replace("±", r"\pm")
+    )

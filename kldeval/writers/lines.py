@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 """Unicode categories that could move the cursor, reverse the text or end the line."""
@@ -41,3 +46,35 @@ def message_lines(text: str, kind: str = "") -> list[str]:
     first, *rest = text.rstrip("\n").split("\n")
     start = f"kldeval: {kind}: " if kind else "kldeval: "
     return [f"{start}{one_line(first)}", *(f"kldeval:   {one_line(line).removeprefix('  ')}" for line in rest)]
+
+
+def wrapped(text: str, room: int | None, indent: str = "", separators: str = " ") -> list[str]:
+    """A text on lines that break behind a separator where there is no `room`, the later ones indented.
+
+    What has no separator within the room is longer than it: nothing is cut.
+
+    >>> wrapped("kld|pred:max|gt:max", 12, "  ", "|")
+    ['kld|pred:max|', '  gt:max']
+    >>> wrapped("one two", None)
+    ['one two']
+    """
+    lines = [""]
+    for piece in re.findall(f"[^{separators}]*[{separators}]+|[^{separators}]+", text):
+        if room is not None and lines[-1].strip() and len((lines[-1] + piece).rstrip()) > room:
+            lines.append(indent)
+        lines[-1] += piece
+    return [line.rstrip() for line in lines]
+
+
+def in_paragraphs(lines: Sequence[str], room: int | None) -> list[str]:
+    """Lines of a text, wrapped anew where one has no `room`; an empty line ends a paragraph, as an item of a list does.
+
+    >>> in_paragraphs(["one two", "three", "", "four"], 9)
+    ['one two', 'three', '', 'four']
+    """
+    if room is None or all(len(line) <= room for line in lines):
+        return list(lines)
+    made: list[str] = []
+    for paragraph in re.split(r"\n(?=\s*[*|-]\s|\n)|(?<=\n)\n", "\n".join(lines)):
+        made += wrapped(" ".join(paragraph.split()), room)
+    return made

@@ -177,13 +177,22 @@ def _ranking(leaderboard: Leaderboard, options: Options) -> Table:
         means = {model: report.summaries[key].mean for model, report in reports.items()}
         compared = comparison.comparisons.get(key) if comparison else None
         heads.append(_metric_head(key, column))
-        columns.append(_mean_cells(means, column, compared, common_notation(means.values(), options.precision)))
+        notation = common_notation(means.values(), options.precision)
+        cells = _mean_cells(means, column, compared, notation)
+        if options.std:
+            stds = [report.summaries[key].std for report in reports.values()]
+            cells = [
+                cell if std is None else replace(cell, interval=f"± {notation.text(std)}")
+                for cell, std in zip(cells, stds, strict=True)
+            ]
+        columns.append(cells)
     rows = [(*names, *(cells[place] for cells in columns)) for place, names in enumerate(_names(reports))]
     rows += _reference_rows(reports, options.precision)
     if comparison is None:  # the letters stand for the models in what is raised
         heads, rows = heads[1:], [row[1:] for row in rows]
     n_maps = count(len(next(iter(reports.values())).scores), "map")
     explained = f"; {_explain(comparison)}" if comparison and comparison.comparisons else ""
+    explained += "; behind each mean the standard deviation over maps" if options.std else ""
     return Table(tuple(heads), tuple(rows), legend=f"{n_maps} scored for every model{explained}")
 
 

@@ -30,7 +30,8 @@ class Options:
     wide as its contents. `color` allows terminal styles. `intervals` shows intervals and significant differences of
     several models, `verbose` everything that is known of a comparison or an audit. `signatures` are `full`, or `short`:
     what all have in common is said once; "" is short on a terminal alone. `columns` are other names of metrics, by
-    their keys, and `siunitx` sets numbers of LaTeX by that package. `strips` are pictures of single maps, for HTML.
+    their keys, and `siunitx` sets numbers of LaTeX by that package. `std` shows of several models the standard
+    deviation over the maps behind each mean. `strips` are pictures of single maps, for HTML.
     """
 
     precision: int = 4
@@ -43,6 +44,7 @@ class Options:
     signatures: str = ""
     columns: tuple[tuple[str, str], ...] = ()
     siunitx: bool = False
+    std: bool = False
     strips: tuple[Strip, ...] = ()
 
 

@@ -276,15 +276,16 @@ def _mean_over_all(report: Report) -> str:
 
 
 def _class_table(report: Report, precision: int) -> Table:
-    """A row per class of labels."""
+    """A row per class of labels, with those metrics that are sums over its positions."""
     texts = []
-    for key in report.signatures:
+    keys = [key for key in report.signatures if key in report.classes[0].values]
+    for key in keys:
         values = [row.values[key] for row in report.classes]
         notation = notation_for(sorted(value for value in values if math.isfinite(value)), precision)
         texts.append([notation.text(value) for value in values])
     names = [(str(row.label), str(row.n)) for row in report.classes]
     rows = (map(Cell, (*name, *numbers)) for name, *numbers in zip(names, *texts, strict=True))
-    heads = [Head("class", "map"), Head("pixels"), *(_metric_head(report, key) for key in report.signatures)]
+    heads = [Head("class", "map"), Head("pixels"), *(_metric_head(report, key) for key in keys)]
     return _table(report, heads, rows, "by the class of the label")
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from kldeval.reports.audit import is_close
 from kldeval.reports.identification import IDENTIFY_SCHEMA
-from kldeval.writers.lines import one_line
+from kldeval.writers.lines import one_line, wrapped
 from kldeval.writers.numbers import ABSENT, count
 from kldeval.writers.page import (
     Cell,
@@ -315,14 +315,17 @@ def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
 # the methods of a run
 
 
-def methods_text(methods: Methods) -> str:
-    """The paragraph, the signatures, and the entry of BibTeX, with an empty line between them."""
+def methods_text(methods: Methods, room: int | None = None) -> str:
+    """The paragraph, the signatures, and the entry of BibTeX, with an empty line between them; as narrow as `room`."""
     bibtex = methods.bibtex or "% no named convention: the full signature above says everything"
-    return "\n\n".join([methods.text, "\n".join([methods.short, *methods.signatures.values()]), bibtex]) + "\n"
+    signatures = [line for text in methods.signatures.values() for line in wrapped(text, room, "  ", "|")]
+    words = "\n".join(wrapped(methods.text, room))
+    return "\n\n".join([words, "\n".join([methods.short, *signatures]), bibtex]) + "\n"
 
 
-def methods_json(methods: Methods) -> str:
-    """Everything as one JSON object."""
+def methods_json(methods: Methods, room: int | None = None) -> str:
+    """Everything as one JSON object, for which there is always room."""
+    del room
     document = {
         "schema": METHODS_SCHEMA,
         "text": methods.text,

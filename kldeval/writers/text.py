@@ -263,12 +263,14 @@ def _rooms(table: Table, options: Options) -> list[int | None]:
     widths = _widths(table, options)
     fixed = sum(width for width, head in zip(widths, table.heads, strict=True) if not _wraps(head))
     free = options.width - fixed - GAP * (len(widths) - 1)
-    wrapping = sorted((width, place) for place, width in enumerate(widths) if _wraps(table.heads[place]))
+    wrapping = [place for place, head in enumerate(table.heads) if _wraps(head)]
+    least = {place: _least_room(table, place, widths[place]) for place in wrapping}
     rooms: list[int | None] = [None] * len(widths)
-    for done, (width, place) in enumerate(wrapping):
-        room = max(_least_room(table, place, width), min(width, free // (len(wrapping) - done)))
-        rooms[place] = room
-        free -= room
+    free -= sum(least.values())
+    for done, place in enumerate(sorted(wrapping, key=lambda place: (widths[place] - least[place], place))):
+        more = min(widths[place] - least[place], max(0, free) // (len(wrapping) - done))
+        rooms[place] = least[place] + more
+        free -= more
     return rooms
 
 

@@ -192,3 +192,9 @@ def test_merged_parts_and_any_number_of_jobs_give_the_whole(maps: tuple[Path, Pa
 def test_one_bin_at_least() -> None:
     with pytest.raises(UsageProblem, match="bins=0"):
         library.ece(np.log(np.full((1, 2), 0.5)), np.asarray([0]), axis=1, bins=0)
+
+
+def test_a_table_per_class_has_the_metrics_that_are_sums_over_positions(maps: tuple[Path, Path]) -> None:
+    outcome = kldeval(*maps, *FLAGS, "-m", "ce,ece", "--per-class")
+    assert outcome.code == 0, outcome.err
+    assert "class   pixels     ce ↓\n" in outcome.out

@@ -32,8 +32,11 @@ def test_a_column_needs_a_key_and_a_name() -> None:
 def test_siunitx_has_bare_numbers_and_a_column_for_what_stands_behind_them() -> None:
     text = kldeval("show", BOARD, "--format", "latex", "--siunitx", "--intervals").out
     assert r"S[table-format=1.5,group-minimum-digits=20,detect-weight]@{\,}l" in text
-    assert r"\multicolumn{2}{c}{KLD $\downarrow$ (nats)}" in text
-    assert r"\bfseries 0.01398 & \textsuperscript{b,c} {\scriptsize $[0.00887, 0.01652]$}" in text
+    assert r"\multicolumn{2}{c}{a good}" in text
+    assert (
+        r"KLD $\downarrow$ (nats) & \bfseries 0.01398 & \textsuperscript{b,c} {\scriptsize $[0.00887, 0.01652]$}"
+        in text
+    )
     bare = kldeval("show", BOARD, "--format", "latex", "--siunitx").out
     assert r"good & \bfseries 0.01398 & \bfseries 0.9474" in bare
 
@@ -64,3 +67,14 @@ def test_a_missing_package_is_named_before_anything_is_scored(
     message = f"kldeval: {name} files need {package}, which is not installed: pip install 'kldeval[{name}]'\n"
     assert (outcome.code, outcome.out, outcome.err) == (2, "", message)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_standard_deviations_stand_behind_means() -> None:
+    assert "good    0.01398 ± 0.00588" in kldeval("show", BOARD, "--std").out
+    text = kldeval("show", BOARD, "--format", "latex", "--std").out
+    assert r"\pm 0.00588" in text
+    outcome = kldeval("show", BOARD, "--std", "--intervals")
+    assert (outcome.code, outcome.err) == (
+        2,
+        "kldeval: --std and --intervals both stand behind the mean; ask for one of them\n",
+    )

@@ -15,11 +15,13 @@ from kldeval.data.readers import is_readable
 from kldeval.data.readers.files import check_regular, refusals
 from kldeval.data.readers.stored import unreadable
 from kldeval.errors import printable
+from kldeval.memory import MapInMemory
 from kldeval.records import Fixations
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
+
+    from kldeval.memory import MapFile
 
 __all__ = [
     "FixationReading",
@@ -42,7 +44,7 @@ def has_fixations(name: str) -> bool:
     return suffix == MAT or suffix in LISTS or is_readable(name)
 
 
-def read_fixations(path: Path, reading: FixationReading | None = None) -> Mapping[str, Fixations]:
+def read_fixations(path: MapFile, reading: FixationReading | None = None) -> Mapping[str, Fixations]:
     """The fixations in one file, by the name of the image: of a map or of a .mat of one image the file's stem.
 
     Coordinates count from 0 afterwards; those outside their image are kept (see `Fixations.inside`).
@@ -54,6 +56,8 @@ def read_fixations(path: Path, reading: FixationReading | None = None) -> Mappin
     reading = reading or FixationReading()
     suffix = path.suffix.lower()
     with refusals(path):
+        if isinstance(path, MapInMemory):
+            return {path.label: read_map_file(path, reading)}
         if suffix == MAT:
             return read_mat(path, reading)
         if suffix in LISTS:

@@ -11,6 +11,7 @@ from kldeval.data.fixations import has_fixations, read_fixations
 from kldeval.data.fixations.tables import LISTS
 from kldeval.data.listing import list_folder, name_of
 from kldeval.errors import NoPartner, RefusedMap, UnreadableMap, UsageProblem, examples, printable
+from kldeval.memory import NamedMaps
 from kldeval.records import rescale_positions
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from kldeval.arrays import Array
     from kldeval.data.fixations.maps import FixationReading
     from kldeval.data.listing import Namer
+    from kldeval.memory import MapFile, MapFolder
     from kldeval.records import Fixations, Shape
 
 
@@ -31,10 +33,10 @@ class FixationSource:
     image, each read when it is asked for. `only` is the one entry of a file of a single image.
     """
 
-    path: Path
+    path: MapFolder
     reading: FixationReading
     known: Mapping[str, Fixations]
-    files: Mapping[str, tuple[Path, ...]]
+    files: Mapping[str, tuple[MapFile, ...]]
     only: str | None = None
 
     @property
@@ -42,7 +44,7 @@ class FixationSource:
         """The images, in the order of their names."""
         return tuple(sorted({*self.known, *self.files}))
 
-    def of(self, name: str, file: Path | None = None) -> Fixations:
+    def of(self, name: str, file: MapFile | None = None) -> Fixations:
         """The fixations on an image; from the file that a manifest names, where there is one.
 
         Raises:
@@ -59,7 +61,7 @@ class FixationSource:
         files = {name: paths for name, paths in self.files.items() if name not in known}
         return replace(self, known=known, files=files, reading=replace(self.reading, drops_first=False, size=None))
 
-    def _file(self, name: str) -> Path:
+    def _file(self, name: str) -> MapFile:
         files = self.files.get(name, ())
         if not files:
             msg = (
@@ -72,12 +74,14 @@ class FixationSource:
         return files[0]
 
 
-def open_fixations(path: Path, reading: FixationReading, namer: Namer = name_of) -> FixationSource:
+def open_fixations(path: MapFolder, reading: FixationReading, namer: Namer = name_of) -> FixationSource:
     """The fixations of a file or of a folder, whose files `namer` gives the names of images, or None to be left out.
 
     Raises:
         UsageProblem: the path does not exist, or holds no fixations that can be read.
     """
+    if isinstance(path, NamedMaps):
+        return fixations_of_files(path.maps, reading, path)
     if path.is_dir():
         return _folder(path, reading, namer)
     if not path.exists():
@@ -88,14 +92,14 @@ def open_fixations(path: Path, reading: FixationReading, namer: Namer = name_of)
     return FixationSource(path, reading, known, {}, next(iter(known)) if len(known) == 1 and not is_list else None)
 
 
-def fixations_of_files(files: Mapping[str, Path], reading: FixationReading, path: Path) -> FixationSource:
+def fixations_of_files(files: Mapping[str, MapFile], reading: FixationReading, path: MapFolder) -> FixationSource:
     """The fixations of files that were named one by one, in the manifest at `path`."""
     return FixationSource(path, reading, {}, {name: (file,) for name, file in files.items()})
 
 
 def _folder(path: Path, reading: FixationReading, namer: Namer) -> FixationSource:
     known: dict[str, Fixations] = {}
-    files: defaultdict[str, tuple[Path, ...]] = defaultdict(tuple)
+    files: defaultdict[str, tuple[MapFile, ...]] = defaultdict(tuple)
     for relative in list_folder(path, has_fixations).maps:
         file = path / relative
         if file.suffix.lower() in LISTS:
@@ -128,7 +132,7 @@ def _new(found: Mapping[str, Fixations], known: Iterable[str], file: Path) -> Ma
     return found
 
 
-def _only_image(file: Path, reading: FixationReading) -> Fixations:
+def _only_image(file: MapFile, reading: FixationReading) -> Fixations:
     found = read_fixations(file, reading)
     if len(found) != 1:
         msg = f"{printable(file)}: it holds the fixations on {len(found)} images; give the file itself, not its folder"

@@ -12,9 +12,8 @@ from kldeval.preprocessing.grey import full_scale
 from kldeval.records import Fixations, fixations_at
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from kldeval.arrays import Array
+    from kldeval.memory import MapFile
 
 
 MARKS = (1, 255, 65535)
@@ -27,7 +26,7 @@ ARRAYS = (".npy", ".npz")
 """Formats of plain numbers, where whole numbers other than the marks are repeats."""
 
 
-def read_map_file(path: Path, reading: FixationReading) -> Fixations:
+def read_map_file(path: MapFile, reading: FixationReading) -> Fixations:
     """The fixations in an image or numpy file of one map.
 
     Raises:
@@ -39,7 +38,7 @@ def read_map_file(path: Path, reading: FixationReading) -> Fixations:
     return fixations_in_map(array, path, reading, counts_repeats=path.suffix.lower() in ARRAYS)
 
 
-def fixations_in_map(array: Array, path: Path, reading: FixationReading, *, counts_repeats: bool) -> Fixations:
+def fixations_in_map(array: Array, path: MapFile, reading: FixationReading, *, counts_repeats: bool) -> Fixations:
     """The fixated pixels of a map (H, W), with the number of fixations at each where the map `counts_repeats`.
 
     Raises:
@@ -59,7 +58,7 @@ def fixations_in_map(array: Array, path: Path, reading: FixationReading, *, coun
     return fixations_at(rows, cols, counts, shape=array.shape)
 
 
-def _above(array: Array, path: Path, reading: FixationReading) -> Array:
+def _above(array: Array, path: MapFile, reading: FixationReading) -> Array:
     """Which pixels lie above the threshold, on the scale that it is on.
 
     Raises:
@@ -77,14 +76,14 @@ def _above(array: Array, path: Path, reading: FixationReading) -> Array:
     return found
 
 
-def _check_values(array: Array, path: Path) -> None:
+def _check_values(array: Array, path: MapFile) -> None:
     import numpy as np
 
     if array.dtype.kind in "if" and not (np.all(np.isfinite(array)) and np.all(array >= 0)):
         raise unreadable(path, "a fixation map counts fixations, so it holds no nan, inf or negative values")
 
 
-def _counts(found: Array, path: Path, *, counts_repeats: bool) -> Array:
+def _counts(found: Array, path: MapFile, *, counts_repeats: bool) -> Array:
     """The number of fixations at each pixel that is not 0."""
     import numpy as np
 
@@ -108,7 +107,7 @@ def _way_out(highest: float, full: float) -> str:
     return "store numbers of fixations as .npy, or say with --fixation-threshold above which value a pixel is fixated"
 
 
-def _single_channel(path: Path, array: Array) -> Array:
+def _single_channel(path: MapFile, array: Array) -> Array:
     """The map itself, or the one channel that all colours agree on."""
     import numpy as np
 

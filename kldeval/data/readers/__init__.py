@@ -9,12 +9,16 @@ from kldeval.data.readers import image, numpy_files
 from kldeval.data.readers.files import refusal, refusals
 from kldeval.data.readers.stored import MAX_PIXELS, Limits, Stored, check_size, unreadable
 from kldeval.errors import KldevalError, printable
+from kldeval.memory import MapInMemory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
+    from typing import Any
 
-    Reader = Callable[[Path, str | None, Limits], Stored]
+    from kldeval.memory import MapFile
+
+    Reader = Callable[[Any, str | None, Limits], Stored]
 
 __all__ = [
     "CLASS_READERS",
@@ -98,7 +102,7 @@ def without_matlab(names: Sequence[str]) -> Sequence[str]:
 
 
 def read_map(
-    path: Path,
+    path: MapFile,
     *,
     key: str | None = None,
     max_pixels: int = MAX_PIXELS,
@@ -128,7 +132,7 @@ def read_map(
         raise refusal(path, error) from error
 
 
-def read_size(path: Path, *, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
+def read_size(path: MapFile, *, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
     """The (height, width) of a map, which is decoded only where its header does not say it.
 
     Raises:
@@ -136,7 +140,7 @@ def read_size(path: Path, *, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
         MissingDependency: as `read_map`.
     """
     with refusals(path):
-        if path.suffix.lower() in image.SUFFIXES:
+        if not isinstance(path, MapInMemory) and path.suffix.lower() in image.SUFFIXES:
             declared = image.declared_size(path, Limits(max_pixels))
         else:
             declared = numpy_files.map_shape(numpy_files.stored_shape(path, None) or ())

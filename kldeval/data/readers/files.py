@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING
 
 from kldeval.data.readers.stored import unreadable
 from kldeval.errors import KldevalError, UnreadableMap, printable
+from kldeval.memory import MapInMemory
 from kldeval.regular import NotRegular, why
 from kldeval.regular import check_regular as check_kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from kldeval.memory import MapFile
+
 
 LONGEST_REASON = 200
 """Characters of a decoder's own words that a message repeats."""
@@ -47,18 +51,18 @@ def read_bytes(path: Path) -> bytes:
         return file.readall()
 
 
-def refusal(path: Path, error: Exception) -> KldevalError:
+def refusal(path: MapFile, error: Exception) -> KldevalError:
     """What whoever reads `path` is told of any error: an `UnreadableMap` that says why; our own errors stay.
 
     Decoders raise nearly everything on damaged bytes: struct.error, IndexError, OverflowError, LZMAError, cv2.error.
     """
     if isinstance(error, KldevalError):
         return error
-    if isinstance(error, FileNotFoundError) and path.is_symlink():
+    if isinstance(error, FileNotFoundError) and not isinstance(path, MapInMemory) and path.is_symlink():
         msg = f"{printable(path)} is a link to {printable(path.readlink())}, which does not exist"
         return UnreadableMap(msg, code="dangling-link")
     if isinstance(error, OSError):
-        if path.is_symlink() and not path.exists():
+        if not isinstance(path, MapInMemory) and path.is_symlink() and not path.exists():
             msg = f"{printable(path)} is a link to {printable(path.readlink())}, which does not exist"
             return UnreadableMap(msg, code="dangling-link")
         return unreadable(path, why(error))
@@ -68,7 +72,7 @@ def refusal(path: Path, error: Exception) -> KldevalError:
 
 
 @contextmanager
-def refusals(path: Path) -> Iterator[None]:
+def refusals(path: MapFile) -> Iterator[None]:
     """Raise the `refusal` of whatever is raised within.
 
     Raises:

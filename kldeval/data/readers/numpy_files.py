@@ -19,12 +19,14 @@ import numpy as np
 from kldeval.data.readers.files import check_regular
 from kldeval.data.readers.stored import Limits, Stored, check_expansion, check_size, unreadable
 from kldeval.errors import UnreadableMap, printable
+from kldeval.memory import MapInMemory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from kldeval.arrays import Array
+    from kldeval.memory import MapFile
 
 
 MAPPED_BYTES = 2**26
@@ -60,13 +62,15 @@ class Shapes:
     hints: Mapping[int, str] = field(default_factory=dict)
 
 
-def read_npy(path: Path, _key: str | None, limits: Limits, shapes: Shapes | None = None) -> Stored:
-    """The array of an .npy, a map unless other shapes are given.
+def read_npy(path: MapFile, _key: str | None, limits: Limits, shapes: Shapes | None = None) -> Stored:
+    """The array of an .npy, or one in memory, a map unless other shapes are given.
 
     Raises:
         UnreadableMap: no .npy, truncated, or no real-valued map.
         OSError: the file cannot be opened.
     """
+    if isinstance(path, MapInMemory):
+        return _in_memory(path, limits, shapes or MAPS)
     check_regular(path)
     with path.open("rb") as file:
         size = file.seek(0, 2)
@@ -78,6 +82,11 @@ def read_npy(path: Path, _key: str | None, limits: Limits, shapes: Shapes | None
         else:
             values = np.memmap(path, layout.dtype, "r", file.tell())
     return Stored(_native(values, layout, meant))
+
+
+def _in_memory(path: MapInMemory, limits: Limits, shapes: Shapes) -> Stored:
+    layout = _Layout(path.array.shape, fortran_order=False, dtype=path.array.dtype)
+    return Stored(_native(path.array, layout, _meant(layout, path, limits, shapes)))
 
 
 def read_npz(path: Path, key: str | None, limits: Limits, shapes: Shapes | None = None) -> Stored:
@@ -109,8 +118,11 @@ def read_npz(path: Path, key: str | None, limits: Limits, shapes: Shapes | None 
     return Stored(_native(values, layout, meant))
 
 
-def stored_shape(path: Path, key: str | None) -> Shape | None:
+def stored_shape(path: MapFile, key: str | None) -> Shape | None:
     """The shape of the array in an .npy or .npz, from its header alone; None where there is none to be read."""
+    if isinstance(path, MapInMemory):
+        shape: Shape = path.array.shape
+        return shape
     check_regular(path)
     try:
         with contextlib.ExitStack() as stack:
@@ -124,8 +136,10 @@ def stored_shape(path: Path, key: str | None) -> Shape | None:
         return None
 
 
-def is_mapped(path: Path) -> bool:
+def is_mapped(path: MapFile) -> bool:
     """Whether the array of this file stays in it while it is scored, which kills the process if the file shrinks."""
+    if isinstance(path, MapInMemory):
+        return False
     return path.suffix.lower() == ".npy" and path.is_file() and path.stat().st_size >= MAPPED_BYTES
 
 
@@ -172,6 +186,17 @@ def _checked_layout(file: IO[bytes], size: int, path: Path, limits: Limits, shap
     """The layout of the array in a file of `size` bytes, which is then at its first value, and the shape it means."""
     file.seek(0)
     layout = _header(file, path)
+    meant = _meant(layout, path, limits, shapes)
+    n_present, n_bytes = size - file.tell(), math.prod(meant) * layout.dtype.itemsize
+    if n_present < n_bytes:
+        raise unreadable(path, f"truncated: {n_present} of the array's {n_bytes} bytes are there")
+    if n_present > n_bytes:
+        raise unreadable(path, f"{n_present - n_bytes} bytes follow its array; a map is one array")
+    return layout, meant
+
+
+def _meant(layout: _Layout, path: MapFile, limits: Limits, shapes: Shapes) -> Shape:
+    """The shape that an array means, if it holds real numbers and is not too large."""
     shape, _, dtype = layout
     if dtype.hasobject:
         raise unreadable(path, "it holds pickled Python objects, which are never loaded; save an array of numbers")
@@ -181,12 +206,7 @@ def _checked_layout(file: IO[bytes], size: int, path: Path, limits: Limits, shap
     if meant is None:
         raise unreadable(path, f"its shape is {shape}; {shapes.known}{shapes.hints.get(len(shape), '')}")
     check_size(path, meant[0], math.prod(meant[1:]), limits.max_pixels)
-    n_present, n_bytes = size - file.tell(), math.prod(meant) * dtype.itemsize
-    if n_present < n_bytes:
-        raise unreadable(path, f"truncated: {n_present} of the array's {n_bytes} bytes are there")
-    if n_present > n_bytes:
-        raise unreadable(path, f"{n_present - n_bytes} bytes follow its array; a map is one array")
-    return layout, meant
+    return meant
 
 
 def _header(file: IO[bytes], path: Path) -> _Layout:

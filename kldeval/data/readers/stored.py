@@ -9,9 +9,8 @@ from kldeval.errors import UnreadableMap, printable
 from kldeval.preprocessing.grey import full_scale
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from kldeval.arrays import Array
+    from kldeval.memory import MapFile
 
 
 MAX_PIXELS = 500_000_000
@@ -54,12 +53,12 @@ class Stored:
         return full_scale(self.array) if self.full_scale is None else self.full_scale
 
 
-def unreadable(path: Path, what: str, code: str | None = None) -> UnreadableMap:
+def unreadable(path: MapFile, what: str, code: str | None = None) -> UnreadableMap:
     """The error for one file: its path, and what is wrong; `code` where it is not just "unreadable"."""
     return UnreadableMap(f"{printable(path)}: {what}", code=code)
 
 
-def check_size(path: Path, height: int, width: int, max_pixels: int) -> None:
+def check_size(path: MapFile, height: int, width: int, max_pixels: int) -> None:
     """Refuse a map without pixels or with more than allowed.
 
     Raises:
@@ -72,7 +71,7 @@ def check_size(path: Path, height: int, width: int, max_pixels: int) -> None:
         raise unreadable(path, what, "too-large")
 
 
-def check_expansion(path: Path, n_stored: int, n_decoded: int, limits: Limits) -> None:
+def check_expansion(path: MapFile, n_stored: int, n_decoded: int, limits: Limits) -> None:
     """Refuse a compressed file whose decoded size, in bytes, is out of all proportion to its own.
 
     Raises:
