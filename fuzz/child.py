@@ -11,6 +11,8 @@ import traceback
 import zlib
 from pathlib import Path
 
+from kldeval.process import make_expendable
+
 MEMORY = 4 * 2**30
 """Bytes of address space: a small file that needs more has claimed it."""
 
@@ -20,6 +22,7 @@ MAX_PIXELS = 4_000_000
 def main() -> int:
     """Answer lines of `reader path` with lines of JSON, until there are no more."""
     _bound_memory()
+    make_expendable()
     for line in sys.stdin:
         reader, _, name = line.rstrip("\n").partition(" ")
         started = time.monotonic()
