@@ -19,15 +19,13 @@ import sys
 import threading
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from kldeval.data.readers.files import refusals
 from kldeval.data.readers.stored import Limits, unreadable
 from kldeval.errors import KldevalError
 from kldeval.process import make_expendable
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 SECONDS = 120.0
 """How long a file may take; a data set of a thousand images takes a few seconds."""
@@ -92,7 +90,7 @@ def load_apart(module: str, path: Path, limits: Limits, function: str = "load", 
     with _lock:
         child = _started()
         try:
-            answer = _asked(child, pickle.dumps((module, function, given, path, limits)))
+            answer = _asked(child, pickle.dumps((module, function, given, str(Path.cwd()), path, limits)))
         except (OSError, EOFError):
             child.kill()
             code = _closed(child)
@@ -149,11 +147,13 @@ def serve() -> None:
     # what libraries print is no answer
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     while len(head := questions.read(_LENGTH.size)) == _LENGTH.size:
-        module, function, given, path, limits = pickle.loads(questions.read(*_LENGTH.unpack(head)))  # noqa: S301 - the parent wrote it
+        question = pickle.loads(questions.read(*_LENGTH.unpack(head)))  # noqa: S301 - the parent wrote it
+        module, function, given, here, path, limits = question
         answer: Any
         try:
             _bound_memory(limits)
             with refusals(path):
+                os.chdir(here)  # relative paths are those of the process that asks
                 answer = getattr(importlib.import_module(module), function)(*given, path, limits)
         except KldevalError as error:
             answer = error
