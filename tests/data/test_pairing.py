@@ -218,7 +218,10 @@ def test_a_folder_does_not_pair_with_a_file(pred: Path, gt: Path) -> None:
     file = fill(gt, "a.png") / "a.png"
     with pytest.raises(UsageProblem) as problem:
         find_pairs(pred, file)
-    assert str(problem.value) == f"{pred} is a folder but {file} is a file; give two files or two folders"
+    assert str(problem.value) == (
+        f"{pred} is a folder but {file} is a file; give two files or two folders, or, where the folder holds several "
+        f"predictions of one map, {pred}/* in its place"
+    )
 
 
 def test_an_empty_folder(pred: Path, gt: Path) -> None:
@@ -235,7 +238,7 @@ def test_a_folder_of_other_files_alone(pred: Path, gt: Path) -> None:
     with pytest.raises(UsageProblem) as problem:
         find_pairs(pred, gt)
     assert str(problem.value) == (
-        f"{pred} holds no map: only files of other kinds (no suffix, .pt, .txt); readable are {READABLE}"
+        f"{pred} holds no map: only files of other kinds (no suffix, .pt); readable are {READABLE}"
     )
 
 
