@@ -13,7 +13,7 @@ from kldeval.writers.numbers import count
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     import numpy as np
     from numpy.typing import NDArray
@@ -156,6 +156,10 @@ class Leaderboard(Saved, documents.Leaderboard):
     """The reports of several models on the maps that all of them have; `leaderboard["model"]["kld"].mean`."""
 
     __slots__ = ()
+
+    if TYPE_CHECKING:
+        reports: Mapping[str, Report]
+        comparison: Comparison | None
 
     @classmethod
     def of(cls, leaderboard: documents.Leaderboard) -> Leaderboard:

@@ -198,8 +198,9 @@ class TestPlots:
     def test_a_report(self, report: Report) -> None:
         from matplotlib.axes import Axes
 
-        histogram = report.plot()
+        histogram: Any = report.plot()
         assert isinstance(histogram, Axes)
+        histogram = report.plot()
         assert sum(patch.get_height() for patch in histogram.patches) == 5
         assert histogram.get_xlabel() == "kld (nats)"
         assert histogram.get_title(loc="left") == "kldeval:default+v1"

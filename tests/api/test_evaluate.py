@@ -74,12 +74,12 @@ WAYS: dict[str, Callable[[], tuple[Any, ...]]] = {
 
 class TestWaysToGiveMaps:
     @pytest.mark.parametrize("options", [{}, {"norm": "flatten-softmax"}, {"convention": "sam"}])
-    def test_every_way_has_the_numbers_of_the_command_line(self, options: dict[str, str]) -> None:
+    def test_every_way_has_the_numbers_of_the_command_line(self, options: dict[str, Any]) -> None:
         flags = [part for key, value in options.items() for part in (f"--{key}", value)]
         wanted = printed(CAREFUL, GT, "--metric", METRICS, *flags)
         rows = [{key: row[key] for key in METRICS.split(",")} for row in wanted["maps"]]
         for way, given in WAYS.items():
-            report = evaluate(*given(), metric=METRICS.split(","), jobs=1, **options)  # type: ignore[arg-type]
+            report = evaluate(*given(), metric=METRICS.split(","), jobs=1, **options)
             assert numbers(report) == rows, way
             assert report["kld"].mean == wanted["summary"]["kld"]["mean"], way
             assert report.signatures == wanted["signature"], way

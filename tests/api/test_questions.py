@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -14,6 +14,9 @@ import kldeval
 from kldeval import evaluate
 from kldeval.data.readers import read_map
 from kldeval.errors import KldevalError, UnknownName, UsageProblem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 CAREFUL, BOLD, GT = (Path("sample_data") / name for name in ("careful", "bold", "gt"))
 NAMES = sorted(path.stem for path in GT.iterdir())
@@ -134,13 +137,14 @@ def test_density(tmp_path: Path) -> None:
         assert np.array_equal(found[place], np.load(tmp_path / "out" / f"{place}.npy"))
     points = np.argwhere(counts[0])[:, ::-1]
     np.testing.assert_allclose(kldeval.density(points, 1.5, shape=(5, 9)), found[0], rtol=1e-12)
-    for call in (
+    calls: list[Callable[[], Any]] = [
         lambda: kldeval.density(counts, -1),
         lambda: kldeval.density(-counts, 1),
         lambda: kldeval.density(points + 99, 1, shape=(5, 9)),
         lambda: kldeval.density(counts, 1, border="wall"),
         lambda: kldeval.density(counts, 1, shape=(5, 9)),
-    ):
+    ]
+    for call in calls:
         with pytest.raises(KldevalError) as problem:
             call()
         assert "--" not in str(problem.value)
