@@ -1,12 +1,32 @@
 """The public names, as `python tools/stub.py` finds them; what runs is in `__init__.py`."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from os import PathLike
-from typing import Literal
+from typing import Any, Literal, overload
 
 from kldeval._version import __version__ as __version__
+from kldeval.api.documents import Audit as Audit
+from kldeval.api.documents import Comparison as Comparison
+from kldeval.api.documents import Explanation as Explanation
+from kldeval.api.documents import Identification as Identification
+from kldeval.api.documents import Inspection as Inspection
+from kldeval.api.documents import Leaderboard as Leaderboard
+from kldeval.api.documents import Methods as Methods
+from kldeval.api.documents import Report as Report
+from kldeval.api.questions import compare as compare
+from kldeval.api.questions import density as density
+from kldeval.api.questions import list_conventions as list_conventions
+from kldeval.api.questions import methods as methods
 from kldeval.arrays import Array
+from kldeval.errors import KldevalError as KldevalError
+from kldeval.errors import MapProblem as MapProblem
 from kldeval.errors import MapsFailed as MapsFailed
+from kldeval.errors import MissingDependency as MissingDependency
+from kldeval.errors import NoPartner as NoPartner
+from kldeval.errors import RefusedMap as RefusedMap
+from kldeval.errors import UnknownName as UnknownName
+from kldeval.errors import UnreadableMap as UnreadableMap
+from kldeval.errors import UsageProblem as UsageProblem
 from kldeval.functional import signature as signature
 from kldeval.metrics.binary import bce_with_logits as bce_with_logits
 from kldeval.metrics.frameworks import keras_categorical_crossentropy as keras_categorical_crossentropy
@@ -16,24 +36,51 @@ from kldeval.normalization.softmax import log_sigmoid as log_sigmoid
 from kldeval.normalization.softmax import log_softmax as log_softmax
 from kldeval.normalization.softmax import sigmoid as sigmoid
 from kldeval.normalization.softmax import softmax as softmax
-from kldeval.reports.documents import Report
-from kldeval.streaming import Metric as Metric
-from kldeval.streaming import MetricCollection as MetricCollection
+from kldeval.streaming import Metric as _Metric
+from kldeval.streaming import MetricCollection as _MetricCollection
 
 __all__ = [
+    "Audit",
+    "Comparison",
+    "Explanation",
+    "Identification",
+    "Inspection",
+    "KldevalError",
+    "Leaderboard",
+    "MapProblem",
     "MapsFailed",
+    "Methods",
     "Metric",
     "MetricCollection",
+    "MissingDependency",
+    "NoPartner",
+    "RefusedMap",
+    "Report",
+    "UnknownName",
+    "UnreadableMap",
+    "UsageProblem",
     "__version__",
     "accuracy",
+    "ace",
     "auc",
     "auc_borji",
     "auc_judd",
     "auc_shuffled",
+    "audit",
     "bce",
     "bce_with_logits",
     "bernoulli_kld",
     "bhattacharyya",
+    "binary_ace",
+    "binary_brier",
+    "binary_brier_reliability",
+    "binary_brier_resolution",
+    "binary_brier_uncertainty",
+    "binary_brier_within",
+    "binary_ece",
+    "binary_mce",
+    "binary_rmsce",
+    "binary_rmsce_debiased",
     "brier",
     "brier_reliability",
     "brier_resolution",
@@ -41,13 +88,18 @@ __all__ = [
     "brier_within",
     "cc",
     "ce",
+    "check",
     "classwise_ece",
+    "compare",
     "cross_entropy",
+    "density",
     "ece",
     "emd",
     "entropy_gt",
     "evaluate",
+    "explain",
     "hellinger",
+    "identify",
     "ig",
     "ig_mit",
     "jensenshannon",
@@ -58,14 +110,18 @@ __all__ = [
     "kl_div",
     "kld",
     "kld_reverse",
+    "list_conventions",
     "ll",
     "log_sigmoid",
     "log_softmax",
     "mae",
     "mce",
+    "methods",
     "mse",
     "nll",
     "nss",
+    "rmsce",
+    "rmsce_debiased",
     "rps",
     "sauc",
     "schoener_d",
@@ -77,9 +133,10 @@ __all__ = [
     "warren_i",
 ]
 
+@overload
 def evaluate(
-    pred: str | PathLike[str] | None = None,
-    gt: str | PathLike[str] | None = None,
+    pred: Mapping[str, Any],
+    gt: Any,
     *,
     metric: str | Sequence[str] | None = None,
     signature: str | PathLike[str] | None = None,
@@ -96,64 +153,417 @@ def evaluate(
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     dtype: Literal["float64", "float32"] | None = None,
     convention: str | None = None,
-    baseline: str | PathLike[str] | None = None,
-    baseline_norm: str | PathLike[str] | float | Sequence[float] | None = None,
-    class_weights: str | PathLike[str] | float | Sequence[float] | None = None,
-    color: str | PathLike[str] | float | Sequence[float] | None = None,
-    fixation_base: str | PathLike[str] | float | Sequence[float] | None = None,
-    fixation_columns: str | PathLike[str] | float | Sequence[float] | None = None,
-    fixation_first: str | PathLike[str] | float | Sequence[float] | None = None,
-    fixation_gaze: str | PathLike[str] | float | Sequence[float] | None = None,
-    fixation_on: str | PathLike[str] | float | Sequence[float] | None = None,
-    fixation_outside: str | PathLike[str] | float | Sequence[float] | None = None,
-    fixation_size: str | PathLike[str] | float | Sequence[float] | None = None,
-    fixation_threshold: str | PathLike[str] | float | Sequence[float] | None = None,
-    fixation_variable: str | PathLike[str] | float | Sequence[float] | None = None,
-    fixation_where: str | PathLike[str] | float | Sequence[float] | None = None,
-    group_by: str | PathLike[str] | None = None,
-    ignore_index: str | PathLike[str] | float | Sequence[float] | None = None,
-    label_smoothing: str | PathLike[str] | float | Sequence[float] | None = None,
-    maps: str | PathLike[str] | float | Sequence[float] | None = None,
-    mask: str | PathLike[str] | None = None,
-    nodata: str | PathLike[str] | float | Sequence[float] | None = None,
-    nodata_pred: str | PathLike[str] | float | Sequence[float] | None = None,
-    other_map: str | PathLike[str] | None = None,
-    resize: str | PathLike[str] | float | Sequence[float] | None = None,
-    smoothing_over: str | PathLike[str] | float | Sequence[float] | None = None,
-    weights: str | PathLike[str] | None = None,
+    baseline: str | PathLike[str] | Array | Sequence[Array] | Mapping[str, Array] | None = None,
+    baseline_norm: str | None = None,
+    class_weights: str | PathLike[str] | Sequence[float] | None = None,
+    color: Literal["error", "luma", "mean", "first"] | None = None,
+    fixation_base: Literal[0, 1] | None = None,
+    fixation_columns: str | None = None,
+    fixation_first: str | None = None,
+    fixation_gaze: str | None = None,
+    fixation_on: str | None = None,
+    fixation_outside: str | None = None,
+    fixation_size: str | None = None,
+    fixation_threshold: float | None = None,
+    fixation_variable: str | None = None,
+    fixation_where: str | None = None,
+    group_by: str | None = None,
+    ignore_index: int | None = None,
+    label_smoothing: float | None = None,
+    maps: Literal["mean", "pixels", "fixations", "groups"] | None = None,
+    mask: str | PathLike[str] | Array | Sequence[Array] | Mapping[str, Array] | None = None,
+    nodata: float | str | None = None,
+    nodata_pred: str | None = None,
+    other_map: str | PathLike[str] | Array | Sequence[Array] | Mapping[str, Array] | None = None,
+    resize: str | None = None,
+    smoothing_over: str | None = None,
+    weights: str | PathLike[str] | Array | Sequence[Array] | Mapping[str, Array] | None = None,
     manifest: str | PathLike[str] | None = None,
-    pred_name: str | PathLike[str] | None = None,
-    gt_name: str | PathLike[str] | None = None,
-    fixations_name: str | PathLike[str] | None = None,
-    mask_name: str | PathLike[str] | None = None,
-    baseline_name: str | PathLike[str] | None = None,
-    weights_name: str | PathLike[str] | None = None,
-    other_map_name: str | PathLike[str] | None = None,
+    pred_name: str | None = None,
+    gt_name: str | None = None,
+    fixations_name: str | None = None,
+    mask_name: str | None = None,
+    baseline_name: str | None = None,
+    weights_name: str | None = None,
+    other_map_name: str | None = None,
     exclude: Sequence[str] | None = None,
-    fixations: str | PathLike[str] | None = None,
+    fixations: str | PathLike[str] | Array | Sequence[Array] | Mapping[str, Array] | None = None,
     baselines: bool | None = None,
-    ceiling: str | PathLike[str] | None = None,
+    ceiling: str | None = None,
     allow_missing: bool | None = None,
     allow_extra: bool | None = None,
     limit: int | None = None,
-    shard: str | PathLike[str] | None = None,
-    key: str | PathLike[str] | None = None,
-    pred_key: str | PathLike[str] | None = None,
-    gt_key: str | PathLike[str] | None = None,
+    shard: str | None = None,
+    key: str | None = None,
+    pred_key: str | None = None,
+    gt_key: str | None = None,
     stack: bool | None = None,
     max_pixels: int | None = None,
     trust_files: bool | None = None,
-    device: str | PathLike[str] | None = None,
+    device: str | None = None,
     jobs: int | None = None,
     batch_bytes: int | None = None,
     save_maps: str | PathLike[str] | None = None,
+    cache: str | PathLike[str] | None = None,
     per_class: bool | None = None,
     confidence: float | None = None,
     resamples: int | None = None,
     seed: int | None = None,
+    sort: str | None = None,
+    progress: bool | Callable[[Any, int], None] = False,
     on_failure: Literal["raise", "warn", "ignore"] = "warn",
-) -> Report:
-    """Score two files or two folders, as `kldeval PRED GT` does."""
+) -> Leaderboard: ...
+@overload
+def evaluate(
+    pred: Any = None,
+    gt: Any = None,
+    *,
+    metric: str | Sequence[str] | None = None,
+    signature: str | PathLike[str] | None = None,
+    preset: str | None = None,
+    norm: str | None = None,
+    pred_norm: str | None = None,
+    gt_norm: str | None = None,
+    axis: int | None = None,
+    eps: float | None = None,
+    base: Literal["e", "2", "10", 2, 10] | None = None,
+    reduction: Literal["slices", "sum", "mean", "batchmean", "none"] | None = None,
+    scale: Literal["unit", "raw"] | None = None,
+    empty_gt: Literal["error", "skip", "uniform", "zero", "nan"] | None = None,
+    empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
+    dtype: Literal["float64", "float32"] | None = None,
+    convention: str | None = None,
+    baseline: str | PathLike[str] | Array | Sequence[Array] | Mapping[str, Array] | None = None,
+    baseline_norm: str | None = None,
+    class_weights: str | PathLike[str] | Sequence[float] | None = None,
+    color: Literal["error", "luma", "mean", "first"] | None = None,
+    fixation_base: Literal[0, 1] | None = None,
+    fixation_columns: str | None = None,
+    fixation_first: str | None = None,
+    fixation_gaze: str | None = None,
+    fixation_on: str | None = None,
+    fixation_outside: str | None = None,
+    fixation_size: str | None = None,
+    fixation_threshold: float | None = None,
+    fixation_variable: str | None = None,
+    fixation_where: str | None = None,
+    group_by: str | None = None,
+    ignore_index: int | None = None,
+    label_smoothing: float | None = None,
+    maps: Literal["mean", "pixels", "fixations", "groups"] | None = None,
+    mask: str | PathLike[str] | Array | Sequence[Array] | Mapping[str, Array] | None = None,
+    nodata: float | str | None = None,
+    nodata_pred: str | None = None,
+    other_map: str | PathLike[str] | Array | Sequence[Array] | Mapping[str, Array] | None = None,
+    resize: str | None = None,
+    smoothing_over: str | None = None,
+    weights: str | PathLike[str] | Array | Sequence[Array] | Mapping[str, Array] | None = None,
+    manifest: str | PathLike[str] | None = None,
+    pred_name: str | None = None,
+    gt_name: str | None = None,
+    fixations_name: str | None = None,
+    mask_name: str | None = None,
+    baseline_name: str | None = None,
+    weights_name: str | None = None,
+    other_map_name: str | None = None,
+    exclude: Sequence[str] | None = None,
+    fixations: str | PathLike[str] | Array | Sequence[Array] | Mapping[str, Array] | None = None,
+    baselines: bool | None = None,
+    ceiling: str | None = None,
+    allow_missing: bool | None = None,
+    allow_extra: bool | None = None,
+    limit: int | None = None,
+    shard: str | None = None,
+    key: str | None = None,
+    pred_key: str | None = None,
+    gt_key: str | None = None,
+    stack: bool | None = None,
+    max_pixels: int | None = None,
+    trust_files: bool | None = None,
+    device: str | None = None,
+    jobs: int | None = None,
+    batch_bytes: int | None = None,
+    save_maps: str | PathLike[str] | None = None,
+    cache: str | PathLike[str] | None = None,
+    per_class: bool | None = None,
+    confidence: float | None = None,
+    resamples: int | None = None,
+    seed: int | None = None,
+    sort: str | None = None,
+    progress: bool | Callable[[Any, int], None] = False,
+    on_failure: Literal["raise", "warn", "ignore"] = "warn",
+) -> Report: ...
+def audit(
+    pred: Any,
+    gt: Any,
+    *,
+    conventions: str | Iterable[str] = (),
+    metric: str = "kld",
+    eps_curve: bool = False,
+    progress: bool | Callable[[Any, int], None] = False,
+    allow_extra: bool | None = None,
+    allow_missing: bool | None = None,
+    cache: str | PathLike[str] | None = None,
+    color: Literal["error", "luma", "mean", "first"] | None = None,
+    exclude: Sequence[str] | None = None,
+    fixation_base: Literal[0, 1] | None = None,
+    fixation_columns: str | None = None,
+    fixation_first: str | None = None,
+    fixation_gaze: str | None = None,
+    fixation_on: str | None = None,
+    fixation_outside: str | None = None,
+    fixation_size: str | None = None,
+    fixation_threshold: float | None = None,
+    fixation_variable: str | None = None,
+    fixation_where: str | None = None,
+    fixations: str | PathLike[str] | Array | Sequence[Array] | Mapping[str, Array] | None = None,
+    gt_key: str | None = None,
+    gt_name: str | None = None,
+    jobs: int | None = None,
+    key: str | None = None,
+    limit: int | None = None,
+    max_pixels: int | None = None,
+    pred_key: str | None = None,
+    pred_name: str | None = None,
+    resize: str | None = None,
+    trust_files: bool | None = None,
+) -> Audit:
+    """Score the same maps under every published convention, or some, as `kldeval audit` does."""
+
+def check(
+    pred: Any = None,
+    gt: Any = None,
+    *,
+    metric: str | Sequence[str] | None = None,
+    signature: str | PathLike[str] | None = None,
+    preset: str | None = None,
+    norm: str | None = None,
+    pred_norm: str | None = None,
+    gt_norm: str | None = None,
+    axis: int | None = None,
+    eps: float | None = None,
+    base: Literal["e", "2", "10", 2, 10] | None = None,
+    reduction: Literal["slices", "sum", "mean", "batchmean", "none"] | None = None,
+    scale: Literal["unit", "raw"] | None = None,
+    empty_gt: Literal["error", "skip", "uniform", "zero", "nan"] | None = None,
+    empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
+    dtype: Literal["float64", "float32"] | None = None,
+    convention: str | None = None,
+    baseline: str | PathLike[str] | Array | Sequence[Array] | Mapping[str, Array] | None = None,
+    baseline_norm: str | None = None,
+    class_weights: str | PathLike[str] | Sequence[float] | None = None,
+    color: Literal["error", "luma", "mean", "first"] | None = None,
+    fixation_base: Literal[0, 1] | None = None,
+    fixation_columns: str | None = None,
+    fixation_first: str | None = None,
+    fixation_gaze: str | None = None,
+    fixation_on: str | None = None,
+    fixation_outside: str | None = None,
+    fixation_size: str | None = None,
+    fixation_threshold: float | None = None,
+    fixation_variable: str | None = None,
+    fixation_where: str | None = None,
+    group_by: str | None = None,
+    ignore_index: int | None = None,
+    label_smoothing: float | None = None,
+    maps: Literal["mean", "pixels", "fixations", "groups"] | None = None,
+    mask: str | PathLike[str] | Array | Sequence[Array] | Mapping[str, Array] | None = None,
+    nodata: float | str | None = None,
+    nodata_pred: str | None = None,
+    other_map: str | PathLike[str] | Array | Sequence[Array] | Mapping[str, Array] | None = None,
+    resize: str | None = None,
+    smoothing_over: str | None = None,
+    weights: str | PathLike[str] | Array | Sequence[Array] | Mapping[str, Array] | None = None,
+    manifest: str | PathLike[str] | None = None,
+    pred_name: str | None = None,
+    gt_name: str | None = None,
+    fixations_name: str | None = None,
+    mask_name: str | None = None,
+    baseline_name: str | None = None,
+    weights_name: str | None = None,
+    other_map_name: str | None = None,
+    exclude: Sequence[str] | None = None,
+    fixations: str | PathLike[str] | Array | Sequence[Array] | Mapping[str, Array] | None = None,
+    baselines: bool | None = None,
+    ceiling: str | None = None,
+    allow_missing: bool | None = None,
+    allow_extra: bool | None = None,
+    limit: int | None = None,
+    shard: str | None = None,
+    key: str | None = None,
+    pred_key: str | None = None,
+    gt_key: str | None = None,
+    stack: bool | None = None,
+    max_pixels: int | None = None,
+    trust_files: bool | None = None,
+    device: str | None = None,
+    jobs: int | None = None,
+    batch_bytes: int | None = None,
+    save_maps: str | PathLike[str] | None = None,
+    cache: str | PathLike[str] | None = None,
+    per_class: bool | None = None,
+) -> Inspection:
+    """Which maps belong together, what they hold, and what is wrong, without scoring; true where all is well."""
+
+def explain(
+    pred: Any,
+    gt: Any,
+    *,
+    worst: int | None = None,
+    name: str | None = None,
+    metric: str | Sequence[str] | None = None,
+    signature: str | PathLike[str] | None = None,
+    preset: str | None = None,
+    norm: str | None = None,
+    pred_norm: str | None = None,
+    gt_norm: str | None = None,
+    axis: int | None = None,
+    eps: float | None = None,
+    base: Literal["e", "2", "10", 2, 10] | None = None,
+    reduction: Literal["slices", "sum", "mean", "batchmean", "none"] | None = None,
+    scale: Literal["unit", "raw"] | None = None,
+    empty_gt: Literal["error", "skip", "uniform", "zero", "nan"] | None = None,
+    empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
+    dtype: Literal["float64", "float32"] | None = None,
+    convention: str | None = None,
+    baseline: str | PathLike[str] | Array | Sequence[Array] | Mapping[str, Array] | None = None,
+    baseline_norm: str | None = None,
+    class_weights: str | PathLike[str] | Sequence[float] | None = None,
+    color: Literal["error", "luma", "mean", "first"] | None = None,
+    fixation_base: Literal[0, 1] | None = None,
+    fixation_columns: str | None = None,
+    fixation_first: str | None = None,
+    fixation_gaze: str | None = None,
+    fixation_on: str | None = None,
+    fixation_outside: str | None = None,
+    fixation_size: str | None = None,
+    fixation_threshold: float | None = None,
+    fixation_variable: str | None = None,
+    fixation_where: str | None = None,
+    group_by: str | None = None,
+    ignore_index: int | None = None,
+    label_smoothing: float | None = None,
+    maps: Literal["mean", "pixels", "fixations", "groups"] | None = None,
+    mask: str | PathLike[str] | Array | Sequence[Array] | Mapping[str, Array] | None = None,
+    nodata: float | str | None = None,
+    nodata_pred: str | None = None,
+    other_map: str | PathLike[str] | Array | Sequence[Array] | Mapping[str, Array] | None = None,
+    resize: str | None = None,
+    smoothing_over: str | None = None,
+    weights: str | PathLike[str] | Array | Sequence[Array] | Mapping[str, Array] | None = None,
+    manifest: str | PathLike[str] | None = None,
+    pred_name: str | None = None,
+    gt_name: str | None = None,
+    fixations_name: str | None = None,
+    mask_name: str | None = None,
+    baseline_name: str | None = None,
+    weights_name: str | None = None,
+    other_map_name: str | None = None,
+    exclude: Sequence[str] | None = None,
+    fixations: str | PathLike[str] | Array | Sequence[Array] | Mapping[str, Array] | None = None,
+    baselines: bool | None = None,
+    ceiling: str | None = None,
+    allow_missing: bool | None = None,
+    allow_extra: bool | None = None,
+    limit: int | None = None,
+    shard: str | None = None,
+    key: str | None = None,
+    pred_key: str | None = None,
+    gt_key: str | None = None,
+    stack: bool | None = None,
+    max_pixels: int | None = None,
+    trust_files: bool | None = None,
+    device: str | None = None,
+    jobs: int | None = None,
+    batch_bytes: int | None = None,
+    save_maps: str | PathLike[str] | None = None,
+    cache: str | PathLike[str] | None = None,
+    per_class: bool | None = None,
+) -> Explanation:
+    """Show one pair step by step: what each step does to the numbers, and which pixels make the result."""
+
+def identify(
+    value: float | str | Mapping[str, float | str],
+    pred: Any,
+    gt: Any,
+    *,
+    progress: bool | Callable[[Any, int], None] = False,
+    allow_extra: bool | None = None,
+    allow_missing: bool | None = None,
+    cache: str | PathLike[str] | None = None,
+    color: Literal["error", "luma", "mean", "first"] | None = None,
+    exclude: Sequence[str] | None = None,
+    fixation_base: Literal[0, 1] | None = None,
+    fixation_columns: str | None = None,
+    fixation_first: str | None = None,
+    fixation_gaze: str | None = None,
+    fixation_on: str | None = None,
+    fixation_outside: str | None = None,
+    fixation_size: str | None = None,
+    fixation_threshold: float | None = None,
+    fixation_variable: str | None = None,
+    fixation_where: str | None = None,
+    fixations: str | PathLike[str] | Array | Sequence[Array] | Mapping[str, Array] | None = None,
+    gt_key: str | None = None,
+    gt_name: str | None = None,
+    jobs: int | None = None,
+    key: str | None = None,
+    limit: int | None = None,
+    max_pixels: int | None = None,
+    pred_key: str | None = None,
+    pred_name: str | None = None,
+    resize: str | None = None,
+    trust_files: bool | None = None,
+) -> Identification:
+    """Which conventions print a published number on these maps, as `kldeval identify` finds."""
+
+class Metric(_Metric):
+    def __init__(
+        self,
+        metric: str = "kld",
+        *,
+        rows: bool = False,
+        signature: str | None = None,
+        preset: str | None = None,
+        norm: str | None = None,
+        pred_norm: str | None = None,
+        gt_norm: str | None = None,
+        axis: int | None = None,
+        eps: float | None = None,
+        base: Literal["e", "2", "10", 2, 10] | None = None,
+        reduction: Literal["slices", "sum", "mean", "batchmean", "none"] | None = None,
+        scale: Literal["unit", "raw"] | None = None,
+        empty_gt: Literal["error", "skip", "uniform", "zero", "nan"] | None = None,
+        empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
+        dtype: Literal["float64", "float32"] | None = None,
+        convention: str | None = None,
+        baseline: Literal["uniform"] | None = None,
+        baseline_norm: str | None = None,
+    ) -> None: ...
+
+class MetricCollection(_MetricCollection):
+    def __init__(
+        self,
+        metrics: str | Sequence[str],
+        *,
+        rows: bool = False,
+        signature: str | None = None,
+        preset: str | None = None,
+        norm: str | None = None,
+        pred_norm: str | None = None,
+        gt_norm: str | None = None,
+        axis: int | None = None,
+        eps: float | None = None,
+        base: Literal["e", "2", "10", 2, 10] | None = None,
+        reduction: Literal["slices", "sum", "mean", "batchmean", "none"] | None = None,
+        scale: Literal["unit", "raw"] | None = None,
+        empty_gt: Literal["error", "skip", "uniform", "zero", "nan"] | None = None,
+        empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
+        dtype: Literal["float64", "float32"] | None = None,
+        convention: str | None = None,
+        baseline: Literal["uniform"] | None = None,
+        baseline_norm: str | None = None,
+    ) -> None: ...
 
 def bernoulli_kld(
     pred: Array,
@@ -172,6 +582,96 @@ def bce(
     reduction: Literal["none", "sum", "mean"] = "mean",
 ) -> Array:
     """Binary cross-entropy of the prediction under the ground truth, in nats: -(t ln p + (1 - t) ln(1 - p))."""
+
+def binary_ece(
+    pred: Array,
+    gt: Array,
+    *,
+    weights: Array | None = None,
+    bins: int = 15,
+) -> Array:
+    """Expected calibration error of one probability a pixel: sum over bins of n_b / N |share occurred - mean p|."""
+
+def binary_mce(
+    pred: Array,
+    gt: Array,
+    *,
+    weights: Array | None = None,
+    bins: int = 15,
+) -> Array:
+    """Maximum calibration error of one probability a pixel: the largest |share occurred - mean p| of a filled bin."""
+
+def binary_ace(
+    pred: Array,
+    gt: Array,
+    *,
+    weights: Array | None = None,
+    bins: int = 15,
+) -> Array:
+    """Adaptive calibration error of one probability a pixel: `binary-ece` in bins of equal numbers of pixels."""
+
+def binary_rmsce(
+    pred: Array,
+    gt: Array,
+    *,
+    weights: Array | None = None,
+    bins: int = 15,
+) -> Array:
+    """Root mean squared calibration error of one probability a pixel: the root of sum n_b / N (share - mean p)^2."""
+
+def binary_rmsce_debiased(
+    pred: Array,
+    gt: Array,
+    *,
+    weights: Array | None = None,
+    bins: int = 15,
+) -> Array:
+    """Debiased root mean squared calibration error of one probability a pixel: without what chance adds."""
+
+def binary_brier(
+    pred: Array,
+    gt: Array,
+    *,
+    weights: Array | None = None,
+    bins: int = 15,
+) -> Array:
+    """Brier score of one probability a pixel: the mean of (p - o)^2 over all pixels, in 0..1."""
+
+def binary_brier_reliability(
+    pred: Array,
+    gt: Array,
+    *,
+    weights: Array | None = None,
+    bins: int = 15,
+) -> Array:
+    """Reliability term of `binary-brier`: how far probabilities are from shares that occur."""
+
+def binary_brier_resolution(
+    pred: Array,
+    gt: Array,
+    *,
+    weights: Array | None = None,
+    bins: int = 15,
+) -> Array:
+    """Resolution term of `binary-brier`: how far these shares differ from bin to bin."""
+
+def binary_brier_uncertainty(
+    pred: Array,
+    gt: Array,
+    *,
+    weights: Array | None = None,
+    bins: int = 15,
+) -> Array:
+    """Uncertainty term of `binary-brier`: the variance of the ground truth."""
+
+def binary_brier_within(
+    pred: Array,
+    gt: Array,
+    *,
+    weights: Array | None = None,
+    bins: int = 15,
+) -> Array:
+    """Rest term of `binary-brier`: variance of p within bins less twice its covariance with o."""
 
 def cc(
     pred: Array,
@@ -617,6 +1117,58 @@ def ig_mit(
 ) -> Array:
     """InfoGain.m: the gain in bits per fixated pixel of stored maps, each stretched to 0..1 and divided by its sum."""
 
+def cross_entropy(
+    logits: Array,
+    target: Array,
+    *,
+    axis: int,
+    class_weights: Sequence[float] | None = None,
+    label_smoothing: float = 0.0,
+    smoothing_over: Literal["all", "others"] = "all",
+    ignore_index: int | None = None,
+    reduction: Literal["none", "sum", "mean"] = "mean",
+) -> Array:
+    """Cross-entropy of the prediction under the labels, in nats: -sum over c of w_c t_c ln p_c at each position."""
+
+def nll(
+    log_pred: Array,
+    target: Array,
+    *,
+    axis: int,
+    class_weights: Sequence[float] | None = None,
+    label_smoothing: float = 0.0,
+    smoothing_over: Literal["all", "others"] = "all",
+    ignore_index: int | None = None,
+    reduction: Literal["none", "sum", "mean"] = "mean",
+    check: bool = True,
+) -> Array:
+    """Negative log-likelihood of integer labels under the prediction, in nats: -w_y ln p_y at each position."""
+
+def brier(
+    log_pred: Array,
+    target: Array,
+    *,
+    axis: int,
+    class_weights: Sequence[float] | None = None,
+    label_smoothing: float = 0.0,
+    smoothing_over: Literal["all", "others"] = "all",
+    ignore_index: int | None = None,
+    reduction: Literal["none", "sum", "mean"] = "mean",
+    check: bool = True,
+) -> Array:
+    """Brier score of the prediction under the labels: w sum over c of (p_c - t_c)^2 at each position, in 0..2."""
+
+def accuracy(
+    log_pred: Array,
+    target: Array,
+    *,
+    axis: int,
+    class_weights: Sequence[float] | None = None,
+    ignore_index: int | None = None,
+    reduction: Literal["none", "sum", "mean"] = "mean",
+) -> Array:
+    """Accuracy of the prediction, in 0..1: the weighted share of positions whose most probable class is the label's."""
+
 def ece(
     log_pred: Array,
     target: Array,
@@ -640,6 +1192,42 @@ def mce(
     check: bool = True,
 ) -> Array:
     """Maximum calibration error of the most probable class: the largest |accuracy_b - confidence_b| of a filled bin."""
+
+def rmsce(
+    log_pred: Array,
+    target: Array,
+    *,
+    axis: int,
+    bins: int = 15,
+    ignore_index: int | None = None,
+    reduction: Literal["none", "sum", "mean"] = "mean",
+    check: bool = True,
+) -> Array:
+    """Root mean squared calibration error: the root of sum over bins of n_b / N (accuracy_b - confidence_b)^2."""
+
+def rmsce_debiased(
+    log_pred: Array,
+    target: Array,
+    *,
+    axis: int,
+    bins: int = 15,
+    ignore_index: int | None = None,
+    reduction: Literal["none", "sum", "mean"] = "mean",
+    check: bool = True,
+) -> Array:
+    """Debiased root mean squared calibration error: `rmsce` without what the chance in each bin adds to it."""
+
+def ace(
+    log_pred: Array,
+    target: Array,
+    *,
+    axis: int,
+    bins: int = 15,
+    ignore_index: int | None = None,
+    reduction: Literal["none", "sum", "mean"] = "mean",
+    check: bool = True,
+) -> Array:
+    """Adaptive calibration error: the mean over classes of sum over bins of n_b / N |share occurred - mean p|."""
 
 def classwise_ece(
     log_pred: Array,
@@ -712,55 +1300,3 @@ def rps(
     check: bool = True,
 ) -> Array:
     """Ranked probability score of ordered classes: sum over c of (P(class <= c) - [label <= c])^2 at each position."""
-
-def cross_entropy(
-    logits: Array,
-    target: Array,
-    *,
-    axis: int,
-    class_weights: Sequence[float] | None = None,
-    label_smoothing: float = 0.0,
-    smoothing_over: Literal["all", "others"] = "all",
-    ignore_index: int | None = None,
-    reduction: Literal["none", "sum", "mean"] = "mean",
-) -> Array:
-    """Cross-entropy of the prediction under the labels, in nats: -sum over c of w_c t_c ln p_c at each position."""
-
-def nll(
-    log_pred: Array,
-    target: Array,
-    *,
-    axis: int,
-    class_weights: Sequence[float] | None = None,
-    label_smoothing: float = 0.0,
-    smoothing_over: Literal["all", "others"] = "all",
-    ignore_index: int | None = None,
-    reduction: Literal["none", "sum", "mean"] = "mean",
-    check: bool = True,
-) -> Array:
-    """Negative log-likelihood of integer labels under the prediction, in nats: -w_y ln p_y at each position."""
-
-def brier(
-    log_pred: Array,
-    target: Array,
-    *,
-    axis: int,
-    class_weights: Sequence[float] | None = None,
-    label_smoothing: float = 0.0,
-    smoothing_over: Literal["all", "others"] = "all",
-    ignore_index: int | None = None,
-    reduction: Literal["none", "sum", "mean"] = "mean",
-    check: bool = True,
-) -> Array:
-    """Brier score of the prediction under the labels: w sum over c of (p_c - t_c)^2 at each position, in 0..2."""
-
-def accuracy(
-    log_pred: Array,
-    target: Array,
-    *,
-    axis: int,
-    class_weights: Sequence[float] | None = None,
-    ignore_index: int | None = None,
-    reduction: Literal["none", "sum", "mean"] = "mean",
-) -> Array:
-    """Accuracy of the prediction, in 0..1: the weighted share of positions whose most probable class is the label's."""

@@ -20,6 +20,7 @@ class RunOptions(NamedTuple):
     `baseline`, `fixations`, `mask`, `other_map` and `weights` are where the files are that the settings tell of.
     `baselines` asks for reference rows, of which `ceiling` says how the observers' density is made.
     `shard` is a share of the pairs, `I/N`, that is scored with what all images tell.
+    `cache` is the folder of rows that are kept between runs.
     `stack` takes arrays (N, H, W) for N maps. Maps in memory stand beside the pairs by their names.
     A named tuple, because a dataclass of so many fields takes 1.6 ms to make.
     """
@@ -55,4 +56,5 @@ class RunOptions(NamedTuple):
     jobs: int | None = None
     batch_bytes: int | None = None
     save_maps: Path | None = None
+    cache: Path | None = None
     per_class: bool = False

@@ -82,6 +82,11 @@ class EvaluateOptions(
         metavar="DIR",
         help="Write each metric's pixelwise terms as DIR/METRIC/NAME.npy, of several models as DIR/MODEL/...",
     )
+    cache: Path | None = option(
+        type=click.Path(path_type=Path),
+        metavar="DIR",
+        help="Keep the scores in DIR: pairs that have not changed are not scored again.",
+    )
 
 
 @click.command("evaluate", cls=GroupedCommand, context_settings={"help_option_names": ["-h", "--help"]})
@@ -145,7 +150,7 @@ def _score(
     request = request_from(options)
     if gt is None or len(preds) == 1:
         return _one(preds[0] if preds else None, gt, settings, request, options.names, progress)
-    from kldeval.engine.report_builder import versions
+    from kldeval.engine.provenance import versions
     from kldeval.engine.run import run_models
     from kldeval.reports.leaderboard import make_leaderboard, name_models
 

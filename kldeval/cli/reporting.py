@@ -138,7 +138,7 @@ def open_sink(options: OutputOptions) -> OutputPlan:
     return OutputPlan(options.format_, write, files, look, options.quiet, options.annotate)
 
 
-WRITTEN = frozenset({"out", "output", "save", "save_maps"})
+WRITTEN = frozenset({"cache", "out", "output", "save", "save_maps"})
 """The parameters of commands that name what is written."""
 
 

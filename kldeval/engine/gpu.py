@@ -79,7 +79,7 @@ def score_loaded(
     """The outcome of every decoded pair beside the pair, in order; failures stay what they are."""
     grouped = batches(loaded, batch_bytes or BATCH_BYTES, ragged=may_be_ragged(evaluator.plan.settings))
     for batch, stack in _one_ahead(_with_stacks(grouped, evaluator, device)):
-        failed = isinstance(batch[0], Failure)
+        failed = not isinstance(batch[0], MapPair)
         outcomes = batch if failed else score_batch(batch, evaluator, device, stack=stack)
         yield from zip(batch, outcomes, strict=True)
 
@@ -154,7 +154,7 @@ def _with_stacks(grouped: Iterable[list[Any]], evaluator: Evaluator, device: str
     stream = torch().cuda.Stream(device=device) if device.startswith("cuda") else None
     for batch in grouped:
         stack = None
-        if not isinstance(batch[0], Failure) and _is_stackable(batch[0], evaluator):
+        if isinstance(batch[0], MapPair) and _is_stackable(batch[0], evaluator):
             try:
                 stack = stack_pairs(batch, device, stream)
             except Exception:  # noqa: BLE001 - the batch is stacked again when it is scored, where it has a place to fail
@@ -305,7 +305,7 @@ def _is_good(together: Extent, pixel_bytes: float, batch_bytes: int) -> bool:
 
 
 def _kind(item: MapPair | Failure, *, ragged: bool) -> Any:
-    if isinstance(item, Failure):
+    if not isinstance(item, MapPair):
         return None
     kinds = [None if array is None else str(array.dtype) for array in (item.pred, item.gt, item.weights)]
     shape = None if ragged and is_plain(item) else (item.shape, item.pred.shape)
@@ -314,13 +314,13 @@ def _kind(item: MapPair | Failure, *, ragged: bool) -> Any:
 
 def _extent(item: MapPair | Failure) -> Extent:
     """One pair's; the classes of class maps stand beside each other, and a failure takes nothing."""
-    if isinstance(item, Failure):
+    if not isinstance(item, MapPair):
         return Extent(1, 0, 0, 0)
     height, width = item.pred.shape if is_plain(item) else (1, item.pred.size)
     return Extent(1, height, width, height * width)
 
 
 def _pixel_bytes(item: MapPair | Failure) -> float:
-    if isinstance(item, Failure):
+    if not isinstance(item, MapPair):
         return 0
     return float((item.pred.nbytes + item.gt.nbytes) / max(1, item.pred.size))

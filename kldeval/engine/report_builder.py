@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import sys
-import warnings
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kldeval._version import __version__
-from kldeval.errors import FAILURE_CODES, MapsFailed, RefusedMap
+from kldeval.arrays import torch
+from kldeval.engine.provenance import versions
 from kldeval.executors.local import cores
 from kldeval.metrics.registry import METRICS
 from kldeval.records import Failure, Outcome, Score, Skipped
@@ -97,6 +95,7 @@ def provenance_of(pred: MapFolder | None, gt: MapFolder | None, device: Device, 
     """What may move the last bits of a number, or says where it came from."""
     return {
         **versions(),
+        **({} if device.is_cpu else {"torch": torch().__version__}),
         "device": device.label,
         "jobs": request.jobs or cores(),
         **({"manifest": str(request.manifest)} if request.manifest else {"pred": str(pred), "gt": str(gt)}),
@@ -114,27 +113,3 @@ def shard_of(pairs: Iterable[Pair], request: RunOptions) -> dict[str, str]:
         size = pair.gt.stat().st_size if isinstance(pair.gt, Path) and pair.gt.exists() else 0
         digest.update(f"{pair.name}\0{size}\n".encode("utf-8", "surrogateescape"))
     return {"shard": request.shard, "context": f"images(n={count},sha256={digest.hexdigest()[:16]})"}
-
-
-def tell_failures(report: Report, *, is_error: bool) -> None:
-    """Say of a report with failures that its means are those of the other maps, to whoever called `evaluate`.
-
-    Raises:
-        RefusedMap: if it `is_error`.
-    """
-    first = report.failures[0]
-    failed = {failure.name for failure in report.failures}
-    count = len(failed | {score.name for score in report.scores})
-    msg = f"{len(failed)} of {count} maps failed, and the means are those of the others: {first.name}: {first.message}"
-    if is_error:
-        raise RefusedMap(msg, code=first.code if first.code in FAILURE_CODES else None)
-    warnings.warn(msg, MapsFailed, stacklevel=3)
-
-
-_LIBRARIES = {"numpy": "numpy", "opencv": "cv2", "scipy": "scipy", "torch": "torch"}
-
-
-def versions() -> dict[str, str]:
-    """Those of kldeval, Python and every numeric library that has been imported by now."""
-    loaded = {name: sys.modules[module].__version__ for name, module in _LIBRARIES.items() if module in sys.modules}
-    return {"kldeval": __version__, "python": ".".join(map(str, sys.version_info[:3])), **loaded}

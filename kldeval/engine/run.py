@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -11,6 +12,7 @@ from kldeval.data.inputs import Inputs
 from kldeval.data.load import Reading, load_pair
 from kldeval.engine.auxiliary import NO_AUXILIARY, AuxiliaryContext, open_auxiliary
 from kldeval.engine.device import Device, find_device
+from kldeval.engine.quantiles import NO_EDGES, find_edges, refuse_parts
 from kldeval.engine.report_builder import _saving_notes, build_report, provenance_of, shard_of
 from kldeval.engine.worker import Decoding, Scoring, T, TaskWork, reading_of
 from kldeval.errors import MapProblem, UsageProblem, printable
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from kldeval.data.dataset import Dataset
+    from kldeval.engine.quantiles import Edges
     from kldeval.engine.worker import Answer, PairWork
     from kldeval.executors.protocol import Executor
     from kldeval.memory import MapFolder, NamedMaps
@@ -104,6 +107,7 @@ def run_blocks(
         UsageProblem: there is no block, or as `run`.
         MissingDependency: as `run`.
     """
+    refuse_parts(settings, "score them in one folder")
     found: list[Outcome] = []
     notes: dict[str, None] = {}
     groups: dict[str, str] = {}
@@ -179,18 +183,22 @@ def _check_saving(
     settings: Settings,
     request: RunOptions,
 ) -> None:
-    """Refuse to save terms where inputs are.
+    """Refuse to save terms, or rows between runs, where inputs are.
 
     Raises:
         UsageProblem: the folder is among what is read, or the other way round.
     """
-    if request.save_maps is None:
+    if request.save_maps is None and request.cache is None:
         return
     given = (*(path for side in sides.values() for path in side), *(getattr(request, name) for name in READ))
     listed = [path for pair in pairs for path in (pair.pred, pair.gt, pair.mask, pair.fixations)]
     paths = (one for one in (*given, *(listed if request.manifest else ())) if isinstance(one, Path))
     keys = [model or key for model in sides for key in settings.keys]
-    Inputs(tuple(dict.fromkeys(paths))).check_folder(request.save_maps, keys)
+    inputs = Inputs(tuple(dict.fromkeys(paths)))
+    if request.save_maps is not None:
+        inputs.check_folder(request.save_maps, keys)
+    if request.cache is not None:
+        inputs.check_folder(request.cache, ())
 
 
 READ = ("baseline", "fixations", "manifest", "mask", "other_map", "weights")
@@ -218,12 +226,50 @@ def stream(
     jobs = request.jobs or cores()
     reading = replace(reading_of(settings, request), sources=around.sources)
     evaluator = Evaluator(Plan.of(settings, per_class=request.per_class), around.context)
+    executor = _executor(jobs, device)
+    edges = find_edges(
+        settings, reading, lambda work: outcomes(dataset, work, reading, executor), is_shard=request.shard is not None
+    )
+    # rows that depend on all maps are not kept
+    if request.cache is not None and request.save_maps is None and not edges:
+        return _kept_answers(dataset, evaluator, reading, request, device)
+    pairs, finish = _work(evaluator, reading, request, device, edges)
+    return finish(outcomes(dataset, pairs, reading, executor))
+
+
+def _executor(jobs: int, device: Device) -> Executor:
+    return LocalPool(jobs) if device.is_cpu else ThreadPool(jobs)
+
+
+def _work(
+    evaluator: Evaluator, reading: Reading, request: RunOptions, device: Device, edges: Edges = NO_EDGES
+) -> tuple[PairWork[Any, Any], Callable[[Iterator[Answer]], Iterator[Answer]]]:
+    """What an executor does with each pair, and what makes outcomes of its answers."""
     if device.is_cpu:
-        return outcomes(dataset, Scoring(evaluator, reading, request.save_maps), reading, LocalPool(jobs))
+        return Scoring(evaluator, reading, request.save_maps, edges), iter
     from kldeval.engine.gpu import score_on_device
 
-    decoded = outcomes(dataset, Decoding(evaluator, reading), reading, ThreadPool(jobs))
-    return score_on_device(decoded, evaluator, request, device.name)
+    return Decoding(evaluator, reading, edges), partial(
+        score_on_device, evaluator=evaluator, request=request, device=device.name
+    )
+
+
+def _kept_answers(
+    dataset: Dataset, evaluator: Evaluator, reading: Reading, request: RunOptions, device: Device
+) -> Iterator[Answer]:
+    """The outcome of every pair with its model, in order: from the cache, or scored and kept there."""
+    from kldeval.engine.cache import CachedRun, context_of, run_key
+    from kldeval.engine.store import Store
+
+    assert request.cache is not None  # noqa: S101 - for the type checker
+    key = run_key(evaluator, reading, device, context_of(evaluator, reading.sources))
+    pairs, finish = _work(evaluator, reading, request, device)
+    store = Store(request.cache / key[:32])
+    try:
+        run = CachedRun(store, pairs, reading, request.baselines, finish)
+        yield from run.answers(dataset, _executor(request.jobs or cores(), device))
+    finally:
+        store.close()
 
 
 def read_one(
@@ -239,25 +285,22 @@ def read_one(
     if len(pairs) != 1:
         msg = f"{pred} and {gt} hold {len(pairs)} pairs; name the two files of one"
         raise UsageProblem(msg)
-    around = open_auxiliary(settings, request, pairs, alone=pred.is_file())
+    around = open_auxiliary(settings, request, pairs, alone=pred.is_file() and gt.is_file())
     return load_pair(pairs[0], replace(reading_of(settings, request), sources=around.sources)), around.context
 
 
 def _swapped(pred: MapFolder | None, gt: MapFolder | None) -> list[str]:
-    return swapped(pred, gt) if isinstance(pred, Path) and isinstance(gt, Path) else []
+    return swapped(pred, gt) if pred and gt else []
 
 
 def with_manifest_masks(settings: Settings, pairs: Iterable[Pair]) -> Settings:
     """The settings under which the masks count that a manifest names.
 
     Raises:
-        UsageProblem: there are masks beside them, or ground truths of labels, which take none.
+        UsageProblem: there are masks beside them.
     """
     if not any(pair.mask for pair in pairs):
         return settings
-    if settings.is_labels:
-        msg = "the ground truths hold labels, which take no masks: leave the column 'mask' out of the manifest"
-        raise UsageProblem(msg)
     if settings.mask not in (NONE, MAPS):
         msg = "the manifest names masks already, in its column 'mask'; leave out --mask"
         raise UsageProblem(msg)

@@ -330,8 +330,10 @@ class _Reader:
         failures = tuple(_failure(failure) for failure in item["failures"])
         for name, summaries in item.get("groups", {}).items():
             self.has(summaries, keys, "groups", name)
+        # a metric that is made of sums within bins has no number of a single class
+        by_class = [key for key in signatures if not any(key in row.get("statistics", {}) for row in item["maps"])]
         for place, row in enumerate(item.get("classes", ())):
-            self.has(row, ("class", "n", *signatures), "classes", place)
+            self.has(row, ("class", "n", *by_class), "classes", place)
         return Report(
             signatures=dict(signatures),
             short=provenance["short"],
@@ -341,7 +343,7 @@ class _Reader:
             scores=self.scores(item["maps"], keys, {(failure.name, failure.metric) for failure in failures}),
             failures=failures,
             notes=tuple(item["notes"]),
-            classes=tuple(_class_row(row, signatures) for row in item.get("classes", ())),
+            classes=tuple(_class_row(row, by_class) for row in item.get("classes", ())),
             groups={name: _summaries(rows, keys) for name, rows in item.get("groups", {}).items()},
             gates=_gates(item),
             references=_numbers_of(item.get("references", {})),

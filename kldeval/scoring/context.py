@@ -23,6 +23,10 @@ Shape = tuple[int, int]
 class ReferenceScores(Protocol):
     """The reference predictions of a run (`scoring.reference_models`)."""
 
+    @property
+    def digest(self) -> str:
+        """What tells these reference predictions from others."""
+
     def of(self, pair: MapPair, context: DatasetContext) -> Mapping[str, Mapping[str, float]]:
         """The numbers of each reference that the pair has, by its name."""
 
@@ -87,6 +91,11 @@ class DatasetContext:
         if self._density is None:
             raise _unknown(image)
         return self._density
+
+    @property
+    def reference_digest(self) -> str:
+        """What tells the reference predictions from others; "" where there are none."""
+        return self._references.digest if self._references else ""
 
     def without_references(self) -> DatasetContext:
         """The same for a pair whose references are scored with another prediction."""

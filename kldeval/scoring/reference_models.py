@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from functools import cached_property
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -76,6 +77,11 @@ class ReferenceModels:
         found = {name: self._values(pair, map_, context) for name, map_ in maps.items() if map_ is not None}
         found[CEILING] = self._ceiling(pair, context)
         return {name: values for name, values in found.items() if values}
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of all that they are made of beside the pair itself."""
+        return sha256(f"{self.prior.digest} {self.observers} {self.settings}".encode()).hexdigest()
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -183,6 +189,12 @@ class CentrePrior:
             self._shape = self._shape or array.shape
             self._sum = self._sum + resized(array, self._shape, KERNEL)
             self.count += 1
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of the sum and of what is in it."""
+        what = repr((self._shape, self.count, sorted(self._files))).encode("utf-8", "surrogatepass")
+        return sha256(what + np.asarray(self._sum).tobytes()).hexdigest()
 
     def without(self, name: str, shape: Shape) -> Array | None:
         """The mean of all other ground truths at a size; None where there is no other."""

@@ -22,6 +22,8 @@ DOORS = {
     "writers/html.py": "templates of the package",
     "reports/json_reader.py": "schemas of the package",
     "executors/processes.py": "/proc",
+    "engine/store.py": "its own segments, which are regular files",
+    "engine/provenance.py": "the package itself and what is installed",
     "cli/terminal.py": "/dev/null",
     "data/readers/apart.py": "/dev/null, and what was opened by the parent",
 }

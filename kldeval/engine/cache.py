@@ -1,0 +1,375 @@
+"""Scores that are kept between runs: a pair is not scored again whose files and whose request are what they were.
+
+A row is found by the SHA-256 of everything that its numbers were made of, and it is kept in a folder of the run: that
+of all that its pairs have in common. A file is not read again if its stamp tells that it has not changed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections import deque
+from dataclasses import dataclass, field, replace
+from functools import partial
+from hashlib import blake2b, sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from kldeval.data.load import SUFFIX, sidecar_of
+from kldeval.digests import ABSENT, Stamp, file_digest, is_settled, stamp_of
+from kldeval.engine.outcome_rows import outcome_of, row_of
+from kldeval.engine.provenance import arithmetic, source_digest, versions_of_readers
+from kldeval.engine.worker import Answer, TaskWork, guarded
+from kldeval.records import Failure, Fixations, Score, Skipped
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from kldeval.arrays import Array
+    from kldeval.data.auxiliary import AuxiliarySources, MapSource
+    from kldeval.data.dataset import Dataset
+    from kldeval.data.fixations.collection import FixationSource
+    from kldeval.data.load import Loaded, Reading
+    from kldeval.engine.device import Device
+    from kldeval.engine.store import Row, Store
+    from kldeval.engine.worker import PairWork
+    from kldeval.executors.protocol import Executor
+    from kldeval.memory import MapFile
+    from kldeval.records import Outcome, Pair
+    from kldeval.scoring.evaluator import Evaluator
+
+    Part = MapFile | Fixations | None
+    """What a row is made of: a map, or the fixations on the image among those of a list; None: nothing of the kind."""
+
+
+SCHEMA = "kldeval.cache/1"
+
+Witness = list[Any]
+"""What shows that the parts of a row are what they were: of each file its place and stamp, of fixations a digest."""
+
+
+def run_key(evaluator: Evaluator, reading: Reading, device: Device, context: str) -> str:
+    """The SHA-256 of what the rows of a run have in common; `context` is that of what all images tell each."""
+    plan = evaluator.plan
+    common = {
+        "schema": SCHEMA,
+        "settings": repr(plan.settings),
+        "undecided": plan.settings.undecided is None,
+        "per_class": plan.per_class,
+        "reading": repr(replace(reading, sources=None)),
+        "context": context,
+        "device": "cpu" if device.is_cpu else device.label,
+        "versions": versions_of_readers(with_torch=not device.is_cpu),
+        "arithmetic": arithmetic(),
+        "source": source_digest(),
+    }
+    return sha256(json.dumps(common, sort_keys=True).encode()).hexdigest()
+
+
+def context_of(evaluator: Evaluator, sources: AuxiliarySources | None) -> str:
+    """The SHA-256 of what every pair is scored with: single maps, other images' fixations, and their ground truths."""
+    found = sha256(evaluator.context.reference_digest.encode())
+    if sources is None:
+        return found.hexdigest()
+    found.update(repr((sources.alone, sources.drops_outside)).encode())
+    for source in (sources.mask, sources.weights, sources.baseline):
+        found.update(b"-" if source is None or source.single is None else _array_digest(source.single).encode())
+    if evaluator.plan.settings.context and sources.fixations is not None:
+        for name in sorted(sources.fixations.known):
+            found.update(f"{name}\0{fixations_digest(sources.fixations.known[name])}".encode("utf-8", "surrogatepass"))
+    return found.hexdigest()
+
+
+def fixations_digest(fixations: Fixations) -> str:
+    """The SHA-256 of the fixations on an image."""
+    found = sha256(repr((fixations.shape, fixations.observers)).encode("utf-8", "surrogatepass"))
+    for array in (fixations.rows, fixations.cols, fixations.counts, fixations.durations):
+        found.update(b"-" if array is None else _array_digest(array).encode())
+    return found.hexdigest()
+
+
+def _array_digest(array: Array) -> str:
+    array = np.ascontiguousarray(array)
+    return sha256(repr((array.dtype.str, array.shape)).encode() + array.tobytes()).hexdigest()
+
+
+def parts_of_row(pair: Pair, sources: AuxiliarySources | None) -> list[Part]:
+    """What the row of a pair is made of, in the order of the roles, beside what the run has in common."""
+    parts: list[Part] = [pair.pred, pair.gt]
+    if isinstance(pair.gt, Path) and pair.gt.suffix.lower() == SUFFIX:
+        parts.append(sidecar_of(pair.gt))  # it may tell how the ground truth was made
+    if sources is not None:
+        named = sources.fixations.only if sources.alone and sources.fixations else None
+        parts += _fixations_of(sources.fixations, named or pair.name)
+        other = sources.other
+        parts += _fixations_of(other, (other and other.only) or pair.name)
+        for source in (sources.mask, sources.weights, sources.baseline):
+            parts += _maps_of(source, pair.name)
+    return parts
+
+
+def _fixations_of(source: FixationSource | None, name: str) -> Sequence[Part]:
+    if source is None:
+        return (None,)
+    return (source.known[name],) if name in source.known else (None, *source.files.get(name, ()))
+
+
+def _maps_of(source: MapSource | None, name: str) -> Sequence[Part]:
+    return (None,) if source is None or source.single is not None else (None, *source.files.get(name, ()))
+
+
+@dataclass(frozen=True, slots=True)
+class Ingredients:
+    """What a row is made of, and how it was found; `stamps` are those of the files.
+
+    `has_references`: the row has the numbers of reference predictions, which one model of several has.
+    """
+
+    name: str
+    place: int | None
+    has_references: bool
+    parts: Sequence[Part]
+    witness: Witness
+    stamps: tuple[Stamp, ...]
+
+    @staticmethod
+    def of(pair: Pair, sources: AuxiliarySources | None, *, has_references: bool) -> Ingredients | None:
+        """The ingredients as they are now; None where one is neither a file nor known fixations."""
+        parts = parts_of_row(pair, sources)
+        witness: Witness = [has_references, pair.place]
+        stamps = []
+        for part in parts:
+            if isinstance(part, Path):
+                stamp = stamp_of(part)
+                if stamp is None:
+                    return None
+                stamps.append(stamp)
+                witness.append([_place_of(part), *stamp])
+            elif part is None or isinstance(part, Fixations):
+                witness.append(None if part is None else fixations_digest(part))
+            else:
+                return None
+        return Ingredients(pair.name, pair.place, has_references, parts, witness, tuple(stamps))
+
+    @property
+    def at(self) -> list[str]:
+        """The files by the names that messages call them."""
+        return [str(part) for part in self.parts if isinstance(part, Path)]
+
+    def key(self) -> str:
+        """The SHA-256 of the contents of all ingredients, which are read.
+
+        Raises:
+            OSError: one cannot be read.
+        """
+        contents: list[Any] = [self.name, self.place, self.has_references]
+        stamps = iter(self.stamps)
+        for part, seen in zip(self.parts, self.witness[2:], strict=True):
+            if not isinstance(part, Path):
+                contents.append(seen)
+            elif next(stamps) != ABSENT:
+                contents.append(file_digest(part))
+            else:
+                contents.append(None)
+        return sha256(json.dumps(contents).encode()).hexdigest()
+
+
+def _place_of(path: Path) -> int:
+    """48 bits that tell the path of a file from those of others."""
+    text = str(path)
+    whole = text if text.startswith(os.sep) else f"{os.getcwd()}{os.sep}{text}"  # noqa: PTH109 - no links are followed
+    return int.from_bytes(blake2b(os.fsencode(whole), digest_size=6).digest())
+
+
+class Known(NamedTuple):
+    """A pair whose row is in the store already, found by the contents of its files."""
+
+    key: str
+    witness: Witness | None
+
+
+class Fresh(NamedTuple):
+    """What became of a pair, with the key of its row and its ingredients; no key where the row is not to be kept."""
+
+    outcome: Any
+    key: str = ""
+    witness: Witness | None = None
+    at: Sequence[str] = ()
+
+
+class _Begun(NamedTuple):
+    begun: Any
+    key: str = ""
+    before: Ingredients | None = None
+    is_settled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CachedPairs:
+    """Work on pairs, of which those are left out whose rows are `known`: keys of rows by the names of maps."""
+
+    pairs: PairWork[Any, Any]
+    sources: AuxiliarySources | None
+    has_references: bool
+    known: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+    def begin(self, model: str, pair: Pair, gt: Loaded | None, *, is_first: bool) -> _Begun | Known:
+        """What is begun of a pair, with the digests of its files."""
+        now = time.time_ns()
+        before = Ingredients.of(pair, self.sources, has_references=self.has_references and is_first)
+        key, settled = "", False
+        if before is not None and (gt is None or gt.stamp == before.stamps[1]):
+            settled = all(is_settled(stamp, now) for stamp in before.stamps)
+            key = _key_of(before) if settled or _may_be_read_twice(pair, gt) else ""
+            if key and key in self.known.get(pair.name, ()):
+                return Known(key, before.witness if settled else None)
+        begin = partial(self.pairs.begin, model, pair, gt, is_first=is_first)
+        return _Begun(guarded(begin, pair.name, (pair.pred, pair.gt)), key, before, settled)
+
+    def finish(self, begun: Sequence[_Begun | Known]) -> Sequence[Fresh | Known]:
+        """What was found of each pair, to be kept where its files were the same before and after."""
+        live = [one.begun for one in begun if isinstance(one, _Begun) and not isinstance(one.begun, Failure)]
+        found = iter(self.pairs.finish(live) if live else ())
+        return [
+            one
+            if isinstance(one, Known)
+            else self._fresh(one, one.begun if isinstance(one.begun, Failure) else next(found))
+            for one in begun
+        ]
+
+    def _fresh(self, one: _Begun, outcome: Any) -> Fresh:
+        before = one.before
+        if before is None or not one.key or [stamp_of(path) for path in _files(before)] != list(before.stamps):
+            return Fresh(outcome)
+        if not one.is_settled and _key_of(before) != one.key:
+            return Fresh(outcome)
+        return Fresh(outcome, one.key, before.witness if one.is_settled else None, before.at)
+
+
+def _may_be_read_twice(pair: Pair, gt: Loaded | None) -> bool:
+    """Whether the contents of young files can be compared before and after: those of a stack would be, for each map."""
+    try:
+        return pair.place is None and (gt is None or (isinstance(pair.gt, Path) and gt.digest == file_digest(pair.gt)))
+    except OSError:
+        return False
+
+
+def _files(ingredients: Ingredients) -> Iterator[Path]:
+    return (part for part in ingredients.parts if isinstance(part, Path))
+
+
+def _key_of(ingredients: Ingredients) -> str:
+    try:
+        return ingredients.key()
+    except OSError:
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
+class CachedRun:
+    """A run whose rows are kept in a store.
+
+    `reading` says how files are read; `finish` is what makes outcomes of the answers of `pairs`, where these are not
+    outcomes themselves.
+    """
+
+    store: Store
+    pairs: PairWork[Any, Any]
+    reading: Reading
+    has_references: bool
+    finish: Callable[[Iterator[Answer]], Iterator[Answer]] = iter
+
+    def answers(self, dataset: Dataset, executor: Executor) -> Iterator[Answer]:
+        """The outcome of every pair, in order: kept, or found by the executor and kept from now on."""
+        kept: list[dict[str, Row]] = []
+        known: dict[str, frozenset[str]] = {}
+        rest: list[dict[str, Pair]] = []
+        for task in dataset.tasks:
+            rows = {model: row for model, pair in task.items() if (row := self._row_of(pair)) is not None}
+            missed = {model: pair for model, pair in task.items() if model not in rows}
+            kept.append(rows)
+            if missed:
+                rest.append(missed)
+                known |= self._keys_of(missed.values())
+        scored = self._scored(rest, known, executor)
+        for task, rows in zip(dataset.tasks, kept, strict=True):
+            for model, pair in task.items():
+                if model in rows:
+                    yield Answer(model, pair.name, outcome_of(pair.name, rows[model]["o"]))
+                else:
+                    yield next(scored)
+
+    def _row_of(self, pair: Pair) -> Row | None:
+        """The row of a pair whose files have not been touched."""
+        candidates = [row for row in self.store.rows(pair.name) if row.get("w") is not None]
+        if not candidates:
+            return None
+        now = self._ingredients(pair)
+        if now is None:
+            return None
+        fitting = (row for row in candidates if row["w"] == now.witness and row.get("at", now.at) == now.at)
+        return next(fitting, None)
+
+    def _ingredients(self, pair: Pair) -> Ingredients | None:
+        has_references = self.has_references and pair.is_first
+        return Ingredients.of(pair, self.reading.sources, has_references=has_references)
+
+    def _keys_of(self, pairs: Iterable[Pair]) -> dict[str, frozenset[str]]:
+        """The keys of the rows that may be those of these pairs, by their names."""
+        found: dict[str, frozenset[str]] = {}
+        for pair in pairs:
+            keys = frozenset(row["k"] for row in self._candidates(pair))
+            if keys:
+                found[pair.name] = found.get(pair.name, frozenset()) | keys
+        return found
+
+    def _candidates(self, pair: Pair) -> Iterator[Row]:
+        for row in self.store.rows(pair.name):
+            if "at" not in row or ((now := self._ingredients(pair)) is not None and row["at"] == now.at):
+                yield row
+
+    def _scored(
+        self, tasks: Sequence[Mapping[str, Pair]], known: Mapping[str, frozenset[str]], executor: Executor
+    ) -> Iterator[Answer]:
+        cached = CachedPairs(self.pairs, self.reading.sources, self.has_references, known)
+        work: TaskWork[Any, Any] = TaskWork(cached, self.reading)
+        pairs = (pair for task in tasks for pair in task.values())
+        pending: deque[tuple[Pair, Any]] = deque()
+
+        def bare() -> Iterator[Answer]:
+            for answer, pair in zip(executor.map(work, tasks), pairs, strict=True):
+                found = answer.outcome
+                pending.append((pair, found))
+                if isinstance(found, Known):
+                    yield answer._replace(outcome=outcome_of(pair.name, self._row_by(pair, found.key)["o"]))
+                else:
+                    yield answer._replace(outcome=found.outcome) if isinstance(found, Fresh) else answer
+
+        for answer in self.finish(bare()):
+            self._keep(*pending.popleft(), answer.outcome)
+            yield answer
+
+    def _row_by(self, pair: Pair, key: str) -> Row:
+        return next(row for row in self._candidates(pair) if row["k"] == key)
+
+    def _keep(self, pair: Pair, found: Any, outcome: Outcome) -> None:
+        """Write the row of a pair, if it is to be kept."""
+        if isinstance(found, Known):
+            if found.witness is not None:
+                self.store.add(pair.name, {**self._row_by(pair, found.key), "w": found.witness})
+        elif isinstance(found, Fresh) and found.key and _is_kept(outcome):
+            row = {"k": found.key, "w": found.witness, "o": row_of(outcome)}
+            self.store.add(pair.name, row if _is_plain(outcome) else {**row, "at": list(found.at)})
+
+
+def _is_kept(outcome: Outcome) -> bool:
+    """Whether the same files give this outcome again: what could not be read now may be readable tomorrow."""
+    return isinstance(outcome, Score | Skipped) or outcome.stage == "check"
+
+
+def _is_plain(outcome: Outcome) -> bool:
+    """Whether the outcome has no words, which may name files."""
+    return isinstance(outcome, Score) and not outcome.failures

@@ -1,0 +1,48 @@
+"""Outcomes as plain values that JSON holds exactly, and back."""
+
+from __future__ import annotations
+
+from dataclasses import MISSING, Field, fields
+from typing import Any
+
+from kldeval.records import ClassSum, DensityProvenance, Failure, Outcome, Score, Skipped
+
+_KINDS: dict[str, type[Score | Failure | Skipped]] = {"score": Score, "failure": Failure, "skipped": Skipped}
+
+
+def row_of(outcome: Outcome) -> dict[str, Any]:
+    """The outcome without its name and without what is at its default.
+
+    >>> row_of(Score("a", {"kld": 0.5}, group="u"))
+    {'score': {'values': {'kld': 0.5}, 'group': 'u'}}
+    """
+    (kind,) = (kind for kind, type_ in _KINDS.items() if isinstance(outcome, type_))
+    members = {one.name: value for one in fields(outcome)[1:] if (value := getattr(outcome, one.name)) != _default(one)}
+    if "failures" in members:
+        members["failures"] = [{"name": failure.name, **row_of(failure)} for failure in members["failures"]]
+    return {kind: members}
+
+
+def _default(field: Field[Any]) -> Any:
+    return field.default if field.default_factory is MISSING else field.default_factory()
+
+
+def outcome_of(name: str, row: dict[str, Any]) -> Outcome:
+    """The outcome of the map `name` that a row holds.
+
+    >>> outcome_of("a", row_of(Score("a", {"kld": 0.5}, group="u"))) == Score("a", {"kld": 0.5}, group="u")
+    True
+    """
+    ((kind, members),) = ((key, value) for key, value in row.items() if key in _KINDS)
+    members = dict(members)
+    if "classes" in members:
+        members["classes"] = {key: tuple(ClassSum(*one) for one in sums) for key, sums in members["classes"].items()}
+    if "statistics" in members:
+        members["statistics"] = {key: tuple(sums) for key, sums in members["statistics"].items()}
+    if members.get("made") is not None:
+        members["made"] = DensityProvenance(*members["made"])
+    if "remarks" in members:
+        members["remarks"] = tuple(members["remarks"])
+    if "failures" in members:
+        members["failures"] = tuple(outcome_of(one["name"], one) for one in members["failures"])
+    return _KINDS[kind](name, **members)

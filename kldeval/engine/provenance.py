@@ -1,0 +1,85 @@
+"""What may move the last bits of a number: versions of packages, and the arithmetic of this machine."""
+
+from __future__ import annotations
+
+import re
+import sys
+from functools import cache
+from hashlib import sha256
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+
+from kldeval._version import __version__
+
+_ALWAYS = {"opencv": "cv2", "scipy": "scipy"}
+_READERS = ("kornia_rs", "deflate", "tifffile", "imagecodecs", "h5py", "OpenEXR")
+_VERSION = re.compile(r"""^(?:__version__|version|opencv_version)(?:\s*:\s*str)?\s*=\s*["']([^"']+)""", re.MULTILINE)
+
+DIGITS = 12
+"""Hexadecimal digits of the fingerprint of the arithmetic."""
+
+
+def versions() -> dict[str, str]:
+    """Those of kldeval, Python, numpy, OpenCV and SciPy, and the arithmetic, whatever has been imported."""
+    installed = {name: version for name, package in _ALWAYS.items() if (version := _installed(package))}
+    return {
+        "kldeval": __version__,
+        "python": ".".join(map(str, sys.version_info[:3])),
+        "numpy": np.__version__,
+        **installed,
+        "arithmetic": arithmetic(),
+    }
+
+
+def versions_of_readers(*, with_torch: bool) -> dict[str, str]:
+    """Those of everything that decodes or computes: what a number may depend on in more than its last bits."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = versions()
+    for package in (*_READERS, *(("torch",) if with_torch else ())):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+@cache
+def arithmetic() -> str:
+    """A fingerprint of the machine's arithmetic: of the bits of logarithms, exponentials, sums and products.
+
+    Where it agrees two machines give the same bytes; where it does not, numbers differ by 1e-12 at most. numpy chooses
+    among instructions (AVX2, AVX-512, NEON) that round differently: `NPY_DISABLE_CPU_FEATURES` shows it.
+    """
+    found = sha256()
+    for dtype in (np.float64, np.float32):
+        x = np.arange(1, 1026).astype(dtype) / np.asarray(129, dtype)
+        parts = (np.log(x), np.exp(-x), np.dot(x, np.sqrt(x)), x.sum(), (x[:992].reshape(31, 32) / x[3]).sum(axis=0))
+        for part in parts:
+            found.update(np.asarray(part).tobytes())
+    return found.hexdigest()[:DIGITS]
+
+
+@cache
+def source_digest() -> str:
+    """The SHA-256 of this package's own source, which may differ where the version is the same."""
+    found = sha256()
+    package = Path(__file__).parents[1]
+    for path in sorted(package.rglob("*.py")):
+        found.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes())
+    return found.hexdigest()
+
+
+@cache
+def _installed(package: str) -> str:
+    """The version that a package says in its file version.py, without importing it; "" where there is none."""
+    try:
+        spec = find_spec(package)
+        places = (spec.submodule_search_locations if spec else None) or ()
+        texts = (Path(place, "version.py").read_text(encoding="utf-8") for place in places)
+        found = next(filter(None, map(_VERSION.search, texts)), None)
+    except (ImportError, ValueError, OSError):
+        return ""
+    return found[1] if found else ""

@@ -1,0 +1,196 @@
+"""Rows on disk that outlive whatever happens to their writers: append-only segments of lines with checksums.
+
+Every writer has a segment of its own, so none waits for another, on any file system: databases need locks that NFS and
+Lustre lack. A line that was cut or damaged is as if it had never been written. Deleting the folder is always safe.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import time
+import warnings
+import zlib
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+from kldeval.caching import KeptResults
+from kldeval.errors import UsageProblem, printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+ROWS_OF_LINE = 32
+"""Rows that are written together, if they come within `SECONDS_OF_LINE`."""
+
+SECONDS_OF_LINE = 1.0
+"""How long a row waits for others before it is written."""
+
+SECONDS_OF_SYNC = 5.0
+"""How often what was written is forced onto the disk."""
+
+LINES_KEPT = 16
+"""Lines that are kept decoded: rows are asked for in about the order in which they were written."""
+
+_HEAD = b'{"crc":"'
+_NAMES = b'","names":'
+_ROWS = b',"rows":'
+
+Row = dict[str, Any]
+"""A row as JSON holds it."""
+
+
+class Store:
+    """The rows under a folder by the names of their maps, and a segment to add more.
+
+    Raises:
+        UsageProblem: the folder cannot be made or read.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            paths = sorted(folder.glob("*.jsonl"))
+        except OSError as error:
+            msg = f"--cache {printable(folder.parent)}: {(error.strerror or str(error)).lower()}"
+            raise UsageProblem(msg) from error
+        self._paths = [path for path in paths if path.is_file()]
+        self._places: defaultdict[str, list[int]] = defaultdict(list)
+        self._lines: list[tuple[int, int, int]] = []
+        self._decoded = KeptResults(self._decode, LINES_KEPT)
+        for number, path in enumerate(self._paths):
+            self._index(number, path)
+        self._writer = _Segment(folder)
+
+    def rows(self, name: str) -> Iterator[Row]:
+        """The rows of the map `name` that were there when the store was opened, the newest last."""
+        for line in self._places.get(name, ()):
+            yield from self._decoded(line).get(name, ())
+
+    def add(self, name: str, row: Row) -> None:
+        """Write a row, soon."""
+        self._writer.add(name, row)
+
+    def close(self) -> None:
+        """Write what has not been written."""
+        self._writer.close()
+
+    def _index(self, number: int, path: Path) -> None:
+        """Note where the rows of a segment are; what is damaged is left out."""
+        try:
+            data = path.read_bytes()
+        except OSError:
+            return
+        start = 0
+        for line in data.splitlines(keepends=True):
+            names = _names(line)
+            for name in names:
+                self._places[name].append(len(self._lines))
+            if names:
+                self._lines.append((number, start, len(line)))
+            start += len(line)
+
+    def _decode(self, line: int) -> dict[str, list[Row]]:
+        """The rows of a line by their names; it is checked again, because it is read again."""
+        number, start, length = self._lines[line]
+        try:
+            with self._paths[number].open("rb") as file:
+                file.seek(start)
+                data = file.read(length)
+        except OSError:
+            return {}
+        names = _names(data)
+        if not names:
+            return {}
+        found: dict[str, list[Row]] = {}
+        for name, row in zip(names, json.loads(data)["rows"], strict=True):
+            found.setdefault(name, []).append(row)
+        return found
+
+
+def encoded_line(names: list[str], rows: list[Row]) -> bytes:
+    """A line of a segment: JSON whose checksum is that of what follows it."""
+    texts = (json.dumps(part, separators=(",", ":")).encode("ascii") for part in (names, rows))
+    body = _NAMES + next(texts) + _ROWS + next(texts) + b"}"
+    return _HEAD + b"%08x" % zlib.crc32(body) + body + b"\n"
+
+
+def _names(line: bytes) -> list[str]:
+    """The names of the rows of a line; none of a damaged one."""
+    head = len(_HEAD)
+    if (
+        line[:head] != _HEAD
+        or line[-2:] != b"}\n"
+        or line[head : head + 8] != b"%08x" % zlib.crc32(line[head + 8 : -1])
+    ):
+        return []
+    start = head + 8 + len(_NAMES)
+    names: list[str] = json.loads(line[start : line.index(_ROWS, start)])
+    return names
+
+
+class _Segment:
+    """A new file that only this process writes, made with its first line.
+
+    When it cannot be written, a warning says so once, and what comes later is dropped.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._file: int | None = None
+        self._names: list[str] = []
+        self._rows: list[Row] = []
+        self._is_broken = False
+        self._first = self._synced = time.monotonic()
+
+    def add(self, name: str, row: Row) -> None:
+        if self._is_broken:
+            return
+        now = time.monotonic()
+        if not self._rows:
+            self._first = now
+        self._names.append(name)
+        self._rows.append(row)
+        if len(self._rows) >= ROWS_OF_LINE or now - self._first >= SECONDS_OF_LINE:
+            self._write()
+            if now - self._synced >= SECONDS_OF_SYNC:
+                self._try(self._sync)
+
+    def close(self) -> None:
+        self._write()
+        if self._file is not None:
+            self._try(self._sync)
+            os.close(self._file)
+            self._file = None
+
+    def _write(self) -> None:
+        if self._rows and not self._is_broken:
+            line = encoded_line(self._names, self._rows)
+            self._names, self._rows = [], []
+            self._try(lambda: self._append(line))
+
+    def _append(self, line: bytes) -> None:
+        if self._file is None:
+            name = f"{socket.gethostname()}-{os.getpid()}-{time.time_ns()}.jsonl"
+            flags = os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_WRONLY | os.O_CLOEXEC
+            self._file = os.open(self._folder / name, flags, 0o666)
+        while line:
+            line = line[os.write(self._file, line) :]
+
+    def _sync(self) -> None:
+        self._synced = time.monotonic()
+        if self._file is not None:
+            os.fsync(self._file)
+
+    def _try(self, action: Any) -> None:
+        try:
+            action()
+        except OSError as error:
+            self._is_broken = True
+            why = (error.strerror or str(error)).lower()
+            msg = f"--cache: rows are no longer kept, because {printable(self._folder)} cannot be written: {why}"
+            warnings.warn(msg, RuntimeWarning, stacklevel=2)

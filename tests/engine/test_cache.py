@@ -1,0 +1,395 @@
+"""Scores that are kept between runs: whatever happens to their files or to the maps, the output stays the same."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import random
+import resource
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from command_line import kldeval
+from looked_at import SHAPE, LookedAt, make_looked_at
+
+import kldeval as library
+from kldeval import digests
+from kldeval.scoring.evaluator import Evaluator
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from command_line import Outcome
+
+
+@pytest.fixture
+def seen(tmp_path: Path) -> LookedAt:
+    return make_looked_at(tmp_path / "maps")
+
+
+@pytest.fixture(params=["by stamp", "by contents"])
+def known_by(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """How files are known again: files of a test are younger than 2 s, so by their contents, unless that is lowered."""
+    if request.param == "by stamp":
+        monkeypatch.setattr(digests, "SETTLED_NS", 0)
+        time.sleep(0.005)
+    return str(request.param)
+
+
+@dataclass
+class Scored:
+    """The names of the pairs that were scored."""
+
+    names: list[str] = field(default_factory=list)
+
+
+@pytest.fixture
+def scored(monkeypatch: pytest.MonkeyPatch) -> Scored:
+    found = Scored()
+    begin = Evaluator.begin
+
+    def noted(self: Evaluator, pair: Any) -> Any:
+        found.names.append(pair.name)
+        return begin(self, pair)
+
+    monkeypatch.setattr(Evaluator, "begin", noted)
+    return found
+
+
+def document(outcome: Outcome) -> Outcome:
+    assert outcome.code in (0, 1), outcome.err
+    return outcome
+
+
+def run(*arguments: Any) -> Outcome:
+    return document(kldeval(*arguments, "--format", "json"))
+
+
+def segments(root: Path) -> list[Path]:
+    return sorted((root / "cache").rglob("*.jsonl"))
+
+
+REQUESTS = {
+    "plain": "",
+    "fixations": "-m kld,nss,auc,sauc,ig --fixations {fixations} --baseline others",
+    "references": "-m kld,nss --fixations {fixations} --baselines",
+    "a mask": "--mask {mask}",
+    "another size": "-m kld,emd --resize both(size=6x6,kernel=area)",
+}
+
+
+@pytest.mark.parametrize("request_text", REQUESTS.values(), ids=REQUESTS)
+@pytest.mark.parametrize("models", [1, 2])
+def test_a_second_run_scores_nothing_and_says_the_same(
+    seen: LookedAt, request_text: str, models: int, known_by: str, scored: Scored
+) -> None:
+    del known_by
+    np.save(seen.root / "mask.npy", np.indices(SHAPE).sum(0) % 3 > 0)
+    words = request_text.format(fixations=seen.fixations, mask=seen.root / "mask.npy").split()
+    paths = [*seen.maps]
+    if models > 1:
+        paths.insert(0, second_model(seen))
+    new = run(*paths, *words)
+    first = run(*paths, *words, "--cache", seen.root / "cache")
+    scored.names.clear()
+    again = run(*paths, *words, "--cache", seen.root / "cache")
+    assert scored.names == []
+    assert new == first == again
+
+
+def second_model(seen: LookedAt) -> Path:
+    folder = seen.root / "other"
+    folder.mkdir()
+    for path in (seen.root / "pred").iterdir():
+        (folder / path.name).write_bytes((seen.root / "gt" / path.name).read_bytes())
+    return folder
+
+
+def test_a_further_model_is_the_only_one_that_is_scored(seen: LookedAt, scored: Scored) -> None:
+    pred, gt = seen.maps
+    run(pred, gt, "--cache", seen.root / "cache")
+    other = second_model(seen)
+    new = run(pred, other, gt)
+    scored.names.clear()
+    both = run(pred, other, gt, "--cache", seen.root / "cache")
+    assert both == new
+    assert sorted(scored.names) == sorted(path.stem for path in other.iterdir())
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_shares_have_their_rows_in_common(seen: LookedAt, count: int, scored: Scored) -> None:
+    words = ("-m", "kld,sauc", "--fixations", seen.fixations, "--cache", seen.root / "cache")
+    for number in range(1, count + 1):
+        run(*seen.maps, *words, "--shard", f"{number}/{count}")
+    scored.names.clear()
+    assert run(*seen.maps, *words) == run(*seen.maps, *words[:-2])
+    assert scored.names == sorted(path.stem for path in (seen.root / "pred").iterdir())
+
+
+def test_labels_are_kept(tmp_path: Path, scored: Scored) -> None:
+    rng = np.random.default_rng(3)
+    for side, array in (("pred", rng.random((3, 4, 5))), ("gt", rng.integers(0, 3, (4, 5)))):
+        (tmp_path / side).mkdir()
+        np.save(tmp_path / side / "a.npy", array)
+    words = (tmp_path / "pred", tmp_path / "gt", "-m", "ce,accuracy", "--norm", "softmax", "--axis", "0", "--per-class")
+    new, first = run(*words), run(*words, "--cache", tmp_path / "cache")
+    scored.names.clear()
+    assert new == first == run(*words, "--cache", tmp_path / "cache")
+    assert scored.names == []
+
+
+def changed_bits(data: bytes, rng: random.Random) -> bytes:
+    place = rng.randrange(len(data))
+    return data[:place] + bytes([data[place] ^ 1 << rng.randrange(8)]) + data[place + 1 :]
+
+
+def cut(data: bytes, rng: random.Random) -> bytes:
+    return data[: rng.randrange(len(data))]
+
+
+@pytest.mark.parametrize("damage", [changed_bits, cut])
+def test_damaged_segments_cost_time_alone(seen: LookedAt, damage: Callable[[bytes, random.Random], bytes]) -> None:
+    words = (*seen.maps, "-m", "kld,nss", "--fixations", seen.fixations)
+    new = run(*words)
+    run(*words, "--cache", seen.root / "cache")
+    (segment,) = segments(seen.root)
+    whole, rng = segment.read_bytes(), random.Random(1)
+    for _ in range(30):
+        for path in segments(seen.root):
+            path.unlink()
+        segment.write_bytes(damage(whole, rng))
+        assert run(*words, "--cache", seen.root / "cache") == new
+
+
+def overwrite(path: Path, seed: int) -> None:
+    """Other values in a file of the same size, whose time of change says that nothing happened."""
+    before = path.stat()
+    array = np.load(path)
+    np.save(path, np.random.default_rng(seed).random(array.shape).astype(array.dtype))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert path.stat().st_size == before.st_size
+    assert path.stat().st_mtime_ns == before.st_mtime_ns
+
+
+@pytest.mark.parametrize("side", ["pred", "gt"])
+def test_a_file_of_the_same_size_and_time_is_another_file(tmp_path: Path, side: str, known_by: str) -> None:
+    del known_by
+    floats = make_looked_at(tmp_path / "maps", dtype=np.float32)
+    run(*floats.maps, "--cache", floats.root / "cache")
+    overwrite(min((floats.root / side).iterdir()), 1)
+    assert run(*floats.maps, "--cache", floats.root / "cache") == run(*floats.maps)
+
+
+def test_a_clock_too_coarse_for_two_changes_is_not_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    floats = make_looked_at(tmp_path / "maps", dtype=np.float32)
+    seconds = digests.stamp_of
+
+    def coarse(path: Any) -> digests.Stamp | None:
+        found = seconds(path)
+        return found and found._replace(mtime_ns=time.time_ns() // 10**11 * 10**11 + 10**11, ctime_ns=found.inode)
+
+    for module in ("digests", "engine.cache", "engine.worker"):
+        monkeypatch.setattr(f"kldeval.{module}.stamp_of", coarse)
+    run(*floats.maps, "--cache", floats.root / "cache")
+    overwrite(min((floats.root / "pred").iterdir()), 1)
+    assert run(*floats.maps, "--cache", floats.root / "cache") == run(*floats.maps)
+
+
+@pytest.mark.parametrize("models", [1, 2])
+@pytest.mark.parametrize("side", ["pred", "gt"])
+def test_a_file_that_changes_while_it_is_scored_is_not_kept(
+    tmp_path: Path, side: str, models: int, known_by: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del known_by
+    floats = make_looked_at(tmp_path / "maps", dtype=np.float32)
+    paths = [*floats.maps] if models == 1 else [second_model(floats), *floats.maps]
+    target = min((floats.root / side).iterdir())
+    from kldeval.data.readers import numpy_files
+
+    real = numpy_files.read_npy
+    times: list[int] = []
+
+    def changing(path: Path, *arguments: Any, **options: Any) -> Any:
+        found = real(path, *arguments, **options)
+        if path == target and not times:
+            times.append(1)
+            overwrite(path, 1)
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setitem(vars(sys.modules["kldeval.data.readers"])["READERS"], ".npy", changing)
+        run(*paths, "--cache", floats.root / "cache")
+        assert times
+    assert run(*paths, "--cache", floats.root / "cache") == run(*paths)
+
+
+def test_fixations_on_another_image_change_every_row(seen: LookedAt, scored: Scored) -> None:
+    words = (*seen.maps, "-m", "sauc,nss", "--fixations", seen.fixations)
+    run(*words, "--cache", seen.root / "cache")
+    table = seen.fixations.read_text(encoding="utf-8").splitlines()
+    seen.fixations.write_text("\n".join([*table, table[-1]]) + "\n", encoding="utf-8")
+    scored.names.clear()
+    cached = run(*words, "--cache", seen.root / "cache")
+    assert len(scored.names) == len(list((seen.root / "pred").iterdir()))
+    assert cached == run(*words)
+
+
+def test_ground_truths_of_others_change_reference_rows(tmp_path: Path) -> None:
+    floats = make_looked_at(tmp_path / "maps", dtype=np.float32)
+    words = (*floats.maps, "-m", "kld,cc", "--baselines")
+    run(*words, "--cache", floats.root / "cache")
+    overwrite(min((floats.root / "gt").iterdir()), 1)
+    assert run(*words, "--cache", floats.root / "cache") == run(*words)
+
+
+def test_refusals_are_kept_with_the_names_of_their_files_and_damage_is_not(tmp_path: Path, scored: Scored) -> None:
+    floats = make_looked_at(tmp_path / "maps", dtype=np.float32)
+    empty, damaged, *_ = sorted((floats.root / "gt").iterdir())
+    np.save(empty, np.zeros_like(np.load(empty)))
+    whole = damaged.read_bytes()
+    damaged.write_bytes(whole[:100])
+    first = run(*floats.maps, "--cache", floats.root / "cache")
+    assert first == run(*floats.maps)
+    moved = tmp_path / "moved"
+    floats.root.rename(moved)
+    maps = (moved / "pred", moved / "gt")
+    assert run(*maps, "--cache", moved / "cache") == run(*maps)
+    (moved / "gt" / damaged.name).write_bytes(whole)
+    scored.names.clear()
+    repaired = run(*maps, "--cache", moved / "cache")
+    assert scored.names == [damaged.stem]
+    assert repaired == run(*maps)
+
+
+def test_how_a_ground_truth_was_made_is_part_of_its_row(tmp_path: Path) -> None:
+    floats = make_looked_at(tmp_path / "maps", dtype=np.float32)
+    run(*floats.maps, "--cache", floats.root / "cache")
+    for path in (floats.root / "gt").iterdir():
+        text = '{"schema": "kldeval.density/1", "made": "gaussian(sigma=24)", "fixations": 12}'
+        path.with_suffix(".json").write_text(text, encoding="utf-8")
+    told = run(*floats.maps, "--cache", floats.root / "cache")
+    assert '"gt_fixations": 12' in told.out
+    assert told == run(*floats.maps)
+
+
+def test_saving_maps_scores_again(seen: LookedAt, scored: Scored) -> None:
+    words = (*seen.maps, "--cache", seen.root / "cache")
+    run(*words)
+    scored.names.clear()
+    run(*words, "--save-maps", seen.root / "terms")
+    assert scored.names == sorted(path.stem for path in (seen.root / "pred").iterdir())
+    assert (seen.root / "terms").is_dir()
+
+
+@pytest.mark.parametrize(
+    "other", [("--norm", "flatten-softmax"), ("--dtype", "float32"), ("-m", "cc"), ("--max-pixels", "100000")], ids=str
+)
+def test_another_request_has_rows_of_its_own(seen: LookedAt, other: tuple[str, str]) -> None:
+    run(*seen.maps, "--cache", seen.root / "cache")
+    assert run(*seen.maps, *other, "--cache", seen.root / "cache") == run(*seen.maps, *other)
+    assert len(list((seen.root / "cache").iterdir())) == 2
+
+
+@pytest.mark.parametrize("what", ["arithmetic", "source_digest"])
+def test_other_arithmetic_or_another_kldeval_has_rows_of_its_own(
+    seen: LookedAt, what: str, scored: Scored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(*seen.maps, "--cache", seen.root / "cache")
+    scored.names.clear()
+    monkeypatch.setattr(f"kldeval.engine.cache.{what}", lambda: "other")
+    run(*seen.maps, "--cache", seen.root / "cache")
+    assert scored.names
+
+
+def test_the_library_keeps_rows_too(seen: LookedAt, scored: Scored) -> None:
+    pred, gt = seen.maps
+    first = library.evaluate(pred, gt, cache=seen.root / "cache")
+    scored.names.clear()
+    assert library.evaluate(pred, gt, cache=str(seen.root / "cache")) == first
+    assert scored.names == []
+
+
+def test_a_cache_stands_in_a_folder_of_its_own(seen: LookedAt) -> None:
+    file = seen.root / "file"
+    file.touch()
+    refused = kldeval(*seen.maps, "--cache", file)
+    assert (refused.code, refused.out) == (2, "")
+    assert refused.err == f"kldeval: --cache {file}: not a directory\n"
+    inside = kldeval(*seen.maps, "--cache", seen.root / "gt" / "cache")
+    assert inside.code == 2
+    assert "would read it as maps" in inside.err
+
+
+# in processes of their own
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A hundred pairs, and their report."""
+    root = tmp_path_factory.mktemp("many")
+    rng = np.random.default_rng(7)
+    for side in ("pred", "gt"):
+        (root / side).mkdir()
+        for number in range(100):
+            np.save(root / side / f"{number:03d}.npy", rng.random((96, 128), np.float32))
+    return root, run(root / "pred", root / "gt").out
+
+
+def started(root: Path, cache: Path, **options: Any) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "kldeval", root / "pred", root / "gt", "--format", "json", "-q", "--cache", cache]
+    return subprocess.Popen(
+        list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
+    )
+
+
+def test_a_run_that_is_killed_goes_on_where_it_was(many: tuple[Path, str], tmp_path: Path) -> None:
+    root, whole = many
+    rng = random.Random(11)
+    codes = []
+    for seconds in (0.05, rng.uniform(0.2, 0.3), rng.uniform(0.3, 0.45)):
+        process = started(root, tmp_path / "cache")
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(seconds)
+        process.kill()
+        process.communicate()
+        codes.append(process.returncode)
+    assert -signal.SIGKILL in codes
+    out, err = started(root, tmp_path / "cache").communicate()
+    assert (out, err) == (whole, "")
+
+
+def test_two_runs_may_write_at_once(many: tuple[Path, str], tmp_path: Path) -> None:
+    root, whole = many
+    both = [started(root, tmp_path / "cache") for _ in range(2)]
+    assert [process.communicate() for process in both] == [(whole, ""), (whole, "")]
+    assert len(segments(tmp_path)) == 2
+    assert run(root / "pred", root / "gt", "--cache", tmp_path / "cache").out == whole
+
+
+def test_a_full_disk_is_a_note_and_the_run_goes_on(many: tuple[Path, str], tmp_path: Path) -> None:
+    root, whole = many
+
+    def limited() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000))
+
+    out, err = started(root, tmp_path / "cache", preexec_fn=limited).communicate()
+    assert out == whole
+    assert "rows are no longer kept" in err
+    assert "file too large" in err
+    assert run(root / "pred", root / "gt", "--cache", tmp_path / "cache").out == whole
+
+
+def test_a_line_says_what_it_holds(seen: LookedAt) -> None:
+    run(*seen.maps, "--cache", seen.root / "cache")
+    (segment,) = segments(seen.root)
+    lines = [json.loads(line) for line in segment.read_text(encoding="ascii").splitlines()]
+    assert [set(line) for line in lines] == [{"crc", "names", "rows"}] * len(lines)
+    assert sum(len(line["rows"]) for line in lines) == len(list((seen.root / "pred").iterdir()))
