@@ -17,8 +17,13 @@ from typing import Any
 from kldeval._version import __version__ as __version__
 
 PUBLIC = {
-    "MapsFailed": "errors",
-    "evaluate": "functional",
+    **dict.fromkeys(("KldevalError", "MapProblem", "MapsFailed", "MissingDependency", "NoPartner"), "errors"),
+    **dict.fromkeys(("RefusedMap", "UnknownName", "UnreadableMap", "UsageProblem"), "errors"),
+    "evaluate": "api.evaluate",
+    **dict.fromkeys(("Report", "Leaderboard", "Comparison", "Audit"), "api.documents"),
+    **dict.fromkeys(("Explanation", "Identification", "Inspection", "Methods"), "api.documents"),
+    **dict.fromkeys(("audit", "check", "compare", "density", "explain", "identify"), "api.questions"),
+    **dict.fromkeys(("list_conventions", "methods"), "api.questions"),
     "signature": "functional",
     "Metric": "streaming",
     "MetricCollection": "streaming",

@@ -50,6 +50,30 @@ def device_of(array: Array) -> Any:
     return array_api_compat.device(array)
 
 
+def as_numpy(array: Any) -> Any:
+    """An array of any library in the memory of the processor, as numpy's.
+
+    Half precision of which numpy knows no kind becomes float32, which holds every value of it.
+
+    Raises:
+        RefusedMap: it is no array.
+    """
+    import numpy as np
+
+    if hasattr(array, "detach"):
+        array = array.detach().cpu()
+        if array.is_floating_point() and array.itemsize < np.dtype(np.float32).itemsize:
+            array = array.float()
+        return array.numpy()
+    if hasattr(array, "get") and type(array).__module__.startswith("cupy"):
+        return array.get()
+    found = np.asarray(array)
+    if found.dtype.kind not in "biuf":
+        msg = f"{type(array).__name__} of dtype {found.dtype} and shape {found.shape}; maps hold real numbers"
+        raise RefusedMap(msg)
+    return found
+
+
 def quiet() -> AbstractContextManager[object]:
     """Silence numpy's warnings on 0/0, ln 0 and overflow: here inf and nan are answers, which the report counts."""
     import numpy as np

@@ -12,12 +12,10 @@ from __future__ import annotations
 
 from inspect import Parameter, Signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from kldeval.arrays import check_maps, computed_in, namespace, quiet, returned_as, whole_weights
 from kldeval.data.class_weights import weights_text
-from kldeval.engine.report_builder import tell_failures
-from kldeval.engine.run import run
 from kldeval.errors import RefusedMap, UnknownName, UsageProblem
 from kldeval.grammar import Call, format_value, split_call, unknown
 from kldeval.metrics.binary import PixelMap, check_binary
@@ -30,25 +28,23 @@ from kldeval.normalization.softmax import log_softmax
 from kldeval.parameters import BESIDE, documentation, parameters_of
 from kldeval.preprocessing.grey import full_scale
 from kldeval.records import MapPair
-from kldeval.run_options import RunOptions
 from kldeval.scoring.diagnostics import refusal
 from kldeval.scoring.pixels import PixelSide, array_values, density, terms_of
 from kldeval.scoring.plan import quantity_of
 from kldeval.scoring.views import scaled
-from kldeval.settings.auxiliary import STORED, beside_paths, beside_texts, chains_for
+from kldeval.settings.auxiliary import STORED, beside_texts, chains_for
 from kldeval.settings.build import KNOWN_TEXTS
 from kldeval.settings.signature import signatures
+from kldeval.wording import python_words, speaks_python
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from os import PathLike
 
     from kldeval.arrays import Array
     from kldeval.grammar import Entry
     from kldeval.metrics.fixated_map import FixatedMap
     from kldeval.metrics.registry import MetricInfo
     from kldeval.normalization.lazy_map import LazyMap
-    from kldeval.reports.documents import Report
     from kldeval.settings.settings import Settings
 
     MetricEntry = Entry[Callable[..., Any], MetricInfo]
@@ -81,11 +77,11 @@ def _function_of(entry: MetricEntry) -> Callable[..., Array]:
     evaluate_arrays = _EVALUATE[entry.info.on]
 
     def function(*arrays: Any, **options: Any) -> Array:
-        _check_names([name for name in options if name not in at], known)
+        check_names([name for name in options if name not in at], known)
         bound = signature.bind(*arrays, **options)
         bound.apply_defaults()
         given = {key: value for key, value in bound.arguments.items() if value is not None}
-        with quiet():
+        with quiet(), python_words():
             return evaluate_arrays(entry, given)
 
     function.__name__ = function.__qualname__ = entry.info.function or entry.name.replace("-", "_")
@@ -257,69 +253,6 @@ def _values_of(
     return found
 
 
-def evaluate(
-    pred: str | PathLike[str] | None = None,
-    gt: str | PathLike[str] | None = None,
-    *,
-    on_failure: Literal["raise", "warn", "ignore"] = "warn",
-    **options: Any,
-) -> Report:
-    """Score two files or two folders, as `kldeval PRED GT` does.
-
-    Args:
-        pred: the predictions' file or folder; None with the option `manifest`.
-        gt: the ground truths' file or folder; None with the option `manifest`.
-        on_failure: where maps fail, and the means are those of the others: `raise` a RefusedMap, `warn` (MapsFailed).
-        options: metric, norm and the other options that move a number, convention or signature, and those on files and
-            devices (fixations, baseline, other_map, mask, weights, preset, baselines, ceiling, manifest, pred_name,
-            gt_name, exclude, group_by, allow_missing, allow_extra, limit, key, max_pixels, trust_files, device, jobs,
-            batch_bytes, save_maps, cache). `confidence`, with `resamples` and `seed`, asks for the means' intervals.
-
-    Raises:
-        UsageProblem: an option is unknown or has no meaning, or the paths cannot be paired.
-        MissingDependency: the device, or a package that reads the files, is not there.
-        RefusedMap: a map failed, and `on_failure` is `raise`.
-    """
-    options = {name: value for name, value in options.items() if value is not None}
-    if on_failure not in ("raise", "warn", "ignore"):
-        msg = f"on_failure={on_failure!r} is none of 'raise', 'warn', 'ignore'"
-        raise UsageProblem(msg)
-    drawn: dict[str, Any] = {name: options.pop(name) for name in ("confidence", "resamples", "seed") if name in options}
-    _check_names(options, {*KNOWN_TEXTS, "signature", "preset", *RunOptions._fields})
-    asked = {name: options[name] for name in options if name in RunOptions._fields}
-    said = {name: value for name, value in options.items() if name not in asked}
-    asked |= beside_paths(options)
-    _check_counts({name: asked[name] for name in ("limit", "jobs", "batch_bytes", "max_pixels") if name in asked})
-    for name in ("manifest", "save_maps", "cache"):
-        if asked.get(name) is not None:
-            asked[name] = Path(asked[name])
-    if options.get("maps") == "groups":
-        said["group_by"] = asked.get("group_by")
-    pred, gt = (None if path is None else Path(path) for path in (pred, gt))
-    report = run(pred, gt, _settings(said, beside_texts(options), manifest="manifest" in asked), RunOptions(**asked))
-    if report.failures and on_failure != "ignore":
-        tell_failures(report, is_error=on_failure == "raise")
-    return _with_intervals(report, drawn) if drawn else report
-
-
-def _with_intervals(report: Report, drawn: Mapping[str, Any]) -> Report:
-    """The report with the intervals of its means."""
-    from kldeval.reports.documents import Resampling
-    from kldeval.reports.intervals import with_intervals
-    from kldeval.reports.significance import check_resampling
-
-    resampling = Resampling(**drawn)
-    check_resampling(resampling.resamples, resampling.confidence)
-    return with_intervals(report, resampling)
-
-
-def _check_counts(counts: Mapping[str, Any]) -> None:
-    wrong = {name: count for name, count in counts.items() if count is not None and count < 1}
-    if wrong:
-        msg = f"{', '.join(f'{name}={count}' for name, count in wrong.items())}: a number of 1 or more"
-        raise UsageProblem(msg)
-
-
 def _vectors_as_maps(
     pred: Array, gt: Array, weights: Array | None, settings: Settings
 ) -> tuple[Array, Array, Array | None]:
@@ -344,7 +277,7 @@ def metric_settings(name: str, options: dict[str, Any]) -> Settings:
     inside = ",".join(f"{key}={format_value(value)}" for key, value in constants.items())
     # parentheses, even around one constant, mean exactly those constants: the rule of the command line
     metric = f"{name}({inside})" if constants else name
-    return _settings({**{key: value for key, value in options.items() if key not in constants}, "metric": metric})
+    return requested({**{key: value for key, value in options.items() if key not in constants}, "metric": metric})
 
 
 def option_settings(options: dict[str, Any]) -> Settings:
@@ -354,10 +287,11 @@ def option_settings(options: dict[str, Any]) -> Settings:
         UnknownName, UsageProblem: an option is unknown or has no meaning.
     """
     of_files = {"resize", "color", "group_by", "fixations", "mask", "weights"}
-    _check_names(options, (KNOWN_TEXTS | {"signature", "preset", "baseline"}) - of_files)
-    return _settings({name: value for name, value in options.items() if name != "baseline"}, beside_texts(options))
+    check_names(options, (KNOWN_TEXTS | {"signature", "preset", "baseline"}) - of_files)
+    return requested({name: value for name, value in options.items() if name != "baseline"}, beside_texts(options))
 
 
+@speaks_python
 def signature(metric: str = "kld", **options: Any) -> str:
     """The signature of the number that these keywords give: what moves it, as text that runs again.
 
@@ -377,20 +311,20 @@ def signature(metric: str = "kld", **options: Any) -> str:
     metric = metric.replace("_", "-", name.count("_")) if name.replace("_", "-") in METRICS else metric
     types = METRICS[name.replace("_", "-")].types if name.replace("_", "-") in METRICS else {}
     constants = {key: value for key, value in options.items() if key in types and key not in KNOWN_TEXTS}
-    _check_names(options, {*KNOWN_TEXTS, "preset", *types})
+    check_names(options, {*KNOWN_TEXTS, "preset", *types})
     if constants and "(" in metric:
         msg = f"{metric} names its parameters already; leave out {', '.join(constants)}"
         raise UsageProblem(msg)
     inside = ",".join(f"{key}={format_value(value)}" for key, value in constants.items())
     further = {key: value for key, value in options.items() if key not in constants}
-    settings = _settings({**further, "metric": f"{metric}({inside})" if constants else metric})
+    settings = requested({**further, "metric": f"{metric}({inside})" if constants else metric})
     if len(settings.metrics) > 1:
         msg = f"metric={metric!r} names several metrics, each of which has a signature of its own; name one"
         raise UsageProblem(msg)
     return signatures(settings)[settings.keys[0]]
 
 
-def _settings(options: dict[str, Any], beside: Mapping[str, str] | None = None, *, manifest: bool = False) -> Settings:
+def requested(options: dict[str, Any], beside: Mapping[str, str] | None = None, *, manifest: bool = False) -> Settings:
     """The settings that options stand for; `beside` are the words for what stands beside the pairs."""
     from kldeval.reports.json_reader import saved_signatures
     from kldeval.settings.requested import Requested, requested_settings, signature_texts
@@ -416,7 +350,12 @@ def _text(key: str, value: Any) -> str:
     return weights_text(str(value)) if isinstance(value, str | Path) else format_value(tuple(map(float, value)))
 
 
-def _check_names(options: Iterable[str], known: Iterable[str]) -> None:
+def check_names(options: Iterable[str], known: Iterable[str]) -> None:
+    """Refuse keywords that do not exist.
+
+    Raises:
+        UnknownName: naming each, with the nearest that does.
+    """
     problems = [str(unknown("option", name, known)) for name in options if name not in known]
     if problems:
         raise UnknownName("\n".join(problems))
@@ -445,7 +384,9 @@ def refuse(sides: list[LazyMap], shape: tuple[int, ...], settings: Settings) -> 
                 worst = float(xp.min(xp.where(problem.found, detail, xp.full_like(detail, xp.inf))))
                 pair = MapPair("", None, None, shape=(shape[-2], shape[-1]))
                 chain = settings.pred if role == "pred" else settings.gt
-                raise RefusedMap(refusal(pair, role, problem.kind, worst, chain), code=problem.kind)
+                # every map of an array has a result
+                words = refusal(pair, role, problem.kind, worst, chain).replace("--empty-gt skip, ", "--empty-gt ")
+                raise RefusedMap(words, code=problem.kind)
 
 
 def _checked(pred: Array, gt: Array, weights: Array | None) -> Array | None:

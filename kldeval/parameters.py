@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from inspect import Parameter
-from typing import TYPE_CHECKING, Any
+from inspect import Parameter, Signature
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from kldeval.metrics.registry import EPSILONS
 from kldeval.run_options import RunOptions
@@ -17,6 +17,19 @@ if TYPE_CHECKING:
     from kldeval.metrics.registry import MetricInfo
 
     MetricEntry = Entry[Callable[..., Any], MetricInfo]
+
+Function = TypeVar("Function", bound="Callable[..., Any]")
+
+
+def explicit(parameters: Callable[[], Iterable[Parameter]]) -> Callable[[Function], Function]:
+    """Give a function of `**options` the signature that says which, as `inspect.signature` and editors see it."""
+
+    def with_signature(function: Function) -> Function:
+        function.__signature__ = Signature(list(parameters()))  # type: ignore[attr-defined]
+        return function
+
+    return with_signature
+
 
 OPTIONS: Mapping[str, tuple[str, str]] = {
     "norm": ("str | None", "the steps that normalise both maps, as flatten-softmax"),
@@ -137,18 +150,101 @@ def documentation(entry: MetricEntry, parameters: Iterable[Parameter]) -> str:
 
 def evaluate_parameters() -> list[Parameter]:
     """The parameters of `evaluate`: what moves a number, and what a run is asked for beside, each None if not said."""
+    sides = [
+        Parameter(name, Parameter.POSITIONAL_OR_KEYWORD, default=None, annotation="Any") for name in ("pred", "gt")
+    ]
+    drawn = {"confidence": "float | None", "resamples": "int | None", "seed": "int | None"}
+    found = [_parameter(name, annotation, None) for name, annotation in {**run_annotations(), **drawn}.items()]
+    return [
+        *sides,
+        *found,
+        _parameter("sort", "str | None", None),
+        _parameter("progress", "bool | Callable[[Any, int], None]", default=False),
+        _parameter("on_failure", 'Literal["raise", "warn", "ignore"]', "warn"),
+    ]
+
+
+def run_annotations() -> dict[str, str]:
+    """The types of the keywords of a run over maps: those that move a number, then those of the run."""
     path = "str | PathLike[str] | None"
-    found = {"metric": "str | Sequence[str] | None", "signature": "str | PathLike[str] | None", "preset": "str | None"}
+    found = {"metric": "str | Sequence[str] | None", "signature": path, "preset": "str | None"}
     found |= {name: annotation for name, (annotation, _) in OPTIONS.items()}
     found["empty_gt"] = 'Literal["error", "skip", "uniform", "zero", "nan"] | None'
-    found |= {
-        name: found.get(name, "str | PathLike[str] | float | Sequence[float] | None") for name in sorted(KNOWN_TEXTS)
-    }
-    types = {"int": "int | None", "bool": "bool | None", "tuple": "Sequence[str] | None"}
+    found |= {name: found.get(name, TYPES.get(name, "str | None")) for name in sorted(KNOWN_TEXTS)}
+    kinds = {"int": "int | None", "bool": "bool | None", "tuple": "Sequence[str] | None", "str": "str | None"}
     for name, annotation in RunOptions.__annotations__.items():
         kind = re.match(r"\w+", getattr(annotation, "__forward_arg__", str(annotation)))
-        found[name] = types.get(kind[0] if kind else "", path)
-    found |= {"confidence": "float | None", "resamples": "int | None", "seed": "int | None"}
-    sides = [Parameter(name, Parameter.POSITIONAL_OR_KEYWORD, default=None, annotation=path) for name in ("pred", "gt")]
-    shown = [_parameter(name, annotation, None) for name, annotation in found.items()]
-    return [*sides, *shown, _parameter("on_failure", 'Literal["raise", "warn", "ignore"]', "warn")]
+        found[name] = kinds.get(kind[0] if kind else "", path)
+    return found | dict.fromkeys(("fixations", "mask", "weights", "baseline", "other_map"), BESIDE_MAPS)
+
+
+NOT_AUDITED = ("save_maps", "per_class", "device", "batch_bytes", "stack", "shard", "baselines", "ceiling", "group_by")
+AUDITED = tuple(
+    sorted(
+        {"resize", "color", *(name for name in KNOWN_TEXTS if name.startswith("fixation_")), *RunOptions._fields}
+        - {*NOT_AUDITED, "baseline", "other_map", "mask", "weights", "manifest"}
+        - {name for name in RunOptions._fields if name.endswith("_name") and name not in ("pred_name", "gt_name")}
+    )
+)
+"""The keywords of an audit, whose conventions say what moves a number."""
+
+
+def _question(sides: str, own: Mapping[str, tuple[str, Any]], names: Iterable[str]) -> list[Parameter]:
+    """The parameters of a question: what it is about, its own keywords, and some of those of a run."""
+    annotations = run_annotations()
+    at = [Parameter(name, Parameter.POSITIONAL_OR_KEYWORD, annotation="Any") for name in sides.split()]
+    keywords = [_parameter(name, annotation, default) for name, (annotation, default) in own.items()]
+    return [*at, *keywords, *(_parameter(name, annotations[name], None) for name in names)]
+
+
+_PROGRESS = {"progress": ("bool | Callable[[Any, int], None]", False)}
+
+
+def audit_parameters() -> list[Parameter]:
+    """The parameters of `audit`."""
+    own = {"conventions": ("str | Iterable[str]", ()), "metric": ("str", "kld"), "eps_curve": ("bool", False)}
+    return _question("pred gt", {**own, **_PROGRESS}, AUDITED)
+
+
+def identify_parameters() -> list[Parameter]:
+    """The parameters of `identify`."""
+    value = Parameter("value", Parameter.POSITIONAL_OR_KEYWORD, annotation="float | str | Mapping[str, float | str]")
+    return [value, *_question("pred gt", _PROGRESS, AUDITED)]
+
+
+def explain_parameters() -> list[Parameter]:
+    """The parameters of `explain`."""
+    return _question("pred gt", {"worst": ("int | None", None), "name": ("str | None", None)}, run_annotations())
+
+
+def stream_parameters(metric: str, annotation: str, default: Any = Parameter.empty) -> list[Parameter]:
+    """The parameters of a stream of maps, of which the first is called `metric`."""
+    first = Parameter(metric, Parameter.POSITIONAL_OR_KEYWORD, default=default, annotation=annotation)
+    annotations = {**run_annotations(), "signature": "str | None", "baseline": 'Literal["uniform"] | None'}
+    names = [name for name in ("signature", "preset", *OPTIONS, "baseline", "baseline_norm") if name != "metric"]
+    own = {"rows": ("bool", False)}
+    return [first, *_question("", own, ()), *(_parameter(name, annotations[name], None) for name in names)]
+
+
+def check_parameters() -> list[Parameter]:
+    """The parameters of `check`."""
+    sides = [
+        Parameter(name, Parameter.POSITIONAL_OR_KEYWORD, default=None, annotation="Any") for name in ("pred", "gt")
+    ]
+    return [*sides, *_question("", {}, run_annotations())]
+
+
+BESIDE_MAPS = "str | PathLike[str] | Array | Sequence[Array] | Mapping[str, Array] | None"
+"""What may stand beside maps: a file, a folder, arrays."""
+
+TYPES = {
+    "class_weights": "str | PathLike[str] | Sequence[float] | None",
+    "color": 'Literal["error", "luma", "mean", "first"] | None',
+    "fixation_base": "Literal[0, 1] | None",
+    "fixation_threshold": "float | None",
+    "ignore_index": "int | None",
+    "label_smoothing": "float | None",
+    "maps": 'Literal["mean", "pixels", "fixations", "groups"] | None',
+    "nodata": "float | str | None",
+}
+"""The types of keywords that are no plain text."""

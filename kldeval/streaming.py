@@ -12,19 +12,25 @@ the order of the maps, nor the size of the batches, nor over how many processes 
 from __future__ import annotations
 
 import math
+from dataclasses import asdict, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kldeval.errors import RefusedMap, UsageProblem
+from kldeval.arrays import as_numpy
+from kldeval.errors import FAILURE_CODES, RefusedMap, UsageProblem
 from kldeval.functional import option_settings
 from kldeval.metrics.registry import METRICS
+from kldeval.parameters import explicit, stream_parameters
 from kldeval.preprocessing.grey import full_scale
-from kldeval.records import AuxiliaryInputs, Failure, Fixations, MapPair, Score, fixations_at
+from kldeval.records import AuxiliaryInputs, Failure, Fixations, MapPair, Skipped, fixations_at
 from kldeval.reports.moments import Moments, moments_of
 from kldeval.scoring.evaluator import Evaluator
 from kldeval.scoring.plan import Plan
+from kldeval.settings.settings import MAPS
 from kldeval.settings.signature import signatures
+from kldeval.wording import in_python, python_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,6 +42,7 @@ _MAP, _BATCH = 2, 3
 """The dimensions of a map and of a batch of maps."""
 
 
+@explicit(partial(stream_parameters, "metrics", "str | Sequence[str]"))
 class MetricCollection:
     """The means over maps of several metrics, which batches update.
 
@@ -56,9 +63,9 @@ class MetricCollection:
 
     def __init__(self, metrics: str | Sequence[str], *, rows: bool = False, **options: Any) -> None:
         texts = metrics if isinstance(metrics, str) else ",".join(metrics)
-        self._settings = _checked(option_settings({**options, "metric": texts}))
+        with python_words():
+            self._settings = _checked(option_settings({**options, "metric": texts}))
         self._evaluator = Evaluator(Plan.of(self._settings))
-        self.signatures: Mapping[str, str] = signatures(self._settings)
         self._keeps_rows = rows
         self.reset()
 
@@ -66,6 +73,12 @@ class MetricCollection:
         """Forget every map."""
         self._moments = dict.fromkeys(self._settings.keys, Moments())
         self._rows: list[Mapping[str, float]] = []
+        self._is_weighted: bool | None = None
+
+    @property
+    def signatures(self) -> Mapping[str, str]:
+        """What made each number; that pixels were weighted, once an update has brought weights."""
+        return signatures(replace(self._settings, weights=MAPS) if self._is_weighted else self._settings)
 
     @property
     def n(self) -> int:
@@ -93,13 +106,13 @@ class MetricCollection:
         weights: Array | None = None,
         other: Array | None = None,
     ) -> None:
-        """Take in maps (H, W) or batches (N, H, W), of numpy or torch, on any device and of any precision.
+        """Take in maps (H, W) or batches (N, H, W) or (N, 1, H, W), of any library, on any device and of any precision.
 
         Args:
             pred: predicted maps.
             gt: ground-truth maps; metrics of fixations do without.
             fixations: how often each pixel was fixated.
-            weights: the weight of each pixel; 0 leaves a pixel out.
+            weights: the weight of each pixel, in all updates or in none; 0 leaves a pixel out.
             other: the fixations on another image, for `auc-shuffled`.
 
         Raises:
@@ -113,8 +126,13 @@ class MetricCollection:
         if fixations is None and self._settings.on("fixations"):
             msg = f"{', '.join(self._settings.on('fixations'))}: no fixations; update(pred, gt, fixations)"
             raise UsageProblem(msg)
+        if self._is_weighted not in (None, weights is not None):
+            msg = "weights in some updates and none in others are two numbers; give them in every update, or in none"
+            raise UsageProblem(msg)
         batch = _batch(pred, pred if gt is None else gt, fixations, weights, other)
-        found = [self._score(place if len(batch) > 1 else None, *maps) for place, maps in enumerate(batch)]
+        scored = [self._score(place if len(batch) > 1 else None, *maps) for place, maps in enumerate(batch)]
+        found = [row for row in scored if row is not None]
+        self._is_weighted = weights is not None
         for key in self._moments:
             self._moments[key] += moments_of([row[key] for row in found])
         if self._keeps_rows:
@@ -132,11 +150,21 @@ class MetricCollection:
         Raises:
             UsageProblem: its signatures are others.
         """
-        self.load_state_dict(_joined(self.state_dict(), other.state_dict()))
+        if not other.n:
+            _check_same(signatures(self._settings), signatures(other._settings))
+            return
+        if not self.n:
+            self.load_state_dict(other.state_dict())
+            return
+        _check_same(self.signatures, other.signatures)
+        self._moments = {key: found + other._moments[key] for key, found in self._moments.items()}
+        self._rows = [*self._rows, *other._rows]
 
     def state_dict(self) -> dict[str, Any]:
         """What was taken in, as plain values that can be saved."""
-        return {"signatures": dict(self.signatures), "moments": dict(self._moments), "rows": list(self._rows)}
+        moments = {key: asdict(found) for key, found in self._moments.items()}
+        rows = [dict(row) for row in self._rows]
+        return {"signatures": dict(self.signatures), "weighted": self._is_weighted, "moments": moments, "rows": rows}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take a saved state in place of one's own.
@@ -144,8 +172,12 @@ class MetricCollection:
         Raises:
             UsageProblem: it is that of other signatures.
         """
-        _check_same(self.signatures, state["signatures"])
-        self._moments, self._rows = dict(state["moments"]), list(state["rows"])
+        before, self._is_weighted = self._is_weighted, state["weighted"]
+        if self.signatures != state["signatures"]:
+            self._is_weighted = before
+            _check_same(self.signatures, state["signatures"])
+        self._moments = {key: Moments(**found) for key, found in state["moments"].items()}
+        self._rows = [dict(row) for row in state["rows"]]
 
     def _score(
         self,
@@ -155,7 +187,8 @@ class MetricCollection:
         fixations: Any | None,
         weights: Any | None,
         other: Any | None,
-    ) -> Mapping[str, float]:
+    ) -> Mapping[str, float] | None:
+        """The numbers of one map; None where it is left out, as `empty_gt="skip"` asks."""
         company = AuxiliaryInputs(fixations=_fixations(fixations), other=_fixations(other))
         pair = MapPair(
             "",
@@ -170,17 +203,18 @@ class MetricCollection:
         outcome = self._evaluator.score(pair)
         where = "" if place is None else f"map {place} of the batch: "
         if isinstance(outcome, Failure):
-            raise RefusedMap(f"{where}{outcome.message}")
-        if not isinstance(outcome, Score):
-            raise RefusedMap(f"{where}{outcome.reason}")
+            raise RefusedMap(where + in_python(outcome.message), code=_known(outcome.code))
+        if isinstance(outcome, Skipped):
+            return None
         if outcome.failures:
-            raise RefusedMap(f"{where}{outcome.failures[0].message}")
+            raise RefusedMap(where + in_python(outcome.failures[0].message), code=_known(outcome.failures[0].code))
         return outcome.values
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(self.signatures)}; n={self.n})"
 
 
+@explicit(partial(stream_parameters, "metric", "str", "kld"))
 class Metric:
     """The mean over maps of one metric, which batches update; see `MetricCollection` for the arguments.
 
@@ -197,7 +231,12 @@ class Metric:
         if len(self._all.signatures) != 1:
             msg = f"a Metric is one metric, and {metric} are {len(self._all.signatures)}; use MetricCollection"
             raise UsageProblem(msg)
-        ((self._key, self.signature),) = self._all.signatures.items()
+        (self._key,) = self._all.signatures
+
+    @property
+    def signature(self) -> str:
+        """What made the number."""
+        return self._all.signatures[self._key]
 
     @property
     def n(self) -> int:
@@ -254,10 +293,8 @@ def _checked(settings: Settings) -> Settings:
     return settings
 
 
-def _joined(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
-    _check_same(one["signatures"], other["signatures"])
-    moments = {key: found + other["moments"][key] for key, found in one["moments"].items()}
-    return {"signatures": one["signatures"], "moments": moments, "rows": one["rows"] + other["rows"]}
+def _known(code: str) -> str | None:
+    return code if code in FAILURE_CODES else None
 
 
 def _check_same(one: Mapping[str, str], other: Mapping[str, str]) -> None:
@@ -272,7 +309,7 @@ def _batch(pred: Array, *beside: Array | None) -> list[tuple[Any, ...]]:
     Raises:
         RefusedMap: the arrays do not hold maps, or not as many of one size.
     """
-    arrays = [None if array is None else _as_numpy(array) for array in (pred, *beside)]
+    arrays = [None if array is None else _of_one_channel(as_numpy(array)) for array in (pred, *beside)]
     first = arrays[0]
     if first is None or first.ndim not in (_MAP, _BATCH):
         msg = f"pred has the shape {tuple(pred.shape)}; maps are (H, W) and batches of them (N, H, W)"
@@ -286,14 +323,9 @@ def _batch(pred: Array, *beside: Array | None) -> list[tuple[Any, ...]]:
     return [tuple(None if array is None else array[place] for array in arrays) for place in range(len(first))]
 
 
-def _as_numpy(array: Any) -> Any:
-    """An array in the processor's memory; half precision, of which numpy knows one kind, as float32."""
-    if hasattr(array, "detach"):
-        array = array.detach().cpu()
-        if array.is_floating_point() and array.itemsize < np.dtype(np.float32).itemsize:
-            array = array.float()
-        array = array.numpy()
-    return np.asarray(array)
+def _of_one_channel(array: Any) -> Any:
+    """The array of (N, 1, H, W), as networks give it, without its channel."""
+    return array[:, 0] if array.ndim == _BATCH + 1 and array.shape[1] == 1 else array
 
 
 def _fixations(counts: Any | None) -> Fixations | None:

@@ -15,40 +15,68 @@ from kldeval.functional import metric_functions
 from kldeval.parameters import evaluate_parameters
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 STUB = Path(kldeval.__file__).with_suffix(".pyi")
 
 HEAD = '''"""The public names, as `python tools/stub.py` finds them; what runs is in `__init__.py`."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from os import PathLike
-from typing import Literal
+from typing import Any, Literal, overload
 
 from kldeval._version import __version__ as __version__
 '''
 
 
+EXPLICIT = {"audit": "Audit", "check": "Inspection", "explain": "Explanation", "identify": "Identification"}
+"""The questions whose keywords follow from the registries, with what they give."""
+
+CLASSES = ("Metric", "MetricCollection")
+"""The classes whose keywords do."""
+
+
 def stub() -> str:
     """The text of the stub."""
     functions = metric_functions()
+    written = {"evaluate", *EXPLICIT, *CLASSES}
     imports = [
         "from kldeval.arrays import Array",
-        "from kldeval.reports.documents import Report",
         *(
             f"from kldeval.{module} import {name} as {name}"
             for name, module in kldeval.PUBLIC.items()
-            if name != "evaluate"
+            if name not in written
         ),
+        *(f"from kldeval.{kldeval.PUBLIC[name]} import {name} as _{name}" for name in CLASSES),
     ]
     public = "".join(f'    "{name}",\n' for name in sorted(["__version__", *kldeval.PUBLIC, *functions]))
+    models, pairs = evaluate_parameters(), evaluate_parameters()
+    models[0] = models[0].replace(annotation="Mapping[str, Any]", default=inspect.Parameter.empty)
+    models[1] = models[1].replace(default=inspect.Parameter.empty)
     parts = [
         HEAD + "\n".join(sorted(imports)),
         f"__all__ = [\n{public}]",
-        _lines("evaluate", evaluate_parameters(), "Report", kldeval.evaluate.__doc__),
+        f"@overload\n{_lines('evaluate', models, 'Leaderboard', kldeval.evaluate.__doc__, bare=True)}",
+        f"@overload\n{_lines('evaluate', pairs, 'Report', kldeval.evaluate.__doc__, bare=True)}",
+        *(
+            _lines(name, _parameters(getattr(kldeval, name)), result, getattr(kldeval, name).__doc__)
+            for name, result in EXPLICIT.items()
+        ),
+        *map(_class, CLASSES),
         *(_definition(name, function) for name, function in functions.items()),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _parameters(function: Callable[..., object]) -> Iterable[inspect.Parameter]:
+    return inspect.signature(function).parameters.values()
+
+
+def _class(name: str) -> str:
+    """A class with the keywords of its construction."""
+    own = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    made = _lines("__init__", [own, *_parameters(getattr(kldeval, name))], "None", "", bare=True)
+    return f"class {name}(_{name}):\n" + "\n".join(f"    {line}" for line in made.splitlines())
 
 
 def _definition(name: str, function: object) -> str:
@@ -58,7 +86,9 @@ def _definition(name: str, function: object) -> str:
     return _lines(name, inspect.signature(function).parameters.values(), "Array", function.__doc__)  # type: ignore[arg-type]
 
 
-def _lines(name: str, parameters: Iterable[inspect.Parameter], result: str, documentation: str | None) -> str:
+def _lines(
+    name: str, parameters: Iterable[inspect.Parameter], result: str, documentation: str | None, *, bare: bool = False
+) -> str:
     lines = [f"def {name}("]
     keyword = False
     for parameter in parameters:
@@ -66,7 +96,10 @@ def _lines(name: str, parameters: Iterable[inspect.Parameter], result: str, docu
             keyword = True
             lines.append("    *,")
         default = "" if parameter.default is parameter.empty else f" = {_literal(parameter.default)}"
-        lines.append(f"    {parameter.name}: {parameter.annotation}{default},")
+        typed = "" if parameter.annotation is parameter.empty else f": {parameter.annotation}"
+        lines.append(f"    {parameter.name}{typed}{default},")
+    if bare:
+        return "\n".join([*lines, f") -> {result}: ..."])
     first = re.sub(r"\s+", " ", (documentation or "").strip().partition("\n\n")[0])
     return "\n".join([*lines, f") -> {result}:", f'    """{first}"""'])
 

@@ -31,9 +31,9 @@ from kldeval.settings.signature import format_signature, short_signature
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
-    from pathlib import Path
 
     from kldeval.data.load import Loaded, Reading
+    from kldeval.memory import MapFolder
     from kldeval.normalization.chain import Chain
     from kldeval.records import Pair
     from kldeval.reports.audit_documents import Audit
@@ -85,8 +85,8 @@ def plan_audit(
 
 
 def audit(
-    preds: Mapping[str, Path],
-    gt: Path,
+    preds: Mapping[str, MapFolder],
+    gt: MapFolder,
     plan: AuditPlan,
     request: RunOptions,
     progress: Callable[[object, int], None] | None = None,

@@ -15,8 +15,8 @@ from kldeval.settings.signature import short_signature
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
+    from kldeval.memory import MapFolder
     from kldeval.reports.audit_documents import Audit
     from kldeval.reports.documents import Report
     from kldeval.run_options import RunOptions
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 def audit_companion(
     metric: str,
-    preds: Mapping[str, Path],
-    gt: Path,
+    preds: Mapping[str, MapFolder],
+    gt: MapFolder,
     said: Mapping[str, str | None],
     request: RunOptions,
     progress: Callable[[object, int], None] | None = None,

@@ -13,6 +13,7 @@ from kldeval.engine.auxiliary import open_auxiliary
 from kldeval.engine.run import outcomes, resolve_target_kind, with_manifest_masks
 from kldeval.engine.worker import reading_of
 from kldeval.executors.local import LocalPool, cores
+from kldeval.memory import NamedMaps
 from kldeval.records import Failure, Skipped
 from kldeval.reports.documents import Found, Inspection
 from kldeval.scoring.evaluator import Evaluator
@@ -21,10 +22,10 @@ from kldeval.scoring.views import PLAIN_AXES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from kldeval.arrays import Array
     from kldeval.data.load import Loaded, Reading
+    from kldeval.memory import MapFolder
     from kldeval.records import Outcome, Pair
     from kldeval.run_options import RunOptions
     from kldeval.scoring.evaluator import PartialResult
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     _Checked = tuple[Found, Outcome | PartialResult]
 
 
-def inspect(pred: Path | None, gt: Path | None, settings: Settings, request: RunOptions) -> Inspection:
+def inspect(pred: MapFolder | None, gt: MapFolder | None, settings: Settings, request: RunOptions) -> Inspection:
     """The pairing of two files or folders, or of a manifest, and what stands against scoring each pair.
 
     Raises:
@@ -56,9 +57,9 @@ def inspect(pred: Path | None, gt: Path | None, settings: Settings, request: Run
     return Inspection(rows, (*unpaired, *failures), tuple(f"note: {note}" for note in notes))
 
 
-def _proposal(pred: Path | None, gt: Path | None, exclude: Sequence[str], n_pairs: int) -> Iterator[str]:
+def _proposal(pred: MapFolder | None, gt: MapFolder | None, exclude: Sequence[str], n_pairs: int) -> Iterator[str]:
     """The templates that would pair more of two folders' files."""
-    if pred is None or gt is None:
+    if pred is None or gt is None or isinstance(pred, NamedMaps) or isinstance(gt, NamedMaps):
         return
     found, wanted = ([name for name in list_folder(side).maps if not is_excluded(name, exclude)] for side in (pred, gt))
     proposal = propose(found, wanted, more_than=n_pairs)

@@ -25,11 +25,11 @@ from kldeval.settings.signature import format_signature, short_signature
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from kldeval.analysis.candidates import Candidate
     from kldeval.data.dataset import Dataset
     from kldeval.data.load import Loaded, Reading
+    from kldeval.memory import MapFolder
     from kldeval.records import Pair
     from kldeval.reports.documents import Report
     from kldeval.reports.identification import Identification, Published
@@ -55,8 +55,8 @@ class Request:
     how fixations are read.
     """
 
-    pred: Path
-    gt: Path
+    pred: MapFolder
+    gt: MapFolder
     options: RunOptions
     resize: str | None = None
     color: str | None = None

@@ -78,7 +78,7 @@ def select(pred: MapFolder | None, gt: MapFolder | None, settings: Settings, req
     pairs = grouped(pairing.pairs[: request.limit], settings, request)
     notes = (*pairing.notes, *pairing_notes(pairing, len(pairs)))
     tasks = tuple({ONLY: pair} for pair in pairs)
-    alone = pred is not None and pred.is_file()
+    alone = pred is not None and gt is not None and pred.is_file() and gt.is_file()
     every = (*pairing.pairs, *pairing.lone)
     return _share(Dataset(tasks, {ONLY: pairing.failures}, {ONLY: notes}, (), every, alone=alone), request.shard)
 
@@ -149,7 +149,7 @@ def _share(dataset: Dataset, shard: str | None) -> Dataset:
 def _pairing(pred: MapFolder, gt: MapFolder, request: RunOptions) -> Pairing:
     """The pairs of one model; of two files the name is the ground truth's, which all models share."""
     found = pair_up(pred, gt, request)
-    if isinstance(gt, NamedMaps) or pred.is_dir():
+    if isinstance(gt, NamedMaps) or gt.is_dir():
         return found
     return replace(found, pairs=tuple(replace(pair, name=gt.stem) for pair in found.pairs))
 

@@ -27,6 +27,12 @@ if TYPE_CHECKING:
 JUNK = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
 """What archives and file managers leave behind, in lower case; hidden files are ignored beside them."""
 
+DOCUMENTS = frozenset(
+    {".csv", ".docx", ".htm", ".html", ".ipynb", ".json", ".jsonl", ".log", ".m", ".md", ".pdf", ".py", ".rst", ".sh"}
+    | {".toml", ".tsv", ".txt", ".xml", ".yaml", ".yml"}
+)
+"""The suffixes of texts and tables, which lie beside maps and are none."""
+
 MOST_VISITS = 1000
 """How often one folder may be reached on different ways: links that double with every level would never end."""
 
@@ -35,15 +41,30 @@ MOST_VISITS = 1000
 class Listing:
     """The files of a folder as relative POSIX paths, sorted. Symbolic links are followed.
 
-    `maps` have the suffix of a readable format, whether or not they can be opened; `others` are the suffixes of the
-    rest. `loops` are links that lead back to a folder above them, whose files are listed there. `dangling` are links
+    `maps` have the suffix of a readable format, whether or not they can be opened, `strangers` another. `loops` are
+    links that lead back to a folder above them, whose files are listed there. `dangling` are links
     without a suffix to something that does not exist, which may have been a folder.
     """
 
     maps: tuple[str, ...]
-    others: tuple[str, ...]
+    strangers: tuple[str, ...]
     loops: tuple[str, ...] = ()
     dangling: tuple[str, ...] = ()
+
+    @property
+    def unread(self) -> dict[str, int]:
+        """How many files of each suffix may hold maps and are not read as such, the most frequent first."""
+        suffixes = Counter(map(suffix_of, self.strangers))
+        return {suffix: count for suffix, count in suffixes.most_common() if suffix not in DOCUMENTS}
+
+
+def suffix_of(relative: str) -> str:
+    """The suffix of a path in small letters.
+
+    >>> suffix_of("a.b/C.MP4"), suffix_of("a.b/c")
+    ('.mp4', '')
+    """
+    return os.path.splitext(relative)[1].lower()  # noqa: PTH122 - no path is needed
 
 
 def list_folder(folder: Path, is_wanted: Callable[[str], bool] = is_readable) -> Listing:
@@ -59,9 +80,9 @@ def list_folder(folder: Path, is_wanted: Callable[[str], bool] = is_readable) ->
         msg = f"cannot list {printable(str(error.filename))}: {why(error)}"
         raise UsageProblem(msg) from error
     if is_wanted is is_readable and len(kept := without_matlab(walk.maps)) < len(walk.maps):
+        walk.strangers += set(walk.maps) - set(kept)
         walk.maps = [*kept]
-        walk.others.add(".mat")
-    found = (walk.maps, walk.others, walk.loops, walk.dangling)
+    found = (walk.maps, walk.strangers, walk.loops, walk.dangling)
     return Listing(*(tuple(sorted(one)) for one in found))
 
 
@@ -71,7 +92,7 @@ class _Walk:
 
     is_wanted: Callable[[str], bool]
     maps: list[str] = field(default_factory=list)
-    others: set[str] = field(default_factory=set)
+    strangers: list[str] = field(default_factory=list)
     loops: list[str] = field(default_factory=list)
     dangling: list[str] = field(default_factory=list)
     visits: Counter[Identity] = field(default_factory=Counter)
@@ -108,11 +129,10 @@ class _Walk:
         if self.is_wanted(relative):
             self.maps.append(relative)
             return
-        suffix = os.path.splitext(entry.name)[1].lower()  # noqa: PTH122 - no path is needed
-        if not suffix and entry.is_symlink() and not os.path.exists(entry.path):  # noqa: PTH110 - the same
+        if not suffix_of(entry.name) and entry.is_symlink() and not os.path.exists(entry.path):  # noqa: PTH110 - the same
             self.dangling.append(relative)
         elif entry.is_symlink() or entry.is_file(follow_symlinks=False):
-            self.others.add(suffix)
+            self.strangers.append(relative)
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

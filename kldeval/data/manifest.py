@@ -1,6 +1,7 @@
 """A table that says which files belong together: columns pred and gt, and name, group, fixations, mask where needed.
 
-CSV and TSV have a header; JSON Lines have an object with the same keys a line. Paths are relative to the manifest's
+CSV and TSV have a header, whose columns commas, tabs or semicolons separate; JSON Lines have an object with the same
+keys a line. Paths are relative to the manifest's
 folder, for standard input (`-`) to the working directory.
 """
 
@@ -13,6 +14,7 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from kldeval.data.delimiters import delimiter_of
 from kldeval.data.listing import normal
 from kldeval.errors import UsageProblem, examples, printable
 from kldeval.grammar import suggestion
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 COLUMNS = ("pred", "gt", "name", "group", "fixations", "mask")
 REQUIRED = ("pred", "gt")
+PATHS = ("pred", "gt", "fixations", "mask")
 
 STDIN = Path("-")
 
@@ -74,7 +77,8 @@ def _rows(text: str, suffix: str, where: str) -> Iterator[Row]:
     first = text.lstrip().partition("\n")[0]
     if suffix in (".jsonl", ".ndjson") or (suffix not in (".csv", ".tsv") and first.startswith("{")):
         return _json_rows(text, where)
-    return _delimited_rows(text, "\t" if suffix == ".tsv" or (suffix != ".csv" and "\t" in first) else ",", where)
+    usual = "\t" if suffix == ".tsv" or (suffix != ".csv" and "\t" in first) else ","
+    return _delimited_rows(text, delimiter_of(first, usual), where)
 
 
 def _delimited_rows(text: str, delimiter: str, where: str) -> Iterator[Row]:
@@ -129,6 +133,7 @@ def _pair(cells: dict[str, str], folder: Path, where: str) -> Pair:
     if empty:
         msg = f"{where}: the cell of {empty[0]!r} is empty"
         raise UsageProblem(msg)
+    cells = {**cells, **{key: _posix(folder, cells[key]) for key in PATHS if cells.get(key)}}
     paths = {key: folder / cells[key] for key in ("fixations", "mask") if cells.get(key)}
     # the ground truth's path, because it is the same whichever model and whichever part of the data a manifest lists
     name = cells.get("name") or _default_name(cells["gt"])
@@ -137,6 +142,11 @@ def _pair(cells: dict[str, str], folder: Path, where: str) -> Pair:
         raise UsageProblem(msg)
     pair = Pair(normal(name), folder / cells["pred"], folder / cells["gt"], cells.get("group", ""))
     return replace(pair, fixations=paths.get("fixations"), mask=paths.get("mask"))
+
+
+def _posix(folder: Path, cell: str) -> str:
+    """A path as this system writes it: backslashes of Windows part folders where no file has them in its name."""
+    return cell.replace("\\", "/") if "\\" in cell and not (folder / cell).exists() else cell
 
 
 def _default_name(gt: str) -> str:

@@ -6,11 +6,12 @@ A folder is listed (`list_folder`), its files are named (`namers`), and the name
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import accumulate
+from shlex import quote
 from typing import TYPE_CHECKING
 
-from kldeval.data.listing import Listing, is_excluded, list_folder, namers, normal
+from kldeval.data.listing import Listing, is_excluded, list_folder, name_of, namers, normal, suffix_of
 from kldeval.data.readers import READERS
 from kldeval.errors import UsageProblem, examples, printable
 from kldeval.memory import NamedMaps
@@ -49,7 +50,8 @@ class Pairing:
 class Side:
     """One folder of maps: what they are, and the files (relative paths) by name.
 
-    `dangling` are links to nothing that may have been folders; `notes` count files set aside.
+    `dangling` are links to nothing that may have been folders; `notes` count files set aside. `unread` are files of
+    other kinds by what their names would be.
     """
 
     what: str
@@ -57,6 +59,7 @@ class Side:
     files: Mapping[str, tuple[str, ...]]
     dangling: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    unread: Mapping[str, str] = field(default_factory=dict)
 
     def path(self, name: str) -> Path:
         """Where the map of this name is."""
@@ -75,6 +78,8 @@ def find_pairs(
 ) -> Pairing:
     """The pairs of two files, or of two folders whose files have the same relative path without suffix.
 
+    One prediction, such as a centre prior, stands for those of all ground truths in a folder; a note says so.
+
     Names are compared and sorted as plain text, in the Unicode form NFC: a folder from macOS meets one from Linux.
     Names without a partner and names that two files of one folder share are failures, never a guess; `allow_missing`
     (ground truth without prediction) and `allow_extra` (prediction without ground truth) only count the former.
@@ -86,24 +91,59 @@ def find_pairs(
             malformed or that no file fits, or no common name.
     """
     kinds = [_kind(path) for path in (pred, gt)]
-    if kinds[0] != kinds[1]:
-        also = "; one map for every pair goes into a --manifest" if kinds[0] == "file" else ""
-        raise UsageProblem(
-            f"{printable(pred)} is a {kinds[0]} but {printable(gt)} is a {kinds[1]}; give two files or two folders"
-            f"{also}"
+    if kinds == ["folder", "file"]:
+        msg = (
+            f"{printable(pred)} is a folder but {printable(gt)} is a file; give two files or two folders, or, where "
+            f"the folder holds several predictions of one map, {_every(pred)} in its place"
         )
-    if kinds[0] == "file":
+        raise UsageProblem(msg)
+    if kinds == ["file", "file"]:
         return Pairing((Pair(normal(pred.stem), pred, gt),))
     name_pred, name_gt = namers(pred_name, gt_name)
+    if kinds == ["file", "folder"]:
+        (listing,) = _listings(gt)
+        return _one_for_all(pred, _side("ground truth", gt, listing, name_gt, exclude, f"--gt-name {gt_name!r}"))
+    listings = _listings(pred, gt)
     sides = (
-        _side("prediction", pred, name_pred, exclude, f"--pred-name {pred_name!r}"),
-        _side("ground truth", gt, name_gt, exclude, f"--gt-name {gt_name!r}"),
+        _side("prediction", pred, listings[0], name_pred, exclude, f"--pred-name {pred_name!r}"),
+        _side("ground truth", gt, listings[1], name_gt, exclude, f"--gt-name {gt_name!r}"),
     )
     pairing = match(*sides, allow_missing=allow_missing, allow_extra=allow_extra)
     notes = [note for side in sides for note in side.notes]
     if pred_name is None and gt_name is None:
         notes += _offset(*sides, len(pairing.pairs))
     return replace(pairing, notes=tuple(notes))
+
+
+def _one_for_all(pred: Path, gt: Side) -> Pairing:
+    """The pairs of one prediction with every ground truth."""
+    ambiguous = sorted(name for name, files in gt.files.items() if len(files) > 1)
+    pairs = tuple(Pair(name, pred, gt.path(name)) for name in sorted(gt.files) if name not in ambiguous)
+    nobody = Side("prediction", pred, {})
+    failures = [Failure(name, "pair", _ambiguous(name, nobody, gt), "ambiguous-name") for name in ambiguous]
+    failures += [_leads_nowhere(gt, link) for link in gt.dangling]
+    note = f"{printable(pred)} is one map, which stands for the predictions of all {len(pairs)} ground truths"
+    return Pairing(pairs, tuple(failures), notes=(note, *gt.notes))
+
+
+def _listings(*folders: Path) -> list[Listing]:
+    """What folders hold.
+
+    Raises:
+        UsageProblem: some hold no map, saying what each of them holds.
+    """
+    listings = [list_folder(folder) for folder in folders]
+    empty = [_no_maps(*each) for each in zip(folders, listings, strict=True) if not each[1].maps]
+    if empty:
+        has_others = any(listing.strangers for listing in listings)
+        readable = f"; readable are {' '.join(sorted(READERS))}" if has_others else ""
+        raise UsageProblem(f"{'; '.join(empty)}{readable}")
+    return listings
+
+
+def _every(folder: Path) -> str:
+    """What a shell makes all entries of a folder of."""
+    return f"{quote(str(folder))}/*"
 
 
 def pairs_in_memory(pred: MapFolder, gt: MapFolder) -> Pairing:
@@ -172,11 +212,8 @@ def _kind(path: Path) -> str:
     raise UsageProblem(f"{printable(path)} {what}; give two files or two folders of maps")
 
 
-def _side(what: str, folder: Path, namer: Namer, exclude: Sequence[str], template: str) -> Side:
+def _side(what: str, folder: Path, listing: Listing, namer: Namer, exclude: Sequence[str], template: str) -> Side:
     """The maps of a folder by name."""
-    listing = list_folder(folder)
-    if not listing.maps:
-        raise UsageProblem(_no_maps(folder, listing))
     kept = [relative for relative in listing.maps if not is_excluded(relative, exclude)]
     files: defaultdict[str, tuple[str, ...]] = defaultdict(tuple)
     strangers = []
@@ -190,7 +227,10 @@ def _side(what: str, folder: Path, namer: Namer, exclude: Sequence[str], templat
         raise UsageProblem(_none_left(folder, listing, kept, template))
     notes = tuple(_set_aside(what, folder, len(listing.maps) - len(kept), strangers, template))
     dangling = tuple(link for link in listing.dangling if not is_excluded(link, exclude))
-    return Side(what, folder, files, dangling, (*notes, *_looping(what, folder, listing)))
+    strangers = [path for path in listing.strangers if not is_excluded(path, exclude)]
+    listing = replace(listing, strangers=tuple(strangers))
+    notes = (*notes, *_looping(what, folder, listing), *_not_read(what, folder, listing))
+    return Side(what, folder, files, dangling, notes, {name_of(path): path for path in listing.strangers})
 
 
 def _none_left(folder: Path, listing: Listing, kept: Sequence[str], template: str) -> str:
@@ -213,6 +253,19 @@ def _looping(what: str, folder: Path, listing: Listing) -> Iterator[str]:
         yield f"not followed among the {what}s in {printable(folder)}, {back}"
 
 
+def _not_read(what: str, folder: Path, listing: Listing) -> Iterator[str]:
+    if listing.unread:
+        count = sum(listing.unread.values())
+        yield f"left out of the {what}s in {printable(folder)}, of kinds that are not read: {count} ({_kinds(listing)})"
+
+
+def _kinds(listing: Listing) -> str:
+    """The suffixes of files that are not read; those of texts where there are no others."""
+    suffixes = [*listing.unread] or sorted(set(map(suffix_of, listing.strangers)))
+    shown = [printable(suffix) or "no suffix" for suffix in suffixes[:SUFFIXES_SHOWN]]
+    return ", ".join(shown + ["..."] * (len(suffixes) > SUFFIXES_SHOWN))
+
+
 def _leads_nowhere(side: Side, link: str) -> Failure:
     path = side.folder / link
     message = (
@@ -223,9 +276,8 @@ def _leads_nowhere(side: Side, link: str) -> Failure:
 
 def _no_maps(folder: Path, listing: Listing) -> str:
     reasons = []
-    if listing.others:
-        suffixes = ", ".join(printable(suffix) or "no suffix" for suffix in listing.others[:SUFFIXES_SHOWN])
-        reasons.append(f"only files of other kinds ({suffixes}); readable are {' '.join(sorted(READERS))}")
+    if listing.strangers:
+        reasons.append(f"only files of other kinds ({_kinds(listing)})")
     if listing.dangling:
         reasons.append(f"links to what does not exist (such as {examples(listing.dangling)})")
     return f"{printable(folder)} holds no map: {'; and '.join(reasons) or 'no files at all, hidden ones aside'}"
@@ -243,12 +295,9 @@ def _way_out(pred: Side, gt: Side) -> str:
     from kldeval.data.template_suggestion import propose
 
     found, wanted = ([file for files in side.files.values() for file in files] for side in (pred, gt))
-    models = _models(pred, gt)
-    if len(models) > 1:
-        known = ", ".join(models[:SUFFIXES_SHOWN])
-        return (
-            f"; {printable(pred.folder)} holds several models ({known}): give {printable(pred.folder)}/* in its place"
-        )
+    several = _several_models(pred, wanted)
+    if several:
+        return f"; {several}"
     proposal = propose(found, wanted)
     if proposal:
         return f"; {proposal}"
@@ -257,14 +306,27 @@ def _way_out(pred: Side, gt: Side) -> str:
     return agree if ends else ""
 
 
-def _models(pred: Side, gt: Side) -> list[str]:
-    """The folders of a side that have each a file for most of the other side's names."""
-    named: defaultdict[str, set[str]] = defaultdict(set)
-    for name in pred.files:
-        model, _, rest = name.partition("/")
-        if rest in gt.files:
-            named[model].add(rest)
-    return sorted(model for model, names in named.items() if 2 * len(names) > len(gt.files))
+def _several_models(pred: Side, gt: Sequence[str]) -> str | None:
+    """What to give in place of a folder of several models: each has a file for most ground truths, by one template."""
+    from kldeval.data.template_suggestion import propose
+
+    by_model: defaultdict[str, list[str]] = defaultdict(list)
+    for relative in (file for files in pred.files.values() for file in files):
+        model, slash, rest = relative.partition("/")
+        if slash:
+            by_model[model].append(rest)
+    models: defaultdict[str, list[str]] = defaultdict(list)
+    for model, files in by_model.items():
+        plain = len({*map(name_of, files)} & {*map(name_of, gt)})
+        proposal = None if 2 * plain > len(gt) else propose(files, gt)
+        if 2 * (proposal.pairs if proposal else plain) > len(gt):
+            models[proposal.flags if proposal else ""].append(model)
+    flags, names = max(models.items(), key=lambda item: len(item[1]), default=("", []))
+    if len(names) < 2:  # noqa: PLR2004 - several
+        return None
+    known = ", ".join(map(printable, names[:SUFFIXES_SHOWN]))
+    also = f" and {flags} beside it" if flags else ""
+    return f"{printable(pred.folder)} holds several models ({known}): give {_every(pred.folder)} in its place{also}"
 
 
 def _ambiguous(name: str, pred: Side, gt: Side) -> str:
@@ -281,6 +343,9 @@ def _lone(name: str, found: Side, lacking: Side, way_out: str) -> str:
     folders = set(accumulate(name.split("/"), lambda path, part: f"{path}/{part}"))
     link = next((link for link in lacking.dangling if link in folders), None)
     but = f" but {printable(link)}, a link to what does not exist" if link else ""
+    stranger = lacking.unread.get(name)
+    if stranger is not None:
+        but = f" but {printable(stranger)}, of a kind that is not read"
     return (
         f"the {found.what} {printable(found.path(name))} has no {lacking.what}: "
         f"no map of this name in {printable(lacking.folder)}{but}; {way_out} leaves such maps out"

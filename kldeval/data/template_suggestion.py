@@ -51,16 +51,20 @@ class Proposal:
     gt: str
     pairs: int
 
-    def __str__(self) -> str:
+    @property
+    def flags(self) -> str:
+        """The options to give; one that follows from the other is left out."""
         given = {"--pred-name": self.pred, "--gt-name": self.gt}
         for flag, other in (("--pred-name", self.gt), ("--gt-name", self.pred)):
             if given[flag] == plain_template(parse_template(other).formats):
                 del given[flag]
                 break
-        flags = " ".join(f"{flag} '{template}'" for flag, template in given.items())
+        return " ".join(f"{flag} '{template}'" for flag, template in given.items())
+
+    def __str__(self) -> str:
         shifted = self.is_shifted
         offset = " (frames are counted from 0 on one side and from 1 on the other)" if shifted else ""
-        return f"{flags} would make {self.pairs} pairs{offset}"
+        return f"{self.flags} would make {self.pairs} pairs{offset}"
 
     @property
     def is_shifted(self) -> bool:

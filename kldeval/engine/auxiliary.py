@@ -58,7 +58,7 @@ def open_needed_auxiliary(
     named = {what: _named(what, request, pairs) for what in ("fixations", "mask")}
     _check(settings, request, named)
     limits = Limits(request.max_pixels or MAX_PIXELS, request.trust_files)
-    fixations = _fixations(settings, request, named["fixations"], limits)
+    fixations = _fixations(settings, request, named["fixations"], limits, pairs)
     doubts = tuple(check_positions(fixations, partial(_size_of, _files(pairs), limits.max_pixels))) if fixations else ()
     if fixations is not None and fixations.files and not alone:
         _check_names(fixations, request, pairs)
@@ -182,13 +182,15 @@ def _named(what: str, request: RunOptions, pairs: Iterable[Pair]) -> dict[str, M
 
 
 def _fixations(
-    settings: Settings, request: RunOptions, named: Mapping[str, MapFile], limits: Limits
+    settings: Settings, request: RunOptions, named: Mapping[str, MapFile], limits: Limits, pairs: Sequence[Pair]
 ) -> FixationSource | None:
     reading = _reading(settings.fixations, limits)
     if named and settings.on("fixations"):
         return fixations_of_files(named, reading, request.manifest or Path())
     namer = _namer("fixations", request)
-    return open_fixations(request.fixations, reading, namer) if request.fixations else None
+    if not request.fixations:
+        return None
+    return open_fixations(request.fixations, reading, namer).naming_frames(pair.name for pair in pairs)
 
 
 def _check(settings: Settings, request: RunOptions, named: Mapping[str, Mapping[str, MapFile]]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import warnings
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from kldeval.arrays import torch
 from kldeval.engine.provenance import versions
-from kldeval.errors import FAILURE_CODES, MapsFailed, RefusedMap
 from kldeval.executors.local import cores
 from kldeval.metrics.registry import METRICS
 from kldeval.records import Failure, Outcome, Score, Skipped
@@ -115,18 +113,3 @@ def shard_of(pairs: Iterable[Pair], request: RunOptions) -> dict[str, str]:
         size = pair.gt.stat().st_size if isinstance(pair.gt, Path) and pair.gt.exists() else 0
         digest.update(f"{pair.name}\0{size}\n".encode("utf-8", "surrogateescape"))
     return {"shard": request.shard, "context": f"images(n={count},sha256={digest.hexdigest()[:16]})"}
-
-
-def tell_failures(report: Report, *, is_error: bool) -> None:
-    """Say of a report with failures that its means are those of the other maps, to whoever called `evaluate`.
-
-    Raises:
-        RefusedMap: if it `is_error`.
-    """
-    first = report.failures[0]
-    failed = {failure.name for failure in report.failures}
-    count = len(failed | {score.name for score in report.scores})
-    msg = f"{len(failed)} of {count} maps failed, and the means are those of the others: {first.name}: {first.message}"
-    if is_error:
-        raise RefusedMap(msg, code=first.code if first.code in FAILURE_CODES else None)
-    warnings.warn(msg, MapsFailed, stacklevel=3)

@@ -277,12 +277,12 @@ def read_one(
     if len(pairs) != 1:
         msg = f"{pred} and {gt} hold {len(pairs)} pairs; name the two files of one"
         raise UsageProblem(msg)
-    around = open_auxiliary(settings, request, pairs, alone=pred.is_file())
+    around = open_auxiliary(settings, request, pairs, alone=pred.is_file() and gt.is_file())
     return load_pair(pairs[0], replace(reading_of(settings, request), sources=around.sources)), around.context
 
 
 def _swapped(pred: MapFolder | None, gt: MapFolder | None) -> list[str]:
-    return swapped(pred, gt) if isinstance(pred, Path) and isinstance(gt, Path) else []
+    return swapped(pred, gt) if pred and gt else []
 
 
 def with_manifest_masks(settings: Settings, pairs: Iterable[Pair]) -> Settings:

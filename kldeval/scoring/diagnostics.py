@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from kldeval.data.causes import SIDES, negative, unnormalised
 from kldeval.errors import RefusedMap
+from kldeval.memory import NamedMaps
 from kldeval.normalization.chain import axes_of, class_axis, ending, ends_in_log, format_chain
 from kldeval.normalization.lazy_map import MAP
 from kldeval.normalization.steps import STEPS
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kldeval.errors import MapProblem
+    from kldeval.memory import MapFolder
     from kldeval.normalization.chain import Chain
     from kldeval.records import DensityProvenance, MapPair, Score
     from kldeval.settings.settings import Settings
@@ -185,8 +187,10 @@ def notes(settings: Settings, remarks: Counter[str], n_maps: int) -> list[str]:
     return sentences
 
 
-def swapped(pred: Path, gt: Path) -> list[str]:
+def swapped(pred: MapFolder, gt: MapFolder) -> list[str]:
     """A note where the folder names say that the arguments stand in the wrong order."""
+    if isinstance(pred, NamedMaps) or isinstance(gt, NamedMaps):
+        return []
     looks_like_gt = _words(pred) & {
         "gt",
         "groundtruth",

@@ -27,15 +27,25 @@ def write(made: Report | Leaderboard | ComparisonReport, options: Options) -> by
         MissingDependency: pyarrow is not installed.
     """
     del options
-    arrow, parquet = _package("pyarrow"), _package("pyarrow.parquet")
+    table = arrow_table(made)
+    buffer = io.BytesIO()
+    _package("pyarrow.parquet").write_table(table, buffer)
+    return buffer.getvalue()
+
+
+def arrow_table(made: Report | Leaderboard | ComparisonReport) -> Any:
+    """The maps as a table of pyarrow, with the signatures in its metadata.
+
+    Raises:
+        MissingDependency: pyarrow is not installed.
+    """
+    arrow = _package("pyarrow")
     columns, rows = table_of(made)
     table = arrow.table(
         {column: _array(arrow, column, [_valid(row.get(column)) for row in rows]) for column in columns}
     )
     metadata = {"kldeval.settings.signature": json.dumps(_signatures(made))}
-    buffer = io.BytesIO()
-    parquet.write_table(table.replace_schema_metadata(metadata), buffer)
-    return buffer.getvalue()
+    return table.replace_schema_metadata(metadata)
 
 
 def _array(arrow: Any, column: str, values: list[Value]) -> Any:

@@ -15,7 +15,7 @@ from model_files import NAMES, VIDEOS, make_models
 from report_files import report
 from schemas import validate
 
-from kldeval.functional import evaluate
+from kldeval import evaluate
 from kldeval.records import Score
 from kldeval.reports.aggregate import resummarise, summarise_groups, summarise_means, summarise_scores
 from kldeval.reports.json_reader import load_report

@@ -34,7 +34,10 @@ COORDINATES = (
     "store it as .csv with the columns name, x, y"
 )
 
-UNKNOWN = "the variable I is neither a map, nor a gaze struct with the field fixations, nor cells of img and subjects"
+UNKNOWN = (
+    "the variable I is neither a map, nor a gaze struct with the field fixations, nor cells of img and subjects, "
+    "nor structs of x and y"
+)
 
 
 @pytest.fixture(params=SAVERS)
@@ -197,9 +200,9 @@ def test_osie_holds_every_image_in_cells(tmp_path: Path, save: Callable[..., Non
             UNKNOWN,
         ),
         (
-            {"gaze": {"fixations": np.asarray([[1.0, np.nan]]), "location": MAP}},
+            {"gaze": {"fixations": np.asarray([[1.0, np.inf]]), "location": MAP}},
             None,
-            "coordinates that are nan or inf",
+            "coordinates that are infinite",
         ),
         (
             {"fixations": cell({"img": "1.jpg", "subjects": {"fix_x": np.ones((1, 2)), "fix_y": np.ones((1, 3))}})},
@@ -338,7 +341,35 @@ def test_scanpaths_in_json_are_read_with_the_words_of_their_data_set(tmp_path: P
             "name,x,y,observer\na,1,1,ann\na,1,1,\n",
             "image a: 1 of 2 fixations have no observer",
         ),
-        ("a.json", "{}", "no list of fixations: the JSON is not a list of objects"),
+        ("a.json", "3", "no list of fixations: the JSON is not a list of objects"),
+        (
+            "a.json",
+            "{}",
+            (
+                "no list of fixations: an object with no members; fixations are an object with images and annotations "
+                "(SALICON), a list of objects with name, x, y, or a list of [row, column] pairs for each frame of a "
+                "video"
+            ),
+        ),
+        (
+            "a.json",
+            "[[1, 2], [3, 4]]",
+            (
+                "a list of pairs does not say which image they are on, nor which number is x: store it as .csv with "
+                "the columns name, x, y"
+            ),
+        ),
+        ("a.json", "[[[1, 2]], [[1]]]", "frame 2: its fixations are no list of [row, column] pairs of numbers"),
+        (
+            "a.json",
+            '{"images": [], "annotations": [{"image_id": 3, "fixations": []}]}',
+            "annotation 0: no image has the id 3",
+        ),
+        (
+            "a.json",
+            '{"images": [{"id": 3}], "annotations": [{"image_id": 3, "fixations": [[1, 2]]}]}',
+            "image 3: no file_name; it has id",
+        ),
         ("a.json", "[1]", "entry 0: int instead of an object with name, x, y"),
         ("a.json", "[", "no JSON: Expecting value: line 1 column 2 (char 1)"),
         ("a.json", '[{"name": "a", "x": true, "y": 1}]', "entry 0: x is True, which is no finite number"),

@@ -11,9 +11,9 @@ import pytest
 from command_line import kldeval
 from model_files import save
 
+from kldeval import evaluate
 from kldeval.data.manifest import read_manifest
 from kldeval.errors import UsageProblem
-from kldeval.functional import evaluate
 from kldeval.records import Pair
 
 ROWS = (

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kldeval import evaluate
 from kldeval.data.listing import list_folder, name_of
 from kldeval.data.pairing import Side, find_pairs, match
 from kldeval.errors import UsageProblem
-from kldeval.functional import evaluate
 from kldeval.records import Failure, Pair
 
 READABLE = (
@@ -75,7 +75,7 @@ def test_both_unicode_forms_of_a_name_are_one_name(pred: Path, gt: Path) -> None
     fill(pred, "u\u0308bung 1.png", "显著.png")
     fill(gt, "\u00fcbung 1.png", "显著.npy")
     assert [pair.name for pair in find_pairs(pred, gt).pairs] == ["\u00fcbung 1", "显著"]
-    assert find_pairs(pred, gt).pairs[0].pred.is_file()
+    assert Path(str(find_pairs(pred, gt).pairs[0].pred)).is_file()
 
 
 def test_hidden_junk_and_unreadable_files_are_ignored(pred: Path, gt: Path) -> None:
@@ -218,7 +218,10 @@ def test_a_folder_does_not_pair_with_a_file(pred: Path, gt: Path) -> None:
     file = fill(gt, "a.png") / "a.png"
     with pytest.raises(UsageProblem) as problem:
         find_pairs(pred, file)
-    assert str(problem.value) == f"{pred} is a folder but {file} is a file; give two files or two folders"
+    assert str(problem.value) == (
+        f"{pred} is a folder but {file} is a file; give two files or two folders, or, where the folder holds several "
+        f"predictions of one map, {pred}/* in its place"
+    )
 
 
 def test_an_empty_folder(pred: Path, gt: Path) -> None:
@@ -235,7 +238,7 @@ def test_a_folder_of_other_files_alone(pred: Path, gt: Path) -> None:
     with pytest.raises(UsageProblem) as problem:
         find_pairs(pred, gt)
     assert str(problem.value) == (
-        f"{pred} holds no map: only files of other kinds (no suffix, .pt, .txt); readable are {READABLE}"
+        f"{pred} holds no map: only files of other kinds (no suffix, .pt); readable are {READABLE}"
     )
 
 

@@ -96,10 +96,10 @@ def files(tmp_path: Path) -> list[Pair]:
     for place, (dtype, shape) in enumerate(zip(kinds, shapes, strict=True)):
         pair = Pair(str(place), tmp_path / f"{place}_pred.npy", tmp_path / f"{place}_gt.npy")
         for path in (pair.pred, pair.gt):
-            np.save(path, numbers(dtype, shape))
+            np.save(str(path), numbers(dtype, shape))
         pairs.append(pair)
-    pairs[5].gt.write_bytes(b"no array")
-    np.save(pairs[6].pred, -np.ones((6, 7)))
+    (tmp_path / "5_gt.npy").write_bytes(b"no array")
+    np.save(tmp_path / "6_pred.npy", -np.ones((6, 7)))
     return pairs
 
 

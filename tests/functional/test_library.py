@@ -294,9 +294,9 @@ REFUSED_MAPS: list[tuple[Any, Any, dict[str, Any], str]] = [
         {},
         (
             "the prediction has negative values (minimum -1), which 'sum-to-one' cannot take; "
-            "for scores or logits use a softmax (--pred-norm flatten-softmax), for signed attributions their strength "
-            "(--pred-norm 'abs+sum-to-one') or the positive ones (--pred-norm 'clip(min=0)+sum-to-one'), and "
-            "shift maps whose 0 is arbitrary (--pred-norm 'shift+sum-to-one')"
+            "for scores or logits use a softmax (pred_norm='flatten-softmax'), for signed attributions their strength "
+            "(pred_norm='abs+sum-to-one') or the positive ones (pred_norm='clip(min=0)+sum-to-one'), and "
+            "shift maps whose 0 is arbitrary (pred_norm='shift+sum-to-one')"
         ),
     ),
     (
@@ -311,7 +311,7 @@ REFUSED_MAPS: list[tuple[Any, Any, dict[str, Any], str]] = [
         {},
         (
             "the prediction holds inf, which 'sum-to-one' does not handle; repair the file, or clip it first: "
-            "--pred-norm 'clip(min=...,max=...)+sum-to-one'"
+            "pred_norm='clip(min=...,max=...)+sum-to-one'"
         ),
     ),
     (
@@ -319,23 +319,23 @@ REFUSED_MAPS: list[tuple[Any, Any, dict[str, Any], str]] = [
         np.stack([MAP, 0 * MAP]),
         {},
         (
-            "the ground truth is all zero, which 'sum-to-one' cannot normalise; choose --empty-gt skip, uniform, zero "
-            "or nan"
+            "the ground truth is all zero, which 'sum-to-one' cannot normalise; choose empty_gt='uniform', 'zero' "
+            "or 'nan'"
         ),
     ),
     (
         0 * MAP,
         MAP,
         {},
-        "the prediction is all zero, which 'sum-to-one' cannot normalise; choose --empty-pred keep, uniform or nan",
+        "the prediction is all zero, which 'sum-to-one' cannot normalise; choose empty_pred='keep', 'uniform' or 'nan'",
     ),
     (
         MAP,
         MAP,
         {"pred_norm": "minmax+sum-to-one"},
         (
-            "the prediction is constant, which 'minmax+sum-to-one' cannot normalise; choose --empty-pred keep, uniform "
-            "or nan"
+            "the prediction is constant, which 'minmax+sum-to-one' cannot normalise; choose "
+            "empty_pred='keep', 'uniform' or 'nan'"
         ),
     ),
     (
@@ -343,8 +343,8 @@ REFUSED_MAPS: list[tuple[Any, Any, dict[str, Any], str]] = [
         MAP,
         {"norm": "sum-to-one(axis=-1)"},
         (
-            "the prediction is all zero in a row, which 'sum-to-one(axis=-1)' cannot normalise; choose --empty-pred "
-            "keep, uniform or nan"
+            "the prediction is all zero in a row, which 'sum-to-one(axis=-1)' cannot normalise; choose "
+            "empty_pred='keep', 'uniform' or 'nan'"
         ),
     ),
     (
@@ -352,8 +352,8 @@ REFUSED_MAPS: list[tuple[Any, Any, dict[str, Any], str]] = [
         np.eye(3, 4),
         {"norm": "sum-to-one(axis=0)"},
         (
-            "the ground truth is all zero in a column, which 'sum-to-one(axis=0)' cannot normalise; choose --empty-gt "
-            "skip, uniform, zero or nan"
+            "the ground truth is all zero in a column, which 'sum-to-one(axis=0)' cannot normalise; choose "
+            "empty_gt='uniform', 'zero' or 'nan'"
         ),
     ),
 ]
@@ -437,9 +437,9 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("options", "message"),
         [
-            ({"log_eps": 1, "eps": 2}, "--eps 2 has no effect: none of the metrics kld(log_eps=1) uses it"),
+            ({"log_eps": 1, "eps": 2}, "eps=2 has no effect: none of the metrics kld(log_eps=1) uses it"),
             ({"log_eps": "x"}, "kld(log_eps=x): 'x' is not a finite number"),
-            ({"base": 3}, "--base 3: '3' is none of e, 2, 10"),
+            ({"base": 3}, "base=3: '3' is none of e, 2, 10"),
         ],
     )
     def test_settings_are_refused_as_on_the_command_line(self, options: dict[str, Any], message: str) -> None:

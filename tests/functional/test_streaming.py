@@ -125,4 +125,4 @@ def test_what_cannot_be_is_refused() -> None:
     with pytest.raises(UsageProblem, match="no ground truth"):
         metric.update(PRED)
     with pytest.raises(UnknownName, match="did you mean 'norm'"):
-        kldeval.Metric("kld", nrom="softmax")
+        kldeval.Metric("kld", nrom="softmax")  # type: ignore[call-arg]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from kldeval.caching import KeptResults
 from kldeval.data.fixations import has_fixations, read_fixations
+from kldeval.data.fixations.documents import Frames
 from kldeval.data.fixations.tables import LISTS
 from kldeval.data.listing import list_folder, name_of
 from kldeval.errors import NoPartner, RefusedMap, UnreadableMap, UsageProblem, examples, printable
@@ -30,7 +32,8 @@ class FixationSource:
     """Where fixations come from.
 
     `known` are those of a file of many images, which was read at once; `files` are those of a folder by the name of the
-    image, each read when it is asked for. `only` is the one entry of a file of a single image.
+    image, each read when it is asked for. `only` is the one entry of a file of a single image. `videos` are the
+    fixations on every frame of videos by their names, which `known` has as `video/0001` and so on.
     """
 
     path: MapFolder
@@ -38,6 +41,7 @@ class FixationSource:
     known: Mapping[str, Fixations]
     files: Mapping[str, tuple[MapFile, ...]]
     only: str | None = None
+    videos: Mapping[str, tuple[Fixations, ...]] = field(default_factory=dict)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -61,6 +65,28 @@ class FixationSource:
         files = {name: paths for name, paths in self.files.items() if name not in known}
         return replace(self, known=known, files=files, reading=replace(self.reading, drops_first=False, size=None))
 
+    def naming_frames(self, names: Iterable[str]) -> FixationSource:
+        """The source with the frames of its videos under the names of the maps: `video/7` for `video/0007`.
+
+        The frames of a video whose maps have one numbered 0 count from 0, as others do from 1.
+        """
+        if not self.videos:
+            return self
+        numbered: defaultdict[str, dict[int, str]] = defaultdict(dict)
+        for name in names:
+            video, number = _frame_of(name)
+            if video in self.videos and number is not None:
+                numbered[video][number] = name
+        known = dict(self.known)
+        for video, by_number in numbered.items():
+            frames, first = self.videos[video], 0 if 0 in by_number else 1
+            for place in range(len(frames)):
+                known.pop(_frame_name(video, place + 1, len(frames)))
+            for number, name in by_number.items():
+                if number - first < len(frames):
+                    known[name] = frames[number - first]
+        return replace(self, known=known)
+
     def _file(self, name: str) -> MapFile:
         files = self.files.get(name, ())
         if not files:
@@ -72,6 +98,35 @@ class FixationSource:
             msg = f"{len(files)} files hold fixations for {name!r}: {', '.join(map(printable, files))}; keep one"
             raise NoPartner(msg)
         return files[0]
+
+
+_LAST_NUMBER = re.compile(r"(.*?)([0-9]+)\D*")
+
+FRAMES_FILE = "fixations"
+"""What a file of the frames of a video is called in the folder of the video."""
+
+
+def _frame_of(name: str) -> tuple[str, int | None]:
+    """The video and the number of a frame, from the name of its map.
+
+    >>> _frame_of("jump/img_0012"), _frame_of("jump[012]"), _frame_of("jump/mean")
+    (('jump', 12), ('jump', 12), ('jump/mean', None))
+    """
+    video, bracket, inside = name.rpartition("[")
+    if bracket and inside.endswith("]") and inside[:-1].isdecimal():
+        return video, int(inside[:-1])
+    video, _, end = name.rpartition("/")
+    found = _LAST_NUMBER.fullmatch(end)
+    return (video, int(found[2])) if found else (name, None)
+
+
+def _frame_name(video: str, number: int, count: int) -> str:
+    digits = max(4, len(str(count)))
+    return f"{video}/{number:0{digits}d}" if video else f"{number:0{digits}d}"
+
+
+def _of_frames(video: str, found: Frames) -> dict[str, Fixations]:
+    return {_frame_name(video, place + 1, len(found)): points for place, points in enumerate(found.frames)}
 
 
 def open_fixations(path: MapFolder, reading: FixationReading, namer: Namer = name_of) -> FixationSource:
@@ -88,6 +143,8 @@ def open_fixations(path: MapFolder, reading: FixationReading, namer: Namer = nam
         msg = f"{printable(path)} does not exist; fixations are read from a file or a folder"
         raise UsageProblem(msg)
     known = _known(path, reading)
+    if isinstance(known, Frames):
+        return FixationSource(path, reading, _of_frames("", known), {}, videos={"": known.frames})
     is_list = path.suffix.lower() in LISTS
     return FixationSource(path, reading, known, {}, next(iter(known)) if len(known) == 1 and not is_list else None)
 
@@ -100,10 +157,16 @@ def fixations_of_files(files: Mapping[str, MapFile], reading: FixationReading, p
 def _folder(path: Path, reading: FixationReading, namer: Namer) -> FixationSource:
     known: dict[str, Fixations] = {}
     files: defaultdict[str, tuple[MapFile, ...]] = defaultdict(tuple)
+    videos: dict[str, tuple[Fixations, ...]] = {}
     for relative in list_folder(path, has_fixations).maps:
         file = path / relative
         if file.suffix.lower() in LISTS:
-            known |= _new(_known(file, reading), known, file)
+            found = _known(file, reading)
+            if isinstance(found, Frames):
+                video = name_of(relative)
+                video = video.rpartition("/")[0] if file.stem.lower() == FRAMES_FILE else video
+                videos[video], found = found.frames, _of_frames(video, found)
+            known |= _new(found, known, file)
         else:
             name = namer(relative)
             if name is not None:
@@ -114,7 +177,7 @@ def _folder(path: Path, reading: FixationReading, namer: Namer) -> FixationSourc
             raise UsageProblem(msg)
         msg = f"{printable(path)} holds no file that fixations are read from: maps, .mat and {' '.join(sorted(LISTS))}"
         raise UsageProblem(msg)
-    return FixationSource(path, reading, known, dict(files))
+    return FixationSource(path, reading, known, dict(files), videos=videos)
 
 
 def _known(file: Path, reading: FixationReading) -> Mapping[str, Fixations]:

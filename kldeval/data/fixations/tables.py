@@ -13,11 +13,12 @@ import json
 import math
 from collections import defaultdict
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from kldeval.data.delimiters import delimiter_of
+from kldeval.data.fixations.columns import column_of, image_of, pairs_of
+from kldeval.data.fixations.documents import read_document
 from kldeval.data.fixations.maps import MOST_AT_A_PLACE
-from kldeval.data.readers import is_readable
 from kldeval.data.readers.stored import unreadable
 from kldeval.errors import printable
 from kldeval.records import Fixations, fixations_at
@@ -59,13 +60,17 @@ def read_list(path: Path, reading: FixationReading) -> Mapping[str, Fixations]:
     is_plain = reading.columns is None and reading.where is None and suffix in DELIMITERS
     parts = _Parts(path)
     try:
-        regular = read_columns(path, DELIMITERS[suffix], base) if is_plain else None
+        regular = read_columns(path, _delimiter(path), base) if is_plain else None
         if regular is not None:
             return regular
-        rows = LISTS[suffix](path)
+        document = _parsed(path) if suffix == JSON else None
+        found = read_document(document, path, reading) if suffix == JSON else None
+        if found is not None:
+            return found
+        rows = _json_rows(path, document) if suffix == JSON else ROWS[suffix](path)
         for where, record in _chosen(_renamed(rows, path, reading.columns), path, reading.where):
-            name, found = _points(path, where, record)
-            points[name] += found
+            name, entries = _points(path, where, record)
+            points[name] += entries
             parts.add(name, record)
     except OSError as error:
         raise unreadable(path, why(error)) from error
@@ -112,15 +117,9 @@ class _Parts:
                 raise unreadable(self._path, what)
 
 
-def _pairs_of(text: str | None) -> dict[str, str]:
-    """`x=X;y=Y` as a mapping."""
-    parts = (part.partition("=") for part in (text or "").split(";") if part)
-    return {key.strip().lower(): value.strip() for key, _, value in parts}
-
-
 def _renamed(rows: Iterable[Row], path: Path, columns: str | None) -> Iterator[Row]:
     """The records with the columns that the user named under their standard words."""
-    wanted = {word: column_of(title) for word, title in _pairs_of(columns).items()}
+    wanted = {word: column_of(title) for word, title in pairs_of(columns).items()}
     for where, record in rows:
         lacking = [title for title in wanted.values() if title not in record]
         if lacking:
@@ -131,7 +130,7 @@ def _renamed(rows: Iterable[Row], path: Path, columns: str | None) -> Iterator[R
 
 def _chosen(rows: Iterable[Row], path: Path, where: str | None) -> Iterator[Row]:
     """The records that have the texts that the user asks for."""
-    wanted = {column_of(title): text for title, text in _pairs_of(where).items()}
+    wanted = {column_of(title): text for title, text in pairs_of(where).items()}
     for place, record in rows:
         lacking = [title for title in wanted if title not in record]
         if lacking:
@@ -215,20 +214,27 @@ def _columns_of_list(record: Mapping[Any, Any]) -> dict[str, Any]:
     return {column_of(str(key)): value for key, value in record.items() if key is not None}
 
 
-def _table_rows(path: Path, delimiter: str) -> Iterator[Row]:
+def _delimiter(path: Path) -> str:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return delimiter_of(file.readline(LONGEST_HEAD), DELIMITERS[path.suffix.lower()])
+
+
+def _table_rows(path: Path) -> Iterator[Row]:
+    delimiter = _delimiter(path)
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.DictReader(file, delimiter=delimiter)
         for record in reader:
             yield f"line {reader.line_num}", _columns_of_list(record)
 
 
-def _json_rows(path: Path) -> Iterator[Row]:
+def _parsed(path: Path) -> Any:
     try:
-        records = json.loads(path.read_text(encoding="utf-8-sig"))
+        return json.loads(path.read_text(encoding="utf-8-sig"))
     except json.JSONDecodeError as error:
         raise unreadable(path, f"no JSON: {error}") from error
-    if not isinstance(records, list):
-        raise unreadable(path, "no list of fixations: the JSON is not a list of objects")
+
+
+def _json_rows(path: Path, records: Any) -> Iterator[Row]:
     for index, record in enumerate(records):
         yield _object(path, f"entry {index}", record)
 
@@ -253,12 +259,19 @@ def _object(path: Path, where: str, record: Any) -> Row:
 
 DELIMITERS: Mapping[str, str] = {".csv": ",", ".tsv": "\t"}
 
-LISTS: Mapping[str, Callable[[Path], Iterator[Row]]] = {
-    **{suffix: partial(_table_rows, delimiter=delimiter) for suffix, delimiter in DELIMITERS.items()},
-    ".json": _json_rows,
+LONGEST_HEAD = 2**16
+"""Characters of the titles of the columns."""
+
+JSON = ".json"
+
+ROWS: Mapping[str, Callable[[Path], Iterator[Row]]] = {
+    **dict.fromkeys(DELIMITERS, _table_rows),
     ".jsonl": _line_rows,
 }
-"""The reader of each suffix: an iterator over the records of a list."""
+"""The reader of each suffix of a table: an iterator over its records."""
+
+LISTS = frozenset({*ROWS, JSON})
+"""The suffixes of lists."""
 
 
 def read_columns(path: Path, delimiter: str, base: int) -> dict[str, Fixations] | None:
@@ -346,26 +359,3 @@ def _by_image(
 
 
 REQUIRED = ("name", "x", "y")
-
-_SYNONYMS = {"image": "name", "img": "name", "subject": "observer", "t": "duration"}
-"""Other words for a column, in lower case."""
-
-
-def column_of(title: str) -> str:
-    """The standard word for the title of a column.
-
-    >>> column_of(" Subject"), column_of("X")
-    ('observer', 'x')
-    """
-    word = title.strip().lower()
-    return _SYNONYMS.get(word, word)
-
-
-def image_of(text: str) -> str:
-    """The name of an image without its suffix.
-
-    >>> image_of("val/COCO_1.jpg"), image_of("clip.7")
-    ('val/COCO_1', 'clip.7')
-    """
-    text = text.strip().replace("\\", "/")
-    return text[: text.rfind(".")] if is_readable(text) else text

@@ -87,7 +87,7 @@ def load_apart(module: str, path: Path, limits: Limits) -> Any:
     with _lock:
         child = _started()
         try:
-            answer = _asked(child, pickle.dumps((module, str(path), limits)))
+            answer = _asked(child, pickle.dumps((module, str(Path.cwd()), str(path), limits)))
         except (OSError, EOFError):
             child.kill()
             code = _closed(child)
@@ -143,11 +143,12 @@ def serve() -> None:
     # what libraries print is no answer
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     while len(head := questions.read(_LENGTH.size)) == _LENGTH.size:
-        module, name, limits = pickle.loads(questions.read(*_LENGTH.unpack(head)))  # noqa: S301 - the parent wrote it
+        module, here, name, limits = pickle.loads(questions.read(*_LENGTH.unpack(head)))  # noqa: S301 - the parent wrote it
         answer: Any
         try:
             _bound_memory(limits)
             with refusals(Path(name)):
+                os.chdir(here)  # relative paths are those of the process that asks
                 answer = importlib.import_module(module).load(Path(name), limits)
         except KldevalError as error:
             answer = error

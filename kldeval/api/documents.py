@@ -1,0 +1,437 @@
+"""The documents as Python users hold them: the records of `kldeval.reports`, which can be looked at and used."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Literal
+
+from kldeval.api.plots import (
+    plot_against,
+    plot_audit,
+    plot_differences,
+    plot_histogram,
+    plot_models,
+    plot_worst,
+)
+from kldeval.api.shown import Saved, Shown, members
+from kldeval.errors import UsageProblem
+from kldeval.grammar import unknown
+from kldeval.reports import audit_documents, documents, identification
+from kldeval.reports.json_reader import load_document
+from kldeval.writers.json import audit_document, comparison_document, document, leaderboard_document
+from kldeval.writers.numbers import count
+from kldeval.writers.page import Page, Paragraphs
+from kldeval.writers.small_pages import (
+    explanation_page,
+    identification_json,
+    identification_page,
+    inspection_page,
+    methods_json,
+    methods_text,
+)
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterator
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from kldeval.writers.page import Options
+
+
+class Report(Saved, documents.Report):
+    """The outcome of scoring one prediction: means, maps, failures, notes, and the signature of every number.
+
+    `report["kld"]` is the summary of a metric over all maps, with `mean`, `std`, `median`, `min`, `max`, `n` and, where
+    it was asked for, `interval`; `report.values("kld")` the number of every map. `scores` are the rows, `failures` the
+    maps that have none, `signatures` what made each number. Printed it is the table of the command line.
+
+    >>> import numpy as np
+    >>> from kldeval import evaluate
+    >>> report = evaluate(np.asarray([[[1.0, 3.0]], [[1.0, 1.0]]]), np.asarray([[[1.0, 1.0]], [[1.0, 1.0]]]))
+    >>> round(report["kld"].mean, 6), list(report), len(report.scores)
+    (0.071921, ['kld', 'ce'], 2)
+    """
+
+    __slots__ = ()
+
+    @classmethod
+    def of(cls, report: documents.Report) -> Report:
+        """A record as a document of the library."""
+        return cls(**members(report))
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Report:
+        """The report in a JSON file; it equals the one that was saved.
+
+        Raises:
+            UsageProblem: the file cannot be read, or holds no report.
+        """
+        return cls.of(_loaded(path, documents.Report, "Report"))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, documents.Report):
+            return NotImplemented
+        return members(self) == members(other)
+
+    __hash__ = None  # type: ignore[assignment] # it holds mappings
+
+    def __getitem__(self, key: str) -> documents.Summary:
+        """The summary of a metric; its name in Python, such as `kld_reverse`, is known as well."""
+        for name in (key, key.replace("_", "-")):
+            if name in self.summaries:
+                return self.summaries[name]
+        raise unknown("metric", key, self.summaries)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.summaries)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self.summaries
+
+    def keys(self) -> tuple[str, ...]:
+        """The metrics."""
+        return tuple(self.summaries)
+
+    def values(self, metric: str) -> NDArray[np.float64]:
+        """The number of every scored map, in the order of `scores`; nan where the metric has none."""
+        import numpy as np
+
+        self[metric]
+        key = metric if metric in self.summaries else metric.replace("_", "-")
+        return np.asarray([score.values.get(key, np.nan) for score in self.scores], np.float64)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON report as plain values: strict, so that inf and nan are the texts "inf" and "nan"."""
+        return document(self)
+
+    def to_arrow(self) -> Any:
+        """The rows of the maps as a table of pyarrow; its metadata has the signatures.
+
+        Raises:
+            MissingDependency: pyarrow is not installed.
+        """
+        from kldeval.writers.parquet import arrow_table
+
+        return arrow_table(self)
+
+    def plot(
+        self,
+        kind: Literal["histogram", "worst", "against"] = "histogram",
+        metric: str | None = None,
+        *,
+        other: documents.Report | None = None,
+        worst: int = 20,
+        ax: Any = None,
+    ) -> Any:
+        """Draw the numbers of one metric, and return the Axes; nothing is shown.
+
+        Args:
+            kind: `histogram` of all maps, the `worst` maps by name, or the maps `against` those of another report.
+            metric: which, by default the first.
+            other: the other report of `against`.
+            worst: how many of the worst maps.
+            ax: the Axes to draw on, by default those of a new figure.
+
+        Raises:
+            UnknownName: there is no such metric or kind.
+            UsageProblem: `against` without another report, or of other signatures.
+            MissingDependency: matplotlib is not installed.
+        """
+        key = next(iter(self), "") if metric is None else metric
+        self[key]
+        if kind == "histogram":
+            return plot_histogram(self, key, ax)
+        if kind == "worst":
+            return plot_worst(self, key, worst, ax)
+        if kind != "against":
+            raise unknown("kind of plot", kind, ("histogram", "worst", "against"))
+        if other is None:
+            msg = "plot('against') draws the maps of two reports: say other=REPORT"
+            raise UsageProblem(msg)
+        return plot_against({"this": self, "other": other}, key, ax)
+
+    def _lines(self) -> list[str]:
+        failed = {failure.name for failure in self.failures if not failure.metric}
+        parts = [count(len(self.scores), "map"), *([f"{len(failed)} failed"] if failed else []), self.short]
+        lines = [f"Report({', '.join(parts)})"]
+        for key, summary in list(self.summaries.items())[:MOST_LINES]:
+            lines.append(f"  {key}: {'no number' if summary.mean is None else f'{summary.mean:.6g}'}")
+        if len(self.summaries) > MOST_LINES:
+            lines.append(f"  and {count(len(self.summaries) - MOST_LINES, 'metric')} more")
+        return lines
+
+
+MOST_LINES = 6
+"""So many metrics or models the text that stands for a document names."""
+
+
+class Leaderboard(Saved, documents.Leaderboard):
+    """The reports of several models on the maps that all of them have; `leaderboard["model"]["kld"].mean`."""
+
+    __slots__ = ()
+
+    @classmethod
+    def of(cls, leaderboard: documents.Leaderboard) -> Leaderboard:
+        """A record as a document of the library."""
+        held = members(leaderboard)
+        held["reports"] = {model: Report.of(report) for model, report in leaderboard.reports.items()}
+        if leaderboard.comparison is not None:
+            held["comparison"] = Comparison.of(leaderboard.comparison)
+        return cls(**held)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Leaderboard:
+        """The leaderboard in a JSON file.
+
+        Raises:
+            UsageProblem: the file cannot be read, or holds no leaderboard.
+        """
+        return cls.of(_loaded(path, documents.Leaderboard, "Leaderboard"))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, documents.Leaderboard):
+            return NotImplemented
+        return members(self) == members(other)
+
+    __hash__ = None  # type: ignore[assignment] # it holds mappings
+
+    def __getitem__(self, model: str) -> Report:
+        """The report of a model."""
+        if model not in self.reports:
+            raise unknown("model", model, self.reports)
+        report = self.reports[model]
+        return report if isinstance(report, Report) else Report.of(report)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.reports)
+
+    def keys(self) -> tuple[str, ...]:
+        """The models."""
+        return tuple(self.reports)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON leaderboard as plain values."""
+        return leaderboard_document(self)
+
+    def to_arrow(self) -> Any:
+        """The rows of the maps of every model as a table of pyarrow."""
+        from kldeval.writers.parquet import arrow_table
+
+        return arrow_table(self)
+
+    def plot(self, metric: str | None = None, *, against: tuple[str, str] | None = None, ax: Any = None) -> Any:
+        """Draw the mean of each model with its interval, or the maps of two models `against` each other.
+
+        Raises:
+            UnknownName: there is no such metric or model.
+            MissingDependency: matplotlib is not installed.
+        """
+        first = self[next(iter(self))]
+        key = next(iter(first), "") if metric is None else metric
+        first[key]
+        if against is not None:
+            return plot_against({model: self[model] for model in against}, key, ax)
+        return plot_models(self, key, ax)
+
+    def _lines(self) -> list[str]:
+        lines = [f"Leaderboard({count(len(self.reports), 'model')})"]
+        for model, report in list(self.reports.items())[:MOST_LINES]:
+            means = (
+                f"{key} {summary.mean:.6g}" for key, summary in report.summaries.items() if summary.mean is not None
+            )
+            lines.append(f"  {model}: {', '.join(list(means)[:MOST_LINES])}")
+        rest = len(self.reports) - MOST_LINES
+        return [*lines, *([f"  and {count(rest, 'model')} more"] if rest > 0 else [])]
+
+
+class Comparison(Saved, documents.ComparisonReport):
+    """Models compared pair by pair: `comparison["kld"].pairs` has differences, intervals and p-values."""
+
+    __slots__ = ()
+
+    @classmethod
+    def of(cls, comparison: documents.ComparisonReport) -> Comparison:
+        """A record as a document of the library."""
+        return cls(**members(comparison))
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Comparison:
+        """The comparison in a JSON file.
+
+        Raises:
+            UsageProblem: the file cannot be read, or holds no comparison.
+        """
+        return cls.of(_loaded(path, documents.ComparisonReport, "Comparison"))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, documents.ComparisonReport):
+            return NotImplemented
+        return members(self) == members(other)
+
+    __hash__ = None  # type: ignore[assignment] # it holds mappings
+
+    def __getitem__(self, metric: str) -> documents.Comparison:
+        """The comparison on one metric."""
+        if metric not in self.comparisons:
+            raise unknown("metric", metric, self.comparisons)
+        return self.comparisons[metric]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.comparisons)
+
+    def keys(self) -> tuple[str, ...]:
+        """The metrics."""
+        return tuple(self.comparisons)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON comparison as plain values."""
+        return comparison_document(self)
+
+    def plot(self, metric: str | None = None, *, ax: Any = None) -> Any:
+        """Draw the mean difference of each pair of models with its interval, and return the Axes."""
+        key = next(iter(self), "") if metric is None else metric
+        return plot_differences(self[key], key, ax)
+
+    def _lines(self) -> list[str]:
+        lines = [f"Comparison({', '.join(self.models)}; {count(len(self.maps), 'map')})"]
+        for key, comparison in list(self.comparisons.items())[:MOST_LINES]:
+            lines += [
+                f"  {key}: {pair.first} - {pair.second} = {pair.result.mean_difference:.6g}, p = {pair.adjusted_p:.3g}"
+                for pair in comparison.pairs[:MOST_LINES]
+            ]
+        return lines[: 2 * MOST_LINES]
+
+
+class Audit(Saved, audit_documents.Audit):
+    """The same maps under many conventions: `audit.standings["mit"]["model"].mean`, causes, and orders that flip."""
+
+    __slots__ = ()
+    _of_audits = True
+
+    @classmethod
+    def of(cls, audit: audit_documents.Audit) -> Audit:
+        """A record as a document of the library."""
+        return cls(**members(audit))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, audit_documents.Audit):
+            return NotImplemented
+        return members(self) == members(other)
+
+    __hash__ = None  # type: ignore[assignment] # it holds mappings
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON audit as plain values."""
+        return audit_document(self)
+
+    def plot(self, *, ax: Any = None) -> Any:
+        """Draw what each convention makes of each model, and return the Axes."""
+        return plot_audit(self, ax)
+
+    def _lines(self) -> list[str]:
+        means = [one.mean for rows in self.standings.values() for one in rows.values() if one.mean is not None]
+        spread = f"{min(means):.4g} to {max(means):.4g}" if means else "no number"
+        found = f"{self.metric} of {', '.join(self.models)} under {count(len(self.conventions), 'convention')}"
+        return [f"Audit({found}: {spread})"]
+
+
+class Identification(Shown, identification.Identification):
+    """Which conventions print a published number: `guesses`, best first, or the `nearest` where none does."""
+
+    __slots__ = ()
+
+    @classmethod
+    def of(cls, found: identification.Identification) -> Identification:
+        """A record as a document of the library."""
+        return cls(**members(found))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON document as plain values."""
+        found: dict[str, Any] = json.loads(identification_json(self))
+        return found
+
+    def _page(self, options: Options) -> Page:
+        del options
+        return identification_page(self)
+
+    def _lines(self) -> list[str]:
+        best = self.guesses or self.nearest
+        names = ", ".join(" ".join((one.convention, *(" ".join(flag) for flag in one.flags))) for one in best[:3])
+        verb = "is printed by" if self.guesses else "is printed by nothing that was tried; nearest:"
+        return [f"Identification({self.published.text} {verb} {names})"]
+
+
+class Explanation(Shown, documents.Explanation):
+    """One pair step by step: `stages` of both maps, `values`, and the `contributions` of single pixels."""
+
+    __slots__ = ()
+
+    @classmethod
+    def of(cls, explanation: documents.Explanation) -> Explanation:
+        """A record as a document of the library."""
+        return cls(**members(explanation))
+
+    def _page(self, options: Options) -> Page:
+        del options
+        return explanation_page(self)
+
+    def _lines(self) -> list[str]:
+        return [f"Explanation({self.name}: {', '.join(f'{key} {value:.6g}' for key, value in self.values.items())})"]
+
+
+class Inspection(Shown, documents.Inspection):
+    """What stands against scoring: `rows` of pairs that could be scored, and `failures`; true where all is well."""
+
+    __slots__ = ()
+
+    @classmethod
+    def of(cls, inspection: documents.Inspection) -> Inspection:
+        """A record as a document of the library."""
+        return cls(**members(inspection))
+
+    def __bool__(self) -> bool:
+        return bool(self.rows) and not self.failures
+
+    def _page(self, options: Options) -> Page:
+        del options
+        return inspection_page(self)
+
+    def _lines(self) -> list[str]:
+        return [f"Inspection({count(len(self.rows), 'pair')}, {len(self.failures)} failed)"]
+
+
+class Methods(Shown, documents.Methods):
+    """What a paper says of its numbers: `text`, the `short` signature, the full `signatures`, and `bibtex`."""
+
+    __slots__ = ()
+
+    @classmethod
+    def of(cls, methods: documents.Methods) -> Methods:
+        """A record as a document of the library."""
+        return cls(**members(methods))
+
+    def __str__(self) -> str:
+        return methods_text(self).rstrip("\n")
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON document as plain values."""
+        found: dict[str, Any] = json.loads(methods_json(self))
+        return found
+
+    def _page(self, options: Options) -> Page:
+        del options
+        return Page((Paragraphs(tuple(methods_text(self).split("\n\n"))),))
+
+    def _lines(self) -> list[str]:
+        return [f"Methods({self.short})"]
+
+
+def _loaded(path: str | os.PathLike[str], kind: type, name: str) -> Any:
+    found = load_document(path)
+    if not isinstance(found, kind):
+        has = type(found).__name__.removesuffix("Report") or "Report"
+        msg = f"{path} holds a {has.lower()}, not a {name.lower()}; kldeval.{has}.load reads it"
+        raise UsageProblem(msg)
+    return found

@@ -1,0 +1,202 @@
+"""`kldeval.evaluate`: maps from wherever they are, scored as the command line scores files."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Literal
+
+from kldeval.api.documents import Leaderboard, Report
+from kldeval.api.progress import shown_progress
+from kldeval.api.request import Asked, asked
+from kldeval.api.sources import BESIDE, blocks_of, class_axes, folder_of, is_array, is_path, members_of, paired
+from kldeval.engine.auxiliary import compares_images
+from kldeval.engine.provenance import versions
+from kldeval.engine.run import run, run_blocks, run_models
+from kldeval.errors import FAILURE_CODES, MapsFailed, RefusedMap, UsageProblem
+from kldeval.parameters import evaluate_parameters, explicit
+from kldeval.reports.documents import Resampling
+from kldeval.reports.intervals import with_intervals
+from kldeval.reports.leaderboard import make_leaderboard
+from kldeval.reports.significance import check_resampling
+from kldeval.wording import in_python, speaks_python
+
+if TYPE_CHECKING:
+    from kldeval.api.progress import Told
+    from kldeval.memory import MapFolder
+    from kldeval.reports import documents
+
+DRAWN = ("confidence", "resamples", "seed")
+"""The keywords on how intervals and tests are drawn."""
+
+ON_FAILURE = ("raise", "warn", "ignore")
+
+
+@explicit(evaluate_parameters)
+@speaks_python
+def evaluate(
+    pred: Any = None,
+    gt: Any = None,
+    *,
+    on_failure: Literal["raise", "warn", "ignore"] = "warn",
+    progress: bool | Told = False,
+    sort: str | None = None,
+    **options: Any,
+) -> Report | Leaderboard:
+    """Score predictions against ground truths, as `kldeval PRED GT` does; the numbers are the same to the last bit.
+
+    Maps are two files or two folders; arrays of any library, (H, W) or (N, H, W), one for each side; lists of maps, one
+    for each side; or an iterable of `(name, pred, gt)`, `(pred, gt)`, `(name, pred, gt, fixations)` or mappings with
+    these keys, of single maps or of batches, such as a DataLoader, which is read once and held a part at a time. With a
+    mapping of models to any of these for `pred`, the result is a Leaderboard on the maps that all models have. A
+    `manifest` stands for both sides.
+
+    Args:
+        pred: the predictions, of one model or of several by name; or the pairs, and no `gt`.
+        gt: the ground truths.
+        on_failure: where maps fail, and the means are those of the others: `raise` a RefusedMap, `warn` (MapsFailed) or
+            `ignore`; the report lists them.
+        progress: whether to show a bar on standard error, or a function that is told each outcome and their number.
+        sort: of a leaderboard, the metric whose best model comes first.
+        options: each is the option of the command line of the same name, with the same default: `metric` ("kld,cc" or
+            ["kld", "cc"]) and what moves a number; what stands beside the maps (fixations as counts, mask, weights,
+            baseline, other_map: paths or arrays); which files and how they are read; where and with how many workers it
+            is computed. `confidence`, with `resamples` and `seed`, asks for intervals of the means.
+
+    Raises:
+        UsageProblem: an option is unknown or has no meaning, or the maps cannot be paired.
+        MissingDependency: the device, or a package that reads the files, is not there.
+        RefusedMap: a map failed, and `on_failure` is `raise`; or an array holds no maps.
+
+    >>> import numpy as np
+    >>> pred, gt = np.random.default_rng(0).random((2, 5, 48, 64))
+    >>> report = evaluate(pred, gt, metric=["kld", "cc"], norm="flatten-softmax")
+    >>> len(report.scores), report["kld"].mean > 0, report.signatures["cc"].startswith("cc|")
+    (5, True, True)
+    >>> evaluate({"ours": pred, "theirs": gt}, gt, metric="sim")["theirs"]["sim"].mean
+    1.0
+    """
+    if on_failure not in ON_FAILURE:
+        msg = f"on_failure={on_failure!r} is none of {', '.join(map(repr, ON_FAILURE))}"
+        raise UsageProblem(msg)
+    options = {name: value for name, value in options.items() if value is not None}
+    said = {name: options.pop(name) for name in DRAWN if name in options}
+    drawn = Resampling(**said)
+    check_resampling(drawn.resamples, drawn.confidence)
+    found = (
+        _models(pred, gt, options, drawn, sort, progress)
+        if isinstance(pred, Mapping)
+        else _report(pred, gt, options, drawn if said else None, progress)
+    )
+    for one in found.reports.values() if isinstance(found, Leaderboard) else (found,):
+        if one.failures and on_failure != "ignore":
+            _tell(one, is_error=on_failure == "raise")
+    return found
+
+
+def _report(
+    pred: Any,
+    gt: Any,
+    options: dict[str, Any],
+    drawn: Resampling | None,
+    progress: bool | Told,  # noqa: FBT001 - as given
+) -> Report:
+    report = _pairs(pred, options, progress) if _is_iterable(pred, gt) else _sides(pred, gt, options, progress)
+    return Report.of(_in_python(with_intervals(report, drawn) if drawn else report))
+
+
+def _is_iterable(pred: Any, gt: Any) -> bool:
+    """Whether the first argument gives pairs."""
+    return gt is None and pred is not None and not is_path(pred) and not is_array(pred)
+
+
+def _sides(pred: Any, gt: Any, options: dict[str, Any], progress: bool | Told) -> documents.Report:  # noqa: FBT001 - as given
+    """The report of two sides, of paths or of arrays."""
+    call = asked(options)
+    sides = _folders(pred, gt, call)
+    with shown_progress(progress) as told:
+        return run(*sides, call.settings, call.beside(sides[0]), told)
+
+
+def _folders(pred: Any, gt: Any, call: Asked) -> tuple[MapFolder | None, MapFolder | None]:
+    if is_array(pred) and gt is None:
+        msg = "pred is an array and there is no gt; give both, or an iterable of (name, pred, gt)"
+        raise UsageProblem(msg)
+    axes = class_axes(call.settings, pred, gt)
+    sides = folder_of(pred, "pred", classes=axes[0]), folder_of(gt, "gt", classes=axes[1])
+    paired(*sides)
+    return sides
+
+
+def _pairs(items: Any, options: dict[str, Any], progress: bool | Told) -> documents.Report:  # noqa: FBT001 - as given
+    """The report of the pairs of an iterable."""
+    if not isinstance(items, Iterable):
+        msg = (
+            f"pred is of type {type(items).__name__} and there is no gt; give both, or an iterable of (name, pred, gt)"
+        )
+        raise UsageProblem(msg)
+    iterator = iter(items)
+    first = next(iterator, None)
+    held = [] if first is None else [what for what in BESIDE if what in members_of(first, 0)]
+    call = asked(options, beside_items=held)
+    if call.arrays:
+        msg = f"the pairs of an iterable hold what stands beside them: leave out {', '.join(call.arrays)}"
+        raise UsageProblem(msg)
+    request, settings = call.request._replace(limit=None), call.settings
+    whole = compares_images(settings) or request.baselines
+    items = () if first is None else chain([first], iterator)
+    blocks = (block.folders() for block in blocks_of(items, settings, whole=whole, limit=call.request.limit))
+    with shown_progress(progress, is_open_ended=True) as told:
+        return run_blocks(((pred, gt, request._replace(**beside)) for pred, gt, beside in blocks), settings, told)
+
+
+def _models(
+    preds: Mapping[str, Any],
+    gt: Any,
+    options: dict[str, Any],
+    drawn: Resampling,
+    sort: str | None,
+    progress: bool | Told,  # noqa: FBT001 - as given
+) -> Leaderboard:
+    """The leaderboard of several models."""
+    if not preds or gt is None:
+        msg = "a leaderboard takes a mapping of one model or more, and the ground truths: evaluate({name: pred}, gt)"
+        raise UsageProblem(msg)
+    call = asked(options)
+    sides = {str(name): _folders(pred, gt, call) for name, pred in preds.items()}
+    truth = next(iter(sides.values()))[1]
+    if truth is None or any(pred is None for pred, _ in sides.values()):
+        msg = "a model has no predictions: None"
+        raise UsageProblem(msg)
+    with shown_progress(progress) as told:
+        models = {name: pred for name, (pred, _) in sides.items() if pred is not None}
+        reports = run_models(models, truth, call.settings, call.beside(truth), told)
+    reports = {name: _in_python(report) for name, report in reports.items()}
+    made = make_leaderboard(reports, drawn, sort=sort, provenance=versions())
+    return Leaderboard.of(replace(made, notes=tuple(map(in_python, made.notes))))
+
+
+def _in_python(report: documents.Report) -> documents.Report:
+    """The report with its notes and failures in the words of Python."""
+    failures = tuple(replace(failure, message=in_python(failure.message)) for failure in report.failures)
+    return replace(report, notes=tuple(map(in_python, report.notes)), failures=failures)
+
+
+def _tell(report: documents.Report, *, is_error: bool) -> None:
+    """Say of a report with failures that its means are those of the other maps.
+
+    Raises:
+        RefusedMap: if it `is_error`.
+    """
+    first = report.failures[0]
+    failed = {failure.name for failure in report.failures}
+    count = len(failed | {score.name for score in report.scores})
+    which = f"map {first.name}" if first.name.isdecimal() else first.name
+    others = ", and the means are those of the others" if len(failed) < count else ""
+    msg = f"{len(failed)} of {count} maps failed{others}: {which}: {first.message}"
+    if is_error:
+        raise RefusedMap(msg, code=first.code if first.code in FAILURE_CODES else None)
+    # above this function, evaluate and what makes it speak Python
+    warnings.warn(msg, MapsFailed, stacklevel=4)

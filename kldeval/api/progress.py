@@ -1,0 +1,32 @@
+"""How far a run has come, on standard error or in a notebook."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    Told = Callable[[Any, int], None]
+
+
+@contextmanager
+def shown_progress(progress: bool | Told | None, *, is_open_ended: bool = False) -> Iterator[Told | None]:  # noqa: FBT001 - the value of a keyword
+    """What to tell every outcome and the number of pairs: a bar where `progress` is true, or the function it is.
+
+    Where the number of pairs is not known (`is_open_ended`), they are counted.
+    """
+    if not progress:
+        yield None
+        return
+    if callable(progress):
+        yield progress
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("pairs", total=None)
+        yield lambda _outcome, total: bar.update(task, advance=1, total=None if is_open_ended else total)

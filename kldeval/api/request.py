@@ -1,0 +1,73 @@
+"""The keywords of a call as settings of its numbers and options of its run, the same for every question."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from kldeval.api.sources import BESIDE, beside, is_path
+from kldeval.errors import UsageProblem
+from kldeval.functional import check_names, requested
+from kldeval.memory import NamedMaps
+from kldeval.run_options import RunOptions
+from kldeval.settings.auxiliary import beside_paths, beside_texts
+from kldeval.settings.build import KNOWN_TEXTS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from kldeval.settings.settings import Settings
+
+SETTINGS = frozenset({*KNOWN_TEXTS, "signature", "preset"})
+"""The keywords that move a number."""
+
+OPTIONS = frozenset({*SETTINGS, *RunOptions._fields})
+"""The keywords of a run over maps."""
+
+
+class Asked(NamedTuple):
+    """What a call asks for: of its numbers, and of its run; `arrays` is what stands beside maps in memory."""
+
+    settings: Settings
+    request: RunOptions
+    arrays: dict[str, Any]
+
+    def beside(self, folder: object) -> RunOptions:
+        """The options of the run with what stands beside the maps of a side, which may be in memory."""
+        names = list(folder.maps) if isinstance(folder, NamedMaps) else None
+        held: dict[str, Any] = {what: beside(value, what, names) for what, value in self.arrays.items()}
+        return self.request._replace(**held)
+
+
+def asked(options: dict[str, Any], *, known: Iterable[str] = OPTIONS, beside_items: Iterable[str] = ()) -> Asked:
+    """The settings and the options of a run that keywords stand for; None is not said.
+
+    `beside_items` stand beside the pairs of an iterable, which holds them.
+
+    Raises:
+        UnknownName: a keyword does not exist.
+        UsageProblem: one has no meaning.
+    """
+    options = {name: value for name, value in options.items() if value is not None}
+    check_names(options, known)
+    arrays = {name: options.pop(name) for name in BESIDE if name in options and not is_path(options[name])}
+    words = dict.fromkeys((name for name in (*arrays, *beside_items) if name != "fixations"), "maps")
+    said = {name: value for name, value in options.items() if name not in RunOptions._fields}
+    run = {name: options[name] for name in options if name in RunOptions._fields} | beside_paths(options)
+    _check_counts({name: run[name] for name in ("limit", "jobs", "batch_bytes", "max_pixels") if name in run})
+    for name in ("manifest", "save_maps", "cache"):
+        if run.get(name) is not None:
+            run[name] = Path(run[name])
+    if options.get("maps") == "groups":
+        said["group_by"] = run.get("group_by")
+    if isinstance(run.get("exclude"), str):
+        run["exclude"] = (run["exclude"],)
+    settings = requested(said, {**beside_texts(options), **words}, manifest="manifest" in run)
+    return Asked(settings, RunOptions(**run), arrays)
+
+
+def _check_counts(counts: dict[str, Any]) -> None:
+    wrong = {name: count for name, count in counts.items() if count is not None and count < 1}
+    if wrong:
+        msg = f"{', '.join(f'{name}={count}' for name, count in wrong.items())}: a number of 1 or more"
+        raise UsageProblem(msg)

@@ -1,0 +1,128 @@
+"""What every document of the library can do: be printed, shown in a notebook, saved, and handed on as a table."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import fields, replace
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from kldeval.errors import MissingDependency
+from kldeval.wording import in_python, speaks_python
+from kldeval.writers import Options, check_installed, page_of, writer_for
+from kldeval.writers.notebook import fragment
+from kldeval.writers.page import Listing, Notes, Page, Paragraphs, Table
+from kldeval.writers.text import render, width_of
+
+if TYPE_CHECKING:
+    from kldeval.writers.page import Block
+
+Made = TypeVar("Made")
+
+
+def spoken(page: Page) -> Page:
+    """The page in the words of Python: its sentences name keywords instead of options."""
+    return replace(page, blocks=tuple(map(_spoken, page.blocks)))
+
+
+def _spoken(block: Block) -> Block:
+    if isinstance(block, Paragraphs):
+        return replace(block, lines=tuple(map(in_python, block.lines)), title=in_python(block.title))
+    if isinstance(block, Notes):
+        return replace(block, lines=tuple(map(in_python, block.lines)))
+    if isinstance(block, Listing):
+        return replace(block, rows=tuple(replace(row, reason=in_python(row.reason)) for row in block.rows))
+    if isinstance(block, Table):
+        heads = tuple(replace(head, text=in_python(head.text)) for head in block.heads)
+        return replace(block, heads=heads, title=in_python(block.title), legend=in_python(block.legend))
+    return block
+
+
+class Shown:
+    """A document that prints as the table of the command line, and shows itself in a notebook."""
+
+    __slots__ = ()
+
+    def _page(self, options: Options) -> Page:
+        """What people see of it."""
+        return page_of(self, options)  # type: ignore[arg-type] # mixed into the documents that have a page
+
+    def _lines(self) -> list[str]:
+        """A few lines that say what it is."""
+        return [type(self).__name__]
+
+    def __str__(self) -> str:
+        options = Options(width=width_of(sys.stdout, os.environ))
+        return render(spoken(self._page(options)), options).rstrip("\n")
+
+    def __repr__(self) -> str:
+        return "\n".join(self._lines())
+
+    def _repr_html_(self) -> str:
+        """A compact table with its signature, never more than a screen."""
+        return fragment(spoken(self._page(Options())))
+
+
+class Saved(Shown):
+    """A document that is written in every format of the command line."""
+
+    __slots__ = ()
+    _of_audits = False
+
+    @speaks_python
+    def save(self, path: str | os.PathLike[str], **looks: Any) -> None:
+        """Write a file in the format of its suffix: .json, .html, .tex, .md, .csv, .tsv, .txt, .parquet, ....
+
+        Args:
+            path: the file, which is replaced whole or left as it is.
+            looks: how a table for people looks: precision, per_map, worst, intervals, verbose, signatures, siunitx.
+
+        Raises:
+            UsageProblem: no format has this suffix, or the file cannot be written.
+            MissingDependency: the format needs a package that is not installed.
+        """
+        from kldeval.writers.files import check_target, write_atomically
+
+        write: Any = writer_for(path, of_audits=self._of_audits)
+        check_installed(write)
+        check_target(Path(path))
+        write_atomically(path, write(self, Options(**looks)))
+
+    def to_pandas(self) -> Any:
+        """The rows of the CSV as a DataFrame of pandas; `attrs["signature"]` has what made the numbers.
+
+        Raises:
+            MissingDependency: pandas is not installed.
+        """
+        from kldeval.writers.delimited import table_of
+
+        columns, rows = table_of(self)  # type: ignore[arg-type] # mixed into the documents that have rows
+        pandas = package("pandas", "to_pandas needs pandas", "pandas")
+        frame = pandas.DataFrame({column: [row.get(column) for row in rows] for column in columns})
+        frame.attrs["signature"] = dict(_signatures(self))
+        return frame
+
+
+def _signatures(document: Any) -> Any:
+    found = getattr(document, "signatures", {})
+    return found.items()
+
+
+def package(name: str, why: str, extra: str) -> Any:
+    """A package that is no part of a plain installation.
+
+    Raises:
+        MissingDependency: it cannot be imported; the message says what to install.
+    """
+    try:
+        return import_module(name)
+    except ImportError as error:
+        msg = f"{why}, which is not installed: pip install 'kldeval[{extra}]'"
+        raise MissingDependency(msg) from error
+
+
+def members(document: Any) -> dict[str, Any]:
+    """The fields of a record by name."""
+    return {field.name: getattr(document, field.name) for field in fields(document)}
