@@ -200,6 +200,7 @@ def evaluate(
     progress: bool | Callable[[Any, int], None] = False,
     on_failure: Literal["raise", "warn", "ignore"] = "warn",
 ) -> Leaderboard: ...
+
 @overload
 def evaluate(
     pred: Any = None,
@@ -280,6 +281,7 @@ def evaluate(
     progress: bool | Callable[[Any, int], None] = False,
     on_failure: Literal["raise", "warn", "ignore"] = "warn",
 ) -> Report: ...
+
 def audit(
     pred: Any,
     gt: Any,
