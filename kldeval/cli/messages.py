@@ -30,6 +30,13 @@ def say(text: str, kind: str = "") -> None:
     click.echo("\n".join(message_lines(text, kind)), err=True)
 
 
+def say_trace(text: str) -> None:
+    """Write lines of a traceback to standard error, in which files may have foreign names, too."""
+    from kldeval.writers.lines import one_line
+
+    click.echo("\n".join(map(one_line, text.rstrip("\n").split("\n"))), err=True)
+
+
 def annotate(kind: str, title: str, text: str) -> None:
     """Write an annotation of a GitHub workflow to standard error: an `error`, a `warning` or a `notice`."""
     from kldeval.writers.lines import annotation
