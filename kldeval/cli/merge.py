@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from kldeval.cli.model_options import FAIL_IF, SORT, gated, parse_gates
-from kldeval.cli.reporting import deliver, exit_code, open_sink, output_options, reports_of, row_options
+from kldeval.cli.groups import DEBUG, takes
+from kldeval.cli.model_options import GateOptions, SortOptions, gated, parse_gates
+from kldeval.cli.reporting import OutputOptions, RowOptions, deliver, exit_code, open_sink, reports_of
 
 if TYPE_CHECKING:
     from kldeval.writers import Document
 
 
+class MergeOptions(GateOptions, SortOptions, RowOptions, OutputOptions):
+    """The options of `kldeval merge`."""
+
+
 @click.command("merge", context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PART.json...")
-@FAIL_IF
-@SORT
-@row_options
-@output_options
-@click.option("--debug", is_flag=True, help="Show a traceback on errors.")
-def command(paths: tuple[Path, ...], **options: Any) -> int:
+@takes(MergeOptions)
+@DEBUG
+def command(paths: tuple[Path, ...], options: MergeOptions) -> int:
     """Merge reports or leaderboards of parts of the data, as a job array writes them.
 
     Every map must be in one part alone.
@@ -37,9 +39,9 @@ def command(paths: tuple[Path, ...], **options: Any) -> int:
         msg = f"{twice[0]} is given twice: every map must be in one part alone"
         raise UsageProblem(msg)
     sink = open_sink(options)
-    document = _merged(paths, options["sort"])
+    document = _merged(paths, options.sort)
     first = next(iter(reports_of(document).values()))
-    document = gated(document, parse_gates(options["fail_if"], first.summaries))
+    document = gated(document, parse_gates(options.fail_if, first.summaries))
     deliver(document, sink)
     return exit_code(document)
 
