@@ -38,9 +38,11 @@ def class_slopes(scores: Floats, label: NDArray[np.int64], weights: Floats | Non
     scaled = inverse * scores
     logs = scaled - np.logaddexp.reduce(scaled, axis=1, keepdims=True)
     prob = np.exp(logs)
-    mean = (prob * known).sum(axis=1)
     own = np.arange(len(label)), label
-    columns = -logs[own], mean - scores[own], (prob * known**2).sum(axis=1) - mean**2
+    # sums of differences, which do not cancel where one class has nearly all the probability
+    slope = (prob * (known - scores[own][:, None])).sum(axis=1)
+    mean = (prob * known).sum(axis=1, keepdims=True)
+    columns = -logs[own], slope, (prob * (known - mean) ** 2).sum(axis=1)
     return _added(columns, weights, len(label))
 
 
