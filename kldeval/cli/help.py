@@ -36,9 +36,22 @@ GROUPS = {
     ),
     "Output": (
         *("format_", "output", "score_only", "per_map", "worst", "precision", "quiet", "verbose", "save_maps"),
+        *("engine", "scheduler", "scheduler_file", "engine_timeout"),
         *("html_maps", "stimuli", "signatures", "columns", "std", "siunitx", "annotate", "picture", "save"),
     ),
-    "Running": ("jobs", "device", "cache", "progress", "config", "batch_bytes", "debug"),
+    "Running": (
+        "jobs",
+        "device",
+        "cache",
+        "engine",
+        "scheduler",
+        "scheduler_file",
+        "engine_timeout",
+        "progress",
+        "config",
+        "batch_bytes",
+        "debug",
+    ),
 }
 """The options of each group, by the names of their values, in the order of the help."""
 

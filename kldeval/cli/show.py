@@ -61,7 +61,7 @@ def command(paths: tuple[Path, ...], options: ShowOptions) -> int:
 
 
 def _document(paths: tuple[Path, ...], options: ShowOptions) -> Document:
-    from kldeval.engine.provenance import versions
+    from kldeval.provenance import versions
     from kldeval.reports.comparison import check_agreement
     from kldeval.reports.json_reader import load_document
     from kldeval.reports.leaderboard import make_leaderboard

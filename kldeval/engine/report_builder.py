@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kldeval.arrays import torch
-from kldeval.engine.provenance import versions
 from kldeval.executors.local import cores
 from kldeval.metrics.registry import METRICS
+from kldeval.provenance import versions
 from kldeval.records import Failure, Outcome, Score, Skipped
 from kldeval.reports.aggregate import (
     reference_notes,
