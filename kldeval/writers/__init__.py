@@ -6,12 +6,12 @@ file is imported when it is written in: who looks at a table should not wait for
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
+from kldeval.dataclass import dataclass
 from kldeval.errors import MissingDependency, UsageProblem
 from kldeval.grammar import unknown
 from kldeval.reports.documents import Report
