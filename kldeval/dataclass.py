@@ -31,8 +31,14 @@ def _decorator(
 
 
 def _made(cls: type[Any], *, frozen: bool, slots: bool, eq: bool, kw_only: bool) -> type[Any]:
-    made = dataclasses.dataclass(init=False, repr=False, eq=False, slots=slots, kw_only=kw_only)(cls)
+    is_derived = any(hasattr(base, "__dataclass_fields__") for base in cls.__mro__[1:])
+    # where there is a base the standard library compares the two; without, its part is to find the fields
+    make = dataclasses.dataclass(
+        init=False, repr=False, eq=False, slots=slots, kw_only=kw_only, frozen=frozen and is_derived
+    )
+    made = make(cls)
     fields = dataclasses.fields(made)
+    made.__dataclass_params__.frozen = frozen
     methods: Methods = {"__init__": _init(made, fields, frozen=frozen), **_repr(fields)}
     if eq:
         methods |= _comparisons(fields, frozen=frozen)

@@ -33,6 +33,7 @@ from kldeval.reports.documents import (
     Report,
     Summary,
 )
+from kldeval.settings.signature import combined
 
 if TYPE_CHECKING:
     import os
@@ -115,6 +116,11 @@ def saved_signatures(path: str | os.PathLike[str]) -> tuple[str, ...]:
     if not texts:
         msg = f"{printable(str(path))} holds no signature"
         raise UsageProblem(msg)
+    try:
+        combined(texts)
+    except UsageProblem as problem:
+        msg = f"{printable(str(path))}: {problem}"
+        raise UsageProblem(msg) from problem
     return texts
 
 
@@ -313,6 +319,10 @@ class _Reader:
             model: _Reader(self.file, *self.place, "reports", model).report(report)
             for model, report in item["reports"].items()
         }
+        first, *others = (tuple(score.name for score in report.scores) for report in reports.values())
+        for model, names in zip(list(reports)[1:], others, strict=True):
+            if names != first:
+                self.refuse(("reports", model, "maps"), "are not those of the other models, in their order")
         comparison = item["comparison"]
         compared = None if comparison is None else self.inside("comparison").comparison(comparison)
         if compared and list(compared.models) != list(reports):

@@ -38,7 +38,8 @@ LAYERS = (
     ("preprocessing", "normalization"),
     ("weighting",),
     ("records", "arrays", "caching", "templates", "grammar", "wording"),
-    ("errors", "run_options", "memory", "_version", "atomic", "regular", "digests", "dataclass"),
+    ("errors", "run_options", "memory", "_version", "atomic", "regular", "process", "digests"),
+    ("dataclass",),
 )
 """The rooms from the command line down: a room imports from those below it, and from its own."""
 

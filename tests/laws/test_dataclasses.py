@@ -127,3 +127,10 @@ def test_one_that_inherits_pickles_copies_and_checks() -> None:
     match one:
         case Derived(first, second, third):
             assert (first, second, third) == (1, "two", 4.0)
+
+
+@pytest.mark.parametrize("make", [dataclass, dataclasses.dataclass])
+def test_what_inherits_is_as_frozen_as_its_base(make: Callable[..., Any]) -> None:
+    assert make(frozen=True)(type("Third", (Derived,), {"__doc__": "A third."}))(1).third == 3.0
+    with pytest.raises(TypeError, match="cannot inherit non-frozen dataclass from a frozen one"):
+        make()(type("Third", (Derived,), {"__doc__": "A third."}))
