@@ -225,7 +225,7 @@ def test_a_file_that_changes_while_it_is_scored_is_not_kept(
         return found
 
     with monkeypatch.context() as patch:
-        patch.setitem(vars(sys.modules["kldeval.data.readers"])["READERS"], ".npy", changing)
+        patch.setattr("kldeval.data.readers.Readers.__getitem__", lambda _readers, _suffix: changing)
         run(*paths, "--cache", floats.root / "cache")
         assert times
     assert run(*paths, "--cache", floats.root / "cache") == run(*paths)
@@ -370,7 +370,7 @@ def test_two_runs_may_write_at_once(many: tuple[Path, str], tmp_path: Path) -> N
     root, whole = many
     both = [started(root, tmp_path / "cache") for _ in range(2)]
     assert [process.communicate() for process in both] == [(whole, ""), (whole, "")]
-    assert len(segments(tmp_path)) == 2
+    assert len(segments(tmp_path)) in (1, 2)  # the later may find all that it needs
     assert run(root / "pred", root / "gt", "--cache", tmp_path / "cache").out == whole
 
 
