@@ -6,7 +6,7 @@ import json
 import pickle
 import subprocess
 import sys
-from typing import Any, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -141,9 +141,9 @@ class TestTorchmetrics:
         monkeypatch.setitem(sys.modules, "torchmetrics", None)
         monkeypatch.delitem(sys.modules, "kldeval.torch.metric")
         monkeypatch.delattr(kldeval.torch, "metric")
-        monkeypatch.delitem(vars(kldeval.torch), "Metric")  # type: ignore[attr-defined]
+        monkeypatch.delitem(vars(kldeval.torch), "Metric")
         with pytest.raises(MissingDependency, match=r"pip install 'kldeval\[torchmetrics\]'"):
-            _ = kldeval.torch.Metric  # type: ignore[attr-defined]
+            _ = kldeval.torch.Metric
 
 
 RANK = """
@@ -185,7 +185,7 @@ def test_two_processes_have_the_number_of_one(tmp_path: Path) -> None:
 
 @pytest.mark.filterwarnings("ignore")  # Lightning has advice on clusters, workers and steps
 def test_lightning_logs_it(tmp_path: Path) -> None:
-    lightning = pytest.importorskip("pytorch_lightning")
+    lightning: Any = pytest.importorskip("pytorch_lightning")
 
     class Model(lightning.LightningModule):  # type: ignore[misc] # its types are not read
         def __init__(self) -> None:
