@@ -34,7 +34,7 @@ PREDS_AND_GT = 2
     "--metric",
     default="kld",
     metavar="NAME",
-    help="kld, or a companion under the definitions of code bases: cc, sim, nss, auc or sauc [default: kld].",
+    help="kld, or a companion under the definitions of code bases: cc, sim, nss, auc, sauc, ig or mae [default: kld].",
 )
 @click.option(
     "--fixations",

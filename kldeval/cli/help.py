@@ -26,7 +26,15 @@ GROUPS = {
     "Fixations, masks and baselines": (
         *("fixations", "mask", "weights", "baseline", "baselines", "other_map", "ceiling", "baseline_norm"),
         *("fixation_base", "fixation_first", "fixation_outside", "fixation_threshold", "fixation_variable"),
-        *("fixation_gaze", "fixation_size", "fixation_columns", "fixation_where", "fixations_name", "mask_name"),
+        *(
+            "fixation_rounding",
+            "fixation_gaze",
+            "fixation_size",
+            "fixation_columns",
+            "fixation_where",
+            "fixations_name",
+            "mask_name",
+        ),
         *("weights_name", "baseline_name", "other_map_name"),
     ),
     "Labels": ("ignore_index", "class_weights", "label_smoothing", "smoothing_over", "per_class"),
@@ -46,6 +54,7 @@ RARE = frozenset(
     {
         *("base", "smoothing_over", "dtype", "key", "stack", "max_pixels", "trust_files", "other_map", "ceiling"),
         *("baseline_norm", "fixation_base", "fixation_first", "fixation_outside", "fixation_threshold", "seed"),
+        "fixation_rounding",
         *(
             "fixation_variable",
             "fixation_gaze",

@@ -257,7 +257,8 @@ def request_from(options: dict[str, Any]) -> RunOptions:
 READING = {
     "fixation_base": ("N", "The first pixel in coordinates: 0 or 1 [default: 0; 1 in SALICON's gaze]."),
     "fixation_first": ("HOW", "The first fixation of each observer: keep or drop [default: keep]."),
-    "fixation_outside": ("HOW", "Fixations outside the map: error or drop [default: error]."),
+    "fixation_rounding": ("HOW", "The pixel of a position: floor, or nearest, as OSIE's code [default: floor]."),
+    "fixation_outside": ("HOW", "Fixations outside the map: error, drop or clip (to its border) [default: error]."),
     "fixation_threshold": ("X", "Pixels above it (0..1) are fixated, where a map is not binary."),
     "fixation_variable": ("NAME", "The variable of a .mat that holds the fixations."),
     "fixation_size": ("WxH", "The size of the screen that the positions are on; 1x1 for normalised gaze."),
