@@ -69,7 +69,7 @@ def parameters_of(entry: MetricEntry) -> list[Parameter]:
     found = [_parameter(name, "Array | str" if name in texts else "Array", at=True) for name in positional]
     if kind == "labels":
         found.append(_parameter("axis", "int"))
-    if kind in ("density", "maps", "fixations"):
+    if kind in ("density", "maps", "fixations") or (kind == "pixels" and info.statistics is not None):
         found.append(_parameter("weights", "Array | None", None))
     # without a constant in the call the metric has the default ones, which no value of a single constant stands for
     constants = bool(entry.types.keys() & set(EPSILONS))
@@ -88,6 +88,8 @@ def _settings_of(entry: MetricEntry) -> dict[str, tuple[str, Any]]:
         check = {} if info.takes != "log-probabilities" else {"check": ("bool", True)}
         return {"ignore_index": ("int | None", None), "reduction": (_REDUCTIONS, "mean"), **check}
     if info.on == "pixels":
+        if info.statistics is not None:
+            return {}
         return {"reduction": (_REDUCTIONS, "mean")}
     if info.on == "density":
         takes_eps = bool(set(EPSILONS) & entry.types.keys())

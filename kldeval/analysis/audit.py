@@ -31,14 +31,14 @@ from kldeval.settings.build import make_settings
 from kldeval.settings.signature import format_signature, short_signature
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from kldeval.data.load import Loaded, Reading
     from kldeval.memory import MapFolder
     from kldeval.normalization.chain import Chain
     from kldeval.records import Pair
     from kldeval.reports.audit_documents import Audit
-    from kldeval.run_options import RunOptions
+    from kldeval.run_options import Progress, RunOptions
     from kldeval.scoring.plan import Quantity
     from kldeval.settings.settings import Settings
 
@@ -90,7 +90,7 @@ def audit(
     gt: MapFolder,
     plan: AuditPlan,
     request: RunOptions,
-    progress: Callable[[object, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Audit:
     """Every convention of the plan on every model's predictions; `progress` is told each outcome and their number.
 

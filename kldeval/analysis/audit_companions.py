@@ -14,12 +14,12 @@ from kldeval.settings.build import make_settings
 from kldeval.settings.signature import short_signature
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from kldeval.memory import MapFolder
     from kldeval.reports.audit_documents import Audit
     from kldeval.reports.documents import Report
-    from kldeval.run_options import RunOptions
+    from kldeval.run_options import Progress, RunOptions
 
 
 def audit_companion(
@@ -28,7 +28,7 @@ def audit_companion(
     gt: MapFolder,
     said: Mapping[str, str | None],
     request: RunOptions,
-    progress: Callable[[object, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Audit:
     """Every definition of a metric on every model's predictions, in one pass over the files.
 

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from kldeval.data.fixations.collection import FixationSource
     from kldeval.data.fixations.maps import FixationReading
     from kldeval.records import Fixations
+    from kldeval.run_options import Progress
 
 
 NPY = ".npy"
@@ -160,7 +161,7 @@ def sigma_in_pixels(sigma: float, pixels_per_degree: float | None) -> float:
 
 
 def build(
-    plan: Plan, progress: Callable[[Any, int], None] | None = None, note: Callable[[str], None] | None = None
+    plan: Plan, progress: Progress | None = None, note: Callable[[str], None] | None = None
 ) -> Iterator[Built | Failure]:
     """Write a map for every image that the fixations are on, in the order of the names.
 

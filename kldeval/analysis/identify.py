@@ -24,7 +24,7 @@ from kldeval.settings.build import make_settings
 from kldeval.settings.signature import format_signature, short_signature
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from kldeval.analysis.candidates import Candidate
     from kldeval.data.dataset import Dataset
@@ -33,10 +33,9 @@ if TYPE_CHECKING:
     from kldeval.records import Pair
     from kldeval.reports.documents import Report
     from kldeval.reports.identification import Identification, Published
-    from kldeval.run_options import RunOptions
+    from kldeval.run_options import Progress, RunOptions
 
     Shape = tuple[int, int]
-    Progress = Callable[[object, int], None]
 
 
 MODEL = "pred"

@@ -159,7 +159,9 @@ def run(arguments: Sequence[str]) -> int:
         if "--debug" in arguments:
             import traceback
 
-            traceback.print_exc()
+            from kldeval.cli.messages import say_trace
+
+            say_trace(traceback.format_exc())
         return _said(error)
     return outcome if isinstance(outcome, int) else 0
 
@@ -172,7 +174,15 @@ def _debugged(is_asked: bool) -> Iterator[None]:  # noqa: FBT001 - the one thing
         return
     import logging
 
-    logger, handler = logging.getLogger("kldeval"), logging.StreamHandler(sys.stderr)
+    from kldeval.cli.messages import say_trace
+
+    class Handler(logging.Handler):
+        """Writes what is logged to standard error."""
+
+        def emit(self, record: logging.LogRecord) -> None:
+            say_trace(self.format(record))
+
+    logger, handler = logging.getLogger("kldeval"), Handler()
     logger.addHandler(handler)
     level = logger.level
     logger.setLevel(logging.DEBUG)

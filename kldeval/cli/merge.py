@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
 
-from kldeval.cli.model_options import FAIL_IF, gated, parse_gates
-from kldeval.cli.reporting import deliver, exit_code, open_sink, output_options, row_options
+from kldeval.cli.groups import DEBUG, takes
+from kldeval.cli.model_options import GateOptions, gated, parse_gates
+from kldeval.cli.reporting import OutputOptions, RowOptions, deliver, exit_code, open_sink
+
+
+class MergeOptions(GateOptions, RowOptions, OutputOptions):
+    """The options of `kldeval merge`."""
 
 
 @click.command("merge", context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PART.json...")
-@FAIL_IF
-@row_options
-@output_options
-@click.option("--debug", is_flag=True, help="Show a traceback on errors.")
-def command(paths: tuple[Path, ...], **options: Any) -> int:
+@takes(MergeOptions)
+@DEBUG
+def command(paths: tuple[Path, ...], options: MergeOptions) -> int:
     """Merge reports of parts of the data, as a job array writes them; every map must be in one part alone.
 
     kldeval merge part*.json --output all.json
@@ -34,6 +36,6 @@ def command(paths: tuple[Path, ...], **options: Any) -> int:
         raise UsageProblem(msg)
     sink = open_sink(options)
     report = merge({str(path): load_report(path) for path in paths})
-    report = gated(report, parse_gates(options["fail_if"], report.summaries))  # type: ignore[assignment]
+    report = gated(report, parse_gates(options.fail_if, report.summaries))  # type: ignore[assignment]
     deliver(report, sink)
     return exit_code(report)

@@ -106,7 +106,7 @@ def load_pair(pair: Pair, reading: Reading, gt: Loaded | None = None) -> MapPair
     """
     if reading.class_maps and pair.place is None and has_classes(pair, reading):
         _refuse_company(pair, reading)
-        return load_class_maps(pair, reading)
+        return _with_weights(load_class_maps(pair, reading), reading)
     pred = load_map(pair.pred, reading, pair.place, "pred")
     gt = gt or load_map(pair.gt, reading, pair.place)
     if reading.nodata:
@@ -125,11 +125,23 @@ def _refuse_company(pair: Pair, reading: Reading) -> None:
     if reading.nodata:
         msg = f"{printable(pair.pred)} is a class map; --nodata is for maps of height and width"
         raise RefusedMap(msg)
-    if reading.sources is not None:
+    if reading.sources is not None and not (reading.labels and reading.sources.weighs_alone):
         msg = (
             f"{printable(pair.pred)} is a class map; fixations, masks and weights stand beside maps of height and width"
         )
         raise RefusedMap(msg)
+
+
+def _with_weights(maps: MapPair, reading: Reading) -> MapPair:
+    """The class map with the weights of its positions, where its labels have height and width."""
+    if reading.sources is None:
+        return maps
+    if maps.gt.ndim != 2:  # noqa: PLR2004 - height and width
+        msg = f"masks and weights are of labels of height and width; these have the shape {tuple(maps.gt.shape)}"
+        raise RefusedMap(msg)
+    from kldeval.data.auxiliary import weights_of
+
+    return replace(maps, weights=weights_of(replace(maps, shape=maps.gt.shape), reading.sources, reading.resize))
 
 
 def sized_pair(

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kldeval.executors.protocol import parts_of, results_of_lost
+from kldeval.process import make_expendable
 from kldeval.regular import why
 
 if TYPE_CHECKING:
@@ -280,6 +281,7 @@ def _serve(
     limited: bool,  # noqa: FBT001
 ) -> None:
     """Answer chunks until there are no more."""
+    make_expendable()
     for other in inherited:
         other.close()
     _end_with(parent)

@@ -43,6 +43,9 @@ def _pooled(key: str, scores: Sequence[Score], summary: Summary) -> Summary:
     weight.
     """
     sums = [score.statistics[key] for score in scores if key in score.statistics]
+    if len({len(one) for one in sums}) > 1:
+        msg = f"{key}: the maps have different numbers of classes, so there is no number of all pixels together"
+        raise UsageProblem(msg)
     if sums:
         return replace(summary, mean=finalizer(key)([exact_sum(column) for column in zip(*sums, strict=True)]))
     weighted = [(score.values[key], score.weights[key]) for score in scores if key in score.weights]
@@ -172,6 +175,7 @@ def merge(reports: Mapping[str, Report]) -> Report:
         if report.scores and name != first:
             _check_signatures(first, reference, name, report)
     _check_other_images(reports)
+    _check_bins(reports)
     _check_names(reports)
     every = list(reports.values())
     whole = resummarise(reference, (score for report in every for score in report.scores))
@@ -244,6 +248,15 @@ def _check_other_images(reports: Mapping[str, Report]) -> None:
         file = next(file for file, context in found.items())
         msg = f"the reference rows of {file} were made of its own images, so they cannot be merged{FULL_LIST}"
         raise UsageProblem(msg)
+
+
+def _check_bins(reports: Mapping[str, Report]) -> None:
+    """Refuse several parts of a metric whose bins hold equal numbers of forecasts: each part has bins of its own."""
+    for key in next(iter(reports.values())).signatures if len(reports) > 1 else ():
+        name = split_call(key)[0]
+        if any(name in known and known[name].info.forecasts is not None for known in (METRICS, LABEL_METRICS)):
+            msg = f"{key} has bins of equal numbers over all maps, which differ from part to part: it cannot be merged"
+            raise UsageProblem(msg)
 
 
 FULL_LIST = "; every image is compared with all others, so score the parts of one whole list of images, with --shard"

@@ -243,6 +243,7 @@ class Evaluator:
             uncovered[1],
             (*pair.remarks, *beside.remarks, *flags),
             weights={key: weights[key] for key in plan.keys if key in weights and key in numbers},
+            statistics=beside.statistics,
             n_fixations=beside.n_fixations,
             gt_fixations=pair.made.n_fixations if pair.made else None,
             made=pair.made,

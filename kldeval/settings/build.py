@@ -24,6 +24,7 @@ from kldeval.settings.auxiliary import (
     TEXTS,
     check_companions,
     check_plain_labels,
+    check_pooled,
     check_stored,
     companion_parts,
     restrict_to,
@@ -124,6 +125,7 @@ def make_settings(
         log_domain = bool(parts["pred"]) and ends_in_log(parts["pred"])
         parts["metrics"] = attempt(lambda: density_metrics(said, eps, convention, log_domain=log_domain))
     attempt(lambda: check_plain_labels(said, labels))
+    attempt(lambda: check_pooled(said, parts["metrics"] or (), is_labels=bool(labels)))
     parts |= attempt(lambda: companion_parts(chosen, said, () if labels else parts["metrics"] or ())) or {}
     attempt.raise_problems()
     parts["takes_soft_labels"] = bool(labels) and "gt_norm" in said

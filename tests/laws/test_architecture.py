@@ -38,7 +38,7 @@ LAYERS = (
     ("preprocessing", "normalization"),
     ("weighting",),
     ("records", "arrays", "caching", "templates", "grammar", "wording"),
-    ("errors", "run_options", "memory", "_version", "atomic", "regular", "digests"),
+    ("errors", "run_options", "memory", "_version", "atomic", "regular", "process", "digests"),
 )
 """The rooms from the command line down: a room imports from those below it, and from its own."""
 

@@ -56,6 +56,7 @@ METRIC_TEXTS = (
     *("cc", "sim", "sim(minmax=true)", "mse", "mae"),
     *("nss", "auc", "auc(negatives=unfixated,repeats=false)", "auc-judd", "auc-borji", "auc-shuffled", "sauc"),
     *("ll", "ig", "ig-mit"),
+    *(name for name in METRICS if name.startswith("binary-")),
 )
 OF_FIXATIONS = {name for name in METRICS if METRICS[name].info.on == "fixations"}
 

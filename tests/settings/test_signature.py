@@ -75,6 +75,7 @@ ARGUMENTS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "ig-mit": {"eps": st.floats(1e-300, 1e10), "of": OF},
     "bce": {"clamp": FLOATS},
     "bernoulli-kld": {"clamp": FLOATS},
+    **{name: {"bins": st.integers(1, 100)} for name in METRICS if name.startswith("binary-")},
 }
 """The arguments of every step and metric that has any."""
 
