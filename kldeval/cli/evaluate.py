@@ -198,12 +198,12 @@ def _check(settings: Settings, options: EvaluateOptions, n_models: int) -> None:
         msg = "--per-class is a table of one prediction; score each model by itself for it"
         raise UsageProblem(msg)
     if options.shard is not None:
-        _check_shard(options.shard, options, n_models)
+        _check_shard(options.shard, options)
     if options.sort is not None and options.sort not in settings.keys:
         raise unknown("metric", options.sort, settings.keys)
 
 
-def _check_shard(shard: str, options: EvaluateOptions, n_models: int) -> None:
+def _check_shard(shard: str, options: EvaluateOptions) -> None:
     """Refuse beside a share of the pairs what is asked of all of them."""
     from kldeval.data.dataset import parse_shard
     from kldeval.errors import UsageProblem
@@ -214,7 +214,7 @@ def _check_shard(shard: str, options: EvaluateOptions, n_models: int) -> None:
         "--score-only": options.score_only,
         "the format scores": "scores" in formats,
         "--fail-if": options.fail_if,
-        "several predictions": n_models > 1,
+        "--sort": options.sort,
     }
     asked = [what for what, is_asked in of_all.items() if is_asked]
     if asked:

@@ -33,6 +33,7 @@ COMMANDS = {
     "steps": "The steps of --norm, or one with its formula and parameters.",
     "check": "Show the pairing and what is wrong, without scoring.",
     "density": "Build ground truths from fixations.",
+    "calibrate": "How much of an error one temperature mends: fitted on one half, tested on the other.",
     "explain": "One pair, step by step: what each step does to the numbers.",
 }
 """Every command with its line in the help; its file is `kldeval/cli/NAME.py`, holding `command`."""

@@ -68,7 +68,7 @@ def run(
         MissingDependency: the device, or a package that reads the files, is not there.
     """
     dataset = select(pred, gt, settings, request)
-    (report,) = _reports(dataset, {ONLY: (pred, gt)}, settings, request, progress)
+    (report,) = run_dataset(dataset, {ONLY: (pred, gt)}, settings, request, progress)
     return report
 
 
@@ -89,7 +89,7 @@ def run_models(
     """
     dataset = select_models(preds, gt, settings, request)
     sides = {model: (pred, gt) for model, pred in preds.items()}
-    reports = _reports(dataset, sides, settings, request, progress)
+    reports = run_dataset(dataset, sides, settings, request, progress)
     return dict(zip(preds, reports, strict=True))
 
 
@@ -156,7 +156,7 @@ def _scored(
     return _Scored(settings, device, around, found)
 
 
-def _reports(
+def run_dataset(
     dataset: Dataset,
     sides: Sides,
     settings: Settings,

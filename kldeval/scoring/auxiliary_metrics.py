@@ -281,7 +281,7 @@ class _Scores:
         keeps_logs = metric.info.on == "fixations" and metric.info.view == "ranks"
         key = role, f"{pipeline.key}|{keeps_logs}"
         if key not in self._arrays:
-            self._arrays[key] = _at_end(self.pair, pipeline, keeps_logs=keeps_logs)
+            self._arrays[key] = at_end(self.pair, pipeline, keeps_logs=keeps_logs)
         return self._arrays[key]
 
     def _check(self, role: Role, metric: AuxiliaryMetric) -> None:
@@ -313,10 +313,10 @@ def map_at_end(pair: MapPair, metric: AuxiliaryMetric, role: Role) -> Array:
     pipeline = metric.side(role)
     if pipeline is None:
         return pair.pred if role == "pred" else pair.gt
-    return _at_end(pair, pipeline)
+    return at_end(pair, pipeline)
 
 
-def _at_end(pair: MapPair, pipeline: Pipeline, *, keeps_logs: bool = False) -> Array:
+def at_end(pair: MapPair, pipeline: Pipeline, *, keeps_logs: bool = False) -> Array:
     """The map of one side at the end of a pipeline, or its logarithms where it has and `keeps_logs`."""
     side = PixelView.of(pair).normalised(pipeline)
     if side.problems and side.problems[0]:
