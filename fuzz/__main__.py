@@ -149,7 +149,7 @@ def work(options: argparse.Namespace, worker: int) -> tuple[Counter[tuple[str, s
             answer = child.verdict(seed, data)
             verdict = answer["verdict"]
             counts[seed.name, verdict] += 1
-            key = (seed.suffix + verdict, str(answer.get("what", "")))
+            key = (seed.suffix + verdict, str(answer.get("what", "")).partition(": ")[0])
             if verdict not in FINE and key not in found:
                 found[key] = kept(seed, smaller(child, seed, data, verdict) if verdict != "hang" else data, verdict)
                 print(f"{verdict}: {answer.get('what', '')} ({found[key]})", flush=True)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sys
 import time
 import traceback
 import zlib
 from pathlib import Path
+
+from kldeval.process import make_expendable
 
 MEMORY = 4 * 2**30
 """Bytes of address space: a small file that needs more has claimed it."""
@@ -19,6 +22,7 @@ MAX_PIXELS = 4_000_000
 def main() -> int:
     """Answer lines of `reader path` with lines of JSON, until there are no more."""
     _bound_memory()
+    make_expendable()
     for line in sys.stdin:
         reader, _, name = line.rstrip("\n").partition(" ")
         started = time.monotonic()
@@ -46,13 +50,18 @@ def _verdict(reader: str, path: Path) -> dict[str, str]:
         return {"verdict": "refused" if "\n" not in message else "several lines", "what": message}
     except BaseException as error:  # noqa: BLE001 - a panic of Rust is no Exception
         place = traceback.extract_tb(error.__traceback__)[-1]
-        return {"verdict": "raised", "what": f"{type(error).__name__} in {Path(place.filename).name}:{place.name}"}
+        said = f" ({error})" if isinstance(error, AssertionError) else ""
+        what = f"{type(error).__name__} in {Path(place.filename).name}:{place.name}{said}"
+        return {"verdict": "raised", "what": what}
     if path.suffix == ".png" and not _opencv_reads(path) and not _has_its_checksum(path):
         return {"verdict": "silent", "what": "read although OpenCV refuses it"}
     return {"verdict": "read", "what": ""}
 
 
 def _read(reader: str, path: Path) -> None:
+    if reader in COMMANDS:
+        _run(reader, path)
+        return
     from kldeval.data.fixations import FixationReading, read_fixations
     from kldeval.data.readers import LABEL_READERS, READERS, read_map, read_size
 
@@ -64,6 +73,56 @@ def _read(reader: str, path: Path) -> None:
         return
     read_map(path, max_pixels=MAX_PIXELS, readers=LABEL_READERS if reader == "labels" else READERS)
     read_size(path, max_pixels=MAX_PIXELS)
+
+
+COMMANDS = {
+    "config": ("pred.npy gt.npy --config {}",),
+    "manifest": ("--manifest {}", "check --manifest {}"),
+    "weights": ("classes.npy labels.npy --axis 0 -m ce --class-weights {}",),
+    "document": (
+        "show {}",
+        "show {} --format json",
+        "show {} --format markdown --verbose",
+        "show {} -o out.html -o out.tex -o out.csv",
+        "compare {} report.json",
+        "merge {} report.json",
+        "methods {}",
+        "pred.npy gt.npy --signature {}",
+    ),
+    "sidecar": ("pred.npy made.npy --format json",),
+}
+"""What the program is asked to do with a text; of several commands one, which the bytes choose."""
+
+
+def _run(reader: str, path: Path) -> None:
+    """Run the program as a user would.
+
+    Raises:
+        KldevalError: it refused the request, with its words.
+        AssertionError: it ended in a way that is not documented.
+    """
+    from fuzz.surroundings import printed, surround
+    from kldeval.errors import KldevalError
+
+    if not (path.parent / "report.json").exists():
+        surround(path.parent)
+        os.chdir(path.parent)
+    data = path.read_bytes()
+    if reader == "sidecar":
+        Path("made.json").write_bytes(data)
+    commands = COMMANDS[reader]
+    words = commands[zlib.crc32(data) % len(commands)].format(path.name).split()
+    code, _, said = printed(words)
+    lines = said.splitlines()
+    assert code in (0, 1, 2, 3), f"{' '.join(words)}: exit code {code}"
+    strange = [line for line in lines if not line.startswith("kldeval: ") or "unexpected error" in line]
+    assert not strange or lines[0].startswith("Usage: "), f"{' '.join(words)}: {strange[0]}"
+    is_named = reader in ("config", "sidecar") or path.stem in said or words[0] == "compare"
+    assert code != 2 or is_named, (  # noqa: PLR2004 - of a refused request
+        f"{' '.join(words)}: {lines[0]}"
+    )
+    if code:
+        raise KldevalError(lines[0] if lines else "failed maps")
 
 
 def _opencv_reads(path: Path) -> bool:

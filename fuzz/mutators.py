@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
+import json
 import struct
 import zipfile
 import zlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from random import Random
 
     from fuzz.seeds import Seed
@@ -132,8 +133,89 @@ def _mat(data: bytes, damage: Callable[[bytes], bytes], _random: Random) -> byte
     return out
 
 
+def _json(data: bytes, _damage: Callable[[bytes], bytes], random: Random) -> bytes:
+    """A document that is JSON still, in which a value is another one, gone, or there twice."""
+    document = json.loads(data)
+    for _ in range(random.randint(1, MOST_AT_ONCE)):
+        places = list(_places(document))
+        if not places:
+            break
+        _edit(places, random)
+    return json.dumps(document).encode("utf-8", "surrogatepass")
+
+
+def _edit(places: Sequence[tuple[Any, Any]], random: Random) -> None:
+    """Change one place of a document."""
+    holder, key = random.choice(places)
+    kind = random.choice(("remove", "repeat", "rename", "copy", "replace", "replace"))
+    if kind == "remove":
+        del holder[key]
+    elif kind == "repeat" and isinstance(holder, list):
+        holder.append(_copied(holder[key]))
+    elif kind == "rename" and isinstance(holder, dict):
+        holder[random.choice(TEXTS)] = holder.pop(key)
+    elif kind == "copy":
+        other, other_key = random.choice(places)
+        holder[key] = _copied(other[other_key])
+    else:
+        holder[key] = _copied(random.choice((*VALUES, *TEXTS)))
+
+
+def _toml(data: bytes, _damage: Callable[[bytes], bytes], random: Random) -> bytes:
+    """Options with values that mostly are none of theirs."""
+    lines = data.split(b"\n")
+    for _ in range(random.randint(1, MOST_AT_ONCE)):
+        value = random.choice((*VALUES[1:], *WORDS, *TEXTS[:2]))
+        lines.append(f"{random.choice(KEYS)} = {json.dumps(value)}".encode())
+    return b"\n".join(lines)
+
+
+KEYS = (
+    *("metric", "norm", "axis", "eps", "base", "reduction", "maps", "scale", "resize", "color", "empty-gt", "nodata"),
+    *("dtype", "convention", "signature", "preset", "pred-name", "exclude", "group-by", "limit", "shard", "key"),
+    *("max-pixels", "format", "columns", "worst", "fail-if", "baselines", "weights", "mask", "fixations", "confidence"),
+    *("resamples", "seed", "class-weights", "ignore-index", "label-smoothing", "html-maps", "trust-files", "stack"),
+)
+"""Options, as a configuration names them; none that writes files, and none that starts many processes."""
+
+WORDS = (
+    "kld",
+    "cc,sim",
+    "sum-to-one",
+    "blur(sigma=3)",
+    "2",
+    "-1",
+    "1e-7",
+    "both(size=9x7)",
+    "mit",
+    "{a}/{b}",
+    "parent",
+)
+"""What some of the options take."""
+
+VALUES: tuple[Any, ...] = (None, True, 0, -1, 1e308, 10**30, 0.5, [], {}, [[]], "inf", "nan", "")
+"""What may stand where something else was expected."""
+
+TEXTS = ("\x1b[31mred", "two\nkldeval: note: lines", "\ud800", "a" * 300, "../../etc/x", "kld|pred:none", "name", "kld")
+"""What may stand for a name."""
+
+
+def _copied(value: Any) -> Any:
+    return json.loads(json.dumps(value))
+
+
+def _places(value: Any) -> Iterator[tuple[Any, Any]]:
+    """Every place in a document: what holds it, and the key or index in that."""
+    keys = list(value) if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
+    for key in keys:
+        yield value, key
+        yield from _places(value[key])
+
+
 _PACKINGS: dict[str, Callable[[bytes, Callable[[bytes], bytes], Random], bytes]] = {
     ".png": _png,
     ".npz": _npz,
     ".mat": _mat,
+    ".json": _json,
+    ".toml": _toml,
 }

@@ -15,6 +15,8 @@ import numpy as np
 import scipy.io
 import tifffile
 
+from fuzz.surroundings import documents, surround
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -25,7 +27,10 @@ BRIGHT = 200
 
 
 class Seed(NamedTuple):
-    """A whole file: the format that reports call it by, the suffix, what reads it (`map`, `labels`, `fixations`)."""
+    """A whole file: the format that reports call it by, the suffix, and what reads it.
+
+    That is a reader (`map`, `labels`, `fixations`), or the commands of a key of `fuzz.child.COMMANDS`.
+    """
 
     name: str
     suffix: str
@@ -35,7 +40,7 @@ class Seed(NamedTuple):
 
 def seeds() -> list[Seed]:
     """The seeds of every format, always the same."""
-    every = [*_images(), *_tiffs(), *_text(), *_arrays(), *_exr(), *_fixations()]
+    every = [*_images(), *_tiffs(), *_text(), *_arrays(), *_exr(), *_fixations(), *_requests()]
     return [seed for seed in every if seed.data]  # what this OpenCV cannot write is empty
 
 
@@ -158,3 +163,37 @@ def _fixations() -> Iterator[Seed]:
     yield Seed("json", ".json", "fixations", json.dumps(rows).encode())
     lines = "\n".join("a,3,4.5,o,100,2" for _ in rows)
     yield Seed("csv", ".csv", "fixations", f"name,x,y,observer,duration,count\n{lines}\n".encode())
+
+
+OPTIONS = (
+    b'metric = ["kld", "kld(ratio_eps=1e-7)", "cc"]',
+    b'norm = "minmax+sum-to-one"',
+    b"per-map = true",
+    b"precision = 3",
+)
+"""Lines of a configuration."""
+
+
+def _requests() -> Iterator[Seed]:
+    """Texts that say what to do: configurations, manifests, class weights, saved documents, sidecars."""
+    yield Seed("toml", ".toml", "config", b"\n".join(OPTIONS))
+    rows = [("pred", "gt", "name", "group"), ("pred.npy", "gt.npy", "a", "v"), ("gt.npy", "pred.npy", "b/1", "w")]
+    for suffix, between in ((".csv", ","), (".tsv", "\t")):
+        yield Seed("manifest", suffix, "manifest", "\n".join(map(between.join, rows)).encode() + b"\n")
+    lines = (json.dumps(dict(zip(rows[0], row, strict=True))) for row in rows[1:])
+    yield Seed("manifest", ".jsonl", "manifest", "\n".join(lines).encode())
+    yield Seed("weights", ".txt", "weights", b"1, 0.5\n2\n")
+    file = io.BytesIO()
+    np.save(file, np.asarray([1, 0.5, 2]))
+    yield Seed("weights", ".npy", "weights", file.getvalue())
+    made = {"schema": "kldeval.density/1", "made": "gaussian(sigma=2,border=reflect)", "fixations": 12, "sigma": 2.0}
+    yield Seed("sidecar", ".json", "sidecar", json.dumps(made).encode())
+    for name, data in _documents().items():
+        yield Seed(f"document-{name}", ".json", "document", data)
+
+
+def _documents() -> dict[str, bytes]:
+    """A saved report, leaderboard and comparison."""
+    with tempfile.TemporaryDirectory() as folder:
+        surround(Path(folder))
+        return documents(Path(folder))

@@ -61,6 +61,7 @@ __all__ = [
     "UsageProblem",
     "__version__",
     "accuracy",
+    "ace",
     "auc",
     "auc_borji",
     "auc_judd",
@@ -70,6 +71,16 @@ __all__ = [
     "bce_with_logits",
     "bernoulli_kld",
     "bhattacharyya",
+    "binary_ace",
+    "binary_brier",
+    "binary_brier_reliability",
+    "binary_brier_resolution",
+    "binary_brier_uncertainty",
+    "binary_brier_within",
+    "binary_ece",
+    "binary_mce",
+    "binary_rmsce",
+    "binary_rmsce_debiased",
     "brier",
     "brier_reliability",
     "brier_resolution",
@@ -109,6 +120,8 @@ __all__ = [
     "mse",
     "nll",
     "nss",
+    "rmsce",
+    "rmsce_debiased",
     "rps",
     "sauc",
     "sauc_salicon",
@@ -577,6 +590,96 @@ def bce(
 ) -> Array:
     """Binary cross-entropy of the prediction under the ground truth, in nats: -(t ln p + (1 - t) ln(1 - p))."""
 
+def binary_ece(
+    pred: Array,
+    gt: Array,
+    *,
+    weights: Array | None = None,
+    bins: int = 15,
+) -> Array:
+    """Expected calibration error of one probability a pixel: sum over bins of n_b / N |share occurred - mean p|."""
+
+def binary_mce(
+    pred: Array,
+    gt: Array,
+    *,
+    weights: Array | None = None,
+    bins: int = 15,
+) -> Array:
+    """Maximum calibration error of one probability a pixel: the largest |share occurred - mean p| of a filled bin."""
+
+def binary_ace(
+    pred: Array,
+    gt: Array,
+    *,
+    weights: Array | None = None,
+    bins: int = 15,
+) -> Array:
+    """Adaptive calibration error of one probability a pixel: `binary-ece` in bins of equal numbers of pixels."""
+
+def binary_rmsce(
+    pred: Array,
+    gt: Array,
+    *,
+    weights: Array | None = None,
+    bins: int = 15,
+) -> Array:
+    """Root mean squared calibration error of one probability a pixel: the root of sum n_b / N (share - mean p)^2."""
+
+def binary_rmsce_debiased(
+    pred: Array,
+    gt: Array,
+    *,
+    weights: Array | None = None,
+    bins: int = 15,
+) -> Array:
+    """Debiased root mean squared calibration error of one probability a pixel: without what chance adds."""
+
+def binary_brier(
+    pred: Array,
+    gt: Array,
+    *,
+    weights: Array | None = None,
+    bins: int = 15,
+) -> Array:
+    """Brier score of one probability a pixel: the mean of (p - o)^2 over all pixels, in 0..1."""
+
+def binary_brier_reliability(
+    pred: Array,
+    gt: Array,
+    *,
+    weights: Array | None = None,
+    bins: int = 15,
+) -> Array:
+    """Reliability term of `binary-brier`: how far probabilities are from shares that occur."""
+
+def binary_brier_resolution(
+    pred: Array,
+    gt: Array,
+    *,
+    weights: Array | None = None,
+    bins: int = 15,
+) -> Array:
+    """Resolution term of `binary-brier`: how far these shares differ from bin to bin."""
+
+def binary_brier_uncertainty(
+    pred: Array,
+    gt: Array,
+    *,
+    weights: Array | None = None,
+    bins: int = 15,
+) -> Array:
+    """Uncertainty term of `binary-brier`: the variance of the ground truth."""
+
+def binary_brier_within(
+    pred: Array,
+    gt: Array,
+    *,
+    weights: Array | None = None,
+    bins: int = 15,
+) -> Array:
+    """Rest term of `binary-brier`: variance of p within bins less twice its covariance with o."""
+
 def cc(
     pred: Array,
     gt: Array,
@@ -1040,6 +1143,58 @@ def ig_mit(
 ) -> Array:
     """InfoGain.m: the gain in bits per fixated pixel of stored maps, each stretched to 0..1 and divided by its sum."""
 
+def cross_entropy(
+    logits: Array,
+    target: Array,
+    *,
+    axis: int,
+    class_weights: Sequence[float] | None = None,
+    label_smoothing: float = 0.0,
+    smoothing_over: Literal["all", "others"] = "all",
+    ignore_index: int | None = None,
+    reduction: Literal["none", "sum", "mean"] = "mean",
+) -> Array:
+    """Cross-entropy of the prediction under the labels, in nats: -sum over c of w_c t_c ln p_c at each position."""
+
+def nll(
+    log_pred: Array,
+    target: Array,
+    *,
+    axis: int,
+    class_weights: Sequence[float] | None = None,
+    label_smoothing: float = 0.0,
+    smoothing_over: Literal["all", "others"] = "all",
+    ignore_index: int | None = None,
+    reduction: Literal["none", "sum", "mean"] = "mean",
+    check: bool = True,
+) -> Array:
+    """Negative log-likelihood of integer labels under the prediction, in nats: -w_y ln p_y at each position."""
+
+def brier(
+    log_pred: Array,
+    target: Array,
+    *,
+    axis: int,
+    class_weights: Sequence[float] | None = None,
+    label_smoothing: float = 0.0,
+    smoothing_over: Literal["all", "others"] = "all",
+    ignore_index: int | None = None,
+    reduction: Literal["none", "sum", "mean"] = "mean",
+    check: bool = True,
+) -> Array:
+    """Brier score of the prediction under the labels: w sum over c of (p_c - t_c)^2 at each position, in 0..2."""
+
+def accuracy(
+    log_pred: Array,
+    target: Array,
+    *,
+    axis: int,
+    class_weights: Sequence[float] | None = None,
+    ignore_index: int | None = None,
+    reduction: Literal["none", "sum", "mean"] = "mean",
+) -> Array:
+    """Accuracy of the prediction, in 0..1: the weighted share of positions whose most probable class is the label's."""
+
 def ece(
     log_pred: Array,
     target: Array,
@@ -1063,6 +1218,42 @@ def mce(
     check: bool = True,
 ) -> Array:
     """Maximum calibration error of the most probable class: the largest |accuracy_b - confidence_b| of a filled bin."""
+
+def rmsce(
+    log_pred: Array,
+    target: Array,
+    *,
+    axis: int,
+    bins: int = 15,
+    ignore_index: int | None = None,
+    reduction: Literal["none", "sum", "mean"] = "mean",
+    check: bool = True,
+) -> Array:
+    """Root mean squared calibration error: the root of sum over bins of n_b / N (accuracy_b - confidence_b)^2."""
+
+def rmsce_debiased(
+    log_pred: Array,
+    target: Array,
+    *,
+    axis: int,
+    bins: int = 15,
+    ignore_index: int | None = None,
+    reduction: Literal["none", "sum", "mean"] = "mean",
+    check: bool = True,
+) -> Array:
+    """Debiased root mean squared calibration error: `rmsce` without what the chance in each bin adds to it."""
+
+def ace(
+    log_pred: Array,
+    target: Array,
+    *,
+    axis: int,
+    bins: int = 15,
+    ignore_index: int | None = None,
+    reduction: Literal["none", "sum", "mean"] = "mean",
+    check: bool = True,
+) -> Array:
+    """Adaptive calibration error: the mean over classes of sum over bins of n_b / N |share occurred - mean p|."""
 
 def classwise_ece(
     log_pred: Array,
@@ -1135,55 +1326,3 @@ def rps(
     check: bool = True,
 ) -> Array:
     """Ranked probability score of ordered classes: sum over c of (P(class <= c) - [label <= c])^2 at each position."""
-
-def cross_entropy(
-    logits: Array,
-    target: Array,
-    *,
-    axis: int,
-    class_weights: Sequence[float] | None = None,
-    label_smoothing: float = 0.0,
-    smoothing_over: Literal["all", "others"] = "all",
-    ignore_index: int | None = None,
-    reduction: Literal["none", "sum", "mean"] = "mean",
-) -> Array:
-    """Cross-entropy of the prediction under the labels, in nats: -sum over c of w_c t_c ln p_c at each position."""
-
-def nll(
-    log_pred: Array,
-    target: Array,
-    *,
-    axis: int,
-    class_weights: Sequence[float] | None = None,
-    label_smoothing: float = 0.0,
-    smoothing_over: Literal["all", "others"] = "all",
-    ignore_index: int | None = None,
-    reduction: Literal["none", "sum", "mean"] = "mean",
-    check: bool = True,
-) -> Array:
-    """Negative log-likelihood of integer labels under the prediction, in nats: -w_y ln p_y at each position."""
-
-def brier(
-    log_pred: Array,
-    target: Array,
-    *,
-    axis: int,
-    class_weights: Sequence[float] | None = None,
-    label_smoothing: float = 0.0,
-    smoothing_over: Literal["all", "others"] = "all",
-    ignore_index: int | None = None,
-    reduction: Literal["none", "sum", "mean"] = "mean",
-    check: bool = True,
-) -> Array:
-    """Brier score of the prediction under the labels: w sum over c of (p_c - t_c)^2 at each position, in 0..2."""
-
-def accuracy(
-    log_pred: Array,
-    target: Array,
-    *,
-    axis: int,
-    class_weights: Sequence[float] | None = None,
-    ignore_index: int | None = None,
-    reduction: Literal["none", "sum", "mean"] = "mean",
-) -> Array:
-    """Accuracy of the prediction, in 0..1: the weighted share of positions whose most probable class is the label's."""

@@ -188,9 +188,11 @@ def _at_fixations(
 
 
 def _of_pixels(entry: MetricEntry, given: dict[str, Any]) -> Array:
-    pred, gt, reduction = given.pop("pred"), given.pop("gt"), given.pop("reduction")
+    pred, gt, reduction = given.pop("pred"), given.pop("gt"), given.pop("reduction", "mean")
     p, q = computed_in(pred), computed_in(gt)
     check_binary(p, q)
+    if entry.info.statistics is not None:
+        return returned_as(namespace(p).asarray(entry.function(p, q, given.pop("weights", None), **given)), pred, gt)
     return returned_as(reduced(entry.function(PixelMap(p), q, **given), reduction), pred, gt)
 
 

@@ -69,7 +69,7 @@ def parameters_of(entry: MetricEntry) -> list[Parameter]:
     found = [_parameter(name, "Array | str" if name in texts else "Array", at=True) for name in positional]
     if kind == "labels":
         found.append(_parameter("axis", "int"))
-    if kind in ("density", "maps", "fixations"):
+    if kind in ("density", "maps", "fixations") or (kind == "pixels" and info.statistics is not None):
         found.append(_parameter("weights", "Array | None", None))
     # without a constant in the call the metric has the default ones, which no value of a single constant stands for
     constants = bool(entry.types.keys() & set(EPSILONS))
@@ -88,6 +88,8 @@ def _settings_of(entry: MetricEntry) -> dict[str, tuple[str, Any]]:
         check = {} if info.takes != "log-probabilities" else {"check": ("bool", True)}
         return {"ignore_index": ("int | None", None), "reduction": (_REDUCTIONS, "mean"), **check}
     if info.on == "pixels":
+        if info.statistics is not None:
+            return {}
         return {"reduction": (_REDUCTIONS, "mean")}
     if info.on == "density":
         takes_eps = bool(set(EPSILONS) & entry.types.keys())
@@ -225,6 +227,20 @@ def stream_parameters(metric: str, annotation: str, default: Any = Parameter.emp
     names = [name for name in ("signature", "preset", *OPTIONS, "baseline", "baseline_norm") if name != "metric"]
     own = {"rows": ("bool", False)}
     return [first, *_question("", own, ()), *(_parameter(name, annotations[name], None) for name in names)]
+
+
+def loss_parameters(first: str = "", annotation: str = "") -> list[Parameter]:
+    """The parameters of a loss, of which the first, if it has a name, stands before all keywords."""
+    names = ("norm", "pred_norm", "gt_norm", "axis", "eps", "base", "scale", "convention")
+    directions = 'Literal["gt-pred", "pred-gt", "mean"] | None'
+    constants = {
+        **dict.fromkeys(("log_eps", "num_eps", "ratio_eps", "factor"), "float | None"),
+        "direction": directions,
+    }
+    own = {"reduction": ('Literal["mean", "sum", "none"]', "mean"), "validate": ("bool", False)}
+    at = [Parameter(first, Parameter.POSITIONAL_OR_KEYWORD, annotation=annotation)] if first else []
+    said = [_parameter(name, annotation, None) for name, annotation in constants.items()]
+    return [*at, *_question("", own, names), *said]
 
 
 def check_parameters() -> list[Parameter]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from kldeval.dataclass import dataclass
 from kldeval.errors import RefusedMap
 
 if TYPE_CHECKING:
@@ -68,8 +69,8 @@ class Reason(NamedTuple):
 class AuxiliaryScores:
     """The numbers of a pair that are no sums over its pixels, by the metric's key, and the number of fixations.
 
-    `waiting` are the arguments of those metrics that are worked out for many pairs at once, and `failures` says why a
-    metric has no number.
+    `waiting` are the arguments of those metrics that are worked out for many pairs at once, `failures` says why a
+    metric has no number, and `statistics` are the sums that a number is made of (see `Score`).
     """
 
     values: Mapping[str, float]
@@ -77,6 +78,7 @@ class AuxiliaryScores:
     remarks: tuple[str, ...] = ()
     waiting: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     failures: Mapping[str, Reason] = field(default_factory=dict)
+    statistics: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,7 @@ class MapPair:
     `remarks` are keys of what a careful colleague would mention (see `kldeval.scoring.diagnostics`); `pred_scale` and
     `gt_scale` are what `--scale unit` divides by: 255 for a file of 8 bits even when resizing made floats of it (none:
     nothing).
+    `edges` are those between bins with equal numbers of forecasts, by the key of a metric, (events, bins - 1).
     `made` says how the ground truth was made, where that is known. `beside` are the numbers of the stored maps and of
     the fixations, once they have been worked out, and `references` those of the reference rows by their names.
     """
@@ -103,6 +106,7 @@ class MapPair:
     made: DensityProvenance | None = None
     beside: AuxiliaryScores | None = None
     references: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    edges: Mapping[str, Array] = field(default_factory=dict)
 
 
 class ClassSum(NamedTuple):

@@ -5,9 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from kldeval.memory import MapFolder
+
+    Progress = Callable[[object, int], None]
+    """What is told every outcome, and how many there will be."""
 
 
 class RunOptions(NamedTuple):

@@ -6,17 +6,18 @@ Each ground truth is read once for all predictions, and each pair answers all co
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kldeval.conventions import CONVENTIONS, convention
 from kldeval.data.dataset import select_models
 from kldeval.data.load import sized_pair
+from kldeval.dataclass import dataclass
 from kldeval.engine.device import Device
 from kldeval.engine.report_builder import provenance_of
 from kldeval.engine.run import outcomes
 from kldeval.engine.worker import loaded, reading_of
 from kldeval.executors.local import LocalPool, cores
+from kldeval.grammar import parse_all
 from kldeval.normalization.lazy_map import MAP
 from kldeval.preprocessing.grey import full_scale
 from kldeval.preprocessing.resize import AS_IS
@@ -30,14 +31,14 @@ from kldeval.settings.build import make_settings
 from kldeval.settings.signature import format_signature, short_signature
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from kldeval.data.load import Loaded, Reading
     from kldeval.memory import MapFolder
     from kldeval.normalization.chain import Chain
     from kldeval.records import Pair
     from kldeval.reports.audit_documents import Audit
-    from kldeval.run_options import RunOptions
+    from kldeval.run_options import Progress, RunOptions
     from kldeval.scoring.plan import Quantity
     from kldeval.settings.settings import Settings
 
@@ -66,7 +67,7 @@ def plan_audit(
     Raises:
         UsageProblem: a name is no convention, or the resizing or the rule for colour means nothing.
     """
-    asked = [convention(name).name for name in names] or list(CONVENTIONS)
+    asked = [row.name for row in parse_all(convention, names)] or list(CONVENTIONS)
     rows = [row for name, row in CONVENTIONS.items() if name in asked]
 
     def settings_of(texts: Mapping[str, str], metric: str = "kld") -> Settings:
@@ -89,7 +90,7 @@ def audit(
     gt: MapFolder,
     plan: AuditPlan,
     request: RunOptions,
-    progress: Callable[[object, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Audit:
     """Every convention of the plan on every model's predictions; `progress` is told each outcome and their number.
 

@@ -15,14 +15,14 @@ from kldeval.settings.build import make_settings
 from kldeval.settings.signature import short_signature
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from kldeval.conventions.definitions import Family
     from kldeval.memory import MapFolder
     from kldeval.records import Failure
     from kldeval.reports.audit_documents import Audit
     from kldeval.reports.documents import Report
-    from kldeval.run_options import RunOptions
+    from kldeval.run_options import Progress, RunOptions
 
 
 def audit_companion(
@@ -31,7 +31,7 @@ def audit_companion(
     gt: MapFolder,
     said: Mapping[str, str | None],
     request: RunOptions,
-    progress: Callable[[object, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Audit:
     """Every definition of a metric on every model's predictions, in one pass over the files.
 
@@ -79,7 +79,7 @@ def _run(
     gt: MapFolder,
     said: Mapping[str, str | None],
     request: RunOptions,
-    progress: Callable[[object, int], None] | None,
+    progress: Progress | None,
 ) -> _Run:
     settings = make_settings({**rows.further, **said, "metric": ",".join(rows.metrics)})
     reports = run_models(preds, gt, settings, request, progress)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,6 +13,7 @@ from kldeval.data.inputs import Inputs, is_same
 from kldeval.data.listing import list_folder, name_of
 from kldeval.data.load import sidecar_members, sidecar_of, sidecar_text
 from kldeval.data.readers import read_size
+from kldeval.dataclass import dataclass
 from kldeval.engine.worker import guarded
 from kldeval.errors import RefusedMap, UsageProblem, printable
 from kldeval.executors.local import cores, in_order
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from kldeval.data.fixations.collection import FixationSource
     from kldeval.data.fixations.maps import FixationReading
     from kldeval.records import Fixations
+    from kldeval.run_options import Progress
 
 
 NPY = ".npy"
@@ -160,7 +161,7 @@ def sigma_in_pixels(sigma: float, pixels_per_degree: float | None) -> float:
 
 
 def build(
-    plan: Plan, progress: Callable[[Any, int], None] | None = None, note: Callable[[str], None] | None = None
+    plan: Plan, progress: Progress | None = None, note: Callable[[str], None] | None = None
 ) -> Iterator[Built | Failure]:
     """Write a map for every image that the fixations are on, in the order of the names.
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain, product
 from typing import TYPE_CHECKING
 
 from kldeval.analysis.candidates import RESIZES, candidates, quantities_for, resized
 from kldeval.conventions.definitions import family
 from kldeval.data.dataset import select_models
+from kldeval.dataclass import dataclass
 from kldeval.engine.run import outcomes, run_models
 from kldeval.engine.worker import loaded, reading_of
 from kldeval.errors import RefusedMap, UsageProblem
@@ -24,7 +25,7 @@ from kldeval.settings.build import make_settings
 from kldeval.settings.signature import format_signature, short_signature
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from kldeval.analysis.candidates import Candidate
     from kldeval.data.dataset import Dataset
@@ -33,10 +34,9 @@ if TYPE_CHECKING:
     from kldeval.records import Pair
     from kldeval.reports.documents import Report
     from kldeval.reports.identification import Identification, Published
-    from kldeval.run_options import RunOptions
+    from kldeval.run_options import Progress, RunOptions
 
     Shape = tuple[int, int]
-    Progress = Callable[[object, int], None]
 
 
 MODEL = "pred"

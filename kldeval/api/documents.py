@@ -5,39 +5,20 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Literal
 
-from kldeval.api.plots import (
-    plot_against,
-    plot_audit,
-    plot_differences,
-    plot_histogram,
-    plot_models,
-    plot_worst,
-)
 from kldeval.api.shown import Saved, Shown, members
 from kldeval.errors import UsageProblem
 from kldeval.grammar import unknown
 from kldeval.reports import audit_documents, documents, identification
-from kldeval.reports.json_reader import load_document
-from kldeval.writers.json import audit_document, comparison_document, document, leaderboard_document
 from kldeval.writers.numbers import count
-from kldeval.writers.page import Page, Paragraphs
-from kldeval.writers.small_pages import (
-    explanation_page,
-    identification_json,
-    identification_page,
-    inspection_page,
-    methods_json,
-    methods_text,
-)
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     import numpy as np
     from numpy.typing import NDArray
 
-    from kldeval.writers.page import Options
+    from kldeval.writers.page import Options, Page
 
 
 class Report(Saved, documents.Report):
@@ -104,6 +85,8 @@ class Report(Saved, documents.Report):
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON report as plain values: strict, so that inf and nan are the texts "inf" and "nan"."""
+        from kldeval.writers.json import document
+
         return document(self)
 
     def to_arrow(self) -> Any:
@@ -139,6 +122,8 @@ class Report(Saved, documents.Report):
             UsageProblem: `against` without another report, or of other signatures.
             MissingDependency: matplotlib is not installed.
         """
+        from kldeval.api.plots import plot_against, plot_histogram, plot_worst
+
         key = next(iter(self), "") if metric is None else metric
         self[key]
         if kind == "histogram":
@@ -171,6 +156,10 @@ class Leaderboard(Saved, documents.Leaderboard):
     """The reports of several models on the maps that all of them have; `leaderboard["model"]["kld"].mean`."""
 
     __slots__ = ()
+
+    if TYPE_CHECKING:
+        reports: Mapping[str, Report]
+        comparison: Comparison | None
 
     @classmethod
     def of(cls, leaderboard: documents.Leaderboard) -> Leaderboard:
@@ -213,6 +202,8 @@ class Leaderboard(Saved, documents.Leaderboard):
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON leaderboard as plain values."""
+        from kldeval.writers.json import leaderboard_document
+
         return leaderboard_document(self)
 
     def to_arrow(self) -> Any:
@@ -228,6 +219,8 @@ class Leaderboard(Saved, documents.Leaderboard):
             UnknownName: there is no such metric or model.
             MissingDependency: matplotlib is not installed.
         """
+        from kldeval.api.plots import plot_against, plot_models
+
         first = self[next(iter(self))]
         key = next(iter(first), "") if metric is None else metric
         first[key]
@@ -287,10 +280,14 @@ class Comparison(Saved, documents.ComparisonReport):
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON comparison as plain values."""
+        from kldeval.writers.json import comparison_document
+
         return comparison_document(self)
 
     def plot(self, metric: str | None = None, *, ax: Any = None) -> Any:
         """Draw the mean difference of each pair of models with its interval, and return the Axes."""
+        from kldeval.api.plots import plot_differences
+
         key = next(iter(self), "") if metric is None else metric
         return plot_differences(self[key], key, ax)
 
@@ -324,10 +321,14 @@ class Audit(Saved, audit_documents.Audit):
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON audit as plain values."""
+        from kldeval.writers.json import audit_document
+
         return audit_document(self)
 
     def plot(self, *, ax: Any = None) -> Any:
         """Draw what each convention makes of each model, and return the Axes."""
+        from kldeval.api.plots import plot_audit
+
         return plot_audit(self, ax)
 
     def _lines(self) -> list[str]:
@@ -349,11 +350,15 @@ class Identification(Shown, identification.Identification):
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON document as plain values."""
+        from kldeval.writers.small_pages import identification_json
+
         found: dict[str, Any] = json.loads(identification_json(self))
         return found
 
     def _page(self, options: Options) -> Page:
         del options
+        from kldeval.writers.small_pages import identification_page
+
         return identification_page(self)
 
     def _lines(self) -> list[str]:
@@ -375,6 +380,8 @@ class Explanation(Shown, documents.Explanation):
 
     def _page(self, options: Options) -> Page:
         del options
+        from kldeval.writers.small_pages import explanation_page
+
         return explanation_page(self)
 
     def _lines(self) -> list[str]:
@@ -396,6 +403,8 @@ class Inspection(Shown, documents.Inspection):
 
     def _page(self, options: Options) -> Page:
         del options
+        from kldeval.writers.small_pages import inspection_page
+
         return inspection_page(self)
 
     def _lines(self) -> list[str]:
@@ -413,15 +422,22 @@ class Methods(Shown, documents.Methods):
         return cls(**members(methods))
 
     def __str__(self) -> str:
+        from kldeval.writers.small_pages import methods_text
+
         return methods_text(self).rstrip("\n")
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON document as plain values."""
+        from kldeval.writers.small_pages import methods_json
+
         found: dict[str, Any] = json.loads(methods_json(self))
         return found
 
     def _page(self, options: Options) -> Page:
         del options
+        from kldeval.writers.page import Page, Paragraphs
+        from kldeval.writers.small_pages import methods_text
+
         return Page((Paragraphs(tuple(methods_text(self).split("\n\n"))),))
 
     def _lines(self) -> list[str]:
@@ -429,6 +445,8 @@ class Methods(Shown, documents.Methods):
 
 
 def _loaded(path: str | os.PathLike[str], kind: type, name: str) -> Any:
+    from kldeval.reports.json_reader import load_document
+
     found = load_document(path)
     if not isinstance(found, kind):
         has = type(found).__name__.removesuffix("Report") or "Report"

@@ -18,9 +18,6 @@ from kldeval.engine.run import run, run_blocks, run_models
 from kldeval.errors import FAILURE_CODES, MapsFailed, RefusedMap, UsageProblem
 from kldeval.parameters import evaluate_parameters, explicit
 from kldeval.reports.documents import Resampling
-from kldeval.reports.intervals import with_intervals
-from kldeval.reports.leaderboard import make_leaderboard
-from kldeval.reports.significance import check_resampling
 from kldeval.wording import in_python, speaks_python
 
 if TYPE_CHECKING:
@@ -84,7 +81,10 @@ def evaluate(
     options = {name: value for name, value in options.items() if value is not None}
     said = {name: options.pop(name) for name in DRAWN if name in options}
     drawn = Resampling(**said)
-    check_resampling(drawn.resamples, drawn.confidence)
+    if said:
+        from kldeval.reports.significance import check_resampling
+
+        check_resampling(drawn.resamples, drawn.confidence)
     found = (
         _models(pred, gt, options, drawn, sort, progress)
         if isinstance(pred, Mapping)
@@ -104,7 +104,11 @@ def _report(
     progress: bool | Told,  # noqa: FBT001 - as given
 ) -> Report:
     report = _pairs(pred, options, progress) if _is_iterable(pred, gt) else _sides(pred, gt, options, progress)
-    return Report.of(_in_python(with_intervals(report, drawn) if drawn else report))
+    if drawn:
+        from kldeval.reports.intervals import with_intervals
+
+        report = with_intervals(report, drawn)
+    return Report.of(_in_python(report))
 
 
 def _is_iterable(pred: Any, gt: Any) -> bool:
@@ -164,6 +168,8 @@ def _models(
     if not preds or gt is None:
         msg = "a leaderboard takes a mapping of one model or more, and the ground truths: evaluate({name: pred}, gt)"
         raise UsageProblem(msg)
+    from kldeval.reports.leaderboard import make_leaderboard
+
     call = asked(options)
     sides = {str(name): _folders(pred, gt, call) for name, pred in preds.items()}
     truth = next(iter(sides.values()))[1]

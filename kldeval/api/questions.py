@@ -70,7 +70,7 @@ if TYPE_CHECKING:
 
 @speaks_python
 def compare(
-    reports: Mapping[str, Any] | Sequence[Any] | documents.Leaderboard | str | os.PathLike[str],
+    reports: Mapping[str, Any] | Iterable[Any] | documents.Leaderboard | documents.Report | str | os.PathLike[str],
     *others: Any,
     metric: str | Sequence[str] | None = None,
     group_by: str | None = None,

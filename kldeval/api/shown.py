@@ -1,4 +1,7 @@
-"""What every document of the library can do: be printed, shown in a notebook, saved, and handed on as a table."""
+"""What every document of the library can do: be printed, shown in a notebook, saved, and handed on as a table.
+
+Writers are imported by the methods that use them: an evaluation need not wait for them.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +14,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from kldeval.errors import MissingDependency
 from kldeval.wording import in_python, speaks_python
-from kldeval.writers import Options, check_installed, page_of, writer_for
-from kldeval.writers.notebook import fragment
-from kldeval.writers.page import Listing, Notes, Page, Paragraphs, Table
-from kldeval.writers.text import render, width_of
 
 if TYPE_CHECKING:
-    from kldeval.writers.page import Block
+    from kldeval.writers.page import Block, Options, Page
 
 Made = TypeVar("Made")
 
@@ -28,6 +27,8 @@ def spoken(page: Page) -> Page:
 
 
 def _spoken(block: Block) -> Block:
+    from kldeval.writers.page import Listing, Notes, Paragraphs, Table
+
     if isinstance(block, Paragraphs):
         return replace(block, lines=tuple(map(in_python, block.lines)), title=in_python(block.title))
     if isinstance(block, Notes):
@@ -47,6 +48,8 @@ class Shown:
 
     def _page(self, options: Options) -> Page:
         """What people see of it."""
+        from kldeval.writers import page_of
+
         return page_of(self, options)  # type: ignore[arg-type] # mixed into the documents that have a page
 
     def _lines(self) -> list[str]:
@@ -54,6 +57,9 @@ class Shown:
         return [type(self).__name__]
 
     def __str__(self) -> str:
+        from kldeval.writers.page import Options
+        from kldeval.writers.text import render, width_of
+
         options = Options(width=width_of(sys.stdout, os.environ))
         return render(spoken(self._page(options)), options).rstrip("\n")
 
@@ -62,6 +68,9 @@ class Shown:
 
     def _repr_html_(self) -> str:
         """A compact table with its signature, never more than a screen."""
+        from kldeval.writers.notebook import fragment
+        from kldeval.writers.page import Options
+
         return fragment(spoken(self._page(Options())))
 
 
@@ -83,7 +92,9 @@ class Saved(Shown):
             UsageProblem: no format has this suffix, or the file cannot be written.
             MissingDependency: the format needs a package that is not installed.
         """
+        from kldeval.writers import check_installed, writer_for
         from kldeval.writers.files import check_target, write_atomically
+        from kldeval.writers.page import Options
 
         write: Any = writer_for(path, of_audits=self._of_audits)
         check_installed(write)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from kldeval.cli.groups import DEBUG, takes
 from kldeval.cli.help import GroupedCommand
 from kldeval.cli.messages import drawn, is_on_terminal, show
 from kldeval.cli.options import (
-    MANIFEST,
-    computing_options,
-    file_options,
-    naming_options,
-    numeric_options,
+    ComputingOptions,
+    FileOptions,
+    ManifestOptions,
+    NamingOptions,
+    NumericOptions,
     paths_argument,
     request_from,
     settings_from,
@@ -26,14 +27,15 @@ if TYPE_CHECKING:
     from kldeval.reports.documents import Inspection
 
 
+class CheckOptions(NumericOptions, ManifestOptions, NamingOptions, FileOptions, ComputingOptions):
+    """The options of `kldeval check`."""
+
+
 @click.command("check", cls=GroupedCommand, context_settings={"help_option_names": ["-h", "--help"]})
 @paths_argument
-@numeric_options
-@MANIFEST
-@naming_options
-@file_options
-@computing_options
-def command(paths: tuple[Path, ...], **options: Any) -> int:
+@takes(CheckOptions)
+@DEBUG
+def command(paths: tuple[Path, ...], options: CheckOptions) -> int:
     """Show which files of PRED and GT belong together, what they hold, and what is wrong, without scoring.
 
     Where names differ by a prefix, a suffix, a folder or zeros, templates that would pair them are proposed.
@@ -44,8 +46,8 @@ def command(paths: tuple[Path, ...], **options: Any) -> int:
     from kldeval.errors import UsageProblem
     from kldeval.writers.small_pages import inspection_page, inspection_text
 
-    settings = settings_from(options)
-    preds, gt = split_paths(paths, options)
+    settings = settings_from(options, manifest=options.manifest)
+    preds, gt = split_paths(paths, options.manifest)
     if len(preds) > 1:
         msg = f"check looks at one prediction at a time; here are {', '.join(map(str, preds))}"
         raise UsageProblem(msg)

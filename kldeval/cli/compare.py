@@ -7,21 +7,31 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kldeval.cli.groups import DEBUG, flag_option, takes
 from kldeval.cli.help import GroupedCommand
 from kldeval.cli.messages import say
-from kldeval.cli.model_options import NAME, load_models, resampling_from, resampling_options
+from kldeval.cli.model_options import NameOptions, ResamplingOptions, load_models, resampling_from
 from kldeval.cli.options import (
-    GROUP_BY,
     NUMERIC,
+    ComputingOptions,
+    FileOptions,
     GivenPath,
-    computing_options,
-    file_options,
-    naming_options,
-    numeric_options,
+    GroupOptions,
+    NamingOptions,
+    NumericOptions,
+    ProgressOptions,
     request_from,
     settings_from,
 )
-from kldeval.cli.reporting import EXIT_FAILURES, VERBOSE, deliver, exit_code, look_options, open_sink, output_options
+from kldeval.cli.reporting import (
+    EXIT_FAILURES,
+    LookOptions,
+    OutputOptions,
+    VerboseOptions,
+    deliver,
+    exit_code,
+    open_sink,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,22 +50,30 @@ _OF_SCORING = (
 """The options that mean nothing to numbers that are made already."""
 
 
+class CompareOptions(
+    NameOptions,
+    ResamplingOptions,
+    GroupOptions,
+    LookOptions,
+    OutputOptions,
+    VerboseOptions,
+    NumericOptions,
+    NamingOptions,
+    FileOptions,
+    ProgressOptions,
+    ComputingOptions,
+):
+    """The options of `kldeval compare`."""
+
+    allow_different: bool = flag_option("Compare reports whose signatures or maps differ.")
+    fail_if_worse: bool = flag_option("Exit with 3 if the first is significantly worse than another.")
+
+
 @click.command("compare", cls=GroupedCommand, context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("paths", nargs=-1, type=GivenPath(path_type=Path), metavar="A.json B.json... | PRED PRED... GT")
-@NAME
-@click.option("--allow-different", is_flag=True, help="Compare reports whose signatures or maps differ.")
-@click.option("--fail-if-worse", is_flag=True, help="Exit with 3 if the first is significantly worse than another.")
-@resampling_options
-@GROUP_BY
-@look_options
-@output_options
-@VERBOSE
-@numeric_options
-@naming_options
-@file_options
-@click.option("--progress/--no-progress", default=None, help="A progress bar on stderr [default: on a terminal].")
-@computing_options
-def command(paths: tuple[Path, ...], **options: Any) -> int:
+@takes(CompareOptions)
+@DEBUG
+def command(paths: tuple[Path, ...], options: CompareOptions) -> int:
     """Compare models map by map: mean differences with intervals, tests, effect sizes, the detectable difference.
 
     Of saved reports the numbers are taken as they are; `-m` chooses among their metrics. Folders are scored first. With
@@ -75,8 +93,8 @@ def command(paths: tuple[Path, ...], **options: Any) -> int:
     reports, comparison = (_saved if saved else _scored)(paths, options)
     if not comparison.comparisons:
         raise UsageProblem("\n".join(comparison.notes))
-    if options["fail_if_worse"]:
-        gates = find_regressions(reports, resampling_from(options), group_by=options["group_by"])
+    if options.fail_if_worse:
+        gates = find_regressions(reports, resampling_from(options), group_by=options.group_by)
         comparison = replace(comparison, gates=gates)
     document = with_config_provenance(comparison)
     _say_failures(reports)
@@ -85,7 +103,7 @@ def command(paths: tuple[Path, ...], **options: Any) -> int:
     return exit_code(document) or (EXIT_FAILURES if failed else 0)
 
 
-def _saved(paths: Sequence[Path], options: dict[str, Any]) -> tuple[dict[str, Report], ComparisonReport]:
+def _saved(paths: Sequence[Path], options: CompareOptions) -> tuple[dict[str, Report], ComparisonReport]:
     """Saved reports, and their comparison."""
     from dataclasses import replace
 
@@ -94,22 +112,22 @@ def _saved(paths: Sequence[Path], options: dict[str, Any]) -> tuple[dict[str, Re
     from kldeval.reports.comparison import check_agreement, compare_reports
 
     _refuse_scoring()
-    reports = load_models(paths, options["names"])
-    if options["metric"]:
-        reports = only(reports, [key.strip() for text in options["metric"] for key in _split(text)])
+    reports = load_models(paths, options.names)
+    if options.metric:
+        reports = only(reports, [key.strip() for text in options.metric for key in _split(text)])
     notes: tuple[str, ...] = ()
     try:
-        check_agreement(reports, regrouped=options["group_by"] is not None)
+        check_agreement(reports, regrouped=options.group_by is not None)
     except UsageProblem as problem:
-        if not options["allow_different"]:
+        if not options.allow_different:
             raise
         notes = tuple(line.strip() for line in str(problem).splitlines()[1:])
     provenance = {**_versions(), "models": dict(zip(reports, _origins(reports), strict=True))}
-    comparison = compare_reports(reports, resampling_from(options), group_by=options["group_by"], provenance=provenance)
+    comparison = compare_reports(reports, resampling_from(options), group_by=options.group_by, provenance=provenance)
     return reports, replace(comparison, notes=(*notes, *comparison.notes))
 
 
-def _scored(paths: Sequence[Path], options: dict[str, Any]) -> tuple[dict[str, Report], ComparisonReport]:
+def _scored(paths: Sequence[Path], options: CompareOptions) -> tuple[dict[str, Report], ComparisonReport]:
     """Predictions scored now, and their comparison on the maps that all of them have."""
     from kldeval.cli.terminal import progress_bar
     from kldeval.engine.run import run_models
@@ -123,11 +141,12 @@ def _scored(paths: Sequence[Path], options: dict[str, Any]) -> tuple[dict[str, R
             f"two saved reports (.json) or more are needed, or two predictions and their ground truth; here is {found}"
         )
         raise UsageProblem(msg)
-    if options["group_by"]:
-        options = {**options, "maps": options["maps"] or "groups"}
-    settings, request, preds = settings_from(options), request_from(options), paths[:-1]
-    models = dict(zip(name_models(preds, options["names"]), preds, strict=True))
-    with progress_bar(options) as progress:
+    if options.group_by:
+        options = options.replaced(maps=options.maps or "groups")
+    settings = settings_from(options, group_by=options.group_by)
+    request, preds = request_from(options), paths[:-1]
+    models = dict(zip(name_models(preds, options.names), preds, strict=True))
+    with progress_bar(progress=options.progress, quiet=options.quiet) as progress:
         reports = run_models(models, paths[-1], settings, request, progress)
     provenance = {**_versions(), "models": {model: str(path) for model, path in models.items()}, "gt": str(paths[-1])}
     return reports, compare_reports(reports, resampling_from(options), provenance=provenance)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from kldeval.cli.groups import DEBUG
 from kldeval.cli.messages import drawn, is_on_terminal, say, show
 
 if TYPE_CHECKING:
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 @click.argument("name", required=False)
 @click.option("--match", metavar="TEXT", help="The convention that a signature is, if it is one.")
 @click.option("--format", "format_", default="table", metavar="NAME", help="table, json or markdown [default: table].")
-@click.option("--debug", is_flag=True, help="Show a traceback on errors.")
-def command(name: str | None, match: str | None, format_: str, **_: Any) -> int:
+@DEBUG
+def command(name: str | None, match: str | None, format_: str) -> int:
     """Show the published conventions; or one, an alias of one or a preset in full: its flags, traps and sources.
 
     \b

@@ -4,44 +4,53 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
+from kldeval.cli.groups import DEBUG, option, takes, text_option
 from kldeval.cli.messages import say, show_line
-from kldeval.cli.options import reading_options
+from kldeval.cli.options import READING, ProgressOptions, ReadingOptions
 from kldeval.cli.terminal import progress_bar
 
+if TYPE_CHECKING:
+    from kldeval.analysis.ground_truth_maps import Plan
+    from kldeval.normalization.gaussian import Border
+
 FOLDER = click.Path(path_type=Path)
+
+
+class DensityOptions(ReadingOptions, ProgressOptions):
+    """The options of `kldeval density`."""
+
+    sigma: float = option(type=float, required=True, metavar="X", help="Of the Gaussian, in pixels.")
+    pixels_per_degree: float | None = option(
+        type=float, metavar="P", help="Sigma is in degrees of visual angle, of P pixels."
+    )
+    border: Border = option(
+        default="reflect",
+        metavar="RULE",
+        help="reflect (default), mirror, nearest, constant or wrap (360 degrees).",
+    )
+    projection: str = option(
+        default="none",
+        metavar="NAME",
+        help="equirectangular: a Gaussian on the sphere, for --weights latitude [default: none].",
+    )
+    truncate: float = option(type=float, default=4.0, metavar="X", help="Cut the Gaussian off after X sigma [4].")
+    repeats: str = option(type=click.Choice(["count", "once"]), default="count", help="Fixations of a pixel [count].")
+    size: str | None = text_option("WxH", "Of the images, where the fixations do not say.")
+    like: Path | None = option(type=FOLDER, metavar="DIR", help="Maps that have the images' sizes and names.")
+    jobs: int | None = option(type=click.IntRange(min=1), metavar="N", help="Threads [default: one per core].")
+    quiet: bool = option("-q", "--quiet", is_flag=True, help="Errors only.")
 
 
 @click.command("density", context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("fixations", type=FOLDER)
 @click.argument("out", type=FOLDER)
-@click.option("--sigma", type=float, required=True, metavar="X", help="Of the Gaussian, in pixels.")
-@click.option("--pixels-per-degree", type=float, metavar="P", help="Sigma is in degrees of visual angle, of P pixels.")
-@click.option(
-    "--border",
-    default="reflect",
-    metavar="RULE",
-    help="reflect (default), mirror, nearest, constant or wrap (360 degrees).",
-)
-@click.option(
-    "--projection",
-    default="none",
-    metavar="NAME",
-    help="equirectangular: a Gaussian on the sphere, for --weights latitude [default: none].",
-)
-@click.option("--truncate", type=float, default=4.0, metavar="X", help="Cut the Gaussian off after X sigma [4].")
-@click.option("--repeats", type=click.Choice(["count", "once"]), default="count", help="Fixations of a pixel [count].")
-@click.option("--size", metavar="WxH", help="Of the images, where the fixations do not say.")
-@click.option("--like", type=FOLDER, metavar="DIR", help="Maps that have the images' sizes and names.")
-@reading_options
-@click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Threads [default: one per core].")
-@click.option("-q", "--quiet", is_flag=True, help="Errors only.")
-@click.option("--progress/--no-progress", default=None, help="A progress bar on stderr [default: on a terminal].")
-@click.option("--debug", is_flag=True, help="Show a traceback on errors.")
-def command(fixations: Path, out: Path, **options: Any) -> int:
+@takes(DensityOptions)
+@DEBUG
+def command(fixations: Path, out: Path, options: DensityOptions) -> int:
     """Build ground-truth maps from fixations: OUT/NAME.npy in float64, and OUT/NAME.json, which says how.
 
     Numbers that are computed from such maps have in their signature all that made them: the Gaussian, its border, how
@@ -50,13 +59,13 @@ def command(fixations: Path, out: Path, **options: Any) -> int:
     from kldeval.analysis.ground_truth_maps import Built, build
 
     plan = _plan(fixations, out, options)
-    with progress_bar(options) as progress:
-        outcomes = list(build(plan, progress, None if options["quiet"] else partial(say, kind="note")))
+    with progress_bar(progress=options.progress, quiet=options.quiet) as progress:
+        outcomes = list(build(plan, progress, None if options.quiet else partial(say, kind="note")))
     built = [outcome for outcome in outcomes if isinstance(outcome, Built)]
     for outcome in outcomes:
         if not isinstance(outcome, Built):
             say(f"{outcome.name}: {outcome.message}")
-    if not options["quiet"]:
+    if not options.quiet:
         outside = sum(one.n_outside for one in built)
         left_out = f", {outside} outside left out" if outside else ""
         total = sum(one.n_fixations for one in built)
@@ -64,24 +73,25 @@ def command(fixations: Path, out: Path, **options: Any) -> int:
     return 0 if len(built) == len(outcomes) else 1
 
 
-def _plan(fixations: Path, out: Path, options: dict[str, Any]) -> Any:
+def _plan(fixations: Path, out: Path, options: DensityOptions) -> Plan:
     from kldeval.analysis.ground_truth_maps import Plan, Smoothing, sigma_in_pixels
     from kldeval.engine.auxiliary import reading_and_outside
     from kldeval.grammar import Size, parse_value
     from kldeval.settings.auxiliary import fixation_reading
 
-    per_degree = options["pixels_per_degree"]
+    per_degree = options.pixels_per_degree
     smoothing = Smoothing(
-        sigma_in_pixels(options["sigma"], per_degree),
-        options["border"],
-        options["repeats"] == "count",
-        options["truncate"],
-        options["sigma"] if per_degree else None,
+        sigma_in_pixels(options.sigma, per_degree),
+        options.border,
+        options.repeats == "count",
+        options.truncate,
+        options.sigma if per_degree else None,
         per_degree,
-        options["projection"],
+        options.projection,
     )
-    size = parse_value(options["size"], Size, f"--size {options['size']}") if options["size"] else None
-    reading, outside = reading_and_outside(options)
+    size = parse_value(options.size, Size, f"--size {options.size}") if options.size else None
+    asked = options.given(READING)
+    reading, outside = reading_and_outside(asked)
     shape = (int(size[1]), int(size[0])) if isinstance(size, tuple) else None
-    how = fixation_reading({name: text for name, text in options.items() if text is not None})
-    return Plan(fixations, out, smoothing, reading, outside, shape, options["like"], options["jobs"], how)
+    how = fixation_reading(asked)
+    return Plan(fixations, out, smoothing, reading, outside, shape, options.like, options.jobs, how)

@@ -3,93 +3,97 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from kldeval.cli.groups import DEBUG, flag_option, option, takes
 from kldeval.cli.help import GroupedCommand
 from kldeval.cli.messages import say
 from kldeval.cli.model_options import (
-    FAIL_IF,
-    NAME,
-    SORT,
+    GateOptions,
+    NameOptions,
+    ResamplingOptions,
+    SortOptions,
     gated,
     parse_gates,
     resampling_from,
-    resampling_options,
     with_asked_intervals,
 )
 from kldeval.cli.options import (
-    GROUP_BY,
-    MANIFEST,
-    computing_options,
-    file_options,
-    naming_options,
-    numeric_options,
+    ComputingOptions,
+    FileOptions,
+    GroupOptions,
+    ManifestOptions,
+    NamingOptions,
+    NumericOptions,
+    ProgressOptions,
+    ReferenceOptions,
     paths_argument,
-    reference_options,
     request_from,
     settings_from,
     split_paths,
 )
 from kldeval.cli.reporting import (
+    LookOptions,
+    OutputOptions,
+    PictureOptions,
+    RowOptions,
     deliver,
     exit_code,
-    look_options,
     open_sink,
-    output_options,
-    picture_options,
     reports_of,
-    row_options,
     wants_pictures,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from kldeval.reports.strips import Strip
-    from kldeval.run_options import RunOptions
+    from kldeval.run_options import Progress, RunOptions
     from kldeval.settings.settings import Settings
     from kldeval.writers import Document
 
 
+class EvaluateOptions(
+    NumericOptions,
+    GroupOptions,
+    ManifestOptions,
+    NamingOptions,
+    FileOptions,
+    NameOptions,
+    SortOptions,
+    ResamplingOptions,
+    GateOptions,
+    ReferenceOptions,
+    RowOptions,
+    LookOptions,
+    OutputOptions,
+    PictureOptions,
+    ProgressOptions,
+    ComputingOptions,
+):
+    """The options of `kldeval evaluate`."""
+
+    per_class: bool = flag_option("Show a row per class of labels, over all maps.")
+    score_only: bool = flag_option(
+        "Print the means alone, one line per model, in full precision; nothing if a map failed."
+    )
+    save_maps: Path | None = option(
+        type=click.Path(path_type=Path, file_okay=False),
+        metavar="DIR",
+        help="Write each metric's pixelwise terms as DIR/METRIC/NAME.npy, of several models as DIR/MODEL/...",
+    )
+    cache: Path | None = option(
+        type=click.Path(path_type=Path),
+        metavar="DIR",
+        help="Keep the scores in DIR: pairs that have not changed are not scored again.",
+    )
+
+
 @click.command("evaluate", cls=GroupedCommand, context_settings={"help_option_names": ["-h", "--help"]})
 @paths_argument
-@numeric_options
-@GROUP_BY
-@MANIFEST
-@naming_options
-@file_options
-@NAME
-@SORT
-@resampling_options
-@FAIL_IF
-@reference_options
-@row_options
-@look_options
-@output_options
-@picture_options
-@click.option("--per-class", is_flag=True, help="Show a row per class of labels, over all maps.")
-@click.option(
-    "--score-only",
-    is_flag=True,
-    help="Print the means alone, one line per model, in full precision; nothing if a map failed.",
-)
-@click.option(
-    "--save-maps",
-    type=click.Path(path_type=Path, file_okay=False),
-    metavar="DIR",
-    help="Write each metric's pixelwise terms as DIR/METRIC/NAME.npy, of several models as DIR/MODEL/...",
-)
-@click.option(
-    "--cache",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="Keep the scores in DIR: pairs that have not changed are not scored again.",
-)
-@click.option("--progress/--no-progress", default=None, help="A progress bar on stderr [default: on a terminal].")
-@computing_options
-def command(paths: tuple[Path, ...], **options: Any) -> int:
+@takes(EvaluateOptions)
+@DEBUG
+def command(paths: tuple[Path, ...], options: EvaluateOptions) -> int:
     """Score predictions against ground truths: two files, or two folders paired by relative path without suffix.
 
     Several PRED give a leaderboard on the maps that were scored for all of them.
@@ -102,36 +106,36 @@ def command(paths: tuple[Path, ...], **options: Any) -> int:
     from kldeval.cli.config import with_config_provenance
     from kldeval.cli.terminal import progress_bar
 
-    settings = settings_from(options)
-    preds, gt = split_paths(paths, options)
+    settings = settings_from(options, manifest=options.manifest, group_by=options.group_by)
+    preds, gt = split_paths(paths, options.manifest)
     _check(settings, options, n_models=len(preds))
-    gates = parse_gates(options["fail_if"], settings.keys if settings.reduction != "none" else ())
+    gates = parse_gates(options.fail_if, settings.keys if settings.reduction != "none" else ())
     sink = open_sink(options)
     resampling_from(options)
-    label = ", ".join(options["names"] or [path.name for path in preds]) or "pairs"
-    with progress_bar(options, label) as progress:
+    label = ", ".join(options.names or [path.name for path in preds]) or "pairs"
+    with progress_bar(progress=options.progress, quiet=options.quiet, label=label) as progress:
         document = _score(preds, gt, settings, options, progress)
     document = with_config_provenance(gated(with_asked_intervals(document, options), gates))
     strips = _strips(document, preds, gt, settings, options) if wants_pictures(sink) else ()
-    deliver(document, sink, score_only=options["score_only"], strips=strips)
+    deliver(document, sink, score_only=options.score_only, strips=strips)
     return exit_code(document)
 
 
 def _strips(
-    document: Document, preds: tuple[Path, ...], gt: Path | None, settings: Settings, options: dict[str, Any]
+    document: Document, preds: tuple[Path, ...], gt: Path | None, settings: Settings, options: EvaluateOptions
 ) -> tuple[Strip, ...]:
     """Pictures of the maps that are worth a look, for an HTML report."""
     from kldeval.analysis.pictures import strips_of
     from kldeval.errors import KldevalError
     from kldeval.reports.leaderboard import name_models
 
-    if not options["html_maps"]:
+    if not options.html_maps:
         return ()
     models: dict[str, Path | None] = {"": preds[0] if preds else None}
     if len(preds) > 1:
-        models = dict(zip(name_models(preds, options["names"]), preds, strict=True))
-    request, stimuli = request_from(options), options["stimuli"]
-    limit = options["html_maps"]
+        models = dict(zip(name_models(preds, options.names), preds, strict=True))
+    request, stimuli = request_from(options), options.stimuli
+    limit = options.html_maps
     try:
         return strips_of(reports_of(document), models, gt, settings, request, limit=limit, stimuli=stimuli)
     except KldevalError as problem:  # the numbers are there, and stay
@@ -140,20 +144,20 @@ def _strips(
 
 
 def _score(
-    preds: tuple[Path, ...], gt: Path | None, settings: Settings, options: dict[str, Any], progress: Any
+    preds: tuple[Path, ...], gt: Path | None, settings: Settings, options: EvaluateOptions, progress: Progress | None
 ) -> Document:
     """The report of one model, or the leaderboard of several."""
     request = request_from(options)
     if gt is None or len(preds) == 1:
-        return _one(preds[0] if preds else None, gt, settings, request, options["names"], progress)
+        return _one(preds[0] if preds else None, gt, settings, request, options.names, progress)
     from kldeval.engine.provenance import versions
     from kldeval.engine.run import run_models
     from kldeval.reports.leaderboard import make_leaderboard, name_models
 
     resampling = resampling_from(options)
-    models = dict(zip(name_models(preds, options["names"]), preds, strict=True))
+    models = dict(zip(name_models(preds, options.names), preds, strict=True))
     reports = run_models(models, gt, settings, request, progress)
-    return make_leaderboard(reports, resampling, sort=options["sort"], provenance=versions())
+    return make_leaderboard(reports, resampling, sort=options.sort, provenance=versions())
 
 
 def _one(
@@ -162,7 +166,7 @@ def _one(
     settings: Settings,
     request: RunOptions,
     names: tuple[str, ...],
-    progress: Callable[..., None] | None,
+    progress: Progress | None,
 ) -> Document:
     """The report of one model, which keeps its name if it was given one."""
     from kldeval.engine.run import run
@@ -178,41 +182,39 @@ def _one(
     return replace(report, provenance={**report.provenance, "name": name}) if name else report
 
 
-def _check(settings: Settings, options: dict[str, Any], n_models: int) -> None:
+def _check(settings: Settings, options: EvaluateOptions, n_models: int) -> None:
     from kldeval.errors import UsageProblem
     from kldeval.grammar import unknown
 
     if settings.reduction == "none":
-        if not options["save_maps"]:
+        if not options.save_maps:
             msg = "--reduction none leaves no number per map: add --save-maps DIR, or choose another reduction"
             raise UsageProblem(msg)
-        if options["score_only"] or n_models > 1:
-            what = (
-                "--score-only has nothing to print" if options["score_only"] else "several models have no leaderboard"
-            )
+        if options.score_only or n_models > 1:
+            what = "--score-only has nothing to print" if options.score_only else "several models have no leaderboard"
             msg = f"{what} under --reduction none"
             raise UsageProblem(msg)
-    if options["per_class"] and n_models > 1:
+    if options.per_class and n_models > 1:
         msg = "--per-class is a table of one prediction; score each model by itself for it"
         raise UsageProblem(msg)
-    if options["shard"] is not None:
-        _check_shard(options, n_models)
-    if options["sort"] is not None and options["sort"] not in settings.keys:
-        raise unknown("metric", options["sort"], settings.keys)
+    if options.shard is not None:
+        _check_shard(options.shard, options)
+    if options.sort is not None and options.sort not in settings.keys:
+        raise unknown("metric", options.sort, settings.keys)
 
 
-def _check_shard(options: dict[str, Any], n_models: int) -> None:
+def _check_shard(shard: str, options: EvaluateOptions) -> None:
     """Refuse beside a share of the pairs what is asked of all of them."""
     from kldeval.data.dataset import parse_shard
     from kldeval.errors import UsageProblem
 
-    parse_shard(options["shard"])
-    formats = [options["format_"], *(text.partition(":")[0] for text in options["output"])]
+    parse_shard(shard)
+    formats = [options.format_, *(text.partition(":")[0] for text in options.output)]
     of_all = {
-        "--score-only": options["score_only"],
+        "--score-only": options.score_only,
         "the format scores": "scores" in formats,
-        "--fail-if": options["fail_if"],
-        "several predictions": n_models > 1,
+        "--fail-if": options.fail_if,
+        "--sort": options.sort,
     }
     asked = [what for what, is_asked in of_all.items() if is_asked]
     if asked:

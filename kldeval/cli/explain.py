@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from kldeval.cli.groups import DEBUG, flag_option, option, takes
 from kldeval.cli.help import GroupedCommand
 from kldeval.cli.messages import drawn, render_options, say, show, terminal_width
-from kldeval.cli.options import file_options, numeric_options, pair_of_paths, request_from, settings_from
-from kldeval.cli.reporting import SIGNATURES, check_outputs
+from kldeval.cli.options import FileOptions, NumericOptions, pair_of_paths, request_from, settings_from
+from kldeval.cli.reporting import SignatureOptions, check_outputs
 
 if TYPE_CHECKING:
     from kldeval.records import MapPair
@@ -20,21 +21,23 @@ PANEL_WIDTHS = range(12, 33)
 """Letters of a picture in a terminal."""
 
 
+class ExplainOptions(NumericOptions, FileOptions, SignatureOptions):
+    """The options of `kldeval explain`."""
+
+    picture: bool = flag_option("Also show the pair, where the terminal has colours.")
+    save: Path | None = option(
+        type=click.Path(path_type=Path),
+        metavar="FILE.png",
+        help="Write the pair, the difference and what each pixel adds as one picture.",
+    )
+    worst: int | None = option(type=click.IntRange(min=1), metavar="N", help="Of two folders, the N-th worst map.")
+
+
 @click.command("explain", cls=GroupedCommand, context_settings={"help_option_names": ["-h", "--help"]})
 @pair_of_paths
-@click.option("--picture", is_flag=True, help="Also show the pair, where the terminal has colours.")
-@click.option(
-    "--save",
-    type=click.Path(path_type=Path),
-    metavar="FILE.png",
-    help="Write the pair, the difference and what each pixel adds as one picture.",
-)
-@click.option("--worst", type=click.IntRange(min=1), metavar="N", help="Of two folders, the N-th worst map.")
-@numeric_options
-@file_options
-@SIGNATURES
-@click.option("--debug", is_flag=True, help="Show a traceback on errors.")
-def command(pred: Path, gt: Path, **options: Any) -> int:
+@takes(ExplainOptions)
+@DEBUG
+def command(pred: Path, gt: Path, options: ExplainOptions) -> int:
     """Show one pair step by step: what each step does to the numbers, and which pixels make the result.
 
     A map of at most 8 x 8 values is shown whole, the softmax within rows beside the softmax of the whole map.
@@ -49,16 +52,16 @@ def command(pred: Path, gt: Path, **options: Any) -> int:
     from kldeval.engine.run import read_one, run
     from kldeval.writers.small_pages import explanation_page
 
-    _check_target(options["save"])
+    _check_target(options.save)
     settings = settings_from(options)
     request = request_from(options)
-    name = worst_map(run(pred, gt, settings, request), options["worst"]) if options["worst"] else None
+    name = worst_map(run(pred, gt, settings, request), options.worst) if options.worst else None
     pair, context = read_one(pred, gt, settings, request, name)
     show(drawn(explanation_page(explain(pair, context, settings)), render_options(options)))
-    if options["picture"]:
+    if options.picture:
         _show_picture(pair, settings)
-    if options["save"]:
-        _save(options["save"], pair, settings)
+    if options.save:
+        _save(options.save, pair, settings)
     return 0
 
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from kldeval.cli.groups import DEBUG, option, takes, text_option
 from kldeval.cli.help import GroupedCommand
 from kldeval.cli.messages import drawn, show
 from kldeval.cli.options import (
     READING,
-    file_options,
-    naming_options,
+    FileOptions,
+    NamingOptions,
+    ProgressOptions,
+    ReadingOptions,
     pair_of_paths,
-    reading_options,
     request_from,
 )
 
@@ -24,32 +26,31 @@ if TYPE_CHECKING:
 FORMATS = "table", "json"
 
 
+class IdentifyOptions(ReadingOptions, ProgressOptions, NamingOptions, FileOptions):
+    """The options of `kldeval identify`."""
+
+    values: tuple[str, ...] = option(
+        "--value",
+        required=True,
+        multiple=True,
+        metavar="[METRIC=]X",
+        help="The number as it was printed, such as 0.27 or cc=0.61: digits matter. Several are one row of a table.",
+    )
+    fixations: str | None = text_option(
+        "PATH", "Of nss, auc and sauc: a folder by name, or one file (maps, .mat, .csv, .tsv, .json, .jsonl)."
+    )
+    resize: str | None = text_option("HOW", "For the conventions that have no resizing of their own, as in evaluate.")
+    color: str | None = text_option("HOW", "Maps whose colour channels differ: luma, mean or first [default: error].")
+    format_: str = option("--format", default="table", metavar="NAME", help="table or json [default: table].")
+    quiet: bool = option("-q", "--quiet", is_flag=True, help="No progress on stderr, errors only.")
+    jobs: int | None = option(type=click.IntRange(min=1), metavar="N", help="Threads [default: one per core].")
+
+
 @click.command("identify", cls=GroupedCommand, context_settings={"help_option_names": ["-h", "--help"]})
 @pair_of_paths
-@click.option(
-    "--value",
-    "values",
-    required=True,
-    multiple=True,
-    metavar="[METRIC=]X",
-    help="The number as it was printed, such as 0.27 or cc=0.61: digits matter. Several are one row of a table.",
-)
-@click.option(
-    "--fixations",
-    metavar="PATH",
-    help="Of nss, auc and sauc: a folder by name, or one file (maps, .mat, .csv, .tsv, .json, .jsonl).",
-)
-@reading_options
-@click.option("--resize", metavar="HOW", help="For the conventions that have no resizing of their own, as in evaluate.")
-@click.option("--color", metavar="HOW", help="Maps whose colour channels differ: luma, mean or first [default: error].")
-@click.option("--format", "format_", default="table", metavar="NAME", help="table or json [default: table].")
-@click.option("-q", "--quiet", is_flag=True, help="No progress on stderr, errors only.")
-@click.option("--progress/--no-progress", default=None, help="A progress bar on stderr [default: on a terminal].")
-@click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Threads [default: one per core].")
-@click.option("--debug", is_flag=True, help="Show a traceback on errors.")
-@naming_options
-@file_options
-def command(pred: Path, gt: Path, **options: Any) -> int:
+@takes(IdentifyOptions)
+@DEBUG
+def command(pred: Path, gt: Path, options: IdentifyOptions) -> int:
     """Find which conventions print a published number on these maps: the audit reversed.
 
     Tried are every convention, and every convention with one or two changes: another epsilon, direction, axis, scale,
@@ -71,18 +72,18 @@ def command(pred: Path, gt: Path, **options: Any) -> int:
     from kldeval.reports.identification import published_value
     from kldeval.writers.small_pages import identification_json, identification_page
 
-    if options["format_"] not in FORMATS:
-        raise unknown("format", options["format_"], FORMATS)
-    targets = [published_value(text) for text in options["values"]]
+    if options.format_ not in FORMATS:
+        raise unknown("format", options.format_, FORMATS)
+    targets = [published_value(text) for text in options.values]
     metrics = [target.metric for target in targets]
     twice = next((metric for metric in metrics if metrics.count(metric) > 1), None)
     if twice:
         msg = f"--value {twice} is given twice: a row has one number of each metric"
         raise UsageProblem(msg)
-    reading = {name: options[name] for name in READING}
-    request = Request(pred, gt, request_from(options), options["resize"], options["color"], reading)
-    with progress_bar(options) as progress:
+    reading = dict.fromkeys(READING) | options.given(READING)
+    request = Request(pred, gt, request_from(options), options.resize, options.color, reading)
+    with progress_bar(progress=options.progress, quiet=options.quiet) as progress:
         found = identify(targets, request, progress)
-    json = options["format_"] == "json"
+    json = options.format_ == "json"
     show(identification_json(found) if json else drawn(identification_page(found)))
     return 0 if found.guesses or found.joint else 1

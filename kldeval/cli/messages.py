@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
+    from kldeval.cli.groups import OptionGroup
     from kldeval.writers.page import Options, Page
 
 
@@ -28,6 +27,13 @@ def say(text: str, kind: str = "") -> None:
     from kldeval.writers.lines import message_lines
 
     click.echo("\n".join(message_lines(text, kind)), err=True)
+
+
+def say_trace(text: str) -> None:
+    """Write lines of a traceback to standard error, in which files may have foreign names, too."""
+    from kldeval.writers.lines import one_line
+
+    click.echo("\n".join(map(one_line, text.rstrip("\n").split("\n"))), err=True)
 
 
 def annotate(kind: str, title: str, text: str) -> None:
@@ -57,24 +63,22 @@ def drawn(page: Page, options: Options | None = None) -> str:
     return render(page, on_terminal(options or Options()))
 
 
-def render_options(options: Mapping[str, Any]) -> Options:
-    """How the options of a command want its tables.
+def render_options(options: OptionGroup) -> Options:
+    """How the options of a command want its tables: those that have the name of a field.
 
     Raises:
         UsageProblem: a column is not of the form KEY=NAME.
     """
     from kldeval.writers.page import Options
 
-    names = ("precision", "per_map", "worst", "intervals", "verbose", "signatures", "siunitx", "std")
-    if options.get("std") and options.get("intervals"):
+    given = options.given(("precision", "per_map", "worst", "intervals", "verbose", "signatures", "siunitx", "std"))
+    if given.get("std") and given.get("intervals"):
         from kldeval.errors import UsageProblem
 
         msg = "--std and --intervals both stand behind the mean; ask for one of them"
         raise UsageProblem(msg)
-    given = {name: options[name] for name in names if options.get(name) is not None}
-    return Options(
-        **given, columns=tuple(_column(part) for text in options.get("columns", ()) for part in _parts(text))
-    )
+    columns = options.given(("columns",)).get("columns", ())
+    return Options(**given, columns=tuple(_column(part) for text in columns for part in _parts(text)))
 
 
 def _parts(text: str) -> list[str]:

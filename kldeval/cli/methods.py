@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from kldeval.cli.groups import DEBUG
 from kldeval.cli.messages import show, terminal_width
 
 if TYPE_CHECKING:
     from kldeval.reports.documents import Methods
+    from kldeval.settings.settings import Settings
 
 
 @click.command("methods", context_settings={"help_option_names": ["-h", "--help"]})
@@ -18,8 +20,8 @@ if TYPE_CHECKING:
 @click.option("--signature", metavar="TEXT", help="A full signature, or the short form of a convention.")
 @click.option("--convention", metavar="NAME", help="A published convention.")
 @click.option("--format", "format_", default="text", metavar="NAME", help="text or json [default: text].")
-@click.option("--debug", is_flag=True, help="Show a traceback on errors.")
-def command(report: Path | None, signature: str | None, convention: str | None, format_: str, **_: Any) -> int:
+@DEBUG
+def command(report: Path | None, signature: str | None, convention: str | None, format_: str) -> int:
     """Print the paragraph for a paper, the short signature, and the BibTeX of the convention's source.
 
     \b
@@ -59,7 +61,7 @@ def _methods(report: Path | None, signature: str | None, convention: str | None)
     return describe_methods(parse_signature(signature or ""))
 
 
-def _of_convention(name: str) -> Any:
+def _of_convention(name: str) -> Settings:
     from kldeval.conventions import convention
     from kldeval.settings.build import make_settings
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
 
 import click
 
+from kldeval.cli.groups import DEBUG
 from kldeval.cli.messages import show_line, terminal_width
 
 
 @click.command("metrics", context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("name", required=False)
-@click.option("--debug", is_flag=True, help="Show a traceback on errors.")
-def command(name: str | None, **_: Any) -> int:
+@DEBUG
+def command(name: str | None) -> int:
     """Show every metric with what it is; or one with its formula, range, parameters and source.
 
     \b

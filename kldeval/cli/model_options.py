@@ -3,56 +3,63 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from kldeval.cli.groups import OptionGroup, option, text_option
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from kldeval.reports.documents import Report, Resampling
     from kldeval.reports.gates import Gate
     from kldeval.writers import Document
 
 
-NAME = click.option("--name", "names", multiple=True, metavar="NAME", help="What a model is called; once for each.")
+class NameOptions(OptionGroup):
+    """What models are called."""
 
-RESAMPLING = (
-    click.option(
-        "--resamples",
+    names: tuple[str, ...] = option(
+        "--name", multiple=True, metavar="NAME", help="What a model is called; once for each."
+    )
+
+
+class SortOptions(OptionGroup):
+    """In which order models are shown."""
+
+    sort: str | None = text_option("METRIC", "Several models: the best by METRIC first [default: as given].")
+
+
+class GateOptions(OptionGroup):
+    """Which numbers are too bad."""
+
+    fail_if: tuple[str, ...] = option(
+        multiple=True,
+        metavar="GATE",
+        help="Exit with 3 if this holds, as 'kld>1.2', 'cc.mean<0.5' or 'failures>0'; may be repeated.",
+    )
+
+
+class ResamplingOptions(OptionGroup):
+    """How intervals and p-values are drawn."""
+
+    resamples: int = option(
         type=int,
         default=10_000,
         metavar="N",
         help="Bootstrap resamples and sign flips, for intervals and tests of several models [default: 10000].",
-    ),
-    click.option("--seed", type=click.IntRange(min=0), default=0, metavar="N", help="Fixes these draws [default: 0]."),
-    click.option(
-        "--confidence",
+    )
+    seed: int = option(type=click.IntRange(min=0), default=0, metavar="N", help="Fixes these draws [default: 0].")
+    confidence: float = option(
         type=float,
         default=0.95,
         metavar="X",
         help="Of intervals and tests; of a single model it asks for the intervals of its means [default: 0.95].",
-    ),
-)
-
-FAIL_IF = click.option(
-    "--fail-if",
-    multiple=True,
-    metavar="GATE",
-    help="Exit with 3 if this holds, as 'kld>1.2', 'cc.mean<0.5' or 'failures>0'; may be repeated.",
-)
-
-SORT = click.option("--sort", metavar="METRIC", help="Several models: the best by METRIC first [default: as given].")
+    )
 
 
-def resampling_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options on how intervals and p-values are drawn."""
-    for option in reversed(RESAMPLING):
-        function = option(function)
-    return function
-
-
-def resampling_from(options: dict[str, Any]) -> Resampling:
+def resampling_from(options: ResamplingOptions) -> Resampling:
     """How intervals and p-values are drawn.
 
     Raises:
@@ -61,11 +68,11 @@ def resampling_from(options: dict[str, Any]) -> Resampling:
     from kldeval.reports.documents import Resampling
     from kldeval.reports.significance import check_resampling
 
-    check_resampling(options["resamples"], options["confidence"])
-    return Resampling(options["resamples"], options["seed"], options["confidence"])
+    check_resampling(options.resamples, options.confidence)
+    return Resampling(options.resamples, options.seed, options.confidence)
 
 
-def with_asked_intervals(document: Document, options: dict[str, Any]) -> Document:
+def with_asked_intervals(document: Document, options: ResamplingOptions) -> Document:
     """A report with the intervals of its means, where a confidence was given; other documents have theirs already.
 
     Raises:

@@ -4,113 +4,118 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
+from kldeval.cli.groups import OptionGroup, flag_option, option
 from kldeval.cli.messages import annotate, is_on_terminal, on_terminal, render_options, say, show
 from kldeval.cli.options import suggest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
     from kldeval.reports.documents import GateOutcome, Report
     from kldeval.reports.strips import Strip
-    from kldeval.writers import Document
+    from kldeval.writers import BinaryWriter, Document, Writer
+    from kldeval.writers.page import Options
 
 
 EXIT_FAILURES, EXIT_GATE = 1, 3
 
-ROWS = (
-    click.option("--per-map", is_flag=True, help="Show a row per map."),
-    click.option("--worst", type=click.IntRange(min=1), metavar="N", help="Show the N worst maps."),
-)
-"""The options on which rows tables for people have."""
 
-OUTPUT = (
-    click.option(
+class RowOptions(OptionGroup):
+    """Which rows tables for people have."""
+
+    per_map: bool = flag_option("Show a row per map.")
+    worst: int | None = option(type=click.IntRange(min=1), metavar="N", help="Show the N worst maps.")
+
+
+class OutputOptions(OptionGroup):
+    """How a document is shown and where it goes."""
+
+    format_: str = option(
         "--format",
-        "format_",
         default="table",
         metavar="NAME",
         help="table, json, jsonl, csv, tsv, markdown, latex, html or scores [default: table].",
         shell_complete=suggest,
-    ),
-    click.option(
+    )
+    output: tuple[str, ...] = option(
         "-o",
         "--output",
         multiple=True,
         metavar="FILE",
         help="Also write FILE, in the format of its suffix or as in scores:FILE; may be repeated.",
-    ),
-    click.option(
-        "--annotate",
+    )
+    annotate: str | None = option(
         type=click.Choice(["github"]),
         help="Also write failures, fired gates and notes as annotations of a GitHub workflow.",
-    ),
-    click.option("-q", "--quiet", is_flag=True, help="No notes and no progress on stderr, errors only."),
-    click.option(
-        "--precision", type=click.IntRange(0, 17), metavar="N", help="Digits in tables for people [default: 4]."
-    ),
-)
-"""The options on how a document is shown and where it goes."""
+    )
+    quiet: bool = option("-q", "--quiet", is_flag=True, help="No notes and no progress on stderr, errors only.")
+    precision: int | None = option(
+        type=click.IntRange(0, 17), metavar="N", help="Digits in tables for people [default: 4]."
+    )
 
-VERBOSE = click.option("--verbose", is_flag=True, help="Everything that is known, in tables for people.")
 
-SIGNATURES = click.option(
-    "--signatures",
-    type=click.Choice(["short", "full"]),
-    help="Signatures in full, or what they have in common once [default: short on a terminal].",
-)
+class VerboseOptions(OptionGroup):
+    """How much tables for people say."""
 
-LOOKS = (
-    click.option(
+    verbose: bool = flag_option("Everything that is known, in tables for people.")
+
+
+class SignatureOptions(OptionGroup):
+    """How signatures are written."""
+
+    signatures: str | None = option(
+        type=click.Choice(["short", "full"]),
+        help="Signatures in full, or what they have in common once [default: short on a terminal].",
+    )
+
+
+class LookOptions(SignatureOptions):
+    """How tables for people look."""
+
+    intervals: bool = option(
         "--intervals/--no-intervals", default=False, help="Intervals and significant differences of several models."
-    ),
-    SIGNATURES,
-    click.option(
-        "--columns",
+    )
+    columns: tuple[str, ...] = option(
         multiple=True,
         metavar="KEY=NAME",
         help="What a paper calls a metric, as kld=KL, in Markdown and LaTeX; may be repeated.",
-    ),
-    click.option("--std", is_flag=True, help="The standard deviation over maps behind each mean of several models."),
-    click.option("--siunitx", is_flag=True, help="Set the numbers of LaTeX tables by siunitx."),
-)
-"""The options on how tables for people look."""
+    )
+    std: bool = flag_option("The standard deviation over maps behind each mean of several models.")
+    siunitx: bool = flag_option("Set the numbers of LaTeX tables by siunitx.")
 
 
-def look_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options on how tables for people look."""
-    for option in reversed(LOOKS):
-        function = option(function)
-    return function
+class PictureOptions(OptionGroup):
+    """The pictures of an HTML report."""
 
-
-def output_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options on how its document is shown and where it goes."""
-    for option in reversed(OUTPUT):
-        function = option(function)
-    return function
-
-
-def row_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options on which rows tables for people have."""
-    for option in reversed(ROWS):
-        function = option(function)
-    return function
+    html_maps: int = option(
+        type=click.IntRange(min=0),
+        default=60,
+        metavar="N",
+        help="An HTML report shows pictures of N maps: the worst, the best, and some between [default: 60].",
+    )
+    stimuli: Path | None = option(
+        type=click.Path(path_type=Path),
+        metavar="DIR",
+        help="Images by the names of the maps, which an HTML report shows under the predictions.",
+    )
 
 
 class OutputPlan(NamedTuple):
-    """Where a document goes: the writer for standard output, and a path and a writer for each file."""
+    """Where a document goes and how it looks: the writer for standard output, a path and a writer for each file."""
 
     format_: str
-    write: Any
-    files: tuple[tuple[Path, Any], ...]
-    options: dict[str, Any]
+    write: Writer
+    files: tuple[tuple[Path, Writer | BinaryWriter], ...]
+    look: Options
+    quiet: bool
+    annotate: str | None
 
 
-def open_sink(options: dict[str, Any]) -> OutputPlan:
+def open_sink(options: OutputOptions) -> OutputPlan:
     """Where the document will go, checked before anything is scored.
 
     Raises:
@@ -119,18 +124,18 @@ def open_sink(options: dict[str, Any]) -> OutputPlan:
     """
     from kldeval.writers import check_installed, writer_named
 
-    files = tuple(_file(text) for text in options["output"])
+    files = tuple(_file(text) for text in options.output)
     check_outputs(path for path, _ in files)
-    write = writer_named(options["format_"])
+    write = writer_named(options.format_)
     for one in (write, *(writer for _, writer in files)):
         check_installed(one)
-    render_options(options)
-    if options.get("stimuli") is not None and not options["stimuli"].is_dir():
+    look = render_options(options)
+    if isinstance(options, PictureOptions) and options.stimuli is not None and not options.stimuli.is_dir():
         from kldeval.errors import UsageProblem
 
-        msg = f"--stimuli {options['stimuli']} is no folder of pictures"
+        msg = f"--stimuli {options.stimuli} is no folder of pictures"
         raise UsageProblem(msg)
-    return OutputPlan(options["format_"], write, files, options)
+    return OutputPlan(options.format_, write, files, look, options.quiet, options.annotate)
 
 
 WRITTEN = frozenset({"cache", "out", "output", "save", "save_maps"})
@@ -181,36 +186,10 @@ def _paths_of(name: str) -> Iterator[Path]:
 MOST_ANNOTATIONS = 8
 """GitHub shows ten annotations of a kind for each step."""
 
-PICTURES = (
-    click.option(
-        "--html-maps",
-        type=click.IntRange(min=0),
-        default=60,
-        metavar="N",
-        help="An HTML report shows pictures of N maps: the worst, the best, and some between [default: 60].",
-    ),
-    click.option(
-        "--stimuli",
-        type=click.Path(path_type=Path),
-        metavar="DIR",
-        help="Images by the names of the maps, which an HTML report shows under the predictions.",
-    ),
-)
-"""The options on the pictures of an HTML report."""
-
-
-def picture_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options on the pictures of an HTML report."""
-    for option in reversed(PICTURES):
-        function = option(function)
-    return function
-
 
 def wants_pictures(sink: OutputPlan) -> bool:
     """Whether anything is written that shows pictures of maps."""
-    from kldeval.writers import WRITERS
-
-    return WRITERS["html"] in (sink.write, *(write for _, write in sink.files))
+    return "html" in (sink.write.name, *(write.name for _, write in sink.files))
 
 
 def deliver(document: Document, sink: OutputPlan, *, score_only: bool = False, strips: tuple[Strip, ...] = ()) -> None:
@@ -219,7 +198,7 @@ def deliver(document: Document, sink: OutputPlan, *, score_only: bool = False, s
 
     from kldeval.writers.files import write_atomically
 
-    look = replace(render_options(sink.options), strips=strips)
+    look = replace(sink.look, strips=strips)
     texts = [(path, write(document, look)) for path, write in sink.files]
     shown = sink.write(document, on_terminal(look))
     try:
@@ -228,11 +207,11 @@ def deliver(document: Document, sink: OutputPlan, *, score_only: bool = False, s
     finally:
         # what was computed is printed even where a file cannot be written; a table holds the notes and the failures
         if score_only or sink.format_ != "table":
-            _say(document, quiet=sink.options["quiet"])
+            _say(document, quiet=sink.quiet)
         for line in () if _shows_gates(sink, score_only=score_only) else _fired(document):
             say(line)
         show(_scores(document) if score_only else shown)
-        if sink.options.get("annotate"):
+        if sink.annotate:
             _annotate(document)
 
 
@@ -270,12 +249,14 @@ def exit_code(document: Document) -> int:
     return EXIT_FAILURES if empty or any(report.failures for report in reports) else 0
 
 
-def _file(text: str) -> tuple[Path, Any]:
-    from kldeval.writers import BINARY, WRITERS, writer_for
+def _file(text: str) -> tuple[Path, Writer | BinaryWriter]:
+    from kldeval.writers import BINARY, FORMATS, WRITERS, writer_for
 
     name, colon, rest = text.partition(":")
-    every = {**WRITERS, **BINARY}
-    return (Path(rest), every[name]) if colon and name in every else (Path(text), writer_for(text))
+    entry = FORMATS.get(name) if colon else None
+    if entry is None:
+        return Path(text), writer_for(text)
+    return Path(rest), BINARY[name] if entry.info.is_binary else WRITERS[name]
 
 
 def reports_of(document: Document) -> dict[str, Report]:
@@ -291,9 +272,12 @@ def reports_of(document: Document) -> dict[str, Report]:
 
 
 def _gates(document: Document) -> Iterator[tuple[str, GateOutcome]]:
-    holders: dict[str, Any] = reports_of(document) or {"": document}
-    for model, holder in holders.items():
-        yield from ((model, gate) for gate in holder.gates)
+    from kldeval.reports.documents import Leaderboard
+
+    if isinstance(document, Leaderboard):
+        yield from ((model, gate) for model, report in document.reports.items() for gate in report.gates)
+    else:
+        yield from (("", gate) for gate in document.gates)
 
 
 def _fired(document: Document) -> Iterator[str]:

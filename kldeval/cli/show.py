@@ -3,74 +3,75 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from kldeval.cli.groups import DEBUG, flag_option, takes
 from kldeval.cli.help import GroupedCommand
 from kldeval.cli.model_options import (
-    FAIL_IF,
-    NAME,
-    SORT,
+    GateOptions,
+    NameOptions,
+    ResamplingOptions,
+    SortOptions,
     gated,
     load_models,
     parse_gates,
     resampling_from,
-    resampling_options,
     with_asked_intervals,
 )
 from kldeval.cli.reporting import (
     EXIT_GATE,
-    VERBOSE,
+    LookOptions,
+    OutputOptions,
+    RowOptions,
+    VerboseOptions,
     deliver,
     exit_code,
-    look_options,
     open_sink,
-    output_options,
-    row_options,
 )
 
 if TYPE_CHECKING:
     from kldeval.writers import Document
 
 
+class ShowOptions(
+    NameOptions, SortOptions, ResamplingOptions, GateOptions, RowOptions, LookOptions, OutputOptions, VerboseOptions
+):
+    """The options of `kldeval show`."""
+
+    allow_different: bool = flag_option("Put reports together whose signatures or maps differ.")
+
+
 @click.command("show", cls=GroupedCommand, context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE.json...")
-@NAME
-@SORT
-@click.option("--allow-different", is_flag=True, help="Put reports together whose signatures or maps differ.")
-@resampling_options
-@FAIL_IF
-@row_options
-@look_options
-@output_options
-@VERBOSE
-@click.option("--debug", is_flag=True, help="Show a traceback on errors.")
-def command(paths: tuple[Path, ...], **options: Any) -> int:
+@takes(ShowOptions)
+@DEBUG
+def command(paths: tuple[Path, ...], options: ShowOptions) -> int:
     """Show a saved report, leaderboard or comparison in any format; several reports make a leaderboard.
 
     Exit code 3 if a --fail-if gate fires, else 0: that maps failed was said when they were scored.
     """
     sink = open_sink(options)
     document = _document(paths, options)
-    gates = parse_gates(options["fail_if"], _keys(document)) if options["fail_if"] else ()
+    gates = parse_gates(options.fail_if, _keys(document)) if options.fail_if else ()
     document = gated(with_asked_intervals(document, options), gates)
     deliver(document, sink)
     return EXIT_GATE if gates and exit_code(document) == EXIT_GATE else 0
 
 
-def _document(paths: tuple[Path, ...], options: dict[str, Any]) -> Document:
+def _document(paths: tuple[Path, ...], options: ShowOptions) -> Document:
     from kldeval.engine.provenance import versions
     from kldeval.reports.comparison import check_agreement
     from kldeval.reports.json_reader import load_document
     from kldeval.reports.leaderboard import make_leaderboard
 
-    if len(paths) == 1 and not options["names"]:
+    if len(paths) == 1 and not options.names:
         return load_document(paths[0])
-    reports = load_models(paths, options["names"])
-    if not options["allow_different"]:
+    reports = load_models(paths, options.names)
+    if not options.allow_different:
         check_agreement(reports)
-    return make_leaderboard(reports, resampling_from(options), sort=options["sort"], provenance=versions())
+    return make_leaderboard(reports, resampling_from(options), sort=options.sort, provenance=versions())
 
 
 def _keys(document: Document) -> list[str]:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
+from kldeval.cli.groups import DEBUG
 from kldeval.cli.messages import show_line, terminal_width
 
 
 @click.command("steps", context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("name", required=False)
-@click.option("--debug", is_flag=True, help="Show a traceback on errors.")
-def command(name: str | None, **_: Any) -> int:
+@DEBUG
+def command(name: str | None) -> int:
     """Show every step of --norm with what it does; or one with its formula and parameters.
 
     \b

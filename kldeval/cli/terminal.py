@@ -12,8 +12,10 @@ from io import BufferedWriter, FileIO, TextIOWrapper
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from types import FrameType
+
+    from kldeval.run_options import Progress
 
 
 PATIENCE = 0.5
@@ -24,15 +26,13 @@ BETWEEN_DRAWINGS = 0.1
 
 
 @contextmanager
-def progress_bar(options: dict[str, Any], label: str = "pairs") -> Iterator[Callable[[Any, int], None] | None]:
+def progress_bar(*, progress: bool | None, quiet: bool = False, label: str = "pairs") -> Iterator[Progress | None]:
     """What to tell every outcome and the number of pairs; nothing where no bar is wanted.
 
     The bar is labelled with what is scored, pairs per second, and the time that is left.
     """
-    wanted = options["progress"]
-    if wanted is None:
-        wanted = not options["quiet"] and _is_drawable()
-    if not wanted:
+    is_wanted = not quiet and _is_drawable() if progress is None else progress
+    if not is_wanted:
         yield None
         return
     bar = _Bar(label)
@@ -57,7 +57,7 @@ class _Bar:
         self._shown: Any = None
         self._task: Any = None
 
-    def advance(self, _outcome: Any, total: int) -> None:
+    def advance(self, _outcome: object, total: int) -> None:
         self._done += 1
         if self._shown is None and time.monotonic() - self._start > PATIENCE:
             self._show(total)

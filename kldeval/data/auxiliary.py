@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kldeval.data.listing import list_folder, name_of
 from kldeval.data.readers import read_map
 from kldeval.data.readers.stored import Limits, unreadable
+from kldeval.dataclass import dataclass
 from kldeval.errors import MapProblem, NoPartner, RefusedMap, UsageProblem, examples, printable
 from kldeval.memory import NamedMaps
 from kldeval.preprocessing.grey import full_scale, to_grey
@@ -44,6 +45,11 @@ class AuxiliarySources:
     alone: bool = False
     drops_outside: bool = False
 
+    @property
+    def weighs_alone(self) -> bool:
+        """Whether nothing but masks and weights stands beside the pairs."""
+        return not (self.fixations or self.baseline or self.other)
+
 
 def with_auxiliary_inputs(pair: MapPair, image: Shape, sources: AuxiliarySources, resize: Call) -> MapPair:
     """The pair with what stands beside it, at its size; `image` is the size of its ground truth as it was stored.
@@ -60,7 +66,7 @@ def with_auxiliary_inputs(pair: MapPair, image: Shape, sources: AuxiliarySources
         None if sources.other is None else _other(sources.other, pair, image, resize),
     )
     remarks = (*pair.remarks, *(("outside",) if n_outside else ()))
-    return replace(pair, weights=_weights(pair, sources, resize), company=company, remarks=remarks)
+    return replace(pair, weights=weights_of(pair, sources, resize), company=company, remarks=remarks)
 
 
 def on_map(fixations: Fixations, image: Shape, shape: Shape, resize: Call, what: str = "fixations") -> Fixations:
@@ -114,8 +120,12 @@ def _map(source: MapSource | None, pair: MapPair, resize: Call) -> Array | None:
     return fitted(array, path, source.what, pair.shape, resize)
 
 
-def _weights(pair: MapPair, sources: AuxiliarySources, resize: Call) -> Array | None:
-    """The product of the mask and the weights."""
+def weights_of(pair: MapPair, sources: AuxiliarySources, resize: Call) -> Array | None:
+    """The product of the mask and the weights.
+
+    Raises:
+        MapProblem: a mask or weights are missing, cannot be read, or do not fit the maps.
+    """
     found = pair.weights
     if sources.geometry is not None:
         found = sources.geometry(pair.shape) if found is None else found * sources.geometry(pair.shape)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,6 +35,10 @@ def weights_text(given: str) -> str:
     numbers = _numbers(given.strip().removeprefix("(").removesuffix(")"))
     if numbers is None:
         numbers = _from_file(Path(given))
+        for place, weight in enumerate(numbers):
+            if not 0 <= weight < math.inf:
+                what = f"the weight of class {place} is {weight}; a class weight is finite and not negative"
+                raise _problem(Path(given), what)
     return format_value(tuple(numbers))
 
 

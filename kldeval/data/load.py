@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from kldeval.data.readers.numpy_files import map_shape, stored_shape
 from kldeval.data.readers.stored import MAX_PIXELS
 from kldeval.data.recognise import BASES, log_sum
 from kldeval.data.stacks import read_slice
+from kldeval.dataclass import dataclass
 from kldeval.errors import RefusedMap, UnreadableMap, UsageProblem, printable
 from kldeval.grammar import split_call
 from kldeval.memory import MapInMemory
@@ -106,7 +107,7 @@ def load_pair(pair: Pair, reading: Reading, gt: Loaded | None = None) -> MapPair
     """
     if reading.class_maps and pair.place is None and has_classes(pair, reading):
         _refuse_company(pair, reading)
-        return load_class_maps(pair, reading)
+        return _with_weights(load_class_maps(pair, reading), reading)
     pred = load_map(pair.pred, reading, pair.place, "pred")
     gt = gt or load_map(pair.gt, reading, pair.place)
     if reading.nodata:
@@ -125,11 +126,23 @@ def _refuse_company(pair: Pair, reading: Reading) -> None:
     if reading.nodata:
         msg = f"{printable(pair.pred)} is a class map; --nodata is for maps of height and width"
         raise RefusedMap(msg)
-    if reading.sources is not None:
+    if reading.sources is not None and not (reading.labels and reading.sources.weighs_alone):
         msg = (
             f"{printable(pair.pred)} is a class map; fixations, masks and weights stand beside maps of height and width"
         )
         raise RefusedMap(msg)
+
+
+def _with_weights(maps: MapPair, reading: Reading) -> MapPair:
+    """The class map with the weights of its positions, where its labels have height and width."""
+    if reading.sources is None:
+        return maps
+    if maps.gt.ndim != 2:  # noqa: PLR2004 - height and width
+        msg = f"masks and weights are of labels of height and width; these have the shape {tuple(maps.gt.shape)}"
+        raise RefusedMap(msg)
+    from kldeval.data.auxiliary import weights_of
+
+    return replace(maps, weights=weights_of(replace(maps, shape=maps.gt.shape), reading.sources, reading.resize))
 
 
 def sized_pair(

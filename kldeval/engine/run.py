@@ -12,6 +12,7 @@ from kldeval.data.inputs import Inputs
 from kldeval.data.load import Reading, load_pair
 from kldeval.engine.auxiliary import NO_AUXILIARY, AuxiliaryContext, open_auxiliary
 from kldeval.engine.device import Device, find_device
+from kldeval.engine.quantiles import NO_EDGES, find_edges, refuse_parts
 from kldeval.engine.report_builder import _saving_notes, build_report, provenance_of, shard_of
 from kldeval.engine.worker import Decoding, Scoring, T, TaskWork, reading_of
 from kldeval.errors import MapProblem, UsageProblem, printable
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from kldeval.data.dataset import Dataset
+    from kldeval.engine.quantiles import Edges
     from kldeval.engine.worker import Answer, PairWork
     from kldeval.executors.protocol import Executor
     from kldeval.memory import MapFolder, NamedMaps
@@ -66,7 +68,7 @@ def run(
         MissingDependency: the device, or a package that reads the files, is not there.
     """
     dataset = select(pred, gt, settings, request)
-    (report,) = _reports(dataset, {ONLY: (pred, gt)}, settings, request, progress)
+    (report,) = run_dataset(dataset, {ONLY: (pred, gt)}, settings, request, progress)
     return report
 
 
@@ -87,7 +89,7 @@ def run_models(
     """
     dataset = select_models(preds, gt, settings, request)
     sides = {model: (pred, gt) for model, pred in preds.items()}
-    reports = _reports(dataset, sides, settings, request, progress)
+    reports = run_dataset(dataset, sides, settings, request, progress)
     return dict(zip(preds, reports, strict=True))
 
 
@@ -105,6 +107,7 @@ def run_blocks(
         UsageProblem: there is no block, or as `run`.
         MissingDependency: as `run`.
     """
+    refuse_parts(settings, "score them in one folder")
     found: list[Outcome] = []
     notes: dict[str, None] = {}
     groups: dict[str, str] = {}
@@ -153,7 +156,7 @@ def _scored(
     return _Scored(settings, device, around, found)
 
 
-def _reports(
+def run_dataset(
     dataset: Dataset,
     sides: Sides,
     settings: Settings,
@@ -223,10 +226,15 @@ def stream(
     jobs = request.jobs or cores()
     reading = replace(reading_of(settings, request), sources=around.sources)
     evaluator = Evaluator(Plan.of(settings, per_class=request.per_class), around.context)
-    if request.cache is not None and request.save_maps is None:
+    executor = _executor(jobs, device)
+    edges = find_edges(
+        settings, reading, lambda work: outcomes(dataset, work, reading, executor), is_shard=request.shard is not None
+    )
+    # rows that depend on all maps are not kept
+    if request.cache is not None and request.save_maps is None and not edges:
         return _kept_answers(dataset, evaluator, reading, request, device)
-    pairs, finish = _work(evaluator, reading, request, device)
-    return finish(outcomes(dataset, pairs, reading, _executor(jobs, device)))
+    pairs, finish = _work(evaluator, reading, request, device, edges)
+    return finish(outcomes(dataset, pairs, reading, executor))
 
 
 def _executor(jobs: int, device: Device) -> Executor:
@@ -234,14 +242,14 @@ def _executor(jobs: int, device: Device) -> Executor:
 
 
 def _work(
-    evaluator: Evaluator, reading: Reading, request: RunOptions, device: Device
+    evaluator: Evaluator, reading: Reading, request: RunOptions, device: Device, edges: Edges = NO_EDGES
 ) -> tuple[PairWork[Any, Any], Callable[[Iterator[Answer]], Iterator[Answer]]]:
     """What an executor does with each pair, and what makes outcomes of its answers."""
     if device.is_cpu:
-        return Scoring(evaluator, reading, request.save_maps), iter
+        return Scoring(evaluator, reading, request.save_maps, edges), iter
     from kldeval.engine.gpu import score_on_device
 
-    return Decoding(evaluator, reading), partial(
+    return Decoding(evaluator, reading, edges), partial(
         score_on_device, evaluator=evaluator, request=request, device=device.name
     )
 
@@ -289,13 +297,10 @@ def with_manifest_masks(settings: Settings, pairs: Iterable[Pair]) -> Settings:
     """The settings under which the masks count that a manifest names.
 
     Raises:
-        UsageProblem: there are masks beside them, or ground truths of labels, which take none.
+        UsageProblem: there are masks beside them.
     """
     if not any(pair.mask for pair in pairs):
         return settings
-    if settings.is_labels:
-        msg = "the ground truths hold labels, which take no masks: leave the column 'mask' out of the manifest"
-        raise UsageProblem(msg)
     if settings.mask not in (NONE, MAPS):
         msg = "the manifest names masks already, in its column 'mask'; leave out --mask"
         raise UsageProblem(msg)

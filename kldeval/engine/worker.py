@@ -5,13 +5,14 @@ Whatever a pair raises becomes its failure: the other pairs keep their outcomes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
 from kldeval.data.load import Loaded, Reading, load_map, load_pair
 from kldeval.data.readers.numpy_files import is_mapped
+from kldeval.dataclass import dataclass
 from kldeval.digests import file_digest, is_settled, stamp_of
 from kldeval.errors import KldevalError, MapProblem, printable
 from kldeval.records import Failure
@@ -20,6 +21,7 @@ from kldeval.regular import why
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from kldeval.arrays import Array
     from kldeval.grammar import Call
     from kldeval.memory import MapFile
     from kldeval.normalization.chain import Chain
@@ -156,16 +158,21 @@ class TaskWork(Generic[Begun, T]):
 
 @dataclass(frozen=True, slots=True)
 class Scoring:
-    """Pairs are scored; `save` is the folder of their pixelwise terms, with a folder for each model that has a name."""
+    """Pairs are scored; `save` is the folder of their pixelwise terms, with a folder for each model that has a name.
+
+    `edges` are those between bins with equal numbers of forecasts, by model and by the key of a metric.
+    """
 
     evaluator: Evaluator
     reading: Reading
     save: Path | None = None
+    edges: Mapping[str, Mapping[str, Array]] = field(default_factory=dict)
 
     def begin(self, model: str, pair: Pair, gt: Loaded | None, *, is_first: bool) -> Outcome | PartialResult | NotSaved:
         """The outcome of a pair, or what was counted of it and is finished together with others."""
         evaluator = self.evaluator if is_first else self.evaluator.without_references()
         maps = evaluator.context.with_references(load_pair(pair, self.reading, gt))
+        maps = replace(maps, edges=self.edges[model]) if self.edges else maps
         begun = evaluator.begin(maps)
         if self.save is None:
             return begun
@@ -184,12 +191,13 @@ class Decoding:
 
     evaluator: Evaluator
     reading: Reading
+    edges: Mapping[str, Mapping[str, Array]] = field(default_factory=dict)
 
     def begin(self, model: str, pair: Pair, gt: Loaded | None, *, is_first: bool) -> MapPair | Failure:
         """The decoded pair."""
-        del model
         evaluator = self.evaluator if is_first else self.evaluator.without_references()
-        return evaluator.with_auxiliary_scores(evaluator.context.with_references(load_pair(pair, self.reading, gt)))
+        maps = evaluator.context.with_references(load_pair(pair, self.reading, gt))
+        return evaluator.with_auxiliary_scores(replace(maps, edges=self.edges.get(model, {})))
 
     def finish(self, begun: Sequence[MapPair]) -> Sequence[MapPair]:
         """The decoded pairs."""

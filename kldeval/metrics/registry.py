@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from kldeval.dataclass import dataclass
 from kldeval.grammar import Info, Registry
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ class MetricInfo(Info):
         takes: of a metric of labels, what its library function takes of the prediction; the program has logarithms.
         takes_infinities: whether a metric of fixations is defined for infinite values.
         statistics: sums over a map from which the value follows, where a mean over several maps is not that of values.
+        forecasts: of a metric whose bins hold equal numbers of forecasts, these probabilities.
         finalize: the value from such sums, added up over maps; None: the first divided by the second.
     """
 
@@ -81,6 +82,7 @@ class MetricInfo(Info):
     takes: Literal["log-probabilities", "logits", "scores"] = "log-probabilities"
     takes_infinities: bool = False
     statistics: Callable[..., tuple[Array, ...]] | None = None
+    forecasts: Callable[..., Array] | None = None
     finalize: Callable[[Sequence[float]], float] | None = None
 
 

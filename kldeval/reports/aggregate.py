@@ -43,6 +43,9 @@ def _pooled(key: str, scores: Sequence[Score], summary: Summary) -> Summary:
     weight.
     """
     sums = [score.statistics[key] for score in scores if key in score.statistics]
+    if len({len(one) for one in sums}) > 1:
+        msg = f"{key}: the maps have different numbers of classes, so there is no number of all pixels together"
+        raise UsageProblem(msg)
     if sums:
         return replace(summary, mean=finalizer(key)([exact_sum(column) for column in zip(*sums, strict=True)]))
     weighted = [(score.values[key], score.weights[key]) for score in scores if key in score.weights]
@@ -157,10 +160,11 @@ def _value(items: Sequence[ClassSum], *, sums: bool) -> float:
     return total / weight if weight else math.nan
 
 
-def merge(reports: Mapping[str, Report]) -> Report:
+def merge(reports: Mapping[str, Report], counts: Mapping[str, int] | None = None) -> Report:
     """One report of all maps; `reports` are the parts by the names of their files.
 
-    Its provenance has what all parts agree on, and the names of the parts.
+    `counts` is how many maps of each part were scored, where it holds fewer: those of a leaderboard. Its provenance
+    has what all parts agree on, and the names of the parts.
 
     Raises:
         UsageProblem: the signatures differ, or a map stands in two parts.
@@ -172,6 +176,7 @@ def merge(reports: Mapping[str, Report]) -> Report:
         if report.scores and name != first:
             _check_signatures(first, reference, name, report)
     _check_other_images(reports)
+    _check_bins(reports)
     _check_names(reports)
     every = list(reports.values())
     whole = resummarise(reference, (score for report in every for score in report.scores))
@@ -181,7 +186,10 @@ def merge(reports: Mapping[str, Report]) -> Report:
         for key, value in reference.provenance.items()
         if key not in ("shard", "context") and all(report.provenance.get(key) == value for report in every)
     }
-    notes = tuple(_notes(reports))
+    is_sharded = all("shard" in report.provenance for report in every)
+    counts = counts or {file: len(report.scores) for file, report in reports.items()}
+    said = {file: report.notes for file, report in reports.items()}
+    notes = tuple(merged_notes(said, counts) if is_sharded else _notes(reports))
     if len(every) > 1 and any(report.classes for report in every):
         notes += ("the tables per class of the parts are not merged: their weights are not in the reports",)
     return replace(
@@ -246,6 +254,15 @@ def _check_other_images(reports: Mapping[str, Report]) -> None:
         raise UsageProblem(msg)
 
 
+def _check_bins(reports: Mapping[str, Report]) -> None:
+    """Refuse several parts of a metric whose bins hold equal numbers of forecasts: each part has bins of its own."""
+    for key in next(iter(reports.values())).signatures if len(reports) > 1 else ():
+        name = split_call(key)[0]
+        if any(name in known and known[name].info.forecasts is not None for known in (METRICS, LABEL_METRICS)):
+            msg = f"{key} has bins of equal numbers over all maps, which differ from part to part: it cannot be merged"
+            raise UsageProblem(msg)
+
+
 FULL_LIST = "; every image is compared with all others, so score the parts of one whole list of images, with --shard"
 
 
@@ -263,6 +280,49 @@ def _check_names(reports: Mapping[str, Report]) -> None:
             f"the map {name!r} is in {' and in '.join(dict.fromkeys(files))}{more}: every map must be in one part alone"
         )
         raise UsageProblem(msg)
+
+
+_COUNTS = (re.compile(r"\b(\d+) of (\d+)( maps?\b)?"), re.compile(r"^(\d+)()()(?= maps with an all-zero ground truth)"))
+"""Where a note says of how many maps of a part it is."""
+
+
+def merged_notes(notes: Mapping[str, Sequence[str]], counts: Mapping[str, int]) -> list[str]:
+    """The notes of a whole run, made of those of its shares by file, of which `counts` maps were scored each.
+
+    >>> merged_notes({"1": ["x (1 of 2 maps)"], "2": ["y"], "3": ["x (1 of 1 map)", "y"]}, {"1": 2, "2": 3, "3": 1})
+    ['x (2 of 6 maps)', 'y']
+    """
+    total = sum(counts.values())
+    found: dict[str, int] = {}
+    order: list[list[str]] = []
+    for file, said in notes.items():
+        order.append([])
+        for note in said:
+            form, count = _form(note, counts[file])
+            found[form] = found.get(form, 0) + count
+            order[-1].append(form)
+    return [form.format(count=found[form], total=total, s="s" * (total != 1)) for form in _in_order(order)]
+
+
+def _form(note: str, n_maps: int) -> tuple[str, int]:
+    """A note with places for its counts, and how many maps of a share it is about."""
+    escaped = note.replace("{", "{{").replace("}", "}}")
+    for pattern in _COUNTS:
+        match = pattern.search(escaped)
+        if match and match[2] in ("", str(n_maps)):
+            counted = "{count}" + (" of {total}" if match[2] else "") + (" map{s}" if match[3] else "")
+            return escaped[: match.start()] + counted + escaped[match.end() :], int(match[1])
+    return escaped, 0
+
+
+def _in_order(lists: Sequence[Sequence[str]]) -> Iterator[str]:
+    """What stands in any of some lists, once, in an order that is that of each, where there is one."""
+    left = [list(dict.fromkeys(one)) for one in lists]
+    while any(left):
+        heads = [one[0] for one in left if one]
+        chosen = next((head for head in heads if not any(head in one[1:] for one in left)), heads[0])
+        yield chosen
+        left = [[item for item in one if item != chosen] for one in left]
 
 
 def _notes(reports: Mapping[str, Report]) -> list[str]:

@@ -33,6 +33,7 @@ from kldeval.reports.documents import (
     Report,
     Summary,
 )
+from kldeval.settings.signature import combined
 
 if TYPE_CHECKING:
     import os
@@ -115,6 +116,11 @@ def saved_signatures(path: str | os.PathLike[str]) -> tuple[str, ...]:
     if not texts:
         msg = f"{printable(str(path))} holds no signature"
         raise UsageProblem(msg)
+    try:
+        combined(texts)
+    except UsageProblem as problem:
+        msg = f"{printable(str(path))}: {problem}"
+        raise UsageProblem(msg) from problem
     return texts
 
 
@@ -313,6 +319,10 @@ class _Reader:
             model: _Reader(self.file, *self.place, "reports", model).report(report)
             for model, report in item["reports"].items()
         }
+        first, *others = (tuple(score.name for score in report.scores) for report in reports.values())
+        for model, names in zip(list(reports)[1:], others, strict=True):
+            if names != first:
+                self.refuse(("reports", model, "maps"), "are not those of the other models, in their order")
         comparison = item["comparison"]
         compared = None if comparison is None else self.inside("comparison").comparison(comparison)
         if compared and list(compared.models) != list(reports):
@@ -330,8 +340,10 @@ class _Reader:
         failures = tuple(_failure(failure) for failure in item["failures"])
         for name, summaries in item.get("groups", {}).items():
             self.has(summaries, keys, "groups", name)
+        # a metric that is made of sums within bins has no number of a single class
+        by_class = [key for key in signatures if not any(key in row.get("statistics", {}) for row in item["maps"])]
         for place, row in enumerate(item.get("classes", ())):
-            self.has(row, ("class", "n", *signatures), "classes", place)
+            self.has(row, ("class", "n", *by_class), "classes", place)
         return Report(
             signatures=dict(signatures),
             short=provenance["short"],
@@ -341,7 +353,7 @@ class _Reader:
             scores=self.scores(item["maps"], keys, {(failure.name, failure.metric) for failure in failures}),
             failures=failures,
             notes=tuple(item["notes"]),
-            classes=tuple(_class_row(row, signatures) for row in item.get("classes", ())),
+            classes=tuple(_class_row(row, by_class) for row in item.get("classes", ())),
             groups={name: _summaries(rows, keys) for name, rows in item.get("groups", {}).items()},
             gates=_gates(item),
             references=_numbers_of(item.get("references", {})),

@@ -73,11 +73,13 @@ def begin_auxiliary_scores(
     scores = _Scores(pair, counted, plan)
     with quiet():
         for metric in plan.of_maps:
-            if not (counted and takes_levels(metric)):
+            if metric.info.statistics is not None:
+                scores.add(metric, scores.of_sums)
+            elif not (counted and takes_levels(metric)):
                 scores.add(metric, scores.of_maps)
         if plan.of_fixations and pair.company and pair.company.fixations:
             return scores.with_fixations(pair.company.fixations, context)
-    return AuxiliaryScores(scores.values, failures=scores.failures)
+    return AuxiliaryScores(scores.values, failures=scores.failures, statistics=scores.statistics)
 
 
 def finish_auxiliary_scores(view: HistogramView, plan: Plan) -> list[AuxiliaryScores | None]:
@@ -199,6 +201,7 @@ class _Scores:
         self.plan = plan
         self.values: Values64 = {}
         self.failures: dict[str, Reason] = {}
+        self.statistics: dict[str, tuple[float, ...]] = {}
         self._arrays: dict[tuple[Role, str], Array] = {}
         self._ranges: dict[tuple[Role, str], ValueRange] = {}
 
@@ -218,6 +221,15 @@ class _Scores:
             units = [1.0 if metric.side(role) else unit_of(self.pair, role, metric) for role in ROLES]
             maps = [np.asarray(array, np.float64) / unit for array, unit in zip(maps, units, strict=True)]
         return float(metric.function(*maps, self.pair.weights))
+
+    def of_sums(self, metric: AuxiliaryMetric) -> float:
+        """The number of a metric that is made of sums, which are kept."""
+        pred, gt = (self._array(role, metric) for role in ROLES)
+        edges = {"edges": self.pair.edges[metric.key]} if metric.key in self.pair.edges else {}
+        make, finalize = metric.info.statistics, metric.info.finalize
+        sums = make(pred, gt, self.pair.weights, **edges, **metric.call.keywords)  # type: ignore[misc]
+        self.statistics[metric.key] = sums
+        return finalize(sums)  # type: ignore[misc]
 
     def with_fixations(self, fixations: Fixations, context: DatasetContext) -> AuxiliaryScores:
         """The numbers with those of the fixations, and what is to be said of these."""
@@ -242,7 +254,7 @@ class _Scores:
             else:
                 self.add(metric, value)
         flags = tuple(self._flags(stored))
-        return AuxiliaryScores(self.values, stored.n_fixations, flags, waiting, self.failures)
+        return AuxiliaryScores(self.values, stored.n_fixations, flags, waiting, self.failures, self.statistics)
 
     def add_waiting(
         self, waiting: dict[str, tuple[Any, ...]], metric: AuxiliaryMetric, evaluator: FixationEvaluator
@@ -270,14 +282,7 @@ class _Scores:
         keeps_logs = metric.info.on == "fixations" and metric.info.view == "ranks"
         key = role, f"{pipeline.key}|{keeps_logs}"
         if key not in self._arrays:
-            side = PixelView.of(self.pair).normalised(pipeline)
-            if side.problems and side.problems[0]:
-                problem = side.problems[0]
-                message = refusal(self.pair, role, problem.kind, problem.detail, pipeline.shown)
-                raise RefusedMap(message, code=problem.kind)
-            values = side.values
-            # exp underflows into ties, which ranks must not have
-            self._arrays[key] = values.whole() if keeps_logs or not values.is_log else values.map(values.xp.exp).whole()
+            self._arrays[key] = at_end(self.pair, pipeline, keeps_logs=keeps_logs)
         return self._arrays[key]
 
     def _check(self, role: Role, metric: AuxiliaryMetric) -> None:
@@ -298,6 +303,30 @@ class _Scores:
             yield "close-values"
         if evaluator.n_fixations == 0:
             yield "no-fixations"
+
+
+def map_at_end(pair: MapPair, metric: AuxiliaryMetric, role: Role) -> Array:
+    """The map of one side as a metric takes it that is given no stored maps.
+
+    Raises:
+        RefusedMap: the pipeline cannot take the map.
+    """
+    pipeline = metric.side(role)
+    if pipeline is None:
+        return pair.pred if role == "pred" else pair.gt
+    return at_end(pair, pipeline)
+
+
+def at_end(pair: MapPair, pipeline: Pipeline, *, keeps_logs: bool = False) -> Array:
+    """The map of one side at the end of a pipeline, or its logarithms where it has and `keeps_logs`."""
+    side = PixelView.of(pair).normalised(pipeline)
+    if side.problems and side.problems[0]:
+        problem = side.problems[0]
+        message = refusal(pair, pipeline.role, problem.kind, problem.detail, pipeline.shown)
+        raise RefusedMap(message, code=problem.kind)
+    values = side.values
+    # exp underflows into ties, which ranks must not have
+    return values.whole() if keeps_logs or not values.is_log else values.map(values.xp.exp).whole()
 
 
 def _present(pair: MapPair) -> Array:

@@ -8,10 +8,13 @@ large as the labels, is made on the way.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from kldeval.arrays import namespace, quiet
+from kldeval.dataclass import dataclass
 from kldeval.errors import RefusedMap, UsageProblem
 from kldeval.metrics.checks import check_probabilities
 from kldeval.metrics.class_losses import LabelRule, accuracy_terms, check_target, refuse_soft_labels, uncovered_mass
@@ -180,7 +183,7 @@ class _Sums:
             self.n_uncovered,
             _total(self.uncovered) / self.n_valid if self.n_valid else 0.0,
             weights=weight if settings.maps == "pixels" else {},
-            statistics=pooled if settings.maps == "pixels" else {},
+            statistics=pooled,
             classes={key: _joined(parts) for key, parts in self.classes.items()},
         )
 
@@ -229,12 +232,15 @@ class LabelBlock:
 class LabelledRows:
     """A prediction as rows of one position each, normalised, and the labels of its rows.
 
-    `exceeds_logs`: it is given by log-probabilities, and some are above 0.
+    `exceeds_logs`: it is given by log-probabilities, and some are above 0. `weights` are those of the rows (None: 1),
+    and `edges` those between the bins of adaptive metrics, by their keys.
     """
 
     pred: LazyMap
     target: Array
     exceeds_logs: bool
+    weights: Array | None = None
+    edges: Mapping[str, Array] = field(default_factory=dict)
 
 
 def labelled_rows(pair: MapPair, settings: Settings) -> LabelledRows:
@@ -253,7 +259,8 @@ def labelled_rows(pair: MapPair, settings: Settings) -> LabelledRows:
     is_soft = pair.gt.shape == pair.pred.shape
     target = rows_of(pair.gt, axis) if is_soft else namespace(pair.gt).reshape(pair.gt, (-1,))
     exceeds_logs = settings.pred[0].name == "log-prob" and bool(start.extent()[1] > ROUNDING)
-    return LabelledRows(pred, target, exceeds_logs)
+    weights = None if pair.weights is None else np.broadcast_to(pair.weights, positions_of(pair.pred, axis)).ravel()
+    return LabelledRows(pred, target, exceeds_logs, weights, pair.edges)
 
 
 def blocks_of(rows: LabelledRows, settings: Settings) -> Iterator[LabelBlock]:
@@ -262,18 +269,35 @@ def blocks_of(rows: LabelledRows, settings: Settings) -> Iterator[LabelBlock]:
     calls = dict(zip(settings.keys, settings.metrics, strict=True))
     for part in rows.pred.rows:
         log_pred, target = density(rows.pred, part).log, rows.target[part, ...]
+        weights = None if rows.weights is None else rows.weights[part]
         terms = {
-            key: _terms(call, settings.base, log_pred, target, rule)
+            key: _weighted(_terms(call, settings.base, log_pred, target, rule), weights)
             for key, call in calls.items()
             if LABEL_METRICS[call.name].info.statistics is None
         }
-        of_any = next(iter(terms.values())) if terms else accuracy_terms(log_pred, target, rule)
+        of_any = next(iter(terms.values()), None) or _weighted(accuracy_terms(log_pred, target, rule), weights)
         sums = {
-            key: make(log_pred, target, rule, **call.keywords)
+            key: make(log_pred, target, rule, weights, **_edges_of(rows, key), **call.keywords)
             for key, call in calls.items()
             if (make := LABEL_METRICS[call.name].info.statistics) is not None
         }
         yield LabelBlock(terms, sums, uncovered_mass(log_pred, target, of_any), of_any.valid)
+
+
+def _edges_of(rows: LabelledRows, key: str) -> dict[str, Array]:
+    """The edges of an adaptive metric, where they are known from all maps."""
+    return {"edges": rows.edges[key]} if key in rows.edges else {}
+
+
+def _weighted(terms: LabelTerms, weights: Array | None) -> LabelTerms:
+    """The terms with the weight of each position: one of weight 0 does not count."""
+    if weights is None:
+        return terms
+    xp = namespace(terms.loss)
+    own = xp.asarray(weights, dtype=terms.loss.dtype)
+    nothing = xp.zeros_like(terms.loss)
+    loss = xp.where(own > 0, own * xp.where(own > 0, terms.loss, nothing), nothing)
+    return replace(terms, loss=loss, weight=own * terms.weight, valid=terms.valid & (own > 0))
 
 
 def finalized(call: Call, sums: Sequence[float]) -> float:

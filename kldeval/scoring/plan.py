@@ -7,12 +7,13 @@ frozen and can be pickled: a worker needs nothing else.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from kldeval.arrays import namespace
 from kldeval.data.causes import Examination
+from kldeval.dataclass import dataclass
 from kldeval.metrics.registry import METRICS
 from kldeval.metrics.separable import separated_uncovered_mass, separated_uncovered_pixels
 from kldeval.normalization.chain import compile_chain, format_chain, parse_chain
@@ -151,6 +152,9 @@ def quantity_of(name: str, settings: Settings) -> Quantity:
     return _quantity(name, call, settings, settings)
 
 
+_FORMS: dict[Role, Form] = {"pred": "probability", "gt": "target"}
+"""As what metrics of pixels take the end of a chain."""
+
 BASELINE_NORM = "sum-to-one"
 """The chain of a baseline's map, where none is said."""
 
@@ -209,7 +213,9 @@ class AuxiliaryMetric:
         own = {name: value for name, value in given.items() if name != "of"}
         pred, gt = (
             # the density of a likelihood is the plan's own
-            None if chain == STORED or "density" in info.requires else Pipeline.of(role, chain, exact)
+            None
+            if chain == STORED or "density" in info.requires
+            else Pipeline.of(role, chain, exact, _FORMS[role] if info.on == "pixels" else "density")
             for role, chain in zip(ROLES, chains_for(settings, call), strict=True)
         )
         return cls(
@@ -303,7 +309,8 @@ def divisor(settings: Settings, shape: tuple[int, int]) -> float:
 def _plan(settings: Settings, calls: Sequence[tuple[str, Call]], shown: Settings, *, per_class: bool) -> Plan:
     on: dict[str, list[tuple[str, Call]]] = {"density": [], "pixels": [], "maps": [], "fixations": []}
     for key, call in calls:
-        on[METRICS[call.name].info.on].append((key, call))
+        info = METRICS[call.name].info
+        on["maps" if info.statistics is not None else info.on].append((key, call))
     quantities = tuple(_quantity(key, call, settings, shown) for key, call in (*on["density"], *on["pixels"]))
     # of a prediction that no metric looks at nothing is told
     uncovered = uncovered_quantities(settings, shown) if quantities and settings.pred != STORED else ()

@@ -372,16 +372,15 @@ def companion_parts(chosen: Mapping[str, str], said: Mapping[str, str], metrics:
 
 
 def check_plain_labels(said: Mapping[str, str], labels: str | None) -> None:
-    """Refuse masks and weights beside labels; `labels` says why the ground truths hold some.
+    """Refuse pixels without data beside labels; `labels` says why the ground truths hold some.
 
     Raises:
         UsageProblem: naming the option and the way out.
     """
-    for name in ("mask", "weights", "nodata"):
-        if labels and name in said:
-            way_out = "give what does not count a label of its own, with --ignore-index"
-            msg = f"{labels}, which take no --{name}; {way_out}"
-            raise UsageProblem(msg)
+    if labels and "nodata" in said:
+        way_out = "give what does not count a label of its own, with --ignore-index"
+        msg = f"{labels}, which take no --nodata; {way_out}"
+        raise UsageProblem(msg)
 
 
 def check_companions(settings: Settings) -> None:
@@ -466,12 +465,16 @@ def restrict_to(settings: Settings, call: Call) -> Settings:
     idle = idle_parts(settings, call)
     base = "e" if "base" in idle else settings.base
     if settings.is_labels:
+        from kldeval.metrics.registry import LABEL_METRICS
+
         reduction = "mean" if "reduce" in idle else settings.reduction
-        return replace(settings, metrics=(call,), base=base, reduction=reduction)
-    on = METRICS[call.name].info.on
+        maps = _pooled_maps(settings.maps, LABEL_METRICS[call.name].info)
+        return replace(settings, metrics=(call,), base=base, reduction=reduction, maps=maps)
+    info = METRICS[call.name].info
+    on = info.on
     needs = _needs(call)
     pred, gt = chains_for(settings, call)
-    is_stored = on in ("maps", "fixations")
+    is_stored = on in ("maps", "fixations") or info.statistics is not None
     return replace(
         settings,
         metrics=(call,),
@@ -484,7 +487,7 @@ def restrict_to(settings: Settings, call: Call) -> Settings:
         other=settings.other if "other" in needs else NONE,
         fixations=settings.fixations if on == "fixations" else AS_STORED,
         density="" if on == "fixations" else settings.density,
-        maps="mean" if settings.maps == "fixations" and on != "fixations" else settings.maps,
+        maps=_pooled_maps("mean" if settings.maps == "fixations" and on != "fixations" else settings.maps, info),
         weights=NONE if settings.weights == _EVERYWHERE and _weighs_no_pixels(call) else settings.weights,
         dtype="float64" if is_stored else settings.dtype,
     )
@@ -492,6 +495,31 @@ def restrict_to(settings: Settings, call: Call) -> Settings:
 
 _EVERYWHERE = Call("latitude")
 """The weights that are positive everywhere, on maps of any size."""
+
+
+def _pooled_maps(maps: str, info: MetricInfo) -> str:
+    """What the headline of a metric is a mean over: one that is made of sums pools the pixels of all maps."""
+    return "pixels" if info.statistics is not None and maps != "groups" else maps
+
+
+def check_pooled(said: Mapping[str, str], calls: Iterable[Call], *, is_labels: bool) -> None:
+    """Refuse a mean over maps that is asked for where each metric is a number of all pixels together.
+
+    Raises:
+        UsageProblem: naming the metric.
+    """
+    if said.get("maps") != "mean":
+        return
+    registry: Registry[Any, MetricInfo] = METRICS
+    if is_labels:
+        from kldeval.metrics.registry import LABEL_METRICS as registry  # noqa: N811 - the registry that counts here
+    infos = {call.name: registry[call.name].info for call in calls}
+    if infos and all(info.statistics is not None for info in infos.values()):
+        msg = (
+            f"{next(iter(infos))} is a number of the pixels of all maps together (maps:pixels), whose mean over maps "
+            "would be higher, by chance: leave out --maps mean; the reports hold the number of each map, too"
+        )
+        raise UsageProblem(msg)
 
 
 def _weighs_no_pixels(call: Call) -> bool:

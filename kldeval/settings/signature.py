@@ -8,6 +8,7 @@ preset, else eight hex digits of the text.
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import fields, replace
 from itertools import product
@@ -105,6 +106,10 @@ def parse_signature(text: str) -> Settings:
     return now
 
 
+MOST_CHOICES = 4096
+"""So many settings at most are tried for several signatures: those of one run differ in a few parts."""
+
+
 def combined(texts: Iterable[str]) -> Settings:
     """The settings of one run that has all these signatures, of one metric each.
 
@@ -116,6 +121,9 @@ def combined(texts: Iterable[str]) -> Settings:
     names = [name for name in Settings.__dataclass_fields__ if name != "metrics"]
     # what does not move a metric is at its default there, so that another metric's value is the run's
     choices = {name: list({_text(getattr(one, name)): getattr(one, name) for one in each}.values()) for name in names}
+    if math.prod(map(len, choices.values())) > MOST_CHOICES:
+        msg = f"no single run has these {len(each)} signatures, which differ in too much; run each by itself"
+        raise UsageProblem(msg)
     for values in product(*choices.values()):
         chosen: dict[str, Any] = dict(zip(names, values, strict=True))
         found = _agreeing(replace(each[0], metrics=metrics, **chosen), each)

@@ -6,11 +6,14 @@ The templates draw them as SVG; nothing here knows of text formats. A drawing is
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from kldeval.dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from kldeval.reports.reliability import ReliabilityBin, ReliabilityDiagram
 
 
 WIDTH, HEIGHT = 360, 200
@@ -279,3 +282,47 @@ def curves(title: str, xs: Sequence[float], ys: Mapping[str, Sequence[float]], a
         "curves", title, text, lines=lines, x_ticks=x_ticks, y_ticks=y_ticks, labels=labels, x_title=axes[0],
         y_title=axes[1],
     )  # fmt: skip
+
+
+def reliability(title: str, diagrams: Mapping[str, ReliabilityDiagram]) -> Chart | None:
+    """The share that occurred over the predicted probability, a line for each name; None where no bin is filled.
+
+    Vertical lines are consistency bands of the first: of a calibrated model 95 % of the points lie within.
+    """
+    if not any(diagram.bins for diagram in diagrams.values()):
+        return None
+    size = 300
+    x, y = _scale(0, 1, LEFT, size - RIGHT), _scale(0, 1, size - BOTTOM, TOP)
+    lines = [Line(((x(0), y(0)), (x(1), y(1))), "calibrated", 9)]
+    points, labels = [], []
+    for series, (name, diagram) in enumerate(diagrams.items()):
+        if len(diagrams) == 1:
+            lines += [
+                Line(
+                    ((x(one.probability), y(one.band[0])), (x(one.probability), y(one.band[1]))),
+                    f"band of {one.probability:.3g}: {one.band[0]:.3g} to {one.band[1]:.3g}",
+                    8,
+                )
+                for one in diagram.bins
+            ]
+        places = tuple((x(one.probability), y(one.share)) for one in diagram.bins)
+        lines.append(Line(places, f"{name}: error {diagram.error:.4g}", series % 8))
+        points += [
+            Mark(x(one.probability), y(one.share), _said(one, name, len(diagrams)), series=series % 8)
+            for one in diagram.bins
+        ]
+        labels.append(Mark(0, 0, f"{name}: error {diagram.error:.4g}", series=series % 8))
+    ticks_ = tuple(Tick(x(value / 5), f"{value / 5:g}") for value in range(6))
+    y_ticks = tuple(Tick(y(value / 5), f"{value / 5:g}") for value in range(6))
+    bands = "; vertical lines are 95 % consistency bands" if len(diagrams) == 1 else ""
+    return Chart(
+        "reliability", title, "; ".join(label.text for label in labels) + bands, width=size, height=size,
+        points=tuple(points), lines=tuple(lines), labels=tuple(labels) if len(labels) > 1 else (), x_ticks=ticks_,
+        y_ticks=y_ticks, x_title="predicted probability", y_title="share that occurred",
+    )  # fmt: skip
+
+
+def _said(one: ReliabilityBin, name: str, several: int) -> str:
+    inside = "" if one.low is None else f" in ({one.low:.3g}, {one.high:.3g}]"
+    whose = f"{name}: " if several > 1 else ""
+    return f"{whose}{one.n:g} positions{inside}, mean {one.probability:.3g}, occurred {one.share:.3g}"

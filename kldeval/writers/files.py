@@ -21,10 +21,25 @@ def write_atomically(path: str | os.PathLike[str], content: str | bytes) -> None
     target = Path(path)
     check_target(target)
     try:
-        _write(target, content if isinstance(content, bytes) else content.encode("utf-8", "surrogateescape"))
+        _write(target, content if isinstance(content, bytes) else encoded(content))
     except OSError as error:
         msg = f"cannot write {printable(target)}: {error.strerror or error}"
         raise UsageProblem(msg) from error
+
+
+def encoded(text: str) -> bytes:
+    r"""A text as UTF-8, in which undecodable bytes are what they were, and what else is no Unicode is an escape.
+
+    >>> encoded("\udcff"), encoded("\ud800")
+    (b'\xff', b'\\ud800')
+    """
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return b"".join(
+            character.encode("utf-8", "surrogateescape" if "\udc80" <= character <= "\udcff" else "backslashreplace")
+            for character in text
+        )
 
 
 def check_target(target: Path) -> None:

@@ -7,7 +7,8 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 from kldeval.reports.documents import ComparisonReport, Leaderboard, Report
-from kldeval.writers.charts import Chart, curves, forest, histogram, scatter, slopes
+from kldeval.reports.reliability import reliability_of
+from kldeval.writers.charts import Chart, curves, forest, histogram, reliability, scatter, slopes
 from kldeval.writers.models_page import common_columns
 
 if TYPE_CHECKING:
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 MOST_SCATTERS = 6
 """So many pairs of models are drawn against each other, those that the document names first."""
+
+MOST_DIAGRAMS = 12
+"""So many classes have a reliability diagram on a page, those that are calibrated worst."""
 
 MOST_POINTS = 5000
 """A scatter of more maps shows every second, third, ... of them."""
@@ -41,9 +45,30 @@ def _of_report(report: Report) -> Iterator[Chart]:
         drawn = histogram(key, values, _axis(key, report.columns[key].unit))
         if drawn:
             yield drawn
+    yield from _reliability_of(report)
     for key in report.signatures if report.classes else ():
         rows = [(f"class {row.label}", row.values.get(key), None) for row in report.classes]
         drawn = forest(f"{key} by the class of the label", rows, key)
+        if drawn:
+            yield drawn
+
+
+def _reliability_of(report: Report) -> Iterator[Chart]:
+    """A diagram per event of each calibration metric; of many classes those that are calibrated worst."""
+    for key, diagrams in reliability_of(report).items():
+        worst = sorted(diagrams, key=lambda one: -one.error if math.isfinite(one.error) else 0.0)[:MOST_DIAGRAMS]
+        for one in (one for one in diagrams if one in worst):
+            drawn = reliability(f"reliability by {key}: {one.event}", {one.event: one})
+            if drawn:
+                yield drawn
+
+
+def _reliability_of_models(board: Leaderboard) -> Iterator[Chart]:
+    """The diagrams of all models in one chart for each metric that has one event."""
+    found = {model: reliability_of(report) for model, report in board.reports.items()}
+    for key in next(iter(found.values()), {}):
+        of_models = {model: diagrams[key][0] for model, diagrams in found.items() if len(diagrams.get(key, ())) == 1}
+        drawn = reliability(f"reliability by {key}", of_models) if of_models else None
         if drawn:
             yield drawn
 
@@ -64,6 +89,7 @@ def _of_leaderboard(board: Leaderboard, links: Mapping[str, str]) -> Iterator[Ch
         drawn = forest(f"mean {key}", rows, _axis(key, column.unit))
         if drawn:
             yield drawn
+    yield from _reliability_of_models(board)
     first = next((key for key, column in keys.items() if column.best), next(iter(keys), None))
     if first is not None:
         yield from _scatters(board, first, links)

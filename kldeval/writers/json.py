@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from kldeval.errors import UsageProblem
 from kldeval.reports.audit_documents import AUDIT_SCHEMA, Audit
 from kldeval.reports.documents import COMPARE_SCHEMA, LEADERBOARD_SCHEMA, SCHEMA, ComparisonReport, Leaderboard
+from kldeval.reports.reliability import reliability_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from kldeval.records import Failure, Score
     from kldeval.reports.audit_documents import AuditedMap, ConventionFacts, Curve, Flip, Side, Standing
     from kldeval.reports.documents import ClassRow, Column, Comparison, GateOutcome, PairOfModels, Report, Summary
+    from kldeval.reports.reliability import ReliabilityDiagram
     from kldeval.writers.page import Options
 
     Document = Report | Leaderboard | ComparisonReport
@@ -105,7 +107,28 @@ def document(report: Report) -> dict[str, Any]:
         made["groups"] = {name: _summaries(summaries) for name, summaries in report.groups.items()}
     if report.references:
         made["references"] = references_row(report.references)
+    diagrams = reliability_of(report) if any(score.statistics for score in report.scores) else {}
+    if diagrams:
+        made["reliability"] = {key: [_diagram(one) for one in found] for key, found in diagrams.items()}
     return made | _gates(report.gates)
+
+
+def _diagram(diagram: ReliabilityDiagram) -> dict[str, Any]:
+    """A reliability diagram, for whoever draws it."""
+    return {
+        "event": diagram.event,
+        "error": _number(diagram.error),
+        "bins": [
+            {
+                **({} if one.low is None else {"low": one.low, "high": one.high}),
+                "n": one.n,
+                "probability": one.probability,
+                "share": one.share,
+                "band": list(one.band),
+            }
+            for one in diagram.bins
+        ],
+    }
 
 
 def references_row(references: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, Any]]:

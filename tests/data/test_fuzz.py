@@ -8,24 +8,42 @@ import sys
 import zlib
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fuzz.__main__ import Child, smaller
+from fuzz.__main__ import FINE, Child, smaller
+from fuzz.child import COMMANDS
 from fuzz.mutators import mutate
 from fuzz.seeds import Seed, seeds
 from kldeval.data.fixations import read_fixations
 from kldeval.data.readers import READERS, read_map
+from kldeval.reports.json_reader import load_document
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).parent.parent.parent
 
 
-def test_every_seed_is_whole(tmp_path: Path) -> None:
+@pytest.fixture
+def child(tmp_path: Path) -> Iterator[Child]:
+    """A process that reads files, ended afterwards."""
+    found = Child(tmp_path)
+    yield found
+    found.end()
+
+
+def test_every_seed_is_whole(tmp_path: Path, child: Child) -> None:
     for number, seed in enumerate(seeds()):
         path = tmp_path / f"{number}{seed.suffix}"
         path.write_bytes(seed.data)
-        if seed.reader == "fixations":
+        if seed.reader == "document":  # the command is chosen by its bytes, and may take another kind
+            assert load_document(path)
+            assert child.verdict(seed, seed.data)["verdict"] in FINE
+        elif seed.reader in COMMANDS:
+            assert child.verdict(seed, seed.data)["verdict"] == "read", seed.name
+        elif seed.reader == "fixations":
             assert read_fixations(path)
         else:
             assert read_map(path).array.size

@@ -57,6 +57,7 @@ METRIC_TEXTS = (
     *("nss", "auc", "auc(negatives=unfixated,repeats=false)", "auc-judd", "auc-borji", "auc-shuffled", "sauc"),
     *("sauc-salicon", "sauc-salicon(step=0.1)", "ig(eps=1e-05)"),
     *("ll", "ig", "ig-mit"),
+    *(name for name in METRICS if name.startswith("binary-")),
 )
 OF_FIXATIONS = {name for name in METRICS if METRICS[name].info.on == "fixations"}
 

@@ -11,27 +11,38 @@ import pytest
 from command_line import kldeval
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from schemas import validate
 
 import kldeval as library
 from kldeval.errors import UsageProblem
+from kldeval.metrics.binary_calibration import pixel_sums
 from kldeval.metrics.calibration import (
-    classwise_error,
     expected_error,
-    forecast_sums,
+    forecasts_of,
     maximum_error,
+    mean_square,
     reliability,
     resolution,
-    top_label_sums,
     uncertainty,
     within_bins,
 )
 from kldeval.metrics.class_losses import LabelRule
+from kldeval.metrics.label_calibration import class_sums, top_label_sums
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 RULE = LabelRule(axis=-1)
-POOLED = ("ece", "mce", "classwise-ece", "brier-reliability", "brier-resolution", "brier-uncertainty", "brier-within")
+POOLED: tuple[str, ...] = (
+    "ece",
+    "mce",
+    "classwise-ece",
+    "brier-reliability",
+    "brier-resolution",
+    "brier-uncertainty",
+    "brier-within",
+)
+POOLED += ("ace", "rmsce", "rmsce-debiased")
 quick = settings(deadline=None, max_examples=40)
 shapes = st.tuples(st.integers(1, 60), st.integers(2, 5), st.integers(0, 999))
 
@@ -79,7 +90,7 @@ def test_calibration_errors_are_those_of_bins_one_by_one(shape: tuple[int, int, 
 @given(shapes, st.integers(1, 20))
 def test_the_terms_of_the_brier_score_add_up_to_it(shape: tuple[int, int, int], bins: int) -> None:
     log_pred, labels = forecasts(*shape)
-    sums = forecast_sums(log_pred, labels, RULE, bins=bins)
+    sums = class_sums(log_pred, labels, RULE, bins=bins)
     found = reliability(sums) - resolution(sums) + uncertainty(sums) + within_bins(sums)
     assert found == pytest.approx(float(library.brier(log_pred, labels, axis=1)), abs=1e-12)
 
@@ -88,18 +99,20 @@ def test_the_terms_of_the_brier_score_add_up_to_it(shape: tuple[int, int, int], 
 @given(shapes, st.integers(0, 60))
 def test_sums_of_parts_add_up_to_those_of_the_whole(shape: tuple[int, int, int], cut: int) -> None:
     log_pred, labels = forecasts(*shape)
-    for make in (top_label_sums, forecast_sums):
+    for make in (top_label_sums, class_sums):
         whole = make(log_pred, labels, RULE)
         parts = [
             make(log_pred[rows], labels[rows], RULE) for rows in (slice(cut), slice(cut, None)) if len(labels[rows])
         ]
-        assert np.sum(parts, axis=0) == pytest.approx(whole, abs=1e-12)
+        added = np.sum(parts, axis=0)
+        assert added[2:] == pytest.approx(whole[2:], abs=1e-12)
+        assert added[1] / added[0] == whole[1]
 
 
 def test_probabilities_at_an_edge_belong_to_the_bin_below() -> None:
     """(a, b]: 0.2 = 3/15 is in the third of fifteen bins, however 0.2 * 15 rounds; 0 is in the first."""
     log_pred = np.log(np.asarray([[0.8, 0.2], [0.2, 0.8], [1.0, 1e-300]]))
-    n = np.asarray(forecast_sums(log_pred, np.asarray([0, 1, 0]), RULE)[2:]).reshape(5, 2, 15)[0]
+    n = forecasts_of(class_sums(log_pred, np.asarray([0, 1, 0]), RULE)).n
     assert np.flatnonzero(n[0]).tolist() == [2, 11, 14]
     assert np.flatnonzero(n[1]).tolist() == [0, 2, 11]
 
@@ -109,8 +122,8 @@ def test_nothing_that_counts_has_no_number() -> None:
     log_pred, labels = np.log(np.full((2, 2), 0.5)), np.asarray([9, 9])
     for found in (expected_error, maximum_error):
         assert math.isnan(found(top_label_sums(log_pred, labels, rule)))
-    for found in (classwise_error, reliability, resolution, uncertainty, within_bins):
-        assert math.isnan(found(forecast_sums(log_pred, labels, rule)))
+    for found in (expected_error, reliability, resolution, uncertainty, within_bins):
+        assert math.isnan(found(class_sums(log_pred, labels, rule)))
 
 
 @quick
@@ -162,17 +175,18 @@ def all_pixels(maps: tuple[Path, Path]) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.mark.parametrize("metric", POOLED)
 def test_over_pixels_the_number_is_that_of_all_pixels_together(maps: tuple[Path, Path], metric: str) -> None:
-    """Pooled before the number is worked out; the signature says so. Over maps it is the mean of the maps' numbers."""
-    pooled = run(maps, "-m", metric, "--maps", "pixels")
+    """Pooled before the number is worked out, whatever is said of other metrics; the signature says so."""
+    pooled = run(maps, "-m", f"ce,{metric}")
     log_pred, labels = all_pixels(maps)
     expected = float(getattr(library, metric.replace("-", "_"))(log_pred, labels, axis=1))
     assert pooled["summary"][metric]["mean"] == pytest.approx(expected, rel=1e-12)
     assert "|maps:pixels|" in pooled["signature"][metric]
     assert "reduce:" not in pooled["signature"][metric]
-    each = run(maps, "-m", metric)
-    values = [row[metric] for row in each["maps"]]
-    assert each["summary"][metric]["mean"] == pytest.approx(math.fsum(values) / 3, rel=1e-15)
-    assert [row[metric] for row in pooled["maps"]] == values
+    assert "|maps:mean|" in pooled["signature"]["ce"]
+    assert run(maps, "-m", metric, "--maps", "pixels")["signature"][metric] == pooled["signature"][metric]
+    refused = kldeval(*maps, *FLAGS, "-m", metric, "--maps", "mean")
+    assert refused.code == 2
+    assert f"{metric} is a number of the pixels of all maps together (maps:pixels)" in refused.err
 
 
 def test_merged_parts_and_any_number_of_jobs_give_the_whole(maps: tuple[Path, Path], tmp_path: Path) -> None:
@@ -198,3 +212,174 @@ def test_a_table_per_class_has_the_metrics_that_are_sums_over_positions(maps: tu
     outcome = kldeval(*maps, *FLAGS, "-m", "ce,ece", "--per-class")
     assert outcome.code == 0, outcome.err
     assert "class   pixels     ce ↓\n" in outcome.out
+
+
+@pytest.mark.parametrize("few", [0, 1 << 22])
+def test_edges_are_exact_however_few_are_counted_at_a_time(
+    maps: tuple[Path, Path], few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where probabilities are equal: a map of constant logits stands beside the others."""
+    monkeypatch.setattr("kldeval.engine.quantiles.FEW", few)
+    np.save(maps[0] / "flat.npy", np.zeros((3, 9, 9)))
+    np.save(maps[1] / "flat.npy", np.zeros((9, 9), np.uint8))
+    log_pred, labels = all_pixels(maps)
+    for metric in ("ace", "ace(bins=7)", "ace(bins=40)"):
+        found = run(maps, "-m", metric, "--jobs", "1")["summary"]
+        bins = 15 if metric == "ace" else int(metric[9:-1])
+        expected = float(library.ace(log_pred, labels, axis=1, bins=bins))
+        assert found["ace"]["mean"] == pytest.approx(expected, rel=1e-12)
+
+
+def overconfident() -> tuple[np.ndarray, np.ndarray]:
+    """Probabilities of four classes at 600 positions, and labels that are drawn from flatter ones."""
+    k = np.arange(2400).reshape(600, 4)
+    logits = 3 * np.sin(k * 1.7) * np.cos(k * 0.31 + 1)
+    true = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    labels = (np.cumsum(true, axis=1) < (np.arange(600) * 0.6180339887498949 % 1)[:, None]).sum(axis=1)
+    return np.exp(2 * logits) / np.exp(2 * logits).sum(axis=1, keepdims=True), labels
+
+
+@pytest.mark.parametrize(
+    ("name", "origin", "expected"),
+    [
+        ("ece", "netcal 1.4.0, ECE(15)", 0.145272289311864),
+        ("mce", "netcal 1.4.0, MCE(15)", 0.331562698746436),
+        ("rmsce", "uncertainty-calibration 0.1.4, plugin_ce(power=2)", 0.15986579372304466),
+        ("rmsce_debiased", "uncertainty-calibration 0.1.4, unbiased_l2_ce", 0.1465985751537464),
+        ("binary_ece", "torchmetrics 1.9.0, binary_calibration_error(norm='l1')", 0.09407680686424731),
+        ("binary_mce", "torchmetrics 1.9.0, binary_calibration_error(norm='max')", 0.5469511218542843),
+        ("binary_rmsce", "torchmetrics 1.9.0, binary_calibration_error(norm='l2')", 0.1320278124536828),
+        (
+            "binary_ace",
+            "scikit-learn, calibration_curve(strategy='quantile'), mean gap of 15 bins",
+            0.08484161529322941,
+        ),
+        ("binary_brier", "scikit-learn, brier_score_loss", 0.12845017653717405),
+    ],
+)
+def test_numbers_are_those_of_other_libraries(name: str, origin: str, expected: float) -> None:
+    """No probability lies on an edge, where libraries differ in which bin it belongs to."""
+    prob, labels = overconfident()
+    if name.startswith("binary"):
+        found = getattr(library, name)(prob[:, 1], (labels == 1).astype(float))
+    else:
+        found = getattr(library, name)(np.log(prob), labels, axis=1)
+    assert float(found) == pytest.approx(expected, abs=1e-12), origin
+
+
+@quick
+@given(shapes, st.integers(1, 20))
+def test_the_terms_of_the_binary_brier_score_add_up_to_it(shape: tuple[int, int, int], bins: int) -> None:
+    rng = np.random.default_rng(shape[2])
+    prob, truth, weights = (rng.random(shape[0]) for _ in range(3))
+    sums = pixel_sums(prob, truth, weights, bins=bins)
+    expected = float((weights * (prob - truth) ** 2).sum() / weights.sum())
+    assert mean_square(sums) == pytest.approx(expected, abs=1e-12)
+    assert reliability(sums) - resolution(sums) + uncertainty(sums) + within_bins(sums) == pytest.approx(
+        expected, abs=1e-12
+    )
+
+
+def test_weights_count_as_repetitions_and_masks_leave_out(maps: tuple[Path, Path], tmp_path: Path) -> None:
+    """Whole weights are the numbers of a map in which positions are repeated so often; latitude is in the signature."""
+    rng = np.random.default_rng(3)
+    for name, size in (("a", (4, 5)), ("b", (9, 7)), ("c", (30, 40))):
+        (tmp_path / "weights").mkdir(exist_ok=True)
+        np.save(tmp_path / "weights" / f"{name}.npy", rng.integers(0, 3, size).astype(float))
+    metrics = "ce,accuracy,ece,classwise-ece,brier,brier-within"
+    found = run(maps, "-m", metrics, "--weights", tmp_path / "weights", "--maps", "pixels")
+    rows, labels = [], []
+    for path in sorted(maps[0].iterdir()):
+        logits, label = np.load(path).reshape(3, -1).T, np.load(maps[1] / path.name).ravel()
+        often = np.load(tmp_path / "weights" / path.name).astype(int).ravel() * (label != 255)
+        rows.append(np.repeat(logits - np.log(np.exp(logits).sum(axis=1, keepdims=True)), often, axis=0))
+        labels.append(np.repeat(label, often))
+    log_pred, target = np.concatenate(rows), np.concatenate(labels).astype(int)
+    for metric in metrics.split(","):
+        function = library.nll if metric == "ce" else getattr(library, metric.replace("-", "_"))
+        expected = float(function(log_pred, target, axis=1))
+        assert found["summary"][metric]["mean"] == pytest.approx(expected, rel=1e-12), metric
+        assert "|weights:maps|" in found["signature"][metric]
+    sphere = run(maps, "-m", "ece,ce", "--weights", "latitude")
+    assert "|weights:latitude|" in sphere["signature"]["ece"]
+    assert sphere["summary"]["ece"]["mean"] != run(maps, "-m", "ece,ce")["summary"]["ece"]["mean"]
+
+
+def test_diagrams_are_data_and_hold_what_the_error_is_made_of(maps: tuple[Path, Path], tmp_path: Path) -> None:
+    saved = tmp_path / "report.json"
+    outcome = kldeval(*maps, *FLAGS, "-m", "ece,mce,classwise-ece,ace", "--per-class", "-o", saved, "-q")
+    assert outcome.code == 0, outcome.err
+    document = json.loads(saved.read_text())
+    validate(document, "report")
+    diagrams = document["reliability"]
+    assert list(diagrams) == ["ece", "classwise-ece", "ace"]  # mce is made of the sums of ece
+    assert [one["event"] for one in diagrams["classwise-ece"]] == ["class 0", "class 1", "class 2"]
+    for key, events in diagrams.items():
+        errors = []
+        for event in events:
+            total = sum(one["n"] for one in event["bins"])
+            errors.append(sum(one["n"] / total * abs(one["share"] - one["probability"]) for one in event["bins"]))
+            assert event["error"] == pytest.approx(errors[-1], rel=1e-12)
+            assert all(one["band"][0] <= one["probability"] <= one["band"][1] for one in event["bins"])
+        assert document["summary"][key]["mean"] == pytest.approx(float(np.mean(errors)), rel=1e-12)
+    again = kldeval("show", saved, "--format", "json")
+    assert json.loads(again.out)["reliability"] == diagrams
+
+
+def test_bands_hold_a_calibrated_model_in_most_bins(tmp_path: Path) -> None:
+    """Pixels of a map are drawn together: bands of independent pixels would be far too narrow."""
+    rng = np.random.default_rng(8)
+    for name in range(60):
+        prob = np.repeat(rng.random((1, 40)), 40, axis=0)
+        truth = np.repeat((rng.random((1, 40)) < prob[:1]).astype(float), 40, axis=0)
+        for side, array in (("pred", prob), ("gt", truth)):
+            (tmp_path / side).mkdir(exist_ok=True)
+            np.save(tmp_path / side / f"{name}.npy", array)
+    outcome = kldeval(tmp_path / "pred", tmp_path / "gt", "-m", "binary-ece", "--format", "json", "-q")
+    bins = json.loads(outcome.out)["reliability"]["binary-ece"][0]["bins"]
+    assert sum(one["band"][0] <= one["share"] <= one["band"][1] for one in bins) >= 13
+
+
+def noisy(folder: Path, n: int, flatter: float) -> None:
+    """Maps of logits whose labels are drawn from them divided by `flatter`."""
+    rng = np.random.default_rng(2)
+    for name in range(n):
+        logits = 2 * rng.normal(size=(3, 8, 8))
+        prob = np.exp(logits / flatter) / np.exp(logits / flatter).sum(axis=0)
+        labels = (prob.cumsum(axis=0) < rng.random((8, 8))).sum(axis=0)
+        for side, array in (("pred", logits), ("gt", labels.astype(np.uint8))):
+            (folder / side).mkdir(exist_ok=True, parents=True)
+            np.save(folder / side / f"{name:03}.npy", array)
+
+
+def test_the_interval_has_the_number_in_it_and_no_bias_of_drawing(tmp_path: Path) -> None:
+    """Drawn maps of a calibrated model have a larger error on average, which their percentiles alone would show."""
+    noisy(tmp_path, 40, 1.0)
+    flags = ("--norm", "softmax", "--axis", "0", "-m", "ece,classwise-ece", "--confidence", "0.9", "--format", "json")
+    outcome = kldeval(tmp_path / "pred", tmp_path / "gt", *flags, "-q", "--resamples", "500")
+    document = json.loads(outcome.out)
+    assert document["statistics"] == "interval(confidence=0.9,resamples=500,seed=0)|unit:maps|pooled:less-bias|v:1"
+    for summary in document["summary"].values():
+        low, high = summary["interval"]
+        assert 0 <= low < summary["mean"] < high
+    rows = np.asarray([row["statistics"]["ece"] for row in document["maps"]])
+    rng = np.random.default_rng(1)
+    drawn = [expected_error(rows[rng.integers(0, 40, 40)].sum(axis=0).tolist()) for _ in range(200)]
+    assert np.mean(drawn) > document["summary"]["ece"]["mean"]
+
+
+def test_models_are_compared_by_what_each_map_adds(tmp_path: Path) -> None:
+    """The means of a comparison are the headlines, and an overconfident model is significantly worse."""
+    noisy(tmp_path / "a", 30, 1.0)
+    noisy(tmp_path / "b", 30, 1.0)
+    for path in (tmp_path / "b" / "pred").iterdir():
+        np.save(path, 3 * np.load(path))
+    arguments = (tmp_path / "a" / "pred", tmp_path / "b" / "pred", tmp_path / "a" / "gt")
+    flags = ("--norm", "softmax", "--axis", "0", "-m", "ece,rmsce-debiased", "--format", "json", "-q")
+    board = json.loads(kldeval(*arguments, *flags, "--resamples", "500", "--name", "a", "--name", "b").out)
+    for key, comparison in board["comparison"]["metrics"].items():
+        for model, mean in comparison["means"].items():
+            headline = board["reports"][model]["summary"][key]["mean"]
+            assert mean == pytest.approx(headline, rel=1e-9)
+            assert comparison["intervals"][model][0] < headline < comparison["intervals"][model][1]
+        assert comparison["pairs"][0]["winner"] == "a"

@@ -126,7 +126,8 @@ def test_fixations_outside_are_reported_or_left_out_on_demand(seen: LookedAt) ->
             "name": "b",
             "stage": "check",
             "message": "1 of 13 fixations lie outside the map of 24 x 18 pixels, such as x 24, y 2 (counted from 0); "
-            "check --fixation-base and the size, leave them out with --fixation-outside drop, or move them to the border with clip",
+            "check --fixation-base and the size, leave them out with --fixation-outside drop, or move them to "
+            "the border with clip",
             "code": "fixations-outside",
         }
     ]

@@ -77,6 +77,7 @@ ARGUMENTS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "ig-mit": {"eps": st.floats(1e-300, 1e10), "of": OF},
     "bce": {"clamp": FLOATS},
     "bernoulli-kld": {"clamp": FLOATS},
+    **{name: {"bins": st.integers(1, 100)} for name in METRICS if name.startswith("binary-")},
 }
 """The arguments of every step and metric that has any."""
 
@@ -264,10 +265,10 @@ REFUSED = {
     ),
     DEFAULT.replace("scale:unit", "scale:byte"): "--scale byte: 'byte' is none of unit, raw",
     DEFAULT.replace("gt:sum-to-one", "gt:sum-to-two"): (
-        f"unknown step 'sum-to-two'; did you mean 'sum-to-one'? Known: {', '.join(sorted(STEPS))}"
+        "unknown step 'sum-to-two'; did you mean 'sum-to-one', 'stored' or 'sigmoid'? `kldeval steps` lists all"
     ),
     DEFAULT.replace("kld(", "kdl("): (
-        f"unknown metric 'kdl'; did you mean 'kld'? Known: {', '.join(sorted({*METRICS, *LABEL_METRICS}))}"
+        "unknown metric 'kdl'; did you mean 'kld', 'll' or 'emd'? `kldeval metrics` lists all"
     ),
     "": f"the signature lacks {NEEDED}; after the metrics it needs {NEEDED}",
 }

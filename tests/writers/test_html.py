@@ -40,7 +40,18 @@ DOCUMENTS = {
     "audit": ("audit", "sample_data/bold", "sample_data/careful", "sample_data/gt", "--eps-curve"),
     "audit-one": ("audit", "sample_data/bold", "sample_data/gt", "--eps-curve"),
     "pictures": ("sample_data/bold", "sample_data/gt", "-m", "kld,nss", "--fixations", "sample_data/fixations.csv"),
-    "classes": (*CLASSES, "--axis", "0", "--norm", "softmax", "--per-class"),
+    "classes": (
+        *CLASSES,
+        "--axis",
+        "0",
+        "--norm",
+        "softmax",
+        "--per-class",
+        "-m",
+        "ce,ece,ace",
+        "--ignore-index",
+        "255",
+    ),
 }
 HOSTILE = '</script><script>document.title="x"</script><img src=x onerror=alert(1)>"\'&{{7*7}}\u202e\x1b[31m'
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -50,6 +51,12 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for name in (f"x{HOSTILE}", f"y{HOSTILE}", "plain"):
             np.save(folder / side / f"{name}.npy", rng.random((4, 5)))
         np.save(folder / side / f"z{HOSTILE}.npy", np.ones((4, 5)) if side == "gt" else np.full((4, 5), np.nan))
+    (folder / f"pairs{HOSTILE}.csv").write_text(f'pred,gt,name\ngt/plain.npy,gt/plain.npy,"{HOSTILE}"\n', newline="")
+    (folder / f"columns{HOSTILE}.csv").write_text(f'name,x,"{HOSTILE}"\n"{HOSTILE}",gt/plain.npy,1\n', newline="")
+    (folder / f"keys{HOSTILE}.toml").write_text(f"{json.dumps(HOSTILE)} = {json.dumps(HOSTILE)}\n")
+    report = folder / "report.json"
+    kldeval("evaluate", folder / f"m{HOSTILE}", folder / "gt", "-o", report)
+    (folder / f"report{HOSTILE}.json").write_bytes(report.read_bytes())
     return folder
 
 
@@ -71,6 +78,21 @@ COMMANDS = {
     "no such format": ("evaluate", "{m}", "{gt}", "--format", "{h}"),
     "no such metric": ("evaluate", "{m}", "{gt}", "-m", "{h}"),
     "a gate that is none": ("evaluate", "{m}", "{gt}", "--fail-if", "{h}"),
+    "debug": ("evaluate", "{m}", "{gt}", "--debug", "--annotate", "github", "--format", "json"),
+    "debug of a refusal": ("evaluate", "{m}/nowhere{h}", "{gt}", "--debug"),
+    "a manifest": ("evaluate", "--manifest", "{gt}/../pairs{h}.csv", "--per-map"),
+    "a manifest of other columns": ("evaluate", "--manifest", "{gt}/../columns{h}.csv"),
+    "a configuration": ("evaluate", "{m}", "{gt}", "--config", "{gt}/../keys{h}.toml"),
+    "class weights": ("evaluate", "{m}", "{gt}", "-m", "ce", "--class-weights", "{gt}/../columns{h}.csv"),
+    "a document": ("show", "{gt}/../report.json", "--per-map"),
+    "another document": ("show", "{gt}/../columns{h}.csv"),
+    "documents": ("compare", "{gt}/../report.json", "{gt}/../report{h}.json"),
+    "parts": ("merge", "{gt}/../report.json", "{gt}/../report{h}.json"),
+    "methods": ("methods", "{gt}/../report{h}.json"),
+    "an output": ("evaluate", "{m}", "{gt}", "-o", "{gt}/nowhere{h}/r.json"),
+    "terms": ("evaluate", "{m}", "{gt}", "--save-maps", "{gt}/terms{h}"),
+    "a mask": ("evaluate", "{m}", "{gt}", "--mask", "{m}"),
+    "fixations": ("evaluate", "{m}", "{gt}", "-m", "nss", "--fixations", "{gt}/../columns{h}.csv"),
     "density": ("density", "{m}/nowhere{h}", "{m}/out", "--sigma", "3"),
 }
 

@@ -30,6 +30,7 @@ COMMANDS = {
     "check": ("check", BOLD, GT),
     "explain": ("explain", *PAIR),
     "classes": (*CLASSES, *LABELS, "-m", "ce,ece,classwise-ece,brier-reliability", "--per-class"),
+    "calibrate": ("calibrate", *CLASSES, *LABELS, "-m", "ce,ece", "--intervals"),
     "conventions": ("conventions",),
     "convention": ("conventions", "sam"),
     "metrics": ("metrics",),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from kldeval.data.readers import read_map
 from kldeval.data.readers.stored import MAX_PIXELS, check_size, unreadable
+from kldeval.dataclass import dataclass
 from kldeval.errors import UsageProblem
 from kldeval.preprocessing.grey import full_scale
 from kldeval.records import Fixations, fixations_at

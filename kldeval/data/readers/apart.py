@@ -1,4 +1,4 @@
-"""Files that are read by a process of their own, because C libraries read them that a damaged file can crash.
+"""Files that are read by a process of their own, because C libraries read them that a damaged file might crash.
 
 One child process reads such files for its parent, within bounds of memory and time, and with what its libraries print
 thrown away; when a file ends it, that file is refused, and the next one gets a new child.
@@ -18,13 +18,14 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from kldeval.data.readers.files import refusals
 from kldeval.data.readers.stored import Limits, unreadable
+from kldeval.dataclass import dataclass
 from kldeval.errors import KldevalError
+from kldeval.process import make_expendable
 
 SECONDS = 120.0
 """How long a file may take; a data set of a thousand images takes a few seconds."""
@@ -77,8 +78,10 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_child)
 
 
-def load_apart(module: str, path: Path, limits: Limits) -> Any:
-    """What `load(path, limits)` of a module returns, called in the child process.
+def load_apart(module: str, path: Path, limits: Limits, function: str = "load", *given: Any) -> Any:
+    """What `load(path, limits)` of a module returns, called in the child process; or another function of it.
+
+    Further arguments stand before the path.
 
     Raises:
         UnreadableMap: damaged, too large, too slow, or it ended the child.
@@ -87,7 +90,7 @@ def load_apart(module: str, path: Path, limits: Limits) -> Any:
     with _lock:
         child = _started()
         try:
-            answer = _asked(child, pickle.dumps((module, str(Path.cwd()), str(path), limits)))
+            answer = _asked(child, pickle.dumps((module, function, given, str(Path.cwd()), path, limits)))
         except (OSError, EOFError):
             child.kill()
             code = _closed(child)
@@ -140,16 +143,18 @@ def _received(pipe: int, n_bytes: int, deadline: float) -> bytearray:
 def serve() -> None:
     """Answer the questions on standard input until it ends: what the child process does."""
     questions, answers = sys.stdin.buffer, os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    make_expendable()
     # what libraries print is no answer
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     while len(head := questions.read(_LENGTH.size)) == _LENGTH.size:
-        module, here, name, limits = pickle.loads(questions.read(*_LENGTH.unpack(head)))  # noqa: S301 - the parent wrote it
+        question = pickle.loads(questions.read(*_LENGTH.unpack(head)))  # noqa: S301 - the parent wrote it
+        module, function, given, here, path, limits = question
         answer: Any
         try:
             _bound_memory(limits)
-            with refusals(Path(name)):
+            with refusals(path):
                 os.chdir(here)  # relative paths are those of the process that asks
-                answer = importlib.import_module(module).load(Path(name), limits)
+                answer = getattr(importlib.import_module(module), function)(*given, path, limits)
         except KldevalError as error:
             answer = error
         data = pickle.dumps(answer, protocol=pickle.HIGHEST_PROTOCOL)

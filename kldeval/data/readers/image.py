@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from kldeval.data.readers import png
 from kldeval.data.readers.files import check_regular, read_bytes
 from kldeval.data.readers.stored import Limits, Stored, unreadable
+from kldeval.process import is_expendable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,10 +34,7 @@ def read(path: Path, _key: str | None, limits: Limits) -> Stored:
         OSError: the file cannot be opened.
     """
     data = _bytes(path)
-    if data.startswith(png.MAGIC):
-        return png.read(data, path, limits)
-    stored: Stored = _reader(data).read(data, path, limits)
-    return stored
+    return png.read(data, path, limits) if data.startswith(png.MAGIC) else _decoded(data, path, limits)
 
 
 def read_labels(path: Path, _key: str | None, limits: Limits) -> Stored:
@@ -48,12 +46,24 @@ def read_labels(path: Path, _key: str | None, limits: Limits) -> Stored:
     data = _bytes(path)
     if data.startswith(png.MAGIC):
         return png.read_labels(data, path, limits)
-    from kldeval.data.readers import tiff
+    return _decoded(data, path, limits, labels=True)
+
+
+def _decoded(data: bytes, path: Path, limits: Limits, *, labels: bool = False) -> Stored:
+    """An image that is no PNG, decoded in a process of its own where its decoders are not plainly sound.
+
+    Those that are read in plain Python, by libdeflate or by libjpeg-turbo are.
+    """
+    from kldeval.data.readers import opencv_images, tiff
 
     reader = _reader(data)
-    if reader is tiff:
-        return tiff.read(data, path, limits, labels=True)
-    stored: Stored = reader.read(data, path, limits)
+    function = "read_labels" if labels and reader is tiff else "read"
+    if not is_expendable() and (reader is opencv_images or (reader is tiff and tiff.is_compressed(data, path))):
+        from kldeval.data.readers.apart import load_apart
+
+        stored: Stored = load_apart(reader.__name__, path, limits, function, data)
+    else:
+        stored = getattr(reader, function)(data, path, limits)
     return stored
 
 

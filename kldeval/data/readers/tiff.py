@@ -81,6 +81,25 @@ def read(data: bytes, path: Path, limits: Limits, *, labels: bool = False) -> St
         return Stored(upright(array, _orientation(page)), page.compression in JPEG | JPEG_2000, full_scale)
 
 
+def read_labels(data: bytes, path: Path, limits: Limits) -> Stored:
+    """As `read`, of a palette the indices.
+
+    Raises:
+        UnreadableMap, MissingDependency: as `read`.
+    """
+    return read(data, path, limits, labels=True)
+
+
+def is_compressed(data: bytes, path: Path) -> bool:
+    """Whether decoders in C see the strips of a TIFF.
+
+    Raises:
+        UnreadableMap, MissingDependency: as `read`.
+    """
+    with _opened(data, path) as file:
+        return int(_only_page(file, path).compression) != UNCOMPRESSED
+
+
 def inspect(data: bytes, path: Path) -> tuple[int, int]:
     """The (height, width) of the one full page, as it is shown.
 

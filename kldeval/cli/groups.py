@@ -1,0 +1,112 @@
+"""Options as the fields of a class: a command takes an instance, whose attributes are the values.
+
+A group is a class. Each field is one option, in one place: its name, its type and what click is told of it. A command
+has a class of its own, which inherits the groups that it shares with others, so that a function says by the type of
+its parameter which options it reads:
+
+    class FileOptions(OptionGroup):
+        limit: int | None = option(type=click.IntRange(min=1), metavar="N", help="Only the first N pairs.")
+
+    class CheckOptions(NumericOptions, FileOptions):
+        ...
+
+    @click.command("check")
+    @takes(CheckOptions)
+    def command(paths: tuple[Path, ...], options: CheckOptions) -> int: ...
+"""
+
+from __future__ import annotations
+
+from functools import wraps
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from typing import Self
+
+    Function = Callable[..., int]
+
+
+class Declared(NamedTuple):
+    """What click is told of an option beside the name of its parameter."""
+
+    flags: tuple[str, ...]
+    attributes: dict[str, Any]
+
+    def added_to(self, function: Function, name: str) -> Function:
+        """The function of a command, with this option as the parameter `name`."""
+        flags = self.flags or (f"--{name.replace('_', '-')}",)
+        return click.option(*flags, name, **self.attributes)(function)
+
+
+def option(*flags: str, **attributes: Any) -> Any:
+    """Declare a field of a group, as `click.option` does: the flag is `--the-field` where none is given.
+
+    The type of the result is that of the field, which the class says.
+    """
+    return Declared(flags, attributes)
+
+
+def flag_option(help_: str) -> Any:
+    """Declare a field that is true where its flag is given."""
+    return Declared((), {"is_flag": True, "help": help_})
+
+
+def text_option(metavar: str, help_: str, **attributes: Any) -> Any:
+    """Declare a field that holds the text which was given."""
+    return Declared((), {"metavar": metavar, "help": help_, **attributes})
+
+
+class OptionGroup:
+    """Options that belong together; of an instance each field is the value that was given, or its default."""
+
+    def __init__(self, values: Mapping[str, object]) -> None:
+        self.__dict__.update(values)
+
+    @classmethod
+    def own(cls) -> dict[str, Declared]:
+        """The options that this class declares itself, by the names of its fields."""
+        return {name: value for name, value in vars(cls).items() if isinstance(value, Declared)}
+
+    @classmethod
+    def declared(cls) -> dict[str, Declared]:
+        """Every option of the class in the order of the help: its own, then those of its groups from left to right."""
+        found = cls.own()
+        for base in cls.__bases__:
+            if issubclass(base, OptionGroup):
+                found |= {name: value for name, value in base.declared().items() if name not in found}
+        return found
+
+    def given(self, names: Iterable[str]) -> dict[str, Any]:
+        """The values of those of the options `names` that the command has and that are not None."""
+        values = vars(self)
+        return {name: values[name] for name in names if values.get(name) is not None}
+
+    def replaced(self, **values: object) -> Self:
+        """The same options with other values for some."""
+        return type(self)({**vars(self), **values})
+
+
+def takes(group: type[OptionGroup]) -> Callable[[Function], Function]:
+    """Give a command the options of a class; its function gets an instance as `options`."""
+
+    def decorate(function: Function) -> Function:
+        declared = group.declared()
+
+        @wraps(function)
+        def command(**given: object) -> int:
+            values = {name: given.pop(name) for name in declared}
+            return function(options=group(values), **given)
+
+        found: Function = command
+        for name, one in reversed(declared.items()):
+            found = one.added_to(found, name)
+        return found
+
+    return decorate
+
+
+DEBUG = click.option("--debug", is_flag=True, expose_value=False, help="Show a traceback on errors.")
+"""The option that every command has; `kldeval.cli.main` looks for it before the command is known."""

@@ -1,0 +1,58 @@
+"""The command line is typed: a command takes an object whose class declares every option."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import kldeval
+
+FILES = sorted((Path(kldeval.__file__).parent / "cli").glob("*.py"))
+
+
+def functions(path: Path) -> list[ast.FunctionDef]:
+    return [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef)]
+
+
+def test_no_function_takes_options_of_any_kind() -> None:
+    offenders = [
+        f"{path.name}: {function.name}({argument.arg}: {ast.unparse(argument.annotation)})"
+        for path in FILES
+        for function in functions(path)
+        for argument in (*function.args.args, *function.args.kwonlyargs, function.args.kwarg)
+        if argument is not None and argument.annotation is not None
+        if ast.unparse(argument.annotation) in ("dict[str, Any]", "Mapping[str, Any]", "Any")
+        and (path.name, function.name) not in EDGES
+    ]
+    assert not offenders
+
+
+EDGES = {
+    ("groups.py", "option"),
+    ("groups.py", "text_option"),
+    ("options.py", "convert"),
+    ("config.py", "_problem"),
+    ("config.py", "_value"),
+    ("config.py", "_with"),
+    ("terminal.py", "write"),
+}
+"""Where click, TOML and standard streams hand over values of any kind."""
+
+
+def test_a_command_says_the_type_of_the_options_that_it_is_given() -> None:
+    """The type checker cannot see that the class of the decorator is that of the parameter."""
+    n_commands = 0
+    for path in FILES:
+        for function in functions(path):
+            given = [
+                ast.unparse(call.args[0])
+                for call in function.decorator_list
+                if isinstance(call, ast.Call) and ast.unparse(call.func) == "takes"
+            ]
+            taken = [
+                ast.unparse(one.annotation) for one in function.args.args if one.arg == "options" if one.annotation
+            ]
+            if given:
+                n_commands += 1
+                assert given == taken, path.name
+    assert n_commands >= 9
