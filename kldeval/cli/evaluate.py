@@ -45,6 +45,7 @@ from kldeval.cli.reporting import (
     reports_of,
     wants_pictures,
 )
+from kldeval.cli.rows import RowsOptions, score_rows_of, with_defaults
 
 if TYPE_CHECKING:
     from kldeval.reports.strips import Strip
@@ -68,6 +69,7 @@ class EvaluateOptions(
     LookOptions,
     OutputOptions,
     PictureOptions,
+    RowsOptions,
     ProgressOptions,
     ComputingOptions,
 ):
@@ -106,8 +108,12 @@ def command(paths: tuple[Path, ...], options: EvaluateOptions) -> int:
     from kldeval.cli.config import with_config_provenance
     from kldeval.cli.terminal import progress_bar
 
-    settings = settings_from(options, manifest=options.manifest, group_by=options.group_by)
+    is_rows = options.rows or options.maps == "rows"
+    asked = with_defaults(options) if is_rows else options
+    settings = settings_from(asked, manifest=options.manifest, group_by=options.group_by)
     preds, gt = split_paths(paths, options.manifest)
+    if is_rows or settings.maps == "rows":
+        return score_rows_of((preds, gt), settings, options)
     _check(settings, options, n_models=len(preds))
     gates = parse_gates(options.fail_if, settings.keys if settings.reduction != "none" else ())
     sink = open_sink(options)

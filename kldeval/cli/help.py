@@ -29,7 +29,7 @@ GROUPS = {
         *("fixation_gaze", "fixation_size", "fixation_columns", "fixation_where", "fixations_name", "mask_name"),
         *("weights_name", "baseline_name", "other_map_name"),
     ),
-    "Labels": ("ignore_index", "class_weights", "label_smoothing", "smoothing_over", "per_class"),
+    "Labels": ("ignore_index", "class_weights", "label_smoothing", "smoothing_over", "per_class", "rows", "labels"),
     "Several models and statistics": (
         *("names", "sort", "intervals", "fail_if", "fail_if_worse", "allow_different", "confidence", "resamples"),
         *("seed",),

@@ -142,6 +142,9 @@ def _scored(
     request: RunOptions,
     progress: Callable[[object, int], None] | None,
 ) -> _Scored:
+    if settings.maps == "rows":
+        msg = "rows are units of kldeval PRED GT --rows alone"
+        raise UsageProblem(msg)
     pairs = [pair for task in dataset.tasks for pair in task.values()]
     _check_saving(pairs, sides, settings, request)
     device = find_device(request.device, settings, pairs, request.jobs or cores())
