@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
 from functools import cached_property
 from types import NoneType, SimpleNamespace, UnionType
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from kldeval.dataclass import dataclass
 from kldeval.errors import UnknownName, UsageProblem
 
 if TYPE_CHECKING:
@@ -112,7 +112,8 @@ class Entry(Generic[F, Record]):
 class Registry(Generic[F, Record]):
     """Functions by the name that a user types, each with the record that `info` makes.
 
-    Those that the modules of `package` register are imported when the first of them is asked for.
+    Those that the modules of `package` register are imported when the first of them is asked for; what a module of its
+    own name registers is imported alone.
 
     >>> steps = Registry("step", Info)
     >>> @steps.add("clip")
@@ -155,11 +156,24 @@ class Registry(Generic[F, Record]):
         return iter(self._entries)
 
     def __contains__(self, name: object) -> bool:
-        return name in self._entries or name in self._aliases
+        return isinstance(name, str) and self.get(name) is not None
+
+    def get(self, name: str) -> Entry[F, Record] | None:
+        """What is registered under a name or an alias; None if nothing is."""
+        if self._package and name not in self._registered:
+            self._import_module_named(name.replace("-", "_"))
+        # what is registered already needs no other module
+        return self._registered.get(name) or self._entries.get(self._aliases.get(name, name))
+
+    def _import_module_named(self, name: str) -> None:
+        from importlib import import_module, util
+
+        module = f"{self._package}.{name}"
+        if name.isidentifier() and util.find_spec(module):
+            import_module(module)
 
     def __getitem__(self, name: str) -> Entry[F, Record]:
-        # what is registered already needs no other module
-        entry = self._registered.get(name) or self._entries.get(self._aliases.get(name, name))
+        entry = self.get(name)
         if entry is None:
             raise unknown(self.kind, name, self._entries)
         return entry
