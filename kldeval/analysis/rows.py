@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from kldeval.data.dataset import select
 from kldeval.data.listing import name_of
 from kldeval.data.load import load_pair
 from kldeval.data.readers import LABEL_READERS, read_map
+from kldeval.dataclass import dataclass
 from kldeval.engine.device import find_device
 from kldeval.engine.report_builder import provenance_of
 from kldeval.engine.run import outcomes

@@ -46,16 +46,8 @@ RARE = frozenset(
     {
         *("base", "smoothing_over", "dtype", "key", "stack", "max_pixels", "trust_files", "other_map", "ceiling"),
         *("baseline_norm", "fixation_base", "fixation_first", "fixation_outside", "fixation_threshold", "seed"),
-        *(
-            "fixation_variable",
-            "fixation_gaze",
-            "label_smoothing",
-            "nodata_pred",
-            "resamples",
-            "columns",
-            "std",
-            "siunitx",
-        ),
+        *("fixation_variable", "fixation_gaze", "label_smoothing", "nodata_pred", "resamples", "labels"),
+        *("columns", "std", "siunitx"),
         *("fixation_size", "fixation_columns", "fixation_where", "fixations_name", "mask_name", "weights_name"),
         *("baseline_name", "other_map_name"),
         *("html_maps", "stimuli", "signatures", "batch_bytes", "debug", "exclude", "annotate", "save_maps"),

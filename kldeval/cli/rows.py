@@ -5,29 +5,14 @@ from __future__ import annotations
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
-import click
-
-from kldeval.cli.groups import OptionGroup, flag_option, option
 from kldeval.cli.messages import drawn, render_options, say, show
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from kldeval.cli.evaluate_options import EvaluateOptions
     from kldeval.reports.rows import RowsReport
     from kldeval.settings.settings import Settings
-
-
-class RowsOptions(OptionGroup):
-    """The options on rows as units."""
-
-    rows: bool = flag_option(
-        "Every row of (T, V) is a unit, as of logits: quantiles, same arg max (--labels: perplexity)."
-    )
-    labels: Path | None = option(
-        type=click.Path(path_type=Path),
-        metavar="PATH",
-        help="With --rows, which entry is right: a file of (T,) whole numbers, or a folder of them by name.",
-    )
 
 
 FORMATS = {".txt": "table", ".json": "json", ".csv": "csv", ".tsv": "tsv", ".md": "markdown", ".tex": "latex"}
@@ -39,7 +24,7 @@ NORMS = ("norm", "pred_norm", "gt_norm", "signature", "convention", "preset")
 """The options that say what makes distributions of rows."""
 
 
-def with_defaults(options: Any) -> Any:
+def with_defaults(options: EvaluateOptions) -> EvaluateOptions:
     """The options of rows: a softmax within each, and the divergence, where nothing else is said."""
     if not any(getattr(options, name) for name in NORMS):
         options = options.replaced(norm="softmax", axis=options.axis or "-1")
@@ -48,7 +33,7 @@ def with_defaults(options: Any) -> Any:
     return options.replaced(maps="rows", ignore_index=None)
 
 
-def score_rows_of(paths: tuple[tuple[Path, ...], Path | None], settings: Settings, options: Any) -> int:
+def score_rows_of(paths: tuple[tuple[Path, ...], Path | None], settings: Settings, options: EvaluateOptions) -> int:
     """Score rows and show them; the exit code.
 
     Raises:
@@ -88,7 +73,7 @@ def score_rows_of(paths: tuple[tuple[Path, ...], Path | None], settings: Setting
     return 1 if report.failures or not report.n else 0
 
 
-def _check(options: Any, n_models: int) -> None:
+def _check(options: EvaluateOptions, n_models: int) -> None:
     from kldeval.errors import UsageProblem
     from kldeval.grammar import unknown
 
@@ -105,7 +90,7 @@ def _check(options: Any, n_models: int) -> None:
             raise UsageProblem(msg)
 
 
-def _files(options: Any) -> list[tuple[Path, str]]:
+def _files(options: EvaluateOptions) -> list[tuple[Path, str]]:
     """The files to write with their formats, checked before anything is scored."""
     from kldeval.cli.reporting import check_outputs
     from kldeval.errors import UsageProblem
@@ -124,7 +109,7 @@ def _files(options: Any) -> list[tuple[Path, str]]:
     return found
 
 
-def _text(format_: str, report: RowsReport, options: Any, *, is_file: bool = False) -> str:
+def _text(format_: str, report: RowsReport, options: EvaluateOptions, *, is_file: bool = False) -> str:
     from kldeval.writers import latex, markdown, text
     from kldeval.writers.rows_page import rows_delimited, rows_json, rows_llama, rows_page
 

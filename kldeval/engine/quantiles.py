@@ -33,9 +33,6 @@ if TYPE_CHECKING:
     Keys = NDArray[np.uint64]
     Edges = Mapping[str, Mapping[str, NDArray[np.float64]]]
 
-NO_EDGES: Edges = {}
-"""Those of a run without adaptive metrics."""
-
 SHIFTS = (46, 30, 14, 0)
 """How many trailing bits of a number are left out in one pass after another."""
 

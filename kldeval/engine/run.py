@@ -12,11 +12,11 @@ from kldeval.data.inputs import Inputs
 from kldeval.data.load import Reading, load_pair
 from kldeval.engine.auxiliary import NO_AUXILIARY, AuxiliaryContext, open_auxiliary
 from kldeval.engine.device import Device, find_device
-from kldeval.engine.quantiles import NO_EDGES, find_edges, refuse_parts
 from kldeval.engine.report_builder import _saving_notes, build_report, provenance_of, shard_of
 from kldeval.engine.worker import Decoding, Scoring, T, TaskWork, reading_of
 from kldeval.errors import MapProblem, UsageProblem, printable
 from kldeval.executors.local import LocalPool, ThreadPool, cores
+from kldeval.metrics.registry import METRICS
 from kldeval.normalization.chain import class_axis
 from kldeval.scoring.class_maps import holds_labels
 from kldeval.scoring.diagnostics import swapped
@@ -107,7 +107,10 @@ def run_blocks(
         UsageProblem: there is no block, or as `run`.
         MissingDependency: as `run`.
     """
-    refuse_parts(settings, "score them in one folder")
+    if is_adaptive(settings):
+        from kldeval.engine.quantiles import refuse_parts
+
+        refuse_parts(settings, "score them in one folder")
     found: list[Outcome] = []
     notes: dict[str, None] = {}
     groups: dict[str, str] = {}
@@ -230,9 +233,14 @@ def stream(
     reading = replace(reading_of(settings, request), sources=around.sources)
     evaluator = Evaluator(Plan.of(settings, per_class=request.per_class), around.context)
     executor = _executor(jobs, device)
-    edges = find_edges(
-        settings, reading, lambda work: outcomes(dataset, work, reading, executor), is_shard=request.shard is not None
-    )
+    edges: Edges = {}
+    if is_adaptive(settings):
+        from kldeval.engine.quantiles import find_edges
+
+        is_shard = request.shard is not None
+        edges = find_edges(
+            settings, reading, lambda work: outcomes(dataset, work, reading, executor), is_shard=is_shard
+        )
     # rows that depend on all maps are not kept
     if request.cache is not None and request.save_maps is None and not edges:
         return _kept_answers(dataset, evaluator, reading, request, device)
@@ -240,19 +248,28 @@ def stream(
     return finish(outcomes(dataset, pairs, reading, executor))
 
 
+def is_adaptive(settings: Settings) -> bool:
+    """Whether a metric has bins of equal numbers over all maps."""
+    if settings.is_labels:
+        from kldeval.metrics.registry import LABEL_METRICS as registry  # noqa: N811 - the registry that counts here
+    else:
+        registry = METRICS
+    return any(registry[call.name].info.forecasts is not None for call in settings.metrics)
+
+
 def _executor(jobs: int, device: Device) -> Executor:
     return LocalPool(jobs) if device.is_cpu else ThreadPool(jobs)
 
 
 def _work(
-    evaluator: Evaluator, reading: Reading, request: RunOptions, device: Device, edges: Edges = NO_EDGES
+    evaluator: Evaluator, reading: Reading, request: RunOptions, device: Device, edges: Edges | None = None
 ) -> tuple[PairWork[Any, Any], Callable[[Iterator[Answer]], Iterator[Answer]]]:
     """What an executor does with each pair, and what makes outcomes of its answers."""
     if device.is_cpu:
-        return Scoring(evaluator, reading, request.save_maps, edges), iter
+        return Scoring(evaluator, reading, request.save_maps, edges or {}), iter
     from kldeval.engine.gpu import score_on_device
 
-    return Decoding(evaluator, reading, edges), partial(
+    return Decoding(evaluator, reading, edges or {}), partial(
         score_on_device, evaluator=evaluator, request=request, device=device.name
     )
 

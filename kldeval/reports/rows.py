@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from kldeval.dataclass import dataclass
 from kldeval.reports.moments import exact_mean
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 ROWS_SCHEMA = "kldeval.rows/1"
 
-QUANTILES = (0.0, 0.01, 0.05, 0.1, 0.5, 0.9, 0.95, 0.99, 0.999, 1.0)
+QUANTILES = (0.0, 0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999, 1.0)
 """The quantiles that are told, with linear interpolation between ranks."""
 
 
@@ -48,7 +49,7 @@ class Likelihoods:
     ratio: Estimate
     correlation: float
     shift: Estimate
-    shift_rms: float
+    shift_rms: Estimate
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +112,13 @@ def likelihoods_of(nll: Floats, nll_gt: Floats, shift: Floats) -> Likelihoods:
         _exponential(log_ratio),
         float(np.corrcoef(ours, theirs)[0, 1]) if several else math.nan,
         mean_of(shifts),
-        math.sqrt(exact_mean((shifts**2).tolist())) if len(shifts) else math.nan,
+        _root(mean_of(shifts**2)),
     )
+
+
+def _root(mean: Estimate) -> Estimate:
+    value = math.sqrt(mean.value) if mean.value >= 0 else math.nan
+    return Estimate(value, 0.5 * mean.error / value if value else 0.0)
 
 
 def _exponential(mean: Estimate) -> Estimate:

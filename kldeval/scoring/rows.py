@@ -5,12 +5,12 @@ Nothing as large as an array is made on the way, so that logits of any number of
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from kldeval.arrays import quiet
+from kldeval.dataclass import dataclass
 from kldeval.errors import RefusedMap
 from kldeval.normalization.chain import class_axis
 from kldeval.records import Failure

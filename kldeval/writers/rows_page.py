@@ -16,7 +16,7 @@ from kldeval.writers.page import Cell, Head, Listing, Missing, Notes, Page, Para
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from kldeval.reports.rows import Estimate, RowsReport
+    from kldeval.reports.rows import Estimate, Floats, Likelihoods, RowsReport
     from kldeval.writers.page import Options
 
 SHOWN = (0.5, 0.9, 0.95, 0.99, 0.999, 1.0)
@@ -72,7 +72,7 @@ def _sentences(report: RowsReport) -> Iterator[str]:
         )
         yield (
             f"probability of the label: changed by {100 * found.shift.value:.3f} ± {100 * found.shift.error:.3f} % in "
-            f"the mean, {100 * found.shift_rms:.3f} % root mean square"
+            f"the mean, {100 * found.shift_rms.value:.3f} % root mean square"
         )
 
 
@@ -105,7 +105,7 @@ def rows_json(report: RowsReport) -> str:
             "ratio": _estimate(found.ratio),
             "correlation": _number(found.correlation),
             "delta_p": _estimate(found.shift),
-            "delta_p_rms": _number(found.shift_rms),
+            "delta_p_rms": _estimate(found.shift_rms),
         }
     return json.dumps(made, indent=2, allow_nan=False) + "\n"
 
@@ -144,22 +144,8 @@ def rows_llama(report: RowsReport) -> str:
 
     Source: https://github.com/ggml-org/llama.cpp/blob/master/tools/perplexity/perplexity.cpp
     """
-    lines: list[str] = []
     found = report.likelihoods
-    if found is not None:
-        difference = found.pred.value - found.gt.value
-        spread = math.hypot(found.pred.error, found.gt.error)
-        shared = 2 * found.correlation * found.pred.error * found.gt.error
-        lines += [
-            "====== Perplexity statistics ======",
-            f"Mean PPL(Q)                   : {found.pred.value:10.6f} ± {found.pred.error:10.6f}",
-            f"Mean PPL(base)                : {found.gt.value:10.6f} ± {found.gt.error:10.6f}",
-            f"Cor(ln(PPL(Q)), ln(PPL(base))): {100 * found.correlation:6.2f}%",
-            f"Mean ln(PPL(Q)/PPL(base))     : {found.log_ratio.value:10.6f} ± {found.log_ratio.error:10.6f}",
-            f"Mean PPL(Q)/PPL(base)         : {found.ratio.value:10.6f} ± {found.ratio.error:10.6f}",
-            f"Mean PPL(Q)-PPL(base)         : {difference:10.6f} ± {math.sqrt(max(0.0, spread**2 - shared)):10.6f}",
-            "",
-        ]
+    lines = [] if found is None else [*_perplexities(found), ""]
     kld = report.values["kld"]
     mean, quantiles = mean_of(kld), quantiles_of(kld)
     lines += [
@@ -168,23 +154,37 @@ def rows_llama(report: RowsReport) -> str:
         f"Maximum KLD: {quantiles[1.0]:10.6f}",
         *(f"{100 * part:4.1f}%   KLD: {quantiles[part]:10.6f}" for part in (0.999, 0.99, 0.95, 0.9)),
         f"Median  KLD: {quantiles[0.5]:10.6f}",
-        *(f"{100 * part:4.1f}%   KLD: {quantiles[part]:10.6f}" for part in (0.1, 0.05, 0.01)),
+        *(f"{100 * part:4.1f}%   KLD: {quantiles[part]:10.6f}" for part in (0.1, 0.05, 0.01, 0.001)),
         f"Minimum KLD: {quantiles[0.0]:10.6f}",
         "",
         "====== Token probability statistics ======",
     ]
-    top = mean_of(report.values[SAME_TOP])
     if found is not None:
-        shift = report.values[SHIFT]
-        quantiles = quantiles_of(shift[~np.isnan(shift)])
-        lines += [
-            f"Mean    Δp: {100 * found.shift.value:6.3f} ± {100 * found.shift.error:5.3f} %",
-            f"Maximum Δp: {100 * quantiles[1.0]:6.3f}%",
-            *(f"{100 * part:4.1f}%   Δp: {100 * quantiles[part]:6.3f}%" for part in (0.999, 0.99, 0.95, 0.9)),
-            f"Median  Δp: {100 * quantiles[0.5]:6.3f}%",
-            *(f"{100 * part:4.1f}%   Δp: {100 * quantiles[part]:6.3f}%" for part in (0.1, 0.05, 0.01)),
-            f"Minimum Δp: {100 * quantiles[0.0]:6.3f}%",
-            f"RMS Δp    : {100 * found.shift_rms:6.3f} %",
-        ]
+        lines += _shifts(found, report.values[SHIFT])
+    top = mean_of(report.values[SAME_TOP])
     lines.append(f"Same top p: {100 * top.value:6.3f} ± {100 * top.error:5.3f} %")
     return "\n".join(lines) + "\n"
+
+
+def _perplexities(found: Likelihoods) -> Iterator[str]:
+    difference = found.pred.value - found.gt.value
+    spread = math.hypot(found.pred.error, found.gt.error)
+    shared = 2 * found.correlation * found.pred.error * found.gt.error
+    yield "====== Perplexity statistics ======"
+    yield f"Mean PPL(Q)                   : {found.pred.value:10.6f} ± {found.pred.error:10.6f}"
+    yield f"Mean PPL(base)                : {found.gt.value:10.6f} ± {found.gt.error:10.6f}"
+    yield f"Cor(ln(PPL(Q)), ln(PPL(base))): {100 * found.correlation:6.2f}%"
+    yield f"Mean ln(PPL(Q)/PPL(base))     : {found.log_ratio.value:10.6f} ± {found.log_ratio.error:10.6f}"
+    yield f"Mean PPL(Q)/PPL(base)         : {found.ratio.value:10.6f} ± {found.ratio.error:10.6f}"
+    yield f"Mean PPL(Q)-PPL(base)         : {difference:10.6f} ± {math.sqrt(max(0.0, spread**2 - shared)):10.6f}"
+
+
+def _shifts(found: Likelihoods, shift: Floats) -> Iterator[str]:
+    quantiles = quantiles_of(shift[~np.isnan(shift)])
+    yield f"Mean    Δp: {100 * found.shift.value:6.3f} ± {100 * found.shift.error:5.3f} %"
+    yield f"Maximum Δp: {100 * quantiles[1.0]:6.3f}%"
+    yield from (f"{100 * part:4.1f}%   Δp: {100 * quantiles[part]:6.3f}%" for part in (0.999, 0.99, 0.95, 0.9, 0.75))
+    yield f"Median  Δp: {100 * quantiles[0.5]:6.3f}%"
+    yield from (f"{100 * part:4.1f}%   Δp: {100 * quantiles[part]:6.3f}%" for part in (0.25, 0.1, 0.05, 0.01, 0.001))
+    yield f"Minimum Δp: {100 * quantiles[0.0]:6.3f}%"
+    yield f"RMS Δp    : {100 * found.shift_rms.value:6.3f} ± {100 * found.shift_rms.error:5.3f} %"
