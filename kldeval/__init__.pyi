@@ -213,6 +213,7 @@ def evaluate(
     progress: bool | Callable[[Any, int], None] = False,
     on_failure: Literal["raise", "warn", "ignore"] = "warn",
 ) -> Leaderboard: ...
+
 @overload
 def evaluate(
     pred: Any = None,
@@ -293,6 +294,7 @@ def evaluate(
     progress: bool | Callable[[Any, int], None] = False,
     on_failure: Literal["raise", "warn", "ignore"] = "warn",
 ) -> Report: ...
+
 def audit(
     pred: Any,
     gt: Any,
