@@ -228,6 +228,20 @@ def stream_parameters(metric: str, annotation: str, default: Any = Parameter.emp
     return [first, *_question("", own, ()), *(_parameter(name, annotations[name], None) for name in names)]
 
 
+def loss_parameters(first: str = "", annotation: str = "") -> list[Parameter]:
+    """The parameters of a loss, of which the first, if it has a name, stands before all keywords."""
+    names = ("norm", "pred_norm", "gt_norm", "axis", "eps", "base", "scale", "convention")
+    directions = 'Literal["gt-pred", "pred-gt", "mean"] | None'
+    constants = {
+        **dict.fromkeys(("log_eps", "num_eps", "ratio_eps", "factor"), "float | None"),
+        "direction": directions,
+    }
+    own = {"reduction": ('Literal["mean", "sum", "none"]', "mean"), "validate": ("bool", False)}
+    at = [Parameter(first, Parameter.POSITIONAL_OR_KEYWORD, annotation=annotation)] if first else []
+    said = [_parameter(name, annotation, None) for name, annotation in constants.items()]
+    return [*at, *_question("", own, names), *said]
+
+
 def check_parameters() -> list[Parameter]:
     """The parameters of `check`."""
     sides = [
