@@ -375,14 +375,22 @@ def _weaker(strong: str, names: Iterable[str]) -> list[str]:
 
 def _said_by_preset(name: str) -> set[str]:
     from kldeval.conventions.presets import preset
+    from kldeval.errors import UnknownName
 
-    return _said_by(preset(name).texts) | {"convention", "metric"}
+    try:
+        return _said_by(preset(name).texts) | {"convention", "metric"}
+    except UnknownName:  # which is told with all other names that are wrong
+        return set()
 
 
 def _said_by_convention(name: str) -> set[str]:
     from kldeval.conventions import convention
+    from kldeval.errors import UnknownName
 
-    return _said_by(convention(name).texts)
+    try:
+        return _said_by(convention(name).texts)
+    except UnknownName:  # which is told with all other names that are wrong
+        return set()
 
 
 def _said_by(named: Mapping[str, str]) -> set[str]:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from kldeval.errors import KldevalError, UsageProblem
-from kldeval.grammar import Call, did_you_mean
+from kldeval.grammar import Call, did_you_mean, split_top_level
 from kldeval.normalization.chain import (
     Chain,
     axes_of,
@@ -101,8 +101,9 @@ def make_settings(
     """
     attempt, said = ErrorCollector(), _said(texts)
     if "metric" in said:
-        spelt = attempt(lambda: canonical_metrics(said["metric"]))
-        said["metric"] = DEFAULT_METRICS if spelt is None else spelt
+        spelt = [attempt(partial(canonical_metrics, part)) for part in split_top_level(said["metric"], ",")]
+        known = [part for part in spelt if part is not None]
+        said["metric"] = ",".join(known) if known else DEFAULT_METRICS
     chosen = {**DEFAULTS, **_said(convention or {}), **_norms(said), **said}
     parts = {key: attempt(partial(_choice, key, chosen.get(key))) for key in CHOICES}
     parts["resize"] = attempt(lambda: RESIZES.parse(chosen["resize"]))
@@ -138,19 +139,21 @@ class ErrorCollector:
     """Calls that may fail, and what was wrong with those that did."""
 
     def __init__(self) -> None:
-        self._problems: list[str] = []
+        self._problems: list[KldevalError] = []
 
     def __call__(self, make: Callable[[], Any]) -> Any:
         try:
             return make()
         except KldevalError as error:
-            self._problems.append(str(error))
+            self._problems.append(error)
             return None
 
     def raise_problems(self) -> None:
-        """Raise what was collected, all at once, if there was anything."""
+        """Raise what was collected, all at once, if there was anything; one error stays what it is."""
+        if len(self._problems) == 1:
+            raise self._problems[0]
         if self._problems:
-            raise UsageProblem("\n".join(dict.fromkeys(self._problems)))
+            raise UsageProblem("\n".join(dict.fromkeys(map(str, self._problems))))
 
 
 def _chains(

@@ -192,16 +192,19 @@ def test_empty_ground_truth_as_uniform(tmp_path: Path) -> None:
     [
         (
             ("--norm", "flaten-softmax"),
-            "kldeval: unknown step 'flaten-softmax'; did you mean 'flatten-softmax'? Known: abs, add, ",
+            "kldeval: unknown step 'flaten-softmax'; did you mean 'flatten-softmax', 'softmax' or",
         ),
-        (("--metric", "klx"), "kldeval: unknown metric 'klx'; did you mean 'kld'? Known: "),
+        (
+            ("--metric", "klx"),
+            "kldeval: unknown metric 'klx'; did you mean 'kld', 'll' or 'nll'? `kldeval metrics` lists all",
+        ),
         (("--reduction", "mena"), "kldeval: --reduction mena: 'mena' is none of slices, sum, mean, batchmean, none; "),
         (("--eps", "-1"), "kldeval: --eps -1: not a number of 0 or more\n"),
         (("--eps", "1", "-m", "jsd"), "kldeval: --eps 1 has no effect: none of the metrics jsd uses it\n"),
         (("--norm", "flatten-softmax", "--axis", "0"), "kldeval: --axis 0 has no meaning for 'flatten-softmax': none "),
         (("--format", "xml"), "kldeval: unknown format 'xml'; known: "),
         (("--reduction", "none"), "kldeval: --reduction none leaves no number per map: add --save-maps DIR, or "),
-        (("--convention", "mitt"), "kldeval: unknown convention 'mitt'; did you mean 'mit'? Known: "),
+        (("--convention", "mitt"), "kldeval: unknown convention 'mitt'; did you mean 'mit', "),
         (("--device", "cuda:x"), "kldeval: --device cuda:x: 'cuda:x' is none of auto, cpu, cuda, cuda:INDEX, mps\n"),
         (
             ("--signature", KLD.replace("v:1", "v:9")),

@@ -262,10 +262,10 @@ REFUSED = {
     ),
     DEFAULT.replace("scale:unit", "scale:byte"): "--scale byte: 'byte' is none of unit, raw",
     DEFAULT.replace("gt:sum-to-one", "gt:sum-to-two"): (
-        f"unknown step 'sum-to-two'; did you mean 'sum-to-one'? Known: {', '.join(sorted(STEPS))}"
+        "unknown step 'sum-to-two'; did you mean 'sum-to-one', 'stored' or 'sigmoid'? `kldeval steps` lists all"
     ),
     DEFAULT.replace("kld(", "kdl("): (
-        f"unknown metric 'kdl'; did you mean 'kld'? Known: {', '.join(sorted({*METRICS, *LABEL_METRICS}))}"
+        "unknown metric 'kdl'; did you mean 'kld', 'll' or 'emd'? `kldeval metrics` lists all"
     ),
     "": f"the signature lacks {NEEDED}; after the metrics it needs {NEEDED}",
 }
