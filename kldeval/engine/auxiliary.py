@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import field, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -21,16 +21,15 @@ from kldeval.data.fixations.maps import FixationReading
 from kldeval.data.listing import auxiliary_namer
 from kldeval.data.readers import read_size
 from kldeval.data.readers.stored import MAX_PIXELS, Limits
-from kldeval.dataclass import dataclass
+from kldeval.engine.auxiliary_context import NO_AUXILIARY, AuxiliaryContext, needs_auxiliary
 from kldeval.errors import MapProblem, UsageProblem, examples, printable
 from kldeval.executors.local import cores, in_order, in_threads
 from kldeval.memory import NamedMaps
 from kldeval.metrics.registry import METRICS, OF_OTHER_IMAGES
-from kldeval.scoring.context import NO_CONTEXT, DatasetContext
+from kldeval.scoring.context import DatasetContext
 from kldeval.scoring.leave_one_out import Kernel, LeaveOneOutDensity
 from kldeval.scoring.reference_models import make_references
 from kldeval.settings.auxiliary import context_text, fixation_reading
-from kldeval.settings.settings import NONE
 from kldeval.weighting import latitude_weights
 
 if TYPE_CHECKING:
@@ -47,9 +46,7 @@ if TYPE_CHECKING:
     from kldeval.settings.settings import Settings
 
 
-def open_needed_auxiliary(
-    settings: Settings, request: RunOptions, pairs: Sequence[Pair], *, alone: bool
-) -> AuxiliaryContext:
+def open_auxiliary(settings: Settings, request: RunOptions, pairs: Sequence[Pair], *, alone: bool) -> AuxiliaryContext:
     """What the settings need beside the pairs, opened; `alone` where the pair is two files.
 
     All fixations are read where a metric compares with those on other images.
@@ -57,6 +54,8 @@ def open_needed_auxiliary(
     Raises:
         UsageProblem: something is missing, or was given and nothing needs it, or cannot be read.
     """
+    if not needs_auxiliary(settings, request, pairs):
+        return NO_AUXILIARY
     named = {what: _named(what, request, pairs) for what in ("fixations", "mask")}
     _check(settings, request, named)
     limits = Limits(request.max_pixels or MAX_PIXELS, request.trust_files)
@@ -270,43 +269,3 @@ def _namer(what: str, request: RunOptions) -> Namer:
         msg = f"{option} {text!r} has no effect without {option.removesuffix('-name')}"
         raise UsageProblem(msg)
     return auxiliary_namer(text, option, request.pred_name, request.gt_name)
-
-
-@dataclass(frozen=True, slots=True)
-class AuxiliaryContext:
-    """Where what stands beside the pairs is read, what is known of all images, and what is to be said about it.
-
-    `described` is what signatures say of the images that every image is compared with.
-    """
-
-    sources: AuxiliarySources | None = None
-    context: DatasetContext = field(default_factory=lambda: NO_CONTEXT)
-    notes: tuple[str, ...] = ()
-    described: str = ""
-
-
-NO_AUXILIARY = AuxiliaryContext()
-"""Nothing stands beside the pairs."""
-
-
-def open_auxiliary(settings: Settings, request: RunOptions, pairs: Sequence[Pair], *, alone: bool) -> AuxiliaryContext:
-    """What the settings need beside the pairs, opened; `alone` where the pair is two files.
-
-    Raises:
-        UsageProblem: something is missing, or was given and nothing needs it, or cannot be read.
-    """
-    if not (_is_needed(settings) or _is_given(request) or any(pair.fixations or pair.mask for pair in pairs)):
-        return NO_AUXILIARY
-
-    return open_needed_auxiliary(settings, request, pairs, alone=alone)
-
-
-def _is_needed(settings: Settings) -> bool:
-    beside = (settings.baseline, settings.mask, settings.other, settings.weights)
-    return any(call != NONE for call in beside) or bool(settings.on("fixations"))
-
-
-def _is_given(request: RunOptions) -> bool:
-    files = (request.baseline, request.fixations, request.mask, request.other_map, request.weights)
-    named = [getattr(request, f"{what}_name") for what in ("fixations", "mask", "baseline", "weights", "other_map")]
-    return any(files) or any(named) or request.baselines or request.ceiling is not None

@@ -245,7 +245,8 @@ REFUSED = {
         "the signature's part 'v:0' is another version of the definitions; here they are v:1"
     ),
     DEFAULT.replace("maps:mean", "maps:median"): (
-        "the signature's part 'maps:median' is unknown; known: maps:mean, maps:fixations, maps:groups, maps:pixels"
+        "the signature's part 'maps:median' is unknown; known: maps:mean, maps:fixations, maps:groups, maps:pixels, "
+        "maps:rows"
     ),
     DEFAULT.replace("|v:1", "|groups:parent|v:1"): (
         "the signature's part 'groups:parent' has no meaning under 'maps:mean'"
