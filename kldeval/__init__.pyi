@@ -213,7 +213,6 @@ def evaluate(
     progress: bool | Callable[[Any, int], None] = False,
     on_failure: Literal["raise", "warn", "ignore"] = "warn",
 ) -> Leaderboard: ...
-
 @overload
 def evaluate(
     pred: Any = None,
@@ -294,7 +293,6 @@ def evaluate(
     progress: bool | Callable[[Any, int], None] = False,
     on_failure: Literal["raise", "warn", "ignore"] = "warn",
 ) -> Report: ...
-
 def audit(
     pred: Any,
     gt: Any,

@@ -16,7 +16,6 @@ from kldeval.engine.report_builder import _saving_notes, build_report, provenanc
 from kldeval.engine.worker import Decoding, Scoring, T, TaskWork, reading_of
 from kldeval.errors import MapProblem, UsageProblem, printable
 from kldeval.executors.local import LocalPool, ThreadPool, cores
-from kldeval.metrics.registry import METRICS
 from kldeval.normalization.chain import class_axis
 from kldeval.scoring.diagnostics import swapped
 from kldeval.scoring.evaluator import Evaluator
@@ -107,10 +106,7 @@ def run_blocks(
         UsageProblem: there is no block, or as `run`.
         MissingDependency: as `run`.
     """
-    if is_adaptive(settings):
-        from kldeval.engine.quantiles import refuse_parts
-
-        refuse_parts(settings, "score them in one folder")
+    refuse_parts(settings, "score them in one folder")
     found: list[Outcome] = []
     notes: dict[str, None] = {}
     groups: dict[str, str] = {}
@@ -236,20 +232,9 @@ def stream(
     reading = replace(reading_of(settings, request), sources=around.sources)
     evaluator = Evaluator(Plan.of(settings, per_class=request.per_class), around.context)
     executor = _executor(jobs, device)
-<<<<<<< HEAD
-    edges: Edges = {}
-    if is_adaptive(settings):
-        from kldeval.engine.quantiles import find_edges
-
-        is_shard = request.shard is not None
-        edges = find_edges(
-            settings, reading, lambda work: outcomes(dataset, work, reading, executor), is_shard=is_shard
-        )
-=======
     edges = _edges(
         settings, reading, lambda work: outcomes(dataset, work, reading, executor), is_shard=request.shard is not None
     )
->>>>>>> main
     # rows that depend on all maps are not kept
     if request.cache is not None and request.save_maps is None and not edges:
         return _kept_answers(dataset, evaluator, reading, request, device)
@@ -257,15 +242,6 @@ def stream(
     return finish(outcomes(dataset, pairs, reading, executor))
 
 
-<<<<<<< HEAD
-def is_adaptive(settings: Settings) -> bool:
-    """Whether a metric has bins of equal numbers over all maps."""
-    if settings.is_labels:
-        from kldeval.metrics.registry import LABEL_METRICS as registry  # noqa: N811 - the registry that counts here
-    else:
-        registry = METRICS
-    return any(registry[call.name].info.forecasts is not None for call in settings.metrics)
-=======
 def _around(settings: Settings, request: RunOptions, pairs: Sequence[Pair], *, alone: bool) -> AuxiliaryContext:
     """What stands beside the pairs; a run of densities alone imports nothing of it."""
     if not needs_auxiliary(settings, request, pairs):
@@ -288,7 +264,6 @@ def _edges(
     from kldeval.engine.quantiles import find_edges
 
     return find_edges(settings, reading, run, is_shard=is_shard)
->>>>>>> main
 
 
 def _executor(jobs: int, device: Device) -> Executor:
