@@ -124,6 +124,7 @@ __all__ = [
     "rmsce_debiased",
     "rps",
     "sauc",
+    "sauc_salicon",
     "schoener_d",
     "sigmoid",
     "signature",
@@ -163,6 +164,7 @@ def evaluate(
     fixation_gaze: str | None = None,
     fixation_on: str | None = None,
     fixation_outside: str | None = None,
+    fixation_rounding: str | None = None,
     fixation_size: str | None = None,
     fixation_threshold: float | None = None,
     fixation_variable: str | None = None,
@@ -243,6 +245,7 @@ def evaluate(
     fixation_gaze: str | None = None,
     fixation_on: str | None = None,
     fixation_outside: str | None = None,
+    fixation_rounding: str | None = None,
     fixation_size: str | None = None,
     fixation_threshold: float | None = None,
     fixation_variable: str | None = None,
@@ -312,6 +315,7 @@ def audit(
     fixation_gaze: str | None = None,
     fixation_on: str | None = None,
     fixation_outside: str | None = None,
+    fixation_rounding: str | None = None,
     fixation_size: str | None = None,
     fixation_threshold: float | None = None,
     fixation_variable: str | None = None,
@@ -359,6 +363,7 @@ def check(
     fixation_gaze: str | None = None,
     fixation_on: str | None = None,
     fixation_outside: str | None = None,
+    fixation_rounding: str | None = None,
     fixation_size: str | None = None,
     fixation_threshold: float | None = None,
     fixation_variable: str | None = None,
@@ -436,6 +441,7 @@ def explain(
     fixation_gaze: str | None = None,
     fixation_on: str | None = None,
     fixation_outside: str | None = None,
+    fixation_rounding: str | None = None,
     fixation_size: str | None = None,
     fixation_threshold: float | None = None,
     fixation_variable: str | None = None,
@@ -499,6 +505,7 @@ def identify(
     fixation_gaze: str | None = None,
     fixation_on: str | None = None,
     fixation_outside: str | None = None,
+    fixation_rounding: str | None = None,
     fixation_size: str | None = None,
     fixation_threshold: float | None = None,
     fixation_variable: str | None = None,
@@ -1068,6 +1075,23 @@ def sauc(
 ) -> Array:
     """Shuffled AUC: P(S at a fixation > S where other images were fixated) + P(equal) / 2, exactly. Chance is 0.5."""
 
+def sauc_salicon(
+    pred: Array,
+    fixations: Array,
+    images: Array,
+    *,
+    weights: Array | None = None,
+    step: float = 0.01,
+    of: Literal["stored", "norm"] | None = None,
+    norm: str | None = None,
+    pred_norm: str | None = None,
+    axis: int | None = None,
+    scale: Literal["unit", "raw"] | None = None,
+    empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
+    convention: str | None = None,
+) -> Array:
+    """Shuffled AUC of SALICON's own evaluator: thresholds `step` apart, the image's own fixated pixels left out."""
+
 def ll(
     pred: Array,
     fixations: Array,
@@ -1089,6 +1113,8 @@ def ig(
     baseline: Array | str,
     *,
     weights: Array | None = None,
+    eps: float = 0.0,
+    repeats: bool = True,
     baseline_norm: str = "sum-to-one",
     dtype: Literal["float64", "float32"] | None = None,
     norm: str | None = None,
@@ -1098,12 +1124,12 @@ def ig(
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     convention: str | None = None,
 ) -> Array:
-    """Information gain over a baseline density, in bits per fixation: the mean of log2 p - log2 b; repeats count."""
+    """Information gain over a baseline density, in bits per fixation: the mean of log2 p - log2 b."""
 
 def ig_mit(
     pred: Array,
     fixations: Array,
-    baseline: Array,
+    baseline: Array | str,
     *,
     weights: Array | None = None,
     eps: float = ...,

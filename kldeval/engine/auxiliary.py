@@ -25,7 +25,7 @@ from kldeval.engine.auxiliary_context import NO_AUXILIARY, AuxiliaryContext, nee
 from kldeval.errors import MapProblem, UsageProblem, examples, printable
 from kldeval.executors.local import cores, in_order, in_threads
 from kldeval.memory import NamedMaps
-from kldeval.metrics.registry import METRICS
+from kldeval.metrics.registry import METRICS, OF_OTHER_IMAGES
 from kldeval.scoring.context import DatasetContext
 from kldeval.scoring.leave_one_out import Kernel, LeaveOneOutDensity
 from kldeval.scoring.reference_models import make_references
@@ -35,6 +35,7 @@ from kldeval.weighting import latitude_weights
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from kldeval.arrays import Array
     from kldeval.data.auxiliary import MapSource
     from kldeval.data.listing import Namer
     from kldeval.grammar import Call
@@ -69,7 +70,7 @@ def open_auxiliary(settings: Settings, request: RunOptions, pairs: Sequence[Pair
         _maps("weights", request, limits),
         _maps("baseline", request, limits),
         _other_map(request, limits),
-        geometry=KeptResults(latitude_weights, SIZES_KEPT) if settings.weights.name == "latitude" else None,
+        geometry=_geometry(settings.weights),
         alone=alone,
         drops_outside=settings.fixations.keywords.get("outside") == "drop",
     )
@@ -88,6 +89,13 @@ def open_auxiliary(settings: Settings, request: RunOptions, pairs: Sequence[Pair
     context = DatasetContext(others, crowd, single, references)
     known_source = replace(sources, fixations=fixations.knowing(known))
     return AuxiliaryContext(known_source, context, (*notes, *said), context_text(known.values()))
+
+
+def _geometry(weights: Call) -> KeptResults[tuple[int, int], Array] | None:
+    """The weights that follow from the size of a map."""
+    if weights.name != "latitude":
+        return None
+    return KeptResults(partial(latitude_weights, **weights.keywords), SIZES_KEPT)
 
 
 def _references(settings: Settings, request: RunOptions, pairs: Sequence[Pair]) -> ReferenceModels:
@@ -135,7 +143,7 @@ def _size_of(files: Mapping[str, MapFile], max_pixels: int, name: str) -> tuple[
 def compares_images(settings: Settings) -> bool:
     """Whether a number of one image needs the fixations on all others."""
     needs = {need for call in settings.metrics for need in METRICS[call.name].info.requires}
-    return "others" in needs or "others" in (settings.baseline.name, settings.other.name)
+    return bool(OF_OTHER_IMAGES & needs) or "others" in (settings.baseline.name, settings.other.name)
 
 
 def everything(
@@ -163,10 +171,12 @@ def everything(
 def _sized(source: FixationSource, files: Mapping[str, MapFile], max_pixels: int, name: str) -> Fixations | None:
     try:
         points = source.of(name)
-        if source.reading.size is not None and name in files:
-            points = points.on_screen(source.reading.size, read_size(files[name], max_pixels=max_pixels))
-        elif points.shape is None and name in files:
-            points = replace(points, shape=read_size(files[name], max_pixels=max_pixels))
+        if name in files and (source.reading.size is not None or points.shape is None):
+            points = replace(points, shape=None)
+            size = read_size(files[name], max_pixels=max_pixels)
+            points = replace(source.reading.placed(points, size), shape=size)
+        elif points.shape:
+            points = source.reading.placed(points, points.shape)
     except MapProblem:
         return None
     return points if points.shape else None
@@ -214,7 +224,7 @@ def _check(settings: Settings, request: RunOptions, named: Mapping[str, Mapping[
             raise UsageProblem(msg)
 
 
-def reading_and_outside(options: Mapping[str, str | None]) -> tuple[FixationReading, Literal["error", "drop"]]:
+def reading_and_outside(options: Mapping[str, str | None]) -> tuple[FixationReading, Literal["error", "drop", "clip"]]:
     """How fixations are read by a command without settings, and what becomes of those outside.
 
     Raises:
@@ -225,10 +235,15 @@ def reading_and_outside(options: Mapping[str, str | None]) -> tuple[FixationRead
 
 
 def _reading(call: Call, limits: Limits) -> FixationReading:
-    said: dict[str, Any] = {key: value for key, value in call.arguments if key != "outside"}
+    said: dict[str, Any] = dict(call.arguments)
+    outside = said.pop("outside", "error")
     first = said.pop("first", "keep")
     return FixationReading(
-        **said, drops_first=first == "drop", max_pixels=limits.max_pixels, trusts_files=limits.trusts_files
+        **said,
+        drops_first=first == "drop",
+        clips=outside == "clip",
+        max_pixels=limits.max_pixels,
+        trusts_files=limits.trusts_files,
     )
 
 

@@ -72,6 +72,8 @@ ARGUMENTS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "auc-borji": {"ties": st.sampled_from(["exact", "float"]), "of": OF},
     "auc-shuffled": {"ties": st.sampled_from(["exact", "float"]), "of": OF},
     "sauc": {"of": OF},
+    "sauc-salicon": {"step": st.floats(1e-6, 1), "of": OF},
+    "ig": {"eps": NOT_NEGATIVE, "repeats": st.booleans()},
     "ig-mit": {"eps": st.floats(1e-300, 1e10), "of": OF},
     "bce": {"clamp": FLOATS},
     "bernoulli-kld": {"clamp": FLOATS},
@@ -112,9 +114,10 @@ BESIDE = {
     "baseline": ["none", "uniform", "others(bandwidth=0.02)", "maps(norm=shift+sum-to-one)", "map(sha256=0a1b)"],
     "other_map": ["none", "others", "others(repeats=true)", "maps"],
     "mask": ["none", "maps", "map(sha256=0a1b)"],
-    "weights": ["none", "latitude", "maps"],
+    "weights": ["none", "latitude", "latitude(rows=ends)", "maps"],
     "fixation_base": ["0", "1"],
-    "fixation_outside": ["error", "drop"],
+    "fixation_outside": ["error", "drop", "clip"],
+    "fixation_rounding": ["floor", "nearest"],
 }
 
 
