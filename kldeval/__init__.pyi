@@ -27,7 +27,6 @@ from kldeval.errors import RefusedMap as RefusedMap
 from kldeval.errors import UnknownName as UnknownName
 from kldeval.errors import UnreadableMap as UnreadableMap
 from kldeval.errors import UsageProblem as UsageProblem
-from kldeval.functional import signature as signature
 from kldeval.metrics.binary import bce_with_logits as bce_with_logits
 from kldeval.metrics.frameworks import keras_categorical_crossentropy as keras_categorical_crossentropy
 from kldeval.metrics.frameworks import keras_kl_divergence as keras_kl_divergence
@@ -516,6 +515,66 @@ def identify(
     trust_files: bool | None = None,
 ) -> Identification:
     """Which conventions print a published number on these maps, as `kldeval identify` finds."""
+
+def signature(
+    metric: str = "kld",
+    *,
+    preset: str | None = None,
+    axis: int | None = None,
+    base: Literal["e", "2", "10", 2, 10] | None = None,
+    baseline: str | PathLike[str] | Array | Sequence[Array] | Mapping[str, Array] | None = None,
+    baseline_norm: str | None = None,
+    class_weights: str | PathLike[str] | Sequence[float] | None = None,
+    color: Literal["error", "luma", "mean", "first"] | None = None,
+    convention: str | None = None,
+    dtype: Literal["float64", "float32"] | None = None,
+    empty_gt: Literal["error", "skip", "uniform", "zero", "nan"] | None = None,
+    empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
+    eps: float | None = None,
+    fixation_base: Literal[0, 1] | None = None,
+    fixation_columns: str | None = None,
+    fixation_first: str | None = None,
+    fixation_gaze: str | None = None,
+    fixation_on: str | None = None,
+    fixation_outside: str | None = None,
+    fixation_size: str | None = None,
+    fixation_threshold: float | None = None,
+    fixation_variable: str | None = None,
+    fixation_where: str | None = None,
+    group_by: str | None = None,
+    gt_norm: str | None = None,
+    ignore_index: int | None = None,
+    label_smoothing: float | None = None,
+    maps: Literal["mean", "pixels", "fixations", "groups"] | None = None,
+    mask: str | PathLike[str] | Array | Sequence[Array] | Mapping[str, Array] | None = None,
+    nodata: float | str | None = None,
+    nodata_pred: str | None = None,
+    norm: str | None = None,
+    other_map: str | PathLike[str] | Array | Sequence[Array] | Mapping[str, Array] | None = None,
+    pred_norm: str | None = None,
+    reduction: Literal["slices", "sum", "mean", "batchmean", "none"] | None = None,
+    resize: str | None = None,
+    scale: Literal["unit", "raw"] | None = None,
+    smoothing_over: str | None = None,
+    weights: str | PathLike[str] | Array | Sequence[Array] | Mapping[str, Array] | None = None,
+    clamp: float | None = None,
+    bins: int | None = None,
+    std_eps: float | None = None,
+    of: Literal["stored", "norm"] | None = None,
+    minmax: bool | None = None,
+    log_eps: float | None = None,
+    num_eps: float | None = None,
+    ratio_eps: float | None = None,
+    direction: Literal["gt-pred", "pred-gt", "mean"] | None = None,
+    factor: float | None = None,
+    unit: Literal["cells", "diagonal"] | None = None,
+    ddof: int | None = None,
+    repeats: bool | None = None,
+    negatives: Literal["all", "unfixated"] | None = None,
+    jitter: Literal["expected", "none", "unique"] | None = None,
+    ties: Literal["exact", "float"] | None = None,
+) -> str:
+    """The signature of the number that these keywords give: what moves it, as text that runs again."""
 
 class Metric(_Metric):
     def __init__(

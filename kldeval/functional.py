@@ -25,7 +25,7 @@ from kldeval.metrics.fixated_map import fixated_pixels
 from kldeval.metrics.registry import LABEL_METRICS, METRICS, is_on_scale
 from kldeval.normalization.chain import normalise
 from kldeval.normalization.softmax import log_softmax
-from kldeval.parameters import BESIDE, documentation, parameters_of
+from kldeval.parameters import BESIDE, documentation, explicit, parameters_of, signature_parameters
 from kldeval.preprocessing.grey import full_scale
 from kldeval.records import MapPair
 from kldeval.scoring.diagnostics import refusal
@@ -293,6 +293,7 @@ def option_settings(options: dict[str, Any]) -> Settings:
     return requested({name: value for name, value in options.items() if name != "baseline"}, beside_texts(options))
 
 
+@explicit(signature_parameters)
 @speaks_python
 def signature(metric: str = "kld", **options: Any) -> str:
     """The signature of the number that these keywords give: what moves it, as text that runs again.
@@ -309,6 +310,7 @@ def signature(metric: str = "kld", **options: Any) -> str:
     >>> signature("tv", norm="minmax+sum-to-one")
     'tv|pred:minmax+sum-to-one|gt:minmax+sum-to-one|scale:unit|resize:none|color:error|empty:error|reduce:slices|maps:mean|dtype:float64|v:1'
     """
+    options = {name: value for name, value in options.items() if value is not None}
     name = split_call(metric)[0]
     metric = metric.replace("_", "-", name.count("_")) if name.replace("_", "-") in METRICS else metric
     types = METRICS[name.replace("_", "-")].types if name.replace("_", "-") in METRICS else {}

@@ -29,8 +29,14 @@ from kldeval._version import __version__ as __version__
 '''
 
 
-EXPLICIT = {"audit": "Audit", "check": "Inspection", "explain": "Explanation", "identify": "Identification"}
-"""The questions whose keywords follow from the registries, with what they give."""
+EXPLICIT = {
+    "audit": "Audit",
+    "check": "Inspection",
+    "explain": "Explanation",
+    "identify": "Identification",
+    "signature": "str",
+}
+"""The functions whose keywords follow from the registries, with what they give."""
 
 CLASSES = ("Metric", "MetricCollection")
 """The classes whose keywords do."""
