@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
 from functools import cached_property
 from types import NoneType, SimpleNamespace, UnionType
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from kldeval.dataclass import dataclass
 from kldeval.errors import UnknownName, UsageProblem
 
 if TYPE_CHECKING:

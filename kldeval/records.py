@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from kldeval.dataclass import dataclass
 from kldeval.errors import RefusedMap
 
 if TYPE_CHECKING:

@@ -6,12 +6,12 @@ Each ground truth is read once for all predictions, and each pair answers all co
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kldeval.conventions import CONVENTIONS, convention
 from kldeval.data.dataset import select_models
 from kldeval.data.load import sized_pair
+from kldeval.dataclass import dataclass
 from kldeval.engine.device import Device
 from kldeval.engine.report_builder import provenance_of
 from kldeval.engine.run import outcomes

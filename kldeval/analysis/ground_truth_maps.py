@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,6 +13,7 @@ from kldeval.data.inputs import Inputs, is_same
 from kldeval.data.listing import list_folder, name_of
 from kldeval.data.load import sidecar_members, sidecar_of, sidecar_text
 from kldeval.data.readers import read_size
+from kldeval.dataclass import dataclass
 from kldeval.engine.worker import guarded
 from kldeval.errors import RefusedMap, UsageProblem, printable
 from kldeval.executors.local import cores, in_order

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING
 
 from kldeval.analysis.candidates import RESIZES, candidates, quantities_for, resized
 from kldeval.conventions.definitions import family
 from kldeval.data.dataset import select_models
+from kldeval.dataclass import dataclass
 from kldeval.engine.run import outcomes, run_models
 from kldeval.engine.worker import loaded, reading_of
 from kldeval.errors import RefusedMap, UsageProblem

@@ -6,11 +6,12 @@ under each of them, and `kldeval identify` tries them. What an original draws at
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from kldeval.conventions.presets import CVZOYA, TUEBINGEN_CODE
+from kldeval.dataclass import dataclass
 from kldeval.grammar import unknown
 
 if TYPE_CHECKING:

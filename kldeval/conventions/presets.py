@@ -7,11 +7,12 @@ at random is its expectation here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from kldeval.conventions import ALIASES, CONVENTIONS, convention
+from kldeval.dataclass import dataclass
 from kldeval.errors import MissingDependency, UsageProblem
 from kldeval.grammar import split_call, unknown
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kldeval.data.listing import list_folder, name_of
 from kldeval.data.readers import read_map
 from kldeval.data.readers.stored import Limits, unreadable
+from kldeval.dataclass import dataclass
 from kldeval.errors import MapProblem, NoPartner, RefusedMap, UsageProblem, examples, printable
 from kldeval.memory import NamedMaps
 from kldeval.preprocessing.grey import full_scale, to_grey

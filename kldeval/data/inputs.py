@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kldeval.data.fixations import has_fixations
 from kldeval.data.load import SUFFIX, sidecar_members, sidecar_of
 from kldeval.data.readers import is_readable
+from kldeval.dataclass import dataclass
 from kldeval.errors import UsageProblem, printable
 
 if TYPE_CHECKING:

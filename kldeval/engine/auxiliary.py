@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -21,6 +21,7 @@ from kldeval.data.fixations.maps import FixationReading
 from kldeval.data.listing import auxiliary_namer
 from kldeval.data.readers import read_size
 from kldeval.data.readers.stored import MAX_PIXELS, Limits
+from kldeval.dataclass import dataclass
 from kldeval.errors import MapProblem, UsageProblem, examples, printable
 from kldeval.executors.local import cores, in_order, in_threads
 from kldeval.memory import NamedMaps

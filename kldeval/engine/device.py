@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from kldeval.arrays import torch
+from kldeval.dataclass import dataclass
 from kldeval.errors import MissingDependency, UsageProblem
 from kldeval.memory import MapInMemory
 

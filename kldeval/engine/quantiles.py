@@ -8,12 +8,13 @@ the edges are exact whatever the number of pixels, of maps or of workers.
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from kldeval.data.load import load_pair
+from kldeval.dataclass import dataclass
 from kldeval.errors import UsageProblem
 from kldeval.metrics.calibration import BINS, check_bins, quantile_ranks
 from kldeval.records import Failure

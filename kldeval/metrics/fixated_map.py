@@ -6,10 +6,11 @@ fixation metric asks only which values were fixated, it gives the same number fr
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kldeval.arrays import namespace, quiet
+from kldeval.dataclass import dataclass
 from kldeval.weighting import above_least, as_weights, min_max, zero_excluded
 
 if TYPE_CHECKING:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from kldeval.dataclass import dataclass
 from kldeval.grammar import Info, Registry
 
 if TYPE_CHECKING:

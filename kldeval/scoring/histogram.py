@@ -9,12 +9,13 @@ over the pixels.
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from kldeval.arrays import opencv
+from kldeval.dataclass import dataclass
 from kldeval.metrics.binary import PixelMap
 from kldeval.metrics.separable import LARGEST_QUOTIENT, powers
 from kldeval.normalization.chain import run_chain

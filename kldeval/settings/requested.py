@@ -6,10 +6,11 @@ a convention and a preset that the texts build upon.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kldeval.dataclass import dataclass
 from kldeval.errors import UsageProblem
 from kldeval.grammar import format_value
 from kldeval.settings.auxiliary import check_beside

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from kldeval.dataclass import dataclass
 from kldeval.grammar import Call
 from kldeval.metrics.registry import METRICS
 from kldeval.normalization.chain import Chain, axes_of

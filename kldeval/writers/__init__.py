@@ -6,11 +6,11 @@ Documents are reports, leaderboards, comparisons and audits.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from kldeval.dataclass import dataclass
 from kldeval.errors import MissingDependency, UsageProblem
 from kldeval.grammar import unknown
 from kldeval.reports.documents import Report

@@ -39,6 +39,7 @@ LAYERS = (
     ("weighting",),
     ("records", "arrays", "caching", "templates", "grammar", "wording"),
     ("errors", "run_options", "memory", "_version", "atomic", "regular", "process", "digests"),
+    ("dataclass",),
 )
 """The rooms from the command line down: a room imports from those below it, and from its own."""
 
@@ -113,6 +114,17 @@ class TestImports:
             if not name.startswith("kldeval.writers.") and not name.startswith("kldeval.torch")
         }
         assert at_once == set()
+
+    def test_dataclasses_are_made_by_the_quick_decorator(self) -> None:
+        # the standard library's takes 0.4 ms a class, and a short run makes a hundred
+        slow = {
+            name
+            for name, tree in TREES.items()
+            for node in ast.walk(tree)
+            if isinstance(node, ast.ImportFrom) and node.module == "dataclasses"
+            if "dataclass" in {alias.name for alias in node.names} and name != "kldeval.dataclass"
+        }
+        assert slow == set()
 
     def test_only_the_command_line_knows_click(self) -> None:
         outside = {

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from kldeval.data.readers import read_map
 from kldeval.data.readers.stored import MAX_PIXELS, check_size, unreadable
+from kldeval.dataclass import dataclass
 from kldeval.errors import UsageProblem
 from kldeval.preprocessing.grey import full_scale
 from kldeval.records import Fixations, fixations_at

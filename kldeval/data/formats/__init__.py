@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from kldeval.dataclass import dataclass
 from kldeval.grammar import Info, Registry
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import math
 import zipfile
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 from io import BytesIO
 from itertools import combinations
@@ -18,6 +18,7 @@ import numpy as np
 
 from kldeval.data.readers.files import check_regular
 from kldeval.data.readers.stored import Limits, Stored, check_expansion, check_size, unreadable
+from kldeval.dataclass import dataclass
 from kldeval.errors import UnreadableMap, printable
 from kldeval.memory import MapInMemory
 

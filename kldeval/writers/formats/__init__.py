@@ -6,9 +6,9 @@ at a table should not wait for JSON and LaTeX.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from kldeval.dataclass import dataclass
 from kldeval.grammar import Info, Registry
 
 if TYPE_CHECKING:
