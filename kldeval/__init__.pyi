@@ -17,7 +17,7 @@ from kldeval.api.questions import compare as compare
 from kldeval.api.questions import density as density
 from kldeval.api.questions import list_conventions as list_conventions
 from kldeval.api.questions import methods as methods
-from kldeval.arrays import Array
+from kldeval.arrays import AnyArray, Array
 from kldeval.errors import KldevalError as KldevalError
 from kldeval.errors import MapProblem as MapProblem
 from kldeval.errors import MapsFailed as MapsFailed
@@ -630,7 +630,7 @@ def bernoulli_kld(
     *,
     clamp: float = -100.0,
     reduction: Literal["none", "sum", "mean"] = "mean",
-) -> Array:
+) -> AnyArray:
     """Bernoulli divergence of the prediction from the ground truth, D(gt || pred) of each pixel's classes, in nats."""
 
 def bce(
@@ -639,7 +639,7 @@ def bce(
     *,
     clamp: float = -100.0,
     reduction: Literal["none", "sum", "mean"] = "mean",
-) -> Array:
+) -> AnyArray:
     """Binary cross-entropy of the prediction under the ground truth, in nats: -(t ln p + (1 - t) ln(1 - p))."""
 
 def binary_ece(
@@ -648,7 +648,7 @@ def binary_ece(
     *,
     weights: Array | None = None,
     bins: int = 15,
-) -> Array:
+) -> AnyArray:
     """Expected calibration error of one probability a pixel: sum over bins of n_b / N |share occurred - mean p|."""
 
 def binary_mce(
@@ -657,7 +657,7 @@ def binary_mce(
     *,
     weights: Array | None = None,
     bins: int = 15,
-) -> Array:
+) -> AnyArray:
     """Maximum calibration error of one probability a pixel: the largest |share occurred - mean p| of a filled bin."""
 
 def binary_ace(
@@ -666,7 +666,7 @@ def binary_ace(
     *,
     weights: Array | None = None,
     bins: int = 15,
-) -> Array:
+) -> AnyArray:
     """Adaptive calibration error of one probability a pixel: `binary-ece` in bins of equal numbers of pixels."""
 
 def binary_rmsce(
@@ -675,7 +675,7 @@ def binary_rmsce(
     *,
     weights: Array | None = None,
     bins: int = 15,
-) -> Array:
+) -> AnyArray:
     """Root mean squared calibration error of one probability a pixel: the root of sum n_b / N (share - mean p)^2."""
 
 def binary_rmsce_debiased(
@@ -684,7 +684,7 @@ def binary_rmsce_debiased(
     *,
     weights: Array | None = None,
     bins: int = 15,
-) -> Array:
+) -> AnyArray:
     """Debiased root mean squared calibration error of one probability a pixel: without what chance adds."""
 
 def binary_brier(
@@ -693,7 +693,7 @@ def binary_brier(
     *,
     weights: Array | None = None,
     bins: int = 15,
-) -> Array:
+) -> AnyArray:
     """Brier score of one probability a pixel: the mean of (p - o)^2 over all pixels, in 0..1."""
 
 def binary_brier_reliability(
@@ -702,7 +702,7 @@ def binary_brier_reliability(
     *,
     weights: Array | None = None,
     bins: int = 15,
-) -> Array:
+) -> AnyArray:
     """Reliability term of `binary-brier`: how far probabilities are from shares that occur."""
 
 def binary_brier_resolution(
@@ -711,7 +711,7 @@ def binary_brier_resolution(
     *,
     weights: Array | None = None,
     bins: int = 15,
-) -> Array:
+) -> AnyArray:
     """Resolution term of `binary-brier`: how far these shares differ from bin to bin."""
 
 def binary_brier_uncertainty(
@@ -720,7 +720,7 @@ def binary_brier_uncertainty(
     *,
     weights: Array | None = None,
     bins: int = 15,
-) -> Array:
+) -> AnyArray:
     """Uncertainty term of `binary-brier`: the variance of the ground truth."""
 
 def binary_brier_within(
@@ -729,7 +729,7 @@ def binary_brier_within(
     *,
     weights: Array | None = None,
     bins: int = 15,
-) -> Array:
+) -> AnyArray:
     """Rest term of `binary-brier`: variance of p within bins less twice its covariance with o."""
 
 def cc(
@@ -747,7 +747,7 @@ def cc(
     empty_gt: Literal["error", "uniform", "zero", "nan"] | None = None,
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     convention: str | None = None,
-) -> Array:
+) -> AnyArray:
     """Pearson correlation of the two maps over their pixels, from -1 to 1; higher is better."""
 
 def sim(
@@ -765,7 +765,7 @@ def sim(
     empty_gt: Literal["error", "uniform", "zero", "nan"] | None = None,
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     convention: str | None = None,
-) -> Array:
+) -> AnyArray:
     """Similarity, the intersection of the two maps as histograms, from 0 to 1; higher is better."""
 
 def mse(
@@ -782,7 +782,7 @@ def mse(
     empty_gt: Literal["error", "uniform", "zero", "nan"] | None = None,
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     convention: str | None = None,
-) -> Array:
+) -> AnyArray:
     """Mean squared error, sum w (p - q)^2 / sum w, in squared units of the maps; lower is better."""
 
 def mae(
@@ -799,7 +799,7 @@ def mae(
     empty_gt: Literal["error", "uniform", "zero", "nan"] | None = None,
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     convention: str | None = None,
-) -> Array:
+) -> AnyArray:
     """Mean absolute error, sum w |p - q| / sum w, in units of the maps; lower is better."""
 
 def kld(
@@ -824,7 +824,7 @@ def kld(
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     dtype: Literal["float64", "float32"] | None = None,
     convention: str | None = None,
-) -> Array:
+) -> AnyArray:
     """Kullback-Leibler divergence of the prediction from the ground truth, D(gt || pred), in nats."""
 
 def kld_reverse(
@@ -847,7 +847,7 @@ def kld_reverse(
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     dtype: Literal["float64", "float32"] | None = None,
     convention: str | None = None,
-) -> Array:
+) -> AnyArray:
     """Kullback-Leibler divergence of the ground truth from the prediction, D(pred || gt), in nats."""
 
 def ce(
@@ -868,7 +868,7 @@ def ce(
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     dtype: Literal["float64", "float32"] | None = None,
     convention: str | None = None,
-) -> Array:
+) -> AnyArray:
     """Cross-entropy of the prediction under the ground truth, H(gt, pred), in nats: -sum q ln(p + ratio_eps)."""
 
 def jsd(
@@ -887,7 +887,7 @@ def jsd(
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     dtype: Literal["float64", "float32"] | None = None,
     convention: str | None = None,
-) -> Array:
+) -> AnyArray:
     """Jensen-Shannon divergence of prediction and ground truth, in nats: (D(p || m) + D(q || m)) / 2, m = (p + q) / 2."""
 
 def js_distance(
@@ -906,7 +906,7 @@ def js_distance(
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     dtype: Literal["float64", "float32"] | None = None,
     convention: str | None = None,
-) -> Array:
+) -> AnyArray:
     """Jensen-Shannon distance of prediction and ground truth, the root of `jsd` in nats, from 0 to sqrt(ln 2)."""
 
 jensenshannon = js_distance
@@ -927,7 +927,7 @@ def schoener_d(
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     dtype: Literal["float64", "float32"] | None = None,
     convention: str | None = None,
-) -> Array:
+) -> AnyArray:
     """Schoener's D, the overlap of two densities, from 0 to 1: sum min(p, q), which is 1 - `tv`."""
 
 def warren_i(
@@ -946,7 +946,7 @@ def warren_i(
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     dtype: Literal["float64", "float32"] | None = None,
     convention: str | None = None,
-) -> Array:
+) -> AnyArray:
     """Warren's I, the overlap of two densities, from 0 to 1: sum sqrt(p q), which is 1 - `hellinger`^2."""
 
 bhattacharyya = warren_i
@@ -967,7 +967,7 @@ def entropy_gt(
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     dtype: Literal["float64", "float32"] | None = None,
     convention: str | None = None,
-) -> Array:
+) -> AnyArray:
     """Entropy of the ground truth, H(gt), in nats: -sum q ln q. The least cross-entropy that a prediction can reach."""
 
 def tv(
@@ -986,7 +986,7 @@ def tv(
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     dtype: Literal["float64", "float32"] | None = None,
     convention: str | None = None,
-) -> Array:
+) -> AnyArray:
     """Total variation distance of prediction and ground truth, from 0 to 1: sum |p - q| / 2."""
 
 def hellinger(
@@ -1005,7 +1005,7 @@ def hellinger(
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     dtype: Literal["float64", "float32"] | None = None,
     convention: str | None = None,
-) -> Array:
+) -> AnyArray:
     """Hellinger distance of prediction and ground truth, from 0 to 1: sqrt(sum (sqrt p - sqrt q)^2 / 2)."""
 
 def emd(
@@ -1024,7 +1024,7 @@ def emd(
     empty_gt: Literal["error", "uniform", "zero", "nan"] | None = None,
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     convention: str | None = None,
-) -> Array:
+) -> AnyArray:
     """Earth mover's distance: the least work that carries one map's mass to the other's; lower is better. Symmetric."""
 
 def nss(
@@ -1042,7 +1042,7 @@ def nss(
     scale: Literal["unit", "raw"] | None = None,
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     convention: str | None = None,
-) -> Array:
+) -> AnyArray:
     """Normalised scanpath saliency: the mean at the fixations of the map in units of its standard deviation."""
 
 def auc(
@@ -1059,7 +1059,7 @@ def auc(
     scale: Literal["unit", "raw"] | None = None,
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     convention: str | None = None,
-) -> Array:
+) -> AnyArray:
     """Area under the ROC curve: P(S at a fixation > S elsewhere) + P(equal) / 2, exactly. Chance is 0.5."""
 
 def auc_judd(
@@ -1075,7 +1075,7 @@ def auc_judd(
     scale: Literal["unit", "raw"] | None = None,
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     convention: str | None = None,
-) -> Array:
+) -> AnyArray:
     """AUC_Judd.m in expectation over its jitter, for vanishing jitter; repeated fixations count once."""
 
 def auc_borji(
@@ -1091,7 +1091,7 @@ def auc_borji(
     scale: Literal["unit", "raw"] | None = None,
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     convention: str | None = None,
-) -> Array:
+) -> AnyArray:
     """AUC_Borji.m in expectation over its random negatives, drawn from all pixels; repeated fixations count once."""
 
 def auc_shuffled(
@@ -1108,7 +1108,7 @@ def auc_shuffled(
     scale: Literal["unit", "raw"] | None = None,
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     convention: str | None = None,
-) -> Array:
+) -> AnyArray:
     """AUC_shuffled.m in expectation over its random negatives, drawn from the fixated pixels of another map."""
 
 def sauc(
@@ -1124,7 +1124,7 @@ def sauc(
     scale: Literal["unit", "raw"] | None = None,
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     convention: str | None = None,
-) -> Array:
+) -> AnyArray:
     """Shuffled AUC: P(S at a fixation > S where other images were fixated) + P(equal) / 2, exactly. Chance is 0.5."""
 
 def ll(
@@ -1139,7 +1139,7 @@ def ll(
     scale: Literal["unit", "raw"] | None = None,
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     convention: str | None = None,
-) -> Array:
+) -> AnyArray:
     """Log-likelihood of the fixations: the mean of ln p over them, in nats per fixation; every repeat counts."""
 
 def ig(
@@ -1156,7 +1156,7 @@ def ig(
     scale: Literal["unit", "raw"] | None = None,
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     convention: str | None = None,
-) -> Array:
+) -> AnyArray:
     """Information gain over a baseline density, in bits per fixation: the mean of log2 p - log2 b; repeats count."""
 
 def ig_mit(
@@ -1173,7 +1173,7 @@ def ig_mit(
     scale: Literal["unit", "raw"] | None = None,
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     convention: str | None = None,
-) -> Array:
+) -> AnyArray:
     """InfoGain.m: the gain in bits per fixated pixel of stored maps, each stretched to 0..1 and divided by its sum."""
 
 def cross_entropy(
@@ -1186,7 +1186,7 @@ def cross_entropy(
     smoothing_over: Literal["all", "others"] = "all",
     ignore_index: int | None = None,
     reduction: Literal["none", "sum", "mean"] = "mean",
-) -> Array:
+) -> AnyArray:
     """Cross-entropy of the prediction under the labels, in nats: -sum over c of w_c t_c ln p_c at each position."""
 
 def nll(
@@ -1200,7 +1200,7 @@ def nll(
     ignore_index: int | None = None,
     reduction: Literal["none", "sum", "mean"] = "mean",
     check: bool = True,
-) -> Array:
+) -> AnyArray:
     """Negative log-likelihood of integer labels under the prediction, in nats: -w_y ln p_y at each position."""
 
 def brier(
@@ -1214,7 +1214,7 @@ def brier(
     ignore_index: int | None = None,
     reduction: Literal["none", "sum", "mean"] = "mean",
     check: bool = True,
-) -> Array:
+) -> AnyArray:
     """Brier score of the prediction under the labels: w sum over c of (p_c - t_c)^2 at each position, in 0..2."""
 
 def accuracy(
@@ -1225,7 +1225,7 @@ def accuracy(
     class_weights: Sequence[float] | None = None,
     ignore_index: int | None = None,
     reduction: Literal["none", "sum", "mean"] = "mean",
-) -> Array:
+) -> AnyArray:
     """Accuracy of the prediction, in 0..1: the weighted share of positions whose most probable class is the label's."""
 
 def ece(
@@ -1237,7 +1237,7 @@ def ece(
     ignore_index: int | None = None,
     reduction: Literal["none", "sum", "mean"] = "mean",
     check: bool = True,
-) -> Array:
+) -> AnyArray:
     """Expected calibration error of the most probable class: sum over bins of n_b / N |accuracy_b - confidence_b|."""
 
 def mce(
@@ -1249,7 +1249,7 @@ def mce(
     ignore_index: int | None = None,
     reduction: Literal["none", "sum", "mean"] = "mean",
     check: bool = True,
-) -> Array:
+) -> AnyArray:
     """Maximum calibration error of the most probable class: the largest |accuracy_b - confidence_b| of a filled bin."""
 
 def rmsce(
@@ -1261,7 +1261,7 @@ def rmsce(
     ignore_index: int | None = None,
     reduction: Literal["none", "sum", "mean"] = "mean",
     check: bool = True,
-) -> Array:
+) -> AnyArray:
     """Root mean squared calibration error: the root of sum over bins of n_b / N (accuracy_b - confidence_b)^2."""
 
 def rmsce_debiased(
@@ -1273,7 +1273,7 @@ def rmsce_debiased(
     ignore_index: int | None = None,
     reduction: Literal["none", "sum", "mean"] = "mean",
     check: bool = True,
-) -> Array:
+) -> AnyArray:
     """Debiased root mean squared calibration error: `rmsce` without what the chance in each bin adds to it."""
 
 def ace(
@@ -1285,7 +1285,7 @@ def ace(
     ignore_index: int | None = None,
     reduction: Literal["none", "sum", "mean"] = "mean",
     check: bool = True,
-) -> Array:
+) -> AnyArray:
     """Adaptive calibration error: the mean over classes of sum over bins of n_b / N |share occurred - mean p|."""
 
 def classwise_ece(
@@ -1297,7 +1297,7 @@ def classwise_ece(
     ignore_index: int | None = None,
     reduction: Literal["none", "sum", "mean"] = "mean",
     check: bool = True,
-) -> Array:
+) -> AnyArray:
     """Class-wise calibration error: the mean over classes of sum over bins of n_b / N |share occurred - mean p|."""
 
 def brier_reliability(
@@ -1309,7 +1309,7 @@ def brier_reliability(
     ignore_index: int | None = None,
     reduction: Literal["none", "sum", "mean"] = "mean",
     check: bool = True,
-) -> Array:
+) -> AnyArray:
     """Reliability term of the Brier score: how far probabilities are from the shares that occur, in binned squares."""
 
 def brier_resolution(
@@ -1321,7 +1321,7 @@ def brier_resolution(
     ignore_index: int | None = None,
     reduction: Literal["none", "sum", "mean"] = "mean",
     check: bool = True,
-) -> Array:
+) -> AnyArray:
     """Resolution term of the Brier score: how far the shares that occur differ from bin to bin; higher is better."""
 
 def brier_uncertainty(
@@ -1333,7 +1333,7 @@ def brier_uncertainty(
     ignore_index: int | None = None,
     reduction: Literal["none", "sum", "mean"] = "mean",
     check: bool = True,
-) -> Array:
+) -> AnyArray:
     """Uncertainty term of the Brier score: what the labels alone decide, whatever is predicted."""
 
 def brier_within(
@@ -1345,7 +1345,7 @@ def brier_within(
     ignore_index: int | None = None,
     reduction: Literal["none", "sum", "mean"] = "mean",
     check: bool = True,
-) -> Array:
+) -> AnyArray:
     """Rest of the Brier score that bins hide: the variance of p within bins minus twice its covariance with o."""
 
 def rps(
@@ -1357,5 +1357,5 @@ def rps(
     ignore_index: int | None = None,
     reduction: Literal["none", "sum", "mean"] = "mean",
     check: bool = True,
-) -> Array:
+) -> AnyArray:
     """Ranked probability score of ordered classes: sum over c of (P(class <= c) - [label <= c])^2 at each position."""

@@ -40,7 +40,7 @@ from kldeval.wording import python_words, speaks_python
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from kldeval.arrays import Array
+    from kldeval.arrays import AnyArray, Array
     from kldeval.grammar import Entry
     from kldeval.metrics.fixated_map import FixatedMap
     from kldeval.metrics.registry import MetricInfo
@@ -257,7 +257,7 @@ def _values_of(
 
 def _vectors_as_maps(
     pred: Array, gt: Array, weights: Array | None, settings: Settings
-) -> tuple[Array, Array, Array | None]:
+) -> tuple[AnyArray, AnyArray, AnyArray | None]:
     """Two vectors as maps of one row, for they are distributions; anything else, and pixelwise terms, as they are."""
     if not getattr(pred, "ndim", 0) == getattr(gt, "ndim", 0) == 1 or settings.reduction == "none":
         return pred, gt, weights

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from kldeval.arrays import computed_in, namespace
 
 if TYPE_CHECKING:
-    from kldeval.arrays import Array, Namespace
+    from kldeval.arrays import AnyArray as Array
+    from kldeval.arrays import Namespace
 
 
 MAP = (-2, -1)
