@@ -123,6 +123,7 @@ __all__ = [
     "rmsce_debiased",
     "rps",
     "sauc",
+    "sauc_salicon",
     "schoener_d",
     "sigmoid",
     "signature",
@@ -162,6 +163,7 @@ def evaluate(
     fixation_gaze: str | None = None,
     fixation_on: str | None = None,
     fixation_outside: str | None = None,
+    fixation_rounding: str | None = None,
     fixation_size: str | None = None,
     fixation_threshold: float | None = None,
     fixation_variable: str | None = None,
@@ -212,6 +214,7 @@ def evaluate(
     progress: bool | Callable[[Any, int], None] = False,
     on_failure: Literal["raise", "warn", "ignore"] = "warn",
 ) -> Leaderboard: ...
+
 @overload
 def evaluate(
     pred: Any = None,
@@ -242,6 +245,7 @@ def evaluate(
     fixation_gaze: str | None = None,
     fixation_on: str | None = None,
     fixation_outside: str | None = None,
+    fixation_rounding: str | None = None,
     fixation_size: str | None = None,
     fixation_threshold: float | None = None,
     fixation_variable: str | None = None,
@@ -292,6 +296,7 @@ def evaluate(
     progress: bool | Callable[[Any, int], None] = False,
     on_failure: Literal["raise", "warn", "ignore"] = "warn",
 ) -> Report: ...
+
 def audit(
     pred: Any,
     gt: Any,
@@ -311,6 +316,7 @@ def audit(
     fixation_gaze: str | None = None,
     fixation_on: str | None = None,
     fixation_outside: str | None = None,
+    fixation_rounding: str | None = None,
     fixation_size: str | None = None,
     fixation_threshold: float | None = None,
     fixation_variable: str | None = None,
@@ -358,6 +364,7 @@ def check(
     fixation_gaze: str | None = None,
     fixation_on: str | None = None,
     fixation_outside: str | None = None,
+    fixation_rounding: str | None = None,
     fixation_size: str | None = None,
     fixation_threshold: float | None = None,
     fixation_variable: str | None = None,
@@ -435,6 +442,7 @@ def explain(
     fixation_gaze: str | None = None,
     fixation_on: str | None = None,
     fixation_outside: str | None = None,
+    fixation_rounding: str | None = None,
     fixation_size: str | None = None,
     fixation_threshold: float | None = None,
     fixation_variable: str | None = None,
@@ -498,6 +506,7 @@ def identify(
     fixation_gaze: str | None = None,
     fixation_on: str | None = None,
     fixation_outside: str | None = None,
+    fixation_rounding: str | None = None,
     fixation_size: str | None = None,
     fixation_threshold: float | None = None,
     fixation_variable: str | None = None,
@@ -537,6 +546,7 @@ def signature(
     fixation_gaze: str | None = None,
     fixation_on: str | None = None,
     fixation_outside: str | None = None,
+    fixation_rounding: str | None = None,
     fixation_size: str | None = None,
     fixation_threshold: float | None = None,
     fixation_variable: str | None = None,
@@ -573,6 +583,7 @@ def signature(
     negatives: Literal["all", "unfixated"] | None = None,
     jitter: Literal["expected", "none", "unique"] | None = None,
     ties: Literal["exact", "float"] | None = None,
+    step: float | None = None,
 ) -> str:
     """The signature of the number that these keywords give: what moves it, as text that runs again."""
 
@@ -1127,6 +1138,23 @@ def sauc(
 ) -> AnyArray:
     """Shuffled AUC: P(S at a fixation > S where other images were fixated) + P(equal) / 2, exactly. Chance is 0.5."""
 
+def sauc_salicon(
+    pred: Array,
+    fixations: Array,
+    images: Array,
+    *,
+    weights: Array | None = None,
+    step: float = 0.01,
+    of: Literal["stored", "norm"] | None = None,
+    norm: str | None = None,
+    pred_norm: str | None = None,
+    axis: int | None = None,
+    scale: Literal["unit", "raw"] | None = None,
+    empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
+    convention: str | None = None,
+) -> AnyArray:
+    """Shuffled AUC of SALICON's own evaluator: thresholds `step` apart, the image's own fixated pixels left out."""
+
 def ll(
     pred: Array,
     fixations: Array,
@@ -1148,6 +1176,8 @@ def ig(
     baseline: Array | str,
     *,
     weights: Array | None = None,
+    eps: float = 0.0,
+    repeats: bool = True,
     baseline_norm: str = "sum-to-one",
     dtype: Literal["float64", "float32"] | None = None,
     norm: str | None = None,
@@ -1157,12 +1187,12 @@ def ig(
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     convention: str | None = None,
 ) -> AnyArray:
-    """Information gain over a baseline density, in bits per fixation: the mean of log2 p - log2 b; repeats count."""
+    """Information gain over a baseline density, in bits per fixation: the mean of log2 p - log2 b."""
 
 def ig_mit(
     pred: Array,
     fixations: Array,
-    baseline: Array,
+    baseline: Array | str,
     *,
     weights: Array | None = None,
     eps: float = ...,

@@ -217,18 +217,62 @@ def parse_all(parse: Callable[[str], Parsed], texts: Iterable[str]) -> tuple[Par
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> UnknownName:
     """The error for a name that is not among `known`."""
-    return UnknownName(f"unknown {kind} {name!r}{suggestion(name, sorted(known))}")
+    return UnknownName(f"unknown {kind} {name!r}{suggestion(name, sorted(known), LISTED_BY.get(kind))}")
 
 
-def suggestion(name: str, known: Iterable[str]) -> str:
+LISTED_BY = {
+    "metric": "kldeval metrics",
+    "metric of labels": "kldeval metrics",
+    "step": "kldeval steps",
+    "convention": "kldeval conventions",
+    "convention or preset": "kldeval conventions",
+}
+"""The command that lists all names of a kind."""
+
+FEW = 8
+"""So many names are listed in a message; of more the nearest are named, with the command that lists all."""
+
+
+def suggestion(name: str, known: Iterable[str], listed_by: str | None = None) -> str:
     """The end of a message that begins with a wrong `name`: what was perhaps meant, and all that is known.
 
     >>> "no sush" + suggestion("sush", ["such", "some"]), "no x" + suggestion("x", ["such", "some"])
     ("no sush; did you mean 'such'? Known: such, some", 'no x; known: such, some')
+    >>> suggestion("sush", ["such", "rush", "some", *"abcdefgh"], "kldeval metrics")
+    "; did you mean 'such', 'rush' or 'some'? `kldeval metrics` lists all"
     """
     names = list(known)
+    if listed_by is not None and len(names) > FEW:
+        if not name:
+            return f"; `{listed_by}` lists all"
+        first, second, third = map(repr, nearest(name, names))
+        return f"; did you mean {first}, {second} or {third}? `{listed_by}` lists all"
     hint = did_you_mean(name, names)
     return f"{hint}{' Known' if hint else '; known'}: {', '.join(names)}"
+
+
+def nearest(name: str, known: Iterable[str], count: int = 3) -> list[str]:
+    """The known names that are most like a wrong one, the nearest first; where one begins the other before all.
+
+    >>> nearest("aucc", ["kld", "auc-judd", "auc", "cc"])
+    ['auc', 'auc-judd', 'cc']
+    """
+    from difflib import SequenceMatcher
+
+    def likeness(other: str) -> tuple[bool, float]:
+        short, long = sorted((bare(name), bare(other)), key=len)
+        return bool(short) and long.startswith(short), SequenceMatcher(None, bare(name), bare(other)).ratio()
+
+    return sorted(known, key=likeness, reverse=True)[:count]
+
+
+def bare(name: str) -> str:
+    """A name in small letters, without what parts its words.
+
+    >>> bare("s-AUC"), bare("MIT / Tuebingen")
+    ('sauc', 'mittuebingen')
+    """
+    return "".join(character for character in name.lower() if character not in "-_ /.")
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
@@ -238,6 +282,17 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     by_lower = {item.lower(): item for item in known}
     close = get_close_matches(name.lower(), list(by_lower), n=1)
     return f"; did you mean {by_lower[close[0]]!r}?" if close else ""
+
+
+def spelt_as(name: str, known: Iterable[str]) -> str | None:
+    """The one known name that differs from this in case, hyphens, underscores and spaces alone.
+
+    >>> spelt_as("EML_Net", ["eml-net", "msi-net"]), spelt_as("MSI Net", ["msi-net", "msinet"])
+    ('eml-net', None)
+    """
+    found = [other for other in known if bare(other) == bare(name)]
+    exact = [other for other in found if other.lower() == name.lower().replace("_", "-")]
+    return (exact or found)[0] if len(exact or found) == 1 else None
 
 
 def split_top_level(text: str, separator: str) -> list[str]:

@@ -17,6 +17,7 @@ from kldeval.engine.report_builder import provenance_of
 from kldeval.engine.run import outcomes
 from kldeval.engine.worker import loaded, reading_of
 from kldeval.executors.local import LocalPool, cores
+from kldeval.grammar import parse_all
 from kldeval.normalization.lazy_map import MAP
 from kldeval.preprocessing.grey import full_scale
 from kldeval.preprocessing.resize import AS_IS
@@ -66,7 +67,7 @@ def plan_audit(
     Raises:
         UsageProblem: a name is no convention, or the resizing or the rule for colour means nothing.
     """
-    asked = [convention(name).name for name in names] or list(CONVENTIONS)
+    asked = [row.name for row in parse_all(convention, names)] or list(CONVENTIONS)
     rows = [row for name, row in CONVENTIONS.items() if name in asked]
 
     def settings_of(texts: Mapping[str, str], metric: str = "kld") -> Settings:

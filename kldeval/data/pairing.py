@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import field, replace
 from itertools import accumulate
-from shlex import quote
 from typing import TYPE_CHECKING
 
 from kldeval.data.listing import Listing, is_excluded, list_folder, name_of, namers, normal, suffix_of
@@ -144,6 +143,8 @@ def _listings(*folders: Path) -> list[Listing]:
 
 def _every(folder: Path) -> str:
     """What a shell makes all entries of a folder of."""
+    from shlex import quote
+
     return f"{quote(str(folder))}/*"
 
 
