@@ -26,7 +26,7 @@ from kldeval.metrics.fixated_map import fixated_pixels
 from kldeval.metrics.registry import LABEL_METRICS, METRICS, is_on_scale
 from kldeval.normalization.chain import normalise
 from kldeval.normalization.softmax import log_softmax
-from kldeval.parameters import BESIDE, documentation, parameters_of
+from kldeval.parameters import BESIDE, documentation, explicit, parameters_of, signature_parameters
 from kldeval.preprocessing.grey import full_scale
 from kldeval.records import MapPair
 from kldeval.scoring.diagnostics import refusal
@@ -41,7 +41,7 @@ from kldeval.wording import python_words, speaks_python
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from kldeval.arrays import Array
+    from kldeval.arrays import AnyArray, Array
     from kldeval.grammar import Entry
     from kldeval.metrics.fixated_map import FixatedMap
     from kldeval.metrics.registry import MetricInfo
@@ -271,7 +271,7 @@ def _values_of(
 
 def _vectors_as_maps(
     pred: Array, gt: Array, weights: Array | None, settings: Settings
-) -> tuple[Array, Array, Array | None]:
+) -> tuple[AnyArray, AnyArray, AnyArray | None]:
     """Two vectors as maps of one row, for they are distributions; anything else, and pixelwise terms, as they are."""
     if not getattr(pred, "ndim", 0) == getattr(gt, "ndim", 0) == 1 or settings.reduction == "none":
         return pred, gt, weights
@@ -307,6 +307,7 @@ def option_settings(options: dict[str, Any]) -> Settings:
     return requested({name: value for name, value in options.items() if name != "baseline"}, beside_texts(options))
 
 
+@explicit(signature_parameters)
 @speaks_python
 def signature(metric: str = "kld", **options: Any) -> str:
     """The signature of the number that these keywords give: what moves it, as text that runs again.
@@ -323,6 +324,7 @@ def signature(metric: str = "kld", **options: Any) -> str:
     >>> signature("tv", norm="minmax+sum-to-one")
     'tv|pred:minmax+sum-to-one|gt:minmax+sum-to-one|scale:unit|resize:none|color:error|empty:error|reduce:slices|maps:mean|dtype:float64|v:1'
     """
+    options = {name: value for name, value in options.items() if value is not None}
     name = split_call(metric)[0]
     metric = metric.replace("_", "-", name.count("_")) if name.replace("_", "-") in METRICS else metric
     types = METRICS[name.replace("_", "-")].types if name.replace("_", "-") in METRICS else {}
