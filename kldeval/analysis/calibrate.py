@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from kldeval.data.dataset import ONLY, select
 from kldeval.data.load import load_pair
+from kldeval.dataclass import dataclass
 from kldeval.engine.auxiliary import open_auxiliary
 from kldeval.engine.run import outcomes, resolve_settings, run_dataset
 from kldeval.engine.worker import reading_of

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kldeval.data.dataset import ONLY, select
 from kldeval.data.listing import is_excluded, list_folder
 from kldeval.data.load import load_pair
 from kldeval.data.template_suggestion import propose
+from kldeval.dataclass import dataclass
 from kldeval.engine.auxiliary import open_auxiliary
 from kldeval.engine.run import outcomes, resolve_target_kind, with_manifest_masks
 from kldeval.engine.worker import reading_of
@@ -23,7 +24,7 @@ from kldeval.scoring.views import PLAIN_AXES
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from kldeval.arrays import Array
+    from kldeval.arrays import NumpyArray as Array
     from kldeval.data.load import Loaded, Reading
     from kldeval.memory import MapFolder
     from kldeval.records import Outcome, Pair

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from kldeval.data import recognise
+from kldeval.dataclass import dataclass
 from kldeval.errors import RefusedMap
 from kldeval.normalization.chain import class_axis, format_chain
 from kldeval.normalization.steps import STEPS
@@ -17,7 +18,7 @@ from kldeval.records import Failure
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from kldeval.arrays import Array
+    from kldeval.arrays import NumpyArray as Array
     from kldeval.grammar import Call
     from kldeval.normalization.chain import Chain
     from kldeval.records import MapPair

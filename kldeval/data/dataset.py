@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kldeval.data.pairing import Pairing, find_pairs, pairs_in_memory
+from kldeval.dataclass import dataclass
 from kldeval.errors import UsageProblem
 from kldeval.memory import NamedMaps
 from kldeval.templates import MANIFEST, groups_of

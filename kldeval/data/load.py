@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from kldeval.data.readers.numpy_files import map_shape, stored_shape
 from kldeval.data.readers.stored import MAX_PIXELS
 from kldeval.data.recognise import BASES, log_sum
 from kldeval.data.stacks import read_slice
+from kldeval.dataclass import dataclass
 from kldeval.errors import RefusedMap, UnreadableMap, UsageProblem, printable
 from kldeval.grammar import split_call
 from kldeval.memory import MapInMemory
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from kldeval.arrays import Array
+    from kldeval.arrays import NumpyArray as Array
     from kldeval.data.auxiliary import AuxiliarySources
     from kldeval.data.readers.stored import Stored
     from kldeval.digests import Stamp

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from kldeval.data.readers import Reader, Stored
+    from kldeval.data.formats import Reader
+    from kldeval.data.readers import Stored
     from kldeval.memory import MapFile
     from kldeval.records import Pair
 

@@ -10,7 +10,7 @@ import json
 import os
 import time
 from collections import deque
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import partial
 from hashlib import blake2b, sha256
 from pathlib import Path
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from kldeval.data.load import SUFFIX, sidecar_of
+from kldeval.dataclass import dataclass
 from kldeval.digests import ABSENT, Stamp, file_digest, is_settled, stamp_of
 from kldeval.engine.outcome_rows import outcome_of, row_of
 from kldeval.engine.worker import Answer, TaskWork, guarded
@@ -28,7 +29,7 @@ from kldeval.records import Failure, Fixations, Score, Skipped
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from kldeval.arrays import Array
+    from kldeval.arrays import NumpyArray as Array
     from kldeval.data.auxiliary import AuxiliarySources, MapSource
     from kldeval.data.dataset import Dataset
     from kldeval.data.fixations.collection import FixationSource

@@ -5,13 +5,14 @@ Whatever a pair raises becomes its failure: the other pairs keep their outcomes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
 from kldeval.data.load import Loaded, Reading, load_map, load_pair
 from kldeval.data.readers.numpy_files import is_mapped
+from kldeval.dataclass import dataclass
 from kldeval.digests import file_digest, is_settled, stamp_of
 from kldeval.errors import KldevalError, MapProblem, printable
 from kldeval.records import Failure
@@ -20,7 +21,7 @@ from kldeval.regular import why
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from kldeval.arrays import Array
+    from kldeval.arrays import NumpyArray as Array
     from kldeval.grammar import Call
     from kldeval.memory import MapFile
     from kldeval.normalization.chain import Chain

@@ -16,13 +16,14 @@ import uuid
 import warnings
 from collections import deque
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from distributed import Client, Worker, WorkerPlugin, get_worker
 
 from kldeval._version import __version__
+from kldeval.dataclass import dataclass
 from kldeval.errors import EngineLost, UsageProblem
 from kldeval.executors.alone import one_by_one
 from kldeval.process import settle_process

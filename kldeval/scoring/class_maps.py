@@ -8,12 +8,13 @@ large as the labels, is made on the way.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from kldeval.arrays import namespace, quiet
+from kldeval.dataclass import dataclass
 from kldeval.errors import RefusedMap, UsageProblem
 from kldeval.metrics.checks import check_probabilities
 from kldeval.metrics.class_losses import LabelRule, accuracy_terms, check_target, refuse_soft_labels, uncovered_mass
@@ -28,7 +29,7 @@ from kldeval.scoring.views import flag_outside, scaled
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from kldeval.arrays import Array
+    from kldeval.arrays import AnyArray as Array
     from kldeval.grammar import Call
     from kldeval.metrics.class_losses import LabelTerms
     from kldeval.normalization.chain import Chain

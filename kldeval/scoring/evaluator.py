@@ -8,12 +8,13 @@ whatever other pairs are worked out beside it.
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from kldeval.arrays import quiet
 from kldeval.data.causes import examined
 from kldeval.data.load import sized_pair
+from kldeval.dataclass import dataclass
 from kldeval.errors import RefusedMap
 from kldeval.preprocessing.resize import AS_IS
 from kldeval.records import AuxiliaryScores, Failure, Outcome, Reason, Score, Skipped
@@ -28,7 +29,7 @@ from kldeval.scoring.views import PairAnswers, SideProblem, answers_of, is_plain
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from kldeval.arrays import Array
+    from kldeval.arrays import NumpyArray as Array
     from kldeval.data.load import Loaded
     from kldeval.grammar import Call
     from kldeval.records import MapPair

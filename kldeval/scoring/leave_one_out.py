@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from kldeval.caching import KeptResults
 from kldeval.data.fixations.collection import SIZES_KEPT, OtherFixations
+from kldeval.dataclass import dataclass
 from kldeval.errors import RefusedMap
 from kldeval.normalization.gaussian import blurred, blurred_points, gaussian_responses
 
 if TYPE_CHECKING:
-    from kldeval.arrays import Array
+    from kldeval.arrays import NumpyArray as Array
 
 
 Shape = tuple[int, int]

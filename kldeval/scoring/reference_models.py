@@ -7,7 +7,7 @@ observers of the same image tell of each. They are densities, divided by their s
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from hashlib import sha256
 from typing import TYPE_CHECKING
@@ -16,6 +16,7 @@ import numpy as np
 
 from kldeval.arrays import quiet
 from kldeval.data.load import load_map
+from kldeval.dataclass import dataclass
 from kldeval.errors import MapProblem, UsageProblem
 from kldeval.metrics.registry import METRICS
 from kldeval.normalization.chain import normalise, parse_chain, with_axis
@@ -35,7 +36,7 @@ from kldeval.settings.auxiliary import STORED, parse_ceiling
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from kldeval.arrays import Array
+    from kldeval.arrays import NumpyArray as Array
     from kldeval.data.load import Reading
     from kldeval.grammar import Call
     from kldeval.memory import MapFile
@@ -182,7 +183,7 @@ class CentrePrior:
         self._chain = parse_chain("sum-to-one") if settings.gt == STORED else settings.gt
         self._reading = reading
         self._shape: Shape | None = None
-        self._sum: Array = 0.0
+        self._sum: Array | float = 0.0
         self.count = 0
         found = (array for array in each(self._density, files) if array is not None)
         for array in found:

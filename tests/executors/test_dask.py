@@ -27,14 +27,11 @@ pytest.importorskip("distributed")
 HOME = Path(__file__).parents[2]
 
 KILLERS = """
-import os, signal
-from kldeval.data import readers
-real = readers.READERS[".npy"]
-def read_npy(path, *arguments, **options):
-    if "killer" in str(path):
+import os, signal, sys
+def look(event, given):
+    if event == "open" and ".npy" in str(given[0]) and "-killer" in str(given[0]):
         os.kill(os.getpid(), signal.SIGKILL)
-    return real(path, *arguments, **options)
-readers.READERS[".npy"] = read_npy
+sys.addaudithook(look)
 """
 """What a worker reads at its start: files of this name end whoever reads them."""
 

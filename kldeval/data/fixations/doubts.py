@@ -6,17 +6,17 @@ may count from 1 are noted.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from kldeval.dataclass import dataclass
 from kldeval.errors import MapProblem, UsageProblem, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from kldeval.arrays import Array
+    from kldeval.arrays import NumpyArray as Array
     from kldeval.data.fixations.collection import FixationSource
 
     Shape = tuple[int, int]

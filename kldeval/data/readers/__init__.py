@@ -1,24 +1,26 @@
-"""The readable formats: a table from suffix to reader. A new format is one module here and one row of the table."""
+"""Files as maps: the reader of each suffix, and what every reader has in common.
+
+The formats are the modules of `kldeval.data.formats`; the modules here are what reads them.
+"""
 
 from __future__ import annotations
 
-from functools import partial
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Literal
 
-from kldeval.data.readers import image, numpy_files
+from kldeval.data.formats import MAP_FORMATS, Reader
+from kldeval.data.readers import numpy_files
 from kldeval.data.readers.files import refusal, refusals
 from kldeval.data.readers.stored import MAX_PIXELS, Limits, Stored, check_size, unreadable
 from kldeval.errors import KldevalError, printable
-from kldeval.memory import MapInMemory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
-    from typing import Any
+    from collections.abc import Iterator, Sequence
 
+    from kldeval.data.formats import MapFormat
+    from kldeval.grammar import Entry
     from kldeval.memory import MapFile
-
-    Reader = Callable[[Any, str | None, Limits], Stored]
 
 __all__ = [
     "CLASS_READERS",
@@ -33,52 +35,38 @@ __all__ = [
 ]
 
 
-def _read_matlab(path: Path, key: str | None, limits: Limits) -> Stored:
-    from kldeval.data.readers import matlab
-
-    return matlab.read(path, key, limits)
-
-
-READERS: Mapping[str, Reader] = {
-    **dict.fromkeys(image.SUFFIXES, image.read),
-    ".npy": numpy_files.read_npy,
-    ".npz": numpy_files.read_npz,
-    ".mat": _read_matlab,
-}
-"""The reader of each suffix, called with the path, the key of an archive's array, and what a file may ask for."""
+@cache
+def _formats() -> Mapping[str, Entry[Reader, MapFormat]]:
+    """The format of each suffix, imported when the first file is looked for."""
+    return {suffix: MAP_FORMATS[name] for name in MAP_FORMATS for suffix in MAP_FORMATS[name].info.suffixes}
 
 
-def _numpy_readers(shapes: numpy_files.Shapes) -> Mapping[str, Reader]:
-    return {".npy": partial(numpy_files.read_npy, shapes=shapes), ".npz": partial(numpy_files.read_npz, shapes=shapes)}
+class Readers(Mapping[str, Reader]):
+    """The reader of each suffix, called with the path, the key of an archive's array, and what a file may ask for."""
+
+    def __init__(self, what: Literal["maps", "classes", "labels"]) -> None:
+        self._what = what
+
+    def __getitem__(self, suffix: str) -> Reader:
+        entry = _formats()[suffix]
+        of_kind = {"maps": None, "classes": entry.info.read_classes, "labels": entry.info.read_labels}
+        return of_kind[self._what] or entry.function
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_formats())
+
+    def __len__(self) -> int:
+        return len(_formats())
 
 
-CLASS_READERS: Mapping[str, Reader] = {
-    **READERS,
-    **_numpy_readers(
-        numpy_files.Shapes(
-            lambda shape: _squeezed(shape) if len(shape) in (2, 3) else None,
-            "a class map's is (C, H, W), (H, W, C) or (N, C), one map a file",
-        )
-    ),
-}
+READERS = Readers("maps")
+"""The readers of maps."""
+
+CLASS_READERS = Readers("classes")
 """The readers of predictions that may have a class axis."""
 
-LABEL_READERS: Mapping[str, Reader] = {
-    ".mat": _read_matlab,
-    **dict.fromkeys(image.SUFFIXES, image.read_labels),
-    **_numpy_readers(
-        numpy_files.Shapes(
-            lambda shape: _squeezed(shape) if len(shape) in (1, 2, 3) else None,
-            "that of labels is (H, W) or (N,), of soft labels that of the prediction",
-        )
-    ),
-}
+LABEL_READERS = Readers("labels")
 """The readers of ground truths that may be labels."""
-
-
-def _squeezed(shape: tuple[int, ...]) -> tuple[int, ...]:
-    return shape if len(shape) == 1 else numpy_files.map_shape(shape) or shape
-
 
 is_mapped = numpy_files.is_mapped
 
@@ -139,11 +127,9 @@ def read_size(path: MapFile, *, max_pixels: int = MAX_PIXELS) -> tuple[int, int]
         UnreadableMap: too large, or as `read_map`.
         MissingDependency: as `read_map`.
     """
+    entry = _formats().get(path.suffix.lower())
     with refusals(path):
-        if not isinstance(path, MapInMemory) and path.suffix.lower() in image.SUFFIXES:
-            declared = image.declared_size(path, Limits(max_pixels))
-        else:
-            declared = numpy_files.map_shape(numpy_files.stored_shape(path, None) or ())
+        declared = entry.info.read_size(path, Limits(max_pixels)) if entry and entry.info.read_size else None
     if declared:
         check_size(path, *declared, max_pixels)
         return declared

@@ -11,18 +11,19 @@ from __future__ import annotations
 
 import re
 import struct
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kldeval.data.readers.exif import TRANSPOSED, UPRIGHT, orientation, upright
 from kldeval.data.readers.stored import Limits, Stored, check_size, unreadable
+from kldeval.dataclass import dataclass
 from kldeval.errors import MissingDependency
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from kldeval.arrays import Array
+    from kldeval.arrays import NumpyArray as Array
 
     Shape = tuple[int, int]
 

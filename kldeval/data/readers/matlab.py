@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import struct
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -20,13 +20,14 @@ import numpy as np
 from kldeval.data.readers import matlab_hdf5
 from kldeval.data.readers.files import read_bytes
 from kldeval.data.readers.stored import SLACK, Limits, Stored, check_size, unreadable
+from kldeval.dataclass import dataclass
 from kldeval.errors import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from kldeval.arrays import Array
+    from kldeval.arrays import NumpyArray as Array
 
 
 HEADER, ORDER = 128, 126
@@ -327,7 +328,7 @@ def _sparse(dimensions: tuple[int, ...], parts: Iterator[_Element], reader: _Rea
     if len(starts) != width + 1:
         msg = f"{len(starts)} starts of the columns of a sparse matrix of the dimensions {dimensions}"
         raise Damaged(msg)
-    counts = np.diff(starts.astype(np.int64))
+    counts: Array = np.diff(starts.astype(np.int64))
     n_values = int(starts[-1])
     if starts[0] != 0 or (counts < 0).any() or n_values > min(len(rows), len(values)):
         msg = "a sparse matrix whose columns do not begin where they should"

@@ -6,20 +6,21 @@ Format: MATLAB's matrices are stored with their axes reversed; cells and arrays 
 from __future__ import annotations
 
 import importlib.util
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from kldeval.data.readers.files import reason, refusals
 from kldeval.data.readers.stored import SLACK, Limits, unreadable
+from kldeval.dataclass import dataclass
 from kldeval.errors import MissingDependency
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from kldeval.arrays import Array
+    from kldeval.arrays import NumpyArray as Array
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
 OFFSETS = (0, 512)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from kldeval.dataclass import dataclass
 from kldeval.errors import UnreadableMap, printable
 from kldeval.preprocessing.grey import full_scale
 
 if TYPE_CHECKING:
-    from kldeval.arrays import Array
+    from kldeval.arrays import NumpyArray as Array
     from kldeval.memory import MapFile
 
 
