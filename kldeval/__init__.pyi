@@ -214,7 +214,6 @@ def evaluate(
     progress: bool | Callable[[Any, int], None] = False,
     on_failure: Literal["raise", "warn", "ignore"] = "warn",
 ) -> Leaderboard: ...
-
 @overload
 def evaluate(
     pred: Any = None,
@@ -296,7 +295,6 @@ def evaluate(
     progress: bool | Callable[[Any, int], None] = False,
     on_failure: Literal["raise", "warn", "ignore"] = "warn",
 ) -> Report: ...
-
 def audit(
     pred: Any,
     gt: Any,
