@@ -16,7 +16,7 @@ from kldeval.scoring.save_terms import pointwise_terms
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from kldeval.arrays import Array
+    from kldeval.arrays import NumpyArray as Array
     from kldeval.grammar import Call
     from kldeval.metrics.registry import MetricInfo
     from kldeval.normalization.lazy_map import LazyMap

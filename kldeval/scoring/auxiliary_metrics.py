@@ -30,7 +30,7 @@ from kldeval.scoring.views import value_range
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from kldeval.arrays import Array
+    from kldeval.arrays import AnyArray as Array
     from kldeval.records import Fixations, MapPair, Role
     from kldeval.scoring.context import DatasetContext
     from kldeval.scoring.diagnostics import ValueRange

@@ -30,7 +30,7 @@ from kldeval.scoring.pixels import density
 from kldeval.scoring.views import scaled, worst_problems
 
 if TYPE_CHECKING:
-    from kldeval.arrays import Array
+    from kldeval.arrays import AnyArray as Array
     from kldeval.metrics.fixated_map import FixatedMap
     from kldeval.normalization.lazy_map import LazyMap
     from kldeval.records import Fixations, MapPair, Role

@@ -11,7 +11,7 @@ from kldeval.metrics.fixated_map import Fixated
 from kldeval.scoring.auxiliary_metrics import evaluator_of
 
 if TYPE_CHECKING:
-    from kldeval.arrays import Array
+    from kldeval.arrays import NumpyArray as Array
     from kldeval.records import MapPair
     from kldeval.scoring.context import DatasetContext
     from kldeval.scoring.plan import AuxiliaryMetric, Plan

@@ -73,7 +73,14 @@ def test_the_worst_map_of_two_folders(folders: tuple[Path, Path]) -> None:
 
 
 SAMPLE = Path(__file__).parent.parent.parent / "sample_data"
-LOOKED_AT = "--fixations", SAMPLE / "fixations.csv", "--baseline", "others", "--other-map", "others"
+LOOKED_AT: tuple[str | Path, ...] = (
+    "--fixations",
+    SAMPLE / "fixations.csv",
+    "--baseline",
+    "others",
+    "--other-map",
+    "others",
+)
 OF_FIXATIONS = (
     *("nss", "nss(ddof=1,repeats=false)", "auc", "auc(negatives=unfixated)", "auc-borji", "auc-borji(ties=float)"),
     *("auc-shuffled", "sauc", "sauc-salicon", "ll", "ig", "ig(eps=1e-07,repeats=false)", "ig-mit"),
@@ -82,7 +89,7 @@ OF_FIXATIONS = (
 
 def explained_metric(metric: str) -> str:
     """The table of one metric on the worst map of the sample."""
-    needed = [*LOOKED_AT[:2]]
+    needed: list[str | Path] = [*LOOKED_AT[:2]]
     needed += LOOKED_AT[2:4] if metric.startswith("ig") else ()
     needed += LOOKED_AT[4:] if metric.startswith("auc-shuffled") else ()
     done = kldeval("explain", SAMPLE / "careful", SAMPLE / "gt", "--worst", "1", "-m", metric, *needed)
