@@ -17,7 +17,7 @@ GROUPS = {
     ),
     "How maps become densities": (
         *("norm", "pred_norm", "gt_norm", "scale", "resize", "color", "empty_gt", "empty_pred"),
-        *("nodata", "nodata_pred", "dtype"),
+        *("nodata", "nodata_pred", "missing", "dtype"),
     ),
     "Files and names": (
         *("pred_name", "gt_name", "manifest", "group_by", "exclude", "allow_missing", "allow_extra", "limit", "shard"),
@@ -29,7 +29,7 @@ GROUPS = {
         *("fixation_gaze", "fixation_size", "fixation_columns", "fixation_where", "fixations_name", "mask_name"),
         *("weights_name", "baseline_name", "other_map_name"),
     ),
-    "Labels": ("ignore_index", "class_weights", "label_smoothing", "smoothing_over", "per_class"),
+    "Labels": ("ignore_index", "reduce_zero_label", "class_weights", "label_smoothing", "smoothing_over", "per_class"),
     "Several models and statistics": (
         *("names", "sort", "intervals", "fail_if", "fail_if_worse", "allow_different", "confidence", "resamples"),
         *("seed",),

@@ -17,7 +17,7 @@ from kldeval.data.load import load_pair
 from kldeval.dataclass import dataclass
 from kldeval.errors import UsageProblem
 from kldeval.metrics.calibration import BINS, check_bins, quantile_ranks
-from kldeval.records import Failure
+from kldeval.records import Failure, Skipped
 from kldeval.scoring.adaptive import adaptive_calls, forecasts_of_pair
 
 if TYPE_CHECKING:
@@ -184,7 +184,7 @@ def _totals(answers: Iterable[Answer]) -> Iterator[tuple[tuple[str, str, int], t
     """The counts of all pairs together, by model, metric and event."""
     parts: dict[tuple[str, str, int], list[tuple[Any, Any]]] = defaultdict(list)
     for answer in answers:
-        if isinstance(answer.outcome, Failure):
+        if isinstance(answer.outcome, Failure | Skipped):
             continue
         for (key, event), counted in answer.outcome.items():
             held = parts[answer.model, key, event]
