@@ -11,7 +11,8 @@ from kldeval.errors import RefusedMap
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from kldeval.arrays import Array
+    from kldeval.arrays import AnyArray
+    from kldeval.arrays import NumpyArray as Array
     from kldeval.memory import MapFile
 
 
@@ -95,8 +96,8 @@ class MapPair:
     """
 
     name: str
-    pred: Array
-    gt: Array
+    pred: AnyArray
+    gt: AnyArray
     weights: Array | None = None
     shape: tuple[int, int] = (0, 0)
     remarks: tuple[str, ...] = ()
@@ -310,6 +311,25 @@ class Fixations:
             for places, old, new in zip((self.rows, self.cols), self.shape, shape, strict=True)
         )
         return fixations_at(rows, cols, self.counts, self.observers, shape, self.durations)
+
+    def rounded(self) -> Fixations:
+        """The fixations on the pixels whose numbers are nearest to their positions; a half goes up."""
+        import numpy as np
+
+        return self._moved(np.floor(self.rows + 0.5), np.floor(self.cols + 0.5))
+
+    def clipped(self, shape: Shape) -> Fixations:
+        """The fixations outside a map of this shape moved to its first or last pixels; lost positions (nan) stay so."""
+        import numpy as np
+
+        within = (
+            np.where(places >= side, side - 1.0, np.maximum(places, 0.0))
+            for places, side in zip((self.rows, self.cols), shape, strict=True)
+        )
+        return self._moved(*within)
+
+    def _moved(self, rows: Array, cols: Array) -> Fixations:
+        return fixations_at(rows, cols, self.counts, self.observers, self.shape, self.durations)
 
     def on_screen(self, size: tuple[int, int], shape: Shape) -> Fixations:
         """The fixations at positions on a screen of `size` (width, height), on the image that filled it.

@@ -21,7 +21,7 @@ import numpy as np
 from kldeval.arrays import as_numpy
 from kldeval.errors import FAILURE_CODES, RefusedMap, UsageProblem
 from kldeval.functional import option_settings
-from kldeval.metrics.registry import METRICS
+from kldeval.metrics.registry import METRICS, OF_OTHER_IMAGES
 from kldeval.parameters import explicit, stream_parameters
 from kldeval.preprocessing.grey import full_scale
 from kldeval.records import AuxiliaryInputs, Failure, Fixations, MapPair, Skipped, fixations_at
@@ -309,7 +309,7 @@ def _checked(settings: Settings) -> Settings:
         msg = "a stream gives means over maps of densities; use evaluate, or kldeval.cross_entropy for labels"
         raise UsageProblem(msg)
     for call in settings.metrics:
-        of_others = {"others"} & set(METRICS[call.name].info.requires)
+        of_others = OF_OTHER_IMAGES & set(METRICS[call.name].info.requires)
         if of_others or "others" in (settings.baseline.name, settings.other.name):
             msg = f"{call.name} asks for the fixations on all other images, which a stream does not hold; use evaluate"
             raise UsageProblem(msg)

@@ -34,7 +34,7 @@ from kldeval.settings.settings import AS_STORED
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from kldeval.arrays import Array
+    from kldeval.arrays import NumpyArray as Array
     from kldeval.data.fixations.collection import FixationSource
     from kldeval.data.fixations.maps import FixationReading
     from kldeval.records import Fixations
@@ -121,7 +121,7 @@ class Plan:
     out: Path
     smoothing: Smoothing
     reading: FixationReading
-    outside: Literal["error", "drop"] = "error"
+    outside: Literal["error", "drop", "clip"] = "error"
     size: tuple[int, int] | None = None
     like: Path | None = None
     jobs: int | None = None
@@ -234,10 +234,10 @@ def _build_one(
         shape = fixations.shape or plan.size or _shape_like(name, files)
     else:
         shape = plan.size or _shape_like(name, files)
-        fixations = fixations.on_screen(plan.reading.size, shape)
-    within, outside = fixations.inside(shape)
-    if outside and plan.outside == "error":
-        msg = f"{outside}; check --fixation-base and the size, or leave them out with --fixation-outside drop"
+    within, outside = plan.reading.placed(fixations, shape).inside(shape)
+    if outside and plan.outside != "drop":
+        ways = "leave them out with --fixation-outside drop, or move them to the border with clip"
+        msg = f"{outside}; check --fixation-base and the size, {ways}"
         raise RefusedMap(msg, code="fixations-outside")
     values = density_map(within, shape, plan.smoothing)
     if ".." in name.split("/") or name.startswith("/"):

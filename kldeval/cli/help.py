@@ -26,10 +26,21 @@ GROUPS = {
     "Fixations, masks and baselines": (
         *("fixations", "mask", "weights", "baseline", "baselines", "other_map", "ceiling", "baseline_norm"),
         *("fixation_base", "fixation_first", "fixation_outside", "fixation_threshold", "fixation_variable"),
-        *("fixation_gaze", "fixation_size", "fixation_columns", "fixation_where", "fixations_name", "mask_name"),
+        *(
+            "fixation_rounding",
+            "fixation_gaze",
+            "fixation_size",
+            "fixation_columns",
+            "fixation_where",
+            "fixations_name",
+            "mask_name",
+        ),
         *("weights_name", "baseline_name", "other_map_name"),
     ),
-    "Labels": ("ignore_index", "reduce_zero_label", "class_weights", "label_smoothing", "smoothing_over", "per_class"),
+    "Labels": (
+        *("ignore_index", "reduce_zero_label", "class_weights", "label_smoothing", "smoothing_over", "per_class"),
+        *("rows", "labels"),
+    ),
     "Several models and statistics": (
         *("names", "sort", "intervals", "fail_if", "fail_if_worse", "allow_different", "confidence", "resamples"),
         *("seed",),
@@ -46,16 +57,8 @@ RARE = frozenset(
     {
         *("base", "smoothing_over", "dtype", "key", "stack", "max_pixels", "trust_files", "other_map", "ceiling"),
         *("baseline_norm", "fixation_base", "fixation_first", "fixation_outside", "fixation_threshold", "seed"),
-        *(
-            "fixation_variable",
-            "fixation_gaze",
-            "label_smoothing",
-            "nodata_pred",
-            "resamples",
-            "columns",
-            "std",
-            "siunitx",
-        ),
+        *("fixation_variable", "fixation_gaze", "label_smoothing", "nodata_pred", "resamples", "labels"),
+        *("columns", "std", "siunitx", "fixation_rounding", "reduce_zero_label", "class_weights"),
         *("fixation_size", "fixation_columns", "fixation_where", "fixations_name", "mask_name", "weights_name"),
         *("baseline_name", "other_map_name"),
         *("html_maps", "stimuli", "signatures", "batch_bytes", "debug", "exclude", "annotate", "save_maps"),

@@ -44,7 +44,12 @@ class ReadingOptions(OptionGroup):
     fixation_first: str | None = text_option(
         "HOW", "The first fixation of each observer: keep or drop [default: keep]."
     )
-    fixation_outside: str | None = text_option("HOW", "Fixations outside the map: error or drop [default: error].")
+    fixation_rounding: str | None = text_option(
+        "HOW", "The pixel of a position: floor, or nearest, as OSIE's code [default: floor]."
+    )
+    fixation_outside: str | None = text_option(
+        "HOW", "Fixations outside the map: error, drop or clip (to its border) [default: error]."
+    )
     fixation_threshold: str | None = text_option("X", "Pixels above it (0..1) are fixated, where a map is not binary.")
     fixation_variable: str | None = text_option("NAME", "The variable of a .mat that holds the fixations.")
     fixation_size: str | None = text_option(
@@ -124,13 +129,9 @@ class NumericOptions(AuxiliaryOptions):
     color: str | None = setting("HOW", "Maps whose colour channels differ: luma, mean or first [default: error].")
     empty_gt: str | None = setting("HOW", "An all-zero ground truth: skip, uniform, zero or nan [default: error].")
     empty_pred: str | None = setting("HOW", "An all-zero prediction: keep, uniform or nan [default: error].")
-    nodata: str | None = setting(
-        "VALUE", "The value of pixels without data, such as -9999 or nan: the ground truth's are left out."
-    )
+    nodata: str | None = setting("VALUE", "What marks pixels without data, as -9999 or nan: they are left out.")
     nodata_pred: str | None = setting("HOW", "Where only the prediction has no data: mask or zero [default: error].")
-    missing: str | None = setting(
-        "HOW", "A missing or unreadable prediction: skip it, or uniform, a constant map in its place [default: error]."
-    )
+    missing: str | None = setting("HOW", "A missing prediction: skip or uniform [default: error].")
     dtype: str | None = setting("NAME", "The arithmetic: float64 or float32 [default: float64].")
     convention: str | None = setting("NAME", "A published convention; other flags override its parts.")
     signature: str | None = setting("TEXT", "Run exactly what a signature says, or all that a saved report (FILE) has.")

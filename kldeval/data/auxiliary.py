@@ -19,7 +19,7 @@ from kldeval.records import AuxiliaryInputs
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from kldeval.arrays import Array
+    from kldeval.arrays import NumpyArray as Array
     from kldeval.data.fixations.collection import FixationSource
     from kldeval.data.listing import Namer
     from kldeval.grammar import Call
@@ -97,11 +97,11 @@ def _fixations(
     if sources.fixations is None:
         return None, 0
     found = sources.fixations.of(name)
-    if sources.fixations.reading.size is not None:
-        found = found.on_screen(sources.fixations.reading.size, image)
+    found = sources.fixations.reading.placed(found, image)
     within, outside = found.inside(found.shape or image)
     if outside and not sources.drops_outside:
-        msg = f"{outside}; check --fixation-base and the size, or leave them out with --fixation-outside drop"
+        ways = "leave them out with --fixation-outside drop, or move them to the border with clip"
+        msg = f"{outside}; check --fixation-base and the size, {ways}"
         raise RefusedMap(msg, code="fixations-outside")
     return on_map(within, image, pair.shape, resize), outside.count if outside else 0
 

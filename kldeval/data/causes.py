@@ -18,7 +18,7 @@ from kldeval.records import Failure
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from kldeval.arrays import Array
+    from kldeval.arrays import NumpyArray as Array
     from kldeval.grammar import Call
     from kldeval.normalization.chain import Chain
     from kldeval.records import MapPair

@@ -31,7 +31,7 @@ def class_slopes(scores: Floats, label: NDArray[np.int64], weights: Floats | Non
 
     Source: C. Guo et al. (2017), https://proceedings.mlr.press/v70/guo17a.html.
 
-    >>> round(class_slopes(np.zeros((1, 2)), np.asarray([0]), None, 1.0).loss, 12) == round(np.log(2), 12)
+    >>> class_slopes(np.zeros((1, 2)), np.asarray([0]), None, 1.0).loss == float(np.log(2))
     True
     """
     known = np.where(np.isneginf(scores), 0.0, scores)  # a score of -inf has no part in any mean

@@ -29,7 +29,7 @@ from kldeval.scoring.views import flag_outside, scaled
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from kldeval.arrays import Array
+    from kldeval.arrays import AnyArray as Array
     from kldeval.grammar import Call
     from kldeval.metrics.class_losses import LabelTerms
     from kldeval.normalization.chain import Chain
@@ -340,9 +340,14 @@ def losses_as_maps(pair: MapPair, settings: Settings) -> dict[str, Array]:
     return {key: xp.reshape(xp.concat([block.terms[key].loss for block in blocks]), shape) for key in blocks[0].terms}
 
 
+IGNORED = 255
+"""What unlabelled positions are in segmentation tools."""
+
+
 def ignore_index(settings: Settings) -> int | None:
-    """The label of positions that do not count."""
-    number: int | None = settings.gt[0].keywords.get("ignore_index")
+    """The label of positions that do not count: where 0 is unlabelled and nothing else is said that of `IGNORED`."""
+    labels = settings.gt[0].keywords
+    number: int | None = labels.get("ignore_index", IGNORED if labels.get("reduce_zero") else None)
     return number
 
 

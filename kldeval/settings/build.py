@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from kldeval.errors import KldevalError, UsageProblem
 from kldeval.grammar import Call, did_you_mean, split_top_level
+from kldeval.metrics.registry import METRICS
 from kldeval.normalization.chain import (
     Chain,
     axes_of,
@@ -179,6 +180,8 @@ def checked(settings: Settings) -> Settings:
     """
     check_companions(settings)
     settings = _without_idle_parts(settings)
+    if settings.maps == "rows":
+        check_rows(settings)
     if settings.is_labels:
         return replace(settings, reduction=label_reduction(settings.reduction, settings.maps))
     check_stored(settings)
@@ -196,6 +199,23 @@ def checked(settings: Settings) -> Settings:
         )
         raise UsageProblem(msg)
     return settings
+
+
+def check_rows(settings: Settings) -> None:
+    """Refuse rows as units of what has no distribution within each.
+
+    Raises:
+        UsageProblem: naming the metric, or the chain.
+    """
+    others = [call.name for call in settings.metrics if settings.is_labels or METRICS[call.name].info.on != "density"]
+    if others:
+        msg = f"--rows is for metrics of densities within each row (kld, ce, jsd, ...), and {others[0]} is none of them"
+        raise UsageProblem(msg)
+    chains = settings.pred, settings.gt
+    if any(class_axis(chain) is None for chain in chains) or settings.reduction not in ("slices", "none"):
+        what = "a chain within rows on both sides, as --norm softmax --axis -1, and no other --reduction than none"
+        msg = f"--rows takes {what}"
+        raise UsageProblem(msg)
 
 
 def alone(settings: Settings, call: Call) -> Settings:

@@ -28,9 +28,6 @@ METRIC_FLAGS = ("class_weights", "label_smoothing", "smoothing_over")
 LABEL_FLAGS = ("ignore_index", "reduce_zero_label", *METRIC_FLAGS)
 """The texts that mean something for labels alone."""
 
-IGNORED = 255
-"""What marks positions that do not count where 0 is unlabelled and nothing else is said, as in segmentation tools."""
-
 REDUCTIONS = ("mean", "sum", "none")
 """What becomes of the positions of a class map; `slices` is the mean, because each of them is a distribution."""
 
@@ -77,8 +74,6 @@ def label_chain(said: Mapping[str, str], reason: str) -> Chain:
             raise UsageProblem(msg)
     if parse_value(said.get("reduce_zero_label", "false"), bool, "--reduce-zero-label"):
         given["reduce_zero"] = True
-    if given.get("reduce_zero"):
-        given.setdefault("ignore_index", IGNORED)
     return (STEPS["labels"].call(**given), *chain[1:])
 
 

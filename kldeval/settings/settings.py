@@ -30,7 +30,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "empty_pred": ("error", "keep", "uniform", "nan"),
     "base": ("e", "2", "10"),
     "reduction": ("slices", "sum", "mean", "batchmean", "none"),
-    "maps": ("mean", "fixations", "groups", "pixels"),
+    "maps": ("mean", "fixations", "groups", "pixels", "rows"),
     "dtype": ("float64", "float32"),
     "missing": ("error", "skip", "uniform"),
 }

@@ -353,11 +353,11 @@ def test_help_imports_nothing_heavy() -> None:
 
 
 def test_missing_opencv_says_what_to_install(tmp_path: Path) -> None:
-    for side in ("pred", "gt"):  # PNG is read without it
-        cv2.imwrite(str(tmp_path / f"{side}.jpg"), np.full((8, 8), 7, np.uint8))
+    for side in ("pred", "gt"):  # PNG and JPEG are read without it
+        cv2.imwrite(str(tmp_path / f"{side}.bmp"), np.full((8, 8), 7, np.uint8))
     (tmp_path / "cv2.py").write_text("raise ImportError('libGL.so.1: cannot open shared object file')")
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
-    done = run_program(tmp_path / "pred.jpg", tmp_path / "gt.jpg", env=environment)
+    done = run_program(tmp_path / "pred.bmp", tmp_path / "gt.bmp", env=environment)
     assert done.returncode == 2
     assert "opencv-python-headless" in done.stderr
     assert done.stderr.count("\n") == 1

@@ -97,7 +97,14 @@ def test_tensors_keep_their_dtype(name: str, dtype: torch.dtype) -> None:
         scores = pred if name in ("cross_entropy", "accuracy") else torch.log_softmax(pred, dim=0)
         value = FUNCTIONS[name](scores, torch.tensor([0, 1, 2, 0]), axis=0)
     else:
-        arrays = {"gt": pred.flip(0), "fixations": counts, "baseline": pred.flip(1), "other": counts, "others": counts}
+        arrays = {
+            "gt": pred.flip(0),
+            "fixations": counts,
+            "baseline": pred.flip(1),
+            "other": counts,
+            "others": counts,
+            "images": counts,
+        }
         value = FUNCTIONS[name](pred, *(arrays[one] for one in parameters if one in arrays))
     assert value.dtype == dtype
 
@@ -139,3 +146,15 @@ def test_evaluate_shows_every_option_and_takes_metrics_as_a_list() -> None:
     assert {*KNOWN_TEXTS, *RunOptions._fields, "signature", "preset", "confidence"} <= shown
     report = kldeval.evaluate("sample_data/careful", "sample_data/gt", metric=["kld", "cc"], limit=None, jobs=1)
     assert list(report.summaries) == ["kld", "cc"]
+
+
+def test_every_public_function_says_its_keywords() -> None:
+    hidden = {
+        name: parameter.name
+        for name in kldeval.__all__
+        if inspect.isfunction(getattr(kldeval, name))
+        for parameter in inspect.signature(getattr(kldeval, name)).parameters.values()
+        if parameter.kind == inspect.Parameter.VAR_KEYWORD
+    }
+    assert hidden == {}
+    assert kldeval.signature("kld", log_eps=None, norm=None) == kldeval.signature()

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from kldeval.arrays import Array
+    from kldeval.arrays import NumpyArray as Array
     from kldeval.data.fixations.maps import FixationReading
     from kldeval.data.listing import Namer
     from kldeval.memory import MapFile, MapFolder
@@ -64,7 +64,7 @@ class FixationSource:
     def knowing(self, known: Mapping[str, Fixations]) -> FixationSource:
         """The source with what `of` has told of some images, so that their files need not be read again."""
         files = {name: paths for name, paths in self.files.items() if name not in known}
-        return replace(self, known=known, files=files, reading=replace(self.reading, drops_first=False, size=None))
+        return replace(self, known=known, files=files, reading=self.reading.of_placed)
 
     def naming_frames(self, names: Iterable[str]) -> FixationSource:
         """The source with the frames of its videos under the names of the maps: `video/7` for `video/0007`.
@@ -254,6 +254,7 @@ class OtherFixations:
         self._ranges = {name: slice(*bounds) for name, *bounds in zip(within, ends, ends[1:], strict=False)}
         self._everything = KeptResults(self._add_up, SIZES_KEPT)
         self._own = KeptResults(self._find_own, IMAGES_KEPT)
+        self._images = KeptResults(self._count_images, SIZES_KEPT)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -276,6 +277,10 @@ class OtherFixations:
         """Where all images together were fixated."""
         return self._everything(shape)[1]
 
+    def images(self, shape: Shape) -> FixationPositions:
+        """Where images were fixated, and on how many of them; not to be written to."""
+        return self._images(shape)
+
     def count_map(self, name: str, shape: Shape) -> Array:
         """The number of fixations of all other images at each pixel, int64 (H, W)."""
         counts = self.everything(shape).copy()
@@ -292,6 +297,17 @@ class OtherFixations:
         chosen = self._ranges[name]
         places, owner = np.unique(self._places(shape, chosen), return_inverse=True)
         return places, np.bincount(owner, weights=self._counts[chosen], minlength=len(places))
+
+    def _count_images(self, shape: Shape) -> FixationPositions:
+        import numpy as np
+
+        image = np.repeat(
+            np.arange(len(self._ranges)), [chosen.stop - chosen.start for chosen in self._ranges.values()]
+        )
+        pixels = shape[0] * shape[1]
+        once = np.unique(image * pixels + self._places(shape, slice(None)))
+        places, counts = np.unique(once % pixels, return_counts=True)
+        return places, counts.astype(np.float64)
 
     def _places(self, shape: Shape, chosen: slice) -> Array:
         import numpy as np

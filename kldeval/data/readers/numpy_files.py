@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import zipfile
 from dataclasses import field
 from functools import lru_cache
 from io import BytesIO
@@ -23,10 +22,11 @@ from kldeval.errors import UnreadableMap, printable
 from kldeval.memory import MapInMemory
 
 if TYPE_CHECKING:
+    import zipfile
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from kldeval.arrays import Array
+    from kldeval.arrays import NumpyArray as Array
     from kldeval.memory import MapFile
 
 
@@ -39,8 +39,8 @@ LONGEST_HEADER = 10_000
 PIECE = 2**20
 """Bytes that are inflated at a time: what `zipfile` reads into an array it holds a second time."""
 
-BOUNDED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-"""How numpy writes archives; the other methods of zip may ask for gigabytes before the first byte."""
+BOUNDED = (0, 8)
+"""The methods of zip that numpy writes, stored and deflated; the others may ask for gigabytes before the first byte."""
 
 KEYS_SHOWN = 20
 
@@ -97,9 +97,11 @@ def read_npz(path: Path, key: str | None, limits: Limits, shapes: Shapes | None 
         UnreadableMap: no .npz, damaged, no or several arrays and no key, or no real-valued map.
         OSError: the file cannot be opened.
     """
+    from zipfile import ZipFile  # here, because it brings every kind of compression along
+
     check_regular(path)
     try:
-        with zipfile.ZipFile(path) as archive:
+        with ZipFile(path) as archive:
             member = archive.getinfo(f"{_chosen(archive, key, path)}.npy")
             _check_method(member, path, limits)
             with archive.open(member) as file:
@@ -130,7 +132,9 @@ def stored_shape(path: MapFile, key: str | None) -> Shape | None:
             if path.suffix.lower() == ".npy":
                 file: IO[bytes] = stack.enter_context(path.open("rb"))
             else:
-                archive = stack.enter_context(zipfile.ZipFile(path))
+                from zipfile import ZipFile
+
+                archive = stack.enter_context(ZipFile(path))
                 file = stack.enter_context(archive.open(f"{_chosen(archive, key, path)}.npy"))
             return _header(file, path).shape
     except Exception:  # noqa: BLE001 - reading it will say what is wrong
