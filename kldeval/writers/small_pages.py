@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shlex
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from kldeval.reports.audit import is_close
@@ -286,8 +287,8 @@ def _share(terms: Terms, term: float) -> str:
 # a check
 
 
-def inspection_page(inspection: Inspection) -> Page:
-    """The pairs with what their files hold, then what is wrong, for a terminal."""
+def inspection_page(inspection: Inspection, pairs: bool = True) -> Page:  # noqa: FBT001, FBT002 - the one choice
+    """What files hold (each pair, or how many of what), then what is wrong, for a terminal."""
     heads = (
         *(Head("name", "map"), Head("prediction", "map"), Head("holds", "text")),
         *(Head("ground truth", "map"), Head("holds", "text")),
@@ -296,28 +297,50 @@ def inspection_page(inspection: Inspection) -> Page:
         tuple(map(Cell, (row.name, row.pred, row.pred_content, row.gt, row.gt_content))) for row in inspection.rows
     )
     wrong = tuple(Missing(failure.name, failure.message, failure.stage) for failure in inspection.failures)
-    problems = count(len(wrong), "problem")
-    found = f"{count(len(rows), 'pair')} can be scored, {problems}"
     blocks: tuple[Block, ...] = (
-        *((Table(heads, rows),) if rows else ()),
-        Listing(problems, wrong),
+        *((Table(heads, rows),) if rows and pairs else ()),
+        Listing(count(len(wrong), "problem"), wrong),
         *((Paragraphs(inspection.notes),) if inspection.notes else ()),
-        Paragraphs((found,)),
+        *(() if pairs else (Paragraphs(tuple(_held(inspection))),)),
+        Paragraphs((_found(inspection),)),
     )
     return Page(filled(blocks))
 
 
-def inspection_text(inspection: Inspection) -> str:
-    """The pairs with what their files hold, then what is wrong, as aligned lines that are never cut."""
+def _found(inspection: Inspection) -> str:
+    return f"{count(len(inspection.rows), 'pair')} can be scored, {count(len(inspection.failures), 'problem')}"
+
+
+def _held(inspection: Inspection) -> Iterator[str]:
+    """How many maps of which size and type each side has, the most frequent first."""
+    sides = {
+        "predictions": [row.pred_content for row in inspection.rows],
+        "ground truths": [row.gt_content for row in inspection.rows],
+    }
+    for what, contents in sides.items():
+        kinds = Counter(" ".join(content.split()[:2]) for content in contents).most_common()
+        shown = ", ".join(f"{number} of {kind}" for kind, number in kinds[:KINDS_SHOWN])
+        more = f", and {len(kinds) - KINDS_SHOWN} more kinds" if len(kinds) > KINDS_SHOWN else ""
+        skipped = sum("(skipped)" in content for content in contents)
+        if kinds:
+            yield f"{what}: {shown}{more}{f'; {skipped} are skipped' if skipped else ''}"
+
+
+KINDS_SHOWN = 3
+"""Sizes and types of maps that a summary names."""
+
+
+def inspection_text(inspection: Inspection, pairs: bool = True) -> str:  # noqa: FBT001, FBT002 - the one choice
+    """What files hold (each pair, or how many of what), then what is wrong, as aligned lines that are never cut."""
     head = ("name", "prediction", "", "ground truth", "")
     rows = [
         (one_line(row.name), one_line(row.pred), row.pred_content, one_line(row.gt), row.gt_content)
         for row in inspection.rows
     ]
-    lines = _aligned([head, *rows]) if rows else []
+    lines = [*_aligned([head, *rows]), ""] if rows and pairs else []
     wrong = [(failure.stage, one_line(failure.name), one_line(failure.message)) for failure in inspection.failures]
-    found = f"{count(len(rows), 'pair')} can be scored, {count(len(wrong), 'problem')}"
-    return "\n".join([*lines, *[""] * bool(lines), *_aligned(wrong), *inspection.notes, found]) + "\n"
+    held = () if pairs else _held(inspection)
+    return "\n".join([*lines, *_aligned(wrong), *inspection.notes, *held, _found(inspection)]) + "\n"
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
