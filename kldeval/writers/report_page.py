@@ -179,7 +179,12 @@ def _interval_legend(report: Report) -> str:
     confidence = re.search(r"confidence=([^,)]+)", report.statistics)
     level = f"{100 * float(confidence[1]):g} % " if confidence else ""
     units = count(len(report.groups), "group") if report.groups else count(len(report.scores), "map")
-    return f"in brackets {level}intervals of the means (BCa bootstrap over {units})"
+    pooled = any(score.statistics for score in report.scores) and "|pooled:" in report.statistics
+    if not pooled:
+        return f"in brackets {level}intervals of the means (BCa bootstrap over {units})"
+    means = any(key not in score.statistics for score in report.scores for key in score.values)
+    how = f"bootstrap over {units} less its bias{', of means BCa' if means else ''}"
+    return f"in brackets {level}intervals ({how})"
 
 
 def _metric_cell(report: Report, key: str) -> Cell:
@@ -225,7 +230,8 @@ def _map_table(report: Report, scores: Sequence[Score], precision: int, title: s
         columns["uncovered"] = [str(score.n_uncovered) for score in scores]
         columns["mass"] = _masses([score.uncovered_mass for score in scores], precision)
         heads += plain_heads("number", "uncovered", "mass")
-    rows = zip((score.name for score in scores), *columns.values(), strict=True)
+    names = (f"{score.name} (no prediction)" if score.remarks else score.name for score in scores)
+    rows = zip(names, *columns.values(), strict=True)
     return _table(report, heads, (map(Cell, row) for row in rows), title)
 
 
