@@ -46,7 +46,18 @@ GROUPS = {
         *("seed",),
     ),
     "Output": (
-        *("format_", "output", "score_only", "per_map", "worst", "precision", "quiet", "verbose", "save_maps"),
+        *(
+            "format_",
+            "output",
+            "score_only",
+            "output_dir",
+            "per_map",
+            "worst",
+            "precision",
+            "quiet",
+            "verbose",
+            "save_maps",
+        ),
         *("html_maps", "stimuli", "signatures", "columns", "std", "siunitx", "annotate", "picture", "save"),
     ),
     "Running": (
@@ -73,7 +84,7 @@ RARE = frozenset(
         *("columns", "std", "siunitx", "fixation_rounding", "reduce_zero_label", "class_weights"),
         *("fixation_size", "fixation_columns", "fixation_where", "fixations_name", "mask_name", "weights_name"),
         *("baseline_name", "other_map_name"),
-        *("engine", "scheduler", "scheduler_file", "engine_timeout"),
+        *("engine", "output_dir", "scheduler", "scheduler_file", "engine_timeout"),
         *("html_maps", "stimuli", "signatures", "batch_bytes", "debug", "exclude", "annotate", "save_maps"),
     }
 )
