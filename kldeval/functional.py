@@ -58,7 +58,7 @@ def metric_functions() -> dict[str, Callable[..., Array]]:
     """The functions of all metrics by their names in Python.
 
     >>> sorted(metric_functions())[:3]
-    ['accuracy', 'auc', 'auc_borji']
+    ['accuracy', 'ace', 'auc']
     """
     if not _FUNCTIONS:
         for registry in (METRICS, LABEL_METRICS):

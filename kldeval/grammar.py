@@ -238,7 +238,7 @@ def suggestion(name: str, known: Iterable[str], listed_by: str | None = None) ->
 
     >>> "no sush" + suggestion("sush", ["such", "some"]), "no x" + suggestion("x", ["such", "some"])
     ("no sush; did you mean 'such'? Known: such, some", 'no x; known: such, some')
-    >>> suggestion("sush", ["such", "rush", "some", *"abcdefgh"], "kldeval metrics")
+    >>> suggestion("sush", ["such", "rush", "some", *"12345678"], "kldeval metrics")
     "; did you mean 'such', 'rush' or 'some'? `kldeval metrics` lists all"
     """
     names = list(known)
@@ -255,7 +255,7 @@ def nearest(name: str, known: Iterable[str], count: int = 3) -> list[str]:
     """The known names that are most like a wrong one, the nearest first; where one begins the other before all.
 
     >>> nearest("aucc", ["kld", "auc-judd", "auc", "cc"])
-    ['auc', 'auc-judd', 'cc']
+    ['auc', 'cc', 'auc-judd']
     """
     from difflib import SequenceMatcher
 
