@@ -13,7 +13,7 @@ from kldeval.records import Failure, Score
 from kldeval.reports.documents import Contribution, Explanation, Stage
 from kldeval.scoring.diagnostics import notes
 from kldeval.scoring.evaluator import Evaluator
-from kldeval.scoring.pixels import density
+from kldeval.scoring.pixels import density_of_block
 from kldeval.scoring.plan import Plan
 from kldeval.scoring.save_terms import pointwise_terms
 from kldeval.scoring.views import is_plain, scaled
@@ -133,7 +133,9 @@ def _largest(
     exist = np.ones(terms.shape, bool) if pair.weights is None else np.broadcast_to(pair.weights > 0, terms.shape)
     terms = np.where(exist, terms, 0.0)
     everything = slice(0, terms.shape[0])
-    p, q = (density(normalise(starts[role], chain), everything).prob for role, chain in _chains(settings).items())
+    p, q = (
+        density_of_block(normalise(starts[role], chain), everything).prob for role, chain in _chains(settings).items()
+    )
     places = np.argsort(-np.abs(terms), axis=None, kind="stable")[:LARGEST]
     rows, columns = np.unravel_index(places, terms.shape)
     info = METRICS[call.name].info
@@ -162,7 +164,7 @@ def _title(chain: Chain) -> str:
 
 def _density_of(start: LazyMap, chain: Chain) -> Array:
     values = normalise(start, chain)
-    return density(values, slice(0, values.source.shape[-2])).prob
+    return density_of_block(values, slice(0, values.source.shape[-2])).prob
 
 
 def _matrix(array: Array) -> Matrix:

@@ -34,7 +34,7 @@ from kldeval.preprocessing.grey import full_scale
 from kldeval.records import AuxiliaryInputs, AuxiliaryScores, Reason
 from kldeval.scoring.diagnostics import reason_of, refusal
 from kldeval.scoring.histogram import levels, looked_up
-from kldeval.scoring.pixels import PixelView, density
+from kldeval.scoring.pixels import PixelView, density_of_block
 from kldeval.scoring.plan import ROLES
 from kldeval.scoring.views import scaled, value_range, worst_problems
 
@@ -507,7 +507,7 @@ class FixationEvaluator:
                 message = refusal(pair, "pred", problem.kind, problem.detail, pipeline.shown)
                 raise RefusedMap(message, code=problem.kind)
         if takes_levels:
-            return density(values, slice(0, 1)).log[0, pair.pred[rows, cols]]
+            return density_of_block(values, slice(0, 1)).log[0, pair.pred[rows, cols]]
         return _log_at(values, rows, cols)
 
     @cached_property
@@ -546,7 +546,7 @@ class FixationEvaluator:
                     "choose another --baseline-norm"
                 )
                 raise RefusedMap(msg)
-        return density(values, slice(0, pair.shape[0])).log
+        return density_of_block(values, slice(0, pair.shape[0])).log
 
     def _baseline_bits(self, eps: float) -> float:
         pair, rows, cols = self._pair, self._fixated.rows, self._fixated.cols

@@ -14,8 +14,8 @@ from kldeval.writers.numbers import ABSENT, count
 from kldeval.writers.page import (
     Cell,
     Head,
-    Listing,
     Missing,
+    MissingMaps,
     Notes,
     Page,
     Paragraphs,
@@ -287,7 +287,7 @@ def inspection_page(inspection: Inspection) -> Page:
     found = f"{count(len(rows), 'pair')} can be scored, {problems}"
     blocks: tuple[Block, ...] = (
         *((Table(heads, rows),) if rows else ()),
-        Listing(problems, wrong),
+        MissingMaps(problems, wrong),
         *((Paragraphs(inspection.notes),) if inspection.notes else ()),
         Paragraphs((found,)),
     )
