@@ -30,6 +30,10 @@ class MapInMemory:
         return self.label
 
 
+MISSING = MapInMemory(None, "a missing prediction")
+"""What stands where a ground truth has no prediction, and a constant map counts as one."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class NamedMaps:
     """Maps by their names, which stand where a folder does; `label` says what they are."""

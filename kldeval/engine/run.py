@@ -303,19 +303,23 @@ def _kept_answers(
 
 def read_one(
     pred: MapFolder, gt: MapFolder, settings: Settings, request: RunOptions, name: str | None = None
-) -> tuple[MapPair, DatasetContext]:
-    """The only pair of two files, or the one of a name, and what is known beside it.
+) -> tuple[MapPair, DatasetContext, Settings]:
+    """The only pair of two files, or the one of a name, what is known beside it, and the settings as its files say.
 
     Raises:
         UsageProblem: there is none, or more than one.
         MapProblem: a file cannot be read or does not fit.
     """
-    pairs = [pair for pair in pair_up(pred, gt, request).pairs if name in (None, pair.name)]
+    everything = pair_up(pred, gt, request).pairs
+    pairs = [pair for pair in everything if name in (None, pair.name)]
     if len(pairs) != 1:
         msg = f"{pred} and {gt} hold {len(pairs)} pairs; name the two files of one"
         raise UsageProblem(msg)
-    around = _around(settings, request, pairs, alone=pred.is_file() and gt.is_file())
-    return load_pair(pairs[0], replace(reading_of(settings, request), sources=around.sources)), around.context
+    settings = resolve_target_kind(settings, pairs, reading_of(settings, request))
+    around = _around(settings, request, everything, alone=pred.is_file() and gt.is_file())
+    settings = with_context(settings, around.described)
+    pair = load_pair(pairs[0], replace(reading_of(settings, request), sources=around.sources))
+    return pair, around.context, settings
 
 
 def _swapped(pred: MapFolder | None, gt: MapFolder | None) -> list[str]:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Literal
 
 from kldeval.data.formats import MAP_FORMATS, Reader
 from kldeval.data.readers import numpy_files
-from kldeval.data.readers.files import refusals, unreadable_because
+from kldeval.data.readers.files import by_first_bytes, refusals, unreadable_because
 from kldeval.data.readers.stored import MAX_PIXELS, Limits, Stored, check_size, unreadable
-from kldeval.errors import KldevalError, printable
+from kldeval.errors import KldevalError, UnreadableMap, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -114,6 +114,8 @@ def read_map(
         raise unreadable(path, f"files ending in {printable(path.suffix)!r} are not read as maps; known: {known}")
     try:
         return reader(path, key, Limits(max_pixels, trusts_files))
+    except UnreadableMap as problem:
+        raise by_first_bytes(path, problem) from problem
     except KldevalError:
         raise
     except Exception as error:
