@@ -33,7 +33,6 @@ from kldeval.api.sources import ONE_MAP, check_paired, folder_of, is_path, maps_
 from kldeval.arrays import as_numpy
 from kldeval.conventions import CONVENTIONS
 from kldeval.data.fixations.maps import FixationReading, fixations_in_map
-from kldeval.engine.provenance import versions
 from kldeval.engine.run import read_one, run
 from kldeval.errors import RefusedMap, UsageProblem
 from kldeval.functional import requested
@@ -46,6 +45,7 @@ from kldeval.parameters import (
     explicit,
     identify_parameters,
 )
+from kldeval.provenance import versions
 from kldeval.records import fixations_at
 from kldeval.reports import documents
 from kldeval.reports.aggregate import only

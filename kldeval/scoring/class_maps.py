@@ -302,11 +302,17 @@ def label_blocks(rows: LabelledRows, settings: Settings) -> Iterator[LabelBlock]
             if LABEL_METRICS[call.name].info.statistics is None
         }
         of_any = next(iter(terms.values()), None) or _weighted(accuracy_terms(log_pred, target, rule), weights)
-        sums = {
-            key: make(log_pred, target, rule, weights, **_edges_of(rows, key), **call.keywords)
-            for key, call in calls.items()
-            if (make := LABEL_METRICS[call.name].info.statistics) is not None
-        }
+        made: dict[object, tuple[float, ...]] = {}
+        sums = {}
+        for key, call in calls.items():
+            make = LABEL_METRICS[call.name].info.statistics
+            if make is None:
+                continue
+            # metrics that are made of the same sums share them
+            at = make, call.arguments
+            if at not in made:
+                made[at] = make(log_pred, target, rule, weights, **_edges_of(rows, key), **call.keywords)
+            sums[key] = made[at]
         yield LabelBlock(terms, sums, uncovered_mass(log_pred, target, of_any), of_any.valid)
 
 

@@ -180,11 +180,20 @@ def map_row(score: Score) -> JsonObject:
     weights = {key: _number(weight) for key, weight in score.weights.items()}
     extra = {
         "weights": weights,
-        "statistics": {key: [_number(number) for number in sums] for key, sums in score.statistics.items()},
+        "statistics": _statistics(score.statistics),
         "remarks": list(score.remarks),
         "references": references_row(score.references),
     }
     return {**row, **{name: value for name, value in extra.items() if value}}
+
+
+def _statistics(statistics: Mapping[str, tuple[float, ...]]) -> JsonObject:
+    """The sums of each metric; those that a metric before it has, too, by that one's key."""
+    owners: dict[tuple[float, ...], str] = {}
+    return {
+        key: [_number(number) for number in sums] if owners.setdefault(sums, key) == key else owners[sums]
+        for key, sums in statistics.items()
+    }
 
 
 def _class_row(row: ClassRow) -> JsonObject:
