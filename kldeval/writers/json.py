@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from kldeval.records import Failure, Score
-    from kldeval.reports.audit_documents import AuditedMap, ConventionFacts, Curve, Flip, Side, Standing
+    from kldeval.reports.audit_documents import AuditedMap, ConventionFacts, Curve, Flip, FlipSide, Standing
     from kldeval.reports.documents import ClassRow, Column, Comparison, GateOutcome, PairOfModels, Report, Summary
     from kldeval.reports.reliability import ReliabilityDiagram
     from kldeval.writers.page import Options
@@ -350,7 +350,7 @@ def _flip(flip: Flip) -> JsonObject:
     }
 
 
-def _side(side: Side) -> JsonObject:
+def _side(side: FlipSide) -> JsonObject:
     interval = None if side.interval is None else list(side.interval)
     return {
         "convention": side.convention,
