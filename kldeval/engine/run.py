@@ -281,11 +281,12 @@ def read_one(
         UsageProblem: there is none, or more than one.
         MapProblem: a file cannot be read or does not fit.
     """
-    pairs = [pair for pair in pair_up(pred, gt, request).pairs if name in (None, pair.name)]
+    pairing = pair_up(pred, gt, request, settings)
+    pairs = [pair for pair in pairing.pairs if name in (None, pair.name)]
     if len(pairs) != 1:
         msg = f"{pred} and {gt} hold {len(pairs)} pairs; name the two files of one"
         raise UsageProblem(msg)
-    around = open_auxiliary(settings, request, pairs, alone=pred.is_file() and gt.is_file())
+    around = open_auxiliary(settings, request, pairs, alone=pairing.alone)
     return load_pair(pairs[0], replace(reading_of(settings, request), sources=around.sources)), around.context
 
 

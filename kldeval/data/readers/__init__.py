@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from kldeval.data.readers import image, numpy_files
 from kldeval.data.readers.files import refusal, refusals
+from kldeval.data.readers.members import fetched
 from kldeval.data.readers.stored import MAX_PIXELS, Limits, Stored, check_size, unreadable
 from kldeval.errors import KldevalError, printable
-from kldeval.memory import MapInMemory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
-    from typing import Any
 
     from kldeval.memory import MapFile
 
@@ -39,22 +38,64 @@ def _read_matlab(path: Path, key: str | None, limits: Limits) -> Stored:
     return matlab.read(path, key, limits)
 
 
+def _read_arrays(path: Any, key: str | None, limits: Limits, shapes: numpy_files.Shapes | None = None) -> Stored:
+    from kldeval.data.readers import array_files
+
+    return array_files.read(path, key, limits, shapes)
+
+
+def _read_raw(path: Any, key: str | None, limits: Limits) -> Stored:
+    from kldeval.data.readers import raw
+
+    return raw.read(path, key, limits)
+
+
+SHY = (".bin", ".h5", ".hdf5", ".mat", ".pt", ".pth", ".safetensors")
+"""Suffixes of files that hold fixations or weights of networks as well as maps: of a folder of nothing else, maps."""
+
+NAMED_ARRAYS = (".h5", ".hdf5", ".pt", ".pth", ".safetensors")
+"""Suffixes of files of named arrays, beside .npz and .mat."""
+
 READERS: Mapping[str, Reader] = {
     **dict.fromkeys(image.SUFFIXES, image.read),
     ".npy": numpy_files.read_npy,
     ".npz": numpy_files.read_npz,
     ".mat": _read_matlab,
+    **dict.fromkeys(NAMED_ARRAYS, _read_arrays),
+    ".bin": _read_raw,
 }
 """The reader of each suffix, called with the path, the key of an archive's array, and what a file may ask for."""
 
 
-def _numpy_readers(shapes: numpy_files.Shapes) -> Mapping[str, Reader]:
-    return {".npy": partial(numpy_files.read_npy, shapes=shapes), ".npz": partial(numpy_files.read_npz, shapes=shapes)}
+def array_readers(shapes: numpy_files.Shapes) -> Mapping[str, Reader]:
+    """The readers of files of arrays, which take these shapes."""
+    return {
+        ".npy": partial(numpy_files.read_npy, shapes=shapes),
+        ".npz": partial(numpy_files.read_npz, shapes=shapes),
+        **dict.fromkeys(NAMED_ARRAYS, partial(_read_arrays, shapes=shapes)),
+    }
+
+
+ARRAYS = (".npy", ".npz", *NAMED_ARRAYS)
+"""The files that may hold more than two axes."""
+
+
+def stored_shape(path: MapFile, key: str | None) -> tuple[int, ...] | None:
+    """The shape of the array in a file of arrays; None where there is none to be read, or the file is no such one."""
+    suffix = path.suffix.lower()
+    if suffix not in ARRAYS:
+        return None
+    contents = fetched(path, Limits())
+    if suffix in (".npy", ".npz"):
+        return numpy_files.stored_shape(contents, key)
+    from kldeval.data.readers import array_files
+
+    return array_files.stored_shape(contents, key)
 
 
 CLASS_READERS: Mapping[str, Reader] = {
     **READERS,
-    **_numpy_readers(
+    **array_readers(
         numpy_files.Shapes(
             lambda shape: _squeezed(shape) if len(shape) in (2, 3) else None,
             "a class map's is (C, H, W), (H, W, C) or (N, C), one map a file",
@@ -66,7 +107,7 @@ CLASS_READERS: Mapping[str, Reader] = {
 LABEL_READERS: Mapping[str, Reader] = {
     ".mat": _read_matlab,
     **dict.fromkeys(image.SUFFIXES, image.read_labels),
-    **_numpy_readers(
+    **array_readers(
         numpy_files.Shapes(
             lambda shape: _squeezed(shape) if len(shape) in (1, 2, 3) else None,
             "that of labels is (H, W) or (N,), of soft labels that of the prediction",
@@ -92,13 +133,13 @@ def is_readable(name: str) -> bool:
     return name[name.rfind(".") :].lower() in READERS
 
 
-def without_matlab(names: Sequence[str]) -> Sequence[str]:
-    """The maps of a folder without its .mat files, which are fixations beside images and maps only by themselves.
+def without_shy(names: Sequence[str]) -> Sequence[str]:
+    """The maps of a folder without files that are maps only by themselves: .mat files beside images are fixations.
 
-    >>> without_matlab(["a.mat", "a.png"]), without_matlab(["a.mat", "b.mat"])
+    >>> without_shy(["a.mat", "a.png"]), without_shy(["a.mat", "b.mat"])
     (['a.png'], ['a.mat', 'b.mat'])
     """
-    return [name for name in names if not name.lower().endswith(".mat")] or names
+    return [name for name in names if not name.lower().endswith(SHY)] or names
 
 
 def read_map(
@@ -107,12 +148,14 @@ def read_map(
     key: str | None = None,
     max_pixels: int = MAX_PIXELS,
     trusts_files: bool = False,
+    shape: tuple[int, int] | None = None,
     readers: Mapping[str, Reader] = READERS,
 ) -> Stored:
     """One map as its file stores it, (H, W) or (H, W, C), in native byte order; the type of the values is kept.
 
     `key` names an array of an .npz and means nothing to other formats. `max_pixels` bounds H * W before decoding;
-    `trusts_files` lifts the other bounds (see `check_expansion`). Other `readers` take the arrays of class maps and
+    `trusts_files` lifts the other bounds (see `check_expansion`); `shape` is that of raw values.
+    Other `readers` take the arrays of class maps and
     labels as well.
 
     Raises:
@@ -124,8 +167,9 @@ def read_map(
     if reader is None:
         known = " ".join(sorted(READERS))
         raise unreadable(path, f"files ending in {printable(path.suffix)!r} are not read as maps; known: {known}")
+    limits = Limits(max_pixels, trusts_files, shape)
     try:
-        return reader(path, key, Limits(max_pixels, trusts_files))
+        return reader(fetched(path, limits), key, limits)
     except KldevalError:
         raise
     except Exception as error:
@@ -140,10 +184,10 @@ def read_size(path: MapFile, *, max_pixels: int = MAX_PIXELS) -> tuple[int, int]
         MissingDependency: as `read_map`.
     """
     with refusals(path):
-        if not isinstance(path, MapInMemory) and path.suffix.lower() in image.SUFFIXES:
+        if isinstance(path, Path) and path.suffix.lower() in image.SUFFIXES:
             declared = image.declared_size(path, Limits(max_pixels))
         else:
-            declared = numpy_files.map_shape(numpy_files.stored_shape(path, None) or ())
+            declared = numpy_files.map_shape(stored_shape(path, None) or ())
     if declared:
         check_size(path, *declared, max_pixels)
         return declared
