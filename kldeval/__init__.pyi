@@ -198,6 +198,7 @@ def evaluate(
     pred_key: str | None = None,
     gt_key: str | None = None,
     stack: bool | None = None,
+    shape: str | None = None,
     max_pixels: int | None = None,
     trust_files: bool | None = None,
     device: str | None = None,
@@ -213,6 +214,7 @@ def evaluate(
     progress: bool | Callable[[Any, int], None] = False,
     on_failure: Literal["raise", "warn", "ignore"] = "warn",
 ) -> Leaderboard: ...
+
 @overload
 def evaluate(
     pred: Any = None,
@@ -278,6 +280,7 @@ def evaluate(
     pred_key: str | None = None,
     gt_key: str | None = None,
     stack: bool | None = None,
+    shape: str | None = None,
     max_pixels: int | None = None,
     trust_files: bool | None = None,
     device: str | None = None,
@@ -293,6 +296,7 @@ def evaluate(
     progress: bool | Callable[[Any, int], None] = False,
     on_failure: Literal["raise", "warn", "ignore"] = "warn",
 ) -> Report: ...
+
 def audit(
     pred: Any,
     gt: Any,
@@ -326,6 +330,7 @@ def audit(
     pred_key: str | None = None,
     pred_name: str | None = None,
     resize: str | None = None,
+    shape: str | None = None,
     trust_files: bool | None = None,
 ) -> Audit:
     """Score the same maps under every published convention, or some, as `kldeval audit` does."""
@@ -394,6 +399,7 @@ def check(
     pred_key: str | None = None,
     gt_key: str | None = None,
     stack: bool | None = None,
+    shape: str | None = None,
     max_pixels: int | None = None,
     trust_files: bool | None = None,
     device: str | None = None,
@@ -471,6 +477,7 @@ def explain(
     pred_key: str | None = None,
     gt_key: str | None = None,
     stack: bool | None = None,
+    shape: str | None = None,
     max_pixels: int | None = None,
     trust_files: bool | None = None,
     device: str | None = None,
@@ -513,6 +520,7 @@ def identify(
     pred_key: str | None = None,
     pred_name: str | None = None,
     resize: str | None = None,
+    shape: str | None = None,
     trust_files: bool | None = None,
 ) -> Identification:
     """Which conventions print a published number on these maps, as `kldeval identify` finds."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from kldeval.data.pairing import Pairing, find_pairs, pairs_in_memory
 from kldeval.data.readers.stored import MAX_PIXELS, Limits
-from kldeval.errors import UsageProblem
+from kldeval.errors import UsageProblem, printable
 from kldeval.memory import NamedMaps
 from kldeval.templates import MANIFEST, groups_of
 
@@ -207,7 +207,15 @@ def _by_slices(pairing: Pairing, request: RunOptions, settings: Settings | None)
     if not (request.stack or found):
         return pairing
     pairs, failures = unstacked(pairing.pairs, keys, classes=classes and found)
-    return replace(pairing, pairs=pairs, failures=(*pairing.failures, *failures), alone=False)
+    notes = (*pairing.notes, *_stacked(pairing.pairs[0], len(pairs), classes=classes)) if found else pairing.notes
+    return replace(pairing, pairs=pairs, failures=(*pairing.failures, *failures), notes=notes, alone=False)
+
+
+def _stacked(pair: Pair, n_maps: int, *, classes: bool) -> Iterator[str]:
+    """What is said of two files that were taken for stacks without being told."""
+    if n_maps:
+        meant = "class maps (N, C, H, W)" if classes else "maps (N, H, W); a class map (C, H, W) needs --axis 0"
+        yield f"{printable(pair.pred)} and {printable(pair.gt)} hold {n_maps} {meant}"
 
 
 def pair_up(

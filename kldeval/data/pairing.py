@@ -82,13 +82,13 @@ def find_pairs(
     pred_name: str | None = None,
     gt_name: str | None = None,
     exclude: Sequence[str] = (),
-    keys: tuple[str | None, str | None] = (None, None),
+    keys: Sequence[str | None] = (),
     limits: Limits | None = None,
 ) -> Pairing:
     """The pairs of two files, or of two folders whose files have the same relative path without suffix.
 
-    A file that holds many maps, such as a zip, is a folder of its members; `keys` name the array of each side where a
-    file of several is one map, and `limits` are what a file may ask for.
+    A file that holds many maps, such as a zip, is a folder of its members; where `keys`
+    name an array, a file of several is one map, and `limits` are what a file may ask for.
 
     One prediction, such as a centre prior, stands for those of all ground truths in a folder; a note says so.
 
@@ -103,7 +103,7 @@ def find_pairs(
             malformed or that no file fits, or no common name.
     """
     paths = (pred, gt)
-    containers = [open_container(path, key, limits) for path, key in zip(paths, keys, strict=True)]
+    containers = [None if any(keys) else open_container(path, limits) for path in paths]
     kinds = ["folder" if held else _kind(path) for path, held in zip(paths, containers, strict=True)]
     if kinds == ["folder", "file"]:
         if containers[0]:

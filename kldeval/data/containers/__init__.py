@@ -39,14 +39,14 @@ class Container:
         return str(self.path)
 
 
-def open_container(path: Path, key: str | None = None, limits: Limits | None = None) -> Container | None:
-    """The container that a file is; None where it holds one map, or `key` names the one that counts.
+def open_container(path: Path, limits: Limits | None = None) -> Container | None:
+    """The container that a file is; None where it holds one map.
 
     Raises:
         UsageProblem: it cannot be read.
         MissingDependency: a library that it needs cannot be imported.
     """
-    if key is not None or not path.is_file():
+    if not path.is_file():
         return None
     for name in MODULES:
         module = import_module(f"{__name__}.{name}")
