@@ -124,6 +124,7 @@ __all__ = [
     "rmsce_debiased",
     "rps",
     "sauc",
+    "sauc_salicon",
     "schoener_d",
     "sigmoid",
     "signature",
@@ -163,6 +164,7 @@ def evaluate(
     fixation_gaze: str | None = None,
     fixation_on: str | None = None,
     fixation_outside: str | None = None,
+    fixation_rounding: str | None = None,
     fixation_size: str | None = None,
     fixation_threshold: float | None = None,
     fixation_variable: str | None = None,
@@ -214,7 +216,6 @@ def evaluate(
     progress: bool | Callable[[Any, int], None] = False,
     on_failure: Literal["raise", "warn", "ignore"] = "warn",
 ) -> Leaderboard: ...
-
 @overload
 def evaluate(
     pred: Any = None,
@@ -245,6 +246,7 @@ def evaluate(
     fixation_gaze: str | None = None,
     fixation_on: str | None = None,
     fixation_outside: str | None = None,
+    fixation_rounding: str | None = None,
     fixation_size: str | None = None,
     fixation_threshold: float | None = None,
     fixation_variable: str | None = None,
@@ -296,7 +298,6 @@ def evaluate(
     progress: bool | Callable[[Any, int], None] = False,
     on_failure: Literal["raise", "warn", "ignore"] = "warn",
 ) -> Report: ...
-
 def audit(
     pred: Any,
     gt: Any,
@@ -316,6 +317,7 @@ def audit(
     fixation_gaze: str | None = None,
     fixation_on: str | None = None,
     fixation_outside: str | None = None,
+    fixation_rounding: str | None = None,
     fixation_size: str | None = None,
     fixation_threshold: float | None = None,
     fixation_variable: str | None = None,
@@ -364,6 +366,7 @@ def check(
     fixation_gaze: str | None = None,
     fixation_on: str | None = None,
     fixation_outside: str | None = None,
+    fixation_rounding: str | None = None,
     fixation_size: str | None = None,
     fixation_threshold: float | None = None,
     fixation_variable: str | None = None,
@@ -442,6 +445,7 @@ def explain(
     fixation_gaze: str | None = None,
     fixation_on: str | None = None,
     fixation_outside: str | None = None,
+    fixation_rounding: str | None = None,
     fixation_size: str | None = None,
     fixation_threshold: float | None = None,
     fixation_variable: str | None = None,
@@ -506,6 +510,7 @@ def identify(
     fixation_gaze: str | None = None,
     fixation_on: str | None = None,
     fixation_outside: str | None = None,
+    fixation_rounding: str | None = None,
     fixation_size: str | None = None,
     fixation_threshold: float | None = None,
     fixation_variable: str | None = None,
@@ -1076,6 +1081,23 @@ def sauc(
 ) -> Array:
     """Shuffled AUC: P(S at a fixation > S where other images were fixated) + P(equal) / 2, exactly. Chance is 0.5."""
 
+def sauc_salicon(
+    pred: Array,
+    fixations: Array,
+    images: Array,
+    *,
+    weights: Array | None = None,
+    step: float = 0.01,
+    of: Literal["stored", "norm"] | None = None,
+    norm: str | None = None,
+    pred_norm: str | None = None,
+    axis: int | None = None,
+    scale: Literal["unit", "raw"] | None = None,
+    empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
+    convention: str | None = None,
+) -> Array:
+    """Shuffled AUC of SALICON's own evaluator: thresholds `step` apart, the image's own fixated pixels left out."""
+
 def ll(
     pred: Array,
     fixations: Array,
@@ -1097,6 +1119,8 @@ def ig(
     baseline: Array | str,
     *,
     weights: Array | None = None,
+    eps: float = 0.0,
+    repeats: bool = True,
     baseline_norm: str = "sum-to-one",
     dtype: Literal["float64", "float32"] | None = None,
     norm: str | None = None,
@@ -1106,12 +1130,12 @@ def ig(
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     convention: str | None = None,
 ) -> Array:
-    """Information gain over a baseline density, in bits per fixation: the mean of log2 p - log2 b; repeats count."""
+    """Information gain over a baseline density, in bits per fixation: the mean of log2 p - log2 b."""
 
 def ig_mit(
     pred: Array,
     fixations: Array,
-    baseline: Array,
+    baseline: Array | str,
     *,
     weights: Array | None = None,
     eps: float = ...,

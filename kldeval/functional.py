@@ -10,6 +10,7 @@ and for the settings that move it.
 
 from __future__ import annotations
 
+from functools import partial
 from inspect import Parameter, Signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -140,18 +141,32 @@ def _of_fixations(entry: MetricEntry, given: dict[str, Any]) -> Array:
     beside = [given.pop(name) for name in entry.info.requires if name in BESIDE]
     parameters, options = _split(entry, given)
     if "density" in entry.info.requires:
-        return _at_fixations(entry, pred, fixations, beside, weights, {**options, **parameters})
+        return _at_fixations(partial(entry.function, **parameters), pred, fixations, beside, weights, options)
     checked = _checked(pred, fixations, weights)
     (values,) = _values_of(entry, {"pred": pred}, checked, parameters, options)
     seen = fixated_pixels(values, fixations, checked)
-    others: list[Array | FixatedMap] = list(beside)
+    others: list[Array | FixatedMap | None] = list(beside)
     if "baseline" in entry.info.requires:
-        others = [fixated_pixels(beside[0], fixations, _checked(beside[0], fixations, weights))]
+        others = [_baseline(beside[0], fixations, weights)]
     return returned_as(entry.function(seen, *others, **parameters), pred)
 
 
+def _baseline(given: Array | str, fixations: Array, weights: Array | None) -> FixatedMap | None:
+    """The baseline's maps with the fixations on them; None where it is uniform."""
+    if isinstance(given, str):
+        _check_uniform(given)
+        return None
+    return fixated_pixels(given, fixations, _checked(given, fixations, weights))
+
+
+def _check_uniform(text: str) -> None:
+    if text != "uniform":
+        msg = f"baseline {text!r}: give the map of a baseline, or 'uniform'"
+        raise RefusedMap(msg)
+
+
 def _at_fixations(
-    entry: MetricEntry,
+    function: Callable[..., Array],
     pred: Array,
     fixations: Array,
     beside: list[Array],
@@ -163,13 +178,12 @@ def _at_fixations(
     log_pred = _log_density(pred, weights, options)
     arguments = [log_pred]
     for baseline in beside:
-        if isinstance(baseline, str) and baseline != "uniform":
-            msg = f"baseline {baseline!r}: give the map of a baseline, or 'uniform'"
-            raise RefusedMap(msg)
+        if isinstance(baseline, str):
+            _check_uniform(baseline)
         is_uniform = isinstance(baseline, str)
         stored = namespace(log_pred).ones_like(log_pred) if is_uniform else baseline
         arguments.append(_log_density(stored, weights, {"norm": "sum-to-one" if is_uniform else norm}))
-    value = entry.function(*arguments, _existing(fixations, weights))
+    value = function(*arguments, _existing(fixations, weights))
     return value if "dtype" in options else returned_as(value, pred)
 
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
 from functools import cached_property
 from types import NoneType, SimpleNamespace, UnionType
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from kldeval.dataclass import dataclass
 from kldeval.errors import UnknownName, UsageProblem
 
 if TYPE_CHECKING:
@@ -112,7 +112,8 @@ class Entry(Generic[F, Record]):
 class Registry(Generic[F, Record]):
     """Functions by the name that a user types, each with the record that `info` makes.
 
-    Those that the modules of `package` register are imported when the first of them is asked for.
+    Those that the modules of `package` register are imported when the first of them is asked for; what a module of its
+    own name registers is imported alone.
 
     >>> steps = Registry("step", Info)
     >>> @steps.add("clip")
@@ -155,11 +156,24 @@ class Registry(Generic[F, Record]):
         return iter(self._entries)
 
     def __contains__(self, name: object) -> bool:
-        return name in self._entries or name in self._aliases
+        return isinstance(name, str) and self.get(name) is not None
+
+    def get(self, name: str) -> Entry[F, Record] | None:
+        """What is registered under a name or an alias; None if nothing is."""
+        if self._package and name not in self._registered:
+            self._import_module_named(name.replace("-", "_"))
+        # what is registered already needs no other module
+        return self._registered.get(name) or self._entries.get(self._aliases.get(name, name))
+
+    def _import_module_named(self, name: str) -> None:
+        from importlib import import_module, util
+
+        module = f"{self._package}.{name}"
+        if name.isidentifier() and util.find_spec(module):
+            import_module(module)
 
     def __getitem__(self, name: str) -> Entry[F, Record]:
-        # what is registered already needs no other module
-        entry = self._registered.get(name) or self._entries.get(self._aliases.get(name, name))
+        entry = self.get(name)
         if entry is None:
             raise unknown(self.kind, name, self._entries)
         return entry
@@ -203,18 +217,62 @@ def parse_all(parse: Callable[[str], Parsed], texts: Iterable[str]) -> tuple[Par
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> UnknownName:
     """The error for a name that is not among `known`."""
-    return UnknownName(f"unknown {kind} {name!r}{suggestion(name, sorted(known))}")
+    return UnknownName(f"unknown {kind} {name!r}{suggestion(name, sorted(known), LISTED_BY.get(kind))}")
 
 
-def suggestion(name: str, known: Iterable[str]) -> str:
+LISTED_BY = {
+    "metric": "kldeval metrics",
+    "metric of labels": "kldeval metrics",
+    "step": "kldeval steps",
+    "convention": "kldeval conventions",
+    "convention or preset": "kldeval conventions",
+}
+"""The command that lists all names of a kind."""
+
+FEW = 8
+"""So many names are listed in a message; of more the nearest are named, with the command that lists all."""
+
+
+def suggestion(name: str, known: Iterable[str], listed_by: str | None = None) -> str:
     """The end of a message that begins with a wrong `name`: what was perhaps meant, and all that is known.
 
     >>> "no sush" + suggestion("sush", ["such", "some"]), "no x" + suggestion("x", ["such", "some"])
     ("no sush; did you mean 'such'? Known: such, some", 'no x; known: such, some')
+    >>> suggestion("sush", ["such", "rush", "some", *"abcdefgh"], "kldeval metrics")
+    "; did you mean 'such', 'rush' or 'some'? `kldeval metrics` lists all"
     """
     names = list(known)
+    if listed_by is not None and len(names) > FEW:
+        if not name:
+            return f"; `{listed_by}` lists all"
+        first, second, third = map(repr, nearest(name, names))
+        return f"; did you mean {first}, {second} or {third}? `{listed_by}` lists all"
     hint = did_you_mean(name, names)
     return f"{hint}{' Known' if hint else '; known'}: {', '.join(names)}"
+
+
+def nearest(name: str, known: Iterable[str], count: int = 3) -> list[str]:
+    """The known names that are most like a wrong one, the nearest first; where one begins the other before all.
+
+    >>> nearest("aucc", ["kld", "auc-judd", "auc", "cc"])
+    ['auc', 'auc-judd', 'cc']
+    """
+    from difflib import SequenceMatcher
+
+    def likeness(other: str) -> tuple[bool, float]:
+        short, long = sorted((bare(name), bare(other)), key=len)
+        return bool(short) and long.startswith(short), SequenceMatcher(None, bare(name), bare(other)).ratio()
+
+    return sorted(known, key=likeness, reverse=True)[:count]
+
+
+def bare(name: str) -> str:
+    """A name in small letters, without what parts its words.
+
+    >>> bare("s-AUC"), bare("MIT / Tuebingen")
+    ('sauc', 'mittuebingen')
+    """
+    return "".join(character for character in name.lower() if character not in "-_ /.")
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
@@ -224,6 +282,17 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     by_lower = {item.lower(): item for item in known}
     close = get_close_matches(name.lower(), list(by_lower), n=1)
     return f"; did you mean {by_lower[close[0]]!r}?" if close else ""
+
+
+def spelt_as(name: str, known: Iterable[str]) -> str | None:
+    """The one known name that differs from this in case, hyphens, underscores and spaces alone.
+
+    >>> spelt_as("EML_Net", ["eml-net", "msi-net"]), spelt_as("MSI Net", ["msi-net", "msinet"])
+    ('eml-net', None)
+    """
+    found = [other for other in known if bare(other) == bare(name)]
+    exact = [other for other in found if other.lower() == name.lower().replace("_", "-")]
+    return (exact or found)[0] if len(exact or found) == 1 else None
 
 
 def split_top_level(text: str, separator: str) -> list[str]:

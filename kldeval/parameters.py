@@ -50,7 +50,7 @@ OPTIONS: Mapping[str, tuple[str, str]] = {
 _CHAIN = ("norm", "pred_norm", "gt_norm", "axis", "scale", "empty_gt", "empty_pred", "convention")
 _PRED_CHAIN = ("norm", "pred_norm", "axis", "scale", "empty_pred", "convention")
 
-BESIDE = {"baseline": "Array", "other": "Array", "others": "Array"}
+BESIDE = {"baseline": "Array", "other": "Array", "others": "Array", "images": "Array"}
 """What a metric of fixations takes beside them, as arrays."""
 
 
@@ -64,8 +64,8 @@ def parameters_of(entry: MetricEntry) -> list[Parameter]:
         "labels": ("logits" if info.takes == "logits" else "log_pred", "target"),
         "fixations": ("pred", "fixations", *(name for name in info.requires if name in BESIDE)),
     }[kind]
-    # of a density's baseline, "uniform" is said as text
-    texts = {"baseline"} if "density" in info.requires else set()
+    # of a baseline "uniform" is said as text
+    texts = {"baseline"}
     found = [_parameter(name, "Array | str" if name in texts else "Array", at=True) for name in positional]
     if kind == "labels":
         found.append(_parameter("axis", "int"))
@@ -127,9 +127,10 @@ _WORDS = {
     "pred": "predicted maps (..., H, W)",
     "gt": "ground-truth maps of the same height and width; the axes before them broadcast",
     "fixations": "how often each pixel was fixated, (..., H, W)",
-    "baseline": "the maps of a baseline, or where it is a density, 'uniform'",
+    "baseline": "the maps of a baseline, or 'uniform'",
     "other": "the fixations on another image, counts (..., H, W)",
     "others": "the number of fixations on all other images at each pixel, (..., H, W)",
+    "images": "the number of other images on which each pixel was fixated, (..., H, W)",
     "logits": "scores of any shape, with the classes on `axis`",
     "log_pred": "log-probabilities of any shape, with the classes on `axis`",
     "target": "integer labels without that axis, or soft labels of the same shape",
@@ -226,6 +227,20 @@ def stream_parameters(metric: str, annotation: str, default: Any = Parameter.emp
     names = [name for name in ("signature", "preset", *OPTIONS, "baseline", "baseline_norm") if name != "metric"]
     own = {"rows": ("bool", False)}
     return [first, *_question("", own, ()), *(_parameter(name, annotations[name], None) for name in names)]
+
+
+def loss_parameters(first: str = "", annotation: str = "") -> list[Parameter]:
+    """The parameters of a loss, of which the first, if it has a name, stands before all keywords."""
+    names = ("norm", "pred_norm", "gt_norm", "axis", "eps", "base", "scale", "convention")
+    directions = 'Literal["gt-pred", "pred-gt", "mean"] | None'
+    constants = {
+        **dict.fromkeys(("log_eps", "num_eps", "ratio_eps", "factor"), "float | None"),
+        "direction": directions,
+    }
+    own = {"reduction": ('Literal["mean", "sum", "none"]', "mean"), "validate": ("bool", False)}
+    at = [Parameter(first, Parameter.POSITIONAL_OR_KEYWORD, annotation=annotation)] if first else []
+    said = [_parameter(name, annotation, None) for name, annotation in constants.items()]
+    return [*at, *_question("", own, names), *said]
 
 
 def check_parameters() -> list[Parameter]:

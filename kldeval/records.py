@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from kldeval.dataclass import dataclass
 from kldeval.errors import RefusedMap
 
 if TYPE_CHECKING:
@@ -309,6 +310,25 @@ class Fixations:
             for places, old, new in zip((self.rows, self.cols), self.shape, shape, strict=True)
         )
         return fixations_at(rows, cols, self.counts, self.observers, shape, self.durations)
+
+    def rounded(self) -> Fixations:
+        """The fixations on the pixels whose numbers are nearest to their positions; a half goes up."""
+        import numpy as np
+
+        return self._moved(np.floor(self.rows + 0.5), np.floor(self.cols + 0.5))
+
+    def clipped(self, shape: Shape) -> Fixations:
+        """The fixations outside a map of this shape moved to its first or last pixels; lost positions (nan) stay so."""
+        import numpy as np
+
+        within = (
+            np.where(places >= side, side - 1.0, np.maximum(places, 0.0))
+            for places, side in zip((self.rows, self.cols), shape, strict=True)
+        )
+        return self._moved(*within)
+
+    def _moved(self, rows: Array, cols: Array) -> Fixations:
+        return fixations_at(rows, cols, self.counts, self.observers, self.shape, self.durations)
 
     def on_screen(self, size: tuple[int, int], shape: Shape) -> Fixations:
         """The fixations at positions on a screen of `size` (width, height), on the image that filled it.

@@ -21,7 +21,7 @@ import numpy as np
 from kldeval.arrays import as_numpy
 from kldeval.errors import FAILURE_CODES, RefusedMap, UsageProblem
 from kldeval.functional import option_settings
-from kldeval.metrics.registry import METRICS
+from kldeval.metrics.registry import METRICS, OF_OTHER_IMAGES
 from kldeval.parameters import explicit, stream_parameters
 from kldeval.preprocessing.grey import full_scale
 from kldeval.records import AuxiliaryInputs, Failure, Fixations, MapPair, Skipped, fixations_at
@@ -78,7 +78,11 @@ class MetricCollection:
     @property
     def signatures(self) -> Mapping[str, str]:
         """What made each number; that pixels were weighted, once an update has brought weights."""
-        return signatures(replace(self._settings, weights=MAPS) if self._is_weighted else self._settings)
+        return self.signatures_of(is_weighted=bool(self._is_weighted))
+
+    def signatures_of(self, *, is_weighted: bool) -> Mapping[str, str]:
+        """What makes each number of updates with weights, or without."""
+        return signatures(replace(self._settings, weights=MAPS) if is_weighted else self._settings)
 
     @property
     def n(self) -> int:
@@ -119,6 +123,33 @@ class MetricCollection:
             RefusedMap: a map cannot be scored, named by its place in the batch; nothing was taken in.
             UsageProblem: a metric lacks what it needs.
         """
+        if self._is_weighted not in (None, weights is not None):
+            msg = "weights in some updates and none in others are two numbers; give them in every update, or in none"
+            raise UsageProblem(msg)
+        found = self.score(pred, gt, fixations, weights=weights, other=other)
+        self._is_weighted = weights is not None
+        for key in self._moments:
+            self._moments[key] += moments_of([row[key] for row in found])
+        if self._keeps_rows:
+            self._rows += found
+
+    def score(
+        self,
+        pred: Array,
+        gt: Array | None = None,
+        fixations: Array | None = None,
+        *,
+        weights: Array | None = None,
+        other: Array | None = None,
+    ) -> list[Mapping[str, float]]:
+        """The numbers of each map of a batch, which are not taken in; the arguments are those of `update`.
+
+        Maps that are left out, as `empty_gt="skip"` asks, have none.
+
+        Raises:
+            RefusedMap: a map cannot be scored, named by its place in the batch.
+            UsageProblem: a metric lacks what it needs.
+        """
         of_maps = self._settings.on("density", "maps", "pixels")
         if gt is None and of_maps:
             msg = f"{', '.join(of_maps)}: there is no ground truth; update(pred, gt)"
@@ -126,17 +157,9 @@ class MetricCollection:
         if fixations is None and self._settings.on("fixations"):
             msg = f"{', '.join(self._settings.on('fixations'))}: no fixations; update(pred, gt, fixations)"
             raise UsageProblem(msg)
-        if self._is_weighted not in (None, weights is not None):
-            msg = "weights in some updates and none in others are two numbers; give them in every update, or in none"
-            raise UsageProblem(msg)
         batch = _batch(pred, pred if gt is None else gt, fixations, weights, other)
         scored = [self._score(place if len(batch) > 1 else None, *maps) for place, maps in enumerate(batch)]
-        found = [row for row in scored if row is not None]
-        self._is_weighted = weights is not None
-        for key in self._moments:
-            self._moments[key] += moments_of([row[key] for row in found])
-        if self._keeps_rows:
-            self._rows += found
+        return [row for row in scored if row is not None]
 
     def compute(self) -> dict[str, float]:
         """The mean of each metric over all maps; nan before the first."""
@@ -286,7 +309,7 @@ def _checked(settings: Settings) -> Settings:
         msg = "a stream gives means over maps of densities; use evaluate, or kldeval.cross_entropy for labels"
         raise UsageProblem(msg)
     for call in settings.metrics:
-        of_others = {"others"} & set(METRICS[call.name].info.requires)
+        of_others = OF_OTHER_IMAGES & set(METRICS[call.name].info.requires)
         if of_others or "others" in (settings.baseline.name, settings.other.name):
             msg = f"{call.name} asks for the fixations on all other images, which a stream does not hold; use evaluate"
             raise UsageProblem(msg)

@@ -7,9 +7,9 @@ number with any number of zeros before it. A field that stands twice must be the
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from kldeval.dataclass import dataclass
 from kldeval.errors import UsageProblem
 
 if TYPE_CHECKING:

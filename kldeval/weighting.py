@@ -6,9 +6,10 @@ Shapes are (..., H, W), and statistics keep their dimensions, (..., 1, 1), so th
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from kldeval.arrays import computed_in, namespace
+from kldeval.errors import RefusedMap
 
 if TYPE_CHECKING:
     from kldeval.arrays import Array, Namespace
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
 MAP = (-2, -1)
 """The axes of a whole map."""
+
+FEWEST_ROWS = 2
+"""A map whose first and last rows are the poles has more."""
 
 
 def as_weights(weights: Array | None, values: Array) -> Array | None:
@@ -111,14 +115,18 @@ def drop_axes(xp: Namespace, statistic: Array) -> Array:
     return xp.squeeze(statistic, axis=MAP)
 
 
-def latitude_weights(shape: tuple[int, int]) -> Array:
+def latitude_weights(shape: tuple[int, int], *, rows: Literal["centres", "ends"] = "centres") -> Array:
     """sin(pi (r + 1/2) / H), the solid angle of each pixel of an equirectangular map (H, W), on the equator 1.
 
     A row r spans the polar angles from pi r / H to pi (r + 1) / H, and the integral of the sine over it,
     cos(pi r / H) - cos(pi (r + 1) / H), is 2 sin(pi / (2 H)) times this. So a weighted sum is, up to that one factor,
     the integral over the sphere of a function that is constant within pixels.
 
-    (The step `latitude` is another weight, sin(pi r / (H - 1)), of the Salient360! toolbox.)
+    With rows="ends" the weight is sin(pi r / (H - 1)) of the Salient360! toolbox, as of the step `latitude`: the first
+    and the last row are the poles, and weigh 0.
+
+    Raises:
+        RefusedMap: a map of one or two rows, all of which would be poles.
 
     >>> latitude_weights((2, 1)).round(12).tolist()
     [[0.707106781187], [0.707106781187]]
@@ -126,5 +134,12 @@ def latitude_weights(shape: tuple[int, int]) -> Array:
     import numpy as np
 
     height, width = shape
-    rows = [math.sin(math.pi * (row + 0.5) / height) for row in range(height)]
-    return np.repeat(np.asarray(rows)[:, None], width, axis=1)
+    if rows == "centres":
+        found = np.asarray([math.sin(math.pi * (row + 0.5) / height) for row in range(height)])
+    elif height > FEWEST_ROWS:
+        found = np.asarray([math.sin(math.pi * (row / (height - 1))) for row in range(height)])
+        found[-1] = 0.0  # the sine of the float next to pi is 1.2e-16
+    else:
+        msg = f"weights=latitude(rows=ends) of a map of {height} rows: both are poles, which weigh 0"
+        raise RefusedMap(msg)
+    return np.repeat(found[:, None], width, axis=1)

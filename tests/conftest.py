@@ -1,7 +1,8 @@
-"""What tests share: the public pairs as files, and examples without a deadline."""
+"""What tests share: the public pairs as files, examples without a deadline, and signals as a terminal leaves them."""
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import cv2
@@ -12,6 +13,12 @@ from hypothesis import HealthCheck, settings
 # laws hold on a busy machine, too: how long an example takes is no failure
 settings.register_profile("laws", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("laws")
+
+# `nohup` and `&` have signals ignored, and programs inherit that: those that tests interrupt must not. A handler, in
+# place of the default, is not inherited, and lets the tests go on as before.
+for ignored in (signal.SIGINT, signal.SIGHUP):
+    if signal.getsignal(ignored) is signal.SIG_IGN:
+        signal.signal(ignored, lambda *_: None)
 
 GOLDEN = Path(__file__).parent / "golden"
 

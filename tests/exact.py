@@ -140,6 +140,7 @@ OF_FIXATIONS: dict[str, Callable[[Numbers, Numbers, Numbers], Any]] = {
     "auc-borji": lambda p, f, _: auc_at_steps(p, once(f), [mpf(1)] * len(p)),
     "auc-shuffled": lambda p, f, other: auc_at_steps(p, once(f), once(other)),
     "sauc": auc,
+    "sauc-salicon": lambda p, f, others: auc_salicon(p, f, [o * (n == 0) for o, n in zip(others, f, strict=True)]),
     "ll": lambda p, f, _: mean([mp.log(v) for v in shares(p)], f),
     "ig": lambda p, f, _: mean([mp.log(v * len(p), 2) for v in shares(p)], f),
     "ig-mit": lambda p, f, other: (
@@ -148,6 +149,21 @@ OF_FIXATIONS: dict[str, Callable[[Numbers, Numbers, Numbers], Any]] = {
     ),
 }
 """Of a stored map, its fixations, and those on other images (of ig-mit: the baseline's map)."""
+
+
+def auc_salicon(p: Numbers, f: Numbers, others: Numbers) -> Any:
+    """The trapezoid through the shares at 0, 0.01 .. below the greatest value that is fixated here or elsewhere."""
+    values = stretched(p)
+    greatest = max(v for v, n, o in zip(values, f, others, strict=True) if n or o)
+    steps = [mpf(k) / 100 for k in range(100) if mpf(k) / 100 < greatest]
+    points = [(mpf(0), mpf(0))]
+    for step in reversed(steps):
+        shares_above = (
+            sum(n for v, n in zip(values, counts, strict=True) if v >= step) / sum(counts) for counts in (others, f)
+        )
+        points.append(tuple(shares_above))
+    points.append((mpf(1), mpf(1)))
+    return sum((b[0] - a[0]) * (b[1] + a[1]) / 2 for a, b in pairwise(points))
 
 
 def once(f: Numbers) -> Numbers:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
 
 NEVER = 600
 """Looks, a twentieth of a second apart, after which a thing is taken not to happen."""
@@ -20,6 +22,17 @@ def happens(condition: Callable[[], bool]) -> bool:
             return True
         time.sleep(0.05)
     return False
+
+
+@contextmanager
+def running(command: Sequence[str], **options: Any) -> Iterator[subprocess.Popen[str]]:
+    """A program that is killed if it has not ended when the test has, so that a test that fails does not wait."""
+    with subprocess.Popen(command, text=True, **options) as process:
+        try:
+            yield process
+            process.wait(60)
+        finally:
+            process.kill()
 
 
 def is_running(process: int) -> bool:

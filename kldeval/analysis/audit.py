@@ -6,17 +6,18 @@ Each ground truth is read once for all predictions, and each pair answers all co
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kldeval.conventions import CONVENTIONS, convention
 from kldeval.data.dataset import select_models
 from kldeval.data.load import sized_pair
+from kldeval.dataclass import dataclass
 from kldeval.engine.device import Device
 from kldeval.engine.report_builder import provenance_of
 from kldeval.engine.run import outcomes
 from kldeval.engine.worker import loaded, reading_of
 from kldeval.executors.local import LocalPool, cores
+from kldeval.grammar import parse_all
 from kldeval.normalization.lazy_map import MAP
 from kldeval.preprocessing.grey import full_scale
 from kldeval.preprocessing.resize import AS_IS
@@ -66,7 +67,7 @@ def plan_audit(
     Raises:
         UsageProblem: a name is no convention, or the resizing or the rule for colour means nothing.
     """
-    asked = [convention(name).name for name in names] or list(CONVENTIONS)
+    asked = [row.name for row in parse_all(convention, names)] or list(CONVENTIONS)
     rows = [row for name, row in CONVENTIONS.items() if name in asked]
 
     def settings_of(texts: Mapping[str, str], metric: str = "kld") -> Settings:

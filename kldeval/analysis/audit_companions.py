@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections import defaultdict
+from typing import TYPE_CHECKING, NamedTuple
 
 from kldeval.conventions.definitions import family
 from kldeval.engine.run import run_models
@@ -14,9 +15,11 @@ from kldeval.settings.build import make_settings
 from kldeval.settings.signature import short_signature
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from kldeval.conventions.definitions import Family
     from kldeval.memory import MapFolder
+    from kldeval.records import Failure
     from kldeval.reports.audit_documents import Audit
     from kldeval.reports.documents import Report
     from kldeval.run_options import Progress, RunOptions
@@ -43,30 +46,55 @@ def audit_companion(
     if rows.needs_fixations and request.fixations is None:
         msg = f"--metric {metric} is of fixations: name them with --fixations PATH"
         raise UsageProblem(msg)
-    settings = make_settings({**rows.further, **said, "metric": ",".join(rows.metrics)})
-    keys = dict(zip(rows.metrics, settings.keys, strict=True))
-    short = {
-        text: short_signature(restrict_to(settings, call))
-        for text, call in zip(rows.metrics, settings.metrics, strict=True)
-    }
-    reports = run_models(preds, gt, settings, request, progress)
-    first = next(iter(reports.values()))
+    runs = [_run(part, preds, gt, said, request, progress) for part in rows.runs]
+    facts = {name: one for run in runs for name, one in run.facts.items()}
+    first = next(iter(runs[0].reports.values()))
+    notes = (note for run in runs for report in run.reports.values() for note in report.notes)
     return summarise_audit(
-        {
-            row.name: _facts(first.signatures[keys[row.metric]], short[row.metric], row.formula)
-            for row in rows.definitions
-        },
-        {
-            model: _maps(report, {row.name: keys[row.metric] for row in rows.definitions})
-            for model, report in reports.items()
-        },
-        {model: report.failures for model, report in reports.items()},
+        {row.name: facts[row.name] for row in rows.definitions},
+        {model: _maps([(run.reports[model], run.keys) for run in runs]) for model in preds},
+        {model: _failures([run.reports[model] for run in runs]) for model in preds},
         rows.definitions[0].name,
         {**first.provenance, "pred": [str(pred) for pred in preds.values()]},
-        tuple(dict.fromkeys(note for report in reports.values() for note in report.notes)),
+        tuple(dict.fromkeys(notes)),
         metric=metric,
-        column=first.columns[settings.keys[0]],
+        column=next(iter(first.columns.values())),
     )
+
+
+class _Run(NamedTuple):
+    """The reports of the models under the definitions of one pair of chains.
+
+    `keys` are the columns by the names of the definitions, `facts` what these are.
+    """
+
+    reports: Mapping[str, Report]
+    keys: Mapping[str, str]
+    facts: Mapping[str, ConventionFacts]
+
+
+def _run(
+    rows: Family,
+    preds: Mapping[str, MapFolder],
+    gt: MapFolder,
+    said: Mapping[str, str | None],
+    request: RunOptions,
+    progress: Progress | None,
+) -> _Run:
+    settings = make_settings({**rows.further, **said, "metric": ",".join(rows.metrics)})
+    reports = run_models(preds, gt, settings, request, progress)
+    first = next(iter(reports.values()))
+    columns = dict(zip(rows.metrics, zip(settings.keys, settings.metrics, strict=True), strict=True))
+    keys = {row.name: columns[row.metric][0] for row in rows.definitions}
+    facts = {
+        row.name: _facts(
+            first.signatures[keys[row.name]],
+            short_signature(restrict_to(settings, columns[row.metric][1])),
+            row.formula,
+        )
+        for row in rows.definitions
+    }
+    return _Run(reports, keys, facts)
 
 
 def _facts(signature: str, short: str, formula: str) -> ConventionFacts:
@@ -86,19 +114,35 @@ def _facts(signature: str, short: str, formula: str) -> ConventionFacts:
     )
 
 
-def _maps(report: Report, keys: Mapping[str, str]) -> tuple[AuditedMap, ...]:
-    """The maps of a report under the names of the definitions; a metric that failed on a map is refused there."""
-    refused = {(failure.name, failure.metric): failure.message for failure in report.failures if failure.metric}
+def _failures(reports: Sequence[Report]) -> tuple[Failure, ...]:
+    """The maps that no definition has a number of."""
+    scored = {score.name for report in reports for score in report.scores}
+    found = {failure.name: failure for report in reports for failure in report.failures if not failure.metric}
+    return tuple(failure for name, failure in found.items() if name not in scored)
+
+
+def _maps(runs: Sequence[tuple[Report, Mapping[str, str]]]) -> tuple[AuditedMap, ...]:
+    """The maps of some runs under the names of the definitions; a metric that failed on a map is refused there."""
+    values: defaultdict[str, dict[str, float]] = defaultdict(dict)
+    refusals: defaultdict[str, dict[str, str]] = defaultdict(dict)
+    groups: dict[str, str] = {}
+    for report, keys in runs:
+        for score in report.scores:
+            groups[score.name] = score.group
+            values[score.name] |= {name: score.values[key] for name, key in keys.items() if key in score.values}
+        for failure in report.failures:
+            failed = [name for name, key in keys.items() if failure.metric in ("", None, key)]
+            refusals[failure.name] |= dict.fromkeys(failed, failure.message)
     return tuple(
         AuditedMap(
-            name=score.name,
+            name=name,
             n_pixels=0,
             unit_range=False,
-            values={name: score.values[key] for name, key in keys.items() if key in score.values},
-            refusals={name: refused[score.name, key] for name, key in keys.items() if (score.name, key) in refused},
+            values=values[name],
+            refusals=refusals[name],
             n_uncovered=None,
             uncovered_mass=None,
-            group=score.group,
+            group=groups[name],
         )
-        for score in report.scores
+        for name in sorted(groups)
     )

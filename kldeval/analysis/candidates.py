@@ -6,11 +6,12 @@ base; where sizes differ, a resizing as well. Settings that a shorter list of ch
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from kldeval.conventions import CONVENTIONS
+from kldeval.dataclass import dataclass
 from kldeval.grammar import format_value
 from kldeval.metrics.registry import METRICS
 from kldeval.normalization.chain import ends_in_log, format_chain

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,6 +13,7 @@ from kldeval.data.inputs import Inputs, is_same
 from kldeval.data.listing import list_folder, name_of
 from kldeval.data.load import sidecar_members, sidecar_of, sidecar_text
 from kldeval.data.readers import read_size
+from kldeval.dataclass import dataclass
 from kldeval.engine.worker import guarded
 from kldeval.errors import RefusedMap, UsageProblem, printable
 from kldeval.executors.local import cores, in_order
@@ -121,7 +121,7 @@ class Plan:
     out: Path
     smoothing: Smoothing
     reading: FixationReading
-    outside: Literal["error", "drop"] = "error"
+    outside: Literal["error", "drop", "clip"] = "error"
     size: tuple[int, int] | None = None
     like: Path | None = None
     jobs: int | None = None
@@ -234,10 +234,10 @@ def _build_one(
         shape = fixations.shape or plan.size or _shape_like(name, files)
     else:
         shape = plan.size or _shape_like(name, files)
-        fixations = fixations.on_screen(plan.reading.size, shape)
-    within, outside = fixations.inside(shape)
-    if outside and plan.outside == "error":
-        msg = f"{outside}; check --fixation-base and the size, or leave them out with --fixation-outside drop"
+    within, outside = plan.reading.placed(fixations, shape).inside(shape)
+    if outside and plan.outside != "drop":
+        ways = "leave them out with --fixation-outside drop, or move them to the border with clip"
+        msg = f"{outside}; check --fixation-base and the size, {ways}"
         raise RefusedMap(msg, code="fixations-outside")
     values = density_map(within, shape, plan.smoothing)
     if ".." in name.split("/") or name.startswith("/"):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, replace
-from itertools import chain
+from dataclasses import replace
+from itertools import chain, product
 from typing import TYPE_CHECKING
 
 from kldeval.analysis.candidates import RESIZES, candidates, quantities_for, resized
 from kldeval.conventions.definitions import family
 from kldeval.data.dataset import select_models
+from kldeval.dataclass import dataclass
 from kldeval.engine.run import outcomes, run_models
 from kldeval.engine.worker import loaded, reading_of
 from kldeval.errors import RefusedMap, UsageProblem
@@ -198,14 +199,14 @@ def _companion_guesses(
     metric: str, request: Request, names: Sequence[str], *, differ: bool, progress: Progress | None
 ) -> list[Guess]:
     """Every definition of a metric with its number, under every resizing that is tried."""
-    rows = family(metric)
-    if rows.needs_fixations and request.options.fixations is None:
+    whole = family(metric)
+    if whole.needs_fixations and request.options.fixations is None:
         msg = f"--value {metric}=... is of fixations: name them with --fixations PATH"
         raise UsageProblem(msg)
     resizes = [request.resize] if request.resize or not differ else list(RESIZES)
-    reading = request.reading if rows.needs_fixations and request.reading else {}
+    reading = request.reading if whole.needs_fixations and request.reading else {}
     found = []
-    for resize in resizes:
+    for resize, rows in product(resizes, whole.runs):
         said = {**rows.further, **reading, "color": request.color, "resize": resize}
         settings = make_settings({**said, "metric": ",".join(rows.metrics)})
         options = request.options if rows.needs_fixations else request.options._replace(fixations=None)
@@ -214,7 +215,7 @@ def _companion_guesses(
         for row in rows.definitions:
             key, call = calls[row.metric]
             own = restrict_to(settings, call)
-            flags = (("--metric", row.metric), *((("--resize", str(settings.resize)),) if differ and resize else ()))
+            flags = (*row.flags, *((("--resize", str(settings.resize)),) if differ and resize else ()))
             found += [
                 Guess(
                     row.name,

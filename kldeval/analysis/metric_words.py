@@ -60,6 +60,14 @@ def _shuffled(call: Call, settings: Settings) -> str:
     return f"AUC-shuffled, the expectation of AUC_shuffled.m over its random negatives, {drawn}"
 
 
+def _salicon(call: Call, _: Settings) -> str:
+    step = format_value(call.keywords.get("step", 0.01))
+    return (
+        f"sAUC as SALICON's evaluator computes it, with thresholds {step} apart, against the other images' fixated "
+        "pixels but for the image's own"
+    )
+
+
 def _rounded(call: Call) -> str:
     return ", in its floating-point arithmetic" if call.keywords.get("ties") == "float" else ""
 
@@ -107,7 +115,10 @@ _WORDS: Mapping[str, Callable[[Call, Settings], str]] = {
     "auc-shuffled": _shuffled,
     "sauc": lambda _, __: "sAUC, the area under the ROC curve of fixations against those on all other images",
     "ll": lambda _, s: f"LL, the mean log-likelihood of the fixations, in {_UNITS[s.base]} per fixation",
-    "ig": lambda _, s: f"IG, the information gain over {baseline_words(s)}, in bits per fixation",
+    "sauc-salicon": _salicon,
+    "ig": lambda call, s: (
+        f"IG, the information gain over {baseline_words(s)}, in bits per fixation{_once(call)}{_added(call)}"
+    ),
     "ig-mit": lambda call, s: (
         f"the information gain of InfoGain.m over {baseline_words(s)}, in bits per fixated pixel{_added(call)}"
     ),

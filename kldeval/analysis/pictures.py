@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,6 +24,7 @@ from kldeval.data.dataset import select
 from kldeval.data.listing import list_folder, name_of
 from kldeval.data.load import load_pair
 from kldeval.data.readers import read_map
+from kldeval.dataclass import dataclass
 from kldeval.engine.auxiliary import open_auxiliary
 from kldeval.engine.run import resolve_settings
 from kldeval.engine.worker import guarded, reading_of

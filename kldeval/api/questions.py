@@ -193,7 +193,7 @@ def audit(
         pred: the predictions of one model, or a mapping of models to theirs; paths or arrays, as for `evaluate`.
         gt: the ground truths.
         conventions: only these, "mit,sam" or a list of names.
-        metric: kld, or a companion under the definitions of code bases: cc, sim, nss, auc or sauc.
+        metric: kld, or a companion under the definitions of code bases: cc, sim, nss, auc, sauc, ig or mae.
         eps_curve: whether to follow the KLD over epsilon from 1e-16 to 1e-4.
         progress: whether to show a bar on standard error.
         options: resize and color, how files are named and read, and the fixations of nss, auc and sauc.

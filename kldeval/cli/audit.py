@@ -40,7 +40,7 @@ class AuditOptions(ReadingOptions, VerboseOptions, ProgressOptions, NamingOption
         "--metric",
         default="kld",
         metavar="NAME",
-        help="kld, or a companion under the definitions of code bases: cc, sim, nss, auc or sauc [default: kld].",
+        help="kld, or the definitions of code bases of: cc, sim, nss, auc, sauc, ig or mae [default: kld].",
     )
     fixations: str | None = text_option(
         "PATH", "Of nss, auc and sauc: a folder by name, or one file (maps, .mat, .csv, .tsv, .json, .jsonl)."

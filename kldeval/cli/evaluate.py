@@ -7,86 +7,36 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kldeval.cli.groups import DEBUG, flag_option, option, takes
+from kldeval.cli.evaluate_options import EvaluateOptions
+from kldeval.cli.groups import DEBUG, takes
 from kldeval.cli.help import GroupedCommand
 from kldeval.cli.messages import say
 from kldeval.cli.model_options import (
-    GateOptions,
-    NameOptions,
-    ResamplingOptions,
-    SortOptions,
     gated,
     parse_gates,
     resampling_from,
     with_asked_intervals,
 )
 from kldeval.cli.options import (
-    ComputingOptions,
-    FileOptions,
-    GroupOptions,
-    ManifestOptions,
-    NamingOptions,
-    NumericOptions,
-    ProgressOptions,
-    ReferenceOptions,
     paths_argument,
     request_from,
     settings_from,
     split_paths,
 )
 from kldeval.cli.reporting import (
-    LookOptions,
-    OutputOptions,
-    PictureOptions,
-    RowOptions,
     deliver,
     exit_code,
     open_sink,
     reports_of,
     wants_pictures,
 )
+from kldeval.cli.rows import score_rows_of, with_defaults
 
 if TYPE_CHECKING:
     from kldeval.reports.strips import Strip
     from kldeval.run_options import Progress, RunOptions
     from kldeval.settings.settings import Settings
     from kldeval.writers import Document
-
-
-class EvaluateOptions(
-    NumericOptions,
-    GroupOptions,
-    ManifestOptions,
-    NamingOptions,
-    FileOptions,
-    NameOptions,
-    SortOptions,
-    ResamplingOptions,
-    GateOptions,
-    ReferenceOptions,
-    RowOptions,
-    LookOptions,
-    OutputOptions,
-    PictureOptions,
-    ProgressOptions,
-    ComputingOptions,
-):
-    """The options of `kldeval evaluate`."""
-
-    per_class: bool = flag_option("Show a row per class of labels, over all maps.")
-    score_only: bool = flag_option(
-        "Print the means alone, one line per model, in full precision; nothing if a map failed."
-    )
-    save_maps: Path | None = option(
-        type=click.Path(path_type=Path, file_okay=False),
-        metavar="DIR",
-        help="Write each metric's pixelwise terms as DIR/METRIC/NAME.npy, of several models as DIR/MODEL/...",
-    )
-    cache: Path | None = option(
-        type=click.Path(path_type=Path),
-        metavar="DIR",
-        help="Keep the scores in DIR: pairs that have not changed are not scored again.",
-    )
 
 
 @click.command("evaluate", cls=GroupedCommand, context_settings={"help_option_names": ["-h", "--help"]})
@@ -106,8 +56,12 @@ def command(paths: tuple[Path, ...], options: EvaluateOptions) -> int:
     from kldeval.cli.config import with_config_provenance
     from kldeval.cli.terminal import progress_bar
 
-    settings = settings_from(options, manifest=options.manifest, group_by=options.group_by)
+    is_rows = options.rows or options.maps == "rows"
+    asked = with_defaults(options) if is_rows else options
+    settings = settings_from(asked, manifest=options.manifest, group_by=options.group_by)
     preds, gt = split_paths(paths, options.manifest)
+    if is_rows or settings.maps == "rows":
+        return score_rows_of((preds, gt), settings, options)
     _check(settings, options, n_models=len(preds))
     gates = parse_gates(options.fail_if, settings.keys if settings.reduction != "none" else ())
     sink = open_sink(options)
@@ -198,12 +152,12 @@ def _check(settings: Settings, options: EvaluateOptions, n_models: int) -> None:
         msg = "--per-class is a table of one prediction; score each model by itself for it"
         raise UsageProblem(msg)
     if options.shard is not None:
-        _check_shard(options.shard, options, n_models)
+        _check_shard(options.shard, options)
     if options.sort is not None and options.sort not in settings.keys:
         raise unknown("metric", options.sort, settings.keys)
 
 
-def _check_shard(shard: str, options: EvaluateOptions, n_models: int) -> None:
+def _check_shard(shard: str, options: EvaluateOptions) -> None:
     """Refuse beside a share of the pairs what is asked of all of them."""
     from kldeval.data.dataset import parse_shard
     from kldeval.errors import UsageProblem
@@ -214,7 +168,7 @@ def _check_shard(shard: str, options: EvaluateOptions, n_models: int) -> None:
         "--score-only": options.score_only,
         "the format scores": "scores" in formats,
         "--fail-if": options.fail_if,
-        "several predictions": n_models > 1,
+        "--sort": options.sort,
     }
     asked = [what for what, is_asked in of_all.items() if is_asked]
     if asked:

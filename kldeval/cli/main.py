@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from contextlib import contextmanager
 from functools import partial
@@ -32,6 +33,7 @@ COMMANDS = {
     "steps": "The steps of --norm, or one with its formula and parameters.",
     "check": "Show the pairing and what is wrong, without scoring.",
     "density": "Build ground truths from fixations.",
+    "calibrate": "How much of an error one temperature mends: fitted on one half, tested on the other.",
     "explain": "One pair, step by step: what each step does to the numbers.",
 }
 """Every command with its line in the help; its file is `kldeval/cli/NAME.py`, holding `command`."""
@@ -42,6 +44,43 @@ EPILOG = """\b
 Exit codes: 0 all maps scored; 1 a report was written but some maps failed, or none could be scored;
 2 the request itself is wrong; 3 a gate fired (--fail-if, --fail-if-worse). Options also come from kldeval.toml
 and from variables such as KLDEVAL_NORM. `kldeval evaluate --help` lists every option."""
+
+
+WORDS = {
+    **dict.fromkeys(("score", "eval", "run", "measure", "kld", "metric-eval", "predict", "benchmark"), "evaluate"),
+    **dict.fromkeys(("validate", "verify", "inspect", "ls", "test", "lint", "pairs"), "check"),
+    **dict.fromkeys(("diff", "test-models", "significance"), "compare"),
+    **dict.fromkeys(("list", "convention", "formulas"), "conventions"),
+    "metric": "metrics",
+    **dict.fromkeys(("step", "norms", "normalisations"), "steps"),
+    **dict.fromkeys(("cite", "bibtex"), "methods"),
+    **dict.fromkeys(("report", "table", "view"), "show"),
+    **dict.fromkeys(("join", "combine"), "merge"),
+    "blur": "density",
+    **dict.fromkeys(("guess", "find"), "identify"),
+    **dict.fromkeys(("debug", "why"), "explain"),
+}
+"""Other words for commands."""
+
+
+def check_command(word: str) -> None:
+    """Refuse a word that is neither a path nor an option, and looks like the name of a command.
+
+    Raises:
+        UsageProblem: naming the command that was perhaps meant.
+    """
+    if not word.replace("-", "").replace("_", "").isalpha() or word.startswith("-") or os.path.lexists(word):
+        return
+    from difflib import get_close_matches
+
+    close = get_close_matches(word.lower(), COMMANDS, n=1, cutoff=0.7)
+    meant = WORDS.get(word.lower()) or next(iter(close), None)
+    if meant is None:
+        return
+    from kldeval.errors import UsageProblem
+
+    msg = f"{word} is no command, and no file or folder is called so; did you mean kldeval {meant}?"
+    raise UsageProblem(msg)
 
 
 class Commands(click.Group):
@@ -74,6 +113,7 @@ class Commands(click.Group):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Put `evaluate` in front of what is neither a command nor an option of the group."""
         if args and args[0] not in (*COMMANDS, "--help", "-h", "--version"):
+            check_command(args[0])
             args = ["evaluate", *args]
         return super().parse_args(ctx, args)
 

@@ -1,17 +1,21 @@
-"""`kldeval merge PART.json...`: reports of parts of the data as one report of all of it."""
+"""`kldeval merge PART.json...`: reports or leaderboards of parts of the data as one of all of it."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from kldeval.cli.groups import DEBUG, takes
-from kldeval.cli.model_options import GateOptions, gated, parse_gates
-from kldeval.cli.reporting import OutputOptions, RowOptions, deliver, exit_code, open_sink
+from kldeval.cli.model_options import GateOptions, SortOptions, gated, parse_gates
+from kldeval.cli.reporting import OutputOptions, RowOptions, deliver, exit_code, open_sink, reports_of
+
+if TYPE_CHECKING:
+    from kldeval.writers import Document
 
 
-class MergeOptions(GateOptions, RowOptions, OutputOptions):
+class MergeOptions(GateOptions, SortOptions, RowOptions, OutputOptions):
     """The options of `kldeval merge`."""
 
 
@@ -20,22 +24,52 @@ class MergeOptions(GateOptions, RowOptions, OutputOptions):
 @takes(MergeOptions)
 @DEBUG
 def command(paths: tuple[Path, ...], options: MergeOptions) -> int:
-    """Merge reports of parts of the data, as a job array writes them; every map must be in one part alone.
+    """Merge reports or leaderboards of parts of the data, as a job array writes them.
+
+    Every map must be in one part alone.
 
     kldeval merge part*.json --output all.json
 
     The signatures must be the same. Exit codes are those of an evaluation.
     """
     from kldeval.errors import UsageProblem
-    from kldeval.reports.aggregate import merge
-    from kldeval.reports.json_reader import load_report
 
     twice = [str(path) for path in paths if paths.count(path) > 1]
     if twice:
         msg = f"{twice[0]} is given twice: every map must be in one part alone"
         raise UsageProblem(msg)
     sink = open_sink(options)
-    report = merge({str(path): load_report(path) for path in paths})
-    report = gated(report, parse_gates(options.fail_if, report.summaries))  # type: ignore[assignment]
-    deliver(report, sink)
-    return exit_code(report)
+    document = _merged(paths, options.sort)
+    first = next(iter(reports_of(document).values()))
+    document = gated(document, parse_gates(options.fail_if, first.summaries))
+    deliver(document, sink)
+    return exit_code(document)
+
+
+def _merged(paths: tuple[Path, ...], sort: str | None) -> Document:
+    """One document of all parts.
+
+    Raises:
+        UsageProblem: they are not of one kind, or cannot be merged.
+    """
+    from kldeval.errors import UsageProblem
+    from kldeval.reports.aggregate import merge
+    from kldeval.reports.documents import Leaderboard, Report
+    from kldeval.reports.json_reader import load_document
+    from kldeval.reports.leaderboard import merge_leaderboards
+
+    parts = {str(path): load_document(path) for path in paths}
+    boards = {file: part for file, part in parts.items() if isinstance(part, Leaderboard)}
+    reports = {file: part for file, part in parts.items() if isinstance(part, Report)}
+    if len(boards) == len(parts):
+        return merge_leaderboards(boards, sort=sort)
+    if len(reports) < len(parts):
+        kinds = {Leaderboard: "a leaderboard", Report: "a report"}
+        (first, one), *others = ((file, kinds.get(type(part), "a comparison")) for file, part in parts.items())
+        file, other = next(((file, kind) for file, kind in others if kind != one), (first, "no report or leaderboard"))
+        msg = f"{first} is {one} and {file} is {other}: parts are all reports or all leaderboards"
+        raise UsageProblem(msg)
+    if sort is not None:
+        msg = f"--sort {sort} has no effect: the parts are of one model"
+        raise UsageProblem(msg)
+    return merge(reports)

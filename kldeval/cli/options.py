@@ -44,7 +44,12 @@ class ReadingOptions(OptionGroup):
     fixation_first: str | None = text_option(
         "HOW", "The first fixation of each observer: keep or drop [default: keep]."
     )
-    fixation_outside: str | None = text_option("HOW", "Fixations outside the map: error or drop [default: error].")
+    fixation_rounding: str | None = text_option(
+        "HOW", "The pixel of a position: floor, or nearest, as OSIE's code [default: floor]."
+    )
+    fixation_outside: str | None = text_option(
+        "HOW", "Fixations outside the map: error, drop or clip (to its border) [default: error]."
+    )
     fixation_threshold: str | None = text_option("X", "Pixels above it (0..1) are fixated, where a map is not binary.")
     fixation_variable: str | None = text_option("NAME", "The variable of a .mat that holds the fixations.")
     fixation_size: str | None = text_option(
@@ -376,14 +381,22 @@ def _weaker(strong: str, names: Iterable[str]) -> list[str]:
 
 def _said_by_preset(name: str) -> set[str]:
     from kldeval.conventions.presets import preset
+    from kldeval.errors import UnknownName
 
-    return _said_by(preset(name).texts) | {"convention", "metric"}
+    try:
+        return _said_by(preset(name).texts) | {"convention", "metric"}
+    except UnknownName:  # which is told with all other names that are wrong
+        return set()
 
 
 def _said_by_convention(name: str) -> set[str]:
     from kldeval.conventions import convention
+    from kldeval.errors import UnknownName
 
-    return _said_by(convention(name).texts)
+    try:
+        return _said_by(convention(name).texts)
+    except UnknownName:  # which is told with all other names that are wrong
+        return set()
 
 
 def _said_by(named: Mapping[str, str]) -> set[str]:

@@ -189,9 +189,7 @@ MOST_ANNOTATIONS = 8
 
 def wants_pictures(sink: OutputPlan) -> bool:
     """Whether anything is written that shows pictures of maps."""
-    from kldeval.writers import WRITERS
-
-    return WRITERS["html"] in (sink.write, *(write for _, write in sink.files))
+    return "html" in (sink.write.name, *(write.name for _, write in sink.files))
 
 
 def deliver(document: Document, sink: OutputPlan, *, score_only: bool = False, strips: tuple[Strip, ...] = ()) -> None:
@@ -252,11 +250,13 @@ def exit_code(document: Document) -> int:
 
 
 def _file(text: str) -> tuple[Path, Writer | BinaryWriter]:
-    from kldeval.writers import BINARY, WRITERS, writer_for
+    from kldeval.writers import BINARY, FORMATS, WRITERS, writer_for
 
     name, colon, rest = text.partition(":")
-    every: dict[str, Writer | BinaryWriter] = {**WRITERS, **BINARY}
-    return (Path(rest), every[name]) if colon and name in every else (Path(text), writer_for(text))
+    entry = FORMATS.get(name) if colon else None
+    if entry is None:
+        return Path(text), writer_for(text)
+    return Path(rest), BINARY[name] if entry.info.is_binary else WRITERS[name]
 
 
 def reports_of(document: Document) -> dict[str, Report]:

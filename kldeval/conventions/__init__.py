@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from kldeval.conventions import rows
 from kldeval.conventions.convention import Convention
-from kldeval.grammar import unknown
+from kldeval.grammar import spelt_as, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -40,16 +40,16 @@ ALIASES: Mapping[str, str] = MappingProxyType({alias: row.name for row in _ROWS 
 
 
 def convention(name: str) -> Convention:
-    """The convention that `name`, or an alias of it, stands for, in small or capital letters.
+    """The convention that `name`, or an alias of it, stands for, whatever its case, hyphens and underscores.
 
     >>> convention("TranSalNet").name, convention("EML_Net").name
     ('mit-python', 'eml-net')
 
     Raises:
-        UnknownName: neither a convention nor an alias; the message names the closest and lists all.
+        UnknownName: neither a convention nor an alias; the message names the nearest.
     """
-    spelt = name if name in CONVENTIONS or name in ALIASES else name.lower().replace("_", "-")
-    row = CONVENTIONS.get(ALIASES.get(spelt, spelt))
-    if row is None:
-        raise unknown("convention", name, [*CONVENTIONS, *ALIASES])
-    return row
+    names = [*CONVENTIONS, *ALIASES]
+    spelt = name if name in names else spelt_as(name, names)
+    if spelt is None:
+        raise unknown("convention", name, names)
+    return CONVENTIONS[ALIASES.get(spelt, spelt)]

@@ -344,6 +344,15 @@ TATLER_2005 = """@article{tatler2005visual,
   doi = {10.1016/j.visres.2004.09.017}
 }"""
 
+JIANG_2015 = """@inproceedings{jiang2015salicon,
+  title = {{SALICON}: Saliency in Context},
+  author = {Jiang, Ming and Huang, Shengsheng and Duan, Juanyong and Zhao, Qi},
+  booktitle = {IEEE Conference on Computer Vision and Pattern Recognition},
+  pages = {1072--1080},
+  year = {2015},
+  doi = {10.1109/CVPR.2015.7298710}
+}"""
+
 KUEMMERER_2015 = r"""@article{kuemmerer2015information,
   title = {Information-Theoretic Model Comparison Unifies Saliency Metrics},
   author = {K{\"u}mmerer, Matthias and Wallis, Thomas S. A. and Bethge, Matthias},
@@ -365,6 +374,7 @@ OF_METRICS: Mapping[str, tuple[str, ...]] = {
     "auc-borji": (BORJI_2013,),
     "auc-shuffled": (ZHANG_2008,),
     "sauc": (TATLER_2005,),
+    "sauc-salicon": (TATLER_2005, JIANG_2015),
     "ll": (KUEMMERER_2015,),
     "ig": (KUEMMERER_2015,),
     "ig-mit": (BYLINSKII_2019,),

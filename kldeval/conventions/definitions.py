@@ -6,16 +6,22 @@ under each of them, and `kldeval identify` tries them. What an original draws at
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from kldeval.conventions.presets import CVZOYA, TUEBINGEN_CODE
+from kldeval.dataclass import dataclass
 from kldeval.grammar import unknown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+SALICON_CODE = "https://github.com/NUS-VIP/salicon-evaluation/blob/master/saliconeval/sauc/sauc.py"
+UNISAL = "https://github.com/rdroste/unisal/blob/master/unisal/train.py"
+AFFORDANCE_CODE = "https://github.com/lhc1224/Cross-View-AG/blob/main/code/cvpr/utils/evaluation.py"
+PYSODMETRICS = "https://github.com/lartpang/PySODMetrics/blob/main/py_sod_metrics/sod_metrics.py"
+TARUN = "https://github.com/tarunsharma1/saliency_metrics/blob/master/salience_metrics.py"
 PYSALIENCY = "https://github.com/matthias-k/pysaliency/blob/dev/pysaliency/metrics.py"
 
 
@@ -24,6 +30,7 @@ class Definition:
     """One way to compute a metric: its name, the text of the metric, its formula, and where it was read.
 
     In `formula` S is the stored prediction and G the stored ground truth. `note` says what tells it from the others.
+    A metric that is of normalised maps (`of=norm`) comes with the chains that make them.
     """
 
     name: str
@@ -31,16 +38,42 @@ class Definition:
     formula: str
     source: str
     note: str
+    pred_norm: str = ""
+    gt_norm: str = ""
+
+    @property
+    def norms(self) -> dict[str, str]:
+        """The chains, as texts of settings."""
+        return {name: text for name in ("pred_norm", "gt_norm") if (text := getattr(self, name))}
+
+    @property
+    def flags(self) -> tuple[tuple[str, str], ...]:
+        """What one types to have this number."""
+        norms = ((f"--{name.replace('_', '-')}", text) for name, text in self.norms.items())
+        return (("--metric", self.metric), *norms)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Family:
-    """The definitions of one metric, the default one first, and what else they need; higher is better in all."""
+    """The definitions of one metric, the default one first, and what else they need."""
 
     name: str
     definitions: tuple[Definition, ...]
     further: Mapping[str, str] = field(default_factory=dict)
     needs_fixations: bool = True
+
+    @property
+    def runs(self) -> tuple[Family, ...]:
+        """The definitions of one pair of chains each: what one run over the files gives."""
+        chains = dict.fromkeys(tuple(row.norms.items()) for row in self.definitions)
+        return tuple(
+            replace(
+                self,
+                definitions=tuple(row for row in self.definitions if tuple(row.norms.items()) == chain),
+                further={**self.further, **dict(chain)},
+            )
+            for chain in chains
+        )
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -66,6 +99,15 @@ CC = Family(
             source=f"{CVZOYA}/CC.m",
             note="The same number, but NaN where the prediction is constant.",
         ),
+        Definition(
+            name="unisal-loss",
+            metric="cc(of=norm)",
+            formula="r(p, q), p = exp(S)/sum exp(S), q = G/sum G",
+            source=UNISAL,
+            note="Of the softmax of the prediction, which is taken for logits: a term of the training loss.",
+            pred_norm="flatten-softmax",
+            gt_norm="sum-to-one",
+        ),
     ),
 )
 
@@ -86,6 +128,15 @@ SIM = Family(
             formula="sum min(p, q), p and q stretched to 0..1 and then divided by their sums",
             source=f"{CVZOYA}/similarity.m",
             note="Each map is stretched to 0..1 before, which takes away what it spread evenly.",
+        ),
+        Definition(
+            name="affordance",
+            metric="sim(of=norm)",
+            formula="sum min(p, q), p = M/(sum M + e), M = (S - min S)/(max S - min S), q = G/(sum G + e), e = 1e-12",
+            source=AFFORDANCE_CODE,
+            note="The prediction alone is stretched to 0..1; affordance grounding.",
+            pred_norm="minmax+sum-to-one(offset=1e-12)",
+            gt_norm="sum-to-one(offset=1e-12)",
         ),
     ),
 )
@@ -121,6 +172,14 @@ NSS = Family(
             source=f"{CVZOYA}/NSS.m",
             note="NSS.m on a list of fixations instead of a map of them.",
         ),
+        Definition(
+            name="of-softmax",
+            metric="nss(of=norm)",
+            formula="mean over fixations of (p - mean p) / std p, p = exp(S)/sum exp(S), std with N",
+            source=UNISAL,
+            note="Of the softmax of the prediction, which is taken for logits, as in training losses.",
+            pred_norm="flatten-softmax",
+        ),
     ),
 )
 
@@ -149,11 +208,32 @@ AUC = Family(
             note="Joined after each fixated pixel, which adds 1 / (2 (n + 1)) to a map of chance.",
         ),
         Definition(
+            name="judd-no-jitter",
+            metric="auc-judd(jitter=none)",
+            formula="AUC_Judd.m without its jitter, ties as they come",
+            source=f"{CVZOYA}/AUC_Judd.m",
+            note="Where grey levels tie the curve runs back: a constant map scores next to nothing.",
+        ),
+        Definition(
+            name="judd-unique",
+            metric="auc-judd(jitter=unique)",
+            formula="AUC_Judd.m without its jitter, one threshold for each fixated value",
+            source=f"{CVZOYA}/AUC_Judd.m",
+            note="Ties are passed at once.",
+        ),
+        Definition(
             name="mit-borji",
             metric="auc-borji",
             formula="the expectation of AUC_Borji.m over its random pixels",
             source=f"{CVZOYA}/AUC_Borji.m",
             note="Eleven thresholds, against all pixels.",
+        ),
+        Definition(
+            name="mit-borji-float",
+            metric="auc-borji(ties=float)",
+            formula="the same in the original's floating-point arithmetic",
+            source=f"{CVZOYA}/AUC_Borji.m",
+            note="Grey levels on tenths of the range lose ties that division rounds away.",
         ),
     ),
 )
@@ -176,10 +256,77 @@ SAUC = Family(
             source=f"{CVZOYA}/AUC_shuffled.m",
             note="Eleven thresholds, against the pixels that were fixated on any other image.",
         ),
+        Definition(
+            name="mit-shuffled-float",
+            metric="auc-shuffled(ties=float)",
+            formula="the same in the original's floating-point arithmetic",
+            source=f"{CVZOYA}/AUC_shuffled.m",
+            note="Grey levels on tenths of the range lose ties that division rounds away.",
+        ),
+        Definition(
+            name="salicon",
+            metric="sauc-salicon",
+            formula="the trapezoid at 0, 0.01 .. against the pixels fixated on other images, but for the image's own",
+            source=SALICON_CODE,
+            note="SALICON's own evaluator; a pixel counts once for every other image on which it was fixated.",
+        ),
     ),
 )
 
-FAMILIES: Mapping[str, Family] = MappingProxyType({family.name: family for family in (CC, SIM, NSS, AUC, SAUC)})
+IG = Family(
+    name="ig",
+    further={"baseline": "others"},
+    definitions=(
+        Definition(
+            name="pysaliency",
+            metric="ig",
+            formula="mean over fixations of log2 p - log2 b, p = S/sum S",
+            source=TUEBINGEN_CODE,
+            note="Of densities: a fixation where the prediction is 0 makes it -inf.",
+        ),
+        Definition(
+            name="python-ports",
+            metric="ig(eps=2.2204e-16,repeats=false)",
+            formula="mean over fixated pixels of log2(e + p) - log2(e + b), p = S/sum S, e = 2.2204e-16",
+            source=TARUN,
+            note="The epsilon of InfoGain.m without its min-max.",
+        ),
+        Definition(
+            name="mit",
+            metric="ig-mit",
+            formula="mean over fixated pixels of log2(e + p) - log2(e + b), maps stretched to 0..1 first, e = 2^-52",
+            source=f"{CVZOYA}/InfoGain.m",
+            note="The prediction and the baseline are stretched to 0..1 before they are divided by their sums.",
+        ),
+    ),
+)
+
+MAE = Family(
+    name="mae",
+    needs_fixations=False,
+    definitions=(
+        Definition(
+            name="stored",
+            metric="mae",
+            formula="mean |S - G| on the scale of the run",
+            source=PYSODMETRICS,
+            note="Of the maps as they are.",
+        ),
+        Definition(
+            name="sod",
+            metric="mae(of=norm)",
+            formula="mean |M - (G > 1/2)|, M = (S - min S)/(max S - min S)",
+            source=PYSODMETRICS,
+            note="Salient and camouflaged object detection: the prediction stretched, the mask above 128 of 255.",
+            pred_norm="minmax",
+            gt_norm="threshold(above=0.5)",
+        ),
+    ),
+)
+
+FAMILIES: Mapping[str, Family] = MappingProxyType(
+    {family.name: family for family in (CC, SIM, NSS, AUC, SAUC, IG, MAE)}
+)
 """The companions that code bases define differently, by name."""
 
 

@@ -7,13 +7,14 @@ at random is its expectation here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from kldeval.conventions import ALIASES, CONVENTIONS, convention
+from kldeval.dataclass import dataclass
 from kldeval.errors import MissingDependency, UsageProblem
-from kldeval.grammar import split_call, unknown
+from kldeval.grammar import spelt_as, split_call, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -195,12 +196,12 @@ def preset(name: str) -> Preset:
     'auc-judd'
 
     Raises:
-        UnknownName: there is none; the message names the closest and lists all.
+        UnknownName: there is none; the message names the nearest.
     """
-    name = name if name in PRESETS else name.lower().replace("_", "-")
-    if name not in PRESETS:
+    spelt = spelt_as(name, PRESETS)
+    if spelt is None:
         raise unknown("preset", name, PRESETS)
-    return PRESETS[name]
+    return PRESETS[spelt]
 
 
 PRESET = "-preset"
@@ -216,12 +217,11 @@ def convention_or_preset(name: str) -> Convention | Preset:
     Raises:
         UnknownName: neither exists.
     """
-    spelt = name.lower().replace("_", "-")
-    if spelt in CONVENTIONS or spelt in ALIASES:
-        return convention(spelt)
-    name = spelt if spelt.removesuffix(PRESET) in PRESETS else name
-    if name.removesuffix(PRESET) in PRESETS:
-        return PRESETS[name.removesuffix(PRESET)]
+    if spelt_as(name, [*CONVENTIONS, *ALIASES]) is not None:
+        return convention(name)
+    spelt = spelt_as(name, [*PRESETS, *(f"{known}{PRESET}" for known in PRESETS)])
+    if spelt is not None:
+        return PRESETS[spelt.removesuffix(PRESET)]
     others = [other for other in PRESETS if other not in CONVENTIONS and other not in ALIASES]
     raise unknown("convention or preset", name, [*CONVENTIONS, *ALIASES, *others])
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kldeval.data.listing import list_folder, name_of
 from kldeval.data.readers import read_map
 from kldeval.data.readers.stored import Limits, unreadable
+from kldeval.dataclass import dataclass
 from kldeval.errors import MapProblem, NoPartner, RefusedMap, UsageProblem, examples, printable
 from kldeval.memory import NamedMaps
 from kldeval.preprocessing.grey import full_scale, to_grey
@@ -96,11 +97,11 @@ def _fixations(
     if sources.fixations is None:
         return None, 0
     found = sources.fixations.of(name)
-    if sources.fixations.reading.size is not None:
-        found = found.on_screen(sources.fixations.reading.size, image)
+    found = sources.fixations.reading.placed(found, image)
     within, outside = found.inside(found.shape or image)
     if outside and not sources.drops_outside:
-        msg = f"{outside}; check --fixation-base and the size, or leave them out with --fixation-outside drop"
+        ways = "leave them out with --fixation-outside drop, or move them to the border with clip"
+        msg = f"{outside}; check --fixation-base and the size, {ways}"
         raise RefusedMap(msg, code="fixations-outside")
     return on_map(within, image, pair.shape, resize), outside.count if outside else 0
 

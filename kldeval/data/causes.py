@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from kldeval.data import recognise
+from kldeval.dataclass import dataclass
 from kldeval.errors import RefusedMap
 from kldeval.normalization.chain import class_axis, format_chain
 from kldeval.normalization.steps import STEPS

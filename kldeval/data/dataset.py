@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kldeval.data.pairing import Pairing, find_pairs, pairs_in_memory
 from kldeval.data.readers.stored import MAX_PIXELS, Limits
+from kldeval.dataclass import dataclass
 from kldeval.errors import UsageProblem, printable
 from kldeval.memory import NamedMaps
 from kldeval.templates import MANIFEST, groups_of

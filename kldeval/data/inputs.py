@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kldeval.data.fixations import has_fixations
 from kldeval.data.load import SUFFIX, sidecar_members, sidecar_of
 from kldeval.data.readers import is_readable
+from kldeval.dataclass import dataclass
 from kldeval.errors import UsageProblem, printable
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ class Inputs:
         if any(is_same(target, path) for path in self._every()):
             raise _refused(target, "it is read by this run; name another file")
         for folder in self._folders():
-            wanted = has_fixations if folder in self.fixations else is_readable
+            wanted = _is_read_as_fixations if folder in self.fixations else is_readable
             if wanted(target.resolve().name) and _is_within(target, folder):
                 raise _refused(target, f"it would be an input among those of {printable(folder)}; name another file")
         if _is_sidecar(target):
@@ -69,6 +68,12 @@ def is_same(target: Path, path: Path) -> bool:
 
 def _is_within(path: Path, folder: Path) -> bool:
     return path.resolve().is_relative_to(folder.resolve())
+
+
+def _is_read_as_fixations(name: str) -> bool:
+    from kldeval.data.fixations import has_fixations
+
+    return has_fixations(name)
 
 
 def _is_sidecar(target: Path) -> bool:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import unicodedata
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import field
 from fnmatch import fnmatchcase
 from functools import partial
 from typing import TYPE_CHECKING
 
 from kldeval.data.containers.contents import JUNK
 from kldeval.data.readers import is_readable, without_shy
+from kldeval.dataclass import dataclass
 from kldeval.errors import UsageProblem, printable
 from kldeval.regular import why
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +11,13 @@ import numpy as np
 
 from kldeval.data.causes import check_log_density
 from kldeval.data.nodata import check_sizes, with_nodata
-from kldeval.data.readers import ARRAYS, CLASS_READERS, LABEL_READERS, read_map, stored_shape
+from kldeval.data.readers import CLASS_READERS, LABEL_READERS, holds_arrays, read_map, stored_shape
 from kldeval.data.readers.members import fetched
 from kldeval.data.readers.numpy_files import map_shape
 from kldeval.data.readers.stored import MAX_PIXELS, Limits
 from kldeval.data.recognise import BASES, log_sum
 from kldeval.data.stacks import read_slice
+from kldeval.dataclass import dataclass
 from kldeval.errors import RefusedMap, UnreadableMap, UsageProblem, printable
 from kldeval.grammar import split_call
 from kldeval.memory import BytesInMemory, MapInMemory, Member
@@ -271,7 +272,7 @@ def _class_side(path: MapFile, reading: Reading, place: int | None, role: Role, 
 
 def _shape(path: MapFile, key: str | None, *, is_stack: bool) -> tuple[int, ...]:
     """The shape that an array's file means, or each map of a stack; () of any other."""
-    shape = stored_shape(path, key) if path.suffix.lower() in ARRAYS else None
+    shape = stored_shape(path, key)
     if shape and is_stack and not isinstance(path, MapInMemory):
         shape = shape[1:]
     if shape is None or len(shape) == 1:  # a vector is one of labels beside rows (N, C)
@@ -280,12 +281,12 @@ def _shape(path: MapFile, key: str | None, *, is_stack: bool) -> tuple[int, ...]
 
 
 def _grey(stored: Stored, path: MapFile) -> Array:
-    return stored.array if path.suffix.lower() in ARRAYS else to_grey(stored.array, "error", path)
+    return stored.array if holds_arrays(path) else to_grey(stored.array, "error", path)
 
 
 def _labels(stored: Stored, path: MapFile) -> Array:
     array = stored.array
-    if path.suffix.lower() not in ARRAYS and array.ndim > 2 and not channels_agree(array):  # noqa: PLR2004
+    if not holds_arrays(path) and array.ndim > 2 and not channels_agree(array):  # noqa: PLR2004
         what = f"its colour channels differ ({array.dtype}, shape {array.shape})"
         raise RefusedMap(
             f"{printable(path)}: {what}; labels are numbers of classes, in grey or as indices of a palette"

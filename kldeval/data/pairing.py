@@ -6,14 +6,14 @@ A folder is listed (`list_folder`), its files are named (`namers`), and the name
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from itertools import accumulate
-from shlex import quote
 from typing import TYPE_CHECKING, NamedTuple
 
 from kldeval.data.containers import open_container
 from kldeval.data.listing import Listing, is_excluded, list_folder, name_of, namers, normal, suffix_of
 from kldeval.data.readers import READERS
+from kldeval.dataclass import dataclass
 from kldeval.errors import UsageProblem, examples, printable
 from kldeval.memory import NamedMaps
 from kldeval.records import Failure, Pair
@@ -181,6 +181,8 @@ def _many_for_one(held: Container, gt: Path) -> str:
 
 def _every(folder: Path) -> str:
     """What a shell makes all entries of a folder of."""
+    from shlex import quote
+
     return f"{quote(str(folder))}/*"
 
 

@@ -10,17 +10,18 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kldeval.data.readers import ARRAYS, READERS, array_readers, read_map, stored_shape
+from kldeval.data.readers import holds_arrays, read_shaped, stored_shape
 from kldeval.data.readers.numpy_files import Shapes, map_shape
+from kldeval.data.readers.stored import Limits
 from kldeval.errors import RefusedMap, UnreadableMap, printable
 from kldeval.memory import Member
 from kldeval.records import Failure
 from kldeval.regular import why
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
-    from kldeval.data.readers import Reader, Stored
+    from kldeval.data.readers import Stored
     from kldeval.memory import MapFile
     from kldeval.records import Pair
 
@@ -96,7 +97,7 @@ def _slices(pair: Pair, length: int) -> Iterator[Pair]:
 
 def _length(path: MapFile, key: str | None, *, classes: bool) -> int | None:
     """How many maps a file stacks; None where it holds no stack, or none that can be read."""
-    is_file = isinstance(path, Path | Member) and path.suffix.lower() in ARRAYS
+    is_file = isinstance(path, Path | Member) and holds_arrays(path)
     shape = stored_shape(path, key) if is_file else None
     meant = _class_stack(shape or ()) if classes else stack_shape(shape or ())
     return meant[0] if meant else None
@@ -138,5 +139,4 @@ def _stack(
     _modified: int,
 ) -> Stored:
     """The whole stack, kept for the next of its maps: a prediction's and a ground truth's."""
-    readers: Mapping[str, Reader] = {**READERS, **array_readers(_CLASS_SHAPES if classes else _SHAPES)}
-    return read_map(path, key=key, readers=readers, **dict(bounds))
+    return read_shaped(path, key, Limits(**dict(bounds)), _CLASS_SHAPES if classes else _SHAPES)

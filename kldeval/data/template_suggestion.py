@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass
 from itertools import islice, product
 from typing import TYPE_CHECKING
 
 from kldeval.data.listing import PLAIN, auxiliary_namer, name_of, namers
+from kldeval.dataclass import dataclass
 from kldeval.templates import parse_template, plain_template
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -21,20 +21,21 @@ from kldeval.data.fixations.maps import FixationReading
 from kldeval.data.listing import auxiliary_namer
 from kldeval.data.readers import read_size
 from kldeval.data.readers.stored import MAX_PIXELS, Limits
+from kldeval.engine.auxiliary_context import NO_AUXILIARY, AuxiliaryContext, needs_auxiliary
 from kldeval.errors import MapProblem, UsageProblem, examples, printable
 from kldeval.executors.local import cores, in_order, in_threads
 from kldeval.memory import NamedMaps
-from kldeval.metrics.registry import METRICS
-from kldeval.scoring.context import NO_CONTEXT, DatasetContext
+from kldeval.metrics.registry import METRICS, OF_OTHER_IMAGES
+from kldeval.scoring.context import DatasetContext
 from kldeval.scoring.leave_one_out import Kernel, LeaveOneOutDensity
 from kldeval.scoring.reference_models import make_references
 from kldeval.settings.auxiliary import context_text, fixation_reading
-from kldeval.settings.settings import NONE
 from kldeval.weighting import latitude_weights
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from kldeval.arrays import Array
     from kldeval.data.auxiliary import MapSource
     from kldeval.data.listing import Namer
     from kldeval.grammar import Call
@@ -45,9 +46,7 @@ if TYPE_CHECKING:
     from kldeval.settings.settings import Settings
 
 
-def open_needed_auxiliary(
-    settings: Settings, request: RunOptions, pairs: Sequence[Pair], *, alone: bool
-) -> AuxiliaryContext:
+def open_auxiliary(settings: Settings, request: RunOptions, pairs: Sequence[Pair], *, alone: bool) -> AuxiliaryContext:
     """What the settings need beside the pairs, opened; `alone` where the pair is two files.
 
     All fixations are read where a metric compares with those on other images.
@@ -55,6 +54,8 @@ def open_needed_auxiliary(
     Raises:
         UsageProblem: something is missing, or was given and nothing needs it, or cannot be read.
     """
+    if not needs_auxiliary(settings, request, pairs):
+        return NO_AUXILIARY
     named = {what: _named(what, request, pairs) for what in ("fixations", "mask")}
     _check(settings, request, named)
     limits = Limits(request.max_pixels or MAX_PIXELS, request.trust_files)
@@ -69,7 +70,7 @@ def open_needed_auxiliary(
         _maps("weights", request, limits),
         _maps("baseline", request, limits),
         _other_map(request, limits),
-        geometry=KeptResults(latitude_weights, SIZES_KEPT) if settings.weights.name == "latitude" else None,
+        geometry=_geometry(settings.weights),
         alone=alone,
         drops_outside=settings.fixations.keywords.get("outside") == "drop",
     )
@@ -88,6 +89,13 @@ def open_needed_auxiliary(
     context = DatasetContext(others, crowd, single, references)
     known_source = replace(sources, fixations=fixations.knowing(known))
     return AuxiliaryContext(known_source, context, (*notes, *said), context_text(known.values()))
+
+
+def _geometry(weights: Call) -> KeptResults[tuple[int, int], Array] | None:
+    """The weights that follow from the size of a map."""
+    if weights.name != "latitude":
+        return None
+    return KeptResults(partial(latitude_weights, **weights.keywords), SIZES_KEPT)
 
 
 def _references(settings: Settings, request: RunOptions, pairs: Sequence[Pair]) -> ReferenceModels:
@@ -135,7 +143,7 @@ def _size_of(files: Mapping[str, MapFile], max_pixels: int, name: str) -> tuple[
 def compares_images(settings: Settings) -> bool:
     """Whether a number of one image needs the fixations on all others."""
     needs = {need for call in settings.metrics for need in METRICS[call.name].info.requires}
-    return "others" in needs or "others" in (settings.baseline.name, settings.other.name)
+    return bool(OF_OTHER_IMAGES & needs) or "others" in (settings.baseline.name, settings.other.name)
 
 
 def everything(
@@ -163,10 +171,12 @@ def everything(
 def _sized(source: FixationSource, files: Mapping[str, MapFile], max_pixels: int, name: str) -> Fixations | None:
     try:
         points = source.of(name)
-        if source.reading.size is not None and name in files:
-            points = points.on_screen(source.reading.size, read_size(files[name], max_pixels=max_pixels))
-        elif points.shape is None and name in files:
-            points = replace(points, shape=read_size(files[name], max_pixels=max_pixels))
+        if name in files and (source.reading.size is not None or points.shape is None):
+            points = replace(points, shape=None)
+            size = read_size(files[name], max_pixels=max_pixels)
+            points = replace(source.reading.placed(points, size), shape=size)
+        elif points.shape:
+            points = source.reading.placed(points, points.shape)
     except MapProblem:
         return None
     return points if points.shape else None
@@ -214,7 +224,7 @@ def _check(settings: Settings, request: RunOptions, named: Mapping[str, Mapping[
             raise UsageProblem(msg)
 
 
-def reading_and_outside(options: Mapping[str, str | None]) -> tuple[FixationReading, Literal["error", "drop"]]:
+def reading_and_outside(options: Mapping[str, str | None]) -> tuple[FixationReading, Literal["error", "drop", "clip"]]:
     """How fixations are read by a command without settings, and what becomes of those outside.
 
     Raises:
@@ -225,10 +235,15 @@ def reading_and_outside(options: Mapping[str, str | None]) -> tuple[FixationRead
 
 
 def _reading(call: Call, limits: Limits) -> FixationReading:
-    said: dict[str, Any] = {key: value for key, value in call.arguments if key != "outside"}
+    said: dict[str, Any] = dict(call.arguments)
+    outside = said.pop("outside", "error")
     first = said.pop("first", "keep")
     return FixationReading(
-        **said, drops_first=first == "drop", max_pixels=limits.max_pixels, trusts_files=limits.trusts_files
+        **said,
+        drops_first=first == "drop",
+        clips=outside == "clip",
+        max_pixels=limits.max_pixels,
+        trusts_files=limits.trusts_files,
     )
 
 
@@ -254,43 +269,3 @@ def _namer(what: str, request: RunOptions) -> Namer:
         msg = f"{option} {text!r} has no effect without {option.removesuffix('-name')}"
         raise UsageProblem(msg)
     return auxiliary_namer(text, option, request.pred_name, request.gt_name)
-
-
-@dataclass(frozen=True, slots=True)
-class AuxiliaryContext:
-    """Where what stands beside the pairs is read, what is known of all images, and what is to be said about it.
-
-    `described` is what signatures say of the images that every image is compared with.
-    """
-
-    sources: AuxiliarySources | None = None
-    context: DatasetContext = field(default_factory=lambda: NO_CONTEXT)
-    notes: tuple[str, ...] = ()
-    described: str = ""
-
-
-NO_AUXILIARY = AuxiliaryContext()
-"""Nothing stands beside the pairs."""
-
-
-def open_auxiliary(settings: Settings, request: RunOptions, pairs: Sequence[Pair], *, alone: bool) -> AuxiliaryContext:
-    """What the settings need beside the pairs, opened; `alone` where the pair is two files.
-
-    Raises:
-        UsageProblem: something is missing, or was given and nothing needs it, or cannot be read.
-    """
-    if not (_is_needed(settings) or _is_given(request) or any(pair.fixations or pair.mask for pair in pairs)):
-        return NO_AUXILIARY
-
-    return open_needed_auxiliary(settings, request, pairs, alone=alone)
-
-
-def _is_needed(settings: Settings) -> bool:
-    beside = (settings.baseline, settings.mask, settings.other, settings.weights)
-    return any(call != NONE for call in beside) or bool(settings.on("fixations"))
-
-
-def _is_given(request: RunOptions) -> bool:
-    files = (request.baseline, request.fixations, request.mask, request.other_map, request.weights)
-    named = [getattr(request, f"{what}_name") for what in ("fixations", "mask", "baseline", "weights", "other_map")]
-    return any(files) or any(named) or request.baselines or request.ceiling is not None

@@ -10,7 +10,7 @@ import json
 import os
 import time
 from collections import deque
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import partial
 from hashlib import blake2b, sha256
 from pathlib import Path
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from kldeval.data.load import SUFFIX, sidecar_of
+from kldeval.dataclass import dataclass
 from kldeval.digests import ABSENT, Stamp, file_digest, is_settled, stamp_of
 from kldeval.engine.outcome_rows import outcome_of, row_of
 from kldeval.engine.provenance import arithmetic, source_digest, versions_of_readers

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import os
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kldeval.arrays import torch
+from kldeval.dataclass import dataclass
 from kldeval.errors import MissingDependency, UsageProblem
 from kldeval.memory import MapInMemory
 
@@ -83,6 +82,8 @@ def _auto(cpu_seconds: Callable[[], float]) -> Device:
     seconds = cpu_seconds()
     if seconds < STARTUP_SECONDS:
         why = f"a GPU takes about {STARTUP_SECONDS:.0f} s to start, and this work about {seconds:.1f} s"
+        import logging  # here, because a run without a GPU need not import it
+
         logging.getLogger("kldeval").debug("--device auto: cpu, because %s", why)
         return Device("cpu", "cpu (less work than a GPU's start)")
     package = torch()

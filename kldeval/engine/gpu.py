@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections import deque
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from kldeval.arrays import torch
+from kldeval.dataclass import dataclass
 from kldeval.engine.worker import guarded, saved
 from kldeval.errors import KldevalError, MapProblem
 from kldeval.normalization.steps import STEPS

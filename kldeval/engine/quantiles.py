@@ -8,16 +8,17 @@ the edges are exact whatever the number of pixels, of maps or of workers.
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from kldeval.data.load import load_pair
-from kldeval.errors import UsageProblem
+from kldeval.dataclass import dataclass
 from kldeval.metrics.calibration import BINS, check_bins, quantile_ranks
 from kldeval.records import Failure
-from kldeval.scoring.adaptive import adaptive_calls, forecasts_of_pair
+from kldeval.scoring.adaptive import forecasts_of_pair
+from kldeval.settings.metric_options import adaptive_calls, refuse_parts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -31,9 +32,6 @@ if TYPE_CHECKING:
 
     Keys = NDArray[np.uint64]
     Edges = Mapping[str, Mapping[str, NDArray[np.float64]]]
-
-NO_EDGES: Edges = {}
-"""Those of a run without adaptive metrics."""
 
 SHIFTS = (46, 30, 14, 0)
 """How many trailing bits of a number are left out in one pass after another."""
@@ -146,8 +144,6 @@ def find_edges(
         UsageProblem: fewer than one bin, or these are not all maps.
     """
     calls = adaptive_calls(settings)
-    if not calls:
-        return {}
     if is_shard:
         refuse_parts(settings, "score it without --shard")
     bins = {key: call.keywords.get("bins", BINS) for key, call in calls.items()}
@@ -166,17 +162,6 @@ def find_edges(
         known = {at: np.unique(one.prefixes) for at, one in searches.items()}
         stage = Stage(0 if left <= FEW else SHIFTS[last], stage.shift, known)
     return _arranged(searches)
-
-
-def refuse_parts(settings: Settings, way_out: str) -> None:
-    """Refuse metrics whose bins are of all maps where only some of them are known.
-
-    Raises:
-        UsageProblem: naming the metric and the way out.
-    """
-    for key in adaptive_calls(settings):
-        msg = f"{key} has bins of equal numbers over all maps of a run: {way_out}"
-        raise UsageProblem(msg)
 
 
 def _totals(answers: Iterable[Answer]) -> Iterator[tuple[tuple[str, str, int], tuple[Keys, NDArray[np.int64]]]]:

@@ -10,24 +10,23 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from kldeval.data.dataset import ONLY, pair_up, select, select_models
 from kldeval.data.inputs import Inputs
 from kldeval.data.load import Reading, load_pair
-from kldeval.engine.auxiliary import NO_AUXILIARY, AuxiliaryContext, open_auxiliary
+from kldeval.engine.auxiliary_context import NO_AUXILIARY, AuxiliaryContext, needs_auxiliary
 from kldeval.engine.device import Device, find_device
-from kldeval.engine.quantiles import NO_EDGES, find_edges, refuse_parts
 from kldeval.engine.report_builder import _saving_notes, build_report, provenance_of, shard_of
 from kldeval.engine.worker import Decoding, Scoring, T, TaskWork, reading_of
 from kldeval.errors import MapProblem, UsageProblem, printable
 from kldeval.executors.local import LocalPool, ThreadPool, cores
 from kldeval.normalization.chain import class_axis
-from kldeval.scoring.class_maps import holds_labels
 from kldeval.scoring.diagnostics import swapped
 from kldeval.scoring.evaluator import Evaluator
 from kldeval.scoring.plan import Plan
 from kldeval.settings.auxiliary import with_context
 from kldeval.settings.build import as_labels
+from kldeval.settings.metric_options import adaptive_calls, refuse_parts
 from kldeval.settings.settings import MAPS, NONE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from kldeval.data.dataset import Dataset
     from kldeval.engine.quantiles import Edges
@@ -68,7 +67,7 @@ def run(
         MissingDependency: the device, or a package that reads the files, is not there.
     """
     dataset = select(pred, gt, settings, request)
-    (report,) = _reports(dataset, {ONLY: (pred, gt)}, settings, request, progress)
+    (report,) = run_dataset(dataset, {ONLY: (pred, gt)}, settings, request, progress)
     return report
 
 
@@ -89,7 +88,7 @@ def run_models(
     """
     dataset = select_models(preds, gt, settings, request)
     sides = {model: (pred, gt) for model, pred in preds.items()}
-    reports = _reports(dataset, sides, settings, request, progress)
+    reports = run_dataset(dataset, sides, settings, request, progress)
     return dict(zip(preds, reports, strict=True))
 
 
@@ -142,11 +141,14 @@ def _scored(
     request: RunOptions,
     progress: Callable[[object, int], None] | None,
 ) -> _Scored:
+    if settings.maps == "rows":
+        msg = "rows are units of kldeval PRED GT --rows alone"
+        raise UsageProblem(msg)
     pairs = [pair for task in dataset.tasks for pair in task.values()]
     _check_saving(pairs, sides, settings, request)
     device = find_device(request.device, settings, pairs, request.jobs or cores())
     settings = resolve_settings(settings, dataset.undivided, request)
-    around = open_auxiliary(settings, request, dataset.every, alone=dataset.alone)
+    around = _around(settings, request, dataset.every, alone=dataset.alone)
     settings = with_context(settings, around.described)
     found: dict[str, list[Outcome]] = {model: list(failures) for model, failures in dataset.failures.items()}
     for answer in stream(dataset, settings, request, device, around):
@@ -156,7 +158,7 @@ def _scored(
     return _Scored(settings, device, around, found)
 
 
-def _reports(
+def run_dataset(
     dataset: Dataset,
     sides: Sides,
     settings: Settings,
@@ -201,6 +203,9 @@ def _check_saving(
         inputs.check_folder(request.cache, ())
 
 
+NO_EDGES: Edges = {}
+"""Those of a run without adaptive metrics."""
+
 READ = ("baseline", "fixations", "manifest", "mask", "other_map", "weights")
 """The options of a run that name what stands beside the maps."""
 
@@ -227,7 +232,7 @@ def stream(
     reading = replace(reading_of(settings, request), sources=around.sources)
     evaluator = Evaluator(Plan.of(settings, per_class=request.per_class), around.context)
     executor = _executor(jobs, device)
-    edges = find_edges(
+    edges = _edges(
         settings, reading, lambda work: outcomes(dataset, work, reading, executor), is_shard=request.shard is not None
     )
     # rows that depend on all maps are not kept
@@ -237,19 +242,43 @@ def stream(
     return finish(outcomes(dataset, pairs, reading, executor))
 
 
+def _around(settings: Settings, request: RunOptions, pairs: Sequence[Pair], *, alone: bool) -> AuxiliaryContext:
+    """What stands beside the pairs; a run of densities alone imports nothing of it."""
+    if not needs_auxiliary(settings, request, pairs):
+        return NO_AUXILIARY
+    from kldeval.engine.auxiliary import open_auxiliary
+
+    return open_auxiliary(settings, request, pairs, alone=alone)
+
+
+def _edges(
+    settings: Settings,
+    reading: Reading,
+    run: Callable[[PairWork[Any, Any]], Iterable[Answer]],
+    *,
+    is_shard: bool,
+) -> Edges:
+    """The edges between the bins of adaptive metrics, for which every map is read once more."""
+    if not adaptive_calls(settings):
+        return NO_EDGES
+    from kldeval.engine.quantiles import find_edges
+
+    return find_edges(settings, reading, run, is_shard=is_shard)
+
+
 def _executor(jobs: int, device: Device) -> Executor:
     return LocalPool(jobs) if device.is_cpu else ThreadPool(jobs)
 
 
 def _work(
-    evaluator: Evaluator, reading: Reading, request: RunOptions, device: Device, edges: Edges = NO_EDGES
+    evaluator: Evaluator, reading: Reading, request: RunOptions, device: Device, edges: Edges | None = None
 ) -> tuple[PairWork[Any, Any], Callable[[Iterator[Answer]], Iterator[Answer]]]:
     """What an executor does with each pair, and what makes outcomes of its answers."""
     if device.is_cpu:
-        return Scoring(evaluator, reading, request.save_maps, edges), iter
+        return Scoring(evaluator, reading, request.save_maps, edges or {}), iter
     from kldeval.engine.gpu import score_on_device
 
-    return Decoding(evaluator, reading, edges), partial(
+    return Decoding(evaluator, reading, edges or {}), partial(
         score_on_device, evaluator=evaluator, request=request, device=device.name
     )
 
@@ -286,7 +315,7 @@ def read_one(
     if len(pairs) != 1:
         msg = f"{pred} and {gt} hold {len(pairs)} pairs; name the two files of one"
         raise UsageProblem(msg)
-    around = open_auxiliary(settings, request, pairs, alone=pairing.alone)
+    around = _around(settings, request, pairs, alone=pairing.alone)
     return load_pair(pairs[0], replace(reading_of(settings, request), sources=around.sources)), around.context
 
 
@@ -319,6 +348,8 @@ def resolve_target_kind(settings: Settings, pairs: Iterable[Pair], reading: Read
     axis = class_axis(settings.pred)
     if settings.undecided is None or not settings.names_class_axis or axis is None:
         return settings
+    from kldeval.scoring.class_maps import holds_labels
+
     for pair in pairs:
         maps = _try_loading(pair, reading)
         if maps is not None:

@@ -10,10 +10,10 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic
 
+from kldeval.dataclass import dataclass
 from kldeval.executors.protocol import Item, Result, WorkerDied, may_end_process
 
 if TYPE_CHECKING:

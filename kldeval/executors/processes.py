@@ -15,13 +15,14 @@ import resource
 import signal
 import warnings
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import islice
 from multiprocessing import Pipe, get_context
 from multiprocessing.connection import wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from kldeval.dataclass import dataclass
 from kldeval.executors.protocol import parts_of, results_of_lost
 from kldeval.process import make_expendable
 from kldeval.regular import why

@@ -8,10 +8,10 @@ labels by the number of positions. Nothing as large as the prediction is made on
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from kldeval.arrays import BLOCK_ELEMENTS, device_of, in_blocks, namespace, quiet, real_floats
+from kldeval.dataclass import dataclass
 from kldeval.errors import RefusedMap, UsageProblem
 from kldeval.metrics.checks import check_choice, expected, first_index
 

@@ -6,10 +6,11 @@ fixation metric asks only which values were fixated, it gives the same number fr
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kldeval.arrays import namespace, quiet
+from kldeval.dataclass import dataclass
 from kldeval.weighting import above_least, as_weights, min_max, zero_excluded
 
 if TYPE_CHECKING:
@@ -314,6 +315,22 @@ def by_pixel(pred: Array, fixated: Fixated, weights: Array | None = None) -> Fix
     counts = np.zeros(pred.shape)
     counts[fixated.rows, fixated.cols] = fixated.counts
     return fixated_pixels(np.asarray(pred, np.float64), counts, weights)
+
+
+def by_place(pred: Array, fixated: Fixated, weights: Array | None = None) -> BinnedMap:
+    """Every pixel as a cell of its own, in one row.
+
+    >>> import numpy as np
+    >>> at = Fixated(np.asarray([1]), np.asarray([0]), np.asarray([4]))
+    >>> by_place(np.asarray([[0.5], [2.0]]), at).seen.free.tolist()
+    [[1.0, 0.0]]
+    """
+    import numpy as np
+
+    seen = by_pixel(pred, fixated, weights)
+    parts = ("values", "area", "free", "fixations", "fixated")
+    row = FixatedMap(*(getattr(seen, part).reshape(1, -1) for part in parts))
+    return BinnedMap(row, np.arange(row.values.shape[-1]), weights)
 
 
 def _cells(pred: Array, index: Array, count: int, fixated: Fixated, weights: Array | None) -> BinnedMap:

@@ -15,11 +15,11 @@ from kldeval.arrays import computed_in, counted_in, namespace, quiet
 from kldeval.errors import UsageProblem
 from kldeval.grammar import format_value
 from kldeval.metrics.registry import METRICS, MetricInfo, Of
-from kldeval.metrics.roc import area_at_fixated, area_at_steps, area_under_roc
+from kldeval.metrics.roc import area_at_fixated, area_at_steps, area_below_most, area_under_roc
 from kldeval.weighting import above_least, divide, drop_axes, min_max, root, total, total_where, zero_excluded
 
 if TYPE_CHECKING:
-    from kldeval.arrays import Array
+    from kldeval.arrays import Array, Namespace
     from kldeval.metrics.fixated_map import FixatedMap
 
 
@@ -201,6 +201,38 @@ def sauc(seen: FixatedMap, others: Array, *, of: Of = None) -> Array:  # noqa: A
     return area_under_roc(seen.values, seen.fixations, others, ascending=seen.ascending)
 
 
+def _check_step(*, step: float = 0.01, of: Of = None) -> None:  # noqa: ARG001 - all parameters are passed
+    if not MATLAB_EPS <= step <= 1:
+        msg = f"sauc-salicon(step={format_value(step)}): the step between thresholds is a share of the range, up to 1"
+        raise UsageProblem(msg)
+
+
+@METRICS.add(
+    "sauc-salicon",
+    MetricInfo(on="fixations", view="pixels", unit="", best="high", requires=("images",), check=_check_step),
+)
+def sauc_salicon(seen: FixatedMap, images: Array, *, step: float = 0.01, of: Of = None) -> Array:  # noqa: ARG001 - whoever calls it hands over such values
+    """Shuffled AUC of SALICON's own evaluator: thresholds `step` apart, the image's own fixated pixels left out.
+
+    `images` is the number of other images on which each pixel was fixated (for levels: on the unfixated pixels of
+    each); those of pixels that this image's observers fixated do not count. The trapezoid through (share of `images`
+    >= t, share of the fixations >= t) for t = 0, step, 2 step .. below the greatest value of either, of the map
+    stretched to 0..1, and (0, 0), (1, 1). Every fixation counts. A constant map scores 0.5.
+
+    Source: sauc.py of https://github.com/NUS-VIP/salicon-evaluation.
+
+    >>> import numpy as np, kldeval
+    >>> seen, images = np.asarray([[0, 0, 1]]), np.asarray([[1, 0, 1]])
+    >>> float(kldeval.sauc_salicon(np.asarray([[0.0, 1.0, 2.0]]), seen, images))
+    1.0
+    """
+    xp = namespace(seen.values, images)
+    rise, span = above_least(xp, counted_in(seen.values), *map(counted_in, seen.extent()))
+    values = zero_excluded(xp, rise / xp.where(span == 0, xp.ones_like(span), span), seen.area)
+    elsewhere = xp.where(seen.free > 0, counted_in(images), xp.zeros_like(counted_in(images)))
+    return area_below_most(values, seen.fixations, elsewhere, step)
+
+
 MATLAB_EPS = 2.0**-52
 
 
@@ -222,15 +254,28 @@ def ll(log_density: Array, fixations: Array) -> Array:
     return drop_axes(xp, divide(xp, total(xp, seen, counts), total(xp, counts)))
 
 
-@METRICS.add("ig", MetricInfo(on="fixations", unit="bits", best="high", requires=("density", "baseline")))
-def ig(log_density: Array, baseline: Array, fixations: Array) -> Array:
-    """Information gain over a baseline density, in bits per fixation: the mean of log2 p - log2 b; repeats count.
+def _check_ig(*, eps: float = 0.0, repeats: bool = True) -> None:  # noqa: ARG001 - all parameters are passed
+    if not 0 <= eps < math.inf:
+        msg = f"ig(eps={format_value(eps)}): what is added to a probability is 0 or more, and finite"
+        raise UsageProblem(msg)
+
+
+@METRICS.add(
+    "ig", MetricInfo(on="fixations", unit="bits", best="high", requires=("density", "baseline"), check=_check_ig)
+)
+def ig(log_density: Array, baseline: Array, fixations: Array, *, eps: float = 0.0, repeats: bool = True) -> Array:
+    """Information gain over a baseline density, in bits per fixation: the mean of log2 p - log2 b.
+
+    Every fixation counts; without `repeats` a pixel counts once however often it was fixated. `eps` is added
+    to both probabilities, as code does that has log2(eps + p): a fixation where p is 0 then costs a finite number of
+    bits, about log2(b / eps). Python ports of InfoGain.m add 2.2204e-16 to maps that they divide by their sums without
+    stretching them, and count a pixel once: ig(eps=2.2204e-16,repeats=false).
 
     `baseline` is a log density too; of a uniform one a single value suffices, shape (1, 1). A fixation where both are 0
     has no gain, and gives nan. Over levels, where prediction and baseline have no common cells, take
     (ll(pred) - ll(baseline)) / ln 2.
 
-    Source: as `ll`.
+    Source: as `ll`; the ports: infogain in salience_metrics.py of https://github.com/tarunsharma1/saliency_metrics.
 
     >>> import numpy as np, kldeval
     >>> float(kldeval.ig(np.asarray([[1.0, 3.0]]), np.asarray([[0, 1]]), "uniform").round(12))
@@ -239,8 +284,16 @@ def ig(log_density: Array, baseline: Array, fixations: Array) -> Array:
     xp = namespace(log_density, baseline, fixations)
     fixated = fixations > 0
     with quiet():
+        if eps:
+            log_density, baseline = (_with_added(xp, each, eps) for each in (log_density, baseline))
         gain = xp.where(fixated, log_density - baseline, xp.zeros_like(log_density))
-    return ll(gain, fixations) / math.log(2)
+    counts = fixations if repeats else xp.astype(fixated, gain.dtype)
+    return ll(gain, counts) / math.log(2)
+
+
+def _with_added(xp: Namespace, logarithm: Array, eps: float) -> Array:
+    """ln(eps + p) of ln p."""
+    return xp.logaddexp(logarithm, xp.full_like(logarithm, math.log(eps)))
 
 
 def _check_ig_mit(*, eps: float = MATLAB_EPS, of: Of = None) -> None:  # noqa: ARG001 - all parameters are passed
@@ -261,11 +314,12 @@ def _check_ig_mit(*, eps: float = MATLAB_EPS, of: Of = None) -> None:  # noqa: A
         check=_check_ig_mit,
     ),
 )
-def ig_mit(pred: FixatedMap, baseline: FixatedMap, *, eps: float = MATLAB_EPS, of: Of = None) -> Array:  # noqa: ARG001 - whoever calls it hands over such values
+def ig_mit(pred: FixatedMap, baseline: FixatedMap | None, *, eps: float = MATLAB_EPS, of: Of = None) -> Array:  # noqa: ARG001 - whoever calls it hands over such values
     """InfoGain.m: the gain in bits per fixated pixel of stored maps, each stretched to 0..1 and divided by its sum.
 
     mean over fixated pixels of log2(eps + p) - log2(eps + b) with `eps` 2^-52; repeated fixations count once. Both
     arguments carry the same fixations. A constant map gives nan. A prediction pays up to 52 bits where it is 0.
+    A baseline that is uniform by name ("uniform", here None) is b = 1/N of N pixels, which no stretched map is.
 
     Source: InfoGain.m of https://github.com/cvzoya/saliency.
 
@@ -274,7 +328,7 @@ def ig_mit(pred: FixatedMap, baseline: FixatedMap, *, eps: float = MATLAB_EPS, o
     >>> float(kldeval.ig_mit(pred, np.asarray([[0, 0, 1]]), pred))
     0.0
     """
-    return mit_bits(pred, eps) - mit_bits(baseline, eps)
+    return mit_bits(pred, eps) - (uniform_bits(pred, eps) if baseline is None else mit_bits(baseline, eps))
 
 
 def mit_bits(seen: FixatedMap, eps: float = MATLAB_EPS) -> Array:
@@ -282,6 +336,14 @@ def mit_bits(seen: FixatedMap, eps: float = MATLAB_EPS) -> Array:
     xp = namespace(seen.values)
     logarithm = mit_logarithm(stretched_density(seen.values, seen.area, seen.extent()), eps)
     return drop_axes(xp, divide(xp, total(xp, logarithm, seen.fixated), total(xp, seen.fixated)))
+
+
+def uniform_bits(seen: FixatedMap, eps: float = MATLAB_EPS) -> Array:
+    """log2(eps + 1/N) of a map of N pixels, each with its weight: what a uniform baseline takes off `ig_mit`."""
+    xp = namespace(seen.values)
+    bits = mit_logarithm(divide(xp, xp.ones_like(total(xp, seen.area)), total(xp, seen.area)), eps)
+    # nan without a fixation, as any mean over them
+    return drop_axes(xp, divide(xp, bits * total(xp, seen.fixated), total(xp, seen.fixated)))
 
 
 def stretched_density(values: Array, area: Array, ends: tuple[Array, Array] | None = None) -> Array:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from kldeval.dataclass import dataclass
 from kldeval.grammar import Info, Registry
 
 if TYPE_CHECKING:
@@ -28,9 +28,12 @@ labels: a class map and labels.
 View = Literal["pixels", "ranks", "steps"]
 """What a metric of fixations asks of a map: its values, their order, or which tenth of its range they have reached."""
 
-Requirement = Literal["density", "baseline", "other", "others"]
-"""What a metric of fixations takes beside them: the predicted density, a baseline, another map's fixations, or those
-on all other images."""
+Requirement = Literal["density", "baseline", "other", "others", "images"]
+"""What a metric of fixations takes beside them: the predicted density, a baseline, another map's fixations, those on
+all other images, or the number of other images on which each pixel was fixated."""
+
+OF_OTHER_IMAGES = frozenset({"others", "images"})
+"""The requirements that only the fixations on all other images meet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import TYPE_CHECKING
 
 from kldeval.arrays import counted_in, device_of, namespace
@@ -44,6 +45,16 @@ def area_at_steps(seen: FixatedMap, positives: Array, negatives: Array, *, round
     if seen.ascending:
         return _area_at_steps_of_few(rise, positives, negatives, span)
     return _map_by_map(_trapezoid, rise, positives, negatives, span)
+
+
+def area_below_most(values: Array, positives: Array, negatives: Array, step: float) -> Array:
+    """The trapezoid through (0, 0), the ROC points at 0, step, 2 step .. below the greatest value, and (1, 1).
+
+    Values are 0 or more, at most 1; the greatest is that of the cells with positives or negatives. The thresholds are
+    those of numpy's arange(0, greatest, step), of which the last may reach the greatest by rounding. nan without
+    positives, or without negatives.
+    """
+    return _map_by_map(partial(_trapezoid_below_most, step), values, positives, negatives)
 
 
 def area_at_fixated(values: Array, fixated: Array, free: Array, *, unique: bool) -> Array:
@@ -134,6 +145,19 @@ def _trapezoid(xp: Namespace, rise: Array, positives: Array, negatives: Array, s
     hits, alarms = (_shares_from(xp, weight, first) for weight in below)
     area = xp.sum((alarms[1:] - alarms[:-1]) * (hits[1:] + hits[:-1])) / 2
     return xp.where(xp.all(xp.isfinite(span)), area, xp.full_like(area, xp.nan))
+
+
+def _trapezoid_below_most(step: float, xp: Namespace, values: Array, positives: Array, negatives: Array) -> Array:
+    exist = (positives > 0) | (negatives > 0)
+    values, positives, negatives = values[exist], positives[exist], negatives[exist]
+    if not values.shape[0]:
+        return xp.asarray(math.nan, dtype=values.dtype, device=device_of(values))
+    ranked, below = _ranked(xp, values, positives, negatives)
+    count = math.ceil(float(ranked[-1]) / step)
+    steps = xp.arange(count - 1, -1, -1, dtype=values.dtype, device=device_of(values)) * step
+    first = xp.searchsorted(ranked, steps, side="left")
+    hits, alarms = (_shares_from(xp, weight, first) for weight in below)
+    return xp.sum((alarms[1:] - alarms[:-1]) * (hits[1:] + hits[:-1])) / 2
 
 
 def _ranked(xp: Namespace, values: Array, *weights: Array) -> tuple[Array, list[Array]]:

@@ -9,8 +9,9 @@ products, which a few terms exhaust where e (a + r) is small against t.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from kldeval.dataclass import dataclass
 
 if TYPE_CHECKING:
     from kldeval.arrays import Array

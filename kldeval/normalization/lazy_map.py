@@ -10,13 +10,14 @@ Shapes are (..., H, W) throughout; statistics keep their dimensions: (..., 1, 1)
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import reduce
 from math import ceil
 from operator import add
 from typing import TYPE_CHECKING, Any
 
 from kldeval.arrays import namespace
+from kldeval.dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from kldeval.arrays import exp_of_temporary
+from kldeval.dataclass import dataclass
 from kldeval.errors import UsageProblem
 from kldeval.grammar import Info, Registry, format_value
 from kldeval.normalization.density import safe_log

@@ -160,10 +160,11 @@ def _value(items: Sequence[ClassSum], *, sums: bool) -> float:
     return total / weight if weight else math.nan
 
 
-def merge(reports: Mapping[str, Report]) -> Report:
+def merge(reports: Mapping[str, Report], counts: Mapping[str, int] | None = None) -> Report:
     """One report of all maps; `reports` are the parts by the names of their files.
 
-    Its provenance has what all parts agree on, and the names of the parts.
+    `counts` is how many maps of each part were scored, where it holds fewer: those of a leaderboard. Its provenance
+    has what all parts agree on, and the names of the parts.
 
     Raises:
         UsageProblem: the signatures differ, or a map stands in two parts.
@@ -185,7 +186,10 @@ def merge(reports: Mapping[str, Report]) -> Report:
         for key, value in reference.provenance.items()
         if key not in ("shard", "context") and all(report.provenance.get(key) == value for report in every)
     }
-    notes = tuple(_notes(reports))
+    is_sharded = all("shard" in report.provenance for report in every)
+    counts = counts or {file: len(report.scores) for file, report in reports.items()}
+    said = {file: report.notes for file, report in reports.items()}
+    notes = tuple(merged_notes(said, counts) if is_sharded else _notes(reports))
     if len(every) > 1 and any(report.classes for report in every):
         notes += ("the tables per class of the parts are not merged: their weights are not in the reports",)
     return replace(
@@ -276,6 +280,49 @@ def _check_names(reports: Mapping[str, Report]) -> None:
             f"the map {name!r} is in {' and in '.join(dict.fromkeys(files))}{more}: every map must be in one part alone"
         )
         raise UsageProblem(msg)
+
+
+_COUNTS = (re.compile(r"\b(\d+) of (\d+)( maps?\b)?"), re.compile(r"^(\d+)()()(?= maps with an all-zero ground truth)"))
+"""Where a note says of how many maps of a part it is."""
+
+
+def merged_notes(notes: Mapping[str, Sequence[str]], counts: Mapping[str, int]) -> list[str]:
+    """The notes of a whole run, made of those of its shares by file, of which `counts` maps were scored each.
+
+    >>> merged_notes({"1": ["x (1 of 2 maps)"], "2": ["y"], "3": ["x (1 of 1 map)", "y"]}, {"1": 2, "2": 3, "3": 1})
+    ['x (2 of 6 maps)', 'y']
+    """
+    total = sum(counts.values())
+    found: dict[str, int] = {}
+    order: list[list[str]] = []
+    for file, said in notes.items():
+        order.append([])
+        for note in said:
+            form, count = _form(note, counts[file])
+            found[form] = found.get(form, 0) + count
+            order[-1].append(form)
+    return [form.format(count=found[form], total=total, s="s" * (total != 1)) for form in _in_order(order)]
+
+
+def _form(note: str, n_maps: int) -> tuple[str, int]:
+    """A note with places for its counts, and how many maps of a share it is about."""
+    escaped = note.replace("{", "{{").replace("}", "}}")
+    for pattern in _COUNTS:
+        match = pattern.search(escaped)
+        if match and match[2] in ("", str(n_maps)):
+            counted = "{count}" + (" of {total}" if match[2] else "") + (" map{s}" if match[3] else "")
+            return escaped[: match.start()] + counted + escaped[match.end() :], int(match[1])
+    return escaped, 0
+
+
+def _in_order(lists: Sequence[Sequence[str]]) -> Iterator[str]:
+    """What stands in any of some lists, once, in an order that is that of each, where there is one."""
+    left = [list(dict.fromkeys(one)) for one in lists]
+    while any(left):
+        heads = [one[0] for one in left if one]
+        chosen = next((head for head in heads if not any(head in one[1:] for one in left)), heads[0])
+        yield chosen
+        left = [[item for item in one if item != chosen] for one in left]
 
 
 def _notes(reports: Mapping[str, Report]) -> list[str]:

@@ -66,7 +66,7 @@ def summarise_audit(
         curve=eps_curve(maps) if curve else None,
         notes=(
             *notes,
-            *_negative_note(conventions, found),
+            *(_negative_note(conventions, found) if metric == "kld" else ()),
             *reach_note(maps, changes, resamples=RESAMPLES, confidence=CONFIDENCE),
         ),
         confidence=CONFIDENCE,

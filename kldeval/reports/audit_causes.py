@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from kldeval.dataclass import dataclass
 from kldeval.reports.aggregate import summarise
 from kldeval.reports.audit_documents import Cause
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from typing import TYPE_CHECKING
 
+from kldeval.dataclass import dataclass
 from kldeval.reports.documents import Column
 
 if TYPE_CHECKING:

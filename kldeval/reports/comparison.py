@@ -15,6 +15,7 @@ from kldeval.reports.aggregate import grouping_of
 from kldeval.reports.documents import Comparison, ComparisonReport, PairedResult, PairOfModels, Resampling
 from kldeval.reports.gates import Rival, worse_than
 from kldeval.reports.moments import exact_mean, exact_sum, weighted_mean
+from kldeval.reports.pooled import influences
 from kldeval.reports.significance import (
     LARGEST,
     bca_intervals,
@@ -440,10 +441,32 @@ def compared_values(
     """
     weighted = not grouping and any(score.weights for report in reports.values() for score in report.scores)
     having = {key: [name for name, keys_of in _keys_of_maps(reports, maps).items() if key in keys_of] for key in keys}
+    groups = _groups(reports, grouping) if grouping else {}
     return {
-        key: {model: _values(report, key, having[key], weighted=weighted) for model, report in reports.items()}
+        key: {
+            model: _pooled_values(report, key, having[key], groups)
+            or _values(report, key, having[key], weighted=weighted)
+            for model, report in reports.items()
+        }
         for key in keys
     }
+
+
+def _pooled_values(
+    report: Report, key: str, maps: Collection[str], groups: Mapping[str, str]
+) -> dict[str, float] | None:
+    """What each map adds to a number of all pixels together, or of those of its group; None of any other metric."""
+    chosen = set(maps)
+    rows: dict[str, dict[str, tuple[float, ...]]] = {}
+    for score in report.scores:
+        if score.name in chosen and key in score.statistics:
+            rows.setdefault(groups.get(score.name, ""), {})[score.name] = score.statistics[key]
+    if sum(map(len, rows.values())) < len(chosen):
+        return None
+    found: dict[str, float] = {}
+    for of_unit in rows.values():
+        found |= dict(zip(of_unit, influences(key, list(of_unit.values())), strict=True))
+    return found
 
 
 def _keys_of_maps(reports: Mapping[str, Report], maps: Sequence[str]) -> dict[str, set[str]]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
+from kldeval.dataclass import dataclass
 from kldeval.grammar import split_top_level
 
 if TYPE_CHECKING:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 import operator
 import re
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from kldeval.dataclass import dataclass
 from kldeval.errors import UnknownName, UsageProblem
 from kldeval.grammar import did_you_mean
 from kldeval.reports.documents import GateOutcome, Summary

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kldeval.reports.moments import exact_sum, weighted_mean
+from kldeval.reports.pooled import pooled_interval
 from kldeval.reports.significance import LARGEST, bca_intervals
 
 if TYPE_CHECKING:
@@ -29,13 +30,34 @@ def with_intervals(report: Report, resampling: Resampling) -> Report:
 
     Maps are drawn anew, or groups where maps have groups, since those of a group are alike. A headline that is not the
     plain mean of the units (over pixels, or over maps of groups of different sizes) is taken for the mean of what each
-    unit adds to it, to first order. There is no interval of fewer than two units, nor where a value is not finite.
+    unit adds to it, to first order. That of all pixels together (calibration) has the percentiles of maps that are
+    drawn anew, less the bias of drawing (`pooled_interval`). There is no interval of fewer than two units, nor where a
+    value is not finite.
     """
     summaries = {
-        key: replace(summary, interval=_interval(headline_units(report, key), resampling))
+        key: replace(summary, interval=_interval_of(report, key, resampling))
         for key, summary in report.summaries.items()
     }
     return replace(report, summaries=summaries, statistics=_signature(report, resampling))
+
+
+def _interval_of(report: Report, key: str, resampling: Resampling) -> tuple[float, float] | None:
+    """The interval of one headline: of a number of all pixels together that of drawing maps, or groups, anew."""
+    rows = [] if report.averages_groups else list(_pooled_units(report, key).values())
+    if len(rows) >= FEWEST_UNITS:
+        return pooled_interval(key, rows, resampling)
+    return _interval(headline_units(report, key), resampling)
+
+
+def _pooled_units(report: Report, key: str) -> dict[str, list[float]]:
+    """The sums that the number of all pixels is made of, by map or group; empty where a map has none."""
+    units: dict[str, list[Sequence[float]]] = {}
+    for score in report.scores:
+        if key in score.values and key not in score.statistics:
+            return {}
+        if key in score.values:
+            units.setdefault(score.group if report.groups else score.name, []).append(score.statistics[key])
+    return {name: [exact_sum(column) for column in zip(*rows, strict=True)] for name, rows in sorted(units.items())}
 
 
 def headline_units(report: Report, key: str) -> list[float]:
@@ -79,4 +101,6 @@ def _interval(units: Sequence[float], resampling: Resampling) -> tuple[float, fl
 def _signature(report: Report, resampling: Resampling) -> str:
     """Everything that defines the intervals, as text."""
     drawn = f"confidence={resampling.confidence},resamples={resampling.resamples},seed={resampling.seed}"
-    return f"interval({drawn})|unit:{'groups' if report.groups else 'maps'}|v:{VERSION}"
+    pooled = any(score.statistics for score in report.scores) and not report.averages_groups
+    unbiased = "|pooled:less-bias" if pooled else ""
+    return f"interval({drawn})|unit:{'groups' if report.groups else 'maps'}{unbiased}|v:{VERSION}"

@@ -9,16 +9,16 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from kldeval.errors import UsageProblem
-from kldeval.grammar import unknown
-from kldeval.reports.aggregate import resummarise
+from kldeval.grammar import split_call, unknown
+from kldeval.reports.aggregate import merge, resummarise
 from kldeval.reports.comparison import common_keys, common_maps, compare_reports
-from kldeval.reports.documents import Leaderboard
+from kldeval.reports.documents import Leaderboard, Resampling
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from kldeval.records import Score
-    from kldeval.reports.documents import Report, Resampling
+    from kldeval.reports.documents import Report
 
 
 def make_leaderboard(
@@ -49,6 +49,58 @@ def make_leaderboard(
         restricted = _sorted(restricted, sort)
     comparison = compare_reports(restricted, resampling, provenance=provenance) if common else None
     return Leaderboard(restricted, comparison, left_out, tuple(_notes(restricted, left_out)))
+
+
+def merge_leaderboards(parts: Mapping[str, Leaderboard], *, sort: str | None = None) -> Leaderboard:
+    """One leaderboard of all maps; `parts` are leaderboards of shares of them by the names of their files.
+
+    Intervals and tests are drawn again, of all maps, as those of the parts were.
+
+    Raises:
+        UsageProblem: the models or the draws differ, or as `merge`.
+    """
+    first, reference = next(iter(parts.items()))
+    for file, part in parts.items():
+        if set(part.reports) != set(reference.reports):
+            ours, theirs = (", ".join(sorted(board.reports)) for board in (reference, part))
+            msg = f"{first} has the models {ours}, but {file} has {theirs}: they cannot be merged"
+            raise UsageProblem(msg)
+    reports = {
+        model: merge(
+            {file: part.reports[model] for file, part in parts.items()},
+            {file: _count_scored(part, model) for file, part in parts.items()},
+        )
+        for model in reference.reports
+    }
+    provenance = next((part.comparison.provenance for part in parts.values() if part.comparison), None)
+    made = make_leaderboard(reports, _resampling(parts), sort=sort, provenance=provenance)
+    left_out = {name: models for part in parts.values() for name, models in part.left_out.items()}
+    left_out = dict(sorted(left_out.items()))
+    return replace(made, left_out=left_out, notes=tuple(_notes(made.reports, left_out)))
+
+
+def _count_scored(board: Leaderboard, model: str) -> int:
+    """How many maps of a model were scored, also where another model lacks them."""
+    return len(board.reports[model].scores) + sum(model not in lacking for lacking in board.left_out.values())
+
+
+def _resampling(parts: Mapping[str, Leaderboard]) -> Resampling:
+    """How the intervals of all parts were drawn.
+
+    Raises:
+        UsageProblem: not in one way.
+    """
+    drawn = {file: part.comparison.statistics.partition("|")[0] for file, part in parts.items() if part.comparison}
+    if len(set(drawn.values())) > 1:
+        (first, ours), (other, theirs) = (
+            next(iter(drawn.items())),
+            next(item for item in drawn.items() if item[1] != next(iter(drawn.values()))),
+        )
+        msg = f"{first} was drawn by {ours}, but {other} by {theirs}: they cannot be merged"
+        raise UsageProblem(msg)
+    said = dict(split_call(next(iter(drawn.values()), "paired"))[1])
+    types = {"resamples": int, "seed": int, "confidence": float}
+    return Resampling(**{name: types[name](text) for name, text in said.items()})
 
 
 def _missing_numbers(reports: Mapping[str, Report]) -> dict[str, set[str]]:

@@ -7,11 +7,11 @@ has them as a run does.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from kldeval.dataclass import dataclass
 from kldeval.grammar import split_call
 from kldeval.metrics.calibration import forecasts_of
 from kldeval.metrics.registry import LABEL_METRICS, METRICS

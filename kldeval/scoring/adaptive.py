@@ -1,4 +1,4 @@
-"""Metrics whose bins hold equal numbers of forecasts: which there are in a run, and the forecasts of a pair."""
+"""The forecasts of a pair, for metrics whose bins hold equal numbers of them."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 from kldeval.arrays import quiet
 from kldeval.metrics.class_losses import LabelRule
-from kldeval.metrics.registry import LABEL_METRICS, METRICS
+from kldeval.metrics.registry import LABEL_METRICS
 from kldeval.scoring.auxiliary_metrics import map_at_end
 from kldeval.scoring.class_maps import ignore_index, labelled_rows
 from kldeval.scoring.pixels import density
 from kldeval.scoring.plan import ROLES, AuxiliaryMetric
+from kldeval.settings.metric_options import adaptive_calls
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -19,13 +20,6 @@ if TYPE_CHECKING:
     from kldeval.grammar import Call
     from kldeval.records import MapPair
     from kldeval.settings.settings import Settings
-
-
-def adaptive_calls(settings: Settings) -> dict[str, Call]:
-    """The adaptive metrics of a run by their keys."""
-    registry = LABEL_METRICS if settings.is_labels else METRICS
-    calls = zip(settings.keys, settings.metrics, strict=True)
-    return {key: call for key, call in calls if registry[call.name].info.forecasts is not None}
 
 
 def forecasts_of_pair(pair: MapPair, settings: Settings) -> Iterator[tuple[str, Array]]:

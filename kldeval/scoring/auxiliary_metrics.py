@@ -22,11 +22,12 @@ from kldeval.metrics.fixated_map import (
     Fixated,
     by_level,
     by_pixel,
+    by_place,
     by_rank,
     by_step,
     has_close_values,
 )
-from kldeval.metrics.fixations import MATLAB_EPS, mit_bits, mit_logarithm, stretched_density
+from kldeval.metrics.fixations import MATLAB_EPS, mit_bits, mit_logarithm, stretched_density, uniform_bits
 from kldeval.metrics.registry import is_on_scale
 from kldeval.normalization.chain import format_chain, normalise, run_chain
 from kldeval.preprocessing.grey import full_scale
@@ -281,7 +282,7 @@ class _Scores:
         keeps_logs = metric.info.on == "fixations" and metric.info.view == "ranks"
         key = role, f"{pipeline.key}|{keeps_logs}"
         if key not in self._arrays:
-            self._arrays[key] = _at_end(self.pair, pipeline, keeps_logs=keeps_logs)
+            self._arrays[key] = at_end(self.pair, pipeline, keeps_logs=keeps_logs)
         return self._arrays[key]
 
     def _check(self, role: Role, metric: AuxiliaryMetric) -> None:
@@ -313,10 +314,10 @@ def map_at_end(pair: MapPair, metric: AuxiliaryMetric, role: Role) -> Array:
     pipeline = metric.side(role)
     if pipeline is None:
         return pair.pred if role == "pred" else pair.gt
-    return _at_end(pair, pipeline)
+    return at_end(pair, pipeline)
 
 
-def _at_end(pair: MapPair, pipeline: Pipeline, *, keeps_logs: bool = False) -> Array:
+def at_end(pair: MapPair, pipeline: Pipeline, *, keeps_logs: bool = False) -> Array:
     """The map of one side at the end of a pipeline, or its logarithms where it has and `keeps_logs`."""
     side = PixelView.of(pair).normalised(pipeline)
     if side.problems and side.problems[0]:
@@ -388,7 +389,11 @@ class FixationEvaluator:
             return float(metric.function(self._log_density[None], *baseline, self._fixated.counts[None])) / metric.unit
         if "baseline" in needs:
             eps = metric.call.keywords.get("eps", MATLAB_EPS)
-            return float(mit_bits(self._seen(metric.info.view), eps)) - self._baseline_bits(eps)
+            seen = self._seen(metric.info.view)
+            uniform = self._plan.settings.baseline.name == "uniform"
+            return float(mit_bits(seen, eps)) - (
+                float(uniform_bits(seen, eps)) if uniform else self._baseline_bits(eps)
+            )
         return float(metric.function(*self.arguments(metric)))
 
     def arguments(self, metric: AuxiliaryMetric) -> tuple[Any, ...]:
@@ -397,7 +402,10 @@ class FixationEvaluator:
         if metric.call.keywords.get("ties") == "float":
             cells = self._rounded(unit_of(self._pair, "pred", metric))
             return cells.seen, *(_OTHERS[need](self, cells) for need in metric.info.requires)
-        return self._seen(view), *(_OTHERS[need](self, self._cells(view)) for need in metric.info.requires)
+        if not metric.info.requires:
+            return (self._seen(view),)
+        cells = self._cells(view)
+        return cells.seen, *(_OTHERS[need](self, cells) for need in metric.info.requires)
 
     def may_wait(self, metric: AuxiliaryMetric) -> bool:
         """Whether the metric is a function of the 256 levels of the map alone, which several maps have in common."""
@@ -422,6 +430,8 @@ class FixationEvaluator:
     def _cells(self, sees: str) -> BinnedMap:
         if self._has_levels:
             return self._levels
+        if sees == "pixels":
+            return self._pixels
         return self._ranks if sees == "ranks" else self._steps
 
     @property
@@ -431,6 +441,10 @@ class FixationEvaluator:
     @cached_property
     def _levels(self) -> BinnedMap:
         return by_level(self._pair.pred, self._fixated, self._pair.weights, self._area)
+
+    @cached_property
+    def _pixels(self) -> BinnedMap:
+        return by_place(self._pair.pred, self._fixated, self._pair.weights)
 
     @cached_property
     def _ranks(self) -> BinnedMap:
@@ -469,6 +483,13 @@ class FixationEvaluator:
             return self._of_others(cells, repeats=bool(self._plan.settings.other.keywords.get("repeats")))
         rows, cols, _ = self._company.other.pixels(self._pair.shape)
         return cells.sum_at(rows * self._pair.shape[1] + cols)
+
+    def _images(self, cells: BinnedMap) -> Array:
+        """On how many other images the pixels of each cell were fixated, but for those that are fixated on this one."""
+        everything, own = self._context.images_of(self._company.image, self._pair.shape)
+        places, counts = everything
+        elsewhere = ~np.isin(places, own, assume_unique=True)
+        return cells.sum_at(places[elsewhere], counts[elsewhere])
 
     @cached_property
     def _log_density(self) -> Array:
@@ -545,7 +566,11 @@ class FixationEvaluator:
         return stretched_density(values, area)
 
 
-_OTHERS = {"others": FixationEvaluator._of_others, "other": FixationEvaluator._of_other}  # noqa: SLF001
+_OTHERS = {
+    "others": FixationEvaluator._of_others,  # noqa: SLF001
+    "other": FixationEvaluator._of_other,  # noqa: SLF001
+    "images": FixationEvaluator._images,  # noqa: SLF001
+}
 """What a metric may need to know of other images in every cell."""
 
 _FAULTS = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from kldeval.errors import RefusedMap
 
@@ -62,6 +62,16 @@ class DatasetContext:
         if len(everything.places) == len(own[0]) and everything.counts.sum() == own[1].sum():
             raise _unknown(image)
         return everything, own
+
+    def images_of(self, image: str, shape: Shape) -> tuple[FixationPositions, Array]:
+        """Where images were fixated and on how many of them, and the pixels that are fixated on the image itself.
+
+        Raises:
+            RefusedMap: as `others_of`.
+        """
+        self.others_of(image, shape)
+        fixations = cast("OtherFixations", self._fixations)
+        return fixations.images(shape), fixations.own(image, shape)[0]
 
     def others_at(self, image: str, shape: Shape, at: tuple[Array, Array], weights: Array | None) -> Array:
         """The density of fixations on all other images at some rows and columns.

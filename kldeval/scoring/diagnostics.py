@@ -5,11 +5,12 @@ A remark is a key noted for one map; `notes` turns the remarks of all maps, and 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import isfinite, log
 from typing import TYPE_CHECKING, NamedTuple
 
 from kldeval.data.causes import SIDES, negative, unnormalised
+from kldeval.dataclass import dataclass
 from kldeval.errors import RefusedMap
 from kldeval.memory import NamedMaps
 from kldeval.normalization.chain import axes_of, class_axis, ending, ends_in_log, format_chain

@@ -8,12 +8,13 @@ whatever other pairs are worked out beside it.
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from kldeval.arrays import quiet
 from kldeval.data.causes import examined
 from kldeval.data.load import sized_pair
+from kldeval.dataclass import dataclass
 from kldeval.errors import RefusedMap
 from kldeval.preprocessing.resize import AS_IS
 from kldeval.records import AuxiliaryScores, Failure, Outcome, Reason, Score, Skipped

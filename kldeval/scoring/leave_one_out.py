@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from kldeval.caching import KeptResults
 from kldeval.data.fixations.collection import SIZES_KEPT, OtherFixations
+from kldeval.dataclass import dataclass
 from kldeval.errors import RefusedMap
 from kldeval.normalization.gaussian import blurred, blurred_points, gaussian_responses
 

@@ -7,12 +7,13 @@ frozen and can be pickled: a worker needs nothing else.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from kldeval.arrays import namespace
 from kldeval.data.causes import Examination
+from kldeval.dataclass import dataclass
 from kldeval.metrics.registry import METRICS
 from kldeval.metrics.separable import separated_uncovered_mass, separated_uncovered_pixels
 from kldeval.normalization.chain import compile_chain, format_chain, parse_chain

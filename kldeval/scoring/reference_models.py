@@ -7,7 +7,7 @@ observers of the same image tell of each. They are densities, divided by their s
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from hashlib import sha256
 from typing import TYPE_CHECKING
@@ -16,6 +16,7 @@ import numpy as np
 
 from kldeval.arrays import quiet
 from kldeval.data.load import load_map
+from kldeval.dataclass import dataclass
 from kldeval.errors import MapProblem, UsageProblem
 from kldeval.metrics.registry import METRICS
 from kldeval.normalization.chain import normalise, parse_chain, with_axis

@@ -8,13 +8,14 @@ irregular (negative or undefined values, a line that sums to 0 and is to be fill
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from kldeval.arrays import opencv
+from kldeval.dataclass import dataclass
 from kldeval.normalization.chain import normalise
 from kldeval.normalization.density import Density
 from kldeval.normalization.lazy_map import combine_blocks

@@ -9,11 +9,11 @@ metrics are the same each time, and so is the number.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import isnan
 from typing import TYPE_CHECKING, Any, Protocol
 
 from kldeval.arrays import namespace
+from kldeval.dataclass import dataclass
 from kldeval.errors import KldevalError
 from kldeval.normalization.lazy_map import MAP, LazyMap, combine_blocks, over_map
 from kldeval.scoring.diagnostics import PROBLEMS, ValueRange

@@ -15,7 +15,7 @@ import numpy as np
 from kldeval.digests import file_digest
 from kldeval.errors import UsageProblem, printable
 from kldeval.grammar import Call, Info, Registry, Size, split_call
-from kldeval.metrics.registry import METRICS
+from kldeval.metrics.registry import METRICS, OF_OTHER_IMAGES
 from kldeval.normalization.chain import axes_of, format_chain, parse_chain
 from kldeval.normalization.lazy_map import MAP
 from kldeval.regular import why
@@ -52,7 +52,7 @@ FIELDS = {"baseline": "baseline", "other_map": "other", "mask": "mask", "weights
 BESIDE = (*REGISTRIES, "fixations")
 """The options that may name a path."""
 
-READING = ("base", "variable", "gaze", "threshold", "first", "outside", "size", "columns", "where", "on")
+READING = ("base", "variable", "gaze", "threshold", "first", "rounding", "outside", "size", "columns", "where", "on")
 """The parameters of how fixations are read; each is the option `--fixation-NAME`."""
 
 
@@ -97,8 +97,11 @@ def observers(*, bandwidth: float = 0.025, uniform: float = 0.05) -> None:
 
 
 @WEIGHTS.add("latitude")
-def latitude() -> None:
-    """The solid angle of each pixel of an equirectangular map, sin(pi (r + 1/2) / H)."""
+def latitude(*, rows: Literal["centres", "ends"] = "centres") -> None:
+    """The solid angle of each pixel of an equirectangular map, sin(pi (r + 1/2) / H).
+
+    With rows=ends sin(pi r / (H - 1)) of the Salient360! toolbox, whose first and last rows are the poles and weigh 0.
+    """
 
 
 @OTHERS.add("map")
@@ -131,7 +134,8 @@ def read(
     gaze: Literal["fixations", "location"] = "fixations",
     threshold: float | None = None,
     first: Literal["keep", "drop"] = "keep",
-    outside: Literal["error", "drop"] = "error",
+    rounding: Literal["floor", "nearest"] = "floor",
+    outside: Literal["error", "drop", "clip"] = "error",
     size: Size | None = None,
     columns: str | None = None,
     where: str | None = None,
@@ -139,12 +143,15 @@ def read(
 ) -> None:
     """How files of fixations are read; see `kldeval.data.fixations.maps.FixationReading`.
 
-    `first=drop` leaves out the first fixation of every observer; `outside=drop` those outside the map. `size` is that
-    of the screen that the positions are on, `columns` says what the columns of a list are called, and `where` which
-    rows count, both as `column=text` joined by semicolons. The threshold is compared with the values `on` the scale of
-    0..1, or as they are stored.
+    `first=drop` leaves out the first fixation of every observer; `outside=drop` those outside the map, `outside=clip`
+    moves them to its border. A position lies on the pixel whose number is the position cut to a whole number (`floor`)
+    or `rounding=nearest`, rounded: `rounding=nearest,outside=clip` is max(1, min(round(x), W)) of OSIE's
+    computeFixationMaps.m (https://github.com/NUS-VIP/predicting-human-gaze-beyond-pixels). `size` is that of the
+    screen that the positions are on, `columns` says what the columns of a list are called, and `where` which rows
+    count, both as `column=text` joined by semicolons. The threshold is compared with the values `on` the scale of 0..1,
+    or as they are stored.
     """
-    del variable, gaze, threshold, first, outside, size, on
+    del variable, gaze, threshold, first, rounding, outside, size, on
     for option, text in (("columns", columns), ("where", where)):
         if text is not None and not all("=" in part for part in text.split(";")):
             msg = f"--fixation-{option} {text}: it is of the form column=text, joined by commas"
@@ -390,9 +397,6 @@ def check_companions(settings: Settings) -> None:
                 "or column: use sum-to-one, flatten-softmax or log-prob"
             )
             raise UsageProblem(msg)
-        if call.name == "ig-mit" and settings.baseline.name == "uniform":
-            msg = "ig-mit stretches its baseline to 0..1, so there is none for a uniform one; use ig, or name a map"
-            raise UsageProblem(msg)
     if settings.maps == "fixations" and not on_fixations:
         msg = f"--maps fixations has no effect: none of the metrics {_shown(settings.metrics)} is of fixations"
         raise UsageProblem(msg)
@@ -484,9 +488,13 @@ def restrict_to(settings: Settings, call: Call) -> Settings:
         fixations=settings.fixations if on == "fixations" else AS_STORED,
         density="" if on == "fixations" else settings.density,
         maps=_pooled_maps("mean" if settings.maps == "fixations" and on != "fixations" else settings.maps, info),
-        weights=NONE if settings.weights.name == "latitude" and _weighs_no_pixels(call) else settings.weights,
+        weights=NONE if settings.weights == _EVERYWHERE and _weighs_no_pixels(call) else settings.weights,
         dtype="float64" if is_stored else settings.dtype,
     )
+
+
+_EVERYWHERE = Call("latitude")
+"""The weights that are positive everywhere, on maps of any size."""
 
 
 def _pooled_maps(maps: str, info: MetricInfo) -> str:
@@ -517,7 +525,7 @@ def check_pooled(said: Mapping[str, str], calls: Iterable[Call], *, is_labels: b
 def _weighs_no_pixels(call: Call) -> bool:
     """Whether a metric compares fixated pixels with fixated pixels: weights that are positive everywhere move none."""
     info = METRICS[call.name].info
-    return info.on == "fixations" and info.view in ("ranks", "steps") and bool({"other", "others"} & {*info.requires})
+    return info.on == "fixations" and bool({"other", *OF_OTHER_IMAGES} & {*info.requires})
 
 
 def compares_images(settings: Settings, call: Call) -> bool:
@@ -526,7 +534,7 @@ def compares_images(settings: Settings, call: Call) -> bool:
         return False
     needs = _needs(call)
     asked = {"other": settings.other.name, "baseline": settings.baseline.name}
-    return "others" in needs or any(asked.get(need) == "others" for need in needs)
+    return bool(OF_OTHER_IMAGES & {*needs}) or any(asked.get(need) == "others" for need in needs)
 
 
 def idle_parts(settings: Settings, call: Call) -> frozenset[str]:

@@ -7,7 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from kldeval.errors import KldevalError, UsageProblem
-from kldeval.grammar import Call, did_you_mean
+from kldeval.grammar import Call, did_you_mean, split_top_level
+from kldeval.metrics.registry import METRICS
 from kldeval.normalization.chain import (
     Chain,
     axes_of,
@@ -101,8 +102,9 @@ def make_settings(
     """
     attempt, said = ErrorCollector(), _said(texts)
     if "metric" in said:
-        spelt = attempt(lambda: canonical_metrics(said["metric"]))
-        said["metric"] = DEFAULT_METRICS if spelt is None else spelt
+        spelt = [attempt(partial(canonical_metrics, part)) for part in split_top_level(said["metric"], ",")]
+        known = [part for part in spelt if part is not None]
+        said["metric"] = ",".join(known) if known else DEFAULT_METRICS
     chosen = {**DEFAULTS, **_said(convention or {}), **_norms(said), **said}
     parts = {key: attempt(partial(_choice, key, chosen.get(key))) for key in CHOICES}
     parts["resize"] = attempt(lambda: RESIZES.parse(chosen["resize"]))
@@ -138,19 +140,21 @@ class ErrorCollector:
     """Calls that may fail, and what was wrong with those that did."""
 
     def __init__(self) -> None:
-        self._problems: list[str] = []
+        self._problems: list[KldevalError] = []
 
     def __call__(self, make: Callable[[], Any]) -> Any:
         try:
             return make()
         except KldevalError as error:
-            self._problems.append(str(error))
+            self._problems.append(error)
             return None
 
     def raise_problems(self) -> None:
-        """Raise what was collected, all at once, if there was anything."""
+        """Raise what was collected, all at once, if there was anything; one error stays what it is."""
+        if len(self._problems) == 1:
+            raise self._problems[0]
         if self._problems:
-            raise UsageProblem("\n".join(dict.fromkeys(self._problems)))
+            raise UsageProblem("\n".join(dict.fromkeys(map(str, self._problems))))
 
 
 def _chains(
@@ -176,6 +180,8 @@ def checked(settings: Settings) -> Settings:
     """
     check_companions(settings)
     settings = _without_idle_parts(settings)
+    if settings.maps == "rows":
+        check_rows(settings)
     if settings.is_labels:
         return replace(settings, reduction=label_reduction(settings.reduction, settings.maps))
     check_stored(settings)
@@ -193,6 +199,23 @@ def checked(settings: Settings) -> Settings:
         )
         raise UsageProblem(msg)
     return settings
+
+
+def check_rows(settings: Settings) -> None:
+    """Refuse rows as units of what has no distribution within each.
+
+    Raises:
+        UsageProblem: naming the metric, or the chain.
+    """
+    others = [call.name for call in settings.metrics if settings.is_labels or METRICS[call.name].info.on != "density"]
+    if others:
+        msg = f"--rows is for metrics of densities within each row (kld, ce, jsd, ...), and {others[0]} is none of them"
+        raise UsageProblem(msg)
+    chains = settings.pred, settings.gt
+    if any(class_axis(chain) is None for chain in chains) or settings.reduction not in ("slices", "none"):
+        what = "a chain within rows on both sides, as --norm softmax --axis -1, and no other --reduction than none"
+        msg = f"--rows takes {what}"
+        raise UsageProblem(msg)
 
 
 def alone(settings: Settings, call: Call) -> Settings:

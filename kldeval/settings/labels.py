@@ -98,6 +98,9 @@ def check_class_axis(reason: str, *, named: bool) -> None:
             f"{reason}: name the class axis of the predictions, as in --norm softmax --axis 0 for (C, H, W), or "
             "--axis -1 for (H, W, C) and (N, C)"
         )
+        name = reason.removeprefix("the metric ").removesuffix(" is for labels")
+        if f"binary-{name}" in METRICS:
+            msg += f"; of maps (H, W) with one probability a pixel there is binary-{name}"
         raise UsageProblem(msg)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from kldeval.errors import UsageProblem
 from kldeval.grammar import Call, parse_all, split_call, split_top_level, unknown
-from kldeval.metrics.registry import METRICS, with_epsilon
+from kldeval.metrics.registry import LABEL_METRICS, METRICS, with_epsilon
 from kldeval.normalization.chain import format_chain
 from kldeval.normalization.steps import STEPS
 
@@ -192,3 +192,21 @@ def check_mean_over_pixels(metrics: Iterable[Call], reduction: str) -> None:
 def _spreads(chain: Chain) -> bool:
     """Whether the chain makes distributions over pixels, or takes the values for log-probabilities of one."""
     return any(STEPS[call.name].info.final for call in chain)
+
+
+def adaptive_calls(settings: Settings) -> dict[str, Call]:
+    """The adaptive metrics of a run by their keys."""
+    registry = LABEL_METRICS if settings.is_labels else METRICS
+    calls = zip(settings.keys, settings.metrics, strict=True)
+    return {key: call for key, call in calls if registry[call.name].info.forecasts is not None}
+
+
+def refuse_parts(settings: Settings, way_out: str) -> None:
+    """Refuse metrics whose bins are of all maps where only some of them are known.
+
+    Raises:
+        UsageProblem: naming the metric and the way out.
+    """
+    for key in adaptive_calls(settings):
+        msg = f"{key} has bins of equal numbers over all maps of a run: {way_out}"
+        raise UsageProblem(msg)

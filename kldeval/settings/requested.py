@@ -6,14 +6,15 @@ a convention and a preset that the texts build upon.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
+from kldeval.dataclass import dataclass
 from kldeval.errors import UsageProblem
 from kldeval.grammar import format_value
 from kldeval.settings.auxiliary import check_beside
-from kldeval.settings.build import make_settings
+from kldeval.settings.build import ErrorCollector, make_settings
 from kldeval.settings.signature import SHORT, combined, parse_signature
 
 if TYPE_CHECKING:
@@ -46,10 +47,14 @@ def requested_settings(requested: Requested, spell: Callable[[str], str] = str) 
         UsageProblem: naming everything that is wrong.
     """
     if not requested.signatures:
-        named, metrics = _named_texts(requested)
+        attempt = ErrorCollector()
+        named, metrics = attempt(lambda: _named_texts(requested)) or (None, None)
         said = {name: text for name, text in requested.texts.items() if text is not None}
         default = {} if metrics is None else {"metric": metrics}
-        return make_settings({**default, **said, **requested.beside}, convention=named)
+        all_said = {**default, **said, **requested.beside}
+        made: Settings | None = attempt(lambda: make_settings(all_said, convention=named))
+        attempt.raise_problems()
+        return cast("Settings", made)
     every = {**requested.texts, "convention": requested.convention, "preset": requested.preset}
     given = [spell(name) for name, text in every.items() if text is not None]
     if given:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from kldeval.dataclass import dataclass
 from kldeval.grammar import Call
 from kldeval.metrics.registry import METRICS
 from kldeval.normalization.chain import Chain, axes_of
@@ -29,7 +30,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "empty_pred": ("error", "keep", "uniform", "nan"),
     "base": ("e", "2", "10"),
     "reduction": ("slices", "sum", "mean", "batchmean", "none"),
-    "maps": ("mean", "fixations", "groups", "pixels"),
+    "maps": ("mean", "fixations", "groups", "pixels", "rows"),
     "dtype": ("float64", "float32"),
 }
 """The settings that are one word out of a few; the first is the default."""

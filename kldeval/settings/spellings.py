@@ -9,7 +9,7 @@ from __future__ import annotations
 from importlib import import_module
 
 from kldeval.errors import UnknownName
-from kldeval.grammar import split_top_level
+from kldeval.grammar import bare, parse_all, split_top_level
 from kldeval.metrics.registry import LABEL_METRICS, METRICS
 
 SPELLINGS = {
@@ -17,16 +17,37 @@ SPELLINGS = {
     "kldiv": "kld",
     "kldivergence": "kld",
     "kullbackleibler": "kld",
+    "kldivergencereverse": "kld-reverse",
+    "reversekl": "kld-reverse",
+    "reversekld": "kld-reverse",
     "crossentropy": "ce",
+    "xent": "ce",
     "jsdivergence": "jsd",
     "jensenshannondivergence": "jsd",
     "totalvariation": "tv",
+    "totalvariationdistance": "tv",
+    "hellingerdistance": "hellinger",
+    "meansquarederror": "mse",
+    "meanabsoluteerror": "mae",
     "binarycrossentropy": "bce",
     "pcc": "cc",
+    "correlation": "cc",
+    "correlationcoefficient": "cc",
+    "linearcorrelation": "cc",
+    "linearcorrelationcoefficient": "cc",
     "pearson": "cc",
+    "pearsoncorrelation": "cc",
+    "pearsonr": "cc",
+    "plcc": "cc",
     "lcc": "cc",
     "similarity": "sim",
+    "similaritymetric": "sim",
+    "histogramintersection": "sim",
+    "normalizedscanpathsaliency": "nss",
+    "normalisedscanpathsaliency": "nss",
     "earthmover": "emd",
+    "earthmoverdistance": "emd",
+    "earthmoversdistance": "emd",
     "aucj": "auc-judd",
     "aucb": "auc-borji",
     "aucs": "auc-shuffled",
@@ -36,6 +57,10 @@ SPELLINGS = {
     "loglikelihood": "ll",
     "negativeloglikelihood": "nll",
     "brierscore": "brier",
+    "acc": "accuracy",
+    "expectedcalibrationerror": "ece",
+    "maximumcalibrationerror": "mce",
+    "rankedprobabilityscore": "rps",
 }
 """Metrics by other names, without hyphens and in small letters."""
 
@@ -64,7 +89,7 @@ def canonical_metrics(text: str) -> str:
     Raises:
         UnknownName: a name is that of a framework's loss; the message says what to type.
     """
-    return ",".join(_canonical(part) for part in split_top_level(text, ","))
+    return ",".join(parse_all(_canonical, split_top_level(text, ",")))
 
 
 def _canonical(part: str) -> str:
@@ -75,14 +100,9 @@ def _canonical(part: str) -> str:
     import_module("kldeval.metrics.classification")  # which registers the metrics of labels
     if name in LABEL_METRICS:
         return part.strip()
-    bare = plain(name)
-    if bare in FRAMEWORKS:
-        msg = f"unknown metric {name!r}: {FRAMEWORKS[bare]} (docs/labels.md)"
+    word = bare(name)
+    if word in FRAMEWORKS:
+        msg = f"unknown metric {name!r}: {FRAMEWORKS[word]} (docs/labels.md)"
         raise UnknownName(msg)
-    known = {plain(known): known for known in (*METRICS, *LABEL_METRICS)}
-    return f"{known.get(bare) or SPELLINGS.get(bare, name)}{bracket}{rest}"
-
-
-def plain(name: str) -> str:
-    """A name in small letters, without hyphens, underscores and spaces."""
-    return name.lower().replace("-", "").replace("_", "").replace(" ", "")
+    known = {bare(known): known for known in (*METRICS, *LABEL_METRICS)}
+    return f"{known.get(word) or SPELLINGS.get(word, name)}{bracket}{rest}"

@@ -1,95 +1,90 @@
-"""A document as text or bytes: one row per format, each with a function from document and options to its contents.
+"""A document as text or bytes: one module of `kldeval.writers.formats` per format, one builder of pages per document.
 
-Documents are reports, leaderboards, comparisons and audits. A format is added in one row of FORMATS and one file. The
-file is imported when it is written in: who looks at a table should not wait for JSON and LaTeX.
+Documents are reports, leaderboards, comparisons and audits.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from importlib import import_module
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Generic, TypeVar
 
+from kldeval.dataclass import dataclass
 from kldeval.errors import MissingDependency, UsageProblem
 from kldeval.grammar import unknown
 from kldeval.reports.documents import Report
+from kldeval.writers.formats import FORMATS
 from kldeval.writers.page import Options
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Mapping
+    from collections.abc import Iterator
 
     from kldeval.reports.audit_documents import Audit
     from kldeval.reports.documents import ComparisonReport, Leaderboard
     from kldeval.writers.page import Page
 
     Document = Report | Leaderboard | ComparisonReport
-    Writer = Callable[[Document | Audit, Options], str]
-    BinaryWriter = Callable[[Document | Audit, Options], bytes]
 
 __all__ = [
-    "AUDIT_FORMATS",
     "BINARY",
     "FORMATS",
-    "SUFFIXES",
     "WRITERS",
+    "BinaryWriter",
     "Options",
+    "Writer",
     "check_installed",
     "page_of",
+    "suffixes",
     "writer_for",
     "writer_named",
 ]
 
+Contents = TypeVar("Contents", str, bytes)
+
 
 @dataclass(frozen=True, slots=True)
-class Format:
-    """A format: the name that a user types, the suffixes of its files, its module, and the function in it.
-
-    The function `render` takes a page, any other the document itself. `is_binary`: only a file can hold it.
-    `of_audits`: an audit can be written in it. `package`: it needs one, which the extra of its name installs.
-    """
+class FormatWriter(Generic[Contents]):
+    """A function from a document and how it looks to the contents of a file."""
 
     name: str
-    suffixes: tuple[str, ...]
-    module: str
-    function: str = "render"
-    is_binary: bool = False
-    of_audits: bool = True
-    package: str = ""
 
-    def write(self, document: Document | Audit, options: Options) -> Any:
+    def __call__(self, document: Document | Audit, options: Options) -> Contents:
         """The document in this format."""
-        function = getattr(import_module(f"kldeval.writers.{self.module}"), self.function)
-        return function(page_of(document, options) if self.function == "render" else document, options)
+        entry = FORMATS[self.name]
+        contents: Contents = entry.function(page_of(document, options) if entry.info.takes_page else document, options)
+        return contents
 
 
-FORMATS = (
-    Format("table", (".txt",), "text"),
-    Format("json", (".json",), "json", "write"),
-    Format("jsonl", (".jsonl", ".ndjson"), "json", "write_lines", of_audits=False),
-    Format("csv", (".csv",), "delimited", "write_csv"),
-    Format("tsv", (".tsv",), "delimited", "write_tsv"),
-    Format("markdown", (".md", ".markdown"), "markdown"),
-    Format("latex", (".tex",), "latex"),
-    Format("html", (".html", ".htm"), "html", "write", package="jinja2"),
-    Format("scores", (), "json", "write_scores", of_audits=False),
-    Format("parquet", (".parquet",), "parquet", "write", is_binary=True, of_audits=False, package="pyarrow"),
-)
-"""Every format."""
+Writer = FormatWriter[str]
+BinaryWriter = FormatWriter[bytes]
 
-WRITERS: Mapping[str, Writer] = {one.name: one.write for one in FORMATS if not one.is_binary}
-"""The formats of text by the name that a user types."""
 
-BINARY: Mapping[str, BinaryWriter] = {one.name: one.write for one in FORMATS if one.is_binary}
+class Writers(Mapping[str, FormatWriter[Contents]]):
+    """The writers of text, or of bytes, by the name that a user types."""
+
+    def __init__(self, *, is_binary: bool) -> None:
+        self._is_binary = is_binary
+
+    def __getitem__(self, name: str) -> FormatWriter[Contents]:
+        entry = FORMATS.get(name)
+        if entry is None or entry.info.is_binary != self._is_binary:
+            raise KeyError(name)
+        return FormatWriter(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name in FORMATS if FORMATS[name].info.is_binary == self._is_binary)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+WRITERS: Writers[str] = Writers(is_binary=False)
+"""The formats of text."""
+
+BINARY: Writers[bytes] = Writers(is_binary=True)
 """The formats that only a file can hold."""
-
-SUFFIXES: Mapping[str, str] = {suffix: one.name for one in FORMATS for suffix in one.suffixes}
-"""The format that a file's suffix, in any case, asks for."""
-
-AUDIT_FORMATS = tuple(one.name for one in FORMATS if one.of_audits)
-"""The formats that an audit can be written in."""
 
 
 def page_of(document: Document | Audit, options: Options) -> Page:
@@ -120,10 +115,10 @@ def check_installed(write: Writer | BinaryWriter) -> None:
     Raises:
         MissingDependency: naming what to install.
     """
-    for one in FORMATS:
-        if one.write == write and one.package and _is_missing(one.package):
-            msg = f"{one.name} files need {one.package}, which is not installed: pip install 'kldeval[{one.name}]'"
-            raise MissingDependency(msg)
+    package = FORMATS[write.name].info.package
+    if package and _is_missing(package):
+        msg = f"{write.name} files need {package}, which is not installed: pip install 'kldeval[{write.name}]'"
+        raise MissingDependency(msg)
 
 
 def _is_missing(package: str) -> bool:
@@ -133,36 +128,42 @@ def _is_missing(package: str) -> bool:
         return True
 
 
+def suffixes(*, of_audits: bool = False) -> dict[str, str]:
+    """The format that a file's suffix asks for, by the suffix in small letters."""
+    every = ((name, FORMATS[name].info) for name in FORMATS)
+    return {suffix: name for name, info in every if info.of_audits or not of_audits for suffix in info.suffixes}
+
+
 def writer_named(name: str, *, of_audits: bool = False) -> Writer:
     """The writer of a format that standard output can show.
 
     Raises:
         UsageProblem: no format has this name, or only a file can hold it.
     """
-    known = {known: write for known, write in WRITERS.items() if not of_audits or known in AUDIT_FORMATS}
-    if name in BINARY and (not of_audits or name in AUDIT_FORMATS):
+    entry = FORMATS.get(name)
+    if entry is None or (of_audits and not entry.info.of_audits):
+        raise unknown("format", name, [known for known in WRITERS if not of_audits or FORMATS[known].info.of_audits])
+    if entry.info.is_binary:
         msg = f"--format {name} is no text: write it into a file, as in --output FILE.{name}"
         raise UsageProblem(msg)
-    if name not in known:
-        raise unknown("format", name, known)
-    return known[name]
+    return WRITERS[name]
 
 
 def writer_for(path: str | os.PathLike[str], *, of_audits: bool = False) -> Writer | BinaryWriter:
     """The writer of the format that the suffix of `path` asks for.
 
-    >>> writer_for("results/mit.tex") is WRITERS["latex"]
-    True
+    >>> writer_for("results/mit.tex").name
+    'latex'
 
     Raises:
         UsageProblem: no format has this suffix.
     """
-    known = {suffix: name for suffix, name in SUFFIXES.items() if not of_audits or name in AUDIT_FORMATS}
+    known = suffixes(of_audits=of_audits)
     suffix = PurePath(path).suffix.lower()
     if suffix not in known:
         found = f"the suffix {suffix}" if suffix else "no suffix"
         format_ = "no format of an audit" if of_audits else "no format"
-        msg = f"cannot write {PurePath(path)}: {found} stands for {format_}; known: {', '.join(known)}"
+        msg = f"cannot write {PurePath(path)}: {found} stands for {format_}; known: {', '.join(sorted(known))}"
         raise UsageProblem(msg)
     name = known[suffix]
-    return BINARY[name] if name in BINARY else WRITERS[name]
+    return BINARY[name] if FORMATS[name].info.is_binary else WRITERS[name]

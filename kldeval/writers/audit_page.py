@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from kldeval.dataclass import dataclass
 from kldeval.writers.numbers import ABSENT, count
 from kldeval.writers.page import (
     Cell,

@@ -6,8 +6,9 @@ The templates draw them as SVG; nothing here knows of text formats. A drawing is
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from kldeval.dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -10,13 +10,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kldeval._version import __version__
+from kldeval.dataclass import dataclass
 from kldeval.errors import MissingDependency
 from kldeval.reports.documents import ComparisonReport, Leaderboard, Report
 from kldeval.writers.audit_page import audit_page

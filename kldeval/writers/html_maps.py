@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from kldeval.dataclass import dataclass
 from kldeval.reports.documents import Leaderboard, Report
 from kldeval.writers.lines import one_line
 from kldeval.writers.models_page import common_columns, common_notation

@@ -53,7 +53,7 @@ def wrapped(text: str, room: int | None, indent: str = "", separators: str = " "
 
     What has no separator within the room is longer than it: nothing is cut.
 
-    >>> wrapped("kld|pred:max|gt:max", 12, "  ", "|")
+    >>> wrapped("kld|pred:max|gt:max", 13, "  ", "|")
     ['kld|pred:max|', '  gt:max']
     >>> wrapped("one two", None)
     ['one two']

@@ -542,7 +542,7 @@ REFUSED: dict[str, tuple[tuple[str | Path, ...], str]] = {
     "one path": ((GT,), "give one prediction or several, then the ground truth: kldeval audit PRED... GT"),
     "an unknown convention": (
         (BOLD, GT, "--convention", "mti"),
-        "unknown convention 'mti'; did you mean 'mit'? Known: ",
+        "unknown convention 'mti'; did you mean 'mit', ",
     ),
     "an unknown format": (
         (BOLD, GT, "--format", "yaml"),

@@ -6,14 +6,18 @@ import json
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 from command_line import kldeval
 from schemas import validate
 
 from kldeval.conventions.definitions import FAMILIES
+from kldeval.metrics.registry import METRICS
 
 SAMPLE = Path(__file__).parent.parent.parent / "sample_data"
 BOTH = SAMPLE / "bold", SAMPLE / "careful", SAMPLE / "gt"
+NEEDED = {"other": ("--other-map", "others"), "baseline": ("--baseline", "others")}
 FIXATIONS = "--fixations", SAMPLE / "fixations.csv"
 
 
@@ -35,12 +39,32 @@ def test_every_definition_is_the_metric_that_one_could_type(metric: str) -> None
     assert document["reference"] == family.definitions[0].name
     for row in family.definitions:
         found = document["conventions"][row.name]
-        other = ("--other-map", "others") if row.metric == "auc-shuffled" else ()
-        alone = kldeval(SAMPLE / "bold", SAMPLE / "gt", "-m", row.metric, *beside, *other, "--format", "json", "-q")
+        needs = METRICS[row.metric.partition("(")[0]].info.requires
+        other = [word for need, words in NEEDED.items() if need in needs for word in words]
+        typed = [word for flag in row.flags for word in flag]
+        alone = kldeval(SAMPLE / "bold", SAMPLE / "gt", *typed, *beside, *other, "--format", "json", "-q")
         report = json.loads(alone.out)
         (key,) = report["summary"]
-        assert found["models"]["bold"]["mean"] == pytest.approx(report["summary"][key]["mean"], rel=1e-12)
+        mean = report["summary"][key]["mean"]
+        assert found["models"]["bold"]["mean"] == (mean if isinstance(mean, str) else pytest.approx(mean, rel=1e-12))
         assert found["signature"] == report["signature"][key]
+
+
+def test_a_map_that_one_definition_refuses_keeps_its_other_numbers(tmp_path: Path) -> None:
+    for side in ("pred", "gt"):
+        (tmp_path / side).mkdir()
+        for name, values in (
+            ("a", [[0, 60], [120, 255]]),
+            ("b", [[60, 60], [60, 60]] if side == "pred" else [[0, 9], [255, 0]]),
+        ):
+            cv2.imwrite(str(tmp_path / side / f"{name}.png"), np.asarray(values, np.uint8))
+    outcome = kldeval("audit", tmp_path / "pred", tmp_path / "gt", "--metric", "mae", "--format", "json", "-q")
+    found = json.loads(outcome.out)
+    stored, sod = (found["conventions"][name]["models"]["pred"] for name in ("stored", "sod"))
+    assert (stored["n"], sod["n"], found["failures"]) == (2, 1, {"pred": []})
+    (refused,) = [row for row in found["maps"]["pred"] if "sod" in row["refused"]]
+    assert refused["name"] == "b"
+    assert "minmax" in refused["refused"]["sod"]
 
 
 def test_higher_is_better() -> None:
@@ -52,7 +76,7 @@ def test_higher_is_better() -> None:
 
 def test_the_table_says_what_is_defined_differently() -> None:
     lines = kldeval("audit", *BOTH, "--metric", "sim").out.splitlines()
-    assert lines[0] == "SIM of 5 maps, 2 predictions under 2 definitions, lowest first"
+    assert lines[0] == "SIM of 5 maps, 2 predictions under 3 definitions, lowest first"
     assert lines[1].split() == ["bold", "↑", "careful", "↑", "tau", "definitions"]
 
 
@@ -62,7 +86,7 @@ def test_the_table_says_what_is_defined_differently() -> None:
         (("--metric", "nss"), "--metric nss is of fixations: name them with --fixations PATH"),
         (
             ("--metric", "ncc"),
-            "unknown metric with definitions 'ncc'; did you mean 'cc'? Known: auc, cc, nss, sauc, sim",
+            "unknown metric with definitions 'ncc'; did you mean 'cc'? Known: auc, cc, ig, mae, nss, sauc, sim",
         ),
         (
             ("--metric", "cc", "--convention", "mit"),

@@ -68,9 +68,11 @@ class TestNames:
 
     def test_an_unknown_name(self, folders: tuple[Path, Path]) -> None:
         outcome = kldeval(*folders, "--convention", "mti")
-        known = ", ".join(sorted([*CONVENTIONS, *ALIASES]))
         assert (outcome.code, outcome.out) == (2, "")
-        assert outcome.err == f"kldeval: unknown convention 'mti'; did you mean 'mit'? Known: {known}\n"
+        assert outcome.err == (
+            "kldeval: unknown convention 'mti'; did you mean 'mit', 'eml-net' or 'msi-net'? "
+            "`kldeval conventions` lists all\n"
+        )
 
 
 class TestSignatures:
@@ -127,7 +129,7 @@ class TestSignatures:
     def test_a_short_form_of_no_convention(self, folders: tuple[Path, Path]) -> None:
         outcome = kldeval(*folders, "--signature", "kldeval:mti+v1")
         assert outcome.code == 2
-        assert outcome.err.startswith("kldeval: unknown convention or preset 'mti'; did you mean 'mit'? Known: ")
+        assert outcome.err.startswith("kldeval: unknown convention or preset 'mti'; did you mean 'mit', ")
 
     @pytest.mark.parametrize(
         ("beside", "named"),

@@ -145,7 +145,8 @@ def test_fixations_outside_are_named_or_left_out_and_counted(seen: LookedAt) -> 
         "",
         (
             "kldeval: b: 1 of 13 fixations lie outside the map of 24 x 18 pixels, such as x 99, y 2 (counted from 0); "
-            "check --fixation-base and the size, or leave them out with --fixation-outside drop\n"
+            "check --fixation-base and the size, leave them out with --fixation-outside drop, or move them to "
+            "the border with clip\n"
         ),
     )
     outcome = kldeval("density", path, seen.root / "y", "--sigma", "2", *SIZE, "--fixation-outside", "drop")

@@ -253,7 +253,7 @@ class TestRows:
             (("nss=1.9",), "--value nss=... is of fixations: name them with --fixations PATH"),
             (
                 ("kld=0.2", "cd=0.3"),
-                "unknown metric with definitions 'cd'; known: auc, cc, nss, sauc, sim",
+                "unknown metric with definitions 'cd'; known: auc, cc, ig, mae, nss, sauc, sim",
             ),
         ],
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import pty
@@ -10,12 +11,14 @@ import shutil
 import signal
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import pytest
 from command_line import kldeval
 from model_files import NAMES, make_models, save
 from schemas import validate
+from watching import happens, running
 
 PROGRAM = [sys.executable, "-m", "kldeval"]
 BASH = shutil.which("bash")
@@ -147,15 +150,18 @@ def test_head_is_quiet(root: Path) -> None:
 
 
 def test_a_run_that_is_interrupted_before_it_scores_ends_with_130_and_leaves_no_file(root: Path) -> None:
-    """A pipe without a writer holds the program up while it reads the manifest."""
-    pipe = root / "pairs.csv"
-    os.mkfifo(pipe)
-    command = [*PROGRAM, "--manifest", str(pipe), "-o", str(root / "report.json")]
-    running = subprocess.Popen(command, stdout=-1, stderr=-1, text=True, env=environment())
-    with running, pipe.open("wb"):  # returns when the program has opened the other end
-        running.send_signal(signal.SIGINT)
-        out, err = running.communicate(timeout=60)
-    assert (running.returncode, out, err) == (130, "", "\nkldeval: interrupted\n")
+    """Standard input that does not end holds the program up while it reads the manifest."""
+    command = [*PROGRAM, "--manifest", "-", "-o", str(root / "report.json")]
+    streams = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with running(command, env=environment(), **streams) as program:
+        assert program.stdin is not None
+        program.stdin.write("pred,gt\n")
+        program.stdin.flush()
+        pipe = program.stdin.fileno()
+        assert happens(lambda: not int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)), sys.byteorder))
+        program.send_signal(signal.SIGINT)
+        out, err = program.communicate(timeout=60)
+    assert (program.returncode, out, err) == (130, "", "\nkldeval: interrupted\n")
     assert not [path for path in root.iterdir() if "report" in path.name or path.name.startswith(".")]
 
 

@@ -187,7 +187,7 @@ class TestCommand:
             ([], 2, "give one of: a saved REPORT.json, --signature TEXT, --convention NAME"),
             (["--convention", "mit", "--signature", "kldeval:mit+v1"], 2, "give one of: "),
             (["--convention", "mit", "kldeval:mit+v1"], 2, "give one of: "),
-            (["--convention", "mti"], 2, "kldeval: unknown convention 'mti'; did you mean 'mit'? Known: "),
+            (["--convention", "mti"], 2, "kldeval: unknown convention 'mti'; did you mean 'mit', "),
             (["--convention", "mit", "--format", "yaml"], 2, "kldeval: unknown format 'yaml'; known: json, text\n"),
             (["nothing.json"], 2, "kldeval: cannot read nothing.json: No such file or directory\n"),
         ],

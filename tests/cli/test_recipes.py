@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from schemas import validate
+from slurm import slurm, why_not
 
 ROOT = Path(__file__).parent.parent.parent
 PAGE = (ROOT / "docs" / "pipelines.md").read_text(encoding="utf-8")
@@ -112,9 +113,18 @@ def test_a_leaderboard_by_make(place: Path) -> None:
     assert "--name careful" not in again
 
 
-def test_a_slurm_array(place: Path) -> None:
+@pytest.mark.parametrize("scheduler", ["simulated", "real"])
+def test_a_slurm_array(place: Path, scheduler: str) -> None:
     (block,) = prepare("A Slurm array", place)
-    run(block, place)
+    if scheduler == "real":
+        reason = why_not()
+        if reason and "REQUIRE_SLURM" not in os.environ:
+            pytest.skip(reason)
+        (place / "bin" / "sbatch").unlink()
+        with slurm(place / "slurm") as variables:
+            run(block, place, **variables)
+    else:
+        run(block, place)
     merged = load(place / "careful.json")
     run("kldeval sample_data/careful sample_data/gt -o whole.json", place)
     whole = load(place / "whole.json")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from command_line import kldeval
 
@@ -68,3 +69,44 @@ def test_names_of_frameworks_are_answered_with_what_to_type(name: str, way: str)
     assert str(caught.value).startswith(f"unknown metric {name!r}: ")
     assert way in str(caught.value)
     assert "docs/labels.md" in str(caught.value)
+
+
+# commands, and all bad names at once
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [("audti", "audit"), ("score", "evaluate"), ("Check", "check"), ("evalute", "evaluate"), ("report", "show")],
+)
+def test_a_word_that_is_no_command_gets_the_one_that_was_meant(word: str, meant: str) -> None:
+    outcome = kldeval(word, "pred", "gt")
+    expected = f"kldeval: {word} is no command, and no file or folder is called so; did you mean kldeval {meant}?\n"
+    assert (outcome.code, outcome.out, outcome.err) == (2, "", expected)
+
+
+def test_a_folder_that_is_called_like_a_command_is_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for folder in ("score", "gt"):
+        Path(folder).mkdir()
+        np.save(f"{folder}/a.npy", np.ones((2, 3)))
+    assert kldeval("score", "gt").code == 0
+    assert "zebra does not exist; give two files or two folders" in kldeval("zebra", "gt").err
+
+
+def test_all_names_of_a_run_that_are_wrong_are_told_together() -> None:
+    outcome = kldeval(
+        *("pred", "gt", "--metric", "kdl,NLLLoss,zzz", "--norm", "minmx+sum-to-won", "--convention", "mti"),
+        *("--scale", "unt"),
+    )
+    lines = outcome.err.splitlines()
+    wrong = ("'mti'", "'kdl'", "'zzz'", "'NLLLoss'", "'unt'", "'minmx'", "'sum-to-won'")
+    assert all(sum(name in line for line in lines) == 1 for name in wrong)
+    assert all(len(line) < 300 for line in lines)
+    both = kldeval("audit", "pred", "gt", "--convention", "mti,foo").err.splitlines()
+    assert [line.split(";")[0].split()[-1] for line in both] == ["'mti'", "'foo'"]
+
+
+def test_names_differ_in_case_and_hyphens_alone() -> None:
+    for name in ("MIT", "EML_Net", "emlnet", "TranSalNet", "Mit Tuebingen"):
+        assert kldeval("conventions", name).code == 0
+    assert kldeval("metrics", "KL-Divergence").out == kldeval("metrics", "kld").out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import json
 import struct
@@ -350,8 +351,8 @@ def test_a_missing_library_is_named(
     maps: Arrays, monkeypatch: pytest.MonkeyPatch, write: Callable[[Arrays], str], module: str, advice: str
 ) -> None:
     container = write(maps)
-    found = package.data.readers.hdf5 if module == "h5py" else package.data.readers.torch_files
-    monkeypatch.setattr(found.importlib.util, "find_spec", lambda _name: None)
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == module else find(name))
     assert (kldeval(container, "gt").err, kldeval(container, "gt").code) == (f"kldeval: {advice}\n", 2)
 
 

@@ -21,6 +21,7 @@ from looked_at import SHAPE, LookedAt, make_looked_at
 
 import kldeval as library
 from kldeval import digests
+from kldeval.engine.store import Store
 from kldeval.scoring.evaluator import Evaluator
 
 if TYPE_CHECKING:
@@ -225,7 +226,7 @@ def test_a_file_that_changes_while_it_is_scored_is_not_kept(
         return found
 
     with monkeypatch.context() as patch:
-        patch.setitem(vars(sys.modules["kldeval.data.readers"])["READERS"], ".npy", changing)
+        patch.setattr("kldeval.data.readers.Readers.__getitem__", lambda _readers, _suffix: changing)
         run(*paths, "--cache", floats.root / "cache")
         assert times
     assert run(*paths, "--cache", floats.root / "cache") == run(*paths)
@@ -370,8 +371,18 @@ def test_two_runs_may_write_at_once(many: tuple[Path, str], tmp_path: Path) -> N
     root, whole = many
     both = [started(root, tmp_path / "cache") for _ in range(2)]
     assert [process.communicate() for process in both] == [(whole, ""), (whole, "")]
-    assert len(segments(tmp_path)) == 2
     assert run(root / "pred", root / "gt", "--cache", tmp_path / "cache").out == whole
+
+
+def test_two_writers_have_segments_of_their_own(tmp_path: Path) -> None:
+    both = [Store(tmp_path / "cache"), Store(tmp_path / "cache")]
+    for number in range(100):
+        both[number % 2].add(f"{number}", {"k": number})
+    for store in both:
+        store.close()
+    found = Store(tmp_path / "cache")
+    assert len(segments(tmp_path)) == 2
+    assert [list(found.rows(f"{number}")) for number in range(100)] == [[{"k": number}] for number in range(100)]
 
 
 def test_a_full_disk_is_a_note_and_the_run_goes_on(many: tuple[Path, str], tmp_path: Path) -> None:

@@ -95,3 +95,82 @@ def test_what_is_asked_of_all_is_not_asked_of_a_share(seen: LookedAt, arguments:
     outcome = kldeval(*seen.maps, "--shard", "1/2", *arguments)
     assert (outcome.code, outcome.out) == (2, "")
     assert "would not be about all of them; merge the shares first" in outcome.err
+
+
+def make_models(seen: LookedAt) -> tuple[Path, ...]:
+    pred, gt = seen.maps
+    other = seen.root / "other"
+    other.mkdir()
+    for path in sorted(gt.iterdir()):
+        (other / path.name).write_bytes(path.read_bytes())
+    return pred, other, gt
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("-m", "sauc,kld", "--seed", "5", "--confidence", "0.9"),
+        ("-m", "kld,nss", "--baselines"),
+        ("-m", "kld", "--group-by", "{name}"),
+    ],
+    ids=" ".join,
+)
+def test_leaderboards_of_the_shares_together_are_the_whole_one(
+    seen: LookedAt, arguments: tuple[str, ...], count: int
+) -> None:
+    given = (
+        (*arguments, "--fixations", str(seen.fixations))
+        if "sauc,kld" in arguments or "kld,nss" in arguments
+        else arguments
+    )
+    pred, other, gt = make_models(seen)
+    (other / "b.png").unlink()
+    whole = kldeval(pred, other, gt, *given, "--format", "json")
+    parts = []
+    for number in range(1, count + 1):
+        parts.append(seen.root / f"part{number}.json")
+        outcome = kldeval(pred, other, gt, *given, "--shard", f"{number}/{count}", "-o", parts[-1], "-q")
+        assert outcome.code in (0, 1), outcome.err
+    outcome = kldeval("merge", *parts, "--format", "json")
+    assert outcome.code == whole.code == 1, outcome.err
+    assert without_provenance(json.loads(outcome.out)) == without_provenance(json.loads(whole.out))
+
+
+def without_provenance(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: without_provenance(item) for key, item in value.items() if key != "provenance"}
+    return value
+
+
+def test_leaderboards_are_sorted_when_they_are_merged(seen: LookedAt) -> None:
+    pred, other, gt = make_models(seen)
+    parts = [seen.root / f"part{number}.json" for number in (1, 2)]
+    for number, part in enumerate(parts, 1):
+        assert kldeval(pred, other, gt, "--shard", f"{number}/2", "-o", part, "-q").code == 0
+    whole = kldeval(pred, other, gt, "--sort", "kld", "--format", "json")
+    sorted_ = kldeval("merge", *parts, "--sort", "kld", "--format", "json")
+    assert list(json.loads(sorted_.out)["reports"]) == list(json.loads(whole.out)["reports"]) == ["other", "pred"]
+    refused = kldeval(pred, other, gt, "--sort", "kld", "--shard", "1/2")
+    assert (refused.code, "--sort would not be about all of them" in refused.err) == (2, True)
+    assert kldeval("merge", *parts, "--fail-if", "kld>0.01").code == 3
+    assert kldeval("merge", *parts, "--fail-if", "kld>100").code == 0
+
+
+def test_parts_of_different_kinds_or_models_are_refused(seen: LookedAt) -> None:
+    pred, other, gt = make_models(seen)
+    board, renamed, report = (seen.root / f"{name}.json" for name in ("board", "renamed", "report"))
+    kldeval(pred, other, gt, "--shard", "1/2", "-o", board, "-q")
+    kldeval(pred, other, gt, "--shard", "2/2", "--name", "x", "--name", "y", "-o", renamed, "-q")
+    kldeval(pred, gt, "--shard", "2/2", "-o", report, "-q")
+    for parts, message in {
+        (
+            board,
+            report,
+        ): f"{board} is a leaderboard and {report} is a report: parts are all reports or all leaderboards",
+        (board, renamed): f"{board} has the models other, pred, but {renamed} has x, y: they cannot be merged",
+        (board,): "the reports are not the shares of one run (--shard): 2 of 2 missing",
+    }.items():
+        outcome = kldeval("merge", *parts)
+        assert (outcome.code, outcome.out, outcome.err) == (2, "", f"kldeval: {message}\n")

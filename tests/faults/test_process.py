@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from watching import happens, is_running
+from watching import happens, is_running, running
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="/dev/full, /proc and forked workers are Linux's")
 
@@ -188,18 +188,17 @@ def test_a_signal_ends_the_run_in_order(
     """No half-written file is left, and no worker."""
     started = tmp_path_factory.mktemp("started")
     arguments = ["pred", "gt", "-o", "report.json", "--save-maps", "maps", "--jobs", "2"]
-    with subprocess.Popen(
+    with running(
         [sys.executable, "-c", SLOW, *arguments],
         cwd=slow,
         env=environment(STARTED=str(started), OPENBLAS_NUM_THREADS="1"),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
-    ) as running:
+    ) as program:
         assert happens(lambda: len(list(started.iterdir())) == 2)
-        running.send_signal(signal_)
-        out, err = running.communicate(timeout=60)
-    assert (running.returncode, out, err) == (code, "", said)
+        program.send_signal(signal_)
+        out, err = program.communicate(timeout=60)
+    assert (program.returncode, out, err) == (code, "", said)
     assert not (slow / "report.json").exists()
     assert [path for path in slow.rglob("*") if path.is_file() and path.suffix != ".npy"] == []
     assert happens(lambda: not any(map(is_running, [int(path.name) for path in started.iterdir()])))
@@ -251,9 +250,7 @@ def test_a_large_map_that_shrinks_while_it_is_scored_is_a_failure(tmp_path: Path
 def test_workers_end_when_the_program_is_killed(slow: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     started = tmp_path_factory.mktemp("started")
     variables = environment(STARTED=str(started), OPENBLAS_NUM_THREADS="1")
-    with subprocess.Popen(
-        [sys.executable, "-c", SLOW, "pred", "gt", "--jobs", "2"], cwd=slow, env=variables
-    ) as running:
+    with running([sys.executable, "-c", SLOW, "pred", "gt", "--jobs", "2"], cwd=slow, env=variables) as program:
         assert happens(lambda: len(list(started.iterdir())) == 2)
-        running.kill()
+        program.kill()
     assert happens(lambda: not any(map(is_running, [int(path.name) for path in started.iterdir()])))

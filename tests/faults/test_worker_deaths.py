@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from watching import happens, is_running
+from watching import happens, is_running, running
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the workers are threads")
 
@@ -148,7 +148,7 @@ def test_workers_end_with_their_parent(tmp_path: Path, signal_: signal.Signals) 
         "results(Work(fault))\n"
     )
     environment = {**os.environ, "PYTHONPATH": str(HOME), "OPENBLAS_NUM_THREADS": "1", "FOLDER": str(tmp_path)}
-    with subprocess.Popen([sys.executable, "-c", HEAD + code], env=environment, stderr=subprocess.DEVNULL) as parent:
+    with running([sys.executable, "-c", HEAD + code], env=environment, stderr=subprocess.DEVNULL) as parent:
         assert happens(lambda: len(list(tmp_path.iterdir())) == 2)
         parent.send_signal(signal_)
     workers = [int(path.name) for path in tmp_path.iterdir()]

@@ -10,6 +10,7 @@ import torch
 
 import kldeval
 from kldeval.errors import UnknownName, UsageProblem
+from kldeval.functional import metric_functions
 from kldeval.torch import CombinedLoss, CrossEntropyLoss, KLDLoss
 
 GENERATOR = torch.Generator().manual_seed(5)
@@ -145,3 +146,155 @@ def test_a_module_shows_its_signature_and_pickles() -> None:
     loss = KLDLoss(norm="flatten-softmax")
     assert "pred:flatten-softmax" in repr(loss)
     assert np.isclose(float(loss(PRED, GT)), float(kldeval.kld(PRED, GT, norm="flatten-softmax").mean()))
+
+
+# the losses of papers, each written down from its formula
+
+
+def of_maps(values: torch.Tensor) -> torch.Tensor:
+    return values.sum((-2, -1), keepdim=True)
+
+
+def mit_divergence(pred: torch.Tensor, gt: torch.Tensor) -> torch.Tensor:
+    eps = 2.2204e-16
+    p, q = pred / of_maps(pred), gt / of_maps(gt)
+    return of_maps(q * torch.log(eps + q / (p + eps))).squeeze()
+
+
+def correlation(pred: torch.Tensor, gt: torch.Tensor) -> torch.Tensor:
+    pairs = zip(pred.flatten(1), gt.flatten(1), strict=True)
+    return torch.stack([torch.corrcoef(torch.stack(pair))[0, 1] for pair in pairs])
+
+
+def similarity(pred: torch.Tensor, gt: torch.Tensor) -> torch.Tensor:
+    sides = []
+    for values in (pred, gt):
+        low, high = values.amin((-2, -1), keepdim=True), values.amax((-2, -1), keepdim=True)
+        stretched = (values - low) / (high - low)
+        sides.append(stretched / of_maps(stretched))
+    return torch.minimum(*sides).sum((-2, -1))
+
+
+def scanpath(pred: torch.Tensor, fixations: torch.Tensor, *, correction: int, eps: float = 0) -> torch.Tensor:
+    std, mean = torch.std_mean(pred, (-2, -1), correction=correction, keepdim=True)
+    return ((pred - mean) / (std + eps) * fixations).sum((-2, -1)) / fixations.sum((-2, -1))
+
+
+def test_the_loss_of_vinet_and_tempsal() -> None:
+    torch.testing.assert_close(KLDLoss(convention="mit-python")(PRED, GT), mit_divergence(PRED, GT).mean())
+
+
+def test_the_loss_of_transalnet() -> None:
+    loss = CombinedLoss(
+        {"kld": 10, "cc": -2, "sim(minmax=true)": -1, "nss(ddof=1,repeats=false)": -1}, convention="mit-python"
+    )
+    found = loss(PRED, GT, 3 * FIXATIONS)
+    parts = 10 * mit_divergence(PRED, GT) - 2 * correlation(PRED, GT) - similarity(PRED, GT)
+    torch.testing.assert_close(found, (parts - scanpath(PRED, FIXATIONS, correction=1)).mean())
+
+
+def test_the_loss_of_sam() -> None:
+    eps = 1e-7
+    pred = PRED / PRED.amax((-2, -1), keepdim=True)
+    p, q = pred / (of_maps(pred) + eps), GT / (of_maps(GT) + eps)
+    divergence = 10 * (q * torch.log(q / (p + eps) + eps)).sum((-2, -1))
+    wanted = divergence - 2 * correlation(PRED, GT) - scanpath(pred, FIXATIONS, correction=0, eps=eps)
+    loss = CombinedLoss({"kld": 1, "cc": -2, "nss(std_eps=1e-07)": -1}, convention="sam")
+    torch.testing.assert_close(loss(pred, GT, FIXATIONS), wanted.mean())
+
+
+def test_the_loss_of_unisal() -> None:
+    log_p = torch.log_softmax(PRED.flatten(1), -1).reshape(PRED.shape)
+    q = GT / of_maps(GT)
+    divergence = torch.nn.functional.kl_div(log_p, q, reduction="none").sum((-2, -1))
+    p = log_p.exp()
+    wanted = divergence - 0.1 * scanpath(p, FIXATIONS, correction=1) - 0.1 * correlation(p, q)
+    loss = CombinedLoss({"kld": 1, "nss(ddof=1,of=norm)": -0.1, "cc(of=norm)": -0.1}, convention="unisal")
+    torch.testing.assert_close(loss(PRED, GT, FIXATIONS), wanted.mean())
+    assert "pred:flatten-softmax" in loss.signatures["cc(of=norm)"]
+
+
+PARAMETERS = [
+    "cc",
+    "cc(std_eps=0.01)",
+    "sim",
+    "sim(minmax=true)",
+    "nss",
+    "nss(ddof=1)",
+    "nss(std_eps=0.1)",
+    "auc",
+    "mse",
+]
+
+
+@pytest.mark.parametrize("text", PARAMETERS)
+def test_gradients_of_metrics_of_maps(text: str) -> None:
+    loss = CombinedLoss({text: 1})
+    pred, gt, fixations = ((one[:2, :3, :4] + 0.1).clone() for one in (PRED, GT, FIXATIONS * 1.0))
+    fixations[:, 0, 0] = 2
+    pred.requires_grad_()
+    assert torch.autograd.gradcheck(lambda p: loss(p, gt, fixations), (pred,))
+    assert torch.autograd.gradgradcheck(lambda p: loss(p, gt, fixations), (pred,))
+    torch._dynamo.reset()  # each of these tests compiles its own loss
+    for made in (torch.compile(loss, backend="eager", fullgraph=True), torch.vmap(loss)):
+        torch.testing.assert_close(made(pred, gt, fixations).mean(), loss(pred, gt, fixations))
+
+
+@pytest.mark.parametrize("text", [text for text in PARAMETERS if text != "auc"])
+def test_metrics_of_maps_in_a_loss_are_the_metrics(text: str) -> None:
+    name, _, inside = text.rstrip(")").partition("(")
+    given: dict[str, Any] = {key: float(value) if value != "true" else True for key, value in _pairs(inside)}
+    if "ddof" in given:
+        given["ddof"] = int(given["ddof"])
+    second = FIXATIONS if name == "nss" else GT
+    found = CombinedLoss({text: 1}, reduction="none")(PRED, GT, FIXATIONS)
+    torch.testing.assert_close(found, getattr(kldeval, name)(PRED, second, **given))
+
+
+def _pairs(inside: str) -> list[list[str]]:
+    return [part.split("=") for part in inside.split(",") if part]
+
+
+@pytest.mark.parametrize("negatives", ["all", "unfixated"])
+def test_the_surrogate_is_a_lower_bound_of_the_auc(negatives: str) -> None:
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        pred, fixations = torch.as_tensor(rng.random((4, 5, 6)) ** 3), torch.as_tensor(rng.integers(0, 3, (4, 5, 6)))
+        bound = CombinedLoss({f"auc(negatives={negatives})": 1}, reduction="none")(pred, pred, fixations)
+        exact = metric_functions()["auc"](pred, fixations, negatives=negatives)
+        assert bool((bound <= exact + 1e-12).all())
+        # over pairs, as its definition says
+        pairs = [
+            1 - ((1 - (s[:, None] - t[None])) ** 2 * c[:, None]).sum() / (c.sum() * len(t))
+            for s, c, t in (
+                (one[f > 0], f[f > 0], one.flatten() if negatives == "all" else one[f == 0])
+                for one, f in zip(pred, fixations, strict=True)
+            )
+        ]
+        torch.testing.assert_close(bound, torch.stack(pairs))
+    perfect = torch.tensor([[[0.0, 1.0, 0.0]]])
+    assert CombinedLoss({"auc(negatives=unfixated)": 1})(perfect, perfect, perfect).item() == 1
+
+
+def test_a_trained_map_has_a_better_auc() -> None:
+    scores = torch.zeros(1, 6, 7, dtype=torch.float64, requires_grad=True)
+    optimizer = torch.optim.SGD([scores], lr=20)
+    fixations = FIXATIONS[:1]
+    for _ in range(30):
+        optimizer.zero_grad()
+        CombinedLoss({"auc": -1})(scores.sigmoid(), GT[:1], fixations).backward()
+        optimizer.step()
+    assert float(kldeval.auc(scores.detach(), fixations, negatives="unfixated")) == 1
+
+
+def test_keywords_of_losses_are_explicit() -> None:
+    import inspect
+
+    for made in (KLDLoss, CrossEntropyLoss, CombinedLoss):
+        names = inspect.signature(made).parameters
+        assert {"convention", "norm", "eps", "validate", "reduction"} <= names.keys()
+    assert next(iter(inspect.signature(CombinedLoss).parameters)) == "weights"
+    with pytest.raises(kldeval_refusal(), match="all zero"):
+        CombinedLoss({"kld": 1}, validate=True)(torch.zeros(1, 2, 2), torch.ones(1, 2, 2))
+    with pytest.raises(UsageProblem, match=r"nss\(ddof=1\) takes fixations"):
+        CombinedLoss({"nss(ddof=1)": 1})(PRED, GT)

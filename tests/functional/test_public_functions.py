@@ -97,7 +97,14 @@ def test_tensors_keep_their_dtype(name: str, dtype: torch.dtype) -> None:
         scores = pred if name in ("cross_entropy", "accuracy") else torch.log_softmax(pred, dim=0)
         value = FUNCTIONS[name](scores, torch.tensor([0, 1, 2, 0]), axis=0)
     else:
-        arrays = {"gt": pred.flip(0), "fixations": counts, "baseline": pred.flip(1), "other": counts, "others": counts}
+        arrays = {
+            "gt": pred.flip(0),
+            "fixations": counts,
+            "baseline": pred.flip(1),
+            "other": counts,
+            "others": counts,
+            "images": counts,
+        }
         value = FUNCTIONS[name](pred, *(arrays[one] for one in parameters if one in arrays))
     assert value.dtype == dtype
 

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 import pytest
 
@@ -39,6 +40,7 @@ LAYERS = (
     ("weighting",),
     ("records", "arrays", "caching", "templates", "grammar", "wording"),
     ("errors", "run_options", "memory", "_version", "atomic", "regular", "process", "digests"),
+    ("dataclass",),
 )
 """The rooms from the command line down: a room imports from those below it, and from its own."""
 
@@ -114,6 +116,17 @@ class TestImports:
         }
         assert at_once == set()
 
+    def test_dataclasses_are_made_by_the_quick_decorator(self) -> None:
+        # the standard library's takes 0.4 ms a class, and a short run makes a hundred
+        slow = {
+            name
+            for name, tree in TREES.items()
+            for node in ast.walk(tree)
+            if isinstance(node, ast.ImportFrom) and node.module == "dataclasses"
+            if "dataclass" in {alias.name for alias in node.names} and name != "kldeval.dataclass"
+        }
+        assert slow == set()
+
     def test_only_the_command_line_knows_click(self) -> None:
         outside = {
             name
@@ -158,11 +171,16 @@ class TestSize:
         assert silent + [f"{name}.{node.name}" for name, node in nodes if ast.get_docstring(node) is None] == []
 
 
-def packages_after(code: str) -> set[str]:
-    """The packages that a fresh interpreter holds after `code`."""
-    report = "\nimport sys; print(*{name.partition('.')[0] for name in sys.modules})"
+def modules_after(code: str) -> set[str]:
+    """The modules that a fresh interpreter holds after `code`."""
+    report = "\nimport sys; print(*sys.modules)"
     run = subprocess.run([sys.executable, "-c", code + report], check=True, capture_output=True, text=True)
     return set(run.stdout.splitlines()[-1].split())
+
+
+def packages_after(code: str) -> set[str]:
+    """The packages that a fresh interpreter holds after `code`."""
+    return {name.partition(".")[0] for name in modules_after(code)}
 
 
 class TestStart:
@@ -179,3 +197,17 @@ class TestStart:
             np.save(tmp_path / f"{side}.npy", np.ones((2, 3)))
         paths = f"{str(tmp_path / 'pred.npy')!r}, {str(tmp_path / 'gt.npy')!r}"
         assert packages_after(f"import kldeval; kldeval.evaluate({paths}, device='cpu')") & LATE == set()
+
+    def test_a_run_of_densities_imports_nothing_of_other_runs(self, tmp_path: Path) -> None:
+        for side in ("pred", "gt"):
+            cv2.imwrite(str(tmp_path / f"{side}.png"), np.eye(4, dtype=np.uint8))
+        paths = f"{str(tmp_path / 'pred.png')!r}, {str(tmp_path / 'gt.png')!r}"
+        code = f"from kldeval.cli.main import run; run([{paths}])"
+        idle = {
+            *("kldeval.analysis", "kldeval.api", "kldeval.data.auxiliary", "kldeval.data.fixations"),
+            *("kldeval.engine.auxiliary", "kldeval.engine.cache", "kldeval.engine.gpu", "kldeval.engine.quantiles"),
+            *("kldeval.executors.processes", "kldeval.reports.comparison", "kldeval.reports.leaderboard"),
+            *("kldeval.scoring.auxiliary_metrics", "kldeval.scoring.class_maps", "kldeval.scoring.reference_models"),
+            *("cv2", "csv", "json", "logging", "scipy", "torch", "zipfile"),
+        }
+        assert modules_after(code) & idle == set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -13,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
-EXAMPLES = ("Add a metric", "Add a normalisation step", "Add a convention")
+EXAMPLES = ("Add a metric", "Add a normalisation step", "Add a convention", "Add a reader", "Add a writer")
 PRED, GT = np.asarray([[1.0, 2], [3, 4]]), np.asarray([[1.0, 1], [3, 5]])
 
 
@@ -68,6 +69,28 @@ def test_a_convention_is_one_row_in_one_file(files: tuple[str, str], tmp_path: P
     with np.errstate(divide="ignore"):
         expected = (q * np.log(1e-07 + q / (stretched / stretched.sum()))).sum()
     assert float(printed) == pytest.approx(float(expected), rel=1e-12)
+
+
+def test_a_reader_is_one_file(files: tuple[str, str], tmp_path: Path) -> None:
+    head = "ncols 2\nnrows 2\nxllcorner 0\nyllcorner 0\ncellsize 1\nNODATA_value -9999\n"
+    for side in ("pred", "gt"):
+        (tmp_path / side).mkdir()
+        (tmp_path / side / "a.asc").write_text(
+            head + "\n".join(" ".join(map(str, row)) for row in np.load(tmp_path / f"{side}.npy"))
+        )
+    options = ("--metric", "kld", "--score-only")
+    of_folders = run_with("Add a reader", tmp_path, str(tmp_path / "pred"), str(tmp_path / "gt"), *options)
+    of_arrays = subprocess.run(
+        [sys.executable, "-m", "kldeval", *files, *options], capture_output=True, text=True, check=True
+    )
+    assert of_folders == of_arrays.stdout
+
+
+def test_a_writer_is_one_file(files: tuple[str, str], tmp_path: Path) -> None:
+    out = tmp_path / "report.yml"
+    printed = run_with("Add a writer", tmp_path, *files, "--format", "yaml", "--output", str(out))
+    assert printed == out.read_text()
+    assert json.loads(printed.removeprefix("---\n"))["summary"]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

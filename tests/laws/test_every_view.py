@@ -55,6 +55,7 @@ METRIC_TEXTS = (
     *("auc-judd(jitter=none)", "auc-judd(jitter=unique)", "auc-borji(ties=float)", "ig-mit(eps=1e-07)"),
     *("cc", "sim", "sim(minmax=true)", "mse", "mae"),
     *("nss", "auc", "auc(negatives=unfixated,repeats=false)", "auc-judd", "auc-borji", "auc-shuffled", "sauc"),
+    *("sauc-salicon", "sauc-salicon(step=0.1)", "ig(eps=1e-05)"),
     *("ll", "ig", "ig-mit"),
     *(name for name in METRICS if name.startswith("binary-")),
 )

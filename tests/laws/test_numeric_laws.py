@@ -114,6 +114,7 @@ def test_metrics_of_fixations(name: str, backend: str, dtype: str, magnitude: fl
         "ig-mit": ((other,), o),
         "auc-shuffled": ((make(backend, (OTHERS > 0).astype(int)),), exact.exactly(OTHERS.ravel().tolist())),
         "sauc": ((others,), exact.exactly(OTHERS.ravel().tolist())),
+        "sauc-salicon": ((others,), exact.exactly(OTHERS.ravel().tolist())),
     }.get(name, ((), []))
     expected = exact.OF_FIXATIONS[name](p, exact.exactly(FIXATIONS.ravel().tolist()), expected)
     assert_right_or_flagged(lambda: function_of(name)(pred, counts, *beside), expected, (backend, dtype, magnitude), 1)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 METRICS = {
     "sauc": (),
+    "sauc-salicon": (),
     "auc-shuffled": ("--other-map", "others"),
     "ig": ("--baseline", "others"),
     "ig-mit": ("--baseline", "others"),

@@ -45,9 +45,9 @@ VARIATIONS: dict[str, list[dict[str, str]]] = {
     "dtype": [{"dtype": "float32"}],
     "baseline": [{"baseline": "uniform"}, {"baseline": "others(bandwidth=0.2)"}, {"baseline": "BASELINE"}],
     "other": [{"other_map": "others(repeats=true)"}],
-    "fixations": [{"fixation_first": "drop"}, {"fixation_base": "1"}],
+    "fixations": [{"fixation_first": "drop"}, {"fixation_base": "1"}, {"fixation_rounding": "nearest"}],
     "mask": [{"mask": "MASK"}],
-    "weights": [{"weights": "latitude"}],
+    "weights": [{"weights": "latitude"}, {"weights": "latitude(rows=ends)"}],
 }
 """Other values of the settings, by the part of the signature that each is to be told by."""
 
@@ -80,8 +80,11 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
             path = root / side / f"{name}.npy"
             path.parent.mkdir(parents=True, exist_ok=True)
             np.save(path, np.log(array / array.sum()) if side == "logs" else array)
-    # the last three columns and rows hold no fixation, so that coordinates may be counted from 0 and from 1
-    points = [(name, *rng.integers(1, (13, 9)), observer) for name in NAMES for observer in "abc" for _ in range(5)]
+    # the first column and row hold no fixation, so that coordinates may be counted from 0 and from 1
+    points = [
+        (name, *(rng.integers(1, (13, 9)) + 0.6), observer) for name in NAMES for observer in "abc" for _ in range(5)
+    ]
+    points += [(name, 5.2, 11.2, "a") for name in NAMES]  # on a row that may be a pole
     lines = ["name,x,y,observer", *(",".join(map(str, point)) for point in points)]
     (root / "fixations.csv").write_text("\n".join(lines) + "\n")
     mask = np.ones(SHAPE, np.uint8)
@@ -129,7 +132,12 @@ def check_law(found: dict[str, list[tuple[float, str]]], usual: tuple[float, str
 
 
 METRIC_TEXTS = sorted(
-    {*METRICS, "emd(factor=3)", *(f"{name}(of=norm)" for name in METRICS if "of" in METRICS[name].types)}
+    {
+        *METRICS,
+        "emd(factor=3)",
+        "ig(eps=1e-05)",
+        *(f"{name}(of=norm)" for name in METRICS if "of" in METRICS[name].types),
+    }
 )
 
 

@@ -338,3 +338,48 @@ def test_bands_hold_a_calibrated_model_in_most_bins(tmp_path: Path) -> None:
     outcome = kldeval(tmp_path / "pred", tmp_path / "gt", "-m", "binary-ece", "--format", "json", "-q")
     bins = json.loads(outcome.out)["reliability"]["binary-ece"][0]["bins"]
     assert sum(one["band"][0] <= one["share"] <= one["band"][1] for one in bins) >= 13
+
+
+def noisy(folder: Path, n: int, flatter: float) -> None:
+    """Maps of logits whose labels are drawn from them divided by `flatter`."""
+    rng = np.random.default_rng(2)
+    for name in range(n):
+        logits = 2 * rng.normal(size=(3, 8, 8))
+        prob = np.exp(logits / flatter) / np.exp(logits / flatter).sum(axis=0)
+        labels = (prob.cumsum(axis=0) < rng.random((8, 8))).sum(axis=0)
+        for side, array in (("pred", logits), ("gt", labels.astype(np.uint8))):
+            (folder / side).mkdir(exist_ok=True, parents=True)
+            np.save(folder / side / f"{name:03}.npy", array)
+
+
+def test_the_interval_has_the_number_in_it_and_no_bias_of_drawing(tmp_path: Path) -> None:
+    """Drawn maps of a calibrated model have a larger error on average, which their percentiles alone would show."""
+    noisy(tmp_path, 40, 1.0)
+    flags = ("--norm", "softmax", "--axis", "0", "-m", "ece,classwise-ece", "--confidence", "0.9", "--format", "json")
+    outcome = kldeval(tmp_path / "pred", tmp_path / "gt", *flags, "-q", "--resamples", "500")
+    document = json.loads(outcome.out)
+    assert document["statistics"] == "interval(confidence=0.9,resamples=500,seed=0)|unit:maps|pooled:less-bias|v:1"
+    for summary in document["summary"].values():
+        low, high = summary["interval"]
+        assert 0 <= low < summary["mean"] < high
+    rows = np.asarray([row["statistics"]["ece"] for row in document["maps"]])
+    rng = np.random.default_rng(1)
+    drawn = [expected_error(rows[rng.integers(0, 40, 40)].sum(axis=0).tolist()) for _ in range(200)]
+    assert np.mean(drawn) > document["summary"]["ece"]["mean"]
+
+
+def test_models_are_compared_by_what_each_map_adds(tmp_path: Path) -> None:
+    """The means of a comparison are the headlines, and an overconfident model is significantly worse."""
+    noisy(tmp_path / "a", 30, 1.0)
+    noisy(tmp_path / "b", 30, 1.0)
+    for path in (tmp_path / "b" / "pred").iterdir():
+        np.save(path, 3 * np.load(path))
+    arguments = (tmp_path / "a" / "pred", tmp_path / "b" / "pred", tmp_path / "a" / "gt")
+    flags = ("--norm", "softmax", "--axis", "0", "-m", "ece,rmsce-debiased", "--format", "json", "-q")
+    board = json.loads(kldeval(*arguments, *flags, "--resamples", "500", "--name", "a", "--name", "b").out)
+    for key, comparison in board["comparison"]["metrics"].items():
+        for model, mean in comparison["means"].items():
+            headline = board["reports"][model]["summary"][key]["mean"]
+            assert mean == pytest.approx(headline, rel=1e-9)
+            assert comparison["intervals"][model][0] < headline < comparison["intervals"][model][1]
+        assert comparison["pairs"][0]["winner"] == "a"

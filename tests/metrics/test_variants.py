@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from backends import BACKENDS, make, to_numpy
+from command_line import kldeval as kldeval_command
 from command_line import score
 from image_files import png_of
 from scipy.spatial.distance import jensenshannon
@@ -183,6 +184,146 @@ def test_a_run_has_floating_ties_from_levels_and_from_pixels(tmp_path: Path, for
     )
     expected = at_rounded_steps(values, HIT, np.ones_like(HIT)), at_rounded_steps(values, HIT, ELSEWHERE)
     assert found[:2] == pytest.approx(expected, rel=1e-12)
+
+
+def test_floating_ties_are_those_of_octave() -> None:
+    """GNU Octave's areas of a map of range 150: AUC_Borji.m against all pixels, AUC_shuffled.m against `other`."""
+    rows, cols = np.mgrid[:24, :32]
+    pred = ((7 * rows + 11 * cols) % 151).astype(np.uint8)
+    seen, other = (rows * cols) % 17 == 3, (rows + 2 * cols) % 13 == 5
+    assert float(kldeval.auc_borji(pred, seen, ties="float")) == pytest.approx(0.49198598710317454, rel=1e-14)
+    assert float(kldeval.auc_shuffled(pred, seen, other, ties="float")) == pytest.approx(0.51089588377723971, rel=1e-14)
+    assert float(kldeval.auc_borji(pred, seen)) == pytest.approx(0.487552703373016, rel=1e-12)
+
+
+def salicon(saliency: np.ndarray, seen: np.ndarray, images: np.ndarray) -> float:
+    """sauc.py of SALICON's evaluator on one map: `seen` fixations at each pixel, on `images` other images."""
+    stretched = saliency - saliency.min()
+    stretched = stretched / stretched.max() if stretched.max() > 0 else stretched
+    fixated = np.repeat(stretched.ravel(), seen.ravel())
+    elsewhere = np.where(seen > 0, 0, images)
+    weight, values = elsewhere[elsewhere > 0], stretched[elsewhere > 0]
+    thresholds = np.arange(0, np.max(np.concatenate([fixated, values])), 0.01)[::-1]
+    hits = [0.0, *((fixated >= one).mean() for one in thresholds), 1.0]
+    alarms = [0.0, *(weight[values >= one].sum() / weight.sum() for one in thresholds), 1.0]
+    return float(np.trapezoid(hits, alarms))
+
+
+@every_backend
+@pytest.mark.parametrize("levels", [1, 2, 101, 10**6])
+def test_sauc_of_salicons_own_evaluator(levels: int, backend: str) -> None:
+    rng = np.random.default_rng(levels)
+    saliency = rng.integers(0, levels, (3, 8, 9)).astype(float)
+    seen = rng.integers(1, 3, (3, 8, 9)) * (rng.random((3, 8, 9)) < 0.2)
+    images = rng.integers(0, 4, (3, 8, 9))
+    found = kldeval.sauc_salicon(*(make(backend, array) for array in (saliency, seen, images)))
+    expected = [salicon(*one) for one in zip(saliency, seen, images, strict=True)]
+    assert to_numpy(found).tolist() == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("form", ["8 bits", "floats"])
+def test_a_run_counts_other_images_once_and_not_the_images_own_pixels(tmp_path: Path, form: str) -> None:
+    rng = np.random.default_rng(8)
+    lines, counts = ["name,x,y"], {name: np.zeros((9, 12), int) for name in "abc"}
+    for name, count in counts.items():
+        for x, y in [*rng.integers(0, (12, 9), (8, 2)).tolist(), (3, 3), (3, 3)]:
+            lines.append(f"{name},{x},{y}")
+            count[y, x] += 1
+    (tmp_path / "fixations.csv").write_text("\n".join(lines) + "\n")
+    expected = []
+    for side in ("pred", "gt"):
+        (tmp_path / side).mkdir()
+        for name, seen in counts.items():
+            array = rng.integers(0, 101, seen.shape).astype(np.uint8)
+            path = tmp_path / side / f"{name}.png"
+            path.write_bytes(png_of(array))
+            if form == "floats":
+                path.unlink()
+                np.save(path.with_suffix(".npy"), array.astype(float))
+            if side == "pred":
+                images = sum((other > 0).astype(int) for key, other in counts.items() if key != name)
+                expected.append(salicon(array.astype(float), seen, np.asarray(images)))
+    found = score(tmp_path / "pred", tmp_path / "gt", "-m", "sauc-salicon", "--fixations", tmp_path / "fixations.csv")
+    assert found == pytest.approx([np.mean(expected)], rel=1e-12)
+
+
+def test_a_step_that_is_none_is_refused() -> None:
+    for step in ("0", "1.5", "-0.1"):
+        with pytest.raises(UsageProblem, match="the step between thresholds is a share of the range"):
+            METRICS.parse(f"sauc-salicon(step={step})")
+
+
+@every_backend
+def test_information_gain_with_an_epsilon_beside_the_probabilities(backend: str) -> None:
+    pred, baseline = np.where(PRED < 0.5, 0.0, PRED), GT
+    seen = np.zeros(PRED.shape, int)
+    seen[[1, 4, 6], [2, 7, 3]] = 1, 3, 2
+    p, b = (array / array.sum() for array in (pred, baseline))
+    gain = np.log2(1e-7 + p) - np.log2(1e-7 + b)
+    arrays = [make(backend, array) for array in (pred, seen, baseline)]
+    every, once = (kldeval.ig(*arrays, eps=1e-7, repeats=repeats) for repeats in (True, False))
+    assert float(to_numpy(every)) == pytest.approx(float((gain * seen).sum() / seen.sum()), rel=1e-12)
+    assert float(to_numpy(once)) == pytest.approx(float(gain[seen > 0].mean()), rel=1e-12)
+    with pytest.raises(UsageProblem, match="0 or more, and finite"):
+        METRICS.parse("ig(eps=-1)")
+
+
+@every_backend
+def test_ig_mit_over_a_uniform_baseline(tmp_path: Path, backend: str) -> None:
+    stretched = (PRED - PRED.min()) / (PRED.max() - PRED.min())
+    seen = np.zeros(PRED.shape, int)
+    seen[[1, 4], [2, 7]] = 1, 2
+    bits = np.log2(2.0**-52 + stretched / stretched.sum())
+    expected = float(bits[seen > 0].mean() - np.log2(2.0**-52 + 1 / PRED.size))
+    found = kldeval.ig_mit(make(backend, PRED), make(backend, seen), "uniform")
+    assert float(to_numpy(found)) == pytest.approx(expected, rel=1e-12)
+    for name, array in (("p", PRED), ("f", seen)):
+        np.save(tmp_path / f"{name}.npy", array)
+    beside = "--fixations", tmp_path / "f.npy", "--baseline", "uniform"
+    assert score(tmp_path / "p.npy", tmp_path / "p.npy", "-m", "ig-mit", *beside) == pytest.approx([expected], rel=1e-9)
+
+
+def test_weights_of_rows_that_end_at_the_poles(tmp_path: Path) -> None:
+    """The weights of the Salient360! toolbox, with the sums of a weighted run."""
+    for name, array in (("p", PRED), ("g", GT)):
+        np.save(tmp_path / f"{name}.npy", array)
+    weights = np.sin(np.pi * np.arange(9) / 8)[:, None] * np.ones((1, 11))
+    weights[-1] = 0
+    p, q = (array / (array * weights).sum() for array in (PRED, GT))
+    inside = slice(1, 8)
+    expected = float((weights * q * np.log(q / p))[inside].sum())
+    rows = "--weights", "latitude(rows=ends)"
+    assert score(tmp_path / "p.npy", tmp_path / "g.npy", "-m", "kld()", *rows) == pytest.approx([expected], rel=1e-12)
+    np.save(tmp_path / "flat.npy", PRED[:2])
+    outcome = kldeval_command(tmp_path / "flat.npy", tmp_path / "flat.npy", "-m", "kld()", *rows)
+    assert outcome.code == 1
+    assert "weights=latitude(rows=ends) of a map of 2 rows: both are poles, which weigh 0" in outcome.err + outcome.out
+
+
+@pytest.mark.parametrize(("how", "expected"), [("nearest", (4, 0, 11)), ("floor", (3, 0, 10))])
+def test_fixations_are_rounded_and_clipped_as_in_osies_code(
+    tmp_path: Path, how: str, expected: tuple[int, ...]
+) -> None:
+    """max(1, min(round(x), W)) of coordinates that count from 1; without rounding they are cut."""
+    points = [(4.7, 2.0), (-3.0, 1.0), (11.6 if how == "floor" else 99.0, 3.0)]
+    lines = ["name,x,y", *(f"a,{x},{y}" for x, y in points)]
+    (tmp_path / "fixations.csv").write_text("\n".join(lines) + "\n")
+    pred = np.zeros((9, 12))
+    for (_, y), col in zip(points, expected, strict=True):
+        pred[int(y) - 1, col] = 1
+    for side in ("pred", "gt"):
+        (tmp_path / side).mkdir()
+        np.save(tmp_path / side / "a.npy", pred)
+    beside = "--fixations", tmp_path / "fixations.csv", "--fixation-base", "1"
+    refused = kldeval_command(tmp_path / "pred", tmp_path / "gt", "-m", "auc", *beside)
+    assert (
+        "leave them out with --fixation-outside drop, or move them to the border with clip" in refused.err + refused.out
+    )
+    clipped = *beside, "--fixation-outside", "clip", "--fixation-rounding", how
+    found = kldeval_command(tmp_path / "pred", tmp_path / "gt", "-m", "nss,auc(negatives=unfixated)", *clipped)
+    assert "|fixations:read(base=1," in found.out
+    (_, auc) = score(tmp_path / "pred", tmp_path / "gt", "-m", "nss,auc(negatives=unfixated)", *clipped)
+    assert auc == 1.0, "every fixation is on one of the marked pixels, and on all of them"
 
 
 def test_ig_mit_takes_another_epsilon(tmp_path: Path) -> None:

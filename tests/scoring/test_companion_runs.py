@@ -126,7 +126,8 @@ def test_fixations_outside_are_reported_or_left_out_on_demand(seen: LookedAt) ->
             "name": "b",
             "stage": "check",
             "message": "1 of 13 fixations lie outside the map of 24 x 18 pixels, such as x 24, y 2 (counted from 0); "
-            "check --fixation-base and the size, or leave them out with --fixation-outside drop",
+            "check --fixation-base and the size, leave them out with --fixation-outside drop, or move them to "
+            "the border with clip",
             "code": "fixations-outside",
         }
     ]
@@ -403,10 +404,6 @@ def test_an_image_that_nobody_looked_at_is_noted(seen: LookedAt) -> None:
         (
             ("-m", "kld", "--maps", "fixations"),
             "--maps fixations has no effect: none of the metrics kld is of fixations",
-        ),
-        (
-            ("-m", "ig-mit", "--fixations", "LIST", "--baseline", "uniform"),
-            "ig-mit stretches its baseline to 0..1, so there is none for a uniform one; use ig, or name a map",
         ),
         (
             ("-m", "ll", "--fixations", "LIST", "--norm", "softmax"),

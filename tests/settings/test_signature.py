@@ -72,6 +72,8 @@ ARGUMENTS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "auc-borji": {"ties": st.sampled_from(["exact", "float"]), "of": OF},
     "auc-shuffled": {"ties": st.sampled_from(["exact", "float"]), "of": OF},
     "sauc": {"of": OF},
+    "sauc-salicon": {"step": st.floats(1e-6, 1), "of": OF},
+    "ig": {"eps": NOT_NEGATIVE, "repeats": st.booleans()},
     "ig-mit": {"eps": st.floats(1e-300, 1e10), "of": OF},
     "bce": {"clamp": FLOATS},
     "bernoulli-kld": {"clamp": FLOATS},
@@ -112,9 +114,10 @@ BESIDE = {
     "baseline": ["none", "uniform", "others(bandwidth=0.02)", "maps(norm=shift+sum-to-one)", "map(sha256=0a1b)"],
     "other_map": ["none", "others", "others(repeats=true)", "maps"],
     "mask": ["none", "maps", "map(sha256=0a1b)"],
-    "weights": ["none", "latitude", "maps"],
+    "weights": ["none", "latitude", "latitude(rows=ends)", "maps"],
     "fixation_base": ["0", "1"],
-    "fixation_outside": ["error", "drop"],
+    "fixation_outside": ["error", "drop", "clip"],
+    "fixation_rounding": ["floor", "nearest"],
 }
 
 
@@ -242,7 +245,8 @@ REFUSED = {
         "the signature's part 'v:0' is another version of the definitions; here they are v:1"
     ),
     DEFAULT.replace("maps:mean", "maps:median"): (
-        "the signature's part 'maps:median' is unknown; known: maps:mean, maps:fixations, maps:groups, maps:pixels"
+        "the signature's part 'maps:median' is unknown; known: maps:mean, maps:fixations, maps:groups, maps:pixels, "
+        "maps:rows"
     ),
     DEFAULT.replace("|v:1", "|groups:parent|v:1"): (
         "the signature's part 'groups:parent' has no meaning under 'maps:mean'"
@@ -262,10 +266,10 @@ REFUSED = {
     ),
     DEFAULT.replace("scale:unit", "scale:byte"): "--scale byte: 'byte' is none of unit, raw",
     DEFAULT.replace("gt:sum-to-one", "gt:sum-to-two"): (
-        f"unknown step 'sum-to-two'; did you mean 'sum-to-one'? Known: {', '.join(sorted(STEPS))}"
+        "unknown step 'sum-to-two'; did you mean 'sum-to-one', 'stored' or 'sigmoid'? `kldeval steps` lists all"
     ),
     DEFAULT.replace("kld(", "kdl("): (
-        f"unknown metric 'kdl'; did you mean 'kld'? Known: {', '.join(sorted({*METRICS, *LABEL_METRICS}))}"
+        "unknown metric 'kdl'; did you mean 'kld', 'll' or 'emd'? `kldeval metrics` lists all"
     ),
     "": f"the signature lacks {NEEDED}; after the metrics it needs {NEEDED}",
 }

@@ -30,6 +30,8 @@ COMMANDS = {
     "check": ("check", BOLD, GT),
     "explain": ("explain", *PAIR),
     "classes": (*CLASSES, *LABELS, "-m", "ce,ece,classwise-ece,brier-reliability", "--per-class"),
+    "calibrate": ("calibrate", *CLASSES, *LABELS, "-m", "ce,ece", "--intervals"),
+    "rows": (CLASSES[0] / "street.npy", CLASSES[0] / "meadow.npy", "--rows", "--axis", "0", "-m", "kld,ce,jsd"),
     "conventions": ("conventions",),
     "convention": ("conventions", "sam"),
     "metrics": ("metrics",),

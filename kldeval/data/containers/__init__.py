@@ -2,19 +2,19 @@
 
 A member's path is its name, and it is read alone, where it lies. A kind of container is a module here, with
 
-* `SUFFIXES`, those of its files,
 * `contents(path, limits)`, its members by their paths, and the paths of what is no map; None where the file is one map,
 * `read(member, limits)`, one member as an array or as the bytes of a file.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from kldeval.data.readers import names_arrays
 from kldeval.data.readers.files import refusals
 from kldeval.data.readers.stored import Limits
+from kldeval.dataclass import dataclass
 from kldeval.errors import UnreadableMap, UsageProblem
 
 if TYPE_CHECKING:
@@ -23,8 +23,11 @@ if TYPE_CHECKING:
 
     from kldeval.memory import Member
 
-MODULES = ("archives", "array_files")
-"""The modules with a kind of container each."""
+PACKED = (".tar.gz", ".tgz", ".tar.bz2", ".tbz", ".tbz2", ".tar.xz", ".txz", ".tar.zst")
+"""Compressed as a whole, so that a member can only be reached through all before it."""
+
+ARCHIVES = (".zip", ".npz", ".tar", *PACKED)
+"""The suffixes of archives; those of files of named arrays are said by their formats."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +49,14 @@ def open_container(path: Path, limits: Limits | None = None) -> Container | None
         UsageProblem: it cannot be read.
         MissingDependency: a library that it needs cannot be imported.
     """
-    if not path.is_file():
+    name = path.name.lower()
+    kind = "archives" if name.endswith(ARCHIVES) else "array_files" if names_arrays(name) else None
+    if kind is None or not path.is_file():
         return None
-    for name in MODULES:
-        module = import_module(f"{__name__}.{name}")
-        if path.name.lower().endswith(module.SUFFIXES):
-            try:
-                with refusals(path):
-                    found: Container | None = module.contents(path, limits or Limits())
-                    return found
-            except UnreadableMap as problem:
-                raise UsageProblem(str(problem)) from problem
-    return None
+    module = import_module(f"{__name__}.{kind}")
+    try:
+        with refusals(path):
+            found: Container | None = module.contents(path, limits or Limits())
+            return found
+    except UnreadableMap as problem:
+        raise UsageProblem(str(problem)) from problem

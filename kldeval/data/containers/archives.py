@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from kldeval.data.containers import PACKED
 from kldeval.data.containers.contents import container_of
 from kldeval.data.readers.entries import NUMBERS, STACK, TEXTS
 from kldeval.data.readers.numpy_files import LONGEST_HEADER, declared
@@ -33,10 +34,6 @@ if TYPE_CHECKING:
     from kldeval.arrays import Array
     from kldeval.data.containers import Container
 
-PACKED = (".tar.gz", ".tgz", ".tar.bz2", ".tbz", ".tbz2", ".tar.xz", ".txz", ".tar.zst")
-"""Compressed as a whole, so that a member can only be reached through all before it."""
-
-SUFFIXES = (".zip", ".npz", ".tar", *PACKED)
 
 LARGEST_PIXEL = 16
 """Bytes that a pixel of a map may take in a file: four channels of single floats, or a complex number."""

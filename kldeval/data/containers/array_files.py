@@ -8,23 +8,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kldeval.data.containers.contents import container_of
-from kldeval.data.readers import array_files, matlab
+from kldeval.data.readers import format_of
 from kldeval.data.readers.entries import STACK, TEXTS, Entry
 from kldeval.data.readers.files import check_regular
 from kldeval.memory import MapInMemory, Member
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
-    from types import ModuleType
 
+    from kldeval.arrays import Array
     from kldeval.data.containers import Container
     from kldeval.data.readers.stored import Limits
-
-MODULES = {**array_files.MODULES, ".mat": matlab}
-"""The module that reads the arrays of files, by their suffix."""
-
-SUFFIXES = tuple(MODULES)
 
 
 def contents(path: Path, limits: Limits) -> Container | None:
@@ -36,13 +31,13 @@ def contents(path: Path, limits: Limits) -> Container | None:
         OSError: it cannot be opened.
     """
     check_regular(path)
-    module = _module(path)
-    entries = module.entries(path, limits)
+    entries_of, load = _format(path)
+    entries = entries_of(path, limits)
     maps = [entry for entry in entries if entry.is_map]
     named = _named_stack(maps, entries)
     if named is not None:
         stack, names = named
-        texts = [str(text) for text in module.load(path, limits, names.key)]
+        texts = [str(text) for text in load(path, limits, names.key)]
         return container_of(path, _slices(path, stack, texts))
     if len(maps) <= 1:
         return None
@@ -57,11 +52,13 @@ def read(member: Member, limits: Limits) -> MapInMemory:
         MissingDependency, OSError: as `contents`.
     """
     key, place = member.where
-    return MapInMemory(_module(member.path).load(member.path, limits, key, place), str(member))
+    return MapInMemory(_format(member.path)[1](member.path, limits, key, place), str(member))
 
 
-def _module(path: Path) -> ModuleType:
-    return MODULES[path.suffix.lower()]
+def _format(path: Path) -> tuple[Callable[..., list[Entry]], Callable[..., Array]]:
+    """What lists the arrays of a file, and what reads one."""
+    info = format_of(path)
+    return info.entries, info.load  # type: ignore[return-value]  # neither is None
 
 
 def _named_stack(maps: Sequence[Entry], entries: Sequence[Entry]) -> tuple[Entry, Entry] | None:

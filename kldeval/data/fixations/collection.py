@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from kldeval.caching import KeptResults
@@ -12,6 +12,7 @@ from kldeval.data.fixations import has_fixations, read_fixations
 from kldeval.data.fixations.documents import Frames
 from kldeval.data.fixations.tables import LISTS
 from kldeval.data.listing import list_folder, name_of
+from kldeval.dataclass import dataclass
 from kldeval.errors import NoPartner, RefusedMap, UnreadableMap, UsageProblem, examples, printable
 from kldeval.memory import NamedMaps
 from kldeval.records import rescale_positions
@@ -63,7 +64,7 @@ class FixationSource:
     def knowing(self, known: Mapping[str, Fixations]) -> FixationSource:
         """The source with what `of` has told of some images, so that their files need not be read again."""
         files = {name: paths for name, paths in self.files.items() if name not in known}
-        return replace(self, known=known, files=files, reading=replace(self.reading, drops_first=False, size=None))
+        return replace(self, known=known, files=files, reading=self.reading.of_placed)
 
     def naming_frames(self, names: Iterable[str]) -> FixationSource:
         """The source with the frames of its videos under the names of the maps: `video/7` for `video/0007`.
@@ -253,6 +254,7 @@ class OtherFixations:
         self._ranges = {name: slice(*bounds) for name, *bounds in zip(within, ends, ends[1:], strict=False)}
         self._everything = KeptResults(self._add_up, SIZES_KEPT)
         self._own = KeptResults(self._find_own, IMAGES_KEPT)
+        self._images = KeptResults(self._count_images, SIZES_KEPT)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -275,6 +277,10 @@ class OtherFixations:
         """Where all images together were fixated."""
         return self._everything(shape)[1]
 
+    def images(self, shape: Shape) -> FixationPositions:
+        """Where images were fixated, and on how many of them; not to be written to."""
+        return self._images(shape)
+
     def count_map(self, name: str, shape: Shape) -> Array:
         """The number of fixations of all other images at each pixel, int64 (H, W)."""
         counts = self.everything(shape).copy()
@@ -291,6 +297,17 @@ class OtherFixations:
         chosen = self._ranges[name]
         places, owner = np.unique(self._places(shape, chosen), return_inverse=True)
         return places, np.bincount(owner, weights=self._counts[chosen], minlength=len(places))
+
+    def _count_images(self, shape: Shape) -> FixationPositions:
+        import numpy as np
+
+        image = np.repeat(
+            np.arange(len(self._ranges)), [chosen.stop - chosen.start for chosen in self._ranges.values()]
+        )
+        pixels = shape[0] * shape[1]
+        once = np.unique(image * pixels + self._places(shape, slice(None)))
+        places, counts = np.unique(once % pixels, return_counts=True)
+        return places, counts.astype(np.float64)
 
     def _places(self, shape: Shape, chosen: slice) -> Array:
         import numpy as np

@@ -6,11 +6,11 @@ may count from 1 are noted.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from kldeval.dataclass import dataclass
 from kldeval.errors import MapProblem, UsageProblem, printable
 
 if TYPE_CHECKING:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from kldeval.data.readers import read_map
 from kldeval.data.readers.stored import MAX_PIXELS, check_size, unreadable
+from kldeval.dataclass import dataclass
 from kldeval.errors import UsageProblem
 from kldeval.preprocessing.grey import full_scale
 from kldeval.records import Fixations, fixations_at
@@ -14,6 +15,7 @@ from kldeval.records import Fixations, fixations_at
 if TYPE_CHECKING:
     from kldeval.arrays import Array
     from kldeval.memory import MapFile
+    from kldeval.records import Shape
 
 
 MARKS = (1, 255, 65535)
@@ -130,6 +132,7 @@ class FixationReading:
     `size` is the (width, height) of the screen that the positions are on. `columns` renames the columns of a list and
     `where` chooses its rows (`x=X;y=Y`, `task=bottle`). `on` is the scale that the threshold is on.
     `drops_first` leaves out the first fixation of every observer, which a trial's starting cross often forces.
+    `rounding` says which pixel a position lies on, and `clips` whether positions outside the image are on its border.
 
     Raises:
         UsageProblem: a base other than 0 and 1, or another word for `gaze`.
@@ -144,6 +147,8 @@ class FixationReading:
     where: str | None = None
     on: Literal["stored", "unit"] = "stored"
     drops_first: bool = False
+    rounding: Literal["floor", "nearest"] = "floor"
+    clips: bool = False
     max_pixels: int = MAX_PIXELS
     trusts_files: bool = False
 
@@ -154,3 +159,16 @@ class FixationReading:
         if self.gaze not in ("fixations", "location"):
             msg = f"gaze {self.gaze!r} is none of fixations, location"
             raise UsageProblem(msg)
+
+    def placed(self, points: Fixations, image: Shape) -> Fixations:
+        """The fixations on their image of this (height, width): off the screen, on whole pixels, within, as said."""
+        if self.size is not None:
+            points = points.on_screen(self.size, image)
+        if self.rounding == "nearest":
+            points = points.rounded()
+        return points.clipped(points.shape or image) if self.clips else points
+
+    @property
+    def of_placed(self) -> FixationReading:
+        """The choices for fixations that are placed already, and that have lost their first."""
+        return replace(self, drops_first=False, size=None, rounding="floor", clips=False)

@@ -12,7 +12,6 @@ import io
 import json
 import math
 from collections import defaultdict
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kldeval.data.delimiters import delimiter_of
@@ -20,6 +19,7 @@ from kldeval.data.fixations.columns import column_of, image_of, pairs_of
 from kldeval.data.fixations.documents import read_document
 from kldeval.data.fixations.maps import MOST_AT_A_PLACE
 from kldeval.data.readers.stored import unreadable
+from kldeval.dataclass import dataclass
 from kldeval.errors import printable
 from kldeval.records import Fixations, fixations_at
 from kldeval.regular import why

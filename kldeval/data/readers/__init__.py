@@ -1,23 +1,29 @@
-"""The readable formats: a table from suffix to reader. A new format is one module here and one row of the table."""
+"""Files as maps: the reader of each suffix, and what every reader has in common.
+
+The formats are the modules of `kldeval.data.formats`; the modules here are what reads them.
+"""
 
 from __future__ import annotations
 
-from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Literal
 
-from kldeval.data.readers import image, numpy_files
+from kldeval.data.formats import MAP_FORMATS, Reader
+from kldeval.data.readers import numpy_files
 from kldeval.data.readers.files import refusal, refusals
 from kldeval.data.readers.members import fetched
 from kldeval.data.readers.stored import MAX_PIXELS, Limits, Stored, check_size, unreadable
 from kldeval.errors import KldevalError, printable
+from kldeval.memory import Member
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
+    from kldeval.data.formats import MapFormat
+    from kldeval.grammar import Entry
     from kldeval.memory import MapFile
-
-    Reader = Callable[[Any, str | None, Limits], Stored]
 
 __all__ = [
     "CLASS_READERS",
@@ -32,94 +38,38 @@ __all__ = [
 ]
 
 
-def _read_matlab(path: Path, key: str | None, limits: Limits) -> Stored:
-    from kldeval.data.readers import matlab
-
-    return matlab.read(path, key, limits)
-
-
-def _read_arrays(path: Any, key: str | None, limits: Limits, shapes: numpy_files.Shapes | None = None) -> Stored:
-    from kldeval.data.readers import array_files
-
-    return array_files.read(path, key, limits, shapes)
+@cache
+def _formats() -> Mapping[str, Entry[Reader, MapFormat]]:
+    """The format of each suffix, imported when the first file is looked for."""
+    return {suffix: MAP_FORMATS[name] for name in MAP_FORMATS for suffix in MAP_FORMATS[name].info.suffixes}
 
 
-def _read_raw(path: Any, key: str | None, limits: Limits) -> Stored:
-    from kldeval.data.readers import raw
+class Readers(Mapping[str, Reader]):
+    """The reader of each suffix, called with the path, the key of an archive's array, and what a file may ask for."""
 
-    return raw.read(path, key, limits)
+    def __init__(self, what: Literal["maps", "classes", "labels"]) -> None:
+        self._what = what
 
+    def __getitem__(self, suffix: str) -> Reader:
+        entry = _formats()[suffix]
+        of_kind = {"maps": None, "classes": entry.info.read_classes, "labels": entry.info.read_labels}
+        return of_kind[self._what] or entry.function
 
-SHY = (".bin", ".h5", ".hdf5", ".mat", ".pt", ".pth", ".safetensors")
-"""Suffixes of files that hold fixations or weights of networks as well as maps: of a folder of nothing else, maps."""
+    def __iter__(self) -> Iterator[str]:
+        return iter(_formats())
 
-NAMED_ARRAYS = (".h5", ".hdf5", ".pt", ".pth", ".safetensors")
-"""Suffixes of files of named arrays, beside .npz and .mat."""
-
-READERS: Mapping[str, Reader] = {
-    **dict.fromkeys(image.SUFFIXES, image.read),
-    ".npy": numpy_files.read_npy,
-    ".npz": numpy_files.read_npz,
-    ".mat": _read_matlab,
-    **dict.fromkeys(NAMED_ARRAYS, _read_arrays),
-    ".bin": _read_raw,
-}
-"""The reader of each suffix, called with the path, the key of an archive's array, and what a file may ask for."""
+    def __len__(self) -> int:
+        return len(_formats())
 
 
-def array_readers(shapes: numpy_files.Shapes) -> Mapping[str, Reader]:
-    """The readers of files of arrays, which take these shapes."""
-    return {
-        ".npy": partial(numpy_files.read_npy, shapes=shapes),
-        ".npz": partial(numpy_files.read_npz, shapes=shapes),
-        **dict.fromkeys(NAMED_ARRAYS, partial(_read_arrays, shapes=shapes)),
-    }
+READERS = Readers("maps")
+"""The readers of maps."""
 
-
-ARRAYS = (".npy", ".npz", *NAMED_ARRAYS)
-"""The files that may hold more than two axes."""
-
-
-def stored_shape(path: MapFile, key: str | None) -> tuple[int, ...] | None:
-    """The shape of the array in a file of arrays; None where there is none to be read, or the file is no such one."""
-    suffix = path.suffix.lower()
-    if suffix not in ARRAYS:
-        return None
-    contents = fetched(path, Limits())
-    if suffix in (".npy", ".npz"):
-        return numpy_files.stored_shape(contents, key)
-    from kldeval.data.readers import array_files
-
-    return array_files.stored_shape(contents, key)
-
-
-CLASS_READERS: Mapping[str, Reader] = {
-    **READERS,
-    **array_readers(
-        numpy_files.Shapes(
-            lambda shape: _squeezed(shape) if len(shape) in (2, 3) else None,
-            "a class map's is (C, H, W), (H, W, C) or (N, C), one map a file",
-        )
-    ),
-}
+CLASS_READERS = Readers("classes")
 """The readers of predictions that may have a class axis."""
 
-LABEL_READERS: Mapping[str, Reader] = {
-    ".mat": _read_matlab,
-    **dict.fromkeys(image.SUFFIXES, image.read_labels),
-    **array_readers(
-        numpy_files.Shapes(
-            lambda shape: _squeezed(shape) if len(shape) in (1, 2, 3) else None,
-            "that of labels is (H, W) or (N,), of soft labels that of the prediction",
-        )
-    ),
-}
+LABEL_READERS = Readers("labels")
 """The readers of ground truths that may be labels."""
-
-
-def _squeezed(shape: tuple[int, ...]) -> tuple[int, ...]:
-    return shape if len(shape) == 1 else numpy_files.map_shape(shape) or shape
-
 
 is_mapped = numpy_files.is_mapped
 
@@ -139,7 +89,51 @@ def without_shy(names: Sequence[str]) -> Sequence[str]:
     >>> without_shy(["a.mat", "a.png"]), without_shy(["a.mat", "b.mat"])
     (['a.png'], ['a.mat', 'b.mat'])
     """
-    return [name for name in names if not name.lower().endswith(SHY)] or names
+    formats = _formats()
+    shy = tuple(suffix for suffix, entry in formats.items() if entry.info.is_shy)
+    return [name for name in names if not name.lower().endswith(shy)] or names
+
+
+def format_of(path: Path) -> MapFormat:
+    """What is known of the format of a file, by its suffix.
+
+    Raises:
+        KeyError: of none.
+    """
+    return _formats()[path.suffix.lower()].info
+
+
+def names_arrays(name: str) -> bool:
+    """Whether a file holds arrays by their names, by the suffix of its own."""
+    entry = _formats().get(name[name.rfind(".") :].lower())
+    return entry is not None and entry.info.entries is not None
+
+
+def holds_arrays(path: MapFile) -> bool:
+    """Whether a file may hold an array of more than two axes, by its suffix."""
+    entry = _formats().get(path.suffix.lower())
+    return entry is not None and entry.info.stored_shape is not None
+
+
+def stored_shape(path: MapFile, key: str | None) -> tuple[int, ...] | None:
+    """The shape of the array in a file of arrays; None where there is none to be read, or the file is no such one."""
+    entry = _formats().get(path.suffix.lower())
+    if entry is None or entry.info.stored_shape is None:
+        return None
+    return entry.info.stored_shape(fetched(path, Limits()), key)
+
+
+def read_shaped(path: MapFile, key: str | None, limits: Limits, shapes: numpy_files.Shapes) -> Stored:
+    """The array in a file of arrays, of the shapes that are taken.
+
+    Raises:
+        UnreadableMap, MissingDependency: as `read_map`.
+    """
+    read = _formats()[path.suffix.lower()].info.read_shaped
+    with refusals(path):
+        if read is None:
+            raise unreadable(path, "such files hold no stacks")
+        return read(fetched(path, limits), key, limits, shapes)
 
 
 def read_map(
@@ -155,8 +149,7 @@ def read_map(
 
     `key` names an array of an .npz and means nothing to other formats. `max_pixels` bounds H * W before decoding;
     `trusts_files` lifts the other bounds (see `check_expansion`); `shape` is that of raw values.
-    Other `readers` take the arrays of class maps and
-    labels as well.
+    Other `readers` take the arrays of class maps and labels as well.
 
     Raises:
         UnreadableMap: the file is missing, damaged, of another format, or holds no single real-valued map; whatever
@@ -176,6 +169,11 @@ def read_map(
         raise refusal(path, error) from error
 
 
+def _declared(info: MapFormat, path: MapFile, limits: Limits) -> tuple[int, int] | None:
+    is_whole = not isinstance(path, Member) or info.stored_shape is not None  # of images within others nothing is told
+    return info.read_size(fetched(path, limits), limits) if info.read_size and is_whole else None
+
+
 def read_size(path: MapFile, *, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
     """The (height, width) of a map, which is decoded only where its header does not say it.
 
@@ -183,11 +181,9 @@ def read_size(path: MapFile, *, max_pixels: int = MAX_PIXELS) -> tuple[int, int]
         UnreadableMap: too large, or as `read_map`.
         MissingDependency: as `read_map`.
     """
+    entry = _formats().get(path.suffix.lower())
     with refusals(path):
-        if isinstance(path, Path) and path.suffix.lower() in image.SUFFIXES:
-            declared = image.declared_size(path, Limits(max_pixels))
-        else:
-            declared = numpy_files.map_shape(stored_shape(path, None) or ())
+        declared = _declared(entry.info, path, Limits(max_pixels)) if entry else None
     if declared:
         check_size(path, *declared, max_pixels)
         return declared

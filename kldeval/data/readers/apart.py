@@ -18,12 +18,12 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from kldeval.data.readers.files import refusals
 from kldeval.data.readers.stored import Limits, unreadable
+from kldeval.dataclass import dataclass
 from kldeval.errors import KldevalError
 from kldeval.process import make_expendable
 

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import re
 import struct
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kldeval.data.readers.exif import TRANSPOSED, UPRIGHT, orientation, upright
 from kldeval.data.readers.stored import Limits, Stored, check_size, unreadable
+from kldeval.dataclass import dataclass
 from kldeval.errors import MissingDependency
 
 if TYPE_CHECKING:

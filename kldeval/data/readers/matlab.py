@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import struct
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -22,6 +22,7 @@ from kldeval.data.readers import matlab_hdf5
 from kldeval.data.readers.entries import Entry
 from kldeval.data.readers.files import check_regular, read_bytes
 from kldeval.data.readers.stored import SLACK, Limits, Stored, check_size, unreadable
+from kldeval.dataclass import dataclass
 from kldeval.errors import printable
 
 if TYPE_CHECKING:

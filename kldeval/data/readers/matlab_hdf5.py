@@ -6,13 +6,14 @@ Format: MATLAB's matrices are stored with their axes reversed; cells and arrays 
 from __future__ import annotations
 
 import importlib.util
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from kldeval.data.readers.files import reason, refusals
 from kldeval.data.readers.stored import SLACK, Limits, unreadable
+from kldeval.dataclass import dataclass
 from kldeval.errors import MissingDependency
 
 if TYPE_CHECKING:

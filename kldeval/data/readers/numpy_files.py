@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-import zipfile
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 from io import BytesIO
 from itertools import combinations
@@ -19,10 +18,12 @@ import numpy as np
 
 from kldeval.data.readers.files import check_regular
 from kldeval.data.readers.stored import Limits, Stored, check_expansion, check_size, unreadable
+from kldeval.dataclass import dataclass
 from kldeval.errors import UnreadableMap, printable
 from kldeval.memory import BytesInMemory, MapInMemory
 
 if TYPE_CHECKING:
+    import zipfile
     from collections.abc import Callable, Mapping
 
     from kldeval.arrays import Array
@@ -38,8 +39,8 @@ LONGEST_HEADER = 10_000
 PIECE = 2**20
 """Bytes that are inflated at a time: what `zipfile` reads into an array it holds a second time."""
 
-BOUNDED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-"""How numpy writes archives; the other methods of zip may ask for gigabytes before the first byte."""
+BOUNDED = (0, 8)
+"""The methods of zip that numpy writes, stored and deflated; the others may ask for gigabytes before the first byte."""
 
 KEYS_SHOWN = 20
 
@@ -104,10 +105,12 @@ def read_npz(path: Path, key: str | None, limits: Limits, shapes: Shapes | None 
         UnreadableMap: no .npz, damaged, no or several arrays and no key, or no real-valued map.
         OSError: the file cannot be opened.
     """
+    from zipfile import ZipFile  # here, because it brings every kind of compression along
+
     if not isinstance(path, BytesInMemory):
         check_regular(path)
     try:
-        with zipfile.ZipFile(_source(path)) as archive:
+        with ZipFile(_source(path)) as archive:
             member = archive.getinfo(f"{_chosen(archive, key, path)}.npy")
             _check_method(member, path, limits)
             with archive.open(member) as file:
@@ -140,7 +143,9 @@ def stored_shape(path: MapContents, key: str | None) -> Shape | None:
                 source = _source(path)
                 file: IO[bytes] = source if isinstance(source, BytesIO) else stack.enter_context(source.open("rb"))
             else:
-                archive = stack.enter_context(zipfile.ZipFile(_source(path)))
+                from zipfile import ZipFile
+
+                archive = stack.enter_context(ZipFile(_source(path)))
                 file = stack.enter_context(archive.open(f"{_chosen(archive, key, path)}.npy"))
             return declared(file, path).shape
     except Exception:  # noqa: BLE001 - reading it will say what is wrong

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from kldeval.dataclass import dataclass
 from kldeval.errors import UnreadableMap, printable
 from kldeval.preprocessing.grey import full_scale
 

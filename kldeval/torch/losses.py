@@ -8,6 +8,7 @@ looked at, so nothing waits for a GPU; `validate=True` checks them as `kldeval.k
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -16,9 +17,14 @@ from torch.nn import functional
 
 from kldeval.errors import UsageProblem
 from kldeval.functional import metric_functions, option_settings
+from kldeval.grammar import split_call
 from kldeval.normalization.chain import axes_of, ends_in_log, format_chain
 from kldeval.normalization.lazy_map import MAP
+from kldeval.parameters import explicit, loss_parameters
+from kldeval.settings.auxiliary import STORED, chains_for
 from kldeval.settings.signature import format_signature
+from kldeval.torch.maps import OF_FIXATIONS, OF_MAPS
+from kldeval.wording import python_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -30,6 +36,7 @@ if TYPE_CHECKING:
     Step = Callable[[Tensor], Tensor]
 
 
+@explicit(loss_parameters)
 class KLDLoss(nn.Module):  # type: ignore[misc] # torch's types are not read
     """Kullback-Leibler divergence of predicted maps from ground-truth maps, D(gt || pred), in nats, as a loss.
 
@@ -50,7 +57,8 @@ class KLDLoss(nn.Module):  # type: ignore[misc] # torch's types are not read
 
     def __init__(self, *, reduction: str = "mean", validate: bool = False, **options: Any) -> None:
         super().__init__()
-        self._density = _DensityLoss("kld", options)
+        with python_words():
+            self._density = _DensityLoss("kld", options)
         self.signature = self._density.signature
         self._reduction = _checked_reduction(reduction)
         self._validate, self._options = validate, options
@@ -66,6 +74,7 @@ class KLDLoss(nn.Module):  # type: ignore[misc] # torch's types are not read
         return self.signature
 
 
+@explicit(loss_parameters)
 class CrossEntropyLoss(KLDLoss):
     """Cross-entropy of predicted densities under the ground-truth densities, -sum q ln(p + ratio_eps), as a loss.
 
@@ -78,52 +87,51 @@ class CrossEntropyLoss(KLDLoss):
 
     def __init__(self, *, reduction: str = "mean", validate: bool = False, **options: Any) -> None:
         super().__init__(reduction=reduction, validate=validate)
-        self._density = _DensityLoss("ce", options)
+        with python_words():
+            self._density = _DensityLoss("ce", options)
         self.signature = self._density.signature
         self._options = options
 
 
+@explicit(partial(loss_parameters, "weights", "Mapping[str, float]"))
 class CombinedLoss(nn.Module):  # type: ignore[misc] # torch's types are not read
     """A weighted sum of losses of maps and of fixations, as papers on saliency train with.
 
     Args:
-        weights: the weight of each metric: kld, ce (of densities), cc, sim, mse, mae (of the maps), nss (of fixations);
-            high is good for cc, sim and nss, which therefore have negative weights.
+        weights: the weight of each metric, written as on the command line: kld, ce (of densities), cc, sim, mse, mae
+            (of the maps), nss and auc (of fixations; of the AUC its smooth lower bound `auc_surrogate`), with
+            parameters such as `nss(ddof=1)`, `sim(minmax=true)` or, of the values at the end of the norm,
+            `cc(of=norm)`. High is good for cc, sim, nss and auc, which therefore have negative weights.
         reduction: over the maps of a batch: mean, sum or none.
-        options: for kld and ce, as for `KLDLoss`.
+        validate: whether the maps of kld and ce are checked, which waits for the device.
+        options: as for `KLDLoss`.
 
-    >>> loss = CombinedLoss({"kld": 1, "cc": -1, "nss": -0.1}, convention="mit-python")
+    Raises:
+        UnknownName, UsageProblem: there is no such loss or option, or it means nothing.
+
+    >>> loss = CombinedLoss({"kld": 1, "cc": -1, "nss(ddof=1)": -0.1}, convention="mit-python")
     >>> maps = torch.rand(2, 4, 4)
     >>> bool(loss(maps, maps, fixations=(maps > 0.5)) < 0)
     True
     """
 
-    def __init__(self, weights: Mapping[str, float], *, reduction: str = "mean", **options: Any) -> None:
+    def __init__(
+        self, weights: Mapping[str, float], *, reduction: str = "mean", validate: bool = False, **options: Any
+    ) -> None:
         super().__init__()
-        unknown = [name for name in weights if name not in (*_OF_DENSITIES, *_OF_MAPS, "nss")]
-        if unknown:
-            known = ", ".join((*_OF_DENSITIES, *_OF_MAPS, "nss"))
-            msg = f"{', '.join(unknown)}: there is no such loss; there are {known}"
-            raise UsageProblem(msg)
         self.weights = dict(weights)
-        self._densities = {name: _DensityLoss(name, options) for name in weights if name in _OF_DENSITIES}
+        with python_words():
+            self._parts = [(float(weight), _part(text, options)) for text, weight in weights.items()]
+        self.signatures = {text: part.signature for text, (_, part) in zip(weights, self._parts, strict=True)}
         self._reduction = _checked_reduction(reduction)
+        self._checked = KLDLoss(validate=True, **options) if validate else None
 
     def forward(self, pred: Tensor, gt: Tensor, fixations: Tensor | None = None) -> Tensor:
-        """The loss of predicted maps against ground-truth maps and, for nss, the counts of fixations."""
+        """The loss of predicted maps against ground-truth maps and, for nss and auc, the counts of fixations."""
+        if self._checked is not None:
+            self._checked(pred.detach(), gt.detach())
         p, q = _computed(pred), _computed(gt)
-        parts = []
-        for name, weight in self.weights.items():
-            if name in self._densities:
-                value = self._densities[name](p, q)
-            elif name == "nss":
-                if fixations is None:
-                    msg = "nss takes fixations: loss(pred, gt, fixations)"
-                    raise UsageProblem(msg)
-                value = nss(p, fixations)
-            else:
-                value = _OF_MAPS[name](p, q)
-            parts.append(weight * value)
+        parts = [weight * part(p, q, fixations) for weight, part in self._parts]
         return _reduced(torch.stack(parts).sum(0), self._reduction, pred, gt)
 
     def extra_repr(self) -> str:
@@ -131,42 +139,58 @@ class CombinedLoss(nn.Module):  # type: ignore[misc] # torch's types are not rea
         return ", ".join(f"{name}={weight}" for name, weight in self.weights.items())
 
 
+def _part(text: str, options: Mapping[str, Any]) -> _DensityLoss | _MapLoss:
+    """The loss of one metric."""
+    name = split_call(text)[0]
+    if name in _OF_DENSITIES:
+        return _DensityLoss(text, options)
+    if name in OF_MAPS or name in OF_FIXATIONS:
+        return _MapLoss(text, options)
+    known = ", ".join((*_OF_DENSITIES, *OF_MAPS, *OF_FIXATIONS))
+    msg = f"{name}: there is no such loss; there are {known}"
+    raise UsageProblem(msg)
+
+
 _OF_DENSITIES = ("kld", "ce")
 
 
-def cc(pred: Tensor, gt: Tensor) -> Tensor:
-    """Pearson correlation of each predicted map with its ground truth; 0, with a gradient of 0, for constant maps."""
-    p, q = (x - x.mean(MAP, keepdim=True) for x in (pred, gt))
-    norm = (p * p).sum(MAP) * (q * q).sum(MAP)
-    flat = norm == 0
-    return torch.where(flat, 0.0, (p * q).sum(MAP) / torch.where(flat, 1.0, norm).sqrt())
+class _MapLoss:
+    """A metric of maps or of fixations as a function of tensors, made of its text once."""
+
+    def __init__(self, text: str, options: Mapping[str, Any]) -> None:
+        settings = option_settings({**_without_eps(options), "metric": text})
+        (call,) = settings.metrics
+        given = dict(call.keywords)
+        is_normalised = given.pop("of", None) == "norm"
+        chains = chains_for(settings, call) if is_normalised else (STORED, STORED)
+        self._sides = [None if chain == STORED else (_compiled(chain), ends_in_log(chain)) for chain in chains]
+        self._settings, self._given, self._text = settings, given, text
+        self._is_on_fixations = call.name in OF_FIXATIONS
+        self._function = (OF_FIXATIONS if self._is_on_fixations else OF_MAPS)[call.name]
+        self.signature = format_signature(settings)
+
+    def __call__(self, pred: Tensor, gt: Tensor, fixations: Tensor | None) -> Tensor:
+        p = self._values(pred, 0)
+        if not self._is_on_fixations:
+            return self._function(p, self._values(gt, 1), **self._given)
+        if fixations is None:
+            msg = f"{self._text} takes fixations: loss(pred, gt, fixations)"
+            raise UsageProblem(msg)
+        return self._function(p, fixations, **self._given)
+
+    def _values(self, values: Tensor, side: int) -> Tensor:
+        """The values that the metric takes: as they are stored, or the density at the end of the norm."""
+        chain = self._sides[side]
+        if chain is None:
+            return values
+        normalise, is_log = chain
+        found = normalise(_on_scale(values, self._settings))
+        return found.exp() if is_log else found
 
 
-def sim(pred: Tensor, gt: Tensor) -> Tensor:
-    """Similarity of each predicted map with its ground truth, each divided by its sum."""
-    p, q = (x / x.sum(MAP, keepdim=True) for x in (pred, gt))
-    return torch.minimum(p, q).sum(MAP)
-
-
-def nss(pred: Tensor, fixations: Tensor) -> Tensor:
-    """Normalised scanpath saliency of each predicted map, its standard deviation over N; 0 for constant maps."""
-    counts = fixations.to(pred.dtype)
-    gap = pred - pred.mean(MAP, keepdim=True)
-    variance = (gap * gap).mean(MAP)
-    flat = variance == 0
-    deviation = torch.where(flat, 1.0, variance).sqrt()
-    return (gap * counts).sum(MAP) / counts.sum(MAP) / deviation
-
-
-def _mse(pred: Tensor, gt: Tensor) -> Tensor:
-    return ((pred - gt) ** 2).mean(MAP)
-
-
-def _mae(pred: Tensor, gt: Tensor) -> Tensor:
-    return (pred - gt).abs().mean(MAP)
-
-
-_OF_MAPS: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {"cc": cc, "sim": sim, "mse": _mse, "mae": _mae}
+def _without_eps(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options without the constants of kld and ce, which mean nothing to other metrics."""
+    return {name: value for name, value in options.items() if name not in ("eps", *_CONSTANTS)}
 
 
 class _DensityLoss:
@@ -174,8 +198,10 @@ class _DensityLoss:
 
     def __init__(self, metric: str, options: Mapping[str, Any]) -> None:
         constants = {key: options[key] for key in _CONSTANTS if options.get(key) is not None}
+        if metric == "ce":
+            constants = {key: value for key, value in constants.items() if key == "ratio_eps"}
         inside = ",".join(f"{key}={value}" for key, value in constants.items())
-        rest = {key: value for key, value in options.items() if key not in constants}
+        rest = {key: value for key, value in options.items() if key not in _CONSTANTS}
         self._settings = option_settings({**rest, "metric": f"{metric}({inside})" if inside else metric})
         self._call = self._settings.metrics[0]
         self.signature = format_signature(self._settings)
@@ -183,7 +209,7 @@ class _DensityLoss:
         self._is_log = ends_in_log(self._settings.pred), ends_in_log(self._settings.gt)
         self._unit = math.log(int(self._settings.base)) if self._settings.base != "e" else 1.0
 
-    def __call__(self, pred: Tensor, gt: Tensor) -> Tensor:
+    def __call__(self, pred: Tensor, gt: Tensor, _fixations: Tensor | None = None) -> Tensor:
         p, q = (_on_scale(x, self._settings) for x in (pred, gt))
         p, q = self._pred(p), self._gt(q)
         terms = _terms(self._call, (p, self._is_log[0]), (q, self._is_log[1]))

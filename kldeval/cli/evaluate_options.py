@@ -1,0 +1,63 @@
+"""The options of `kldeval evaluate`, which the scoring of rows shares."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from kldeval.cli.groups import flag_option, option
+from kldeval.cli.model_options import GateOptions, NameOptions, ResamplingOptions, SortOptions
+from kldeval.cli.options import (
+    ComputingOptions,
+    FileOptions,
+    GroupOptions,
+    ManifestOptions,
+    NamingOptions,
+    NumericOptions,
+    ProgressOptions,
+    ReferenceOptions,
+)
+from kldeval.cli.reporting import LookOptions, OutputOptions, PictureOptions, RowOptions
+
+
+class EvaluateOptions(
+    NumericOptions,
+    GroupOptions,
+    ManifestOptions,
+    NamingOptions,
+    FileOptions,
+    NameOptions,
+    SortOptions,
+    ResamplingOptions,
+    GateOptions,
+    ReferenceOptions,
+    RowOptions,
+    LookOptions,
+    OutputOptions,
+    PictureOptions,
+    ProgressOptions,
+    ComputingOptions,
+):
+    """The options of `kldeval evaluate`."""
+
+    per_class: bool = flag_option("Show a row per class of labels, over all maps.")
+    score_only: bool = flag_option(
+        "Print the means alone, one line per model, in full precision; nothing if a map failed."
+    )
+    save_maps: Path | None = option(
+        type=click.Path(path_type=Path, file_okay=False),
+        metavar="DIR",
+        help="Write each metric's pixelwise terms as DIR/METRIC/NAME.npy, of several models as DIR/MODEL/...",
+    )
+    cache: Path | None = option(
+        type=click.Path(path_type=Path),
+        metavar="DIR",
+        help="Keep the scores in DIR: pairs that have not changed are not scored again.",
+    )
+    rows: bool = flag_option("Every row of (T, V) arrays of logits is a unit: mean, quantiles, same arg max.")
+    labels: Path | None = option(
+        type=click.Path(path_type=Path),
+        metavar="PATH",
+        help="With --rows, the right entry of each row, for perplexities: a file (T,), or a folder by name.",
+    )

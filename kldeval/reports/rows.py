@@ -1,0 +1,126 @@
+"""What is said of the rows of a run: means with standard errors, quantiles, and the ratio of perplexities."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from kldeval.dataclass import dataclass
+from kldeval.reports.moments import exact_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from kldeval.records import Failure
+
+    Floats = NDArray[np.float64]
+
+ROWS_SCHEMA = "kldeval.rows/1"
+
+QUANTILES = (0.0, 0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999, 1.0)
+"""The quantiles that are told, with linear interpolation between ranks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A number with its standard error over rows, as if these were independent; nan where there are too few."""
+
+    value: float
+    error: float
+
+
+@dataclass(frozen=True, slots=True)
+class Likelihoods:
+    """How well both sides predict the labels: perplexities and their ratio, with prediction first.
+
+    `log_ratio` is ln(PPL / PPL of the ground truth), `correlation` that of the negative log-likelihoods, `shift` the
+    mean change of the label's probability, and `shift_rms` its root mean square.
+    """
+
+    n: int
+    pred: Estimate
+    gt: Estimate
+    log_ratio: Estimate
+    ratio: Estimate
+    correlation: float
+    shift: Estimate
+    shift_rms: Estimate
+
+
+@dataclass(frozen=True, slots=True)
+class RowsReport:
+    """The outcome of scoring rows: by metric a number for each row of each pair.
+
+    `values` has the rows of all pairs one after another, `owners` the name of the pair and the number of rows of each.
+    """
+
+    signatures: Mapping[str, str]
+    provenance: Mapping[str, object]
+    units: Mapping[str, str]
+    owners: tuple[tuple[str, int], ...]
+    values: Mapping[str, Floats]
+    failures: tuple[Failure, ...]
+    likelihoods: Likelihoods | None = None
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def n(self) -> int:
+        """The number of rows."""
+        return sum(n for _, n in self.owners)
+
+
+def mean_of(values: Floats) -> Estimate:
+    """The mean of some rows, and its standard error.
+
+    >>> mean_of(np.asarray([1.0, 3.0]))
+    Estimate(value=2.0, error=1.0)
+    """
+    n = len(values)
+    if not n:
+        return Estimate(math.nan, math.nan)
+    mean = exact_mean(values.tolist())
+    return Estimate(mean, float(np.std(values, ddof=1) / math.sqrt(n)) if n > 1 else math.nan)
+
+
+def quantiles_of(values: Floats) -> dict[float, float]:
+    """The quantiles of some rows.
+
+    >>> quantiles_of(np.asarray([0.0, 1.0]))[0.9]
+    0.9
+    """
+    if not len(values):
+        return dict.fromkeys(QUANTILES, math.nan)
+    return dict(zip(QUANTILES, np.quantile(values, QUANTILES).tolist(), strict=True))
+
+
+def likelihoods_of(nll: Floats, nll_gt: Floats, shift: Floats) -> Likelihoods:
+    """Perplexities of the rows whose label counts; errors of functions of means are to first order."""
+    counts = ~np.isnan(nll)
+    ours, theirs, shifts = nll[counts], nll_gt[counts], shift[counts]
+    pred, gt, log_ratio = mean_of(ours), mean_of(theirs), mean_of(ours - theirs)
+    several = len(ours) > 1 and np.std(ours) > 0 and np.std(theirs) > 0
+    return Likelihoods(
+        int(counts.sum()),
+        _exponential(pred),
+        _exponential(gt),
+        log_ratio,
+        _exponential(log_ratio),
+        float(np.corrcoef(ours, theirs)[0, 1]) if several else math.nan,
+        mean_of(shifts),
+        _root(mean_of(shifts**2)),
+    )
+
+
+def _root(mean: Estimate) -> Estimate:
+    value = math.sqrt(mean.value) if mean.value >= 0 else math.nan
+    return Estimate(value, 0.5 * mean.error / value if value else 0.0)
+
+
+def _exponential(mean: Estimate) -> Estimate:
+    value = math.exp(mean.value) if mean.value < 700 else math.inf  # noqa: PLR2004 - beyond it exp overflows
+    return Estimate(value, value * mean.error)

@@ -1,0 +1,38 @@
+"""The formats of documents: every module of this folder registers what it writes, and is all that a format needs.
+
+A module is imported when its format is asked for. What it draws with, it imports when something is written: who looks
+at a table should not wait for JSON and LaTeX.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from kldeval.dataclass import dataclass
+from kldeval.grammar import Info, Registry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Format(Info):
+    """What is known of a format beside the function that writes it, of a document and `writers.page.Options`.
+
+    Args:
+        suffixes: of the names of its files, in small letters.
+        takes_page: the function takes a `writers.page.Page`, what people see of any document, instead of the document.
+        is_binary: only a file can hold it.
+        of_audits: an audit can be written in it.
+        package: it needs one, which the extra of its name installs.
+    """
+
+    suffixes: tuple[str, ...] = ()
+    takes_page: bool = False
+    is_binary: bool = False
+    of_audits: bool = True
+    package: str = ""
+
+
+FORMATS: Registry[Callable[[Any, Any], Any], Format] = Registry("format", Format, package=__name__)
+"""Every format by the name that a user types; its function makes text, or bytes where it is binary."""

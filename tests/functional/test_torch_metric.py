@@ -1,0 +1,210 @@
+"""The metric of torchmetrics: its number is that of `evaluate`, over batches, ranks, collections and trainers."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import torch
+import torchmetrics
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import kldeval
+from kldeval.errors import MissingDependency, RefusedMap, UnknownName, UsageProblem
+from kldeval.torch import Metric
+from kldeval.torch.metric import limbs_of, total_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+GENERATOR = torch.Generator().manual_seed(3)
+PRED, GT = torch.rand((2, 9, 1, 7, 8), generator=GENERATOR)
+FIXATIONS = (GT > 0.8).to(torch.uint8)
+
+
+def whole(metric: str, **options: Any) -> Any:
+    beside = {"fixations": FIXATIONS[:, 0]} if metric.startswith("nss") else {}
+    return kldeval.evaluate(PRED[:, 0], GT[:, 0], metric=metric, **beside, **options)
+
+
+class TestNumbers:
+    @pytest.mark.parametrize("metric", ["kld", "nss(ddof=1)", "sim"])
+    @pytest.mark.parametrize("size", [1, 2, 4, 9])
+    def test_it_is_the_number_of_evaluate_whatever_the_batches(self, metric: str, size: int) -> None:
+        found = Metric(metric, norm="flatten-softmax" if metric == "kld" else None, rows=True)
+        for start in range(0, 9, size):
+            part = slice(start, start + size)
+            found.update(PRED[part], GT[part], FIXATIONS[part])
+        report = whole(metric, norm="flatten-softmax" if metric == "kld" else None)
+        ((key, summary),) = report.summaries.items()
+        assert found.compute().item() == summary.mean
+        assert found.compute().dtype == torch.float64
+        assert found.rows == tuple(report.values(key))
+        assert found.signature == report.signatures[key]
+
+    def test_types_of_a_training_loop(self) -> None:
+        for dtype in (torch.float64, torch.float32, torch.float16, torch.bfloat16):
+            found = Metric("kld", norm="flatten-softmax")
+            pred = PRED.to(dtype).requires_grad_()
+            found.update(pred, GT.to(dtype))
+            exact = kldeval.Metric("kld", norm="flatten-softmax")
+            exact.update(
+                pred.detach().float() if dtype.itemsize < 4 else pred,
+                GT.to(dtype).float() if dtype.itemsize < 4 else GT.to(dtype),
+            )
+            assert found.compute().item() == exact.compute()
+
+    @given(st.lists(st.integers(-(2**2100), 2**2100), max_size=5))
+    @settings(deadline=None, max_examples=50)
+    def test_limbs_add_up(self, totals: list[int]) -> None:
+        limbs = sum((limbs_of(total) for total in totals), np.zeros_like(limbs_of(0)))
+        assert total_of(limbs.tolist()) == sum(totals)
+
+    def test_infinite_and_undefined_numbers(self) -> None:
+        found = Metric("kld", eps=0)
+        with pytest.warns(UserWarning, match="compute"):
+            assert torch.isnan(found.compute())
+        found.update(torch.tensor([[[1.0, 0.0]]]), torch.tensor([[[1.0, 1.0]]]))
+        assert found.compute().item() == float("inf")
+
+
+class TestTorchmetrics:
+    def test_forward_gives_the_batch_and_takes_it_in(self) -> None:
+        found = Metric("kld", rows=True)
+        batches = [found(PRED[place : place + 3], GT[place : place + 3]).item() for place in (0, 3, 6)]
+        report = whole("kld")
+        assert batches == [pytest.approx(report.values("kld")[place : place + 3].mean()) for place in (0, 3, 6)]
+        assert found.compute().item() == report["kld"].mean
+        assert len(found.rows) == 9
+
+    @pytest.mark.filterwarnings("ignore:The ``compute`` method")  # a loaded metric has seen no update itself
+    def test_reset_clone_pickle_and_state_dict(self) -> None:
+        found = Metric("kld", rows=True)
+        found.update(PRED, GT)
+        value = found.compute()
+        for other in (found.clone(), pickle.loads(pickle.dumps(found))):  # noqa: S301 - made here
+            assert other.compute() == value
+        found.persistent(mode=True)
+        loaded = Metric("kld", rows=True)
+        loaded.persistent(mode=True)
+        loaded.load_state_dict(found.state_dict())
+        assert (loaded.compute(), loaded.rows) == (value, found.rows)
+        found.reset()
+        assert found.rows == ()
+
+    def test_a_collection_never_joins_two_metrics(self) -> None:
+        """torchmetrics joins metrics whose states look alike after the first batch; here both are 0 then."""
+        both = torchmetrics.MetricCollection(
+            {"kld": Metric("kld", eps=0), "mse": Metric("mse"), "row": Metric("kld", norm="softmax")}
+        )
+        both.update(GT, GT)
+        assert all(value == 0 for value in both.compute().values())
+        both.update(PRED, GT)
+        assert len(both.compute_groups) == 3
+        found = both.compute()
+        for name, one in (
+            ("kld", Metric("kld", eps=0)),
+            ("mse", Metric("mse")),
+            ("row", Metric("kld", norm="softmax")),
+        ):
+            one.update(torch.cat([GT, PRED]), torch.cat([GT, GT]))
+            assert found[name] == one.compute()
+
+    def test_a_tracker_knows_the_better_direction(self) -> None:
+        for metric, best in (("cc", 2), ("kld", 2), ("mse", 2)):
+            tracker = torchmetrics.MetricTracker(Metric(metric))
+            for epoch in range(3):
+                tracker.increment()
+                tracker.update(PRED + epoch * GT if metric != "mse" else PRED + epoch * (GT - PRED) / 2, GT)
+            assert tracker.best_metric(return_step=True)[1] == best
+
+    def test_what_is_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        with pytest.raises(UnknownName, match="unknown option 'nrom'"):
+            Metric("kld", nrom="softmax")
+        with pytest.raises(UsageProblem, match="a Metric is one metric"):
+            Metric("kld,cc")
+        with pytest.raises(UsageProblem, match="say rows=True"):
+            _ = Metric("kld").rows
+        with pytest.raises(RefusedMap, match=r"map 1 of the batch: the ground truth is all zero.*empty_gt='skip'"):
+            Metric("kld").update(PRED[:2], torch.stack([GT[0], 0 * GT[0]]))
+        metric = Metric("kld")
+        metric.update(PRED, GT, weights=GT)
+        assert "weights:maps" in metric.signature
+        with pytest.raises(UsageProblem, match="weights in some updates"):
+            metric.update(PRED, GT)
+        monkeypatch.setitem(sys.modules, "torchmetrics", None)
+        monkeypatch.delitem(sys.modules, "kldeval.torch.metric")
+        monkeypatch.delattr(kldeval.torch, "metric")
+        monkeypatch.delitem(vars(kldeval.torch), "Metric")
+        with pytest.raises(MissingDependency, match=r"pip install 'kldeval\[torchmetrics\]'"):
+            _ = kldeval.torch.Metric
+
+
+RANK = """
+import json, sys, torch
+from torch import distributed
+from kldeval.torch import Metric
+rank, folder = int(sys.argv[1]), sys.argv[2]
+torch.set_num_threads(1)
+distributed.init_process_group("gloo", init_method=f"file://{folder}/rendezvous", rank=rank, world_size=2)
+pred, gt = torch.load(f"{folder}/maps.pt")
+metric = Metric("kld", norm="flatten-softmax", rows=True)
+for place in ([0, 1, 2], [3], [4, 5, 6, 7, 8])[rank::2]:
+    metric.update(pred[place], gt[place])
+value = metric.compute().item()
+print(json.dumps([value, metric.rows, len(metric._kept())]))
+distributed.destroy_process_group()
+"""
+
+
+def test_two_processes_have_the_number_of_one(tmp_path: Path) -> None:
+    """Of batches of other sizes and of unequal shares."""
+    torch.save((PRED, GT), tmp_path / "maps.pt")
+    command = [sys.executable, "-W", "ignore", "-c", RANK]
+    started = [
+        subprocess.Popen(
+            [*command, str(rank), str(tmp_path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        for rank in range(2)
+    ]
+    printed = [process.communicate(timeout=120) for process in started]
+    assert [process.returncode for process in started] == [0, 0], printed
+    found = [json.loads(out) for out, _ in printed]
+    report = whole("kld", norm="flatten-softmax")
+    for value, rows, _ in found:
+        assert value == report["kld"].mean
+        assert sorted(rows) == sorted(report.values("kld"))
+    assert [kept for *_, kept in found] == [8, 1]
+
+
+@pytest.mark.filterwarnings("ignore")  # Lightning has advice on clusters, workers and steps
+def test_lightning_logs_it(tmp_path: Path) -> None:
+    lightning: Any = pytest.importorskip("pytorch_lightning")
+
+    class Model(lightning.LightningModule):  # type: ignore[misc] # its types are not read
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = torch.nn.Linear(8, 8)
+            self.kld = Metric("kld", norm="flatten-softmax")
+
+        def validation_step(self, batch: Any, _place: int) -> None:
+            pred, gt = batch
+            self.kld.update(pred, gt)
+            self.log("kld", self.kld, on_epoch=True)
+
+    data = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(PRED, GT), batch_size=2)
+    quiet = {
+        "logger": False,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+        "enable_checkpointing": False,
+    }
+    trainer = lightning.Trainer(accelerator="cpu", devices=1, default_root_dir=tmp_path, **quiet)
+    (found,) = trainer.validate(Model(), data, verbose=False)
+    assert found["kld"] == pytest.approx(whole("kld", norm="flatten-softmax")["kld"].mean, rel=1e-6)
