@@ -162,7 +162,7 @@ def read_map(
         raise unreadable(path, f"files ending in {printable(path.suffix)!r} are not read as maps; known: {known}")
     limits = Limits(max_pixels, trusts_files, shape)
     try:
-        return reader(fetched(path, limits), key, limits)
+        return reader(fetched(path, limits) if isinstance(path, Member) else path, key, limits)
     except KldevalError:
         raise
     except Exception as error:
