@@ -73,6 +73,19 @@ COST_PER_PAIR = Kind(
 )
 
 
+WORK = Kind(
+    lambda runs: (runs[0].cpu_seconds - runs[2].cpu_seconds, runs[1].cpu_seconds - runs[2].cpu_seconds),
+    lambda ours, against: ours / against,
+    "s",
+    "x",
+)
+"""The work of two programs of one thread without their start-up, which the third run is."""
+
+START = Kind(
+    lambda runs: (1e3 * runs[0].seconds, 1e3 * runs[1].seconds), lambda ours, against: ours - against, "ms", "ms"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
     """One row of the table: programs that run one after the other, round after round.
@@ -156,6 +169,11 @@ def naive(folder: Path) -> Command:
     return (sys.executable, str(PROGRAMS / "naive.py"), *_sides(folder))
 
 
+def loss(name: str, steps: int) -> Command:
+    """Steps of a loss."""
+    return (sys.executable, str(PROGRAMS / "losses.py"), name, str(steps))
+
+
 def imports(*modules: str) -> Command:
     """Python that imports and ends."""
     return (sys.executable, "-c", f"import {', '.join(modules)}")
@@ -168,7 +186,25 @@ def _sides(folder: Path) -> tuple[str, str]:
 _CLICK = imports("click")
 _LIBRARIES = imports("numpy", "cv2", "click", "rich.table", "rich.console")
 
+STEPS = 300
+"""Of a loss: some seconds."""
+
 CASES = (
+    Case("import kldeval / python", lambda _: (imports("kldeval"), imports("sys")), 30, 15, kind=START, repeats=15),
+    Case(
+        "loss, MIT form / torch by hand",
+        lambda _: (loss("mit", STEPS), loss("by-hand-mit", STEPS), loss("mit", 0)),
+        1.3,
+        1.1,
+        kind=WORK,
+    ),
+    Case(
+        "loss, flatten-softmax / torch by hand",
+        lambda _: (loss("softmax", STEPS), loss("by-hand-softmax", STEPS), loss("softmax", 0)),
+        1.3,
+        1.1,
+        kind=WORK,
+    ),
     Case("version", lambda _: ((*KLDEVAL, "--version"), _CLICK), 1.5, 1.2, repeats=15),
     Case("help", lambda _: ((*KLDEVAL, "--help"), _CLICK), 1.5, 1.2, repeats=15),
     Case("one pair, table", lambda made: (ours(made("one")), _LIBRARIES), 1.35, 1.2, repeats=15),

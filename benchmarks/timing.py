@@ -18,10 +18,11 @@ KILOBYTE = 1024
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Wall-clock seconds and the peak of resident memory, mapped files included, of one run."""
+    """Wall-clock seconds, the peak of resident memory, mapped files included, and seconds of the cores, of one run."""
 
     seconds: float
     peak_bytes: int
+    cpu_seconds: float = 0.0
 
 
 class ProgramFailed(RuntimeError):
@@ -44,4 +45,5 @@ def run(command: Sequence[str]) -> Usage:
     if process.returncode:
         msg = f"{' '.join(command)} ended with {process.returncode}: {message.strip()}"
         raise ProgramFailed(msg)
-    return Usage(seconds, usage.ru_maxrss * (1 if sys.platform == "darwin" else KILOBYTE))
+    peak = usage.ru_maxrss * (1 if sys.platform == "darwin" else KILOBYTE)
+    return Usage(seconds, peak, usage.ru_utime + usage.ru_stime)

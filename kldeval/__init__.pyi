@@ -17,7 +17,7 @@ from kldeval.api.questions import compare as compare
 from kldeval.api.questions import density as density
 from kldeval.api.questions import list_conventions as list_conventions
 from kldeval.api.questions import methods as methods
-from kldeval.arrays import Array
+from kldeval.arrays import AnyArray, Array
 from kldeval.errors import KldevalError as KldevalError
 from kldeval.errors import MapProblem as MapProblem
 from kldeval.errors import MapsFailed as MapsFailed
@@ -27,7 +27,6 @@ from kldeval.errors import RefusedMap as RefusedMap
 from kldeval.errors import UnknownName as UnknownName
 from kldeval.errors import UnreadableMap as UnreadableMap
 from kldeval.errors import UsageProblem as UsageProblem
-from kldeval.functional import signature as signature
 from kldeval.metrics.binary import bce_with_logits as bce_with_logits
 from kldeval.metrics.frameworks import keras_categorical_crossentropy as keras_categorical_crossentropy
 from kldeval.metrics.frameworks import keras_kl_divergence as keras_kl_divergence
@@ -530,6 +529,68 @@ def identify(
 ) -> Identification:
     """Which conventions print a published number on these maps, as `kldeval identify` finds."""
 
+def signature(
+    metric: str = "kld",
+    *,
+    preset: str | None = None,
+    axis: int | None = None,
+    base: Literal["e", "2", "10", 2, 10] | None = None,
+    baseline: str | PathLike[str] | Array | Sequence[Array] | Mapping[str, Array] | None = None,
+    baseline_norm: str | None = None,
+    class_weights: str | PathLike[str] | Sequence[float] | None = None,
+    color: Literal["error", "luma", "mean", "first"] | None = None,
+    convention: str | None = None,
+    dtype: Literal["float64", "float32"] | None = None,
+    empty_gt: Literal["error", "skip", "uniform", "zero", "nan"] | None = None,
+    empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
+    eps: float | None = None,
+    fixation_base: Literal[0, 1] | None = None,
+    fixation_columns: str | None = None,
+    fixation_first: str | None = None,
+    fixation_gaze: str | None = None,
+    fixation_on: str | None = None,
+    fixation_outside: str | None = None,
+    fixation_rounding: str | None = None,
+    fixation_size: str | None = None,
+    fixation_threshold: float | None = None,
+    fixation_variable: str | None = None,
+    fixation_where: str | None = None,
+    group_by: str | None = None,
+    gt_norm: str | None = None,
+    ignore_index: int | None = None,
+    label_smoothing: float | None = None,
+    maps: Literal["mean", "pixels", "fixations", "groups"] | None = None,
+    mask: str | PathLike[str] | Array | Sequence[Array] | Mapping[str, Array] | None = None,
+    nodata: float | str | None = None,
+    nodata_pred: str | None = None,
+    norm: str | None = None,
+    other_map: str | PathLike[str] | Array | Sequence[Array] | Mapping[str, Array] | None = None,
+    pred_norm: str | None = None,
+    reduction: Literal["slices", "sum", "mean", "batchmean", "none"] | None = None,
+    resize: str | None = None,
+    scale: Literal["unit", "raw"] | None = None,
+    smoothing_over: str | None = None,
+    weights: str | PathLike[str] | Array | Sequence[Array] | Mapping[str, Array] | None = None,
+    clamp: float | None = None,
+    bins: int | None = None,
+    std_eps: float | None = None,
+    of: Literal["stored", "norm"] | None = None,
+    minmax: bool | None = None,
+    log_eps: float | None = None,
+    num_eps: float | None = None,
+    ratio_eps: float | None = None,
+    direction: Literal["gt-pred", "pred-gt", "mean"] | None = None,
+    factor: float | None = None,
+    unit: Literal["cells", "diagonal"] | None = None,
+    ddof: int | None = None,
+    repeats: bool | None = None,
+    negatives: Literal["all", "unfixated"] | None = None,
+    jitter: Literal["expected", "none", "unique"] | None = None,
+    ties: Literal["exact", "float"] | None = None,
+    step: float | None = None,
+) -> str:
+    """The signature of the number that these keywords give: what moves it, as text that runs again."""
+
 class Metric(_Metric):
     def __init__(
         self,
@@ -584,7 +645,7 @@ def bernoulli_kld(
     *,
     clamp: float = -100.0,
     reduction: Literal["none", "sum", "mean"] = "mean",
-) -> Array:
+) -> AnyArray:
     """Bernoulli divergence of the prediction from the ground truth, D(gt || pred) of each pixel's classes, in nats."""
 
 def bce(
@@ -593,7 +654,7 @@ def bce(
     *,
     clamp: float = -100.0,
     reduction: Literal["none", "sum", "mean"] = "mean",
-) -> Array:
+) -> AnyArray:
     """Binary cross-entropy of the prediction under the ground truth, in nats: -(t ln p + (1 - t) ln(1 - p))."""
 
 def binary_ece(
@@ -602,7 +663,7 @@ def binary_ece(
     *,
     weights: Array | None = None,
     bins: int = 15,
-) -> Array:
+) -> AnyArray:
     """Expected calibration error of one probability a pixel: sum over bins of n_b / N |share occurred - mean p|."""
 
 def binary_mce(
@@ -611,7 +672,7 @@ def binary_mce(
     *,
     weights: Array | None = None,
     bins: int = 15,
-) -> Array:
+) -> AnyArray:
     """Maximum calibration error of one probability a pixel: the largest |share occurred - mean p| of a filled bin."""
 
 def binary_ace(
@@ -620,7 +681,7 @@ def binary_ace(
     *,
     weights: Array | None = None,
     bins: int = 15,
-) -> Array:
+) -> AnyArray:
     """Adaptive calibration error of one probability a pixel: `binary-ece` in bins of equal numbers of pixels."""
 
 def binary_rmsce(
@@ -629,7 +690,7 @@ def binary_rmsce(
     *,
     weights: Array | None = None,
     bins: int = 15,
-) -> Array:
+) -> AnyArray:
     """Root mean squared calibration error of one probability a pixel: the root of sum n_b / N (share - mean p)^2."""
 
 def binary_rmsce_debiased(
@@ -638,7 +699,7 @@ def binary_rmsce_debiased(
     *,
     weights: Array | None = None,
     bins: int = 15,
-) -> Array:
+) -> AnyArray:
     """Debiased root mean squared calibration error of one probability a pixel: without what chance adds."""
 
 def binary_brier(
@@ -647,7 +708,7 @@ def binary_brier(
     *,
     weights: Array | None = None,
     bins: int = 15,
-) -> Array:
+) -> AnyArray:
     """Brier score of one probability a pixel: the mean of (p - o)^2 over all pixels, in 0..1."""
 
 def binary_brier_reliability(
@@ -656,7 +717,7 @@ def binary_brier_reliability(
     *,
     weights: Array | None = None,
     bins: int = 15,
-) -> Array:
+) -> AnyArray:
     """Reliability term of `binary-brier`: how far probabilities are from shares that occur."""
 
 def binary_brier_resolution(
@@ -665,7 +726,7 @@ def binary_brier_resolution(
     *,
     weights: Array | None = None,
     bins: int = 15,
-) -> Array:
+) -> AnyArray:
     """Resolution term of `binary-brier`: how far these shares differ from bin to bin."""
 
 def binary_brier_uncertainty(
@@ -674,7 +735,7 @@ def binary_brier_uncertainty(
     *,
     weights: Array | None = None,
     bins: int = 15,
-) -> Array:
+) -> AnyArray:
     """Uncertainty term of `binary-brier`: the variance of the ground truth."""
 
 def binary_brier_within(
@@ -683,7 +744,7 @@ def binary_brier_within(
     *,
     weights: Array | None = None,
     bins: int = 15,
-) -> Array:
+) -> AnyArray:
     """Rest term of `binary-brier`: variance of p within bins less twice its covariance with o."""
 
 def cc(
@@ -701,7 +762,7 @@ def cc(
     empty_gt: Literal["error", "uniform", "zero", "nan"] | None = None,
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     convention: str | None = None,
-) -> Array:
+) -> AnyArray:
     """Pearson correlation of the two maps over their pixels, from -1 to 1; higher is better."""
 
 def sim(
@@ -719,7 +780,7 @@ def sim(
     empty_gt: Literal["error", "uniform", "zero", "nan"] | None = None,
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     convention: str | None = None,
-) -> Array:
+) -> AnyArray:
     """Similarity, the intersection of the two maps as histograms, from 0 to 1; higher is better."""
 
 def mse(
@@ -736,7 +797,7 @@ def mse(
     empty_gt: Literal["error", "uniform", "zero", "nan"] | None = None,
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     convention: str | None = None,
-) -> Array:
+) -> AnyArray:
     """Mean squared error, sum w (p - q)^2 / sum w, in squared units of the maps; lower is better."""
 
 def mae(
@@ -753,7 +814,7 @@ def mae(
     empty_gt: Literal["error", "uniform", "zero", "nan"] | None = None,
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     convention: str | None = None,
-) -> Array:
+) -> AnyArray:
     """Mean absolute error, sum w |p - q| / sum w, in units of the maps; lower is better."""
 
 def kld(
@@ -778,7 +839,7 @@ def kld(
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     dtype: Literal["float64", "float32"] | None = None,
     convention: str | None = None,
-) -> Array:
+) -> AnyArray:
     """Kullback-Leibler divergence of the prediction from the ground truth, D(gt || pred), in nats."""
 
 def kld_reverse(
@@ -801,7 +862,7 @@ def kld_reverse(
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     dtype: Literal["float64", "float32"] | None = None,
     convention: str | None = None,
-) -> Array:
+) -> AnyArray:
     """Kullback-Leibler divergence of the ground truth from the prediction, D(pred || gt), in nats."""
 
 def ce(
@@ -822,7 +883,7 @@ def ce(
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     dtype: Literal["float64", "float32"] | None = None,
     convention: str | None = None,
-) -> Array:
+) -> AnyArray:
     """Cross-entropy of the prediction under the ground truth, H(gt, pred), in nats: -sum q ln(p + ratio_eps)."""
 
 def jsd(
@@ -841,7 +902,7 @@ def jsd(
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     dtype: Literal["float64", "float32"] | None = None,
     convention: str | None = None,
-) -> Array:
+) -> AnyArray:
     """Jensen-Shannon divergence of prediction and ground truth, in nats: (D(p || m) + D(q || m)) / 2, m = (p + q) / 2."""
 
 def js_distance(
@@ -860,7 +921,7 @@ def js_distance(
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     dtype: Literal["float64", "float32"] | None = None,
     convention: str | None = None,
-) -> Array:
+) -> AnyArray:
     """Jensen-Shannon distance of prediction and ground truth, the root of `jsd` in nats, from 0 to sqrt(ln 2)."""
 
 jensenshannon = js_distance
@@ -881,7 +942,7 @@ def schoener_d(
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     dtype: Literal["float64", "float32"] | None = None,
     convention: str | None = None,
-) -> Array:
+) -> AnyArray:
     """Schoener's D, the overlap of two densities, from 0 to 1: sum min(p, q), which is 1 - `tv`."""
 
 def warren_i(
@@ -900,7 +961,7 @@ def warren_i(
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     dtype: Literal["float64", "float32"] | None = None,
     convention: str | None = None,
-) -> Array:
+) -> AnyArray:
     """Warren's I, the overlap of two densities, from 0 to 1: sum sqrt(p q), which is 1 - `hellinger`^2."""
 
 bhattacharyya = warren_i
@@ -921,7 +982,7 @@ def entropy_gt(
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     dtype: Literal["float64", "float32"] | None = None,
     convention: str | None = None,
-) -> Array:
+) -> AnyArray:
     """Entropy of the ground truth, H(gt), in nats: -sum q ln q. The least cross-entropy that a prediction can reach."""
 
 def tv(
@@ -940,7 +1001,7 @@ def tv(
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     dtype: Literal["float64", "float32"] | None = None,
     convention: str | None = None,
-) -> Array:
+) -> AnyArray:
     """Total variation distance of prediction and ground truth, from 0 to 1: sum |p - q| / 2."""
 
 def hellinger(
@@ -959,7 +1020,7 @@ def hellinger(
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     dtype: Literal["float64", "float32"] | None = None,
     convention: str | None = None,
-) -> Array:
+) -> AnyArray:
     """Hellinger distance of prediction and ground truth, from 0 to 1: sqrt(sum (sqrt p - sqrt q)^2 / 2)."""
 
 def emd(
@@ -978,7 +1039,7 @@ def emd(
     empty_gt: Literal["error", "uniform", "zero", "nan"] | None = None,
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     convention: str | None = None,
-) -> Array:
+) -> AnyArray:
     """Earth mover's distance: the least work that carries one map's mass to the other's; lower is better. Symmetric."""
 
 def nss(
@@ -996,7 +1057,7 @@ def nss(
     scale: Literal["unit", "raw"] | None = None,
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     convention: str | None = None,
-) -> Array:
+) -> AnyArray:
     """Normalised scanpath saliency: the mean at the fixations of the map in units of its standard deviation."""
 
 def auc(
@@ -1013,7 +1074,7 @@ def auc(
     scale: Literal["unit", "raw"] | None = None,
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     convention: str | None = None,
-) -> Array:
+) -> AnyArray:
     """Area under the ROC curve: P(S at a fixation > S elsewhere) + P(equal) / 2, exactly. Chance is 0.5."""
 
 def auc_judd(
@@ -1029,7 +1090,7 @@ def auc_judd(
     scale: Literal["unit", "raw"] | None = None,
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     convention: str | None = None,
-) -> Array:
+) -> AnyArray:
     """AUC_Judd.m in expectation over its jitter, for vanishing jitter; repeated fixations count once."""
 
 def auc_borji(
@@ -1045,7 +1106,7 @@ def auc_borji(
     scale: Literal["unit", "raw"] | None = None,
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     convention: str | None = None,
-) -> Array:
+) -> AnyArray:
     """AUC_Borji.m in expectation over its random negatives, drawn from all pixels; repeated fixations count once."""
 
 def auc_shuffled(
@@ -1062,7 +1123,7 @@ def auc_shuffled(
     scale: Literal["unit", "raw"] | None = None,
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     convention: str | None = None,
-) -> Array:
+) -> AnyArray:
     """AUC_shuffled.m in expectation over its random negatives, drawn from the fixated pixels of another map."""
 
 def sauc(
@@ -1078,7 +1139,7 @@ def sauc(
     scale: Literal["unit", "raw"] | None = None,
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     convention: str | None = None,
-) -> Array:
+) -> AnyArray:
     """Shuffled AUC: P(S at a fixation > S where other images were fixated) + P(equal) / 2, exactly. Chance is 0.5."""
 
 def sauc_salicon(
@@ -1095,7 +1156,7 @@ def sauc_salicon(
     scale: Literal["unit", "raw"] | None = None,
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     convention: str | None = None,
-) -> Array:
+) -> AnyArray:
     """Shuffled AUC of SALICON's own evaluator: thresholds `step` apart, the image's own fixated pixels left out."""
 
 def ll(
@@ -1110,7 +1171,7 @@ def ll(
     scale: Literal["unit", "raw"] | None = None,
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     convention: str | None = None,
-) -> Array:
+) -> AnyArray:
     """Log-likelihood of the fixations: the mean of ln p over them, in nats per fixation; every repeat counts."""
 
 def ig(
@@ -1129,7 +1190,7 @@ def ig(
     scale: Literal["unit", "raw"] | None = None,
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     convention: str | None = None,
-) -> Array:
+) -> AnyArray:
     """Information gain over a baseline density, in bits per fixation: the mean of log2 p - log2 b."""
 
 def ig_mit(
@@ -1146,7 +1207,7 @@ def ig_mit(
     scale: Literal["unit", "raw"] | None = None,
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     convention: str | None = None,
-) -> Array:
+) -> AnyArray:
     """InfoGain.m: the gain in bits per fixated pixel of stored maps, each stretched to 0..1 and divided by its sum."""
 
 def cross_entropy(
@@ -1159,7 +1220,7 @@ def cross_entropy(
     smoothing_over: Literal["all", "others"] = "all",
     ignore_index: int | None = None,
     reduction: Literal["none", "sum", "mean"] = "mean",
-) -> Array:
+) -> AnyArray:
     """Cross-entropy of the prediction under the labels, in nats: -sum over c of w_c t_c ln p_c at each position."""
 
 def nll(
@@ -1173,7 +1234,7 @@ def nll(
     ignore_index: int | None = None,
     reduction: Literal["none", "sum", "mean"] = "mean",
     check: bool = True,
-) -> Array:
+) -> AnyArray:
     """Negative log-likelihood of integer labels under the prediction, in nats: -w_y ln p_y at each position."""
 
 def brier(
@@ -1187,7 +1248,7 @@ def brier(
     ignore_index: int | None = None,
     reduction: Literal["none", "sum", "mean"] = "mean",
     check: bool = True,
-) -> Array:
+) -> AnyArray:
     """Brier score of the prediction under the labels: w sum over c of (p_c - t_c)^2 at each position, in 0..2."""
 
 def accuracy(
@@ -1198,7 +1259,7 @@ def accuracy(
     class_weights: Sequence[float] | None = None,
     ignore_index: int | None = None,
     reduction: Literal["none", "sum", "mean"] = "mean",
-) -> Array:
+) -> AnyArray:
     """Accuracy of the prediction, in 0..1: the weighted share of positions whose most probable class is the label's."""
 
 def ece(
@@ -1210,7 +1271,7 @@ def ece(
     ignore_index: int | None = None,
     reduction: Literal["none", "sum", "mean"] = "mean",
     check: bool = True,
-) -> Array:
+) -> AnyArray:
     """Expected calibration error of the most probable class: sum over bins of n_b / N |accuracy_b - confidence_b|."""
 
 def mce(
@@ -1222,7 +1283,7 @@ def mce(
     ignore_index: int | None = None,
     reduction: Literal["none", "sum", "mean"] = "mean",
     check: bool = True,
-) -> Array:
+) -> AnyArray:
     """Maximum calibration error of the most probable class: the largest |accuracy_b - confidence_b| of a filled bin."""
 
 def rmsce(
@@ -1234,7 +1295,7 @@ def rmsce(
     ignore_index: int | None = None,
     reduction: Literal["none", "sum", "mean"] = "mean",
     check: bool = True,
-) -> Array:
+) -> AnyArray:
     """Root mean squared calibration error: the root of sum over bins of n_b / N (accuracy_b - confidence_b)^2."""
 
 def rmsce_debiased(
@@ -1246,7 +1307,7 @@ def rmsce_debiased(
     ignore_index: int | None = None,
     reduction: Literal["none", "sum", "mean"] = "mean",
     check: bool = True,
-) -> Array:
+) -> AnyArray:
     """Debiased root mean squared calibration error: `rmsce` without what the chance in each bin adds to it."""
 
 def ace(
@@ -1258,7 +1319,7 @@ def ace(
     ignore_index: int | None = None,
     reduction: Literal["none", "sum", "mean"] = "mean",
     check: bool = True,
-) -> Array:
+) -> AnyArray:
     """Adaptive calibration error: the mean over classes of sum over bins of n_b / N |share occurred - mean p|."""
 
 def classwise_ece(
@@ -1270,7 +1331,7 @@ def classwise_ece(
     ignore_index: int | None = None,
     reduction: Literal["none", "sum", "mean"] = "mean",
     check: bool = True,
-) -> Array:
+) -> AnyArray:
     """Class-wise calibration error: the mean over classes of sum over bins of n_b / N |share occurred - mean p|."""
 
 def brier_reliability(
@@ -1282,7 +1343,7 @@ def brier_reliability(
     ignore_index: int | None = None,
     reduction: Literal["none", "sum", "mean"] = "mean",
     check: bool = True,
-) -> Array:
+) -> AnyArray:
     """Reliability term of the Brier score: how far probabilities are from the shares that occur, in binned squares."""
 
 def brier_resolution(
@@ -1294,7 +1355,7 @@ def brier_resolution(
     ignore_index: int | None = None,
     reduction: Literal["none", "sum", "mean"] = "mean",
     check: bool = True,
-) -> Array:
+) -> AnyArray:
     """Resolution term of the Brier score: how far the shares that occur differ from bin to bin; higher is better."""
 
 def brier_uncertainty(
@@ -1306,7 +1367,7 @@ def brier_uncertainty(
     ignore_index: int | None = None,
     reduction: Literal["none", "sum", "mean"] = "mean",
     check: bool = True,
-) -> Array:
+) -> AnyArray:
     """Uncertainty term of the Brier score: what the labels alone decide, whatever is predicted."""
 
 def brier_within(
@@ -1318,7 +1379,7 @@ def brier_within(
     ignore_index: int | None = None,
     reduction: Literal["none", "sum", "mean"] = "mean",
     check: bool = True,
-) -> Array:
+) -> AnyArray:
     """Rest of the Brier score that bins hide: the variance of p within bins minus twice its covariance with o."""
 
 def rps(
@@ -1330,5 +1391,5 @@ def rps(
     ignore_index: int | None = None,
     reduction: Literal["none", "sum", "mean"] = "mean",
     check: bool = True,
-) -> Array:
+) -> AnyArray:
     """Ranked probability score of ordered classes: sum over c of (P(class <= c) - [label <= c])^2 at each position."""

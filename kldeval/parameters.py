@@ -6,7 +6,7 @@ import re
 from inspect import Parameter, Signature
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from kldeval.metrics.registry import EPSILONS
+from kldeval.metrics.registry import EPSILONS, METRICS
 from kldeval.run_options import RunOptions
 from kldeval.settings.build import KNOWN_TEXTS
 
@@ -227,6 +227,17 @@ def stream_parameters(metric: str, annotation: str, default: Any = Parameter.emp
     names = [name for name in ("signature", "preset", *OPTIONS, "baseline", "baseline_norm") if name != "metric"]
     own = {"rows": ("bool", False)}
     return [first, *_question("", own, ()), *(_parameter(name, annotations[name], None) for name in names)]
+
+
+def signature_parameters() -> list[Parameter]:
+    """The parameters of `signature`: a metric, the constants of every metric, and what moves a number."""
+    first = Parameter("metric", Parameter.POSITIONAL_OR_KEYWORD, default="kld", annotation="str")
+    annotations = run_annotations()
+    settings = {name: annotations[name] for name in ("preset", *sorted(KNOWN_TEXTS - {"metric"}))}
+    for metric in METRICS:
+        for name, annotation in METRICS[metric].types.items():
+            settings.setdefault(name, annotation_text(annotation, optional=True))
+    return [first, *(_parameter(name, annotation, None) for name, annotation in settings.items())]
 
 
 def loss_parameters(first: str = "", annotation: str = "") -> list[Parameter]:

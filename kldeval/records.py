@@ -11,7 +11,8 @@ from kldeval.errors import RefusedMap
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from kldeval.arrays import Array
+    from kldeval.arrays import AnyArray
+    from kldeval.arrays import NumpyArray as Array
     from kldeval.memory import MapFile
 
 
@@ -95,8 +96,8 @@ class MapPair:
     """
 
     name: str
-    pred: Array
-    gt: Array
+    pred: AnyArray
+    gt: AnyArray
     weights: Array | None = None
     shape: tuple[int, int] = (0, 0)
     remarks: tuple[str, ...] = ()

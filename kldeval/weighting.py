@@ -12,7 +12,8 @@ from kldeval.arrays import computed_in, namespace
 from kldeval.errors import RefusedMap
 
 if TYPE_CHECKING:
-    from kldeval.arrays import Array, Namespace
+    from kldeval.arrays import AnyArray as Array
+    from kldeval.arrays import Namespace
 
 
 MAP = (-2, -1)

@@ -29,8 +29,14 @@ from kldeval._version import __version__ as __version__
 '''
 
 
-EXPLICIT = {"audit": "Audit", "check": "Inspection", "explain": "Explanation", "identify": "Identification"}
-"""The questions whose keywords follow from the registries, with what they give."""
+EXPLICIT = {
+    "audit": "Audit",
+    "check": "Inspection",
+    "explain": "Explanation",
+    "identify": "Identification",
+    "signature": "str",
+}
+"""The functions whose keywords follow from the registries, with what they give."""
 
 CLASSES = ("Metric", "MetricCollection")
 """The classes whose keywords do."""
@@ -41,7 +47,7 @@ def stub() -> str:
     functions = metric_functions()
     written = {"evaluate", *EXPLICIT, *CLASSES}
     imports = [
-        "from kldeval.arrays import Array",
+        "from kldeval.arrays import AnyArray, Array",
         *(
             f"from kldeval.{module} import {name} as {name}"
             for name, module in kldeval.PUBLIC.items()
@@ -65,7 +71,7 @@ def stub() -> str:
         *map(_class, CLASSES),
         *(_definition(name, function) for name, function in functions.items()),
     ]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(parts).replace(" ...\n\n@", " ...\n@").replace("Report: ...\n\n", "Report: ...\n") + "\n"
 
 
 def _parameters(function: Callable[..., object]) -> Iterable[inspect.Parameter]:
@@ -83,7 +89,7 @@ def _definition(name: str, function: object) -> str:
     """A function with its parameters, one a line, and the first line of its docstring; or another name of it."""
     if name != function.__name__:  # type: ignore[attr-defined]
         return f"{name} = {function.__name__}"  # type: ignore[attr-defined]
-    return _lines(name, inspect.signature(function).parameters.values(), "Array", function.__doc__)  # type: ignore[arg-type]
+    return _lines(name, inspect.signature(function).parameters.values(), "AnyArray", function.__doc__)  # type: ignore[arg-type]
 
 
 def _lines(

@@ -24,7 +24,7 @@ from kldeval.scoring.views import PLAIN_AXES
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from kldeval.arrays import Array
+    from kldeval.arrays import NumpyArray as Array
     from kldeval.data.load import Loaded, Reading
     from kldeval.memory import MapFolder
     from kldeval.records import Outcome, Pair

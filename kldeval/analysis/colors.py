@@ -12,7 +12,7 @@ from kldeval.arrays import opencv
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from kldeval.arrays import Array
+    from kldeval.arrays import NumpyArray as Array
 
 WIDTH = 160
 """Pixels of a picture in its width."""

@@ -22,7 +22,7 @@ from kldeval.settings.signature import signatures
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from kldeval.arrays import Array
+    from kldeval.arrays import NumpyArray as Array
     from kldeval.normalization.chain import Chain
     from kldeval.normalization.lazy_map import LazyMap
     from kldeval.records import MapPair

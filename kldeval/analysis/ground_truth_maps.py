@@ -34,7 +34,7 @@ from kldeval.settings.settings import AS_STORED
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from kldeval.arrays import Array
+    from kldeval.arrays import NumpyArray as Array
     from kldeval.data.fixations.collection import FixationSource
     from kldeval.data.fixations.maps import FixationReading
     from kldeval.records import Fixations

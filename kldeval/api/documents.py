@@ -445,9 +445,9 @@ class Methods(Shown, documents.Methods):
 
 
 def _loaded(path: str | os.PathLike[str], kind: type, name: str) -> Any:
-    from kldeval.reports.json_reader import load_document
+    from kldeval.reports.audit_reader import load_any
 
-    found = load_document(path)
+    found = load_any(path)
     if not isinstance(found, kind):
         has = type(found).__name__.removesuffix("Report") or "Report"
         msg = f"{path} holds a {has.lower()}, not a {name.lower()}; kldeval.{has}.load reads it"

@@ -61,7 +61,7 @@ from kldeval.writers.numbers import count
 
 if TYPE_CHECKING:
     from kldeval.api.progress import Told
-    from kldeval.arrays import Array
+    from kldeval.arrays import NumpyArray as Array
     from kldeval.conventions.convention import Convention
     from kldeval.memory import MapFolder
     from kldeval.records import Fixations

@@ -30,8 +30,10 @@ from kldeval.cli.reporting import (
     exit_code,
     open_sink,
 )
+from kldeval.reports.audit_documents import Audit
 
 if TYPE_CHECKING:
+    from kldeval.cli.reporting import OutputPlan
     from kldeval.writers import Document
 
 
@@ -48,30 +50,57 @@ class ShowOptions(
 @takes(ShowOptions)
 @DEBUG
 def command(paths: tuple[Path, ...], options: ShowOptions) -> int:
-    """Show a saved report, leaderboard or comparison in any format; several reports make a leaderboard.
+    """Show a saved report, leaderboard, comparison or audit in any format; several reports make a leaderboard.
 
     Exit code 3 if a --fail-if gate fires, else 0: that maps failed was said when they were scored.
     """
     sink = open_sink(options)
     document = _document(paths, options)
+    if isinstance(document, Audit):
+        return _show_audit(document, sink, options)
     gates = parse_gates(options.fail_if, _keys(document)) if options.fail_if else ()
     document = gated(with_asked_intervals(document, options), gates)
     deliver(document, sink)
     return EXIT_GATE if gates and exit_code(document) == EXIT_GATE else 0
 
 
-def _document(paths: tuple[Path, ...], options: ShowOptions) -> Document:
+def _document(paths: tuple[Path, ...], options: ShowOptions) -> Document | Audit:
     from kldeval.engine.provenance import versions
+    from kldeval.reports.audit_reader import load_any
     from kldeval.reports.comparison import check_agreement
-    from kldeval.reports.json_reader import load_document
     from kldeval.reports.leaderboard import make_leaderboard
 
     if len(paths) == 1 and not options.names:
-        return load_document(paths[0])
+        return load_any(paths[0])
     reports = load_models(paths, options.names)
     if not options.allow_different:
         check_agreement(reports)
     return make_leaderboard(reports, resampling_from(options), sort=options.sort, provenance=versions())
+
+
+def _show_audit(audit: Audit, sink: OutputPlan, options: ShowOptions) -> int:
+    """Write an audit in the formats that it has.
+
+    Raises:
+        UsageProblem: another format, or a gate or a row per map is asked for.
+    """
+    from kldeval.cli.messages import on_terminal, render_options, show
+    from kldeval.errors import UsageProblem
+    from kldeval.writers import writer_for, writer_named
+    from kldeval.writers.files import write_atomically
+
+    asked = {"--fail-if": options.fail_if, "--per-map": options.per_map, "--worst": options.worst}
+    for flag in (flag for flag, value in asked.items() if value):
+        msg = f"{flag} is of reports, and an audit has a row per convention: leave it out"
+        raise UsageProblem(msg)
+    write = writer_named(options.format_, of_audits=True)
+    for path, _ in sink.files:
+        writer_for(path, of_audits=True)
+    look = render_options(options)
+    for path, write_file in sink.files:
+        write_atomically(path, write_file(audit, look))
+    show(write(audit, on_terminal(look)))
+    return 0
 
 
 def _keys(document: Document) -> list[str]:

@@ -19,7 +19,7 @@ from kldeval.records import AuxiliaryInputs
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from kldeval.arrays import Array
+    from kldeval.arrays import NumpyArray as Array
     from kldeval.data.fixations.collection import FixationSource
     from kldeval.data.listing import Namer
     from kldeval.grammar import Call

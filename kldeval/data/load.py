@@ -30,7 +30,7 @@ from kldeval.regular import read_regular
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from kldeval.arrays import Array
+    from kldeval.arrays import NumpyArray as Array
     from kldeval.data.auxiliary import AuxiliarySources
     from kldeval.data.readers.stored import Stored
     from kldeval.digests import Stamp

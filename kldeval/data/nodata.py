@@ -16,7 +16,7 @@ from kldeval.errors import RefusedMap
 from kldeval.settings.nodata import nodata_texts
 
 if TYPE_CHECKING:
-    from kldeval.arrays import Array
+    from kldeval.arrays import NumpyArray as Array
     from kldeval.records import MapPair
 
 

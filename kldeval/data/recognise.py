@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 if TYPE_CHECKING:
-    from kldeval.arrays import Array
+    from kldeval.arrays import NumpyArray as Array
 
 
 BASES: dict[str, float] = {"e": 1.0, "2": float(np.log(2)), "10": float(np.log(10))}

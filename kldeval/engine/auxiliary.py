@@ -35,7 +35,7 @@ from kldeval.weighting import latitude_weights
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from kldeval.arrays import Array
+    from kldeval.arrays import NumpyArray as Array
     from kldeval.data.auxiliary import MapSource
     from kldeval.data.listing import Namer
     from kldeval.grammar import Call

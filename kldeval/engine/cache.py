@@ -29,7 +29,7 @@ from kldeval.records import Failure, Fixations, Score, Skipped
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from kldeval.arrays import Array
+    from kldeval.arrays import NumpyArray as Array
     from kldeval.data.auxiliary import AuxiliarySources, MapSource
     from kldeval.data.dataset import Dataset
     from kldeval.data.fixations.collection import FixationSource

@@ -22,7 +22,7 @@ from kldeval.regular import why
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from kldeval.arrays import Array
+    from kldeval.arrays import NumpyArray as Array
     from kldeval.grammar import Call
     from kldeval.memory import MapFile
     from kldeval.normalization.chain import Chain

@@ -15,7 +15,7 @@ from kldeval.metrics.checks import check_probabilities, check_same_shape, expect
 from kldeval.metrics.registry import METRICS, MetricInfo
 
 if TYPE_CHECKING:
-    from kldeval.arrays import Array
+    from kldeval.arrays import AnyArray, Array
 
 
 Reduction = Literal["none", "sum", "mean"]
@@ -32,7 +32,7 @@ def check_binary(prob: Array, target: Array) -> None:
     check_probabilities(target, "ground truth", "divide bytes by 255")
 
 
-def bce_with_logits(logit: Array, target: Array, *, reduction: Reduction = "mean") -> Array:
+def bce_with_logits(logit: Array, target: Array, *, reduction: Reduction = "mean") -> AnyArray:
     """Binary cross-entropy of sigmoid(logit) under the ground truth, in nats: -(t ln s(x) + (1 - t) ln s(-x)).
 
     Through the logarithm of the sigmoid s, (1 - t) x - ln s(x), so logits of any size give finite, exact numbers.
@@ -63,7 +63,7 @@ def bce_with_logits(logit: Array, target: Array, *, reduction: Reduction = "mean
         return returned_as(reduced(bce_with_logits_terms(logit, target), reduction), *given)
 
 
-def bce_terms(prob: Array, target: Array, clamp: float) -> Array:
+def bce_terms(prob: Array, target: Array, clamp: float) -> AnyArray:
     """The binary cross-entropy of every pixel, of floats that were checked before."""
     xp = namespace(prob, target)
     log_prob = _floored(xp.log(xp.where(prob == 0, xp.ones_like(prob), prob)), prob == 0, clamp)
@@ -71,14 +71,14 @@ def bce_terms(prob: Array, target: Array, clamp: float) -> Array:
     return -expected(target, log_prob) - expected(1 - target, log_rest)
 
 
-def bce_with_logits_terms(logit: Array, target: Array) -> Array:
+def bce_with_logits_terms(logit: Array, target: Array) -> AnyArray:
     """The binary cross-entropy of every pixel's logit, of floats that were checked before."""
     xp = namespace(logit, target)
     log_sigmoid = xp.minimum(logit, xp.zeros_like(logit)) - xp.log1p(xp.exp(-xp.abs(logit)))
     return (1 - target) * logit - log_sigmoid
 
 
-def _floored(log: Array, impossible: Array, least: float) -> Array:
+def _floored(log: Array, impossible: Array, least: float) -> AnyArray:
     """The logarithms, -inf where the probability is 0, and none less than `least`."""
     xp = namespace(log)
     # -inf is put in afterwards: taken by the logarithm itself, its gradient would be inf * 0
@@ -93,7 +93,7 @@ class PixelMap(NamedTuple):
 
 
 @METRICS.add("bernoulli-kld", MetricInfo(unit="nats", best="low", on="pixels"))
-def bernoulli_kld(pred: PixelMap, gt: Array, *, clamp: float = -100.0) -> Array:
+def bernoulli_kld(pred: PixelMap, gt: Array, *, clamp: float = -100.0) -> AnyArray:
     """Bernoulli divergence of the prediction from the ground truth, D(gt || pred) of each pixel's classes, in nats.
 
     t ln(t / p) + (1 - t) ln((1 - t) / (1 - p)): `bce` less the entropy of the pixel's ground truth, so a map against
@@ -110,7 +110,7 @@ def bernoulli_kld(pred: PixelMap, gt: Array, *, clamp: float = -100.0) -> Array:
 
 
 @METRICS.add("bce", MetricInfo(unit="nats", best="low", on="pixels"))
-def bce(pred: PixelMap, gt: Array, *, clamp: float = -100.0) -> Array:
+def bce(pred: PixelMap, gt: Array, *, clamp: float = -100.0) -> AnyArray:
     """Binary cross-entropy of the prediction under the ground truth, in nats: -(t ln p + (1 - t) ln(1 - p)).
 
     Of probabilities no logarithm is less than `clamp`, -100 as in torch. Of logits (a norm that ends in `sigmoid`) the

@@ -18,7 +18,7 @@ from kldeval.metrics.checks import check_choice, expected, first_index
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from kldeval.arrays import Array
+    from kldeval.arrays import AnyArray, Array
 
 
 def cross_entropy_terms(log_pred: Array, target: Array, rule: LabelRule) -> LabelTerms:
@@ -33,7 +33,7 @@ def cross_entropy_terms(log_pred: Array, target: Array, rule: LabelRule) -> Labe
         log_prob = namespace(case.log_pred).take_along_axis(case.log_pred, case.truth.label, axis=rule.axis)
         return case.terms(-expected(case.importance(), log_prob))
 
-    def of_block(log_pred: Array, soft: Array) -> Array:
+    def of_block(log_pred: Array, soft: Array) -> AnyArray:
         share = soft if case.weights is None else case.weights * soft
         return -namespace(log_pred).sum(expected(share, log_pred), axis=rule.axis, keepdims=True)
 
@@ -74,7 +74,7 @@ def brier_terms(log_pred: Array, target: Array, rule: LabelRule) -> LabelTerms:
     """
     case = _make_case(log_pred, target, rule)
 
-    def of_block(log_pred: Array, soft: Array) -> Array:
+    def of_block(log_pred: Array, soft: Array) -> AnyArray:
         xp = namespace(log_pred)
         return xp.sum((xp.exp(log_pred) - soft) ** 2, axis=rule.axis, keepdims=True)
 
@@ -93,7 +93,7 @@ def rps_terms(log_pred: Array, target: Array, rule: LabelRule, *, normalized: bo
     case = _make_case(log_pred, target, rule)
     divisor = max(1, log_pred.shape[rule.axis] - 1) if normalized else 1
 
-    def of_block(log_pred: Array, soft: Array) -> Array:
+    def of_block(log_pred: Array, soft: Array) -> AnyArray:
         xp = namespace(log_pred)
         gaps = xp.cumulative_sum(xp.exp(log_pred) - soft, axis=rule.axis)
         return xp.sum(gaps**2, axis=rule.axis, keepdims=True) / divisor
@@ -126,7 +126,7 @@ class _Case:
     rule: LabelRule
     weights: Array | None
 
-    def importance(self) -> Array:
+    def importance(self) -> AnyArray:
         """The weight of every position, sum over c of w_c t_c; of an integer label y it is w_y."""
         label, weights, xp = self.truth.label, self.weights, namespace(self.log_pred)
         if weights is None:
@@ -137,11 +137,11 @@ class _Case:
         axis = self.rule.axis
         return in_blocks(lambda soft: xp.sum(weights * soft, axis=axis, keepdims=True), self.truth.soft, axis=axis)
 
-    def over_classes(self, of_block: Callable[[Array, Array], Array]) -> Array:
+    def over_classes(self, of_block: Callable[[Array, Array], Array]) -> AnyArray:
         """`of_block(log_pred, soft labels)` with its sum over the classes; labels are made soft a block at a time."""
         rule, soft = self.rule, self.truth.soft
 
-        def of_target(pred: Array, target: Array) -> Array:
+        def of_target(pred: Array, target: Array) -> AnyArray:
             return of_block(pred, rule.smoothed(one_hot(target, pred, rule.axis) if soft is None else target))
 
         with quiet():
@@ -228,7 +228,7 @@ class LabelRule:
             )
             raise RefusedMap(msg)
 
-    def smoothed(self, target: Array) -> Array:
+    def smoothed(self, target: Array) -> AnyArray:
         """Soft targets with a share of their mass spread over the classes.
 
         Raises:
@@ -245,7 +245,7 @@ class LabelRule:
         return target * (1 - share) + (1 - target) * (share / (n_classes - 1))
 
 
-def along(vector: Array, pred: Array, axis: int) -> Array:
+def along(vector: Array, pred: Array, axis: int) -> AnyArray:
     """A vector with one element per class, laid along the class axis of the prediction."""
     shape = [1] * pred.ndim
     shape[axis] = -1
@@ -271,7 +271,7 @@ class LabelTerms:
         xp = namespace(self.loss)
         return xp.sum(self.loss), xp.sum(self.weight)
 
-    def class_totals(self) -> tuple[Array, Array, Array]:
+    def class_totals(self) -> tuple[AnyArray, AnyArray, AnyArray]:
         """The sums of loss and weight and the number of valid positions, each with one element per class of label."""
         xp = namespace(self.loss)
         loss, weight, label, valid = (
@@ -279,7 +279,7 @@ class LabelTerms:
         )
         classes = xp.arange(self.n_classes, dtype=label.dtype, device=device_of(label))
 
-        def sums(rows: slice) -> tuple[Array, Array, Array]:
+        def sums(rows: slice) -> tuple[AnyArray, AnyArray, AnyArray]:
             chosen = (label[rows, :] == classes) & valid[rows, :]
             parts = (xp.where(chosen, part[rows, :], xp.zeros_like(part[rows, :])) for part in (loss, weight))
             return (*(xp.sum(part, axis=0) for part in parts), xp.sum(xp.astype(chosen, xp.int64), axis=0))
@@ -289,7 +289,7 @@ class LabelTerms:
         totals = (xp.sum(xp.stack(list(column)), axis=0) for column in zip(*blocks, strict=True))
         return next(totals), next(totals), next(totals)
 
-    def reduced(self, reduction: str) -> Array:
+    def reduced(self, reduction: str) -> AnyArray:
         """The loss of every position (none), the sum, or the mean, which is nan where no position counts.
 
         Raises:
@@ -303,7 +303,7 @@ class LabelTerms:
             return total if reduction == "sum" else total / weight
 
 
-def uncovered_mass(log_pred: Array, target: Array, terms: LabelTerms) -> Array:
+def uncovered_mass(log_pred: Array, target: Array, terms: LabelTerms) -> AnyArray:
     """The share of each row's labels on classes of probability exactly 0, where the row counts.
 
     Rows are positions; `terms`, of any metric, say which class each has and which of them count.
@@ -375,14 +375,14 @@ def _checked_axis(log_pred: Array, target: Array, rule: LabelRule) -> int:
     return axis
 
 
-def one_hot(label: Array, pred: Array, axis: int) -> Array:
+def one_hot(label: Array, pred: Array, axis: int) -> AnyArray:
     """The labels as soft labels: 1 at the class of each position, else 0."""
     xp = namespace(label, pred)
     classes = xp.arange(pred.shape[axis], dtype=label.dtype, device=device_of(label))
     return xp.astype(along(classes, pred, axis) == label, pred.dtype)
 
 
-def most_probable(pred: Array, axis: int) -> Array:
+def most_probable(pred: Array, axis: int) -> AnyArray:
     """The class of the largest value at each position, the first of equals."""
     xp = namespace(pred)
     # in blocks, because numpy's argmax copies what is not contiguous along the axis

@@ -22,7 +22,7 @@ from kldeval.metrics.class_losses import (
 from kldeval.metrics.registry import LABEL_METRICS, MetricInfo
 
 if TYPE_CHECKING:
-    from kldeval.arrays import Array
+    from kldeval.arrays import NumpyArray as Array
     from kldeval.metrics.class_losses import LabelRule, LabelTerms
 
 

@@ -25,7 +25,7 @@ from kldeval.normalization.density import Density, safe_log
 from kldeval.weighting import root
 
 if TYPE_CHECKING:
-    from kldeval.arrays import Array
+    from kldeval.arrays import AnyArray, Array
 
 
 SMALL_SQUARE = 1e-6
@@ -52,7 +52,7 @@ def kld(
     ratio_eps: float = 0.0,
     direction: Direction = "gt-pred",
     factor: float = 1.0,
-) -> Array:
+) -> AnyArray:
     """Kullback-Leibler divergence of the prediction from the ground truth, D(gt || pred), in nats.
 
     factor * sum q ln(log_eps + (q + num_eps) / (p + ratio_eps)). With all three zero it is the exact divergence, taken
@@ -85,7 +85,7 @@ def kld(
 )
 def kld_reverse(
     pred: Density, gt: Density, *, log_eps: float = 0.0, num_eps: float = 0.0, ratio_eps: float = 0.0
-) -> Array:
+) -> AnyArray:
     """Kullback-Leibler divergence of the ground truth from the prediction, D(pred || gt), in nats.
 
     The same as `kld(direction=pred-gt)`: sum p ln(log_eps + (p + num_eps) / (q + ratio_eps)).
@@ -99,7 +99,7 @@ def kld_reverse(
 
 
 @METRICS.add("ce", MetricInfo(unit="nats", best="low", check=_check_constants, separable=separated_cross_entropy))
-def ce(pred: Density, gt: Density, *, ratio_eps: float = 0.0) -> Array:
+def ce(pred: Density, gt: Density, *, ratio_eps: float = 0.0) -> AnyArray:
     """Cross-entropy of the prediction under the ground truth, H(gt, pred), in nats: -sum q ln(p + ratio_eps).
 
     In the exact form it is `entropy-gt` + `kld`.
@@ -115,7 +115,7 @@ def ce(pred: Density, gt: Density, *, ratio_eps: float = 0.0) -> Array:
 
 
 @METRICS.add("jsd", MetricInfo(unit="nats", best="low", symmetric=True))
-def jsd(pred: Density, gt: Density) -> Array:
+def jsd(pred: Density, gt: Density) -> AnyArray:
     """Jensen-Shannon divergence of prediction and ground truth, in nats: (D(p || m) + D(q || m)) / 2, m = (p + q) / 2.
 
     Symmetric, and at most ln 2. It is the divergence, not its square root.
@@ -130,7 +130,7 @@ def jsd(pred: Density, gt: Density) -> Array:
     return (_divergence(middle, _of_prob(pred), (0, 0, 0)) + _divergence(middle, _of_prob(gt), (0, 0, 0))) / 2
 
 
-def _root(summed: Array) -> Array:
+def _root(summed: Array) -> AnyArray:
     """The root of a sum that rounding may have left below 0."""
     xp = namespace(summed)
     return root(xp, xp.where(summed < 0, xp.zeros_like(summed), summed))
@@ -140,7 +140,7 @@ def _root(summed: Array) -> Array:
     "js-distance",
     MetricInfo(unit="", best="low", symmetric=True, from_sum=_root, aliases=("jensenshannon",)),
 )
-def js_distance(pred: Density, gt: Density) -> Array:
+def js_distance(pred: Density, gt: Density) -> AnyArray:
     """Jensen-Shannon distance of prediction and ground truth, the root of `jsd` in nats, from 0 to sqrt(ln 2).
 
     A metric in the sense of geometry; `scipy.spatial.distance.jensenshannon` computes it. The root is of the sum within
@@ -168,7 +168,7 @@ def js_distance(pred: Density, gt: Density) -> Array:
 
 
 @METRICS.add("schoener-d", MetricInfo(unit="", best="high", symmetric=True))
-def schoener_d(pred: Density, gt: Density) -> Array:
+def schoener_d(pred: Density, gt: Density) -> AnyArray:
     """Schoener's D, the overlap of two densities, from 0 to 1: sum min(p, q), which is 1 - `tv`.
 
     Ecology's measure of how much two niches overlap, and `sim` of the densities.
@@ -184,7 +184,7 @@ def schoener_d(pred: Density, gt: Density) -> Array:
 
 
 @METRICS.add("warren-i", MetricInfo(unit="", best="high", symmetric=True, aliases=("bhattacharyya",)))
-def warren_i(pred: Density, gt: Density) -> Array:
+def warren_i(pred: Density, gt: Density) -> AnyArray:
     """Warren's I, the overlap of two densities, from 0 to 1: sum sqrt(p q), which is 1 - `hellinger`^2.
 
     It is the Bhattacharyya coefficient, under ecology's name; not Bhattacharyya's distance, -ln of it.
@@ -201,7 +201,7 @@ def warren_i(pred: Density, gt: Density) -> Array:
 
 
 @METRICS.add("entropy-gt", MetricInfo(unit="nats", best="", blind_to=("pred",), separable=separated_entropy))
-def entropy_gt(pred: Density, gt: Density) -> Array:  # noqa: ARG001 - every metric is a function of both densities
+def entropy_gt(pred: Density, gt: Density) -> AnyArray:  # noqa: ARG001 - every metric is a function of both densities
     """Entropy of the ground truth, H(gt), in nats: -sum q ln q. The least cross-entropy that a prediction can reach.
 
     >>> import numpy as np, kldeval
@@ -211,7 +211,7 @@ def entropy_gt(pred: Density, gt: Density) -> Array:  # noqa: ARG001 - every met
     return -_product(gt, gt)
 
 
-def _divergence(approximation: Density, target: Density, constants: tuple[float, float, float]) -> Array:
+def _divergence(approximation: Density, target: Density, constants: tuple[float, float, float]) -> AnyArray:
     """The terms of D(target || approximation)."""
     log_eps, num_eps, ratio_eps = constants
     if log_eps == ratio_eps == 0:
@@ -232,7 +232,7 @@ def _divergence(approximation: Density, target: Density, constants: tuple[float,
     return q * safe_log(ratio + xp.where(some, log_eps * one, 0 * one))
 
 
-def _divergence_of_logarithms(approximation: Density, target: Density, log_eps: float, num_eps: float) -> Array:
+def _divergence_of_logarithms(approximation: Density, target: Density, log_eps: float, num_eps: float) -> AnyArray:
     """The terms q ln(log_eps + (q + num_eps) / p) of a p that is given by its logarithm and may underflow.
 
     ln(e + exp(d)) = max(ln e, d) + ln(1 + exp(-|ln e - d|)), of d = ln(q + num_eps) - ln p.
@@ -247,7 +247,7 @@ def _divergence_of_logarithms(approximation: Density, target: Density, log_eps: 
     return q * (xp.maximum(gap, floor) + xp.log1p(xp.exp(-distance)))
 
 
-def _exact_divergence(approximation: Density, target: Density, num_eps: float) -> Array:
+def _exact_divergence(approximation: Density, target: Density, num_eps: float) -> AnyArray:
     """Target * (ln(target + num_eps) - ln approximation), subtracted first: a map against itself gives exactly 0.
 
     The logarithm of the approximation is taken as it is: it may be that of no probability, or of one that underflows.
@@ -268,7 +268,7 @@ def _exact_divergence(approximation: Density, target: Density, num_eps: float) -
     return xp.where(target.prob == 0, nothing, product)
 
 
-def _masked_afterwards(approximation: Density, target: Density, num_eps: float) -> Array:
+def _masked_afterwards(approximation: Density, target: Density, num_eps: float) -> AnyArray:
     """The exact terms where no gradient has to pass: what a target of 0 makes of them is only then replaced by 0."""
     with quiet():
         log_target = safe_log(target.prob + num_eps) if num_eps else target.log
@@ -282,7 +282,7 @@ def _of_prob(density: Density) -> Density:
     return Density(prob=density.prob) if density.is_log else density
 
 
-def _product(weight: Density, density: Density) -> Array:
+def _product(weight: Density, density: Density) -> AnyArray:
     """Weight * ln density, 0 where the weight is 0."""
     if not density.has_zeros:
         return weight.prob * density.log
@@ -293,7 +293,7 @@ def _product(weight: Density, density: Density) -> Array:
 
 
 @METRICS.add("tv", MetricInfo(unit="", best="low", symmetric=True))
-def tv(pred: Density, gt: Density) -> Array:
+def tv(pred: Density, gt: Density) -> AnyArray:
     """Total variation distance of prediction and ground truth, from 0 to 1: sum |p - q| / 2.
 
     The largest difference between the probabilities that the two give to one event; 1 - `sim` of the densities.
@@ -306,7 +306,7 @@ def tv(pred: Density, gt: Density) -> Array:
 
 
 @METRICS.add("hellinger", MetricInfo(unit="", best="low", symmetric=True, from_sum=hellinger_final))
-def hellinger(pred: Density, gt: Density) -> Array:
+def hellinger(pred: Density, gt: Density) -> AnyArray:
     """Hellinger distance of prediction and ground truth, from 0 to 1: sqrt(sum (sqrt p - sqrt q)^2 / 2).
 
     The root is of the sum within each distribution; the terms returned are those under it.

@@ -11,7 +11,7 @@ from kldeval.metrics.checks import check_same_shape
 from kldeval.metrics.registry import METRICS, MetricInfo, Of
 
 if TYPE_CHECKING:
-    from kldeval.arrays import Array
+    from kldeval.arrays import NumpyArray as Array
 
 
 Unit = Literal["cells", "diagonal"]

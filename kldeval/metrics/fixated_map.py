@@ -16,7 +16,8 @@ from kldeval.weighting import above_least, as_weights, min_max, zero_excluded
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kldeval.arrays import Array, Namespace
+    from kldeval.arrays import AnyArray as Array
+    from kldeval.arrays import Namespace
 
 
 BYTES = 256

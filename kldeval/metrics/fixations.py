@@ -19,7 +19,7 @@ from kldeval.metrics.roc import area_at_fixated, area_at_steps, area_below_most,
 from kldeval.weighting import above_least, divide, drop_axes, min_max, root, total, total_where, zero_excluded
 
 if TYPE_CHECKING:
-    from kldeval.arrays import Array, Namespace
+    from kldeval.arrays import AnyArray, Array, Namespace
     from kldeval.metrics.fixated_map import FixatedMap
 
 
@@ -51,7 +51,7 @@ def nss(
     repeats: bool = True,
     std_eps: float = 0.0,
     of: Of = None,  # noqa: ARG001 - whoever calls it hands over such values
-) -> Array:
+) -> AnyArray:
     """Normalised scanpath saliency: the mean at the fixations of the map in units of its standard deviation.
 
     mean over fixations of (S - mean S) / std S, with `ddof` 0 as pysaliency or 1 as NSS.m; without `repeats` a pixel
@@ -80,7 +80,7 @@ def nss(
 
 
 @METRICS.add("auc", MetricInfo(version=2, on="fixations", view="ranks", unit="", best="high", takes_infinities=True))
-def auc(seen: FixatedMap, *, negatives: Negatives = "all", repeats: bool = True, of: Of = None) -> Array:  # noqa: ARG001 - whoever calls it hands over such values
+def auc(seen: FixatedMap, *, negatives: Negatives = "all", repeats: bool = True, of: Of = None) -> AnyArray:  # noqa: ARG001 - whoever calls it hands over such values
     """Area under the ROC curve: P(S at a fixation > S elsewhere) + P(equal) / 2, exactly. Chance is 0.5.
 
     Elsewhere is any pixel (`negatives=all`, as pysaliency and the MIT/Tuebingen benchmark) or any pixel that nobody
@@ -100,7 +100,7 @@ def auc(seen: FixatedMap, *, negatives: Negatives = "all", repeats: bool = True,
 @METRICS.add(
     "auc-judd", MetricInfo(version=2, on="fixations", view="ranks", unit="", best="high", takes_infinities=True)
 )
-def auc_judd(seen: FixatedMap, *, jitter: Jitter = "expected", of: Of = None) -> Array:  # noqa: ARG001 - whoever calls it hands over such values
+def auc_judd(seen: FixatedMap, *, jitter: Jitter = "expected", of: Of = None) -> AnyArray:  # noqa: ARG001 - whoever calls it hands over such values
     """AUC_Judd.m in expectation over its jitter, for vanishing jitter; repeated fixations count once.
 
     The area under the ROC of fixated against unfixated pixels, plus (k + a b / (a + 1)) / (2 n m): the original joins
@@ -134,7 +134,7 @@ def auc_judd(seen: FixatedMap, *, jitter: Jitter = "expected", of: Of = None) ->
 
 
 @METRICS.add("auc-borji", MetricInfo(version=2, on="fixations", view="steps", unit="", best="high"))
-def auc_borji(seen: FixatedMap, *, ties: Ties = "exact", of: Of = None) -> Array:  # noqa: ARG001 - whoever calls it hands over such values
+def auc_borji(seen: FixatedMap, *, ties: Ties = "exact", of: Of = None) -> AnyArray:  # noqa: ARG001 - whoever calls it hands over such values
     """AUC_Borji.m in expectation over its random negatives, drawn from all pixels; repeated fixations count once.
 
     The trapezoid through (share of all pixels >= t, share of the fixated >= t) for t = 0, 0.1 .. 1 of the min-max map.
@@ -160,7 +160,7 @@ def auc_borji(seen: FixatedMap, *, ties: Ties = "exact", of: Of = None) -> Array
 @METRICS.add(
     "auc-shuffled", MetricInfo(version=2, on="fixations", view="steps", unit="", best="high", requires=("other",))
 )
-def auc_shuffled(seen: FixatedMap, other: Array, *, ties: Ties = "exact", of: Of = None) -> Array:  # noqa: ARG001 - whoever calls it hands over such values
+def auc_shuffled(seen: FixatedMap, other: Array, *, ties: Ties = "exact", of: Of = None) -> AnyArray:  # noqa: ARG001 - whoever calls it hands over such values
     """AUC_shuffled.m in expectation over its random negatives, drawn from the fixated pixels of another map.
 
     As `auc_borji`, with the share of `other`: 1 where the other map was fixated, else 0 (for levels: how many such
@@ -184,7 +184,7 @@ def auc_shuffled(seen: FixatedMap, other: Array, *, ties: Ties = "exact", of: Of
         version=2, on="fixations", view="ranks", unit="", best="high", requires=("others",), takes_infinities=True
     ),
 )
-def sauc(seen: FixatedMap, others: Array, *, of: Of = None) -> Array:  # noqa: ARG001 - whoever calls it hands over such values
+def sauc(seen: FixatedMap, others: Array, *, of: Of = None) -> AnyArray:  # noqa: ARG001 - whoever calls it hands over such values
     """Shuffled AUC: P(S at a fixation > S where other images were fixated) + P(equal) / 2, exactly. Chance is 0.5.
 
     `others` is the number of fixations of all other images at each pixel (for levels: in each). Every fixation counts,
@@ -237,7 +237,7 @@ MATLAB_EPS = 2.0**-52
 
 
 @METRICS.add("ll", MetricInfo(on="fixations", unit="nats", best="high", requires=("density",)))
-def ll(log_density: Array, fixations: Array) -> Array:
+def ll(log_density: Array, fixations: Array) -> AnyArray:
     """Log-likelihood of the fixations: the mean of ln p over them, in nats per fixation; every repeat counts.
 
     -inf as soon as one fixation has probability 0.
@@ -263,7 +263,7 @@ def _check_ig(*, eps: float = 0.0, repeats: bool = True) -> None:  # noqa: ARG00
 @METRICS.add(
     "ig", MetricInfo(on="fixations", unit="bits", best="high", requires=("density", "baseline"), check=_check_ig)
 )
-def ig(log_density: Array, baseline: Array, fixations: Array, *, eps: float = 0.0, repeats: bool = True) -> Array:
+def ig(log_density: Array, baseline: Array, fixations: Array, *, eps: float = 0.0, repeats: bool = True) -> AnyArray:
     """Information gain over a baseline density, in bits per fixation: the mean of log2 p - log2 b.
 
     Every fixation counts; without `repeats` a pixel counts once however often it was fixated. `eps` is added
@@ -314,7 +314,7 @@ def _check_ig_mit(*, eps: float = MATLAB_EPS, of: Of = None) -> None:  # noqa: A
         check=_check_ig_mit,
     ),
 )
-def ig_mit(pred: FixatedMap, baseline: FixatedMap | None, *, eps: float = MATLAB_EPS, of: Of = None) -> Array:  # noqa: ARG001 - whoever calls it hands over such values
+def ig_mit(pred: FixatedMap, baseline: FixatedMap | None, *, eps: float = MATLAB_EPS, of: Of = None) -> AnyArray:  # noqa: ARG001 - whoever calls it hands over such values
     """InfoGain.m: the gain in bits per fixated pixel of stored maps, each stretched to 0..1 and divided by its sum.
 
     mean over fixated pixels of log2(eps + p) - log2(eps + b) with `eps` 2^-52; repeated fixations count once. Both
@@ -331,14 +331,14 @@ def ig_mit(pred: FixatedMap, baseline: FixatedMap | None, *, eps: float = MATLAB
     return mit_bits(pred, eps) - (uniform_bits(pred, eps) if baseline is None else mit_bits(baseline, eps))
 
 
-def mit_bits(seen: FixatedMap, eps: float = MATLAB_EPS) -> Array:
+def mit_bits(seen: FixatedMap, eps: float = MATLAB_EPS) -> AnyArray:
     """The mean over fixated pixels of log2(eps + p): of `ig_mit`, what one of the two maps contributes."""
     xp = namespace(seen.values)
     logarithm = mit_logarithm(stretched_density(seen.values, seen.area, seen.extent()), eps)
     return drop_axes(xp, divide(xp, total(xp, logarithm, seen.fixated), total(xp, seen.fixated)))
 
 
-def uniform_bits(seen: FixatedMap, eps: float = MATLAB_EPS) -> Array:
+def uniform_bits(seen: FixatedMap, eps: float = MATLAB_EPS) -> AnyArray:
     """log2(eps + 1/N) of a map of N pixels, each with its weight: what a uniform baseline takes off `ig_mit`."""
     xp = namespace(seen.values)
     bits = mit_logarithm(divide(xp, xp.ones_like(total(xp, seen.area)), total(xp, seen.area)), eps)
@@ -346,7 +346,7 @@ def uniform_bits(seen: FixatedMap, eps: float = MATLAB_EPS) -> Array:
     return drop_axes(xp, divide(xp, bits * total(xp, seen.fixated), total(xp, seen.fixated)))
 
 
-def stretched_density(values: Array, area: Array, ends: tuple[Array, Array] | None = None) -> Array:
+def stretched_density(values: Array, area: Array, ends: tuple[Array, Array] | None = None) -> AnyArray:
     """Maps stretched to 0..1 and divided by their sum, each pixel with its weight `area`; nan for a constant map.
 
     `ends` are the minimum and the maximum where they are known.
@@ -357,6 +357,6 @@ def stretched_density(values: Array, area: Array, ends: tuple[Array, Array] | No
     return divide(xp, stretched, total(xp, stretched, area))
 
 
-def mit_logarithm(density: Array, eps: float = MATLAB_EPS) -> Array:
+def mit_logarithm(density: Array, eps: float = MATLAB_EPS) -> AnyArray:
     """log2(eps + p)."""
     return namespace(density).log(density + eps) / math.log(2)

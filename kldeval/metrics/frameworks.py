@@ -14,7 +14,7 @@ from kldeval.errors import UsageProblem
 from kldeval.metrics.checks import check_no_scores, check_same_shape, reduced
 
 if TYPE_CHECKING:
-    from kldeval.arrays import Array
+    from kldeval.arrays import AnyArray, Array
 
 
 KERAS_EPSILON = 1e-7
@@ -29,7 +29,7 @@ def kl_div(
     eps: float = 0.0,
     reduction: Literal["none", "sum", "mean", "batchmean"] = "mean",
     check: bool = True,
-) -> Array:
+) -> AnyArray:
     """Kullback-Leibler divergence of the prediction from the ground truth, D(gt || pred), in nats, as `F.kl_div`.
 
     t ln(t + eps) - t l of each element, 0 ln 0 being 0; with `log_target`, exp(t) (t - l). As in torch, `mean` divides
@@ -78,7 +78,7 @@ def kl_div(
 
 def keras_kl_divergence(
     true: Array, pred: Array, *, axis: int = -1, reduction: Literal["none", "sum", "mean"] = "mean"
-) -> Array:
+) -> AnyArray:
     """Kullback-Leibler divergence of the prediction from the ground truth, D(true || pred), in nats, as Keras.
 
     Both are clipped to 1e-7..1, not normalised; t ln(t / p) is summed along `axis`, then averaged over what remains. A
@@ -116,7 +116,7 @@ def keras_kl_divergence(
 
 def keras_categorical_crossentropy(
     true: Array, pred: Array, *, axis: int = -1, reduction: Literal["none", "sum", "mean"] = "mean"
-) -> Array:
+) -> AnyArray:
     """Cross-entropy of the prediction under the ground truth, H(true, pred), in nats, as Keras.
 
     The prediction is divided by its sum along `axis` and clipped to 1e-7..1 - 1e-7; -t ln p is summed along `axis`,

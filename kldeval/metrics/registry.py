@@ -81,7 +81,7 @@ class MetricInfo(Info):
     requires: tuple[Requirement, ...] = ()
     takes: Literal["log-probabilities", "logits", "scores"] = "log-probabilities"
     takes_infinities: bool = False
-    statistics: Callable[..., tuple[Array, ...]] | None = None
+    statistics: Callable[..., tuple[float, ...]] | None = None
     forecasts: Callable[..., Array] | None = None
     finalize: Callable[[Sequence[float]], float] | None = None
 

@@ -13,7 +13,8 @@ from kldeval.weighting import divide
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from kldeval.arrays import Array, Namespace
+    from kldeval.arrays import AnyArray as Array
+    from kldeval.arrays import Namespace
     from kldeval.metrics.fixated_map import FixatedMap
 
 
@@ -169,7 +170,7 @@ def _ranked(xp: Namespace, values: Array, *weights: Array) -> tuple[Array, list[
 
 def _running_sum(xp: Namespace) -> Callable[..., Array]:
     """The function of running sums: numpy has the standard's name since 2.1."""
-    return getattr(xp, "cumulative_sum", None) or xp.cumsum  # type: ignore[no-any-return]
+    return getattr(xp, "cumulative_sum", None) or xp.cumsum
 
 
 def _shares_from(xp: Namespace, below: Array, first: Array) -> Array:

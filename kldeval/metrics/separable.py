@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from kldeval.dataclass import dataclass
 
 if TYPE_CHECKING:
-    from kldeval.arrays import Array
+    from kldeval.arrays import AnyArray, Array
     from kldeval.normalization.density import Density
     from kldeval.records import Role
 
@@ -90,7 +90,7 @@ def separated_uncovered_pixels(pred: Density, gt: Density) -> tuple[Part, ...]:
     return (Part("gt", nothing, (nothing, xp.astype(bare, gt.prob.dtype)), nothing),)
 
 
-def powers(density: Density) -> Array:
+def powers(density: Density) -> AnyArray:
     """t^(1 - k) for k = 0, ..., ORDERS, along a new axis before the last two; 0 where t is 0."""
     xp, t = density.xp, density.prob
     found, some = [t], t != 0

@@ -30,14 +30,16 @@ from kldeval.weighting import (
 )
 
 if TYPE_CHECKING:
-    from kldeval.arrays import Array, Namespace
+    from kldeval.arrays import AnyArray, Array, Namespace
 
 
 TINY_DIFFERENCE = 1e-140
 """Differences below it, or above its inverse, are squared and summed in a unit of their own."""
 
 
-def _deviations(xp: Namespace, values: Array, weights: Array | None, *, std_eps: float = 0.0, of: Of = None) -> Array:
+def _deviations(
+    xp: Namespace, values: Array, weights: Array | None, *, std_eps: float = 0.0, of: Of = None
+) -> AnyArray:
     """Deviations from the mean after stretching to 0..1, so that a constant map is exactly 0, whatever its value.
 
     Beside `std_eps`, which is in the units of the map, they are in these too.
@@ -51,7 +53,7 @@ def _deviations(xp: Namespace, values: Array, weights: Array | None, *, std_eps:
     return deviations * span if std_eps else deviations
 
 
-def _existing(xp: Namespace, values: Array, weights: Array | None, *, of: Of = None) -> Array:
+def _existing(xp: Namespace, values: Array, weights: Array | None, *, of: Of = None) -> AnyArray:
     """The values of the pixels that exist."""
     del of
     return zero_excluded(xp, values, weights)
@@ -64,7 +66,7 @@ def _histogram(
     *,
     minmax: bool = False,
     of: Of = None,  # noqa: ARG001 - all parameters are passed
-) -> Array:
+) -> AnyArray:
     """The values divided by their sum, which `minmax` stretches to 0..1 before."""
     values = zero_excluded(xp, values, weights)
     low, high = min_max(xp, values, weights)
@@ -79,7 +81,7 @@ def _histogram(
 
 def _correlation(
     xp: Namespace, pred: Array, gt: Array, weights: Array | None, *, std_eps: float = 0.0, of: Of = None
-) -> Array:
+) -> AnyArray:
     del of
     spread, target_spread = total(xp, pred**2, weights), total(xp, gt**2, weights)
     if std_eps:
@@ -92,7 +94,7 @@ def _correlation(
     return drop_axes(xp, correlation)
 
 
-def _intersection(xp: Namespace, pred: Array, gt: Array, weights: Array | None, **_: object) -> Array:
+def _intersection(xp: Namespace, pred: Array, gt: Array, weights: Array | None, **_: object) -> AnyArray:
     return drop_axes(xp, total(xp, xp.minimum(pred, gt), weights))
 
 
@@ -115,7 +117,7 @@ def cc(
     *,
     std_eps: float = 0.0,
     of: Of = None,  # noqa: ARG001 - whoever calls it hands over such values
-) -> Array:
+) -> AnyArray:
     """Pearson correlation of the two maps over their pixels, from -1 to 1; higher is better.
 
     sum w (p - mean p)(q - mean q) / sqrt(sum w (p - mean p)^2 sum w (q - mean q)^2). Neither the scale nor the offset
@@ -152,7 +154,7 @@ def cc(
         combine=_intersection,
     ),
 )
-def sim(pred: Array, gt: Array, weights: Array | None = None, *, minmax: bool = False, of: Of = None) -> Array:  # noqa: ARG001 - whoever calls it hands over such values
+def sim(pred: Array, gt: Array, weights: Array | None = None, *, minmax: bool = False, of: Of = None) -> AnyArray:  # noqa: ARG001 - whoever calls it hands over such values
     """Similarity, the intersection of the two maps as histograms, from 0 to 1; higher is better.
 
     sum w min(p, q) with each map divided by its sum; with `minmax` (similarity.m) each is first stretched to 0..1,
@@ -172,15 +174,15 @@ def sim(pred: Array, gt: Array, weights: Array | None = None, *, minmax: bool = 
     return _intersection(xp, densities[0], densities[1], weights)
 
 
-def _mean_square(xp: Namespace, pred: Array, gt: Array, weights: Array | None, **_: object) -> Array:
+def _mean_square(xp: Namespace, pred: Array, gt: Array, weights: Array | None, **_: object) -> AnyArray:
     return _mean_error(xp, pred, gt, weights, 2)
 
 
-def _mean_size(xp: Namespace, pred: Array, gt: Array, weights: Array | None, **_: object) -> Array:
+def _mean_size(xp: Namespace, pred: Array, gt: Array, weights: Array | None, **_: object) -> AnyArray:
     return _mean_error(xp, pred, gt, weights, 1)
 
 
-def _mean_error(xp: Namespace, pred: Array, gt: Array, weights: Array | None, power: int) -> Array:
+def _mean_error(xp: Namespace, pred: Array, gt: Array, weights: Array | None, power: int) -> AnyArray:
     """The mean of a power of the absolute differences.
 
     Where these, their squares or the sum would leave the floats, differences are taken in units of the largest. An
@@ -219,7 +221,7 @@ def _mean_error(xp: Namespace, pred: Array, gt: Array, weights: Array | None, po
         combine=_mean_square,
     ),
 )
-def mse(pred: Array, gt: Array, weights: Array | None = None, *, of: Of = None) -> Array:  # noqa: ARG001 - whoever calls it hands over such values
+def mse(pred: Array, gt: Array, weights: Array | None = None, *, of: Of = None) -> AnyArray:  # noqa: ARG001 - whoever calls it hands over such values
     """Mean squared error, sum w (p - q)^2 / sum w, in squared units of the maps; lower is better.
 
     >>> import numpy as np, kldeval
@@ -244,7 +246,7 @@ def mse(pred: Array, gt: Array, weights: Array | None = None, *, of: Of = None) 
         combine=_mean_size,
     ),
 )
-def mae(pred: Array, gt: Array, weights: Array | None = None, *, of: Of = None) -> Array:  # noqa: ARG001 - whoever calls it hands over such values
+def mae(pred: Array, gt: Array, weights: Array | None = None, *, of: Of = None) -> AnyArray:  # noqa: ARG001 - whoever calls it hands over such values
     """Mean absolute error, sum w |p - q| / sum w, in units of the maps; lower is better.
 
     >>> import numpy as np, kldeval
@@ -256,7 +258,7 @@ def mae(pred: Array, gt: Array, weights: Array | None = None, *, of: Of = None) 
     return _mean_size(xp, zero_excluded(xp, pred, weights), zero_excluded(xp, gt, weights), weights)
 
 
-def tv_terms(p: Array, q: Array) -> Array:
+def tv_terms(p: Array, q: Array) -> AnyArray:
     """The terms |p - q| / 2 of the total variation distance of two densities; their weighted sum is from 0 to 1.
 
     The largest difference between the probabilities that p and q give to one event; lower is better. Symmetric.
@@ -268,7 +270,7 @@ def tv_terms(p: Array, q: Array) -> Array:
     return namespace(p, q).abs(p - q) / 2
 
 
-def hellinger_terms(p: Array, q: Array) -> Array:
+def hellinger_terms(p: Array, q: Array) -> AnyArray:
     """The terms (sqrt p - sqrt q)^2 / 2 of the squared Hellinger distance; see `hellinger_final`.
 
     >>> import numpy as np
@@ -279,7 +281,7 @@ def hellinger_terms(p: Array, q: Array) -> Array:
     return (root(xp, p) - root(xp, q)) ** 2 / 2
 
 
-def hellinger_final(summed: Array) -> Array:
+def hellinger_final(summed: Array) -> AnyArray:
     """Hellinger distance of two densities, from 0 to 1, lower is better: the root of its summed terms. Symmetric.
 
     Source: E. Hellinger (1909), https://doi.org/10.1515/crll.1909.136.210.
@@ -296,5 +298,5 @@ def _namespace(pred: Array, gt: Array) -> Namespace:
     return namespace(pred, gt)
 
 
-def _mean(xp: Namespace, values: Array, weights: Array | None) -> Array:
+def _mean(xp: Namespace, values: Array, weights: Array | None) -> AnyArray:
     return drop_axes(xp, divide(xp, total(xp, values, weights), amount(xp, values, weights)))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from kldeval.arrays import Array, namespace
+from kldeval.arrays import AnyArray as Array
+from kldeval.arrays import namespace
 
 
 class Density:
@@ -28,7 +29,7 @@ class Density:
     def prob(self) -> Array:
         """The probabilities."""
         if self._prob is None:
-            self._prob = namespace(self._log).exp(self._log)
+            self._prob = self.xp.exp(self._log)
         return self._prob
 
     @property
@@ -63,7 +64,7 @@ class Density:
     @property
     def xp(self) -> Any:
         """The array namespace of the density."""
-        return namespace(self._prob if self._log is None else self._log)
+        return namespace(self.prob if self._log is None else self._log)
 
 
 def safe_log(prob: Array) -> Array:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 from kldeval.errors import MissingDependency, UsageProblem
 
 if TYPE_CHECKING:
-    from kldeval.arrays import Array
+    from kldeval.arrays import NumpyArray as Array
 
 
 Border = Literal["reflect", "mirror", "nearest", "constant", "wrap"]

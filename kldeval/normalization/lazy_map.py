@@ -22,7 +22,7 @@ from kldeval.dataclass import dataclass
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from kldeval.arrays import Array
+    from kldeval.arrays import AnyArray as Array
 
 
 MAP = (-2, -1)

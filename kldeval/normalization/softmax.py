@@ -14,10 +14,10 @@ from kldeval.arrays import in_blocks, namespace, quiet, real_floats
 from kldeval.errors import UsageProblem
 
 if TYPE_CHECKING:
-    from kldeval.arrays import Array
+    from kldeval.arrays import AnyArray, Array
 
 
-def softmax(x: Array, *, axis: int = -1) -> Array:
+def softmax(x: Array, *, axis: int = -1) -> AnyArray:
     """Softmax of `x` along `axis`: exp(x) / (sum exp(x)), the probabilities that the scores `x` stand for.
 
     Args:
@@ -43,7 +43,7 @@ def softmax(x: Array, *, axis: int = -1) -> Array:
         return mass / xp.sum(mass, axis=axis, keepdims=True)
 
 
-def log_softmax(x: Array, *, axis: int = -1) -> Array:
+def log_softmax(x: Array, *, axis: int = -1) -> AnyArray:
     """Logarithm of the softmax of `x` along `axis`: x - ln(sum exp(x)), in nats.
 
     It is finite for finite scores of any size, also where the probability itself underflows to 0.
@@ -73,7 +73,7 @@ def log_softmax(x: Array, *, axis: int = -1) -> Array:
         return shifted
 
 
-def log_sigmoid(x: Array) -> Array:
+def log_sigmoid(x: Array) -> AnyArray:
     """Logarithm of the sigmoid of `x`: ln(1 / (1 + exp(-x))) = min(x, 0) - ln(1 + exp(-|x|)), in nats.
 
     Args:
@@ -95,7 +95,7 @@ def log_sigmoid(x: Array) -> Array:
     return xp.minimum(x, xp.zeros_like(x)) - xp.log1p(xp.exp(-xp.abs(x)))
 
 
-def sigmoid(x: Array) -> Array:
+def sigmoid(x: Array) -> AnyArray:
     """Sigmoid of `x`: 1 / (1 + exp(-x)), the probability that the score `x` stands for.
 
     Args:

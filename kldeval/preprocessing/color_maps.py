@@ -14,7 +14,7 @@ import numpy as np
 from kldeval.arrays import opencv
 
 if TYPE_CHECKING:
-    from kldeval.arrays import Array
+    from kldeval.arrays import NumpyArray as Array
 
 OPENCV = (
     *("jet", "viridis", "hot", "turbo", "inferno", "magma", "plasma", "cividis", "parula", "rainbow", "hsv"),

@@ -11,7 +11,8 @@ from kldeval.preprocessing.color_maps import name_of_color_map
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from kldeval.arrays import Array
+    from kldeval.arrays import AnyArray
+    from kldeval.arrays import NumpyArray as Array
     from kldeval.memory import MapFile
 
 
@@ -105,7 +106,7 @@ FULL_SCALES = {"uint8": 255.0, "uint16": 65535.0, "B": 255.0, "H": 65535.0}
 """The types of images, whose values are shares of the largest; bool is 0 and 1, and others are taken as they are."""
 
 
-def full_scale(array: Array) -> float | None:
+def full_scale(array: AnyArray) -> float | None:
     """The value of the array's type that stands for 1; None where values are taken as they are.
 
     >>> import numpy as np

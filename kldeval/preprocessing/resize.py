@@ -16,7 +16,8 @@ from __future__ import annotations
 from math import ceil
 from typing import TYPE_CHECKING, Any, Literal
 
-from kldeval.arrays import Array, opencv, quiet
+from kldeval.arrays import NumpyArray as Array
+from kldeval.arrays import opencv, quiet
 from kldeval.errors import RefusedMap, UsageProblem
 from kldeval.grammar import Call, Info, Registry, Size
 

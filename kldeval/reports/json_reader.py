@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from kldeval.errors import UsageProblem, printable
 from kldeval.records import Failure, Score
 from kldeval.regular import read_regular
+from kldeval.reports.audit_documents import AUDIT_SCHEMA
 from kldeval.reports.comparison import letters_of, superscripts_of
 from kldeval.reports.documents import (
     COMPARE_SCHEMA,
@@ -49,6 +50,7 @@ SCHEMA_FILES = {
     SCHEMA: "report.schema.json",
     LEADERBOARD_SCHEMA: "leaderboard.schema.json",
     COMPARE_SCHEMA: "compare.schema.json",
+    AUDIT_SCHEMA: "audit.schema.json",
 }
 """The published schema of each document, in the folder `schemas` beside the records."""
 
@@ -80,7 +82,15 @@ def load_document(path: str | os.PathLike[str]) -> Document:
         UsageProblem: the file cannot be read, is not strict JSON, or holds something else, another version, or parts
             that do not have the form that the published schema describes.
     """
-    value, file = decode(path), str(path)
+    return parse_document(decode(path), str(path))
+
+
+def parse_document(value: object, file: str) -> Document:
+    """The report, leaderboard or comparison that a decoded JSON value holds.
+
+    Raises:
+        UsageProblem: as `load_document`.
+    """
     kind = _kind(value)
     if kind == LEADERBOARD_SCHEMA:
         return parse_leaderboard(value, file)
@@ -130,7 +140,7 @@ def parse_report(document: object, file: str = "report") -> Report:
     Raises:
         UsageProblem: as `load_report`.
     """
-    return _Reader(file).report(_validated(document, SCHEMA, file))
+    return _Reader(file).report(validated(document, SCHEMA, file))
 
 
 def parse_leaderboard(document: object, file: str = "leaderboard") -> Leaderboard:
@@ -139,7 +149,7 @@ def parse_leaderboard(document: object, file: str = "leaderboard") -> Leaderboar
     Raises:
         UsageProblem: as `load_document`.
     """
-    return _Reader(file).leaderboard(_validated(document, LEADERBOARD_SCHEMA, file))
+    return _Reader(file).leaderboard(validated(document, LEADERBOARD_SCHEMA, file))
 
 
 def parse_comparison(document: object, file: str = "comparison") -> ComparisonReport:
@@ -148,7 +158,7 @@ def parse_comparison(document: object, file: str = "comparison") -> ComparisonRe
     Raises:
         UsageProblem: as `load_document`.
     """
-    return _Reader(file).comparison(_validated(document, COMPARE_SCHEMA, file))
+    return _Reader(file).comparison(validated(document, COMPARE_SCHEMA, file))
 
 
 def decode(path: str | os.PathLike[str]) -> object:
@@ -198,8 +208,12 @@ def _earlier(schema: str) -> str:
     return f"{schema.rpartition('/')[0]}/{EARLIER}"
 
 
-def _validated(document: object, wanted: str, file: str) -> Json:
-    """The document, if it is of the kind wanted and has its form."""
+def validated(document: object, wanted: str, file: str) -> Json:
+    """The document, if it is of the kind wanted and has its form.
+
+    Raises:
+        UsageProblem: it is of another kind or version, or does not have the form that the schema describes.
+    """
     schema = document.get("schema") if isinstance(document, dict) else None
     if not isinstance(document, dict) or schema not in (wanted, _earlier(wanted)):
         raise UsageProblem(_another_kind(schema, wanted, printable(file)))

@@ -41,7 +41,7 @@ from kldeval.scoring.views import scaled, value_range, worst_problems
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from kldeval.arrays import Array
+    from kldeval.arrays import AnyArray as Array
     from kldeval.metrics.fixated_map import FixatedMap
     from kldeval.normalization.lazy_map import LazyMap
     from kldeval.records import Fixations, MapPair, Role

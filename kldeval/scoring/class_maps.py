@@ -29,7 +29,7 @@ from kldeval.scoring.views import flag_outside, scaled
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from kldeval.arrays import Array
+    from kldeval.arrays import AnyArray as Array
     from kldeval.grammar import Call
     from kldeval.metrics.class_losses import LabelTerms
     from kldeval.normalization.chain import Chain

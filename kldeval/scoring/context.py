@@ -10,7 +10,7 @@ from kldeval.errors import RefusedMap
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from kldeval.arrays import Array
+    from kldeval.arrays import NumpyArray as Array
     from kldeval.data.fixations.collection import FixationCounts, FixationPositions, OtherFixations
     from kldeval.records import MapPair
     from kldeval.scoring.leave_one_out import LeaveOneOutDensity

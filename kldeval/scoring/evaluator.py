@@ -29,7 +29,7 @@ from kldeval.scoring.views import PairAnswers, SideProblem, answers_of, is_plain
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from kldeval.arrays import Array
+    from kldeval.arrays import NumpyArray as Array
     from kldeval.data.load import Loaded
     from kldeval.grammar import Call
     from kldeval.records import MapPair

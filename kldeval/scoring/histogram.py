@@ -27,7 +27,7 @@ from kldeval.scoring.views import PairSides, flag_outside, worst_problems
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from kldeval.arrays import Array
+    from kldeval.arrays import AnyArray as Array
     from kldeval.metrics.separable import Part
     from kldeval.normalization.lazy_map import LazyMap
     from kldeval.records import MapPair, Role

@@ -13,7 +13,7 @@ from kldeval.errors import RefusedMap
 from kldeval.normalization.gaussian import blurred, blurred_points, gaussian_responses
 
 if TYPE_CHECKING:
-    from kldeval.arrays import Array
+    from kldeval.arrays import NumpyArray as Array
 
 
 Shape = tuple[int, int]

@@ -36,7 +36,7 @@ from kldeval.settings.auxiliary import STORED, parse_ceiling
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from kldeval.arrays import Array
+    from kldeval.arrays import NumpyArray as Array
     from kldeval.data.load import Reading
     from kldeval.grammar import Call
     from kldeval.memory import MapFile
@@ -183,7 +183,7 @@ class CentrePrior:
         self._chain = parse_chain("sum-to-one") if settings.gt == STORED else settings.gt
         self._reading = reading
         self._shape: Shape | None = None
-        self._sum: Array = 0.0
+        self._sum: Array | float = 0.0
         self.count = 0
         found = (array for array in each(self._density, files) if array is not None)
         for array in found:

@@ -26,7 +26,7 @@ from kldeval.scoring.views import SideProblem
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from kldeval.arrays import Array
+    from kldeval.arrays import AnyArray as Array
     from kldeval.grammar import Call
     from kldeval.normalization.chain import Chain
     from kldeval.normalization.lazy_map import LazyMap

@@ -21,7 +21,7 @@ from kldeval.scoring.diagnostics import PROBLEMS, ValueRange
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from kldeval.arrays import Array
+    from kldeval.arrays import AnyArray as Array
     from kldeval.normalization.lazy_map import Problem
     from kldeval.records import MapPair, Role
     from kldeval.scoring.plan import MapSize, Pipeline, Quantity

@@ -87,11 +87,14 @@ class Settings:
         return is_labels(self.gt)
 
     def on(self, *kinds: str) -> dict[str, Call]:
-        """The metrics that are functions of these kinds (density, pixels, maps, fixations), by their columns."""
+        """The metrics of these kinds, by their columns: density, pixels, maps, fixations, or forecasts.
+
+        Forecasts are metrics of pixels that are no means of terms, but made of sums within bins.
+        """
         if self.is_labels:
             return {}
         found = zip(self.keys, self.metrics, strict=True)
-        return {key: call for key, call in found if METRICS[call.name].info.on in kinds}
+        return {key: call for key, call in found if _kind(call) in kinds}
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -104,3 +107,8 @@ class Settings:
     def axes(self) -> tuple[int, ...]:
         """The axes of the distributions that both chains make."""
         return axes_of(self.gt) or axes_of(self.pred) or MAP
+
+
+def _kind(call: Call) -> str:
+    info = METRICS[call.name].info
+    return "forecasts" if info.statistics is not None else info.on

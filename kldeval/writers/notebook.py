@@ -26,8 +26,8 @@ def fragment(page: Page) -> str:
     """The page as one element of HTML; what does not fit on a screen is counted, and signatures fold away.
 
     >>> from kldeval.writers.page import Cell, Head, Page, Table
-    >>> fragment(Page((Table((Head("n"),), ((Cell("<1>"),),)),)))[-62:]
-    '<td style="text-align:right">&lt;1&gt;</td></tr></table></div>'
+    >>> fragment(Page((Table((Head("n"),), ((Cell("<1>"),),)),)))[-78:]
+    '<td style="padding:1px 8px;text-align:right">&lt;1&gt;</td></tr></table></div>'
     """
     tables = [block for block in page.blocks if isinstance(block, Table)]
     # of several tables the first is what the page is about
@@ -84,7 +84,7 @@ def _cell(cell: Cell, head: Head) -> str:
 
 
 def _side(head: Head) -> str:
-    return f"text-align:{'right' if head.kind == 'number' else 'left'}"
+    return f"padding:1px 8px;text-align:{'right' if head.kind == 'number' else 'left'}"
 
 
 def _lines(lines: list[str]) -> Iterator[str]:
@@ -93,7 +93,7 @@ def _lines(lines: list[str]) -> Iterator[str]:
 
 
 def _signatures(block: Signatures) -> Iterator[str]:
-    short = ", ".join(block.short[:MOST_LINES])
+    short = ", ".join(block.short[:MOST_LINES]) or "signatures"
     lines = "<br>".join(_text(line, whole=True) for line in (*block.lines, *block.statistics))
     yield f'<details style="{_SMALL}"><summary><code>{_text(short)}</code></summary><code>{lines}</code></details>'
 

@@ -179,7 +179,12 @@ def _interval_legend(report: Report) -> str:
     confidence = re.search(r"confidence=([^,)]+)", report.statistics)
     level = f"{100 * float(confidence[1]):g} % " if confidence else ""
     units = count(len(report.groups), "group") if report.groups else count(len(report.scores), "map")
-    return f"in brackets {level}intervals of the means (BCa bootstrap over {units})"
+    pooled = any(score.statistics for score in report.scores) and "|pooled:" in report.statistics
+    if not pooled:
+        return f"in brackets {level}intervals of the means (BCa bootstrap over {units})"
+    means = any(key not in score.statistics for score in report.scores for key in score.values)
+    how = f"bootstrap over {units} less its bias{', of means BCa' if means else ''}"
+    return f"in brackets {level}intervals ({how})"
 
 
 def _metric_cell(report: Report, key: str) -> Cell:

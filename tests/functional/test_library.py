@@ -420,7 +420,7 @@ class TestRefusals:
 
     def test_weights_of_another_library_are_refused(self) -> None:
         with pytest.raises(UsageProblem) as caught:
-            kldeval.kld(MAP, MAP, weights=1.0)
+            kldeval.kld(MAP, MAP, weights=1.0)  # type: ignore[arg-type] # what is refused
         assert str(caught.value) == "maps and weights must be arrays of one library, not ndarray, ndarray, float"
 
     def test_maps_of_an_array_cannot_be_skipped(self) -> None:

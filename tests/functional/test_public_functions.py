@@ -146,3 +146,15 @@ def test_evaluate_shows_every_option_and_takes_metrics_as_a_list() -> None:
     assert {*KNOWN_TEXTS, *RunOptions._fields, "signature", "preset", "confidence"} <= shown
     report = kldeval.evaluate("sample_data/careful", "sample_data/gt", metric=["kld", "cc"], limit=None, jobs=1)
     assert list(report.summaries) == ["kld", "cc"]
+
+
+def test_every_public_function_says_its_keywords() -> None:
+    hidden = {
+        name: parameter.name
+        for name in kldeval.__all__
+        if inspect.isfunction(getattr(kldeval, name))
+        for parameter in inspect.signature(getattr(kldeval, name)).parameters.values()
+        if parameter.kind == inspect.Parameter.VAR_KEYWORD
+    }
+    assert hidden == {}
+    assert kldeval.signature("kld", log_eps=None, norm=None) == kldeval.signature()

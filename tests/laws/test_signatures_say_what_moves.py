@@ -204,7 +204,7 @@ def test_a_declared_log_density_is_what_its_metrics_act_on(data: Path, metric: s
 
 @pytest.mark.parametrize("metric", [name for name in METRICS if METRICS[name].info.on != "fixations"])
 @pytest.mark.parametrize("options", [{}, {"norm": "minmax+sum-to-one", "base": "2"}, {"convention": "mit"}])
-def test_the_library_says_the_signature_of_the_same_keywords(data: Path, metric: str, options: dict[str, str]) -> None:
+def test_the_library_says_the_signature_of_the_same_keywords(data: Path, metric: str, options: dict[str, Any]) -> None:
     found = scored((data / "pred", data / "gt"), metric, options)
     if found is None:
         with pytest.raises(KldevalError):

@@ -55,7 +55,7 @@ def both_sums(maps: MapPair, texts: dict[str, str]) -> tuple[float | None, float
     with quiet():
         known = levels.known_sums(0, [SumRequest(one, levels.normalised(one.pred), levels.normalised(one.gt))])
         seen = [pixels.normalised(side) for side in (one.pred, one.gt)]
-        terms = one.terms(*(side.at(slice(None)) for side in seen))
+        terms = np.asarray(one.terms(*(side.at(slice(None)) for side in seen)))
         return known[0], float(terms.sum()), float(np.abs(terms).sum())
 
 

@@ -160,7 +160,7 @@ def test_a_mask_becomes_shares_or_stays_a_mask() -> None:
     assert resized(mask, (1, 4), "bilinear").tolist() == [[0.0, 0.25, 0.75, 1.0]]
     assert resized(mask, (1, 4), "bilinear", rounded=True).tolist() == [[False, False, True, True]]
     found = resized(mask, (1, 4), "matlab-bicubic")
-    assert (found.dtype, found.tolist()) == (np.bool_, [[False, False, True, True]])
+    assert (found.dtype, found.tolist()) == (np.dtype(np.bool_), [[False, False, True, True]])
 
 
 @pytest.mark.parametrize("kernel", KERNELS)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from kldeval.arrays import Array
+    from kldeval.arrays import NumpyArray as Array
     from kldeval.data.fixations.maps import FixationReading
     from kldeval.data.listing import Namer
     from kldeval.memory import MapFile, MapFolder

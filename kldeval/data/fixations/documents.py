@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from kldeval.arrays import Array
+    from kldeval.arrays import NumpyArray as Array
     from kldeval.data.fixations.maps import FixationReading
 
 
@@ -92,11 +92,11 @@ def _of_annotations(
         raise unreadable(path, "no list of fixations: its annotations are empty")
     base = 1 if reading.base is None else reading.base
     found: dict[str, Fixations] = {}
-    for image, points in parts.items():
+    for image, lists in parts.items():
         name = image_of(str(_member(known[image], "file_name", path, f"image {image!r}")))
         if name in found:
             raise unreadable(path, f"the image {printable(name)} stands there with two ids")
-        rows, cols = np.concatenate(points).T - base
+        rows, cols = np.concatenate(lists).T - base
         found[name] = fixations_at(rows, cols, observers=workers[image], shape=_size(known[image], path, reading))
     return found
 

@@ -16,7 +16,7 @@ from kldeval.errors import MapProblem, UsageProblem, printable
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from kldeval.arrays import Array
+    from kldeval.arrays import NumpyArray as Array
     from kldeval.data.fixations.collection import FixationSource
 
     Shape = tuple[int, int]

@@ -13,7 +13,7 @@ from kldeval.preprocessing.grey import full_scale
 from kldeval.records import Fixations, fixations_at
 
 if TYPE_CHECKING:
-    from kldeval.arrays import Array
+    from kldeval.arrays import NumpyArray as Array
     from kldeval.memory import MapFile
     from kldeval.records import Shape
 

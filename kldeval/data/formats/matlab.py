@@ -9,7 +9,7 @@ from kldeval.data.formats import MAP_FORMATS, MapFormat
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from kldeval.arrays import Array
+    from kldeval.arrays import NumpyArray as Array
     from kldeval.data.readers.entries import Entry
     from kldeval.data.readers.stored import Limits, Stored
 

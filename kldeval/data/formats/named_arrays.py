@@ -12,7 +12,7 @@ from kldeval.data.readers.numpy_files import map_shape, read_npy
 from kldeval.memory import BytesInMemory, MapInMemory
 
 if TYPE_CHECKING:
-    from kldeval.arrays import Array
+    from kldeval.arrays import NumpyArray as Array
     from kldeval.data.readers.entries import Entry
     from kldeval.data.readers.numpy_files import Shapes
     from kldeval.data.readers.stored import Limits, Stored

@@ -17,7 +17,7 @@ from kldeval.errors import MissingDependency
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from kldeval.arrays import Array
+    from kldeval.arrays import NumpyArray as Array
 
 
 MAGIC = b"\x76\x2f\x31\x01"

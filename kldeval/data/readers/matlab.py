@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from kldeval.arrays import Array
+    from kldeval.arrays import NumpyArray as Array
 
 
 HEADER, ORDER = 128, 126
@@ -366,7 +366,7 @@ def _sparse(dimensions: tuple[int, ...], parts: Iterator[_Element], reader: _Rea
     if len(starts) != width + 1:
         msg = f"{len(starts)} starts of the columns of a sparse matrix of the dimensions {dimensions}"
         raise Damaged(msg)
-    counts = np.diff(starts.astype(np.int64))
+    counts: Array = np.diff(starts.astype(np.int64))
     n_values = int(starts[-1])
     if starts[0] != 0 or (counts < 0).any() or n_values > min(len(rows), len(values)):
         msg = "a sparse matrix whose columns do not begin where they should"

@@ -18,7 +18,7 @@ from kldeval.data.readers.stored import Limits, Stored, check_size, unreadable
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from kldeval.arrays import Array
+    from kldeval.arrays import NumpyArray as Array
 
 
 MAGIC = re.compile(rb"P(?:[1-6][\s#]|7\n|[Ff]\n)")
@@ -185,5 +185,5 @@ def _floats(data: bytes, header: _Header, path: Path) -> Array:
 
 def _in_opencv_order(array: Array) -> Array:
     """Grey without its channel, other channels as blue, green, red, alpha."""
-    order = {1: 0, 2: [0, 0, 0, 1], 3: [2, 1, 0], 4: [2, 1, 0, 3]}[array.shape[-1]]
-    return np.ascontiguousarray(array[..., order])
+    orders: dict[int, int | list[int]] = {1: 0, 2: [0, 0, 0, 1], 3: [2, 1, 0], 4: [2, 1, 0, 3]}
+    return np.ascontiguousarray(array[..., orders[array.shape[-1]]])

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import zipfile
     from collections.abc import Callable, Mapping
 
-    from kldeval.arrays import Array
+    from kldeval.arrays import NumpyArray as Array
     from kldeval.memory import MapContents
 
 

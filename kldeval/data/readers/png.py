@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from kldeval.arrays import Array
+    from kldeval.arrays import NumpyArray as Array
 
     Shape = tuple[int, int]
 
@@ -278,7 +278,8 @@ def _verify(data: bytes, picture: _Picture, path: Path) -> None:
 
 def _by_kornia(rows: memoryview, picture: _Picture, decode: Any, path: Path) -> Array:
     """The samples (H, W) or (H, W, channels) in the order of the file, from filtered rows."""
-    image, start = None, 0
+    image: Array | None = None
+    start = 0
     for passed in picture.passes:
         end = start + passed.height * (1 + passed.row_bytes)
         try:
@@ -291,7 +292,7 @@ def _by_kornia(rows: memoryview, picture: _Picture, decode: Any, path: Path) -> 
         image = np.empty((picture.height, picture.width, *part.shape[2:]), part.dtype) if image is None else image
         image[passed.place] = part
         start = end
-    return image
+    return image  # type: ignore[return-value] # an interlaced picture has a pass at least
 
 
 def _unfiltered(rows: memoryview, height: int, picture: _Picture, decode: Any) -> Array:

@@ -9,7 +9,7 @@ from kldeval.errors import UnreadableMap, printable
 from kldeval.preprocessing.grey import full_scale
 
 if TYPE_CHECKING:
-    from kldeval.arrays import Array
+    from kldeval.arrays import NumpyArray as Array
     from kldeval.memory import MapContents, MapFile
 
 
