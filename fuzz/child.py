@@ -8,6 +8,7 @@ import os
 import sys
 import time
 import traceback
+import warnings
 import zlib
 from pathlib import Path
 
@@ -23,6 +24,7 @@ def main() -> int:
     """Answer lines of `reader path` with lines of JSON, until there are no more."""
     _bound_memory()
     make_expendable()
+    warnings.simplefilter("ignore")  # what libraries warn of, the program says as a line of its own
     for line in sys.stdin:
         reader, _, name = line.rstrip("\n").partition(" ")
         started = time.monotonic()

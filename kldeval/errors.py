@@ -87,6 +87,10 @@ class UnreadableMap(MapProblem):
     code = "unreadable"
 
 
+class LeftOut(MapProblem):
+    """A map that the request leaves out; it is no failure."""
+
+
 class RefusedMap(MapProblem):
     """A map that was read, but does not fit the request; the message names the way out."""
 

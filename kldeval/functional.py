@@ -305,7 +305,7 @@ def option_settings(options: Keywords) -> Settings:
     Raises:
         UnknownName, UsageProblem: an option is unknown or has no meaning.
     """
-    of_files = {"resize", "color", "group_by", "fixations", "mask", "weights"}
+    of_files = {"missing", "resize", "color", "group_by", "fixations", "mask", "weights"}
     check_names(options, (KNOWN_TEXTS | {"signature", "preset", "baseline"}) - of_files)
     return requested({name: value for name, value in options.items() if name != "baseline"}, beside_texts(options))
 

@@ -33,6 +33,10 @@ class MapInMemory:
         return self.label
 
 
+MISSING = MapInMemory(None, "a missing prediction")
+"""What stands where a ground truth has no prediction, and a constant map counts as one."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class BytesInMemory:
     """The contents of a file that is a member of another; `label` names it in messages."""

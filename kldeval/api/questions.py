@@ -299,8 +299,8 @@ def explain(pred: Any, gt: Any, *, worst: int | None = None, name: str | None = 
     request = call.beside(sides[0])
     if worst is not None:
         name = worst_map(run(*sides, call.settings, request), worst)
-    pair, context = read_one(*sides, call.settings, request, None if name is None else str(name))
-    found = explained(pair, context, call.settings)
+    pair, context, settings = read_one(*sides, call.settings, request, None if name is None else str(name))
+    found = explained(pair, context, settings)
     return Explanation.of(replace(found, notes=tuple(map(in_python, found.notes))))
 
 

@@ -114,6 +114,9 @@ class NumericOptions(AuxiliaryOptions):
         "NAME", "Maps to the headline: mean over maps, over groups, fixations or pixels [default: mean]."
     )
     ignore_index: str | None = setting("N", "The label of pixels that do not count, such as 255.")
+    reduce_zero_label: str | None = option(
+        flag_value="true", default=None, help="0 is unlabelled and the classes are 1..C, as in segmentation tools."
+    )
     class_weights: str | None = setting("LIST", "A weight for each class of labels: 1,0.5,2 or a file.")
     label_smoothing: str | None = setting("X", "The share of each label that is spread over the classes [default: 0].")
     smoothing_over: str | None = setting(
@@ -126,10 +129,9 @@ class NumericOptions(AuxiliaryOptions):
     color: str | None = setting("HOW", "Maps whose colour channels differ: luma, mean or first [default: error].")
     empty_gt: str | None = setting("HOW", "An all-zero ground truth: skip, uniform, zero or nan [default: error].")
     empty_pred: str | None = setting("HOW", "An all-zero prediction: keep, uniform or nan [default: error].")
-    nodata: str | None = setting(
-        "VALUE", "The value of pixels without data, such as -9999 or nan: the ground truth's are left out."
-    )
+    nodata: str | None = setting("VALUE", "What marks pixels without data, as -9999 or nan: they are left out.")
     nodata_pred: str | None = setting("HOW", "Where only the prediction has no data: mask or zero [default: error].")
+    missing: str | None = setting("HOW", "A missing prediction: skip or uniform [default: error].")
     dtype: str | None = setting("NAME", "The arithmetic: float64 or float32 [default: float64].")
     convention: str | None = setting("NAME", "A published convention; other flags override its parts.")
     signature: str | None = setting("TEXT", "Run exactly what a signature says, or all that a saved report (FILE) has.")

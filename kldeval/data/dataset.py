@@ -9,7 +9,7 @@ from kldeval.data.pairing import Pairing, find_pairs, pairs_in_memory
 from kldeval.data.readers.stored import MAX_PIXELS, Limits
 from kldeval.dataclass import dataclass
 from kldeval.errors import UsageProblem, printable
-from kldeval.memory import NamedMaps
+from kldeval.memory import MISSING, NamedMaps
 from kldeval.templates import MANIFEST, groups_of
 
 if TYPE_CHECKING:
@@ -76,9 +76,9 @@ def select(pred: MapFolder | None, gt: MapFolder | None, settings: Settings, req
     Raises:
         UsageProblem: the paths cannot be paired at all, the manifest is malformed, or maps have no group.
     """
-    pairing = _listed(request.manifest, request) if request.manifest else pair_up(pred, gt, request, settings)
+    pairing = _listed(request.manifest, request) if request.manifest else _with_missing(pred, gt, settings, request)
     pairs = grouped(pairing.pairs[: request.limit], settings, request)
-    notes = (*pairing.notes, *pairing_notes(pairing, len(pairs)))
+    notes = (*pairing.notes, *pairing_notes(pairing, len(pairs), request))
     tasks = tuple({ONLY: pair} for pair in pairs)
     every = (*pairing.pairs, *pairing.lone)
     return _share(
@@ -94,7 +94,7 @@ def select_models(
     Raises:
         UsageProblem: the paths of a model cannot be paired with the ground truths at all, or maps have no group.
     """
-    pairings = {model: _pairing(pred, gt, request, settings) for model, pred in preds.items()}
+    pairings = {model: _pairing(pred, gt, settings, request) for model, pred in preds.items()}
     by_name: dict[str, dict[str, Pair]] = {}
     for model, pairing in pairings.items():
         for pair in pairing.pairs:
@@ -115,7 +115,10 @@ def select_models(
     dataset = Dataset(
         tuple(tasks),
         {model: pairing.failures for model, pairing in pairings.items()},
-        {model: (*pairing.notes, *pairing_notes(pairing, len(pairing.pairs))) for model, pairing in pairings.items()},
+        {
+            model: (*pairing.notes, *pairing_notes(pairing, len(pairing.pairs), request))
+            for model, pairing in pairings.items()
+        },
         tuple(limited if len(names) < len(by_name) else ()),
         tuple({**lone, **{name: next(iter(pairs.values())) for name, pairs in by_name.items()}}.values()),
         alone=any(pairing.alone for pairing in pairings.values()),
@@ -149,9 +152,25 @@ def _share(dataset: Dataset, shard: str | None) -> Dataset:
     return replace(dataset, tasks=dataset.tasks[number - 1 :: count], failures=failures)
 
 
-def _pairing(pred: MapFolder, gt: MapFolder, request: RunOptions, settings: Settings | None) -> Pairing:
+def _with_missing(pred: MapFolder | None, gt: MapFolder | None, settings: Settings, request: RunOptions) -> Pairing:
+    """The pairs, and what the settings make of ground truths without a prediction.
+
+    Raises:
+        UsageProblem: as `pair_up`.
+    """
+    if settings.missing == "error":
+        return pair_up(pred, gt, request, settings)
+    pairing = pair_up(pred, gt, request._replace(allow_missing=True), settings)
+    if settings.missing == "skip":
+        return pairing
+    filled = (replace(pair, pred=MISSING) for pair in pairing.lone)
+    pairs = sorted((*pairing.pairs, *filled), key=lambda pair: pair.name)
+    return replace(pairing, pairs=tuple(pairs), n_missing=0, lone=())
+
+
+def _pairing(pred: MapFolder, gt: MapFolder, settings: Settings | None, request: RunOptions) -> Pairing:
     """The pairs of one model; of two files the name is the ground truth's, which all models share."""
-    found = pair_up(pred, gt, request, settings)
+    found = pair_up(pred, gt, request, settings) if settings is None else _with_missing(pred, gt, settings, request)
     if isinstance(gt, NamedMaps) or not (found.alone or _is_sliced(found)):
         return found
     return replace(found, pairs=tuple(replace(pair, name=_renamed(pair, gt)) for pair in found.pairs))
@@ -246,10 +265,11 @@ def pair_up(
     return _by_slices(pairing, request, settings)
 
 
-def pairing_notes(pairing: Pairing, n_pairs: int) -> Iterator[str]:
+def pairing_notes(pairing: Pairing, n_pairs: int, request: RunOptions) -> Iterator[str]:
     """What was left out of a pairing, of which `n_pairs` were used."""
     if pairing.n_missing:
-        yield f"{pairing.n_missing} ground truths without a prediction were left out (--allow-missing)"
+        option = "--allow-missing" if request.allow_missing else "--missing skip"
+        yield f"{pairing.n_missing} ground truths without a prediction were left out ({option})"
     if pairing.n_extra:
         yield f"{pairing.n_extra} predictions without a ground truth were left out (--allow-extra)"
     if n_pairs < len(pairing.pairs):

@@ -18,9 +18,9 @@ from kldeval.data.readers.stored import MAX_PIXELS, Limits
 from kldeval.data.recognise import BASES, log_sum
 from kldeval.data.stacks import read_slice
 from kldeval.dataclass import dataclass
-from kldeval.errors import RefusedMap, UnreadableMap, UsageProblem, printable
+from kldeval.errors import LeftOut, RefusedMap, UnreadableMap, UsageProblem, printable
 from kldeval.grammar import split_call
-from kldeval.memory import BytesInMemory, MapInMemory, Member
+from kldeval.memory import MISSING, BytesInMemory, MapInMemory, Member
 from kldeval.preprocessing.color_maps import name_of_color_map
 from kldeval.preprocessing.grey import channels_agree, full_scale, to_grey
 from kldeval.preprocessing.resize import AS_IS, log_resized, resize_pair
@@ -46,7 +46,8 @@ class Reading:
     `sources` are where what stands beside the maps is read, if anything does.
     `logs` are the steps that take the stored values of the prediction and of the ground truth for logarithms of
     densities, of which the densities are resized.
-    `nodata` says which pixels have no data (see `kldeval.settings.nodata`).
+    `nodata` says which pixels have no data (see `kldeval.settings.nodata`), `missing` what a prediction counts as that
+    is missing or cannot be read.
     `trusts_files` lifts the bounds on what a file claims of itself; `shape` is the (height, width) of raw values.
     `class_maps`: whether predictions may have a class
     axis; `labels`: whether all ground truths hold labels.
@@ -63,6 +64,7 @@ class Reading:
     nodata: str = ""
     class_maps: bool = False
     labels: bool = False
+    missing: str = "error"
     trusts_files: bool = False
     shape: tuple[int, int] | None = None
 
@@ -96,10 +98,11 @@ def load_map(path: MapFile, reading: Reading, place: int | None = None, role: Ro
     Raises:
         UnreadableMap, RefusedMap, MissingDependency: as `load_pair`.
     """
+    key, bounds = reading.key_of(role), (reading.max_pixels, reading.trusts_files, reading.shape)
     stored = (
-        read_map(path, key=reading.key_of(role), **reading.bounds)
+        read_map(path, key=key, max_pixels=bounds[0], trusts_files=bounds[1], shape=bounds[2])
         if place is None or isinstance(path, MapInMemory)
-        else read_slice(path, place, key=reading.key_of(role), **reading.bounds)
+        else read_slice(path, place, key=key, **reading.bounds)
     )
     return Loaded(stored, to_grey(stored.array, reading.color, path))
 
@@ -112,10 +115,54 @@ def load_pair(pair: Pair, reading: Reading, gt: Loaded | None = None) -> MapPair
         RefusedMap: colour, transparency or sizes that differ where `reading` does not say what to do.
         MissingDependency: OpenCV is needed and cannot be imported.
     """
+    if pair.pred is MISSING:
+        return _uniform(pair, reading, gt)
+    try:
+        return _loaded_pair(pair, reading, gt)
+    except UnreadableMap as problem:
+        is_of_pred = isinstance(problem, UnreadablePrediction)
+        if not is_of_pred or reading.missing == "error":
+            raise
+        if reading.missing == "skip":
+            raise LeftOut(str(problem)) from problem
+        return _uniform(pair, reading, gt)
+
+
+class UnreadablePrediction(UnreadableMap):
+    """A prediction that cannot be read, which a request may let pass."""
+
+
+def _uniform(pair: Pair, reading: Reading, gt: Loaded | None) -> MapPair:
+    """The ground truth with a constant density of its size in place of a prediction that is missing.
+
+    Raises:
+        RefusedMap: the ground truth is no map of height and width.
+    """
+    gt = gt or load_map(pair.gt, reading, pair.place)
+    if reading.labels or gt.grey.ndim != 2:  # noqa: PLR2004 - height and width
+        msg = f"{printable(pair.gt)} has no prediction, and a uniform one would need the number of classes"
+        raise RefusedMap(msg, code="no-partner")
+    value = -math.log(gt.grey.size) if reading.logs[0] is not None else 1 / gt.grey.size
+    if reading.logs[0] is not None:
+        value /= BASES[reading.logs[0].keywords.get("base", "e")]
+    constant = np.full(gt.grey.shape, value)
+    pair = replace(pair, pred=MapInMemory(constant, "a uniform map"))
+    maps = _loaded_pair(pair, replace(reading, color="first"), gt)
+    return replace(maps, remarks=(*(one for one in maps.remarks if one not in ("constant-pred", "identical")), UNIFORM))
+
+
+UNIFORM = "missing-pred"
+"""The remark of a map whose prediction is missing, and counts as uniform."""
+
+
+def _loaded_pair(pair: Pair, reading: Reading, gt: Loaded | None) -> MapPair:
     if reading.class_maps and has_classes(pair, reading):
         _refuse_company(pair, reading)
         return _with_weights(load_class_maps(pair, reading), reading)
-    pred = load_map(pair.pred, reading, pair.place, "pred")
+    try:
+        pred = load_map(pair.pred, reading, pair.place, "pred")
+    except UnreadableMap as problem:
+        raise UnreadablePrediction(str(problem), code=problem.code) from problem
     gt = gt or load_map(pair.gt, reading, pair.place)
     if reading.nodata:
         check_sizes(pred.grey, gt.grey)

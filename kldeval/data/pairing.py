@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from kldeval.data.containers import open_container
 from kldeval.data.listing import Listing, is_excluded, list_folder, name_of, namers, normal, suffix_of
-from kldeval.data.readers import READERS
+from kldeval.data.readers import READERS, is_readable
 from kldeval.dataclass import dataclass
 from kldeval.errors import UsageProblem, examples, printable
 from kldeval.memory import NamedMaps
@@ -103,7 +103,7 @@ def find_pairs(
             malformed or that no file fits, or no common name.
     """
     paths = (pred, gt)
-    containers = [None if any(keys) else open_container(path, limits) for path in paths]
+    containers = [None if any(keys) else _opened(path, other, limits) for path, other in (paths, paths[::-1])]
     kinds = ["folder" if held else _kind(path) for path, held in zip(paths, containers, strict=True)]
     if kinds == ["folder", "file"]:
         if containers[0]:
@@ -129,6 +129,16 @@ def find_pairs(
     if pred_name is None and gt_name is None:
         notes += _offset(*sides, len(pairing.pairs))
     return replace(pairing, notes=tuple(notes))
+
+
+def _opened(path: Path, other: Path, limits: Limits | None) -> Container | None:
+    """The container that a file is; one that cannot be read beside a file is left to who reads it as a map."""
+    try:
+        return open_container(path, limits)
+    except UsageProblem:
+        if is_readable(path.name) and other.is_file():
+            return None
+        raise
 
 
 def _one_for_all(pred: Path, gt: Side) -> Pairing:

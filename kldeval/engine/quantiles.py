@@ -16,7 +16,7 @@ import numpy as np
 from kldeval.data.load import load_pair
 from kldeval.dataclass import dataclass
 from kldeval.metrics.calibration import BINS, check_bins, quantile_ranks
-from kldeval.records import Failure
+from kldeval.records import Failure, Skipped
 from kldeval.scoring.adaptive import forecasts_of_pair
 from kldeval.settings.metric_options import adaptive_calls, refuse_parts
 
@@ -168,7 +168,7 @@ def _totals(answers: Iterable[Answer]) -> Iterator[tuple[tuple[str, str, int], t
     """The counts of all pairs together, by model, metric and event."""
     parts: dict[tuple[str, str, int], list[tuple[Any, Any]]] = defaultdict(list)
     for answer in answers:
-        if isinstance(answer.outcome, Failure):
+        if isinstance(answer.outcome, Failure | Skipped):
             continue
         for (key, event), counted in answer.outcome.items():
             held = parts[answer.model, key, event]

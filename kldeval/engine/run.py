@@ -303,20 +303,24 @@ def _kept_answers(
 
 def read_one(
     pred: MapFolder, gt: MapFolder, settings: Settings, request: RunOptions, name: str | None = None
-) -> tuple[MapPair, DatasetContext]:
-    """The only pair of two files, or the one of a name, and what is known beside it.
+) -> tuple[MapPair, DatasetContext, Settings]:
+    """The only pair of two files, or the one of a name, what is known beside it, and the settings as its files say.
 
     Raises:
         UsageProblem: there is none, or more than one.
         MapProblem: a file cannot be read or does not fit.
     """
     pairing = pair_up(pred, gt, request, settings)
-    pairs = [pair for pair in pairing.pairs if name in (None, pair.name)]
+    everything = pairing.pairs
+    pairs = [pair for pair in everything if name in (None, pair.name)]
     if len(pairs) != 1:
         msg = f"{pred} and {gt} hold {len(pairs)} pairs; name the two files of one"
         raise UsageProblem(msg)
-    around = _around(settings, request, pairs, alone=pairing.alone)
-    return load_pair(pairs[0], replace(reading_of(settings, request), sources=around.sources)), around.context
+    settings = resolve_target_kind(settings, pairs, reading_of(settings, request))
+    around = _around(settings, request, everything, alone=pairing.alone)
+    settings = with_context(settings, around.described)
+    pair = load_pair(pairs[0], replace(reading_of(settings, request), sources=around.sources))
+    return pair, around.context, settings
 
 
 def _swapped(pred: MapFolder | None, gt: MapFolder | None) -> list[str]:

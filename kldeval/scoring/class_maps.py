@@ -21,7 +21,7 @@ from kldeval.metrics.class_losses import LabelRule, accuracy_terms, check_target
 from kldeval.metrics.registry import LABEL_METRICS
 from kldeval.normalization.chain import along_rows, class_axis, format_chain, normalise
 from kldeval.normalization.steps import STEPS
-from kldeval.records import ClassSum, Failure, Score
+from kldeval.records import ClassSum, Failure, Score, Skipped
 from kldeval.scoring.diagnostics import ROUNDING, label_flags, refusal
 from kldeval.scoring.pixels import density
 from kldeval.scoring.views import flag_outside, scaled
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from kldeval.metrics.class_losses import LabelTerms
     from kldeval.normalization.chain import Chain
     from kldeval.normalization.lazy_map import LazyMap, Problem
-    from kldeval.records import MapPair
+    from kldeval.records import MapPair, Outcome
     from kldeval.settings.settings import Settings
 
 
@@ -128,7 +128,7 @@ def check_keeps_positions(chain: Chain) -> None:
             raise RefusedMap(msg)
 
 
-def score_labels(pair: MapPair, settings: Settings, *, per_class: bool = False) -> Score | Failure:
+def score_labels(pair: MapPair, settings: Settings, *, per_class: bool = False) -> Outcome:
     """The outcome of one pair; `per_class`: also the sums by the classes of its labels."""
     try:
         with quiet():
@@ -136,6 +136,8 @@ def score_labels(pair: MapPair, settings: Settings, *, per_class: bool = False) 
             sums = _Sums()
             for block in blocks_of(rows, settings):
                 sums.add(block, per_class=per_class)
+        if not sums.n_valid and settings.empty_gt == "skip":
+            return Skipped(pair.name, "all-ignored ground truth")
     except RefusedMap as problem:
         return Failure(pair.name, problem.stage, str(problem), problem.code)
     found = sums.score(pair.name, settings)
@@ -251,6 +253,8 @@ def labelled_rows(pair: MapPair, settings: Settings) -> LabelledRows:
         UsageProblem: the prediction has no such class axis.
     """
     axis = chosen_axis(settings)
+    if settings.gt[0].keywords.get("reduce_zero"):
+        pair = _zero_reduced(pair, ignore_index(settings) or 0)
     _check(pair, axis, settings)
     rows = rows_of(pair.pred, axis)
     start = scaled(rows, pair.pred_scale, settings.scale, settings.dtype, empty=settings.empty_pred)
@@ -261,6 +265,28 @@ def labelled_rows(pair: MapPair, settings: Settings) -> LabelledRows:
     exceeds_logs = settings.pred[0].name == "log-prob" and bool(start.extent()[1] > ROUNDING)
     weights = None if pair.weights is None else np.broadcast_to(pair.weights, positions_of(pair.pred, axis)).ravel()
     return LabelledRows(pred, target, exceeds_logs, weights, pair.edges)
+
+
+def _zero_reduced(pair: MapPair, ignored: int) -> MapPair:
+    """The pair with the classes 1..C of its labels as 0..C-1; 0 and what is ignored already do not count.
+
+    Raises:
+        RefusedMap: the labels are soft, or one of them would become the one that does not count.
+    """
+    xp = namespace(pair.gt)
+    if pair.gt.shape == pair.pred.shape or not xp.isdtype(pair.gt.dtype, "integral"):
+        found = f"{pair.gt.dtype}, {tuple(pair.gt.shape)}"
+        msg = f"--reduce-zero-label is for integer labels, and the ground truth is {found}"
+        raise RefusedMap(msg)
+    label = xp.astype(pair.gt, xp.int64)
+    if bool(xp.any(label == ignored + 1)) and ignored > 0:
+        msg = (
+            f"label {ignored + 1} would become {ignored}, which does not count; name a label that none has, such as "
+            "--ignore-index -1"
+        )
+        raise RefusedMap(msg)
+    reduced = xp.where((label == 0) | (label == ignored), xp.full_like(label, ignored), label - 1)
+    return replace(pair, gt=reduced)
 
 
 def blocks_of(rows: LabelledRows, settings: Settings) -> Iterator[LabelBlock]:
@@ -314,9 +340,14 @@ def losses_as_maps(pair: MapPair, settings: Settings) -> dict[str, Array]:
     return {key: xp.reshape(xp.concat([block.terms[key].loss for block in blocks]), shape) for key in blocks[0].terms}
 
 
+IGNORED = 255
+"""What unlabelled positions are in segmentation tools."""
+
+
 def ignore_index(settings: Settings) -> int | None:
-    """The label of positions that do not count."""
-    number: int | None = settings.gt[0].keywords.get("ignore_index")
+    """The label of positions that do not count: where 0 is unlabelled and nothing else is said that of `IGNORED`."""
+    labels = settings.gt[0].keywords
+    number: int | None = labels.get("ignore_index", IGNORED if labels.get("reduce_zero") else None)
     return number
 
 

@@ -32,6 +32,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "reduction": ("slices", "sum", "mean", "batchmean", "none"),
     "maps": ("mean", "fixations", "groups", "pixels", "rows"),
     "dtype": ("float64", "float32"),
+    "missing": ("error", "skip", "uniform"),
 }
 """The settings that are one word out of a few; the first is the default."""
 
@@ -49,7 +50,8 @@ class Settings:
 
     `context` says which images a metric compares with (their number and a digest of their fixations), and `density` how
     the ground truths were made of fixations, where the files beside them say it. `nodata` is the value that marks
-    pixels without data, with what a prediction counts as there (see `kldeval.settings.nodata`). `groups` says what the
+    pixels without data, with what a prediction counts as there (see `kldeval.settings.nodata`). `missing` says what
+    becomes of a ground truth whose prediction is missing or cannot be read. `groups` says what the
     group of a map is where `maps` is "groups": where the headline is the mean over their means.
     The last three move none: `names_class_axis`, whether class maps may be read, because their axis was named;
     `takes_soft_labels`, whether a ground truth of the prediction's shape holds labels, because that was said; and
@@ -74,6 +76,7 @@ class Settings:
     fixations: Call = AS_STORED
     groups: str = PARENT
     mask: Call = NONE
+    missing: str = "error"
     nodata: str = ""
     other: Call = NONE
     weights: Call = NONE

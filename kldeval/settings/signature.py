@@ -45,6 +45,7 @@ OPTIONAL = {
     "fixations": "read",
     "groups": PARENT,
     "mask": "none",
+    "missing": "error",
     "nodata": "",
     "other": "none",
     "weights": "none",
@@ -97,6 +98,7 @@ def parse_signature(text: str) -> Settings:
     texts |= {"empty_gt": empty_gt, "empty_pred": empty_pred, "base": parts.get("base")}
     texts |= {key: parts[key] for key in ("scale", "resize", "color", "maps", "dtype")}
     texts |= {name: parts[field] for name, field in FIELDS.items() if field in parts}
+    texts |= {"missing": parts["missing"]} if "missing" in parts else {}
     texts |= nodata_texts(parts["nodata"]) if "nodata" in parts else {}
     found = make_settings({**texts, **_reading(parts), "group_by": parts.get("groups")}, complete=True)
     found = replace(found, density=parts.get("density", ""), context=parts.get("context", ""))

@@ -230,7 +230,8 @@ def _map_table(report: Report, scores: Sequence[Score], precision: int, title: s
         columns["uncovered"] = [str(score.n_uncovered) for score in scores]
         columns["mass"] = _masses([score.uncovered_mass for score in scores], precision)
         heads += plain_heads("number", "uncovered", "mass")
-    rows = zip((score.name for score in scores), *columns.values(), strict=True)
+    names = (f"{score.name} (no prediction)" if score.remarks else score.name for score in scores)
+    rows = zip(names, *columns.values(), strict=True)
     return _table(report, heads, (map(Cell, row) for row in rows), title)
 
 

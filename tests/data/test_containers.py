@@ -135,7 +135,7 @@ def test_a_container_scores_as_the_folder_of_its_maps(maps: Arrays, kind: str) -
     assert {key: found[key] for key in ("signature", "summary", "maps", "failures")} == {
         key: expected[key] for key in ("signature", "summary", "maps", "failures")
     }
-    checked = kldeval("check", container, "gt")
+    checked = kldeval("check", container, "gt", "--pairs")
     assert checked.code == 0
     assert f"{container}/v/x" in checked.out
     assert "3 pairs can be scored, 0 problems" in checked.out

@@ -13,9 +13,9 @@ from kldeval.data.fixations.maps import FixationReading, read_map_file
 from kldeval.data.fixations.matlab import read_mat
 from kldeval.data.fixations.tables import LISTS, read_list
 from kldeval.data.readers import is_readable
-from kldeval.data.readers.files import check_regular, refusals
+from kldeval.data.readers.files import by_first_bytes, check_regular, refusals
 from kldeval.data.readers.stored import unreadable
-from kldeval.errors import printable
+from kldeval.errors import UnreadableMap, printable
 from kldeval.records import Fixations
 
 if TYPE_CHECKING:
@@ -55,6 +55,13 @@ def read_fixations(path: MapFile, reading: FixationReading | None = None) -> Map
     """
     reading = reading or FixationReading()
     suffix = path.suffix.lower()
+    try:
+        return _read(path, suffix, reading)
+    except UnreadableMap as problem:
+        raise by_first_bytes(path, problem) from problem
+
+
+def _read(path: MapFile, suffix: str, reading: FixationReading) -> Mapping[str, Fixations]:
     with refusals(path):
         if not isinstance(path, Path):
             return {str(path): read_map_file(path, reading)}

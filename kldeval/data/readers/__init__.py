@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Literal
 
 from kldeval.data.formats import MAP_FORMATS, Reader
 from kldeval.data.readers import numpy_files
-from kldeval.data.readers.files import refusal, refusals
+from kldeval.data.readers.files import by_first_bytes, refusal, refusals
 from kldeval.data.readers.members import fetched
 from kldeval.data.readers.stored import MAX_PIXELS, Limits, Stored, check_size, unreadable
-from kldeval.errors import KldevalError, printable
+from kldeval.errors import KldevalError, UnreadableMap, printable
 from kldeval.memory import Member
 
 if TYPE_CHECKING:
@@ -163,6 +163,8 @@ def read_map(
     limits = Limits(max_pixels, trusts_files, shape)
     try:
         return reader(fetched(path, limits) if isinstance(path, Member) else path, key, limits)
+    except UnreadableMap as problem:
+        raise by_first_bytes(path, problem) from problem
     except KldevalError:
         raise
     except Exception as error:

@@ -73,6 +73,25 @@ def refusal(path: MapFile | MapContents, error: Exception) -> KldevalError:
     return unreadable(path, f"damaged, or not what it seems to be ({reason(error)})")
 
 
+NAMED = frozenset({".npy", ".npz", ".mat", ".exr", ".csv", ".tsv", ".json", ".jsonl"})
+"""The suffixes of files whose readers know their own format alone; images are told apart by all their readers."""
+
+
+def by_first_bytes(path: MapFile, problem: UnreadableMap) -> UnreadableMap:
+    """The same problem, named by what the file begins with where that tells: a pointer, a web page, an archive."""
+    if not isinstance(path, Path) or path.suffix.lower() not in NAMED or problem.code != UnreadableMap.code:
+        return problem
+    from kldeval.data.readers.foreign import LOOKED_AT, meaning_of
+
+    try:
+        with path.open("rb") as file:
+            meaning = meaning_of(file.read(LOOKED_AT), path.suffix.lower())
+    except OSError:
+        return problem
+    kind = path.suffix.lower() or "such"
+    return problem if meaning is None or meaning in str(problem) else unreadable(path, f"no {kind} file but {meaning}")
+
+
 @contextmanager
 def refusals(path: MapFile | MapContents) -> Iterator[None]:
     """Raise the `refusal` of whatever is raised within.

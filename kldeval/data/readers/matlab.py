@@ -198,7 +198,7 @@ def _order(data: bytes) -> str:
     """The byte order that the header of version 5 declares, as `struct` writes it."""
     order = {b"IM": "<", b"MI": ">"}.get(data[ORDER:HEADER])
     if order is None:
-        msg = f"it begins with {data[:12]!r}"
+        msg = f"it begins with the bytes {data[:12].hex(' ')}" if data else "it is empty"
         raise Damaged(msg)
     return order
 

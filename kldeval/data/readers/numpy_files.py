@@ -240,7 +240,14 @@ def declared(file: IO[bytes], path: MapContents) -> Layout:
         raise
     except Exception as error:
         file.seek(0)
-        raise unreadable(path, f"no .npy file: it begins with {file.read(12)!r}") from error
+        found = file.read(12)
+        begins = f"it begins with {_shown(found)}" if found else "it is empty"
+        raise unreadable(path, f"no .npy file: {begins}") from error
+
+
+def _shown(data: bytes) -> str:
+    """A few bytes: as text if they are such."""
+    return repr(data.decode()) if data.isascii() and data.decode().isprintable() else f"the bytes {data.hex(' ')}"
 
 
 def _header_bytes(file: IO[bytes], version: tuple[int, int], path: MapContents) -> bytes:
