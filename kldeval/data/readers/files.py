@@ -53,7 +53,7 @@ def read_bytes(path: Path | BytesInMemory) -> bytes:
         return file.readall()
 
 
-def refusal(path: MapFile | MapContents, error: Exception) -> KldevalError:
+def unreadable_because(path: MapFile | MapContents, error: Exception) -> KldevalError:
     """What whoever reads `path` is told of any error: an `UnreadableMap` that says why; our own errors stay.
 
     Decoders raise nearly everything on damaged bytes: struct.error, IndexError, OverflowError, LZMAError, cv2.error.
@@ -94,7 +94,7 @@ def by_first_bytes(path: MapFile, problem: UnreadableMap) -> UnreadableMap:
 
 @contextmanager
 def refusals(path: MapFile | MapContents) -> Iterator[None]:
-    """Raise the `refusal` of whatever is raised within.
+    """Raise the `unreadable_because` of whatever is raised within.
 
     Raises:
         UnreadableMap: for every `Exception` that is no error of kldeval's own.
@@ -104,7 +104,7 @@ def refusals(path: MapFile | MapContents) -> Iterator[None]:
     except KldevalError:
         raise
     except Exception as error:
-        raise refusal(path, error) from error
+        raise unreadable_because(path, error) from error
 
 
 def reason(error: BaseException) -> str:
