@@ -162,14 +162,10 @@ def sigma_in_pixels(sigma: float, pixels_per_degree: float | None) -> float:
 
 
 def build(
-<<<<<<< HEAD
-    plan: DensityPlan, progress: Progress | None = None, note: Callable[[str], None] | None = None
-=======
     plan: DensityPlan,
     progress: Progress | None = None,
     note: Callable[[str], None] | None = None,
     executor: Executor | None = None,
->>>>>>> main
 ) -> Iterator[Built | Failure]:
     """Write a map for every image that the fixations are on, in the order of the names.
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Literal
 from kldeval.api.documents import Leaderboard, Report
 from kldeval.api.progress import shown_progress
 from kldeval.api.request import Asked, asked
-<<<<<<< HEAD
 from kldeval.api.sources import (
     BESIDE,
     check_paired,
@@ -23,11 +22,6 @@ from kldeval.api.sources import (
     pairs_in_blocks,
 )
 from kldeval.engine.auxiliary import some_compares_images
-from kldeval.engine.provenance import versions
-=======
-from kldeval.api.sources import BESIDE, pairs_in_blocks, class_axes, folder_of, is_array, is_path, members_of, check_paired
-from kldeval.engine.auxiliary import some_compares_images
->>>>>>> main
 from kldeval.engine.run import run, run_blocks, run_models
 from kldeval.errors import FAILURE_CODES, MapsFailed, RefusedMap, UsageProblem
 from kldeval.parameters import evaluate_parameters, explicit
