@@ -211,6 +211,11 @@ def evaluate(
     save_maps: str | PathLike[str] | None = None,
     cache: str | PathLike[str] | None = None,
     per_class: bool | None = None,
+    engine: str | None = None,
+    scheduler: str | None = None,
+    scheduler_file: str | PathLike[str] | None = None,
+    engine_timeout: str | PathLike[str] | None = None,
+    client: str | PathLike[str] | None = None,
     confidence: float | None = None,
     resamples: int | None = None,
     seed: int | None = None,
@@ -296,6 +301,11 @@ def evaluate(
     save_maps: str | PathLike[str] | None = None,
     cache: str | PathLike[str] | None = None,
     per_class: bool | None = None,
+    engine: str | None = None,
+    scheduler: str | None = None,
+    scheduler_file: str | PathLike[str] | None = None,
+    engine_timeout: str | PathLike[str] | None = None,
+    client: str | PathLike[str] | None = None,
     confidence: float | None = None,
     resamples: int | None = None,
     seed: int | None = None,
@@ -314,7 +324,10 @@ def audit(
     allow_extra: bool | None = None,
     allow_missing: bool | None = None,
     cache: str | PathLike[str] | None = None,
+    client: str | PathLike[str] | None = None,
     color: Literal["error", "luma", "mean", "first"] | None = None,
+    engine: str | None = None,
+    engine_timeout: str | PathLike[str] | None = None,
     exclude: Sequence[str] | None = None,
     fixation_base: Literal[0, 1] | None = None,
     fixation_columns: str | None = None,
@@ -337,6 +350,8 @@ def audit(
     pred_key: str | None = None,
     pred_name: str | None = None,
     resize: str | None = None,
+    scheduler: str | None = None,
+    scheduler_file: str | PathLike[str] | None = None,
     trust_files: bool | None = None,
 ) -> Audit:
     """Score the same maps under every published convention, or some, as `kldeval audit` does."""
@@ -418,6 +433,11 @@ def check(
     save_maps: str | PathLike[str] | None = None,
     cache: str | PathLike[str] | None = None,
     per_class: bool | None = None,
+    engine: str | None = None,
+    scheduler: str | None = None,
+    scheduler_file: str | PathLike[str] | None = None,
+    engine_timeout: str | PathLike[str] | None = None,
+    client: str | PathLike[str] | None = None,
 ) -> Inspection:
     """Which maps belong together, what they hold, and what is wrong, without scoring; true where all is well."""
 
@@ -500,6 +520,11 @@ def explain(
     save_maps: str | PathLike[str] | None = None,
     cache: str | PathLike[str] | None = None,
     per_class: bool | None = None,
+    engine: str | None = None,
+    scheduler: str | None = None,
+    scheduler_file: str | PathLike[str] | None = None,
+    engine_timeout: str | PathLike[str] | None = None,
+    client: str | PathLike[str] | None = None,
 ) -> Explanation:
     """Show one pair step by step: what each step does to the numbers, and which pixels make the result."""
 
@@ -512,7 +537,10 @@ def identify(
     allow_extra: bool | None = None,
     allow_missing: bool | None = None,
     cache: str | PathLike[str] | None = None,
+    client: str | PathLike[str] | None = None,
     color: Literal["error", "luma", "mean", "first"] | None = None,
+    engine: str | None = None,
+    engine_timeout: str | PathLike[str] | None = None,
     exclude: Sequence[str] | None = None,
     fixation_base: Literal[0, 1] | None = None,
     fixation_columns: str | None = None,
@@ -535,6 +563,8 @@ def identify(
     pred_key: str | None = None,
     pred_name: str | None = None,
     resize: str | None = None,
+    scheduler: str | None = None,
+    scheduler_file: str | PathLike[str] | None = None,
     trust_files: bool | None = None,
 ) -> Identification:
     """Which conventions print a published number on these maps, as `kldeval identify` finds."""

@@ -206,8 +206,13 @@ def _strip(
         found = _model_panels(name, one, stimuli)
         if model and panels:  # the ground truth is that of the first model
             found = [panel for panel in found if panel.title != "ground truth"]
-        panels += [replace(panel, title=f"{panel.title} of {model}" if model else panel.title) for panel in found]
+        panels += [replace(panel, title=_titled(panel.title, model)) for panel in found]
     return Strip(name, why, tuple(panels), _numbers(name, reports)) if panels else None
+
+
+def _titled(title: str, model: str) -> str:
+    """What a panel shows; the ground truth is that of all models."""
+    return f"{title} of {model}" if model and title != "ground truth" else title
 
 
 def _model_panels(name: str, one: _Opened, stimuli: Mapping[str, Path]) -> list[Panel]:

@@ -13,10 +13,10 @@ from kldeval.api.progress import shown_progress
 from kldeval.api.request import Asked, asked
 from kldeval.api.sources import BESIDE, blocks_of, class_axes, folder_of, is_array, is_path, members_of, paired
 from kldeval.engine.auxiliary import compares_images
-from kldeval.engine.provenance import versions
 from kldeval.engine.run import run, run_blocks, run_models
 from kldeval.errors import FAILURE_CODES, MapsFailed, RefusedMap, UsageProblem
 from kldeval.parameters import evaluate_parameters, explicit
+from kldeval.provenance import versions
 from kldeval.reports.documents import Resampling
 from kldeval.wording import in_python, speaks_python
 

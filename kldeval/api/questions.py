@@ -33,7 +33,6 @@ from kldeval.api.sources import ONE_MAP, folder_of, is_path, maps_of, paired
 from kldeval.arrays import as_numpy
 from kldeval.conventions import CONVENTIONS
 from kldeval.data.fixations.maps import FixationReading, fixations_in_map
-from kldeval.engine.provenance import versions
 from kldeval.engine.run import read_one, run
 from kldeval.errors import RefusedMap, UsageProblem
 from kldeval.functional import requested
@@ -46,6 +45,7 @@ from kldeval.parameters import (
     explicit,
     identify_parameters,
 )
+from kldeval.provenance import versions
 from kldeval.records import fixations_at
 from kldeval.reports import documents
 from kldeval.reports.aggregate import only
@@ -299,8 +299,8 @@ def explain(pred: Any, gt: Any, *, worst: int | None = None, name: str | None = 
     request = call.beside(sides[0])
     if worst is not None:
         name = worst_map(run(*sides, call.settings, request), worst)
-    pair, context = read_one(*sides, call.settings, request, None if name is None else str(name))
-    found = explained(pair, context, call.settings)
+    pair, context, settings = read_one(*sides, call.settings, request, None if name is None else str(name))
+    found = explained(pair, context, settings)
     return Explanation.of(replace(found, notes=tuple(map(in_python, found.notes))))
 
 

@@ -60,7 +60,19 @@ GROUPS = {
         *("format_", "output", "score_only", "per_map", "worst", "precision", "quiet", "verbose", "save_maps"),
         *("html_maps", "stimuli", "signatures", "columns", "std", "siunitx", "annotate", "picture", "save"),
     ),
-    "Running": ("jobs", "device", "cache", "progress", "config", "batch_bytes", "debug"),
+    "Running": (
+        "jobs",
+        "device",
+        "cache",
+        "engine",
+        "scheduler",
+        "scheduler_file",
+        "engine_timeout",
+        "progress",
+        "config",
+        "batch_bytes",
+        "debug",
+    ),
 }
 """The options of each group, by the names of their values, in the order of the help."""
 
@@ -81,6 +93,7 @@ RARE = frozenset(
         ),
         *("fixation_size", "fixation_columns", "fixation_where", "fixations_name", "mask_name", "weights_name"),
         *("baseline_name", "other_map_name"),
+        *("engine", "scheduler", "scheduler_file", "engine_timeout"),
         *("html_maps", "stimuli", "signatures", "batch_bytes", "debug", "exclude", "annotate", "save_maps"),
     }
 )

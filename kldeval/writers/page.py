@@ -186,6 +186,14 @@ PAPER_NAMES = {
     "ig": "IG",
     "bce": "BCE",
     "nll": "NLL",
+    "ece": "ECE",
+    "mce": "MCE",
+    "ace": "ACE",
+    "rmsce": "RMSCE",
+    "classwise-ece": "cwECE",
+    "rps": "RPS",
+    "brier": "Brier",
+    "accuracy": "Accuracy",
 }
 """What papers call a metric, by its key."""
 

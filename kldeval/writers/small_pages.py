@@ -29,7 +29,7 @@ from kldeval.writers.page import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from kldeval.reports.documents import Explanation, Inspection, Matrix, Methods, Stage
+    from kldeval.reports.documents import Explanation, Inspection, Matrix, Methods, Stage, Terms
     from kldeval.reports.identification import Guess, Identification, Joint
     from kldeval.writers.page import Block
 
@@ -195,17 +195,22 @@ def explanation_page(explanation: Explanation) -> Page:
 
 
 def _explanation_blocks(explanation: Explanation) -> Iterator[Block]:
-    height, width = explanation.shape
-    yield Paragraphs((), title=f"{explanation.name}: {width} x {height} pixels")
+    is_map = "gt" in explanation.stages
+    sides = reversed(explanation.shape) if is_map else explanation.shape
+    size = " x ".join(map(str, sides))
+    yield Paragraphs((), title=f"{explanation.name}: {size} {'pixels' if is_map else 'scores'}")
     for role, stages in explanation.stages.items():
         yield _stage_table(f"{_SIDES[role]} ({explanation.dtypes[role]})", stages)
         if role in explanation.matrices:
             yield _matrix_table(explanation.matrices[role])
     rows = tuple((Cell(key), Cell(_short(value))) for key, value in explanation.values.items())
     yield Table((Head("metric", "flags"), Head("value", is_headline=True)), rows)
-    mass = f"{explanation.n_uncovered} pixels with ground-truth mass {_short(explanation.uncovered_mass)}"
-    yield Paragraphs((f"uncovered: {mass}{_uncovered_words(explanation)}",))
-    yield _contribution_table(explanation)
+    if any(one.over != "fixated pixels" for one in explanation.terms):
+        what = "pixels with ground-truth" if is_map else "positions with label"
+        mass = f"{explanation.n_uncovered} {what} mass {_short(explanation.uncovered_mass)}"
+        yield Paragraphs((f"uncovered: {mass}{_uncovered_words(explanation)}",))
+    for terms in explanation.terms:
+        yield _contribution_table(terms)
     yield Notes(explanation.notes)
     yield Signatures((), tuple(explanation.signatures.values()))
 
@@ -239,35 +244,43 @@ def _matrix_table(matrices: Sequence[tuple[str, Matrix]]) -> Table:
 
 def _uncovered_words(explanation: Explanation) -> str:
     """What the uncovered pixels add to the sum over pixels."""
-    if explanation.uncovered_adds is None or not explanation.n_uncovered:
+    first = explanation.terms[0] if explanation.terms else None
+    if first is None or first.uncovered_adds is None or not explanation.n_uncovered:
         return ""
-    unit = f" {explanation.unit}" if explanation.unit else ""
-    return f", which add {_short(explanation.uncovered_adds)} of {_short(explanation.total)}{unit} over all pixels"
+    unit = f" {first.unit}" if first.unit else ""
+    return f", which add {_short(first.uncovered_adds)} of {_short(first.total)}{unit} over all pixels"
 
 
-def _contribution_table(explanation: Explanation) -> Table:
-    """The pixels that add most, and all others together: their shares are of the sum over pixels."""
-    key = next(iter(explanation.values), "")
+_OVER = {
+    "pixels": ("pixels that contribute most to {}, in the sum over pixels", ("pred", "gt")),
+    "fixated pixels": (
+        "fixated pixels that contribute most to {}, in the mean over fixations",
+        ("stored", "fixations"),
+    ),
+    "positions": ("positions that contribute most to {}, in the sum over positions", ("probability", "label")),
+}
+
+
+def _contribution_table(terms: Terms) -> Table:
+    """The places that add most, and all others together: their shares are of the sum."""
+    n_axes = max((len(one.place) for one in terms.largest), default=2)
     rows = [
-        (
-            str(pixel.row),
-            str(pixel.column),
-            *map(_short, (pixel.pred, pixel.gt, pixel.term)),
-            _share(explanation, pixel.term),
-        )
-        for pixel in explanation.contributions
+        (*map(str, one.place), *map(_short, (one.pred, one.gt, one.term)), _share(terms, one.term))
+        for one in terms.largest[: terms.n]
     ]
-    others = explanation.n_pixels - len(rows)
+    others = terms.n - len(rows)
     if others > 0:
-        rest = explanation.total - math.fsum(pixel.term for pixel in explanation.contributions)
-        rows.append((f"{others} others", "", "", "", _short(rest), _share(explanation, rest)))
-    heads = plain_heads("number", "row", "column", "pred", "gt", "adds", "share")
+        rest = terms.total - math.fsum(one.term for one in terms.largest)
+        blank = ("",) * (n_axes - 1)
+        rows.append((f"{others} others", *blank, "", "", _short(rest), _share(terms, rest)))
+    places = {1: ("place",), 2: ("row", "column")}.get(n_axes, tuple(f"axis {axis}" for axis in range(n_axes)))
+    title, sides = _OVER[terms.over]
     cells = tuple(tuple(map(Cell, row)) for row in rows)
-    return Table(heads, cells, f"pixels that contribute most to {key}, in the sum over pixels")
+    return Table(plain_heads("number", *places, *sides, "adds", "share"), cells, title.format(terms.metric))
 
 
-def _share(explanation: Explanation, term: float) -> str:
-    total = explanation.total
+def _share(terms: Terms, term: float) -> str:
+    total = terms.total
     return f"{term / total:.1%}" if total and math.isfinite(total) and math.isfinite(term) else ABSENT
 
 
