@@ -90,6 +90,8 @@ RARE = frozenset(
             "class_weights",
             "pred_scale",
             "gt_scale",
+            "nodata",
+            "shard",
         ),
         *("fixation_size", "fixation_columns", "fixation_where", "fixations_name", "mask_name", "weights_name"),
         *("baseline_name", "other_map_name"),

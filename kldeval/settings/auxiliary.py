@@ -15,11 +15,12 @@ import numpy as np
 from kldeval.digests import file_digest
 from kldeval.errors import UsageProblem, printable
 from kldeval.grammar import Call, Info, Registry, Size, split_call
-from kldeval.metrics.registry import METRICS, OF_OTHER_IMAGES, is_on_scale
+from kldeval.metrics.registry import METRICS, OF_OTHER_IMAGES
 from kldeval.normalization.chain import axes_of, format_chain, parse_chain
 from kldeval.normalization.lazy_map import MAP
 from kldeval.regular import why
 from kldeval.settings.metric_options import gt_chain, pred_chain
+from kldeval.settings.scales import is_free_of_scale
 from kldeval.settings.settings import AS_STORED, MAPS, NONE
 
 if TYPE_CHECKING:
@@ -478,7 +479,7 @@ def restrict_to(settings: Settings, call: Call) -> Settings:
     return replace(
         settings,
         metrics=(call,),
-        masks="" if _is_free_of_scale(call, pred, gt) else settings.masks,
+        masks="" if is_free_of_scale(call, pred, gt) else settings.masks,
         pred=pred,
         gt=gt,
         base=base,
@@ -491,22 +492,6 @@ def restrict_to(settings: Settings, call: Call) -> Settings:
         maps=_pooled_maps("mean" if settings.maps == "fixations" and on != "fixations" else settings.maps, info),
         weights=NONE if settings.weights == _EVERYWHERE and _weighs_no_pixels(call) else settings.weights,
         dtype="float64" if is_stored else settings.dtype,
-    )
-
-
-FREE_OF_SCALE = ("sum-to-one", "minmax", "max", "bytes")
-"""Steps after which the scale of a map is gone, where they add nothing."""
-
-
-def _is_free_of_scale(call: Call, pred: Chain, gt: Chain) -> bool:
-    """Whether a factor on a map leaves a metric as it is."""
-    if METRICS[call.name].info.on in ("pixels", "forecasts"):
-        return False
-    return all(
-        not is_on_scale(METRICS[call.name].info, call.keywords)
-        if chain == STORED
-        else chain[0].name in FREE_OF_SCALE and not chain[0].keywords.get("offset")
-        for chain in (pred, gt)
     )
 
 

@@ -122,9 +122,9 @@ def make_settings(
         known = [part for part in spelt if part is not None]
         said["metric"] = ",".join(known) if known else DEFAULT_METRICS
     chosen = {**DEFAULTS, **_said(convention or {}), **_norms(said), **said}
-    parts = {key: attempt(partial(_choice, key, chosen.get(key))) for key in CHOICES if key != "scale"}
+    parts: dict[str, Any] = attempt(lambda: _scales(chosen)) or {}
+    parts |= {key: attempt(partial(_choice, key, chosen.get(key))) for key in CHOICES if key != "scale"}
     parts["resize"] = attempt(lambda: RESIZES.parse(chosen["resize"]))
-    parts |= attempt(lambda: _scales(chosen)) or {}
     parts["nodata"] = attempt(lambda: nodata_text(chosen))
     parts["groups"] = attempt(lambda: _groups(said)) if parts["maps"] == "groups" else PARENT
     labels = found_labels or attempt(lambda: what_says_labels(said))
