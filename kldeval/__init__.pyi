@@ -203,6 +203,7 @@ def evaluate(
     pred_key: str | None = None,
     gt_key: str | None = None,
     stack: bool | None = None,
+    shape: str | None = None,
     max_pixels: int | None = None,
     trust_files: bool | None = None,
     device: str | None = None,
@@ -293,6 +294,7 @@ def evaluate(
     pred_key: str | None = None,
     gt_key: str | None = None,
     stack: bool | None = None,
+    shape: str | None = None,
     max_pixels: int | None = None,
     trust_files: bool | None = None,
     device: str | None = None,
@@ -352,6 +354,7 @@ def audit(
     resize: str | None = None,
     scheduler: str | None = None,
     scheduler_file: str | PathLike[str] | None = None,
+    shape: str | None = None,
     trust_files: bool | None = None,
 ) -> Audit:
     """Score the same maps under every published convention, or some, as `kldeval audit` does."""
@@ -425,6 +428,7 @@ def check(
     pred_key: str | None = None,
     gt_key: str | None = None,
     stack: bool | None = None,
+    shape: str | None = None,
     max_pixels: int | None = None,
     trust_files: bool | None = None,
     device: str | None = None,
@@ -512,6 +516,7 @@ def explain(
     pred_key: str | None = None,
     gt_key: str | None = None,
     stack: bool | None = None,
+    shape: str | None = None,
     max_pixels: int | None = None,
     trust_files: bool | None = None,
     device: str | None = None,
@@ -565,6 +570,7 @@ def identify(
     resize: str | None = None,
     scheduler: str | None = None,
     scheduler_file: str | PathLike[str] | None = None,
+    shape: str | None = None,
     trust_files: bool | None = None,
 ) -> Identification:
     """Which conventions print a published number on these maps, as `kldeval identify` finds."""

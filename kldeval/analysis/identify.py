@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import chain, product
 from typing import TYPE_CHECKING
 
-from kldeval.analysis.candidates import RESIZES, candidates, quantities_for, resized
+from kldeval.analysis.candidates import RESIZES, candidates, quantities_for, with_resizes
 from kldeval.conventions.definitions import family
 from kldeval.data.dataset import select_models
 from kldeval.dataclass import dataclass
@@ -130,7 +130,7 @@ def _kld_guesses(dataset: Dataset, request: Request, progress: Progress | None) 
     tried = candidates(resize=request.resize, color=request.color)
     sums = _sums(dataset, tried, request, progress)
     if sums.sizes_differ and request.resize is None:
-        tried = resized(tried)
+        tried = with_resizes(tried)
         sums = _sums(dataset, tried, request, progress)
     found = {
         Guess(

@@ -146,7 +146,7 @@ def cli() -> None:
     settle_process()
 
 
-def run(arguments: Sequence[str]) -> int:
+def run_arguments(arguments: Sequence[str]) -> int:
     """The exit code of the command line `arguments`."""
     from kldeval.cli.terminal import Ended
 
