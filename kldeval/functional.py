@@ -30,7 +30,7 @@ from kldeval.parameters import BESIDE, documentation, explicit, parameters_of, s
 from kldeval.preprocessing.grey import full_scale
 from kldeval.records import MapPair
 from kldeval.scoring.diagnostics import refusal
-from kldeval.scoring.pixels import PixelSide, array_values, density, terms_of
+from kldeval.scoring.pixels import PixelSide, array_values, density_of_block, terms_of
 from kldeval.scoring.plan import quantity_of
 from kldeval.scoring.views import scaled
 from kldeval.settings.auxiliary import STORED, beside_texts, chains_for
@@ -50,12 +50,15 @@ if TYPE_CHECKING:
 
     MetricEntry = Entry[Callable[..., Any], MetricInfo]
 
+    Keywords = dict[str, Any]
+    """Keywords by their names, of the types that the signature of the metric's function says."""
+
 
 def metric_functions() -> dict[str, Callable[..., Array]]:
     """The functions of all metrics by their names in Python.
 
     >>> sorted(metric_functions())[:3]
-    ['accuracy', 'auc', 'auc_borji']
+    ['accuracy', 'ace', 'auc']
     """
     if not _FUNCTIONS:
         for registry in (METRICS, LABEL_METRICS):
@@ -92,12 +95,12 @@ def _function_of(entry: MetricEntry) -> Callable[..., Array]:
     return function
 
 
-def _of_densities(entry: MetricEntry, given: dict[str, Any]) -> Array:
+def _of_densities(entry: MetricEntry, given: Keywords) -> Array:
     pred, gt, weights = given.pop("pred"), given.pop("gt"), given.pop("weights", None)
     return density_metric(entry.name, pred, gt, weights, given)
 
 
-def density_metric(name: str, pred: Array, gt: Array, weights: Array | None, options: dict[str, Any]) -> Array:
+def density_metric(name: str, pred: Array, gt: Array, weights: Array | None, options: Keywords) -> Array:
     """A metric of densities by its name."""
     settings = metric_settings(name, {"dtype": _own_dtype(pred, gt), **options})
     pred, gt, weights = _vectors_as_maps(pred, gt, weights, settings)
@@ -109,7 +112,7 @@ def density_metric(name: str, pred: Array, gt: Array, weights: Array | None, opt
         for array, empty in ((pred, settings.empty_pred), (gt, settings.empty_gt))
     ]
     p, q = (normalise(present(side), chain) for side, chain in zip(stored, (settings.pred, settings.gt), strict=True))
-    refuse([p, q], pred.shape, settings)
+    refuse_problems([p, q], pred.shape, settings)
     quantity = quantity_of(name, settings)
     if settings.reduction == "none":
         value = terms_of(quantity, PixelSide(p, "density"), PixelSide(q, "density"))
@@ -128,7 +131,7 @@ def _own_dtype(*arrays: Array) -> str | None:
     return "float32" if narrow else None
 
 
-def _of_maps(entry: MetricEntry, given: dict[str, Any]) -> Array:
+def _of_maps(entry: MetricEntry, given: Keywords) -> Array:
     pred, gt, weights = given.pop("pred"), given.pop("gt"), given.pop("weights", None)
     checked = _checked(pred, gt, weights)
     parameters, options = _split(entry, given)
@@ -136,7 +139,7 @@ def _of_maps(entry: MetricEntry, given: dict[str, Any]) -> Array:
     return returned_as(entry.function(*sides, checked, **parameters), pred, gt)
 
 
-def _of_fixations(entry: MetricEntry, given: dict[str, Any]) -> Array:
+def _of_fixations(entry: MetricEntry, given: Keywords) -> Array:
     pred, fixations, weights = given.pop("pred"), given.pop("fixations"), given.pop("weights", None)
     beside = [given.pop(name) for name in entry.info.requires if name in BESIDE]
     parameters, options = _split(entry, given)
@@ -171,7 +174,7 @@ def _at_fixations(
     fixations: Array,
     beside: list[Array],
     weights: Array | None,
-    options: dict[str, Any],
+    options: Keywords,
 ) -> Array:
     """A metric of the predicted density at the fixations, and of a baseline's."""
     norm = options.pop("baseline_norm", "sum-to-one")
@@ -187,7 +190,7 @@ def _at_fixations(
     return value if "dtype" in options else returned_as(value, pred)
 
 
-def _of_pixels(entry: MetricEntry, given: dict[str, Any]) -> Array:
+def _of_pixels(entry: MetricEntry, given: Keywords) -> Array:
     pred, gt, reduction = given.pop("pred"), given.pop("gt"), given.pop("reduction", "mean")
     p, q = computed_in(pred), computed_in(gt)
     check_binary(p, q)
@@ -196,7 +199,7 @@ def _of_pixels(entry: MetricEntry, given: dict[str, Any]) -> Array:
     return returned_as(reduced(entry.function(PixelMap(p), q, **given), reduction), pred, gt)
 
 
-def _of_labels(entry: MetricEntry, given: dict[str, Any]) -> Array:
+def _of_labels(entry: MetricEntry, given: Keywords) -> Array:
     target, axis, reduction = given.pop("target"), given.pop("axis"), given.pop("reduction", "mean")
     pred = given.pop("logits", None)
     log_pred = given.pop("log_pred", pred)
@@ -225,7 +228,7 @@ def _without_ignored(logits: Array, target: Array, rule: LabelRule) -> Array:
     return xp.where(ignored, xp.zeros_like(logits), logits)
 
 
-_EVALUATE: Mapping[str, Callable[[Any, dict[str, Any]], Any]] = {
+_EVALUATE: Mapping[str, Callable[[Any, Keywords], Any]] = {
     "density": _of_densities,
     "maps": _of_maps,
     "fixations": _of_fixations,
@@ -234,7 +237,7 @@ _EVALUATE: Mapping[str, Callable[[Any, dict[str, Any]], Any]] = {
 }
 
 
-def _split(entry: MetricEntry, given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def _split(entry: MetricEntry, given: Keywords) -> tuple[Keywords, Keywords]:
     """The arguments that are the metric's parameters, and the settings of the run."""
     parameters = {key: value for key, value in given.items() if key in entry.types}
     return parameters, {key: value for key, value in given.items() if key not in parameters}
@@ -245,7 +248,7 @@ def _values_of(
     sides: Mapping[str, Array],
     weights: Array | None,
     parameters: Mapping[str, Any],
-    options: dict[str, Any],
+    options: Keywords,
 ) -> list[Array]:
     """The values that a metric of stored maps takes: as they are stored, or at the end of the chains."""
     settings, of = metric_settings("kld", options), parameters.get("of")
@@ -262,7 +265,7 @@ def _values_of(
         side = scaled(array, full_scale(array), settings.scale, settings.dtype, weights=weights, empty=empty)
         if chain != STORED:
             side = normalise(present(side), chain)
-            refuse([side], array.shape, settings)
+            refuse_problems([side], array.shape, settings)
         whole = side.whole()
         # exp underflows into ties, which ranks must not have
         found.append(side.xp.exp(whole) if side.is_log and entry.info.view != "ranks" else whole)
@@ -279,7 +282,7 @@ def _vectors_as_maps(
     return first, second, third
 
 
-def metric_settings(name: str, options: dict[str, Any]) -> Settings:
+def metric_settings(name: str, options: Keywords) -> Settings:
     """The settings of one metric of arrays; what is None was not said.
 
     Raises:
@@ -296,13 +299,13 @@ def metric_settings(name: str, options: dict[str, Any]) -> Settings:
     return requested({**{key: value for key, value in options.items() if key not in constants}, "metric": metric})
 
 
-def option_settings(options: dict[str, Any]) -> Settings:
+def option_settings(options: Keywords) -> Settings:
     """The settings that the options of `evaluate` stand for, of maps that are given as arrays.
 
     Raises:
         UnknownName, UsageProblem: an option is unknown or has no meaning.
     """
-    of_files = {"resize", "color", "group_by", "fixations", "mask", "weights"}
+    of_files = {"missing", "resize", "color", "group_by", "fixations", "mask", "weights"}
     check_names(options, (KNOWN_TEXTS | {"signature", "preset", "baseline"}) - of_files)
     return requested({name: value for name, value in options.items() if name != "baseline"}, beside_texts(options))
 
@@ -342,7 +345,7 @@ def signature(metric: str = "kld", **options: Any) -> str:
     return signatures(settings)[settings.keys[0]]
 
 
-def requested(options: dict[str, Any], beside: Mapping[str, str] | None = None, *, manifest: bool = False) -> Settings:
+def requested(options: Keywords, beside: Mapping[str, str] | None = None, *, manifest: bool = False) -> Settings:
     """The settings that options stand for; `beside` are the words for what stands beside the pairs."""
     from kldeval.reports.json_reader import saved_signatures
     from kldeval.settings.requested import Requested, requested_settings, signature_texts
@@ -387,7 +390,7 @@ def present(values: LazyMap) -> LazyMap:
     return values.map(lambda x, low, weights: xp.where(weights > 0, x, low), values.extent()[0], values.weights)
 
 
-def refuse(sides: list[LazyMap], shape: tuple[int, ...], settings: Settings) -> None:
+def refuse_problems(sides: list[LazyMap], shape: tuple[int, ...], settings: Settings) -> None:
     """Refuse what a normalisation of the prediction (or of both sides) cannot take.
 
     Raises:
@@ -421,13 +424,13 @@ def _existing(fixations: Array, weights: Array | None) -> Array:
     return xp.where(weights > 0, fixations, xp.zeros_like(fixations))
 
 
-def _log_density(pred: Array, weights: Array | None, options: dict[str, Any]) -> Array:
+def _log_density(pred: Array, weights: Array | None, options: Keywords) -> Array:
     settings = metric_settings("ll", {"dtype": _own_dtype(pred), **options})
     whole = _checked(pred, pred, weights)
     side = scaled(pred, full_scale(pred), settings.scale, settings.dtype, weights=whole, empty=settings.empty_pred)
     values = normalise(present(side), settings.pred)
-    refuse([values], pred.shape, settings)
-    return density(values, slice(0, pred.shape[-2])).log
+    refuse_problems([values], pred.shape, settings)
+    return density_of_block(values, slice(0, pred.shape[-2])).log
 
 
 def _zero_if_asked(value: Array, gt: LazyMap, settings: Settings) -> Array:

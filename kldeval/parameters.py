@@ -148,7 +148,13 @@ def documentation(entry: MetricEntry, parameters: Iterable[Parameter]) -> str:
     text = (entry.function.__doc__ or "").rstrip()
     words = {name: meaning for name, (_, meaning) in OPTIONS.items()} | _WORDS
     lines = [f"        {p.name}: {words.get(p.name, f'parameter of the metric, {p.annotation}')}." for p in parameters]
-    return "\n".join([text, "", "    Args:", *lines, "    "])
+    given = "norm=..., axis=..., gt_norm='labels'" if entry.info.on == "labels" else "the same keywords"
+    signed = (
+        f"    The number's signature is that of `kldeval.signature({entry.name!r}, ...)`",
+        f"    with {given}.",
+        "",
+    )
+    return "\n".join([text, "", *signed, "    Args:", *lines, "    "])
 
 
 def evaluate_parameters() -> list[Parameter]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +21,10 @@ class RunOptions(NamedTuple):
     `baselines` asks for reference rows, of which `ceiling` says how the observers' density is made.
     `shard` is a share of the pairs, `I/N`, that is scored with what all images tell.
     `cache` is the folder of rows that are kept between runs.
-    `stack` takes arrays (N, H, W) for N maps. Maps in memory stand beside the pairs by their names.
+    `stack` takes arrays (N, H, W) for N maps; `shape` is the height and width of raw values, `H,W`.
+    Maps in memory stand beside the pairs by their names.
+    `engine` says who does the work (see `kldeval.executors.choice`); `scheduler`, `scheduler_file`, `engine_timeout`
+    and `client`, which is of `distributed` and stays open, say where a cluster is to be found.
     A named tuple, because a dataclass of so many fields takes 1.6 ms to make.
     """
 
@@ -50,6 +53,7 @@ class RunOptions(NamedTuple):
     pred_key: str | None = None
     gt_key: str | None = None
     stack: bool = False
+    shape: str | None = None
     max_pixels: int | None = None
     trust_files: bool = False
     device: str = "auto"
@@ -58,3 +62,8 @@ class RunOptions(NamedTuple):
     save_maps: Path | None = None
     cache: Path | None = None
     per_class: bool = False
+    engine: str | None = None
+    scheduler: str | None = None
+    scheduler_file: Path | None = None
+    engine_timeout: float | None = None
+    client: Any = None

@@ -150,7 +150,7 @@ class MetricCollection:
             RefusedMap: a map cannot be scored, named by its place in the batch.
             UsageProblem: a metric lacks what it needs.
         """
-        of_maps = self._settings.on("density", "maps", "pixels")
+        of_maps = self._settings.on("density", "maps", "pixels", "forecasts")
         if gt is None and of_maps:
             msg = f"{', '.join(of_maps)}: there is no ground truth; update(pred, gt)"
             raise UsageProblem(msg)

@@ -71,7 +71,7 @@ def stub() -> str:
         *map(_class, CLASSES),
         *(_definition(name, function) for name, function in functions.items()),
     ]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(parts).replace(" ...\n\n@", " ...\n@").replace("Report: ...\n\n", "Report: ...\n") + "\n"
 
 
 def _parameters(function: Callable[..., object]) -> Iterable[inspect.Parameter]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kldeval._version import __version__
@@ -147,6 +148,17 @@ def _empty_words(settings: Settings) -> list[str]:
 
 
 def _average_words(settings: Settings, maps: str) -> str:
+    registry = LABEL_METRICS if settings.is_labels else METRICS
+    pooled = [call for call in settings.metrics if registry[call.name].info.statistics is not None]
+    if not pooled or settings.maps == "groups":
+        return _mean_words(settings, maps)
+    names = ", ".join(call.name for call in pooled)
+    said = f"We report {names} of the pixels of all {maps or 'maps'} together."
+    others = tuple(call for call in settings.metrics if call not in pooled)
+    return f"{_mean_words(replace(settings, metrics=others), maps)} {said}" if others else said
+
+
+def _mean_words(settings: Settings, maps: str) -> str:
     slices = {MAP: "the sum over pixels", (-1,): "the mean over rows", (-2,): "the mean over columns"}
     within = {
         "slices": slices.get(settings.axes, "the mean over positions"),
@@ -191,7 +203,12 @@ def metric_words(call: Call, settings: Settings) -> str:
     words = map_metric_words(call, settings)
     if words:
         return words
-    first = (METRICS[call.name].function.__doc__ or "").strip().partition("\n")[0].rstrip(".")
+    return _documented_words(call, METRICS[call.name].function.__doc__ or "")
+
+
+def _documented_words(call: Call, documentation: str) -> str:
+    """A metric by its text and the first line of its docstring."""
+    first = documentation.strip().partition("\n")[0].rstrip(".")
     # the first word keeps its capitals where it is a name, such as AUC
     begins = first[:1] if first[1:2].isupper() or first[1:2] == "_" else first[:1].lower()
     return f"{call} ({begins}{first[1:]})" if first else str(call)
@@ -265,6 +282,8 @@ def label_metric_words(call: Call, unit: str) -> str:
     >>> label_metric_words(LABEL_METRICS.parse("ce(label_smoothing=0.1)"), "nats")
     'the cross-entropy -sum t ln p over the classes, the labels smoothed by 0.1 over all classes, in nats'
     """
+    if call.name not in _LOSSES:
+        return _documented_words(call, LABEL_METRICS[call.name].function.__doc__ or "")
     given = call.keywords
     parts = [_LOSSES[call.name]]
     if given.get("label_smoothing"):
@@ -287,8 +306,9 @@ def pixel_words(settings: Settings) -> str:
     """What p and q are in a metric of pixels."""
     pred, gt = chain_words(pred_chain(settings.pred)), chain_words(gt_chain(settings.gt))
     names = {call.name for call in settings.metrics}
-    which = "the binary cross-entropy" if "bce" in names else "the Bernoulli divergence"
-    return f"In {which} p is the predicted value of each pixel, {pred}, and q the true one, {gt}."
+    which = "In the binary cross-entropy" if "bce" in names else "In the Bernoulli divergence"
+    which = which if names & {"bce", "bernoulli-kld"} else "Here"
+    return f"{which} p is the predicted value of each pixel, {pred}, and q the true one, {gt}."
 
 
 def nearest_convention(settings: Settings) -> str:

@@ -369,7 +369,7 @@ class Identification(Shown, identification.Identification):
 
 
 class Explanation(Shown, documents.Explanation):
-    """One pair step by step: `stages` of both maps, `values`, and the `contributions` of single pixels."""
+    """One pair step by step: `stages` of both maps, `values`, and the `terms` that make each metric."""
 
     __slots__ = ()
 

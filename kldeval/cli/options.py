@@ -114,6 +114,9 @@ class NumericOptions(AuxiliaryOptions):
         "NAME", "Maps to the headline: mean over maps, over groups, fixations or pixels [default: mean]."
     )
     ignore_index: str | None = setting("N", "The label of pixels that do not count, such as 255.")
+    reduce_zero_label: str | None = option(
+        flag_value="true", default=None, help="0 is unlabelled and the classes are 1..C, as in segmentation tools."
+    )
     class_weights: str | None = setting("LIST", "A weight for each class of labels: 1,0.5,2 or a file.")
     label_smoothing: str | None = setting("X", "The share of each label that is spread over the classes [default: 0].")
     smoothing_over: str | None = setting(
@@ -126,10 +129,9 @@ class NumericOptions(AuxiliaryOptions):
     color: str | None = setting("HOW", "Maps whose colour channels differ: luma, mean or first [default: error].")
     empty_gt: str | None = setting("HOW", "An all-zero ground truth: skip, uniform, zero or nan [default: error].")
     empty_pred: str | None = setting("HOW", "An all-zero prediction: keep, uniform or nan [default: error].")
-    nodata: str | None = setting(
-        "VALUE", "The value of pixels without data, such as -9999 or nan: the ground truth's are left out."
-    )
+    nodata: str | None = setting("VALUE", "What marks pixels without data, as -9999 or nan: they are left out.")
     nodata_pred: str | None = setting("HOW", "Where only the prediction has no data: mask or zero [default: error].")
+    missing: str | None = setting("HOW", "A missing prediction: skip or uniform [default: error].")
     dtype: str | None = setting("NAME", "The arithmetic: float64 or float32 [default: float64].")
     convention: str | None = setting("NAME", "A published convention; other flags override its parts.")
     signature: str | None = setting("TEXT", "Run exactly what a signature says, or all that a saved report (FILE) has.")
@@ -159,6 +161,7 @@ class FileOptions(OptionGroup):
     gt_key: str | None = text_option("NAME", "That of the ground truths [default: --key].")
     stack: bool = flag_option("Arrays (N, H, W) are N maps, NAME[000] and so on.")
     max_pixels: int | None = option(type=click.IntRange(min=1), metavar="N", help="Refuse larger maps.")
+    shape: str | None = text_option("H,W", "Height and width of the raw values in .bin files, as 1024,2048.")
     trust_files: bool = flag_option("Read compressed files whose size cannot be bounded before.")
 
 
@@ -197,7 +200,20 @@ class GroupOptions(OptionGroup):
     )
 
 
-class ComputingOptions(OptionGroup):
+class EngineOptions(OptionGroup):
+    """Where the work is done."""
+
+    engine: str | None = text_option("NAME", "Who does the work: local, or dask (a cluster) [default: local].")
+    scheduler: str | None = text_option("URL", "A Dask scheduler, tcp://HOST:PORT or tls://HOST:PORT.")
+    scheduler_file: Path | None = option(
+        type=click.Path(path_type=Path), metavar="FILE", help="The file in which a Dask scheduler says its address."
+    )
+    engine_timeout: float | None = option(
+        type=click.FloatRange(min=0), metavar="S", help="Seconds that a cluster may have no worker [default: 60]."
+    )
+
+
+class ComputingOptions(EngineOptions):
     """Who computes."""
 
     jobs: int | None = option(type=click.IntRange(min=1), metavar="N", help="Workers [default: one per core].")

@@ -157,7 +157,7 @@ class Examination:
     def of(cls, settings: Settings) -> Examination:
         """What the settings ask to look for."""
         gt_axis = None if settings.is_labels else _softmax_axis(settings.gt)
-        of_pixels, of_densities = (bool(settings.on(kind)) for kind in ("pixels", "density"))
+        of_pixels, of_densities = (bool(settings.on(*kinds)) for kinds in (("pixels", "forecasts"), ("density",)))
         return cls(settings.gt, gt_axis, _softmax_axis(settings.pred), settings.is_labels, of_pixels, of_densities)
 
 

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kldeval.arrays import torch
-from kldeval.engine.provenance import versions
+from kldeval.data.load import UNIFORM
+from kldeval.engine.worker import UNREAD
 from kldeval.executors.local import cores
 from kldeval.metrics.registry import METRICS
+from kldeval.provenance import versions
 from kldeval.records import Failure, Outcome, Score, Skipped
 from kldeval.reports.aggregate import (
     reference_notes,
@@ -38,6 +40,12 @@ if TYPE_CHECKING:
 _UNGROUPED: dict[str, str] = {}
 
 
+def _skipped(reason: str, number: int) -> str:
+    """What is said of maps that were left out for a reason."""
+    option = "--missing" if reason == UNREAD else "--empty-gt"
+    return f"{number} maps with an {reason} were skipped ({option} skip)".replace(" an prediction", " a prediction")
+
+
 def build_report(
     settings: Settings,
     outcomes: Iterable[Outcome],
@@ -51,11 +59,13 @@ def build_report(
     scores = tuple(sorted((item for item in outcomes if isinstance(item, Score)), key=lambda item: item.name))
     of_maps = [item for item in outcomes if isinstance(item, Failure)]
     failures = sorted((*of_maps, *(one for score in scores for one in score.failures)), key=lambda item: item.name)
-    skipped = sum(isinstance(item, Skipped) for item in outcomes)
+    skipped = Counter(item.reason for item in outcomes if isinstance(item, Skipped))
     remarks = Counter(remark for item in scores for remark in item.remarks)
     said = [*extra_notes, *notes(settings, remarks, len(scores))]
-    said += [f"{skipped} maps with an all-zero ground truth were skipped (--empty-gt skip)"] if skipped else []
-    scores = tuple(replace(item, remarks=(), group=groups.get(item.name, "")) for item in scores)
+    said += [_skipped(reason, number) for reason, number in skipped.items()]
+    scores = tuple(
+        replace(item, remarks=tuple({UNIFORM} & {*item.remarks}), group=groups.get(item.name, "")) for item in scores
+    )
     settings, made_notes = with_density_provenance(settings, scores)
     by_group = summarise_groups(keys, scores)
     return Report(

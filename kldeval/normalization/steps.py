@@ -345,8 +345,10 @@ def stored(values: LazyMap) -> LazyMap:
 
 
 @STEPS.add("labels")
-def labels(values: LazyMap, *, ignore_index: int | None = None) -> LazyMap:  # noqa: ARG001 - what scores the labels asks
+def labels(values: LazyMap, *, ignore_index: int | None = None, reduce_zero: bool = False) -> LazyMap:  # noqa: ARG001 - what scores the labels asks
     """X as it is: the class of every pixel, of which `ignore_index` marks those that do not count; or soft labels.
+
+    With `reduce_zero` 0 is unlabelled and the classes are 1..C: 0 does not count, and other labels are one less.
 
     Only a ground truth has labels, and no step stands beside this one: labels are neither scaled nor normalised.
     """

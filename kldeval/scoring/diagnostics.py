@@ -119,7 +119,15 @@ def _empty(pair: MapPair, role: str, _detail: float, chain: str) -> str:
         what += " at a position"
     elif "axis=" in chain:
         what += " in a column" if "axis=0" in chain or "axis=-2" in chain else " in a row"
-    return f"the {SIDES[role]} is {what}, which {chain!r} cannot normalise; choose --empty-{role} {choices}"
+    said = f"the {SIDES[role]} is {what}, which {chain!r} cannot normalise; choose --empty-{role} {choices}"
+    if what == "all zero" and _stores_integers(pair, role):
+        return f"{said}; floats of 0..1 that are saved as integers become 0, too: multiply by 255 before saving"
+    return said
+
+
+def _stores_integers(pair: MapPair, role: str) -> bool:
+    """Whether a side comes from a file of bytes or of 16-bit numbers."""
+    return (pair.pred_scale if role == "pred" else pair.gt_scale) in (255, 65535)
 
 
 def _outside(_pair: MapPair, role: str, detail: float, chain: str) -> str:
@@ -331,6 +339,10 @@ _SENTENCES = {
     "constant-pred": "the prediction is constant ({maps})",
     "constant-gt": "the ground truth is constant ({maps})",
     "empty-gt": "the ground truth is all zero ({maps}) and was scored as --empty-gt says",
+    "missing-pred": (
+        "the prediction is missing or cannot be read ({maps}), and counts as a uniform map (--missing uniform); such "
+        "rows have the remark missing-pred"
+    ),
     "nodata-pred": (
         "the prediction has no data where the ground truth has some ({maps}); --nodata-pred says what it counts as"
     ),

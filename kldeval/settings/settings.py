@@ -32,6 +32,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "reduction": ("slices", "sum", "mean", "batchmean", "none"),
     "maps": ("mean", "fixations", "groups", "pixels", "rows"),
     "dtype": ("float64", "float32"),
+    "missing": ("error", "skip", "uniform"),
 }
 """The settings that are one word out of a few; the first is the default."""
 
@@ -49,7 +50,8 @@ class Settings:
 
     `context` says which images a metric compares with (their number and a digest of their fixations), and `density` how
     the ground truths were made of fixations, where the files beside them say it. `nodata` is the value that marks
-    pixels without data, with what a prediction counts as there (see `kldeval.settings.nodata`). `groups` says what the
+    pixels without data, with what a prediction counts as there (see `kldeval.settings.nodata`). `missing` says what
+    becomes of a ground truth whose prediction is missing or cannot be read. `groups` says what the
     group of a map is where `maps` is "groups": where the headline is the mean over their means.
     The last three move none: `names_class_axis`, whether class maps may be read, because their axis was named;
     `takes_soft_labels`, whether a ground truth of the prediction's shape holds labels, because that was said; and
@@ -74,6 +76,7 @@ class Settings:
     fixations: Call = AS_STORED
     groups: str = PARENT
     mask: Call = NONE
+    missing: str = "error"
     nodata: str = ""
     other: Call = NONE
     weights: Call = NONE
@@ -87,11 +90,14 @@ class Settings:
         return is_labels(self.gt)
 
     def on(self, *kinds: str) -> dict[str, Call]:
-        """The metrics that are functions of these kinds (density, pixels, maps, fixations), by their columns."""
+        """The metrics of these kinds, by their columns: density, pixels, maps, fixations, or forecasts.
+
+        Forecasts are metrics of pixels that are no means of terms, but made of sums within bins.
+        """
         if self.is_labels:
             return {}
         found = zip(self.keys, self.metrics, strict=True)
-        return {key: call for key, call in found if METRICS[call.name].info.on in kinds}
+        return {key: call for key, call in found if _kind(call) in kinds}
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -104,3 +110,8 @@ class Settings:
     def axes(self) -> tuple[int, ...]:
         """The axes of the distributions that both chains make."""
         return axes_of(self.gt) or axes_of(self.pred) or MAP
+
+
+def _kind(call: Call) -> str:
+    info = METRICS[call.name].info
+    return "forecasts" if info.statistics is not None else info.on

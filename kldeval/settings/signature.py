@@ -45,6 +45,7 @@ OPTIONAL = {
     "fixations": "read",
     "groups": PARENT,
     "mask": "none",
+    "missing": "error",
     "nodata": "",
     "other": "none",
     "weights": "none",
@@ -97,6 +98,7 @@ def parse_signature(text: str) -> Settings:
     texts |= {"empty_gt": empty_gt, "empty_pred": empty_pred, "base": parts.get("base")}
     texts |= {key: parts[key] for key in ("scale", "resize", "color", "maps", "dtype")}
     texts |= {name: parts[field] for name, field in FIELDS.items() if field in parts}
+    texts |= {"missing": parts["missing"]} if "missing" in parts else {}
     texts |= nodata_texts(parts["nodata"]) if "nodata" in parts else {}
     found = make_settings({**texts, **_reading(parts), "group_by": parts.get("groups")}, complete=True)
     found = replace(found, density=parts.get("density", ""), context=parts.get("context", ""))
@@ -202,11 +204,11 @@ def _parse_short(text: str) -> Settings:
 def _digest(settings: Settings) -> str:
     from hashlib import sha256
 
-    from kldeval.grammar import with_fixations
+    from kldeval.grammar import with_fixation_count
 
     # of a part of the data, the definitions are the same
     text = format_signature(replace(settings, context=""))
-    return sha256(with_fixations(text, 0).encode()).hexdigest()[:8]
+    return sha256(with_fixation_count(text, 0).encode()).hexdigest()[:8]
 
 
 def _version(text: str) -> int:

@@ -114,7 +114,8 @@ def map_rows(report: Report) -> Iterator[Row]:
         group: Row = {"group": score.group} if score.group else {}
         counts: Row = {"n_uncovered": score.n_uncovered, "uncovered_mass": float(score.uncovered_mass)}
         values: Row = {key: float(score.values[key]) for key in report.summaries if key in score.values}
-        why: Row = {"failure": "; ".join(reasons[score.name])} if score.name in reasons else {}
+        said = [*reasons.get(score.name, ()), *("counted as uniform: no prediction" for _ in score.remarks)]
+        why: Row = {"failure": "; ".join(said)} if said else {}
         yield {"name": score.name, **group, **values, **counts, **why}
     scored = {score.name for score in report.scores}
     for failure in report.failures:

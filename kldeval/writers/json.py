@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kldeval.errors import UsageProblem
 from kldeval.reports.audit_documents import AUDIT_SCHEMA, Audit
@@ -15,12 +15,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from kldeval.records import Failure, Score
-    from kldeval.reports.audit_documents import AuditedMap, ConventionFacts, Curve, Flip, Side, Standing
+    from kldeval.reports.audit_documents import AuditedMap, ConventionFacts, Curve, Flip, FlipSide, Standing
     from kldeval.reports.documents import ClassRow, Column, Comparison, GateOutcome, PairOfModels, Report, Summary
     from kldeval.reports.reliability import ReliabilityDiagram
     from kldeval.writers.page import Options
 
     Document = Report | Leaderboard | ComparisonReport
+    JsonObject = dict[str, object]
+    """The members of an object of a document: numbers, texts, lists and objects, as its published schema says."""
 
 
 _REPORT_LEVELS, _MODELS_LEVELS = 2, 4
@@ -67,14 +69,14 @@ def write_scores(made: Document, options: Options) -> str:
     return _text(_scores(made)) + "\n"
 
 
-def _scores(report: Report) -> dict[str, Any]:
-    counts = {"maps": len(report.scores), "failures": len(report.failures)}
+def _scores(report: Report) -> JsonObject:
+    counts: JsonObject = {"maps": len(report.scores), "failures": len(report.failures)}
     if report.failures or not report.scores:
         return counts
     return {**{key: _number(summary.mean) for key, summary in report.summaries.items()}, **counts}
 
 
-def _rows(made: Document) -> Iterator[dict[str, Any]]:
+def _rows(made: Document) -> Iterator[JsonObject]:
     if isinstance(made, ComparisonReport):
         for key, comparison in made.comparisons.items():
             yield from ({"metric": key, **pair_row(pair)} for pair in comparison.pairs)
@@ -85,14 +87,14 @@ def _rows(made: Document) -> Iterator[dict[str, Any]]:
         yield from _map_rows(made)
 
 
-def _map_rows(report: Report) -> Iterator[dict[str, Any]]:
+def _map_rows(report: Report) -> Iterator[JsonObject]:
     yield from map(map_row, report.scores)
     yield from map(failure_row, report.failures)
 
 
-def document(report: Report) -> dict[str, Any]:
+def document(report: Report) -> JsonObject:
     """The report as plain values; `kldeval.reports.json_reader.parse_report` is the inverse."""
-    made: dict[str, Any] = {
+    made: JsonObject = {
         "schema": SCHEMA,
         "signature": dict(report.signatures),
         "provenance": {**report.provenance, "short": report.short, "columns": _columns(report.columns)},
@@ -113,7 +115,7 @@ def document(report: Report) -> dict[str, Any]:
     return made | _gates(report.gates)
 
 
-def _diagram(diagram: ReliabilityDiagram) -> dict[str, Any]:
+def _diagram(diagram: ReliabilityDiagram) -> JsonObject:
     """A reliability diagram, for whoever draws it."""
     return {
         "event": diagram.event,
@@ -131,12 +133,12 @@ def _diagram(diagram: ReliabilityDiagram) -> dict[str, Any]:
     }
 
 
-def references_row(references: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, Any]]:
+def references_row(references: Mapping[str, Mapping[str, float]]) -> dict[str, JsonObject]:
     """The numbers of each reference by its name."""
     return {name: {key: _number(value) for key, value in values.items()} for name, values in references.items()}
 
 
-def leaderboard_document(leaderboard: Leaderboard) -> dict[str, Any]:
+def leaderboard_document(leaderboard: Leaderboard) -> JsonObject:
     """The leaderboard as plain values; `kldeval.reports.json_reader.parse_leaderboard` is the inverse."""
     return {
         "schema": LEADERBOARD_SCHEMA,
@@ -147,7 +149,7 @@ def leaderboard_document(leaderboard: Leaderboard) -> dict[str, Any]:
     }
 
 
-def comparison_document(report: ComparisonReport) -> dict[str, Any]:
+def comparison_document(report: ComparisonReport) -> JsonObject:
     """The comparison as plain values; `kldeval.reports.json_reader.parse_comparison` is the inverse."""
     made = {
         "schema": COMPARE_SCHEMA,
@@ -163,7 +165,7 @@ def comparison_document(report: ComparisonReport) -> dict[str, Any]:
     return made | _gates(report.gates)
 
 
-def map_row(score: Score) -> dict[str, Any]:
+def map_row(score: Score) -> JsonObject:
     """One scored map; the members after `uncovered_mass`, and `group`, only where there are some."""
     values = {key: _number(value) for key, value in score.values.items()}
     row = {
@@ -178,26 +180,35 @@ def map_row(score: Score) -> dict[str, Any]:
     weights = {key: _number(weight) for key, weight in score.weights.items()}
     extra = {
         "weights": weights,
-        "statistics": {key: [_number(number) for number in sums] for key, sums in score.statistics.items()},
+        "statistics": _statistics(score.statistics),
         "remarks": list(score.remarks),
         "references": references_row(score.references),
     }
     return {**row, **{name: value for name, value in extra.items() if value}}
 
 
-def _class_row(row: ClassRow) -> dict[str, Any]:
+def _statistics(statistics: Mapping[str, tuple[float, ...]]) -> JsonObject:
+    """The sums of each metric; those that a metric before it has, too, by that one's key."""
+    owners: dict[tuple[float, ...], str] = {}
+    return {
+        key: [_number(number) for number in sums] if owners.setdefault(sums, key) == key else owners[sums]
+        for key, sums in statistics.items()
+    }
+
+
+def _class_row(row: ClassRow) -> JsonObject:
     """One class of labels."""
     return {"class": row.label, "n": row.n, **{key: _number(value) for key, value in row.values.items()}}
 
 
-def failure_row(failure: Failure) -> dict[str, Any]:
+def failure_row(failure: Failure) -> JsonObject:
     """One map without a number."""
-    row = {"name": failure.name, "stage": failure.stage, "message": failure.message}
+    row: JsonObject = {"name": failure.name, "stage": failure.stage, "message": failure.message}
     further = {"code": failure.code.removeprefix("unknown"), "metric": failure.metric}
     return row | {key: text for key, text in further.items() if text}
 
 
-def pair_row(pair: PairOfModels) -> dict[str, Any]:
+def pair_row(pair: PairOfModels) -> JsonObject:
     """What the comparison says of two models, first minus second."""
     result = pair.result
     return {
@@ -216,7 +227,7 @@ def pair_row(pair: PairOfModels) -> dict[str, Any]:
     }
 
 
-def _comparison(comparison: Comparison) -> dict[str, Any]:
+def _comparison(comparison: Comparison) -> JsonObject:
     return {
         "unit": comparison.unit,
         "n": comparison.n,
@@ -233,15 +244,15 @@ def _interval(interval: tuple[float, float] | None) -> list[float | str | None] 
     return None if interval is None else [_number(end) for end in interval]
 
 
-def _columns(columns: Mapping[str, Column]) -> dict[str, Any]:
+def _columns(columns: Mapping[str, Column]) -> JsonObject:
     return {key: {"unit": column.unit, "best": column.best} for key, column in columns.items()}
 
 
-def _left_out(left_out: Mapping[str, tuple[str, ...]]) -> list[dict[str, Any]]:
+def _left_out(left_out: Mapping[str, tuple[str, ...]]) -> list[JsonObject]:
     return [{"name": name, "missing": list(models)} for name, models in left_out.items()]
 
 
-def _gates(gates: tuple[GateOutcome, ...]) -> dict[str, Any]:
+def _gates(gates: tuple[GateOutcome, ...]) -> JsonObject:
     rows = [
         {"text": gate.text, "value": _number(gate.value), "fired": gate.fired}
         | ({} if gate.p_value is None else {"p": gate.p_value})
@@ -250,14 +261,14 @@ def _gates(gates: tuple[GateOutcome, ...]) -> dict[str, Any]:
     return {"gates": rows} if rows else {}
 
 
-def _summaries(summaries: Mapping[str, Summary], *, with_interval: bool = False) -> dict[str, Any]:
+def _summaries(summaries: Mapping[str, Summary], *, with_interval: bool = False) -> JsonObject:
     return {
         key: _summary(summary) | ({"interval": _interval(summary.interval)} if with_interval else {})
         for key, summary in summaries.items()
     }
 
 
-def _summary(summary: Summary) -> dict[str, Any]:
+def _summary(summary: Summary) -> JsonObject:
     names = ("mean", "std", "median", "min", "max")
     numbers = {name: _number(getattr(summary, name)) for name in names}
     return {**numbers, "n": summary.n, "n_nonfinite": summary.n_nonfinite}
@@ -270,11 +281,11 @@ def _number(value: float | None) -> float | str | None:
     return str(float(value))
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     return json.dumps(value, allow_nan=False)
 
 
-def _block(value: Any, levels: int, indent: str = "") -> str:
+def _block(value: object, levels: int, indent: str = "") -> str:
     """A list or an object with a line for each member, so many levels deep; anything else on one line."""
     if not levels or not value or not isinstance(value, dict | list):
         return _text(value)
@@ -288,7 +299,7 @@ def _block(value: Any, levels: int, indent: str = "") -> str:
 # audits
 
 
-def audit_document(audit: Audit) -> dict[str, Any]:
+def audit_document(audit: Audit) -> JsonObject:
     """The audit as plain values."""
     return {
         "schema": AUDIT_SCHEMA,
@@ -315,7 +326,7 @@ def audit_document(audit: Audit) -> dict[str, Any]:
     }
 
 
-def _convention(audit: Audit, name: str, traits: ConventionFacts) -> dict[str, Any]:
+def _convention(audit: Audit, name: str, traits: ConventionFacts) -> JsonObject:
     return {
         "signature": traits.signature,
         "short": traits.short,
@@ -324,12 +335,12 @@ def _convention(audit: Audit, name: str, traits: ConventionFacts) -> dict[str, A
     }
 
 
-def _standing(standing: Standing) -> dict[str, Any]:
+def _standing(standing: Standing) -> JsonObject:
     counts = {"n": standing.n, "n_nonfinite": standing.n_nonfinite, "n_refused": standing.n_refused}
     return {"mean": _number(standing.mean), "ratio": _number(standing.ratio), "rank": standing.rank, **counts}
 
 
-def _flip(flip: Flip) -> dict[str, Any]:
+def _flip(flip: Flip) -> JsonObject:
     return {
         "first": flip.first,
         "second": flip.second,
@@ -339,7 +350,7 @@ def _flip(flip: Flip) -> dict[str, Any]:
     }
 
 
-def _side(side: Side) -> dict[str, Any]:
+def _side(side: FlipSide) -> JsonObject:
     interval = None if side.interval is None else list(side.interval)
     return {
         "convention": side.convention,
@@ -350,7 +361,7 @@ def _side(side: Side) -> dict[str, Any]:
     }
 
 
-def _curve(curve: Curve) -> dict[str, Any]:
+def _curve(curve: Curve) -> JsonObject:
     return {
         "eps": list(curve.epsilons),
         "n": curve.n,
@@ -365,7 +376,7 @@ def _curve(curve: Curve) -> dict[str, Any]:
     }
 
 
-def _map(one: AuditedMap, metric: str) -> dict[str, Any]:
+def _map(one: AuditedMap, metric: str) -> JsonObject:
     return {
         "name": one.name,
         "kld" if metric == "kld" else "values": {name: _number(value) for name, value in one.values.items()},

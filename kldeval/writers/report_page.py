@@ -13,8 +13,8 @@ from kldeval.writers.page import (
     Cell,
     Gates,
     Head,
-    Listing,
     Missing,
+    MissingMaps,
     Notes,
     Page,
     Paragraphs,
@@ -55,7 +55,7 @@ def report_page(report: Report, options: Options) -> Page:
     return Page(filled(blocks))
 
 
-def failure_list(failures: dict[str, tuple[Failure, ...]], options: Options) -> Listing:
+def failure_list(failures: dict[str, tuple[Failure, ...]], options: Options) -> MissingMaps:
     """The maps of each model that could not be scored, or not by some metric, in the order of their names."""
     rows = tuple(
         Missing(failure.name, failure_reason(failure), failure.stage, model)
@@ -63,7 +63,7 @@ def failure_list(failures: dict[str, tuple[Failure, ...]], options: Options) -> 
         for failure in sorted(found, key=lambda failure: natural(failure.name))
     )
     title = missing_text([failure for found in failures.values() for failure in found])
-    return Listing(title, rows, None if options.per_map else LISTED)
+    return MissingMaps(title, rows, None if options.per_map else LISTED)
 
 
 def failure_reason(failure: Failure) -> str:
@@ -179,7 +179,12 @@ def _interval_legend(report: Report) -> str:
     confidence = re.search(r"confidence=([^,)]+)", report.statistics)
     level = f"{100 * float(confidence[1]):g} % " if confidence else ""
     units = count(len(report.groups), "group") if report.groups else count(len(report.scores), "map")
-    return f"in brackets {level}intervals of the means (BCa bootstrap over {units})"
+    pooled = any(score.statistics for score in report.scores) and "|pooled:" in report.statistics
+    if not pooled:
+        return f"in brackets {level}intervals of the means (BCa bootstrap over {units})"
+    means = any(key not in score.statistics for score in report.scores for key in score.values)
+    how = f"bootstrap over {units} less its bias{', of means BCa' if means else ''}"
+    return f"in brackets {level}intervals ({how})"
 
 
 def _metric_cell(report: Report, key: str) -> Cell:
@@ -225,7 +230,8 @@ def _map_table(report: Report, scores: Sequence[Score], precision: int, title: s
         columns["uncovered"] = [str(score.n_uncovered) for score in scores]
         columns["mass"] = _masses([score.uncovered_mass for score in scores], precision)
         heads += plain_heads("number", "uncovered", "mass")
-    rows = zip((score.name for score in scores), *columns.values(), strict=True)
+    names = (f"{score.name} (no prediction)" if score.remarks else score.name for score in scores)
+    rows = zip(names, *columns.values(), strict=True)
     return _table(report, heads, (map(Cell, row) for row in rows), title)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from command_line import kldeval
 
 from kldeval.analysis.methods_text import chain_words, describe_methods, metric_words
 from kldeval.conventions import CONVENTIONS
-from kldeval.metrics.registry import METRICS
+from kldeval.metrics.registry import LABEL_METRICS, METRICS
 from kldeval.normalization.chain import parse_chain
 from kldeval.normalization.steps import STEPS
 from kldeval.settings.build import make_settings
@@ -309,3 +310,20 @@ class TestEveryMetric:
         assert done.code == 0, done.err
         assert "the mean over 5 maps" in done.out
         assert "Pearson's correlation" in done.out
+
+
+@pytest.mark.parametrize("metric", sorted({*METRICS, *LABEL_METRICS}))
+def test_every_metric_has_words(metric: str) -> None:
+    """Whatever a signature may name has a paragraph."""
+    labels = metric in LABEL_METRICS and metric not in METRICS
+    texts = {"metric": metric, **({"norm": "softmax", "axis": "0"} if labels else {})}
+    registry: Any = LABEL_METRICS if labels else METRICS
+    info = registry[metric].info
+    if "baseline" in info.requires:
+        texts["baseline"] = "others"
+    if "other" in info.requires:
+        texts["other_map"] = "others"
+    found = describe_methods(make_settings(texts))
+    assert "kldeval" in found.text
+    if info.statistics is not None:
+        assert f"We report {metric} of the pixels of all maps together." in found.text

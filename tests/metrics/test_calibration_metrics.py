@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,6 +29,7 @@ from kldeval.metrics.calibration import (
 )
 from kldeval.metrics.class_losses import LabelRule
 from kldeval.metrics.label_calibration import class_sums, top_label_sums
+from kldeval.metrics.registry import LABEL_METRICS, METRICS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -322,8 +324,13 @@ def test_diagrams_are_data_and_hold_what_the_error_is_made_of(maps: tuple[Path, 
             assert event["error"] == pytest.approx(errors[-1], rel=1e-12)
             assert all(one["band"][0] <= one["probability"] <= one["band"][1] for one in event["bins"])
         assert document["summary"][key]["mean"] == pytest.approx(float(np.mean(errors)), rel=1e-12)
+    assert [row["statistics"]["mce"] for row in document["maps"]] == ["ece"] * 3
     again = kldeval("show", saved, "--format", "json")
-    assert json.loads(again.out)["reliability"] == diagrams
+    assert json.loads(again.out) == document
+    document["maps"][0]["statistics"]["mce"] = "ace"
+    saved.write_text(json.dumps(document))
+    refused = kldeval("show", saved)
+    assert refused.err == f"kldeval: {saved}: maps[0].statistics.mce is 'ace', which has no sums before it\n"
 
 
 def test_bands_hold_a_calibrated_model_in_most_bins(tmp_path: Path) -> None:
@@ -383,3 +390,63 @@ def test_models_are_compared_by_what_each_map_adds(tmp_path: Path) -> None:
             assert mean == pytest.approx(headline, rel=1e-9)
             assert comparison["intervals"][model][0] < headline < comparison["intervals"][model][1]
         assert comparison["pairs"][0]["winner"] == "a"
+
+
+FORMATS = ("html", "tex", "md", "csv", "json", "parquet", "jsonl")
+
+
+def test_every_metric_of_labels_goes_through_every_format(maps: tuple[Path, Path], tmp_path: Path) -> None:
+    files = [item for suffix in FORMATS for item in ("-o", tmp_path / f"report.{suffix}")]
+    flags = ("-m", ",".join(LABEL_METRICS), "--per-class", "--per-map", "--worst", "1", "--confidence", "0.9")
+    outcome = kldeval(*maps, *FLAGS, *flags, *files, "--resamples", "100")
+    assert outcome.code == 0, outcome.err
+    assert {path.suffix[1:] for path in tmp_path.glob("report.*")} == set(FORMATS)
+    shutil.copytree(maps[0], tmp_path / "again")
+    board = kldeval(maps[0], tmp_path / "again", maps[1], *FLAGS, "-m", ",".join(LABEL_METRICS), "--intervals", "-q")
+    assert board.code == 0, board.err
+    for saved in (("show", tmp_path / "report.json"), ("methods", tmp_path / "report.json")):
+        assert kldeval(*saved).code == 0
+
+
+def test_every_metric_of_pixels_goes_through_every_format(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    for name in "abc":
+        for side in ("pred", "gt"):
+            (tmp_path / side).mkdir(exist_ok=True)
+            np.save(tmp_path / side / f"{name}.npy", rng.random((6, 7)))
+    names = [name for name in METRICS if METRICS[name].info.on == "pixels"]
+    files = [item for suffix in FORMATS for item in ("-o", tmp_path / f"report.{suffix}")]
+    pair = tmp_path / "pred", tmp_path / "gt"
+    flags = ("--per-map", "--worst", "1", "--confidence", "0.9", "--resamples", "100")
+    outcome = kldeval(*pair, "-m", ",".join(names), *flags, *files)
+    assert outcome.code == 0, outcome.err
+    found = json.loads((tmp_path / "report.json").read_text())
+    assert [row for row in found["summary"].values() if row["mean"] is None] == []
+    again = kldeval(*pair, "--signature", tmp_path / "report.json", "--format", "json", "-q")
+    assert json.loads(again.out)["summary"].keys() == found["summary"].keys()
+    assert kldeval("explain", pair[0] / "a.npy", pair[1] / "a.npy", "-m", "binary-ece").code == 2
+    assert kldeval("methods", tmp_path / "report.json").code == 0
+
+
+def test_maps_of_different_numbers_of_classes_have_no_number_together(maps: tuple[Path, Path]) -> None:
+    np.save(maps[0] / "a.npy", np.zeros((4, 4, 5)))
+    outcome = kldeval(*maps, *FLAGS, "-m", "classwise-ece")
+    assert outcome.code == 2
+    assert "classwise-ece: the maps have different numbers of classes" in outcome.err
+
+
+def test_a_map_of_which_nothing_counts_adds_nothing(maps: tuple[Path, Path]) -> None:
+    before = run(maps, "-m", "ece,brier-reliability,ace")["summary"]
+    np.save(maps[0] / "none.npy", np.zeros((3, 4, 5)))
+    np.save(maps[1] / "none.npy", np.full((4, 5), 255, np.uint8))
+    found = run(maps, "-m", "ece,brier-reliability,ace")
+    for key, summary in before.items():
+        assert found["summary"][key]["mean"] == pytest.approx(summary["mean"], rel=1e-12)
+    assert [row["ece"] for row in found["maps"] if row["name"] == "none"] == ["nan"]
+
+
+def test_groups_have_numbers_of_their_own_pixels(maps: tuple[Path, Path]) -> None:
+    found = run(maps, "-m", "ece", "--maps", "groups", "--group-by", "{group}")
+    values = [row["ece"] for row in found["maps"]]
+    assert found["summary"]["ece"]["mean"] == pytest.approx(float(np.mean(values)), rel=1e-12)
+    assert "|maps:groups|" in found["signature"]["ece"]

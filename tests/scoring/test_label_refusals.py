@@ -14,10 +14,7 @@ from kldeval.errors import RefusedMap, UsageProblem
 REFUSALS = [
     (
         {"target": [[0, 1, 7], [2, 1, 0]], "axis": 0, "ignore_index": 255},
-        (
-            "label 7 at pixel (0, 2) is none of the 3 classes 0..2; "
-            "if it marks pixels that do not count: ignore_index=7"
-        ),
+        ("label 7 at pixel (0, 2) is none of the 3 classes 0..2; if it marks pixels that do not count: ignore_index=7"),
     ),
     (
         {"target": [[0, 1, 2], [2, -100, 0]], "axis": 0},

@@ -208,8 +208,8 @@ NO_LABELS: list[tuple[Any, Any, dict[str, str], str]] = [
         np.asarray([[0, 1], [2, 3]]),
         {},
         (
-            "label 3 at pixel (1, 1) is none of the 3 classes 0..2; if it marks pixels that do not count: "
-            "--ignore-index 3 (ignore_index=3)"
+            "label 3 at pixel (1, 1) is none of the 3 classes 0..2; if 0 is unlabelled and the classes are 1..C: "
+            "--reduce-zero-label; if it marks pixels that do not count: --ignore-index 3 (ignore_index=3)"
         ),
     ),
     (

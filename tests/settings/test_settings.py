@@ -59,6 +59,7 @@ class TestDefaults:
             "fixations": "read",
             "groups": "parent",
             "mask": "none",
+            "missing": "error",
             "nodata": "",
             "other": "none",
             "weights": "none",

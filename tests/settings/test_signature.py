@@ -43,7 +43,7 @@ ARGUMENTS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "check": st.sampled_from(["sum", "none"]),
     },
     "none": {"axis": st.none() | AXES},
-    "labels": {"ignore_index": st.none() | st.integers(-300, 300)},
+    "labels": {"ignore_index": st.none() | st.integers(-300, 300), "reduce_zero": st.booleans()},
     "minmax": {"offset": NOT_NEGATIVE},
     "add": {"value": FLOATS},
     "clip": {"min": st.none() | st.floats(-1e9, 0), "max": st.floats(0, 1e9)},
