@@ -5,6 +5,8 @@ from os import PathLike
 from typing import Any, Literal, overload
 
 from kldeval._version import __version__ as __version__
+from kldeval.api.answers import Reproduction as Reproduction
+from kldeval.api.answers import reproduce as reproduce
 from kldeval.api.documents import Audit as Audit
 from kldeval.api.documents import Comparison as Comparison
 from kldeval.api.documents import Explanation as Explanation
@@ -55,6 +57,7 @@ __all__ = [
     "NoPartner",
     "RefusedMap",
     "Report",
+    "Reproduction",
     "UnknownName",
     "UnreadableMap",
     "UsageProblem",
@@ -119,6 +122,7 @@ __all__ = [
     "mse",
     "nll",
     "nss",
+    "reproduce",
     "rmsce",
     "rmsce_debiased",
     "rps",
@@ -209,6 +213,7 @@ def evaluate(
     save_maps: str | PathLike[str] | None = None,
     cache: str | PathLike[str] | None = None,
     per_class: bool | None = None,
+    digests: bool | None = None,
     confidence: float | None = None,
     resamples: int | None = None,
     seed: int | None = None,
@@ -292,6 +297,7 @@ def evaluate(
     save_maps: str | PathLike[str] | None = None,
     cache: str | PathLike[str] | None = None,
     per_class: bool | None = None,
+    digests: bool | None = None,
     confidence: float | None = None,
     resamples: int | None = None,
     seed: int | None = None,
@@ -412,6 +418,7 @@ def check(
     save_maps: str | PathLike[str] | None = None,
     cache: str | PathLike[str] | None = None,
     per_class: bool | None = None,
+    digests: bool | None = None,
 ) -> Inspection:
     """Which maps belong together, what they hold, and what is wrong, without scoring; true where all is well."""
 
@@ -492,6 +499,7 @@ def explain(
     save_maps: str | PathLike[str] | None = None,
     cache: str | PathLike[str] | None = None,
     per_class: bool | None = None,
+    digests: bool | None = None,
 ) -> Explanation:
     """Show one pair step by step: what each step does to the numbers, and which pixels make the result."""
 

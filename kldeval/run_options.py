@@ -20,7 +20,7 @@ class RunOptions(NamedTuple):
     `baseline`, `fixations`, `mask`, `other_map` and `weights` are where the files are that the settings tell of.
     `baselines` asks for reference rows, of which `ceiling` says how the observers' density is made.
     `shard` is a share of the pairs, `I/N`, that is scored with what all images tell.
-    `cache` is the folder of rows that are kept between runs.
+    `cache` is the folder of rows that are kept between runs. `digests` asks for a digest of every file in the report.
     `stack` takes arrays (N, H, W) for N maps. Maps in memory stand beside the pairs by their names.
     A named tuple, because a dataclass of so many fields takes 1.6 ms to make.
     """
@@ -58,3 +58,4 @@ class RunOptions(NamedTuple):
     save_maps: Path | None = None
     cache: Path | None = None
     per_class: bool = False
+    digests: bool = False
