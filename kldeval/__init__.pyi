@@ -5,8 +5,6 @@ from os import PathLike
 from typing import Any, Literal, overload
 
 from kldeval._version import __version__ as __version__
-from kldeval.api.answers import Reproduction as Reproduction
-from kldeval.api.answers import reproduce as reproduce
 from kldeval.api.documents import Audit as Audit
 from kldeval.api.documents import Comparison as Comparison
 from kldeval.api.documents import Explanation as Explanation
@@ -57,7 +55,6 @@ __all__ = [
     "NoPartner",
     "RefusedMap",
     "Report",
-    "Reproduction",
     "UnknownName",
     "UnreadableMap",
     "UsageProblem",
@@ -122,7 +119,6 @@ __all__ = [
     "mse",
     "nll",
     "nss",
-    "reproduce",
     "rmsce",
     "rmsce_debiased",
     "rps",
@@ -213,7 +209,11 @@ def evaluate(
     save_maps: str | PathLike[str] | None = None,
     cache: str | PathLike[str] | None = None,
     per_class: bool | None = None,
-    digests: bool | None = None,
+    engine: str | None = None,
+    scheduler: str | None = None,
+    scheduler_file: str | PathLike[str] | None = None,
+    engine_timeout: str | PathLike[str] | None = None,
+    client: str | PathLike[str] | None = None,
     confidence: float | None = None,
     resamples: int | None = None,
     seed: int | None = None,
@@ -297,7 +297,11 @@ def evaluate(
     save_maps: str | PathLike[str] | None = None,
     cache: str | PathLike[str] | None = None,
     per_class: bool | None = None,
-    digests: bool | None = None,
+    engine: str | None = None,
+    scheduler: str | None = None,
+    scheduler_file: str | PathLike[str] | None = None,
+    engine_timeout: str | PathLike[str] | None = None,
+    client: str | PathLike[str] | None = None,
     confidence: float | None = None,
     resamples: int | None = None,
     seed: int | None = None,
@@ -316,7 +320,10 @@ def audit(
     allow_extra: bool | None = None,
     allow_missing: bool | None = None,
     cache: str | PathLike[str] | None = None,
+    client: str | PathLike[str] | None = None,
     color: Literal["error", "luma", "mean", "first"] | None = None,
+    engine: str | None = None,
+    engine_timeout: str | PathLike[str] | None = None,
     exclude: Sequence[str] | None = None,
     fixation_base: Literal[0, 1] | None = None,
     fixation_columns: str | None = None,
@@ -339,6 +346,8 @@ def audit(
     pred_key: str | None = None,
     pred_name: str | None = None,
     resize: str | None = None,
+    scheduler: str | None = None,
+    scheduler_file: str | PathLike[str] | None = None,
     trust_files: bool | None = None,
 ) -> Audit:
     """Score the same maps under every published convention, or some, as `kldeval audit` does."""
@@ -418,7 +427,11 @@ def check(
     save_maps: str | PathLike[str] | None = None,
     cache: str | PathLike[str] | None = None,
     per_class: bool | None = None,
-    digests: bool | None = None,
+    engine: str | None = None,
+    scheduler: str | None = None,
+    scheduler_file: str | PathLike[str] | None = None,
+    engine_timeout: str | PathLike[str] | None = None,
+    client: str | PathLike[str] | None = None,
 ) -> Inspection:
     """Which maps belong together, what they hold, and what is wrong, without scoring; true where all is well."""
 
@@ -499,7 +512,11 @@ def explain(
     save_maps: str | PathLike[str] | None = None,
     cache: str | PathLike[str] | None = None,
     per_class: bool | None = None,
-    digests: bool | None = None,
+    engine: str | None = None,
+    scheduler: str | None = None,
+    scheduler_file: str | PathLike[str] | None = None,
+    engine_timeout: str | PathLike[str] | None = None,
+    client: str | PathLike[str] | None = None,
 ) -> Explanation:
     """Show one pair step by step: what each step does to the numbers, and which pixels make the result."""
 
@@ -512,7 +529,10 @@ def identify(
     allow_extra: bool | None = None,
     allow_missing: bool | None = None,
     cache: str | PathLike[str] | None = None,
+    client: str | PathLike[str] | None = None,
     color: Literal["error", "luma", "mean", "first"] | None = None,
+    engine: str | None = None,
+    engine_timeout: str | PathLike[str] | None = None,
     exclude: Sequence[str] | None = None,
     fixation_base: Literal[0, 1] | None = None,
     fixation_columns: str | None = None,
@@ -535,6 +555,8 @@ def identify(
     pred_key: str | None = None,
     pred_name: str | None = None,
     resize: str | None = None,
+    scheduler: str | None = None,
+    scheduler_file: str | PathLike[str] | None = None,
     trust_files: bool | None = None,
 ) -> Identification:
     """Which conventions print a published number on these maps, as `kldeval identify` finds."""

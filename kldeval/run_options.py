@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +22,8 @@ class RunOptions(NamedTuple):
     `shard` is a share of the pairs, `I/N`, that is scored with what all images tell.
     `cache` is the folder of rows that are kept between runs. `digests` asks for a digest of every file in the report.
     `stack` takes arrays (N, H, W) for N maps. Maps in memory stand beside the pairs by their names.
+    `engine` says who does the work (see `kldeval.executors.choice`); `scheduler`, `scheduler_file`, `engine_timeout`
+    and `client`, which is of `distributed` and stays open, say where a cluster is to be found.
     A named tuple, because a dataclass of so many fields takes 1.6 ms to make.
     """
 
@@ -59,3 +61,8 @@ class RunOptions(NamedTuple):
     cache: Path | None = None
     per_class: bool = False
     digests: bool = False
+    engine: str | None = None
+    scheduler: str | None = None
+    scheduler_file: Path | None = None
+    engine_timeout: float | None = None
+    client: Any = None

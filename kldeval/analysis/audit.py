@@ -16,7 +16,7 @@ from kldeval.engine.device import Device
 from kldeval.engine.report_builder import provenance_of
 from kldeval.engine.run import outcomes
 from kldeval.engine.worker import loaded, reading_of
-from kldeval.executors.local import LocalPool, cores
+from kldeval.executors.choice import executor_for
 from kldeval.grammar import parse_all
 from kldeval.normalization.lazy_map import MAP
 from kldeval.preprocessing.grey import full_scale
@@ -103,7 +103,7 @@ def audit(
     reading = reading_of(settings, request)
     found: list[tuple[str, Failure | _Noticed]] = []
     for answer in outcomes(
-        dataset, _Auditing(plan, SharedEvaluator(plan.quantities), reading), reading, LocalPool(request.jobs or cores())
+        dataset, _Auditing(plan, SharedEvaluator(plan.quantities), reading), reading, executor_for(request)
     ):
         found.append((answer.model, answer.outcome))
         if progress:

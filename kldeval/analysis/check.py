@@ -13,7 +13,7 @@ from kldeval.dataclass import dataclass
 from kldeval.engine.auxiliary import open_auxiliary
 from kldeval.engine.run import outcomes, resolve_target_kind, with_manifest_masks
 from kldeval.engine.worker import reading_of
-from kldeval.executors.local import LocalPool, cores
+from kldeval.executors.choice import executor_for
 from kldeval.memory import NamedMaps
 from kldeval.records import Failure, Skipped
 from kldeval.reports.documents import Found, Inspection
@@ -48,7 +48,7 @@ def inspect(pred: MapFolder | None, gt: MapFolder | None, settings: Settings, re
     around = open_auxiliary(settings, request, dataset.every, alone=dataset.alone)
     reading = replace(reading_of(settings, request), sources=around.sources)
     checking = _Checking(Evaluator(Plan.of(settings), around.context), reading)
-    found = [one.outcome for one in outcomes(dataset, checking, reading, LocalPool(request.jobs or cores()))]
+    found = [one.outcome for one in outcomes(dataset, checking, reading, executor_for(request))]
     failures = [item for item in found if isinstance(item, Failure)]
     rows = tuple(item for item in found if isinstance(item, Found))
     notes = [*dataset.notes, *around.notes]

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kldeval.analysis.published_rows import read_row
-from kldeval.engine.provenance import versions
 from kldeval.engine.run import run
 from kldeval.engine.saved_inputs import request_of
 from kldeval.errors import UsageProblem, printable
 from kldeval.grammar import format_value
+from kldeval.provenance import versions
 from kldeval.reports.documents import Leaderboard, Report
 from kldeval.reports.json_reader import load_document
 from kldeval.reports.reproduction import Difference, Reproduction
@@ -193,7 +193,9 @@ def _relative(before: float, after: float) -> float:
     return abs(after - before) / max(abs(before), abs(after))
 
 
-def _of_row(file: Path, paths: Sequence[MapFolder | None], said: Mapping[str, Any], progress: Progress | None) -> Reproduction:
+def _of_row(
+    file: Path, paths: Sequence[MapFolder | None], said: Mapping[str, Any], progress: Progress | None
+) -> Reproduction:
     """Every number of a published row, computed on the files that were given."""
     row = read_row(file)
     if len(paths) != len(("pred", "gt")):

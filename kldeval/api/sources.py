@@ -127,7 +127,7 @@ def class_axes(settings: Settings, pred: Any, gt: Any) -> tuple[int, int]:
     return (1, 0) if gap == 1 else (1, 1) if settings.takes_soft_labels and not gap else (0, 0)
 
 
-def paired(pred: MapFolder | None, gt: MapFolder | None) -> None:
+def check_paired(pred: MapFolder | None, gt: MapFolder | None) -> None:
     """Refuse two sides of arrays that do not hold as many maps.
 
     Raises:
@@ -196,7 +196,7 @@ class Block:
         return NamedMaps(label, self.pred), NamedMaps(label, self.gt), held
 
 
-def blocks_of(items: Iterable[Any], settings: Settings, *, whole: bool, limit: int | None) -> Iterator[Block]:
+def pairs_in_blocks(items: Iterable[Any], settings: Settings, *, whole: bool, limit: int | None) -> Iterator[Block]:
     """The pairs of an iterable in blocks, of which one is held at a time; in one block if the `whole` is needed.
 
     Raises:

@@ -176,7 +176,7 @@ def _origins(reports: dict[str, Report]) -> list[Any]:
 def _versions() -> dict[str, Any]:
     from importlib import import_module
 
-    from kldeval.engine.provenance import versions
+    from kldeval.provenance import versions
 
     import_module("scipy")
     return dict(versions())

@@ -104,8 +104,8 @@ def _score(
     request = request_from(options)
     if gt is None or len(preds) == 1:
         return _one(preds[0] if preds else None, gt, settings, request, options.names, progress)
-    from kldeval.engine.provenance import versions
     from kldeval.engine.run import run_models
+    from kldeval.provenance import versions
     from kldeval.reports.leaderboard import make_leaderboard, name_models
 
     resampling = resampling_from(options)

@@ -49,7 +49,20 @@ GROUPS = {
         *("format_", "output", "score_only", "per_map", "worst", "precision", "quiet", "verbose", "save_maps"),
         *("html_maps", "stimuli", "signatures", "columns", "std", "siunitx", "annotate", "picture", "save"),
     ),
-    "Running": ("jobs", "device", "cache", "digests", "progress", "config", "batch_bytes", "debug"),
+    "Running": (
+        "jobs",
+        "device",
+        "cache",
+        "digests",
+        "engine",
+        "scheduler",
+        "scheduler_file",
+        "engine_timeout",
+        "progress",
+        "config",
+        "batch_bytes",
+        "debug",
+    ),
 }
 """The options of each group, by the names of their values, in the order of the help."""
 
@@ -61,6 +74,7 @@ RARE = frozenset(
         *("columns", "std", "siunitx", "fixation_rounding", "reduce_zero_label", "class_weights"),
         *("fixation_size", "fixation_columns", "fixation_where", "fixations_name", "mask_name", "weights_name"),
         *("baseline_name", "other_map_name"),
+        *("engine", "scheduler", "scheduler_file", "engine_timeout"),
         *("html_maps", "stimuli", "signatures", "batch_bytes", "debug", "exclude", "annotate", "save_maps", "digests"),
     }
 )

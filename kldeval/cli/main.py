@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kldeval._version import __version__
-from kldeval.errors import KldevalError, MapProblem
+from kldeval.errors import EngineLost, KldevalError, MapProblem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -142,12 +142,12 @@ def cli() -> None:
     PRED and GT are two files or two folders; files are paired by relative path without suffix. Every number is
     printed with its signature: the normalisation, the constants and the reduction that made it.
     """  # noqa: D301 - \b is click's mark of lines to keep
-    from kldeval.cli.terminal import settle_process
+    from kldeval.process import settle_process
 
     settle_process()
 
 
-def run(arguments: Sequence[str]) -> int:
+def run_arguments(arguments: Sequence[str]) -> int:
     """The exit code of the command line `arguments`."""
     from kldeval.cli.terminal import Ended
 
@@ -240,7 +240,7 @@ def _code_and_text(error: BaseException) -> tuple[int, str]:
     if isinstance(error, Ended):
         return error.code, "terminated"
     if isinstance(error, KldevalError):
-        return 1 if isinstance(error, MapProblem) else 2, str(error)
+        return 1 if isinstance(error, MapProblem | EngineLost) else 2, str(error)
     if isinstance(error, OSError):
         # a full disk, a device that is gone: what was asked for could not be handed over
         return 1, f"cannot write the result: {error.strerror or error}"

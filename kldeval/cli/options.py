@@ -199,7 +199,20 @@ class GroupOptions(OptionGroup):
     )
 
 
-class ComputingOptions(OptionGroup):
+class EngineOptions(OptionGroup):
+    """Where the work is done."""
+
+    engine: str | None = text_option("NAME", "Who does the work: local, or dask (a cluster) [default: local].")
+    scheduler: str | None = text_option("URL", "A Dask scheduler, tcp://HOST:PORT or tls://HOST:PORT.")
+    scheduler_file: Path | None = option(
+        type=click.Path(path_type=Path), metavar="FILE", help="The file in which a Dask scheduler says its address."
+    )
+    engine_timeout: float | None = option(
+        type=click.FloatRange(min=0), metavar="S", help="Seconds that a cluster may have no worker [default: 60]."
+    )
+
+
+class ComputingOptions(EngineOptions):
     """Who computes."""
 
     jobs: int | None = option(type=click.IntRange(min=1), metavar="N", help="Workers [default: one per core].")

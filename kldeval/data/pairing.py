@@ -47,7 +47,7 @@ class Pairing:
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
+class MapSide:
     """One folder of maps: what they are, and the files (relative paths) by name.
 
     `dangling` are links to nothing that may have been folders; `notes` count files set aside. `unread` are files of
@@ -115,11 +115,11 @@ def find_pairs(
     return replace(pairing, notes=tuple(notes))
 
 
-def _one_for_all(pred: Path, gt: Side) -> Pairing:
+def _one_for_all(pred: Path, gt: MapSide) -> Pairing:
     """The pairs of one prediction with every ground truth."""
     ambiguous = sorted(name for name, files in gt.files.items() if len(files) > 1)
     pairs = tuple(Pair(name, pred, gt.path(name)) for name in sorted(gt.files) if name not in ambiguous)
-    nobody = Side("prediction", pred, {})
+    nobody = MapSide("prediction", pred, {})
     failures = [Failure(name, "pair", _ambiguous(name, nobody, gt), "ambiguous-name") for name in ambiguous]
     failures += [_leads_nowhere(gt, link) for link in gt.dangling]
     note = f"{printable(pred)} is one map, which stands for the predictions of all {len(pairs)} ground truths"
@@ -164,7 +164,7 @@ def pairs_in_memory(pred: MapFolder, gt: MapFolder) -> Pairing:
     return Pairing(tuple(Pair(name, pred.maps[name], gt.maps[name]) for name in sorted(pred.maps)))
 
 
-def _offset(pred: Side, gt: Side, n_pairs: int) -> Iterator[str]:
+def _offset(pred: MapSide, gt: MapSide, n_pairs: int) -> Iterator[str]:
     """A note where frames seem to be counted from 0 on one side and from 1 on the other: then all pairs are wrong."""
     if not (pred.files.keys() - gt.files.keys() and gt.files.keys() - pred.files.keys()):
         return
@@ -176,7 +176,7 @@ def _offset(pred: Side, gt: Side, n_pairs: int) -> Iterator[str]:
         yield f"the numbers of the files are shifted against each other: {proposal}"
 
 
-def match(pred: Side, gt: Side, *, allow_missing: bool = False, allow_extra: bool = False) -> Pairing:
+def match(pred: MapSide, gt: MapSide, *, allow_missing: bool = False, allow_extra: bool = False) -> Pairing:
     """The pairs of two sides by name.
 
     Raises:
@@ -214,7 +214,7 @@ def _kind(path: Path) -> str:
     raise UsageProblem(f"{printable(path)} {what}; give two files or two folders of maps")
 
 
-def _side(what: str, folder: Path, listing: Listing, namer: Namer, exclude: Sequence[str], template: str) -> Side:
+def _side(what: str, folder: Path, listing: Listing, namer: Namer, exclude: Sequence[str], template: str) -> MapSide:
     """The maps of a folder by name."""
     kept = [relative for relative in listing.maps if not is_excluded(relative, exclude)]
     files: defaultdict[str, tuple[str, ...]] = defaultdict(tuple)
@@ -232,7 +232,7 @@ def _side(what: str, folder: Path, listing: Listing, namer: Namer, exclude: Sequ
     strangers = [path for path in listing.strangers if not is_excluded(path, exclude)]
     listing = replace(listing, strangers=tuple(strangers))
     notes = (*notes, *_looping(what, folder, listing), *_not_read(what, folder, listing))
-    return Side(what, folder, files, dangling, notes, {name_of(path): path for path in listing.strangers})
+    return MapSide(what, folder, files, dangling, notes, {name_of(path): path for path in listing.strangers})
 
 
 def _none_left(folder: Path, listing: Listing, kept: Sequence[str], template: str) -> str:
@@ -268,7 +268,7 @@ def _kinds(listing: Listing) -> str:
     return ", ".join(shown + ["..."] * (len(suffixes) > SUFFIXES_SHOWN))
 
 
-def _leads_nowhere(side: Side, link: str) -> Failure:
+def _leads_nowhere(side: MapSide, link: str) -> Failure:
     path = side.folder / link
     message = (
         f"among the {side.what}s, {printable(path)} is a link to {printable(path.readlink())}, which does not exist"
@@ -285,7 +285,7 @@ def _no_maps(folder: Path, listing: Listing) -> str:
     return f"{printable(folder)} holds no map: {'; and '.join(reasons) or 'no files at all, hidden ones aside'}"
 
 
-def _nothing_common(pred: Side, gt: Side) -> str:
+def _nothing_common(pred: MapSide, gt: MapSide) -> str:
     return (
         f"no name is common to {printable(pred.folder)} (such as {examples(pred.files)}) "
         f"and {printable(gt.folder)} (such as {examples(gt.files)}); maps pair by their relative path without suffix"
@@ -293,7 +293,7 @@ def _nothing_common(pred: Side, gt: Side) -> str:
     )
 
 
-def _way_out(pred: Side, gt: Side) -> str:
+def _way_out(pred: MapSide, gt: MapSide) -> str:
     from kldeval.data.template_suggestion import propose
 
     found, wanted = ([file for files in side.files.values() for file in files] for side in (pred, gt))
@@ -308,7 +308,7 @@ def _way_out(pred: Side, gt: Side) -> str:
     return agree if ends else ""
 
 
-def _several_models(pred: Side, gt: Sequence[str]) -> str | None:
+def _several_models(pred: MapSide, gt: Sequence[str]) -> str | None:
     """What to give in place of a folder of several models: each has a file for most ground truths, by one template."""
     from kldeval.data.template_suggestion import propose
 
@@ -331,7 +331,7 @@ def _several_models(pred: Side, gt: Sequence[str]) -> str | None:
     return f"{printable(pred.folder)} holds several models ({known}): give {_every(pred.folder)} in its place{also}"
 
 
-def _ambiguous(name: str, pred: Side, gt: Side) -> str:
+def _ambiguous(name: str, pred: MapSide, gt: MapSide) -> str:
     several = [
         f"{len(side.files[name])} files of the {side.what}s in {printable(side.folder)} bear this name "
         f"({', '.join(map(printable, side.files[name]))})"
@@ -341,7 +341,7 @@ def _ambiguous(name: str, pred: Side, gt: Side) -> str:
     return f"{'; '.join(several)}; keep one"
 
 
-def _lone(name: str, found: Side, lacking: Side, way_out: str) -> str:
+def _lone(name: str, found: MapSide, lacking: MapSide, way_out: str) -> str:
     folders = set(accumulate(name.split("/"), lambda path, part: f"{path}/{part}"))
     link = next((link for link in lacking.dangling if link in folders), None)
     but = f" but {printable(link)}, a link to what does not exist" if link else ""

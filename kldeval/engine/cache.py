@@ -22,8 +22,8 @@ from kldeval.data.load import SUFFIX, sidecar_of
 from kldeval.dataclass import dataclass
 from kldeval.digests import ABSENT, Stamp, file_digest, is_settled, stamp_of
 from kldeval.engine.outcome_rows import outcome_of, row_of
-from kldeval.engine.provenance import arithmetic, source_digest, versions_of_readers
 from kldeval.engine.worker import Answer, TaskWork, guarded, unless_left_out
+from kldeval.provenance import arithmetic, source_digest, versions_of_readers
 from kldeval.records import Failure, Fixations, Score, Skipped
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from kldeval.arrays import torch
 from kldeval.data.load import UNIFORM
-from kldeval.engine.provenance import versions
 from kldeval.engine.worker import UNREAD
 from kldeval.executors.local import cores
 from kldeval.metrics.registry import METRICS
+from kldeval.provenance import versions
 from kldeval.records import Failure, Outcome, Score, Skipped
 from kldeval.reports.aggregate import (
     reference_notes,

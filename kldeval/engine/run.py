@@ -15,7 +15,8 @@ from kldeval.engine.device import Device, find_device
 from kldeval.engine.report_builder import _saving_notes, build_report, provenance_of, shard_of
 from kldeval.engine.worker import Decoding, Scoring, T, TaskWork, reading_of
 from kldeval.errors import MapProblem, UsageProblem, printable
-from kldeval.executors.local import LocalPool, ThreadPool, cores
+from kldeval.executors.choice import executor_for, is_cluster
+from kldeval.executors.local import ThreadPool, cores
 from kldeval.normalization.chain import class_axis
 from kldeval.scoring.diagnostics import swapped
 from kldeval.scoring.evaluator import Evaluator
@@ -146,7 +147,7 @@ def _scored(
         raise UsageProblem(msg)
     pairs = [pair for task in dataset.tasks for pair in task.values()]
     _check_saving(pairs, sides, settings, request)
-    device = find_device(request.device, settings, pairs, request.jobs or cores())
+    device = _device(settings, pairs, request)
     settings = resolve_settings(settings, dataset.undivided, request)
     around = _around(settings, request, dataset.every, alone=dataset.alone)
     settings = with_context(settings, around.described)
@@ -191,6 +192,20 @@ def _inputs(dataset: Dataset, model: str, sides: Sides, request: RunOptions) -> 
 
     pairs = [task[model] for task in dataset.tasks if model in task]
     return {"inputs": saved_inputs(pairs, *sides[model], request, request.jobs or cores())}
+
+
+def _device(settings: Settings, pairs: Sequence[Pair], request: RunOptions) -> Device:
+    """Where the numbers are computed: on a cluster by the CPUs of its workers.
+
+    Raises:
+        UsageProblem: a GPU and a cluster are asked for, or as `find_device`.
+    """
+    if not is_cluster(request):
+        return find_device(request.device, settings, pairs, request.jobs or cores())
+    if request.device not in ("auto", "cpu"):
+        msg = f"--device {request.device} is of this machine, and the work is done by Dask workers; leave one out"
+        raise UsageProblem(msg)
+    return find_device("cpu", settings)
 
 
 def _check_saving(
@@ -242,10 +257,9 @@ def stream(
     dataset: Dataset, settings: Settings, request: RunOptions, device: Device, around: AuxiliaryContext = NO_AUXILIARY
 ) -> Iterator[Answer]:
     """The outcome of every pair with its model, in order, from the cores of this machine or an accelerator."""
-    jobs = request.jobs or cores()
     reading = replace(reading_of(settings, request), sources=around.sources)
     evaluator = Evaluator(Plan.of(settings, per_class=request.per_class), around.context)
-    executor = _executor(jobs, device)
+    executor = _executor(request, device)
     edges = _edges(
         settings, reading, lambda work: outcomes(dataset, work, reading, executor), is_shard=request.shard is not None
     )
@@ -280,8 +294,8 @@ def _edges(
     return find_edges(settings, reading, run, is_shard=is_shard)
 
 
-def _executor(jobs: int, device: Device) -> Executor:
-    return LocalPool(jobs) if device.is_cpu else ThreadPool(jobs)
+def _executor(request: RunOptions, device: Device) -> Executor:
+    return executor_for(request) if device.is_cpu else ThreadPool(request.jobs or cores())
 
 
 def _work(
@@ -310,7 +324,7 @@ def _kept_answers(
     store = Store(request.cache / key[:32])
     try:
         run = CachedRun(store, pairs, reading, request.baselines, finish)
-        yield from run.answers(dataset, _executor(request.jobs or cores(), device))
+        yield from run.answers(dataset, _executor(request, device))
     finally:
         store.close()
 

@@ -24,7 +24,21 @@ if TYPE_CHECKING:
 BESIDE = ("fixations", "mask", "weights", "baseline", "other_map")
 """The options that name files beside the pairs."""
 
-NOT_SAVED = frozenset({"device", "jobs", "batch_bytes", "save_maps", "cache", "digests"})
+NOT_SAVED = frozenset(
+    {
+        "device",
+        "jobs",
+        "batch_bytes",
+        "save_maps",
+        "cache",
+        "digests",
+        "engine",
+        "scheduler",
+        "scheduler_file",
+        "engine_timeout",
+        "client",
+    }
+)
 """The options of a run that choose no input."""
 
 Digests = dict[str, dict[str, str]]

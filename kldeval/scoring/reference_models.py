@@ -28,7 +28,7 @@ from kldeval.records import Failure, Score
 from kldeval.reports.aggregate import CEILING, PRIOR, UNIFORM
 from kldeval.scoring.evaluator import Evaluator
 from kldeval.scoring.leave_one_out import Kernel, with_uniform_share
-from kldeval.scoring.pixels import density
+from kldeval.scoring.pixels import density_of_block
 from kldeval.scoring.plan import Plan
 from kldeval.scoring.views import is_plain, scaled
 from kldeval.settings.auxiliary import STORED, parse_ceiling
@@ -218,4 +218,4 @@ class CentrePrior:
             values = normalise(start, self._chain)
             if any(problem.found.any() for problem in values.problems):
                 return None
-            return density(values, slice(0, grey.shape[0])).prob
+            return density_of_block(values, slice(0, grey.shape[0])).prob

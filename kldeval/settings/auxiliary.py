@@ -428,10 +428,10 @@ def _take_chains(settings: Settings, call: Call) -> tuple[bool, bool]:
 def _acts(chain: Chain, call: Call) -> bool:
     """Whether a metric of stored maps takes what this chain makes."""
     of = call.keywords.get("of")
-    return of == "norm" or (of is None and "of" in METRICS[call.name].types and is_log_density(chain))
+    return of == "norm" or (of is None and "of" in METRICS[call.name].types and is_declared_log_density(chain))
 
 
-def is_log_density(chain: Chain) -> bool:
+def is_declared_log_density(chain: Chain) -> bool:
     """Whether the map of this chain is declared to hold log-probabilities."""
     return any(step.name == "log-prob" for step in chain)
 

@@ -204,11 +204,11 @@ def _parse_short(text: str) -> Settings:
 def _digest(settings: Settings) -> str:
     from hashlib import sha256
 
-    from kldeval.grammar import with_fixations
+    from kldeval.grammar import with_fixation_count
 
     # of a part of the data, the definitions are the same
     text = format_signature(replace(settings, context=""))
-    return sha256(with_fixations(text, 0).encode()).hexdigest()[:8]
+    return sha256(with_fixation_count(text, 0).encode()).hexdigest()[:8]
 
 
 def _version(text: str) -> int:

@@ -26,7 +26,7 @@ from kldeval.writers.html_maps import MapTable, map_table
 from kldeval.writers.lines import one_line
 from kldeval.writers.models_page import comparison_page, leaderboard_page
 from kldeval.writers.numbers import ARROWS, gate_line
-from kldeval.writers.page import Gates, Listing, Notes, Paragraphs, Signatures, Table
+from kldeval.writers.page import Gates, MissingMaps, Notes, Paragraphs, Signatures, Table
 from kldeval.writers.report_page import report_page
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def _render(fixed: Mapping[str, Any], parts: _Parts) -> str:
         .render(
             **fixed,
             tables=[block for block in blocks if isinstance(block, Table | Paragraphs)],
-            listings=[block for block in blocks if isinstance(block, Listing)],
+            listings=[block for block in blocks if isinstance(block, MissingMaps)],
             gates=[
                 (gate_line(gate, model), gate.fired)
                 for block in blocks

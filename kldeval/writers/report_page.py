@@ -13,8 +13,8 @@ from kldeval.writers.page import (
     Cell,
     Gates,
     Head,
-    Listing,
     Missing,
+    MissingMaps,
     Notes,
     Page,
     Paragraphs,
@@ -55,7 +55,7 @@ def report_page(report: Report, options: Options) -> Page:
     return Page(filled(blocks))
 
 
-def failure_list(failures: dict[str, tuple[Failure, ...]], options: Options) -> Listing:
+def failure_list(failures: dict[str, tuple[Failure, ...]], options: Options) -> MissingMaps:
     """The maps of each model that could not be scored, or not by some metric, in the order of their names."""
     rows = tuple(
         Missing(failure.name, failure_reason(failure), failure.stage, model)
@@ -63,7 +63,7 @@ def failure_list(failures: dict[str, tuple[Failure, ...]], options: Options) -> 
         for failure in sorted(found, key=lambda failure: natural(failure.name))
     )
     title = missing_text([failure for found in failures.values() for failure in found])
-    return Listing(title, rows, None if options.per_map else LISTED)
+    return MissingMaps(title, rows, None if options.per_map else LISTED)
 
 
 def failure_reason(failure: Failure) -> str:

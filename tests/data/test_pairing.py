@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from kldeval import evaluate
 from kldeval.data.listing import list_folder, name_of
-from kldeval.data.pairing import Side, find_pairs, match
+from kldeval.data.pairing import MapSide, find_pairs, match
 from kldeval.errors import UsageProblem
 from kldeval.records import Failure, Pair
 
@@ -167,7 +167,7 @@ def test_every_name_is_accounted_for_once(
     pred: dict[str, int], gt: dict[str, int], *, allow_missing: bool, allow_extra: bool
 ) -> None:
     sides = [
-        Side(what, Path(what), {name: tuple(f"{name}.{i}" for i in range(count)) for name, count in files.items()})
+        MapSide(what, Path(what), {name: tuple(f"{name}.{i}" for i in range(count)) for name, count in files.items()})
         for what, files in (("prediction", pred), ("ground truth", gt))
     ]
     if not pred.keys() & gt.keys():

@@ -23,7 +23,7 @@ DOORS = {
     "reports/json_reader.py": "schemas of the package",
     "executors/processes.py": "/proc",
     "engine/store.py": "its own segments, which are regular files",
-    "engine/provenance.py": "the package itself and what is installed",
+    "provenance.py": "the package itself and what is installed",
     "cli/terminal.py": "/dev/null",
     "data/readers/apart.py": "/dev/null, and what was opened by the parent",
 }

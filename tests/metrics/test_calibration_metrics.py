@@ -324,8 +324,13 @@ def test_diagrams_are_data_and_hold_what_the_error_is_made_of(maps: tuple[Path, 
             assert event["error"] == pytest.approx(errors[-1], rel=1e-12)
             assert all(one["band"][0] <= one["probability"] <= one["band"][1] for one in event["bins"])
         assert document["summary"][key]["mean"] == pytest.approx(float(np.mean(errors)), rel=1e-12)
+    assert [row["statistics"]["mce"] for row in document["maps"]] == ["ece"] * 3
     again = kldeval("show", saved, "--format", "json")
-    assert json.loads(again.out)["reliability"] == diagrams
+    assert json.loads(again.out) == document
+    document["maps"][0]["statistics"]["mce"] = "ace"
+    saved.write_text(json.dumps(document))
+    refused = kldeval("show", saved)
+    assert refused.err == f"kldeval: {saved}: maps[0].statistics.mce is 'ace', which has no sums before it\n"
 
 
 def test_bands_hold_a_calibrated_model_in_most_bins(tmp_path: Path) -> None:

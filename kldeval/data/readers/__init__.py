@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from kldeval.data.formats import MAP_FORMATS, Reader
 from kldeval.data.readers import numpy_files
-from kldeval.data.readers.files import by_first_bytes, refusal, refusals
+from kldeval.data.readers.files import by_first_bytes, refusals, unreadable_because
 from kldeval.data.readers.stored import MAX_PIXELS, Limits, Stored, check_size, unreadable
 from kldeval.errors import KldevalError, UnreadableMap, printable
 
@@ -119,7 +119,7 @@ def read_map(
     except KldevalError:
         raise
     except Exception as error:
-        raise refusal(path, error) from error
+        raise unreadable_because(path, error) from error
 
 
 def read_size(path: MapFile, *, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:

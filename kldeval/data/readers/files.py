@@ -51,7 +51,7 @@ def read_bytes(path: Path) -> bytes:
         return file.readall()
 
 
-def refusal(path: MapFile, error: Exception) -> KldevalError:
+def unreadable_because(path: MapFile, error: Exception) -> KldevalError:
     """What whoever reads `path` is told of any error: an `UnreadableMap` that says why; our own errors stay.
 
     Decoders raise nearly everything on damaged bytes: struct.error, IndexError, OverflowError, LZMAError, cv2.error.
@@ -92,7 +92,7 @@ def by_first_bytes(path: MapFile, problem: UnreadableMap) -> UnreadableMap:
 
 @contextmanager
 def refusals(path: MapFile) -> Iterator[None]:
-    """Raise the `refusal` of whatever is raised within.
+    """Raise the `unreadable_because` of whatever is raised within.
 
     Raises:
         UnreadableMap: for every `Exception` that is no error of kldeval's own.
@@ -102,7 +102,7 @@ def refusals(path: MapFile) -> Iterator[None]:
     except KldevalError:
         raise
     except Exception as error:
-        raise refusal(path, error) from error
+        raise unreadable_because(path, error) from error
 
 
 def reason(error: BaseException) -> str:
