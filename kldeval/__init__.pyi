@@ -5,6 +5,8 @@ from os import PathLike
 from typing import Any, Literal, overload
 
 from kldeval._version import __version__ as __version__
+from kldeval.api.answers import Reproduction as Reproduction
+from kldeval.api.answers import reproduce as reproduce
 from kldeval.api.documents import Audit as Audit
 from kldeval.api.documents import Comparison as Comparison
 from kldeval.api.documents import Explanation as Explanation
@@ -55,6 +57,7 @@ __all__ = [
     "NoPartner",
     "RefusedMap",
     "Report",
+    "Reproduction",
     "UnknownName",
     "UnreadableMap",
     "UsageProblem",
@@ -119,6 +122,7 @@ __all__ = [
     "mse",
     "nll",
     "nss",
+    "reproduce",
     "rmsce",
     "rmsce_debiased",
     "rps",
@@ -201,6 +205,7 @@ def evaluate(
     pred_key: str | None = None,
     gt_key: str | None = None,
     stack: bool | None = None,
+    shape: str | None = None,
     max_pixels: int | None = None,
     trust_files: bool | None = None,
     device: str | None = None,
@@ -209,6 +214,7 @@ def evaluate(
     save_maps: str | PathLike[str] | None = None,
     cache: str | PathLike[str] | None = None,
     per_class: bool | None = None,
+    digests: bool | None = None,
     engine: str | None = None,
     scheduler: str | None = None,
     scheduler_file: str | PathLike[str] | None = None,
@@ -289,6 +295,7 @@ def evaluate(
     pred_key: str | None = None,
     gt_key: str | None = None,
     stack: bool | None = None,
+    shape: str | None = None,
     max_pixels: int | None = None,
     trust_files: bool | None = None,
     device: str | None = None,
@@ -297,6 +304,7 @@ def evaluate(
     save_maps: str | PathLike[str] | None = None,
     cache: str | PathLike[str] | None = None,
     per_class: bool | None = None,
+    digests: bool | None = None,
     engine: str | None = None,
     scheduler: str | None = None,
     scheduler_file: str | PathLike[str] | None = None,
@@ -348,6 +356,7 @@ def audit(
     resize: str | None = None,
     scheduler: str | None = None,
     scheduler_file: str | PathLike[str] | None = None,
+    shape: str | None = None,
     trust_files: bool | None = None,
 ) -> Audit:
     """Score the same maps under every published convention, or some, as `kldeval audit` does."""
@@ -419,6 +428,7 @@ def check(
     pred_key: str | None = None,
     gt_key: str | None = None,
     stack: bool | None = None,
+    shape: str | None = None,
     max_pixels: int | None = None,
     trust_files: bool | None = None,
     device: str | None = None,
@@ -427,6 +437,7 @@ def check(
     save_maps: str | PathLike[str] | None = None,
     cache: str | PathLike[str] | None = None,
     per_class: bool | None = None,
+    digests: bool | None = None,
     engine: str | None = None,
     scheduler: str | None = None,
     scheduler_file: str | PathLike[str] | None = None,
@@ -504,6 +515,7 @@ def explain(
     pred_key: str | None = None,
     gt_key: str | None = None,
     stack: bool | None = None,
+    shape: str | None = None,
     max_pixels: int | None = None,
     trust_files: bool | None = None,
     device: str | None = None,
@@ -512,6 +524,7 @@ def explain(
     save_maps: str | PathLike[str] | None = None,
     cache: str | PathLike[str] | None = None,
     per_class: bool | None = None,
+    digests: bool | None = None,
     engine: str | None = None,
     scheduler: str | None = None,
     scheduler_file: str | PathLike[str] | None = None,
@@ -557,6 +570,7 @@ def identify(
     resize: str | None = None,
     scheduler: str | None = None,
     scheduler_file: str | PathLike[str] | None = None,
+    shape: str | None = None,
     trust_files: bool | None = None,
 ) -> Identification:
     """Which conventions print a published number on these maps, as `kldeval identify` finds."""

@@ -22,6 +22,9 @@ class RunOptions(NamedTuple):
     `shard` is a share of the pairs, `I/N`, that is scored with what all images tell.
     `cache` is the folder of rows that are kept between runs. `digests` asks for a digest of every file in the report.
     `stack` takes arrays (N, H, W) for N maps. Maps in memory stand beside the pairs by their names.
+    `cache` is the folder of rows that are kept between runs.
+    `stack` takes arrays (N, H, W) for N maps; `shape` is the height and width of raw values, `H,W`.
+    Maps in memory stand beside the pairs by their names.
     `engine` says who does the work (see `kldeval.executors.choice`); `scheduler`, `scheduler_file`, `engine_timeout`
     and `client`, which is of `distributed` and stays open, say where a cluster is to be found.
     A named tuple, because a dataclass of so many fields takes 1.6 ms to make.
@@ -52,6 +55,7 @@ class RunOptions(NamedTuple):
     pred_key: str | None = None
     gt_key: str | None = None
     stack: bool = False
+    shape: str | None = None
     max_pixels: int | None = None
     trust_files: bool = False
     device: str = "auto"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kldeval.arrays import as_numpy
+from kldeval.data.stacks import is_picture
 from kldeval.dataclass import dataclass
 from kldeval.errors import RefusedMap, UsageProblem
 from kldeval.memory import MapInMemory, NamedMaps
@@ -26,9 +27,6 @@ BLOCK_BYTES = 2**28
 
 LARGEST_BLOCK = 4096
 """Pairs of an iterable, such as one of paths, that are held at a time."""
-
-COLORS, LEAST_SIDE = (3, 4), 16
-"""An array (H, W, 3) is a picture and no H maps: from this height and width on it is refused."""
 
 
 def is_path(value: object) -> bool:
@@ -90,7 +88,7 @@ def maps_of(value: Any, role: str, *, classes: int = 0) -> list[MapInMemory]:
     if array.ndim <= ONE_MAP + classes:
         return [MapInMemory(array, role)]
     shape = array.shape
-    if not classes and array.ndim == ONE_MAP + 1 and shape[-1] in COLORS and min(shape[:2]) >= LEAST_SIDE:
+    if not classes and is_picture(shape):
         msg = (
             f"{role} has the shape {shape}, which is that of one picture with {shape[-1]} channels; a map has one: "
             f"make it grey first, or give list({role}) if these are {shape[0]} maps of {shape[2]} x {shape[1]}"

@@ -21,7 +21,7 @@ GROUPS = {
     ),
     "Files and names": (
         *("pred_name", "gt_name", "manifest", "group_by", "exclude", "allow_missing", "allow_extra", "limit", "shard"),
-        *("key", "stack", "max_pixels", "trust_files"),
+        *("key", "stack", "shape", "max_pixels", "trust_files"),
     ),
     "Fixations, masks and baselines": (
         *("fixations", "mask", "weights", "baseline", "baselines", "other_map", "ceiling", "baseline_norm"),
@@ -68,7 +68,18 @@ GROUPS = {
 
 RARE = frozenset(
     {
-        *("base", "smoothing_over", "dtype", "key", "stack", "max_pixels", "trust_files", "other_map", "ceiling"),
+        *(
+            "base",
+            "smoothing_over",
+            "dtype",
+            "key",
+            "stack",
+            "shape",
+            "max_pixels",
+            "trust_files",
+            "other_map",
+            "ceiling",
+        ),
         *("baseline_norm", "fixation_base", "fixation_first", "fixation_outside", "fixation_threshold", "seed"),
         *("fixation_variable", "fixation_gaze", "label_smoothing", "nodata_pred", "resamples", "labels"),
         *("columns", "std", "siunitx", "fixation_rounding", "reduce_zero_label", "class_weights"),

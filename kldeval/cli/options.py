@@ -161,6 +161,7 @@ class FileOptions(OptionGroup):
     gt_key: str | None = text_option("NAME", "That of the ground truths [default: --key].")
     stack: bool = flag_option("Arrays (N, H, W) are N maps, NAME[000] and so on.")
     max_pixels: int | None = option(type=click.IntRange(min=1), metavar="N", help="Refuse larger maps.")
+    shape: str | None = text_option("H,W", "Height and width of the raw values in .bin files, as 1024,2048.")
     trust_files: bool = flag_option("Read compressed files whose size cannot be bounded before.")
 
 

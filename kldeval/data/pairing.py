@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import field, replace
 from itertools import accumulate
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from kldeval.data.containers import open_container
 from kldeval.data.listing import Listing, is_excluded, list_folder, name_of, namers, normal, suffix_of
-from kldeval.data.readers import READERS
+from kldeval.data.readers import READERS, is_readable
 from kldeval.dataclass import dataclass
 from kldeval.errors import UsageProblem, examples, printable
 from kldeval.memory import NamedMaps
@@ -22,8 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from kldeval.data.containers import Container
     from kldeval.data.listing import Namer
-    from kldeval.memory import MapFolder
+    from kldeval.data.readers.stored import Limits
+    from kldeval.memory import MapFolder, Member
 
 
 SUFFIXES_SHOWN = 5
@@ -35,7 +38,8 @@ class Pairing:
 
     `n_missing` ground truths without a prediction and `n_extra` predictions without a ground truth were allowed;
     `notes` count the files that the request itself set aside. `lone` are the ground truths without a prediction, as
-    pairs of themselves: they are images of the data set, with which a metric may compare the others.
+    pairs of themselves: they are images of the data set, with which a metric may compare the others. `alone` where the
+    two sides are one file each.
     """
 
     pairs: tuple[Pair, ...]
@@ -44,6 +48,7 @@ class Pairing:
     n_extra: int = 0
     notes: tuple[str, ...] = ()
     lone: tuple[Pair, ...] = ()
+    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +56,7 @@ class MapSide:
     """One folder of maps: what they are, and the files (relative paths) by name.
 
     `dangling` are links to nothing that may have been folders; `notes` count files set aside. `unread` are files of
-    other kinds by what their names would be.
+    other kinds by what their names would be. `members` are the maps of a file that stands for a folder.
     """
 
     what: str
@@ -60,10 +65,12 @@ class MapSide:
     dangling: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     unread: Mapping[str, str] = field(default_factory=dict)
+    members: Mapping[str, Member] | None = None
 
-    def path(self, name: str) -> Path:
+    def path(self, name: str) -> Path | Member:
         """Where the map of this name is."""
-        return self.folder / self.files[name][0]
+        relative = self.files[name][0]
+        return self.folder / relative if self.members is None else self.members[relative]
 
 
 def find_pairs(
@@ -75,8 +82,13 @@ def find_pairs(
     pred_name: str | None = None,
     gt_name: str | None = None,
     exclude: Sequence[str] = (),
+    keys: Sequence[str | None] = (),
+    limits: Limits | None = None,
 ) -> Pairing:
     """The pairs of two files, or of two folders whose files have the same relative path without suffix.
+
+    A file that holds many maps, such as a zip, is a folder of its members; where `keys`
+    name an array, a file of several is one map, and `limits` are what a file may ask for.
 
     One prediction, such as a centre prior, stands for those of all ground truths in a folder; a note says so.
 
@@ -90,29 +102,43 @@ def find_pairs(
         UsageProblem: a path that does not exist, a file beside a folder, a folder without maps, a template that is
             malformed or that no file fits, or no common name.
     """
-    kinds = [_kind(path) for path in (pred, gt)]
+    paths = (pred, gt)
+    containers = [None if any(keys) else _opened(path, other, limits) for path, other in (paths, paths[::-1])]
+    kinds = ["folder" if held else _kind(path) for path, held in zip(paths, containers, strict=True)]
     if kinds == ["folder", "file"]:
+        if containers[0]:
+            raise UsageProblem(_many_for_one(containers[0], gt))
         msg = (
             f"{printable(pred)} is a folder but {printable(gt)} is a file; give two files or two folders, or, where "
             f"the folder holds several predictions of one map, {_every(pred)} in its place"
         )
         raise UsageProblem(msg)
     if kinds == ["file", "file"]:
-        return Pairing((Pair(normal(pred.stem), pred, gt),))
+        return Pairing((Pair(normal(pred.stem), pred, gt),), alone=True)
     name_pred, name_gt = namers(pred_name, gt_name)
     if kinds == ["file", "folder"]:
-        (listing,) = _listings(gt)
-        return _one_for_all(pred, _side("ground truth", gt, listing, name_gt, exclude, f"--gt-name {gt_name!r}"))
-    listings = _listings(pred, gt)
+        (found,) = _listings((gt, containers[1]))
+        return _one_for_all(pred, _side("ground truth", found, name_gt, exclude, f"--gt-name {gt_name!r}"))
+    preds, gts = _listings((pred, containers[0]), (gt, containers[1]))
     sides = (
-        _side("prediction", pred, listings[0], name_pred, exclude, f"--pred-name {pred_name!r}"),
-        _side("ground truth", gt, listings[1], name_gt, exclude, f"--gt-name {gt_name!r}"),
+        _side("prediction", preds, name_pred, exclude, f"--pred-name {pred_name!r}"),
+        _side("ground truth", gts, name_gt, exclude, f"--gt-name {gt_name!r}"),
     )
     pairing = match(*sides, allow_missing=allow_missing, allow_extra=allow_extra)
     notes = [note for side in sides for note in side.notes]
     if pred_name is None and gt_name is None:
         notes += _offset(*sides, len(pairing.pairs))
     return replace(pairing, notes=tuple(notes))
+
+
+def _opened(path: Path, other: Path, limits: Limits | None) -> Container | None:
+    """The container that a file is; one that cannot be read beside a file is left to who reads it as a map."""
+    try:
+        return open_container(path, limits)
+    except UsageProblem:
+        if is_readable(path.name) and other.is_file():
+            return None
+        raise
 
 
 def _one_for_all(pred: Path, gt: MapSide) -> Pairing:
@@ -126,19 +152,41 @@ def _one_for_all(pred: Path, gt: MapSide) -> Pairing:
     return Pairing(pairs, tuple(failures), notes=(note, *gt.notes))
 
 
-def _listings(*folders: Path) -> list[Listing]:
-    """What folders hold.
+class _Folder(NamedTuple):
+    """A folder, or a file that stands for one, and what it holds."""
+
+    path: Path
+    listing: Listing
+    members: Mapping[str, Member] | None = None
+
+
+def _listings(*folders: tuple[Path, Container | None]) -> list[_Folder]:
+    """What folders, and files that stand for one, hold.
 
     Raises:
         UsageProblem: some hold no map, saying what each of them holds.
     """
-    listings = [list_folder(folder) for folder in folders]
-    empty = [_no_maps(*each) for each in zip(folders, listings, strict=True) if not each[1].maps]
+    found = [
+        _Folder(path, Listing(tuple(sorted(held.members)), held.strangers), held.members)
+        if held
+        else _Folder(path, list_folder(path))
+        for path, held in folders
+    ]
+    empty = [_no_maps(folder.path, folder.listing) for folder in found if not folder.listing.maps]
     if empty:
-        has_others = any(listing.strangers for listing in listings)
+        has_others = any(folder.listing.strangers for folder in found)
         readable = f"; readable are {' '.join(sorted(READERS))}" if has_others else ""
         raise UsageProblem(f"{'; '.join(empty)}{readable}")
-    return listings
+    return found
+
+
+def _many_for_one(held: Container, gt: Path) -> str:
+    has_arrays = any(member.is_array for member in held.members.values())
+    way_out = "choose one with --pred-key" if has_arrays else "unpack the one that is meant"
+    return (
+        f"{printable(held.path)} holds {len(held.members)} maps (such as {examples(held.members)}) but {printable(gt)} "
+        f"is one; {way_out}, or give as many ground truths"
+    )
 
 
 def _every(folder: Path) -> str:
@@ -214,8 +262,9 @@ def _kind(path: Path) -> str:
     raise UsageProblem(f"{printable(path)} {what}; give two files or two folders of maps")
 
 
-def _side(what: str, folder: Path, listing: Listing, namer: Namer, exclude: Sequence[str], template: str) -> MapSide:
+def _side(what: str, found: _Folder, namer: Namer, exclude: Sequence[str], template: str) -> MapSide:
     """The maps of a folder by name."""
+    folder, listing = found.path, found.listing
     kept = [relative for relative in listing.maps if not is_excluded(relative, exclude)]
     files: defaultdict[str, tuple[str, ...]] = defaultdict(tuple)
     strangers = []
@@ -232,7 +281,8 @@ def _side(what: str, folder: Path, listing: Listing, namer: Namer, exclude: Sequ
     strangers = [path for path in listing.strangers if not is_excluded(path, exclude)]
     listing = replace(listing, strangers=tuple(strangers))
     notes = (*notes, *_looping(what, folder, listing), *_not_read(what, folder, listing))
-    return MapSide(what, folder, files, dangling, notes, {name_of(path): path for path in listing.strangers})
+    unread = {name_of(path): path for path in listing.strangers}
+    return MapSide(what, folder, files, dangling, notes, unread, found.members)
 
 
 def _none_left(folder: Path, listing: Listing, kept: Sequence[str], template: str) -> str:

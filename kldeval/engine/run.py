@@ -338,13 +338,14 @@ def read_one(
         UsageProblem: there is none, or more than one.
         MapProblem: a file cannot be read or does not fit.
     """
-    everything = pair_up(pred, gt, request).pairs
+    pairing = pair_up(pred, gt, request, settings)
+    everything = pairing.pairs
     pairs = [pair for pair in everything if name in (None, pair.name)]
     if len(pairs) != 1:
         msg = f"{pred} and {gt} hold {len(pairs)} pairs; name the two files of one"
         raise UsageProblem(msg)
     settings = resolve_target_kind(settings, pairs, reading_of(settings, request))
-    around = _around(settings, request, everything, alone=pred.is_file() and gt.is_file())
+    around = _around(settings, request, everything, alone=pairing.alone)
     settings = with_context(settings, around.described)
     pair = load_pair(pairs[0], replace(reading_of(settings, request), sources=around.sources))
     return pair, around.context, settings

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 from kldeval.digests import file_digest
 from kldeval.errors import UsageProblem, printable
 from kldeval.executors.local import in_threads
-from kldeval.memory import MapInMemory, NamedMaps
+from kldeval.memory import MISSING, MapInMemory, Member, NamedMaps
 from kldeval.regular import why
 from kldeval.run_options import RunOptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from kldeval.memory import MapFile, MapFolder
+    from kldeval.memory import MapFolder
     from kldeval.records import Pair
 
 
@@ -53,14 +53,18 @@ def saved_inputs(
     Raises:
         UsageProblem: a file cannot be read.
     """
-    found: dict[tuple[str, str], MapFile] = {}
+    found: dict[tuple[str, str], Path | MapInMemory] = {}
     for pair in pairs:
-        for role, root, file in (("pred", pred, pair.pred), ("gt", gt, pair.gt)):
-            found[role, _below(root, file)] = file
-        for role in ("fixations", "mask"):
-            file = getattr(pair, role)
-            if file is not None:
-                found[role, _below(None, file)] = file
+        for role, root, file in (
+            ("pred", pred, pair.pred),
+            ("gt", gt, pair.gt),
+            ("fixations", None, pair.fixations),
+            ("mask", None, pair.mask),
+        ):
+            # of a map in a file of many the digest is that of the file
+            held = file.path if isinstance(file, Member) else file
+            if held is not None and held is not MISSING:
+                found[role, _below(root, held)] = held
     for role in BESIDE:
         found |= {(role, name): file for name, file in _files_of(getattr(request, role))}
     if request.manifest is not None and request.manifest.is_file():
@@ -92,7 +96,7 @@ def request_of(saved: Mapping[str, Any]) -> RunOptions:
     return RunOptions(**values)
 
 
-def _below(root: MapFolder | None, file: MapFile) -> str:
+def _below(root: MapFolder | None, file: Path | MapInMemory) -> str:
     """The path of a file below the folder that was given, or its name."""
     if isinstance(file, MapInMemory):
         return file.label
@@ -101,7 +105,7 @@ def _below(root: MapFolder | None, file: MapFile) -> str:
     return str(file) if root is None else file.name
 
 
-def _files_of(given: MapFolder | None) -> Iterator[tuple[str, MapFile]]:
+def _files_of(given: MapFolder | None) -> Iterator[tuple[str, Path | MapInMemory]]:
     if isinstance(given, NamedMaps):
         yield from ((name, file) for name, file in given.maps.items() if isinstance(file, MapInMemory | Path))
     elif given is not None and given.is_dir():
@@ -112,7 +116,7 @@ def _files_of(given: MapFolder | None) -> Iterator[tuple[str, MapFile]]:
         yield given.name, given
 
 
-def _digest(file: MapFile) -> str:
+def _digest(file: Path | MapInMemory) -> str:
     if isinstance(file, MapInMemory):
         found = sha256(f"{file.array.dtype} {file.array.shape}".encode())
         found.update(file.array.tobytes())

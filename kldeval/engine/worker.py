@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
 from kldeval.data.load import Loaded, Reading, load_map, load_pair
 from kldeval.data.readers.numpy_files import is_mapped
+from kldeval.data.readers.raw import parse_shape
 from kldeval.dataclass import dataclass
 from kldeval.digests import file_digest, is_settled, stamp_of
 from kldeval.errors import KldevalError, LeftOut, MapProblem, printable
@@ -49,6 +50,8 @@ def reading_of(settings: Settings, request: RunOptions) -> Reading:
         missing=settings.missing,
         logs=(_log_step(settings.pred), _log_step(settings.gt)),
     )
+    if request.shape:
+        reading = replace(reading, shape=parse_shape(request.shape))
     return replace(reading, max_pixels=request.max_pixels) if request.max_pixels else reading
 
 

@@ -17,8 +17,8 @@ from kldeval.errors import UsageProblem
 from kldeval.records import Failure, Pair
 
 READABLE = (
-    ".avif .bmp .dib .exr .gif .hdr .jp2 .jpe .jpeg .jpg .mat .npy .npz .pam .pbm .pfm .pgm .pic .png .pnm .ppm .pxm "
-    ".tif .tiff .webp"
+    ".avif .bin .bmp .dib .exr .gif .h5 .hdf5 .hdr .jp2 .jpe .jpeg .jpg .mat .npy .npz .pam .pbm .pfm .pgm .pic "
+    ".png .pnm .ppm .pt .pth .pxm .safetensors .tif .tiff .webp"
 )
 
 
@@ -233,12 +233,12 @@ def test_an_empty_folder(pred: Path, gt: Path) -> None:
 
 
 def test_a_folder_of_other_files_alone(pred: Path, gt: Path) -> None:
-    fill(pred, "a.pt", "b.txt", "LICENSE")
+    fill(pred, "a.ckpt", "b.txt", "LICENSE")
     fill(gt, "a.png")
     with pytest.raises(UsageProblem) as problem:
         find_pairs(pred, gt)
     assert str(problem.value) == (
-        f"{pred} holds no map: only files of other kinds (no suffix, .pt); readable are {READABLE}"
+        f"{pred} holds no map: only files of other kinds (no suffix, .ckpt); readable are {READABLE}"
     )
 
 

@@ -107,7 +107,7 @@ def test_a_folder_of_predictions_of_one_map_is_given_one_by_one() -> None:
 # kinds that are not read
 
 
-@pytest.mark.parametrize("suffix", [".mp4", ".pt", ".mdb", ".pth", ".sqlite", ""])
+@pytest.mark.parametrize("suffix", [".mp4", ".ckpt", ".mdb", ".pth", ".sqlite", ""])
 def test_files_of_other_kinds_are_named_on_either_side(suffix: str) -> None:
     fill("pred")
     Path("pred", f"x{suffix}").write_bytes(b"x")
@@ -125,7 +125,7 @@ def test_files_of_other_kinds_are_named_on_either_side(suffix: str) -> None:
 
 
 def test_folders_without_a_map_are_named_both_at_once() -> None:
-    for folder, suffix in (("videos", ".mp4"), ("tensors", ".pt")):
+    for folder, suffix in (("videos", ".mp4"), ("tensors", ".ckpt")):
         Path(folder).mkdir()
         Path(folder, f"a{suffix}").write_bytes(b"x")
     for command in ((), ("check",)):
@@ -137,9 +137,9 @@ def test_folders_without_a_map_are_named_both_at_once() -> None:
 
 def test_a_partner_of_another_kind_is_named() -> None:
     fill("pred")
-    Path("pred", "a.npy").rename("pred/a.pt")
+    Path("pred", "a.npy").rename("pred/a.ckpt")
     (failure,) = json.loads(kldeval("pred", "gt", "--format", "json").out)["failures"]
-    assert "no map of this name in pred but a.pt, of a kind that is not read" in failure["message"]
+    assert "no map of this name in pred but a.ckpt, of a kind that is not read" in failure["message"]
 
 
 # tables
