@@ -74,7 +74,7 @@ def shown(value: float) -> str:
     return f"{value:.4g}"
 
 
-def listed(names: Sequence[str]) -> str:
+def names_in_a_row(names: Sequence[str]) -> str:
     """Names in a row: `a, b and c`."""
     return " and ".join(part for part in (", ".join(names[:-1]), *names[-1:]) if part)
 
@@ -202,7 +202,7 @@ def _readings(evidence: Evidence, details: Mapping[str, str], *, beside: bool = 
     base = evidence.standings[evidence.reference].mean
     if beside and base is not None:
         alike.setdefault((shown(base), "for comparison"), []).append(evidence.reference)
-    whom = (f"{listed(names)} ({detail})" if detail else listed(names) for (_, detail), names in alike.items())
+    whom = (f"{listed(names)} ({detail})" if detail else names_in_a_row(names) for (_, detail), names in alike.items())
     verbs = [_verb("read ", next(iter(alike.values()))), *[""] * (len(alike) - 1)]
     return ", ".join(f"{who} {verb}{value}" for who, verb, (value, _) in zip(whom, verbs, alike, strict=True))
 
