@@ -5,6 +5,8 @@ from os import PathLike
 from typing import Any, Literal, overload
 
 from kldeval._version import __version__ as __version__
+from kldeval.api.answers import Reproduction as Reproduction
+from kldeval.api.answers import reproduce as reproduce
 from kldeval.api.documents import Audit as Audit
 from kldeval.api.documents import Comparison as Comparison
 from kldeval.api.documents import Explanation as Explanation
@@ -55,6 +57,7 @@ __all__ = [
     "NoPartner",
     "RefusedMap",
     "Report",
+    "Reproduction",
     "UnknownName",
     "UnreadableMap",
     "UsageProblem",
@@ -119,6 +122,7 @@ __all__ = [
     "mse",
     "nll",
     "nss",
+    "reproduce",
     "rmsce",
     "rmsce_debiased",
     "rps",
@@ -210,6 +214,7 @@ def evaluate(
     save_maps: str | PathLike[str] | None = None,
     cache: str | PathLike[str] | None = None,
     per_class: bool | None = None,
+    digests: bool | None = None,
     engine: str | None = None,
     scheduler: str | None = None,
     scheduler_file: str | PathLike[str] | None = None,
@@ -299,6 +304,7 @@ def evaluate(
     save_maps: str | PathLike[str] | None = None,
     cache: str | PathLike[str] | None = None,
     per_class: bool | None = None,
+    digests: bool | None = None,
     engine: str | None = None,
     scheduler: str | None = None,
     scheduler_file: str | PathLike[str] | None = None,
@@ -431,6 +437,7 @@ def check(
     save_maps: str | PathLike[str] | None = None,
     cache: str | PathLike[str] | None = None,
     per_class: bool | None = None,
+    digests: bool | None = None,
     engine: str | None = None,
     scheduler: str | None = None,
     scheduler_file: str | PathLike[str] | None = None,
@@ -517,6 +524,7 @@ def explain(
     save_maps: str | PathLike[str] | None = None,
     cache: str | PathLike[str] | None = None,
     per_class: bool | None = None,
+    digests: bool | None = None,
     engine: str | None = None,
     scheduler: str | None = None,
     scheduler_file: str | PathLike[str] | None = None,

@@ -55,6 +55,7 @@ class EvaluateOptions(
         metavar="DIR",
         help="Keep the scores in DIR: pairs that have not changed are not scored again.",
     )
+    digests: bool = flag_option("Put a digest of every file into the report, for kldeval reproduce.")
     rows: bool = flag_option("Every row of (T, V) arrays of logits is a unit: mean, quantiles, same arg max.")
     labels: Path | None = option(
         type=click.Path(path_type=Path),

@@ -53,6 +53,7 @@ GROUPS = {
         "jobs",
         "device",
         "cache",
+        "digests",
         "engine",
         "scheduler",
         "scheduler_file",
@@ -85,7 +86,7 @@ RARE = frozenset(
         *("fixation_size", "fixation_columns", "fixation_where", "fixations_name", "mask_name", "weights_name"),
         *("baseline_name", "other_map_name"),
         *("engine", "scheduler", "scheduler_file", "engine_timeout"),
-        *("html_maps", "stimuli", "signatures", "batch_bytes", "debug", "exclude", "annotate", "save_maps"),
+        *("html_maps", "stimuli", "signatures", "batch_bytes", "debug", "exclude", "annotate", "save_maps", "digests"),
     }
 )
 """Options that few need: the help has their names, as those of no group, and what they do with --help-all."""
