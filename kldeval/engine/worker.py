@@ -48,6 +48,8 @@ def reading_of(settings: Settings, request: RunOptions) -> Reading:
         labels=settings.is_labels,
         nodata=settings.nodata,
         missing=settings.missing,
+        raw=settings.raw,
+        masks=settings.masks,
         logs=(_log_step(settings.pred), _log_step(settings.gt)),
     )
     if request.shape:
