@@ -147,7 +147,7 @@ def _refuse_masked(array: Any) -> None:
 
     if isinstance(array, np.ma.MaskedArray) and np.ma.is_masked(array):
         msg = (
-            f"{int(np.ma.count_masked(array))} values of a masked array are masked, which nothing here leaves out: "
+            f"{np.count_nonzero(array.mask)} values of a masked array are masked, which nothing here leaves out: "
             "give array.data, and beside it mask=~array.mask, or as weights of a function"
         )
         raise RefusedMap(msg)
