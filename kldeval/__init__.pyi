@@ -350,6 +350,7 @@ def audit(
     resize: str | None = None,
     scheduler: str | None = None,
     scheduler_file: str | PathLike[str] | None = None,
+    shape: str | None = None,
     trust_files: bool | None = None,
 ) -> Audit:
     """Score the same maps under every published convention, or some, as `kldeval audit` does."""
@@ -561,6 +562,7 @@ def identify(
     resize: str | None = None,
     scheduler: str | None = None,
     scheduler_file: str | PathLike[str] | None = None,
+    shape: str | None = None,
     trust_files: bool | None = None,
 ) -> Identification:
     """Which conventions print a published number on these maps, as `kldeval identify` finds."""

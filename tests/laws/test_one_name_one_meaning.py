@@ -10,7 +10,10 @@ import kldeval
 
 PACKAGE = Path(kldeval.__file__).parent
 
-SAME_IN_EVERY_FILE = {"command", "inspect", "load", "read", "read_labels", "render", "write", "check_stream", "escaped"}
+SAME_IN_EVERY_FILE = {
+    *("command", "inspect", "load", "read", "read_labels", "render", "write", "check_stream", "escaped"),
+    *("contents", "entries", "listed", "loaded", "stored_shape"),
+}
 """What every command, reader or writer has, each in a file of its own."""
 
 SAME_QUESTION = {"audit", "check", "explain", "identify", "write_scores", "check_regular"}
