@@ -187,7 +187,18 @@ def run_annotations() -> dict[str, str]:
     return found | dict.fromkeys(("fixations", "mask", "weights", "baseline", "other_map"), BESIDE_MAPS)
 
 
-NOT_AUDITED = ("save_maps", "per_class", "device", "batch_bytes", "stack", "shard", "baselines", "ceiling", "group_by")
+NOT_AUDITED = (
+    "digests",
+    "save_maps",
+    "per_class",
+    "device",
+    "batch_bytes",
+    "stack",
+    "shard",
+    "baselines",
+    "ceiling",
+    "group_by",
+)
 AUDITED = tuple(
     sorted(
         {"resize", "color", *(name for name in KNOWN_TEXTS if name.startswith("fixation_")), *RunOptions._fields}
@@ -224,6 +235,13 @@ def identify_parameters() -> list[Parameter]:
 def explain_parameters() -> list[Parameter]:
     """The parameters of `explain`."""
     return _question("pred gt", {"worst": ("int | None", None), "name": ("str | None", None)}, run_annotations())
+
+
+def reproduce_parameters() -> list[Parameter]:
+    """The parameters of `reproduce`."""
+    file = Parameter("file", Parameter.POSITIONAL_OR_KEYWORD, annotation="str | PathLike[str]")
+    paths = Parameter("paths", Parameter.VAR_POSITIONAL, annotation="Any")
+    return [file, paths, *_question("", _PROGRESS, RunOptions._fields)]
 
 
 def stream_parameters(metric: str, annotation: str, default: Any = Parameter.empty) -> list[Parameter]:

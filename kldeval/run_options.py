@@ -20,6 +20,8 @@ class RunOptions(NamedTuple):
     `baseline`, `fixations`, `mask`, `other_map` and `weights` are where the files are that the settings tell of.
     `baselines` asks for reference rows, of which `ceiling` says how the observers' density is made.
     `shard` is a share of the pairs, `I/N`, that is scored with what all images tell.
+    `cache` is the folder of rows that are kept between runs. `digests` asks for a digest of every file in the report.
+    `stack` takes arrays (N, H, W) for N maps. Maps in memory stand beside the pairs by their names.
     `cache` is the folder of rows that are kept between runs.
     `stack` takes arrays (N, H, W) for N maps; `shape` is the height and width of raw values, `H,W`.
     Maps in memory stand beside the pairs by their names.
@@ -62,6 +64,7 @@ class RunOptions(NamedTuple):
     save_maps: Path | None = None
     cache: Path | None = None
     per_class: bool = False
+    digests: bool = False
     engine: str | None = None
     scheduler: str | None = None
     scheduler_file: Path | None = None

@@ -55,7 +55,8 @@ class EvaluateOptions(
         metavar="DIR",
         help="Keep the scores in DIR: pairs that have not changed are not scored again.",
     )
-    rows: bool = flag_option("Every row of (T, V) arrays of logits is a unit: mean, quantiles, same arg max.")
+    digests: bool = flag_option("Put a digest of every file into the report, for kldeval reproduce.")
+    rows: bool = flag_option("Rows of logits (T, V) are units, with quantiles.")
     labels: Path | None = option(
         type=click.Path(path_type=Path),
         metavar="PATH",

@@ -172,12 +172,26 @@ def run_dataset(
         build_report(
             scored.settings,
             scored.outcomes[model],
-            {**provenance_of(pred, gt, scored.device, request), **shard_of(dataset.undivided, request)},
+            {
+                **provenance_of(pred, gt, scored.device, request),
+                **shard_of(dataset.undivided, request),
+                **_inputs(dataset, model, sides, request),
+            },
             [*_swapped(pred, gt), *dataset.notes_of(model), *scored.around.notes, *_saving_notes(request)],
             dataset.groups,
         )
         for model, (pred, gt) in sides.items()
     ]
+
+
+def _inputs(dataset: Dataset, model: str, sides: Sides, request: RunOptions) -> dict[str, Any]:
+    """The digests of the files of a model, where they are asked for."""
+    if not request.digests:
+        return {}
+    from kldeval.engine.saved_inputs import saved_inputs
+
+    pairs = [task[model] for task in dataset.tasks if model in task]
+    return {"inputs": saved_inputs(pairs, *sides[model], request, request.jobs or cores())}
 
 
 def _device(settings: Settings, pairs: Sequence[Pair], request: RunOptions) -> Device:

@@ -73,6 +73,17 @@ def write(document: Document, options: Options) -> str:
     return _bounded(fixed, parts)
 
 
+def write_page(page: Page, facts: Mapping[str, object]) -> str:
+    """A page that is no document of scores as one file: its tables, sentences and notes.
+
+    Raises:
+        MissingDependency: jinja2 is not installed.
+    """
+    title = next((block.title for block in page.blocks if isinstance(block, Paragraphs | Table) and block.title), "")
+    fixed = {"page": page, "charts": [], "title": title, "facts": list(_lines(facts))}
+    return _render(fixed, _Parts((), None))
+
+
 def _bounded(fixed: Mapping[str, Any], parts: _Parts) -> str:
     """The page with as many pictures and rows as fit."""
     text = _render(fixed, parts)
@@ -230,5 +241,5 @@ def _facts(document: Document) -> list[tuple[str, str]]:
 
 def _lines(provenance: Mapping[str, object]) -> Iterator[tuple[str, str]]:
     for name, value in provenance.items():
-        if name not in ("columns", "short"):
+        if name not in ("columns", "short", "inputs"):
             yield name, value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)

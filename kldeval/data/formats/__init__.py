@@ -9,7 +9,7 @@ from kldeval.dataclass import dataclass
 from kldeval.grammar import Info, Registry
 
 if TYPE_CHECKING:
-    from kldeval.data.readers.entries import NamedArray
+    from kldeval.data.readers.entries import StoredArray as Array
     from kldeval.data.readers.stored import Limits, Stored
 
 Reader = Callable[[Any, "str | None", "Limits"], "Stored"]
@@ -41,7 +41,7 @@ class MapFormat(Info):
     read_size: Callable[[Any, Limits], tuple[int, int] | None] | None = None
     read_shaped: Callable[..., Stored] | None = None
     stored_shape: Callable[[Any, str | None], tuple[int, ...] | None] | None = None
-    entries: Callable[[Any, Limits], list[NamedArray]] | None = None
+    entries: Callable[[Any, Limits], list[Array]] | None = None
     load: Callable[..., Any] | None = None
     is_shy: bool = False
 
