@@ -32,7 +32,7 @@ GROUPS = {
     ),
     "Files and names": (
         *("pred_name", "gt_name", "manifest", "group_by", "exclude", "allow_missing", "allow_extra", "limit", "shard"),
-        *("key", "stack", "shape", "max_pixels", "trust_files"),
+        *("key", "every", "allow_lossy", "stack", "shape", "max_pixels", "trust_files"),
     ),
     "Fixations, masks and baselines": (
         *("fixations", "mask", "weights", "baseline", "baselines", "other_map", "ceiling", "baseline_norm"),
@@ -84,6 +84,8 @@ RARE = frozenset(
             "smoothing_over",
             "dtype",
             "key",
+            "every",
+            "allow_lossy",
             "stack",
             "shape",
             "max_pixels",
