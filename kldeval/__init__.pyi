@@ -223,7 +223,7 @@ def evaluate(
     scheduler: str | None = None,
     scheduler_file: str | PathLike[str] | None = None,
     engine_timeout: str | PathLike[str] | None = None,
-    client: str | PathLike[str] | None = None,
+    client: Any = None,
     confidence: float | None = None,
     resamples: int | None = None,
     seed: int | None = None,
@@ -317,7 +317,7 @@ def evaluate(
     scheduler: str | None = None,
     scheduler_file: str | PathLike[str] | None = None,
     engine_timeout: str | PathLike[str] | None = None,
-    client: str | PathLike[str] | None = None,
+    client: Any = None,
     confidence: float | None = None,
     resamples: int | None = None,
     seed: int | None = None,
@@ -337,7 +337,7 @@ def audit(
     allow_lossy: bool | None = None,
     allow_missing: bool | None = None,
     cache: str | PathLike[str] | None = None,
-    client: str | PathLike[str] | None = None,
+    client: Any = None,
     color: Literal["error", "luma", "mean", "first"] | None = None,
     engine: str | None = None,
     engine_timeout: str | PathLike[str] | None = None,
@@ -456,7 +456,7 @@ def check(
     scheduler: str | None = None,
     scheduler_file: str | PathLike[str] | None = None,
     engine_timeout: str | PathLike[str] | None = None,
-    client: str | PathLike[str] | None = None,
+    client: Any = None,
 ) -> Inspection:
     """Which maps belong together, what they hold, and what is wrong, without scoring; true where all is well."""
 
@@ -547,7 +547,7 @@ def explain(
     scheduler: str | None = None,
     scheduler_file: str | PathLike[str] | None = None,
     engine_timeout: str | PathLike[str] | None = None,
-    client: str | PathLike[str] | None = None,
+    client: Any = None,
 ) -> Explanation:
     """Show one pair step by step: what each step does to the numbers, and which pixels make the result."""
 
@@ -561,7 +561,7 @@ def identify(
     allow_lossy: bool | None = None,
     allow_missing: bool | None = None,
     cache: str | PathLike[str] | None = None,
-    client: str | PathLike[str] | None = None,
+    client: Any = None,
     color: Literal["error", "luma", "mean", "first"] | None = None,
     engine: str | None = None,
     engine_timeout: str | PathLike[str] | None = None,

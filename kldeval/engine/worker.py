@@ -223,7 +223,7 @@ def _ground_truth(pair: Pair, reading: Reading) -> Loaded:
     return replace(load_map(pair.gt, reading, pair.place), stamp=stamp, digest=digest)
 
 
-def loaded(pair: Pair, gt: Loaded | None, reading: Reading) -> tuple[Loaded, Loaded]:
+def both_loaded(pair: Pair, gt: Loaded | None, reading: Reading) -> tuple[Loaded, Loaded]:
     """Both maps of a pair before they meet; `gt` is the ground truth where it has been read already.
 
     Raises:
