@@ -221,7 +221,7 @@ def evaluate(
     scheduler: str | None = None,
     scheduler_file: str | PathLike[str] | None = None,
     engine_timeout: str | PathLike[str] | None = None,
-    client: str | PathLike[str] | None = None,
+    client: Any = None,
     confidence: float | None = None,
     resamples: int | None = None,
     seed: int | None = None,
@@ -313,7 +313,7 @@ def evaluate(
     scheduler: str | None = None,
     scheduler_file: str | PathLike[str] | None = None,
     engine_timeout: str | PathLike[str] | None = None,
-    client: str | PathLike[str] | None = None,
+    client: Any = None,
     confidence: float | None = None,
     resamples: int | None = None,
     seed: int | None = None,
@@ -332,7 +332,7 @@ def audit(
     allow_extra: bool | None = None,
     allow_missing: bool | None = None,
     cache: str | PathLike[str] | None = None,
-    client: str | PathLike[str] | None = None,
+    client: Any = None,
     color: Literal["error", "luma", "mean", "first"] | None = None,
     engine: str | None = None,
     engine_timeout: str | PathLike[str] | None = None,
@@ -448,7 +448,7 @@ def check(
     scheduler: str | None = None,
     scheduler_file: str | PathLike[str] | None = None,
     engine_timeout: str | PathLike[str] | None = None,
-    client: str | PathLike[str] | None = None,
+    client: Any = None,
 ) -> Inspection:
     """Which maps belong together, what they hold, and what is wrong, without scoring; true where all is well."""
 
@@ -537,7 +537,7 @@ def explain(
     scheduler: str | None = None,
     scheduler_file: str | PathLike[str] | None = None,
     engine_timeout: str | PathLike[str] | None = None,
-    client: str | PathLike[str] | None = None,
+    client: Any = None,
 ) -> Explanation:
     """Show one pair step by step: what each step does to the numbers, and which pixels make the result."""
 
@@ -550,7 +550,7 @@ def identify(
     allow_extra: bool | None = None,
     allow_missing: bool | None = None,
     cache: str | PathLike[str] | None = None,
-    client: str | PathLike[str] | None = None,
+    client: Any = None,
     color: Literal["error", "luma", "mean", "first"] | None = None,
     engine: str | None = None,
     engine_timeout: str | PathLike[str] | None = None,

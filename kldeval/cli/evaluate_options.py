@@ -56,7 +56,7 @@ class EvaluateOptions(
         help="Keep the scores in DIR: pairs that have not changed are not scored again.",
     )
     digests: bool = flag_option("Put a digest of every file into the report, for kldeval reproduce.")
-    rows: bool = flag_option("Every row of (T, V) arrays of logits is a unit: mean, quantiles, same arg max.")
+    rows: bool = flag_option("Rows of logits (T, V) are units, with quantiles.")
     labels: Path | None = option(
         type=click.Path(path_type=Path),
         metavar="PATH",
