@@ -92,7 +92,9 @@ class ReferenceModels:
         parts = [f"{UNIFORM}, a constant map", prior]
         if self._on_fixations.of_fixations:
             kernel = f"bandwidth {self.observers.bandwidth:g} of either side, uniform part {self.observers.uniform:g}"
-            parts.append(f"{CEILING} (inter-observer, the gold standard), the Gaussian density of the other observers ({kernel})")
+            parts.append(
+                f"{CEILING} (inter-observer, the gold standard), the Gaussian density of the other observers ({kernel})"
+            )
         return ("reference rows: " + "; ".join(parts),)
 
     @cached_property
