@@ -34,7 +34,7 @@ GROUPS = {
         *("pred_name", "gt_name", "manifest", "group_by", "exclude", "allow_missing", "allow_extra", "limit", "shard"),
         *("key", "every", "allow_lossy", "stack", "shape", "max_pixels", "trust_files"),
     ),
-    "Fixations, masks and baselines": (
+    "Auxiliary inputs: fixations, masks and baselines": (
         *("fixations", "mask", "weights", "baseline", "baselines", "other_map", "ceiling", "baseline_norm"),
         *("fixation_base", "fixation_first", "fixation_outside", "fixation_threshold", "fixation_variable"),
         *(

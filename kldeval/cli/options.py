@@ -108,7 +108,8 @@ class NumericOptions(AuxiliaryOptions):
     )
     base: str | None = setting("BASE", "The base of the logarithm: e, 2 or 10 [default: e].")
     reduction: str | None = setting(
-        "NAME", "Pixels to one number per map: slices, sum, mean, batchmean or none [default: slices]."
+        "NAME",
+        "Pixels to one number per map: slices (per distribution), sum, mean, batchmean or none [default: slices].",
     )
     maps: str | None = setting(
         "NAME", "Maps to the headline: mean over maps, over groups, fixations or pixels [default: mean]."
@@ -237,11 +238,11 @@ class ReferenceOptions(OptionGroup):
     """What a number is to be read beside; only commands that average over maps have it."""
 
     baselines: bool = flag_option(
-        "Add reference rows: a uniform map, the centre prior, and the ceiling of the other observers."
+        "Add reference rows: uniform, the centre prior (center bias), and the inter-observer ceiling (gold standard)."
     )
     ceiling: str | None = text_option(
         "KERNEL",
-        "The density of the other observers [default: 'observers(bandwidth=0.025,uniform=0.05)'].",
+        "The density of the other observers, the gold standard [default: 'observers(bandwidth=0.025,uniform=0.05)'].",
     )
 
 
