@@ -42,7 +42,17 @@ GROUPS = {
         *("rows", "labels"),
     ),
     "Several models and statistics": (
-        *("names", "sort", "intervals", "fail_if", "fail_if_worse", "allow_different", "confidence", "resamples"),
+        *(
+            "names",
+            "sort",
+            "intervals",
+            "fail_if",
+            "fail_if_worse",
+            "bounds",
+            "allow_different",
+            "confidence",
+            "resamples",
+        ),
         *("seed",),
     ),
     "Output": (
@@ -70,6 +80,7 @@ RARE = frozenset(
     {
         *(
             "base",
+            "bounds",
             "smoothing_over",
             "dtype",
             "key",
