@@ -10,6 +10,7 @@ and for the settings that move it.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from inspect import Parameter, Signature
 from pathlib import Path
@@ -296,7 +297,8 @@ def metric_settings(name: str, options: Keywords) -> Settings:
     inside = ",".join(f"{key}={format_value(value)}" for key, value in constants.items())
     # parentheses, even around one constant, mean exactly those constants: the rule of the command line
     metric = f"{name}({inside})" if constants else name
-    return requested({**{key: value for key, value in options.items() if key not in constants}, "metric": metric})
+    found = requested({**{key: value for key, value in options.items() if key not in constants}, "metric": metric})
+    return replace(found, masks="")  # an array may hold many maps, whose type says the scale of all
 
 
 def option_settings(options: Keywords) -> Settings:
@@ -305,7 +307,7 @@ def option_settings(options: Keywords) -> Settings:
     Raises:
         UnknownName, UsageProblem: an option is unknown or has no meaning.
     """
-    of_files = {"missing", "resize", "color", "group_by", "fixations", "mask", "weights"}
+    of_files = {"missing", "pred_scale", "gt_scale", "resize", "color", "group_by", "fixations", "mask", "weights"}
     check_names(options, (KNOWN_TEXTS | {"signature", "preset", "baseline"}) - of_files)
     return requested({name: value for name, value in options.items() if name != "baseline"}, beside_texts(options))
 

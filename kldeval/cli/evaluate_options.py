@@ -59,7 +59,7 @@ class EvaluateOptions(
         "HOW", "What rounding (round or floor) of 8-bit predictions leaves open of kld and ce."
     )
     digests: bool = flag_option("Put a digest of every file into the report, for kldeval reproduce.")
-    rows: bool = flag_option("Every row of (T, V) arrays of logits is a unit: mean, quantiles, same arg max.")
+    rows: bool = flag_option("Rows of logits (T, V) are units, with quantiles.")
     labels: Path | None = option(
         type=click.Path(path_type=Path),
         metavar="PATH",

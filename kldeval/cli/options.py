@@ -123,6 +123,8 @@ class NumericOptions(AuxiliaryOptions):
         "NAME", "Spread it over all classes, as torch, or over the others [default: all]."
     )
     scale: str | None = setting("NAME", "8- and 16-bit maps as 0..1 (unit) or as stored (raw) [default: unit].")
+    pred_scale: str | None = setting("NAME", "That of the predictions [default: --scale].")
+    gt_scale: str | None = setting("NAME", "That of the ground truths [default: --scale].")
     resize: str | None = setting(
         "HOW", "pred-to-gt, gt-to-pred or both(size=WxH); as in pred-to-gt(kernel=bicubic) [default: none]."
     )

@@ -47,7 +47,8 @@ class Reading:
     `logs` are the steps that take the stored values of the prediction and of the ground truth for logarithms of
     densities, of which the densities are resized.
     `nodata` says which pixels have no data (see `kldeval.settings.nodata`), `missing` what a prediction counts as that
-    is missing or cannot be read.
+    is missing or cannot be read. `raw` is a side that is taken as stored, and under `masks` whole numbers that are 0
+    and 1 alone are masks (see `Settings`).
     `trusts_files` lifts the bounds on what a file claims of itself; `shape` is the (height, width) of raw values.
     `class_maps`: whether predictions may have a class
     axis; `labels`: whether all ground truths hold labels.
@@ -65,6 +66,8 @@ class Reading:
     class_maps: bool = False
     labels: bool = False
     missing: str = "error"
+    raw: str = ""
+    masks: str = ""
     trusts_files: bool = False
     shape: tuple[int, int] | None = None
 
@@ -167,6 +170,8 @@ def _loaded_pair(pair: Pair, reading: Reading, gt: Loaded | None) -> MapPair:
     if reading.nodata:
         check_sizes(pred.grey, gt.grey)
     maps = replace(sized_pair(pair.name, pred, gt, reading.resize, reading.logs), made=how_made(pair.gt))
+    if reading.raw or reading.masks:
+        maps = on_asked_scales(maps, reading.raw, reading.masks, {"pred": pred.stored.array, "gt": gt.stored.array})
     if reading.nodata:
         maps = with_nodata(maps, reading.nodata, is_log=reading.logs[1] is not None)
     if reading.sources is None:
@@ -174,6 +179,22 @@ def _loaded_pair(pair: Pair, reading: Reading, gt: Loaded | None) -> MapPair:
     from kldeval.data.auxiliary import with_auxiliary_inputs
 
     return with_auxiliary_inputs(maps, gt.grey.shape, reading.sources, reading.resize)
+
+
+def on_asked_scales(maps: MapPair, raw: str, masks: str, stored: Mapping[str, Array]) -> MapPair:
+    """The pair with what its sides are divided by: nothing on a raw side, and 1 where whole numbers are 0 and 1 alone.
+
+    Remarks: `ones-pred`, `ones-gt` for the latter.
+    """
+    scales: dict[str, float | None] = {"pred": maps.pred_scale, "gt": maps.gt_scale}
+    remarks = list(maps.remarks)
+    for role, array in stored.items():
+        if role == raw:
+            scales[role] = None
+        elif masks and scales[role] not in (None, 1) and array.dtype.kind in "iu" and array.max() == 1:
+            scales[role] = 1.0
+            remarks.append(f"ones-{role}")
+    return replace(maps, pred_scale=scales["pred"], gt_scale=scales["gt"], remarks=tuple(remarks))
 
 
 def _refuse_company(pair: Pair, reading: Reading) -> None:
@@ -300,7 +321,7 @@ def load_class_maps(pair: Pair, reading: Reading) -> MapPair:
         gt,
         shape=(pred.shape[0], math.prod(pred.shape[1:])),
         remarks=tuple(_remarks(stored)),
-        pred_scale=stored[0].scale,
+        pred_scale=None if reading.raw == "pred" else stored[0].scale,
         gt_scale=full_scale(gt),
     )
 

@@ -48,6 +48,8 @@ def reading_of(settings: Settings, request: RunOptions) -> Reading:
         labels=settings.is_labels,
         nodata=settings.nodata,
         missing=settings.missing,
+        raw=settings.raw,
+        masks=settings.masks,
         logs=(_log_step(settings.pred), _log_step(settings.gt)),
     )
     if request.shape:
@@ -221,7 +223,7 @@ def _ground_truth(pair: Pair, reading: Reading) -> Loaded:
     return replace(load_map(pair.gt, reading, pair.place), stamp=stamp, digest=digest)
 
 
-def loaded(pair: Pair, gt: Loaded | None, reading: Reading) -> tuple[Loaded, Loaded]:
+def both_loaded(pair: Pair, gt: Loaded | None, reading: Reading) -> tuple[Loaded, Loaded]:
     """Both maps of a pair before they meet; `gt` is the ground truth where it has been read already.
 
     Raises:

@@ -214,7 +214,8 @@ class CentrePrior:
         except (MapProblem, MemoryError):
             return None  # its outcome says why
         with quiet():
-            start = scaled(grey, full_scale(grey), self._settings.scale, self._settings.dtype)
+            full = None if self._settings.raw == "gt" else full_scale(grey)
+            start = scaled(grey, full, self._settings.scale, self._settings.dtype)
             values = normalise(start, self._chain)
             if any(problem.found.any() for problem in values.problems):
                 return None

@@ -20,6 +20,7 @@ from kldeval.normalization.chain import axes_of, format_chain, parse_chain
 from kldeval.normalization.lazy_map import MAP
 from kldeval.regular import why
 from kldeval.settings.metric_options import gt_chain, pred_chain
+from kldeval.settings.scales import is_free_of_scale
 from kldeval.settings.settings import AS_STORED, MAPS, NONE
 
 if TYPE_CHECKING:
@@ -478,6 +479,7 @@ def restrict_to(settings: Settings, call: Call) -> Settings:
     return replace(
         settings,
         metrics=(call,),
+        masks="" if is_free_of_scale(call, pred, gt) else settings.masks,
         pred=pred,
         gt=gt,
         base=base,

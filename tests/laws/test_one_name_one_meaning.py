@@ -10,8 +10,11 @@ import kldeval
 
 PACKAGE = Path(kldeval.__file__).parent
 
-SAME_IN_EVERY_FILE = {"command", "inspect", "load", "read", "read_labels", "render", "write", "check_stream", "escaped"}
-"""What every command, reader or writer has, each in a file of its own."""
+SAME_IN_EVERY_FILE = {
+    *("command", "inspect", "load", "read", "read_labels", "render", "write", "check_stream", "escaped", "main"),
+    *("contents", "entries", "listed", "loaded", "stored_shape"),
+}
+"""What every command, reader, container, writer or program has, each in a file of its own."""
 
 SAME_QUESTION = {"audit", "check", "explain", "identify", "write_scores", "check_regular"}
 """A question and what answers it a room below."""

@@ -59,9 +59,11 @@ class TestDefaults:
             "fixations": "read",
             "groups": "parent",
             "mask": "none",
+            "masks": "",
             "missing": "error",
             "nodata": "",
             "other": "none",
+            "raw": "",
             "weights": "none",
         }
 

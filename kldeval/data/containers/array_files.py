@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from kldeval.data.containers.contents import container_of
 from kldeval.data.readers import format_of
-from kldeval.data.readers.entries import STACK, TEXTS, Entry
+from kldeval.data.readers.entries import STACK, TEXTS, StoredArray
 from kldeval.data.readers.files import check_regular
 from kldeval.memory import MapInMemory, Member
 
@@ -55,13 +55,13 @@ def read(member: Member, limits: Limits) -> MapInMemory:
     return MapInMemory(_format(member.path)[1](member.path, limits, key, place), str(member))
 
 
-def _format(path: Path) -> tuple[Callable[..., list[Entry]], Callable[..., Array]]:
+def _format(path: Path) -> tuple[Callable[..., list[StoredArray]], Callable[..., Array]]:
     """What lists the arrays of a file, and what reads one."""
     info = format_of(path)
     return info.entries, info.load  # type: ignore[return-value]  # neither is None
 
 
-def _named_stack(maps: Sequence[Entry], entries: Sequence[Entry]) -> tuple[Entry, Entry] | None:
+def _named_stack(maps: Sequence[StoredArray], entries: Sequence[StoredArray]) -> tuple[StoredArray, StoredArray] | None:
     """The only array, where it stacks maps, and the names of these."""
     texts = [entry for entry in entries if entry.kind in TEXTS and len(entry.shape) == 1]
     if len(maps) == len(texts) == 1 and len(maps[0].shape) in STACK and texts[0].shape == maps[0].shape[:1]:
@@ -69,5 +69,5 @@ def _named_stack(maps: Sequence[Entry], entries: Sequence[Entry]) -> tuple[Entry
     return None
 
 
-def _slices(path: Path, stack: Entry, names: Sequence[str]) -> Iterator[Member]:
+def _slices(path: Path, stack: StoredArray, names: Sequence[str]) -> Iterator[Member]:
     return (Member(path, name, __name__, (stack.key, place), is_array=True) for place, name in enumerate(names))

@@ -9,7 +9,7 @@ from kldeval.dataclass import dataclass
 from kldeval.grammar import Info, Registry
 
 if TYPE_CHECKING:
-    from kldeval.data.readers.entries import Entry as Array
+    from kldeval.data.readers.entries import StoredArray as Array
     from kldeval.data.readers.stored import Limits, Stored
 
 Reader = Callable[[Any, "str | None", "Limits"], "Stored"]

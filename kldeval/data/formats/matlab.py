@@ -10,11 +10,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kldeval.arrays import NumpyArray as Array
-    from kldeval.data.readers.entries import Entry
+    from kldeval.data.readers.entries import StoredArray
     from kldeval.data.readers.stored import Limits, Stored
 
 
-def _entries(path: Path, limits: Limits) -> list[Entry]:
+def _entries(path: Path, limits: Limits) -> list[StoredArray]:
     from kldeval.data.readers import matlab
 
     return matlab.entries(path, limits)

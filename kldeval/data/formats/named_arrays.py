@@ -13,19 +13,19 @@ from kldeval.memory import BytesInMemory, MapInMemory
 
 if TYPE_CHECKING:
     from kldeval.arrays import NumpyArray as Array
-    from kldeval.data.readers.entries import Entry
+    from kldeval.data.readers.entries import StoredArray
     from kldeval.data.readers.numpy_files import Shapes
     from kldeval.data.readers.stored import Limits, Stored
     from kldeval.memory import MapContents
 
 
-def _entries(name: str, path: MapContents, limits: Limits) -> list[Entry]:
+def _entries(name: str, path: MapContents, limits: Limits) -> list[StoredArray]:
     """The arrays of a file, by the module of that name."""
     if isinstance(path, BytesInMemory):
         from kldeval.data.readers.stored import unreadable
 
         raise unreadable(path, "a file of arrays within another file is not read; unpack it")
-    found: list[Entry] = import_module(f"kldeval.data.readers.{name}").entries(path, limits)
+    found: list[StoredArray] = import_module(f"kldeval.data.readers.{name}").entries(path, limits)
     return found
 
 

@@ -24,7 +24,7 @@ SHOWN = 8
 """Names of arrays that a message lists."""
 
 
-class Entry(NamedTuple):
+class StoredArray(NamedTuple):
     """One array of a file: its name, its shape, and numpy's letter for the kind of its values."""
 
     key: str
@@ -37,7 +37,7 @@ class Entry(NamedTuple):
         return self.kind in NUMBERS and len(self.shape) > 1
 
 
-def chosen(entries: Sequence[Entry], key: str | None, path: MapFile | MapContents) -> Entry:
+def chosen(entries: Sequence[StoredArray], key: str | None, path: MapFile | MapContents) -> StoredArray:
     """The array of the name `key`, or the only one that may be a map.
 
     Raises:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kldeval.data.readers.apart import load_apart
-from kldeval.data.readers.entries import Entry, check_count
+from kldeval.data.readers.entries import StoredArray, check_count
 from kldeval.errors import MissingDependency
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ SUFFIXES = (".h5", ".hdf5")
 DEEPEST, MOST_ITEMS = 32, 2_000_000
 
 
-def entries(path: Path, limits: Limits) -> list[Entry]:
+def entries(path: Path, limits: Limits) -> list[StoredArray]:
     """The datasets of a file.
 
     Raises:
@@ -34,7 +34,7 @@ def entries(path: Path, limits: Limits) -> list[Entry]:
         MissingDependency: h5py is not installed.
     """
     _check_library()
-    found: list[Entry] = load_apart(__name__, path, limits, "listed")
+    found: list[StoredArray] = load_apart(__name__, path, limits, "listed")
     return found
 
 
@@ -48,7 +48,7 @@ def load(path: Path, limits: Limits, key: str, place: int | None = None) -> Arra
     return load_apart(__name__, path, limits, "loaded", key, place)
 
 
-def listed(path: Path, _limits: Limits) -> list[Entry]:
+def listed(path: Path, _limits: Limits) -> list[StoredArray]:
     """As `entries`, in this process.
 
     Raises:
@@ -80,7 +80,7 @@ def loaded(key: str, place: int | None, path: Path, limits: Limits) -> Array:
         return np.asarray(item[()] if place is None else item[place])
 
 
-def _walk(group: Any, prefix: str, depth: int) -> Iterator[Entry]:
+def _walk(group: Any, prefix: str, depth: int) -> Iterator[StoredArray]:
     if depth > DEEPEST or len(group) > MOST_ITEMS:
         msg = f"its groups are nested more than {DEEPEST} deep, or hold more than {MOST_ITEMS} members"
         raise ValueError(msg)
@@ -89,7 +89,7 @@ def _walk(group: Any, prefix: str, depth: int) -> Iterator[Entry]:
         if hasattr(item, "keys"):
             yield from _walk(item, f"{prefix}{name}/", depth + 1)
         elif item.shape is not None:
-            yield Entry(f"{prefix}{name}", tuple(item.shape), _kind(item))
+            yield StoredArray(f"{prefix}{name}", tuple(item.shape), _kind(item))
 
 
 def _member(group: Any, name: str) -> Any:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from kldeval.data.readers import matlab_hdf5
-from kldeval.data.readers.entries import Entry
+from kldeval.data.readers.entries import StoredArray
 from kldeval.data.readers.files import check_regular, read_bytes
 from kldeval.data.readers.stored import SLACK, Limits, Stored, check_size, unreadable
 from kldeval.dataclass import dataclass
@@ -141,13 +141,13 @@ def read(path: Path, key: str | None, limits: Limits) -> Stored:
     return Stored(np.ascontiguousarray(array))
 
 
-def entries(path: Path, limits: Limits) -> list[Entry]:
+def entries(path: Path, limits: Limits) -> list[StoredArray]:
     """The variables of a MATLAB file; numeric matrices may be maps.
 
     Raises:
         UnreadableMap, MissingDependency, OSError: as `load_variables`.
     """
-    return [Entry(name, np.shape(value), _kind(value)) for name, value in _kept(path, limits).items()]
+    return [StoredArray(name, np.shape(value), _kind(value)) for name, value in _kept(path, limits).items()]
 
 
 def load(path: Path, limits: Limits, key: str, place: int | None = None) -> Array:

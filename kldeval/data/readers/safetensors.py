@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kldeval.data.readers.entries import Entry, check_count
+from kldeval.data.readers.entries import StoredArray, check_count
 from kldeval.data.readers.stored import unreadable
 from kldeval.regular import open_regular
 
@@ -40,7 +40,7 @@ UNKNOWN = "V"
 """What stands for the kind of a type that numpy lacks."""
 
 
-def entries(path: Path, limits: Limits) -> list[Entry]:
+def entries(path: Path, limits: Limits) -> list[StoredArray]:
     """The tensors of a file.
 
     Raises:
@@ -50,7 +50,7 @@ def entries(path: Path, limits: Limits) -> list[Entry]:
     del limits
     with open_regular(path) as file:
         tensors = _header(file, path)[0]
-    return [Entry(name, tuple(tensor["shape"]), _kind(tensor["dtype"])) for name, tensor in tensors.items()]
+    return [StoredArray(name, tuple(tensor["shape"]), _kind(tensor["dtype"])) for name, tensor in tensors.items()]
 
 
 def load(path: Path, limits: Limits, key: str, place: int | None = None) -> Array:

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from kldeval.data.readers.apart import load_apart
-from kldeval.data.readers.entries import Entry, check_count
+from kldeval.data.readers.entries import StoredArray, check_count
 from kldeval.data.readers.stored import unreadable
 from kldeval.errors import MissingDependency
 from kldeval.regular import check_regular
@@ -32,7 +32,7 @@ ONLY = ""
 """The key of a tensor that is the file's whole content."""
 
 
-def entries(path: Path, limits: Limits) -> list[Entry]:
+def entries(path: Path, limits: Limits) -> list[StoredArray]:
     """The tensors of a file.
 
     Raises:
@@ -40,7 +40,7 @@ def entries(path: Path, limits: Limits) -> list[Entry]:
         MissingDependency: torch is not installed.
     """
     _check_library()
-    found: list[Entry] = load_apart(__name__, path, limits, "listed")
+    found: list[StoredArray] = load_apart(__name__, path, limits, "listed")
     return found
 
 
@@ -54,13 +54,13 @@ def load(path: Path, limits: Limits, key: str, place: int | None = None) -> Arra
     return load_apart(__name__, path, limits, "loaded", key, place)
 
 
-def listed(path: Path, _limits: Limits) -> list[Entry]:
+def listed(path: Path, _limits: Limits) -> list[StoredArray]:
     """As `entries`, in this process.
 
     Raises:
         UnreadableMap: as `entries`.
     """
-    return [Entry(key, tuple(tensor.shape), _kind(tensor)) for key, tensor in _tensors(path).items()]
+    return [StoredArray(key, tuple(tensor.shape), _kind(tensor)) for key, tensor in _tensors(path).items()]
 
 
 def loaded(key: str, place: int | None, path: Path, limits: Limits) -> Array:
