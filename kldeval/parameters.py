@@ -181,13 +181,26 @@ def run_annotations() -> dict[str, str]:
     found["empty_gt"] = 'Literal["error", "skip", "uniform", "zero", "nan"] | None'
     found |= {name: found.get(name, TYPES.get(name, "str | None")) for name in sorted(KNOWN_TEXTS)}
     kinds = {"int": "int | None", "bool": "bool | None", "tuple": "Sequence[str] | None", "str": "str | None"}
+    kinds["Any"] = "Any"
     for name, annotation in RunOptions.__annotations__.items():
         kind = re.match(r"\w+", getattr(annotation, "__forward_arg__", str(annotation)))
         found[name] = kinds.get(kind[0] if kind else "", path)
     return found | dict.fromkeys(("fixations", "mask", "weights", "baseline", "other_map"), BESIDE_MAPS)
 
 
-NOT_AUDITED = ("save_maps", "per_class", "device", "batch_bytes", "stack", "shard", "baselines", "ceiling", "group_by")
+NOT_AUDITED = (
+    "bounds",
+    "digests",
+    "save_maps",
+    "per_class",
+    "device",
+    "batch_bytes",
+    "stack",
+    "shard",
+    "baselines",
+    "ceiling",
+    "group_by",
+)
 AUDITED = tuple(
     sorted(
         {"resize", "color", *(name for name in KNOWN_TEXTS if name.startswith("fixation_")), *RunOptions._fields}
@@ -224,6 +237,13 @@ def identify_parameters() -> list[Parameter]:
 def explain_parameters() -> list[Parameter]:
     """The parameters of `explain`."""
     return _question("pred gt", {"worst": ("int | None", None), "name": ("str | None", None)}, run_annotations())
+
+
+def reproduce_parameters() -> list[Parameter]:
+    """The parameters of `reproduce`."""
+    file = Parameter("file", Parameter.POSITIONAL_OR_KEYWORD, annotation="str | PathLike[str]")
+    paths = Parameter("paths", Parameter.VAR_POSITIONAL, annotation="Any")
+    return [file, paths, *_question("", _PROGRESS, RunOptions._fields)]
 
 
 def stream_parameters(metric: str, annotation: str, default: Any = Parameter.empty) -> list[Parameter]:

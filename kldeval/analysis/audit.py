@@ -15,7 +15,7 @@ from kldeval.dataclass import dataclass
 from kldeval.engine.device import Device
 from kldeval.engine.report_builder import provenance_of
 from kldeval.engine.run import outcomes
-from kldeval.engine.worker import loaded, reading_of
+from kldeval.engine.worker import both_loaded, reading_of
 from kldeval.executors.choice import executor_for
 from kldeval.grammar import parse_all
 from kldeval.normalization.lazy_map import MAP
@@ -200,7 +200,7 @@ class _Auditing:
     def begin(self, model: str, pair: Pair, gt: Loaded | None, *, is_first: bool) -> _Seen:
         """What the maps of a pair themselves have to say."""
         del model, is_first
-        pred, gt = loaded(pair, gt, self.reading)
+        pred, gt = both_loaded(pair, gt, self.reading)
         same_size = pred.grey.shape == gt.grey.shape
         return _Seen(
             pair.name,

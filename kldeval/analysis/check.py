@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kldeval.data.dataset import ONLY, select
@@ -14,7 +15,6 @@ from kldeval.engine.auxiliary import open_auxiliary
 from kldeval.engine.run import outcomes, resolve_target_kind, with_manifest_masks
 from kldeval.engine.worker import reading_of
 from kldeval.executors.choice import executor_for
-from kldeval.memory import NamedMaps
 from kldeval.records import Failure, Skipped
 from kldeval.reports.documents import Found, Inspection
 from kldeval.scoring.evaluator import Evaluator
@@ -60,7 +60,7 @@ def inspect(pred: MapFolder | None, gt: MapFolder | None, settings: Settings, re
 
 def _proposal(pred: MapFolder | None, gt: MapFolder | None, exclude: Sequence[str], n_pairs: int) -> Iterator[str]:
     """The templates that would pair more of two folders' files."""
-    if pred is None or gt is None or isinstance(pred, NamedMaps) or isinstance(gt, NamedMaps):
+    if not (isinstance(pred, Path) and isinstance(gt, Path) and pred.is_dir() and gt.is_dir()):
         return
     found, wanted = ([name for name in list_folder(side).maps if not is_excluded(name, exclude)] for side in (pred, gt))
     proposal = propose(found, wanted, more_than=n_pairs)

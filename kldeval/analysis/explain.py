@@ -13,7 +13,7 @@ from kldeval.records import Failure, Score
 from kldeval.reports.documents import Explanation, Stage
 from kldeval.scoring.diagnostics import notes
 from kldeval.scoring.evaluator import Evaluator
-from kldeval.scoring.pixels import density
+from kldeval.scoring.pixels import density_of_block
 from kldeval.scoring.plan import Plan
 from kldeval.scoring.views import is_plain, scaled
 from kldeval.settings.auxiliary import STORED, chains_for
@@ -163,7 +163,7 @@ def _title(chain: Chain) -> str:
 
 def _density_of(start: LazyMap, chain: Chain) -> Array:
     values = normalise(start, chain)
-    return density(values, slice(0, values.source.shape[-2])).prob
+    return density_of_block(values, slice(0, values.source.shape[-2])).prob
 
 
 def _matrix(array: Array) -> Matrix:

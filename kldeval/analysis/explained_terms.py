@@ -10,7 +10,7 @@ from kldeval.arrays import as_numpy, quiet
 from kldeval.metrics.registry import LABEL_METRICS, METRICS
 from kldeval.normalization.chain import normalise
 from kldeval.reports.documents import Contribution, Terms
-from kldeval.scoring.pixels import density
+from kldeval.scoring.pixels import density_of_block
 from kldeval.scoring.save_terms import pointwise_terms
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def terms_of_densities(pair: MapPair, starts: Mapping[str, LazyMap], plan: Plan)
     found = pointwise_terms(pair, plan)
     chains = {"pred": settings.pred, "gt": settings.gt}
     everything = slice(0, pair.shape[0])
-    p, q = (density(normalise(starts[role], chain), everything).prob for role, chain in chains.items())
+    p, q = (density_of_block(normalise(starts[role], chain), everything).prob for role, chain in chains.items())
     for key, call in asked.items():
         info, terms = METRICS[call.name].info, found[key]
         exist = np.ones(terms.shape, bool) if pair.weights is None else np.broadcast_to(pair.weights > 0, terms.shape)
@@ -95,12 +95,12 @@ def terms_of_fixations(pair: MapPair, plan: Plan, context: DatasetContext, score
 
 def terms_of_labels(pair: MapPair, settings: Settings) -> Iterator[Terms]:
     """The positions that add most to the sum behind each metric of labels."""
-    from kldeval.scoring.class_maps import blocks_of, chosen_axis, labelled_rows, positions_of
+    from kldeval.scoring.class_maps import chosen_axis, label_blocks, labelled_rows, positions_of
 
     rows = labelled_rows(pair, settings)
     shape = positions_of(pair.pred, chosen_axis(settings))
     with quiet():
-        blocks = list(blocks_of(rows, settings))
+        blocks = list(label_blocks(rows, settings))
     valid = np.concatenate([as_numpy(block.valid) for block in blocks])
     is_soft = pair.gt.shape == pair.pred.shape
     labels = np.full(len(valid), np.nan) if is_soft else np.asarray(as_numpy(rows.target), np.float64)
@@ -125,7 +125,7 @@ def _probability_of_labels(pred: LazyMap, labels: Array, valid: Array) -> Array:
         return found
     for part in pred.rows:
         here = np.flatnonzero(valid[part])
-        prob = as_numpy(density(pred, part).prob)
+        prob = as_numpy(density_of_block(pred, part).prob)
         found[part.start + here] = prob[here, labels[part][here].astype(np.int64)]
     return found
 

@@ -111,7 +111,7 @@ class Built:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class DensityPlan:
     """What is built: from which fixations, where to, how, and of what size where the fixations do not say.
 
     `how` is how the fixations are read, as the settings of a run say it. `size` is one (height, width) for all images,
@@ -162,7 +162,7 @@ def sigma_in_pixels(sigma: float, pixels_per_degree: float | None) -> float:
 
 
 def build(
-    plan: Plan,
+    plan: DensityPlan,
     progress: Progress | None = None,
     note: Callable[[str], None] | None = None,
     executor: Executor | None = None,
@@ -229,7 +229,7 @@ class _Building:
 
 
 def _build_one(
-    name: str, source: FixationSource, plan: Plan, files: Mapping[str, Path], *, single: bool
+    name: str, source: FixationSource, plan: DensityPlan, files: Mapping[str, Path], *, single: bool
 ) -> Built | Failure:
     import numpy as np
 
@@ -265,7 +265,7 @@ def _build_one(
     return Built(name, count, outside.count if outside else 0)
 
 
-def _check_out(plan: Plan, *, single: bool) -> None:
+def _check_out(plan: DensityPlan, *, single: bool) -> None:
     """Refuse to write among the fixations, or among the maps that give the sizes.
 
     Raises:
@@ -297,7 +297,7 @@ def _check_replaced(path: Path, read: Sequence[Path]) -> None:
         raise UsageProblem(msg)
 
 
-def _members(plan: Plan, shape: tuple[int, int]) -> dict[str, Any]:
+def _members(plan: DensityPlan, shape: tuple[int, int]) -> dict[str, Any]:
     """What a sidecar says beside the text of the signature: for people and other programs."""
     smoothing = plan.smoothing
     degrees = {"sigma_degrees": smoothing.degrees, "pixels_per_degree": smoothing.pixels_per_degree}

@@ -29,7 +29,7 @@ from kldeval.api.documents import (
 )
 from kldeval.api.progress import shown_progress
 from kldeval.api.request import SETTINGS, asked
-from kldeval.api.sources import ONE_MAP, folder_of, is_path, maps_of, paired
+from kldeval.api.sources import ONE_MAP, check_paired, folder_of, is_path, maps_of
 from kldeval.arrays import as_numpy
 from kldeval.conventions import CONVENTIONS
 from kldeval.data.fixations.maps import FixationReading, fixations_in_map
@@ -323,7 +323,7 @@ def check(pred: Any = None, gt: Any = None, **options: Any) -> Inspection:
     """
     call = asked(options)
     sides = folder_of(pred, "pred"), folder_of(gt, "gt")
-    paired(*sides)
+    check_paired(*sides)
     found = inspect(*sides, call.settings, call.beside(sides[0]))
     failures = tuple(replace(failure, message=in_python(failure.message)) for failure in found.failures)
     notes = tuple(map(in_python, found.notes))
@@ -455,7 +455,7 @@ def _two_sides(pred: Any, gt: Any) -> tuple[MapFolder, MapFolder]:
     if sides[0] is None or sides[1] is None:
         msg = "predictions and ground truths are needed, pred and gt"
         raise UsageProblem(msg)
-    paired(*sides)
+    check_paired(*sides)
     return sides[0], sides[1]
 
 

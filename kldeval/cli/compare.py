@@ -44,7 +44,19 @@ FOLDERS = 3
 
 _OF_SCORING = (
     *(name for name in NUMERIC),
-    *("pred_name", "gt_name", "exclude", "allow_missing", "allow_extra", "limit", "key", "pred_key", "gt_key", "stack"),
+    *(
+        "pred_name",
+        "gt_name",
+        "exclude",
+        "allow_missing",
+        "allow_extra",
+        "limit",
+        "key",
+        "pred_key",
+        "gt_key",
+        "stack",
+        "shape",
+    ),
     *("max_pixels", "trust_files", "jobs", "device", "batch_bytes"),
 )
 """The options that mean nothing to numbers that are made already."""

@@ -14,7 +14,7 @@ from kldeval.cli.options import READING, EngineOptions, ProgressOptions, Reading
 from kldeval.cli.terminal import progress_bar
 
 if TYPE_CHECKING:
-    from kldeval.analysis.ground_truth_maps import Plan
+    from kldeval.analysis.ground_truth_maps import DensityPlan
     from kldeval.normalization.gaussian import Border
 
 FOLDER = click.Path(path_type=Path)
@@ -77,8 +77,8 @@ def command(fixations: Path, out: Path, options: DensityOptions) -> int:
     return 0 if len(built) == len(outcomes) else 1
 
 
-def _plan(fixations: Path, out: Path, options: DensityOptions) -> Plan:
-    from kldeval.analysis.ground_truth_maps import Plan, Smoothing, sigma_in_pixels
+def _plan(fixations: Path, out: Path, options: DensityOptions) -> DensityPlan:
+    from kldeval.analysis.ground_truth_maps import DensityPlan, Smoothing, sigma_in_pixels
     from kldeval.engine.auxiliary import reading_and_outside
     from kldeval.grammar import Size, parse_value
     from kldeval.settings.auxiliary import fixation_reading
@@ -98,4 +98,4 @@ def _plan(fixations: Path, out: Path, options: DensityOptions) -> Plan:
     reading, outside = reading_and_outside(asked)
     shape = (int(size[1]), int(size[0])) if isinstance(size, tuple) else None
     how = fixation_reading(asked)
-    return Plan(fixations, out, smoothing, reading, outside, shape, options.like, options.jobs, how)
+    return DensityPlan(fixations, out, smoothing, reading, outside, shape, options.like, options.jobs, how)

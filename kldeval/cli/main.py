@@ -34,6 +34,7 @@ COMMANDS = {
     "check": "Show the pairing and what is wrong, without scoring.",
     "density": "Build ground truths from fixations.",
     "calibrate": "How much of an error one temperature mends: fitted on one half, tested on the other.",
+    "reproduce": "A saved report, or a published number, computed again: which digits agree.",
     "explain": "One pair, step by step: what each step does to the numbers.",
 }
 """Every command with its line in the help; its file is `kldeval/cli/NAME.py`, holding `command`."""
@@ -146,7 +147,7 @@ def cli() -> None:
     settle_process()
 
 
-def run(arguments: Sequence[str]) -> int:
+def run_arguments(arguments: Sequence[str]) -> int:
     """The exit code of the command line `arguments`."""
     from kldeval.cli.terminal import Ended
 

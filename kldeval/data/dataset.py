@@ -6,8 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kldeval.data.pairing import Pairing, find_pairs, pairs_in_memory
+from kldeval.data.readers.stored import MAX_PIXELS, Limits
 from kldeval.dataclass import dataclass
-from kldeval.errors import UsageProblem
+from kldeval.errors import UsageProblem, printable
 from kldeval.memory import MISSING, NamedMaps
 from kldeval.templates import MANIFEST, groups_of
 
@@ -79,9 +80,10 @@ def select(pred: MapFolder | None, gt: MapFolder | None, settings: Settings, req
     pairs = grouped(pairing.pairs[: request.limit], settings, request)
     notes = (*pairing.notes, *pairing_notes(pairing, len(pairs), request))
     tasks = tuple({ONLY: pair} for pair in pairs)
-    alone = pred is not None and gt is not None and pred.is_file() and gt.is_file()
     every = (*pairing.pairs, *pairing.lone)
-    return _share(Dataset(tasks, {ONLY: pairing.failures}, {ONLY: notes}, (), every, alone=alone), request.shard)
+    return _share(
+        Dataset(tasks, {ONLY: pairing.failures}, {ONLY: notes}, (), every, alone=pairing.alone), request.shard
+    )
 
 
 def select_models(
@@ -119,7 +121,7 @@ def select_models(
         },
         tuple(limited if len(names) < len(by_name) else ()),
         tuple({**lone, **{name: next(iter(pairs.values())) for name, pairs in by_name.items()}}.values()),
-        alone=gt.is_file(),
+        alone=any(pairing.alone for pairing in pairings.values()),
     )
     return _share(dataset, request.shard)
 
@@ -157,8 +159,8 @@ def _with_missing(pred: MapFolder | None, gt: MapFolder | None, settings: Settin
         UsageProblem: as `pair_up`.
     """
     if settings.missing == "error":
-        return pair_up(pred, gt, request)
-    pairing = pair_up(pred, gt, request._replace(allow_missing=True))
+        return pair_up(pred, gt, request, settings)
+    pairing = pair_up(pred, gt, request._replace(allow_missing=True), settings)
     if settings.missing == "skip":
         return pairing
     filled = (replace(pair, pred=MISSING) for pair in pairing.lone)
@@ -168,10 +170,20 @@ def _with_missing(pred: MapFolder | None, gt: MapFolder | None, settings: Settin
 
 def _pairing(pred: MapFolder, gt: MapFolder, settings: Settings | None, request: RunOptions) -> Pairing:
     """The pairs of one model; of two files the name is the ground truth's, which all models share."""
-    found = pair_up(pred, gt, request) if settings is None else _with_missing(pred, gt, settings, request)
-    if isinstance(gt, NamedMaps) or gt.is_dir():
+    found = pair_up(pred, gt, request, settings) if settings is None else _with_missing(pred, gt, settings, request)
+    if isinstance(gt, NamedMaps) or not (found.alone or _is_sliced(found)):
         return found
-    return replace(found, pairs=tuple(replace(pair, name=gt.stem) for pair in found.pairs))
+    return replace(found, pairs=tuple(replace(pair, name=_renamed(pair, gt)) for pair in found.pairs))
+
+
+def _is_sliced(pairing: Pairing) -> bool:
+    """Whether all pairs are slices of two files."""
+    return len({pair.gt for pair in pairing.pairs if pair.place is not None}) == 1
+
+
+def _renamed(pair: Pair, gt: Path) -> str:
+    """The name of a pair of two files after the ground truth; of a slice of stacks with its place."""
+    return gt.stem if pair.place is None else f"{gt.stem}{pair.name[pair.name.rindex('[') :]}"
 
 
 def grouped(pairs: tuple[Pair, ...], settings: Settings, request: RunOptions) -> tuple[Pair, ...]:
@@ -197,20 +209,38 @@ def grouped(pairs: tuple[Pair, ...], settings: Settings, request: RunOptions) ->
 def _listed(manifest: Path, request: RunOptions) -> Pairing:
     from kldeval.data.manifest import read_manifest
 
-    return _by_slices(Pairing(read_manifest(manifest)), request)
+    return _by_slices(Pairing(read_manifest(manifest)), request, None)
 
 
-def _by_slices(pairing: Pairing, request: RunOptions) -> Pairing:
-    """The pairing, with a pair for every map of stacks where the request takes arrays for such."""
-    if not request.stack:
+def _by_slices(pairing: Pairing, request: RunOptions, settings: Settings | None) -> Pairing:
+    """The pairing, with a pair for every map of stacks: where the request says so, or two files can be nothing else."""
+    if not (request.stack or pairing.alone):
         return pairing
-    from kldeval.data.stacks import unstacked
+    from kldeval.data.stacks import is_stack, unstacked
 
-    pairs, failures = unstacked(pairing.pairs, request.pred_key or request.key, request.gt_key or request.key)
-    return replace(pairing, pairs=pairs, failures=(*pairing.failures, *failures))
+    keys = request.pred_key or request.key, request.gt_key or request.key
+    classes, soft = (
+        settings is not None and settings.names_class_axis,
+        settings is not None and settings.takes_soft_labels,
+    )
+    found = pairing.alone and is_stack(pairing.pairs[0], keys, classes=classes, soft=soft)
+    if not (request.stack or found):
+        return pairing
+    pairs, failures = unstacked(pairing.pairs, keys, classes=classes and found)
+    notes = (*pairing.notes, *_stacked(pairing.pairs[0], len(pairs), classes=classes)) if found else pairing.notes
+    return replace(pairing, pairs=pairs, failures=(*pairing.failures, *failures), notes=notes, alone=False)
 
 
-def pair_up(pred: MapFolder | None, gt: MapFolder | None, request: RunOptions) -> Pairing:
+def _stacked(pair: Pair, n_maps: int, *, classes: bool) -> Iterator[str]:
+    """What is said of two files that were taken for stacks without being told."""
+    if n_maps:
+        meant = "class maps (N, C, H, W)" if classes else "maps (N, H, W); a class map (C, H, W) needs --axis 0"
+        yield f"{printable(pair.pred)} and {printable(pair.gt)} hold {n_maps} {meant}"
+
+
+def pair_up(
+    pred: MapFolder | None, gt: MapFolder | None, request: RunOptions, settings: Settings | None = None
+) -> Pairing:
     """The pairs of two files or folders, as the request says.
 
     Raises:
@@ -229,8 +259,12 @@ def pair_up(pred: MapFolder | None, gt: MapFolder | None, request: RunOptions) -
         pred_name=request.pred_name,
         gt_name=request.gt_name,
         exclude=request.exclude,
+        every=request.every,
+        allow_lossy=request.allow_lossy,
+        keys=(request.pred_key or request.key, request.gt_key or request.key),
+        limits=Limits(request.max_pixels or MAX_PIXELS, request.trust_files),
     )
-    return _by_slices(pairing, request)
+    return _by_slices(pairing, request, settings)
 
 
 def pairing_notes(pairing: Pairing, n_pairs: int, request: RunOptions) -> Iterator[str]:

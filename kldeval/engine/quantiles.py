@@ -63,7 +63,7 @@ def restored(keys: Keys) -> NDArray[np.float64]:
     return np.where(keys <= HALF, np.minimum(keys, HALF).view(np.float64), 1 - upper)
 
 
-class Stage(NamedTuple):
+class CountingStage(NamedTuple):
     """What a pass counts: numbers without their last `shift` bits, of those among `prefixes` alone.
 
     The prefixes are without `outer` bits, by model, metric and event; None: of all.
@@ -84,7 +84,7 @@ class Counting:
 
     settings: Settings
     reading: Reading
-    stage: Stage
+    stage: CountingStage
 
     def begin(self, model: str, pair: Pair, gt: Loaded | None, *, is_first: bool) -> Counts:
         """The counts of a pair."""
@@ -150,7 +150,7 @@ def find_edges(
     for number in bins.values():
         check_bins(number)
     searches: dict[tuple[str, str, int], _Search] = {}
-    stage, last = Stage(SHIFTS[0]), 0
+    stage, last = CountingStage(SHIFTS[0]), 0
     while True:
         left = 0
         for (model, key, event), (keys, counts) in _totals(run(Counting(settings, reading, stage))):
@@ -160,7 +160,7 @@ def find_edges(
             break
         last += 1
         known = {at: np.unique(one.prefixes) for at, one in searches.items()}
-        stage = Stage(0 if left <= FEW else SHIFTS[last], stage.shift, known)
+        stage = CountingStage(0 if left <= FEW else SHIFTS[last], stage.shift, known)
     return _arranged(searches)
 
 

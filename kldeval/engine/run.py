@@ -170,16 +170,67 @@ def run_dataset(
     """The report of each model."""
     scored = _scored(dataset, sides, settings, request, progress)
     groups = {name: group for name, group in dataset.groups.items() if group}
+    open_ends = {model: _bounds(dataset, model, scored.settings, request) for model in sides}
+    overlaps = _overlaps([bounds.get("bounds", {}) for bounds, _ in open_ends.values()])
     return [
         build_report(
             scored.settings,
             scored.outcomes[model],
-            {**provenance_of(pred, gt, scored.device, request), **shard_of(dataset.undivided, request)},
-            [*_swapped(pred, gt), *dataset.notes_of(model), *scored.around.notes, *_saving_notes(request)],
+            {
+                **provenance_of(pred, gt, scored.device, request),
+                **shard_of(dataset.undivided, request),
+                **_inputs(dataset, model, sides, request),
+                **open_ends[model][0],
+            },
+            [
+                *_swapped(pred, gt),
+                *dataset.notes_of(model),
+                *scored.around.notes,
+                *_saving_notes(request),
+                *open_ends[model][1],
+                *overlaps,
+            ],
             groups,
         )
         for model, (pred, gt) in sides.items()
     ]
+
+
+def _bounds(dataset: Dataset, model: str, settings: Settings, request: RunOptions) -> tuple[dict[str, Any], list[str]]:
+    """What rounding leaves open of a model's numbers, and what is to be said of it; nothing where it is not asked for.
+
+    Raises:
+        UsageProblem: the rounding is neither round nor floor.
+    """
+    if request.bounds is None:
+        return {}, []
+    if request.bounds not in ("round", "floor"):
+        msg = f"--bounds {request.bounds}: 8-bit maps were made by round or by floor"
+        raise UsageProblem(msg)
+    from kldeval.engine.rounding import run_bounds
+
+    pairs = [task[model] for task in dataset.tasks if model in task]
+    reading = reading_of(settings, request)
+    made, said = run_bounds(pairs, settings, reading, request.bounds, request.jobs or cores())  # type: ignore[arg-type] # checked
+    return {"bounds": made}, said
+
+
+def _overlaps(found: Sequence[Mapping[str, Any]]) -> list[str]:
+    if len(found) < len(("one", "another")) or not any(found):
+        return []
+    from kldeval.engine.rounding import overlap_note
+
+    return overlap_note(found)
+
+
+def _inputs(dataset: Dataset, model: str, sides: Sides, request: RunOptions) -> dict[str, Any]:
+    """The digests of the files of a model, where they are asked for."""
+    if not request.digests:
+        return {}
+    from kldeval.engine.saved_inputs import saved_inputs
+
+    pairs = [task[model] for task in dataset.tasks if model in task]
+    return {"inputs": saved_inputs(pairs, *sides[model], request, request.jobs or cores())}
 
 
 def _device(settings: Settings, pairs: Sequence[Pair], request: RunOptions) -> Device:
@@ -326,13 +377,14 @@ def read_one(
         UsageProblem: there is none, or more than one.
         MapProblem: a file cannot be read or does not fit.
     """
-    everything = pair_up(pred, gt, request).pairs
+    pairing = pair_up(pred, gt, request, settings)
+    everything = pairing.pairs
     pairs = [pair for pair in everything if name in (None, pair.name)]
     if len(pairs) != 1:
         msg = f"{pred} and {gt} hold {len(pairs)} pairs; name the two files of one"
         raise UsageProblem(msg)
     settings = resolve_target_kind(settings, pairs, reading_of(settings, request))
-    around = _around(settings, request, everything, alone=pred.is_file() and gt.is_file())
+    around = _around(settings, request, everything, alone=pairing.alone)
     settings = with_context(settings, around.described)
     pair = load_pair(pairs[0], replace(reading_of(settings, request), sources=around.sources))
     return pair, around.context, settings

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
 from kldeval.data.load import Loaded, Reading, load_map, load_pair
 from kldeval.data.readers.numpy_files import is_mapped
+from kldeval.data.readers.raw import parse_shape
 from kldeval.dataclass import dataclass
 from kldeval.digests import file_digest, is_settled, stamp_of
 from kldeval.errors import KldevalError, LeftOut, MapProblem, printable
@@ -47,8 +48,12 @@ def reading_of(settings: Settings, request: RunOptions) -> Reading:
         labels=settings.is_labels,
         nodata=settings.nodata,
         missing=settings.missing,
+        raw=settings.raw,
+        masks=settings.masks,
         logs=(_log_step(settings.pred), _log_step(settings.gt)),
     )
+    if request.shape:
+        reading = replace(reading, shape=parse_shape(request.shape))
     return replace(reading, max_pixels=request.max_pixels) if request.max_pixels else reading
 
 
@@ -218,7 +223,7 @@ def _ground_truth(pair: Pair, reading: Reading) -> Loaded:
     return replace(load_map(pair.gt, reading, pair.place), stamp=stamp, digest=digest)
 
 
-def loaded(pair: Pair, gt: Loaded | None, reading: Reading) -> tuple[Loaded, Loaded]:
+def both_loaded(pair: Pair, gt: Loaded | None, reading: Reading) -> tuple[Loaded, Loaded]:
     """Both maps of a pair before they meet; `gt` is the ground truth where it has been read already.
 
     Raises:

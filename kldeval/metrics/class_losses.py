@@ -345,7 +345,7 @@ def read_target(log_pred: Array, target: Array, rule: LabelRule) -> Target:
     return Target(xp.expand_dims(label, axis=axis), xp.expand_dims(valid, axis=axis))
 
 
-def check_target(log_pred: Array, target: Array, rule: LabelRule) -> None:
+def check_labels(log_pred: Array, target: Array, rule: LabelRule) -> None:
     """Refuse a ground truth that is none for the prediction, of which the shape alone is looked at.
 
     Raises:

@@ -17,13 +17,13 @@ from kldeval.arrays import namespace, quiet
 from kldeval.dataclass import dataclass
 from kldeval.errors import RefusedMap, UsageProblem
 from kldeval.metrics.checks import check_probabilities
-from kldeval.metrics.class_losses import LabelRule, accuracy_terms, check_target, refuse_soft_labels, uncovered_mass
+from kldeval.metrics.class_losses import LabelRule, accuracy_terms, check_labels, refuse_soft_labels, uncovered_mass
 from kldeval.metrics.registry import LABEL_METRICS
 from kldeval.normalization.chain import along_rows, class_axis, format_chain, normalise
 from kldeval.normalization.steps import STEPS
 from kldeval.records import ClassSum, Failure, Score, Skipped
 from kldeval.scoring.diagnostics import ROUNDING, label_flags, refusal
-from kldeval.scoring.pixels import density
+from kldeval.scoring.pixels import density_of_block
 from kldeval.scoring.views import flag_outside, scaled
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def score_labels(pair: MapPair, settings: Settings, *, per_class: bool = False) 
         with quiet():
             rows = labelled_rows(pair, settings)
             sums = _Sums()
-            for block in blocks_of(rows, settings):
+            for block in label_blocks(rows, settings):
                 sums.add(block, per_class=per_class)
         if not sums.n_valid and settings.empty_gt == "skip":
             return Skipped(pair.name, "all-ignored ground truth")
@@ -289,12 +289,12 @@ def _zero_reduced(pair: MapPair, ignored: int) -> MapPair:
     return replace(pair, gt=reduced)
 
 
-def blocks_of(rows: LabelledRows, settings: Settings) -> Iterator[LabelBlock]:
+def label_blocks(rows: LabelledRows, settings: Settings) -> Iterator[LabelBlock]:
     """Every block of positions with its terms."""
     rule = LabelRule(axis=-1, ignore_index=ignore_index(settings))
     calls = dict(zip(settings.keys, settings.metrics, strict=True))
     for part in rows.pred.rows:
-        log_pred, target = density(rows.pred, part).log, rows.target[part, ...]
+        log_pred, target = density_of_block(rows.pred, part).log, rows.target[part, ...]
         weights = None if rows.weights is None else rows.weights[part]
         terms = {
             key: _weighted(_terms(call, settings.base, log_pred, target, rule), weights)
@@ -302,11 +302,17 @@ def blocks_of(rows: LabelledRows, settings: Settings) -> Iterator[LabelBlock]:
             if LABEL_METRICS[call.name].info.statistics is None
         }
         of_any = next(iter(terms.values()), None) or _weighted(accuracy_terms(log_pred, target, rule), weights)
-        sums = {
-            key: make(log_pred, target, rule, weights, **_edges_of(rows, key), **call.keywords)
-            for key, call in calls.items()
-            if (make := LABEL_METRICS[call.name].info.statistics) is not None
-        }
+        made: dict[object, tuple[float, ...]] = {}
+        sums = {}
+        for key, call in calls.items():
+            make = LABEL_METRICS[call.name].info.statistics
+            if make is None:
+                continue
+            # metrics that are made of the same sums share them
+            at = make, call.arguments
+            if at not in made:
+                made[at] = make(log_pred, target, rule, weights, **_edges_of(rows, key), **call.keywords)
+            sums[key] = made[at]
         yield LabelBlock(terms, sums, uncovered_mass(log_pred, target, of_any), of_any.valid)
 
 
@@ -335,7 +341,7 @@ def finalized(call: Call, sums: Sequence[float]) -> float:
 def losses_as_maps(pair: MapPair, settings: Settings) -> dict[str, Array]:
     """The loss of every position by metric, in the shape of the labels; 0 where ignored."""
     with quiet():
-        blocks = list(blocks_of(labelled_rows(pair, settings), settings))
+        blocks = list(label_blocks(labelled_rows(pair, settings), settings))
     xp, shape = namespace(blocks[0].uncovered), positions_of(pair.pred, chosen_axis(settings))
     return {key: xp.reshape(xp.concat([block.terms[key].loss for block in blocks]), shape) for key in blocks[0].terms}
 
@@ -363,7 +369,7 @@ def _check(pair: MapPair, axis: int, settings: Settings) -> None:
     """Refuse a ground truth that does not fit the prediction, by their shapes as they are stored."""
     check_keeps_positions(settings.pred)
     rule = LabelRule(axis=axis, ignore_index=ignore_index(settings))
-    check_target(pair.pred, pair.gt, rule)
+    check_labels(pair.pred, pair.gt, rule)
     if pair.gt.shape == pair.pred.shape:
         _check_soft_labels(pair, settings)
     for call in settings.metrics:

@@ -18,7 +18,6 @@ from kldeval.normalization.lazy_map import MAP
 from kldeval.normalization.steps import STEPS
 from kldeval.records import Reason
 from kldeval.settings.auxiliary import STORED
-from kldeval.settings.metric_options import is_of_pixels
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -56,19 +55,16 @@ class Diagnostics:
     largest_epsilon: float
     forgives_empty: bool
     takes_logs: bool
-    has_faint_masks: bool
     bounded: tuple[tuple[str, float], ...]
     is_whole_map: bool
 
     @classmethod
     def of(cls, settings: Settings) -> Diagnostics:
         """Those of a run."""
-        is_of_maps = not settings.is_labels
         return cls(
             _largest_epsilon(settings),
             settings.empty_gt != "error",
             settings.pred[0].name == "log-prob",
-            is_of_maps and settings.scale == "unit" and any(map(is_of_pixels, settings.metrics)),
             tuple(_bounded(settings)),
             axes_of(settings.gt) in (None, MAP),
         )
@@ -161,7 +157,6 @@ def map_flags(
         "scores": run.takes_logs and pred.high > ROUNDING,
         "below-bound": _lies_below_its_constants(values, n_pixels, run)
         and not (run.takes_logs and pred.high > ROUNDING),
-        "faint-mask": run.has_faint_masks and gt.high == 1 / 255,
     }
     return [flag for flag, is_so in found.items() if is_so]
 
@@ -305,9 +300,13 @@ _SENTENCES = {
         "the log-probabilities exceed 0 ({maps}): scores that are none give a number that is no divergence and may be "
         "negative; --pred-norm softmax makes them log-probabilities"
     ),
-    "faint-mask": (
-        "the ground truth's largest byte is 1 ({maps}), which --scale unit divides by 255: store a mask as 0 and 255, "
-        "or as booleans in an .npy"
+    "ones-pred": (
+        "the prediction holds 0 and 1 as whole numbers ({maps}), which are taken as such and not divided by their full "
+        "scale; where these were floats of 0..1, all between is lost: multiply by 255 before saving"
+    ),
+    "ones-gt": (
+        "the ground truth holds 0 and 1 as whole numbers ({maps}), which are taken as such and not divided by their "
+        "full scale"
     ),
     "below-bound": (
         "the KLD is below what any two densities make it with these constants ({maps}): a side does not sum to 1, so "

@@ -26,7 +26,7 @@ from kldeval.normalization.chain import format_chain, normalise, run_chain
 from kldeval.preprocessing.grey import full_scale
 from kldeval.records import AuxiliaryInputs
 from kldeval.scoring.diagnostics import refusal
-from kldeval.scoring.pixels import density
+from kldeval.scoring.pixels import density_of_block
 from kldeval.scoring.views import scaled, worst_problems
 
 if TYPE_CHECKING:
@@ -214,7 +214,7 @@ class FixationEvaluator:
                 message = refusal(pair, "pred", problem.kind, problem.detail, pipeline.shown)
                 raise RefusedMap(message, code=problem.kind)
         if takes_levels:
-            return density(values, slice(0, 1)).log[0, pair.pred[rows, cols]]
+            return density_of_block(values, slice(0, 1)).log[0, pair.pred[rows, cols]]
         return _log_at(values, rows, cols)
 
     @cached_property
@@ -253,7 +253,7 @@ class FixationEvaluator:
                     "choose another --baseline-norm"
                 )
                 raise RefusedMap(msg)
-        return density(values, slice(0, pair.shape[0])).log
+        return density_of_block(values, slice(0, pair.shape[0])).log
 
     def _baseline_bits(self, eps: float) -> float:
         pair, rows, cols = self._pair, self._fixated.rows, self._fixated.cols

@@ -15,8 +15,8 @@ from kldeval.writers.numbers import ABSENT, count
 from kldeval.writers.page import (
     Cell,
     Head,
-    Listing,
     Missing,
+    MissingMaps,
     Notes,
     Page,
     Paragraphs,
@@ -299,7 +299,7 @@ def inspection_page(inspection: Inspection, pairs: bool = True) -> Page:  # noqa
     wrong = tuple(Missing(failure.name, failure.message, failure.stage) for failure in inspection.failures)
     blocks: tuple[Block, ...] = (
         *((Table(heads, rows),) if rows and pairs else ()),
-        Listing(count(len(wrong), "problem"), wrong),
+        MissingMaps(count(len(wrong), "problem"), wrong),
         *((Paragraphs(inspection.notes),) if inspection.notes else ()),
         *(() if pairs else (Paragraphs(tuple(_held(inspection))),)),
         Paragraphs((_found(inspection),)),

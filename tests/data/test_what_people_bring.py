@@ -107,7 +107,7 @@ def test_a_folder_of_predictions_of_one_map_is_given_one_by_one() -> None:
 # kinds that are not read
 
 
-@pytest.mark.parametrize("suffix", [".mp4", ".pt", ".mdb", ".pth", ".sqlite", ""])
+@pytest.mark.parametrize("suffix", [".mp4", ".ckpt", ".mdb", ".pth", ".sqlite", ""])
 def test_files_of_other_kinds_are_named_on_either_side(suffix: str) -> None:
     fill("pred")
     Path("pred", f"x{suffix}").write_bytes(b"x")
@@ -125,7 +125,7 @@ def test_files_of_other_kinds_are_named_on_either_side(suffix: str) -> None:
 
 
 def test_folders_without_a_map_are_named_both_at_once() -> None:
-    for folder, suffix in (("videos", ".mp4"), ("tensors", ".pt")):
+    for folder, suffix in (("videos", ".mp4"), ("tensors", ".ckpt")):
         Path(folder).mkdir()
         Path(folder, f"a{suffix}").write_bytes(b"x")
     for command in ((), ("check",)):
@@ -137,9 +137,9 @@ def test_folders_without_a_map_are_named_both_at_once() -> None:
 
 def test_a_partner_of_another_kind_is_named() -> None:
     fill("pred")
-    Path("pred", "a.npy").rename("pred/a.pt")
+    Path("pred", "a.npy").rename("pred/a.ckpt")
     (failure,) = json.loads(kldeval("pred", "gt", "--format", "json").out)["failures"]
-    assert "no map of this name in pred but a.pt, of a kind that is not read" in failure["message"]
+    assert "no map of this name in pred but a.ckpt, of a kind that is not read" in failure["message"]
 
 
 # tables
@@ -270,3 +270,84 @@ def test_a_frame_whose_labels_are_all_ignored_is_skipped_on_request() -> None:
     logits, label = np.load("logits/a.npy"), np.load("labels/a.npy")
     assert document["summary"]["ce"]["mean"] == pytest.approx(cross_entropy(logits, label, label < 4))
     assert np.isnan(float(json.loads(kldeval(*run, "--format", "json").out)["summary"]["ce"]["mean"]))
+
+
+# scales
+
+
+def bytes_of(seed: int) -> np.ndarray[Any, Any]:
+    return np.asarray(np.random.default_rng(seed).integers(3, 250, SHAPE), np.uint8)
+
+
+@pytest.mark.parametrize("raw", ["pred", "gt"])
+def test_each_side_may_have_its_own_scale(raw: str) -> None:
+    sides = {"pred": bytes_of(11), "gt": bytes_of(12)}
+    for side, array in sides.items():
+        cv2.imwrite(f"{side}.png", array)
+    on_scale = {side: array.astype(float) / (1 if side == raw else 255) for side, array in sides.items()}
+    p, q = (np.exp(on_scale[side] - on_scale[side].max()) for side in ("pred", "gt"))
+    p, q = p / p.sum(), q / q.sum()
+    run = ("pred.png", "gt.png", "--norm", "flatten-softmax", *EXACT)
+    expected = pytest.approx([float((q * (np.log(q) - np.log(p))).sum())])
+    assert score(*run, f"--{raw}-scale", "raw") == expected
+    other = "gt" if raw == "pred" else "pred"
+    assert score(*run, "--scale", "raw", f"--{other}-scale", "unit") == expected
+    (signature,) = json.loads(kldeval(*run, f"--{raw}-scale", "raw", "--format", "json").out)["signature"].values()
+    assert ("scale:pred=raw,gt=unit" if raw == "pred" else "scale:pred=unit,gt=raw") in signature
+    assert score("pred.png", "gt.png", "--signature", signature) == expected
+    assert "--pred-scale byte: 'byte' is none of unit, raw" in kldeval(*run, "--pred-scale", "byte").err
+
+
+@pytest.mark.parametrize("side", ["pred", "gt"])
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+def test_whole_numbers_that_are_zero_and_one_are_a_mask_under_bce(side: str, kind: type) -> None:
+    mask = np.random.default_rng(13).random(SHAPE) < 0.4
+    sides = {"pred": bytes_of(11) / 255, "gt": bytes_of(12) / 255, side: mask.astype(float)}
+    cv2.imwrite("pred.png", bytes_of(11))
+    cv2.imwrite("gt.png", bytes_of(12))
+    cv2.imwrite(f"{side}.png", mask.astype(kind))
+    p, t = sides["pred"], sides["gt"]
+    with np.errstate(divide="ignore"):
+        logs, others = np.maximum(np.log(p), -100), np.maximum(np.log(1 - p), -100)
+    expected = pytest.approx([float(-(t * logs + (1 - t) * others).mean())])
+    run = ("pred.png", "gt.png", "--metric", "bce")
+    assert score(*run) == expected
+    assert score(*run, "--jobs", "1") == expected
+    document = json.loads(kldeval(*run, "--format", "json").out)
+    assert any(
+        "holds 0 and 1 as whole numbers (1 of 1 map), which are taken as such" in note for note in document["notes"]
+    )
+    signature = document["signature"]["bce"]
+    assert "|masks:01|" in signature
+    assert score("pred.png", "gt.png", "--signature", signature) == expected
+    # a signature without it is of bytes divided by their full scale
+    t = t / (np.iinfo(kind).max if side == "gt" else 1)
+    p = p / (np.iinfo(kind).max if side == "pred" else 1)
+    with np.errstate(divide="ignore"):
+        logs, others = np.maximum(np.log(p), -100), np.maximum(np.log(1 - p), -100)
+    earlier = score("pred.png", "gt.png", "--signature", signature.replace("masks:01|", ""))
+    assert earlier == pytest.approx([float(-(t * logs + (1 - t) * others).mean())])
+
+
+def test_a_mask_beside_bce_leaves_other_metrics_their_signature() -> None:
+    cv2.imwrite("pred.png", bytes_of(11))
+    cv2.imwrite("gt.png", (bytes_of(12) > 100).astype(np.uint8))
+    document = json.loads(kldeval("pred.png", "gt.png", "--metric", "kld,bce,cc", "--format", "json").out)
+    assert {key: "masks:01" in text for key, text in document["signature"].items()} == {
+        "kld": False,
+        "bce": True,
+        "cc": False,
+    }
+    for key, text in document["signature"].items():
+        assert score("pred.png", "gt.png", "--signature", text) == pytest.approx([document["summary"][key]["mean"]])
+
+
+def test_batches_of_masks_give_the_number_of_files() -> None:
+    from kldeval import Metric
+
+    pred, mask = bytes_of(11), (bytes_of(12) > 100).astype(np.uint8)
+    cv2.imwrite("pred.png", pred)
+    cv2.imwrite("gt.png", mask)
+    metric = Metric("bce")
+    metric.update(pred, mask)
+    assert [metric.compute()] == score("pred.png", "gt.png", "--metric", "bce")

@@ -6,6 +6,7 @@ import json
 import pickle
 import subprocess
 import sys
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +15,7 @@ import torch
 import torchmetrics
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from watching import running
 
 import kldeval
 from kldeval.errors import MissingDependency, RefusedMap, UnknownName, UsageProblem
@@ -167,13 +169,11 @@ def test_two_processes_have_the_number_of_one(tmp_path: Path) -> None:
     """Of batches of other sizes and of unequal shares."""
     torch.save((PRED, GT), tmp_path / "maps.pt")
     command = [sys.executable, "-W", "ignore", "-c", RANK]
-    started = [
-        subprocess.Popen(
-            [*command, str(rank), str(tmp_path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-        for rank in range(2)
-    ]
-    printed = [process.communicate(timeout=120) for process in started]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with ExitStack() as stack:
+        ranks = [[*command, str(rank), str(tmp_path)] for rank in range(2)]
+        started = [stack.enter_context(running(rank, **pipes)) for rank in ranks]
+        printed = [process.communicate(timeout=120) for process in started]
     assert [process.returncode for process in started] == [0, 0], printed
     found = [json.loads(out) for out, _ in printed]
     report = whole("kld", norm="flatten-softmax")

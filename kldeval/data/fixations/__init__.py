@@ -6,6 +6,7 @@ Every file is read to `Fixations` by name. A map or a .mat of one image gives on
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kldeval.data.fixations.maps import FixationReading, read_map_file
@@ -15,7 +16,6 @@ from kldeval.data.readers import is_readable
 from kldeval.data.readers.files import by_first_bytes, check_regular, refusals
 from kldeval.data.readers.stored import unreadable
 from kldeval.errors import UnreadableMap, printable
-from kldeval.memory import MapInMemory
 from kldeval.records import Fixations
 
 if TYPE_CHECKING:
@@ -63,8 +63,8 @@ def read_fixations(path: MapFile, reading: FixationReading | None = None) -> Map
 
 def _read(path: MapFile, suffix: str, reading: FixationReading) -> Mapping[str, Fixations]:
     with refusals(path):
-        if isinstance(path, MapInMemory):
-            return {path.label: read_map_file(path, reading)}
+        if not isinstance(path, Path):
+            return {str(path): read_map_file(path, reading)}
         if suffix == MAT:
             return read_mat(path, reading)
         if suffix in LISTS:

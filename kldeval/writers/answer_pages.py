@@ -1,0 +1,75 @@
+"""The pages and JSON of questions that are asked of an evaluation: `reproduce`, `fit`, `optimal`."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING, Any
+
+from kldeval.reports.reproduction import REPRODUCTION_SCHEMA
+from kldeval.writers.numbers import count
+from kldeval.writers.page import Cell, Notes, Page, Paragraphs, Signatures, Table, filled, plain_heads
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from kldeval.reports.reproduction import Reproduction
+    from kldeval.writers.page import Block
+
+SHOWN = 20
+"""Differences that people see; JSON has all."""
+
+
+def plain_number(value: float) -> float | str:
+    """A number as strict JSON has it."""
+    return value if math.isfinite(value) else str(value)
+
+
+def as_json(document: dict[str, Any]) -> str:
+    """A document with a member a line."""
+    lines = (f"  {json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in document.items())
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+def reproduction_json(found: Reproduction) -> str:
+    """Everything that was compared."""
+    return as_json(
+        {
+            "schema": REPRODUCTION_SCHEMA,
+            "file": found.file,
+            "source": found.source,
+            "agrees": found.agrees,
+            "signatures": list(found.signatures),
+            "maps": found.n_maps,
+            "numbers": found.n_numbers,
+            "same": found.n_same,
+            "largest_relative_difference": plain_number(found.largest),
+            "tolerance": found.tolerance,
+            "differences": [
+                {"kind": one.kind, "name": one.name, "saved": one.saved, "now": one.now} for one in found.differences
+            ],
+            "provenance": dict(found.provenance),
+            "notes": list(found.notes),
+        }
+    )
+
+
+def reproduction_page(found: Reproduction) -> Page:
+    """Whether all digits agree, and what differs."""
+    return Page(filled(_reproduction_blocks(found)))
+
+
+def _reproduction_blocks(found: Reproduction) -> Iterator[Block]:
+    within = f" within {found.tolerance:g}" if found.tolerance else " in every digit"
+    numbers = f"{found.n_same} of {count(found.n_numbers, 'number')} agree{within}"
+    verdict = "reproduced" if found.agrees else "not reproduced"
+    lines = (f"{verdict}: {numbers}, of {count(found.n_maps, 'map')}", *((found.source,) if found.source else ()))
+    yield Paragraphs(lines, title=found.file)
+    if found.differences:
+        rows = tuple(tuple(map(Cell, (one.kind, one.name, one.saved, one.now))) for one in found.differences[:SHOWN])
+        yield Table(plain_heads("text", "differs", "what", "saved", "now"), rows)
+    more = len(found.differences) - SHOWN
+    notes = (f"{more} more differences; --format json has all",) if more > 0 else ()
+    largest = (f"the largest relative difference of a number is {found.largest:.2g}",) if found.largest else ()
+    yield Notes((*notes, *largest, *found.notes))
+    yield Signatures((), found.signatures)
