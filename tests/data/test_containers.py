@@ -195,6 +195,29 @@ def test_the_sidecars_of_densities_are_read_in_archives(maps: Arrays) -> None:
     assert maps
 
 
+def test_a_path_may_lead_into_a_container(maps: Arrays) -> None:
+    zipped(maps)
+    hdf5(maps)
+    expected = score("pred/v/x.npy", "gt/v/x.png")
+    for path in ("maps.zip/v/x.npy", "maps.h5/v/x", "maps.h5/v/x.npy"):
+        assert score(path, "gt/v/x.png") == expected
+    assert score("maps.zip/a.npy", "gt") == score("pred/a.npy", "gt")
+    rows = ("pred,gt", "maps.zip/v/x.npy,gt/v/x.png", "maps.h5/a,gt/a.png", "maps.zip/none.npy,gt/b.png")
+    Path("pairs.csv").write_text("\n".join(rows) + "\n")
+    found, expected_rows = report("--manifest", "pairs.csv"), report("pred", "gt")["maps"]
+    numbers = {row["name"]: row["kld"] for row in expected_rows}
+    assert {row["name"]: row["kld"] for row in found["maps"]} == {
+        "gt/a": numbers["a"],
+        "gt/v/x": numbers["v/x"],
+    }
+    assert [one["message"] for one in found["failures"]] == ["maps.zip/none.npy: not a directory"]
+    nowhere = kldeval("maps.zip/none.npy", "gt/b.png")
+    assert nowhere.code == 2
+    assert nowhere.err.startswith("kldeval: maps.zip holds no map 'none.npy'; it holds 'a.npy', 'b.npy', 'v/x.npy'")
+    over = kldeval("--manifest", "pairs.csv", "-o", "json:maps.zip")
+    assert over.err == "kldeval: cannot write maps.zip: it is read by this run; name another file\n"
+
+
 # refusals
 
 
