@@ -21,6 +21,7 @@ class RunOptions(NamedTuple):
     `baselines` asks for reference rows, of which `ceiling` says how the observers' density is made.
     `shard` is a share of the pairs, `I/N`, that is scored with what all images tell.
     `cache` is the folder of rows that are kept between runs. `digests` asks for a digest of every file in the report.
+    `every` N-th frame of videos counts; `allow_lossy` takes those of lossy codecs for ground truths.
     `stack` takes arrays (N, H, W) for N maps. Maps in memory stand beside the pairs by their names.
     `cache` is the folder of rows that are kept between runs.
     `stack` takes arrays (N, H, W) for N maps; `shape` is the height and width of raw values, `H,W`.
@@ -55,6 +56,8 @@ class RunOptions(NamedTuple):
     pred_key: str | None = None
     gt_key: str | None = None
     stack: bool = False
+    every: int = 1
+    allow_lossy: bool = False
     shape: str | None = None
     max_pixels: int | None = None
     trust_files: bool = False

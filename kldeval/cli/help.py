@@ -32,9 +32,9 @@ GROUPS = {
     ),
     "Files and names": (
         *("pred_name", "gt_name", "manifest", "group_by", "exclude", "allow_missing", "allow_extra", "limit", "shard"),
-        *("key", "stack", "shape", "max_pixels", "trust_files"),
+        *("key", "every", "allow_lossy", "stack", "shape", "max_pixels", "trust_files"),
     ),
-    "Fixations, masks and baselines": (
+    "Auxiliary inputs: fixations, masks and baselines": (
         *("fixations", "mask", "weights", "baseline", "baselines", "other_map", "ceiling", "baseline_norm"),
         *("fixation_base", "fixation_first", "fixation_outside", "fixation_threshold", "fixation_variable"),
         *(
@@ -84,6 +84,8 @@ RARE = frozenset(
             "smoothing_over",
             "dtype",
             "key",
+            "every",
+            "allow_lossy",
             "stack",
             "shape",
             "max_pixels",
