@@ -54,7 +54,7 @@ GROUPS = {
     ),
     "Several models and statistics": (
         *("names", "sort", "intervals", "fail_if", "fail_if_worse", "allow_different", "confidence", "resamples"),
-        *("seed", "fit_share"),
+        *("seed", "fit_share", "bounds"),
     ),
     "Output": (
         *("format_", "output", "score_only", "per_map", "worst", "precision", "quiet", "verbose", "save_maps"),
@@ -81,6 +81,7 @@ RARE = frozenset(
     {
         *(
             "base",
+            "bounds",
             "smoothing_over",
             "dtype",
             "key",
