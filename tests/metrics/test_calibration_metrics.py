@@ -248,15 +248,17 @@ def overconfident() -> tuple[np.ndarray, np.ndarray]:
         ("mce", "netcal 1.4.0, MCE(15)", 0.331562698746436),
         ("rmsce", "uncertainty-calibration 0.1.4, plugin_ce(power=2)", 0.15986579372304466),
         ("rmsce_debiased", "uncertainty-calibration 0.1.4, unbiased_l2_ce", 0.1465985751537464),
+        ("classwise_ece", "torchmetrics 1.9.0, mean of binary_calibration_error over classes", 0.09270221873426668),
+        ("ace", "scikit-learn 1.9.1, mean of calibration_curve(strategy='quantile') gaps", 0.08366224273939767),
         ("binary_ece", "torchmetrics 1.9.0, binary_calibration_error(norm='l1')", 0.09407680686424731),
         ("binary_mce", "torchmetrics 1.9.0, binary_calibration_error(norm='max')", 0.5469511218542843),
         ("binary_rmsce", "torchmetrics 1.9.0, binary_calibration_error(norm='l2')", 0.1320278124536828),
         (
             "binary_ace",
-            "scikit-learn, calibration_curve(strategy='quantile'), mean gap of 15 bins",
+            "scikit-learn 1.9.1, calibration_curve(strategy='quantile'), mean gap of 15 bins",
             0.08484161529322941,
         ),
-        ("binary_brier", "scikit-learn, brier_score_loss", 0.12845017653717405),
+        ("binary_brier", "scikit-learn 1.9.1, brier_score_loss", 0.12845017653717405),
     ],
 )
 def test_numbers_are_those_of_other_libraries(name: str, origin: str, expected: float) -> None:
