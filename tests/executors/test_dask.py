@@ -21,6 +21,8 @@ from watching import happens
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("distributed")
 
 HOME = Path(__file__).parents[2]
