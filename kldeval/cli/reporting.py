@@ -170,9 +170,11 @@ def _paths_read() -> Iterator[Path]:
     manifest = context.params.get("manifest")
     if manifest is not None:
         from kldeval.data.manifest import read_manifest
+        from kldeval.memory import Member
 
         for pair in read_manifest(manifest):
-            yield from filter(None, (pair.pred, pair.gt, pair.mask, pair.fixations))
+            every = (pair.pred, pair.gt, pair.mask, pair.fixations)
+            yield from (one.path if isinstance(one, Member) else one for one in every if isinstance(one, Path | Member))
 
 
 def _paths_of(name: str) -> Iterator[Path]:
