@@ -155,13 +155,15 @@ class TestUse:
             assert "careful" in path.read_text(encoding="utf-8")
 
     def test_saved_documents_are_read(
-        self, report: Report, board: Leaderboard, compared: Comparison, tmp_path: Path
+        self, report: Report, board: Leaderboard, compared: Comparison, audited: Audit, tmp_path: Path
     ) -> None:
         path = tmp_path / "x.json"
-        for document in (report, board, compared):
+        for document in (report, board, audited, compared):
             document.save(path)
             loaded = type(document).load(path)
-            assert loaded == document
+            assert loaded.to_dict() == document.to_dict()
+            assert str(loaded) == str(document)
+            assert loaded == document or document is audited  # an audit keeps less in its file
             assert type(loaded) is type(document)
             assert pickle.loads(pickle.dumps(document)) == document  # noqa: S301 - made here
         with pytest.raises(UsageProblem, match=r"x\.json holds a comparison, not a report; kldeval\.Comparison\.load"):
