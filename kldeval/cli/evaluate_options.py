@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from kldeval.cli.groups import flag_option, option
+from kldeval.cli.groups import flag_option, option, text_option
 from kldeval.cli.model_options import GateOptions, NameOptions, ResamplingOptions, SortOptions
 from kldeval.cli.options import (
     ComputingOptions,
@@ -54,6 +54,9 @@ class EvaluateOptions(
         type=click.Path(path_type=Path),
         metavar="DIR",
         help="Keep the scores in DIR: pairs that have not changed are not scored again.",
+    )
+    bounds: str | None = text_option(
+        "HOW", "What rounding (round or floor) of 8-bit predictions leaves open of kld and ce."
     )
     digests: bool = flag_option("Put a digest of every file into the report, for kldeval reproduce.")
     rows: bool = flag_option("Rows of logits (T, V) are units, with quantiles.")

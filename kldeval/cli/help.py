@@ -32,9 +32,9 @@ GROUPS = {
     ),
     "Files and names": (
         *("pred_name", "gt_name", "manifest", "group_by", "exclude", "allow_missing", "allow_extra", "limit", "shard"),
-        *("key", "stack", "shape", "max_pixels", "trust_files"),
+        *("key", "every", "allow_lossy", "stack", "shape", "max_pixels", "trust_files"),
     ),
-    "Fixations, masks and baselines": (
+    "Auxiliary inputs: fixations, masks and baselines": (
         *("fixations", "mask", "weights", "baseline", "baselines", "other_map", "ceiling", "baseline_norm"),
         *("fixation_base", "fixation_first", "fixation_outside", "fixation_threshold", "fixation_variable"),
         *(
@@ -54,7 +54,7 @@ GROUPS = {
     ),
     "Several models and statistics": (
         *("names", "sort", "intervals", "fail_if", "fail_if_worse", "allow_different", "confidence", "resamples"),
-        *("seed", "fit_share"),
+        *("seed", "fit_share", "bounds"),
     ),
     "Output": (
         *("format_", "output", "score_only", "per_map", "worst", "precision", "quiet", "verbose", "save_maps"),
@@ -81,9 +81,12 @@ RARE = frozenset(
     {
         *(
             "base",
+            "bounds",
             "smoothing_over",
             "dtype",
             "key",
+            "every",
+            "allow_lossy",
             "stack",
             "shape",
             "max_pixels",

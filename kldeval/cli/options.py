@@ -108,7 +108,8 @@ class NumericOptions(AuxiliaryOptions):
     )
     base: str | None = setting("BASE", "The base of the logarithm: e, 2 or 10 [default: e].")
     reduction: str | None = setting(
-        "NAME", "Pixels to one number per map: slices, sum, mean, batchmean or none [default: slices]."
+        "NAME",
+        "Pixels to one number per map: slices (per distribution), sum, mean, batchmean or none [default: slices].",
     )
     maps: str | None = setting(
         "NAME", "Maps to the headline: mean over maps, over groups, fixations or pixels [default: mean]."
@@ -161,6 +162,8 @@ class FileOptions(OptionGroup):
     key: str | None = text_option("NAME", "The array to read from an .npz or .mat file that holds several.")
     pred_key: str | None = text_option("NAME", "That of the predictions [default: --key].")
     gt_key: str | None = text_option("NAME", "That of the ground truths [default: --key].")
+    every: int = option(type=click.IntRange(min=1), default=1, metavar="N", help="Every N-th frame of videos.")
+    allow_lossy: bool = flag_option("Take frames of lossily compressed videos for ground truths.")
     stack: bool = flag_option("Arrays (N, H, W) are N maps, NAME[000] and so on.")
     max_pixels: int | None = option(type=click.IntRange(min=1), metavar="N", help="Refuse larger maps.")
     shape: str | None = text_option("H,W", "Height and width of the raw values in .bin files, as 1024,2048.")
@@ -235,11 +238,11 @@ class ReferenceOptions(OptionGroup):
     """What a number is to be read beside; only commands that average over maps have it."""
 
     baselines: bool = flag_option(
-        "Add reference rows: a uniform map, the centre prior, and the ceiling of the other observers."
+        "Add reference rows: uniform, the centre prior (center bias), and the inter-observer ceiling (gold standard)."
     )
     ceiling: str | None = text_option(
         "KERNEL",
-        "The density of the other observers [default: 'observers(bandwidth=0.025,uniform=0.05)'].",
+        "The density of the other observers, the gold standard [default: 'observers(bandwidth=0.025,uniform=0.05)'].",
     )
 
 

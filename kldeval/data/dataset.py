@@ -259,6 +259,8 @@ def pair_up(
         pred_name=request.pred_name,
         gt_name=request.gt_name,
         exclude=request.exclude,
+        every=request.every,
+        allow_lossy=request.allow_lossy,
         keys=(request.pred_key or request.key, request.gt_key or request.key),
         limits=Limits(request.max_pixels or MAX_PIXELS, request.trust_files),
     )

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import field, replace
 from itertools import accumulate
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from kldeval.data.containers import open_container
+from kldeval.data.frames import Folder, check_videos, numbered_like, thinned, with_frames
 from kldeval.data.listing import Listing, is_excluded, list_folder, name_of, namers, normal, suffix_of
 from kldeval.data.readers import READERS, is_readable
 from kldeval.dataclass import dataclass
@@ -70,7 +71,8 @@ class MapSide:
     def path(self, name: str) -> Path | Member:
         """Where the map of this name is."""
         relative = self.files[name][0]
-        return self.folder / relative if self.members is None else self.members[relative]
+        member = self.members.get(relative) if self.members else None
+        return self.folder / relative if member is None else member
 
 
 def find_pairs(
@@ -84,11 +86,15 @@ def find_pairs(
     exclude: Sequence[str] = (),
     keys: Sequence[str | None] = (),
     limits: Limits | None = None,
+    every: int = 1,
+    allow_lossy: bool = False,
 ) -> Pairing:
     """The pairs of two files, or of two folders whose files have the same relative path without suffix.
 
     A file that holds many maps, such as a zip, is a folder of its members; where `keys`
-    name an array, a file of several is one map, and `limits` are what a file may ask for.
+    name an array, a file of several is one map, and `limits` are what a file may ask for. A video is a folder of its
+    frames, in a folder, too; `every` N-th of them counts, and ground truths that may have been compressed with a loss
+    are refused unless `allow_lossy`.
 
     One prediction, such as a centre prior, stands for those of all ground truths in a folder; a note says so.
 
@@ -117,15 +123,19 @@ def find_pairs(
         return Pairing((Pair(normal(pred.stem), pred, gt),), alone=True)
     name_pred, name_gt = namers(pred_name, gt_name)
     if kinds == ["file", "folder"]:
-        (found,) = _listings((gt, containers[1]))
+        (found,) = _listings((gt, containers[1]), limits=limits)
         return _one_for_all(pred, _side("ground truth", found, name_gt, exclude, f"--gt-name {gt_name!r}"))
-    preds, gts = _listings((pred, containers[0]), (gt, containers[1]))
+    preds, gts = _listings((pred, containers[0]), (gt, containers[1]), limits=limits)
+    video_notes = check_videos(preds, gts, allow_lossy=allow_lossy)
+    preds, gts = (thinned(found, every) for found in (preds, gts))
+    if pred_name is None and gt_name is None:
+        preds, gts = numbered_like(preds, gts), numbered_like(gts, preds)
     sides = (
         _side("prediction", preds, name_pred, exclude, f"--pred-name {pred_name!r}"),
         _side("ground truth", gts, name_gt, exclude, f"--gt-name {gt_name!r}"),
     )
     pairing = match(*sides, allow_missing=allow_missing, allow_extra=allow_extra)
-    notes = [note for side in sides for note in side.notes]
+    notes = [*video_notes, *(note for side in sides for note in side.notes)]
     if pred_name is None and gt_name is None:
         notes += _offset(*sides, len(pairing.pairs))
     return replace(pairing, notes=tuple(notes))
@@ -152,24 +162,16 @@ def _one_for_all(pred: Path, gt: MapSide) -> Pairing:
     return Pairing(pairs, tuple(failures), notes=(note, *gt.notes))
 
 
-class _Folder(NamedTuple):
-    """A folder, or a file that stands for one, and what it holds."""
-
-    path: Path
-    listing: Listing
-    members: Mapping[str, Member] | None = None
-
-
-def _listings(*folders: tuple[Path, Container | None]) -> list[_Folder]:
+def _listings(*folders: tuple[Path, Container | None], limits: Limits | None = None) -> list[Folder]:
     """What folders, and files that stand for one, hold.
 
     Raises:
         UsageProblem: some hold no map, saying what each of them holds.
     """
     found = [
-        _Folder(path, Listing(tuple(sorted(held.members)), held.strangers), held.members)
+        Folder(path, Listing(tuple(sorted(held.members)), held.strangers), held.members)
         if held
-        else _Folder(path, list_folder(path))
+        else with_frames(path, list_folder(path), limits)
         for path, held in folders
     ]
     empty = [_no_maps(folder.path, folder.listing) for folder in found if not folder.listing.maps]
@@ -262,7 +264,7 @@ def _kind(path: Path) -> str:
     raise UsageProblem(f"{printable(path)} {what}; give two files or two folders of maps")
 
 
-def _side(what: str, found: _Folder, namer: Namer, exclude: Sequence[str], template: str) -> MapSide:
+def _side(what: str, found: Folder, namer: Namer, exclude: Sequence[str], template: str) -> MapSide:
     """The maps of a folder by name."""
     folder, listing = found.path, found.listing
     kept = [relative for relative in listing.maps if not is_excluded(relative, exclude)]

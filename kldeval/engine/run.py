@@ -168,6 +168,8 @@ def run_dataset(
 ) -> list[Report]:
     """The report of each model."""
     scored = _scored(dataset, sides, settings, request, progress)
+    open_ends = {model: _bounds(dataset, model, scored.settings, request) for model in sides}
+    overlaps = _overlaps([bounds.get("bounds", {}) for bounds, _ in open_ends.values()])
     return [
         build_report(
             scored.settings,
@@ -176,12 +178,47 @@ def run_dataset(
                 **provenance_of(pred, gt, scored.device, request),
                 **shard_of(dataset.undivided, request),
                 **_inputs(dataset, model, sides, request),
+                **open_ends[model][0],
             },
-            [*_swapped(pred, gt), *dataset.notes_of(model), *scored.around.notes, *_saving_notes(request)],
+            [
+                *_swapped(pred, gt),
+                *dataset.notes_of(model),
+                *scored.around.notes,
+                *_saving_notes(request),
+                *open_ends[model][1],
+                *overlaps,
+            ],
             dataset.groups,
         )
         for model, (pred, gt) in sides.items()
     ]
+
+
+def _bounds(dataset: Dataset, model: str, settings: Settings, request: RunOptions) -> tuple[dict[str, Any], list[str]]:
+    """What rounding leaves open of a model's numbers, and what is to be said of it; nothing where it is not asked for.
+
+    Raises:
+        UsageProblem: the rounding is neither round nor floor.
+    """
+    if request.bounds is None:
+        return {}, []
+    if request.bounds not in ("round", "floor"):
+        msg = f"--bounds {request.bounds}: 8-bit maps were made by round or by floor"
+        raise UsageProblem(msg)
+    from kldeval.engine.rounding import run_bounds
+
+    pairs = [task[model] for task in dataset.tasks if model in task]
+    reading = reading_of(settings, request)
+    made, said = run_bounds(pairs, settings, reading, request.bounds, request.jobs or cores())  # type: ignore[arg-type] # checked
+    return {"bounds": made}, said
+
+
+def _overlaps(found: Sequence[Mapping[str, Any]]) -> list[str]:
+    if len(found) < len(("one", "another")) or not any(found):
+        return []
+    from kldeval.engine.rounding import overlap_note
+
+    return overlap_note(found)
 
 
 def _inputs(dataset: Dataset, model: str, sides: Sides, request: RunOptions) -> dict[str, Any]:

@@ -32,6 +32,7 @@ NOT_SAVED = frozenset(
         "save_maps",
         "cache",
         "digests",
+        "bounds",
         "engine",
         "scheduler",
         "scheduler_file",

@@ -20,7 +20,7 @@ SECONDS_WITHOUT_WORKERS = 60.0
 """How long a cluster may have no worker, unless something else is said."""
 
 
-class EngineOptions(Protocol):
+class EngineRequest(Protocol):
     """What is asked of the engine; `client` is a `distributed.Client`, which is used and stays open."""
 
     @property
@@ -48,7 +48,7 @@ class EngineOptions(Protocol):
         """A client of a Dask cluster."""
 
 
-def is_cluster(asked: EngineOptions) -> bool:
+def is_cluster(asked: EngineRequest) -> bool:
     """Whether the work is to be done by a cluster.
 
     Raises:
@@ -80,7 +80,7 @@ def is_cluster(asked: EngineOptions) -> bool:
     return bool(given)
 
 
-def executor_for(asked: EngineOptions) -> Executor:
+def executor_for(asked: EngineRequest) -> Executor:
     """The executor that a run asks for.
 
     Raises:

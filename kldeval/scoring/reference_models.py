@@ -87,11 +87,14 @@ class ReferenceModels:
     @property
     def notes(self) -> tuple[str, ...]:
         """What the references are."""
-        prior = f"{PRIOR}, the mean of the other ground truths ({self.prior.count} in all), each normalised as they are"
+        made = f"the mean of the other ground truths ({self.prior.count} in all), each normalised as they are"
+        prior = f"{PRIOR} (center bias), {made}"
         parts = [f"{UNIFORM}, a constant map", prior]
         if self._on_fixations.of_fixations:
             kernel = f"bandwidth {self.observers.bandwidth:g} of either side, uniform part {self.observers.uniform:g}"
-            parts.append(f"{CEILING}, the Gaussian density of the other observers ({kernel}), observer by observer")
+            parts.append(
+                f"{CEILING} (inter-observer, the gold standard), the Gaussian density of the other observers ({kernel})"
+            )
         return ("reference rows: " + "; ".join(parts),)
 
     @cached_property

@@ -82,6 +82,9 @@ DEFAULTS: Mapping[str, str] = {
 SIDES_OF_SCALE = ("pred_scale", "gt_scale")
 """The texts on the scale of one side."""
 
+PER_DISTRIBUTION = "per-distribution"
+"""Another word for the reduction `slices`, which says what it does."""
+
 NODATA = ("nodata", "nodata_pred")
 """The texts on pixels without data."""
 
@@ -279,7 +282,10 @@ def as_labels(settings: Settings, found: str) -> Settings:
 
 
 def _said(texts: Texts) -> dict[str, str]:
-    return {key: text for key, text in texts.items() if text is not None}
+    said = {key: text for key, text in texts.items() if text is not None}
+    if said.get("reduction") == PER_DISTRIBUTION:
+        said["reduction"] = "slices"
+    return said
 
 
 def _groups(said: Mapping[str, str]) -> str:

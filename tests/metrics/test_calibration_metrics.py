@@ -450,3 +450,32 @@ def test_groups_have_numbers_of_their_own_pixels(maps: tuple[Path, Path]) -> Non
     values = [row["ece"] for row in found["maps"]]
     assert found["summary"]["ece"]["mean"] == pytest.approx(float(np.mean(values)), rel=1e-12)
     assert "|maps:groups|" in found["signature"]["ece"]
+
+
+def test_bins_of_equal_numbers_are_of_one_run(maps: tuple[Path, Path], tmp_path: Path) -> None:
+    """Shares and parts would each have bins of their own."""
+    shared = kldeval(*maps, *FLAGS, "-m", "ace", "--shard", "1/2", "-o", tmp_path / "1.json")
+    message = "ace has bins of equal numbers over all maps of a run: score it without --shard"
+    assert (shared.code, shared.err) == (2, f"kldeval: {message}\n")
+    for name in "ab":
+        rows = tmp_path / f"{name}.csv"
+        rows.write_text(f"pred,gt,name\n{maps[0]}/{name}.npy,{maps[1]}/{name}.npy,{name}\n")
+        done = kldeval("--manifest", rows, *FLAGS, "-m", "ace", "-o", tmp_path / f"{name}.json", "-q")
+        assert done.code == 0, done.err
+    merged = kldeval("merge", tmp_path / "a.json", tmp_path / "b.json")
+    message = "ace has bins of equal numbers over all maps, which differ from part to part: it cannot be merged"
+    assert (merged.code, merged.err) == (2, f"kldeval: {message}\n")
+
+
+def test_a_cache_keeps_no_rows_that_depend_on_other_maps(maps: tuple[Path, Path], tmp_path: Path) -> None:
+    flags = ("-m", "ace", "--cache", tmp_path / "cache")
+    first = run(maps, *flags)["summary"]
+    np.save(maps[0] / "more.npy", np.random.default_rng(5).normal(size=(3, 20, 20)))
+    np.save(maps[1] / "more.npy", np.zeros((20, 20), np.uint8))
+    assert run(maps, *flags)["summary"] == run(maps, "-m", "ace")["summary"] != first
+
+
+def test_gates_are_on_the_pooled_number(maps: tuple[Path, Path]) -> None:
+    mean = run(maps, "-m", "ece")["summary"]["ece"]["mean"]
+    assert kldeval(*maps, *FLAGS, "-m", "ece", "-q", "--fail-if", f"ece>{mean - 1e-9}").code == 3
+    assert kldeval(*maps, *FLAGS, "-m", "ece", "-q", "--fail-if", f"ece>{mean + 1e-9}").code == 0

@@ -30,6 +30,10 @@ ARCHIVES = (".zip", ".npz", ".tar", *PACKED)
 """The suffixes of archives; those of files of named arrays are said by their formats."""
 
 
+VIDEOS = (".mp4", ".avi", ".mkv", ".mov", ".webm", ".m4v")
+"""The suffixes of videos, each of whose frames is a map."""
+
+
 @dataclass(frozen=True, slots=True)
 class Container:
     """A file that holds maps: its members by their relative paths, and the paths of what is no map."""
@@ -51,6 +55,7 @@ def open_container(path: Path, limits: Limits | None = None) -> Container | None
     """
     name = path.name.lower()
     kind = "archives" if name.endswith(ARCHIVES) else "array_files" if names_arrays(name) else None
+    kind = "videos" if name.endswith(VIDEOS) else kind
     if kind is None or not path.is_file():
         return None
     module = import_module(f"{__name__}.{kind}")
