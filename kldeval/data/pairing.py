@@ -183,8 +183,11 @@ def _listings(*folders: tuple[Path, Container | None], limits: Limits | None = N
 
 
 def _many_for_one(held: Container, gt: Path) -> str:
+    from shlex import quote
+
     has_arrays = any(member.is_array for member in held.members.values())
-    way_out = "choose one with --pred-key" if has_arrays else "unpack the one that is meant"
+    first = next(member.name for member in held.members.values())
+    way_out = f"choose one, such as --pred-key {quote(first)}" if has_arrays else "unpack the one that is meant"
     return (
         f"{printable(held.path)} holds {len(held.members)} maps (such as {examples(held.members)}) but {printable(gt)} "
         f"is one; {way_out}, or give as many ground truths"
