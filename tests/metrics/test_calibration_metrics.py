@@ -481,3 +481,20 @@ def test_gates_are_on_the_pooled_number(maps: tuple[Path, Path]) -> None:
     mean = run(maps, "-m", "ece")["summary"]["ece"]["mean"]
     assert kldeval(*maps, *FLAGS, "-m", "ece", "-q", "--fail-if", f"ece>{mean - 1e-9}").code == 3
     assert kldeval(*maps, *FLAGS, "-m", "ece", "-q", "--fail-if", f"ece>{mean + 1e-9}").code == 0
+
+
+def test_where_nothing_counts_anywhere_adaptive_bins_have_no_number(maps: tuple[Path, Path]) -> None:
+    for path in maps[1].iterdir():
+        np.save(path, np.full_like(np.load(path), 255))
+    found = run(maps, "-m", "ace,ece,ce")
+    assert {key: row["mean"] for key, row in found["summary"].items()} == {"ace": "nan", "ece": "nan", "ce": "nan"}
+
+
+def test_few_positions_have_fewer_bins_than_asked_for(tmp_path: Path) -> None:
+    logits, labels = np.asarray([[[0.2, 1.0], [3, 0]], [[0.9, 0.1], [0, 2]]]), np.asarray([[0, 1], [1, 1]], np.uint8)
+    for side, array in (("pred", logits), ("gt", labels)):
+        (tmp_path / side).mkdir()
+        np.save(tmp_path / side / "a.npy", array)
+    outcome = kldeval(tmp_path / "pred", tmp_path / "gt", *FLAGS, "-m", "ace(bins=40)", "--score-only")
+    log_pred = logits - np.log(np.exp(logits).sum(axis=0, keepdims=True))
+    assert float(outcome.out) == pytest.approx(float(library.ace(log_pred, labels.astype(int), axis=0, bins=40)))
