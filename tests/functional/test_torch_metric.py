@@ -24,6 +24,8 @@ from kldeval.torch.metric import limbs_of, total_of
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 GENERATOR = torch.Generator().manual_seed(3)
 PRED, GT = torch.rand((2, 9, 1, 7, 8), generator=GENERATOR)
 FIXATIONS = (GT > 0.8).to(torch.uint8)
