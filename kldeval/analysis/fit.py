@@ -117,24 +117,12 @@ def fit(
         msg = f"--parts {','.join(parts)}: the parts are {', '.join(PARTS)}"
         raise UsageProblem(msg)
     base = replace(settings, pred=parse_chain("sum-to-one"))
-    dataset = select(pred, gt, base, request)
-    failures = dataset.failures[ONLY]
-    if failures:
-        msg = f"{failures[0].name}: {failures[0].message}; a fit needs every pair"
-        raise UsageProblem(msg)
-    pairs = [task[ONLY] for task in dataset.tasks]
-    units = [pair.group or pair.name for pair in pairs]
+    loaded, units = _loaded(pred, gt, base, request, progress)
     names = list(dict.fromkeys(units))
     folds = min(folds, len(names))
     if folds < 2:  # noqa: PLR2004 - one to fit on, one to test
         msg = f"a fit is tested on maps that it was not fitted on; there is only {len(names)} map or group"
         raise UsageProblem(msg)
-    reading = reading_of(base, request)
-    loaded = []
-    for pair in pairs:
-        loaded.append(load_pair(pair, reading))
-        if progress:
-            progress(pair, len(pairs))
     small = [_small(one, base) for one in loaded]
     order = np.random.default_rng(seed).permutation(len(names))
     fold_of = {names[place]: int(number) % folds for number, place in enumerate(order)}
@@ -157,10 +145,29 @@ def fit(
         interval=_interval(rows, units, resamples, seed),
         folds=tuple(chains),
         signature=format_signature(final),
-        units="groups" if any(pair.group for pair in pairs) else "maps",
+        units="maps" if units == [pair.name for pair in loaded] else "groups",
         provenance={**versions(), "pred": str(pred), "gt": str(gt), "seed": seed},
         notes=tuple(_notes(rows, best)),
     )
+
+
+def _loaded(
+    pred: MapFolder | None, gt: MapFolder | None, base: Settings, request: RunOptions, progress: Progress | None
+) -> tuple[list[MapPair], list[str]]:
+    """Every pair, and the group of each, or its name where there are no groups."""
+    dataset = select(pred, gt, base, request)
+    failures = dataset.failures[ONLY]
+    if failures:
+        msg = f"{failures[0].name}: {failures[0].message}; a fit needs every pair"
+        raise UsageProblem(msg)
+    pairs = [task[ONLY] for task in dataset.tasks]
+    reading = reading_of(base, request)
+    loaded = []
+    for pair in pairs:
+        loaded.append(load_pair(pair, reading))
+        if progress:
+            progress(pair, len(pairs))
+    return loaded, [pair.group or pair.name for pair in pairs]
 
 
 def settings_of_fit(said: Mapping[str, str | None]) -> Settings:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from kldeval.data.pairing import Pairing, find_pairs, pairs_in_memory
 from kldeval.data.readers.stored import MAX_PIXELS, Limits
 from kldeval.dataclass import dataclass
-from kldeval.errors import UsageProblem, printable
+from kldeval.errors import UsageProblem
 from kldeval.memory import MISSING, NamedMaps
 from kldeval.templates import MANIFEST, groups_of
 
@@ -213,29 +213,22 @@ def _listed(manifest: Path, request: RunOptions) -> Pairing:
 
 
 def _by_slices(pairing: Pairing, request: RunOptions, settings: Settings | None) -> Pairing:
-    """The pairing, with a pair for every map of stacks: where the request says so, or two files can be nothing else."""
-    if not (request.stack or pairing.alone):
+    """The pairing, with a pair for every map of stacks: where the request says so, or two files can be nothing else.
+
+    That is so of (N, C, H, W) and (N, H, W) where the axis of the classes is named; (N, H, W) may be one class map.
+    """
+    names_classes = settings is not None and settings.names_class_axis
+    if not pairing.pairs or not (request.stack or (pairing.alone and names_classes)):
         return pairing
-    from kldeval.data.stacks import is_stack, unstacked
+    from kldeval.data.stacks import is_class_stack, unstacked
 
     keys = request.pred_key or request.key, request.gt_key or request.key
-    classes, soft = (
-        settings is not None and settings.names_class_axis,
-        settings is not None and settings.takes_soft_labels,
-    )
-    found = pairing.alone and is_stack(pairing.pairs[0], keys, classes=classes, soft=soft)
-    if not (request.stack or found):
+    soft = settings is not None and settings.takes_soft_labels
+    classes = names_classes and is_class_stack(pairing.pairs[0], keys, soft=soft)
+    if not (request.stack or classes):
         return pairing
-    pairs, failures = unstacked(pairing.pairs, keys, classes=classes and found)
-    notes = (*pairing.notes, *_stacked(pairing.pairs[0], len(pairs), classes=classes)) if found else pairing.notes
-    return replace(pairing, pairs=pairs, failures=(*pairing.failures, *failures), notes=notes, alone=False)
-
-
-def _stacked(pair: Pair, n_maps: int, *, classes: bool) -> Iterator[str]:
-    """What is said of two files that were taken for stacks without being told."""
-    if n_maps:
-        meant = "class maps (N, C, H, W)" if classes else "maps (N, H, W); a class map (C, H, W) needs --axis 0"
-        yield f"{printable(pair.pred)} and {printable(pair.gt)} hold {n_maps} {meant}"
+    pairs, failures = unstacked(pairing.pairs, keys, classes=classes)
+    return replace(pairing, pairs=pairs, failures=(*pairing.failures, *failures), alone=False)
 
 
 def pair_up(

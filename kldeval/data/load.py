@@ -24,7 +24,7 @@ from kldeval.memory import MISSING, BytesInMemory, MapInMemory, Member
 from kldeval.preprocessing.color_maps import name_of_color_map
 from kldeval.preprocessing.grey import channels_agree, full_scale, to_grey
 from kldeval.preprocessing.resize import AS_IS, log_resized, resize_pair
-from kldeval.records import DensityProvenance, MapPair
+from kldeval.records import NO_PREDICTION, DensityProvenance, MapPair
 from kldeval.regular import read_regular
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ def _uniform(pair: Pair, reading: Reading, gt: Loaded | None) -> MapPair:
     return replace(maps, remarks=(*(one for one in maps.remarks if one not in ("constant-pred", "identical")), UNIFORM))
 
 
-UNIFORM = "missing-pred"
+UNIFORM = NO_PREDICTION
 """The remark of a map whose prediction is missing, and counts as uniform."""
 
 

@@ -5,12 +5,14 @@ A folder is listed (`list_folder`), its files are named (`namers`), and the name
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from dataclasses import field, replace
 from itertools import accumulate
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kldeval.data.containers import open_container
+from kldeval.data.containers import member_at, open_container
 from kldeval.data.frames import Folder, check_videos, numbered_like, thinned, with_frames
 from kldeval.data.listing import Listing, is_excluded, list_folder, name_of, namers, normal, suffix_of
 from kldeval.data.readers import READERS, is_readable
@@ -22,7 +24,6 @@ from kldeval.regular import why
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from kldeval.data.containers import Container
     from kldeval.data.listing import Namer
@@ -110,7 +111,11 @@ def find_pairs(
     """
     paths = (pred, gt)
     containers = [None if any(keys) else _opened(path, other, limits) for path, other in (paths, paths[::-1])]
-    kinds = ["folder" if held else _kind(path) for path, held in zip(paths, containers, strict=True)]
+    members = [None if os.path.exists(path) else member_at(path) for path in paths]  # noqa: PTH110 - any name will do
+    kinds = [
+        "folder" if held else "file" if member else _kind(path)
+        for path, held, member in zip(paths, containers, members, strict=True)
+    ]
     if kinds == ["folder", "file"]:
         if containers[0]:
             raise UsageProblem(_many_for_one(containers[0], gt))
@@ -120,11 +125,13 @@ def find_pairs(
         )
         raise UsageProblem(msg)
     if kinds == ["file", "file"]:
-        return Pairing((Pair(normal(pred.stem), pred, gt),), alone=True)
+        return Pairing((Pair(normal(pred.stem), members[0] or pred, members[1] or gt),), alone=True)
     name_pred, name_gt = namers(pred_name, gt_name)
     if kinds == ["file", "folder"]:
         (found,) = _listings((gt, containers[1]), limits=limits)
-        return _one_for_all(pred, _side("ground truth", found, name_gt, exclude, f"--gt-name {gt_name!r}"))
+        return _one_for_all(
+            members[0] or pred, _side("ground truth", found, name_gt, exclude, f"--gt-name {gt_name!r}")
+        )
     preds, gts = _listings((pred, containers[0]), (gt, containers[1]), limits=limits)
     video_notes = check_videos(preds, gts, allow_lossy=allow_lossy)
     preds, gts = (thinned(found, every) for found in (preds, gts))
@@ -151,11 +158,11 @@ def _opened(path: Path, other: Path, limits: Limits | None) -> Container | None:
         raise
 
 
-def _one_for_all(pred: Path, gt: MapSide) -> Pairing:
+def _one_for_all(pred: Path | Member, gt: MapSide) -> Pairing:
     """The pairs of one prediction with every ground truth."""
     ambiguous = sorted(name for name, files in gt.files.items() if len(files) > 1)
     pairs = tuple(Pair(name, pred, gt.path(name)) for name in sorted(gt.files) if name not in ambiguous)
-    nobody = MapSide("prediction", pred, {})
+    nobody = MapSide("prediction", pred if isinstance(pred, Path) else pred.path, {})
     failures = [Failure(name, "pair", _ambiguous(name, nobody, gt), "ambiguous-name") for name in ambiguous]
     failures += [_leads_nowhere(gt, link) for link in gt.dangling]
     note = f"{printable(pred)} is one map, which stands for the predictions of all {len(pairs)} ground truths"
@@ -183,8 +190,11 @@ def _listings(*folders: tuple[Path, Container | None], limits: Limits | None = N
 
 
 def _many_for_one(held: Container, gt: Path) -> str:
+    from shlex import quote
+
     has_arrays = any(member.is_array for member in held.members.values())
-    way_out = "choose one with --pred-key" if has_arrays else "unpack the one that is meant"
+    first = next(member.name for member in held.members.values())
+    way_out = f"choose one, such as --pred-key {quote(first)}" if has_arrays else "unpack the one that is meant"
     return (
         f"{printable(held.path)} holds {len(held.members)} maps (such as {examples(held.members)}) but {printable(gt)} "
         f"is one; {way_out}, or give as many ground truths"

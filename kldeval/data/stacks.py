@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kldeval.data.readers import holds_arrays, read_shaped, stored_shape
-from kldeval.data.readers.numpy_files import Shapes, map_shape
+from kldeval.data.readers.numpy_files import Shapes
 from kldeval.data.readers.stored import Limits
 from kldeval.errors import RefusedMap, UnreadableMap, printable
 from kldeval.memory import Member
@@ -55,16 +55,11 @@ def is_picture(shape: tuple[int, ...]) -> bool:
     return len(shape) == AXES and shape[-1] in COLORS and min(shape[:2]) >= LEAST_SIDE
 
 
-def is_stack(pair: Pair, keys: Keys, *, classes: bool, soft: bool = False) -> bool:
-    """Whether the two files of a pair can only be stacks: as many maps, of shapes that are those of no single map.
-
-    With `classes`, predictions have a class axis, and ground truths only where they are `soft` labels.
-    """
+def is_class_stack(pair: Pair, keys: Keys, *, soft: bool = False) -> bool:
+    """Whether the two files of a pair hold N class maps and their labels, or N `soft` labels."""
     shapes = [stored_shape(path, key) or () for path, key in zip((pair.pred, pair.gt), keys, strict=True)]
-    if classes:
-        axes = [len(shape) for shape in shapes]
-        return axes == [AXES + 1, AXES] or (soft and axes == [AXES + 1] * 2)
-    return all(stack_shape(shape) and not map_shape(shape) and not is_picture(shape) for shape in shapes)
+    axes = [len(shape) for shape in shapes]
+    return axes == [AXES + 1, AXES] or (soft and axes == [AXES + 1] * 2)
 
 
 def unstacked(

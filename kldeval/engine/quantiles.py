@@ -119,6 +119,8 @@ class _Search:
         if self.ranks is None:
             self.ranks = quantile_ranks(int(counts.sum()), self.bins)
             self.prefixes, gap = np.zeros(len(self.ranks), np.uint64), 64
+        if not len(keys):
+            return 0  # no position counts
         ends = np.cumsum(counts)
         outer = keys >> np.uint64(gap) if gap < 64 else np.zeros_like(keys)  # noqa: PLR2004 - all bits
         first = np.searchsorted(outer, self.prefixes, side="left")

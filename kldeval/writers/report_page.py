@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from kldeval.errors import UsageProblem
+from kldeval.records import NO_PREDICTION
 from kldeval.reports.aggregate import CEILING, PRIOR, REFERENCES, share_of_the_way, summarise_means, summarise_scores
 from kldeval.writers.numbers import ABSENT, Notation, count, natural, notation_for
 from kldeval.writers.page import (
@@ -230,7 +231,7 @@ def _map_table(report: Report, scores: Sequence[Score], precision: int, title: s
         columns["uncovered"] = [str(score.n_uncovered) for score in scores]
         columns["mass"] = _masses([score.uncovered_mass for score in scores], precision)
         heads += plain_heads("number", "uncovered", "mass")
-    names = (f"{score.name} (no prediction)" if score.remarks else score.name for score in scores)
+    names = (f"{score.name} (no prediction)" if NO_PREDICTION in score.remarks else score.name for score in scores)
     rows = zip(names, *columns.values(), strict=True)
     return _table(report, heads, (map(Cell, row) for row in rows), title)
 

@@ -195,6 +195,29 @@ def test_the_sidecars_of_densities_are_read_in_archives(maps: Arrays) -> None:
     assert maps
 
 
+def test_a_path_may_lead_into_a_container(maps: Arrays) -> None:
+    zipped(maps)
+    hdf5(maps)
+    expected = score("pred/v/x.npy", "gt/v/x.png")
+    for path in ("maps.zip/v/x.npy", "maps.h5/v/x", "maps.h5/v/x.npy"):
+        assert score(path, "gt/v/x.png") == expected
+    assert score("maps.zip/a.npy", "gt") == score("pred/a.npy", "gt")
+    rows = ("pred,gt", "maps.zip/v/x.npy,gt/v/x.png", "maps.h5/a,gt/a.png", "maps.zip/none.npy,gt/b.png")
+    Path("pairs.csv").write_text("\n".join(rows) + "\n")
+    found, expected_rows = report("--manifest", "pairs.csv"), report("pred", "gt")["maps"]
+    numbers = {row["name"]: row["kld"] for row in expected_rows}
+    assert {row["name"]: row["kld"] for row in found["maps"]} == {
+        "gt/a": numbers["a"],
+        "gt/v/x": numbers["v/x"],
+    }
+    assert [one["message"] for one in found["failures"]] == ["maps.zip/none.npy: not a directory"]
+    nowhere = kldeval("maps.zip/none.npy", "gt/b.png")
+    assert nowhere.code == 2
+    assert nowhere.err.startswith("kldeval: maps.zip holds no map 'none.npy'; it holds 'a.npy', 'b.npy', 'v/x.npy'")
+    over = kldeval("--manifest", "pairs.csv", "-o", "json:maps.zip")
+    assert over.err == "kldeval: cannot write maps.zip: it is read by this run; name another file\n"
+
+
 # refusals
 
 
@@ -410,7 +433,7 @@ def test_two_stacks_of_class_maps_are_as_many_class_maps() -> None:
     found, expected = report("p.npy", "g.npy", *settings), report("p", "g", *settings)
     assert found["maps"] == expected["maps"]
     assert found["signature"] == expected["signature"]
-    assert found["notes"] == ["p.npy and g.npy hold 4 class maps (N, C, H, W)"]
+    assert report("p.npy", "g.npy", *settings, "--stack")["maps"] == expected["maps"]
     np.save("last.npy", np.moveaxis(logits, 1, -1))
     moved = report("last.npy", "g.npy", "--norm", "softmax", "--axis", "-1", "-m", "ce,accuracy")
     assert moved["summary"]["ce"]["mean"] == pytest.approx(expected["summary"]["ce"]["mean"], rel=1e-12)
@@ -422,18 +445,24 @@ def test_a_stack_of_several_models_has_the_names_of_the_ground_truths(maps: Arra
     stack = np.stack(list(maps.values()))
     for name, array in (("m", stack), ("n", stack**2), ("truth", stack[::-1])):
         np.save(f"{name}.npy", array)
-    found = report("m.npy", "n.npy", "truth.npy")
+    found = report("m.npy", "n.npy", "truth.npy", "--stack")
     for one in found["reports"].values():
         assert [row["name"] for row in one["maps"]] == [f"truth[{place:03d}]" for place in range(3)]
 
 
-def test_two_pictures_are_no_stacks() -> None:
-    picture = np.random.default_rng(1).random((20, 30, 3))
-    np.save("p.npy", picture)
-    np.save("g.npy", picture**2)
-    outcome = kldeval("p.npy", "g.npy")
-    assert outcome.code == 1
-    assert "its shape is (20, 30, 3); a map's is (H, W)" in outcome.out
+def test_stacks_in_other_files_of_arrays(maps: Arrays) -> None:
+    stack = np.stack(list(maps.values()))
+    np.save("p.npy", stack)
+    np.save("g.npy", stack[::-1])
+    torch.save(torch.from_numpy(stack), "p.pt")
+    with h5py.File("p.h5", "w") as file:
+        file["maps"] = stack
+    Path(safetensors({"maps": stack})).rename("p.safetensors")
+    expected = report("p.npy", "g.npy", "--stack")["maps"]
+    assert [row["name"] for row in expected] == ["p[000]", "p[001]", "p[002]"]
+    for suffix in ("pt", "h5", "safetensors"):
+        assert report(f"p.{suffix}", "g.npy", "--stack")["maps"] == expected
+    assert "N maps need --stack" in kldeval("p.pt", "g.npy").out.replace("\n", " ")
 
 
 def test_members_in_a_zip_are_read_alone(maps: Arrays) -> None:

@@ -248,15 +248,17 @@ def overconfident() -> tuple[np.ndarray, np.ndarray]:
         ("mce", "netcal 1.4.0, MCE(15)", 0.331562698746436),
         ("rmsce", "uncertainty-calibration 0.1.4, plugin_ce(power=2)", 0.15986579372304466),
         ("rmsce_debiased", "uncertainty-calibration 0.1.4, unbiased_l2_ce", 0.1465985751537464),
+        ("classwise_ece", "torchmetrics 1.9.0, mean of binary_calibration_error over classes", 0.09270221873426668),
+        ("ace", "scikit-learn 1.9.1, mean of calibration_curve(strategy='quantile') gaps", 0.08366224273939767),
         ("binary_ece", "torchmetrics 1.9.0, binary_calibration_error(norm='l1')", 0.09407680686424731),
         ("binary_mce", "torchmetrics 1.9.0, binary_calibration_error(norm='max')", 0.5469511218542843),
         ("binary_rmsce", "torchmetrics 1.9.0, binary_calibration_error(norm='l2')", 0.1320278124536828),
         (
             "binary_ace",
-            "scikit-learn, calibration_curve(strategy='quantile'), mean gap of 15 bins",
+            "scikit-learn 1.9.1, calibration_curve(strategy='quantile'), mean gap of 15 bins",
             0.08484161529322941,
         ),
-        ("binary_brier", "scikit-learn, brier_score_loss", 0.12845017653717405),
+        ("binary_brier", "scikit-learn 1.9.1, brier_score_loss", 0.12845017653717405),
     ],
 )
 def test_numbers_are_those_of_other_libraries(name: str, origin: str, expected: float) -> None:
@@ -479,3 +481,20 @@ def test_gates_are_on_the_pooled_number(maps: tuple[Path, Path]) -> None:
     mean = run(maps, "-m", "ece")["summary"]["ece"]["mean"]
     assert kldeval(*maps, *FLAGS, "-m", "ece", "-q", "--fail-if", f"ece>{mean - 1e-9}").code == 3
     assert kldeval(*maps, *FLAGS, "-m", "ece", "-q", "--fail-if", f"ece>{mean + 1e-9}").code == 0
+
+
+def test_where_nothing_counts_anywhere_adaptive_bins_have_no_number(maps: tuple[Path, Path]) -> None:
+    for path in maps[1].iterdir():
+        np.save(path, np.full_like(np.load(path), 255))
+    found = run(maps, "-m", "ace,ece,ce")
+    assert {key: row["mean"] for key, row in found["summary"].items()} == {"ace": "nan", "ece": "nan", "ce": "nan"}
+
+
+def test_few_positions_have_fewer_bins_than_asked_for(tmp_path: Path) -> None:
+    logits, labels = np.asarray([[[0.2, 1.0], [3, 0]], [[0.9, 0.1], [0, 2]]]), np.asarray([[0, 1], [1, 1]], np.uint8)
+    for side, array in (("pred", logits), ("gt", labels)):
+        (tmp_path / side).mkdir()
+        np.save(tmp_path / side / "a.npy", array)
+    outcome = kldeval(tmp_path / "pred", tmp_path / "gt", *FLAGS, "-m", "ace(bins=40)", "--score-only")
+    log_pred = logits - np.log(np.exp(logits).sum(axis=0, keepdims=True))
+    assert float(outcome.out) == pytest.approx(float(library.ace(log_pred, labels.astype(int), axis=0, bins=40)))

@@ -456,7 +456,7 @@ class TestChains:
             (
                 "minmx+sumtoone",
                 (
-                    "unknown step 'minmx'; did you mean 'minmax', 'max' or 'sigmoid'? `kldeval steps` lists all\n"
+                    "unknown step 'minmx'; did you mean 'minmax', 'mix-uniform' or 'max'? `kldeval steps` lists all\n"
                     "unknown step 'sumtoone'; did you mean 'sum-to-one', 'stored' or 'none'? `kldeval steps` lists all"
                 ),
             ),

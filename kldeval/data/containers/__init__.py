@@ -8,6 +8,7 @@ A member's path is its name, and it is read alone, where it lies. A kind of cont
 
 from __future__ import annotations
 
+from functools import lru_cache
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,8 @@ from kldeval.data.readers import names_arrays
 from kldeval.data.readers.files import refusals
 from kldeval.data.readers.stored import Limits
 from kldeval.dataclass import dataclass
-from kldeval.errors import UnreadableMap, UsageProblem
+from kldeval.errors import UnreadableMap, UsageProblem, examples, printable
+from kldeval.memory import ARRAY_SUFFIX
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,3 +67,30 @@ def open_container(path: Path, limits: Limits | None = None) -> Container | None
             return found
     except UnreadableMap as problem:
         raise UsageProblem(str(problem)) from problem
+
+
+def member_at(path: Path) -> Member | None:
+    """The member that a path such as `maps.zip/a/1.png` names; None where no part of it is a container.
+
+    Raises:
+        UsageProblem: the container cannot be read, or holds no map of this path.
+        MissingDependency: a library that it needs cannot be imported.
+    """
+    for parent in path.parents:
+        name = parent.name.lower()
+        if (name.endswith(ARCHIVES) or names_arrays(name)) and parent.is_file():
+            members = _members_of(parent, parent.stat().st_mtime_ns)
+            relative = path.relative_to(parent).as_posix()
+            found = members.get(relative) or members.get(f"{relative}{ARRAY_SUFFIX}")
+            if found is None:
+                msg = f"{printable(parent)} holds no map {relative!r}; it holds {examples(members) or 'one map'}"
+                raise UsageProblem(msg)
+            return found
+    return None
+
+
+@lru_cache(maxsize=4)
+def _members_of(path: Path, _modified: int) -> Mapping[str, Member]:
+    """The members of a container, kept for the next path in it."""
+    found = open_container(path)
+    return found.members if found else {}
