@@ -5,7 +5,9 @@ from os import PathLike
 from typing import Any, Literal, overload
 
 from kldeval._version import __version__ as __version__
+from kldeval.api.answers import Fitted as Fitted
 from kldeval.api.answers import Reproduction as Reproduction
+from kldeval.api.answers import fit as fit
 from kldeval.api.answers import reproduce as reproduce
 from kldeval.api.documents import Audit as Audit
 from kldeval.api.documents import Comparison as Comparison
@@ -44,6 +46,7 @@ __all__ = [
     "Audit",
     "Comparison",
     "Explanation",
+    "Fitted",
     "Identification",
     "Inspection",
     "KldevalError",
@@ -100,6 +103,7 @@ __all__ = [
     "entropy_gt",
     "evaluate",
     "explain",
+    "fit",
     "hellinger",
     "identify",
     "ig",
