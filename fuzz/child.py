@@ -8,6 +8,7 @@ import os
 import sys
 import time
 import traceback
+import warnings
 import zlib
 from pathlib import Path
 
@@ -23,6 +24,7 @@ def main() -> int:
     """Answer lines of `reader path` with lines of JSON, until there are no more."""
     _bound_memory()
     make_expendable()
+    warnings.simplefilter("ignore")  # what libraries warn of, the program says as a line of its own
     for line in sys.stdin:
         reader, _, name = line.rstrip("\n").partition(" ")
         started = time.monotonic()
@@ -65,6 +67,12 @@ def _read(reader: str, path: Path) -> None:
     from kldeval.data.fixations import FixationReading, read_fixations
     from kldeval.data.readers import LABEL_READERS, READERS, read_map, read_size
 
+    if reader == "container":
+        _read_members(path)
+        return
+    if reader == "raw":
+        read_map(path, max_pixels=MAX_PIXELS, shape=(40, 53))
+        return
     if reader == "fixations":
         for found in read_fixations(path, FixationReading(max_pixels=MAX_PIXELS)).values():
             assert (found.counts >= 1).all(), "counts below 1"
@@ -73,6 +81,24 @@ def _read(reader: str, path: Path) -> None:
         return
     read_map(path, max_pixels=MAX_PIXELS, readers=LABEL_READERS if reader == "labels" else READERS)
     read_size(path, max_pixels=MAX_PIXELS)
+
+
+def _read_members(path: Path) -> None:
+    """Read the maps of a container, each of which may be refused."""
+    from kldeval.data.containers import open_container
+    from kldeval.data.readers import read_map
+    from kldeval.data.readers.stored import Limits
+    from kldeval.errors import KldevalError
+
+    found = open_container(path, Limits(MAX_PIXELS))
+    problems = []
+    for member in list(found.members.values())[:8] if found else [path]:
+        try:
+            read_map(member, max_pixels=MAX_PIXELS)
+        except KldevalError as problem:
+            problems.append(str(problem))
+    if problems:
+        raise KldevalError(problems[0])
 
 
 COMMANDS = {

@@ -215,6 +215,7 @@ def _places(value: Any) -> Iterator[tuple[Any, Any]]:
 _PACKINGS: dict[str, Callable[[bytes, Callable[[bytes], bytes], Random], bytes]] = {
     ".png": _png,
     ".npz": _npz,
+    ".zip": _npz,
     ".mat": _mat,
     ".json": _json,
     ".toml": _toml,

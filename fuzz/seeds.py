@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import struct
+import tarfile
 import tempfile
+import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -29,7 +32,7 @@ BRIGHT = 200
 class Seed(NamedTuple):
     """A whole file: the format that reports call it by, the suffix, and what reads it.
 
-    That is a reader (`map`, `labels`, `fixations`), or the commands of a key of `fuzz.child.COMMANDS`.
+    That is a reader (`map`, `labels`, `fixations`, `container`, `raw`), or a key of `fuzz.child.COMMANDS`.
     """
 
     name: str
@@ -40,7 +43,7 @@ class Seed(NamedTuple):
 
 def seeds() -> list[Seed]:
     """The seeds of every format, always the same."""
-    every = [*_images(), *_tiffs(), *_text(), *_arrays(), *_exr(), *_fixations(), *_requests()]
+    every = [*_images(), *_tiffs(), *_text(), *_arrays(), *_exr(), *_fixations(), *_containers(), *_requests()]
     return [seed for seed in every if seed.data]  # what this OpenCV cannot write is empty
 
 
@@ -163,6 +166,48 @@ def _fixations() -> Iterator[Seed]:
     yield Seed("json", ".json", "fixations", json.dumps(rows).encode())
     lines = "\n".join("a,3,4.5,o,100,2" for _ in rows)
     yield Seed("csv", ".csv", "fixations", f"name,x,y,observer,duration,count\n{lines}\n".encode())
+
+
+def _containers() -> Iterator[Seed]:
+    """Files of many maps, and files of one that are read in the same way."""
+    grey = _map()
+    arrays = {"a": grey, "v/b": grey.astype(np.float32)}
+    for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        file = io.BytesIO()
+        with zipfile.ZipFile(file, "w", method) as archive:
+            archive.writestr("a.png", _encoded(".png", grey))
+            archive.writestr("v/b.npy", _saved(arrays["v/b"]))
+        yield Seed("zip", ".zip", "container", file.getvalue())
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w") as tar:
+        for name, data in (("a.png", _encoded(".png", grey)), ("v/b.npy", _saved(arrays["v/b"]))):
+            entry = tarfile.TarInfo(name)
+            entry.size = len(data)
+            tar.addfile(entry, io.BytesIO(data))
+    yield Seed("tar", ".tar", "container", file.getvalue())
+    file = io.BytesIO()
+    np.savez(file, maps=np.stack([grey, grey]), names=["a", "b"])
+    yield Seed("npz-stack", ".npz", "container", file.getvalue())
+    header, values = {}, b""
+    for name, array in arrays.items():
+        place = len(values), len(values) + array.nbytes
+        header[name] = {"dtype": "U8" if name == "a" else "F32", "shape": array.shape, "data_offsets": place}
+        values += array.tobytes()
+    text = json.dumps(header).encode()
+    yield Seed("safetensors", ".safetensors", "container", struct.pack("<Q", len(text)) + text + values)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "a.h5"
+        with h5py.File(path, "w") as written:
+            for name, array in arrays.items():
+                written.create_dataset(name, data=array, chunks=(8, 8), compression="gzip")
+        yield Seed("hdf5", ".h5", "container", path.read_bytes())
+    yield Seed("raw", ".bin", "raw", arrays["v/b"].tobytes())
+
+
+def _saved(array: Any) -> bytes:
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
 
 
 OPTIONS = (

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kldeval.cli.main import run
+from kldeval.cli.main import run_arguments
 
 N_MAPS = 6
 
@@ -34,7 +34,7 @@ def printed(words: list[str]) -> tuple[int, str, str]:
     """The exit code of the program, and what it wrote to standard output and standard error."""
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        code = run(words)
+        code = run_arguments(words)
     return code, out.getvalue(), err.getvalue()
 
 

@@ -18,9 +18,9 @@ def main() -> None:
         end_in_order()
         open_streams()
         say_warnings()
-        from kldeval.cli.main import run
+        from kldeval.cli.main import run_arguments
 
-        code = run(sys.argv[1:])
+        code = run_arguments(sys.argv[1:])
         ignore_signals()
     except KeyboardInterrupt:  # before the command line could catch it, or while it was leaving
         code = 130

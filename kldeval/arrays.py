@@ -117,22 +117,40 @@ def as_numpy(array: Any) -> Any:
     Half precision of which numpy knows no kind becomes float32, which holds every value of it.
 
     Raises:
-        RefusedMap: it is no array.
+        RefusedMap: it is no array of real numbers, or some of its pixels are masked.
     """
     import numpy as np
 
     if hasattr(array, "detach"):
         array = array.detach().cpu()
+        array = array.to_dense() if array.layout is not torch().strided else array
         if array.is_floating_point() and array.itemsize < np.dtype(np.float32).itemsize:
             array = array.float()
         return array.numpy()
     if hasattr(array, "get") and type(array).__module__.startswith("cupy"):
         return array.get()
+    _refuse_masked(array)
     found = np.asarray(array)
     if found.dtype.kind not in "biuf":
         msg = f"{type(array).__name__} of dtype {found.dtype} and shape {found.shape}; maps hold real numbers"
         raise RefusedMap(msg)
     return found
+
+
+def _refuse_masked(array: Any) -> None:
+    """Refuse an array of numpy.ma with masked pixels: nothing here would leave them out.
+
+    Raises:
+        RefusedMap: with the way out.
+    """
+    import numpy as np
+
+    if isinstance(array, np.ma.MaskedArray) and np.ma.is_masked(array):
+        msg = (
+            f"{np.count_nonzero(array.mask)} values of a masked array are masked, which nothing here leaves out: "
+            "give array.data, and beside it mask=~array.mask, or as weights of a function"
+        )
+        raise RefusedMap(msg)
 
 
 def quiet() -> AbstractContextManager[object]:
@@ -216,6 +234,7 @@ def check_maps(pred: Array, gt: Array) -> None:
     """
     xp = _shared_namespace(pred, gt)
     for role, array in (("pred", pred), ("gt", gt)):
+        _refuse_masked(array)
         if array.ndim < len(MAP) or 0 in array.shape[-2:]:
             msg = f"{role} has the shape {tuple(array.shape)}; maps are (..., H, W) and have pixels"
             msg += _hint_at_labels(xp, pred, gt)

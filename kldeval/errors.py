@@ -28,6 +28,10 @@ class MissingDependency(KldevalError, ImportError):
     """A package, a system library or a device that the request needs and this machine lacks."""
 
 
+class EngineLost(KldevalError, ConnectionError):
+    """Who was to compute is not there, or no longer."""
+
+
 FAILURE_CODES = {
     "no-partner": "a map beside which something must stand, and does not",
     "ambiguous-name": "several files of one folder bear the same name",
@@ -85,6 +89,10 @@ class UnreadableMap(MapProblem):
 
     stage = "load"
     code = "unreadable"
+
+
+class LeftOut(MapProblem):
+    """A map that the request leaves out; it is no failure."""
 
 
 class RefusedMap(MapProblem):

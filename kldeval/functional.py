@@ -10,6 +10,7 @@ and for the settings that move it.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from inspect import Parameter, Signature
 from pathlib import Path
@@ -30,7 +31,7 @@ from kldeval.parameters import BESIDE, documentation, explicit, parameters_of, s
 from kldeval.preprocessing.grey import full_scale
 from kldeval.records import MapPair
 from kldeval.scoring.diagnostics import refusal
-from kldeval.scoring.pixels import PixelSide, array_values, density, terms_of
+from kldeval.scoring.pixels import PixelSide, array_values, density_of_block, terms_of
 from kldeval.scoring.plan import quantity_of
 from kldeval.scoring.views import scaled
 from kldeval.settings.auxiliary import STORED, beside_texts, chains_for
@@ -58,7 +59,7 @@ def metric_functions() -> dict[str, Callable[..., Array]]:
     """The functions of all metrics by their names in Python.
 
     >>> sorted(metric_functions())[:3]
-    ['accuracy', 'auc', 'auc_borji']
+    ['accuracy', 'ace', 'auc']
     """
     if not _FUNCTIONS:
         for registry in (METRICS, LABEL_METRICS):
@@ -112,7 +113,7 @@ def density_metric(name: str, pred: Array, gt: Array, weights: Array | None, opt
         for array, empty in ((pred, settings.empty_pred), (gt, settings.empty_gt))
     ]
     p, q = (normalise(present(side), chain) for side, chain in zip(stored, (settings.pred, settings.gt), strict=True))
-    refuse([p, q], pred.shape, settings)
+    refuse_problems([p, q], pred.shape, settings)
     quantity = quantity_of(name, settings)
     if settings.reduction == "none":
         value = terms_of(quantity, PixelSide(p, "density"), PixelSide(q, "density"))
@@ -265,7 +266,7 @@ def _values_of(
         side = scaled(array, full_scale(array), settings.scale, settings.dtype, weights=weights, empty=empty)
         if chain != STORED:
             side = normalise(present(side), chain)
-            refuse([side], array.shape, settings)
+            refuse_problems([side], array.shape, settings)
         whole = side.whole()
         # exp underflows into ties, which ranks must not have
         found.append(side.xp.exp(whole) if side.is_log and entry.info.view != "ranks" else whole)
@@ -296,7 +297,8 @@ def metric_settings(name: str, options: Keywords) -> Settings:
     inside = ",".join(f"{key}={format_value(value)}" for key, value in constants.items())
     # parentheses, even around one constant, mean exactly those constants: the rule of the command line
     metric = f"{name}({inside})" if constants else name
-    return requested({**{key: value for key, value in options.items() if key not in constants}, "metric": metric})
+    found = requested({**{key: value for key, value in options.items() if key not in constants}, "metric": metric})
+    return replace(found, masks="")  # an array may hold many maps, whose type says the scale of all
 
 
 def option_settings(options: Keywords) -> Settings:
@@ -305,7 +307,7 @@ def option_settings(options: Keywords) -> Settings:
     Raises:
         UnknownName, UsageProblem: an option is unknown or has no meaning.
     """
-    of_files = {"resize", "color", "group_by", "fixations", "mask", "weights"}
+    of_files = {"missing", "pred_scale", "gt_scale", "resize", "color", "group_by", "fixations", "mask", "weights"}
     check_names(options, (KNOWN_TEXTS | {"signature", "preset", "baseline"}) - of_files)
     return requested({name: value for name, value in options.items() if name != "baseline"}, beside_texts(options))
 
@@ -390,7 +392,7 @@ def present(values: LazyMap) -> LazyMap:
     return values.map(lambda x, low, weights: xp.where(weights > 0, x, low), values.extent()[0], values.weights)
 
 
-def refuse(sides: list[LazyMap], shape: tuple[int, ...], settings: Settings) -> None:
+def refuse_problems(sides: list[LazyMap], shape: tuple[int, ...], settings: Settings) -> None:
     """Refuse what a normalisation of the prediction (or of both sides) cannot take.
 
     Raises:
@@ -429,8 +431,8 @@ def _log_density(pred: Array, weights: Array | None, options: Keywords) -> Array
     whole = _checked(pred, pred, weights)
     side = scaled(pred, full_scale(pred), settings.scale, settings.dtype, weights=whole, empty=settings.empty_pred)
     values = normalise(present(side), settings.pred)
-    refuse([values], pred.shape, settings)
-    return density(values, slice(0, pred.shape[-2])).log
+    refuse_problems([values], pred.shape, settings)
+    return density_of_block(values, slice(0, pred.shape[-2])).log
 
 
 def _zero_if_asked(value: Array, gt: LazyMap, settings: Settings) -> Array:

@@ -238,7 +238,7 @@ def suggestion(name: str, known: Iterable[str], listed_by: str | None = None) ->
 
     >>> "no sush" + suggestion("sush", ["such", "some"]), "no x" + suggestion("x", ["such", "some"])
     ("no sush; did you mean 'such'? Known: such, some", 'no x; known: such, some')
-    >>> suggestion("sush", ["such", "rush", "some", *"abcdefgh"], "kldeval metrics")
+    >>> suggestion("sush", ["such", "rush", "some", *"12345678"], "kldeval metrics")
     "; did you mean 'such', 'rush' or 'some'? `kldeval metrics` lists all"
     """
     names = list(known)
@@ -255,7 +255,7 @@ def nearest(name: str, known: Iterable[str], count: int = 3) -> list[str]:
     """The known names that are most like a wrong one, the nearest first; where one begins the other before all.
 
     >>> nearest("aucc", ["kld", "auc-judd", "auc", "cc"])
-    ['auc', 'auc-judd', 'cc']
+    ['auc', 'cc', 'auc-judd']
     """
     from difflib import SequenceMatcher
 
@@ -408,7 +408,7 @@ _FIXATIONS = re.compile(r"(?<=\|density:)(?P<way>[^|]*[(,]fixations=)(?P<number>
 """How many fixations the ground truths were made of, which a part of the data has fewer of."""
 
 
-def parts_of(text: str) -> dict[str, str]:
+def signature_parts(text: str) -> dict[str, str]:
     """The parts of a signature by name, the metric as `metric`; a text of another form is no error here.
 
     >>> parts_of("kld(log_eps=1)|pred:sum-to-one|v:1")
@@ -424,12 +424,12 @@ def differences(first: str, second: str) -> dict[str, tuple[str, str]]:
     >>> differences("kld|scale:unit|v:1", "kld|scale:raw|v:1")
     {'scale': ('unit', 'raw')}
     """
-    ours, theirs = parts_of(first), parts_of(second)
+    ours, theirs = signature_parts(first), signature_parts(second)
     both = {name: (ours.get(name, ""), theirs.get(name, "")) for name in {**ours, **theirs}}
     return {name: pair for name, pair in both.items() if pair[0] != pair[1]}
 
 
-def with_fixations(text: str, number: int) -> str:
+def with_fixation_count(text: str, number: int) -> str:
     """The signature with another number of fixations that the ground truths were made of, where it has one.
 
     >>> with_fixations("kld()|density:gaussian(sigma=24,border=reflect,fixations=7)|v:1", 9)

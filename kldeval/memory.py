@@ -1,14 +1,17 @@
-"""Maps that a program holds as arrays, where others are files and folders."""
+"""Maps that are no files of their own: arrays that a program holds, and members of files that hold many."""
 
 from __future__ import annotations
 
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from kldeval.dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
+
+ARRAY_SUFFIX = ".npy"
+"""That of the files which arrays are read like."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,10 +27,50 @@ class MapInMemory:
     @property
     def suffix(self) -> str:
         """That of the files it is read like."""
-        return ".npy"
+        return ARRAY_SUFFIX
 
     def __str__(self) -> str:
         return self.label
+
+
+MISSING = MapInMemory(None, "a missing prediction")
+"""What stands where a ground truth has no prediction, and a constant map counts as one."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BytesInMemory:
+    """The contents of a file that is a member of another; `label` names it in messages."""
+
+    data: bytes
+    label: str
+    suffix: str
+
+    def __str__(self) -> str:
+        return self.label
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A map in a file that holds several: `path` is the file's, `name` the map's own path within.
+
+    `module` reads it, by what it noted as `where`. `is_array`: an array, which is read as an .npy of it would be; else
+    a whole file. `sidecar` is the member that says how the map was made.
+    """
+
+    path: Path
+    name: str
+    module: str
+    where: tuple[Any, ...]
+    is_array: bool = False
+    sidecar: Member | None = None
+
+    @property
+    def suffix(self) -> str:
+        """That of its name, or of the files it is read like."""
+        return ARRAY_SUFFIX if self.is_array else PurePosixPath(self.name).suffix
+
+    def __str__(self) -> str:
+        return f"{self.path}/{self.name}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,5 +93,7 @@ class NamedMaps:
 
 
 if TYPE_CHECKING:
-    MapFile = Path | MapInMemory
+    MapFile = Path | MapInMemory | Member
+    MapContents = Path | MapInMemory | BytesInMemory
+    """What a reader reads: a file, an array, or the bytes of a file."""
     MapFolder = Path | NamedMaps

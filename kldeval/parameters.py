@@ -148,7 +148,13 @@ def documentation(entry: MetricEntry, parameters: Iterable[Parameter]) -> str:
     text = (entry.function.__doc__ or "").rstrip()
     words = {name: meaning for name, (_, meaning) in OPTIONS.items()} | _WORDS
     lines = [f"        {p.name}: {words.get(p.name, f'parameter of the metric, {p.annotation}')}." for p in parameters]
-    return "\n".join([text, "", "    Args:", *lines, "    "])
+    given = "norm=..., axis=..., gt_norm='labels'" if entry.info.on == "labels" else "the same keywords"
+    signed = (
+        f"    The number's signature is that of `kldeval.signature({entry.name!r}, ...)`",
+        f"    with {given}.",
+        "",
+    )
+    return "\n".join([text, "", *signed, "    Args:", *lines, "    "])
 
 
 def evaluate_parameters() -> list[Parameter]:
@@ -175,13 +181,26 @@ def run_annotations() -> dict[str, str]:
     found["empty_gt"] = 'Literal["error", "skip", "uniform", "zero", "nan"] | None'
     found |= {name: found.get(name, TYPES.get(name, "str | None")) for name in sorted(KNOWN_TEXTS)}
     kinds = {"int": "int | None", "bool": "bool | None", "tuple": "Sequence[str] | None", "str": "str | None"}
+    kinds["Any"] = "Any"
     for name, annotation in RunOptions.__annotations__.items():
         kind = re.match(r"\w+", getattr(annotation, "__forward_arg__", str(annotation)))
         found[name] = kinds.get(kind[0] if kind else "", path)
     return found | dict.fromkeys(("fixations", "mask", "weights", "baseline", "other_map"), BESIDE_MAPS)
 
 
-NOT_AUDITED = ("save_maps", "per_class", "device", "batch_bytes", "stack", "shard", "baselines", "ceiling", "group_by")
+NOT_AUDITED = (
+    "bounds",
+    "digests",
+    "save_maps",
+    "per_class",
+    "device",
+    "batch_bytes",
+    "stack",
+    "shard",
+    "baselines",
+    "ceiling",
+    "group_by",
+)
 AUDITED = tuple(
     sorted(
         {"resize", "color", *(name for name in KNOWN_TEXTS if name.startswith("fixation_")), *RunOptions._fields}
@@ -218,6 +237,20 @@ def identify_parameters() -> list[Parameter]:
 def explain_parameters() -> list[Parameter]:
     """The parameters of `explain`."""
     return _question("pred gt", {"worst": ("int | None", None), "name": ("str | None", None)}, run_annotations())
+
+
+def fit_parameters() -> list[Parameter]:
+    """The parameters of `fit`."""
+    every = ("temperature", "blur", "centre", "uniform")
+    own = {"parts": ("Sequence[str]", every), "folds": ("int", 5), "seed": ("int", 0), **_PROGRESS}
+    return _question("pred gt", own, ("gt_norm", "resize", "color", *RunOptions._fields))
+
+
+def reproduce_parameters() -> list[Parameter]:
+    """The parameters of `reproduce`."""
+    file = Parameter("file", Parameter.POSITIONAL_OR_KEYWORD, annotation="str | PathLike[str]")
+    paths = Parameter("paths", Parameter.VAR_POSITIONAL, annotation="Any")
+    return [file, paths, *_question("", _PROGRESS, RunOptions._fields)]
 
 
 def stream_parameters(metric: str, annotation: str, default: Any = Parameter.empty) -> list[Parameter]:

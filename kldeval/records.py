@@ -29,6 +29,9 @@ class AuxiliaryInputs:
     other: Fixations | None = None
 
 
+NO_PREDICTION = "missing-pred"
+"""The remark on a map that has no prediction, and counts as what the settings say."""
+
 Role = Literal["pred", "gt"]
 """The sides of a pair: the prediction and the ground truth."""
 

@@ -84,6 +84,7 @@ def read_bounded(file: BinaryIO, most: int = LARGEST_TEXT) -> bytes:
 def why(error: OSError) -> str:
     """The reason of an error of the system, as the rest of a sentence.
 
+    >>> import os
     >>> why(FileNotFoundError(2, os.strerror(2)))
     'no such file or directory'
     """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,8 +20,13 @@ class RunOptions(NamedTuple):
     `baseline`, `fixations`, `mask`, `other_map` and `weights` are where the files are that the settings tell of.
     `baselines` asks for reference rows, of which `ceiling` says how the observers' density is made.
     `shard` is a share of the pairs, `I/N`, that is scored with what all images tell.
-    `cache` is the folder of rows that are kept between runs.
-    `stack` takes arrays (N, H, W) for N maps. Maps in memory stand beside the pairs by their names.
+    `cache` is the folder of rows that are kept between runs. `digests` asks for a digest of every file in the report,
+    `bounds` (round or floor) for what the rounding of 8-bit predictions leaves open.
+    `every` N-th frame of videos counts; `allow_lossy` takes those of lossy codecs for ground truths.
+    `stack` takes arrays (N, H, W) for N maps; `shape` is the height and width of raw values, `H,W`.
+    Maps in memory stand beside the pairs by their names.
+    `engine` says who does the work (see `kldeval.executors.choice`); `scheduler`, `scheduler_file`, `engine_timeout`
+    and `client`, which is of `distributed` and stays open, say where a cluster is to be found.
     A named tuple, because a dataclass of so many fields takes 1.6 ms to make.
     """
 
@@ -50,6 +55,9 @@ class RunOptions(NamedTuple):
     pred_key: str | None = None
     gt_key: str | None = None
     stack: bool = False
+    every: int = 1
+    allow_lossy: bool = False
+    shape: str | None = None
     max_pixels: int | None = None
     trust_files: bool = False
     device: str = "auto"
@@ -58,3 +66,10 @@ class RunOptions(NamedTuple):
     save_maps: Path | None = None
     cache: Path | None = None
     per_class: bool = False
+    digests: bool = False
+    bounds: str | None = None
+    engine: str | None = None
+    scheduler: str | None = None
+    scheduler_file: Path | None = None
+    engine_timeout: float | None = None
+    client: Any = None

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kldeval.arrays import as_numpy
+from kldeval.data.load import on_asked_scales
 from kldeval.errors import FAILURE_CODES, RefusedMap, UsageProblem
 from kldeval.functional import option_settings
 from kldeval.metrics.registry import METRICS, OF_OTHER_IMAGES
@@ -223,6 +224,7 @@ class MetricCollection:
             gt_scale=full_scale(gt),
             company=company,
         )
+        pair = on_asked_scales(pair, self._settings.raw, self._settings.masks, {"pred": pred, "gt": gt})
         outcome = self._evaluator.score(pair)
         where = "" if place is None else f"map {place} of the batch: "
         if isinstance(outcome, Failure):

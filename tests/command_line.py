@@ -7,7 +7,7 @@ from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kldeval.cli.main import run
+from kldeval.cli.main import run_arguments
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +26,7 @@ def kldeval(*arguments: str | Path) -> Outcome:
     """The outcome of `kldeval ARGUMENTS`."""
     out, err = io.StringIO(), io.StringIO()
     with redirect_stdout(out), redirect_stderr(err):
-        code = run([str(argument) for argument in arguments])
+        code = run_arguments([str(argument) for argument in arguments])
     return Outcome(code, out.getvalue(), err.getvalue())
 
 

@@ -15,8 +15,8 @@ from kldeval.dataclass import dataclass
 from kldeval.engine.device import Device
 from kldeval.engine.report_builder import provenance_of
 from kldeval.engine.run import outcomes
-from kldeval.engine.worker import loaded, reading_of
-from kldeval.executors.local import LocalPool, cores
+from kldeval.engine.worker import both_loaded, reading_of
+from kldeval.executors.choice import executor_for
 from kldeval.grammar import parse_all
 from kldeval.normalization.lazy_map import MAP
 from kldeval.preprocessing.grey import full_scale
@@ -103,7 +103,7 @@ def audit(
     reading = reading_of(settings, request)
     found: list[tuple[str, Failure | _Noticed]] = []
     for answer in outcomes(
-        dataset, _Auditing(plan, SharedEvaluator(plan.quantities), reading), reading, LocalPool(request.jobs or cores())
+        dataset, _Auditing(plan, SharedEvaluator(plan.quantities), reading), reading, executor_for(request)
     ):
         found.append((answer.model, answer.outcome))
         if progress:
@@ -200,7 +200,7 @@ class _Auditing:
     def begin(self, model: str, pair: Pair, gt: Loaded | None, *, is_first: bool) -> _Seen:
         """What the maps of a pair themselves have to say."""
         del model, is_first
-        pred, gt = loaded(pair, gt, self.reading)
+        pred, gt = both_loaded(pair, gt, self.reading)
         same_size = pred.grey.shape == gt.grey.shape
         return _Seen(
             pair.name,

@@ -15,7 +15,7 @@ from kldeval.engine.auxiliary import open_auxiliary
 from kldeval.engine.run import outcomes, resolve_settings, run_dataset
 from kldeval.engine.worker import reading_of
 from kldeval.errors import UsageProblem
-from kldeval.executors.local import LocalPool, cores
+from kldeval.executors.choice import executor_for
 from kldeval.grammar import Call
 from kldeval.normalization.chain import format_chain
 from kldeval.records import Failure
@@ -102,7 +102,7 @@ def calibrate(
     fitted, tested = _halves(dataset, share, resampling.seed)
     around = open_auxiliary(settings, request, fitted.every, alone=dataset.alone)
     reading = replace(reading_of(settings, request), sources=around.sources)
-    executor = LocalPool(request.jobs or cores())
+    executor = executor_for(request)
 
     def slopes_at(inverse: float) -> list[Slopes]:
         found = [answer.outcome for answer in outcomes(fitted, Sloping(settings, reading, inverse), reading, executor)]

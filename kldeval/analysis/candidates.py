@@ -84,7 +84,7 @@ RESIZES = (
 """What is tried where sizes differ, and nobody said how they are made equal."""
 
 
-def resized(tried: Iterable[Candidate]) -> tuple[Candidate, ...]:
+def with_resizes(tried: Iterable[Candidate]) -> tuple[Candidate, ...]:
     """The candidates with every resizing beside them, but for those that have a resizing of their own."""
     bare = list(tried)
     made = [one for one in bare if one.settings.resize != AS_IS]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kldeval.data.dataset import ONLY, select
@@ -13,8 +14,7 @@ from kldeval.dataclass import dataclass
 from kldeval.engine.auxiliary import open_auxiliary
 from kldeval.engine.run import outcomes, resolve_target_kind, with_manifest_masks
 from kldeval.engine.worker import reading_of
-from kldeval.executors.local import LocalPool, cores
-from kldeval.memory import NamedMaps
+from kldeval.executors.choice import executor_for
 from kldeval.records import Failure, Skipped
 from kldeval.reports.documents import Found, Inspection
 from kldeval.scoring.evaluator import Evaluator
@@ -48,7 +48,7 @@ def inspect(pred: MapFolder | None, gt: MapFolder | None, settings: Settings, re
     around = open_auxiliary(settings, request, dataset.every, alone=dataset.alone)
     reading = replace(reading_of(settings, request), sources=around.sources)
     checking = _Checking(Evaluator(Plan.of(settings), around.context), reading)
-    found = [one.outcome for one in outcomes(dataset, checking, reading, LocalPool(request.jobs or cores()))]
+    found = [one.outcome for one in outcomes(dataset, checking, reading, executor_for(request))]
     failures = [item for item in found if isinstance(item, Failure)]
     rows = tuple(item for item in found if isinstance(item, Found))
     notes = [*dataset.notes, *around.notes]
@@ -60,7 +60,7 @@ def inspect(pred: MapFolder | None, gt: MapFolder | None, settings: Settings, re
 
 def _proposal(pred: MapFolder | None, gt: MapFolder | None, exclude: Sequence[str], n_pairs: int) -> Iterator[str]:
     """The templates that would pair more of two folders' files."""
-    if pred is None or gt is None or isinstance(pred, NamedMaps) or isinstance(gt, NamedMaps):
+    if not (isinstance(pred, Path) and isinstance(gt, Path) and pred.is_dir() and gt.is_dir()):
         return
     found, wanted = ([name for name in list_folder(side).maps if not is_excluded(name, exclude)] for side in (pred, gt))
     proposal = propose(found, wanted, more_than=n_pairs)

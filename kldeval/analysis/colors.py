@@ -96,7 +96,7 @@ def shrunk(values: Array, width: int) -> Array:
     return cv2.resize(array, (width, height), interpolation=cv2.INTER_NEAREST if smaller else cv2.INTER_AREA)
 
 
-def with_fixations(picture: Array, places: Iterable[tuple[float, float]]) -> Array:
+def with_rings(picture: Array, places: Iterable[tuple[float, float]]) -> Array:
     """The picture with a small ring at each place, (row, column) as shares of its height and width."""
     cv2 = opencv()
     drawn = np.ascontiguousarray(picture)

@@ -5,23 +5,21 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from kldeval.analysis.explained_terms import terms_of_densities, terms_of_fixations, terms_of_labels
 from kldeval.arrays import quiet
 from kldeval.errors import RefusedMap, UsageProblem
-from kldeval.metrics.registry import METRICS
-from kldeval.normalization.chain import apply_step, format_chain, normalise, parse_chain
+from kldeval.normalization.chain import along_rows, apply_step, format_chain, normalise, parse_chain
 from kldeval.records import Failure, Score
-from kldeval.reports.documents import Contribution, Explanation, Stage
+from kldeval.reports.documents import Explanation, Stage
 from kldeval.scoring.diagnostics import notes
 from kldeval.scoring.evaluator import Evaluator
-from kldeval.scoring.pixels import density
+from kldeval.scoring.pixels import density_of_block
 from kldeval.scoring.plan import Plan
-from kldeval.scoring.save_terms import pointwise_terms
 from kldeval.scoring.views import is_plain, scaled
+from kldeval.settings.auxiliary import STORED, chains_for
 from kldeval.settings.signature import signatures
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from kldeval.arrays import NumpyArray as Array
     from kldeval.normalization.chain import Chain
     from kldeval.normalization.lazy_map import LazyMap
@@ -34,30 +32,32 @@ if TYPE_CHECKING:
 SMALL = 8
 """A map of at most so many rows and columns is shown whole."""
 
-LARGEST = 5
-"""Pixels shown by what they contribute."""
-
 SOFTMAXES = {"softmax within rows": "softmax", "softmax of the whole map": "flatten-softmax"}
 
 
 def explain(pair: MapPair, context: DatasetContext, settings: Settings) -> Explanation:
-    """Every stage of both maps, the numbers, and the pixels that make the first of them.
+    """Every stage of both maps, the numbers, and the places that make them.
 
     Raises:
         UsageProblem: no metric has terms at pixels.
         RefusedMap: the pair has no number; the message says why.
     """
-    if not (settings.is_labels or settings.on("density", "pixels")):
-        msg = f"explain follows densities; name a metric of them, such as kld, beside {', '.join(settings.keys)}"
+    if not (settings.is_labels or settings.on("density", "pixels", "fixations")):
+        msg = (
+            "explain follows what single pixels, fixations or labels add; name a metric that they add to, such as kld, "
+            f"beside {', '.join(settings.keys)}"
+        )
         raise UsageProblem(msg)
-    if settings.is_labels or not is_plain(pair):
+    if not (settings.is_labels or is_plain(pair)):
         shapes = " and ".join(str(tuple(array.shape)) for array in (pair.pred, pair.gt))
-        msg = f"explain shows maps of height and width, and these have the shapes {shapes}; evaluate scores class maps"
+        msg = f"explain shows maps of height and width, or class maps with labels; these have the shapes {shapes}"
         raise RefusedMap(msg)
     plan = Plan.of(settings)
     outcome = Evaluator(plan, context).score(pair)
     if not isinstance(outcome, Score):
         raise RefusedMap(outcome.message if isinstance(outcome, Failure) else outcome.reason)
+    if settings.is_labels:
+        return _explained_labels(pair, settings, outcome)
     sides = {"pred": (pair.pred, pair.pred_scale), "gt": (pair.gt, pair.gt_scale)}
     with quiet():
         starts = {
@@ -74,10 +74,34 @@ def explain(pair: MapPair, context: DatasetContext, settings: Settings) -> Expla
             signatures(settings),
             outcome.n_uncovered,
             outcome.uncovered_mass,
-            *_largest(pair, starts, plan),
+            (*terms_of_densities(pair, starts, plan), *terms_of_fixations(pair, plan, context, outcome)),
             {role: _matrices(starts[role], chains[role]) for role in sides} if max(pair.shape) <= SMALL else {},
             tuple(notes(settings, Counter(outcome.remarks), 1)),
         )
+
+
+def _explained_labels(pair: MapPair, settings: Settings, outcome: Score) -> Explanation:
+    """The chain of the class map, position by position, and the positions that make the numbers."""
+    from kldeval.scoring.class_maps import chosen_axis, rows_of
+
+    rows = rows_of(pair.pred, chosen_axis(settings))
+    with quiet():
+        start = scaled(rows, pair.pred_scale, settings.scale, settings.dtype, empty=settings.empty_pred)
+        stages = _stages(start, along_rows(settings.pred))
+        terms = tuple(terms_of_labels(pair, settings))
+    return Explanation(
+        pair.name,
+        tuple(pair.pred.shape),
+        {role: str(array.dtype) for role, array in (("pred", pair.pred), ("gt", pair.gt))},
+        {"pred": stages},
+        outcome.values,
+        signatures(settings),
+        outcome.n_uncovered,
+        outcome.uncovered_mass,
+        terms,
+        {},
+        tuple(notes(settings, Counter(outcome.remarks), 1)),
+    )
 
 
 def worst_map(report: Report, place: int) -> str:
@@ -118,36 +142,13 @@ def _stage(step: str, values: LazyMap) -> Stage:
     return Stage(step, low, high, plain.sum().item(), int(zeros.sum().item()), values.is_log)
 
 
-def _largest(
-    pair: MapPair, starts: Mapping[str, LazyMap], plan: Plan
-) -> tuple[tuple[Contribution, ...], float, int, float | None, str]:
-    """The pixels that add most to the first metric, and beside them the sum of all its terms.
-
-    With it the number of pixels, what the uncovered ones add (None where the metric is not of densities) and the unit.
-    """
-    import numpy as np
-
-    settings = plan.settings
-    first, call = next(iter(settings.on("density", "pixels").items()))
-    terms = pointwise_terms(pair, plan)[first]
-    exist = np.ones(terms.shape, bool) if pair.weights is None else np.broadcast_to(pair.weights > 0, terms.shape)
-    terms = np.where(exist, terms, 0.0)
-    everything = slice(0, terms.shape[0])
-    p, q = (density(normalise(starts[role], chain), everything).prob for role, chain in _chains(settings).items())
-    places = np.argsort(-np.abs(terms), axis=None, kind="stable")[:LARGEST]
-    rows, columns = np.unravel_index(places, terms.shape)
-    info = METRICS[call.name].info
-    uncovered = float(terms[exist & (p == 0) & (q > 0)].sum()) if info.on == "density" else None
-    largest = tuple(
-        Contribution(int(r), int(c), float(p[r, c]), float(q[r, c]), float(terms[r, c]))
-        for r, c in zip(rows, columns, strict=True)
-    )
-    unit = {"e": "nats", "2": "bits", "10": "bans"}[settings.base] if info.unit == "nats" else info.unit
-    return largest, float(terms.sum()), int(exist.sum()), uncovered, unit
-
-
 def _chains(settings: Settings) -> dict[str, Chain]:
-    return {"pred": settings.pred, "gt": settings.gt}
+    """The steps of each side; none where every metric takes the map as it is stored, or does not look at it."""
+    found = zip(*(chains_for(settings, call) for call in settings.metrics), strict=True)
+    return {
+        role: next((chain for chain in chains if chain != STORED), ())
+        for role, chains in zip(("pred", "gt"), found, strict=True)
+    }
 
 
 def _matrices(start: LazyMap, chain: Chain) -> tuple[tuple[str, Matrix], ...]:
@@ -162,7 +163,7 @@ def _title(chain: Chain) -> str:
 
 def _density_of(start: LazyMap, chain: Chain) -> Array:
     values = normalise(start, chain)
-    return density(values, slice(0, values.source.shape[-2])).prob
+    return density_of_block(values, slice(0, values.source.shape[-2])).prob
 
 
 def _matrix(array: Array) -> Matrix:

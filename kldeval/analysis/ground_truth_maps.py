@@ -16,7 +16,7 @@ from kldeval.data.readers import read_size
 from kldeval.dataclass import dataclass
 from kldeval.engine.worker import guarded
 from kldeval.errors import RefusedMap, UsageProblem, printable
-from kldeval.executors.local import cores, in_order
+from kldeval.executors.local import Each, LocalPool, cores
 from kldeval.grammar import Call, Value, did_you_mean
 from kldeval.normalization.gaussian import (
     BORDERS,
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from kldeval.arrays import NumpyArray as Array
     from kldeval.data.fixations.collection import FixationSource
     from kldeval.data.fixations.maps import FixationReading
+    from kldeval.executors.protocol import Executor
     from kldeval.records import Fixations
     from kldeval.run_options import Progress
 
@@ -110,7 +111,7 @@ class Built:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class DensityPlan:
     """What is built: from which fixations, where to, how, and of what size where the fixations do not say.
 
     `how` is how the fixations are read, as the settings of a run say it. `size` is one (height, width) for all images,
@@ -161,11 +162,14 @@ def sigma_in_pixels(sigma: float, pixels_per_degree: float | None) -> float:
 
 
 def build(
-    plan: Plan, progress: Progress | None = None, note: Callable[[str], None] | None = None
+    plan: DensityPlan,
+    progress: Progress | None = None,
+    note: Callable[[str], None] | None = None,
+    executor: Executor | None = None,
 ) -> Iterator[Built | Failure]:
     """Write a map for every image that the fixations are on, in the order of the names.
 
-    `note` is told what the fixations may be.
+    `note` is told what the fixations may be. `executor` does the work, else the cores of this machine do.
 
     A single file that holds one image is written to `out` itself where that ends in .npy.
 
@@ -184,7 +188,7 @@ def build(
         if note:
             note(doubt)
     work = _Building(partial(_build_one, source=source, plan=plan, files=shapes, single=single))
-    for outcome in in_order(work, names, plan.jobs or cores()):
+    for outcome in (executor or LocalPool(plan.jobs or cores())).map(Each(work), names):
         if progress:
             progress(outcome, len(names))
         yield outcome
@@ -225,7 +229,7 @@ class _Building:
 
 
 def _build_one(
-    name: str, source: FixationSource, plan: Plan, files: Mapping[str, Path], *, single: bool
+    name: str, source: FixationSource, plan: DensityPlan, files: Mapping[str, Path], *, single: bool
 ) -> Built | Failure:
     import numpy as np
 
@@ -261,7 +265,7 @@ def _build_one(
     return Built(name, count, outside.count if outside else 0)
 
 
-def _check_out(plan: Plan, *, single: bool) -> None:
+def _check_out(plan: DensityPlan, *, single: bool) -> None:
     """Refuse to write among the fixations, or among the maps that give the sizes.
 
     Raises:
@@ -293,7 +297,7 @@ def _check_replaced(path: Path, read: Sequence[Path]) -> None:
         raise UsageProblem(msg)
 
 
-def _members(plan: Plan, shape: tuple[int, int]) -> dict[str, Any]:
+def _members(plan: DensityPlan, shape: tuple[int, int]) -> dict[str, Any]:
     """What a sidecar says beside the text of the signature: for people and other programs."""
     smoothing = plan.smoothing
     degrees = {"sigma_degrees": smoothing.degrees, "pixels_per_degree": smoothing.pixels_per_degree}

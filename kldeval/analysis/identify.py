@@ -7,14 +7,14 @@ from dataclasses import replace
 from itertools import chain, product
 from typing import TYPE_CHECKING
 
-from kldeval.analysis.candidates import RESIZES, candidates, quantities_for, resized
+from kldeval.analysis.candidates import RESIZES, candidates, quantities_for, with_resizes
 from kldeval.conventions.definitions import family
 from kldeval.data.dataset import select_models
 from kldeval.dataclass import dataclass
 from kldeval.engine.run import outcomes, run_models
-from kldeval.engine.worker import loaded, reading_of
+from kldeval.engine.worker import both_loaded, reading_of
 from kldeval.errors import RefusedMap, UsageProblem
-from kldeval.executors.local import LocalPool, cores
+from kldeval.executors.choice import executor_for
 from kldeval.records import Failure
 from kldeval.reports.identification import Guess, identify_number, identify_row
 from kldeval.reports.moments import exact_mean, exact_sum
@@ -130,7 +130,7 @@ def _kld_guesses(dataset: Dataset, request: Request, progress: Progress | None) 
     tried = candidates(resize=request.resize, color=request.color)
     sums = _sums(dataset, tried, request, progress)
     if sums.sizes_differ and request.resize is None:
-        tried = resized(tried)
+        tried = with_resizes(tried)
         sums = _sums(dataset, tried, request, progress)
     found = {
         Guess(
@@ -152,7 +152,7 @@ def _sums(dataset: Dataset, tried: Sequence[Candidate], request: Request, progre
     sums = Sums()
     reading = reading_of(tried[0].settings, request.options)
     measuring = _Measuring(SharedEvaluator(quantities_for(tried)), reading)
-    for answer in outcomes(dataset, measuring, reading, LocalPool(request.options.jobs or cores())):
+    for answer in outcomes(dataset, measuring, reading, executor_for(request.options)):
         if isinstance(answer.outcome, Failure):
             _refuse([answer.outcome])
         else:
@@ -174,7 +174,7 @@ class _Measuring:
     ) -> tuple[tuple[Shape, Shape], PartialAnswers]:
         """What the maps of a pair themselves have to say."""
         del model, is_first
-        pred, gt = loaded(pair, gt, self.reading)
+        pred, gt = both_loaded(pair, gt, self.reading)
         return (pred.grey.shape, gt.grey.shape), self.evaluator.begin(pair.name, pred, gt)
 
     def finish(

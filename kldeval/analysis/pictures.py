@@ -17,7 +17,7 @@ from kldeval.analysis.colors import (
     titled,
     viridis,
     webp,
-    with_fixations,
+    with_rings,
 )
 from kldeval.arrays import quiet
 from kldeval.data.dataset import select
@@ -32,7 +32,7 @@ from kldeval.errors import MapProblem, UsageProblem
 from kldeval.normalization.chain import normalise
 from kldeval.records import Failure
 from kldeval.reports.strips import Panel, Strip, choose_maps
-from kldeval.scoring.pixels import density
+from kldeval.scoring.pixels import density_of_block
 from kldeval.scoring.plan import Plan
 from kldeval.scoring.save_terms import pointwise_terms
 from kldeval.scoring.views import is_plain, scaled
@@ -88,7 +88,7 @@ def fields_of(pair: MapPair, settings: Settings) -> Fields:
         )
         terms = pointwise_terms(pair, Plan.of(settings))[first]
         everything = slice(0, terms.shape[0])
-        p, q = (np.asarray(density(side, everything).prob, np.float64) for side in (pred, gt))
+        p, q = (np.asarray(density_of_block(side, everything).prob, np.float64) for side in (pred, gt))
     return Fields(p, q, np.asarray(terms, np.float64), (q > 0) & (p == 0), first)
 
 
@@ -123,7 +123,7 @@ def _map_panel(title: str, pair: MapPair, values: Array, stimulus: Array | None)
         picture = laid_over(stimulus, values)
     places = list(_fixations(pair))
     if places:
-        picture = with_fixations(picture, places)
+        picture = with_rings(picture, places)
     seen = f", with {len(places)} fixations" if places else ""
     over = " over its stimulus" if stimulus is not None else ""
     text = f"{title} of {pair.name}{over}, from {low:.3g} (dark) to {high:.3g} (bright){seen}"
@@ -206,8 +206,13 @@ def _strip(
         found = _model_panels(name, one, stimuli)
         if model and panels:  # the ground truth is that of the first model
             found = [panel for panel in found if panel.title != "ground truth"]
-        panels += [replace(panel, title=f"{panel.title} of {model}" if model else panel.title) for panel in found]
+        panels += [replace(panel, title=_titled(panel.title, model)) for panel in found]
     return Strip(name, why, tuple(panels), _numbers(name, reports)) if panels else None
+
+
+def _titled(title: str, model: str) -> str:
+    """What a panel shows; the ground truth is that of all models."""
+    return f"{title} of {model}" if model and title != "ground truth" else title
 
 
 def _model_panels(name: str, one: _Opened, stimuli: Mapping[str, Path]) -> list[Panel]:

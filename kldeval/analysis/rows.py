@@ -17,7 +17,7 @@ from kldeval.engine.report_builder import provenance_of
 from kldeval.engine.run import outcomes
 from kldeval.engine.worker import reading_of
 from kldeval.errors import NoPartner, UsageProblem, printable
-from kldeval.executors.local import LocalPool, cores
+from kldeval.executors.choice import executor_for
 from kldeval.metrics.registry import METRICS
 from kldeval.records import Failure
 from kldeval.reports.rows import RowsReport, likelihoods_of
@@ -86,7 +86,7 @@ def run_rows(
     work = RowScoring(settings, reading, _label_files(labels, alone=dataset.alone), ignore_index)
     found: list[RowScores] = []
     failures = [failure for rows in dataset.failures.values() for failure in rows]
-    for answer in outcomes(dataset, work, reading, LocalPool(request.jobs or cores())):
+    for answer in outcomes(dataset, work, reading, executor_for(request)):
         if isinstance(answer.outcome, Failure):
             failures.append(answer.outcome)
         else:

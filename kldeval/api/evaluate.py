@@ -11,12 +11,21 @@ from typing import TYPE_CHECKING, Any, Literal
 from kldeval.api.documents import Leaderboard, Report
 from kldeval.api.progress import shown_progress
 from kldeval.api.request import Asked, asked
-from kldeval.api.sources import BESIDE, blocks_of, class_axes, folder_of, is_array, is_path, members_of, paired
-from kldeval.engine.auxiliary import compares_images
-from kldeval.engine.provenance import versions
+from kldeval.api.sources import (
+    BESIDE,
+    check_paired,
+    class_axes,
+    folder_of,
+    is_array,
+    is_path,
+    members_of,
+    pairs_in_blocks,
+)
+from kldeval.engine.auxiliary import some_compares_images
 from kldeval.engine.run import run, run_blocks, run_models
 from kldeval.errors import FAILURE_CODES, MapsFailed, RefusedMap, UsageProblem
 from kldeval.parameters import evaluate_parameters, explicit
+from kldeval.provenance import versions
 from kldeval.reports.documents import Resampling
 from kldeval.wording import in_python, speaks_python
 
@@ -130,7 +139,7 @@ def _folders(pred: Any, gt: Any, call: Asked) -> tuple[MapFolder | None, MapFold
         raise UsageProblem(msg)
     axes = class_axes(call.settings, pred, gt)
     sides = folder_of(pred, "pred", classes=axes[0]), folder_of(gt, "gt", classes=axes[1])
-    paired(*sides)
+    check_paired(*sides)
     return sides
 
 
@@ -149,9 +158,9 @@ def _pairs(items: Any, options: dict[str, Any], progress: bool | Told) -> docume
         msg = f"the pairs of an iterable hold what stands beside them: leave out {', '.join(call.arrays)}"
         raise UsageProblem(msg)
     request, settings = call.request._replace(limit=None), call.settings
-    whole = compares_images(settings) or request.baselines
+    whole = some_compares_images(settings) or request.baselines
     items = () if first is None else chain([first], iterator)
-    blocks = (block.folders() for block in blocks_of(items, settings, whole=whole, limit=call.request.limit))
+    blocks = (block.folders() for block in pairs_in_blocks(items, settings, whole=whole, limit=call.request.limit))
     with shown_progress(progress, is_open_ended=True) as told:
         return run_blocks(((pred, gt, request._replace(**beside)) for pred, gt, beside in blocks), settings, told)
 

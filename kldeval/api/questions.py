@@ -29,11 +29,10 @@ from kldeval.api.documents import (
 )
 from kldeval.api.progress import shown_progress
 from kldeval.api.request import SETTINGS, asked
-from kldeval.api.sources import ONE_MAP, folder_of, is_path, maps_of, paired
+from kldeval.api.sources import ONE_MAP, check_paired, folder_of, is_path, maps_of
 from kldeval.arrays import as_numpy
 from kldeval.conventions import CONVENTIONS
 from kldeval.data.fixations.maps import FixationReading, fixations_in_map
-from kldeval.engine.provenance import versions
 from kldeval.engine.run import read_one, run
 from kldeval.errors import RefusedMap, UsageProblem
 from kldeval.functional import requested
@@ -46,6 +45,7 @@ from kldeval.parameters import (
     explicit,
     identify_parameters,
 )
+from kldeval.provenance import versions
 from kldeval.records import fixations_at
 from kldeval.reports import documents
 from kldeval.reports.aggregate import only
@@ -299,8 +299,8 @@ def explain(pred: Any, gt: Any, *, worst: int | None = None, name: str | None = 
     request = call.beside(sides[0])
     if worst is not None:
         name = worst_map(run(*sides, call.settings, request), worst)
-    pair, context = read_one(*sides, call.settings, request, None if name is None else str(name))
-    found = explained(pair, context, call.settings)
+    pair, context, settings = read_one(*sides, call.settings, request, None if name is None else str(name))
+    found = explained(pair, context, settings)
     return Explanation.of(replace(found, notes=tuple(map(in_python, found.notes))))
 
 
@@ -323,7 +323,7 @@ def check(pred: Any = None, gt: Any = None, **options: Any) -> Inspection:
     """
     call = asked(options)
     sides = folder_of(pred, "pred"), folder_of(gt, "gt")
-    paired(*sides)
+    check_paired(*sides)
     found = inspect(*sides, call.settings, call.beside(sides[0]))
     failures = tuple(replace(failure, message=in_python(failure.message)) for failure in found.failures)
     notes = tuple(map(in_python, found.notes))
@@ -455,7 +455,7 @@ def _two_sides(pred: Any, gt: Any) -> tuple[MapFolder, MapFolder]:
     if sides[0] is None or sides[1] is None:
         msg = "predictions and ground truths are needed, pred and gt"
         raise UsageProblem(msg)
-    paired(*sides)
+    check_paired(*sides)
     return sides[0], sides[1]
 
 

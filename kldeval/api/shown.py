@@ -27,13 +27,13 @@ def spoken(page: Page) -> Page:
 
 
 def _spoken(block: Block) -> Block:
-    from kldeval.writers.page import Listing, Notes, Paragraphs, Table
+    from kldeval.writers.page import MissingMaps, Notes, Paragraphs, Table
 
     if isinstance(block, Paragraphs):
         return replace(block, lines=tuple(map(in_python, block.lines)), title=in_python(block.title))
     if isinstance(block, Notes):
         return replace(block, lines=tuple(map(in_python, block.lines)))
-    if isinstance(block, Listing):
+    if isinstance(block, MissingMaps):
         return replace(block, rows=tuple(replace(row, reason=in_python(row.reason)) for row in block.rows))
     if isinstance(block, Table):
         heads = tuple(replace(head, text=in_python(head.text)) for head in block.heads)

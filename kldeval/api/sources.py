@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kldeval.arrays import as_numpy
+from kldeval.data.stacks import is_picture
 from kldeval.dataclass import dataclass
 from kldeval.errors import RefusedMap, UsageProblem
 from kldeval.memory import MapInMemory, NamedMaps
@@ -26,9 +27,6 @@ BLOCK_BYTES = 2**28
 
 LARGEST_BLOCK = 4096
 """Pairs of an iterable, such as one of paths, that are held at a time."""
-
-COLORS, LEAST_SIDE = (3, 4), 16
-"""An array (H, W, 3) is a picture and no H maps: from this height and width on it is refused."""
 
 
 def is_path(value: object) -> bool:
@@ -90,7 +88,7 @@ def maps_of(value: Any, role: str, *, classes: int = 0) -> list[MapInMemory]:
     if array.ndim <= ONE_MAP + classes:
         return [MapInMemory(array, role)]
     shape = array.shape
-    if not classes and array.ndim == ONE_MAP + 1 and shape[-1] in COLORS and min(shape[:2]) >= LEAST_SIDE:
+    if not classes and is_picture(shape):
         msg = (
             f"{role} has the shape {shape}, which is that of one picture with {shape[-1]} channels; a map has one: "
             f"make it grey first, or give list({role}) if these are {shape[0]} maps of {shape[2]} x {shape[1]}"
@@ -127,7 +125,7 @@ def class_axes(settings: Settings, pred: Any, gt: Any) -> tuple[int, int]:
     return (1, 0) if gap == 1 else (1, 1) if settings.takes_soft_labels and not gap else (0, 0)
 
 
-def paired(pred: MapFolder | None, gt: MapFolder | None) -> None:
+def check_paired(pred: MapFolder | None, gt: MapFolder | None) -> None:
     """Refuse two sides of arrays that do not hold as many maps.
 
     Raises:
@@ -196,7 +194,7 @@ class Block:
         return NamedMaps(label, self.pred), NamedMaps(label, self.gt), held
 
 
-def blocks_of(items: Iterable[Any], settings: Settings, *, whole: bool, limit: int | None) -> Iterator[Block]:
+def pairs_in_blocks(items: Iterable[Any], settings: Settings, *, whole: bool, limit: int | None) -> Iterator[Block]:
     """The pairs of an iterable in blocks, of which one is held at a time; in one block if the `whole` is needed.
 
     Raises:

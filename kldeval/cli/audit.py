@@ -11,6 +11,7 @@ from kldeval.cli.groups import DEBUG, flag_option, option, takes, text_option
 from kldeval.cli.help import GroupedCommand
 from kldeval.cli.messages import on_terminal, render_options, say, show
 from kldeval.cli.options import (
+    EngineOptions,
     FileOptions,
     GivenPath,
     NamingOptions,
@@ -29,7 +30,7 @@ PREDS_AND_GT = 2
 """At least so many paths."""
 
 
-class AuditOptions(ReadingOptions, VerboseOptions, ProgressOptions, NamingOptions, FileOptions):
+class AuditOptions(ReadingOptions, VerboseOptions, ProgressOptions, NamingOptions, FileOptions, EngineOptions):
     """The options of `kldeval audit`."""
 
     conventions: tuple[str, ...] = option(

@@ -73,8 +73,11 @@ def command(paths: tuple[Path, ...], options: CalibrateOptions) -> int:
     from kldeval.errors import UsageProblem
 
     if not (options.metric or options.signature):
-        is_binary = "sigmoid" in (options.norm or options.pred_norm or "")
-        options = options.replaced(metric=(OF_LOGITS if is_binary else OF_LABELS,))
+        chain = options.norm or options.pred_norm or ""
+        if "sigmoid" in chain:
+            options = options.replaced(metric=(OF_LOGITS,))
+        elif options.axis or "axis=" in chain:
+            options = options.replaced(metric=(OF_LABELS,))
     settings = settings_from(options, manifest=options.manifest, group_by=options.group_by)
     preds, gt = split_paths(paths, options.manifest)
     if len(preds) > 1:

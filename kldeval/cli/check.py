@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kldeval.cli.groups import DEBUG, takes
+from kldeval.cli.groups import DEBUG, flag_option, takes
 from kldeval.cli.help import GroupedCommand
 from kldeval.cli.messages import drawn, is_on_terminal, show
 from kldeval.cli.options import (
@@ -30,13 +30,15 @@ if TYPE_CHECKING:
 class CheckOptions(NumericOptions, ManifestOptions, NamingOptions, FileOptions, ComputingOptions):
     """The options of `kldeval check`."""
 
+    pairs: bool = flag_option("Show every pair, with what its files hold.")
+
 
 @click.command("check", cls=GroupedCommand, context_settings={"help_option_names": ["-h", "--help"]})
 @paths_argument
 @takes(CheckOptions)
 @DEBUG
 def command(paths: tuple[Path, ...], options: CheckOptions) -> int:
-    """Show which files of PRED and GT belong together, what they hold, and what is wrong, without scoring.
+    """Show what is wrong with PRED and GT, and what their files hold, without scoring; --pairs shows every pair.
 
     Where names differ by a prefix, a suffix, a folder or zeros, templates that would pair them are proposed.
 
@@ -53,5 +55,6 @@ def command(paths: tuple[Path, ...], options: CheckOptions) -> int:
         raise UsageProblem(msg)
     pred = preds[0] if preds else None
     inspection: Inspection = inspect(pred, gt, settings, request_from(options))
-    show(drawn(inspection_page(inspection)) if is_on_terminal() else inspection_text(inspection))
+    shown = (inspection, options.pairs)
+    show(drawn(inspection_page(*shown)) if is_on_terminal() else inspection_text(*shown))
     return 1 if inspection.failures or not inspection.rows else 0

@@ -44,7 +44,19 @@ FOLDERS = 3
 
 _OF_SCORING = (
     *(name for name in NUMERIC),
-    *("pred_name", "gt_name", "exclude", "allow_missing", "allow_extra", "limit", "key", "pred_key", "gt_key", "stack"),
+    *(
+        "pred_name",
+        "gt_name",
+        "exclude",
+        "allow_missing",
+        "allow_extra",
+        "limit",
+        "key",
+        "pred_key",
+        "gt_key",
+        "stack",
+        "shape",
+    ),
     *("max_pixels", "trust_files", "jobs", "device", "batch_bytes"),
 )
 """The options that mean nothing to numbers that are made already."""
@@ -176,7 +188,7 @@ def _origins(reports: dict[str, Report]) -> list[Any]:
 def _versions() -> dict[str, Any]:
     from importlib import import_module
 
-    from kldeval.engine.provenance import versions
+    from kldeval.provenance import versions
 
     import_module("scipy")
     return dict(versions())

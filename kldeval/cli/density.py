@@ -10,17 +10,17 @@ import click
 
 from kldeval.cli.groups import DEBUG, option, takes, text_option
 from kldeval.cli.messages import say, show_line
-from kldeval.cli.options import READING, ProgressOptions, ReadingOptions
+from kldeval.cli.options import READING, EngineOptions, ProgressOptions, ReadingOptions
 from kldeval.cli.terminal import progress_bar
 
 if TYPE_CHECKING:
-    from kldeval.analysis.ground_truth_maps import Plan
+    from kldeval.analysis.ground_truth_maps import DensityPlan
     from kldeval.normalization.gaussian import Border
 
 FOLDER = click.Path(path_type=Path)
 
 
-class DensityOptions(ReadingOptions, ProgressOptions):
+class DensityOptions(ReadingOptions, ProgressOptions, EngineOptions):
     """The options of `kldeval density`."""
 
     sigma: float = option(type=float, required=True, metavar="X", help="Of the Gaussian, in pixels.")
@@ -57,10 +57,14 @@ def command(fixations: Path, out: Path, options: DensityOptions) -> int:
     the fixations were read and how many they are.
     """
     from kldeval.analysis.ground_truth_maps import Built, build
+    from kldeval.executors.choice import executor_for
+    from kldeval.run_options import RunOptions
 
     plan = _plan(fixations, out, options)
+    executor = executor_for(RunOptions(**options.given(("jobs", *EngineOptions.own()))))
     with progress_bar(progress=options.progress, quiet=options.quiet) as progress:
-        outcomes = list(build(plan, progress, None if options.quiet else partial(say, kind="note")))
+        note = None if options.quiet else partial(say, kind="note")
+        outcomes = list(build(plan, progress, note, executor))
     built = [outcome for outcome in outcomes if isinstance(outcome, Built)]
     for outcome in outcomes:
         if not isinstance(outcome, Built):
@@ -73,8 +77,8 @@ def command(fixations: Path, out: Path, options: DensityOptions) -> int:
     return 0 if len(built) == len(outcomes) else 1
 
 
-def _plan(fixations: Path, out: Path, options: DensityOptions) -> Plan:
-    from kldeval.analysis.ground_truth_maps import Plan, Smoothing, sigma_in_pixels
+def _plan(fixations: Path, out: Path, options: DensityOptions) -> DensityPlan:
+    from kldeval.analysis.ground_truth_maps import DensityPlan, Smoothing, sigma_in_pixels
     from kldeval.engine.auxiliary import reading_and_outside
     from kldeval.grammar import Size, parse_value
     from kldeval.settings.auxiliary import fixation_reading
@@ -94,4 +98,4 @@ def _plan(fixations: Path, out: Path, options: DensityOptions) -> Plan:
     reading, outside = reading_and_outside(asked)
     shape = (int(size[1]), int(size[0])) if isinstance(size, tuple) else None
     how = fixation_reading(asked)
-    return Plan(fixations, out, smoothing, reading, outside, shape, options.like, options.jobs, how)
+    return DensityPlan(fixations, out, smoothing, reading, outside, shape, options.like, options.jobs, how)

@@ -68,7 +68,7 @@ def command(paths: tuple[Path, ...], options: EvaluateOptions) -> int:
     resampling_from(options)
     label = ", ".join(options.names or [path.name for path in preds]) or "pairs"
     with progress_bar(progress=options.progress, quiet=options.quiet, label=label) as progress:
-        document = _score(preds, gt, settings, options, progress)
+        document = _with_parts(preds, gt, settings, options, progress)
     document = with_config_provenance(gated(with_asked_intervals(document, options), gates))
     strips = _strips(document, preds, gt, settings, options) if wants_pictures(sink) else ()
     deliver(document, sink, score_only=options.score_only, strips=strips)
@@ -97,6 +97,20 @@ def _strips(
         return ()
 
 
+def _with_parts(
+    preds: tuple[Path, ...], gt: Path | None, settings: Settings, options: EvaluateOptions, progress: Progress | None
+) -> Document:
+    """The document, whose rows are written to files of a folder on the way, where that is asked for."""
+    if options.output_dir is None:
+        return _score(preds, gt, settings, options, progress)
+    from kldeval.writers.parts import Parts
+
+    parts = Parts(options.output_dir, settings.keys)
+    document = _score(preds, gt, settings, options, parts.telling(progress))
+    parts.finish(reports_of(document)[""])
+    return document
+
+
 def _score(
     preds: tuple[Path, ...], gt: Path | None, settings: Settings, options: EvaluateOptions, progress: Progress | None
 ) -> Document:
@@ -104,8 +118,8 @@ def _score(
     request = request_from(options)
     if gt is None or len(preds) == 1:
         return _one(preds[0] if preds else None, gt, settings, request, options.names, progress)
-    from kldeval.engine.provenance import versions
     from kldeval.engine.run import run_models
+    from kldeval.provenance import versions
     from kldeval.reports.leaderboard import make_leaderboard, name_models
 
     resampling = resampling_from(options)
@@ -150,6 +164,9 @@ def _check(settings: Settings, options: EvaluateOptions, n_models: int) -> None:
             raise UsageProblem(msg)
     if options.per_class and n_models > 1:
         msg = "--per-class is a table of one prediction; score each model by itself for it"
+        raise UsageProblem(msg)
+    if options.output_dir is not None and n_models > 1:
+        msg = "--output-dir holds the rows of one prediction; score each model by itself for it"
         raise UsageProblem(msg)
     if options.shard is not None:
         _check_shard(options.shard, options)

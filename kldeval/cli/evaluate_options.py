@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from kldeval.cli.groups import flag_option, option
+from kldeval.cli.groups import flag_option, option, text_option
 from kldeval.cli.model_options import GateOptions, NameOptions, ResamplingOptions, SortOptions
 from kldeval.cli.options import (
     ComputingOptions,
@@ -50,12 +50,21 @@ class EvaluateOptions(
         metavar="DIR",
         help="Write each metric's pixelwise terms as DIR/METRIC/NAME.npy, of several models as DIR/MODEL/...",
     )
+    output_dir: Path | None = option(
+        type=click.Path(path_type=Path),
+        metavar="DIR",
+        help="Write the rows as DIR/part-NNNNNN.parquet while maps are scored.",
+    )
     cache: Path | None = option(
         type=click.Path(path_type=Path),
         metavar="DIR",
         help="Keep the scores in DIR: pairs that have not changed are not scored again.",
     )
-    rows: bool = flag_option("Every row of (T, V) arrays of logits is a unit: mean, quantiles, same arg max.")
+    bounds: str | None = text_option(
+        "HOW", "What rounding (round or floor) of 8-bit predictions leaves open of kld and ce."
+    )
+    digests: bool = flag_option("Put a digest of every file into the report, for kldeval reproduce.")
+    rows: bool = flag_option("Rows of logits (T, V) are units, with quantiles.")
     labels: Path | None = option(
         type=click.Path(path_type=Path),
         metavar="PATH",

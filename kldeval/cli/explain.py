@@ -56,7 +56,7 @@ def command(pred: Path, gt: Path, options: ExplainOptions) -> int:
     settings = settings_from(options)
     request = request_from(options)
     name = worst_map(run(pred, gt, settings, request), options.worst) if options.worst else None
-    pair, context = read_one(pred, gt, settings, request, name)
+    pair, context, settings = read_one(pred, gt, settings, request, name)
     show(drawn(explanation_page(explain(pair, context, settings)), render_options(options)))
     if options.picture:
         _show_picture(pair, settings)

@@ -16,14 +16,25 @@ GROUPS = {
         *("conventions", "value", "values", "eps_curve"),
     ),
     "How maps become densities": (
-        *("norm", "pred_norm", "gt_norm", "scale", "resize", "color", "empty_gt", "empty_pred"),
-        *("nodata", "nodata_pred", "dtype"),
+        *(
+            "norm",
+            "pred_norm",
+            "gt_norm",
+            "scale",
+            "pred_scale",
+            "gt_scale",
+            "resize",
+            "color",
+            "empty_gt",
+            "empty_pred",
+        ),
+        *("nodata", "nodata_pred", "missing", "dtype"),
     ),
     "Files and names": (
         *("pred_name", "gt_name", "manifest", "group_by", "exclude", "allow_missing", "allow_extra", "limit", "shard"),
-        *("key", "stack", "max_pixels", "trust_files"),
+        *("key", "every", "allow_lossy", "stack", "shape", "max_pixels", "trust_files"),
     ),
-    "Fixations, masks and baselines": (
+    "Auxiliary inputs: fixations, masks and baselines": (
         *("fixations", "mask", "weights", "baseline", "baselines", "other_map", "ceiling", "baseline_norm"),
         *("fixation_base", "fixation_first", "fixation_outside", "fixation_threshold", "fixation_variable"),
         *(
@@ -37,28 +48,81 @@ GROUPS = {
         ),
         *("weights_name", "baseline_name", "other_map_name"),
     ),
-    "Labels": ("ignore_index", "class_weights", "label_smoothing", "smoothing_over", "per_class", "rows", "labels"),
+    "Labels": (
+        *("ignore_index", "reduce_zero_label", "class_weights", "label_smoothing", "smoothing_over", "per_class"),
+        *("rows", "labels"),
+    ),
     "Several models and statistics": (
         *("names", "sort", "intervals", "fail_if", "fail_if_worse", "allow_different", "confidence", "resamples"),
-        *("seed",),
+        *("seed", "fit_share", "bounds"),
     ),
     "Output": (
-        *("format_", "output", "score_only", "per_map", "worst", "precision", "quiet", "verbose", "save_maps"),
+        *(
+            "format_",
+            "output",
+            "score_only",
+            "output_dir",
+            "per_map",
+            "worst",
+            "precision",
+            "quiet",
+            "verbose",
+            "save_maps",
+        ),
         *("html_maps", "stimuli", "signatures", "columns", "std", "siunitx", "annotate", "picture", "save"),
     ),
-    "Running": ("jobs", "device", "cache", "progress", "config", "batch_bytes", "debug"),
+    "Running": (
+        "jobs",
+        "device",
+        "cache",
+        "digests",
+        "engine",
+        "scheduler",
+        "scheduler_file",
+        "engine_timeout",
+        "progress",
+        "config",
+        "batch_bytes",
+        "debug",
+    ),
 }
 """The options of each group, by the names of their values, in the order of the help."""
 
 RARE = frozenset(
     {
-        *("base", "smoothing_over", "dtype", "key", "stack", "max_pixels", "trust_files", "other_map", "ceiling"),
+        *(
+            "base",
+            "bounds",
+            "smoothing_over",
+            "dtype",
+            "key",
+            "every",
+            "allow_lossy",
+            "stack",
+            "shape",
+            "max_pixels",
+            "trust_files",
+            "other_map",
+            "ceiling",
+        ),
         *("baseline_norm", "fixation_base", "fixation_first", "fixation_outside", "fixation_threshold", "seed"),
         *("fixation_variable", "fixation_gaze", "label_smoothing", "nodata_pred", "resamples", "labels"),
-        *("columns", "std", "siunitx", "fixation_rounding"),
+        *(
+            "columns",
+            "std",
+            "siunitx",
+            "fixation_rounding",
+            "reduce_zero_label",
+            "class_weights",
+            "pred_scale",
+            "gt_scale",
+            "nodata",
+            "shard",
+        ),
         *("fixation_size", "fixation_columns", "fixation_where", "fixations_name", "mask_name", "weights_name"),
         *("baseline_name", "other_map_name"),
-        *("html_maps", "stimuli", "signatures", "batch_bytes", "debug", "exclude", "annotate", "save_maps"),
+        *("engine", "output_dir", "scheduler", "scheduler_file", "engine_timeout"),
+        *("html_maps", "stimuli", "signatures", "batch_bytes", "debug", "exclude", "annotate", "save_maps", "digests"),
     }
 )
 """Options that few need: the help has their names, as those of no group, and what they do with --help-all."""

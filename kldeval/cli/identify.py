@@ -11,6 +11,7 @@ from kldeval.cli.help import GroupedCommand
 from kldeval.cli.messages import drawn, show
 from kldeval.cli.options import (
     READING,
+    EngineOptions,
     FileOptions,
     NamingOptions,
     ProgressOptions,
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 FORMATS = "table", "json"
 
 
-class IdentifyOptions(ReadingOptions, ProgressOptions, NamingOptions, FileOptions):
+class IdentifyOptions(ReadingOptions, ProgressOptions, NamingOptions, FileOptions, EngineOptions):
     """The options of `kldeval identify`."""
 
     values: tuple[str, ...] = option(

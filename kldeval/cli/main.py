@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kldeval._version import __version__
-from kldeval.errors import KldevalError, MapProblem
+from kldeval.errors import EngineLost, KldevalError, MapProblem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -34,6 +34,8 @@ COMMANDS = {
     "check": "Show the pairing and what is wrong, without scoring.",
     "density": "Build ground truths from fixations.",
     "calibrate": "How much of an error one temperature mends: fitted on one half, tested on the other.",
+    "fit": "How much of a model's KLD is blur, centre bias, temperature and a uniform part.",
+    "reproduce": "A saved report, or a published number, computed again: which digits agree.",
     "explain": "One pair, step by step: what each step does to the numbers.",
 }
 """Every command with its line in the help; its file is `kldeval/cli/NAME.py`, holding `command`."""
@@ -141,12 +143,12 @@ def cli() -> None:
     PRED and GT are two files or two folders; files are paired by relative path without suffix. Every number is
     printed with its signature: the normalisation, the constants and the reduction that made it.
     """  # noqa: D301 - \b is click's mark of lines to keep
-    from kldeval.cli.terminal import settle_process
+    from kldeval.process import settle_process
 
     settle_process()
 
 
-def run(arguments: Sequence[str]) -> int:
+def run_arguments(arguments: Sequence[str]) -> int:
     """The exit code of the command line `arguments`."""
     from kldeval.cli.terminal import Ended
 
@@ -239,7 +241,7 @@ def _code_and_text(error: BaseException) -> tuple[int, str]:
     if isinstance(error, Ended):
         return error.code, "terminated"
     if isinstance(error, KldevalError):
-        return 1 if isinstance(error, MapProblem) else 2, str(error)
+        return 1 if isinstance(error, MapProblem | EngineLost) else 2, str(error)
     if isinstance(error, OSError):
         # a full disk, a device that is gone: what was asked for could not be handed over
         return 1, f"cannot write the result: {error.strerror or error}"

@@ -66,7 +66,7 @@ class AuxiliaryOptions(ReadingOptions):
     """What stands beside the pairs: paths, or words."""
 
     preset: str | None = text_option(
-        "NAME", "The metrics and definitions of a benchmark: mit-benchmark, tuebingen, salicon or dhf1k."
+        "NAME", "The metrics and definitions of a benchmark: mit-benchmark, tuebingen, salicon, dhf1k or ntire2026."
     )
     fixations: str | None = text_option(
         "PATH", "Fixations: a folder by name, or one file (maps, .mat, .csv, .tsv, .json, .jsonl)."
@@ -108,28 +108,33 @@ class NumericOptions(AuxiliaryOptions):
     )
     base: str | None = setting("BASE", "The base of the logarithm: e, 2 or 10 [default: e].")
     reduction: str | None = setting(
-        "NAME", "Pixels to one number per map: slices, sum, mean, batchmean or none [default: slices]."
+        "NAME",
+        "Pixels to one number per map: slices (per distribution), sum, mean, batchmean or none [default: slices].",
     )
     maps: str | None = setting(
         "NAME", "Maps to the headline: mean over maps, over groups, fixations or pixels [default: mean]."
     )
     ignore_index: str | None = setting("N", "The label of pixels that do not count, such as 255.")
+    reduce_zero_label: str | None = option(
+        flag_value="true", default=None, help="0 is unlabelled and the classes are 1..C, as in segmentation tools."
+    )
     class_weights: str | None = setting("LIST", "A weight for each class of labels: 1,0.5,2 or a file.")
     label_smoothing: str | None = setting("X", "The share of each label that is spread over the classes [default: 0].")
     smoothing_over: str | None = setting(
         "NAME", "Spread it over all classes, as torch, or over the others [default: all]."
     )
     scale: str | None = setting("NAME", "8- and 16-bit maps as 0..1 (unit) or as stored (raw) [default: unit].")
+    pred_scale: str | None = setting("NAME", "That of the predictions [default: --scale].")
+    gt_scale: str | None = setting("NAME", "That of the ground truths [default: --scale].")
     resize: str | None = setting(
         "HOW", "pred-to-gt, gt-to-pred or both(size=WxH); as in pred-to-gt(kernel=bicubic) [default: none]."
     )
     color: str | None = setting("HOW", "Maps whose colour channels differ: luma, mean or first [default: error].")
     empty_gt: str | None = setting("HOW", "An all-zero ground truth: skip, uniform, zero or nan [default: error].")
     empty_pred: str | None = setting("HOW", "An all-zero prediction: keep, uniform or nan [default: error].")
-    nodata: str | None = setting(
-        "VALUE", "The value of pixels without data, such as -9999 or nan: the ground truth's are left out."
-    )
+    nodata: str | None = setting("VALUE", "What marks pixels without data, as -9999 or nan: they are left out.")
     nodata_pred: str | None = setting("HOW", "Where only the prediction has no data: mask or zero [default: error].")
+    missing: str | None = setting("HOW", "A missing prediction: skip or uniform [default: error].")
     dtype: str | None = setting("NAME", "The arithmetic: float64 or float32 [default: float64].")
     convention: str | None = setting("NAME", "A published convention; other flags override its parts.")
     signature: str | None = setting("TEXT", "Run exactly what a signature says, or all that a saved report (FILE) has.")
@@ -157,8 +162,11 @@ class FileOptions(OptionGroup):
     key: str | None = text_option("NAME", "The array to read from an .npz or .mat file that holds several.")
     pred_key: str | None = text_option("NAME", "That of the predictions [default: --key].")
     gt_key: str | None = text_option("NAME", "That of the ground truths [default: --key].")
+    every: int = option(type=click.IntRange(min=1), default=1, metavar="N", help="Every N-th frame of videos.")
+    allow_lossy: bool = flag_option("Take frames of lossily compressed videos for ground truths.")
     stack: bool = flag_option("Arrays (N, H, W) are N maps, NAME[000] and so on.")
     max_pixels: int | None = option(type=click.IntRange(min=1), metavar="N", help="Refuse larger maps.")
+    shape: str | None = text_option("H,W", "Height and width of the raw values in .bin files, as 1024,2048.")
     trust_files: bool = flag_option("Read compressed files whose size cannot be bounded before.")
 
 
@@ -197,7 +205,20 @@ class GroupOptions(OptionGroup):
     )
 
 
-class ComputingOptions(OptionGroup):
+class EngineOptions(OptionGroup):
+    """Where the work is done."""
+
+    engine: str | None = text_option("NAME", "Who does the work: local, or dask (a cluster) [default: local].")
+    scheduler: str | None = text_option("URL", "A Dask scheduler, tcp://HOST:PORT or tls://HOST:PORT.")
+    scheduler_file: Path | None = option(
+        type=click.Path(path_type=Path), metavar="FILE", help="The file in which a Dask scheduler says its address."
+    )
+    engine_timeout: float | None = option(
+        type=click.FloatRange(min=0), metavar="S", help="Seconds that a cluster may have no worker [default: 60]."
+    )
+
+
+class ComputingOptions(EngineOptions):
     """Who computes."""
 
     jobs: int | None = option(type=click.IntRange(min=1), metavar="N", help="Workers [default: one per core].")
@@ -217,11 +238,11 @@ class ReferenceOptions(OptionGroup):
     """What a number is to be read beside; only commands that average over maps have it."""
 
     baselines: bool = flag_option(
-        "Add reference rows: a uniform map, the centre prior, and the ceiling of the other observers."
+        "Add reference rows: uniform, the centre prior (center bias), and the inter-observer ceiling (gold standard)."
     )
     ceiling: str | None = text_option(
         "KERNEL",
-        "The density of the other observers [default: 'observers(bandwidth=0.025,uniform=0.05)'].",
+        "The density of the other observers, the gold standard [default: 'observers(bandwidth=0.025,uniform=0.05)'].",
     )
 
 

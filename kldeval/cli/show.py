@@ -65,7 +65,7 @@ def command(paths: tuple[Path, ...], options: ShowOptions) -> int:
 
 
 def _document(paths: tuple[Path, ...], options: ShowOptions) -> Document | Audit:
-    from kldeval.engine.provenance import versions
+    from kldeval.provenance import versions
     from kldeval.reports.audit_reader import load_any
     from kldeval.reports.comparison import check_agreement
     from kldeval.reports.leaderboard import make_leaderboard

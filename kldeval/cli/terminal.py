@@ -85,37 +85,6 @@ class _Bar:
         self._shown.start()
 
 
-ONE_THREAD = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
-"""What keeps numpy and OpenCV from starting threads: every core has one of ours, and theirs would fight it."""
-
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
-"""The parameters of mallopt, https://man7.org/linux/man-pages/man3/mallopt.3.html."""
-
-KEPT_BYTES, LARGEST_KEPT_BYTES = 1 << 27, 1 << 25
-"""How much freed memory each thread keeps for its next arrays, and the largest array that is kept (glibc's limit)."""
-
-
-def settle_process() -> None:
-    """Make numpy and OpenCV, which are not imported yet, leave threads to us; and keep freed memory for the next array.
-
-    A large array that is returned to the system comes back as pages of zeros, made one by one as they are touched:
-    that costs more than taking the logarithm of its values.
-    """
-    for name in ONE_THREAD:
-        os.environ.setdefault(name, "1")
-    if sys.platform == "linux":
-        _keep_freed_memory()
-
-
-def _keep_freed_memory() -> None:
-    import ctypes
-
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt:  # other C libraries have their own ways
-        mallopt(_MMAP_THRESHOLD, LARGEST_KEPT_BYTES)
-        mallopt(_TRIM_THRESHOLD, KEPT_BYTES)
-
-
 class Ended(BaseException):
     """The process was asked to end by a signal; what it was doing ends in order."""
 

@@ -9,7 +9,7 @@ from kldeval.conventions import CONVENTIONS
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from kldeval.conventions.convention import Convention, Source
+    from kldeval.conventions.convention import Convention
 
 
 _HEADINGS = ("name", "formula", "direction", "epsilon", "prediction", "ground truth", "reduction", "source", "sure")
@@ -40,10 +40,6 @@ def _cells(row: Convention) -> tuple[str, ...]:
         ),
         row.sure,
     )
-
-
-def _link(text: str, source: Source) -> str:
-    return f"[{text}]({source.url})"
 
 
 def _plain(text: str) -> str:

@@ -117,7 +117,7 @@ def _map(source: MapSource | None, pair: MapPair, resize: Call) -> Array | None:
     if source is None:
         return None
     array, path = source.of(pair.name)
-    return fitted(array, path, source.what, pair.shape, resize)
+    return at_size_of_pair(array, path, source.what, pair.shape, resize)
 
 
 def weights_of(pair: MapPair, sources: AuxiliarySources, resize: Call) -> Array | None:
@@ -132,7 +132,7 @@ def weights_of(pair: MapPair, sources: AuxiliarySources, resize: Call) -> Array 
     for source, read in ((sources.mask, mask_weights), (sources.weights, pixel_weights)):
         if source is not None:
             array, path = source.of(pair.name)
-            part = fitted(read(array, path), path, source.what, pair.shape, resize)
+            part = at_size_of_pair(read(array, path), path, source.what, pair.shape, resize)
             found = part if found is None else found * part
     return found
 
@@ -208,7 +208,7 @@ def maps_of_files(what: str, files: Mapping[str, MapFile], path: MapFolder, limi
     return MapSource(what, path, {name: (file,) for name, file in files.items()}, limits)
 
 
-def fitted(array: Array, path: MapFile, what: str, shape: Shape, resize: Call) -> Array:
+def at_size_of_pair(array: Array, path: MapFile, what: str, shape: Shape, resize: Call) -> Array:
     """The map at the size of the pair: resized, to the nearest pixel, where the pair may be resized.
 
     Raises:

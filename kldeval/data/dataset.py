@@ -6,9 +6,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kldeval.data.pairing import Pairing, find_pairs, pairs_in_memory
+from kldeval.data.readers.stored import MAX_PIXELS, Limits
 from kldeval.dataclass import dataclass
 from kldeval.errors import UsageProblem
-from kldeval.memory import NamedMaps
+from kldeval.memory import MISSING, NamedMaps
 from kldeval.templates import MANIFEST, groups_of
 
 if TYPE_CHECKING:
@@ -75,13 +76,14 @@ def select(pred: MapFolder | None, gt: MapFolder | None, settings: Settings, req
     Raises:
         UsageProblem: the paths cannot be paired at all, the manifest is malformed, or maps have no group.
     """
-    pairing = _listed(request.manifest, request) if request.manifest else pair_up(pred, gt, request)
+    pairing = _listed(request.manifest, request) if request.manifest else _with_missing(pred, gt, settings, request)
     pairs = grouped(pairing.pairs[: request.limit], settings, request)
-    notes = (*pairing.notes, *pairing_notes(pairing, len(pairs)))
+    notes = (*pairing.notes, *pairing_notes(pairing, len(pairs), request))
     tasks = tuple({ONLY: pair} for pair in pairs)
-    alone = pred is not None and gt is not None and pred.is_file() and gt.is_file()
     every = (*pairing.pairs, *pairing.lone)
-    return _share(Dataset(tasks, {ONLY: pairing.failures}, {ONLY: notes}, (), every, alone=alone), request.shard)
+    return _share(
+        Dataset(tasks, {ONLY: pairing.failures}, {ONLY: notes}, (), every, alone=pairing.alone), request.shard
+    )
 
 
 def select_models(
@@ -92,7 +94,7 @@ def select_models(
     Raises:
         UsageProblem: the paths of a model cannot be paired with the ground truths at all, or maps have no group.
     """
-    pairings = {model: _pairing(pred, gt, request) for model, pred in preds.items()}
+    pairings = {model: _pairing(pred, gt, settings, request) for model, pred in preds.items()}
     by_name: dict[str, dict[str, Pair]] = {}
     for model, pairing in pairings.items():
         for pair in pairing.pairs:
@@ -113,10 +115,13 @@ def select_models(
     dataset = Dataset(
         tuple(tasks),
         {model: pairing.failures for model, pairing in pairings.items()},
-        {model: (*pairing.notes, *pairing_notes(pairing, len(pairing.pairs))) for model, pairing in pairings.items()},
+        {
+            model: (*pairing.notes, *pairing_notes(pairing, len(pairing.pairs), request))
+            for model, pairing in pairings.items()
+        },
         tuple(limited if len(names) < len(by_name) else ()),
         tuple({**lone, **{name: next(iter(pairs.values())) for name, pairs in by_name.items()}}.values()),
-        alone=gt.is_file(),
+        alone=any(pairing.alone for pairing in pairings.values()),
     )
     return _share(dataset, request.shard)
 
@@ -147,12 +152,38 @@ def _share(dataset: Dataset, shard: str | None) -> Dataset:
     return replace(dataset, tasks=dataset.tasks[number - 1 :: count], failures=failures)
 
 
-def _pairing(pred: MapFolder, gt: MapFolder, request: RunOptions) -> Pairing:
+def _with_missing(pred: MapFolder | None, gt: MapFolder | None, settings: Settings, request: RunOptions) -> Pairing:
+    """The pairs, and what the settings make of ground truths without a prediction.
+
+    Raises:
+        UsageProblem: as `pair_up`.
+    """
+    if settings.missing == "error":
+        return pair_up(pred, gt, request, settings)
+    pairing = pair_up(pred, gt, request._replace(allow_missing=True), settings)
+    if settings.missing == "skip":
+        return pairing
+    filled = (replace(pair, pred=MISSING) for pair in pairing.lone)
+    pairs = sorted((*pairing.pairs, *filled), key=lambda pair: pair.name)
+    return replace(pairing, pairs=tuple(pairs), n_missing=0, lone=())
+
+
+def _pairing(pred: MapFolder, gt: MapFolder, settings: Settings | None, request: RunOptions) -> Pairing:
     """The pairs of one model; of two files the name is the ground truth's, which all models share."""
-    found = pair_up(pred, gt, request)
-    if isinstance(gt, NamedMaps) or gt.is_dir():
+    found = pair_up(pred, gt, request, settings) if settings is None else _with_missing(pred, gt, settings, request)
+    if isinstance(gt, NamedMaps) or not (found.alone or _is_sliced(found)):
         return found
-    return replace(found, pairs=tuple(replace(pair, name=gt.stem) for pair in found.pairs))
+    return replace(found, pairs=tuple(replace(pair, name=_renamed(pair, gt)) for pair in found.pairs))
+
+
+def _is_sliced(pairing: Pairing) -> bool:
+    """Whether all pairs are slices of two files."""
+    return len({pair.gt for pair in pairing.pairs if pair.place is not None}) == 1
+
+
+def _renamed(pair: Pair, gt: Path) -> str:
+    """The name of a pair of two files after the ground truth; of a slice of stacks with its place."""
+    return gt.stem if pair.place is None else f"{gt.stem}{pair.name[pair.name.rindex('[') :]}"
 
 
 def grouped(pairs: tuple[Pair, ...], settings: Settings, request: RunOptions) -> tuple[Pair, ...]:
@@ -178,20 +209,31 @@ def grouped(pairs: tuple[Pair, ...], settings: Settings, request: RunOptions) ->
 def _listed(manifest: Path, request: RunOptions) -> Pairing:
     from kldeval.data.manifest import read_manifest
 
-    return _by_slices(Pairing(read_manifest(manifest)), request)
+    return _by_slices(Pairing(read_manifest(manifest)), request, None)
 
 
-def _by_slices(pairing: Pairing, request: RunOptions) -> Pairing:
-    """The pairing, with a pair for every map of stacks where the request takes arrays for such."""
-    if not request.stack:
+def _by_slices(pairing: Pairing, request: RunOptions, settings: Settings | None) -> Pairing:
+    """The pairing, with a pair for every map of stacks: where the request says so, or two files can be nothing else.
+
+    That is so of (N, C, H, W) and (N, H, W) where the axis of the classes is named; (N, H, W) may be one class map.
+    """
+    names_classes = settings is not None and settings.names_class_axis
+    if not pairing.pairs or not (request.stack or (pairing.alone and names_classes)):
         return pairing
-    from kldeval.data.stacks import unstacked
+    from kldeval.data.stacks import is_class_stack, unstacked
 
-    pairs, failures = unstacked(pairing.pairs, request.pred_key or request.key, request.gt_key or request.key)
-    return replace(pairing, pairs=pairs, failures=(*pairing.failures, *failures))
+    keys = request.pred_key or request.key, request.gt_key or request.key
+    soft = settings is not None and settings.takes_soft_labels
+    classes = names_classes and is_class_stack(pairing.pairs[0], keys, soft=soft)
+    if not (request.stack or classes):
+        return pairing
+    pairs, failures = unstacked(pairing.pairs, keys, classes=classes)
+    return replace(pairing, pairs=pairs, failures=(*pairing.failures, *failures), alone=False)
 
 
-def pair_up(pred: MapFolder | None, gt: MapFolder | None, request: RunOptions) -> Pairing:
+def pair_up(
+    pred: MapFolder | None, gt: MapFolder | None, request: RunOptions, settings: Settings | None = None
+) -> Pairing:
     """The pairs of two files or folders, as the request says.
 
     Raises:
@@ -210,14 +252,19 @@ def pair_up(pred: MapFolder | None, gt: MapFolder | None, request: RunOptions) -
         pred_name=request.pred_name,
         gt_name=request.gt_name,
         exclude=request.exclude,
+        every=request.every,
+        allow_lossy=request.allow_lossy,
+        keys=(request.pred_key or request.key, request.gt_key or request.key),
+        limits=Limits(request.max_pixels or MAX_PIXELS, request.trust_files),
     )
-    return _by_slices(pairing, request)
+    return _by_slices(pairing, request, settings)
 
 
-def pairing_notes(pairing: Pairing, n_pairs: int) -> Iterator[str]:
+def pairing_notes(pairing: Pairing, n_pairs: int, request: RunOptions) -> Iterator[str]:
     """What was left out of a pairing, of which `n_pairs` were used."""
     if pairing.n_missing:
-        yield f"{pairing.n_missing} ground truths without a prediction were left out (--allow-missing)"
+        option = "--allow-missing" if request.allow_missing else "--missing skip"
+        yield f"{pairing.n_missing} ground truths without a prediction were left out ({option})"
     if pairing.n_extra:
         yield f"{pairing.n_extra} predictions without a ground truth were left out (--allow-extra)"
     if n_pairs < len(pairing.pairs):

@@ -10,7 +10,8 @@ from fnmatch import fnmatchcase
 from functools import partial
 from typing import TYPE_CHECKING
 
-from kldeval.data.readers import is_readable, without_matlab
+from kldeval.data.containers.contents import JUNK
+from kldeval.data.readers import is_readable, without_shy
 from kldeval.dataclass import dataclass
 from kldeval.errors import UsageProblem, printable
 from kldeval.regular import why
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     Identity = tuple[int, int]
     Namer = Callable[[str], str | None]
 
-
-JUNK = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
-"""What archives and file managers leave behind, in lower case; hidden files are ignored beside them."""
 
 DOCUMENTS = frozenset(
     {".csv", ".docx", ".htm", ".html", ".ipynb", ".json", ".jsonl", ".log", ".m", ".md", ".pdf", ".py", ".rst", ".sh"}
@@ -80,7 +78,7 @@ def list_folder(folder: Path, is_wanted: Callable[[str], bool] = is_readable) ->
     except OSError as error:
         msg = f"cannot list {printable(str(error.filename))}: {why(error)}"
         raise UsageProblem(msg) from error
-    if is_wanted is is_readable and len(kept := without_matlab(walk.maps)) < len(walk.maps):
+    if is_wanted is is_readable and len(kept := without_shy(walk.maps)) < len(walk.maps):
         walk.strangers += set(walk.maps) - set(kept)
         walk.maps = [*kept]
     found = (walk.maps, walk.strangers, walk.loops, walk.dangling)

@@ -4,30 +4,31 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from kldeval.data.causes import check_log_density
 from kldeval.data.nodata import check_sizes, with_nodata
-from kldeval.data.readers import CLASS_READERS, LABEL_READERS, read_map
-from kldeval.data.readers.numpy_files import map_shape, stored_shape
-from kldeval.data.readers.stored import MAX_PIXELS
+from kldeval.data.readers import CLASS_READERS, LABEL_READERS, holds_arrays, read_map, stored_shape
+from kldeval.data.readers.members import fetched
+from kldeval.data.readers.numpy_files import map_shape
+from kldeval.data.readers.stored import MAX_PIXELS, Limits
 from kldeval.data.recognise import BASES, log_sum
 from kldeval.data.stacks import read_slice
 from kldeval.dataclass import dataclass
-from kldeval.errors import RefusedMap, UnreadableMap, UsageProblem, printable
+from kldeval.errors import LeftOut, RefusedMap, UnreadableMap, UsageProblem, printable
 from kldeval.grammar import split_call
-from kldeval.memory import MapInMemory
+from kldeval.memory import MISSING, BytesInMemory, MapInMemory, Member
 from kldeval.preprocessing.color_maps import name_of_color_map
 from kldeval.preprocessing.grey import channels_agree, full_scale, to_grey
 from kldeval.preprocessing.resize import AS_IS, log_resized, resize_pair
-from kldeval.records import DensityProvenance, MapPair
+from kldeval.records import NO_PREDICTION, DensityProvenance, MapPair
 from kldeval.regular import read_regular
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Iterator, Mapping
 
     from kldeval.arrays import NumpyArray as Array
     from kldeval.data.auxiliary import AuxiliarySources
@@ -45,8 +46,11 @@ class Reading:
     `sources` are where what stands beside the maps is read, if anything does.
     `logs` are the steps that take the stored values of the prediction and of the ground truth for logarithms of
     densities, of which the densities are resized.
-    `nodata` says which pixels have no data (see `kldeval.settings.nodata`).
-    `trusts_files` lifts the bounds on what a file claims of itself. `class_maps`: whether predictions may have a class
+    `nodata` says which pixels have no data (see `kldeval.settings.nodata`), `missing` what a prediction counts as that
+    is missing or cannot be read. `raw` is a side that is taken as stored, and under `masks` whole numbers that are 0
+    and 1 alone are masks (see `Settings`).
+    `trusts_files` lifts the bounds on what a file claims of itself; `shape` is the (height, width) of raw values.
+    `class_maps`: whether predictions may have a class
     axis; `labels`: whether all ground truths hold labels.
     """
 
@@ -61,7 +65,16 @@ class Reading:
     nodata: str = ""
     class_maps: bool = False
     labels: bool = False
+    missing: str = "error"
+    raw: str = ""
+    masks: str = ""
     trusts_files: bool = False
+    shape: tuple[int, int] | None = None
+
+    @property
+    def bounds(self) -> dict[str, Any]:
+        """What readers are told that a file may ask for."""
+        return {"max_pixels": self.max_pixels, "trusts_files": self.trusts_files, "shape": self.shape}
 
     def key_of(self, role: Role) -> str | None:
         """The array of an .npz that is read for one side."""
@@ -88,11 +101,11 @@ def load_map(path: MapFile, reading: Reading, place: int | None = None, role: Ro
     Raises:
         UnreadableMap, RefusedMap, MissingDependency: as `load_pair`.
     """
-    bounds: dict[str, Any] = {"max_pixels": reading.max_pixels, "trusts_files": reading.trusts_files}
+    key, bounds = reading.key_of(role), (reading.max_pixels, reading.trusts_files, reading.shape)
     stored = (
-        read_map(path, key=reading.key_of(role), **bounds)
+        read_map(path, key=key, max_pixels=bounds[0], trusts_files=bounds[1], shape=bounds[2])
         if place is None or isinstance(path, MapInMemory)
-        else read_slice(path, place, key=reading.key_of(role), **bounds)
+        else read_slice(path, place, key=key, **reading.bounds)
     )
     return Loaded(stored, to_grey(stored.array, reading.color, path))
 
@@ -105,14 +118,60 @@ def load_pair(pair: Pair, reading: Reading, gt: Loaded | None = None) -> MapPair
         RefusedMap: colour, transparency or sizes that differ where `reading` does not say what to do.
         MissingDependency: OpenCV is needed and cannot be imported.
     """
-    if reading.class_maps and pair.place is None and has_classes(pair, reading):
+    if pair.pred is MISSING:
+        return _uniform(pair, reading, gt)
+    try:
+        return _loaded_pair(pair, reading, gt)
+    except UnreadableMap as problem:
+        is_of_pred = isinstance(problem, UnreadablePrediction)
+        if not is_of_pred or reading.missing == "error":
+            raise
+        if reading.missing == "skip":
+            raise LeftOut(str(problem)) from problem
+        return _uniform(pair, reading, gt)
+
+
+class UnreadablePrediction(UnreadableMap):
+    """A prediction that cannot be read, which a request may let pass."""
+
+
+def _uniform(pair: Pair, reading: Reading, gt: Loaded | None) -> MapPair:
+    """The ground truth with a constant density of its size in place of a prediction that is missing.
+
+    Raises:
+        RefusedMap: the ground truth is no map of height and width.
+    """
+    gt = gt or load_map(pair.gt, reading, pair.place)
+    if reading.labels or gt.grey.ndim != 2:  # noqa: PLR2004 - height and width
+        msg = f"{printable(pair.gt)} has no prediction, and a uniform one would need the number of classes"
+        raise RefusedMap(msg, code="no-partner")
+    value = -math.log(gt.grey.size) if reading.logs[0] is not None else 1 / gt.grey.size
+    if reading.logs[0] is not None:
+        value /= BASES[reading.logs[0].keywords.get("base", "e")]
+    constant = np.full(gt.grey.shape, value)
+    pair = replace(pair, pred=MapInMemory(constant, "a uniform map"))
+    maps = _loaded_pair(pair, replace(reading, color="first"), gt)
+    return replace(maps, remarks=(*(one for one in maps.remarks if one not in ("constant-pred", "identical")), UNIFORM))
+
+
+UNIFORM = NO_PREDICTION
+"""The remark of a map whose prediction is missing, and counts as uniform."""
+
+
+def _loaded_pair(pair: Pair, reading: Reading, gt: Loaded | None) -> MapPair:
+    if reading.class_maps and has_classes(pair, reading):
         _refuse_company(pair, reading)
         return _with_weights(load_class_maps(pair, reading), reading)
-    pred = load_map(pair.pred, reading, pair.place, "pred")
+    try:
+        pred = load_map(pair.pred, reading, pair.place, "pred")
+    except UnreadableMap as problem:
+        raise UnreadablePrediction(str(problem), code=problem.code) from problem
     gt = gt or load_map(pair.gt, reading, pair.place)
     if reading.nodata:
         check_sizes(pred.grey, gt.grey)
     maps = replace(sized_pair(pair.name, pred, gt, reading.resize, reading.logs), made=how_made(pair.gt))
+    if reading.raw or reading.masks:
+        maps = on_asked_scales(maps, reading.raw, reading.masks, {"pred": pred.stored.array, "gt": gt.stored.array})
     if reading.nodata:
         maps = with_nodata(maps, reading.nodata, is_log=reading.logs[1] is not None)
     if reading.sources is None:
@@ -120,6 +179,22 @@ def load_pair(pair: Pair, reading: Reading, gt: Loaded | None = None) -> MapPair
     from kldeval.data.auxiliary import with_auxiliary_inputs
 
     return with_auxiliary_inputs(maps, gt.grey.shape, reading.sources, reading.resize)
+
+
+def on_asked_scales(maps: MapPair, raw: str, masks: str, stored: Mapping[str, Array]) -> MapPair:
+    """The pair with what its sides are divided by: nothing on a raw side, and 1 where whole numbers are 0 and 1 alone.
+
+    Remarks: `ones-pred`, `ones-gt` for the latter.
+    """
+    scales: dict[str, float | None] = {"pred": maps.pred_scale, "gt": maps.gt_scale}
+    remarks = list(maps.remarks)
+    for role, array in stored.items():
+        if role == raw:
+            scales[role] = None
+        elif masks and scales[role] not in (None, 1) and array.dtype.kind in "iu" and array.max() == 1:
+            scales[role] = 1.0
+            remarks.append(f"ones-{role}")
+    return replace(maps, pred_scale=scales["pred"], gt_scale=scales["gt"], remarks=tuple(remarks))
 
 
 def _refuse_company(pair: Pair, reading: Reading) -> None:
@@ -162,6 +237,7 @@ def sized_pair(
         MissingDependency: a kernel of OpenCV, and it cannot be imported.
     """
     sized = resize_pair(resize, pred.grey, gt.grey)
+    is_stretched = bool(resize.keywords.get("stretch"))
     if any(logs):
         kernel = resize.keywords.get("kernel", "bilinear")
         border = resize.keywords.get("border", "mirror")
@@ -176,8 +252,8 @@ def sized_pair(
         *sized,
         shape=sized[0].shape,
         remarks=tuple(_pair_remarks((pred, gt), sized)),
-        pred_scale=pred.stored.scale,
-        gt_scale=gt.stored.scale,
+        pred_scale=None if is_stretched else pred.stored.scale,
+        gt_scale=None if is_stretched else gt.stored.scale,
     )
 
 
@@ -216,15 +292,11 @@ def _agree(pred: Array, gt: Array) -> bool:
     return np.array_equal(pred[middle], gt[middle]) and np.array_equal(pred, gt)
 
 
-ARRAYS = (".npy", ".npz")
-"""The files that may hold more than two axes."""
-
-
 def has_classes(pair: Pair, reading: Reading) -> bool:
     """Whether a pair is to be read with a class axis; the headers of its files tell."""
     if reading.labels:
         return True
-    pred, gt = _shape(pair.pred, reading.key_of("pred")), _shape(pair.gt, reading.key_of("gt"))
+    pred, gt = (_shape(path, reading.key_of(role), is_stack=pair.place is not None) for path, role in _sides(pair))
     return len(pred) > 2 or (len(pred) == 2 and len(gt) == 1)  # noqa: PLR2004 - height and width
 
 
@@ -239,10 +311,9 @@ def load_class_maps(pair: Pair, reading: Reading) -> MapPair:
     if reading.resize != AS_IS:
         msg = f"--resize {reading.resize} is for maps of height and width; store class maps and labels in one size"
         raise RefusedMap(msg)
-    bounds: dict[str, Any] = {"max_pixels": reading.max_pixels, "trusts_files": reading.trusts_files}
     stored = [
-        read_map(pair.pred, key=reading.key_of("pred"), readers=CLASS_READERS, **bounds),
-        read_map(pair.gt, key=reading.key_of("gt"), readers=LABEL_READERS, **bounds),
+        _class_side(path, reading, pair.place, role, readers)
+        for (path, role), readers in zip(_sides(pair), (CLASS_READERS, LABEL_READERS), strict=True)
     ]
     pred, gt = _grey(stored[0], pair.pred), _labels(stored[1], pair.gt)
     return MapPair(
@@ -251,26 +322,40 @@ def load_class_maps(pair: Pair, reading: Reading) -> MapPair:
         gt,
         shape=(pred.shape[0], math.prod(pred.shape[1:])),
         remarks=tuple(_remarks(stored)),
-        pred_scale=stored[0].scale,
+        pred_scale=None if reading.raw == "pred" else stored[0].scale,
         gt_scale=full_scale(gt),
     )
 
 
-def _shape(path: MapFile, key: str | None) -> tuple[int, ...]:
-    """The shape that an array's file means; () of any other."""
-    shape = stored_shape(path, key) if path.suffix.lower() in ARRAYS else None
+def _sides(pair: Pair) -> tuple[tuple[MapFile, Role], tuple[MapFile, Role]]:
+    return (pair.pred, "pred"), (pair.gt, "gt")
+
+
+def _class_side(path: MapFile, reading: Reading, place: int | None, role: Role, readers: Mapping[str, Any]) -> Stored:
+    """One side of a pair of class maps; of a stack the map at its place."""
+    key = reading.key_of(role)
+    if place is None or isinstance(path, MapInMemory):
+        return read_map(path, key=key, readers=readers, **reading.bounds)
+    return read_slice(path, place, key=key, classes=True, **reading.bounds)
+
+
+def _shape(path: MapFile, key: str | None, *, is_stack: bool) -> tuple[int, ...]:
+    """The shape that an array's file means, or each map of a stack; () of any other."""
+    shape = stored_shape(path, key)
+    if shape and is_stack and not isinstance(path, MapInMemory):
+        shape = shape[1:]
     if shape is None or len(shape) == 1:  # a vector is one of labels beside rows (N, C)
         return shape or ()
     return map_shape(shape) or shape
 
 
 def _grey(stored: Stored, path: MapFile) -> Array:
-    return stored.array if path.suffix.lower() in ARRAYS else to_grey(stored.array, "error", path)
+    return stored.array if holds_arrays(path) else to_grey(stored.array, "error", path)
 
 
 def _labels(stored: Stored, path: MapFile) -> Array:
     array = stored.array
-    if path.suffix.lower() not in ARRAYS and array.ndim > 2 and not channels_agree(array):  # noqa: PLR2004
+    if not holds_arrays(path) and array.ndim > 2 and not channels_agree(array):  # noqa: PLR2004
         what = f"its colour channels differ ({array.dtype}, shape {array.shape})"
         raise RefusedMap(
             f"{printable(path)}: {what}; labels are numbers of classes, in grey or as indices of a palette"
@@ -319,10 +404,10 @@ def how_made(path: MapFile) -> DensityProvenance | None:
     Raises:
         UnreadableMap: a sidecar that lacks what it must say.
     """
-    if isinstance(path, MapInMemory):
+    if isinstance(path, MapInMemory | BytesInMemory):
         return None
-    sidecar = sidecar_of(path)
-    members = sidecar_members(sidecar) if path.suffix.lower() == SUFFIX else None
+    sidecar = path.sidecar if isinstance(path, Member) else sidecar_of(path)
+    members = sidecar_members(sidecar) if sidecar and path.suffix.lower() == SUFFIX else None
     if members is None:
         return None
     text, count = members.get("made"), members.get("fixations")
@@ -338,17 +423,23 @@ def how_made(path: MapFile) -> DensityProvenance | None:
     return DensityProvenance(text, count)
 
 
-def sidecar_members(sidecar: Path) -> dict[str, Any] | None:
+def sidecar_members(sidecar: Path | Member) -> dict[str, Any] | None:
     """What a sidecar says; None where there is none, or the file is of another program."""
-    if not sidecar.is_file():
+    if isinstance(sidecar, Path) and not sidecar.is_file():
         return None
     import json
 
     try:
-        members = json.loads(read_regular(sidecar, LARGEST_SIDECAR))
+        contents = _contents(sidecar) if isinstance(sidecar, Member) else read_regular(sidecar, LARGEST_SIDECAR)
+        members = json.loads(contents)
     except (OSError, ValueError, RecursionError):
         return None
     return members if isinstance(members, dict) and members.get("schema") == SCHEMA else None
+
+
+def _contents(sidecar: Member) -> bytes:
+    found = fetched(sidecar, Limits(LARGEST_SIDECAR))
+    return found.data if isinstance(found, BytesInMemory) else b""
 
 
 def _is_call(text: str) -> bool:

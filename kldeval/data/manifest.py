@@ -14,6 +14,7 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from kldeval.data.containers import member_at
 from kldeval.data.delimiters import delimiter_of
 from kldeval.data.listing import normal
 from kldeval.errors import UsageProblem, examples, printable
@@ -23,6 +24,8 @@ from kldeval.regular import read_bounded, read_regular, why
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+
+    from kldeval.memory import Member
 
 
 COLUMNS = ("pred", "gt", "name", "group", "fixations", "mask")
@@ -140,13 +143,25 @@ def _pair(cells: dict[str, str], folder: Path, where: str) -> Pair:
     if ".." in PurePosixPath(name).parts or name.startswith("/"):
         msg = f"{where}: the name {name!r} leads out of a folder; names are relative paths without '..'"
         raise UsageProblem(msg)
-    pair = Pair(normal(name), folder / cells["pred"], folder / cells["gt"], cells.get("group", ""))
+    pred, gt = (_file(folder, cells[key]) for key in REQUIRED)
+    pair = Pair(normal(name), pred, gt, cells.get("group", ""))
     return replace(pair, fixations=paths.get("fixations"), mask=paths.get("mask"))
 
 
 def _posix(folder: Path, cell: str) -> str:
     """A path as this system writes it: backslashes of Windows part folders where no file has them in its name."""
     return cell.replace("\\", "/") if "\\" in cell and not (folder / cell).exists() else cell
+
+
+def _file(folder: Path, cell: str) -> Path | Member:
+    """A map of its own, or a member of a file that holds many; what cannot be found fails when it is read."""
+    path = folder / cell
+    if "." not in cell.rpartition("/")[0]:
+        return path
+    try:
+        return member_at(path) or path
+    except UsageProblem:
+        return path
 
 
 def _default_name(gt: str) -> str:

@@ -5,13 +5,17 @@ A folder is listed (`list_folder`), its files are named (`namers`), and the name
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from dataclasses import field, replace
 from itertools import accumulate
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kldeval.data.containers import member_at, open_container
+from kldeval.data.frames import Folder, check_videos, numbered_like, thinned, with_frames
 from kldeval.data.listing import Listing, is_excluded, list_folder, name_of, namers, normal, suffix_of
-from kldeval.data.readers import READERS
+from kldeval.data.readers import READERS, is_readable
 from kldeval.dataclass import dataclass
 from kldeval.errors import UsageProblem, examples, printable
 from kldeval.memory import NamedMaps
@@ -20,10 +24,11 @@ from kldeval.regular import why
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
 
+    from kldeval.data.containers import Container
     from kldeval.data.listing import Namer
-    from kldeval.memory import MapFolder
+    from kldeval.data.readers.stored import Limits
+    from kldeval.memory import MapFolder, Member
 
 
 SUFFIXES_SHOWN = 5
@@ -35,7 +40,8 @@ class Pairing:
 
     `n_missing` ground truths without a prediction and `n_extra` predictions without a ground truth were allowed;
     `notes` count the files that the request itself set aside. `lone` are the ground truths without a prediction, as
-    pairs of themselves: they are images of the data set, with which a metric may compare the others.
+    pairs of themselves: they are images of the data set, with which a metric may compare the others. `alone` where the
+    two sides are one file each.
     """
 
     pairs: tuple[Pair, ...]
@@ -44,14 +50,15 @@ class Pairing:
     n_extra: int = 0
     notes: tuple[str, ...] = ()
     lone: tuple[Pair, ...] = ()
+    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
+class MapSide:
     """One folder of maps: what they are, and the files (relative paths) by name.
 
     `dangling` are links to nothing that may have been folders; `notes` count files set aside. `unread` are files of
-    other kinds by what their names would be.
+    other kinds by what their names would be. `members` are the maps of a file that stands for a folder.
     """
 
     what: str
@@ -60,10 +67,13 @@ class Side:
     dangling: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     unread: Mapping[str, str] = field(default_factory=dict)
+    members: Mapping[str, Member] | None = None
 
-    def path(self, name: str) -> Path:
+    def path(self, name: str) -> Path | Member:
         """Where the map of this name is."""
-        return self.folder / self.files[name][0]
+        relative = self.files[name][0]
+        member = self.members.get(relative) if self.members else None
+        return self.folder / relative if member is None else member
 
 
 def find_pairs(
@@ -75,8 +85,17 @@ def find_pairs(
     pred_name: str | None = None,
     gt_name: str | None = None,
     exclude: Sequence[str] = (),
+    keys: Sequence[str | None] = (),
+    limits: Limits | None = None,
+    every: int = 1,
+    allow_lossy: bool = False,
 ) -> Pairing:
     """The pairs of two files, or of two folders whose files have the same relative path without suffix.
+
+    A file that holds many maps, such as a zip, is a folder of its members; where `keys`
+    name an array, a file of several is one map, and `limits` are what a file may ask for. A video is a folder of its
+    frames, in a folder, too; `every` N-th of them counts, and ground truths that may have been compressed with a loss
+    are refused unless `allow_lossy`.
 
     One prediction, such as a centre prior, stands for those of all ground truths in a folder; a note says so.
 
@@ -90,55 +109,96 @@ def find_pairs(
         UsageProblem: a path that does not exist, a file beside a folder, a folder without maps, a template that is
             malformed or that no file fits, or no common name.
     """
-    kinds = [_kind(path) for path in (pred, gt)]
+    paths = (pred, gt)
+    containers = [None if any(keys) else _opened(path, other, limits) for path, other in (paths, paths[::-1])]
+    members = [None if os.path.exists(path) else member_at(path) for path in paths]  # noqa: PTH110 - any name will do
+    kinds = [
+        "folder" if held else "file" if member else _kind(path)
+        for path, held, member in zip(paths, containers, members, strict=True)
+    ]
     if kinds == ["folder", "file"]:
+        if containers[0]:
+            raise UsageProblem(_many_for_one(containers[0], gt))
         msg = (
             f"{printable(pred)} is a folder but {printable(gt)} is a file; give two files or two folders, or, where "
             f"the folder holds several predictions of one map, {_every(pred)} in its place"
         )
         raise UsageProblem(msg)
     if kinds == ["file", "file"]:
-        return Pairing((Pair(normal(pred.stem), pred, gt),))
+        return Pairing((Pair(normal(pred.stem), members[0] or pred, members[1] or gt),), alone=True)
     name_pred, name_gt = namers(pred_name, gt_name)
     if kinds == ["file", "folder"]:
-        (listing,) = _listings(gt)
-        return _one_for_all(pred, _side("ground truth", gt, listing, name_gt, exclude, f"--gt-name {gt_name!r}"))
-    listings = _listings(pred, gt)
+        (found,) = _listings((gt, containers[1]), limits=limits)
+        return _one_for_all(
+            members[0] or pred, _side("ground truth", found, name_gt, exclude, f"--gt-name {gt_name!r}")
+        )
+    preds, gts = _listings((pred, containers[0]), (gt, containers[1]), limits=limits)
+    video_notes = check_videos(preds, gts, allow_lossy=allow_lossy)
+    preds, gts = (thinned(found, every) for found in (preds, gts))
+    if pred_name is None and gt_name is None:
+        preds, gts = numbered_like(preds, gts), numbered_like(gts, preds)
     sides = (
-        _side("prediction", pred, listings[0], name_pred, exclude, f"--pred-name {pred_name!r}"),
-        _side("ground truth", gt, listings[1], name_gt, exclude, f"--gt-name {gt_name!r}"),
+        _side("prediction", preds, name_pred, exclude, f"--pred-name {pred_name!r}"),
+        _side("ground truth", gts, name_gt, exclude, f"--gt-name {gt_name!r}"),
     )
     pairing = match(*sides, allow_missing=allow_missing, allow_extra=allow_extra)
-    notes = [note for side in sides for note in side.notes]
+    notes = [*video_notes, *(note for side in sides for note in side.notes)]
     if pred_name is None and gt_name is None:
         notes += _offset(*sides, len(pairing.pairs))
     return replace(pairing, notes=tuple(notes))
 
 
-def _one_for_all(pred: Path, gt: Side) -> Pairing:
+def _opened(path: Path, other: Path, limits: Limits | None) -> Container | None:
+    """The container that a file is; one that cannot be read beside a file is left to who reads it as a map."""
+    try:
+        return open_container(path, limits)
+    except UsageProblem:
+        if is_readable(path.name) and other.is_file():
+            return None
+        raise
+
+
+def _one_for_all(pred: Path | Member, gt: MapSide) -> Pairing:
     """The pairs of one prediction with every ground truth."""
     ambiguous = sorted(name for name, files in gt.files.items() if len(files) > 1)
     pairs = tuple(Pair(name, pred, gt.path(name)) for name in sorted(gt.files) if name not in ambiguous)
-    nobody = Side("prediction", pred, {})
+    nobody = MapSide("prediction", pred if isinstance(pred, Path) else pred.path, {})
     failures = [Failure(name, "pair", _ambiguous(name, nobody, gt), "ambiguous-name") for name in ambiguous]
     failures += [_leads_nowhere(gt, link) for link in gt.dangling]
     note = f"{printable(pred)} is one map, which stands for the predictions of all {len(pairs)} ground truths"
     return Pairing(pairs, tuple(failures), notes=(note, *gt.notes))
 
 
-def _listings(*folders: Path) -> list[Listing]:
-    """What folders hold.
+def _listings(*folders: tuple[Path, Container | None], limits: Limits | None = None) -> list[Folder]:
+    """What folders, and files that stand for one, hold.
 
     Raises:
         UsageProblem: some hold no map, saying what each of them holds.
     """
-    listings = [list_folder(folder) for folder in folders]
-    empty = [_no_maps(*each) for each in zip(folders, listings, strict=True) if not each[1].maps]
+    found = [
+        Folder(path, Listing(tuple(sorted(held.members)), held.strangers), held.members)
+        if held
+        else with_frames(path, list_folder(path), limits)
+        for path, held in folders
+    ]
+    empty = [_no_maps(folder.path, folder.listing) for folder in found if not folder.listing.maps]
     if empty:
-        has_others = any(listing.strangers for listing in listings)
+        has_others = any(folder.listing.strangers for folder in found)
         readable = f"; readable are {' '.join(sorted(READERS))}" if has_others else ""
         raise UsageProblem(f"{'; '.join(empty)}{readable}")
-    return listings
+    return found
+
+
+def _many_for_one(held: Container, gt: Path) -> str:
+    from shlex import quote
+
+    has_arrays = any(member.is_array for member in held.members.values())
+    first = next(member.name for member in held.members.values())
+    way_out = f"choose one, such as --pred-key {quote(first)}" if has_arrays else "unpack the one that is meant"
+    return (
+        f"{printable(held.path)} holds {len(held.members)} maps (such as {examples(held.members)}) but {printable(gt)} "
+        f"is one; {way_out}, or give as many ground truths"
+    )
 
 
 def _every(folder: Path) -> str:
@@ -164,7 +224,7 @@ def pairs_in_memory(pred: MapFolder, gt: MapFolder) -> Pairing:
     return Pairing(tuple(Pair(name, pred.maps[name], gt.maps[name]) for name in sorted(pred.maps)))
 
 
-def _offset(pred: Side, gt: Side, n_pairs: int) -> Iterator[str]:
+def _offset(pred: MapSide, gt: MapSide, n_pairs: int) -> Iterator[str]:
     """A note where frames seem to be counted from 0 on one side and from 1 on the other: then all pairs are wrong."""
     if not (pred.files.keys() - gt.files.keys() and gt.files.keys() - pred.files.keys()):
         return
@@ -176,7 +236,7 @@ def _offset(pred: Side, gt: Side, n_pairs: int) -> Iterator[str]:
         yield f"the numbers of the files are shifted against each other: {proposal}"
 
 
-def match(pred: Side, gt: Side, *, allow_missing: bool = False, allow_extra: bool = False) -> Pairing:
+def match(pred: MapSide, gt: MapSide, *, allow_missing: bool = False, allow_extra: bool = False) -> Pairing:
     """The pairs of two sides by name.
 
     Raises:
@@ -214,8 +274,9 @@ def _kind(path: Path) -> str:
     raise UsageProblem(f"{printable(path)} {what}; give two files or two folders of maps")
 
 
-def _side(what: str, folder: Path, listing: Listing, namer: Namer, exclude: Sequence[str], template: str) -> Side:
+def _side(what: str, found: Folder, namer: Namer, exclude: Sequence[str], template: str) -> MapSide:
     """The maps of a folder by name."""
+    folder, listing = found.path, found.listing
     kept = [relative for relative in listing.maps if not is_excluded(relative, exclude)]
     files: defaultdict[str, tuple[str, ...]] = defaultdict(tuple)
     strangers = []
@@ -232,7 +293,8 @@ def _side(what: str, folder: Path, listing: Listing, namer: Namer, exclude: Sequ
     strangers = [path for path in listing.strangers if not is_excluded(path, exclude)]
     listing = replace(listing, strangers=tuple(strangers))
     notes = (*notes, *_looping(what, folder, listing), *_not_read(what, folder, listing))
-    return Side(what, folder, files, dangling, notes, {name_of(path): path for path in listing.strangers})
+    unread = {name_of(path): path for path in listing.strangers}
+    return MapSide(what, folder, files, dangling, notes, unread, found.members)
 
 
 def _none_left(folder: Path, listing: Listing, kept: Sequence[str], template: str) -> str:
@@ -268,7 +330,7 @@ def _kinds(listing: Listing) -> str:
     return ", ".join(shown + ["..."] * (len(suffixes) > SUFFIXES_SHOWN))
 
 
-def _leads_nowhere(side: Side, link: str) -> Failure:
+def _leads_nowhere(side: MapSide, link: str) -> Failure:
     path = side.folder / link
     message = (
         f"among the {side.what}s, {printable(path)} is a link to {printable(path.readlink())}, which does not exist"
@@ -285,7 +347,7 @@ def _no_maps(folder: Path, listing: Listing) -> str:
     return f"{printable(folder)} holds no map: {'; and '.join(reasons) or 'no files at all, hidden ones aside'}"
 
 
-def _nothing_common(pred: Side, gt: Side) -> str:
+def _nothing_common(pred: MapSide, gt: MapSide) -> str:
     return (
         f"no name is common to {printable(pred.folder)} (such as {examples(pred.files)}) "
         f"and {printable(gt.folder)} (such as {examples(gt.files)}); maps pair by their relative path without suffix"
@@ -293,7 +355,7 @@ def _nothing_common(pred: Side, gt: Side) -> str:
     )
 
 
-def _way_out(pred: Side, gt: Side) -> str:
+def _way_out(pred: MapSide, gt: MapSide) -> str:
     from kldeval.data.template_suggestion import propose
 
     found, wanted = ([file for files in side.files.values() for file in files] for side in (pred, gt))
@@ -308,7 +370,7 @@ def _way_out(pred: Side, gt: Side) -> str:
     return agree if ends else ""
 
 
-def _several_models(pred: Side, gt: Sequence[str]) -> str | None:
+def _several_models(pred: MapSide, gt: Sequence[str]) -> str | None:
     """What to give in place of a folder of several models: each has a file for most ground truths, by one template."""
     from kldeval.data.template_suggestion import propose
 
@@ -331,7 +393,7 @@ def _several_models(pred: Side, gt: Sequence[str]) -> str | None:
     return f"{printable(pred.folder)} holds several models ({known}): give {_every(pred.folder)} in its place{also}"
 
 
-def _ambiguous(name: str, pred: Side, gt: Side) -> str:
+def _ambiguous(name: str, pred: MapSide, gt: MapSide) -> str:
     several = [
         f"{len(side.files[name])} files of the {side.what}s in {printable(side.folder)} bear this name "
         f"({', '.join(map(printable, side.files[name]))})"
@@ -341,7 +403,7 @@ def _ambiguous(name: str, pred: Side, gt: Side) -> str:
     return f"{'; '.join(several)}; keep one"
 
 
-def _lone(name: str, found: Side, lacking: Side, way_out: str) -> str:
+def _lone(name: str, found: MapSide, lacking: MapSide, way_out: str) -> str:
     folders = set(accumulate(name.split("/"), lambda path, part: f"{path}/{part}"))
     link = next((link for link in lacking.dangling if link in folders), None)
     but = f" but {printable(link)}, a link to what does not exist" if link else ""

@@ -144,15 +144,6 @@ def sentinel(array: Array) -> float | None:
     return low if -low > FEW * high else None
 
 
-def is_transposed(shape: tuple[int, ...], other: tuple[int, ...]) -> bool:
-    """Whether one shape is the other with height and width exchanged.
-
-    >>> is_transposed((480, 640), (640, 480)), is_transposed((4, 4), (4, 4))
-    (True, False)
-    """
-    return len(shape) == 2 and shape == other[::-1] and shape[0] != shape[1]  # noqa: PLR2004 - height and width
-
-
 def is_truncated(array: Array) -> bool:
     """Whether bytes or 16-bit numbers hold 0 and 1 alone: floats of 0..1 that were saved as integers lose all between.
 

@@ -1,29 +1,31 @@
-"""Stacks of maps: arrays (N, H, W), of which every slice along the first axis is a map with a pair of its own."""
+"""Stacks of maps: arrays (N, H, W), of which every slice along the first axis is a map with a pair of its own.
+
+Arrays (N, C, H, W) or (N, H, W, C) are stacks of class maps, where the axis of the classes was named.
+"""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import lru_cache, partial
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from kldeval.data.readers import READERS, read_map
-from kldeval.data.readers.numpy_files import Shapes, read_npy, read_npz, stored_shape
+from kldeval.data.readers import holds_arrays, read_shaped, stored_shape
+from kldeval.data.readers.numpy_files import Shapes
+from kldeval.data.readers.stored import Limits
 from kldeval.errors import RefusedMap, UnreadableMap, printable
-from kldeval.memory import MapInMemory
+from kldeval.memory import Member
 from kldeval.records import Failure
 from kldeval.regular import why
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-    from pathlib import Path
+    from collections.abc import Iterable, Iterator
 
-    from kldeval.data.formats import Reader
     from kldeval.data.readers import Stored
     from kldeval.memory import MapFile
     from kldeval.records import Pair
 
-ARRAYS = (".npy", ".npz")
-"""The files that may hold a stack."""
+    Keys = tuple[str | None, str | None]
 
 AXES = 3
 """Of a stack: its maps, height and width."""
@@ -40,8 +42,28 @@ def stack_shape(shape: tuple[int, ...]) -> tuple[int, ...] | None:
     return shape if len(shape) == AXES else None
 
 
+COLORS, LEAST_SIDE = (3, 4), 16
+"""The channels of a picture (H, W, C), and the side of the smallest thing that is taken for one."""
+
+
+def is_picture(shape: tuple[int, ...]) -> bool:
+    """Whether a shape is that of one picture with channels rather than of many maps.
+
+    >>> is_picture((480, 640, 3)), is_picture((12, 480, 640))
+    (True, False)
+    """
+    return len(shape) == AXES and shape[-1] in COLORS and min(shape[:2]) >= LEAST_SIDE
+
+
+def is_class_stack(pair: Pair, keys: Keys, *, soft: bool = False) -> bool:
+    """Whether the two files of a pair hold N class maps and their labels, or N `soft` labels."""
+    shapes = [stored_shape(path, key) or () for path, key in zip((pair.pred, pair.gt), keys, strict=True)]
+    axes = [len(shape) for shape in shapes]
+    return axes == [AXES + 1, AXES] or (soft and axes == [AXES + 1] * 2)
+
+
 def unstacked(
-    pairs: Iterable[Pair], pred_key: str | None, gt_key: str | None
+    pairs: Iterable[Pair], keys: Keys, *, classes: bool = False
 ) -> tuple[tuple[Pair, ...], tuple[Failure, ...]]:
     """The pairs of every slice of stacks, named `name[000]` and so on; and those whose two files hold other numbers.
 
@@ -50,7 +72,7 @@ def unstacked(
     found: list[Pair] = []
     failures: list[Failure] = []
     for pair in pairs:
-        pred, gt = _length(pair.pred, pred_key), _length(pair.gt, gt_key)
+        pred, gt = (_length(path, key, classes=classes) for path, key in zip((pair.pred, pair.gt), keys, strict=True))
         if pred == gt:
             found += [pair] if pred is None else _slices(pair, pred)
         else:
@@ -68,27 +90,31 @@ def _slices(pair: Pair, length: int) -> Iterator[Pair]:
     return (replace(pair, name=f"{pair.name}[{place:0{digits}d}]", place=place) for place in range(length))
 
 
-def _length(path: MapFile, key: str | None) -> int | None:
+def _length(path: MapFile, key: str | None, *, classes: bool) -> int | None:
     """How many maps a file stacks; None where it holds no stack, or none that can be read."""
-    is_file = not isinstance(path, MapInMemory) and path.suffix.lower() in ARRAYS
+    is_file = isinstance(path, Path | Member) and holds_arrays(path)
     shape = stored_shape(path, key) if is_file else None
-    meant = stack_shape(shape or ())
+    meant = _class_stack(shape or ()) if classes else stack_shape(shape or ())
     return meant[0] if meant else None
 
 
-def read_slice(path: Path, place: int, *, key: str | None, max_pixels: int, trusts_files: bool = False) -> Stored:
-    """One map of a stack.
+def _class_stack(shape: tuple[int, ...]) -> tuple[int, ...] | None:
+    return shape if len(shape) in (AXES, AXES + 1) else None
+
+
+def read_slice(path: Path | Member, place: int, *, key: str | None, classes: bool = False, **bounds: Any) -> Stored:
+    """One map of a stack, or one class map or its labels.
 
     Raises:
         UnreadableMap: the file cannot be read, or holds no stack.
         RefusedMap: the stack is shorter than it was.
     """
     try:
-        modified = path.stat().st_mtime_ns
+        modified = (path.path if isinstance(path, Member) else path).stat().st_mtime_ns
     except OSError as error:
         msg = f"{printable(path)}: {why(error)}"
         raise UnreadableMap(msg) from error
-    stored = _stack(path, key, max_pixels, trusts_files, modified)
+    stored = _stack(path, key, classes, tuple(bounds.items()), modified)
     if place >= len(stored.array):
         msg = f"{printable(path)}: it holds {len(stored.array)} maps, and map {place} is asked for"
         raise RefusedMap(msg)
@@ -96,14 +122,16 @@ def read_slice(path: Path, place: int, *, key: str | None, max_pixels: int, trus
 
 
 _SHAPES = Shapes(stack_shape, "a stack's is (N, H, W), (N, 1, H, W) or (N, H, W, 1)")
+_CLASS_SHAPES = Shapes(_class_stack, "a stack of class maps is (N, C, H, W) or (N, H, W, C), of labels (N, H, W)")
 
 
 @lru_cache(maxsize=2)
-def _stack(path: Path, key: str | None, max_pixels: int, trusts_files: bool, _modified: int) -> Stored:  # noqa: FBT001 - the cache needs them by place
+def _stack(
+    path: Path | Member,
+    key: str | None,
+    classes: bool,  # noqa: FBT001 - the cache needs it by place
+    bounds: tuple[tuple[str, Any], ...],
+    _modified: int,
+) -> Stored:
     """The whole stack, kept for the next of its maps: a prediction's and a ground truth's."""
-    readers: Mapping[str, Reader] = {
-        **READERS,
-        ".npy": partial(read_npy, shapes=_SHAPES),
-        ".npz": partial(read_npz, shapes=_SHAPES),
-    }
-    return read_map(path, key=key, max_pixels=max_pixels, trusts_files=trusts_files, readers=readers)
+    return read_shaped(path, key, Limits(**dict(bounds)), _CLASS_SHAPES if classes else _SHAPES)

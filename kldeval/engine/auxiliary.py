@@ -79,7 +79,7 @@ def open_auxiliary(settings: Settings, request: RunOptions, pairs: Sequence[Pair
         return NO_AUXILIARY
     said = (*doubts, *(references.notes if references else ()))
     single = sources.baseline.single if sources.baseline else None
-    if fixations is None or not compares_images(settings):
+    if fixations is None or not some_compares_images(settings):
         return AuxiliaryContext(sources, DatasetContext(single=single, references=references), said)
     known, notes = everything(fixations, pairs, request.jobs or cores(), limits.max_pixels)
     others = OtherFixations(known)
@@ -140,7 +140,7 @@ def _size_of(files: Mapping[str, MapFile], max_pixels: int, name: str) -> tuple[
     return read_size(files[name], max_pixels=max_pixels) if name in files else None
 
 
-def compares_images(settings: Settings) -> bool:
+def some_compares_images(settings: Settings) -> bool:
     """Whether a number of one image needs the fixations on all others."""
     needs = {need for call in settings.metrics for need in METRICS[call.name].info.requires}
     return bool(OF_OTHER_IMAGES & needs) or "others" in (settings.baseline.name, settings.other.name)

@@ -22,8 +22,8 @@ from kldeval.data.load import SUFFIX, sidecar_of
 from kldeval.dataclass import dataclass
 from kldeval.digests import ABSENT, Stamp, file_digest, is_settled, stamp_of
 from kldeval.engine.outcome_rows import outcome_of, row_of
-from kldeval.engine.provenance import arithmetic, source_digest, versions_of_readers
-from kldeval.engine.worker import Answer, TaskWork, guarded
+from kldeval.engine.worker import Answer, TaskWork, guarded, unless_left_out
+from kldeval.provenance import arithmetic, source_digest, versions_of_readers
 from kldeval.records import Failure, Fixations, Score, Skipped
 
 if TYPE_CHECKING:
@@ -227,17 +227,17 @@ class CachedPairs:
             key = _key_of(before) if settled or _may_be_read_twice(pair, gt) else ""
             if key and key in self.known.get(pair.name, ()):
                 return Known(key, before.witness if settled else None)
-        begin = partial(self.pairs.begin, model, pair, gt, is_first=is_first)
+        begin = partial(unless_left_out, partial(self.pairs.begin, model, pair, gt, is_first=is_first), pair.name)
         return _Begun(guarded(begin, pair.name, (pair.pred, pair.gt)), key, before, settled)
 
     def finish(self, begun: Sequence[_Begun | Known]) -> Sequence[Fresh | Known]:
         """What was found of each pair, to be kept where its files were the same before and after."""
-        live = [one.begun for one in begun if isinstance(one, _Begun) and not isinstance(one.begun, Failure)]
+        live = [one.begun for one in begun if isinstance(one, _Begun) and not isinstance(one.begun, Failure | Skipped)]
         found = iter(self.pairs.finish(live) if live else ())
         return [
             one
             if isinstance(one, Known)
-            else self._fresh(one, one.begun if isinstance(one.begun, Failure) else next(found))
+            else self._fresh(one, one.begun if isinstance(one.begun, Failure | Skipped) else next(found))
             for one in begun
         ]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kldeval.arrays import torch
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 SAMPLED = 20
 """Pairs of a run whose files are looked at to estimate its work."""
+
+MEMBER_BYTES = 2**19
+"""About how many bytes a map has that is a member of another file."""
 
 COMPRESSION = 8
 """About how many bytes of a map one byte of an image's file stands for."""
@@ -100,6 +104,8 @@ def _stored_bytes(path: MapFile) -> int:
     if isinstance(path, MapInMemory):
         n_bytes: int = path.array.nbytes
         return n_bytes
+    if not isinstance(path, Path):  # a member: what little there is to know of it costs more than a guess
+        return MEMBER_BYTES
     try:
         size = path.stat().st_size
     except OSError:

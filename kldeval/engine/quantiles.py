@@ -16,7 +16,7 @@ import numpy as np
 from kldeval.data.load import load_pair
 from kldeval.dataclass import dataclass
 from kldeval.metrics.calibration import BINS, check_bins, quantile_ranks
-from kldeval.records import Failure
+from kldeval.records import Failure, Skipped
 from kldeval.scoring.adaptive import forecasts_of_pair
 from kldeval.settings.metric_options import adaptive_calls, refuse_parts
 
@@ -63,7 +63,7 @@ def restored(keys: Keys) -> NDArray[np.float64]:
     return np.where(keys <= HALF, np.minimum(keys, HALF).view(np.float64), 1 - upper)
 
 
-class Stage(NamedTuple):
+class CountingStage(NamedTuple):
     """What a pass counts: numbers without their last `shift` bits, of those among `prefixes` alone.
 
     The prefixes are without `outer` bits, by model, metric and event; None: of all.
@@ -84,7 +84,7 @@ class Counting:
 
     settings: Settings
     reading: Reading
-    stage: Stage
+    stage: CountingStage
 
     def begin(self, model: str, pair: Pair, gt: Loaded | None, *, is_first: bool) -> Counts:
         """The counts of a pair."""
@@ -119,6 +119,8 @@ class _Search:
         if self.ranks is None:
             self.ranks = quantile_ranks(int(counts.sum()), self.bins)
             self.prefixes, gap = np.zeros(len(self.ranks), np.uint64), 64
+        if not len(keys):
+            return 0  # no position counts
         ends = np.cumsum(counts)
         outer = keys >> np.uint64(gap) if gap < 64 else np.zeros_like(keys)  # noqa: PLR2004 - all bits
         first = np.searchsorted(outer, self.prefixes, side="left")
@@ -150,7 +152,7 @@ def find_edges(
     for number in bins.values():
         check_bins(number)
     searches: dict[tuple[str, str, int], _Search] = {}
-    stage, last = Stage(SHIFTS[0]), 0
+    stage, last = CountingStage(SHIFTS[0]), 0
     while True:
         left = 0
         for (model, key, event), (keys, counts) in _totals(run(Counting(settings, reading, stage))):
@@ -160,7 +162,7 @@ def find_edges(
             break
         last += 1
         known = {at: np.unique(one.prefixes) for at, one in searches.items()}
-        stage = Stage(0 if left <= FEW else SHIFTS[last], stage.shift, known)
+        stage = CountingStage(0 if left <= FEW else SHIFTS[last], stage.shift, known)
     return _arranged(searches)
 
 
@@ -168,7 +170,7 @@ def _totals(answers: Iterable[Answer]) -> Iterator[tuple[tuple[str, str, int], t
     """The counts of all pairs together, by model, metric and event."""
     parts: dict[tuple[str, str, int], list[tuple[Any, Any]]] = defaultdict(list)
     for answer in answers:
-        if isinstance(answer.outcome, Failure):
+        if isinstance(answer.outcome, Failure | Skipped):
             continue
         for (key, event), counted in answer.outcome.items():
             held = parts[answer.model, key, event]

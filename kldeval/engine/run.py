@@ -11,11 +11,13 @@ from kldeval.data.dataset import ONLY, pair_up, select, select_models
 from kldeval.data.inputs import Inputs
 from kldeval.data.load import Reading, load_pair
 from kldeval.engine.auxiliary_context import NO_AUXILIARY, AuxiliaryContext, needs_auxiliary
+from kldeval.engine.collected import Outcomes
 from kldeval.engine.device import Device, find_device
 from kldeval.engine.report_builder import _saving_notes, build_report, provenance_of, shard_of
 from kldeval.engine.worker import Decoding, Scoring, T, TaskWork, reading_of
 from kldeval.errors import MapProblem, UsageProblem, printable
-from kldeval.executors.local import LocalPool, ThreadPool, cores
+from kldeval.executors.choice import executor_for, is_cluster
+from kldeval.executors.local import ThreadPool, cores
 from kldeval.normalization.chain import class_axis
 from kldeval.scoring.diagnostics import swapped
 from kldeval.scoring.evaluator import Evaluator
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from kldeval.engine.worker import Answer, PairWork
     from kldeval.executors.protocol import Executor
     from kldeval.memory import MapFolder, NamedMaps
-    from kldeval.records import MapPair, Outcome, Pair
+    from kldeval.records import MapPair, Pair
     from kldeval.reports.documents import Report
     from kldeval.run_options import RunOptions
     from kldeval.scoring.context import DatasetContext
@@ -107,7 +109,7 @@ def run_blocks(
         MissingDependency: as `run`.
     """
     refuse_parts(settings, "score them in one folder")
-    found: list[Outcome] = []
+    found = Outcomes()
     notes: dict[str, None] = {}
     groups: dict[str, str] = {}
     facts: dict[str, Any] | None = None
@@ -115,9 +117,9 @@ def run_blocks(
         dataset = select(pred, gt, settings, request)
         scored = _scored(dataset, {ONLY: (pred, gt)}, settings, request, progress)
         settings = scored.settings
-        found += scored.outcomes[ONLY]
+        found.extend(scored.outcomes[ONLY].all())
         notes |= dict.fromkeys((*dataset.notes_of(ONLY), *scored.around.notes, *_saving_notes(request)))
-        groups |= dataset.groups
+        groups |= {name: group for name, group in dataset.groups.items() if group}
         facts = facts or provenance_of(pred, gt, scored.device, request)
     if facts is None:
         msg = "there are no pairs: nothing came of what was to give them"
@@ -131,7 +133,7 @@ class _Scored(NamedTuple):
     settings: Settings
     device: Device
     around: AuxiliaryContext
-    outcomes: Mapping[str, list[Outcome]]
+    outcomes: Mapping[str, Outcomes]
 
 
 def _scored(
@@ -146,11 +148,11 @@ def _scored(
         raise UsageProblem(msg)
     pairs = [pair for task in dataset.tasks for pair in task.values()]
     _check_saving(pairs, sides, settings, request)
-    device = find_device(request.device, settings, pairs, request.jobs or cores())
+    device = _device(settings, pairs, request)
     settings = resolve_settings(settings, dataset.undivided, request)
     around = _around(settings, request, dataset.every, alone=dataset.alone)
     settings = with_context(settings, around.described)
-    found: dict[str, list[Outcome]] = {model: list(failures) for model, failures in dataset.failures.items()}
+    found = {model: Outcomes(failures) for model, failures in dataset.failures.items()}
     for answer in stream(dataset, settings, request, device, around):
         found[answer.model].append(answer.outcome)
         if progress:
@@ -167,16 +169,82 @@ def run_dataset(
 ) -> list[Report]:
     """The report of each model."""
     scored = _scored(dataset, sides, settings, request, progress)
+    groups = {name: group for name, group in dataset.groups.items() if group}
+    open_ends = {model: _bounds(dataset, model, scored.settings, request) for model in sides}
+    overlaps = _overlaps([bounds.get("bounds", {}) for bounds, _ in open_ends.values()])
     return [
         build_report(
             scored.settings,
             scored.outcomes[model],
-            {**provenance_of(pred, gt, scored.device, request), **shard_of(dataset.undivided, request)},
-            [*_swapped(pred, gt), *dataset.notes_of(model), *scored.around.notes, *_saving_notes(request)],
-            dataset.groups,
+            {
+                **provenance_of(pred, gt, scored.device, request),
+                **shard_of(dataset.undivided, request),
+                **_inputs(dataset, model, sides, request),
+                **open_ends[model][0],
+            },
+            [
+                *_swapped(pred, gt),
+                *dataset.notes_of(model),
+                *scored.around.notes,
+                *_saving_notes(request),
+                *open_ends[model][1],
+                *overlaps,
+            ],
+            groups,
         )
         for model, (pred, gt) in sides.items()
     ]
+
+
+def _bounds(dataset: Dataset, model: str, settings: Settings, request: RunOptions) -> tuple[dict[str, Any], list[str]]:
+    """What rounding leaves open of a model's numbers, and what is to be said of it; nothing where it is not asked for.
+
+    Raises:
+        UsageProblem: the rounding is neither round nor floor.
+    """
+    if request.bounds is None:
+        return {}, []
+    if request.bounds not in ("round", "floor"):
+        msg = f"--bounds {request.bounds}: 8-bit maps were made by round or by floor"
+        raise UsageProblem(msg)
+    from kldeval.engine.rounding import run_bounds
+
+    pairs = [task[model] for task in dataset.tasks if model in task]
+    reading = reading_of(settings, request)
+    made, said = run_bounds(pairs, settings, reading, request.bounds, request.jobs or cores())  # type: ignore[arg-type] # checked
+    return {"bounds": made}, said
+
+
+def _overlaps(found: Sequence[Mapping[str, Any]]) -> list[str]:
+    if len(found) < len(("one", "another")) or not any(found):
+        return []
+    from kldeval.engine.rounding import overlap_note
+
+    return overlap_note(found)
+
+
+def _inputs(dataset: Dataset, model: str, sides: Sides, request: RunOptions) -> dict[str, Any]:
+    """The digests of the files of a model, where they are asked for."""
+    if not request.digests:
+        return {}
+    from kldeval.engine.saved_inputs import saved_inputs
+
+    pairs = [task[model] for task in dataset.tasks if model in task]
+    return {"inputs": saved_inputs(pairs, *sides[model], request, request.jobs or cores())}
+
+
+def _device(settings: Settings, pairs: Sequence[Pair], request: RunOptions) -> Device:
+    """Where the numbers are computed: on a cluster by the CPUs of its workers.
+
+    Raises:
+        UsageProblem: a GPU and a cluster are asked for, or as `find_device`.
+    """
+    if not is_cluster(request):
+        return find_device(request.device, settings, pairs, request.jobs or cores())
+    if request.device not in ("auto", "cpu"):
+        msg = f"--device {request.device} is of this machine, and the work is done by Dask workers; leave one out"
+        raise UsageProblem(msg)
+    return find_device("cpu", settings)
 
 
 def _check_saving(
@@ -228,10 +296,9 @@ def stream(
     dataset: Dataset, settings: Settings, request: RunOptions, device: Device, around: AuxiliaryContext = NO_AUXILIARY
 ) -> Iterator[Answer]:
     """The outcome of every pair with its model, in order, from the cores of this machine or an accelerator."""
-    jobs = request.jobs or cores()
     reading = replace(reading_of(settings, request), sources=around.sources)
     evaluator = Evaluator(Plan.of(settings, per_class=request.per_class), around.context)
-    executor = _executor(jobs, device)
+    executor = _executor(request, device)
     edges = _edges(
         settings, reading, lambda work: outcomes(dataset, work, reading, executor), is_shard=request.shard is not None
     )
@@ -266,8 +333,8 @@ def _edges(
     return find_edges(settings, reading, run, is_shard=is_shard)
 
 
-def _executor(jobs: int, device: Device) -> Executor:
-    return LocalPool(jobs) if device.is_cpu else ThreadPool(jobs)
+def _executor(request: RunOptions, device: Device) -> Executor:
+    return executor_for(request) if device.is_cpu else ThreadPool(request.jobs or cores())
 
 
 def _work(
@@ -296,26 +363,31 @@ def _kept_answers(
     store = Store(request.cache / key[:32])
     try:
         run = CachedRun(store, pairs, reading, request.baselines, finish)
-        yield from run.answers(dataset, _executor(request.jobs or cores(), device))
+        yield from run.answers(dataset, _executor(request, device))
     finally:
         store.close()
 
 
 def read_one(
     pred: MapFolder, gt: MapFolder, settings: Settings, request: RunOptions, name: str | None = None
-) -> tuple[MapPair, DatasetContext]:
-    """The only pair of two files, or the one of a name, and what is known beside it.
+) -> tuple[MapPair, DatasetContext, Settings]:
+    """The only pair of two files, or the one of a name, what is known beside it, and the settings as its files say.
 
     Raises:
         UsageProblem: there is none, or more than one.
         MapProblem: a file cannot be read or does not fit.
     """
-    pairs = [pair for pair in pair_up(pred, gt, request).pairs if name in (None, pair.name)]
+    pairing = pair_up(pred, gt, request, settings)
+    everything = pairing.pairs
+    pairs = [pair for pair in everything if name in (None, pair.name)]
     if len(pairs) != 1:
         msg = f"{pred} and {gt} hold {len(pairs)} pairs; name the two files of one"
         raise UsageProblem(msg)
-    around = _around(settings, request, pairs, alone=pred.is_file() and gt.is_file())
-    return load_pair(pairs[0], replace(reading_of(settings, request), sources=around.sources)), around.context
+    settings = resolve_target_kind(settings, pairs, reading_of(settings, request))
+    around = _around(settings, request, everything, alone=pairing.alone)
+    settings = with_context(settings, around.described)
+    pair = load_pair(pairs[0], replace(reading_of(settings, request), sources=around.sources))
+    return pair, around.context, settings
 
 
 def _swapped(pred: MapFolder | None, gt: MapFolder | None) -> list[str]:

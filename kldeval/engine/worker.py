@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
 from kldeval.data.load import Loaded, Reading, load_map, load_pair
 from kldeval.data.readers.numpy_files import is_mapped
+from kldeval.data.readers.raw import parse_shape
 from kldeval.dataclass import dataclass
 from kldeval.digests import file_digest, is_settled, stamp_of
-from kldeval.errors import KldevalError, MapProblem, printable
-from kldeval.records import Failure
+from kldeval.errors import KldevalError, LeftOut, MapProblem, printable
+from kldeval.records import Failure, Skipped
 from kldeval.regular import why
 
 if TYPE_CHECKING:
@@ -46,8 +47,13 @@ def reading_of(settings: Settings, request: RunOptions) -> Reading:
         class_maps=settings.names_class_axis,
         labels=settings.is_labels,
         nodata=settings.nodata,
+        missing=settings.missing,
+        raw=settings.raw,
+        masks=settings.masks,
         logs=(_log_step(settings.pred), _log_step(settings.gt)),
     )
+    if request.shape:
+        reading = replace(reading, shape=parse_shape(request.shape))
     return replace(reading, max_pixels=request.max_pixels) if request.max_pixels else reading
 
 
@@ -103,9 +109,11 @@ class TaskWork(Generic[Begun, T]):
     def __call__(self, tasks: Sequence[Task]) -> list[Answer]:
         """The answers for the pairs of some ground truths, in their order."""
         begun = [one for task in tasks for one in self._begin(task)]
-        live = [one for one in begun if not isinstance(one.outcome, Failure)]
+        live = [one for one in begun if not isinstance(one.outcome, Failure | Skipped)]
         finished = iter(self._finish(live))
-        found = [one if isinstance(one.outcome, Failure) else one._replace(outcome=next(finished)) for one in begun]
+        found = [
+            one if isinstance(one.outcome, Failure | Skipped) else one._replace(outcome=next(finished)) for one in begun
+        ]
         return [answer for one in found for answer in _parts(one)]
 
     def split(self, task: Task) -> list[Task]:
@@ -138,7 +146,8 @@ class TaskWork(Generic[Begun, T]):
         begun = []
         for model, pair in task.items():
             begin = partial(self.pairs.begin, model, pair, gt, is_first=pair.is_first)
-            begun.append(Answer(model, pair.name, guarded(begin, pair.name, (pair.pred, pair.gt))))
+            work = partial(unless_left_out, begin, pair.name)
+            begun.append(Answer(model, pair.name, guarded(work, pair.name, (pair.pred, pair.gt))))
         return begun
 
     def _finish(self, begun: Sequence[Answer]) -> Sequence[T | Failure]:
@@ -214,7 +223,7 @@ def _ground_truth(pair: Pair, reading: Reading) -> Loaded:
     return replace(load_map(pair.gt, reading, pair.place), stamp=stamp, digest=digest)
 
 
-def loaded(pair: Pair, gt: Loaded | None, reading: Reading) -> tuple[Loaded, Loaded]:
+def both_loaded(pair: Pair, gt: Loaded | None, reading: Reading) -> tuple[Loaded, Loaded]:
     """Both maps of a pair before they meet; `gt` is the ground truth where it has been read already.
 
     Raises:
@@ -222,6 +231,18 @@ def loaded(pair: Pair, gt: Loaded | None, reading: Reading) -> tuple[Loaded, Loa
     """
     pred = load_map(pair.pred, reading, pair.place, "pred")
     return pred, gt or load_map(pair.gt, reading, pair.place)
+
+
+UNREAD = "prediction that cannot be read"
+"""Why a map is left out under `--missing skip`."""
+
+
+def unless_left_out(work: Callable[[], T], name: str) -> T | Skipped:
+    """What the work gives, or that the request leaves the map `name` out."""
+    try:
+        return work()
+    except LeftOut:
+        return Skipped(name, UNREAD)
 
 
 def guarded(work: Callable[[], T], name: str, files: Sequence[MapFile] = (), stage: str = "load") -> T | Failure:

@@ -90,21 +90,22 @@ def in_order(work: Callable[[Item], Result], items: Sequence[Item], jobs: int) -
 
     Items and results may be pickled on their way, so they should be small.
     """
-    return map(work, items) if jobs == 1 else LocalPool(jobs).map(_Each(work), items)
+    return map(work, items) if jobs == 1 else LocalPool(jobs).map(Each(work), items)
 
 
 def in_threads(work: Callable[[Item], Result], items: Iterable[Item], jobs: int) -> Iterator[Result]:
     """`work` of every item, computed by `jobs` threads, in the order of the items, for results too large to pickle."""
-    return ThreadPool(jobs).map(_Each(work), items)
+    return ThreadPool(jobs).map(Each(work), items)
 
 
 @dataclass(frozen=True, slots=True)
-class _Each(Generic[Item, Result]):
+class Each(Generic[Item, Result]):
     """Work on one item at a time."""
 
     work: Callable[[Item], Result]
 
     def __call__(self, items: Sequence[Item]) -> list[Result]:
+        """The result of each item."""
         return list(map(self.work, items))
 
     def lost(self, item: Item, reason: str) -> list[Result]:

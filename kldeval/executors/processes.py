@@ -262,8 +262,11 @@ def _how_it_ended(worker: _Worker) -> str:
     worker.process.join(SECONDS_TO_END)
     code = worker.process.exitcode
     _reap(worker)
-    if code is None:
-        return "stopped answering"
+    return "stopped answering" if code is None else ended(code)
+
+
+def ended(code: int) -> str:
+    """How a process with an exit code ended, as the rest of a sentence."""
     if code == -signal.SIGKILL:
         return "was killed, perhaps for want of memory (fewer --jobs need less)"
     if code == -signal.SIGXCPU:
@@ -293,7 +296,7 @@ def _serve(
     _, hard = resource.getrlimit(resource.RLIMIT_CORE)
     resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
     if limited:
-        _limit()
+        limit()
     while True:
         try:
             items = connection.recv()
@@ -314,7 +317,7 @@ def _end_with(parent: int) -> None:
         os._exit(1)
 
 
-def _limit() -> None:
+def limit() -> None:
     """Allow this process what memory is free now, and some time."""
     lines = Path("/proc/meminfo").read_text().splitlines()
     numbers = {line.partition(":")[0]: int(line.split()[1]) * 1024 for line in lines}

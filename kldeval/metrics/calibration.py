@@ -84,13 +84,20 @@ def sums_of(
     >>> sums_of(np.asarray([[0.25], [0.75]]), np.asarray([[0.0], [1.0]]), bins=2)[:6]
     (1.0, 1.0, 1.0, 1.0, 0.25, 0.75)
     """
-    n, events = prob.shape
+    events = prob.shape[1]
     where = (bin_of(prob, bins, edges) + bins * np.arange(events)).ravel()
-    each = np.ones(n) if weights is None else weights
-    p, o, w = prob.ravel(), occurred.ravel(), np.repeat(each, events)
-    columns = (w, w * p, w * o, w * p * p, w * p * o, w * o * o, w * w)
-    made = [np.bincount(where, column, bins * events) for column in columns]
-    return (1.0, float(events), *(float(x) for column in made for x in column))
+    p, o = prob.ravel(), occurred.ravel()
+
+    def binned(column: Floats | None) -> Floats:
+        return np.bincount(where, column, bins * events).astype(np.float64)
+
+    if weights is None:
+        counts = binned(None)
+        made = [counts, *map(binned, (p, o, p * p, p * o, o * o)), counts]
+    else:
+        w = np.repeat(weights, events)
+        made = [*map(binned, (w, w * p, w * o, w * p * p, w * p * o, w * o * o, w * w))]
+    return (1.0, float(events), *np.concatenate(made).tolist())
 
 
 def forecasts_of(sums: Sequence[float]) -> Forecasts:

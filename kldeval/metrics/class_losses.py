@@ -345,7 +345,7 @@ def read_target(log_pred: Array, target: Array, rule: LabelRule) -> Target:
     return Target(xp.expand_dims(label, axis=axis), xp.expand_dims(valid, axis=axis))
 
 
-def check_target(log_pred: Array, target: Array, rule: LabelRule) -> None:
+def check_labels(log_pred: Array, target: Array, rule: LabelRule) -> None:
     """Refuse a ground truth that is none for the prediction, of which the shape alone is looked at.
 
     Raises:
@@ -426,8 +426,8 @@ def _check_labels(label: Array, valid: Array, n_classes: int) -> None:
     if bool(xp.any(strange)):
         place = first_index(strange)
         found = int(label[place])
-        msg = (
-            f"label {found} at pixel {place} is none of the {n_classes} classes 0..{n_classes - 1}; "
-            f"if it marks pixels that do not count: --ignore-index {found} (ignore_index={found})"
-        )
+        way_out = f"if it marks pixels that do not count: --ignore-index {found} (ignore_index={found})"
+        if found == n_classes and bool(xp.all(~strange | (label == n_classes))):
+            way_out = f"if 0 is unlabelled and the classes are 1..C: --reduce-zero-label; {way_out}"
+        msg = f"label {found} at pixel {place} is none of the {n_classes} classes 0..{n_classes - 1}; {way_out}"
         raise RefusedMap(msg)

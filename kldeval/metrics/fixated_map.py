@@ -124,25 +124,6 @@ def ascending_cells(values: Array, area: Array, at: Array, weights: Array, count
     return FixatedMap(row(values), row(area), row(area - covered), row(fixations), row(fixated), ascending=True)
 
 
-def sum_by_level(seen: FixatedMap, pred: Array, amounts: Array, weights: Array | None = None) -> Array:
-    """How much each level of `fixated_levels(pred, ...)` holds of an amount given per pixel, (1, L).
-
-    Pixels of weight 0 hold nothing.
-
-    >>> import numpy as np
-    >>> pred, none = np.asarray([[5.0, 7.0, 7.0]]), np.zeros(0, np.int64)
-    >>> sum_by_level(fixated_levels(pred, none, none, none), pred, np.asarray([[1, 2, 3]])).tolist()
-    [[1.0, 5.0]]
-    """
-    import numpy as np
-
-    amounts = np.asarray(amounts) if weights is None else np.where(np.asarray(weights) > 0, amounts, 0)
-    places = np.flatnonzero(amounts)
-    at = _levels_of(np.asarray(pred).reshape(-1)[places], seen.values[0])
-    levels = seen.values.shape[-1]
-    return np.bincount(at, weights=amounts.reshape(-1)[places], minlength=levels).astype(np.float64)[None]
-
-
 def _bytes(pred: Array, weights: Array | None) -> tuple[Array, Array]:
     import numpy as np
 

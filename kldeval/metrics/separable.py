@@ -90,6 +90,18 @@ def separated_uncovered_pixels(pred: Density, gt: Density) -> tuple[Part, ...]:
     return (Part("gt", nothing, (nothing, xp.astype(bare, gt.prob.dtype)), nothing),)
 
 
+def divergence_of_lines(
+    factors: tuple[Array, Array], log_other: Array, level_terms: Array, level_masses: Array
+) -> AnyArray:
+    """The sum of q ln(q / p) of each line, where q = b s and p = a r are products of a level's and a line's factor.
+
+    It is s (sum b ln(b / a) + ln(s / r) sum b), of `factors` s and ln s, `log_other` ln r, and what all chains that end
+    in a sum of the same levels share: `level_terms`, sum b ln(b / a), and `level_masses`, sum b.
+    """
+    line, log_line = factors
+    return line * (level_terms + (log_line - log_other) * level_masses)
+
+
 def powers(density: Density) -> AnyArray:
     """t^(1 - k) for k = 0, ..., ORDERS, along a new axis before the last two; 0 where t is 0."""
     xp, t = density.xp, density.prob

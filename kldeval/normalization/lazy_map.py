@@ -150,10 +150,6 @@ class LazyMap:
         xp = self.xp
         return combine_blocks(xp, [weighted_sum(xp, values, weights, axes) for values, weights in self.blocks()], axes)
 
-    def count(self) -> Array:
-        """The number of pixels, which is the sum of the weights."""
-        return self.map(self.xp.ones_like).sum()
-
     def lies_above(self, bound: float, low: Array) -> bool:
         """Whether a minimum says so of every pixel; an accelerator is not waited for, and a mask hides pixels."""
         return self.xp.__name__ == "numpy" and self.weights is None and bool((low > bound).all())

@@ -9,10 +9,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kldeval.errors import UsageProblem
-from kldeval.grammar import differences, parts_of, split_call, unknown, with_fixations
+from kldeval.grammar import differences, signature_parts, split_call, unknown, with_fixation_count
 from kldeval.metrics.registry import LABEL_METRICS, METRICS
 from kldeval.reports.documents import ClassRow, Summary
-from kldeval.reports.moments import exact_sum, median, moments_of, weighted_mean
+from kldeval.reports.moments import Moments, exact_sum, median, moments_of, weighted_mean
 from kldeval.templates import PARENT
 
 if TYPE_CHECKING:
@@ -120,13 +120,18 @@ def summarise(values: Sequence[float]) -> Summary:
     True
     """
     moments = moments_of(values)
+    return summary_of(moments, median(values) if moments.n else None)
+
+
+def summary_of(moments: Moments, middle: float | None) -> Summary:
+    """The summary of values with these moments and this median."""
     undefined = math.nan if moments.n_nan else None
     return Summary(
         n=moments.n,
         n_nonfinite=moments.n_nonfinite,
         mean=moments.mean,
         std=moments.std,
-        median=median(values) if moments.n else None,
+        median=middle,
         min=moments.min if undefined is None else undefined,
         max=moments.max if undefined is None else undefined,
     )
@@ -228,7 +233,7 @@ def _check_signatures(first: str, reference: Report, name: str, report: Report) 
         msg = f"{first} has the metrics {', '.join(ours)}, but {name} has {', '.join(theirs)}: they cannot be merged"
         raise UsageProblem(msg)
     for key in ours:
-        for part, values in differences(*(with_fixations(text, 0) for text in (ours[key], theirs[key]))).items():
+        for part, values in differences(*(with_fixation_count(text, 0) for text in (ours[key], theirs[key]))).items():
             left, right = (f"{part}:{value or 'nothing'}" for value in values)
             way_out = FULL_LIST if part == "context" else ""
             msg = f"{first} and {name} cannot be merged: {key} has {left} in the one, {right} in the other{way_out}"
@@ -241,7 +246,7 @@ def _check_other_images(reports: Mapping[str, Report]) -> None:
         return
     for file, report in reports.items():
         for key, text in report.signatures.items():
-            parts = parts_of(text)
+            parts = signature_parts(text)
             others = any(parts.get(name, "").startswith("others") for name in ("other", "baseline"))
             if (others or split_call(parts["metric"])[0] == "sauc") and "context" not in parts:
                 msg = f"{file} does not say with which other images {key} was compared: it cannot be merged{FULL_LIST}"
@@ -361,7 +366,7 @@ def resummarise(report: Report, scores: Iterable[Score]) -> Report:
 def _of_fixations(report: Report, scores: Sequence[Score]) -> dict[str, str]:
     """The signatures, which may say of how many fixations the ground truths of these maps were made."""
     number = sum(score.gt_fixations or 0 for score in scores)
-    return {key: with_fixations(text, number) for key, text in report.signatures.items()}
+    return {key: with_fixation_count(text, number) for key, text in report.signatures.items()}
 
 
 def only(reports: Mapping[str, Report], keys: Sequence[str]) -> dict[str, Report]:
@@ -396,7 +401,7 @@ def _only(report: Report, keys: Sequence[str]) -> Report:
 
 def grouping_of(report: Report) -> str:
     """What a group is where the headline is the mean over groups, as the signature says; else nothing."""
-    parts = parts_of(next(iter(report.signatures.values()), ""))
+    parts = signature_parts(next(iter(report.signatures.values()), ""))
     return parts.get("groups", PARENT) if report.averages_groups else ""
 
 

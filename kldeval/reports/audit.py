@@ -11,7 +11,7 @@ import numpy as np
 
 from kldeval.reports.aggregate import summarise
 from kldeval.reports.audit_causes import Evidence, causes
-from kldeval.reports.audit_documents import Audit, Curve, Flip, Side, Standing
+from kldeval.reports.audit_documents import Audit, Curve, Flip, FlipSide, Standing
 from kldeval.reports.documents import Column
 from kldeval.reports.moments import exact_mean
 from kldeval.reports.significance import LARGEST, bca_intervals, max_statistic_p_values, smallest_p_value
@@ -158,12 +158,12 @@ def rank_reversals(
     drawn = resamples, seed
     p_values = {pair: _p_values(maps, found, pair, *drawn, pairs=len(orders)) for pair in flipped}
 
-    def sides(pair: tuple[str, str], sign: int) -> Iterator[Side]:
+    def sides(pair: tuple[str, str], sign: int) -> Iterator[FlipSide]:
         for name, found_sign in flipped[pair].items():
             if found_sign == sign:
                 p = p_values[pair].get(name)
                 significant = p is not None and p <= 1 - confidence
-                yield Side(name, _difference(found[name], *pair), intervals.get((pair, name)), p, significant)
+                yield FlipSide(name, _difference(found[name], *pair), intervals.get((pair, name)), p, significant)
 
     better = 1 if best == "high" else -1
     return tuple(Flip(*pair, tuple(sides(pair, better)), tuple(sides(pair, -better))) for pair in flipped)
@@ -190,7 +190,7 @@ def _p_values(
     values = {model: {one.name: one.values for one in maps[model]} for model in pair}
     columns: dict[str, dict[str, float]] = {}
     for name in found:
-        rows = common_maps(maps, name)
+        rows = maps_with_values(maps, name)
         differences = {row: values[pair[0]][row][name] - values[pair[1]][row][name] for row in rows}
         if len(rows) >= FEWEST_MAPS and all(abs(value) <= LARGEST for value in differences.values()):
             columns[name] = differences
@@ -245,7 +245,7 @@ def _intervals(
     values = {model: {one.name: one.values for one in rows} for model, rows in maps.items()}
     columns: defaultdict[tuple[str, ...], dict[Place, list[float]]] = defaultdict(dict)
     for pair, name in wanted:
-        names = tuple(common_maps(maps, name))
+        names = tuple(maps_with_values(maps, name))
         differences = [values[pair[0]][row][name] - values[pair[1]][row][name] for row in names]
         if len(names) >= FEWEST_MAPS and all(map(math.isfinite, differences)):
             columns[names][pair, name] = differences
@@ -267,9 +267,9 @@ def standings(
     values = {model: {one.name: one.values for one in rows} for model, rows in maps.items()}
     found = {}
     for name in conventions:
-        common = common_maps(maps, name)
+        common = maps_with_values(maps, name)
         among = set(common)
-        shared = [row for row in common_maps(maps, reference) if row in among]
+        shared = [row for row in maps_with_values(maps, reference) if row in among]
         summaries = {model: summarise([values[model][row][name] for row in common]) for model in maps}
         ranks = _ranks({model: _badness(summary.mean, best) for model, summary in summaries.items()})
         found[name] = {
@@ -293,7 +293,7 @@ def _badness(mean: float | None, best: str) -> float | None:
     return mean if mean is None or best != "high" else -mean
 
 
-def common_maps(maps: MapScores, convention: str) -> list[str]:
+def maps_with_values(maps: MapScores, convention: str) -> list[str]:
     """The maps that have a value under the convention for every model, by name."""
     scored = [{one.name for one in rows if convention in one.values} for rows in maps.values()]
     return sorted(set.intersection(*scored)) if scored else []

@@ -74,7 +74,7 @@ def shown(value: float) -> str:
     return f"{value:.4g}"
 
 
-def listed(names: Sequence[str]) -> str:
+def names_in_a_row(names: Sequence[str]) -> str:
     """Names in a row: `a, b and c`."""
     return " and ".join(part for part in (", ".join(names[:-1]), *names[-1:]) if part)
 
@@ -177,7 +177,7 @@ def _definitions(evidence: Evidence) -> Iterator[Cause]:
         "weigh rows by their latitude": lambda row: "latitude" in row.pred,
     }
     chosen = {what: evidence.chosen(condition) for what, condition in kinds.items()}
-    parts = [f"{listed(names)} {_verb(what, names)}" for what, names in chosen.items() if names]
+    parts = [f"{names_in_a_row(names)} {_verb(what, names)}" for what, names in chosen.items() if names]
     if parts:
         affected = [name for names in chosen.values() for name in names]
         yield Cause("definition", f"by definition: {'; '.join(parts)}", evidence.size(affected), by_definition=True)
@@ -202,7 +202,10 @@ def _readings(evidence: Evidence, details: Mapping[str, str], *, beside: bool = 
     base = evidence.standings[evidence.reference].mean
     if beside and base is not None:
         alike.setdefault((shown(base), "for comparison"), []).append(evidence.reference)
-    whom = (f"{listed(names)} ({detail})" if detail else listed(names) for (_, detail), names in alike.items())
+    whom = (
+        f"{names_in_a_row(names)} ({detail})" if detail else names_in_a_row(names)
+        for (_, detail), names in alike.items()
+    )
     verbs = [_verb("read ", next(iter(alike.values()))), *[""] * (len(alike) - 1)]
     return ", ".join(f"{who} {verb}{value}" for who, verb, (value, _) in zip(whom, verbs, alike, strict=True))
 

@@ -117,7 +117,7 @@ class Cause:
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
+class FlipSide:
     """A convention under which one model is better, and what is known of the mean paired difference.
 
     `interval` is its BCa bootstrap interval, `p_value` that of the sign-flip test which `compare` makes, adjusted for
@@ -137,8 +137,8 @@ class Flip:
 
     first: str
     second: str
-    first_better: tuple[Side, ...]
-    second_better: tuple[Side, ...]
+    first_better: tuple[FlipSide, ...]
+    second_better: tuple[FlipSide, ...]
 
     @property
     def decisive(self) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kldeval.errors import UsageProblem
-from kldeval.grammar import parts_of, split_call, split_top_level
+from kldeval.grammar import signature_parts, split_call, split_top_level
 from kldeval.metrics.registry import METRICS
 from kldeval.records import Failure
 from kldeval.reports.audit_documents import (
@@ -19,7 +19,7 @@ from kldeval.reports.audit_documents import (
     ConventionFacts,
     Curve,
     Flip,
-    Side,
+    FlipSide,
     Standing,
 )
 from kldeval.reports.documents import Column
@@ -122,7 +122,7 @@ def _column(metric: str) -> Column:
 def _facts(row: Json) -> ConventionFacts:
     """A convention as its signature describes it."""
     try:
-        parts = parts_of(row["signature"])
+        parts = signature_parts(row["signature"])
     except (UsageProblem, ValueError, KeyError):
         parts = {}
     given = split_call(parts.get("metric", "kld"))[1]
@@ -173,9 +173,9 @@ def _flip(item: Json) -> Flip:
     return Flip(item["first"], item["second"], first, second)
 
 
-def _side(item: Json) -> Side:
+def _side(item: Json) -> FlipSide:
     interval = item["interval"]
-    return Side(
+    return FlipSide(
         item["convention"],
         float(item["difference"]),
         None if interval is None else (float(interval[0]), float(interval[1])),

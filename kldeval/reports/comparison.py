@@ -10,7 +10,7 @@ from itertools import combinations, pairwise
 from typing import TYPE_CHECKING, Literal, get_args
 
 from kldeval.errors import UsageProblem
-from kldeval.grammar import differences, parts_of
+from kldeval.grammar import differences, signature_parts
 from kldeval.reports.aggregate import grouping_of
 from kldeval.reports.documents import Comparison, ComparisonReport, PairedResult, PairOfModels, Resampling
 from kldeval.reports.gates import Rival, worse_than
@@ -422,7 +422,7 @@ def over_groups(signature: str, grouping: str) -> str:
     >>> over_groups("cc|pred:stored|gt:stored|maps:mean|dtype:float64|mask:maps|v:2", "{video}/{frame}")
     'cc|pred:stored|gt:stored|maps:groups|dtype:float64|groups:{video}/{frame}|mask:maps|v:2'
     """
-    parts = parts_of(signature) | {"maps": "groups", "groups": grouping}
+    parts = signature_parts(signature) | {"maps": "groups", "groups": grouping}
     metric = parts.pop("metric")
     if grouping == OPTIONAL["groups"]:
         del parts["groups"]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from kldeval.dataclass import dataclass
 from kldeval.grammar import split_top_level
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from kldeval.records import Failure, Score
 
@@ -137,7 +137,7 @@ class Report:
     provenance: Mapping[str, object]
     summaries: Mapping[str, Summary]
     columns: Mapping[str, Column]
-    scores: tuple[Score, ...]
+    scores: Sequence[Score]
     failures: tuple[Failure, ...]
     notes: tuple[str, ...] = field(default=())
     classes: tuple[ClassRow, ...] = field(default=())
@@ -195,22 +195,40 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Contribution:
-    """A pixel and what it adds to the first metric."""
+    """A place, and what it adds to a metric: its row and column, or the place of a label among others.
 
-    row: int
-    column: int
+    `pred` and `gt` are the probabilities there; of a fixated pixel the stored value and the number of fixations, of a
+    label the probability it was given (nan: soft labels) and the label.
+    """
+
+    place: tuple[int, ...]
     pred: float
     gt: float
     term: float
 
 
 @dataclass(frozen=True, slots=True)
+class Terms:
+    """What makes one metric: the `largest` of the terms that sum to `total` over `n` places of one kind.
+
+    What the uncovered pixels add to that is None where the metric is not of densities.
+    """
+
+    metric: str
+    over: Literal["pixels", "fixated pixels", "positions"]
+    largest: tuple[Contribution, ...]
+    total: float
+    n: int
+    unit: str
+    uncovered_adds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Explanation:
     """How one pair comes to its numbers.
 
-    `contributions` are the pixels that add most to the first metric, whose terms sum to `total` over the `n_pixels` of
-    the map; what the uncovered pixels add to that is None where the metric is not of densities. `matrices` shows small
-    maps as they are: for each side a title and a matrix each, side by side.
+    `terms` has for each metric the places that add most to it; metrics that are no sum over places have none.
+    `matrices` shows small maps as they are: for each side a title and a matrix each, side by side.
     """
 
     name: str
@@ -221,11 +239,7 @@ class Explanation:
     signatures: Mapping[str, str]
     n_uncovered: int
     uncovered_mass: float
-    contributions: tuple[Contribution, ...]
-    total: float
-    n_pixels: int
-    uncovered_adds: float | None
-    unit: str
+    terms: tuple[Terms, ...]
     matrices: Mapping[str, tuple[tuple[str, Matrix], ...]]
     notes: tuple[str, ...]
 

@@ -328,6 +328,15 @@ class _Reader:
             if key not in wanted:
                 self.refuse(place, f"has {key!r}, which does not belong there")
 
+    def refers(self, statistics: Mapping[str, object], *place: str | int) -> None:
+        """Refuse sums that are said to be those of a metric which has none before it."""
+        held = set()
+        for key, sums in statistics.items():
+            if isinstance(sums, str) and sums not in held:
+                self.refuse((*place, key), f"is {_clipped(sums)}, which has no sums before it")
+            if not isinstance(sums, str):
+                held.add(key)
+
     def leaderboard(self, item: Json) -> Leaderboard:
         reports = {
             model: _Reader(self.file, *self.place, "reports", model).report(report)
@@ -384,6 +393,7 @@ class _Reader:
                     self.refuse(("maps", place), f"lacks {key!r}")
             for part in ("weights", "statistics"):
                 self.has_only(row.get(part, {}), keys, "maps", place, part)
+            self.refers(row.get("statistics", {}), "maps", place, "statistics")
             if row["name"] in names:
                 self.refuse(("maps", place, "name"), f"is {_clipped(row['name'])} for the second time")
             names.add(row["name"])
@@ -482,8 +492,16 @@ def _score(row: Json, keys: Iterable[str]) -> Score:
         gt_fixations=row.get("gt_fixations"),
         references=_numbers_of(row.get("references", {})),
         weights={key: _number(weight) for key, weight in row.get("weights", {}).items()},
-        statistics={key: tuple(map(_number, sums)) for key, sums in row.get("statistics", {}).items()},
+        statistics=_statistics(row.get("statistics", {})),
     )
+
+
+def _statistics(item: Mapping[str, Sequence[float | str] | str]) -> dict[str, tuple[float, ...]]:
+    """The sums of each metric, which may be those of another before it."""
+    found: dict[str, tuple[float, ...]] = {}
+    for key, sums in item.items():
+        found[key] = found[sums] if isinstance(sums, str) else tuple(map(_number, sums))
+    return found
 
 
 def _numbers_of(rows: Mapping[str, Mapping[str, float | str]]) -> dict[str, dict[str, float]]:

@@ -9,7 +9,7 @@ from kldeval.metrics.class_losses import LabelRule
 from kldeval.metrics.registry import LABEL_METRICS
 from kldeval.scoring.auxiliary_metrics import map_at_end
 from kldeval.scoring.class_maps import ignore_index, labelled_rows
-from kldeval.scoring.pixels import density
+from kldeval.scoring.pixels import density_of_block
 from kldeval.scoring.plan import ROLES, AuxiliaryMetric
 from kldeval.settings.metric_options import adaptive_calls
 
@@ -36,7 +36,7 @@ def forecasts_of_pair(pair: MapPair, settings: Settings) -> Iterator[tuple[str, 
         rows = labelled_rows(pair, settings)
         rule = LabelRule(axis=-1, ignore_index=ignore_index(settings))
         for part in rows.pred.rows:
-            log_pred, target = density(rows.pred, part).log, rows.target[part, ...]
+            log_pred, target = density_of_block(rows.pred, part).log, rows.target[part, ...]
             weights = None if rows.weights is None else rows.weights[part]
             for key, call in calls.items():
                 make = LABEL_METRICS[call.name].info.forecasts

@@ -17,13 +17,13 @@ from kldeval.arrays import namespace, quiet
 from kldeval.dataclass import dataclass
 from kldeval.errors import RefusedMap, UsageProblem
 from kldeval.metrics.checks import check_probabilities
-from kldeval.metrics.class_losses import LabelRule, accuracy_terms, check_target, refuse_soft_labels, uncovered_mass
+from kldeval.metrics.class_losses import LabelRule, accuracy_terms, check_labels, refuse_soft_labels, uncovered_mass
 from kldeval.metrics.registry import LABEL_METRICS
 from kldeval.normalization.chain import along_rows, class_axis, format_chain, normalise
 from kldeval.normalization.steps import STEPS
-from kldeval.records import ClassSum, Failure, Score
+from kldeval.records import ClassSum, Failure, Score, Skipped
 from kldeval.scoring.diagnostics import ROUNDING, label_flags, refusal
-from kldeval.scoring.pixels import density
+from kldeval.scoring.pixels import density_of_block
 from kldeval.scoring.views import flag_outside, scaled
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from kldeval.metrics.class_losses import LabelTerms
     from kldeval.normalization.chain import Chain
     from kldeval.normalization.lazy_map import LazyMap, Problem
-    from kldeval.records import MapPair
+    from kldeval.records import MapPair, Outcome
     from kldeval.settings.settings import Settings
 
 
@@ -128,14 +128,16 @@ def check_keeps_positions(chain: Chain) -> None:
             raise RefusedMap(msg)
 
 
-def score_labels(pair: MapPair, settings: Settings, *, per_class: bool = False) -> Score | Failure:
+def score_labels(pair: MapPair, settings: Settings, *, per_class: bool = False) -> Outcome:
     """The outcome of one pair; `per_class`: also the sums by the classes of its labels."""
     try:
         with quiet():
             rows = labelled_rows(pair, settings)
             sums = _Sums()
-            for block in blocks_of(rows, settings):
+            for block in label_blocks(rows, settings):
                 sums.add(block, per_class=per_class)
+        if not sums.n_valid and settings.empty_gt == "skip":
+            return Skipped(pair.name, "all-ignored ground truth")
     except RefusedMap as problem:
         return Failure(pair.name, problem.stage, str(problem), problem.code)
     found = sums.score(pair.name, settings)
@@ -251,6 +253,8 @@ def labelled_rows(pair: MapPair, settings: Settings) -> LabelledRows:
         UsageProblem: the prediction has no such class axis.
     """
     axis = chosen_axis(settings)
+    if settings.gt[0].keywords.get("reduce_zero"):
+        pair = _zero_reduced(pair, ignore_index(settings) or 0)
     _check(pair, axis, settings)
     rows = rows_of(pair.pred, axis)
     start = scaled(rows, pair.pred_scale, settings.scale, settings.dtype, empty=settings.empty_pred)
@@ -263,12 +267,34 @@ def labelled_rows(pair: MapPair, settings: Settings) -> LabelledRows:
     return LabelledRows(pred, target, exceeds_logs, weights, pair.edges)
 
 
-def blocks_of(rows: LabelledRows, settings: Settings) -> Iterator[LabelBlock]:
+def _zero_reduced(pair: MapPair, ignored: int) -> MapPair:
+    """The pair with the classes 1..C of its labels as 0..C-1; 0 and what is ignored already do not count.
+
+    Raises:
+        RefusedMap: the labels are soft, or one of them would become the one that does not count.
+    """
+    xp = namespace(pair.gt)
+    if pair.gt.shape == pair.pred.shape or not xp.isdtype(pair.gt.dtype, "integral"):
+        found = f"{pair.gt.dtype}, {tuple(pair.gt.shape)}"
+        msg = f"--reduce-zero-label is for integer labels, and the ground truth is {found}"
+        raise RefusedMap(msg)
+    label = xp.astype(pair.gt, xp.int64)
+    if bool(xp.any(label == ignored + 1)) and ignored > 0:
+        msg = (
+            f"label {ignored + 1} would become {ignored}, which does not count; name a label that none has, such as "
+            "--ignore-index -1"
+        )
+        raise RefusedMap(msg)
+    reduced = xp.where((label == 0) | (label == ignored), xp.full_like(label, ignored), label - 1)
+    return replace(pair, gt=reduced)
+
+
+def label_blocks(rows: LabelledRows, settings: Settings) -> Iterator[LabelBlock]:
     """Every block of positions with its terms."""
     rule = LabelRule(axis=-1, ignore_index=ignore_index(settings))
     calls = dict(zip(settings.keys, settings.metrics, strict=True))
     for part in rows.pred.rows:
-        log_pred, target = density(rows.pred, part).log, rows.target[part, ...]
+        log_pred, target = density_of_block(rows.pred, part).log, rows.target[part, ...]
         weights = None if rows.weights is None else rows.weights[part]
         terms = {
             key: _weighted(_terms(call, settings.base, log_pred, target, rule), weights)
@@ -276,11 +302,17 @@ def blocks_of(rows: LabelledRows, settings: Settings) -> Iterator[LabelBlock]:
             if LABEL_METRICS[call.name].info.statistics is None
         }
         of_any = next(iter(terms.values()), None) or _weighted(accuracy_terms(log_pred, target, rule), weights)
-        sums = {
-            key: make(log_pred, target, rule, weights, **_edges_of(rows, key), **call.keywords)
-            for key, call in calls.items()
-            if (make := LABEL_METRICS[call.name].info.statistics) is not None
-        }
+        made: dict[object, tuple[float, ...]] = {}
+        sums = {}
+        for key, call in calls.items():
+            make = LABEL_METRICS[call.name].info.statistics
+            if make is None:
+                continue
+            # metrics that are made of the same sums share them
+            at = make, call.arguments
+            if at not in made:
+                made[at] = make(log_pred, target, rule, weights, **_edges_of(rows, key), **call.keywords)
+            sums[key] = made[at]
         yield LabelBlock(terms, sums, uncovered_mass(log_pred, target, of_any), of_any.valid)
 
 
@@ -309,14 +341,19 @@ def finalized(call: Call, sums: Sequence[float]) -> float:
 def losses_as_maps(pair: MapPair, settings: Settings) -> dict[str, Array]:
     """The loss of every position by metric, in the shape of the labels; 0 where ignored."""
     with quiet():
-        blocks = list(blocks_of(labelled_rows(pair, settings), settings))
+        blocks = list(label_blocks(labelled_rows(pair, settings), settings))
     xp, shape = namespace(blocks[0].uncovered), positions_of(pair.pred, chosen_axis(settings))
     return {key: xp.reshape(xp.concat([block.terms[key].loss for block in blocks]), shape) for key in blocks[0].terms}
 
 
+IGNORED = 255
+"""What unlabelled positions are in segmentation tools."""
+
+
 def ignore_index(settings: Settings) -> int | None:
-    """The label of positions that do not count."""
-    number: int | None = settings.gt[0].keywords.get("ignore_index")
+    """The label of positions that do not count: where 0 is unlabelled and nothing else is said that of `IGNORED`."""
+    labels = settings.gt[0].keywords
+    number: int | None = labels.get("ignore_index", IGNORED if labels.get("reduce_zero") else None)
     return number
 
 
@@ -332,7 +369,7 @@ def _check(pair: MapPair, axis: int, settings: Settings) -> None:
     """Refuse a ground truth that does not fit the prediction, by their shapes as they are stored."""
     check_keeps_positions(settings.pred)
     rule = LabelRule(axis=axis, ignore_index=ignore_index(settings))
-    check_target(pair.pred, pair.gt, rule)
+    check_labels(pair.pred, pair.gt, rule)
     if pair.gt.shape == pair.pred.shape:
         _check_soft_labels(pair, settings)
     for call in settings.metrics:

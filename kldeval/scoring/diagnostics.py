@@ -18,7 +18,6 @@ from kldeval.normalization.lazy_map import MAP
 from kldeval.normalization.steps import STEPS
 from kldeval.records import Reason
 from kldeval.settings.auxiliary import STORED
-from kldeval.settings.metric_options import is_of_pixels
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -56,19 +55,16 @@ class Diagnostics:
     largest_epsilon: float
     forgives_empty: bool
     takes_logs: bool
-    has_faint_masks: bool
     bounded: tuple[tuple[str, float], ...]
     is_whole_map: bool
 
     @classmethod
     def of(cls, settings: Settings) -> Diagnostics:
         """Those of a run."""
-        is_of_maps = not settings.is_labels
         return cls(
             _largest_epsilon(settings),
             settings.empty_gt != "error",
             settings.pred[0].name == "log-prob",
-            is_of_maps and settings.scale == "unit" and any(map(is_of_pixels, settings.metrics)),
             tuple(_bounded(settings)),
             axes_of(settings.gt) in (None, MAP),
         )
@@ -119,7 +115,15 @@ def _empty(pair: MapPair, role: str, _detail: float, chain: str) -> str:
         what += " at a position"
     elif "axis=" in chain:
         what += " in a column" if "axis=0" in chain or "axis=-2" in chain else " in a row"
-    return f"the {SIDES[role]} is {what}, which {chain!r} cannot normalise; choose --empty-{role} {choices}"
+    said = f"the {SIDES[role]} is {what}, which {chain!r} cannot normalise; choose --empty-{role} {choices}"
+    if what == "all zero" and _stores_integers(pair, role):
+        return f"{said}; floats of 0..1 that are saved as integers become 0, too: multiply by 255 before saving"
+    return said
+
+
+def _stores_integers(pair: MapPair, role: str) -> bool:
+    """Whether a side comes from a file of bytes or of 16-bit numbers."""
+    return (pair.pred_scale if role == "pred" else pair.gt_scale) in (255, 65535)
 
 
 def _outside(_pair: MapPair, role: str, detail: float, chain: str) -> str:
@@ -153,7 +157,6 @@ def map_flags(
         "scores": run.takes_logs and pred.high > ROUNDING,
         "below-bound": _lies_below_its_constants(values, n_pixels, run)
         and not (run.takes_logs and pred.high > ROUNDING),
-        "faint-mask": run.has_faint_masks and gt.high == 1 / 255,
     }
     return [flag for flag, is_so in found.items() if is_so]
 
@@ -297,9 +300,13 @@ _SENTENCES = {
         "the log-probabilities exceed 0 ({maps}): scores that are none give a number that is no divergence and may be "
         "negative; --pred-norm softmax makes them log-probabilities"
     ),
-    "faint-mask": (
-        "the ground truth's largest byte is 1 ({maps}), which --scale unit divides by 255: store a mask as 0 and 255, "
-        "or as booleans in an .npy"
+    "ones-pred": (
+        "the prediction holds 0 and 1 as whole numbers ({maps}), which are taken as such and not divided by their full "
+        "scale; where these were floats of 0..1, all between is lost: multiply by 255 before saving"
+    ),
+    "ones-gt": (
+        "the ground truth holds 0 and 1 as whole numbers ({maps}), which are taken as such and not divided by their "
+        "full scale"
     ),
     "below-bound": (
         "the KLD is below what any two densities make it with these constants ({maps}): a side does not sum to 1, so "
@@ -331,6 +338,10 @@ _SENTENCES = {
     "constant-pred": "the prediction is constant ({maps})",
     "constant-gt": "the ground truth is constant ({maps})",
     "empty-gt": "the ground truth is all zero ({maps}) and was scored as --empty-gt says",
+    "missing-pred": (
+        "the prediction is missing or cannot be read ({maps}), and counts as a uniform map (--missing uniform); such "
+        "rows have the remark missing-pred"
+    ),
     "nodata-pred": (
         "the prediction has no data where the ground truth has some ({maps}); --nodata-pred says what it counts as"
     ),
@@ -371,19 +382,20 @@ MIXED = "mixed"
 """What the signature says where the ground truths were not all made alike."""
 
 
-def with_density_provenance(settings: Settings, scores: Sequence[Score]) -> tuple[Settings, list[str]]:
+def with_density_provenance(
+    settings: Settings, made: Sequence[DensityProvenance], n_made: int, n_maps: int
+) -> tuple[Settings, list[str]]:
     """The settings with how the scored ground truths were made, and of how many fixations; and what is to be noted.
 
-    Where no file says so, nothing is added.
+    `made` is what `n_made` of the `n_maps` say together. Where no file says so, nothing is added.
     """
-    made = [score.made for score in scores if score.made]
     if not made:
         return settings, []
     ways = {origin.text for origin in made}
-    if len(made) == len(scores) and len(ways) == 1:
+    if n_made == n_maps and len(ways) == 1:
         return replace(settings, density=_described(made)), []
     known = ", ".join(sorted(ways))
-    note = f"the ground truths were not all made alike: {len(made)} of {len(scores)} say how ({known})"
+    note = f"the ground truths were not all made alike: {n_made} of {n_maps} say how ({known})"
     return replace(settings, density=MIXED), [note]
 
 

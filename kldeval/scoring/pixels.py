@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 NOTHING: tuple[()] = ()
 
 
-def density(values: LazyMap, rows: slice) -> Density:
+def density_of_block(values: LazyMap, rows: slice) -> Density:
     """A block of normalised values as a density."""
     block = values.block(rows)
     known = False if values.is_positive else None
@@ -48,7 +48,7 @@ class PixelSide:
     def at(self, where: slice) -> Any:
         """Some rows."""
         if self.form == "density":
-            return density(self.values, where)
+            return density_of_block(self.values, where)
         block = self.values.block(where)
         return block if self.form == "target" else PixelMap(block, is_logit=self.form == "logit")
 

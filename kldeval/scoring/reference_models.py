@@ -28,7 +28,7 @@ from kldeval.records import Failure, Score
 from kldeval.reports.aggregate import CEILING, PRIOR, UNIFORM
 from kldeval.scoring.evaluator import Evaluator
 from kldeval.scoring.leave_one_out import Kernel, with_uniform_share
-from kldeval.scoring.pixels import density
+from kldeval.scoring.pixels import density_of_block
 from kldeval.scoring.plan import Plan
 from kldeval.scoring.views import is_plain, scaled
 from kldeval.settings.auxiliary import STORED, parse_ceiling
@@ -87,11 +87,14 @@ class ReferenceModels:
     @property
     def notes(self) -> tuple[str, ...]:
         """What the references are."""
-        prior = f"{PRIOR}, the mean of the other ground truths ({self.prior.count} in all), each normalised as they are"
+        made = f"the mean of the other ground truths ({self.prior.count} in all), each normalised as they are"
+        prior = f"{PRIOR} (center bias), {made}"
         parts = [f"{UNIFORM}, a constant map", prior]
         if self._on_fixations.of_fixations:
             kernel = f"bandwidth {self.observers.bandwidth:g} of either side, uniform part {self.observers.uniform:g}"
-            parts.append(f"{CEILING}, the Gaussian density of the other observers ({kernel}), observer by observer")
+            parts.append(
+                f"{CEILING} (inter-observer, the gold standard), the Gaussian density of the other observers ({kernel})"
+            )
         return ("reference rows: " + "; ".join(parts),)
 
     @cached_property
@@ -214,8 +217,9 @@ class CentrePrior:
         except (MapProblem, MemoryError):
             return None  # its outcome says why
         with quiet():
-            start = scaled(grey, full_scale(grey), self._settings.scale, self._settings.dtype)
+            full = None if self._settings.raw == "gt" else full_scale(grey)
+            start = scaled(grey, full, self._settings.scale, self._settings.dtype)
             values = normalise(start, self._chain)
             if any(problem.found.any() for problem in values.problems):
                 return None
-            return density(values, slice(0, grey.shape[0])).prob
+            return density_of_block(values, slice(0, grey.shape[0])).prob

@@ -16,6 +16,7 @@ import numpy as np
 
 from kldeval.arrays import opencv
 from kldeval.dataclass import dataclass
+from kldeval.metrics.separable import divergence_of_lines
 from kldeval.normalization.chain import normalise
 from kldeval.normalization.density import Density
 from kldeval.normalization.lazy_map import combine_blocks
@@ -126,12 +127,10 @@ class SeparableDensity:
 
 
 def exact_divergence(pred: SeparableDensity, gt: SeparableDensity, counts: Array) -> float | None:
-    """The sum of q ln(q / p) over the pixels; None where it takes the plain body.
+    """The sum of q ln(q / p) over the pixels, by `divergence_of_lines`; None where it takes the plain body.
 
-    With q = b s and p = a r, of a level and of a line, the sum of a line is s (sum b ln(b / a) + ln(s / r) sum b): what
-    is within the brackets is the same for all chains that end in a sum of the same levels. `counts` (256, 256) say
-    whether a p of 0 meets a q that is not, so that no pixel needs to be looked at for it. A map against itself gives
-    exactly 0.
+    `counts` (256, 256) say whether a p of 0 meets a q that is not, so that no pixel needs to be looked at for it. A map
+    against itself gives exactly 0.
     """
     lines, others = gt.by_line[0], pred.by_line[0]
     if lines.shape != others.shape or not (lines.all() and others.all()):
@@ -143,7 +142,7 @@ def exact_divergence(pred: SeparableDensity, gt: SeparableDensity, counts: Array
     finite = gt.by_level[0], np.where(some, gt.by_level[1], 0.0)
     gaps = gt.lookups.gaps(finite, pred.lookups, np.where(never, 0.0, pred.by_level[1]), axis)
     masses = gt.lookups.sums(gt.by_level[0], axis)
-    return float((lines * (gaps + (gt.by_line[1] - pred.by_line[1]) * masses)).sum())
+    return float(divergence_of_lines(gt.by_line, pred.by_line[1], gaps, masses).sum())
 
 
 class _Lookup(Density):

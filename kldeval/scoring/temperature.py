@@ -13,7 +13,7 @@ from kldeval.metrics.class_losses import LabelRule, accuracy_terms
 from kldeval.metrics.temperature import Slopes, class_slopes, logit_slopes
 from kldeval.scoring.auxiliary_metrics import at_end
 from kldeval.scoring.class_maps import ignore_index, labelled_rows
-from kldeval.scoring.pixels import density
+from kldeval.scoring.pixels import density_of_block
 from kldeval.scoring.plan import Pipeline
 from kldeval.settings.metric_options import AS_STORED, gt_chain, pred_chain
 
@@ -44,7 +44,7 @@ def _of_labels(pair: MapPair, settings: Settings, inverse: float) -> Slopes:
     rule = LabelRule(axis=-1, ignore_index=ignore_index(settings))
     parts = []
     for part in rows.pred.rows:
-        scores, target = density(rows.pred, part).log, rows.target[part]
+        scores, target = density_of_block(rows.pred, part).log, rows.target[part]
         terms = accuracy_terms(scores, target, rule)
         valid = np.asarray(terms.valid, dtype=bool)
         weights = None if rows.weights is None else rows.weights[part][valid]

@@ -20,6 +20,7 @@ from kldeval.normalization.chain import axes_of, format_chain, parse_chain
 from kldeval.normalization.lazy_map import MAP
 from kldeval.regular import why
 from kldeval.settings.metric_options import gt_chain, pred_chain
+from kldeval.settings.scales import is_free_of_scale
 from kldeval.settings.settings import AS_STORED, MAPS, NONE
 
 if TYPE_CHECKING:
@@ -428,10 +429,10 @@ def _take_chains(settings: Settings, call: Call) -> tuple[bool, bool]:
 def _acts(chain: Chain, call: Call) -> bool:
     """Whether a metric of stored maps takes what this chain makes."""
     of = call.keywords.get("of")
-    return of == "norm" or (of is None and "of" in METRICS[call.name].types and is_log_density(chain))
+    return of == "norm" or (of is None and "of" in METRICS[call.name].types and is_declared_log_density(chain))
 
 
-def is_log_density(chain: Chain) -> bool:
+def is_declared_log_density(chain: Chain) -> bool:
     """Whether the map of this chain is declared to hold log-probabilities."""
     return any(step.name == "log-prob" for step in chain)
 
@@ -478,6 +479,7 @@ def restrict_to(settings: Settings, call: Call) -> Settings:
     return replace(
         settings,
         metrics=(call,),
+        masks="" if is_free_of_scale(call, pred, gt) else settings.masks,
         pred=pred,
         gt=gt,
         base=base,

@@ -34,6 +34,7 @@ from kldeval.settings.labels import (
     LABEL_FLAGS,
     check_class_axis,
     check_labels_alone,
+    is_labels,
     label_chain,
     label_reduction,
     what_says_labels,
@@ -78,11 +79,29 @@ DEFAULTS: Mapping[str, str] = {
 """The settings with a grammar of their own, where nothing is said."""
 
 
+SIDES_OF_SCALE = ("pred_scale", "gt_scale")
+"""The texts on the scale of one side."""
+
+PER_DISTRIBUTION = "per-distribution"
+"""Another word for the reduction `slices`, which says what it does."""
+
 NODATA = ("nodata", "nodata_pred")
 """The texts on pixels without data."""
 
 KNOWN_TEXTS = frozenset(
-    {"norm", "axis", "eps", "convention", "group_by", *DEFAULTS, *CHOICES, *LABEL_FLAGS, *TEXTS, *NODATA}
+    {
+        "norm",
+        "axis",
+        "eps",
+        "convention",
+        "group_by",
+        *DEFAULTS,
+        *CHOICES,
+        *LABEL_FLAGS,
+        *TEXTS,
+        *NODATA,
+        *SIDES_OF_SCALE,
+    }
 )
 """The names under which a user says what a run computes."""
 
@@ -106,7 +125,8 @@ def make_settings(
         known = [part for part in spelt if part is not None]
         said["metric"] = ",".join(known) if known else DEFAULT_METRICS
     chosen = {**DEFAULTS, **_said(convention or {}), **_norms(said), **said}
-    parts = {key: attempt(partial(_choice, key, chosen.get(key))) for key in CHOICES}
+    parts: dict[str, Any] = attempt(lambda: _scales(chosen)) or {}
+    parts |= {key: attempt(partial(_choice, key, chosen.get(key))) for key in CHOICES if key != "scale"}
     parts["resize"] = attempt(lambda: RESIZES.parse(chosen["resize"]))
     parts["nodata"] = attempt(lambda: nodata_text(chosen))
     parts["groups"] = attempt(lambda: _groups(said)) if parts["maps"] == "groups" else PARENT
@@ -131,9 +151,30 @@ def make_settings(
     attempt.raise_problems()
     parts["takes_soft_labels"] = bool(labels) and "gt_norm" in said
     parts["undecided"] = None if complete or labels or convention or "gt_norm" in said else said
+    parts["masks"] = said.get("masks", "") if complete else _masks(parts)
     settings = Settings(**parts)
     check_pixel_chains(settings, said)
     return checked(settings)
+
+
+def _scales(chosen: Mapping[str, str]) -> dict[str, str]:
+    """The scale, and the side that is taken as stored beside one that is not.
+
+    Raises:
+        UsageProblem: a text is no scale.
+    """
+    both = _choice("scale", chosen.get("scale"))
+    found = {side: _choice("scale", chosen.get(f"{side}_scale", both), f"{side}_scale") for side in _SIDES}
+    if found["pred"] == found["gt"]:
+        return {"scale": found["pred"], "raw": ""}
+    return {"scale": "unit", "raw": next(side for side, scale in found.items() if scale == "raw")}
+
+
+def _masks(parts: Mapping[str, Any]) -> str:
+    """Whether whole numbers that are 0 and 1 alone are masks: where pixels are probabilities, on the scale of these."""
+    calls = () if is_labels(parts["gt"]) else parts["metrics"]
+    of_probabilities = any(METRICS[call.name].info.on in ("pixels", "forecasts") for call in calls)
+    return "01" if of_probabilities and parts["scale"] == "unit" else ""
 
 
 class ErrorCollector:
@@ -241,7 +282,10 @@ def as_labels(settings: Settings, found: str) -> Settings:
 
 
 def _said(texts: Texts) -> dict[str, str]:
-    return {key: text for key, text in texts.items() if text is not None}
+    said = {key: text for key, text in texts.items() if text is not None}
+    if said.get("reduction") == PER_DISTRIBUTION:
+        said["reduction"] = "slices"
+    return said
 
 
 def _groups(said: Mapping[str, str]) -> str:
@@ -254,12 +298,12 @@ def _norms(said: dict[str, str]) -> dict[str, str]:
     return {"pred_norm": said["norm"], "gt_norm": said["norm"]} if "norm" in said else {}
 
 
-def _choice(key: str, text: str | None) -> str:
+def _choice(key: str, text: str | None, option: str = "") -> str:
     choices = CHOICES[key]
     if text is None:
         return choices[0]
     if text not in choices:
-        flag = key.replace("_", "-")
+        flag = (option or key).replace("_", "-")
         msg = f"--{flag} {text}: {text!r} is none of {', '.join(choices)}{did_you_mean(text, choices)}"
         raise UsageProblem(msg)
     return text

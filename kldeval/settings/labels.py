@@ -14,6 +14,7 @@ from kldeval.grammar import Call, parse_all, parse_value, split_call, split_top_
 from kldeval.metrics.class_losses import LabelRule
 from kldeval.metrics.registry import LABEL_METRICS, METRICS
 from kldeval.normalization.chain import format_chain, parse_chain
+from kldeval.normalization.steps import STEPS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 METRIC_FLAGS = ("class_weights", "label_smoothing", "smoothing_over")
 """The texts that are parameters of metrics."""
 
-LABEL_FLAGS = ("ignore_index", *METRIC_FLAGS)
+LABEL_FLAGS = ("ignore_index", "reduce_zero_label", *METRIC_FLAGS)
 """The texts that mean something for labels alone."""
 
 REDUCTIONS = ("mean", "sum", "none")
@@ -41,8 +42,9 @@ def what_says_labels(said: Mapping[str, str]) -> str | None:
     if split_call(split_top_level(said.get("gt_norm", ""), "+")[0])[0] == "labels":
         return f"--gt-norm {said['gt_norm']} asks for labels"
     for key in LABEL_FLAGS:
-        if key in said:
-            return f"{flag_of(key)} {said[key]} is for labels"
+        if key in said and said[key] != "false":
+            value = "" if key == "reduce_zero_label" else f" {said[key]}"
+            return f"{flag_of(key)}{value} is for labels"
     texts = split_top_level(said.get("metric", "ce"), ",")
     over_pixels = said.get("maps") == "pixels" and "axis" in said
     if not over_pixels and all(text in METRICS for text in texts):
@@ -63,14 +65,16 @@ def label_chain(said: Mapping[str, str], reason: str) -> Chain:
     if not is_labels(chain):
         msg = f"{reason}, which are not normalised; leave out --gt-norm {said['gt_norm']}"
         raise UsageProblem(msg)
-    if "ignore_index" not in said:
-        return chain
-    where = f"--ignore-index {said['ignore_index']}"
-    number = parse_value(said["ignore_index"], int, where)
-    if chain[0].keywords.get("ignore_index", number) != number:
-        msg = f"{where} contradicts --gt-norm {format_chain(chain)}"
-        raise UsageProblem(msg)
-    return (Call("labels", (("ignore_index", number),)),)
+    given = dict(chain[0].arguments)
+    if "ignore_index" in said:
+        where = f"--ignore-index {said['ignore_index']}"
+        number = parse_value(said["ignore_index"], int, where)
+        if given.setdefault("ignore_index", number) != number:
+            msg = f"{where} contradicts --gt-norm {format_chain(chain)}"
+            raise UsageProblem(msg)
+    if parse_value(said.get("reduce_zero_label", "false"), bool, "--reduce-zero-label"):
+        given["reduce_zero"] = True
+    return (STEPS["labels"].call(**given), *chain[1:])
 
 
 def check_labels_alone(pred: Chain, gt: Chain) -> None:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, cast
 
 from kldeval.dataclass import dataclass
 from kldeval.errors import UsageProblem
-from kldeval.grammar import format_value
 from kldeval.settings.auxiliary import check_beside
 from kldeval.settings.build import ErrorCollector, make_settings
 from kldeval.settings.signature import SHORT, combined, parse_signature
@@ -101,14 +100,3 @@ def flag(name: str) -> str:
     '--pred-norm'
     """
     return f"--{name.replace('_', '-')}"
-
-
-def value_text(value: object) -> str:
-    """The text of a value that was given in Python; several are separated by commas, as metrics are.
-
-    >>> value_text(1e-7), value_text(["kld", "cc"]), value_text((256, 192))
-    ('1e-07', 'kld,cc', '256x192')
-    """
-    if isinstance(value, list | tuple) and value and all(isinstance(item, str) for item in value):
-        return ",".join(value)
-    return format_value(value)  # type: ignore[arg-type] # a value of another type prints as itself

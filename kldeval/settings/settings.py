@@ -32,6 +32,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "reduction": ("slices", "sum", "mean", "batchmean", "none"),
     "maps": ("mean", "fixations", "groups", "pixels", "rows"),
     "dtype": ("float64", "float32"),
+    "missing": ("error", "skip", "uniform"),
 }
 """The settings that are one word out of a few; the first is the default."""
 
@@ -49,7 +50,10 @@ class Settings:
 
     `context` says which images a metric compares with (their number and a digest of their fixations), and `density` how
     the ground truths were made of fixations, where the files beside them say it. `nodata` is the value that marks
-    pixels without data, with what a prediction counts as there (see `kldeval.settings.nodata`). `groups` says what the
+    pixels without data, with what a prediction counts as there (see `kldeval.settings.nodata`). `missing` says what
+    becomes of a ground truth whose prediction is missing or cannot be read. `raw` is the side that is taken as stored
+    where the other is on the scale `unit`. `masks` is "01" where maps of whole numbers that are 0 and 1 alone are
+    masks on that scale already, as they are for metrics of which each pixel is a probability. `groups` says what the
     group of a map is where `maps` is "groups": where the headline is the mean over their means.
     The last three move none: `names_class_axis`, whether class maps may be read, because their axis was named;
     `takes_soft_labels`, whether a ground truth of the prediction's shape holds labels, because that was said; and
@@ -74,8 +78,11 @@ class Settings:
     fixations: Call = AS_STORED
     groups: str = PARENT
     mask: Call = NONE
+    masks: str = ""
+    missing: str = "error"
     nodata: str = ""
     other: Call = NONE
+    raw: str = ""
     weights: Call = NONE
     names_class_axis: bool = field(default=False, compare=False)
     takes_soft_labels: bool = field(default=False, compare=False)

@@ -45,6 +45,8 @@ OPTIONAL = {
     "fixations": "read",
     "groups": PARENT,
     "mask": "none",
+    "masks": "",
+    "missing": "error",
     "nodata": "",
     "other": "none",
     "weights": "none",
@@ -62,6 +64,7 @@ def format_signature(settings: Settings) -> str:
     """The full signature: the metrics, every part that moves one of them, and the version of the definitions."""
     texts = describe(settings)
     texts["reduce"] = texts["reduction"]
+    texts["scale"] = _format_scale(settings)
     texts["empty"] = _format_empty(settings.empty_gt, settings.empty_pred)
     idle = frozenset.intersection(*(idle_parts(settings, call) for call in settings.metrics))
     parts = [part for part in PARTS if part not in idle]
@@ -95,8 +98,11 @@ def parse_signature(text: str) -> Settings:
     explicit = ",".join(call if "(" in call else f"{call}()" for call in split_top_level(metrics, ","))
     texts = {"metric": explicit, "pred_norm": parts["pred"], "gt_norm": parts["gt"], "reduction": parts.get("reduce")}
     texts |= {"empty_gt": empty_gt, "empty_pred": empty_pred, "base": parts.get("base")}
-    texts |= {key: parts[key] for key in ("scale", "resize", "color", "maps", "dtype")}
+    texts |= {key: parts[key] for key in ("resize", "color", "maps", "dtype")}
+    texts |= _parse_scale(parts["scale"])
+    texts |= {"masks": parts["masks"]} if parts.get("masks") else {}
     texts |= {name: parts[field] for name, field in FIELDS.items() if field in parts}
+    texts |= {"missing": parts["missing"]} if "missing" in parts else {}
     texts |= nodata_texts(parts["nodata"]) if "nodata" in parts else {}
     found = make_settings({**texts, **_reading(parts), "group_by": parts.get("groups")}, complete=True)
     found = replace(found, density=parts.get("density", ""), context=parts.get("context", ""))
@@ -202,11 +208,11 @@ def _parse_short(text: str) -> Settings:
 def _digest(settings: Settings) -> str:
     from hashlib import sha256
 
-    from kldeval.grammar import with_fixations
+    from kldeval.grammar import with_fixation_count
 
     # of a part of the data, the definitions are the same
     text = format_signature(replace(settings, context=""))
-    return sha256(with_fixations(text, 0).encode()).hexdigest()[:8]
+    return sha256(with_fixation_count(text, 0).encode()).hexdigest()[:8]
 
 
 def _version(text: str) -> int:
@@ -281,6 +287,22 @@ def _reading(parts: Mapping[str, str]) -> dict[str, str]:
     call = FIXATIONS.parse(parts["fixations"])
     scale = {"fixation_on": "stored"} if "threshold" in call.keywords else {}
     return {**scale, **{f"fixation_{name}": format_value(value) for name, value in call.arguments}}
+
+
+def _format_scale(settings: Settings) -> str:
+    if not settings.raw:
+        return settings.scale
+    return ",".join(f"{side}={'raw' if side == settings.raw else 'unit'}" for side in ("pred", "gt"))
+
+
+def _parse_scale(text: str) -> dict[str, str]:
+    if "=" not in text:
+        return {"scale": text}
+    sides = dict(part.partition("=")[::2] for part in text.split(","))
+    if set(sides) != {"pred", "gt"}:
+        msg = f"the signature's part 'scale:{text}' is not of the form scale:unit or scale:pred=raw,gt=unit"
+        raise UsageProblem(msg)
+    return {f"{side}_scale": value for side, value in sides.items()}
 
 
 def _format_empty(gt: str, pred: str) -> str:

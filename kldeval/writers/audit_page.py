@@ -12,8 +12,8 @@ from kldeval.writers.numbers import ABSENT, count
 from kldeval.writers.page import (
     Cell,
     Head,
-    Listing,
     Missing,
+    MissingMaps,
     Notes,
     Page,
     Paragraphs,
@@ -27,7 +27,7 @@ from kldeval.writers.report_page import LISTED
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from kldeval.reports.audit_documents import Audit, AuditedMap, Curve, Flip, Side, Standing
+    from kldeval.reports.audit_documents import Audit, AuditedMap, Curve, Flip, FlipSide, Standing
     from kldeval.writers.page import Block, Kind, Options
 
 
@@ -223,7 +223,7 @@ def _flip_title(flip: Flip, what: str) -> str:
     return f"the order of {flip.first} and {flip.second} depends on the {what}{decisive}"
 
 
-def _sides(sides: Sequence[Side], rows: Sequence[_Row]) -> str:
+def _sides(sides: Sequence[FlipSide], rows: Sequence[_Row]) -> str:
     """The conventions under which one is better; the first of a row of the table stands for the others in it."""
     stars = {side.convention: "*" if side.significant else "" for side in sides}
     texts = []
@@ -308,14 +308,14 @@ def _crossings(curve: Curve) -> Iterator[str]:
                     yield f"the order of {first} and {second} flips between {low:.0e} and {high:.0e}"
 
 
-def _failures(audit: Audit) -> Listing:
+def _failures(audit: Audit) -> MissingMaps:
     several = len(audit.models) > 1
     rows = tuple(
         Missing(failure.name, failure.message, failure.stage, model if several else "")
         for model, failures in audit.failures.items()
         for failure in failures
     )
-    return Listing(f"{count(len(rows), 'map')} could not be read", rows, LISTED)
+    return MissingMaps(f"{count(len(rows), 'map')} could not be read", rows, LISTED)
 
 
 def _signature_line(audit: Audit) -> str:

@@ -284,7 +284,7 @@ def curves(title: str, xs: Sequence[float], ys: Mapping[str, Sequence[float]], a
     )  # fmt: skip
 
 
-def reliability(title: str, diagrams: Mapping[str, ReliabilityDiagram]) -> Chart | None:
+def reliability_chart(title: str, diagrams: Mapping[str, ReliabilityDiagram]) -> Chart | None:
     """The share that occurred over the predicted probability, a line for each name; None where no bin is filled.
 
     Vertical lines are consistency bands of the first: of a calibrated model 95 % of the points lie within.

@@ -26,7 +26,7 @@ from kldeval.writers.html_maps import MapTable, map_table
 from kldeval.writers.lines import one_line
 from kldeval.writers.models_page import comparison_page, leaderboard_page
 from kldeval.writers.numbers import ARROWS, gate_line
-from kldeval.writers.page import Gates, Listing, Notes, Paragraphs, Signatures, Table
+from kldeval.writers.page import Gates, MissingMaps, Notes, Paragraphs, Signatures, Table
 from kldeval.writers.report_page import report_page
 
 if TYPE_CHECKING:
@@ -73,6 +73,17 @@ def write(document: Document, options: Options) -> str:
     return _bounded(fixed, parts)
 
 
+def write_page(page: Page, facts: Mapping[str, object]) -> str:
+    """A page that is no document of scores as one file: its tables, sentences and notes.
+
+    Raises:
+        MissingDependency: jinja2 is not installed.
+    """
+    title = next((block.title for block in page.blocks if isinstance(block, Paragraphs | Table) and block.title), "")
+    fixed = {"page": page, "charts": [], "title": title, "facts": list(_lines(facts))}
+    return _render(fixed, _Parts((), None))
+
+
 def _bounded(fixed: Mapping[str, Any], parts: _Parts) -> str:
     """The page with as many pictures and rows as fit."""
     text = _render(fixed, parts)
@@ -117,7 +128,7 @@ def _render(fixed: Mapping[str, Any], parts: _Parts) -> str:
         .render(
             **fixed,
             tables=[block for block in blocks if isinstance(block, Table | Paragraphs)],
-            listings=[block for block in blocks if isinstance(block, Listing)],
+            listings=[block for block in blocks if isinstance(block, MissingMaps)],
             gates=[
                 (gate_line(gate, model), gate.fired)
                 for block in blocks
@@ -230,5 +241,5 @@ def _facts(document: Document) -> list[tuple[str, str]]:
 
 def _lines(provenance: Mapping[str, object]) -> Iterator[tuple[str, str]]:
     for name, value in provenance.items():
-        if name not in ("columns", "short"):
+        if name not in ("columns", "short", "inputs"):
             yield name, value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from kldeval.reports.documents import ComparisonReport, Leaderboard, Report
 from kldeval.reports.reliability import reliability_of
-from kldeval.writers.charts import Chart, curves, forest, histogram, reliability, scatter, slopes
+from kldeval.writers.charts import Chart, curves, forest, histogram, reliability_chart, scatter, slopes
 from kldeval.writers.models_page import common_columns
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def _reliability_of(report: Report) -> Iterator[Chart]:
     for key, diagrams in reliability_of(report).items():
         worst = sorted(diagrams, key=lambda one: -one.error if math.isfinite(one.error) else 0.0)[:MOST_DIAGRAMS]
         for one in (one for one in diagrams if one in worst):
-            drawn = reliability(f"reliability by {key}: {one.event}", {one.event: one})
+            drawn = reliability_chart(f"reliability by {key}: {one.event}", {one.event: one})
             if drawn:
                 yield drawn
 
@@ -68,7 +68,7 @@ def _reliability_of_models(board: Leaderboard) -> Iterator[Chart]:
     found = {model: reliability_of(report) for model, report in board.reports.items()}
     for key in next(iter(found.values()), {}):
         of_models = {model: diagrams[key][0] for model, diagrams in found.items() if len(diagrams.get(key, ())) == 1}
-        drawn = reliability(f"reliability by {key}", of_models) if of_models else None
+        drawn = reliability_chart(f"reliability by {key}", of_models) if of_models else None
         if drawn:
             yield drawn
 

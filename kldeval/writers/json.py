@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from kldeval.records import Failure, Score
-    from kldeval.reports.audit_documents import AuditedMap, ConventionFacts, Curve, Flip, Side, Standing
+    from kldeval.reports.audit_documents import AuditedMap, ConventionFacts, Curve, Flip, FlipSide, Standing
     from kldeval.reports.documents import ClassRow, Column, Comparison, GateOutcome, PairOfModels, Report, Summary
     from kldeval.reports.reliability import ReliabilityDiagram
     from kldeval.writers.page import Options
@@ -48,7 +48,12 @@ def write_lines(made: Document, options: Options) -> str:
     with `stage` and `message` is a map that could not be scored.
     """
     del options
-    return "".join(_text(row) + "\n" for row in _rows(made))
+    return "".join(lines(made))
+
+
+def lines(made: Document) -> Iterator[str]:
+    """The lines of JSON Lines, one by one."""
+    return (_text(row) + "\n" for row in _rows(made))
 
 
 def write_scores(made: Document, options: Options) -> str:
@@ -180,11 +185,20 @@ def map_row(score: Score) -> JsonObject:
     weights = {key: _number(weight) for key, weight in score.weights.items()}
     extra = {
         "weights": weights,
-        "statistics": {key: [_number(number) for number in sums] for key, sums in score.statistics.items()},
+        "statistics": _statistics(score.statistics),
         "remarks": list(score.remarks),
         "references": references_row(score.references),
     }
     return {**row, **{name: value for name, value in extra.items() if value}}
+
+
+def _statistics(statistics: Mapping[str, tuple[float, ...]]) -> JsonObject:
+    """The sums of each metric; those that a metric before it has, too, by that one's key."""
+    owners: dict[tuple[float, ...], str] = {}
+    return {
+        key: [_number(number) for number in sums] if owners.setdefault(sums, key) == key else owners[sums]
+        for key, sums in statistics.items()
+    }
 
 
 def _class_row(row: ClassRow) -> JsonObject:
@@ -341,7 +355,7 @@ def _flip(flip: Flip) -> JsonObject:
     }
 
 
-def _side(side: Side) -> JsonObject:
+def _side(side: FlipSide) -> JsonObject:
     interval = None if side.interval is None else list(side.interval)
     return {
         "convention": side.convention,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from kldeval.writers.layout import transposed
 from kldeval.writers.lines import one_line
 from kldeval.writers.numbers import ABSENT, gate_line
-from kldeval.writers.page import Cell, Gates, Listing, Notes, Page, Paragraphs, Signatures, Table, for_papers
+from kldeval.writers.page import Cell, Gates, MissingMaps, Notes, Page, Paragraphs, Signatures, Table, for_papers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _ARROWS = {"low": r"$\downarrow$", "high": r"$\uparrow$", "": ""}
 
-_COMMENTS_FIRST = Signatures, Notes, Gates, Listing
+_COMMENTS_FIRST = Signatures, Notes, Gates, MissingMaps
 """The order of what a paper's table has no room for."""
 
 _ESCAPES = {
@@ -83,7 +83,7 @@ def _comments(block: Block) -> Iterator[str]:
         yield from (f"note: {note}" for note in block.lines)
     elif isinstance(block, Gates):
         yield from (gate_line(gate, model) for model, gate in block.rows)
-    elif isinstance(block, Listing):
+    elif isinstance(block, MissingMaps):
         yield f"{block.title}:"
         for row in block.rows:
             model, stage = f"{row.model}: " if row.model else "", f" ({row.stage})" if row.stage else ""

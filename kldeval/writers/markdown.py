@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from kldeval.writers.lines import one_line
 from kldeval.writers.numbers import ARROWS, aligned, gate_line
-from kldeval.writers.page import Gates, Listing, Notes, Paragraphs, Signatures, Table, for_papers
+from kldeval.writers.page import Gates, MissingMaps, Notes, Paragraphs, Signatures, Table, for_papers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -36,9 +36,9 @@ def _parts(block: Block) -> Iterator[list[str]]:
         yield lines
 
 
-def _list(block: Paragraphs | Listing | Gates | Notes) -> tuple[str, list[str]]:
+def _list(block: Paragraphs | MissingMaps | Gates | Notes) -> tuple[str, list[str]]:
     """The title and the lines of a list."""
-    if isinstance(block, Listing):
+    if isinstance(block, MissingMaps):
         return block.title, [f"- {_missing(row)}" for row in block.rows]
     if isinstance(block, Gates):
         return "gates", [f"- {escaped(gate_line(gate, model))}" for model, gate in block.rows]

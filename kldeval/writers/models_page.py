@@ -14,8 +14,8 @@ from kldeval.writers.page import (
     Cell,
     Gates,
     Head,
-    Listing,
     Missing,
+    MissingMaps,
     Notes,
     Page,
     Paragraphs,
@@ -92,11 +92,11 @@ def comparison_page(report: ComparisonReport, options: Options) -> Page:
     return Page(filled(blocks))
 
 
-def _left_out(missing: Mapping[str, tuple[str, ...]], options: Options) -> Listing:
+def _left_out(missing: Mapping[str, tuple[str, ...]], options: Options) -> MissingMaps:
     """The maps that did not count, each with the models that lack it."""
     rows = tuple(Missing(name, f"not scored for {', '.join(missing[name])}") for name in sorted(missing, key=natural))
     title = f"{count(len(rows), 'map')} left out, not scored for every model"
-    return Listing(title, rows, None if options.per_map else LISTED)
+    return MissingMaps(title, rows, None if options.per_map else LISTED)
 
 
 def _metric_head(key: str, column: Column) -> Head:

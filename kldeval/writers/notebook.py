@@ -8,7 +8,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from kldeval.writers.numbers import ARROWS
-from kldeval.writers.page import Gates, Listing, Notes, Paragraphs, Signatures, Table
+from kldeval.writers.page import Gates, MissingMaps, Notes, Paragraphs, Signatures, Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,7 +41,7 @@ def _drawn(block: Block) -> Iterator[str]:
         yield from _table(block)
     elif isinstance(block, Paragraphs):
         yield from _lines([*([block.title] if block.title else []), *block.lines])
-    elif isinstance(block, Listing):
+    elif isinstance(block, MissingMaps):
         rows = [": ".join(filter(None, (row.model, row.name, row.reason))) for row in block.rows]
         yield from _lines([block.title, *rows])
     elif isinstance(block, Notes):

@@ -120,7 +120,7 @@ class Missing:
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
+class MissingMaps:
     """Maps without a number under a title; a terminal shows the first `limit` of them, unless it is None."""
 
     title: str
@@ -155,7 +155,7 @@ class Signatures:
     on_terminal: bool = True
 
 
-Block = Table | Paragraphs | Listing | Gates | Notes | Signatures
+Block = Table | Paragraphs | MissingMaps | Gates | Notes | Signatures
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +186,14 @@ PAPER_NAMES = {
     "ig": "IG",
     "bce": "BCE",
     "nll": "NLL",
+    "ece": "ECE",
+    "mce": "MCE",
+    "ace": "ACE",
+    "rmsce": "RMSCE",
+    "classwise-ece": "cwECE",
+    "rps": "RPS",
+    "brier": "Brier",
+    "accuracy": "Accuracy",
 }
 """What papers call a metric, by its key."""
 
@@ -224,4 +232,4 @@ def _is_empty(block: Block) -> bool:
         return not (block.lines or block.title)
     if isinstance(block, Notes):
         return not block.lines
-    return isinstance(block, Listing | Gates) and not block.rows
+    return isinstance(block, MissingMaps | Gates) and not block.rows

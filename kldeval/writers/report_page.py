@@ -7,14 +7,15 @@ import re
 from typing import TYPE_CHECKING
 
 from kldeval.errors import UsageProblem
+from kldeval.records import NO_PREDICTION
 from kldeval.reports.aggregate import CEILING, PRIOR, REFERENCES, share_of_the_way, summarise_means, summarise_scores
 from kldeval.writers.numbers import ABSENT, Notation, count, natural, notation_for
 from kldeval.writers.page import (
     Cell,
     Gates,
     Head,
-    Listing,
     Missing,
+    MissingMaps,
     Notes,
     Page,
     Paragraphs,
@@ -55,7 +56,7 @@ def report_page(report: Report, options: Options) -> Page:
     return Page(filled(blocks))
 
 
-def failure_list(failures: dict[str, tuple[Failure, ...]], options: Options) -> Listing:
+def failure_list(failures: dict[str, tuple[Failure, ...]], options: Options) -> MissingMaps:
     """The maps of each model that could not be scored, or not by some metric, in the order of their names."""
     rows = tuple(
         Missing(failure.name, failure_reason(failure), failure.stage, model)
@@ -63,7 +64,7 @@ def failure_list(failures: dict[str, tuple[Failure, ...]], options: Options) -> 
         for failure in sorted(found, key=lambda failure: natural(failure.name))
     )
     title = missing_text([failure for found in failures.values() for failure in found])
-    return Listing(title, rows, None if options.per_map else LISTED)
+    return MissingMaps(title, rows, None if options.per_map else LISTED)
 
 
 def failure_reason(failure: Failure) -> str:
@@ -230,7 +231,8 @@ def _map_table(report: Report, scores: Sequence[Score], precision: int, title: s
         columns["uncovered"] = [str(score.n_uncovered) for score in scores]
         columns["mass"] = _masses([score.uncovered_mass for score in scores], precision)
         heads += plain_heads("number", "uncovered", "mass")
-    rows = zip((score.name for score in scores), *columns.values(), strict=True)
+    names = (f"{score.name} (no prediction)" if NO_PREDICTION in score.remarks else score.name for score in scores)
+    rows = zip(names, *columns.values(), strict=True)
     return _table(report, heads, (map(Cell, row) for row in rows), title)
 
 

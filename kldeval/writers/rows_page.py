@@ -11,7 +11,7 @@ import numpy as np
 from kldeval.reports.rows import ROWS_SCHEMA, mean_of, quantiles_of
 from kldeval.scoring.rows import NLL, NLL_GT, SAME_TOP, SHIFT
 from kldeval.writers.numbers import count, notation_for
-from kldeval.writers.page import Cell, Head, Listing, Missing, Notes, Page, Paragraphs, Signatures, Table, filled
+from kldeval.writers.page import Cell, Head, Missing, MissingMaps, Notes, Page, Paragraphs, Signatures, Table, filled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,7 +38,7 @@ def rows_page(report: RowsReport, options: Options) -> Page:
     blocks = (
         Table(heads, tuple(_row(report, key, options.precision) for key in keys), _title(report)),
         Paragraphs(tuple(_sentences(report))),
-        Listing(
+        MissingMaps(
             f"{count(len(report.failures), 'map')} could not be scored",
             tuple(Missing(one.name, one.message, one.stage) for one in report.failures),
         ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shlex
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from kldeval.reports.audit import is_close
@@ -14,8 +15,8 @@ from kldeval.writers.numbers import ABSENT, count
 from kldeval.writers.page import (
     Cell,
     Head,
-    Listing,
     Missing,
+    MissingMaps,
     Notes,
     Page,
     Paragraphs,
@@ -28,7 +29,7 @@ from kldeval.writers.page import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from kldeval.reports.documents import Explanation, Inspection, Matrix, Methods, Stage
+    from kldeval.reports.documents import Explanation, Inspection, Matrix, Methods, Stage, Terms
     from kldeval.reports.identification import Guess, Identification, Joint
     from kldeval.writers.page import Block
 
@@ -194,17 +195,22 @@ def explanation_page(explanation: Explanation) -> Page:
 
 
 def _explanation_blocks(explanation: Explanation) -> Iterator[Block]:
-    height, width = explanation.shape
-    yield Paragraphs((), title=f"{explanation.name}: {width} x {height} pixels")
+    is_map = "gt" in explanation.stages
+    sides = reversed(explanation.shape) if is_map else explanation.shape
+    size = " x ".join(map(str, sides))
+    yield Paragraphs((), title=f"{explanation.name}: {size} {'pixels' if is_map else 'scores'}")
     for role, stages in explanation.stages.items():
         yield _stage_table(f"{_SIDES[role]} ({explanation.dtypes[role]})", stages)
         if role in explanation.matrices:
             yield _matrix_table(explanation.matrices[role])
     rows = tuple((Cell(key), Cell(_short(value))) for key, value in explanation.values.items())
     yield Table((Head("metric", "flags"), Head("value", is_headline=True)), rows)
-    mass = f"{explanation.n_uncovered} pixels with ground-truth mass {_short(explanation.uncovered_mass)}"
-    yield Paragraphs((f"uncovered: {mass}{_uncovered_words(explanation)}",))
-    yield _contribution_table(explanation)
+    if any(one.over != "fixated pixels" for one in explanation.terms):
+        what = "pixels with ground-truth" if is_map else "positions with label"
+        mass = f"{explanation.n_uncovered} {what} mass {_short(explanation.uncovered_mass)}"
+        yield Paragraphs((f"uncovered: {mass}{_uncovered_words(explanation)}",))
+    for terms in explanation.terms:
+        yield _contribution_table(terms)
     yield Notes(explanation.notes)
     yield Signatures((), tuple(explanation.signatures.values()))
 
@@ -238,43 +244,51 @@ def _matrix_table(matrices: Sequence[tuple[str, Matrix]]) -> Table:
 
 def _uncovered_words(explanation: Explanation) -> str:
     """What the uncovered pixels add to the sum over pixels."""
-    if explanation.uncovered_adds is None or not explanation.n_uncovered:
+    first = explanation.terms[0] if explanation.terms else None
+    if first is None or first.uncovered_adds is None or not explanation.n_uncovered:
         return ""
-    unit = f" {explanation.unit}" if explanation.unit else ""
-    return f", which add {_short(explanation.uncovered_adds)} of {_short(explanation.total)}{unit} over all pixels"
+    unit = f" {first.unit}" if first.unit else ""
+    return f", which add {_short(first.uncovered_adds)} of {_short(first.total)}{unit} over all pixels"
 
 
-def _contribution_table(explanation: Explanation) -> Table:
-    """The pixels that add most, and all others together: their shares are of the sum over pixels."""
-    key = next(iter(explanation.values), "")
+_OVER = {
+    "pixels": ("pixels that contribute most to {}, in the sum over pixels", ("pred", "gt")),
+    "fixated pixels": (
+        "fixated pixels that contribute most to {}, in the mean over fixations",
+        ("stored", "fixations"),
+    ),
+    "positions": ("positions that contribute most to {}, in the sum over positions", ("probability", "label")),
+}
+
+
+def _contribution_table(terms: Terms) -> Table:
+    """The places that add most, and all others together: their shares are of the sum."""
+    n_axes = max((len(one.place) for one in terms.largest), default=2)
     rows = [
-        (
-            str(pixel.row),
-            str(pixel.column),
-            *map(_short, (pixel.pred, pixel.gt, pixel.term)),
-            _share(explanation, pixel.term),
-        )
-        for pixel in explanation.contributions
+        (*map(str, one.place), *map(_short, (one.pred, one.gt, one.term)), _share(terms, one.term))
+        for one in terms.largest[: terms.n]
     ]
-    others = explanation.n_pixels - len(rows)
+    others = terms.n - len(rows)
     if others > 0:
-        rest = explanation.total - math.fsum(pixel.term for pixel in explanation.contributions)
-        rows.append((f"{others} others", "", "", "", _short(rest), _share(explanation, rest)))
-    heads = plain_heads("number", "row", "column", "pred", "gt", "adds", "share")
+        rest = terms.total - math.fsum(one.term for one in terms.largest)
+        blank = ("",) * (n_axes - 1)
+        rows.append((f"{others} others", *blank, "", "", _short(rest), _share(terms, rest)))
+    places = {1: ("place",), 2: ("row", "column")}.get(n_axes, tuple(f"axis {axis}" for axis in range(n_axes)))
+    title, sides = _OVER[terms.over]
     cells = tuple(tuple(map(Cell, row)) for row in rows)
-    return Table(heads, cells, f"pixels that contribute most to {key}, in the sum over pixels")
+    return Table(plain_heads("number", *places, *sides, "adds", "share"), cells, title.format(terms.metric))
 
 
-def _share(explanation: Explanation, term: float) -> str:
-    total = explanation.total
+def _share(terms: Terms, term: float) -> str:
+    total = terms.total
     return f"{term / total:.1%}" if total and math.isfinite(total) and math.isfinite(term) else ABSENT
 
 
 # a check
 
 
-def inspection_page(inspection: Inspection) -> Page:
-    """The pairs with what their files hold, then what is wrong, for a terminal."""
+def inspection_page(inspection: Inspection, pairs: bool = True) -> Page:  # noqa: FBT001, FBT002 - the one choice
+    """What files hold (each pair, or how many of what), then what is wrong, for a terminal."""
     heads = (
         *(Head("name", "map"), Head("prediction", "map"), Head("holds", "text")),
         *(Head("ground truth", "map"), Head("holds", "text")),
@@ -283,28 +297,50 @@ def inspection_page(inspection: Inspection) -> Page:
         tuple(map(Cell, (row.name, row.pred, row.pred_content, row.gt, row.gt_content))) for row in inspection.rows
     )
     wrong = tuple(Missing(failure.name, failure.message, failure.stage) for failure in inspection.failures)
-    problems = count(len(wrong), "problem")
-    found = f"{count(len(rows), 'pair')} can be scored, {problems}"
     blocks: tuple[Block, ...] = (
-        *((Table(heads, rows),) if rows else ()),
-        Listing(problems, wrong),
+        *((Table(heads, rows),) if rows and pairs else ()),
+        MissingMaps(count(len(wrong), "problem"), wrong),
         *((Paragraphs(inspection.notes),) if inspection.notes else ()),
-        Paragraphs((found,)),
+        *(() if pairs else (Paragraphs(tuple(_held(inspection))),)),
+        Paragraphs((_found(inspection),)),
     )
     return Page(filled(blocks))
 
 
-def inspection_text(inspection: Inspection) -> str:
-    """The pairs with what their files hold, then what is wrong, as aligned lines that are never cut."""
+def _found(inspection: Inspection) -> str:
+    return f"{count(len(inspection.rows), 'pair')} can be scored, {count(len(inspection.failures), 'problem')}"
+
+
+def _held(inspection: Inspection) -> Iterator[str]:
+    """How many maps of which size and type each side has, the most frequent first."""
+    sides = {
+        "predictions": [row.pred_content for row in inspection.rows],
+        "ground truths": [row.gt_content for row in inspection.rows],
+    }
+    for what, contents in sides.items():
+        kinds = Counter(" ".join(content.split()[:2]) for content in contents).most_common()
+        shown = ", ".join(f"{number} of {kind}" for kind, number in kinds[:KINDS_SHOWN])
+        more = f", and {len(kinds) - KINDS_SHOWN} more kinds" if len(kinds) > KINDS_SHOWN else ""
+        skipped = sum("(skipped)" in content for content in contents)
+        if kinds:
+            yield f"{what}: {shown}{more}{f'; {skipped} are skipped' if skipped else ''}"
+
+
+KINDS_SHOWN = 3
+"""Sizes and types of maps that a summary names."""
+
+
+def inspection_text(inspection: Inspection, pairs: bool = True) -> str:  # noqa: FBT001, FBT002 - the one choice
+    """What files hold (each pair, or how many of what), then what is wrong, as aligned lines that are never cut."""
     head = ("name", "prediction", "", "ground truth", "")
     rows = [
         (one_line(row.name), one_line(row.pred), row.pred_content, one_line(row.gt), row.gt_content)
         for row in inspection.rows
     ]
-    lines = _aligned([head, *rows]) if rows else []
+    lines = [*_aligned([head, *rows]), ""] if rows and pairs else []
     wrong = [(failure.stage, one_line(failure.name), one_line(failure.message)) for failure in inspection.failures]
-    found = f"{count(len(rows), 'pair')} can be scored, {count(len(wrong), 'problem')}"
-    return "\n".join([*lines, *[""] * bool(lines), *_aligned(wrong), *inspection.notes, found]) + "\n"
+    held = () if pairs else _held(inspection)
+    return "\n".join([*lines, *_aligned(wrong), *inspection.notes, *held, _found(inspection)]) + "\n"
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:

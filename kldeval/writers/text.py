@@ -16,7 +16,7 @@ from kldeval.grammar import split_top_level
 from kldeval.writers.layout import GAP, NARROWEST, fitted
 from kldeval.writers.lines import one_line
 from kldeval.writers.numbers import ABSENT, ARROWS, aligned, gate_line
-from kldeval.writers.page import Gates, Listing, Notes, Paragraphs, Signatures, Table
+from kldeval.writers.page import Gates, MissingMaps, Notes, Paragraphs, Signatures, Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -72,7 +72,7 @@ def _draw(block: Block, options: Options) -> Iterator[RenderableType]:
         yield from _table(block, options)
     elif isinstance(block, Paragraphs):
         yield from _paragraphs(block, options)
-    elif isinstance(block, Listing):
+    elif isinstance(block, MissingMaps):
         yield from _listing(block, options)
     elif isinstance(block, Gates):
         yield from (_gate(model, gate, options) for model, gate in block.rows)
@@ -140,7 +140,7 @@ def _in_common(signatures: Sequence[str]) -> list[str]:
 # lists of what is missing
 
 
-def _listing(listing: Listing, options: Options) -> Iterator[RenderableType]:
+def _listing(listing: MissingMaps, options: Options) -> Iterator[RenderableType]:
     """One line for each row; on a terminal the reason hangs below the name where it is long."""
     shown = listing.rows[: listing.limit]
     yield _wrapped("", listing.title, "bold red", options)

@@ -552,8 +552,7 @@ REFUSED: dict[str, tuple[tuple[str | Path, ...], str]] = {
         (BOLD, GT, "--output", "a.parquet"),
         (
             "kldeval: cannot write a.parquet: the suffix .parquet stands for no format of an audit; "
-            "known: .txt, .json, .csv, "
-            ".tsv, .md, .markdown, .tex, .html, .htm\n"
+            "known: .csv, .htm, .html, .json, .markdown, .md, .tex, .tsv, .txt\n"
         ),
     ),
     "a prediction twice": ((BOLD, BOLD, GT), f"kldeval: {BOLD} is given twice: every model needs a path of its own\n"),

@@ -101,6 +101,7 @@ def test_the_division_depends_on_the_seed_alone_and_keeps_groups_together(maps: 
             "--fit-share 1: the part of",
         ),
         (("--limit", "1", *FLAGS), "two at least are needed, here is 1"),
+        ((), "a temperature divides the scores of classes: name the class axis"),
         (("-m", "kld"), "a temperature divides the scores of classes: name the class axis"),
     ],
 )

@@ -334,7 +334,7 @@ def run_program(*arguments: str | Path, **options: object) -> subprocess.Complet
 
 def test_program_needs_no_torch_and_speaks_no_numpy_warning(folders: tuple[Path, Path]) -> None:
     code = (
-        "import sys; from kldeval.cli.main import run; code = run(sys.argv[1:]); "
+        "import sys; from kldeval.cli.main import run_arguments; code = run_arguments(sys.argv[1:]); "
         "sys.exit(3 if 'torch' in sys.modules else code)"
     )
     command = [sys.executable, "-W", "error", "-c", code, *map(str, folders), "--score-only"]
@@ -344,7 +344,7 @@ def test_program_needs_no_torch_and_speaks_no_numpy_warning(folders: tuple[Path,
 
 def test_help_imports_nothing_heavy() -> None:
     code = (
-        "import sys; from kldeval.cli.main import run; run(['--help']); "
+        "import sys; from kldeval.cli.main import run_arguments; run_arguments(['--help']); "
         "print([m for m in ('numpy', 'cv2', 'torch', 'rich', 'scipy') if m in sys.modules], file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

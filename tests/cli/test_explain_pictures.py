@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from command_line import kldeval
 
-from kldeval.cli.main import run
+from kldeval.cli.main import run_arguments
 
 ROOT = Path(__file__).parent.parent.parent
 PAIR = str(ROOT / "sample_data/bold/harbour.png"), str(ROOT / "sample_data/gt/harbour.png")
@@ -37,7 +37,7 @@ def test_a_picture_in_half_blocks_fits_the_terminal(
     monkeypatch.delenv("NO_COLOR", raising=False)
     out = Screen()
     with redirect_stdout(out):
-        assert run(["explain", *PAIR, "--picture"]) == 0
+        assert run_arguments(["explain", *PAIR, "--picture"]) == 0
     assert code in out.getvalue()
     text = re.sub(r"\x1b\[[\d;]*m", "", out.getvalue())
     assert max(map(len, text.splitlines())) <= width

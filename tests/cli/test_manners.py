@@ -67,7 +67,7 @@ def without_styles(text: str) -> str:
         (("com",), ["compare"]),
         (("compare", "--fail"), ["--fail-if-worse"]),
         (("a", "gt", "--pred-n"), ["--pred-norm", "--pred-name"]),
-        (("a", "gt", "--maps", ""), ["mean", "fixations", "groups", "pixels"]),
+        (("a", "gt", "--maps", ""), ["mean", "fixations", "groups", "pixels", "rows"]),
         (("a", "gt", "-m", "kl"), ["kld", "kld-reverse"]),
         (("a", "gt", "--convention", "pysal"), ["pysaliency"]),
         (("a", "gt", "--format", "json"), ["json", "jsonl"]),

@@ -168,12 +168,12 @@ def test_memory_does_not_grow_with_the_rows(tmp_path: Path) -> None:
         file.flush()
     code = (
         "import resource, sys\n"
-        "from kldeval.cli.main import run\n"
+        "from kldeval.cli.main import run_arguments\n"
         "import kldeval.analysis.rows\n"
         "def own():\n"
         "    return int([line for line in open('/proc/self/status') if line.startswith('RssAnon')][0].split()[1])\n"
         "before = own()\n"
-        f"run([{str(tmp_path / 'a.npy')!r}, {str(tmp_path / 'b.npy')!r}, '--rows', '--jobs', '1', '-q'])\n"
+        f"run_arguments([{str(tmp_path / 'a.npy')!r}, {str(tmp_path / 'b.npy')!r}, '--rows', '--jobs', '1', '-q'])\n"
         "print((own() - before) // 1024)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

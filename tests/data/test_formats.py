@@ -482,8 +482,8 @@ def test_nothing_is_unpickled(refused: Any) -> None:
 
 
 def test_text_named_npy(refused: Any) -> None:
-    assert refused("a.npy", b"hello, this is no array") == "no .npy file: it begins with b'hello, this '"
-    assert refused("a.npy", b"") == "no .npy file: it begins with b''"
+    assert refused("a.npy", b"hello, this is no array") == "no .npy file: it begins with 'hello, this '"
+    assert refused("a.npy", b"") == "no .npy file: it is empty"
 
 
 def test_field_names_beyond_latin_mean_no_map(refused: Any) -> None:
@@ -497,7 +497,7 @@ def test_field_names_beyond_latin_mean_no_map(refused: Any) -> None:
 )
 def test_a_header_of_garbage(refused: Any, header: bytes) -> None:
     data = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header
-    assert refused("a.npy", data) == f"no .npy file: it begins with {data[:12]!r}"
+    assert refused("a.npy", data) == f"no .npy file: it begins with the bytes {data[:12].hex(' ')}"
 
 
 def test_a_truncated_array_says_how_much_is_there(refused: Any) -> None:

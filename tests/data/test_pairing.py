@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 from kldeval import evaluate
 from kldeval.data.listing import list_folder, name_of
-from kldeval.data.pairing import Side, find_pairs, match
+from kldeval.data.pairing import MapSide, find_pairs, match
 from kldeval.errors import UsageProblem
 from kldeval.records import Failure, Pair
 
 READABLE = (
-    ".avif .bmp .dib .exr .gif .hdr .jp2 .jpe .jpeg .jpg .mat .npy .npz .pam .pbm .pfm .pgm .pic .png .pnm .ppm .pxm "
-    ".tif .tiff .webp"
+    ".avif .bin .bmp .dib .exr .gif .h5 .hdf5 .hdr .jp2 .jpe .jpeg .jpg .mat .npy .npz .pam .pbm .pfm .pgm .pic "
+    ".png .pnm .ppm .pt .pth .pxm .safetensors .tif .tiff .webp"
 )
 
 
@@ -167,7 +167,7 @@ def test_every_name_is_accounted_for_once(
     pred: dict[str, int], gt: dict[str, int], *, allow_missing: bool, allow_extra: bool
 ) -> None:
     sides = [
-        Side(what, Path(what), {name: tuple(f"{name}.{i}" for i in range(count)) for name, count in files.items()})
+        MapSide(what, Path(what), {name: tuple(f"{name}.{i}" for i in range(count)) for name, count in files.items()})
         for what, files in (("prediction", pred), ("ground truth", gt))
     ]
     if not pred.keys() & gt.keys():
@@ -233,12 +233,12 @@ def test_an_empty_folder(pred: Path, gt: Path) -> None:
 
 
 def test_a_folder_of_other_files_alone(pred: Path, gt: Path) -> None:
-    fill(pred, "a.pt", "b.txt", "LICENSE")
+    fill(pred, "a.ckpt", "b.txt", "LICENSE")
     fill(gt, "a.png")
     with pytest.raises(UsageProblem) as problem:
         find_pairs(pred, gt)
     assert str(problem.value) == (
-        f"{pred} holds no map: only files of other kinds (no suffix, .pt); readable are {READABLE}"
+        f"{pred} holds no map: only files of other kinds (no suffix, .ckpt); readable are {READABLE}"
     )
 
 

@@ -753,6 +753,10 @@ NAMES = {
     ".npz": {".npz"},
     ".mat, version 4 to 7": {".mat"},
     ".mat, version 7.3 (`pip install 'kldeval[matlab73]'`)": {".mat"},
+    "HDF5 (`pip install 'kldeval[hdf5]'`)": {".h5", ".hdf5"},
+    "torch.save (`pip install torch`)": {".pt", ".pth"},
+    "safetensors": {".safetensors"},
+    "raw single floats": {".bin"},
 }
 """The suffixes that each row of the table in docs/files.md is about."""
 

@@ -6,7 +6,9 @@ import json
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from command_line import kldeval, score
@@ -105,7 +107,7 @@ def test_a_folder_of_predictions_of_one_map_is_given_one_by_one() -> None:
 # kinds that are not read
 
 
-@pytest.mark.parametrize("suffix", [".mp4", ".pt", ".mdb", ".pth", ".sqlite", ""])
+@pytest.mark.parametrize("suffix", [".mp4", ".ckpt", ".mdb", ".pth", ".sqlite", ""])
 def test_files_of_other_kinds_are_named_on_either_side(suffix: str) -> None:
     fill("pred")
     Path("pred", f"x{suffix}").write_bytes(b"x")
@@ -123,7 +125,7 @@ def test_files_of_other_kinds_are_named_on_either_side(suffix: str) -> None:
 
 
 def test_folders_without_a_map_are_named_both_at_once() -> None:
-    for folder, suffix in (("videos", ".mp4"), ("tensors", ".pt")):
+    for folder, suffix in (("videos", ".mp4"), ("tensors", ".ckpt")):
         Path(folder).mkdir()
         Path(folder, f"a{suffix}").write_bytes(b"x")
     for command in ((), ("check",)):
@@ -135,9 +137,9 @@ def test_folders_without_a_map_are_named_both_at_once() -> None:
 
 def test_a_partner_of_another_kind_is_named() -> None:
     fill("pred")
-    Path("pred", "a.npy").rename("pred/a.pt")
+    Path("pred", "a.npy").rename("pred/a.ckpt")
     (failure,) = json.loads(kldeval("pred", "gt", "--format", "json").out)["failures"]
-    assert "no map of this name in pred but a.pt, of a kind that is not read" in failure["message"]
+    assert "no map of this name in pred but a.ckpt, of a kind that is not read" in failure["message"]
 
 
 # tables
@@ -170,3 +172,182 @@ def test_a_list_of_fixations_is_read_whatever_separates_its_columns(separator: s
     z = [(array - array.mean()) / array.std() for array in (np.load(f"pred/{name}.npy") for name in NAMES)]
     expected = np.mean([(one[2, 1] + one[2, 5]) / 2 for one in z])
     assert score("pred", "gt", "--fixations", "list.csv", "--metric", "nss") == pytest.approx([expected])
+
+
+# what a file is
+
+
+FOREIGN = {
+    b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n": "a Git LFS pointer, not the file itself",
+    b"<!DOCTYPE html><html>404</html>": "a web page, as an error of a download saves it",
+    b"\x1f\x8b\x08\0\0\0\0\0": "compressed by gzip; decompress it with: gunzip",
+    b"\x28\xb5\x2f\xfd\0\0\0\0": "compressed by Zstandard; decompress it with: zstd -d",
+}
+
+
+@pytest.mark.parametrize("data", FOREIGN, ids=["lfs", "html", "gzip", "zstd"])
+@pytest.mark.parametrize("suffix", [".npy", ".npz", ".mat", ".png", ".tif", ".jpg", ".pgm", ".csv", ".json"])
+def test_what_a_file_is_instead_is_named_whatever_its_suffix(data: bytes, suffix: str) -> None:
+    Path(f"a{suffix}").write_bytes(data)
+    if suffix in (".csv", ".json"):
+        outcome = kldeval("gt", "gt", "--metric", "nss", "--fixations", f"a{suffix}")
+        message = outcome.err
+    else:
+        outcome = kldeval(f"a{suffix}", "gt/a.npy", "--format", "json")
+        (failure,) = json.loads(outcome.out)["failures"]
+        message = failure["message"]
+    assert FOREIGN[data] in message
+    assert "b'" not in message
+
+
+def test_check_summarises_and_shows_pairs_on_request() -> None:
+    fill("pred")
+    np.save("pred/a.npy", np.ones((2, 3), np.uint8))
+    short, full = kldeval("check", "pred", "gt"), kldeval("check", "pred", "gt", "--pairs")
+    assert short.out.splitlines()[-3:] == [
+        "predictions: 2 of 8x6 float64",
+        "ground truths: 2 of 8x6 float64",
+        "2 pairs can be scored, 1 problem",
+    ]
+    assert short.out.startswith("check  a  sizes differ")
+    assert "pred/b.npy" not in short.out
+    assert "pred/b.npy" in full.out
+    assert (short.code, full.code) == (1, 1)
+
+
+def test_all_zero_bytes_may_be_floats_that_were_saved_so() -> None:
+    for side, other in (("pred", "gt"), ("gt", "pred")):
+        cv2.imwrite(f"{side}.png", np.zeros(SHAPE, np.uint8))
+        cv2.imwrite(f"{other}.png", np.full(SHAPE, 9, np.uint8))
+        (failure,) = json.loads(kldeval("pred.png", "gt.png", "--format", "json").out)["failures"]
+        assert failure["message"].endswith("become 0, too: multiply by 255 before saving")
+    np.save("zero.npy", np.zeros(SHAPE))
+    (failure,) = json.loads(kldeval("zero.npy", "gt/a.npy", "--format", "json").out)["failures"]
+    assert "saved as integers" not in failure["message"]
+
+
+# labels
+
+
+def cross_entropy(logits: np.ndarray[Any, Any], label: np.ndarray[Any, Any], valid: np.ndarray[Any, Any]) -> float:
+    logs = logits - np.log(np.exp(logits).sum(0))
+    picked = np.take_along_axis(logs, np.where(valid, label, 0)[None], 0)[0]
+    return float(-picked[valid].mean())
+
+
+@pytest.mark.parametrize("ignored", [None, 254, -1])
+def test_labels_from_one_with_zero_unlabelled(ignored: int | None) -> None:
+    rng = np.random.default_rng(9)
+    logits, label = rng.normal(size=(4, *SHAPE)), rng.integers(0, 5, SHAPE)
+    stored = label.copy()
+    if ignored is not None:
+        stored[0, :3] = ignored
+    np.save("pred.npy", logits)
+    np.save("labels.npy", stored)
+    run = ("pred.npy", "labels.npy", "--norm", "softmax", "--axis", "0", "--metric", "ce")
+    flags = ("--reduce-zero-label", *(("--ignore-index", str(ignored)) if ignored is not None else ()))
+    if ignored is None:
+        (failure,) = json.loads(kldeval(*run, "--format", "json").out)["failures"]
+        assert "if 0 is unlabelled and the classes are 1..C: --reduce-zero-label" in failure["message"]
+    valid = (stored > 0) & (stored < 5)
+    assert score(*run, *flags) == pytest.approx([cross_entropy(logits, stored - 1, valid)])
+    (signature,) = json.loads(kldeval(*run, *flags, "--format", "json").out)["signature"].values()
+    inside = "" if ignored is None else f"ignore_index={ignored},"
+    assert f"|gt:labels({inside}reduce_zero=true)|" in signature
+    assert score(*run[:2], "--signature", signature) == score(*run, *flags)
+
+
+def test_a_frame_whose_labels_are_all_ignored_is_skipped_on_request() -> None:
+    rng = np.random.default_rng(9)
+    for name, label in (("a", rng.integers(0, 4, SHAPE)), ("b", np.full(SHAPE, 255))):
+        for folder, array in (("logits", rng.normal(size=(4, *SHAPE))), ("labels", label)):
+            Path(folder).mkdir(exist_ok=True)
+            np.save(f"{folder}/{name}.npy", array)
+    run = ("logits", "labels", "--norm", "softmax", "--axis", "0", "--metric", "ce", "--ignore-index", "255")
+    document = json.loads(kldeval(*run, "--empty-gt", "skip", "--format", "json").out)
+    assert [row["name"] for row in document["maps"]] == ["a"]
+    assert document["notes"] == ["1 maps with an all-ignored ground truth were skipped (--empty-gt skip)"]
+    logits, label = np.load("logits/a.npy"), np.load("labels/a.npy")
+    assert document["summary"]["ce"]["mean"] == pytest.approx(cross_entropy(logits, label, label < 4))
+    assert np.isnan(float(json.loads(kldeval(*run, "--format", "json").out)["summary"]["ce"]["mean"]))
+
+
+# scales
+
+
+def bytes_of(seed: int) -> np.ndarray[Any, Any]:
+    return np.asarray(np.random.default_rng(seed).integers(3, 250, SHAPE), np.uint8)
+
+
+@pytest.mark.parametrize("raw", ["pred", "gt"])
+def test_each_side_may_have_its_own_scale(raw: str) -> None:
+    sides = {"pred": bytes_of(11), "gt": bytes_of(12)}
+    for side, array in sides.items():
+        cv2.imwrite(f"{side}.png", array)
+    on_scale = {side: array.astype(float) / (1 if side == raw else 255) for side, array in sides.items()}
+    p, q = (np.exp(on_scale[side] - on_scale[side].max()) for side in ("pred", "gt"))
+    p, q = p / p.sum(), q / q.sum()
+    run = ("pred.png", "gt.png", "--norm", "flatten-softmax", *EXACT)
+    expected = pytest.approx([float((q * (np.log(q) - np.log(p))).sum())])
+    assert score(*run, f"--{raw}-scale", "raw") == expected
+    other = "gt" if raw == "pred" else "pred"
+    assert score(*run, "--scale", "raw", f"--{other}-scale", "unit") == expected
+    (signature,) = json.loads(kldeval(*run, f"--{raw}-scale", "raw", "--format", "json").out)["signature"].values()
+    assert ("scale:pred=raw,gt=unit" if raw == "pred" else "scale:pred=unit,gt=raw") in signature
+    assert score("pred.png", "gt.png", "--signature", signature) == expected
+    assert "--pred-scale byte: 'byte' is none of unit, raw" in kldeval(*run, "--pred-scale", "byte").err
+
+
+@pytest.mark.parametrize("side", ["pred", "gt"])
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+def test_whole_numbers_that_are_zero_and_one_are_a_mask_under_bce(side: str, kind: type) -> None:
+    mask = np.random.default_rng(13).random(SHAPE) < 0.4
+    sides = {"pred": bytes_of(11) / 255, "gt": bytes_of(12) / 255, side: mask.astype(float)}
+    cv2.imwrite("pred.png", bytes_of(11))
+    cv2.imwrite("gt.png", bytes_of(12))
+    cv2.imwrite(f"{side}.png", mask.astype(kind))
+    p, t = sides["pred"], sides["gt"]
+    with np.errstate(divide="ignore"):
+        logs, others = np.maximum(np.log(p), -100), np.maximum(np.log(1 - p), -100)
+    expected = pytest.approx([float(-(t * logs + (1 - t) * others).mean())])
+    run = ("pred.png", "gt.png", "--metric", "bce")
+    assert score(*run) == expected
+    assert score(*run, "--jobs", "1") == expected
+    document = json.loads(kldeval(*run, "--format", "json").out)
+    assert any(
+        "holds 0 and 1 as whole numbers (1 of 1 map), which are taken as such" in note for note in document["notes"]
+    )
+    signature = document["signature"]["bce"]
+    assert "|masks:01|" in signature
+    assert score("pred.png", "gt.png", "--signature", signature) == expected
+    # a signature without it is of bytes divided by their full scale
+    t = t / (np.iinfo(kind).max if side == "gt" else 1)
+    p = p / (np.iinfo(kind).max if side == "pred" else 1)
+    with np.errstate(divide="ignore"):
+        logs, others = np.maximum(np.log(p), -100), np.maximum(np.log(1 - p), -100)
+    earlier = score("pred.png", "gt.png", "--signature", signature.replace("masks:01|", ""))
+    assert earlier == pytest.approx([float(-(t * logs + (1 - t) * others).mean())])
+
+
+def test_a_mask_beside_bce_leaves_other_metrics_their_signature() -> None:
+    cv2.imwrite("pred.png", bytes_of(11))
+    cv2.imwrite("gt.png", (bytes_of(12) > 100).astype(np.uint8))
+    document = json.loads(kldeval("pred.png", "gt.png", "--metric", "kld,bce,cc", "--format", "json").out)
+    assert {key: "masks:01" in text for key, text in document["signature"].items()} == {
+        "kld": False,
+        "bce": True,
+        "cc": False,
+    }
+    for key, text in document["signature"].items():
+        assert score("pred.png", "gt.png", "--signature", text) == pytest.approx([document["summary"][key]["mean"]])
+
+
+def test_batches_of_masks_give_the_number_of_files() -> None:
+    from kldeval import Metric
+
+    pred, mask = bytes_of(11), (bytes_of(12) > 100).astype(np.uint8)
+    cv2.imwrite("pred.png", pred)
+    cv2.imwrite("gt.png", mask)
+    metric = Metric("bce")
+    metric.update(pred, mask)
+    assert [metric.compute()] == score("pred.png", "gt.png", "--metric", "bce")

@@ -39,7 +39,7 @@ LAYERS = (
     ("preprocessing", "normalization"),
     ("weighting",),
     ("records", "arrays", "caching", "templates", "grammar", "wording"),
-    ("errors", "run_options", "memory", "_version", "atomic", "regular", "process", "digests"),
+    ("errors", "run_options", "memory", "_version", "atomic", "regular", "process", "digests", "provenance"),
     ("dataclass",),
 )
 """The rooms from the command line down: a room imports from those below it, and from its own."""
@@ -202,7 +202,7 @@ class TestStart:
         for side in ("pred", "gt"):
             cv2.imwrite(str(tmp_path / f"{side}.png"), np.eye(4, dtype=np.uint8))
         paths = f"{str(tmp_path / 'pred.png')!r}, {str(tmp_path / 'gt.png')!r}"
-        code = f"from kldeval.cli.main import run; run([{paths}])"
+        code = f"from kldeval.cli.main import run_arguments; run_arguments([{paths}])"
         idle = {
             *("kldeval.analysis", "kldeval.api", "kldeval.data.auxiliary", "kldeval.data.fixations"),
             *("kldeval.engine.auxiliary", "kldeval.engine.cache", "kldeval.engine.gpu", "kldeval.engine.quantiles"),

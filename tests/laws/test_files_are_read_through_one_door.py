@@ -15,6 +15,7 @@ DOORS = {
     "data/readers/files.py": "checks by way of regular.py",
     "data/readers/image.py": "after check_regular",
     "data/readers/numpy_files.py": "after check_regular",
+    "data/containers/archives.py": "members, after check_regular",
     "data/class_weights.py": "after check_regular",
     "data/fixations/tables.py": "after check_regular in data/fixations",
     "atomic.py": "writes",
@@ -22,8 +23,9 @@ DOORS = {
     "writers/html.py": "templates of the package",
     "reports/json_reader.py": "schemas of the package",
     "executors/processes.py": "/proc",
+    "engine/spool.py": "its own temporary files",
     "engine/store.py": "its own segments, which are regular files",
-    "engine/provenance.py": "the package itself and what is installed",
+    "provenance.py": "the package itself and what is installed",
     "cli/terminal.py": "/dev/null",
     "data/readers/apart.py": "/dev/null, and what was opened by the parent",
 }

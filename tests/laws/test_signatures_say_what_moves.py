@@ -17,7 +17,7 @@ from command_line import kldeval as command_line
 
 import kldeval
 from kldeval.errors import KldevalError
-from kldeval.grammar import parts_of
+from kldeval.grammar import signature_parts
 from kldeval.metrics.registry import LABEL_METRICS, METRICS
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def check_law(found: dict[str, list[tuple[float, str]]], usual: tuple[float, str
     assert {text: numbers for text, numbers in by_signature.items() if len(numbers) > 1} == {}
     for part, many in found.items():
         moved = any(number != usual[0] for number, _ in many)
-        told = any(parts_of(signature).get(part) != parts_of(usual[1]).get(part) for _, signature in many)
+        told = any(signature_parts(signature).get(part) != signature_parts(usual[1]).get(part) for _, signature in many)
         if many and part not in ALWAYS:
             assert told == moved, (part, many, usual)
 
@@ -197,9 +197,9 @@ def test_a_declared_log_density_is_what_its_metrics_act_on(data: Path, metric: s
         for text in (metric, f"{metric}(of=stored)")
     )
     assert density
-    assert parts_of(density[1])["pred"] == "log-prob"
-    assert parts_of(density[1])["gt"] == "stored"
-    assert stored is None or parts_of(stored[1])["pred"] == "stored"
+    assert signature_parts(density[1])["pred"] == "log-prob"
+    assert signature_parts(density[1])["gt"] == "stored"
+    assert stored is None or signature_parts(stored[1])["pred"] == "stored"
 
 
 @pytest.mark.parametrize("metric", [name for name in METRICS if METRICS[name].info.on != "fixations"])

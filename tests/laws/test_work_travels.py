@@ -48,7 +48,7 @@ def outputs(monkeypatch: pytest.MonkeyPatch, *arguments: Any) -> list[Any]:
     here = kldeval(*arguments)
     with monkeypatch.context() as patch:
         for module in ("engine.run", "analysis.audit", "analysis.identify", "analysis.check"):
-            patch.setattr(f"kldeval.{module}.LocalPool", Elsewhere)
+            patch.setattr(f"kldeval.{module}.executor_for", lambda _: Elsewhere(1))
         elsewhere = kldeval(*arguments)
     assert here.code == elsewhere.code == 0, here.err
     return [here.out, elsewhere.out]

@@ -248,15 +248,17 @@ def overconfident() -> tuple[np.ndarray, np.ndarray]:
         ("mce", "netcal 1.4.0, MCE(15)", 0.331562698746436),
         ("rmsce", "uncertainty-calibration 0.1.4, plugin_ce(power=2)", 0.15986579372304466),
         ("rmsce_debiased", "uncertainty-calibration 0.1.4, unbiased_l2_ce", 0.1465985751537464),
+        ("classwise_ece", "torchmetrics 1.9.0, mean of binary_calibration_error over classes", 0.09270221873426668),
+        ("ace", "scikit-learn 1.9.1, mean of calibration_curve(strategy='quantile') gaps", 0.08366224273939767),
         ("binary_ece", "torchmetrics 1.9.0, binary_calibration_error(norm='l1')", 0.09407680686424731),
         ("binary_mce", "torchmetrics 1.9.0, binary_calibration_error(norm='max')", 0.5469511218542843),
         ("binary_rmsce", "torchmetrics 1.9.0, binary_calibration_error(norm='l2')", 0.1320278124536828),
         (
             "binary_ace",
-            "scikit-learn, calibration_curve(strategy='quantile'), mean gap of 15 bins",
+            "scikit-learn 1.9.1, calibration_curve(strategy='quantile'), mean gap of 15 bins",
             0.08484161529322941,
         ),
-        ("binary_brier", "scikit-learn, brier_score_loss", 0.12845017653717405),
+        ("binary_brier", "scikit-learn 1.9.1, brier_score_loss", 0.12845017653717405),
     ],
 )
 def test_numbers_are_those_of_other_libraries(name: str, origin: str, expected: float) -> None:
@@ -324,8 +326,13 @@ def test_diagrams_are_data_and_hold_what_the_error_is_made_of(maps: tuple[Path, 
             assert event["error"] == pytest.approx(errors[-1], rel=1e-12)
             assert all(one["band"][0] <= one["probability"] <= one["band"][1] for one in event["bins"])
         assert document["summary"][key]["mean"] == pytest.approx(float(np.mean(errors)), rel=1e-12)
+    assert [row["statistics"]["mce"] for row in document["maps"]] == ["ece"] * 3
     again = kldeval("show", saved, "--format", "json")
-    assert json.loads(again.out)["reliability"] == diagrams
+    assert json.loads(again.out) == document
+    document["maps"][0]["statistics"]["mce"] = "ace"
+    saved.write_text(json.dumps(document))
+    refused = kldeval("show", saved)
+    assert refused.err == f"kldeval: {saved}: maps[0].statistics.mce is 'ace', which has no sums before it\n"
 
 
 def test_bands_hold_a_calibrated_model_in_most_bins(tmp_path: Path) -> None:
@@ -445,3 +452,49 @@ def test_groups_have_numbers_of_their_own_pixels(maps: tuple[Path, Path]) -> Non
     values = [row["ece"] for row in found["maps"]]
     assert found["summary"]["ece"]["mean"] == pytest.approx(float(np.mean(values)), rel=1e-12)
     assert "|maps:groups|" in found["signature"]["ece"]
+
+
+def test_bins_of_equal_numbers_are_of_one_run(maps: tuple[Path, Path], tmp_path: Path) -> None:
+    """Shares and parts would each have bins of their own."""
+    shared = kldeval(*maps, *FLAGS, "-m", "ace", "--shard", "1/2", "-o", tmp_path / "1.json")
+    message = "ace has bins of equal numbers over all maps of a run: score it without --shard"
+    assert (shared.code, shared.err) == (2, f"kldeval: {message}\n")
+    for name in "ab":
+        rows = tmp_path / f"{name}.csv"
+        rows.write_text(f"pred,gt,name\n{maps[0]}/{name}.npy,{maps[1]}/{name}.npy,{name}\n")
+        done = kldeval("--manifest", rows, *FLAGS, "-m", "ace", "-o", tmp_path / f"{name}.json", "-q")
+        assert done.code == 0, done.err
+    merged = kldeval("merge", tmp_path / "a.json", tmp_path / "b.json")
+    message = "ace has bins of equal numbers over all maps, which differ from part to part: it cannot be merged"
+    assert (merged.code, merged.err) == (2, f"kldeval: {message}\n")
+
+
+def test_a_cache_keeps_no_rows_that_depend_on_other_maps(maps: tuple[Path, Path], tmp_path: Path) -> None:
+    flags = ("-m", "ace", "--cache", tmp_path / "cache")
+    first = run(maps, *flags)["summary"]
+    np.save(maps[0] / "more.npy", np.random.default_rng(5).normal(size=(3, 20, 20)))
+    np.save(maps[1] / "more.npy", np.zeros((20, 20), np.uint8))
+    assert run(maps, *flags)["summary"] == run(maps, "-m", "ace")["summary"] != first
+
+
+def test_gates_are_on_the_pooled_number(maps: tuple[Path, Path]) -> None:
+    mean = run(maps, "-m", "ece")["summary"]["ece"]["mean"]
+    assert kldeval(*maps, *FLAGS, "-m", "ece", "-q", "--fail-if", f"ece>{mean - 1e-9}").code == 3
+    assert kldeval(*maps, *FLAGS, "-m", "ece", "-q", "--fail-if", f"ece>{mean + 1e-9}").code == 0
+
+
+def test_where_nothing_counts_anywhere_adaptive_bins_have_no_number(maps: tuple[Path, Path]) -> None:
+    for path in maps[1].iterdir():
+        np.save(path, np.full_like(np.load(path), 255))
+    found = run(maps, "-m", "ace,ece,ce")
+    assert {key: row["mean"] for key, row in found["summary"].items()} == {"ace": "nan", "ece": "nan", "ce": "nan"}
+
+
+def test_few_positions_have_fewer_bins_than_asked_for(tmp_path: Path) -> None:
+    logits, labels = np.asarray([[[0.2, 1.0], [3, 0]], [[0.9, 0.1], [0, 2]]]), np.asarray([[0, 1], [1, 1]], np.uint8)
+    for side, array in (("pred", logits), ("gt", labels)):
+        (tmp_path / side).mkdir()
+        np.save(tmp_path / side / "a.npy", array)
+    outcome = kldeval(tmp_path / "pred", tmp_path / "gt", *FLAGS, "-m", "ace(bins=40)", "--score-only")
+    log_pred = logits - np.log(np.exp(logits).sum(axis=0, keepdims=True))
+    assert float(outcome.out) == pytest.approx(float(library.ace(log_pred, labels.astype(int), axis=0, bins=40)))

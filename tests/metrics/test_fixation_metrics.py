@@ -17,7 +17,7 @@ from backends import BACKENDS, make, to_numpy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kldeval.metrics.fixated_map import FixatedMap, fixated_levels, fixated_pixels, has_close_values, sum_by_level
+from kldeval.metrics.fixated_map import FixatedMap, fixated_levels, fixated_pixels, has_close_values
 from kldeval.metrics.fixations import auc, auc_borji, auc_judd, auc_shuffled, ig, ig_mit, ll, nss, sauc
 
 if TYPE_CHECKING:
@@ -43,6 +43,15 @@ METRICS: dict[str, Callable[[FixatedMap, Any], Any]] = {
 """Every metric of a fixated map, with the other fixations that two of them need."""
 
 RANKS = [name for name in METRICS if name not in ("nss, ddof 0", "nss, ddof 1", "nss, each pixel once")]
+
+
+def sum_by_level(seen: FixatedMap, pred: Any, amounts: Any, weights: Any = None) -> Any:
+    """How much each level of `fixated_levels(pred, ...)` holds of an amount given per pixel, (1, L)."""
+    amounts = np.asarray(amounts) if weights is None else np.where(np.asarray(weights) > 0, amounts, 0)
+    places = np.flatnonzero(amounts)
+    at = np.searchsorted(seen.values[0], np.asarray(pred).reshape(-1)[places])
+    held = np.bincount(at, weights=amounts.reshape(-1)[places], minlength=seen.values.shape[-1])
+    return held.astype(np.float64)[None]
 
 
 def levels(pred: np.ndarray, counts: np.ndarray, weights: np.ndarray | None = None) -> FixatedMap:

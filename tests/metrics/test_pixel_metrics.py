@@ -154,12 +154,13 @@ class TestBesideDensities:
         assert found.values == {"kld": outcome(pred, gt, metric="kld").values["kld"], "bce": bce(pred, gt)}
         rest = "scale:unit|resize:none|color:error|empty:error|base:e"
         end = "maps:mean|dtype:float64|v:1"
+        of_pixels = "maps:mean|dtype:float64|masks:01|v:1"
         assert signatures(make_settings({"metric": "kld(),bce"})) == {
             "kld": f"kld|pred:sum-to-one|gt:sum-to-one|{rest}|reduce:slices|{end}",
-            "bce": f"bce|pred:none|gt:none|{rest}|reduce:mean|{end}",
+            "bce": f"bce|pred:none|gt:none|{rest}|reduce:mean|{of_pixels}",
         }
         assert signatures(make_settings({"metric": "bce", "norm": "sigmoid", "reduction": "sum"})) == {
-            "bce": f"bce|pred:sigmoid|gt:none|{rest}|reduce:sum|{end}"
+            "bce": f"bce|pred:sigmoid|gt:none|{rest}|reduce:sum|{of_pixels}"
         }
 
     def test_an_empty_ground_truth_is_a_ground_truth(self) -> None:
@@ -263,7 +264,7 @@ def test_a_mask_of_0_and_1_in_bytes_is_noted(tmp_path: Path) -> None:
     for name, array in {"p": [[128, 128]], "q": [[0, 1]]}.items():
         cv2.imwrite(str(tmp_path / f"{name}.png"), np.asarray(array, np.uint8))
     report = json.loads(kldeval(tmp_path / "p.png", tmp_path / "q.png", "-m", "bce", "--format", "json").out)
-    assert report["notes"][0].startswith("the ground truth's largest byte is 1 (1 of 1 map)")
+    assert report["notes"][0].startswith("the ground truth holds 0 and 1 as whole numbers (1 of 1 map)")
 
 
 def test_explain_shows_the_pixels_that_make_it(tmp_path: Path) -> None:

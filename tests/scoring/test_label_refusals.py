@@ -14,16 +14,13 @@ from kldeval.errors import RefusedMap, UsageProblem
 REFUSALS = [
     (
         {"target": [[0, 1, 7], [2, 1, 0]], "axis": 0, "ignore_index": 255},
-        (
-            "label 7 at pixel (0, 2) is none of the 3 classes 0..2; "
-            "if it marks pixels that do not count: --ignore-index 7 (ignore_index=7)"
-        ),
+        ("label 7 at pixel (0, 2) is none of the 3 classes 0..2; if it marks pixels that do not count: ignore_index=7"),
     ),
     (
         {"target": [[0, 1, 2], [2, -100, 0]], "axis": 0},
         (
             "label -100 at pixel (1, 1) is none of the 3 classes 0..2; "
-            "if it marks pixels that do not count: --ignore-index -100 (ignore_index=-100)"
+            "if it marks pixels that do not count: ignore_index=-100"
         ),
     ),
     (

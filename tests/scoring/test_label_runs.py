@@ -24,11 +24,10 @@ from image_files import image
 from label_cases import VOID, Case, cases
 from torch.nn import functional
 
-from kldeval import accuracy, brier
+from kldeval import accuracy, brier, log_softmax
 from kldeval.engine.gpu import score_batch
 from kldeval.errors import RefusedMap
 from kldeval.grammar import format_value
-from kldeval.normalization.softmax import log_softmax
 from kldeval.records import Failure, MapPair, Score
 from kldeval.scoring.class_maps import losses_as_maps, score_labels
 from kldeval.scoring.evaluator import score
@@ -208,8 +207,8 @@ NO_LABELS: list[tuple[Any, Any, dict[str, str], str]] = [
         np.asarray([[0, 1], [2, 3]]),
         {},
         (
-            "label 3 at pixel (1, 1) is none of the 3 classes 0..2; if it marks pixels that do not count: "
-            "--ignore-index 3 (ignore_index=3)"
+            "label 3 at pixel (1, 1) is none of the 3 classes 0..2; if 0 is unlabelled and the classes are 1..C: "
+            "--reduce-zero-label; if it marks pixels that do not count: --ignore-index 3 (ignore_index=3)"
         ),
     ),
     (

@@ -240,9 +240,9 @@ kld ↓ nats    0.1281         0.1867         –    0.2625        –
 nss ↑         0.0000         0.0653    0.3309   -0.3807   -1.680
 auc ↑         0.5000         0.5365    0.5761    0.3888   -3.727
 
-note: reference rows: uniform, a constant map; centre prior, the mean of the other ground truths (3 in all), each \
-normalised as they are; ceiling, the Gaussian density of the other observers (bandwidth 0.025 of either side, \
-uniform part 0.05), observer by observer
+note: reference rows: uniform, a constant map; centre prior (center bias), the mean of the other ground truths (3 in \
+all), each normalised as they are; ceiling (inter-observer, the gold standard), the Gaussian density of the other \
+observers (bandwidth 0.025 of either side, uniform part 0.05)
 """
 
 

@@ -139,12 +139,7 @@ REFUSED = [
     ),
     (
         {"metric": "acuracy", "ignore_index": "255"},
-        [
-            (
-                "unknown metric of labels 'acuracy'; did you mean 'accuracy', 'ce' or 'classwise-ece'? "
-                "`kldeval metrics` lists all"
-            )
-        ],
+        [("unknown metric of labels 'acuracy'; did you mean 'accuracy', 'ace' or 'ce'? `kldeval metrics` lists all")],
     ),
     (
         {"metric": "accuracy", "label_smoothing": "0.1"},

@@ -59,8 +59,11 @@ class TestDefaults:
             "fixations": "read",
             "groups": "parent",
             "mask": "none",
+            "masks": "",
+            "missing": "error",
             "nodata": "",
             "other": "none",
+            "raw": "",
             "weights": "none",
         }
 
@@ -74,7 +77,11 @@ class TestDefaults:
     def test_every_choice_can_be_said(self, key: str) -> None:
         for choice in CHOICES[key]:
             # only a metric of pixels, or of fixations, has a mean over those of all maps
-            texts = {"pixels": {"metric": "bce", "reduction": "mean"}, "fixations": {"metric": "nss"}}.get(choice, {})
+            texts = {
+                "pixels": {"metric": "bce", "reduction": "mean"},
+                "fixations": {"metric": "nss"},
+                "rows": {"norm": "softmax"},
+            }.get(choice, {})
             assert describe(make_settings({**texts, key: choice}))[key] == choice
 
 

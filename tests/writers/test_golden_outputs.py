@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 
-from kldeval.cli.main import run
+from kldeval.cli.main import run_arguments
 
 ROOT = Path(__file__).parent.parent.parent
 SAVED, OUTPUTS = ROOT / "tests/golden/documents", ROOT / "tests/golden/outputs"
@@ -84,7 +84,7 @@ def shown(line: tuple[str, ...], width: int | None, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("COLUMNS", str(width or 80))
     out = Screen() if width else io.StringIO()
     with redirect_stdout(out), redirect_stderr(io.StringIO()):
-        assert run(line) in (0, 1, 3)
+        assert run_arguments(line) in (0, 1, 3)
     return out.getvalue()
 
 

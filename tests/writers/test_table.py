@@ -230,7 +230,7 @@ def test_the_table_costs_no_more_imports_than_richs_table_and_console() -> None:
         "import sys, rich.table, rich.console; before = set(sys.modules)\n"
         "from report_files import example\n"
         "from kldeval.writers import WRITERS, Options\n"
-        "import kldeval.writers.text, kldeval.writers.report_page\n"
+        "import kldeval.writers.formats.table, kldeval.writers.text, kldeval.writers.report_page\n"
         "import kldeval.reports.aggregate; loaded = set(sys.modules)\n"
         "WRITERS['table'](example(), Options(per_map=True, worst=1, width=80, color=True))\n"
         "print([name for name in sorted(set(sys.modules) - loaded) if not name.startswith('rich._unicode_data')])"

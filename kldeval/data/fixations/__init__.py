@@ -6,16 +6,16 @@ Every file is read to `Fixations` by name. A map or a .mat of one image gives on
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kldeval.data.fixations.maps import FixationReading, read_map_file
 from kldeval.data.fixations.matlab import read_mat
 from kldeval.data.fixations.tables import LISTS, read_list
 from kldeval.data.readers import is_readable
-from kldeval.data.readers.files import check_regular, refusals
+from kldeval.data.readers.files import by_first_bytes, check_regular, refusals
 from kldeval.data.readers.stored import unreadable
-from kldeval.errors import printable
-from kldeval.memory import MapInMemory
+from kldeval.errors import UnreadableMap, printable
 from kldeval.records import Fixations
 
 if TYPE_CHECKING:
@@ -55,9 +55,16 @@ def read_fixations(path: MapFile, reading: FixationReading | None = None) -> Map
     """
     reading = reading or FixationReading()
     suffix = path.suffix.lower()
+    try:
+        return _read(path, suffix, reading)
+    except UnreadableMap as problem:
+        raise by_first_bytes(path, problem) from problem
+
+
+def _read(path: MapFile, suffix: str, reading: FixationReading) -> Mapping[str, Fixations]:
     with refusals(path):
-        if isinstance(path, MapInMemory):
-            return {path.label: read_map_file(path, reading)}
+        if not isinstance(path, Path):
+            return {str(path): read_map_file(path, reading)}
         if suffix == MAT:
             return read_mat(path, reading)
         if suffix in LISTS:

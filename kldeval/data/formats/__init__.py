@@ -9,6 +9,7 @@ from kldeval.dataclass import dataclass
 from kldeval.grammar import Info, Registry
 
 if TYPE_CHECKING:
+    from kldeval.data.readers.entries import StoredArray as Array
     from kldeval.data.readers.stored import Limits, Stored
 
 Reader = Callable[[Any, "str | None", "Limits"], "Stored"]
@@ -27,12 +28,22 @@ class MapFormat(Info):
         read_classes: the same for predictions that may have a class axis; None: the function itself.
         read_labels: the same for ground truths that may be labels; None: the function itself.
         read_size: the (height, width) that a header declares, of path and limits; None where a file must be decoded.
+        read_shaped: the same with a fourth argument, the shapes that are taken; None where files hold no other arrays.
+        stored_shape: the shape of the array that is meant, of path and key, where files hold arrays of any shape.
+        entries: the arrays of a file that names them, of path and limits; such a file may hold many maps.
+        load: one array, of path, limits, name, and the place of a slice or None.
+        is_shy: such files often hold something else, and are maps only in a folder of nothing else.
     """
 
     suffixes: tuple[str, ...]
     read_classes: Reader | None = None
     read_labels: Reader | None = None
     read_size: Callable[[Any, Limits], tuple[int, int] | None] | None = None
+    read_shaped: Callable[..., Stored] | None = None
+    stored_shape: Callable[[Any, str | None], tuple[int, ...] | None] | None = None
+    entries: Callable[[Any, Limits], list[Array]] | None = None
+    load: Callable[..., Any] | None = None
+    is_shy: bool = False
 
 
 MAP_FORMATS: Registry[Reader, MapFormat] = Registry("format of maps", MapFormat, package=__name__)

@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING, Literal
 
 from kldeval.data.formats import MAP_FORMATS, Reader
 from kldeval.data.readers import numpy_files
-from kldeval.data.readers.files import refusal, refusals
+from kldeval.data.readers.files import by_first_bytes, refusals, unreadable_because
+from kldeval.data.readers.members import fetched
 from kldeval.data.readers.stored import MAX_PIXELS, Limits, Stored, check_size, unreadable
-from kldeval.errors import KldevalError, printable
+from kldeval.errors import KldevalError, UnreadableMap, printable
+from kldeval.memory import Member
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from kldeval.data.formats import MapFormat
     from kldeval.grammar import Entry
@@ -38,7 +41,8 @@ __all__ = [
 @cache
 def _formats() -> Mapping[str, Entry[Reader, MapFormat]]:
     """The format of each suffix, imported when the first file is looked for."""
-    return {suffix: MAP_FORMATS[name] for name in MAP_FORMATS for suffix in MAP_FORMATS[name].info.suffixes}
+    entries = [MAP_FORMATS[name] for name in MAP_FORMATS]
+    return {suffix: entry for entry in entries for suffix in entry.info.suffixes}
 
 
 class Readers(Mapping[str, Reader]):
@@ -80,13 +84,57 @@ def is_readable(name: str) -> bool:
     return name[name.rfind(".") :].lower() in READERS
 
 
-def without_matlab(names: Sequence[str]) -> Sequence[str]:
-    """The maps of a folder without its .mat files, which are fixations beside images and maps only by themselves.
+def without_shy(names: Sequence[str]) -> Sequence[str]:
+    """The maps of a folder without files that are maps only by themselves: .mat files beside images are fixations.
 
-    >>> without_matlab(["a.mat", "a.png"]), without_matlab(["a.mat", "b.mat"])
+    >>> without_shy(["a.mat", "a.png"]), without_shy(["a.mat", "b.mat"])
     (['a.png'], ['a.mat', 'b.mat'])
     """
-    return [name for name in names if not name.lower().endswith(".mat")] or names
+    formats = _formats()
+    shy = tuple(suffix for suffix, entry in formats.items() if entry.info.is_shy)
+    return [name for name in names if not name.lower().endswith(shy)] or names
+
+
+def format_of(path: Path) -> MapFormat:
+    """What is known of the format of a file, by its suffix.
+
+    Raises:
+        KeyError: of none.
+    """
+    return _formats()[path.suffix.lower()].info
+
+
+def names_arrays(name: str) -> bool:
+    """Whether a file holds arrays by their names, by the suffix of its own."""
+    entry = _formats().get(name[name.rfind(".") :].lower())
+    return entry is not None and entry.info.entries is not None
+
+
+def holds_arrays(path: MapFile) -> bool:
+    """Whether a file may hold an array of more than two axes, by its suffix."""
+    entry = _formats().get(path.suffix.lower())
+    return entry is not None and entry.info.stored_shape is not None
+
+
+def stored_shape(path: MapFile, key: str | None) -> tuple[int, ...] | None:
+    """The shape of the array in a file of arrays; None where there is none to be read, or the file is no such one."""
+    entry = _formats().get(path.suffix.lower())
+    if entry is None or entry.info.stored_shape is None:
+        return None
+    return entry.info.stored_shape(fetched(path, Limits()), key)
+
+
+def read_shaped(path: MapFile, key: str | None, limits: Limits, shapes: numpy_files.Shapes) -> Stored:
+    """The array in a file of arrays, of the shapes that are taken.
+
+    Raises:
+        UnreadableMap, MissingDependency: as `read_map`.
+    """
+    read = _formats()[path.suffix.lower()].info.read_shaped
+    with refusals(path):
+        if read is None:
+            raise unreadable(path, "such files hold no stacks")
+        return read(fetched(path, limits), key, limits, shapes)
 
 
 def read_map(
@@ -95,13 +143,14 @@ def read_map(
     key: str | None = None,
     max_pixels: int = MAX_PIXELS,
     trusts_files: bool = False,
+    shape: tuple[int, int] | None = None,
     readers: Mapping[str, Reader] = READERS,
 ) -> Stored:
     """One map as its file stores it, (H, W) or (H, W, C), in native byte order; the type of the values is kept.
 
     `key` names an array of an .npz and means nothing to other formats. `max_pixels` bounds H * W before decoding;
-    `trusts_files` lifts the other bounds (see `check_expansion`). Other `readers` take the arrays of class maps and
-    labels as well.
+    `trusts_files` lifts the other bounds (see `check_expansion`); `shape` is that of raw values.
+    Other `readers` take the arrays of class maps and labels as well.
 
     Raises:
         UnreadableMap: the file is missing, damaged, of another format, or holds no single real-valued map; whatever
@@ -112,12 +161,20 @@ def read_map(
     if reader is None:
         known = " ".join(sorted(READERS))
         raise unreadable(path, f"files ending in {printable(path.suffix)!r} are not read as maps; known: {known}")
+    limits = Limits(max_pixels, trusts_files, shape)
     try:
-        return reader(path, key, Limits(max_pixels, trusts_files))
+        return reader(fetched(path, limits) if isinstance(path, Member) else path, key, limits)
+    except UnreadableMap as problem:
+        raise by_first_bytes(path, problem) from problem
     except KldevalError:
         raise
     except Exception as error:
-        raise refusal(path, error) from error
+        raise unreadable_because(path, error) from error
+
+
+def _declared(info: MapFormat, path: MapFile, limits: Limits) -> tuple[int, int] | None:
+    is_whole = not isinstance(path, Member) or info.stored_shape is not None  # of images within others nothing is told
+    return info.read_size(fetched(path, limits), limits) if info.read_size and is_whole else None
 
 
 def read_size(path: MapFile, *, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
@@ -129,7 +186,7 @@ def read_size(path: MapFile, *, max_pixels: int = MAX_PIXELS) -> tuple[int, int]
     """
     entry = _formats().get(path.suffix.lower())
     with refusals(path):
-        declared = entry.info.read_size(path, Limits(max_pixels)) if entry and entry.info.read_size else None
+        declared = _declared(entry.info, path, Limits(max_pixels)) if entry else None
     if declared:
         check_size(path, *declared, max_pixels)
         return declared

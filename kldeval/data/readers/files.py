@@ -5,19 +5,19 @@ from __future__ import annotations
 import os
 import stat
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kldeval.data.readers.stored import unreadable
 from kldeval.errors import KldevalError, UnreadableMap, printable
-from kldeval.memory import MapInMemory
+from kldeval.memory import BytesInMemory
 from kldeval.regular import NotRegular, why
 from kldeval.regular import check_regular as check_kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
-    from kldeval.memory import MapFile
+    from kldeval.memory import MapContents, MapFile
 
 
 LONGEST_REASON = 200
@@ -37,13 +37,15 @@ def check_regular(path: Path) -> None:
         raise unreadable(path, why(error), "not-a-file") from error
 
 
-def read_bytes(path: Path) -> bytes:
+def read_bytes(path: Path | BytesInMemory) -> bytes:
     """The contents of a regular file.
 
     Raises:
         UnreadableMap: as `check_regular`.
         OSError: it cannot be opened or read.
     """
+    if isinstance(path, BytesInMemory):
+        return path.data
     name = str(path)
     if not stat.S_ISREG(os.stat(name).st_mode):  # noqa: PTH116 - of a text: this is done for every map
         check_regular(path)
@@ -51,18 +53,18 @@ def read_bytes(path: Path) -> bytes:
         return file.readall()
 
 
-def refusal(path: MapFile, error: Exception) -> KldevalError:
+def unreadable_because(path: MapFile | MapContents, error: Exception) -> KldevalError:
     """What whoever reads `path` is told of any error: an `UnreadableMap` that says why; our own errors stay.
 
     Decoders raise nearly everything on damaged bytes: struct.error, IndexError, OverflowError, LZMAError, cv2.error.
     """
     if isinstance(error, KldevalError):
         return error
-    if isinstance(error, FileNotFoundError) and not isinstance(path, MapInMemory) and path.is_symlink():
+    if isinstance(error, FileNotFoundError) and isinstance(path, Path) and path.is_symlink():
         msg = f"{printable(path)} is a link to {printable(path.readlink())}, which does not exist"
         return UnreadableMap(msg, code="dangling-link")
     if isinstance(error, OSError):
-        if not isinstance(path, MapInMemory) and path.is_symlink() and not path.exists():
+        if isinstance(path, Path) and path.is_symlink() and not path.exists():
             msg = f"{printable(path)} is a link to {printable(path.readlink())}, which does not exist"
             return UnreadableMap(msg, code="dangling-link")
         return unreadable(path, why(error))
@@ -71,9 +73,28 @@ def refusal(path: MapFile, error: Exception) -> KldevalError:
     return unreadable(path, f"damaged, or not what it seems to be ({reason(error)})")
 
 
+NAMED = frozenset({".npy", ".npz", ".mat", ".exr", ".csv", ".tsv", ".json", ".jsonl"})
+"""The suffixes of files whose readers know their own format alone; images are told apart by all their readers."""
+
+
+def by_first_bytes(path: MapFile, problem: UnreadableMap) -> UnreadableMap:
+    """The same problem, named by what the file begins with where that tells: a pointer, a web page, an archive."""
+    if not isinstance(path, Path) or path.suffix.lower() not in NAMED or problem.code != UnreadableMap.code:
+        return problem
+    from kldeval.data.readers.foreign import LOOKED_AT, meaning_of
+
+    try:
+        with path.open("rb") as file:
+            meaning = meaning_of(file.read(LOOKED_AT), path.suffix.lower())
+    except OSError:
+        return problem
+    kind = path.suffix.lower() or "such"
+    return problem if meaning is None or meaning in str(problem) else unreadable(path, f"no {kind} file but {meaning}")
+
+
 @contextmanager
-def refusals(path: MapFile) -> Iterator[None]:
-    """Raise the `refusal` of whatever is raised within.
+def refusals(path: MapFile | MapContents) -> Iterator[None]:
+    """Raise the `unreadable_because` of whatever is raised within.
 
     Raises:
         UnreadableMap: for every `Exception` that is no error of kldeval's own.
@@ -83,7 +104,7 @@ def refusals(path: MapFile) -> Iterator[None]:
     except KldevalError:
         raise
     except Exception as error:
-        raise refusal(path, error) from error
+        raise unreadable_because(path, error) from error
 
 
 def reason(error: BaseException) -> str:

@@ -41,6 +41,25 @@ LOOKED_AT = 512
 _PATTERNS = tuple((re.compile(pattern, re.DOTALL | re.IGNORECASE), meaning) for pattern, meaning in KNOWN.items())
 
 
+OWN = {".npy": b"\x93NUMPY", ".npz": b"PK\x03\x04", ".mat": b"\x89HDF", ".exr": b"\x76\x2f\x31\x01"}
+"""How files of these suffixes begin, which says nothing more where they are damaged."""
+
+
+def meaning_of(data: bytes, suffix: str) -> str | None:
+    """What the first bytes of a file mean that its suffix does not promise, with the way out; None if nothing known.
+
+    >>> meaning_of(b"<html>", ".npy")
+    'a web page, as an error of a download saves it; download the file again'
+    """
+    head = data[:LOOKED_AT]
+    if not head or head.startswith(OWN.get(suffix, b"\x00" * LOOKED_AT)):
+        return None
+    texts = suffix in (".json", ".jsonl", ".csv", ".tsv", ".txt", "")
+    found = (meaning for pattern, meaning in _PATTERNS if pattern.match(head))
+    meaning = next(found, None)
+    return None if meaning is not None and texts and meaning.startswith("a JSON text") else meaning
+
+
 def what_it_is(data: bytes) -> str:
     """What bytes are that could not be decoded, with the way out where one is known.
 

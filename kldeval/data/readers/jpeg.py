@@ -120,7 +120,7 @@ def inspect(data: bytes, path: Path) -> Shape | None:
     return frame.shape[::-1] if frame.shape and frame.orientation in TRANSPOSED else frame.shape
 
 
-def check(data: bytes, path: Path) -> None:
+def check_stream(data: bytes, path: Path) -> None:
     """Refuse a stream of JPEG, such as a strip of a TIFF, that its decoder would have to mend.
 
     Raises:

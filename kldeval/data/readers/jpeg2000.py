@@ -57,7 +57,7 @@ def inspect(data: bytes, path: Path) -> CodeStream:
     return stream
 
 
-def check(data: bytes, height: int, width: int, path: Path) -> None:
+def check_stream(data: bytes, height: int, width: int, path: Path) -> None:
     """Refuse a code stream, such as a strip of a TIFF, that declares more pixels than these.
 
     Raises:

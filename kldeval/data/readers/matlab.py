@@ -13,12 +13,14 @@ import math
 import struct
 import zlib
 from dataclasses import field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from kldeval.data.readers import matlab_hdf5
-from kldeval.data.readers.files import read_bytes
+from kldeval.data.readers.entries import StoredArray
+from kldeval.data.readers.files import check_regular, read_bytes
 from kldeval.data.readers.stored import SLACK, Limits, Stored, check_size, unreadable
 from kldeval.dataclass import dataclass
 from kldeval.errors import printable
@@ -139,6 +141,42 @@ def read(path: Path, key: str | None, limits: Limits) -> Stored:
     return Stored(np.ascontiguousarray(array))
 
 
+def entries(path: Path, limits: Limits) -> list[StoredArray]:
+    """The variables of a MATLAB file; numeric matrices may be maps.
+
+    Raises:
+        UnreadableMap, MissingDependency, OSError: as `load_variables`.
+    """
+    return [StoredArray(name, np.shape(value), _kind(value)) for name, value in _kept(path, limits).items()]
+
+
+def load(path: Path, limits: Limits, key: str, place: int | None = None) -> Array:
+    """One variable as an array, or its slice at a place along the first axis.
+
+    Raises:
+        UnreadableMap, MissingDependency, OSError: as `load_variables`.
+    """
+    value = _kept(path, limits)[key]
+    return np.asarray(value if place is None else value[place])
+
+
+def _kind(value: Any) -> str:
+    texts = isinstance(value, list) and value and all(isinstance(one, str) for one in value)
+    return "U" if texts else value.dtype.kind if isinstance(value, np.ndarray) else "V"
+
+
+def _kept(path: Path, limits: Limits) -> Mapping[str, Any]:
+    check_regular(path)
+    stamp = path.stat()
+    return _kept_until(path, limits, stamp.st_mtime_ns, stamp.st_size)
+
+
+@lru_cache(maxsize=2)
+def _kept_until(path: Path, limits: Limits, _modified: int, _size: int) -> Mapping[str, Any]:
+    """The variables of a file, kept for the next map that is asked for."""
+    return load_variables(path, limits)
+
+
 def load_matlab(data: bytes, path: Path, limits: Limits) -> Mapping[str, Any]:
     """The variables of a MATLAB file of version 4 to 7, by name.
 
@@ -160,7 +198,7 @@ def _order(data: bytes) -> str:
     """The byte order that the header of version 5 declares, as `struct` writes it."""
     order = {b"IM": "<", b"MI": ">"}.get(data[ORDER:HEADER])
     if order is None:
-        msg = f"it begins with {data[:12]!r}"
+        msg = f"it begins with the bytes {data[:12].hex(' ')}" if data else "it is empty"
         raise Damaged(msg)
     return order
 

@@ -11,6 +11,7 @@ from dataclasses import field
 from functools import lru_cache
 from io import BytesIO
 from itertools import combinations
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -19,15 +20,14 @@ from kldeval.data.readers.files import check_regular
 from kldeval.data.readers.stored import Limits, Stored, check_expansion, check_size, unreadable
 from kldeval.dataclass import dataclass
 from kldeval.errors import UnreadableMap, printable
-from kldeval.memory import MapInMemory
+from kldeval.memory import BytesInMemory, MapInMemory
 
 if TYPE_CHECKING:
     import zipfile
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
     from kldeval.arrays import NumpyArray as Array
-    from kldeval.memory import MapFile
+    from kldeval.memory import MapContents
 
 
 MAPPED_BYTES = 2**26
@@ -63,7 +63,7 @@ class Shapes:
     hints: Mapping[int, str] = field(default_factory=dict)
 
 
-def read_npy(path: MapFile, _key: str | None, limits: Limits, shapes: Shapes | None = None) -> Stored:
+def read_npy(path: MapContents, _key: str | None, limits: Limits, shapes: Shapes | None = None) -> Stored:
     """The array of an .npy, or one in memory, a map unless other shapes are given.
 
     Raises:
@@ -72,6 +72,8 @@ def read_npy(path: MapFile, _key: str | None, limits: Limits, shapes: Shapes | N
     """
     if isinstance(path, MapInMemory):
         return _in_memory(path, limits, shapes or MAPS)
+    if isinstance(path, BytesInMemory):
+        return _in_bytes(path, limits, shapes or MAPS)
     check_regular(path)
     with path.open("rb") as file:
         size = file.seek(0, 2)
@@ -86,8 +88,14 @@ def read_npy(path: MapFile, _key: str | None, limits: Limits, shapes: Shapes | N
 
 
 def _in_memory(path: MapInMemory, limits: Limits, shapes: Shapes) -> Stored:
-    layout = _Layout(path.array.shape, fortran_order=False, dtype=path.array.dtype)
+    layout = Layout(path.array.shape, fortran_order=False, dtype=path.array.dtype)
     return Stored(_native(path.array, layout, _meant(layout, path, limits, shapes)))
+
+
+def _in_bytes(path: BytesInMemory, limits: Limits, shapes: Shapes) -> Stored:
+    file = BytesIO(path.data)
+    layout, meant = _checked_layout(file, len(path.data), path, limits, shapes)
+    return Stored(_native(np.frombuffer(path.data, layout.dtype, offset=file.tell()), layout, meant))
 
 
 def read_npz(path: Path, key: str | None, limits: Limits, shapes: Shapes | None = None) -> Stored:
@@ -99,9 +107,10 @@ def read_npz(path: Path, key: str | None, limits: Limits, shapes: Shapes | None 
     """
     from zipfile import ZipFile  # here, because it brings every kind of compression along
 
-    check_regular(path)
+    if not isinstance(path, BytesInMemory):
+        check_regular(path)
     try:
-        with ZipFile(path) as archive:
+        with ZipFile(_source(path)) as archive:
             member = archive.getinfo(f"{_chosen(archive, key, path)}.npy")
             _check_method(member, path, limits)
             with archive.open(member) as file:
@@ -121,40 +130,46 @@ def read_npz(path: Path, key: str | None, limits: Limits, shapes: Shapes | None 
     return Stored(_native(values, layout, meant))
 
 
-def stored_shape(path: MapFile, key: str | None) -> Shape | None:
+def stored_shape(path: MapContents, key: str | None) -> Shape | None:
     """The shape of the array in an .npy or .npz, from its header alone; None where there is none to be read."""
     if isinstance(path, MapInMemory):
         shape: Shape = path.array.shape
         return shape
-    check_regular(path)
+    if not isinstance(path, BytesInMemory):
+        check_regular(path)
     try:
         with contextlib.ExitStack() as stack:
             if path.suffix.lower() == ".npy":
-                file: IO[bytes] = stack.enter_context(path.open("rb"))
+                source = _source(path)
+                file: IO[bytes] = source if isinstance(source, BytesIO) else stack.enter_context(source.open("rb"))
             else:
                 from zipfile import ZipFile
 
-                archive = stack.enter_context(ZipFile(path))
+                archive = stack.enter_context(ZipFile(_source(path)))
                 file = stack.enter_context(archive.open(f"{_chosen(archive, key, path)}.npy"))
-            return _header(file, path).shape
+            return declared(file, path).shape
     except Exception:  # noqa: BLE001 - reading it will say what is wrong
         return None
 
 
-def is_mapped(path: MapFile) -> bool:
+def _source(path: Path | BytesInMemory) -> Path | BytesIO:
+    return BytesIO(path.data) if isinstance(path, BytesInMemory) else path
+
+
+def is_mapped(path: object) -> bool:
     """Whether the array of this file stays in it while it is scored, which kills the process if the file shrinks."""
-    if isinstance(path, MapInMemory):
+    if not isinstance(path, Path):
         return False
     return path.suffix.lower() == ".npy" and path.is_file() and path.stat().st_size >= MAPPED_BYTES
 
 
-def _check_method(member: zipfile.ZipInfo, path: Path, limits: Limits) -> None:
+def _check_method(member: zipfile.ZipInfo, path: MapContents, limits: Limits) -> None:
     if member.compress_type not in BOUNDED and not limits.trusts_files:
         what = f"compressed by method {member.compress_type} of zip, whose memory cannot be bounded"
         raise unreadable(path, f"{what}; save it with numpy.savez_compressed, or: --trust-files")
 
 
-def _filled(file: Any, layout: _Layout, path: Path) -> Array:
+def _filled(file: Any, layout: Layout, path: MapContents) -> Array:
     """The values of an open member of an archive, which takes memory only as far as it really holds them."""
     values = np.empty(math.prod(layout.shape), layout.dtype)
     rest = memoryview(values.view(np.uint8).data)
@@ -167,7 +182,7 @@ def _filled(file: Any, layout: _Layout, path: Path) -> Array:
     return values
 
 
-def _chosen(archive: zipfile.ZipFile, key: str | None, path: Path) -> str:
+def _chosen(archive: zipfile.ZipFile, key: str | None, path: MapContents) -> str:
     """The name of the array to read."""
     names = [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
     listed = ", ".join(map(printable, names[:KEYS_SHOWN])) + (", ..." if len(names) > KEYS_SHOWN else "")
@@ -179,7 +194,7 @@ def _chosen(archive: zipfile.ZipFile, key: str | None, path: Path) -> str:
     return names[0] if key is None else key
 
 
-class _Layout(NamedTuple):
+class Layout(NamedTuple):
     """What the header of an .npy declares."""
 
     shape: Shape
@@ -187,10 +202,12 @@ class _Layout(NamedTuple):
     dtype: Any
 
 
-def _checked_layout(file: IO[bytes], size: int, path: Path, limits: Limits, shapes: Shapes) -> tuple[_Layout, Shape]:
+def _checked_layout(
+    file: IO[bytes], size: int, path: MapContents, limits: Limits, shapes: Shapes
+) -> tuple[Layout, Shape]:
     """The layout of the array in a file of `size` bytes, which is then at its first value, and the shape it means."""
     file.seek(0)
-    layout = _header(file, path)
+    layout = declared(file, path)
     meant = _meant(layout, path, limits, shapes)
     n_present, n_bytes = size - file.tell(), math.prod(meant) * layout.dtype.itemsize
     if n_present < n_bytes:
@@ -200,7 +217,7 @@ def _checked_layout(file: IO[bytes], size: int, path: Path, limits: Limits, shap
     return layout, meant
 
 
-def _meant(layout: _Layout, path: MapFile, limits: Limits, shapes: Shapes) -> Shape:
+def _meant(layout: Layout, path: MapContents, limits: Limits, shapes: Shapes) -> Shape:
     """The shape that an array means, if it holds real numbers and is not too large."""
     shape, _, dtype = layout
     if dtype.hasobject:
@@ -214,7 +231,7 @@ def _meant(layout: _Layout, path: MapFile, limits: Limits, shapes: Shapes) -> Sh
     return meant
 
 
-def _header(file: IO[bytes], path: Path) -> _Layout:
+def declared(file: IO[bytes], path: MapContents) -> Layout:
     """What an .npy declares."""
     try:
         version = np.lib.format.read_magic(file)
@@ -223,10 +240,17 @@ def _header(file: IO[bytes], path: Path) -> _Layout:
         raise
     except Exception as error:
         file.seek(0)
-        raise unreadable(path, f"no .npy file: it begins with {file.read(12)!r}") from error
+        found = file.read(12)
+        begins = f"it begins with {_shown(found)}" if found else "it is empty"
+        raise unreadable(path, f"no .npy file: {begins}") from error
 
 
-def _header_bytes(file: IO[bytes], version: tuple[int, int], path: Path) -> bytes:
+def _shown(data: bytes) -> str:
+    """A few bytes: as text if they are such."""
+    return repr(data.decode()) if data.isascii() and data.decode().isprintable() else f"the bytes {data.hex(' ')}"
+
+
+def _header_bytes(file: IO[bytes], version: tuple[int, int], path: MapContents) -> bytes:
     """The length of a header and the header, which is of bounded length."""
     if version not in _LENGTH_BYTES:  # version 3 exists for field names that are not Latin alone
         raise unreadable(path, f"an .npy of version {version[0]}.{version[1]}, which holds named fields, not a map")
@@ -242,11 +266,11 @@ _LENGTH_BYTES = {(1, 0): 2, (2, 0): 4}
 
 
 @lru_cache(64)
-def _parsed(version: tuple[int, int], header: bytes) -> _Layout:
+def _parsed(version: tuple[int, int], header: bytes) -> Layout:
     """What a header says: the files of a folder mostly have the same one, and its text is Python's."""
     form = np.lib.format
     read = form.read_array_header_1_0 if version == (1, 0) else form.read_array_header_2_0
-    return _Layout(*read(BytesIO(header)))
+    return Layout(*read(BytesIO(header)))
 
 
 def map_shape(shape: Shape) -> tuple[int, int] | None:
@@ -277,7 +301,7 @@ MAPS = Shapes(
 )
 
 
-def _native(values: Array, layout: _Layout, meant: Shape) -> Array:
+def _native(values: Array, layout: Layout, meant: Shape) -> Array:
     """The array of stored values in the shape they mean, in C order and in the byte order of this machine."""
     array = values.reshape(layout.shape, order="F" if layout.fortran_order else "C")
     return np.ascontiguousarray(array.reshape(meant), layout.dtype.newbyteorder("="))

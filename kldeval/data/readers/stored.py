@@ -10,7 +10,7 @@ from kldeval.preprocessing.grey import full_scale
 
 if TYPE_CHECKING:
     from kldeval.arrays import NumpyArray as Array
-    from kldeval.memory import MapFile
+    from kldeval.memory import MapContents, MapFile
 
 
 MAX_PIXELS = 500_000_000
@@ -29,10 +29,14 @@ SLACK = 2**20
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a file may ask for: the most pixels of a map, and whether its own claims about its size are believed."""
+    """What a file may ask for: the most pixels of a map, and whether its own claims about its size are believed.
+
+    `shape` is the (height, width) of files that do not say it.
+    """
 
     max_pixels: int = MAX_PIXELS
     trusts_files: bool = False
+    shape: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +57,12 @@ class Stored:
         return full_scale(self.array) if self.full_scale is None else self.full_scale
 
 
-def unreadable(path: MapFile, what: str, code: str | None = None) -> UnreadableMap:
+def unreadable(path: MapFile | MapContents, what: str, code: str | None = None) -> UnreadableMap:
     """The error for one file: its path, and what is wrong; `code` where it is not just "unreadable"."""
     return UnreadableMap(f"{printable(path)}: {what}", code=code)
 
 
-def check_size(path: MapFile, height: int, width: int, max_pixels: int) -> None:
+def check_size(path: MapFile | MapContents, height: int, width: int, max_pixels: int) -> None:
     """Refuse a map without pixels or with more than allowed.
 
     Raises:
@@ -71,7 +75,7 @@ def check_size(path: MapFile, height: int, width: int, max_pixels: int) -> None:
         raise unreadable(path, what, "too-large")
 
 
-def check_expansion(path: MapFile, n_stored: int, n_decoded: int, limits: Limits) -> None:
+def check_expansion(path: MapFile | MapContents, n_stored: int, n_decoded: int, limits: Limits) -> None:
     """Refuse a compressed file whose decoded size, in bytes, is out of all proportion to its own.
 
     Raises:

@@ -249,9 +249,11 @@ def _segments(data: bytes, page: Any, path: Path, limits: Limits) -> Iterator[An
             what = f"bytes {start} to {start + n_bytes} of a file of {len(data)}"
             raise unreadable(path, f"truncated or damaged: strip or tile {index} of the TIFF is at {what}")
         if compression in JPEG:
-            jpeg.check(_whole_jpeg(segment, page.jpegtables), path)
+            jpeg.check_stream(_whole_jpeg(segment, page.jpegtables), path)
         elif compression in JPEG_2000:
-            jpeg2000.check(segment, page.tilelength or page.rowsperstrip, page.tilewidth or page.imagewidth, path)
+            jpeg2000.check_stream(
+                segment, page.tilelength or page.rowsperstrip, page.tilewidth or page.imagewidth, path
+            )
         elif compression in STREAMS or compression == UNCOMPRESSED:
             segment = _inflated(segment, inflate, _lengths(page, index), index, path)
         decoded = page.decode(segment, index, **tables)

@@ -66,7 +66,7 @@ def arithmetic() -> str:
 def source_digest() -> str:
     """The SHA-256 of this package's own source, which may differ where the version is the same."""
     found = sha256()
-    package = Path(__file__).parents[1]
+    package = Path(__file__).parent
     for path in sorted(package.rglob("*.py")):
         found.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes())
     return found.hexdigest()

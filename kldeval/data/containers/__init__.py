@@ -1,0 +1,96 @@
+"""Files that hold many maps and stand where a folder does: archives of files, and files of arrays.
+
+A member's path is its name, and it is read alone, where it lies. A kind of container is a module here, with
+
+* `contents(path, limits)`, its members by their paths, and the paths of what is no map; None where the file is one map,
+* `read(member, limits)`, one member as an array or as the bytes of a file.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from kldeval.data.readers import names_arrays
+from kldeval.data.readers.files import refusals
+from kldeval.data.readers.stored import Limits
+from kldeval.dataclass import dataclass
+from kldeval.errors import UnreadableMap, UsageProblem, examples, printable
+from kldeval.memory import ARRAY_SUFFIX
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from kldeval.memory import Member
+
+PACKED = (".tar.gz", ".tgz", ".tar.bz2", ".tbz", ".tbz2", ".tar.xz", ".txz", ".tar.zst")
+"""Compressed as a whole, so that a member can only be reached through all before it."""
+
+ARCHIVES = (".zip", ".npz", ".tar", *PACKED)
+"""The suffixes of archives; those of files of named arrays are said by their formats."""
+
+
+VIDEOS = (".mp4", ".avi", ".mkv", ".mov", ".webm", ".m4v")
+"""The suffixes of videos, each of whose frames is a map."""
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """A file that holds maps: its members by their relative paths, and the paths of what is no map."""
+
+    path: Path
+    members: Mapping[str, Member]
+    strangers: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+
+def open_container(path: Path, limits: Limits | None = None) -> Container | None:
+    """The container that a file is; None where it holds one map.
+
+    Raises:
+        UsageProblem: it cannot be read.
+        MissingDependency: a library that it needs cannot be imported.
+    """
+    name = path.name.lower()
+    kind = "archives" if name.endswith(ARCHIVES) else "array_files" if names_arrays(name) else None
+    kind = "videos" if name.endswith(VIDEOS) else kind
+    if kind is None or not path.is_file():
+        return None
+    module = import_module(f"{__name__}.{kind}")
+    try:
+        with refusals(path):
+            found: Container | None = module.contents(path, limits or Limits())
+            return found
+    except UnreadableMap as problem:
+        raise UsageProblem(str(problem)) from problem
+
+
+def member_at(path: Path) -> Member | None:
+    """The member that a path such as `maps.zip/a/1.png` names; None where no part of it is a container.
+
+    Raises:
+        UsageProblem: the container cannot be read, or holds no map of this path.
+        MissingDependency: a library that it needs cannot be imported.
+    """
+    for parent in path.parents:
+        name = parent.name.lower()
+        if (name.endswith(ARCHIVES) or names_arrays(name)) and parent.is_file():
+            members = _members_of(parent, parent.stat().st_mtime_ns)
+            relative = path.relative_to(parent).as_posix()
+            found = members.get(relative) or members.get(f"{relative}{ARRAY_SUFFIX}")
+            if found is None:
+                msg = f"{printable(parent)} holds no map {relative!r}; it holds {examples(members) or 'one map'}"
+                raise UsageProblem(msg)
+            return found
+    return None
+
+
+@lru_cache(maxsize=4)
+def _members_of(path: Path, _modified: int) -> Mapping[str, Member]:
+    """The members of a container, kept for the next path in it."""
+    found = open_container(path)
+    return found.members if found else {}

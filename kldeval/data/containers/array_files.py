@@ -1,0 +1,73 @@
+"""Files of named arrays as containers of maps: HDF5, torch.save, safetensors and MATLAB files with several maps.
+
+Each array is a map by its name. One array (N, H, W) beside N texts is N maps with these names.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kldeval.data.containers.contents import container_of
+from kldeval.data.readers import format_of
+from kldeval.data.readers.entries import STACK, TEXTS, StoredArray
+from kldeval.data.readers.files import check_regular
+from kldeval.memory import MapInMemory, Member
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from kldeval.arrays import NumpyArray as Array
+    from kldeval.data.containers import Container
+    from kldeval.data.readers.stored import Limits
+
+
+def contents(path: Path, limits: Limits) -> Container | None:
+    """The members of a file; None where it holds one map, or a stack without names.
+
+    Raises:
+        UnreadableMap: it is damaged.
+        MissingDependency: a library that the format needs is not installed.
+        OSError: it cannot be opened.
+    """
+    check_regular(path)
+    entries_of, load = _format(path)
+    entries = entries_of(path, limits)
+    maps = [entry for entry in entries if entry.is_map]
+    named = _named_stack(maps, entries)
+    if named is not None:
+        stack, names = named
+        texts = [str(text) for text in load(path, limits, names.key)]
+        return container_of(path, _slices(path, stack, texts))
+    if len(maps) <= 1:
+        return None
+    return container_of(path, (Member(path, entry.key, __name__, (entry.key, None), is_array=True) for entry in maps))
+
+
+def read(member: Member, limits: Limits) -> MapInMemory:
+    """The array of a member.
+
+    Raises:
+        UnreadableMap: it is damaged, or too large.
+        MissingDependency, OSError: as `contents`.
+    """
+    key, place = member.where
+    return MapInMemory(_format(member.path)[1](member.path, limits, key, place), str(member))
+
+
+def _format(path: Path) -> tuple[Callable[..., list[StoredArray]], Callable[..., Array]]:
+    """What lists the arrays of a file, and what reads one."""
+    info = format_of(path)
+    return info.entries, info.load  # type: ignore[return-value]  # neither is None
+
+
+def _named_stack(maps: Sequence[StoredArray], entries: Sequence[StoredArray]) -> tuple[StoredArray, StoredArray] | None:
+    """The only array, where it stacks maps, and the names of these."""
+    texts = [entry for entry in entries if entry.kind in TEXTS and len(entry.shape) == 1]
+    if len(maps) == len(texts) == 1 and len(maps[0].shape) in STACK and texts[0].shape == maps[0].shape[:1]:
+        return maps[0], texts[0]
+    return None
+
+
+def _slices(path: Path, stack: StoredArray, names: Sequence[str]) -> Iterator[Member]:
+    return (Member(path, name, __name__, (stack.key, place), is_array=True) for place, name in enumerate(names))

@@ -1,0 +1,93 @@
+"""Which of the members of a container are maps, and by what relative paths."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from kldeval.data.containers import Container
+from kldeval.data.readers import is_readable, without_shy
+from kldeval.errors import UsageProblem, examples, printable
+from kldeval.memory import ARRAY_SUFFIX
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from kldeval.memory import Member
+
+JUNK = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
+"""What archives and file managers leave behind, in lower case; hidden files are ignored beside them."""
+
+MOST_MEMBERS = 2_000_000
+"""More than any data set has; the list of them stays in memory."""
+
+
+def container_of(path: Path, members: Iterable[Member]) -> Container:
+    """The container of some members: maps by their relative paths, and what is none.
+
+    A path that leads out of the container is no map: files would be written by it.
+
+    Raises:
+        UsageProblem: there is no map, one path stands twice, or there are too many.
+    """
+    found: dict[str, Member] = {}
+    strangers = []
+    beside: dict[str, Member] = {}
+    for number, member in enumerate(members):
+        if number >= MOST_MEMBERS:
+            msg = f"{printable(path)} holds over {MOST_MEMBERS} members"
+            raise UsageProblem(msg)
+        relative = relative_path(member)
+        if is_hidden(relative):
+            continue
+        if not is_readable(relative) or not is_within(relative):
+            strangers.append(relative)
+            beside[relative] = member
+        elif relative in found:
+            msg = f"{printable(path)} holds two members of the path {printable(relative)}"
+            raise UsageProblem(msg)
+        else:
+            found[relative] = member
+    kept = set(without_shy(list(found)))
+    strangers += found.keys() - kept
+    if not kept:
+        others = f"; it holds {examples(strangers)}" if strangers else "; it is empty"
+        msg = f"{printable(path)} holds no map{others}"
+        raise UsageProblem(msg)
+    held = {name: _with_sidecar(name, member, beside) for name, member in found.items() if name in kept}
+    return Container(path, held, tuple(sorted(strangers)))
+
+
+def relative_path(member: Member) -> str:
+    """The path by which a member pairs: an array that is not called like a file gets the suffix of its kind."""
+    return f"{member.name}{ARRAY_SUFFIX}" if member.is_array and not is_readable(member.name) else member.name
+
+
+def is_hidden(relative: str) -> bool:
+    """Whether any part of a path is hidden, or left behind by an archiver.
+
+    >>> is_hidden("__MACOSX/._a.png"), is_hidden("a/.git/b"), is_hidden("a/b.png")
+    (True, True, False)
+    """
+    parts = relative.split("/")
+    return any((part.startswith(".") and part != "..") or part.lower() in JUNK for part in parts)
+
+
+def is_within(relative: str) -> bool:
+    """Whether a path stays in the folder that it is relative to.
+
+    >>> is_within("a/b.png"), is_within("../b.png"), is_within("/b.png")
+    (True, False, False)
+    """
+    path = PurePosixPath(relative)
+    return not path.is_absolute() and ".." not in path.parts and "\\" not in relative
+
+
+def _with_sidecar(relative: str, member: Member, beside: dict[str, Member]) -> Member:
+    """The member, with the one that says how it was made."""
+    if not relative.endswith(ARRAY_SUFFIX):
+        return member
+    sidecar = beside.get(f"{relative.removesuffix(ARRAY_SUFFIX)}.json")
+    return member if sidecar is None else replace(member, sidecar=sidecar)

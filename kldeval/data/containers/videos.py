@@ -1,0 +1,185 @@
+"""Videos as containers of maps: each frame is one, named by its number, from 0001.
+
+OpenCV decodes them, one frame after another: a frame is reached by decoding those before it, because seeking in
+compressed videos lands on other frames than were asked for. So the frames of a video are read in their order, from one
+open decoder, and nothing but the last of them is in memory.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kldeval.data.containers import VIDEOS, Container
+from kldeval.data.readers.files import check_regular
+from kldeval.data.readers.stored import check_size, unreadable
+from kldeval.errors import UnreadableMap, printable
+from kldeval.memory import MapInMemory, Member
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from kldeval.arrays import NumpyArray as Array
+    from kldeval.data.readers.stored import Limits
+
+LOSSLESS = frozenset({"FFV1", "HFYU", "FFVH", "MPNG", "PNG", "RAW", "RGBA", "Y800", "GREY", "ULRG", "ULY0", "MAGY"})
+"""The codes of codecs that keep every value; of others one file may, and its name does not say so."""
+
+MOST_FRAMES = 10_000_000
+
+MOST_OPEN = 4
+"""Decoders that stay open in a process: those of a ground truth and of the predictions of it."""
+
+
+def is_video(name: str) -> bool:
+    """Whether a file is called like a video.
+
+    >>> is_video("a/clip.MP4"), is_video("clip.png")
+    (True, False)
+    """
+    return name.lower().endswith(VIDEOS)
+
+
+def contents(path: Path, limits: Limits) -> Container:
+    """The frames of a video.
+
+    Raises:
+        UnreadableMap: it cannot be decoded.
+        OSError: it cannot be opened.
+    """
+    check_regular(path)
+    decoder = _Decoder(path)
+    check_size(path, decoder.height, decoder.width, limits.max_pixels)
+    count = decoder.declared or decoder.counted()
+    digits = max(4, len(str(count)))
+    names = {number: f"{number:0{digits}d}" for number in range(1, count + 1)}
+    where = (count, decoder.codec, decoder.rate)
+    members = {
+        f"{name}.npy": Member(path, name, __name__, (number, *where), is_array=True) for number, name in names.items()
+    }
+    return Container(path, members)
+
+
+def codec_of(member: Member) -> str:
+    """The code of the codec that a frame is compressed with."""
+    return str(member.where[2])
+
+
+def rate_of(member: Member) -> float:
+    """The frames in a second of a frame's video; 0 where it does not say."""
+    return float(member.where[3])
+
+
+def number_of(member: Member) -> int:
+    """The number of a frame, from 1."""
+    return int(member.where[0])
+
+
+def is_lossy(member: Member) -> bool:
+    """Whether the codec of a frame may have changed its values."""
+    return codec_of(member).upper().strip() not in LOSSLESS
+
+
+def read(member: Member, limits: Limits) -> MapInMemory:
+    """One frame; grey where its channels agree.
+
+    Raises:
+        UnreadableMap: it cannot be decoded, or the video holds more or fewer frames than it declares.
+    """
+    number, count = member.where[:2]
+    decoder = _opened(member.path, number)
+    check_size(member.path, decoder.height, decoder.width, limits.max_pixels)
+    frame = decoder.frame(number)
+    if number == count and decoder.has_more():
+        raise unreadable(member.path, f"the video holds more frames than the {count} that it declares")
+    return MapInMemory(_grey(frame, member), str(member))
+
+
+CHROMA = 4
+"""How far the channels of a grey frame may be apart: its colours were stored in less detail, and rounded."""
+
+
+def _grey(frame: Array, member: Member) -> Array:
+    """The grey values of a frame: the median of channels that all but agree."""
+    if frame.ndim == 2:  # noqa: PLR2004 - height and width
+        return frame
+    channels = np.sort(frame, axis=-1)
+    apart = int((channels[..., -1] - channels[..., 0]).max(initial=0))
+    if apart > CHROMA:
+        msg = (
+            f"{printable(member)}: its colour channels differ by up to {apart}, and a map is grey; store the frames as "
+            "images (ffmpeg -i VIDEO FOLDER/%04d.png) and say what their colours mean: --color"
+        )
+        raise UnreadableMap(msg, code="color")
+    return np.ascontiguousarray(channels[..., 1])
+
+
+class _Decoder:
+    """An open video: `next` is the number of the frame that comes next."""
+
+    def __init__(self, path: Path) -> None:
+        import cv2
+
+        self.path = path
+        self.stamp = path.stat().st_mtime_ns
+        # one thread: workers are processes already, and the threads of a decoder do not survive a fork
+        self._capture: Any = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
+        if not self._capture.isOpened():
+            raise unreadable(path, "no video that can be decoded")
+        self.next = 1
+        self.width, self.height = (
+            int(self._capture.get(side)) for side in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)
+        )
+        self.rate = float(self._capture.get(cv2.CAP_PROP_FPS) or 0.0)
+        code = int(self._capture.get(cv2.CAP_PROP_FOURCC))
+        self.codec = "".join(chr(code >> shift & 0xFF) for shift in (0, 8, 16, 24)).strip("\0 ") or "RAW"
+        declared = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
+        self.declared = int(declared) if 0 < declared <= MOST_FRAMES else 0
+
+    def counted(self) -> int:
+        """The number of frames, by decoding them."""
+        while self.next <= MOST_FRAMES and self.has_more():
+            self.next += 1
+        if self.next == 1:
+            raise unreadable(self.path, "a video without a frame")
+        return self.next - 1
+
+    def has_more(self) -> bool:
+        """Whether another frame follows, which is passed over."""
+        return bool(self._capture.grab())
+
+    def frame(self, number: int) -> Array:
+        """The frame of a number that is not before the next.
+
+        Raises:
+            UnreadableMap: the video ends before it.
+        """
+        while self.next < number and self.has_more():
+            self.next += 1
+        frame: Array | None = self._capture.read()[1] if self.next == number else None
+        if frame is None:
+            raise unreadable(self.path, f"the video ends or is damaged after {self.next - 1} frames")
+        self.next += 1
+        return frame
+
+
+_decoders: OrderedDict[str, _Decoder] = OrderedDict()
+
+if hasattr(os, "register_at_fork"):
+    # a child that read on would move the place in the file that it shares with its parent
+    os.register_at_fork(after_in_child=_decoders.clear)
+
+
+def _opened(path: Path, number: int) -> _Decoder:
+    """The decoder of a video that has not passed a frame: the one that is open, or a new one."""
+    key = str(path.absolute())
+    decoder = _decoders.pop(key, None)
+    if decoder is None or decoder.next > number or decoder.stamp != path.stat().st_mtime_ns:
+        decoder = _Decoder(path)
+    _decoders[key] = decoder
+    while len(_decoders) > MOST_OPEN:
+        _decoders.popitem(last=False)
+    return decoder

@@ -1,0 +1,32 @@
+"""Members of files that hold many maps, fetched for whoever reads them as maps."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from kldeval.data.readers.files import refusals
+from kldeval.memory import BytesInMemory, MapInMemory, Member
+
+if TYPE_CHECKING:
+    from kldeval.data.readers.stored import Limits
+    from kldeval.memory import MapContents, MapFile
+
+
+def fetched(path: MapFile, limits: Limits) -> MapContents:
+    """What a reader reads: of a member its contents, of all else the path itself.
+
+    Raises:
+        UnreadableMap: the member cannot be read, or is too large.
+        MissingDependency: a library that it needs cannot be imported.
+    """
+    return _read(path, limits) if isinstance(path, Member) else path
+
+
+@lru_cache(maxsize=2)
+def _read(member: Member, limits: Limits) -> MapInMemory | BytesInMemory:
+    """The contents of a member, kept for whoever asks for its header first and its values afterwards."""
+    with refusals(member):
+        found: MapInMemory | BytesInMemory = import_module(member.module).read(member, limits)
+        return found

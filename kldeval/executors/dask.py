@@ -1,0 +1,395 @@
+"""A Dask cluster: its workers do some items at a time, and the results come in their order.
+
+What all items have in common goes to every worker once, as a plugin, because data that was scattered dies with its
+worker. Each task is meant for one worker: only so is it known which items a worker was at when it died, and those are
+done again at once, each alone in a process, before they can end another worker.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import pickle
+import queue
+import time
+import uuid
+import warnings
+from collections import deque
+from contextlib import contextmanager, suppress
+from dataclasses import field
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from distributed import Client, Worker, WorkerPlugin, get_worker
+
+from kldeval._version import __version__
+from kldeval.dataclass import dataclass
+from kldeval.errors import EngineLost, UsageProblem
+from kldeval.executors.alone import one_by_one
+from kldeval.process import settle_process
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from kldeval.executors.protocol import Item, Result, Work
+
+
+SECONDS_OF_TASK = 1.5
+"""How long a task is to take: a tenth of a second less than this is lost between two of them."""
+
+TASKS_AHEAD = 4
+"""Tasks of each thread that are with the cluster, or wait for an earlier one to be done."""
+
+LARGEST_TASK = 4096
+"""Most items of a task."""
+
+SECONDS_TO_LISTEN = 0.5
+"""How often it is looked whether there are workers and a scheduler at all."""
+
+SECONDS_TO_FETCH = 1
+"""How long the results of a task may take to arrive before it is asked what else is new."""
+
+SECONDS_TO_CLOSE = 2
+"""How long a connection may take to close."""
+
+LOGGERS = (
+    "distributed",
+    "distributed.client",
+    "distributed.core",
+    "distributed.comm",
+    "tornado.application",
+    "asyncio",
+)
+"""Who writes to standard error when a connection is lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class DaskCluster:
+    """An executor of the workers of a scheduler: that of `client`, which stays open, or at an address, or of a file.
+
+    `timeout` is how many seconds may pass without any worker.
+    """
+
+    address: str | None = None
+    file: Path | None = None
+    client: Client | None = None
+    timeout: float = 60.0
+    workers: int = 1
+
+    def map(self, work: Work[Item, Result], items: Sequence[Item]) -> Iterator[Result]:
+        """The results of all items, in their order; see `Executor`.
+
+        Raises:
+            EngineLost: there is no scheduler or no worker, or no longer.
+            UsageProblem: the workers have another version of kldeval, or none.
+        """
+        with self._connected() as client:
+            run = _Run(client, work, self.timeout)
+            try:
+                yield from run.results(items)
+            finally:
+                run.close()
+
+    @contextmanager
+    def _connected(self) -> Iterator[Client]:
+        if self.client is not None:
+            yield self.client
+            return
+        for name in LOGGERS:  # what they would say is said in our words
+            logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+        where = str(self.address or self.file)
+        try:
+            given = {"address": self.address} if self.address else {"scheduler_file": str(self.file)}
+            client = Client(**given, timeout=self.timeout, set_as_default=False)
+        except (OSError, ValueError, TimeoutError) as error:
+            msg = f"there is no Dask scheduler at {where}: {str(error).partition(chr(10))[0]}"
+            raise EngineLost(msg) from error
+        try:
+            yield client
+        finally:
+            with suppress(Exception):
+                client.close(timeout=SECONDS_TO_CLOSE)
+
+
+@dataclass(slots=True, eq=False)
+class _Task:
+    """Some neighbouring items, who is at them, and what became of them, once it is known."""
+
+    items: Sequence[Any]
+    is_alone: bool = False
+    worker: str = ""
+    future: Any = None
+    is_finished: bool = False
+    results: Sequence[Any] | None = None
+    error: BaseException | None = None
+
+    @property
+    def is_done(self) -> bool:
+        return self.results is not None or self.error is not None
+
+
+@dataclass(slots=True)
+class _Crew:
+    """The workers by their addresses, each with its number of threads; and since when there has been none."""
+
+    threads: dict[str, int] = field(default_factory=dict)
+    checked: set[str] = field(default_factory=set)
+    absent_since: float = field(default_factory=time.monotonic)
+
+
+class _Run:
+    def __init__(self, client: Client, work: Work[Any, Any], timeout: float) -> None:
+        self._client = client
+        self._timeout = timeout
+        self._name = f"kldeval-{uuid.uuid4().hex}"
+        self._news: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
+        self._crew = _Crew()
+        self._to_do: deque[_Task] = deque()
+        self._waiting: deque[_Task] = deque()
+        self._seconds_per_item = 0.0
+        self._looked = 0.0
+        client.subscribe_topic("all", self._noted)
+        self._look_for_workers()
+        client.register_plugin(WorkOfRun(pickle.dumps(work), os.getcwd()), name=self._name)  # noqa: PTH109 - a text
+
+    def results(self, items: Sequence[Any]) -> Iterator[Any]:
+        """The results of all items, in their order."""
+        start = 0
+        while True:
+            while len(self._waiting) < TASKS_AHEAD * sum(self._crew.threads.values()) and start < len(items):
+                size = self._size(len(items) - start)
+                task = _Task(items[start : start + size])
+                start += size
+                self._waiting.append(task)
+                self._to_do.append(task)
+            self._hand_out()
+            if not self._waiting and start >= len(items):
+                return
+            if not (self._waiting and self._waiting[0].is_done):
+                self._listen()
+            while self._waiting and self._waiting[0].is_done:
+                task = self._waiting.popleft()
+                if task.error is not None:
+                    raise task.error
+                yield from task.results or ()
+
+    def close(self) -> None:
+        """Leave the cluster as it was."""
+        futures = [task.future for task in self._waiting if task.future is not None]
+        with suppress(Exception):
+            self._client.unsubscribe_topic("all")
+        if self._client.status != "running":
+            return
+        with suppress(Exception):
+            self._client.cancel(futures, force=True)
+            self._client.unregister_worker_plugin(self._name)
+
+    def _size(self, left: int) -> int:
+        """How many items a task has: few at first and at the end."""
+        if not self._seconds_per_item:
+            return 1
+        threads = sum(self._crew.threads.values()) or 1
+        size = min(int(SECONDS_OF_TASK / self._seconds_per_item), left // (2 * threads), LARGEST_TASK)
+        return max(1, size)
+
+    def _hand_out(self) -> None:
+        """Give every worker something to do, the least busy first."""
+        busy = dict.fromkeys(self._crew.threads, 0)
+        for task in self._waiting:
+            if task.future is not None and task.worker in busy:
+                busy[task.worker] += 1
+        while self._to_do and busy:
+            address = min(busy, key=lambda one: busy[one] / self._crew.threads[one])
+            if busy[address] >= TASKS_AHEAD * self._crew.threads[address]:
+                return
+            self._submit(self._to_do.popleft(), address)
+            busy[address] += 1
+
+    def _submit(self, task: _Task, address: str) -> None:
+        key = f"{self._name}-{uuid.uuid4().hex}"
+        task.worker = address
+        task.future = self._client.submit(
+            work_on, self._name, task.items, task.is_alone, key=key, workers=[address], pure=False
+        )
+        task.is_finished = False
+        task.future.add_done_callback(partial(self._noted_end, task))
+
+    def _noted_end(self, task: _Task, future: Any) -> None:
+        if future is task.future:
+            task.is_finished = future.status == "finished"
+        self._news.put(("done", (task, future)))
+
+    def _noted(self, event: tuple[Any, Any]) -> None:
+        """Take note of what the scheduler tells of its workers."""
+        message = event[1]
+        if isinstance(message, dict) and message.get("action") == "remove-worker":
+            self._news.put(("removed", (message["worker"], bool(message.get("expected")))))
+
+    def _listen(self) -> None:
+        """Take the next news, waiting a while for them.
+
+        Raises:
+            EngineLost: there is no scheduler any more, or has been no worker for too long.
+        """
+        try:
+            kind, what = self._news.get(timeout=SECONDS_TO_LISTEN)
+        except queue.Empty:
+            kind, what = "", None
+        if self._client.status != "running":
+            msg = "the Dask scheduler is lost; with --cache a further run goes on from here"
+            raise EngineLost(msg)
+        if kind == "done":
+            self._take(*what)
+        elif kind == "removed":
+            self._lose(*what)
+        self._look_for_workers()
+
+    def _take(self, task: _Task, future: Any) -> None:
+        """The results of a task that is done, unless it was given to another worker meanwhile."""
+        if future is not task.future or task.is_done:
+            return
+        if future.status == "finished":
+            try:
+                task.results, seconds = future.result(timeout=SECONDS_TO_FETCH)
+            except Exception as error:
+                logging.getLogger("kldeval").debug("results of a Dask task were not there", exc_info=error)
+                self._news.put(("done", (task, future)))
+                return
+            self._seconds_per_item = seconds / max(1, len(task.items)) if not task.is_alone else self._seconds_per_item
+        elif future.status == "error":
+            task.error = future.exception()
+        else:  # cancelled, by a scheduler that goes
+            return
+        future.release()
+        task.future = None
+
+    def _lose(self, address: str, is_expected: bool) -> None:  # noqa: FBT001
+        """Do again what a worker had when it went: what it was at each alone, unless it was sent away."""
+        threads = self._crew.threads.pop(address, 1)
+        lost = [
+            task for task in self._waiting if task.worker == address and not task.is_done and task.future is not None
+        ]
+        if lost and not is_expected:
+            msg = f"a Dask worker ({address}) died; the maps that it was at are done again, each alone"
+            warnings.warn(msg, RuntimeWarning, stacklevel=2)
+        at_work = [] if is_expected else [task for task in lost if not task.is_finished][:threads]
+        for task in lost:
+            task.future.release()
+            task.future = None
+            task.is_alone = task.is_alone or any(task is one for one in at_work)
+        self._to_do.extendleft(reversed(lost))
+
+    def _look_for_workers(self) -> None:
+        """Find out who is there, now and then; new workers are asked what they have.
+
+        Raises:
+            EngineLost: there has been none for too long.
+            UsageProblem: as `_check`.
+        """
+        now = time.monotonic()
+        if self._crew.threads and now - self._looked < SECONDS_TO_LISTEN:
+            return
+        self._looked = now
+        found = self._client.scheduler_info(n_workers=-1)["workers"]
+        threads = {address: int(worker["nthreads"]) for address, worker in found.items()}
+        new = sorted(threads.keys() - self._crew.checked)
+        if new:
+            _check(self._client.run(facts, workers=new, on_error="return"))
+            self._crew.checked |= set(new)
+        self._crew.threads = threads
+        if threads:
+            self._crew.absent_since = now
+        elif now - self._crew.absent_since > self._timeout:
+            msg = f"no Dask worker came within {self._timeout:g} s (--engine-timeout); start some with: dask worker ..."
+            raise EngineLost(msg)
+        else:
+            time.sleep(min(0.1, self._timeout))
+
+
+def _check(found: dict[str, Any]) -> None:
+    """Refuse workers with another kldeval; note what else moves bits.
+
+    Raises:
+        UsageProblem: naming a worker and its version.
+    """
+    ours = facts()
+    for address, theirs in found.items():
+        if isinstance(theirs, BaseException):
+            if isinstance(theirs, ImportError):
+                lacks = f"the Dask worker {address} has no kldeval that this one can talk to ({theirs})"
+                msg = f"{lacks}: install {__version__} there"
+                raise UsageProblem(msg)
+            continue  # it went while it was asked, which is noticed by itself
+        if theirs["kldeval"] != ours["kldeval"]:
+            has = f"the Dask worker {address} has kldeval {theirs['kldeval']}, this is {ours['kldeval']}"
+            msg = f"{has}: install one version"
+            raise UsageProblem(msg)
+    different = sorted(
+        {
+            f"{name} {theirs.get(name, 'none')}, here {ours.get(name, 'none')}"
+            for theirs in found.values()
+            if isinstance(theirs, dict)
+            for name in ours.keys() | theirs.keys()
+            if name != "python" and theirs.get(name) != ours.get(name)
+        }
+    )
+    if different:
+        msg = f"Dask workers differ from this process, so last bits of numbers may: {'; '.join(different)}"
+        warnings.warn(msg, RuntimeWarning, stacklevel=2)
+
+
+# on the workers
+
+
+def facts() -> dict[str, str]:
+    """What a process computes with."""
+    from kldeval.provenance import versions
+
+    return versions()
+
+
+class WorkOfRun(WorkerPlugin):  # type: ignore[misc]  # the library has no types
+    """The work of a run on a worker, which finds its files as the client does: in its working directory."""
+
+    def __init__(self, work: bytes, folder: str) -> None:
+        self._pickled = work
+        self._folder = folder
+        self._work: Any = None
+        self._problem: Exception | None = None
+
+    def setup(self, worker: Worker) -> None:
+        """Make the process fit for work; what goes wrong is raised by the first task, which has somebody to tell."""
+        del worker
+        try:
+            settle_process()
+            _pin_opencv()
+            if os.path.isdir(self._folder):  # noqa: PTH112 - a text
+                os.chdir(self._folder)
+            self._work = pickle.loads(self._pickled)  # noqa: S301 - made by the client
+        except Exception as error:  # noqa: BLE001 - an error here would keep the worker from starting
+            self._problem = error
+
+    def __call__(self, items: Sequence[Any], *, is_alone: bool) -> list[Any]:
+        """The results of some items.
+
+        Raises:
+            Exception: what the work raises, or what went wrong before.
+        """
+        if self._problem is not None:
+            raise self._problem
+        return one_by_one(self._work, items) if is_alone else list(self._work(items))
+
+
+def work_on(name: str, items: Sequence[Any], is_alone: bool) -> tuple[list[Any], float]:  # noqa: FBT001
+    """The results of some items and how many seconds they took, by the work of a run."""
+    start = time.perf_counter()
+    results = get_worker().plugins[name](items, is_alone=is_alone)
+    return results, time.perf_counter() - start
+
+
+def _pin_opencv() -> None:
+    import sys
+
+    if "cv2" in sys.modules:
+        sys.modules["cv2"].setNumThreads(1)

@@ -1,0 +1,172 @@
+"""A saved report computed again: exit codes, what differs, and published rows."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from command_line import kldeval
+from schemas import validate
+
+import kldeval as library
+
+SAMPLE = Path(__file__).parent.parent.parent / "sample_data"
+FIXATIONS = "--fixations", SAMPLE / "fixations.csv"
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    """A copy of the sample and a report of it with digests."""
+    for name in ("bold", "careful", "gt"):
+        shutil.copytree(SAMPLE / name, tmp_path / name)
+    shutil.copy(SAMPLE / "fixations.csv", tmp_path)
+    done = kldeval(
+        *(tmp_path / "bold", tmp_path / "gt", "-m", "kld,sauc", "--fixations", tmp_path / "fixations.csv"),
+        *("--digests", "-o", tmp_path / "report.json", "-q"),
+    )
+    assert done.code == 0
+    return tmp_path
+
+
+def differences(*arguments: Any) -> tuple[int, list[tuple[str, str]]]:
+    done = kldeval("reproduce", *arguments, "--format", "json", "-q")
+    document = json.loads(done.out)
+    validate(document, "reproduction")
+    assert document["agrees"] == (done.code == 0)
+    return done.code, [(one["kind"], one["name"]) for one in document["differences"]]
+
+
+def test_every_digit_agrees(files: Path) -> None:
+    assert differences(files / "report.json") == (0, [])
+    assert kldeval("reproduce", files / "report.json").out.splitlines()[1] == (
+        "reproduced: 10 of 10 numbers agree in every digit, of 5 maps"
+    )
+
+
+def test_digests_are_those_of_every_file(files: Path) -> None:
+    import hashlib
+
+    saved = json.loads((files / "report.json").read_text())["provenance"]["inputs"]
+    assert saved["request"] == {"fixations": str(files / "fixations.csv")}
+    for role, folder in (("pred", "bold"), ("gt", "gt"), ("fixations", ".")):
+        for name, digest in saved["digests"][role].items():
+            assert hashlib.sha256((files / folder / name).read_bytes()).hexdigest() == digest
+    assert {role: len(found) for role, found in saved["digests"].items()} == {"pred": 5, "gt": 5, "fixations": 1}
+
+
+def test_another_file_is_named_with_the_numbers_that_it_moves(files: Path) -> None:
+    shutil.copy(files / "careful" / "market.png", files / "bold" / "market.png")
+    code, found = differences(files / "report.json")
+    assert code == 1
+    assert found == [
+        *(("file", "pred market.png"), ("number", "market kld"), ("number", "market sauc")),
+        *(("headline", "kld"), ("headline", "sauc")),
+    ]
+
+
+def test_other_bytes_with_the_same_pixels_are_told_and_agree(files: Path) -> None:
+    path = files / "bold" / "market.png"
+    image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    assert image is not None
+    cv2.imwrite(str(path), image, [cv2.IMWRITE_PNG_COMPRESSION, 0])
+    assert differences(files / "report.json") == (0, [("file", "pred market.png")])
+
+
+def test_a_map_that_is_gone_is_a_difference(files: Path) -> None:
+    (files / "bold" / "market.png").unlink()
+    code, found = differences(files / "report.json")
+    assert code == 1
+    assert {("map", "market kld"), ("failure", "market"), ("file", "pred market.png")} <= set(found)
+
+
+def test_versions_and_arithmetic_are_told(files: Path) -> None:
+    path = files / "report.json"
+    document = json.loads(path.read_text())
+    document["provenance"] |= {"numpy": "1.0", "arithmetic": "000000000000"}
+    path.write_text(json.dumps(document))
+    assert differences(path) == (0, [("version", "numpy"), ("arithmetic", "arithmetic")])
+
+
+def test_a_last_bit_is_seen(files: Path) -> None:
+    path = files / "report.json"
+    document = json.loads(path.read_text())
+    row = document["maps"][0]
+    row["kld"] = float(np.nextafter(row["kld"], 9))
+    path.write_text(json.dumps(document))
+    code, found = differences(path)
+    assert (code, ("number", f"{row['name']} kld") in found) == (1, True)
+
+
+def test_a_leaderboard_and_other_folders(files: Path) -> None:
+    board = files / "board.json"
+    assert kldeval(files / "bold", files / "careful", files / "gt", "-m", "kld", "-o", board, "-q").code == 0
+    assert differences(board) == (0, [])
+    assert differences(board, SAMPLE / "bold", SAMPLE / "careful", SAMPLE / "gt") == (0, [])
+    done = kldeval("reproduce", board, SAMPLE / "bold", SAMPLE / "gt")
+    assert done.code == 2
+    assert "is of 2 models: give a path for each, and the ground truth last" in done.err
+
+
+ROW = """
+title = "A number"
+source = "Table 3"
+data = "the sample"
+[[number]]
+metric = "kld"
+value = "{value}"
+"""
+
+
+@pytest.mark.parametrize(("value", "code"), [("0.725", 0), ("0.7254445927139942", 0), ("0.726", 1)])
+def test_a_published_number_by_its_digits(tmp_path: Path, value: str, code: int) -> None:
+    path = tmp_path / "row.toml"
+    path.write_text(ROW.format(value=value))
+    assert differences(path, SAMPLE / "bold", SAMPLE / "gt")[0] == code
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("title = 1", "it lacks the text 'title'"),
+        (ROW.format(value="0.7") + "scael = 'raw'\n", "'scael' is no setting"),
+        (ROW.format(value="0.7").replace('"0.7"', "0.7"), "the number as it was printed"),
+        (ROW.format(value="0.7").replace("[[number]]", "[number]"), "a table [[number]] for each number"),
+        ("title = ", "is not TOML"),
+    ],
+)
+def test_a_row_that_says_too_little_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "row.toml"
+    path.write_text(text)
+    done = kldeval("reproduce", path, SAMPLE / "bold", SAMPLE / "gt")
+    assert (done.code, done.out) == (2, "")
+    assert message in done.err
+
+
+@pytest.mark.parametrize(
+    "path", sorted((SAMPLE.parent / "docs" / "reproductions").glob("*.toml")), ids=lambda path: path.stem
+)
+def test_the_rows_of_the_documentation_can_be_read(path: Path) -> None:
+    done = kldeval("reproduce", path)
+    assert done.code == 2
+    assert "needs its files" in done.err
+
+
+def test_the_library_answers_the_same(files: Path) -> None:
+    found = library.reproduce(files / "report.json")
+    assert found
+    validate(found.to_dict(), "reproduction")
+    assert str(found).splitlines()[1].startswith("reproduced: 10 of 10")
+    assert not library.reproduce(files / "report.json", files / "careful", files / "gt")
+
+
+def test_the_page(files: Path) -> None:
+    assert (
+        kldeval("reproduce", files / "report.json", "-o", files / "page.html", "-o", files / "page.md", "-q").code == 0
+    )
+    assert "reproduced: 10 of 10 numbers agree" in (files / "page.html").read_text()
+    assert "reproduced: 10 of 10 numbers agree" in (files / "page.md").read_text()
