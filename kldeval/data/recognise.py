@@ -172,9 +172,13 @@ def is_fixation_map(array: Array) -> bool:
     """
     if array.ndim != 2:  # noqa: PLR2004 - height and width
         return False
-    most = SPARSE * array.size
-    marked = _n_marked(array, most)
-    if not 1 < marked <= most:
+    marked, step = 0, max(1, BLOCK_PIXELS // array.shape[1])
+    for top in range(0, array.shape[0], step):
+        # of booleans, for numpy counts floats one by one, at 2 ns each; of a density the first rows say enough
+        marked += int(np.count_nonzero(array[top : top + step] != 0))
+        if marked > SPARSE * array.size:
+            return False
+    if marked <= 1:
         return False
     found = array != 0
     values = np.unique(array[found])
@@ -184,18 +188,6 @@ def is_fixation_map(array: Array) -> bool:
     beside[:, :-1] |= found[:, 1:]
     beside[:-1] |= found[1:]
     return bool(np.count_nonzero(found & ~beside) >= ISOLATED * marked)
-
-
-def _n_marked(array: Array, most: float) -> int:
-    """How many values are not 0, counted until there are more than `most`: of a density a few rows say it."""
-    marked = 0
-    step = max(1, BLOCK_PIXELS // array.shape[1])
-    for top in range(0, array.shape[0], step):
-        # of booleans: numpy counts floats one by one, at 2 ns each
-        marked += int(np.count_nonzero(array[top : top + step] != 0))
-        if marked > most:
-            break
-    return marked
 
 
 def describe_number(value: Any) -> str:
