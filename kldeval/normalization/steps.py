@@ -10,7 +10,7 @@ from kldeval.dataclass import dataclass
 from kldeval.errors import UsageProblem
 from kldeval.grammar import Info, Registry, format_value
 from kldeval.normalization.density import safe_log
-from kldeval.normalization.lazy_map import MAP, LazyMap
+from kldeval.normalization.lazy_map import MAP, LazyMap, Share
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,10 +93,14 @@ def sum_to_one(values: LazyMap, *, offset: float = 0.0, axis: int | None = None)
     axes = MAP if axis is None else one_axis(axis)
     low, _ = values.extent(axes)
     values = values.flag("negative", low < 0, low)
-    total = values.sum(axes)
-    values, total = _nonzero(_finite(values, total), total, uniform_over=axes)
-    some = values.lies_above(0.0, low / (total + offset))
-    return values.map(lambda x, total: x / (total + offset), total, axes=axes, is_log=False, is_positive=some)
+    mass = values.sum(axes)
+    values, total = _nonzero(_finite(values, mass), mass, uniform_over=axes)
+    divisor = total + offset
+    some = values.lies_above(0.0, low / divisor)
+    # a map that stays empty is divided by 1, and still sums to 0
+    mass = total if values.empty == "uniform" else mass
+    share = Share(values, divisor, mass, is_positive=some) if axes == MAP else None
+    return values.map(lambda x, by: x / by, divisor, axes=axes, is_log=False, is_positive=some, share=share)
 
 
 LOG_ROUNDINGS = 4
@@ -332,6 +336,42 @@ def blur(values: LazyMap, *, sigma: float, size: int | None = None) -> LazyMap:
     return values.changed(source=blurred, functions=(), known={})
 
 
+def _check_centre(*, sigma: float) -> None:
+    if sigma <= 0:
+        msg = f"centre(sigma={format_value(sigma)}): the width of the Gaussian is a share of the sides, above 0"
+        raise UsageProblem(msg)
+
+
+@STEPS.add("centre", StepInfo(spatial="place", check=_check_centre))
+def centre(values: LazyMap, *, sigma: float) -> LazyMap:
+    """X times a Gaussian around the middle of the map, whose standard deviation is `sigma` times the height and width.
+
+    A multiplicative centre bias: people look at the middle of pictures. B. W. Tatler (2007),
+    https://doi.org/10.1167/7.14.4.
+    """
+    height, width = values.source.shape[-2:]
+    rows, columns = (
+        [math.exp(-0.5 * (((place + 0.5) / side - 0.5) / sigma) ** 2) for place in range(side)]
+        for side in (height, width)
+    )
+    whole = _like(values, rows)[:, None] * _like(values, columns)[None, :]
+    return values.map(lambda x, weight: x * weight, whole)
+
+
+def _check_share(*, share: float) -> None:
+    if not 0 <= share <= 1:
+        msg = f"mix-uniform(share={format_value(share)}): a share is from 0 to 1"
+        raise UsageProblem(msg)
+
+
+@STEPS.add("mix-uniform", StepInfo(check=_check_share))
+def mix_uniform(values: LazyMap, *, share: float) -> LazyMap:
+    """(1 - share) x + share mean(x): of a density a mixture with the uniform one, after which nothing is 0."""
+    xp = values.xp
+    pixels = values.map(xp.ones_like).sum()
+    return values.map(lambda x, mean: (1 - share) * x + share * mean, values.sum() / pixels)
+
+
 @STEPS.add("none", StepInfo(given=True, check=check_axis))
 def unchanged(values: LazyMap, *, axis: int | None = None) -> LazyMap:
     """X as it is; `axis` says along which axis its distributions lie, if it holds any."""
@@ -380,13 +420,14 @@ def _log_softmax(values: LazyMap, axes: tuple[int, ...]) -> LazyMap:
     mass = values.map(lambda x, peak: exp_of_temporary(x - peak), peak).sum(axes)
     statistics = peak, xp.log(mass)
     some = values.lies_above(-math.inf, (low - peak) - statistics[1])
+    share = Share(values, mass, mass, peak, is_positive=some) if axes == MAP else None
 
     def log_share(x: Array, peak: Array, log_mass: Array) -> Array:
         centred = x - peak
         centred -= log_mass
         return centred
 
-    return values.map(log_share, *statistics, axes=axes, is_log=True, is_positive=some)
+    return values.map(log_share, *statistics, axes=axes, is_log=True, is_positive=some, share=share)
 
 
 def _finite(values: LazyMap, statistic: Array) -> LazyMap:
