@@ -108,6 +108,8 @@ def _dask(root: Path, pairs: int) -> Iterator[tuple[str, str, str]]:
         for _ in range(2)
     ]
     try:
+        while not file.exists():
+            time.sleep(0.1)
         _kldeval(*maps, "--limit", "20", "--scheduler-file", file)
         before = sum(_used(worker.pid) for worker in workers)
         client = _cpu_seconds(*maps, "--scheduler-file", file)
