@@ -659,7 +659,7 @@ def signature(
     ddof: int | None = None,
     repeats: bool | None = None,
     negatives: Literal["all", "unfixated"] | None = None,
-    jitter: Literal["expected", "none", "unique"] | None = None,
+    jitter: Literal["expected", "none", "unique", "columns"] | None = None,
     ties: Literal["exact", "float"] | None = None,
     step: float | None = None,
 ) -> str:
@@ -1156,7 +1156,7 @@ def auc_judd(
     fixations: Array,
     *,
     weights: Array | None = None,
-    jitter: Literal["expected", "none", "unique"] = "expected",
+    jitter: Literal["expected", "none", "unique", "columns"] = "expected",
     of: Literal["stored", "norm"] | None = None,
     norm: str | None = None,
     pred_norm: str | None = None,

@@ -312,6 +312,15 @@ class Audit(Saved, audit_documents.Audit):
         """A record as a document of the library."""
         return cls(**members(audit))
 
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Audit:
+        """The audit in a JSON file.
+
+        Raises:
+            UsageProblem: the file cannot be read, or holds no audit.
+        """
+        return cls.of(_loaded(path, audit_documents.Audit, "Audit"))
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, audit_documents.Audit):
             return NotImplemented

@@ -47,7 +47,7 @@ NAMED = "config"
 
 _NOT_OPTIONS = frozenset({"help", "version"})
 
-WRITING = frozenset({"cache", "output", "save", "save-maps"})
+WRITING = frozenset({"cache", "output", "output-dir", "save", "save-maps"})
 """The options that name files to write, which a file that was found by looking around may not do."""
 
 

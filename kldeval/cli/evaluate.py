@@ -68,7 +68,7 @@ def command(paths: tuple[Path, ...], options: EvaluateOptions) -> int:
     resampling_from(options)
     label = ", ".join(options.names or [path.name for path in preds]) or "pairs"
     with progress_bar(progress=options.progress, quiet=options.quiet, label=label) as progress:
-        document = _score(preds, gt, settings, options, progress)
+        document = _with_parts(preds, gt, settings, options, progress)
     document = with_config_provenance(gated(with_asked_intervals(document, options), gates))
     strips = _strips(document, preds, gt, settings, options) if wants_pictures(sink) else ()
     deliver(document, sink, score_only=options.score_only, strips=strips)
@@ -95,6 +95,20 @@ def _strips(
     except KldevalError as problem:  # the numbers are there, and stay
         say(f"no pictures: {problem}", "note")
         return ()
+
+
+def _with_parts(
+    preds: tuple[Path, ...], gt: Path | None, settings: Settings, options: EvaluateOptions, progress: Progress | None
+) -> Document:
+    """The document, whose rows are written to files of a folder on the way, where that is asked for."""
+    if options.output_dir is None:
+        return _score(preds, gt, settings, options, progress)
+    from kldeval.writers.parts import Parts
+
+    parts = Parts(options.output_dir, settings.keys)
+    document = _score(preds, gt, settings, options, parts.telling(progress))
+    parts.finish(reports_of(document)[""])
+    return document
 
 
 def _score(
@@ -150,6 +164,9 @@ def _check(settings: Settings, options: EvaluateOptions, n_models: int) -> None:
             raise UsageProblem(msg)
     if options.per_class and n_models > 1:
         msg = "--per-class is a table of one prediction; score each model by itself for it"
+        raise UsageProblem(msg)
+    if options.output_dir is not None and n_models > 1:
+        msg = "--output-dir holds the rows of one prediction; score each model by itself for it"
         raise UsageProblem(msg)
     if options.shard is not None:
         _check_shard(options.shard, options)

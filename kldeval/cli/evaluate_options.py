@@ -50,6 +50,11 @@ class EvaluateOptions(
         metavar="DIR",
         help="Write each metric's pixelwise terms as DIR/METRIC/NAME.npy, of several models as DIR/MODEL/...",
     )
+    output_dir: Path | None = option(
+        type=click.Path(path_type=Path),
+        metavar="DIR",
+        help="Write the rows as DIR/part-NNNNNN.parquet while maps are scored.",
+    )
     cache: Path | None = option(
         type=click.Path(path_type=Path),
         metavar="DIR",

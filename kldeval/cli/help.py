@@ -57,7 +57,18 @@ GROUPS = {
         *("seed", "fit_share", "bounds"),
     ),
     "Output": (
-        *("format_", "output", "score_only", "per_map", "worst", "precision", "quiet", "verbose", "save_maps"),
+        *(
+            "format_",
+            "output",
+            "score_only",
+            "output_dir",
+            "per_map",
+            "worst",
+            "precision",
+            "quiet",
+            "verbose",
+            "save_maps",
+        ),
         *("html_maps", "stimuli", "signatures", "columns", "std", "siunitx", "annotate", "picture", "save"),
     ),
     "Running": (
@@ -110,7 +121,7 @@ RARE = frozenset(
         ),
         *("fixation_size", "fixation_columns", "fixation_where", "fixations_name", "mask_name", "weights_name"),
         *("baseline_name", "other_map_name"),
-        *("engine", "scheduler", "scheduler_file", "engine_timeout"),
+        *("engine", "output_dir", "scheduler", "scheduler_file", "engine_timeout"),
         *("html_maps", "stimuli", "signatures", "batch_bytes", "debug", "exclude", "annotate", "save_maps", "digests"),
     }
 )

@@ -138,7 +138,7 @@ def open_sink(options: OutputOptions) -> OutputPlan:
     return OutputPlan(options.format_, write, files, look, options.quiet, options.annotate)
 
 
-WRITTEN = frozenset({"cache", "out", "output", "save", "save_maps"})
+WRITTEN = frozenset({"cache", "out", "output", "output_dir", "save", "save_maps"})
 """The parameters of commands that name what is written."""
 
 
@@ -199,9 +199,10 @@ def deliver(document: Document, sink: OutputPlan, *, score_only: bool = False, s
     from dataclasses import replace
 
     from kldeval.writers.files import write_atomically
+    from kldeval.writers.streams import pieces
 
     look = replace(sink.look, strips=strips)
-    texts = [(path, write(document, look)) for path, write in sink.files]
+    texts = [(path, pieces(write.name, document) or write(document, look)) for path, write in sink.files]
     shown = sink.write(document, on_terminal(look))
     try:
         for path, text in texts:

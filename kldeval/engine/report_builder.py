@@ -14,7 +14,7 @@ from kldeval.engine.worker import UNREAD
 from kldeval.executors.local import cores
 from kldeval.metrics.registry import METRICS
 from kldeval.provenance import versions
-from kldeval.records import Failure, Outcome, Score, Skipped
+from kldeval.records import Failure, Score, Skipped
 from kldeval.reports.aggregate import (
     reference_notes,
     summarise_classes,
@@ -28,9 +28,11 @@ from kldeval.scoring.diagnostics import notes, with_density_provenance
 from kldeval.settings.signature import short_signature, signatures
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from kldeval.engine.collected import Outcomes
     from kldeval.engine.device import Device
+    from kldeval.engine.spool import Spool
     from kldeval.memory import MapFolder
     from kldeval.records import Pair
     from kldeval.run_options import RunOptions
@@ -48,32 +50,34 @@ def _skipped(reason: str, number: int) -> str:
 
 def build_report(
     settings: Settings,
-    outcomes: Iterable[Outcome],
+    outcomes: Outcomes,
     provenance: dict[str, Any],
     extra_notes: Iterable[str] = (),
     groups: Mapping[str, str] = _UNGROUPED,
 ) -> Report:
     """The report of a run's outcomes; `groups` has the group of every map, where maps have groups."""
-    outcomes = list(outcomes)
     keys = settings.keys if settings.reduction != "none" else ()
-    scores = tuple(sorted((item for item in outcomes if isinstance(item, Score)), key=lambda item: item.name))
-    of_maps = [item for item in outcomes if isinstance(item, Failure)]
+    if outcomes.spool is not None:
+        return _spooled_report(settings, keys, outcomes.spool, (provenance, extra_notes, groups))
+    scores = tuple(sorted((item for item in outcomes.few if isinstance(item, Score)), key=lambda item: item.name))
+    of_maps = [item for item in outcomes.few if isinstance(item, Failure)]
     failures = sorted((*of_maps, *(one for score in scores for one in score.failures)), key=lambda item: item.name)
-    skipped = Counter(item.reason for item in outcomes if isinstance(item, Skipped))
+    skipped = Counter(item.reason for item in outcomes.few if isinstance(item, Skipped))
     remarks = Counter(remark for item in scores for remark in item.remarks)
     said = [*extra_notes, *notes(settings, remarks, len(scores))]
     said += [_skipped(reason, number) for reason, number in skipped.items()]
     scores = tuple(
         replace(item, remarks=tuple({UNIFORM} & {*item.remarks}), group=groups.get(item.name, "")) for item in scores
     )
-    settings, made_notes = with_density_provenance(settings, scores)
+    made = [score.made for score in scores if score.made]
+    settings, made_notes = with_density_provenance(settings, made, len(made), len(scores))
     by_group = summarise_groups(keys, scores)
     return Report(
         signatures(settings),
         short_signature(settings),
         provenance,
         summarise_means(keys, by_group) if settings.maps == "groups" else summarise_scores(keys, scores),
-        {key: _column(call.name, settings) for key, call in zip(settings.keys, settings.metrics, strict=True)},
+        _columns(settings),
         tuple(replace(score, classes={}, made=None, failures=()) for score in scores),
         tuple(failures),
         (*said, *made_notes, *reference_notes(scores)),
@@ -81,6 +85,37 @@ def build_report(
         groups=by_group,
         references=summarise_references(scores, over_groups=settings.maps == "groups"),
     )
+
+
+def _spooled_report(
+    settings: Settings,
+    keys: Sequence[str],
+    spool: Spool,
+    about: tuple[dict[str, Any], Iterable[str], Mapping[str, str]],
+) -> Report:
+    """The report of more scores than are kept in memory; `about` is its provenance, further notes, and the groups."""
+    provenance, extra_notes, groups = about
+    scores = spool.scores
+    scores.groups = groups
+    said = [*extra_notes, *notes(settings, spool.remarks, len(scores))]
+    said += [_skipped(reason, number) for reason, number in spool.skipped.items()]
+    settings, made_notes = with_density_provenance(settings, spool.made, spool.n_made, len(scores))
+    by_group = summarise_groups(keys, scores) if groups else {}
+    return Report(
+        signatures(settings),
+        short_signature(settings),
+        provenance,
+        summarise_means(keys, by_group) if settings.maps == "groups" else spool.summaries(keys),
+        _columns(settings),
+        scores,
+        tuple(sorted(spool.failures, key=lambda item: item.name)),
+        (*said, *made_notes),
+        groups=by_group,
+    )
+
+
+def _columns(settings: Settings) -> dict[str, Column]:
+    return {key: _column(call.name, settings) for key, call in zip(settings.keys, settings.metrics, strict=True)}
 
 
 _UNITS = {"e": "nats", "2": "bits", "10": "bans"}

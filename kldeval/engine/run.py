@@ -11,6 +11,7 @@ from kldeval.data.dataset import ONLY, pair_up, select, select_models
 from kldeval.data.inputs import Inputs
 from kldeval.data.load import Reading, load_pair
 from kldeval.engine.auxiliary_context import NO_AUXILIARY, AuxiliaryContext, needs_auxiliary
+from kldeval.engine.collected import Outcomes
 from kldeval.engine.device import Device, find_device
 from kldeval.engine.report_builder import _saving_notes, build_report, provenance_of, shard_of
 from kldeval.engine.worker import Decoding, Scoring, T, TaskWork, reading_of
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from kldeval.engine.worker import Answer, PairWork
     from kldeval.executors.protocol import Executor
     from kldeval.memory import MapFolder, NamedMaps
-    from kldeval.records import MapPair, Outcome, Pair
+    from kldeval.records import MapPair, Pair
     from kldeval.reports.documents import Report
     from kldeval.run_options import RunOptions
     from kldeval.scoring.context import DatasetContext
@@ -108,7 +109,7 @@ def run_blocks(
         MissingDependency: as `run`.
     """
     refuse_parts(settings, "score them in one folder")
-    found: list[Outcome] = []
+    found = Outcomes()
     notes: dict[str, None] = {}
     groups: dict[str, str] = {}
     facts: dict[str, Any] | None = None
@@ -116,9 +117,9 @@ def run_blocks(
         dataset = select(pred, gt, settings, request)
         scored = _scored(dataset, {ONLY: (pred, gt)}, settings, request, progress)
         settings = scored.settings
-        found += scored.outcomes[ONLY]
+        found.extend(scored.outcomes[ONLY].all())
         notes |= dict.fromkeys((*dataset.notes_of(ONLY), *scored.around.notes, *_saving_notes(request)))
-        groups |= dataset.groups
+        groups |= {name: group for name, group in dataset.groups.items() if group}
         facts = facts or provenance_of(pred, gt, scored.device, request)
     if facts is None:
         msg = "there are no pairs: nothing came of what was to give them"
@@ -132,7 +133,7 @@ class _Scored(NamedTuple):
     settings: Settings
     device: Device
     around: AuxiliaryContext
-    outcomes: Mapping[str, list[Outcome]]
+    outcomes: Mapping[str, Outcomes]
 
 
 def _scored(
@@ -151,7 +152,7 @@ def _scored(
     settings = resolve_settings(settings, dataset.undivided, request)
     around = _around(settings, request, dataset.every, alone=dataset.alone)
     settings = with_context(settings, around.described)
-    found: dict[str, list[Outcome]] = {model: list(failures) for model, failures in dataset.failures.items()}
+    found = {model: Outcomes(failures) for model, failures in dataset.failures.items()}
     for answer in stream(dataset, settings, request, device, around):
         found[answer.model].append(answer.outcome)
         if progress:
@@ -168,6 +169,7 @@ def run_dataset(
 ) -> list[Report]:
     """The report of each model."""
     scored = _scored(dataset, sides, settings, request, progress)
+    groups = {name: group for name, group in dataset.groups.items() if group}
     open_ends = {model: _bounds(dataset, model, scored.settings, request) for model in sides}
     overlaps = _overlaps([bounds.get("bounds", {}) for bounds, _ in open_ends.values()])
     return [
@@ -188,7 +190,7 @@ def run_dataset(
                 *open_ends[model][1],
                 *overlaps,
             ],
-            dataset.groups,
+            groups,
         )
         for model, (pred, gt) in sides.items()
     ]

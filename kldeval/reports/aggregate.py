@@ -12,7 +12,7 @@ from kldeval.errors import UsageProblem
 from kldeval.grammar import differences, signature_parts, split_call, unknown, with_fixation_count
 from kldeval.metrics.registry import LABEL_METRICS, METRICS
 from kldeval.reports.documents import ClassRow, Summary
-from kldeval.reports.moments import exact_sum, median, moments_of, weighted_mean
+from kldeval.reports.moments import Moments, exact_sum, median, moments_of, weighted_mean
 from kldeval.templates import PARENT
 
 if TYPE_CHECKING:
@@ -120,13 +120,18 @@ def summarise(values: Sequence[float]) -> Summary:
     True
     """
     moments = moments_of(values)
+    return summary_of(moments, median(values) if moments.n else None)
+
+
+def summary_of(moments: Moments, middle: float | None) -> Summary:
+    """The summary of values with these moments and this median."""
     undefined = math.nan if moments.n_nan else None
     return Summary(
         n=moments.n,
         n_nonfinite=moments.n_nonfinite,
         mean=moments.mean,
         std=moments.std,
-        median=median(values) if moments.n else None,
+        median=middle,
         min=moments.min if undefined is None else undefined,
         max=moments.max if undefined is None else undefined,
     )

@@ -9,7 +9,7 @@ from kldeval.dataclass import dataclass
 from kldeval.grammar import split_top_level
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from kldeval.records import Failure, Score
 
@@ -137,7 +137,7 @@ class Report:
     provenance: Mapping[str, object]
     summaries: Mapping[str, Summary]
     columns: Mapping[str, Column]
-    scores: tuple[Score, ...]
+    scores: Sequence[Score]
     failures: tuple[Failure, ...]
     notes: tuple[str, ...] = field(default=())
     classes: tuple[ClassRow, ...] = field(default=())

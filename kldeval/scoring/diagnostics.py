@@ -382,19 +382,20 @@ MIXED = "mixed"
 """What the signature says where the ground truths were not all made alike."""
 
 
-def with_density_provenance(settings: Settings, scores: Sequence[Score]) -> tuple[Settings, list[str]]:
+def with_density_provenance(
+    settings: Settings, made: Sequence[DensityProvenance], n_made: int, n_maps: int
+) -> tuple[Settings, list[str]]:
     """The settings with how the scored ground truths were made, and of how many fixations; and what is to be noted.
 
-    Where no file says so, nothing is added.
+    `made` is what `n_made` of the `n_maps` say together. Where no file says so, nothing is added.
     """
-    made = [score.made for score in scores if score.made]
     if not made:
         return settings, []
     ways = {origin.text for origin in made}
-    if len(made) == len(scores) and len(ways) == 1:
+    if n_made == n_maps and len(ways) == 1:
         return replace(settings, density=_described(made)), []
     known = ", ".join(sorted(ways))
-    note = f"the ground truths were not all made alike: {len(made)} of {len(scores)} say how ({known})"
+    note = f"the ground truths were not all made alike: {n_made} of {n_maps} say how ({known})"
     return replace(settings, density=MIXED), [note]
 
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from kldeval.reports.documents import ComparisonReport, Leaderboard, Report
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from kldeval.reports.audit_documents import Audit, Curve
     from kldeval.writers.page import Options
@@ -53,7 +53,12 @@ def write_tsv(made: Document | Audit, options: Options) -> str:
 
 
 def _delimited(made: Document | Audit, delimiter: str) -> str:
-    return "".join(delimiter.join(_quoted(cell, delimiter) for cell in row) + "\n" for row in _cells(made))
+    return "".join(lines(made, delimiter))
+
+
+def lines(made: Document | Audit, delimiter: str) -> Iterator[str]:
+    """The lines of a document, one by one."""
+    return (delimiter.join(_quoted(cell, delimiter) for cell in row) + "\n" for row in _cells(made))
 
 
 def _quoted(cell: str, delimiter: str) -> str:
@@ -86,13 +91,13 @@ def _safe(cell: str) -> str:
 # documents as flat tables
 
 
-def table_of(made: Document | Audit) -> tuple[tuple[str, ...], list[Row]]:
+def table_of(made: Document | Audit) -> tuple[tuple[str, ...], Iterable[Row]]:
     """The columns and the rows of a document; a row without a value for a column lacks it.
 
     A row per map, per model and map, per metric and pair of models, or per convention and model.
     """
     if isinstance(made, Report):
-        return _map_columns(made), list(map_rows(made))
+        return _map_columns(made), map_rows(made)
     if isinstance(made, Leaderboard):
         rows = [{"model": model, **row} for model, report in made.reports.items() for row in map_rows(report)]
         return ("model", *_map_columns(*made.reports.values())), rows
@@ -117,7 +122,8 @@ def map_rows(report: Report) -> Iterator[Row]:
         said = [*reasons.get(score.name, ()), *("counted as uniform: no prediction" for _ in score.remarks)]
         why: Row = {"failure": "; ".join(said)} if said else {}
         yield {"name": score.name, **group, **values, **counts, **why}
-    scored = {score.name for score in report.scores}
+    of_metrics = {failure.name for failure in report.failures if failure.metric}
+    scored = {score.name for score in report.scores if score.name in of_metrics} if of_metrics else ()
     for failure in report.failures:
         if not (failure.metric and failure.name in scored):
             yield {"name": failure.name, "failure": f"{failure.stage}: {failure.message}"}

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kldeval.atomic import may_be_replaced, temporary_beside
 from kldeval.errors import UsageProblem, printable
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
-def write_atomically(path: str | os.PathLike[str], content: str | bytes) -> None:
-    """Write bytes, or a text as UTF-8, to `path`: first beside it, then in its place, so that nobody reads half a file.
+
+def write_atomically(path: str | os.PathLike[str], content: str | bytes | Iterable[str | bytes]) -> None:
+    """Write bytes, or a text as UTF-8, or pieces of either, to `path`, so that nobody reads half a file.
+
+    They are written beside it first, and then put in its place.
 
     An interrupted write leaves the old file, or none. A link stays a link, a replaced file keeps its permissions, and
     what is no file (a pipe, /dev/null) is written to as it is. Names that were not valid UTF-8 get their bytes back.
@@ -21,7 +27,8 @@ def write_atomically(path: str | os.PathLike[str], content: str | bytes) -> None
     target = Path(path)
     check_target(target)
     try:
-        _write(target, content if isinstance(content, bytes) else encoded(content))
+        parts = (content,) if isinstance(content, str | bytes) else content
+        _write(target, (part if isinstance(part, bytes) else encoded(part) for part in parts))
     except OSError as error:
         msg = f"cannot write {printable(target)}: {error.strerror or error}"
         raise UsageProblem(msg) from error
@@ -63,14 +70,15 @@ def check_target(target: Path) -> None:
         raise UsageProblem(msg)
 
 
-def _write(target: Path, data: bytes) -> None:
+def _write(target: Path, parts: Iterable[bytes]) -> None:
     if target.exists() and not target.is_file():
-        target.write_bytes(data)
+        with target.open("wb") as file:
+            file.writelines(parts)
         return
     target = target.resolve()
     with temporary_beside(target) as temporary:
         with temporary.open("xb") as file:
-            file.write(data)
+            file.writelines(parts)
             file.flush()
             os.fsync(file.fileno())
         if target.exists():

@@ -48,7 +48,12 @@ def write_lines(made: Document, options: Options) -> str:
     with `stage` and `message` is a map that could not be scored.
     """
     del options
-    return "".join(_text(row) + "\n" for row in _rows(made))
+    return "".join(lines(made))
+
+
+def lines(made: Document) -> Iterator[str]:
+    """The lines of JSON Lines, one by one."""
+    return (_text(row) + "\n" for row in _rows(made))
 
 
 def write_scores(made: Document, options: Options) -> str:

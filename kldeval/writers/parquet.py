@@ -5,14 +5,17 @@ from __future__ import annotations
 import importlib
 import io
 import json
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from kldeval.errors import MissingDependency
 from kldeval.writers.delimited import table_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from kldeval.reports.documents import ComparisonReport, Leaderboard, Report
-    from kldeval.writers.delimited import Value
+    from kldeval.writers.delimited import Row, Value
     from kldeval.writers.page import Options
 
 
@@ -27,9 +30,9 @@ def write(made: Report | Leaderboard | ComparisonReport, options: Options) -> by
         MissingDependency: pyarrow is not installed.
     """
     del options
-    table = arrow_table(made)
+    found = arrow_table(made)
     buffer = io.BytesIO()
-    _package("pyarrow.parquet").write_table(table, buffer)
+    package("pyarrow.parquet").write_table(found, buffer)
     return buffer.getvalue()
 
 
@@ -39,13 +42,65 @@ def arrow_table(made: Report | Leaderboard | ComparisonReport) -> Any:
     Raises:
         MissingDependency: pyarrow is not installed.
     """
-    arrow = _package("pyarrow")
     columns, rows = table_of(made)
-    table = arrow.table(
-        {column: _array(arrow, column, [_valid(row.get(column)) for row in rows]) for column in columns}
-    )
+    return _table(columns, list(rows), made)
+
+
+def _table(columns: Sequence[str], rows: Sequence[Row], made: Report | Leaderboard | ComparisonReport) -> Any:
     metadata = {"kldeval.settings.signature": json.dumps(_signatures(made))}
-    return table.replace_schema_metadata(metadata)
+    return table(columns, rows).replace_schema_metadata(metadata)
+
+
+def table(columns: Sequence[str], rows: Sequence[Row]) -> Any:
+    """Rows as a table of pyarrow.
+
+    Raises:
+        MissingDependency: pyarrow is not installed.
+    """
+    arrow = package("pyarrow")
+    return arrow.table({column: _array(arrow, column, [_valid(row.get(column)) for row in rows]) for column in columns})
+
+
+ROWS_OF_GROUP = 1 << 16
+"""Rows that a file of many is written in together."""
+
+
+def pieces(made: Report) -> Iterator[bytes]:
+    """The bytes of a Parquet file of many rows, group by group."""
+    parquet = package("pyarrow.parquet")
+    columns, rows = table_of(made)
+    coming = iter(rows)
+    sink = _Sink()
+    writer = parquet.ParquetWriter(sink, _table(columns, (), made).schema)
+    while some := list(islice(coming, ROWS_OF_GROUP)):
+        writer.write_table(_table(columns, some, made))
+        yield sink.taken()
+    writer.close()
+    yield sink.taken()
+
+
+class _Sink(io.RawIOBase):
+    """A file whose bytes are taken out as they come."""
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+        self._place = 0
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self._parts.append(bytes(data))
+        self._place += len(self._parts[-1])
+        return len(self._parts[-1])
+
+    def tell(self) -> int:
+        return self._place
+
+    def taken(self) -> bytes:
+        """What was written since the last time."""
+        parts, self._parts = self._parts, []
+        return b"".join(parts)
 
 
 def _array(arrow: Any, column: str, values: list[Value]) -> Any:
@@ -65,7 +120,12 @@ def _signatures(made: Report | Leaderboard | ComparisonReport) -> dict[str, Any]
     return {model: dict(report.signatures) for model, report in reports.items()}
 
 
-def _package(name: str) -> Any:
+def package(name: str) -> Any:
+    """A package of pyarrow.
+
+    Raises:
+        MissingDependency: it is not installed.
+    """
     try:
         return importlib.import_module(name)
     except ImportError as error:

@@ -192,6 +192,7 @@ class TestChance:
         assert {document["distinct"] for document in documents} == {758}
 
 
+@pytest.mark.slow
 class TestRows:
     """Several numbers of one row of a table."""
 

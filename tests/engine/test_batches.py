@@ -50,6 +50,7 @@ def alone(item: MapPair | Failure, settings: Any) -> Outcome:
     return item if isinstance(item, Failure) else score(item, settings)
 
 
+@pytest.mark.slow
 class TestRagged:
     """What stands around a smaller map changes no number of it."""
 

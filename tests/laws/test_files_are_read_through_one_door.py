@@ -23,6 +23,7 @@ DOORS = {
     "writers/html.py": "templates of the package",
     "reports/json_reader.py": "schemas of the package",
     "executors/processes.py": "/proc",
+    "engine/spool.py": "its own temporary files",
     "engine/store.py": "its own segments, which are regular files",
     "provenance.py": "the package itself and what is installed",
     "cli/terminal.py": "/dev/null",

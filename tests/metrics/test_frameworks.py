@@ -16,10 +16,18 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from torch.nn import functional
 
-from kldeval import bce, bce_with_logits
+from kldeval import (
+    bce,
+    bce_with_logits,
+    keras_categorical_crossentropy,
+    keras_kl_divergence,
+    kl_div,
+    log_sigmoid,
+    log_softmax,
+    sigmoid,
+    softmax,
+)
 from kldeval.errors import RefusedMap, UsageProblem
-from kldeval.metrics.frameworks import keras_categorical_crossentropy, keras_kl_divergence, kl_div
-from kldeval.normalization.softmax import log_sigmoid, log_softmax, sigmoid, softmax
 
 ARTICLES = json.loads((Path(__file__).parent.parent / "golden" / "articles.json").read_text())
 REDUCTIONS = ("none", "sum", "mean")

@@ -15,8 +15,7 @@ from hypothesis import given, settings
 from label_cases import VOID, Case, cases
 from torch.nn import functional
 
-from kldeval import accuracy, brier, cross_entropy, nll
-from kldeval.normalization.softmax import log_softmax
+from kldeval import accuracy, brier, cross_entropy, log_softmax, nll
 
 ARTICLES = json.loads((Path(__file__).parent.parent / "golden" / "articles.json").read_text())
 REDUCTIONS = ("none", "sum", "mean")

@@ -24,6 +24,8 @@ from kldeval.scoring.plan import quantity_of, uncovered_quantities
 from kldeval.scoring.views import SumRequest
 from kldeval.settings.build import make_settings
 
+pytestmark = pytest.mark.slow
+
 EPSILONS = st.sampled_from([0.0, 1e-300, 1e-16, 1e-7, 1e-4, 0.5])
 CONSTANTS = st.fixed_dictionaries(
     {

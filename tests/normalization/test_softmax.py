@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from torch.nn import functional
 
+from kldeval import log_sigmoid, log_softmax, sigmoid, softmax
 from kldeval.arrays import BLOCK_ELEMENTS, MOST_BLOCKS, in_blocks, real_floats
 from kldeval.errors import RefusedMap
-from kldeval.normalization.softmax import log_sigmoid, log_softmax, sigmoid, softmax
 
 if TYPE_CHECKING:
     from collections.abc import Callable

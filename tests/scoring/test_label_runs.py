@@ -24,11 +24,10 @@ from image_files import image
 from label_cases import VOID, Case, cases
 from torch.nn import functional
 
-from kldeval import accuracy, brier
+from kldeval import accuracy, brier, log_softmax
 from kldeval.engine.gpu import score_batch
 from kldeval.errors import RefusedMap
 from kldeval.grammar import format_value
-from kldeval.normalization.softmax import log_softmax
 from kldeval.records import Failure, MapPair, Score
 from kldeval.scoring.class_maps import losses_as_maps, score_labels
 from kldeval.scoring.evaluator import score

@@ -12,9 +12,8 @@ import torch
 from backends import BACKENDS, make, to_numpy
 from torch.nn import functional
 
-from kldeval import accuracy, brier, cross_entropy
+from kldeval import accuracy, brier, cross_entropy, log_softmax
 from kldeval.metrics.class_losses import LabelRule, accuracy_terms, cross_entropy_terms
-from kldeval.normalization.softmax import log_softmax
 
 VOID = 255
 

@@ -53,7 +53,7 @@ def refuse(constant: str) -> None:
 def test_every_format_writes_every_report_in_whole_lines(made: Report) -> None:
     for name in WRITERS:
         text = write(name, made)
-        assert text.endswith("\n") or (name == "jsonl" and not made.scores + made.failures)
+        assert text.endswith("\n") or (name == "jsonl" and not (made.scores or made.failures))
         assert not text.endswith("\n\n")
 
 

@@ -41,7 +41,8 @@ __all__ = [
 @cache
 def _formats() -> Mapping[str, Entry[Reader, MapFormat]]:
     """The format of each suffix, imported when the first file is looked for."""
-    return {suffix: MAP_FORMATS[name] for name in MAP_FORMATS for suffix in MAP_FORMATS[name].info.suffixes}
+    entries = [MAP_FORMATS[name] for name in MAP_FORMATS]
+    return {suffix: entry for entry in entries for suffix in entry.info.suffixes}
 
 
 class Readers(Mapping[str, Reader]):

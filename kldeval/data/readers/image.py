@@ -2,6 +2,11 @@
 
 Every reader is a module with `read(data, path, limits)`, the image as its file stores it, and `inspect(data, path)`,
 its size without decoding. docs/files.md says what each format gives.
+
+Pillow as the reader of headers was measured (13.0, maps of 768 x 1024) and left out. Of bytes that are read anyway it
+tells the size of a PNG in 9 us where `png.inspect` takes 6, of a JPEG in 12 (18), of a TIFF in 230 (323, which follows
+every directory); importing it takes 20 ms, a fifth of a run on one pair. It decodes no size of what OpenCV alone reads
+(.hdr, .exr, .pam), and the readers here walk the headers in any case: they refuse what is damaged before they decode.
 """
 
 from __future__ import annotations

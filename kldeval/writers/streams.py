@@ -1,0 +1,31 @@
+"""Documents of more rows than are kept in memory, written row by row in the formats that are rows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kldeval.reports.documents import Report
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from kldeval.writers import Document
+
+
+def pieces(name: str, made: Document) -> Iterator[str] | Iterator[bytes] | None:
+    """The contents of a file in a format, piece by piece; None where the document or the format is written at once."""
+    if not isinstance(made, Report) or isinstance(made.scores, tuple):
+        return None
+    if name in ("csv", "tsv"):
+        from kldeval.writers import delimited
+
+        return delimited.lines(made, "," if name == "csv" else "\t")
+    if name == "jsonl":
+        from kldeval.writers import json
+
+        return json.lines(made)
+    if name == "parquet":
+        from kldeval.writers import parquet
+
+        return parquet.pieces(made)
+    return None

@@ -1,0 +1,127 @@
+"""Runs of many maps: the numbers are those of rows that are kept, and memory does not grow with the number of maps."""
+
+from __future__ import annotations
+
+import io
+import json
+import tracemalloc
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from command_line import kldeval
+from looked_at import make_looked_at
+
+import kldeval as library
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+def few_in_memory(monkeypatch: pytest.MonkeyPatch, number: int = 3) -> None:
+    monkeypatch.setattr("kldeval.engine.collected.MOST_IN_MEMORY", number)
+    monkeypatch.setattr("kldeval.engine.spool.AT_ONCE", 4)
+    monkeypatch.setattr("kldeval.engine.spool.AT_A_PASS", 4)
+
+
+@pytest.fixture
+def maps(tmp_path: Path) -> tuple[Path, Path]:
+    rng = np.random.default_rng(11)
+    for side in ("pred", "gt"):
+        (tmp_path / side / "v").mkdir(parents=True)
+        for number in range(30):
+            array = rng.random((6, 8)) ** 3
+            np.save(tmp_path / side / "v" / f"{number:02d}.npy", array * (side == "pred" or number != 7))
+    (tmp_path / "gt" / "v" / "03.npy").write_bytes(b"damaged")
+    return tmp_path / "pred", tmp_path / "gt"
+
+
+@pytest.mark.parametrize("format_", ["json", "jsonl", "csv", "table", "markdown", "scores"])
+@pytest.mark.parametrize(
+    "words", ["", "-m kld,cc,nss", "--group-by parent", "--empty-gt skip", "-m kld --maps pixels"], ids=str
+)
+def test_what_is_on_disk_is_what_would_be_in_memory(
+    maps: tuple[Path, Path], format_: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if "nss" in words:
+        seen = make_looked_at(maps[0].parent / "seen")
+        maps, words = seen.maps, f"{words} --fixations {seen.fixations}"
+    kept = kldeval(*maps, *words.split(), "--format", format_)
+    few_in_memory(monkeypatch, 1)
+    spooled = kldeval(*maps, *words.split(), "--format", format_)
+    assert spooled == kept
+
+
+def test_files_are_the_same(maps: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    names = ("rows.csv", "rows.tsv", "rows.jsonl", "rows.parquet")
+    outputs = [word for name in names for word in ("-o", str(tmp_path / name))]
+    assert kldeval(*maps, *outputs, "-q").code == 1
+    kept = {name: (tmp_path / name).read_bytes() for name in names}
+    few_in_memory(monkeypatch)
+    assert kldeval(*maps, *outputs, "-q").code == 1
+    for name in names[:3]:
+        assert (tmp_path / name).read_bytes() == kept[name]
+    ours, theirs = parquet.read_table(tmp_path / "rows.parquet"), parquet.read_table(io.BytesIO(kept["rows.parquet"]))
+    assert ours.equals(theirs)
+    assert ours.schema.metadata == theirs.schema.metadata
+
+
+def tiny(number: int) -> Iterator[tuple[str, Any, Any]]:
+    rng = np.random.default_rng(1)
+    pred, gt = rng.random((2, 2)), rng.random((2, 2))
+    return ((f"{place:07d}", pred + place, gt) for place in range(number))
+
+
+def test_memory_does_not_grow_with_the_maps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The peak of six times as many maps from an iterable is about the same; kept rows would add 3 MB."""
+    few_in_memory(monkeypatch, 200)
+    monkeypatch.setattr("kldeval.engine.spool.AT_ONCE", 512)
+    monkeypatch.setattr("kldeval.engine.spool.AT_A_PASS", 4096)
+    monkeypatch.setattr("kldeval.api.sources.LARGEST_BLOCK", 200)
+    library.evaluate(tiny(1200), metric="kld", jobs=1)
+    peaks = []
+    for number in (600, 3600):
+        tracemalloc.start()
+        report = library.evaluate(tiny(number), metric="kld", jobs=1)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert len(report.scores) == number
+    assert peaks[1] - peaks[0] < 600_000
+
+
+def test_a_report_of_many_maps_can_be_read_again_and_again(
+    maps: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = library.evaluate(*maps, on_failure="ignore")
+    few_in_memory(monkeypatch)
+    spooled = library.evaluate(*maps, on_failure="ignore")
+    assert list(spooled.scores) == list(spooled.scores) == list(kept.scores)
+    assert spooled.scores[-1] == kept.scores[-1]
+    assert spooled.scores[2:9:3] == list(kept.scores[2:9:3])
+    assert json.dumps(str(spooled)) == json.dumps(str(kept))
+
+
+def test_parts_are_the_rows_of_the_report(
+    maps: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    (maps[1] / "v" / "lone.npy").write_bytes((maps[1] / "v" / "00.npy").read_bytes())
+    monkeypatch.setattr("kldeval.writers.parts.ROWS_OF_GROUP", 8)
+    few_in_memory(monkeypatch)
+    outcome = kldeval(*maps, "--output-dir", tmp_path / "rows", "-o", tmp_path / "rows.parquet", "-q")
+    assert outcome.code == 1, outcome.err
+    parts = sorted((tmp_path / "rows").iterdir())
+    assert [path.name for path in parts] == [f"part-{number:06d}.parquet" for number in range(4)]
+    rows = [row for path in parts for row in parquet.read_table(path).to_pylist()]
+    whole = parquet.read_table(tmp_path / "rows.parquet").to_pylist()
+    assert sorted(rows, key=lambda row: str(row["name"])) == sorted(whole, key=lambda row: str(row["name"]))
+    again = kldeval(*maps, "--output-dir", tmp_path / "rows")
+    assert (again.code, again.out) == (2, "")
+    assert "holds parts already, such as part-000000.parquet" in again.err
+    both = kldeval(maps[0], maps[1], maps[1], "--output-dir", tmp_path / "more")
+    assert (both.code, both.err) == (
+        2,
+        "kldeval: --output-dir holds the rows of one prediction; score each model by itself for it\n",
+    )
