@@ -239,11 +239,24 @@ def explain_parameters() -> list[Parameter]:
     return _question("pred gt", {"worst": ("int | None", None), "name": ("str | None", None)}, run_annotations())
 
 
+def fit_parameters() -> list[Parameter]:
+    """The parameters of `fit`."""
+    every = ("temperature", "blur", "centre", "uniform")
+    own = {"parts": ("Sequence[str]", every), "folds": ("int", 5), "seed": ("int", 0), **_PROGRESS}
+    return _question("pred gt", own, ("gt_norm", "resize", "color", *RunOptions._fields))
+
+
 def reproduce_parameters() -> list[Parameter]:
     """The parameters of `reproduce`."""
     file = Parameter("file", Parameter.POSITIONAL_OR_KEYWORD, annotation="str | PathLike[str]")
     paths = Parameter("paths", Parameter.VAR_POSITIONAL, annotation="Any")
     return [file, paths, *_question("", _PROGRESS, RunOptions._fields)]
+
+
+def calibrate_parameters() -> list[Parameter]:
+    """The parameters of `calibrate`."""
+    own = {"fit_share": ("float", 0.5), "resamples": ("int", 10_000), "seed": ("int", 0), "confidence": ("float", 0.95)}
+    return _question("pred gt", {**own, **_PROGRESS}, run_annotations())
 
 
 def stream_parameters(metric: str, annotation: str, default: Any = Parameter.empty) -> list[Parameter]:
