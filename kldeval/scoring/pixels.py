@@ -44,7 +44,7 @@ class PixelSide:
         self.flags: tuple[Problem, ...] = values.problems
 
     def at(self, where: slice) -> Any:
-        """Some rows."""
+        """Some rows of the map."""
         if self.form == "density":
             return density_of_block(self.values, where)
         block = self.values.block(where)
