@@ -5,7 +5,9 @@ from os import PathLike
 from typing import Any, Literal, overload
 
 from kldeval._version import __version__ as __version__
+from kldeval.api.answers import Fitted as Fitted
 from kldeval.api.answers import Reproduction as Reproduction
+from kldeval.api.answers import fit as fit
 from kldeval.api.answers import reproduce as reproduce
 from kldeval.api.documents import Audit as Audit
 from kldeval.api.documents import Comparison as Comparison
@@ -44,6 +46,7 @@ __all__ = [
     "Audit",
     "Comparison",
     "Explanation",
+    "Fitted",
     "Identification",
     "Inspection",
     "KldevalError",
@@ -100,6 +103,7 @@ __all__ = [
     "entropy_gt",
     "evaluate",
     "explain",
+    "fit",
     "hellinger",
     "identify",
     "ig",
@@ -659,7 +663,7 @@ def signature(
     ddof: int | None = None,
     repeats: bool | None = None,
     negatives: Literal["all", "unfixated"] | None = None,
-    jitter: Literal["expected", "none", "unique"] | None = None,
+    jitter: Literal["expected", "none", "unique", "columns"] | None = None,
     ties: Literal["exact", "float"] | None = None,
     step: float | None = None,
 ) -> str:
@@ -1156,7 +1160,7 @@ def auc_judd(
     fixations: Array,
     *,
     weights: Array | None = None,
-    jitter: Literal["expected", "none", "unique"] = "expected",
+    jitter: Literal["expected", "none", "unique", "columns"] = "expected",
     of: Literal["stored", "norm"] | None = None,
     norm: str | None = None,
     pred_norm: str | None = None,

@@ -239,6 +239,13 @@ def explain_parameters() -> list[Parameter]:
     return _question("pred gt", {"worst": ("int | None", None), "name": ("str | None", None)}, run_annotations())
 
 
+def fit_parameters() -> list[Parameter]:
+    """The parameters of `fit`."""
+    every = ("temperature", "blur", "centre", "uniform")
+    own = {"parts": ("Sequence[str]", every), "folds": ("int", 5), "seed": ("int", 0), **_PROGRESS}
+    return _question("pred gt", own, ("gt_norm", "resize", "color", *RunOptions._fields))
+
+
 def reproduce_parameters() -> list[Parameter]:
     """The parameters of `reproduce`."""
     file = Parameter("file", Parameter.POSITIONAL_OR_KEYWORD, annotation="str | PathLike[str]")

@@ -396,6 +396,10 @@ _STEPS: Mapping[str, Callable[[Call], str]] = {
     "temperature": lambda call: f"taken at the temperature {format_value(call.keywords['t'])}",
     "bytes": lambda _: "stretched to the whole numbers 0..255",
     "blank": lambda call: f"set to 0 where its maximum is at most {format_value(call.keywords['below'])}",
+    "centre": lambda call: (
+        f"multiplied by a centred Gaussian of {format_value(call.keywords['sigma'])} of the height and width"
+    ),
+    "mix-uniform": lambda call: f"mixed with a uniform map (share {format_value(call.keywords['share'])})",
     "latitude": lambda _: "weighted by the sine of the latitude of each row",
     "sigmoid": lambda _: "passed through a sigmoid",
     "log-sigmoid": lambda _: "passed through the logarithm of a sigmoid",

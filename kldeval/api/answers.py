@@ -1,4 +1,4 @@
-"""Questions about numbers and maps with answers of their own: `reproduce`."""
+"""Questions about numbers and maps with answers of their own: `reproduce`, `fit`."""
 
 from __future__ import annotations
 
@@ -6,19 +6,21 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kldeval.analysis.fit import PARTS, settings_of_fit
+from kldeval.analysis.fit import fit as fitted
 from kldeval.analysis.reproduce import reproduce as reproduced
 from kldeval.api.progress import shown_progress
 from kldeval.api.request import asked
 from kldeval.api.shown import Shown, members
 from kldeval.api.sources import folder_of
-from kldeval.parameters import explicit, reproduce_parameters
-from kldeval.reports import reproduction
+from kldeval.parameters import explicit, fit_parameters, reproduce_parameters
+from kldeval.reports import fitting, reproduction
 from kldeval.run_options import RunOptions
 from kldeval.wording import speaks_python
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from kldeval.writers.page import Options, Page
 
@@ -87,3 +89,66 @@ def reproduce(
     sides = [folder_of(path, "pred" if place < len(paths) - 1 else "gt") for place, path in enumerate(paths)]
     with shown_progress(progress) as told:
         return Reproduction.of(reproduced(Path(file), sides, said, told))
+
+
+class Fitted(Shown, fitting.Fitted):
+    """A chain that lowers the mean KLD, and the `share` that goes away on held-out maps, with its `interval`."""
+
+    __slots__ = ()
+
+    @classmethod
+    def of(cls, found: fitting.Fitted) -> Fitted:
+        """A record as a document of the library."""
+        return cls(**members(found))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON document as plain values."""
+        from kldeval.writers.answer_pages import fit_json
+
+        found: dict[str, Any] = json.loads(fit_json(self))
+        return found
+
+    def _page(self, options: Options) -> Page:
+        del options
+        from kldeval.writers.answer_pages import fit_page
+
+        return fit_page(self)
+
+    def _lines(self) -> list[str]:
+        return [f"Fitted({self.chain!r}: {self.share:.1%} of the KLD of held-out {self.units} goes away)"]
+
+
+@explicit(fit_parameters)
+@speaks_python
+def fit(
+    pred: Any,
+    gt: Any,
+    *,
+    parts: Sequence[str] = PARTS,
+    folds: int = 5,
+    seed: int = 0,
+    progress: bool | Callable[[Any, int], None] = False,
+    **options: Any,
+) -> Fitted:
+    """How much of a model's KLD blur, centre bias, temperature and a uniform part take away, on held-out maps.
+
+    Args:
+        pred: the predictions, as for `evaluate`.
+        gt: the ground truths.
+        parts: what is fitted, of temperature, blur, centre and uniform.
+        folds: into how many parts the maps (or groups) are divided, each tested with what the others give.
+        seed: of the folds and of the bootstrap.
+        progress: a bar on standard error, or a function that is told every map and how many there are.
+        options: gt_norm, resize, color, group_by, and how files are named and read.
+
+    Raises:
+        UsageProblem: a part is unknown, or there are too few maps.
+    """
+    call = asked(options, known=(*RunOptions._fields, "gt_norm", "resize", "color"))
+    said = {name: options.get(name) for name in ("gt_norm", "resize", "color", "group_by")}
+    sides = folder_of(pred, "pred"), folder_of(gt, "gt")
+    with shown_progress(progress) as told:
+        found = fitted(
+            *sides, settings_of_fit(said), call.request, parts=tuple(parts), folds=folds, seed=seed, progress=told
+        )
+    return Fitted.of(found)

@@ -66,7 +66,7 @@ class AuxiliaryOptions(ReadingOptions):
     """Auxiliary inputs: paths, or words."""
 
     preset: str | None = text_option(
-        "NAME", "The metrics and definitions of a benchmark: mit-benchmark, tuebingen, salicon or dhf1k."
+        "NAME", "The metrics and definitions of a benchmark: mit-benchmark, tuebingen, salicon, dhf1k or ntire2026."
     )
     fixations: str | None = text_option(
         "PATH", "Fixations: a folder by name, or one file (maps, .mat, .csv, .tsv, .json, .jsonl)."

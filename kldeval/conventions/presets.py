@@ -183,8 +183,38 @@ DHF1K = Preset(
     ),
 )
 
+NTIRE_2026 = Preset(
+    name="ntire2026",
+    metrics=("cc", "sim", "nss(std_eps=1e-07)", "auc-judd(jitter=columns)"),
+    based_on="mit",
+    further={"resize": "pred-to-gt(kernel=bilinear,stretch=true)", "color": "mean", "maps": "groups"},
+    sources=(
+        (
+            "https://github.com/msu-video-group/NTIRE26_Saliency_Prediction/blob/"
+            "a4f7ed64295c3240e41f1b5b672689dd6c875423/bench.py"
+        ),
+        "https://arxiv.org/abs/2604.14816",
+    ),
+    sure="R",
+    note="The four columns of the video saliency challenges of AIM 2024 and NTIRE 2026, averaged over videos.",
+    traps=(
+        (
+            "The number of distinct fixations is that of the distinct columns of the list of (row, column), "
+            "np.unique(F, axis=1): 2, and 1 only where every fixation lies on the diagonal; here it is 2."
+        ),
+        "Repeated fixations count each time, and tied ones make the curve run back: a constant map scores near 0.",
+        "Maps are stretched to 0..1 before they are resized, and SIM is of the stretched maps.",
+        (
+            "Their videos have 10 bits, which ffmpeg extracts to PNG of 16 bits, and OpenCV decodes to 8: give the "
+            "extracted frames where the last digits count."
+        ),
+        "The mean is over the means of videos (folders of frames); for a single video say --maps mean.",
+        "Constants of 1e-07 in the denominators of SIM and CC and 1.2e-07 in that of the stretching are left out.",
+    ),
+)
+
 PRESETS: Mapping[str, Preset] = MappingProxyType(
-    {preset.name: preset for preset in (MIT_BENCHMARK, TUEBINGEN, SALICON, DHF1K)}
+    {preset.name: preset for preset in (MIT_BENCHMARK, TUEBINGEN, SALICON, DHF1K, NTIRE_2026)}
 )
 """Every preset by its name."""
 

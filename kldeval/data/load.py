@@ -237,6 +237,7 @@ def sized_pair(
         MissingDependency: a kernel of OpenCV, and it cannot be imported.
     """
     sized = resize_pair(resize, pred.grey, gt.grey)
+    is_stretched = bool(resize.keywords.get("stretch"))
     if any(logs):
         kernel = resize.keywords.get("kernel", "bilinear")
         border = resize.keywords.get("border", "mirror")
@@ -251,8 +252,8 @@ def sized_pair(
         *sized,
         shape=sized[0].shape,
         remarks=tuple(_pair_remarks((pred, gt), sized)),
-        pred_scale=pred.stored.scale,
-        gt_scale=gt.stored.scale,
+        pred_scale=None if is_stretched else pred.stored.scale,
+        gt_scale=None if is_stretched else gt.stored.scale,
     )
 
 

@@ -15,7 +15,7 @@ from kldeval.arrays import computed_in, counted_in, namespace, quiet
 from kldeval.errors import UsageProblem
 from kldeval.grammar import format_value
 from kldeval.metrics.registry import METRICS, MetricInfo, Of
-from kldeval.metrics.roc import area_at_fixated, area_at_steps, area_below_most, area_under_roc
+from kldeval.metrics.roc import area_at_fixated, area_at_fixations, area_at_steps, area_below_most, area_under_roc
 from kldeval.weighting import above_least, divide, drop_axes, min_max, root, total, total_where, zero_excluded
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 Negatives = Literal["all", "unfixated"]
-Jitter = Literal["expected", "none", "unique"]
+Jitter = Literal["expected", "none", "unique", "columns"]
 Ties = Literal["exact", "float"]
 
 
@@ -111,6 +111,8 @@ def auc_judd(seen: FixatedMap, *, jitter: Jitter = "expected", of: Of = None) ->
     greatest fixated value v the point ((number of pixels >= v - i) / m, i / n), in that order, and (1, 1); with
     jitter=unique one point for each distinct fixated value v, its share of unfixated pixels >= v and of fixated ones.
     Under `none` tied fixations make the curve run back, and a constant map may score next to nothing.
+    jitter=columns is `none` as the video challenges of 2024 and 2026 have it: repeated fixations count each time, and
+    what the pixels are divided by is their number less 2, the columns of the list of (row, column) that are distinct.
 
     Source: T. Judd et al. (2009), https://doi.org/10.1109/ICCV.2009.5459462; AUC_Judd.m of
     https://github.com/cvzoya/saliency.
@@ -121,6 +123,8 @@ def auc_judd(seen: FixatedMap, *, jitter: Jitter = "expected", of: Of = None) ->
     """
     xp = namespace(seen.values)
     fixated, free = counted_in(seen.fixated), counted_in(seen.free)
+    if jitter == "columns":
+        return area_at_fixations(seen.values, counted_in(seen.fixations), counted_in(seen.area))
     if jitter != "expected":
         return area_at_fixated(seen.values, fixated, free, unique=jitter == "unique")
     values = xp.where(fixated > 0, seen.values, xp.full_like(seen.values, xp.inf))

@@ -75,6 +75,40 @@ def area_at_fixated(values: Array, fixated: Array, free: Array, *, unique: bool)
     return found if xp is np else xp.asarray(found, device=device_of(values))
 
 
+def area_at_fixations(values: Array, fixations: Array, area: Array) -> Array:
+    """The trapezoid through the points of each of n fixations, from the greatest on, with every repeat.
+
+    The i-th point is ((number of pixels >= v - i) / (N - 2), i / n) of N pixels. nan without a fixation.
+    """
+    import numpy as np
+
+    xp = namespace(values)
+    arrays = (array.detach().cpu() if hasattr(array, "detach") else array for array in (values, fixations, area))
+    cells = [np.asarray(array, np.float64).reshape(-1, math.prod(values.shape[-2:])) for array in arrays]
+    found = np.asarray([_area_of_repeats(*one) for one in zip(*cells, strict=True)]).reshape(values.shape[:-2])
+    return found if xp is np else xp.asarray(found, device=device_of(values))
+
+
+COLUMNS = 2
+"""Of a list of fixations: row and column."""
+
+
+def _area_of_repeats(values: Array, fixations: Array, area: Array) -> float:
+    import numpy as np
+
+    n, most = fixations.sum(), area.sum() - COLUMNS
+    if not n or most <= 0 or np.isnan(values).any():
+        return math.nan
+    levels, place = np.unique(values, return_inverse=True)
+    hit, there = (np.bincount(place.reshape(-1), weights=one, minlength=len(levels))[::-1] for one in (fixations, area))
+    reached = np.cumsum(there)[hit > 0]
+    hit = hit[hit > 0]
+    before, passed = np.cumsum(hit) - hit, np.concatenate([[0.0], reached[:-1]])
+    # to the first of a tied fixations, and back while the others are hit
+    areas = (reached - passed - 1) * (2 * before + 1) / 2 - (hit - 1) * (before + (hit + 1) / 2)
+    return float(areas.sum() / (n * most) + 1 - (reached[-1] - n) / most)
+
+
 def _area_of_judd(values: Array, fixated: Array, free: Array, *, unique: bool) -> float:
     import numpy as np
 

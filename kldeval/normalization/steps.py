@@ -332,6 +332,42 @@ def blur(values: LazyMap, *, sigma: float, size: int | None = None) -> LazyMap:
     return values.changed(source=blurred, functions=(), known={})
 
 
+def _check_centre(*, sigma: float) -> None:
+    if sigma <= 0:
+        msg = f"centre(sigma={format_value(sigma)}): the width of the Gaussian is a share of the sides, above 0"
+        raise UsageProblem(msg)
+
+
+@STEPS.add("centre", StepInfo(spatial="place", check=_check_centre))
+def centre(values: LazyMap, *, sigma: float) -> LazyMap:
+    """X times a Gaussian around the middle of the map, whose standard deviation is `sigma` times the height and width.
+
+    A multiplicative centre bias: people look at the middle of pictures. B. W. Tatler (2007),
+    https://doi.org/10.1167/7.14.4.
+    """
+    height, width = values.source.shape[-2:]
+    rows, columns = (
+        [math.exp(-0.5 * (((place + 0.5) / side - 0.5) / sigma) ** 2) for place in range(side)]
+        for side in (height, width)
+    )
+    whole = _like(values, rows)[:, None] * _like(values, columns)[None, :]
+    return values.map(lambda x, weight: x * weight, whole)
+
+
+def _check_share(*, share: float) -> None:
+    if not 0 <= share <= 1:
+        msg = f"mix-uniform(share={format_value(share)}): a share is from 0 to 1"
+        raise UsageProblem(msg)
+
+
+@STEPS.add("mix-uniform", StepInfo(check=_check_share))
+def mix_uniform(values: LazyMap, *, share: float) -> LazyMap:
+    """(1 - share) x + share mean(x): of a density a mixture with the uniform one, after which nothing is 0."""
+    xp = values.xp
+    pixels = values.map(xp.ones_like).sum()
+    return values.map(lambda x, mean: (1 - share) * x + share * mean, values.sum() / pixels)
+
+
 @STEPS.add("none", StepInfo(given=True, check=check_axis))
 def unchanged(values: LazyMap, *, axis: int | None = None) -> LazyMap:
     """X as it is; `axis` says along which axis its distributions lie, if it holds any."""

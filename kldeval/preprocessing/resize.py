@@ -81,6 +81,7 @@ def _check_kernel(
     round: bool | None = None,  # noqa: A002 - the user's word
     border: Border = "mirror",
     size: Size | None = None,  # noqa: ARG001 - all parameters are passed
+    stretch: bool = False,  # noqa: ARG001 - the same
 ) -> None:
     if kernel == "matlab-bicubic":
         return
@@ -100,9 +101,26 @@ def pred_to_gt(
     kernel: Kernel = "bilinear",
     round: bool | None = None,  # noqa: A002
     border: Border = "mirror",
+    stretch: bool = False,
 ) -> Maps:
-    """The prediction at the ground truth's size, as benchmarks do."""
+    """The prediction at the ground truth's size, as benchmarks do.
+
+    With `stretch` both maps are stretched to 0..1 before, (x - min) / (max - min + 2^-23), as code does whose reader of
+    maps stretches them: their own scale is gone then.
+    """
+    if stretch:
+        pred, gt = map(_stretched, (pred, gt))
     return resized(pred, gt.shape, kernel, rounded=round, border=border), gt
+
+
+SINGLE = 2.0**-23
+"""The machine epsilon of single floats."""
+
+
+def _stretched(array: Array) -> Array:
+    values = array.astype("float64")
+    low, high = values.min(), values.max()
+    return (values - low) / (high - low + SINGLE)
 
 
 @RESIZES.add("gt-to-pred", Info(check=_check_kernel))

@@ -6,6 +6,7 @@ import json
 import math
 from typing import TYPE_CHECKING, Any
 
+from kldeval.reports.fitting import FIT_SCHEMA
 from kldeval.reports.reproduction import REPRODUCTION_SCHEMA
 from kldeval.writers.numbers import count
 from kldeval.writers.page import Cell, Notes, Page, Paragraphs, Signatures, Table, filled, plain_heads
@@ -13,6 +14,7 @@ from kldeval.writers.page import Cell, Notes, Page, Paragraphs, Signatures, Tabl
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from kldeval.reports.fitting import Fitted
     from kldeval.reports.reproduction import Reproduction
     from kldeval.writers.page import Block
 
@@ -73,3 +75,60 @@ def _reproduction_blocks(found: Reproduction) -> Iterator[Block]:
     largest = (f"the largest relative difference of a number is {found.largest:.2g}",) if found.largest else ()
     yield Notes((*notes, *largest, *found.notes))
     yield Signatures((), found.signatures)
+
+
+def fit_json(found: Fitted) -> str:
+    """The chain, what it is worth, and every held-out map."""
+    return as_json(
+        {
+            "schema": FIT_SCHEMA,
+            "chain": found.chain,
+            "parameters": {name: plain_number(value) for name, value in found.parameters.items()},
+            "before": plain_number(found.before),
+            "after": plain_number(found.after),
+            "share": plain_number(found.share),
+            "interval": None if found.interval is None else list(map(plain_number, found.interval)),
+            "units": found.units,
+            "folds": list(found.folds),
+            "signature": found.signature,
+            "maps": [
+                {
+                    "name": row.name,
+                    "fold": row.fold,
+                    "before": plain_number(row.before),
+                    "after": plain_number(row.after),
+                }
+                for row in found.maps
+            ],
+            "provenance": dict(found.provenance),
+            "notes": list(found.notes),
+        }
+    )
+
+
+def fit_page(found: Fitted) -> Page:
+    """What goes away on held-out maps, and the chain to use."""
+    return Page(filled(_fit_blocks(found)))
+
+
+def _fit_blocks(found: Fitted) -> Iterator[Block]:
+    interval = "" if found.interval is None else f" [{found.interval[0]:.1%}, {found.interval[1]:.1%}]"
+    said = (
+        f"{found.share:.1%}{interval} of the KLD of held-out {found.units} goes away: {found.before:.4f} as it is, "
+        f"{found.after:.4f} under the chain of the other folds"
+    )
+    yield Paragraphs((said,), title=f"KLD of {count(len(found.maps), 'map')} in {count(len(found.folds), 'fold')}")
+    heads = plain_heads("text", "part", "value", "is")
+    rows = tuple(tuple(map(Cell, (name, f"{found.parameters[name]:.3g}", meaning))) for name, meaning in _PARTS.items())
+    yield Table(heads, rows, "fitted on all maps")
+    yield Paragraphs((f"--pred-norm '{found.chain}'",), title="to use it")
+    yield Notes(found.notes)
+    yield Signatures((), (found.signature,))
+
+
+_PARTS = {
+    "temperature": "p^(1/t): above 1 flattens, below sharpens (1: none)",
+    "blur": "the standard deviation of a Gaussian, in pixels (0: none)",
+    "centre": "that of a centred Gaussian factor, as a share of the sides (above 3: none)",
+    "uniform": "the weight of a uniform map",
+}

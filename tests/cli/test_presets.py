@@ -75,7 +75,7 @@ def test_metrics_may_be_left_out_of_a_preset_and_keep_its_definitions(seen: Look
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--preset", "mit"), "unknown preset 'mit'; known: dhf1k, mit-benchmark, salicon, tuebingen"),
+        (("--preset", "mit"), "unknown preset 'mit'; known: dhf1k, mit-benchmark, ntire2026, salicon, tuebingen"),
         (
             ("--preset", "tuebingen", "--convention", "mit"),
             "--preset tuebingen holds a convention already; leave out --convention mit",

@@ -89,6 +89,16 @@ def test_frames_meet_the_images_of_their_numbers(form: str, first: int, side: st
     )
 
 
+def test_workers_share_no_place_in_a_file() -> None:
+    """Whatever was read before the workers began, in this process."""
+    pred, gt = frames(1, 40), frames(2, 40)
+    sides = video("pred.avi", pred), video("gt.avi", gt)
+    expected = divergences(pred, gt)
+    for _ in range(3):
+        assert list(rows(*sides, "--jobs", "1", "--limit", "7").values()) == pytest.approx(expected[:7])
+        assert list(rows(*sides, "--jobs", "3").values()) == pytest.approx(expected)
+
+
 def test_every_nth_frame_counts() -> None:
     pred, gt = frames(1), frames(2)
     expected = divergences(pred, gt)
@@ -151,3 +161,56 @@ def test_check_and_several_models_take_videos() -> None:
     reports = json.loads(kldeval("one", "gt", *EXACT, "--format", "json").out)
     again = json.loads(kldeval("two", "gt", *EXACT, "--format", "json").out)
     assert reports["summary"]["kld"]["mean"] == pytest.approx(again["summary"]["kld"]["mean"], rel=1e-12)
+
+
+# the preset of the challenges, against its formulas written out
+
+
+def stretched(frame: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    values = frame.astype(float)
+    return np.asarray((values - values.min()) / (values.max() - values.min() + np.finfo(np.float32).eps))
+
+
+def area(saliency: np.ndarray[Any, Any], places: np.ndarray[Any, Any]) -> float:
+    """The trapezoid through a point for each fixation."""
+    hit = np.sort(saliency[places[:, 0], places[:, 1]])[::-1]
+    n, distinct = len(hit), np.unique(places, axis=1).shape[-1]
+    alarms = [((saliency >= value).sum() - i) / (saliency.size - distinct) for i, value in enumerate(hit, start=1)]
+    x, y = np.asarray([0.0, *alarms, 1.0]), np.asarray([0.0, *(np.arange(1, n + 1) / n), 1.0])
+    return float(((x[1:] - x[:-1]) * (y[1:] + y[:-1]) / 2).sum())
+
+
+def challenge(pred: np.ndarray[Any, Any], gt: np.ndarray[Any, Any], places: np.ndarray[Any, Any]) -> dict[str, float]:
+    p, q = cv2.resize(stretched(pred), gt.shape[::-1]), stretched(gt)
+    z, y = ((one - one.mean()) / (one.std() + 1e-7) for one in (p, q))
+    return {
+        "cc": float((z * y).sum() / np.sqrt((z * z).sum() * (y * y).sum() + 1e-7)),
+        "sim": float(np.minimum(p / (p.sum() + 1e-7), q / (q.sum() + 1e-7)).sum()),
+        "nss": float(z[places[:, 0], places[:, 1]].mean()),
+        "auc-judd": area(p, places),
+    }
+
+
+@pytest.mark.parametrize("factor", [1, 2])
+def test_the_preset_of_the_challenges_has_their_numbers(factor: int) -> None:
+    expected: dict[str, list[float]] = {}
+    for place, (clip, length) in enumerate((("jump", 3), ("run", 6))):
+        gt, small = frames(place, length), (SHAPE[1] // factor, SHAPE[0] // factor)
+        pred = [cv2.GaussianBlur(cv2.resize(frame, small), (0, 0), 2) for frame in frames(7 + place, length)]
+        pred = [np.asarray(frame // 3 + 40, np.uint8) for frame in pred]  # neither 0 nor 255, and many ties
+        images(f"pred/{clip}", pred)
+        video(f"gt/{clip}.avi", gt)
+        rng = np.random.default_rng(place)
+        lists = [np.stack([rng.integers(0, SHAPE[0], 9), rng.integers(0, SHAPE[1], 9)], axis=-1) for _ in gt]
+        lists = [np.concatenate([one, one[:2]]) for one in lists]
+        Path("fix", clip).mkdir(parents=True)
+        Path("fix", clip, "fixations.json").write_text(json.dumps([one.tolist() for one in lists]))
+        rows_ = [challenge(p, q, one) for p, q, one in zip(pred, gt, lists, strict=True)]
+        for key in rows_[0]:
+            expected.setdefault(key, []).append(float(np.mean([row[key] for row in rows_])))
+    outcome = kldeval("pred", "gt", "--preset", "ntire2026", "--fixations", "fix", "--format", "json")
+    assert outcome.code == 0, outcome.err
+    document = json.loads(outcome.out)
+    found = {key: document["summary"][key]["mean"] for key in expected}
+    assert found == pytest.approx({key: float(np.mean(values)) for key, values in expected.items()}, rel=2e-6)
+    assert document["provenance"]["short"] == "kldeval:ntire2026-preset+v1"

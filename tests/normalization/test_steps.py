@@ -64,6 +64,11 @@ def latitude(x: Numpy) -> Numpy:
     return x * np.asarray(rows)[:, None]
 
 
+def centred(x: Numpy) -> Numpy:
+    rows, columns = (np.exp(-0.5 * (((np.arange(side) + 0.5) / side - 0.5) / 0.3) ** 2) for side in x.shape)
+    return x * rows[:, None] * columns[None, :]
+
+
 FORMULAS: dict[str, Callable[[Numpy], Numpy]] = {
     "none": lambda x: x,
     "stored": lambda x: x,
@@ -100,6 +105,8 @@ FORMULAS: dict[str, Callable[[Numpy], Numpy]] = {
     "bytes": byte_scaled,
     "blank(below=0.97)": lambda x: x if x.max() > 0.97 else 0 * x,
     "latitude": latitude,
+    "centre(sigma=0.3)": centred,
+    "mix-uniform(share=0.2)": lambda x: 0.8 * x + 0.2 * x.mean(),
     "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
     "blur(sigma=1.5,size=5)": lambda x: blurred(x, 1.5, 5),
     "minmax+blur(sigma=0.8)+sum-to-one": lambda x: (
@@ -449,7 +456,7 @@ class TestChains:
             (
                 "minmx+sumtoone",
                 (
-                    "unknown step 'minmx'; did you mean 'minmax', 'max' or 'sigmoid'? `kldeval steps` lists all\n"
+                    "unknown step 'minmx'; did you mean 'minmax', 'mix-uniform' or 'max'? `kldeval steps` lists all\n"
                     "unknown step 'sumtoone'; did you mean 'sum-to-one', 'stored' or 'none'? `kldeval steps` lists all"
                 ),
             ),

@@ -51,6 +51,8 @@ ARGUMENTS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "divide": {"value": POSITIVE},
     "threshold": {"above": FLOATS},
     "temperature": {"t": POSITIVE},
+    "centre": {"sigma": POSITIVE},
+    "mix-uniform": {"share": st.floats(0, 1)},
     "blur": {"sigma": st.floats(1e-300, 1e5), "size": st.none() | st.integers(0, 99).map(lambda half: 2 * half + 1)},
     "kld": {
         "log_eps": NOT_NEGATIVE,

@@ -7,6 +7,7 @@ open decoder, and nothing but the last of them is in memory.
 
 from __future__ import annotations
 
+import os
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
@@ -166,6 +167,10 @@ class _Decoder:
 
 
 _decoders: OrderedDict[str, _Decoder] = OrderedDict()
+
+if hasattr(os, "register_at_fork"):
+    # a child that read on would move the place in the file that it shares with its parent
+    os.register_at_fork(after_in_child=_decoders.clear)
 
 
 def _opened(path: Path, number: int) -> _Decoder:

@@ -1,0 +1,115 @@
+"""What a fit finds on data with a known transformation, and how it is printed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from command_line import kldeval
+from schemas import validate
+
+import kldeval as library
+from kldeval.analysis.fit import Small, fitted_parameters
+
+SAMPLE = Path(__file__).parent.parent.parent / "sample_data"
+
+
+def scene(seed: int, shape: tuple[int, int] = (48, 64)) -> np.ndarray:
+    """A density of a few blobs."""
+    rng = np.random.default_rng(seed)
+    spots = np.zeros(shape)
+    spots[rng.integers(5, shape[0] - 5, 6), rng.integers(5, shape[1] - 5, 6)] = rng.random(6) + 0.5
+    found = cv2.GaussianBlur(spots, (0, 0), 5) + 1e-4
+    return np.asarray(found / found.sum())
+
+
+def small(pred: np.ndarray, gt: np.ndarray) -> Small:
+    return Small(pred / pred.sum(), gt / gt.sum(), 1)
+
+
+def test_a_known_temperature_is_found() -> None:
+    maps = [small(scene(seed) ** 2.5, scene(seed)) for seed in range(4)]
+    assert fitted_parameters(maps, ["temperature"]).temperature == pytest.approx(2.5, rel=1e-2)
+
+
+def test_a_known_blur_is_found() -> None:
+    maps = [
+        small(scene(seed), cv2.GaussianBlur(scene(seed), (0, 0), 4, borderType=cv2.BORDER_REFLECT_101))
+        for seed in range(4)
+    ]
+    assert fitted_parameters(maps, ["blur"]).blur == pytest.approx(4, rel=2e-2)
+
+
+def test_a_known_centre_bias_and_uniform_part_are_found() -> None:
+    maps = []
+    for seed in range(4):
+        pred = scene(seed)
+        rows, columns = (np.exp(-0.5 * (((np.arange(side) + 0.5) / side - 0.5) / 0.3) ** 2) for side in pred.shape)
+        biased = pred * rows[:, None] * columns[None, :]
+        maps.append(small(pred, 0.9 * biased / biased.sum() + 0.1 / pred.size))
+    found = fitted_parameters(maps, ["centre", "uniform"])
+    assert found.centre == pytest.approx(0.3, rel=2e-2)
+    assert found.uniform == pytest.approx(0.1, rel=5e-2)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> tuple[Path, Path]:
+    for side in ("pred", "gt"):
+        (tmp_path / side).mkdir()
+    for seed in range(6):
+        np.save(tmp_path / "gt" / f"{seed}.npy", scene(seed))
+        np.save(tmp_path / "pred" / f"{seed}.npy", scene(seed) ** 3)
+    return tmp_path / "pred", tmp_path / "gt"
+
+
+def test_all_of_a_known_temperature_goes_away_on_held_out_maps(files: tuple[Path, Path]) -> None:
+    done = kldeval("fit", *files, "--parts", "temperature", "--folds", "3", "--format", "json", "-q")
+    assert done.code == 0, done.err
+    document: dict[str, Any] = json.loads(done.out)
+    validate(document, "fit")
+    assert document["share"] > 0.999
+    assert document["chain"] == "sum-to-one+temperature(t=3)"
+    assert len({row["fold"] for row in document["maps"]}) == 3
+    again = kldeval(*files, "-m", "kld", "--pred-norm", document["chain"], "--eps", "2.2204e-16", "--score-only", "-q")
+    assert float(again.out) == pytest.approx(document["after"], abs=1e-9)
+    assert kldeval(*files, "--signature", document["signature"], "--score-only", "-q").code == 0
+
+
+def test_groups_are_not_torn_apart(tmp_path: Path) -> None:
+    for video in "abc":
+        for side in ("pred", "gt"):
+            (tmp_path / side / video).mkdir(parents=True)
+            for frame in range(2):
+                array = scene(ord(video) + frame)
+                np.save(tmp_path / side / video / f"{frame}.npy", array**2 if side == "pred" else array)
+    sides = tmp_path / "pred", tmp_path / "gt"
+    done = kldeval("fit", *sides, "--parts", "temperature", "--group-by", "parent", "--format", "json", "-q")
+    document = json.loads(done.out)
+    folds: dict[str, set[int]] = {}
+    for row in document["maps"]:
+        folds.setdefault(row["name"].split("/")[0], set()).add(row["fold"])
+    assert document["units"] == "groups"
+    assert all(len(found) == 1 for found in folds.values())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--parts", "gamma"), "--parts gamma: the parts are temperature, blur, centre, uniform"),
+        (("--limit", "1"), "a fit is tested on maps that it was not fitted on; there is only 1 map or group"),
+    ],
+)
+def test_what_can_mean_nothing_is_refused(arguments: tuple[str, ...], message: str) -> None:
+    done = kldeval("fit", SAMPLE / "bold", SAMPLE / "gt", *arguments)
+    assert (done.code, done.out, done.err) == (2, "", f"kldeval: {message}\n")
+
+
+def test_the_library_answers_the_same(files: tuple[Path, Path]) -> None:
+    found = library.fit(*files, parts=["temperature"], folds=3)
+    validate(found.to_dict(), "fit")
+    assert found.share > 0.999
+    assert "sum-to-one+temperature(t=3)" in str(found)
