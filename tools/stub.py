@@ -31,6 +31,7 @@ from kldeval._version import __version__ as __version__
 
 EXPLICIT = {
     "audit": "Audit",
+    "calibrate": "Leaderboard",
     "check": "Inspection",
     "explain": "Explanation",
     "identify": "Identification",
