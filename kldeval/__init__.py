@@ -24,7 +24,7 @@ PUBLIC = {
     **dict.fromkeys(("Explanation", "Identification", "Inspection", "Methods"), "api.documents"),
     **dict.fromkeys(("audit", "check", "compare", "density", "explain", "identify"), "api.questions"),
     **dict.fromkeys(("list_conventions", "methods"), "api.questions"),
-    **dict.fromkeys(("Fitted", "Reproduction", "fit", "reproduce"), "api.answers"),
+    **dict.fromkeys(("Fitted", "Reproduction", "fit", "optimal", "reproduce"), "api.answers"),
     "signature": "functional",
     "Metric": "streaming",
     "MetricCollection": "streaming",
