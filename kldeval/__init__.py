@@ -24,6 +24,7 @@ PUBLIC = {
     **dict.fromkeys(("Explanation", "Identification", "Inspection", "Methods"), "api.documents"),
     **dict.fromkeys(("audit", "check", "compare", "density", "explain", "identify"), "api.questions"),
     **dict.fromkeys(("list_conventions", "methods"), "api.questions"),
+    "calibrate": "api.calibration",
     **dict.fromkeys(("Fitted", "Reproduction", "fit", "optimal", "reproduce"), "api.answers"),
     "signature": "functional",
     "Metric": "streaming",

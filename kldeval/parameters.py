@@ -253,6 +253,12 @@ def reproduce_parameters() -> list[Parameter]:
     return [file, paths, *_question("", _PROGRESS, RunOptions._fields)]
 
 
+def calibrate_parameters() -> list[Parameter]:
+    """The parameters of `calibrate`."""
+    own = {"fit_share": ("float", 0.5), "resamples": ("int", 10_000), "seed": ("int", 0), "confidence": ("float", 0.95)}
+    return _question("pred gt", {**own, **_PROGRESS}, run_annotations())
+
+
 def stream_parameters(metric: str, annotation: str, default: Any = Parameter.empty) -> list[Parameter]:
     """The parameters of a stream of maps, of which the first is called `metric`."""
     first = Parameter(metric, Parameter.POSITIONAL_OR_KEYWORD, default=default, annotation=annotation)

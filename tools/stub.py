@@ -31,6 +31,7 @@ from kldeval._version import __version__ as __version__
 
 EXPLICIT = {
     "audit": "Audit",
+    "calibrate": "Leaderboard",
     "check": "Inspection",
     "explain": "Explanation",
     "identify": "Identification",
@@ -68,20 +69,43 @@ def stub() -> str:
             _lines(name, _parameters(getattr(kldeval, name)), result, getattr(kldeval, name).__doc__)
             for name, result in EXPLICIT.items()
         ),
-        *map(_class, CLASSES),
+        *(_class(name, getattr(kldeval, name)) for name in CLASSES),
         *(_definition(name, function) for name, function in functions.items()),
     ]
     return "\n\n".join(parts).replace(" ...\n\n@", " ...\n@").replace("Report: ...\n\n", "Report: ...\n") + "\n"
+
+
+TORCH_STUB = STUB.parent / "torch" / "__init__.pyi"
+
+TORCH_HEAD = '''"""The public names, as `python tools/stub.py` finds them; what runs is in `__init__.py`."""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+'''
+
+TORCH = {"CombinedLoss": "losses", "CrossEntropyLoss": "losses", "KLDLoss": "losses", "Metric": "metric"}
+"""The classes of `kldeval.torch` with their modules."""
+
+
+def torch_stub() -> str:
+    """The text of the stub of `kldeval.torch`."""
+    import kldeval.torch as package
+
+    imports = [f"from kldeval.torch.{module} import {name} as _{name}" for name, module in TORCH.items()]
+    public = "".join(f'    "{name}",\n' for name in TORCH)
+    classes = [_class(name, getattr(package, name)) for name in TORCH]
+    return "\n\n".join([TORCH_HEAD + "\n".join(imports), f"__all__ = [\n{public}]", *classes]) + "\n"
 
 
 def _parameters(function: Callable[..., object]) -> Iterable[inspect.Parameter]:
     return inspect.signature(function).parameters.values()
 
 
-def _class(name: str) -> str:
+def _class(name: str, made_of: Callable[..., object]) -> str:
     """A class with the keywords of its construction."""
     own = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    made = _lines("__init__", [own, *_parameters(getattr(kldeval, name))], "None", "", bare=True)
+    made = _lines("__init__", [own, *_parameters(made_of)], "None", "", bare=True)
     return f"class {name}(_{name}):\n" + "\n".join(f"    {line}" for line in made.splitlines())
 
 
@@ -103,7 +127,8 @@ def _lines(
             lines.append("    *,")
         default = "" if parameter.default is parameter.empty else f" = {_literal(parameter.default)}"
         typed = "" if parameter.annotation is parameter.empty else f": {parameter.annotation}"
-        lines.append(f"    {parameter.name}{typed}{default},")
+        stars = "**" if parameter.kind is parameter.VAR_KEYWORD else ""
+        lines.append(f"    {stars}{parameter.name}{typed}{default},")
     if bare:
         return "\n".join([*lines, f") -> {result}: ..."])
     first = re.sub(r"\s+", " ", (documentation or "").strip().partition("\n\n")[0])
@@ -122,3 +147,4 @@ def _literal(value: object) -> str:
 
 if __name__ == "__main__":
     STUB.write_text(stub(), encoding="utf-8")
+    TORCH_STUB.write_text(torch_stub(), encoding="utf-8")

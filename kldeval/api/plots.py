@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from kldeval.api.shown import package
+from kldeval.api.shown import extra_package
 from kldeval.errors import UsageProblem
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def _is_number(value: float | None) -> bool:
 def _axes(ax: Any) -> Any:
     if ax is not None:
         return ax
-    return package("matplotlib.pyplot", "plots need matplotlib", "plot").subplots(layout="constrained")[1]
+    return extra_package("matplotlib.pyplot", "plots need matplotlib", "plot").subplots(layout="constrained")[1]
 
 
 def _values(report: Report, key: str) -> dict[str, float]:

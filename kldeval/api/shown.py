@@ -47,13 +47,13 @@ class Shown:
     __slots__ = ()
 
     def _page(self, options: Options) -> Page:
-        """What people see of it."""
+        """The page that people see of a document."""
         from kldeval.writers import page_of
 
         return page_of(self, options)  # type: ignore[arg-type] # mixed into the documents that have a page
 
     def _lines(self) -> list[str]:
-        """A few lines that say what it is."""
+        """A few lines that say what a document is."""
         return [type(self).__name__]
 
     def __str__(self) -> str:
@@ -109,8 +109,9 @@ class Saved(Shown):
         """
         from kldeval.writers.delimited import table_of
 
-        columns, rows = table_of(self)  # type: ignore[arg-type] # mixed into the documents that have rows
-        pandas = package("pandas", "to_pandas needs pandas", "pandas")
+        columns, found = table_of(self)  # type: ignore[arg-type] # mixed into the documents that have rows
+        rows = list(found)
+        pandas = extra_package("pandas", "to_pandas needs pandas", "pandas")
         frame = pandas.DataFrame({column: [row.get(column) for row in rows] for column in columns})
         frame.attrs["signature"] = dict(_signatures(self))
         return frame
@@ -121,7 +122,7 @@ def _signatures(document: Any) -> Any:
     return found.items()
 
 
-def package(name: str, why: str, extra: str) -> Any:
+def extra_package(name: str, why: str, extra: str) -> Any:
     """A package that is no part of a plain installation.
 
     Raises:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from kldeval.arrays import namespace, quiet
 from kldeval.errors import UsageProblem
 from kldeval.grammar import format_value
+from kldeval.metrics.folded import folded_cross_entropy, folded_divergence, folded_entropy, folded_reverse
 from kldeval.metrics.registry import METRICS, MetricInfo
 from kldeval.metrics.separable import (
     separated_cross_entropy,
@@ -42,7 +43,12 @@ def _check_constants(*, factor: float = 1.0, direction: str = "", **constants: f
             raise UsageProblem(msg)
 
 
-@METRICS.add("kld", MetricInfo(unit="nats", best="low", check=_check_constants, separable=separated_divergence))
+@METRICS.add(
+    "kld",
+    MetricInfo(
+        unit="nats", best="low", check=_check_constants, separable=separated_divergence, folded=folded_divergence
+    ),
+)
 def kld(
     pred: Density,
     gt: Density,
@@ -81,7 +87,14 @@ def kld(
 
 @METRICS.add(
     "kld-reverse",
-    MetricInfo(unit="nats", best="low", version=2, check=_check_constants, separable=separated_reverse),
+    MetricInfo(
+        unit="nats",
+        best="low",
+        version=2,
+        check=_check_constants,
+        separable=separated_reverse,
+        folded=folded_reverse,
+    ),
 )
 def kld_reverse(
     pred: Density, gt: Density, *, log_eps: float = 0.0, num_eps: float = 0.0, ratio_eps: float = 0.0
@@ -98,7 +111,12 @@ def kld_reverse(
     return _divergence(gt, pred, (log_eps, num_eps, ratio_eps))
 
 
-@METRICS.add("ce", MetricInfo(unit="nats", best="low", check=_check_constants, separable=separated_cross_entropy))
+@METRICS.add(
+    "ce",
+    MetricInfo(
+        unit="nats", best="low", check=_check_constants, separable=separated_cross_entropy, folded=folded_cross_entropy
+    ),
+)
 def ce(pred: Density, gt: Density, *, ratio_eps: float = 0.0) -> AnyArray:
     """Cross-entropy of the prediction under the ground truth, H(gt, pred), in nats: -sum q ln(p + ratio_eps).
 
@@ -200,7 +218,10 @@ def warren_i(pred: Density, gt: Density) -> AnyArray:
     return root(xp, pred.prob) * root(xp, gt.prob)
 
 
-@METRICS.add("entropy-gt", MetricInfo(unit="nats", best="", blind_to=("pred",), separable=separated_entropy))
+@METRICS.add(
+    "entropy-gt",
+    MetricInfo(unit="nats", best="", blind_to=("pred",), separable=separated_entropy, folded=folded_entropy),
+)
 def entropy_gt(pred: Density, gt: Density) -> AnyArray:  # noqa: ARG001 - every metric is a function of both densities
     """Entropy of the ground truth, H(gt), in nats: -sum q ln q. The least cross-entropy that a prediction can reach.
 
@@ -283,13 +304,12 @@ def _of_prob(density: Density) -> Density:
 
 
 def _product(weight: Density, density: Density) -> AnyArray:
-    """Weight * ln density, 0 where the weight is 0."""
+    """Weight * ln density, 0 where the weight is 0; what is undefined stays so."""
     if not density.has_zeros:
         return weight.prob * density.log
-    xp = weight.xp
-    nothing = xp.zeros_like(weight.prob)
-    some = weight.prob != 0
-    return weight.prob * xp.where(some, density.log, nothing)
+    xp, log = weight.xp, density.log
+    some = (weight.prob != 0) | xp.isnan(log)
+    return weight.prob * xp.where(some, log, xp.zeros_like(weight.prob))
 
 
 @METRICS.add("tv", MetricInfo(unit="", best="low", symmetric=True))

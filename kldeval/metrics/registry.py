@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from kldeval.arrays import Array
     from kldeval.metrics.class_losses import LabelTerms
+    from kldeval.metrics.folded import Folds
     from kldeval.metrics.separable import Part
 
 
@@ -49,6 +50,7 @@ class MetricInfo(Info):
         version: the version of the definition, the signature's `v`; 2 once a number has moved.
         function: the name of its library function, where that is not the metric's name.
         separable: of a density metric, the same sum as products of levels (`kldeval.metrics.separable`).
+        folded: of a density metric, the same sum over values that were not divided yet (`kldeval.metrics.folded`).
         from_sum: of a density metric, the value of a distribution as a function of the sum of its terms.
         prepare: of a metric of maps, what is made of each map by itself, (xp, values, weights, **parameters).
         combine: of a metric of maps, the value of two prepared maps, (xp, pred, gt, weights). A metric without it, such
@@ -72,6 +74,7 @@ class MetricInfo(Info):
     function: str = ""
     blind_to: tuple[Literal["pred", "gt"], ...] = ()
     separable: Callable[..., tuple[Part, ...] | None] | None = None
+    folded: Callable[..., Folds] | None = None
     from_sum: Callable[[Array], Array] | None = None
     prepare: Callable[..., Array] | None = None
     combine: Callable[..., Array] | None = None

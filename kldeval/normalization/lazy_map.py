@@ -58,7 +58,7 @@ class LazyMap:
 
     `empty` says what a division by zero means (error, keep, uniform, nan); `axes` are those over which a step made
     distributions of the values (none yet, or not said: None), and `is_log` whether they are log-probabilities;
-    `is_positive` is said where no probability is known to be 0.
+    `is_positive` is said where no probability is known to be 0; `share` is what the last step divided, and by what.
     """
 
     source: Array
@@ -71,6 +71,7 @@ class LazyMap:
     problems: tuple[Problem, ...] = ()
     functions: tuple[tuple[Callable[..., Array], tuple[Array, ...]], ...] = ()
     known: dict[str, tuple[Array, Array]] = field(default_factory=dict)
+    share: Share | None = None
 
     @property
     def xp(self) -> Any:
@@ -109,11 +110,12 @@ class LazyMap:
 
         `changes` are the fields of the result that differ beside.
         """
-        changes = {"is_positive": False, **changes}
-        if len(self.rows) > 1:
+        changes = {"is_positive": False, "share": None, **changes}
+        # of a share on an accelerator the quotient itself may never be asked for
+        if len(self.rows) > 1 or (changes["share"] and "torch" in self.xp.__name__):
             return self.changed(functions=(*self.functions, (function, statistics)), known={}, **changes)
         # the only block is computed at once, and nothing remembered
-        return self.changed(source=function(self.block(slice(None)), *statistics), known={}, **changes)
+        return self.changed(source=function(self.block(slice(None)), *statistics), functions=(), known={}, **changes)
 
     def changed(self, **changes: Any) -> LazyMap:
         """The same values but for some fields: `dataclasses.replace`, but several times as fast."""
@@ -160,6 +162,30 @@ class LazyMap:
         if self.xp.__name__ == "numpy" and not found.any():
             return self
         return self.changed(problems=(*self.problems, Problem(kind, found, detail)))
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A distribution over the whole map as what was divided: values / divisor, or exp(values - peak) / divisor.
+
+    The statistics are (..., 1, 1); `mass` is the sum of what is divided, which an offset makes less than the divisor.
+    """
+
+    values: LazyMap
+    divisor: Array
+    mass: Array
+    peak: Array | None = None
+    is_positive: bool = False
+
+    @property
+    def is_log(self) -> bool:
+        """Whether the values are logarithms."""
+        return self.peak is not None
+
+    @property
+    def total(self) -> Array:
+        """What all quotients add up to."""
+        return self.mass / self.divisor
 
 
 def slice_rows(statistic: Array | None, rows: slice) -> Array | None:

@@ -10,7 +10,7 @@ from kldeval.dataclass import dataclass
 from kldeval.errors import UsageProblem
 from kldeval.grammar import Info, Registry, format_value
 from kldeval.normalization.density import safe_log
-from kldeval.normalization.lazy_map import MAP, LazyMap
+from kldeval.normalization.lazy_map import MAP, LazyMap, Share
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,10 +93,14 @@ def sum_to_one(values: LazyMap, *, offset: float = 0.0, axis: int | None = None)
     axes = MAP if axis is None else one_axis(axis)
     low, _ = values.extent(axes)
     values = values.flag("negative", low < 0, low)
-    total = values.sum(axes)
-    values, total = _nonzero(_finite(values, total), total, uniform_over=axes)
-    some = values.lies_above(0.0, low / (total + offset))
-    return values.map(lambda x, total: x / (total + offset), total, axes=axes, is_log=False, is_positive=some)
+    mass = values.sum(axes)
+    values, total = _nonzero(_finite(values, mass), mass, uniform_over=axes)
+    divisor = total + offset
+    some = values.lies_above(0.0, low / divisor)
+    # a map that stays empty is divided by 1, and still sums to 0
+    mass = total if values.empty == "uniform" else mass
+    share = Share(values, divisor, mass, is_positive=some) if axes == MAP else None
+    return values.map(lambda x, by: x / by, divisor, axes=axes, is_log=False, is_positive=some, share=share)
 
 
 LOG_ROUNDINGS = 4
@@ -416,13 +420,14 @@ def _log_softmax(values: LazyMap, axes: tuple[int, ...]) -> LazyMap:
     mass = values.map(lambda x, peak: exp_of_temporary(x - peak), peak).sum(axes)
     statistics = peak, xp.log(mass)
     some = values.lies_above(-math.inf, (low - peak) - statistics[1])
+    share = Share(values, mass, mass, peak, is_positive=some) if axes == MAP else None
 
     def log_share(x: Array, peak: Array, log_mass: Array) -> Array:
         centred = x - peak
         centred -= log_mass
         return centred
 
-    return values.map(log_share, *statistics, axes=axes, is_log=True, is_positive=some)
+    return values.map(log_share, *statistics, axes=axes, is_log=True, is_positive=some, share=share)
 
 
 def _finite(values: LazyMap, statistic: Array) -> LazyMap:

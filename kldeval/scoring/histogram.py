@@ -203,6 +203,7 @@ class LevelSide:
     """A normalised side of many pairs: a number for each level (n, 1, 256), and how many pixels have it."""
 
     flags: tuple[()] = ()
+    share = None
 
     def __init__(self, role: Role, form: Form, density: Density, counts: Array, problems: Problems) -> None:
         self.role = role

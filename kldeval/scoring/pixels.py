@@ -9,6 +9,7 @@ from kldeval.metrics.binary import PixelMap
 from kldeval.normalization.chain import run_chain
 from kldeval.normalization.density import Density
 from kldeval.normalization.lazy_map import MAP, LazyMap, slice_rows, weighted, weighted_sum
+from kldeval.scoring.folding import folded_sums, folds_of
 from kldeval.scoring.plan import MapSize
 from kldeval.scoring.views import PairSides, SumRequest, flag_outside, sums_over, worst_problems
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from kldeval.arrays import Array
-    from kldeval.normalization.lazy_map import Problem
+    from kldeval.normalization.lazy_map import Problem, Share
     from kldeval.records import MapPair
     from kldeval.scoring.plan import Form, Pipeline, Quantity
     from kldeval.scoring.views import SideProblem
@@ -35,16 +36,17 @@ def density_of_block(values: LazyMap, rows: slice) -> Density:
 class PixelSide:
     """A normalised side, not yet computed; `flags` are the problems that only an accelerator knows."""
 
-    __slots__ = ("flags", "form", "problems", "values")
+    __slots__ = ("flags", "form", "problems", "share", "values")
 
     def __init__(self, values: LazyMap, form: Form, problems: Sequence[SideProblem | None] = NOTHING) -> None:
         self.values = values
         self.form = form
         self.problems = problems
         self.flags: tuple[Problem, ...] = values.problems
+        self.share: Share | None = values.share
 
     def at(self, where: slice) -> Any:
-        """Some rows."""
+        """Some rows of the map."""
         if self.form == "density":
             return density_of_block(self.values, where)
         block = self.values.block(where)
@@ -95,9 +97,11 @@ class PixelView:
         """How large the maps are: the sum of the weights is the number of pixels."""
         return size_of(self._weights, axes, self._whole.source.shape[-2:], self.pairs[0].shape)
 
-    def known_sums(self, place: int, requests: Sequence[SumRequest]) -> list[None]:  # noqa: ARG002
-        """No sum is known without a walk over the pixels."""
-        return [None] * len(requests)
+    def known_sums(self, place: int, requests: Sequence[SumRequest]) -> list[Any]:  # noqa: ARG002
+        """The sums over values that were not divided yet, where the metrics and both sides have such a form."""
+        folds = [None if self._weights is not None else folds_of(request) for request in requests]
+        found = iter(folded_sums(self._whole.rows, [one for one in folds if one]))
+        return [one and next(found) for one in folds]
 
     def blocks(self, place: int) -> Iterator[tuple[slice, Array | None]]:  # noqa: ARG002
         """Rows that fit a cache, and their weights."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from kldeval.arrays import namespace
 from kldeval.data.causes import Examination
 from kldeval.dataclass import dataclass
+from kldeval.metrics.folded import folded_uncovered_mass, folded_uncovered_pixels
 from kldeval.metrics.registry import METRICS
 from kldeval.metrics.separable import separated_uncovered_mass, separated_uncovered_pixels
 from kldeval.normalization.chain import compile_chain, format_chain, parse_chain
@@ -28,10 +29,12 @@ if TYPE_CHECKING:
 
     from kldeval.arrays import Array
     from kldeval.grammar import Call
+    from kldeval.metrics.folded import Folds
     from kldeval.metrics.registry import MetricInfo
     from kldeval.metrics.separable import Part
     from kldeval.normalization.chain import Chain, CompiledChain
     from kldeval.normalization.density import Density
+    from kldeval.normalization.lazy_map import Share
     from kldeval.records import Role
     from kldeval.settings.settings import Settings
 
@@ -107,9 +110,10 @@ class Quantity:
     """One number of a pair: the sum of `terms` over its pixels, divided as the reduction and the base say.
 
     `what` tells terms of one kind from those of another; quantities that agree in it and in both pipelines share a sum.
-    `separable` gives the same sum in products (`metrics.separated`), where the metric has them, and `final` is a metric
-    that is a function of the sum within a distribution. `dependence` is what both chains ask of a pixel, `sum_axes`
-    what is summed over before `final`. `counts_pixels`: a pixel adds 1, whatever weight a user gave it.
+    `separable` and `folded` give the same sum in products and over values that were not divided yet, where the metric
+    has them (`metrics.separable`, `metrics.folded`), and `final` is a metric that is a function of the sum within a
+    distribution. `dependence` is what both chains ask of a pixel, `sum_axes` what is summed over before `final`.
+    `counts_pixels`: a pixel adds 1, whatever weight a user gave it.
     """
 
     name: str
@@ -123,6 +127,7 @@ class Quantity:
     reduction: str
     unit: float = 1.0
     separable: Callable[[Density, Density], Sequence[Part] | None] | None = None
+    folded: Callable[[Share, Share], Folds] | None = None
     final: Callable[[Any], Any] | None = None
     zero_if_empty: bool = False
     counts_pixels: bool = False
@@ -165,14 +170,16 @@ UNCOVERED = ("n_uncovered", "uncovered_mass")
 def uncovered_quantities(settings: Settings, shown: Settings | None = None) -> tuple[Quantity, ...]:
     """The number of pixels with ground-truth mass where the prediction is exactly 0, and that mass."""
     kinds = {
-        "n_uncovered": (_uncovered_pixels, separated_uncovered_pixels, "sum"),
-        "uncovered_mass": (_uncovered_mass, separated_uncovered_mass, "slices"),
+        "n_uncovered": (_uncovered_pixels, separated_uncovered_pixels, folded_uncovered_pixels, "sum"),
+        "uncovered_mass": (_uncovered_mass, separated_uncovered_mass, folded_uncovered_mass, "slices"),
     }
+    is_exact = settings.dtype == "float64"
     return tuple(
         replace(
             _density_quantity(name, "entropy-gt", settings, shown or settings),
             terms=terms,
-            separable=separable if settings.dtype == "float64" else None,
+            separable=separable if is_exact else None,
+            folded=folded if is_exact else None,
             what=name,
             unit=1.0,
             reduction=reduction,
@@ -180,7 +187,7 @@ def uncovered_quantities(settings: Settings, shown: Settings | None = None) -> t
             # weights that a user names say what a pixel is worth; any others say how many pixels there are
             counts_pixels=name == "n_uncovered" and settings.weights.name != "none",
         )
-        for name, (terms, separable, reduction) in kinds.items()
+        for name, (terms, separable, folded, reduction) in kinds.items()
     )
 
 
@@ -341,8 +348,8 @@ def _density_quantity(key: str, call: Call | str, settings: Settings, shown: Set
     gt = Pipeline.of("gt", settings.gt, settings, shown=shown.gt)
     name, given = (call, {}) if isinstance(call, str) else (call.name, call.keywords)
     entry = METRICS[name]
-    # a sum in products takes float64, in which the counts are
-    separable = entry.info.separable if settings.dtype == "float64" else None
+    # a sum in products takes float64, in which the counts are, and folded constants its range
+    separable, folded = (entry.info.separable, entry.info.folded) if settings.dtype == "float64" else (None, None)
     return Quantity(
         key,
         settings,
@@ -355,6 +362,7 @@ def _density_quantity(key: str, call: Call | str, settings: Settings, shown: Set
         settings.reduction,
         _unit(settings, entry.info.unit),
         partial(separable, **given) if separable and given else separable,
+        partial(folded, **given) if folded and given else folded,
         entry.info.from_sum,
         zero_if_empty=settings.empty_gt == "zero",
     )

@@ -118,6 +118,7 @@ class SeparableDensity:
     is_log: bool
     problems: Problems = ()
     flags: tuple[()] = ()
+    share = None
 
     def at(self, rows: slice) -> Density:
         """The density of some rows."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from kldeval.arrays import AnyArray as Array
-    from kldeval.normalization.lazy_map import Problem
+    from kldeval.normalization.lazy_map import Problem, Share
     from kldeval.records import MapPair, Role
     from kldeval.scoring.plan import MapSize, Pipeline, Quantity
 
@@ -65,6 +65,10 @@ class NormalizedSide(Protocol):
     @property
     def flags(self) -> Sequence[Problem]:
         """The same as arrays, where only an accelerator knows."""
+
+    @property
+    def share(self) -> Share | None:
+        """What the last step divided, where the side is such a quotient, pixel by pixel."""
 
     def at(self, where: Where) -> Any:
         """Some pixels: a density, or what the form of the pipeline says."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from functools import partial
+from inspect import Parameter
 from typing import Any
 
 import numpy as np
@@ -42,7 +42,12 @@ _OF_TORCHMETRICS = (
 """The keywords that torchmetrics gives every metric."""
 
 
-@explicit(partial(stream_parameters, "metric", "str", "kld"))
+def _parameters() -> list[Parameter]:
+    further = Parameter("of_torchmetrics", Parameter.VAR_KEYWORD, annotation="Any")
+    return [*stream_parameters("metric", "str", "kld"), further]
+
+
+@explicit(_parameters)
 class Metric(torchmetrics.Metric):  # type: ignore[misc] # torch's types are not read
     """The mean over maps of one metric, as `kldeval.Metric`, for torchmetrics and Lightning.
 

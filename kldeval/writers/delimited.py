@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kldeval.records import NO_PREDICTION
 from kldeval.reports.documents import ComparisonReport, Leaderboard, Report
 
 if TYPE_CHECKING:
@@ -119,7 +120,10 @@ def map_rows(report: Report) -> Iterator[Row]:
         group: Row = {"group": score.group} if score.group else {}
         counts: Row = {"n_uncovered": score.n_uncovered, "uncovered_mass": float(score.uncovered_mass)}
         values: Row = {key: float(score.values[key]) for key in report.summaries if key in score.values}
-        said = [*reasons.get(score.name, ()), *("counted as uniform: no prediction" for _ in score.remarks)]
+        said = [
+            *reasons.get(score.name, ()),
+            *("counted as uniform: no prediction" for one in score.remarks if one == NO_PREDICTION),
+        ]
         why: Row = {"failure": "; ".join(said)} if said else {}
         yield {"name": score.name, **group, **values, **counts, **why}
     of_metrics = {failure.name for failure in report.failures if failure.metric}

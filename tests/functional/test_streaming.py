@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import pickle
 from typing import TYPE_CHECKING, Any
@@ -126,3 +127,27 @@ def test_what_cannot_be_is_refused() -> None:
         metric.update(PRED)
     with pytest.raises(UnknownName, match="did you mean 'norm'"):
         kldeval.Metric("kld", nrom="softmax")  # type: ignore[call-arg]
+
+
+def test_a_state_is_plain_and_maps_may_be_left_out() -> None:
+    gt = GT.copy()
+    gt[1] = 0
+    metric = kldeval.MetricCollection("kld,sim", empty_gt="skip", rows=True)
+    metric.update(PRED[:, None], gt[:, None])
+    assert metric.n == len(PRED) - 1
+    assert metric.compute()["kld"] == kldeval.evaluate(PRED, gt, metric="kld", empty_gt="skip")["kld"].mean
+    loaded = kldeval.MetricCollection("kld,sim", empty_gt="skip", rows=True)
+    loaded.load_state_dict(json.loads(json.dumps(metric.state_dict())))
+    assert (loaded.compute(), loaded.rows) == (metric.compute(), metric.rows)
+
+
+def test_weights_stand_in_the_signature() -> None:
+    metric = kldeval.Metric("kld")
+    metric.update(PRED, GT, weights=GT)
+    assert "weights:maps" in metric.signature
+    with pytest.raises(UsageProblem, match="weights in some updates"):
+        metric.update(PRED, GT)
+    other = kldeval.Metric("kld")
+    other.update(PRED, GT)
+    with pytest.raises(UsageProblem, match="only numbers of one signature add up"):
+        metric.merge(other)

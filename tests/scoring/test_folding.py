@@ -1,0 +1,99 @@
+"""Sums over values that were not divided yet are those over probabilities, whatever the sides, constants and sizes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from unittest.mock import patch
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import kldeval
+from kldeval.normalization import lazy_map
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+SHAPE = 6, 7
+
+NORMS = ("sum-to-one", "sum-to-one(offset=0.5)", "flatten-softmax", "minmax+sum-to-one", "add(value=3)+sum-to-one")
+
+CALLS = (
+    "kld(log_eps=1e-3,ratio_eps=1e-7)",
+    "kld(num_eps=1e-3,ratio_eps=1e-7)",
+    "kld(log_eps=2.2204e-16,num_eps=1e-9,ratio_eps=2.2204e-16,direction=mean,factor=3)",
+    "kld-reverse(log_eps=1e-9,ratio_eps=1e-9)",
+    "kld",
+    "ce(ratio_eps=1e-7)",
+    "ce",
+    "entropy-gt",
+)
+
+
+def value(pred: NDArray[np.float64], gt: NDArray[np.float64], call: str, norms: tuple[str, str]) -> float:
+    """The number by the library, whose maps are walked through in blocks of one row."""
+    name = call.partition("(")[0].replace("-", "_")
+    given = dict(part.split("=") for part in call.partition("(")[2].rstrip(")").split(",") if part)
+    constants = {key: text if key == "direction" else float(text) for key, text in given.items()}
+    plain = {} if given or name == "entropy_gt" else {"eps": 0}
+    with patch.object(lazy_map, "BLOCK_PIXELS", SHAPE[1]):
+        return float(getattr(kldeval, name)(pred, gt, pred_norm=norms[0], gt_norm=norms[1], **plain, **constants))
+
+
+def by_the_formula(pred: NDArray[np.float64], gt: NDArray[np.float64], call: str, norms: tuple[str, str]) -> float:
+    """The number where nothing has a folded form: with weights of 1 the ordinary walk sums it."""
+    from kldeval.scoring import pixels
+
+    with patch.object(pixels, "folds_of", lambda _: None):
+        return value(pred, gt, call, norms)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    call=st.sampled_from(CALLS),
+    norms=st.tuples(st.sampled_from(NORMS), st.sampled_from(NORMS)),
+    size=st.sampled_from((1e-40, 1e-3, 1.0, 255.0, 1e30)),
+    zeros=st.booleans(),
+)
+def test_it_is_the_sum_over_probabilities(
+    *, seed: int, call: str, norms: tuple[str, str], size: float, zeros: bool
+) -> None:
+    rng = np.random.default_rng(seed)
+    pred, gt = rng.uniform(0.1, 1, (2, *SHAPE))
+    if zeros:
+        pred[rng.random(SHAPE) < 0.3] = gt[rng.random(SHAPE) < 0.3] = 0.0
+    # a softmax of numbers far apart is another question: each of its terms is 0 or infinite
+    scales = [1.0 if "softmax" in norm else size for norm in norms]
+    both = pred * scales[0], gt * scales[1]
+    expected = by_the_formula(*both, call, norms)
+    assert value(*both, call, norms) == pytest.approx(expected, rel=1e-12, abs=1e-14)
+
+
+@pytest.mark.parametrize("norm", ["sum-to-one", "flatten-softmax"])
+def test_a_map_against_its_like_is_exactly_0(norm: str) -> None:
+    pred = np.random.default_rng(0).uniform(0.1, 1, SHAPE)
+    like = pred * 2 if norm == "sum-to-one" else pred
+    assert value(pred, like, "kld", (norm, norm)) == 0.0
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e-200, 1e200])
+def test_maps_near_the_ends_of_the_floats_are_summed_as_probabilities(scale: float) -> None:
+    pred, gt = np.random.default_rng(1).uniform(0.1, 1, (2, *SHAPE))
+    call = "kld(log_eps=2.2204e-16,ratio_eps=2.2204e-16)"
+    plain = value(pred, gt, call, ("sum-to-one", "sum-to-one"))
+    for both in ((pred * scale, gt), (pred, gt * scale), (pred * scale, gt * scale)):
+        assert value(*both, call, ("sum-to-one", "sum-to-one")) == pytest.approx(plain, rel=1e-12)
+
+
+def test_a_softmax_with_scores_of_minus_infinity_keeps_its_zeros() -> None:
+    pred, gt = np.zeros(SHAPE), np.zeros(SHAPE)
+    pred[0], gt[1] = -np.inf, -np.inf
+    norms = ("flatten-softmax", "flatten-softmax")
+    assert value(pred, gt, "kld", norms) == np.inf
+    assert value(gt, gt, "kld", norms) == 0.0
+    assert value(pred, gt, "ce(ratio_eps=1e-7)", norms) == pytest.approx(
+        by_the_formula(pred, gt, "ce(ratio_eps=1e-7)", norms), rel=1e-12
+    )
