@@ -167,7 +167,8 @@ def _loaded_pair(pair: Pair, reading: Reading, gt: Loaded | None) -> MapPair:
     except UnreadableMap as problem:
         raise UnreadablePrediction(str(problem), code=problem.code) from problem
     gt = gt or load_map(pair.gt, reading, pair.place)
-    check_tags(pair, pred.stored, gt.stored, nodata=reading.nodata)
+    if pred.stored.nodata is not None or gt.stored.nodata is not None or pred.stored.grid or gt.stored.grid:
+        check_tags(pair, pred.stored, gt.stored, nodata=reading.nodata)
     if reading.nodata:
         check_sizes(pred.grey, gt.grey)
     maps = replace(sized_pair(pair.name, pred, gt, reading.resize, reading.logs), made=how_made(pair.gt))
