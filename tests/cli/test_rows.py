@@ -161,9 +161,9 @@ def test_a_signature_of_rows_runs_again(logits: Path) -> None:
 
 
 def test_memory_does_not_grow_with_the_rows(tmp_path: Path) -> None:
-    """Files of 64 MB each, of which nothing as large is made: the process stays within what imports take and 60 MB."""
+    """Files of 32 MB each, of which nothing as large is made: the process stays within what imports take and 60 MB."""
     for name in ("a", "b"):
-        file = np.lib.format.open_memmap(tmp_path / f"{name}.npy", "w+", np.float16, (1000, 32000))
+        file = np.lib.format.open_memmap(tmp_path / f"{name}.npy", "w+", np.float16, (500, 32000))
         file[:] = np.random.default_rng(len(name)).normal(size=32000).astype(np.float16)
         file.flush()
     code = (
