@@ -47,13 +47,13 @@ class Shown:
     __slots__ = ()
 
     def _page(self, options: Options) -> Page:
-        """What people see of it."""
+        """The page that people see of a document."""
         from kldeval.writers import page_of
 
         return page_of(self, options)  # type: ignore[arg-type] # mixed into the documents that have a page
 
     def _lines(self) -> list[str]:
-        """A few lines that say what it is."""
+        """A few lines that say what a document is."""
         return [type(self).__name__]
 
     def __str__(self) -> str:

@@ -57,7 +57,7 @@ class Spool:
         self._sums: dict[str, _Total] = {}
 
     def append(self, outcome: Outcome) -> None:
-        """Take one more."""
+        """Write one more to disk."""
         if isinstance(outcome, Skipped):
             self.skipped[outcome.reason] += 1
         elif isinstance(outcome, Failure):
@@ -192,7 +192,7 @@ class SpooledScores(Sequence[Score]):
         self.groups: Mapping[str, str] = {}
 
     def append(self, score: Score) -> None:
-        """Take one more."""
+        """Write one more to disk."""
         self._file.write(json.dumps([score.name, row_of(score)]) + "\n")
         self._n += 1
 

@@ -34,7 +34,7 @@ def as_json(document: dict[str, Any]) -> str:
 
 
 def reproduction_json(found: Reproduction) -> str:
-    """Everything that was compared."""
+    """A reproduction as JSON: everything that was compared."""
     return as_json(
         {
             "schema": REPRODUCTION_SCHEMA,

@@ -82,7 +82,7 @@ def read(data: bytes, path: Path, limits: Limits, *, labels: bool = False) -> St
 
 
 def read_labels(data: bytes, path: Path, limits: Limits) -> Stored:
-    """As `read`, of a palette the indices.
+    """The labels of a TIFF: as `read`, but of a palette the indices.
 
     Raises:
         UnreadableMap, MissingDependency: as `read`.
