@@ -68,6 +68,24 @@ def check_target(target: Path) -> None:
         folder = printable(target.parent)
         msg = f"cannot write {printable(target)}: the folder {folder} takes no new files (permission denied)"
         raise UsageProblem(msg)
+    _try_folder(target)
+
+
+def _try_folder(target: Path) -> None:
+    """Make a file beside the target and remove it: what a folder takes, its permissions alone do not say.
+
+    Raises:
+        UsageProblem: it takes none, as a full disk, a read-only mount or a virtual file system.
+    """
+    if target.exists() and not target.is_file():
+        return  # a device or a pipe, in whose folder nothing is made
+    try:
+        with temporary_beside(target) as temporary:
+            temporary.open("xb").close()
+    except OSError as error:
+        folder, reason = printable(target.parent), error.strerror or error
+        msg = f"cannot write {printable(target)}: the folder {folder} takes no new files ({reason})"
+        raise UsageProblem(msg) from error
 
 
 def _write(target: Path, parts: Iterable[bytes]) -> None:

@@ -351,3 +351,30 @@ def test_batches_of_masks_give_the_number_of_files() -> None:
     metric = Metric("bce")
     metric.update(pred, mask)
     assert [metric.compute()] == score("pred.png", "gt.png", "--metric", "bce")
+
+
+# what is written
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs a folder that takes no files")
+def test_a_folder_that_takes_no_file_is_found_before_anything_is_scored() -> None:
+    fill("pred")
+    outcome = kldeval("pred", "gt", "--output", "/proc/report.json")
+    assert (outcome.code, outcome.out) == (2, "")
+    assert outcome.err.startswith("kldeval: cannot write /proc/report.json: the folder /proc takes no new files (")
+
+
+@pytest.mark.parametrize("form", ["csv", "tsv", "table", "markdown", "latex", "json", "jsonl"])
+def test_names_that_steer_a_terminal_or_a_spreadsheet_are_harmless(form: str) -> None:
+    for name in ("a\x1b[31m", "b\x9b2J", "=cmd|'x'!A1", "c\u202ed"):
+        for side in ("pred", "gt"):
+            Path(side).mkdir(exist_ok=True)
+            np.save(f"{side}/{name}.npy", np.random.default_rng(1).random(SHAPE))
+    for folder in ("pred", "gt"):
+        for path in Path(folder).glob("[abc].npy"):
+            path.unlink()
+    out = kldeval("pred", "gt", "--per-map", "--format", form).out
+    assert not {"\x1b", "\x9b", "\u202e"} & {*out}
+    assert len(out.splitlines()) > 3
+    if form in ("csv", "tsv"):
+        assert "\n=cmd" not in out
