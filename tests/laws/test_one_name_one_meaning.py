@@ -12,7 +12,7 @@ PACKAGE = Path(kldeval.__file__).parent
 
 SAME_IN_EVERY_FILE = {
     *("command", "inspect", "load", "read", "read_labels", "render", "write", "check_stream", "escaped", "main"),
-    *("contents", "entries", "listed", "loaded", "stored_shape", "lines", "pieces"),
+    *("contents", "entries", "listed", "loaded", "stored_shape", "lines", "pieces", "member_at"),
 }
 """What every command, reader, container, writer or program has, each in a file of its own."""
 

@@ -46,7 +46,7 @@ def is_folder(path: Path) -> bool:
     raise UsageProblem(msg)
 
 
-def members_of(path: Path) -> tuple[Mapping[str, Member], tuple[str, ...]]:
+def remote_members(path: Path) -> tuple[Mapping[str, Member], tuple[str, ...]]:
     """The maps below a URL by their relative paths, and the paths of what is no map; listings come page by page.
 
     Raises:
