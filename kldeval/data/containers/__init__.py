@@ -100,7 +100,7 @@ def _elsewhere(path: Path) -> Container | None:
     remote = import_module(f"{__name__}.remote")
     if not remote.is_folder(path):
         return None
-    members, strangers = remote.members_of(path)
+    members, strangers = remote.remote_members(path)
     return Container(path, members, strangers)
 
 
