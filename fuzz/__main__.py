@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 CORPUS = Path(__file__).parent.parent / "tests" / "hostile"
 
 SECONDS, SLOW = 20.0, 5.0
-"""After how long a child is ended, and from when on a file counts as slow."""
+"""After how long a child is ended, and from how much processor time on a file counts as slow."""
 
 FINE = frozenset({"read", "refused"})
 

@@ -115,7 +115,7 @@ def _npz(data: bytes, damage: Callable[[bytes], bytes], random: Random) -> bytes
     method = random.choice((zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2))
     with zipfile.ZipFile(io.BytesIO(data)) as archive, zipfile.ZipFile(written, "w", method) as other:
         for name in archive.namelist():
-            other.writestr(name, damage(archive.read(name)))
+            other.writestr(zipfile.ZipInfo(name), damage(archive.read(name)), method)
     return written.getvalue()
 
 

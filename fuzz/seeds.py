@@ -175,8 +175,8 @@ def _containers() -> Iterator[Seed]:
     for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         file = io.BytesIO()
         with zipfile.ZipFile(file, "w", method) as archive:
-            archive.writestr("a.png", _encoded(".png", grey))
-            archive.writestr("v/b.npy", _saved(arrays["v/b"]))
+            archive.writestr(zipfile.ZipInfo("a.png"), _encoded(".png", grey))
+            archive.writestr(zipfile.ZipInfo("v/b.npy"), _saved(arrays["v/b"]), method)
         yield Seed("zip", ".zip", "container", file.getvalue())
     file = io.BytesIO()
     with tarfile.open(fileobj=file, mode="w") as tar:

@@ -8,6 +8,7 @@ from kldeval._version import __version__ as __version__
 from kldeval.api.answers import Fitted as Fitted
 from kldeval.api.answers import Reproduction as Reproduction
 from kldeval.api.answers import fit as fit
+from kldeval.api.answers import optimal as optimal
 from kldeval.api.answers import reproduce as reproduce
 from kldeval.api.documents import Audit as Audit
 from kldeval.api.documents import Comparison as Comparison
@@ -127,6 +128,7 @@ __all__ = [
     "mse",
     "nll",
     "nss",
+    "optimal",
     "reproduce",
     "rmsce",
     "rmsce_debiased",

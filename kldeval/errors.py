@@ -29,7 +29,7 @@ class MissingDependency(KldevalError, ImportError):
 
 
 class EngineLost(KldevalError, ConnectionError):
-    """Who was to compute is not there, or no longer."""
+    """A cluster that was to compute is not there, or no longer."""
 
 
 FAILURE_CODES = {

@@ -173,7 +173,7 @@ class Registry(Generic[F, Record]):
             import_module(module)
 
     def __getitem__(self, name: str) -> Entry[F, Record]:
-        entry = self.get(name)
+        entry = self._registered.get(name) or self.get(name)
         if entry is None:
             raise unknown(self.kind, name, self._entries)
         return entry
@@ -411,7 +411,7 @@ _FIXATIONS = re.compile(r"(?<=\|density:)(?P<way>[^|]*[(,]fixations=)(?P<number>
 def signature_parts(text: str) -> dict[str, str]:
     """The parts of a signature by name, the metric as `metric`; a text of another form is no error here.
 
-    >>> parts_of("kld(log_eps=1)|pred:sum-to-one|v:1")
+    >>> signature_parts("kld(log_eps=1)|pred:sum-to-one|v:1")
     {'metric': 'kld(log_eps=1)', 'pred': 'sum-to-one', 'v': '1'}
     """
     metric, *rest = split_top_level(text, "|")
@@ -432,7 +432,7 @@ def differences(first: str, second: str) -> dict[str, tuple[str, str]]:
 def with_fixation_count(text: str, number: int) -> str:
     """The signature with another number of fixations that the ground truths were made of, where it has one.
 
-    >>> with_fixations("kld()|density:gaussian(sigma=24,border=reflect,fixations=7)|v:1", 9)
+    >>> with_fixation_count("kld()|density:gaussian(sigma=24,border=reflect,fixations=7)|v:1", 9)
     'kld()|density:gaussian(sigma=24,border=reflect,fixations=9)|v:1'
     """
     return _FIXATIONS.sub(rf"\g<way>{number}", text)

@@ -26,7 +26,7 @@ class MapInMemory:
 
     @property
     def suffix(self) -> str:
-        """That of the files it is read like."""
+        """The suffix of the files that it is read like."""
         return ARRAY_SUFFIX
 
     def __str__(self) -> str:
@@ -66,7 +66,7 @@ class Member:
 
     @property
     def suffix(self) -> str:
-        """That of its name, or of the files it is read like."""
+        """The suffix of its name, or of the files that it is read like."""
         return ARRAY_SUFFIX if self.is_array else PurePosixPath(self.name).suffix
 
     def __str__(self) -> str:
@@ -81,11 +81,11 @@ class NamedMaps:
     maps: Mapping[str, MapFile]
 
     def is_dir(self) -> bool:
-        """As of a folder."""
+        """Whether it stands for a folder or a file, as paths answer."""
         return True
 
     def is_file(self) -> bool:
-        """As of a folder."""
+        """Whether it stands for a folder or a file, as paths answer."""
         return False
 
     def __str__(self) -> str:

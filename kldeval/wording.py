@@ -11,6 +11,7 @@ from functools import wraps
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from kldeval.errors import KldevalError
+from kldeval.run_options import RunOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,8 +34,10 @@ PHRASES = {
 }
 """What has other words in Python, not only another spelling."""
 
+_ANNOTATIONS = RunOptions.__annotations__.items()
 SWITCHES = frozenset(
-    {"allow_missing", "allow_extra", "allow_different", "baselines", "per_class", "stack", "trust_files"}
+    {"allow_different", "reduce_zero_label"}
+    | {name for name, annotation in _ANNOTATIONS if getattr(annotation, "__forward_arg__", annotation) == "bool"}
 )
 """The options that are on or off."""
 

@@ -221,7 +221,7 @@ class _Auditing:
 
 
 def _audited_map(seen: _Seen, found: Mapping[str, float | str], plan: AuditPlan) -> AuditedMap:
-    """One pair under every convention."""
+    """The numbers of one pair under every convention."""
     pixels, mass = (found[name] for name in UNCOVERED)
     return AuditedMap(
         seen.name,

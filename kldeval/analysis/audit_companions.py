@@ -115,7 +115,7 @@ def _facts(signature: str, short: str, formula: str) -> ConventionFacts:
 
 
 def _failures(reports: Sequence[Report]) -> tuple[Failure, ...]:
-    """The maps that no definition has a number of."""
+    """The maps for which no definition gives a number."""
     scored = {score.name for report in reports for score in report.scores}
     found = {failure.name: failure for report in reports for failure in report.failures if not failure.metric}
     return tuple(failure for name, failure in found.items() if name not in scored)

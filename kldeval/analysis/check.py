@@ -1,4 +1,4 @@
-"""Reads and checks every pair of a run without measuring it."""
+"""Every pair of a run read and checked, without a number."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Follows one pair through its normalisation."""
+"""One pair followed through its normalisation."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from kldeval.arrays import quiet
 from kldeval.data.dataset import ONLY, select
 from kldeval.data.load import load_pair
 from kldeval.engine.worker import reading_of
@@ -184,7 +185,8 @@ def _small(pair: MapPair, settings: Settings) -> Small:
     factor = max(1, round(max(pair.shape) / LONGEST))
     found = []
     for array, scale, chain in sides:
-        values = normalise(scaled(array, scale, settings.scale, "float64"), chain)
+        with quiet():
+            values = normalise(scaled(array, scale, settings.scale, "float64"), chain)
         for problem in values.problems:
             if problem.found.any():
                 msg = f"{pair.name}: a map is {problem.kind}, and has no density to fit"

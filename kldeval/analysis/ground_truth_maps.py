@@ -136,7 +136,7 @@ class DensityPlan:
         >>> from pathlib import Path
         >>> from kldeval.data.fixations import FixationReading
         >>> how = Call("read", (("base", 1), ("first", "drop")))
-        >>> plan = Plan(Path("x"), Path("y"), Smoothing(24.0), FixationReading(), size=(600, 800), how=how)
+        >>> plan = DensityPlan(Path("x"), Path("y"), Smoothing(24.0), FixationReading(), size=(600, 800), how=how)
         >>> plan.text(takes_size=True)
         'gaussian(sigma=24,border=reflect,base=1,first=drop,size=800x600)'
         """

@@ -174,7 +174,7 @@ def _of_versions(before: Mapping[str, object], after: Mapping[str, object]) -> I
 
 
 def _of_files(report: Report, now: Report, prefix: str) -> Iterator[Difference]:
-    """Files whose bytes are others; where the report has digests."""
+    """The files whose bytes are not those of the report, where it has digests."""
     sides = [one.provenance.get("inputs") for one in (report, now)]
     if not all(isinstance(side, dict) for side in sides):
         return

@@ -1,4 +1,4 @@
-"""Questions about numbers and maps with answers of their own: `reproduce`, `fit`."""
+"""Questions about numbers and maps with answers of their own: `reproduce`, `fit`, `optimal`."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from kldeval.analysis.fit import PARTS, settings_of_fit
 from kldeval.analysis.fit import fit as fitted
+from kldeval.analysis.optimal import optimal_map
 from kldeval.analysis.reproduce import reproduce as reproduced
 from kldeval.api.progress import shown_progress
 from kldeval.api.request import asked
 from kldeval.api.shown import Shown, members
 from kldeval.api.sources import folder_of
+from kldeval.arrays import as_numpy
+from kldeval.errors import RefusedMap
 from kldeval.parameters import explicit, fit_parameters, reproduce_parameters
 from kldeval.reports import fitting, reproduction
 from kldeval.run_options import RunOptions
@@ -152,3 +155,56 @@ def fit(
             *sides, settings_of_fit(said), call.request, parts=tuple(parts), folds=folds, seed=seed, progress=told
         )
     return Fitted.of(found)
+
+
+@speaks_python
+def optimal(
+    density: Any,
+    target: str,
+    *,
+    sigma: float | None = None,
+    baseline: Any = None,
+    n_fixations: int | None = None,
+    seed: int = 0,
+) -> Any:
+    """The map that maximises an expected metric when people look where a density says.
+
+    Args:
+        density: where people are predicted to look, (H, W), 0 or more; it is divided by its sum.
+        target: nss, auc, sauc, cc, kld or sim.
+        sigma: the Gaussian of the ground truths in pixels, for cc, kld and sim.
+        baseline: the density of the centre bias, (H, W), for sauc.
+        n_fixations: how many fixations a ground truth is made of, for sim and cc.
+        seed: of what is drawn for sim and cc.
+
+    Returns:
+        float64 (H, W).
+
+    Raises:
+        UsageProblem: the target is unknown, or lacks what it needs.
+        RefusedMap: the density has no sum, or negative values.
+
+    >>> import numpy as np
+    >>> optimal(np.asarray([[1.0, 3.0]]), "nss").tolist()
+    [[0.25, 0.75]]
+    """
+    given, centre = as_numpy(density), None if baseline is None else as_numpy(baseline)
+    for array in (given, centre):
+        if array is not None and (array.ndim != HW or not (array >= 0).all() or not 0 < array.sum() < float("inf")):
+            msg = f"a density is (H, W), nowhere negative, and has a sum; this one has the shape {array.shape}"
+            raise RefusedMap(msg)
+    if centre is not None and centre.shape != given.shape:
+        msg = f"the density is {given.shape}, the baseline {centre.shape} (height, width)"
+        raise RefusedMap(msg)
+    return optimal_map(
+        given.astype(float) / given.sum(),
+        target,
+        sigma=sigma,
+        baseline=None if centre is None else centre.astype(float) / centre.sum(),
+        n_fixations=n_fixations,
+        seed=seed,
+    )
+
+
+HW = 2
+"""Height and width."""

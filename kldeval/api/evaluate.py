@@ -190,7 +190,10 @@ def _models(
         reports = run_models(models, truth, call.settings, call.beside(truth), told)
     reports = {name: _in_python(report) for name, report in reports.items()}
     made = make_leaderboard(reports, drawn, sort=sort, provenance=versions())
-    return Leaderboard.of(replace(made, notes=tuple(map(in_python, made.notes))))
+    compared = made.comparison
+    if compared is not None:
+        compared = replace(compared, notes=tuple(map(in_python, compared.notes)))
+    return Leaderboard.of(replace(made, notes=tuple(map(in_python, made.notes)), comparison=compared))
 
 
 def _in_python(report: documents.Report) -> documents.Report:

@@ -47,7 +47,7 @@ from kldeval.parameters import (
 )
 from kldeval.provenance import versions
 from kldeval.records import fixations_at
-from kldeval.reports import documents
+from kldeval.reports import audit_documents, documents
 from kldeval.reports.aggregate import only
 from kldeval.reports.comparison import check_agreement, compare_reports
 from kldeval.reports.identification import published_value
@@ -217,12 +217,12 @@ def audit(
     with shown_progress(progress) as told:
         if metric == "kld":
             shared = {name: _text(options.get(name)) for name in ("resize", "color")}
-            return Audit.of(audit_of(preds, truth, plan_audit(names, **shared, curve=eps_curve), request, told))
+            return _audit(audit_of(preds, truth, plan_audit(names, **shared, curve=eps_curve), request, told))
         if names or eps_curve:
             msg = f"conventions and eps_curve are about KLD and can mean nothing beside metric={metric!r}"
             raise UsageProblem(msg)
         said = {name: _text(value) for name, value in options.items() if name not in RunOptions._fields}
-        return Audit.of(audit_companion(metric, preds, truth, said, request, told))
+        return _audit(audit_companion(metric, preds, truth, said, request, told))
 
 
 _READING = tuple(sorted(name for name in SETTINGS if name.startswith("fixation_")))
@@ -457,6 +457,21 @@ def _two_sides(pred: Any, gt: Any) -> tuple[MapFolder, MapFolder]:
         raise UsageProblem(msg)
     check_paired(*sides)
     return sides[0], sides[1]
+
+
+def _audit(found: audit_documents.Audit) -> Audit:
+    """The audit with its refusals and notes in the words of Python."""
+    maps = {
+        model: tuple(
+            replace(row, refusals={name: in_python(why) for name, why in row.refusals.items()}) for row in rows
+        )
+        for model, rows in found.maps.items()
+    }
+    failures = {
+        model: tuple(replace(failure, message=in_python(failure.message)) for failure in rows)
+        for model, rows in found.failures.items()
+    }
+    return Audit.of(replace(found, maps=maps, failures=failures, notes=tuple(map(in_python, found.notes))))
 
 
 def _text(value: Any) -> str | None:

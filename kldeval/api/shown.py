@@ -37,7 +37,15 @@ def _spoken(block: Block) -> Block:
         return replace(block, rows=tuple(replace(row, reason=in_python(row.reason)) for row in block.rows))
     if isinstance(block, Table):
         heads = tuple(replace(head, text=in_python(head.text)) for head in block.heads)
-        return replace(block, heads=heads, title=in_python(block.title), legend=in_python(block.legend))
+        kinds = [head.kind for head in block.heads]
+        rows = tuple(
+            tuple(
+                replace(cell, text=in_python(cell.text)) if kind in ("flags", "words", "text") else cell
+                for cell, kind in zip(row, kinds, strict=True)
+            )
+            for row in block.rows
+        )
+        return replace(block, heads=heads, rows=rows, title=in_python(block.title), legend=in_python(block.legend))
     return block
 
 
@@ -47,13 +55,13 @@ class Shown:
     __slots__ = ()
 
     def _page(self, options: Options) -> Page:
-        """What people see of it."""
+        """The page that people see of a document."""
         from kldeval.writers import page_of
 
         return page_of(self, options)  # type: ignore[arg-type] # mixed into the documents that have a page
 
     def _lines(self) -> list[str]:
-        """A few lines that say what it is."""
+        """A few lines that say what a document is."""
         return [type(self).__name__]
 
     def __str__(self) -> str:

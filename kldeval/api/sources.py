@@ -175,7 +175,7 @@ class Block:
     n_bytes: int = 0
 
     def add(self, name: str, files: Mapping[str, MapFile]) -> None:
-        """Take in one pair."""
+        """Put one pair into the block."""
         self.pred[name], self.gt[name] = files["pred"], files["gt"]
         for what in BESIDE:
             if what in files:
@@ -188,7 +188,7 @@ class Block:
         return self.n_bytes >= BLOCK_BYTES or len(self.pred) >= LARGEST_BLOCK
 
     def folders(self) -> tuple[NamedMaps, NamedMaps, dict[str, Any]]:
-        """Predictions, ground truths, and what stands beside them."""
+        """The predictions, the ground truths, and the auxiliary inputs of the block."""
         label = "an iterable of pairs"
         held = {what: NamedMaps(f"{what} of {label}", files) for what, files in self.beside.items()}
         return NamedMaps(label, self.pred), NamedMaps(label, self.gt), held

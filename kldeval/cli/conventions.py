@@ -63,7 +63,7 @@ def _match(text: str) -> int:
 
 
 def _table(rows: Sequence[Convention], format_: str) -> str:
-    """All conventions."""
+    """The table of all conventions."""
     from kldeval.conventions.table import conventions_table
     from kldeval.writers.convention_page import conventions_json, conventions_page
 
@@ -78,7 +78,7 @@ def _table(rows: Sequence[Convention], format_: str) -> str:
 
 
 def _in_full(found: Convention | Preset, format_: str) -> str:
-    """One convention or preset."""
+    """The text on one convention or preset."""
     from kldeval.conventions.convention import Convention
     from kldeval.conventions.table import conventions_table
     from kldeval.settings.build import make_settings

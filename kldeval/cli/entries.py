@@ -34,5 +34,10 @@ def entry_lines(
     return [*wrapped(f"{name}({inside})" if inside else name, room, "  ", ","), "", *in_paragraphs(shown, room)]
 
 
+def range_lines(values: str | None, room: int | None = None) -> list[str]:
+    """What stands below an entry of which values it has, where that is known."""
+    return ["", *wrapped(f"Range: {values}.", room)] if values else []
+
+
 def _documentation(function: Callable[..., object]) -> list[str]:
     return (inspect.getdoc(function) or "").splitlines() or [""]

@@ -35,6 +35,7 @@ COMMANDS = {
     "density": "Build ground truths from fixations.",
     "calibrate": "How much of an error one temperature mends: fitted on one half, tested on the other.",
     "fit": "How much of a model's KLD is blur, centre bias, temperature and a uniform part.",
+    "optimal": "From predicted densities the maps that one metric rewards most.",
     "reproduce": "A saved report, or a published number, computed again: which digits agree.",
     "explain": "One pair, step by step: what each step does to the numbers.",
 }

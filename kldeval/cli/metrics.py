@@ -22,7 +22,8 @@ def command(name: str | None) -> int:
     """  # noqa: D301 - \b is click's mark of lines to keep
     import_module("kldeval.settings.build")  # which registers the metrics
     import_module("kldeval.metrics.classification")
-    from kldeval.cli.entries import entry_lines, table_lines
+    from kldeval.cli.entries import entry_lines, range_lines, table_lines
+    from kldeval.cli.ranges import METRIC_RANGES
     from kldeval.grammar import unknown
     from kldeval.metrics.registry import LABEL_METRICS, METRICS
     from kldeval.settings.spellings import canonical_metrics
@@ -37,6 +38,7 @@ def command(name: str | None) -> int:
             raise unknown("metric", name, every)
         found = [registry[spelt] for registry in (METRICS, LABEL_METRICS) if spelt in registry]
         lines = [line for entry in found for line in entry_lines(spelt, entry.function, entry.defaults, room)]
+        lines += range_lines(METRIC_RANGES.get(spelt), room)
     for line in lines:
         show_line(line)
     return 0

@@ -26,7 +26,7 @@ class NameOptions(OptionGroup):
 
 
 class SortOptions(OptionGroup):
-    """In which order models are shown."""
+    """The order in which models are shown."""
 
     sort: str | None = text_option("METRIC", "Several models: the best by METRIC first [default: as given].")
 
@@ -42,7 +42,7 @@ class GateOptions(OptionGroup):
 
 
 class ResamplingOptions(OptionGroup):
-    """How intervals and p-values are drawn."""
+    """How many resamples intervals and p-values are of, and from which seed."""
 
     resamples: int = option(
         type=int,

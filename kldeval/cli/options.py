@@ -63,7 +63,7 @@ class ReadingOptions(OptionGroup):
 
 
 class AuxiliaryOptions(ReadingOptions):
-    """What stands beside the pairs: paths, or words."""
+    """Auxiliary inputs: paths, or words."""
 
     preset: str | None = text_option(
         "NAME", "The metrics and definitions of a benchmark: mit-benchmark, tuebingen, salicon, dhf1k or ntire2026."
@@ -219,7 +219,7 @@ class EngineOptions(OptionGroup):
 
 
 class ComputingOptions(EngineOptions):
-    """Who computes."""
+    """The workers and the device that compute."""
 
     jobs: int | None = option(type=click.IntRange(min=1), metavar="N", help="Workers [default: one per core].")
     device: str = option(default="auto", metavar="NAME", help="auto, cpu, cuda, cuda:1 or mps [default: auto].")

@@ -31,6 +31,7 @@ from kldeval.cli.reporting import (
     open_sink,
 )
 from kldeval.reports.audit_documents import Audit
+from kldeval.reports.identification import Identification
 
 if TYPE_CHECKING:
     from kldeval.cli.reporting import OutputPlan
@@ -58,13 +59,15 @@ def command(paths: tuple[Path, ...], options: ShowOptions) -> int:
     document = _document(paths, options)
     if isinstance(document, Audit):
         return _show_audit(document, sink, options)
+    if isinstance(document, Identification):
+        return _show_identification(document, options)
     gates = parse_gates(options.fail_if, _keys(document)) if options.fail_if else ()
     document = gated(with_asked_intervals(document, options), gates)
     deliver(document, sink)
     return EXIT_GATE if gates and exit_code(document) == EXIT_GATE else 0
 
 
-def _document(paths: tuple[Path, ...], options: ShowOptions) -> Document | Audit:
+def _document(paths: tuple[Path, ...], options: ShowOptions) -> Document | Audit | Identification:
     from kldeval.provenance import versions
     from kldeval.reports.audit_reader import load_any
     from kldeval.reports.comparison import check_agreement
@@ -100,6 +103,23 @@ def _show_audit(audit: Audit, sink: OutputPlan, options: ShowOptions) -> int:
     for path, write_file in sink.files:
         write_atomically(path, write_file(audit, look))
     show(write(audit, on_terminal(look)))
+    return 0
+
+
+def _show_identification(found: Identification, options: ShowOptions) -> int:
+    """Show an identification again.
+
+    Raises:
+        UsageProblem: a format is asked for that it does not have, or a file.
+    """
+    from kldeval.cli.messages import drawn, show
+    from kldeval.errors import UsageProblem
+    from kldeval.writers.small_pages import identification_json, identification_page
+
+    if options.format_ not in ("table", "json") or options.output:
+        msg = "an identification is shown as a table or as json, on standard output"
+        raise UsageProblem(msg)
+    show(identification_json(found) if options.format_ == "json" else drawn(identification_page(found)))
     return 0
 
 

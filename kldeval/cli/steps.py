@@ -18,7 +18,8 @@ def command(name: str | None) -> int:
     kldeval steps
     kldeval steps sum-to-one
     """  # noqa: D301 - \b is click's mark of lines to keep
-    from kldeval.cli.entries import entry_lines, table_lines
+    from kldeval.cli.entries import entry_lines, range_lines, table_lines
+    from kldeval.cli.ranges import STEP_RANGES
     from kldeval.normalization.steps import STEPS
 
     room = terminal_width()
@@ -27,6 +28,7 @@ def command(name: str | None) -> int:
     else:
         entry = STEPS[name.lower().replace("_", "-")]
         lines = entry_lines(entry.name, entry.function, entry.defaults, room)
+        lines += range_lines(STEP_RANGES.get(entry.name), room)
     for line in lines:
         show_line(line)
     return 0

@@ -121,7 +121,7 @@ class ReaderGone(OSError):
 
 
 class _Output(FileIO):
-    """Standard output."""
+    """Standard output, whose reader may go away."""
 
     def write(self, data: Any) -> int:
         """Write what can be written at once."""

@@ -31,21 +31,22 @@ _LAST_NUMBER = re.compile(r"(.*?)([0-9]+)[^0-9/]*")
 
 
 def with_frames(path: Path, listing: Listing, limits: Limits | None) -> Folder:
-    """A folder with the frames of the videos in it: those of `clip.mp4` are `clip/0001` and so on.
-
-    Raises:
-        UsageProblem: a video cannot be decoded.
-    """
+    """A folder with the frames of the videos in it: those of `clip.mp4` are `clip/0001` and so on."""
     videos = [relative for relative in listing.strangers if relative.lower().endswith(VIDEOS)]
     members: dict[str, Member] = {}
+    decoded = []
     for relative in videos:
-        held = open_container(path / relative, limits)
+        try:
+            held = open_container(path / relative, limits)
+        except UsageProblem:  # it stays among what is not read, which a note counts
+            continue
+        decoded.append(relative)
         found = held.members if held else {}
         members |= {f"{name_of(relative)}/{frame}": member for frame, member in found.items()}
-    if not videos:
+    if not decoded:
         return Folder(path, listing)
-    maps = tuple(sorted({*listing.maps, *members}))
-    return Folder(path, replace(listing, maps=maps, strangers=tuple(set(listing.strangers) - set(videos))), members)
+    maps, left = tuple(sorted({*listing.maps, *members})), tuple(sorted({*listing.strangers} - {*decoded}))
+    return Folder(path, replace(listing, maps=maps, strangers=left), members)
 
 
 def _frames(folder: Folder) -> dict[str, Member]:

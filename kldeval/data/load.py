@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kldeval.data.causes import check_log_density
-from kldeval.data.nodata import check_sizes, with_nodata
+from kldeval.data.nodata import check_sizes, check_tags, with_nodata
 from kldeval.data.readers import CLASS_READERS, LABEL_READERS, holds_arrays, read_map, stored_shape
 from kldeval.data.readers.members import fetched
 from kldeval.data.readers.numpy_files import map_shape
@@ -167,6 +167,8 @@ def _loaded_pair(pair: Pair, reading: Reading, gt: Loaded | None) -> MapPair:
     except UnreadableMap as problem:
         raise UnreadablePrediction(str(problem), code=problem.code) from problem
     gt = gt or load_map(pair.gt, reading, pair.place)
+    if pred.stored.nodata is not None or gt.stored.nodata is not None or pred.stored.grid or gt.stored.grid:
+        check_tags(pair, pred.stored, gt.stored, nodata=reading.nodata)
     if reading.nodata:
         check_sizes(pred.grey, gt.grey)
     maps = replace(sized_pair(pair.name, pred, gt, reading.resize, reading.logs), made=how_made(pair.gt))

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kldeval.data import recognise
-from kldeval.errors import RefusedMap
+from kldeval.errors import RefusedMap, printable
 from kldeval.settings.nodata import nodata_texts
 
 if TYPE_CHECKING:
     from kldeval.arrays import NumpyArray as Array
-    from kldeval.records import MapPair
+    from kldeval.data.readers.stored import Stored
+    from kldeval.records import MapPair, Pair
 
 
 def check_sizes(pred: Array, gt: Array) -> None:
@@ -32,6 +33,39 @@ def check_sizes(pred: Array, gt: Array) -> None:
             "takes maps of one size, because resizing would mix data with the value that marks their absence"
         )
         raise RefusedMap(msg)
+
+
+def check_tags(pair: Pair, pred: Stored, gt: Stored, *, nodata: str) -> None:
+    """Refuse what the tags of two files deny: other places on earth, or a mark of missing data that is not said.
+
+    Raises:
+        RefusedMap: naming the file, and the option that takes the value for what it is.
+    """
+    if pred.grid is not None and gt.grid is not None and not _are_close(pred.grid, gt.grid):
+        msg = (
+            f"{printable(pair.pred)} and {printable(pair.gt)} lie on other grids (their GeoTIFF tags say "
+            f"{_shown(pred.grid)} and {_shown(gt.grid)}): warp one to the other, as gdalwarp does"
+        )
+        raise RefusedMap(msg)
+    for path, stored in ((pair.pred, pred), (pair.gt, gt)):
+        if nodata or stored.nodata is None:
+            continue
+        count = int(np.count_nonzero(_marked(stored.array, stored.nodata)))
+        if count:
+            value = recognise.describe_number(stored.nodata)
+            msg = (
+                f"{printable(path)}: its nodata tag says {value}, and {count} pixels hold it: --nodata {value} takes "
+                "them for such"
+            )
+            raise RefusedMap(msg)
+
+
+def _are_close(first: tuple[float, ...], second: tuple[float, ...]) -> bool:
+    return len(first) == len(second) and bool(np.allclose(first, second, rtol=1e-9, atol=1e-9))
+
+
+def _shown(grid: tuple[float, ...]) -> str:
+    return " ".join(f"{number:g}" for number in grid)
 
 
 def with_nodata(pair: MapPair, setting: str, *, is_log: bool = False) -> MapPair:

@@ -26,7 +26,7 @@ class Outcomes:
         self.extend(outcomes)
 
     def append(self, outcome: Outcome) -> None:
-        """Take one more."""
+        """Keep one more outcome."""
         if self.spool is not None:
             self.spool.append(outcome)
             return
@@ -40,7 +40,7 @@ class Outcomes:
             self.few = []
 
     def all(self) -> Iterator[Outcome]:
-        """All outcomes again: of many the scores first, as they are on disk."""
+        """All outcomes that were kept: of many the scores first, as they are on disk."""
         if self.spool is None:
             yield from self.few
             return
@@ -50,7 +50,7 @@ class Outcomes:
         yield from self.spool.scores
 
     def extend(self, outcomes: Iterable[Outcome]) -> None:
-        """Take some more."""
+        """Keep some more outcomes."""
         for outcome in outcomes:
             self.append(outcome)
 

@@ -164,7 +164,7 @@ def _with_stacks(grouped: Iterable[list[Any]], evaluator: Evaluator, device: str
 
 
 def _is_stackable(pair: MapPair, evaluator: Evaluator) -> bool:
-    """Not so are class maps, each large, and pairs of whose densities nothing is asked."""
+    """Whether a pair may be batched: class maps, each large, may not, nor may a pair without a metric of densities."""
     return is_plain(pair) and bool(evaluator.plan.quantities)
 
 
@@ -314,7 +314,7 @@ def _kind(item: MapPair | Failure, *, ragged: bool) -> Any:
 
 
 def _extent(item: MapPair | Failure) -> Extent:
-    """One pair's; the classes of class maps stand beside each other, and a failure takes nothing."""
+    """The extent of a pair; the classes of class maps stand beside each other, and a failure takes nothing."""
     if not isinstance(item, MapPair):
         return Extent(1, 0, 0, 0)
     height, width = item.pred.shape if is_plain(item) else (1, item.pred.size)

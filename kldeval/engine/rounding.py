@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from kldeval.arrays import quiet
 from kldeval.data.load import load_pair
 from kldeval.errors import MapProblem
 from kldeval.executors.local import in_order
@@ -141,7 +142,8 @@ def _of_pair(
             pair.name, {}, f"the prediction is {loaded.pred.dtype}, and not 8-bit levels that were rounded"
         )
     start = scaled(loaded.gt, loaded.gt_scale, settings.scale, "float64", empty=settings.empty_gt)
-    values = normalise(start, settings.gt)
+    with quiet():
+        values = normalise(start, settings.gt)
     if any(problem.found.any() for problem in values.problems) or not loaded.pred.any():
         return MapBounds(pair.name, {}, "a map has no density")
     q = density_of_block(values, slice(0, loaded.gt.shape[0])).prob

@@ -21,7 +21,7 @@ import numpy as np
 from kldeval.data.load import UNIFORM
 from kldeval.engine.outcome_rows import outcome_of, row_of
 from kldeval.records import DensityProvenance, Failure, Score, Skipped
-from kldeval.reports.aggregate import finalizer, summary_of
+from kldeval.reports.aggregate import finalizer, other_classes, summary_of
 from kldeval.reports.moments import Moments, exact_mean, moments_of, order_statistics
 
 if TYPE_CHECKING:
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 AT_ONCE = 1 << 13
 """Values that are written and summed together."""
+
+ROWS_AT_ONCE = 64
+"""Rows of sums that are added up together."""
 
 AT_A_PASS = 1 << 18
 """Values that a counting pass reads together."""
@@ -51,10 +54,10 @@ class Spool:
         self._values: dict[str, _Column] = {}
         self._weights: dict[str, _Column] = {}
         self._products: dict[str, _Column] = {}
-        self._sums: dict[str, list[_Column]] = {}
+        self._sums: dict[str, _Total] = {}
 
     def append(self, outcome: Outcome) -> None:
-        """Take one more."""
+        """Write one more to disk."""
         if isinstance(outcome, Skipped):
             self.skipped[outcome.reason] += 1
         elif isinstance(outcome, Failure):
@@ -84,9 +87,7 @@ class Spool:
                 _column(self._weights, key).append(weight)
                 _column(self._products, key).append(value * weight if weight else 0.0)
         for key, sums in score.statistics.items():
-            columns = self._sums.setdefault(key, [_Column() for _ in sums])
-            for column, one in zip(columns, sums, strict=True):
-                column.append(one)
+            self._sums.setdefault(key, _Total()).append(key, sums)
         self.scores.append(replace(score, made=None, failures=(), remarks=tuple({UNIFORM} & {*score.remarks})))
 
     def _summary(self, key: str) -> Summary:
@@ -97,7 +98,7 @@ class Spool:
             middle = float("nan") if moments.n_nan else column.median()
         summary = summary_of(moments, middle)
         if key in self._sums:
-            return replace(summary, mean=finalizer(key)([one.moments.sum for one in self._sums[key]]))
+            return replace(summary, mean=finalizer(key)(self._sums[key].sums))
         if key in self._weights:
             total, weight = self._products[key].moments.sum, self._weights[key].moments.sum
             return replace(summary, mean=total / weight if weight else float("nan"))
@@ -148,6 +149,39 @@ class _Column:
         self._file.seek(0, 2)
 
 
+class _Total:
+    """Rows of as many numbers each, added up exactly by columns: a calibration metric has thousands of these."""
+
+    def __init__(self) -> None:
+        self._rows: list[tuple[float, ...]] = []
+        self._moments: list[Moments] = []
+
+    def append(self, key: str, row: tuple[float, ...]) -> None:
+        """Take in a row of a metric.
+
+        Raises:
+            UsageProblem: it has another number of columns than those before.
+        """
+        if len(row) != len(self._moments or (self._rows[0] if self._rows else row)):
+            raise other_classes(key)
+        self._rows.append(row)
+        if len(self._rows) >= ROWS_AT_ONCE:
+            self._flush()
+
+    @property
+    def sums(self) -> list[float]:
+        """The exact sum of each column."""
+        self._flush()
+        return [one.sum for one in self._moments]
+
+    def _flush(self) -> None:
+        if self._rows:
+            new = [moments_of(column) for column in zip(*self._rows, strict=True)]
+            held = self._moments or [Moments()] * len(new)
+            self._moments = [one + other for one, other in zip(held, new, strict=True)]
+            self._rows = []
+
+
 class SpooledScores(Sequence[Score]):
     """Scores in a temporary file, read again whenever they are asked for."""
 
@@ -158,7 +192,7 @@ class SpooledScores(Sequence[Score]):
         self.groups: Mapping[str, str] = {}
 
     def append(self, score: Score) -> None:
-        """Take one more."""
+        """Write one more to disk."""
         self._file.write(json.dumps([score.name, row_of(score)]) + "\n")
         self._n += 1
 

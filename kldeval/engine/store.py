@@ -72,11 +72,11 @@ class Store:
             yield from self._decoded(line).get(name, ())
 
     def add(self, name: str, row: Row) -> None:
-        """Write a row, soon."""
+        """Have a row written, soon."""
         self._writer.add(name, row)
 
     def close(self) -> None:
-        """Write what has not been written."""
+        """Write the rows that have not been written."""
         self._writer.close()
 
     def _index(self, number: int, path: Path) -> None:

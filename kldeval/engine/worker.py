@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
 from kldeval.data.load import Loaded, Reading, load_map, load_pair
+from kldeval.data.nodata import check_tags
 from kldeval.data.readers.numpy_files import is_mapped
 from kldeval.data.readers.raw import parse_shape
 from kldeval.dataclass import dataclass
@@ -230,7 +231,9 @@ def both_loaded(pair: Pair, gt: Loaded | None, reading: Reading) -> tuple[Loaded
         MapProblem: a file that cannot be read.
     """
     pred = load_map(pair.pred, reading, pair.place, "pred")
-    return pred, gt or load_map(pair.gt, reading, pair.place)
+    gt = gt or load_map(pair.gt, reading, pair.place)
+    check_tags(pair, pred.stored, gt.stored, nodata=reading.nodata)
+    return pred, gt
 
 
 UNREAD = "prediction that cannot be read"

@@ -76,7 +76,7 @@ class _Child:
         return None if data is None else pickle.loads(data)  # noqa: S301 - made by our own process
 
     def end(self) -> str:
-        """End it, and say how it ended, as the rest of a sentence."""
+        """End the process, and say how it ended, as the rest of a sentence."""
         from kldeval.executors.processes import ended
 
         for stream in (self._process.stdin, self._process.stdout):

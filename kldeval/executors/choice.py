@@ -29,7 +29,7 @@ class EngineRequest(Protocol):
 
     @property
     def engine(self) -> str | None:
-        """One of `ENGINES`."""
+        """Which engine does the work: one of `ENGINES`."""
 
     @property
     def scheduler(self) -> str | None:

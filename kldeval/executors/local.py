@@ -100,7 +100,7 @@ def in_threads(work: Callable[[Item], Result], items: Iterable[Item], jobs: int)
 
 @dataclass(frozen=True, slots=True)
 class Each(Generic[Item, Result]):
-    """Work on one item at a time."""
+    """Work that is done on one item at a time."""
 
     work: Callable[[Item], Result]
 

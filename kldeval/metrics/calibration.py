@@ -49,7 +49,7 @@ class Forecasts(NamedTuple):
 
     @property
     def gaps(self) -> Floats:
-        """|sum p - sum o| of each bin."""
+        """The gap of each bin: |sum p - sum o|."""
         return np.abs(self.p - self.o)
 
     @property

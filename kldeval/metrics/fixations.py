@@ -296,7 +296,7 @@ def ig(log_density: Array, baseline: Array, fixations: Array, *, eps: float = 0.
 
 
 def _with_added(xp: Namespace, logarithm: Array, eps: float) -> Array:
-    """ln(eps + p) of ln p."""
+    """The logarithm ln(eps + p), given ln p."""
     return xp.logaddexp(logarithm, xp.full_like(logarithm, math.log(eps)))
 
 
@@ -362,5 +362,5 @@ def stretched_density(values: Array, area: Array, ends: tuple[Array, Array] | No
 
 
 def mit_logarithm(density: Array, eps: float = MATLAB_EPS) -> AnyArray:
-    """log2(eps + p)."""
+    """The binary logarithm of a density and a constant: log2(eps + p)."""
     return namespace(density).log(density + eps) / math.log(2)

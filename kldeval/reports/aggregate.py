@@ -44,8 +44,7 @@ def _pooled(key: str, scores: Sequence[Score], summary: Summary) -> Summary:
     """
     sums = [score.statistics[key] for score in scores if key in score.statistics]
     if len({len(one) for one in sums}) > 1:
-        msg = f"{key}: the maps have different numbers of classes, so there is no number of all pixels together"
-        raise UsageProblem(msg)
+        raise other_classes(key)
     if sums:
         return replace(summary, mean=finalizer(key)([exact_sum(column) for column in zip(*sums, strict=True)]))
     weighted = [(score.values[key], score.weights[key]) for score in scores if key in score.weights]
@@ -53,6 +52,13 @@ def _pooled(key: str, scores: Sequence[Score], summary: Summary) -> Summary:
         return summary
     values, weights = zip(*weighted, strict=True)
     return replace(summary, mean=weighted_mean(values, weights))
+
+
+def other_classes(key: str) -> UsageProblem:
+    """What is wrong where maps that are pooled have different numbers of classes."""
+    return UsageProblem(
+        f"{key}: the maps have different numbers of classes, so there is no number of all pixels together"
+    )
 
 
 def finalizer(key: str) -> Callable[[Sequence[float]], float]:

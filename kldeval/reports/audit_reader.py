@@ -23,6 +23,7 @@ from kldeval.reports.audit_documents import (
     Standing,
 )
 from kldeval.reports.documents import Column
+from kldeval.reports.identification_reader import parse_identification
 from kldeval.reports.json_reader import decode, parse_document, refuse, validated
 
 if TYPE_CHECKING:
@@ -30,12 +31,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from kldeval.reports.documents import ComparisonReport, Leaderboard, Report
+    from kldeval.reports.identification import Identification
 
     Json = dict[str, Any]
 
 
-def load_any(path: str | os.PathLike[str]) -> Report | Leaderboard | ComparisonReport | Audit:
-    """What a JSON file of kldeval holds: a report, a leaderboard, a comparison or an audit.
+def load_any(
+    path: str | os.PathLike[str],
+) -> Report | Leaderboard | ComparisonReport | Audit | Identification:
+    """What a JSON file of kldeval holds: a report, a leaderboard, a comparison, an audit or an identification.
 
     Raises:
         UsageProblem: as `load_document`.
@@ -44,6 +48,8 @@ def load_any(path: str | os.PathLike[str]) -> Report | Leaderboard | ComparisonR
     schema = value.get("schema") if isinstance(value, dict) else None
     if isinstance(schema, str) and schema.startswith("kldeval.audit/"):
         return parse_audit(value, file)
+    if isinstance(schema, str) and schema.startswith("kldeval.identify/"):
+        return parse_identification(value, file)
     return parse_document(value, file)
 
 

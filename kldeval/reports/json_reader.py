@@ -34,6 +34,7 @@ from kldeval.reports.documents import (
     Report,
     Summary,
 )
+from kldeval.reports.identification import IDENTIFY_SCHEMA
 from kldeval.settings.signature import combined
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ SCHEMA_FILES = {
     LEADERBOARD_SCHEMA: "leaderboard.schema.json",
     COMPARE_SCHEMA: "compare.schema.json",
     AUDIT_SCHEMA: "audit.schema.json",
+    IDENTIFY_SCHEMA: "identify.schema.json",
 }
 """The published schema of each document, in the folder `schemas` beside the records."""
 

@@ -367,8 +367,9 @@ def bca_intervals(units: Floats, resamples: int, seed: int, confidence: float) -
 
     The same numbers as `scipy.stats.bootstrap((column,), numpy.mean, n_resamples=resamples, method="BCa",
     confidence_level=confidence, rng=numpy.random.default_rng(seed))`, without its n^2 jackknife: the mean without one
-    unit is known in closed form. A constant column gives the interval of that constant alone. The interval describes,
-    the test decides: with 30 units and heavy tails a 95 % interval holds the true mean in 90 % of cases only.
+    unit is known in closed form. (One column of 5000 units takes 0.6 s either way; but 20 000 units are 3.2 GB there.)
+    A constant column gives the interval of that constant alone. The interval describes, the test decides: with 30 units
+    and heavy tails a 95 % interval holds the true mean in 90 % of cases only.
 
     Source: Efron 1987, "Better bootstrap confidence intervals", doi:10.1080/01621459.1987.10478410.
     """

@@ -60,7 +60,7 @@ class Diagnostics:
 
     @classmethod
     def of(cls, settings: Settings) -> Diagnostics:
-        """Those of a run."""
+        """The facts of a run."""
         return cls(
             _largest_epsilon(settings),
             settings.empty_gt != "error",

@@ -46,7 +46,7 @@ class PixelSide:
         self.share: Share | None = values.share
 
     def at(self, where: slice) -> Any:
-        """Some rows."""
+        """Some rows of the map."""
         if self.form == "density":
             return density_of_block(self.values, where)
         block = self.values.block(where)

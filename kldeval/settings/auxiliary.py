@@ -124,7 +124,7 @@ def maps() -> None:
 @MASKS.add("none")
 @WEIGHTS.add("none")
 def nothing() -> None:
-    """Nothing."""
+    """No map stands beside the pairs."""
 
 
 @FIXATIONS.add("read")

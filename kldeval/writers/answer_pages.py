@@ -7,6 +7,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from kldeval.reports.fitting import FIT_SCHEMA
+from kldeval.reports.optimal_maps import OPTIMAL_SCHEMA
 from kldeval.reports.reproduction import REPRODUCTION_SCHEMA
 from kldeval.writers.numbers import count
 from kldeval.writers.page import Cell, Notes, Page, Paragraphs, Signatures, Table, filled, plain_heads
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from kldeval.reports.fitting import Fitted
+    from kldeval.reports.optimal_maps import OptimalMaps
     from kldeval.reports.reproduction import Reproduction
     from kldeval.writers.page import Block
 
@@ -34,7 +36,7 @@ def as_json(document: dict[str, Any]) -> str:
 
 
 def reproduction_json(found: Reproduction) -> str:
-    """Everything that was compared."""
+    """A reproduction as JSON: everything that was compared."""
     return as_json(
         {
             "schema": REPRODUCTION_SCHEMA,
@@ -132,3 +134,36 @@ _PARTS = {
     "centre": "that of a centred Gaussian factor, as a share of the sides (above 3: none)",
     "uniform": "the weight of a uniform map",
 }
+
+
+def optimal_json(found: OptimalMaps) -> str:
+    """What was made of every prediction."""
+    request = found.request
+    return as_json(
+        {
+            "schema": OPTIMAL_SCHEMA,
+            "for": request.target,
+            "map": found.note,
+            "sigma": request.sigma,
+            "baseline": None if request.baseline is None else str(request.baseline),
+            "n_fixations": request.n_fixations,
+            "norm": request.norm,
+            "bits": request.bits,
+            "seed": request.seed,
+            "maps": dict(found.maps),
+            "failures": [{"name": one.name, "message": one.message} for one in found.failures],
+        }
+    )
+
+
+def optimal_page(found: OptimalMaps) -> Page:
+    """What the maps are, and where they stand."""
+    title = f"{count(len(found.maps), 'map')} for {found.request.target}: {found.note}"
+    rows = tuple((Cell(name), Cell(path)) for name, path in list(found.maps.items())[:SHOWN])
+    more = len(found.maps) - SHOWN
+    blocks: list[Block] = [Paragraphs((), title=title)]
+    if rows:
+        blocks.append(Table(plain_heads("text", "prediction", "written to"), rows))
+    failed = tuple(f"{one.name}: {one.message}" for one in found.failures)
+    blocks.append(Notes((*((f"{more} more",) if more > 0 else ()), *failed)))
+    return Page(filled(blocks))

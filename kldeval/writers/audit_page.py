@@ -69,7 +69,7 @@ class _Row:
 
     @property
     def names(self) -> str:
-        """All of them, as the table lists them."""
+        """The names of all conventions, as the table lists them."""
         return ", ".join((*self.group, *(f"{name} (x{number(factor, 4)})" for name, factor in self.multiples)))
 
 

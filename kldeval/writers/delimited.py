@@ -86,7 +86,13 @@ def _cell(value: Value) -> str:
 
 def _safe(cell: str) -> str:
     """A text that no spreadsheet takes for a formula: an apostrophe stands before a suspicious first character."""
-    return f"'{cell}" if cell.startswith(_FORMULA) else cell
+    cell = f"'{cell}" if cell.startswith(_FORMULA) else cell
+    return cell if cell.isprintable() else "".join(map(_visible, cell))
+
+
+def _visible(character: str) -> str:
+    """A character that a terminal shows: codes that steer it are escaped, line breaks and tabs stand in quotes."""
+    return character if character.isprintable() or character in "\n\r\t" else repr(character)[1:-1]
 
 
 # documents as flat tables

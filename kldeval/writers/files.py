@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from kldeval.atomic import may_be_replaced, temporary_beside
 from kldeval.errors import UsageProblem, printable
+from kldeval.urls import is_url, url_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,6 +27,9 @@ def write_atomically(path: str | os.PathLike[str], content: str | bytes | Iterab
     """
     target = Path(path)
     check_target(target)
+    if is_url(target):
+        _write_elsewhere(target, content)
+        return
     try:
         parts = (content,) if isinstance(content, str | bytes) else content
         _write(target, (part if isinstance(part, bytes) else encoded(part) for part in parts))
@@ -55,6 +59,8 @@ def check_target(target: Path) -> None:
     Raises:
         UsageProblem: the folder is missing or takes no new files, or `target` is a folder or may not be written to.
     """
+    if is_url(target):
+        return  # only writing tells
     if target.is_dir():
         msg = f"cannot write {printable(target)}: it is a folder; name a file in it"
         raise UsageProblem(msg)
@@ -68,6 +74,36 @@ def check_target(target: Path) -> None:
         folder = printable(target.parent)
         msg = f"cannot write {printable(target)}: the folder {folder} takes no new files (permission denied)"
         raise UsageProblem(msg)
+    _try_folder(target)
+
+
+def _try_folder(target: Path) -> None:
+    """Make a file beside the target and remove it: what a folder takes, its permissions alone do not say.
+
+    Raises:
+        UsageProblem: it takes none, as a full disk, a read-only mount or a virtual file system.
+    """
+    if target.exists() and not target.is_file():
+        return  # a device or a pipe, in whose folder nothing is made
+    try:
+        with temporary_beside(target) as temporary:
+            temporary.open("xb").close()
+    except OSError as error:
+        folder, reason = printable(target.parent), error.strerror or error
+        msg = f"cannot write {printable(target)}: the folder {folder} takes no new files ({reason})"
+        raise UsageProblem(msg) from error
+
+
+def _write_elsewhere(target: Path, content: str | bytes | Iterable[str | bytes]) -> None:
+    from kldeval.data.containers import remote
+
+    url = str(url_of(target))
+    parts = (content,) if isinstance(content, str | bytes) else content
+    try:
+        remote.write(url, (part if isinstance(part, bytes) else encoded(part) for part in parts))
+    except OSError as error:
+        msg = f"cannot write {printable(url)}: {error.strerror or error}"
+        raise UsageProblem(msg) from error
 
 
 def _write(target: Path, parts: Iterable[bytes]) -> None:

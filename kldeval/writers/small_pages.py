@@ -90,8 +90,15 @@ def _listed_joint(rows: Sequence[Joint]) -> str:
 
 def _guess(guess: Guess) -> dict[str, Any]:
     flags = [list(flag) for flag in guess.flags]
-    names = {"metric": guess.metric, "convention": guess.convention, "flags": flags, "value": guess.value}
-    return {**names, "signature": guess.signature, "short": guess.short}
+    value = guess.value if math.isfinite(guess.value) else str(guess.value)
+    names = {"metric": guess.metric, "convention": guess.convention, "flags": flags, "value": value}
+    return {
+        **names,
+        "resize": guess.resize,
+        "averaging": guess.averaging,
+        "signature": guess.signature,
+        "short": guess.short,
+    }
 
 
 def _identification_blocks(found: Identification) -> Iterator[Block]:

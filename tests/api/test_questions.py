@@ -65,6 +65,9 @@ def test_identify(tmp_path: Path) -> None:
     assert [guess.signature for guess in found.guesses] == [guess["signature"] for guess in wanted["guesses"]]
     assert "sam" in [guess.convention for guess in found.guesses]
     assert found.to_dict()["guesses"] == wanted["guesses"]
+    assert "--" not in str(found)
+    refused = kldeval.audit(MAPS, -MAPS, conventions="mit,sam,unisal")
+    assert "--" not in f"{refused}{[row.refusals for row in refused.maps['pred']]}{refused.notes}"
     with pytest.raises(UsageProblem, match="not a finite number"):
         kldeval.identify("many", CAREFUL, GT)
 

@@ -12,6 +12,7 @@ import pytest
 from command_line import kldeval
 from hypothesis import given
 from hypothesis import strategies as st
+from schemas import validate
 
 from kldeval.analysis.candidates import candidates
 from kldeval.conventions import CONVENTIONS
@@ -306,3 +307,14 @@ class TestRefusals:
         outcome = kldeval("identify", BOLD, GT, *arguments)
         assert (outcome.code, outcome.out) == (2, "")
         assert message in outcome.err
+
+
+@pytest.mark.parametrize("values", [["0.355"], ["kld=0.725", "cc=0.97"], ["kld=123.4"]])
+def test_a_saved_identification_has_its_schema_and_is_shown_again(tmp_path: Path, values: list[str]) -> None:
+    asked = [word for value in values for word in ("--value", value)]
+    sides = SAMPLE / "bold", SAMPLE / "gt"
+    done = kldeval("identify", *asked, *sides, "--format", "json", "-q")
+    validate(json.loads(done.out), "identify")
+    (tmp_path / "found.json").write_text(done.out)
+    assert kldeval("show", tmp_path / "found.json", "--format", "json").out == done.out
+    assert kldeval("show", tmp_path / "found.json").out == kldeval("identify", *asked, *sides, "-q").out

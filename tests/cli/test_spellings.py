@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from command_line import kldeval
 
+from kldeval.cli.ranges import METRIC_RANGES, STEP_RANGES
 from kldeval.errors import UsageProblem
-from kldeval.metrics.registry import METRICS
+from kldeval.metrics.registry import LABEL_METRICS, METRICS
+from kldeval.normalization.steps import STEPS
 from kldeval.settings.build import make_settings
 
 ROOT = Path(__file__).parent.parent.parent / "sample_data"
@@ -110,3 +112,10 @@ def test_names_differ_in_case_and_hyphens_alone() -> None:
     for name in ("MIT", "EML_Net", "emlnet", "TranSalNet", "Mit Tuebingen"):
         assert kldeval("conventions", name).code == 0
     assert kldeval("metrics", "KL-Divergence").out == kldeval("metrics", "kld").out
+
+
+def test_every_metric_says_its_range() -> None:
+    assert {*METRICS, *LABEL_METRICS} == METRIC_RANGES.keys()
+    assert kldeval("metrics", "cc").out.endswith("\nRange: -1 to 1.\n")
+    assert kldeval("steps", "MinMax").out.endswith("\nRange: 0 to 1.\n")
+    assert set(STEP_RANGES) <= set(STEPS)

@@ -326,7 +326,14 @@ def test_scanpaths_in_json_are_read_with_the_words_of_their_data_set(tmp_path: P
     [
         ("a.csv", "", "no list of fixations: it is empty"),
         ("a.csv", "name,x,y\n", "no list of fixations: it is empty"),
-        ("a.csv", "name,x\na,1\n", "line 2: no y; a list of fixations has name, x, y, this has name, x"),
+        (
+            "a.csv",
+            "name,x\na,1\n",
+            (
+                "line 2: no y; a list of fixations has name, x, y, this has name, x; where it is called otherwise: "
+                "--fixation-columns y=TITLE"
+            ),
+        ),
         ("a.csv", "name,x,y\na,1,2\na,,2\n", "line 3: no x; a list of fixations has name, x, y, this has name, x, y"),
         ("a.csv", "name,x,y\na,left,2\n", "line 2: x is 'left', which is no finite number"),
         ("a.csv", "name,x,y\na,1,inf\n", "line 2: y is 'inf', which is no finite number"),

@@ -11,6 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import tifffile
 from command_line import kldeval, score
 
 SHAPE = (6, 8)
@@ -351,3 +352,80 @@ def test_batches_of_masks_give_the_number_of_files() -> None:
     metric = Metric("bce")
     metric.update(pred, mask)
     assert [metric.compute()] == score("pred.png", "gt.png", "--metric", "bce")
+
+
+# what is written
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs a folder that takes no files")
+def test_a_folder_that_takes_no_file_is_found_before_anything_is_scored() -> None:
+    fill("pred")
+    outcome = kldeval("pred", "gt", "--output", "/proc/report.json")
+    assert (outcome.code, outcome.out) == (2, "")
+    assert outcome.err.startswith("kldeval: cannot write /proc/report.json: the folder /proc takes no new files (")
+
+
+@pytest.mark.parametrize("form", ["csv", "tsv", "table", "markdown", "latex", "json", "jsonl"])
+def test_names_that_steer_a_terminal_or_a_spreadsheet_are_harmless(form: str) -> None:
+    for name in ("a\x1b[31m", "b\x9b2J", "=cmd|'x'!A1", "c\u202ed"):
+        for side in ("pred", "gt"):
+            Path(side).mkdir(exist_ok=True)
+            np.save(f"{side}/{name}.npy", np.random.default_rng(1).random(SHAPE))
+    for folder in ("pred", "gt"):
+        for path in Path(folder).glob("[abc].npy"):
+            path.unlink()
+    out = kldeval("pred", "gt", "--per-map", "--format", form).out
+    assert not {"\x1b", "\x9b", "\u202e"} & {*out}
+    assert len(out.splitlines()) > 3
+    if form in ("csv", "tsv"):
+        assert "\n=cmd" not in out
+
+
+# maps of the earth
+
+
+def geotiff(path: str, array: np.ndarray[Any, Any], nodata: str | None = None, east: float = 10.0) -> None:
+    tags: list[tuple[int, str, int, Any, bool]] = [
+        (33550, "d", 3, (0.5, 0.5, 0.0), False),
+        (33922, "d", 6, (0.0, 0.0, 0.0, east, 50.0, 0.0), False),
+    ]
+    if nodata is not None:
+        tags.append((42113, "s", 0, nodata, False))
+    tifffile.imwrite(path, array, extratags=tags)
+
+
+@pytest.mark.parametrize("value", ["-9999", "1e+20", "nan", "3"])
+@pytest.mark.parametrize("side", ["pred", "gt"])
+def test_a_nodata_tag_is_heard(value: str, side: str) -> None:
+    rng = np.random.default_rng(17)
+    sides = {name: (rng.random(SHAPE) + 0.1).astype(np.float32) for name in ("pred", "gt")}
+    for array in sides.values():
+        array[0, :3] = np.float32(value)
+    for name, array in sides.items():
+        geotiff(f"{name}.tif", array, value if name == side else None)
+    outcome = kldeval("pred.tif", "gt.tif", *EXACT, "--format", "json")
+    (failure,) = json.loads(outcome.out)["failures"]
+    advice = re.search(r"--nodata \S+", failure["message"])
+    assert advice
+    assert f"{side}.tif: its nodata tag says" in failure["message"]
+    p, q = (array.astype(float).ravel()[3:] for array in (sides["pred"], sides["gt"]))
+    p, q = p / p.sum(), q / q.sum()
+    expected = float((q * np.log(q / p)).sum())
+    assert score("pred.tif", "gt.tif", *EXACT, *advice[0].split()) == pytest.approx([expected])
+
+
+def test_a_nodata_tag_of_a_value_that_does_not_occur_changes_nothing() -> None:
+    rng = np.random.default_rng(17)
+    for name in ("pred", "gt"):
+        geotiff(f"{name}.tif", (rng.random(SHAPE) + 0.1).astype(np.float32), "-9999")
+    assert kldeval("pred.tif", "gt.tif", *EXACT).code == 0
+
+
+def test_maps_of_other_places_are_refused() -> None:
+    array = (np.random.default_rng(17).random(SHAPE) + 0.1).astype(np.float32)
+    geotiff("pred.tif", array, east=10)
+    geotiff("gt.tif", array, east=11)
+    (failure,) = json.loads(kldeval("pred.tif", "gt.tif", *EXACT, "--format", "json").out)["failures"]
+    assert "lie on other grids" in failure["message"]
+    geotiff("gt.tif", array, east=10)
+    assert kldeval("pred.tif", "gt.tif", *EXACT).code == 0

@@ -226,7 +226,7 @@ def test_a_file_that_changes_while_it_is_scored_is_not_kept(
         return found
 
     with monkeypatch.context() as patch:
-        patch.setattr("kldeval.data.readers.Readers.__getitem__", lambda _readers, _suffix: changing)
+        patch.setattr("kldeval.data.readers.Readers.get", lambda _readers, _suffix: changing)
         run(*paths, "--cache", floats.root / "cache")
         assert times
     assert run(*paths, "--cache", floats.root / "cache") == run(*paths)

@@ -12,11 +12,11 @@ PACKAGE = Path(kldeval.__file__).parent
 
 SAME_IN_EVERY_FILE = {
     *("command", "inspect", "load", "read", "read_labels", "render", "write", "check_stream", "escaped", "main"),
-    *("contents", "entries", "listed", "loaded", "stored_shape"),
+    *("contents", "entries", "listed", "loaded", "stored_shape", "lines", "pieces", "member_at"),
 }
 """What every command, reader, container, writer or program has, each in a file of its own."""
 
-SAME_BELOW = {"write_scores", "check_regular", "check"}
+SAME_BELOW = {"write_scores", "check_regular", "check", "package"}
 """What is handed on to the function of its name a room below."""
 
 SAME_METRIC = {"Metric", "cc", "ce", "mae", "mse", "nss", "sim"}

@@ -155,6 +155,23 @@ def test_of_every_metric_and_setting(data: Path, metric: str) -> None:
     check_law({part: [one for one in many if one] for part, many in tried.items()}, usual)
 
 
+MOVING = ({"fixation_first": "drop"}, {"fixation_base": "1"}, {"weights": "latitude(rows=ends)"}, {"mask": "MASK"})
+"""Settings that take fixations away, or move them: they move every metric of fixations."""
+
+
+@pytest.mark.parametrize("metric", [name for name in METRICS if METRICS[name].info.on == "fixations"])
+def test_what_moves_fixations_moves_every_metric_of_them(data: Path, metric: str) -> None:
+    """A setting that a run forgets is in no signature either, so that the other laws do not miss it."""
+    sides = data / "pred", data / "gt"
+    usual = scored(sides, metric, options_of(data, metric, {}))
+    assert usual
+    for change in MOVING:
+        moved = scored(sides, metric, options_of(data, metric, change))
+        assert moved, change
+        assert moved[0] != usual[0], change
+        assert moved[1] != usual[1], change
+
+
 @pytest.mark.parametrize("metric", list(LABEL_METRICS))
 def test_of_every_metric_of_labels_and_setting(data: Path, metric: str) -> None:
     sides, usual_options = (data / "scores", data / "labels"), {"norm": "sum-to-one", "axis": "0"}

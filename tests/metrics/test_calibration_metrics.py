@@ -498,3 +498,18 @@ def test_few_positions_have_fewer_bins_than_asked_for(tmp_path: Path) -> None:
     outcome = kldeval(tmp_path / "pred", tmp_path / "gt", *FLAGS, "-m", "ace(bins=40)", "--score-only")
     log_pred = logits - np.log(np.exp(logits).sum(axis=0, keepdims=True))
     assert float(outcome.out) == pytest.approx(float(library.ace(log_pred, labels.astype(int), axis=0, bins=40)))
+
+
+def test_many_maps_are_pooled_as_few_are(maps: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where scores go to files, sums stay in memory: with every class and bin there are thousands of columns."""
+    flags = ("-m", "ece,ace,classwise-ece,ce", "--confidence", "0.9", "--resamples", "100", "--jobs", "1")
+    few = run(maps, *flags)
+    monkeypatch.setattr("kldeval.engine.collected.MOST_IN_MEMORY", 1)
+    many = run(maps, *flags)
+    assert {key: value for key, value in many.items() if key != "provenance"} == {
+        key: value for key, value in few.items() if key != "provenance"
+    }
+    np.save(maps[0] / "a.npy", np.zeros((4, 4, 5)))
+    refused = kldeval(*maps, *FLAGS, "-m", "classwise-ece", "--jobs", "1")
+    assert refused.code == 2
+    assert "classwise-ece: the maps have different numbers of classes" in refused.err

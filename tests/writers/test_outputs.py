@@ -195,13 +195,18 @@ def read_back(name: str, made: Report) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(write(name, made), newline=""), delimiter=delimiter, strict=True))
 
 
+def visible(text: str) -> str:
+    """A text whose codes that steer terminals are escaped."""
+    return "".join(one if one.isprintable() or one in "\n\r\t" else repr(one)[1:-1] for one in text)
+
+
 @given(reports(), st.sampled_from(["csv", "tsv"]))
 def test_delimited_scores_read_back_bit_for_bit(made: Report, name: str) -> None:
     rows = read_back(name, made)[: len(made.scores)]
     for row, score in zip(rows, made.scores, strict=True):
         assert {key: bits(float(row[key])) for key in score.values} == {k: bits(v) for k, v in score.values.items()}
         assert (int(row["n_uncovered"]), float(row["uncovered_mass"])) == (score.n_uncovered, score.uncovered_mass)
-        assert row["name"].removeprefix("'") == score.name.removeprefix("'")
+        assert row["name"].removeprefix("'") == visible(score.name.removeprefix("'"))
         assert row["failure"] == ""
 
 
@@ -209,7 +214,7 @@ def test_delimited_scores_read_back_bit_for_bit(made: Report, name: str) -> None
 def test_a_failed_map_is_a_row_without_numbers(made: Report, name: str) -> None:
     rows = read_back(name, made)[len(made.scores) :]
     for row, failure in zip(rows, made.failures, strict=True):
-        assert row["failure"] == f"{failure.stage}: {failure.message}"
+        assert row["failure"] == visible(f"{failure.stage}: {failure.message}")
         assert {row[key] for key in row if key not in ("name", "failure")} == {""}
 
 

@@ -18,6 +18,7 @@ from kldeval.data.readers.stored import Limits
 from kldeval.dataclass import dataclass
 from kldeval.errors import UnreadableMap, UsageProblem, examples, printable
 from kldeval.memory import ARRAY_SUFFIX
+from kldeval.urls import is_url
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,6 +56,8 @@ def open_container(path: Path, limits: Limits | None = None) -> Container | None
         UsageProblem: it cannot be read.
         MissingDependency: a library that it needs cannot be imported.
     """
+    if is_url(path):
+        return _elsewhere(path)
     name = path.name.lower()
     kind = "archives" if name.endswith(ARCHIVES) else "array_files" if names_arrays(name) else None
     kind = "videos" if name.endswith(VIDEOS) else kind
@@ -70,23 +73,35 @@ def open_container(path: Path, limits: Limits | None = None) -> Container | None
 
 
 def member_at(path: Path) -> Member | None:
-    """The member that a path such as `maps.zip/a/1.png` names; None where no part of it is a container.
+    """The member that a path such as `maps.zip/a/1.png` names, or a URL; None where no part of it is a container.
 
     Raises:
         UsageProblem: the container cannot be read, or holds no map of this path.
         MissingDependency: a library that it needs cannot be imported.
     """
+    if is_url(path):
+        found: Member = import_module(f"{__name__}.remote").member_at(path)
+        return found
     for parent in path.parents:
         name = parent.name.lower()
         if (name.endswith(ARCHIVES) or names_arrays(name)) and parent.is_file():
             members = _members_of(parent, parent.stat().st_mtime_ns)
             relative = path.relative_to(parent).as_posix()
-            found = members.get(relative) or members.get(f"{relative}{ARRAY_SUFFIX}")
-            if found is None:
+            member = members.get(relative) or members.get(f"{relative}{ARRAY_SUFFIX}")
+            if member is None:
                 msg = f"{printable(parent)} holds no map {relative!r}; it holds {examples(members) or 'one map'}"
                 raise UsageProblem(msg)
-            return found
+            return member
     return None
+
+
+def _elsewhere(path: Path) -> Container | None:
+    """The folder that a URL is; None where it is a file."""
+    remote = import_module(f"{__name__}.remote")
+    if not remote.is_folder(path):
+        return None
+    members, strangers = remote.members_of(path)
+    return Container(path, members, strangers)
 
 
 @lru_cache(maxsize=4)

@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kldeval.data.containers import VIDEOS, Container
+from kldeval.data.readers.apart import load_apart
 from kldeval.data.readers.files import check_regular
 from kldeval.data.readers.stored import check_size, unreadable
 from kldeval.errors import UnreadableMap, printable
 from kldeval.memory import MapInMemory, Member
+from kldeval.process import is_expendable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,6 +53,9 @@ def contents(path: Path, limits: Limits) -> Container:
         OSError: it cannot be opened.
     """
     check_regular(path)
+    if not is_expendable():
+        found: Container = load_apart(__name__, path, limits, "contents")
+        return found
     decoder = _Decoder(path)
     check_size(path, decoder.height, decoder.width, limits.max_pixels)
     count = decoder.declared or decoder.counted()
@@ -89,6 +94,9 @@ def read(member: Member, limits: Limits) -> MapInMemory:
     Raises:
         UnreadableMap: it cannot be decoded, or the video holds more or fewer frames than it declares.
     """
+    if not is_expendable():
+        found: MapInMemory = load_apart(__name__, member.path, limits, "read_frame", member)
+        return found
     number, count = member.where[:2]
     decoder = _opened(member.path, number)
     check_size(member.path, decoder.height, decoder.width, limits.max_pixels)
@@ -96,6 +104,15 @@ def read(member: Member, limits: Limits) -> MapInMemory:
     if number == count and decoder.has_more():
         raise unreadable(member.path, f"the video holds more frames than the {count} that it declares")
     return MapInMemory(_grey(frame, member), str(member))
+
+
+def read_frame(member: Member, _path: Path, limits: Limits) -> MapInMemory:
+    """As `read`, in the process that reads what is not plainly sound.
+
+    Raises:
+        UnreadableMap: as `read`.
+    """
+    return read(member, limits)
 
 
 CHROMA = 4

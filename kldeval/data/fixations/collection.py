@@ -16,6 +16,7 @@ from kldeval.dataclass import dataclass
 from kldeval.errors import NoPartner, RefusedMap, UnreadableMap, UsageProblem, examples, printable
 from kldeval.memory import NamedMaps
 from kldeval.records import rescale_positions
+from kldeval.urls import is_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -138,6 +139,10 @@ def open_fixations(path: MapFolder, reading: FixationReading, namer: Namer = nam
     """
     if isinstance(path, NamedMaps):
         return fixations_of_files(path.maps, reading, path)
+    if is_url(path):
+        from kldeval.data.containers import remote
+
+        path = remote.copied(path)
     if path.is_dir():
         return _folder(path, reading, namer)
     if not path.exists():

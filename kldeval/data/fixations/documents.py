@@ -27,7 +27,7 @@ class Frames(dict[str, Fixations]):
 
     @property
     def frames(self) -> tuple[Fixations, ...]:
-        """Those of all frames, in their order."""
+        """The fixations of all frames, in their order."""
         return tuple(self.values())
 
 

@@ -59,7 +59,7 @@ class Positions:
 
     @property
     def is_beyond(self) -> Array:
-        """Which lie to the right of their image or below it."""
+        """Which fixations lie to the right of their image or below it."""
         return (self.x >= self.width) | (self.y >= self.height)
 
 

@@ -163,6 +163,8 @@ def _points(path: Path, where: str, record: Mapping[str, Any]) -> tuple[str, lis
     if missing:
         columns = ", ".join(map(printable, record)) or "none"
         what = f"{where}: no {missing[0]}; a list of fixations has {', '.join(REQUIRED)}, this has {columns}"
+        if missing[0] not in record:
+            what += f"; where it is called otherwise: --fixation-columns {missing[0]}=TITLE"
         raise unreadable(path, what)
     xs, ys = (value if isinstance(value, list) else [value] for value in (record["x"], record["y"]))
     times = record.get("duration")

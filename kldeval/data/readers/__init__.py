@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from kldeval.data.formats import MAP_FORMATS, Reader
 from kldeval.data.readers import numpy_files
@@ -48,13 +48,21 @@ def _formats() -> Mapping[str, Entry[Reader, MapFormat]]:
 class Readers(Mapping[str, Reader]):
     """The reader of each suffix, called with the path, the key of an archive's array, and what a file may ask for."""
 
-    def __init__(self, what: Literal["maps", "classes", "labels"]) -> None:
-        self._what = what
+    def __init__(self, of: Literal["", "read_classes", "read_labels"] = "") -> None:
+        self._of = of
 
     def __getitem__(self, suffix: str) -> Reader:
-        entry = _formats()[suffix]
-        of_kind = {"maps": None, "classes": entry.info.read_classes, "labels": entry.info.read_labels}
-        return of_kind[self._what] or entry.function
+        found = self.get(suffix)
+        if found is None:
+            raise KeyError(suffix)
+        return found
+
+    def get(self, suffix: str, default: Any = None) -> Any:
+        """The reader of a suffix, if there is one; asked for every map, and so without a detour."""
+        entry = _formats().get(suffix)
+        if entry is None:
+            return default
+        return (getattr(entry.info, self._of) if self._of else None) or entry.function
 
     def __iter__(self) -> Iterator[str]:
         return iter(_formats())
@@ -63,13 +71,13 @@ class Readers(Mapping[str, Reader]):
         return len(_formats())
 
 
-READERS = Readers("maps")
+READERS = Readers()
 """The readers of maps."""
 
-CLASS_READERS = Readers("classes")
+CLASS_READERS = Readers("read_classes")
 """The readers of predictions that may have a class axis."""
 
-LABEL_READERS = Readers("labels")
+LABEL_READERS = Readers("read_labels")
 """The readers of ground truths that may be labels."""
 
 is_mapped = numpy_files.is_mapped

@@ -42,7 +42,7 @@ def read(_data: bytes, path: Path, limits: Limits) -> Stored:
 
 
 def load(path: Path, limits: Limits) -> Stored:
-    """As `read`, in this process.
+    """The map of an OpenEXR file, as `read` gives it, decoded in this process.
 
     Raises:
         UnreadableMap: as `read`.

@@ -49,7 +49,7 @@ def load(path: Path, limits: Limits, key: str, place: int | None = None) -> Arra
 
 
 def listed(path: Path, _limits: Limits) -> list[StoredArray]:
-    """As `entries`, in this process.
+    """The arrays of an HDF5 file, listed in this process.
 
     Raises:
         ValueError: groups are nested too deeply, there are too many, or data lie in other files.
@@ -61,7 +61,7 @@ def listed(path: Path, _limits: Limits) -> list[StoredArray]:
 
 
 def loaded(key: str, place: int | None, path: Path, limits: Limits) -> Array:
-    """As `load`, in this process.
+    """One array of an HDF5 file, read in this process.
 
     Raises:
         UnreadableMap: it is too large.

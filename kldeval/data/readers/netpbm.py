@@ -155,7 +155,7 @@ def _binary(data: bytes, header: _Header, path: Path) -> Array:
 
 
 def _bits(data: bytes, header: _Header, path: Path) -> Array:
-    """White is 1, which the file stores as 0."""
+    """The pixels of a bitmap: white is 1, which the file stores as 0."""
     if data[1:2] == b"4":
         rows = np.frombuffer(_taken(data, header, header.height * -(-header.width // 8), path), np.uint8)
         return 1 - np.unpackbits(rows.reshape(header.height, -1), axis=1)[:, : header.width]

@@ -44,12 +44,15 @@ class Stored:
     """One map as its file stores it: (H, W), or (H, W, C) with OpenCV's channel order blue, green, red, alpha.
 
     `lossy` where the compression is known to have changed the values. `full_scale` is the largest value that the file
-    declares, where that is not the largest of the array's type (the 4095 of 12 bits in 16).
+    declares, where that is not the largest of the array's type (the 4095 of 12 bits in 16). `nodata` is the value that
+    a GeoTIFF declares to mark pixels without data, and `grid` where on earth its pixels lie.
     """
 
     array: Array
     lossy: bool = False
     full_scale: float | None = None
+    nodata: float | None = None
+    grid: tuple[float, ...] | None = None
 
     @property
     def scale(self) -> float | None:

@@ -78,11 +78,31 @@ def read(data: bytes, path: Path, limits: Limits, *, labels: bool = False) -> St
         check_expansion(path, len(data), page.size * page.dtype.itemsize, limits)
         array = _samples(data, page, path, limits)
         array, full_scale = _as_meant(array, page, bits, path, labels=labels)
-        return Stored(upright(array, _orientation(page)), page.compression in JPEG | JPEG_2000, full_scale)
+        is_lossy = page.compression in JPEG | JPEG_2000
+        return Stored(upright(array, _orientation(page)), is_lossy, full_scale, _nodata(page), _grid(page))
+
+
+GDAL_NODATA, GRID = 42113, (33550, 33922, 34264)
+"""The tags of GeoTIFF: the value that marks pixels without data; the size of a pixel, a tie point, a transformation."""
+
+
+def _nodata(page: Any) -> float | None:
+    """The value that GDAL says to mark pixels without data; None where no tag says one."""
+    tag = page.tags.get(GDAL_NODATA)
+    try:
+        return None if tag is None else float(str(tag.value).strip("\0 "))
+    except ValueError:
+        return None
+
+
+def _grid(page: Any) -> tuple[float, ...] | None:
+    """The numbers that place the pixels on earth; None where none do."""
+    found = [float(number) for code in GRID if code in page.tags for number in page.tags[code].value]
+    return tuple(found) or None
 
 
 def read_labels(data: bytes, path: Path, limits: Limits) -> Stored:
-    """As `read`, of a palette the indices.
+    """The labels of a TIFF: as `read`, but of a palette the indices.
 
     Raises:
         UnreadableMap, MissingDependency: as `read`.

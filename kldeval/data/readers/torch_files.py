@@ -55,7 +55,7 @@ def load(path: Path, limits: Limits, key: str, place: int | None = None) -> Arra
 
 
 def listed(path: Path, _limits: Limits) -> list[StoredArray]:
-    """As `entries`, in this process.
+    """The tensors of a file, listed in this process.
 
     Raises:
         UnreadableMap: as `entries`.
@@ -64,7 +64,7 @@ def listed(path: Path, _limits: Limits) -> list[StoredArray]:
 
 
 def loaded(key: str, place: int | None, path: Path, limits: Limits) -> Array:
-    """As `load`, in this process.
+    """One tensor of a file, read in this process.
 
     Raises:
         UnreadableMap: as `load`.

@@ -1,0 +1,196 @@
+"""Folders and files that live elsewhere: URLs such as s3://, gs://, hf:// and https://, by fsspec."""
+
+from __future__ import annotations
+
+import time
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kldeval.data.containers.contents import JUNK
+from kldeval.data.readers import is_readable
+from kldeval.data.readers.stored import unreadable
+from kldeval.errors import MissingDependency, UsageProblem, printable
+from kldeval.memory import BytesInMemory, Member
+from kldeval.urls import url_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from kldeval.data.readers.stored import Limits
+
+
+TRIES, FIRST_PAUSE = 3, 0.5
+"""How often a file is asked for before it is given up, and the seconds before the second time, which double."""
+
+BYTES_OF_PIXEL = 16
+"""More than a pixel takes in any file, with a header's worth beside it: what bounds a download."""
+
+HEADER = 1 << 20
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a URL is that of a folder.
+
+    Raises:
+        UsageProblem: there is nothing, or it cannot be asked.
+        MissingDependency: no package knows the scheme.
+    """
+    files, inside = _opened(path)
+    with _problems(path):
+        if files.isfile(inside):
+            return False
+        if files.isdir(inside) or files.find(inside, maxdepth=1):
+            return True
+    msg = f"{url_of(path)} does not exist"
+    raise UsageProblem(msg)
+
+
+def remote_members(path: Path) -> tuple[Mapping[str, Member], tuple[str, ...]]:
+    """The maps below a URL by their relative paths, and the paths of what is no map; listings come page by page.
+
+    Raises:
+        UsageProblem: it cannot be listed.
+        MissingDependency: no package knows the scheme.
+    """
+    files, inside = _opened(path)
+    with _problems(path):
+        found = sorted(files.find(inside))
+    start = len(inside.rstrip("/")) + 1
+    relative = [name[start:] for name in found]
+    kept = [name for name in relative if not any(part.startswith(".") or part in JUNK for part in name.split("/"))]
+    maps = {name: member_at(path, name) for name in kept if is_readable(name)}
+    return maps, tuple(name for name in kept if name not in maps)
+
+
+def member_at(path: Path, name: str = "") -> Member:
+    """The file of a URL, or one below it."""
+    url = str(url_of(path)).rstrip("/")
+    whole = f"{url}/{name}" if name else url
+    folder, _, own = whole.rpartition("/")
+    return Member(Path(folder if not name else url), name or own, __name__, (whole,))
+
+
+def read(member: Member, limits: Limits) -> BytesInMemory:
+    """The bytes of a file, which is asked for again where the network fails.
+
+    Raises:
+        UnreadableMap: it is larger than a map of the most pixels can be.
+        OSError: it cannot be had.
+    """
+    (url,) = member.where
+    most = limits.max_pixels * BYTES_OF_PIXEL + HEADER
+    data = contents_of(url, most)
+    if len(data) > most:
+        msg = f"it has more than {most} bytes, which no map of {limits.max_pixels} pixels takes"
+        raise unreadable(member, msg, "too-large")
+    return BytesInMemory(data, url, member.suffix)
+
+
+def contents_of(url: str, most: int | None = None) -> bytes:
+    """The bytes of a URL, one more than `most` where there are more.
+
+    Raises:
+        OSError: it cannot be had, after `TRIES`.
+    """
+    files, inside = _opened(Path(url))
+    pause = FIRST_PAUSE
+    for attempt in range(TRIES):
+        try:
+            with files.open(inside, "rb") as file:
+                data: bytes = file.read() if most is None else file.read(most + 1)
+                return data
+        except (FileNotFoundError, PermissionError):
+            raise
+        except Exception as error:
+            if attempt == TRIES - 1:
+                msg = f"{type(error).__name__}: {error}"
+                raise OSError(msg) from error
+            time.sleep(pause)
+            pause *= 2
+    raise AssertionError
+
+
+@lru_cache(maxsize=8)
+def copied(path: Path) -> Path:
+    """A copy of what is at a URL, in a temporary folder that is removed at the end of the process.
+
+    Raises:
+        UsageProblem: it cannot be read.
+        MissingDependency: no package knows the scheme.
+    """
+    import atexit
+    import shutil
+    from tempfile import mkdtemp
+
+    files, inside = _opened(path)
+    folder = Path(mkdtemp(prefix="kldeval-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    target = folder / path.name
+    is_dir = is_folder(path)
+    with _problems(path):
+        files.get(inside, str(target), recursive=is_dir)
+    return target
+
+
+def write(url: str, parts: Any) -> None:
+    """Write pieces of bytes to a URL: object stores show a file when it is whole.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    files, inside = _opened(Path(url))
+    try:
+        with files.open(inside, "wb") as file:
+            for part in parts:
+                file.write(part)
+    except OSError:
+        raise
+    except Exception as error:
+        msg = f"{type(error).__name__}: {error}"
+        raise OSError(msg) from error
+
+
+@lru_cache(maxsize=8)
+def _file_system(scheme: str) -> Any:
+    try:
+        import fsspec
+
+        return fsspec.filesystem(scheme)
+    except ImportError as error:
+        msg = f"{scheme}:// needs a package that is not installed: pip install 'kldeval[remote]' ({error})"
+        raise MissingDependency(msg) from error
+    except ValueError as error:
+        msg = f"{scheme}:// is no scheme that files are read from: {error}"
+        raise UsageProblem(msg) from error
+
+
+def _opened(path: Path) -> tuple[Any, str]:
+    """The file system of a URL, and what the file system calls the place."""
+    url = str(url_of(path))
+    files = _file_system(url.partition("://")[0])
+    return files, str(files._strip_protocol(url))  # noqa: SLF001 - fsspec has no other name for it
+
+
+class _problems:  # noqa: N801 - used as a function
+    """Say of any error that a place cannot be read, and why."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        return
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if not isinstance(error, Exception) or isinstance(error, UsageProblem):
+            return
+        said = printable(str(error).strip().partition("\n")[0])
+        what = f"{type(error).__name__}: {said}" if said else type(error).__name__
+        way_out = "; are there credentials, and do they allow it?" if _is_refusal(error) else ""
+        msg = f"{url_of(self._path)} cannot be read ({what}){way_out}"
+        raise UsageProblem(msg) from error
+
+
+def _is_refusal(error: Exception) -> bool:
+    words = f"{type(error).__name__} {error}".lower()
+    return isinstance(error, PermissionError) or any(word in words for word in ("credential", "forbidden", "denied"))

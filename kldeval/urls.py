@@ -1,0 +1,29 @@
+"""Paths that are URLs, such as s3://bucket/maps: a path of the command line has lost one of the slashes."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+URL = re.compile(r"^[a-z][a-z0-9+.-]+:/{1,2}(?=[^/])")
+"""How a URL begins, with or without its second slash; a drive of Windows has one letter."""
+
+
+def is_url(path: Path) -> bool:
+    """Whether a path was typed as a URL."""
+    return URL.match(str(path)) is not None
+
+
+def url_of(path: Path | str) -> str | None:
+    """The URL that a path was typed as; None where it is a path.
+
+    >>> from pathlib import Path
+    >>> url_of(Path("s3://bucket/maps")), url_of("maps/a.png")
+    ('s3://bucket/maps', None)
+    """
+    text = str(path)
+    match = URL.match(text)
+    return f"{match[0].rstrip('/')}//{text[match.end() :]}" if match else None

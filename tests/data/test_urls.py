@@ -1,0 +1,142 @@
+"""Maps that live elsewhere: in the memory of a process, and in an S3 on this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from command_line import kldeval
+from looked_at import LookedAt, make_looked_at
+
+from kldeval.data.containers import remote
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+fsspec = pytest.importorskip("fsspec")
+
+HOME = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def seen(tmp_path: Path) -> LookedAt:
+    return make_looked_at(tmp_path / "maps", dtype=np.float32)
+
+
+@pytest.fixture
+def stored(seen: LookedAt) -> Iterator[str]:
+    files = fsspec.filesystem("memory")
+    for path in seen.root.rglob("*"):
+        if path.is_file():
+            files.pipe_file(f"/store/{path.relative_to(seen.root).as_posix()}", path.read_bytes())
+    yield "memory://store"
+    files.rm("/store", recursive=True)
+
+
+def numbers(text: str) -> Any:
+    document = json.loads(text)
+    return {key: document[key] for key in ("signature", "summary", "maps", "failures")}
+
+
+@pytest.mark.parametrize("words", ["", "-m kld,sauc --fixations {root}/fixations.csv"])
+def test_folders_in_memory_score_as_those_on_disk(seen: LookedAt, stored: str, words: str) -> None:
+    here = kldeval(*seen.maps, *words.format(root=seen.root).split(), "--format", "json")
+    there = kldeval(f"{stored}/pred", f"{stored}/gt", *words.format(root=stored).split(), "--format", "json")
+    assert (there.code, numbers(there.out)) == (0, numbers(here.out)), there.err
+
+
+def test_two_files_are_one_pair(seen: LookedAt, stored: str) -> None:
+    here = kldeval(*(path / "a.npy" for path in seen.maps), "--score-only")
+    assert kldeval(f"{stored}/pred/a.npy", f"{stored}/gt/a.npy", "--score-only") == here
+
+
+def test_an_output_may_be_elsewhere(seen: LookedAt, stored: str) -> None:
+    outcome = kldeval(*seen.maps, "-o", f"{stored}/report.json", "-o", f"{stored}/rows.csv", "-q")
+    assert outcome.code == 0, outcome.err
+    files = fsspec.filesystem("memory")
+    assert len(json.loads(files.cat_file("/store/report.json"))["maps"]) == 3
+    assert files.cat_file("/store/rows.csv").startswith(b"name,kld,ce,")
+
+
+def test_a_damaged_file_is_a_failure_and_named_by_its_url(stored: str) -> None:
+    fsspec.filesystem("memory").pipe_file("/store/gt/b.npy", b"damaged")
+    outcome = kldeval(f"{stored}/pred", f"{stored}/gt", "--format", "json")
+    (failure,) = json.loads(outcome.out)["failures"]
+    assert (outcome.code, failure["name"], failure["code"]) == (1, "b", "unreadable")
+    assert "store/gt/b.npy" in failure["message"]
+
+
+@pytest.mark.parametrize(
+    ("place", "message"),
+    [
+        ("memory://nowhere/gt", "memory://nowhere/gt does not exist"),
+        ("foo://nowhere/gt", "foo:// is no scheme that files are read from"),
+    ],
+)
+def test_what_is_not_there_is_one_line(stored: str, place: str, message: str) -> None:
+    outcome = kldeval(f"{stored}/pred", place)
+    assert (outcome.code, outcome.out) == (2, "")
+    assert outcome.err.startswith(f"kldeval: {message}")
+    assert outcome.err.count("\n") == 1
+
+
+def test_a_network_that_fails_once_is_asked_again(stored: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    files, times = fsspec.filesystem("memory"), []
+    real = type(files).open
+
+    def failing(self: Any, *arguments: Any, **options: Any) -> Any:
+        times.append(1)
+        if len(times) % 2:
+            msg = "the connection was reset"
+            raise ConnectionResetError(msg)
+        return real(self, *arguments, **options)
+
+    monkeypatch.setattr(remote, "FIRST_PAUSE", 0.0)
+    monkeypatch.setattr(type(files), "open", failing)
+    outcome = kldeval(f"{stored}/pred", f"{stored}/gt", "--format", "json")
+    assert outcome.code == 0, outcome.err
+
+
+def test_an_s3_on_this_machine(seen: LookedAt) -> None:
+    """In a process of its own, for its file system starts threads; without credentials it says so."""
+    server = pytest.importorskip("moto.server")
+    pytest.importorskip("s3fs")
+    running = server.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    running.start()
+    try:
+        host, port = running.get_host_and_port()
+        environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
+            "PYTHONPATH": str(HOME),
+            "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+        keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+        code = (
+            "import sys, s3fs\n"
+            "files = s3fs.S3FileSystem()\n"
+            "files.mkdir('maps')\n"
+            "files.put(sys.argv[1] + '/', 'maps/', recursive=True)\n"
+        )
+        subprocess.run(
+            [sys.executable, "-c", code, str(seen.root)], env={**environment, **keys}, check=True, timeout=60
+        )
+        command = [sys.executable, "-m", "kldeval", "s3://maps/pred", "s3://maps/gt", "-o", "s3://maps/out.json"]
+        command += ["--format", "json", "-m", "kld,nss", "--fixations", "s3://maps/fixations.csv"]
+        done = subprocess.run(
+            command, env={**environment, **keys}, capture_output=True, text=True, check=False, timeout=60
+        )
+        here = kldeval(*seen.maps, "-m", "kld,nss", "--fixations", seen.fixations, "--format", "json")
+        assert (done.returncode, numbers(done.stdout)) == (0, numbers(here.out)), done.stderr
+        refused = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+        assert (refused.returncode, refused.stdout) == (2, "")
+        assert "are there credentials, and do they allow it?" in refused.stderr
+    finally:
+        running.stop()
