@@ -183,49 +183,44 @@ def _sides(folder: Path) -> tuple[str, str]:
     return str(folder / "pred"), str(folder / "gt")
 
 
+def program(name: str, *arguments: str) -> Command:
+    """One of the programs beside this file."""
+    return (sys.executable, str(PROGRAMS / f"{name}.py"), *arguments)
+
+
+def against_decoding(name: str, made_of: str, must: float, goal: float, *options: str) -> Case:
+    """A case of whole runs on a set of PNG against decoding it."""
+    return Case(name, lambda made: (ours(made(made_of), *options), decode(made(made_of))), must, goal)
+
+
+def against_script(name: str, made_of: str, must: float, goal: float, *options: str) -> Case:
+    """A case of whole runs against the script that people write."""
+    return Case(name, lambda made: (ours(made(made_of), *options), naive(made(made_of))), must, goal)
+
+
 _CLICK = imports("click")
 _LIBRARIES = imports("numpy", "cv2", "click", "rich.table", "rich.console")
-
-STEPS = 300
-"""Of a loss: some seconds."""
+_CLASSES = ("--norm", "softmax(axis=0)", "-m", "ce", "--ignore-index", "255")
 
 CASES = (
-    Case("import kldeval / python", lambda _: (imports("kldeval"), imports("sys")), 30, 15, kind=START, repeats=15),
-    Case(
-        "loss, MIT form / torch by hand",
-        lambda _: (loss("mit", STEPS), loss("by-hand-mit", STEPS), loss("mit", 0)),
-        1.3,
-        1.1,
-        kind=WORK,
-    ),
-    Case(
-        "loss, flatten-softmax / torch by hand",
-        lambda _: (loss("softmax", STEPS), loss("by-hand-softmax", STEPS), loss("softmax", 0)),
-        1.3,
-        1.1,
-        kind=WORK,
-    ),
     Case("version", lambda _: ((*KLDEVAL, "--version"), _CLICK), 1.5, 1.2, repeats=15),
     Case("help", lambda _: ((*KLDEVAL, "--help"), _CLICK), 1.5, 1.2, repeats=15),
-    Case("one pair, table", lambda made: (ours(made("one")), _LIBRARIES), 1.35, 1.2, repeats=15),
-    Case("png kld,ce / decoding", lambda made: (ours(made("png")), decode(made("png"))), 1.55, 1.25),
-    Case(
-        "png all density metrics / decoding",
-        lambda made: (ours(made("png"), "-m", DENSITY_METRICS), decode(made("png"))),
-        1.7,
-        1.4,
-    ),
+    Case("one pair, table", lambda made: (ours(made("one")), _LIBRARIES), 1.15, 0.9, repeats=15),
+    against_decoding("png kld,ce / decoding", "png", 0.8, 0.6),
+    against_decoding("png all density metrics / decoding", "png", 0.9, 0.7, "-m", DENSITY_METRICS),
+    against_decoding("png 1080p kld,ce / decoding", "png-1080p", 0.6, 0.45),
+    against_decoding("png 256x256 x 5000 / decoding", "png-small-5000", 1.1, 0.8),
     Case(
         "png companions, fixation maps / decoding",
         lambda made: (companions(made("png-fixated"), "fixations"), decode(made("png-fixated"), "fixations")),
-        1.8,
-        1.5,
+        1.0,
+        0.8,
     ),
     Case(
         "png companions, list of fixations / decoding",
         lambda made: (companions(made("png-fixated"), "fixations.csv"), decode(made("png-fixated"))),
-        1.8,
         1.5,
+        1.2,
     ),
     Case(
         "png audit, whole map / decoding",
@@ -233,8 +228,8 @@ CASES = (
             audit(made("png"), "--convention", conventions(on_whole_maps=True)),
             decode(made("png")),
         ),
-        2.5,
-        1.8,
+        1.4,
+        1.1,
         needs="audit",
     ),
     Case(
@@ -243,17 +238,25 @@ CASES = (
             audit(made("png"), "--convention", conventions(on_whole_maps=False)),
             decode(made("png")),
         ),
-        4.0,
-        3.0,
+        2.0,
+        1.6,
         needs="audit",
     ),
-    Case("png kld / script", lambda made: (ours(made("png"), "-m", "kld"), naive(made("png"))), 0.37, 0.28),
-    Case("npy sum-to-one / script", lambda made: (ours(made("npy")), naive(made("npy"))), 0.5, 0.35),
+    against_script("png kld / script", "png", 0.2, 0.14, "-m", "kld"),
+    against_script("png 16 bit / script", "png-16", 0.55, 0.45),
+    against_script("npy sum-to-one / script", "npy", 0.32, 0.25),
+    against_script("npy flatten-softmax / script", "npy", 0.3, 0.22, "--norm", "flatten-softmax"),
     Case(
-        "npy flatten-softmax / script",
-        lambda made: (ours(made("npy"), "--norm", "flatten-softmax"), naive(made("npy"))),
-        0.5,
+        "class maps ce / numpy script",
+        lambda made: (ours(made("classes"), *_CLASSES), program("classes", *_sides(made("classes")))),
+        0.45,
         0.35,
+    ),
+    Case(
+        "evaluate() / command line, npy",
+        lambda made: (program("library", *_sides(made("npy"))), ours(made("npy"))),
+        1.1,
+        1.0,
     ),
     Case(
         "memory, 2000 pairs / 100",
@@ -263,6 +266,16 @@ CASES = (
         kind=MORE_MEMORY,
     ),
     Case("memory, huge pair / files", lambda made: (ours(made("huge")),), 2.0, 1.3, kind=MEMORY, slow=True),
+    Case(
+        "huge pair / reading it",
+        lambda made: (
+            ours(made("huge")),
+            program("read", *(str(made("huge") / side / "huge.npy") for side in ("pred", "gt"))),
+        ),
+        3.5,
+        2.0,
+        slow=True,
+    ),
     Case(
         "gain of --jobs 2 / decoding",
         lambda made: (

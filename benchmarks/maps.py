@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 HEIGHT, WIDTH = 480, 640
 HUGE = 20_000
+N_CLASSES, IGNORED = 19, 255
 SPOTS = 4, 24
 FIXATIONS = 100
 """Fixations on each image: some ten observers for some seconds."""
@@ -59,26 +60,43 @@ def output(spots: Map, rng: np.random.Generator, height: int, width: int) -> Map
     return np.asarray(np.maximum(density(spots, height, width) + 0.02 + noise, 1e-6))
 
 
-def write_pair(folder: Path, number: int, suffix: str) -> None:
-    """One pair of 480 x 640 as `pred/NUMBER` and `gt/NUMBER`."""
+def write_pair(
+    folder: Path, number: int, suffix: str, size: tuple[int, int] = (HEIGHT, WIDTH), levels: int = 255
+) -> None:
+    """One pair as `pred/NUMBER` and `gt/NUMBER`; images have whole numbers up to `levels`."""
     rng = np.random.default_rng((number, 1))
     spots = truth(rng)
     for role, values in (
-        ("gt", density(spots, HEIGHT, WIDTH)),
-        ("pred", output(guess(spots, rng), rng, HEIGHT, WIDTH)),
+        ("gt", density(spots, *size)),
+        ("pred", output(guess(spots, rng), rng, *size)),
     ):
         path = folder / role / f"{number:05}{suffix}"
         shares = values / values.max()
         if suffix == ".npy":
             np.save(path, shares.astype(np.float32))
         else:
-            path.write_bytes(cv2.imencode(suffix, np.rint(255 * shares).astype(np.uint8))[1].tobytes())
+            whole = np.rint(levels * shares).astype(np.uint8 if levels <= 255 else np.uint16)  # noqa: PLR2004 - a byte
+            path.write_bytes(cv2.imencode(suffix, whole)[1].tobytes())
 
 
-def write_pairs(folder: Path, count: int, suffix: str) -> None:
-    """Different pairs of 480 x 640."""
+def write_pairs(
+    folder: Path, count: int, suffix: str, size: tuple[int, int] = (HEIGHT, WIDTH), levels: int = 255
+) -> None:
+    """Different pairs of one size."""
     for number in range(count):
-        write_pair(folder, number, suffix)
+        write_pair(folder, number, suffix, size, levels)
+
+
+def write_class_maps(folder: Path, count: int) -> None:
+    """Scores of 19 classes at 512 x 1024 pixels, float32, and labels, a twentieth of which do not count."""
+    rng = np.random.default_rng(4)
+    for number in range(count):
+        coarse = rng.normal(0, 3, (N_CLASSES, 64, 128)).astype(np.float32)
+        scores = np.stack([cv2.resize(one, (1024, 512), interpolation=cv2.INTER_CUBIC) for one in coarse])
+        labels = scores.argmax(axis=0).astype(np.uint8)
+        labels[rng.random(labels.shape) < 0.05] = IGNORED  # noqa: PLR2004
+        np.save(folder / "pred" / f"{number}.npy", scores)
+        np.save(folder / "gt" / f"{number}.npy", labels)
 
 
 def link_pairs(folder: Path, count: int, originals: Path) -> None:
@@ -125,6 +143,11 @@ SETS: dict[str, Callable[[Path], None]] = {
     "png": lambda folder: write_pairs(folder, 500, ".png"),
     "png-fixated": lambda folder: link_fixated(folder, 500, made(folder.parent, "png")),
     "npy": lambda folder: write_pairs(folder, 500, ".npy"),
+    "png-16": lambda folder: write_pairs(folder, 100, ".png", levels=2**16 - 1),
+    "png-1080p": lambda folder: write_pairs(folder, 100, ".png", (1080, 1920)),
+    "png-small": lambda folder: write_pairs(folder, 500, ".png", (256, 256)),
+    "png-small-5000": lambda folder: link_pairs(folder, 5000, made(folder.parent, "png-small")),
+    "classes": lambda folder: write_class_maps(folder, 8),
     "one": lambda folder: write_pairs(folder, 1, ".png"),
     "png-100": lambda folder: link_pairs(folder, 100, made(folder.parent, "png")),
     "png-2000": lambda folder: link_pairs(folder, 2000, made(folder.parent, "png")),

@@ -334,7 +334,7 @@ def family(name: str) -> Family:
     """The definitions of the metric of this name.
 
     >>> family("sim").metrics
-    ('sim', 'sim(minmax=true)')
+    ('sim', 'sim(minmax=true)', 'sim(of=norm)')
 
     Raises:
         UnknownName: there is none; the message names the closest and lists all.
