@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kldeval.grammar import format_value
 from kldeval.writers.lines import in_paragraphs, wrapped
@@ -11,7 +11,7 @@ from kldeval.writers.lines import in_paragraphs, wrapped
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from kldeval.grammar import Value
+    from kldeval.grammar import Entry
 
 
 def table_lines(functions: Mapping[str, Callable[..., object]], room: int | None = None) -> list[str]:
@@ -23,15 +23,18 @@ def table_lines(functions: Mapping[str, Callable[..., object]], room: int | None
     return lines
 
 
-def entry_lines(
-    name: str, function: Callable[..., object], defaults: Mapping[str, Value], room: int | None = None
-) -> list[str]:
+def entry_lines(entry: Entry[Any, Any], room: int | None = None) -> list[str]:
     """One function: its name with every parameter and default, then its docstring without examples."""
-    inside = ",".join(f"{key}={format_value(value)}" for key, value in defaults.items())
-    text = _documentation(function)
+    values = dict.fromkeys(entry.required, "...") | {key: format_value(one) for key, one in entry.defaults.items()}
+    inside = ",".join(f"{key}={value}" for key, value in values.items())
+    text = _documentation(entry.function)
     examples = next((place for place, line in enumerate(text) if line.startswith(">>>")), len(text))
     shown = "\n".join(text[:examples]).rstrip().splitlines()
-    return [*wrapped(f"{name}({inside})" if inside else name, room, "  ", ","), "", *in_paragraphs(shown, room)]
+    return [
+        *wrapped(f"{entry.name}({inside})" if inside else entry.name, room, "  ", ","),
+        "",
+        *in_paragraphs(shown, room),
+    ]
 
 
 def range_lines(values: str | None, room: int | None = None) -> list[str]:

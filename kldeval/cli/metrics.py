@@ -37,7 +37,7 @@ def command(name: str | None) -> int:
         if spelt not in every:
             raise unknown("metric", name, every)
         found = [registry[spelt] for registry in (METRICS, LABEL_METRICS) if spelt in registry]
-        lines = [line for entry in found for line in entry_lines(spelt, entry.function, entry.defaults, room)]
+        lines = [line for entry in found for line in entry_lines(entry, room)]
         lines += range_lines(METRIC_RANGES.get(spelt), room)
     for line in lines:
         show_line(line)

@@ -27,7 +27,7 @@ def command(name: str | None) -> int:
         lines = table_lines({key: STEPS[key].function for key in sorted(STEPS)}, room)
     else:
         entry = STEPS[name.lower().replace("_", "-")]
-        lines = entry_lines(entry.name, entry.function, entry.defaults, room)
+        lines = entry_lines(entry, room)
         lines += range_lines(STEP_RANGES.get(entry.name), room)
     for line in lines:
         show_line(line)

@@ -160,7 +160,8 @@ def test_one_broken_map_leaves_the_others_scored(folders: tuple[Path, Path]) -> 
             "name": "b",
             "stage": "check",
             "message": "the ground truth is all zero, which 'sum-to-one' cannot normalise; "
-            "choose --empty-gt skip, uniform, zero or nan",
+            "choose --empty-gt skip, uniform, zero or nan; floats of 0..1 that are saved as integers become 0, too: "
+            "multiply by 255 before saving",
             "code": "empty",
         }
     ]

@@ -29,6 +29,14 @@ def test_a_metric_in_full_has_its_parameters(name: str) -> None:
         assert f"{parameter}=" in text.splitlines()[0]
 
 
+@pytest.mark.parametrize("name", list(STEPS))
+def test_a_step_in_full_has_its_parameters(name: str) -> None:
+    head = kldeval("steps", name.upper()).out.splitlines()[0]
+    for parameter in STEPS[name].types:
+        assert f"{parameter}=" in head
+    assert head.count("=...") == len(STEPS[name].required)
+
+
 def test_unknown_names_are_refused() -> None:
     for command, kind in (("metrics", "metric"), ("steps", "step")):
         done = kldeval(command, "sush")

@@ -50,6 +50,7 @@ WHOLE_MAP = (
     "none+sum-to-one",
     "log-sigmoid+sum-to-one",
     "log-prob(check=none)",
+    "sum-to-one+mix-uniform(share=0.1)",
 )
 """Chains that do not care where a pixel stands: together they hold every step that does not."""
 

@@ -336,7 +336,9 @@ class TestDispatch:
         )
 
     def test_check_shows_the_shapes(self, folder: Path) -> None:
-        done = kldeval("check", folder / "pred.npy", folder / "labels.png", "--norm", "softmax", "--axis", "0")
+        done = kldeval(
+            "check", folder / "pred.npy", folder / "labels.png", "--norm", "softmax", "--axis", "0", "--pairs"
+        )
         assert done.code == 0
         assert "3x4x5 float64" in done.out
         assert "5x4 uint8 0..2" in done.out

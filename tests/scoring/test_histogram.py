@@ -44,6 +44,7 @@ CHAINS = (
     "sigmoid+sum-to-one",
     "none+flatten-softmax+max+sum-to-one",
     "log-sigmoid+sum-to-one",
+    "sum-to-one+mix-uniform(share=0.1)",
 )
 """Chains with every step whose outcome depends on a pixel's value alone."""
 

@@ -309,7 +309,7 @@ class TestRefusals:
             "--scale uint: 'uint' is none of unit, raw; did you mean 'unit'?",
             "--base 3: '3' is none of e, 2, 10",
             f"unknown resize 'shrink'; known: {KNOWN_RESIZES}",
-            "unknown step 'minmx'; did you mean 'minmax', 'max' or 'sigmoid'? `kldeval steps` lists all",
+            "unknown step 'minmx'; did you mean 'minmax', 'mix-uniform' or 'max'? `kldeval steps` lists all",
             "unknown step 'sumtoone'; did you mean 'sum-to-one', 'stored' or 'none'? `kldeval steps` lists all",
             "blur(sigma=0): sigma must be above 0 and at most 100000, and size odd",
             "--axis x: not a whole number",
