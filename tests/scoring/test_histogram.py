@@ -37,6 +37,7 @@ CHAINS = (
     "abs+sum-to-one",
     "divide(value=3)+flatten-softmax",
     "threshold(above=0.4)+sum-to-one",
+    "sum-to-one+mix-uniform(share=0.2)",
     "sum-to-one+temperature(t=2)",
     "flatten-softmax+temperature(t=0.25)",
     "bytes+sum-to-one",
