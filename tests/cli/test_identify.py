@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from kldeval.analysis.candidates import candidates
 from kldeval.conventions import CONVENTIONS
 from kldeval.conventions.definitions import NSS
 from kldeval.errors import UsageProblem
-from kldeval.reports.identification import chance_hits, distinct, published
+from kldeval.reports.identification import Guess, chance_hits, distinct, identify_row, published, published_value
 
 SAMPLE = Path(__file__).parent.parent.parent / "sample_data"
 BOLD, CAREFUL, GT = SAMPLE / "bold", SAMPLE / "careful", SAMPLE / "gt"
@@ -183,6 +184,31 @@ class TestChance:
     def test_equal_numbers_count_once(self, values: list[float]) -> None:
         target = published("0.50")
         assert chance_hits(target, distinct(values)) == chance_hits(target, distinct(values * 3))
+
+    @given(st.lists(st.tuples(*[st.sets(st.integers(0, 40), min_size=1)] * 2), min_size=1, max_size=3))
+    def test_combinations_of_a_row_count_once(self, averagings: list[tuple[set[int], set[int]]]) -> None:
+        """Whatever averagings share: as many as different pairs of numbers of one averaging, and their mean hits."""
+        targets = [published_value("kld=0.20"), published_value("nss=0.25")]
+        over = ("maps", "groups", "fixations")
+        guesses = {
+            target.metric: [
+                Guess("default", (), (number + 0.3) / 100, "", "", target.metric, averaging=averaging)
+                for averaging, sets in zip(over, averagings, strict=False)
+                for number in sets[place]
+                if (target.metric, averaging) != ("kld", "fixations")
+            ]
+            for place, target in enumerate(targets)
+        }
+        pairs = {
+            pair
+            for averaging, sets in zip(over, averagings, strict=False)
+            for pair in product(averagings[0][0] if averaging == "fixations" else sets[0], sets[1])
+        }
+        found = identify_row(targets, guesses, 3, ())
+        beside = [sign * shift for shift in range(1, 11) for sign in (-1, 1)]
+        hits = sum((20 + up, 25 + right) in pairs for up, right in product(beside, beside))
+        assert found.distinct == len(pairs)
+        assert found.chance == pytest.approx(hits / 400)
 
     def test_more_digits_leave_less_to_chance(self) -> None:
         documents = [
