@@ -39,7 +39,7 @@ class Inputs:
     def check_folder(self, folder: Path, names: Collection[str]) -> None:
         """Refuse a folder for files below `folder/NAME` of each name that is, or lies in, a folder that is read.
 
-        Where there are names, the folder that holds a file that is read is refused, too: a later run may read all of it.
+        Where there are names, the folder that holds a file that is read is refused, too: a run may read all of it.
 
         Raises:
             UsageProblem: naming both.
@@ -53,7 +53,9 @@ class Inputs:
                 raise _refused(folder, f"{printable(path)} would be among its files; name another folder")
             if names and _holds(folder, path):
                 advised = printable(folder / "terms")
-                raise _refused(folder, f"{printable(path)}, which is read, lies there; name a folder in it, as {advised}")
+                raise _refused(
+                    folder, f"{printable(path)}, which is read, lies there; name a folder in it, as {advised}"
+                )
 
     def _every(self) -> Iterator[Path]:
         yield from self.paths

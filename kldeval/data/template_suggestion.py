@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from kldeval.data.listing import PLAIN, auxiliary_namer, name_of, namers
 from kldeval.dataclass import dataclass
+from kldeval.errors import count
 from kldeval.templates import parse_template, plain_template
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class Proposal:
     def __str__(self) -> str:
         shifted = self.is_shifted
         offset = " (frames are counted from 0 on one side and from 1 on the other)" if shifted else ""
-        return f"{self.flags} would make {self.pairs} pairs{offset}"
+        return f"{self.flags} would make {count(self.pairs, 'pair')}{offset}"
 
     @property
     def is_shifted(self) -> bool:

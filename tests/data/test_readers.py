@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import json
 import os
@@ -529,6 +530,20 @@ class TestOthers:
         other = bytearray(data)
         struct.pack_into(">II", other, box + 4, 41, 56)
         assert "contradicts itself" in refusal(tmp_path, "a.jp2", bytes(other))
+
+    def test_a_missing_package_of_open_exr_is_one_line(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        found = importlib.util.find_spec
+        monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "OpenEXR" else found(name))
+        for folder in ("pred", "gt"):
+            (tmp_path / folder).mkdir()
+            (tmp_path / folder / "a.exr").write_bytes(b"\x76\x2f\x31\x01\x02" + b"\0" * 64)
+        said = "OpenEXR images need the package OpenEXR, which is not installed: pip install 'kldeval[exr]'"
+        for command in ((), ("check",)):
+            done = kldeval(*command, tmp_path / "pred", tmp_path / "gt")
+            assert (done.code, done.out, done.err) == (2, "", f"kldeval: {said}\n")
+        (tmp_path / "a.png").write_bytes((tmp_path / "gt" / "a.exr").read_bytes())
+        done = kldeval(tmp_path / "a.png", tmp_path / "a.png")
+        assert (done.code, done.out, done.err) == (2, "", f"kldeval: {said}\n")
 
     def test_open_exr_keeps_its_halves(self, tmp_path: Path) -> None:
         openexr = pytest.importorskip("OpenEXR")
