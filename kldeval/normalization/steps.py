@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, Literal
 
-from kldeval.arrays import exp_of_temporary
+from kldeval.arrays import exp_of_temporary, without_gradient
 from kldeval.dataclass import dataclass
 from kldeval.errors import UsageProblem
 from kldeval.grammar import Info, Registry, format_value
@@ -427,7 +427,8 @@ def _flag_unnormalised(values: LazyMap, axes: tuple[int, ...], stored: Any) -> L
 
 def _log_softmax(values: LazyMap, axes: tuple[int, ...]) -> LazyMap:
     xp = values.xp
-    low, peak = values.extent(axes)
+    # constants to a gradient: a shift does not move the result
+    low, peak = map(without_gradient, values.extent(axes))
     values = _finite(values, peak)
     mass = values.map(lambda x, peak: exp_of_temporary(x - peak), peak).sum(axes)
     statistics = peak, xp.log(mass)
