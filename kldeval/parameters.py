@@ -290,7 +290,8 @@ def loss_parameters(first: str = "", annotation: str = "") -> list[Parameter]:
         **dict.fromkeys(("log_eps", "num_eps", "ratio_eps", "factor"), "float | None"),
         "direction": directions,
     }
-    own = {"reduction": ('Literal["mean", "sum", "none"]', "mean"), "validate": ("bool", False)}
+    own: dict[str, tuple[str, Any]] = {"norms": ("Mapping[str, str] | None", None)} if first else {}
+    own |= {"reduction": ('Literal["mean", "sum", "none"]', "mean"), "validate": ("bool", False)}
     at = [Parameter(first, Parameter.POSITIONAL_OR_KEYWORD, annotation=annotation)] if first else []
     said = [_parameter(name, annotation, None) for name, annotation in constants.items()]
     return [*at, *_question("", own, names), *said]
