@@ -170,6 +170,15 @@ def examples(names: Iterable[str]) -> str:
     return ", ".join(map(repr, sorted(names)[:EXAMPLES]))
 
 
+def count(number: int, noun: str) -> str:
+    """The number with its noun.
+
+    >>> count(1, "map"), count(1500, "map")
+    ('1 map', '1500 maps')
+    """
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 class MapsFailed(UserWarning):
     """Some maps of an evaluation have no number, and its means are those of the others.
 

@@ -6,10 +6,9 @@ import json
 from typing import TYPE_CHECKING, Any, Literal
 
 from kldeval.api.shown import Saved, Shown, members
-from kldeval.errors import UsageProblem
+from kldeval.errors import UsageProblem, count
 from kldeval.grammar import unknown
 from kldeval.reports import audit_documents, documents, identification
-from kldeval.writers.numbers import count
 
 if TYPE_CHECKING:
     import os

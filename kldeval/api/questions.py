@@ -34,7 +34,7 @@ from kldeval.arrays import as_numpy
 from kldeval.conventions import CONVENTIONS
 from kldeval.data.fixations.maps import FixationReading, fixations_in_map
 from kldeval.engine.run import read_one, run
-from kldeval.errors import RefusedMap, UsageProblem
+from kldeval.errors import RefusedMap, UsageProblem, count
 from kldeval.functional import requested
 from kldeval.grammar import format_value
 from kldeval.parameters import (
@@ -58,7 +58,6 @@ from kldeval.reports.significance import check_resampling
 from kldeval.run_options import RunOptions
 from kldeval.settings.signature import combined
 from kldeval.wording import in_python, speaks_python
-from kldeval.writers.numbers import count
 
 if TYPE_CHECKING:
     from kldeval.api.progress import Told

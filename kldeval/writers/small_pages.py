@@ -8,10 +8,11 @@ import shlex
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from kldeval.errors import count
 from kldeval.reports.audit import is_close
 from kldeval.reports.identification import IDENTIFY_SCHEMA
 from kldeval.writers.lines import one_line, wrapped
-from kldeval.writers.numbers import ABSENT, count
+from kldeval.writers.numbers import ABSENT
 from kldeval.writers.page import (
     Cell,
     Head,
