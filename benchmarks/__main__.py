@@ -15,6 +15,7 @@ import sys
 import tempfile
 from fnmatch import fnmatch
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,6 +66,9 @@ def _is_wanted(case: Case, options: argparse.Namespace) -> bool:
         return False
     if case.needs not in COMMANDS:
         print(f"{case.name}: left out, there is no command {case.needs!r} yet")
+        return False
+    if case.package and find_spec(case.package) is None:
+        print(f"{case.name}: left out, {case.package} is not installed")
         return False
     return not (case.slow and options.quick)
 

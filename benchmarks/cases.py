@@ -91,7 +91,7 @@ class Case:
     """One row of the table: programs that run one after the other, round after round.
 
     `repeats` is the number of rounds per round of the whole table, for programs that end at once; `slow` cases are left
-    out of a quick run; `needs` is the command without which there is nothing to measure yet.
+    out of a quick run; `needs` is the command, and `package` the package, without which there is nothing to measure.
     """
 
     name: str
@@ -102,6 +102,7 @@ class Case:
     repeats: int = 1
     slow: bool = False
     needs: str = "evaluate"
+    package: str = ""
 
     def measure(self, folders: Folders) -> list[tuple[float, float]]:
         """Both numbers of every round."""
@@ -198,13 +199,31 @@ def against_script(name: str, made_of: str, must: float, goal: float, *options: 
     return Case(name, lambda made: (ours(made(made_of), *options), naive(made(made_of))), must, goal)
 
 
+def against_torch(name: str, form: str, must: float) -> Case:
+    """A case of the forward and backward pass of a loss against the expression written by hand."""
+    return Case(
+        name,
+        lambda _: (loss(form, STEPS), loss(f"by-hand-{form}", STEPS), loss(form, 0)),
+        must,
+        1.1,
+        kind=WORK,
+        package="torch",
+    )
+
+
 _CLICK = imports("click")
 _LIBRARIES = imports("numpy", "cv2", "click", "rich.table", "rich.console")
+STEPS = 300
+"""Of a loss: some seconds."""
+
 _CLASSES = ("--norm", "softmax(axis=0)", "-m", "ce", "--ignore-index", "255")
 
 CASES = (
     Case("version", lambda _: ((*KLDEVAL, "--version"), _CLICK), 1.5, 1.2, repeats=15),
     Case("help", lambda _: ((*KLDEVAL, "--help"), _CLICK), 1.5, 1.2, repeats=15),
+    Case("import kldeval / python", lambda _: (imports("kldeval"), imports("sys")), 30, 15, kind=START, repeats=15),
+    against_torch("loss, MIT form / torch by hand", "mit", 1.3),
+    against_torch("loss, flatten-softmax / torch by hand", "softmax", 1.3),
     Case("one pair, table", lambda made: (ours(made("one")), _LIBRARIES), 1.15, 0.9, repeats=15),
     against_decoding("png kld,ce / decoding", "png", 0.8, 0.6),
     against_decoding("png all density metrics / decoding", "png", 0.9, 0.7, "-m", DENSITY_METRICS),

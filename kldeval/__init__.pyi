@@ -685,6 +685,7 @@ def identify(
     fixation_variable: str | None = None,
     fixation_where: str | None = None,
     fixations: str | PathLike[str] | Array | Sequence[Array] | Mapping[str, Array] | None = None,
+    group_by: str | None = None,
     gt_key: str | None = None,
     gt_name: str | None = None,
     jobs: int | None = None,

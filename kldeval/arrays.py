@@ -104,6 +104,11 @@ def namespace(*arrays: Array) -> Namespace:
     return array_api_compat.array_namespace(*arrays)
 
 
+def without_gradient(array: Array) -> Array:
+    """The array as a constant, through which no gradient goes."""
+    return array.detach() if hasattr(array, "detach") else array
+
+
 def device_of(array: Array) -> Any:
     """The device that holds `array`."""
     import array_api_compat

@@ -13,19 +13,45 @@ if TYPE_CHECKING:
 
 
 class KldevalError(Exception):
-    """The base of all errors below: what the command line prints without a traceback."""
+    """The base of all errors below: what the command line prints without a traceback.
+
+    >>> import kldeval
+    >>> try:
+    ...     kldeval.signature("kld", base="3")
+    ... except KldevalError as error:
+    ...     print(type(error).__name__)
+    UsageProblem
+    """
 
 
 class UsageProblem(KldevalError, ValueError):
-    """The request itself is wrong: an option, a name or a combination that can mean nothing."""
+    """The request itself is wrong: an option, a name or a combination that can mean nothing.
+
+    >>> import kldeval
+    >>> kldeval.signature("kld", base="3")
+    Traceback (most recent call last):
+    kldeval.errors.UsageProblem: ...
+    """
 
 
 class UnknownName(UsageProblem, LookupError):
-    """A name that is in no registry."""
+    """A name that is in no registry.
+
+    >>> import kldeval
+    >>> kldeval.signature("kldd")
+    Traceback (most recent call last):
+    kldeval.errors.UnknownName: ...
+    """
 
 
 class MissingDependency(KldevalError, ImportError):
-    """A package, a system library or a device that the request needs and this machine lacks."""
+    """A package, a system library or a device that the request needs and this machine lacks.
+
+    >>> import numpy as np, kldeval
+    >>> kldeval.evaluate(np.ones((1, 2, 2)), np.ones((1, 2, 2)), device="cuda:99")
+    Traceback (most recent call last):
+    kldeval.errors.MissingDependency: ...
+    """
 
 
 class EngineLost(KldevalError, ConnectionError):
@@ -63,6 +89,13 @@ class MapProblem(KldevalError, ValueError):
     """One map cannot be used; the other maps of a run are still scored.
 
     `stage` says when it was found and `code` what it is: one of `FAILURE_CODES`.
+
+    >>> import numpy as np, kldeval
+    >>> try:
+    ...     kldeval.kld(np.zeros((2, 2)), np.ones((2, 2)))
+    ... except MapProblem as problem:
+    ...     print(problem.stage, problem.code)
+    check empty
     """
 
     stage = "check"
@@ -78,14 +111,23 @@ class MapProblem(KldevalError, ValueError):
 
 
 class NoPartner(MapProblem):
-    """A map beside which something must stand, and does not."""
+    """A map beside which something must stand, and does not.
+
+    >>> import numpy as np, kldeval
+    >>> issubclass(NoPartner, MapProblem), NoPartner("no ground truth").code
+    (True, 'no-partner')
+    """
 
     stage = "pair"
     code = "no-partner"
 
 
 class UnreadableMap(MapProblem):
-    """A file that cannot be decoded into one real-valued map."""
+    """A file that cannot be decoded into one real-valued map.
+
+    >>> UnreadableMap("map.png is damaged").stage, UnreadableMap.code in FAILURE_CODES
+    ('load', True)
+    """
 
     stage = "load"
     code = "unreadable"
@@ -96,7 +138,13 @@ class LeftOut(MapProblem):
 
 
 class RefusedMap(MapProblem):
-    """A map that was read, but does not fit the request; the message names the way out."""
+    """A map that was read, but does not fit the request; the message names the way out.
+
+    >>> import numpy as np, kldeval
+    >>> kldeval.kld(np.asarray([[1.0, -1.0]]), np.asarray([[1.0, 1.0]]))
+    Traceback (most recent call last):
+    kldeval.errors.RefusedMap: ...
+    """
 
 
 EXAMPLES = 3
@@ -122,5 +170,23 @@ def examples(names: Iterable[str]) -> str:
     return ", ".join(map(repr, sorted(names)[:EXAMPLES]))
 
 
+def count(number: int, noun: str) -> str:
+    """The number with its noun.
+
+    >>> count(1, "map"), count(1500, "map")
+    ('1 map', '1500 maps')
+    """
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 class MapsFailed(UserWarning):
-    """Some maps of an evaluation have no number, and its means are those of the others."""
+    """Some maps of an evaluation have no number, and its means are those of the others.
+
+    >>> import warnings
+    >>> import numpy as np, kldeval
+    >>> with warnings.catch_warnings(record=True) as told:
+    ...     warnings.simplefilter("always")
+    ...     report = kldeval.evaluate(np.ones((2, 1, 2)), np.asarray([[[1.0, 1.0]], [[0.0, 0.0]]]))
+    >>> [one.category.__name__ for one in told], len(report.scores), len(report.failures)
+    (['MapsFailed'], 1, 1)
+    """

@@ -112,7 +112,9 @@ def density_metric(name: str, pred: Array, gt: Array, weights: Array | None, opt
         scaled(array, full_scale(array), settings.scale, settings.dtype, weights=weights, empty=empty)
         for array, empty in ((pred, settings.empty_pred), (gt, settings.empty_gt))
     ]
-    p, q = (normalise(present(side), chain) for side, chain in zip(stored, (settings.pred, settings.gt), strict=True))
+    # what is refused is looked at in any case, so the values may be waited for
+    sides = [present(side).changed(may_wait=True) for side in stored]
+    p, q = (normalise(side, chain) for side, chain in zip(sides, (settings.pred, settings.gt), strict=True))
     refuse_problems([p, q], pred.shape, settings)
     quantity = quantity_of(name, settings)
     if settings.reduction == "none":

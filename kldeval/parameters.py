@@ -210,6 +210,9 @@ AUDITED = tuple(
 )
 """The keywords of an audit, whose conventions say what moves a number."""
 
+IDENTIFIED = tuple(sorted((*AUDITED, "group_by")))
+"""Those of `identify`, which tries the mean over groups as well."""
+
 
 def _question(sides: str, own: Mapping[str, tuple[str, Any]], names: Iterable[str]) -> list[Parameter]:
     """The parameters of a question: what it is about, its own keywords, and some of those of a run."""
@@ -231,7 +234,7 @@ def audit_parameters() -> list[Parameter]:
 def identify_parameters() -> list[Parameter]:
     """The parameters of `identify`."""
     value = Parameter("value", Parameter.POSITIONAL_OR_KEYWORD, annotation="float | str | Mapping[str, float | str]")
-    return [value, *_question("pred gt", _PROGRESS, AUDITED)]
+    return [value, *_question("pred gt", _PROGRESS, IDENTIFIED)]
 
 
 def explain_parameters() -> list[Parameter]:
@@ -287,7 +290,8 @@ def loss_parameters(first: str = "", annotation: str = "") -> list[Parameter]:
         **dict.fromkeys(("log_eps", "num_eps", "ratio_eps", "factor"), "float | None"),
         "direction": directions,
     }
-    own = {"reduction": ('Literal["mean", "sum", "none"]', "mean"), "validate": ("bool", False)}
+    own: dict[str, tuple[str, Any]] = {"norms": ("Mapping[str, str] | None", None)} if first else {}
+    own |= {"reduction": ('Literal["mean", "sum", "none"]', "mean"), "validate": ("bool", False)}
     at = [Parameter(first, Parameter.POSITIONAL_OR_KEYWORD, annotation=annotation)] if first else []
     said = [_parameter(name, annotation, None) for name, annotation in constants.items()]
     return [*at, *_question("", own, names), *said]

@@ -14,7 +14,7 @@ from kldeval.dataclass import dataclass
 from kldeval.engine.auxiliary import open_auxiliary
 from kldeval.engine.run import outcomes, resolve_settings, run_dataset
 from kldeval.engine.worker import reading_of
-from kldeval.errors import UsageProblem
+from kldeval.errors import UsageProblem, count
 from kldeval.executors.choice import executor_for
 from kldeval.grammar import Call
 from kldeval.normalization.chain import format_chain
@@ -24,7 +24,6 @@ from kldeval.reports.moments import exact_sum
 from kldeval.scoring.temperature import slopes_of_pair
 from kldeval.settings.build import checked
 from kldeval.settings.metric_options import SIGMOIDS, pred_chain
-from kldeval.writers.numbers import count
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from kldeval.analysis.explained_terms import terms_of_densities, terms_of_fixations, terms_of_labels
 from kldeval.arrays import quiet
-from kldeval.errors import RefusedMap, UsageProblem
+from kldeval.errors import RefusedMap, UsageProblem, count
 from kldeval.normalization.chain import along_rows, apply_step, format_chain, normalise, parse_chain
 from kldeval.records import Failure, Score
 from kldeval.reports.documents import Explanation, Stage
@@ -118,7 +118,7 @@ def worst_map(report: Report, place: int) -> str:
     found = {score.name: score.values[key] for score in report.scores if key in score.values}
     ordered = sorted(found, key=lambda name: (found[name] == found[name], sign * found[name], name))
     if place > len(ordered):
-        msg = f"--worst {place}: {len(ordered)} maps have a number"
+        msg = f"--worst {place}: {count(len(ordered), 'map')} {'has' if len(ordered) == 1 else 'have'} a number"
         raise UsageProblem(msg)
     return ordered[place - 1]
 

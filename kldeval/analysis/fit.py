@@ -12,7 +12,7 @@ from kldeval.arrays import quiet
 from kldeval.data.dataset import ONLY, select
 from kldeval.data.load import load_pair
 from kldeval.engine.worker import reading_of
-from kldeval.errors import UsageProblem
+from kldeval.errors import UsageProblem, count
 from kldeval.grammar import format_value
 from kldeval.normalization.chain import normalise, parse_chain
 from kldeval.provenance import versions
@@ -301,7 +301,7 @@ def _interval(rows: Sequence[FittedMap], units: Sequence[str], resamples: int, s
 
 def _notes(rows: Iterable[FittedMap], best: Parameters) -> list[str]:
     worse = sum(row.after > row.before for row in rows)
-    found = [f"{worse} maps are worse under it"] if worse else []
+    found = [f"{count(worse, 'map')} {'is' if worse == 1 else 'are'} worse under it"] if worse else []
     if best.uniform > 2 * LEAST and any(row.before > 1 for row in rows):
         found.append("the uniform part is what zeros under ground-truth mass need; without it epsilon decides")
     return found

@@ -17,17 +17,19 @@ from kldeval.errors import RefusedMap, UsageProblem
 from kldeval.executors.choice import executor_for
 from kldeval.records import Failure
 from kldeval.reports.identification import Guess, identify_number, identify_row
-from kldeval.reports.moments import exact_mean, exact_sum
+from kldeval.reports.moments import exact_mean, exact_sum, weighted_mean
 from kldeval.scoring.evaluator import PartialAnswers, SharedEvaluator
 from kldeval.scoring.plan import divisor
 from kldeval.settings.auxiliary import restrict_to
 from kldeval.settings.build import make_settings
 from kldeval.settings.signature import format_signature, short_signature
+from kldeval.templates import PARENT, groups_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from kldeval.analysis.candidates import Candidate
+    from kldeval.conventions.definitions import Family
     from kldeval.data.dataset import Dataset
     from kldeval.data.load import Loaded, Reading
     from kldeval.memory import MapFolder
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from kldeval.reports.documents import Report
     from kldeval.reports.identification import Identification, Published
     from kldeval.run_options import Progress, RunOptions
+    from kldeval.settings.settings import Settings
 
     Shape = tuple[int, int]
 
@@ -43,8 +46,36 @@ MODEL = "pred"
 
 KLD = "kld"
 
-OVER_GROUPS = (("--group-by", "parent"), ("--maps", "groups"))
-"""The flags of a mean over the means of the folders."""
+
+@dataclass(frozen=True, slots=True)
+class Averaging:
+    """What a mean is over, as `--maps` says it, and the group of every map (none: there are none to average over)."""
+
+    groups: Mapping[str, str]
+    group_by: str = PARENT
+
+    def flags(self, averaging: str) -> tuple[tuple[str, str], ...]:
+        """What one types to have this mean."""
+        if averaging == "groups":
+            return ("--group-by", self.group_by), ("--maps", "groups")
+        return () if averaging == "maps" else (("--maps", averaging),)
+
+    def settings(self, settings: Settings, averaging: str) -> Settings:
+        """The settings with this mean."""
+        if averaging == "groups":
+            return replace(settings, maps="groups", groups=self.group_by)
+        return replace(settings, maps="mean" if averaging == "maps" else averaging)
+
+    def means(self, values: Mapping[str, float], weights: Mapping[str, float]) -> Iterator[tuple[str, float]]:
+        """Every mean of the numbers of single maps: over the maps, the groups, and the fixations, which weigh them."""
+        yield "maps", exact_mean(values.values())
+        if self.groups:
+            members: defaultdict[str, list[float]] = defaultdict(list)
+            for name, value in values.items():
+                members[self.groups[name]].append(value)
+            yield "groups", exact_mean(map(exact_mean, members.values()))
+        if weights:
+            yield "fixations", weighted_mean(list(values.values()), [weights[name] for name in values])
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,79 +108,92 @@ def identify(targets: Sequence[Published], request: Request, progress: Progress 
     """
     dataset = select_models({MODEL: request.pred}, request.gt, None, request.options)
     _refuse(dataset.failures[MODEL])
-    names = [pair.name for task in dataset.tasks for pair in task.values()]
-    found, differ = _kld_guesses(dataset, request, progress)
+    averaging = _averaging([pair.name for task in dataset.tasks for pair in task.values()], request.options.group_by)
+    found, differ = _kld_guesses(dataset, request, averaging, progress)
     if [target.metric for target in targets] == [KLD]:
-        return _signed(identify_number(targets[0], found, dataset.count, dataset.notes), found)
+        return _signed(identify_number(targets[0], found, dataset.count, dataset.notes), found, averaging)
     guesses: dict[str, Iterable[Guess]] = {KLD: found}
     for metric in dict.fromkeys(target.metric for target in targets):
         if metric != KLD:
-            guesses[metric] = _companion_guesses(metric, request, names, differ=differ, progress=progress)
-    return _signed(identify_row(targets, guesses, dataset.count, dataset.notes), found)
+            reports = _companion_reports(metric, request, differ=differ, progress=progress)
+            guesses[metric] = list(_companion_guesses(reports, dataset.count, averaging, differ=differ))
+    return _signed(identify_row(targets, guesses, dataset.count, dataset.notes), found, averaging)
+
+
+def _averaging(names: Sequence[str], group_by: str | None) -> Averaging:
+    """The groups that the request names, or else the folders; one group alone is none."""
+    is_grouped = group_by is not None or all("/" in name for name in names)
+    groups = groups_of(group_by or PARENT, dict.fromkeys(names, "")) if is_grouped else {}
+    return Averaging(groups if len(set(groups.values())) > 1 else {}, group_by or PARENT)
 
 
 # KLD: sums that the evaluator works out for all settings at once
 
 
 class Sums:
-    """What every pair answered, by the name of a sum, and by the shape and the folder of the maps."""
+    """What every pair answered, by the name of a sum, and by the shape and the group of the maps."""
 
-    def __init__(self) -> None:
+    def __init__(self, groups: Mapping[str, str]) -> None:
+        self.group_of = groups
         self.answers: defaultdict[str, defaultdict[tuple[Shape, str], list[float]]] = defaultdict(
             lambda: defaultdict(list)
         )
-        self.folders: defaultdict[str, int] = defaultdict(int)
+        self.groups: defaultdict[str, int] = defaultdict(int)
         self.sizes_differ = False
 
     def add(self, name: str, shapes: tuple[Shape, Shape], answers: Mapping[str, float | str]) -> None:
         """Add the answers of one pair."""
         pred, gt = shapes
-        folder = name.rpartition("/")[0]
+        group = self.group_of.get(name, "")
         self.sizes_differ |= pred != gt
-        self.folders[folder] += 1
+        self.groups[group] += 1
         for key, answer in answers.items():
             if isinstance(answer, float):
-                self.answers[key][gt, folder].append(answer)
+                self.answers[key][gt, group].append(answer)
 
     def means(self, candidate: Candidate) -> Iterator[tuple[str, float]]:
-        """The mean over all maps, and over the means of their folders; none where a map has no number."""
+        """The mean over all maps, and over the means of their groups; none where a map has no number."""
         found: Mapping[tuple[Shape, str], list[float]] = self.answers.get(candidate.sum, {})
-        n = sum(self.folders.values())
+        n = sum(self.groups.values())
         if not n or sum(map(len, found.values())) < n:
             return
         totals: defaultdict[str, list[float]] = defaultdict(list)
-        for (shape, folder), values in found.items():
-            totals[folder].append(exact_sum(values) / divisor(candidate.settings, shape))
+        for (shape, group), values in found.items():
+            totals[group].append(exact_sum(values) / divisor(candidate.settings, shape))
         yield "maps", exact_sum(chain.from_iterable(totals.values())) / n
-        if len(self.folders) > 1:
-            yield "groups", exact_mean(exact_sum(parts) / self.folders[name] for name, parts in totals.items())
+        if len(self.groups) > 1:
+            yield "groups", exact_mean(exact_sum(parts) / self.groups[name] for name, parts in totals.items())
 
 
-def _kld_guesses(dataset: Dataset, request: Request, progress: Progress | None) -> tuple[dict[Guess, Candidate], bool]:
+def _kld_guesses(
+    dataset: Dataset, request: Request, averaging: Averaging, progress: Progress | None
+) -> tuple[dict[Guess, Candidate], bool]:
     """Every setting of KLD with its number, and whether the sizes of some pair differ."""
     tried = candidates(resize=request.resize, color=request.color)
-    sums = _sums(dataset, tried, request, progress)
+    sums = _sums(dataset, tried, request, averaging, progress)
     if sums.sizes_differ and request.resize is None:
         tried = with_resizes(tried)
-        sums = _sums(dataset, tried, request, progress)
+        sums = _sums(dataset, tried, request, averaging, progress)
     found = {
         Guess(
             one.convention,
-            (*one.flags, *(OVER_GROUPS if averaging == "groups" else ())),
+            (*one.flags, *averaging.flags(over)),
             value,
             "",
             "",
             resize=str(one.settings.resize) if sums.sizes_differ else "",
-            averaging=averaging,
+            averaging=over,
         ): one
         for one in tried
-        for averaging, value in sums.means(one)
+        for over, value in sums.means(one)
     }
     return found, sums.sizes_differ
 
 
-def _sums(dataset: Dataset, tried: Sequence[Candidate], request: Request, progress: Progress | None) -> Sums:
-    sums = Sums()
+def _sums(
+    dataset: Dataset, tried: Sequence[Candidate], request: Request, averaging: Averaging, progress: Progress | None
+) -> Sums:
+    sums = Sums(averaging.groups)
     reading = reading_of(tried[0].settings, request.options)
     measuring = _Measuring(SharedEvaluator(quantities_for(tried)), reading)
     for answer in outcomes(dataset, measuring, reading, executor_for(request.options)):
@@ -195,61 +239,59 @@ def _refuse(failures: Sequence[Failure]) -> None:
 # companions: the definitions of code bases, one run for each resizing
 
 
-def _companion_guesses(
-    metric: str, request: Request, names: Sequence[str], *, differ: bool, progress: Progress | None
-) -> list[Guess]:
-    """Every definition of a metric with its number, under every resizing that is tried."""
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """The report of the definitions of a metric that share their chains, under one resizing (None: none is said)."""
+
+    rows: Family
+    resize: str | None
+    settings: Settings
+    report: Report
+
+
+def _companion_reports(metric: str, request: Request, *, differ: bool, progress: Progress | None) -> Iterator[_Run]:
+    """The files scored once under every definition and every resizing that is tried.
+
+    Maps of fixations are scored with the weights of a mean over fixations, which move no map's number.
+    """
     whole = family(metric)
     if whole.needs_fixations and request.options.fixations is None:
         msg = f"--value {metric}=... is of fixations: name them with --fixations PATH"
         raise UsageProblem(msg)
     resizes = [request.resize] if request.resize or not differ else list(RESIZES)
-    reading = request.reading if whole.needs_fixations and request.reading else {}
-    found = []
+    further = {**(request.reading or {}), "maps": "fixations"} if whole.needs_fixations else {}
+    options = request.options if whole.needs_fixations else request.options._replace(fixations=None)
     for resize, rows in product(resizes, whole.runs):
-        said = {**rows.further, **reading, "color": request.color, "resize": resize}
+        said = {**rows.further, **further, "color": request.color, "resize": resize}
         settings = make_settings({**said, "metric": ",".join(rows.metrics)})
-        options = request.options if rows.needs_fixations else request.options._replace(fixations=None)
-        report = run_models({MODEL: request.pred}, request.gt, settings, options, progress)[MODEL]
-        calls = dict(zip(rows.metrics, zip(settings.keys, settings.metrics, strict=True), strict=True))
-        for row in rows.definitions:
+        yield _Run(
+            rows, resize, settings, run_models({MODEL: request.pred}, request.gt, settings, options, progress)[MODEL]
+        )
+
+
+def _companion_guesses(runs: Iterable[_Run], n: int, averaging: Averaging, *, differ: bool) -> Iterator[Guess]:
+    """Every definition of a metric with its means; none where one of the `n` maps has no number."""
+    for run in runs:
+        settings = run.settings
+        resize = str(settings.resize) if differ else ""
+        beside = (("--resize", resize),) if differ and run.resize else ()
+        calls = dict(zip(run.rows.metrics, zip(settings.keys, settings.metrics, strict=True), strict=True))
+        for row in run.rows.definitions:
             key, call = calls[row.metric]
-            own = restrict_to(settings, call)
-            flags = (*row.flags, *((("--resize", str(settings.resize)),) if differ and resize else ()))
-            found += [
-                Guess(
-                    row.name,
-                    (*flags, *(OVER_GROUPS if averaging == "groups" else ())),
-                    value,
-                    format_signature(own),
-                    short_signature(own),
-                    metric,
-                    str(settings.resize) if differ else "",
-                    averaging,
-                )
-                for averaging, value in _means(report, key, names)
-            ]
-    return found
+            values = {score.name: score.values[key] for score in run.report.scores if key in score.values}
+            weights = {score.name: score.weights[key] for score in run.report.scores if key in score.weights}
+            for over, value in averaging.means(values, weights) if len(values) == n else ():
+                own = averaging.settings(restrict_to(settings, call), over)
+                flags = (*row.flags, *beside, *averaging.flags(over))
+                signs = format_signature(own), short_signature(own)
+                yield Guess(row.name, flags, value, *signs, run.rows.name, resize, over)
 
 
-def _means(report: Report, key: str, names: Sequence[str]) -> Iterator[tuple[str, float]]:
-    """The mean over all maps, and over the means of their folders; none where a map has no number."""
-    values = {score.name: score.values[key] for score in report.scores if key in score.values}
-    if set(values) != set(names):
-        return
-    yield "maps", exact_mean(values.values())
-    folders: defaultdict[str, list[float]] = defaultdict(list)
-    for name, value in values.items():
-        folders[name.rpartition("/")[0]].append(value)
-    if len(folders) > 1:
-        yield "groups", exact_mean(exact_mean(some) for some in folders.values())
-
-
-def _signed(found: Identification, candidates_of: Mapping[Guess, Candidate]) -> Identification:
+def _signed(found: Identification, candidates_of: Mapping[Guess, Candidate], averaging: Averaging) -> Identification:
     """The identification with the signatures of the guesses that it shows; those of companions have theirs."""
 
     def signed(guesses: Iterable[Guess]) -> tuple[Guess, ...]:
-        return tuple(_with_signature(guess, candidates_of) for guess in guesses)
+        return tuple(_with_signature(guess, candidates_of, averaging) for guess in guesses)
 
     joint = tuple(
         replace(row, guesses={metric: signed(guesses) for metric, guesses in row.guesses.items()})
@@ -258,10 +300,8 @@ def _signed(found: Identification, candidates_of: Mapping[Guess, Candidate]) -> 
     return replace(found, guesses=signed(found.guesses), nearest=signed(found.nearest), joint=joint)
 
 
-def _with_signature(guess: Guess, candidates_of: Mapping[Guess, Candidate]) -> Guess:
+def _with_signature(guess: Guess, candidates_of: Mapping[Guess, Candidate], averaging: Averaging) -> Guess:
     if guess not in candidates_of:
         return guess
-    settings = candidates_of[guess].settings
-    if guess.averaging == "groups":
-        settings = replace(settings, maps="groups")
+    settings = averaging.settings(candidates_of[guess].settings, guess.averaging)
     return replace(guess, signature=format_signature(settings), short=short_signature(settings))

@@ -28,7 +28,7 @@ from kldeval.dataclass import dataclass
 from kldeval.engine.auxiliary import open_auxiliary
 from kldeval.engine.run import resolve_settings
 from kldeval.engine.worker import guarded, reading_of
-from kldeval.errors import MapProblem, UsageProblem
+from kldeval.errors import MapProblem, UsageProblem, count
 from kldeval.normalization.chain import normalise
 from kldeval.records import Failure
 from kldeval.reports.strips import Panel, Strip, choose_maps
@@ -124,7 +124,7 @@ def _map_panel(title: str, pair: MapPair, values: Array, stimulus: Array | None)
     places = list(_fixations(pair))
     if places:
         picture = with_rings(picture, places)
-    seen = f", with {len(places)} fixations" if places else ""
+    seen = f", with {count(len(places), 'fixation')}" if places else ""
     over = " over its stimulus" if stimulus is not None else ""
     text = f"{title} of {pair.name}{over}, from {low:.3g} (dark) to {high:.3g} (bright){seen}"
     return Panel(title, webp(picture), text, f"{low:.3g} to {high:.3g}")

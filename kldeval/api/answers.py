@@ -29,7 +29,16 @@ if TYPE_CHECKING:
 
 
 class Reproduction(Shown, reproduction.Reproduction):
-    """Saved numbers computed again: whether every digit `agrees`, and the `differences`; true where they do."""
+    """Saved numbers computed again: whether every digit `agrees`, and the `differences`; true where they do.
+
+    >>> import tempfile
+    >>> from kldeval import evaluate
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     evaluate("sample_data/bold", "sample_data/gt", digests=True).save(f"{folder}/report.json")
+    ...     again = reproduce(f"{folder}/report.json")
+    >>> again.agrees, again.differences
+    (True, ())
+    """
 
     __slots__ = ()
 
@@ -95,7 +104,14 @@ def reproduce(
 
 
 class Fitted(Shown, fitting.Fitted):
-    """A chain that lowers the mean KLD, and the `share` that goes away on held-out maps, with its `interval`."""
+    """A chain that lowers the mean KLD, and the `share` that goes away on held-out maps, with its `interval`.
+
+    >>> import numpy as np
+    >>> pred, gt = np.random.default_rng(0).random((2, 6, 4, 5))
+    >>> fitted = fit(pred, gt, parts=["temperature"], folds=2)
+    >>> type(fitted).__name__, fitted.chain.startswith("sum-to-one+temperature(t="), fitted.share > 0
+    ('Fitted', True, True)
+    """
 
     __slots__ = ()
 
@@ -146,6 +162,11 @@ def fit(
 
     Raises:
         UsageProblem: a part is unknown, or there are too few maps.
+
+    >>> import numpy as np
+    >>> pred, gt = np.random.default_rng(0).random((2, 6, 4, 5))
+    >>> fit(pred, gt, parts=["temperature"], folds=2).units
+    'maps'
     """
     call = asked(options, known=(*RunOptions._fields, "gt_norm", "resize", "color"))
     said = {name: options.get(name) for name in ("gt_norm", "resize", "color", "group_by")}

@@ -6,10 +6,9 @@ import json
 from typing import TYPE_CHECKING, Any, Literal
 
 from kldeval.api.shown import Saved, Shown, members
-from kldeval.errors import UsageProblem
+from kldeval.errors import UsageProblem, count
 from kldeval.grammar import unknown
 from kldeval.reports import audit_documents, documents, identification
-from kldeval.writers.numbers import count
 
 if TYPE_CHECKING:
     import os
@@ -153,7 +152,15 @@ MOST_LINES = 6
 
 
 class Leaderboard(Saved, documents.Leaderboard):
-    """The reports of several models on the maps that all of them have; `leaderboard["model"]["kld"].mean`."""
+    """The reports of several models on the maps that all of them have; `leaderboard["model"]["kld"].mean`.
+
+    >>> import numpy as np
+    >>> from kldeval import evaluate
+    >>> gt = np.asarray([[[1.0, 3.0]], [[1.0, 1.0]]])
+    >>> leaderboard = evaluate({"ours": gt, "theirs": gt[::-1]}, gt, metric="sim")
+    >>> type(leaderboard).__name__, {model: leaderboard[model]["sim"].mean for model in leaderboard}
+    ('Leaderboard', {'ours': 1.0, 'theirs': 0.75})
+    """
 
     __slots__ = ()
 
@@ -240,7 +247,17 @@ class Leaderboard(Saved, documents.Leaderboard):
 
 
 class Comparison(Saved, documents.ComparisonReport):
-    """Models compared pair by pair: `comparison["kld"].pairs` has differences, intervals and p-values."""
+    """Models compared pair by pair: `comparison["kld"].pairs` has differences, intervals and p-values.
+
+    >>> import numpy as np
+    >>> from kldeval import compare, evaluate
+    >>> gt = np.asarray([[[1.0, 3.0]], [[1.0, 1.0]]])
+    >>> models = {"ours": evaluate(gt, gt, metric="sim"), "theirs": evaluate(gt[::-1], gt, metric="sim")}
+    >>> comparison = compare(models, resamples=100)
+    >>> (pair,) = comparison["sim"].pairs
+    >>> type(comparison).__name__, pair.first, pair.second, pair.result.mean_difference
+    ('Comparison', 'ours', 'theirs', 0.25)
+    """
 
     __slots__ = ()
 
@@ -302,7 +319,15 @@ class Comparison(Saved, documents.ComparisonReport):
 
 
 class Audit(Saved, audit_documents.Audit):
-    """The same maps under many conventions: `audit.standings["mit"]["model"].mean`, causes, and orders that flip."""
+    """The same maps under many conventions: `audit.standings["mit"]["model"].mean`, causes, and orders that flip.
+
+    >>> import numpy as np
+    >>> from kldeval import audit
+    >>> gt = np.asarray([[[1.0, 3.0]], [[1.0, 1.0]]])
+    >>> found = audit({"ours": gt[::-1]}, gt, conventions="exact,flatten-softmax")
+    >>> type(found).__name__, {name: round(rows["ours"].mean, 6) for name, rows in found.standings.items()}
+    ('Audit', {'exact': 0.137327, 'flatten-softmax': 0.380797})
+    """
 
     __slots__ = ()
     _of_audits = True
@@ -348,7 +373,14 @@ class Audit(Saved, audit_documents.Audit):
 
 
 class Identification(Shown, identification.Identification):
-    """Which conventions print a published number: `guesses`, best first, or the `nearest` where none does."""
+    """Which conventions print a published number: `guesses`, best first, or the `nearest` where none does.
+
+    >>> import numpy as np
+    >>> from kldeval import identify
+    >>> found = identify("0.130812", np.asarray([[1.0, 1.0]]), np.asarray([[1.0, 3.0]]))
+    >>> type(found).__name__, "exact" in [guess.convention for guess in found.guesses]
+    ('Identification', True)
+    """
 
     __slots__ = ()
 
@@ -378,7 +410,13 @@ class Identification(Shown, identification.Identification):
 
 
 class Explanation(Shown, documents.Explanation):
-    """One pair step by step: `stages` of both maps, `values`, and the `terms` that make each metric."""
+    """One pair step by step: `stages` of both maps, `values`, and the `terms` that make each metric.
+
+    >>> import numpy as np
+    >>> from kldeval import explain
+    >>> explain(np.asarray([[1.0, 1.0]]), np.asarray([[1.0, 3.0]]), metric="kld")
+    Explanation(0: kld 0.130812)
+    """
 
     __slots__ = ()
 
@@ -398,7 +436,14 @@ class Explanation(Shown, documents.Explanation):
 
 
 class Inspection(Shown, documents.Inspection):
-    """What stands against scoring: `rows` of pairs that could be scored, and `failures`; true where all is well."""
+    """What stands against scoring: `rows` of pairs that could be scored, and `failures`; true where all is well.
+
+    >>> import numpy as np
+    >>> from kldeval import check
+    >>> found = check(np.ones((2, 3, 4)), np.stack([np.ones((3, 4)), np.zeros((3, 4))]))
+    >>> found, bool(found), found.failures[0].code
+    (Inspection(1 pair, 1 failed), False, 'empty')
+    """
 
     __slots__ = ()
 
@@ -421,7 +466,12 @@ class Inspection(Shown, documents.Inspection):
 
 
 class Methods(Shown, documents.Methods):
-    """What a paper says of its numbers: `text`, the `short` signature, the full `signatures`, and `bibtex`."""
+    """What a paper says of its numbers: `text`, the `short` signature, the full `signatures`, and `bibtex`.
+
+    >>> from kldeval import methods
+    >>> methods(convention="unisal")
+    Methods(kldeval:unisal+v1)
+    """
 
     __slots__ = ()
 

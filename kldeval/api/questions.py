@@ -34,11 +34,12 @@ from kldeval.arrays import as_numpy
 from kldeval.conventions import CONVENTIONS
 from kldeval.data.fixations.maps import FixationReading, fixations_in_map
 from kldeval.engine.run import read_one, run
-from kldeval.errors import RefusedMap, UsageProblem
+from kldeval.errors import RefusedMap, UsageProblem, count
 from kldeval.functional import requested
 from kldeval.grammar import format_value
 from kldeval.parameters import (
     AUDITED,
+    IDENTIFIED,
     audit_parameters,
     check_parameters,
     explain_parameters,
@@ -57,7 +58,6 @@ from kldeval.reports.significance import check_resampling
 from kldeval.run_options import RunOptions
 from kldeval.settings.signature import combined
 from kldeval.wording import in_python, speaks_python
-from kldeval.writers.numbers import count
 
 if TYPE_CHECKING:
     from kldeval.api.progress import Told
@@ -229,6 +229,7 @@ _READING = tuple(sorted(name for name in SETTINGS if name.startswith("fixation_"
 """How fixations are read."""
 
 _AUDITED = frozenset(AUDITED)
+_IDENTIFIED = frozenset(IDENTIFIED)
 
 
 @explicit(identify_parameters)
@@ -249,7 +250,8 @@ def identify(
         pred: the predictions, as for `evaluate`.
         gt: the ground truths.
         progress: whether to show a bar on standard error.
-        options: resize and color, how files are named and read, and the fixations of nss, auc and sauc.
+        options: resize and color, how files are named and read, the fixations of nss, auc and sauc, and group_by, whose
+            groups are tried as what a mean is over.
 
     Raises:
         UsageProblem: the value is no number, an option does not exist, or the maps cannot be paired.
@@ -264,7 +266,7 @@ def identify(
     """
     given = value.items() if isinstance(value, Mapping) else [("", value)]
     targets = [published_value(f"{metric}={number}" if metric else str(number)) for metric, number in given]
-    call = asked(options, known=_AUDITED)
+    call = asked(options, known=_IDENTIFIED)
     preds, truth = _two_sides(pred, gt)
     reading = {name: _text(options.get(name)) for name in _READING}
     shared = [_text(options.get(name)) for name in ("resize", "color")]

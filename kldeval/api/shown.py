@@ -92,6 +92,9 @@ class Saved(Shown):
     def save(self, path: str | os.PathLike[str], **looks: Any) -> None:
         """Write a file in the format of its suffix: .json, .html, .tex, .md, .csv, .tsv, .txt, .parquet, ....
 
+        A document holds numbers and no maps, so an HTML page has its tables and charts; pictures of the worst maps are
+        those that `kldeval PRED GT --output report.html` makes, which reads their files again.
+
         Args:
             path: the file, which is replaced whole or left as it is.
             looks: how a table for people looks: precision, per_map, worst, intervals, verbose, signatures, siunitx.

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 from kldeval.arrays import as_numpy
 from kldeval.data.stacks import is_picture
 from kldeval.dataclass import dataclass
-from kldeval.errors import RefusedMap, UsageProblem
+from kldeval.errors import RefusedMap, UsageProblem, count
 from kldeval.memory import MapInMemory, NamedMaps
-from kldeval.writers.numbers import count
 
 if TYPE_CHECKING:
     from kldeval.memory import MapFile, MapFolder

@@ -12,6 +12,7 @@ from kldeval.cli.groups import DEBUG, option, takes, text_option
 from kldeval.cli.messages import say, show_line
 from kldeval.cli.options import READING, EngineOptions, ProgressOptions, ReadingOptions
 from kldeval.cli.terminal import progress_bar
+from kldeval.errors import count
 
 if TYPE_CHECKING:
     from kldeval.analysis.ground_truth_maps import DensityPlan
@@ -73,7 +74,7 @@ def command(fixations: Path, out: Path, options: DensityOptions) -> int:
         outside = sum(one.n_outside for one in built)
         left_out = f", {outside} outside left out" if outside else ""
         total = sum(one.n_fixations for one in built)
-        show_line(f"{out}: {len(built)} maps of {total} fixations{left_out}, {plan.smoothing.text}")
+        show_line(f"{out}: {count(len(built), 'map')} of {count(total, 'fixation')}{left_out}, {plan.smoothing.text}")
     return 0 if len(built) == len(outcomes) else 1
 
 

@@ -13,6 +13,7 @@ from kldeval.cli.options import (
     READING,
     EngineOptions,
     FileOptions,
+    GroupOptions,
     NamingOptions,
     ProgressOptions,
     ReadingOptions,
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 FORMATS = "table", "json"
 
 
-class IdentifyOptions(ReadingOptions, ProgressOptions, NamingOptions, FileOptions, EngineOptions):
+class IdentifyOptions(ReadingOptions, ProgressOptions, NamingOptions, GroupOptions, FileOptions, EngineOptions):
     """The options of `kldeval identify`."""
 
     values: tuple[str, ...] = option(
@@ -58,7 +59,8 @@ def command(pred: Path, gt: Path, options: IdentifyOptions) -> int:
     reduction or base; resizing, too, where sizes differ. What prints the number to its rounding is listed, the simplest
     first, with the flags that repeat it, and how many hits chance gives.
 
-    Several numbers are taken for one row of a table: what prints all of them shares its resizing and its averaging.
+    Several numbers are taken for one row of a table: what prints all of them shares its resizing and its averaging,
+    which is over maps, over groups (--group-by, or folders) or, of metrics of fixations, over fixations.
 
     \b
     kldeval identify --value 0.27 pred_dir gt_dir

@@ -71,10 +71,10 @@ def _of_convention(name: str) -> Settings:
 def _of_report(path: Path) -> Methods:
     """The methods of a saved report or leaderboard: all its metrics, and how many maps were averaged."""
     from kldeval.analysis.methods_text import describe_methods
+    from kldeval.errors import count
     from kldeval.reports.documents import Leaderboard, Report
     from kldeval.reports.json_reader import load_document, saved_signatures
     from kldeval.settings.signature import combined
-    from kldeval.writers.numbers import count
 
     document = load_document(path)
     if isinstance(document, Leaderboard):

@@ -151,6 +151,11 @@ class MapSource:
     limits: Limits
     single: Array | None = None
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names that files have, in the order of the names; none where one map stands beside every pair."""
+        return tuple(sorted(self.files))
+
     def of(self, name: str, file: MapFile | None = None) -> tuple[Array, MapFile]:
         """The map that stands beside a pair, as it is stored, and its file.
 

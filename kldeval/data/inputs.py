@@ -39,6 +39,8 @@ class Inputs:
     def check_folder(self, folder: Path, names: Collection[str]) -> None:
         """Refuse a folder for files below `folder/NAME` of each name that is, or lies in, a folder that is read.
 
+        Where there are names, the folder that holds a file that is read is refused, too: a run may read all of it.
+
         Raises:
             UsageProblem: naming both.
         """
@@ -49,6 +51,8 @@ class Inputs:
         for path in self._every():
             if any(_is_within(path, one) for one in below):
                 raise _refused(folder, f"{printable(path)} would be among its files; name another folder")
+            if names and _holds(folder, path):
+                raise _refused(folder, f"{printable(path)}, which is read, lies there; name another folder, as terms")
 
     def _every(self) -> Iterator[Path]:
         yield from self.paths
@@ -68,6 +72,11 @@ def is_same(target: Path, path: Path) -> bool:
 
 def _is_within(path: Path, folder: Path) -> bool:
     return path.resolve().is_relative_to(folder.resolve())
+
+
+def _holds(folder: Path, path: Path) -> bool:
+    """Whether the path, as it is named or where a link leads, is a file directly in the folder."""
+    return path.is_file() and folder.resolve() in (path.parent.resolve(), path.resolve().parent)
 
 
 def _is_read_as_fixations(name: str) -> bool:

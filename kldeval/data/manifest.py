@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from kldeval.data.containers import member_at
 from kldeval.data.delimiters import delimiter_of
 from kldeval.data.listing import normal
-from kldeval.errors import UsageProblem, examples, printable
+from kldeval.errors import UsageProblem, count, examples, printable
 from kldeval.grammar import suggestion
 from kldeval.records import Pair
 from kldeval.regular import read_bounded, read_regular, why
@@ -173,7 +173,9 @@ def _default_name(gt: str) -> str:
 def _check(pairs: Sequence[Pair], where: str) -> None:
     twice = _repeated(pair.name for pair in pairs)
     if twice:
-        msg = f"{where}: {len(twice)} names stand twice (such as {examples(twice)}); give each row its own in 'name'"
+        stand = "stands" if len(twice) == 1 else "stand"
+        some = f"{count(len(twice), 'name')} {stand} twice (such as {examples(twice)})"
+        msg = f"{where}: {some}; give each row its own in 'name'"
         raise UsageProblem(msg)
     lacking = [pair.name for pair in pairs if not pair.group]
     if lacking and len(lacking) < len(pairs):

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 
 from kldeval.data.listing import PLAIN, auxiliary_namer, name_of, namers
 from kldeval.dataclass import dataclass
+from kldeval.errors import count
 from kldeval.templates import parse_template, plain_template
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 
 LOOKED_AT = 2000
@@ -64,7 +65,7 @@ class Proposal:
     def __str__(self) -> str:
         shifted = self.is_shifted
         offset = " (frames are counted from 0 on one side and from 1 on the other)" if shifted else ""
-        return f"{self.flags} would make {self.pairs} pairs{offset}"
+        return f"{self.flags} would make {count(self.pairs, 'pair')}{offset}"
 
     @property
     def is_shifted(self) -> bool:
@@ -196,11 +197,13 @@ def _is_literal(text: str) -> bool:
 
 
 def propose_beside(
-    files: Sequence[str], names: Iterable[str], option: str, pred_name: str | None, gt_name: str | None
+    files: Mapping[str, bool], names: Iterable[str], option: str, pred_name: str | None, gt_name: str | None
 ) -> str | None:
     """A template by which files beside the maps have the names of maps, of the fields that those of the maps have.
 
-    >>> files = ["a/fixation/0001.png", "a/fixation/0002.png", "a/maps/0001.png", "a/maps/0002.png"]
+    `files` has for each whether it is itself one of the maps, which no template may take for what stands beside them.
+
+    >>> files = {"a/fixation/0001.png": False, "a/fixation/0002.png": False, "a/maps/0001.png": True}
     >>> propose_beside(files, ["a/0001", "a/0002"], "--fixations-name", None, "{video}/maps/{frame:04d}")
     '{video}/fixation/{frame:04d}'
     """
@@ -208,10 +211,14 @@ def propose_beside(
     main = gt_name or pred_name
     fields = {name: bool(form) for name, form in parse_template(main).formats.items()} if main else None
     fitting: dict[str, int] = {}
-    for text in _templates([name_of(file) for file in files[:LOOKED_AT]], sorted(wanted)):
+    for text in _templates([name_of(file) for file in islice(files, LOOKED_AT)], sorted(wanted)):
         own = {name: bool(form) for name, form in parse_template(text).formats.items()}
-        if text not in (main, PLAIN) and fields in (None, own):
+        if text != PLAIN and fields in (None, own):
             namer = auxiliary_namer(text, option, pred_name, gt_name)
-            fitting[text] = len(wanted & set(map(namer, files)))
-    best = max(fitting, key=lambda text: (fitting[text], -_likeness(text), -len(text)), default=None)
+            taken = {namer(file) for file, is_map in files.items() if is_map}
+            times = Counter(map(namer, files))
+            fitting[text] = 0 if wanted & taken else sum(times[name] == 1 for name in wanted)
+    word = option.removeprefix("--")[:3]  # rather what speaks of masks for --mask-name; the maps' own template last
+    ranked = {text: (fits, text != main, word in text, -_likeness(text), -len(text)) for text, fits in fitting.items()}
+    best = max(ranked, key=ranked.__getitem__, default=None)
     return best if best is not None and fitting[best] else None

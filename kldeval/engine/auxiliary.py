@@ -61,8 +61,6 @@ def open_auxiliary(settings: Settings, request: RunOptions, pairs: Sequence[Pair
     limits = Limits(request.max_pixels or MAX_PIXELS, request.trust_files)
     fixations = _fixations(settings, request, named["fixations"], limits, pairs)
     doubts = tuple(check_positions(fixations, partial(_size_of, _files(pairs), limits.max_pixels))) if fixations else ()
-    if fixations is not None and fixations.files and not alone:
-        _check_names(fixations, request, pairs)
     mask = _maps("mask", request, limits)
     sources = AuxiliarySources(
         fixations,
@@ -74,6 +72,7 @@ def open_auxiliary(settings: Settings, request: RunOptions, pairs: Sequence[Pair
         alone=alone,
         drops_outside=settings.fixations.keywords.get("outside") == "drop",
     )
+    _check_names(sources, request, pairs)
     references = _references(settings, request, pairs) if request.baselines else None
     if sources == AuxiliarySources(alone=alone) and references is None:
         return NO_AUXILIARY
@@ -106,27 +105,48 @@ def _references(settings: Settings, request: RunOptions, pairs: Sequence[Pair]) 
     return make_references(settings, files, reading_of(settings, request), request.ceiling, each)
 
 
-def _check_names(fixations: FixationSource, request: RunOptions, pairs: Sequence[Pair]) -> None:
-    """Refuse a folder of fixations none of whose files has the name of a pair, where a template would give it.
+def _check_names(sources: AuxiliarySources, request: RunOptions, pairs: Sequence[Pair]) -> None:
+    """Refuse a folder beside the maps none of whose files has the name of a pair, where a template would give it.
 
     Raises:
         UsageProblem: with the template.
     """
-    if {pair.name for pair in pairs} & set(fixations.names):
+    if sources.alone:
         return
+    given = {
+        "--fixations-name": sources.fixations,
+        "--mask-name": sources.mask,
+        "--weights-name": sources.weights,
+        "--baseline-name": sources.baseline,
+        "--other-map-name": sources.other,
+    }
+    names = {pair.name: None for pair in pairs}
+    for option, source in given.items():
+        if source is not None and source.files and names.keys().isdisjoint(source.names):
+            _check_template(option, source, request, pairs)
+
+
+def _check_template(
+    option: str, source: FixationSource | MapSource, request: RunOptions, pairs: Sequence[Pair]
+) -> None:
+    """Refuse files that have the name of no pair if a template would give it: any but that of the maps themselves.
+
+    Raises:
+        UsageProblem: with the template.
+    """
     from kldeval.data.template_suggestion import propose_beside
 
-    folder = fixations.path
-    if isinstance(folder, NamedMaps):
+    if isinstance(source.path, NamedMaps) or not source.path.is_dir():
         return
-    paths = [path for paths in fixations.files.values() for path in paths if isinstance(path, Path)]
-    files = [path.relative_to(folder).as_posix() for path in paths]
+    paths = [path for paths in source.files.values() for path in paths if isinstance(path, Path)]
+    maps = {side.resolve() for pair in pairs for side in (pair.pred, pair.gt) if isinstance(side, Path)}
+    files = {path.relative_to(source.path).as_posix(): path.resolve() in maps for path in paths}
     names = [pair.name for pair in pairs]
-    found = propose_beside(files, names, "--fixations-name", request.pred_name, request.gt_name)
+    found = propose_beside(files, names, option, request.pred_name, request.gt_name)
     if found:
         msg = (
-            f"none of the files in {printable(fixations.path)} (such as {examples(files)}) has the name of a pair "
-            f"(such as {examples(names)}): --fixations-name '{found}' names them so"
+            f"none of the files in {printable(source.path)} (such as {examples(files)}) has the name of a pair "
+            f"(such as {examples(names)}): {option} '{found}' names them so"
         )
         raise UsageProblem(msg)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from kldeval.arrays import torch
 from kldeval.data.load import UNIFORM
 from kldeval.engine.worker import UNREAD
+from kldeval.errors import count
 from kldeval.executors.local import cores
 from kldeval.metrics.registry import METRICS
 from kldeval.provenance import versions
@@ -45,7 +46,8 @@ _UNGROUPED: dict[str, str] = {}
 def _skipped(reason: str, number: int) -> str:
     """What is said of maps that were left out for a reason."""
     option = "--missing" if reason == UNREAD else "--empty-gt"
-    return f"{number} maps with an {reason} were skipped ({option} skip)".replace(" an prediction", " a prediction")
+    article, verb = "a" if reason == UNREAD else "an", "was" if number == 1 else "were"
+    return f"{count(number, 'map')} with {article} {reason} {verb} skipped ({option} skip)"
 
 
 def build_report(

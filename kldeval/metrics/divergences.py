@@ -143,7 +143,10 @@ def jsd(pred: Density, gt: Density) -> AnyArray:
     >>> bool(np.isclose(kldeval.jsd(np.asarray([[1.0, 0.0]]), np.asarray([[0.0, 1.0]])), np.log(2)))
     True
     """
-    middle = Density(prob=(pred.prob + gt.prob) / 2)
+    both = pred.prob + gt.prob
+    half = both / 2
+    # the half of the least number is 0, and ln 0 would make the term of a pixel that weighs nothing infinite
+    middle = Density(prob=pred.xp.where(half == 0, both, half))
     # all logarithms are taken of probabilities, so that a map against itself gives exactly 0 after a softmax too
     return (_divergence(middle, _of_prob(pred), (0, 0, 0)) + _divergence(middle, _of_prob(gt), (0, 0, 0))) / 2
 

@@ -59,6 +59,7 @@ class LazyMap:
     `empty` says what a division by zero means (error, keep, uniform, nan); `axes` are those over which a step made
     distributions of the values (none yet, or not said: None), and `is_log` whether they are log-probabilities;
     `is_positive` is said where no probability is known to be 0; `share` is what the last step divided, and by what.
+    `may_wait` says that values may be looked at even on an accelerator, for which Python then waits.
     """
 
     source: Array
@@ -68,6 +69,7 @@ class LazyMap:
     axes: tuple[int, ...] | None = None
     is_log: bool = False
     is_positive: bool = False
+    may_wait: bool = False
     problems: tuple[Problem, ...] = ()
     functions: tuple[tuple[Callable[..., Array], tuple[Array, ...]], ...] = ()
     known: dict[str, tuple[Array, Array]] = field(default_factory=dict)
@@ -152,7 +154,8 @@ class LazyMap:
 
     def lies_above(self, bound: float, low: Array) -> bool:
         """Whether a minimum says so of every pixel; an accelerator is not waited for, and a mask hides pixels."""
-        return self.xp.__name__ == "numpy" and self.weights is None and bool((low > bound).all())
+        may_look = self.xp.__name__ == "numpy" or self.may_wait
+        return may_look and self.weights is None and bool(self.xp.all(low > bound))
 
     def flag(self, kind: str, found: Array, detail: Array) -> LazyMap:
         """The same values with a problem noted; whoever asked for them decides what it means.

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kldeval.arrays import in_blocks, namespace, quiet, real_floats
+from kldeval.arrays import in_blocks, namespace, quiet, real_floats, without_gradient
 from kldeval.errors import UsageProblem
 
 if TYPE_CHECKING:
@@ -125,5 +125,4 @@ def _check_axis(axis: int | None, name: str) -> None:
 
 def _peak(x: Array, axis: int) -> Array:
     """The maximum along `axis`, as a constant: a shift does not move the result, so no gradient goes through it."""
-    peak = namespace(x).max(x, axis=axis, keepdims=True)
-    return peak.detach() if hasattr(peak, "detach") else peak
+    return without_gradient(namespace(x).max(x, axis=axis, keepdims=True))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, Literal
 
-from kldeval.arrays import exp_of_temporary
+from kldeval.arrays import exp_of_temporary, without_gradient
 from kldeval.dataclass import dataclass
 from kldeval.errors import UsageProblem
 from kldeval.grammar import Info, Registry, format_value
@@ -202,8 +202,9 @@ def _check_temperature(*, t: float) -> None:
 def temperature(values: LazyMap, *, t: float) -> LazyMap:
     """x / t of scores; of distributions p^(1/t) divided by its sum: ln p is divided by t and normalised again.
 
-    So it is one thing before and after a softmax. A temperature above 1 flattens, as in the distillation of networks:
-    G. Hinton, O. Vinyals and J. Dean (2015), https://arxiv.org/abs/1503.02531.
+    So it is one thing before and after a softmax. A temperature above 1 flattens, as in the distillation of networks.
+
+    Source: G. Hinton, O. Vinyals and J. Dean (2015), https://arxiv.org/abs/1503.02531.
     """
     if not values.is_log and values.axes is None:
         return values.map(lambda x: x / t)
@@ -235,7 +236,7 @@ def _check_bounds(*, min: float | None = None, max: float | None = None) -> None
 
 @STEPS.add("clip", StepInfo(takes="bounded", check=_check_bounds))
 def clip(values: LazyMap, *, min: float | None = None, max: float | None = None) -> LazyMap:  # noqa: A002 - the flag's words
-    """X, no smaller than min and no larger than max."""
+    """min(max(x, low), high): no smaller than the parameter `min`, no larger than `max`; one left out is no bound."""
     xp = values.xp
     return values.map(lambda x: xp.clip(x, min, max))
 
@@ -249,7 +250,10 @@ def divide_by_max(values: LazyMap) -> LazyMap:
 
 @STEPS.add("bytes")
 def to_bytes(values: LazyMap) -> LazyMap:
-    """floor((x - min) * (255 / (max - min)) + 0.5): the byte scaling of scipy.misc.imresize; a constant map is 0."""
+    """floor((x - min) * (255 / (max - min)) + 0.5): the byte scaling of scipy.misc.imresize; a constant map is 0.
+
+    Source: SciPy 1.2, https://docs.scipy.org/doc/scipy-1.2.1/reference/generated/scipy.misc.imresize.html.
+    """
     low, high = values.extent()
     xp = values.xp
     span = xp.where(high == low, xp.ones_like(low), high - low)
@@ -261,14 +265,20 @@ def to_bytes(values: LazyMap) -> LazyMap:
 
 @STEPS.add("blank")
 def blank(values: LazyMap, *, below: float) -> LazyMap:
-    """0 everywhere if the maximum is not above `below`, else x: how ACLNet's loss drops faint ground truths."""
+    """0 everywhere if the maximum is not above `below`, else x: how ACLNet's loss drops faint ground truths.
+
+    Source: W. Wang et al. (2018), and its code, https://github.com/wenguanwang/DHF1K.
+    """
     xp = values.xp
     return values.map(lambda x, high: xp.where(high > below, x, xp.zeros_like(x)), values.extent()[1])
 
 
 @STEPS.add("latitude", StepInfo(spatial="rows"))
 def latitude(values: LazyMap) -> LazyMap:
-    """X * sin(pi row / (H - 1)), the weight of the Salient360! toolbox: rows at the poles become 0."""
+    """X * sin(pi row / (H - 1)), the weight of the Salient360! toolbox: rows at the poles become 0.
+
+    Source: the Salient360! toolbox (2024), https://doi.org/10.1016/j.cag.2024.103890.
+    """
     height = values.source.shape[-2]
     # the quotient first: pi * (H - 1) / (H - 1) may round beyond pi, where the sine is negative
     rows = [math.sin(math.pi * (row / max(1, height - 1))) for row in range(height)]
@@ -311,8 +321,9 @@ def blur(values: LazyMap, *, sigma: float, size: int | None = None) -> LazyMap:
     """A Gaussian of `sigma` pixels on a `size` x `size` window (default: four sigma to each side).
 
     Borders are mirrored without repeating the edge, as OpenCV's GaussianBlur does by default. Pixels of weight 0 have
-    no part: the sum over the others is divided by what the window weighs there, as in the normalized convolution of
-    H. Knutsson and C.-F. Westin (1993), https://doi.org/10.1109/CVPR.1993.341081.
+    no part: the sum over the others is divided by what the window weighs there, which is a normalized convolution.
+
+    Source: H. Knutsson and C.-F. Westin (1993), https://doi.org/10.1109/CVPR.1993.341081.
     """
     radius = int(4 * sigma + 0.5) if size is None else size // 2
     taps = [math.exp(-0.5 * (offset / sigma) ** 2) for offset in range(-radius, radius + 1)]
@@ -346,8 +357,9 @@ def _check_centre(*, sigma: float) -> None:
 def centre(values: LazyMap, *, sigma: float) -> LazyMap:
     """X times a Gaussian around the middle of the map, whose standard deviation is `sigma` times the height and width.
 
-    A multiplicative centre bias: people look at the middle of pictures. B. W. Tatler (2007),
-    https://doi.org/10.1167/7.14.4.
+    A multiplicative centre bias: people look at the middle of pictures.
+
+    Source: B. W. Tatler (2007), https://doi.org/10.1167/7.14.4.
     """
     height, width = values.source.shape[-2:]
     rows, columns = (
@@ -415,7 +427,8 @@ def _flag_unnormalised(values: LazyMap, axes: tuple[int, ...], stored: Any) -> L
 
 def _log_softmax(values: LazyMap, axes: tuple[int, ...]) -> LazyMap:
     xp = values.xp
-    low, peak = values.extent(axes)
+    # constants to a gradient: a shift does not move the result
+    low, peak = map(without_gradient, values.extent(axes))
     values = _finite(values, peak)
     mass = values.map(lambda x, peak: exp_of_temporary(x - peak), peak).sum(axes)
     statistics = peak, xp.log(mass)

@@ -293,8 +293,11 @@ def _check_names(reports: Mapping[str, Report]) -> None:
         raise UsageProblem(msg)
 
 
-_COUNTS = (re.compile(r"\b(\d+) of (\d+)( maps?\b)?"), re.compile(r"^(\d+)()()(?= maps with an all-zero ground truth)"))
+_COUNTS = re.compile(r"\b(\d+) of (\d+)( maps?\b)?")
 """Where a note says of how many maps of a part it is."""
+
+_SKIPPED = re.compile(r"^(\d+) maps? with (.*?) (?:was|were) skipped")
+"""Where a note says how many maps were left out, which are none of those that were scored."""
 
 
 def merged_notes(notes: Mapping[str, Sequence[str]], counts: Mapping[str, int]) -> list[str]:
@@ -302,6 +305,9 @@ def merged_notes(notes: Mapping[str, Sequence[str]], counts: Mapping[str, int]) 
 
     >>> merged_notes({"1": ["x (1 of 2 maps)"], "2": ["y"], "3": ["x (1 of 1 map)", "y"]}, {"1": 2, "2": 3, "3": 1})
     ['x (2 of 6 maps)', 'y']
+    >>> one = "1 map with an all-zero ground truth was skipped"
+    >>> merged_notes({"1": [one], "2": [one]}, {"1": 2, "2": 3})
+    ['2 maps with an all-zero ground truth were skipped']
     """
     total = sum(counts.values())
     found: dict[str, int] = {}
@@ -312,17 +318,23 @@ def merged_notes(notes: Mapping[str, Sequence[str]], counts: Mapping[str, int]) 
             form, count = _form(note, counts[file])
             found[form] = found.get(form, 0) + count
             order[-1].append(form)
-    return [form.format(count=found[form], total=total, s="s" * (total != 1)) for form in _in_order(order)]
+    return [_told(form, found[form], total) for form in _in_order(order)]
+
+
+def _told(form: str, count: int, total: int) -> str:
+    were = "was" if count == 1 else "were"
+    return form.format(count=count, total=total, s="s" * (total != 1), plural="s" * (count != 1), were=were)
 
 
 def _form(note: str, n_maps: int) -> tuple[str, int]:
     """A note with places for its counts, and how many maps of a share it is about."""
     escaped = note.replace("{", "{{").replace("}", "}}")
-    for pattern in _COUNTS:
-        match = pattern.search(escaped)
-        if match and match[2] in ("", str(n_maps)):
-            counted = "{count}" + (" of {total}" if match[2] else "") + (" map{s}" if match[3] else "")
-            return escaped[: match.start()] + counted + escaped[match.end() :], int(match[1])
+    skipped, match = _SKIPPED.search(escaped), _COUNTS.search(escaped)
+    if skipped:
+        return f"{{count}} map{{plural}} with {skipped[2]} {{were}} skipped{escaped[skipped.end() :]}", int(skipped[1])
+    if match and match[2] == str(n_maps):
+        counted = "{count} of {total}" + (" map{s}" if match[3] else "")
+        return escaped[: match.start()] + counted + escaped[match.end() :], int(match[1])
     return escaped, 0
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from itertools import combinations, pairwise
 from typing import TYPE_CHECKING, Literal, get_args
 
-from kldeval.errors import UsageProblem
+from kldeval.errors import UsageProblem, count
 from kldeval.grammar import differences, signature_parts
 from kldeval.reports.aggregate import grouping_of
 from kldeval.reports.documents import Comparison, ComparisonReport, PairedResult, PairOfModels, Resampling
@@ -253,7 +253,7 @@ def _few_note(n: int, unit: str, pairs: int, resamples: int, level: float) -> tu
     smallest = min(1.0, pairs * smallest_p_value(n, resamples))
     if smallest <= level:
         return ()
-    few = f"{n} {unit}" if is_enumerated(n, resamples) else f"{resamples} resamples"
+    few = count(n, unit.removesuffix("s")) if is_enumerated(n, resamples) else f"{resamples} resamples"
     note = f"{few} cannot show a significant difference: p (Holm, pairs: {pairs}) is never below {smallest:.3g}"
     return (note,)
 
@@ -339,7 +339,8 @@ def _map_differences(first: str, reference: Report, name: str, report: Report) -
         if lone:
             shown = ", ".join(sorted(lone)[:SHOWN])
             more = f" and {len(lone) - SHOWN} more" if len(lone) > SHOWN else ""
-            yield f"{len(lone)} maps were scored only in {owner}: {shown}{more}"
+            were = "was" if len(lone) == 1 else "were"
+            yield f"{count(len(lone), 'map')} {were} scored only in {owner}: {shown}{more}"
 
 
 _GROUPS_NOTE = (

@@ -6,10 +6,12 @@ import math
 from bisect import bisect_left, bisect_right
 from dataclasses import replace
 from decimal import Decimal, InvalidOperation
+from itertools import product
 from typing import TYPE_CHECKING
 
 from kldeval.dataclass import dataclass
 from kldeval.errors import UsageProblem
+from kldeval.metrics.registry import METRICS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -55,7 +57,7 @@ class Guess:
 
     `flags` are pairs of a flag and its value, to be typed beside `--convention`; of a companion of KLD the convention
     is the name of a definition, and its metric a flag. `resize` is how the maps are made of one size ("" where they
-    are), `averaging` what the number is the mean over: `maps`, or `groups` (the folders).
+    are), `averaging` what the number is the mean over: `maps`, `groups` (of the request, or folders) or `fixations`.
     """
 
     convention: str
@@ -70,7 +72,10 @@ class Guess:
 
 @dataclass(frozen=True, slots=True)
 class Joint:
-    """A resizing and an averaging under which every number of a row is printed, and what prints each."""
+    """A resizing and an averaging under which every number of a row is printed, and what prints each.
+
+    Under `fixations` the metrics that are of no fixations are means over the maps.
+    """
 
     resize: str
     averaging: str
@@ -163,21 +168,20 @@ def identify_row(
     """What prints every number of a row under one resizing and one averaging, the simplest first.
 
     By chance a row is printed as often as each of its numbers is, at numbers beside it and independently of the others.
+    Averagings that give equal numbers on these maps are one: their combinations count once, and the simplest is named.
     """
     tried = {metric: [one for one in some if math.isfinite(one.value)] for metric, some in guesses.items()}
-    shared = dict.fromkeys((one.resize, one.averaging) for one in tried[targets[0].metric])
-    rows, chance, numbers = [], 0.0, 0
-    for key in shared:
-        alike = [[one for one in tried[t.metric] if (one.resize, one.averaging) == key] for t in targets]
+    shared = list(dict.fromkeys((one.resize, one.averaging) for t in targets for one in tried[t.metric]))
+    alike = [[_under(key, tried[t.metric], t.metric) for key in shared] for t in targets]
+    rows = []
+    for key, some in zip(shared, zip(*alike, strict=True), strict=True):
         hits = [
-            tuple(sorted((one for one in some if target.is_printed_by(one.value)), key=_complexity))
-            for target, some in zip(targets, alike, strict=True)
+            tuple(sorted((one for one in theirs if target.is_printed_by(one.value)), key=_complexity))
+            for target, theirs in zip(targets, some, strict=True)
         ]
-        values = [distinct([one.value for one in some]) for some in alike]
-        chance += math.prod(chance_hits(target, some) for target, some in zip(targets, values, strict=True))
-        numbers += math.prod(map(len, values))
         if all(hits):
             rows.append(Joint(*key, {t.metric: found for t, found in zip(targets, hits, strict=True)}))
+    numbers, chance = _combinations(targets, [[[one.value for one in some] for some in of] for of in alike])
     rows.sort(key=lambda row: sum(_complexity(found[0])[0] for found in row.guesses.values()))
     first = targets[0]
     near = [] if rows else [one for target in targets for one in _nearest(target, tried[target.metric])[:1]]
@@ -191,8 +195,64 @@ def identify_row(
         distinct=numbers,
         chance=chance,
         values=tuple(targets),
-        joint=tuple(rows),
+        joint=tuple(_that_differ(rows)),
     )
+
+
+def _under(key: tuple[str, str], guesses: Iterable[Guess], metric: str) -> list[Guess]:
+    """The guesses under a resizing and an averaging; over fixations only metrics of fixations are averaged."""
+    resize, averaging = key
+    if averaging == "fixations" and METRICS[metric].info.on != "fixations":
+        averaging = "maps"
+    return [one for one in guesses if (one.resize, one.averaging) == (resize, averaging)]
+
+
+def _that_differ(rows: Iterable[Joint]) -> list[Joint]:
+    """The rows without those of an averaging that gives the numbers of a simpler one with the same resizing."""
+    kept: list[Joint] = []
+    for row in rows:
+        if not any(row.resize == other.resize and _numbers(row) == _numbers(other) for other in kept):
+            kept.append(row)
+    return kept
+
+
+def _numbers(row: Joint) -> list[list[str]]:
+    return [[f"{value:.8g}" for value in distinct(one.value for one in some)] for some in row.guesses.values()]
+
+
+def _combinations(targets: Sequence[Published], values: Sequence[Sequence[Sequence[float]]]) -> tuple[int, float]:
+    """How many different combinations of one number per target there are, and how many of them chance hits.
+
+    `values` are the numbers of each target under each of the keys that the targets share. A number stands with the set
+    of keys that give it (a bit each), and a combination is one where some key gives all of its numbers.
+    """
+    found = {(1 << max(map(len, values), default=0)) - 1: (1, 1.0)}
+    for target, of_keys in zip(targets, values, strict=True):
+        joined: dict[int, tuple[int, float]] = {}
+        for (mask, (n, chance)), (keys, numbers) in product(found.items(), _by_keys(of_keys).items()):
+            if mask & keys:
+                count, hits = joined.get(mask & keys, (0, 0.0))
+                joined[mask & keys] = count + n * len(numbers), hits + chance * chance_hits(target, numbers)
+        found = joined
+    return sum(n for n, _ in found.values()), math.fsum(chance for _, chance in found.values())
+
+
+def _by_keys(values: Sequence[Sequence[float]]) -> dict[int, list[float]]:
+    """The different numbers, sorted, by the set of keys (a bit each) that give them.
+
+    >>> _by_keys([[0.5, 0.25], [0.5, 0.75]])
+    {1: [0.25], 3: [0.5], 2: [0.75]}
+    """
+    kept: list[tuple[float, int]] = []
+    for value, key in sorted((value, key) for key, some in enumerate(values) for value in some):
+        if kept and _is_same(value, kept[-1][0]):
+            kept[-1] = kept[-1][0], kept[-1][1] | 1 << key
+        else:
+            kept.append((value, 1 << key))
+    found: dict[int, list[float]] = {}
+    for value, keys in kept:
+        found.setdefault(keys, []).append(value)
+    return found
 
 
 def _nearest(target: Published, guesses: Iterable[Guess]) -> list[Guess]:
@@ -214,9 +274,13 @@ def distinct(values: Iterable[float]) -> list[float]:
     """
     kept: list[float] = []
     for value in sorted(value for value in values if math.isfinite(value)):
-        if not kept or not math.isclose(value, kept[-1], rel_tol=SAME, abs_tol=1e-300):
+        if not kept or not _is_same(value, kept[-1]):
             kept.append(value)
     return kept
+
+
+def _is_same(value: float, other: float) -> bool:
+    return math.isclose(value, other, rel_tol=SAME, abs_tol=1e-300)
 
 
 def chance_hits(target: Published, numbers: Sequence[float]) -> float:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from kldeval.errors import UsageProblem
+from kldeval.errors import UsageProblem, count
 from kldeval.grammar import split_call, unknown
 from kldeval.reports.aggregate import merge, resummarise
 from kldeval.reports.comparison import common_keys, common_maps, compare_reports
@@ -170,7 +170,7 @@ def name_models(paths: Sequence[str | os.PathLike[str]], names: Sequence[str] = 
 
 def _given(paths: Sequence[str | os.PathLike[str]], names: Sequence[str]) -> list[str]:
     if len(names) != len(paths):
-        msg = f"{len(names)} names for {len(paths)} models: give --name once for each, in their order"
+        msg = f"{count(len(names), 'name')} for {count(len(paths), 'model')}: give --name once for each, in their order"
         raise UsageProblem(msg)
     twice = [name for name in names if names.count(name) > 1]
     if twice:

@@ -20,6 +20,7 @@ class CombinedLoss(_CombinedLoss):
         self,
         weights: Mapping[str, float],
         *,
+        norms: Mapping[str, str] | None = None,
         reduction: Literal["mean", "sum", "none"] = "mean",
         validate: bool = False,
         norm: str | None = None,

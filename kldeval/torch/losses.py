@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from kldeval.errors import UsageProblem
 from kldeval.functional import metric_functions, option_settings
-from kldeval.grammar import split_call
+from kldeval.grammar import split_call, unknown
 from kldeval.normalization.chain import axes_of, ends_in_log, format_chain
 from kldeval.normalization.lazy_map import MAP
 from kldeval.parameters import explicit, loss_parameters
@@ -102,6 +102,8 @@ class CombinedLoss(nn.Module):  # type: ignore[misc] # torch's types are not rea
             (of the maps), nss and auc (of fixations; of the AUC its smooth lower bound `auc_surrogate`), with
             parameters such as `nss(ddof=1)`, `sim(minmax=true)` or, of the values at the end of the norm,
             `cc(of=norm)`. High is good for cc, sim, nss and auc, which therefore have negative weights.
+        norms: the norm of some of these metrics, as written there, in place of that of the options, such as
+            `{"nss(std_eps=1e-07,of=norm)": "max"}`.
         reduction: over the maps of a batch: mean, sum or none.
         validate: whether the maps of kld and ce are checked, which waits for the device.
         options: as for `KLDLoss`.
@@ -116,12 +118,21 @@ class CombinedLoss(nn.Module):  # type: ignore[misc] # torch's types are not rea
     """
 
     def __init__(
-        self, weights: Mapping[str, float], *, reduction: str = "mean", validate: bool = False, **options: Any
+        self,
+        weights: Mapping[str, float],
+        *,
+        norms: Mapping[str, str] | None = None,
+        reduction: str = "mean",
+        validate: bool = False,
+        **options: Any,
     ) -> None:
         super().__init__()
         self.weights = dict(weights)
+        own = _checked_norms(norms or {}, weights)
         with python_words():
-            self._parts = [(float(weight), _part(text, options)) for text, weight in weights.items()]
+            self._parts = [
+                (float(weight), _part(text, {**options, **own.get(text, {})})) for text, weight in weights.items()
+            ]
         self.signatures = {text: part.signature for text, (_, part) in zip(weights, self._parts, strict=True)}
         self._reduction = _checked_reduction(reduction)
         self._checked = KLDLoss(validate=True, **options) if validate else None
@@ -186,6 +197,23 @@ class _MapLoss:
         normalise, is_log = chain
         found = normalise(_on_scale(values, self._settings))
         return found.exp() if is_log else found
+
+
+def _checked_norms(norms: Mapping[str, str], weights: Mapping[str, float]) -> dict[str, dict[str, str | None]]:
+    """The options that stand for the norms of some metrics, by the texts of these.
+
+    Raises:
+        UnknownName: the loss has no such metric.
+        UsageProblem: it takes the maps as they are stored, on which a norm has no effect.
+    """
+    for text in norms:
+        if text not in weights:
+            raise unknown("metric of this loss", text, weights)
+        name, _, arguments = text.partition("(")
+        if name not in _OF_DENSITIES and "of=norm" not in arguments:
+            msg = f"norms[{text!r}] has no effect: {name} takes the stored maps; say of=norm among its parameters"
+            raise UsageProblem(msg)
+    return {text: {"norm": norm, "pred_norm": None, "gt_norm": None} for text, norm in norms.items()}
 
 
 def _without_eps(options: Mapping[str, Any]) -> dict[str, Any]:

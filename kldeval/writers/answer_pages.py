@@ -6,10 +6,10 @@ import json
 import math
 from typing import TYPE_CHECKING, Any
 
+from kldeval.errors import count
 from kldeval.reports.fitting import FIT_SCHEMA
 from kldeval.reports.optimal_maps import OPTIMAL_SCHEMA
 from kldeval.reports.reproduction import REPRODUCTION_SCHEMA
-from kldeval.writers.numbers import count
 from kldeval.writers.page import Cell, Notes, Page, Paragraphs, Signatures, Table, filled, plain_heads
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from kldeval.dataclass import dataclass
-from kldeval.writers.numbers import ABSENT, count
+from kldeval.errors import count
+from kldeval.writers.numbers import ABSENT
 from kldeval.writers.page import (
     Cell,
     Head,

@@ -6,10 +6,10 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from kldeval.errors import UsageProblem
+from kldeval.errors import UsageProblem, count
 from kldeval.reports.aggregate import CEILING, PRIOR, REFERENCES, share_of_the_way
 from kldeval.reports.comparison import letter
-from kldeval.writers.numbers import ABSENT, Notation, count, natural, notation_for
+from kldeval.writers.numbers import ABSENT, Notation, natural, notation_for
 from kldeval.writers.page import (
     Cell,
     Gates,

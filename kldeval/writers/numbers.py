@@ -102,12 +102,3 @@ def gate_line(gate: GateOutcome, model: str = "") -> str:
     value = "no value" if gate.value is None else repr(gate.value)
     p = "" if gate.p_value is None else f" (p = {gate.p_value:.3g})"
     return f"gate {gate.text} {'fired' if gate.fired else 'passed'}{f' for {model}' if model else ''}: {value}{p}"
-
-
-def count(number: int, noun: str) -> str:
-    """The number with its noun.
-
-    >>> count(1, "map"), count(1500, "map")
-    ('1 map', '1500 maps')
-    """
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kldeval.errors import count
 from kldeval.reports.rows import ROWS_SCHEMA, mean_of, quantiles_of
 from kldeval.scoring.rows import NLL, NLL_GT, SAME_TOP, SHIFT
-from kldeval.writers.numbers import count, notation_for
+from kldeval.writers.numbers import notation_for
 from kldeval.writers.page import Cell, Head, Missing, MissingMaps, Notes, Page, Paragraphs, Signatures, Table, filled
 
 if TYPE_CHECKING:

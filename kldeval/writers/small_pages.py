@@ -8,10 +8,11 @@ import shlex
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from kldeval.errors import count
 from kldeval.reports.audit import is_close
 from kldeval.reports.identification import IDENTIFY_SCHEMA
 from kldeval.writers.lines import one_line, wrapped
-from kldeval.writers.numbers import ABSENT, count
+from kldeval.writers.numbers import ABSENT
 from kldeval.writers.page import (
     Cell,
     Head,
@@ -39,6 +40,9 @@ METHODS_SCHEMA = "kldeval.methods/1"
 JOINT_SHOWN = 3
 """So many resizings and averagings that print a whole row are shown to people."""
 
+OVER = {"maps": "maps", "groups": "groups", "fixations": "fixations, where the metric is of them"}
+"""What the means of a row are over, in words."""
+
 SHOWN = 20
 """So many rows are shown to people."""
 
@@ -65,7 +69,7 @@ def identification_json(found: Identification) -> str:
     }
     lines = [f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in head.items()]
     lines += [_listed(key, guesses) for key, guesses in (("guesses", found.guesses), ("nearest", found.nearest))]
-    lines += [_listed_joint(found.joint)] if len(found.values) > 1 else []
+    lines += [_listed_joint(found.joint)] if found.joint or len(found.values) > 1 else []
     lines += [f'  "notes": {json.dumps(list(found.notes))}']
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
@@ -133,7 +137,7 @@ def _joint_blocks(found: Identification) -> Iterator[Block]:
         yield _joint_table(list(one_by_one), f"nothing that was tried prints {row} over {maps}; the nearest are")
     for joint in found.joint[:JOINT_SHOWN]:
         lines = [(metric, *line) for metric, guesses in joint.guesses.items() for line in list(_rows(guesses))[:SHOWN]]
-        over = "folders" if joint.averaging == "groups" else "maps"
+        over = OVER[joint.averaging]
         resize = f", {joint.resize}" if joint.resize else ""
         yield _joint_table(lines, f"{row} over {maps} is printed by (mean over {over}{resize})")
     if len(found.joint) > JOINT_SHOWN:

@@ -246,7 +246,7 @@ class TestMessages:
         with pytest.raises(RefusedMap, match="map 2: the ground truth is all zero"):
             evaluate(MAPS, gt, on_failure="raise")
         skipped = evaluate(MAPS, gt, empty_gt="skip")
-        assert "1 maps with an all-zero ground truth were skipped (empty_gt='skip')" in skipped.notes
+        assert "1 map with an all-zero ground truth was skipped (empty_gt='skip')" in skipped.notes
 
     def test_functions_and_streams_speak_python(self) -> None:
         for call in (

@@ -250,7 +250,7 @@ def test_differences_are_shown_part_by_part(tmp_path: Path) -> None:
         "kldeval:   kld: only in a",
         "kldeval:   cc: only in c",
         "kldeval:   12 maps were scored only in a: m0, m1, m10, m11, m2 and 7 more",
-        "kldeval:   1 maps were scored only in c: z",
+        "kldeval:   1 map was scored only in c: z",
     ]
     insisted = compared(tmp_path / "a.json", tmp_path / "b.json", "--allow-different", *FEW)
     assert insisted["maps"] == names[:3]

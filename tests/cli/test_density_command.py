@@ -203,7 +203,7 @@ def test_a_gaussian_on_the_sphere_is_of_the_great_circle_distance(tmp_path: Path
     (tmp_path / "list.csv").write_text(f"name,x,y\na,10,{row}\na,10,{row}\n")
     arguments = ("--sigma", "3", "--size", "64x32", "--projection", "equirectangular")
     outcome = kldeval("density", tmp_path / "list.csv", tmp_path / "out", *arguments)
-    assert outcome.out.endswith("1 maps of 2 fixations, gaussian(sigma=3,projection=equirectangular)\n")
+    assert outcome.out.endswith("1 map of 2 fixations, gaussian(sigma=3,projection=equirectangular)\n")
     made = np.load(tmp_path / "out" / "a.npy")
     theta = np.pi * (np.arange(32) + 0.5)[:, None] / 32
     phi = 2 * np.pi * (np.arange(64) + 0.5)[None] / 64

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from importlib import import_module
 
 import pytest
@@ -35,6 +36,17 @@ def test_a_step_in_full_has_its_parameters(name: str) -> None:
     for parameter in STEPS[name].types:
         assert f"{parameter}=" in head
     assert head.count("=...") == len(STEPS[name].required)
+
+
+@pytest.mark.parametrize("name", list(STEPS))
+def test_a_step_says_its_source_or_its_formula(name: str) -> None:
+    """A step of somebody's own has a line with a link; any other is defined by the formula in its first line."""
+    text = kldeval("steps", name).out
+    sources = [line for line in text.splitlines() if line.startswith("Source: ")]
+    has_link = "https://" in text
+    assert len(sources) == has_link
+    if not has_link:
+        assert re.search(r"\bx\b", text.splitlines()[2].lower())
 
 
 def test_unknown_names_are_refused() -> None:

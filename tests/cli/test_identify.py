@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,9 @@ from schemas import validate
 
 from kldeval.analysis.candidates import candidates
 from kldeval.conventions import CONVENTIONS
+from kldeval.conventions.definitions import NSS
 from kldeval.errors import UsageProblem
-from kldeval.reports.identification import chance_hits, distinct, published
+from kldeval.reports.identification import Guess, chance_hits, distinct, identify_row, published, published_value
 
 SAMPLE = Path(__file__).parent.parent.parent / "sample_data"
 BOLD, CAREFUL, GT = SAMPLE / "bold", SAMPLE / "careful", SAMPLE / "gt"
@@ -183,6 +185,31 @@ class TestChance:
         target = published("0.50")
         assert chance_hits(target, distinct(values)) == chance_hits(target, distinct(values * 3))
 
+    @given(st.lists(st.tuples(*[st.sets(st.integers(0, 40), min_size=1)] * 2), min_size=1, max_size=3))
+    def test_combinations_of_a_row_count_once(self, averagings: list[tuple[set[int], set[int]]]) -> None:
+        """Whatever averagings share: as many as different pairs of numbers of one averaging, and their mean hits."""
+        targets = [published_value("kld=0.20"), published_value("nss=0.25")]
+        over = ("maps", "groups", "fixations")
+        guesses = {
+            target.metric: [
+                Guess("default", (), (number + 0.3) / 100, "", "", target.metric, averaging=averaging)
+                for averaging, sets in zip(over, averagings, strict=False)
+                for number in sets[place]
+                if (target.metric, averaging) != ("kld", "fixations")
+            ]
+            for place, target in enumerate(targets)
+        }
+        pairs = {
+            pair
+            for averaging, sets in zip(over, averagings, strict=False)
+            for pair in product(averagings[0][0] if averaging == "fixations" else sets[0], sets[1])
+        }
+        found = identify_row(targets, guesses, 3, ())
+        beside = [sign * shift for shift in range(1, 11) for sign in (-1, 1)]
+        hits = sum((20 + up, 25 + right) in pairs for up, right in product(beside, beside))
+        assert found.distinct == len(pairs)
+        assert found.chance == pytest.approx(hits / 400)
+
     def test_more_digits_leave_less_to_chance(self) -> None:
         documents = [
             json.loads(kldeval("identify", "--value", text, BOLD, GT, "--format", "json").out)
@@ -247,6 +274,82 @@ class TestRows:
         typed = [word for flag in kld["flags"] for word in flag]
         assert typed == list(flags)
         assert float(kldeval(*pair, "-m", "kld", *typed, "--score-only", "-q").out) == pytest.approx(kld["value"])
+
+    AVERAGINGS = (
+        ("maps", ()),
+        ("groups", ("--group-by", "{video}_{frame}", "--maps", "groups")),
+        ("fixations", ("--maps", "fixations")),
+    )
+
+    def unlike(self, folder: Path) -> list[Any]:
+        """Three maps of different sizes with 1, 4 and 9 fixations, two of them of one video; and how they are named."""
+        rng = np.random.default_rng(4)
+        lines = ["image,x,y"]
+        for name, shape, n in (("a_1", (6, 8), 1), ("b_1", (9, 7), 4), ("b_2", (12, 16), 9)):
+            for side in ("pred", "gt"):
+                (folder / side).mkdir(exist_ok=True)
+                np.save(folder / side / f"{name}.npy", rng.uniform(0.1, 1, shape))
+            for place in rng.choice(shape[0] * shape[1], n, replace=False):
+                y, x = divmod(int(place), shape[1])
+                lines.append(f"{name},{x},{y}")
+        (folder / "fixations.csv").write_text("\n".join(lines))
+        return [folder / "pred", folder / "gt", "--fixations", folder / "fixations.csv"]
+
+    @pytest.mark.parametrize(("averaging", "flags"), AVERAGINGS)
+    def test_a_row_of_another_averaging_is_found(self, tmp_path: Path, averaging: str, flags: tuple[str, ...]) -> None:
+        """The averaging moves some number of the row: it is found alone, and each signature repeats its number."""
+        files = self.unlike(tmp_path)
+        metrics = ("kld", "cc", "nss", "auc-judd")
+        said = (*files, "-m", ",".join(metrics), *flags)
+        report = json.loads(kldeval(*said, "--format", "json", "-q").out)
+        printed = [report["summary"][metric]["mean"] for metric in metrics]
+        texts = [
+            word
+            for metric, value in zip(("kld", "cc", "nss", "auc"), printed, strict=True)
+            for word in ("--value", f"{metric}={value:.7f}")
+        ]
+        asked = ("identify", *texts, *files, "--group-by", "{video}_{frame}")
+        outcome = kldeval(*asked, "--format", "json")
+        (joint,) = json.loads(outcome.out)["joint"]
+        assert (outcome.code, joint["averaging"]) == (0, averaging)
+        for (metric, guesses), value in zip(joint["guesses"].items(), printed, strict=True):
+            beside = files[2:] if metric in ("nss", "auc") else []
+            again = kldeval(*files[:2], *beside, "--signature", guesses[0]["signature"], "--score-only", "-q")
+            assert float(again.out) == pytest.approx(value, rel=1e-12)
+            typed = [word for flag in guesses[0]["flags"] for word in flag]
+            metric_flag = [] if "--metric" in typed else ["-m", "kld"]
+            again = kldeval(*files[:2], *beside, *metric_flag, *typed, "--score-only", "-q")
+            assert float(again.out) == pytest.approx(value, rel=1e-12)
+        over = "fixations, where the metric is of them" if averaging == "fixations" else averaging
+        assert f"over 3 maps is printed by (mean over {over})" in kldeval(*asked).out
+
+    def test_averagings_that_give_one_number_count_once(self, tmp_path: Path) -> None:
+        """Of one map every mean is its number: there are as many combinations as products of its different numbers."""
+        pred, gt, *fixations = self.unlike(tmp_path)
+        pair = pred / "b_1.npy", gt / "b_1.npy"
+        alone, row = (
+            json.loads(kldeval("identify", *texts, *pair, *fixations, "--format", "json").out)
+            for texts in (("--value", "kld=0.2"), ("--value", "kld=0.2", "--value", "nss=0.2"))
+        )
+        printed = {
+            kldeval(*pair, *fixations, "-m", definition.metric, *chain, "--score-only", "-q").out
+            for definition in NSS.definitions
+            for chain in [[word for flag in definition.flags[1:] for word in flag]]
+        }
+        assert row["distinct"] == alone["distinct"] * len(printed)
+
+    def test_one_number_of_a_companion_is_saved_with_what_prints_it(self, tmp_path: Path) -> None:
+        files = self.unlike(tmp_path)
+        value = float(kldeval(*files, "-m", "nss", "--maps", "fixations", "--score-only", "-q").out)
+        outcome = kldeval("identify", "--value", f"nss={value:.7f}", *files, "--format", "json")
+        validate(json.loads(outcome.out), "identify")
+        (joint,) = json.loads(outcome.out)["joint"]
+        assert (outcome.code, joint["averaging"]) == (0, "fixations")
+
+    def test_maps_without_a_group_are_refused(self, tmp_path: Path) -> None:
+        outcome = kldeval("identify", "--value", "1", *self.unlike(tmp_path)[:2], "--group-by", "parent")
+        assert (outcome.code, outcome.out) == (2, "")
+        assert outcome.err == "kldeval: --group-by parent: 3 of 3 maps have no group (such as 'a_1')\n"
 
     @pytest.mark.parametrize(
         ("values", "message"),

@@ -189,7 +189,7 @@ def test_models_are_called_by_what_tells_them_apart(paths: tuple[str, ...], name
     ("paths", "names", "message"),
     [
         (("a", "./a"), (), "a is given twice: every model needs a path of its own"),
-        (("a", "b"), ("x",), "1 names for 2 models: give --name once for each, in their order"),
+        (("a", "b"), ("x",), "1 name for 2 models: give --name once for each, in their order"),
         (("a", "b"), ("x", "x"), "--name x is given twice: every model needs its own"),
     ],
 )
@@ -309,7 +309,7 @@ def test_a_gate_of_any_model_fires(root: Path) -> None:
         (("--reduction", "none", "--save-maps", "x"), "several models have no leaderboard under --reduction none"),
         (("--resamples", "9"), "9 resamples are too few for an interval: 100 at least, 10000 are usual"),
         (("--confidence", "95"), "confidence 95.0 is not between 0 and 1: 0.95 is usual"),
-        (("--name", "x"), "1 names for 2 models: give --name once for each, in their order"),
+        (("--name", "x"), "1 name for 2 models: give --name once for each, in their order"),
     ],
 )
 def test_refused_requests(root: Path, arguments: tuple[str, ...], message: str) -> None:

@@ -81,7 +81,7 @@ WRONG = {
     "pred,gt,name\na,b,../c\n": (
         "{m}, line 2: the name '../c' leads out of a folder; names are relative paths without '..'"
     ),
-    "pred,gt\na,b\nc,b\n": "{m}: 1 names stand twice (such as 'b'); give each row its own in 'name'",
+    "pred,gt\na,b\nc,b\n": "{m}: 1 name stands twice (such as 'b'); give each row its own in 'name'",
     "pred,gt,group\na,b,v\nc,d,\n": "{m}: 1 of 2 rows have no group (such as 'd'); give a group to all or to none",
     'pred,gt\n"a,b\n': "{m}, line 2: unexpected end of data",
     '{"pred": "a"}\n': "{m}, line 1: the column 'gt' is missing; there are pred",

@@ -62,7 +62,7 @@ def test_both_may_be_skipped() -> None:
     assert document["summary"]["kld"]["n"] == 2
     assert document["notes"] == [
         "1 ground truths without a prediction were left out (--missing skip)",
-        "1 maps with a prediction that cannot be read were skipped (--missing skip)",
+        "1 map with a prediction that cannot be read was skipped (--missing skip)",
     ]
     (signature,) = document["signature"].values()
     assert "|missing:skip|" in signature

@@ -141,3 +141,58 @@ def test_a_folder_of_models_is_told_to_be_one() -> None:
     assert outcome.code == 2
     assert outcome.err.endswith("results holds several models (A, B): give results/* in its place\n")
     assert kldeval("results/A", "results/B", "gt").code == 0
+
+
+BESIDE = {
+    "mask": ("--metric", "kld"),
+    "weights": ("--metric", "kld"),
+    "baseline": ("--metric", "ig", "--fixations", "points"),
+    "other-map": ("--metric", "auc-shuffled", "--fixations", "points"),
+}
+"""What stands beside the maps, and a metric that needs it."""
+
+
+@pytest.mark.parametrize("what", list(BESIDE))
+@pytest.mark.parametrize("gt_end", ["", "_map"])
+@pytest.mark.parametrize("end", ["_x", "_map"])
+@pytest.mark.parametrize("folder", ["", "beside/"])
+def test_templates_of_all_that_stands_beside_maps_are_proposed(what: str, gt_end: str, end: str, folder: str) -> None:
+    make = marks if what in ("mask", "other-map") else picture
+    for seed, name in enumerate(("i1", "i2", "i3")):
+        picture(f"pred/{name}.png", seed)
+        picture(f"gt/{name}{gt_end}.png", 10 + seed)
+        marks(f"points/{name}.png", 20 + seed)
+        make(f"files/{folder}{name}{end}.png", 30 + seed)
+        make(f"plain/{name}.png", 30 + seed)
+    run = ("pred", "gt", *BESIDE[what], *(("--gt-name", "{name}" + gt_end) if gt_end else ()))
+    refused = kldeval(*run, f"--{what}", "files")
+    assert refused.code == 2
+    assert "has the name of a pair" in refused.err
+    flags = advice(refused.err)
+    assert flags == [f"--{what}-name", f"{folder}{{name}}{end}"]
+    assert score(*run, f"--{what}", "files", *flags) == score(*run, f"--{what}", "plain")
+
+
+def test_of_several_folders_that_of_the_option_is_proposed() -> None:
+    for seed, name in enumerate(("i1", "i2", "i3")):
+        picture(f"pred/{name}.png", seed)
+        picture(f"gt/maps/{name}.png", 10 + seed)
+        marks(f"gt/fixation/{name}.png", 20 + seed)
+        marks(f"gt/masks/{name}.png", 30 + seed)
+        marks(f"plain/{name}.png", 30 + seed)
+    run = ("pred", "gt", "--gt-name", "maps/{name}", "--metric", "kld", "--mask")
+    flags = advice(kldeval(*run, "gt").err)
+    assert flags == ["--mask-name", "masks/{name}"]
+    assert score(*run, "gt", *flags) == score(*run, "plain")
+
+
+@pytest.mark.parametrize("spelling", ["gt", "./gt", "absolute"])
+def test_the_maps_themselves_are_never_proposed_to_stand_beside_themselves(spelling: str) -> None:
+    for seed, name in enumerate(("i1", "i2", "i3")):
+        picture(f"pred/{name}.png", seed)
+        picture(f"gt/{name}_map.png", 10 + seed)
+    given = str(Path("gt").absolute()) if spelling == "absolute" else spelling
+    outcome = kldeval("pred", "gt", "--gt-name", "{name}_map", "--weights", given, "--metric", "kld")
+    assert outcome.code == 1
+    assert "3 maps could not be scored" in outcome.out
+    assert "--weights-name" not in outcome.out + outcome.err

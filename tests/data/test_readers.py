@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import json
 import os
@@ -247,6 +248,35 @@ class TestOrientation:
         again |= {6: stored.T[:, ::-1], 7: stored.T[::-1, ::-1], 8: stored.T[::-1]}
         np.testing.assert_array_equal(turned, again[orientation])
         assert read_size(tmp_path / "a.jpg") == UPRIGHT[orientation].shape
+
+    @pytest.mark.parametrize("orientation", sorted(UPRIGHT))
+    def test_webp_lies_as_viewers_show_it(self, tmp_path: Path, orientation: int) -> None:
+        def chunk(kind: bytes, data: bytes) -> bytes:
+            return kind + struct.pack("<I", len(data)) + data + b"\0" * (len(data) % 2)
+
+        image = bytes(cv2.imencode(".webp", MAP, [cv2.IMWRITE_WEBP_QUALITY, 101])[1])[12:]
+        sides = b"".join(struct.pack("<I", side - 1)[:3] for side in MAP.shape[::-1])
+        extended = chunk(b"VP8X", b"\x08\0\0\0" + sides)
+        for head in (b"", b"Exif\0\0"):
+            body = b"WEBP" + extended + image + chunk(b"EXIF", head + with_exif(orientation))
+            found = read(tmp_path, "a.webp", b"RIFF" + struct.pack("<I", len(body)) + body).array
+            grey = found if found.ndim == 2 else found[..., 0]
+            np.testing.assert_array_equal(grey, UPRIGHT[orientation])
+            assert read_size(tmp_path / "a.webp") == UPRIGHT[orientation].shape
+
+    @pytest.mark.parametrize("orientation", sorted(UPRIGHT))
+    @pytest.mark.parametrize("order", "<>")
+    @pytest.mark.parametrize("kind", ["B", "H", "I"])
+    def test_every_whole_number_tells_an_orientation(
+        self, tmp_path: Path, orientation: int, order: str, kind: str
+    ) -> None:
+        number = struct.pack(order + kind, orientation).ljust(4, b"\0")
+        entries = struct.pack(order + "HHII", 271, 2, 1, 0)
+        entries += struct.pack(order + "HHI", 274, {"B": 1, "H": 3, "I": 4}[kind], 1) + number
+        start = {"<": b"II*\0", ">": b"MM\0*"}[order]
+        exif = start + struct.pack(order + "IH", 8, 2) + entries + b"\0" * 4
+        found = read(tmp_path, "a.png", png_of(MAP, extra=png_chunk(b"eXIf", exif))).array
+        np.testing.assert_array_equal(found, UPRIGHT[orientation])
 
     def test_the_number_is_that_of_the_upright_maps(self, tmp_path: Path) -> None:
         gt = MAP[:, ::-1].T.copy()
@@ -500,6 +530,20 @@ class TestOthers:
         other = bytearray(data)
         struct.pack_into(">II", other, box + 4, 41, 56)
         assert "contradicts itself" in refusal(tmp_path, "a.jp2", bytes(other))
+
+    def test_a_missing_package_of_open_exr_is_one_line(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        found = importlib.util.find_spec
+        monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "OpenEXR" else found(name))
+        for folder in ("pred", "gt"):
+            (tmp_path / folder).mkdir()
+            (tmp_path / folder / "a.exr").write_bytes(b"\x76\x2f\x31\x01\x02" + b"\0" * 64)
+        said = "OpenEXR images need the package OpenEXR, which is not installed: pip install 'kldeval[exr]'"
+        for command in ((), ("check",)):
+            done = kldeval(*command, tmp_path / "pred", tmp_path / "gt")
+            assert (done.code, done.out, done.err) == (2, "", f"kldeval: {said}\n")
+        (tmp_path / "a.png").write_bytes((tmp_path / "gt" / "a.exr").read_bytes())
+        done = kldeval(tmp_path / "a.png", tmp_path / "a.png")
+        assert (done.code, done.out, done.err) == (2, "", f"kldeval: {said}\n")
 
     def test_open_exr_keeps_its_halves(self, tmp_path: Path) -> None:
         openexr = pytest.importorskip("OpenEXR")

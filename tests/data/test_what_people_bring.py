@@ -267,7 +267,7 @@ def test_a_frame_whose_labels_are_all_ignored_is_skipped_on_request() -> None:
     run = ("logits", "labels", "--norm", "softmax", "--axis", "0", "--metric", "ce", "--ignore-index", "255")
     document = json.loads(kldeval(*run, "--empty-gt", "skip", "--format", "json").out)
     assert [row["name"] for row in document["maps"]] == ["a"]
-    assert document["notes"] == ["1 maps with an all-ignored ground truth were skipped (--empty-gt skip)"]
+    assert document["notes"] == ["1 map with an all-ignored ground truth was skipped (--empty-gt skip)"]
     logits, label = np.load("logits/a.npy"), np.load("labels/a.npy")
     assert document["summary"]["ce"]["mean"] == pytest.approx(cross_entropy(logits, label, label < 4))
     assert np.isnan(float(json.loads(kldeval(*run, "--format", "json").out)["summary"]["ce"]["mean"]))

@@ -199,8 +199,31 @@ def test_the_loss_of_sam() -> None:
     p, q = pred / (of_maps(pred) + eps), GT / (of_maps(GT) + eps)
     divergence = 10 * (q * torch.log(q / (p + eps) + eps)).sum((-2, -1))
     wanted = divergence - 2 * correlation(PRED, GT) - scanpath(pred, FIXATIONS, correction=0, eps=eps)
-    loss = CombinedLoss({"kld": 1, "cc": -2, "nss(std_eps=1e-07)": -1}, convention="sam")
-    torch.testing.assert_close(loss(pred, GT, FIXATIONS), wanted.mean())
+    # of any positive scale of the prediction, which is divided by its maximum first
+    nss = "nss(std_eps=1e-07,of=norm)"
+    loss = CombinedLoss({"kld": 1, "cc": -2, nss: -1}, convention="sam", norms={nss: "max"})
+    for scale in (1, 1e-5, 3000):
+        torch.testing.assert_close(loss(scale * PRED, GT, FIXATIONS), wanted.mean(), rtol=1e-11, atol=0)
+    assert loss.signatures[nss] == kldeval.signature(nss, convention="sam", norm="max")
+
+
+def test_a_norm_of_one_part_is_that_of_its_metric_alone() -> None:
+    together = CombinedLoss({"kld": 1, "mse(of=norm)": 2}, norm="flatten-softmax", norms={"mse(of=norm)": "minmax"})
+    alone = CombinedLoss({"mse(of=norm)": 2}, norm="minmax")(PRED, GT)
+    torch.testing.assert_close(together(PRED, GT), KLDLoss(norm="flatten-softmax")(PRED, GT) + alone)
+
+
+@pytest.mark.parametrize(
+    ("norms", "error", "words"),
+    [
+        ({"nss": "max"}, UnknownName, "unknown metric of this loss 'nss'"),
+        ({"cc": "max"}, UsageProblem, r"norms\['cc'\] has no effect: cc takes the stored maps; say of=norm"),
+        ({"mse(of=norm)": "maxx"}, UsageProblem, "unknown step 'maxx'"),
+    ],
+)
+def test_norms_that_mean_nothing(norms: dict[str, str], error: type[Exception], words: str) -> None:
+    with pytest.raises(error, match=words):
+        CombinedLoss({"kld": 1, "cc": -1, "mse(of=norm)": 1}, norms=norms)
 
 
 def test_the_loss_of_unisal() -> None:

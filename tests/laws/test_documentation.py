@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+import kldeval
+
 ROOT = Path(__file__).parent.parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 
@@ -53,6 +55,12 @@ def test_python_examples(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     results = doctest.testfile(str(page), module_relative=False)
     assert results.failed == 0
+
+
+@pytest.mark.parametrize("name", vars(kldeval)["PUBLIC"])
+def test_whatever_is_public_has_an_example(name: str) -> None:
+    """The examples themselves run with the tests of their modules."""
+    assert ">>> " in (getattr(kldeval, name).__doc__ or "")
 
 
 def test_ci_runs_the_test_command_of_the_readme() -> None:

@@ -446,3 +446,9 @@ class TestGradients:
             kldeval.kld(pred, gt, weights=weights, norm=norm).backward()
             assert torch.isfinite(pred.grad).all()
             assert pred.grad[0, 1] == 0
+
+
+@pytest.mark.parametrize("make_array", [np.asarray, torch.as_tensor])
+def test_a_half_that_underflows_leaves_the_jensen_shannon_divergence_finite(make_array: Callable[..., Any]) -> None:
+    least = make_array(np.asarray([[1.0, 5e-324]])), make_array(np.asarray([[1.0, 0.0]]))
+    assert float(kldeval.jsd(*least)) == 0.0

@@ -94,10 +94,10 @@ def test_the_base_divides_and_the_terms_are_saved(tmp_path: Path) -> None:
     assert bce(pred, truth, base="2") == pytest.approx(terms.mean() / math.log(2), rel=1e-14)
     for name, array in {"p": pred, "q": truth}.items():
         np.save(tmp_path / f"{name}.npy", array)
-    done = kldeval(tmp_path / "p.npy", tmp_path / "q.npy", "-m", "kld,bce", "--save-maps", tmp_path)
+    done = kldeval(tmp_path / "p.npy", tmp_path / "q.npy", "-m", "kld,bce", "--save-maps", tmp_path / "terms")
     assert done.code == 0
-    np.testing.assert_allclose(np.load(tmp_path / "bce" / "p.npy"), terms, rtol=1e-13)
-    assert (tmp_path / "kld" / "p.npy").exists()
+    np.testing.assert_allclose(np.load(tmp_path / "terms" / "bce" / "p.npy"), terms, rtol=1e-13)
+    assert (tmp_path / "terms" / "kld" / "p.npy").exists()
 
 
 class TestBytes:

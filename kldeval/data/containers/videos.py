@@ -17,7 +17,7 @@ from kldeval.data.containers import VIDEOS, Container
 from kldeval.data.readers.apart import load_apart
 from kldeval.data.readers.files import check_regular
 from kldeval.data.readers.stored import check_size, unreadable
-from kldeval.errors import UnreadableMap, printable
+from kldeval.errors import UnreadableMap, count, printable
 from kldeval.memory import MapInMemory, Member
 from kldeval.process import is_expendable
 
@@ -178,7 +178,7 @@ class _Decoder:
             self.next += 1
         frame: Array | None = self._capture.read()[1] if self.next == number else None
         if frame is None:
-            raise unreadable(self.path, f"the video ends or is damaged after {self.next - 1} frames")
+            raise unreadable(self.path, f"the video ends or is damaged after {count(self.next - 1, 'frame')}")
         self.next += 1
         return frame
 

@@ -19,7 +19,8 @@ TRANSPOSED, FLIPPED_ROWS, FLIPPED_COLUMNS = frozenset({5, 6, 7, 8}), frozenset({
 """The orientations for which axes are swapped, and then rows or columns run backwards."""
 
 ORIENTATION = 274
-_SHORT = 3
+_WHOLE = {1: "B", 3: "H", 4: "I"}
+"""The kinds of whole numbers in a TIFF: the standard asks for the second, and viewers take the others, too."""
 
 
 def orientation(block: bytes) -> int:
@@ -36,8 +37,9 @@ def orientation(block: bytes) -> int:
         (start,) = struct.unpack_from(order + "I", block, 4)
         (n_entries,) = struct.unpack_from(order + "H", block, start)
         for entry in range(start + 2, start + 2 + 12 * n_entries, 12):
-            tag, kind, _, value = struct.unpack_from(order + "HHIH", block, entry)
-            if tag == ORIENTATION and kind == _SHORT:
+            tag, kind = struct.unpack_from(order + "HH", block, entry)
+            if tag == ORIENTATION and kind in _WHOLE:
+                (value,) = struct.unpack_from(order + _WHOLE[kind], block, entry + 8)
                 return value if UPRIGHT <= value <= max(TRANSPOSED) else UPRIGHT
     except struct.error:
         pass
