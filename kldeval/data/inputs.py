@@ -52,10 +52,7 @@ class Inputs:
             if any(_is_within(path, one) for one in below):
                 raise _refused(folder, f"{printable(path)} would be among its files; name another folder")
             if names and _holds(folder, path):
-                advised = printable(folder / "terms")
-                raise _refused(
-                    folder, f"{printable(path)}, which is read, lies there; name a folder in it, as {advised}"
-                )
+                raise _refused(folder, f"{printable(path)}, which is read, lies there; name another folder, as terms")
 
     def _every(self) -> Iterator[Path]:
         yield from self.paths

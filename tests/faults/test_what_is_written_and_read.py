@@ -61,9 +61,9 @@ OVER_INPUTS = {
     "pred gt --save-maps pred": "pred: the next run would read it as maps of pred; name another folder",
     "pred gt --save-maps gt/terms": "gt/terms: the next run would read it as maps of gt; name another folder",
     "kld gt --save-maps .": ".: kld would be among its files; name another folder",
-    "pred/a.npy gt/a.npy --save-maps gt": ("gt: gt/a.npy, which is read, lies there; name a folder in it, as gt/terms"),
-    "--manifest pairs.csv --save-maps .": (".: pairs.csv, which is read, lies there; name a folder in it, as terms"),
-    "pred/a.npy link.npy --save-maps .": ".: link.npy, which is read, lies there; name a folder in it, as terms",
+    "pred/a.npy gt/a.npy --save-maps gt": ("gt: gt/a.npy, which is read, lies there; name another folder, as terms"),
+    "--manifest pairs.csv --save-maps .": (".: pairs.csv, which is read, lies there; name another folder, as terms"),
+    "pred/a.npy link.npy --save-maps .": ".: link.npy, which is read, lies there; name another folder, as terms",
     "density fixations.csv made --sigma 1 --like made": (
         "made: the next run would read it as maps of made; name another folder"
     ),
