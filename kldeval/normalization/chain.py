@@ -131,16 +131,21 @@ def is_spatial(chain: Chain) -> bool:
 
 
 class CompiledChain(NamedTuple):
-    """The functions of a chain with their parameters, and whether the first understands -inf and +inf."""
+    """The functions of a chain with their parameters, and whether the first understands -inf and +inf.
 
-    functions: tuple[Callable[[LazyMap], LazyMap], ...]
+    Beside each function stands whether it works on logarithms of probabilities where there are some.
+    """
+
+    functions: tuple[tuple[Callable[[LazyMap], LazyMap], bool], ...]
     takes_low: bool
     takes_high: bool
 
 
 def compile_chain(chain: Chain) -> CompiledChain:
     """The chain as functions, which ask no registry."""
-    functions = (partial(STEPS[call.name].function, **call.keywords) for call in chain)
+    functions = (
+        (partial(STEPS[call.name].function, **call.keywords), STEPS[call.name].info.takes_log) for call in chain
+    )
     return CompiledChain(tuple(functions), *_infinities(chain[0]))
 
 
@@ -152,8 +157,8 @@ def normalise(values: LazyMap, chain: Chain) -> LazyMap:
 def run_chain(values: LazyMap, chain: CompiledChain) -> LazyMap:
     """The values after every step of a compiled chain."""
     values = _check_finite(values, takes_low=chain.takes_low, takes_high=chain.takes_high)
-    for function in chain.functions:
-        values = _run_step(values, function)
+    for function, takes_log in chain.functions:
+        values = _run_step(values, function, takes_log=takes_log)
     return values
 
 

@@ -452,3 +452,11 @@ class TestGradients:
 def test_a_half_that_underflows_leaves_the_jensen_shannon_divergence_finite(make_array: Callable[..., Any]) -> None:
     least = make_array(np.asarray([[1.0, 5e-324]])), make_array(np.asarray([[1.0, 0.0]]))
     assert float(kldeval.jsd(*least)) == 0.0
+
+
+@pytest.mark.parametrize("make_array", [np.asarray, torch.as_tensor])
+def test_a_temperature_after_a_softmax_is_that_before_it(make_array: Callable[..., Any]) -> None:
+    """Also of scores so far apart that probabilities underflow."""
+    pred, gt = (make_array(side * 2000) for side in np.random.default_rng(0).random((2, 5, 6)))
+    after = kldeval.kld(pred, gt, norm="flatten-softmax+temperature(t=2)")
+    assert float(after) == pytest.approx(float(kldeval.kld(pred / 2, gt / 2, norm="flatten-softmax")), rel=1e-12)
