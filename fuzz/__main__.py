@@ -121,12 +121,11 @@ def kept(seed: Seed, data: bytes, verdict: str) -> Path:
     return path
 
 
-def inputs(options: argparse.Namespace, worker: int) -> Iterator[tuple[Seed, bytes]]:
+def inputs(options: argparse.Namespace, known: Sequence[Seed], worker: int) -> Iterator[tuple[Seed, bytes]]:
     """The corpus (for the first worker), then damaged seeds without end."""
     if worker == 0:
         for path in sorted(CORPUS.rglob("*.*")):
             yield Seed("corpus", path.suffix, READER_OF.get(path.suffix, "map"), b""), path.read_bytes()
-    known = [seed for seed in seeds() if not options.format or seed.name.startswith(options.format)]
     by_suffix = defaultdict(list)
     for seed in known:
         by_suffix[seed.suffix].append(seed)
@@ -136,14 +135,16 @@ def inputs(options: argparse.Namespace, worker: int) -> Iterator[tuple[Seed, byt
         yield seed, mutate(seed, by_suffix[seed.suffix], random)
 
 
-def work(options: argparse.Namespace, worker: int) -> tuple[Counter[tuple[str, str]], list[Path]]:
+def work(
+    options: argparse.Namespace, known: Sequence[Seed], worker: int
+) -> tuple[Counter[tuple[str, str]], list[Path]]:
     """The verdicts of one child's share, by format, and the files of what was found."""
     counts: Counter[tuple[str, str]] = Counter()
     found: dict[tuple[str, str], Path] = {}
     deadline = time.monotonic() + 60 * options.minutes
     with tempfile.TemporaryDirectory() as folder:
         child = Child(Path(folder))
-        for number, (seed, data) in enumerate(inputs(options, worker)):
+        for number, (seed, data) in enumerate(inputs(options, known, worker)):
             if time.monotonic() > deadline or (options.inputs and number >= options.inputs):
                 break
             answer = child.verdict(seed, data)
@@ -166,8 +167,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", default="0", help="what the damage is drawn from")
     parser.add_argument("--format", default="", help="the beginning of a format's name, such as png or mat")
     options = parser.parse_args(arguments)
+    # made before there are threads: some seeds are what the program prints in a folder, which is that of the process
+    known = [seed for seed in seeds() if not options.format or seed.name.startswith(options.format)]
     with ThreadPoolExecutor(options.jobs) as pool:
-        results = list(pool.map(lambda worker: work(options, worker), range(options.jobs)))
+        results = list(pool.map(lambda worker: work(options, known, worker), range(options.jobs)))
     total: Counter[tuple[str, str]] = sum((counts for counts, _ in results), Counter())
     verdicts = sorted({verdict for _, verdict in total}, key=lambda one: (one not in FINE, one))
     print(f"{'format':20}" + "".join(f"{verdict:>14}" for verdict in verdicts))
