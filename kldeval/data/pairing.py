@@ -359,7 +359,7 @@ def _way_out(pred: MapSide, gt: MapSide) -> str:
     from kldeval.data.template_suggestion import propose
 
     found, wanted = ([file for files in side.files.values() for file in files] for side in (pred, gt))
-    several = _several_models(pred, wanted)
+    several = _several_models(pred, gt, wanted)
     if several:
         return f"; {several}"
     proposal = propose(found, wanted)
@@ -370,8 +370,13 @@ def _way_out(pred: MapSide, gt: MapSide) -> str:
     return agree if ends else ""
 
 
-def _several_models(pred: MapSide, gt: Sequence[str]) -> str | None:
-    """What to give in place of a folder of several models: each has a file for most ground truths, by one template."""
+def _several_models(pred: MapSide, gt: MapSide, wanted: Sequence[str]) -> str | None:
+    """What to give in place of a folder of several models: each has a file for most ground truths, by one template.
+
+    The folder may hold other things beside them, the ground truths among these: then the models are named one by one.
+    """
+    from shlex import quote
+
     from kldeval.data.template_suggestion import propose
 
     by_model: defaultdict[str, list[str]] = defaultdict(list)
@@ -381,16 +386,32 @@ def _several_models(pred: MapSide, gt: Sequence[str]) -> str | None:
             by_model[model].append(rest)
     models: defaultdict[str, list[str]] = defaultdict(list)
     for model, files in by_model.items():
-        plain = len({*map(name_of, files)} & {*map(name_of, gt)})
-        proposal = None if 2 * plain > len(gt) else propose(files, gt)
-        if 2 * (proposal.pairs if proposal else plain) > len(gt):
+        if _is_same(pred.folder / model, gt.folder):
+            continue
+        plain = len({*map(name_of, files)} & {*map(name_of, wanted)})
+        proposal = None if 2 * plain > len(wanted) else propose(files, wanted)
+        if 2 * (proposal.pairs if proposal else plain) > len(wanted):
             models[proposal.flags if proposal else ""].append(model)
     flags, names = max(models.items(), key=lambda item: len(item[1]), default=("", []))
     if len(names) < 2:  # noqa: PLR2004 - several
         return None
     known = ", ".join(map(printable, names[:SUFFIXES_SHOWN]))
     also = f" and {flags} beside it" if flags else ""
-    return f"{printable(pred.folder)} holds several models ({known}): give {_every(pred.folder)} in its place{also}"
+    is_all = len(names) == len(_entries(pred.folder))
+    given = _every(pred.folder) if is_all else " ".join(quote(str(pred.folder / name)) for name in sorted(names))
+    return f"{printable(pred.folder)} holds several models ({known}): give {given} in its place{also}"
+
+
+def _entries(folder: Path) -> list[str]:
+    """What a shell makes of `folder/*`; nothing of what is no folder."""
+    return [name for name in os.listdir(folder) if not name.startswith(".")] if folder.is_dir() else []  # noqa: PTH208
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except OSError:  # a part of an archive, or a link to nothing
+        return False
 
 
 def _ambiguous(name: str, pred: MapSide, gt: MapSide) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,22 @@ def test_a_folder_of_models_is_told_and_the_advice_ranks_them(template: str) -> 
     for model in ("one", "other model"):
         expected = mean(f"my results/{model}/{template}.npy")
         assert reports[model]["summary"]["kld"]["mean"] == pytest.approx(expected)
+
+
+def test_what_lies_beside_the_models_is_not_given() -> None:
+    """The ground truths, other folders and files: a shell's * would take them for models."""
+    for place, model in enumerate(("one", "other model")):
+        fill(f"data/{model}", seed=3 + place)
+    shutil.copytree("gt", "data/gt")
+    fill("data/figures/old", seed=9)
+    message = kldeval("data", "data/gt", *EXACT).err
+    assert message.endswith(
+        "data holds several models (one, other model): give data/one 'data/other model' in its place\n"
+    )
+    outcome = kldeval("data/one", "data/other model", "data/gt", *EXACT, "--format", "json")
+    reports = json.loads(outcome.out)["reports"]
+    for model in ("one", "other model"):
+        assert reports[model]["summary"]["kld"]["mean"] == pytest.approx(mean(f"data/{model}/{{}}.npy"))
 
 
 def test_videos_are_no_models() -> None:
