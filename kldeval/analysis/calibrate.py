@@ -99,21 +99,7 @@ def calibrate(
     settings = resolve_settings(settings, dataset.undivided, request)
     _check(settings, share)
     fitted, tested = _halves(dataset, share, resampling.seed)
-    around = open_auxiliary(settings, request, fitted.every, alone=dataset.alone)
-    reading = replace(reading_of(settings, request), sources=around.sources)
-    executor = executor_for(request)
-
-    def slopes_at(inverse: float) -> list[Slopes]:
-        found = [answer.outcome for answer in outcomes(fitted, Sloping(settings, reading, inverse), reading, executor)]
-        rows = [one for one in found if not isinstance(one, Failure)]
-        if not rows:
-            msg = (
-                f"none of the maps that a temperature is fitted on could be scored: {found[0].name}: {found[0].message}"
-            )
-            raise UsageProblem(msg)
-        return rows
-
-    fit = fit_temperature(slopes_at)
+    fit = fit_temperature(_slopes(fitted, settings, request))
     scaled = with_temperature(settings, fit.temperature)
     name = f"temperature {fit.temperature:g}"
     facts: dict[str, Any] = {"temperature": fit.temperature, "fitted_on": len(fitted.tasks), "seed": resampling.seed}
@@ -127,6 +113,28 @@ def calibrate(
         f"lowers from {fit.before:.4g} to {fit.after:.4g} nats; the numbers are of the other maps"
     )
     return replace(board, notes=(said, *_share_of_calibration(board, name), *board.notes))
+
+
+def _slopes(fitted: Dataset, settings: Settings, request: RunOptions) -> Callable[[float], list[Slopes]]:
+    """The slopes of all maps that a temperature is fitted on, by its inverse.
+
+    Raises:
+        UsageProblem: when it is called, if none of the maps could be scored.
+    """
+    around = open_auxiliary(settings, request, fitted.every, alone=fitted.alone)
+    reading = replace(reading_of(settings, request), sources=around.sources)
+    executor = executor_for(request)
+
+    def slopes_at(inverse: float) -> list[Slopes]:
+        found = [answer.outcome for answer in outcomes(fitted, Sloping(settings, reading, inverse), reading, executor)]
+        rows = [one for one in found if not isinstance(one, Failure)]
+        if not rows:
+            first = found[0]
+            msg = f"none of the maps that a temperature is fitted on could be scored: {first.name}: {first.message}"
+            raise UsageProblem(msg)
+        return rows
+
+    return slopes_at
 
 
 def fit_temperature(slopes_at: Callable[[float], Sequence[Slopes]]) -> Fit:

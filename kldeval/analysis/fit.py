@@ -119,18 +119,11 @@ def fit(
         raise UsageProblem(msg)
     base = replace(settings, pred=parse_chain("sum-to-one"))
     loaded, units = _loaded(pred, gt, base, request, progress)
-    names = list(dict.fromkeys(units))
-    folds = min(folds, len(names))
-    if folds < 2:  # noqa: PLR2004 - one to fit on, one to test
-        msg = f"a fit is tested on maps that it was not fitted on; there is only {len(names)} map or group"
-        raise UsageProblem(msg)
+    held = _folds(units, folds, seed)
     small = [_small(one, base) for one in loaded]
-    order = np.random.default_rng(seed).permutation(len(names))
-    fold_of = {names[place]: int(number) % folds for number, place in enumerate(order)}
-    held = [fold_of[unit] for unit in units]
     chains = [
         fitted_parameters([one for one, fold in zip(small, held, strict=True) if fold != number], parts).chain
-        for number in range(folds)
+        for number in range(max(held) + 1)
     ]
     rows = _tested(loaded, held, chains, base)
     best = fitted_parameters(small, parts)
@@ -150,6 +143,24 @@ def fit(
         provenance={**versions(), "pred": str(pred), "gt": str(gt), "seed": seed},
         notes=tuple(_notes(rows, best)),
     )
+
+
+def _folds(units: Sequence[str], folds: int, seed: int) -> list[int]:
+    """The fold of each map: a map, or a group of maps, is tested on a fit that has not seen it.
+
+    Raises:
+        UsageProblem: there is one map or group alone, or one fold.
+    """
+    names = list(dict.fromkeys(units))
+    if folds < 2:  # noqa: PLR2004 - one to fit on, one to test
+        msg = f"--folds {folds}: a fit is tested on maps that it was not fitted on, which takes 2 at least"
+        raise UsageProblem(msg)
+    if len(names) < 2:  # noqa: PLR2004 - as above
+        msg = f"a fit is tested on maps that it was not fitted on; there is only {len(names)} map or group"
+        raise UsageProblem(msg)
+    order = np.random.default_rng(seed).permutation(len(names))
+    fold_of = {names[place]: int(number) % min(folds, len(names)) for number, place in enumerate(order)}
+    return [fold_of[unit] for unit in units]
 
 
 def _loaded(

@@ -117,13 +117,7 @@ def find_pairs(
         for path, held, member in zip(paths, containers, members, strict=True)
     ]
     if kinds == ["folder", "file"]:
-        if containers[0]:
-            raise UsageProblem(_many_for_one(containers[0], gt))
-        msg = (
-            f"{printable(pred)} is a folder but {printable(gt)} is a file; give two files or two folders, or, where "
-            f"the folder holds several predictions of one map, {_every(pred)} in its place"
-        )
-        raise UsageProblem(msg)
+        raise UsageProblem(_many_for_one(pred, containers[0], gt))
     if kinds == ["file", "file"]:
         return Pairing((Pair(normal(pred.stem), members[0] or pred, members[1] or gt),), alone=True)
     name_pred, name_gt = namers(pred_name, gt_name)
@@ -134,7 +128,7 @@ def find_pairs(
         )
     preds, gts = _listings((pred, containers[0]), (gt, containers[1]), limits=limits)
     video_notes = check_videos(preds, gts, allow_lossy=allow_lossy)
-    preds, gts = (thinned(found, every) for found in (preds, gts))
+    preds, gts = thinned(preds, every), thinned(gts, every)
     if pred_name is None and gt_name is None:
         preds, gts = numbered_like(preds, gts), numbered_like(gts, preds)
     sides = (
@@ -189,9 +183,15 @@ def _listings(*folders: tuple[Path, Container | None], limits: Limits | None = N
     return found
 
 
-def _many_for_one(held: Container, gt: Path) -> str:
+def _many_for_one(pred: Path, held: Container | None, gt: Path) -> str:
+    """Why predictions in a folder, or in a file that stands for one, do not pair with one ground truth."""
     from shlex import quote
 
+    if held is None:
+        return (
+            f"{printable(pred)} is a folder but {printable(gt)} is a file; give two files or two folders, or, where "
+            f"the folder holds several predictions of one map, {_every(pred)} in its place"
+        )
     has_arrays = any(member.is_array for member in held.members.values())
     first = next(member.name for member in held.members.values())
     way_out = f"choose one, such as --pred-key {quote(first)}" if has_arrays else "unpack the one that is meant"

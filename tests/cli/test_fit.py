@@ -108,6 +108,11 @@ def test_what_can_mean_nothing_is_refused(arguments: tuple[str, ...], message: s
     assert (done.code, done.out, done.err) == (2, "", f"kldeval: {message}\n")
 
 
+def test_one_fold_is_refused_in_python(files: tuple[Path, Path]) -> None:
+    with pytest.raises(library.UsageProblem, match="folds=1: a fit is tested on maps that it was not fitted on"):
+        library.fit(*files, folds=1)
+
+
 def test_the_library_answers_the_same(files: tuple[Path, Path]) -> None:
     found = library.fit(*files, parts=["temperature"], folds=3)
     validate(found.to_dict(), "fit")
