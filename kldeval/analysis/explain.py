@@ -118,7 +118,9 @@ def worst_map(report: Report, place: int) -> str:
     found = {score.name: score.values[key] for score in report.scores if key in score.values}
     ordered = sorted(found, key=lambda name: (found[name] == found[name], sign * found[name], name))
     if place > len(ordered):
-        msg = f"--worst {place}: {count(len(ordered), 'map')} {'has' if len(ordered) == 1 else 'have'} a number"
+        first = next(iter(report.failures), None)
+        why = f"; {first.name}: {first.message}" if first else ""
+        msg = f"--worst {place}: {count(len(ordered), 'map')} {'has' if len(ordered) == 1 else 'have'} a number{why}"
         raise UsageProblem(msg)
     return ordered[place - 1]
 

@@ -15,7 +15,7 @@ from kldeval.engine.collected import Outcomes
 from kldeval.engine.device import Device, find_device
 from kldeval.engine.report_builder import _saving_notes, build_report, provenance_of, shard_of
 from kldeval.engine.worker import Decoding, Scoring, T, TaskWork, reading_of
-from kldeval.errors import MapProblem, UsageProblem, printable
+from kldeval.errors import MapProblem, UsageProblem, count, printable
 from kldeval.executors.choice import executor_for, is_cluster
 from kldeval.executors.local import ThreadPool, cores
 from kldeval.normalization.chain import class_axis
@@ -381,7 +381,7 @@ def read_one(
     everything = pairing.pairs
     pairs = [pair for pair in everything if name in (None, pair.name)]
     if len(pairs) != 1:
-        msg = f"{pred} and {gt} hold {len(pairs)} pairs; name the two files of one"
+        msg = f"{pred} and {gt} hold {count(len(pairs), 'pair')}; name the two files of one, or --worst 1"
         raise UsageProblem(msg)
     settings = resolve_target_kind(settings, pairs, reading_of(settings, request))
     around = _around(settings, request, everything, alone=pairing.alone)

@@ -68,8 +68,20 @@ def test_the_worst_map_of_two_folders(folders: tuple[Path, Path]) -> None:
         done = kldeval("explain", *folders, "--worst", str(place), "-m", "kld", "--eps", "0.01")
         assert done.out.startswith(f"{name}: 10 x 12 pixels")
     assert kldeval("explain", *folders, "--worst", "4").err == "kldeval: --worst 4: 3 maps have a number\n"
+    either = kldeval("explain", *folders).err
+    assert either == f"kldeval: {folders[0]} and {folders[1]} hold 3 pairs; name the two files of one, or --worst 1\n"
     of_entropy = kldeval("explain", *folders, "--worst", "1", "-m", "entropy-gt")
     assert (of_entropy.code, "no map is the worst" in of_entropy.err) == (2, True)
+
+
+def test_why_no_map_is_the_worst() -> None:
+    """The labels of the sample mark pixels that do not count, which the advice of the message leaves out."""
+    folders = (SAMPLE / "classes" / "pred", SAMPLE / "classes" / "gt", "--norm", "softmax", "--axis", "0")
+    done = kldeval("explain", *folders, "--worst", "1")
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith("kldeval: --worst 1: 0 maps have a number; meadow: label 255 at pixel (0, 0)")
+    assert "--ignore-index 255" in done.err
+    assert kldeval("explain", *folders, "--worst", "1", "--ignore-index", "255").code == 0
 
 
 SAMPLE = Path(__file__).parent.parent.parent / "sample_data"
