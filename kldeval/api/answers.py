@@ -12,7 +12,7 @@ from kldeval.analysis.optimal import optimal_map
 from kldeval.analysis.reproduce import reproduce as reproduced
 from kldeval.api.progress import shown_progress
 from kldeval.api.request import asked
-from kldeval.api.shown import Shown, members
+from kldeval.api.shown import Shown
 from kldeval.api.sources import folder_of
 from kldeval.arrays import as_numpy
 from kldeval.errors import RefusedMap
@@ -41,11 +41,6 @@ class Reproduction(Shown, reproduction.Reproduction):
     """
 
     __slots__ = ()
-
-    @classmethod
-    def of(cls, found: reproduction.Reproduction) -> Reproduction:
-        """A record as a document of the library."""
-        return cls(**members(found))
 
     def __bool__(self) -> bool:
         return self.agrees
@@ -114,11 +109,6 @@ class Fitted(Shown, fitting.Fitted):
     """
 
     __slots__ = ()
-
-    @classmethod
-    def of(cls, found: fitting.Fitted) -> Fitted:
-        """A record as a document of the library."""
-        return cls(**members(found))
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON document as plain values."""

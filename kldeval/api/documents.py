@@ -11,7 +11,6 @@ from kldeval.grammar import unknown
 from kldeval.reports import audit_documents, documents, identification
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Iterator, Mapping
 
     import numpy as np
@@ -35,27 +34,7 @@ class Report(Saved, documents.Report):
     """
 
     __slots__ = ()
-
-    @classmethod
-    def of(cls, report: documents.Report) -> Report:
-        """A record as a document of the library."""
-        return cls(**members(report))
-
-    @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Report:
-        """The report in a JSON file; it equals the one that was saved.
-
-        Raises:
-            UsageProblem: the file cannot be read, or holds no report.
-        """
-        return cls.of(_loaded(path, documents.Report, "Report"))
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, documents.Report):
-            return NotImplemented
-        return members(self) == members(other)
-
-    __hash__ = None  # type: ignore[assignment] # it holds mappings
+    _record = documents.Report
 
     def __getitem__(self, key: str) -> documents.Summary:
         """The summary of a metric; its name in Python, such as `kld_reverse`, is known as well."""
@@ -163,6 +142,7 @@ class Leaderboard(Saved, documents.Leaderboard):
     """
 
     __slots__ = ()
+    _record = documents.Leaderboard
 
     if TYPE_CHECKING:
         reports: Mapping[str, Report]
@@ -176,22 +156,6 @@ class Leaderboard(Saved, documents.Leaderboard):
         if leaderboard.comparison is not None:
             held["comparison"] = Comparison.of(leaderboard.comparison)
         return cls(**held)
-
-    @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Leaderboard:
-        """The leaderboard in a JSON file.
-
-        Raises:
-            UsageProblem: the file cannot be read, or holds no leaderboard.
-        """
-        return cls.of(_loaded(path, documents.Leaderboard, "Leaderboard"))
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, documents.Leaderboard):
-            return NotImplemented
-        return members(self) == members(other)
-
-    __hash__ = None  # type: ignore[assignment] # it holds mappings
 
     def __getitem__(self, model: str) -> Report:
         """The report of a model."""
@@ -260,27 +224,7 @@ class Comparison(Saved, documents.ComparisonReport):
     """
 
     __slots__ = ()
-
-    @classmethod
-    def of(cls, comparison: documents.ComparisonReport) -> Comparison:
-        """A record as a document of the library."""
-        return cls(**members(comparison))
-
-    @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Comparison:
-        """The comparison in a JSON file.
-
-        Raises:
-            UsageProblem: the file cannot be read, or holds no comparison.
-        """
-        return cls.of(_loaded(path, documents.ComparisonReport, "Comparison"))
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, documents.ComparisonReport):
-            return NotImplemented
-        return members(self) == members(other)
-
-    __hash__ = None  # type: ignore[assignment] # it holds mappings
+    _record = documents.ComparisonReport
 
     def __getitem__(self, metric: str) -> documents.Comparison:
         """The comparison on one metric."""
@@ -330,28 +274,8 @@ class Audit(Saved, audit_documents.Audit):
     """
 
     __slots__ = ()
+    _record = audit_documents.Audit
     _of_audits = True
-
-    @classmethod
-    def of(cls, audit: audit_documents.Audit) -> Audit:
-        """A record as a document of the library."""
-        return cls(**members(audit))
-
-    @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Audit:
-        """The audit in a JSON file.
-
-        Raises:
-            UsageProblem: the file cannot be read, or holds no audit.
-        """
-        return cls.of(_loaded(path, audit_documents.Audit, "Audit"))
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, audit_documents.Audit):
-            return NotImplemented
-        return members(self) == members(other)
-
-    __hash__ = None  # type: ignore[assignment] # it holds mappings
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON audit as plain values."""
@@ -384,11 +308,6 @@ class Identification(Shown, identification.Identification):
 
     __slots__ = ()
 
-    @classmethod
-    def of(cls, found: identification.Identification) -> Identification:
-        """A record as a document of the library."""
-        return cls(**members(found))
-
     def to_dict(self) -> dict[str, Any]:
         """The JSON document as plain values."""
         from kldeval.writers.small_pages import identification_json
@@ -420,11 +339,6 @@ class Explanation(Shown, documents.Explanation):
 
     __slots__ = ()
 
-    @classmethod
-    def of(cls, explanation: documents.Explanation) -> Explanation:
-        """A record as a document of the library."""
-        return cls(**members(explanation))
-
     def _page(self, options: Options) -> Page:
         del options
         from kldeval.writers.small_pages import explanation_page
@@ -446,11 +360,6 @@ class Inspection(Shown, documents.Inspection):
     """
 
     __slots__ = ()
-
-    @classmethod
-    def of(cls, inspection: documents.Inspection) -> Inspection:
-        """A record as a document of the library."""
-        return cls(**members(inspection))
 
     def __bool__(self) -> bool:
         return bool(self.rows) and not self.failures
@@ -475,11 +384,6 @@ class Methods(Shown, documents.Methods):
 
     __slots__ = ()
 
-    @classmethod
-    def of(cls, methods: documents.Methods) -> Methods:
-        """A record as a document of the library."""
-        return cls(**members(methods))
-
     def __str__(self) -> str:
         from kldeval.writers.small_pages import methods_text
 
@@ -501,14 +405,3 @@ class Methods(Shown, documents.Methods):
 
     def _lines(self) -> list[str]:
         return [f"Methods({self.short})"]
-
-
-def _loaded(path: str | os.PathLike[str], kind: type, name: str) -> Any:
-    from kldeval.reports.audit_reader import load_any
-
-    found = load_any(path)
-    if not isinstance(found, kind):
-        has = type(found).__name__.removesuffix("Report") or "Report"
-        msg = f"{path} holds a {has.lower()}, not a {name.lower()}; kldeval.{has}.load reads it"
-        raise UsageProblem(msg)
-    return found

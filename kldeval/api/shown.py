@@ -10,9 +10,9 @@ import sys
 from dataclasses import fields, replace
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
-from kldeval.errors import MissingDependency
+from kldeval.errors import MissingDependency, UsageProblem
 from kldeval.wording import in_python, speaks_python
 
 if TYPE_CHECKING:
@@ -54,6 +54,11 @@ class Shown:
 
     __slots__ = ()
 
+    @classmethod
+    def of(cls, record: Any) -> Self:
+        """A record of `kldeval.reports` as a document of the library."""
+        return cls(**members(record))
+
     def _page(self, options: Options) -> Page:
         """The page that people see of a document."""
         from kldeval.writers import page_of
@@ -83,10 +88,34 @@ class Shown:
 
 
 class Saved(Shown):
-    """A document that is written in every format of the command line."""
+    """A document that is written in every format of the command line; `_record` is what it is a document of."""
 
     __slots__ = ()
     _of_audits = False
+    _record: ClassVar[type]
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """The document in a JSON file, which `save` or the command line wrote.
+
+        Raises:
+            UsageProblem: the file cannot be read, or holds no document of this kind.
+        """
+        from kldeval.reports.audit_reader import load_any
+
+        found = load_any(path)
+        if not isinstance(found, cls._record):
+            has = type(found).__name__.removesuffix("Report") or "Report"
+            msg = f"{path} holds a {has.lower()}, not a {cls.__name__.lower()}; kldeval.{has}.load reads it"
+            raise UsageProblem(msg)
+        return cls.of(found)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, self._record):
+            return NotImplemented
+        return members(self) == members(other)
+
+    __hash__ = None  # type: ignore[assignment] # a document holds mappings
 
     @speaks_python
     def save(self, path: str | os.PathLike[str], **looks: Any) -> None:
