@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kldeval.data.containers import VIDEOS, Container
+from kldeval.data.containers import Container
 from kldeval.data.readers.apart import load_apart
 from kldeval.data.readers.files import check_regular
 from kldeval.data.readers.stored import check_size, unreadable
@@ -36,15 +36,6 @@ MOST_OPEN = 4
 """Decoders that stay open in a process: those of a ground truth and of the predictions of it."""
 
 
-def is_video(name: str) -> bool:
-    """Whether a file is called like a video.
-
-    >>> is_video("a/clip.MP4"), is_video("clip.png")
-    (True, False)
-    """
-    return name.lower().endswith(VIDEOS)
-
-
 def contents(path: Path, limits: Limits) -> Container:
     """The frames of a video.
 
@@ -61,7 +52,7 @@ def contents(path: Path, limits: Limits) -> Container:
     count = decoder.declared or decoder.counted()
     digits = max(4, len(str(count)))
     names = {number: f"{number:0{digits}d}" for number in range(1, count + 1)}
-    where = (count, decoder.codec, decoder.rate)
+    where = (count, decoder.codec)
     members = {
         f"{name}.npy": Member(path, name, __name__, (number, *where), is_array=True) for number, name in names.items()
     }
@@ -71,11 +62,6 @@ def contents(path: Path, limits: Limits) -> Container:
 def codec_of(member: Member) -> str:
     """The code of the codec that a frame is compressed with."""
     return str(member.where[2])
-
-
-def rate_of(member: Member) -> float:
-    """The frames in a second of a frame's video; 0 where it does not say."""
-    return float(member.where[3])
 
 
 def number_of(member: Member) -> int:
@@ -150,7 +136,6 @@ class _Decoder:
         self.width, self.height = (
             int(self._capture.get(side)) for side in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)
         )
-        self.rate = float(self._capture.get(cv2.CAP_PROP_FPS) or 0.0)
         code = int(self._capture.get(cv2.CAP_PROP_FOURCC))
         self.codec = "".join(chr(code >> shift & 0xFF) for shift in (0, 8, 16, 24)).strip("\0 ") or "RAW"
         declared = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
