@@ -214,6 +214,7 @@ def evaluate(
     pred_key: str | None = None,
     gt_key: str | None = None,
     stack: bool | None = None,
+    spatial_axes: int | None = None,
     every: int | None = None,
     allow_lossy: bool | None = None,
     shape: str | None = None,
@@ -309,6 +310,7 @@ def evaluate(
     pred_key: str | None = None,
     gt_key: str | None = None,
     stack: bool | None = None,
+    spatial_axes: int | None = None,
     every: int | None = None,
     allow_lossy: bool | None = None,
     shape: str | None = None,
@@ -376,6 +378,7 @@ def audit(
     scheduler: str | None = None,
     scheduler_file: str | PathLike[str] | None = None,
     shape: str | None = None,
+    spatial_axes: int | None = None,
     trust_files: bool | None = None,
 ) -> Audit:
     """Score the same maps under every published convention, or some, as `kldeval audit` does."""
@@ -454,6 +457,7 @@ def calibrate(
     pred_key: str | None = None,
     gt_key: str | None = None,
     stack: bool | None = None,
+    spatial_axes: int | None = None,
     every: int | None = None,
     allow_lossy: bool | None = None,
     shape: str | None = None,
@@ -544,6 +548,7 @@ def check(
     pred_key: str | None = None,
     gt_key: str | None = None,
     stack: bool | None = None,
+    spatial_axes: int | None = None,
     every: int | None = None,
     allow_lossy: bool | None = None,
     shape: str | None = None,
@@ -636,6 +641,7 @@ def explain(
     pred_key: str | None = None,
     gt_key: str | None = None,
     stack: bool | None = None,
+    spatial_axes: int | None = None,
     every: int | None = None,
     allow_lossy: bool | None = None,
     shape: str | None = None,
@@ -698,6 +704,7 @@ def identify(
     scheduler: str | None = None,
     scheduler_file: str | PathLike[str] | None = None,
     shape: str | None = None,
+    spatial_axes: int | None = None,
     trust_files: bool | None = None,
 ) -> Identification:
     """Which conventions print a published number on these maps, as `kldeval identify` finds."""
@@ -939,6 +946,7 @@ def cc(
     empty_gt: Literal["error", "uniform", "zero", "nan"] | None = None,
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """Pearson correlation of the two maps over their pixels, from -1 to 1; higher is better."""
 
@@ -957,6 +965,7 @@ def sim(
     empty_gt: Literal["error", "uniform", "zero", "nan"] | None = None,
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """Similarity, the intersection of the two maps as histograms, from 0 to 1; higher is better."""
 
@@ -974,6 +983,7 @@ def mse(
     empty_gt: Literal["error", "uniform", "zero", "nan"] | None = None,
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """Mean squared error, sum w (p - q)^2 / sum w, in squared units of the maps; lower is better."""
 
@@ -991,6 +1001,7 @@ def mae(
     empty_gt: Literal["error", "uniform", "zero", "nan"] | None = None,
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """Mean absolute error, sum w |p - q| / sum w, in units of the maps; lower is better."""
 
@@ -1016,6 +1027,7 @@ def kld(
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     dtype: Literal["float64", "float32"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """Kullback-Leibler divergence of the prediction from the ground truth, D(gt || pred), in nats."""
 
@@ -1039,6 +1051,7 @@ def kld_reverse(
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     dtype: Literal["float64", "float32"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """Kullback-Leibler divergence of the ground truth from the prediction, D(pred || gt), in nats."""
 
@@ -1060,6 +1073,7 @@ def ce(
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     dtype: Literal["float64", "float32"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """Cross-entropy of the prediction under the ground truth, H(gt, pred), in nats: -sum q ln(p + ratio_eps)."""
 
@@ -1079,6 +1093,7 @@ def jsd(
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     dtype: Literal["float64", "float32"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """Jensen-Shannon divergence of prediction and ground truth, in nats: (D(p || m) + D(q || m)) / 2, m = (p + q) / 2."""
 
@@ -1098,6 +1113,7 @@ def js_distance(
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     dtype: Literal["float64", "float32"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """Jensen-Shannon distance of prediction and ground truth, the root of `jsd` in nats, from 0 to sqrt(ln 2)."""
 
@@ -1119,6 +1135,7 @@ def schoener_d(
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     dtype: Literal["float64", "float32"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """Schoener's D, the overlap of two densities, from 0 to 1: sum min(p, q), which is 1 - `tv`."""
 
@@ -1138,6 +1155,7 @@ def warren_i(
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     dtype: Literal["float64", "float32"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """Warren's I, the overlap of two densities, from 0 to 1: sum sqrt(p q), which is 1 - `hellinger`^2."""
 
@@ -1159,6 +1177,7 @@ def entropy_gt(
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     dtype: Literal["float64", "float32"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """Entropy of the ground truth, H(gt), in nats: -sum q ln q. The least cross-entropy that a prediction can reach."""
 
@@ -1178,6 +1197,7 @@ def tv(
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     dtype: Literal["float64", "float32"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """Total variation distance of prediction and ground truth, from 0 to 1: sum |p - q| / 2."""
 
@@ -1197,6 +1217,7 @@ def hellinger(
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     dtype: Literal["float64", "float32"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """Hellinger distance of prediction and ground truth, from 0 to 1: sqrt(sum (sqrt p - sqrt q)^2 / 2)."""
 
@@ -1216,6 +1237,7 @@ def emd(
     empty_gt: Literal["error", "uniform", "zero", "nan"] | None = None,
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """Earth mover's distance: the least work that carries one map's mass to the other's; lower is better. Symmetric."""
 
@@ -1234,6 +1256,7 @@ def nss(
     scale: Literal["unit", "raw"] | None = None,
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """Normalised scanpath saliency: the mean at the fixations of the map in units of its standard deviation."""
 
@@ -1251,6 +1274,7 @@ def auc(
     scale: Literal["unit", "raw"] | None = None,
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """Area under the ROC curve: P(S at a fixation > S elsewhere) + P(equal) / 2, exactly. Chance is 0.5."""
 
@@ -1267,6 +1291,7 @@ def auc_judd(
     scale: Literal["unit", "raw"] | None = None,
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """AUC_Judd.m in expectation over its jitter, for vanishing jitter; repeated fixations count once."""
 
@@ -1283,6 +1308,7 @@ def auc_borji(
     scale: Literal["unit", "raw"] | None = None,
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """AUC_Borji.m in expectation over its random negatives, drawn from all pixels; repeated fixations count once."""
 
@@ -1300,6 +1326,7 @@ def auc_shuffled(
     scale: Literal["unit", "raw"] | None = None,
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """AUC_shuffled.m in expectation over its random negatives, drawn from the fixated pixels of another map."""
 
@@ -1316,6 +1343,7 @@ def sauc(
     scale: Literal["unit", "raw"] | None = None,
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """Shuffled AUC: P(S at a fixation > S where other images were fixated) + P(equal) / 2, exactly. Chance is 0.5."""
 
@@ -1333,6 +1361,7 @@ def sauc_salicon(
     scale: Literal["unit", "raw"] | None = None,
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """Shuffled AUC of SALICON's own evaluator: thresholds `step` apart, the image's own fixated pixels left out."""
 
@@ -1348,6 +1377,7 @@ def ll(
     scale: Literal["unit", "raw"] | None = None,
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """Log-likelihood of the fixations: the mean of ln p over them, in nats per fixation; every repeat counts."""
 
@@ -1367,6 +1397,7 @@ def ig(
     scale: Literal["unit", "raw"] | None = None,
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """Information gain over a baseline density, in bits per fixation: the mean of log2 p - log2 b."""
 
@@ -1384,6 +1415,7 @@ def ig_mit(
     scale: Literal["unit", "raw"] | None = None,
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """InfoGain.m: the gain in bits per fixated pixel of stored maps, each stretched to 0..1 and divided by its sum."""
 
