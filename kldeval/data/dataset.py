@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from kldeval.data.pairing import Pairing, find_pairs, pairs_in_memory
+from kldeval.data.pairing import Columns, Pairing, find_pairs, pairs_in_memory
 from kldeval.data.readers.stored import MAX_PIXELS, Limits
 from kldeval.data.volumes import PLANE
 from kldeval.dataclass import dataclass
@@ -257,6 +257,7 @@ def pair_up(
         every=request.every,
         allow_lossy=request.allow_lossy,
         keys=(request.pred_key or request.key, request.gt_key or request.key),
+        columns=Columns(request.pred_column, request.gt_column, request.name_column),
         limits=Limits(request.max_pixels or MAX_PIXELS, request.trust_files),
     )
     return _by_slices(pairing, request, settings)
