@@ -50,8 +50,8 @@ def test_a_volume_gives_what_its_values_give_in_rows(
     maps: tuple[Array, Array, Array], weighted: int, reduction: str
 ) -> None:
     pred, gt, weights = maps
-    own = {"metric": PLACELESS, "norm": "minmax+add(value=0.1)+sum-to-one", "reduction": reduction}
-    beside = [{"weights": one} for one in (weights, in_rows(weights))] if weighted else [{}, {}]
+    own: dict[str, Any] = {"metric": PLACELESS, "norm": "minmax+add(value=0.1)+sum-to-one", "reduction": reduction}
+    beside: list[dict[str, Any]] = [{"weights": one} for one in (weights, in_rows(weights))] if weighted else [{}, {}]
     volume = evaluate(pred, gt, spatial_axes=pred.ndim, **own, **beside[0])
     plain = evaluate(in_rows(pred), in_rows(gt), **own, **beside[1])
     assert volume.signatures == plain.signatures
