@@ -10,9 +10,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kldeval.data.readers import holds_arrays, read_shaped, stored_shape
+from kldeval.data.readers import holds_arrays, read_shaped, spatial_axes, stored_shape
 from kldeval.data.readers.numpy_files import Shapes
 from kldeval.data.readers.stored import Limits
+from kldeval.data.volumes import PLANE, with_axes
 from kldeval.errors import RefusedMap, UnreadableMap, printable
 from kldeval.memory import Member
 from kldeval.records import Failure
@@ -31,12 +32,17 @@ AXES = 3
 """Of a stack: its maps, height and width."""
 
 
-def stack_shape(shape: tuple[int, ...]) -> tuple[int, ...] | None:
+def stack_shape(shape: tuple[int, ...], spatial: int = PLANE) -> tuple[int, ...] | None:
     """The (N, H, W) that a shape means, where an axis of channels may have the length 1; None if it means none.
+
+    Of maps of other axes, `spatial` of them, it is (N, ...).
 
     >>> stack_shape((5, 1, 4, 6)), stack_shape((5, 4, 6, 1)), stack_shape((5, 4, 6)), stack_shape((4, 6))
     ((5, 4, 6), (5, 4, 6), (5, 4, 6), None)
     """
+    if spatial != PLANE:
+        meant = with_axes(shape[1:], spatial) if shape else None
+        return meant and (*shape[:1], *meant)
     if len(shape) == AXES + 1:
         shape = shape[:1] + shape[2:] if shape[1] == 1 else shape[:-1] if shape[-1] == 1 else ()
     return shape if len(shape) == AXES else None
@@ -55,15 +61,16 @@ def is_picture(shape: tuple[int, ...]) -> bool:
     return len(shape) == AXES and shape[-1] in COLORS and min(shape[:2]) >= LEAST_SIDE
 
 
-def is_class_stack(pair: Pair, keys: Keys, *, soft: bool = False) -> bool:
+def is_class_stack(pair: Pair, keys: Keys, *, soft: bool = False, spatial: int = PLANE) -> bool:
     """Whether the two files of a pair hold N class maps and their labels, or N `soft` labels."""
-    shapes = [stored_shape(path, key) or () for path, key in zip((pair.pred, pair.gt), keys, strict=True)]
-    axes = [len(shape) for shape in shapes]
-    return axes == [AXES + 1, AXES] or (soft and axes == [AXES + 1] * 2)
+    sides = zip((pair.pred, pair.gt), keys, strict=True)
+    # beside N, and as many as a map has
+    further = [len(stored_shape(path, key) or ()) - 1 - spatial_axes(path, spatial) for path, key in sides]
+    return further == [1, 0] or (soft and further == [1, 1])
 
 
 def unstacked(
-    pairs: Iterable[Pair], keys: Keys, *, classes: bool = False
+    pairs: Iterable[Pair], keys: Keys, *, classes: bool = False, spatial: int = PLANE
 ) -> tuple[tuple[Pair, ...], tuple[Failure, ...]]:
     """The pairs of every slice of stacks, named `name[000]` and so on; and those whose two files hold other numbers.
 
@@ -72,12 +79,13 @@ def unstacked(
     found: list[Pair] = []
     failures: list[Failure] = []
     for pair in pairs:
-        pred, gt = (_length(path, key, classes=classes) for path, key in zip((pair.pred, pair.gt), keys, strict=True))
+        sides = zip((pair.pred, pair.gt), keys, strict=True)
+        pred, gt = (_length(path, key, spatial, classes=classes) for path, key in sides)
         if pred == gt:
             found += [pair] if pred is None else _slices(pair, pred)
         else:
-            sides = (f"{printable(path)} holds {_maps(n)}" for path, n in ((pair.pred, pred), (pair.gt, gt)))
-            failures.append(Failure(pair.name, "pair", f"--stack: {' but '.join(sides)}; slices pair by their place"))
+            held = (f"{printable(path)} holds {_maps(n)}" for path, n in ((pair.pred, pred), (pair.gt, gt)))
+            failures.append(Failure(pair.name, "pair", f"--stack: {' but '.join(held)}; slices pair by their place"))
     return tuple(found), tuple(failures)
 
 
@@ -90,19 +98,17 @@ def _slices(pair: Pair, length: int) -> Iterator[Pair]:
     return (replace(pair, name=f"{pair.name}[{place:0{digits}d}]", place=place) for place in range(length))
 
 
-def _length(path: MapFile, key: str | None, *, classes: bool) -> int | None:
+def _length(path: MapFile, key: str | None, spatial: int, *, classes: bool) -> int | None:
     """How many maps a file stacks; None where it holds no stack, or none that can be read."""
     is_file = isinstance(path, Path | Member) and holds_arrays(path)
     shape = stored_shape(path, key) if is_file else None
-    meant = _class_stack(shape or ()) if classes else stack_shape(shape or ())
+    meant = _shapes(spatial_axes(path, spatial), classes=classes).meant(shape or ())
     return meant[0] if meant else None
 
 
-def _class_stack(shape: tuple[int, ...]) -> tuple[int, ...] | None:
-    return shape if len(shape) in (AXES, AXES + 1) else None
-
-
-def read_slice(path: Path | Member, place: int, *, key: str | None, classes: bool = False, **bounds: Any) -> Stored:
+def read_slice(
+    path: Path | Member, place: int, *, key: str | None, classes: bool = False, spatial: int = PLANE, **bounds: Any
+) -> Stored:
     """One map of a stack, or one class map or its labels.
 
     Raises:
@@ -114,15 +120,25 @@ def read_slice(path: Path | Member, place: int, *, key: str | None, classes: boo
     except OSError as error:
         msg = f"{printable(path)}: {why(error)}"
         raise UnreadableMap(msg) from error
-    stored = _stack(path, key, classes, tuple(bounds.items()), modified)
+    stored = _stack(path, key, classes, spatial_axes(path, spatial), tuple(bounds.items()), modified)
     if place >= len(stored.array):
         msg = f"{printable(path)}: it holds {len(stored.array)} maps, and map {place} is asked for"
         raise RefusedMap(msg)
-    return replace(stored, array=stored.array[place])
+    is_volume = spatial_axes(path, spatial) != PLANE and not classes
+    return replace(stored, array=stored.array[place], is_volume=is_volume)
 
 
-_SHAPES = Shapes(stack_shape, "a stack's is (N, H, W), (N, 1, H, W) or (N, H, W, 1)")
-_CLASS_SHAPES = Shapes(_class_stack, "a stack of class maps is (N, C, H, W) or (N, H, W, C), of labels (N, H, W)")
+def _shapes(spatial: int, *, classes: bool) -> Shapes:
+    """The shapes of stacks of maps, or of class maps and labels, that have so many axes of space."""
+    if classes:
+        known = "a stack of class maps is (N, C, H, W) or (N, H, W, C), of labels (N, H, W)"
+        if spatial != PLANE:
+            known = f"with {spatial} spatial axes a stack of class maps has {spatial + 2} axes, of labels {spatial + 1}"
+        return Shapes(lambda shape: shape if len(shape) - spatial in (1, 2) else None, known)
+    known = "a stack's is (N, H, W), (N, 1, H, W) or (N, H, W, 1)"
+    if spatial != PLANE:
+        known = f"with {spatial} spatial axes a stack's has {spatial + 1} axes"
+    return Shapes(lambda shape: stack_shape(shape, spatial), known)
 
 
 @lru_cache(maxsize=2)
@@ -130,8 +146,9 @@ def _stack(
     path: Path | Member,
     key: str | None,
     classes: bool,  # noqa: FBT001 - the cache needs it by place
+    spatial: int,
     bounds: tuple[tuple[str, Any], ...],
     _modified: int,
 ) -> Stored:
     """The whole stack, kept for the next of its maps: a prediction's and a ground truth's."""
-    return read_shaped(path, key, Limits(**dict(bounds)), _CLASS_SHAPES if classes else _SHAPES)
+    return read_shaped(path, key, Limits(**dict(bounds)), _shapes(spatial, classes=classes))
