@@ -196,6 +196,7 @@ NOT_AUDITED = (
     "device",
     "batch_bytes",
     "stack",
+    "stack_axis",
     "shard",
     "baselines",
     "ceiling",

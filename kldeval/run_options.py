@@ -23,7 +23,8 @@ class RunOptions(NamedTuple):
     `cache` is the folder of rows that are kept between runs. `digests` asks for a digest of every file in the report,
     `bounds` (round or floor) for what the rounding of 8-bit predictions leaves open.
     `every` N-th frame of videos counts; `allow_lossy` takes those of lossy codecs for ground truths.
-    `stack` takes arrays (N, H, W) for N maps; `shape` is the height and width of raw values, `H,W`.
+    `stack` takes arrays (N, H, W) for N maps, and `stack_axis`, `AXIS` or `PRED,GT`, says which axis counts them;
+    `shape` is the height and width of raw values, `H,W`.
     Maps in memory stand beside the pairs by their names.
     `engine` says who does the work (see `kldeval.executors.choice`); `scheduler`, `scheduler_file`, `engine_timeout`
     and `client`, which is of `distributed` and stays open, say where a cluster is to be found.
@@ -55,6 +56,7 @@ class RunOptions(NamedTuple):
     pred_key: str | None = None
     gt_key: str | None = None
     stack: bool = False
+    stack_axis: str | None = None
     every: int = 1
     allow_lossy: bool = False
     shape: str | None = None

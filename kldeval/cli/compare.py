@@ -55,6 +55,7 @@ _OF_SCORING = (
         "pred_key",
         "gt_key",
         "stack",
+        "stack_axis",
         "shape",
     ),
     *("max_pixels", "trust_files", "jobs", "device", "batch_bytes"),

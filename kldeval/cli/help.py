@@ -32,7 +32,7 @@ GROUPS = {
     ),
     "Files and names": (
         *("pred_name", "gt_name", "manifest", "group_by", "exclude", "allow_missing", "allow_extra", "limit", "shard"),
-        *("key", "every", "allow_lossy", "stack", "shape", "max_pixels", "trust_files"),
+        *("key", "every", "allow_lossy", "stack", "stack_axis", "shape", "max_pixels", "trust_files"),
     ),
     "Auxiliary inputs: fixations, masks and baselines": (
         *("fixations", "mask", "weights", "baseline", "baselines", "other_map", "ceiling", "baseline_norm"),
@@ -99,6 +99,7 @@ RARE = frozenset(
             "every",
             "allow_lossy",
             "stack",
+            "stack_axis",
             "shape",
             "max_pixels",
             "trust_files",

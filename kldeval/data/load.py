@@ -16,7 +16,7 @@ from kldeval.data.readers.members import fetched
 from kldeval.data.readers.numpy_files import map_shape
 from kldeval.data.readers.stored import MAX_PIXELS, Limits
 from kldeval.data.recognise import BASES, log_sum
-from kldeval.data.stacks import read_slice
+from kldeval.data.stacks import read_slice, with_first
 from kldeval.dataclass import dataclass
 from kldeval.errors import LeftOut, RefusedMap, UnreadableMap, UsageProblem, printable
 from kldeval.grammar import split_call
@@ -50,6 +50,7 @@ class Reading:
     is missing or cannot be read. `raw` is a side that is taken as stored, and under `masks` whole numbers that are 0
     and 1 alone are masks (see `Settings`).
     `trusts_files` lifts the bounds on what a file claims of itself; `shape` is the (height, width) of raw values.
+    `stack_axes` count the maps of stacks of predictions and of ground truths.
     `class_maps`: whether predictions may have a class
     axis; `labels`: whether all ground truths hold labels.
     """
@@ -70,6 +71,7 @@ class Reading:
     masks: str = ""
     trusts_files: bool = False
     shape: tuple[int, int] | None = None
+    stack_axes: tuple[int | None, int | None] = (None, None)
 
     @property
     def bounds(self) -> dict[str, Any]:
@@ -79,6 +81,10 @@ class Reading:
     def key_of(self, role: Role) -> str | None:
         """The array of an .npz that is read for one side."""
         return (self.pred_key if role == "pred" else self.gt_key) or self.key
+
+    def stack_axis_of(self, role: Role) -> int | None:
+        """The axis that counts the maps of a stack of one side; None: the first."""
+        return self.stack_axes[role == "gt"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +111,7 @@ def load_map(path: MapFile, reading: Reading, place: int | None = None, role: Ro
     stored = (
         read_map(path, key=key, max_pixels=bounds[0], trusts_files=bounds[1], shape=bounds[2])
         if place is None or isinstance(path, MapInMemory)
-        else read_slice(path, place, key=key, **reading.bounds)
+        else read_slice(path, place, key=key, axis=reading.stack_axis_of(role), **reading.bounds)
     )
     return Loaded(stored, to_grey(stored.array, reading.color, path))
 
@@ -298,7 +304,7 @@ def has_classes(pair: Pair, reading: Reading) -> bool:
     """Whether a pair is to be read with a class axis; the headers of its files tell."""
     if reading.labels:
         return True
-    pred, gt = (_shape(path, reading.key_of(role), is_stack=pair.place is not None) for path, role in _sides(pair))
+    pred, gt = (_shape(path, reading, role, is_stack=pair.place is not None) for path, role in _sides(pair))
     return len(pred) > 2 or (len(pred) == 2 and len(gt) == 1)  # noqa: PLR2004 - height and width
 
 
@@ -338,14 +344,14 @@ def _class_side(path: MapFile, reading: Reading, place: int | None, role: Role, 
     key = reading.key_of(role)
     if place is None or isinstance(path, MapInMemory):
         return read_map(path, key=key, readers=readers, **reading.bounds)
-    return read_slice(path, place, key=key, classes=True, **reading.bounds)
+    return read_slice(path, place, key=key, axis=reading.stack_axis_of(role), classes=True, **reading.bounds)
 
 
-def _shape(path: MapFile, key: str | None, *, is_stack: bool) -> tuple[int, ...]:
+def _shape(path: MapFile, reading: Reading, role: Role, *, is_stack: bool) -> tuple[int, ...]:
     """The shape that an array's file means, or each map of a stack; () of any other."""
-    shape = stored_shape(path, key)
+    shape = stored_shape(path, reading.key_of(role))
     if shape and is_stack and not isinstance(path, MapInMemory):
-        shape = shape[1:]
+        shape = with_first(shape, reading.stack_axis_of(role))[1:]
     if shape is None or len(shape) == 1:  # a vector is one of labels beside rows (N, C)
         return shape or ()
     return map_shape(shape) or shape
