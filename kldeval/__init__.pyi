@@ -213,8 +213,12 @@ def evaluate(
     key: str | None = None,
     pred_key: str | None = None,
     gt_key: str | None = None,
+    pred_column: str | None = None,
+    gt_column: str | None = None,
+    name_column: str | None = None,
     stack: bool | None = None,
     stack_axis: str | None = None,
+    spatial_axes: int | None = None,
     every: int | None = None,
     allow_lossy: bool | None = None,
     shape: str | None = None,
@@ -309,8 +313,12 @@ def evaluate(
     key: str | None = None,
     pred_key: str | None = None,
     gt_key: str | None = None,
+    pred_column: str | None = None,
+    gt_column: str | None = None,
+    name_column: str | None = None,
     stack: bool | None = None,
     stack_axis: str | None = None,
+    spatial_axes: int | None = None,
     every: int | None = None,
     allow_lossy: bool | None = None,
     shape: str | None = None,
@@ -366,18 +374,22 @@ def audit(
     fixation_variable: str | None = None,
     fixation_where: str | None = None,
     fixations: str | PathLike[str] | Array | Sequence[Array] | Mapping[str, Array] | None = None,
+    gt_column: str | None = None,
     gt_key: str | None = None,
     gt_name: str | None = None,
     jobs: int | None = None,
     key: str | None = None,
     limit: int | None = None,
     max_pixels: int | None = None,
+    name_column: str | None = None,
+    pred_column: str | None = None,
     pred_key: str | None = None,
     pred_name: str | None = None,
     resize: str | None = None,
     scheduler: str | None = None,
     scheduler_file: str | PathLike[str] | None = None,
     shape: str | None = None,
+    spatial_axes: int | None = None,
     trust_files: bool | None = None,
 ) -> Audit:
     """Score the same maps under every published convention, or some, as `kldeval audit` does."""
@@ -455,8 +467,12 @@ def calibrate(
     key: str | None = None,
     pred_key: str | None = None,
     gt_key: str | None = None,
+    pred_column: str | None = None,
+    gt_column: str | None = None,
+    name_column: str | None = None,
     stack: bool | None = None,
     stack_axis: str | None = None,
+    spatial_axes: int | None = None,
     every: int | None = None,
     allow_lossy: bool | None = None,
     shape: str | None = None,
@@ -546,8 +562,12 @@ def check(
     key: str | None = None,
     pred_key: str | None = None,
     gt_key: str | None = None,
+    pred_column: str | None = None,
+    gt_column: str | None = None,
+    name_column: str | None = None,
     stack: bool | None = None,
     stack_axis: str | None = None,
+    spatial_axes: int | None = None,
     every: int | None = None,
     allow_lossy: bool | None = None,
     shape: str | None = None,
@@ -639,8 +659,12 @@ def explain(
     key: str | None = None,
     pred_key: str | None = None,
     gt_key: str | None = None,
+    pred_column: str | None = None,
+    gt_column: str | None = None,
+    name_column: str | None = None,
     stack: bool | None = None,
     stack_axis: str | None = None,
+    spatial_axes: int | None = None,
     every: int | None = None,
     allow_lossy: bool | None = None,
     shape: str | None = None,
@@ -691,18 +715,22 @@ def identify(
     fixation_where: str | None = None,
     fixations: str | PathLike[str] | Array | Sequence[Array] | Mapping[str, Array] | None = None,
     group_by: str | None = None,
+    gt_column: str | None = None,
     gt_key: str | None = None,
     gt_name: str | None = None,
     jobs: int | None = None,
     key: str | None = None,
     limit: int | None = None,
     max_pixels: int | None = None,
+    name_column: str | None = None,
+    pred_column: str | None = None,
     pred_key: str | None = None,
     pred_name: str | None = None,
     resize: str | None = None,
     scheduler: str | None = None,
     scheduler_file: str | PathLike[str] | None = None,
     shape: str | None = None,
+    spatial_axes: int | None = None,
     trust_files: bool | None = None,
 ) -> Identification:
     """Which conventions print a published number on these maps, as `kldeval identify` finds."""
@@ -944,6 +972,7 @@ def cc(
     empty_gt: Literal["error", "uniform", "zero", "nan"] | None = None,
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """Pearson correlation of the two maps over their pixels, from -1 to 1; higher is better."""
 
@@ -962,6 +991,7 @@ def sim(
     empty_gt: Literal["error", "uniform", "zero", "nan"] | None = None,
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """Similarity, the intersection of the two maps as histograms, from 0 to 1; higher is better."""
 
@@ -979,6 +1009,7 @@ def mse(
     empty_gt: Literal["error", "uniform", "zero", "nan"] | None = None,
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """Mean squared error, sum w (p - q)^2 / sum w, in squared units of the maps; lower is better."""
 
@@ -996,6 +1027,7 @@ def mae(
     empty_gt: Literal["error", "uniform", "zero", "nan"] | None = None,
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """Mean absolute error, sum w |p - q| / sum w, in units of the maps; lower is better."""
 
@@ -1021,6 +1053,7 @@ def kld(
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     dtype: Literal["float64", "float32"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """Kullback-Leibler divergence of the prediction from the ground truth, D(gt || pred), in nats."""
 
@@ -1044,6 +1077,7 @@ def kld_reverse(
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     dtype: Literal["float64", "float32"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """Kullback-Leibler divergence of the ground truth from the prediction, D(pred || gt), in nats."""
 
@@ -1065,6 +1099,7 @@ def ce(
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     dtype: Literal["float64", "float32"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """Cross-entropy of the prediction under the ground truth, H(gt, pred), in nats: -sum q ln(p + ratio_eps)."""
 
@@ -1084,6 +1119,7 @@ def jsd(
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     dtype: Literal["float64", "float32"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """Jensen-Shannon divergence of prediction and ground truth, in nats: (D(p || m) + D(q || m)) / 2, m = (p + q) / 2."""
 
@@ -1103,6 +1139,7 @@ def js_distance(
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     dtype: Literal["float64", "float32"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """Jensen-Shannon distance of prediction and ground truth, the root of `jsd` in nats, from 0 to sqrt(ln 2)."""
 
@@ -1124,6 +1161,7 @@ def schoener_d(
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     dtype: Literal["float64", "float32"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """Schoener's D, the overlap of two densities, from 0 to 1: sum min(p, q), which is 1 - `tv`."""
 
@@ -1143,6 +1181,7 @@ def warren_i(
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     dtype: Literal["float64", "float32"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """Warren's I, the overlap of two densities, from 0 to 1: sum sqrt(p q), which is 1 - `hellinger`^2."""
 
@@ -1164,6 +1203,7 @@ def entropy_gt(
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     dtype: Literal["float64", "float32"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """Entropy of the ground truth, H(gt), in nats: -sum q ln q. The least cross-entropy that a prediction can reach."""
 
@@ -1183,6 +1223,7 @@ def tv(
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     dtype: Literal["float64", "float32"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """Total variation distance of prediction and ground truth, from 0 to 1: sum |p - q| / 2."""
 
@@ -1202,6 +1243,7 @@ def hellinger(
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     dtype: Literal["float64", "float32"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """Hellinger distance of prediction and ground truth, from 0 to 1: sqrt(sum (sqrt p - sqrt q)^2 / 2)."""
 
@@ -1221,6 +1263,7 @@ def emd(
     empty_gt: Literal["error", "uniform", "zero", "nan"] | None = None,
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """Earth mover's distance: the least work that carries one map's mass to the other's; lower is better. Symmetric."""
 
@@ -1239,6 +1282,7 @@ def nss(
     scale: Literal["unit", "raw"] | None = None,
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """Normalised scanpath saliency: the mean at the fixations of the map in units of its standard deviation."""
 
@@ -1256,6 +1300,7 @@ def auc(
     scale: Literal["unit", "raw"] | None = None,
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """Area under the ROC curve: P(S at a fixation > S elsewhere) + P(equal) / 2, exactly. Chance is 0.5."""
 
@@ -1272,6 +1317,7 @@ def auc_judd(
     scale: Literal["unit", "raw"] | None = None,
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """AUC_Judd.m in expectation over its jitter, for vanishing jitter; repeated fixations count once."""
 
@@ -1288,6 +1334,7 @@ def auc_borji(
     scale: Literal["unit", "raw"] | None = None,
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """AUC_Borji.m in expectation over its random negatives, drawn from all pixels; repeated fixations count once."""
 
@@ -1305,6 +1352,7 @@ def auc_shuffled(
     scale: Literal["unit", "raw"] | None = None,
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """AUC_shuffled.m in expectation over its random negatives, drawn from the fixated pixels of another map."""
 
@@ -1321,6 +1369,7 @@ def sauc(
     scale: Literal["unit", "raw"] | None = None,
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """Shuffled AUC: P(S at a fixation > S where other images were fixated) + P(equal) / 2, exactly. Chance is 0.5."""
 
@@ -1338,6 +1387,7 @@ def sauc_salicon(
     scale: Literal["unit", "raw"] | None = None,
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """Shuffled AUC of SALICON's own evaluator: thresholds `step` apart, the image's own fixated pixels left out."""
 
@@ -1353,6 +1403,7 @@ def ll(
     scale: Literal["unit", "raw"] | None = None,
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """Log-likelihood of the fixations: the mean of ln p over them, in nats per fixation; every repeat counts."""
 
@@ -1372,6 +1423,7 @@ def ig(
     scale: Literal["unit", "raw"] | None = None,
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """Information gain over a baseline density, in bits per fixation: the mean of log2 p - log2 b."""
 
@@ -1389,6 +1441,7 @@ def ig_mit(
     scale: Literal["unit", "raw"] | None = None,
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """InfoGain.m: the gain in bits per fixated pixel of stored maps, each stretched to 0..1 and divided by its sum."""
 

@@ -76,9 +76,12 @@ def parameters_of(entry: MetricEntry) -> list[Parameter]:
     for name, annotation in entry.types.items():
         default = None if constants else entry.defaults.get(name, Parameter.empty)
         found.append(_parameter(name, annotation_text(annotation, optional=constants), default))
-    return found + [
-        _parameter(name, annotation, default) for name, (annotation, default) in _settings_of(entry).items()
-    ]
+    found += [_parameter(name, annotation, default) for name, (annotation, default) in _settings_of(entry).items()]
+    return [*found, _parameter("spatial_axes", "int", 2)] if kind in SPATIAL_KINDS else found
+
+
+SPATIAL_KINDS = ("density", "maps", "fixations")
+"""The metrics of whole maps, which have height and width or other axes."""
 
 
 def _settings_of(entry: MetricEntry) -> dict[str, tuple[str, Any]]:
@@ -138,6 +141,7 @@ _WORDS = {
     "ignore_index": "the label of positions that do not count",
     "check": "whether input that cannot be log-probabilities is refused",
     "baseline_norm": "the steps that make the baseline's maps densities",
+    "spatial_axes": "how many of the last axes are those of one map: 3 of volumes (..., D, H, W)",
     "of": "of the values as they are stored, or at the end of the norm",
     "class_weights": "a factor for the loss of every class",
 }

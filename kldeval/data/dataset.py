@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from kldeval.data.pairing import Pairing, find_pairs, pairs_in_memory
+from kldeval.data.pairing import Columns, Pairing, find_pairs, pairs_in_memory
 from kldeval.data.readers.stored import MAX_PIXELS, Limits
+from kldeval.data.volumes import PLANE
 from kldeval.dataclass import dataclass
 from kldeval.errors import UsageProblem
 from kldeval.memory import MISSING, NamedMaps
@@ -225,10 +226,11 @@ def _by_slices(pairing: Pairing, request: RunOptions, settings: Settings | None)
 
     keys = request.pred_key or request.key, request.gt_key or request.key
     soft = settings is not None and settings.takes_soft_labels
-    classes = names_classes and is_class_stack(pairing.pairs[0], keys, soft=soft)
+    spatial = request.spatial_axes or PLANE
+    classes = names_classes and is_class_stack(pairing.pairs[0], keys, soft=soft, spatial=spatial)
     if not (stacked or classes):
         return pairing
-    pairs, failures = unstacked(pairing.pairs, keys, parse_axes(request.stack_axis), classes=classes)
+    pairs, failures = unstacked(pairing.pairs, keys, parse_axes(request.stack_axis), classes=classes, spatial=spatial)
     return replace(pairing, pairs=pairs, failures=(*pairing.failures, *failures), alone=False)
 
 
@@ -256,6 +258,7 @@ def pair_up(
         every=request.every,
         allow_lossy=request.allow_lossy,
         keys=(request.pred_key or request.key, request.gt_key or request.key),
+        columns=Columns(request.pred_column, request.gt_column, request.name_column),
         limits=Limits(request.max_pixels or MAX_PIXELS, request.trust_files),
     )
     return _by_slices(pairing, request, settings)

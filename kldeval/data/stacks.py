@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kldeval.data.readers import holds_arrays, read_shaped, stored_shape
+from kldeval.data.readers import holds_arrays, read_shaped, spatial_axes, stored_shape
 from kldeval.data.readers.numpy_files import Shapes
 from kldeval.data.readers.stored import Limits
+from kldeval.data.volumes import PLANE, with_axes
 from kldeval.errors import RefusedMap, UnreadableMap, UsageProblem, printable
 from kldeval.memory import Member
 from kldeval.records import Failure
@@ -35,12 +36,17 @@ AXES = 3
 """Of a stack: its maps, height and width."""
 
 
-def stack_shape(shape: tuple[int, ...]) -> tuple[int, ...] | None:
+def stack_shape(shape: tuple[int, ...], spatial: int = PLANE) -> tuple[int, ...] | None:
     """The (N, H, W) that a shape means, where an axis of channels may have the length 1; None if it means none.
+
+    Of maps of other axes, `spatial` of them, it is (N, ...).
 
     >>> stack_shape((5, 1, 4, 6)), stack_shape((5, 4, 6, 1)), stack_shape((5, 4, 6)), stack_shape((4, 6))
     ((5, 4, 6), (5, 4, 6), (5, 4, 6), None)
     """
+    if spatial != PLANE:
+        meant = with_axes(shape[1:], spatial) if shape else None
+        return meant and (*shape[:1], *meant)
     if len(shape) == AXES + 1:
         shape = shape[:1] + shape[2:] if shape[1] == 1 else shape[:-1] if shape[-1] == 1 else ()
     return shape if len(shape) == AXES else None
@@ -59,11 +65,12 @@ def is_picture(shape: tuple[int, ...]) -> bool:
     return len(shape) == AXES and shape[-1] in COLORS and min(shape[:2]) >= LEAST_SIDE
 
 
-def is_class_stack(pair: Pair, keys: Keys, *, soft: bool = False) -> bool:
+def is_class_stack(pair: Pair, keys: Keys, *, soft: bool = False, spatial: int = PLANE) -> bool:
     """Whether the two files of a pair hold N class maps and their labels, or N `soft` labels."""
-    shapes = [stored_shape(path, key) or () for path, key in zip((pair.pred, pair.gt), keys, strict=True)]
-    axes = [len(shape) for shape in shapes]
-    return axes == [AXES + 1, AXES] or (soft and axes == [AXES + 1] * 2)
+    sides = zip((pair.pred, pair.gt), keys, strict=True)
+    # beside N, and as many as a map has
+    further = [len(stored_shape(path, key) or ()) - 1 - spatial_axes(path, spatial) for path, key in sides]
+    return further == [1, 0] or (soft and further == [1, 1])
 
 
 def parse_axes(text: str | None) -> Axes:
@@ -91,7 +98,7 @@ SAY_WHICH = "say which axis counts the maps, --stack-axis -1 or --stack-axis 0, 
 
 
 def unstacked(
-    pairs: Iterable[Pair], keys: Keys, axes: Axes = (None, None), *, classes: bool = False
+    pairs: Iterable[Pair], keys: Keys, axes: Axes = (None, None), *, classes: bool = False, spatial: int = PLANE
 ) -> tuple[tuple[Pair, ...], tuple[Failure, ...]]:
     """The pairs of every slice of stacks, named `name[000]` and so on; and those whose two files hold other numbers.
 
@@ -102,7 +109,7 @@ def unstacked(
     for pair in pairs:
         sides = zip((pair.pred, pair.gt), keys, axes, strict=True)
         try:
-            pred, gt = (_length(path, key, axis, classes=classes) for path, key, axis in sides)
+            pred, gt = (_length(path, key, axis, spatial, classes=classes) for path, key, axis in sides)
         except RefusedMap as problem:
             failures.append(Failure(pair.name, "pair", str(problem)))
             continue
@@ -123,7 +130,7 @@ def _slices(pair: Pair, length: int) -> Iterator[Pair]:
     return (replace(pair, name=f"{pair.name}[{place:0{digits}d}]", place=place) for place in range(length))
 
 
-def _length(path: MapFile, key: str | None, axis: int | None, *, classes: bool) -> int | None:
+def _length(path: MapFile, key: str | None, axis: int | None, spatial: int, *, classes: bool) -> int | None:
     """How many maps a file stacks; None where it holds no stack, or none that can be read.
 
     Raises:
@@ -131,23 +138,11 @@ def _length(path: MapFile, key: str | None, axis: int | None, *, classes: bool) 
     """
     is_file = isinstance(path, Path | Member) and holds_arrays(path)
     shape = (stored_shape(path, key) if is_file else None) or ()
-    if len(shape) >= AXES:
-        _check_axis(path, shape, axis)
-    meant = (_class_stack if classes else stack_shape)(with_first(shape, axis))
+    spatial = spatial_axes(path, spatial)
+    if len(shape) > spatial:
+        _check_axis(path, shape, axis, spatial)
+    meant = _shapes(spatial, classes=classes).meant(with_first(shape, axis))
     return meant[0] if meant else None
-
-
-def _check_axis(path: MapFile, shape: tuple[int, ...], axis: int | None) -> None:
-    msg = ""
-    if axis is not None and not -len(shape) <= axis < len(shape):
-        msg = f"its shape is {shape}, which has no axis {axis} (--stack-axis)"
-    elif axis is None and path.suffix.lower() == ".mat":
-        msg = f"its shape is {shape}; MATLAB stacks maps as (H, W, N), and Python writes (N, H, W) there: {SAY_WHICH}"
-    elif axis is None and len(shape) == AXES and 1 < shape[-1] < LEAST_SIDE <= min(shape[:2]):
-        msg = f"its shape is {shape}, which looks like (H, W, N) rather than (N, H, W): {SAY_WHICH}"
-    if msg:
-        msg = f"{printable(path)}: {msg}"
-        raise RefusedMap(msg)
 
 
 def with_first(shape: tuple[int, ...], axis: int | None) -> tuple[int, ...]:
@@ -168,8 +163,28 @@ def _class_stack(shape: tuple[int, ...]) -> tuple[int, ...] | None:
     return shape if len(shape) in (AXES, AXES + 1) else None
 
 
+def _check_axis(path: MapFile, shape: tuple[int, ...], axis: int | None, spatial: int) -> None:
+    msg = ""
+    if axis is not None and not -len(shape) <= axis < len(shape):
+        msg = f"its shape is {shape}, which has no axis {axis} (--stack-axis)"
+    elif axis is None and path.suffix.lower() == ".mat":
+        msg = f"its shape is {shape}; MATLAB stacks maps as (H, W, N), and Python writes (N, H, W) there: {SAY_WHICH}"
+    elif axis is None and spatial == PLANE and len(shape) == AXES and 1 < shape[-1] < LEAST_SIDE <= min(shape[:2]):
+        msg = f"its shape is {shape}, which looks like (H, W, N) rather than (N, H, W): {SAY_WHICH}"
+    if msg:
+        msg = f"{printable(path)}: {msg}"
+        raise RefusedMap(msg)
+
+
 def read_slice(
-    path: Path | Member, place: int, *, key: str | None, axis: int | None = None, classes: bool = False, **bounds: Any
+    path: Path | Member,
+    place: int,
+    *,
+    key: str | None,
+    axis: int | None = None,
+    classes: bool = False,
+    spatial: int = PLANE,
+    **bounds: Any,
 ) -> Stored:
     """One map of a stack, or one class map or its labels.
 
@@ -182,15 +197,25 @@ def read_slice(
     except OSError as error:
         msg = f"{printable(path)}: {why(error)}"
         raise UnreadableMap(msg) from error
-    stored = _stack(path, key, axis or 0, classes, tuple(bounds.items()), modified)
+    stored = _stack(path, key, axis or 0, classes, spatial_axes(path, spatial), tuple(bounds.items()), modified)
     if place >= len(stored.array):
         msg = f"{printable(path)}: it holds {len(stored.array)} maps, and map {place} is asked for"
         raise RefusedMap(msg)
-    return replace(stored, array=np.ascontiguousarray(stored.array[place]))
+    is_volume = spatial_axes(path, spatial) != PLANE and not classes
+    return replace(stored, array=np.ascontiguousarray(stored.array[place]), is_volume=is_volume)
 
 
-_SHAPES = Shapes(stack_shape, "a stack's is (N, H, W), (N, 1, H, W) or (N, H, W, 1)")
-_CLASS_SHAPES = Shapes(_class_stack, "a stack of class maps is (N, C, H, W) or (N, H, W, C), of labels (N, H, W)")
+def _shapes(spatial: int, *, classes: bool) -> Shapes:
+    """The shapes of stacks of maps, or of class maps and labels, that have so many axes of space."""
+    if classes:
+        known = "a stack of class maps is (N, C, H, W) or (N, H, W, C), of labels (N, H, W)"
+        if spatial != PLANE:
+            known = f"with {spatial} spatial axes a stack of class maps has {spatial + 2} axes, of labels {spatial + 1}"
+        return Shapes(lambda shape: shape if len(shape) - spatial in (1, 2) else None, known)
+    known = "a stack's is (N, H, W), (N, 1, H, W) or (N, H, W, 1)"
+    if spatial != PLANE:
+        known = f"with {spatial} spatial axes a stack's has {spatial + 1} axes"
+    return Shapes(lambda shape: stack_shape(shape, spatial), known)
 
 
 @lru_cache(maxsize=2)
@@ -199,11 +224,12 @@ def _stack(
     key: str | None,
     axis: int,
     classes: bool,  # noqa: FBT001 - the cache needs it by place
+    spatial: int,
     bounds: tuple[tuple[str, Any], ...],
     _modified: int,
 ) -> Stored:
     """The whole stack, kept for the next of its maps: a prediction's and a ground truth's."""
-    limits, shapes = Limits(**dict(bounds)), _CLASS_SHAPES if classes else _SHAPES
+    limits, shapes = Limits(**dict(bounds)), _shapes(spatial, classes=classes)
     if not axis:
         return read_shaped(path, key, limits, shapes)
     stored = read_shaped(path, key, limits, Shapes(lambda shape: shape, shapes.known))

@@ -124,6 +124,12 @@ def test_an_s3_on_this_machine(seen: LookedAt) -> None:
             "files = s3fs.S3FileSystem()\n"
             "files.mkdir('maps')\n"
             "files.put(sys.argv[1] + '/', 'maps/', recursive=True)\n"
+            "import numpy, pyarrow, pyarrow.parquet, pathlib\n"
+            "sides = {side: sorted(pathlib.Path(sys.argv[1], side).glob('*.npy')) for side in ('pred', 'gt')}\n"
+            "columns = {side: [numpy.load(path).tolist() for path in paths] for side, paths in sides.items()}\n"
+            "columns['id'] = [path.stem for path in sides['gt']]\n"
+            "with files.open('maps/t.parquet', 'wb') as file:\n"
+            "    pyarrow.parquet.write_table(pyarrow.table(columns), file, row_group_size=2)\n"
         )
         subprocess.run(
             [sys.executable, "-c", code, str(seen.root)], env={**environment, **keys}, check=True, timeout=60
@@ -135,6 +141,22 @@ def test_an_s3_on_this_machine(seen: LookedAt) -> None:
         )
         here = kldeval(*seen.maps, "-m", "kld,nss", "--fixations", seen.fixations, "--format", "json")
         assert (done.returncode, numbers(done.stdout)) == (0, numbers(here.out)), done.stderr
+        table = [
+            *command[:3],
+            "s3://maps/t.parquet",
+            "s3://maps/t*.parquet",
+            "--pred-column",
+            "pred",
+            "--gt-column",
+            "gt",
+        ]
+        table += ["--name-column", "id", "--format", "json"]
+        done = subprocess.run(
+            table, env={**environment, **keys}, capture_output=True, text=True, check=False, timeout=60
+        )
+        assert (done.returncode, numbers(done.stdout)) == (0, numbers(kldeval(*seen.maps, "--format", "json").out)), (
+            done.stderr
+        )
         refused = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
         assert (refused.returncode, refused.stdout) == (2, "")
         assert "are there credentials, and do they allow it?" in refused.stderr

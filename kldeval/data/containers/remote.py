@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from kldeval.memory import BytesInMemory, Member
 from kldeval.urls import url_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from kldeval.data.readers.stored import Limits
 
@@ -61,6 +62,32 @@ def remote_members(path: Path) -> tuple[Mapping[str, Member], tuple[str, ...]]:
     kept = [name for name in relative if not any(part.startswith(".") or part in JUNK for part in name.split("/"))]
     maps = {name: member_at(path, name) for name in kept if is_readable(name)}
     return maps, tuple(name for name in kept if name not in maps)
+
+
+def files_below(path: Path) -> list[Path]:
+    """The file at a URL, those that its pattern fits, or all below it, as URLs in the order of their names.
+
+    Raises:
+        UsageProblem: it cannot be listed.
+        MissingDependency: no package knows the scheme.
+    """
+    files, inside = _opened(path)
+    with _problems(path):
+        names = files.glob(inside) if "*" in inside else [inside] if files.isfile(inside) else files.find(inside)
+    scheme = str(url_of(path)).partition("://")[0]
+    return [Path(f"{scheme}://{name.lstrip('/')}") for name in sorted(names)]
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Any]:
+    """The file at a URL, of which the parts come that are asked for.
+
+    Raises:
+        OSError: it cannot be opened.
+    """
+    files, inside = _opened(path)
+    with files.open(inside, "rb") as file:
+        yield file
 
 
 def member_at(path: Path, name: str = "") -> Member:
