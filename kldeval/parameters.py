@@ -200,6 +200,7 @@ NOT_AUDITED = (
     "device",
     "batch_bytes",
     "stack",
+    "stack_axis",
     "shard",
     "baselines",
     "ceiling",

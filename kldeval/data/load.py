@@ -24,7 +24,7 @@ from kldeval.data.readers.members import fetched
 from kldeval.data.readers.numpy_files import map_shape
 from kldeval.data.readers.stored import MAX_PIXELS, Limits
 from kldeval.data.recognise import BASES, log_sum
-from kldeval.data.stacks import read_slice
+from kldeval.data.stacks import read_slice, with_first
 from kldeval.data.volumes import PLANE, check_volumes, laid_out, read_in_space, volume_shapes
 from kldeval.dataclass import dataclass
 from kldeval.errors import LeftOut, RefusedMap, UnreadableMap, UsageProblem, printable
@@ -60,6 +60,7 @@ class Reading:
     and 1 alone are masks (see `Settings`).
     `trusts_files` lifts the bounds on what a file claims of itself; `shape` is the (height, width) of raw values, and
     `spatial` the number of axes that a map has in files of arrays.
+    `stack_axes` count the maps of stacks of predictions and of ground truths.
     `class_maps`: whether predictions may have a class
     axis; `labels`: whether all ground truths hold labels.
     """
@@ -80,6 +81,7 @@ class Reading:
     masks: str = ""
     trusts_files: bool = False
     shape: tuple[int, int] | None = None
+    stack_axes: tuple[int | None, int | None] = (None, None)
     spatial: int = PLANE
 
     @property
@@ -90,6 +92,10 @@ class Reading:
     def key_of(self, role: Role) -> str | None:
         """The array of an .npz that is read for one side."""
         return (self.pred_key if role == "pred" else self.gt_key) or self.key
+
+    def stack_axis_of(self, role: Role) -> int | None:
+        """The axis that counts the maps of a stack of one side; None: the first."""
+        return self.stack_axes[role == "gt"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +121,9 @@ def load_map(path: MapFile, reading: Reading, place: int | None = None, role: Ro
     """
     key, bounds = reading.key_of(role), (reading.max_pixels, reading.trusts_files, reading.shape)
     if place is not None and not isinstance(path, MapInMemory):
-        stored = read_slice(path, place, key=key, spatial=reading.spatial, **reading.bounds)
+        stored = read_slice(
+            path, place, key=key, axis=reading.stack_axis_of(role), spatial=reading.spatial, **reading.bounds
+        )
     elif reading.spatial != PLANE:
         stored = read_in_space(path, key, Limits(*bounds), reading.spatial)
     else:
@@ -367,7 +375,15 @@ def _class_side(path: MapFile, reading: Reading, place: int | None, role: Role, 
     """One side of a pair of class maps; of a stack the map at its place."""
     key = reading.key_of(role)
     if place is not None and not isinstance(path, MapInMemory):
-        return read_slice(path, place, key=key, classes=True, spatial=reading.spatial, **reading.bounds)
+        return read_slice(
+            path,
+            place,
+            key=key,
+            axis=reading.stack_axis_of(role),
+            classes=True,
+            spatial=reading.spatial,
+            **reading.bounds,
+        )
     if reading.spatial != PLANE and holds_arrays(path):
         n = spatial_axes(path, reading.spatial)
         return read_shaped(path, key, Limits(**reading.bounds), volume_shapes(n, classes=True))
@@ -378,7 +394,7 @@ def _shape(path: MapFile, role: Role, reading: Reading, *, is_stack: bool) -> tu
     """The shape that an array's file means, or each map of a stack; () of any other."""
     shape = stored_shape(path, reading.key_of(role))
     if shape and is_stack and not isinstance(path, MapInMemory):
-        shape = shape[1:]
+        shape = with_first(shape, reading.stack_axis_of(role))[1:]
     if shape is None or len(shape) == 1:  # a vector is one of labels beside rows (N, C)
         return shape or ()
     return shape if spatial_axes(path, reading.spatial) != PLANE else map_shape(shape) or shape
