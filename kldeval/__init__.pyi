@@ -355,6 +355,7 @@ def audit(
     conventions: str | Iterable[str] = (),
     metric: str = "kld",
     eps_curve: bool = False,
+    bounds: str | None = None,
     progress: bool | Callable[[Any, int], None] = False,
     allow_extra: bool | None = None,
     allow_lossy: bool | None = None,

@@ -232,7 +232,12 @@ _PROGRESS = {"progress": ("bool | Callable[[Any, int], None]", False)}
 
 def audit_parameters() -> list[Parameter]:
     """The parameters of `audit`."""
-    own = {"conventions": ("str | Iterable[str]", ()), "metric": ("str", "kld"), "eps_curve": ("bool", False)}
+    own = {
+        "conventions": ("str | Iterable[str]", ()),
+        "metric": ("str", "kld"),
+        "eps_curve": ("bool", False),
+        "bounds": ("str | None", None),
+    }
     return _question("pred gt", {**own, **_PROGRESS}, AUDITED)
 
 
