@@ -18,6 +18,8 @@ from kldeval.api.documents import Inspection as Inspection
 from kldeval.api.documents import Leaderboard as Leaderboard
 from kldeval.api.documents import Methods as Methods
 from kldeval.api.documents import Report as Report
+from kldeval.api.observers import LearningCurves as LearningCurves
+from kldeval.api.observers import observers as observers
 from kldeval.api.questions import compare as compare
 from kldeval.api.questions import density as density
 from kldeval.api.questions import list_conventions as list_conventions
@@ -52,6 +54,7 @@ __all__ = [
     "Inspection",
     "KldevalError",
     "Leaderboard",
+    "LearningCurves",
     "MapProblem",
     "MapsFailed",
     "Methods",
@@ -128,6 +131,7 @@ __all__ = [
     "mse",
     "nll",
     "nss",
+    "observers",
     "optimal",
     "reproduce",
     "rmsce",
@@ -217,6 +221,8 @@ def evaluate(
     gt_column: str | None = None,
     name_column: str | None = None,
     stack: bool | None = None,
+    stack_axis: str | None = None,
+    spatial_axes: int | None = None,
     every: int | None = None,
     allow_lossy: bool | None = None,
     shape: str | None = None,
@@ -315,6 +321,8 @@ def evaluate(
     gt_column: str | None = None,
     name_column: str | None = None,
     stack: bool | None = None,
+    stack_axis: str | None = None,
+    spatial_axes: int | None = None,
     every: int | None = None,
     allow_lossy: bool | None = None,
     shape: str | None = None,
@@ -385,6 +393,7 @@ def audit(
     scheduler: str | None = None,
     scheduler_file: str | PathLike[str] | None = None,
     shape: str | None = None,
+    spatial_axes: int | None = None,
     trust_files: bool | None = None,
 ) -> Audit:
     """Score the same maps under every published convention, or some, as `kldeval audit` does."""
@@ -466,6 +475,8 @@ def calibrate(
     gt_column: str | None = None,
     name_column: str | None = None,
     stack: bool | None = None,
+    stack_axis: str | None = None,
+    spatial_axes: int | None = None,
     every: int | None = None,
     allow_lossy: bool | None = None,
     shape: str | None = None,
@@ -559,6 +570,8 @@ def check(
     gt_column: str | None = None,
     name_column: str | None = None,
     stack: bool | None = None,
+    stack_axis: str | None = None,
+    spatial_axes: int | None = None,
     every: int | None = None,
     allow_lossy: bool | None = None,
     shape: str | None = None,
@@ -654,6 +667,8 @@ def explain(
     gt_column: str | None = None,
     name_column: str | None = None,
     stack: bool | None = None,
+    stack_axis: str | None = None,
+    spatial_axes: int | None = None,
     every: int | None = None,
     allow_lossy: bool | None = None,
     shape: str | None = None,
@@ -719,6 +734,7 @@ def identify(
     scheduler: str | None = None,
     scheduler_file: str | PathLike[str] | None = None,
     shape: str | None = None,
+    spatial_axes: int | None = None,
     trust_files: bool | None = None,
 ) -> Identification:
     """Which conventions print a published number on these maps, as `kldeval identify` finds."""
@@ -960,6 +976,7 @@ def cc(
     empty_gt: Literal["error", "uniform", "zero", "nan"] | None = None,
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """Pearson correlation of the two maps over their pixels, from -1 to 1; higher is better."""
 
@@ -978,6 +995,7 @@ def sim(
     empty_gt: Literal["error", "uniform", "zero", "nan"] | None = None,
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """Similarity, the intersection of the two maps as histograms, from 0 to 1; higher is better."""
 
@@ -995,6 +1013,7 @@ def mse(
     empty_gt: Literal["error", "uniform", "zero", "nan"] | None = None,
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """Mean squared error, sum w (p - q)^2 / sum w, in squared units of the maps; lower is better."""
 
@@ -1012,6 +1031,7 @@ def mae(
     empty_gt: Literal["error", "uniform", "zero", "nan"] | None = None,
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """Mean absolute error, sum w |p - q| / sum w, in units of the maps; lower is better."""
 
@@ -1037,6 +1057,7 @@ def kld(
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     dtype: Literal["float64", "float32"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """Kullback-Leibler divergence of the prediction from the ground truth, D(gt || pred), in nats."""
 
@@ -1060,6 +1081,7 @@ def kld_reverse(
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     dtype: Literal["float64", "float32"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """Kullback-Leibler divergence of the ground truth from the prediction, D(pred || gt), in nats."""
 
@@ -1081,6 +1103,7 @@ def ce(
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     dtype: Literal["float64", "float32"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """Cross-entropy of the prediction under the ground truth, H(gt, pred), in nats: -sum q ln(p + ratio_eps)."""
 
@@ -1100,6 +1123,7 @@ def jsd(
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     dtype: Literal["float64", "float32"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """Jensen-Shannon divergence of prediction and ground truth, in nats: (D(p || m) + D(q || m)) / 2, m = (p + q) / 2."""
 
@@ -1119,6 +1143,7 @@ def js_distance(
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     dtype: Literal["float64", "float32"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """Jensen-Shannon distance of prediction and ground truth, the root of `jsd` in nats, from 0 to sqrt(ln 2)."""
 
@@ -1140,6 +1165,7 @@ def schoener_d(
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     dtype: Literal["float64", "float32"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """Schoener's D, the overlap of two densities, from 0 to 1: sum min(p, q), which is 1 - `tv`."""
 
@@ -1159,6 +1185,7 @@ def warren_i(
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     dtype: Literal["float64", "float32"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """Warren's I, the overlap of two densities, from 0 to 1: sum sqrt(p q), which is 1 - `hellinger`^2."""
 
@@ -1180,6 +1207,7 @@ def entropy_gt(
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     dtype: Literal["float64", "float32"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """Entropy of the ground truth, H(gt), in nats: -sum q ln q. The least cross-entropy that a prediction can reach."""
 
@@ -1199,6 +1227,7 @@ def tv(
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     dtype: Literal["float64", "float32"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """Total variation distance of prediction and ground truth, from 0 to 1: sum |p - q| / 2."""
 
@@ -1218,6 +1247,7 @@ def hellinger(
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     dtype: Literal["float64", "float32"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """Hellinger distance of prediction and ground truth, from 0 to 1: sqrt(sum (sqrt p - sqrt q)^2 / 2)."""
 
@@ -1237,6 +1267,7 @@ def emd(
     empty_gt: Literal["error", "uniform", "zero", "nan"] | None = None,
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """Earth mover's distance: the least work that carries one map's mass to the other's; lower is better. Symmetric."""
 
@@ -1255,6 +1286,7 @@ def nss(
     scale: Literal["unit", "raw"] | None = None,
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """Normalised scanpath saliency: the mean at the fixations of the map in units of its standard deviation."""
 
@@ -1272,6 +1304,7 @@ def auc(
     scale: Literal["unit", "raw"] | None = None,
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """Area under the ROC curve: P(S at a fixation > S elsewhere) + P(equal) / 2, exactly. Chance is 0.5."""
 
@@ -1288,6 +1321,7 @@ def auc_judd(
     scale: Literal["unit", "raw"] | None = None,
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """AUC_Judd.m in expectation over its jitter, for vanishing jitter; repeated fixations count once."""
 
@@ -1304,6 +1338,7 @@ def auc_borji(
     scale: Literal["unit", "raw"] | None = None,
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """AUC_Borji.m in expectation over its random negatives, drawn from all pixels; repeated fixations count once."""
 
@@ -1321,6 +1356,7 @@ def auc_shuffled(
     scale: Literal["unit", "raw"] | None = None,
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """AUC_shuffled.m in expectation over its random negatives, drawn from the fixated pixels of another map."""
 
@@ -1337,6 +1373,7 @@ def sauc(
     scale: Literal["unit", "raw"] | None = None,
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """Shuffled AUC: P(S at a fixation > S where other images were fixated) + P(equal) / 2, exactly. Chance is 0.5."""
 
@@ -1354,6 +1391,7 @@ def sauc_salicon(
     scale: Literal["unit", "raw"] | None = None,
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """Shuffled AUC of SALICON's own evaluator: thresholds `step` apart, the image's own fixated pixels left out."""
 
@@ -1369,6 +1407,7 @@ def ll(
     scale: Literal["unit", "raw"] | None = None,
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """Log-likelihood of the fixations: the mean of ln p over them, in nats per fixation; every repeat counts."""
 
@@ -1388,6 +1427,7 @@ def ig(
     scale: Literal["unit", "raw"] | None = None,
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """Information gain over a baseline density, in bits per fixation: the mean of log2 p - log2 b."""
 
@@ -1405,6 +1445,7 @@ def ig_mit(
     scale: Literal["unit", "raw"] | None = None,
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """InfoGain.m: the gain in bits per fixated pixel of stored maps, each stretched to 0..1 and divided by its sum."""
 
