@@ -85,7 +85,7 @@ def files_below(path: Path) -> list[Path]:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Any]:
+def open_url(path: Path) -> Iterator[Any]:
     """The file at a URL, of which the parts come that are asked for.
 
     Raises:
