@@ -202,8 +202,13 @@ def _statistics(statistics: Mapping[str, tuple[float, ...]]) -> JsonObject:
 
 
 def _class_row(row: ClassRow) -> JsonObject:
-    """One class of labels."""
-    return {"class": row.label, "n": row.n, **{key: _number(value) for key, value in row.values.items()}}
+    """One class of labels, with the sums that its numbers are made of."""
+    sums = {
+        key: {"total": list(map(_number, totals)), "weight": list(map(_number, weights))}
+        for key, (totals, weights) in row.sums.items()
+    }
+    numbers = {key: _number(value) for key, value in row.values.items()}
+    return {"class": row.label, "n": row.n, **numbers, **({"sums": sums} if sums else {})}
 
 
 def failure_row(failure: Failure) -> JsonObject:
