@@ -18,6 +18,8 @@ from kldeval.api.documents import Inspection as Inspection
 from kldeval.api.documents import Leaderboard as Leaderboard
 from kldeval.api.documents import Methods as Methods
 from kldeval.api.documents import Report as Report
+from kldeval.api.observers import LearningCurves as LearningCurves
+from kldeval.api.observers import observers as observers
 from kldeval.api.questions import compare as compare
 from kldeval.api.questions import density as density
 from kldeval.api.questions import list_conventions as list_conventions
@@ -52,6 +54,7 @@ __all__ = [
     "Inspection",
     "KldevalError",
     "Leaderboard",
+    "LearningCurves",
     "MapProblem",
     "MapsFailed",
     "Methods",
@@ -128,6 +131,7 @@ __all__ = [
     "mse",
     "nll",
     "nss",
+    "observers",
     "optimal",
     "reproduce",
     "rmsce",
@@ -213,7 +217,12 @@ def evaluate(
     key: str | None = None,
     pred_key: str | None = None,
     gt_key: str | None = None,
+    pred_column: str | None = None,
+    gt_column: str | None = None,
+    name_column: str | None = None,
     stack: bool | None = None,
+    stack_axis: str | None = None,
+    spatial_axes: int | None = None,
     every: int | None = None,
     allow_lossy: bool | None = None,
     shape: str | None = None,
@@ -308,7 +317,12 @@ def evaluate(
     key: str | None = None,
     pred_key: str | None = None,
     gt_key: str | None = None,
+    pred_column: str | None = None,
+    gt_column: str | None = None,
+    name_column: str | None = None,
     stack: bool | None = None,
+    stack_axis: str | None = None,
+    spatial_axes: int | None = None,
     every: int | None = None,
     allow_lossy: bool | None = None,
     shape: str | None = None,
@@ -341,6 +355,7 @@ def audit(
     conventions: str | Iterable[str] = (),
     metric: str = "kld",
     eps_curve: bool = False,
+    bounds: str | None = None,
     progress: bool | Callable[[Any, int], None] = False,
     allow_extra: bool | None = None,
     allow_lossy: bool | None = None,
@@ -364,18 +379,22 @@ def audit(
     fixation_variable: str | None = None,
     fixation_where: str | None = None,
     fixations: str | PathLike[str] | Array | Sequence[Array] | Mapping[str, Array] | None = None,
+    gt_column: str | None = None,
     gt_key: str | None = None,
     gt_name: str | None = None,
     jobs: int | None = None,
     key: str | None = None,
     limit: int | None = None,
     max_pixels: int | None = None,
+    name_column: str | None = None,
+    pred_column: str | None = None,
     pred_key: str | None = None,
     pred_name: str | None = None,
     resize: str | None = None,
     scheduler: str | None = None,
     scheduler_file: str | PathLike[str] | None = None,
     shape: str | None = None,
+    spatial_axes: int | None = None,
     trust_files: bool | None = None,
 ) -> Audit:
     """Score the same maps under every published convention, or some, as `kldeval audit` does."""
@@ -453,7 +472,12 @@ def calibrate(
     key: str | None = None,
     pred_key: str | None = None,
     gt_key: str | None = None,
+    pred_column: str | None = None,
+    gt_column: str | None = None,
+    name_column: str | None = None,
     stack: bool | None = None,
+    stack_axis: str | None = None,
+    spatial_axes: int | None = None,
     every: int | None = None,
     allow_lossy: bool | None = None,
     shape: str | None = None,
@@ -543,7 +567,12 @@ def check(
     key: str | None = None,
     pred_key: str | None = None,
     gt_key: str | None = None,
+    pred_column: str | None = None,
+    gt_column: str | None = None,
+    name_column: str | None = None,
     stack: bool | None = None,
+    stack_axis: str | None = None,
+    spatial_axes: int | None = None,
     every: int | None = None,
     allow_lossy: bool | None = None,
     shape: str | None = None,
@@ -635,7 +664,12 @@ def explain(
     key: str | None = None,
     pred_key: str | None = None,
     gt_key: str | None = None,
+    pred_column: str | None = None,
+    gt_column: str | None = None,
+    name_column: str | None = None,
     stack: bool | None = None,
+    stack_axis: str | None = None,
+    spatial_axes: int | None = None,
     every: int | None = None,
     allow_lossy: bool | None = None,
     shape: str | None = None,
@@ -686,18 +720,22 @@ def identify(
     fixation_where: str | None = None,
     fixations: str | PathLike[str] | Array | Sequence[Array] | Mapping[str, Array] | None = None,
     group_by: str | None = None,
+    gt_column: str | None = None,
     gt_key: str | None = None,
     gt_name: str | None = None,
     jobs: int | None = None,
     key: str | None = None,
     limit: int | None = None,
     max_pixels: int | None = None,
+    name_column: str | None = None,
+    pred_column: str | None = None,
     pred_key: str | None = None,
     pred_name: str | None = None,
     resize: str | None = None,
     scheduler: str | None = None,
     scheduler_file: str | PathLike[str] | None = None,
     shape: str | None = None,
+    spatial_axes: int | None = None,
     trust_files: bool | None = None,
 ) -> Identification:
     """Which conventions print a published number on these maps, as `kldeval identify` finds."""
@@ -939,6 +977,7 @@ def cc(
     empty_gt: Literal["error", "uniform", "zero", "nan"] | None = None,
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """Pearson correlation of the two maps over their pixels, from -1 to 1; higher is better."""
 
@@ -957,6 +996,7 @@ def sim(
     empty_gt: Literal["error", "uniform", "zero", "nan"] | None = None,
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """Similarity, the intersection of the two maps as histograms, from 0 to 1; higher is better."""
 
@@ -974,6 +1014,7 @@ def mse(
     empty_gt: Literal["error", "uniform", "zero", "nan"] | None = None,
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """Mean squared error, sum w (p - q)^2 / sum w, in squared units of the maps; lower is better."""
 
@@ -991,6 +1032,7 @@ def mae(
     empty_gt: Literal["error", "uniform", "zero", "nan"] | None = None,
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """Mean absolute error, sum w |p - q| / sum w, in units of the maps; lower is better."""
 
@@ -1016,6 +1058,7 @@ def kld(
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     dtype: Literal["float64", "float32"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """Kullback-Leibler divergence of the prediction from the ground truth, D(gt || pred), in nats."""
 
@@ -1039,6 +1082,7 @@ def kld_reverse(
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     dtype: Literal["float64", "float32"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """Kullback-Leibler divergence of the ground truth from the prediction, D(pred || gt), in nats."""
 
@@ -1060,6 +1104,7 @@ def ce(
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     dtype: Literal["float64", "float32"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """Cross-entropy of the prediction under the ground truth, H(gt, pred), in nats: -sum q ln(p + ratio_eps)."""
 
@@ -1079,6 +1124,7 @@ def jsd(
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     dtype: Literal["float64", "float32"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """Jensen-Shannon divergence of prediction and ground truth, in nats: (D(p || m) + D(q || m)) / 2, m = (p + q) / 2."""
 
@@ -1098,6 +1144,7 @@ def js_distance(
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     dtype: Literal["float64", "float32"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """Jensen-Shannon distance of prediction and ground truth, the root of `jsd` in nats, from 0 to sqrt(ln 2)."""
 
@@ -1119,6 +1166,7 @@ def schoener_d(
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     dtype: Literal["float64", "float32"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """Schoener's D, the overlap of two densities, from 0 to 1: sum min(p, q), which is 1 - `tv`."""
 
@@ -1138,6 +1186,7 @@ def warren_i(
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     dtype: Literal["float64", "float32"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """Warren's I, the overlap of two densities, from 0 to 1: sum sqrt(p q), which is 1 - `hellinger`^2."""
 
@@ -1159,6 +1208,7 @@ def entropy_gt(
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     dtype: Literal["float64", "float32"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """Entropy of the ground truth, H(gt), in nats: -sum q ln q. The least cross-entropy that a prediction can reach."""
 
@@ -1178,6 +1228,7 @@ def tv(
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     dtype: Literal["float64", "float32"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """Total variation distance of prediction and ground truth, from 0 to 1: sum |p - q| / 2."""
 
@@ -1197,6 +1248,7 @@ def hellinger(
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     dtype: Literal["float64", "float32"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """Hellinger distance of prediction and ground truth, from 0 to 1: sqrt(sum (sqrt p - sqrt q)^2 / 2)."""
 
@@ -1216,6 +1268,7 @@ def emd(
     empty_gt: Literal["error", "uniform", "zero", "nan"] | None = None,
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """Earth mover's distance: the least work that carries one map's mass to the other's; lower is better. Symmetric."""
 
@@ -1234,6 +1287,7 @@ def nss(
     scale: Literal["unit", "raw"] | None = None,
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """Normalised scanpath saliency: the mean at the fixations of the map in units of its standard deviation."""
 
@@ -1251,6 +1305,7 @@ def auc(
     scale: Literal["unit", "raw"] | None = None,
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """Area under the ROC curve: P(S at a fixation > S elsewhere) + P(equal) / 2, exactly. Chance is 0.5."""
 
@@ -1267,6 +1322,7 @@ def auc_judd(
     scale: Literal["unit", "raw"] | None = None,
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """AUC_Judd.m in expectation over its jitter, for vanishing jitter; repeated fixations count once."""
 
@@ -1283,6 +1339,7 @@ def auc_borji(
     scale: Literal["unit", "raw"] | None = None,
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """AUC_Borji.m in expectation over its random negatives, drawn from all pixels; repeated fixations count once."""
 
@@ -1300,6 +1357,7 @@ def auc_shuffled(
     scale: Literal["unit", "raw"] | None = None,
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """AUC_shuffled.m in expectation over its random negatives, drawn from the fixated pixels of another map."""
 
@@ -1316,6 +1374,7 @@ def sauc(
     scale: Literal["unit", "raw"] | None = None,
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """Shuffled AUC: P(S at a fixation > S where other images were fixated) + P(equal) / 2, exactly. Chance is 0.5."""
 
@@ -1333,6 +1392,7 @@ def sauc_salicon(
     scale: Literal["unit", "raw"] | None = None,
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """Shuffled AUC of SALICON's own evaluator: thresholds `step` apart, the image's own fixated pixels left out."""
 
@@ -1348,6 +1408,7 @@ def ll(
     scale: Literal["unit", "raw"] | None = None,
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """Log-likelihood of the fixations: the mean of ln p over them, in nats per fixation; every repeat counts."""
 
@@ -1367,6 +1428,7 @@ def ig(
     scale: Literal["unit", "raw"] | None = None,
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """Information gain over a baseline density, in bits per fixation: the mean of log2 p - log2 b."""
 
@@ -1384,6 +1446,7 @@ def ig_mit(
     scale: Literal["unit", "raw"] | None = None,
     empty_pred: Literal["error", "keep", "uniform", "nan"] | None = None,
     convention: str | None = None,
+    spatial_axes: int = 2,
 ) -> AnyArray:
     """InfoGain.m: the gain in bits per fixated pixel of stored maps, each stretched to 0..1 and divided by its sum."""
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from kldeval.arrays import check_maps, computed_in, namespace, quiet, returned_as, whole_weights
 from kldeval.data.class_weights import weights_text
+from kldeval.data.volumes import PLANE
 from kldeval.errors import RefusedMap, UnknownName, UsageProblem
 from kldeval.grammar import Call, format_value, split_call, unknown
 from kldeval.metrics.binary import PixelMap, check_binary
@@ -27,12 +28,13 @@ from kldeval.metrics.fixated_map import fixated_pixels
 from kldeval.metrics.registry import LABEL_METRICS, METRICS, is_on_scale
 from kldeval.normalization.chain import normalise
 from kldeval.normalization.softmax import log_softmax
-from kldeval.parameters import BESIDE, documentation, explicit, parameters_of, signature_parameters
+from kldeval.parameters import BESIDE, OPTIONS, documentation, explicit, parameters_of, signature_parameters
 from kldeval.preprocessing.grey import full_scale
 from kldeval.records import MapPair
 from kldeval.scoring.diagnostics import refusal
 from kldeval.scoring.pixels import PixelSide, array_values, density_of_block, terms_of
 from kldeval.scoring.plan import quantity_of
+from kldeval.scoring.spatial import arrays_laid_out, as_volumes, check_placeless
 from kldeval.scoring.views import scaled
 from kldeval.settings.auxiliary import STORED, beside_texts, chains_for
 from kldeval.settings.build import KNOWN_TEXTS
@@ -86,14 +88,30 @@ def _function_of(entry: MetricEntry) -> Callable[..., Array]:
         bound = signature.bind(*arrays, **options)
         bound.apply_defaults()
         given = {key: value for key, value in bound.arguments.items() if value is not None}
+        n = given.pop("spatial_axes", PLANE)
         with quiet(), python_words():
-            return evaluate_arrays(entry, given)
+            return evaluate_arrays(entry, given) if n == PLANE else _of_volumes(entry, given, n)
 
     function.__name__ = function.__qualname__ = entry.info.function or entry.name.replace("-", "_")
     function.__module__ = "kldeval"
     function.__doc__ = documentation(entry, parameters)
     function.__signature__ = signature  # type: ignore[attr-defined]
     return function
+
+
+def _of_volumes(entry: MetricEntry, given: Keywords, n: int) -> Array:
+    """A metric of maps of `n` axes, laid out as maps of height and width."""
+    arrays = {name: given[name] for name in (*_ARRAYS, *BESIDE) if name in given}
+    options = {name: value for name, value in given.items() if name in OPTIONS}
+    settings = metric_settings("kld" if entry.info.on != "density" else entry.name, options)
+    check_placeless(Call(entry.name, ()), (settings.pred, settings.gt))
+    value = _EVALUATE[entry.info.on](entry, {**given, **arrays_laid_out(arrays, n)})
+    is_pointwise = entry.info.on == "density" and settings.reduction == "none"
+    return as_volumes(value, tuple(arrays["pred"].shape)[-n:]) if is_pointwise else value
+
+
+_ARRAYS = ("pred", "gt", "fixations", "weights")
+"""The arguments of metrics of maps that are arrays of them."""
 
 
 def _of_densities(entry: MetricEntry, given: Keywords) -> Array:

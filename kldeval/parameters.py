@@ -76,9 +76,12 @@ def parameters_of(entry: MetricEntry) -> list[Parameter]:
     for name, annotation in entry.types.items():
         default = None if constants else entry.defaults.get(name, Parameter.empty)
         found.append(_parameter(name, annotation_text(annotation, optional=constants), default))
-    return found + [
-        _parameter(name, annotation, default) for name, (annotation, default) in _settings_of(entry).items()
-    ]
+    found += [_parameter(name, annotation, default) for name, (annotation, default) in _settings_of(entry).items()]
+    return [*found, _parameter("spatial_axes", "int", 2)] if kind in SPATIAL_KINDS else found
+
+
+SPATIAL_KINDS = ("density", "maps", "fixations")
+"""The metrics of whole maps, which have height and width or other axes."""
 
 
 def _settings_of(entry: MetricEntry) -> dict[str, tuple[str, Any]]:
@@ -138,6 +141,7 @@ _WORDS = {
     "ignore_index": "the label of positions that do not count",
     "check": "whether input that cannot be log-probabilities is refused",
     "baseline_norm": "the steps that make the baseline's maps densities",
+    "spatial_axes": "how many of the last axes are those of one map: 3 of volumes (..., D, H, W)",
     "of": "of the values as they are stored, or at the end of the norm",
     "class_weights": "a factor for the loss of every class",
 }
@@ -196,6 +200,7 @@ NOT_AUDITED = (
     "device",
     "batch_bytes",
     "stack",
+    "stack_axis",
     "shard",
     "baselines",
     "ceiling",
@@ -227,7 +232,12 @@ _PROGRESS = {"progress": ("bool | Callable[[Any, int], None]", False)}
 
 def audit_parameters() -> list[Parameter]:
     """The parameters of `audit`."""
-    own = {"conventions": ("str | Iterable[str]", ()), "metric": ("str", "kld"), "eps_curve": ("bool", False)}
+    own = {
+        "conventions": ("str | Iterable[str]", ()),
+        "metric": ("str", "kld"),
+        "eps_curve": ("bool", False),
+        "bounds": ("str | None", None),
+    }
     return _question("pred gt", {**own, **_PROGRESS}, AUDITED)
 
 
@@ -247,6 +257,36 @@ def fit_parameters() -> list[Parameter]:
     every = ("temperature", "blur", "centre", "uniform")
     own = {"parts": ("Sequence[str]", every), "folds": ("int", 5), "seed": ("int", 0), **_PROGRESS}
     return _question("pred gt", own, ("gt_norm", "resize", "color", *RunOptions._fields))
+
+
+def observers_parameters() -> list[Parameter]:
+    """The parameters of `observers`."""
+    first = Parameter("fixations", Parameter.POSITIONAL_OR_KEYWORD, annotation="str | PathLike[str]")
+    models = "Mapping[str, Any] | str | PathLike[str] | None"
+    second = Parameter("pred", Parameter.POSITIONAL_OR_KEYWORD, default=None, annotation=models)
+    own = {
+        "metric": ("str | Sequence[str] | None", None),
+        "sigma": ("float | None", None),
+        "counts": ("Sequence[int] | None", None),
+        "draws": ("int", 1),
+        "chance": ("str", "uniform"),
+        "extrapolate": ("bool", False),
+        "size": ("tuple[int, int] | None", None),
+        "like": ("Any", None),
+        "resamples": ("int", 10_000),
+        "confidence": ("float", 0.95),
+        "seed": ("int", 0),
+        **_PROGRESS,
+    }
+    texts = [name for name in sorted(KNOWN_TEXTS) if name.startswith("fixation_") and name != "fixation_on"]
+    return [first, second, *_question("", own, ("pred_norm", "resize", "color", *texts, *OF_OBSERVERS))]
+
+
+OF_OBSERVERS = (
+    *("pred_name", "fixations_name", "exclude", "limit", "key", "pred_key", "max_pixels", "trust_files", "shape"),
+    *("jobs", "engine", "scheduler", "scheduler_file", "engine_timeout", "client"),
+)
+"""The options of a run that learning curves have."""
 
 
 def reproduce_parameters() -> list[Parameter]:

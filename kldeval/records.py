@@ -93,6 +93,7 @@ class MapPair:
     `remarks` are keys of what a careful colleague would mention (see `kldeval.scoring.diagnostics`); `pred_scale` and
     `gt_scale` are what `--scale unit` divides by: 255 for a file of 8 bits even when resizing made floats of it (none:
     nothing).
+    `volume` is the shape of a map of other axes, whose slices along the first axis are the rows here (empty: none).
     `edges` are those between bins with equal numbers of forecasts, by the key of a metric, (events, bins - 1).
     `made` says how the ground truth was made, where that is known. `beside` are the numbers of the stored maps and of
     the fixations, once they have been worked out, and `references` those of the reference rows by their names.
@@ -111,6 +112,7 @@ class MapPair:
     beside: AuxiliaryScores | None = None
     references: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     edges: Mapping[str, Array] = field(default_factory=dict)
+    volume: tuple[int, ...] = ()
 
 
 class ClassSum(NamedTuple):

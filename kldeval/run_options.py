@@ -22,8 +22,11 @@ class RunOptions(NamedTuple):
     `shard` is a share of the pairs, `I/N`, that is scored with what all images tell.
     `cache` is the folder of rows that are kept between runs. `digests` asks for a digest of every file in the report,
     `bounds` (round or floor) for what the rounding of 8-bit predictions leaves open.
+    `pred_column`, `gt_column` and `name_column` are the columns of tables that hold maps and their names.
     `every` N-th frame of videos counts; `allow_lossy` takes those of lossy codecs for ground truths.
-    `stack` takes arrays (N, H, W) for N maps; `shape` is the height and width of raw values, `H,W`.
+    `stack` takes arrays (N, H, W) for N maps, `stack_axis` (`AXIS` or `PRED,GT`) says which axis
+    counts them, and `spatial_axes` says how many axes a map in a file of arrays has;
+    `shape` is the height and width of raw values, `H,W`.
     Maps in memory stand beside the pairs by their names.
     `engine` says who does the work (see `kldeval.executors.choice`); `scheduler`, `scheduler_file`, `engine_timeout`
     and `client`, which is of `distributed` and stays open, say where a cluster is to be found.
@@ -54,7 +57,12 @@ class RunOptions(NamedTuple):
     key: str | None = None
     pred_key: str | None = None
     gt_key: str | None = None
+    pred_column: str | None = None
+    gt_column: str | None = None
+    name_column: str | None = None
     stack: bool = False
+    stack_axis: str | None = None
+    spatial_axes: int | None = None
     every: int = 1
     allow_lossy: bool = False
     shape: str | None = None

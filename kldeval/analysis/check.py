@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from kldeval.arrays import NumpyArray as Array
     from kldeval.data.load import Loaded, Reading
     from kldeval.memory import MapFolder
-    from kldeval.records import Outcome, Pair
+    from kldeval.records import MapPair, Outcome, Pair
     from kldeval.run_options import RunOptions
     from kldeval.scoring.evaluator import PartialResult
     from kldeval.settings.settings import Settings
@@ -79,7 +79,7 @@ class _Checking:
         """What a pair holds, and what is left to measure."""
         del model, is_first
         maps = load_pair(pair, self.reading, gt)
-        found = Found(pair.name, str(pair.pred), str(pair.gt), _content(maps.pred), _content(maps.gt))
+        found = Found(pair.name, str(pair.pred), str(pair.gt), *_contents(maps))
         return found, self.evaluator.begin(maps)
 
     def finish(self, begun: Sequence[_Checked]) -> list[Found | Failure]:
@@ -94,6 +94,10 @@ def _with_outcome(found: Found, outcome: Outcome) -> Found | Failure:
     return replace(found, gt_content=f"{found.gt_content} (skipped)") if isinstance(outcome, Skipped) else found
 
 
-def _content(array: Array) -> str:
-    shape = "x".join(map(str, array.shape[::-1] if array.ndim == PLAIN_AXES else array.shape))
+def _contents(maps: MapPair) -> tuple[str, str]:
+    return _content(maps.pred, maps.volume), _content(maps.gt, maps.volume)
+
+
+def _content(array: Array, volume: tuple[int, ...]) -> str:
+    shape = "x".join(map(str, volume or (array.shape[::-1] if array.ndim == PLAIN_AXES else array.shape)))
     return f"{shape} {array.dtype} {array.min():.4g}..{array.max():.4g}"

@@ -48,8 +48,8 @@ def explain(pair: MapPair, context: DatasetContext, settings: Settings) -> Expla
             f"beside {', '.join(settings.keys)}"
         )
         raise UsageProblem(msg)
-    if not (settings.is_labels or is_plain(pair)):
-        shapes = " and ".join(str(tuple(array.shape)) for array in (pair.pred, pair.gt))
+    if not (settings.is_labels or (is_plain(pair) and not pair.volume)):
+        shapes = " and ".join(str(pair.volume or tuple(array.shape)) for array in (pair.pred, pair.gt))
         msg = f"explain shows maps of height and width, or class maps with labels; these have the shapes {shapes}"
         raise RefusedMap(msg)
     plan = Plan.of(settings)

@@ -189,7 +189,7 @@ def settings_of_fit(said: Mapping[str, str | None]) -> Settings:
 
 def _small(pair: MapPair, settings: Settings) -> Small:
     """The densities of a pair, reduced."""
-    if not is_plain(pair) or pair.weights is not None:
+    if not is_plain(pair) or pair.volume or pair.weights is not None:
         msg = f"{pair.name}: a fit is of maps of height and width, without masks and weights"
         raise UsageProblem(msg)
     sides = (pair.pred, pair.pred_scale, settings.pred), (pair.gt, pair.gt_scale, settings.gt)

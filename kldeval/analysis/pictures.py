@@ -226,7 +226,9 @@ def _model_panels(name: str, one: _Opened, stimuli: Mapping[str, Path]) -> list[
 
 def _drawn(pair: Pair, one: _Opened, stimuli: Mapping[str, Path]) -> list[Panel]:
     maps = load_pair(pair, one.reading)
-    return list(panels_of(maps, one.settings, _stimulus(pair.name, stimuli))) if is_plain(maps) else []
+    return (
+        list(panels_of(maps, one.settings, _stimulus(pair.name, stimuli))) if is_plain(maps) and not maps.volume else []
+    )
 
 
 def _numbers(name: str, reports: Mapping[str, Report]) -> str:

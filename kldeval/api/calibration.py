@@ -58,7 +58,7 @@ def calibrate(
     call = asked(options)
     check_resampling(resamples, confidence)
     classes = int(call.settings.names_class_axis)
-    sides = folder_of(pred, "pred", classes=classes), folder_of(gt, "gt")
+    sides = folder_of(pred, "pred", classes=classes, spatial=call.spatial), folder_of(gt, "gt", spatial=call.spatial)
     check_paired(*sides)
     drawn = Resampling(resamples, seed, confidence)
     with shown_progress(progress) as told:

@@ -13,9 +13,6 @@ from kldeval.api.progress import shown_progress
 from kldeval.api.request import Asked, asked
 from kldeval.api.sources import (
     BESIDE,
-    check_paired,
-    class_axes,
-    folder_of,
     is_array,
     is_path,
     members_of,
@@ -137,10 +134,7 @@ def _folders(pred: Any, gt: Any, call: Asked) -> tuple[MapFolder | None, MapFold
     if is_array(pred) and gt is None:
         msg = "pred is an array and there is no gt; give both, or an iterable of (name, pred, gt)"
         raise UsageProblem(msg)
-    axes = class_axes(call.settings, pred, gt)
-    sides = folder_of(pred, "pred", classes=axes[0]), folder_of(gt, "gt", classes=axes[1])
-    check_paired(*sides)
-    return sides
+    return call.sides(pred, gt)
 
 
 def _pairs(items: Any, options: dict[str, Any], progress: bool | Told) -> documents.Report:  # noqa: FBT001 - as given
@@ -160,7 +154,10 @@ def _pairs(items: Any, options: dict[str, Any], progress: bool | Told) -> docume
     request, settings = call.request._replace(limit=None), call.settings
     whole = some_compares_images(settings) or request.baselines
     items = () if first is None else chain([first], iterator)
-    blocks = (block.folders() for block in pairs_in_blocks(items, settings, whole=whole, limit=call.request.limit))
+    blocks = (
+        block.folders()
+        for block in pairs_in_blocks(items, settings, whole=whole, limit=call.request.limit, spatial=call.spatial)
+    )
     with shown_progress(progress, is_open_ended=True) as told:
         return run_blocks(((pred, gt, request._replace(**beside)) for pred, gt, beside in blocks), settings, told)
 

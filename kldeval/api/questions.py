@@ -29,10 +29,11 @@ from kldeval.api.documents import (
 )
 from kldeval.api.progress import shown_progress
 from kldeval.api.request import SETTINGS, asked
-from kldeval.api.sources import ONE_MAP, check_paired, folder_of, is_path, maps_of
+from kldeval.api.sources import is_path, maps_of
 from kldeval.arrays import as_numpy
 from kldeval.conventions import CONVENTIONS
 from kldeval.data.fixations.maps import FixationReading, fixations_in_map
+from kldeval.data.volumes import PLANE
 from kldeval.engine.run import read_one, run
 from kldeval.errors import RefusedMap, UsageProblem, count
 from kldeval.functional import requested
@@ -61,6 +62,7 @@ from kldeval.wording import in_python, speaks_python
 
 if TYPE_CHECKING:
     from kldeval.api.progress import Told
+    from kldeval.api.request import Asked
     from kldeval.arrays import NumpyArray as Array
     from kldeval.conventions.convention import Convention
     from kldeval.memory import MapFolder
@@ -184,6 +186,7 @@ def audit(
     conventions: str | Iterable[str] = (),
     metric: str = "kld",
     eps_curve: bool = False,
+    bounds: str | None = None,
     progress: bool | Told = False,
     **options: Any,
 ) -> Audit:
@@ -195,6 +198,7 @@ def audit(
         conventions: only these, "mit,sam" or a list of names.
         metric: kld, or a companion under the definitions of code bases: cc, sim, nss, auc, sauc, ig or mae.
         eps_curve: whether to follow the KLD over epsilon from 1e-16 to 1e-4.
+        bounds: "round" or "floor", how 8-bit predictions were made, to say what that leaves open.
         progress: whether to show a bar on standard error.
         options: resize and color, how files are named and read, and the fixations of nss, auc and sauc.
 
@@ -211,15 +215,16 @@ def audit(
     names = [name.strip() for name in names if name.strip()]
     call = asked(options, known=_AUDITED)
     models = {str(name): one for name, one in pred.items()} if isinstance(pred, Mapping) else {"pred": pred}
-    sides = {name: _two_sides(one, gt) for name, one in models.items()}
+    sides = {name: _two_sides(one, gt, call) for name, one in models.items()}
     preds, truth = {name: side for name, (side, _) in sides.items()}, next(iter(sides.values()))[1]
     request = call.beside(truth)
     with shown_progress(progress) as told:
         if metric == "kld":
             shared = {name: _text(options.get(name)) for name in ("resize", "color")}
-            return _audit(audit_of(preds, truth, plan_audit(names, **shared, curve=eps_curve), request, told))
-        if names or eps_curve:
-            msg = f"conventions and eps_curve are about KLD and can mean nothing beside metric={metric!r}"
+            plan = plan_audit(names, **shared, curve=eps_curve, rounding=bounds)
+            return _audit(audit_of(preds, truth, plan, request, told))
+        if names or eps_curve or bounds:
+            msg = f"conventions, eps_curve and bounds are about KLD and can mean nothing beside metric={metric!r}"
             raise UsageProblem(msg)
         said = {name: _text(value) for name, value in options.items() if name not in RunOptions._fields}
         return _audit(audit_companion(metric, preds, truth, said, request, told))
@@ -267,7 +272,7 @@ def identify(
     given = value.items() if isinstance(value, Mapping) else [("", value)]
     targets = [published_value(f"{metric}={number}" if metric else str(number)) for metric, number in given]
     call = asked(options, known=_IDENTIFIED)
-    preds, truth = _two_sides(pred, gt)
+    preds, truth = _two_sides(pred, gt, call)
     reading = {name: _text(options.get(name)) for name in _READING}
     shared = [_text(options.get(name)) for name in ("resize", "color")]
     with shown_progress(progress) as told:
@@ -297,7 +302,7 @@ def explain(pred: Any, gt: Any, *, worst: int | None = None, name: str | None = 
     (['as read', 'sum-to-one'], 0.058892)
     """
     call = asked(options)
-    sides = _two_sides(pred, gt)
+    sides = _two_sides(pred, gt, call)
     request = call.beside(sides[0])
     if worst is not None:
         name = worst_map(run(*sides, call.settings, request), worst)
@@ -324,8 +329,7 @@ def check(pred: Any = None, gt: Any = None, **options: Any) -> Inspection:
     False
     """
     call = asked(options)
-    sides = folder_of(pred, "pred"), folder_of(gt, "gt")
-    check_paired(*sides)
+    sides = call.sides(pred, gt)
     found = inspect(*sides, call.settings, call.beside(sides[0]))
     failures = tuple(replace(failure, message=in_python(failure.message)) for failure in found.failures)
     notes = tuple(map(in_python, found.notes))
@@ -439,12 +443,12 @@ def density(
     maps = maps_of(array, "fixations")
     found = [fixations_in_map(one.array, one, FixationReading(), counts_repeats=True) for one in maps]
     made = [density_map(one, one.shape or (0, 0), smoothing) for one in found]
-    return made[0] if array.ndim <= ONE_MAP else np.stack(made)
+    return made[0] if array.ndim <= PLANE else np.stack(made)
 
 
 def _positions(array: Array, shape: tuple[int, int]) -> Fixations:
     """Fixations at x, y, one a row."""
-    if array.ndim != ONE_MAP or array.shape[1] != ONE_MAP:
+    if array.ndim != PLANE or array.shape[1] != PLANE:
         msg = (
             f"fixations of shape {array.shape} beside shape={shape}: positions are (n, 2), x and y; counts have a shape"
         )
@@ -452,12 +456,11 @@ def _positions(array: Array, shape: tuple[int, int]) -> Fixations:
     return fixations_at(array[:, 1], array[:, 0], shape=shape)
 
 
-def _two_sides(pred: Any, gt: Any) -> tuple[MapFolder, MapFolder]:
-    sides = folder_of(pred, "pred"), folder_of(gt, "gt")
+def _two_sides(pred: Any, gt: Any, call: Asked) -> tuple[MapFolder, MapFolder]:
+    sides = call.sides(pred, gt)
     if sides[0] is None or sides[1] is None:
         msg = "predictions and ground truths are needed, pred and gt"
         raise UsageProblem(msg)
-    check_paired(*sides)
     return sides[0], sides[1]
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from kldeval.api.sources import BESIDE, beside, is_path
+from kldeval.api.sources import BESIDE, beside, check_paired, class_axes, folder_of, is_path
+from kldeval.data.volumes import PLANE
 from kldeval.errors import UsageProblem
 from kldeval.functional import check_names, requested
 from kldeval.memory import NamedMaps
@@ -16,6 +17,7 @@ from kldeval.settings.build import KNOWN_TEXTS
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from kldeval.memory import MapFolder
     from kldeval.settings.settings import Settings
 
 SETTINGS = frozenset({*KNOWN_TEXTS, "signature", "preset"})
@@ -35,8 +37,28 @@ class Asked(NamedTuple):
     def beside(self, folder: object) -> RunOptions:
         """The options of the run with what stands beside the maps of a side, which may be in memory."""
         names = list(folder.maps) if isinstance(folder, NamedMaps) else None
-        held: dict[str, Any] = {what: beside(value, what, names) for what, value in self.arrays.items()}
-        return self.request._replace(**held)
+        held = {what: beside(value, what, names, self.spatial) for what, value in self.arrays.items()}
+        return self.request._replace(**held)  # type: ignore[arg-type]  # each is of its own field
+
+    @property
+    def spatial(self) -> int:
+        """How many axes of an array are those of one map."""
+        return self.request.spatial_axes or PLANE
+
+    def sides(self, pred: Any, gt: Any) -> tuple[MapFolder | None, MapFolder | None]:
+        """What stands for predictions and ground truths; arrays hold as many maps, with axes of classes or without.
+
+        Raises:
+            UsageProblem: they are nothing that maps could come from, or not as many.
+            RefusedMap: an array that holds no maps.
+        """
+        axes = class_axes(self.settings, pred, gt)
+        found = (
+            folder_of(pred, "pred", classes=axes[0], spatial=self.spatial),
+            folder_of(gt, "gt", classes=axes[1], spatial=self.spatial),
+        )
+        check_paired(*found)
+        return found
 
 
 def asked(options: dict[str, Any], *, known: Iterable[str] = OPTIONS, beside_items: Iterable[str] = ()) -> Asked:
@@ -54,7 +76,9 @@ def asked(options: dict[str, Any], *, known: Iterable[str] = OPTIONS, beside_ite
     words = dict.fromkeys((name for name in (*arrays, *beside_items) if name != "fixations"), "maps")
     said = {name: value for name, value in options.items() if name not in RunOptions._fields}
     run = {name: options[name] for name in options if name in RunOptions._fields} | beside_paths(options)
-    _check_counts({name: run[name] for name in ("limit", "jobs", "batch_bytes", "max_pixels") if name in run})
+    _check_counts(
+        {name: run[name] for name in ("limit", "jobs", "batch_bytes", "max_pixels", "spatial_axes") if name in run}
+    )
     for name in ("manifest", "save_maps", "cache"):
         if run.get(name) is not None:
             run[name] = Path(run[name])

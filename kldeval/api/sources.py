@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from kldeval.arrays import as_numpy
 from kldeval.data.stacks import is_picture
+from kldeval.data.volumes import PLANE
 from kldeval.dataclass import dataclass
 from kldeval.errors import RefusedMap, UsageProblem, count
 from kldeval.memory import MapInMemory, NamedMaps
@@ -17,9 +18,6 @@ from kldeval.memory import MapInMemory, NamedMaps
 if TYPE_CHECKING:
     from kldeval.memory import MapFile, MapFolder
     from kldeval.settings.settings import Settings
-
-ONE_MAP = 2
-"""The axes of a map: height and width."""
 
 BLOCK_BYTES = 2**28
 """Bytes of arrays from an iterable that are held at a time."""
@@ -38,10 +36,10 @@ def is_array(value: object) -> bool:
     return hasattr(value, "shape") and hasattr(value, "dtype")
 
 
-def folder_of(value: Any, role: str, *, classes: int = 0) -> MapFolder | None:
+def folder_of(value: Any, role: str, *, classes: int = 0, spatial: int = PLANE) -> MapFolder | None:
     """What stands for one side of a run: a path, or maps in memory named by their place.
 
-    `classes` is the number of axes that a map has beside height and width.
+    `classes` is the number of axes that a map has beside its `spatial` ones, height and width.
 
     Raises:
         UsageProblem: it is nothing that maps could come from.
@@ -52,7 +50,7 @@ def folder_of(value: Any, role: str, *, classes: int = 0) -> MapFolder | None:
     if is_path(value):
         return Path(value)
     if is_array(value):
-        found = maps_of(value, role, classes=classes)
+        found = maps_of(value, role, classes=classes, spatial=spatial)
         return NamedMaps(_described(value), dict(zip(numbered(len(found)), found, strict=True)))
     if isinstance(value, Sequence):
         files = [file_of(one, f"{role}[{place}]") for place, one in enumerate(value)]
@@ -74,20 +72,22 @@ def file_of(value: Any, label: str) -> MapFile:
     return MapInMemory(as_numpy(value), label)
 
 
-def maps_of(value: Any, role: str, *, classes: int = 0) -> list[MapInMemory]:
-    """The maps of an array (H, W) or (N, H, W), one by one.
+def maps_of(value: Any, role: str, *, classes: int = 0, spatial: int = PLANE) -> list[MapInMemory]:
+    """The maps of an array (H, W) or (N, H, W), one by one; of volumes (D, H, W) or (N, D, H, W).
 
     Raises:
         RefusedMap: it is a picture, or holds no maps.
     """
     array = as_numpy(value)
     if not array.ndim or not array.size:
-        msg = f"{role} has the shape {array.shape}; maps are (H, W), and several of them (N, H, W)"
+        known = "(H, W), and several of them (N, H, W)"
+        known = known if spatial == PLANE else f"of {spatial} axes, or one more for N of them"
+        msg = f"{role} has the shape {array.shape}; maps are {known}"
         raise RefusedMap(msg)
-    if array.ndim <= ONE_MAP + classes:
+    if array.ndim <= spatial + classes:
         return [MapInMemory(array, role)]
     shape = array.shape
-    if not classes and is_picture(shape):
+    if not classes and spatial == PLANE and is_picture(shape):
         msg = (
             f"{role} has the shape {shape}, which is that of one picture with {shape[-1]} channels; a map has one: "
             f"make it grey first, or give list({role}) if these are {shape[0]} maps of {shape[2]} x {shape[1]}"
@@ -135,7 +135,7 @@ def check_paired(pred: MapFolder | None, gt: MapFolder | None) -> None:
         raise UsageProblem(msg)
 
 
-def beside(value: Any, what: str, names: Sequence[str] | None) -> MapFolder:
+def beside(value: Any, what: str, names: Sequence[str] | None, spatial: int = PLANE) -> MapFolder:
     """What stands beside the maps `names`: an array for each, one (H, W) for all, or arrays by name.
 
     Raises:
@@ -145,14 +145,14 @@ def beside(value: Any, what: str, names: Sequence[str] | None) -> MapFolder:
     if isinstance(value, Mapping):
         files = {str(name): file_of(one, f"{what}[{name!r}]") for name, one in value.items()}
         return NamedMaps(f"{what} by name", files)
-    found = folder_of(value, what)
+    found = folder_of(value, what, spatial=spatial)
     if names is None or not isinstance(found, NamedMaps):
         msg = (
             f"{what} is of type {type(value).__name__}; beside files give a path, or a mapping of their names to arrays"
         )
         raise UsageProblem(msg)
     maps = list(found.maps.values())
-    if is_array(value) and len(value.shape) == ONE_MAP:
+    if is_array(value) and len(value.shape) == spatial:
         maps *= len(names)
     if len(maps) != len(names):
         msg = f"{what} holds {count(len(maps), 'map')}, and there are {count(len(names), 'pair')}; give one for each"
@@ -193,7 +193,9 @@ class Block:
         return NamedMaps(label, self.pred), NamedMaps(label, self.gt), held
 
 
-def pairs_in_blocks(items: Iterable[Any], settings: Settings, *, whole: bool, limit: int | None) -> Iterator[Block]:
+def pairs_in_blocks(
+    items: Iterable[Any], settings: Settings, *, whole: bool, limit: int | None, spatial: int = PLANE
+) -> Iterator[Block]:
     """The pairs of an iterable in blocks, of which one is held at a time; in one block if the `whole` is needed.
 
     Raises:
@@ -202,7 +204,7 @@ def pairs_in_blocks(items: Iterable[Any], settings: Settings, *, whole: bool, li
     """
     block, names = Block(), set[str]()
     for place, item in enumerate(items):
-        for name, files in _pairs(item, place, len(names), settings):
+        for name, files in _pairs(item, place, len(names), settings, spatial):
             if name in names:
                 msg = f"item {place}: there is another pair of the name {name!r}; every pair needs its own"
                 raise UsageProblem(msg)
@@ -220,12 +222,14 @@ def pairs_in_blocks(items: Iterable[Any], settings: Settings, *, whole: bool, li
 _KEYS = ("name", "pred", "gt", *BESIDE)
 
 
-def _pairs(item: Any, place: int, n_before: int, settings: Settings) -> Iterator[tuple[str, dict[str, MapFile]]]:
+def _pairs(
+    item: Any, place: int, n_before: int, settings: Settings, spatial: int
+) -> Iterator[tuple[str, dict[str, MapFile]]]:
     """The pairs of one item: of one map, or of a batch of them."""
     given = members_of(item, place)
     names = given.pop("name", None)
     axes = dict(zip(("pred", "gt"), class_axes(settings, given["pred"], given["gt"]), strict=True))
-    parts = {what: _files(value, f"item {place}: {what}", axes.get(what, 0)) for what, value in given.items()}
+    parts = {what: _files(value, f"item {place}: {what}", axes.get(what, 0), spatial) for what, value in given.items()}
     n = len(parts["pred"])
     lengths = {what: len(files) for what, files in parts.items() if len(files) != n}
     if lengths:
@@ -263,9 +267,9 @@ def members_of(item: Any, place: int) -> dict[str, Any]:
     return dict(zip(orders[len(parts)], parts, strict=True))
 
 
-def _files(value: Any, label: str, classes: int) -> list[MapFile]:
+def _files(value: Any, label: str, classes: int, spatial: int) -> list[MapFile]:
     if is_array(value):
-        return list(maps_of(value, label, classes=classes))
+        return list(maps_of(value, label, classes=classes, spatial=spatial))
     if isinstance(value, tuple | list):
         return [file_of(one, f"{label}[{place}]") for place, one in enumerate(value)]
     return [file_of(value, label)]

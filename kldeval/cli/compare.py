@@ -55,6 +55,8 @@ _OF_SCORING = (
         "pred_key",
         "gt_key",
         "stack",
+        "stack_axis",
+        "spatial_axes",
         "shape",
     ),
     *("max_pixels", "trust_files", "jobs", "device", "batch_bytes"),

@@ -162,9 +162,16 @@ class FileOptions(OptionGroup):
     key: str | None = text_option("NAME", "The array to read from an .npz or .mat file that holds several.")
     pred_key: str | None = text_option("NAME", "That of the predictions [default: --key].")
     gt_key: str | None = text_option("NAME", "That of the ground truths [default: --key].")
+    pred_column: str | None = text_option("NAME", "The column of a Parquet table that holds the predictions.")
+    gt_column: str | None = text_option("NAME", "That of the ground truths.")
+    name_column: str | None = text_option("NAME", "The column that names the maps of both, where two tables pair.")
     every: int = option(type=click.IntRange(min=1), default=1, metavar="N", help="Every N-th frame of videos.")
     allow_lossy: bool = flag_option("Take frames of lossily compressed videos for ground truths.")
     stack: bool = flag_option("Arrays (N, H, W) are N maps, NAME[000] and so on.")
+    stack_axis: str | None = text_option("AXIS", "Which axis counts the maps of stacks: -1, or of both sides as 0,-1.")
+    spatial_axes: int | None = option(
+        type=click.IntRange(min=1, max=6), metavar="N", help="Arrays of N axes are one map: 3 for volumes [default: 2]."
+    )
     max_pixels: int | None = option(type=click.IntRange(min=1), metavar="N", help="Refuse larger maps.")
     shape: str | None = text_option("H,W", "Height and width of the raw values in .bin files, as 1024,2048.")
     trust_files: bool = flag_option("Read compressed files whose size cannot be bounded before.")

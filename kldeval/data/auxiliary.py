@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kldeval.data.listing import list_folder, name_of
-from kldeval.data.readers import read_map
 from kldeval.data.readers.stored import Limits, unreadable
+from kldeval.data.volumes import PLANE, beside_volume, read_in_space
 from kldeval.dataclass import dataclass
 from kldeval.errors import MapProblem, NoPartner, RefusedMap, UsageProblem, examples, printable
 from kldeval.memory import NamedMaps
@@ -57,6 +57,8 @@ def with_auxiliary_inputs(pair: MapPair, image: Shape, sources: AuxiliarySources
     Raises:
         MapProblem: something is missing, cannot be read, or does not fit the maps.
     """
+    if pair.volume:
+        _refuse_beside_volume(pair, sources)
     name = _name_among_fixations(pair, sources)
     fixations, n_outside = _fixations(pair, name, image, sources, resize)
     company = AuxiliaryInputs(
@@ -127,14 +129,33 @@ def weights_of(pair: MapPair, sources: AuxiliarySources, resize: Call) -> Array 
         MapProblem: a mask or weights are missing, cannot be read, or do not fit the maps.
     """
     found = pair.weights
+    if pair.volume:
+        _refuse_beside_volume(pair, sources)
     if sources.geometry is not None:
         found = sources.geometry(pair.shape) if found is None else found * sources.geometry(pair.shape)
     for source, read in ((sources.mask, mask_weights), (sources.weights, pixel_weights)):
         if source is not None:
             array, path = source.of(pair.name)
-            part = at_size_of_pair(read(array, path), path, source.what, pair.shape, resize)
+            values = read(array, path)
+            part = (
+                beside_volume(values, path, source.what, pair.volume)
+                if pair.volume
+                else at_size_of_pair(values, path, source.what, pair.shape, resize)
+            )
             found = part if found is None else found * part
     return found
+
+
+def _refuse_beside_volume(pair: MapPair, sources: AuxiliarySources) -> None:
+    """Refuse what has a place in height and width beside a volume.
+
+    Raises:
+        RefusedMap: naming the shape.
+    """
+    if sources.geometry is not None or not sources.weighs_alone:
+        what = "weights of latitudes" if sources.geometry else "fixations and baselines"
+        msg = f"{what} stand beside maps of height and width; these are volumes {pair.volume}"
+        raise RefusedMap(msg)
 
 
 Shape = tuple[int, int]
@@ -150,6 +171,7 @@ class MapSource:
     files: Mapping[str, tuple[MapFile, ...]]
     limits: Limits
     single: Array | None = None
+    spatial: int = PLANE
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -167,7 +189,7 @@ class MapSource:
         if file is None and self.single is not None and not isinstance(self.path, NamedMaps):
             return self.single, self.path
         chosen = file or self._file(name)
-        return _read(chosen, self.limits), chosen
+        return _read(chosen, self.limits, self.spatial), chosen
 
     def _file(self, name: str) -> MapFile:
         files = self.files.get(name, ())
@@ -180,14 +202,18 @@ class MapSource:
         raise NoPartner(msg)
 
 
-def open_map_source(what: str, path: MapFolder, limits: Limits, namer: Namer = name_of) -> MapSource:
+def open_map_source(
+    what: str, path: MapFolder, limits: Limits, namer: Namer = name_of, spatial: int = PLANE
+) -> MapSource:
     """The maps of a file or of a folder, whose files `namer` gives the names of pairs, or None to be left out.
+
+    They have so many `spatial` axes in files of arrays.
 
     Raises:
         UsageProblem: the path does not exist, the file cannot be read, or the folder holds no map.
     """
     if isinstance(path, NamedMaps):
-        return maps_of_files(what, path.maps, path, limits)
+        return maps_of_files(what, path.maps, path, limits, spatial)
     if path.is_dir():
         files: defaultdict[str, tuple[MapFile, ...]] = defaultdict(tuple)
         for relative in list_folder(path).maps:
@@ -199,18 +225,20 @@ def open_map_source(what: str, path: MapFolder, limits: Limits, namer: Namer = n
                 "" if namer is name_of else f" that --{what}-name fits"
             )
             raise UsageProblem(msg)
-        return MapSource(what, path, dict(files), limits)
+        return MapSource(what, path, dict(files), limits, spatial=spatial)
     try:
-        single = _read(path, limits)
+        single = _read(path, limits, spatial)
     except MapProblem as problem:
         raise UsageProblem(str(problem)) from problem
     single.setflags(write=False)
-    return MapSource(what, path, {}, limits, single)
+    return MapSource(what, path, {}, limits, single, spatial)
 
 
-def maps_of_files(what: str, files: Mapping[str, MapFile], path: MapFolder, limits: Limits) -> MapSource:
+def maps_of_files(
+    what: str, files: Mapping[str, MapFile], path: MapFolder, limits: Limits, spatial: int = PLANE
+) -> MapSource:
     """Maps that were named one by one, in the manifest at `path`."""
-    return MapSource(what, path, {name: (file,) for name, file in files.items()}, limits)
+    return MapSource(what, path, {name: (file,) for name, file in files.items()}, limits, spatial=spatial)
 
 
 def at_size_of_pair(array: Array, path: MapFile, what: str, shape: Shape, resize: Call) -> Array:
@@ -263,8 +291,8 @@ def pixel_weights(array: Array, path: MapFile) -> Array:
     return weights
 
 
-def _read(path: MapFile, limits: Limits) -> Array:
-    stored = read_map(path, max_pixels=limits.max_pixels, trusts_files=limits.trusts_files)
+def _read(path: MapFile, limits: Limits, spatial: int) -> Array:
+    stored = read_in_space(path, None, limits, spatial)
     if stored.full_scale is not None:
         raise unreadable(path, f"its largest value is declared to be {stored.full_scale:g}; store 8, 16 or 32 bits")
-    return to_grey(stored.array, "error", path)
+    return stored.array if stored.is_volume else to_grey(stored.array, "error", path)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from kldeval.data.pairing import Pairing, find_pairs, pairs_in_memory
+from kldeval.data.pairing import Columns, Pairing, find_pairs, pairs_in_memory
 from kldeval.data.readers.stored import MAX_PIXELS, Limits
+from kldeval.data.volumes import PLANE
 from kldeval.dataclass import dataclass
 from kldeval.errors import UsageProblem
 from kldeval.memory import MISSING, NamedMaps
@@ -218,16 +219,18 @@ def _by_slices(pairing: Pairing, request: RunOptions, settings: Settings | None)
     That is so of (N, C, H, W) and (N, H, W) where the axis of the classes is named; (N, H, W) may be one class map.
     """
     names_classes = settings is not None and settings.names_class_axis
-    if not pairing.pairs or not (request.stack or (pairing.alone and names_classes)):
+    stacked = request.stack or request.stack_axis is not None
+    if not pairing.pairs or not (stacked or (pairing.alone and names_classes)):
         return pairing
-    from kldeval.data.stacks import is_class_stack, unstacked
+    from kldeval.data.stacks import is_class_stack, parse_axes, unstacked
 
     keys = request.pred_key or request.key, request.gt_key or request.key
     soft = settings is not None and settings.takes_soft_labels
-    classes = names_classes and is_class_stack(pairing.pairs[0], keys, soft=soft)
-    if not (request.stack or classes):
+    spatial = request.spatial_axes or PLANE
+    classes = names_classes and is_class_stack(pairing.pairs[0], keys, soft=soft, spatial=spatial)
+    if not (stacked or classes):
         return pairing
-    pairs, failures = unstacked(pairing.pairs, keys, classes=classes)
+    pairs, failures = unstacked(pairing.pairs, keys, parse_axes(request.stack_axis), classes=classes, spatial=spatial)
     return replace(pairing, pairs=pairs, failures=(*pairing.failures, *failures), alone=False)
 
 
@@ -255,6 +258,7 @@ def pair_up(
         every=request.every,
         allow_lossy=request.allow_lossy,
         keys=(request.pred_key or request.key, request.gt_key or request.key),
+        columns=Columns(request.pred_column, request.gt_column, request.name_column),
         limits=Limits(request.max_pixels or MAX_PIXELS, request.trust_files),
     )
     return _by_slices(pairing, request, settings)

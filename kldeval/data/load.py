@@ -11,12 +11,21 @@ import numpy as np
 
 from kldeval.data.causes import check_log_density
 from kldeval.data.nodata import check_sizes, check_tags, with_nodata
-from kldeval.data.readers import CLASS_READERS, LABEL_READERS, holds_arrays, read_map, stored_shape
+from kldeval.data.readers import (
+    CLASS_READERS,
+    LABEL_READERS,
+    holds_arrays,
+    read_map,
+    read_shaped,
+    spatial_axes,
+    stored_shape,
+)
 from kldeval.data.readers.members import fetched
 from kldeval.data.readers.numpy_files import map_shape
 from kldeval.data.readers.stored import MAX_PIXELS, Limits
 from kldeval.data.recognise import BASES, log_sum
-from kldeval.data.stacks import read_slice
+from kldeval.data.stacks import read_slice, with_first
+from kldeval.data.volumes import PLANE, check_volumes, laid_out, read_in_space, volume_shapes
 from kldeval.dataclass import dataclass
 from kldeval.errors import LeftOut, RefusedMap, UnreadableMap, UsageProblem, printable
 from kldeval.grammar import split_call
@@ -49,7 +58,9 @@ class Reading:
     `nodata` says which pixels have no data (see `kldeval.settings.nodata`), `missing` what a prediction counts as that
     is missing or cannot be read. `raw` is a side that is taken as stored, and under `masks` whole numbers that are 0
     and 1 alone are masks (see `Settings`).
-    `trusts_files` lifts the bounds on what a file claims of itself; `shape` is the (height, width) of raw values.
+    `trusts_files` lifts the bounds on what a file claims of itself; `shape` is the (height, width) of raw values, and
+    `spatial` the number of axes that a map has in files of arrays.
+    `stack_axes` count the maps of stacks of predictions and of ground truths.
     `class_maps`: whether predictions may have a class
     axis; `labels`: whether all ground truths hold labels.
     """
@@ -70,6 +81,8 @@ class Reading:
     masks: str = ""
     trusts_files: bool = False
     shape: tuple[int, int] | None = None
+    stack_axes: tuple[int | None, int | None] = (None, None)
+    spatial: int = PLANE
 
     @property
     def bounds(self) -> dict[str, Any]:
@@ -79,6 +92,10 @@ class Reading:
     def key_of(self, role: Role) -> str | None:
         """The array of an .npz that is read for one side."""
         return (self.pred_key if role == "pred" else self.gt_key) or self.key
+
+    def stack_axis_of(self, role: Role) -> int | None:
+        """The axis that counts the maps of a stack of one side; None: the first."""
+        return self.stack_axes[role == "gt"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +110,7 @@ class Loaded:
     grey: Array
     stamp: Stamp | None = None
     digest: str = ""
+    volume: tuple[int, ...] = ()
 
 
 def load_map(path: MapFile, reading: Reading, place: int | None = None, role: Role = "gt") -> Loaded:
@@ -102,11 +120,17 @@ def load_map(path: MapFile, reading: Reading, place: int | None = None, role: Ro
         UnreadableMap, RefusedMap, MissingDependency: as `load_pair`.
     """
     key, bounds = reading.key_of(role), (reading.max_pixels, reading.trusts_files, reading.shape)
-    stored = (
-        read_map(path, key=key, max_pixels=bounds[0], trusts_files=bounds[1], shape=bounds[2])
-        if place is None or isinstance(path, MapInMemory)
-        else read_slice(path, place, key=key, **reading.bounds)
-    )
+    if place is not None and not isinstance(path, MapInMemory):
+        stored = read_slice(
+            path, place, key=key, axis=reading.stack_axis_of(role), spatial=reading.spatial, **reading.bounds
+        )
+    elif reading.spatial != PLANE:
+        stored = read_in_space(path, key, Limits(*bounds), reading.spatial)
+    else:
+        stored = read_map(path, key=key, max_pixels=bounds[0], trusts_files=bounds[1], shape=bounds[2])
+    if stored.is_volume:
+        grey, volume = laid_out(stored.array)
+        return Loaded(stored, grey, volume=volume)
     return Loaded(stored, to_grey(stored.array, reading.color, path))
 
 
@@ -161,7 +185,8 @@ UNIFORM = NO_PREDICTION
 def _loaded_pair(pair: Pair, reading: Reading, gt: Loaded | None) -> MapPair:
     if reading.class_maps and has_classes(pair, reading):
         _refuse_company(pair, reading)
-        return _with_weights(load_class_maps(pair, reading), reading)
+        in_space = spatial_axes(pair.gt, reading.spatial) != PLANE
+        return _with_weights(load_class_maps(pair, reading), reading, is_in_space=in_space)
     try:
         pred = load_map(pair.pred, reading, pair.place, "pred")
     except UnreadableMap as problem:
@@ -210,16 +235,19 @@ def _refuse_company(pair: Pair, reading: Reading) -> None:
         raise RefusedMap(msg)
 
 
-def _with_weights(maps: MapPair, reading: Reading) -> MapPair:
-    """The class map with the weights of its positions, where its labels have height and width."""
+def _with_weights(maps: MapPair, reading: Reading, *, is_in_space: bool) -> MapPair:
+    """The class map with the weights of its positions, where its labels have height and width, or are a volume."""
     if reading.sources is None:
         return maps
-    if maps.gt.ndim != 2:  # noqa: PLR2004 - height and width
-        msg = f"masks and weights are of labels of height and width; these have the shape {tuple(maps.gt.shape)}"
+    shape = tuple(maps.gt.shape)
+    if maps.gt.ndim != PLANE and not is_in_space:
+        msg = f"masks and weights are of labels of height and width; these have the shape {shape}"
         raise RefusedMap(msg)
     from kldeval.data.auxiliary import weights_of
 
-    return replace(maps, weights=weights_of(replace(maps, shape=maps.gt.shape), reading.sources, reading.resize))
+    flat, volume = laid_out(maps.gt)
+    found = weights_of(replace(maps, shape=flat.shape, volume=volume), reading.sources, reading.resize)
+    return replace(maps, weights=None if found is None else found.reshape(shape))
 
 
 def sized_pair(
@@ -238,6 +266,9 @@ def sized_pair(
         RefusedMap: the sizes differ, and `resize` is `none`.
         MissingDependency: a kernel of OpenCV, and it cannot be imported.
     """
+    if pred.volume or gt.volume:
+        check_volumes(pred.volume, gt.volume)
+        resize = AS_IS if "size" not in resize.keywords else _refuse_resize(resize, pred.volume)
     sized = resize_pair(resize, pred.grey, gt.grey)
     is_stretched = bool(resize.keywords.get("stretch"))
     if any(logs):
@@ -256,7 +287,13 @@ def sized_pair(
         remarks=tuple(_pair_remarks((pred, gt), sized)),
         pred_scale=None if is_stretched else pred.stored.scale,
         gt_scale=None if is_stretched else gt.stored.scale,
+        volume=pred.volume,
     )
+
+
+def _refuse_resize(resize: Call, volume: tuple[int, ...]) -> Call:
+    msg = f"--resize {resize} is for maps of height and width; these are volumes {volume}"
+    raise RefusedMap(msg)
 
 
 def _log_density(array: Array, shape: tuple[int, int], kernel: tuple[str, str], role: str, step: Call) -> Array:
@@ -275,7 +312,8 @@ def _pair_remarks(sides: tuple[Loaded, Loaded], sized: tuple[Array, Array]) -> I
     for role, side, after in zip(("pred", "gt"), sides, sized, strict=True):
         if side.stored.lossy:
             yield f"lossy-{role}"
-        if side.stored.array.ndim > side.grey.ndim and name_of_color_map(side.stored.array):
+        has_colors = side.stored.array.ndim > side.grey.ndim and not side.volume
+        if has_colors and name_of_color_map(side.stored.array):
             yield f"painted-{role}"
         if after is not side.grey and after.min() < 0 <= side.grey.min():
             yield f"overshoot-{role}"
@@ -298,7 +336,7 @@ def has_classes(pair: Pair, reading: Reading) -> bool:
     """Whether a pair is to be read with a class axis; the headers of its files tell."""
     if reading.labels:
         return True
-    pred, gt = (_shape(path, reading.key_of(role), is_stack=pair.place is not None) for path, role in _sides(pair))
+    pred, gt = (_shape(path, role, reading, is_stack=pair.place is not None) for path, role in _sides(pair))
     return len(pred) > 2 or (len(pred) == 2 and len(gt) == 1)  # noqa: PLR2004 - height and width
 
 
@@ -336,19 +374,30 @@ def _sides(pair: Pair) -> tuple[tuple[MapFile, Role], tuple[MapFile, Role]]:
 def _class_side(path: MapFile, reading: Reading, place: int | None, role: Role, readers: Mapping[str, Any]) -> Stored:
     """One side of a pair of class maps; of a stack the map at its place."""
     key = reading.key_of(role)
-    if place is None or isinstance(path, MapInMemory):
-        return read_map(path, key=key, readers=readers, **reading.bounds)
-    return read_slice(path, place, key=key, classes=True, **reading.bounds)
+    if place is not None and not isinstance(path, MapInMemory):
+        return read_slice(
+            path,
+            place,
+            key=key,
+            axis=reading.stack_axis_of(role),
+            classes=True,
+            spatial=reading.spatial,
+            **reading.bounds,
+        )
+    if reading.spatial != PLANE and holds_arrays(path):
+        n = spatial_axes(path, reading.spatial)
+        return read_shaped(path, key, Limits(**reading.bounds), volume_shapes(n, classes=True))
+    return read_map(path, key=key, readers=readers, **reading.bounds)
 
 
-def _shape(path: MapFile, key: str | None, *, is_stack: bool) -> tuple[int, ...]:
+def _shape(path: MapFile, role: Role, reading: Reading, *, is_stack: bool) -> tuple[int, ...]:
     """The shape that an array's file means, or each map of a stack; () of any other."""
-    shape = stored_shape(path, key)
+    shape = stored_shape(path, reading.key_of(role))
     if shape and is_stack and not isinstance(path, MapInMemory):
-        shape = shape[1:]
+        shape = with_first(shape, reading.stack_axis_of(role))[1:]
     if shape is None or len(shape) == 1:  # a vector is one of labels beside rows (N, C)
         return shape or ()
-    return map_shape(shape) or shape
+    return shape if spatial_axes(path, reading.spatial) != PLANE else map_shape(shape) or shape
 
 
 def _grey(stored: Stored, path: MapFile) -> Array:

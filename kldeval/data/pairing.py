@@ -10,9 +10,9 @@ from collections import defaultdict
 from dataclasses import field, replace
 from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from kldeval.data.containers import member_at, open_container
+from kldeval.data.containers import member_at, open_column, open_container
 from kldeval.data.frames import Folder, check_videos, numbered_like, thinned, with_frames
 from kldeval.data.listing import Listing, is_excluded, list_folder, name_of, namers, normal, suffix_of
 from kldeval.data.readers import READERS, is_readable
@@ -53,6 +53,14 @@ class Pairing:
     alone: bool = False
 
 
+class Columns(NamedTuple):
+    """The columns of tables that hold the predictions, the ground truths, and the names of both."""
+
+    pred: str | None = None
+    gt: str | None = None
+    names: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class MapSide:
     """One folder of maps: what they are, and the files (relative paths) by name.
@@ -86,6 +94,7 @@ def find_pairs(
     gt_name: str | None = None,
     exclude: Sequence[str] = (),
     keys: Sequence[str | None] = (),
+    columns: Columns | None = None,
     limits: Limits | None = None,
     every: int = 1,
     allow_lossy: bool = False,
@@ -93,7 +102,8 @@ def find_pairs(
     """The pairs of two files, or of two folders whose files have the same relative path without suffix.
 
     A file that holds many maps, such as a zip, is a folder of its members; where `keys`
-    name an array, a file of several is one map, and `limits` are what a file may ask for. A video is a folder of its
+    name an array, a file of several is one map, and `limits` are what a file may ask for. Where `columns` are named,
+    the maps are the cells of tables. A video is a folder of its
     frames, in a folder, too; `every` N-th of them counts, and ground truths that may have been compressed with a loss
     are refused unless `allow_lossy`.
 
@@ -110,8 +120,11 @@ def find_pairs(
             malformed or that no file fits, or no common name.
     """
     paths = (pred, gt)
-    containers = [None if any(keys) else _opened(path, other, limits) for path, other in (paths, paths[::-1])]
-    members = [None if os.path.exists(path) else member_at(path) for path in paths]  # noqa: PTH110 - any name will do
+    containers = _containers(paths, keys, columns, limits)
+    members = [
+        None if held or os.path.exists(path) else member_at(path)  # noqa: PTH110 - any name will do
+        for path, held in zip(paths, containers, strict=True)
+    ]
     kinds = [
         "folder" if held else "file" if member else _kind(path)
         for path, held, member in zip(paths, containers, members, strict=True)
@@ -140,6 +153,30 @@ def find_pairs(
     if pred_name is None and gt_name is None:
         notes += _offset(*sides, len(pairing.pairs))
     return replace(pairing, notes=tuple(notes))
+
+
+def _containers(
+    paths: tuple[Path, Path], keys: Sequence[str | None], columns: Columns | None, limits: Limits | None
+) -> list[Container | None]:
+    """What stands for a folder on each side.
+
+    Raises:
+        UsageProblem: one cannot be read, or lacks the column that is named.
+        MissingDependency: a library that it needs cannot be imported.
+    """
+    if columns is not None and columns.names and not (columns.pred or columns.gt):
+        msg = "--name-column says how rows are called: name a column of maps with --pred-column or --gt-column"
+        raise UsageProblem(msg)
+    if columns is None or not (columns.pred or columns.gt):
+        return [None if any(keys) else _opened(path, other, limits) for path, other in (paths, paths[::-1])]
+    named = (columns.pred, columns.gt)
+    is_shared = paths[0] == paths[1] and all(named)
+    return [
+        open_column(path, column, columns.names, is_shared=is_shared, limits=limits)
+        if column
+        else _opened(path, other, limits)
+        for path, other, column in zip(paths, paths[::-1], named, strict=True)
+    ]
 
 
 def _opened(path: Path, other: Path, limits: Limits | None) -> Container | None:
@@ -318,6 +355,9 @@ def _looping(what: str, folder: Path, listing: Listing) -> Iterator[str]:
 
 
 def _not_read(what: str, folder: Path, listing: Listing) -> Iterator[str]:
+    if listing.outside:
+        out = f"{len(listing.outside)} (such as {examples(listing.outside)})"
+        yield f"left out of the {what}s in {printable(folder)}, because their paths lead out of it: {out}"
     if listing.unread:
         count = sum(listing.unread.values())
         yield f"left out of the {what}s in {printable(folder)}, of kinds that are not read: {count} ({_kinds(listing)})"

@@ -1,6 +1,7 @@
 """Stacks of maps: arrays (N, H, W), of which every slice along the first axis is a map with a pair of its own.
 
-Arrays (N, C, H, W) or (N, H, W, C) are stacks of class maps, where the axis of the classes was named.
+Arrays (N, C, H, W) or (N, H, W, C) are stacks of class maps, where the axis of the classes was named. Another axis than
+the first counts the maps where `--stack-axis` says so, as in MATLAB's (H, W, N).
 """
 
 from __future__ import annotations
@@ -10,10 +11,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kldeval.data.readers import holds_arrays, read_shaped, stored_shape
+import numpy as np
+
+from kldeval.data.readers import holds_arrays, read_shaped, spatial_axes, stored_shape
 from kldeval.data.readers.numpy_files import Shapes
 from kldeval.data.readers.stored import Limits
-from kldeval.errors import RefusedMap, UnreadableMap, printable
+from kldeval.data.volumes import PLANE, with_axes
+from kldeval.errors import RefusedMap, UnreadableMap, UsageProblem, printable
 from kldeval.memory import Member
 from kldeval.records import Failure
 from kldeval.regular import why
@@ -26,17 +30,23 @@ if TYPE_CHECKING:
     from kldeval.records import Pair
 
     Keys = tuple[str | None, str | None]
+    Axes = tuple[int | None, int | None]
 
 AXES = 3
 """Of a stack: its maps, height and width."""
 
 
-def stack_shape(shape: tuple[int, ...]) -> tuple[int, ...] | None:
+def stack_shape(shape: tuple[int, ...], spatial: int = PLANE) -> tuple[int, ...] | None:
     """The (N, H, W) that a shape means, where an axis of channels may have the length 1; None if it means none.
+
+    Of maps of other axes, `spatial` of them, it is (N, ...).
 
     >>> stack_shape((5, 1, 4, 6)), stack_shape((5, 4, 6, 1)), stack_shape((5, 4, 6)), stack_shape((4, 6))
     ((5, 4, 6), (5, 4, 6), (5, 4, 6), None)
     """
+    if spatial != PLANE:
+        meant = with_axes(shape[1:], spatial) if shape else None
+        return meant and (*shape[:1], *meant)
     if len(shape) == AXES + 1:
         shape = shape[:1] + shape[2:] if shape[1] == 1 else shape[:-1] if shape[-1] == 1 else ()
     return shape if len(shape) == AXES else None
@@ -55,15 +65,40 @@ def is_picture(shape: tuple[int, ...]) -> bool:
     return len(shape) == AXES and shape[-1] in COLORS and min(shape[:2]) >= LEAST_SIDE
 
 
-def is_class_stack(pair: Pair, keys: Keys, *, soft: bool = False) -> bool:
+def is_class_stack(pair: Pair, keys: Keys, *, soft: bool = False, spatial: int = PLANE) -> bool:
     """Whether the two files of a pair hold N class maps and their labels, or N `soft` labels."""
-    shapes = [stored_shape(path, key) or () for path, key in zip((pair.pred, pair.gt), keys, strict=True)]
-    axes = [len(shape) for shape in shapes]
-    return axes == [AXES + 1, AXES] or (soft and axes == [AXES + 1] * 2)
+    sides = zip((pair.pred, pair.gt), keys, strict=True)
+    # beside N, and as many as a map has
+    further = [len(stored_shape(path, key) or ()) - 1 - spatial_axes(path, spatial) for path, key in sides]
+    return further == [1, 0] or (soft and further == [1, 1])
+
+
+def parse_axes(text: str | None) -> Axes:
+    """The axis that counts the maps of a stack, of the predictions and of the ground truths; None: the first.
+
+    >>> parse_axes("-1"), parse_axes("0,-1"), parse_axes(None)
+    ((-1, -1), (0, -1), (None, None))
+
+    Raises:
+        UsageProblem: the text says no axes.
+    """
+    if text is None:
+        return None, None
+    try:
+        axes = [int(part) for part in text.split(",")]
+    except ValueError:
+        axes = []
+    if len(axes) not in (1, 2) or not all(-AXES - 1 <= axis <= AXES for axis in axes):
+        msg = f"--stack-axis {text}: an axis is a whole number, such as 0 or -1, or two of them: PRED,GT"
+        raise UsageProblem(msg)
+    return axes[0], axes[-1]
+
+
+SAY_WHICH = "say which axis counts the maps, --stack-axis -1 or --stack-axis 0, or of both sides --stack-axis PRED,GT"
 
 
 def unstacked(
-    pairs: Iterable[Pair], keys: Keys, *, classes: bool = False
+    pairs: Iterable[Pair], keys: Keys, axes: Axes = (None, None), *, classes: bool = False, spatial: int = PLANE
 ) -> tuple[tuple[Pair, ...], tuple[Failure, ...]]:
     """The pairs of every slice of stacks, named `name[000]` and so on; and those whose two files hold other numbers.
 
@@ -72,12 +107,17 @@ def unstacked(
     found: list[Pair] = []
     failures: list[Failure] = []
     for pair in pairs:
-        pred, gt = (_length(path, key, classes=classes) for path, key in zip((pair.pred, pair.gt), keys, strict=True))
+        sides = zip((pair.pred, pair.gt), keys, axes, strict=True)
+        try:
+            pred, gt = (_length(path, key, axis, spatial, classes=classes) for path, key, axis in sides)
+        except RefusedMap as problem:
+            failures.append(Failure(pair.name, "pair", str(problem)))
+            continue
         if pred == gt:
             found += [pair] if pred is None else _slices(pair, pred)
         else:
-            sides = (f"{printable(path)} holds {_maps(n)}" for path, n in ((pair.pred, pred), (pair.gt, gt)))
-            failures.append(Failure(pair.name, "pair", f"--stack: {' but '.join(sides)}; slices pair by their place"))
+            held = (f"{printable(path)} holds {_maps(n)}" for path, n in ((pair.pred, pred), (pair.gt, gt)))
+            failures.append(Failure(pair.name, "pair", f"--stack: {' but '.join(held)}; slices pair by their place"))
     return tuple(found), tuple(failures)
 
 
@@ -90,19 +130,62 @@ def _slices(pair: Pair, length: int) -> Iterator[Pair]:
     return (replace(pair, name=f"{pair.name}[{place:0{digits}d}]", place=place) for place in range(length))
 
 
-def _length(path: MapFile, key: str | None, *, classes: bool) -> int | None:
-    """How many maps a file stacks; None where it holds no stack, or none that can be read."""
+def _length(path: MapFile, key: str | None, axis: int | None, spatial: int, *, classes: bool) -> int | None:
+    """How many maps a file stacks; None where it holds no stack, or none that can be read.
+
+    Raises:
+        RefusedMap: nothing says which of its axes counts the maps, and it need not be the first; or there is no such.
+    """
     is_file = isinstance(path, Path | Member) and holds_arrays(path)
-    shape = stored_shape(path, key) if is_file else None
-    meant = _class_stack(shape or ()) if classes else stack_shape(shape or ())
+    shape = (stored_shape(path, key) if is_file else None) or ()
+    spatial = spatial_axes(path, spatial)
+    if len(shape) > spatial:
+        _check_axis(path, shape, axis, spatial)
+    meant = _shapes(spatial, classes=classes).meant(with_first(shape, axis))
     return meant[0] if meant else None
+
+
+def with_first(shape: tuple[int, ...], axis: int | None) -> tuple[int, ...]:
+    """A shape with an axis moved to the front, if there is one.
+
+    >>> with_first((480, 640, 5), -1), with_first((5, 480, 640), None), with_first((480, 640), 2)
+    ((5, 480, 640), (5, 480, 640), ())
+    """
+    if axis is None:
+        return shape
+    if not -len(shape) <= axis < len(shape):
+        return ()
+    place = axis % len(shape)
+    return (shape[place], *shape[:place], *shape[place + 1 :])
 
 
 def _class_stack(shape: tuple[int, ...]) -> tuple[int, ...] | None:
     return shape if len(shape) in (AXES, AXES + 1) else None
 
 
-def read_slice(path: Path | Member, place: int, *, key: str | None, classes: bool = False, **bounds: Any) -> Stored:
+def _check_axis(path: MapFile, shape: tuple[int, ...], axis: int | None, spatial: int) -> None:
+    msg = ""
+    if axis is not None and not -len(shape) <= axis < len(shape):
+        msg = f"its shape is {shape}, which has no axis {axis} (--stack-axis)"
+    elif axis is None and path.suffix.lower() == ".mat":
+        msg = f"its shape is {shape}; MATLAB stacks maps as (H, W, N), and Python writes (N, H, W) there: {SAY_WHICH}"
+    elif axis is None and spatial == PLANE and len(shape) == AXES and 1 < shape[-1] < LEAST_SIDE <= min(shape[:2]):
+        msg = f"its shape is {shape}, which looks like (H, W, N) rather than (N, H, W): {SAY_WHICH}"
+    if msg:
+        msg = f"{printable(path)}: {msg}"
+        raise RefusedMap(msg)
+
+
+def read_slice(
+    path: Path | Member,
+    place: int,
+    *,
+    key: str | None,
+    axis: int | None = None,
+    classes: bool = False,
+    spatial: int = PLANE,
+    **bounds: Any,
+) -> Stored:
     """One map of a stack, or one class map or its labels.
 
     Raises:
@@ -114,24 +197,44 @@ def read_slice(path: Path | Member, place: int, *, key: str | None, classes: boo
     except OSError as error:
         msg = f"{printable(path)}: {why(error)}"
         raise UnreadableMap(msg) from error
-    stored = _stack(path, key, classes, tuple(bounds.items()), modified)
+    stored = _stack(path, key, axis or 0, classes, spatial_axes(path, spatial), tuple(bounds.items()), modified)
     if place >= len(stored.array):
         msg = f"{printable(path)}: it holds {len(stored.array)} maps, and map {place} is asked for"
         raise RefusedMap(msg)
-    return replace(stored, array=stored.array[place])
+    is_volume = spatial_axes(path, spatial) != PLANE and not classes
+    return replace(stored, array=np.ascontiguousarray(stored.array[place]), is_volume=is_volume)
 
 
-_SHAPES = Shapes(stack_shape, "a stack's is (N, H, W), (N, 1, H, W) or (N, H, W, 1)")
-_CLASS_SHAPES = Shapes(_class_stack, "a stack of class maps is (N, C, H, W) or (N, H, W, C), of labels (N, H, W)")
+def _shapes(spatial: int, *, classes: bool) -> Shapes:
+    """The shapes of stacks of maps, or of class maps and labels, that have so many axes of space."""
+    if classes:
+        known = "a stack of class maps is (N, C, H, W) or (N, H, W, C), of labels (N, H, W)"
+        if spatial != PLANE:
+            known = f"with {spatial} spatial axes a stack of class maps has {spatial + 2} axes, of labels {spatial + 1}"
+        return Shapes(lambda shape: shape if len(shape) - spatial in (1, 2) else None, known)
+    known = "a stack's is (N, H, W), (N, 1, H, W) or (N, H, W, 1)"
+    if spatial != PLANE:
+        known = f"with {spatial} spatial axes a stack's has {spatial + 1} axes"
+    return Shapes(lambda shape: stack_shape(shape, spatial), known)
 
 
 @lru_cache(maxsize=2)
 def _stack(
     path: Path | Member,
     key: str | None,
+    axis: int,
     classes: bool,  # noqa: FBT001 - the cache needs it by place
+    spatial: int,
     bounds: tuple[tuple[str, Any], ...],
     _modified: int,
 ) -> Stored:
     """The whole stack, kept for the next of its maps: a prediction's and a ground truth's."""
-    return read_shaped(path, key, Limits(**dict(bounds)), _CLASS_SHAPES if classes else _SHAPES)
+    limits, shapes = Limits(**dict(bounds)), _shapes(spatial, classes=classes)
+    if not axis:
+        return read_shaped(path, key, limits, shapes)
+    stored = read_shaped(path, key, limits, Shapes(lambda shape: shape, shapes.known))
+    meant = shapes.meant(with_first(stored.array.shape, axis))
+    if meant is None:
+        msg = f"{printable(path)}: its shape is {stored.array.shape}, its axis {axis} counts maps; {shapes.known}"
+        raise UnreadableMap(msg)
+    return replace(stored, array=np.moveaxis(stored.array, axis, 0).reshape(meant))

@@ -21,6 +21,7 @@ from kldeval.data.fixations.maps import FixationReading
 from kldeval.data.listing import auxiliary_namer
 from kldeval.data.readers import read_size
 from kldeval.data.readers.stored import MAX_PIXELS, Limits
+from kldeval.data.volumes import PLANE
 from kldeval.engine.auxiliary_context import NO_AUXILIARY, AuxiliaryContext, needs_auxiliary
 from kldeval.errors import MapProblem, UsageProblem, examples, printable
 from kldeval.executors.local import cores, in_order, in_threads
@@ -58,13 +59,13 @@ def open_auxiliary(settings: Settings, request: RunOptions, pairs: Sequence[Pair
         return NO_AUXILIARY
     named = {what: _named(what, request, pairs) for what in ("fixations", "mask")}
     _check(settings, request, named)
-    limits = Limits(request.max_pixels or MAX_PIXELS, request.trust_files)
+    limits, spatial = Limits(request.max_pixels or MAX_PIXELS, request.trust_files), request.spatial_axes or PLANE
     fixations = _fixations(settings, request, named["fixations"], limits, pairs)
     doubts = tuple(check_positions(fixations, partial(_size_of, _files(pairs), limits.max_pixels))) if fixations else ()
     mask = _maps("mask", request, limits)
     sources = AuxiliarySources(
         fixations,
-        maps_of_files("mask", named["mask"], request.manifest or Path(), limits) if named["mask"] else mask,
+        maps_of_files("mask", named["mask"], request.manifest or Path(), limits, spatial) if named["mask"] else mask,
         _maps("weights", request, limits),
         _maps("baseline", request, limits),
         _other_map(request, limits),
@@ -269,7 +270,7 @@ def _reading(call: Call, limits: Limits) -> FixationReading:
 
 def _maps(what: str, request: RunOptions, limits: Limits) -> MapSource | None:
     path, namer = getattr(request, what), _namer(what, request)
-    return open_map_source(what, path, limits, namer) if path else None
+    return open_map_source(what, path, limits, namer, request.spatial_axes or PLANE) if path else None
 
 
 def _other_map(request: RunOptions, limits: Limits) -> FixationSource | None:

@@ -19,7 +19,7 @@ from kldeval.engine.worker import guarded, saved
 from kldeval.errors import KldevalError, MapProblem
 from kldeval.normalization.steps import STEPS
 from kldeval.records import Failure, MapPair, Outcome
-from kldeval.scoring.views import is_plain
+from kldeval.scoring.views import asks_for_place, is_plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -165,11 +165,18 @@ def _with_stacks(grouped: Iterable[list[Any]], evaluator: Evaluator, device: str
 
 def _is_stackable(pair: MapPair, evaluator: Evaluator) -> bool:
     """Whether a pair may be batched: class maps, each large, may not, nor may a pair without a metric of densities."""
-    return is_plain(pair) and bool(evaluator.plan.quantities)
+    return is_plain(pair) and bool(evaluator.plan.quantities) and not _is_misplaced(pair, evaluator)
+
+
+def _is_misplaced(pair: MapPair, evaluator: Evaluator) -> bool:
+    """Whether something asks where the pixels of a volume stand, and is refused before it is computed."""
+    return bool(pair.volume) and any(map(asks_for_place, evaluator.plan.asked))
 
 
 def _score_at_once(batch: list[MapPair], evaluator: Evaluator, device: str, *, stack: Stack | None) -> list[Outcome]:
     if not _is_stackable(batch[0], evaluator):
+        if _is_misplaced(batch[0], evaluator):
+            return [evaluator.score(pair) for pair in batch]
         if is_plain(batch[0]) and not evaluator.plan.is_labels:
             return [evaluator.score_without_maps(pair) for pair in batch]
         return [evaluator.score(on_device(pair, device)) for pair in batch]

@@ -14,6 +14,7 @@ from kldeval.data.load import Loaded, Reading, load_map, load_pair
 from kldeval.data.nodata import check_tags
 from kldeval.data.readers.numpy_files import is_mapped
 from kldeval.data.readers.raw import parse_shape
+from kldeval.data.volumes import PLANE
 from kldeval.dataclass import dataclass
 from kldeval.digests import file_digest, is_settled, stamp_of
 from kldeval.errors import KldevalError, LeftOut, MapProblem, printable
@@ -52,7 +53,12 @@ def reading_of(settings: Settings, request: RunOptions) -> Reading:
         raw=settings.raw,
         masks=settings.masks,
         logs=(_log_step(settings.pred), _log_step(settings.gt)),
+        spatial=request.spatial_axes or PLANE,
     )
+    if request.stack_axis is not None:
+        from kldeval.data.stacks import parse_axes
+
+        reading = replace(reading, stack_axes=parse_axes(request.stack_axis))
     if request.shape:
         reading = replace(reading, shape=parse_shape(request.shape))
     return replace(reading, max_pixels=request.max_pixels) if request.max_pixels else reading

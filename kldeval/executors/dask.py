@@ -53,6 +53,9 @@ SECONDS_TO_FETCH = 1
 SECONDS_TO_CLOSE = 2
 """How long a connection may take to close."""
 
+TLS = "https://distributed.dask.org/en/stable/tls.html"
+"""Where Dask says how certificates are named."""
+
 LOGGERS = (
     "distributed",
     "distributed.client",
@@ -105,6 +108,9 @@ class DaskCluster:
         except (OSError, ValueError, TimeoutError) as error:
             msg = f"there is no Dask scheduler at {where}: {str(error).partition(chr(10))[0]}"
             raise EngineLost(msg) from error
+        except TypeError as error:  # what Dask raises where an encrypted address has no certificates
+            msg = f"{where} needs the certificates of tls (ca-file, client cert and key) in Dask's configuration: {TLS}"
+            raise UsageProblem(msg) from error
         try:
             yield client
         finally:

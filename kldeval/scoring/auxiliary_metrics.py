@@ -25,7 +25,7 @@ from kldeval.scoring.fixation_evaluator import FixationEvaluator, unit_of
 from kldeval.scoring.histogram import levels, looked_up
 from kldeval.scoring.pixels import PixelView
 from kldeval.scoring.plan import ROLES
-from kldeval.scoring.views import value_range
+from kldeval.scoring.views import MISPLACED, value_range
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -197,6 +197,7 @@ class _Scores:
     def add(self, metric: AuxiliaryMetric, value: Callable[[AuxiliaryMetric], float]) -> None:
         """The number of one metric, or why there is none."""
         try:
+            _check_place(self.pair, metric)
             self.values[metric.key] = value(metric)
         except RefusedMap as problem:
             self.failures[metric.key] = reason_of(problem)
@@ -327,6 +328,19 @@ def _present(pair: MapPair) -> Array:
 
 
 _SIDES = {"pred": "prediction", "gt": "ground truth"}
+
+
+def _check_place(pair: MapPair, metric: AuxiliaryMetric) -> None:
+    """Refuse a metric, or a step before it, that asks where the pixels of a volume stand."""
+    if not pair.volume:
+        return
+    chained = [side for side in (metric.pred, metric.gt) if side is not None and side.dependence != "value"]
+    if chained:
+        raise RefusedMap(refusal(pair, chained[0].role, MISPLACED, 0.0, chained[0].shown), code=MISPLACED)
+    info = metric.info
+    if info.on == "maps" and info.combine is None and info.statistics is None:
+        msg = f"{metric.call.name} is of maps of height and width, and these are volumes {pair.volume}"
+        raise RefusedMap(msg, code=MISPLACED)
 
 
 def _check_finite(role: str, extent: ValueRange, metric: AuxiliaryMetric) -> None:

@@ -85,6 +85,7 @@ def refusal(pair: MapPair, role: str, kind: str, detail: float, chain: Chain) ->
         "negative": negative,
         "empty": _empty,
         "outside": _outside,
+        "metric-not-applicable": _misplaced,
     }[kind]
     return say(pair, role, detail, format_chain(chain))
 
@@ -133,6 +134,10 @@ def _outside(_pair: MapPair, role: str, detail: float, chain: str) -> str:
     if "axis" in chain:
         return found + "for logits use --norm softmax, for log-probabilities --pred-norm log-prob"
     return found + "for logits use --norm sigmoid"
+
+
+def _misplaced(pair: MapPair, _role: str, _detail: float, chain: str) -> str:
+    return f"{chain!r} asks where pixels stand in height and width, and these maps are volumes {pair.volume}"
 
 
 def map_flags(

@@ -17,7 +17,7 @@ import numpy as np
 from kldeval.arrays import quiet
 from kldeval.data.load import load_map
 from kldeval.dataclass import dataclass
-from kldeval.errors import MapProblem, UsageProblem
+from kldeval.errors import MapProblem, RefusedMap, UsageProblem
 from kldeval.metrics.registry import METRICS
 from kldeval.normalization.chain import normalise, parse_chain, with_axis
 from kldeval.normalization.gaussian import blurred_points
@@ -72,6 +72,9 @@ class ReferenceModels:
         """The numbers of each reference that the pair has."""
         if not is_plain(pair):
             return {}
+        if pair.volume:
+            msg = f"reference rows are of maps of height and width, and these are volumes {pair.volume}: no --baselines"
+            raise RefusedMap(msg)
         maps = {UNIFORM: np.ones(pair.shape, np.uint8), PRIOR: self.prior.without(pair.name, pair.shape)}
         # these numbers have no references themselves
         context = context.without_references()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kldeval.arrays import quiet
+from kldeval.arrays import namespace, quiet
 from kldeval.atomic import whole_file
 from kldeval.records import Score
 from kldeval.scoring.class_maps import as_rows, chosen_axis, losses_as_maps, rows_as_map
@@ -46,6 +46,8 @@ def pointwise_terms(pair: MapPair, plan: Plan, failed: set[str] | None = None) -
     with quiet():
         terms = pixelwise_terms(view, [one for one in asked if one.name not in (failed or ())])
     if is_plain(pair):
+        if pair.volume:
+            return {key: namespace(array).reshape(array, pair.volume) for key, array in terms.items()}
         return terms
     axis = chosen_axis(plan.settings)
     return {key: rows_as_map(array, pair.pred.shape, axis) for key, array in terms.items()}

@@ -217,8 +217,11 @@ class PairAnswers:
 def answers_of(view: PairView, quantities: Sequence[Quantity]) -> list[PairAnswers]:
     """What every quantity is for each pair of a view: a number, or what stands against it.
 
-    All pairs of a view share what their sides have in common, and quantities share sides and sums.
+    All pairs of a view share what their sides have in common, and quantities share sides and sums. What asks where
+    pixels stand has no number on volumes.
     """
+    if any(pair.volume for pair in view.pairs) and any(map(asks_for_place, quantities)):
+        return _without_misplaced(view, quantities)
     found = _measured(view, quantities)
     _check_dtype(view, quantities, found[0])
     ends = [end for one in (quantities[0].pred, quantities[0].gt) for end in view.start(one).extent()]
@@ -237,6 +240,36 @@ def answers_of(view: PairView, quantities: Sequence[Quantity]) -> list[PairAnswe
             numbers = [_forgiven(*one) for one in zip(quantities, numbers, strict=True)]
         finished.append(PairAnswers(numbers, pred, gt, float(row[4])))
     return finished
+
+
+MISPLACED = "metric-not-applicable"
+"""The code of what asks where pixels stand, on a volume."""
+
+
+def asks_for_place(quantity: Quantity) -> bool:
+    """Whether a quantity asks where pixels stand in height and width."""
+    return quantity.dependence != "value"
+
+
+def _without_misplaced(view: PairView, quantities: Sequence[Quantity]) -> list[PairAnswers]:
+    """The answers, with what stands against those that ask where pixels stand."""
+    able = [one for one in quantities if not asks_for_place(one)]
+    if able:
+        found = answers_of(view, able)
+    else:
+        ends = [view.start(one).extent() for one in (quantities[0].pred, quantities[0].gt)]
+        ranges = [ValueRange(float(low.min()), float(high.max())) for low, high in ends]
+        found = [PairAnswers([], ranges[0], ranges[1]) for _ in view.pairs]
+    made = []
+    for one in found:
+        rest = iter(one.answers)
+        answers = [_misplaced(each) if asks_for_place(each) else next(rest) for each in quantities]
+        made.append(PairAnswers(answers, one.pred, one.gt, one.n_pixels))
+    return made
+
+
+def _misplaced(quantity: Quantity) -> SideProblem:
+    return SideProblem("pred" if quantity.pred.dependence != "value" else "gt", MISPLACED, 0.0)
 
 
 def _measured(view: PairView, quantities: Sequence[Quantity]) -> list[list[Any]]:

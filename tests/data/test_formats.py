@@ -438,8 +438,9 @@ def test_a_large_array_is_mapped_not_read(stored: Any, monkeypatch: pytest.Monke
 @pytest.mark.parametrize("shape", [(), (2, 3, 4), (2, 1, 3, 4), (1, 5, 1), (1,) * 9])
 def test_other_shapes_are_refused(refused: Any, shape: tuple[int, ...]) -> None:
     hint = {
-        3: "; a class map needs its class axis: --axis 0 for (C, H, W), --axis -1 for (H, W, C); N maps need --stack",
-        4: "; N maps (N, 1, H, W) need --stack",
+        3: "; a class map needs its class axis: --axis 0 for (C, H, W), --axis -1 for (H, W, C); N maps need --stack, "
+        "a volume --spatial-axes 3",
+        4: "; N maps (N, 1, H, W) need --stack, maps of four axes --spatial-axes 4",
     }.get(len(shape), "")
     message = f"its shape is {shape}; a map's is (H, W), beside axes of length 1{hint}"
     assert refused("a.npy", npy(np.zeros(shape))) == message

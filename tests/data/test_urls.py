@@ -6,6 +6,9 @@ import json
 import os
 import subprocess
 import sys
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -103,6 +106,39 @@ def test_a_network_that_fails_once_is_asked_again(stored: str, monkeypatch: pyte
     assert outcome.code == 0, outcome.err
 
 
+def test_a_page_that_lists_files_is_a_folder(seen: LookedAt) -> None:
+    """A web server has no folders of its own; in a process of its own, for its file system starts threads."""
+    pytest.importorskip("aiohttp")
+    serve = partial(QuietHandler, directory=str(seen.root))
+    with ThreadingHTTPServer(("127.0.0.1", 0), serve) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        try:
+            scored, nowhere = (
+                subprocess.run(
+                    [sys.executable, "-m", "kldeval", f"{url}/{pred}", f"{url}/gt{slash}", "--format", "json"],
+                    env={**os.environ, "PYTHONPATH": str(HOME)},
+                    capture_output=True,
+                    text=True,
+                    check=False,
+                    timeout=60,
+                )
+                for pred, slash in (("pred", "/"), ("nothing", ""))
+            )
+        finally:
+            server.shutdown()
+    assert (scored.returncode, scored.stderr) == (0, "")
+    assert numbers(scored.stdout) == numbers(kldeval(*seen.maps, "--format", "json").out)
+    assert (nowhere.returncode, nowhere.stderr) == (2, f"kldeval: {url}/nothing does not exist\n")
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    """Serves a folder and logs nothing."""
+
+    def log_message(self, *_arguments: object) -> None:
+        return
+
+
 def test_an_s3_on_this_machine(seen: LookedAt) -> None:
     """In a process of its own, for its file system starts threads; without credentials it says so."""
     server = pytest.importorskip("moto.server")
@@ -124,6 +160,12 @@ def test_an_s3_on_this_machine(seen: LookedAt) -> None:
             "files = s3fs.S3FileSystem()\n"
             "files.mkdir('maps')\n"
             "files.put(sys.argv[1] + '/', 'maps/', recursive=True)\n"
+            "import numpy, pyarrow, pyarrow.parquet, pathlib\n"
+            "sides = {side: sorted(pathlib.Path(sys.argv[1], side).glob('*.npy')) for side in ('pred', 'gt')}\n"
+            "columns = {side: [numpy.load(path).tolist() for path in paths] for side, paths in sides.items()}\n"
+            "columns['id'] = [path.stem for path in sides['gt']]\n"
+            "with files.open('maps/t.parquet', 'wb') as file:\n"
+            "    pyarrow.parquet.write_table(pyarrow.table(columns), file, row_group_size=2)\n"
         )
         subprocess.run(
             [sys.executable, "-c", code, str(seen.root)], env={**environment, **keys}, check=True, timeout=60
@@ -135,6 +177,22 @@ def test_an_s3_on_this_machine(seen: LookedAt) -> None:
         )
         here = kldeval(*seen.maps, "-m", "kld,nss", "--fixations", seen.fixations, "--format", "json")
         assert (done.returncode, numbers(done.stdout)) == (0, numbers(here.out)), done.stderr
+        table = [
+            *command[:3],
+            "s3://maps/t.parquet",
+            "s3://maps/t*.parquet",
+            "--pred-column",
+            "pred",
+            "--gt-column",
+            "gt",
+        ]
+        table += ["--name-column", "id", "--format", "json"]
+        done = subprocess.run(
+            table, env={**environment, **keys}, capture_output=True, text=True, check=False, timeout=60
+        )
+        assert (done.returncode, numbers(done.stdout)) == (0, numbers(kldeval(*seen.maps, "--format", "json").out)), (
+            done.stderr
+        )
         refused = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
         assert (refused.returncode, refused.stdout) == (2, "")
         assert "are there credentials, and do they allow it?" in refused.stderr

@@ -82,14 +82,14 @@ class Cluster:
 
 
 @contextlib.contextmanager
-def started(root: Path, workers: int) -> Iterator[Cluster]:
+def started(root: Path, workers: int, *of_worker: str, protocol: str = "tcp") -> Iterator[Cluster]:
     (root / "sitecustomize.py").write_text(KILLERS, encoding="utf-8")
     cluster = Cluster(root)
     try:
-        cluster.start("scheduler", "--host", "127.0.0.1", "--port", "0")
+        cluster.start("scheduler", "--host", "127.0.0.1", "--port", "0", "--protocol", protocol)
         assert happens(cluster.file.is_file)
         for _ in range(workers):
-            cluster.start("worker", "--nthreads", "1", "--local-directory", str(root))
+            cluster.start("worker", "--nthreads", "1", "--local-directory", str(root), *of_worker)
         yield cluster
     finally:
         cluster.end()
@@ -121,6 +121,32 @@ def test_a_cluster_gives_the_bytes_of_this_machine(cluster: Cluster, seen: Looke
     arguments = [word.format(pred=pred, gt=gt, fixations=seen.fixations) for word in words.split()]
     here, there = kldeval(*arguments, "-q"), cluster.run(*arguments, "-q")
     assert (there.returncode, there.stdout) == (here.code, here.out), there.stderr
+
+
+def test_a_cluster_may_be_encrypted(seen: LookedAt, tmp_path: Path) -> None:
+    """By the certificates of Dask's configuration, here of the environment; without them it is said what lacks."""
+    from distributed.security import Security
+
+    security = Security.temporary()
+    files = {name: tmp_path / f"{name}.pem" for name in ("ca", "cert", "key")}
+    for name, text in zip(
+        files, (security.tls_ca_file, security.tls_client_cert, security.tls_client_key), strict=True
+    ):
+        files[name].write_text(text, encoding="utf-8")
+    place = "DASK_DISTRIBUTED__COMM__TLS"
+    environment = {f"{place}__CA_FILE": str(files["ca"])}
+    for role in ("SCHEDULER", "WORKER", "CLIENT"):
+        environment |= {f"{place}__{role}__CERT": str(files["cert"]), f"{place}__{role}__KEY": str(files["key"])}
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        with started(tmp_path, 1, "--no-nanny", protocol="tls") as cluster:
+            there = cluster.run(*seen.maps, "--format", "jsonl", "-q")
+            patch.undo()
+            refused = cluster.run(*seen.maps)
+    assert (there.returncode, there.stdout) == (0, kldeval(*seen.maps, "--format", "jsonl", "-q").out), there.stderr
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "needs the certificates of tls (ca-file, client cert and key) in Dask's configuration" in refused.stderr
 
 
 def test_densities_are_built_on_a_cluster(cluster: Cluster, seen: LookedAt, tmp_path: Path) -> None:

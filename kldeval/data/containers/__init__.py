@@ -26,12 +26,15 @@ if TYPE_CHECKING:
 
     from kldeval.memory import Member
 
-PACKED = (".tar.gz", ".tgz", ".tar.bz2", ".tbz", ".tbz2", ".tar.xz", ".txz", ".tar.zst")
-"""Compressed as a whole, so that a member can only be reached through all before it."""
+TARS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz", ".tbz2", ".tar.xz", ".txz", ".tar.zst")
+"""The suffixes of tars, as they are or compressed as a whole."""
 
-ARCHIVES = (".zip", ".npz", ".tar", *PACKED)
+ARCHIVES = (".zip", ".npz", *TARS)
 """The suffixes of archives; those of files of named arrays are said by their formats."""
 
+
+TABLES = (".parquet", ".arrow", ".feather")
+"""The suffixes of tables, each of whose rows may hold a map; `datasets` saves .arrow."""
 
 VIDEOS = (".mp4", ".avi", ".mkv", ".mov", ".webm", ".m4v")
 """The suffixes of videos, each of whose frames is a map."""
@@ -59,6 +62,9 @@ def open_container(path: Path, limits: Limits | None = None) -> Container | None
     if is_url(path):
         return _elsewhere(path)
     name = path.name.lower()
+    if name.endswith(TABLES):
+        msg = f"{printable(path)} is a table: name its columns of maps with --pred-column and --gt-column"
+        raise UsageProblem(msg)
     kind = "archives" if name.endswith(ARCHIVES) else "array_files" if names_arrays(name) else None
     kind = "videos" if name.endswith(VIDEOS) else kind
     if kind is None or not path.is_file():
@@ -70,6 +76,20 @@ def open_container(path: Path, limits: Limits | None = None) -> Container | None
             return found
     except UnreadableMap as problem:
         raise UsageProblem(str(problem)) from problem
+
+
+def open_column(
+    path: Path, column: str, names: str | None, *, is_shared: bool = False, limits: Limits | None = None
+) -> Container:
+    """The maps in a column of a table, or of all tables of a folder; see `kldeval.data.containers.tables`.
+
+    Raises:
+        UsageProblem: there is no such table or column, or its rows have no names.
+        MissingDependency: pyarrow is not installed.
+    """
+    tables = import_module(f"{__name__}.tables")
+    found: Container = tables.contents(path, tables.MapColumn(column, names, is_shared), limits or Limits())
+    return found
 
 
 def member_at(path: Path) -> Member | None:

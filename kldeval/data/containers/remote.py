@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import time
+from contextlib import contextmanager
 from functools import lru_cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from kldeval.data.containers.contents import JUNK
@@ -15,7 +17,7 @@ from kldeval.memory import BytesInMemory, Member
 from kldeval.urls import url_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from kldeval.data.readers.stored import Limits
 
@@ -28,9 +30,12 @@ BYTES_OF_PIXEL = 16
 
 HEADER = 1 << 20
 
+CHATTY = ("fsspec", "gcsfs", "s3fs", "aiobotocore", "botocore", "huggingface_hub")
+"""Packages that log a trace of every failure."""
+
 
 def is_folder(path: Path) -> bool:
-    """Whether a URL is that of a folder.
+    """Whether a URL is that of a folder. A web server has pages that list files, which are folders if any are.
 
     Raises:
         UsageProblem: there is nothing, or it cannot be asked.
@@ -38,10 +43,12 @@ def is_folder(path: Path) -> bool:
     """
     files, inside = _opened(path)
     with _problems(path):
-        if files.isfile(inside):
+        if PurePosixPath(inside.rstrip("/")).suffix and files.isfile(inside):
             return False
         if files.isdir(inside) or files.find(inside, maxdepth=1):
             return True
+        if files.isfile(inside):
+            return False
     msg = f"{url_of(path)} does not exist"
     raise UsageProblem(msg)
 
@@ -61,6 +68,32 @@ def remote_members(path: Path) -> tuple[Mapping[str, Member], tuple[str, ...]]:
     kept = [name for name in relative if not any(part.startswith(".") or part in JUNK for part in name.split("/"))]
     maps = {name: member_at(path, name) for name in kept if is_readable(name)}
     return maps, tuple(name for name in kept if name not in maps)
+
+
+def files_below(path: Path) -> list[Path]:
+    """The file at a URL, those that its pattern fits, or all below it, as URLs in the order of their names.
+
+    Raises:
+        UsageProblem: it cannot be listed.
+        MissingDependency: no package knows the scheme.
+    """
+    files, inside = _opened(path)
+    with _problems(path):
+        names = files.glob(inside) if "*" in inside else [inside] if files.isfile(inside) else files.find(inside)
+    scheme = str(url_of(path)).partition("://")[0]
+    return [Path(f"{scheme}://{name.lstrip('/')}") for name in sorted(names)]
+
+
+@contextmanager
+def open_url(path: Path) -> Iterator[Any]:
+    """The file at a URL, of which the parts come that are asked for.
+
+    Raises:
+        OSError: it cannot be opened.
+    """
+    files, inside = _opened(path)
+    with files.open(inside, "rb") as file:
+        yield file
 
 
 def member_at(path: Path, name: str = "") -> Member:
@@ -153,6 +186,8 @@ def write(url: str, parts: Any) -> None:
 
 @lru_cache(maxsize=8)
 def _file_system(scheme: str) -> Any:
+    for name in CHATTY:  # what they log is in our own error; without a handler it goes to standard error
+        logging.getLogger(name).addHandler(logging.NullHandler())
     try:
         import fsspec
 

@@ -32,6 +32,7 @@ class MapFormat(Info):
         stored_shape: the shape of the array that is meant, of path and key, where files hold arrays of any shape.
         entries: the arrays of a file that names them, of path and limits; such a file may hold many maps.
         load: one array, of path, limits, name, and the place of a slice or None.
+        spatial: how many axes of the arrays of such a file are of space, where the format says so.
         is_shy: such files often hold something else, and are maps only in a folder of nothing else.
     """
 
@@ -43,6 +44,7 @@ class MapFormat(Info):
     stored_shape: Callable[[Any, str | None], tuple[int, ...] | None] | None = None
     entries: Callable[[Any, Limits], list[Array]] | None = None
     load: Callable[..., Any] | None = None
+    spatial: int | None = None
     is_shy: bool = False
 
 

@@ -124,6 +124,12 @@ def holds_arrays(path: MapFile) -> bool:
     return entry is not None and entry.info.stored_shape is not None
 
 
+def spatial_axes(path: MapFile, said: int) -> int:
+    """How many axes of the arrays of a file are of space: as its format says, else as was `said`."""
+    entry = _formats().get(path.suffix.lower())
+    return entry.info.spatial if entry and entry.info.spatial else said
+
+
 def stored_shape(path: MapFile, key: str | None) -> tuple[int, ...] | None:
     """The shape of the array in a file of arrays; None where there is none to be read, or the file is no such one."""
     entry = _formats().get(path.suffix.lower())

@@ -295,8 +295,9 @@ MAPS = Shapes(
     map_shape,
     "a map's is (H, W), beside axes of length 1",
     {
-        3: "; a class map needs its class axis: --axis 0 for (C, H, W), --axis -1 for (H, W, C); N maps need --stack",
-        4: "; N maps (N, 1, H, W) need --stack",
+        3: "; a class map needs its class axis: --axis 0 for (C, H, W), --axis -1 for (H, W, C); N maps need --stack, "
+        "a volume --spatial-axes 3",
+        4: "; N maps (N, 1, H, W) need --stack, maps of four axes --spatial-axes 4",
     },
 )
 

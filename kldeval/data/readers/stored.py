@@ -45,7 +45,8 @@ class Stored:
 
     `lossy` where the compression is known to have changed the values. `full_scale` is the largest value that the file
     declares, where that is not the largest of the array's type (the 4095 of 12 bits in 16). `nodata` is the value that
-    a GeoTIFF declares to mark pixels without data, and `grid` where on earth its pixels lie.
+    a GeoTIFF declares to mark pixels without data, and `grid` where on earth its pixels lie. `is_volume`: every axis of
+    the array is one of space, but for that of classes where these were asked for.
     """
 
     array: Array
@@ -53,6 +54,7 @@ class Stored:
     full_scale: float | None = None
     nodata: float | None = None
     grid: tuple[float, ...] | None = None
+    is_volume: bool = False
 
     @property
     def scale(self) -> float | None:
