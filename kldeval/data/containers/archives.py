@@ -114,7 +114,7 @@ def _place(entry: zipfile.ZipInfo) -> tuple[object, ...]:
 
 
 def _tar_members(path: Path, limits: Limits) -> Iterator[Member]:
-    is_packed = compressed.is_compressed(path)
+    is_packed = compressed.is_packed(path)
     file = compressed.decompressed(path, limits) if is_packed else None
     if file:
         file.seek(0)

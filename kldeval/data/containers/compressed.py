@@ -37,7 +37,7 @@ MOST_OPEN = 64
 """Decompressed files that a process keeps: more than a leaderboard has models."""
 
 
-def is_compressed(path: Path) -> bool:
+def is_packed(path: Path) -> bool:
     """Whether a file begins as compressed ones do.
 
     Raises:
