@@ -27,6 +27,7 @@ PUBLIC = {
     "calibrate": "api.calibration",
     **dict.fromkeys(("Rows", "rows"), "api.rows"),
     **dict.fromkeys(("Fitted", "Reproduction", "fit", "optimal", "reproduce"), "api.answers"),
+    **dict.fromkeys(("LearningCurves", "observers"), "api.observers"),
     "signature": "functional",
     "Metric": "streaming",
     "MetricCollection": "streaming",

@@ -18,6 +18,8 @@ from kldeval.api.documents import Inspection as Inspection
 from kldeval.api.documents import Leaderboard as Leaderboard
 from kldeval.api.documents import Methods as Methods
 from kldeval.api.documents import Report as Report
+from kldeval.api.observers import LearningCurves as LearningCurves
+from kldeval.api.observers import observers as observers
 from kldeval.api.questions import compare as compare
 from kldeval.api.questions import density as density
 from kldeval.api.questions import list_conventions as list_conventions
@@ -53,6 +55,7 @@ __all__ = [
     "Inspection",
     "KldevalError",
     "Leaderboard",
+    "LearningCurves",
     "MapProblem",
     "MapsFailed",
     "Methods",
@@ -130,6 +133,7 @@ __all__ = [
     "mse",
     "nll",
     "nss",
+    "observers",
     "optimal",
     "reproduce",
     "rmsce",
@@ -354,6 +358,7 @@ def audit(
     conventions: str | Iterable[str] = (),
     metric: str = "kld",
     eps_curve: bool = False,
+    bounds: str | None = None,
     progress: bool | Callable[[Any, int], None] = False,
     allow_extra: bool | None = None,
     allow_lossy: bool | None = None,

@@ -75,7 +75,7 @@ def write(document: Document, options: Options) -> str:
 
 
 def write_page(page: Page, facts: Mapping[str, object], charts: Sequence[Chart] = ()) -> str:
-    """A page that is no document of scores as one file: its charts, tables, sentences and notes.
+    """A page that is no document of scores as one file: its tables, sentences and notes, and its charts.
 
     Raises:
         MissingDependency: jinja2 is not installed.

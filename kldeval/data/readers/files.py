@@ -1,4 +1,4 @@
-"""The door through which files are read: only regular files are opened_for_reading, and a failure is one kind of error."""
+"""The door through which files are read: only regular files are opened, and a failure is one kind of error."""
 
 from __future__ import annotations
 
