@@ -25,6 +25,7 @@ class RunOptions(NamedTuple):
     `pred_column`, `gt_column` and `name_column` are the columns of tables that hold maps and their names.
     `every` N-th frame of videos counts; `allow_lossy` takes those of lossy codecs for ground truths.
     `stack` takes arrays (N, H, W) for N maps, and `spatial_axes` says how many axes a map in a file of arrays has;
+    `array_axes` is the order of their axes beside volumes of NIfTI, xyz or zyx.
     `shape` is the height and width of raw values, `H,W`.
     Maps in memory stand beside the pairs by their names.
     `engine` says who does the work (see `kldeval.executors.choice`); `scheduler`, `scheduler_file`, `engine_timeout`
@@ -61,6 +62,7 @@ class RunOptions(NamedTuple):
     name_column: str | None = None
     stack: bool = False
     spatial_axes: int | None = None
+    array_axes: str | None = None
     every: int = 1
     allow_lossy: bool = False
     shape: str | None = None

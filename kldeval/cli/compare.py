@@ -56,6 +56,7 @@ _OF_SCORING = (
         "gt_key",
         "stack",
         "spatial_axes",
+        "array_axes",
         "shape",
     ),
     *("max_pixels", "trust_files", "jobs", "device", "batch_bytes"),
