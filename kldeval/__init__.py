@@ -26,6 +26,7 @@ PUBLIC = {
     **dict.fromkeys(("list_conventions", "methods"), "api.questions"),
     "calibrate": "api.calibration",
     **dict.fromkeys(("Fitted", "Reproduction", "fit", "optimal", "reproduce"), "api.answers"),
+    **dict.fromkeys(("LearningCurves", "observers"), "api.observers"),
     "signature": "functional",
     "Metric": "streaming",
     "MetricCollection": "streaming",

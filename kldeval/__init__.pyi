@@ -18,6 +18,8 @@ from kldeval.api.documents import Inspection as Inspection
 from kldeval.api.documents import Leaderboard as Leaderboard
 from kldeval.api.documents import Methods as Methods
 from kldeval.api.documents import Report as Report
+from kldeval.api.observers import LearningCurves as LearningCurves
+from kldeval.api.observers import observers as observers
 from kldeval.api.questions import compare as compare
 from kldeval.api.questions import density as density
 from kldeval.api.questions import list_conventions as list_conventions
@@ -52,6 +54,7 @@ __all__ = [
     "Inspection",
     "KldevalError",
     "Leaderboard",
+    "LearningCurves",
     "MapProblem",
     "MapsFailed",
     "Methods",
@@ -128,6 +131,7 @@ __all__ = [
     "mse",
     "nll",
     "nss",
+    "observers",
     "optimal",
     "reproduce",
     "rmsce",
@@ -217,6 +221,7 @@ def evaluate(
     gt_column: str | None = None,
     name_column: str | None = None,
     stack: bool | None = None,
+    stack_axis: str | None = None,
     spatial_axes: int | None = None,
     array_axes: str | None = None,
     every: int | None = None,
@@ -317,6 +322,7 @@ def evaluate(
     gt_column: str | None = None,
     name_column: str | None = None,
     stack: bool | None = None,
+    stack_axis: str | None = None,
     spatial_axes: int | None = None,
     array_axes: str | None = None,
     every: int | None = None,
@@ -351,6 +357,7 @@ def audit(
     conventions: str | Iterable[str] = (),
     metric: str = "kld",
     eps_curve: bool = False,
+    bounds: str | None = None,
     progress: bool | Callable[[Any, int], None] = False,
     allow_extra: bool | None = None,
     allow_lossy: bool | None = None,
@@ -472,6 +479,7 @@ def calibrate(
     gt_column: str | None = None,
     name_column: str | None = None,
     stack: bool | None = None,
+    stack_axis: str | None = None,
     spatial_axes: int | None = None,
     array_axes: str | None = None,
     every: int | None = None,
@@ -567,6 +575,7 @@ def check(
     gt_column: str | None = None,
     name_column: str | None = None,
     stack: bool | None = None,
+    stack_axis: str | None = None,
     spatial_axes: int | None = None,
     array_axes: str | None = None,
     every: int | None = None,
@@ -664,6 +673,7 @@ def explain(
     gt_column: str | None = None,
     name_column: str | None = None,
     stack: bool | None = None,
+    stack_axis: str | None = None,
     spatial_axes: int | None = None,
     array_axes: str | None = None,
     every: int | None = None,

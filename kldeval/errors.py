@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kldeval.urls import url_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -153,12 +155,12 @@ EXAMPLES = 3
 
 
 def printable(path: object) -> str:
-    r"""The path itself, or its escaped form where it holds line breaks, terminal codes or undecodable bytes.
+    r"""The path or URL itself, or its escaped form where it holds line breaks, terminal codes or undecodable bytes.
 
-    >>> print(printable("maps/Übung 1.png"), printable("a\nb.png"))
-    maps/Übung 1.png 'a\nb.png'
+    >>> print(printable("maps/Übung 1.png"), printable("a\nb.png"), printable("s3:/bucket/maps"))
+    maps/Übung 1.png 'a\nb.png' s3://bucket/maps
     """
-    text = str(path)
+    text = url_of(str(path)) or str(path)
     return text if text.isprintable() else repr(text)
 
 

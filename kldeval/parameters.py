@@ -200,6 +200,7 @@ NOT_AUDITED = (
     "device",
     "batch_bytes",
     "stack",
+    "stack_axis",
     "shard",
     "baselines",
     "ceiling",
@@ -231,7 +232,12 @@ _PROGRESS = {"progress": ("bool | Callable[[Any, int], None]", False)}
 
 def audit_parameters() -> list[Parameter]:
     """The parameters of `audit`."""
-    own = {"conventions": ("str | Iterable[str]", ()), "metric": ("str", "kld"), "eps_curve": ("bool", False)}
+    own = {
+        "conventions": ("str | Iterable[str]", ()),
+        "metric": ("str", "kld"),
+        "eps_curve": ("bool", False),
+        "bounds": ("str | None", None),
+    }
     return _question("pred gt", {**own, **_PROGRESS}, AUDITED)
 
 
@@ -251,6 +257,36 @@ def fit_parameters() -> list[Parameter]:
     every = ("temperature", "blur", "centre", "uniform")
     own = {"parts": ("Sequence[str]", every), "folds": ("int", 5), "seed": ("int", 0), **_PROGRESS}
     return _question("pred gt", own, ("gt_norm", "resize", "color", *RunOptions._fields))
+
+
+def observers_parameters() -> list[Parameter]:
+    """The parameters of `observers`."""
+    first = Parameter("fixations", Parameter.POSITIONAL_OR_KEYWORD, annotation="str | PathLike[str]")
+    models = "Mapping[str, Any] | str | PathLike[str] | None"
+    second = Parameter("pred", Parameter.POSITIONAL_OR_KEYWORD, default=None, annotation=models)
+    own = {
+        "metric": ("str | Sequence[str] | None", None),
+        "sigma": ("float | None", None),
+        "counts": ("Sequence[int] | None", None),
+        "draws": ("int", 1),
+        "chance": ("str", "uniform"),
+        "extrapolate": ("bool", False),
+        "size": ("tuple[int, int] | None", None),
+        "like": ("Any", None),
+        "resamples": ("int", 10_000),
+        "confidence": ("float", 0.95),
+        "seed": ("int", 0),
+        **_PROGRESS,
+    }
+    texts = [name for name in sorted(KNOWN_TEXTS) if name.startswith("fixation_") and name != "fixation_on"]
+    return [first, second, *_question("", own, ("pred_norm", "resize", "color", *texts, *OF_OBSERVERS))]
+
+
+OF_OBSERVERS = (
+    *("pred_name", "fixations_name", "exclude", "limit", "key", "pred_key", "max_pixels", "trust_files", "shape"),
+    *("jobs", "engine", "scheduler", "scheduler_file", "engine_timeout", "client"),
+)
+"""The options of a run that learning curves have."""
 
 
 def reproduce_parameters() -> list[Parameter]:

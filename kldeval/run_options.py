@@ -24,7 +24,8 @@ class RunOptions(NamedTuple):
     `bounds` (round or floor) for what the rounding of 8-bit predictions leaves open.
     `pred_column`, `gt_column` and `name_column` are the columns of tables that hold maps and their names.
     `every` N-th frame of videos counts; `allow_lossy` takes those of lossy codecs for ground truths.
-    `stack` takes arrays (N, H, W) for N maps, and `spatial_axes` says how many axes a map in a file of arrays has;
+    `stack` takes arrays (N, H, W) for N maps, `stack_axis` (`AXIS` or `PRED,GT`) says which axis
+    counts them, and `spatial_axes` says how many axes a map in a file of arrays has;
     `array_axes` is the order of their axes beside volumes of NIfTI, xyz or zyx.
     `shape` is the height and width of raw values, `H,W`.
     Maps in memory stand beside the pairs by their names.
@@ -61,6 +62,7 @@ class RunOptions(NamedTuple):
     gt_column: str | None = None
     name_column: str | None = None
     stack: bool = False
+    stack_axis: str | None = None
     spatial_axes: int | None = None
     array_axes: str | None = None
     every: int = 1

@@ -18,6 +18,7 @@ from kldeval.engine.run import outcomes
 from kldeval.engine.worker import both_loaded, reading_of
 from kldeval.executors.choice import executor_for
 from kldeval.grammar import parse_all
+from kldeval.metrics.rounding_bounds import check_rounding
 from kldeval.normalization.lazy_map import MAP
 from kldeval.preprocessing.grey import full_scale
 from kldeval.preprocessing.resize import AS_IS
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from kldeval.memory import MapFolder
     from kldeval.normalization.chain import Chain
     from kldeval.records import Pair
-    from kldeval.reports.audit_documents import Audit
+    from kldeval.reports.audit_documents import Audit, RoundingBounds
     from kldeval.run_options import Progress, RunOptions
     from kldeval.scoring.plan import Quantity
     from kldeval.settings.settings import Settings
@@ -49,24 +50,35 @@ REFERENCE = "default"
 
 @dataclass(frozen=True, slots=True)
 class AuditPlan:
-    """What is asked of every pair: the settings of each convention, and all of it as quantities."""
+    """What is asked of every pair: the settings of each convention, and all of it as quantities.
+
+    `rounding` is how 8-bit predictions were made, where what that leaves open is asked for.
+    """
 
     settings: Mapping[str, Settings]
     reference: str
     quantities: tuple[Quantity, ...]
     curve: tuple[str, ...]
+    rounding: str = ""
 
 
 def plan_audit(
-    names: Iterable[str] = (), *, resize: str | None = None, color: str | None = None, curve: bool = False
+    names: Iterable[str] = (),
+    *,
+    resize: str | None = None,
+    color: str | None = None,
+    curve: bool = False,
+    rounding: str | None = None,
 ) -> AuditPlan:
     """The plan for some conventions (none named: all), in the order of the registry.
 
     `resize` is for the conventions that have no resizing of their own; `color` is for all.
 
     Raises:
-        UsageProblem: a name is no convention, or the resizing or the rule for colour means nothing.
+        UsageProblem: a name is no convention, or the resizing, the rule for colour or the rounding means nothing.
     """
+    if rounding is not None:
+        check_rounding(rounding)
     asked = [row.name for row in parse_all(convention, names)] or list(CONVENTIONS)
     rows = [row for name, row in CONVENTIONS.items() if name in asked]
 
@@ -82,7 +94,7 @@ def plan_audit(
     quantities += uncovered_quantities(settings_of(base))
     quantities += [quantity_of(f"eps={point}", settings_of(base, metric)) for point, metric in points.items()]
     reference = REFERENCE if REFERENCE in asked else asked[0]
-    return AuditPlan(settings, reference, tuple(quantities), tuple(f"eps={point}" for point in points))
+    return AuditPlan(settings, reference, tuple(quantities), tuple(f"eps={point}" for point in points), rounding or "")
 
 
 def audit(
@@ -122,6 +134,7 @@ def audit(
         {**provenance_of(gt, gt, _CPU, request), "pred": [str(pred) for pred in preds.values()]},
         (*said, *dataset.notes, *_notes([one for _, one in read], settings)),
         curve=bool(plan.curve),
+        rounding=plan.rounding,
     )
 
 
@@ -187,6 +200,7 @@ class _Seen:
     n_pixels: int
     in_unit_range: bool
     remarks: tuple[str, ...]
+    bounds: Mapping[str, RoundingBounds]
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +223,15 @@ class _Auditing:
             gt.grey.size,
             _in_unit_range(pred) and _in_unit_range(gt),
             sized_pair(pair.name, pred, gt, AS_IS).remarks if same_size else (),
+            self._bounds(pair.name, pred, gt),
         )
+
+    def _bounds(self, name: str, pred: Loaded, gt: Loaded) -> Mapping[str, RoundingBounds]:
+        if not self.plan.rounding:
+            return {}
+        from kldeval.analysis.audit_bounds import bounds_of_conventions
+
+        return bounds_of_conventions(name, pred, gt, self.plan.settings, check_rounding(self.plan.rounding))
 
     def finish(self, begun: Sequence[_Seen]) -> list[_Noticed]:
         """The pairs under every convention, worked out for many at once."""
@@ -233,4 +255,5 @@ def _audited_map(seen: _Seen, found: Mapping[str, float | str], plan: AuditPlan)
         mass if isinstance(mass, float) else None,
         tuple(value for name in plan.curve if isinstance(value := found[name], float)),
         seen.group,
+        seen.bounds,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,7 @@ from kldeval.analysis.optimal import optimal_map
 from kldeval.analysis.reproduce import reproduce as reproduced
 from kldeval.api.progress import shown_progress
 from kldeval.api.request import asked
-from kldeval.api.shown import Shown
+from kldeval.api.shown import AnswerDocument
 from kldeval.api.sources import folder_of
 from kldeval.arrays import as_numpy
 from kldeval.errors import RefusedMap
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     from kldeval.writers.page import Options, Page
 
 
-class Reproduction(Shown, reproduction.Reproduction):
+class Reproduction(AnswerDocument, reproduction.Reproduction):
     """Saved numbers computed again: whether every digit `agrees`, and the `differences`; true where they do.
 
     >>> import tempfile
@@ -45,12 +44,10 @@ class Reproduction(Shown, reproduction.Reproduction):
     def __bool__(self) -> bool:
         return self.agrees
 
-    def to_dict(self) -> dict[str, Any]:
-        """The JSON document as plain values."""
+    def _json(self) -> str:
         from kldeval.writers.answer_pages import reproduction_json
 
-        found: dict[str, Any] = json.loads(reproduction_json(self))
-        return found
+        return reproduction_json(self)
 
     def _page(self, options: Options) -> Page:
         del options
@@ -98,7 +95,7 @@ def reproduce(
         return Reproduction.of(reproduced(Path(file), sides, said, told))
 
 
-class Fitted(Shown, fitting.Fitted):
+class Fitted(AnswerDocument, fitting.Fitted):
     """A chain that lowers the mean KLD, and the `share` that goes away on held-out maps, with its `interval`.
 
     >>> import numpy as np
@@ -110,12 +107,10 @@ class Fitted(Shown, fitting.Fitted):
 
     __slots__ = ()
 
-    def to_dict(self) -> dict[str, Any]:
-        """The JSON document as plain values."""
+    def _json(self) -> str:
         from kldeval.writers.answer_pages import fit_json
 
-        found: dict[str, Any] = json.loads(fit_json(self))
-        return found
+        return fit_json(self)
 
     def _page(self, options: Options) -> Page:
         del options

@@ -186,6 +186,7 @@ def audit(
     conventions: str | Iterable[str] = (),
     metric: str = "kld",
     eps_curve: bool = False,
+    bounds: str | None = None,
     progress: bool | Told = False,
     **options: Any,
 ) -> Audit:
@@ -197,6 +198,7 @@ def audit(
         conventions: only these, "mit,sam" or a list of names.
         metric: kld, or a companion under the definitions of code bases: cc, sim, nss, auc, sauc, ig or mae.
         eps_curve: whether to follow the KLD over epsilon from 1e-16 to 1e-4.
+        bounds: "round" or "floor", how 8-bit predictions were made, to say what that leaves open.
         progress: whether to show a bar on standard error.
         options: resize and color, how files are named and read, and the fixations of nss, auc and sauc.
 
@@ -219,9 +221,10 @@ def audit(
     with shown_progress(progress) as told:
         if metric == "kld":
             shared = {name: _text(options.get(name)) for name in ("resize", "color")}
-            return _audit(audit_of(preds, truth, plan_audit(names, **shared, curve=eps_curve), request, told))
-        if names or eps_curve:
-            msg = f"conventions and eps_curve are about KLD and can mean nothing beside metric={metric!r}"
+            plan = plan_audit(names, **shared, curve=eps_curve, rounding=bounds)
+            return _audit(audit_of(preds, truth, plan, request, told))
+        if names or eps_curve or bounds:
+            msg = f"conventions, eps_curve and bounds are about KLD and can mean nothing beside metric={metric!r}"
             raise UsageProblem(msg)
         said = {name: _text(value) for name, value in options.items() if name not in RunOptions._fields}
         return _audit(audit_companion(metric, preds, truth, said, request, told))

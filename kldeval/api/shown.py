@@ -16,6 +16,9 @@ from kldeval.errors import MissingDependency, UsageProblem
 from kldeval.wording import in_python, speaks_python
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from kldeval.writers.charts import Chart
     from kldeval.writers.page import Block, Options, Page
 
 Made = TypeVar("Made")
@@ -85,6 +88,41 @@ class Shown:
         from kldeval.writers.page import Options
 
         return fragment(spoken(self._page(Options())))
+
+
+class AnswerDocument(Shown):
+    """A document with a page of its own: `_json` is its JSON text, `_charts` what its HTML page draws."""
+
+    __slots__ = ()
+    provenance: Mapping[str, object]
+
+    def _json(self) -> str:
+        """The JSON document."""
+        raise NotImplementedError
+
+    def _charts(self) -> Sequence[Chart]:
+        """The charts of the HTML page."""
+        return ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON document as plain values."""
+        import json
+
+        found: dict[str, Any] = json.loads(self._json())
+        return found
+
+    @speaks_python
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write a file in the format of its suffix: .json, .md or .html.
+
+        Raises:
+            UsageProblem: no format has this suffix, or the file cannot be written.
+            MissingDependency: the format needs a package that is not installed.
+        """
+        from kldeval.writers.answer_files import save_answer
+        from kldeval.writers.page import Options
+
+        save_answer(path, spoken(self._page(Options())), self._json(), self.provenance, self._charts())
 
 
 class Saved(Shown):

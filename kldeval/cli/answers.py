@@ -10,13 +10,10 @@ import click
 from kldeval.cli.groups import OptionGroup, option
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from kldeval.writers.charts import Chart
     from kldeval.writers.page import Page
-
-
-FORMATS = {".json": "json", ".md": "markdown", ".markdown": "markdown", ".html": "html", ".htm": "html"}
-"""The formats of answers beside the table, by the suffix of a file."""
 
 
 class AnswerOptions(OptionGroup):
@@ -46,42 +43,26 @@ def check_answer(options: AnswerOptions) -> None:
         UsageProblem: naming the format, or the file.
     """
     from kldeval.cli.reporting import check_outputs
-    from kldeval.errors import UsageProblem
     from kldeval.grammar import unknown
+    from kldeval.writers.answer_files import FORMATS, answer_format
 
     known = ["table", *dict.fromkeys(FORMATS.values())]
     if options.format_ not in known:
         raise unknown("format", options.format_, known)
     for path in options.output:
-        if path.suffix.lower() not in FORMATS:
-            found = f"the suffix {path.suffix}" if path.suffix else "no suffix"
-            msg = f"cannot write {path}: {found} stands for no format of an answer; known: {', '.join(FORMATS)}"
-            raise UsageProblem(msg)
+        answer_format(path)
     check_outputs(options.output)
 
 
-def deliver_answer(page: Page, json: str, facts: Mapping[str, object], options: AnswerOptions) -> None:
-    """Write an answer to the files that were named, and to standard output."""
-    from kldeval.cli.messages import show
+def deliver_answer(
+    page: Page, json: str, facts: Mapping[str, object], options: AnswerOptions, charts: Sequence[Chart] = ()
+) -> None:
+    """Write an answer to the files that were named, and to standard output; HTML has its charts as well."""
+    from kldeval.cli.messages import drawn, show
+    from kldeval.writers.answer_files import answer_format, answer_text
     from kldeval.writers.files import write_atomically
 
     for path in options.output:
-        write_atomically(path, _contents(FORMATS[path.suffix.lower()], page, json, facts))
-    show(_contents(options.format_, page, json, facts))
-
-
-def _contents(name: str, page: Page, json: str, facts: Mapping[str, object]) -> str:
-    from kldeval.cli.messages import drawn
-    from kldeval.writers.page import Options
-
-    if name == "json":
-        return json
-    if name == "markdown":
-        from kldeval.writers.markdown import render
-
-        return render(page, Options())
-    if name == "html":
-        from kldeval.writers.html import write_page
-
-        return write_page(page, facts)
-    return drawn(page)
+        write_atomically(path, answer_text(answer_format(path), page, json, facts, charts))
+    is_table = options.format_ == "table"
+    show(drawn(page) if is_table else answer_text(options.format_, page, json, facts, charts))

@@ -47,6 +47,7 @@ class AuditOptions(ReadingOptions, VerboseOptions, ProgressOptions, NamingOption
         "PATH", "Of nss, auc and sauc: a folder by name, or one file (maps, .mat, .csv, .tsv, .json, .jsonl)."
     )
     eps_curve: bool = flag_option("Also the KLD over epsilon from 1e-16 to 1e-4, and its slope.")
+    bounds: str | None = text_option("HOW", "What 8-bit predictions leave open, made by round or floor.")
     resize: str | None = text_option("HOW", "For the conventions that have no resizing of their own, as in evaluate.")
     color: str | None = text_option("HOW", "Maps whose colour channels differ: luma, mean or first [default: error].")
     format_: str = option(
@@ -125,7 +126,9 @@ def _audit_of_kld(models: dict[str, Path], gt: Path, options: AuditOptions, prog
     from kldeval.analysis.audit import audit, plan_audit
 
     names = [name.strip() for part in options.conventions for name in part.split(",") if name.strip()]
-    plan = plan_audit(names, resize=options.resize, color=options.color, curve=options.eps_curve)
+    plan = plan_audit(
+        names, resize=options.resize, color=options.color, curve=options.eps_curve, rounding=options.bounds
+    )
     return audit(models, gt, plan, request_from(options), progress)
 
 
@@ -135,7 +138,8 @@ def _audit_of_companion(models: dict[str, Path], gt: Path, options: AuditOptions
     from kldeval.cli.options import READING
     from kldeval.errors import UsageProblem
 
-    for asked, flag in ((options.conventions, "--convention"), (options.eps_curve, "--eps-curve")):
+    of_kld = {"--convention": options.conventions, "--eps-curve": options.eps_curve, "--bounds": options.bounds}
+    for flag, asked in of_kld.items():
         if asked:
             msg = f"{flag} is about KLD and can mean nothing beside --metric {options.metric}; leave it out"
             raise UsageProblem(msg)

@@ -55,6 +55,7 @@ _OF_SCORING = (
         "pred_key",
         "gt_key",
         "stack",
+        "stack_axis",
         "spatial_axes",
         "array_axes",
         "shape",

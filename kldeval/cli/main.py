@@ -37,6 +37,7 @@ COMMANDS = {
     "fit": "How much of a model's KLD is blur, centre bias, temperature and a uniform part.",
     "optimal": "From predicted densities the maps that one metric rewards most.",
     "reproduce": "A saved report, or a published number, computed again: which digits agree.",
+    "observers": "How well n observers predict others, and where models stand between chance and them.",
     "explain": "One pair, step by step: what each step does to the numbers.",
 }
 """Every command with its line in the help; its file is `kldeval/cli/NAME.py`, holding `command`."""

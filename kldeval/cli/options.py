@@ -168,6 +168,7 @@ class FileOptions(OptionGroup):
     every: int = option(type=click.IntRange(min=1), default=1, metavar="N", help="Every N-th frame of videos.")
     allow_lossy: bool = flag_option("Take frames of lossily compressed videos for ground truths.")
     stack: bool = flag_option("Arrays (N, H, W) are N maps, NAME[000] and so on.")
+    stack_axis: str | None = text_option("AXIS", "Which axis counts the maps of stacks: -1, or of both sides as 0,-1.")
     spatial_axes: int | None = option(
         type=click.IntRange(min=1, max=6), metavar="N", help="Arrays of N axes are one map: 3 for volumes [default: 2]."
     )

@@ -221,17 +221,18 @@ def _by_slices(pairing: Pairing, request: RunOptions, settings: Settings | None)
     That is so of (N, C, H, W) and (N, H, W) where the axis of the classes is named; (N, H, W) may be one class map.
     """
     names_classes = settings is not None and settings.names_class_axis
-    if not pairing.pairs or not (request.stack or (pairing.alone and names_classes)):
+    stacked = request.stack or request.stack_axis is not None
+    if not pairing.pairs or not (stacked or (pairing.alone and names_classes)):
         return pairing
-    from kldeval.data.stacks import is_class_stack, unstacked
+    from kldeval.data.stacks import is_class_stack, parse_axes, unstacked
 
     keys = request.pred_key or request.key, request.gt_key or request.key
     soft = settings is not None and settings.takes_soft_labels
     spatial = request.spatial_axes or PLANE
     classes = names_classes and is_class_stack(pairing.pairs[0], keys, soft=soft, spatial=spatial)
-    if not (request.stack or classes):
+    if not (stacked or classes):
         return pairing
-    pairs, failures = unstacked(pairing.pairs, keys, classes=classes, spatial=spatial)
+    pairs, failures = unstacked(pairing.pairs, keys, parse_axes(request.stack_axis), classes=classes, spatial=spatial)
     return replace(pairing, pairs=pairs, failures=(*pairing.failures, *failures), alone=False)
 
 

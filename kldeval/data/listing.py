@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from functools import partial
 from typing import TYPE_CHECKING
 
-from kldeval.data.containers.contents import JUNK
+from kldeval.data.containers.contents import JUNK, is_within
 from kldeval.data.readers import is_readable, without_shy
 from kldeval.dataclass import dataclass
 from kldeval.errors import UsageProblem, printable
@@ -52,9 +52,14 @@ class Listing:
     dangling: tuple[str, ...] = ()
 
     @property
+    def outside(self) -> tuple[str, ...]:
+        """The maps of an archive whose paths lead out of it."""
+        return tuple(name for name in self.strangers if is_readable(name) and not is_within(name))
+
+    @property
     def unread(self) -> dict[str, int]:
         """How many files of each suffix may hold maps and are not read as such, the most frequent first."""
-        suffixes = Counter(map(suffix_of, self.strangers))
+        suffixes = Counter(suffix_of(name) for name in self.strangers if is_within(name))
         return {suffix: count for suffix, count in suffixes.most_common() if suffix not in DOCUMENTS}
 
 

@@ -26,7 +26,7 @@ from kldeval.data.readers.members import fetched
 from kldeval.data.readers.numpy_files import map_shape
 from kldeval.data.readers.stored import MAX_PIXELS, Limits
 from kldeval.data.recognise import BASES, log_sum
-from kldeval.data.stacks import read_slice
+from kldeval.data.stacks import read_slice, with_first
 from kldeval.data.volumes import PLANE, SPACE, check_volumes, laid_out, read_in_space, turned, volume_shapes
 from kldeval.dataclass import dataclass
 from kldeval.errors import LeftOut, RefusedMap, UnreadableMap, UsageProblem, printable
@@ -63,6 +63,7 @@ class Reading:
     `trusts_files` lifts the bounds on what a file claims of itself; `shape` is the (height, width) of raw values, and
     `spatial` the number of axes that a map has in files of arrays, `array_axes` their order, and `class_axis` that of
     the classes of a prediction.
+    `stack_axes` count the maps of stacks of predictions and of ground truths.
     `class_maps`: whether predictions may have a class
     axis; `labels`: whether all ground truths hold labels.
     """
@@ -83,6 +84,7 @@ class Reading:
     masks: str = ""
     trusts_files: bool = False
     shape: tuple[int, int] | None = None
+    stack_axes: tuple[int | None, int | None] = (None, None)
     spatial: int = PLANE
     array_axes: str | None = None
     class_axis: int | None = None
@@ -95,6 +97,10 @@ class Reading:
     def key_of(self, role: Role) -> str | None:
         """The array of an .npz that is read for one side."""
         return (self.pred_key if role == "pred" else self.gt_key) or self.key
+
+    def stack_axis_of(self, role: Role) -> int | None:
+        """The axis that counts the maps of a stack of one side; None: the first."""
+        return self.stack_axes[role == "gt"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +128,9 @@ def load_map(path: MapFile, reading: Reading, place: int | None = None, role: Ro
     key = (reading.pred_key if role == "pred" else reading.gt_key) or reading.key
     bounds = reading.max_pixels, reading.trusts_files, reading.shape
     if place is not None and not isinstance(path, MapInMemory):
-        stored = read_slice(path, place, key=key, spatial=reading.spatial, **reading.bounds)
+        stored = read_slice(
+            path, place, key=key, axis=reading.stack_axis_of(role), spatial=reading.spatial, **reading.bounds
+        )
     elif reading.spatial != PLANE:
         stored = read_in_space(path, key, Limits(*bounds), reading.spatial)
     else:
@@ -421,7 +429,15 @@ def _class_side(path: MapFile, reading: Reading, place: int | None, role: Role, 
     """One side of a pair of class maps; of a stack the map at its place."""
     key = reading.key_of(role)
     if place is not None and not isinstance(path, MapInMemory):
-        return read_slice(path, place, key=key, classes=True, spatial=reading.spatial, **reading.bounds)
+        return read_slice(
+            path,
+            place,
+            key=key,
+            axis=reading.stack_axis_of(role),
+            classes=True,
+            spatial=reading.spatial,
+            **reading.bounds,
+        )
     if reading.spatial != PLANE and holds_arrays(path) and not is_xyz(path):
         return read_shaped(path, key, Limits(**reading.bounds), volume_shapes(reading.spatial, classes=True))
     return read_map(path, key=key, readers=readers, **reading.bounds)
@@ -431,7 +447,7 @@ def _shape(path: MapFile, role: Role, reading: Reading, *, is_stack: bool) -> tu
     """The shape that an array's file means, or each map of a stack; () of any other."""
     shape = stored_shape(path, reading.key_of(role))
     if shape and is_stack and not isinstance(path, MapInMemory):
-        shape = shape[1:]
+        shape = with_first(shape, reading.stack_axis_of(role))[1:]
     if shape is None or len(shape) == 1:  # a vector is one of labels beside rows (N, C)
         return shape or ()
     return shape if spatial_axes(path, reading.spatial) != PLANE else map_shape(shape) or shape

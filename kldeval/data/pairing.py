@@ -356,6 +356,9 @@ def _looping(what: str, folder: Path, listing: Listing) -> Iterator[str]:
 
 
 def _not_read(what: str, folder: Path, listing: Listing) -> Iterator[str]:
+    if listing.outside:
+        out = f"{len(listing.outside)} (such as {examples(listing.outside)})"
+        yield f"left out of the {what}s in {printable(folder)}, because their paths lead out of it: {out}"
     if listing.unread:
         count = sum(listing.unread.values())
         yield f"left out of the {what}s in {printable(folder)}, of kinds that are not read: {count} ({_kinds(listing)})"

@@ -1,6 +1,7 @@
 """Stacks of maps: arrays (N, H, W), of which every slice along the first axis is a map with a pair of its own.
 
-Arrays (N, C, H, W) or (N, H, W, C) are stacks of class maps, where the axis of the classes was named.
+Arrays (N, C, H, W) or (N, H, W, C) are stacks of class maps, where the axis of the classes was named. Another axis than
+the first counts the maps where `--stack-axis` says so, as in MATLAB's (H, W, N).
 """
 
 from __future__ import annotations
@@ -10,11 +11,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from kldeval.data.readers import holds_arrays, read_shaped, spatial_axes, stored_shape
 from kldeval.data.readers.numpy_files import Shapes
 from kldeval.data.readers.stored import Limits
 from kldeval.data.volumes import PLANE, with_axes
-from kldeval.errors import RefusedMap, UnreadableMap, printable
+from kldeval.errors import RefusedMap, UnreadableMap, UsageProblem, printable
 from kldeval.memory import Member
 from kldeval.records import Failure
 from kldeval.regular import why
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from kldeval.records import Pair
 
     Keys = tuple[str | None, str | None]
+    Axes = tuple[int | None, int | None]
 
 AXES = 3
 """Of a stack: its maps, height and width."""
@@ -69,8 +73,32 @@ def is_class_stack(pair: Pair, keys: Keys, *, soft: bool = False, spatial: int =
     return further == [1, 0] or (soft and further == [1, 1])
 
 
+def parse_axes(text: str | None) -> Axes:
+    """The axis that counts the maps of a stack, of the predictions and of the ground truths; None: the first.
+
+    >>> parse_axes("-1"), parse_axes("0,-1"), parse_axes(None)
+    ((-1, -1), (0, -1), (None, None))
+
+    Raises:
+        UsageProblem: the text says no axes.
+    """
+    if text is None:
+        return None, None
+    try:
+        axes = [int(part) for part in text.split(",")]
+    except ValueError:
+        axes = []
+    if len(axes) not in (1, 2) or not all(-AXES - 1 <= axis <= AXES for axis in axes):
+        msg = f"--stack-axis {text}: an axis is a whole number, such as 0 or -1, or two of them: PRED,GT"
+        raise UsageProblem(msg)
+    return axes[0], axes[-1]
+
+
+SAY_WHICH = "say which axis counts the maps, --stack-axis -1 or --stack-axis 0, or of both sides --stack-axis PRED,GT"
+
+
 def unstacked(
-    pairs: Iterable[Pair], keys: Keys, *, classes: bool = False, spatial: int = PLANE
+    pairs: Iterable[Pair], keys: Keys, axes: Axes = (None, None), *, classes: bool = False, spatial: int = PLANE
 ) -> tuple[tuple[Pair, ...], tuple[Failure, ...]]:
     """The pairs of every slice of stacks, named `name[000]` and so on; and those whose two files hold other numbers.
 
@@ -79,8 +107,12 @@ def unstacked(
     found: list[Pair] = []
     failures: list[Failure] = []
     for pair in pairs:
-        sides = zip((pair.pred, pair.gt), keys, strict=True)
-        pred, gt = (_length(path, key, spatial, classes=classes) for path, key in sides)
+        sides = zip((pair.pred, pair.gt), keys, axes, strict=True)
+        try:
+            pred, gt = (_length(path, key, axis, spatial, classes=classes) for path, key, axis in sides)
+        except RefusedMap as problem:
+            failures.append(Failure(pair.name, "pair", str(problem)))
+            continue
         if pred == gt:
             found += [pair] if pred is None else _slices(pair, pred)
         else:
@@ -98,16 +130,61 @@ def _slices(pair: Pair, length: int) -> Iterator[Pair]:
     return (replace(pair, name=f"{pair.name}[{place:0{digits}d}]", place=place) for place in range(length))
 
 
-def _length(path: MapFile, key: str | None, spatial: int, *, classes: bool) -> int | None:
-    """How many maps a file stacks; None where it holds no stack, or none that can be read."""
+def _length(path: MapFile, key: str | None, axis: int | None, spatial: int, *, classes: bool) -> int | None:
+    """How many maps a file stacks; None where it holds no stack, or none that can be read.
+
+    Raises:
+        RefusedMap: nothing says which of its axes counts the maps, and it need not be the first; or there is no such.
+    """
     is_file = isinstance(path, Path | Member) and holds_arrays(path)
-    shape = stored_shape(path, key) if is_file else None
-    meant = _shapes(spatial_axes(path, spatial), classes=classes).meant(shape or ())
+    shape = (stored_shape(path, key) if is_file else None) or ()
+    spatial = spatial_axes(path, spatial)
+    if len(shape) > spatial:
+        _check_axis(path, shape, axis, spatial)
+    meant = _shapes(spatial, classes=classes).meant(with_first(shape, axis))
     return meant[0] if meant else None
 
 
+def with_first(shape: tuple[int, ...], axis: int | None) -> tuple[int, ...]:
+    """A shape with an axis moved to the front, if there is one.
+
+    >>> with_first((480, 640, 5), -1), with_first((5, 480, 640), None), with_first((480, 640), 2)
+    ((5, 480, 640), (5, 480, 640), ())
+    """
+    if axis is None:
+        return shape
+    if not -len(shape) <= axis < len(shape):
+        return ()
+    place = axis % len(shape)
+    return (shape[place], *shape[:place], *shape[place + 1 :])
+
+
+def _class_stack(shape: tuple[int, ...]) -> tuple[int, ...] | None:
+    return shape if len(shape) in (AXES, AXES + 1) else None
+
+
+def _check_axis(path: MapFile, shape: tuple[int, ...], axis: int | None, spatial: int) -> None:
+    msg = ""
+    if axis is not None and not -len(shape) <= axis < len(shape):
+        msg = f"its shape is {shape}, which has no axis {axis} (--stack-axis)"
+    elif axis is None and path.suffix.lower() == ".mat":
+        msg = f"its shape is {shape}; MATLAB stacks maps as (H, W, N), and Python writes (N, H, W) there: {SAY_WHICH}"
+    elif axis is None and spatial == PLANE and len(shape) == AXES and 1 < shape[-1] < LEAST_SIDE <= min(shape[:2]):
+        msg = f"its shape is {shape}, which looks like (H, W, N) rather than (N, H, W): {SAY_WHICH}"
+    if msg:
+        msg = f"{printable(path)}: {msg}"
+        raise RefusedMap(msg)
+
+
 def read_slice(
-    path: Path | Member, place: int, *, key: str | None, classes: bool = False, spatial: int = PLANE, **bounds: Any
+    path: Path | Member,
+    place: int,
+    *,
+    key: str | None,
+    axis: int | None = None,
+    classes: bool = False,
+    spatial: int = PLANE,
+    **bounds: Any,
 ) -> Stored:
     """One map of a stack, or one class map or its labels.
 
@@ -120,12 +197,12 @@ def read_slice(
     except OSError as error:
         msg = f"{printable(path)}: {why(error)}"
         raise UnreadableMap(msg) from error
-    stored = _stack(path, key, classes, spatial_axes(path, spatial), tuple(bounds.items()), modified)
+    stored = _stack(path, key, axis or 0, classes, spatial_axes(path, spatial), tuple(bounds.items()), modified)
     if place >= len(stored.array):
         msg = f"{printable(path)}: it holds {len(stored.array)} maps, and map {place} is asked for"
         raise RefusedMap(msg)
     is_volume = spatial_axes(path, spatial) != PLANE and not classes
-    return replace(stored, array=stored.array[place], is_volume=is_volume)
+    return replace(stored, array=np.ascontiguousarray(stored.array[place]), is_volume=is_volume)
 
 
 def _shapes(spatial: int, *, classes: bool) -> Shapes:
@@ -145,10 +222,19 @@ def _shapes(spatial: int, *, classes: bool) -> Shapes:
 def _stack(
     path: Path | Member,
     key: str | None,
+    axis: int,
     classes: bool,  # noqa: FBT001 - the cache needs it by place
     spatial: int,
     bounds: tuple[tuple[str, Any], ...],
     _modified: int,
 ) -> Stored:
     """The whole stack, kept for the next of its maps: a prediction's and a ground truth's."""
-    return read_shaped(path, key, Limits(**dict(bounds)), _shapes(spatial, classes=classes))
+    limits, shapes = Limits(**dict(bounds)), _shapes(spatial, classes=classes)
+    if not axis:
+        return read_shaped(path, key, limits, shapes)
+    stored = read_shaped(path, key, limits, Shapes(lambda shape: shape, shapes.known))
+    meant = shapes.meant(with_first(stored.array.shape, axis))
+    if meant is None:
+        msg = f"{printable(path)}: its shape is {stored.array.shape}, its axis {axis} counts maps; {shapes.known}"
+        raise UnreadableMap(msg)
+    return replace(stored, array=np.moveaxis(stored.array, axis, 0).reshape(meant))

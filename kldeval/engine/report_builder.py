@@ -117,13 +117,14 @@ def _spooled_report(
 
 
 def _columns(settings: Settings) -> dict[str, Column]:
-    return {key: _column(call.name, settings) for key, call in zip(settings.keys, settings.metrics, strict=True)}
+    return {key: metric_column(call.name, settings) for key, call in zip(settings.keys, settings.metrics, strict=True)}
 
 
 _UNITS = {"e": "nats", "2": "bits", "10": "bans"}
 
 
-def _column(metric: str, settings: Settings) -> Column:
+def metric_column(metric: str, settings: Settings) -> Column:
+    """What a table says of a metric under some settings."""
     if settings.is_labels:
         from kldeval.metrics.registry import LABEL_METRICS
 

@@ -204,14 +204,16 @@ def _bounds(dataset: Dataset, model: str, settings: Settings, request: RunOption
     """
     if request.bounds is None:
         return {}, []
-    if request.bounds not in ("round", "floor"):
-        msg = f"--bounds {request.bounds}: 8-bit maps were made by round or by floor"
-        raise UsageProblem(msg)
     from kldeval.engine.rounding import run_bounds
+    from kldeval.metrics.rounding_bounds import check_rounding
 
-    pairs = [task[model] for task in dataset.tasks if model in task]
+    rounding = check_rounding(request.bounds)
+
+    # of several models the means are over the maps that all have
+    models = set().union(*dataset.tasks)
+    pairs = [task[model] for task in dataset.tasks if task.keys() == models]
     reading = reading_of(settings, request)
-    made, said = run_bounds(pairs, settings, reading, request.bounds, request.jobs or cores())  # type: ignore[arg-type] # checked
+    made, said = run_bounds(pairs, settings, reading, rounding, request.jobs or cores())
     return {"bounds": made}, said
 
 

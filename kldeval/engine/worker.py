@@ -58,6 +58,10 @@ def reading_of(settings: Settings, request: RunOptions) -> Reading:
         array_axes=request.array_axes,
         class_axis=class_axis(settings.pred),
     )
+    if request.stack_axis is not None:
+        from kldeval.data.stacks import parse_axes
+
+        reading = replace(reading, stack_axes=parse_axes(request.stack_axis))
     if request.shape:
         reading = replace(reading, shape=parse_shape(request.shape))
     return replace(reading, max_pixels=request.max_pixels) if request.max_pixels else reading

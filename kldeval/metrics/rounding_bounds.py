@@ -13,13 +13,30 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import numpy as np
 
 from kldeval.arrays import quiet
+from kldeval.errors import UsageProblem
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from kldeval.arrays import NumpyArray as Array
 
 
 Rounding = Literal["round", "floor"]
 """How floats became levels: to the nearest, or cut off. Values beyond the scale saturate: level 255 ends at 255."""
+
+
+def check_rounding(text: str) -> Rounding:
+    """The rounding of this name.
+
+    Raises:
+        UsageProblem: it is neither round nor floor.
+    """
+    found: Rounding | None = {"round": "round", "floor": "floor"}.get(text)  # type: ignore[assignment] # two literals
+    if found is None:
+        msg = f"--bounds {text}: 8-bit maps were made by round or by floor"
+        raise UsageProblem(msg)
+    return found
+
 
 TOP = 255
 """The highest level."""
@@ -32,13 +49,15 @@ class Bounds(NamedTuple):
     """The least and the greatest divergence of the float maps behind a file, and how far that is known.
 
     `high` is that of a map which can be built; no map has more than `outer`. `dither` are the least and the greatest of
-    maps whose pixels lie at random in their intervals, each by itself.
+    maps whose pixels lie at random in their intervals, each by itself. Where `kind` is outer, no map has less than
+    `low` or more than `outer`, which `high` is too, and none may come near them.
     """
 
     low: float
     high: float
     outer: float
     dither: tuple[float, float]
+    kind: Literal["exact", "outer"] = "exact"
 
 
 def intervals(levels: Array, rounding: Rounding) -> tuple[Array, Array]:
@@ -60,6 +79,38 @@ def divergence(q: Array, x: Array, eps: float, counts: Array | float = 1.0) -> f
         p = x / total + eps
         terms = np.where(q > 0, counts * q * np.log(eps + np.where(q > 0, q, 1.0) / p), 0.0)
     return float(terms.sum())
+
+
+class Constants(NamedTuple):
+    """Those of sum q ln(log_eps + (q + num_eps) / (p + ratio_eps))."""
+
+    log_eps: float = 0.0
+    num_eps: float = 0.0
+    ratio_eps: float = 0.0
+
+    def total(self, q: Array, p: Array) -> float:
+        """The sum over all pixels, which falls with every p.
+
+        >>> Constants().total(np.asarray([0.5, 0.5]), np.asarray([0.5, 0.5]))
+        0.0
+        """
+        seen = q > 0
+        with quiet():
+            return float((q[seen] * np.log(self.log_eps + (q[seen] + self.num_eps) / (p[seen] + self.ratio_eps))).sum())
+
+
+def outer_probabilities(low: Array, high: Array, offset: tuple[float, float] = (0.0, 0.0)) -> tuple[Array, Array]:
+    """The least and the greatest of x / (sum x + offset) at every pixel, of any x between `low` and `high`.
+
+    A pixel's is least where it is low, and all others and the offset are high.
+
+    >>> [end.tolist() for end in outer_probabilities(np.asarray([1.0, 1.0]), np.asarray([1.0, 3.0]))]
+    [[0.25, 0.5], [0.5, 0.75]]
+    """
+    with quiet():
+        least = low / (low + np.maximum(high.sum() - high, 0.0) + offset[1])
+        most = high / (high + np.maximum(low.sum() - low, 0.0) + offset[0])
+    return np.nan_to_num(least, nan=0.0), np.nan_to_num(np.minimum(most, 1.0), nan=1.0)
 
 
 def bounds(levels: Array, q: Array, eps: float, rounding: Rounding, seed: int = 0) -> Bounds:
@@ -140,8 +191,14 @@ def _highest(q: Array, ends: tuple[Array, Array], counts: Array, eps: float) -> 
     return reached, max(reached, float(terms.sum()))
 
 
-def _dithered(levels: Array, q: Array, eps: float, rounding: Rounding, seed: int) -> tuple[float, float]:
+def dithered_levels(levels: Array, rounding: Rounding, seed: int = 0) -> Iterator[Array]:
+    """Maps of floats that round to the levels: every pixel lies at random in its interval, by itself."""
     low, high = intervals(levels.astype(np.float64), rounding)
     rng = np.random.default_rng(seed)
-    drawn = [divergence(q, rng.uniform(low, high), eps) for _ in range(DRAWS)]
+    for _ in range(DRAWS):
+        yield rng.uniform(low, high)
+
+
+def _dithered(levels: Array, q: Array, eps: float, rounding: Rounding, seed: int) -> tuple[float, float]:
+    drawn = [divergence(q, one, eps) for one in dithered_levels(levels, rounding, seed)]
     return min(drawn), max(drawn)

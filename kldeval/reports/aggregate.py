@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import math
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import replace
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from kldeval.errors import UsageProblem
 from kldeval.grammar import differences, signature_parts, split_call, unknown, with_fixation_count
 from kldeval.metrics.registry import LABEL_METRICS, METRICS
 from kldeval.reports.documents import ClassRow, Summary
-from kldeval.reports.moments import Moments, exact_sum, median, moments_of, weighted_mean
+from kldeval.reports.moments import Moments, exact_parts, exact_sum, median, moments_of, weighted_mean
 from kldeval.templates import PARENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from kldeval.records import ClassSum, Score
+    from kldeval.records import Score
     from kldeval.reports.documents import Report
+
+OLD_CLASSES = "the tables per class of the parts are not merged: a part does not hold the sums that they are made of"
+"""What is noted of reports that were saved before the sums were."""
 
 
 def summarise_scores(keys: Iterable[str], scores: Sequence[Score]) -> dict[str, Summary]:
@@ -161,14 +165,36 @@ def summarise_classes(keys: Iterable[str], scores: Sequence[Score], *, sums: boo
 def _row(label: int, keys: Sequence[str], scores: Sequence[Score], *, sums: bool) -> ClassRow:
     of_class = {key: [score.classes[key][label] for score in scores if label < len(score.classes[key])] for key in keys}
     n = sum(item.n for item in of_class[keys[0]])
-    return ClassRow(label, n, {key: _value(items, sums=sums) for key, items in of_class.items()})
+    made = {
+        key: (exact_parts(item.total for item in items), exact_parts(item.weight for item in items))
+        for key, items in of_class.items()
+    }
+    return _row_of(label, n, made, sums=sums)
 
 
-def _value(items: Sequence[ClassSum], *, sums: bool) -> float:
-    total, weight = exact_sum(item.total for item in items), exact_sum(item.weight for item in items)
-    if sums:
-        return total
-    return total / weight if weight else math.nan
+def _row_of(
+    label: int, n: int, made: Mapping[str, tuple[tuple[float, ...], tuple[float, ...]]], *, sums: bool
+) -> ClassRow:
+    """The row of exact sums of values and of what they count."""
+    found = {key: (exact_sum(totals), exact_sum(weights)) for key, (totals, weights) in made.items()}
+    values = {key: total if sums else total / weight if weight else math.nan for key, (total, weight) in found.items()}
+    return ClassRow(label, n, values, made)
+
+
+def merge_classes(tables: Sequence[Sequence[ClassRow]], *, sums: bool) -> tuple[ClassRow, ...]:
+    """The rows of all maps, of those of parts of them; see `summarise_classes`."""
+    of_label: defaultdict[int, list[ClassRow]] = defaultdict(list)
+    for row in chain.from_iterable(tables):
+        of_label[row.label].append(row)
+    merged = []
+    for label, rows in sorted(of_label.items()):
+        held = {key: [row.sums[key] for row in rows] for key in rows[0].values}
+        made = {
+            key: (exact_parts(chain(*(one[0] for one in pairs))), exact_parts(chain(*(one[1] for one in pairs))))
+            for key, pairs in held.items()
+        }
+        merged.append(_row_of(label, sum(row.n for row in rows), made, sums=sums))
+    return tuple(merged)
 
 
 def merge(reports: Mapping[str, Report], counts: Mapping[str, int] | None = None) -> Report:
@@ -201,15 +227,23 @@ def merge(reports: Mapping[str, Report], counts: Mapping[str, int] | None = None
     counts = counts or {file: len(report.scores) for file, report in reports.items()}
     said = {file: report.notes for file, report in reports.items()}
     notes = tuple(merged_notes(said, counts) if is_sharded else _notes(reports))
-    if len(every) > 1 and any(report.classes for report in every):
-        notes += ("the tables per class of the parts are not merged: their weights are not in the reports",)
+    tables = [report.classes for report in every if report.classes]
+    are_whole = all(row.sums.keys() >= row.values.keys() for table in tables for row in table)
+    if len(every) > 1 and not are_whole:
+        notes += (OLD_CLASSES,)
     return replace(
         whole,
         failures=tuple(failures),
         provenance={**shared, "merged": list(reports)},
         notes=notes,
-        classes=reference.classes if len(every) == 1 else (),
+        classes=reference.classes if len(every) == 1 else _merged_classes(reference, tables) if are_whole else (),
     )
+
+
+def _merged_classes(report: Report, tables: Sequence[Sequence[ClassRow]]) -> tuple[ClassRow, ...]:
+    """The table per class of all parts, which have the signatures of `report`."""
+    sums = any(signature_parts(text).get("reduce") == "sum" for text in report.signatures.values())
+    return merge_classes(tables, sums=sums)
 
 
 def _check_shards(reports: Mapping[str, Report]) -> None:

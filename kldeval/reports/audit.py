@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kldeval.reports.aggregate import summarise
+from kldeval.reports.audit_bounds import mean_bounds_of, order_notes
 from kldeval.reports.audit_causes import Evidence, causes
 from kldeval.reports.audit_documents import Audit, Curve, Flip, FlipSide, Standing
 from kldeval.reports.documents import Column
@@ -43,6 +44,7 @@ def summarise_audit(
     curve: bool = False,
     metric: str = "kld",
     column: Column | None = None,
+    rounding: str = "",
 ) -> Audit:
     """The outcome; `curve` asks for that over epsilon.
 
@@ -50,6 +52,7 @@ def summarise_audit(
     """
     column = column or Column("nats", "low")
     found = standings(maps, conventions, reference, column.best)
+    bounds = mean_bounds_of(maps, conventions) if rounding else {}
     changes = rank_reversals(maps, found, best=column.best, resamples=RESAMPLES, seed=SEED, confidence=CONFIDENCE)
     return Audit(
         models=tuple(maps),
@@ -68,12 +71,15 @@ def summarise_audit(
             *notes,
             *(_negative_note(conventions, found) if metric == "kld" else ()),
             *reach_note(maps, changes, resamples=RESAMPLES, confidence=CONFIDENCE),
+            *order_notes(bounds),
         ),
         confidence=CONFIDENCE,
         resamples=RESAMPLES,
         seed=SEED,
         metric=metric,
         column=column,
+        rounding=rounding,
+        bounds=bounds,
     )
 
 

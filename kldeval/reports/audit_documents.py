@@ -67,12 +67,29 @@ class ConventionFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class RoundingBounds:
+    """What the rounding of 8-bit predictions leaves open of a number.
+
+    `kind` is exact (no float map behind the file has less than `low`, one has `high`, none more than `outer`), outer
+    (no map has less than `low` or more than `outer`, and none may reach them) or none, which `reason` explains.
+    `dither` is the range of maps whose pixels lie at random in their intervals, each by itself.
+    """
+
+    kind: str
+    low: float | None = None
+    high: float | None = None
+    outer: float | None = None
+    dither: tuple[float, float] | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class AuditedMap:
     """One map of one model: a value or a refusal per convention.
 
     `n_uncovered` pixels have ground-truth mass where the prediction is exactly 0, and `uncovered_mass` is that mass,
     both under sum-to-one; None where a map has no such density. `unit_range`: both maps lie in 0..1 on the unit scale.
-    `curve` has the value at each epsilon asked for.
+    `curve` has the value at each epsilon asked for, and `bounds` what rounding leaves open under each convention.
     """
 
     name: str
@@ -84,6 +101,7 @@ class AuditedMap:
     uncovered_mass: float | None
     curve: tuple[float, ...] = ()
     group: str = ""
+    bounds: Mapping[str, RoundingBounds] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +185,8 @@ class Audit:
     `conventions` stand in the order of their registry; `groups` hold those that agree for every model, lowest first.
     `agreement` is Kendall's tau-b between two conventions over the models (None: no pair of models to compare).
     `confidence` and `resamples` belong to the intervals of the flips. `metric` is what is defined differently, and
-    `column` its unit and which of its values are better; ranks count from the best.
+    `column` its unit and which of its values are better; ranks count from the best. Where `rounding` (round or floor)
+    was asked for, `bounds` has by convention and model what it leaves open of the mean.
     """
 
     models: tuple[str, ...]
@@ -188,3 +207,5 @@ class Audit:
     seed: int = 0
     metric: str = "kld"
     column: Column = field(default_factory=partial(Column, "nats", "low"))
+    rounding: str = ""
+    bounds: Mapping[str, Mapping[str, RoundingBounds]] = field(default_factory=dict)

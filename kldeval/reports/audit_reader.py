@@ -20,6 +20,7 @@ from kldeval.reports.audit_documents import (
     Curve,
     Flip,
     FlipSide,
+    RoundingBounds,
     Standing,
 )
 from kldeval.reports.documents import Column
@@ -85,6 +86,11 @@ def parse_audit(document: object, file: str = "audit") -> Audit:
         **item["intervals"],
         metric=metric,
         column=_column(metric),
+        rounding=item["bounds"]["rounding"] if "bounds" in item else "",
+        bounds={
+            name: {model: _rounding(one) for model, one in row.items()}
+            for name, row in item.get("bounds", {}).get("conventions", {}).items()
+        },
     )
 
 
@@ -111,6 +117,9 @@ def _check_flips(item: Json, file: str, models: set[str], names: set[str]) -> No
         sides = [side["convention"] for key in ("first_better", "second_better") for side in flip[key]]
         if not {flip["first"], flip["second"]} <= models or not set(sides) <= names:
             refuse(file, ["flips", place], "is of other models or conventions")
+    bounds = item.get("bounds", {}).get("conventions")
+    if bounds is not None and (set(bounds) != names or any(set(row) != models for row in bounds.values())):
+        refuse(file, ["bounds"], "does not have the conventions and models of the audit")
     curve = item["eps_curve"]
     if curve and (set(curve["models"]) != models or _lengths(curve) != {len(curve["eps"])}):
         refuse(file, ["eps_curve"], "does not have a number for each model and epsilon")
@@ -158,6 +167,18 @@ def _number(value: float | str | None) -> Any:
 def _standing(item: Json) -> Standing:
     return Standing(
         item["n"], item["n_nonfinite"], item["n_refused"], _number(item["mean"]), _number(item["ratio"]), item["rank"]
+    )
+
+
+def _rounding(item: Json) -> RoundingBounds:
+    dither = item["dither"]
+    return RoundingBounds(
+        item["kind"],
+        _number(item["low"]),
+        _number(item["high"]),
+        _number(item["outer"]),
+        None if dither is None else (float(dither[0]), float(dither[1])),
+        item.get("reason", ""),
     )
 
 

@@ -113,11 +113,15 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class ClassRow:
-    """One class of labels over all maps: its number, how many positions have it, and a value per metric."""
+    """One class of labels over all maps: its number, how many positions have it, and a value per metric.
+
+    `sums` are what each value is made of, exactly: numbers whose sum is that of the values, and of what they count.
+    """
 
     label: int
     n: int
     values: Mapping[str, float]
+    sums: Mapping[str, tuple[tuple[float, ...], tuple[float, ...]]] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -368,7 +368,7 @@ class _Reader:
         # a metric that is made of sums within bins has no number of a single class
         by_class = [key for key in signatures if not any(key in row.get("statistics", {}) for row in item["maps"])]
         for place, row in enumerate(item.get("classes", ())):
-            self.has(row, ("class", "n", *by_class), "classes", place)
+            self.has({key: row[key] for key in row if key != "sums"}, ("class", "n", *by_class), "classes", place)
         return Report(
             signatures=dict(signatures),
             short=provenance["short"],
@@ -511,7 +511,13 @@ def _numbers_of(rows: Mapping[str, Mapping[str, float | str]]) -> dict[str, dict
 
 
 def _class_row(item: Json, keys: Iterable[str]) -> ClassRow:
-    return ClassRow(item["class"], item["n"], {key: _number(item[key]) for key in keys})
+    found = item.get("sums", {})
+    sums = {key: (_sum_of(found[key]["total"]), _sum_of(found[key]["weight"])) for key in keys if key in found}
+    return ClassRow(item["class"], item["n"], {key: _number(item[key]) for key in keys}, sums)
+
+
+def _sum_of(parts: Sequence[float | str]) -> tuple[float, ...]:
+    return tuple(map(_number, parts))
 
 
 def _failure(item: Json) -> Failure:

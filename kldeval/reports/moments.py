@@ -175,6 +175,21 @@ def exact_sum(values: Iterable[float]) -> float:
         return moments_of(column).sum
 
 
+def exact_parts(values: Iterable[float]) -> tuple[float, ...]:
+    """A few numbers whose exact sum is that of the values, the sum rounded once first; none where it is 0.
+
+    >>> exact_parts([1.0, 2.0**-60, 2.0**-120, -(2.0**-60)]), exact_parts([0.5, -0.5]), exact_parts([math.inf, 1.0])
+    ((1.0, 7.52316384526264e-37), (), (inf,))
+    """
+    column = list(values)
+    parts: list[float] = []
+    while rest := exact_sum([*column, *(-part for part in parts)]):
+        parts.append(rest)
+        if not math.isfinite(rest):
+            break
+    return tuple(parts)
+
+
 def exact_mean(values: Iterable[float]) -> float:
     """The sum, rounded once, divided by the number of values: finite where they are, and nan where there is none.
 

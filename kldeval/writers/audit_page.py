@@ -24,6 +24,7 @@ from kldeval.writers.page import (
     plain_heads,
 )
 from kldeval.writers.report_page import LISTED
+from kldeval.writers.rounding_table import rounding_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -52,6 +53,8 @@ def _blocks(audit: Audit, options: Options) -> Iterator[Block]:
         yield from _flips(audit, rows)
     yield from _causes(audit)
     yield from _refusals(audit)
+    if audit.rounding:
+        yield from rounding_blocks(audit, options.precision)
     if audit.curve:
         yield from _curve(audit.curve, options.precision)
     yield _failures(audit)

@@ -26,6 +26,9 @@ ROW = 22
 LABELS = 130
 """The width of the names beside a chart of rows."""
 
+INTERVALS = 8
+"""The series of lines that are intervals."""
+
 _SHORT = 18
 """So many letters of a name stand beside a chart; its title tells the whole."""
 
@@ -281,6 +284,49 @@ def curves(title: str, xs: Sequence[float], ys: Mapping[str, Sequence[float]], a
     return Chart(
         "curves", title, text, lines=lines, x_ticks=x_ticks, y_ticks=y_ticks, labels=labels, x_title=axes[0],
         y_title=axes[1],
+    )  # fmt: skip
+
+
+def learning_chart(
+    title: str,
+    xs: Sequence[int],
+    ys: Mapping[str, Sequence[float]],
+    bars: Sequence[tuple[float, float] | None],
+    end: float | None,
+    y_title: str,
+) -> Chart | None:
+    """A line for each name over numbers that double; None where no number is finite.
+
+    `bars` are the intervals of the first line, `end` where it is extrapolated to.
+    """
+    ends = _finite(value for bar in bars if bar for value in bar)
+    finite = _finite([*(value for values in ys.values() for value in values), *ends, end])
+    if not finite:
+        return None
+    low, high = _span(finite)
+    logs = [math.log2(number) for number in xs]
+    x, y = _scale(logs[0], logs[-1], LEFT + 8, WIDTH - RIGHT - 8), _scale(low, high, HEIGHT - BOTTOM, TOP)
+    lines, points = [], []
+    if end is not None and math.isfinite(end):
+        lines.append(Line(((LEFT, y(end)), (WIDTH - RIGHT, y(end))), f"extrapolated: {end:.4g}", 9))
+    for at, bar in zip(logs, bars, strict=True):
+        if bar and all(map(math.isfinite, bar)):
+            lines.append(
+                Line(((x(at), y(bar[0])), (x(at), y(bar[1]))), f"interval: {bar[0]:.4g} to {bar[1]:.4g}", INTERVALS)
+            )
+    for series, (name, values) in enumerate(ys.items()):
+        places = [
+            (x(at), y(value), n, value) for at, n, value in zip(logs, xs, values, strict=True) if math.isfinite(value)
+        ]
+        text = f"{name}: {values[0]:.4g} at {xs[0]}, {values[-1]:.4g} at {xs[-1]}"
+        lines.append(Line(tuple(place[:2] for place in places), text, series % 8))
+        points += [Mark(*place[:2], f"{name}, n={place[2]}: {place[3]:.4g}", series=series % 8) for place in places]
+    labels = [Mark(0, 0, name, series=series % 8) for series, name in enumerate(ys)]
+    said = "; ".join(line.text for line in lines if line.series != INTERVALS)
+    return Chart(
+        "learning", title, said, points=tuple(points), lines=tuple(lines), labels=tuple(labels),
+        x_ticks=tuple(Tick(x(at), str(n)) for at, n in zip(logs, xs, strict=True)),
+        y_ticks=tuple(Tick(y(value), f"{value:g}") for value in ticks(low, high)), x_title="observers", y_title=y_title,
     )  # fmt: skip
 
 

@@ -30,10 +30,11 @@ from kldeval.writers.page import Gates, MissingMaps, Notes, Paragraphs, Signatur
 from kldeval.writers.report_page import report_page
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from kldeval.reports.audit_documents import Audit
     from kldeval.reports.strips import Strip
+    from kldeval.writers.charts import Chart
     from kldeval.writers.page import Options, Page
 
     Document = Report | Leaderboard | ComparisonReport | Audit
@@ -73,14 +74,14 @@ def write(document: Document, options: Options) -> str:
     return _bounded(fixed, parts)
 
 
-def write_page(page: Page, facts: Mapping[str, object]) -> str:
-    """A page that is no document of scores as one file: its tables, sentences and notes.
+def write_page(page: Page, facts: Mapping[str, object], charts: Sequence[Chart] = ()) -> str:
+    """A page that is no document of scores as one file: its tables, sentences and notes, and its charts.
 
     Raises:
         MissingDependency: jinja2 is not installed.
     """
     title = next((block.title for block in page.blocks if isinstance(block, Paragraphs | Table) and block.title), "")
-    fixed = {"page": page, "charts": [], "title": title, "facts": list(_lines(facts))}
+    fixed = {"page": page, "charts": list(charts), "title": title, "facts": list(_lines(facts))}
     return _render(fixed, _Parts((), None))
 
 

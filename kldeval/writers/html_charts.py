@@ -124,6 +124,19 @@ def _of_comparison(report: ComparisonReport) -> Iterator[Chart]:
             yield drawn
 
 
+def _rounding_of(audit: Audit) -> Iterator[Chart]:
+    """For each model the numbers under every convention with the worst case of rounding."""
+    for model in audit.models if audit.rounding else ():
+        rows = []
+        for name in (group[0] for group in audit.groups):
+            one = audit.bounds[name][model]
+            if one.low is not None and one.outer is not None:
+                rows.append((name, audit.standings[name][model].mean, (one.low, one.outer)))
+        drawn = forest(f"worst case of rounding ({audit.rounding}): {model}", rows, _axis("kld", "nats"))
+        if drawn:
+            yield drawn
+
+
 def _of_audit(audit: Audit) -> Iterator[Chart]:
     """Ranks over conventions, lines that cross are models that change places; and the KLD over epsilon."""
     stations = [group[0] for group in audit.groups]
@@ -135,6 +148,7 @@ def _of_audit(audit: Audit) -> Iterator[Chart]:
         drawn = forest(f"{audit.metric} under each definition", rows, _axis(audit.metric, audit.column.unit))
         if drawn:
             yield drawn
+    yield from _rounding_of(audit)
     if audit.curve and audit.curve.n:
         drawn = curves("KLD over epsilon", audit.curve.epsilons, audit.curve.kld, ("epsilon", "nats"))
         if drawn:

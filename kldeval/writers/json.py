@@ -7,7 +7,7 @@ import math
 from typing import TYPE_CHECKING
 
 from kldeval.errors import UsageProblem
-from kldeval.reports.audit_documents import AUDIT_SCHEMA, Audit
+from kldeval.reports.audit_documents import AUDIT_SCHEMA, Audit, RoundingBounds
 from kldeval.reports.documents import COMPARE_SCHEMA, LEADERBOARD_SCHEMA, SCHEMA, ComparisonReport, Leaderboard
 from kldeval.reports.reliability import reliability_of
 
@@ -202,8 +202,13 @@ def _statistics(statistics: Mapping[str, tuple[float, ...]]) -> JsonObject:
 
 
 def _class_row(row: ClassRow) -> JsonObject:
-    """One class of labels."""
-    return {"class": row.label, "n": row.n, **{key: _number(value) for key, value in row.values.items()}}
+    """One class of labels, with the sums that its numbers are made of."""
+    sums = {
+        key: {"total": list(map(_number, totals)), "weight": list(map(_number, weights))}
+        for key, (totals, weights) in row.sums.items()
+    }
+    numbers = {key: _number(value) for key, value in row.values.items()}
+    return {"class": row.label, "n": row.n, **numbers, **({"sums": sums} if sums else {})}
 
 
 def failure_row(failure: Failure) -> JsonObject:
@@ -311,6 +316,7 @@ def audit_document(audit: Audit) -> JsonObject:
         "provenance": dict(audit.provenance),
         "models": list(audit.models),
         **({} if audit.metric == "kld" else {"metric": audit.metric}),
+        **({"bounds": _bounds(audit)} if audit.rounding else {}),
         "reference": audit.reference,
         "conventions": {name: _convention(audit, name, traits) for name, traits in audit.conventions.items()},
         "groups": [list(group) for group in audit.groups],
@@ -328,6 +334,22 @@ def audit_document(audit: Audit) -> JsonObject:
             for model, failures in audit.failures.items()
         },
         "notes": list(audit.notes),
+    }
+
+
+def _bounds(audit: Audit) -> JsonObject:
+    """What rounding leaves open of the means, by convention and model."""
+    rows = {name: {model: _rounding(one) for model, one in models.items()} for name, models in audit.bounds.items()}
+    return {"rounding": audit.rounding, "conventions": rows}
+
+
+def _rounding(one: RoundingBounds) -> JsonObject:
+    ends = {"low": one.low, "high": one.high, "outer": one.outer}
+    return {
+        "kind": one.kind,
+        **{name: _number(end) for name, end in ends.items()},
+        "dither": None if one.dither is None else list(map(_number, one.dither)),
+        **({"reason": one.reason} if one.reason else {}),
     }
 
 

@@ -25,6 +25,7 @@ from kldeval.writers.page import (
     plain_heads,
 )
 from kldeval.writers.report_page import LISTED, WAY_DECIMALS, failure_list, interval_text
+from kldeval.writers.rounding_table import report_rounding
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -55,6 +56,7 @@ def leaderboard_page(leaderboard: Leaderboard, options: Options) -> Page:
     hint = ("--intervals shows intervals, and which models differ",) if compared and options.width else ()
     blocks: tuple[Block, ...] = (
         *_leaderboard_tables(leaderboard, options),
+        *(report_rounding(reports) if options.verbose else ()),
         Paragraphs(() if options.intervals else hint, dim=True),
         failure_list({model: report.failures for model, report in reports.items()}, options),
         _left_out(leaderboard.left_out, options),

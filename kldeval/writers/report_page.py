@@ -24,6 +24,7 @@ from kldeval.writers.page import (
     filled,
     plain_heads,
 )
+from kldeval.writers.rounding_table import report_rounding
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -48,6 +49,7 @@ def report_page(report: Report, options: Options) -> Page:
     """
     blocks: tuple[Block, ...] = (
         *_tables(report, options),
+        *(report_rounding({"": report}) if options.verbose else ()),
         failure_list({"": report.failures}, options),
         Gates(tuple(("", gate) for gate in report.gates)),
         Notes(report.notes),

@@ -5,10 +5,12 @@ from __future__ import annotations
 import importlib.util
 import io
 import json
+import lzma
 import struct
 import tarfile
 import zipfile
 import zlib
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,6 +64,57 @@ def tarred(arrays: Arrays) -> str:
     return "maps.tar"
 
 
+def packed(arrays: Arrays, suffix: str) -> str:
+    name = f"maps.{suffix}"
+    mode: Any = f"w:{suffix.rpartition('.')[2].removeprefix('t')}"
+    with tarfile.open(name, mode) as archive:
+        archive.addfile(tarfile.TarInfo("README.txt"))
+        for member in arrays:
+            archive.add(f"pred/{member}.npy", f"./{member}.npy")
+    return name
+
+
+def in_zip(arrays: Arrays, suffix: str, save: Callable[[Any, Any], Any]) -> str:
+    with zipfile.ZipFile("maps.zip", "w") as archive:
+        for name, array in arrays.items():
+            file = io.BytesIO()
+            save(file, array)
+            archive.writestr(f"{name}{suffix}", file.getvalue())
+    return "maps.zip"
+
+
+def save_hdf5(file: Any, array: Any) -> None:
+    with h5py.File(file, "w") as open_file:
+        open_file["map"] = array
+
+
+def save_safetensors(file: Any, array: Any) -> None:
+    safetensors({"map": array})
+    file.write(Path("maps.safetensors").read_bytes())
+
+
+def save_exr(file: Any, array: Any) -> None:
+    import OpenEXR
+
+    OpenEXR.File({"type": OpenEXR.scanlineimage}, {"Y": array}).write("one.exr")
+    file.write(Path("one.exr").read_bytes())
+
+
+def in_zip_of_windows(arrays: Arrays) -> str:
+    with zipfile.ZipFile("maps.zip", "w") as archive:
+        for name in arrays:
+            entry = zipfile.ZipInfo("x")
+            entry.filename = f"{name}.npy".replace("/", "\\")
+            archive.writestr(entry, Path(f"pred/{name}.npy").read_bytes())
+    return "maps.zip"
+
+
+def matlab_stack(arrays: Arrays) -> str:
+    names = np.asarray(list(arrays), dtype=object)
+    scipy.io.savemat("maps.mat", {"S": np.stack(list(arrays.values()), axis=-1), "names": names, "version": 3})
+    return "maps.mat"
+
+
 def hdf5(arrays: Arrays, suffix: str = "") -> str:
     with h5py.File("maps.h5", "w") as file:
         for name, array in arrays.items():
@@ -81,8 +134,8 @@ def npz(arrays: Arrays, save: Callable[..., None] = np.savez_compressed) -> str:
     return "maps.npz"
 
 
-def npz_stack(arrays: Arrays) -> str:
-    np.savez("maps.npz", maps=np.stack(list(arrays.values())), names=np.asarray(list(arrays)))
+def npz_stack(arrays: Arrays, axis: int = 0) -> str:
+    np.savez("maps.npz", maps=np.stack(list(arrays.values()), axis), names=np.asarray(list(arrays)))
     return "maps.npz"
 
 
@@ -116,6 +169,16 @@ CONTAINERS: dict[str, Callable[[Arrays], str]] = {
     "npz": npz,
     "npz, stored": lambda arrays: npz(arrays, np.savez),
     "npz, one array": npz_stack,
+    "npz, one array (H, W, N)": lambda arrays: npz_stack(arrays, axis=-1),
+    "MATLAB, one array (H, W, N)": matlab_stack,
+    **{f"tar.{suffix}": partial(packed, suffix=suffix) for suffix in ("tar.gz", "tgz", "tar.bz2", "tar.xz", "txz")},
+    "zip of .npz": lambda arrays: in_zip(arrays, ".npz", np.savez),
+    "zip of .mat": lambda arrays: in_zip(arrays, ".mat", lambda file, array: scipy.io.savemat(file, {"m": array})),
+    "zip of .pt": lambda arrays: in_zip(arrays, ".pt", lambda file, array: torch.save(torch.from_numpy(array), file)),
+    "zip of .h5": lambda arrays: in_zip(arrays, ".h5", save_hdf5),
+    "zip of .safetensors": lambda arrays: in_zip(arrays, ".safetensors", save_safetensors),
+    "zip of .exr": lambda arrays: in_zip(arrays, ".exr", save_exr),
+    "zip of Windows": in_zip_of_windows,
     "torch": torch_file,
     "safetensors": safetensors,
 }
@@ -285,10 +348,9 @@ def test_a_name_that_leads_out_is_no_map(maps: Arrays, name: str) -> None:
 
 
 def test_other_refusals_of_archives(maps: Arrays) -> None:
-    with tarfile.open("maps.tar.gz", "w:gz") as archive:
-        archive.add("pred/a.npy", "a.npy")
-    what = "a compressed tar is read from its beginning only; decompress it to a .tar, or zip it"
-    assert kldeval("maps.tar.gz", "gt").err == f"kldeval: maps.tar.gz: {what}\n"
+    Path("maps.tar.zst").write_bytes(b"\x28\xb5\x2f\xfd rest")
+    what = "compressed with Zstandard as a whole; decompress it to a .tar, or zip it"
+    assert kldeval("maps.tar.zst", "gt").err == f"kldeval: maps.tar.zst: {what}\n"
     with zipfile.ZipFile("none.zip", "w") as empty:
         empty.writestr("readme.txt", "nothing")
     assert kldeval("none.zip", "gt").err == "kldeval: none.zip holds no map; it holds 'readme.txt'\n"
@@ -311,7 +373,59 @@ def test_links_in_a_tar_are_not_followed(maps: Arrays) -> None:
         link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
         archive.addfile(link)
     (failure,) = report("maps.tar", "gt", "--allow-missing")["failures"]
-    assert failure["message"] == "maps.tar/a.npy: it is a link or a device in the archive, or unpack the archive"
+    what = "it is a link or a device in the archive; store the file itself, or unpack the archive"
+    assert failure["message"] == f"maps.tar/a.npy: {what}"
+    with zipfile.ZipFile("maps.zip", "w") as zipped_link:
+        zipped_link.write("pred/b.npy", "b.npy")
+        entry = zipfile.ZipInfo("a.npy")
+        entry.external_attr = 0o120777 << 16
+        zipped_link.writestr(entry, "/etc/passwd")
+    (failure,) = report("maps.zip", "gt", "--allow-missing")["failures"]
+    assert failure["message"] == f"maps.zip/a.npy: {what}"
+    assert maps
+
+
+def test_a_tar_that_is_compressed_is_damaged_or_a_bomb(maps: Arrays) -> None:
+    whole = Path(packed(maps, "tar.gz")).read_bytes()
+    Path("cut.tar.gz").write_bytes(whole[: len(whole) // 2])
+    said = kldeval("cut.tar.gz", "gt").err
+    assert said.startswith("kldeval: cut.tar.gz: damaged: it cannot be decompressed (")
+    with lzma.open("bomb.tar.xz", "w", preset=0) as bomb:
+        for _ in range(70):
+            bomb.write(bytes(2**20))
+    said = kldeval("bomb.tar.xz", "gt").err
+    assert "more than 2048 times as many; if the file is known to be good: --trust-files" in said
+
+
+def test_members_of_a_compressed_tar_are_read_by_workers(maps: Arrays) -> None:
+    name = packed(maps, "tar.gz")
+    assert report(name, "gt", "--jobs", "2")["maps"] == report("pred", "gt")["maps"]
+    assert report(f"{name}/v/x.npy", "gt/v/x.png")["summary"] == report("pred/v/x.npy", "gt/v/x.png")["summary"]
+
+
+def test_stacks_count_their_maps_on_the_axis_that_is_said(maps: Arrays) -> None:
+    stack = np.stack(list(maps.values()))
+    np.save("p.npy", stack)
+    np.save("g.npy", stack[::-1])
+    np.save("last.npy", np.moveaxis(stack, 0, -1))
+    scipy.io.savemat("g.mat", {"truth": np.moveaxis(stack[::-1], 0, -1)})
+    expected = report("p.npy", "g.npy", "--stack")["summary"]
+    for pred, gt, axes in (("p.npy", "g.mat", "0,-1"), ("last.npy", "g.mat", "-1"), ("last.npy", "g.npy", "2,0")):
+        assert report(pred, gt, "--stack-axis", axes)["summary"] == expected
+    said = report("p.npy", "g.mat", "--stack")["failures"][0]["message"]
+    assert said.startswith(
+        "g.mat: its shape is (6, 9, 3); MATLAB stacks maps as (H, W, N), and Python writes (N, H, W)"
+    )
+    said = report("p.npy", "g.npy", "--stack-axis", "3")["failures"][0]["message"]
+    assert said == "p.npy: its shape is (3, 6, 9), which has no axis 3 (--stack-axis)"
+    assert kldeval("p.npy", "g.npy", "--stack-axis", "x").err.startswith("kldeval: --stack-axis x: an axis is a whole")
+
+
+def test_what_looks_like_maps_across_a_stack_is_not_guessed(maps: Arrays) -> None:
+    np.save("p.npy", np.ones((20, 30, 5)))
+    (failure,) = report("p.npy", "p.npy", "--stack")["failures"]
+    assert "which looks like (H, W, N) rather than (N, H, W): say which axis counts the maps" in failure["message"]
+    assert len(report("p.npy", "p.npy", "--stack-axis", "0")["maps"]) == 20
     assert maps
 
 

@@ -267,7 +267,7 @@ def test_a_missing_package_is_named_with_the_way_to_get_it(tmp_path: Path, monke
     with pytest.raises(MissingDependency) as caught:
         read_fixations(tmp_path / "v7.3.mat")
     assert str(caught.value) == (
-        "MATLAB files of version 7.3 need h5py, which is not installed; install it with: pip install h5py"
+        "MATLAB files of version 7.3 need h5py, which is not installed: pip install 'kldeval[matlab73]'"
     )
 
 

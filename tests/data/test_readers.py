@@ -537,7 +537,7 @@ class TestOthers:
         for folder in ("pred", "gt"):
             (tmp_path / folder).mkdir()
             (tmp_path / folder / "a.exr").write_bytes(b"\x76\x2f\x31\x01\x02" + b"\0" * 64)
-        said = "OpenEXR images need the package OpenEXR, which is not installed: pip install 'kldeval[exr]'"
+        said = "OpenEXR images need OpenEXR, which is not installed: pip install 'kldeval[exr]'"
         for command in ((), ("check",)):
             done = kldeval(*command, tmp_path / "pred", tmp_path / "gt")
             assert (done.code, done.out, done.err) == (2, "", f"kldeval: {said}\n")
@@ -743,9 +743,7 @@ class TestMatlab:
             scipy.io.savemat(path, {"salmap": MAP / 7}, **options)
             np.testing.assert_array_equal(read_map(path).array, MAP / 7)
         scipy.io.savemat(path, {"salmap": MAP, "other": MAP.T})
-        with pytest.raises(
-            UnreadableMap, match=r"2 matrices \(its variables are other, salmap\); choose one with --key"
-        ):
+        with pytest.raises(UnreadableMap, match=r"it holds 2 arrays \(salmap, other\); choose one with --key"):
             read_map(path)
         np.testing.assert_array_equal(read_map(path, key="salmap").array, MAP)
 

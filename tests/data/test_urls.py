@@ -6,6 +6,9 @@ import json
 import os
 import subprocess
 import sys
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -101,6 +104,39 @@ def test_a_network_that_fails_once_is_asked_again(stored: str, monkeypatch: pyte
     monkeypatch.setattr(type(files), "open", failing)
     outcome = kldeval(f"{stored}/pred", f"{stored}/gt", "--format", "json")
     assert outcome.code == 0, outcome.err
+
+
+def test_a_page_that_lists_files_is_a_folder(seen: LookedAt) -> None:
+    """A web server has no folders of its own; in a process of its own, for its file system starts threads."""
+    pytest.importorskip("aiohttp")
+    serve = partial(QuietHandler, directory=str(seen.root))
+    with ThreadingHTTPServer(("127.0.0.1", 0), serve) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        try:
+            scored, nowhere = (
+                subprocess.run(
+                    [sys.executable, "-m", "kldeval", f"{url}/{pred}", f"{url}/gt{slash}", "--format", "json"],
+                    env={**os.environ, "PYTHONPATH": str(HOME)},
+                    capture_output=True,
+                    text=True,
+                    check=False,
+                    timeout=60,
+                )
+                for pred, slash in (("pred", "/"), ("nothing", ""))
+            )
+        finally:
+            server.shutdown()
+    assert (scored.returncode, scored.stderr) == (0, "")
+    assert numbers(scored.stdout) == numbers(kldeval(*seen.maps, "--format", "json").out)
+    assert (nowhere.returncode, nowhere.stderr) == (2, f"kldeval: {url}/nothing does not exist\n")
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    """Serves a folder and logs nothing."""
+
+    def log_message(self, *_arguments: object) -> None:
+        return
 
 
 def test_an_s3_on_this_machine(seen: LookedAt) -> None:

@@ -97,6 +97,29 @@ def test_what_is_asked_of_all_is_not_asked_of_a_share(seen: LookedAt, arguments:
     assert "would not be about all of them; merge the shares first" in outcome.err
 
 
+@pytest.mark.parametrize("count", [1, 2, 3, 9])
+@pytest.mark.parametrize("words", ["", "--reduction sum", "--weights latitude --maps pixels"])
+def test_tables_per_class_are_those_of_the_whole_run(tmp_path: Path, words: str, count: int) -> None:
+    """To the last bit, also of classes that only some shares have, and of a prediction that is certain and wrong."""
+    rng = np.random.default_rng(4)
+    for side in ("pred", "gt"):
+        (tmp_path / side).mkdir()
+    for number in range(7):
+        logits = rng.normal(0, 30, (5, 6, 7))
+        logits[0, 0, 0] = -1000 if number == 3 else 0
+        np.save(tmp_path / "pred" / f"{number}.npy", logits)
+        np.save(tmp_path / "gt" / f"{number}.npy", rng.integers(0, 2 + number % 4, (6, 7)))
+    given = ("-m", "ce,brier,ece", "--norm", "softmax", "--axis", "0", "--per-class", *words.split())
+    maps = (tmp_path / "pred", tmp_path / "gt")
+    parts = [tmp_path / f"part{number}.json" for number in range(1, count + 1)]
+    for number, part in enumerate(parts, 1):
+        assert kldeval(*maps, *given, "--shard", f"{number}/{count}", "-o", part, "-q").code == 0
+    outcome = kldeval("merge", *parts, "--format", "json", "-q")
+    assert outcome.code == 0, outcome.err
+    assert of(outcome.out) == of(kldeval(*maps, *given, "--format", "json", "-q").out)
+    assert len(of(outcome.out)["classes"]) == 5
+
+
 def make_models(seen: LookedAt) -> tuple[Path, ...]:
     pred, gt = seen.maps
     other = seen.root / "other"

@@ -13,6 +13,7 @@ import pytest
 from command_line import kldeval
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from schemas import validate
 
 import kldeval as library
 from kldeval.metrics.rounding_bounds import bounds, divergence, highest_map, intervals, lowest_map
@@ -104,13 +105,10 @@ def test_models_whose_bounds_overlap_have_no_guaranteed_order() -> None:
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        (
-            ("--norm", "flatten-softmax"),
-            "they are known of predictions divided by their sum, not under flatten-softmax",
-        ),
-        (("--eps", "1e-7"), "an epsilon above 1e-12 is not far below every probability"),
+        (("--norm", "softmax"), "they are not known under softmax"),
+        (("--norm", "max+add(value=1)+sum-to-one"), "they are not known under max+add(value=1)+sum-to-one"),
         (("-m", "kld(direction=pred-gt)"), "they are known of D(gt || pred) alone"),
-        (("--reduction", "mean"), "they are those of sums over a map, not of mean"),
+        (("--nodata", "3"), "they are not known where pixels without data are left out"),
     ],
 )
 def test_where_bounds_are_not_known_there_are_none(options: tuple[str, ...], reason: str) -> None:
@@ -118,6 +116,125 @@ def test_where_bounds_are_not_known_there_are_none(options: tuple[str, ...], rea
     found = report(SAMPLE / "careful", SAMPLE / "gt", *metric, *options, "--bounds", "floor")
     assert list(found["provenance"]["bounds"]["none"].values()) == [reason]
     assert found["provenance"]["bounds"]["metrics"] == {}
+
+
+CHAINS = (
+    "sum-to-one",
+    "sum-to-one(offset=0.5)",
+    "add(value=0.01)+sum-to-one",
+    "max+sum-to-one(offset=0.5)",
+    "minmax+sum-to-one",
+    "minmax(offset=0.1)+sum-to-one(offset=0.01)",
+    "flatten-softmax",
+)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    chain=st.sampled_from(CHAINS),
+    call=st.sampled_from(
+        ["kld(log_eps=1e-7,ratio_eps=1e-7)", "kld(num_eps=1e-3,ratio_eps=1e-3,factor=10)", "ce(ratio_eps=1e-7)"]
+    ),
+    rounding=st.sampled_from(["round", "floor"]),
+    scale=st.sampled_from(["unit", "raw"]),
+)
+def test_no_float_map_lies_outside_of_outer_bounds(seed: int, chain: str, call: str, rounding: Any, scale: str) -> None:
+    rng = np.random.default_rng(seed)
+    levels = rng.integers(0, 9, (2, 3)).astype(np.uint8)
+    levels[0, 0], levels[1, 1] = 9, 1
+    gt = rng.random((2, 3)) * (rng.random((2, 3)) < 0.7)
+    gt[0, 1] += 0.1
+    keywords: Any = {"pred_norm": chain, "gt_norm": "sum-to-one", "scale": scale}
+    metric = call.partition("(")[0]
+    report = library.evaluate(levels, gt, metric=call, bounds=rounding, **keywords)
+    held: Any = report.provenance["bounds"]
+    found = held["metrics"][next(iter(held["metrics"]))]["maps"]["0"]
+    assert found["kind"] == "outer"
+    low, high = (float(found[end]) for end in ("low", "outer"))
+    ends = intervals(levels.astype(float), rounding)
+    maps = [np.where(rng.random((2, 3)) < 0.5, *ends) for _ in range(20)] + [rng.uniform(*ends) for _ in range(10)]
+    # what an 8-bit file stands for, on its scale
+    stack = np.stack(maps) / (255 if scale == "unit" else 1)
+    scored = library.evaluate(stack, np.stack([gt] * len(maps)), metric=call, on_failure="ignore", **keywords)
+    numbers = [one.values[metric] for one in scored.scores]
+    assert low - 1e-9 <= min(numbers)
+    assert max(numbers) <= high + 1e-9
+    assert low - 1e-9 <= report.scores[0].values[metric] <= high + 1e-9
+    assert low <= found["dither"][0] <= found["dither"][1] <= high
+
+
+def test_outer_bounds_say_that_they_are_outer() -> None:
+    done = kldeval(SAMPLE / "careful", SAMPLE / "gt", "-m", "kld", "--eps", "1e-7", "--bounds", "round")
+    assert "as outer bounds (no map has less or more, none may reach them)" in done.out
+
+
+def test_a_prediction_that_is_resized_has_no_bounds(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    cv2.imwrite(str(tmp_path / "p.png"), rng.integers(1, 255, (8, 9), dtype=np.uint8))
+    cv2.imwrite(str(tmp_path / "g.png"), rng.integers(1, 255, (16, 18), dtype=np.uint8))
+    sides = tmp_path / "p.png", tmp_path / "g.png"
+    found = report(*sides, "-m", "kld", "--convention", "mit", "--bounds", "round")["provenance"]["bounds"]
+    assert found["none"] == {"p": "the prediction is resized"}
+    same = report(SAMPLE / "careful", SAMPLE / "gt", "-m", "kld", "--convention", "mit", "--bounds", "round")
+    assert list(same["provenance"]["bounds"]["metrics"]) == ["kld"]
+
+
+def test_an_audit_has_the_bounds_of_every_convention(tmp_path: Path) -> None:
+    sides = SAMPLE / "bold", SAMPLE / "careful", SAMPLE / "gt"
+    out = tmp_path / "audit.json"
+    names = "default,mit,exact,eml-net,msi-net,ram1n,flatten-softmax,torch-mean"
+    some = "audit", *sides, "--convention", names, "--limit", "2", "--bounds", "round"
+    done = kldeval(*some, "--output", out, "--output", tmp_path / "audit.html")
+    assert done.code == 0, done.err
+    found = json.loads(out.read_text())
+    validate(found, "audit")
+    rows = found["bounds"]["conventions"]
+    assert found["bounds"]["rounding"] == "round"
+    assert rows.keys() == found["conventions"].keys()
+    for name, models in rows.items():
+        for model, one in models.items():
+            mean = found["conventions"][name]["models"][model]["mean"]
+            if one["kind"] == "none":
+                assert one["reason"], name
+            else:
+                low, outer = float(one["low"]), float(one["outer"])
+                assert low - 1e-9 <= one["dither"][0] <= one["dither"][1] <= outer + 1e-9, name
+                assert low - 1e-9 <= float(mean) <= outer + 1e-9, name
+    alone = report(SAMPLE / "careful", SAMPLE / "gt", "-m", "kld", "--bounds", "round", "--limit", "2")
+    held = alone["provenance"]["bounds"]["metrics"]["kld"]["mean"]
+    for end in ("low", "high", "outer"):
+        assert rows["default"]["careful"][end] == pytest.approx(held[end], rel=1e-12)
+    assert rows["default"]["careful"]["dither"] == pytest.approx(held["dither"], rel=1e-9)
+    assert rows["eml-net"]["careful"]["kind"] == "outer"
+    assert rows["exact"]["bold"]["outer"] == "inf"
+    said = "bold and careful: the order is not guaranteed in the worst case of rounding, where bounds overlap, under"
+    assert f"note: {said} default, mit" in done.out
+    assert "indistinguishable" not in done.out
+    text = (tmp_path / "audit.html").read_text()
+    assert "what the rounding of 8-bit predictions leaves open (round)" in text
+    assert "worst case of rounding (round): bold" in text
+    again = kldeval("show", out, "--format", "json", "-q")
+    assert json.loads(again.out) == found
+    assert library.Audit.load(out).bounds["mit"]["bold"].kind == "exact"
+
+
+def test_an_audit_of_floats_says_that_nothing_was_rounded(tmp_path: Path) -> None:
+    pred, gt = np.random.default_rng(0).random((2, 8, 9))
+    np.save(tmp_path / "p.npy", pred)
+    np.save(tmp_path / "g.npy", gt)
+    done = kldeval("audit", tmp_path / "p.npy", tmp_path / "g.npy", "--convention", "mit", "--bounds", "floor")
+    assert done.code == 0
+    assert "- mit: the prediction is float64, and not 8-bit levels that were rounded" in done.out
+
+
+def test_an_html_report_has_a_table_of_bounds(tmp_path: Path) -> None:
+    sides = SAMPLE / "bold", SAMPLE / "careful", SAMPLE / "gt"
+    page = tmp_path / "r.html"
+    for some in (sides[1:], sides):
+        assert kldeval(*some, "-m", "kld", "--bounds", "round", "--output", page, "-q").code == 0
+        assert "<td" in page.read_text()
+        assert "what the rounding of 8-bit predictions leaves open (round)" in page.read_text()
 
 
 def test_another_rounding_is_refused() -> None:

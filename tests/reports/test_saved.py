@@ -135,12 +135,14 @@ def test_notes_of_all_parts_stand_once() -> None:
     assert merge(reports).notes == ("same", "p1: x")
 
 
-def test_tables_per_class_are_not_merged() -> None:
+def test_tables_per_class_without_their_sums_are_not_merged() -> None:
+    """They were saved by a version that did not keep them."""
     row = ClassRow(0, 4, {"kld": 1.0})
     assert merge({"p1": part("a", classes=(row,))}).classes == (row,)
     merged = merge({"p1": part("a", classes=(row,)), "p2": part("b", classes=(row,))})
     assert merged.classes == ()
-    assert merged.notes == ("the tables per class of the parts are not merged: their weights are not in the reports",)
+    lacking = "a part does not hold the sums that they are made of"
+    assert merged.notes == (f"the tables per class of the parts are not merged: {lacking}",)
 
 
 SIGNED = {"kld": "kld|pred:sum-to-one|gt:sum-to-one|scale:raw|v:1"}

@@ -357,7 +357,9 @@ def test_the_classes_split_the_mean_over_pixels(folders: Path) -> None:
         assert row["n"] == int(chosen.sum())
         assert row["ce"] == pytest.approx(float(losses[chosen].mean()), rel=1e-13)
         assert row["accuracy"] == pytest.approx(float(hits[chosen].mean()), rel=1e-15)
-    assert report["classes"][3] == {"class": 3, "n": 0, "ce": "nan", "accuracy": "nan"}
+    nothing: dict[str, list[float]] = {"total": [], "weight": []}
+    sums = {"ce": nothing, "accuracy": nothing}
+    assert report["classes"][3] == {"class": 3, "n": 0, "ce": "nan", "accuracy": "nan", "sums": sums}
     n = sum(row["n"] for row in report["classes"])
     pooled = sum(row["n"] * row["ce"] for row in report["classes"][:3]) / n
     assert report["summary"]["ce"]["mean"] == pytest.approx(pooled, rel=1e-13)

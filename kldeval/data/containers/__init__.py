@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
     from kldeval.memory import Member
 
-PACKED = (".tar.gz", ".tgz", ".tar.bz2", ".tbz", ".tbz2", ".tar.xz", ".txz", ".tar.zst")
-"""Compressed as a whole, so that a member can only be reached through all before it."""
+TARS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz", ".tbz2", ".tar.xz", ".txz", ".tar.zst")
+"""The suffixes of tars, as they are or compressed as a whole."""
 
-ARCHIVES = (".zip", ".npz", ".tar", *PACKED)
+ARCHIVES = (".zip", ".npz", *TARS)
 """The suffixes of archives; those of files of named arrays are said by their formats."""
 
 

@@ -7,6 +7,7 @@ https://pubs.opengroup.org/onlinepubs/9699919799/utilities/pax.html
 
 from __future__ import annotations
 
+import stat
 import struct
 import tarfile
 import zipfile
@@ -19,9 +20,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kldeval.data.containers import PACKED
+from kldeval.data.containers import TARS, compressed
 from kldeval.data.containers.contents import container_of
-from kldeval.data.readers.entries import NUMBERS, STACK, TEXTS
+from kldeval.data.readers.entries import NUMBERS, TEXTS, axis_of_names
 from kldeval.data.readers.numpy_files import LONGEST_HEADER, declared
 from kldeval.data.readers.stored import SLACK, Limits, check_expansion, unreadable
 from kldeval.memory import BytesInMemory, MapInMemory, Member
@@ -38,6 +39,13 @@ if TYPE_CHECKING:
 LARGEST_PIXEL = 16
 """Bytes that a pixel of a map may take in a file: four channels of single floats, or a complex number."""
 
+UNREAD = {
+    "encrypted": "it is encrypted; store it in the clear, or unpack the archive",
+    "link": "it is a link or a device in the archive; store the file itself, or unpack the archive",
+    "sparse": "its holes are left out in the tar; unpack the archive, or pack it without --sparse",
+}
+"""The members that are not read, and why."""
+
 ENCRYPTED = 1
 """The bit of a zip member's flags that says so."""
 
@@ -51,15 +59,12 @@ def contents(path: Path, limits: Limits) -> Container | None:
     """The members of an archive; None for an .npz of a single array, which is one map.
 
     Raises:
-        UnreadableMap: it is no archive, damaged, or compressed as a whole.
+        UnreadableMap: it is no archive, damaged, or compressed as a whole and out of all proportion.
         OSError: it cannot be opened.
     """
-    del limits
     check_regular(path)
-    if path.name.lower().endswith(PACKED):
-        raise unreadable(path, "a compressed tar is read from its beginning only; decompress it to a .tar, or zip it")
-    if path.suffix.lower() == ".tar":
-        return container_of(path, _tar_members(path))
+    if path.name.lower().endswith(TARS):
+        return container_of(path, _tar_members(path, limits))
     members = list(_zip_members(path))
     if path.suffix.lower() == ".npz":
         members = _named(path, members) or members
@@ -74,11 +79,12 @@ def _named(path: Path, members: list[Member]) -> list[Member]:
         return []
     layouts = [declared(_head(path, member.name), path) for member in members]
     for (stack, layout), (names, texts) in permutations(zip(members, layouts, strict=True)):
-        is_stack = layout.dtype.kind in NUMBERS and len(layout.shape) in STACK
-        if is_stack and texts.dtype.kind in TEXTS and texts.shape == layout.shape[:1]:
+        is_stack = layout.dtype.kind in NUMBERS and texts.dtype.kind in TEXTS
+        axis = axis_of_names(layout.shape, texts.shape) if is_stack else None
+        if axis is not None:
             found = np.load(BytesIO(_unzipped(names, [*names.where[1:]], Limits())), allow_pickle=False)
             where = ("slice", *stack.where[1:])
-            return [replace(stack, name=str(name), where=(*where, place)) for place, name in enumerate(found)]
+            return [replace(stack, name=str(name), where=(*where, place, axis)) for place, name in enumerate(found)]
     return []
 
 
@@ -93,26 +99,32 @@ def _zip_members(path: Path) -> Iterator[Member]:
     with zipfile.ZipFile(path) as archive:
         for entry in archive.infolist():
             if not entry.is_dir():
-                where: tuple[int, ...] = (
-                    entry.header_offset,
-                    entry.compress_size,
-                    entry.file_size,
-                    entry.compress_type,
-                    entry.CRC,
-                )
-                name = entry.filename.removesuffix(".npy") if is_npz else entry.filename
-                if entry.flag_bits & ENCRYPTED:
-                    where = ()
-                yield Member(path, name, __name__, ("zip", *where), is_array=is_npz)
+                # some programs on Windows write backslashes, which the format forbids
+                name = entry.filename.removesuffix(".npy") if is_npz else entry.filename.replace("\\", "/")
+                yield Member(path, name, __name__, _place(entry), is_array=is_npz)
 
 
-def _tar_members(path: Path) -> Iterator[Member]:
-    with tarfile.open(path, "r:") as archive:
+def _place(entry: zipfile.ZipInfo) -> tuple[object, ...]:
+    """Where a member of a zip lies and how it is stored, or why it is not read."""
+    if entry.flag_bits & ENCRYPTED:
+        return ("encrypted",)
+    if stat.S_ISLNK(entry.external_attr >> 16):
+        return ("link",)
+    return ("zip", entry.header_offset, entry.compress_size, entry.file_size, entry.compress_type, entry.CRC)
+
+
+def _tar_members(path: Path, limits: Limits) -> Iterator[Member]:
+    is_packed = compressed.is_packed(path)
+    file = compressed.decompressed(path, limits) if is_packed else None
+    if file:
+        file.seek(0)
+    with tarfile.open(path, "r:", fileobj=file) as archive:
         for entry in archive:
             if entry.isdir():
                 continue
-            where = (entry.offset_data, entry.size) if entry.isreg() and not entry.issparse() else ()
-            yield Member(path, entry.name.removeprefix("./"), __name__, ("tar", *where))
+            kind = "link" if not entry.isreg() else "sparse" if entry.issparse() else "packed" if is_packed else "tar"
+            where = (kind,) if kind in UNREAD else (kind, entry.offset_data, entry.size)
+            yield Member(path, entry.name.removeprefix("./"), __name__, where)
 
 
 def read(member: Member, limits: Limits) -> BytesInMemory | MapInMemory:
@@ -123,11 +135,12 @@ def read(member: Member, limits: Limits) -> BytesInMemory | MapInMemory:
         OSError: the archive cannot be opened.
     """
     kind, *where = member.where
-    if not where:
-        what = "it is encrypted; store it in the clear" if kind == "zip" else "it is a link or a device in the archive"
-        raise unreadable(member, f"{what}, or unpack the archive")
+    if kind in UNREAD:
+        raise unreadable(member, UNREAD[kind])
     if kind == "slice":
-        return MapInMemory(_stack(replace(member, name="", where=tuple(where[:-1])), limits)[where[-1]], str(member))
+        *place, index, axis = where
+        stack = _stack(replace(member, name="", where=tuple(place)), limits)
+        return MapInMemory(np.take(stack, index, axis), str(member))
     data = _unzipped(member, where, limits) if kind == "zip" else _untarred(member, where, limits)
     return BytesInMemory(data, str(member), member.suffix)
 
@@ -142,9 +155,12 @@ def _stack(member: Member, limits: Limits) -> Array:
 def _untarred(member: Member, where: list[int], limits: Limits) -> bytes:
     start, size = where
     _check_size(member, size, size, limits)
-    with open_regular(member.path) as file:
-        file.seek(start)
-        data = file.read(size)
+    if member.where[0] == "packed":
+        data = compressed.read_at(member.path, start, size, limits)
+    else:
+        with open_regular(member.path) as file:
+            file.seek(start)
+            data = file.read(size)
     if len(data) < size:
         raise unreadable(member, f"truncated: {len(data)} of its {size} bytes are in the archive")
     return data

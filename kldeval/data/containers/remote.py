@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from contextlib import contextmanager
 from functools import lru_cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from kldeval.data.containers.contents import JUNK
@@ -29,9 +30,12 @@ BYTES_OF_PIXEL = 16
 
 HEADER = 1 << 20
 
+CHATTY = ("fsspec", "gcsfs", "s3fs", "aiobotocore", "botocore", "huggingface_hub")
+"""Packages that log a trace of every failure."""
+
 
 def is_folder(path: Path) -> bool:
-    """Whether a URL is that of a folder.
+    """Whether a URL is that of a folder. A web server has pages that list files, which are folders if any are.
 
     Raises:
         UsageProblem: there is nothing, or it cannot be asked.
@@ -39,10 +43,12 @@ def is_folder(path: Path) -> bool:
     """
     files, inside = _opened(path)
     with _problems(path):
-        if files.isfile(inside):
+        if PurePosixPath(inside.rstrip("/")).suffix and files.isfile(inside):
             return False
         if files.isdir(inside) or files.find(inside, maxdepth=1):
             return True
+        if files.isfile(inside):
+            return False
     msg = f"{url_of(path)} does not exist"
     raise UsageProblem(msg)
 
@@ -79,7 +85,7 @@ def files_below(path: Path) -> list[Path]:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Any]:
+def open_url(path: Path) -> Iterator[Any]:
     """The file at a URL, of which the parts come that are asked for.
 
     Raises:
@@ -180,6 +186,8 @@ def write(url: str, parts: Any) -> None:
 
 @lru_cache(maxsize=8)
 def _file_system(scheme: str) -> Any:
+    for name in CHATTY:  # what they log is in our own error; without a handler it goes to standard error
+        logging.getLogger(name).addHandler(logging.NullHandler())
     try:
         import fsspec
 

@@ -348,7 +348,7 @@ def _opened(path: Path) -> Iterator[_File]:
     if is_url(path):
         from kldeval.data.containers import remote
 
-        with remote.opened(path) as file:
+        with remote.open_url(path) as file:
             yield kind(path, pa.PythonFile(file, mode="r"))
     else:
         with pa.memory_map(str(path)) as file:

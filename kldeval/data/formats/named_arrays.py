@@ -1,15 +1,19 @@
-"""Files of named arrays: HDF5, torch.save and safetensors, each read by a module of `kldeval.data.readers`."""
+"""Files of named arrays, each read by a module of `kldeval.data.readers`, in its own process if by a library.
+
+Such a module has `entries(path, limits)`, the arrays of a file, and `load(key, place, path, limits)`, one of them or a
+slice of it, and where it needs a library `LIBRARY`.
+"""
 
 from __future__ import annotations
 
 from functools import partial
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kldeval.data.formats import MAP_FORMATS, MapFormat
 from kldeval.data.formats.arrays import CLASSES, LABELS
 from kldeval.data.readers.numpy_files import map_shape, read_npy
-from kldeval.memory import BytesInMemory, MapInMemory
+from kldeval.memory import MapInMemory
 
 if TYPE_CHECKING:
     from kldeval.arrays import NumpyArray as Array
@@ -19,18 +23,25 @@ if TYPE_CHECKING:
     from kldeval.memory import MapContents
 
 
-def _entries(name: str, path: MapContents, limits: Limits) -> list[StoredArray]:
-    """The arrays of a file, by the module of that name."""
-    if isinstance(path, BytesInMemory):
-        from kldeval.data.readers.stored import unreadable
+def _called(name: str, function: str, path: MapContents, limits: Limits, *given: Any) -> Any:
+    """What a function of the module returns; further arguments stand before the path."""
+    module = import_module(f"kldeval.data.readers.{name}")
+    if not hasattr(module, "LIBRARY"):
+        return getattr(module, function)(*given, path, limits)
+    from kldeval.data.readers.apart import load_apart
 
-        raise unreadable(path, "a file of arrays within another file is not read; unpack it")
-    found: list[StoredArray] = import_module(f"kldeval.data.readers.{name}").entries(path, limits)
+    module.LIBRARY.check()
+    return load_apart(module.__name__, path, limits, function, *given)
+
+
+def _entries(name: str, path: MapContents, limits: Limits) -> list[StoredArray]:
+    found: list[StoredArray] = _called(name, "entries", path, limits)
     return found
 
 
 def _load(name: str, path: MapContents, limits: Limits, key: str, place: int | None = None) -> Array:
-    return import_module(f"kldeval.data.readers.{name}").load(path, limits, key, place)
+    found: Array = _called(name, "load", path, limits, key, place)
+    return found
 
 
 def _read(name: str, path: MapContents, key: str | None, limits: Limits, shapes: Shapes | None = None) -> Stored:
@@ -59,6 +70,7 @@ for _name, _suffixes in {
     "hdf5": (".h5", ".hdf5"),
     "torch_files": (".pt", ".pth"),
     "safetensors": (".safetensors",),
+    "matlab": (".mat",),
 }.items():
     MAP_FORMATS.add(
         _name,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import importlib
+import importlib.util
 import os
 import pickle
 import selectors
@@ -19,13 +20,16 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kldeval.data.readers.files import refusals
 from kldeval.data.readers.stored import Limits, unreadable
 from kldeval.dataclass import dataclass
-from kldeval.errors import KldevalError
+from kldeval.errors import KldevalError, MissingDependency
 from kldeval.process import make_expendable
+
+if TYPE_CHECKING:
+    from kldeval.memory import MapContents
 
 SECONDS = 120.0
 """How long a file may take; a data set of a thousand images takes a few seconds."""
@@ -78,7 +82,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_child)
 
 
-def load_apart(module: str, path: Path, limits: Limits, function: str = "load", *given: Any) -> Any:
+def load_apart(module: str, path: MapContents, limits: Limits, function: str = "load", *given: Any) -> Any:
     """What `load(path, limits)` of a module returns, called in the child process; or another function of it.
 
     Further arguments stand before the path.
@@ -103,6 +107,28 @@ def load_apart(module: str, path: Path, limits: Limits, function: str = "load", 
     if isinstance(answer, KldevalError):
         raise answer
     return answer
+
+
+class Library(NamedTuple):
+    """A library that only the child imports: its name, what needs it, and the command that installs it."""
+
+    name: str
+    files: str
+    command: str
+
+    def check(self) -> None:
+        """Refuse files that need it where it is not installed.
+
+        Raises:
+            MissingDependency: it is not.
+        """
+        try:
+            found = importlib.util.find_spec(self.name)
+        except ValueError:  # a module that stands in for it, as in tests
+            found = None
+        if found is None:
+            msg = f"{self.files} need {self.name}, which is not installed: {self.command}"
+            raise MissingDependency(msg)
 
 
 def _started() -> subprocess.Popen[bytes]:

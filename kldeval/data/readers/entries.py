@@ -37,6 +37,17 @@ class StoredArray(NamedTuple):
         return self.kind in NUMBERS and len(self.shape) > 1
 
 
+def axis_of_names(shape: tuple[int, ...], names: tuple[int, ...]) -> int | None:
+    """The axis of a stack that counts its maps, where their names are as many: the first, or the last as in MATLAB.
+
+    >>> axis_of_names((3, 48, 64), (3,)), axis_of_names((48, 64, 3), (3,)), axis_of_names((48, 64), (48,))
+    (0, -1, None)
+    """
+    if len(shape) not in STACK or len(names) != 1:
+        return None
+    return next((axis for axis in (0, -1) if shape[axis] == names[0]), None)
+
+
 def chosen(entries: Sequence[StoredArray], key: str | None, path: MapFile | MapContents) -> StoredArray:
     """The array of the name `key`, or the only one that may be a map.
 

@@ -5,17 +5,19 @@ from __future__ import annotations
 import os
 import stat
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kldeval.data.readers.stored import unreadable
 from kldeval.errors import KldevalError, UnreadableMap, printable
 from kldeval.memory import BytesInMemory
-from kldeval.regular import NotRegular, why
+from kldeval.regular import NotRegular, open_regular, why
 from kldeval.regular import check_regular as check_kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import BinaryIO
 
     from kldeval.memory import MapContents, MapFile
 
@@ -51,6 +53,35 @@ def read_bytes(path: Path | BytesInMemory) -> bytes:
         check_regular(path)
     with open(name, "rb", buffering=0) as file:  # noqa: PTH123 - the same
         return file.readall()
+
+
+def as_file(path: Path | BytesInMemory) -> Path | BytesIO:
+    """What libraries open: the path itself, or the bytes as a file."""
+    return BytesIO(path.data) if isinstance(path, BytesInMemory) else path
+
+
+def opened(path: Path | BytesInMemory) -> BinaryIO:
+    """A regular file, or bytes as one, open for reading.
+
+    Raises:
+        NotRegular: a FIFO, a socket or a device.
+        OSError: it cannot be opened.
+    """
+    return BytesIO(path.data) if isinstance(path, BytesInMemory) else open_regular(path)
+
+
+@contextmanager
+def on_disk(path: Path | BytesInMemory) -> Iterator[Path]:
+    """A file for libraries that open paths alone: the path itself, or the bytes in a temporary file."""
+    if not isinstance(path, BytesInMemory):
+        yield path
+        return
+    from tempfile import TemporaryDirectory
+
+    with TemporaryDirectory() as folder:
+        file = Path(folder, f"member{path.suffix}")
+        file.write_bytes(path.data)
+        yield file
 
 
 def unreadable_because(path: MapFile | MapContents, error: Exception) -> KldevalError:

@@ -5,14 +5,13 @@ A dataset's path is its name. Links to other files are not followed.
 
 from __future__ import annotations
 
-import importlib.util
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kldeval.data.readers.apart import load_apart
+from kldeval.data.readers.apart import Library
 from kldeval.data.readers.entries import StoredArray, check_count
-from kldeval.errors import MissingDependency
+from kldeval.data.readers.files import as_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,48 +19,27 @@ if TYPE_CHECKING:
 
     from kldeval.arrays import NumpyArray as Array
     from kldeval.data.readers.stored import Limits
+    from kldeval.memory import BytesInMemory
 
-SUFFIXES = (".h5", ".hdf5")
+LIBRARY = Library("h5py", "HDF5 files", "pip install 'kldeval[hdf5]'")
 
 DEEPEST, MOST_ITEMS = 32, 2_000_000
 
 
-def entries(path: Path, limits: Limits) -> list[StoredArray]:
-    """The datasets of a file.
-
-    Raises:
-        UnreadableMap: damaged, or keeps its data elsewhere.
-        MissingDependency: h5py is not installed.
-    """
-    _check_library()
-    found: list[StoredArray] = load_apart(__name__, path, limits, "listed")
-    return found
-
-
-def load(path: Path, limits: Limits, key: str, place: int | None = None) -> Array:
-    """One dataset, or the slice of it at a place along the first axis.
-
-    Raises:
-        UnreadableMap, MissingDependency: as `entries`; or it is too large.
-    """
-    _check_library()
-    return load_apart(__name__, path, limits, "loaded", key, place)
-
-
-def listed(path: Path, _limits: Limits) -> list[StoredArray]:
-    """The arrays of an HDF5 file, listed in this process.
+def entries(path: Path | BytesInMemory, _limits: Limits) -> list[StoredArray]:
+    """The arrays of an HDF5 file.
 
     Raises:
         ValueError: groups are nested too deeply, there are too many, or data lie in other files.
     """
     import h5py
 
-    with h5py.File(path, "r") as file:
+    with h5py.File(as_file(path), "r") as file:
         return list(_walk(file, "", 0))
 
 
-def loaded(key: str, place: int | None, path: Path, limits: Limits) -> Array:
-    """One array of an HDF5 file, read in this process.
+def load(key: str, place: int | None, path: Path | BytesInMemory, limits: Limits) -> Array:
+    """One array of an HDF5 file, or the slice of it at a place along the first axis.
 
     Raises:
         UnreadableMap: it is too large.
@@ -69,7 +47,7 @@ def loaded(key: str, place: int | None, path: Path, limits: Limits) -> Array:
     """
     import h5py
 
-    with h5py.File(path, "r") as file:
+    with h5py.File(as_file(path), "r") as file:
         item: Any = file
         for part in key.split("/"):
             item = _member(item, part)
@@ -114,13 +92,3 @@ def _kind(item: Any) -> str:
     import h5py
 
     return "U" if h5py.check_string_dtype(item.dtype) else str(item.dtype.kind)
-
-
-def _check_library() -> None:
-    try:
-        found = importlib.util.find_spec("h5py")
-    except ValueError:
-        found = None
-    if found is None:
-        msg = "HDF5 files need h5py, which is not installed: pip install 'kldeval[hdf5]'"
-        raise MissingDependency(msg)

@@ -21,9 +21,10 @@ import numpy as np
 from kldeval.data.readers import matlab_hdf5
 from kldeval.data.readers.entries import StoredArray
 from kldeval.data.readers.files import check_regular, read_bytes
-from kldeval.data.readers.stored import SLACK, Limits, Stored, check_size, unreadable
+from kldeval.data.readers.stored import SLACK, Limits, unreadable
 from kldeval.dataclass import dataclass
 from kldeval.errors import printable
+from kldeval.memory import BytesInMemory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -103,7 +104,7 @@ class _Reader:
     depth: int = field(default=0)
 
 
-def load_variables(path: Path, limits: Limits) -> Mapping[str, Any]:
+def load_variables(path: Path | BytesInMemory, limits: Limits) -> Mapping[str, Any]:
     """The variables of a MATLAB file of any version, by name.
 
     Raises:
@@ -115,57 +116,48 @@ def load_variables(path: Path, limits: Limits) -> Mapping[str, Any]:
     if any(data.startswith(matlab_hdf5.MAGIC, offset) for offset in matlab_hdf5.OFFSETS):
         from kldeval.data.readers.apart import load_apart
 
-        matlab_hdf5.check_library()
+        matlab_hdf5.LIBRARY.check()
         variables: Mapping[str, Any] = load_apart(matlab_hdf5.__name__, path, limits)
         return variables
     return load_matlab(data, path, limits)
 
 
-def read(path: Path, key: str | None, limits: Limits) -> Stored:
-    """The map in a MATLAB file: the variable named `key`, or the only matrix.
-
-    Raises:
-        UnreadableMap, MissingDependency, OSError: as `load_variables`; several matrices and no key, or no matrix.
-    """
-    variables = load_variables(path, limits)
-    maps = {name: value for name, value in variables.items() if isinstance(value, np.ndarray) and value.ndim > 1}
-    found = ", ".join(printable(name) for name in sorted(variables)) or "none"
-    if key is not None and key not in maps:
-        raise unreadable(path, f"it holds no matrix {key!r}; its variables are {found}")
-    if key is None and len(maps) != 1:
-        raise unreadable(path, f"it holds {len(maps)} matrices (its variables are {found}); choose one with --key")
-    array = maps[key] if key is not None else next(iter(maps.values()))
-    if array.ndim != 2:  # noqa: PLR2004 - height and width
-        raise unreadable(path, f"its shape is {array.shape}; a map's is (H, W)")
-    check_size(path, array.shape[0], array.shape[1], limits.max_pixels)
-    return Stored(np.ascontiguousarray(array))
-
-
-def entries(path: Path, limits: Limits) -> list[StoredArray]:
-    """The variables of a MATLAB file; numeric matrices may be maps.
+def entries(path: Path | BytesInMemory, limits: Limits) -> list[StoredArray]:
+    """The variables of a MATLAB file; numeric matrices may be maps, but single numbers, which are 1 x 1, have no axes.
 
     Raises:
         UnreadableMap, MissingDependency, OSError: as `load_variables`.
     """
-    return [StoredArray(name, np.shape(value), _kind(value)) for name, value in _kept(path, limits).items()]
+    return [StoredArray(name, _shape(value), _kind(value)) for name, value in _kept(path, limits).items()]
 
 
-def load(path: Path, limits: Limits, key: str, place: int | None = None) -> Array:
+def _shape(value: Any) -> tuple[int, ...]:
+    if isinstance(value, list):
+        return (len(value),)
+    return value.shape if isinstance(value, np.ndarray) and value.size > 1 else ()
+
+
+def load(key: str, place: int | None, path: Path | BytesInMemory, limits: Limits) -> Array:
     """One variable as an array, or its slice at a place along the first axis.
 
     Raises:
         UnreadableMap, MissingDependency, OSError: as `load_variables`.
     """
     value = _kept(path, limits)[key]
+    if not (isinstance(value, np.ndarray) or _kind(value) == "U"):
+        raise unreadable(path, f"its variable {printable(key)} is no matrix of numbers")
     return np.asarray(value if place is None else value[place])
 
 
 def _kind(value: Any) -> str:
+    """numpy's letter for the kind of a variable, U for a cell of texts."""
     texts = isinstance(value, list) and value and all(isinstance(one, str) for one in value)
     return "U" if texts else value.dtype.kind if isinstance(value, np.ndarray) else "V"
 
 
-def _kept(path: Path, limits: Limits) -> Mapping[str, Any]:
+def _kept(path: Path | BytesInMemory, limits: Limits) -> Mapping[str, Any]:
+    if isinstance(path, BytesInMemory):
+        return load_variables(path, limits)
     check_regular(path)
     stamp = path.stat()
     return _kept_until(path, limits, stamp.st_mtime_ns, stamp.st_size)
@@ -177,7 +169,7 @@ def _kept_until(path: Path, limits: Limits, _modified: int, _size: int) -> Mappi
     return load_variables(path, limits)
 
 
-def load_matlab(data: bytes, path: Path, limits: Limits) -> Mapping[str, Any]:
+def load_matlab(data: bytes, path: Path | BytesInMemory, limits: Limits) -> Mapping[str, Any]:
     """The variables of a MATLAB file of version 4 to 7, by name.
 
     Raises:

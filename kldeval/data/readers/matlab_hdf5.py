@@ -5,43 +5,30 @@ Format: MATLAB's matrices are stored with their axes reversed; cells and arrays 
 
 from __future__ import annotations
 
-import importlib.util
 from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kldeval.data.readers.files import reason, refusals
+from kldeval.data.readers.apart import Library
+from kldeval.data.readers.files import as_file, reason, refusals
 from kldeval.data.readers.stored import SLACK, Limits, unreadable
 from kldeval.dataclass import dataclass
-from kldeval.errors import MissingDependency
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from kldeval.arrays import NumpyArray as Array
+    from kldeval.memory import BytesInMemory
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
 OFFSETS = (0, 512)
 """Where the signature stands: MATLAB puts a text header of 512 bytes before it."""
 
+LIBRARY = Library("h5py", "MATLAB files of version 7.3", "pip install 'kldeval[matlab73]'")
+
 DEEPEST, MOST_ITEMS = 32, 5_000_000
-
-
-def check_library() -> None:
-    """Refuse without h5py, which the parent itself does not import.
-
-    Raises:
-        MissingDependency: it is not installed.
-    """
-    try:
-        found = importlib.util.find_spec("h5py")
-    except ValueError:
-        found = None
-    if found is None:
-        msg = "MATLAB files of version 7.3 need h5py, which is not installed; install it with: pip install h5py"
-        raise MissingDependency(msg)
 
 
 @dataclass(slots=True)
@@ -67,19 +54,17 @@ class _Reader:
             raise ValueError(msg)
 
 
-def load(path: Path, limits: Limits) -> Mapping[str, Any]:
+def load(path: Path | BytesInMemory, limits: Limits) -> Mapping[str, Any]:
     """The variables of a MATLAB file of version 7.3, read in this process.
 
     Raises:
         UnreadableMap: it is damaged, too large, or keeps its data in other files.
-        MissingDependency: h5py cannot be imported.
     """
-    check_library()
     import h5py
 
     with refusals(path):
         try:
-            with h5py.File(path, "r") as file:
+            with h5py.File(as_file(path), "r") as file:
                 reader = _Reader(file, 8 * limits.max_pixels + SLACK)
                 return {name: _plain(item, reader) for name, item in _members(file) if not name.startswith("#")}
         except Exception as error:

@@ -12,18 +12,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kldeval.data.readers.entries import StoredArray, check_count
+from kldeval.data.readers.files import opened
 from kldeval.data.readers.stored import unreadable
-from kldeval.regular import open_regular
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from io import BufferedReader
     from pathlib import Path
+    from typing import BinaryIO
 
     from kldeval.arrays import NumpyArray as Array
     from kldeval.data.readers.stored import Limits
-
-SUFFIXES = (".safetensors",)
+    from kldeval.memory import BytesInMemory
 
 LONGEST_HEADER = 100_000_000
 """Bytes, the bound of the format's own library."""
@@ -40,7 +39,7 @@ UNKNOWN = "V"
 """What stands for the kind of a type that numpy lacks."""
 
 
-def entries(path: Path, limits: Limits) -> list[StoredArray]:
+def entries(path: Path | BytesInMemory, limits: Limits) -> list[StoredArray]:
     """The tensors of a file.
 
     Raises:
@@ -48,19 +47,19 @@ def entries(path: Path, limits: Limits) -> list[StoredArray]:
         OSError: it cannot be opened.
     """
     del limits
-    with open_regular(path) as file:
+    with opened(path) as file:
         tensors = _header(file, path)[0]
     return [StoredArray(name, tuple(tensor["shape"]), _kind(tensor["dtype"])) for name, tensor in tensors.items()]
 
 
-def load(path: Path, limits: Limits, key: str, place: int | None = None) -> Array:
+def load(key: str, place: int | None, path: Path | BytesInMemory, limits: Limits) -> Array:
     """One tensor, or the slice of it at a place along the first axis.
 
     Raises:
         UnreadableMap: damaged, too large, or of a type that numpy lacks.
         OSError: it cannot be opened.
     """
-    with open_regular(path) as file:
+    with opened(path) as file:
         tensors, start = _header(file, path)
         tensor = tensors[key]
         shape, dtype = tuple(tensor["shape"]), TYPES.get(tensor["dtype"], UNKNOWN)
@@ -81,7 +80,7 @@ def _kind(name: str) -> str:
     return "f" if name == "BF16" else np.dtype(TYPES[name]).kind if name in TYPES else UNKNOWN
 
 
-def _header(file: BufferedReader, path: Path) -> tuple[Mapping[str, Any], int]:
+def _header(file: BinaryIO, path: Path | BytesInMemory) -> tuple[Mapping[str, Any], int]:
     """The tensors that a file declares, checked against its size, and where their values begin."""
     length = int.from_bytes(file.read(8), "little")
     size = file.seek(0, 2)

@@ -6,14 +6,14 @@ within dicts are joined by slashes, and places in lists have zeros in front.
 
 from __future__ import annotations
 
-import importlib.util
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from kldeval.data.readers.apart import load_apart
+from kldeval.data.readers.apart import Library
 from kldeval.data.readers.entries import StoredArray, check_count
+from kldeval.data.readers.files import as_file
 from kldeval.data.readers.stored import unreadable
-from kldeval.errors import MissingDependency
+from kldeval.memory import BytesInMemory
 from kldeval.regular import check_regular
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from kldeval.arrays import NumpyArray as Array
     from kldeval.data.readers.stored import Limits
 
-SUFFIXES = (".pt", ".pth")
+LIBRARY = Library("torch", "files of torch.save", "pip install torch")
 
 DEEPEST = 8
 """Dicts and lists within each other."""
@@ -32,42 +32,20 @@ ONLY = ""
 """The key of a tensor that is the file's whole content."""
 
 
-def entries(path: Path, limits: Limits) -> list[StoredArray]:
+def entries(path: Path | BytesInMemory, _limits: Limits) -> list[StoredArray]:
     """The tensors of a file.
 
     Raises:
         UnreadableMap: damaged, or more than tensors.
-        MissingDependency: torch is not installed.
-    """
-    _check_library()
-    found: list[StoredArray] = load_apart(__name__, path, limits, "listed")
-    return found
-
-
-def load(path: Path, limits: Limits, key: str, place: int | None = None) -> Array:
-    """One tensor, or the slice of it at a place along the first axis; brain floats as single ones.
-
-    Raises:
-        UnreadableMap, MissingDependency: as `entries`; or it is too large.
-    """
-    _check_library()
-    return load_apart(__name__, path, limits, "loaded", key, place)
-
-
-def listed(path: Path, _limits: Limits) -> list[StoredArray]:
-    """The tensors of a file, listed in this process.
-
-    Raises:
-        UnreadableMap: as `entries`.
     """
     return [StoredArray(key, tuple(tensor.shape), _kind(tensor)) for key, tensor in _tensors(path).items()]
 
 
-def loaded(key: str, place: int | None, path: Path, limits: Limits) -> Array:
-    """One tensor of a file, read in this process.
+def load(key: str, place: int | None, path: Path | BytesInMemory, limits: Limits) -> Array:
+    """One tensor, or the slice of it at a place along the first axis; brain floats as single ones.
 
     Raises:
-        UnreadableMap: as `load`.
+        UnreadableMap: as `entries`; or it is too large, sparse or quantised.
     """
     import torch
 
@@ -79,7 +57,9 @@ def loaded(key: str, place: int | None, path: Path, limits: Limits) -> Array:
     return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).detach().numpy().copy()
 
 
-def _tensors(path: Path) -> Mapping[str, Any]:
+def _tensors(path: Path | BytesInMemory) -> Mapping[str, Any]:
+    if isinstance(path, BytesInMemory):
+        return _content(path)
     check_regular(path)
     return _kept(path, path.stat().st_mtime_ns, path.stat().st_size)
 
@@ -87,10 +67,14 @@ def _tensors(path: Path) -> Mapping[str, Any]:
 @lru_cache(maxsize=1)
 def _kept(path: Path, _modified: int, _size: int) -> Mapping[str, Any]:
     """The tensors of a file, kept for the next that is asked for."""
+    return _content(path)
+
+
+def _content(path: Path | BytesInMemory) -> Mapping[str, Any]:
     import torch
 
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        content = torch.load(as_file(path), map_location="cpu", weights_only=True)
     except Exception as error:
         first = str(error).strip().partition("\n")[0]
         what = (
@@ -123,13 +107,3 @@ def _kind(tensor: Any) -> str:
         if tensor.is_complex()
         else "i"
     )
-
-
-def _check_library() -> None:
-    try:
-        found = importlib.util.find_spec("torch")
-    except ValueError:
-        found = None
-    if found is None:
-        msg = "files of torch.save need torch, which is not installed: pip install torch"
-        raise MissingDependency(msg)
