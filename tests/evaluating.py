@@ -9,6 +9,7 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from kldeval.engine.device import Device
 from kldeval.engine.gpu import score_batch
 from kldeval.records import MapPair, Score
 from kldeval.scoring.evaluator import Evaluator, SharedEvaluator
@@ -19,6 +20,8 @@ from kldeval.settings.build import make_settings
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
+
+    import pytest
 
     from kldeval.records import Outcome
     from kldeval.scoring.plan import Quantity
@@ -70,6 +73,11 @@ def on_device(
 ) -> list[Outcome]:
     """What becomes of a batch of tensors on a device, which torch's CPU may stand for."""
     return score_batch(list(pairs), evaluator_of(settings, per_class=per_class), device)
+
+
+def torch_as_accelerator(monkeypatch: pytest.MonkeyPatch, device: str = "cpu:0") -> None:
+    """From now on runs compute on a device that is no CPU to them: torch's CPU in the place of a GPU."""
+    monkeypatch.setattr("kldeval.engine.run.find_device", lambda *_: Device(device, device))
 
 
 def by_pixel(pair: MapPair, settings: Settings) -> Outcome:
