@@ -11,14 +11,17 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import strategies as st
 
 from kldeval.records import Failure, Score
+from kldeval.reports import intervals
 from kldeval.reports.aggregate import merge, resummarise, summarise_scores
+from kldeval.reports.comparison import find_regressions
 from kldeval.reports.documents import Column, Report, Resampling
+from kldeval.reports.gates import evaluate_gates, parse_gate
 from kldeval.reports.json_reader import load_document, parse_document
 from kldeval.reports.leaderboard import make_leaderboard
 from kldeval.writers import BINARY, WRITERS, Options
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 FORMATS = tuple(WRITERS)
@@ -60,6 +63,22 @@ def summary_of(values: Any, key: str = "kld") -> Any:
     """What a report says of the numbers of a metric: scores, or numbers of maps without names."""
     scores = [one if isinstance(one, Score) else Score(str(place), {key: one}) for place, one in enumerate(values)]
     return summarise_scores([key], scores)[key]
+
+
+def gated(document: Report, *texts: str) -> list[tuple[str, Any, bool]]:
+    """What each gate finds in a report, and whether it fires."""
+    outcomes = evaluate_gates([parse_gate(text) for text in texts], document)
+    return [(outcome.text, outcome.value, outcome.fired) for outcome in outcomes]
+
+
+def regressions(reports: Mapping[str, Report], confidence: float = 0.95) -> Sequence[Any]:
+    """What the gates of a new model against older ones find, where the first of the reports is the new one."""
+    return find_regressions(reports, Resampling(confidence=confidence))
+
+
+def with_intervals(document: Report) -> Report:
+    """A report with the intervals of its means."""
+    return intervals.with_intervals(document, Resampling())
 
 
 def merged(parts: Mapping[str, Report]) -> Report:

@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from report_files import FORMATS, leaderboard, merged, read_document, report, summary_of, write
+from report_files import FORMATS, leaderboard, merged, read_document, regressions, report, summary_of, write
 from schemas import validate
 
 from kldeval.metrics.registry import METRICS, MetricInfo
 from kldeval.records import Failure, Score
-from kldeval.reports.comparison import find_regressions
-from kldeval.reports.documents import Column, Resampling
+from kldeval.reports.documents import Column
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,7 +55,7 @@ def test_they_are_compared_on_the_maps_that_have_a_number_for_every_model() -> N
     compared = leaderboard(reports).comparison
     assert (compared.comparisons["kld"].n, compared.comparisons["cc"].n) == (9, 8)
     assert "cc: only 8 of 9 maps have a number for every model" in compared.notes
-    gates = find_regressions(reports, Resampling())
+    gates = regressions(reports)
     assert [(gate.fired, gate.p_value) for gate in gates] == [(True, 2**-8), (True, 2**-8)]
 
 
@@ -83,7 +82,7 @@ def pooled(*sums: tuple[int, int], group: str = "") -> list[Score]:
 pairs = st.lists(st.tuples(st.integers(0, 99), st.integers(1, 9)), min_size=1, max_size=8)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=15)
 @given(pairs, pairs)
 def test_a_metric_of_sums_is_the_same_number_of_the_whole_and_of_merged_parts(
     one: list[tuple[int, int]], other: list[tuple[int, int]]

@@ -75,7 +75,7 @@ def test_every_format_writes_every_leaderboard(made: Any, options: dict[str, Any
 
 def test_a_comparison_has_no_worst_maps() -> None:
     with pytest.raises(UsageProblem) as problem:
-        write(board().comparison, "table", worst=1)  # type: ignore[arg-type]
+        write(board().comparison, "table", worst=1)
     assert str(problem.value) == (
         "the worst maps are asked for, but a comparison has none; ask a report or a leaderboard"
     )
@@ -266,7 +266,7 @@ def test_parquet_of_several_models() -> None:
     table = read_parquet(write_bytes(made, "parquet"))
     assert table.column("model").to_pylist() == ["good"] * 9 + ["bad"] * 9
     assert list(json.loads(table.schema.metadata[b"kldeval.settings.signature"])) == ["good", "bad"]
-    pairs = read_parquet(write_bytes(made.comparison, "parquet"))  # type: ignore[arg-type]
+    pairs = read_parquet(write_bytes(made.comparison, "parquet"))
     assert [str(pairs.schema.field(name).type) for name in ("n", "p_holm", "significant")] == [
         "int64",
         "double",

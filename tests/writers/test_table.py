@@ -30,7 +30,7 @@ FIRST_MAP = Score("a", {"kld": 0.5})
 
 
 def lines(made: Any, **options: Any) -> list[str]:
-    return write(made, **options).splitlines()  # type: ignore[arg-type]
+    return write(made, **options).splitlines()
 
 
 # looks
