@@ -37,6 +37,7 @@ from kldeval.reports.documents import (
     Ways,
 )
 from kldeval.reports.identification import IDENTIFY_SCHEMA
+from kldeval.reports.rows import ROWS_SCHEMA
 from kldeval.settings.signature import combined
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ SCHEMA_FILES = {
     COMPARE_SCHEMA: "compare.schema.json",
     AUDIT_SCHEMA: "audit.schema.json",
     IDENTIFY_SCHEMA: "identify.schema.json",
+    ROWS_SCHEMA: "rows.schema.json",
 }
 """The published schema of each document, in the folder `schemas` beside the records."""
 
