@@ -43,7 +43,8 @@ class Seed(NamedTuple):
 
 def seeds() -> list[Seed]:
     """The seeds of every format, always the same."""
-    every = [*_images(), *_tiffs(), *_text(), *_arrays(), *_exr(), *_fixations(), *_containers(), *_requests()]
+    maps = [*_images(), *_tiffs(), *_text(), *_arrays(), *_exr(), *_volumes()]
+    every = [*maps, *_fixations(), *_containers(), *_requests()]
     return [seed for seed in every if seed.data]  # what this OpenCV cannot write is empty
 
 
@@ -137,6 +138,37 @@ def _exr() -> Iterator[Seed]:
             with OpenEXR.File(header, {"Y": grey}) as file:
                 file.write(str(path))
             yield Seed(f"exr-{compression.lower()}", ".exr", "map", path.read_bytes())
+
+
+def _volumes() -> Iterator[Seed]:
+    """NIfTI and NRRD, none without the libraries that write them."""
+    try:
+        import nibabel
+        import nrrd
+    except ImportError:
+        return
+    volume = np.stack([_map()[:20, :20]] * 3)
+    affine = np.diag([-1.0, 1.2, 2.5, 1.0])
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder)
+        for name, suffix, kind in (
+            ("nifti", ".nii", nibabel.Nifti1Image),
+            ("nifti", ".nii.gz", nibabel.Nifti1Image),
+            ("nifti2", ".nii", nibabel.Nifti2Image),
+        ):
+            image = kind(volume.astype(np.int16), affine)
+            image.header.set_slope_inter(0.5, 1.0)
+            nibabel.save(image, path / f"a{suffix}")
+            yield Seed(name, suffix, "map", (path / f"a{suffix}").read_bytes())
+        for encoding in ("raw", "gzip"):
+            header = {
+                "encoding": encoding,
+                "space": "RAS",
+                "space directions": affine[:3, :3],
+                "space origin": [0, 0, 0],
+            }
+            nrrd.write(str(path / "a.nrrd"), volume.astype(np.float32), header)
+            yield Seed(f"nrrd-{encoding}", ".nrrd", "map", (path / "a.nrrd").read_bytes())
 
 
 def _fixations() -> Iterator[Seed]:

@@ -73,6 +73,7 @@ FAILURE_CODES = {
     "unexpected": "an error that nobody foresaw; `--debug` shows where it arose",
     "refused": "a map that was read, but does not fit the request in another way than those below",
     "size-mismatch": "prediction and ground truth differ in size, and no resizing was chosen",
+    "grids-differ": "pixels that lie elsewhere, on earth or in a body, than those of the other map",
     "color": "channels that differ, or transparency, and no rule for them was chosen",
     "nonfinite": "NaN or infinity where the normalisation needs numbers",
     "overflow": "values whose sum is beyond the largest float",

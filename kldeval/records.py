@@ -94,6 +94,7 @@ class MapPair:
     `gt_scale` are what `--scale unit` divides by: 255 for a file of 8 bits even when resizing made floats of it (none:
     nothing).
     `volume` is the shape of a map of other axes, whose slices along the first axis are the rows here (empty: none).
+    `is_xyz`: these axes are in the order x, y, z of NIfTI.
     `edges` are those between bins with equal numbers of forecasts, by the key of a metric, (events, bins - 1).
     `made` says how the ground truth was made, where that is known. `beside` are the numbers of the stored maps and of
     the fixations, once they have been worked out, and `references` those of the reference rows by their names.
@@ -113,6 +114,7 @@ class MapPair:
     references: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     edges: Mapping[str, Array] = field(default_factory=dict)
     volume: tuple[int, ...] = ()
+    is_xyz: bool = False
 
 
 class ClassSum(NamedTuple):

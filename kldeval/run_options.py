@@ -26,6 +26,7 @@ class RunOptions(NamedTuple):
     `every` N-th frame of videos counts; `allow_lossy` takes those of lossy codecs for ground truths.
     `stack` takes arrays (N, H, W) for N maps, `stack_axis` (`AXIS` or `PRED,GT`) says which axis
     counts them, and `spatial_axes` says how many axes a map in a file of arrays has;
+    `array_axes` is the order of their axes beside volumes of NIfTI, xyz or zyx.
     `shape` is the height and width of raw values, `H,W`.
     Maps in memory stand beside the pairs by their names.
     `engine` says who does the work (see `kldeval.executors.choice`); `scheduler`, `scheduler_file`, `engine_timeout`
@@ -63,6 +64,7 @@ class RunOptions(NamedTuple):
     stack: bool = False
     stack_axis: str | None = None
     spatial_axes: int | None = None
+    array_axes: str | None = None
     every: int = 1
     allow_lossy: bool = False
     shape: str | None = None

@@ -14,6 +14,7 @@ from kldeval.data.volumes import PLANE
 from kldeval.dataclass import dataclass
 from kldeval.errors import RefusedMap, UsageProblem, count
 from kldeval.memory import MapInMemory, NamedMaps
+from kldeval.suffixes import stem_of
 
 if TYPE_CHECKING:
     from kldeval.memory import MapFile, MapFolder
@@ -107,7 +108,7 @@ def numbered(n: int) -> list[str]:
 
 def _names(values: Sequence[Any]) -> list[str]:
     """The stems of files where these tell them apart, else places."""
-    stems = [Path(one).stem for one in values if is_path(one)]
+    stems = [stem_of(Path(one)) for one in values if is_path(one)]
     return stems if len(set(stems)) == len(values) else numbered(len(values))
 
 

@@ -57,6 +57,7 @@ _OF_SCORING = (
         "stack",
         "stack_axis",
         "spatial_axes",
+        "array_axes",
         "shape",
     ),
     *("max_pixels", "trust_files", "jobs", "device", "batch_bytes"),

@@ -172,6 +172,9 @@ class FileOptions(OptionGroup):
     spatial_axes: int | None = option(
         type=click.IntRange(min=1, max=6), metavar="N", help="Arrays of N axes are one map: 3 for volumes [default: 2]."
     )
+    array_axes: str | None = option(
+        type=click.Choice(("xyz", "zyx")), help="The order of axes of arrays beside NIfTI and NRRD volumes."
+    )
     max_pixels: int | None = option(type=click.IntRange(min=1), metavar="N", help="Refuse larger maps.")
     shape: str | None = text_option("H,W", "Height and width of the raw values in .bin files, as 1024,2048.")
     trust_files: bool = flag_option("Read compressed files whose size cannot be bounded before.")

@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kldeval.data.listing import list_folder, name_of
+from kldeval.data.readers import is_xyz
 from kldeval.data.readers.stored import Limits, unreadable
-from kldeval.data.volumes import PLANE, beside_volume, read_in_space
+from kldeval.data.volumes import PLANE, beside_volume, read_in_space, turned
 from kldeval.dataclass import dataclass
 from kldeval.errors import MapProblem, NoPartner, RefusedMap, UsageProblem, examples, printable
 from kldeval.memory import NamedMaps
@@ -137,6 +138,8 @@ def weights_of(pair: MapPair, sources: AuxiliarySources, resize: Call) -> Array 
         if source is not None:
             array, path = source.of(pair.name)
             values = read(array, path)
+            if is_xyz(path) != pair.is_xyz:
+                values = turned(values, pair.volume or pair.shape, path, source.array_axes)
             part = (
                 beside_volume(values, path, source.what, pair.volume)
                 if pair.volume
@@ -172,6 +175,7 @@ class MapSource:
     limits: Limits
     single: Array | None = None
     spatial: int = PLANE
+    array_axes: str | None = None
 
     @property
     def names(self) -> tuple[str, ...]:

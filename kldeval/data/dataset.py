@@ -11,6 +11,7 @@ from kldeval.data.volumes import PLANE
 from kldeval.dataclass import dataclass
 from kldeval.errors import UsageProblem
 from kldeval.memory import MISSING, NamedMaps
+from kldeval.suffixes import stem_of
 from kldeval.templates import MANIFEST, groups_of
 
 if TYPE_CHECKING:
@@ -184,7 +185,8 @@ def _is_sliced(pairing: Pairing) -> bool:
 
 def _renamed(pair: Pair, gt: Path) -> str:
     """The name of a pair of two files after the ground truth; of a slice of stacks with its place."""
-    return gt.stem if pair.place is None else f"{gt.stem}{pair.name[pair.name.rindex('[') :]}"
+    stem = stem_of(gt)
+    return stem if pair.place is None else f"{stem}{pair.name[pair.name.rindex('[') :]}"
 
 
 def grouped(pairs: tuple[Pair, ...], settings: Settings, request: RunOptions) -> tuple[Pair, ...]:

@@ -15,6 +15,7 @@ from kldeval.data.readers import is_readable, without_shy
 from kldeval.dataclass import dataclass
 from kldeval.errors import UsageProblem, printable
 from kldeval.regular import why
+from kldeval.suffixes import without_suffix
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -162,7 +163,7 @@ def name_of(relative: str) -> str:
     >>> name_of("a/frame.01.png")
     'a/frame.01'
     """
-    return normal(relative.rpartition(".")[0])
+    return normal(without_suffix(relative))
 
 
 def namers(pred_name: str | None, gt_name: str | None) -> tuple[Namer, Namer]:

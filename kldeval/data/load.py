@@ -15,17 +15,19 @@ from kldeval.data.readers import (
     CLASS_READERS,
     LABEL_READERS,
     holds_arrays,
+    is_xyz,
     read_map,
     read_shaped,
     spatial_axes,
     stored_shape,
+    xyz_suffixes,
 )
 from kldeval.data.readers.members import fetched
 from kldeval.data.readers.numpy_files import map_shape
 from kldeval.data.readers.stored import MAX_PIXELS, Limits
 from kldeval.data.recognise import BASES, log_sum
 from kldeval.data.stacks import read_slice, with_first
-from kldeval.data.volumes import PLANE, check_volumes, laid_out, read_in_space, volume_shapes
+from kldeval.data.volumes import PLANE, SPACE, check_volumes, laid_out, read_in_space, turned, volume_shapes
 from kldeval.dataclass import dataclass
 from kldeval.errors import LeftOut, RefusedMap, UnreadableMap, UsageProblem, printable
 from kldeval.grammar import split_call
@@ -59,7 +61,8 @@ class Reading:
     is missing or cannot be read. `raw` is a side that is taken as stored, and under `masks` whole numbers that are 0
     and 1 alone are masks (see `Settings`).
     `trusts_files` lifts the bounds on what a file claims of itself; `shape` is the (height, width) of raw values, and
-    `spatial` the number of axes that a map has in files of arrays.
+    `spatial` the number of axes that a map has in files of arrays, `array_axes` their order, and `class_axis` that of
+    the classes of a prediction.
     `stack_axes` count the maps of stacks of predictions and of ground truths.
     `class_maps`: whether predictions may have a class
     axis; `labels`: whether all ground truths hold labels.
@@ -83,6 +86,8 @@ class Reading:
     shape: tuple[int, int] | None = None
     stack_axes: tuple[int | None, int | None] = (None, None)
     spatial: int = PLANE
+    array_axes: str | None = None
+    class_axis: int | None = None
 
     @property
     def bounds(self) -> dict[str, Any]:
@@ -119,7 +124,9 @@ def load_map(path: MapFile, reading: Reading, place: int | None = None, role: Ro
     Raises:
         UnreadableMap, RefusedMap, MissingDependency: as `load_pair`.
     """
-    key, bounds = reading.key_of(role), (reading.max_pixels, reading.trusts_files, reading.shape)
+    # as `key_of` says; this is done for every map
+    key = (reading.pred_key if role == "pred" else reading.gt_key) or reading.key
+    bounds = reading.max_pixels, reading.trusts_files, reading.shape
     if place is not None and not isinstance(path, MapInMemory):
         stored = read_slice(
             path, place, key=key, axis=reading.stack_axis_of(role), spatial=reading.spatial, **reading.bounds
@@ -182,7 +189,20 @@ UNIFORM = NO_PREDICTION
 """The remark of a map whose prediction is missing, and counts as uniform."""
 
 
+def reading_for(pair: Pair, reading: Reading) -> Reading:
+    """How the files of a pair are read: an array beside a volume whose format says its axes has as many."""
+    found = [side for side in _sides(pair) if is_xyz(side[0])]
+    if reading.spatial != PLANE or not found:
+        return reading
+    path, role = found[0]
+    shape = stored_shape(path, reading.key_of(role)) or ()
+    return replace(reading, spatial=min(max(len(shape), PLANE), SPACE))
+
+
 def _loaded_pair(pair: Pair, reading: Reading, gt: Loaded | None) -> MapPair:
+    xyz = xyz_suffixes()
+    if str(pair.pred).lower().endswith(xyz) or str(pair.gt).lower().endswith(xyz):
+        reading = reading_for(pair, reading)
     if reading.class_maps and has_classes(pair, reading):
         _refuse_company(pair, reading)
         in_space = spatial_axes(pair.gt, reading.spatial) != PLANE
@@ -194,6 +214,8 @@ def _loaded_pair(pair: Pair, reading: Reading, gt: Loaded | None) -> MapPair:
     gt = gt or load_map(pair.gt, reading, pair.place)
     if pred.stored.nodata is not None or gt.stored.nodata is not None or pred.stored.grid or gt.stored.grid:
         check_tags(pair, pred.stored, gt.stored, nodata=reading.nodata)
+    if pred.stored.is_xyz != gt.stored.is_xyz:
+        gt = in_order_of(pred, gt, pair, reading)
     if reading.nodata:
         check_sizes(pred.grey, gt.grey)
     maps = replace(sized_pair(pair.name, pred, gt, reading.resize, reading.logs), made=how_made(pair.gt))
@@ -288,7 +310,25 @@ def sized_pair(
         pred_scale=None if is_stretched else pred.stored.scale,
         gt_scale=None if is_stretched else gt.stored.scale,
         volume=pred.volume,
+        is_xyz=pred.stored.is_xyz,
     )
+
+
+def in_order_of(pred: Loaded, gt: Loaded, pair: Pair, reading: Reading) -> Loaded:
+    """The ground truth with its axes in the order of the prediction's, where one of them is known to be x, y, z.
+
+    Raises:
+        RefusedMap: the other's is not known, and the lengths fit both ways.
+    """
+    if pred.stored.is_xyz == gt.stored.is_xyz:
+        return gt
+    shape = pred.volume or pred.grey.shape
+    array = gt.stored.array if gt.volume else gt.grey
+    found = turned(array, shape, pair.gt, reading.array_axes)
+    if found is array:
+        return gt
+    grey, volume = laid_out(np.ascontiguousarray(found))
+    return replace(gt, stored=replace(gt.stored, array=found), grey=grey, volume=volume)
 
 
 def _refuse_resize(resize: Call, volume: tuple[int, ...]) -> Call:
@@ -355,7 +395,10 @@ def load_class_maps(pair: Pair, reading: Reading) -> MapPair:
         _class_side(path, reading, pair.place, role, readers)
         for (path, role), readers in zip(_sides(pair), (CLASS_READERS, LABEL_READERS), strict=True)
     ]
+    check_tags(pair, *stored, nodata="")
     pred, gt = _grey(stored[0], pair.pred), _labels(stored[1], pair.gt)
+    if stored[0].is_xyz != stored[1].is_xyz:
+        gt = _labels_in_order_of(pred, gt, pair, reading)
     return MapPair(
         pair.name,
         pred,
@@ -364,7 +407,18 @@ def load_class_maps(pair: Pair, reading: Reading) -> MapPair:
         remarks=tuple(_remarks(stored)),
         pred_scale=None if reading.raw == "pred" else stored[0].scale,
         gt_scale=full_scale(gt),
+        is_xyz=stored[0].is_xyz,
     )
+
+
+def _labels_in_order_of(pred: Array, gt: Array, pair: Pair, reading: Reading) -> Array:
+    """Labels with their axes in the order of the class map's; soft ones keep their axis of classes."""
+    axis = (reading.class_axis or 0) % pred.ndim
+    wanted = pred.shape[:axis] + pred.shape[axis + 1 :]
+    if gt.ndim < pred.ndim:
+        return turned(gt, wanted, pair.gt, reading.array_axes)
+    classes = np.moveaxis(gt, axis, 0)
+    return np.moveaxis(np.stack([turned(one, wanted, pair.gt, reading.array_axes) for one in classes]), 0, axis)
 
 
 def _sides(pair: Pair) -> tuple[tuple[MapFile, Role], tuple[MapFile, Role]]:
@@ -384,9 +438,8 @@ def _class_side(path: MapFile, reading: Reading, place: int | None, role: Role, 
             spatial=reading.spatial,
             **reading.bounds,
         )
-    if reading.spatial != PLANE and holds_arrays(path):
-        n = spatial_axes(path, reading.spatial)
-        return read_shaped(path, key, Limits(**reading.bounds), volume_shapes(n, classes=True))
+    if reading.spatial != PLANE and holds_arrays(path) and not is_xyz(path):
+        return read_shaped(path, key, Limits(**reading.bounds), volume_shapes(reading.spatial, classes=True))
     return read_map(path, key=key, readers=readers, **reading.bounds)
 
 

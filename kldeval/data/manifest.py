@@ -21,6 +21,7 @@ from kldeval.errors import UsageProblem, count, examples, printable
 from kldeval.grammar import suggestion
 from kldeval.records import Pair
 from kldeval.regular import read_bounded, read_regular, why
+from kldeval.suffixes import stem_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -167,7 +168,7 @@ def _file(folder: Path, cell: str) -> Path | Member:
 def _default_name(gt: str) -> str:
     """The path without suffix, and without what leads out of a folder."""
     path = PurePosixPath(gt)
-    return "/".join(part for part in (*path.parts[:-1], path.stem) if part not in ("/", ".."))
+    return "/".join(part for part in (*path.parts[:-1], stem_of(path)) if part not in ("/", ".."))
 
 
 def _check(pairs: Sequence[Pair], where: str) -> None:

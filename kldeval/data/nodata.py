@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kldeval.data import recognise
+from kldeval.data.grids import check_grids
+from kldeval.data.volumes import space_of
 from kldeval.errors import RefusedMap, printable
 from kldeval.settings.nodata import nodata_texts
 
@@ -41,12 +43,7 @@ def check_tags(pair: Pair, pred: Stored, gt: Stored, *, nodata: str) -> None:
     Raises:
         RefusedMap: naming the file, and the option that takes the value for what it is.
     """
-    if pred.grid is not None and gt.grid is not None and not _are_close(pred.grid, gt.grid):
-        msg = (
-            f"{printable(pair.pred)} and {printable(pair.gt)} lie on other grids (their GeoTIFF tags say "
-            f"{_shown(pred.grid)} and {_shown(gt.grid)}): warp one to the other, as gdalwarp does"
-        )
-        raise RefusedMap(msg)
+    check_grids(((pair.pred, pred.grid), (pair.gt, gt.grid)), space_of(gt))
     for path, stored in ((pair.pred, pred), (pair.gt, gt)):
         if nodata or stored.nodata is None:
             continue
@@ -58,14 +55,6 @@ def check_tags(pair: Pair, pred: Stored, gt: Stored, *, nodata: str) -> None:
                 "them for such"
             )
             raise RefusedMap(msg)
-
-
-def _are_close(first: tuple[float, ...], second: tuple[float, ...]) -> bool:
-    return len(first) == len(second) and bool(np.allclose(first, second, rtol=1e-9, atol=1e-9))
-
-
-def _shown(grid: tuple[float, ...]) -> str:
-    return " ".join(f"{number:g}" for number in grid)
 
 
 def with_nodata(pair: MapPair, setting: str, *, is_log: bool = False) -> MapPair:

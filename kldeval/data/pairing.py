@@ -21,6 +21,7 @@ from kldeval.errors import UsageProblem, examples, printable
 from kldeval.memory import NamedMaps
 from kldeval.records import Failure, Pair
 from kldeval.regular import why
+from kldeval.suffixes import stem_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -132,7 +133,7 @@ def find_pairs(
     if kinds == ["folder", "file"]:
         raise UsageProblem(_many_for_one(pred, containers[0], gt))
     if kinds == ["file", "file"]:
-        return Pairing((Pair(normal(pred.stem), members[0] or pred, members[1] or gt),), alone=True)
+        return Pairing((Pair(normal(stem_of(pred)), members[0] or pred, members[1] or gt),), alone=True)
     name_pred, name_gt = namers(pred_name, gt_name)
     if kinds == ["file", "folder"]:
         (found,) = _listings((gt, containers[1]), limits=limits)

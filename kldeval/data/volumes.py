@@ -11,7 +11,7 @@ from dataclasses import replace
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
-from kldeval.data.readers import holds_arrays, read_map, read_shaped, spatial_axes
+from kldeval.data.readers import holds_arrays, is_xyz, read_map, read_shaped
 from kldeval.data.readers.numpy_files import MOST_AXES, Shapes
 from kldeval.errors import RefusedMap, printable
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     Shape = tuple[int, ...]
 
-PLANE = 2
-"""The axes of a map, where nothing else is said: height and width."""
+PLANE, SPACE = 2, 3
+"""The axes of a map, where nothing else is said: height and width; and those of volumes of medical images."""
 
 
 def with_axes(shape: Shape, n: int) -> Shape | None:
@@ -55,10 +55,10 @@ def read_in_space(path: MapFile, key: str | None, limits: Limits, spatial: int) 
     Raises:
         UnreadableMap, MissingDependency: as `read_map`.
     """
-    if spatial == PLANE or not holds_arrays(path):
+    if spatial == PLANE or not holds_arrays(path) or is_xyz(path):
         bounds = limits.max_pixels, limits.trusts_files, limits.shape
         return read_map(path, key=key, max_pixels=bounds[0], trusts_files=bounds[1], shape=bounds[2])
-    shapes = volume_shapes(spatial_axes(path, spatial))
+    shapes = volume_shapes(spatial)
     return replace(read_shaped(path, key, limits, shapes), is_volume=True)
 
 
@@ -77,6 +77,35 @@ def laid_out(array: Any) -> tuple[Any, Shape]:
     if len(shape) == 1:
         return array.reshape(1, -1), ()
     return array.reshape(shape[0], math.prod(shape[1:])), shape
+
+
+def space_of(stored: Stored) -> Shape:
+    """The shape of a map's axes of space: of colours and of classes nothing, which stand after and before them."""
+    shape = tuple(stored.array.shape)
+    return shape[-SPACE:] if stored.is_xyz or stored.is_volume else shape[:PLANE]
+
+
+def turned(array: Any, wanted: Shape, path: MapFile, said: str | None) -> Any:
+    """An array in the order of axes of a shape, where of one it is known that they are x, y, z, and of the other not.
+
+    `said` is that of arrays, xyz or zyx; where nothing is said the lengths must tell.
+
+    Raises:
+        RefusedMap: they fit either way, which may be two different maps.
+
+    >>> import numpy as np
+    >>> turned(np.zeros((4, 5, 6)), (6, 5, 4), "a.nii", None).shape
+    (6, 5, 4)
+    """
+    shape = tuple(array.shape)
+    fits_as_is, fits_turned = shape == wanted, shape[::-1] == wanted
+    if said is None and fits_as_is and fits_turned and math.prod(shape) > max(shape):
+        msg = (
+            f"{printable(path)}: axes of NIfTI and NRRD are (X, Y, Z), those of arrays may be (Z, Y, X), and {shape} "
+            "fits both ways: --array-axes zyx (as nnU-Net and SimpleITK store arrays) or xyz (as nibabel does)"
+        )
+        raise RefusedMap(msg)
+    return array.T if said == "zyx" or (said is None and fits_turned and not fits_as_is) else array
 
 
 def check_volumes(pred: Shape, gt: Shape) -> None:

@@ -270,7 +270,10 @@ def _reading(call: Call, limits: Limits) -> FixationReading:
 
 def _maps(what: str, request: RunOptions, limits: Limits) -> MapSource | None:
     path, namer = getattr(request, what), _namer(what, request)
-    return open_map_source(what, path, limits, namer, request.spatial_axes or PLANE) if path else None
+    if not path:
+        return None
+    found = open_map_source(what, path, limits, namer, request.spatial_axes or PLANE)
+    return replace(found, array_axes=request.array_axes)
 
 
 def _other_map(request: RunOptions, limits: Limits) -> FixationSource | None:

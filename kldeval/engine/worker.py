@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
-from kldeval.data.load import Loaded, Reading, load_map, load_pair
+from kldeval.data.load import Loaded, Reading, in_order_of, load_map, load_pair, reading_for
 from kldeval.data.nodata import check_tags
 from kldeval.data.readers.numpy_files import is_mapped
 from kldeval.data.readers.raw import parse_shape
@@ -18,6 +18,7 @@ from kldeval.data.volumes import PLANE
 from kldeval.dataclass import dataclass
 from kldeval.digests import file_digest, is_settled, stamp_of
 from kldeval.errors import KldevalError, LeftOut, MapProblem, printable
+from kldeval.normalization.chain import class_axis
 from kldeval.records import Failure, Skipped
 from kldeval.regular import why
 
@@ -54,6 +55,8 @@ def reading_of(settings: Settings, request: RunOptions) -> Reading:
         masks=settings.masks,
         logs=(_log_step(settings.pred), _log_step(settings.gt)),
         spatial=request.spatial_axes or PLANE,
+        array_axes=request.array_axes,
+        class_axis=class_axis(settings.pred),
     )
     if request.stack_axis is not None:
         from kldeval.data.stacks import parse_axes
@@ -222,6 +225,7 @@ class Decoding:
 
 def _ground_truth(pair: Pair, reading: Reading) -> Loaded:
     """The ground truth of several predictions, with what tells whether its file is the same later."""
+    reading = reading_for(pair, reading)
     if not isinstance(pair.gt, Path):
         return load_map(pair.gt, reading, pair.place)
     stamp = stamp_of(pair.gt)
@@ -236,10 +240,11 @@ def both_loaded(pair: Pair, gt: Loaded | None, reading: Reading) -> tuple[Loaded
     Raises:
         MapProblem: a file that cannot be read.
     """
+    reading = reading_for(pair, reading)
     pred = load_map(pair.pred, reading, pair.place, "pred")
     gt = gt or load_map(pair.gt, reading, pair.place)
     check_tags(pair, pred.stored, gt.stored, nodata=reading.nodata)
-    return pred, gt
+    return pred, in_order_of(pred, gt, pair, reading)
 
 
 UNREAD = "prediction that cannot be read"

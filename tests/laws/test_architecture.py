@@ -39,7 +39,19 @@ LAYERS = (
     ("preprocessing", "normalization"),
     ("weighting",),
     ("records", "arrays", "caching", "templates", "grammar", "wording"),
-    ("errors", "run_options", "memory", "_version", "atomic", "regular", "process", "digests", "provenance", "urls"),
+    (
+        "errors",
+        "run_options",
+        "memory",
+        "_version",
+        "atomic",
+        "regular",
+        "process",
+        "digests",
+        "provenance",
+        "urls",
+        "suffixes",
+    ),
     ("dataclass",),
 )
 """The rooms from the command line down: a room imports from those below it, and from its own."""

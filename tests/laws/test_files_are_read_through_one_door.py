@@ -15,6 +15,7 @@ DOORS = {
     "data/readers/files.py": "checks by way of regular.py",
     "data/readers/image.py": "after check_regular",
     "data/readers/numpy_files.py": "after check_regular",
+    "data/readers/voxels.py": "after check_regular",
     "data/containers/archives.py": "members, after check_regular",
     "data/class_weights.py": "after check_regular",
     "data/fixations/tables.py": "after check_regular in data/fixations",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kldeval.data.readers import is_readable
+from kldeval.suffixes import without_suffix
 
 _SYNONYMS = {"image": "name", "img": "name", "subject": "observer", "t": "duration"}
 """Other words for a column, in lower case."""
@@ -25,7 +26,7 @@ def image_of(text: str) -> str:
     ('val/COCO_1', 'clip.7')
     """
     text = text.strip().replace("\\", "/")
-    return text[: text.rfind(".")] if is_readable(text) else text
+    return without_suffix(text) if is_readable(text) else text
 
 
 def pairs_of(text: str | None) -> dict[str, str]:

@@ -16,6 +16,7 @@ from kldeval.data.readers.members import fetched
 from kldeval.data.readers.stored import MAX_PIXELS, Limits, Stored, check_size, unreadable
 from kldeval.errors import KldevalError, UnreadableMap, printable
 from kldeval.memory import Member
+from kldeval.suffixes import suffix_of_map, suffix_of_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -89,7 +90,7 @@ def is_readable(name: str) -> bool:
     >>> is_readable("a/1.PNG"), is_readable("readme.md")
     (True, False)
     """
-    return name[name.rfind(".") :].lower() in READERS
+    return suffix_of_name(name) in READERS
 
 
 def without_shy(names: Sequence[str]) -> Sequence[str]:
@@ -109,30 +110,42 @@ def format_of(path: Path) -> MapFormat:
     Raises:
         KeyError: of none.
     """
-    return _formats()[path.suffix.lower()].info
+    return _formats()[suffix_of_map(path)].info
 
 
 def names_arrays(name: str) -> bool:
     """Whether a file holds arrays by their names, by the suffix of its own."""
-    entry = _formats().get(name[name.rfind(".") :].lower())
+    entry = _formats().get(suffix_of_name(name))
     return entry is not None and entry.info.entries is not None
 
 
 def holds_arrays(path: MapFile) -> bool:
     """Whether a file may hold an array of more than two axes, by its suffix."""
-    entry = _formats().get(path.suffix.lower())
+    entry = _formats().get(suffix_of_map(path))
     return entry is not None and entry.info.stored_shape is not None
 
 
 def spatial_axes(path: MapFile, said: int) -> int:
     """How many axes of the arrays of a file are of space: as its format says, else as was `said`."""
-    entry = _formats().get(path.suffix.lower())
+    entry = _formats().get(suffix_of_map(path))
     return entry.info.spatial if entry and entry.info.spatial else said
+
+
+@cache
+def xyz_suffixes() -> tuple[str, ...]:
+    """The suffixes of formats that say which axes are x, y and z."""
+    return tuple(suffix for suffix, entry in _formats().items() if entry.info.spatial)
+
+
+def is_xyz(path: Any) -> bool:
+    """Whether the axes of a file are in the order x, y, z, as its format says."""
+    entry = _formats().get(suffix_of_map(path)) if hasattr(path, "suffix") else None
+    return entry is not None and entry.info.spatial is not None
 
 
 def stored_shape(path: MapFile, key: str | None) -> tuple[int, ...] | None:
     """The shape of the array in a file of arrays; None where there is none to be read, or the file is no such one."""
-    entry = _formats().get(path.suffix.lower())
+    entry = _formats().get(suffix_of_map(path))
     if entry is None or entry.info.stored_shape is None:
         return None
     return entry.info.stored_shape(fetched(path, Limits()), key)
@@ -144,7 +157,7 @@ def read_shaped(path: MapFile, key: str | None, limits: Limits, shapes: numpy_fi
     Raises:
         UnreadableMap, MissingDependency: as `read_map`.
     """
-    read = _formats()[path.suffix.lower()].info.read_shaped
+    read = _formats()[suffix_of_map(path)].info.read_shaped
     with refusals(path):
         if read is None:
             raise unreadable(path, "such files hold no stacks")
@@ -171,7 +184,7 @@ def read_map(
             else a decoder raises comes out as one, too.
         MissingDependency: a library that the format needs cannot be imported.
     """
-    reader = readers.get(path.suffix.lower())
+    reader = readers.get(path.suffix.lower()) or readers.get(suffix_of_map(path))
     if reader is None:
         known = " ".join(sorted(READERS))
         raise unreadable(path, f"files ending in {printable(path.suffix)!r} are not read as maps; known: {known}")
@@ -198,7 +211,7 @@ def read_size(path: MapFile, *, max_pixels: int = MAX_PIXELS) -> tuple[int, int]
         UnreadableMap: too large, or as `read_map`.
         MissingDependency: as `read_map`.
     """
-    entry = _formats().get(path.suffix.lower())
+    entry = _formats().get(suffix_of_map(path))
     with refusals(path):
         declared = _declared(entry.info, path, Limits(max_pixels)) if entry else None
     if declared:

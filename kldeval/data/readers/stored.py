@@ -10,6 +10,7 @@ from kldeval.preprocessing.grey import full_scale
 
 if TYPE_CHECKING:
     from kldeval.arrays import NumpyArray as Array
+    from kldeval.data.grids import Grid
     from kldeval.memory import MapContents, MapFile
 
 
@@ -46,15 +47,17 @@ class Stored:
     `lossy` where the compression is known to have changed the values. `full_scale` is the largest value that the file
     declares, where that is not the largest of the array's type (the 4095 of 12 bits in 16). `nodata` is the value that
     a GeoTIFF declares to mark pixels without data, and `grid` where on earth its pixels lie. `is_volume`: every axis of
-    the array is one of space, but for that of classes where these were asked for.
+    the array is one of space, but for that of classes where these were asked for; `is_xyz`: in the order x, y, z, where
+    images and arrays have their rows, or slices, first.
     """
 
     array: Array
     lossy: bool = False
     full_scale: float | None = None
     nodata: float | None = None
-    grid: tuple[float, ...] | None = None
+    grid: Grid | None = None
     is_volume: bool = False
+    is_xyz: bool = False
 
     @property
     def scale(self) -> float | None:

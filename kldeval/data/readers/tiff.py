@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kldeval.data.grids import Grid
 from kldeval.data.readers import jpeg, jpeg2000
 from kldeval.data.readers.exif import TRANSPOSED, UPRIGHT, upright
 from kldeval.data.readers.files import reason
@@ -95,10 +96,36 @@ def _nodata(page: Any) -> float | None:
         return None
 
 
-def _grid(page: Any) -> tuple[float, ...] | None:
-    """The numbers that place the pixels on earth; None where none do."""
-    found = [float(number) for code in GRID if code in page.tags for number in page.tags[code].value]
-    return tuple(found) or None
+def _grid(page: Any) -> Grid | None:
+    """The affine map of rows and columns to places on earth; None where the tags say none."""
+    scale, tie, whole = (tuple(page.tags[code].value) if code in page.tags else () for code in GRID)
+    if len(whole) == len(MATRIX) ** 2:
+        numbers = [whole[4 * row + column] for row in range(2) for column in (1, 0, 3)]
+    elif len(scale) >= 2 and len(tie) >= len(TIE):  # noqa: PLR2004 - of columns and rows
+        column, row, _, x, y, _ = tie[: len(TIE)]
+        numbers = [0, scale[0], x - column * scale[0], -scale[1], 0, y + row * scale[1]]
+    else:
+        return None
+    return Grid(tuple(map(float, numbers)), 2, _coordinates(page), "GeoTIFF tags", WARP)
+
+
+WARP = "warp one to the other, as gdalwarp does"
+
+TIE, MATRIX = ("column", "row", "layer", "x", "y", "z"), ("x", "y", "z", "1")
+"""The numbers of a tie point, and the rows of a transformation."""
+
+GEO_KEYS, CODES = 34735, (3072, 2048)
+"""The directory of geographic keys; those of a projected and of a geographic system by its EPSG code."""
+
+USER_DEFINED = 32767
+
+
+def _coordinates(page: Any) -> str:
+    """The coordinates that places are in, as `EPSG:4326`; empty where the tags give no code."""
+    keys = tuple(page.tags[GEO_KEYS].value) if GEO_KEYS in page.tags else ()
+    entries = {keys[at]: keys[at + 3] for at in range(4, len(keys) - 3, 4) if keys[at + 1] == 0}
+    codes = [entries[code] for code in CODES if entries.get(code, USER_DEFINED) not in (0, USER_DEFINED)]
+    return f"EPSG:{codes[0]}" if codes else ""
 
 
 def read_labels(data: bytes, path: Path, limits: Limits) -> Stored:

@@ -1,0 +1,53 @@
+"""What the name of a file ends in: the suffix that tells its format, of two parts where the last says compression."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import PurePath
+
+COMPRESSED = (".nii.gz",)
+"""Suffixes of two parts."""
+
+_LAST = tuple(suffix[suffix.rindex(".") :] for suffix in COMPRESSED)
+
+
+def suffix_of_name(name: str) -> str:
+    """The suffix of a name in small letters, by which its format is told.
+
+    >>> suffix_of_name("a.b/C.PNG"), suffix_of_name("brain.nii.gz"), suffix_of_name(".png")
+    ('.png', '.nii.gz', '.png')
+    """
+    suffix = name[name.rfind(".") :].lower()
+    return _whole(name, suffix) if suffix in _LAST else suffix
+
+
+def suffix_of_map(path: Any) -> str:
+    """The suffix of a map's file, member or array, in small letters; each has one of its own."""
+    suffix: str = path.suffix.lower()
+    return _whole(str(path), suffix) if suffix in _LAST else suffix
+
+
+def without_suffix(name: str) -> str:
+    """A name without the suffix of its format.
+
+    >>> without_suffix("a/frame.01.png"), without_suffix("brain.NII.gz"), without_suffix("a.csv.gz")
+    ('a/frame.01', 'brain', 'a.csv')
+    """
+    suffix = suffix_of_name(name)
+    return name[: -len(suffix)] if suffix in COMPRESSED else name.rpartition(".")[0]
+
+
+def stem_of(path: PurePath) -> str:
+    """The name of a file without folders and suffix.
+
+    >>> from pathlib import PurePath
+    >>> stem_of(PurePath("a/brain.nii.gz")), stem_of(PurePath("a/b"))
+    ('brain', 'b')
+    """
+    return without_suffix(path.name) if suffix_of_map(path) in COMPRESSED else path.stem
+
+
+def _whole(name: str, last: str) -> str:
+    return next((suffix for suffix in COMPRESSED if name.lower().endswith(suffix)), last)
