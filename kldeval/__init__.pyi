@@ -582,6 +582,7 @@ def rows(
     stack: bool | None = None,
     stack_axis: str | None = None,
     spatial_axes: int | None = None,
+    array_axes: str | None = None,
     every: int | None = None,
     allow_lossy: bool | None = None,
     shape: str | None = None,

@@ -127,9 +127,9 @@ def density_metric(name: str, pred: Array, gt: Array, weights: Array | None, opt
     if weights is not None:
         weights = whole_weights(weights, pred, gt)
     elif all(hasattr(array, "detach") for array in (pred, gt)):
-        from kldeval.scoring.tensors import plain_number
+        from kldeval.scoring.tensors import number_of_plain_maps
 
-        number = plain_number(pred, gt, settings)
+        number = number_of_plain_maps(pred, gt, settings)
         if number is not None:
             return number if "dtype" in options else returned_as(number, pred, gt)
     stored = [

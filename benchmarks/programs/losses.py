@@ -1,7 +1,7 @@
 """`losses.py NAME STEPS`: forward and backward of a loss on 8 maps of 240 x 320 in float32, or of the torch by hand.
 
-NAME is mit or softmax (the losses), function-mit or function-softmax (`kldeval.kld`, which looks at the values of maps),
-and by-hand-mit or by-hand-softmax. One thread, so that the figure is that of the work.
+NAME is mit or softmax (the losses), function-mit or function-softmax (`kldeval.kld`, which looks at values), and
+by-hand-mit or by-hand-softmax. One thread, so that the figure is that of the work.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Metrics of two densities as functions of tensors: what losses and the library's functions of tensors compute.
 
 Maps are (..., H, W). The values of tensors are never looked at, so nothing waits for a GPU, `torch.compile` finds no
-break and `vmap` may run over the maps; who wants them checked looks at them first (`plain_number`). Only what has
-tensors already imports this.
+break and `vmap` may run over the maps; who wants them checked looks at them first (`number_of_plain_maps`). Only what
+has tensors already imports this.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class DensityMetric:
         return terms.sum(MAP) / (_divisor(self._settings, pred.shape) * self._unit)
 
 
-def plain_number(pred: Tensor, gt: Tensor, settings: Settings) -> Tensor | None:
+def number_of_plain_maps(pred: Tensor, gt: Tensor, settings: Settings) -> Tensor | None:
     """The metric of floats of one shape that are plain maps; None where another path has to look closer.
 
     Plain are finite numbers of ordinary size; where they are divided by their sum they are 0 or more, and above 0 where
