@@ -15,6 +15,7 @@ from kldeval.records import MapPair, Score
 from kldeval.scoring.evaluator import Evaluator, SharedEvaluator
 from kldeval.scoring.plan import Plan, quantity_of, uncovered_quantities
 from kldeval.scoring.save_terms import save_scored
+from kldeval.settings import signature
 from kldeval.settings.build import make_settings
 
 if TYPE_CHECKING:
@@ -34,6 +35,26 @@ FULL_SCALE = {"uint8": 255.0, "uint16": 65535.0}
 def settings_of(texts: Mapping[str, str | None] | None = None, **said: Any) -> Settings:
     """The settings of texts as a user types them; `convention` brings those of a row."""
     return make_settings(texts or {}, **said)
+
+
+def signature_of(settings: Settings) -> str:
+    """The text of settings."""
+    return signature.format_signature(settings)
+
+
+def signatures_of(settings: Settings) -> Mapping[str, str]:
+    """The text of each metric of settings, by its key."""
+    return signature.signatures(settings)
+
+
+def short_of(settings: Settings) -> str:
+    """The short form of settings, which names the convention that they are."""
+    return signature.short_signature(settings)
+
+
+def read_signature(text: str) -> Settings:
+    """The settings that a text stands for."""
+    return signature.parse_signature(text)
 
 
 def pair_of(pred: Any, gt: Any, *, name: str = "a", **kept: Any) -> MapPair:
