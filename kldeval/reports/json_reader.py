@@ -105,15 +105,6 @@ def parse_document(value: object, file: str) -> Document:
     return parse_report(value, file)
 
 
-def load_report(path: str | os.PathLike[str]) -> Report:
-    """The report in the JSON file `path`; it equals the one that was written.
-
-    Raises:
-        UsageProblem: as `load_document`, or the file holds another document.
-    """
-    return parse_report(decode(path), str(path))
-
-
 def saved_signatures(path: str | os.PathLike[str]) -> tuple[str, ...]:
     """The signatures in a saved report, or in a leaderboard or a comparison whose models agree in them.
 
