@@ -32,7 +32,7 @@ BRIGHT = 200
 class Seed(NamedTuple):
     """A whole file: the format that reports call it by, the suffix, and what reads it.
 
-    That is a reader (`map`, `labels`, `fixations`, `container`, `raw`), or a key of `fuzz.child.COMMANDS`.
+    That is a reader (`map`, `labels`, `fixations`, `container`, `video`, `raw`), or a key of `fuzz.child.COMMANDS`.
     """
 
     name: str
@@ -234,6 +234,52 @@ def _containers() -> Iterator[Seed]:
                 written.create_dataset(name, data=array, chunks=(8, 8), compression="gzip")
         yield Seed("hdf5", ".h5", "container", path.read_bytes())
     yield Seed("raw", ".bin", "raw", arrays["v/b"].tobytes())
+    yield from _packed_tars(arrays)
+    yield from _foreign_containers(arrays)
+    yield from _videos()
+
+
+def _packed_tars(arrays: dict[str, Any]) -> Iterator[Seed]:
+    """Tars that are compressed as a whole."""
+    for suffix, mode in ((".tgz", "w:gz"), (".tbz", "w:bz2"), (".txz", "w:xz")):
+        file = io.BytesIO()
+        with tarfile.open(fileobj=file, mode=mode) as tar:
+            for name, array in arrays.items():
+                entry, data = tarfile.TarInfo(f"{name}.npy"), _saved(array)
+                entry.size = len(data)
+                tar.addfile(entry, io.BytesIO(data))
+        yield Seed(f"tar-{suffix[2:]}", suffix, "container", file.getvalue())
+
+
+def _foreign_containers(arrays: dict[str, Any]) -> Iterator[Seed]:
+    """Files of torch and MATLAB with several arrays, by themselves and within an archive."""
+    import torch
+
+    file = io.BytesIO()
+    torch.save({name: torch.from_numpy(array) for name, array in arrays.items()}, file)
+    yield Seed("torch", ".pt", "container", file.getvalue())
+    inner = io.BytesIO()
+    scipy.io.savemat(inner, {"S": np.stack([*arrays.values()], -1), "names": np.asarray([*arrays], object)})
+    yield Seed("mat-stack", ".mat", "container", inner.getvalue())
+    outer, one, other = io.BytesIO(), io.BytesIO(), io.BytesIO()
+    scipy.io.savemat(one, {"map": arrays["a"]})
+    torch.save(torch.from_numpy(arrays["a"]), other)
+    with zipfile.ZipFile(outer, "w") as archive:
+        archive.writestr(zipfile.ZipInfo("a.mat"), one.getvalue())
+        archive.writestr(zipfile.ZipInfo("b.pt"), other.getvalue())
+    yield Seed("zip-arrays", ".zip", "container", outer.getvalue())
+
+
+def _videos() -> Iterator[Seed]:
+    """Four frames in the codecs and containers that OpenCV writes."""
+    with tempfile.TemporaryDirectory() as folder:
+        for suffix, code in ((".avi", "FFV1"), (".mkv", "FFV1"), (".mp4", "mp4v"), (".avi", "MJPG"), (".webm", "VP80")):
+            path = Path(folder, f"{code}{suffix}")
+            writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter_fourcc(*code), 25, (WIDTH - 1, HEIGHT))
+            for shift in range(4):
+                writer.write(cv2.cvtColor(np.roll(_map()[:, :-1], shift, axis=1), cv2.COLOR_GRAY2BGR))
+            writer.release()
+            yield Seed(f"video-{code}", suffix, "video", path.read_bytes() if path.exists() else b"")
 
 
 def _saved(array: Any) -> bytes:
