@@ -241,7 +241,8 @@ def _containers() -> Iterator[Seed]:
 
 def _packed_tars(arrays: dict[str, Any]) -> Iterator[Seed]:
     """Tars that are compressed as a whole."""
-    for suffix, mode in ((".tgz", "w:gz"), (".tbz", "w:bz2"), (".txz", "w:xz")):
+    modes: dict[str, Any] = {".tgz": "w:gz", ".tbz": "w:bz2", ".txz": "w:xz"}
+    for suffix, mode in modes.items():
         file = io.BytesIO()
         with tarfile.open(fileobj=file, mode=mode) as tar:
             for name, array in arrays.items():
@@ -281,7 +282,8 @@ def _videos() -> Iterator[Seed]:
     with tempfile.TemporaryDirectory() as folder:
         for suffix, code in ((".avi", "FFV1"), (".mkv", "FFV1"), (".mp4", "mp4v"), (".avi", "MJPG"), (".webm", "VP80")):
             path = Path(folder, f"{code}{suffix}")
-            writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter_fourcc(*code), 25, (WIDTH - 1, HEIGHT))
+            fourcc = cv2.VideoWriter_fourcc(*code)  # type: ignore[attr-defined]
+            writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, fourcc, 25, (WIDTH - 1, HEIGHT))
             for shift in range(4):
                 writer.write(cv2.cvtColor(np.roll(_map()[:, :-1], shift, axis=1), cv2.COLOR_GRAY2BGR))
             writer.release()
