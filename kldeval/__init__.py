@@ -25,6 +25,7 @@ PUBLIC = {
     **dict.fromkeys(("audit", "check", "compare", "density", "explain", "identify"), "api.questions"),
     **dict.fromkeys(("list_conventions", "methods"), "api.questions"),
     "calibrate": "api.calibration",
+    **dict.fromkeys(("Rows", "rows"), "api.rows"),
     **dict.fromkeys(("Fitted", "Reproduction", "fit", "optimal", "reproduce"), "api.answers"),
     **dict.fromkeys(("LearningCurves", "observers"), "api.observers"),
     "signature": "functional",

@@ -302,6 +302,13 @@ def calibrate_parameters() -> list[Parameter]:
     return _question("pred gt", {**own, **_PROGRESS}, run_annotations())
 
 
+def rows_parameters() -> list[Parameter]:
+    """The parameters of `rows`."""
+    own = {"labels": ("Any", None), "ignore_index": ("int | None", None), **_PROGRESS}
+    annotations = {name: annotation for name, annotation in run_annotations().items() if name not in own}
+    return _question("pred gt", own, annotations)
+
+
 def stream_parameters(metric: str, annotation: str, default: Any = Parameter.empty) -> list[Parameter]:
     """The parameters of a stream of maps, of which the first is called `metric`."""
     first = Parameter(metric, Parameter.POSITIONAL_OR_KEYWORD, default=default, annotation=annotation)

@@ -32,6 +32,7 @@ from kldeval._version import __version__ as __version__
 EXPLICIT = {
     "audit": "Audit",
     "calibrate": "Leaderboard",
+    "rows": "Rows",
     "check": "Inspection",
     "explain": "Explanation",
     "identify": "Identification",

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+import math
+import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kldeval.data.dataset import select
+from kldeval.data.dataset import ONLY, select
 from kldeval.data.listing import name_of
 from kldeval.data.load import load_pair
-from kldeval.data.readers import LABEL_READERS, read_map
+from kldeval.data.readers import CLASS_READERS, LABEL_READERS, is_mapped, read_map, stored_shape
 from kldeval.dataclass import dataclass
 from kldeval.engine.device import find_device
 from kldeval.engine.report_builder import provenance_of
 from kldeval.engine.run import outcomes
 from kldeval.engine.worker import reading_of
-from kldeval.errors import NoPartner, UsageProblem, printable
+from kldeval.errors import NoPartner, UnreadableMap, UsageProblem, printable
 from kldeval.executors.choice import executor_for
+from kldeval.memory import MapInMemory, NamedMaps
 from kldeval.metrics.registry import METRICS
-from kldeval.records import Failure
-from kldeval.reports.rows import RowsReport, likelihoods_of
-from kldeval.scoring.rows import NLL, NLL_GT, SAME_TOP, SHIFT, RowScores, score_rows
+from kldeval.normalization.chain import class_axis
+from kldeval.records import Failure, Pair
+from kldeval.reports.rows import RowsReport, RowSummary, likelihoods_of, row_summary
+from kldeval.scoring.rows import NLL, NLL_GT, SAME_TOP, SHIFT, RowScores, check_label_count, score_rows
 from kldeval.settings.signature import signatures
 
 if TYPE_CHECKING:
@@ -29,12 +33,26 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kldeval.data.load import Loaded, Reading
-    from kldeval.memory import MapFolder
-    from kldeval.records import Pair
+    from kldeval.memory import MapFile, MapFolder
+    from kldeval.reports.rows import Floats
     from kldeval.run_options import RunOptions
     from kldeval.settings.settings import Settings
 
 _UNITS = {"e": "nats", "2": "bits", "10": "bans"}
+
+
+PIECE = 2**25
+"""Entries of a pair in large files that are scored at a time, by any worker: 64 MiB of half floats on each side."""
+
+
+@dataclass(frozen=True, slots=True)
+class PartOfPair(Pair):
+    """The places from `start` to `stop` on the first axis of a pair's arrays, each of which has `n_rows` rows."""
+
+    start: int = 0
+    stop: int = 0
+    length: int = 0
+    n_rows: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,18 +61,34 @@ class RowScoring:
 
     settings: Settings
     reading: Reading
-    labels: Mapping[str, Path] | None = None
+    labels: Mapping[str, MapFile] | None = None
     ignore_index: int | None = None
 
     def begin(self, model: str, pair: Pair, gt: Loaded | None, *, is_first: bool) -> RowScores | Failure:
-        """The numbers of the rows of a pair."""
+        """The numbers of the rows of a pair, or of a part of it."""
         del model, is_first
+        labels = self._labels_of(pair.name)
+        first = 0
+        if isinstance(pair, PartOfPair):
+            first = pair.start * pair.n_rows
+            if labels is not None:
+                check_label_count(labels, pair.length * pair.n_rows)
+                labels = labels[first : pair.stop * pair.n_rows]
+            pair = replace(pair, pred=self._part(pair, pair.pred), gt=self._part(pair, pair.gt))
         maps = load_pair(pair, self.reading, gt)
-        return score_rows(maps, self.settings, self._labels_of(pair.name), self.ignore_index)
+        return score_rows(maps, self.settings, labels, self.ignore_index, first)
 
     def finish(self, begun: Sequence[RowScores]) -> Sequence[RowScores]:
         """The numbers."""
         return begun
+
+    def _part(self, pair: PartOfPair, path: MapFile) -> MapInMemory:
+        """The part of an array that stays in its file; only what is looked at is read."""
+        whole = read_map(path, readers=CLASS_READERS, max_pixels=sys.maxsize).array
+        if len(whole) != pair.length:
+            msg = f"{printable(path)}: the file changed while it was read"
+            raise UnreadableMap(msg)
+        return MapInMemory(whole[pair.start : pair.stop], str(path))
 
     def _labels_of(self, name: str) -> Any:
         if self.labels is None:
@@ -72,7 +106,7 @@ def run_rows(
     settings: Settings,
     request: RunOptions,
     *,
-    labels: Path | None = None,
+    labels: Path | NamedMaps | None = None,
     ignore_index: int | None = None,
     progress: Callable[[object, int], None] | None = None,
 ) -> RowsReport:
@@ -83,18 +117,23 @@ def run_rows(
     """
     dataset = select(pred, gt, settings, request)
     reading = replace(reading_of(settings, request), labels=False)
-    work = RowScoring(settings, reading, _label_files(labels, alone=dataset.alone), ignore_index)
-    found: list[RowScores] = []
-    failures = [failure for rows in dataset.failures.values() for failure in rows]
-    for answer in outcomes(dataset, work, reading, executor_for(request)):
-        if isinstance(answer.outcome, Failure):
-            failures.append(answer.outcome)
-        else:
-            found.append(answer.outcome)
+    work = RowScoring(settings, reading, _label_files(labels, alone=dataset.count == 1), ignore_index)
+    tasks = tuple({ONLY: part} for pair in dataset.firsts for part in _parts(pair, settings, reading))
+    answers: dict[str, list[RowScores | Failure]] = {}
+    for answer in outcomes(replace(dataset, tasks=tasks), work, reading, executor_for(request)):
+        answers.setdefault(answer.name, []).append(answer.outcome)
         if progress:
-            progress(answer.outcome, dataset.count)
+            progress(answer.outcome, len(tasks))
+    lost = {one.name: one for parts in answers.values() for one in reversed(parts) if isinstance(one, Failure)}
+    found = {
+        name: [one for one in parts if isinstance(one, RowScores)]
+        for name, parts in answers.items()
+        if name not in lost
+    }
+    failures = [*(failure for rows in dataset.failures.values() for failure in rows), *lost.values()]
     keys = [*settings.keys, SAME_TOP, *((NLL, NLL_GT, SHIFT) if labels else ())]
-    values = {key: np.concatenate([one.values[key] for one in found]) if found else np.empty(0) for key in keys}
+    values = {key: _joined([one.values[key] for parts in found.values() for one in parts]) for key in keys}
+    summaries = _summaries(values)
     device = find_device("cpu", settings, [], 1)
     units = {
         key: _UNITS[settings.base] if METRICS[call.name].info.unit == "nats" else ""
@@ -103,16 +142,43 @@ def run_rows(
     return RowsReport(
         signatures(settings),
         provenance_of(pred, gt, device, request),
-        units | {NLL: "nats", NLL_GT: "nats"},
-        tuple((one.name, one.n) for one in found),
-        values,
+        {key: units.get(key, "") for key in summaries},
+        tuple((name, sum(one.n for one in parts)) for name, parts in found.items()),
+        summaries,
         tuple(sorted(failures, key=lambda one: one.name)),
         likelihoods_of(values[NLL], values[NLL_GT], values[SHIFT]) if labels and found else None,
         dataset.notes,
+        values,
     )
 
 
-def _label_files(labels: Path | None, *, alone: bool) -> dict[str, Path] | None:
+def _joined(parts: Sequence[Floats]) -> Floats:
+    return np.concatenate(parts) if parts else np.empty(0)
+
+
+def _parts(pair: Pair, settings: Settings, reading: Reading) -> Sequence[Pair]:
+    """A pair of large arrays that stay in their files, in parts of their rows; any other as it is."""
+    axis = class_axis(settings.pred)
+    shape, other = stored_shape(pair.pred, reading.key_of("pred")), stored_shape(pair.gt, reading.key_of("gt"))
+    if shape is None or other != shape or len(shape) < 2 or 1 in shape or axis not in (-1, len(shape) - 1):  # noqa: PLR2004
+        return [pair]
+    if not (is_mapped(pair.pred) and is_mapped(pair.gt)) or pair.place is not None:
+        return [pair]
+    each, n_rows = max(1, PIECE // math.prod(shape[1:])), math.prod(shape[1:-1])
+    given = pair.pred, pair.gt, pair.group, pair.fixations, pair.mask, pair.place, pair.is_first
+    return [
+        PartOfPair(pair.name, *given, start, min(start + each, shape[0]), shape[0], n_rows)
+        for start in range(0, shape[0], each)
+    ]
+
+
+def _summaries(values: Mapping[str, Floats]) -> dict[str, RowSummary]:
+    """What is said of each number; rows whose label does not count have no change of its probability."""
+    counted = {key: one[~np.isnan(one)] if key == SHIFT else one for key, one in values.items()}
+    return {key: row_summary(one, is_share=key == SAME_TOP) for key, one in counted.items() if key not in (NLL, NLL_GT)}
+
+
+def _label_files(labels: Path | NamedMaps | None, *, alone: bool) -> Mapping[str, MapFile] | None:
     """The files of labels by the names of pairs; one file stands for the only pair.
 
     Raises:
@@ -120,6 +186,8 @@ def _label_files(labels: Path | None, *, alone: bool) -> dict[str, Path] | None:
     """
     if labels is None:
         return None
+    if isinstance(labels, NamedMaps):
+        return labels.maps
     if labels.is_dir():
         files = sorted(path for path in labels.rglob("*") if path.suffix.lower() in (".npy", ".npz"))
         return {name_of(path.relative_to(labels).as_posix()): path for path in files}

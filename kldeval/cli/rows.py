@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kldeval.cli.messages import drawn, render_options, say, show
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Mapping, Sequence
 
     from kldeval.cli.evaluate_options import EvaluateOptions
+    from kldeval.cli.reporting import OutputOptions
     from kldeval.reports.rows import RowsReport
     from kldeval.settings.settings import Settings
 
-
-FORMATS = {".txt": "table", ".json": "json", ".csv": "csv", ".tsv": "tsv", ".md": "markdown", ".tex": "latex"}
-"""The format that the suffix of a file asks for."""
-
-NAMES = (*FORMATS.values(), "llama")
 
 NORMS = ("norm", "pred_norm", "gt_norm", "signature", "convention", "preset")
 """The options that say what makes distributions of rows."""
@@ -45,8 +42,11 @@ def score_rows_of(paths: tuple[tuple[Path, ...], Path | None], settings: Setting
     from kldeval.errors import UsageProblem
 
     preds, gt = paths
-    files = _files(options)
     _check(options, len(preds))
+    files = _files(options)
+    if "llama" in (options.format_, *(format_ for _, format_ in files)) and "kld" not in settings.keys:
+        msg = "--format llama is of kld: add it to the metrics"
+        raise UsageProblem(msg)
     try:
         ignored = None if options.ignore_index is None else int(options.ignore_index)
     except ValueError:
@@ -62,72 +62,74 @@ def score_rows_of(paths: tuple[tuple[Path, ...], Path | None], settings: Setting
             ignore_index=ignored,
             progress=progress,
         )
-    for path, format_ in files:
-        _write(path, _text(format_, report, options, is_file=True))
     if options.save_maps is not None:
         _save(options.save_maps, report)
-    show(_text(options.format_, report, options))
+    _deliver(report, files, options)
     if not options.quiet and options.format_ != "table":
         for failure in report.failures:
             say(f"{failure.name}: {failure.message}")
     return 1 if report.failures or not report.n else 0
 
 
+def show_rows(report: RowsReport, options: OutputOptions) -> int:
+    """Show the saved statistics of rows again; the exit code.
+
+    Raises:
+        UsageProblem: something is asked for that they do not have.
+    """
+    _refuse(options, {"fail_if": "--fail-if", "per_map": "--per-map", "worst": "--worst", "sort": "--sort"})
+    _deliver(report, _files(options), options)
+    return 0
+
+
+def _deliver(report: RowsReport, files: Sequence[tuple[Path, str]], options: OutputOptions) -> None:
+    """Write the files, and show the document."""
+    from kldeval.writers.rows_page import rows_page, rows_text
+
+    looks = render_options(options)
+    for path, format_ in files:
+        _write(path, rows_text(report, format_, replace(looks, width=None)))
+    if options.format_ == "table":
+        show(drawn(rows_page(report, looks), looks))
+    else:
+        show(rows_text(report, options.format_, looks))
+
+
 def _check(options: EvaluateOptions, n_models: int) -> None:
     from kldeval.errors import UsageProblem
-    from kldeval.grammar import unknown
 
     if n_models > 1:
         msg = "--rows compares one prediction with its ground truth: score each model by itself"
         raise UsageProblem(msg)
-    if options.format_ not in NAMES:
-        raise unknown("format", options.format_, NAMES)
     asked = {"fail_if": "--fail-if", "per_map": "--per-map", "worst": "--worst", "score_only": "--score-only"}
-    asked |= {"shard": "--shard", "per_class": "--per-class", "cache": "--cache"}
+    _refuse(options, asked | {"shard": "--shard", "per_class": "--per-class", "cache": "--cache"})
+
+
+def _refuse(options: object, asked: Mapping[str, str]) -> None:
+    """Refuse options that rows have no use for."""
+    from kldeval.errors import UsageProblem
+
     for name, flag in asked.items():
         if getattr(options, name):
-            msg = f"{flag} has no meaning beside --rows, which has no number per map; --format csv has every row"
+            msg = f"{flag} has no meaning for rows, which have no number per map; --format csv has every row"
             raise UsageProblem(msg)
 
 
-def _files(options: EvaluateOptions) -> list[tuple[Path, str]]:
+def _files(options: OutputOptions) -> list[tuple[Path, str]]:
     """The files to write with their formats, checked before anything is scored."""
     from kldeval.cli.reporting import check_outputs
-    from kldeval.errors import UsageProblem
+    from kldeval.grammar import unknown
+    from kldeval.writers.rows_page import FORMATS, format_of_file
 
+    if options.format_ not in FORMATS:
+        raise unknown("format", options.format_, FORMATS)
     found = []
     for text in options.output:
         prefix, colon, rest = text.partition(":")
-        named = colon and prefix in NAMES
-        path = Path(rest if named else text)
-        format_ = prefix if named else FORMATS.get(PurePath(text).suffix.lower(), "")
-        if not format_:
-            msg = f"cannot write {path}: rows are written as {', '.join(FORMATS)}, or as llama:FILE"
-            raise UsageProblem(msg)
-        found.append((path, format_))
+        named = colon and prefix in FORMATS
+        found.append((Path(rest if named else text), prefix if named else format_of_file(text)))
     check_outputs([path for path, _ in found])
     return found
-
-
-def _text(format_: str, report: RowsReport, options: EvaluateOptions, *, is_file: bool = False) -> str:
-    from kldeval.writers import latex, markdown, text
-    from kldeval.writers.rows_page import rows_delimited, rows_json, rows_llama, rows_page
-
-    looks = render_options(options)
-    if format_ in ("csv", "tsv"):
-        return "".join(rows_delimited(report, "," if format_ == "csv" else "\t"))
-    if format_ == "llama" and "kld" not in report.values:
-        from kldeval.errors import UsageProblem
-
-        msg = "--format llama is of kld: add it to the metrics"
-        raise UsageProblem(msg)
-    if format_ in ("json", "llama"):
-        return (rows_json if format_ == "json" else rows_llama)(report)
-    page = rows_page(report, looks)
-    renderers: dict[str, Callable[..., Any]] = {"markdown": markdown.render, "latex": latex.render}
-    if format_ in renderers:
-        return str(renderers[format_](page, looks))
-    return text.render(page, looks) if is_file else drawn(page, looks)
 
 
 def _write(path: Path, text: str) -> None:
@@ -145,7 +147,7 @@ def _save(folder: Path, report: RowsReport) -> None:
 
     at = 0
     for name, n in report.owners:
-        for key, values in report.values.items():
+        for key, values in report.by_row.items():
             with whole_file(folder / key / f"{name}.npy") as file:
                 np.save(file, values[at : at + n])
         at += n

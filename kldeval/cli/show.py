@@ -30,8 +30,10 @@ from kldeval.cli.reporting import (
     exit_code,
     open_sink,
 )
+from kldeval.cli.rows import show_rows
 from kldeval.reports.audit_documents import Audit
 from kldeval.reports.identification import Identification
+from kldeval.reports.rows import RowsReport
 
 if TYPE_CHECKING:
     from kldeval.cli.reporting import OutputPlan
@@ -51,12 +53,14 @@ class ShowOptions(
 @takes(ShowOptions)
 @DEBUG
 def command(paths: tuple[Path, ...], options: ShowOptions) -> int:
-    """Show a saved report, leaderboard, comparison or audit in any format; several reports make a leaderboard.
+    """Show a saved report, leaderboard, comparison, audit or rows in any format; several reports make a leaderboard.
 
     Exit code 3 if a --fail-if gate fires, else 0: that maps failed was said when they were scored.
     """
-    sink = open_sink(options)
     document = _document(paths, options)
+    if isinstance(document, RowsReport):
+        return show_rows(document, options)
+    sink = open_sink(options)
     if isinstance(document, Audit):
         return _show_audit(document, sink, options)
     if isinstance(document, Identification):
@@ -67,7 +71,7 @@ def command(paths: tuple[Path, ...], options: ShowOptions) -> int:
     return EXIT_GATE if gates and exit_code(document) == EXIT_GATE else 0
 
 
-def _document(paths: tuple[Path, ...], options: ShowOptions) -> Document | Audit | Identification:
+def _document(paths: tuple[Path, ...], options: ShowOptions) -> Document | Audit | Identification | RowsReport:
     from kldeval.provenance import versions
     from kldeval.reports.audit_reader import load_any
     from kldeval.reports.comparison import check_agreement

@@ -25,6 +25,7 @@ from kldeval.reports.aggregate import (
     summarise_scores,
 )
 from kldeval.reports.documents import Column, Report
+from kldeval.reports.ways import with_ways
 from kldeval.scoring.diagnostics import notes, with_density_provenance
 from kldeval.settings.signature import short_signature, signatures
 
@@ -74,7 +75,7 @@ def build_report(
     made = [score.made for score in scores if score.made]
     settings, made_notes = with_density_provenance(settings, made, len(made), len(scores))
     by_group = summarise_groups(keys, scores)
-    return Report(
+    report = Report(
         signatures(settings),
         short_signature(settings),
         provenance,
@@ -87,6 +88,7 @@ def build_report(
         groups=by_group,
         references=summarise_references(scores, over_groups=settings.maps == "groups"),
     )
+    return with_ways(report) if report.references else report
 
 
 def _spooled_report(

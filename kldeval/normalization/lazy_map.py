@@ -130,7 +130,9 @@ class LazyMap:
         """The minimum and the maximum over pixels of positive weight."""
         key = str(axes)
         if key not in self.known:
-            blocks = self.blocks() if self.functions or self.weights is not None else [(self._stored, None)]
+            # numpy compares half floats one by one, six times slower than it converts and compares them in blocks
+            in_blocks = self.functions or self.weights is not None or self.source.dtype == "float16"
+            blocks = self.blocks() if in_blocks else [(self._stored, None)]
             ends = [_extent(self.xp, values, weights, axes) for values, weights in blocks]
             low = combine_blocks(self.xp, [low for low, _ in ends], axes, self.xp.minimum)
             high = combine_blocks(self.xp, [high for _, high in ends], axes, self.xp.maximum)

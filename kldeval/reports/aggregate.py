@@ -14,13 +14,14 @@ from kldeval.grammar import differences, signature_parts, split_call, unknown, w
 from kldeval.metrics.registry import LABEL_METRICS, METRICS
 from kldeval.reports.documents import ClassRow, Summary
 from kldeval.reports.moments import Moments, exact_parts, exact_sum, median, moments_of, weighted_mean
+from kldeval.reports.ways import CEILING, PRIOR, REFERENCES, UNIFORM, with_ways
 from kldeval.templates import PARENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from kldeval.records import Score
-    from kldeval.reports.documents import Report
+    from kldeval.reports.documents import Report, Ways
 
 OLD_CLASSES = "the tables per class of the parts are not merged: a part does not hold the sums that they are made of"
 """What is noted of reports that were saved before the sums were."""
@@ -402,7 +403,7 @@ def resummarise(report: Report, scores: Iterable[Score]) -> Report:
     summaries = summarise_means(keys, groups) if report.averages_groups else summarise_scores(keys, kept)
     classes = report.classes if len(kept) == len(report.scores) else ()
     references = summarise_references(kept, over_groups=report.averages_groups)
-    return replace(
+    made = replace(
         report,
         signatures=_of_fixations(report, kept),
         scores=kept,
@@ -412,7 +413,9 @@ def resummarise(report: Report, scores: Iterable[Score]) -> Report:
         gates=(),
         references=references,
         statistics="",
+        ways=None,
     )
+    return with_ways(made)
 
 
 def _of_fixations(report: Report, scores: Sequence[Score]) -> dict[str, str]:
@@ -448,7 +451,13 @@ def _only(report: Report, keys: Sequence[str]) -> Report:
         references={
             name: {key: means[key] for key in keys if key in means} for name, means in report.references.items()
         },
+        ways=_ways_of(report.ways, keys),
     )
+
+
+def _ways_of(ways: Ways | None, keys: Sequence[str]) -> Ways | None:
+    shares = {} if ways is None else {key: ways.shares[key] for key in keys if key in ways.shares}
+    return None if ways is None or not shares else replace(ways, shares=shares)
 
 
 def grouping_of(report: Report) -> str:
@@ -456,11 +465,6 @@ def grouping_of(report: Report) -> str:
     parts = signature_parts(next(iter(report.signatures.values()), ""))
     return parts.get("groups", PARENT) if report.averages_groups else ""
 
-
-UNIFORM, PRIOR, CEILING = "uniform", "centre prior", "ceiling"
-
-REFERENCES = (UNIFORM, PRIOR, CEILING)
-"""The rows, from what says nothing to what says most."""
 
 Means = dict[str, dict[str, float]]
 """The headline of each metric by its key, for each reference by its name."""
@@ -485,22 +489,6 @@ def _means(scores: Sequence[Score], name: str, *, over_groups: bool) -> dict[str
     groups = summarise_groups(keys, theirs) if over_groups else {}
     summaries = summarise_means(keys, groups) if over_groups else summarise_scores(keys, theirs)
     return {key: summary.mean for key, summary in summaries.items() if summary.mean is not None}
-
-
-def share_of_the_way(mean: float | None, references: Mapping[str, Mapping[str, float]], key: str) -> float | None:
-    """How far a model goes from the centre prior (0) to the ceiling (1).
-
-    None where one of them has no finite number, or the ceiling is not above the prior: there is no way then. (Only
-    metrics of fixations have a ceiling, of which more is better.)
-
-    >>> share_of_the_way(0.5, {"centre prior": {"nss": 0.0}, "ceiling": {"nss": 2.0}}, "nss")
-    0.25
-    """
-    ends = [references.get(name, {}).get(key) for name in (PRIOR, CEILING)]
-    if mean is None or any(end is None or not math.isfinite(end) for end in ends) or not math.isfinite(mean):
-        return None
-    low, high = (float(end or 0.0) for end in ends)
-    return (mean - low) / (high - low) if high > low else None
 
 
 _REASONS = {

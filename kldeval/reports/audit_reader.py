@@ -26,6 +26,7 @@ from kldeval.reports.audit_documents import (
 from kldeval.reports.documents import Column
 from kldeval.reports.identification_reader import parse_identification
 from kldeval.reports.json_reader import decode, parse_document, refuse, validated
+from kldeval.reports.rows_reader import parse_rows
 
 if TYPE_CHECKING:
     import os
@@ -33,14 +34,15 @@ if TYPE_CHECKING:
 
     from kldeval.reports.documents import ComparisonReport, Leaderboard, Report
     from kldeval.reports.identification import Identification
+    from kldeval.reports.rows import RowsReport
 
     Json = dict[str, Any]
 
 
 def load_any(
     path: str | os.PathLike[str],
-) -> Report | Leaderboard | ComparisonReport | Audit | Identification:
-    """What a JSON file of kldeval holds: a report, a leaderboard, a comparison, an audit or an identification.
+) -> Report | Leaderboard | ComparisonReport | Audit | Identification | RowsReport:
+    """What a JSON file of kldeval holds: a report, a leaderboard, a comparison, an audit, an identification or rows.
 
     Raises:
         UsageProblem: as `load_document`.
@@ -51,6 +53,8 @@ def load_any(
         return parse_audit(value, file)
     if isinstance(schema, str) and schema.startswith("kldeval.identify/"):
         return parse_identification(value, file)
+    if isinstance(schema, str) and schema.startswith("kldeval.rows/"):
+        return parse_rows(value, file)
     return parse_document(value, file)
 
 

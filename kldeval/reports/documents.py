@@ -125,6 +125,26 @@ class ClassRow:
 
 
 @dataclass(frozen=True, slots=True)
+class ShareOfWay:
+    """The part of the way that a model goes, and its interval; both None where there is no way, which `reason` says."""
+
+    value: float | None
+    interval: tuple[float, float] | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """By metric and by what is taken for chance the share of the way to the ceiling that a model goes.
+
+    `statistics` is everything that defines the intervals of the shares.
+    """
+
+    statistics: str
+    shares: Mapping[str, Mapping[str, ShareOfWay]]
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """The outcome of scoring one prediction folder.
 
@@ -133,7 +153,8 @@ class Report:
     the values empty. `provenance` holds plain JSON values; a saved report keeps `short` and `columns` among them.
     `classes` has rows where a table per class was asked for; `groups` has the summaries of each group's maps where
     every score has a group; `gates` what was asked of the run. `references` are the headlines of the reference rows.
-    `statistics` is the signature of the intervals of the summaries, where these were asked for.
+    `statistics` is the signature of the intervals of the summaries, where these were asked for, and `ways` are the
+    shares of the way to the ceiling, where there is one.
     """
 
     signatures: Mapping[str, str]
@@ -149,6 +170,7 @@ class Report:
     gates: tuple[GateOutcome, ...] = field(default=())
     references: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     statistics: str = ""
+    ways: Ways | None = None
 
     @property
     def averages_groups(self) -> bool:

@@ -11,6 +11,7 @@ import numpy as np
 from kldeval.reports.moments import exact_sum, weighted_mean
 from kldeval.reports.pooled import pooled_interval
 from kldeval.reports.significance import LARGEST, bca_intervals
+from kldeval.reports.ways import with_ways
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,7 +39,8 @@ def with_intervals(report: Report, resampling: Resampling) -> Report:
         key: replace(summary, interval=_interval_of(report, key, resampling))
         for key, summary in report.summaries.items()
     }
-    return replace(report, summaries=summaries, statistics=_signature(report, resampling))
+    made = replace(report, summaries=summaries, statistics=_signature(report, resampling))
+    return with_ways(made, resampling) if made.ways else made
 
 
 def _interval_of(report: Report, key: str, resampling: Resampling) -> tuple[float, float] | None:

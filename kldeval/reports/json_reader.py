@@ -32,9 +32,12 @@ from kldeval.reports.documents import (
     PairedResult,
     PairOfModels,
     Report,
+    ShareOfWay,
     Summary,
+    Ways,
 )
 from kldeval.reports.identification import IDENTIFY_SCHEMA
+from kldeval.reports.rows import ROWS_SCHEMA
 from kldeval.settings.signature import combined
 
 if TYPE_CHECKING:
@@ -53,6 +56,7 @@ SCHEMA_FILES = {
     COMPARE_SCHEMA: "compare.schema.json",
     AUDIT_SCHEMA: "audit.schema.json",
     IDENTIFY_SCHEMA: "identify.schema.json",
+    ROWS_SCHEMA: "rows.schema.json",
 }
 """The published schema of each document, in the folder `schemas` beside the records."""
 
@@ -383,6 +387,7 @@ class _Reader:
             gates=_gates(item),
             references=_numbers_of(item.get("references", {})),
             statistics=item.get("statistics", ""),
+            ways=_ways(item["ways"]) if "ways" in item else None,
         )
 
     def scores(self, rows: Sequence[Json], keys: Sequence[str], failed: set[tuple[str, str]]) -> tuple[Score, ...]:
@@ -467,6 +472,17 @@ def _number_or_none(value: float | str | None) -> float | None:
 
 def _column(item: Json) -> Column:
     return Column(unit=item["unit"], best=item["best"])
+
+
+def _ways(item: Json) -> Ways:
+    shares = {
+        key: {
+            chance: ShareOfWay(one["share"], _interval(one["share_interval"]), one.get("reason", ""))
+            for chance, one in row.items()
+        }
+        for key, row in item["shares"].items()
+    }
+    return Ways(item["statistics"], shares)
 
 
 def _summaries(item: Json, keys: Iterable[str]) -> dict[str, Summary]:

@@ -13,6 +13,7 @@ from kldeval.grammar import split_call, unknown
 from kldeval.reports.aggregate import merge, resummarise
 from kldeval.reports.comparison import common_keys, common_maps, compare_reports
 from kldeval.reports.documents import Leaderboard, Resampling
+from kldeval.reports.ways import with_ways
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -45,6 +46,11 @@ def make_leaderboard(
         )
         for model, report in reports.items()
     }
+    references = {
+        score.name: score.references for report in restricted.values() for score in report.scores if score.references
+    }
+    if references:
+        restricted = {model: with_ways(report, resampling, references) for model, report in restricted.items()}
     if sort is not None:
         restricted = _sorted(restricted, sort)
     comparison = compare_reports(restricted, resampling, provenance=provenance) if common else None

@@ -10,7 +10,7 @@ import numpy as np
 
 from kldeval.dataclass import dataclass
 from kldeval.reports.moments import exact_mean
-from kldeval.reports.shares import FEWEST, ShareOfWay, share_between, share_of
+from kldeval.reports.shares import FEWEST, share_between, share_of
 from kldeval.reports.significance import bca_intervals, bootstrap_means
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from kldeval.arrays import NumpyArray as Array
     from kldeval.records import Failure
-    from kldeval.reports.documents import Column, Resampling
+    from kldeval.reports.documents import Column, Resampling, ShareOfWay
 
 OBSERVERS_SCHEMA = "kldeval.observers/1"
 

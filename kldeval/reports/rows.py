@@ -1,4 +1,7 @@
-"""What is said of the rows of a run: means with standard errors, quantiles, and the ratio of perplexities."""
+"""What is said of the rows of a run: means with standard errors, quantiles, and the ratio of perplexities.
+
+Saved as JSON it holds these statistics and no single rows, of which there may be millions.
+"""
 
 from __future__ import annotations
 
@@ -35,6 +38,15 @@ class Estimate:
 
 
 @dataclass(frozen=True, slots=True)
+class RowSummary:
+    """One number of all rows: its mean with the standard error, and its quantiles, or none of a share."""
+
+    mean: float
+    error: float
+    quantiles: Mapping[float, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Likelihoods:
     """How well both sides predict the labels: perplexities and their ratio, with prediction first.
 
@@ -54,19 +66,21 @@ class Likelihoods:
 
 @dataclass(frozen=True, slots=True)
 class RowsReport:
-    """The outcome of scoring rows: by metric a number for each row of each pair.
+    """The outcome of scoring rows: what is said of all, and by metric a number for each row of each pair.
 
-    `values` has the rows of all pairs one after another, `owners` the name of the pair and the number of rows of each.
+    `owners` are the names of the pairs and how many rows each has, `by_row` the numbers of all rows, pair after
+    pair. A document that was read back has no `by_row`, and two documents are equal where all else is.
     """
 
     signatures: Mapping[str, str]
     provenance: Mapping[str, object]
     units: Mapping[str, str]
     owners: tuple[tuple[str, int], ...]
-    values: Mapping[str, Floats]
+    summaries: Mapping[str, RowSummary]
     failures: tuple[Failure, ...]
     likelihoods: Likelihoods | None = None
     notes: tuple[str, ...] = field(default=())
+    by_row: Mapping[str, Floats] = field(default_factory=dict, compare=False)
 
     @property
     def n(self) -> int:
@@ -85,6 +99,16 @@ def mean_of(values: Floats) -> Estimate:
         return Estimate(math.nan, math.nan)
     mean = exact_mean(values.tolist())
     return Estimate(mean, float(np.std(values, ddof=1) / math.sqrt(n)) if n > 1 else math.nan)
+
+
+def row_summary(values: Floats, *, is_share: bool = False) -> RowSummary:
+    """What is said of a number of all rows; of a share there are no quantiles.
+
+    >>> row_summary(np.asarray([1.0, 0.0]), is_share=True)
+    RowSummary(mean=0.5, error=0.5, quantiles={})
+    """
+    mean = mean_of(values)
+    return RowSummary(mean.value, mean.error, {} if is_share else quantiles_of(values))
 
 
 def quantiles_of(values: Floats) -> dict[float, float]:

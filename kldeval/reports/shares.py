@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections import defaultdict
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from kldeval.dataclass import dataclass
+from kldeval.reports.documents import ShareOfWay
 from kldeval.reports.significance import bootstrap_means
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from kldeval.arrays import NumpyArray as Floats
     from kldeval.reports.documents import Resampling
+
+Key = TypeVar("Key")
+
+Triple = tuple[float, float, float]
+"""What the model, chance and the gold standard have on a map."""
+
+Table = tuple["Sequence[Triple]", "Sequence[float]", str]
+"""The numbers of every map, what each counts, and which direction is better."""
 
 FEWEST = 3
 """Of fewer maps the bootstrap knows nothing of a ratio."""
-
-
-@dataclass(frozen=True, slots=True)
-class ShareOfWay:
-    """The part of the way that a model goes, and its interval; both None where there is no way, which `reason` says."""
-
-    value: float | None
-    interval: tuple[float, float] | None = None
-    reason: str = ""
 
 
 def share_between(model: float, chance: float, gold: float, best: str) -> float | None:
@@ -41,32 +42,50 @@ def share_between(model: float, chance: float, gold: float, best: str) -> float 
     return gone / way if way > 0 else None
 
 
-def share_of(
-    units: Sequence[tuple[float, float, float]], best: str, resampling: Resampling, weights: Sequence[float] = ()
-) -> ShareOfWay:
-    """The share of the means of the model, of chance and of the gold standard over maps, or groups.
+def share_of(units: Sequence[Triple], best: str, resampling: Resampling) -> ShareOfWay:
+    """The share of the means of the model, of chance and of the gold standard over maps; see `shares_of`."""
+    return shares_of({"": (units, (1.0,) * len(units), best)}, resampling)[""]
 
-    The interval holds the central part of the shares of maps drawn anew. There is none of fewer than three, nor where
-    drawing maps anew can turn the gold standard and chance around: then the share can be anything.
+
+def shares_of(tables: Mapping[Key, Table], resampling: Resampling) -> dict[Key, ShareOfWay]:
+    """The shares of several metrics: of the weighted means of the model, of chance and of the gold standard.
+
+    The interval holds the central part of the shares of maps, or groups, drawn anew, the same for all metrics that have
+    as many. There is none of fewer than three, nor where drawing anew can turn the gold standard and chance around:
+    then the share can be anything.
     """
-    rows = np.asarray(units, np.float64).reshape(-1, 3)
-    heavy = np.asarray(weights if len(weights) else np.ones(len(rows)), np.float64)
-    if not len(rows) or not np.isfinite(rows).all():
-        return ShareOfWay(None, reason="a number is not finite")
-    if not heavy.sum() > 0:
+    found: dict[Key, ShareOfWay] = {}
+    drawn: defaultdict[int, dict[Key, Floats]] = defaultdict(dict)
+    for key, (units, weights, best) in tables.items():
+        rows, heavy = np.asarray(units, np.float64).reshape(-1, 3), np.asarray(weights, np.float64)
+        found[key] = _share(rows, heavy, best)
+        if found[key].value is not None and len(rows) >= FEWEST:
+            drawn[len(rows)][key] = rows * heavy[:, None]
+    for alike in drawn.values():
+        means = bootstrap_means(np.hstack(list(alike.values())), resampling.resamples, resampling.seed)
+        for place, key in enumerate(alike):
+            columns = means[:, 3 * place : 3 * place + 3]
+            found[key] = _with_interval(found[key], columns, tables[key][2], resampling.confidence)
+    return found
+
+
+def _share(rows: Floats, heavy: Floats, best: str) -> ShareOfWay:
+    if not len(rows) or not heavy.sum() > 0:
         return ShareOfWay(None, reason="there is no map")
+    if not np.isfinite(rows).all():
+        return ShareOfWay(None, reason="a number is not finite")
     means = [math.fsum(column * heavy) / math.fsum(heavy) for column in rows.T]
     value = share_between(means[0], means[1], means[2], best)
     if value is None:
         return ShareOfWay(None, reason="the gold standard is not better than chance")
-    if len(rows) < FEWEST:
-        return ShareOfWay(value)
-    drawn = bootstrap_means(rows * heavy[:, None], resampling.resamples, resampling.seed)
-    way, gone = drawn[:, 2] - drawn[:, 1], drawn[:, 0] - drawn[:, 1]
-    if best == "low":
-        way, gone = -way, -gone
+    return ShareOfWay(value)
+
+
+def _with_interval(share: ShareOfWay, drawn: Floats, best: str, confidence: float) -> ShareOfWay:
+    sign = 1 if best == "high" else -1
+    way, gone = sign * (drawn[:, 2] - drawn[:, 1]), sign * (drawn[:, 0] - drawn[:, 1])
     if not (way > 0).all():
-        return ShareOfWay(value, reason="the maps do not tell the gold standard from chance")
-    tail = (1 - resampling.confidence) / 2
+        return ShareOfWay(share.value, reason="the maps do not tell the gold standard from chance")
+    tail = (1 - confidence) / 2
     low, high = np.quantile(gone / way, [tail, 1 - tail]).tolist()
-    return ShareOfWay(value, (low, high))
+    return ShareOfWay(share.value, (low, high))

@@ -25,7 +25,7 @@ from kldeval.normalization.lazy_map import MAP
 from kldeval.preprocessing.grey import full_scale
 from kldeval.preprocessing.resize import resized
 from kldeval.records import Failure, Score
-from kldeval.reports.aggregate import CEILING, PRIOR, UNIFORM
+from kldeval.reports.ways import CEILING, PRIOR, UNIFORM
 from kldeval.scoring.evaluator import Evaluator
 from kldeval.scoring.leave_one_out import Kernel, with_uniform_share
 from kldeval.scoring.pixels import density_of_block

@@ -57,18 +57,22 @@ class RowScores:
 
 
 def score_rows(
-    pair: MapPair, settings: Settings, labels: NDArray[Any] | None = None, ignore_index: int | None = None
+    pair: MapPair,
+    settings: Settings,
+    labels: NDArray[Any] | None = None,
+    ignore_index: int | None = None,
+    first: int = 0,
 ) -> RowScores | Failure:
-    """The numbers of every row of a pair, or why there are none."""
+    """The numbers of every row of a pair, or why there are none; messages count the rows from `first`."""
     try:
         with quiet():
-            return RowScores(pair.name, _values(pair, settings, labels, ignore_index))
+            return RowScores(pair.name, _values(pair, settings, labels, ignore_index, first))
     except RefusedMap as problem:
         return Failure(pair.name, problem.stage, str(problem), problem.code)
 
 
 def _values(
-    pair: MapPair, settings: Settings, labels: NDArray[Any] | None, ignore_index: int | None
+    pair: MapPair, settings: Settings, labels: NDArray[Any] | None, ignore_index: int | None, first_row: int
 ) -> dict[str, Floats]:
     pred, gt, in_rows = _rows(pair, settings)
     plan = Plan.of(in_rows, shown=settings)
@@ -77,7 +81,7 @@ def _values(
     n, width = pred.shape
     found = {one.name: np.empty(n) for one in plan.quantities} | {SAME_TOP: np.empty(n)}
     if labels is not None:
-        labels = _checked_labels(labels, n, width, ignore_index)
+        labels = _checked_labels(labels, n, width, ignore_index, first_row)
         found |= {key: np.full(n, np.nan) for key in (NLL, NLL_GT, SHIFT)}
     for rows, _ in view.blocks(0):
         sides = {side.key: view.normalised(side).at(rows) for one in plan.quantities for side in (one.pred, one.gt)}
@@ -121,22 +125,33 @@ def _ordered(side: Density) -> Floats:
     return np.asarray(side.log if side.is_log else side.prob)
 
 
-def _checked_labels(labels: NDArray[Any], n: int, width: int, ignore_index: int | None) -> NDArray[np.int64]:
+def check_label_count(labels: NDArray[Any], n: int) -> None:
+    """Refuse labels that are no integers, or more or fewer than rows.
+
+    Raises:
+        RefusedMap: they are.
+    """
+    if labels.shape != (n,) or labels.dtype.kind not in "iu":
+        msg = f"labels are one whole number a row: {n} of them, not {labels.dtype} of shape {labels.shape}"
+        raise RefusedMap(msg)
+
+
+def _checked_labels(
+    labels: NDArray[Any], n: int, width: int, ignore_index: int | None, first_row: int
+) -> NDArray[np.int64]:
     """The labels of all rows; -1 where they do not count.
 
     Raises:
         RefusedMap: they are no integers, there are more or fewer than rows, or one is no entry of a row.
     """
-    if labels.shape != (n,) or labels.dtype.kind not in "iu":
-        msg = f"labels are one whole number a row: {n} of them, not {labels.dtype} of shape {labels.shape}"
-        raise RefusedMap(msg)
+    check_label_count(labels, n)
     valid = np.ones(n, dtype=bool) if ignore_index is None else labels != ignore_index
     strange = np.flatnonzero(valid & ((labels < 0) | (labels >= width)))
     if len(strange):
         label = int(labels[strange[0]])
         msg = (
-            f"label {label} of row {int(strange[0])} is none of the entries 0..{width - 1}; if it marks rows that do "
-            f"not count: --ignore-index {label}"
+            f"label {label} of row {first_row + int(strange[0])} is none of the entries 0..{width - 1}; if it marks "
+            f"rows that do not count: --ignore-index {label}"
         )
         raise RefusedMap(msg)
     return np.where(valid, labels.astype(np.int64), -1)

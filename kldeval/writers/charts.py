@@ -134,8 +134,8 @@ def _x_ticks(low: float, high: float, start: float, stop: float) -> tuple[Tick, 
     return tuple(Tick(place(value), f"{value:g}") for value in ticks(low, high))
 
 
-def histogram(title: str, values: Sequence[float], x_title: str) -> Chart | None:
-    """How the values of the maps are distributed; None where fewer than two are finite."""
+def histogram(title: str, values: Sequence[float], x_title: str, what: str = "maps") -> Chart | None:
+    """How the values of the maps, or of what they are of, are distributed; None where fewer than two are finite."""
     finite = sorted(_finite(values))
     if len(finite) < 2:  # noqa: PLR2004 - one value has no distribution
         return None
@@ -151,11 +151,11 @@ def histogram(title: str, values: Sequence[float], x_title: str) -> Chart | None
     if low == high:
         bars = (Mark((LEFT + WIDTH - RIGHT) / 2 - 10, TOP, f"{low:.4g}: {counts[0]}", 20, HEIGHT - BOTTOM - TOP),)
     odd = len(values) - len(finite)
-    text = f"{len(finite)} maps from {low:.4g} to {high:.4g}" + (f"; {odd} not finite, not drawn" if odd else "")
+    text = f"{len(finite)} {what} from {low:.4g} to {high:.4g}" + (f"; {odd} not finite, not drawn" if odd else "")
     y_ticks = tuple(Tick(y(number), f"{number:g}") for number in ticks(0, max(counts), 4) if number == int(number))
     return Chart(
         "histogram", title, text, bars=bars, x_ticks=_x_ticks(low, high, LEFT, WIDTH - RIGHT), y_ticks=y_ticks,
-        x_title=x_title, y_title="maps",
+        x_title=x_title, y_title=what,
     )  # fmt: skip
 
 

@@ -16,7 +16,17 @@ if TYPE_CHECKING:
 
     from kldeval.records import Failure, Score
     from kldeval.reports.audit_documents import AuditedMap, ConventionFacts, Curve, Flip, FlipSide, Standing
-    from kldeval.reports.documents import ClassRow, Column, Comparison, GateOutcome, PairOfModels, Report, Summary
+    from kldeval.reports.documents import (
+        ClassRow,
+        Column,
+        Comparison,
+        GateOutcome,
+        PairOfModels,
+        Report,
+        ShareOfWay,
+        Summary,
+        Ways,
+    )
     from kldeval.reports.reliability import ReliabilityDiagram
     from kldeval.writers.page import Options
 
@@ -114,10 +124,27 @@ def document(report: Report) -> JsonObject:
         made["groups"] = {name: _summaries(summaries) for name, summaries in report.groups.items()}
     if report.references:
         made["references"] = references_row(report.references)
+    if report.ways is not None:
+        made["ways"] = _ways(report.ways)
     diagrams = reliability_of(report) if any(score.statistics for score in report.scores) else {}
     if diagrams:
         made["reliability"] = {key: [_diagram(one) for one in found] for key, found in diagrams.items()}
     return made | _gates(report.gates)
+
+
+def _ways(ways: Ways) -> JsonObject:
+    """The shares of the way from chance to the gold standard, by metric and by what is chance."""
+    shares = {key: {chance: share_row(share) for chance, share in row.items()} for key, row in ways.shares.items()}
+    return {"statistics": ways.statistics, "shares": shares}
+
+
+def share_row(share: ShareOfWay) -> JsonObject:
+    """A share of the way, its interval, and why one of them is not there."""
+    return {
+        "share": share.value,
+        "share_interval": None if share.interval is None else list(map(_number, share.interval)),
+        **({"reason": share.reason} if share.reason else {}),
+    }
 
 
 def _diagram(diagram: ReliabilityDiagram) -> JsonObject:

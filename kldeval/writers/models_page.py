@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kldeval.errors import UsageProblem, count
-from kldeval.reports.aggregate import CEILING, PRIOR, REFERENCES, share_of_the_way
 from kldeval.reports.comparison import letter
+from kldeval.reports.ways import CEILING, CHANCES, REFERENCES
 from kldeval.writers.numbers import ABSENT, Notation, natural, notation_for
 from kldeval.writers.page import (
     Cell,
@@ -24,7 +24,7 @@ from kldeval.writers.page import (
     filled,
     plain_heads,
 )
-from kldeval.writers.report_page import LISTED, WAY_DECIMALS, failure_list, interval_text
+from kldeval.writers.report_page import LISTED, WAY_ENDS, failure_list, interval_text, way_cell, way_lines
 from kldeval.writers.rounding_table import report_rounding
 
 if TYPE_CHECKING:
@@ -161,11 +161,9 @@ def _explain(comparison: ComparisonReport) -> str:
 # the leaderboard
 
 
-def _leaderboard_tables(leaderboard: Leaderboard, options: Options) -> Iterator[Table]:
+def _leaderboard_tables(leaderboard: Leaderboard, options: Options) -> Iterator[Table | Paragraphs]:
     yield _ranking(leaderboard, options)
-    ways = _ways(leaderboard)
-    if ways:
-        yield ways
+    yield from _ways(leaderboard)
     if options.per_map or options.worst:
         yield from _map_tables(leaderboard.reports, options)
 
@@ -209,22 +207,21 @@ def _reference_rows(reports: Mapping[str, Report], precision: int) -> Iterator[t
         yield (Cell(""), Cell(name), *cells)
 
 
-def _ways(leaderboard: Leaderboard) -> Table | None:
-    """A row per model: how far it goes from the centre prior to the ceiling, by each metric that has both."""
+def _ways(leaderboard: Leaderboard) -> Iterator[Table | Paragraphs]:
+    """For either chance a row per model: how far it goes from there to the ceiling, by each metric that has one."""
     reports = leaderboard.reports
-    references = _references(reports)
-    means = {key: [report.summaries[key].mean for report in reports.values()] for key in common_columns(reports)}
-    ways = {key: [share_of_the_way(mean, references, key) for mean in found] for key, found in means.items()}
-    shown = {key: found for key, found in ways.items() if any(way is not None for way in found)}
-    if not shown:
-        return None
-    notation = Notation(WAY_DECIMALS)
-    rows = tuple(
-        (*names, *(Cell(notation.text(found[place])) for found in shown.values()))
-        for place, names in enumerate(_names(reports))
-    )
-    heads = (Head("", "text"), Head("model", "model"), *plain_heads("number", *shown))
-    return Table(heads, rows, f"the way from the {PRIOR} (0) to the {CEILING} (1)")
+    held = {model: report.ways.shares if report.ways else {} for model, report in reports.items()}
+    for chance in CHANCES:
+        keys = [key for key in common_columns(reports) if any(chance in row.get(key, {}) for row in held.values())]
+        if not keys:
+            continue
+        rows = tuple(
+            (*names, *(way_cell(held[model].get(key, {}).get(chance)) for key in keys))
+            for model, names in zip(reports, _names(reports), strict=True)
+        )
+        heads = (Head("", "text"), Head("model", "model"), *plain_heads("number", *keys))
+        yield Table(heads, rows, f"the share of the way from {WAY_ENDS[chance]} (0) to the {CEILING} (1)")
+    yield Paragraphs(way_lines(reports), dim=True)
 
 
 def _references(reports: Mapping[str, Report]) -> Mapping[str, Mapping[str, float]]:

@@ -9,7 +9,7 @@ from kldeval.errors import count
 from kldeval.reports.learning_curves import GOLD, LEFT_OUT, OBSERVERS_SCHEMA
 from kldeval.writers.answer_pages import as_json, plain_number
 from kldeval.writers.charts import learning_chart
-from kldeval.writers.json import failure_row
+from kldeval.writers.json import failure_row, share_row
 from kldeval.writers.numbers import ABSENT, ARROWS, Notation, notation_for
 from kldeval.writers.page import (
     Cell,
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from kldeval.reports.learning_curves import CurvePoint, LearningCurve, LearningCurves, Limit
-    from kldeval.reports.shares import ShareOfWay
     from kldeval.writers.charts import Chart
     from kldeval.writers.page import Block
 
@@ -203,15 +202,6 @@ def _point(point: CurvePoint) -> dict[str, Any]:
             }
             for name, model in point.models.items()
         },
-    }
-
-
-def share_row(share: ShareOfWay) -> dict[str, Any]:
-    """A share of the way, its interval, and why one of them is not there."""
-    return {
-        "share": share.value,
-        "share_interval": _pair(share.interval),
-        **({"reason": share.reason} if share.reason else {}),
     }
 
 

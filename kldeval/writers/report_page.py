@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from kldeval.errors import UsageProblem, count
 from kldeval.records import NO_PREDICTION
-from kldeval.reports.aggregate import CEILING, PRIOR, REFERENCES, share_of_the_way, summarise_means, summarise_scores
+from kldeval.reports.aggregate import summarise_means, summarise_scores
+from kldeval.reports.ways import CEILING, CHANCES, PRIOR, REFERENCES, UNIFORM
 from kldeval.writers.numbers import ABSENT, Notation, natural, notation_for
 from kldeval.writers.page import (
     Cell,
@@ -27,10 +28,10 @@ from kldeval.writers.page import (
 from kldeval.writers.rounding_table import report_rounding
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from kldeval.records import Failure, Score
-    from kldeval.reports.documents import Report, Summary
+    from kldeval.reports.documents import Report, ShareOfWay, Summary
     from kldeval.writers.page import Block, Options
 
 
@@ -129,10 +130,11 @@ def _tables(report: Report, options: Options) -> Iterator[Table | Paragraphs]:
         yield _class_table(report, options.precision)
 
 
-def _only_map(report: Report, options: Options) -> Iterator[Table]:
+def _only_map(report: Report, options: Options) -> Iterator[Table | Paragraphs]:
     yield _map_table(report, report.scores, options.precision)
     if report.references:
         yield _reference_table(report, options.precision)
+        yield from _way_blocks(report)
 
 
 def _tables_of_maps(report: Report, options: Options) -> Iterator[Table | Paragraphs]:
@@ -141,6 +143,7 @@ def _tables_of_maps(report: Report, options: Options) -> Iterator[Table | Paragr
         yield Paragraphs((_interval_legend(report),), dim=True)
     if report.references:
         yield _reference_table(report, options.precision)
+        yield from _way_blocks(report)
     if report.groups:
         yield _group_table(report, options.precision)
     if options.per_map and report.scores:
@@ -262,19 +265,63 @@ def _group_table(report: Report, precision: int) -> Table:
 
 
 def _reference_table(report: Report, precision: int) -> Table:
-    """A row per metric: what the references reach, the model, and where it stands between them."""
+    """A row per metric: what the references reach, and the model."""
     names = [name for name in REFERENCES if name in report.references]
-    has_way = {PRIOR, CEILING} <= set(names)
     rows = []
     for key, summary in report.summaries.items():
         notation = metric_notation(summary, precision)
         means = [*(report.references[name].get(key) for name in names), summary.mean]
-        way = [share_of_the_way(summary.mean, report.references, key)] if has_way else []
-        texts = (*map(notation.text, means), *map(Notation(WAY_DECIMALS).text, way))
-        rows.append((_metric_cell(report, key), *map(Cell, texts)))
-    heads = (Head("metric", "metric"), *plain_heads("number", *names, "model", *(("way",) if has_way else ())))
-    explained = f"; the way is that from the {PRIOR} (0) to the {CEILING} (1)" if has_way else ""
-    return _table(report, heads, rows, f"beside the references{explained}")
+        rows.append((_metric_cell(report, key), *map(Cell, map(notation.text, means))))
+    heads = (Head("metric", "metric"), *plain_heads("number", *names, "model"))
+    return _table(report, heads, rows, "beside the references")
+
+
+def way_cell(share: ShareOfWay | None) -> Cell:
+    """A share of the way with its interval."""
+    notation = Notation(WAY_DECIMALS)
+    if share is None:
+        return Cell(ABSENT)
+    return Cell(notation.text(share.value), interval=interval_text(share.interval, notation))
+
+
+def _way_blocks(report: Report) -> Iterator[Table | Paragraphs]:
+    """A row per metric with a ceiling: how far the model goes to it, from nothing and from the centre prior."""
+    if report.ways is None:
+        return
+    shares = report.ways.shares
+    chances = [chance for chance in CHANCES if any(chance in row for row in shares.values())]
+    rows = [
+        (_metric_cell(report, key), *(way_cell(row.get(chance)) for chance in chances)) for key, row in shares.items()
+    ]
+    heads = (Head("metric", "metric"), *plain_heads("number", *(f"from {WAY_ENDS[chance]}" for chance in chances)))
+    yield _table(report, heads, rows, f"the share of the way to the {CEILING} (1)")
+    yield Paragraphs(way_lines({"": report}), dim=True)
+
+
+WAY_ENDS = {UNIFORM: "uniform", PRIOR: "the centre prior"}
+"""Where a way begins, at 0."""
+
+
+def way_lines(reports: Mapping[str, Report]) -> tuple[str, ...]:
+    """What the intervals of the shares are, and why one of them, or a share, is not there."""
+    ways = next((report.ways for report in reports.values() if report.ways), None)
+    if ways is None:
+        return ()
+    shares = [share for row in ways.shares.values() for share in row.values()]
+    found = re.search(r"confidence=([^,)]+).*unit:(\w+)", ways.statistics)
+    drawn = (f"in brackets {100 * float(found[1]):g} % intervals of {found[2]} drawn anew",) if found else ()
+    return (*(drawn if any(share.interval for share in shares) else ()), *dict.fromkeys(_way_reasons(reports)))
+
+
+def _way_reasons(reports: Mapping[str, Report]) -> Iterator[str]:
+    """Why there is no share of the way, or no interval of it."""
+    for model, report in reports.items():
+        for key, row in report.ways.shares.items() if report.ways else ():
+            for chance, share in row.items():
+                if share.reason:
+                    whose = f" of {model}" if model else ""
+                    what = "no share" if share.value is None else "no interval of the share"
+                    yield f"{key}{whose} from {WAY_ENDS[chance]}: {what}: {share.reason}"
 
 
 def _mean_over_all(report: Report) -> str:

@@ -1,24 +1,35 @@
-"""Rows as a page, as JSON, as a row a line, and in the words of llama.cpp's comparison of quantisations."""
+"""Rows as a page, as HTML, as JSON, as a row a line, and in the words of llama.cpp's comparison of quantisations."""
 
 from __future__ import annotations
 
 import json
 import math
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from kldeval.errors import count
-from kldeval.reports.rows import ROWS_SCHEMA, mean_of, quantiles_of
+from kldeval.errors import UsageProblem, count
+from kldeval.reports.rows import ROWS_SCHEMA
 from kldeval.scoring.rows import NLL, NLL_GT, SAME_TOP, SHIFT
 from kldeval.writers.numbers import notation_for
 from kldeval.writers.page import Cell, Head, Missing, MissingMaps, Notes, Page, Paragraphs, Signatures, Table, filled
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
-    from kldeval.reports.rows import Estimate, Floats, Likelihoods, RowsReport
+    from kldeval.reports.rows import Estimate, Likelihoods, RowsReport, RowSummary
     from kldeval.writers.page import Options
+
+FORMATS = {
+    "table": ".txt",
+    "json": ".json",
+    "csv": ".csv",
+    "tsv": ".tsv",
+    "markdown": ".md",
+    "latex": ".tex",
+    "html": ".html",
+    "llama": "",
+}
+"""The formats of rows, and the suffix of a file that asks for each."""
 
 SHOWN = (0.5, 0.9, 0.95, 0.99, 0.999, 1.0)
 """The quantiles in tables."""
@@ -29,7 +40,7 @@ _BY_LABEL = NLL, NLL_GT, SHIFT, SAME_TOP
 
 def rows_page(report: RowsReport, options: Options) -> Page:
     """Means with standard errors and quantiles of each metric; how often the tops agree; perplexities."""
-    keys = [key for key in report.values if key not in _BY_LABEL]
+    keys = [key for key in report.summaries if key not in _BY_LABEL]
     heads = (
         Head("metric", "metric"),
         Head("mean"),
@@ -54,16 +65,15 @@ def _title(report: RowsReport) -> str:
 
 
 def _row(report: RowsReport, key: str, precision: int) -> tuple[Cell, ...]:
-    values = report.values[key]
-    mean, quantiles = mean_of(values), quantiles_of(values)
-    notation = notation_for([mean.value], precision)
-    numbers = [mean.value, mean.error, *(quantiles[part] for part in SHOWN)]
+    found = report.summaries[key]
+    notation = notation_for([found.mean], precision)
+    numbers = [found.mean, found.error, *(found.quantiles[part] for part in SHOWN)]
     return (Cell(key, unit=report.units.get(key, "")), *(Cell(notation.text(number)) for number in numbers))
 
 
 def _sentences(report: RowsReport) -> Iterator[str]:
-    top = mean_of(report.values[SAME_TOP])
-    share = f"{100 * top.value:.3f} ± {100 * top.error:.3f} %"
+    top = report.summaries[SAME_TOP]
+    share = f"{100 * top.mean:.3f} ± {100 * top.error:.3f} %"
     yield f"same top: in {share} of the rows the same entry is the most probable"
     found = report.likelihoods
     if found is not None:
@@ -83,14 +93,14 @@ def _plus(estimate: Estimate) -> str:
 
 def rows_json(report: RowsReport) -> str:
     """The numbers of the run as strict JSON; single rows are in CSV."""
-    keys = [key for key in report.values if key not in (NLL, NLL_GT, SHIFT)]
     made: dict[str, Any] = {
         "schema": ROWS_SCHEMA,
         "signature": dict(report.signatures),
         "provenance": dict(report.provenance),
+        "units": dict(report.units),
         "rows": report.n,
         "maps": [{"name": name, "rows": n} for name, n in report.owners],
-        "summary": {key: _summary(report, key) for key in keys},
+        "summary": {key: _summary(one) for key, one in report.summaries.items()},
         "failures": [
             {"name": one.name, "stage": one.stage, "message": one.message, "code": one.code} for one in report.failures
         ],
@@ -111,12 +121,11 @@ def rows_json(report: RowsReport) -> str:
     return json.dumps(made, indent=2, allow_nan=False) + "\n"
 
 
-def _summary(report: RowsReport, key: str) -> dict[str, Any]:
-    values = report.values[key]
-    found = _estimate(mean_of(values))
-    if key == SAME_TOP:
+def _summary(one: RowSummary) -> dict[str, Any]:
+    found: dict[str, Any] = {"mean": _number(one.mean), "error": _number(one.error)}
+    if not one.quantiles:
         return found
-    return found | {"quantiles": {f"{part:g}": _number(number) for part, number in quantiles_of(values).items()}}
+    return found | {"quantiles": {f"{part:g}": _number(number) for part, number in one.quantiles.items()}}
 
 
 def _estimate(estimate: Estimate) -> dict[str, Any]:
@@ -127,14 +136,34 @@ def _number(value: float) -> float | str:
     return value if math.isfinite(value) else str(float(value))
 
 
+def rows_table(report: RowsReport) -> dict[str, Any]:
+    """The columns of a table with a line for each row: the pair, the number of the row within, and its numbers.
+
+    Raises:
+        UsageProblem: the document was read back, and holds no single rows.
+    """
+    if report.n and not report.by_row:
+        msg = "a saved document of rows holds no single rows: score them again, with --format csv"
+        raise UsageProblem(msg)
+    names = [name for name, n in report.owners for _ in range(n)]
+    numbers = [row for _, n in report.owners for row in range(n)]
+    return {"name": names, "row": numbers, **report.by_row}
+
+
 def rows_delimited(report: RowsReport, delimiter: str) -> Iterator[str]:
-    """A line for each row: the pair, the number of the row, and its numbers, empty where its label does not count."""
-    yield delimiter.join(("name", "row", *report.values)) + "\n"
+    """A line for each row, with empty cells where its label does not count.
+
+    Raises:
+        UsageProblem: as `rows_table`.
+    """
+    if report.n and not report.by_row:
+        rows_table(report)
+    yield delimiter.join(("name", "row", *report.by_row)) + "\n"
     at = 0
     for name, n in report.owners:
         shown = f'"{name.replace(chr(34), chr(34) * 2)}"' if delimiter in name or '"' in name else name
         for row in range(n):
-            numbers = (float(values[at + row]) for values in report.values.values())
+            numbers = (float(values[at + row]) for values in report.by_row.values())
             cells = ("" if math.isnan(one) else repr(one) for one in numbers)
             yield delimiter.join((shown, str(row), *cells)) + "\n"
         at += n
@@ -143,15 +172,22 @@ def rows_delimited(report: RowsReport, delimiter: str) -> Iterator[str]:
 def rows_llama(report: RowsReport) -> str:
     """The statistics that `llama-perplexity --kl-divergence` prints, in its words and order.
 
-    Source: https://github.com/ggml-org/llama.cpp/blob/master/tools/perplexity/perplexity.cpp
+    Source: tools/perplexity/perplexity.cpp of https://github.com/ggml-org/llama.cpp at
+    050fc7f32de16858ac667d775b43a51ed8976e6f.
+
+    Raises:
+        UsageProblem: kld is not among the metrics.
     """
     found = report.likelihoods
     lines = [] if found is None else [*_perplexities(found), ""]
-    kld = report.values["kld"]
-    mean, quantiles = mean_of(kld), quantiles_of(kld)
+    if "kld" not in report.summaries:
+        msg = "--format llama is of kld: add it to the metrics"
+        raise UsageProblem(msg)
+    kld = report.summaries["kld"]
+    quantiles = kld.quantiles
     lines += [
         "====== KL divergence statistics ======",
-        f"Mean    KLD: {mean.value:10.6f} ± {mean.error:10.6f}",
+        f"Mean    KLD: {kld.mean:10.6f} ± {kld.error:10.6f}",
         f"Maximum KLD: {quantiles[1.0]:10.6f}",
         *(f"{100 * part:4.1f}%   KLD: {quantiles[part]:10.6f}" for part in (0.999, 0.99, 0.95, 0.9)),
         f"Median  KLD: {quantiles[0.5]:10.6f}",
@@ -161,9 +197,9 @@ def rows_llama(report: RowsReport) -> str:
         "====== Token probability statistics ======",
     ]
     if found is not None:
-        lines += _shifts(found, report.values[SHIFT])
-    top = mean_of(report.values[SAME_TOP])
-    lines.append(f"Same top p: {100 * top.value:6.3f} ± {100 * top.error:5.3f} %")
+        lines += _shifts(found, report.summaries[SHIFT].quantiles)
+    top = report.summaries[SAME_TOP]
+    lines.append(f"Same top p: {100 * top.mean:6.3f} ± {100 * top.error:5.3f} %")
     return "\n".join(lines) + "\n"
 
 
@@ -180,8 +216,7 @@ def _perplexities(found: Likelihoods) -> Iterator[str]:
     yield f"Mean PPL(Q)-PPL(base)         : {difference:10.6f} ± {math.sqrt(max(0.0, spread**2 - shared)):10.6f}"
 
 
-def _shifts(found: Likelihoods, shift: Floats) -> Iterator[str]:
-    quantiles = quantiles_of(shift[~np.isnan(shift)])
+def _shifts(found: Likelihoods, quantiles: Mapping[float, float]) -> Iterator[str]:
     yield f"Mean    Δp: {100 * found.shift.value:6.3f} ± {100 * found.shift.error:5.3f} %"
     yield f"Maximum Δp: {100 * quantiles[1.0]:6.3f}%"
     yield from (f"{100 * part:4.1f}%   Δp: {100 * quantiles[part]:6.3f}%" for part in (0.999, 0.99, 0.95, 0.9, 0.75))
@@ -189,3 +224,47 @@ def _shifts(found: Likelihoods, shift: Floats) -> Iterator[str]:
     yield from (f"{100 * part:4.1f}%   Δp: {100 * quantiles[part]:6.3f}%" for part in (0.25, 0.1, 0.05, 0.01, 0.001))
     yield f"Minimum Δp: {100 * quantiles[0.0]:6.3f}%"
     yield f"RMS Δp    : {100 * found.shift_rms.value:6.3f} ± {100 * found.shift_rms.error:5.3f} %"
+
+
+def format_of_file(text: str) -> str:
+    """The format of a file by its suffix.
+
+    Raises:
+        UsageProblem: none has it.
+    """
+    by_suffix = {suffix: name for name, suffix in FORMATS.items() if suffix}
+    found = by_suffix.get(PurePath(text).suffix.lower())
+    if found is None:
+        msg = f"cannot write {text}: rows are written as {', '.join(by_suffix)}, or as llama:FILE"
+        raise UsageProblem(msg)
+    return found
+
+
+def rows_text(report: RowsReport, format_: str, options: Options) -> str:
+    """The document in one of `FORMATS`.
+
+    Raises:
+        UsageProblem: the format needs what the document does not hold.
+        MissingDependency: HTML, and jinja2 is not installed.
+    """
+    if format_ in ("csv", "tsv"):
+        return "".join(rows_delimited(report, "," if format_ == "csv" else "\t"))
+    if format_ in ("json", "llama"):
+        return (rows_json if format_ == "json" else rows_llama)(report)
+    page = rows_page(report, options)
+    if format_ == "html":
+        return _html(page, report)
+    from kldeval.writers import latex, markdown, text
+
+    renderers: dict[str, Any] = {"markdown": markdown.render, "latex": latex.render, "table": text.render}
+    return str(renderers[format_](page, options))
+
+
+def _html(page: Page, report: RowsReport) -> str:
+    from kldeval.writers.charts import histogram
+    from kldeval.writers.html import write_page
+
+    keys = [key for key in report.summaries if key in report.by_row and key not in _BY_LABEL]
+    units = {key: f"{key} ({report.units[key]})" if report.units.get(key) else key for key in keys}
+    charts = [histogram(f"{key} of the rows", report.by_row[key].tolist(), units[key], "rows") for key in keys]
+    return write_page(page, report.provenance, [chart for chart in charts if chart is not None])

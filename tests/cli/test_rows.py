@@ -11,9 +11,16 @@ import numpy as np
 import pytest
 import torch
 from command_line import kldeval
+from schemas import validate
 from torch.nn.functional import cross_entropy, kl_div, log_softmax
+from watching import running
+
+import kldeval as package
+from kldeval.analysis import rows as analysis
+from kldeval.data.readers import numpy_files
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 ROWS, ENTRIES = 300, 700
@@ -142,8 +149,8 @@ def test_labels_that_do_not_count_are_left_out_of_perplexities(logits: Path) -> 
             "--rows is for metrics of densities within each row (kld, ce, jsd, ...), and cc is none of them",
         ),
         (("--norm", "sum-to-one"), "--rows takes a chain within rows on both sides, as --norm softmax --axis -1"),
-        (("--format", "html"), "unknown format 'html'"),
-        (("--worst", "3"), "--worst has no meaning beside --rows"),
+        (("--format", "parquet"), "unknown format 'parquet'"),
+        (("--worst", "3"), "--worst has no meaning for rows"),
         (("--labels", "none.npy"), "--labels none.npy does not exist"),
     ],
 )
@@ -161,21 +168,178 @@ def test_a_signature_of_rows_runs_again(logits: Path) -> None:
 
 
 def test_memory_does_not_grow_with_the_rows(tmp_path: Path) -> None:
-    """Of files of 25 MB each, which stay where they are as larger ones do, nothing as large is made in memory."""
+    """Of files of 25 MB each, which stay where they are as larger ones do, no more than the parts is ever in memory."""
     for name in ("a", "b"):
         file = np.lib.format.open_memmap(tmp_path / f"{name}.npy", "w+", np.float16, (400, 32000))
         file[:] = np.random.default_rng(len(name)).normal(size=32000).astype(np.float16)
         file.flush()
+    peaks = tmp_path / "peaks"
     code = (
         "from kldeval.cli.main import run_arguments\n"
-        "import kldeval.analysis.rows\n"
+        "import kldeval.analysis.rows as rows\n"
         "import kldeval.data.readers.numpy_files as files\n"
-        "files.MAPPED_BYTES = 1\n"
-        "def own():\n"
-        "    return int([line for line in open('/proc/self/status') if line.startswith('RssAnon')][0].split()[1])\n"
-        "before = own()\n"
-        f"run_arguments([{str(tmp_path / 'a.npy')!r}, {str(tmp_path / 'b.npy')!r}, '--rows', '--jobs', '1', '-q'])\n"
-        "print((own() - before) // 1024)\n"
+        "files.MAPPED_BYTES, rows.PIECE = 1, 2**20\n"
+        "begin = rows.RowScoring.begin\n"
+        "def watched(*arguments, **keywords):\n"
+        "    status = dict(line.split(':') for line in open('/proc/self/status'))\n"
+        f"    print(status['VmHWM'].split()[0], file=open({str(peaks)!r}, 'a'))\n"
+        "    return begin(*arguments, **keywords)\n"
+        "rows.RowScoring.begin = watched\n"
+        f"run_arguments([{str(tmp_path / 'a.npy')!r}, {str(tmp_path / 'b.npy')!r}, '--rows', '--jobs', '2', '-q'])\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert int(done.stdout.splitlines()[-1]) < 24
+    with running([sys.executable, "-c", code], stdout=subprocess.DEVNULL):
+        pass
+    found = [int(line) / 1024 for line in peaks.read_text().splitlines()]
+    assert len(found) == 13
+    assert max(found) - min(found) < 24
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("shape", [(ROWS, ENTRIES), (20, 15, ENTRIES)])
+def test_parts_of_large_files_have_the_numbers_of_the_whole(
+    logits: Path, shape: tuple[int, ...], jobs: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Arrays that stay in their files are scored in parts, by any number of workers."""
+    flags = "--labels", logits / "labels.npy", "-m", "kld,jsd"
+    expected = run(logits, *flags)
+    for name in ("quant", "base"):
+        np.save(logits / f"{name}.npy", np.load(logits / f"{name}.npy").reshape(shape))
+    monkeypatch.setattr(analysis, "PIECE", 32 * ENTRIES)
+    monkeypatch.setattr(numpy_files, "MAPPED_BYTES", 1)
+    found = run(logits, *flags, "--jobs", str(jobs))
+    for key in ("summary", "likelihoods", "rows", "maps"):
+        assert found[key] == expected[key]
+    labels = np.load(logits / "labels.npy")
+    labels[ROWS - 1] = ENTRIES
+    np.save(logits / "labels.npy", labels)
+    refused = kldeval(logits / "quant.npy", logits / "base.npy", "--rows", *flags, "--jobs", str(jobs))
+    assert refused.code == 1
+    assert f"label {ENTRIES} of row {ROWS - 1} is none of the entries" in refused.out
+    np.save(logits / "labels.npy", labels[1:])
+    refused = kldeval(logits / "quant.npy", logits / "base.npy", "--rows", *flags, "--jobs", str(jobs))
+    assert f"labels are one whole number a row: {ROWS} of them, not int32 of shape ({ROWS - 1},)" in refused.out
+
+
+def test_the_table_of_llama_has_its_numbers(logits: Path) -> None:
+    """Its formulas, as sums over rows; its percentiles lie between the two nearest ranks."""
+    quant, base, labels = of_torch(logits)
+    n, rows = ROWS, torch.arange(ROWS)
+    ours, theirs = -quant[rows, labels], -base[rows, labels]
+    change = quant[rows, labels].exp() - base[rows, labels].exp()
+
+    def spread(values: torch.Tensor) -> float:
+        return float((((values**2).sum() / n - (values.sum() / n) ** 2) / (n - 1)).sqrt())
+
+    shared = float(((ours * theirs).sum() / n - ours.sum() / n * (theirs.sum() / n)) / (n - 1))
+    ppl, of_base = float(ours.mean().exp()), float(theirs.mean().exp())
+    ratio_error = (spread(ours) ** 2 + spread(theirs) ** 2 - 2 * shared) ** 0.5
+    ranked = change.sort().values
+    place = 0.999 * (n - 1)
+    percentile = float((1 - place % 1) * ranked[int(place)] + place % 1 * ranked[int(place) + 1])
+    rms = float((change**2).mean().sqrt())
+    same = float((quant.argmax(1) == base.argmax(1)).double().mean())
+    difference = (ppl * spread(ours)) ** 2 + (of_base * spread(theirs)) ** 2 - 2 * ppl * of_base * shared
+    lines = (
+        f"Mean PPL(Q)                   : {ppl:10.6f} ± {ppl * spread(ours):10.6f}",
+        f"Mean PPL(base)                : {of_base:10.6f} ± {of_base * spread(theirs):10.6f}",
+        f"Cor(ln(PPL(Q)), ln(PPL(base))): {100 * shared / (spread(ours) * spread(theirs)):6.2f}%",
+        f"Mean ln(PPL(Q)/PPL(base))     : {float((ours - theirs).mean()):10.6f} ± {ratio_error:10.6f}",
+        f"Mean PPL(Q)/PPL(base)         : {ppl / of_base:10.6f} ± {ppl / of_base * ratio_error:10.6f}",
+        f"Mean PPL(Q)-PPL(base)         : {ppl - of_base:10.6f} ± {difference**0.5:10.6f}",
+        f"99.9%   Δp: {100 * percentile:6.3f}%",
+        f"RMS Δp    : {100 * rms:6.3f} ± {100 * 0.5 / rms * spread(change**2):5.3f} %",
+        f"Same top p: {100 * same:6.3f} ± {100 * (same * (1 - same) / (n - 1)) ** 0.5:5.3f} %",
+    )
+    flags = "--rows", "--labels", logits / "labels.npy", "--format", "llama"
+    found = kldeval(logits / "quant.npy", logits / "base.npy", *flags).out.splitlines()
+    assert [line for line in lines if line not in found] == []
+
+
+class TestDocuments:
+    def test_a_saved_document_is_shown_again(self, logits: Path) -> None:
+        pair = logits / "quant.npy", logits / "base.npy"
+        flags = "--rows", "--labels", logits / "labels.npy"
+        saved = logits / "rows.json"
+        for format_ in ("table", "json", "llama", "markdown", "latex"):
+            expected = kldeval(*pair, *flags, "--format", format_, "-o", saved, "-q")
+            shown = kldeval("show", saved, "--format", format_)
+            assert (shown.code, shown.out) == (0, expected.out)
+        validate(json.loads(saved.read_text()), "rows")
+        assert kldeval("show", saved, "-o", logits / "rows.html").code == 0
+        assert "kld|pred:softmax" in (logits / "rows.html").read_text()
+        assert kldeval("show", saved, "--format", "csv").err == (
+            "kldeval: a saved document of rows holds no single rows: score them again, with --format csv\n"
+        )
+
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            (lambda made: made.update(rows=5), "rows is 5, and its maps have 300 rows"),
+            (lambda made: made["summary"].pop("kld"), "summary lacks kld, which has a signature"),
+            (lambda made: made["summary"]["kld"].pop("error"), "summary.kld lacks 'error'"),
+            (lambda made: made.update(schema="kldeval.rows/9"), "is a kldeval.rows/9, of another version of kldeval"),
+            (lambda made: made["summary"]["kld"].update(mean="1"), "summary.kld.mean is '1'"),
+        ],
+    )
+    def test_a_document_of_another_form_is_refused(
+        self, logits: Path, change: Callable[[dict[str, Any]], object], message: str
+    ) -> None:
+        made = run(logits)
+        change(made)
+        (logits / "rows.json").write_text(json.dumps(made))
+        shown = kldeval("show", logits / "rows.json")
+        assert shown.code == 2
+        assert message in shown.err
+
+    def test_a_page_shows_how_the_rows_are_distributed(self, logits: Path) -> None:
+        pair = logits / "quant.npy", logits / "base.npy"
+        assert kldeval(*pair, "--rows", "-o", logits / "rows.html", "-q").code == 0
+        page = (logits / "rows.html").read_text()
+        assert "kld of the rows" in page
+        assert "300 rows from" in page
+
+
+class TestLibrary:
+    def test_arrays_tensors_and_files_give_one_number(self, logits: Path) -> None:
+        quant, base, labels = (np.load(logits / f"{name}.npy") for name in ("quant", "base", "labels"))
+        expected = run(logits, "--labels", logits / "labels.npy")
+        for pred, gt, right in (
+            (quant, base, labels),
+            (torch.tensor(quant), torch.tensor(base), torch.tensor(labels)),
+            (str(logits / "quant.npy"), logits / "base.npy", logits / "labels.npy"),
+            ([quant[:100], quant[100:]], [base[:100], base[100:]], [labels[:100], labels[100:]]),
+        ):
+            found = package.rows(pred, gt, labels=right)
+            assert {**found.to_dict()["summary"], "likelihoods": found.to_dict()["likelihoods"]} == {
+                **expected["summary"],
+                "likelihoods": expected["likelihoods"],
+            }
+
+    def test_a_document_of_the_library(self, logits: Path) -> None:
+        found = package.rows(logits / "quant.npy", logits / "base.npy", metric="kld,jsd")
+        frame = found.to_pandas()
+        assert list(frame.columns) == ["name", "row", "kld", "jsd", "same-top"]
+        assert frame["kld"].mean() == pytest.approx(found["kld"].mean, rel=1e-12)
+        assert found.values("kld").shape == (ROWS,)
+        assert "kld" in found._repr_html_()
+        assert str(found).startswith("300 rows of 1 map")
+        assert repr(found).startswith("Rows(300 rows of 1 map)\n  kld: ")
+        for suffix in ("json", "html", "csv", "md", "tex", "txt"):
+            found.save(logits / f"rows.{suffix}")
+        again = package.Rows.load(logits / "rows.json")
+        assert again == found
+        with pytest.raises(package.UsageProblem, match="holds no single rows"):
+            again.values("kld")
+        with pytest.raises(package.UsageProblem, match=r"holds a rows, not a report; kldeval\.Rows\.load reads it"):
+            package.Report.load(logits / "rows.json")
+        with pytest.raises(package.UnknownName, match="did you mean 'kld'"):
+            found["kdl"]
+
+    def test_what_has_no_meaning_is_refused(self, logits: Path) -> None:
+        quant = np.load(logits / "quant.npy")
+        with pytest.raises(package.UsageProblem, match="gt is missing"):
+            package.rows(quant, None)
+        with pytest.raises(package.UnknownName, match="fixation"):
+            package.rows(quant, quant, fixation="x")  # type: ignore[call-arg]
+        assert package.rows(quant, quant)["same_top"].mean == 1
+        assert len(package.rows(quant, quant[:, 1:]).failures) == 1

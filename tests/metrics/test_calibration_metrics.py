@@ -10,31 +10,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from command_line import kldeval
+from every import label_metrics, metrics
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from schemas import validate
 
 import kldeval as library
 from kldeval.errors import UsageProblem
-from kldeval.metrics.binary_calibration import pixel_sums
-from kldeval.metrics.calibration import (
-    expected_error,
-    forecasts_of,
-    maximum_error,
-    mean_square,
-    reliability,
-    resolution,
-    uncertainty,
-    within_bins,
-)
-from kldeval.metrics.class_losses import LabelRule
-from kldeval.metrics.label_calibration import class_sums, top_label_sums
-from kldeval.metrics.registry import LABEL_METRICS, METRICS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-RULE = LabelRule(axis=-1)
 POOLED: tuple[str, ...] = (
     "ece",
     "mce",
@@ -92,40 +78,37 @@ def test_calibration_errors_are_those_of_bins_one_by_one(shape: tuple[int, int, 
 @given(shapes, st.integers(1, 20))
 def test_the_terms_of_the_brier_score_add_up_to_it(shape: tuple[int, int, int], bins: int) -> None:
     log_pred, labels = forecasts(*shape)
-    sums = class_sums(log_pred, labels, RULE, bins=bins)
-    found = reliability(sums) - resolution(sums) + uncertainty(sums) + within_bins(sums)
-    assert found == pytest.approx(float(library.brier(log_pred, labels, axis=1)), abs=1e-12)
-
-
-@quick
-@given(shapes, st.integers(0, 60))
-def test_sums_of_parts_add_up_to_those_of_the_whole(shape: tuple[int, int, int], cut: int) -> None:
-    log_pred, labels = forecasts(*shape)
-    for make in (top_label_sums, class_sums):
-        whole = make(log_pred, labels, RULE)
-        parts = [
-            make(log_pred[rows], labels[rows], RULE) for rows in (slice(cut), slice(cut, None)) if len(labels[rows])
-        ]
-        added = np.sum(parts, axis=0)
-        assert added[2:] == pytest.approx(whole[2:], abs=1e-12)
-        assert added[1] / added[0] == whole[1]
+    reliability, resolution, uncertainty, within = (
+        float(term(log_pred, labels, axis=1, bins=bins))
+        for term in (
+            library.brier_reliability,
+            library.brier_resolution,
+            library.brier_uncertainty,
+            library.brier_within,
+        )
+    )
+    assert reliability - resolution + uncertainty + within == pytest.approx(
+        float(library.brier(log_pred, labels, axis=1)), abs=1e-12
+    )
 
 
 def test_probabilities_at_an_edge_belong_to_the_bin_below() -> None:
     """(a, b]: 0.2 = 3/15 is in the third of fifteen bins, however 0.2 * 15 rounds; 0 is in the first."""
     log_pred = np.log(np.asarray([[0.8, 0.2], [0.2, 0.8], [1.0, 1e-300]]))
-    n = forecasts_of(class_sums(log_pred, np.asarray([0, 1, 0]), RULE)).n
-    assert np.flatnonzero(n[0]).tolist() == [2, 11, 14]
-    assert np.flatnonzero(n[1]).tolist() == [0, 2, 11]
+    found = library.evaluate(log_pred.T, np.asarray([0, 1, 0]), metric="classwise-ece", norm="softmax", axis=0)
+    first, second = (one["bins"] for one in found.to_dict()["reliability"]["classwise-ece"])
+    assert [one["probability"] for one in first] == pytest.approx([0.2, 0.8, 1])
+    assert [round(15 * one["high"]) for one in first] == [3, 12, 15]
+    assert [round(15 * one["high"]) for one in second] == [1, 3, 12]
 
 
 def test_nothing_that_counts_has_no_number() -> None:
-    rule = LabelRule(axis=-1, ignore_index=9)
     log_pred, labels = np.log(np.full((2, 2), 0.5)), np.asarray([9, 9])
-    for found in (expected_error, maximum_error):
-        assert math.isnan(found(top_label_sums(log_pred, labels, rule)))
-    for found in (expected_error, reliability, resolution, uncertainty, within_bins):
-        assert math.isnan(found(class_sums(log_pred, labels, rule)))
+    found = {
+        name: float(getattr(library, name)(log_pred, labels, axis=1, ignore_index=9))
+        for name in (metric.replace("-", "_") for metric in POOLED)
+    }
+    assert found == pytest.approx(dict.fromkeys(found, math.nan), nan_ok=True)
 
 
 @quick
@@ -276,12 +259,14 @@ def test_numbers_are_those_of_other_libraries(name: str, origin: str, expected: 
 def test_the_terms_of_the_binary_brier_score_add_up_to_it(shape: tuple[int, int, int], bins: int) -> None:
     rng = np.random.default_rng(shape[2])
     prob, truth, weights = (rng.random(shape[0]) for _ in range(3))
-    sums = pixel_sums(prob, truth, weights, bins=bins)
+    maps = prob[None], truth[None]
     expected = float((weights * (prob - truth) ** 2).sum() / weights.sum())
-    assert mean_square(sums) == pytest.approx(expected, abs=1e-12)
-    assert reliability(sums) - resolution(sums) + uncertainty(sums) + within_bins(sums) == pytest.approx(
-        expected, abs=1e-12
+    assert float(library.binary_brier(*maps, weights=weights[None])) == pytest.approx(expected, abs=1e-12)
+    reliability, resolution, uncertainty, within = (
+        float(getattr(library, f"binary_brier_{term}")(*maps, weights=weights[None], bins=bins))
+        for term in ("reliability", "resolution", "uncertainty", "within")
     )
+    assert reliability - resolution + uncertainty + within == pytest.approx(expected, abs=1e-12)
 
 
 def test_weights_count_as_repetitions_and_masks_leave_out(maps: tuple[Path, Path], tmp_path: Path) -> None:
@@ -371,9 +356,13 @@ def test_the_interval_has_the_number_in_it_and_no_bias_of_drawing(tmp_path: Path
     for summary in document["summary"].values():
         low, high = summary["interval"]
         assert 0 <= low < summary["mean"] < high
-    rows = np.asarray([row["statistics"]["ece"] for row in document["maps"]])
+    logits, labels = (
+        np.stack([np.load(path) for path in sorted((tmp_path / side).iterdir())]) for side in ("pred", "gt")
+    )
+    log_pred = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
     rng = np.random.default_rng(1)
-    drawn = [expected_error(rows[rng.integers(0, 40, 40)].sum(axis=0).tolist()) for _ in range(200)]
+    draws = (rng.integers(0, 40, 40) for _ in range(200))
+    drawn = [float(library.ece(log_pred[draw], labels[draw].astype(int), axis=1)) for draw in draws]
     assert np.mean(drawn) > document["summary"]["ece"]["mean"]
 
 
@@ -399,12 +388,12 @@ FORMATS = ("html", "tex", "md", "csv", "json", "parquet", "jsonl")
 
 def test_every_metric_of_labels_goes_through_every_format(maps: tuple[Path, Path], tmp_path: Path) -> None:
     files = [item for suffix in FORMATS for item in ("-o", tmp_path / f"report.{suffix}")]
-    flags = ("-m", ",".join(LABEL_METRICS), "--per-class", "--per-map", "--worst", "1", "--confidence", "0.9")
+    flags = ("-m", ",".join(label_metrics()), "--per-class", "--per-map", "--worst", "1", "--confidence", "0.9")
     outcome = kldeval(*maps, *FLAGS, *flags, *files, "--resamples", "100")
     assert outcome.code == 0, outcome.err
     assert {path.suffix[1:] for path in tmp_path.glob("report.*")} == set(FORMATS)
     shutil.copytree(maps[0], tmp_path / "again")
-    board = kldeval(maps[0], tmp_path / "again", maps[1], *FLAGS, "-m", ",".join(LABEL_METRICS), "--intervals", "-q")
+    board = kldeval(maps[0], tmp_path / "again", maps[1], *FLAGS, "-m", ",".join(label_metrics()), "--intervals", "-q")
     assert board.code == 0, board.err
     for saved in (("show", tmp_path / "report.json"), ("methods", tmp_path / "report.json")):
         assert kldeval(*saved).code == 0
@@ -416,11 +405,10 @@ def test_every_metric_of_pixels_goes_through_every_format(tmp_path: Path) -> Non
         for side in ("pred", "gt"):
             (tmp_path / side).mkdir(exist_ok=True)
             np.save(tmp_path / side / f"{name}.npy", rng.random((6, 7)))
-    names = [name for name in METRICS if METRICS[name].info.on == "pixels"]
     files = [item for suffix in FORMATS for item in ("-o", tmp_path / f"report.{suffix}")]
     pair = tmp_path / "pred", tmp_path / "gt"
     flags = ("--per-map", "--worst", "1", "--confidence", "0.9", "--resamples", "100")
-    outcome = kldeval(*pair, "-m", ",".join(names), *flags, *files)
+    outcome = kldeval(*pair, "-m", ",".join(metrics("pixels")), *flags, *files)
     assert outcome.code == 0, outcome.err
     found = json.loads((tmp_path / "report.json").read_text())
     assert [row for row in found["summary"].values() if row["mean"] is None] == []

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 import torch
 from backends import BACKENDS, make, to_numpy
+from every import about, metrics
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.special import rel_entr
 
 import kldeval
-from kldeval.metrics.registry import METRICS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,12 +76,12 @@ TAKES_NO_EPS = {"jsd", "entropy-gt", "tv", "hellinger", "js-distance", "schoener
     ],
 )
 def test_no_metric_is_without_its_laws(table: set[str]) -> None:
-    assert table == {name for name in METRICS if METRICS[name].info.on == "density"}
+    assert table == set(metrics("density"))
 
 
 @pytest.mark.parametrize("name", METRIC)
 def test_what_a_metric_says_of_itself_is_so(name: str) -> None:
-    info = METRICS[name].info
+    info = about(name)
     assert info.unit == ("" if name in PURE_NUMBERS else "nats")
     assert info.best == ("low" if name in LOW_IS_GOOD else "high" if name in HIGH_IS_GOOD else "")
     assert info.symmetric == (name in SYMMETRIC)
@@ -349,7 +349,7 @@ class TestReductions:
         """The metrics of all distributions of a map, added up: Hellinger's distance is a root of each one's sum."""
         axes: dict[int, Any] = {1: (-2, -1), 3: -1, 4: -2}
         sums = terms.sum(axis=axes[distributions], keepdims=True)
-        return (np.sqrt(sums) if METRICS[name].info.from_sum else sums).sum(axis=(-2, -1))
+        return (np.sqrt(sums) if about(name).from_sum else sums).sum(axis=(-2, -1))
 
     @pytest.mark.parametrize("name", METRIC)
     @pytest.mark.parametrize(("norm", "distributions"), [("sum-to-one", 1), ("softmax", 3), ("softmax(axis=0)", 4)])

@@ -7,17 +7,15 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 import pytest
+from chains import normalised
+from every import about, metrics, parameters
 
 import kldeval
-from kldeval.arrays import quiet
-from kldeval.metrics.registry import METRICS
-from kldeval.normalization.chain import normalise, parse_chain
-from kldeval.scoring.views import scaled
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-WITH_OF = [name for name in METRICS if "of" in METRICS[name].types]
+WITH_OF = [name for name in metrics() if "of" in parameters(name)]
 CHAINS = ("flatten-softmax", "minmax", "bytes+sum-to-one", "softmax", "blur(sigma=1)+sum-to-one", "clip(max=0.5)")
 SHAPE = (12, 15)
 
@@ -47,11 +45,11 @@ def score(folder: Path, pred: Path, gt: Path, metric: str, **options: Any) -> fl
         sides[side].mkdir(exist_ok=True)
         for image in "ab":
             (sides[side] / f"{image}{path.suffix}").write_bytes(path.read_bytes())
-    if METRICS[name].info.on == "fixations":
+    if about(name).on == "fixations":
         options["fixations"] = str(folder / "fixations.csv")
-    if "baseline" in METRICS[name].info.requires:
+    if "baseline" in about(name).requires:
         options["baseline"] = str(folder / "baseline.npy")
-    if "other" in METRICS[name].info.requires:
+    if "other" in about(name).requires:
         options["other_map"] = "others"
     report = kldeval.evaluate(str(sides["pred"]), str(sides["gt"]), metric=metric, device="cpu", **options)
     assert not report.failures, report.failures
@@ -62,11 +60,8 @@ def score(folder: Path, pred: Path, gt: Path, metric: str, **options: Any) -> fl
 def stored_so(folder: Path, path: Path, chain: str, mask: Any = None) -> Path:
     """A file of what a chain makes of the map of another."""
     array: Any = np.load(path) if path.suffix == ".npy" else cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    with quiet():
-        values = normalise(scaled(array, 255.0 if array.dtype == np.uint8 else None, weights=mask), parse_chain(chain))
-        whole = values.whole()
     made = folder / f"made_{path.stem}.npy"
-    np.save(made, np.exp(whole) if values.is_log else whole)
+    np.save(made, normalised(array / 255 if array.dtype == np.uint8 else array, chain, weights=mask))
     return made
 
 
@@ -82,7 +77,7 @@ def test_of_norm_is_of_what_the_chains_make(folder: Path, metric: str, kind: str
             found = score(folder, pred, gt, f"{metric}(of=norm)", norm=chain, **masked)
             expected = score(folder, made[0], made[1], metric, scale="raw", **masked)
             # the thresholds of auc-borji and auc-shuffled see what rounding makes of ties
-            tolerance = 1e-9 if METRICS[metric].info.view != "steps" else 0.03
+            tolerance = 1e-9 if about(metric).view != "steps" else 0.03
             assert found == pytest.approx(expected, rel=tolerance, abs=1e-12, nan_ok=True), (chain, masked)
 
 

@@ -12,19 +12,15 @@ import pytest
 import torch
 from backends import make
 from command_line import kldeval, score
-from evaluating import evaluator_of
+from evaluating import on_device, outcome_of, pair_of, scored, settings_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from torch.nn import functional
 
-from kldeval.engine.gpu import score_batch
+import kldeval as package
 from kldeval.errors import UsageProblem
-from kldeval.records import Failure, MapPair, Score
-from kldeval.scoring.evaluator import score as score_pair
-from kldeval.scoring.histogram import CountedPair
-from kldeval.settings.build import make_settings
-from kldeval.settings.signature import signatures
+from kldeval.records import Failure, Score
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,9 +40,7 @@ def maps(elements: st.SearchStrategy[float]) -> st.SearchStrategy[Any]:
 
 
 def outcome(pred: Any, gt: Any, **texts: str) -> Any:
-    scales = [255.0 if str(array.dtype) == "uint8" else None for array in (pred, gt)]
-    pair = MapPair("a", pred, gt, shape=tuple(pred.shape), pred_scale=scales[0], gt_scale=scales[1])
-    return score_pair(pair, make_settings({"metric": "bce", **texts}))
+    return outcome_of(pair_of(pred, gt), settings_of({"metric": "bce", **texts}))
 
 
 def bce(pred: Any, gt: Any, **texts: str) -> float:
@@ -105,20 +99,14 @@ class TestBytes:
     gt = RNG.integers(0, 256, (60, 80)).astype(np.uint8) // 64 * 85
 
     def test_a_histogram_gives_the_number_of_the_pixels(self) -> None:
-        pair = MapPair("a", self.pred, self.gt, shape=(60, 80), pred_scale=255.0, gt_scale=255.0)
-        assert CountedPair.of(pair) is not None
         expected = functional.binary_cross_entropy(torch.tensor(self.pred / 255), torch.tensor(self.gt / 255))
         assert bce(self.pred, self.gt) == pytest.approx(float(expected), rel=1e-13)
 
     def test_a_batch_scores_as_its_maps(self) -> None:
-        chosen = make_settings({"metric": "kld,bce,ce", "maps": "mean"})
-        pairs = [
-            MapPair(str(k), np.roll(self.pred, k), self.gt, shape=(60, 80), pred_scale=255.0, gt_scale=255.0)
-            for k in range(3)
-        ]
-        for batched, alone in zip(score_batch(pairs, evaluator_of(chosen), "cpu"), pairs, strict=True):
-            single = score_pair(alone, chosen)
-            assert isinstance(single, Score)
+        chosen = settings_of({"metric": "kld,bce,ce", "maps": "mean"})
+        pairs = [pair_of(np.roll(self.pred, k), self.gt, name=str(k)) for k in range(3)]
+        for batched, alone in zip(on_device(pairs, chosen), pairs, strict=True):
+            single = scored(alone, chosen)
             assert isinstance(batched, Score)
             assert list(batched.values) == list(single.values) == ["kld", "bce", "ce"]
             assert list(batched.values.values()) == pytest.approx(list(single.values.values()), rel=1e-12)
@@ -126,9 +114,7 @@ class TestBytes:
     def test_a_mask_counts_no_pixel_of_weight_0(self) -> None:
         weights = np.zeros((60, 80))
         weights[:, :40] = 2
-        pair = MapPair("a", self.pred, self.gt, weights, shape=(60, 80), pred_scale=255.0, gt_scale=255.0)
-        found = score_pair(pair, make_settings({"metric": "bce"}))
-        assert isinstance(found, Score)
+        found = scored(pair_of(self.pred, self.gt, weights=weights), settings_of({"metric": "bce"}))
         assert found.values["bce"] == pytest.approx(bce(self.pred[:, :40], self.gt[:, :40]), rel=1e-13)
 
     def test_files_of_bytes_are_in_0_to_1_and_pool_over_pixels(self, tmp_path: Path) -> None:
@@ -155,13 +141,13 @@ class TestBesideDensities:
         rest = "scale:unit|resize:none|color:error|empty:error|base:e"
         end = "maps:mean|dtype:float64|v:1"
         of_pixels = "maps:mean|dtype:float64|masks:01|v:1"
-        assert signatures(make_settings({"metric": "kld(),bce"})) == {
+        signatures = package.evaluate(pred, gt, metric="kld(),bce").signatures
+        assert signatures == {
             "kld": f"kld|pred:sum-to-one|gt:sum-to-one|{rest}|reduce:slices|{end}",
             "bce": f"bce|pred:none|gt:none|{rest}|reduce:mean|{of_pixels}",
         }
-        assert signatures(make_settings({"metric": "bce", "norm": "sigmoid", "reduction": "sum"})) == {
-            "bce": f"bce|pred:sigmoid|gt:none|{rest}|reduce:sum|{of_pixels}"
-        }
+        said = package.signature("bce", norm="sigmoid", reduction="sum")
+        assert said == f"bce|pred:sigmoid|gt:none|{rest}|reduce:sum|{of_pixels}"
 
     def test_an_empty_ground_truth_is_a_ground_truth(self) -> None:
         pred, gt = np.full((2, 2), 0.5), np.zeros((2, 2))
@@ -256,7 +242,7 @@ def test_what_is_no_probability_is_a_failure(pred: Any, gt: Any, message: str) -
 )
 def test_what_has_no_meaning_for_pixels_is_refused(texts: dict[str, str], message: str) -> None:
     with pytest.raises(UsageProblem) as caught:
-        make_settings({"metric": "bce", **texts})
+        settings_of({"metric": "bce", **texts})
     assert str(caught.value) == message
 
 

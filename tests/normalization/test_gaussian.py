@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
 from kldeval.errors import UsageProblem
-from kldeval.normalization.gaussian import BORDERS, Border, blurred, blurred_points, gaussian_responses
+from kldeval.normalization.gaussian import blurred, blurred_points
 from kldeval.scoring.leave_one_out import MinimumSearch
 
 
@@ -34,19 +36,12 @@ def test_a_reflected_gaussian_is_that_of_scipy(scene: tuple[np.ndarray, tuple[fl
     assert np.allclose(blurred_points(points, counts.shape, sigma, truncate), expected, rtol=1e-12, atol=1e-16)
 
 
-@pytest.mark.parametrize("border", [border for border in BORDERS if border not in ("reflect", "wrap")])
-def test_other_borders_are_those_of_scipy(border: Border) -> None:
+@pytest.mark.parametrize("border", ["mirror", "nearest", "constant"])
+def test_other_borders_are_those_of_scipy(border: Any) -> None:
     counts = np.random.default_rng(1).poisson(0.1, (20, 30))
     assert np.array_equal(
         blurred(counts, (3.0, 5.0), border), gaussian_filter(counts.astype(np.float64), (3.0, 5.0), mode=border)
     )
-
-
-def test_what_a_point_adds_at_another_is_what_that_adds_at_it() -> None:
-    everywhere = np.arange(9)
-    table = gaussian_responses(everywhere, everywhere, 9, 7.0)
-    assert np.allclose(table, table.T, rtol=1e-14)
-    assert table.sum(axis=0) == pytest.approx(np.ones(9), rel=1e-14)
 
 
 @settings(deadline=None, max_examples=60)

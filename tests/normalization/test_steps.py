@@ -9,14 +9,11 @@ import cv2
 import numpy as np
 import pytest
 from backends import BACKENDS, make, to_numpy
+from chains import found, result, run
+from every import steps
 
-from kldeval.arrays import namespace, quiet
+import kldeval
 from kldeval.errors import UsageProblem
-from kldeval.metrics.divergences import ce, kld
-from kldeval.normalization.chain import axes_of, ends_in_log, format_chain, is_spatial, normalise, parse_chain
-from kldeval.normalization.density import Density
-from kldeval.normalization.lazy_map import MAP, LazyMap
-from kldeval.normalization.steps import STEPS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,23 +23,6 @@ Numpy = Any
 
 RNG = np.random.default_rng(5)
 SHAPES = [(5, 7), (1, 6), (6, 1), (1, 1), (2, 3, 4, 5)]
-
-
-def run(chain: str, data: Any, backend: str = "numpy", empty: str = "error", weights: Any = None) -> LazyMap:
-    """The maps after every step of a chain."""
-    array = make(backend, data)
-    values = LazyMap(array, namespace(array).float64, None if weights is None else make(backend, weights), empty)
-    with quiet():
-        return normalise(values, parse_chain(chain))
-
-
-def result(chain: str, data: Any, backend: str = "numpy", empty: str = "error", weights: Any = None) -> Numpy:
-    return to_numpy(run(chain, data, backend, empty, weights).whole())
-
-
-def found(values: LazyMap) -> set[str]:
-    """The kinds of problems that befall a map."""
-    return {problem.kind for problem in values.problems if to_numpy(problem.found).any()}
 
 
 def blurred(x: Numpy, sigma: float, size: int) -> Numpy:
@@ -124,18 +104,17 @@ def each_map(function: Callable[[Numpy], Numpy], maps: Numpy) -> Numpy:
 
 
 def test_every_step_has_a_formula_here() -> None:
-    assert {call.name for text in FORMULAS for call in parse_chain(text)} == set(STEPS)
+    assert {part.partition("(")[0] for text in FORMULAS for part in text.split("+")} == set(steps())
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize("chain", FORMULAS)
-def test_a_step_is_its_formula_for_every_map_of_a_batch(chain: str, backend: str) -> None:
-    for shape in SHAPES:
-        for data in (RNG.random(shape), RNG.normal(size=shape)):
-            expected = each_map(FORMULAS[chain], data)
-            actual = result(chain, data, backend)
-            assert actual.shape == shape
-            np.testing.assert_allclose(actual, expected, rtol=1e-12, atol=1e-13)
+def test_a_step_is_its_formula_for_every_map_of_a_batch(backend: str) -> None:
+    for chain, formula in FORMULAS.items():
+        for shape in SHAPES:
+            for data in (RNG.random(shape), RNG.normal(size=shape)):
+                actual = result(chain, data, backend)
+                assert actual.shape == shape
+                np.testing.assert_allclose(actual, each_map(formula, data), rtol=1e-12, atol=1e-13, err_msg=chain)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -149,9 +128,7 @@ def test_stored_numbers_of_any_type_become_floats_first(backend: str, dtype: str
 
 def test_single_precision_stays_single() -> None:
     for chain in FORMULAS:
-        data = RNG.random((4, 5)).astype(np.float32)
-        with quiet():
-            values = normalise(LazyMap(data, np.float32), parse_chain(chain))
+        values = run(chain, RNG.random((4, 5)).astype(np.float32), dtype="float32")
         assert values.whole().dtype == np.float32, chain
 
 
@@ -177,33 +154,34 @@ class TestAxis:
     @pytest.mark.parametrize("axis", [3, -4])
     def test_nor_has_a_class_map(self, axis: int, step: str) -> None:
         with pytest.raises(UsageProblem) as caught:
-            parse_chain(f"{step}(axis={axis})")
+            kldeval.signature("kld", pred_norm=f"{step}(axis={axis})")
         assert str(caught.value) == (
             f"axis {axis} does not exist: a map of height and width has the axes 0 (within columns) and 1 or -1 "
             "(within rows), a class map one more"
         )
 
     @pytest.mark.parametrize(
-        ("chain", "axes"),
+        ("chain", "distributions"),
         [
-            ("sum-to-one", MAP),
-            ("minmax+sum-to-one(axis=1)", (-1,)),
-            ("softmax", (-1,)),
-            ("softmax(axis=0)+max", (-2,)),
-            ("flatten-softmax", MAP),
-            ("softmax+sum-to-one", MAP),
-            ("log-prob", None),
-            ("log-prob(axis=1)", (-1,)),
-            ("clip(min=0)+none(axis=0)", (-2,)),
-            ("softmax+none", (-1,)),
-            ("softmax(axis=2)", (2,)),
-            ("log-sigmoid", None),
-            ("labels", None),
-            ("minmax", None),
+            ("sum-to-one", 1),
+            ("minmax+sum-to-one(axis=1)", 3),
+            ("softmax", 3),
+            ("softmax(axis=0)+max", 4),
+            ("flatten-softmax", 1),
+            ("softmax+sum-to-one", 1),
+            ("log-prob(check=none)", 1),
+            ("log-prob(axis=1,check=none)", 3),
+            ("clip(min=0)+none(axis=0)", 4),
+            ("softmax+none", 3),
+            ("log-sigmoid", 1),
+            ("minmax", 1),
         ],
     )
-    def test_a_chain_knows_its_distributions(self, chain: str, axes: tuple[int, ...] | None) -> None:
-        assert axes_of(parse_chain(chain)) == axes
+    def test_a_chain_knows_its_distributions(self, chain: str, distributions: int) -> None:
+        """The mean over them divides by their number; where no step says, the whole map is one."""
+        maps = RNG.random((2, 3, 4))
+        whole, mean = (float(kldeval.kld(*maps, norm=chain, reduction=reduction)) for reduction in ("sum", "slices"))
+        assert whole / mean == pytest.approx(distributions, rel=1e-12)
 
 
 ZEROS = np.zeros((2, 3))
@@ -234,11 +212,10 @@ EMPTY: dict[tuple[str, str], tuple[Any, Any]] = {
 
 class TestEmptyMaps:
     @pytest.mark.parametrize("backend", BACKENDS)
-    @pytest.mark.parametrize(("chain", "empty"), EMPTY)
-    def test_a_policy_says_what_a_division_by_zero_gives(self, chain: str, empty: str, backend: str) -> None:
-        data, expected = EMPTY[chain, empty]
-        assert found(run(chain, data, backend, empty)) == set()
-        np.testing.assert_allclose(result(chain, data, backend, empty), expected, rtol=1e-15)
+    def test_a_policy_says_what_a_division_by_zero_gives(self, backend: str) -> None:
+        for (chain, empty), (data, expected) in EMPTY.items():
+            assert found(run(chain, data, backend, empty)) == set(), (chain, empty)
+            np.testing.assert_allclose(result(chain, data, backend, empty), expected, rtol=1e-15, err_msg=chain)
 
     @pytest.mark.parametrize("backend", BACKENDS)
     @pytest.mark.parametrize("empty", ["error", "keep", "uniform", "nan"])
@@ -344,39 +321,35 @@ class TestLogDomain:
 
     @pytest.mark.parametrize("backend", BACKENDS)
     def test_kld_and_ce_of_huge_logits_are_exact_and_finite(self, backend: str) -> None:
-        pred = run("flatten-softmax", [[1e4, -1e4]], backend).whole()
-        gt = run("flatten-softmax", [[-1e4, 1e4]], backend).whole()
-        for metric in (kld, ce):
-            terms = to_numpy(metric(Density(log=pred), Density(log=gt)))
+        pred, gt = make(backend, [[1e4, -1e4]]), make(backend, [[-1e4, 1e4]])
+        for metric in (kldeval.kld, kldeval.ce):
+            terms = to_numpy(metric(pred, gt, norm="flatten-softmax", eps=0, reduction="none"))
             assert terms.tolist() == [[0.0, 2e4]]
 
     @pytest.mark.parametrize("backend", BACKENDS)
     def test_mass_that_underflows_adds_nothing_even_where_the_prediction_is_0_for_good(self, backend: str) -> None:
-        pred = run("flatten-softmax", [[0.0, -math.inf]], backend).whole()
-        gt = run("flatten-softmax", [[0.0, -1e4]], backend).whole()
-        with quiet():
-            assert to_numpy(kld(Density(log=pred), Density(log=gt))).tolist() == [[0.0, 0.0]]
-            assert to_numpy(ce(Density(log=pred), Density(log=gt))).tolist() == [[0.0, 0.0]]
+        pred, gt = make(backend, [[0.0, -math.inf]]), make(backend, [[0.0, -1e4]])
+        for metric in (kldeval.kld, kldeval.ce):
+            terms = to_numpy(metric(pred, gt, norm="flatten-softmax", eps=0, reduction="none"))
+            assert terms.tolist() == [[0.0, 0.0]]
 
-    def test_a_score_of_minus_infinity_is_a_probability_of_exactly_0(self) -> None:
-        values = run("flatten-softmax", [[-math.inf, 0.0, -800.0]])
-        density = Density(log=values.whole())
-        assert density.prob.tolist() == [[0.0, 1.0, 0.0]]
-        assert density.is_zero.tolist() == [[True, False, False]]
+    def test_a_score_of_minus_infinity_is_a_probability_of_exactly_0_and_one_that_underflows_is_not(self) -> None:
+        scores, uniform = np.asarray([[-math.inf, 0.0, -800.0]]), np.ones((1, 3))
+        report = kldeval.evaluate(scores, uniform, pred_norm="flatten-softmax", gt_norm="sum-to-one", metric="kld")
+        assert report.scores[0].n_uncovered == 1
+        assert report.scores[0].uncovered_mass == pytest.approx(1 / 3)
 
     @pytest.mark.parametrize("backend", BACKENDS)
-    @pytest.mark.parametrize(
-        "helper", sorted(name for name in FORMULAS if "log-prob" not in name and "temperature" not in name)
-    )
     @pytest.mark.parametrize("final", ["softmax", "flatten-softmax", "log-prob"])
-    def test_a_step_after_a_softmax_acts_on_probabilities(self, final: str, helper: str, backend: str) -> None:
-        data = RNG.normal(size=(4, 5))
-        if final == "log-prob":
-            data = np.log(RNG.random((4, 5)))
-        after = run(f"{final}+{helper}", data, backend)
-        by_hand = run(helper, np.exp(result(final, data)), backend)
-        assert after.is_log == by_hand.is_log
-        np.testing.assert_allclose(to_numpy(after.whole()), to_numpy(by_hand.whole()), rtol=1e-12, atol=1e-14)
+    def test_a_step_after_a_softmax_acts_on_probabilities(self, final: str, backend: str) -> None:
+        data = np.log(RNG.random((4, 5))) if final == "log-prob" else RNG.normal(size=(4, 5))
+        for helper in (name for name in FORMULAS if "log-prob" not in name and "temperature" not in name):
+            after = run(f"{final}+{helper}", data, backend)
+            by_hand = run(helper, np.exp(result(final, data)), backend)
+            assert after.is_log == by_hand.is_log, helper
+            np.testing.assert_allclose(
+                to_numpy(after.whole()), to_numpy(by_hand.whole()), rtol=1e-12, atol=1e-14, err_msg=helper
+            )
 
     @pytest.mark.parametrize(
         ("chain", "log"),
@@ -389,12 +362,11 @@ class TestLogDomain:
         ],
     )
     def test_a_chain_knows_whether_it_ends_in_logarithms(self, chain: str, log: bool) -> None:  # noqa: FBT001
-        assert ends_in_log(parse_chain(chain)) == log
         assert run(chain, RNG.random((3, 4))).is_log == log
 
     def test_sigmoid_of_huge_scores_does_not_overflow(self) -> None:
         with np.errstate(over="raise", invalid="raise", divide="raise"):
-            values = normalise(LazyMap(LOGITS, np.float64), parse_chain("sigmoid"))
+            values = run("sigmoid", LOGITS)
         assert values.whole().tolist() == [[1.0, 0.0, 0.5], [1.0, 1 / (1 + math.exp(-5)), 0.0]]
 
 
@@ -427,18 +399,13 @@ class TestLatitude:
         np.testing.assert_allclose(rows, [0, math.sqrt(0.5), 1, math.sqrt(0.5), 0], atol=2e-16)
 
 
-KNOWN = ", ".join(sorted(STEPS))
+KNOWN = ", ".join(sorted(steps()))
 
 
 class TestChains:
-    @pytest.mark.parametrize("text", FORMULAS)
-    def test_the_text_of_a_chain_parses_back(self, text: str) -> None:
-        chain = parse_chain(text)
-        assert parse_chain(format_chain(chain)) == chain
-
     def test_the_canonical_text_has_no_blanks_and_no_defaults(self) -> None:
         text = " minmax( offset=0 ) + add(value=1e+22)+softmax(axis=-1) "
-        assert format_chain(parse_chain(text)) == "minmax+add(value=1e+22)+softmax"
+        assert "|pred:minmax+add(value=1e+22)+softmax|" in kldeval.signature("kld", norm=text)
 
     @pytest.mark.parametrize(
         ("text", "message"),
@@ -465,13 +432,5 @@ class TestChains:
     )
     def test_a_chain_that_can_mean_nothing_is_refused_before_any_map_is_read(self, text: str, message: str) -> None:
         with pytest.raises(UsageProblem) as caught:
-            parse_chain(text)
+            kldeval.signature("kld", norm=text)
         assert str(caught.value) == message
-
-    @pytest.mark.parametrize("chain", FORMULAS)
-    def test_what_is_not_spatial_does_not_care_where_a_pixel_stands(self, chain: str) -> None:
-        data = RNG.random((6, 7))
-        order = RNG.permutation(42)
-        shuffled = data.ravel()[order].reshape(6, 7)
-        moves_along = np.allclose(result(chain, data).ravel()[order].reshape(6, 7), result(chain, shuffled))
-        assert moves_along == (not is_spatial(parse_chain(chain)))

@@ -7,22 +7,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from backends import BACKENDS, make, to_numpy
+from evaluating import pair_of, scored, settings_of
+from every import pointwise_steps
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from kldeval.arrays import namespace, quiet
-from kldeval.normalization import lazy_map as values_module
-from kldeval.normalization.chain import normalise, parse_chain
-from kldeval.normalization.lazy_map import MAP, LazyMap
-from kldeval.normalization.steps import STEPS
-from kldeval.records import MapPair, Score
-from kldeval.scoring.evaluator import score
-from kldeval.scoring.pixels import PixelSide, array_values, terms_of
-from kldeval.scoring.plan import quantity_of
-from kldeval.scoring.views import scaled
-from kldeval.settings.build import make_settings
+import kldeval
+
+BLOCK = "kldeval.normalization.lazy_map.BLOCK_PIXELS"
+"""How many pixels of a map are worked on at once."""
 
 RNG = np.random.default_rng(11)
 METRICS = (
@@ -60,14 +54,12 @@ BLURRED = ("blur(sigma=1.5)+sum-to-one", "minmax+blur(sigma=0.7)+sum-to-one(axis
 
 def test_the_chains_hold_every_step() -> None:
     steps = {text.partition("(")[0] for chain in WHOLE_MAP for text in chain.split("+")}
-    assert steps == {name for name in STEPS if not STEPS[name].info.spatial and name not in ("labels", "stored")}
+    assert steps == pointwise_steps()
 
 
 def numbers(pred: Any, gt: Any, *, weights: Any = None, **texts: str) -> dict[str, float]:
     """Every number of one pair, through the whole body."""
-    chosen = make_settings({"metric": METRICS, **texts})
-    outcome = score(MapPair("a", pred, gt, weights, shape=pred.shape), chosen)
-    assert isinstance(outcome, Score), outcome
+    outcome = scored(pair_of(pred, gt, weights=weights), settings_of({"metric": METRICS, **texts}))
     return {**outcome.values, "n_uncovered": outcome.n_uncovered, "uncovered_mass": outcome.uncovered_mass}
 
 
@@ -79,8 +71,8 @@ def assert_same(one: dict[str, float], other: dict[str, float], tolerance: float
 @pytest.fixture
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks of a row or two of the maps below."""
-    monkeypatch.setattr(values_module, "BLOCK_PIXELS", 10)
-    monkeypatch.setattr(values_module, "NARROW", 0)
+    monkeypatch.setattr(BLOCK, 10)
+    monkeypatch.setattr("kldeval.normalization.lazy_map.NARROW", 0)
 
 
 class TestBlocks:
@@ -93,60 +85,38 @@ class TestBlocks:
             for reduction in ("slices", "sum", "mean", "batchmean"):
                 whole = numbers(pred, gt, weights=present, norm=norm, reduction=reduction)
                 with monkeypatch.context() as patched:
-                    patched.setattr(values_module, "BLOCK_PIXELS", 10)
+                    patched.setattr(BLOCK, 10)
                     blocks = numbers(pred, gt, weights=present, norm=norm, reduction=reduction)
                 assert_same(blocks, whole)
 
-    @pytest.mark.usefixtures("small_blocks")
-    def test_blocks_partition_the_rows(self) -> None:
-        assert LazyMap(np.zeros((7, 5)), np.float64).rows == (slice(0, 2), slice(2, 4), slice(4, 6), slice(6, 7))
-        assert LazyMap(np.zeros((3, 50)), np.float64).rows == (slice(0, 1), slice(1, 2), slice(2, 3))
-        assert LazyMap(np.zeros((2, 3, 1)), np.float64).rows == (slice(0, 3),)
-        assert LazyMap(np.zeros((4, 2, 5)), np.float64).rows == (slice(0, 1), slice(1, 2))
-
-    @pytest.mark.usefixtures("small_blocks")
-    @pytest.mark.parametrize("backend", ["array_api_strict", "torch"])
-    def test_other_libraries_take_the_whole_at_once(self, backend: str) -> None:
-        array = make(backend, np.zeros((7, 5)))
-        assert LazyMap(array, namespace(array).float64).rows == (slice(0, 7),)
-
-    @pytest.mark.usefixtures("small_blocks")
-    @pytest.mark.parametrize("axes", [MAP, (-1,), (-2,)])
-    def test_statistics_join_those_of_the_blocks(self, axes: tuple[int, ...]) -> None:
-        array = RNG.normal(size=(2, 7, 5))
-        values = LazyMap(array, np.float64)
-        low, high = values.extent(axes)
-        assert np.array_equal(low, array.min(axis=axes, keepdims=True))
-        assert np.array_equal(high, array.max(axis=axes, keepdims=True))
-        np.testing.assert_allclose(values.sum(axes), array.sum(axis=axes, keepdims=True), rtol=1e-13)
+    @pytest.mark.parametrize("shape", [(7, 5), (3, 50), (9, 1), (4, 2)])
+    def test_maps_of_any_shape_are_cut_and_joined(
+        self, shape: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Rows longer than a block, narrow maps, and a last block that is shorter."""
+        pred, gt = RNG.normal(size=(2, *shape))
+        for norm in ("minmax+sum-to-one", "flatten-softmax", "softmax(axis=0)", "softmax"):
+            whole = numbers(pred, gt, norm=norm)
+            for pixels in (1, 3, 10):
+                with monkeypatch.context() as patched:
+                    patched.setattr(BLOCK, pixels)
+                    patched.setattr("kldeval.normalization.lazy_map.NARROW", 0)
+                    assert_same(numbers(pred, gt, norm=norm), whole)
 
     @pytest.mark.usefixtures("small_blocks")
     @pytest.mark.parametrize("norm", [*WHOLE_MAP, *SPATIAL, *BLURRED])
     def test_the_pixelwise_terms_of_the_blocks_stand_one_below_the_other(
         self, norm: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        chosen = make_settings({"metric": "kld", "norm": norm, "reduction": "none"})
         maps = RNG.random((2, 2, 7, 5))
-
-        def terms() -> Any:
-            with quiet():
-                sides = [PixelSide(normalise(scaled(array, None), chosen.pred), "density") for array in maps]
-                return terms_of(quantity_of("kld", chosen), *sides)
-
-        blocks = terms()
-        monkeypatch.setattr(values_module, "BLOCK_PIXELS", 1000)
-        np.testing.assert_allclose(blocks, terms(), rtol=1e-12, atol=1e-15)
+        blocks = kldeval.kld(*maps, norm=norm, reduction="none")
+        monkeypatch.setattr(BLOCK, 1000)
+        np.testing.assert_allclose(blocks, kldeval.kld(*maps, norm=norm, reduction="none"), rtol=1e-12, atol=1e-15)
 
     @pytest.mark.usefixtures("small_blocks")
     def test_a_batch_against_one_map_is_cut_like_the_batch(self) -> None:
-        chosen = make_settings({"metric": "kld"})
         preds, gt = RNG.random((3, 7, 5)), RNG.random((7, 5))
-
-        def measured(pred: Any) -> Any:
-            sides = [normalise(scaled(array, None), chosen.pred) for array in (pred, gt)]
-            return array_values(quantity_of("kld", chosen), sides[0], sides[1])
-
-        together, alone = measured(preds), measured(preds[1])
+        together, alone = kldeval.kld(preds, gt), kldeval.kld(preds[1], gt)
         assert together.shape == (3,)
         np.testing.assert_allclose(together[1], alone, rtol=1e-13)
 
@@ -157,36 +127,30 @@ ARRAYS = hnp.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=5).flatma
 
 
 class TestWeights:
-    @pytest.mark.parametrize("norm", WHOLE_MAP)
-    @settings(max_examples=8, deadline=None)
+    @settings(max_examples=20, deadline=None)
     @given(maps=ARRAYS, data=st.data())
-    def test_a_mask_is_a_crop(self, norm: str, maps: Any, data: st.DataObject) -> None:
+    def test_a_mask_is_a_crop(self, maps: Any, data: st.DataObject) -> None:
         """Whatever stands under weight 0, nan and infinity too, the numbers are those of the other pixels alone."""
         mask = data.draw(hnp.arrays(np.bool_, maps.shape[1:]).filter(np.any))
         pred, gt = np.where(mask, maps, data.draw(st.sampled_from([math.nan, math.inf, -math.inf, -5.0, 0.0])))
         crop = [array[mask][None] for array in (pred, gt)]
-        options = {"norm": norm, "empty_gt": "uniform", "empty_pred": "uniform"}
-        for reduction in ("slices", "mean"):
-            assert_same(
-                numbers(pred, gt, weights=mask.astype(float), reduction=reduction, **options),
-                numbers(*crop, reduction=reduction, **options),
-                1e-11,
-            )
+        for norm in data.draw(st.lists(st.sampled_from(WHOLE_MAP), min_size=5, max_size=5, unique=True)):
+            options = {"norm": norm, "empty_gt": "uniform", "empty_pred": "uniform"}
+            for reduction in ("slices", "mean"):
+                masked = numbers(pred, gt, weights=mask.astype(float), reduction=reduction, **options)
+                assert_same(masked, numbers(*crop, reduction=reduction, **options), 1e-11)
 
-    @pytest.mark.parametrize("norm", WHOLE_MAP)
-    @settings(max_examples=8, deadline=None)
+    @settings(max_examples=20, deadline=None)
     @given(maps=ARRAYS, data=st.data())
-    def test_a_whole_weight_is_a_repetition(self, norm: str, maps: Any, data: st.DataObject) -> None:
+    def test_a_whole_weight_is_a_repetition(self, maps: Any, data: st.DataObject) -> None:
         counts = data.draw(hnp.arrays(np.int64, maps.shape[1:], elements=st.integers(0, 3)).filter(np.any))
         pred, gt = maps
         repeated = [np.repeat(array.ravel(), counts.ravel())[None] for array in (pred, gt)]
-        options = {"norm": norm, "empty_gt": "uniform", "empty_pred": "uniform"}
-        for reduction in ("slices", "sum", "mean"):
-            assert_same(
-                numbers(pred, gt, weights=counts.astype(float), reduction=reduction, **options),
-                numbers(*repeated, reduction=reduction, **options),
-                1e-11,
-            )
+        for norm in data.draw(st.lists(st.sampled_from(WHOLE_MAP), min_size=5, max_size=5, unique=True)):
+            options = {"norm": norm, "empty_gt": "uniform", "empty_pred": "uniform"}
+            for reduction in ("slices", "sum", "mean"):
+                weighed = numbers(pred, gt, weights=counts.astype(float), reduction=reduction, **options)
+                assert_same(weighed, numbers(*repeated, reduction=reduction, **options), 1e-11)
 
     @pytest.mark.parametrize(
         ("norm", "kept"), [("softmax", (slice(None), slice(1, 4))), ("softmax(axis=0)", (slice(2, 5),))]
@@ -210,27 +174,11 @@ class TestWeights:
             numbers(pred[rows], gt[rows], norm=norm),
         )
 
-    @pytest.mark.parametrize("backend", BACKENDS)
-    def test_extremes_sums_and_counts_see_positive_weights_only(self, backend: str) -> None:
-        array = make(backend, [[[5.0, math.nan, 2.0], [-7.0, 3.0, math.inf]]])
-        weights = make(backend, [[0.0, 0.0, 2.0], [0.0, 0.5, 0.0]])
-        values = LazyMap(array, namespace(array).float64, weights)
-        assert [to_numpy(end).item() for end in values.extent()] == [2.0, 3.0]
-        with quiet():
-            assert to_numpy(values.sum()).item() == 5.5
-            assert to_numpy(values.sum((-1,))).tolist() == [[[4.0], [1.5]]]
-
 
 @pytest.mark.parametrize("step", ["sum-to-one", "flatten-softmax", "softmax"])
 def test_a_probability_that_underflows_is_a_zero(step: str) -> None:
     """Positive before the step and 0 after it: what is known of the minimum is that after the step."""
-    stored = np.asarray([[5e-324, 1.0, 4.0]]) if step == "sum-to-one" else np.asarray([[-1.7e308, 0.0, 1.7e308]])
-    with quiet():
-        for first, expected in ((stored[0, 0], False), (stored[0, 1], True)):
-            values = np.asarray([[first, *stored[0, 1:]]])
-            assert normalise(LazyMap(values, np.float64), parse_chain(step)).is_positive is expected
-
-
-def test_nothing_is_known_to_be_positive_behind_a_mask() -> None:
-    values = LazyMap(np.ones((1, 2)), np.float64, np.asarray([[1.0, 0.0]]))
-    assert not normalise(values, parse_chain("sum-to-one")).is_positive
+    stored = [5e-324, 1.0, 4.0] if step == "sum-to-one" else [-1.7e308, 0.0, 1.7e308]
+    options: dict[str, Any] = {"pred_norm": step, "reduction": "sum", "eps": 0}
+    assert kldeval.kld(np.asarray([stored]), np.ones((1, 3)), **options) == math.inf
+    assert math.isfinite(kldeval.kld(np.asarray([[1.0, 4.0, 9.0]]), np.ones((1, 3)), **options))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -12,6 +11,8 @@ import pytest
 import torch
 from backends import make
 from command_line import kldeval, score
+from evaluating import outcome_of, pair_of, settings_of
+from every import label_metrics
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -20,11 +21,7 @@ from torch.nn import functional
 
 import kldeval as package
 from kldeval.errors import RefusedMap
-from kldeval.metrics.registry import LABEL_METRICS
-from kldeval.records import Failure, MapPair, Score
-from kldeval.scoring.class_maps import rows_as_map, rows_of
-from kldeval.scoring.evaluator import score as score_pair
-from kldeval.settings.build import make_settings
+from kldeval.records import Failure, Score
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,25 +35,8 @@ def shapes_and_axes(draw: st.DrawFn) -> tuple[tuple[int, ...], int]:
     return shape, draw(st.integers(-len(shape), len(shape) - 1))
 
 
-@given(case=shapes_and_axes())
-def test_rows_are_positions_and_become_the_map_again(case: Any) -> None:
-    shape, axis = case
-    for backend in ("numpy", "array_api_strict", "torch"):
-        array = make(backend, RNG.random(shape))
-        rows = rows_of(array, axis)
-        assert rows.shape == (math.prod(shape) // shape[axis], shape[axis])
-        np.testing.assert_array_equal(np.asarray(rows_as_map(rows, shape, axis)), np.asarray(array))
-
-
-def test_rows_of_an_outer_axis_are_a_view() -> None:
-    for axis in (0, -1):
-        array = RNG.random((3, 4, 5))
-        assert np.shares_memory(rows_of(array, axis), array)
-
-
 def outcome(pred: Any, gt: Any, **texts: str) -> Any:
-    pair = MapPair("a", pred, gt, shape=(pred.shape[0], math.prod(pred.shape[1:])))
-    return score_pair(pair, make_settings(texts))
+    return outcome_of(pair_of(pred, gt), settings_of(texts))
 
 
 def terms_of(student: np.ndarray, teacher: np.ndarray, axis: int) -> torch.Tensor:
@@ -306,7 +286,7 @@ class TestDispatch:
                 2,
                 (
                     "kld is no metric of labels, and {labels} holds labels (uint8, shape (4, 5)); on labels there are "
-                    + ", ".join(LABEL_METRICS)
+                    + ", ".join(label_metrics())
                 ),
             ),
             (

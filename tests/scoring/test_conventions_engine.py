@@ -6,7 +6,7 @@ import json
 import math
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import oracle
@@ -14,38 +14,26 @@ import pytest
 from backends import BACKENDS, make
 from command_line import kldeval as run
 from command_line import score as scores
+from evaluating import answers, by_pixel, outcome_of, pair_of, quantities, settings_of
+from every import conventions
 from test_conventions import EDGE_MAPS, EDGES
 
 import kldeval
-from kldeval.conventions import CONVENTIONS
 from kldeval.errors import RefusedMap
-from kldeval.preprocessing.grey import full_scale
 from kldeval.preprocessing.resize import imresize
-from kldeval.records import Failure, MapPair, Score
-from kldeval.scoring.evaluator import Evaluator, SharedEvaluator, score
-from kldeval.scoring.plan import Plan, quantity_of
-from kldeval.settings.build import make_settings
+from kldeval.records import Failure, Score
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from kldeval.settings.settings import Settings
-
-    Path_ = Callable[[MapPair, Settings], float | str]
-
 GOLDEN = json.loads((Path(__file__).parent.parent / "golden" / "conventions.json").read_text())["kld"]
 """float64 values of the named conventions on six public pairs; `nan` is a refusal."""
 
-SETTINGS = {name: make_settings({"metric": "kld"}, convention=row.texts) for name, row in CONVENTIONS.items()}
+SETTINGS = {name: settings_of({"metric": "kld"}, convention=row.texts) for name, row in conventions().items()}
 CASES = [(pair, name) for pair in GOLDEN for name in GOLDEN[pair]]
 
 
-def pair_of(pred: np.ndarray, gt: np.ndarray) -> MapPair:
-    """Two arrays as the engine gets them from files."""
-    return MapPair("a", pred, gt, shape=gt.shape, pred_scale=full_scale(pred), gt_scale=full_scale(gt))
-
-
-def public(pairs: dict[str, np.ndarray], name: str) -> MapPair:
+def public(pairs: dict[str, np.ndarray], name: str) -> Any:
     return pair_of(pairs[f"{name}_pred"], pairs[f"{name}_gt"])
 
 
@@ -57,28 +45,17 @@ def number(outcome: object) -> float | str:
     return outcome.message
 
 
-def collapsed(pair: MapPair, settings: Settings) -> float | str:
-    """As `kldeval evaluate` computes on a CPU: 8-bit pairs through their joint histogram."""
-    return number(score(pair, settings))
-
-
-def plain(pair: MapPair, settings: Settings) -> float | str:
-    """Every pixel by itself, in blocks."""
-    return number(Evaluator(Plan.of(settings)).score_batch([pair], pair.pred, pair.gt)[0])
-
-
-def shared(pair: MapPair, settings: Settings) -> float | str:
-    """As `kldeval audit` computes: 8-bit pairs by their levels."""
-    evaluator = SharedEvaluator([quantity_of("kld", settings)])
-    return evaluator.finish([evaluator.begin_sized(pair)])[0]["kld"]
-
-
-PATHS: dict[str, Path_] = {"collapsed": collapsed, "plain": plain, "shared": shared}
+PATHS: dict[str, Callable[..., float | str]] = {
+    "a run": lambda pair, settings: number(outcome_of(pair, settings)),
+    "pixels": lambda pair, settings: number(by_pixel(pair, settings)),
+    "an audit": lambda pair, settings: answers([pair], quantities({"kld": settings}))[0]["kld"],
+}
+"""8-bit pairs through their joint histogram, every pixel by itself in blocks, and 8-bit pairs by their levels."""
 
 
 def is_named(message: object, pair: str, name: str) -> bool:
     """Whether a message says why the golden file has no number: a logit, or an all-zero row, under which chain."""
-    chain = re.escape(CONVENTIONS[name].pred)
+    chain = re.escape(conventions()[name].pred)
     why = {
         "logits": (
             rf"the prediction has negative values \(minimum -[0-9.]+\), which '{chain}' cannot take; "
@@ -138,30 +115,29 @@ def test_default_is_what_is_computed_when_nothing_is_said(pair_files: Path) -> N
 class TestEdgeCases:
     """Survey of the originals on all-zero and constant maps: a choice of the row, not of the program."""
 
-    @pytest.mark.parametrize("case", EDGE_MAPS)
-    @pytest.mark.parametrize("name", CONVENTIONS)
-    def test_floating_point_maps(self, name: str, case: str) -> None:
-        expected = EDGES[name][list(EDGE_MAPS).index(case)]
-        pred, gt = (np.asarray(side, np.float64) for side in EDGE_MAPS[case])
-        for compute in PATHS.values():
-            check(compute(pair_of(pred, gt), SETTINGS[name]), expected)
+    @pytest.mark.parametrize("name", conventions())
+    def test_floating_point_maps(self, name: str) -> None:
+        for (case, sides), expected in zip(EDGE_MAPS.items(), EDGES[name], strict=True):
+            pair = pair_of(*(np.asarray(side, np.float64) for side in sides))
+            for path, compute in PATHS.items():
+                check(compute(pair, SETTINGS[name]), expected, f"{case}, {path}")
 
-    @pytest.mark.parametrize("case", EDGE_MAPS)
-    @pytest.mark.parametrize("name", CONVENTIONS)
-    def test_8_bit_maps(self, name: str, case: str) -> None:
+    @pytest.mark.parametrize("name", conventions())
+    def test_8_bit_maps(self, name: str) -> None:
         """The oracle says what the same maps score when they were stored in 8 bits."""
-        row = CONVENTIONS[name]
-        pred, gt = (np.rint(255 * np.asarray(side)).astype(np.uint8) for side in EDGE_MAPS[case])
-        try:
-            sides = (
-                oracle.prediction(row, pred.tolist(), is_8bit=True),
-                oracle.ground_truth(row, gt.tolist(), is_8bit=True),
-            )
-            expected: float | str = oracle.kld(row, *sides)
-        except oracle.OracleRefusal:
-            expected = "refused"
-        for compute in PATHS.values():
-            check(compute(pair_of(pred, gt), SETTINGS[name]), expected)
+        row = conventions()[name]
+        for case, maps in EDGE_MAPS.items():
+            pred, gt = (np.rint(255 * np.asarray(side)).astype(np.uint8) for side in maps)
+            try:
+                sides = (
+                    oracle.prediction(row, pred.tolist(), is_8bit=True),
+                    oracle.ground_truth(row, gt.tolist(), is_8bit=True),
+                )
+                expected: float | str = oracle.kld(row, *sides)
+            except oracle.OracleRefusal:
+                expected = "refused"
+            for path, compute in PATHS.items():
+                check(compute(pair_of(pred, gt), SETTINGS[name]), expected, f"{case}, {path}")
 
     def test_a_nan_of_mit_python_is_a_score_and_noted(self, tmp_path: Path) -> None:
         """The default refuses the same maps."""
@@ -179,17 +155,17 @@ class TestEdgeCases:
         )
 
 
-def check(got: float | str, expected: float | str) -> None:
+def check(got: float | str, expected: float | str, where: str) -> None:
     """A number, or one of the words refused, nan and finite."""
     if expected == "refused":
-        assert isinstance(got, str)
-        assert "cannot normalise" in got
+        assert isinstance(got, str), where
+        assert "cannot normalise" in got, where
     elif expected == "finite":
-        assert isinstance(got, float)
-        assert math.isfinite(got)
+        assert isinstance(got, float), where
+        assert math.isfinite(got), where
     else:
-        assert isinstance(got, float)
-        assert got == pytest.approx(float(expected), rel=1e-12, abs=1e-13, nan_ok=True)
+        assert isinstance(got, float), where
+        assert got == pytest.approx(float(expected), rel=1e-12, abs=1e-13, nan_ok=True), where
 
 
 class TestSizes:

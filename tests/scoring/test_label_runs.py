@@ -8,7 +8,8 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import cv2
 import numpy as np
@@ -17,7 +18,8 @@ import torch
 from backends import make, to_numpy
 from command_line import kldeval
 from command_line import score as printed
-from evaluating import evaluator_of
+from evaluating import on_device, outcome_of, pair_of, save_terms, scored
+from evaluating import settings_of as chosen_by
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from image_files import image
@@ -25,37 +27,26 @@ from label_cases import VOID, Case, cases
 from torch.nn import functional
 
 from kldeval import accuracy, brier, log_softmax
-from kldeval.engine.gpu import score_batch
-from kldeval.errors import RefusedMap
-from kldeval.grammar import format_value
-from kldeval.records import Failure, MapPair, Score
-from kldeval.scoring.class_maps import losses_as_maps, score_labels
-from kldeval.scoring.evaluator import score
-from kldeval.settings.build import make_settings
-
-if TYPE_CHECKING:
-    from kldeval.settings.settings import Settings
+from kldeval.records import Failure, Score
 
 ROOT = Path(__file__).parent.parent.parent
 
 
-def settings_of(case: Case, metric: str, **texts: str) -> Settings:
+def settings_of(case: Case, metric: str, **texts: str) -> Any:
     """The settings under which a case is scored, as a user would type them."""
     flags: dict[str, Any] = {"class_weights": None if case.weights is None else tuple(case.weights)}
     flags |= {"ignore_index": case.void, "label_smoothing": case.smoothing if metric in ("ce", "brier") else None}
-    said = {key: format_value(value) for key, value in flags.items() if value is not None}
-    return make_settings({"pred_norm": "softmax", "gt_norm": "labels", **said, **texts, "metric": metric})
-
-
-def pair_of(logits: Any, labels: Any) -> MapPair:
-    return MapPair("a", logits, labels, shape=(logits.shape[0], math.prod(logits.shape[1:])))
+    said = {
+        key: ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+        for key, value in flags.items()
+        if value is not None
+    }
+    return chosen_by({"pred_norm": "softmax", "gt_norm": "labels", **said, **texts, "metric": metric})
 
 
 def value(case: Case, labels: np.ndarray, metric: str, backend: str = "numpy", **texts: str) -> float:
     pair = pair_of(make(backend, case.logits), make(backend, labels))
-    found = score_labels(pair, settings_of(case, metric, axis=str(case.axis), **texts))
-    assert isinstance(found, Score), found
-    return found.values[metric]
+    return scored(pair, settings_of(case, metric, axis=str(case.axis), **texts)).values[metric]
 
 
 def assert_close(actual: float, expected: torch.Tensor | float, terms: Any) -> None:
@@ -119,8 +110,10 @@ def test_brier_and_accuracy_are_the_functions_and_a_base_divides_nats(case: Case
 @settings(max_examples=40, deadline=None)
 @given(case=small_cases)
 def test_the_losses_as_maps_are_torchs_none(case: Case) -> None:
-    pair = pair_of(case.logits, case.labels)
-    losses = losses_as_maps(pair, settings_of(case, "ce", axis=str(case.axis), reduction="none"))["ce"]
+    with TemporaryDirectory() as folder:
+        pair = pair_of(case.logits, case.labels)
+        save_terms(Path(folder), pair, settings_of(case, "ce", axis=str(case.axis), reduction="none"))
+        losses = np.load(Path(folder) / "ce" / "a.npy")
     expected = to_numpy(case.torch_loss(case.logits, "none"))[0]
     np.testing.assert_allclose(losses, expected, rtol=0, atol=1e-12 * (1 + np.nansum(np.abs(expected))))
 
@@ -146,57 +139,48 @@ def test_every_way_to_give_probabilities_gives_the_same_number(norm: str, stored
     prob = probabilities((3, 4, 5), axis)
     labels = np.random.default_rng(1).integers(0, prob.shape[axis], np.delete(prob.shape, axis))
     expected = -np.log(np.take_along_axis(prob, np.expand_dims(labels, axis), axis)).mean()
-    chosen = make_settings({"pred_norm": norm, "axis": str(axis), "metric": "nll"})
-    found = score_labels(pair_of(stored(prob), labels), chosen)
-    assert isinstance(found, Score)
+    found = scored(pair_of(stored(prob), labels), chosen_by({"pred_norm": norm, "axis": str(axis), "metric": "nll"}))
     np.testing.assert_allclose(found.values["nll"], expected, rtol=1e-13)
 
 
 def test_bytes_of_a_prediction_are_scaled_and_labels_never() -> None:
     prob, labels = np.asarray([[51, 204], [204, 51]], np.uint8), np.asarray([0, 1], np.uint8)
-    chosen = make_settings({"pred_norm": "none", "axis": "-1", "metric": "nll"})
-    pair = MapPair("a", prob, labels, shape=(2, 2), pred_scale=255.0, gt_scale=255.0)
-    found = score_labels(pair, chosen)
-    assert isinstance(found, Score)
+    found = scored(pair_of(prob, labels), chosen_by({"pred_norm": "none", "axis": "-1", "metric": "nll"}))
     assert found.values["nll"] == pytest.approx(-math.log(0.2), rel=1e-15)
 
 
 def test_a_class_of_probability_0_is_counted_where_the_label_asks_for_it() -> None:
     prob, labels = np.asarray([[0.0, 1.0], [0.5, 0.5], [0.0, 1.0]]), np.asarray([0, 0, VOID])
-    chosen = make_settings({"pred_norm": "none", "axis": "-1", "metric": "nll,accuracy", "ignore_index": "255"})
-    found = score_labels(pair_of(prob, labels), chosen)
-    assert isinstance(found, Score)
+    chosen = chosen_by({"pred_norm": "none", "axis": "-1", "metric": "nll,accuracy", "ignore_index": "255"})
+    found = scored(pair_of(prob, labels), chosen)
     assert (found.values["nll"], found.n_uncovered, found.uncovered_mass) == (math.inf, 1, 0.5)
     assert found.remarks == ("missed-label", "infinite")
-    soft = make_settings({"pred_norm": "none", "gt_norm": "labels", "axis": "-1", "metric": "accuracy"})
-    found = score_labels(pair_of(prob, np.asarray([[0.25, 0.75], [1.0, 0.0], [0.0, 1.0]])), soft)
-    assert isinstance(found, Score)
+    soft = chosen_by({"pred_norm": "none", "gt_norm": "labels", "axis": "-1", "metric": "accuracy"})
+    found = scored(pair_of(prob, np.asarray([[0.25, 0.75], [1.0, 0.0], [0.0, 1.0]])), soft)
     assert (found.n_uncovered, found.uncovered_mass) == (1, 0.25 / 3)
 
 
 def test_tensors_in_batches_score_as_arrays() -> None:
     logits, labels = np.random.default_rng(2).normal(size=(2, 3, 4, 5)), np.random.default_rng(3).integers(0, 3, (4, 5))
-    pairs = [MapPair(str(k), x, labels.astype(np.uint16), shape=(3, 20)) for k, x in enumerate(logits)]
-    chosen = make_settings({"norm": "softmax", "axis": "0", "metric": "ce,accuracy,brier", "label_smoothing": "0.1"})
-    for found, pair in zip(score_batch(pairs, evaluator_of(chosen, per_class=True), "cpu"), pairs, strict=True):
-        expected = score_labels(pair, chosen, per_class=True)
+    pairs = [pair_of(x, labels.astype(np.uint16), name=str(k)) for k, x in enumerate(logits)]
+    chosen = chosen_by({"norm": "softmax", "axis": "0", "metric": "ce,accuracy,brier", "label_smoothing": "0.1"})
+    for found, pair in zip(on_device(pairs, chosen, per_class=True), pairs, strict=True):
+        expected = scored(pair, chosen, per_class=True)
         assert isinstance(found, Score)
-        assert isinstance(expected, Score)
         assert list(found.values.values()) == pytest.approx(list(expected.values.values()), rel=1e-13)
         for key, classes in expected.classes.items():
             assert [one.n for one in found.classes[key]] == [one.n for one in classes]
             assert [one.total for one in found.classes[key]] == pytest.approx([one.total for one in classes], rel=1e-13)
-    densities = make_settings({"norm": "softmax", "axis": "0", "metric": "kld"})
-    pair = MapPair("a", logits[0], logits[1], shape=(3, 20))
-    outcomes = [*score_batch([pair], evaluator_of(densities), "cpu"), score(pair, densities)]
+    densities = chosen_by({"norm": "softmax", "axis": "0", "metric": "kld"})
+    pair = pair_of(logits[0], logits[1])
+    outcomes = [*on_device([pair], densities), outcome_of(pair, densities)]
     numbers = [one.values["kld"] for one in outcomes if isinstance(one, Score)]
     assert numbers == [pytest.approx(numbers[1], rel=1e-13)] * 2
 
 
 def test_a_map_without_a_pixel_that_counts_has_no_mean() -> None:
-    chosen = make_settings({"norm": "softmax", "axis": "-1", "metric": "ce", "ignore_index": "255"})
-    found = score_labels(pair_of(np.zeros((2, 3)), np.full(2, VOID)), chosen)
-    assert isinstance(found, Score)
+    chosen = chosen_by({"norm": "softmax", "axis": "-1", "metric": "ce", "ignore_index": "255"})
+    found = scored(pair_of(np.zeros((2, 3)), np.full(2, VOID)), chosen)
     assert math.isnan(found.values["ce"])
     assert found.remarks == ("all-ignored", "infinite")
 
@@ -303,13 +287,10 @@ NO_LABELS: list[tuple[Any, Any, dict[str, str], str]] = [
 
 @pytest.mark.parametrize(("pred", "gt", "texts", "message"), NO_LABELS)
 def test_what_does_not_fit_is_a_failure_that_says_why(pred: Any, gt: Any, texts: dict[str, str], message: str) -> None:
-    chosen = make_settings({"norm": "softmax", "axis": "0", "metric": "nll", **texts})
-    pair = MapPair("a", pred, gt, shape=(3, 4))
-    failure = score_labels(pair, chosen)
+    chosen = chosen_by({"norm": "softmax", "axis": "0", "metric": "nll", **texts})
+    failure = outcome_of(pair_of(pred, gt), chosen)
     assert isinstance(failure, Failure)
     assert (failure.name, failure.stage, failure.message) == ("a", "check", message)
-    with pytest.raises(RefusedMap):
-        losses_as_maps(pair, chosen)
 
 
 @pytest.fixture

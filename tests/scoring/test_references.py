@@ -21,13 +21,14 @@ import kldeval as library
 from kldeval.data.load import Reading
 from kldeval.executors.local import in_threads
 from kldeval.records import Score
-from kldeval.reports.aggregate import reference_notes, share_of_the_way, summarise_references
+from kldeval.reports.aggregate import reference_notes, summarise_references
+from kldeval.reports.documents import Resampling
 from kldeval.reports.json_reader import load_report
+from kldeval.reports.shares import share_between, share_of
 from kldeval.scoring.reference_models import CentrePrior
 from kldeval.settings.build import make_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
 METRICS = "kld(),cc,sim,nss,auc,sauc,ll,ig"
@@ -185,31 +186,92 @@ def test_ground_truths_without_a_density_have_no_part_in_the_prior(tmp_path: Pat
 # headlines and the way
 
 
-@given(st.floats(-10, 10), st.floats(-10, 10), st.floats(0.01, 10))
-def test_the_way_is_0_at_the_prior_1_at_the_ceiling_and_linear(prior: float, share: float, gap: float) -> None:
-    ends: Mapping[str, Mapping[str, float]] = {"centre prior": {"nss": prior}, "ceiling": {"nss": prior + gap}}
-    assert share_of_the_way(prior, ends, "nss") == 0
-    assert share_of_the_way(prior + gap, ends, "nss") == pytest.approx(1, rel=1e-9)
-    assert share_of_the_way(prior + share * gap, ends, "nss") == pytest.approx(share, rel=1e-9, abs=1e-9)
+@given(st.floats(-10, 10), st.floats(-10, 10), st.floats(0.01, 10), st.sampled_from(["high", "low"]))
+def test_the_way_is_0_at_chance_1_at_the_ceiling_and_linear(chance: float, share: float, gap: float, best: str) -> None:
+    gold = chance + gap if best == "high" else chance - gap
+    assert share_between(chance, chance, gold, best) == 0
+    assert share_between(gold, chance, gold, best) == pytest.approx(1, rel=1e-9)
+    assert share_between(chance + share * (gold - chance), chance, gold, best) == pytest.approx(share, abs=1e-8)
 
 
 @pytest.mark.parametrize(
-    ("mean", "prior", "ceiling"),
-    [
-        (None, 0.0, 1.0),
-        (0.5, None, 1.0),
-        (0.5, 0.0, None),
-        (0.5, -math.inf, 1.0),
-        (math.nan, 0.0, 1.0),
-        (0.5, 1.0, 0.9),
-    ],
+    ("model", "chance", "gold"),
+    [(0.5, -math.inf, 1.0), (math.nan, 0.0, 1.0), (0.5, 0.0, math.nan), (0.5, 1.0, 0.9), (0.5, 1.0, 1.0)],
 )
 def test_there_is_no_way_without_finite_ends_or_where_the_ceiling_is_no_higher(
-    mean: float | None, prior: float | None, ceiling: float | None
+    model: float, chance: float, gold: float
 ) -> None:
-    given_ends = {"centre prior": prior, "ceiling": ceiling}
-    ends = {name: {"nss": value} for name, value in given_ends.items() if value is not None}
-    assert share_of_the_way(mean, ends, "nss") is None
+    assert share_between(model, chance, gold, "high") is None
+
+
+def test_the_interval_of_a_share_holds_the_truth_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(3)
+    held, drawn = 0, Resampling(400, 0, 0.95)
+    for _ in range(200):
+        spread = rng.normal(0, 0.3, (40, 1))
+        rows = np.asarray([1.5, 1.0, 2.0]) + spread + rng.normal(0, 0.2, (40, 3))
+        found = share_of([tuple(row) for row in rows.tolist()], "high", drawn)
+        assert found.interval is not None
+        held += found.interval[0] <= 0.5 <= found.interval[1]
+    assert 180 <= held <= 198
+
+
+def test_where_chance_and_the_gold_standard_are_not_told_apart_there_is_no_interval() -> None:
+    rows = [(1.0, 0.0, 1.0), (1.0, 0.0, -0.9), (1.0, 0.0, 0.5), (1.0, 0.0, -0.5)]
+    found = share_of(rows, "high", Resampling(500))
+    assert found.value is not None
+    assert (found.interval, found.reason) == (None, "the maps do not tell the gold standard from chance")
+    same = share_of([(1.0, 0.5, 0.5)] * 4, "high", Resampling(500))
+    assert (same.value, same.reason) == (None, "the gold standard is not better than chance")
+
+
+def test_the_shares_are_those_of_the_headlines(seen: LookedAt) -> None:
+    for options in ((), ("--maps", "fixations")):
+        found = scored(seen, *options, metrics="nss,auc,ig")
+        ends = found["references"]
+        assert found["ways"]["statistics"] == "share(confidence=0.95,resamples=10000,seed=0)|unit:maps|v:1"
+        for key, row in found["ways"]["shares"].items():
+            for chance, one in row.items():
+                low, high, mean = ends[chance][key], ends["ceiling"][key], found["summary"][key]["mean"]
+                if high <= low:
+                    assert (one["share"], one["reason"]) == (None, "the gold standard is not better than chance")
+                else:
+                    assert one["share"] == pytest.approx((mean - low) / (high - low), rel=1e-9), (key, chance)
+
+
+def test_a_leaderboard_has_the_shares_of_every_model(seen: LookedAt) -> None:
+    other = make_looked_at(seen.root / "second")
+    for image in IMAGES:
+        cv2.imwrite(str(seen.root / "second" / "pred" / f"{image}.png"), seen.gts[image])
+    arguments = ("-m", "nss", "--fixations", seen.fixations, "--baselines", "--seed", "7", "--resamples", "300")
+    done = kldeval(seen.maps[0], other.maps[0], seen.maps[1], *arguments, "--format", "json")
+    board = json.loads(done.out)
+    validate(board, "leaderboard")
+    ends = next(report["references"] for report in board["reports"].values() if "references" in report)
+    for report in board["reports"].values():
+        assert "resamples=300,seed=7" in report["ways"]["statistics"]
+        low, high, mean = ends["uniform"]["nss"], ends["ceiling"]["nss"], report["summary"]["nss"]["mean"]
+        share = report["ways"]["shares"]["nss"]["uniform"]["share"]
+        assert share == pytest.approx((mean - low) / (high - low), rel=1e-9)
+    text = kldeval(seen.maps[0], other.maps[0], seen.maps[1], *arguments).out
+    assert "the share of the way from uniform (0) to the ceiling (1)" in text
+    assert "the share of the way from the centre prior (0) to the ceiling (1)" in text
+
+
+def test_groups_are_drawn_whole(seen: LookedAt) -> None:
+    for role in ("pred", "gt"):
+        for image, group in zip(IMAGES, ("one", "two", "two"), strict=True):
+            (seen.root / role / group).mkdir(exist_ok=True)
+            (seen.root / role / f"{image}.png").rename(seen.root / role / group / f"{image}.png")
+    names = dict(zip(IMAGES, ("one/a", "two/b", "two/c"), strict=True))
+    points = write_list(seen.root / "grouped.csv", [(names[point[0]], *point[1:]) for point in seen.points])
+    some = *seen.maps, "-m", "nss", "--fixations", points, "--baselines", "--format", "json", "--maps", "groups"
+    found = json.loads(kldeval(*some).out)
+    assert "|unit:groups|" in found["ways"]["statistics"]
+    low, high = (found["references"][name]["nss"] for name in ("uniform", "ceiling"))
+    share = found["ways"]["shares"]["nss"]["uniform"]
+    assert share["share"] == pytest.approx((found["summary"]["nss"]["mean"] - low) / (high - low), rel=1e-9)
+    assert share["share_interval"] is None, "two groups are too few"
 
 
 def test_only_rows_that_every_map_has_are_summarised_and_the_others_are_explained() -> None:
@@ -234,11 +296,21 @@ kld ↓ nats   3    0.2625   0.0606    0.2598    0.2034    0.3244
 nss ↑        3   -0.3807   0.0307   -0.3959   -0.4009   -0.3454
 auc ↑        3    0.3888   0.0108    0.3876    0.3788    0.4002
 
-beside the references; the way is that from the centre prior (0) to the ceiling (1)
-metric       uniform   centre prior   ceiling     model      way
-kld ↓ nats    0.1281         0.1867         –    0.2625        –
-nss ↑         0.0000         0.0653    0.3309   -0.3807   -1.680
-auc ↑         0.5000         0.5365    0.5761    0.3888   -3.727
+beside the references
+metric       uniform   centre prior   ceiling     model
+kld ↓ nats    0.1281         0.1867         –    0.2625
+nss ↑         0.0000         0.0653    0.3309   -0.3807
+auc ↑         0.5000         0.5365    0.5761    0.3888
+
+the share of the way to the ceiling (1)
+metric               from uniform   from the centre prior
+nss ↑    -1.151 [-16.954, -0.490]                  -1.680
+auc ↑                      -1.460                  -3.727
+
+in brackets 95 % intervals of maps drawn anew
+nss from the centre prior: no interval of the share: the maps do not tell the gold standard from chance
+auc from uniform: no interval of the share: the maps do not tell the gold standard from chance
+auc from the centre prior: no interval of the share: the maps do not tell the gold standard from chance
 
 note: reference rows: uniform, a constant map; centre prior (center bias), the mean of the other ground truths (3 in \
 all), each normalised as they are; ceiling (inter-observer, the gold standard), the Gaussian density of the other \

@@ -7,18 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from evaluating import outcome_of, pair_of, settings_of, together
 
-from kldeval.errors import KldevalError
-from kldeval.records import Failure, MapPair, Outcome, Score, Skipped
-from kldeval.scoring.evaluator import Evaluator, score
-from kldeval.scoring.plan import Plan
-from kldeval.scoring.views import scaled
-from kldeval.settings.build import make_settings
+from kldeval.records import Failure, Score, Skipped
 
 
-def outcome(pred: Any, gt: Any, *remarks: str, **texts: str) -> Outcome:
-    pred, gt = np.asarray(pred, float), np.asarray(gt, float)
-    return score(MapPair("a", pred, gt, shape=pred.shape, remarks=remarks), make_settings({"metric": "kld", **texts}))
+def outcome(pred: Any, gt: Any, *remarks: str, **texts: str) -> Any:
+    pair = pair_of(np.asarray(pred, float), np.asarray(gt, float), remarks=remarks)
+    return outcome_of(pair, settings_of({"metric": "kld", **texts}))
 
 
 def scored(pred: Any, gt: Any, *remarks: str, **texts: str) -> Score:
@@ -121,31 +117,15 @@ class TestRemarks:
         assert scored([[2, 2]], [[4, 5]], "lossy-gt", "integer").remarks == ("lossy-gt", "integer", "constant-pred")
 
 
-def test_the_dtype_of_the_numbers_is_the_one_that_is_signed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kldeval.scoring.views.scaled", _scaled_in_float32)
-    with pytest.raises(KldevalError) as caught:
-        outcome([[1, 2]], [[3, 4]])
-    assert str(caught.value) == ("the numbers were computed in float32, but float64 was asked for and would be signed")
-
-
-def _scaled_in_float32(array: Any, full_scale: Any, scale: str, dtype: str, **options: Any) -> Any:
-    assert dtype == "float64"
-    return scaled(array, full_scale, scale, "float32", **options)
-
-
 def test_no_number_of_maps_depends_on_the_pairs_that_are_finished_with_it() -> None:
     """To the last bit, whatever levels the others have."""
     rng = np.random.default_rng(17)
     ends = [(0, 256), (3, 40), (7, 8), (0, 2), (100, 256)]
     pairs = [
-        MapPair(f"{place}", pred, gt, shape=(30, 41), pred_scale=255.0, gt_scale=255.0)
+        pair_of(*rng.integers(low, high, (2, 30, 41)).astype(np.uint8), name=str(place))
         for place, (low, high) in enumerate(ends)
-        for pred, gt in [rng.integers(low, high, (2, 30, 41)).astype(np.uint8)]
     ]
-    settings = make_settings(
-        {"metric": "kld,ce,jsd,tv,hellinger,cc,sim,sim(minmax=true),mse,mae", "empty_pred": "keep"}
-    )
-    alone = [score(pair, settings) for pair in pairs]
-    evaluator = Evaluator(Plan.of(settings))
-    assert repr(evaluator.finish([evaluator.begin(pair) for pair in pairs])) == repr(alone)
-    assert repr(evaluator.finish([evaluator.begin(pair) for pair in pairs[::-1]])[::-1]) == repr(alone)
+    settings = settings_of({"metric": "kld,ce,jsd,tv,hellinger,cc,sim,sim(minmax=true),mse,mae", "empty_pred": "keep"})
+    alone = [outcome_of(pair, settings) for pair in pairs]
+    assert repr(together(pairs, settings)) == repr(alone)
+    assert repr(together(pairs[::-1], settings)[::-1]) == repr(alone)

@@ -49,7 +49,7 @@ def read_bytes(path: Path | BytesInMemory, opens: Opens | None = None) -> Any:
 
     Raises:
         UnreadableMap: as `check_regular`.
-        OSError: it cannot be opened or read.
+        OSError: it cannot be opened_for_reading or read.
     """
     if isinstance(path, BytesInMemory):
         return path.data
@@ -68,12 +68,12 @@ def as_file(path: Path | BytesInMemory) -> Path | BytesIO:
     return BytesIO(path.data) if isinstance(path, BytesInMemory) else path
 
 
-def opened(path: Path | BytesInMemory) -> BinaryIO:
+def opened_for_reading(path: Path | BytesInMemory) -> BinaryIO:
     """A regular file, or bytes as one, open for reading.
 
     Raises:
         NotRegular: a FIFO, a socket or a device.
-        OSError: it cannot be opened.
+        OSError: it cannot be opened_for_reading.
     """
     return BytesIO(path.data) if isinstance(path, BytesInMemory) else open_regular(path)
 

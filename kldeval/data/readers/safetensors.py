@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kldeval.data.readers.entries import StoredArray, check_count
-from kldeval.data.readers.files import opened
+from kldeval.data.readers.files import opened_for_reading
 from kldeval.data.readers.stored import unreadable
 
 if TYPE_CHECKING:
@@ -44,10 +44,10 @@ def entries(path: Path | BytesInMemory, limits: Limits) -> list[StoredArray]:
 
     Raises:
         UnreadableMap: damaged.
-        OSError: it cannot be opened.
+        OSError: it cannot be opened_for_reading.
     """
     del limits
-    with opened(path) as file:
+    with opened_for_reading(path) as file:
         tensors = _header(file, path)[0]
     return [StoredArray(name, tuple(tensor["shape"]), _kind(tensor["dtype"])) for name, tensor in tensors.items()]
 
@@ -57,9 +57,9 @@ def load(key: str, place: int | None, path: Path | BytesInMemory, limits: Limits
 
     Raises:
         UnreadableMap: damaged, too large, or of a type that numpy lacks.
-        OSError: it cannot be opened.
+        OSError: it cannot be opened_for_reading.
     """
-    with opened(path) as file:
+    with opened_for_reading(path) as file:
         tensors, start = _header(file, path)
         tensor = tensors[key]
         shape, dtype = tuple(tensor["shape"]), TYPES.get(tensor["dtype"], UNKNOWN)
