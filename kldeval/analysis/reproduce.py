@@ -203,7 +203,7 @@ def _of_row(
         raise UsageProblem(msg)
     differences, largest, n_maps = [], 0.0, 0
     for number in row.numbers:
-        report = run(paths[0], paths[1], number.settings, request_of({})._replace(**said), progress)
+        report = run(paths[0], paths[1], number.settings, request_of({**number.files, **said}), progress)
         (mean,) = (summary.mean for summary in report.summaries.values())
         n_maps = max(n_maps, len(report.scores))
         differences += [Difference("failure", failure.name, "", failure.message) for failure in report.failures]

@@ -147,6 +147,53 @@ def test_a_row_that_says_too_little_is_refused(tmp_path: Path, text: str, messag
     assert message in done.err
 
 
+def test_a_row_says_which_files_a_number_is_of(tmp_path: Path) -> None:
+    """The cumulative lines of CrowdFix's sample results: a list of values that is not emptied between categories."""
+    rng = np.random.default_rng(7)
+    values, lines = [], []
+    for category in ("DC", "DF", "SP"):
+        for k in range(3):
+            pred, gt = rng.integers(0, 256, (2, 12, 16)).astype(np.uint8)
+            pred[rng.random(pred.shape) < 0.3] = 0
+            p, q = (one.astype(float) / one.astype(float).sum() for one in (pred, gt))
+            values.append(float((q * np.log(1e-12 + q / (p + 1e-12))).sum()))
+            for side, kind, array in (
+                ("pred", "SALIENCY_MAPS", pred),
+                ("gt", "GND_SALIENCY_MAPS", gt),
+                ("gt", "FIXATION_MAPS", gt),
+            ):
+                folder = tmp_path / side / category / kind
+                folder.mkdir(parents=True, exist_ok=True)
+                cv2.imwrite(str(folder / f"006_00{k}.png"), array)
+        lines.append(float(np.mean(values)))
+    row = (SAMPLE.parent / "docs" / "reproductions" / "crowdfix-kld.toml").read_text()
+    printed = "1.0047320943712488", "1.0781281357790298", "1.0438951070214062"
+    for text, value in zip(printed, lines, strict=True):
+        assert row.count(text) == 1
+        row = row.replace(text, repr(value))
+    path = tmp_path / "row.toml"
+    path.write_text(row)
+    code, found = differences(path, tmp_path / "pred", tmp_path / "gt")
+    assert (code, found) == (0, [])
+    path.write_text(row.replace('files = { exclude = ["SP"] }', 'files = { exclude = ["DC", "SP"] }'))
+    assert differences(path, tmp_path / "pred", tmp_path / "gt")[0] == 1, "no line is of its category alone"
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ("[files]\nscale = 'raw'\n", "'scale' names no files; in [files] stand pred_name, gt_name"),
+        ("[files]\nexclude = 3\n", "exclude = 3 in [files] is no text"),
+    ],
+)
+def test_files_that_mean_nothing_are_refused(tmp_path: Path, files: str, message: str) -> None:
+    path = tmp_path / "row.toml"
+    path.write_text(ROW.format(value="0.7") + files)
+    done = kldeval("reproduce", path, SAMPLE / "bold", SAMPLE / "gt")
+    assert (done.code, done.out) == (2, "")
+    assert message in done.err
+
+
 @pytest.mark.parametrize(
     "path", sorted((SAMPLE.parent / "docs" / "reproductions").glob("*.toml")), ids=lambda path: path.stem
 )
