@@ -48,6 +48,16 @@ def test_every_digit_agrees(files: Path) -> None:
     )
 
 
+def test_the_numbers_of_reference_rows_are_compared_as_well(files: Path) -> None:
+    some = files / "bold", files / "gt", "-m", "nss", "--fixations", files / "fixations.csv", "--baselines", "--digests"
+    assert kldeval(*some, "-o", files / "r.json", "-q").code == 0
+    assert differences(files / "r.json") == (0, [])
+    document = json.loads((files / "r.json").read_text())
+    document["maps"][0]["references"]["ceiling"]["nss"] += 1
+    (files / "r.json").write_text(json.dumps(document))
+    assert differences(files / "r.json") == (1, [("number", "harbour ceiling nss")])
+
+
 def test_digests_are_those_of_every_file(files: Path) -> None:
     import hashlib
 
