@@ -203,7 +203,7 @@ def against_torch(name: str, form: str, must: float) -> Case:
     """A case of the forward and backward pass of a loss against the expression written by hand."""
     return Case(
         name,
-        lambda _: (loss(form, STEPS), loss(f"by-hand-{form}", STEPS), loss(form, 0)),
+        lambda _: (loss(form, STEPS), loss(f"by-hand-{form.removeprefix('function-')}", STEPS), loss(form, 0)),
         must,
         1.1,
         kind=WORK,
@@ -224,6 +224,8 @@ CASES = (
     Case("import kldeval / python", lambda _: (imports("kldeval"), imports("sys")), 30, 15, kind=START, repeats=15),
     against_torch("loss, MIT form / torch by hand", "mit", 1.3),
     against_torch("loss, flatten-softmax / torch by hand", "softmax", 1.3),
+    against_torch("kldeval.kld of tensors, MIT form / torch by hand", "function-mit", 1.3),
+    against_torch("kldeval.kld of tensors, flatten-softmax / torch by hand", "function-softmax", 1.3),
     Case("one pair, table", lambda made: (ours(made("one")), _LIBRARIES), 1.15, 0.9, repeats=15),
     against_decoding("png kld,ce / decoding", "png", 0.8, 0.6),
     against_decoding("png all density metrics / decoding", "png", 0.9, 0.7, "-m", DENSITY_METRICS),

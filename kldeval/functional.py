@@ -11,7 +11,7 @@ and for the settings that move it.
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 from inspect import Parameter, Signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -126,6 +126,12 @@ def density_metric(name: str, pred: Array, gt: Array, weights: Array | None, opt
     check_maps(pred, gt)
     if weights is not None:
         weights = whole_weights(weights, pred, gt)
+    elif all(hasattr(array, "detach") for array in (pred, gt)):
+        from kldeval.scoring.tensors import number_of_plain_maps
+
+        number = number_of_plain_maps(pred, gt, settings)
+        if number is not None:
+            return number if "dtype" in options else returned_as(number, pred, gt)
     stored = [
         scaled(array, full_scale(array), settings.scale, settings.dtype, weights=weights, empty=empty)
         for array, empty in ((pred, settings.empty_pred), (gt, settings.empty_gt))
@@ -309,7 +315,15 @@ def metric_settings(name: str, options: Keywords) -> Settings:
     Raises:
         UsageProblem: an option has no meaning.
     """
-    options = {key: value for key, value in options.items() if value is not None}
+    given = {key: value for key, value in options.items() if value is not None}
+    try:
+        return _metric_settings(name, **given)
+    except TypeError:  # an option cannot be hashed
+        return _metric_settings.__wrapped__(name, **given)
+
+
+@lru_cache(maxsize=64, typed=True)  # True is no 1 here
+def _metric_settings(name: str, **options: Any) -> Settings:
     if options.get("empty_gt") == "skip":
         msg = "empty_gt='skip' leaves maps out of a report, but every map of an array has a result; use 'nan'"
         raise UsageProblem(msg)

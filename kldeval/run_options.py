@@ -23,7 +23,8 @@ class RunOptions(NamedTuple):
     `cache` is the folder of rows that are kept between runs. `digests` asks for a digest of every file in the report,
     `bounds` (round or floor) for what the rounding of 8-bit predictions leaves open.
     `pred_column`, `gt_column` and `name_column` are the columns of tables that hold maps and their names.
-    `every` N-th frame of videos counts; `allow_lossy` takes those of lossy codecs for ground truths.
+    `every` N-th frame of videos counts, of those at `fps` frames a second where that is said; `allow_lossy` takes
+    frames of lossy codecs for ground truths.
     `stack` takes arrays (N, H, W) for N maps, `stack_axis` (`AXIS` or `PRED,GT`) says which axis
     counts them, and `spatial_axes` says how many axes a map in a file of arrays has;
     `array_axes` is the order of their axes beside volumes of NIfTI, xyz or zyx.
@@ -66,6 +67,7 @@ class RunOptions(NamedTuple):
     spatial_axes: int | None = None
     array_axes: str | None = None
     every: int = 1
+    fps: str | None = None
     allow_lossy: bool = False
     shape: str | None = None
     max_pixels: int | None = None

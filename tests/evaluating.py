@@ -9,16 +9,20 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from kldeval.engine.device import Device
 from kldeval.engine.gpu import score_batch
 from kldeval.records import MapPair, Score
 from kldeval.scoring.evaluator import Evaluator, SharedEvaluator
 from kldeval.scoring.plan import Plan, quantity_of, uncovered_quantities
 from kldeval.scoring.save_terms import save_scored
+from kldeval.settings import signature
 from kldeval.settings.build import make_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
+
+    import pytest
 
     from kldeval.records import Outcome
     from kldeval.scoring.plan import Quantity
@@ -31,6 +35,26 @@ FULL_SCALE = {"uint8": 255.0, "uint16": 65535.0}
 def settings_of(texts: Mapping[str, str | None] | None = None, **said: Any) -> Settings:
     """The settings of texts as a user types them; `convention` brings those of a row."""
     return make_settings(texts or {}, **said)
+
+
+def signature_of(settings: Settings) -> str:
+    """The text of settings."""
+    return signature.format_signature(settings)
+
+
+def signatures_of(settings: Settings) -> Mapping[str, str]:
+    """The text of each metric of settings, by its key."""
+    return signature.signatures(settings)
+
+
+def short_of(settings: Settings) -> str:
+    """The short form of settings, which names the convention that they are."""
+    return signature.short_signature(settings)
+
+
+def read_signature(text: str) -> Settings:
+    """The settings that a text stands for."""
+    return signature.parse_signature(text)
 
 
 def pair_of(pred: Any, gt: Any, *, name: str = "a", **kept: Any) -> MapPair:
@@ -70,6 +94,11 @@ def on_device(
 ) -> list[Outcome]:
     """What becomes of a batch of tensors on a device, which torch's CPU may stand for."""
     return score_batch(list(pairs), evaluator_of(settings, per_class=per_class), device)
+
+
+def torch_as_accelerator(monkeypatch: pytest.MonkeyPatch, device: str = "cpu:0") -> None:
+    """From now on runs compute on a device that is no CPU to them: torch's CPU in the place of a GPU."""
+    monkeypatch.setattr("kldeval.engine.run.find_device", lambda *_: Device(device, device))
 
 
 def by_pixel(pair: MapPair, settings: Settings) -> Outcome:

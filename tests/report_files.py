@@ -1,15 +1,90 @@
-"""Reports to write: one small enough to read, and arbitrary ones."""
+"""Documents to write and read: reports small enough to read, arbitrary ones, and leaderboards of them.
+
+Tests of documents go through these functions, so that what makes, writes and reads them may move without them.
+"""
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
 
 from kldeval.records import Failure, Score
-from kldeval.reports.aggregate import summarise_scores
-from kldeval.reports.documents import Column, Report
+from kldeval.reports import intervals
+from kldeval.reports.aggregate import merge, resummarise, summarise_scores
+from kldeval.reports.comparison import find_regressions
+from kldeval.reports.documents import Column, Report, Resampling
+from kldeval.reports.gates import evaluate_gates, parse_gate
+from kldeval.reports.json_reader import load_document, parse_document
+from kldeval.reports.leaderboard import make_leaderboard
+from kldeval.writers import BINARY, WRITERS, Options
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+FORMATS = tuple(WRITERS)
+"""The formats of text."""
+
+
+def write(document: Any, kind: str, **looks: Any) -> str:
+    """A document in a format of text; `looks` are how tables for people look."""
+    return WRITERS[kind](document, Options(**looks))
+
+
+def write_bytes(document: Any, kind: str) -> bytes:
+    """A document in a format that is no text."""
+    return BINARY[kind](document, Options())
+
+
+def read_document(value: object, file: str = "report") -> Any:
+    """What a decoded JSON value holds; `file` names it in messages."""
+    return parse_document(value, file)
+
+
+def saved(path: Path) -> Any:
+    """What a file of JSON holds."""
+    return load_document(path)
+
+
+def grouped(*scores: Score, how: str = "mean") -> Report:
+    """A report of these scores with what is known of their groups; `how` is what the headline is over."""
+    signed = {key: f"{key}|pred:sum-to-one|maps:{how}|v:1" for key in scores[0].values}
+    return resummarise(report(*scores, signatures=signed), scores)
+
+
+def leaderboard(reports: Mapping[str, Report], resamples: int = 200) -> Any:
+    """A leaderboard of reports by the names of their models."""
+    return make_leaderboard(reports, Resampling(resamples))
+
+
+def summary_of(values: Any, key: str = "kld") -> Any:
+    """What a report says of the numbers of a metric: scores, or numbers of maps without names."""
+    scores = [one if isinstance(one, Score) else Score(str(place), {key: one}) for place, one in enumerate(values)]
+    return summarise_scores([key], scores)[key]
+
+
+def gated(document: Report, *texts: str) -> list[tuple[str, Any, bool]]:
+    """What each gate finds in a report, and whether it fires."""
+    outcomes = evaluate_gates([parse_gate(text) for text in texts], document)
+    return [(outcome.text, outcome.value, outcome.fired) for outcome in outcomes]
+
+
+def regressions(reports: Mapping[str, Report], confidence: float = 0.95) -> Sequence[Any]:
+    """What the gates of a new model against older ones find, where the first of the reports is the new one."""
+    return find_regressions(reports, Resampling(confidence=confidence))
+
+
+def with_intervals(document: Report) -> Report:
+    """A report with the intervals of its means."""
+    return intervals.with_intervals(document, Resampling())
+
+
+def merged(parts: Mapping[str, Report]) -> Report:
+    """One report of several parts of a run."""
+    return merge(parts)
+
 
 REST = "|pred:sum-to-one|gt:sum-to-one|scale:unit|v:1"
 COLUMNS = {"entropy-gt": Column("nats", ""), "cc": Column("", "high")}

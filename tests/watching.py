@@ -6,10 +6,13 @@ import subprocess
 import time
 from contextlib import contextmanager
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+
+    import pytest
 
 NEVER = 600
 """Looks, a twentieth of a second apart, after which a thing is taken not to happen."""
@@ -41,3 +44,15 @@ def is_running(process: int) -> bool:
         return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+def recorded(monkeypatch: pytest.MonkeyPatch, target: str) -> list[tuple[Any, ...]]:
+    """The positional arguments of every call of a function of the product, named as monkeypatch names it."""
+    function, calls = resolve_name(target), []
+
+    def recording(*given: Any, **options: Any) -> Any:
+        calls.append(given)
+        return function(*given, **options)
+
+    monkeypatch.setattr(target, recording)
+    return calls

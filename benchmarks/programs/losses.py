@@ -1,6 +1,7 @@
 """`losses.py NAME STEPS`: forward and backward of a loss on 8 maps of 240 x 320 in float32, or of the torch by hand.
 
-NAME is mit or softmax, and by-hand-mit or by-hand-softmax. One thread, so that the figure is that of the work.
+NAME is mit or softmax (the losses), function-mit or function-softmax (`kldeval.kld`, which looks at values), and
+by-hand-mit or by-hand-softmax. One thread, so that the figure is that of the work.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch.nn import functional
 
+import kldeval
 from kldeval.torch import KLDLoss
 
 if TYPE_CHECKING:
@@ -33,6 +35,8 @@ def softmax_by_hand(pred: torch.Tensor, gt: torch.Tensor) -> torch.Tensor:
 
 LOSSES: dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
     "mit": KLDLoss(convention="mit-python"),
+    "function-mit": lambda pred, gt: kldeval.kld(pred, gt, convention="mit-python").mean(),
+    "function-softmax": lambda pred, gt: kldeval.kld(pred, gt, norm="flatten-softmax").mean(),
     "by-hand-mit": mit_by_hand,
     "softmax": KLDLoss(norm="flatten-softmax"),
     "by-hand-softmax": softmax_by_hand,

@@ -166,6 +166,7 @@ class FileOptions(OptionGroup):
     gt_column: str | None = text_option("NAME", "That of the ground truths.")
     name_column: str | None = text_option("NAME", "The column that names the maps of both, where two tables pair.")
     every: int = option(type=click.IntRange(min=1), default=1, metavar="N", help="Every N-th frame of videos.")
+    fps: str | None = text_option("F", "Compare the frames of videos that are shown at the same times, F a second.")
     allow_lossy: bool = flag_option("Take frames of lossily compressed videos for ground truths.")
     stack: bool = flag_option("Arrays (N, H, W) are N maps, NAME[000] and so on.")
     stack_axis: str | None = text_option("AXIS", "Which axis counts the maps of stacks: -1, or of both sides as 0,-1.")

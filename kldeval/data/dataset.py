@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from kldeval.data.frames import Sampling, check_sampled, parse_fps
 from kldeval.data.pairing import Columns, Pairing, find_pairs, pairs_in_memory
 from kldeval.data.readers.stored import MAX_PIXELS, Limits
 from kldeval.data.volumes import PLANE
@@ -212,6 +213,7 @@ def grouped(pairs: tuple[Pair, ...], settings: Settings, request: RunOptions) ->
 def _listed(manifest: Path, request: RunOptions) -> Pairing:
     from kldeval.data.manifest import read_manifest
 
+    check_sampled(Sampling(request.every, parse_fps(request.fps)))
     return _by_slices(Pairing(read_manifest(manifest)), request, None)
 
 
@@ -257,7 +259,7 @@ def pair_up(
         pred_name=request.pred_name,
         gt_name=request.gt_name,
         exclude=request.exclude,
-        every=request.every,
+        sampling=Sampling(request.every, parse_fps(request.fps)),
         allow_lossy=request.allow_lossy,
         keys=(request.pred_key or request.key, request.gt_key or request.key),
         columns=Columns(request.pred_column, request.gt_column, request.name_column),

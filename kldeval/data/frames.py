@@ -1,22 +1,27 @@
-"""Frames of videos as the maps of a folder: which there are, which of them count, and what their numbers meet."""
+"""Frames of videos as the maps of a folder: which there are, which of them count, and what they meet.
+
+A video has a constant rate here: frame n, from 1, is shown from second (n - 1) / rate on.
+"""
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import replace
+from fractions import Fraction
 from typing import TYPE_CHECKING, NamedTuple
 
 from kldeval.data.containers import VIDEOS, open_container
-from kldeval.data.listing import name_of
+from kldeval.data.listing import name_of, suffix_of
 from kldeval.errors import UsageProblem, printable
+from kldeval.memory import Member
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from kldeval.data.listing import Listing
     from kldeval.data.readers.stored import Limits
-    from kldeval.memory import Member
 
 
 class Folder(NamedTuple):
@@ -24,7 +29,7 @@ class Folder(NamedTuple):
 
     path: Path
     listing: Listing
-    members: Mapping[str, Member] | None = None
+    members: Mapping[str, Member | Path] | None = None
 
 
 _LAST_NUMBER = re.compile(r"(.*?)([0-9]+)[^0-9/]*")
@@ -52,7 +57,8 @@ def with_frames(path: Path, listing: Listing, limits: Limits | None) -> Folder:
 def _frames(folder: Folder) -> dict[str, Member]:
     from kldeval.data.containers.videos import __name__ as module
 
-    return {relative: one for relative, one in (folder.members or {}).items() if one.module == module}
+    held = (folder.members or {}).items()
+    return {relative: one for relative, one in held if isinstance(one, Member) and one.module == module}
 
 
 def check_videos(pred: Folder, gt: Folder, *, allow_lossy: bool) -> list[str]:
@@ -83,42 +89,204 @@ def _lossy(folder: Folder) -> list[str]:
     return sorted({codec_of(frame) for frame in frames.values() if is_lossy(frame)})
 
 
-def thinned(folder: Folder, every: int) -> Folder:
-    """The folder with every N-th frame of each video, beginning with the first."""
-    frames = _frames(folder)
-    if every == 1 or not frames:
-        return folder
-    from kldeval.data.containers.videos import number_of
+class Sampling(NamedTuple):
+    """Which frames of videos count: every N-th, of those at so many a second, or of all."""
 
-    dropped = {relative for relative, frame in frames.items() if (number_of(frame) - 1) % every}
-    return _of(folder, {name: name for name in folder.listing.maps if name not in dropped})
+    every: int = 1
+    fps: Fraction | None = None
 
 
-def numbered_like(folder: Folder, other: Folder) -> Folder:
-    """The folder whose frames of videos are called as the files of the same numbers on the other side.
+ALL_FRAMES = Sampling()
 
-    Files whose numbers begin with 0 count from 0, as frames of videos do from 1.
+MOST_FPS = 1000
+
+
+def parse_fps(text: str | None) -> Fraction | None:
+    """Frames a second as said: 25, 29.97, 30000/1001.
+
+    >>> parse_fps("25"), parse_fps("29.97"), parse_fps("12.5")
+    (Fraction(25, 1), Fraction(30000, 1001), Fraction(25, 2))
+
+    Raises:
+        UsageProblem: it is no such number.
     """
-    frames, others = _frames(folder), _frames(other)
+    if text is None:
+        return None
+    try:
+        found = exact_rate(float(Fraction(str(text))))
+    except (ValueError, ZeroDivisionError, OverflowError):
+        found = None
+    if found is None:
+        msg = f"--fps {text}: frames a second are a number above 0 and up to {MOST_FPS}, such as 25 or 30000/1001"
+        raise UsageProblem(msg)
+    return found
+
+
+def exact_rate(rate: float) -> Fraction | None:
+    """The frame rate that a rounded number means: those of NTSC are 1000/1001 of whole ones; None where it is none.
+
+    >>> exact_rate(23.976), exact_rate(30.0), exact_rate(0.0)
+    (Fraction(24000, 1001), Fraction(30, 1), None)
+    """
+    if not 0 < rate <= MOST_FPS:
+        return None
+    whole = round(rate)
+    if abs(rate - whole) < WHOLE:
+        return Fraction(whole)
+    near = round(rate * 1001 / 1000)
+    if abs(rate - near * 1000 / 1001) < NTSC:
+        return Fraction(near * 1000, 1001)
+    return Fraction(rate).limit_denominator(1001) or None
+
+
+WHOLE, NTSC = 1e-3, 5e-3
+"""How far a rate that is said may be from what it means: 23.98 is 24000/1001."""
+
+
+class _Stream(NamedTuple):
+    """The frames of a video, or numbered images, by their place from 0; `rate` is that of a video that says one."""
+
+    at: Mapping[int, str]
+    is_video: bool
+    rate: Fraction | None = None
+
+    @property
+    def length(self) -> int:
+        return max(self.at) + 1
+
+    def place(self, sample: int, fps: Fraction | None) -> int:
+        """The frame that is shown at the time of a sample; images are the samples."""
+        return sample if fps is None or not self.rate else int(sample * self.rate / fps)
+
+    def samples(self, fps: Fraction | None) -> int:
+        """How many samples there are."""
+        return self.length if fps is None or not self.rate else math.ceil(self.length * fps / self.rate)
+
+
+def meeting(pred: Folder, gt: Folder, sampling: Sampling) -> tuple[Folder, Folder]:
+    """The two sides with the frames of videos that count, called as what they meet on the other side.
+
+    Frames of two videos of one rate meet by their numbers, and frames of a video the images of their numbers; images
+    that begin with 0 count from 0. Where frames a second are said, frame k of these is on either side the frame of a
+    video that is shown then, or image k, and has the name of the ground truth.
+
+    Raises:
+        UsageProblem: there are no videos to sample, their rates differ and none is said, or one cannot be sampled so.
+    """
+    streams = _videos(pred), _videos(gt)
+    paths = {*streams[0], *streams[1]}
+    if not paths:
+        check_sampled(sampling)
+        return pred, gt
+    images = _images(pred, streams[1]), _images(gt, streams[0])
+    renamed: tuple[dict[str, str], dict[str, str]] = ({}, {})
+    for path in sorted(paths):
+        ours, theirs = ({**images[side], **streams[side]}.get(path) for side in (0, 1))
+        if ours and theirs:
+            _check_rates(path, (ours, theirs), sampling.fps)
+        _meet((ours, theirs), sampling, renamed)
+    every = [[one.at.values() for one in (*streams[side].values(), *images[side].values())] for side in (0, 1)]
+    return _of(pred, renamed[0], every[0]), _of(gt, renamed[1], every[1])
+
+
+def check_sampled(sampling: Sampling) -> None:
+    """Refuse to sample what is no video.
+
+    Raises:
+        UsageProblem: it is asked for.
+    """
+    if sampling != ALL_FRAMES:
+        said = "--fps" if sampling.fps is not None else "--every"
+        msg = f"{said} is of the frames of videos, and neither side holds a video"
+        raise UsageProblem(msg)
+
+
+def _videos(folder: Folder) -> dict[str, _Stream]:
+    """The videos of a folder by their paths without suffix."""
+    frames = _frames(folder)
     if not frames:
-        return folder
+        return {}
+    from kldeval.data.containers.videos import number_of, rate_of
+
+    places: dict[str, dict[int, str]] = {}
+    rates: dict[str, Fraction | None] = {}
+    for relative, frame in frames.items():
+        video = name_of(relative).rpartition("/")[0]
+        places.setdefault(video, {})[number_of(frame) - 1] = relative
+        rates.setdefault(video, exact_rate(rate_of(frame)))
+    return {video: _Stream(found, is_video=True, rate=rates[video]) for video, found in places.items()}
+
+
+def _images(folder: Folder, others: Mapping[str, _Stream]) -> dict[str, _Stream]:
+    """The numbered images of a folder that stand where the other side has a video."""
+    own = _frames(folder)
     numbered: dict[str, dict[int, str]] = {}
-    for relative in other.listing.maps:
+    for relative in folder.listing.maps:
         found = _LAST_NUMBER.fullmatch(name_of(relative))
-        if found and relative not in others:
-            video = found[1].rpartition("/")[0]
-            numbered.setdefault(video, {})[int(found[2])] = name_of(relative)
-    names = {relative: relative for relative in folder.listing.maps}
-    for relative in frames:
-        video, _, number = name_of(relative).rpartition("/")
-        known = numbered.get(video, {})
-        meant = known.get(int(number) - (0 in known))
-        if meant is not None:
-            names[relative] = f"{meant}.npy"
-    return _of(folder, names)
+        video = found[1].rpartition("/")[0] if found else ""
+        if found and video in others and relative not in own:
+            numbered.setdefault(video, {})[int(found[2])] = relative
+    return {
+        video: _Stream({number - (0 not in found): relative for number, relative in found.items()}, is_video=False)
+        for video, found in numbered.items()
+    }
 
 
-def _of(folder: Folder, names: Mapping[str, str]) -> Folder:
-    """The folder with some of its maps, under other paths."""
-    members = {new: folder.members[old] for old, new in names.items() if folder.members and old in folder.members}
-    return folder._replace(listing=replace(folder.listing, maps=tuple(sorted(names.values()))), members=members)
+def _check_rates(path: str, sides: tuple[_Stream, _Stream], fps: Fraction | None) -> None:
+    """Refuse videos whose frames of one number are of different times, or that cannot be sampled at a rate.
+
+    Raises:
+        UsageProblem: they are.
+    """
+    what = f"the video {printable(path)}" if path else "the video"
+    pred, gt = sides
+    msg = ""
+    if fps is None and pred.rate and gt.rate and pred.rate != gt.rate:
+        msg = (
+            f"{what} has {_said(pred.rate)} frames a second as prediction and {_said(gt.rate)} as ground truth: frames "
+            f"of one number are of other times; --fps {_said(min(pred.rate, gt.rate))} compares those of one time"
+        )
+    elif fps is not None and any(side.is_video and side.rate is None for side in sides):
+        msg = f"{what} does not say how many frames a second it has; leave out --fps, and frames pair by number"
+    elif fps is not None and gt.rate is not None and fps > gt.rate:
+        msg = f"--fps {_said(fps)}: the ground truth of {what} has {_said(gt.rate)} frames a second"
+    if msg:
+        raise UsageProblem(msg)
+
+
+def _said(rate: Fraction) -> str:
+    return f"{float(rate):g}"
+
+
+def _meet(
+    sides: tuple[_Stream | None, _Stream | None], sampling: Sampling, renamed: tuple[dict[str, str], dict[str, str]]
+) -> None:
+    """Note what each side has at every sample, by the name that both have there.
+
+    That is the name of the ground truth where frames a second are said, so that what stands beside it finds it; else
+    that of images, where one side has images.
+    """
+    fps = sampling.fps
+    named_by = next((side for side in (sides[1], sides[0]) if side and not (side.is_video and fps is None)), None)
+    names = {name_of(relative) for relative in named_by.at.values()} if named_by else set()
+    for sample in range(0, max(side.samples(fps) for side in sides if side), sampling.every):
+        held = [side.at.get(side.place(sample, fps)) if side else None for side in sides]
+        own = named_by.at.get(named_by.place(sample, fps)) if named_by else None
+        name = name_of(own or held[1] or held[0] or "")
+        if own is None and name in names:  # of another sample, which this frame is not
+            name = f"{name} without partner"
+        for found, relative in zip(renamed, held, strict=True):
+            if relative is not None:
+                found[f"{name}{suffix_of(relative)}"] = relative
+
+
+def _of(folder: Folder, renamed: Mapping[str, str], replaced: Iterable[Iterable[str]]) -> Folder:
+    """The folder with some of its maps under new paths, and all others but those that are replaced."""
+    gone = {relative for some in replaced for relative in some}
+    members: dict[str, Member | Path] = {
+        relative: member for relative, member in (folder.members or {}).items() if relative not in gone
+    }
+    held = folder.members or {}
+    members |= {new: held[old] if old in held else folder.path / old for new, old in renamed.items()}
+    kept = (relative for relative in folder.listing.maps if relative not in gone)
+    return folder._replace(listing=replace(folder.listing, maps=tuple(sorted({*kept, *renamed}))), members=members)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from kldeval.data.containers import member_at, open_column, open_container
-from kldeval.data.frames import Folder, check_videos, numbered_like, thinned, with_frames
+from kldeval.data.frames import ALL_FRAMES, Folder, Sampling, check_sampled, check_videos, meeting, with_frames
 from kldeval.data.listing import Listing, is_excluded, list_folder, name_of, namers, normal, suffix_of
 from kldeval.data.readers import READERS, is_readable
 from kldeval.dataclass import dataclass
@@ -76,7 +76,7 @@ class MapSide:
     dangling: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     unread: Mapping[str, str] = field(default_factory=dict)
-    members: Mapping[str, Member] | None = None
+    members: Mapping[str, Member | Path] | None = None
 
     def path(self, name: str) -> Path | Member:
         """Where the map of this name is."""
@@ -97,7 +97,7 @@ def find_pairs(
     keys: Sequence[str | None] = (),
     columns: Columns | None = None,
     limits: Limits | None = None,
-    every: int = 1,
+    sampling: Sampling = ALL_FRAMES,
     allow_lossy: bool = False,
 ) -> Pairing:
     """The pairs of two files, or of two folders whose files have the same relative path without suffix.
@@ -105,8 +105,8 @@ def find_pairs(
     A file that holds many maps, such as a zip, is a folder of its members; where `keys`
     name an array, a file of several is one map, and `limits` are what a file may ask for. Where `columns` are named,
     the maps are the cells of tables. A video is a folder of its
-    frames, in a folder, too; `every` N-th of them counts, and ground truths that may have been compressed with a loss
-    are refused unless `allow_lossy`.
+    frames, in a folder, too, of which those of `sampling` count; ground truths that may have been compressed with a
+    loss are refused unless `allow_lossy`.
 
     One prediction, such as a centre prior, stands for those of all ground truths in a folder; a note says so.
 
@@ -133,18 +133,24 @@ def find_pairs(
     if kinds == ["folder", "file"]:
         raise UsageProblem(_many_for_one(pred, containers[0], gt))
     if kinds == ["file", "file"]:
+        check_sampled(sampling)
         return Pairing((Pair(normal(stem_of(pred)), members[0] or pred, members[1] or gt),), alone=True)
     name_pred, name_gt = namers(pred_name, gt_name)
     if kinds == ["file", "folder"]:
         (found,) = _listings((gt, containers[1]), limits=limits)
+        alone = Folder(pred, Listing((), ()))
+        check_videos(alone, found, allow_lossy=allow_lossy)
+        _, found = meeting(alone, found, sampling)
         return _one_for_all(
             members[0] or pred, _side("ground truth", found, name_gt, exclude, f"--gt-name {gt_name!r}")
         )
     preds, gts = _listings((pred, containers[0]), (gt, containers[1]), limits=limits)
     video_notes = check_videos(preds, gts, allow_lossy=allow_lossy)
-    preds, gts = thinned(preds, every), thinned(gts, every)
     if pred_name is None and gt_name is None:
-        preds, gts = numbered_like(preds, gts), numbered_like(gts, preds)
+        preds, gts = meeting(preds, gts, sampling)
+    elif sampling != ALL_FRAMES:
+        msg = "--every and --fps pair frames by their numbers and times: leave out --pred-name and --gt-name"
+        raise UsageProblem(msg)
     sides = (
         _side("prediction", preds, name_pred, exclude, f"--pred-name {pred_name!r}"),
         _side("ground truth", gts, name_gt, exclude, f"--gt-name {gt_name!r}"),

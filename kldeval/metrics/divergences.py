@@ -253,7 +253,7 @@ def _divergence(approximation: Density, target: Density, constants: tuple[float,
     some = q != 0
     one = xp.ones_like(q)
     ratio = xp.where(some, target.plus(num_eps), one) / xp.where(some, approximation.plus(ratio_eps), one)
-    return q * safe_log(ratio + xp.where(some, log_eps * one, 0 * one))
+    return q * safe_log(ratio + xp.where(some, log_eps * one, 0 * one), xp)
 
 
 def _divergence_of_logarithms(approximation: Density, target: Density, log_eps: float, num_eps: float) -> AnyArray:
@@ -285,7 +285,7 @@ def _exact_divergence(approximation: Density, target: Density, num_eps: float) -
         return _masked_afterwards(approximation, target, num_eps)
     some = ~target.is_zero
     nothing = xp.zeros_like(target.log)
-    log_target = safe_log(target.prob + num_eps) if num_eps else target.log
+    log_target = safe_log(target.prob + num_eps, xp) if num_eps else target.log
     gap = xp.where(some, log_target, nothing) - xp.where(some, approximation.log, nothing)
     product = target.prob * gap
     # a target that underflows to 0 counts 0, even where the approximation is 0 for good

@@ -12,12 +12,16 @@ class Density:
     """A block of a normalised map, given by its probabilities or by their logarithms.
 
     Each form is made from the other when asked for, and once. A map that was made in the log domain stays exact there:
-    exp(-1e4) is 0, but its logarithm is still -1e4.
+    exp(-1e4) is 0, but its logarithm is still -1e4. `xp` is the array namespace where it is known: torch.compile cannot
+    look it up.
     """
 
-    __slots__ = ("_has_zeros", "_log", "_prob", "_shifted", "_zero", "is_log")
+    __slots__ = ("_has_zeros", "_log", "_prob", "_shifted", "_xp", "_zero", "is_log")
 
-    def __init__(self, *, prob: Array | None = None, log: Array | None = None, has_zeros: bool | None = None) -> None:
+    def __init__(
+        self, *, prob: Array | None = None, log: Array | None = None, has_zeros: bool | None = None, xp: Any = None
+    ) -> None:
+        self._xp = xp
         self._prob = prob
         self._log = log
         self.is_log = log is not None
@@ -36,7 +40,7 @@ class Density:
     def log(self) -> Array:
         """The logarithms of the probabilities; -inf where they are 0."""
         if self._log is None:
-            self._log = safe_log(self._prob)
+            self._log = safe_log(self._prob, self.xp)
         return self._log
 
     @property
@@ -64,12 +68,14 @@ class Density:
     @property
     def xp(self) -> Any:
         """The array namespace of the density."""
-        return namespace(self.prob if self._log is None else self._log)
+        if self._xp is None:
+            self._xp = namespace(self.prob if self._log is None else self._log)
+        return self._xp
 
 
-def safe_log(prob: Array) -> Array:
+def safe_log(prob: Array, xp: Any = None) -> Array:
     """Ln of `prob`, -inf at 0, with gradients that stay finite where the caller masks the zeros out."""
-    xp = namespace(prob)
+    xp = xp or namespace(prob)
     if xp.__name__ == "numpy":
         return xp.log(prob)
     zero = prob == 0

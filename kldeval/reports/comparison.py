@@ -68,9 +68,9 @@ def compare_all(
         values: for each model, its value of each map.
         best: whether lower or higher values are better; "" if neither is.
         groups: the group (video) of each map; then the group is the unit of every statistic.
-        resamples: how many draws, as in `paired`.
-        seed: where the draws begin, as in `paired`.
-        confidence: of the intervals, as in `paired`.
+        resamples: how many draws, as in `paired_columns`.
+        seed: where the draws begin.
+        confidence: of the intervals.
 
     Raises:
         UsageProblem: fewer than two models, no common map, or a map without a group, or an argument that can mean

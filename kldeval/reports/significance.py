@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     import numpy as np
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
 
@@ -34,47 +34,27 @@ ENUMERATED_RANKS = 13
 """The most units for which scipy tries all signs of the ranks where there are ties."""
 
 
-def paired(
-    differences: ArrayLike,
-    *,
-    groups: Sequence[str] | None = None,
-    resamples: int = 10_000,
-    seed: int = 0,
-    confidence: float = 0.95,
-) -> PairedResult:
-    """The paired statistics of one difference per map, in the order of the maps' names.
+def paired_columns(
+    differences: Floats, *, groups: Sequence[str] | None, resamples: int, seed: int, confidence: float
+) -> tuple[PairedResult, ...]:
+    """The paired statistics of each column of an array of shape (maps, pairs), all from the same draws.
 
     Args:
-        differences: shape (maps,), first model minus second, in the metric's unit.
+        differences: first model minus second, in the metric's unit, the maps in the order of their names.
         groups: the group of each map; then the group is the unit, and groups sort by name.
         resamples: how many bootstrap resamples, and how many sign flips unless all 2^n are no more than that.
         seed: fixes the draws: same differences, same seed, same result.
-        confidence: of the interval; the detectable difference belongs to a single test at the level 1 - confidence.
+        confidence: of the intervals; the detectable differences are those at the level 1 - confidence in the first
+            step of Holm's procedure over the columns.
 
     Raises:
         UsageProblem: no difference, a difference that is not finite, or an argument that can mean nothing.
         MissingDependency: scipy is not installed.
 
-    >>> result = paired([0.0, 0.0, 0.0])
+    >>> import numpy as np
+    >>> (result,) = paired_columns(np.zeros((3, 1)), groups=None, resamples=100, seed=0, confidence=0.95)
     >>> result.p_value, result.interval
     (1.0, (0.0, 0.0))
-    """
-    import numpy as np
-
-    column = np.asarray(differences, dtype=np.float64)
-    if column.ndim != 1:
-        msg = f"differences have the shape {column.shape}, but one number per map is needed: shape (maps,)"
-        raise UsageProblem(msg)
-    options = {"resamples": resamples, "seed": seed, "confidence": confidence}
-    return paired_columns(column[:, None], groups=groups, **options)[0]  # type: ignore[arg-type]
-
-
-def paired_columns(
-    differences: Floats, *, groups: Sequence[str] | None, resamples: int, seed: int, confidence: float
-) -> tuple[PairedResult, ...]:
-    """`paired` for each column of an array of shape (maps, pairs), all from the same draws.
-
-    The detectable differences are those at the first step of Holm's procedure over the columns.
     """
     check_resampling(resamples, confidence)
     _check_differences(differences)

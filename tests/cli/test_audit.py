@@ -15,15 +15,8 @@ import jsonschema
 import numpy as np
 import pytest
 from command_line import Outcome, kldeval
-
-from kldeval.analysis.audit import audit, plan_audit
-from kldeval.conventions import CONVENTIONS
-from kldeval.data.load import load_map
-from kldeval.run_options import RunOptions
-from kldeval.writers import WRITERS
-from kldeval.writers.convention_page import convention_page, conventions_page
-from kldeval.writers.page import Options
-from kldeval.writers.text import render
+from every import conventions
+from watching import recorded
 
 ROOT = Path(__file__).parent.parent.parent
 SAMPLE = ROOT / "sample_data"
@@ -84,7 +77,7 @@ def clean(tmp_path: Path) -> tuple[Path, Path]:
 class TestNumbers:
     def test_every_value_is_that_of_an_evaluation(self, one: dict[str, Any]) -> None:
         """8-bit maps, some conventions refusing some of them."""
-        for name in CONVENTIONS:
+        for name in conventions():
             outcome = kldeval(BOLD, GT, "--convention", name, "--metric", "kld", "--format", "json", "--quiet")
             evaluated = {row["name"]: float(row["kld"]) for row in json.loads(outcome.out)["maps"]}
             failed = {row["name"]: row["message"] for row in json.loads(outcome.out)["failures"]}
@@ -122,7 +115,7 @@ class TestNumbers:
 
     def test_groups_agree_to_a_millionth_lowest_first(self, one: dict[str, Any]) -> None:
         groups = one["groups"]
-        assert sorted(name for group in groups for name in group) == sorted(CONVENTIONS)
+        assert sorted(name for group in groups for name in group) == sorted(conventions())
         assert ["default", "mit", "mit-python", "tuebingen", "hd2s"] in groups
         numbers = [mean(one, group[0], "bold") for group in groups[:-1]]
         assert numbers == sorted(numbers)
@@ -143,7 +136,7 @@ class TestNumbers:
 
     def test_every_convention_carries_its_signature(self, one: dict[str, Any]) -> None:
         for name, row in one["conventions"].items():
-            assert row["short"] == f"kldeval:{name}+v{CONVENTIONS[name].version}"
+            assert row["short"] == f"kldeval:{name}+v{conventions()[name].version}"
             again = kldeval(BOLD, GT, "--signature", row["signature"], "--format", "json", "--quiet")
             got, expected = json.loads(again.out)["summary"]["kld"]["mean"], row["models"]["bold"]["mean"]
             assert got == (pytest.approx(expected, rel=1e-12) if isinstance(expected, float) else expected)
@@ -152,15 +145,9 @@ class TestNumbers:
 class TestFiles:
     def test_each_file_is_read_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Three predictions of five maps: 15 predictions and 5 ground truths."""
-        read: list[Path] = []
-        load = load_map
-
-        def counting(path: Path, *options: Any) -> Any:
-            read.append(path)
-            return load(path, *options)
-
-        monkeypatch.setattr("kldeval.engine.worker.load_map", counting)
+        calls = recorded(monkeypatch, "kldeval.engine.worker.load_map")
         assert kldeval("audit", BOLD, CAREFUL, GT, GT, "--jobs", "1").code == 0
+        read = [path for path, *_ in calls]
         assert len(read) == 20
         assert len([path for path in read if path.parent == GT]) == 10
 
@@ -483,8 +470,8 @@ class TestOutputs:
     def test_csv_has_a_row_per_convention_and_model(self, two: dict[str, Any]) -> None:
         text = kldeval("audit", BOLD, CAREFUL, GT, "--format", "csv", "--eps-curve").out
         rows = list(csv.DictReader(io.StringIO(text)))
-        assert len(rows) == 2 * (len(CONVENTIONS) + 25)
-        for row in rows[: 2 * len(CONVENTIONS)]:
+        assert len(rows) == 2 * (len(conventions()) + 25)
+        for row in rows[: 2 * len(conventions())]:
             standing = two["conventions"][row["convention"]]["models"][row["model"]]
             assert row["mean"] == ("" if standing["mean"] is None else str(standing["mean"]))
             assert row["signature"] == two["conventions"][row["convention"]]["signature"]
@@ -569,28 +556,12 @@ def test_a_wrong_request_ends_with_2_and_one_line(case: str) -> None:
     assert message in outcome.err
 
 
-@pytest.mark.parametrize("width", [60, 80, 140])
-def test_nothing_is_wider_than_the_terminal(width: int) -> None:
-    """With numbers of two predictions and a curve; the conventions' page and table, too."""
-    plan = plan_audit(curve=True)
-    found = audit({"bold": BOLD, "careful": CAREFUL}, GT, plan, RunOptions())
-    texts = [
-        WRITERS["table"](found, Options(width=max(width, 80))),
-        render(conventions_page(list(CONVENTIONS.values()), is_narrow=True), Options(width=width)),
-        render(convention_page(CONVENTIONS["mit"], "kldeval:mit+v1"), Options(width=max(width, 100))),
-    ]
-    for text, bound in zip(texts, (max(width, 80), width, max(width, 100)), strict=True):
-        # a link and a line of BibTeX are copied as they are
-        lines = [line for line in text.splitlines() if "https://" not in line and "author = " not in line]
-        assert max(map(len, lines)) <= bound
-        assert "mit" in text
-
-
-def test_colours_are_for_terminals(two: dict[str, Any]) -> None:
+def test_colours_are_for_terminals(two: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """The best of a row in bold, infinities in yellow; nothing of it in a pipe."""
     assert two["models"] == ["bold", "careful"]
-    found = audit({"bold": BOLD, "careful": CAREFUL}, GT, plan_audit(["exact", "eml-net"]), RunOptions())
-    assert "\x1b[" not in WRITERS["table"](found, Options())
-    text = WRITERS["table"](found, Options(color=True))
+    asked = ("audit", BOLD, CAREFUL, GT, "--convention", "exact", "--convention", "eml-net")
+    assert "\x1b[" not in kldeval(*asked).out
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    text = kldeval(*asked).out
     assert "\x1b[1m0.1868 (1)" in text
     assert re.search(r"\x1b\[[0-9;]*33m *inf \(2\)", text)

@@ -11,12 +11,11 @@ import pytest
 from command_line import kldeval
 from model_files import make_models, save
 from report_files import REST, report
+from report_files import write as written
 from schemas import validate
 from scipy import stats
 
 from kldeval.records import Score
-from kldeval.writers import WRITERS
-from kldeval.writers.page import Options
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,7 +43,7 @@ def compared(*arguments: Any) -> Any:
 def write(path: Path, values: dict[str, float], key: str = "kld", **changes: Any) -> Path:
     """A saved report of one metric."""
     made = report(*(Score(name, {key: value}) for name, value in values.items()), **changes)
-    path.write_text(WRITERS["json"](made, Options()))
+    path.write_text(written(made, "json"))
     return path
 
 
@@ -165,7 +164,7 @@ def test_a_mean_over_pixels_is_compared_as_such(tmp_path: Path) -> None:
         )
         made = report(*scores)
         assert made.summaries["kld"].mean == np.average(numbers, weights=weights)
-        (tmp_path / f"{model}.json").write_text(WRITERS["json"](made, Options()))
+        (tmp_path / f"{model}.json").write_text(written(made, "json"))
     metric = compared(tmp_path / "a.json", tmp_path / "b.json")["metrics"]["kld"]
     assert metric["means"] == {"a": 2.75, "b": 3.375}
     assert metric["pairs"][0]["mean_difference"] == -0.625
@@ -340,7 +339,7 @@ def test_the_gate_fires_on_a_significant_regression(root: Path) -> None:
 def test_a_metric_that_cannot_be_compared_fires(tmp_path: Path) -> None:
     for model, value in (("new", float("nan")), ("old", 1.0)):
         made = report(*(Score(f"x{i}y", {"kld": 1.0 + i, "cc": value}) for i in range(6)))
-        (tmp_path / f"{model}.json").write_text(WRITERS["json"](made, Options()))
+        (tmp_path / f"{model}.json").write_text(written(made, "json"))
     outcome = kldeval("compare", tmp_path / "new.json", tmp_path / "old.json", "--fail-if-worse", "-q", *FEW)
     assert outcome.code == 3
     assert outcome.err == "kldeval: gate cc: new is worse than old fired: no value\n"
@@ -375,7 +374,7 @@ def test_a_gate_that_cannot_fire_is_refused(
 def test_a_gate_without_a_better_direction_is_refused(tmp_path: Path) -> None:
     for model in ("new", "old"):
         made = report(*(Score(f"x{i}y", {"entropy-gt": 1.0 + i}) for i in range(9)))
-        (tmp_path / f"{model}.json").write_text(WRITERS["json"](made, Options()))
+        (tmp_path / f"{model}.json").write_text(written(made, "json"))
     outcome = kldeval("compare", tmp_path / "new.json", tmp_path / "old.json", "--fail-if-worse")
     assert (outcome.code, outcome.out) == (2, "")
     assert outcome.err == "kldeval: --fail-if-worse needs a metric with a better direction, and here is none\n"
@@ -385,7 +384,7 @@ def test_the_gate_is_oriented_by_each_metric(tmp_path: Path) -> None:
     """Lower CC is worse, lower KLD is better; one test, whose p is adjusted for both."""
     for model, shift in (("new", -0.5), ("old", 0.0)):
         rows = (Score(f"x{i}y", {"kld": 2.0 + i / 7 + shift * (1 + i / 9), "cc": 0.9 + shift}) for i in range(9))
-        (tmp_path / f"{model}.json").write_text(WRITERS["json"](report(*rows), Options()))
+        (tmp_path / f"{model}.json").write_text(written(report(*rows), "json"))
     files = tmp_path / "new.json", tmp_path / "old.json"
     outcome = kldeval("compare", *files, "--fail-if-worse", "--format", "json", "-q")
     assert outcome.code == 3

@@ -12,17 +12,11 @@ from command_line import kldeval
 from hypothesis import given
 from hypothesis import strategies as st
 from model_files import NAMES, VIDEOS, make_models
-from report_files import report
+from report_files import FORMATS, grouped, saved, write
 from schemas import validate
 
-from kldeval import evaluate
+from kldeval import evaluate, signature
 from kldeval.records import Score
-from kldeval.reports.aggregate import resummarise, summarise_groups, summarise_means, summarise_scores
-from kldeval.reports.json_reader import load_report
-from kldeval.settings.build import make_settings
-from kldeval.settings.signature import format_signature, parse_signature
-from kldeval.writers import WRITERS
-from kldeval.writers.page import Options
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -96,9 +90,10 @@ def test_a_signature_with_groups_runs_again(root: Path) -> None:
 
 @pytest.mark.parametrize("group_by", ["parent", "manifest", "{video}_{frame:03d}"])
 def test_settings_with_groups_are_their_signature(group_by: str) -> None:
-    settings = make_settings({"maps": "groups", "group_by": group_by})
-    assert parse_signature(format_signature(settings)) == settings
-    assert ("groups:" in format_signature(settings)) is (group_by != "parent")
+    text = signature("kld", maps="groups", group_by=group_by)
+    shown = json.loads(kldeval("methods", "--signature", text, "--format", "json").out)
+    assert text in shown["signature"].values()
+    assert ("groups:" in text) is (group_by != "parent")
 
 
 def test_the_library_groups_as_the_command_line_does(root: Path) -> None:
@@ -111,15 +106,17 @@ def test_the_library_groups_as_the_command_line_does(root: Path) -> None:
 @given(st.lists(st.tuples(st.sampled_from("uvw"), st.floats(-1e6, 1e6)), min_size=1, max_size=20))
 def test_groups_of_equal_size_have_one_mean(values: list[tuple[str, float]]) -> None:
     scores = [Score(f"{place}", {"kld": value}, group=group) for place, (group, value) in enumerate(values)]
-    groups = summarise_groups(["kld"], scores)
-    assert sum(summary["kld"].n for summary in groups.values()) == len(values)
-    if len({summary["kld"].n for summary in groups.values()}) == 1:
-        over_maps, over_groups = summarise_scores(["kld"], scores)["kld"], summarise_means(["kld"], groups)["kld"]
-        assert over_groups.mean == pytest.approx(over_maps.mean, abs=1e-9 * max(abs(v) for _, v in values) + 1e-300)
+    made = grouped(*scores)
+    groups = [summary["kld"] for summary in made.groups.values()]
+    assert sum(summary.n for summary in groups) == len(values)
+    if len({summary.n for summary in groups}) == 1:
+        over_groups = grouped(*scores, how="groups").summaries["kld"].mean
+        largest = max(abs(value) for _, value in values)
+        assert over_groups == pytest.approx(made.summaries["kld"].mean, abs=1e-9 * largest + 1e-300)
 
 
 def test_a_map_without_a_group_leaves_none() -> None:
-    assert summarise_groups(["kld"], [Score("a", {"kld": 1.0}, group="v"), Score("b", {"kld": 1.0})]) == {}
+    assert grouped(Score("a", {"kld": 1.0}, group="v"), Score("b", {"kld": 1.0})).groups == {}
 
 
 # formats
@@ -143,15 +140,15 @@ def test_the_table_shows_every_group_and_both_means(root: Path) -> None:
 def test_groups_and_maps_stand_in_natural_order_in_tables_and_not_in_json() -> None:
     names = [f"swim{number}/f{number}" for number in (1, 10, 2)]
     scores = [Score(name, {"kld": 1.0}, group=name.partition("/")[0]) for name in names]
-    made = resummarise(report(*scores), scores)
-    lines = WRITERS["table"](made, Options(per_map=True)).splitlines()
+    made = grouped(*scores)
+    lines = write(made, "table", per_map=True).splitlines()
     shown = [line.split()[0] for line in lines if line.startswith("swim")]
     assert shown == ["swim1", "swim2", "swim10", "swim1/f1", "swim2/f2", "swim10/f10"]
-    document = json.loads(WRITERS["json"](made, Options()))
+    document = json.loads(write(made, "json"))
     assert list(document["groups"]) == ["swim1", "swim10", "swim2"]
 
 
-@pytest.mark.parametrize("name", WRITERS)
+@pytest.mark.parametrize("name", FORMATS)
 def test_every_format_writes_groups(root: Path, name: str) -> None:
     outcome = kldeval(root / "pred", root / "gt", "--group-by", "parent", "--format", name, "-q")
     assert outcome.code == 0
@@ -167,7 +164,7 @@ def test_rows_for_programs_have_the_group(root: Path) -> None:
 
 def test_a_saved_report_keeps_its_groups(root: Path) -> None:
     kldeval(root / "pred", root / "gt", "--maps", "groups", "-o", root / "r.json", "--fail-if", "kld>9")
-    read = load_report(root / "r.json")
-    assert WRITERS["json"](read, Options()) == (root / "r.json").read_text()
-    again = resummarise(read, read.scores)
+    read = saved(root / "r.json")
+    assert write(read, "json") == (root / "r.json").read_text()
+    again = grouped(*read.scores, how="groups")
     assert (again.summaries, again.groups) == (read.summaries, read.groups)

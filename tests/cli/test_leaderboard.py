@@ -10,23 +10,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from command_line import kldeval
+from evaluating import torch_as_accelerator
 from model_files import NAMES, make_models, save
+from report_files import FORMATS, leaderboard, report, write
 from schemas import validate
+from watching import recorded
 
-from kldeval.data import load
-from kldeval.data import readers as formats
-from kldeval.data.dataset import select_models
-from kldeval.engine import worker
-from kldeval.engine.device import Device
-from kldeval.engine.run import run, run_models, stream
 from kldeval.errors import UsageProblem
 from kldeval.records import Score
-from kldeval.reports.documents import Resampling
-from kldeval.reports.leaderboard import make_leaderboard, name_models
-from kldeval.run_options import RunOptions
-from kldeval.settings.build import make_settings
-from kldeval.writers import WRITERS
-from kldeval.writers.page import Options
+from kldeval.reports.leaderboard import name_models
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,38 +42,33 @@ def board(*arguments: Any) -> Any:
 
 
 def test_each_model_scores_as_it_does_alone(root: Path) -> None:
-    settings, request = make_settings({}), RunOptions(jobs=2)
-    together = run_models({model: root / model for model in ("good", "bad")}, root / "gt", settings, request)
-    for model, report in together.items():
-        alone = run(root / model, root / "gt", settings, request)
-        assert (report.scores, report.summaries, report.notes) == (alone.scores, alone.summaries, alone.notes)
+    together = board(root / "good", root / "bad", root / "gt")["reports"]
+    for model, found in together.items():
+        alone = json.loads(kldeval(root / model, root / "gt", "--format", "json", "-q").out)
+        for part in ("maps", "summary", "notes", "signature"):
+            assert found[part] == alone[part]
 
 
 def test_each_ground_truth_is_decoded_once(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    decoded = []
-
-    def read_map(path: Path, **options: object) -> object:
-        decoded.append(str(path.relative_to(root)))
-        return original(path, **options)  # type: ignore[arg-type]
-
-    original = formats.read_map
-    monkeypatch.setattr(load, "read_map", read_map)
-    models = {model: root / model for model in ("good", "bad", "ugly")}
-    run_models(models, root / "gt", make_settings({}), RunOptions(jobs=1))
+    calls = recorded(monkeypatch, "kldeval.data.load.read_map")
+    models = ("good", "bad", "ugly")
+    board(*(root / model for model in models), root / "gt", "--jobs", "1")
+    decoded = [str(path.relative_to(root)) for path, *_ in calls]
     assert sorted(decoded) == sorted(f"{side}/{name}.npy" for side in ("gt", *models) for name in NAMES)
 
 
-def test_an_accelerator_gets_the_same_numbers(root: Path) -> None:
-    settings, request = make_settings({}), RunOptions(jobs=1)
-    models = {model: root / model for model in ("good", "bad")}
+def test_an_accelerator_gets_the_same_numbers(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     save(root / "bad", "run/0001", [[1]])
-    dataset = select_models(models, root / "gt", settings, request)
-    on_cpu, on_torch = (list(stream(dataset, settings, request, Device(name, name))) for name in ("cpu", "cpu:0"))
-    assert [type(answer.outcome).__name__ for answer in on_torch].count("Failure") == 1
-    for (model, _, expected), (other, _, found) in zip(on_cpu, on_torch, strict=True):
-        assert (model, expected.name, type(expected)) == (other, found.name, type(found))
-        if isinstance(expected, Score) and isinstance(found, Score):
-            assert found.values == pytest.approx(expected.values, rel=1e-12)
+    paths = root / "good", root / "bad", root / "gt"
+    on_cpu = board(*paths)["reports"]
+    torch_as_accelerator(monkeypatch)
+    on_torch = board(*paths)["reports"]
+    for model, expected in on_cpu.items():
+        assert on_torch[model]["failures"] == expected["failures"]
+        assert [row["name"] for row in on_torch[model]["maps"]] == [row["name"] for row in expected["maps"]]
+        for row, other in zip(on_torch[model]["maps"], expected["maps"], strict=True):
+            assert [row["kld"], row["ce"]] == pytest.approx([other["kld"], other["ce"]], rel=1e-12)
+    assert [len(found["failures"]) for found in on_torch.values()] == [0, 1]
 
 
 def test_files_are_called_after_the_ground_truth(root: Path) -> None:
@@ -106,11 +93,11 @@ def test_only_maps_of_all_models_count_and_the_others_are_listed(root: Path) -> 
     document = json.loads((root / "b.json").read_text())
     assert outcome.code == 1
     kept = [name for name in NAMES if name not in ("jump/0001", "run/0002")]
-    for model, report in document["reports"].items():
-        assert [row["name"] for row in report["maps"]] == kept
-        values = [row["kld"] for row in report["maps"]]
-        assert report["summary"]["kld"]["mean"] == math.fsum(values) / len(values)
-        assert len(report["failures"]) == 1, model
+    for model, found in document["reports"].items():
+        assert [row["name"] for row in found["maps"]] == kept
+        values = [row["kld"] for row in found["maps"]]
+        assert found["summary"]["kld"]["mean"] == math.fsum(values) / len(values)
+        assert len(found["failures"]) == 1, model
     assert document["left_out"] == [
         {"name": "jump/0001", "missing": ["good"]},
         {"name": "run/0002", "missing": ["bad"]},
@@ -258,7 +245,7 @@ def test_rows_for_programs_begin_with_the_model(root: Path) -> None:
 
 
 @pytest.mark.parametrize("flag", ["--per-map", "--worst=2"])
-@pytest.mark.parametrize("name", [name for name in WRITERS if name != "scores"])
+@pytest.mark.parametrize("name", [name for name in FORMATS if name != "scores"])
 def test_every_format_shows_single_maps(root: Path, flag: str, name: str) -> None:
     outcome = kldeval(root / "good", root / "bad", root / "gt", "-m", "kld", *FEW, flag, "--format", name)
     assert outcome.code == 0
@@ -266,21 +253,19 @@ def test_every_format_shows_single_maps(root: Path, flag: str, name: str) -> Non
 
 
 def test_the_worst_maps_are_those_of_all_models_together() -> None:
-    from report_files import report
-
     values = {"A": (1.0, 5.0, 0.0), "B": (1.0, 1.0, 3.0)}
     reports = {
         model: report(*(Score(name, {"kld": value}) for name, value in zip(("x1", "x10", "x9"), numbers, strict=True)))
         for model, numbers in values.items()
     }
-    made = make_leaderboard(reports, Resampling(200))
-    lines = WRITERS["table"](made, Options(worst=2)).splitlines()
+    made = leaderboard(reports)
+    lines = write(made, "table", worst=2).splitlines()
     start = lines.index("worst 2 of 3 maps by the models' mean kld")
     assert [line.split() for line in lines[start + 2 : start + 4]] == [
         ["x10", "5.0000", "1.0000"],
         ["x9", "0.0000", "3.0000"],
     ]
-    every = WRITERS["table"](made, Options(per_map=True)).splitlines()
+    every = write(made, "table", per_map=True).splitlines()
     start = every.index("kld")
     assert [line.split()[0] for line in every[start + 2 : start + 5]] == ["x1", "x9", "x10"]
 
@@ -324,8 +309,8 @@ def test_too_few_paths() -> None:
 
 
 def test_nothing_is_scored_before_the_request_is_sane(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker, "load_pair", None)
-    monkeypatch.setattr(worker, "load_map", None)
+    monkeypatch.setattr("kldeval.engine.worker.load_pair", None)
+    monkeypatch.setattr("kldeval.engine.worker.load_map", None)
     missing = root / "nowhere" / "r.json"
     for arguments, message in (
         (

@@ -109,6 +109,98 @@ def test_every_nth_frame_counts() -> None:
     assert [row["name"] for row in json.loads(outcome.out)["maps"]] == ["001", "004", "007"]
 
 
+@pytest.mark.parametrize(
+    ("rates", "fps", "every"),
+    [
+        ((25, 50), "25", 1),
+        ((50, 25), "25", 1),
+        ((25, 30), "5", 1),
+        ((30, 25), "25", 1),
+        ((25, 30), "25", 2),
+        ((24000 / 1001, 24), "23.976", 1),
+        ((12.5, 30), "10", 1),
+        ((30, 30), "30", 3),
+    ],
+)
+def test_frames_of_the_same_times_meet(rates: tuple[float, float], fps: str, every: int) -> None:
+    lengths = [round(2 * rate) for rate in rates]
+    pred, gt = frames(1, lengths[0]), frames(2, lengths[1])
+    video("pred.avi", pred, rate=rates[0])
+    video("gt.avi", gt, rate=rates[1])
+    times = [sample / float(fps) + 1e-6 for sample in range(0, round(2 * float(fps)), every)]
+    sides = zip(rates, lengths, strict=True)
+    shown = [[min(int(time * rate), length - 1) for time in times] for rate, length in sides]
+    expected = divergences([pred[place] for place in shown[0]], [gt[place] for place in shown[1]])
+    found = rows("pred.avi", "gt.avi", "--fps", fps, "--every", str(every))
+    assert list(found) == [f"{place + 1:04d}" for place in shown[1]]
+    assert list(found.values()) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("side", ["pred", "gt"])
+@pytest.mark.parametrize("first", [0, 1])
+def test_frames_meet_images_of_another_rate(side: str, first: int) -> None:
+    """The images are the samples; names are those of the ground truth."""
+    of_video, of_images = frames(1, 12), frames(2, 6)
+    other = "gt" if side == "pred" else "pred"
+    video(f"{side}/run.avi", of_video, rate=24)
+    images(f"{other}/run", of_images, "img_{:d}", first)
+    sides = {side: of_video[::2], other: of_images}
+    expected = divergences(sides["pred"], sides["gt"])
+    found = rows("pred", "gt", "--fps", "12")
+    numbers = range(1, 13, 2) if side == "gt" else range(first, first + 6)
+    assert found == pytest.approx(
+        {
+            f"run/{'' if side == 'gt' else 'img_'}{n:{'04d' if side == 'gt' else 'd'}}": one
+            for n, one in zip(numbers, expected, strict=True)
+        }
+    )
+
+
+def test_frames_of_other_times_are_not_paired_unasked() -> None:
+    video("pred/run.avi", frames(1, 10), rate=30)
+    video("gt/run.avi", frames(2, 10), rate=25)
+    outcome = kldeval("pred", "gt", *EXACT)
+    assert outcome.code == 2
+    assert outcome.err == (
+        "kldeval: the video run has 30 frames a second as prediction and 25 as ground truth: frames of one number are "
+        "of other times; --fps 25 compares those of one time\n"
+    )
+    found = json.loads(kldeval("pred", "gt", *EXACT, "--fps", "25", "--format", "json").out)
+    assert [row["name"] for row in found["maps"]] == [f"run/{number:04d}" for number in range(1, 10)]
+    assert [failure["name"] for failure in found["failures"]] == ["run/0010"]
+    above = kldeval("pred", "gt", *EXACT, "--fps", "30").err
+    assert above == "kldeval: --fps 30: the ground truth of the video run has 25 frames a second\n"
+    for text in ("0", "x", "nan", "-1", "1/0", "1e9"):
+        assert "frames a second are a number above 0" in kldeval("pred", "gt", *EXACT, "--fps", text).err
+    images("a", frames(1))
+    images("b", frames(2))
+    for flag in (("--every", "2"), ("--fps", "5")):
+        said = f"kldeval: {flag[0]} is of the frames of videos, and neither side holds a video\n"
+        assert kldeval("a", "b", *EXACT, *flag).err == said
+        assert kldeval("a/001.png", "b/001.png", *EXACT, *flag).err == said
+        assert "leave out --pred-name" in kldeval("pred", "gt", *EXACT, *flag, "--gt-name", "{v}/{n}").err
+
+
+def test_images_of_numbers_that_no_frame_has_are_not_met_by_another() -> None:
+    """The frame after those of the images is not taken for the image that bears its number."""
+    pred = frames(1)
+    video("pred.avi", pred)
+    Path("gt").mkdir()
+    for number in (0, 6):
+        cv2.imwrite(f"gt/{number:04d}.png", pred[number])
+    found = json.loads(kldeval("pred.avi", "gt", *EXACT, "--allow-extra", "--format", "json").out)
+    assert {row["name"]: round(row["kld"], 6) for row in found["maps"]} == {"0000": 0, "0006": 0}
+
+
+def test_one_map_for_all_frames_of_a_video() -> None:
+    gt = frames(2)
+    cv2.imwrite("centre.png", gt[0])
+    video("gt.avi", gt)
+    assert list(rows("centre.png", "gt.avi", "--every", "3")) == ["0001", "0004", "0007"]
+    video("lossy.mp4", [cv2.GaussianBlur(frame, (0, 0), 4) for frame in gt], "mp4v")
+    assert "--allow-lossy takes them as they are" in kldeval("centre.png", "lossy.mp4", *EXACT).err
+
+
 def test_what_a_lossy_codec_left_is_no_ground_truth_unless_that_is_said() -> None:
     smooth = [cv2.GaussianBlur(frame, (0, 0), 4) for frame in frames(1)]
     video("lossy.mp4", smooth, "mp4v")

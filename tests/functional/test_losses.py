@@ -52,6 +52,58 @@ def test_a_loss_is_the_metric(options: dict[str, Any]) -> None:
     torch.testing.assert_close(found, kldeval.ce(PRED, GT, **entropy).sum(), rtol=1e-12, atol=1e-14)
 
 
+AWKWARD = {
+    "zeros": torch.where(GT < 0.3, 0.0, GT),
+    "all zero": torch.zeros_like(GT),
+    "negative": GT - 0.5,
+    "tiny": GT * 1e-300,
+    "huge": GT * 1e300,
+    "wide": (GT - 0.5) * 1e6,
+    "nan": torch.where(GT < 0.1, torch.nan, GT),
+    "infinite": torch.where(GT < 0.1, torch.inf, GT),
+    "lost": torch.where(GT < 0.1, -torch.inf, GT),
+    "constant": torch.ones_like(GT),
+    "counts": (GT * 9).to(torch.int64),
+    "image": (GT * 255).to(torch.uint8),
+    "one map": GT[:1],
+}
+
+
+def answer(function: Any, *arrays: Any, **options: Any) -> tuple[Any, str]:
+    """A number for every map, or the words of the refusal."""
+    try:
+        return np.asarray(function(*arrays, **options), dtype=np.float64), ""
+    except kldeval_refusal() as refusal:
+        return np.zeros(()), str(refusal)
+
+
+@pytest.mark.parametrize("metric", ["kld", "ce"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        *({"norm": norm} for norm in ("sum-to-one", "flatten-softmax", "softmax", "sum-to-one(axis=0)")),
+        *({"norm": norm, "eps": 0} for norm in ("sum-to-one", "flatten-softmax")),
+        {"norm": "sum-to-one", "gt_norm": "softmax(axis=0)", "reduction": "batchmean", "base": "2"},
+        {"norm": "flatten-softmax", "empty_gt": "nan", "eps": 1e-7},
+    ],
+)
+def test_maps_that_are_not_plain_have_the_number_or_the_refusal_of_numpys(metric: str, options: dict[str, Any]) -> None:
+    """A tensor of plain maps is scored as a loss is; whatever else it holds is looked at as in any array."""
+    function = getattr(kldeval, metric)
+    for name, awkward in AWKWARD.items():
+        for sides in ((awkward, GT), (PRED, awkward)):
+            found, expected = answer(function, *sides, **options), answer(function, *map(np.asarray, sides), **options)
+            assert found[1] == expected[1], name
+            np.testing.assert_allclose(found[0], expected[0], rtol=1e-12, atol=1e-14, err_msg=name)
+
+
+def test_a_map_that_cannot_be_looked_at_is_no_map_that_is_sound() -> None:
+    with pytest.raises(UsageProblem, match=r"which torch\.vmap does not allow: KLDLoss and CrossEntropyLoss"):
+        torch.vmap(kldeval.kld)(PRED, GT)
+    mapped = torch.vmap(KLDLoss(reduction="none"))(PRED, GT)
+    torch.testing.assert_close(mapped, kldeval.kld(PRED, GT))
+
+
 @pytest.mark.parametrize("zeros", [False, True])
 @pytest.mark.parametrize(
     "options", [{}, {"norm": "flatten-softmax"}, {"eps": 0}, {"ratio_eps": 1e-7}, {"log_eps": 1e-3}]

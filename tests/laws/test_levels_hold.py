@@ -7,14 +7,15 @@ share in which anything is found must be at most the level, however many metrics
 from __future__ import annotations
 
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pytest
+from report_files import regressions, report
 
+from kldeval.records import Score
 from kldeval.reports.audit import rank_reversals, standings
 from kldeval.reports.audit_documents import AuditedMap
-from kldeval.reports.documents import Resampling
-from kldeval.reports.gates import Rival, worse_than
 
 MAPS, COLUMNS = 6, 7
 LEVEL = 0.05
@@ -27,22 +28,29 @@ def differences(request: pytest.FixtureRequest) -> np.ndarray:
     return np.random.default_rng(request.param).normal(size=(MAPS, COLUMNS))
 
 
+def worse(differences: np.ndarray) -> Any:
+    """The gates of a model that is so much above another in each of the metrics."""
+    reports = {
+        model: report(
+            *(
+                Score(f"{row}x", {f"metric {place}": value for place, value in enumerate(values)})
+                for row, values in enumerate(table.tolist())
+            )
+        )
+        for model, table in (("new", differences), ("old", np.zeros_like(differences)))
+    }
+    return regressions(reports, confidence=1 - 2 * LEVEL)
+
+
 def test_a_gate_of_many_metrics_fires_no_more_often_than_one(differences: np.ndarray) -> None:
-    asked = Resampling(confidence=1 - 2 * LEVEL)
-
-    def fires(flipped: np.ndarray) -> bool:
-        rivals = [Rival(f"metric {place}", "old", "low", column) for place, column in enumerate(flipped.T.tolist())]
-        return any(outcome.fired for outcome in worse_than("new", rivals, None, asked))
-
-    fired = [fires(signs[:, None] * differences) for signs in SIGNS]
+    fired = [any(outcome.fired for outcome in worse(signs[:, None] * differences)) for signs in SIGNS]
     assert 0 < sum(fired) <= LEVEL * len(SIGNS)
 
 
 def test_a_gate_fires_for_one_of_many_metrics_that_is_worse(differences: np.ndarray) -> None:
-    worse = differences.copy()
-    worse[:, 0] = [1.0, 1.01, 1.02, 1.03, 1.04, 1.05]
-    rivals = [Rival(f"metric {place}", "old", "low", column) for place, column in enumerate(worse.T.tolist())]
-    assert worse_than("new", rivals, None, Resampling(confidence=1 - 2 * LEVEL))[0].fired
+    changed = differences.copy()
+    changed[:, 0] = [1.0, 1.01, 1.02, 1.03, 1.04, 1.05]
+    assert worse(changed)[0].fired
 
 
 def test_an_audit_of_many_conventions_has_no_more_stars_than_one_of_two(differences: np.ndarray) -> None:

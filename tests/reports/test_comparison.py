@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from comparing import compared, paired
 
 from kldeval.errors import UsageProblem
-from kldeval.reports.comparison import compare_all, numbered_like_frames
-from kldeval.reports.significance import detectable_effect, holm, paired
+from kldeval.reports.significance import detectable_effect, holm
 
 
 def scores(models: int, maps: int) -> dict[str, dict[str, float]]:
@@ -23,7 +23,7 @@ def scores(models: int, maps: int) -> dict[str, dict[str, float]]:
 
 def test_pairs_of_several_models_are_the_paired_results_holm_adjusted() -> None:
     values = scores(4, 30)
-    comparison = compare_all(values)
+    comparison = compared(values)
     adjusted = holm([pair.result.p_value for pair in comparison.pairs])
     assert tuple(pair.adjusted_p for pair in comparison.pairs) == adjusted
     assert [(pair.first, pair.second) for pair in comparison.pairs] == [
@@ -52,19 +52,19 @@ def test_superscripts_name_the_models_that_differ() -> None:
         model: {f"x{i:02}y": level + float(noise[k, i]) for i in range(40)}
         for k, (model, level) in enumerate(levels.items())
     }
-    comparison = compare_all(values)
+    comparison = compared(values)
     assert comparison.letters == {"good": "a", "twin": "b", "bad": "c"}
     assert comparison.superscripts == {"good": ("c",), "twin": ("c",), "bad": ("a", "b")}
     assert [pair.winner for pair in comparison.pairs] == ["", "good", "twin"]
-    assert [pair.winner for pair in compare_all(values, "high").pairs] == ["", "bad", "bad"]
-    assert [pair.winner for pair in compare_all(values, "").pairs] == ["", "", ""]
-    assert [pair.significant for pair in compare_all(values, "").pairs] == [False, True, True]
+    assert [pair.winner for pair in compared(values, "high").pairs] == ["", "bad", "bad"]
+    assert [pair.winner for pair in compared(values, "").pairs] == ["", "", ""]
+    assert [pair.significant for pair in compared(values, "").pairs] == [False, True, True]
     assert comparison.notes == ()
 
 
 def test_only_maps_of_all_models_take_part() -> None:
     values = {"A": {"z": 1.0, "y": 2.0, "x": 3.0}, "B": {"x": 1.0, "z": 3.0, "w": 4.0}, "C": {"z": 0.0, "x": 0.0}}
-    comparison = compare_all(values)
+    comparison = compared(values)
     assert comparison.maps == ("x", "z")
     assert comparison.left_out == {"w": ("A", "C"), "y": ("B", "C")}
     assert comparison.means == {"A": 2.0, "B": 2.0, "C": 0.0}
@@ -74,28 +74,26 @@ def test_the_order_of_maps_does_not_matter_to_the_last_byte() -> None:
     values = scores(3, 50)
     reordered = {model: dict(sorted(rows.items(), reverse=True)) for model, rows in values.items()}
     groups = {f"{i:03}x": f"v{i % 7}" for i in range(50)}
-    assert repr(compare_all(reordered)) == repr(compare_all(values))
-    assert repr(compare_all(reordered, groups=dict(reversed(groups.items())))) == repr(
-        compare_all(values, groups=groups)
-    )
+    assert repr(compared(reordered)) == repr(compared(values))
+    assert repr(compared(reordered, groups=dict(reversed(groups.items())))) == repr(compared(values, groups=groups))
 
 
 def test_the_seed_moves_the_draws() -> None:
     values = scores(2, 50)
-    assert compare_all(values, seed=1).pairs != compare_all(values).pairs
+    assert compared(values, seed=1).pairs != compared(values).pairs
 
 
 def test_groups_of_several_models() -> None:
     values = scores(3, 60)
     groups = {name: f"video{index // 6}" for index, name in enumerate(values["m0"])}
-    comparison = compare_all(values, groups=groups)
+    comparison = compared(values, groups=groups)
     assert (comparison.unit, comparison.n) == ("groups", 10)
     assert {pair.result.n for pair in comparison.pairs} == {10}
     assert comparison.means["m1"] == pytest.approx(np.mean(list(values["m1"].values())))
 
 
 def test_eight_models_on_300_maps_are_compared_two_by_two() -> None:
-    assert len(compare_all(scores(8, 300)).pairs) == 28
+    assert len(compared(scores(8, 300)).pairs) == 28
 
 
 @pytest.mark.parametrize(
@@ -133,18 +131,18 @@ def test_eight_models_on_300_maps_are_compared_two_by_two() -> None:
 )
 def test_refused_comparisons(values: dict[str, dict[str, float]], options: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageProblem) as caught:
-        compare_all(values, **options)
+        compared(values, **options)
     assert str(caught.value) == message
 
 
 def test_too_few_maps_are_noted() -> None:
     note = "5 maps cannot show a significant difference: p (Holm, pairs: 3) is never below 0.188"
-    assert compare_all(scores(3, 5)).notes == (note,)
+    assert compared(scores(3, 5)).notes == (note,)
 
 
 def test_too_few_resamples_are_noted() -> None:
     note = "100 resamples cannot show a significant difference: p (Holm, pairs: 6) is never below 0.0594"
-    assert compare_all(scores(4, 30), resamples=100).notes == (note,)
+    assert compared(scores(4, 30), resamples=100).notes == (note,)
 
 
 def test_frames_without_groups_are_noted() -> None:
@@ -153,8 +151,8 @@ def test_frames_without_groups_are_noted() -> None:
         "the maps are numbered like the frames of videos; if they are, make the videos the units (compare --group-by "
         "parent, a leaderboard --maps groups): tests on single frames reject equal models in 40 to 75 % of runs"
     )
-    assert compare_all(values).notes == (note,)
-    assert note not in compare_all(values, groups=dict.fromkeys(values["A"], "v")).notes
+    assert compared(values).notes == (note,)
+    assert note not in compared(values, groups=dict.fromkeys(values["A"], "v")).notes
 
 
 @pytest.mark.parametrize(
@@ -169,4 +167,6 @@ def test_frames_without_groups_are_noted() -> None:
     ],
 )
 def test_numbered_like_frames(names: list[str], *, expected: bool) -> None:
-    assert numbered_like_frames(names) is expected
+    values = {model: {name: float(place * k) for place, name in enumerate(names)} for k, model in enumerate("AB")}
+    noted = [note for note in compared(values).notes if note.startswith("the maps are numbered like the frames")]
+    assert bool(noted) is expected

@@ -12,15 +12,12 @@ import pytest
 from command_line import kldeval
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from report_files import report
+from report_files import grouped, report, saved, with_intervals
 from schemas import validate
 
 import kldeval as kldeval_library
 from kldeval.records import Score
-from kldeval.reports.aggregate import summarise_groups, summarise_means
-from kldeval.reports.documents import Resampling
-from kldeval.reports.intervals import headline_units, with_intervals
-from kldeval.reports.json_reader import load_document
+from kldeval.reports.intervals import headline_units
 
 SAMPLE = Path(__file__).parent.parent.parent / "sample_data"
 PAIR = SAMPLE / "careful", SAMPLE / "gt"
@@ -69,14 +66,12 @@ def test_saved_reports_get_and_keep_them(tmp_path: Path) -> None:
     asked = document("show", tmp_path / "plain.json", "--confidence", "0.9")
     (tmp_path / "asked.json").write_text(json.dumps(asked))
     assert document("show", tmp_path / "asked.json") == asked == document(*PAIR, "-m", "kld", "--confidence", "0.9")
-    assert load_document(tmp_path / "asked.json").statistics == SIGNATURE  # type: ignore[union-attr]
+    assert saved(tmp_path / "asked.json").statistics == SIGNATURE
 
 
 @pytest.mark.parametrize("values", [(1.0,), (1.0, math.inf), (1.0, math.nan, 2.0)])
 def test_one_map_or_an_infinite_one_has_no_interval(values: tuple[float, ...]) -> None:
-    made = with_intervals(
-        report(*(Score(str(place), {"kld": value}) for place, value in enumerate(values))), Resampling()
-    )
+    made = with_intervals(report(*(Score(str(place), {"kld": value}) for place, value in enumerate(values))))
     assert made.summaries["kld"].interval is None
 
 
@@ -102,7 +97,7 @@ def test_the_mean_of_the_units_is_the_headline(numbers: list[tuple[int, int, str
         )
         for place, (value, weight, group) in enumerate(numbers)
     ]
-    made = report(*scores, groups=summarise_groups(["kld"], scores) if "grouped" in kind else {})
+    made = grouped(*scores) if "grouped" in kind else report(*scores)
     units = headline_units(made, "kld")
     assert len(units) == (len({group for _, _, group in numbers}) if "grouped" in kind else len(scores))
     assert np.mean(units) == pytest.approx(made.summaries["kld"].mean, rel=1e-9, abs=1e-12)
@@ -110,11 +105,9 @@ def test_the_mean_of_the_units_is_the_headline(numbers: list[tuple[int, int, str
 
 def test_the_headline_over_groups_is_resampled_over_groups() -> None:
     scores = [Score(f"{group}/{i}", {"kld": i + ord(group) / 9}, group=group) for group in "abcd" for i in range(3)]
-    groups = summarise_groups(["kld"], scores)
-    signatures = {"kld": "kld|pred:sum-to-one|maps:groups|v:1"}
-    made = report(*scores, groups=groups, summaries=summarise_means(["kld"], groups), signatures=signatures)
-    means = [group["kld"].mean for group in groups.values()]
+    made = grouped(*scores, how="groups")
+    means = [group["kld"].mean for group in made.groups.values()]
     assert headline_units(made, "kld") == means
-    found = with_intervals(made, Resampling()).summaries["kld"]
+    found = with_intervals(made).summaries["kld"]
     assert found.interval
     assert min(means) <= found.interval[0] <= found.mean <= found.interval[1] <= max(means)  # type: ignore[type-var,operator]

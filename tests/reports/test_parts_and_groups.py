@@ -10,14 +10,12 @@ import pytest
 from command_line import kldeval
 from hypothesis import given
 from hypothesis import strategies as st
-from report_files import report
+from report_files import merged, report
 
+from kldeval import signature
 from kldeval.errors import UsageProblem
 from kldeval.records import Score
-from kldeval.reports.aggregate import merge
 from kldeval.reports.comparison import over_groups
-from kldeval.settings.build import make_settings
-from kldeval.settings.signature import format_signature
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,11 +62,11 @@ texts = st.fixed_dictionaries(
 
 
 @given(texts, st.sampled_from(["parent", "{video}_{frame}", "manifest"]))
-def test_regrouping_a_signature_is_that_of_the_settings(given_texts: dict[str, str], grouping: str) -> None:
-    plain = make_settings(given_texts)
-    grouped = make_settings({**given_texts, "maps": "groups", "group_by": grouping})
-    assert over_groups(format_signature(plain), grouping) == format_signature(grouped)
-    assert over_groups(format_signature(grouped), "parent") == over_groups(format_signature(plain), "parent")
+def test_regrouping_a_signature_is_that_of_the_settings(given_texts: dict[str, Any], grouping: str) -> None:
+    plain = signature(**given_texts)
+    grouped = signature(**given_texts, maps="groups", group_by=grouping)
+    assert over_groups(plain, grouping) == grouped
+    assert over_groups(grouped, "parent") == over_groups(plain, "parent")
 
 
 WAY = "; every image is compared with all others, so score the parts of one whole list of images, with --shard"
@@ -86,18 +84,18 @@ def part(name: str, metric: str = "sauc", context: str = "", **changes: Any) -> 
 def test_parts_that_do_not_say_which_images_they_were_compared_with_are_refused(metric: str, context: str) -> None:
     """Reports of earlier versions: two halves give another number than the whole, under one signature."""
     with pytest.raises(UsageProblem) as problem:
-        merge({"p1": part("a", metric, context), "p2": part("b", metric, context)})
+        merged({"p1": part("a", metric, context), "p2": part("b", metric, context)})
     assert str(problem.value) == f"p1 does not say with which other images sauc was compared: it cannot be merged{WAY}"
     said = f"{context}|context:images(n=3,sha256=00)"
-    assert len(merge({"p1": part("a", metric, said), "p2": part("b", metric, said)}).scores) == 2
-    assert len(merge({"p1": part("a", metric, context)}).scores) == 1
+    assert len(merged({"p1": part("a", metric, said), "p2": part("b", metric, said)}).scores) == 2
+    assert len(merged({"p1": part("a", metric, context)}).scores) == 1
 
 
 def test_reference_rows_of_different_images_are_refused() -> None:
     rows: dict[str, Any] = {"references": {"centre prior": {"kld": 1.0}}}
     parts = {name: report(Score(name, {"kld": 0.5}), **rows) for name in "ab"}
     with pytest.raises(UsageProblem) as problem:
-        merge(parts)
+        merged(parts)
     assert str(problem.value) == f"the reference rows of a were made of its own images, so they cannot be merged{WAY}"
     same: dict[str, Any] = {"provenance": {"context": "images(n=2,sha256=00)"}}
-    assert merge({name: report(Score(name, {"kld": 0.5}), **rows, **same) for name in "ab"}).scores
+    assert merged({name: report(Score(name, {"kld": 0.5}), **rows, **same) for name in "ab"}).scores

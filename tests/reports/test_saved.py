@@ -8,16 +8,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from command_line import kldeval
 from model_files import NAMES, make_models
-from report_files import report
+from report_files import FORMATS, merged, report, saved, write
 from schemas import validate
 
 from kldeval.errors import UsageProblem
 from kldeval.records import Failure, Score
-from kldeval.reports.aggregate import merge
 from kldeval.reports.documents import ClassRow
-from kldeval.reports.json_reader import load_document
-from kldeval.writers import WRITERS
-from kldeval.writers.page import Options
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,11 +34,11 @@ def root(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("name", ["good", "board", "compared"])
 def test_a_saved_document_is_read_back_to_the_byte(root: Path, name: str) -> None:
     text = (root / f"{name}.json").read_text()
-    assert WRITERS["json"](load_document(root / f"{name}.json"), Options()) == text
+    assert write(saved(root / f"{name}.json"), "json") == text
     assert kldeval("show", root / f"{name}.json", "--format", "json", "-q").out == text
 
 
-@pytest.mark.parametrize("name", [name for name in WRITERS if name != "scores"])
+@pytest.mark.parametrize("name", [name for name in FORMATS if name != "scores"])
 def test_show_prints_what_scoring_printed(root: Path, name: str) -> None:
     shown = ("--format", name, "--per-map")
     scored = kldeval(root / "good", root / "gt", "--group-by", "parent", *shown, "--html-maps", "0")
@@ -132,17 +128,17 @@ def part(*names: str, **changes: Any) -> Any:
 
 def test_notes_of_all_parts_stand_once() -> None:
     reports = {"p1": part("a", notes=("same", "x")), "p2": part("b", notes=("same",))}
-    assert merge(reports).notes == ("same", "p1: x")
+    assert merged(reports).notes == ("same", "p1: x")
 
 
 def test_tables_per_class_without_their_sums_are_not_merged() -> None:
     """They were saved by a version that did not keep them."""
     row = ClassRow(0, 4, {"kld": 1.0})
-    assert merge({"p1": part("a", classes=(row,))}).classes == (row,)
-    merged = merge({"p1": part("a", classes=(row,)), "p2": part("b", classes=(row,))})
-    assert merged.classes == ()
+    assert merged({"p1": part("a", classes=(row,))}).classes == (row,)
+    whole = merged({"p1": part("a", classes=(row,)), "p2": part("b", classes=(row,))})
+    assert whole.classes == ()
     lacking = "a part does not hold the sums that they are made of"
-    assert merged.notes == (f"the tables per class of the parts are not merged: {lacking}",)
+    assert whole.notes == (f"the tables per class of the parts are not merged: {lacking}",)
 
 
 SIGNED = {"kld": "kld|pred:sum-to-one|gt:sum-to-one|scale:raw|v:1"}
@@ -171,7 +167,7 @@ SIGNED = {"kld": "kld|pred:sum-to-one|gt:sum-to-one|scale:raw|v:1"}
 )
 def test_parts_that_make_no_whole(reports: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageProblem) as problem:
-        merge(reports)
+        merged(reports)
     assert str(problem.value) == message
 
 

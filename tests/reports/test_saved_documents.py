@@ -11,12 +11,10 @@ import pytest
 from command_line import kldeval
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from report_files import FORMATS, read_document, saved, write
 from schemas import SCHEMAS, validate
 
 from kldeval.errors import UsageProblem
-from kldeval.reports.json_reader import load_document, parse_comparison, parse_leaderboard, parse_report
-from kldeval.writers import WRITERS
-from kldeval.writers.page import Options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,16 +29,14 @@ READ = {
 }
 """Documents of version 1, as `kldeval 0.1.0` wrote them."""
 
-PARSE: dict[str, Any] = {"report": parse_report, "leaderboard": parse_leaderboard, "compare": parse_comparison}
-
 STRANGE: tuple[Any, ...] = (
     *(None, True, -1, 0, 7, 1.5, 10**30, "", "x", "inf", "a\x1b]0;PWNED\x07\n", "\udcff"),
     *([], {}, [[]], {"kld": {}}, ["x", "y"], {"\udcff": 1}),
 )
 
 
-def parse(document: Any, kind: str = "report") -> Any:
-    return PARSE[kind](document, "it.json")
+def parse(document: Any) -> Any:
+    return read_document(document, "it.json")
 
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
@@ -57,8 +53,8 @@ PLACES = {name: list(places(document)) for name, document in READ.items()}
 @pytest.mark.parametrize("name", READ)
 def test_documents_of_the_first_version_are_read(name: str) -> None:
     """They fit the schema of today, and hold what they held."""
-    document = load_document(SAVED[name])
-    written = json.loads(WRITERS["json"](document, Options()))
+    document = saved(SAVED[name])
+    written = json.loads(write(document, "json"))
     validate(written, name.partition("-")[0])
     assert json.dumps(written).replace("/2", "/1") == json.dumps(READ[name])
 
@@ -77,18 +73,18 @@ def test_a_tampered_document_is_read_or_refused_in_one_line(data: st.DataObject)
     document = copy.deepcopy(READ[name])
     for path in data.draw(st.lists(st.sampled_from(PLACES[name]), min_size=1, max_size=2)):
         tamper(document, path, data.draw(st.sampled_from(["replace", "remove", "add"])), data)
-    made, complaint = read_or_refused(document, name.partition("-")[0])
+    made, complaint = read_or_refused(document)
     assert complaint.isprintable()
     assert complaint.startswith("it.json") or made
-    for kind, write in WRITERS.items():
-        if made and kind not in ("parquet", "scores"):
-            write(made, Options())
+    for kind in FORMATS:
+        if made and kind != "scores":
+            write(made, kind)
 
 
-def read_or_refused(document: Any, kind: str) -> tuple[Any, str]:
+def read_or_refused(document: Any) -> tuple[Any, str]:
     """What a document holds, or the message that refuses it."""
     try:
-        return parse(document, kind), ""
+        return parse(document), ""
     except UsageProblem as problem:
         return None, str(problem)
 
@@ -133,7 +129,7 @@ def test_hostile_documents_are_one_line(path: Path, command: tuple[Any, ...]) ->
 def test_what_is_no_document_of_this_version(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "a.json").write_text(text)
     with pytest.raises(UsageProblem) as problem:
-        load_document(tmp_path / "a.json")
+        saved(tmp_path / "a.json")
     assert str(problem.value).startswith(f"{tmp_path}/a.json {message}")
 
 

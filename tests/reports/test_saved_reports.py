@@ -9,14 +9,11 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from report_files import example, report
+from report_files import example, read_document, report, saved, write
 
 from kldeval.errors import UsageProblem
 from kldeval.records import Score
-from kldeval.reports.json_reader import load_report, parse_report
-from kldeval.writers import WRITERS
 from kldeval.writers.files import write_atomically
-from kldeval.writers.page import Options
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,8 +30,8 @@ def exactly(message: str) -> str:
 
 def test_a_written_report_is_read_back(tmp_path: Path) -> None:
     made = report(Score("a/é", {"kld": 1e-300, "cc": 0.1}), Score("b\udc80", {"kld": 5.0, "cc": -0.0}))
-    write_atomically(tmp_path / "r.json", WRITERS["json"](made, Options()))
-    assert load_report(tmp_path / "r.json") == made
+    write_atomically(tmp_path / "r.json", write(made, "json"))
+    assert saved(tmp_path / "r.json") == made
 
 
 def test_the_text_is_utf8_and_its_line_ends_stay(tmp_path: Path) -> None:
@@ -127,7 +124,7 @@ def test_what_the_system_refuses_is_said(tmp_path: Path, monkeypatch: pytest.Mon
 def test_an_absent_file_is_named(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     with pytest.raises(UsageProblem, match=exactly(f"cannot read {path}: No such file or directory")):
-        load_report(path)
+        saved(path)
 
 
 @pytest.mark.parametrize(
@@ -143,14 +140,14 @@ def test_what_is_not_strict_json_is_refused(tmp_path: Path, content: bytes, comp
     path = tmp_path / "a.json"
     path.write_bytes(content)
     with pytest.raises(UsageProblem, match=exactly(f"{path} is not JSON: {complaint}")):
-        load_report(path)
+        saved(path)
 
 
 def test_bottomless_nesting_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     path.write_bytes(b"[" * 200_000)
     with pytest.raises(UsageProblem, match=f"^{re.escape(str(path))} is not JSON: "):
-        load_report(path)
+        saved(path)
 
 
 @pytest.mark.parametrize(
@@ -172,12 +169,12 @@ def test_bottomless_nesting_is_refused(tmp_path: Path) -> None:
 )
 def test_another_document_or_version_is_refused(document: object, message: str) -> None:
     with pytest.raises(UsageProblem, match=exactly(message)):
-        parse_report(document, "a.json")
+        read_document(document, "a.json")
 
 
 def changed(path: list[Any], value: object) -> object:
     """The example as JSON, with the value at `path` replaced."""
-    document = json.loads(WRITERS["json"](example(), Options()))
+    document = json.loads(write(example(), "json"))
     at = document
     for key in path[:-1]:
         at = at[key]
@@ -218,18 +215,18 @@ def changed(path: list[Any], value: object) -> object:
 )
 def test_a_refusal_names_the_place_and_the_value(path: list[Any], value: object, complaint: str) -> None:
     with pytest.raises(UsageProblem, match=exactly(f"r.json: {complaint}")):
-        parse_report(changed(path, value), "r.json")
+        read_document(changed(path, value), "r.json")
 
 
 def test_whole_numbers_are_numbers() -> None:
     """Other programs write 1.0 as 1."""
-    assert parse_report(changed(["maps", 0, "kld"], 1)).scores[0].values["kld"] == 1.0
+    assert read_document(changed(["maps", 0, "kld"], 1)).scores[0].values["kld"] == 1.0
 
 
 def test_a_report_without_numbers_per_map_is_read() -> None:
     made = report(Score("a", {}), signatures={"kld": "x"}, columns=example().columns, summaries={})
-    written = json.loads(WRITERS["json"](made, Options()))
+    written = json.loads(write(made, "json"))
     with pytest.raises(UsageProblem, match=exactly("r.json: provenance.columns has 'cc', which does not belong there")):
-        parse_report(written, "r.json")
+        read_document(written, "r.json")
     del written["provenance"]["columns"]["cc"]
-    assert parse_report(written).scores == (Score("a", {}),)
+    assert read_document(written).scores == (Score("a", {}),)

@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from evaluating import read_signature, settings_of, short_of, signature_of, signatures_of
+from every import label_metrics
 
 from kldeval.errors import UsageProblem
-from kldeval.metrics.registry import LABEL_METRICS
-from kldeval.settings.build import alone, as_labels, make_settings
-from kldeval.settings.signature import format_signature, parse_signature, short_signature, signatures
+from kldeval.settings.build import as_labels
 
 if TYPE_CHECKING:
     from kldeval.settings.settings import Settings
 
 REST = "scale:unit|resize:none|color:error|empty:error|base:e"
-NAMES = ", ".join(LABEL_METRICS)
+NAMES = ", ".join(label_metrics())
 AXIS = (
     "name the class axis of the predictions, as in --norm softmax --axis 0 for (C, H, W), or --axis -1 for (H, W, C) "
     "and (N, C)"
@@ -23,12 +23,12 @@ AXIS = (
 
 
 def labelled(**texts: str) -> Settings:
-    return make_settings({"norm": "softmax", "axis": "0", **texts})
+    return settings_of({"norm": "softmax", "axis": "0", **texts})
 
 
 def problems(texts: dict[str, str]) -> list[str]:
     with pytest.raises(UsageProblem) as caught:
-        make_settings({"norm": "softmax", "axis": "0", **texts})
+        settings_of({"norm": "softmax", "axis": "0", **texts})
     return str(caught.value).splitlines()
 
 
@@ -62,13 +62,13 @@ class TestWhatSaysLabels:
 
     def test_a_convention_is_about_densities(self) -> None:
         convention = {"pred_norm": "softmax", "gt_norm": "softmax", "metric": "kld,ce"}
-        assert make_settings({"axis": "0"}, convention=convention).undecided is None
+        assert settings_of({"axis": "0"}, convention=convention).undecided is None
 
     def test_a_file_that_holds_labels_makes_the_same_texts_settings_for_labels(self) -> None:
         texts = {"norm": "softmax", "axis": "0", "metric": "ce", "base": "2"}
-        assert as_labels(make_settings(texts), "a.png holds labels") == make_settings({**texts, "gt_norm": "labels"})
-        default = as_labels(make_settings({"axis": "0"}), "a.png holds labels")
-        assert format_signature(default) == (
+        assert as_labels(settings_of(texts), "a.png holds labels") == settings_of({**texts, "gt_norm": "labels"})
+        default = as_labels(settings_of({"axis": "0"}), "a.png holds labels")
+        assert signature_of(default) == (
             f"ce|pred:sum-to-one(axis=0)|gt:labels|{REST}|reduce:mean|maps:mean|dtype:float64|v:1"
         )
 
@@ -76,7 +76,7 @@ class TestWhatSaysLabels:
         assert labelled(gt_norm="labels").takes_soft_labels
         assert not labelled(ignore_index="255").takes_soft_labels
         assert not as_labels(labelled(), "a.png holds labels").takes_soft_labels
-        assert parse_signature(format_signature(labelled(metric="nll"))).takes_soft_labels
+        assert read_signature(signature_of(labelled(metric="nll"))).takes_soft_labels
 
 
 class TestMetrics:
@@ -97,22 +97,22 @@ class TestMetrics:
         chosen = labelled(metric="ce,ce(label_smoothing=0.1)", gt_norm="labels(ignore_index=255)", base="10")
         rest = f"pred:softmax(axis=0)|gt:labels(ignore_index=255)|{REST.replace('base:e', 'base:10')}|reduce:mean|"
         rest += "maps:mean|dtype:float64|v:1"
-        assert signatures(chosen) == {
+        assert signatures_of(chosen) == {
             "ce": f"ce|{rest}",
             "ce(label_smoothing=0.1)": f"ce(label_smoothing=0.1)|{rest}",
         }
-        for key, text in signatures(chosen).items():
-            assert parse_signature(text) == alone(chosen, chosen.metrics[chosen.keys.index(key)])
+        for key, text in signatures_of(chosen).items():
+            assert list(signatures_of(read_signature(text)).values()) == [text], key
 
     def test_a_signature_needs_no_axis_beside_the_default_of_its_chain(self) -> None:
-        chosen = make_settings({"norm": "softmax", "axis": "-1", "metric": "accuracy"})
-        assert "|pred:softmax|" in format_signature(chosen)
-        assert parse_signature(format_signature(chosen)).names_class_axis
+        chosen = settings_of({"norm": "softmax", "axis": "-1", "metric": "accuracy"})
+        assert "|pred:softmax|" in signature_of(chosen)
+        assert read_signature(signature_of(chosen)).names_class_axis
 
     def test_no_convention_has_their_name(self) -> None:
         for metric in ("nll", "ce"):
-            chosen = make_settings({"norm": "softmax", "axis": "-1", "metric": metric, "ignore_index": "0"})
-            assert len(short_signature(chosen)) == len("kldeval:01234567+v1")
+            chosen = settings_of({"norm": "softmax", "axis": "-1", "metric": metric, "ignore_index": "0"})
+            assert len(short_of(chosen)) == len("kldeval:01234567+v1")
 
     def test_the_ignored_label_may_be_said_twice_but_not_differently(self) -> None:
         assert labelled(gt_norm="labels(ignore_index=255)", ignore_index="255") == labelled(ignore_index="255")
@@ -221,13 +221,13 @@ def test_what_has_no_meaning_for_labels_is_said_in_full(texts: dict[str, str], m
 )
 def test_labels_need_the_class_axis(texts: dict[str, str], because: str) -> None:
     with pytest.raises(UsageProblem) as caught:
-        make_settings(texts)
+        settings_of(texts)
     assert str(caught.value) == f"{because}: {AXIS}"
 
 
 def test_an_axis_in_the_chain_names_it_too() -> None:
-    assert make_settings({"norm": "softmax(axis=-1)", "metric": "nll"}).names_class_axis
-    assert make_settings({"pred_norm": "log-prob(axis=0)", "metric": "nll"}).names_class_axis
+    assert settings_of({"norm": "softmax(axis=-1)", "metric": "nll"}).names_class_axis
+    assert settings_of({"pred_norm": "log-prob(axis=0)", "metric": "nll"}).names_class_axis
 
 
 def test_an_axis_that_the_prediction_does_not_take_is_refused() -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from evaluating import read_signature, signature_of
 
 from kldeval.errors import UsageProblem
-from kldeval.settings.signature import format_signature, parse_signature
 
 LONG = (
     "|pred:{pred}|gt:{gt}|scale:unit|resize:{resize}|color:error|empty:error|base:{base}|reduce:slices|maps:mean|"
@@ -21,23 +21,23 @@ def long(metric: str, **parts: str) -> str:
 
 @pytest.mark.parametrize("metric", ["cc", "sim(minmax=true)", "mae", "emd", "nss(ddof=1)", "auc", "auc-judd", "sauc"])
 def test_a_chain_that_was_never_applied_is_dropped(metric: str) -> None:
-    found = parse_signature(long(metric, pred="minmax", gt="flatten-softmax", base="2"))
-    assert format_signature(found) == metric + SHORT.format(pred="stored", gt="stored")
+    found = read_signature(long(metric, pred="minmax", gt="flatten-softmax", base="2"))
+    assert signature_of(found) == metric + SHORT.format(pred="stored", gt="stored")
 
 
 def test_the_stored_logarithms_of_old_are_asked_for_in_words() -> None:
-    found = parse_signature(long("cc", pred="log-prob"))
-    assert format_signature(found) == "cc(of=stored)" + SHORT.format(pred="stored", gt="stored")
+    found = read_signature(long("cc", pred="log-prob"))
+    assert signature_of(found) == "cc(of=stored)" + SHORT.format(pred="stored", gt="stored")
 
 
 def test_old_log_densities_were_not_checked() -> None:
-    found = parse_signature(long("kld", pred="log-prob"))
-    assert format_signature(found) == long("kld", pred="log-prob(check=none)")
+    found = read_signature(long("kld", pred="log-prob"))
+    assert signature_of(found) == long("kld", pred="log-prob(check=none)")
 
 
 def test_a_log_density_that_was_resized_is_refused() -> None:
     with pytest.raises(UsageProblem) as caught:
-        parse_signature(long("kld", pred="log-prob", resize="pred-to-gt"))
+        read_signature(long("kld", pred="log-prob", resize="pred-to-gt"))
     assert str(caught.value) == (
         "the signature is of v:1, and since v:2 a log density that is resized is resized as the density: the "
         "definition that it speaks of is gone"
@@ -45,24 +45,24 @@ def test_a_log_density_that_was_resized_is_refused() -> None:
 
 
 def test_the_reverse_divergence_is_what_it_was() -> None:
-    found = parse_signature(long("kld-reverse(ratio_eps=1e-07)"))
-    assert format_signature(found) == long("kld-reverse(ratio_eps=1e-07)", v="2")
+    found = read_signature(long("kld-reverse(ratio_eps=1e-07)"))
+    assert signature_of(found) == long("kld-reverse(ratio_eps=1e-07)", v="2")
 
 
 def test_a_likelihood_was_in_nats_whatever_its_base() -> None:
-    assert "|base:e|" in format_signature(parse_signature(long("ll", base="2")))
+    assert "|base:e|" in signature_of(read_signature(long("ll", base="2")))
 
 
 @pytest.mark.parametrize("name", ["scout-weights", "ram1n"])
 def test_a_convention_whose_scale_has_moved_is_refused_by_name(name: str) -> None:
     with pytest.raises(UsageProblem) as caught:
-        parse_signature(f"kldeval:{name}+v1")
+        read_signature(f"kldeval:{name}+v1")
     assert f"as in kldeval:{name}+v2. Version 1 added the constant to maps in 0..1" in str(caught.value)
-    assert parse_signature(f"kldeval:{name}+v2").scale == "raw"
+    assert read_signature(f"kldeval:{name}+v2").scale == "raw"
 
 
 def test_a_chain_that_moves_nothing_is_refused_in_a_new_signature() -> None:
     with pytest.raises(UsageProblem) as caught:
-        parse_signature("cc" + SHORT.format(pred="minmax", gt="stored"))
+        read_signature("cc" + SHORT.format(pred="minmax", gt="stored"))
     assert "does not move cc, whose part is pred:stored; cc(of=norm) takes what the chain makes" in str(caught.value)
-    assert parse_signature("cc(of=norm)" + SHORT.format(pred="minmax", gt="none"))
+    assert read_signature("cc(of=norm)" + SHORT.format(pred="minmax", gt="none"))

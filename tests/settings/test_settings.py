@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+from inspect import signature
 
+import pytest
+from evaluating import settings_of, signature_of
+
+import kldeval
 from kldeval.errors import UsageProblem
-from kldeval.grammar import Call
-from kldeval.metrics.registry import LABEL_METRICS, METRICS
-from kldeval.normalization.chain import format_chain
-from kldeval.normalization.steps import STEPS
-from kldeval.settings.build import KNOWN_TEXTS, make_settings
-from kldeval.settings.metric_options import DEFAULT_EPSILON
-from kldeval.settings.settings import CHOICES, Settings
-from kldeval.settings.signature import describe
 
 CONVENTION = {
     "pred_norm": "max+sum-to-one(offset=1e-07)",
@@ -24,54 +20,64 @@ CONVENTION = {
 }
 E16 = "2.2204e-16"
 
+CHOICES = {
+    "scale": ["unit", "raw"],
+    "color": ["error", "luma", "mean", "first"],
+    "empty_gt": ["error", "skip", "uniform", "zero", "nan"],
+    "empty_pred": ["error", "keep", "uniform", "nan"],
+    "base": ["e", "2", "10"],
+    "reduction": ["slices", "sum", "mean", "batchmean", "none"],
+    "maps": ["mean", "pixels", "fixations", "groups", "rows"],
+    "dtype": ["float64", "float32"],
+}
+"""What may be said of each setting."""
+
 
 def metrics(texts: dict[str, str], *, convention: bool = False) -> list[str]:
     """The metrics that the texts stand for, with their constants."""
-    return [str(call) for call in make_settings(texts, convention=CONVENTION if convention else None).metrics]
+    return [str(call) for call in settings_of(texts, convention=CONVENTION if convention else None).metrics]
 
 
 def problems(texts: dict[str, str]) -> list[str]:
     """Every line of the refusal."""
     with pytest.raises(UsageProblem) as caught:
-        make_settings(texts)
+        settings_of(texts)
     return str(caught.value).splitlines()
+
+
+def parts(texts: dict[str, str], *, convention: bool = False) -> dict[str, str]:
+    """The parts of the signature that texts stand for."""
+    text = signature_of(settings_of(texts, convention=CONVENTION if convention else None))
+    metrics, *rest = text.split("|")
+    return {"metrics": metrics, **dict(part.split(":", 1) for part in rest)}
+
+
+def chains(texts: dict[str, str], *, convention: bool = False) -> tuple[str, str]:
+    found = parts(texts, convention=convention)
+    return found["pred"], found["gt"]
 
 
 class TestDefaults:
     def test_nothing_said_is_the_default_convention(self) -> None:
-        settings = make_settings({})
-        assert describe(settings) == {
+        assert parts({}) == {
             "metrics": f"kld(log_eps={E16},ratio_eps={E16}),ce(ratio_eps={E16})",
             "pred": "sum-to-one",
             "gt": "sum-to-one",
             "scale": "unit",
             "resize": "none",
             "color": "error",
-            "empty_gt": "error",
-            "empty_pred": "error",
+            "empty": "error",
             "base": "e",
-            "reduction": "slices",
+            "reduce": "slices",
             "maps": "mean",
             "dtype": "float64",
-            "baseline": "none",
-            "context": "",
-            "density": "",
-            "fixations": "read",
-            "groups": "parent",
-            "mask": "none",
-            "masks": "",
-            "missing": "error",
-            "nodata": "",
-            "other": "none",
-            "raw": "",
-            "weights": "none",
+            "v": "1",
         }
 
     def test_none_is_nothing_said(self) -> None:
-        assert make_settings(dict.fromkeys(KNOWN_TEXTS)) == make_settings({})
-
-    def test_the_epsilon_is_the_literal_and_not_that_of_the_floats(self) -> None:
-        assert float(E16) == DEFAULT_EPSILON != 2**-52
+        names = [name for name in signature(kldeval.signature).parameters if name not in ("metric", "options")]
+        assert len(names) > 40
+        assert kldeval.signature("kld", **dict.fromkeys(names)) == kldeval.signature("kld")
 
     @pytest.mark.parametrize("key", CHOICES)
     def test_every_choice_can_be_said(self, key: str) -> None:
@@ -82,7 +88,12 @@ class TestDefaults:
                 "fixations": {"metric": "nss"},
                 "rows": {"norm": "softmax"},
             }.get(choice, {})
-            assert describe(make_settings({**texts, key: choice}))[key] == choice
+            found = parts({**texts, key: choice})
+            if key.startswith("empty"):
+                sides = {"empty_gt": "error", "empty_pred": "error", key: choice}
+                assert found["empty"] in (choice, f"gt={sides['empty_gt']},pred={sides['empty_pred']}")
+            else:
+                assert found[{"reduction": "reduce"}.get(key, key)] == choice
 
 
 class TestConstants:
@@ -129,33 +140,32 @@ class TestConstants:
             assert metrics(texts, convention=convention) == expected
 
     def test_the_key_is_the_bare_name_unless_a_metric_comes_twice(self) -> None:
-        assert make_settings({"metric": "kld(ratio_eps=1),ce"}).keys == ("kld", "ce")
-        assert make_settings({"metric": "kld(ratio_eps=1),ce,kld()"}).keys == ("kld(ratio_eps=1)", "ce", "kld")
+        assert settings_of({"metric": "kld(ratio_eps=1),ce"}).keys == ("kld", "ce")
+        assert settings_of({"metric": "kld(ratio_eps=1),ce,kld()"}).keys == ("kld(ratio_eps=1)", "ce", "kld")
 
     def test_the_order_of_metrics_is_that_of_the_user(self) -> None:
-        assert make_settings({"metric": "jsd, ce ,kld"}).keys == ("jsd", "ce", "kld")
+        assert settings_of({"metric": "jsd, ce ,kld"}).keys == ("jsd", "ce", "kld")
 
 
 class TestConventionAndFlags:
     def test_a_convention_says_every_part(self) -> None:
-        texts = describe(make_settings({}, convention=CONVENTION))
-        assert {key: texts[key] for key in ("pred", "gt", "scale", "empty_gt", "empty_pred", "reduction")} == {
+        found = parts({}, convention=True)
+        assert {key: found[key] for key in ("pred", "gt", "scale", "empty", "reduce")} == {
             "pred": "max+sum-to-one(offset=1e-07)",
             "gt": "sum-to-one(offset=1e-07)",
             "scale": "raw",
-            "empty_gt": "zero",
-            "empty_pred": "error",
-            "reduction": "mean",
+            "empty": "gt=zero,pred=error",
+            "reduce": "mean",
         }
 
     def test_a_flag_overrides_its_part_alone(self) -> None:
-        settings = make_settings({"scale": "unit", "pred_norm": "sum-to-one"}, convention=CONVENTION)
-        assert (settings.scale, format_chain(settings.pred)) == ("unit", "sum-to-one")
-        assert (settings.reduction, format_chain(settings.gt)) == ("mean", "sum-to-one(offset=1e-07)")
+        found = parts({"scale": "unit", "pred_norm": "sum-to-one"}, convention=True)
+        assert (found["scale"], found["pred"]) == ("unit", "sum-to-one")
+        assert (found["reduce"], found["gt"]) == ("mean", "sum-to-one(offset=1e-07)")
 
     def test_norm_is_both_chains_and_a_side_comes_before_it(self) -> None:
-        settings = make_settings({"norm": "flatten-softmax", "gt_norm": "sum-to-one"}, convention=CONVENTION)
-        assert (format_chain(settings.pred), format_chain(settings.gt)) == ("flatten-softmax", "sum-to-one")
+        texts = {"norm": "flatten-softmax", "gt_norm": "sum-to-one"}
+        assert chains(texts, convention=True) == ("flatten-softmax", "sum-to-one")
 
 
 class TestAxis:
@@ -174,8 +184,7 @@ class TestAxis:
         ],
     )
     def test_it_reaches_every_step_that_has_one(self, texts: dict[str, str], pred: str, gt: str) -> None:
-        settings = make_settings(texts)
-        assert (format_chain(settings.pred), format_chain(settings.gt)) == (pred, gt)
+        assert chains(texts) == (pred, gt)
 
     @pytest.mark.parametrize(
         ("texts", "axes"),
@@ -190,7 +199,7 @@ class TestAxis:
         ],
     )
     def test_the_distributions_are_those_of_the_chains(self, texts: dict[str, str], axes: tuple[int, ...]) -> None:
-        assert make_settings(texts).axes == axes
+        assert settings_of(texts).axes == axes
 
     @pytest.mark.parametrize("norm", ["softmax(axis=-1)", "softmax(axis=1)", "minmax + softmax( axis = -1 )"])
     def test_it_may_not_contradict_the_chain(self, norm: str) -> None:
@@ -230,11 +239,9 @@ class TestAxis:
             "axes, so there is none to sum within; use chains over the same axis, or --reduction sum, mean or batchmean"
         )
         assert problems(texts) == [message]
-        assert make_settings({**texts, "reduction": "sum"}).reduction == "sum"
+        assert settings_of({**texts, "reduction": "sum"}).reduction == "sum"
 
 
-KNOWN_METRICS = ", ".join(sorted({*METRICS, *LABEL_METRICS}))
-KNOWN_STEPS = ", ".join(sorted(STEPS))
 KNOWN_RESIZES = "both, gt-to-pred, none, pred-to-gt"
 
 REFUSED = [
@@ -323,7 +330,7 @@ class TestRefusals:
 
 
 def test_settings_are_values() -> None:
-    settings = make_settings({"metric": "kld(ratio_eps=1e-7)", "norm": "flatten-softmax"})
-    chain = (Call("flatten-softmax"),)
-    assert settings == Settings(metrics=(Call("kld", (("ratio_eps", 1e-7),)),), pred=chain, gt=chain)
-    assert hash(settings) == hash(make_settings({"metric": "kld(ratio_eps=1e-07)", "norm": "flatten-softmax"}))
+    found = settings_of({"metric": "kld(ratio_eps=1e-7)", "norm": "flatten-softmax"})
+    again = settings_of({"metric": "kld(ratio_eps=1e-07)", "norm": "flatten-softmax"})
+    assert found == again != settings_of({"metric": "kld(ratio_eps=1e-07)"})
+    assert hash(found) == hash(again)

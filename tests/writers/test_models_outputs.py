@@ -10,30 +10,21 @@ import re
 import shutil
 import subprocess
 import sys
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from report_files import report
+from report_files import FORMATS, leaderboard, read_document, report, write, write_bytes
 from rich.cells import cell_len
 from schemas import validate
 
 from kldeval.errors import MissingDependency, UsageProblem
 from kldeval.records import Failure, Score
-from kldeval.reports.documents import GateOutcome, Resampling
-from kldeval.reports.json_reader import parse_comparison, parse_leaderboard
-from kldeval.reports.leaderboard import make_leaderboard
-from kldeval.writers import BINARY, WRITERS, text, writer_for
-from kldeval.writers.files import write_atomically
-from kldeval.writers.models_page import p_text
-from kldeval.writers.page import Cell, Head, Options, Page, Table
+from kldeval.reports.documents import GateOutcome
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from kldeval.reports.documents import Leaderboard
 
 NASTY = '[a]*{b}_$&%#~^\\end|<i>`"--?`é\x1b\n'
 PEOPLE = ("table", "markdown", "latex")
@@ -43,13 +34,13 @@ def model(values: dict[str, float], **changes: Any) -> Any:
     return report(*(Score(name, {"kld": value, "cc": -value}) for name, value in values.items()), **changes)
 
 
-def board(*models: str, values: int = 9, **changes: Any) -> Leaderboard:
+def board(*models: str, values: int = 9, **changes: Any) -> Any:
     """Each model a little worse than the one before it."""
     reports = {
         name: model({f"x{i}y": 0.25 + place / 8 + (i * 7 % 5) / 16 for i in range(values)}, **changes)
         for place, name in enumerate(models or ("good", "bad"))
     }
-    return make_leaderboard(reports, Resampling(200))
+    return leaderboard(reports)
 
 
 names = st.text(min_size=1, max_size=9) | st.just(NASTY)
@@ -57,7 +48,7 @@ numbers = st.floats(-1e9, 1e9) | st.sampled_from([0.0, 1.0])
 
 
 @st.composite
-def boards(draw: st.DrawFn) -> Leaderboard:
+def boards(draw: st.DrawFn) -> Any:
     """Any leaderboard that a run could make: some maps are missing, some values are not finite."""
     maps = draw(st.lists(st.text("abc/1", min_size=1, max_size=4), min_size=1, max_size=5, unique=True))
     reports = {
@@ -65,25 +56,26 @@ def boards(draw: st.DrawFn) -> Leaderboard:
         for name in draw(st.lists(names, min_size=2, max_size=4, unique=True))
     }
     reports = {name: one if one.scores else model({maps[0]: 1.0}) for name, one in reports.items()}
-    return make_leaderboard(reports, Resampling(100))
+    return leaderboard(reports, 100)
 
 
-looks = st.sampled_from([Options(), Options(per_map=True, width=40, color=True), Options(worst=2, precision=0)])
+LOOKS: list[dict[str, Any]] = [{}, {"per_map": True, "width": 40, "color": True}, {"worst": 2, "precision": 0}]
+looks = st.sampled_from(LOOKS)
 
 
 @settings(max_examples=25, deadline=None)
 @given(boards(), looks)
-def test_every_format_writes_every_leaderboard(made: Leaderboard, options: Options) -> None:
-    for name, write in WRITERS.items():
-        text = write(made, options)
+def test_every_format_writes_every_leaderboard(made: Any, options: dict[str, Any]) -> None:
+    for name in FORMATS:
+        text = write(made, name, **options)
         assert text.endswith("\n") or (name == "jsonl" and not text)
         if made.comparison and made.comparison.comparisons and name != "scores":
-            assert write(made.comparison, replace(options, worst=0)).endswith("\n")
+            assert write(made.comparison, name, **{**options, "worst": 0}).endswith("\n")
 
 
 def test_a_comparison_has_no_worst_maps() -> None:
     with pytest.raises(UsageProblem) as problem:
-        WRITERS["table"](board().comparison, Options(worst=1))  # type: ignore[arg-type]
+        write(board().comparison, "table", worst=1)
     assert str(problem.value) == (
         "the worst maps are asked for, but a comparison has none; ask a report or a leaderboard"
     )
@@ -91,50 +83,44 @@ def test_a_comparison_has_no_worst_maps() -> None:
 
 @settings(max_examples=25, deadline=None)
 @given(boards())
-def test_json_is_valid_and_read_back(made: Leaderboard) -> None:
-    document = json.loads(WRITERS["json"](made, Options()))
+def test_json_is_valid_and_read_back(made: Any) -> None:
+    document = json.loads(write(made, "json"))
     validate(document, "leaderboard")
-    assert repr(parse_leaderboard(document)) == repr(made)
+    assert repr(read_document(document)) == repr(made)
     if made.comparison:
-        document = json.loads(WRITERS["json"](made.comparison, Options()))
+        document = json.loads(write(made.comparison, "json"))
         validate(document, "compare")
-        assert repr(parse_comparison(document)) == repr(made.comparison)
+        assert repr(read_document(document)) == repr(made.comparison)
 
 
 def test_the_best_is_bold_in_each_format_for_people() -> None:
-    made, intervals = board(), Options(intervals=True)
-    assert "\x1b[1m0.3681\x1b[0m" in WRITERS["table"](made, Options(color=True))
-    assert "|   **0.3681** |" in WRITERS["markdown"](made, Options())
-    assert "**0.3681**<sup>b</sup> " in WRITERS["markdown"](made, intervals)
-    assert r"& \textbf{0.3681} &" in WRITERS["latex"](made, Options())
-    assert r"\textbf{0.3681}\textsuperscript{b} {\scriptsize $[0.3" in WRITERS["latex"](made, intervals)
-    assert r"$\mathbf{-0.3681}$\textsuperscript{b}" in WRITERS["latex"](made, intervals)
+    made = board()
+    assert "\x1b[1m0.3681\x1b[0m" in write(made, "table", color=True)
+    assert "|   **0.3681** |" in write(made, "markdown")
+    assert "**0.3681**<sup>b</sup> " in write(made, "markdown", intervals=True)
+    assert r"& \textbf{0.3681} &" in write(made, "latex")
+    assert r"\textbf{0.3681}\textsuperscript{b} {\scriptsize $[0.3" in write(made, "latex", intervals=True)
+    assert r"$\mathbf{-0.3681}$\textsuperscript{b}" in write(made, "latex", intervals=True)
 
 
 def test_no_format_marks_a_best_where_no_direction_is_better() -> None:
     reports = {name: report(Score("x", {"entropy-gt": value})) for name, value in (("a", 1.0), ("b", 2.0))}
-    made = make_leaderboard(reports, Resampling(200))
-    assert "**" not in WRITERS["markdown"](made, Options()).partition("**notes**")[0]
-    assert "\\textbf" not in WRITERS["latex"](made, Options())
+    made = leaderboard(reports)
+    assert "**" not in write(made, "markdown").partition("**notes**")[0]
+    assert "\\textbf" not in write(made, "latex")
 
 
 def test_more_models_than_letters_have_two() -> None:
-    lines = WRITERS["table"](board(*(f"m{place:02}" for place in range(27))), Options(intervals=True)).splitlines()
+    lines = write(board(*(f"m{place:02}" for place in range(27))), "table", intervals=True).splitlines()
     assert [line.split()[0] for line in (lines[25], lines[26], lines[27])] == ["z", "aa", "ab"]
     assert "q" not in "".join(line.split()[0] for line in lines[1:26])
-
-
-@pytest.mark.parametrize(("raised", "expected"), [("", "1.5"), ("a,c", "1.5ᵃᶜ"), ("z,aa,ab", "1.5ᶻ,ᵃᵃ,ᵃᵇ")])
-def test_raised_letters(raised: str, expected: str) -> None:
-    table = Table((Head("model", "model"), Head("kld")), ((Cell("m"), Cell("1.5", raised)),))
-    assert text.render(Page((table,)), Options()).splitlines()[1] == f"m       {expected}"
 
 
 @pytest.mark.parametrize("width", [24, 38, 60, 80, 120])
 def test_a_leaderboard_fits_its_terminal_and_no_number_is_cut(width: int) -> None:
     made = board("good", "bad", "worse")
-    whole = WRITERS["table"](made, Options(intervals=True))
-    text = WRITERS["table"](made, Options(width=width, intervals=True, signatures="full"))
+    whole = write(made, "table", intervals=True)
+    text = write(made, "table", width=width, intervals=True, signatures="full")
     table = text[: text.index("9 maps")]
     assert max(map(len, table.splitlines())) <= width
     means = re.findall(r"-?0\.\d{4}(?=[ᵃᵇᶜ ])", whole[: whole.index("9 maps")])
@@ -146,39 +132,44 @@ def test_a_leaderboard_fits_its_terminal_and_no_number_is_cut(width: int) -> Non
 def test_no_line_is_longer_than_the_terminal(width: int, n_models: int) -> None:
     made = board(*(f"a-model-with-a-long-name/{place}" for place in range(n_models + 1)))
     for document in (made, made.comparison):
-        for options in (Options(width=width), Options(width=width, intervals=True, verbose=True, per_map=True)):
-            text = WRITERS["table"](document, options)  # type: ignore[arg-type]
+        for more in (False, True):
+            text = write(document, "table", width=width, intervals=more, verbose=more, per_map=more)
             assert max(map(cell_len, text.splitlines())) <= width
             assert text.count("a-model-with") >= n_models + 1
 
 
 def test_a_long_list_is_cut_with_the_number_of_the_rest() -> None:
     reports = {"a": model({f"x{i}": 1.0 for i in range(30)}), "b": model({"x0": 1.0})}
-    made = make_leaderboard(reports, Resampling(200))
-    text = WRITERS["table"](made, Options())
+    made = leaderboard(reports)
+    text = write(made, "table")
     assert "29 maps left out, not scored for every model\nx1    not scored for b\nx2    not scored for b\n" in text
     assert "and 9 more; the JSON report lists all of them" in text
-    assert "and 9 more" not in WRITERS["table"](made, Options(per_map=True))
+    assert "and 9 more" not in write(made, "table", per_map=True)
 
 
 def test_failures_and_gates_are_shown_with_their_model() -> None:
     made = board(failures=(Failure("c|1", "load", "broken"),), gates=(GateOutcome("kld>1", None, fired=True),))
     # gates are judged anew on the common maps
-    assert "gate" not in WRITERS["table"](made, Options())
+    assert "gate" not in write(made, "table")
     failures = {
         "table": "good   c|1   load   broken",
         "markdown": r"- good: `c|1` (load): broken",
         "latex": "% - good: c|1 (load): broken",
     }
     for name, failure in failures.items():
-        assert failure in WRITERS[name](made, Options()).splitlines()
+        assert failure in write(made, name).splitlines()
 
 
-@pytest.mark.parametrize(
-    ("p", "text"), [(1.0, "1.0000"), (0.0625, "0.0625"), (1 / 10001, "0.0001"), (2.2e-9, "2.2e-09"), (0.0, "0.0e+00")]
-)
-def test_p_values(p: float, text: str) -> None:
-    assert p_text(p) == text
+def test_p_values() -> None:
+    """Four digits, and as many as it takes where these would be 0."""
+    shown = []
+    for gap in (0.0, 0.01, 0.2, 5.0):
+        rows = {"a": model({f"x{i}y": (i * 7 % 5) / 16 for i in range(40)})}
+        rows["b"] = model({f"x{i}y": (i * 7 % 5) / 16 + (gap if i % 3 else -0.02) for i in range(40)})
+        table = write(leaderboard(rows, 10_000).comparison, "table", verbose=True)
+        shown.append(re.findall(r"(?<![\d.])(?:[01]\.\d{4}|\d\.\de-\d+)(?![\d.])", table))
+    assert all(shown)
+    assert "0.0001" in shown[-1]  # of 10000 flips none is as extreme
 
 
 LATEX = shutil.which("pdflatex")
@@ -199,11 +190,11 @@ def test_latex_compiles(tmp_path: Path, siunitx: bool) -> None:  # noqa: FBT001
         pytest.skip("no siunitx here")
     nasty = NASTY.replace("é", "").replace("\x1b", "").replace("\n", "")
     made = board("good", nasty, "-worst")
-    looks = [Options(per_map=True, siunitx=siunitx), Options(intervals=True, verbose=True, siunitx=siunitx)]
+    looks = [{"per_map": True}, {"intervals": True, "verbose": True}]
     tables = [
-        *(WRITERS["latex"](made, look) for look in looks),
-        *(WRITERS["latex"](made.comparison, look) for look in looks),  # type: ignore[arg-type]
-        WRITERS["latex"](report(Score("a", {"kld": math.inf}), Score("b", {"kld": -1.5e-9})), looks[0]),
+        *(write(made, "latex", siunitx=siunitx, **look) for look in looks),
+        *(write(made.comparison, "latex", siunitx=siunitx, **look) for look in looks),
+        write(report(Score("a", {"kld": math.inf}), Score("b", {"kld": -1.5e-9})), "latex", siunitx=siunitx),
     ]
     packages = r"\usepackage{booktabs}" + (r"\usepackage{siunitx}" if siunitx else "")
     source = "\n".join([rf"\documentclass{{article}}{packages}\begin{{document}}", *tables, r"\end{document}"])
@@ -223,18 +214,18 @@ def test_latex_compiles(tmp_path: Path, siunitx: bool) -> None:  # noqa: FBT001
 
 def test_scores_are_flat_numbers_with_their_counts() -> None:
     made = model({"a": 1.0, "b": 2.0})
-    assert json.loads(WRITERS["scores"](made, Options())) == {"kld": 1.5, "cc": -1.5, "maps": 2, "failures": 0}
-    assert list(json.loads(WRITERS["scores"](board(), Options()))) == ["good", "bad"]
+    assert json.loads(write(made, "scores")) == {"kld": 1.5, "cc": -1.5, "maps": 2, "failures": 0}
+    assert list(json.loads(write(board(), "scores"))) == ["good", "bad"]
 
 
 def test_a_run_that_is_not_whole_has_no_scores() -> None:
     broken = model({"a": 1.0}, failures=(Failure("b", "load", ""),))
-    assert json.loads(WRITERS["scores"](broken, Options())) == {"maps": 1, "failures": 1}
-    assert json.loads(WRITERS["scores"](report(), Options())) == {"maps": 0, "failures": 0}
+    assert json.loads(write(broken, "scores")) == {"maps": 1, "failures": 1}
+    assert json.loads(write(report(), "scores")) == {"maps": 0, "failures": 0}
 
 
 def test_scores_are_strict_json() -> None:
-    assert json.loads(WRITERS["scores"](model({"a": math.inf}), Options()))["kld"] == "inf"
+    assert json.loads(write(model({"a": math.inf}), "scores"))["kld"] == "inf"
 
 
 # Parquet
@@ -243,7 +234,7 @@ def test_scores_are_strict_json() -> None:
 def test_parquet_needs_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(MissingDependency) as problem:
-        BINARY["parquet"](board(), Options())
+        write_bytes(board(), "parquet")
     assert str(problem.value) == "Parquet files need pyarrow, which is not installed: pip install 'kldeval[parquet]'"
 
 
@@ -251,12 +242,10 @@ def read_parquet(data: bytes) -> Any:
     return importlib.import_module("pyarrow.parquet").read_table(io.BytesIO(data))
 
 
-def test_parquet_has_the_rows_of_the_csv_with_their_types(tmp_path: Path) -> None:
+def test_parquet_has_the_rows_of_the_csv_with_their_types() -> None:
     pytest.importorskip("pyarrow")
     made = model({"a": 1.5, "b\udc80": math.inf}, failures=(Failure("c", "load", "broken"),))
-    write = writer_for("r.parquet")
-    write_atomically(tmp_path / "r.parquet", write(made, Options()))
-    table = read_parquet((tmp_path / "r.parquet").read_bytes())
+    table = read_parquet(write_bytes(made, "parquet"))
     assert {field.name: str(field.type) for field in table.schema} == {
         "name": "string",
         "kld": "double",
@@ -274,10 +263,10 @@ def test_parquet_has_the_rows_of_the_csv_with_their_types(tmp_path: Path) -> Non
 def test_parquet_of_several_models() -> None:
     pytest.importorskip("pyarrow")
     made = board()
-    table = read_parquet(BINARY["parquet"](made, Options()))
+    table = read_parquet(write_bytes(made, "parquet"))
     assert table.column("model").to_pylist() == ["good"] * 9 + ["bad"] * 9
     assert list(json.loads(table.schema.metadata[b"kldeval.settings.signature"])) == ["good", "bad"]
-    pairs = read_parquet(BINARY["parquet"](made.comparison, Options()))  # type: ignore[arg-type]
+    pairs = read_parquet(write_bytes(made.comparison, "parquet"))
     assert [str(pairs.schema.field(name).type) for name in ("n", "p_holm", "significant")] == [
         "int64",
         "double",

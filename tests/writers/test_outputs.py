@@ -11,30 +11,27 @@ import struct
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jsonschema
 import pytest
+from command_line import kldeval
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from report_files import example, report, reports
+from report_files import FORMATS, example, read_document, report, reports, saved
+from report_files import write as written
 
+import kldeval as library
 from kldeval.errors import UsageProblem
 from kldeval.records import Failure, Score
-from kldeval.reports.json_reader import parse_report
-from kldeval.writers import BINARY, WRITERS, suffixes, writer_for
-from kldeval.writers.page import Options
-
-if TYPE_CHECKING:
-    from kldeval.reports.documents import Report
 
 SCHEMA = json.loads((Path(__file__).parent.parent.parent / "docs" / "report.schema.json").read_text(encoding="utf-8"))
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
-EVERYTHING = Options(per_map=True, worst=2)
+EVERYTHING: dict[str, Any] = {"per_map": True, "worst": 2}
 
 
-def write(name: str, made: Report, options: Options = EVERYTHING) -> str:
-    return WRITERS[name](made, options)
+def write(name: str, made: Any, looks: dict[str, Any] = EVERYTHING) -> str:
+    return written(made, name, **looks)
 
 
 def bits(value: float) -> bytes:
@@ -50,33 +47,39 @@ def refuse(constant: str) -> None:
 
 @settings(deadline=None)
 @given(reports())
-def test_every_format_writes_every_report_in_whole_lines(made: Report) -> None:
-    for name in WRITERS:
+def test_every_format_writes_every_report_in_whole_lines(made: Any) -> None:
+    for name in FORMATS:
         text = write(name, made)
         assert text.endswith("\n") or (name == "jsonl" and not (made.scores or made.failures))
         assert not text.endswith("\n\n")
 
 
-@pytest.mark.parametrize("name", WRITERS)
-@pytest.mark.parametrize("options", [EVERYTHING, Options()])
-def test_a_format_is_a_pure_function_of_report_and_options(name: str, options: Options) -> None:
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("options", [EVERYTHING, {}])
+def test_a_format_is_a_pure_function_of_report_and_options(name: str, options: dict[str, Any]) -> None:
     assert write(name, example(), options) == write(name, example(), options)
 
 
 @pytest.mark.parametrize("name", ["json", "jsonl", "csv", "tsv"])
 def test_formats_for_programs_ignore_how_tables_look(name: str) -> None:
-    assert write(name, example(), Options(precision=1, per_map=True, worst=1, width=20, color=True)) == write(
-        name, example(), Options()
+    assert write(name, example(), {"precision": 1, "per_map": True, "worst": 1, "width": 20, "color": True}) == write(
+        name, example(), {}
     )
 
 
-def test_every_format_has_a_suffix_but_scores_which_is_json_of_another_kind() -> None:
-    assert set(suffixes().values()) | {"scores"} == {*WRITERS, *BINARY}
+def test_every_format_has_a_suffix_but_scores_which_is_json_of_another_kind(tmp_path: Path) -> None:
+    outcome = kldeval("sample_data/careful", "sample_data/gt", "-o", tmp_path / "a.xlsx")
+    known = set(re.findall(r"\.(\w+)", outcome.err.partition("known:")[2]))
+    short = {"jsonl": "jsonl", "latex": "tex", "markdown": "md", "table": "txt"}
+    assert {short.get(name, name) for name in FORMATS if name != "scores"} | {"parquet"} <= known
 
 
-@pytest.mark.parametrize(("path", "name"), [("a.JSON", "json"), (Path("x.y/t.md"), "markdown"), ("a.csv.tex", "latex")])
-def test_the_last_suffix_in_any_case_names_the_format(path: str | Path, name: str) -> None:
-    assert writer_for(path) == WRITERS[name]
+@pytest.mark.parametrize(("path", "name"), [("a.JSON", "json"), ("x.y/t.md", "markdown"), ("a.csv.tex", "latex")])
+def test_the_last_suffix_in_any_case_names_the_format(path: str, name: str, tmp_path: Path) -> None:
+    (tmp_path / "x.y").mkdir()
+    found = library.Report.load("tests/golden/documents/report.json")
+    found.save(tmp_path / path)
+    assert (tmp_path / path).read_text() == written(saved(Path("tests/golden/documents/report.json")), name)
 
 
 @pytest.mark.parametrize(
@@ -84,9 +87,9 @@ def test_the_last_suffix_in_any_case_names_the_format(path: str | Path, name: st
 )
 def test_an_unknown_suffix_is_refused_with_the_known_ones(path: str, found: str) -> None:
     known = ".csv, .htm, .html, .json, .jsonl, .markdown, .md, .ndjson, .parquet, .tex, .tsv, .txt"
-    message = f"cannot write {Path(path)}: {found} stands for no format; known: {known}"
-    with pytest.raises(UsageProblem, match=f"^{re.escape(message)}$"):
-        writer_for(path)
+    outcome = kldeval("sample_data/careful", "sample_data/gt", "-o", path)
+    message = f"kldeval: cannot write {path}: {found} stands for no format; known: {known}\n"
+    assert (outcome.code, outcome.out, outcome.err) == (2, "", message)
 
 
 def test_importing_the_formats_imports_no_package() -> None:
@@ -101,13 +104,13 @@ def test_importing_the_formats_imports_no_package() -> None:
 
 
 @given(reports())
-def test_json_is_strict_fits_the_schema_and_reads_back_as_the_report(made: Report) -> None:
+def test_json_is_strict_fits_the_schema_and_reads_back_as_the_report(made: Any) -> None:
     """Compared as text, because nan differs from itself; the text has every bit and the order of the keys."""
     text = write("json", made)
     document = json.loads(text, parse_constant=refuse)
     VALIDATOR.validate(document)
     assert text.isascii()
-    assert repr(parse_report(document)) == repr(made)
+    assert repr(read_document(document)) == repr(made)
 
 
 def test_json_has_exactly_the_published_shape() -> None:
@@ -178,7 +181,7 @@ def broken(**changes: Any) -> dict[str, Any]:
 def test_schema_and_reader_refuse_the_same(document: dict[str, Any]) -> None:
     assert not VALIDATOR.is_valid(document)
     with pytest.raises(UsageProblem, match="report"):
-        parse_report(document)
+        read_document(document)
 
 
 # JSON Lines, CSV and TSV
@@ -190,7 +193,7 @@ def test_json_lines_are_the_maps_and_then_the_failures_of_the_json_report() -> N
     assert rows == whole["maps"] + whole["failures"]
 
 
-def read_back(name: str, made: Report) -> list[dict[str, str]]:
+def read_back(name: str, made: Any) -> list[dict[str, str]]:
     delimiter = {"csv": ",", "tsv": "\t"}[name]
     return list(csv.DictReader(io.StringIO(write(name, made), newline=""), delimiter=delimiter, strict=True))
 
@@ -201,7 +204,7 @@ def visible(text: str) -> str:
 
 
 @given(reports(), st.sampled_from(["csv", "tsv"]))
-def test_delimited_scores_read_back_bit_for_bit(made: Report, name: str) -> None:
+def test_delimited_scores_read_back_bit_for_bit(made: Any, name: str) -> None:
     rows = read_back(name, made)[: len(made.scores)]
     for row, score in zip(rows, made.scores, strict=True):
         assert {key: bits(float(row[key])) for key in score.values} == {k: bits(v) for k, v in score.values.items()}
@@ -211,7 +214,7 @@ def test_delimited_scores_read_back_bit_for_bit(made: Report, name: str) -> None
 
 
 @given(reports(), st.sampled_from(["csv", "tsv"]))
-def test_a_failed_map_is_a_row_without_numbers(made: Report, name: str) -> None:
+def test_a_failed_map_is_a_row_without_numbers(made: Any, name: str) -> None:
     rows = read_back(name, made)[len(made.scores) :]
     for row, failure in zip(rows, made.failures, strict=True):
         assert row["failure"] == visible(f"{failure.stage}: {failure.message}")

@@ -6,27 +6,24 @@ import re
 import shutil
 import subprocess
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from report_files import example, report, reports
+from report_files import write as written
 
 from kldeval.records import Failure, Score
-from kldeval.writers import WRITERS
-from kldeval.writers.page import Options
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from kldeval.reports.documents import Report
-
-EVERYTHING = Options(per_map=True, worst=2)
+EVERYTHING: dict[str, Any] = {"per_map": True, "worst": 2}
 NASTY = '[a]*{b}_$&%#~^\\end|<i>`"--?`é\x1b\n\udc80'
 
 
-def write(name: str, made: Report, options: Options = EVERYTHING) -> str:
-    return WRITERS[name](made, options)
+def write(name: str, made: Any, looks: dict[str, Any] = EVERYTHING) -> str:
+    return written(made, name, **looks)
 
 
 # Markdown
@@ -71,9 +68,9 @@ cc|pred:sum-to-one|gt:sum-to-one|scale:unit|v:1
 
 
 @given(reports())
-def test_no_name_breaks_a_markdown_row(made: Report) -> None:
+def test_no_name_breaks_a_markdown_row(made: Any) -> None:
     """GitHub splits a row at every pipe that no backslash precedes."""
-    text = write("markdown", made, Options(per_map=True))
+    text = write("markdown", made, {"per_map": True})
     tables = [block.splitlines() for block in text.split("\n\n") if block.startswith("| ")]
     for rows in tables:
         assert len({len(re.findall(r"(?<!\\)\|", row)) for row in rows}) == 1
@@ -89,7 +86,7 @@ def test_a_markdown_name_with_backticks_is_fenced_by_more() -> None:
 
 
 def test_latex_to_the_letter() -> None:
-    assert write("latex", example(), Options()) == (
+    assert write("latex", example(), {}) == (
         r"""% needs \usepackage{booktabs}
 % kld|pred:sum-to-one|gt:sum-to-one|scale:unit|v:1
 % cc|pred:sum-to-one|gt:sum-to-one|scale:unit|v:1
@@ -122,7 +119,7 @@ def test_latex_names_are_escaped() -> None:
 
 
 @given(reports())
-def test_latex_braces_close_and_comments_end(made: Report) -> None:
+def test_latex_braces_close_and_comments_end(made: Any) -> None:
     """Outside comments and escapes every brace has a partner, and a row has as many cells as its table has columns."""
     code = [line for line in write("latex", made).splitlines() if not line.startswith("%")]
     bare = [re.sub(r"\\.", "", line) for line in code]

@@ -8,37 +8,36 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from report_files import REST, example, report, reports
+from report_files import write as written
 from rich.cells import cell_len
 
 from kldeval.errors import UsageProblem
 from kldeval.records import Failure, Score
-from kldeval.writers import WRITERS
 from kldeval.writers.lines import one_line
-from kldeval.writers.page import Options
 
-write = WRITERS["table"]
 
-if TYPE_CHECKING:
-    from kldeval.reports.documents import Report
+def write(made: Any, **looks: Any) -> str:
+    return written(made, "table", **looks)
+
 
 FIRST_MAP = Score("a", {"kld": 0.5})
 
 
-def lines(made: Report, **options: object) -> list[str]:
-    return write(made, Options(**options)).splitlines()  # type: ignore[arg-type]
+def lines(made: Any, **options: Any) -> list[str]:
+    return write(made, **options).splitlines()
 
 
 # looks
 
 
 def test_the_whole_table() -> None:
-    assert write(example(), Options(per_map=True, worst=1)) == (
+    assert write(example(), per_map=True, worst=1) == (
         """metric       n     mean      std    median       min      max   not finite
 kld ↓ nats   3      inf      nan   11.5000    0.2500      inf            1
 cc  ↑        3   0.1042   0.6260    0.0625   -0.5000   0.7500            –
@@ -86,12 +85,12 @@ def test_no_number_per_map_leaves_the_signature() -> None:
 
 
 def test_styles_on_a_terminal_and_none_elsewhere() -> None:
-    coloured = write(example(), Options(color=True))
+    coloured = write(example(), color=True)
     assert (
         "\x1b[1mkld\x1b[0m ↓ \x1b[2mnats\x1b[0m   3   \x1b[1;33m   inf\x1b[0m   \x1b[33m   nan\x1b[0m   11.5000"
         in coloured
     )
-    assert re.sub(r"\x1b\[[\d;]*m", "", coloured).replace(" \n", "\n") == write(example(), Options())
+    assert re.sub(r"\x1b\[[\d;]*m", "", coloured).replace(" \n", "\n") == write(example())
 
 
 def test_precision_is_the_digits_after_the_point() -> None:
@@ -101,7 +100,7 @@ def test_precision_is_the_digits_after_the_point() -> None:
 # the worst maps
 
 
-def ranked(made: Report, worst: int) -> list[str]:
+def ranked(made: Any, worst: int) -> list[str]:
     table = lines(made, worst=worst)
     start = next(number for number, line in enumerate(table) if line.startswith("worst"))
     return [line.split()[0] for line in table[start + 2 : start + 2 + worst]]
@@ -123,15 +122,15 @@ def test_no_metric_with_a_direction_ranks_nothing() -> None:
     made = report(Score("a", {"entropy-gt": 9.0}), Score("b", {"entropy-gt": 1.0}))
     message = "the worst maps are asked for, but no metric has a better direction: entropy-gt"
     with pytest.raises(UsageProblem, match=f"^{message}$"):
-        write(made, Options(worst=1))
+        write(made, worst=1)
 
 
 # nothing is cut
 
 
 @given(reports())
-def test_without_a_width_every_name_and_message_is_whole(made: Report) -> None:
-    text = write(made, Options(per_map=True))
+def test_without_a_width_every_name_and_message_is_whole(made: Any) -> None:
+    text = write(made, per_map=True)
     for score in made.scores:
         assert one_line(score.name).strip() in text
     for failure in made.failures:
@@ -141,10 +140,10 @@ def test_without_a_width_every_name_and_message_is_whole(made: Report) -> None:
 
 def test_a_piped_table_does_not_care_for_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     long = report(Score("n" * 300, {"kld": 1.0}), notes=("word " * 60,))
-    expected = write(long, Options())
+    expected = write(long)
     for name, value in (("COLUMNS", "40"), ("FORCE_COLOR", "1"), ("TERM", "dumb"), ("NO_COLOR", "1")):
         monkeypatch.setenv(name, value)
-    assert write(long, Options()) == expected
+    assert write(long) == expected
     assert "n" * 300 in expected
 
 
@@ -229,10 +228,10 @@ def test_the_table_costs_no_more_imports_than_richs_table_and_console() -> None:
     code = (
         "import sys, rich.table, rich.console; before = set(sys.modules)\n"
         "from report_files import example\n"
-        "from kldeval.writers import WRITERS, Options\n"
+        "from report_files import example, write\n"
         "import kldeval.writers.formats.table, kldeval.writers.text, kldeval.writers.report_page\n"
         "import kldeval.reports.aggregate; loaded = set(sys.modules)\n"
-        "WRITERS['table'](example(), Options(per_map=True, worst=1, width=80, color=True))\n"
+        "write(example(), 'table', per_map=True, worst=1, width=80, color=True)\n"
         "print([name for name in sorted(set(sys.modules) - loaded) if not name.startswith('rich._unicode_data')])"
     )
     here = Path(__file__).parent.parent

@@ -7,6 +7,7 @@ open decoder, and nothing but the last of them is in memory.
 
 from __future__ import annotations
 
+import math
 import os
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
@@ -52,7 +53,7 @@ def contents(path: Path, limits: Limits) -> Container:
     count = decoder.declared or decoder.counted()
     digits = max(4, len(str(count)))
     names = {number: f"{number:0{digits}d}" for number in range(1, count + 1)}
-    where = (count, decoder.codec)
+    where = (count, decoder.codec, decoder.rate)
     members = {
         f"{name}.npy": Member(path, name, __name__, (number, *where), is_array=True) for number, name in names.items()
     }
@@ -62,6 +63,11 @@ def contents(path: Path, limits: Limits) -> Container:
 def codec_of(member: Member) -> str:
     """The code of the codec that a frame is compressed with."""
     return str(member.where[2])
+
+
+def rate_of(member: Member) -> float:
+    """The frames a second that the video of a frame declares, 0 where it declares none."""
+    return float(member.where[3])
 
 
 def number_of(member: Member) -> int:
@@ -138,6 +144,8 @@ class _Decoder:
         )
         code = int(self._capture.get(cv2.CAP_PROP_FOURCC))
         self.codec = "".join(chr(code >> shift & 0xFF) for shift in (0, 8, 16, 24)).strip("\0 ") or "RAW"
+        rate = float(self._capture.get(cv2.CAP_PROP_FPS))
+        self.rate = rate if math.isfinite(rate) else 0.0
         declared = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
         self.declared = int(declared) if 0 < declared <= MOST_FRAMES else 0
 
