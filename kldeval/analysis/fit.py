@@ -357,7 +357,7 @@ STARTS = ([0.0, -0.5, 0.5, -7.0], [0.5, 1.0, 0.0, -3.0])
 """Where the search begins: nearly as it is, and smoothed; logarithms, and of the uniform part the logit."""
 
 
-class Stack(NamedTuple):
+class ReducedMaps(NamedTuple):
     """Reduced maps of one shape (N, h, w): logarithms of predictions, ground truths, and the sum of their q ln q."""
 
     logs: Array
@@ -379,7 +379,7 @@ class Stack(NamedTuple):
         return float(self.entropy - (self.gt * np.log(np.maximum(p, 1e-300))).sum())
 
 
-def _stacks(maps: Sequence[Small]) -> list[Stack]:
+def _stacks(maps: Sequence[Small]) -> list[ReducedMaps]:
     alike: defaultdict[tuple[tuple[int, ...], int], list[Small]] = defaultdict(list)
     for one in maps:
         alike[one.gt.shape, one.factor].append(one)
@@ -388,7 +388,7 @@ def _stacks(maps: Sequence[Small]) -> list[Stack]:
         pred, gt = np.stack([one.pred for one in some]), np.stack([one.gt for one in some])
         with quiet():
             seen = gt[gt > 0]
-            found.append(Stack(np.log(pred), gt, float((seen * np.log(seen)).sum()), factor))
+            found.append(ReducedMaps(np.log(pred), gt, float((seen * np.log(seen)).sum()), factor))
     return found
 
 

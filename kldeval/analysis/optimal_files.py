@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kldeval.analysis.optimal import TARGETS, as_bytes, check_target, optimal_map
+from kldeval.analysis.optimal import TARGETS, as_bytes, check_request, optimal_map
 from kldeval.arrays import quiet
 from kldeval.atomic import whole_file
 from kldeval.data.inputs import Inputs
@@ -59,7 +59,7 @@ def make_optimal(
         _check_suffix(out, suffix)
         inputs.check_file(out)
     parse_chain(request.norm)
-    check_target(request.target, request.sigma, request.baseline, request.n_fixations)
+    check_request(request.target, request.sigma, request.baseline, request.n_fixations)
     files = [(name, pred / name) for name in list_folder(pred).maps] if is_folder else [(pred.name, pred)]
     targets = {name: str(out / Path(name).with_suffix(suffix)) if is_folder else str(out) for name, _ in files}
     taken = Counter(targets.values())
