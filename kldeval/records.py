@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from kldeval.arrays import AnyArray
     from kldeval.arrays import NumpyArray as Array
+    from kldeval.grids import Grid
     from kldeval.memory import MapFile
 
 
@@ -94,7 +95,7 @@ class MapPair:
     `gt_scale` are what `--scale unit` divides by: 255 for a file of 8 bits even when resizing made floats of it (none:
     nothing).
     `volume` is the shape of a map of other axes, whose slices along the first axis are the rows here (empty: none).
-    `is_xyz`: these axes are in the order x, y, z of NIfTI.
+    `is_xyz`: these axes are in the order x, y, z of NIfTI. `grid` is where the pixels lie, as a file says.
     `edges` are those between bins with equal numbers of forecasts, by the key of a metric, (events, bins - 1).
     `made` says how the ground truth was made, where that is known. `beside` are the numbers of the stored maps and of
     the fixations, once they have been worked out, and `references` those of the reference rows by their names.
@@ -115,6 +116,7 @@ class MapPair:
     edges: Mapping[str, Array] = field(default_factory=dict)
     volume: tuple[int, ...] = ()
     is_xyz: bool = False
+    grid: Grid | None = None
 
 
 class ClassSum(NamedTuple):

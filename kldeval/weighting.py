@@ -116,6 +116,31 @@ def drop_axes(xp: Namespace, statistic: Array) -> Array:
     return xp.squeeze(statistic, axis=MAP)
 
 
+ECCENTRICITY = 0.0818191908426215
+"""Of the ellipsoid of WGS 84, https://epsg.org/ellipsoid_7030/WGS-84.html."""
+
+
+def area_weights(edges: tuple[float, ...], width: int, *, earth: Literal["sphere", "wgs84"] = "sphere") -> Array:
+    """The area of each cell between parallels, whose `edges` are latitudes in degrees, as a share of the largest.
+
+    On the sphere a cell between latitudes a and b has the area |sin b - sin a| times its width; on the ellipsoid of
+    WGS 84 the sine is replaced by q / 2, with q of Snyder, Map Projections: a working manual (1987), equation 3-12,
+    https://doi.org/10.3133/pp1395. All cells of a row are of one width.
+
+    >>> area_weights((90.0, 30.0, -30.0), 1).round(12).tolist()
+    [[0.5], [1.0]]
+    """
+    import numpy as np
+
+    sines = np.sin(np.radians(np.clip(np.asarray(edges, np.float64), -90, 90)))
+    if earth == "wgs84":
+        e = ECCENTRICITY
+        sines = (1 - e**2) * (sines / (1 - (e * sines) ** 2) + np.arctanh(e * sines) / e) / 2
+    rows = np.abs(np.diff(sines))
+    # every row once: a large raster needs no array of its size
+    return np.broadcast_to((rows / rows.max())[:, None], (len(rows), width))
+
+
 def latitude_weights(shape: tuple[int, int], *, rows: Literal["centres", "ends"] = "centres") -> Array:
     """sin(pi (r + 1/2) / H), the solid angle of each pixel of an equirectangular map (H, W), on the equator 1.
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from kldeval.data.listing import list_folder, name_of
 from kldeval.data.readers import is_xyz
 from kldeval.data.readers.stored import Limits, unreadable
+from kldeval.data.scratch import product
 from kldeval.data.volumes import PLANE, beside_volume, read_in_space, turned
 from kldeval.dataclass import dataclass
 from kldeval.errors import MapProblem, NoPartner, RefusedMap, UsageProblem, examples, printable
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from kldeval.data.fixations.collection import FixationSource
     from kldeval.data.listing import Namer
     from kldeval.grammar import Call
+    from kldeval.grids import Grid
     from kldeval.memory import MapFile, MapFolder
     from kldeval.records import Fixations, MapPair
 
@@ -32,9 +34,9 @@ if TYPE_CHECKING:
 class AuxiliarySources:
     """Where what stands beside the pairs comes from (None: nothing of the kind is asked for).
 
-    `geometry` gives the weights that follow from the (height, width) of a map alone. `alone` where the pair is two
-    files, beside which a file of a single image needs no name in common. `drops_outside` leaves out fixations outside
-    the map instead of refusing it.
+    `geometry` gives the weights that follow from the (height, width) of a map and from where its pixels lie. `alone`
+    where the pair is two files, beside which a file of a single image needs no name in common. `drops_outside` leaves
+    out fixations outside the map instead of refusing it.
     """
 
     fixations: FixationSource | None = None
@@ -42,7 +44,7 @@ class AuxiliarySources:
     weights: MapSource | None = None
     baseline: MapSource | None = None
     other: FixationSource | None = None
-    geometry: Callable[[Shape], Array] | None = None
+    geometry: Callable[[Shape, Grid | None], Array] | None = None
     alone: bool = False
     drops_outside: bool = False
 
@@ -133,7 +135,8 @@ def weights_of(pair: MapPair, sources: AuxiliarySources, resize: Call) -> Array 
     if pair.volume:
         _refuse_beside_volume(pair, sources)
     if sources.geometry is not None:
-        found = sources.geometry(pair.shape) if found is None else found * sources.geometry(pair.shape)
+        own = sources.geometry(pair.shape, pair.grid)
+        found = own if found is None else product(found, own)
     for source, read in ((sources.mask, mask_weights), (sources.weights, pixel_weights)):
         if source is not None:
             array, path = source.of(pair.name)
@@ -145,7 +148,7 @@ def weights_of(pair: MapPair, sources: AuxiliarySources, resize: Call) -> Array 
                 if pair.volume
                 else at_size_of_pair(values, path, source.what, pair.shape, resize)
             )
-            found = part if found is None else found * part
+            found = part if found is None else product(found, part)
     return found
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kldeval.data.causes import check_log_density
-from kldeval.data.nodata import check_sizes, check_tags, with_nodata
+from kldeval.data.nodata import check_label_tags, check_sizes, check_tags, with_nodata
 from kldeval.data.readers import (
     CLASS_READERS,
     LABEL_READERS,
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from kldeval.data.readers.stored import Stored
     from kldeval.digests import Stamp
     from kldeval.grammar import Call
+    from kldeval.grids import Grid
     from kldeval.memory import MapFile
     from kldeval.records import Pair, Role
 
@@ -88,6 +89,7 @@ class Reading:
     spatial: int = PLANE
     array_axes: str | None = None
     class_axis: int | None = None
+    ignored: int | None = None
 
     @property
     def bounds(self) -> dict[str, Any]:
@@ -222,7 +224,8 @@ def _loaded_pair(pair: Pair, reading: Reading, gt: Loaded | None) -> MapPair:
     if reading.raw or reading.masks:
         maps = on_asked_scales(maps, reading.raw, reading.masks, {"pred": pred.stored.array, "gt": gt.stored.array})
     if reading.nodata:
-        maps = with_nodata(maps, reading.nodata, is_log=reading.logs[1] is not None)
+        tags = pred.stored.nodata, gt.stored.nodata
+        maps = with_nodata(maps, reading.nodata, is_log=reading.logs[1] is not None, tags=tags)
     if reading.sources is None:
         return maps
     from kldeval.data.auxiliary import with_auxiliary_inputs
@@ -311,7 +314,13 @@ def sized_pair(
         gt_scale=None if is_stretched else gt.stored.scale,
         volume=pred.volume,
         is_xyz=pred.stored.is_xyz,
+        grid=_grid_at(sized[0].shape, (gt, pred)),
     )
+
+
+def _grid_at(shape: tuple[int, ...], sides: tuple[Loaded, Loaded]) -> Grid | None:
+    """Where the pixels of a pair lie: as the file of the side says that has kept its size."""
+    return next((one.stored.grid for one in sides if one.stored.grid and one.grey.shape == shape), None)
 
 
 def in_order_of(pred: Loaded, gt: Loaded, pair: Pair, reading: Reading) -> Loaded:
@@ -395,7 +404,7 @@ def load_class_maps(pair: Pair, reading: Reading) -> MapPair:
         _class_side(path, reading, pair.place, role, readers)
         for (path, role), readers in zip(_sides(pair), (CLASS_READERS, LABEL_READERS), strict=True)
     ]
-    check_tags(pair, *stored, nodata="")
+    check_label_tags(pair, stored[0], stored[1], reading.ignored)
     pred, gt = _grey(stored[0], pair.pred), _labels(stored[1], pair.gt)
     if stored[0].is_xyz != stored[1].is_xyz:
         gt = _labels_in_order_of(pred, gt, pair, reading)

@@ -25,13 +25,14 @@ from kldeval.data.volumes import PLANE
 from kldeval.engine.auxiliary_context import NO_AUXILIARY, AuxiliaryContext, needs_auxiliary
 from kldeval.errors import MapProblem, UsageProblem, examples, printable
 from kldeval.executors.local import cores, in_order, in_threads
+from kldeval.grids import latitude_edges
 from kldeval.memory import NamedMaps
 from kldeval.metrics.registry import METRICS, OF_OTHER_IMAGES
 from kldeval.scoring.context import DatasetContext
 from kldeval.scoring.leave_one_out import Kernel, LeaveOneOutDensity
 from kldeval.scoring.reference_models import make_references
 from kldeval.settings.auxiliary import context_text, fixation_reading
-from kldeval.weighting import latitude_weights
+from kldeval.weighting import area_weights, latitude_weights
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from kldeval.data.auxiliary import MapSource
     from kldeval.data.listing import Namer
     from kldeval.grammar import Call
+    from kldeval.grids import Grid
     from kldeval.memory import MapFile
     from kldeval.records import Fixations, Pair
     from kldeval.run_options import RunOptions
@@ -91,11 +93,21 @@ def open_auxiliary(settings: Settings, request: RunOptions, pairs: Sequence[Pair
     return AuxiliaryContext(known_source, context, (*notes, *said), context_text(known.values()))
 
 
-def _geometry(weights: Call) -> KeptResults[tuple[int, int], Array] | None:
-    """The weights that follow from the size of a map."""
-    if weights.name != "latitude":
+def _geometry(weights: Call) -> KeptResults[tuple[int, int], Grid | None, Array] | None:
+    """The weights that follow from the size of a map and from where its pixels lie."""
+    if weights.name not in ("latitude", "area"):
         return None
-    return KeptResults(partial(latitude_weights, **weights.keywords), SIZES_KEPT)
+    made = _latitude_weights if weights.name == "latitude" else _area_weights
+    return KeptResults(partial(made, **weights.keywords), SIZES_KEPT)
+
+
+def _latitude_weights(shape: tuple[int, int], grid: Grid | None, **given: Any) -> Array:
+    del grid
+    return latitude_weights(shape, **given)
+
+
+def _area_weights(shape: tuple[int, int], grid: Grid | None, **given: Any) -> Array:
+    return area_weights(latitude_edges(grid, shape), shape[1], **given)
 
 
 def _references(settings: Settings, request: RunOptions, pairs: Sequence[Pair]) -> ReferenceModels:

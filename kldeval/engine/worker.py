@@ -58,6 +58,10 @@ def reading_of(settings: Settings, request: RunOptions) -> Reading:
         array_axes=request.array_axes,
         class_axis=class_axis(settings.pred),
     )
+    if settings.is_labels:
+        from kldeval.scoring.class_maps import ignore_index
+
+        reading = replace(reading, ignored=ignore_index(settings))
     if request.stack_axis is not None:
         from kldeval.data.stacks import parse_axes
 

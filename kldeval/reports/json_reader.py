@@ -135,7 +135,7 @@ def parse_report(document: object, file: str = "report") -> Report:
     """The report that a decoded JSON value holds; `file` names it in messages.
 
     Raises:
-        UsageProblem: as `load_report`.
+        UsageProblem: as `load_document`.
     """
     return _Reader(file).report(validated(document, SCHEMA, file))
 

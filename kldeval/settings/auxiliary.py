@@ -105,6 +105,11 @@ def latitude(*, rows: Literal["centres", "ends"] = "centres") -> None:
     """
 
 
+@WEIGHTS.add("area")
+def area(*, earth: Literal["sphere", "wgs84"] = "sphere") -> None:
+    """The area of each pixel between its parallels, of the geotransform or the latitudes of files, on this earth."""
+
+
 @OTHERS.add("map")
 @MASKS.add("map")
 @WEIGHTS.add("map")
@@ -490,12 +495,12 @@ def restrict_to(settings: Settings, call: Call) -> Settings:
         fixations=settings.fixations if on == "fixations" else AS_STORED,
         density="" if on == "fixations" else settings.density,
         maps=_pooled_maps("mean" if settings.maps == "fixations" and on != "fixations" else settings.maps, info),
-        weights=NONE if settings.weights == _EVERYWHERE and _weighs_no_pixels(call) else settings.weights,
+        weights=NONE if settings.weights in _EVERYWHERE and _weighs_no_pixels(call) else settings.weights,
         dtype="float64" if is_stored else settings.dtype,
     )
 
 
-_EVERYWHERE = Call("latitude")
+_EVERYWHERE = (Call("latitude"), Call("area"), Call("area", (("earth", "wgs84"),)))
 """The weights that are positive everywhere, on maps of any size."""
 
 

@@ -16,12 +16,15 @@ RULES = ("error", "mask", "zero")
 
 _RULE = ",pred="
 
+TAG = "tag"
+"""The value that each file says itself, in its tags or attributes."""
+
 
 def nodata_text(chosen: Mapping[str, str]) -> str:
     """The setting for the texts `nodata` and `nodata_pred`, as it stands in signatures; "" without any.
 
-    >>> nodata_text({"nodata": "-9999.0", "nodata_pred": "mask"})
-    '-9999,pred=mask'
+    >>> nodata_text({"nodata": "-9999.0", "nodata_pred": "mask"}), nodata_text({"nodata": "tag"})
+    ('-9999,pred=mask', 'tag')
 
     Raises:
         UsageProblem: the value is no number, the rule none of those there are, or there is a rule without a value.
@@ -35,13 +38,17 @@ def nodata_text(chosen: Mapping[str, str]) -> str:
             msg = f"--nodata-pred {rule} has no effect without --nodata VALUE, which says how such pixels are marked"
             raise UsageProblem(msg)
         return ""
-    try:
-        value = float(chosen["nodata"])
-    except ValueError:
-        msg = f"--nodata {chosen['nodata']}: not a number, nor nan"
-        raise UsageProblem(msg) from None
-    text = "nan" if math.isnan(value) else format_value(int(value) if value.is_integer() else value)
+    text = TAG if chosen["nodata"] == TAG else _number(chosen["nodata"])
     return text if rule == RULES[0] else f"{text}{_RULE}{rule}"
+
+
+def _number(text: str) -> str:
+    try:
+        value = float(text)
+    except ValueError:
+        msg = f"--nodata {text}: not a number, nor nan, nor the word tag, for what the tag of each file says"
+        raise UsageProblem(msg) from None
+    return "nan" if math.isnan(value) else format_value(int(value) if value.is_integer() else value)
 
 
 def nodata_texts(text: str) -> dict[str, str]:

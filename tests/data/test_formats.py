@@ -311,7 +311,7 @@ def test_a_folder_named_like_a_map(tmp_path: Path, suffix: str) -> None:
 
 
 def test_a_file_that_may_not_be_read(stored: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(_: Path) -> bytes:
+    def refuse(*_: object) -> bytes:
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("kldeval.data.readers.image.read_bytes", refuse)
@@ -320,7 +320,7 @@ def test_a_file_that_may_not_be_read(stored: Any, monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_map_that_does_not_fit_into_memory(stored: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    def exhaust(_: Path) -> bytes:
+    def exhaust(*_: object) -> bytes:
         raise MemoryError
 
     monkeypatch.setattr("kldeval.data.readers.image.read_bytes", exhaust)

@@ -808,6 +808,8 @@ NAMES = {
     "HDF5 (`pip install 'kldeval[hdf5]'`)": {".h5", ".hdf5"},
     "torch.save (`pip install torch`)": {".pt", ".pth"},
     "safetensors": {".safetensors"},
+    "NIfTI, `.nii`, `.nii.gz` (`pip install 'kldeval[volumes]'`)": {".nii", ".nii.gz"},
+    "NRRD (`pip install 'kldeval[volumes]'`)": {".nrrd"},
     "raw single floats": {".bin"},
 }
 """The suffixes that each row of the table in docs/files.md is about."""

@@ -51,6 +51,7 @@ LAYERS = (
         "provenance",
         "urls",
         "suffixes",
+        "grids",
     ),
     ("dataclass",),
 )

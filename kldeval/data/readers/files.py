@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Callable
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kldeval.data.readers.stored import unreadable
+from kldeval.data.scratch import LARGE
 from kldeval.errors import KldevalError, UnreadableMap, printable
 from kldeval.memory import BytesInMemory
 from kldeval.regular import NotRegular, open_regular, why
@@ -39,8 +41,11 @@ def check_regular(path: Path) -> None:
         raise unreadable(path, why(error), "not-a-file") from error
 
 
-def read_bytes(path: Path | BytesInMemory) -> bytes:
-    """The contents of a regular file.
+Opens = Callable[["Path"], "FileBytes | None"]
+
+
+def read_bytes(path: Path | BytesInMemory, opens: Opens | None = None) -> Any:
+    """The contents of a regular file; of a large one what `opens` gives, unless it is None.
 
     Raises:
         UnreadableMap: as `check_regular`.
@@ -49,8 +54,11 @@ def read_bytes(path: Path | BytesInMemory) -> bytes:
     if isinstance(path, BytesInMemory):
         return path.data
     name = str(path)
-    if not stat.S_ISREG(os.stat(name).st_mode):  # noqa: PTH116 - of a text: this is done for every map
+    status = os.stat(name)  # noqa: PTH116 - of a text: this is done for every map
+    if not stat.S_ISREG(status.st_mode):
         check_regular(path)
+    if opens is not None and status.st_size >= LARGE and (found := opens(path)) is not None:
+        return found
     with open(name, "rb", buffering=0) as file:  # noqa: PTH123 - the same
         return file.readall()
 
@@ -82,6 +90,45 @@ def on_disk(path: Path | BytesInMemory) -> Iterator[Path]:
         file = Path(folder, f"member{path.suffix}")
         file.write_bytes(path.data)
         yield file
+
+
+class FileBytes:
+    """The bytes of a regular file as `bytes` gives them, of which only those that are asked for are read.
+
+    The file is closed when nobody holds this any more.
+    """
+
+    _file = -1
+
+    def __init__(self, path: Path) -> None:
+        check_regular(path)
+        self.path = path
+        self._file = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        self._size = os.fstat(self._file).st_size
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __getitem__(self, part: slice) -> bytes:
+        start, stop, _ = part.indices(self._size)
+        os.lseek(self._file, start, os.SEEK_SET)
+        found = []
+        while start < stop and (piece := os.read(self._file, stop - start)):
+            found.append(piece)
+            start += len(piece)
+        return b"".join(found)
+
+    def __del__(self) -> None:
+        if self._file >= 0:
+            os.close(self._file)
+
+    def startswith(self, prefix: bytes | tuple[bytes, ...]) -> bool:
+        """Whether the file begins so."""
+        return self[:LONGEST_MAGIC].startswith(prefix)
+
+
+LONGEST_MAGIC = 16
+"""Bytes at the beginning of a file that tell its format."""
 
 
 def unreadable_because(path: MapFile | MapContents, error: Exception) -> KldevalError:

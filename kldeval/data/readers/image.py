@@ -11,10 +11,10 @@ every directory); importing it takes 20 ms, a fifth of a run on one pair. It dec
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kldeval.data.readers import png
-from kldeval.data.readers.files import check_regular, read_bytes
+from kldeval.data.readers.files import FileBytes, check_regular, read_bytes
 from kldeval.data.readers.stored import Limits, Stored, unreadable
 from kldeval.process import is_expendable
 
@@ -39,7 +39,9 @@ def read(path: Path, _key: str | None, limits: Limits) -> Stored:
         OSError: the file cannot be opened.
     """
     data = _bytes(path)
-    return png.read(data, path, limits) if data.startswith(png.MAGIC) else _decoded(data, path, limits)
+    if isinstance(data, bytes) and data.startswith(png.MAGIC):
+        return png.read(data, path, limits)
+    return _decoded(data, path, limits)
 
 
 def read_labels(path: Path, _key: str | None, limits: Limits) -> Stored:
@@ -49,12 +51,12 @@ def read_labels(path: Path, _key: str | None, limits: Limits) -> Stored:
         UnreadableMap, MissingDependency, OSError: as `read`.
     """
     data = _bytes(path)
-    if data.startswith(png.MAGIC):
+    if isinstance(data, bytes) and data.startswith(png.MAGIC):
         return png.read_labels(data, path, limits)
     return _decoded(data, path, limits, labels=True)
 
 
-def _decoded(data: bytes, path: Path, limits: Limits, *, labels: bool = False) -> Stored:
+def _decoded(data: bytes | FileBytes, path: Path, limits: Limits, *, labels: bool = False) -> Stored:
     """An image that is no PNG, decoded in a process of its own where its decoders are not plainly sound.
 
     Those that are read in plain Python, by libdeflate or by libjpeg-turbo are.
@@ -63,7 +65,9 @@ def _decoded(data: bytes, path: Path, limits: Limits, *, labels: bool = False) -
 
     reader = _reader(data)
     function = "read_labels" if labels and reader is tiff else "read"
-    if not is_expendable() and (reader is opencv_images or (reader is tiff and tiff.is_compressed(data, path))):
+    if reader is tiff and not is_expendable() and tiff.is_compressed(data, path):
+        return tiff.read_apart(data, path, limits, labels=labels)
+    if not is_expendable() and reader is opencv_images:
         from kldeval.data.readers.apart import load_apart
 
         stored: Stored = load_apart(reader.__name__, path, limits, function, data)
@@ -88,14 +92,22 @@ def declared_size(path: Path, limits: Limits) -> tuple[int, int] | None:
     return shape
 
 
-def _bytes(path: Path) -> bytes:
-    data = read_bytes(path)
+def _bytes(path: Path) -> bytes | FileBytes:
+    """The contents of a file; of a large TIFF only what is asked for is read."""
+    data = read_bytes(path, _large_tiff)
     if not data:
         raise unreadable(path, "the file is empty")
     return data
 
 
-def _reader(data: bytes) -> ModuleType:
+def _large_tiff(path: Path) -> FileBytes | None:
+    from kldeval.data.readers import tiff
+
+    found = FileBytes(path)
+    return found if found.startswith(tiff.MAGICS) else None
+
+
+def _reader(data: Any) -> ModuleType:
     """The reader of an image that is no PNG, imported when there is one."""
     from kldeval.data.readers import exr, jpeg, netpbm, opencv_images, tiff
 

@@ -16,10 +16,10 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from kldeval.data.grids import Grid
 from kldeval.data.readers.stored import Limits, Stored, unreadable
 from kldeval.data.readers.voxels import check_values, inflating, read_values, volume_opened
 from kldeval.errors import MissingDependency
+from kldeval.grids import Grid
 
 if TYPE_CHECKING:
     from collections.abc import Callable

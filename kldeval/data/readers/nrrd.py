@@ -14,11 +14,11 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from kldeval.data.grids import Grid
 from kldeval.data.readers.nifti import ADVICE, SPACE, only_space, whole_numbers, with_classes
 from kldeval.data.readers.stored import Limits, Stored, unreadable
 from kldeval.data.readers.voxels import check_values, read_values, volume_opened
 from kldeval.errors import MissingDependency, printable
+from kldeval.grids import Grid
 
 if TYPE_CHECKING:
     from collections.abc import Callable

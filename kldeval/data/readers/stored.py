@@ -10,7 +10,7 @@ from kldeval.preprocessing.grey import full_scale
 
 if TYPE_CHECKING:
     from kldeval.arrays import NumpyArray as Array
-    from kldeval.data.grids import Grid
+    from kldeval.grids import Grid
     from kldeval.memory import MapContents, MapFile
 
 

@@ -14,22 +14,27 @@ from __future__ import annotations
 import io
 import logging
 import math
+import re
 import struct
+from dataclasses import replace
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from kldeval.data.grids import Grid
 from kldeval.data.readers import jpeg, jpeg2000
+from kldeval.data.readers.apart import load_apart
 from kldeval.data.readers.exif import TRANSPOSED, UPRIGHT, upright
-from kldeval.data.readers.files import reason
+from kldeval.data.readers.files import FileBytes, reason
 from kldeval.data.readers.stored import Limits, Stored, check_expansion, check_size, unreadable
+from kldeval.data.scratch import LARGE, blocks_of, copy_blocks, reserve, scratch
 from kldeval.errors import KldevalError, MissingDependency
+from kldeval.grids import Grid
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from kldeval.arrays import NumpyArray as Array
 
@@ -61,7 +66,7 @@ MOST_DIRECTORIES = 1024
 SUB_BYTE, BYTE, SHORT = (1, 2, 4), 8, 16
 
 
-def read(data: bytes, path: Path, limits: Limits, *, labels: bool = False) -> Stored:
+def read(data: bytes | FileBytes, path: Path, limits: Limits, *, labels: bool = False) -> Stored:
     """The one full page of a TIFF, (H, W), or (H, W, C) in the order blue, green, red, alpha, upright.
 
     1, 2 and 4 bits are stretched to 0..255; other depths below 16 bits come as
@@ -80,7 +85,74 @@ def read(data: bytes, path: Path, limits: Limits, *, labels: bool = False) -> St
         array = _samples(data, page, path, limits)
         array, full_scale = _as_meant(array, page, bits, path, labels=labels)
         is_lossy = page.compression in JPEG | JPEG_2000
-        return Stored(upright(array, _orientation(page)), is_lossy, full_scale, _nodata(page), _grid(page))
+        array, nodata = _unpacked(array, page, path)
+        return Stored(upright(array, _orientation(page)), is_lossy, full_scale, nodata, _grid(page))
+
+
+def read_into(name: str, data: bytes | None, is_labels: bool, path: Path, limits: Limits) -> tuple[Stored, Any, Any]:  # noqa: FBT001 - as a process is asked
+    """The page of a large TIFF, written to the file `name`: the map without its values, their shape and type.
+
+    `data` are the bytes of a file within another.
+
+    Raises:
+        UnreadableMap, MissingDependency: as `read`.
+    """
+    source = FileBytes(path) if data is None else data
+    stored = read(source, path, limits, labels=is_labels)
+    array = stored.array
+    with Path(name).open("r+b") as file:
+        reserve(file.fileno(), array.nbytes)
+    copy_blocks(array, np.memmap(name, array.dtype, "r+", shape=array.shape))
+    return replace(stored, array=np.empty(0, array.dtype)), array.shape, array.dtype
+
+
+def read_apart(data: bytes | FileBytes, path: Path, limits: Limits, *, labels: bool) -> Stored:
+    """The page of a TIFF, decoded by a process of its own: a large one by way of a temporary file.
+
+    Raises:
+        UnreadableMap, MissingDependency: as `read`.
+    """
+    with _opened(data, path) as file:
+        page = _only_page(file, path)
+        check_size(path, *_shape(page), limits.max_pixels)
+        n_bytes = page.size * page.dtype.itemsize if page.dtype is not None else 0
+        check_expansion(path, len(data), n_bytes, limits)
+    if n_bytes < LARGE and isinstance(data, bytes):
+        stored: Stored = load_apart(__name__, path, limits, "read_labels" if labels else "read", data)
+        return stored
+    with NamedTemporaryFile() as target:
+        given = target.name, data if isinstance(data, bytes) else None, labels
+        stored, shape, dtype = load_apart(__name__, path, limits, "read_into", *given)
+        return replace(stored, array=np.asarray(np.memmap(target.name, dtype, "r", shape=shape)))
+
+
+GDAL_METADATA = 42112
+
+_SCALE = re.compile(r'<Item\b([^<>]*\brole="(scale|offset)"[^<>]*)>([^<>]*)</Item>')
+
+
+def _unpacked(array: Array, page: Any, path: Path) -> tuple[Array, float | None]:
+    """The values that a GeoTIFF means by those that it stores, and the one that marks missing data among them.
+
+    Where GDAL's metadata say a scale and an offset, a value is stored * scale + offset.
+    """
+    nodata = _nodata(page)
+    tag = page.tags.get(GDAL_METADATA)
+    said = {role: text for _, role, text in _SCALE.findall(str(tag.value))} if tag is not None else {}
+    try:
+        scale, offset = float(said.get("scale", 1)), float(said.get("offset", 0))
+    except ValueError as error:
+        raise unreadable(path, f"damaged: its metadata say the scale {said.get('scale')!r}") from error
+    if (scale, offset) == (1, 0):
+        return array, nodata
+    if array.ndim > 2:  # noqa: PLR2004 - height and width
+        raise unreadable(path, "a TIFF of several samples whose metadata say a scale; store the one that is the map")
+    found = scratch(array.shape, np.float64)
+    for rows in blocks_of(array):
+        found[rows] = array[rows] * np.float64(scale) + offset
+    # a float is stored in the precision of its type, and so is its mark
+    marked = None if nodata is None else float(array.dtype.type(nodata) if array.dtype.kind == "f" else nodata)
+    return found, None if marked is None else marked * scale + offset
 
 
 GDAL_NODATA, GRID = 42113, (33550, 33922, 34264)
@@ -106,7 +178,13 @@ def _grid(page: Any) -> Grid | None:
         numbers = [0, scale[0], x - column * scale[0], -scale[1], 0, y + row * scale[1]]
     else:
         return None
-    return Grid(tuple(map(float, numbers)), 2, _coordinates(page), "GeoTIFF tags", WARP)
+    keys = _geo_keys(page)
+    if keys.get(RASTER_TYPE) == IS_POINT:  # the tie point is the centre of a pixel, not its corner
+        rows = np.asarray(numbers, np.float64).reshape(2, 3)
+        rows[:, 2] -= rows[:, :2].sum(1) / 2
+        numbers = rows.ravel().tolist()
+    kind = KINDS_OF_MODELS.get(keys.get(MODEL_TYPE, 0), "")
+    return Grid(tuple(map(float, numbers)), 2, _coordinates(page, keys), "GeoTIFF tags", WARP, kind)
 
 
 WARP = "warp one to the other, as gdalwarp does"
@@ -114,18 +192,34 @@ WARP = "warp one to the other, as gdalwarp does"
 TIE, MATRIX = ("column", "row", "layer", "x", "y", "z"), ("x", "y", "z", "1")
 """The numbers of a tie point, and the rows of a transformation."""
 
-GEO_KEYS, CODES = 34735, (3072, 2048)
-"""The directory of geographic keys; those of a projected and of a geographic system by its EPSG code."""
+GEO_KEYS, GEO_DOUBLES, GEO_ASCII, CODES = 34735, 34736, 34737, (3072, 2048)
+"""The directory of geographic keys, their numbers and texts; the keys that hold a code of EPSG."""
 
 USER_DEFINED = 32767
 
 
-def _coordinates(page: Any) -> str:
-    """The coordinates that places are in, as `EPSG:4326`; empty where the tags give no code."""
+MODEL_TYPE, RASTER_TYPE, IS_POINT = 1024, 1025, 2
+
+KINDS_OF_MODELS: dict[int, Literal["", "geographic", "projected"]] = {1: "projected", 2: "geographic"}
+
+
+def _geo_keys(page: Any) -> dict[int, int]:
+    """The geographic keys whose value is a number in the directory itself."""
     keys = tuple(page.tags[GEO_KEYS].value) if GEO_KEYS in page.tags else ()
-    entries = {keys[at]: keys[at + 3] for at in range(4, len(keys) - 3, 4) if keys[at + 1] == 0}
+    return {keys[at]: keys[at + 3] for at in range(4, len(keys) - 3, 4) if keys[at + 1] == 0}
+
+
+def _coordinates(page: Any, entries: dict[int, int]) -> str:
+    """The coordinates that places are in, as `EPSG:4326`, or all that the tags say of them; empty where they say none.
+
+    Where a system is written out instead of named, its parts tell it from others.
+    """
     codes = [entries[code] for code in CODES if entries.get(code, USER_DEFINED) not in (0, USER_DEFINED)]
-    return f"EPSG:{codes[0]}" if codes else ""
+    if codes or not entries:
+        return f"EPSG:{codes[0]}" if codes else ""
+    own = [f"{key}={value}" for key, value in sorted(entries.items()) if key not in (RASTER_TYPE, MODEL_TYPE)]
+    texts = [str(page.tags[code].value).strip("\0| ") for code in (GEO_ASCII, GEO_DOUBLES) if code in page.tags]
+    return " ".join([*texts, *own])
 
 
 def read_labels(data: bytes, path: Path, limits: Limits) -> Stored:
@@ -137,7 +231,7 @@ def read_labels(data: bytes, path: Path, limits: Limits) -> Stored:
     return read(data, path, limits, labels=True)
 
 
-def is_compressed(data: bytes, path: Path) -> bool:
+def is_compressed(data: bytes | FileBytes, path: Path) -> bool:
     """Whether decoders in C see the strips of a TIFF.
 
     Raises:
@@ -147,7 +241,7 @@ def is_compressed(data: bytes, path: Path) -> bool:
         return int(_only_page(file, path).compression) != UNCOMPRESSED
 
 
-def inspect(data: bytes, path: Path) -> tuple[int, int]:
+def inspect(data: bytes | FileBytes, path: Path) -> tuple[int, int]:
     """The (height, width) of the one full page, as it is shown.
 
     Raises:
@@ -172,10 +266,10 @@ def _library() -> Any:
     return tifffile
 
 
-def _opened(data: bytes, path: Path) -> Any:
+def _opened(data: bytes | FileBytes, path: Path) -> Any:
     try:
         _follow(data, path)
-        return _library().TiffFile(io.BytesIO(data))
+        return _library().TiffFile(io.BytesIO(data) if isinstance(data, bytes) else str(data.path))
     except KldevalError:
         raise
     except Exception as error:
@@ -183,7 +277,7 @@ def _opened(data: bytes, path: Path) -> Any:
         raise unreadable(path, what) from error
 
 
-def _follow(data: bytes, path: Path) -> None:
+def _follow(data: bytes | FileBytes, path: Path) -> None:
     """Follow the chain of directories, as tifffile would for ever where it runs in a circle.
 
     Raises:
@@ -193,17 +287,20 @@ def _follow(data: bytes, path: Path) -> None:
     order = "<" if data.startswith(b"I") else ">"
     first, count, offset, entry = (8, "Q", "Q", 20) if data[2:4] in (b"+\0", b"\0+") else (4, "H", "I", 12)
     seen: set[int] = set()
-    (place,) = struct.unpack_from(order + offset, data, first)
+
+    def number(form: str, at: int) -> int:
+        found: int = struct.unpack(order + form, data[at : at + struct.calcsize("=" + form)])[0]
+        return found
+
+    place = number(offset, first)
     while place:
         if place in seen or len(seen) >= MOST_DIRECTORIES:
             raise unreadable(
                 path, f"damaged: the directories of the TIFF run in a circle, or are over {MOST_DIRECTORIES}"
             )
         seen.add(place)
-        # beyond any file: `struct` raises its own error, not that of an integer
-        (n_entries,) = struct.unpack_from(order + count, data, min(place, len(data)))
-        start = place + struct.calcsize("=" + count) + n_entries * entry
-        (place,) = struct.unpack_from(order + offset, data, min(start, len(data)))
+        n_entries = number(count, place)
+        place = number(offset, place + struct.calcsize("=" + count) + n_entries * entry)
 
 
 def _only_page(file: Any, path: Path) -> Any:
@@ -260,13 +357,13 @@ def _check_kind(page: Any, path: Path) -> int:
     return bits
 
 
-def _samples(data: bytes, page: Any, path: Path, limits: Limits) -> Array:
+def _samples(data: bytes | FileBytes, page: Any, path: Path, limits: Limits) -> Array:
     """The samples (H, W, C) as stored."""
     n_segments = math.prod(page.chunked)
     if len(page.dataoffsets) != n_segments or len(page.databytecounts) != n_segments:
         what = f"{len(page.dataoffsets)} offsets and {len(page.databytecounts)} lengths of {n_segments} strips or tiles"
         raise unreadable(path, f"damaged: the TIFF has {what}")
-    image = np.empty(page.shaped, page.dtype)
+    image = scratch(page.shaped, page.dtype)
     try:
         for segment, (plane, layer, top, left, _), shape in _segments(data, page, path, limits):
             bottom, right = min(top + shape[1], image.shape[2]), min(left + shape[2], image.shape[3])
@@ -279,7 +376,7 @@ def _samples(data: bytes, page: Any, path: Path, limits: Limits) -> Array:
     return np.moveaxis(image[:, 0], 0, -1).reshape(*_shape(page), -1)
 
 
-def _segments(data: bytes, page: Any, path: Path, limits: Limits) -> Iterator[Any]:
+def _segments(data: bytes | FileBytes, page: Any, path: Path, limits: Limits) -> Iterator[Any]:
     """Every strip or tile decoded, with its place and shape."""
     compression = int(page.compression)
     tables = {"jpegtables": page.jpegtables, "jpegheader": page.jpegheader} if compression in JPEG else {}

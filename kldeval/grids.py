@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from itertools import product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -12,7 +12,6 @@ from kldeval.dataclass import dataclass
 from kldeval.errors import RefusedMap, printable
 
 if TYPE_CHECKING:
-    from kldeval.arrays import NumpyArray as Array
     from kldeval.memory import MapFile
 
 NEAR = 0.01
@@ -24,8 +23,8 @@ class Grid:
     """Where the pixels of an array lie: an affine map of their indices to places, row by row.
 
     `numbers` are its coefficients, those of `n_axes` indices and the constant in each row, a row for each coordinate.
-    `space` names the coordinates; `words` are what messages call such a grid, and `advice` how one is brought to
-    another.
+    `space` names the coordinates, and `kind` says of those on earth whether they are degrees; `words` are what messages
+    call such a grid, and `advice` how one is brought to another.
     """
 
     numbers: tuple[float, ...]
@@ -33,9 +32,10 @@ class Grid:
     space: str
     words: str
     advice: str
+    kind: Literal["", "geographic", "projected"] = ""
 
     @property
-    def matrix(self) -> Array:
+    def matrix(self) -> Any:
         """The coefficients as rows of one for each axis, and a constant."""
         return np.asarray(self.numbers, np.float64).reshape(-1, self.n_axes + 1)
 
@@ -76,3 +76,34 @@ def _distance(first: Grid, second: Grid, shape: tuple[int, ...]) -> float:
     sides = np.linalg.norm(matrices[0][:, :-1], axis=0)
     size = sides[sides > 0].min() if (sides > 0).any() else 1.0
     return float(apart / size)
+
+
+def latitude_edges(grid: Grid | None, shape: tuple[int, int]) -> tuple[float, ...]:
+    """The latitudes between the rows of a map, in degrees, one more than there are rows.
+
+    Raises:
+        RefusedMap: no file says where the pixels lie, or their rows are no parallels.
+    """
+    if grid is None:
+        msg = (
+            "--weights area: neither file says where its pixels lie (a GeoTIFF does, in its tags, unless the map was "
+            "resized); for equirectangular maps of the whole sphere there is --weights latitude"
+        )
+        raise RefusedMap(msg)
+    if grid.kind != "geographic":
+        found = f"{grid.kind or 'unknown'} coordinates{f' ({grid.space})' * bool(grid.space)}"
+        way_out = "all of one size in their own units: leave out --weights" if grid.kind else "not known to be degrees"
+        msg = f"--weights area: pixels of {found} are {way_out}, or warp the maps to degrees or an equal-area grid"
+        raise RefusedMap(msg)
+    down, across, first = grid.matrix[1]
+    if across or not down or len(grid.matrix) != len(("longitude", "latitude")):
+        msg = f"--weights area: the grid is turned ({grid}), and its rows are no parallels; warp it"
+        raise RefusedMap(msg)
+    edges = tuple(float(first + down * row) for row in range(shape[0] + 1))
+    if max(map(abs, edges)) > POLE + NEAR * abs(down):
+        msg = f"--weights area: its rows lie between the latitudes {edges[0]:g} and {edges[-1]:g}, beyond a pole"
+        raise RefusedMap(msg)
+    return edges
+
+
+POLE = 90.0
