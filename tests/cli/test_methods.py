@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 from command_line import kldeval
+from every import conventions
 
 from kldeval.analysis.methods_text import chain_words, describe_methods, metric_words
-from kldeval.conventions import CONVENTIONS
 from kldeval.metrics.registry import LABEL_METRICS, METRICS
 from kldeval.normalization.chain import parse_chain
 from kldeval.normalization.steps import STEPS
@@ -101,7 +101,7 @@ class TestWords:
 
     def test_every_step_of_a_convention_has_words(self) -> None:
         """None is shown as it is typed."""
-        for row in CONVENTIONS.values():
+        for row in conventions().values():
             for chain in (row.pred, row.gt):
                 said = chain_words(parse_chain(chain))
                 assert not any(f"{step}(" in said or said == step for step in STEPS)
@@ -111,9 +111,9 @@ class TestParagraph:
     def test_the_default(self) -> None:
         assert describe_methods(make_settings({})).text == DEFAULT
 
-    @pytest.mark.parametrize("name", CONVENTIONS)
+    @pytest.mark.parametrize("name", conventions())
     def test_every_convention_names_and_cites_its_source(self, name: str) -> None:
-        row = CONVENTIONS[name]
+        row = conventions()[name]
         methods = describe_methods(make_settings({}, convention=row.texts))
         assert methods.convention == name
         assert methods.bibtex == row.bibtex
@@ -142,7 +142,7 @@ class TestParagraph:
             assert sentence in text
 
     def test_mit_resizes_with_matlab(self) -> None:
-        text = describe_methods(make_settings({}, convention=CONVENTIONS["mit"].texts)).text
+        text = describe_methods(make_settings({}, convention=conventions()["mit"].texts)).text
         assert "Predictions were resized to the ground truth's size with MATLAB's bicubic imresize." in text
 
 
@@ -153,7 +153,7 @@ class TestCommand:
         assert (outcome.code, text) == (0, DEFAULT)
         assert signatures.splitlines()[0] == "kldeval:default+v1"
         assert [line.partition("(")[0] for line in signatures.splitlines()[1:]] == ["kld", "ce"]
-        assert bibtex == CONVENTIONS["default"].bibtex + "\n"
+        assert bibtex == conventions()["default"].bibtex + "\n"
 
     def test_of_a_signature_short_or_full(self) -> None:
         short = kldeval("methods", "--signature", "kldeval:sam+v1").out
@@ -297,9 +297,9 @@ class TestEveryMetric:
         [("cc", "pearson1895note"), ("sim", "swain1991color"), ("nss", "peters2005components"), ("auc", "hanley1982")],
     )
     def test_metrics_of_maps_and_fixations_are_cited(self, metric: str, key: str) -> None:
-        both = describe_methods(make_settings({"metric": f"kld,{metric}"}, convention=CONVENTIONS["mit"].texts))
+        both = describe_methods(make_settings({"metric": f"kld,{metric}"}, convention=conventions()["mit"].texts))
         assert key in both.bibtex
-        assert CONVENTIONS["mit"].bibtex in both.bibtex
+        assert conventions()["mit"].bibtex in both.bibtex
 
     def test_a_leaderboard_has_the_methods_of_its_models(self, tmp_path: Path) -> None:
         saved = tmp_path / "board.json"
