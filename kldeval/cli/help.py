@@ -34,6 +34,7 @@ GROUPS = {
         *("pred_name", "gt_name", "manifest", "group_by", "exclude", "allow_missing", "allow_extra", "limit", "shard"),
         *(
             "key",
+            "var",
             "pred_column",
             "gt_column",
             "name_column",
@@ -111,6 +112,7 @@ RARE = frozenset(
             "smoothing_over",
             "dtype",
             "key",
+            "var",
             "pred_column",
             "gt_column",
             "name_column",
