@@ -203,7 +203,7 @@ def test_what_calibration_streams_cannot_be_is_refused() -> None:
     with pytest.raises(UsageProblem, match="ace has bins of equal numbers of all maps, which a stream does not hold"):
         kldeval.Metric("ace", **labels)
     with pytest.raises(UsageProblem, match="calibration errors of all pixels together"):
-        kldeval.Metric("bce", maps="pixels")
+        kldeval.Metric("bce", maps="pixels")  # type: ignore[call-arg]
     metric = kldeval.Metric("classwise-ece", **labels)
     with pytest.raises(RefusedMap, match=r"pred holds 5 class maps and what belongs to them has the shape \(4, 6, 7\)"):
         metric.update(LOGITS, LABELS[:4])
