@@ -20,7 +20,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from fuzz.mutators import mutate
-from fuzz.seeds import Seed, seeds
+from fuzz.seeds import Seed, of_torch, seeds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -168,7 +168,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--format", default="", help="the beginning of a format's name, such as png or mat")
     options = parser.parse_args(arguments)
     # made before there are threads: some seeds are what the program prints in a folder, which is that of the process
-    known = [seed for seed in seeds() if not options.format or seed.name.startswith(options.format)]
+    every = [*seeds(), *(() if options.inputs else of_torch())]
+    known = [seed for seed in every if not options.format or seed.name.startswith(options.format)]
     with ThreadPoolExecutor(options.jobs) as pool:
         results = list(pool.map(lambda worker: work(options, known, worker), range(options.jobs)))
     total: Counter[tuple[str, str]] = sum((counts for counts, _ in results), Counter())

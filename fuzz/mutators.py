@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import io
 import json
+import lzma
 import struct
 import zipfile
 import zlib
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -14,6 +18,8 @@ if TYPE_CHECKING:
     from random import Random
 
     from fuzz.seeds import Seed
+
+    Packing = Callable[[bytes, Callable[[bytes], bytes], Random], bytes]
 
 INTERESTING = (0, 1, 2, 3, 7, 8, 16, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 2**31 - 1, 2**31, 2**32 - 1)
 
@@ -133,6 +139,11 @@ def _mat(data: bytes, damage: Callable[[bytes], bytes], _random: Random) -> byte
     return out
 
 
+def _packed(pack: Callable[[bytes], bytes], unpack: Callable[[bytes], bytes]) -> Packing:
+    """Damage within what is compressed as a whole."""
+    return lambda data, damage, _random: pack(damage(unpack(data)))
+
+
 def _json(data: bytes, _damage: Callable[[bytes], bytes], random: Random) -> bytes:
     """A document that is JSON still, in which a value is another one, gone, or there twice."""
     document = json.loads(data)
@@ -212,7 +223,11 @@ def _places(value: Any) -> Iterator[tuple[Any, Any]]:
         yield from _places(value[key])
 
 
-_PACKINGS: dict[str, Callable[[bytes, Callable[[bytes], bytes], Random], bytes]] = {
+_PACKINGS: dict[str, Packing] = {
+    ".tgz": _packed(gzip.compress, gzip.decompress),
+    ".tbz": _packed(bz2.compress, bz2.decompress),
+    ".txz": _packed(partial(lzma.compress, preset=0), lzma.decompress),
+    ".pt": _npz,
     ".png": _png,
     ".npz": _npz,
     ".zip": _npz,

@@ -32,7 +32,7 @@ BRIGHT = 200
 class Seed(NamedTuple):
     """A whole file: the format that reports call it by, the suffix, and what reads it.
 
-    That is a reader (`map`, `labels`, `fixations`, `container`, `raw`), or a key of `fuzz.child.COMMANDS`.
+    That is a reader (`map`, `labels`, `fixations`, `container`, `video`, `raw`), or a key of `fuzz.child.COMMANDS`.
     """
 
     name: str
@@ -250,6 +250,60 @@ def _containers() -> Iterator[Seed]:
                 written.create_dataset(name, data=array, chunks=(8, 8), compression="gzip")
         yield Seed("hdf5", ".h5", "container", path.read_bytes())
     yield Seed("raw", ".bin", "raw", arrays["v/b"].tobytes())
+    yield from _packed_tars(arrays)
+    yield from _matlab_containers(arrays)
+    yield from _videos()
+
+
+def _packed_tars(arrays: dict[str, Any]) -> Iterator[Seed]:
+    """Tars that are compressed as a whole."""
+    modes: dict[str, Any] = {".tgz": "w:gz", ".tbz": "w:bz2", ".txz": "w:xz"}
+    for suffix, mode in modes.items():
+        file = io.BytesIO()
+        with tarfile.open(fileobj=file, mode=mode) as tar:
+            for name, array in arrays.items():
+                entry, data = tarfile.TarInfo(f"{name}.npy"), _saved(array)
+                entry.size = len(data)
+                tar.addfile(entry, io.BytesIO(data))
+        yield Seed(f"tar-{suffix[2:]}", suffix, "container", file.getvalue())
+
+
+def of_torch() -> Iterator[Seed]:
+    """Files of torch, by themselves and within an archive: torch takes seconds to import."""
+    import torch
+
+    grey = torch.from_numpy(_map())
+    file, one, outer = io.BytesIO(), io.BytesIO(), io.BytesIO()
+    torch.save({"a": grey, "v/b": grey.float()}, file)
+    yield Seed("torch", ".pt", "container", file.getvalue())
+    torch.save(grey, one)
+    with zipfile.ZipFile(outer, "w") as archive:
+        archive.writestr(zipfile.ZipInfo("b.pt"), one.getvalue())
+    yield Seed("zip-torch", ".zip", "container", outer.getvalue())
+
+
+def _matlab_containers(arrays: dict[str, Any]) -> Iterator[Seed]:
+    """A stack of MATLAB with names, and such a file within an archive."""
+    stack, one, outer = io.BytesIO(), io.BytesIO(), io.BytesIO()
+    scipy.io.savemat(stack, {"S": np.stack([*arrays.values()], -1), "names": np.asarray([*arrays], object)})
+    yield Seed("mat-stack", ".mat", "container", stack.getvalue())
+    scipy.io.savemat(one, {"map": arrays["a"]})
+    with zipfile.ZipFile(outer, "w") as archive:
+        archive.writestr(zipfile.ZipInfo("a.mat"), one.getvalue())
+    yield Seed("zip-mat", ".zip", "container", outer.getvalue())
+
+
+def _videos() -> Iterator[Seed]:
+    """Four frames in the codecs and containers that OpenCV writes."""
+    with tempfile.TemporaryDirectory() as folder:
+        for suffix, code in ((".avi", "FFV1"), (".mkv", "FFV1"), (".mp4", "mp4v"), (".avi", "MJPG"), (".webm", "VP80")):
+            path = Path(folder, f"{code}{suffix}")
+            fourcc = cv2.VideoWriter_fourcc(*code)  # type: ignore[attr-defined]
+            writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, fourcc, 25, (WIDTH - 1, HEIGHT))
+            for shift in range(4):
+                writer.write(cv2.cvtColor(np.roll(_map()[:, :-1], shift, axis=1), cv2.COLOR_GRAY2BGR))
+            writer.release()
+            yield Seed(f"video-{code}", suffix, "video", path.read_bytes() if path.exists() else b"")
 
 
 def _saved(array: Any) -> bytes:

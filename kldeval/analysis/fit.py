@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from kldeval.arrays import quiet
 from kldeval.data.dataset import ONLY, select
 from kldeval.data.load import load_pair
+from kldeval.dataclass import dataclass
+from kldeval.engine.run import outcomes
 from kldeval.engine.worker import reading_of
-from kldeval.errors import UsageProblem, count
+from kldeval.errors import RefusedMap, UsageProblem, count
+from kldeval.executors.choice import executor_for
+from kldeval.executors.local import Each
 from kldeval.grammar import format_value
 from kldeval.normalization.chain import normalise, parse_chain
 from kldeval.provenance import versions
-from kldeval.records import Score
+from kldeval.records import Failure, Score, Skipped
 from kldeval.reports.fitting import Fitted, FittedMap
 from kldeval.reports.moments import exact_mean
 from kldeval.scoring.evaluator import Evaluator
@@ -27,11 +33,14 @@ from kldeval.settings.build import make_settings
 from kldeval.settings.signature import format_signature
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from kldeval.arrays import NumpyArray as Array
+    from kldeval.data.load import Loaded, Reading
+    from kldeval.engine.worker import Answer
+    from kldeval.executors.protocol import Executor
     from kldeval.memory import MapFolder
-    from kldeval.records import MapPair
+    from kldeval.records import MapPair, Pair
     from kldeval.run_options import Progress, RunOptions
     from kldeval.settings.settings import Settings
 
@@ -55,12 +64,24 @@ SMALL_BLUR = 0.3
 """A blur of fewer pixels changes nothing that can be seen."""
 
 
+MOST_FITTED = 128
+"""A fit is of so many maps at most, taken evenly from all: four parameters need no more."""
+
+
 class Small(NamedTuple):
     """A pair reduced by a factor: the prediction's density and the ground truth's."""
 
     pred: Array
     gt: Array
     factor: int
+
+
+class Reduced(NamedTuple):
+    """A reduced pair with its name, and its group or else its name once more."""
+
+    name: str
+    unit: str
+    small: Small
 
 
 class Parameters(NamedTuple):
@@ -110,25 +131,25 @@ def fit(
     Folds are of maps, or of groups where there are groups.
 
     Raises:
-        UsageProblem: a part is unknown, the predictions are no plain maps, or there are too few of them.
-        MapProblem: a map cannot be read.
+        UsageProblem: a part is unknown, or there are too few maps that can be fitted.
     """
     unknown = [part for part in parts if part not in PARTS]
     if unknown or not parts:
         msg = f"--parts {','.join(parts)}: the parts are {', '.join(PARTS)}"
         raise UsageProblem(msg)
     base = replace(settings, pred=parse_chain("sum-to-one"))
-    loaded, units = _loaded(pred, gt, base, request, progress)
-    held = _folds(units, folds, seed)
-    small = [_small(one, base) for one in loaded]
-    chains = [
-        fitted_parameters([one for one, fold in zip(small, held, strict=True) if fold != number], parts).chain
-        for number in range(max(held) + 1)
-    ]
-    rows = _tested(loaded, held, chains, base)
-    best = fitted_parameters(small, parts)
+    dataset = select(pred, gt, base, request)
+    executor, reading = executor_for(request), reading_of(base, request)
+    reduced, failures = _parted(outcomes(dataset, Reducing(base, reading), reading, executor), "no pair can be fitted")
+    held = _folds([one.unit for one in reduced], folds, seed)
+    chains = _chains(reduced, held, parts, executor)
+    fold_of = {one.name: fold for one, fold in zip(reduced, held, strict=True)}
+    kept = tuple(task for task in dataset.tasks if task[ONLY].name in fold_of)
+    tested = outcomes(replace(dataset, tasks=kept), Testing(base, chains[1:], fold_of, reading), reading, executor)
+    rows, refused = _parted(_told(tested, progress, len(kept)), "no pair has a KLD")
+    units = {one.name: one.unit for one in reduced}
     before, after = exact_mean(row.before for row in rows), exact_mean(row.after for row in rows)
-    final = replace(base, pred=parse_chain(best.chain))
+    best = chains[0]
     return Fitted(
         chain=best.chain,
         parameters=dict(zip(PARTS, best, strict=True)),
@@ -136,13 +157,112 @@ def fit(
         before=before,
         after=after,
         share=1 - after / before if before else math.nan,
-        interval=_interval(rows, units, resamples, seed),
-        folds=tuple(chains),
-        signature=format_signature(final),
-        units="maps" if units == [pair.name for pair in loaded] else "groups",
+        interval=_interval(rows, [units[row.name] for row in rows], resamples, seed),
+        folds=tuple(one.chain for one in chains[1:]),
+        signature=format_signature(replace(base, pred=parse_chain(best.chain))),
+        units="maps" if all(unit == name for name, unit in units.items()) else "groups",
         provenance={**versions(), "pred": str(pred), "gt": str(gt), "seed": seed},
-        notes=tuple(_notes(rows, best)),
+        notes=tuple(_notes(rows, best, len(reduced))),
+        failures=tuple(sorted((*dataset.failures[ONLY], *failures, *refused), key=lambda one: one.name)),
     )
+
+
+def _told(answers: Iterable[Answer], progress: Progress | None, n: int) -> Iterator[Answer]:
+    """The answers, of which `progress` is told."""
+    for answer in answers:
+        if progress:
+            progress(answer, n)
+        yield answer
+
+
+def _parted(answers: Iterable[Answer], complaint: str) -> tuple[list[Any], list[Failure]]:
+    """What was found, and the failures.
+
+    Raises:
+        UsageProblem: there are failures alone; the complaint, and the first of them.
+    """
+    every = [answer.outcome for answer in answers]
+    found = [one for one in every if not isinstance(one, Failure | Skipped)]
+    failures = [one for one in every if isinstance(one, Failure)]
+    if failures and not found:
+        msg = f"{complaint}: {failures[0].name}: {failures[0].message}"
+        raise UsageProblem(msg)
+    return found, failures
+
+
+@dataclass(frozen=True, slots=True)
+class Reducing:
+    """The densities of each pair, reduced."""
+
+    settings: Settings
+    reading: Reading
+
+    def begin(self, model: str, pair: Pair, gt: Loaded | None, *, is_first: bool) -> Reduced:
+        """The densities of a pair."""
+        del model, is_first
+        return Reduced(pair.name, pair.group or pair.name, _small(load_pair(pair, self.reading, gt), self.settings))
+
+    def finish(self, begun: Sequence[Reduced]) -> Sequence[Reduced]:
+        """The densities."""
+        return begun
+
+
+@dataclass(frozen=True, slots=True)
+class Testing:
+    """The KLD of each pair as it is, and under what the folds gave that it was not in, at its own size."""
+
+    settings: Settings
+    fitted: Sequence[Parameters]
+    fold_of: Mapping[str, int]
+    reading: Reading
+
+    def begin(self, model: str, pair: Pair, gt: Loaded | None, *, is_first: bool) -> FittedMap:
+        """Both numbers of a pair."""
+        del model, is_first
+        maps, fold = load_pair(pair, self.reading, gt), self.fold_of[pair.name]
+        chain = parse_chain(self.fitted[fold].chain)
+        found = [
+            Evaluator(Plan.of(chosen)).score(maps) for chosen in (self.settings, replace(self.settings, pred=chain))
+        ]
+        for outcome in found:
+            if not isinstance(outcome, Score):
+                raise RefusedMap(outcome.message if isinstance(outcome, Failure) else outcome.reason)
+        before, after = (outcome.values["kld"] for outcome in found if isinstance(outcome, Score))
+        return FittedMap(pair.name, fold, before, after)
+
+    def finish(self, begun: Sequence[FittedMap]) -> Sequence[FittedMap]:
+        """The numbers."""
+        return begun
+
+
+@dataclass(frozen=True, slots=True)
+class _Fitting:
+    """A fit of some maps."""
+
+    parts: tuple[str, ...]
+
+    def __call__(self, maps: Sequence[Small]) -> Parameters:
+        return fitted_parameters(maps, self.parts)
+
+
+def _chains(
+    reduced: Sequence[Reduced], held: Sequence[int], parts: Sequence[str], executor: Executor
+) -> list[Parameters]:
+    """What all maps give, and then what those give that are not in each fold."""
+    every = [one.small for one in reduced]
+    without = [
+        [small for small, fold in zip(every, held, strict=True) if fold != number] for number in range(max(held) + 1)
+    ]
+    return list(executor.map(Each(_Fitting(tuple(parts))), [_some(maps) for maps in (every, *without)]))
+
+
+def _some(maps: Sequence[Small]) -> list[Small]:
+    """The maps, or of many every second, third, ...
+
+    >>> len(_some([None] * 300)), len(_some([None] * 7))
+    (100, 7)
+    """
+    return list(maps[:: math.ceil(len(maps) / MOST_FITTED)])
 
 
 def _folds(units: Sequence[str], folds: int, seed: int) -> list[int]:
@@ -163,25 +283,6 @@ def _folds(units: Sequence[str], folds: int, seed: int) -> list[int]:
     return [fold_of[unit] for unit in units]
 
 
-def _loaded(
-    pred: MapFolder | None, gt: MapFolder | None, base: Settings, request: RunOptions, progress: Progress | None
-) -> tuple[list[MapPair], list[str]]:
-    """Every pair, and the group of each, or its name where there are no groups."""
-    dataset = select(pred, gt, base, request)
-    failures = dataset.failures[ONLY]
-    if failures:
-        msg = f"{failures[0].name}: {failures[0].message}; a fit needs every pair"
-        raise UsageProblem(msg)
-    pairs = [task[ONLY] for task in dataset.tasks]
-    reading = reading_of(base, request)
-    loaded = []
-    for pair in pairs:
-        loaded.append(load_pair(pair, reading))
-        if progress:
-            progress(pair, len(pairs))
-    return loaded, [pair.group or pair.name for pair in pairs]
-
-
 def settings_of_fit(said: Mapping[str, str | None]) -> Settings:
     """The settings of a fit: KLD in its usual form, the ground truth as the texts say."""
     return make_settings({**said, "metric": "kld"})
@@ -190,18 +291,18 @@ def settings_of_fit(said: Mapping[str, str | None]) -> Settings:
 def _small(pair: MapPair, settings: Settings) -> Small:
     """The densities of a pair, reduced."""
     if not is_plain(pair) or pair.volume or pair.weights is not None:
-        msg = f"{pair.name}: a fit is of maps of height and width, without masks and weights"
-        raise UsageProblem(msg)
-    sides = (pair.pred, pair.pred_scale, settings.pred), (pair.gt, pair.gt_scale, settings.gt)
+        msg = "a fit is of maps of height and width, without masks and weights"
+        raise RefusedMap(msg)
+    pred, gt = (pair.pred, pair.pred_scale, settings.pred), (pair.gt, pair.gt_scale, settings.gt)
     factor = max(1, round(max(pair.shape) / LONGEST))
     found = []
-    for array, scale, chain in sides:
+    for side, (array, scale, chain) in (("prediction", pred), ("ground truth", gt)):
         with quiet():
             values = normalise(scaled(array, scale, settings.scale, "float64"), chain)
         for problem in values.problems:
             if problem.found.any():
-                msg = f"{pair.name}: a map is {problem.kind}, and has no density to fit"
-                raise UsageProblem(msg)
+                msg = f"the {side} is {problem.kind}, and has no density to fit"
+                raise RefusedMap(msg)
         density = density_of_block(values, slice(0, pair.shape[0])).prob
         reduced = _reduced(np.asarray(density), factor)
         found.append(reduced / reduced.sum())
@@ -232,10 +333,12 @@ def fitted_parameters(maps: Sequence[Small], parts: Sequence[str] = PARTS) -> Pa
         found = [value if place in free else none[place] for place, value in enumerate(values)]
         return found[0], found[1], found[2], found[3]
 
+    stacks = _stacks(maps)
+
     def cost(some: Array) -> float:
         point = np.asarray(NEUTRAL)
         point[free] = some
-        return exact_mean(_divergence(one, *parameters(point)) for one in maps)
+        return math.fsum(one.divergence(*parameters(point)) for one in stacks) / len(maps)
 
     best = None
     for start in STARTS:
@@ -254,19 +357,42 @@ STARTS = ([0.0, -0.5, 0.5, -7.0], [0.5, 1.0, 0.0, -3.0])
 """Where the search begins: nearly as it is, and smoothed; logarithms, and of the uniform part the logit."""
 
 
-def _divergence(one: Small, temperature: float, blur: float, centre: float, uniform: float) -> float:
-    p = one.pred if temperature == 1 else one.pred ** (1 / temperature)
-    if blur > SMALL_BLUR / one.factor:
-        rows, columns = (_window(side, round(blur, 6)) for side in p.shape)
-        p = rows @ p @ columns.T
-    if centre < FLATTEST:
-        rows_, columns_ = (np.exp(-0.5 * (((np.arange(side) + 0.5) / side - 0.5) / centre) ** 2) for side in p.shape)
-        p = p * rows_[:, None] * columns_[None, :]
-    p = (1 - uniform) * p / p.sum() + uniform / p.size
-    seen = one.gt > 0
-    return float((one.gt[seen] * np.log(one.gt[seen] / np.maximum(p[seen], 1e-300))).sum())
+class ReducedMaps(NamedTuple):
+    """Reduced maps of one shape (N, h, w): logarithms of predictions, ground truths, and the sum of their q ln q."""
+
+    logs: Array
+    gt: Array
+    entropy: float
+    factor: int
+
+    def divergence(self, temperature: float, blur: float, centre: float, uniform: float) -> float:
+        """The sum of the KLD of all maps under some parameters."""
+        shape = self.gt.shape[1:]
+        p = np.exp(self.logs / temperature)
+        if blur > SMALL_BLUR / self.factor:
+            rows, columns = (_window(side, round(blur, 6)) for side in shape)
+            p = rows @ p @ columns.T
+        if centre < FLATTEST:
+            down, across = (np.exp(-0.5 * (((np.arange(side) + 0.5) / side - 0.5) / centre) ** 2) for side in shape)
+            p = p * (down[:, None] * across)
+        p = p * ((1 - uniform) / p.sum(axis=(1, 2), keepdims=True)) + uniform / p[0].size
+        return float(self.entropy - (self.gt * np.log(np.maximum(p, 1e-300))).sum())
 
 
+def _stacks(maps: Sequence[Small]) -> list[ReducedMaps]:
+    alike: defaultdict[tuple[tuple[int, ...], int], list[Small]] = defaultdict(list)
+    for one in maps:
+        alike[one.gt.shape, one.factor].append(one)
+    found = []
+    for (_, factor), some in alike.items():
+        pred, gt = np.stack([one.pred for one in some]), np.stack([one.gt for one in some])
+        with quiet():
+            seen = gt[gt > 0]
+            found.append(ReducedMaps(np.log(pred), gt, float((seen * np.log(seen)).sum()), factor))
+    return found
+
+
+@lru_cache(64)
 def _window(side: int, sigma: float) -> Array:
     """The matrix of a Gaussian along one side, with mirrored borders."""
     radius = min(int(4 * sigma + 0.5), 4 * side)
@@ -279,20 +405,6 @@ def _window(side: int, sigma: float) -> Array:
         place = np.abs(np.arange(side) + offset) % period
         np.add.at(found, (np.arange(side), np.where(place >= side, period - place, place)), tap)
     return found
-
-
-def _tested(loaded: Sequence[MapPair], held: Sequence[int], chains: Sequence[str], base: Settings) -> list[FittedMap]:
-    """Every map as it is, and under the chain of the folds that it was not in, at its own size."""
-    plain = Evaluator(Plan.of(base))
-    others = [Evaluator(Plan.of(replace(base, pred=parse_chain(chain)))) for chain in chains]
-    rows = []
-    for pair, fold in zip(loaded, held, strict=True):
-        before, after = plain.score(pair), others[fold].score(pair)
-        if not (isinstance(before, Score) and isinstance(after, Score)):
-            msg = f"{pair.name}: the map has no KLD; a fit needs every pair"
-            raise UsageProblem(msg)
-        rows.append(FittedMap(pair.name, fold, before.values["kld"], after.values["kld"]))
-    return rows
 
 
 def _interval(rows: Sequence[FittedMap], units: Sequence[str], resamples: int, seed: int) -> tuple[float, float] | None:
@@ -310,9 +422,11 @@ def _interval(rows: Sequence[FittedMap], units: Sequence[str], resamples: int, s
     return float(low), float(high)
 
 
-def _notes(rows: Iterable[FittedMap], best: Parameters) -> list[str]:
+def _notes(rows: Iterable[FittedMap], best: Parameters, n: int) -> list[str]:
     worse = sum(row.after > row.before for row in rows)
     found = [f"{count(worse, 'map')} {'is' if worse == 1 else 'are'} worse under it"] if worse else []
+    if n > MOST_FITTED:
+        found.append(f"each fit is of {MOST_FITTED} maps at most, taken evenly from all {n}")
     if best.uniform > 2 * LEAST and any(row.before > 1 for row in rows):
         found.append("the uniform part is what zeros under ground-truth mass need; without it epsilon decides")
     return found

@@ -54,7 +54,7 @@ def optimal_map(
     Raises:
         UsageProblem: the target is unknown, or lacks what it needs.
     """
-    _check(target, sigma, baseline, n_fixations)
+    check_request(target, sigma, baseline, n_fixations)
     if target in ("nss", "auc"):
         return density
     if target == "sauc" and baseline is not None:
@@ -73,7 +73,12 @@ def optimal_map(
     return np.asarray(found - found.min(), np.float64)
 
 
-def _check(target: str, sigma: float | None, baseline: Array | None, n_fixations: int | None) -> None:
+def check_request(target: str, sigma: float | None, baseline: object, n_fixations: int | None) -> None:
+    """Refuse a target that is unknown, or lacks what it needs.
+
+    Raises:
+        UsageProblem: naming it.
+    """
     if target not in TARGETS:
         from kldeval.grammar import unknown
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kldeval.analysis.optimal import TARGETS, as_bytes, optimal_map
+from kldeval.analysis.optimal import TARGETS, as_bytes, check_request, optimal_map
 from kldeval.arrays import quiet
 from kldeval.atomic import whole_file
 from kldeval.data.inputs import Inputs
 from kldeval.data.listing import list_folder
 from kldeval.data.readers import read_map
-from kldeval.errors import MapProblem, RefusedMap, UsageProblem, printable
+from kldeval.dataclass import dataclass
+from kldeval.engine.worker import guarded
+from kldeval.errors import RefusedMap, UsageProblem, printable
+from kldeval.executors.local import Each, LocalPool, cores
 from kldeval.normalization.chain import normalise, parse_chain
 from kldeval.preprocessing.grey import full_scale, to_grey
 from kldeval.records import Failure
@@ -24,11 +29,20 @@ from kldeval.scoring.views import scaled
 
 if TYPE_CHECKING:
     from kldeval.arrays import NumpyArray as Array
+    from kldeval.executors.protocol import Executor
     from kldeval.run_options import Progress
 
 
-def make_optimal(pred: Path, out: Path, request: OptimalRequest, progress: Progress | None = None) -> OptimalMaps:
+def make_optimal(
+    pred: Path,
+    out: Path,
+    request: OptimalRequest,
+    progress: Progress | None = None,
+    executor: Executor | None = None,
+) -> OptimalMaps:
     """Write the best map of every prediction: to OUT of a file, to OUT/NAME of a folder.
+
+    `executor` does the work, else the cores of this machine do.
 
     Raises:
         UsageProblem: the metric lacks what it needs, the path is none, or OUT lies among what is read.
@@ -37,26 +51,66 @@ def make_optimal(pred: Path, out: Path, request: OptimalRequest, progress: Progr
     if not pred.exists():
         msg = f"{printable(pred)} does not exist"
         raise UsageProblem(msg)
+    suffix = ".npy" if request.bits == FLOATS else ".png"
     inputs = Inputs(tuple(filter(None, [pred, request.baseline])))
     if is_folder:
         inputs.check_folder(out, ())
     else:
+        _check_suffix(out, suffix)
         inputs.check_file(out)
     parse_chain(request.norm)
-    files = {Path(name): pred / name for name in list_folder(pred).maps} if is_folder else {Path(pred.name): pred}
+    check_request(request.target, request.sigma, request.baseline, request.n_fixations)
+    files = [(name, pred / name) for name in list_folder(pred).maps] if is_folder else [(pred.name, pred)]
+    targets = {name: str(out / Path(name).with_suffix(suffix)) if is_folder else str(out) for name, _ in files}
+    taken = Counter(targets.values())
+    twice = [Failure(name, "pair", _TWICE, "no-partner") for name, target in targets.items() if taken[target] > 1]
     baseline = None if request.baseline is None else _density(request.baseline, request, "sum-to-one")
-    made, failures = {}, []
-    for name, path in files.items():
-        suffix = ".npy" if request.bits == FLOATS else ".png"
-        target = out / name.with_suffix(suffix) if is_folder else out
-        try:
-            _write(target, _best(path, baseline, request))
-            made[name.as_posix()] = str(target)
-        except MapProblem as problem:
-            failures.append(Failure(name.as_posix(), "load", str(problem)))
+    items = [(name, path, Path(targets[name])) for name, path in files if taken[targets[name]] == 1]
+    found = []
+    for outcome in (executor or LocalPool(cores())).map(Each(_Making(request, baseline)), items):
+        found.append(outcome)
         if progress:
-            progress(path, len(files))
-    return OptimalMaps(request, made, tuple(failures), TARGETS[request.target])
+            progress(outcome, len(items))
+    failures = [*twice, *(one for one in found if isinstance(one, Failure))]
+    made = {one: targets[one] for one in found if isinstance(one, str)}
+    return OptimalMaps(request, made, tuple(sorted(failures, key=lambda one: one.name)), TARGETS[request.target])
+
+
+_TWICE = "another prediction has the same name without its suffix, so that both would be written to one file"
+
+
+def _check_suffix(out: Path, suffix: str) -> None:
+    """Refuse a file whose name says another format than is written.
+
+    Raises:
+        UsageProblem: naming the suffix.
+    """
+    if out.suffix.lower() != suffix:
+        other = ".png" if suffix == ".npy" else ".npy"
+        way = "8" if suffix == ".npy" else "64"
+        hint = f", or --bits {way} for {other}" if out.suffix.lower() == other else ""
+        msg = f"{printable(out)}: floats are written as .npy and bytes as .png; name a file that ends in {suffix}{hint}"
+        raise UsageProblem(msg)
+
+
+@dataclass(frozen=True, slots=True)
+class _Making:
+    """Makes and writes the map of one prediction; its name, or its failure."""
+
+    request: OptimalRequest
+    baseline: Array | None
+
+    def __call__(self, item: tuple[str, Path, Path]) -> str | Failure:
+        name, path, target = item
+        return guarded(partial(self._made, name, path, target), name, (path,))
+
+    def lost(self, item: tuple[str, Path, Path], reason: str) -> Failure:
+        """The failure of a prediction that ended the process which read it."""
+        return Failure(item[0], "load", f"{printable(item[1])}: {reason}", "ended-process")
+
+    def _made(self, name: str, path: Path, target: Path) -> str:
+        _write(target, _best(path, self.baseline, self.request))
+        return name
 
 
 def _best(path: Path, baseline: Array | None, request: OptimalRequest) -> Array:

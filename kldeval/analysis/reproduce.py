@@ -134,9 +134,15 @@ def _numbers(report: Report, now: Report) -> Iterator[tuple[str, str, float, flo
     scored = {score.name: score for score in now.scores}
     for score in report.scores:
         again = scored.get(score.name)
+        if again is None:
+            continue
         for key, value in score.values.items():
-            if again is not None and key in again.values:
+            if key in again.values:
                 yield score.name, key, value, again.values[key]
+        for reference, row in score.references.items():
+            for key, value in row.items():
+                if key in again.references.get(reference, {}):
+                    yield f"{score.name} {reference}", key, value, again.references[reference][key]
 
 
 def _of_maps(report: Report, now: Report, prefix: str) -> Iterator[Difference]:
@@ -203,7 +209,7 @@ def _of_row(
         raise UsageProblem(msg)
     differences, largest, n_maps = [], 0.0, 0
     for number in row.numbers:
-        report = run(paths[0], paths[1], number.settings, request_of({})._replace(**said), progress)
+        report = run(paths[0], paths[1], number.settings, request_of({**number.files, **said}), progress)
         (mean,) = (summary.mean for summary in report.summaries.values())
         n_maps = max(n_maps, len(report.scores))
         differences += [Difference("failure", failure.name, "", failure.message) for failure in report.failures]

@@ -9,9 +9,10 @@ import click
 from kldeval.cli.answers import AnswerOptions, check_answer, deliver_answer
 from kldeval.cli.groups import DEBUG, option, takes, text_option
 from kldeval.cli.help import GroupedCommand
+from kldeval.cli.options import EngineOptions
 
 
-class OptimalOptions(AnswerOptions):
+class OptimalOptions(AnswerOptions, EngineOptions):
     """The options of `kldeval optimal`."""
 
     target: str = option("--for", required=True, metavar="METRIC", help="nss, auc, sauc, cc, kld or sim.")
@@ -29,7 +30,10 @@ class OptimalOptions(AnswerOptions):
         type=click.Choice(["8", "64"]), default="64", help="64: .npy; 8: PNG, of auc and sauc by rank [default: 64]."
     )
     color: str = text_option("HOW", "Maps whose colour channels differ: luma, mean or first.", default="error")
-    seed: int = option(type=int, default=0, metavar="N", help="Of what is drawn for sim and cc [default: 0].")
+    seed: int = option(
+        type=click.IntRange(min=0), default=0, metavar="N", help="Of what is drawn for sim and cc [default: 0]."
+    )
+    jobs: int | None = option(type=click.IntRange(min=1), metavar="N", help="Workers [default: one per core].")
 
 
 @click.command("optimal", cls=GroupedCommand, context_settings={"help_option_names": ["-h", "--help"]})
@@ -48,8 +52,10 @@ def command(pred: Path, out: Path, options: OptimalOptions) -> int:
     """  # noqa: D301 - \b is click's mark of lines to keep
     from kldeval.analysis.optimal_files import make_optimal
     from kldeval.cli.terminal import progress_bar
+    from kldeval.executors.choice import executor_for
     from kldeval.provenance import versions
     from kldeval.reports.optimal_maps import OptimalRequest
+    from kldeval.run_options import RunOptions
     from kldeval.writers.answer_pages import optimal_json, optimal_page
 
     check_answer(options)
@@ -63,7 +69,8 @@ def command(pred: Path, out: Path, options: OptimalOptions) -> int:
         options.color,
         options.seed,
     )
+    executor = executor_for(RunOptions(**options.given(("jobs", *EngineOptions.own()))))
     with progress_bar(progress=options.progress, quiet=options.quiet) as progress:
-        found = make_optimal(pred, out, request, progress)
+        found = make_optimal(pred, out, request, progress, executor)
     deliver_answer(optimal_page(found), optimal_json(found), {**versions(), "pred": str(pred)}, options)
     return 1 if found.failures or not found.maps else 0

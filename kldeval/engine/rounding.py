@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from dataclasses import replace
 from functools import partial
-from itertools import pairwise
+from itertools import combinations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -21,7 +22,7 @@ from kldeval.scoring.plan import quantity_of
 from kldeval.scoring.rounded_pair import RoundedPair, refused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from kldeval.data.load import Reading
     from kldeval.grammar import Call
@@ -51,6 +52,7 @@ def run_bounds(
     asked = {key: call for key, call in calls.items() if key not in unknown}
     work = partial(_of_pair, settings=settings, reading=reading, rounding=rounding, asked=asked)
     maps = list(in_order(work, pairs, jobs)) if asked else []
+    asked = asked if maps else {}
     without = {one.name: one.reason for one in maps if one.reason}
     made: dict[str, Any] = {"rounding": rounding, "metrics": {}, "none": {**unknown, **without}}
     said = [f"no bounds of {key}: {reason}" for key, reason in unknown.items()]
@@ -60,22 +62,34 @@ def run_bounds(
         return made, said
     for key in asked:
         each = {one.name: one.found[key] for one in maps}
-        mean = mean_bounds(list(each.values()))
+        groups = [pair.group for pair in pairs] if settings.maps == "groups" else [""] * len(pairs)
+        mean = _headline(list(each.values()), groups)
         made["metrics"][key] = {"mean": _row(mean), "maps": {name: _row(one) for name, one in each.items()}}
         said.append(_words(key, mean, rounding))
     return made, said
 
 
-def overlap_note(reports: Iterable[Mapping[str, Any]]) -> list[str]:
-    """What is to be said of several models whose bounds overlap: their order is not guaranteed."""
-    found = [one["metrics"] for one in reports if one]
-    keys = [key for key in (found[0] if found else {}) if all(key in one for one in found)]
+def overlap_note(reports: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """What is to be said of models whose bounds overlap: their order is not guaranteed."""
+    found = {model: one["metrics"] for model, one in reports.items() if one}
+    keys = [key for key in next(iter(found.values()), {}) if all(key in one for one in found.values())]
     told = []
     for key in keys:
-        ends = sorted((one[key]["mean"]["low"], _number(one[key]["mean"]["outer"])) for one in found)
-        if any(later[0] <= earlier[1] for earlier, later in pairwise(ends)):
-            told.append(f"{key}: the order is not guaranteed in the worst case of rounding, where bounds overlap")
+        ends = {model: [_number(one[key]["mean"][end]) for end in ("low", "outer")] for model, one in found.items()}
+        pairs = [
+            f"{first} and {second}"
+            for first, second in combinations(ends, 2)
+            if ends[first][0] <= ends[second][1] and ends[second][0] <= ends[first][1]
+        ]
+        if pairs:
+            more = f" ({len(pairs) - NAMED} more)" if len(pairs) > NAMED else ""
+            said = f"{key}: the order is not guaranteed in the worst case of rounding, where bounds overlap"
+            told.append(f"{said}: {', '.join(pairs[:NAMED])}{more}")
     return told
+
+
+NAMED = 6
+"""So many pairs of models are named."""
 
 
 def _number(value: float | str) -> float:
@@ -108,6 +122,14 @@ def _row(one: Bounds) -> dict[str, Any]:
 
 def _plain(value: float) -> float | str:
     return value if math.isfinite(value) else str(value)
+
+
+def _headline(each: Sequence[Bounds], groups: Sequence[str]) -> Bounds:
+    """The bounds of the mean over maps, or over the means of groups."""
+    by_group: defaultdict[str, list[Bounds]] = defaultdict(list)
+    for one, group in zip(each, groups, strict=True):
+        by_group[group].append(one)
+    return mean_bounds([mean_bounds(some) for some in by_group.values()])
 
 
 def mean_bounds(each: Sequence[Bounds]) -> Bounds:

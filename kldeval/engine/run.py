@@ -19,6 +19,7 @@ from kldeval.errors import MapProblem, UsageProblem, count, printable
 from kldeval.executors.choice import executor_for, is_cluster
 from kldeval.executors.local import ThreadPool, cores
 from kldeval.normalization.chain import class_axis
+from kldeval.records import Score
 from kldeval.scoring.diagnostics import swapped
 from kldeval.scoring.evaluator import Evaluator
 from kldeval.scoring.plan import Plan
@@ -170,8 +171,8 @@ def run_dataset(
     """The report of each model."""
     scored = _scored(dataset, sides, settings, request, progress)
     groups = {name: group for name, group in dataset.groups.items() if group}
-    open_ends = {model: _bounds(dataset, model, scored.settings, request) for model in sides}
-    overlaps = _overlaps([bounds.get("bounds", {}) for bounds, _ in open_ends.values()])
+    open_ends = {model: _bounds(dataset, model, scored, request) for model in sides}
+    overlaps = _overlaps({model: bounds.get("bounds", {}) for model, (bounds, _) in open_ends.items()})
     return [
         build_report(
             scored.settings,
@@ -196,7 +197,7 @@ def run_dataset(
     ]
 
 
-def _bounds(dataset: Dataset, model: str, settings: Settings, request: RunOptions) -> tuple[dict[str, Any], list[str]]:
+def _bounds(dataset: Dataset, model: str, scored: _Scored, request: RunOptions) -> tuple[dict[str, Any], list[str]]:
     """What rounding leaves open of a model's numbers, and what is to be said of it; nothing where it is not asked for.
 
     Raises:
@@ -209,16 +210,18 @@ def _bounds(dataset: Dataset, model: str, settings: Settings, request: RunOption
 
     rounding = check_rounding(request.bounds)
 
-    # of several models the means are over the maps that all have
-    models = set().union(*dataset.tasks)
-    pairs = [task[model] for task in dataset.tasks if task.keys() == models]
-    reading = reading_of(settings, request)
-    made, said = run_bounds(pairs, settings, reading, rounding, request.jobs or cores())
+    # means are over the maps that were scored, of several models for all of them
+    names = set.intersection(
+        *({one.name for one in found.all() if isinstance(one, Score)} for found in scored.outcomes.values())
+    )
+    pairs = [task[model] for task in dataset.tasks if model in task and task[model].name in names]
+    reading = reading_of(scored.settings, request)
+    made, said = run_bounds(pairs, scored.settings, reading, rounding, request.jobs or cores())
     return {"bounds": made}, said
 
 
-def _overlaps(found: Sequence[Mapping[str, Any]]) -> list[str]:
-    if len(found) < len(("one", "another")) or not any(found):
+def _overlaps(found: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    if len(found) < len(("one", "another")) or not any(found.values()):
         return []
     from kldeval.engine.rounding import overlap_note
 

@@ -312,13 +312,5 @@ def _parts(answer: Answer) -> list[Answer]:
     return [answer._replace(outcome=part) for part in answer.outcome]
 
 
-def score_files(
-    pairs: Sequence[Pair], evaluator: Evaluator, reading: Reading, save: Path | None = None
-) -> list[Outcome]:
-    """The outcomes of some pairs, from their files; `save` is where their pixelwise terms go."""
-    work: TaskWork[Any, Any] = TaskWork(Scoring(evaluator, reading, save), reading)
-    return [answer.outcome for answer in work([{"": pair} for pair in pairs])]
-
-
 def _named(files: Sequence[MapFile]) -> str:
     return " and ".join(map(printable, files)) or "the maps"

@@ -9,6 +9,8 @@ from kldeval.dataclass import dataclass
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from kldeval.records import Failure
+
 
 FIT_SCHEMA = "kldeval.fit/1"
 
@@ -30,7 +32,7 @@ class Fitted:
     `parameters` are those of the chain: `temperature`, `blur` (pixels), `centre` (a share of the sides; inf: none) and
     `uniform` (a share). `maps` have the numbers of held-out folds, and `share` is the part of the mean KLD that goes
     away there (the gold standard, the ground truth itself, has 0), with its bootstrap `interval` over maps, or over
-    groups. `folds` are the chains that each fold was tested with.
+    groups. `folds` are the chains that each fold was tested with. `failures` are pairs that had no part in it.
     """
 
     chain: str
@@ -45,3 +47,4 @@ class Fitted:
     units: str
     provenance: Mapping[str, object]
     notes: tuple[str, ...] = ()
+    failures: tuple[Failure, ...] = ()

@@ -10,7 +10,19 @@ from kldeval.errors import count
 from kldeval.reports.fitting import FIT_SCHEMA
 from kldeval.reports.optimal_maps import OPTIMAL_SCHEMA
 from kldeval.reports.reproduction import REPRODUCTION_SCHEMA
-from kldeval.writers.page import Cell, Notes, Page, Paragraphs, Signatures, Table, filled, plain_heads
+from kldeval.writers.json import failure_row
+from kldeval.writers.page import (
+    Cell,
+    Missing,
+    MissingMaps,
+    Notes,
+    Page,
+    Paragraphs,
+    Signatures,
+    Table,
+    filled,
+    plain_heads,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -102,6 +114,7 @@ def fit_json(found: Fitted) -> str:
                 }
                 for row in found.maps
             ],
+            "failures": [failure_row(one) for one in found.failures],
             "provenance": dict(found.provenance),
             "notes": list(found.notes),
         }
@@ -124,6 +137,8 @@ def _fit_blocks(found: Fitted) -> Iterator[Block]:
     rows = tuple(tuple(map(Cell, (name, f"{found.parameters[name]:.3g}", meaning))) for name, meaning in _PARTS.items())
     yield Table(heads, rows, "fitted on all maps")
     yield Paragraphs((f"--pred-norm '{found.chain}'",), title="to use it")
+    missing = tuple(Missing(one.name, one.message, one.stage) for one in found.failures)
+    yield MissingMaps(f"{count(len(missing), 'map')} had no part in it", missing, SHOWN)
     yield Notes(found.notes)
     yield Signatures((), (found.signature,))
 
@@ -164,6 +179,7 @@ def optimal_page(found: OptimalMaps) -> Page:
     blocks: list[Block] = [Paragraphs((), title=title)]
     if rows:
         blocks.append(Table(plain_heads("text", "prediction", "written to"), rows))
-    failed = tuple(f"{one.name}: {one.message}" for one in found.failures)
-    blocks.append(Notes((*((f"{more} more",) if more > 0 else ()), *failed)))
+    missing = tuple(Missing(one.name, one.message, one.stage) for one in found.failures)
+    blocks.append(MissingMaps(f"{count(len(missing), 'map')} could not be made", missing, SHOWN))
+    blocks.append(Notes((f"{more} more",) if more > 0 else ()))
     return Page(filled(blocks))

@@ -95,7 +95,8 @@ def _limit_words(limit: Limit) -> str:
     if limit.value is None:
         return f"nothing is extrapolated: {limit.reason}"
     law = f"a {limit.law}, b = {limit.exponent:.2g}"
-    return f"{EXTRAPOLATED} to ever more observers by {law}: an assumption, no measurement"
+    without = f"; no interval: {limit.reason}" if limit.interval is None and limit.reason else ""
+    return f"{EXTRAPOLATED} to ever more observers by {law}: an assumption, no measurement{without}"
 
 
 def _share_table(curve: LearningCurve, found: LearningCurves) -> Table:

@@ -108,6 +108,37 @@ def test_what_can_mean_nothing_is_refused(arguments: tuple[str, ...], message: s
     assert (done.code, done.out, done.err) == (2, "", f"kldeval: {message}\n")
 
 
+def test_what_cannot_be_fitted_is_a_failure_and_the_others_are_fitted(files: tuple[Path, Path]) -> None:
+    np.save(files[0] / "1.npy", np.zeros((48, 64)))
+    (files[0] / "2.npy").write_bytes(b"no array")
+    (files[0] / "3.npy").unlink()
+    done = kldeval("fit", *files, "--parts", "temperature", "--format", "json", "-q", "--jobs", "1")
+    document = json.loads(done.out)
+    validate(document, "fit")
+    assert done.code == 1
+    assert [row["name"] for row in document["maps"]] == ["0", "4", "5"]
+    found = {one["name"]: (one["stage"], one["message"]) for one in document["failures"]}
+    assert found["1"] == ("check", "the prediction is empty, and has no density to fit")
+    assert found["2"][0] == "load"
+    assert found["3"][0] == "pair"
+    assert kldeval("fit", *files, "--parts", "temperature", "--format", "json", "-q", "--jobs", "2").out == done.out
+
+
+def test_where_nothing_can_be_fitted_the_first_reason_is_told(tmp_path: Path) -> None:
+    for side in ("pred", "gt"):
+        (tmp_path / side).mkdir()
+        for seed in range(3):
+            np.save(tmp_path / side / f"{seed}.npy", scene(seed)[: 40 if side == "pred" else 48])
+    done = kldeval("fit", tmp_path / "pred", tmp_path / "gt")
+    assert done.code == 2
+    assert done.err.startswith("kldeval: no pair can be fitted: 0: sizes differ: the prediction is (40, 64)")
+
+
+def test_maps_of_several_sizes_are_fitted_together() -> None:
+    maps = [small(scene(seed, shape) ** 2, scene(seed, shape)) for seed, shape in enumerate([(48, 64), (40, 40)] * 2)]
+    assert fitted_parameters(maps, ["temperature"]).temperature == pytest.approx(2, rel=1e-2)
+
+
 def test_one_fold_is_refused_in_python(files: tuple[Path, Path]) -> None:
     with pytest.raises(library.UsageProblem, match="folds=1: a fit is tested on maps that it was not fitted on"):
         library.fit(*files, folds=1)

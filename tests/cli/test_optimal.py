@@ -100,6 +100,48 @@ def test_a_folder_of_floats(tmp_path: Path) -> None:
     assert made == pytest.approx(library.optimal(image, "kld", sigma=3))
 
 
+@pytest.mark.parametrize(
+    ("name", "bits", "message"),
+    [
+        (
+            "o.npy",
+            "8",
+            "floats are written as .npy and bytes as .png; name a file that ends in .png, or --bits 64 for .npy",
+        ),
+        (
+            "o.png",
+            "64",
+            "floats are written as .npy and bytes as .png; name a file that ends in .npy, or --bits 8 for .png",
+        ),
+        ("o.txt", "64", "floats are written as .npy and bytes as .png; name a file that ends in .npy"),
+    ],
+)
+def test_a_file_is_called_what_it_is(tmp_path: Path, name: str, bits: str, message: str) -> None:
+    done = kldeval("optimal", SAMPLE / "careful" / "meadow.png", tmp_path / name, "--for", "nss", "--bits", bits)
+    assert (done.code, done.out, done.err) == (2, "", f"kldeval: {tmp_path / name}: {message}\n")
+    assert not (tmp_path / name).exists()
+
+
+def test_two_predictions_never_share_a_file(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    cv2.imwrite(str(tmp_path / "in" / "a.png"), np.full((4, 5), 9, np.uint8))
+    np.save(tmp_path / "in" / "a.npy", np.ones((4, 5)))
+    np.save(tmp_path / "in" / "b.npy", np.ones((4, 5)))
+    done = kldeval("optimal", tmp_path / "in", tmp_path / "out", "--for", "nss", "--format", "json", "-q")
+    document = json.loads(done.out)
+    assert (done.code, list(document["maps"])) == (1, ["b.npy"])
+    assert [one["name"] for one in document["failures"]] == ["a.npy", "a.png"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["b.npy"]
+
+
+def test_workers_do_not_matter(tmp_path: Path) -> None:
+    some = "--for", "sim", "--sigma", "2", "--n-fixations", "9", "-q"
+    for jobs in ("1", "2"):
+        assert kldeval("optimal", SAMPLE / "careful", tmp_path / jobs, *some, "--jobs", jobs).code == 0
+    for path in (tmp_path / "1").iterdir():
+        assert path.read_bytes() == (tmp_path / "2" / path.name).read_bytes()
+
+
 def test_eight_bits_of_ranks_hold_as_many_pixels_each(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     density = rng.random((64, 64)) ** 8

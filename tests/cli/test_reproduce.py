@@ -48,6 +48,16 @@ def test_every_digit_agrees(files: Path) -> None:
     )
 
 
+def test_the_numbers_of_reference_rows_are_compared_as_well(files: Path) -> None:
+    some = files / "bold", files / "gt", "-m", "nss", "--fixations", files / "fixations.csv", "--baselines", "--digests"
+    assert kldeval(*some, "-o", files / "r.json", "-q").code == 0
+    assert differences(files / "r.json") == (0, [])
+    document = json.loads((files / "r.json").read_text())
+    document["maps"][0]["references"]["ceiling"]["nss"] += 1
+    (files / "r.json").write_text(json.dumps(document))
+    assert differences(files / "r.json") == (1, [("number", "harbour ceiling nss")])
+
+
 def test_digests_are_those_of_every_file(files: Path) -> None:
     import hashlib
 
@@ -142,6 +152,53 @@ def test_a_published_number_by_its_digits(tmp_path: Path, value: str, code: int)
 def test_a_row_that_says_too_little_is_refused(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "row.toml"
     path.write_text(text)
+    done = kldeval("reproduce", path, SAMPLE / "bold", SAMPLE / "gt")
+    assert (done.code, done.out) == (2, "")
+    assert message in done.err
+
+
+def test_a_row_says_which_files_a_number_is_of(tmp_path: Path) -> None:
+    """The cumulative lines of CrowdFix's sample results: a list of values that is not emptied between categories."""
+    rng = np.random.default_rng(7)
+    values, lines = [], []
+    for category in ("DC", "DF", "SP"):
+        for k in range(3):
+            pred, gt = rng.integers(0, 256, (2, 12, 16)).astype(np.uint8)
+            pred[rng.random(pred.shape) < 0.3] = 0
+            p, q = (one.astype(float) / one.astype(float).sum() for one in (pred, gt))
+            values.append(float((q * np.log(1e-12 + q / (p + 1e-12))).sum()))
+            for side, kind, array in (
+                ("pred", "SALIENCY_MAPS", pred),
+                ("gt", "GND_SALIENCY_MAPS", gt),
+                ("gt", "FIXATION_MAPS", gt),
+            ):
+                folder = tmp_path / side / category / kind
+                folder.mkdir(parents=True, exist_ok=True)
+                cv2.imwrite(str(folder / f"006_00{k}.png"), array)
+        lines.append(float(np.mean(values)))
+    row = (SAMPLE.parent / "docs" / "reproductions" / "crowdfix-kld.toml").read_text()
+    printed = "1.0047320943712488", "1.0781281357790298", "1.0438951070214062"
+    for text, value in zip(printed, lines, strict=True):
+        assert row.count(text) == 1
+        row = row.replace(text, repr(value))
+    path = tmp_path / "row.toml"
+    path.write_text(row)
+    code, found = differences(path, tmp_path / "pred", tmp_path / "gt")
+    assert (code, found) == (0, [])
+    path.write_text(row.replace('files = { exclude = ["SP"] }', 'files = { exclude = ["DC", "SP"] }'))
+    assert differences(path, tmp_path / "pred", tmp_path / "gt")[0] == 1, "no line is of its category alone"
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ("[files]\nscale = 'raw'\n", "'scale' names no files; in [files] stand pred_name, gt_name"),
+        ("[files]\nexclude = 3\n", "exclude = 3 in [files] is no text"),
+    ],
+)
+def test_files_that_mean_nothing_are_refused(tmp_path: Path, files: str, message: str) -> None:
+    path = tmp_path / "row.toml"
+    path.write_text(ROW.format(value="0.7") + files)
     done = kldeval("reproduce", path, SAMPLE / "bold", SAMPLE / "gt")
     assert (done.code, done.out) == (2, "")
     assert message in done.err

@@ -11,13 +11,12 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from reading import SUFFIXES, read_fixations, read_map
 
 from fuzz.__main__ import FINE, Child, smaller
 from fuzz.child import COMMANDS
 from fuzz.mutators import mutate
-from fuzz.seeds import Seed, seeds
-from kldeval.data.fixations import read_fixations
-from kldeval.data.readers import READERS, read_map
+from fuzz.seeds import Seed, of_torch, seeds
 from kldeval.reports.json_reader import load_document
 
 if TYPE_CHECKING:
@@ -34,6 +33,11 @@ def child(tmp_path: Path) -> Iterator[Child]:
     found.end()
 
 
+@pytest.mark.slow
+def test_the_seeds_of_torch_are_whole(child: Child) -> None:
+    assert {child.verdict(seed, seed.data)["verdict"] for seed in of_torch()} == {"read"}
+
+
 def test_every_seed_is_whole(tmp_path: Path, child: Child) -> None:
     for number, seed in enumerate(seeds()):
         path = tmp_path / f"{number}{seed.suffix}"
@@ -41,7 +45,7 @@ def test_every_seed_is_whole(tmp_path: Path, child: Child) -> None:
         if seed.reader == "document":  # the command is chosen by its bytes, and may take another kind
             assert load_document(path)
             assert child.verdict(seed, seed.data)["verdict"] in FINE
-        elif seed.reader in {*COMMANDS, "container", "raw"}:
+        elif seed.reader in {*COMMANDS, "container", "video", "raw"}:
             assert child.verdict(seed, seed.data)["verdict"] == "read", seed.name
         elif seed.reader == "fixations":
             assert read_fixations(path)
@@ -64,7 +68,7 @@ def test_every_suffix_of_the_readers_is_damaged() -> None:
     }
     slow = {".pt"}  # torch, which reads these, takes seconds to start
     not_written = {".pic", *slow} if importlib.util.find_spec("OpenEXR") else {".pic", ".exr", *slow}
-    assert {alike.get(suffix, suffix) for suffix in READERS} - not_written <= {seed.suffix for seed in seeds()}
+    assert {alike.get(suffix, suffix) for suffix in SUFFIXES} - not_written <= {seed.suffix for seed in seeds()}
 
 
 def test_damage_is_drawn_from_the_seed_alone() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import cv2
@@ -229,6 +230,57 @@ def test_fixations_of_the_frames_stand_beside_their_videos() -> None:
     z = [(frame - frame.mean()) / frame.std() for frame in pred]
     expected = np.mean([np.mean([one[r, c] for r, c in part]) for one, part in zip(z, places, strict=True)])
     assert score("pred", "gt", "--metric", "nss", "--fixations", "fixations") == pytest.approx([expected])
+
+
+@pytest.mark.parametrize(("suffix", "code"), [("avi", "FFV1"), ("mkv", "FFV1"), ("avi", "MPNG")])
+def test_damage_makes_no_other_frame(suffix: str, code: str) -> None:
+    """Of a damaged video every frame is that of the sound one, or refused: none stands in the place of another."""
+    levels = [np.full(SHAPE, 20 * place + 10, np.uint8) for place in range(LENGTH)]
+    sound = Path(video(f"sound.{suffix}", levels, code)).read_bytes()
+    images("gt", levels)
+    found = {"same": 0, "refused": 0}
+    for seed in range(8):
+        random, data = Random(seed), bytearray(sound)
+        for _ in range(random.randint(1, 3)):
+            data[random.randrange(len(data))] ^= 1 << random.randrange(8)
+        Path(f"damaged.{suffix}").write_bytes(data)
+        outcome = kldeval(
+            f"damaged.{suffix}", "gt", "--metric", "mae", "--scale", "raw", "--format", "json", "--jobs", "1"
+        )
+        made = json.loads(outcome.out) if outcome.code != 2 else {"maps": []}
+        assert [row["mae"] for row in made["maps"]] == [0] * len(made["maps"])
+        found["same"] += len(made["maps"])
+        found["refused"] += LENGTH - len(made["maps"])
+    assert min(found.values()) > 0
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_what_decoders_say_of_damage_is_in_the_refusal_alone(jobs: str, capfd: pytest.CaptureFixture[str]) -> None:
+    data = bytearray(Path(video("pred.avi", frames(1, 40))).read_bytes())
+    for place in range(len(data) // 4, len(data) // 2, 500):
+        data[place] ^= 0xFF
+    Path("pred.avi").write_bytes(data)
+    images("gt", frames(2, 40))
+    made = json.loads(kldeval("pred.avi", "gt", *EXACT, "--format", "json", "--jobs", jobs, "-q").out)
+    assert capfd.readouterr() == ("", "")
+    place = len(made["maps"])
+    assert 0 < place < 20
+    message = f"pred.avi: the video ends or is damaged after {place} frames: slice CRC mismatch "
+    assert len(made["failures"]) == 40 - place
+    assert all(failure["message"].startswith(message) for failure in made["failures"])
+
+
+def test_frames_that_are_not_shown_at_a_constant_rate_are_refused() -> None:
+    """As where a decoder leaves one out, whose place the next would take."""
+    found = frames(1)
+    sound = Path(video("pred.mkv", found)).read_bytes()
+    block = b"\x81" + (240).to_bytes(2)  # the track of the last frame, and its time in milliseconds
+    assert sound.count(block) == 1
+    Path("pred.mkv").write_bytes(sound.replace(block, b"\x81" + (320).to_bytes(2)))
+    images("gt", frames(2))
+    made = json.loads(kldeval("pred.mkv", "gt", *EXACT, "--format", "json").out)
+    assert len(made["maps"]) == LENGTH - 1
+    assert "frame 7 is shown 3.00 frames after the one before: some are missing" in made["failures"][0]["message"]
 
 
 def test_a_video_that_is_none_or_in_colours_is_refused_by_name() -> None:

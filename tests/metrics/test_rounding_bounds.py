@@ -110,7 +110,8 @@ def test_a_report_has_the_bounds_of_every_map_and_of_the_mean() -> None:
 
 def test_models_whose_bounds_overlap_have_no_guaranteed_order() -> None:
     done = kldeval(SAMPLE / "bold", SAMPLE / "careful", SAMPLE / "gt", "-m", "kld", "--bounds", "round")
-    assert "kld: the order is not guaranteed in the worst case of rounding, where bounds overlap" in done.out
+    said = "kld: the order is not guaranteed in the worst case of rounding, where bounds overlap: bold and careful"
+    assert said in done.out
 
 
 @pytest.mark.parametrize(
@@ -237,6 +238,28 @@ def test_an_audit_of_floats_says_that_nothing_was_rounded(tmp_path: Path) -> Non
     done = kldeval("audit", tmp_path / "p.npy", tmp_path / "g.npy", "--convention", "mit", "--bounds", "floor")
     assert done.code == 0
     assert "- mit: the prediction is float64, and not 8-bit levels that were rounded" in done.out
+
+
+def test_the_bounds_are_those_of_the_headline(tmp_path: Path) -> None:
+    """Of the maps that were scored, and of the means of groups where these are averaged."""
+    rng = np.random.default_rng(5)
+    for side in ("pred", "gt"):
+        for name in ("one/a", "one/b", "one/c", "two/d", "two/e"):
+            (tmp_path / side / name[:3]).mkdir(parents=True, exist_ok=True)
+            levels = rng.integers(1, 9, (5, 6)).astype(np.uint8)
+            cv2.imwrite(str(tmp_path / side / f"{name}.png"), levels * (name != "two/e" or side == "gt"))
+    done = kldeval(
+        *(tmp_path / "pred", tmp_path / "gt", "-m", "kld", "--maps", "groups", "--bounds", "round"),
+        *("--format", "json", "-q"),
+    )
+    found = json.loads(done.out)
+    assert (done.code, [one["name"] for one in found["failures"]]) == (1, ["two/e"])
+    held = found["provenance"]["bounds"]["metrics"]["kld"]
+    assert held["mean"]["low"] < found["summary"]["kld"]["mean"] < held["mean"]["high"]
+    of_groups = [
+        np.mean([one["low"] for name, one in held["maps"].items() if name[:3] == group]) for group in ("one", "two")
+    ]
+    assert held["mean"]["low"] == pytest.approx(np.mean(of_groups), rel=1e-12)
 
 
 def test_an_html_report_has_a_table_of_bounds(tmp_path: Path) -> None:

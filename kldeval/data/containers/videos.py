@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import math
 import os
+import tempfile
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -134,8 +135,13 @@ class _Decoder:
 
         self.path = path
         self.stamp = path.stat().st_mtime_ns
-        # one thread: workers are processes already, and the threads of a decoder do not survive a fork
-        self._capture: Any = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
+        self.damage = ""
+        self._shown_at = -1.0  # in frames
+        for name in OTHERWISE:
+            os.environ.pop(name, None)
+        with _words():
+            # one thread: workers are processes already, and the threads of a decoder do not survive a fork
+            self._capture: Any = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
         if not self._capture.isOpened():
             raise unreadable(path, "no video that can be decoded")
         self.next = 1
@@ -154,26 +160,85 @@ class _Decoder:
         while self.next <= MOST_FRAMES and self.has_more():
             self.next += 1
         if self.next == 1:
-            raise unreadable(self.path, "a video without a frame")
+            raise unreadable(self.path, f"a video without a frame{self.damage and f' ({self.damage})'}")
         return self.next - 1
 
     def has_more(self) -> bool:
-        """Whether another frame follows, which is passed over."""
-        return bool(self._capture.grab())
+        """Whether another sound frame follows, which is passed over; nothing that follows a damaged one is."""
+        if self.damage:
+            return False
+        with _words() as said:
+            found = bool(self._capture.grab())
+        self.damage = said.first or (self._jump() if found else "")
+        return found and not self.damage
+
+    def _jump(self) -> str:
+        """What is wrong with the time of the frame that was grabbed: decoders leave out what they cannot decode."""
+        import cv2
+
+        at, before = self._capture.get(cv2.CAP_PROP_POS_MSEC) * self.rate / 1000, self._shown_at
+        self._shown_at = at
+        if not self.rate or abs(at - before - 1) < HALF:
+            return ""
+        return (
+            f"frame {self.next} is shown {at - before:.2f} frames after the one before: some are missing, or the rate "
+            "is not constant (ffmpeg -i VIDEO -fps_mode cfr OUT makes it so)"
+        )
 
     def frame(self, number: int) -> Array:
         """The frame of a number that is not before the next.
 
         Raises:
-            UnreadableMap: the video ends before it.
+            UnreadableMap: the video ends before it, or is damaged.
         """
         while self.next < number and self.has_more():
             self.next += 1
-        frame: Array | None = self._capture.read()[1] if self.next == number else None
+        frame: Array | None = None
+        if self.next == number and self.has_more():
+            with _words():
+                frame = self._capture.retrieve()[1]
         if frame is None:
-            raise unreadable(self.path, f"the video ends or is damaged after {count(self.next - 1, 'frame')}")
+            why = f": {self.damage}" if self.damage else ""
+            raise unreadable(self.path, f"the video ends or is damaged after {count(self.next - 1, 'frame')}{why}")
         self.next += 1
         return frame
+
+
+HALF = 0.5
+"""Frames by which the time of one may differ from that of constant rate: containers round times to milliseconds."""
+
+OTHERWISE = ("OPENCV_FFMPEG_LOGLEVEL", "OPENCV_FFMPEG_DEBUG")
+"""What would have OpenCV print FFmpeg's messages on standard output; without, errors are on standard error."""
+
+
+class _words:  # noqa: N801 - used as a function
+    """What a library of C writes to standard error meanwhile, which nobody else sees; `first` is its first line.
+
+    FFmpeg says there alone that a frame is damaged, which it then makes up from others.
+    """
+
+    def __init__(self) -> None:
+        self.first = ""
+
+    def __enter__(self) -> Self:
+        if not _heard:
+            _heard.append(tempfile.TemporaryFile(buffering=0))
+        self._kept = os.dup(STDERR)
+        os.ftruncate(_heard[0].fileno(), 0)
+        os.lseek(_heard[0].fileno(), 0, os.SEEK_SET)
+        os.dup2(_heard[0].fileno(), STDERR)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.dup2(self._kept, STDERR)
+        os.close(self._kept)
+        said = os.pread(_heard[0].fileno(), 1000, 0)
+        self.first = printable(said.decode("utf-8", "replace").strip().partition("\n")[0].rpartition("] ")[2][:LONGEST])
+
+
+STDERR, LONGEST = 2, 100
+
+_heard: list[Any] = []
 
 
 _decoders: OrderedDict[str, _Decoder] = OrderedDict()
