@@ -35,6 +35,7 @@ GROUPS = {
         *("pred_name", "gt_name", "manifest", "group_by", "exclude", "allow_missing", "allow_extra", "limit", "shard"),
         *(
             "key",
+            "var",
             "pred_column",
             "gt_column",
             "name_column",
@@ -112,6 +113,7 @@ RARE = frozenset(
             "smoothing_over",
             "dtype",
             "key",
+            "var",
             "pred_column",
             "gt_column",
             "name_column",
