@@ -143,7 +143,7 @@ class TestSources:
     def test_rows_cannot_be_changed(self) -> None:
         """A convention is a record."""
         with pytest.raises(FrozenInstanceError):
-            convention("mit").scale = "raw"  # type: ignore[misc]
+            convention("mit").scale = "raw"
         assert replace(convention("mit"), scale="raw") != convention("mit")
 
 
