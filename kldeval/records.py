@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from kldeval.arrays import AnyArray
     from kldeval.arrays import NumpyArray as Array
-    from kldeval.grids import Grid
+    from kldeval.grids import Place
     from kldeval.memory import MapFile
 
 
@@ -116,7 +116,7 @@ class MapPair:
     edges: Mapping[str, Array] = field(default_factory=dict)
     volume: tuple[int, ...] = ()
     is_xyz: bool = False
-    grid: Grid | None = None
+    grid: Place | None = None
 
 
 class ClassSum(NamedTuple):

@@ -43,9 +43,9 @@ def reading_of(settings: Settings, request: RunOptions) -> Reading:
     reading = Reading(
         color=settings.color,
         resize=settings.resize,
-        key=request.key,
-        pred_key=request.pred_key,
-        gt_key=request.gt_key,
+        key=request.key or request.var,
+        pred_key=request.pred_key or request.pred_var,
+        gt_key=request.gt_key or request.gt_var,
         trusts_files=request.trust_files,
         class_maps=settings.names_class_axis,
         labels=settings.is_labels,

@@ -64,6 +64,7 @@ def test_every_suffix_of_the_readers_is_damaged() -> None:
         ".ppm": ".pgm",
         ".pth": ".pt",
         ".hdf5": ".h5",
+        ".nc4": ".nc",
     }
     slow = {".pt"}  # torch, which reads these, takes seconds to start
     not_written = {".pic", *slow} if importlib.util.find_spec("OpenEXR") else {".pic", ".exr", *slow}

@@ -810,6 +810,8 @@ NAMES = {
     "safetensors": {".safetensors"},
     "NIfTI, `.nii`, `.nii.gz` (`pip install 'kldeval[volumes]'`)": {".nii", ".nii.gz"},
     "NRRD (`pip install 'kldeval[volumes]'`)": {".nrrd"},
+    "NetCDF (`pip install 'kldeval[xarray]'`)": {".nc", ".nc4"},
+    "zarr stores (`pip install 'kldeval[xarray]'`)": set(),
     "raw single floats": {".bin"},
 }
 """The suffixes that each row of the table in docs/files.md is about."""
