@@ -258,3 +258,18 @@ class TestMessages:
             with pytest.raises(KldevalError) as problem:
                 call()
             assert "--" not in str(problem.value)
+
+
+@pytest.mark.parametrize("metric", ["ce", "ece", "rps", "accuracy,brier"])
+def test_pairs_of_class_maps_and_labels_come_one_by_one(metric: str) -> None:
+    rng = np.random.default_rng(0)
+    logits, labels = rng.normal(size=(4, 3, 6, 7)), rng.integers(0, 3, (4, 6, 7)).astype(np.uint8)
+    options: dict[str, Any] = {"metric": metric, "norm": "softmax", "axis": 0, "gt_norm": "labels"}
+    whole = kldeval.evaluate(logits, labels, **options)
+    pairs = ((str(place), logits[place], labels[place]) for place in range(4))
+    assert kldeval.evaluate(pairs, **options).summaries == whole.summaries
+    pairs = ((str(place), logits[place], labels[place]) for place in range(4))
+    with pytest.raises(
+        kldeval.UsageProblem, match="ace has bins of equal numbers over all maps of a run: score them in"
+    ):
+        kldeval.evaluate(pairs, **{**options, "metric": "ace"})
