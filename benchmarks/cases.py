@@ -137,10 +137,12 @@ def row_of(case: Case, rounds: Sequence[tuple[float, float]]) -> Row:
 def conventions(*, on_whole_maps: bool) -> str:
     """The names of all conventions, or of those that act on the whole map."""
     from kldeval.conventions import CONVENTIONS
-    from kldeval.normalization.chain import is_spatial, parse_chain
+    from kldeval.normalization.chain import parse_chain
+    from kldeval.scoring.plan import dependence
 
     chains = {name: (parse_chain(row.pred), parse_chain(row.gt)) for name, row in CONVENTIONS.items()}
-    return ",".join(name for name, sides in chains.items() if not (on_whole_maps and any(map(is_spatial, sides))))
+    whole = (name for name, sides in chains.items() if {"value"} == set(map(dependence, sides)))
+    return ",".join(whole if on_whole_maps else chains)
 
 
 def ours(folder: Path, *options: str) -> Command:

@@ -87,7 +87,7 @@ def _read(reader: str, path: Path) -> None:
         for found in read_fixations(path, FixationReading(max_pixels=MAX_PIXELS)).values():
             assert (found.counts >= 1).all(), "counts below 1"
             if found.shape is not None:
-                found.inside(found.shape)[0].count_map(found.shape)
+                found.inside(found.shape)[0].pixels(found.shape)
         return
     read_map(path, max_pixels=MAX_PIXELS, readers=LABEL_READERS if reader == "labels" else READERS)
     read_size(path, max_pixels=MAX_PIXELS)

@@ -43,7 +43,7 @@ class Seed(NamedTuple):
 
 def seeds() -> list[Seed]:
     """The seeds of every format, always the same."""
-    maps = [*_images(), *_tiffs(), *_text(), *_arrays(), *_exr(), *_volumes()]
+    maps = [*_images(), *_tiffs(), *_text(), *_arrays(), *_exr(), *_volumes(), *_gridded()]
     every = [*maps, *_fixations(), *_containers(), *_requests()]
     return [seed for seed in every if seed.data]  # what this OpenCV cannot write is empty
 
@@ -169,6 +169,22 @@ def _volumes() -> Iterator[Seed]:
             }
             nrrd.write(str(path / "a.nrrd"), volume.astype(np.float32), header)
             yield Seed(f"nrrd-{encoding}", ".nrrd", "map", (path / "a.nrrd").read_bytes())
+
+
+def _gridded() -> Iterator[Seed]:
+    """NetCDF of either kind, none without the library that writes them."""
+    try:
+        import xarray
+    except ImportError:
+        return
+    coordinates = {"lat": np.arange(20.0), "lon": np.arange(20.0)}
+    data = xarray.Dataset({"tas": (("lat", "lon"), _map()[:20, :20].astype(np.float32))}, coordinates)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "a.nc"
+        data.to_netcdf(path, engine="h5netcdf", encoding={"tas": {"zlib": True, "_FillValue": -1.0}})
+        yield Seed("netcdf4", ".nc", "map", path.read_bytes())
+        data.to_netcdf(path, engine="scipy")
+        yield Seed("netcdf3", ".nc", "map", path.read_bytes())
 
 
 def _fixations() -> Iterator[Seed]:

@@ -11,6 +11,8 @@ from kldeval.urls import url_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from kldeval.grids import Place
+
 ARRAY_SUFFIX = ".npy"
 """That of the files which arrays are read like."""
 
@@ -19,11 +21,14 @@ ARRAY_SUFFIX = ".npy"
 class MapInMemory:
     """A map that a program holds as an array, which stands where a file does; `label` names it in messages.
 
-    It is read as an .npy file of the array would be.
+    It is read as an .npy file of the array would be. `nodata` is the value that marks pixels without data, and `grid`
+    where its pixels lie, where the file that it comes from says so.
     """
 
     array: Any
     label: str
+    nodata: float | None = None
+    grid: Place | None = None
 
     @property
     def suffix(self) -> str:

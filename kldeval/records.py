@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from kldeval.arrays import AnyArray
     from kldeval.arrays import NumpyArray as Array
-    from kldeval.grids import Grid
+    from kldeval.grids import Place
     from kldeval.memory import MapFile
 
 
@@ -116,7 +116,7 @@ class MapPair:
     edges: Mapping[str, Array] = field(default_factory=dict)
     volume: tuple[int, ...] = ()
     is_xyz: bool = False
-    grid: Grid | None = None
+    grid: Place | None = None
 
 
 class ClassSum(NamedTuple):
@@ -293,19 +293,6 @@ class Fixations:
         counts = np.bincount(owner, weights=self.counts, minlength=len(places)).astype(np.int64)
         return *np.divmod(places, shape[1]), counts
 
-    def count_map(self, shape: Shape) -> Array:
-        """The number of fixations at every pixel, int64 (H, W).
-
-        Raises:
-            RefusedMap: a fixation lies outside.
-        """
-        import numpy as np
-
-        rows, cols, counts = self.pixels(shape)
-        map_ = np.zeros(shape, np.int64)
-        map_[rows, cols] = counts
-        return map_
-
     def scaled(self, shape: Shape) -> Fixations:
         """The fixations on the image resized to another shape.
 
@@ -389,8 +376,8 @@ def fixations_at(
 ) -> Fixations:
     """Fixations at positions counted from 0.
 
-    >>> fixations_at([1.5, 1.2], [0, 0]).count_map((2, 1)).tolist()
-    [[0], [2]]
+    >>> [part.tolist() for part in fixations_at([1.5, 1.2], [0, 0]).pixels((2, 1))]
+    [[1], [0], [2]]
     """
     import numpy as np
 

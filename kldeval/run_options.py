@@ -22,6 +22,7 @@ class RunOptions(NamedTuple):
     `shard` is a share of the pairs, `I/N`, that is scored with what all images tell.
     `cache` is the folder of rows that are kept between runs. `digests` asks for a digest of every file in the report,
     `bounds` (round or floor) for what the rounding of 8-bit predictions leaves open.
+    `var`, `pred_var` and `gt_var` are the variables of files over coordinates.
     `pred_column`, `gt_column` and `name_column` are the columns of tables that hold maps and their names.
     `every` N-th frame of videos counts, of those at `fps` frames a second where that is said; `allow_lossy` takes
     frames of lossy codecs for ground truths.
@@ -59,6 +60,9 @@ class RunOptions(NamedTuple):
     key: str | None = None
     pred_key: str | None = None
     gt_key: str | None = None
+    var: str | None = None
+    pred_var: str | None = None
+    gt_var: str | None = None
     pred_column: str | None = None
     gt_column: str | None = None
     name_column: str | None = None

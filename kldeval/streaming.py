@@ -7,6 +7,7 @@
 
 Every map is scored by itself, in float64, as a file of its type would be, and the sums over maps are exact. So neither
 the order of the maps, nor the size of the batches, nor over how many processes they were spread changes a digit.
+Calibration errors are no means over maps: of them the sums within bins are added up.
 """
 
 from __future__ import annotations
@@ -22,13 +23,16 @@ from kldeval.arrays import as_numpy
 from kldeval.data.load import on_asked_scales
 from kldeval.errors import FAILURE_CODES, RefusedMap, UsageProblem
 from kldeval.functional import option_settings
-from kldeval.metrics.registry import METRICS, OF_OTHER_IMAGES
+from kldeval.metrics.registry import LABEL_METRICS, METRICS, OF_OTHER_IMAGES
 from kldeval.parameters import explicit, stream_parameters
 from kldeval.preprocessing.grey import full_scale
-from kldeval.records import AuxiliaryInputs, Failure, Fixations, MapPair, Skipped, fixations_at
+from kldeval.records import AuxiliaryInputs, Failure, Fixations, MapPair, Score, Skipped, fixations_at
+from kldeval.reports.aggregate import finalizer
 from kldeval.reports.moments import Moments, moments_of
+from kldeval.reports.totals import Totals
 from kldeval.scoring.evaluator import Evaluator
 from kldeval.scoring.plan import Plan
+from kldeval.settings.metric_options import adaptive_calls
 from kldeval.settings.settings import MAPS
 from kldeval.settings.signature import signatures
 from kldeval.wording import in_python, python_words
@@ -73,6 +77,7 @@ class MetricCollection:
     def reset(self) -> None:
         """Forget every map."""
         self._moments = dict.fromkeys(self._settings.keys, Moments())
+        self._totals: dict[str, Totals] = {}
         self._rows: list[Mapping[str, float]] = []
         self._is_weighted: bool | None = None
 
@@ -114,8 +119,8 @@ class MetricCollection:
         """Take in maps (H, W) or batches (N, H, W) or (N, 1, H, W), of any library, on any device and of any precision.
 
         Args:
-            pred: predicted maps.
-            gt: ground-truth maps; metrics of fixations do without.
+            pred: predicted maps; for metrics of labels class maps (C, H, W) or batches (N, C, H, W).
+            gt: ground-truth maps, or labels (H, W) or (N, H, W); metrics of fixations do without.
             fixations: how often each pixel was fixated.
             weights: the weight of each pixel, in all updates or in none; 0 leaves a pixel out.
             other: the fixations on another image, for `auc-shuffled`.
@@ -127,12 +132,26 @@ class MetricCollection:
         if self._is_weighted not in (None, weights is not None):
             msg = "weights in some updates and none in others are two numbers; give them in every update, or in none"
             raise UsageProblem(msg)
-        found = self.score(pred, gt, fixations, weights=weights, other=other)
-        self._is_weighted = weights is not None
+        scores = self._scores(pred, gt, fixations, weights, other)
+        totals = self._with(scores)
+        self._is_weighted, self._totals = weights is not None, totals
+        found = [score.values for score in scores]
         for key in self._moments:
             self._moments[key] += moments_of([row[key] for row in found])
         if self._keeps_rows:
             self._rows += found
+
+    def _with(self, scores: Sequence[Score]) -> dict[str, Totals]:
+        """The sums of metrics that are made of them, with those of further maps.
+
+        Raises:
+            UsageProblem: these have other classes.
+        """
+        new: dict[str, Totals] = {}
+        for score in scores:
+            for key, sums in score.statistics.items():
+                new.setdefault(key, Totals()).append(key, sums)
+        return {**self._totals, **{key: self._totals.get(key, Totals()).joined(key, one) for key, one in new.items()}}
 
     def score(
         self,
@@ -151,21 +170,35 @@ class MetricCollection:
             RefusedMap: a map cannot be scored, named by its place in the batch.
             UsageProblem: a metric lacks what it needs.
         """
-        of_maps = self._settings.on("density", "maps", "pixels", "forecasts")
+        return [score.values for score in self._scores(pred, gt, fixations, weights, other)]
+
+    def _scores(
+        self, pred: Array, gt: Array | None, fixations: Array | None, weights: Array | None, other: Array | None
+    ) -> list[Score]:
+        is_labels = self._settings.is_labels
+        of_maps = self._settings.keys if is_labels else self._settings.on("density", "maps", "pixels", "forecasts")
         if gt is None and of_maps:
             msg = f"{', '.join(of_maps)}: there is no ground truth; update(pred, gt)"
             raise UsageProblem(msg)
         if fixations is None and self._settings.on("fixations"):
             msg = f"{', '.join(self._settings.on('fixations'))}: no fixations; update(pred, gt, fixations)"
             raise UsageProblem(msg)
-        batch = _batch(pred, pred if gt is None else gt, fixations, weights, other)
+        if is_labels:
+            batch = _class_batch(pred, gt, weights)
+        else:
+            batch = _batch(pred, pred if gt is None else gt, fixations, weights, other)
         scored = [self._score(place if len(batch) > 1 else None, *maps) for place, maps in enumerate(batch)]
         return [row for row in scored if row is not None]
 
     def compute(self) -> dict[str, float]:
-        """The mean of each metric over all maps; nan before the first."""
+        """The mean of each metric over all maps, or the number of all their pixels together; nan before the first."""
         return {
-            key: math.nan if moments.mean is None else float(moments.mean) for key, moments in self._moments.items()
+            key: finalizer(key)(self._totals[key].sums)
+            if key in self._totals
+            else math.nan
+            if moments.mean is None
+            else float(moments.mean)
+            for key, moments in self._moments.items()
         }
 
     def merge(self, other: MetricCollection) -> None:
@@ -181,6 +214,7 @@ class MetricCollection:
             self.load_state_dict(other.state_dict())
             return
         _check_same(self.signatures, other.signatures)
+        self._totals = {key: one.joined(key, other._totals[key]) for key, one in self._totals.items()}
         self._moments = {key: found + other._moments[key] for key, found in self._moments.items()}
         self._rows = [*self._rows, *other._rows]
 
@@ -188,7 +222,8 @@ class MetricCollection:
         """What was taken in, as plain values that can be saved."""
         moments = {key: asdict(found) for key, found in self._moments.items()}
         rows = [dict(row) for row in self._rows]
-        return {"signatures": dict(self.signatures), "weighted": self._is_weighted, "moments": moments, "rows": rows}
+        state = {"signatures": dict(self.signatures), "weighted": self._is_weighted, "moments": moments, "rows": rows}
+        return {**state, "totals": {key: one.state for key, one in self._totals.items()}} if self._totals else state
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take a saved state in place of one's own.
@@ -201,7 +236,14 @@ class MetricCollection:
             self._is_weighted = before
             _check_same(self.signatures, state["signatures"])
         self._moments = {key: Moments(**found) for key, found in state["moments"].items()}
+        held = state.get("totals", {})
+        self._totals = {key: Totals([Moments(**one) for one in found]) for key, found in held.items()}
         self._rows = [dict(row) for row in state["rows"]]
+
+    @property
+    def is_mean(self) -> bool:
+        """Whether every number is a mean over maps of densities or pixels."""
+        return not (self._settings.is_labels or self._settings.maps == "pixels" or self._settings.on("forecasts"))
 
     def _score(
         self,
@@ -211,15 +253,15 @@ class MetricCollection:
         fixations: Any | None,
         weights: Any | None,
         other: Any | None,
-    ) -> Mapping[str, float] | None:
-        """The numbers of one map; None where it is left out, as `empty_gt="skip"` asks."""
+    ) -> Score | None:
+        """The score of one map; None where it is left out, as `empty_gt="skip"` asks."""
         company = AuxiliaryInputs(fixations=_fixations(fixations), other=_fixations(other))
         pair = MapPair(
             "",
             pred,
             gt,
             weights,
-            shape=pred.shape,
+            shape=(pred.shape[0], math.prod(pred.shape[1:])) if self._settings.is_labels else pred.shape,
             pred_scale=full_scale(pred),
             gt_scale=full_scale(gt),
             company=company,
@@ -233,7 +275,7 @@ class MetricCollection:
             return None
         if outcome.failures:
             raise RefusedMap(where + in_python(outcome.failures[0].message), code=_known(outcome.failures[0].code))
-        return outcome.values
+        return outcome
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(self.signatures)}; n={self.n})"
@@ -307,10 +349,16 @@ def _checked(settings: Settings) -> Settings:
     Raises:
         UsageProblem: it lacks other images, or a mean that is not one over maps.
     """
-    if settings.is_labels or settings.maps != "mean" or settings.reduction == "none":
-        msg = "a stream gives means over maps of densities; use evaluate, or kldeval.cross_entropy for labels"
+    registry = LABEL_METRICS if settings.is_labels else METRICS
+    pooled = all(registry[call.name].info.statistics is not None for call in settings.metrics)
+    if settings.maps != ("pixels" if pooled else "mean") or settings.reduction == "none":
+        msg = "a stream gives means over maps, and calibration errors of all pixels together; use evaluate for others"
         raise UsageProblem(msg)
-    for call in settings.metrics:
+    adaptive = next(iter(adaptive_calls(settings)), "")
+    if adaptive:
+        msg = f"{adaptive} has bins of equal numbers of all maps, which a stream does not hold; use evaluate"
+        raise UsageProblem(msg)
+    for call in () if settings.is_labels else settings.metrics:
         of_others = OF_OTHER_IMAGES & set(METRICS[call.name].info.requires)
         if of_others or "others" in (settings.baseline.name, settings.other.name):
             msg = f"{call.name} asks for the fixations on all other images, which a stream does not hold; use evaluate"
@@ -346,6 +394,28 @@ def _batch(pred: Array, *beside: Array | None) -> list[tuple[Any, ...]]:
     if first.ndim == _MAP:
         return [tuple(arrays)]
     return [tuple(None if array is None else array[place] for array in arrays) for place in range(len(first))]
+
+
+def _class_batch(pred: Array, gt: Array | None, weights: Array | None) -> list[tuple[Any, ...]]:
+    """Class maps (C, H, W), their labels (H, W) and the weights of these one by one; or batches (N, C, H, W).
+
+    Raises:
+        RefusedMap: the arrays have other axes, or are not as many.
+    """
+    maps = as_numpy(pred)
+    beside = [None if array is None else as_numpy(array) for array in (gt, weights)]
+    if maps.ndim not in (_MAP + 1, _BATCH + 1):
+        msg = f"pred has the shape {tuple(maps.shape)}; class maps are (C, H, W) or (H, W, C), and batches (N, C, H, W)"
+        raise RefusedMap(msg)
+    if maps.ndim == _MAP + 1:
+        return [(maps, beside[0], None, beside[1], None)]
+    wrong = next((array.shape for array in beside if array is not None and len(array) != len(maps)), None)
+    if wrong is not None:
+        msg = f"pred holds {len(maps)} class maps and what belongs to them has the shape {tuple(wrong)}"
+        raise RefusedMap(msg)
+    places = range(len(maps))
+    labels, own = ([None] * len(maps) if array is None else [array[place] for place in places] for array in beside)
+    return [(maps[place], labels[place], None, own[place], None) for place in places]
 
 
 def _of_one_channel(array: Any) -> Any:

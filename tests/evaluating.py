@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from kldeval.engine.device import Device
-from kldeval.engine.gpu import score_batch
+from kldeval.engine.gpu import score_batch, score_loaded
 from kldeval.records import MapPair, Score
 from kldeval.scoring.evaluator import Evaluator, SharedEvaluator
 from kldeval.scoring.plan import Plan, quantity_of, uncovered_quantities
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from kldeval.records import Outcome
+    from kldeval.records import Failure, Outcome
     from kldeval.scoring.plan import Quantity
     from kldeval.settings.settings import Settings
 
@@ -94,6 +94,14 @@ def on_device(
 ) -> list[Outcome]:
     """What becomes of a batch of tensors on a device, which torch's CPU may stand for."""
     return score_batch(list(pairs), evaluator_of(settings, per_class=per_class), device)
+
+
+def in_batches(items: Iterable[MapPair | Failure], settings: Settings, device: str = "cpu") -> list[Outcome]:
+    """What becomes of decoded pairs and failures on a device, in order."""
+    given = list(items)
+    found = list(score_loaded(given, evaluator_of(settings), device))
+    assert all(one is other for (one, _), other in zip(found, given, strict=True))
+    return [outcome for _, outcome in found]
 
 
 def torch_as_accelerator(monkeypatch: pytest.MonkeyPatch, device: str = "cpu:0") -> None:

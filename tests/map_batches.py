@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+import evaluating
 import numpy as np
 import pytest
 import torch
 
-from kldeval.preprocessing.grey import full_scale
-from kldeval.records import MapPair, Score
+from kldeval.records import Score
 
 if TYPE_CHECKING:
-    from kldeval.records import Outcome
+    from kldeval.records import MapPair, Outcome
 
 RNG = np.random.default_rng(17)
 METRICS = "kld,kld(),kld-reverse,ce,jsd,entropy-gt"
@@ -35,7 +35,7 @@ SETTINGS: dict[str, dict[str, str]] = {
 
 
 def pair_of(name: str, pred: Any, gt: Any, **kept: Any) -> MapPair:
-    return MapPair(name, pred, gt, shape=pred.shape, pred_scale=full_scale(pred), gt_scale=full_scale(gt), **kept)
+    return evaluating.pair_of(pred, gt, name=name, **kept)
 
 
 def numbers(dtype: str, shape: tuple[int, int]) -> Any:

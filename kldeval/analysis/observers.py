@@ -21,6 +21,7 @@ from kldeval.engine.worker import guarded, reading_of
 from kldeval.errors import NoPartner, RefusedMap, UsageProblem, count, printable
 from kldeval.executors.choice import executor_for
 from kldeval.executors.local import Each
+from kldeval.grammar import split_top_level
 from kldeval.memory import NamedMaps
 from kldeval.normalization.lazy_map import MAP
 from kldeval.provenance import versions
@@ -103,6 +104,9 @@ def learning_curves(
     seeing, doubts = _seeing(fixations, asked, request, {**like, **next(iter(files.values()), {})})
     names = seeing.source.names[: request.limit]
     crowds, failures = _parted(executor.map(Each(seeing), names))
+    if failures and not crowds:
+        msg = f"the observers of no image are known: {failures[0].name}: {failures[0].message}"
+        raise UsageProblem(msg)
     kept, plan, left_out = _kept(crowds, settings, asked)
     kernels = _Kernels(executor.map(Each(_Fitting(plan)), kept), plan)
     context, described = _context(crowds, settings, asked)
@@ -154,7 +158,11 @@ def settings_of_curves(asked: CurvesRequest) -> Settings:
         raise UsageProblem(msg)
     metric = asked.texts.get("metric") or (OF_FIXATIONS if asked.sigma is None else f"{OF_FIXATIONS},{OF_MAPS}")
     texts = {**asked.texts, "metric": metric}
-    plain = make_settings({**texts, "baseline": asked.chance} if _takes_baseline(metric) else texts)
+    beside = {"baseline": ("ig", "ig-mit"), "other_map": ("auc-shuffled",)}
+    words = {"baseline": asked.chance, "other_map": "others"}
+    named = {part.strip().partition("(")[0] for part in split_top_level(metric, ",")}
+    texts |= {name: words[name] for name, metrics in beside.items() if not named.isdisjoint(metrics)}
+    plain = make_settings(texts)
     without = [call.name for call in plain.metrics if not has_references(call)]
     if plain.is_labels or without or plain.axes != MAP or plain.reduction != "slices":
         what = ", ".join(without) or "these settings"
@@ -168,10 +176,6 @@ def settings_of_curves(asked: CurvesRequest) -> Settings:
         msg = f"--sigma {asked.sigma:g} has no effect: none of the metrics is of ground-truth maps"
         raise UsageProblem(msg)
     return plain
-
-
-def _takes_baseline(metric: str) -> bool:
-    return any(part.strip().partition("(")[0] in ("ig", "ig-mit") for part in metric.split(","))
 
 
 def _files(folder: MapFolder, request: RunOptions) -> dict[str, MapFile]:

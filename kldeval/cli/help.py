@@ -14,6 +14,7 @@ GROUPS = {
     "What is measured": (
         *("metric", "convention", "preset", "signature", "eps", "base", "reduction", "maps", "axis"),
         *("conventions", "value", "values", "eps_curve"),
+        *("target", "parts", "folds", "sigma", "n_fixations", "counts", "draws", "chance", "extrapolate"),
     ),
     "How maps become densities": (
         *(
@@ -34,6 +35,7 @@ GROUPS = {
         *("pred_name", "gt_name", "manifest", "group_by", "exclude", "allow_missing", "allow_extra", "limit", "shard"),
         *(
             "key",
+            "var",
             "pred_column",
             "gt_column",
             "name_column",
@@ -111,6 +113,7 @@ RARE = frozenset(
             "smoothing_over",
             "dtype",
             "key",
+            "var",
             "pred_column",
             "gt_column",
             "name_column",

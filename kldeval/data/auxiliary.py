@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from kldeval.data.fixations.collection import FixationSource
     from kldeval.data.listing import Namer
     from kldeval.grammar import Call
-    from kldeval.grids import Grid
+    from kldeval.grids import Place
     from kldeval.memory import MapFile, MapFolder
     from kldeval.records import Fixations, MapPair
 
@@ -44,7 +44,7 @@ class AuxiliarySources:
     weights: MapSource | None = None
     baseline: MapSource | None = None
     other: FixationSource | None = None
-    geometry: Callable[[Shape, Grid | None], Array] | None = None
+    geometry: Callable[[Shape, Place | None], Array] | None = None
     alone: bool = False
     drops_outside: bool = False
 

@@ -262,6 +262,7 @@ def pair_up(
         sampling=Sampling(request.every, parse_fps(request.fps)),
         allow_lossy=request.allow_lossy,
         keys=(request.pred_key or request.key, request.gt_key or request.key),
+        variables=(request.pred_var or request.var, request.gt_var or request.var),
         columns=Columns(request.pred_column, request.gt_column, request.name_column),
         limits=Limits(request.max_pixels or MAX_PIXELS, request.trust_files),
     )

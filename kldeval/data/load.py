@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from kldeval.data.readers.stored import Stored
     from kldeval.digests import Stamp
     from kldeval.grammar import Call
-    from kldeval.grids import Grid
+    from kldeval.grids import Place
     from kldeval.memory import MapFile
     from kldeval.records import Pair, Role
 
@@ -318,7 +318,7 @@ def sized_pair(
     )
 
 
-def _grid_at(shape: tuple[int, ...], sides: tuple[Loaded, Loaded]) -> Grid | None:
+def _grid_at(shape: tuple[int, ...], sides: tuple[Loaded, Loaded]) -> Place | None:
     """Where the pixels of a pair lie: as the file of the side says that has kept its size."""
     return next((one.stored.grid for one in sides if one.stored.grid and one.grey.shape == shape), None)
 

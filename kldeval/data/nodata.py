@@ -17,7 +17,7 @@ from kldeval.data.scratch import blocks_of, scratch
 from kldeval.data.volumes import space_of
 from kldeval.dataclass import dataclass
 from kldeval.errors import RefusedMap, printable
-from kldeval.grids import check_grids
+from kldeval.grids import Grid, check_grids
 from kldeval.settings.nodata import TAG, nodata_texts
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def _check_places(pair: Pair, pred: Stored, gt: Stored) -> None:
     """
     if pred.grid is None or gt.grid is None:
         return
-    if pred.grid.space != gt.grid.space:
+    if isinstance(pred.grid, Grid) and isinstance(gt.grid, Grid) and pred.grid.space != gt.grid.space:
         from kldeval.data.readers.coordinates import on_one_earth
 
         pred, gt = on_one_earth((pair.pred, pair.gt), (pred, gt), Limits())

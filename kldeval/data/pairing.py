@@ -12,13 +12,13 @@ from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from kldeval.data.containers import member_at, open_column, open_container
+from kldeval.data.containers import Container, is_gridded, member_at, open_column, open_container, open_variable
 from kldeval.data.frames import ALL_FRAMES, Folder, Sampling, check_sampled, check_videos, meeting, with_frames
 from kldeval.data.listing import Listing, is_excluded, list_folder, name_of, namers, normal, suffix_of
 from kldeval.data.readers import READERS, is_readable
 from kldeval.dataclass import dataclass
 from kldeval.errors import UsageProblem, examples, printable
-from kldeval.memory import NamedMaps
+from kldeval.memory import Member, NamedMaps
 from kldeval.records import Failure, Pair
 from kldeval.regular import why
 from kldeval.suffixes import stem_of
@@ -26,10 +26,9 @@ from kldeval.suffixes import stem_of
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from kldeval.data.containers import Container
     from kldeval.data.listing import Namer
     from kldeval.data.readers.stored import Limits
-    from kldeval.memory import MapFolder, Member
+    from kldeval.memory import MapFolder
 
 
 SUFFIXES_SHOWN = 5
@@ -95,6 +94,7 @@ def find_pairs(
     gt_name: str | None = None,
     exclude: Sequence[str] = (),
     keys: Sequence[str | None] = (),
+    variables: Sequence[str | None] = (),
     columns: Columns | None = None,
     limits: Limits | None = None,
     sampling: Sampling = ALL_FRAMES,
@@ -103,7 +103,8 @@ def find_pairs(
     """The pairs of two files, or of two folders whose files have the same relative path without suffix.
 
     A file that holds many maps, such as a zip, is a folder of its members; where `keys`
-    name an array, a file of several is one map, and `limits` are what a file may ask for. Where `columns` are named,
+    name an array, a file of several is one map, `variables` are those of NetCDF and zarr, and `limits` are what a file
+    may ask for. Where `columns` are named,
     the maps are the cells of tables. A video is a folder of its
     frames, in a folder, too, of which those of `sampling` count; ground truths that may have been compressed with a
     loss are refused unless `allow_lossy`.
@@ -121,11 +122,7 @@ def find_pairs(
             malformed or that no file fits, or no common name.
     """
     paths = (pred, gt)
-    containers = _containers(paths, keys, columns, limits)
-    members = [
-        None if held or os.path.exists(path) else member_at(path)  # noqa: PTH110 - any name will do
-        for path, held in zip(paths, containers, strict=True)
-    ]
+    containers, members = _held(paths, keys, variables, columns, limits)
     kinds = [
         "folder" if held else "file" if member else _kind(path)
         for path, held, member in zip(paths, containers, members, strict=True)
@@ -160,6 +157,45 @@ def find_pairs(
     if pred_name is None and gt_name is None:
         notes += _offset(*sides, len(pairing.pairs))
     return replace(pairing, notes=tuple(notes))
+
+
+def _held(
+    paths: tuple[Path, Path],
+    keys: Sequence[str | None],
+    variables: Sequence[str | None],
+    columns: Columns | None,
+    limits: Limits | None,
+) -> tuple[list[Container | None], list[Member | None]]:
+    """What stands for a folder on each side, and what for a file, where it is no path of one.
+
+    Raises:
+        UsageProblem, MissingDependency: as `_containers`.
+    """
+    gridded = [_gridded(path, place, keys, variables, limits) for place, path in enumerate(paths)]
+    held = [one or other for one, other in zip(gridded, _containers(paths, keys, columns, limits), strict=True)]
+    members = [
+        None if one or os.path.exists(path) else member_at(path)  # noqa: PTH110 - any name will do
+        for path, one in zip(paths, held, strict=True)
+    ]
+    return (
+        [one if isinstance(one, Container) else None for one in held],
+        [one if isinstance(one, Member) else member for one, member in zip(held, members, strict=True)],
+    )
+
+
+def _gridded(
+    path: Path, place: int, keys: Sequence[str | None], variables: Sequence[str | None], limits: Limits | None
+) -> Container | Member | None:
+    """The maps of a NetCDF file or zarr store, or its only one; None of any other path.
+
+    Raises:
+        UsageProblem: it cannot be read, or does not say which variable is meant.
+        MissingDependency: a library that it needs is not installed.
+    """
+    if not is_gridded(path):
+        return None
+    named = [names[place] for names in (variables, keys) if len(names) > place]
+    return open_variable(path, next(filter(None, named), None), limits)
 
 
 def _containers(

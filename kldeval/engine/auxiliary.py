@@ -23,9 +23,9 @@ from kldeval.data.readers import read_size
 from kldeval.data.readers.stored import MAX_PIXELS, Limits
 from kldeval.data.volumes import PLANE
 from kldeval.engine.auxiliary_context import NO_AUXILIARY, AuxiliaryContext, needs_auxiliary
-from kldeval.errors import MapProblem, UsageProblem, examples, printable
+from kldeval.errors import MapProblem, RefusedMap, UsageProblem, examples, printable
 from kldeval.executors.local import cores, in_order, in_threads
-from kldeval.grids import latitude_edges
+from kldeval.grids import Coordinates, cosine_weights, covers_sphere, latitude_edges
 from kldeval.memory import NamedMaps
 from kldeval.metrics.registry import METRICS, OF_OTHER_IMAGES
 from kldeval.scoring.context import DatasetContext
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from kldeval.data.auxiliary import MapSource
     from kldeval.data.listing import Namer
     from kldeval.grammar import Call
-    from kldeval.grids import Grid
+    from kldeval.grids import Place
     from kldeval.memory import MapFile
     from kldeval.records import Fixations, Pair
     from kldeval.run_options import RunOptions
@@ -93,7 +93,7 @@ def open_auxiliary(settings: Settings, request: RunOptions, pairs: Sequence[Pair
     return AuxiliaryContext(known_source, context, (*notes, *said), context_text(known.values()))
 
 
-def _geometry(weights: Call) -> KeptResults[tuple[int, int], Grid | None, Array] | None:
+def _geometry(weights: Call) -> KeptResults[tuple[int, int], Place | None, Array] | None:
     """The weights that follow from the size of a map and from where its pixels lie."""
     if weights.name not in ("latitude", "area"):
         return None
@@ -101,12 +101,19 @@ def _geometry(weights: Call) -> KeptResults[tuple[int, int], Grid | None, Array]
     return KeptResults(partial(made, **weights.keywords), SIZES_KEPT)
 
 
-def _latitude_weights(shape: tuple[int, int], grid: Grid | None, **given: Any) -> Array:
-    del grid
+def _latitude_weights(shape: tuple[int, int], grid: Place | None, **given: Any) -> Array:
+    if isinstance(grid, Coordinates):
+        if given:
+            msg = f"--weights latitude: its rows are at {grid.names[0]}, as its file says: leave out {', '.join(given)}"
+            raise RefusedMap(msg)
+        return cosine_weights(grid, shape[1])
+    if grid is not None and grid.kind == "geographic" and not covers_sphere(grid, shape):
+        msg = "--weights latitude is for maps of the whole sphere, and the tags say a part of it: --weights area"
+        raise RefusedMap(msg)
     return latitude_weights(shape, **given)
 
 
-def _area_weights(shape: tuple[int, int], grid: Grid | None, **given: Any) -> Array:
+def _area_weights(shape: tuple[int, int], grid: Place | None, **given: Any) -> Array:
     return area_weights(latitude_edges(grid, shape), shape[1], **given)
 
 

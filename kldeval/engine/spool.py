@@ -21,8 +21,9 @@ import numpy as np
 from kldeval.data.load import UNIFORM
 from kldeval.engine.outcome_rows import outcome_of, row_of
 from kldeval.records import DensityProvenance, Failure, Score, Skipped
-from kldeval.reports.aggregate import finalizer, other_classes, summary_of
+from kldeval.reports.aggregate import finalizer, summary_of
 from kldeval.reports.moments import Moments, exact_mean, moments_of, order_statistics
+from kldeval.reports.totals import Totals
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -33,9 +34,6 @@ if TYPE_CHECKING:
 
 AT_ONCE = 1 << 13
 """Values that are written and summed together."""
-
-ROWS_AT_ONCE = 64
-"""Rows of sums that are added up together."""
 
 AT_A_PASS = 1 << 18
 """Values that a counting pass reads together."""
@@ -54,7 +52,7 @@ class Spool:
         self._values: dict[str, _Column] = {}
         self._weights: dict[str, _Column] = {}
         self._products: dict[str, _Column] = {}
-        self._sums: dict[str, _Total] = {}
+        self._sums: dict[str, Totals] = {}
 
     def append(self, outcome: Outcome) -> None:
         """Write one more to disk."""
@@ -87,7 +85,7 @@ class Spool:
                 _column(self._weights, key).append(weight)
                 _column(self._products, key).append(value * weight if weight else 0.0)
         for key, sums in score.statistics.items():
-            self._sums.setdefault(key, _Total()).append(key, sums)
+            self._sums.setdefault(key, Totals()).append(key, sums)
         self.scores.append(replace(score, made=None, failures=(), remarks=tuple({UNIFORM} & {*score.remarks})))
 
     def _summary(self, key: str) -> Summary:
@@ -147,39 +145,6 @@ class _Column:
         while data := self._file.read(8 * AT_A_PASS):
             yield np.frombuffer(data, np.float64)
         self._file.seek(0, 2)
-
-
-class _Total:
-    """Rows of as many numbers each, added up exactly by columns: a calibration metric has thousands of these."""
-
-    def __init__(self) -> None:
-        self._rows: list[tuple[float, ...]] = []
-        self._moments: list[Moments] = []
-
-    def append(self, key: str, row: tuple[float, ...]) -> None:
-        """Take in a row of a metric.
-
-        Raises:
-            UsageProblem: it has another number of columns than those before.
-        """
-        if len(row) != len(self._moments or (self._rows[0] if self._rows else row)):
-            raise other_classes(key)
-        self._rows.append(row)
-        if len(self._rows) >= ROWS_AT_ONCE:
-            self._flush()
-
-    @property
-    def sums(self) -> list[float]:
-        """The exact sum of each column."""
-        self._flush()
-        return [one.sum for one in self._moments]
-
-    def _flush(self) -> None:
-        if self._rows:
-            new = [moments_of(column) for column in zip(*self._rows, strict=True)]
-            held = self._moments or [Moments()] * len(new)
-            self._moments = [one + other for one, other in zip(held, new, strict=True)]
-            self._rows = []
 
 
 class SpooledScores(Sequence[Score]):

@@ -43,9 +43,9 @@ def reading_of(settings: Settings, request: RunOptions) -> Reading:
     reading = Reading(
         color=settings.color,
         resize=settings.resize,
-        key=request.key,
-        pred_key=request.pred_key,
-        gt_key=request.gt_key,
+        key=request.key or request.var,
+        pred_key=request.pred_key or request.pred_var,
+        gt_key=request.gt_key or request.gt_var,
         trusts_files=request.trust_files,
         class_maps=settings.names_class_axis,
         labels=settings.is_labels,
@@ -310,14 +310,6 @@ def _parts(answer: Answer) -> list[Answer]:
     if not isinstance(answer.outcome, NotSaved):
         return [answer]
     return [answer._replace(outcome=part) for part in answer.outcome]
-
-
-def score_files(
-    pairs: Sequence[Pair], evaluator: Evaluator, reading: Reading, save: Path | None = None
-) -> list[Outcome]:
-    """The outcomes of some pairs, from their files; `save` is where their pixelwise terms go."""
-    work: TaskWork[Any, Any] = TaskWork(Scoring(evaluator, reading, save), reading)
-    return [answer.outcome for answer in work([{"": pair} for pair in pairs])]
 
 
 def _named(files: Sequence[MapFile]) -> str:

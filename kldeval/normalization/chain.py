@@ -125,11 +125,6 @@ def _place(axis: int) -> tuple[int]:
     return one_axis(axis) if axis in MAP_AXES else (axis,)
 
 
-def is_spatial(chain: Chain) -> bool:
-    """Whether the outcome depends on where a pixel stands, not on its value alone."""
-    return any(STEPS[call.name].info.spatial or call.keywords.get("axis") is not None for call in chain)
-
-
 class CompiledChain(NamedTuple):
     """The functions of a chain with their parameters, and whether the first understands -inf and +inf.
 

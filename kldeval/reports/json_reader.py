@@ -105,15 +105,6 @@ def parse_document(value: object, file: str) -> Document:
     return parse_report(value, file)
 
 
-def load_report(path: str | os.PathLike[str]) -> Report:
-    """The report in the JSON file `path`; it equals the one that was written.
-
-    Raises:
-        UsageProblem: as `load_document`, or the file holds another document.
-    """
-    return parse_report(decode(path), str(path))
-
-
 def saved_signatures(path: str | os.PathLike[str]) -> tuple[str, ...]:
     """The signatures in a saved report, or in a leaderboard or a comparison whose models agree in them.
 
@@ -144,7 +135,7 @@ def parse_report(document: object, file: str = "report") -> Report:
     """The report that a decoded JSON value holds; `file` names it in messages.
 
     Raises:
-        UsageProblem: as `load_report`.
+        UsageProblem: as `load_document`.
     """
     return _Reader(file).report(validated(document, SCHEMA, file))
 

@@ -75,8 +75,8 @@ class CurvePoint:
 class Limit:
     """Where a curve ends under the law: an extrapolation, no measurement.
 
-    `value` is None where the curve shows no end, which `reason` says. `shares` are those of the way to it, of models
-    whose mean does not depend on the number of observers.
+    `value` is None where the curve shows no end, and `interval` where it is not known; `reason` says why. `shares` are
+    those of the way to it, of models whose mean does not depend on the number of observers.
     """
 
     law: str
@@ -186,22 +186,23 @@ def limit_of(
     (end,), (exponent,), (seen,) = power_law(counts, table.mean(axis=0)[None], about.column.best)
     if not seen:
         return Limit(LAW, None, None, None, {}, "the curve shows no end that could be extrapolated")
-    interval = None
+    interval, reason = None, "an interval takes three images"
     if len(images) >= FEWEST:
         ends, _, seen_ends = power_law(
             counts, bootstrap_means(table, resampling.resamples, resampling.seed), about.column.best
         )
         tail = (1 - resampling.confidence) / 2
+        reason = "images drawn anew do not all show an end"
         if seen_ends.all():  # else the end may lie anywhere
             low, high = np.quantile(ends, [tail, 1 - tail]).tolist()
-            interval = low, high
+            interval, reason = (low, high), ""
     last = points[-1]
     shares = {
         name: share_between(model.mean, last.chance, float(end), about.column.best)
         for name, model in last.models.items()
         if about.method == LEFT_OUT
     }
-    return Limit(LAW, float(end), interval, float(exponent), shares)
+    return Limit(LAW, float(end), interval, float(exponent), shares, reason)
 
 
 def power_law(counts: Sequence[int], curves: Array, best: str) -> tuple[Array, Array, Array]:

@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from kldeval.scoring.context import DatasetContext
     from kldeval.scoring.plan import Quantity
     from kldeval.scoring.views import Answer, PairView
-    from kldeval.settings.settings import Settings
 
 
 NOT_APPLICABLE = "metric-not-applicable"
@@ -366,10 +365,3 @@ def _needs_plain(call: Call, pair: MapPair) -> Reason:
     shape = tuple(pair.pred.shape)
     message = f"{call.name} is of maps of height and width, and these have the shape {shape}"
     return Reason(NOT_APPLICABLE, message)
-
-
-def score(
-    pair: MapPair, settings: Settings, context: DatasetContext = NO_CONTEXT, *, per_class: bool = False
-) -> Outcome:
-    """The outcome of one pair under settings; `per_class`: also by the classes of its labels, if it has any."""
-    return Evaluator(Plan.of(settings, per_class=per_class), context).score(pair)

@@ -25,7 +25,7 @@ Shape = tuple[int, int]
 BANDWIDTHS = tuple(float(f"{0.0025 * 2 ** (step / 4):.3g}") for step in range(29))
 """The standard deviations that are tried, as shares of either side: 0.0025 to 0.32, four steps an octave."""
 
-UNIFORMS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3)
+UNIFORMS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 0.6, 0.9)
 """The shares of the uniform part that are tried."""
 
 

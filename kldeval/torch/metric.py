@@ -78,6 +78,9 @@ class Metric(torchmetrics.Metric):  # type: ignore[misc] # torch's types are not
         if len(self._stream.signatures) != 1:
             msg = f"a Metric is one metric, and {metric} are {len(self._stream.signatures)}; use a MetricCollection"
             raise UsageProblem(msg)
+        if not self._stream.is_mean:
+            msg = f"{metric} is no mean over maps whose sum processes can add up; kldeval.Metric streams and merges it"
+            raise UsageProblem(msg)
         ((self._key, signature),) = self._stream.signatures.items()
         self._name = split_call(signature.partition("|")[0])[0]
         # a MetricCollection joins metrics whose states are called and look alike

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import torch
 from command_line import kldeval as command
+from reading import read_map
 
 import kldeval
 from kldeval import evaluate
-from kldeval.data.readers import read_map
 from kldeval.errors import KldevalError, MapsFailed, RefusedMap, UnknownName, UsageProblem
 from kldeval.run_options import RunOptions
 from kldeval.settings.build import KNOWN_TEXTS

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from command_line import kldeval as command
+from reading import read_map
 
 import kldeval
 from kldeval import evaluate
-from kldeval.data.readers import read_map
 from kldeval.errors import KldevalError, UnknownName, UsageProblem
 
 if TYPE_CHECKING:

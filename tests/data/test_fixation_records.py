@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from reading import counts_of
 
 from kldeval.data.fixations.collection import OtherFixations
 from kldeval.errors import RefusedMap
@@ -75,8 +76,7 @@ def test_other_fixations_are_those_of_all_other_images_scaled(fixations: dict[st
     for name, own in fixations.items():
         assert own.shape is not None
         moved = (other.scaled(own.shape) for key, other in fixations.items() if key != name)
-        expected = sum(other.count_map(own.shape) for other in moved)
-        assert np.array_equal(others.count_map(name, own.shape), expected)
+        expected = sum(counts_of(other, own.shape) for other in moved)
         everywhere = others.places(own.shape)
         listed = np.zeros(own.shape)
         listed.reshape(-1)[everywhere.places] = 1
@@ -89,7 +89,7 @@ def test_other_fixations_are_those_of_all_other_images_scaled(fixations: dict[st
 
 def test_other_fixations_leave_out_what_lies_outside_and_need_a_size() -> None:
     inside, partly = fixations_at([0], [0], shape=(1, 2)), fixations_at([0, 9], [1, 0], shape=(1, 2))
-    assert OtherFixations({"a": inside, "b": partly}).count_map("a", (1, 2)).tolist() == [[0, 1]]
+    assert OtherFixations({"a": inside, "b": partly}).everything((1, 2)).tolist() == [[1, 1]]
     with pytest.raises(RefusedMap) as caught:
         OtherFixations({"a": fixations_at([0], [0])})
     assert str(caught.value) == (

@@ -11,13 +11,12 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from reading import SUFFIXES, read_fixations, read_map
 
 from fuzz.__main__ import FINE, Child, smaller
 from fuzz.child import COMMANDS
 from fuzz.mutators import mutate
 from fuzz.seeds import Seed, of_torch, seeds
-from kldeval.data.fixations import read_fixations
-from kldeval.data.readers import READERS, read_map
 from kldeval.reports.json_reader import load_document
 
 if TYPE_CHECKING:
@@ -65,10 +64,11 @@ def test_every_suffix_of_the_readers_is_damaged() -> None:
         ".ppm": ".pgm",
         ".pth": ".pt",
         ".hdf5": ".h5",
+        ".nc4": ".nc",
     }
     slow = {".pt"}  # torch, which reads these, takes seconds to start
     not_written = {".pic", *slow} if importlib.util.find_spec("OpenEXR") else {".pic", ".exr", *slow}
-    assert {alike.get(suffix, suffix) for suffix in READERS} - not_written <= {seed.suffix for seed in seeds()}
+    assert {alike.get(suffix, suffix) for suffix in SUFFIXES} - not_written <= {seed.suffix for seed in seeds()}
 
 
 def test_damage_is_drawn_from_the_seed_alone() -> None:

@@ -8,20 +8,16 @@ import cv2
 import numpy as np
 import pytest
 from image_files import GREY, GREY_ALPHA, PALETTE, RGB, RGBA, png, png_chunk, png_of
+from reading import read_map, read_pair
 
 from kldeval.data.class_weights import weights_text
-from kldeval.data.load import Reading, has_classes, load_pair
-from kldeval.data.readers import LABEL_READERS, read_map
 from kldeval.errors import MapProblem, RefusedMap, UnreadableMap, UsageProblem
-from kldeval.grammar import Call
-from kldeval.records import Pair
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 RNG = np.random.default_rng(0)
 PRED = RNG.normal(size=(3, 4, 5))
-CLASSES = Reading(class_maps=True)
 
 
 @pytest.fixture
@@ -38,7 +34,7 @@ def pair(tmp_path: Path) -> Any:
             np.save(path, content)
         return path
 
-    return lambda pred, gt, suffix="": Pair("a", write("pred", pred, suffix), write("gt", gt, suffix))
+    return lambda pred, gt, suffix="": (write("pred", pred, suffix), write("gt", gt, suffix))
 
 
 def packed(indices: np.ndarray, depth: int) -> list[bytes]:
@@ -59,7 +55,7 @@ class TestImages:
         extra = palette + png_chunk(b"tRNS", b"\0") if kind == PALETTE else b""
         path = tmp_path / "a.png"
         path.write_bytes(png(packed(indices, depth), 13, depth=depth, kind=kind, extra=extra))
-        found = read_map(path, readers=LABEL_READERS).array
+        found = read_map(path, labels=True).array
         np.testing.assert_array_equal(found, indices)
         assert found.dtype == np.uint8
 
@@ -71,46 +67,46 @@ class TestImages:
     def test_16_bits_are_as_they_are(self, tmp_path: Path) -> None:
         labels = RNG.integers(0, 2**16, (4, 5)).astype(np.uint16)
         (tmp_path / "a.png").write_bytes(png_of(labels))
-        np.testing.assert_array_equal(read_map(tmp_path / "a.png", readers=LABEL_READERS).array, labels)
+        np.testing.assert_array_equal(read_map(tmp_path / "a.png", labels=True).array, labels)
 
     def test_an_interlaced_palette_is_read_as_well(self, tmp_path: Path) -> None:
         """Adam7 of one pixel is that pixel: enough to see that the header keeps its last byte."""
         whole = png(packed(np.asarray([[9]]), 8), 1, kind=PALETTE, extra=PALETTE_CHUNK)
         header = whole[12:28] + b"\x01"
         (tmp_path / "a.png").write_bytes(whole[:8] + png_chunk(b"IHDR", header[4:]) + whole[33:])
-        assert read_map(tmp_path / "a.png", readers=LABEL_READERS).array.tolist() == [[9]]
+        assert read_map(tmp_path / "a.png", labels=True).array.tolist() == [[9]]
 
     def test_three_equal_channels_are_grey(self, pair: Any) -> None:
         labels = RNG.integers(0, 3, (4, 5)).astype(np.uint8)
         grey = np.repeat(labels[..., None], 3, axis=-1)
-        np.testing.assert_array_equal(load_pair(pair(PRED, png_of(grey, kind=RGB)), CLASSES).gt, labels)
+        np.testing.assert_array_equal(read_pair(*pair(PRED, png_of(grey, kind=RGB)), class_maps=True).gt, labels)
         opaque = np.concatenate([grey, np.full((4, 5, 1), 255, np.uint8)], axis=-1)
-        np.testing.assert_array_equal(load_pair(pair(PRED, png_of(opaque, kind=RGBA)), CLASSES).gt, labels)
+        np.testing.assert_array_equal(read_pair(*pair(PRED, png_of(opaque, kind=RGBA)), class_maps=True).gt, labels)
 
     def test_colours_are_no_labels(self, pair: Any) -> None:
         found = pair(PRED, png_of(RNG.integers(0, 256, (4, 5, 3)).astype(np.uint8), kind=RGB))
         with pytest.raises(RefusedMap) as caught:
-            load_pair(found, CLASSES)
+            read_pair(*found, class_maps=True)
         assert str(caught.value) == (
-            f"{found.gt}: its colour channels differ (uint8, shape (4, 5, 3)); labels are numbers of classes, in grey "
+            f"{found[1]}: its colour channels differ (uint8, shape (4, 5, 3)); labels are numbers of classes, in grey "
             "or as indices of a palette"
         )
 
     def test_transparent_labels_are_refused(self, pair: Any) -> None:
         found = pair(PRED, png_of(np.zeros((4, 5, 2), np.uint8), kind=GREY_ALPHA))
         with pytest.raises(MapProblem, match="alpha"):
-            load_pair(found, CLASSES)
+            read_pair(*found, class_maps=True)
 
     def test_a_lossy_label_map_is_noted(self, pair: Any) -> None:
         jpeg = cv2.imencode(".jpg", np.zeros((4, 5), np.uint8))[1].tobytes()
         found = pair(PRED, jpeg)
-        assert load_pair(found, CLASSES).remarks == ("lossy-gt",)
+        assert read_pair(*found, class_maps=True).remarks == ("lossy-gt",)
 
     def test_damage_is_found_before_the_palette_is_dropped(self, pair: Any) -> None:
         damaged = bytearray(png(packed(np.zeros((4, 5), int), 8), 5, kind=PALETTE, extra=PALETTE_CHUNK))
         damaged[-20] ^= 1
         with pytest.raises(UnreadableMap, match="checksum"):
-            load_pair(pair(PRED, bytes(damaged)), CLASSES)
+            read_pair(*pair(PRED, bytes(damaged)), class_maps=True)
 
 
 class TestArrays:
@@ -127,7 +123,7 @@ class TestArrays:
         ],
     )
     def test_what_has_a_class_axis(self, pair: Any, pred: Any, gt: Any, suffix: str) -> None:
-        maps = load_pair(pair(RNG.random(pred), np.zeros(gt, np.int32), suffix), CLASSES)
+        maps = read_pair(*pair(RNG.random(pred), np.zeros(gt, np.int32), suffix), class_maps=True)
         assert maps.pred.shape == pred
         assert maps.gt.shape == ((4, 5) if 1 in gt else gt)
         assert maps.shape == (pred[0], int(np.prod(pred[1:])))
@@ -135,50 +131,49 @@ class TestArrays:
     @pytest.mark.parametrize("pred", [(4, 5), (1, 4, 5), (4, 5, 1)])
     def test_maps_of_height_and_width_are_read_as_ever(self, pair: Any, pred: Any) -> None:
         found = pair(RNG.random(pred), np.zeros((4, 5), np.uint8))
-        assert not has_classes(found, CLASSES)
-        maps = load_pair(found, CLASSES)
+        maps = read_pair(*found, class_maps=True)
         assert maps.pred.shape == maps.gt.shape == maps.shape == (4, 5)
 
     def test_labels_that_are_asked_for_are_never_resized_nor_coloured(self, pair: Any) -> None:
         indices = png(packed(np.full((4, 5), 7), 8), 5, kind=PALETTE, extra=PALETTE_CHUNK)
-        maps = load_pair(pair(RNG.random((4, 5)), indices), Reading(class_maps=True, labels=True))
+        maps = read_pair(*pair(RNG.random((4, 5)), indices), class_maps=True, labels=True)
         assert maps.gt.tolist() == [[7] * 5] * 4
 
     def test_without_a_named_axis_a_class_map_is_refused(self, pair: Any) -> None:
         found = pair(PRED, np.zeros((4, 5), np.uint8))
         with pytest.raises(UnreadableMap) as caught:
-            load_pair(found, Reading())
+            read_pair(*found)
         assert str(caught.value) == (
-            f"{found.pred}: its shape is (3, 4, 5); a map's is (H, W), beside axes of length 1; a class map needs its "
+            f"{found[0]}: its shape is (3, 4, 5); a map's is (H, W), beside axes of length 1; a class map needs its "
             "class axis: --axis 0 for (C, H, W), --axis -1 for (H, W, C); N maps need --stack"
         )
 
     def test_a_batch_is_no_map(self, pair: Any) -> None:
         found = pair(PRED[None], np.zeros((4, 5), np.uint8))
         with pytest.raises(UnreadableMap) as caught:
-            load_pair(found, CLASSES)
+            read_pair(*found, class_maps=True)
         assert str(caught.value) == (
-            f"{found.pred}: its shape is (1, 3, 4, 5); a class map's is (C, H, W), (H, W, C) or (N, C), one map a file"
+            f"{found[0]}: its shape is (1, 3, 4, 5); a class map's is (C, H, W), (H, W, C) or (N, C), one map a file"
         )
 
     def test_labels_have_two_axes_or_one(self, pair: Any) -> None:
         found = pair(PRED, np.zeros((), np.uint8))
         with pytest.raises(UnreadableMap) as caught:
-            load_pair(found, CLASSES)
+            read_pair(*found, class_maps=True)
         assert str(caught.value) == (
-            f"{found.gt}: its shape is (); that of labels is (H, W) or (N,), of soft labels that of the prediction"
+            f"{found[1]}: its shape is (); that of labels is (H, W) or (N,), of soft labels that of the prediction"
         )
 
     def test_values_are_counted_before_they_are_read(self, pair: Any) -> None:
         found = pair(PRED, np.zeros((4, 5), np.uint8))
         with pytest.raises(UnreadableMap) as caught:
-            load_pair(found, Reading(class_maps=True, max_pixels=59))
-        assert str(caught.value) == f"{found.pred}: 60 pixels (20 x 3) are more than --max-pixels 59"
+            read_pair(*found, class_maps=True, max_pixels=59)
+        assert str(caught.value) == f"{found[0]}: 60 pixels (20 x 3) are more than --max-pixels 59"
 
     def test_class_maps_are_not_resized(self, pair: Any) -> None:
         found = pair(PRED, np.zeros((8, 10), np.uint8))
         with pytest.raises(RefusedMap) as caught:
-            load_pair(found, Reading(class_maps=True, resize=Call("pred-to-gt")))
+            read_pair(*found, class_maps=True, resize="pred-to-gt")
         assert str(caught.value) == (
             "--resize pred-to-gt is for maps of height and width; store class maps and labels in one size"
         )
@@ -187,9 +182,10 @@ class TestArrays:
         found = pair(PRED, np.zeros((4, 5), np.uint8))
         for content in (b"", b"no array", b"\x93NUMPY\x01\x00\x10\x00garbage"):
             for suffix in (".npy", ".npz"):
-                path = found.pred.with_suffix(suffix)
+                path = found[0].with_suffix(suffix)
                 path.write_bytes(content)
-                assert not has_classes(Pair("a", path, found.gt), CLASSES)
+                with pytest.raises(UnreadableMap):
+                    read_pair(path, found[1], class_maps=True)
 
 
 class TestClassWeights:

@@ -8,11 +8,9 @@ import cv2
 import numpy as np
 import pytest
 from image_files import RGB, png_of
+from reading import read_pair
 
-from kldeval.data.load import Reading, load_pair
 from kldeval.errors import RefusedMap, UnreadableMap
-from kldeval.preprocessing.resize import RESIZES
-from kldeval.records import MapPair, Pair
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,11 +33,9 @@ def save(path: Path, array: Array) -> Path:
 def load(tmp_path: Path) -> Any:
     """Load two arrays saved under the given suffixes."""
 
-    def loaded(pred: Array, gt: Array, *, suffixes: tuple[str, str] = (".npy", ".npy"), **reading: Any) -> MapPair:
+    def loaded(pred: Array, gt: Array, *, suffixes: tuple[str, str] = (".npy", ".npy"), **reading: Any) -> Any:
         first, second = save(tmp_path / f"p{suffixes[0]}", pred), save(tmp_path / f"g{suffixes[1]}", gt)
-        if isinstance(text := reading.get("resize"), str):
-            reading["resize"] = RESIZES.parse(text)
-        return load_pair(Pair("name", first, second), Reading(**reading))
+        return read_pair(first, second, "name", **reading)
 
     return loaded
 
@@ -66,7 +62,7 @@ def test_the_scale_survives_resizing_and_colour(load: Any, tmp_path: Path) -> No
     assert (pair.pred.dtype, pair.pred_scale, pair.pred.max()) == (np.float64, 255, 200)
     colour = tmp_path / "colour.png"
     colour.write_bytes(png_of(np.full((4, 4, 3), [10, 20, 30], np.uint8), kind=RGB))
-    pair = load_pair(Pair("name", colour, save(tmp_path / "gt.png", EDGE)), Reading(color="mean"))
+    pair = read_pair(colour, save(tmp_path / "gt.png", EDGE), color="mean")
     assert (pair.pred[0, 0], pair.pred_scale) == (20, 255)
 
 
@@ -105,7 +101,7 @@ def test_equal_maps_are_remarked(load: Any) -> None:
 def test_one_key_serves_both_archives(tmp_path: Path) -> None:
     path = tmp_path / "maps.npz"
     np.savez(path, a=EDGE, b=EDGE.T)
-    pair = load_pair(Pair("name", path, save(tmp_path / "gt.png", EDGE)), Reading(key="b"))
+    pair = read_pair(path, save(tmp_path / "gt.png", EDGE), key="b")
     np.testing.assert_array_equal(pair.pred, EDGE.T)
 
 

@@ -11,6 +11,7 @@ import tracemalloc
 import zipfile
 import zlib
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import cv2
@@ -20,13 +21,10 @@ import tifffile
 from command_line import kldeval, score
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from image_files import GREY, PALETTE, RGB, png_chunk, png_of, tiff
+from image_files import GREY, GREY_ALPHA, PALETTE, RGB, RGBA, png_chunk, png_of, tiff
+from reading import SUFFIXES, read_fixations, read_map, read_size
 
 from kldeval.data.class_weights import weights_text
-from kldeval.data.fixations import read_fixations
-from kldeval.data.readers import LABEL_READERS, READERS, read_map, read_size
-from kldeval.data.readers import png as png_reader
-from kldeval.data.readers.stored import Limits
 from kldeval.errors import KldevalError, UnreadableMap, UsageProblem
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -35,6 +33,15 @@ HOSTILE = Path(__file__).parent.parent / "hostile"
 IMAGES = HOSTILE / "images"
 
 MAP = (np.add.outer(np.arange(40) ** 2, np.arange(56) * 5) % 256).astype(np.uint8)
+
+DEPTHS = {GREY: (1, 2, 4, 8, 16), RGB: (8, 16), PALETTE: (1, 2, 4, 8), GREY_ALPHA: (8, 16), RGBA: (8, 16)}
+"""The bits of a sample that a PNG of each kind may have."""
+
+SAMPLES = {GREY: 1, RGB: 3, PALETTE: 1, GREY_ALPHA: 2, RGBA: 4}
+"""The samples of a pixel."""
+
+ADAM7 = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))
+"""The first row and column of each pass of an interlaced PNG, and the steps downwards and to the right."""
 
 MAGIC = b"\x89PNG\r\n\x1a\n"
 
@@ -81,16 +88,17 @@ class TestPng:
     @settings(max_examples=300, deadline=None)
     @given(data=st.data())
     def test_every_kind_depth_filter_and_pass_is_what_opencv_reads(self, data: Any) -> None:
-        kind = data.draw(st.sampled_from(sorted(png_reader.DEPTHS)))
-        depth = data.draw(st.sampled_from(png_reader.DEPTHS[kind]))
+        kind = data.draw(st.sampled_from(sorted(DEPTHS)))
+        depth = data.draw(st.sampled_from(DEPTHS[kind]))
         height, width = data.draw(st.tuples(st.integers(1, 19), st.integers(1, 19)))
         seed, interlaced = data.draw(st.integers(0, 2**32)), data.draw(st.booleans())
         file = any_png(np.random.default_rng(seed), height, width, kind, depth, interlaced=interlaced)
         expected = cv2.imdecode(np.frombuffer(file, np.uint8), cv2.IMREAD_UNCHANGED)
-        for decoders in (png_reader._decoders, lambda: None):
-            with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(png_reader, "_decoders", decoders)
-                found = png_reader.read(file, Path("x.png"), Limits()).array
+        for without in (False, True):
+            with pytest.MonkeyPatch.context() as patch, TemporaryDirectory() as folder:
+                if without:
+                    patch.setattr("kldeval.data.readers.png._decoders", lambda: None)
+                found = read(Path(folder), "x.png", file).array
             np.testing.assert_array_equal(found, expected)
             assert expected is not None
             assert found.dtype == expected.dtype
@@ -103,11 +111,12 @@ class TestPng:
         stream = bytearray(zlib.compress(bytes(pixels), data.draw(st.integers(0, 9))))
         stream[data.draw(st.integers(0, len(stream) - 1))] ^= 1 << data.draw(st.integers(0, 7))
         file = whole[:33] + png_chunk(b"IDAT", bytes(stream)) + png_chunk(b"IEND")
-        try:
-            found = png_reader.read(file, Path("x.png"), Limits()).array
-        except UnreadableMap:
-            return
-        np.testing.assert_array_equal(found, png_reader.read(whole, Path("x.png"), Limits()).array)
+        with TemporaryDirectory() as folder:
+            try:
+                found = read(Path(folder), "x.png", file).array
+            except UnreadableMap:
+                return
+            np.testing.assert_array_equal(found, read(Path(folder), "y.png", whole).array)
 
     @pytest.mark.parametrize("extra", [-40, 40])
     def test_the_pixels_must_be_as_many_as_declared(self, tmp_path: Path, extra: int) -> None:
@@ -121,7 +130,7 @@ class TestPng:
     def test_a_large_one_is_verified_before_opencv_decodes_it(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(png_reader, "IN_MEMORY", 100)
+        monkeypatch.setattr("kldeval.data.readers.png.IN_MEMORY", 100)
         whole = png_of(MAP)
         np.testing.assert_array_equal(read(tmp_path, "a.png", whole).array, MAP)
         stream = bytearray(whole[41:-16])
@@ -149,7 +158,7 @@ class TestPng:
         for depth in (1, 2, 4, 8):
             for interlaced in (False, True):
                 file = any_png(np.random.default_rng(1), 9, 13, PALETTE, depth, interlaced=interlaced)
-                found = read(tmp_path, "labels.png", file, readers=LABEL_READERS).array
+                found = read(tmp_path, "labels.png", file, labels=True).array
                 as_colours = read(tmp_path, "labels.png", file).array
                 assert found.max() < 2**depth
                 assert len({tuple(c) for c in as_colours.reshape(-1, 3)}) <= len(np.unique(found))
@@ -161,18 +170,18 @@ class TestPng:
 
     def test_one_without_a_header_is_refused(self) -> None:
         for name in ("01_only_iend.png", "no_header.png"):
-            for readers in (READERS, LABEL_READERS):
+            for labels in (False, True):
                 with pytest.raises(UnreadableMap, match="damaged: the PNG does not begin with its IHDR chunk"):
-                    read_map(IMAGES / name, readers=readers)
+                    read_map(IMAGES / name, labels=labels)
 
     def test_a_palette_that_is_missing_is_missed_by_labels_too(self) -> None:
-        for readers in (READERS, LABEL_READERS):
+        for labels in (False, True):
             with pytest.raises(UnreadableMap, match="damaged: a PNG of palette colours without a palette"):
-                read_map(IMAGES / "no_palette.png", readers=readers)
+                read_map(IMAGES / "no_palette.png", labels=labels)
 
     def test_a_depth_that_does_not_exist_is_refused(self) -> None:
         with pytest.raises(UnreadableMap, match="damaged: no PNG has 0 bits of colour type 0"):
-            read_map(IMAGES / "02_depth0_label.png", readers=LABEL_READERS)
+            read_map(IMAGES / "02_depth0_label.png", labels=True)
 
 
 def inflated(file: bytes) -> bytes:
@@ -191,9 +200,9 @@ def transparent(*key: int) -> bytes:
 
 def any_png(rng: np.random.Generator, height: int, width: int, kind: int, depth: int, *, interlaced: bool) -> bytes:
     """A PNG of random samples, every row filtered by a random filter."""
-    samples = rng.integers(0, 2**depth, (height, width, png_reader.SAMPLES[kind]))
+    samples = rng.integers(0, 2**depth, (height, width, SAMPLES[kind]))
     n_bytes, filtered = max(1, depth * samples.shape[-1] // 8), b""
-    for first, left, down, right in png_reader.PASSES if interlaced else ((0, 0, 1, 1),):
+    for first, left, down, right in ADAM7 if interlaced else ((0, 0, 1, 1),):
         part = samples[first::down, left::right]
         before = b""
         for row in part if part.size else ():
@@ -675,20 +684,23 @@ class TestDoor:
             cv2.error("x"),
         ],
     )
-    def test_whatever_a_reader_raises_is_a_refusal(self, tmp_path: Path, error: Exception) -> None:
+    def test_whatever_a_reader_raises_is_a_refusal(
+        self, tmp_path: Path, error: Exception, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         def fail(*_: Any) -> Any:
             raise error
 
         (tmp_path / "a.png").write_bytes(b"x")
+        monkeypatch.setattr("kldeval.data.readers.Readers.get", lambda *_: fail)
         with pytest.raises(UnreadableMap, match=f"damaged, or not what it seems to be .{type(error).__name__}: x"):
-            read_map(tmp_path / "a.png", readers={".png": fail})
+            read_map(tmp_path / "a.png")
 
     @pytest.mark.parametrize("path", sorted(IMAGES.iterdir()), ids=lambda path: path.name)
     def test_hostile_images_are_read_or_refused_in_one_line(self, path: Path) -> None:
-        for readers in (READERS, LABEL_READERS):
+        for labels in (False, True):
             message = ""
             try:
-                read_map(path, readers=readers)
+                read_map(path, labels=labels)
             except KldevalError as error:
                 message = str(error)
             assert "\n" not in message
@@ -772,9 +784,7 @@ class TestMatlab:
                 read_fixations(tmp_path / f"a{suffix}")
 
     def test_a_crash_of_the_hdf5_library_is_a_refusal(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        from kldeval.data.readers import apart
-
-        monkeypatch.setattr(apart, "_asked", ended)
+        monkeypatch.setattr("kldeval.data.readers.apart._asked", ended)
         (tmp_path / "a.mat").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(100))
         with pytest.raises(UnreadableMap, match=r"damaged: the process that read it ended \(signal 9 \(SIGKILL\)\)$"):
             read_fixations(tmp_path / "a.mat")
@@ -800,6 +810,8 @@ NAMES = {
     "safetensors": {".safetensors"},
     "NIfTI, `.nii`, `.nii.gz` (`pip install 'kldeval[volumes]'`)": {".nii", ".nii.gz"},
     "NRRD (`pip install 'kldeval[volumes]'`)": {".nrrd"},
+    "NetCDF (`pip install 'kldeval[xarray]'`)": {".nc", ".nc4"},
+    "zarr stores (`pip install 'kldeval[xarray]'`)": set(),
     "raw single floats": {".bin"},
 }
 """The suffixes that each row of the table in docs/files.md is about."""
@@ -809,7 +821,7 @@ def test_the_table_of_formats_has_a_row_for_every_reader() -> None:
     page = (Path(__file__).parent.parent.parent / "docs" / "files.md").read_text()
     table = page.partition("| :----- |")[2].partition("\n\n")[0].splitlines()[1:]
     assert [row.split("|")[1].strip() for row in table] == list(NAMES)
-    assert set().union(*NAMES.values()) == set(READERS)
+    assert set().union(*NAMES.values()) == SUFFIXES
 
 
 def ended(child: Any, _question: bytes) -> Any:

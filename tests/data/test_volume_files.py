@@ -14,9 +14,9 @@ import nrrd
 import numpy as np
 import pytest
 from command_line import kldeval, score
+from reading import read_map
 
 import kldeval as package
-from kldeval.data.readers import read_map
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 import torch
-from evaluating import evaluator_of
+from evaluating import in_batches, on_device, outcome_of, settings_of
 from map_batches import METRICS, RNG, SETTINGS, assert_same, batch_of, every_device, pair_of
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from kldeval.engine import gpu as gpu_module
-from kldeval.engine.gpu import batches, may_be_ragged, score_batch, score_loaded
+from kldeval.engine.gpu import batches, may_be_ragged
 from kldeval.records import Failure, MapPair, Outcome
-from kldeval.scoring.evaluator import Evaluator, score
-from kldeval.settings.build import make_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,7 +45,7 @@ def ragged_pairs(dtypes: tuple[str, ...], *, weights: bool = False) -> list[MapP
 
 
 def alone(item: MapPair | Failure, settings: Any) -> Outcome:
-    return item if isinstance(item, Failure) else score(item, settings)
+    return item if isinstance(item, Failure) else outcome_of(item, settings)
 
 
 @pytest.mark.slow
@@ -58,24 +56,21 @@ class TestRagged:
     @pytest.mark.parametrize("case", RAGGED)
     def test_maps_of_several_sizes_score_as_alone_and_in_order(self, case: str, device: str) -> None:
         metric = METRICS if case not in {"flat", "single"} else METRICS.replace("kld(),", "")
-        settings = make_settings({"metric": metric, **RAGGED[case]})
+        settings = settings_of({"metric": metric, **RAGGED[case]})
         items = ragged_pairs(("uint8", "float32"))
-        scored = list(score_loaded(items, evaluator_of(settings), device))
-        assert all(one is other for (one, _), other in zip(scored, items, strict=True))
         tolerance = 1e-9 if settings.dtype == "float64" else 1e-4
-        assert_same([outcome for _, outcome in scored], [alone(item, settings) for item in items], tolerance)
+        assert_same(in_batches(items, settings, device), [alone(item, settings) for item in items], tolerance)
 
     @every_device
     @pytest.mark.parametrize("case", ["default", "rows", "raw mean bits", "minmax"])
     def test_weights_stay_those_of_the_files(self, case: str, device: str) -> None:
-        settings = make_settings({"metric": METRICS, **RAGGED[case]})
+        settings = settings_of({"metric": METRICS, **RAGGED[case]})
         items = ragged_pairs(("float64",), weights=True)
-        actual = [outcome for _, outcome in score_loaded(items, evaluator_of(settings), device)]
-        assert_same(actual, [alone(item, settings) for item in items])
+        assert_same(in_batches(items, settings, device), [alone(item, settings) for item in items])
 
     @pytest.mark.parametrize("case", RAGGED)
     def test_what_padding_would_change_is_not_padded(self, case: str) -> None:
-        settings = make_settings(RAGGED[case])
+        settings = settings_of(RAGGED[case])
         assert may_be_ragged(settings) == (case not in {"columns", "rows of sums", "steps", "empty skipped"})
 
     @pytest.mark.parametrize(
@@ -97,13 +92,20 @@ class TestRagged:
         assert [len(batch) for batch in batches(pairs, 143, ragged=True)] == [1, 1]
 
 
+TARGETS = {
+    "score_batch": "kldeval.scoring.evaluator.Evaluator.score_batch",
+    "stack_pairs": "kldeval.engine.gpu.stack_pairs",
+}
+"""What asks a device for memory."""
+
+
 class TestMemory:
     """A device that holds only so many pixels of a batch at once."""
 
     def limit(self, monkeypatch: pytest.MonkeyPatch, name: str, pixels: int) -> list[int]:
         """Make a function of the module refuse larger batches; returns the sizes of those that it accepted."""
-        holder: Any = Evaluator if name == "score_batch" else gpu_module
-        function, accepted = getattr(holder, name), []
+        target = TARGETS[name]
+        function, accepted = resolve_name(target), []
 
         def limited(*given: Any, **kept: Any) -> Any:
             tensors = [one for one in given if isinstance(one, torch.Tensor)]
@@ -115,17 +117,17 @@ class TestMemory:
             accepted.append(len(pairs))
             return function(*given, **kept)
 
-        monkeypatch.setattr(holder, name, limited)
+        monkeypatch.setattr(target, limited)
         return accepted
 
     @every_device
     @pytest.mark.parametrize("name", ["score_batch", "stack_pairs"])
     def test_a_batch_that_does_not_fit_is_halved(self, name: str, device: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        settings = make_settings({"metric": METRICS})
+        settings = settings_of({"metric": METRICS})
         items = ragged_pairs(("uint8", "float32"))
         expected = [alone(item, settings) for item in items]
         accepted = self.limit(monkeypatch, name, 200)
-        assert_same([outcome for _, outcome in score_loaded(items, evaluator_of(settings), device)], expected)
+        assert_same(in_batches(items, settings, device), expected)
         assert max(accepted) in {2, 3, 4}
         assert sum(accepted) == len(items) - 2
 
@@ -139,8 +141,8 @@ class TestMemory:
             for kind, shape in (("small", (5, 5)), ("large", (5, 6)))
         )
         pairs = [*small, large[0], *small]
-        settings = make_settings({})
-        expected = [score(pair, settings) for pair in pairs]
+        settings = settings_of({})
+        expected = [outcome_of(pair, settings) for pair in pairs]
         expected[3] = Failure(
             "large",
             "score",
@@ -149,7 +151,7 @@ class TestMemory:
             "no-memory",
         )
         self.limit(monkeypatch, name, 29)
-        assert_same([outcome for _, outcome in score_loaded(pairs, evaluator_of(settings), device)], expected)
+        assert_same(in_batches(pairs, settings, device), expected)
 
     def test_what_a_pair_needs_is_that_of_its_bytes_and_its_floats(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.limit(monkeypatch, "score_batch", 0)
@@ -157,7 +159,7 @@ class TestMemory:
         messages = [
             outcome.message
             for dtype in ("float64", "float32")
-            for outcome in score_batch([pair], evaluator_of(make_settings({"dtype": dtype})), "cpu")
+            for outcome in on_device([pair], settings_of({"dtype": dtype}))
             if isinstance(outcome, Failure)
         ]
         start = "a pair of 1000 x 2000 needs at least"
@@ -169,17 +171,16 @@ class TestMemory:
     @pytest.mark.parametrize("name", ["score_batch", "stack_pairs"])
     def test_any_other_error_is_the_failure_of_its_pair_alone(self, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
         """Whatever it is: the pairs of the same batch keep their numbers, and it is known where it arose."""
-        owner = Evaluator if name == "score_batch" else gpu_module
-        original = getattr(owner, name)
+        original = resolve_name(TARGETS[name])
 
         def broken(*arguments: Any) -> Any:
-            if any(pair.name == "bad" for pair in arguments[owner is Evaluator]):
+            if any(pair.name == "bad" for pair in arguments[name == "score_batch"]):
                 raise ZeroDivisionError
             return original(*arguments)
 
-        monkeypatch.setattr(owner, name, broken)
+        monkeypatch.setattr(TARGETS[name], broken)
         pairs = [pair_of(kind, *RNG.random((2, 5, 5))) for kind in ("a", "b", "bad", "c", "d")]
-        outcomes = [outcome for _, outcome in score_loaded(pairs, evaluator_of(make_settings({})), "cpu")]
+        outcomes = in_batches(pairs, settings_of())
         assert [type(one).__name__ for one in outcomes] == ["Score", "Score", "Failure", "Score", "Score"]
         (failure,) = (one for one in outcomes if isinstance(one, Failure))
         assert (failure.name, failure.stage, failure.code) == ("bad", "score", "unexpected")
@@ -198,7 +199,7 @@ class TestAhead:
             assert first_is_measured.wait(5)
             yield 3
 
-        items = gpu_module._one_ahead(made())
+        items = resolve_name("kldeval.engine.gpu._one_ahead")(made())
         assert next(items) == 1
         assert second_is_made.wait(5)
         first_is_measured.set()
@@ -220,11 +221,8 @@ class TestAhead:
         pairs = [pair for pair in ragged_pairs(("uint8",)) if isinstance(pair, MapPair)]
         with Numbers():
             for case in ("default", "rows", "minmax", "steps", "pixels"):
-                score_batch(
-                    pairs if may_be_ragged(make_settings(RAGGED[case])) else pairs[:1],
-                    evaluator_of(make_settings(RAGGED[case])),
-                    "cpu",
-                )
+                settings = settings_of(RAGGED[case])
+                on_device(pairs if may_be_ragged(settings) else pairs[:1], settings)
             assert Numbers.asked == 0
             torch.ones(1).item()
         assert Numbers.asked == 1

@@ -8,23 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import torch
-from evaluating import evaluator_of
+from evaluating import on_device, outcome_of, settings_of, torch_as_accelerator
 from map_batches import METRICS, RNG, SETTINGS, assert_same, batch_of, every_device, numbers, pair_of
+from watching import recorded
 
-from kldeval.data.dataset import Dataset
-from kldeval.data.load import Reading
-from kldeval.engine import device as device_module
-from kldeval.engine import gpu as gpu_module
-from kldeval.engine import run as run_module
+import kldeval
 from kldeval.engine.device import Device, find_device
-from kldeval.engine.gpu import batches, score_batch
-from kldeval.engine.run import stream
-from kldeval.engine.worker import score_files
 from kldeval.errors import MissingDependency, UsageProblem
 from kldeval.records import Failure, Pair, Score, Skipped
-from kldeval.run_options import RunOptions
-from kldeval.scoring.evaluator import score
-from kldeval.settings.build import make_settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,16 +27,14 @@ class TestBatch:
     @pytest.mark.parametrize("case", SETTINGS)
     def test_a_batch_scores_as_its_maps(self, case: str, dtype: str, device: str) -> None:
         metric = METRICS if case not in {"flat", "single"} else METRICS.replace("kld(),", "")
-        settings = make_settings({"metric": metric, **SETTINGS[case]})
+        settings = settings_of({"metric": metric, **SETTINGS[case]})
         pairs = batch_of(dtype)
         tolerance = 1e-9 if settings.dtype == "float64" else 1e-4
-        assert_same(
-            score_batch(pairs, evaluator_of(settings), device), [score(pair, settings) for pair in pairs], tolerance
-        )
+        assert_same(on_device(pairs, settings, device), [outcome_of(pair, settings) for pair in pairs], tolerance)
 
     @every_device
     def test_what_is_refused_in_a_batch_is_refused_alone(self, device: str) -> None:
-        outcomes = score_batch(batch_of("float64"), evaluator_of(make_settings({"empty_gt": "skip"})), device)
+        outcomes = on_device(batch_of("float64"), settings_of({"empty_gt": "skip"}), device)
         kinds = {outcome.name: type(outcome) for outcome in outcomes}
         assert [name for name, kind in kinds.items() if kind is Score] == ["good", "same", "good too"]
         assert [name for name, kind in kinds.items() if kind is Skipped] == ["empty gt", "empty both"]
@@ -58,137 +47,125 @@ class TestBatch:
     @every_device
     def test_infinite_numbers_are_scores(self, device: str) -> None:
         pairs = [pair_of("a", np.asarray([[0.0, 1.0]]), np.asarray([[1.0, 1.0]]))] * 2
-        outcomes = score_batch(pairs, evaluator_of(make_settings({"eps": "0"})), device)
+        outcomes = on_device(pairs, settings_of({"eps": "0"}), device)
         assert all(isinstance(one, Score) and one.values == {"kld": math.inf, "ce": math.inf} for one in outcomes)
 
     @every_device
     def test_weights_travel_with_their_maps(self, device: str) -> None:
-        settings = make_settings({"metric": METRICS, "reduction": "mean"})
+        settings = settings_of({"metric": METRICS, "reduction": "mean"})
         weights = [RNG.integers(0, 3, (6, 7)) + np.eye(6, 7) for _ in range(3)]
         pairs = [
             pair_of(str(place), numbers("float64", (6, 7)), numbers("float64", (6, 7)), weights=given)
             for place, given in enumerate(weights)
         ]
-        assert_same(score_batch(pairs, evaluator_of(settings), device), [score(pair, settings) for pair in pairs])
+        assert_same(on_device(pairs, settings, device), [outcome_of(pair, settings) for pair in pairs])
 
     @every_device
     def test_arrays_may_be_read_only_and_lie_in_memory_as_they_like(self, device: str) -> None:
         array = numbers("float64", (14, 12))
         array.flags.writeable = False
         pairs = [pair_of("a", array[::2, ::-2], np.asfortranarray(array[1::2, ::2]))]
-        settings = make_settings({})
-        assert_same(score_batch(pairs, evaluator_of(settings), device), [score(pair, settings) for pair in pairs])
+        settings = settings_of({})
+        assert_same(on_device(pairs, settings, device), [outcome_of(pair, settings) for pair in pairs])
 
     @every_device
     @pytest.mark.parametrize("dtype", [">u2", ">f4", ">f8", "float16", "longdouble", "int8", "int64", "uint64"])
     def test_types_that_torch_lacks_are_scored_too(self, dtype: str, device: str) -> None:
         pairs = [pair_of("a", *(RNG.random((2, 6, 7)) * 100).astype(dtype))]
-        settings = make_settings({"norm": "flatten-softmax"})
-        assert_same(score_batch(pairs, evaluator_of(settings), device), [score(pair, settings) for pair in pairs])
+        settings = settings_of({"norm": "flatten-softmax"})
+        assert_same(on_device(pairs, settings, device), [outcome_of(pair, settings) for pair in pairs])
 
 
 @pytest.fixture
-def files(tmp_path: Path) -> list[Pair]:
+def files(tmp_path: Path) -> Path:
     """Pairs of files of several shapes and types, two of which cannot be scored."""
-    pairs = []
     kinds = ["uint8", "uint8", "float64", "uint16", "uint8", "float64", "float64", "uint8"]
     shapes = [(6, 7), (6, 7), (6, 7), (5, 9), (5, 9), (6, 7), (6, 7), (6, 7)]
-    for place, (dtype, shape) in enumerate(zip(kinds, shapes, strict=True)):
-        pair = Pair(str(place), tmp_path / f"{place}_pred.npy", tmp_path / f"{place}_gt.npy")
-        for path in (pair.pred, pair.gt):
-            np.save(str(path), numbers(dtype, shape))
-        pairs.append(pair)
-    (tmp_path / "5_gt.npy").write_bytes(b"no array")
-    np.save(tmp_path / "6_pred.npy", -np.ones((6, 7)))
-    return pairs
+    for side in ("pred", "gt"):
+        (tmp_path / side).mkdir()
+        for place, (dtype, shape) in enumerate(zip(kinds, shapes, strict=True)):
+            np.save(tmp_path / side / f"{place}.npy", numbers(dtype, shape))
+    (tmp_path / "gt" / "5.npy").write_bytes(b"no array")
+    np.save(tmp_path / "pred" / "6.npy", -np.ones((6, 7)))
+    return tmp_path
 
 
-def on_batches(files: list[Pair], metric: str, device: str = "cpu", **request: Any) -> list[Any]:
-    """The outcomes of pairs from their files by the way of an accelerator, which torch's CPU may stand for."""
-    dataset = Dataset(tuple({"": pair} for pair in files), {}, {}, (), tuple(files))
-    answers = stream(dataset, make_settings({"metric": metric}), RunOptions(**request), Accelerator(device, device))
-    return [answer.outcome for answer in answers]
-
-
-class Accelerator(Device):
-    """A device that is no CPU, whatever its name."""
-
-    is_cpu = False
+def outcomes(files: Path, metric: str, **request: Any) -> list[Any]:
+    """What becomes of the pairs, by their names."""
+    found = kldeval.evaluate(files / "pred", files / "gt", metric=metric, on_failure="ignore", **request)
+    return sorted([*found.scores, *found.failures], key=lambda one: one.name)
 
 
 class TestFiles:
+    """Runs on an accelerator, for which torch's CPU may stand."""
+
     @every_device
     @pytest.mark.parametrize("batch_bytes", [1 << 28, 100, 1])
     @pytest.mark.parametrize("jobs", [1, 3])
     def test_files_score_as_on_the_cpu_in_any_batch(
-        self, files: list[Pair], jobs: int, batch_bytes: int, device: str
+        self, files: Path, jobs: int, batch_bytes: int, device: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        settings = make_settings({"metric": METRICS})
-        expected = score_files(files, evaluator_of(settings), Reading())
+        expected = outcomes(files, METRICS, device="cpu")
         assert [type(one) for one in expected].count(Failure) == 2
-        assert_same(on_batches(files, METRICS, device, jobs=jobs, batch_bytes=batch_bytes), expected)
+        torch_as_accelerator(monkeypatch, f"{device}:0")
+        assert_same(outcomes(files, METRICS, jobs=jobs, batch_bytes=batch_bytes), expected)
 
     @every_device
     @pytest.mark.parametrize("metric", ["cc,sim", "kld,cc"])
     def test_numbers_of_the_stored_maps_stand_beside_those_of_densities(
-        self, files: list[Pair], metric: str, device: str
+        self, files: Path, metric: str, device: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        settings = make_settings({"metric": metric})
-        expected = score_files(files, evaluator_of(settings), Reading())
-        assert_same(on_batches(files, metric, device, jobs=1), expected)
+        expected = outcomes(files, metric, device="cpu")
+        torch_as_accelerator(monkeypatch, f"{device}:0")
+        assert_same(outcomes(files, metric, jobs=1), expected)
 
     @every_device
-    def test_the_pixelwise_terms_are_saved_as_on_the_cpu(self, files: list[Pair], tmp_path: Path, device: str) -> None:
-        settings = make_settings({"metric": "kld,ce"})
-        on_batches(files, "kld,ce", device, jobs=1, save_maps=tmp_path / "gpu")
-        score_files(files, evaluator_of(settings), Reading(), save=tmp_path / "cpu")
+    def test_the_pixelwise_terms_are_saved_as_on_the_cpu(
+        self, files: Path, device: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        outcomes(files, "kld,ce", device="cpu", save_maps=files / "cpu")
+        torch_as_accelerator(monkeypatch, f"{device}:0")
+        outcomes(files, "kld,ce", jobs=1, save_maps=files / "gpu")
         saved = [
-            sorted(path.relative_to(tmp_path / kind) for path in (tmp_path / kind).rglob("*.npy"))
-            for kind in ("gpu", "cpu")
+            sorted(path.relative_to(files / kind) for path in (files / kind).rglob("*.npy")) for kind in ("gpu", "cpu")
         ]
         assert saved[0] == saved[1]
         assert len(saved[0]) == 2 * 6
         for path in saved[0]:
-            assert np.array_equal(np.load(tmp_path / "gpu" / path), np.load(tmp_path / "cpu" / path))
+            assert np.array_equal(np.load(files / "gpu" / path), np.load(files / "cpu" / path))
 
-    def test_a_run_on_an_accelerator_goes_through_batches(
-        self, files: list[Pair], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """With torch's CPU in the place of a GPU: the batches must not be the CPU's path."""
-        expected = score_files(files, evaluator_of(make_settings({"metric": METRICS})), Reading())
-        monkeypatch.setattr(run_module, "Scoring", None)
-        assert_same(on_batches(files, METRICS, jobs=2, save_maps=tmp_path / "maps"), expected)
-        assert (tmp_path / "maps" / "ce" / "0.npy").exists()
+    def test_a_run_on_an_accelerator_goes_through_batches(self, files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The batches must not be the CPU's path."""
+        expected = outcomes(files, METRICS, device="cpu")
+        torch_as_accelerator(monkeypatch)
+        monkeypatch.setattr("kldeval.engine.run.Scoring", None)
+        assert_same(outcomes(files, METRICS, jobs=2, save_maps=files / "maps"), expected)
+        assert (files / "maps" / "ce" / "0.npy").exists()
 
     @pytest.mark.parametrize("batch_bytes", [None, 100])
     def test_a_request_says_how_large_a_batch_is(
-        self, files: list[Pair], batch_bytes: int | None, monkeypatch: pytest.MonkeyPatch
+        self, files: Path, batch_bytes: int | None, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        asked = []
-
-        def recorded(loaded: Any, most: int, *, ragged: bool) -> Any:
-            asked.append(most)
-            return batches(loaded, most, ragged=ragged)
-
-        monkeypatch.setattr(gpu_module, "batches", recorded)
-        on_batches(files, "kld", jobs=1, batch_bytes=batch_bytes)
-        assert asked == [batch_bytes or 1 << 28]
+        torch_as_accelerator(monkeypatch)
+        calls = recorded(monkeypatch, "kldeval.engine.gpu.batches")
+        outcomes(files, "kld", jobs=1, batch_bytes=batch_bytes)
+        assert [most for _, most in calls] == [batch_bytes or 1 << 28]
 
 
 class TestDevice:
-    settings = make_settings({})
+    settings = settings_of({})
 
     def test_auto_is_numpy_where_no_driver_is(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(device_module, "_GPU_FILES", ("/nonexistent",))
-        monkeypatch.setattr(device_module, "torch", None)
+        monkeypatch.setattr("kldeval.engine.device._GPU_FILES", ("/nonexistent",))
+        monkeypatch.setattr("kldeval.engine.device.torch", None)
         assert find_device("auto", self.settings) == Device("cpu", "cpu")
 
     def test_auto_is_numpy_for_less_work_than_a_gpu_takes_to_start(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Without importing torch, which is most of that start."""
-        monkeypatch.setattr(device_module, "_GPU_FILES", ("/",))
-        monkeypatch.setattr(device_module, "torch", None)
+        monkeypatch.setattr("kldeval.engine.device._GPU_FILES", ("/",))
+        monkeypatch.setattr("kldeval.engine.device.torch", None)
         np.save(tmp_path / "a.npy", np.ones((500, 500)))
         pair = Pair("a", tmp_path / "a.npy", tmp_path / "a.npy")
         for pairs in ([], [pair], [pair] * 90):
@@ -199,7 +176,7 @@ class TestDevice:
         self, count: int, jobs: int, *, is_cpu: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Of two metrics on pairs of 4 MB: what many cores do in seconds needs no GPU."""
-        monkeypatch.setattr(device_module, "_GPU_FILES", ("/",))
+        monkeypatch.setattr("kldeval.engine.device._GPU_FILES", ("/",))
         monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
         monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
         monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "H")
@@ -208,14 +185,14 @@ class TestDevice:
         assert find_device("auto", self.settings, pairs, jobs).is_cpu is is_cpu
 
     def test_auto_is_numpy_where_a_driver_is_and_no_device(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(device_module, "_GPU_FILES", ("/",))
-        monkeypatch.setattr(device_module, "STARTUP_SECONDS", 0)
+        monkeypatch.setattr("kldeval.engine.device._GPU_FILES", ("/",))
+        monkeypatch.setattr("kldeval.engine.device.STARTUP_SECONDS", 0)
         monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
         assert find_device("auto", self.settings) == Device("cpu", "cpu")
 
     def test_a_cuda_device_has_its_number_and_its_name(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(device_module, "_GPU_FILES", ("/",))
-        monkeypatch.setattr(device_module, "STARTUP_SECONDS", 0)
+        monkeypatch.setattr("kldeval.engine.device._GPU_FILES", ("/",))
+        monkeypatch.setattr("kldeval.engine.device.STARTUP_SECONDS", 0)
         monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
         monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
         monkeypatch.setattr(torch.cuda, "get_device_name", lambda number: f"H{number}")

@@ -9,14 +9,11 @@ import numpy as np
 import pytest
 import torch
 from backends import BACKENDS, make, to_numpy
+from evaluating import pair_of, scored, settings_of
+from every import conventions
 
 import kldeval
-from kldeval.conventions import CONVENTIONS
 from kldeval.errors import KldevalError, RefusedMap, UnknownName, UsageProblem
-from kldeval.preprocessing.grey import full_scale
-from kldeval.records import MapPair, Score
-from kldeval.scoring.evaluator import score
-from kldeval.settings.build import make_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,11 +33,7 @@ every_backend = pytest.mark.parametrize("backend", BACKENDS)
 
 def from_files(name: str, pred: Any, gt: Any, **texts: str) -> float:
     """The number that the engine gives two maps that were read from files."""
-    settings = make_settings({"metric": name, **texts})
-    pair = MapPair("a", pred, gt, shape=pred.shape, pred_scale=full_scale(pred), gt_scale=full_scale(gt))
-    outcome = score(pair, settings)
-    assert isinstance(outcome, Score), outcome
-    return outcome.values[name]
+    return scored(pair_of(pred, gt), settings_of({"metric": name, **texts})).values[name]
 
 
 class TestShapes:
@@ -149,18 +142,13 @@ class TestOptions:
         self, options: dict[str, Any], metric: str, texts: dict[str, str]
     ) -> None:
         pred, gt = RNG.integers(0, 256, (2, 6, 7), dtype=np.uint8)
-        settings = make_settings({"metric": metric, **texts})
-        pair = MapPair("a", pred, gt, shape=pred.shape, pred_scale=255.0, gt_scale=255.0)
-        expected = score(pair, settings)
-        assert isinstance(expected, Score)
+        expected = scored(pair_of(pred, gt), settings_of({"metric": metric, **texts}))
         np.testing.assert_allclose(kldeval.kld(pred, gt, **options), expected.values["kld"], rtol=1e-12)
 
-    @pytest.mark.parametrize("name", CONVENTIONS)
+    @pytest.mark.parametrize("name", conventions())
     def test_a_convention_scores_as_in_a_report(self, name: str) -> None:
         pred, gt = 0.01 + RNG.random((2, 6, 7))
-        settings = make_settings({}, convention=CONVENTIONS[name].texts)
-        expected = score(MapPair("a", pred, gt, shape=pred.shape), settings)
-        assert isinstance(expected, Score)
+        expected = scored(pair_of(pred, gt), settings_of(convention=conventions()[name].texts))
         np.testing.assert_allclose(kldeval.kld(pred, gt, convention=name), expected.values["kld"], rtol=1e-12)
         np.testing.assert_allclose(kldeval.ce(pred, gt, convention=name), expected.values["ce"], rtol=1e-12)
 

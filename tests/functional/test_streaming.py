@@ -151,3 +151,74 @@ def test_weights_stand_in_the_signature() -> None:
     other.update(PRED, GT)
     with pytest.raises(UsageProblem, match="only numbers of one signature add up"):
         metric.merge(other)
+
+
+LOGITS = np.random.default_rng(5).normal(size=(5, 3, 6, 7))
+LABELS = np.random.default_rng(6).integers(0, 3, (5, 6, 7)).astype(np.uint8)
+OF_LABELS = "ece,mce,rmsce,rmsce-debiased,classwise-ece,brier,brier-reliability,brier-within,rps,ce,accuracy"
+OF_PIXELS = "binary-ece,binary-mce,binary-rmsce-debiased,binary-brier,binary-brier-resolution,bce"
+
+
+@pytest.mark.parametrize(
+    ("metrics", "options", "sides"),
+    [
+        (OF_LABELS, {"norm": "softmax", "axis": 0, "gt_norm": "labels"}, (LOGITS, LABELS)),
+        ("ece,classwise-ece,ce", {"norm": "softmax", "axis": 0, "ignore_index": 2}, (LOGITS, LABELS)),
+        ("ece,ce", {"norm": "softmax", "axis": -1, "ignore_index": 0}, (np.moveaxis(LOGITS, 1, -1), LABELS)),
+        (OF_PIXELS, {}, (PRED, (GT > 0.5).astype(float))),
+        ("binary-ece", {"norm": "sigmoid"}, (LOGITS[:, 0], (LABELS > 1).astype(float))),
+    ],
+)
+@pytest.mark.parametrize("weighted", [False, True])
+def test_calibration_is_that_of_all_pixels_to_the_last_bit(
+    metrics: str, options: dict[str, Any], sides: tuple[Any, Any], *, weighted: bool
+) -> None:
+    """The sums within bins are added up over batches, processes and saved states, as over the maps of a run."""
+    pred, gt = sides
+    weights = np.random.default_rng(7).random(gt.shape) * (np.arange(gt.shape[-1]) % 3) if weighted else None
+    beside = {} if weights is None else {"weights": weights}
+    report = kldeval.evaluate(pred, gt, metric=metrics, **options, **beside)
+    expected = {key: one.mean for key, one in report.summaries.items()}
+
+    def stream(places: slice) -> kldeval.MetricCollection:
+        made = kldeval.MetricCollection(metrics, **options)
+        made.update(pred[places], gt[places], **{name: array[places] for name, array in beside.items()})
+        return made
+
+    whole, first, second = stream(slice(None)), stream(slice(0, 2)), stream(slice(2, None))
+    assert whole.compute() == expected
+    assert dict(whole.signatures) == dict(report.signatures)
+    second.merge(first)
+    again = kldeval.MetricCollection(metrics, **options)
+    again.load_state_dict(json.loads(json.dumps(second.state_dict())))
+    assert again.compute() == expected
+    for place in range(2, len(pred)):
+        one = {name: array[place] for name, array in beside.items()}
+        first.update(pred[place], gt[place], **one)
+    assert first.compute() == expected
+
+
+def test_what_calibration_streams_cannot_be_is_refused() -> None:
+    labels: dict[str, Any] = {"norm": "softmax", "axis": 0, "gt_norm": "labels"}
+    with pytest.raises(UsageProblem, match="ace has bins of equal numbers of all maps, which a stream does not hold"):
+        kldeval.Metric("ace", **labels)
+    with pytest.raises(UsageProblem, match="calibration errors of all pixels together"):
+        kldeval.Metric("bce", maps="pixels")  # type: ignore[call-arg]
+    metric = kldeval.Metric("classwise-ece", **labels)
+    with pytest.raises(RefusedMap, match=r"pred holds 5 class maps and what belongs to them has the shape \(4, 6, 7\)"):
+        metric.update(LOGITS, LABELS[:4])
+    with pytest.raises(RefusedMap, match=r"class maps are \(C, H, W\)"):
+        metric.update(LOGITS[0, 0], LABELS[0])
+    with pytest.raises(UsageProblem, match=r"there is no ground truth; update\(pred, gt\)"):
+        metric.update(LOGITS)
+    metric.update(LOGITS, LABELS)
+    before = metric.compute()
+    with pytest.raises(UsageProblem, match="different numbers of classes"):
+        metric.update(np.zeros((4, 6, 7)), LABELS[0])
+    assert metric.compute() == before
+    assert metric.n == 5
+    pytest.importorskip("torchmetrics")
+    from kldeval.torch import Metric as OfTorch
+
+    with pytest.raises(UsageProblem, match="no mean over maps whose sum processes can add up"):
+        OfTorch("binary-ece")

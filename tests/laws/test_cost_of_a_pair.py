@@ -12,12 +12,6 @@ import numpy as np
 import pytest
 
 import kldeval
-from kldeval.data.load import Reading
-from kldeval.engine.worker import score_files
-from kldeval.records import Pair, Score
-from kldeval.scoring.evaluator import Evaluator
-from kldeval.scoring.plan import Plan
-from kldeval.settings.build import make_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,8 +21,8 @@ PACKAGE = str(Path(kldeval.__file__).parent)
 MOST_CALLS = 190
 """Python calls of a further pair; they were 317 when settings were asked again for every pair."""
 
-MOST_FILES = 25
-"""Files of the package that the way of a pair leads through, headers and decoders included; they were 38."""
+MOST_FILES = 30
+"""Files of the package that the way of a pair leads through: the loop of the run, headers and decoders included."""
 
 
 @pytest.fixture
@@ -62,7 +56,10 @@ def calls_of(work: Callable[[], object]) -> Counter[tuple[str, str]]:
     return found
 
 
-def test_a_further_pair_asks_nothing_that_the_first_has_answered(folder: Path) -> None:
+@pytest.fixture
+def further(folder: Path) -> dict[tuple[str, str], float]:
+    """The calls that one more pair costs, by file and name."""
+
     def run(count: int) -> Counter[tuple[str, str]]:
         return calls_of(
             lambda: kldeval.evaluate(str(folder / "pred"), str(folder / "gt"), jobs=1, device="cpu", limit=count)
@@ -70,15 +67,13 @@ def test_a_further_pair_asks_nothing_that_the_first_has_answered(folder: Path) -
 
     run(2)
     few, many = run(20), run(52)
-    further = {name: (many[name] - few[name]) / 32 for name in many}
+    return {name: (many[name] - few[name]) / 32 for name in many}
+
+
+def test_a_further_pair_asks_nothing_that_the_first_has_answered(further: dict[tuple[str, str], float]) -> None:
     assert sum(further.values()) <= MOST_CALLS, sorted(further.items(), key=lambda item: -item[1])[:20]
 
 
-def test_the_way_of_a_pair_leads_through_few_files(folder: Path) -> None:
-    evaluator = Evaluator(Plan.of(make_settings({})))
-    pair = Pair("00", folder / "pred" / "00.png", folder / "gt" / "00.png")
-    outcomes: list[object] = []
-    found = calls_of(lambda: outcomes.extend(score_files([pair], evaluator, Reading())))
-    assert isinstance(outcomes[0], Score)
-    files = {file.removeprefix(PACKAGE) for file, _ in found if file.startswith(PACKAGE)}
+def test_the_way_of_a_pair_leads_through_few_files(further: dict[tuple[str, str], float]) -> None:
+    files = {file.removeprefix(PACKAGE) for (file, _), calls in further.items() if calls and file.startswith(PACKAGE)}
     assert len(files) <= MOST_FILES, sorted(files)

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from command_line import kldeval
+from reading import read_map as read_map_of_any_kind
 
 import kldeval as kldeval_package
 from kldeval import evaluate
-from kldeval.data.readers import read_map as read_map_of_any_kind
 from kldeval.errors import FAILURE_CODES, MapsFailed, RefusedMap, UsageProblem
 from kldeval.scoring.diagnostics import PROBLEMS
 from kldeval.scoring.evaluator import Evaluator

@@ -17,6 +17,7 @@ DOORS = {
     "data/readers/numpy_files.py": "after check_regular",
     "data/readers/voxels.py": "after check_regular",
     "data/readers/tiff.py": "its own temporary file",
+    "data/readers/gridded.py": "after check_regular",
     "data/readers/coordinates.py": "what a reader has read",
     "data/scratch.py": "its own temporary files",
     "data/containers/archives.py": "members, after check_regular",

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from image_files import GREY_ALPHA, RGB, RGBA, png_of
+from reading import read_map
 
-from kldeval.data.readers import read_map
 from kldeval.errors import RefusedMap
 from kldeval.preprocessing.grey import to_grey
 

@@ -5,22 +5,20 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
+from command_line import kldeval
+from evaluating import outcome_of, pair_of, scored, settings_of
 
-from kldeval.records import MapPair, Score
-from kldeval.scoring.diagnostics import notes, refusal, swapped
-from kldeval.scoring.evaluator import score
-from kldeval.settings.build import make_settings
+from kldeval.scoring.diagnostics import notes
 
-PAIR = MapPair("a", None, None, shape=(4, 5))
-
+ROWS_OF_ZEROS = [[0.0, 0, 0], [0, 1, 2]]
 REFUSALS = [
-    ("pred", "nonfinite", np.nan, {}, "the prediction holds nan, which 'sum-to-one' does not handle; repair the file"),
+    ("pred", [[np.nan, 1]], {}, "the prediction holds nan, which 'sum-to-one' does not handle; repair the file"),
     (
         "gt",
-        "nonfinite",
-        np.inf,
+        [[np.inf, 1]],
         {"gt_norm": "minmax+sum-to-one"},
         (
             "the ground truth holds inf, which 'minmax+sum-to-one' does not handle; repair the file, or clip it first: "
@@ -29,8 +27,7 @@ REFUSALS = [
     ),
     (
         "pred",
-        "negative",
-        -0.123456789,
+        [[-0.123456789, 1]],
         {"pred_norm": "max+sum-to-one"},
         (
             "the prediction has negative values (minimum -0.123457), which 'max+sum-to-one' cannot take; "
@@ -41,8 +38,7 @@ REFUSALS = [
     ),
     (
         "gt",
-        "empty",
-        0.0,
+        [[0, 0]],
         {},
         (
             "the ground truth is all zero, which 'sum-to-one' cannot normalise; choose --empty-gt skip, uniform, zero "
@@ -51,8 +47,7 @@ REFUSALS = [
     ),
     (
         "pred",
-        "empty",
-        0.0,
+        [[3, 3]],
         {"pred_norm": "minmax+sum-to-one"},
         (
             "the prediction is constant, which 'minmax+sum-to-one' cannot normalise; choose --empty-pred keep, uniform "
@@ -61,8 +56,7 @@ REFUSALS = [
     ),
     (
         "gt",
-        "empty",
-        0.0,
+        ROWS_OF_ZEROS,
         {"norm": "sum-to-one", "axis": "0"},
         (
             "the ground truth is all zero in a column, which 'sum-to-one(axis=0)' cannot normalise; choose --empty-gt "
@@ -72,16 +66,20 @@ REFUSALS = [
 ]
 
 
-@pytest.mark.parametrize(("role", "kind", "detail", "texts", "message"), REFUSALS)
+@pytest.mark.parametrize(("role", "values", "texts", "message"), REFUSALS)
 def test_a_refusal_says_what_would_be_accepted(
-    role: str, kind: str, detail: float, texts: dict[str, str], message: str
+    role: str, values: list[list[float]], texts: dict[str, str], message: str
 ) -> None:
-    assert refusal(PAIR, role, kind, detail, getattr(make_settings(texts), role)) == message
+    broken = np.asarray(values, float)
+    sound = np.arange(1.0, 1 + broken.size).reshape(broken.shape)
+    pair = pair_of(broken, sound) if role == "pred" else pair_of(sound, broken)
+    found = outcome_of(pair, settings_of(texts))
+    assert getattr(found, "message", "").startswith(message)
 
 
 def test_negative_values_of_a_resizing_are_blamed_on_it() -> None:
-    pair = MapPair("a", None, None, remarks=("overshoot-pred",))
-    assert refusal(pair, "pred", "negative", -3.0, make_settings({}).pred) == (
+    pair = pair_of(np.asarray([[-3.0, 1]]), np.ones((1, 2)), remarks=("overshoot-pred",))
+    assert getattr(outcome_of(pair, settings_of()), "message", "") == (
         "the prediction has negative values (minimum -3), which 'sum-to-one' cannot take; the resizing made them: use "
         "another kernel, or --pred-norm 'clip(min=0)+sum-to-one'"
     )
@@ -90,7 +88,7 @@ def test_negative_values_of_a_resizing_are_blamed_on_it() -> None:
 @pytest.mark.parametrize("way_out", ["shift+sum-to-one", "clip(min=0)+sum-to-one", "flatten-softmax"])
 def test_the_way_out_of_negative_values_leads_out(way_out: str) -> None:
     maps = np.asarray([[-1.0, 2.0]]), np.asarray([[1.0, 2.0]])
-    assert isinstance(score(MapPair("a", *maps, shape=(1, 2)), make_settings({"pred_norm": way_out})), Score)
+    assert scored(pair_of(*maps), settings_of({"pred_norm": way_out})).values
 
 
 SOFTMAX = {"norm": "flatten-softmax"}
@@ -170,7 +168,7 @@ NOTES = [
 
 @pytest.mark.parametrize(("remark", "texts", "expected"), NOTES)
 def test_a_remark_of_some_maps_is_one_sentence(remark: str, texts: dict[str, str], expected: list[str]) -> None:
-    assert notes(make_settings(texts), Counter({remark: 2}), 3) == expected
+    assert notes(settings_of(texts), Counter({remark: 2}), 3) == expected
 
 
 def test_the_bound_on_the_softmax_of_unit_maps_holds_and_is_reached() -> None:
@@ -197,6 +195,15 @@ def test_the_bound_on_the_softmax_of_unit_maps_holds_and_is_reached() -> None:
         ("gtx", "pred", False),
     ],
 )
-def test_arguments_in_the_wrong_order_are_noticed(pred: str, gt: str, *, is_swapped: bool) -> None:
-    said = [f"the arguments look swapped: {Path(pred)} is read as the prediction and {Path(gt)} as the ground truth"]
-    assert swapped(Path(pred), Path(gt)) == (said if is_swapped else [])
+def test_arguments_in_the_wrong_order_are_noticed(
+    pred: str, gt: str, *, is_swapped: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in (pred, gt):
+        path = Path(name) if Path(name).suffix else Path(name) / "a.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(path), np.arange(1, 10, dtype=np.uint8).reshape(3, 3))
+    outcome = kldeval(pred, gt)
+    assert outcome.code == 0, outcome.err
+    said = f"the arguments look swapped: {Path(pred)} is read as the prediction and {Path(gt)} as the ground truth"
+    assert (said in " ".join(outcome.out.split())) is is_swapped

@@ -11,9 +11,11 @@ import cv2
 import numpy as np
 import pytest
 from command_line import kldeval
+from evaluating import settings_of
 from hypothesis import given
 from hypothesis import strategies as st
 from looked_at import IMAGES, OBSERVERS, SHAPE, LookedAt, make_looked_at, write_list
+from report_files import saved
 from schemas import validate
 from scipy.ndimage import gaussian_filter
 
@@ -23,10 +25,8 @@ from kldeval.executors.local import in_threads
 from kldeval.records import Score
 from kldeval.reports.aggregate import reference_notes, summarise_references
 from kldeval.reports.documents import Resampling
-from kldeval.reports.json_reader import load_report
 from kldeval.reports.shares import share_between, share_of
 from kldeval.scoring.reference_models import CentrePrior
-from kldeval.settings.build import make_settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -163,7 +163,7 @@ def test_a_prior_is_on_the_grid_of_the_first_and_comes_to_the_size_that_is_asked
     files = {name: tmp_path / f"{name}.npy" for name in ("a", "b", "c")}
     for name, map_ in zip(files, (small, large, small), strict=True):
         np.save(files[name], map_)
-    prior = CentrePrior(files, make_settings({}), Reading())
+    prior = CentrePrior(files, settings_of(), Reading())
     assert prior.count == 3
     left_out = prior.without("c", (1, 2))
     assert left_out is not None
@@ -176,7 +176,7 @@ def test_ground_truths_without_a_density_have_no_part_in_the_prior(tmp_path: Pat
     files = {name: tmp_path / f"{name}.npy" for name in ("a", "blank", "missing")}
     np.save(files["a"], np.asarray([[1.0, 3.0]]))
     np.save(files["blank"], np.zeros((1, 2)))
-    prior = CentrePrior(files, make_settings({}), Reading(), partial(in_threads, jobs=2))
+    prior = CentrePrior(files, settings_of(), Reading(), partial(in_threads, jobs=2))
     assert prior.count == 1
     assert prior.without("a", (1, 2)) is None
     assert prior.without("blank", (1, 2)) == pytest.approx(np.asarray([[0.25, 0.75]]))
@@ -342,7 +342,7 @@ def test_rows_survive_in_a_saved_report(seen: LookedAt) -> None:
     path = seen.root / "report.json"
     arguments = ("-m", "kld,nss", "--fixations", seen.fixations, "--baselines")
     table = kldeval(*seen.maps, *arguments, "--output", path).out
-    assert load_report(path).references == json.loads(path.read_text())["references"]
+    assert saved(path).references == json.loads(path.read_text())["references"]
     assert kldeval("show", path).out == table
 
 

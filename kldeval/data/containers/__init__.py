@@ -78,6 +78,27 @@ def open_container(path: Path, limits: Limits | None = None) -> Container | None
         raise UsageProblem(str(problem)) from problem
 
 
+def is_gridded(path: Path) -> bool:
+    """Whether a path is that of a NetCDF file or of a zarr store, of which a variable holds the maps."""
+    return path.name.lower().endswith((".nc", ".nc4", ".zarr")) and path.exists()
+
+
+def open_variable(path: Path, name: str | None, limits: Limits | None) -> Container | Member:
+    """The maps of a variable of a NetCDF file or zarr store, or its only one.
+
+    Raises:
+        UsageProblem: it cannot be read, or does not say which variable is meant.
+        MissingDependency: a library that it needs is not installed.
+    """
+    try:
+        with refusals(path):
+            module = import_module(f"{__name__}.gridded")
+            found: Container | Member = module.maps_of_variable(path, name, limits or Limits())
+            return found
+    except UnreadableMap as problem:
+        raise UsageProblem(str(problem)) from problem
+
+
 def open_column(
     path: Path, column: str, names: str | None, *, is_shared: bool = False, limits: Limits | None = None
 ) -> Container:

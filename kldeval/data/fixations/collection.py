@@ -240,8 +240,9 @@ class OtherFixations:
 
     >>> from kldeval.records import fixations_at
     >>> small, large = fixations_at([0], [1], shape=(1, 2)), fixations_at([1], [1], shape=(2, 4))
-    >>> OtherFixations({"small": small, "large": large}).count_map("small", (1, 2)).tolist()
-    [[1, 0]]
+    >>> others = OtherFixations({"small": small, "large": large})
+    >>> others.everything((1, 2)).tolist(), [part.tolist() for part in others.own("small", (1, 2))]
+    ([[1, 1]], [[1], [1.0]])
     """
 
     def __init__(self, fixations: Mapping[str, Fixations]) -> None:
@@ -285,13 +286,6 @@ class OtherFixations:
     def images(self, shape: Shape) -> FixationPositions:
         """Where images were fixated, and on how many of them; not to be written to."""
         return self._images(shape)
-
-    def count_map(self, name: str, shape: Shape) -> Array:
-        """The number of fixations of all other images at each pixel, int64 (H, W)."""
-        counts = self.everything(shape).copy()
-        mine, how_often = self.own(name, shape)
-        counts.reshape(-1)[mine] -= how_often.astype(counts.dtype)
-        return counts
 
     def _find_own(self, name: str, shape: Shape) -> FixationPositions:
         import numpy as np

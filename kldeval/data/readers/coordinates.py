@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from kldeval.data.readers.apart import load_apart
 from kldeval.errors import MissingDependency, printable
+from kldeval.grids import Grid
 
 if TYPE_CHECKING:
     from kldeval.data.readers.stored import Limits, Stored
@@ -29,7 +30,7 @@ def on_one_earth(paths: tuple[MapFile, MapFile], sides: tuple[Stored, Stored], l
         MissingDependency: it is needed, and not installed.
     """
     grids = [side.grid for side in sides]
-    if grids[0] is None or grids[1] is None or grids[0].words != grids[1].words:
+    if not (isinstance(grids[0], Grid) and isinstance(grids[1], Grid)) or grids[0].words != grids[1].words:
         return sides
     spaces = [grid.space for grid in (grids[0], grids[1])]
     if spaces[0] == spaces[1] or not all(spaces) or all(space.startswith(CODE) for space in spaces):

@@ -58,6 +58,16 @@ def load(key: str, place: int | None, path: Path | BytesInMemory, limits: Limits
         return np.asarray(item[()] if place is None else item[place])
 
 
+def check_held(file: Any) -> None:
+    """Refuse a file some of whose data lie in others.
+
+    Raises:
+        ValueError: naming what does.
+    """
+    for entry in _walk(file, "", 0):
+        _check_here(file[entry.key])
+
+
 def _walk(group: Any, prefix: str, depth: int) -> Iterator[StoredArray]:
     if depth > DEEPEST or len(group) > MOST_ITEMS:
         msg = f"its groups are nested more than {DEEPEST} deep, or hold more than {MOST_ITEMS} members"

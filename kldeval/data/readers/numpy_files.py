@@ -89,7 +89,8 @@ def read_npy(path: MapContents, _key: str | None, limits: Limits, shapes: Shapes
 
 def _in_memory(path: MapInMemory, limits: Limits, shapes: Shapes) -> Stored:
     layout = Layout(path.array.shape, fortran_order=False, dtype=path.array.dtype)
-    return Stored(_native(path.array, layout, _meant(layout, path, limits, shapes)))
+    array = _native(path.array, layout, _meant(layout, path, limits, shapes))
+    return Stored(array, nodata=path.nodata, grid=path.grid)
 
 
 def _in_bytes(path: BytesInMemory, limits: Limits, shapes: Shapes) -> Stored:

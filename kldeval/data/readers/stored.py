@@ -10,7 +10,7 @@ from kldeval.preprocessing.grey import full_scale
 
 if TYPE_CHECKING:
     from kldeval.arrays import NumpyArray as Array
-    from kldeval.grids import Grid
+    from kldeval.grids import Place
     from kldeval.memory import MapContents, MapFile
 
 
@@ -55,7 +55,7 @@ class Stored:
     lossy: bool = False
     full_scale: float | None = None
     nodata: float | None = None
-    grid: Grid | None = None
+    grid: Place | None = None
     is_volume: bool = False
     is_xyz: bool = False
 

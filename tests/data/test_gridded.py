@@ -1,0 +1,225 @@
+"""NetCDF and zarr: the numbers of xarray, maps by their times, and grids that agree."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+import xarray
+from command_line import kldeval, score
+
+import kldeval as package
+from kldeval.data.readers import read_map
+
+Array = np.ndarray[Any, Any]
+
+LATITUDES, LONGITUDES = np.linspace(-70, 80, 7), np.arange(0, 360, 60.0)
+EPS = 2.2204e-16
+
+
+def dataset(seed: int, *, shift: float = 0, units: str = "days since 2000-01-01", gaps: bool = True) -> Any:
+    values = np.random.default_rng(seed).random((3, 7, 6)).astype(np.float32) + np.float32(0.1)
+    if gaps:
+        values[:, :2] = np.nan
+    coordinates = {
+        "time": ("time", np.arange(3.0) + shift, {"units": units}),
+        "lat": ("lat", LATITUDES, {"units": "degrees_north"}),
+        "lon": ("lon", LONGITUDES, {"units": "degrees_east"}),
+    }
+    return xarray.Dataset(
+        {"tas": (("time", "lat", "lon"), values), "pr": (("time", "lat", "lon"), values[::-1])}, coordinates
+    )
+
+
+def save(data: Any, name: str, **encoding: Any) -> str:
+    """A data set as NetCDF 4, as NetCDF 3 where the name says so, or as zarr."""
+    if name.endswith(".zarr"):
+        data.to_zarr(name, mode="w", consolidated=False)
+    else:
+        data.to_netcdf(name, engine="scipy" if "3" in name else "h5netcdf", encoding=encoding)
+    return name
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def expected(pred: Any, gt: Any, weights: Any) -> list[float]:
+    """The divergence of every time by xarray's own weighted sums."""
+    found = []
+    for p, q in zip(pred.astype(float), gt.astype(float), strict=True):
+        there = q.notnull()
+        weighted = [one / (one.where(there) * weights).sum() for one in (p, q)]
+        terms = weighted[1] * np.log(EPS + weighted[1] / (weighted[0] + EPS))
+        found.append(float((terms * weights).where(there).sum()))
+    return found
+
+
+@pytest.mark.parametrize("gt", ["g.nc", "g3.nc", "g.zarr"])
+@pytest.mark.parametrize("how", ["latitude", "none"])
+def test_numbers_are_those_of_xarray(gt: str, how: str) -> None:
+    pred, truth = dataset(1), dataset(2)
+    save(pred, "p.nc", tas={"_FillValue": -9999.0, "dtype": "float32"})
+    save(truth, gt)
+    weights = np.cos(np.radians(pred.lat)) if how == "latitude" else xarray.ones_like(pred.lat)
+    weighted = how if how != "none" else None
+    nodata = "tag" if gt != "g3.nc" else "nan"
+    found = package.evaluate("p.nc", gt, var="tas", nodata=nodata, metric="kld", weights=weighted)
+    assert [one.name for one in found.scores] == ["000", "001", "002"]
+    assert [one.values["kld"] for one in found.scores] == pytest.approx(
+        expected(pred["tas"], truth["tas"], weights), rel=1e-12
+    )
+
+
+def test_packed_values_are_unpacked() -> None:
+    data = dataset(1)[["tas"]]
+    save(data, "p.nc", tas={"dtype": "int16", "scale_factor": 0.001, "add_offset": 1.0, "_FillValue": -32768})
+    save(data.isel(time=[1]), "one.nc", tas={"dtype": "int16", "scale_factor": 0.001, "_FillValue": -1})
+    with xarray.open_dataset("one.nc", engine="h5netcdf", decode_times=False) as opened:
+        assert np.array_equal(read_map(Path("one.nc")).array, opened["tas"].values[0], equal_nan=True)
+    with h5py.File("p.nc") as raw:
+        assert raw["tas"].dtype == np.int16
+    with xarray.open_dataset("p.nc", engine="h5netcdf", decode_times=False) as opened:
+        values = opened["tas"].astype(float)
+    report = package.evaluate("p.nc", "p.nc", nodata="tag", metric="entropy-gt")
+    totals = [one / one.sum() for one in values]
+    entropies = [float(-(one * np.log(one)).sum()) for one in totals]
+    assert [one.values["entropy-gt"] for one in report.scores] == pytest.approx(entropies, rel=1e-12)
+
+
+def test_areas_come_from_bounds_or_from_the_middles() -> None:
+    pred, truth = dataset(1, gaps=False)[["tas"]], dataset(2, gaps=False)[["tas"]]
+    save(pred, "p.nc")
+    save(truth, "g.nc")
+    edges = np.concatenate([[-82.5], (LATITUDES[1:] + LATITUDES[:-1]) / 2, [90.0]])
+    weights = xarray.DataArray(np.diff(np.sin(np.radians(edges))), dims="lat")
+    assert score("p.nc", "g.nc", "--weights", "area", "-m", "kld(log_eps=0)") == [
+        pytest.approx(np.mean(expected(pred["tas"], truth["tas"], weights)), rel=1e-9)
+    ]
+    said = np.asarray([-90, -60, -30, 0, 20, 40, 60, 90.0])
+    for data, name in ((pred, "p.nc"), (truth, "g.nc")):
+        data["lat"].attrs["bounds"] = "lat_bnds"
+        save(data.assign(lat_bnds=(("lat", "bnds"), np.stack([said[:-1], said[1:]], 1))), name)
+    weights = xarray.DataArray(np.diff(np.sin(np.radians(said))), dims="lat")
+    assert score("p.nc", "g.nc", "--weights", "area", "-m", "kld(log_eps=0)") == [
+        pytest.approx(np.mean(expected(pred["tas"], truth["tas"], weights)), rel=1e-9)
+    ]
+
+
+def test_a_variable_is_named_where_there_are_several() -> None:
+    save(dataset(1, gaps=False), "p.nc")
+    save(dataset(2, gaps=False), "g.zarr")
+    refused = kldeval("p.nc", "g.zarr")
+    assert refused.code == 2
+    assert "p.nc: it holds 2 variables ('pr', 'tas'); choose one with --var" in refused.err
+    both = [score("p.nc", "g.zarr", "--var", name, "-m", "kld")[0] for name in ("tas", "pr")]
+    assert score("p.nc", "g.zarr", "--pred-var", "tas", "--gt-var", "tas", "-m", "kld") == both[:1]
+    assert score("p.nc", "g.zarr", "--key", "pr", "-m", "kld") == both[1:]
+    assert "it holds no variable 'none'; it holds 'pr', 'tas'" in kldeval("p.nc", "g.zarr", "--var", "none").err
+    assert "3 of 6x7 float32" in kldeval("check", "p.nc", "g.zarr", "--var", "tas").out
+
+
+def test_single_maps_stand_in_folders_and_beside_other_files() -> None:
+    pred, truth = (dataset(seed, gaps=False)["tas"].isel(time=1, drop=True).to_dataset() for seed in (1, 2))
+    for side, data in (("pred", pred), ("gt", truth)):
+        Path(side).mkdir()
+        save(data, f"{side}/a.nc")
+    arrays = [data["tas"].values for data in (pred, truth)]
+    found = [float(package.kld(*(array.astype(float) for array in arrays)))]
+    assert score("pred", "gt", "-m", "kld") == [pytest.approx(found[0], rel=1e-12)]
+    np.save("gt.npy", arrays[1])
+    assert score("pred/a.nc", "gt.npy", "-m", "kld") == score("pred", "gt", "-m", "kld")
+    save(pred.transpose("lon", "lat"), "turned.nc")
+    assert score("turned.nc", "gt/a.nc", "-m", "kld") == score("pred", "gt", "-m", "kld")
+    save(dataset(1, gaps=False)[["tas"]], "pred/a.nc")
+    assert "holds several maps (3 time); give the file by itself" in kldeval("pred", "gt").out
+
+
+def test_levels_and_times_count_maps_together() -> None:
+    values = np.random.default_rng(0).random((2, 3, 7, 6))
+    data = xarray.Dataset({"t": (("time", "level", "lat", "lon"), values)}, {"lat": LATITUDES, "lon": LONGITUDES})
+    save(data, "p.nc")
+    report = package.evaluate("p.nc", "p.nc")
+    assert [one.name for one in report.scores] == [f"{time:03d}/{level:03d}" for time in range(2) for level in range(3)]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            lambda data: data.isel(lat=slice(None, None, -1)),
+            "from -70 to 80 and 7 from 80 to -70; one runs the other way",
+        ),
+        (lambda data: data.assign_coords(lon=data.lon - 180), "6 from 0 to 300 and 6 from -180 to 120"),
+        (lambda _: dataset(2, shift=1), "one is of time 2000-01-01T00:00:00.000000000, the other of time 2000-01-02"),
+        (lambda data: data.isel(lat=slice(6)), "their lat are 7 from -70 to 80 and 6 from -70 to 55"),
+    ],
+    ids=["flipped", "shifted", "late", "smaller"],
+)
+def test_grids_and_times_that_differ_are_refused(change: Any, said: str) -> None:
+    save(dataset(1), "p.nc")
+    save(change(dataset(2)), "g.nc")
+    outcome = kldeval("p.nc", "g.nc", "--var", "tas", "--nodata", "nan")
+    assert outcome.code == 1
+    assert "p.nc/000 and g.nc/000 lie on other grids" in outcome.out
+    assert said in outcome.out, outcome.out
+
+
+def test_times_in_other_units_are_the_same_times() -> None:
+    save(dataset(1), "p.nc")
+    later = dataset(2, units="hours since 2000-01-01")
+    save(later.assign_coords(time=("time", np.arange(3.0) * 24, {"units": "hours since 2000-01-01"})), "g.nc")
+    assert kldeval("p.nc", "g.nc", "--var", "tas", "--nodata", "nan").code == 0
+
+
+def test_missing_values_are_said() -> None:
+    save(dataset(1), "p.nc", tas={"_FillValue": -9999.0})
+    outcome = kldeval("p.nc", "p.nc", "--var", "tas")
+    assert outcome.code == 1
+    assert "p.nc/000: its nodata tag says nan, and 12 pixels hold it: --nodata nan" in outcome.out
+
+
+def test_weights_that_are_not_known_are_refused() -> None:
+    data = xarray.Dataset({"t": (("y", "x"), np.ones((3, 4)))}, {"y": [1.0, 2, 3], "x": [1.0, 2, 3, 4]})
+    save(data, "p.nc")
+    for how, said in (
+        ("latitude", "the coordinates y, x are not known"),
+        ("area", "pixels of unknown coordinates (y, x)"),
+    ):
+        assert said in kldeval("p.nc", "p.nc", "--weights", how).out
+    save(dataset(1, gaps=False), "g.nc")
+    assert "leave out rows" in kldeval("g.nc", "g.nc", "--var", "tas", "--weights", "latitude(rows=ends)").out
+
+
+def test_damaged_and_hostile_files_are_refused(folder: Path) -> None:
+    save(dataset(1), "p.nc")
+    data = Path("p.nc").read_bytes()
+    for name, found in {"short.nc": data[: len(data) // 3], "text.nc": b"no NetCDF", "empty.nc": b""}.items():
+        Path(name).write_bytes(found)
+        outcome = kldeval(name, "p.nc", "--var", "tas")
+        assert outcome.code == 2
+        assert outcome.err.startswith(f"kldeval: {name}: ")
+        assert len(outcome.err.splitlines()) == 1
+    Path("no.zarr").mkdir()
+    assert kldeval("no.zarr", "p.nc", "--var", "tas").code == 2
+    with h5py.File("linked.nc", "w") as file:
+        file["tas"] = h5py.ExternalLink(str(folder / "p.nc"), "/tas")
+    assert "is a link or lies in another file" in kldeval("linked.nc", "p.nc", "--var", "tas").err
+    with h5py.File("outside.nc", "w") as file:
+        file.create_dataset("tas", (7, 6), "<f4", external=[("p.nc", 0, h5py.h5f.UNLIMITED)])
+    assert "is a link or lies in another file" in kldeval("outside.nc", "p.nc", "--var", "tas").err
+    assert "are more than --max-pixels 20" in kldeval("p.nc", "p.nc", "--var", "tas", "--max-pixels", "20").out
+
+
+def test_without_the_libraries_a_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    save(dataset(1), "p.nc")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "xarray" else sys)
+    outcome = kldeval("p.nc", "p.nc", "--var", "tas")
+    assert outcome.code == 2
+    assert "xarray is missing: pip install 'kldeval[xarray]'" in outcome.err
