@@ -29,6 +29,7 @@ from kldeval.records import Failure, MapPair, fixations_at
 from kldeval.reports.documents import Resampling
 from kldeval.reports.learning_curves import (
     CHANCE,
+    GOLD,
     HALVES,
     LEFT_OUT,
     ImageCurve,
@@ -98,6 +99,7 @@ def learning_curves(
         UsageProblem: what is asked makes no sense together, or no image has enough observers.
     """
     settings = settings_of_curves(asked)
+    _check_names(models)
     executor = executor_for(request)
     files = {name: _files(folder, request) for name, folder in models.items()}
     like = {} if asked.like is None else _files(asked.like, request)
@@ -133,8 +135,20 @@ def learning_curves(
             "fixations": str(fixations),
             "pred": {name: str(path) for name, path in models.items()},
         },
-        notes=(*doubts, *_notes(images, kept, left_out, kernels)),
+        notes=(*doubts, *_single_notes(files, len(kept)), *_notes(images, kept, left_out, kernels)),
     )
+
+
+def _check_names(models: Iterable[str]) -> None:
+    """Refuse models that are called as the ends of the way between which they are measured.
+
+    Raises:
+        UsageProblem: naming it.
+    """
+    taken = next((name for name in models if name in (GOLD, CHANCE)), None)
+    if taken is not None:
+        msg = f"a model cannot be called {taken}, as what it is measured between is; give it another name (--name)"
+        raise UsageProblem(msg)
 
 
 def settings_of_curves(asked: CurvesRequest) -> Settings:
@@ -209,7 +223,7 @@ def _files(folder: MapFolder, request: RunOptions) -> dict[str, MapFile]:
 
 
 def _map_of(files: Mapping[str, MapFile], name: str) -> MapFile | None:
-    """The map of an image; a single file is that of any, as there is one image then."""
+    """The map of an image; a single file, such as a centre prior, stands for those of all."""
     return files.get(name, files.get(""))
 
 
@@ -260,9 +274,6 @@ def _seeing(
     """What reads the observers, and what is doubtful of where they looked."""
     reading, outside = reading_and_outside(asked.texts)
     source = open_fixations(fixations, reading, auxiliary_namer(request.fixations_name, "--fixations-name"))
-    if "" in sizes and len(source.names) > 1:
-        msg = f"one map cannot be that of {len(source.names)} images; name a folder of maps"
-        raise UsageProblem(msg)
     pixels = request.max_pixels or reading.max_pixels
     seeing = _Seeing(source, sizes, asked.size, outside == "drop", pixels)
     return seeing, tuple(check_positions(source, seeing.size_of))
@@ -428,6 +439,12 @@ def _statistics(asked: CurvesRequest) -> str:
     sigma = "" if asked.sigma is None else f",sigma={asked.sigma:g}"
     drawn = f"confidence={asked.confidence},resamples={asked.resamples},seed={asked.seed}"
     return f"observers(draws={asked.draws},chance={asked.chance}{sigma})|interval({drawn})|unit:maps|v:1"
+
+
+def _single_notes(files: Mapping[str, Mapping[str, MapFile]], n: int) -> Iterable[str]:
+    for model, held in files.items():
+        if "" in held and n > 1:
+            yield f"{model} is one map, which stands for those of all {n} images"
 
 
 def _notes(

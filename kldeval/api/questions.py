@@ -54,7 +54,7 @@ from kldeval.reports.aggregate import only
 from kldeval.reports.comparison import check_agreement, compare_reports
 from kldeval.reports.identification import published_value
 from kldeval.reports.json_reader import load_document
-from kldeval.reports.leaderboard import name_models
+from kldeval.reports.leaderboard import check_adaptive_bins, name_models
 from kldeval.reports.significance import check_resampling
 from kldeval.run_options import RunOptions
 from kldeval.settings.signature import combined
@@ -119,6 +119,7 @@ def compare(
         if not allow_different:
             raise
         notes = tuple(line.strip() for line in str(problem).splitlines()[1:])
+    check_adaptive_bins(models)
     drawn = documents.Resampling(resamples, seed, confidence)
     provenance = {**versions(), "models": {name: one.provenance.get("pred") for name, one in models.items()}}
     made = compare_reports(models, drawn, group_by=group_by, provenance=provenance)

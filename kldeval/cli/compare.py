@@ -128,6 +128,7 @@ def _saved(paths: Sequence[Path], options: CompareOptions) -> tuple[dict[str, Re
     from kldeval.errors import UsageProblem
     from kldeval.reports.aggregate import only
     from kldeval.reports.comparison import check_agreement, compare_reports
+    from kldeval.reports.leaderboard import check_adaptive_bins
 
     _refuse_scoring()
     reports = load_models(paths, options.names)
@@ -140,6 +141,7 @@ def _saved(paths: Sequence[Path], options: CompareOptions) -> tuple[dict[str, Re
         if not options.allow_different:
             raise
         notes = tuple(line.strip() for line in str(problem).splitlines()[1:])
+    check_adaptive_bins(reports)
     provenance = {**_versions(), "models": dict(zip(reports, _origins(reports), strict=True))}
     comparison = compare_reports(reports, resampling_from(options), group_by=options.group_by, provenance=provenance)
     return reports, replace(comparison, notes=(*notes, *comparison.notes))

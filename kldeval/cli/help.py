@@ -14,6 +14,7 @@ GROUPS = {
     "What is measured": (
         *("metric", "convention", "preset", "signature", "eps", "base", "reduction", "maps", "axis"),
         *("conventions", "value", "values", "eps_curve"),
+        *("target", "parts", "folds", "sigma", "n_fixations", "counts", "draws", "chance", "extrapolate"),
     ),
     "How maps become densities": (
         *(

@@ -9,10 +9,11 @@ import click
 from kldeval.cli.answers import AnswerOptions, check_answer, deliver_answer
 from kldeval.cli.groups import DEBUG, flag_option, option, takes, text_option
 from kldeval.cli.help import GroupedCommand
+from kldeval.cli.model_options import NameOptions, ResamplingOptions, resampling_from
 from kldeval.cli.options import EngineOptions, GivenPath, ReadingOptions
 
 
-class ObserversOptions(AnswerOptions, ReadingOptions, EngineOptions):
+class ObserversOptions(AnswerOptions, NameOptions, ResamplingOptions, ReadingOptions, EngineOptions):
     """The options of `kldeval observers`."""
 
     metric: tuple[str, ...] = option(
@@ -38,9 +39,6 @@ class ObserversOptions(AnswerOptions, ReadingOptions, EngineOptions):
     fixations_name: str | None = text_option("TEMPLATE", "Names of the files of fixations [default: {name}].")
     pred_key: str | None = text_option("NAME", "The array of .npz or .mat files of the models.")
     limit: int | None = option(type=click.IntRange(min=1), metavar="N", help="Only the first N images.")
-    name: tuple[str, ...] = option(multiple=True, metavar="NAME", help="The name of each model, in their order.")
-    resamples: int = option(type=click.IntRange(min=1), default=10_000, metavar="N", help="Of intervals [10000].")
-    seed: int = option(type=click.IntRange(min=0), default=0, metavar="N", help="Of splits and intervals [default: 0].")
     jobs: int | None = option(type=click.IntRange(min=1), metavar="N", help="Workers [default: one per core].")
 
 
@@ -68,20 +66,23 @@ def command(paths: tuple[Path, ...], options: ObserversOptions) -> int:
     from kldeval.writers.observers_page import observers_charts, observers_json, observers_page
 
     check_answer(options)
+    drawn = resampling_from(options)
     texts = options.given(("pred_norm", "resize", "color", *READING))
     asked = CurvesRequest(
         {**texts, "metric": ",".join(options.metric) or None},
         counts=None if options.counts is None else _numbers(options.counts),
         draws=options.draws,
-        seed=options.seed,
+        seed=drawn.seed,
         sigma=options.sigma,
         chance=options.chance,
         size=_size(options.size),
         like=options.like,
-        resamples=options.resamples,
+        resamples=drawn.resamples,
+        confidence=drawn.confidence,
         extrapolates=options.extrapolate,
     )
-    models = dict(zip(name_models(paths[:-1], options.name), paths[:-1], strict=True)) if len(paths) > 1 else {}
+    preds = paths[:-1]
+    models = dict(zip(name_models(preds, options.names), preds, strict=True)) if preds or options.names else {}
     with progress_bar(progress=options.progress, quiet=options.quiet) as progress:
         found = learning_curves(models, paths[-1], asked, request_from(options), progress)
     page, json = observers_page(found), observers_json(found)

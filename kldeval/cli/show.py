@@ -75,13 +75,14 @@ def _document(paths: tuple[Path, ...], options: ShowOptions) -> Document | Audit
     from kldeval.provenance import versions
     from kldeval.reports.audit_reader import load_any
     from kldeval.reports.comparison import check_agreement
-    from kldeval.reports.leaderboard import make_leaderboard
+    from kldeval.reports.leaderboard import check_adaptive_bins, make_leaderboard
 
     if len(paths) == 1 and not options.names:
         return load_any(paths[0])
     reports = load_models(paths, options.names)
     if not options.allow_different:
         check_agreement(reports)
+    check_adaptive_bins(reports)
     return make_leaderboard(reports, resampling_from(options), sort=options.sort, provenance=versions())
 
 

@@ -58,6 +58,11 @@ class Dataset:
         return {pair.name: pair.group for pair in self.firsts}
 
     @property
+    def models(self) -> tuple[str, ...]:
+        """The models, of which some may lack a ground truth's prediction."""
+        return tuple(self.failures)
+
+    @property
     def count(self) -> int:
         """The number of pairs."""
         return sum(map(len, self.tasks))

@@ -182,6 +182,8 @@ def _size_of(files: Mapping[str, MapFile], max_pixels: int, name: str) -> tuple[
 
 def some_compares_images(settings: Settings) -> bool:
     """Whether a number of one image needs the fixations on all others."""
+    if settings.is_labels:
+        return False
     needs = {need for call in settings.metrics for need in METRICS[call.name].info.requires}
     return bool(OF_OTHER_IMAGES & needs) or "others" in (settings.baseline.name, settings.other.name)
 

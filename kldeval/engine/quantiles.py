@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import field
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -21,7 +22,7 @@ from kldeval.scoring.adaptive import forecasts_of_pair
 from kldeval.settings.metric_options import adaptive_calls, refuse_parts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -136,11 +137,13 @@ def find_edges(
     reading: Reading,
     run: Callable[[PairWork[Any, Any]], Iterable[Answer]],
     *,
+    models: Collection[str] = (),
     is_shard: bool = False,
 ) -> Edges:
     """The edges between the bins of each adaptive metric, by model and by its key, (events, bins - 1).
 
-    `run` does a piece of work on all pairs. Maps that cannot be read have no part in them.
+    `run` does a piece of work on all pairs. Maps that cannot be read for all `models` have no part in them: numbers of
+    models are those of the maps that all of them have.
 
     Raises:
         UsageProblem: fewer than one bin, or these are not all maps.
@@ -155,7 +158,7 @@ def find_edges(
     stage, last = CountingStage(SHIFTS[0]), 0
     while True:
         left = 0
-        for (model, key, event), (keys, counts) in _totals(run(Counting(settings, reading, stage))):
+        for (model, key, event), (keys, counts) in _totals(run(Counting(settings, reading, stage)), models):
             search = searches.setdefault((model, key, event), _Search(bins[key]))
             left += search.narrow(keys, counts, stage.outer - stage.shift)
         if stage.shift == 0:
@@ -166,18 +169,26 @@ def find_edges(
     return _arranged(searches)
 
 
-def _totals(answers: Iterable[Answer]) -> Iterator[tuple[tuple[str, str, int], tuple[Keys, NDArray[np.int64]]]]:
-    """The counts of all pairs together, by model, metric and event."""
+def _totals(
+    answers: Iterable[Answer], models: Collection[str]
+) -> Iterator[tuple[tuple[str, str, int], tuple[Keys, NDArray[np.int64]]]]:
+    """The counts of the maps that all models have, together, by model, metric and event."""
     parts: dict[tuple[str, str, int], list[tuple[Any, Any]]] = defaultdict(list)
-    for answer in answers:
-        if isinstance(answer.outcome, Failure | Skipped):
-            continue
+    for answer in _common(answers, models):
         for (key, event), counted in answer.outcome.items():
             held = parts[answer.model, key, event]
             held.append(counted)
             if len(held) >= 64:  # noqa: PLR2004 - as many as are worth adding up
                 held[:] = [_added(held)]
     yield from ((at, _added(held)) for at, held in parts.items())
+
+
+def _common(answers: Iterable[Answer], models: Collection[str]) -> Iterator[Answer]:
+    """The answers that are counts, of the maps that have one for each model."""
+    for _, of_map in groupby(answers, key=lambda answer: answer.name):
+        counted = [answer for answer in of_map if not isinstance(answer.outcome, Failure | Skipped)]
+        if {answer.model for answer in counted} >= set(models):
+            yield from counted
 
 
 def _added(parts: Sequence[tuple[Any, Any]]) -> tuple[Any, Any]:

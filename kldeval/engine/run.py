@@ -304,9 +304,7 @@ def stream(
     reading = replace(reading_of(settings, request), sources=around.sources)
     evaluator = Evaluator(Plan.of(settings, per_class=request.per_class), around.context)
     executor = _executor(request, device)
-    edges = _edges(
-        settings, reading, lambda work: outcomes(dataset, work, reading, executor), is_shard=request.shard is not None
-    )
+    edges = _edges(settings, reading, dataset, executor, is_shard=request.shard is not None)
     # rows that depend on all maps are not kept
     if request.cache is not None and request.save_maps is None and not edges:
         return _kept_answers(dataset, evaluator, reading, request, device)
@@ -326,7 +324,8 @@ def _around(settings: Settings, request: RunOptions, pairs: Sequence[Pair], *, a
 def _edges(
     settings: Settings,
     reading: Reading,
-    run: Callable[[PairWork[Any, Any]], Iterable[Answer]],
+    dataset: Dataset,
+    executor: Executor,
     *,
     is_shard: bool,
 ) -> Edges:
@@ -335,7 +334,10 @@ def _edges(
         return NO_EDGES
     from kldeval.engine.quantiles import find_edges
 
-    return find_edges(settings, reading, run, is_shard=is_shard)
+    def run(work: PairWork[Any, Any]) -> Iterable[Answer]:
+        return outcomes(dataset, work, reading, executor)
+
+    return find_edges(settings, reading, run, models=dataset.models, is_shard=is_shard)
 
 
 def _executor(request: RunOptions, device: Device) -> Executor:

@@ -8,8 +8,9 @@ from dataclasses import replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from kldeval.errors import UsageProblem, count
+from kldeval.errors import UsageProblem, count, examples
 from kldeval.grammar import split_call, unknown
+from kldeval.metrics.registry import LABEL_METRICS, METRICS
 from kldeval.reports.aggregate import merge, resummarise
 from kldeval.reports.comparison import common_keys, common_maps, compare_reports
 from kldeval.reports.documents import Leaderboard, Resampling
@@ -55,6 +56,23 @@ def make_leaderboard(
         restricted = _sorted(restricted, sort)
     comparison = compare_reports(restricted, resampling, provenance=provenance) if common else None
     return Leaderboard(restricted, comparison, left_out, tuple(_notes(restricted, left_out)))
+
+
+def check_adaptive_bins(reports: Mapping[str, Report]) -> None:
+    """Refuse reports of other maps that have a metric in common whose bins are of all maps of its run.
+
+    Raises:
+        UsageProblem: naming the metric and the way out.
+    """
+    _, left_out = common_maps(reports)
+    for key in common_keys(reports) if left_out else ():
+        name = split_call(key)[0]
+        if any(name in registry and registry[name].info.forecasts is not None for registry in (METRICS, LABEL_METRICS)):
+            msg = (
+                f"{key} has bins of equal numbers over all maps of a run, and not every report "
+                f"has the same maps (such as {examples(left_out)}): score the models in one run"
+            )
+            raise UsageProblem(msg)
 
 
 def merge_leaderboards(parts: Mapping[str, Leaderboard], *, sort: str | None = None) -> Leaderboard:

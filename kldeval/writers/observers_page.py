@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import TYPE_CHECKING, Any
 
 from kldeval.errors import count
@@ -53,14 +54,20 @@ def _blocks(found: LearningCurves) -> Iterator[Block]:
             yield Paragraphs((_limit_words(curve.limit),), dim=True)
         if found.models:
             yield _share_table(curve, found)
-    if found.models:
-        reasons = dict.fromkeys(_reasons(found))
-        yield Paragraphs(tuple(reasons), dim=True)
+    yield Paragraphs((*_legend(found), *dict.fromkeys(_reasons(found))), dim=True)
     rows = tuple(Missing(one.name, one.message, one.stage) for one in found.failures)
     yield MissingMaps(f"{count(len(rows), 'image')} could not be scored", rows, LISTED)
     yield Notes(found.notes)
     lines = tuple(curve.signature for curve in found.curves)
     yield Signatures((), lines, (found.statistics,))
+
+
+def _legend(found: LearningCurves) -> tuple[str, ...]:
+    """What the intervals behind the means are, where there are some."""
+    level = re.search(r"confidence=([^,)]+)", found.statistics)
+    if level is None or not any(point.interval for curve in found.curves for point in curve.points):
+        return ()
+    return (f"in brackets {100 * float(level[1]):g} % intervals of images drawn anew",)
 
 
 def _notation(curve: LearningCurve) -> Notation:

@@ -283,6 +283,26 @@ def test_every_metric_of_fixations_has_a_curve(world: Path) -> None:
         assert point["chance"] < point["gold"] < model["mean"], metric
 
 
+def test_one_map_stands_for_those_of_all_images(world: Path, tmp_path: Path) -> None:
+    mean = np.mean([density(image) for image in range(IMAGES)], axis=0)
+    np.save(tmp_path / "prior.npy", mean)
+    (tmp_path / "copies").mkdir()
+    for image in range(IMAGES):
+        np.save(tmp_path / "copies" / f"{image}.npy", mean)
+    both = tmp_path / "prior.npy", tmp_path / "copies", world / "fixations.csv"
+    done = kldeval("observers", *both, "-m", "nss", "--counts", "2", "--format", "json")
+    found = json.loads(done.out)
+    (point,) = found["curves"]["nss"]["points"]
+    assert point["models"]["prior"] == point["models"]["copies"]
+    assert f"prior is one map, which stands for those of all {IMAGES} images" in found["notes"]
+
+
+def test_a_model_is_not_called_as_an_end_of_the_way() -> None:
+    done = kldeval("observers", SAMPLE / "careful", SAMPLE / "fixations.csv", "--name", "chance")
+    said = "a model cannot be called chance, as what it is measured between is; give it another name (--name)"
+    assert (done.code, done.err) == (2, f"kldeval: {said}\n")
+
+
 def test_what_an_image_lacks_is_its_failure(tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
     for name in ("harbour", "market", "meadow"):

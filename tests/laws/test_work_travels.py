@@ -47,7 +47,8 @@ def outputs(monkeypatch: pytest.MonkeyPatch, *arguments: Any) -> list[Any]:
     """What a command prints here, and what it prints where its work is done elsewhere."""
     here = kldeval(*arguments)
     with monkeypatch.context() as patch:
-        for module in ("engine.run", "analysis.audit", "analysis.identify", "analysis.check"):
+        analyses = (f"analysis.{name}" for name in ("audit", "identify", "check", "fit", "observers"))
+        for module in ("engine.run", "executors.choice", *analyses):
             patch.setattr(f"kldeval.{module}.executor_for", lambda _: Elsewhere(1))
         elsewhere = kldeval(*arguments)
     assert here.code == elsewhere.code == 0, here.err
@@ -84,6 +85,24 @@ def test_what_stands_beside_the_pairs_goes_along(
         arguments += ["--fixations", str(seen.fixations)]
     np.save(seen.root / "mask.npy", np.arange(np.prod(SHAPE)).reshape(SHAPE) % 3 > 0)
     here, elsewhere = outputs(monkeypatch, *seen.maps, *arguments, "--format", "jsonl")
+    assert here == elsewhere
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("fit", "{pred}", "{gt}", "--parts", "temperature"),
+        ("observers", "{pred}", "{root}/fixations.csv", "-m", "nss,sauc,kld", "--sigma", "2", "--chance", "others"),
+        ("audit", "{pred}", "{gt}", "--bounds", "round", "--convention", "mit,eml-net,row-softmax"),
+        ("optimal", "{pred}", "{root}/optimal", "--for", "cc", "--sigma", "1"),
+    ],
+    ids=lambda command: command[0],
+)
+def test_questions_can_be_answered_elsewhere(
+    seen: LookedAt, command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places = {"root": seen.root, "pred": seen.maps[0], "gt": seen.maps[1]}
+    here, elsewhere = outputs(monkeypatch, *(word.format(**places) for word in command), "-q")
     assert here == elsewhere
 
 

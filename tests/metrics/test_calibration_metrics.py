@@ -501,3 +501,31 @@ def test_many_maps_are_pooled_as_few_are(maps: tuple[Path, Path], monkeypatch: p
     refused = kldeval(*maps, *FLAGS, "-m", "classwise-ece", "--jobs", "1")
     assert refused.code == 2
     assert "classwise-ece: the maps have different numbers of classes" in refused.err
+
+
+def test_adaptive_bins_of_a_leaderboard_are_those_of_the_maps_of_all_models(
+    maps: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """A map that one model lacks moves neither a number nor an edge of another; other reports do not come together."""
+    pred, gt = maps
+    other, few = tmp_path / "other", (tmp_path / "few" / "pred", tmp_path / "few" / "gt")
+    for folder, source, names in ((other, pred, "ab"), (few[0], pred, "ab"), (few[1], gt, "ab")):
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in names:
+            shutil.copy(source / f"{name}.npy", folder / f"{name}.npy")
+    np.save(other / "a.npy", np.load(other / "a.npy") * 2)
+    flags = (*FLAGS, "-m", "ace,ace(bins=4),classwise-ece", "--allow-missing", "-q")
+    found = json.loads(kldeval(pred, other, gt, *flags, "--format", "json").out)["reports"]
+    for model, folder in (("pred", few[0]), ("other", other)):
+        alone = json.loads(kldeval(folder, few[1], *flags, "--format", "json").out)
+        assert found[model]["summary"] == alone["summary"]
+    for name, sides in (("whole", maps), ("part", few)):
+        assert kldeval(*sides, *flags, "-o", tmp_path / f"{name}.json").code == 0
+    pair = tmp_path / "whole.json", tmp_path / "part.json"
+    said = "bins of equal numbers over all maps of a run, and not every report has the same maps (such as 'c'): score"
+    for command in ("show", "compare"):
+        outcome = kldeval(command, *pair, "--allow-different")
+        assert outcome.code == 2
+        assert said in outcome.err
+    with pytest.raises(UsageProblem, match="score the models in one run"):
+        library.compare([str(one) for one in pair], allow_different=True)
