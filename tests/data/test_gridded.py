@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import xarray
 from command_line import kldeval, score
+from reading import read_map
 
 import kldeval as package
-from kldeval.data.readers import read_map
 
 Array = np.ndarray[Any, Any]
 
