@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from evaluating import evaluator_of
+from evaluating import evaluator_of, settings_of
+from every import metrics
 from hypothesis import given
 from hypothesis import settings as of_hypothesis
 from hypothesis import strategies as st
@@ -18,13 +19,11 @@ from hypothesis import strategies as st
 from kldeval.data.fixations.collection import OtherFixations
 from kldeval.engine.gpu import may_be_ragged, score_batch
 from kldeval.errors import UsageProblem
-from kldeval.metrics.registry import METRICS
 from kldeval.records import AuxiliaryInputs, Failure, MapPair, Outcome, Score, fixations_at
 from kldeval.scoring.context import DatasetContext
 from kldeval.scoring.evaluator import Evaluator
 from kldeval.scoring.leave_one_out import Kernel, LeaveOneOutDensity
 from kldeval.scoring.plan import Plan
-from kldeval.settings.build import make_settings
 
 CHAINS = (
     "sum-to-one",
@@ -58,13 +57,13 @@ METRIC_TEXTS = (
     *("nss", "auc", "auc(negatives=unfixated,repeats=false)", "auc-judd", "auc-borji", "auc-shuffled", "sauc"),
     *("sauc-salicon", "sauc-salicon(step=0.1)", "ig(eps=1e-05)"),
     *("ll", "ig", "ig-mit"),
-    *(name for name in METRICS if name.startswith("binary-")),
+    *(name for name in metrics() if name.startswith("binary-")),
 )
-OF_FIXATIONS = {name for name in METRICS if METRICS[name].info.on == "fixations"}
+OF_FIXATIONS = set(metrics("fixations"))
 
 
 def test_every_metric_is_drawn() -> None:
-    assert {text.partition("(")[0] for text in METRIC_TEXTS} | {"emd"} == set(METRICS)
+    assert {text.partition("(")[0] for text in METRIC_TEXTS} | {"emd"} == set(metrics())
 
 
 @st.composite
@@ -178,7 +177,7 @@ def test_every_view_of_a_pair_gives_one_number(both: tuple[Any, Any, Any], texts
     """Every metric beside others, under every reduction, type, weight and chain."""
     pred, gt, weights = both
     try:
-        settings = make_settings(texts)
+        settings = settings_of(texts)
     except UsageProblem:
         return  # these settings mean nothing together
     company, context = dataset(gt.shape)
@@ -210,7 +209,7 @@ def test_levels_that_do_not_occur_make_no_number_undefined(norm: str, metric: st
     shape = 16, 16
     sides = [_map(kind, shape, rng) for kind in (pred, "binary" if pred == "noise" else "noise")]
     pair = MapPair("a", sides[0], sides[1], shape=shape, pred_scale=255.0, gt_scale=255.0)
-    outcome = evaluator_of(make_settings({"metric": metric, "norm": norm})).score(pair)
+    outcome = evaluator_of(settings_of({"metric": metric, "norm": norm})).score(pair)
     assert isinstance(outcome, Score)
     (value,) = outcome.values.values()
     assert math.isfinite(value)
