@@ -38,7 +38,7 @@ def test_totals_of_maps_add_up_to_the_mean_over_all_pixels() -> None:
         label_smoothing=0.1,
         ignore_index=VOID,
     )
-    np.testing.assert_allclose(found["ce"].mean, float(expected), rtol=1e-13)
+    assert found["ce"].mean == pytest.approx(float(expected), rel=1e-13)
 
 
 def test_the_sums_of_classes_split_those_of_the_map_by_label() -> None:
