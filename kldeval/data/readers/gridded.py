@@ -119,8 +119,10 @@ def _map_at(dataset: Any, name: str | None, place: tuple[int, ...] | None, path:
     return Stored(array, nodata=nodata, grid=_coordinates(dataset, rows, columns, labels))
 
 
-_held: list[tuple[tuple[str, int, int, int], Any]] = []
-"""The data set of the last file, for the next of its maps: opening one takes longer than reading a map."""
+_held: dict[tuple[str, int, int, int], Any] = {}
+"""The data sets of the last files, a prediction's and a ground truth's: opening one takes longer than reading a map."""
+
+MOST_HELD = 2
 
 
 @contextmanager
@@ -141,16 +143,17 @@ def _opened(path: Path) -> Iterator[Any]:
         return
     status = path.stat()
     key = str(path), status.st_ino, status.st_size, status.st_mtime_ns
-    if not _held or _held[0][0] != key:
-        while _held:
-            _held.pop()[1].close()
+    if key not in _held:
+        # one of the same file has to be closed before: HDF5 would take its old contents for the new ones
+        for old in [one for one in _held if one[:2] == key[:2]] or list(_held)[: len(_held) + 1 - MOST_HELD]:
+            _held.pop(old).close()
         with path.open("rb") as file:
             is_classic = file.read(4) in CLASSIC
         if not is_classic:
             _check_here(path)
         engine = "scipy" if is_classic else "h5netcdf"
-        _held.append((key, xarray.open_dataset(path, engine=engine, decode_times=False, cache=False)))
-    yield _held[0][1]
+        _held[key] = xarray.open_dataset(path, engine=engine, decode_times=False, cache=False)
+    yield _held[key]
 
 
 def _check_here(path: Path) -> None:
