@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 BLOCK = 1 << 22
 """Bytes that are read at a time, at most."""
 
+STORE = ".zarr"
+"""What the name of a folder ends in that is read as one file."""
+
 SETTLED_NS = 2_000_000_000
 """How old the times of a file must be for them to tell that it has not changed, in nanoseconds.
 
@@ -62,14 +65,18 @@ def is_settled(stamp: Stamp, now_ns: int | None = None) -> bool:
 
 
 def file_digest(path: Path) -> str:
-    """The SHA-256 of a regular file's contents, 64 hexadecimal digits.
+    """The SHA-256 of a regular file's contents, 64 hexadecimal digits; of a zarr store that of all its files by name.
 
     Raises:
-        OSError: it cannot be read, or is no regular file.
+        OSError: it cannot be read, or is neither.
     """
     from hashlib import sha256
 
     found = sha256()
+    if path.suffix.lower() == STORE and path.is_dir():
+        for part in sorted(one for one in path.rglob("*") if one.is_file()):
+            found.update(f"{part.relative_to(path).as_posix()}\0{file_digest(part)}\0".encode())
+        return found.hexdigest()
     with open_regular(path) as file:
         size = os.fstat(file.fileno()).st_size
         # a buffer that is larger than what comes costs more than the digest of a small file

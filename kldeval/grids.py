@@ -47,8 +47,9 @@ class Grid:
 class Coordinates:
     """Where the rows and columns of an array lie: the coordinates of each, as data sets of the earth say them.
 
-    `names` are those of the two axes, `labels` what is said of the place along all others, such as a time. `kind` is
-    that of a `Grid`, and `edges` are those between the rows, where the file says them.
+    Either is empty where nothing says it. `names` are those of the two axes, `labels` what is said of the place along
+    all others, such as a time. `kind` is that of a `Grid`, and `edges` are those between the rows, where the file says
+    them.
     """
 
     rows: tuple[float, ...]
@@ -110,7 +111,7 @@ def _check_coordinates(names: str, first: Coordinates | None, second: Coordinate
         raise RefusedMap(msg, code="grids-differ")
     sides = zip(first.names, (first.rows, first.columns), (second.rows, second.columns), strict=True)
     for name, one, other in sides:
-        if not _agree(one, other):
+        if one and other and not _agree(one, other):
             turned = "; one runs the other way: turn it round" if _agree(one, other[::-1]) else ""
             msg = f"{names}: their {name} are {_ends(one)} and {_ends(other)}{turned or '; bring one to the other'}"
             raise RefusedMap(msg, code="grids-differ")

@@ -22,9 +22,9 @@ class Outcome:
     err: str
 
 
-def kldeval(*arguments: str | Path) -> Outcome:
-    """The outcome of `kldeval ARGUMENTS`."""
-    out, err = io.StringIO(), io.StringIO()
+def kldeval(*arguments: str | Path, out: io.StringIO | None = None) -> Outcome:
+    """The outcome of `kldeval ARGUMENTS`; `out` is what it prints on, where that is no pipe."""
+    out, err = out or io.StringIO(), io.StringIO()
     with redirect_stdout(out), redirect_stderr(err):
         code = run_arguments([str(argument) for argument in arguments])
     return Outcome(code, out.getvalue(), err.getvalue())

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 from pathlib import Path
+
+# before numpy and torch: as many tests run at once as there are cores, and threads of theirs would wait for each other
+for of_libraries in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(of_libraries, "1")
 
 import cv2
 import numpy as np
@@ -13,6 +19,10 @@ from hypothesis import HealthCheck, settings
 # laws hold on a busy machine, too: how long an example takes is no failure
 settings.register_profile("laws", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("laws")
+
+# hundreds of tests start programs: the package is compiled for the first of them alone, whatever the environment says
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # `nohup` and `&` have signals ignored, and programs inherit that: those that tests interrupt must not. A handler, in
 # place of the default, is not inherited, and lets the tests go on as before.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kldeval.conventions import CONVENTIONS
+import kldeval
 from kldeval.metrics.registry import LABEL_METRICS, METRICS
 from kldeval.normalization.steps import STEPS
 
@@ -55,6 +55,11 @@ def step_parameters(step: str) -> Mapping[str, Any]:
     return STEPS[step].types
 
 
+def convention(name: str) -> Any:
+    """The row of a convention by one of its names."""
+    return next(row for row in conventions().values() if name in (row.name, *row.aliases))
+
+
 def conventions() -> Mapping[str, Any]:
     """The rows of conventions by their names."""
-    return CONVENTIONS
+    return kldeval.list_conventions()

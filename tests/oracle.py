@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from kldeval.conventions.convention import Convention
 
 Map = list[list[float]]
 
@@ -21,7 +20,7 @@ class OracleRefusal(Exception):
     """The convention does not apply to this map."""
 
 
-def kld(row: Convention, p: Map, q: Map) -> float:
+def kld(row: Any, p: Map, q: Map) -> float:
     """The KLD of two densities under the convention `row`."""
     given = read(row.metrics[0])[1]
     direction, factor = given.pop("direction", "gt-pred"), float(given.pop("factor", 1))
@@ -34,7 +33,7 @@ def kld(row: Convention, p: Map, q: Map) -> float:
     return factor * reduced(row, each(share, p, q))
 
 
-def ce(row: Convention, p: Map, q: Map) -> float:
+def ce(row: Any, p: Map, q: Map) -> float:
     """The cross-entropy of two densities under the convention `row`."""
     eps = float(read(row.metrics[1])[1].get("ratio_eps", 0))
     return reduced(row, each(lambda p, q: -q * log(p + eps) if q or math.isnan(p) else 0.0, p, q))
@@ -48,7 +47,7 @@ def divergence(target: float, other: float, log_eps: float = 0, num_eps: float =
     return target * log(log_eps + (above / below if below else math.inf))
 
 
-def reduced(row: Convention, terms: Map) -> float:
+def reduced(row: Any, terms: Map) -> float:
     """From one term per pixel to one number per map."""
     height, width = len(terms), len(terms[0])
     distributions = height if row.gt == "softmax" or "axis=-1" in row.gt else width if "axis=0" in row.gt else 1
@@ -56,12 +55,12 @@ def reduced(row: Convention, terms: Map) -> float:
     return math.fsum(flat(terms)) / divisors[row.reduction]
 
 
-def prediction(row: Convention, stored: Map, *, is_8bit: bool = False) -> Map:
+def prediction(row: Any, stored: Map, *, is_8bit: bool = False) -> Map:
     """The prediction's density."""
     return density(stored, row.pred, row.empty_pred, 255.0 if is_8bit and row.scale == "unit" else 1.0)
 
 
-def ground_truth(row: Convention, stored: Map, *, is_8bit: bool = False) -> Map:
+def ground_truth(row: Any, stored: Map, *, is_8bit: bool = False) -> Map:
     """The ground truth's density."""
     return density(stored, row.gt, row.empty_gt, 255.0 if is_8bit and row.scale == "unit" else 1.0)
 

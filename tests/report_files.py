@@ -87,7 +87,12 @@ def merged(parts: Mapping[str, Report]) -> Report:
 
 
 REST = "|pred:sum-to-one|gt:sum-to-one|scale:unit|v:1"
-COLUMNS = {"entropy-gt": Column("nats", ""), "cc": Column("", "high")}
+COLUMNS = {
+    "kld": Column("nats", "low"),
+    "entropy-gt": Column("nats", ""),
+    "cc": Column("", "high"),
+    "mse": Column("", "low"),
+}
 
 
 def report(*scores: Score, failures: tuple[Failure, ...] = (), notes: tuple[str, ...] = (), **changes: Any) -> Report:

@@ -25,7 +25,7 @@ def bounds_of_conventions(
     reason = not_rounded(pred, gt)
     if reason:
         return {convention: RoundingBounds("none", reason=reason) for convention in settings}
-    rounded = RoundedPair(pred.grey, gt.grey, gt.stored.scale, rounding)
+    rounded = RoundedPair(pred.grey, gt.grey, gt.stored.scale, rounding, dithers=False)
     ranges = dithered_numbers((pred, gt), rounded, [quantity_of(*one) for one in settings.items()], name)
     return {convention: _bounds(rounded, chosen, ranges.get(convention)) for convention, chosen in settings.items()}
 

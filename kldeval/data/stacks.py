@@ -159,10 +159,6 @@ def with_first(shape: tuple[int, ...], axis: int | None) -> tuple[int, ...]:
     return (shape[place], *shape[:place], *shape[place + 1 :])
 
 
-def _class_stack(shape: tuple[int, ...]) -> tuple[int, ...] | None:
-    return shape if len(shape) in (AXES, AXES + 1) else None
-
-
 def _check_axis(path: MapFile, shape: tuple[int, ...], axis: int | None, spatial: int) -> None:
     msg = ""
     if axis is not None and not -len(shape) <= axis < len(shape):

@@ -113,10 +113,11 @@ def outer_probabilities(low: Array, high: Array, offset: tuple[float, float] = (
     return np.nan_to_num(least, nan=0.0), np.nan_to_num(np.minimum(most, 1.0), nan=1.0)
 
 
-def bounds(levels: Array, q: Array, eps: float, rounding: Rounding, seed: int = 0) -> Bounds:
+def bounds(levels: Array, q: Array, eps: float, rounding: Rounding, seed: int = 0, *, dithers: bool = True) -> Bounds:
     """The bounds for the levels of a prediction and the density of its ground truth, pixel by pixel.
 
     `eps` is added in the logarithm and under the quotient; it must be far below every probability (0, or 1e-12).
+    Without `dithers` the range of dither is not worked out: it is nan.
 
     >>> q = np.asarray([0.25, 0.75])
     >>> found = bounds(np.asarray([1, 3]), q, 0.0, "round")
@@ -124,12 +125,14 @@ def bounds(levels: Array, q: Array, eps: float, rounding: Rounding, seed: int = 
     (0.0, 0.0)
     """
     # pixels of one level and one ground truth are alike
-    pairs, counts = np.unique(np.stack([levels.ravel(), q.ravel()]), axis=1, return_counts=True)
-    cells, mass = pairs
+    values, places = np.unique(q.ravel(), return_inverse=True)
+    codes, counts = np.unique(levels.ravel().astype(np.int64) * len(values) + places, return_counts=True)
+    cells, mass = (codes // len(values)).astype(np.float64), values[codes % len(values)]
     low_ends, high_ends = intervals(cells, rounding)
     least = lowest_map(mass, low_ends, high_ends, counts)
     high, outer = _highest(mass, (low_ends, high_ends), counts, eps)
-    return Bounds(divergence(mass, least, eps, counts), high, outer, _dithered(levels, q, eps, rounding, seed))
+    dither = _dithered(levels, q, eps, rounding, seed) if dithers else (math.nan, math.nan)
+    return Bounds(divergence(mass, least, eps, counts), high, outer, dither)
 
 
 def lowest_map(q: Array, low: Array, high: Array, counts: Array) -> Array:

@@ -64,7 +64,7 @@ def name_of_color_map(array: Array) -> str | None:
     'viridis'
     """
     colours = array[..., :3].reshape(-1, 3)
-    colours = colours[:: 1 + len(colours) // LOOKED_AT].astype(np.float64) * _to_levels(array)
+    colours = colours[:: 1 + len(colours) // LOOKED_AT].astype(np.float32) * np.float32(_to_levels(array))
     if len(np.unique(colours, axis=0)) < FEWEST or np.ptp(colours, axis=1).mean() < EXACT:
         return None  # a picture of few colours says too little, and one that is nearly grey has none
     for near, share in ((EXACT, SHARE_EXACT), (LOSSY, SHARE_LOSSY)):
@@ -83,7 +83,11 @@ def _to_levels(array: Array) -> float:
 
 def _distances(colours: Array, table: Array) -> Array:
     """How far each colour is from the nearest of a table, in its channel that is farthest off."""
-    return np.abs(colours[:, None] - table[None]).max(axis=-1).min(axis=-1)
+    farthest = np.zeros((len(colours), len(table)), np.float32)
+    for ours, theirs in zip(colours.T, table.T, strict=True):  # a channel of 1000 pixels and 256 colours fits a cache
+        apart = ours[:, None] - theirs[None]
+        np.maximum(farthest, np.abs(apart, out=apart), out=farthest)
+    return farthest.min(axis=-1)
 
 
 @lru_cache(maxsize=1)
@@ -101,4 +105,4 @@ def _tables() -> dict[str, Array]:
         places, *channels = np.asarray(anchors, np.float64).T
         painted = np.stack([255 * np.interp(at, places, channel) for channel in reversed(channels)], axis=-1)
         found[name] = np.concatenate([found[name], painted]) if name in found else painted
-    return found
+    return {name: table.astype(np.float32) for name, table in found.items()}

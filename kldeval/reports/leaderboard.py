@@ -47,9 +47,8 @@ def make_leaderboard(
         )
         for model, report in reports.items()
     }
-    references = {
-        score.name: score.references for report in restricted.values() for score in report.scores if score.references
-    }
+    shared = next((report for report in restricted.values() if report.references), None)
+    references = {score.name: score.references for score in shared.scores} if shared else {}
     if references:
         restricted = {model: with_ways(report, resampling, references) for model, report in restricted.items()}
     if sort is not None:
@@ -168,6 +167,13 @@ def _sorted(reports: dict[str, Report], key: str) -> dict[str, Report]:
 def _notes(reports: Mapping[str, Report], left_out: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
     if left_out:
         yield f"only maps that were scored for every model count; {len(left_out)} others were left out"
+    with_rows = {model: report.references for model, report in reports.items() if report.references}
+    others = [model for model, rows in with_rows.items() if rows != next(iter(with_rows.values()))]
+    if others:
+        yield (
+            f"the reference rows are those of {next(iter(with_rows))}; {', '.join(others)} had others, to which the "
+            "shares of the way belong"
+        )
     for note in dict.fromkeys(note for report in reports.values() for note in report.notes):
         yield f"{', '.join(model for model, report in reports.items() if note in report.notes)}: {note}"
 

@@ -35,9 +35,10 @@ def with_ways(
 ) -> Report:
     """The report with the share of the way to the ceiling for each metric that has one, from either chance.
 
-    `references` are the numbers of the reference rows by map, where another model's scores have them.
+    `references` are the numbers of the reference rows by map, for a model whose scores have none of their own.
     """
-    known = references or {score.name: score.references for score in report.scores if score.references}
+    own = {score.name: score.references for score in report.scores if score.references}
+    known = own or references or {}
     resampling = resampling or Resampling()
     tables: dict[tuple[str, str], Table] = {}
     for key, column in report.columns.items() if known else ():

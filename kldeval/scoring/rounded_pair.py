@@ -35,15 +35,22 @@ UNITS = {"e": 1.0, "2": math.log(2), "10": math.log(10)}
 
 
 class RoundedPair:
-    """The levels of a prediction (H, W), and its ground truth as it is stored, of the same size."""
+    """The levels of a prediction (H, W), and its ground truth as it is stored, of the same size.
 
-    def __init__(self, levels: Array, gt: Array, gt_scale: float | None, rounding: Rounding) -> None:
+    Exact bounds have the range of dither where `dithers`; it is nan elsewhere.
+    """
+
+    def __init__(
+        self, levels: Array, gt: Array, gt_scale: float | None, rounding: Rounding, *, dithers: bool = True
+    ) -> None:
+        self._dithers = dithers
         self._levels = levels
         self._gt, self._gt_scale = gt, gt_scale
         self._rounding: Rounding = rounding
         self._ends = intervals(levels.astype(np.float64), rounding)
         self._densities: dict[tuple[object, ...], Array | None] = {}
         self._exact: dict[tuple[object, ...], Bounds] = {}
+        self._sides: dict[tuple[str, str], tuple[Array, Array]] = {}
 
     def bounds(self, call: Call, settings: Settings) -> Bounds | str:
         """The bounds of one metric in its unit, or why there are none; outer ones have no dither."""
@@ -55,8 +62,6 @@ class RoundedPair:
             return "a map has no density"
         key, q = found
         one = self._exact_of(key, q, call) if is_exact(call, settings) else self._outer_of(q, call, settings)
-        if isinstance(one, str):
-            return one
         shift = float(-(q[q > 0] * np.log(q[q > 0])).sum()) if call.name == "ce" and one.kind == "exact" else 0.0
         pixels = {"mean": q.size, "batchmean": q.shape[0]}.get(settings.reduction, 1)
         factor = call.keywords.get("factor", 1.0) / (UNITS[settings.base] * pixels)
@@ -82,13 +87,11 @@ class RoundedPair:
     def _exact_of(self, key: tuple[object, ...], q: Array, call: Call) -> Bounds:
         eps = call.keywords.get("ratio_eps", 0.0)
         if (*key, eps) not in self._exact:
-            self._exact[*key, eps] = bounds(self._levels, q, eps, self._rounding)
+            self._exact[*key, eps] = bounds(self._levels, q, eps, self._rounding, dithers=self._dithers)
         return self._exact[*key, eps]
 
-    def _outer_of(self, q: Array, call: Call, settings: Settings) -> Bounds | str:
+    def _outer_of(self, q: Array, call: Call, settings: Settings) -> Bounds:
         sides = self._outer_probabilities(settings)
-        if isinstance(sides, str):
-            return sides
         least, most = sides
         if call.name == "ce":
             eps = call.keywords.get("ratio_eps", 0.0)
@@ -101,8 +104,14 @@ class RoundedPair:
             high, low = constants.total(q, least), constants.total(q, most)
         return Bounds(low, high, high, (math.nan, math.nan), "outer")
 
-    def _outer_probabilities(self, settings: Settings) -> tuple[Array, Array] | str:
+    def _outer_probabilities(self, settings: Settings) -> tuple[Array, Array]:
         """The least and the greatest probability of every pixel under the prediction's chain."""
+        key = format_chain(settings.pred), settings.scale
+        if key not in self._sides:
+            self._sides = {key: self._worked_out(settings)}
+        return self._sides[key]
+
+    def _worked_out(self, settings: Settings) -> tuple[Array, Array]:
         unit = float(TOP) if settings.scale == "unit" else 1.0
         low, high = (end / unit for end in self._ends)
         *helpers, last = settings.pred

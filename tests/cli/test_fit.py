@@ -13,7 +13,6 @@ from command_line import kldeval
 from schemas import validate
 
 import kldeval as library
-from kldeval.analysis.fit import Small, fitted_parameters
 
 SAMPLE = Path(__file__).parent.parent.parent / "sample_data"
 
@@ -27,21 +26,23 @@ def scene(seed: int, shape: tuple[int, int] = (48, 64)) -> np.ndarray:
     return np.asarray(found / found.sum())
 
 
-def small(pred: np.ndarray, gt: np.ndarray) -> Small:
-    return Small(pred / pred.sum(), gt / gt.sum(), 1)
+def fitted(maps: list[tuple[np.ndarray, np.ndarray]], parts: str) -> dict[str, float]:
+    """What a fit finds on all of some maps, each with its ground truth."""
+    pred, gt = (list(side) for side in zip(*maps, strict=True))
+    found = library.fit(pred, gt, parts=parts.split(","), folds=2)
+    return found.to_dict()["parameters"]  # type: ignore[no-any-return]
 
 
 def test_a_known_temperature_is_found() -> None:
-    maps = [small(scene(seed) ** 2.5, scene(seed)) for seed in range(4)]
-    assert fitted_parameters(maps, ["temperature"]).temperature == pytest.approx(2.5, rel=1e-2)
+    maps = [(scene(seed) ** 2.5, scene(seed)) for seed in range(4)]
+    assert fitted(maps, "temperature")["temperature"] == pytest.approx(2.5, rel=1e-2)
 
 
 def test_a_known_blur_is_found() -> None:
     maps = [
-        small(scene(seed), cv2.GaussianBlur(scene(seed), (0, 0), 4, borderType=cv2.BORDER_REFLECT_101))
-        for seed in range(4)
+        (scene(seed), cv2.GaussianBlur(scene(seed), (0, 0), 4, borderType=cv2.BORDER_REFLECT_101)) for seed in range(4)
     ]
-    assert fitted_parameters(maps, ["blur"]).blur == pytest.approx(4, rel=2e-2)
+    assert fitted(maps, "blur")["blur"] == pytest.approx(4, rel=2e-2)
 
 
 def test_a_known_centre_bias_and_uniform_part_are_found() -> None:
@@ -50,10 +51,10 @@ def test_a_known_centre_bias_and_uniform_part_are_found() -> None:
         pred = scene(seed)
         rows, columns = (np.exp(-0.5 * (((np.arange(side) + 0.5) / side - 0.5) / 0.3) ** 2) for side in pred.shape)
         biased = pred * rows[:, None] * columns[None, :]
-        maps.append(small(pred, 0.9 * biased / biased.sum() + 0.1 / pred.size))
-    found = fitted_parameters(maps, ["centre", "uniform"])
-    assert found.centre == pytest.approx(0.3, rel=2e-2)
-    assert found.uniform == pytest.approx(0.1, rel=5e-2)
+        maps.append((pred, 0.9 * biased / biased.sum() + 0.1 / pred.size))
+    found = fitted(maps, "centre,uniform")
+    assert found["centre"] == pytest.approx(0.3, rel=2e-2)
+    assert found["uniform"] == pytest.approx(0.1, rel=5e-2)
 
 
 @pytest.fixture
@@ -135,11 +136,13 @@ def test_where_nothing_can_be_fitted_the_first_reason_is_told(tmp_path: Path) ->
 
 
 def test_maps_of_several_sizes_are_fitted_together() -> None:
-    maps = [small(scene(seed, shape) ** 2, scene(seed, shape)) for seed, shape in enumerate([(48, 64), (40, 40)] * 2)]
-    assert fitted_parameters(maps, ["temperature"]).temperature == pytest.approx(2, rel=1e-2)
+    maps = [(scene(seed, shape) ** 2, scene(seed, shape)) for seed, shape in enumerate([(48, 64), (40, 40)] * 2)]
+    assert fitted(maps, "temperature")["temperature"] == pytest.approx(2, rel=1e-2)
 
 
 def test_one_fold_is_refused_in_python(files: tuple[Path, Path]) -> None:
+    with pytest.raises(library.UsageProblem, match="seed=-1: a seed is 0 or more"):
+        library.fit(*files, seed=-1)
     with pytest.raises(library.UsageProblem, match="folds=1: a fit is tested on maps that it was not fitted on"):
         library.fit(*files, folds=1)
 

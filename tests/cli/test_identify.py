@@ -15,8 +15,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from schemas import validate
 
-from kldeval.analysis.candidates import candidates
-from kldeval.conventions import CONVENTIONS
 from kldeval.conventions.definitions import NSS
 from kldeval.errors import UsageProblem
 from kldeval.reports.identification import Guess, chance_hits, distinct, identify_row, published, published_value
@@ -110,19 +108,6 @@ class TestDigits:
         assert str(caught.value) == (
             f"--value {text}: not a finite number; give it as it was printed, such as 0.27 (its digits matter)"
         )
-
-
-class TestCandidates:
-    def test_every_convention_and_no_settings_twice(self) -> None:
-        tried = candidates()
-        assert [one.convention for one in tried if not one.flags] == list(CONVENTIONS)
-        assert max(len(one.flags) for one in tried) == 2
-        near = [one.settings for one in tried if one.flags]
-        assert len(set(near)) == len(near)
-
-    def test_settings_that_a_convention_is_are_not_tried_again(self) -> None:
-        """`mit --eps 1e-07` is LEDOV's first version."""
-        assert not any((one.convention, one.flags) == ("mit", (("--eps", "1e-07"),)) for one in candidates())
 
 
 class TestPage:

@@ -9,13 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 from command_line import kldeval
+from evaluating import settings_of, signature_of
+from every import about, all_metrics, conventions, label_metrics, metrics, steps
 
-from kldeval.analysis.methods_text import chain_words, describe_methods, metric_words
-from kldeval.conventions import CONVENTIONS
-from kldeval.metrics.registry import LABEL_METRICS, METRICS
-from kldeval.normalization.chain import parse_chain
-from kldeval.normalization.steps import STEPS
-from kldeval.settings.build import make_settings
+import kldeval as library
 
 DEFAULT = (
     "We report the Kullback-Leibler divergence D(gt || pred) = sum q ln(e + q/(p + e)) with e = 2.2204e-16, in nats, "
@@ -29,9 +26,15 @@ DEFAULT = (
 )
 
 
+def told(texts: dict[str, str], **options: Any) -> Any:
+    """What is said of the settings that a user types."""
+    return library.methods(signature_of(settings_of(texts, **options)))
+
+
 def words(metric: str, **texts: str) -> str:
-    settings = make_settings({"metric": metric, **texts})
-    return metric_words(settings.metrics[0], settings)
+    """What is said of a metric."""
+    text: str = told({"metric": metric, **texts}).text
+    return text.removeprefix("We report ").partition(". Here ")[0]
 
 
 class TestWords:
@@ -74,11 +77,6 @@ class TestWords:
     def test_the_base_is_the_unit(self) -> None:
         assert words("entropy-gt", base="2").endswith(", in bits")
 
-    @pytest.mark.parametrize("name", [name for name in METRICS if not METRICS[name].required])
-    def test_every_metric_has_words(self, name: str) -> None:
-        """Those without a formula here say what their documentation says first."""
-        assert len(metric_words(METRICS[name].call(), make_settings({}))) > len(name)
-
     @pytest.mark.parametrize(
         ("chain", "expected"),
         [
@@ -97,52 +95,50 @@ class TestWords:
         ],
     )
     def test_chains(self, chain: str, expected: str) -> None:
-        assert chain_words(parse_chain(chain)) == expected
+        texts = {"metric": "kld", "pred_norm": chain, "gt_norm": "flatten-softmax", "reduction": "sum"}
+        assert f"Here p is the predicted map, {expected}, and q" in told(texts).text
 
     def test_every_step_of_a_convention_has_words(self) -> None:
         """None is shown as it is typed."""
-        for row in CONVENTIONS.values():
-            for chain in (row.pred, row.gt):
-                said = chain_words(parse_chain(chain))
-                assert not any(f"{step}(" in said or said == step for step in STEPS)
+        for row in conventions().values():
+            said = told({}, convention=row.texts).text
+            assert not any(f"{step}(" in said or f", {step}," in said for step in steps())
 
 
 class TestParagraph:
     def test_the_default(self) -> None:
-        assert describe_methods(make_settings({})).text == DEFAULT
+        assert told({}).text == DEFAULT
 
-    @pytest.mark.parametrize("name", CONVENTIONS)
+    @pytest.mark.parametrize("name", conventions())
     def test_every_convention_names_and_cites_its_source(self, name: str) -> None:
-        row = CONVENTIONS[name]
-        methods = describe_methods(make_settings({}, convention=row.texts))
+        row = conventions()[name]
+        methods = told({}, convention=row.texts)
         assert methods.convention == name
         assert methods.bibtex == row.bibtex
         assert methods.text.endswith(f" (kldeval:{name}+v{row.version}, the convention of {row.source.repository}).")
 
     def test_sizes_empty_maps_and_averages(self) -> None:
-        settings = make_settings(
-            {
-                "metric": "kld",
-                "resize": "both(size=256x192,kernel=area)",
-                "empty_gt": "skip",
-                "empty_pred": "uniform",
-                "norm": "softmax",
-                "scale": "raw",
-                "dtype": "float32",
-            }
-        )
-        text = describe_methods(settings, maps="500 maps").text
+        texts = {
+            "metric": "kld",
+            "resize": "both(size=256x192,kernel=area)",
+            "empty_gt": "skip",
+            "empty_pred": "uniform",
+            "norm": "softmax",
+            "scale": "raw",
+            "dtype": "float32",
+        }
+        text = told(texts).text
         for sentence in (
             "each passed through a softmax within each row; maps are taken as stored, 8-bit ones as 0..255.",
             "Both maps were resized to 256x192 with area interpolation.",
             "Maps with an all-zero ground truth were skipped. An all-zero prediction counts as uniform.",
-            "Each map's number is the mean over rows, and we report the mean over 500 maps.",
+            "Each map's number is the mean over rows, and we report the mean over maps.",
             "Numbers were computed in float32 with",
         ):
             assert sentence in text
 
     def test_mit_resizes_with_matlab(self) -> None:
-        text = describe_methods(make_settings({}, convention=CONVENTIONS["mit"].texts)).text
+        text = told({}, convention=conventions()["mit"].texts).text
         assert "Predictions were resized to the ground truth's size with MATLAB's bicubic imresize." in text
 
 
@@ -153,7 +149,7 @@ class TestCommand:
         assert (outcome.code, text) == (0, DEFAULT)
         assert signatures.splitlines()[0] == "kldeval:default+v1"
         assert [line.partition("(")[0] for line in signatures.splitlines()[1:]] == ["kld", "ce"]
-        assert bibtex == CONVENTIONS["default"].bibtex + "\n"
+        assert bibtex == conventions()["default"].bibtex + "\n"
 
     def test_of_a_signature_short_or_full(self) -> None:
         short = kldeval("methods", "--signature", "kldeval:sam+v1").out
@@ -278,12 +274,12 @@ def test_a_report_of_densities_and_pixels_has_words_for_both(tmp_path: Path) -> 
 class TestEveryMetric:
     """A paragraph says of each metric what it is, and of no metric what is another's."""
 
-    @pytest.mark.parametrize("metric", list(METRICS))
+    @pytest.mark.parametrize("metric", metrics())
     def test_nothing_of_densities_is_said_of_stored_maps(self, metric: str) -> None:
-        info = METRICS[metric].info
+        info = about(metric)
         needed = {"baseline": {"baseline": "others"}, "other": {"other_map": "others"}}
         texts = {"metric": metric} | {key: text for need in info.requires for key, text in needed.get(need, {}).items()}
-        methods = describe_methods(make_settings(texts))
+        methods = told(texts)
         is_stored = info.on in ("maps", "fixations")
         assert ("p and q are" in methods.text) is (info.on == "density" and metric != "entropy-gt")
         assert ("sum over pixels" in methods.text) is (info.on == "density")
@@ -297,9 +293,9 @@ class TestEveryMetric:
         [("cc", "pearson1895note"), ("sim", "swain1991color"), ("nss", "peters2005components"), ("auc", "hanley1982")],
     )
     def test_metrics_of_maps_and_fixations_are_cited(self, metric: str, key: str) -> None:
-        both = describe_methods(make_settings({"metric": f"kld,{metric}"}, convention=CONVENTIONS["mit"].texts))
+        both = told({"metric": f"kld,{metric}"}, convention=conventions()["mit"].texts)
         assert key in both.bibtex
-        assert CONVENTIONS["mit"].bibtex in both.bibtex
+        assert conventions()["mit"].bibtex in both.bibtex
 
     def test_a_leaderboard_has_the_methods_of_its_models(self, tmp_path: Path) -> None:
         saved = tmp_path / "board.json"
@@ -312,18 +308,17 @@ class TestEveryMetric:
         assert "Pearson's correlation" in done.out
 
 
-@pytest.mark.parametrize("metric", sorted({*METRICS, *LABEL_METRICS}))
+@pytest.mark.parametrize("metric", all_metrics())
 def test_every_metric_has_words(metric: str) -> None:
     """Whatever a signature may name has a paragraph."""
-    labels = metric in LABEL_METRICS and metric not in METRICS
+    labels = metric in label_metrics() and metric not in metrics()
     texts = {"metric": metric, **({"norm": "softmax", "axis": "0"} if labels else {})}
-    registry: Any = LABEL_METRICS if labels else METRICS
-    info = registry[metric].info
+    info = about(metric, of_labels=labels)
     if "baseline" in info.requires:
         texts["baseline"] = "others"
     if "other" in info.requires:
         texts["other_map"] = "others"
-    found = describe_methods(make_settings(texts))
+    found = told(texts)
     assert "kldeval" in found.text
     if info.statistics is not None:
         assert f"We report {metric} of the pixels of all maps together." in found.text

@@ -13,11 +13,14 @@ from command_line import kldeval
 from schemas import validate
 
 import kldeval as library
-from kldeval.analysis.optimal import TARGETS, drawn_ground_truths
+from kldeval.analysis.optimal import drawn_ground_truths
 
 SAMPLE = Path(__file__).parent.parent.parent / "sample_data"
 SHAPE = 24, 32
 SIGMA, FIXATIONS = 1.5, 10
+
+
+TARGETS = ("nss", "auc", "sauc", "kld", "cc", "sim")
 
 
 @pytest.fixture(scope="module")

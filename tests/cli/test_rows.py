@@ -16,8 +16,6 @@ from torch.nn.functional import cross_entropy, kl_div, log_softmax
 from watching import running
 
 import kldeval as package
-from kldeval.analysis import rows as analysis
-from kldeval.data.readers import numpy_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -232,8 +230,8 @@ def test_parts_of_large_files_have_the_numbers_of_the_whole(
     expected = run(logits, *flags)
     for name in ("quant", "base"):
         np.save(logits / f"{name}.npy", np.load(logits / f"{name}.npy").reshape(shape))
-    monkeypatch.setattr(analysis, "PIECE", 32 * ENTRIES)
-    monkeypatch.setattr(numpy_files, "MAPPED_BYTES", 1)
+    monkeypatch.setattr("kldeval.analysis.rows.PIECE", 32 * ENTRIES)
+    monkeypatch.setattr("kldeval.data.readers.numpy_files.MAPPED_BYTES", 1)
     found = run(logits, *flags, "--jobs", str(jobs))
     for key in ("summary", "likelihoods", "rows", "maps"):
         assert found[key] == expected[key]

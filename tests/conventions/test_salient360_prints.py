@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from command_line import score
-
-from kldeval.conventions import CONVENTIONS
+from every import conventions
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,7 +42,7 @@ def test_the_command_of_the_row_prints_what_the_toolbox_prints(tmp_path: Path) -
     gt[9] = 0
     for name, array in (("p", pred), ("g", gt)):
         np.save(tmp_path / f"{name}.npy", array)
-    (trap,) = (text for text in CONVENTIONS["salient360"].traps if "compareSaliency" in text)
+    (trap,) = (text for text in conventions()["salient360"].traps if "compareSaliency" in text)
     command = re.search(r"(--norm .*) repeats it", trap)
     assert command
     found = score(tmp_path / "p.npy", tmp_path / "g.npy", *shlex.split(command[1]))

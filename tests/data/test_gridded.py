@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import xarray
 from command_line import kldeval, score
+from reading import read_map
 
 import kldeval as package
-from kldeval.data.readers import read_map
 
 Array = np.ndarray[Any, Any]
 
@@ -197,6 +197,19 @@ def test_weights_that_are_not_known_are_refused() -> None:
     assert "leave out rows" in kldeval("g.nc", "g.nc", "--var", "tas", "--weights", "latitude(rows=ends)").out
 
 
+def test_curved_grids_are_told_apart() -> None:
+    rows, columns = np.mgrid[:5.0, :6.0]
+    places = {"lat": (("y", "x"), rows), "lon": (("y", "x"), columns)}
+    data = xarray.Dataset({"t": (("y", "x"), np.random.default_rng(0).random((5, 6)))}, places)
+    save(data, "p.nc")
+    save(data.assign_coords(lat=(("y", "x"), rows + 1e-6)), "near.nc")
+    save(data.assign_coords(lat=(("y", "x"), rows * 2)), "far.nc")
+    assert kldeval("p.nc", "near.nc").code == 0
+    assert "lie on other grids: one is of lat " in kldeval("p.nc", "far.nc").out
+    for how in ("latitude", "area"):
+        assert kldeval("p.nc", "p.nc", "--weights", how).code == 1
+
+
 def test_damaged_and_hostile_files_are_refused(folder: Path) -> None:
     save(dataset(1), "p.nc")
     data = Path("p.nc").read_bytes()
@@ -223,3 +236,17 @@ def test_without_the_libraries_a_line_says_what_to_install(monkeypatch: pytest.M
     outcome = kldeval("p.nc", "p.nc", "--var", "tas")
     assert outcome.code == 2
     assert "xarray is missing: pip install 'kldeval[xarray]'" in outcome.err
+
+
+def test_a_zarr_store_is_one_file_to_digests_and_is_read_again_where_it_changed() -> None:
+    save(dataset(1, gaps=False), "p.nc")
+    save(dataset(2, gaps=False), "g.zarr")
+    arguments = ("p.nc", "g.zarr", "--var", "tas", "-m", "kld")
+    assert kldeval(*arguments, "--digests", "--output", "report.json").code == 0
+    assert "3 of 3 numbers agree in every digit" in kldeval("reproduce", "report.json").out
+    before = score(*arguments, "--cache", "kept")
+    save(dataset(3, gaps=False), "g.zarr")
+    after = score(*arguments, "--cache", "kept")
+    assert after != before
+    assert after == score(*arguments)
+    assert "differ" in kldeval("reproduce", "report.json").out

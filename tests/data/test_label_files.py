@@ -145,7 +145,8 @@ class TestArrays:
             read_pair(*found)
         assert str(caught.value) == (
             f"{found[0]}: its shape is (3, 4, 5); a map's is (H, W), beside axes of length 1; a class map needs its "
-            "class axis: --axis 0 for (C, H, W), --axis -1 for (H, W, C); N maps need --stack"
+            "class axis: --axis 0 for (C, H, W), --axis -1 for (H, W, C); N maps need --stack, "
+            "a volume --spatial-axes 3"
         )
 
     def test_a_batch_is_no_map(self, pair: Any) -> None:

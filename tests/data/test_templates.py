@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kldeval.data.listing import is_excluded, namers
+import kldeval
+from kldeval.data.listing import namers
 from kldeval.errors import UsageProblem
-from kldeval.templates import groups_of, parse_template, plain_template
+from kldeval.templates import groups_of, parse_template
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 words = st.text(st.characters(blacklist_characters="/{}", blacklist_categories=["Cs"]), min_size=1, max_size=8)
 
@@ -48,11 +55,6 @@ def test_a_literal_is_no_pattern(text: str) -> None:
     template = parse_template(f"{text}{{name}}{text}")
     assert template.values(f"{text}x{text}") == {"name": "x"}
     assert template.values(f"{text}x") is None or text in f"{text}x"[1:]
-
-
-@pytest.mark.parametrize("text", ["{name}", "{video}/{frame:05d}", "{a}/{b}/{c:d}"])
-def test_the_plain_template_is_that_of_the_names(text: str) -> None:
-    assert plain_template(parse_template(text).formats) == text
 
 
 @pytest.mark.parametrize(
@@ -141,8 +143,13 @@ def test_templates_that_do_not_speak_of_the_same(pred: str, gt: str, message: st
         ("A/1.png", "a/*", False),
     ],
 )
-def test_globs_leave_out_files_and_folders(path: str, glob: str, expected: bool) -> None:  # noqa: FBT001
-    assert is_excluded(path, ["nothing", glob]) is expected
+def test_globs_leave_out_files_and_folders(path: str, glob: str, *, expected: bool, tmp_path: Path) -> None:
+    for name in (path, "kept.npy"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        np.save((tmp_path / name).with_suffix(".npy"), np.eye(2) + 1)
+    pattern = glob.replace(".png", ".npy")
+    found = kldeval.evaluate(tmp_path, tmp_path, metric="kld", exclude=["nothing", pattern])
+    assert (len(found.scores) == 1) is expected
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,6 @@ import pytest
 from command_line import kldeval
 from looked_at import LookedAt, make_looked_at
 
-from kldeval.data.containers import remote
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -100,7 +98,7 @@ def test_a_network_that_fails_once_is_asked_again(stored: str, monkeypatch: pyte
             raise ConnectionResetError(msg)
         return real(self, *arguments, **options)
 
-    monkeypatch.setattr(remote, "FIRST_PAUSE", 0.0)
+    monkeypatch.setattr("kldeval.data.containers.remote.FIRST_PAUSE", 0.0)
     monkeypatch.setattr(type(files), "open", failing)
     outcome = kldeval(f"{stored}/pred", f"{stored}/gt", "--format", "json")
     assert outcome.code == 0, outcome.err

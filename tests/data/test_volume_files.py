@@ -7,6 +7,7 @@ import struct
 import sys
 import zipfile
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
 import nibabel
@@ -303,16 +304,15 @@ def test_nrrd_that_cannot_be_meant_is_refused(arrays: dict[str, Array]) -> None:
 def test_without_the_libraries_a_line_says_what_to_install(
     arrays: dict[str, Array], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from kldeval.data.readers import nifti as nifti_reader
-    from kldeval.data.readers import nrrd as nrrd_reader
 
     nifti("a.nii", arrays["g"])
     nrrd.write("a.nrrd", arrays["g"])
-    for module, name, file in ((nifti_reader, "nibabel", "a.nii"), (nrrd_reader, "nrrd", "a.nrrd")):
-        module._library.cache_clear()
+    for module, name, file in (("nifti", "nibabel", "a.nii"), ("nrrd", "nrrd", "a.nrrd")):
+        library = resolve_name(f"kldeval.data.readers.{module}._library")
+        library.cache_clear()
         with monkeypatch.context() as patch:
             patch.setitem(sys.modules, name, None)
             outcome = kldeval(file, file)
-        module._library.cache_clear()
+        library.cache_clear()
         assert outcome.code == 2
         assert "pip install 'kldeval[volumes]'" in outcome.err

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,9 +21,7 @@ from command_line import kldeval
 from looked_at import SHAPE, LookedAt, make_looked_at
 
 import kldeval as library
-from kldeval import digests
 from kldeval.engine.store import Store
-from kldeval.scoring.evaluator import Evaluator
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,7 +39,7 @@ def seen(tmp_path: Path) -> LookedAt:
 def known_by(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """How files are known again: files of a test are younger than 2 s, so by their contents, unless that is lowered."""
     if request.param == "by stamp":
-        monkeypatch.setattr(digests, "SETTLED_NS", 0)
+        monkeypatch.setattr("kldeval.digests.SETTLED_NS", 0)
         time.sleep(0.005)
     return str(request.param)
 
@@ -55,13 +54,13 @@ class Scored:
 @pytest.fixture
 def scored(monkeypatch: pytest.MonkeyPatch) -> Scored:
     found = Scored()
-    begin = Evaluator.begin
+    begin = resolve_name("kldeval.scoring.evaluator.Evaluator.begin")
 
-    def noted(self: Evaluator, pair: Any) -> Any:
+    def noted(evaluator: Any, pair: Any) -> Any:
         found.names.append(pair.name)
-        return begin(self, pair)
+        return begin(evaluator, pair)
 
-    monkeypatch.setattr(Evaluator, "begin", noted)
+    monkeypatch.setattr("kldeval.scoring.evaluator.Evaluator.begin", noted)
     return found
 
 
@@ -191,9 +190,9 @@ def test_a_file_of_the_same_size_and_time_is_another_file(tmp_path: Path, side: 
 
 def test_a_clock_too_coarse_for_two_changes_is_not_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     floats = make_looked_at(tmp_path / "maps", dtype=np.float32)
-    seconds = digests.stamp_of
+    seconds = resolve_name("kldeval.digests.stamp_of")
 
-    def coarse(path: Any) -> digests.Stamp | None:
+    def coarse(path: Any) -> Any:
         found = seconds(path)
         return found and found._replace(mtime_ns=time.time_ns() // 10**11 * 10**11 + 10**11, ctime_ns=found.inode)
 
@@ -213,9 +212,7 @@ def test_a_file_that_changes_while_it_is_scored_is_not_kept(
     floats = make_looked_at(tmp_path / "maps", dtype=np.float32)
     paths = [*floats.maps] if models == 1 else [second_model(floats), *floats.maps]
     target = min((floats.root / side).iterdir())
-    from kldeval.data.readers import numpy_files
-
-    real = numpy_files.read_npy
+    real = resolve_name("kldeval.data.readers.numpy_files.read_npy")
     times: list[int] = []
 
     def changing(path: Path, *arguments: Any, **options: Any) -> Any:

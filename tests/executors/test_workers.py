@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from kldeval.executors.local import AHEAD, cores, in_order, in_threads
+from kldeval.executors.local import in_order, in_threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,8 +31,8 @@ def test_results_come_in_the_order_of_the_items(workers: Callable[..., Iterator[
         assert list(workers(slow_when_even, range(count), jobs)) == [number**2 for number in range(count)]
 
 
-@pytest.mark.parametrize(("jobs", "most"), [(1, AHEAD), (2, 2 * AHEAD), (3, 3 * AHEAD)])
-def test_no_more_items_are_taken_than_may_wait(jobs: int, most: int) -> None:
+@pytest.mark.parametrize("jobs", [1, 2, 3])
+def test_no_more_items_are_taken_than_may_wait(jobs: int) -> None:
     taken = 0
 
     def items() -> Iterator[int]:
@@ -44,7 +44,7 @@ def test_no_more_items_are_taken_than_may_wait(jobs: int, most: int) -> None:
     results: Any = in_threads(str, items(), jobs)
     for given in range(10):
         assert next(results) == str(given)
-        assert taken <= given + most
+        assert taken <= given + 8 * jobs
     results.close()
     assert taken < 100
 
@@ -74,12 +74,8 @@ def test_who_stops_listening_stops_the_work() -> None:
     results: Any = in_threads(done.append, range(1000), 2)
     next(results)
     results.close()
-    assert len(done) <= 2 * AHEAD + 2
+    assert len(done) <= 18
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("ThreadPoolExecutor")]
-
-
-def test_there_is_a_core() -> None:
-    assert cores() >= 1
 
 
 # processes: numpy's own threads, which this process may have, forbid them here

@@ -227,7 +227,7 @@ class TestWeights:
 MAP = np.ones((3, 4))
 ARRAY_OPTIONS = (
     "axis, base, convention, direction, dtype, empty_gt, empty_pred, eps, factor, gt_norm, log_eps, norm, num_eps, "
-    "pred_norm, ratio_eps, reduction, scale, weights"
+    "pred_norm, ratio_eps, reduction, scale, spatial_axes, weights"
 )
 REFUSED_MAPS: list[tuple[Any, Any, dict[str, Any], str]] = [
     (MAP[0], MAP, {}, "pred has the shape (4,); maps are (..., H, W) and have pixels"),

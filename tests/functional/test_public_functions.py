@@ -15,10 +15,14 @@ import pytest
 import torch
 
 import kldeval
-from kldeval.functional import metric_functions
 from kldeval.metrics.registry import LABEL_METRICS, METRICS, MetricInfo
 
-FUNCTIONS = metric_functions()
+FUNCTIONS = {
+    alias.replace("-", "_"): getattr(kldeval, alias.replace("-", "_"))
+    for registry in (METRICS, LABEL_METRICS)
+    for name in registry
+    for alias in (registry[name].info.function or name, *registry[name].info.aliases)
+}
 every_function = pytest.mark.parametrize("name", [name for name in FUNCTIONS if FUNCTIONS[name].__name__ == name])
 
 
@@ -64,9 +68,7 @@ def test_the_stub_is_that_of_the_registry() -> None:
 
 
 def test_one_function_in_one_place_makes_a_metric(monkeypatch: pytest.MonkeyPatch) -> None:
-    from kldeval import functional
-
-    monkeypatch.setattr(functional, "_FUNCTIONS", {})
+    monkeypatch.setattr("kldeval.functional._FUNCTIONS", {})
     monkeypatch.setattr(METRICS, "_registered", dict(METRICS._registered))
 
     @METRICS.add("chi-square", MetricInfo(unit="", best="low"))
@@ -74,7 +76,7 @@ def test_one_function_in_one_place_makes_a_metric(monkeypatch: pytest.MonkeyPatc
         """Pearson's chi-square distance, sum (q - p)^2 / p."""
         return (gt.prob - pred.prob) ** 2 / pred.prob * (0.5 if half else 1)
 
-    function = functional.metric_functions()["chi_square"]
+    function = kldeval.chi_square  # type: ignore[attr-defined]
     p, q = np.asarray([[1.0, 3.0]]), np.asarray([[1.0, 1.0]])
     assert float(function(p, q)) == pytest.approx(1 / 4 + 1 / 12)
     assert float(function(p, q, half=True)) == pytest.approx(1 / 8 + 1 / 24)
@@ -142,12 +144,8 @@ def kldeval_error() -> type[Exception]:
 
 
 def test_evaluate_shows_every_option_and_takes_metrics_as_a_list() -> None:
-    from kldeval.parameters import evaluate_parameters
-    from kldeval.run_options import RunOptions
-    from kldeval.settings.build import KNOWN_TEXTS
-
-    shown = {parameter.name for parameter in evaluate_parameters()}
-    assert {*KNOWN_TEXTS, *RunOptions._fields, "signature", "preset", "confidence"} <= shown
+    shown = inspect.signature(kldeval.evaluate).parameters
+    assert {"metric", "norm", "jobs", "device", "signature", "preset", "confidence"} <= shown.keys()
     report = kldeval.evaluate("sample_data/careful", "sample_data/gt", metric=["kld", "cc"], limit=None, jobs=1)
     assert list(report.summaries) == ["kld", "cc"]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -68,7 +69,10 @@ def module_name(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-TREES = {module_name(path): ast.parse(path.read_text(encoding="utf-8")) for path in sorted(PACKAGE.rglob("*.py"))}
+@cache
+def trees() -> dict[str, ast.Module]:
+    """The modules of the package by their names."""
+    return {module_name(path): ast.parse(path.read_text(encoding="utf-8")) for path in sorted(PACKAGE.rglob("*.py"))}
 
 
 def room(name: str) -> str:
@@ -87,17 +91,20 @@ def imports(tree: ast.AST, *, typed: bool = True, late: bool = True) -> Iterator
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             inner = (f"{node.module}.{alias.name}" for alias in node.names)
-            yield from (name if name in TREES else str(node.module) for name in inner)
+            yield from (name if name in trees() else str(node.module) for name in inner)
         elif (typed or not is_typed(node)) and (late or not isinstance(node, ast.FunctionDef | ast.Lambda)):
             yield from imports(node, typed=typed, late=late)
 
 
-KNOWN = {name: {target for target in imports(tree) if target in TREES} for name, tree in TREES.items()}
+@cache
+def known() -> dict[str, set[str]]:
+    """The modules of the package that each of them imports."""
+    return {name: {target for target in imports(tree) if target in trees()} for name, tree in trees().items()}
 
 
 def in_circles() -> set[str]:
     """The modules that reach themselves through what they import, in whatever way they import it."""
-    left = {name: targets - {name, "kldeval"} for name, targets in KNOWN.items()}
+    left = {name: targets - {name, "kldeval"} for name, targets in known().items()}
     while done := {name for name in left if not left[name] & left.keys() or not any(name in left[one] for one in left)}:
         left = {name: targets for name, targets in left.items() if name not in done}
     return set(left)
@@ -105,13 +112,13 @@ def in_circles() -> set[str]:
 
 class TestImports:
     def test_every_room_has_its_layer(self) -> None:
-        assert {room(name) for name in TREES} == {name for layer in LAYERS for name in layer}
+        assert {room(name) for name in trees()} == {name for layer in LAYERS for name in layer}
 
     def test_imports_run_downwards(self) -> None:
         depth = {name: place for place, layer in enumerate(LAYERS) for name in layer}
         up = {
             (name, target)
-            for name, targets in KNOWN.items()
+            for name, targets in known().items()
             for target in targets
             if target != "kldeval" and room(name) != room(target) and depth[room(name)] > depth[room(target)]
         }
@@ -123,7 +130,7 @@ class TestImports:
     def test_heavy_packages_are_imported_where_they_are_used(self) -> None:
         at_once = {
             (name, package)
-            for name, tree in TREES.items()
+            for name, tree in trees().items()
             for package in {target.partition(".")[0] for target in imports(tree, typed=False, late=False)} & LATE
             if not name.startswith(("kldeval.writers.", "kldeval.torch", "kldeval.scoring.tensors"))
         }
@@ -133,7 +140,7 @@ class TestImports:
         # the standard library's takes 0.4 ms a class, and a short run makes a hundred
         slow = {
             name
-            for name, tree in TREES.items()
+            for name, tree in trees().items()
             for node in ast.walk(tree)
             if isinstance(node, ast.ImportFrom) and node.module == "dataclasses"
             if "dataclass" in {alias.name for alias in node.names} and name != "kldeval.dataclass"
@@ -143,7 +150,7 @@ class TestImports:
     def test_only_the_command_line_knows_click(self) -> None:
         outside = {
             name
-            for name, tree in TREES.items()
+            for name, tree in trees().items()
             if room(name) not in {"cli", "__main__"}
             and "click" in {target.partition(".")[0] for target in imports(tree)}
         }
@@ -175,12 +182,12 @@ class TestSize:
         assert {path.name: number for path, number in lines.items() if number > MOST_LINES} == {}
 
     def test_a_function_is_read_at_one_sitting(self) -> None:
-        lengths = {(name, one.name): body_lines(one) for name, tree in TREES.items() for one in functions(tree)}
+        lengths = {(name, one.name): body_lines(one) for name, tree in trees().items() for one in functions(tree)}
         assert {where: length for where, length in lengths.items() if length > MOST_BODY_LINES} == {}
 
     def test_everything_public_is_documented(self) -> None:
-        silent = [name for name, tree in TREES.items() if not ast.get_docstring(tree)]
-        nodes = [(name, node) for name, tree in TREES.items() for node in public(tree)]
+        silent = [name for name, tree in trees().items() if not ast.get_docstring(tree)]
+        nodes = [(name, node) for name, tree in trees().items() for node in public(tree)]
         assert silent + [f"{name}.{node.name}" for name, node in nodes if ast.get_docstring(node) is None] == []
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import warnings
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from backends import make
+from every import metrics, parameters
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mpmath import mp, mpf
@@ -18,8 +20,6 @@ from torch.nn import functional
 
 import kldeval
 from kldeval.errors import RefusedMap
-from kldeval.grammar import split_call
-from kldeval.metrics.registry import METRICS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,8 +50,8 @@ FIXATIONS, OTHERS = RNG.integers(0, 3, (2, *SHAPE))
 
 def function_of(text: str) -> Callable[..., Any]:
     """The library's function for a metric with the arguments in its parentheses."""
-    name, arguments = split_call(text)
-    known = METRICS.parse(text).keywords if arguments else {}
+    name, _, inside = text.rstrip(")").partition("(")
+    known = {key: json.loads(value) for key, value in (part.split("=") for part in inside.split(",") if part)}
     function = getattr(kldeval, name.replace("-", "_"))
     return lambda *arrays, **options: function(*arrays, **known, **options)
 
@@ -63,7 +63,7 @@ def stored(backend: str, dtype: str, values: Any) -> tuple[Any, list[Any]]:
 
 
 def assert_right_or_flagged(
-    compute: Callable[[], Any], expected: Any, case: tuple[str, str, float], power: int
+    name: str, compute: Callable[[], Any], expected: Any, case: tuple[str, str, float], power: int
 ) -> None:
     """The number, unless a sum of `power` of the values leaves the floats: then no number, and never another one."""
     backend, dtype, magnitude = case
@@ -74,39 +74,55 @@ def assert_right_or_flagged(
     except RefusedMap:
         actual = math.nan
     if not math.isfinite(actual):
-        assert max(PRED.size * mpf(magnitude) ** power / float(np.finfo(floats).max), expected / float(limits.max)) > 1
+        assert (
+            max(PRED.size * mpf(magnitude) ** power / float(np.finfo(floats).max), expected / float(limits.max)) > 1
+        ), name
         return
     tolerance = {"float16": 2e-3, "float32": 1e-4, "float64": 1e-9}[limits.dtype.name]
     smallest = float(limits.smallest_normal)
     assert abs(actual - expected) <= tolerance * abs(expected) + (
         smallest if power == 2 or expected < smallest else tolerance
-    )
+    ), name
 
 
-@pytest.mark.parametrize("name", exact.OF_MAPS)
 @every_case
-def test_metrics_of_maps(name: str, backend: str, dtype: str, magnitude: float) -> None:
+def test_metrics_of_maps(backend: str, dtype: str, magnitude: float) -> None:
+    for name in exact.OF_MAPS:
+        check_maps(name, backend, dtype, magnitude)
+
+
+def check_maps(name: str, backend: str, dtype: str, magnitude: float) -> None:
     (pred, p), (gt, q) = (stored(backend, dtype, magnitude * array) for array in (PRED, GT))
     options = {"scale": "raw"} if name in ("mse", "mae") else {}
     expected = exact.OF_MAPS[name](p, q)
     power = 2 if name == "mse" else 1
     assert_right_or_flagged(
-        lambda: function_of(name)(pred, gt, **options), expected, (backend, dtype, magnitude), power
+        name, lambda: function_of(name)(pred, gt, **options), expected, (backend, dtype, magnitude), power
     )
 
 
-@pytest.mark.parametrize("name", exact.OF_DENSITIES)
 @every_case
-def test_metrics_of_densities(name: str, backend: str, dtype: str, magnitude: float) -> None:
+def test_metrics_of_densities(backend: str, dtype: str, magnitude: float) -> None:
+    for name in exact.OF_DENSITIES:
+        check_densities(name, backend, dtype, magnitude)
+
+
+def check_densities(name: str, backend: str, dtype: str, magnitude: float) -> None:
     (pred, p), (gt, q) = (stored(backend, dtype, magnitude * array) for array in (PRED, GT))
-    options = {"eps": 0} if {"log_eps", "ratio_eps"} & METRICS[name].types.keys() else {}
+    options = {"eps": 0} if {"log_eps", "ratio_eps"} & parameters(name).keys() else {}
     expected = exact.OF_DENSITIES[name](exact.shares(p), exact.shares(q))
-    assert_right_or_flagged(lambda: function_of(name)(pred, gt, **options), expected, (backend, dtype, magnitude), 1)
+    assert_right_or_flagged(
+        name, lambda: function_of(name)(pred, gt, **options), expected, (backend, dtype, magnitude), 1
+    )
 
 
-@pytest.mark.parametrize("name", exact.OF_FIXATIONS)
 @every_case
-def test_metrics_of_fixations(name: str, backend: str, dtype: str, magnitude: float) -> None:
+def test_metrics_of_fixations(backend: str, dtype: str, magnitude: float) -> None:
+    for name in exact.OF_FIXATIONS:
+        check_fixations(name, backend, dtype, magnitude)
+
+
+def check_fixations(name: str, backend: str, dtype: str, magnitude: float) -> None:
     (pred, p), (other, o) = (stored(backend, dtype, magnitude * array) for array in (PRED, OTHER))
     counts, others = make(backend, FIXATIONS), make(backend, OTHERS)
     beside, expected = {
@@ -117,14 +133,16 @@ def test_metrics_of_fixations(name: str, backend: str, dtype: str, magnitude: fl
         "sauc-salicon": ((others,), exact.exactly(OTHERS.ravel().tolist())),
     }.get(name, ((), []))
     expected = exact.OF_FIXATIONS[name](p, exact.exactly(FIXATIONS.ravel().tolist()), expected)
-    assert_right_or_flagged(lambda: function_of(name)(pred, counts, *beside), expected, (backend, dtype, magnitude), 1)
+    assert_right_or_flagged(
+        name, lambda: function_of(name)(pred, counts, *beside), expected, (backend, dtype, magnitude), 1
+    )
 
 
 def test_every_metric_of_the_registry_is_here() -> None:
-    found = {split_call(text)[0] for text in (*exact.OF_MAPS, *exact.OF_DENSITIES, *exact.OF_FIXATIONS)}
+    found = {text.partition("(")[0] for text in (*exact.OF_MAPS, *exact.OF_DENSITIES, *exact.OF_FIXATIONS)}
     elsewhere = {"emd": "test_companions.py solves it again", "bce": "below", "bernoulli-kld": "test_variants.py"}
-    elsewhere |= {name: "test_calibration_metrics.py" for name in METRICS if name.startswith("binary-")}
-    assert found | elsewhere.keys() == set(METRICS)
+    elsewhere |= {name: "test_calibration_metrics.py" for name in metrics() if name.startswith("binary-")}
+    assert found | elsewhere.keys() == set(metrics())
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16"])

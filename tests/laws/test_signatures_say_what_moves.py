@@ -17,7 +17,6 @@ from command_line import kldeval as command_line
 
 import kldeval
 from kldeval.errors import KldevalError
-from kldeval.grammar import signature_parts
 from kldeval.metrics.registry import LABEL_METRICS, METRICS
 
 if TYPE_CHECKING:
@@ -59,6 +58,11 @@ LABEL_VARIATIONS: dict[str, list[dict[str, str]]] = {
     "maps": [{"maps": "pixels"}, {"maps": "groups", "group_by": "parent"}],
     "scale": [{"scale": "raw"}],
 }
+
+
+def signature_parts(text: str) -> dict[str, str]:
+    """The parts of a signature after its metric, by their names."""
+    return dict(part.split(":", 1) for part in text.split("|")[1:])
 
 
 @pytest.fixture(scope="module")

@@ -3,9 +3,29 @@
 from __future__ import annotations
 
 import ast
+import re
+from collections import Counter
+from functools import cache
+from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import kldeval
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 TESTS = Path(__file__).parent.parent
+PACKAGE = Path(kldeval.__file__).parent
+
+MOST_INSIDE = 132
+"""Inner names that tests may import, all files together."""
+
+
+@cache
+def trees() -> dict[Path, ast.Module]:
+    """The files of tests."""
+    return {path: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(TESTS.rglob("*.py"))}
 
 
 def test_no_test_asserts_how_long_a_thing_takes() -> None:
@@ -13,8 +33,62 @@ def test_no_test_asserts_how_long_a_thing_takes() -> None:
     clocks = ("perf_counter()", "monotonic()", "time.time()", "process_time()")
     offenders = [
         f"{path.relative_to(TESTS)}:{node.lineno}"
-        for path in sorted(TESTS.rglob("*.py"))
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for path, tree in trees().items()
+        for node in ast.walk(tree)
         if isinstance(node, ast.Assert) and any(clock in ast.unparse(node.test) for clock in clocks)
     ]
     assert offenders == []
+
+
+def inner_names(tree: ast.AST) -> Iterator[str]:
+    """What a file imports of the package that is not public: all but `kldeval.NAME`, `kldeval.torch` and its errors."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "kldeval":
+            is_open = node.module == "kldeval.errors" or str(node.module).startswith("kldeval.torch")
+            for name in (alias.name for alias in node.names):
+                if not is_open and not (node.module == "kldeval" and name in {*kldeval.__all__, "torch", "errors"}):
+                    yield f"{node.module}.{name}"
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name.startswith("kldeval."))
+
+
+def test_tests_stay_off_the_inside() -> None:
+    """What is inside may be renamed and moved without breaking many tests.
+
+    A test goes through what a user can reach: the names of `kldeval`, or a command (`command_line.kldeval`). What lies
+    deeper has one door each, which takes and gives what tests want and alone knows the inner names: `evaluating` scores
+    decoded pairs, `chains` runs normalisations, `reading` reads files, `report_files` makes, writes and reads
+    documents, `comparing` compares models, and `every` lists the metrics, steps and conventions. A new test adds to a
+    door rather than to the number below, which only ever falls: lower it when names have gone.
+    """
+    found = Counter(name for tree in trees().values() for name in set(inner_names(tree)))
+    assert len(found) <= MOST_INSIDE, "\n".join(f"{name} (files: {files})" for name, files in sorted(found.items()))
+
+
+HOOKS = {"emit", "extra_repr", "format_commands", "format_options", "forward", "list_commands", "setup", "writable"}
+"""Methods that click, torch, dask and the standard library call."""
+
+APART = re.compile(r'"""(?:[^"]|"(?!""))*"""|(?<=\s)# .*')
+"""What is written beside the code."""
+
+
+def test_nothing_of_the_product_is_there_for_tests_alone() -> None:
+    """Every function is named a second time in the product or in its tools, or in what users read."""
+    root = PACKAGE.parent
+    code = {
+        path: APART.sub("", path.read_text(encoding="utf-8"))
+        for path in chain(*((root / room).rglob("*.py") for room in ("kldeval", "benchmarks", "fuzz")))
+    }
+    pages = " ".join(path.read_text(encoding="utf-8") for path in (*root.glob("*.md"), *(root / "docs").glob("*.md")))
+    words = Counter(re.findall(r"\w+", " ".join(code.values())))
+    defined = Counter(re.findall(r"\bdef (\w+)", " ".join(code.values())))
+    known = {*kldeval.__all__, *HOOKS, *re.findall(r"\w+", pages)}
+    idle = [
+        f"{path.relative_to(root)}: {name}"
+        for path, text in code.items()
+        for before, name in re.findall(r"(.*)\n *def (\w+)", text)
+        if path.is_relative_to(PACKAGE) and words[name] == defined[name] and name not in known
+        if not before.strip().startswith(("@", ")"))
+        if not re.fullmatch(r"__\w+__|_repr_\w+_", name)
+    ]
+    assert not idle, "\n".join(idle)

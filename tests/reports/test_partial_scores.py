@@ -11,17 +11,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from report_files import FORMATS, leaderboard, merged, read_document, regressions, report, summary_of, write
+from report_files import COLUMNS, FORMATS, leaderboard, merged, read_document, regressions, report, summary_of, write
 from schemas import validate
 
 from kldeval.metrics.registry import METRICS, MetricInfo
 from kldeval.records import Failure, Score
-from kldeval.reports.documents import Column
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-BOTH = {"kld": Column("nats", "low"), "cc": Column("", "high")}
+BOTH = {"kld": COLUMNS["kld"], "cc": COLUMNS["cc"]}
 SIGNED = {key: f"{key}|pred:sum-to-one|maps:mean|v:1" for key in BOTH}
 
 
@@ -88,7 +87,7 @@ def test_a_metric_of_sums_is_the_same_number_of_the_whole_and_of_merged_parts(
     one: list[tuple[int, int]], other: list[tuple[int, int]]
 ) -> None:
     """The sums over all maps are added before the number is worked out, however the maps are divided into parts."""
-    columns = {"pooled": Column("", "low")}
+    columns = {"pooled": COLUMNS["mse"]}
     parts = {name: report(*pooled(*sums, group=name), columns=columns) for name, sums in (("p", one), ("q", other))}
     totals = [sum(column) for column in zip(*one, *other, strict=True)]
     whole = merged(parts)

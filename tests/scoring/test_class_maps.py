@@ -274,7 +274,7 @@ class TestDispatch:
             (
                 f"kldeval: pred: {folder / 'pred.npy'}: its shape is (3, 4, 5); a map's is (H, W), beside axes of "
                 "length 1; a class map needs its class axis: --axis 0 for (C, H, W), --axis -1 for (H, W, C); N maps "
-                "need --stack"
+                "need --stack, a volume --spatial-axes 3"
             )
         ]
 

@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import kldeval
-from kldeval.normalization import lazy_map
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,15 +37,13 @@ def value(pred: NDArray[np.float64], gt: NDArray[np.float64], call: str, norms: 
     given = dict(part.split("=") for part in call.partition("(")[2].rstrip(")").split(",") if part)
     constants = {key: text if key == "direction" else float(text) for key, text in given.items()}
     plain = {} if given or name == "entropy_gt" else {"eps": 0}
-    with patch.object(lazy_map, "BLOCK_PIXELS", SHAPE[1]):
+    with patch("kldeval.normalization.lazy_map.BLOCK_PIXELS", SHAPE[1]):
         return float(getattr(kldeval, name)(pred, gt, pred_norm=norms[0], gt_norm=norms[1], **plain, **constants))
 
 
 def by_the_formula(pred: NDArray[np.float64], gt: NDArray[np.float64], call: str, norms: tuple[str, str]) -> float:
     """The number where nothing has a folded form: with weights of 1 the ordinary walk sums it."""
-    from kldeval.scoring import pixels
-
-    with patch.object(pixels, "folds_of", lambda _: None):
+    with patch("kldeval.scoring.pixels.folds_of", lambda _: None):
         return value(pred, gt, call, norms)
 
 

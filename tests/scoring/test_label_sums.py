@@ -2,50 +2,55 @@
 
 from __future__ import annotations
 
-import math
 import tracemalloc
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from backends import BACKENDS, make, to_numpy
 from torch.nn import functional
 
+import kldeval as library
 from kldeval import accuracy, brier, cross_entropy, log_softmax
-from kldeval.metrics.class_losses import LabelRule, accuracy_terms, cross_entropy_terms
 
 VOID = 255
 
 
 def test_totals_of_maps_add_up_to_the_mean_over_all_pixels() -> None:
     rng = np.random.default_rng(0)
-    logits, labels = rng.normal(size=(2, 4, 5, 6)), rng.integers(0, 4, (2, 5, 6))
+    logits, labels = rng.normal(size=(2, 4, 5, 6)), rng.integers(0, 4, (2, 5, 6)).astype(np.uint8)
     labels[0, :4] = VOID
     weights = (1.0, 0.5, 2.0, 0.0)
-    rule = LabelRule(axis=0, class_weights=weights, label_smoothing=0.1, ignore_index=VOID)
-    totals = [
-        cross_entropy_terms(log_softmax(x, axis=0), y, rule).totals() for x, y in zip(logits, labels, strict=True)
-    ]
-    loss, weight = (math.fsum(column) for column in zip(*totals, strict=True))
+    found = library.evaluate(
+        list(logits),
+        list(labels),
+        metric="ce",
+        norm="softmax",
+        axis=0,
+        maps="pixels",
+        class_weights=weights,
+        label_smoothing=0.1,
+        ignore_index=VOID,
+    )
     expected = functional.cross_entropy(
-        *(torch.tensor(logits), torch.tensor(labels)),
+        *(torch.tensor(logits), torch.tensor(labels.astype(np.int64))),
         weight=torch.tensor(weights, dtype=torch.float64),
         label_smoothing=0.1,
         ignore_index=VOID,
     )
-    np.testing.assert_allclose(loss / weight, expected, rtol=1e-13)
+    assert found["ce"].mean == pytest.approx(float(expected), rel=1e-13)
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-def test_class_totals_split_the_totals_by_label(backend: str) -> None:
-    log_pred = make(backend, np.log([[0.5, 0.25, 0.75, 0.125], [0.5, 0.75, 0.25, 0.875], [1.0, 1.0, 1.0, 1.0]]))
-    labels = make(backend, [0, 0, 1, VOID])
-    terms = accuracy_terms(log_pred[:2, ...], labels, LabelRule(axis=0, class_weights=(3.0, 2.0), ignore_index=VOID))
-    hits, weight, count = (to_numpy(column).tolist() for column in terms.class_totals())
-    assert (hits, weight, count) == ([3, 0], [6, 2], [2, 1])
-    absent = accuracy_terms(log_pred, labels, LabelRule(axis=0, ignore_index=VOID)).class_totals()
-    assert to_numpy(absent[2]).tolist() == [2, 1, 0]
+def test_the_sums_of_classes_split_those_of_the_map_by_label() -> None:
+    prob = np.asarray([[0.5, 0.25, 0.75, 0.125], [0.5, 0.75, 0.25, 0.875]])
+    labels = np.asarray([0, 0, 1, VOID], np.uint8)
+    options: dict[str, Any] = {"metric": "accuracy", "norm": "sum-to-one", "axis": 0, "ignore_index": VOID}
+    found = library.evaluate(prob, labels, per_class=True, class_weights=(3.0, 2.0), **options)
+    rows = {row.label: (row.n, row.values["accuracy"]) for row in found.classes}
+    assert rows == {0: (2, 0.5), 1: (1, 0.0)}
+    assert found["accuracy"].mean == pytest.approx(3 / 8)
+    three = library.evaluate(np.vstack([prob, 0 * prob[:1] + 0.1]), labels, per_class=True, **options)
+    assert {row.label: row.n for row in three.classes if row.n} == {0: 2, 1: 1}
 
 
 METRICS_AND_OPTIONS = [

@@ -10,8 +10,6 @@ import pytest
 from command_line import kldeval
 
 import kldeval as library
-from kldeval.errors import FAILURE_CODES
-from kldeval.scoring.diagnostics import PROBLEMS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,7 +80,3 @@ def test_a_table_names_the_metric_and_counts_maps_and_numbers(folders: tuple[Pat
     text = kldeval(*folders, "-m", "kld,cc,sim").out
     assert "\n2 numbers are missing\nb   score   kld: the prediction has negative values" in text
     assert "\nb   score   sim: the prediction has negative values" in text
-
-
-def test_every_problem_has_a_code() -> None:
-    assert set(PROBLEMS) <= FAILURE_CODES.keys()

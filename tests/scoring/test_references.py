@@ -258,6 +258,21 @@ def test_a_leaderboard_has_the_shares_of_every_model(seen: LookedAt) -> None:
     assert "the share of the way from the centre prior (0) to the ceiling (1)" in text
 
 
+def test_saved_reports_keep_their_own_ends_of_the_way(seen: LookedAt) -> None:
+    paths = []
+    for name, kernel in (("one", "observers"), ("two", "observers(bandwidth=0.2)")):
+        paths.append(seen.root / f"{name}.json")
+        arguments = ("-m", "nss", "--fixations", seen.fixations, "--baselines", "--ceiling", kernel)
+        assert kldeval(*seen.maps, *arguments, "--output", paths[-1]).code == 0
+    board = json.loads(kldeval("show", *paths, "--format", "json").out)
+    for name, path in zip(("one", "two"), paths, strict=True):
+        alone = json.loads(path.read_text())
+        both = (one["ways"]["shares"]["nss"]["uniform"]["share"] for one in (board["reports"][name], alone))
+        assert len(set(both)) == 1
+    said = "the reference rows are those of one; two had others, to which the shares of the way belong"
+    assert said in board["notes"]
+
+
 def test_groups_are_drawn_whole(seen: LookedAt) -> None:
     for role in ("pred", "gt"):
         for image, group in zip(IMAGES, ("one", "two", "two"), strict=True):

@@ -21,7 +21,6 @@ from schemas import validate
 
 from kldeval.errors import MissingDependency, UsageProblem
 from kldeval.records import Failure, Score
-from kldeval.reports.documents import GateOutcome
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -147,10 +146,8 @@ def test_a_long_list_is_cut_with_the_number_of_the_rest() -> None:
     assert "and 9 more" not in write(made, "table", per_map=True)
 
 
-def test_failures_and_gates_are_shown_with_their_model() -> None:
-    made = board(failures=(Failure("c|1", "load", "broken"),), gates=(GateOutcome("kld>1", None, fired=True),))
-    # gates are judged anew on the common maps
-    assert "gate" not in write(made, "table")
+def test_failures_are_shown_with_their_model() -> None:
+    made = board(failures=(Failure("c|1", "load", "broken"),))
     failures = {
         "table": "good   c|1   load   broken",
         "markdown": r"- good: `c|1` (load): broken",

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import io
 import math
+import re
 
 import pytest
-from hypothesis import given
+from command_line import kldeval
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from report_files import report, write
 
-from kldeval.writers.numbers import Notation, aligned, notation_for
-from kldeval.writers.text import color_of, width_of
+from kldeval.records import Score
+from kldeval.writers.numbers import notation_for
+
+NUMBERS = st.integers(-(10**8), 10**8).map(lambda number: number / 1000)
 
 # numbers
 
@@ -43,13 +48,14 @@ def test_a_typical_number_keeps_its_digits(value: float, precision: int) -> None
     assert float(notation_for([value], precision).text(value)) == pytest.approx(value, rel=10.0 ** (1 - precision))
 
 
-@given(st.lists(st.floats(-1e6, 1e6) | st.sampled_from([math.inf, math.nan]), min_size=1), st.integers(0, 6))
-def test_points_stand_under_each_other(values: list[float], decimals: int) -> None:
-    texts = [Notation(decimals).text(value) for value in values]
-    padded = aligned(texts)
-    assert [text.strip() for text in padded] == texts
-    assert len({len(text) for text in padded}) == 1
-    assert len({text.index(".") for text in padded if "." in text}) <= 1
+@settings(max_examples=25)
+@given(st.lists(NUMBERS | st.sampled_from([math.inf, math.nan]), min_size=1, max_size=9))
+def test_points_stand_under_each_other(values: list[float]) -> None:
+    made = report(*(Score(f"m{place}", {"kld": value}) for place, value in enumerate(values)))
+    rows = [line for line in write(made, "table", per_map=True).splitlines() if re.match(r"m\d ", line)]
+    assert len(rows) == len(values)
+    points = {match.start() for row in rows for match in [re.search(r"(?<=\d)\.", row)] if match}
+    assert len(points) <= 1
 
 
 # the stream
@@ -63,32 +69,50 @@ class Screen(io.StringIO):
         return True
 
 
+def shown(stream: type[io.StringIO], environ: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> str:
+    """What a command with wide tables and a failure prints on a stream, where the environment says so much."""
+    for name in ("COLUMNS", "TERM", "NO_COLOR", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+        if name in environ:
+            monkeypatch.setenv(name, environ[name])
+    out = stream()
+    models = ("sample_data/bold", "sample_data/careful", "sample_data/gt")
+    assert kldeval(*models, "-m", "kld,cc,sim,mse,mae,jsd", "--resamples", "100", out=out).code == 0
+    return out.getvalue()
+
+
 @pytest.mark.parametrize(
     ("stream", "environ", "width"),
     [
-        (Screen(), {"COLUMNS": "99"}, 99),
-        (Screen(), {"COLUMNS": "0"}, None),
-        (Screen(), {"COLUMNS": "wide"}, None),
-        (Screen(), {}, None),
-        (io.StringIO(), {"COLUMNS": "99"}, None),
+        (Screen, {"COLUMNS": "99"}, 99),
+        (Screen, {"COLUMNS": "0"}, None),
+        (Screen, {"COLUMNS": "wide"}, None),
+        (Screen, {}, None),
+        (io.StringIO, {"COLUMNS": "99"}, None),
     ],
 )
-def test_columns_count_on_a_terminal_alone(stream: io.StringIO, environ: dict[str, str], width: int | None) -> None:
-    assert width_of(stream, environ) == width
+def test_columns_count_on_a_terminal_alone(
+    stream: type[io.StringIO], environ: dict[str, str], width: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = shown(stream, environ, monkeypatch).splitlines()
+    longest = max(len(re.sub(r"\x1b\[[\d;]*m", "", line)) for line in lines)
+    assert longest <= width if width else longest > 99
 
 
 @pytest.mark.parametrize(
     ("stream", "environ", "color"),
     [
-        (Screen(), {"TERM": "xterm"}, True),
-        (Screen(), {"TERM": "dumb"}, False),
-        (Screen(), {"NO_COLOR": "1"}, False),
-        (Screen(), {"NO_COLOR": ""}, True),
-        (Screen(), {"NO_COLOR": "1", "FORCE_COLOR": "1"}, False),
-        (io.StringIO(), {"TERM": "xterm"}, False),
-        (io.StringIO(), {"FORCE_COLOR": "1"}, True),
-        (io.StringIO(), {"FORCE_COLOR": ""}, False),
+        (Screen, {"TERM": "xterm"}, True),
+        (Screen, {"TERM": "dumb"}, False),
+        (Screen, {"NO_COLOR": "1"}, False),
+        (Screen, {"NO_COLOR": ""}, True),
+        (Screen, {"NO_COLOR": "1", "FORCE_COLOR": "1"}, False),
+        (io.StringIO, {"TERM": "xterm"}, False),
+        (io.StringIO, {"FORCE_COLOR": "1"}, True),
+        (io.StringIO, {"FORCE_COLOR": ""}, False),
     ],
 )
-def test_who_decides_on_colour(stream: io.StringIO, environ: dict[str, str], *, color: bool) -> None:
-    assert color_of(stream, environ) is color
+def test_who_decides_on_colour(
+    stream: type[io.StringIO], environ: dict[str, str], *, color: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert ("\x1b[" in shown(stream, environ, monkeypatch)) is color

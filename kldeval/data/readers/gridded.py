@@ -8,8 +8,9 @@ last two; every other axis counts maps. Conventions: https://cfconventions.org/
 from __future__ import annotations
 
 import importlib.util
+from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -192,19 +193,30 @@ def _is_kind(dataset: Any, dim: Any, kind: str) -> bool:
     return said or str(dim).lower() in names
 
 
-def _coordinates(dataset: Any, rows: str, columns: str, labels: tuple[str, ...]) -> Coordinates | None:
-    """Where the pixels of a map lie; None where no coordinates say so."""
+def _coordinates(dataset: Any, rows: str, columns: str, labels: tuple[str, ...]) -> Coordinates:
+    """Where the pixels of a map lie, as far as coordinates say so; those of curved grids are told by a digest."""
     values = [_values(dataset, dim) for dim in (rows, columns)]
-    if values[0] is None or values[1] is None:
-        return None
-    on_earth = _is_kind(dataset, rows, "latitude") and _is_kind(dataset, columns, "longitude")
-    kind = "geographic" if on_earth else ""
-    return Coordinates(values[0], values[1], (rows, columns), labels, kind, _bounds(dataset, rows))  # type: ignore[arg-type]
+    on_earth = all(values) and _is_kind(dataset, rows, "latitude") and _is_kind(dataset, columns, "longitude")
+    kind: Literal["", "geographic"] = "geographic" if on_earth else ""
+    two = [name for name in sorted(map(str, dataset.coords)) if dataset[name].dims == (rows, columns)]
+    curved = tuple(_digest(dataset, name) for name in two)
+    edges = _bounds(dataset, rows) if values[0] else ()
+    return Coordinates(values[0], values[1], (rows, columns), (*labels, *curved), kind, edges)
 
 
-def _values(dataset: Any, dim: str) -> tuple[float, ...] | None:
+def _digest(dataset: Any, name: str) -> str:
+    """What tells a coordinate of two axes from another, to the rounding of single floats."""
+    values = np.asarray(dataset[name].values, np.float64).astype(np.float32).round(DECIMALS)
+    return f"{name} {sha256(values.tobytes()).hexdigest()[:DIGITS]}"
+
+
+DECIMALS, DIGITS = 4, 8
+"""Of a coordinate of two axes in its digest, and of this."""
+
+
+def _values(dataset: Any, dim: str) -> tuple[float, ...]:
     if dim not in dataset.variables or dataset[dim].dtype.kind not in NUMBERS:
-        return None
+        return ()
     return tuple(float(value) for value in dataset[dim].values)
 
 
