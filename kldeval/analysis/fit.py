@@ -25,6 +25,7 @@ from kldeval.provenance import versions
 from kldeval.records import Failure, Score, Skipped
 from kldeval.reports.fitting import Fitted, FittedMap
 from kldeval.reports.moments import exact_mean
+from kldeval.reports.significance import check_seed
 from kldeval.scoring.evaluator import Evaluator
 from kldeval.scoring.pixels import density_of_block
 from kldeval.scoring.plan import Plan
@@ -272,6 +273,7 @@ def _folds(units: Sequence[str], folds: int, seed: int) -> list[int]:
         UsageProblem: there is one map or group alone, or one fold.
     """
     names = list(dict.fromkeys(units))
+    check_seed(seed)
     if folds < 2:  # noqa: PLR2004 - one to fit on, one to test
         msg = f"--folds {folds}: a fit is tested on maps that it was not fitted on, which takes 2 at least"
         raise UsageProblem(msg)

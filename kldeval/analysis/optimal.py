@@ -12,6 +12,7 @@ import numpy as np
 
 from kldeval.errors import UsageProblem
 from kldeval.normalization.gaussian import blurred
+from kldeval.reports.significance import check_seed
 
 if TYPE_CHECKING:
     from kldeval.arrays import NumpyArray as Array
@@ -55,6 +56,7 @@ def optimal_map(
         UsageProblem: the target is unknown, or lacks what it needs.
     """
     check_request(target, sigma, baseline, n_fixations)
+    check_seed(seed)
     if target in ("nss", "auc"):
         return density
     if target == "sauc" and baseline is not None:

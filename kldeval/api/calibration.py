@@ -56,7 +56,7 @@ def calibrate(
     True
     """
     call = asked(options)
-    check_resampling(resamples, confidence)
+    check_resampling(resamples, confidence, seed)
     classes = int(call.settings.names_class_axis)
     sides = folder_of(pred, "pred", classes=classes, spatial=call.spatial), folder_of(gt, "gt", spatial=call.spatial)
     check_paired(*sides)

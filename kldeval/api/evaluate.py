@@ -90,7 +90,7 @@ def evaluate(
     if said:
         from kldeval.reports.significance import check_resampling
 
-        check_resampling(drawn.resamples, drawn.confidence)
+        check_resampling(drawn.resamples, drawn.confidence, drawn.seed)
     found = (
         _models(pred, gt, options, drawn, sort, progress)
         if isinstance(pred, Mapping)

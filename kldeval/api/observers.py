@@ -11,6 +11,7 @@ from kldeval.api.request import asked
 from kldeval.api.shown import AnswerDocument
 from kldeval.api.sources import beside, folder_of, is_path
 from kldeval.errors import UsageProblem
+from kldeval.grammar import unknown
 from kldeval.parameters import OF_OBSERVERS, explicit, observers_parameters
 from kldeval.reports import learning_curves as curves
 from kldeval.reports.significance import check_resampling
@@ -39,6 +40,8 @@ class LearningCurves(AnswerDocument, curves.LearningCurves):
 
     def __getitem__(self, metric: str) -> curves.LearningCurve:
         found = {curve.metric: curve for curve in self.curves}
+        if metric not in found:
+            raise unknown("metric", metric, found)
         return found[metric]
 
     def _json(self) -> str:
@@ -111,7 +114,7 @@ def observers(
     >>> round(found["auc"].points[0].gold, 3)
     0.981
     """
-    check_resampling(resamples, confidence)
+    check_resampling(resamples, confidence, seed)
     if not is_path(fixations):
         msg = (
             f"fixations are of type {type(fixations).__name__}; give the path of a file or folder that names observers"

@@ -108,7 +108,7 @@ def compare(
     if len(models) < 2:  # noqa: PLR2004 - a pair
         msg = f"a comparison is of two models or more; here {count(len(models), 'report')} came"
         raise UsageProblem(msg)
-    check_resampling(resamples, confidence)
+    check_resampling(resamples, confidence, seed)
     if metric is not None:
         keys = metric.split(",") if isinstance(metric, str) else metric
         models = only(models, [key.strip() for key in keys])

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from kldeval.cli.groups import DEBUG, flag_option, takes
+from kldeval.cli.groups import DEBUG, flag_option, option, takes
 from kldeval.cli.help import GroupedCommand
 from kldeval.cli.messages import drawn, is_on_terminal, show
 from kldeval.cli.options import (
@@ -20,10 +21,9 @@ from kldeval.cli.options import (
     settings_from,
     split_paths,
 )
+from kldeval.cli.rows import ignored_label, with_defaults
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from kldeval.reports.documents import Inspection
 
 
@@ -31,6 +31,10 @@ class CheckOptions(NumericOptions, ManifestOptions, NamingOptions, FileOptions, 
     """The options of `kldeval check`."""
 
     pairs: bool = flag_option("Show every pair, with what its files hold.")
+    rows: bool = flag_option("Rows of logits (T, V) are units.")
+    labels: Path | None = option(
+        type=click.Path(path_type=Path), metavar="PATH", help="With --rows, the right entry of each row."
+    )
 
 
 @click.command("check", cls=GroupedCommand, context_settings={"help_option_names": ["-h", "--help"]})
@@ -48,13 +52,42 @@ def command(paths: tuple[Path, ...], options: CheckOptions) -> int:
     from kldeval.errors import UsageProblem
     from kldeval.writers.small_pages import inspection_page, inspection_text
 
-    settings = settings_from(options, manifest=options.manifest)
     preds, gt = split_paths(paths, options.manifest)
     if len(preds) > 1:
         msg = f"check looks at one prediction at a time; here are {', '.join(map(str, preds))}"
         raise UsageProblem(msg)
     pred = preds[0] if preds else None
+    if options.rows:
+        return _check_rows(pred, gt, options)
+    settings = settings_from(options, manifest=options.manifest)
     inspection: Inspection = inspect(pred, gt, settings, request_from(options))
     shown = (inspection, options.pairs)
     show(drawn(inspection_page(*shown)) if is_on_terminal() else inspection_text(*shown))
     return 1 if inspection.failures or not inspection.rows else 0
+
+
+def _check_rows(pred: Path | None, gt: Path | None, options: CheckOptions) -> int:
+    """Show what stands against scoring rows; the exit code.
+
+    Raises:
+        UsageProblem: they cannot be paired, or something is asked for that rows do not have.
+    """
+    from kldeval.analysis.rows import run_rows
+    from kldeval.errors import count
+    from kldeval.writers.lines import one_line
+
+    asked = with_defaults(options)
+    settings = settings_from(asked, manifest=options.manifest)
+    found = run_rows(
+        pred,
+        gt,
+        settings,
+        request_from(options),
+        labels=options.labels,
+        ignore_index=ignored_label(options.ignore_index),
+    )
+    lines = [f"{failure.stage}  {one_line(failure.name)}  {one_line(failure.message)}" for failure in found.failures]
+    lines += [f"note: {note}" for note in found.notes]
+    rows = f"{count(found.n, 'row')} of {count(len(found.owners), 'map')} can be scored"
+    show("\n".join([*lines, f"{rows}, {count(len(found.failures), 'problem')}"]) + "\n")
+    return 1 if found.failures or not found.n else 0

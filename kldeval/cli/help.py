@@ -36,6 +36,8 @@ GROUPS = {
         *(
             "key",
             "var",
+            "pred_var",
+            "gt_var",
             "pred_column",
             "gt_column",
             "name_column",
@@ -114,6 +116,8 @@ RARE = frozenset(
             "dtype",
             "key",
             "var",
+            "pred_var",
+            "gt_var",
             "pred_column",
             "gt_column",
             "name_column",

@@ -132,7 +132,7 @@ class NumericOptions(AuxiliaryOptions):
     color: str | None = setting("HOW", "Maps whose colour channels differ: luma, mean or first [default: error].")
     empty_gt: str | None = setting("HOW", "An all-zero ground truth: skip, uniform, zero or nan [default: error].")
     empty_pred: str | None = setting("HOW", "An all-zero prediction: keep, uniform or nan [default: error].")
-    nodata: str | None = setting("VALUE", "What marks pixels without data, as -9999 or nan: they are left out.")
+    nodata: str | None = setting("VALUE", "What marks pixels without data, as -9999, nan or (each file's own) tag.")
     nodata_pred: str | None = setting("HOW", "Where only the prediction has no data: mask or zero [default: error].")
     missing: str | None = setting("HOW", "A missing prediction: skip or uniform [default: error].")
     dtype: str | None = setting("NAME", "The arithmetic: float64 or float32 [default: float64].")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from kldeval.cli.messages import drawn, render_options, say, show
 
@@ -12,16 +12,22 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from kldeval.cli.evaluate_options import EvaluateOptions
+    from kldeval.cli.options import NumericOptions
     from kldeval.cli.reporting import OutputOptions
+    from kldeval.reports.gates import Gate
     from kldeval.reports.rows import RowsReport
     from kldeval.settings.settings import Settings
 
+
+Asked = TypeVar("Asked", bound="NumericOptions")
+
+EXIT_GATE = 3
 
 NORMS = ("norm", "pred_norm", "gt_norm", "signature", "convention", "preset")
 """The options that say what makes distributions of rows."""
 
 
-def with_defaults(options: EvaluateOptions) -> EvaluateOptions:
+def with_defaults(options: Asked) -> Asked:
     """The options of rows: a softmax within each, and the divergence, where nothing else is said."""
     if not any(getattr(options, name) for name in NORMS):
         options = options.replaced(norm="softmax", axis=options.axis or "-1")
@@ -47,11 +53,8 @@ def score_rows_of(paths: tuple[tuple[Path, ...], Path | None], settings: Setting
     if "llama" in (options.format_, *(format_ for _, format_ in files)) and "kld" not in settings.keys:
         msg = "--format llama is of kld: add it to the metrics"
         raise UsageProblem(msg)
-    try:
-        ignored = None if options.ignore_index is None else int(options.ignore_index)
-    except ValueError:
-        msg = f"--ignore-index {options.ignore_index}: not a whole number"
-        raise UsageProblem(msg) from None
+    gates = _gates(options.fail_if, settings)
+    ignored = ignored_label(options.ignore_index)
     with progress_bar(progress=options.progress, quiet=options.quiet) as progress:
         report = run_rows(
             preds[0] if preds else None,
@@ -64,11 +67,61 @@ def score_rows_of(paths: tuple[tuple[Path, ...], Path | None], settings: Setting
         )
     if options.save_maps is not None:
         _save(options.save_maps, report)
-    _deliver(report, files, options)
-    if not options.quiet and options.format_ != "table":
+    is_wrong = bool(report.failures) or not report.n
+    if options.score_only:
+        _deliver(report, files, options, is_shown=False)
+        if not is_wrong:
+            show(" ".join(repr(report.summaries[key].mean) for key in settings.keys) + "\n")
+    else:
+        _deliver(report, files, options)
+    if is_wrong and (options.score_only or (not options.quiet and options.format_ != "table")):
         for failure in report.failures:
             say(f"{failure.name}: {failure.message}")
-    return 1 if report.failures or not report.n else 0
+    fired = _fired(gates, report)
+    return EXIT_GATE if fired else 1 if is_wrong else 0
+
+
+def _gates(texts: Sequence[str], settings: Settings) -> Sequence[Gate]:
+    """The gates, on means, medians and extremes over rows.
+
+    Raises:
+        UsageProblem: one is on something else.
+    """
+    from kldeval.cli.model_options import parse_gates
+    from kldeval.errors import UsageProblem
+
+    gates = parse_gates(texts, settings.keys)
+    for gate in gates:
+        if gate.statistic not in ("", "mean", "median", "min", "max"):
+            msg = f"gate {gate.text!r}: of rows there are mean, median, min and max"
+            raise UsageProblem(msg)
+    return gates
+
+
+def _fired(gates: Sequence[Gate], report: RowsReport) -> bool:
+    """Whether a gate fired; each of them is said."""
+    from kldeval.reports.gates import evaluate_gates
+    from kldeval.writers.numbers import gate_line
+
+    found = evaluate_gates(gates, report) if gates else ()
+    for one in found:
+        say(gate_line(one))
+    return any(one.fired for one in found)
+
+
+def ignored_label(text: str | None) -> int | None:
+    """The label of rows that do not count.
+
+    Raises:
+        UsageProblem: it is no whole number.
+    """
+    try:
+        return None if text is None else int(text)
+    except ValueError:
+        from kldeval.errors import UsageProblem
+
+        msg = f"--ignore-index {text}: not a whole number"
+        raise UsageProblem(msg) from None
 
 
 def show_rows(report: RowsReport, options: OutputOptions) -> int:
@@ -82,13 +135,17 @@ def show_rows(report: RowsReport, options: OutputOptions) -> int:
     return 0
 
 
-def _deliver(report: RowsReport, files: Sequence[tuple[Path, str]], options: OutputOptions) -> None:
+def _deliver(
+    report: RowsReport, files: Sequence[tuple[Path, str]], options: OutputOptions, *, is_shown: bool = True
+) -> None:
     """Write the files, and show the document."""
     from kldeval.writers.rows_page import rows_page, rows_text
 
     looks = render_options(options)
     for path, format_ in files:
         _write(path, rows_text(report, format_, replace(looks, width=None)))
+    if not is_shown:
+        return
     if options.format_ == "table":
         show(drawn(rows_page(report, looks), looks))
     else:
@@ -101,8 +158,8 @@ def _check(options: EvaluateOptions, n_models: int) -> None:
     if n_models > 1:
         msg = "--rows compares one prediction with its ground truth: score each model by itself"
         raise UsageProblem(msg)
-    asked = {"fail_if": "--fail-if", "per_map": "--per-map", "worst": "--worst", "score_only": "--score-only"}
-    _refuse(options, asked | {"shard": "--shard", "per_class": "--per-class", "cache": "--cache"})
+    asked = {"per_map": "--per-map", "worst": "--worst", "shard": "--shard", "per_class": "--per-class"}
+    _refuse(options, asked | {"cache": "--cache"})
 
 
 def _refuse(options: object, asked: Mapping[str, str]) -> None:

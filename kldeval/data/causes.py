@@ -63,8 +63,10 @@ def _why_overshoot(_array: Array, flag: str, chain: str) -> str:
 
 
 def _why_signed(_array: Array, flag: str, chain: str) -> str:
+    axis = chain.rpartition("(axis=")[2].partition(")")[0] if "(axis=" in chain else ""
+    softmax = _quoted(f"softmax(axis={axis})") if axis else "flatten-softmax"
     return (
-        f"for scores or logits use a softmax ({flag} flatten-softmax), for signed attributions their strength "
+        f"for scores or logits use a softmax ({flag} {softmax}), for signed attributions their strength "
         f"({flag} 'abs+{chain}') or the positive ones ({flag} 'clip(min=0)+{chain}'), and shift maps whose 0 is "
         f"arbitrary ({flag} 'shift+{chain}')"
     )

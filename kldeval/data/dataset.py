@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from kldeval.data.frames import Sampling, check_sampled, parse_fps
+from kldeval.data.frames import Sampling, check_frames, check_sampled, parse_fps
 from kldeval.data.pairing import Columns, Pairing, find_pairs, pairs_in_memory
 from kldeval.data.readers.stored import MAX_PIXELS, Limits
 from kldeval.data.volumes import PLANE
@@ -219,7 +219,9 @@ def _listed(manifest: Path, request: RunOptions) -> Pairing:
     from kldeval.data.manifest import read_manifest
 
     check_sampled(Sampling(request.every, parse_fps(request.fps)))
-    return _by_slices(Pairing(read_manifest(manifest)), request, None)
+    pairs = read_manifest(manifest)
+    check_frames(pairs, allow_lossy=request.allow_lossy)
+    return _by_slices(Pairing(pairs), request, None)
 
 
 def _by_slices(pairing: Pairing, request: RunOptions, settings: Settings | None) -> Pairing:

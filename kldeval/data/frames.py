@@ -11,7 +11,7 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, NamedTuple
 
-from kldeval.data.containers import VIDEOS, open_container
+from kldeval.data.containers import OF_VIDEOS, VIDEOS, open_container
 from kldeval.data.listing import name_of, suffix_of
 from kldeval.errors import UsageProblem, printable
 from kldeval.memory import Member
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from kldeval.data.listing import Listing
     from kldeval.data.readers.stored import Limits
+    from kldeval.records import Pair
 
 
 class Folder(NamedTuple):
@@ -55,10 +56,8 @@ def with_frames(path: Path, listing: Listing, limits: Limits | None) -> Folder:
 
 
 def _frames(folder: Folder) -> dict[str, Member]:
-    from kldeval.data.containers.videos import __name__ as module
-
     held = (folder.members or {}).items()
-    return {relative: one for relative, one in held if isinstance(one, Member) and one.module == module}
+    return {relative: one for relative, one in held if isinstance(one, Member) and one.module == OF_VIDEOS}
 
 
 def check_videos(pred: Folder, gt: Folder, *, allow_lossy: bool) -> list[str]:
@@ -80,13 +79,34 @@ def check_videos(pred: Folder, gt: Folder, *, allow_lossy: bool) -> list[str]:
     ]
 
 
+def check_frames(pairs: Iterable[Pair], *, allow_lossy: bool) -> None:
+    """Refuse single frames of videos as ground truths that may have been compressed with a loss.
+
+    Raises:
+        UsageProblem: one is, and that is not allowed.
+    """
+    for pair in pairs if not allow_lossy else ():
+        codecs = _codecs([pair.gt] if isinstance(pair.gt, Member) else [])
+        if codecs:
+            msg = (
+                f"the ground truth {printable(pair.gt)} is a frame of a video whose codec ({codecs[0]}) may have "
+                "changed it: --allow-lossy takes it as it is"
+            )
+            raise UsageProblem(msg)
+
+
 def _lossy(folder: Folder) -> list[str]:
-    frames = _frames(folder)
+    return _codecs(_frames(folder).values())
+
+
+def _codecs(members: Iterable[Member]) -> list[str]:
+    """The codecs of frames among some maps that may have changed their values."""
+    frames = [member for member in members if member.module == OF_VIDEOS]
     if not frames:
         return []
-    from kldeval.data.containers.videos import codec_of, is_lossy
+    from kldeval.data.containers import videos
 
-    return sorted({codec_of(frame) for frame in frames.values() if is_lossy(frame)})
+    return sorted({videos.codec_of(frame) for frame in frames if videos.is_lossy(frame)})
 
 
 class Sampling(NamedTuple):

@@ -417,6 +417,7 @@ def load_class_maps(pair: Pair, reading: Reading) -> MapPair:
         pred_scale=None if reading.raw == "pred" else stored[0].scale,
         gt_scale=full_scale(gt),
         is_xyz=stored[0].is_xyz,
+        grid=stored[1].grid or stored[0].grid,
     )
 
 

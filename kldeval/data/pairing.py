@@ -13,7 +13,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from kldeval.data.containers import Container, is_gridded, member_at, open_column, open_container, open_variable
-from kldeval.data.frames import ALL_FRAMES, Folder, Sampling, check_sampled, check_videos, meeting, with_frames
+from kldeval.data.frames import (
+    ALL_FRAMES,
+    Folder,
+    Sampling,
+    check_frames,
+    check_sampled,
+    check_videos,
+    meeting,
+    with_frames,
+)
 from kldeval.data.listing import Listing, is_excluded, list_folder, name_of, namers, normal, suffix_of
 from kldeval.data.readers import READERS, is_readable
 from kldeval.dataclass import dataclass
@@ -131,7 +140,9 @@ def find_pairs(
         raise UsageProblem(_many_for_one(pred, containers[0], gt))
     if kinds == ["file", "file"]:
         check_sampled(sampling)
-        return Pairing((Pair(normal(stem_of(pred)), members[0] or pred, members[1] or gt),), alone=True)
+        both = Pairing((Pair(normal(stem_of(pred)), members[0] or pred, members[1] or gt),), alone=True)
+        check_frames(both.pairs, allow_lossy=allow_lossy)
+        return both
     name_pred, name_gt = namers(pred_name, gt_name)
     if kinds == ["file", "folder"]:
         (found,) = _listings((gt, containers[1]), limits=limits)

@@ -141,13 +141,20 @@ def _saving_notes(request: RunOptions) -> Iterator[str]:
         yield f"the pixelwise terms of every metric were written to {request.save_maps}"
 
 
-def provenance_of(pred: MapFolder | None, gt: MapFolder | None, device: Device, request: RunOptions) -> dict[str, Any]:
-    """What may move the last bits of a number, or says where it came from."""
+def provenance_of(
+    pred: MapFolder | None,
+    gt: MapFolder | None,
+    device: Device,
+    request: RunOptions,
+    elsewhere: Sequence[Mapping[str, str]] = (),
+) -> dict[str, Any]:
+    """What may move the last bits of a number, or says where it came from; `elsewhere` is what other machines had."""
     return {
         **versions(),
         **({} if device.is_cpu else {"torch": torch().__version__}),
         "device": device.label,
         "jobs": request.jobs or cores(),
+        **({"workers": [dict(one) for one in elsewhere]} if elsewhere else {}),
         **({"manifest": str(request.manifest)} if request.manifest else {"pred": str(pred), "gt": str(gt)}),
         **({"group_by": request.group_by} if request.group_by else {}),
     }

@@ -121,7 +121,7 @@ def run_blocks(
         found.extend(scored.outcomes[ONLY].all())
         notes |= dict.fromkeys((*dataset.notes_of(ONLY), *scored.around.notes, *_saving_notes(request)))
         groups |= {name: group for name, group in dataset.groups.items() if group}
-        facts = facts or provenance_of(pred, gt, scored.device, request)
+        facts = facts or provenance_of(pred, gt, scored.device, request, scored.elsewhere)
     if facts is None:
         msg = "there are no pairs: nothing came of what was to give them"
         raise UsageProblem(msg)
@@ -129,12 +129,13 @@ def run_blocks(
 
 
 class _Scored(NamedTuple):
-    """The outcomes of a dataset by model, and what they were scored with."""
+    """The outcomes of a dataset by model, and what they were scored with, on other machines as well (`elsewhere`)."""
 
     settings: Settings
     device: Device
     around: AuxiliaryContext
     outcomes: Mapping[str, Outcomes]
+    elsewhere: Sequence[Mapping[str, str]]
 
 
 def _scored(
@@ -154,11 +155,12 @@ def _scored(
     around = _around(settings, request, dataset.every, alone=dataset.alone)
     settings = with_context(settings, around.described)
     found = {model: Outcomes(failures) for model, failures in dataset.failures.items()}
-    for answer in stream(dataset, settings, request, device, around):
+    executor = executor_for(request) if device.is_cpu else ThreadPool(request.jobs or cores())
+    for answer in stream(dataset, settings, request, device, executor, around):
         found[answer.model].append(answer.outcome)
         if progress:
             progress(answer.outcome, dataset.count)
-    return _Scored(settings, device, around, found)
+    return _Scored(settings, device, around, found, tuple(executor.elsewhere))
 
 
 def run_dataset(
@@ -178,7 +180,7 @@ def run_dataset(
             scored.settings,
             scored.outcomes[model],
             {
-                **provenance_of(pred, gt, scored.device, request),
+                **provenance_of(pred, gt, scored.device, request, scored.elsewhere),
                 **shard_of(dataset.undivided, request),
                 **_inputs(dataset, model, sides, request),
                 **open_ends[model][0],
@@ -298,16 +300,20 @@ def resolve_settings(settings: Settings, pairs: Iterable[Pair], request: RunOpti
 
 
 def stream(
-    dataset: Dataset, settings: Settings, request: RunOptions, device: Device, around: AuxiliaryContext = NO_AUXILIARY
+    dataset: Dataset,
+    settings: Settings,
+    request: RunOptions,
+    device: Device,
+    executor: Executor,
+    around: AuxiliaryContext = NO_AUXILIARY,
 ) -> Iterator[Answer]:
     """The outcome of every pair with its model, in order, from the cores of this machine or an accelerator."""
     reading = replace(reading_of(settings, request), sources=around.sources)
     evaluator = Evaluator(Plan.of(settings, per_class=request.per_class), around.context)
-    executor = _executor(request, device)
     edges = _edges(settings, reading, dataset, executor, is_shard=request.shard is not None)
     # rows that depend on all maps are not kept
     if request.cache is not None and request.save_maps is None and not edges:
-        return _kept_answers(dataset, evaluator, reading, request, device)
+        return _kept_answers(dataset, evaluator, reading, request, device, executor)
     pairs, finish = _work(evaluator, reading, request, device, edges)
     return finish(outcomes(dataset, pairs, reading, executor))
 
@@ -340,10 +346,6 @@ def _edges(
     return find_edges(settings, reading, run, models=dataset.models, is_shard=is_shard)
 
 
-def _executor(request: RunOptions, device: Device) -> Executor:
-    return executor_for(request) if device.is_cpu else ThreadPool(request.jobs or cores())
-
-
 def _work(
     evaluator: Evaluator, reading: Reading, request: RunOptions, device: Device, edges: Edges | None = None
 ) -> tuple[PairWork[Any, Any], Callable[[Iterator[Answer]], Iterator[Answer]]]:
@@ -358,7 +360,7 @@ def _work(
 
 
 def _kept_answers(
-    dataset: Dataset, evaluator: Evaluator, reading: Reading, request: RunOptions, device: Device
+    dataset: Dataset, evaluator: Evaluator, reading: Reading, request: RunOptions, device: Device, executor: Executor
 ) -> Iterator[Answer]:
     """The outcome of every pair with its model, in order: from the cache, or scored and kept there."""
     from kldeval.engine.cache import CachedRun, context_of, run_key
@@ -370,7 +372,7 @@ def _kept_answers(
     store = Store(request.cache / key[:32])
     try:
         run = CachedRun(store, pairs, reading, request.baselines, finish)
-        yield from run.answers(dataset, _executor(request, device))
+        yield from run.answers(dataset, executor)
     finally:
         store.close()
 

@@ -79,6 +79,7 @@ class DaskCluster:
     client: Client | None = None
     timeout: float = 60.0
     workers: int = 1
+    elsewhere: list[dict[str, str]] = field(default_factory=list)
 
     def map(self, work: Work[Item, Result], items: Sequence[Item]) -> Iterator[Result]:
         """The results of all items, in their order; see `Executor`.
@@ -88,7 +89,7 @@ class DaskCluster:
             UsageProblem: the workers have another version of kldeval, or none.
         """
         with self._connected() as client:
-            run = _Run(client, work, self.timeout)
+            run = _Run(client, work, self.timeout, self.elsewhere)
             try:
                 yield from run.results(items)
             finally:
@@ -145,7 +146,8 @@ class _Crew:
 
 
 class _Run:
-    def __init__(self, client: Client, work: Work[Any, Any], timeout: float) -> None:
+    def __init__(self, client: Client, work: Work[Any, Any], timeout: float, seen: list[dict[str, str]]) -> None:
+        self._seen = seen
         self._client = client
         self._timeout = timeout
         self._name = f"kldeval-{uuid.uuid4().hex}"
@@ -301,7 +303,11 @@ class _Run:
         threads = {address: int(worker["nthreads"]) for address, worker in found.items()}
         new = sorted(threads.keys() - self._crew.checked)
         if new:
-            _check(self._client.run(facts, workers=new, on_error="return"))
+            found_facts = self._client.run(facts, workers=new, on_error="return")
+            _check(found_facts)
+            for one in found_facts.values():
+                if isinstance(one, dict) and one not in self._seen:
+                    self._seen.append(one)
             self._crew.checked |= set(new)
         self._crew.threads = threads
         if threads:

@@ -17,7 +17,7 @@ from kldeval.dataclass import dataclass
 from kldeval.executors.protocol import Item, Result, WorkerDied, may_end_process
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from concurrent.futures import Future
 
     from kldeval.executors.protocol import Work
@@ -46,6 +46,7 @@ class LocalPool:
     """An executor of `workers` processes on this machine, or of threads where forking is not safe."""
 
     workers: int
+    elsewhere: tuple[Mapping[str, str], ...] = ()
 
     def map(self, work: Work[Item, Result], items: Sequence[Item]) -> Iterator[Result]:
         """The results of all items, in their order; see `Executor`."""
@@ -79,6 +80,7 @@ class ThreadPool:
     """An executor of threads, for results that are too large to be sent between processes."""
 
     workers: int
+    elsewhere: tuple[Mapping[str, str], ...] = ()
 
     def map(self, work: Work[Item, Result], items: Iterable[Item]) -> Iterator[Result]:
         """The results of all items, in their order, one item at a time; see `Executor`."""

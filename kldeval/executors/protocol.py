@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 from kldeval.errors import KldevalError
@@ -26,6 +26,10 @@ class Executor(Protocol):
     @property
     def workers(self) -> int:
         """How many chunks of items are worked on at the same time."""
+
+    @property
+    def elsewhere(self) -> Sequence[Mapping[str, str]]:
+        """What other machines, which have done work so far, computed with, each once; nothing of this process's own."""
 
     def map(self, work: Work[Item, Result], items: Sequence[Item]) -> Iterator[Result]:
         """The results of all items, in their order.

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from kldeval.reports.documents import Report, Resampling
+    from kldeval.reports.rows import RowsReport
 
 
 FAILURES = "failures"
@@ -81,7 +82,7 @@ def check_gates(gates: Iterable[Gate], keys: Iterable[str]) -> None:
         raise UnknownName(msg)
 
 
-def evaluate_gates(gates: Iterable[Gate], report: Report) -> tuple[GateOutcome, ...]:
+def evaluate_gates(gates: Iterable[Gate], report: Report | RowsReport) -> tuple[GateOutcome, ...]:
     """The outcome of every gate, in the order given. A value that is nan or absent fires.
 
     Raises:
@@ -92,7 +93,7 @@ def evaluate_gates(gates: Iterable[Gate], report: Report) -> tuple[GateOutcome, 
     return tuple(_evaluate(gate, report) for gate in every)
 
 
-def _evaluate(gate: Gate, report: Report) -> GateOutcome:
+def _evaluate(gate: Gate, report: Report | RowsReport) -> GateOutcome:
     value = len(report.failures) if gate.key == FAILURES else getattr(report.summaries[gate.key], gate.statistic)
     undefined = value is None or math.isnan(value)
     return GateOutcome(gate.text, value, undefined or _OPERATORS[gate.operator](value, gate.threshold))

@@ -45,6 +45,21 @@ class RowSummary:
     error: float
     quantiles: Mapping[float, float] = field(default_factory=dict)
 
+    @property
+    def median(self) -> float:
+        """The number that half of the rows have or are below."""
+        return self.quantiles.get(0.5, math.nan)
+
+    @property
+    def min(self) -> float:
+        """The smallest number of a row."""
+        return self.quantiles.get(0.0, math.nan)
+
+    @property
+    def max(self) -> float:
+        """The largest number of a row."""
+        return self.quantiles.get(1.0, math.nan)
+
 
 @dataclass(frozen=True, slots=True)
 class Likelihoods:

@@ -56,7 +56,7 @@ def paired_columns(
     >>> result.p_value, result.interval
     (1.0, (0.0, 0.0))
     """
-    check_resampling(resamples, confidence)
+    check_resampling(resamples, confidence, seed)
     _check_differences(differences)
     units = differences if groups is None else group_means(differences, groups)
     p_values = sign_flip_p_values(units, resamples, seed)
@@ -114,12 +114,24 @@ def holm(p_values: Sequence[float]) -> tuple[float, ...]:
     return tuple(adjusted)
 
 
-def check_resampling(resamples: int, confidence: float) -> None:
+def check_seed(seed: int) -> None:
+    """Refuse a seed that random numbers cannot begin with.
+
+    Raises:
+        UsageProblem: it is below 0.
+    """
+    if seed < 0:
+        msg = f"--seed {seed}: a seed is 0 or more"
+        raise UsageProblem(msg)
+
+
+def check_resampling(resamples: int, confidence: float, seed: int = 0) -> None:
     """Refuse settings that can mean nothing.
 
     Raises:
-        UsageProblem: too few resamples, or a confidence that is not between 0 and 1.
+        UsageProblem: too few resamples, a confidence that is not between 0 and 1, or a seed below 0.
     """
+    check_seed(seed)
     if resamples < FEWEST_RESAMPLES:
         msg = f"{resamples} resamples are too few for an interval: {FEWEST_RESAMPLES} at least, 10000 are usual"
         raise UsageProblem(msg)

@@ -10,6 +10,7 @@ from kldeval.reports.documents import ComparisonReport, Leaderboard, Report
 from kldeval.reports.reliability import reliability_of
 from kldeval.writers.charts import Chart, curves, forest, histogram, reliability_chart, scatter, slopes
 from kldeval.writers.models_page import common_columns
+from kldeval.writers.report_page import WAY_ENDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -89,10 +90,23 @@ def _of_leaderboard(board: Leaderboard, links: Mapping[str, str]) -> Iterator[Ch
         drawn = forest(f"mean {key}", rows, _axis(key, column.unit))
         if drawn:
             yield drawn
+    yield from _ways_of(board)
     yield from _reliability_of_models(board)
     first = next((key for key, column in keys.items() if column.best), next(iter(keys), None))
     if first is not None:
         yield from _scatters(board, first, links)
+
+
+def _ways_of(board: Leaderboard) -> Iterator[Chart]:
+    """For each metric with a ceiling the share of the way that every model goes, from either chance."""
+    held = {model: report.ways.shares for model, report in board.reports.items() if report.ways}
+    for key in dict.fromkeys(key for shares in held.values() for key in shares):
+        for chance, end in WAY_ENDS.items():
+            found = {model: shares[key][chance] for model, shares in held.items() if chance in shares.get(key, {})}
+            rows = [(model, share.value, share.interval) for model, share in found.items()]
+            drawn = forest(f"{key}: share of the way from {end} (0) to the ceiling (1)", rows, "share")
+            if drawn:
+                yield drawn
 
 
 def _scatters(board: Leaderboard, key: str, links: Mapping[str, str]) -> Iterator[Chart]:

@@ -48,8 +48,8 @@ def rows_page(report: RowsReport, options: Options) -> Page:
         *(Head("max" if part == 1 else f"{100 * part:g} %") for part in SHOWN),
     )
     blocks = (
-        Table(heads, tuple(_row(report, key, options.precision) for key in keys), _title(report)),
-        Paragraphs(tuple(_sentences(report))),
+        Table(heads, tuple(_row(report, key, options.precision) for key in keys if report.n), _title(report)),
+        Paragraphs(tuple(_sentences(report)) if report.n else ()),
         MissingMaps(
             f"{count(len(report.failures), 'map')} could not be scored",
             tuple(Missing(one.name, one.message, one.stage) for one in report.failures),

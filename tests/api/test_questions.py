@@ -157,3 +157,22 @@ def test_list_conventions() -> None:
     assert list(kldeval.list_conventions()) == [
         row["name"] for row in json.loads(command("conventions", "--format", "json").out)
     ]
+
+
+SEEDED: dict[str, Any] = {
+    "evaluate": lambda **seed: evaluate(MAPS, MAPS[::-1], confidence=0.9, **seed),
+    "leaderboard": lambda **seed: evaluate({"a": MAPS, "b": MAPS**2}, MAPS[::-1], **seed),
+    "compare": lambda **seed: kldeval.compare(
+        {"a": evaluate(MAPS, MAPS[::-1]), "b": evaluate(MAPS**2, MAPS[::-1])}, **seed
+    ),
+    "calibrate": lambda **seed: kldeval.calibrate(MAPS, MAPS[::-1], norm="sigmoid", metric="bce", **seed),
+    "fit": lambda **seed: kldeval.fit(MAPS, MAPS[::-1], **seed),
+    "optimal": lambda **seed: kldeval.optimal(MAPS[0], "sim", sigma=1, n_fixations=3, **seed),
+    "observers": lambda **seed: kldeval.observers("sample_data/fixations.csv", size=(64, 96), **seed),
+}
+
+
+@pytest.mark.parametrize("name", SEEDED)
+def test_a_seed_below_0_is_refused_wherever_there_is_one(name: str) -> None:
+    with pytest.raises(UsageProblem, match="seed=-1: a seed is 0 or more"):
+        SEEDED[name](seed=-1)

@@ -141,6 +141,8 @@ def test_maps_of_several_sizes_are_fitted_together() -> None:
 
 
 def test_one_fold_is_refused_in_python(files: tuple[Path, Path]) -> None:
+    with pytest.raises(library.UsageProblem, match="seed=-1: a seed is 0 or more"):
+        library.fit(*files, seed=-1)
     with pytest.raises(library.UsageProblem, match="folds=1: a fit is tested on maps that it was not fitted on"):
         library.fit(*files, folds=1)
 

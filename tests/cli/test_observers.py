@@ -324,5 +324,9 @@ def test_the_library_answers_the_same(world: Path, curves: dict[str, Any], tmp_p
     found.save(tmp_path / "curves.json")
     assert json.loads((tmp_path / "curves.json").read_text()) == found.to_dict()
     assert "leave-one-out" in str(found)
+    with pytest.raises(library.UnknownName, match="unknown metric 'auk'"):
+        _ = found["auk"]
+    with pytest.raises(library.UsageProblem, match="seed=-1: a seed is 0 or more"):
+        library.observers(world / "fixations.csv", {"true": arrays}, metric="nss", seed=-1)
     with pytest.raises(library.UsageProblem, match=r"kld needs the Gaussian .*: sigma=PIXELS"):
         library.observers(world / "fixations.csv", {"true": arrays}, metric="kld")

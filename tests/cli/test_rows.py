@@ -158,6 +158,34 @@ def test_what_rows_do_not_have_is_refused(arguments: tuple[str, ...], message: s
     assert message in outcome.err
 
 
+def test_gates_and_numbers_for_scripts(logits: Path) -> None:
+    pair = logits / "quant.npy", logits / "base.npy", "--rows"
+    found = run(logits, "-m", "kld,jsd")["summary"]
+    one = kldeval(*pair, "-m", "kld,jsd", "--score-only")
+    assert (one.code, one.out) == (0, f"{found['kld']['mean']!r} {found['jsd']['mean']!r}\n")
+    for text, code in (("kld>1e9", 0), ("kld>1e-9", 3), ("kld.max>1e9", 0), ("kld.median<1e9", 3), ("failures>0", 0)):
+        gated = kldeval(*pair, "--fail-if", text)
+        assert gated.code == code
+        assert f"gate {text} {'fired' if code else 'passed'}" in gated.err
+    assert "of rows there are mean, median, min and max" in kldeval(*pair, "--fail-if", "kld.std>1").err
+    np.save(logits / "quant.npy", np.full((ROWS, ENTRIES), np.nan))
+    failed = kldeval(*pair, "--score-only")
+    assert (failed.code, failed.out) == (1, "")
+    assert "holds nan" in failed.err
+
+
+def test_check_understands_rows(logits: Path) -> None:
+    pair = logits / "quant.npy", logits / "base.npy", "--rows"
+    sound = kldeval("check", *pair, "--labels", logits / "labels.npy")
+    assert (sound.code, sound.out) == (0, "300 rows of 1 map can be scored, 0 problems\n")
+    np.save(logits / "labels.npy", np.full(ROWS, ENTRIES))
+    wrong = kldeval("check", *pair, "--labels", logits / "labels.npy")
+    assert wrong.code == 1
+    assert f"label {ENTRIES} of row 0 is none of the entries" in wrong.out
+    assert "0 rows of 0 maps can be scored, 1 problem\n" in wrong.out
+    assert kldeval("check", *pair, "--ignore-index", "x").err == "kldeval: --ignore-index x: not a whole number\n"
+
+
 def test_a_signature_of_rows_runs_again(logits: Path) -> None:
     text = run(logits)["signature"]["kld"]
     pair = logits / "quant.npy", logits / "base.npy"

@@ -155,6 +155,18 @@ def test_areas_come_from_the_geotransform(
     assert score("p.tif", "p.tif", "--weights", "area", "-m", "kld(log_eps=0)") == [0.0]
 
 
+def test_labels_are_weighed_by_area() -> None:
+    prob = np.random.default_rng(1).random((3, *SHAPE))
+    labels = np.random.default_rng(0).integers(0, 3, SHAPE).astype(np.uint8)
+    np.save("c.npy", prob)
+    write("l.tif", labels, transform=from_origin(0, 60, 1, 3))
+    edges = np.sin(np.radians(60.0 - 3 * np.arange(SHAPE[0] + 1)))
+    rows = np.repeat((edges[:-1] - edges[1:])[:, None], SHAPE[1], axis=1)
+    expected = np.average(prob.argmax(0) == labels, weights=rows)
+    options = ("--axis", "0", "--norm", "softmax", "-m", "accuracy", "--weights", "area")
+    assert score("c.npy", "l.tif", *options) == [pytest.approx(expected, rel=1e-12)]
+
+
 def test_areas_of_the_whole_sphere_are_those_of_latitudes(maps: tuple[Array, Array]) -> None:
     write("p.tif", maps[0])
     write("g.tif", maps[1])

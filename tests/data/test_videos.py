@@ -355,3 +355,24 @@ def test_the_preset_of_the_challenges_has_their_numbers(factor: int) -> None:
     found = {key: document["summary"][key]["mean"] for key in expected}
     assert found == pytest.approx({key: float(np.mean(values)) for key, values in expected.items()}, rel=2e-6)
     assert document["provenance"]["short"] == "kldeval:ntire2026-preset+v1"
+
+
+def test_a_path_may_lead_to_a_frame() -> None:
+    """On the command line as in a manifest; a lossy ground truth is refused there, too."""
+    pred, gt = frames(1), frames(2)
+    video("pred.mp4", [cv2.GaussianBlur(frame, (0, 0), 4) for frame in pred], "mp4v")
+    video("pred.avi", pred)
+    video("gt.avi", gt)
+    (expected,) = divergences(pred[2:3], gt[2:3])
+    assert score("pred.avi/0003", "gt.avi/0003", *EXACT) == pytest.approx([expected])
+    Path("pairs.csv").write_text("pred,gt,name\npred.avi/0003,gt.avi/0003,a\n")
+    assert score("--manifest", "pairs.csv", *EXACT) == pytest.approx([expected])
+    Path("pairs.csv").write_text("pred,gt,name\npred.avi/0003,pred.mp4/0003,a\n")
+    for arguments in (("pred.avi/0003", "pred.mp4/0003"), ("--manifest", "pairs.csv")):
+        refused = kldeval(*arguments, *EXACT)
+        assert refused.code == 2
+        assert (
+            "the ground truth pred.mp4/0003 is a frame of a video whose codec (FMP4) may have changed it" in refused.err
+        )
+        assert kldeval(*arguments, *EXACT, "--allow-lossy").code == 0
+    assert "gt.avi holds no map '0009'" in kldeval("pred.avi/0003", "gt.avi/0009", *EXACT).err

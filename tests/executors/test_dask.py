@@ -149,6 +149,18 @@ def test_a_cluster_may_be_encrypted(seen: LookedAt, tmp_path: Path) -> None:
     assert "needs the certificates of tls (ca-file, client cert and key) in Dask's configuration" in refused.stderr
 
 
+def test_a_report_says_what_its_workers_computed_with(cluster: Cluster, seen: LookedAt, tmp_path: Path) -> None:
+    done = cluster.run(*seen.maps, "-o", tmp_path / "report.json", "-q")
+    assert done.returncode == 0, done.stderr
+    provenance = json.loads((tmp_path / "report.json").read_text())["provenance"]
+    (workers,) = provenance["workers"]
+    assert workers == {
+        name: provenance[name] for name in ("kldeval", "python", "numpy", "opencv", "scipy", "arithmetic")
+    }
+    assert kldeval("show", tmp_path / "report.json").code == 0
+    assert "workers" not in json.loads(kldeval(*seen.maps, "--format", "json").out)["provenance"]
+
+
 def test_densities_are_built_on_a_cluster(cluster: Cluster, seen: LookedAt, tmp_path: Path) -> None:
     words = ("density", seen.fixations, "--sigma", "2", "--size", "24x18", "-q")
     assert kldeval(*words[:2], tmp_path / "here", *words[2:]).code == 0

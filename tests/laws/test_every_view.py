@@ -147,6 +147,9 @@ def on_torch(pair: MapPair, evaluator: Evaluator) -> Any:
     return failed or score_batch([one for one in ready if isinstance(one, MapPair)], evaluator, "cpu")[0]
 
 
+FLOAT32, AT_THE_BORDER = 2e-3, 3
+"""The tolerance of numbers in single precision, and the pixels of a map that may underflow in one library alone."""
+
 NUMBER = re.compile(r"(?<![\w.])\d+\.\d+(?:e[+-]\d+)?")
 
 
@@ -166,7 +169,8 @@ def assert_same(found: Any, expected: Any, tolerance: float, view: str) -> None:
     assert found.values.keys() == expected.values.keys(), view
     for key, value in expected.values.items():
         assert found.values[key] == pytest.approx(value, rel=tolerance, abs=tolerance, nan_ok=True), (view, key)
-    assert found.n_uncovered == expected.n_uncovered, view
+    # whether a probability at the border of float32 is 0 is said by the exponential of the library
+    assert abs(found.n_uncovered - expected.n_uncovered) <= (0 if tolerance < FLOAT32 else AT_THE_BORDER), view
     assert found.uncovered_mass == pytest.approx(expected.uncovered_mass, rel=tolerance, abs=tolerance), view
     assert_same_words(found.failures, expected.failures, tolerance, view)
 
@@ -184,7 +188,7 @@ def test_every_view_of_a_pair_gives_one_number(both: tuple[Any, Any, Any], texts
     evaluator = Evaluator(Plan.of(settings), context)
     stored = pair_of("a", pred, gt, weights, company)
     expected = evaluator.score(replace(stored, pred=pred.astype(float), gt=gt.astype(float)))
-    tolerance = 1e-9 if settings.dtype == "float64" else 2e-3
+    tolerance = 1e-9 if settings.dtype == "float64" else FLOAT32
     others = [evaluator.begin(pair_of("b", gt, pred, weights, company)), evaluator.begin(stored)]
     found = {
         "8 bits": evaluator.score(stored),

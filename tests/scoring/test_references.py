@@ -253,7 +253,9 @@ def test_a_leaderboard_has_the_shares_of_every_model(seen: LookedAt) -> None:
         low, high, mean = ends["uniform"]["nss"], ends["ceiling"]["nss"], report["summary"]["nss"]["mean"]
         share = report["ways"]["shares"]["nss"]["uniform"]["share"]
         assert share == pytest.approx((mean - low) / (high - low), rel=1e-9)
-    text = kldeval(seen.maps[0], other.maps[0], seen.maps[1], *arguments).out
+    page = seen.root / "board.html"
+    text = kldeval(seen.maps[0], other.maps[0], seen.maps[1], *arguments, "--output", page).out
+    assert "nss: share of the way from the centre prior (0) to the ceiling (1)" in page.read_text()
     assert "the share of the way from uniform (0) to the ceiling (1)" in text
     assert "the share of the way from the centre prior (0) to the ceiling (1)" in text
 

@@ -39,6 +39,9 @@ TABLES = (".parquet", ".arrow", ".feather")
 VIDEOS = (".mp4", ".avi", ".mkv", ".mov", ".webm", ".m4v")
 """The suffixes of videos, each of whose frames is a map."""
 
+OF_VIDEOS = f"{__name__}.videos"
+"""The module of a member that is a frame."""
+
 
 @dataclass(frozen=True, slots=True)
 class Container:
@@ -125,7 +128,7 @@ def member_at(path: Path) -> Member | None:
         return found
     for parent in path.parents:
         name = parent.name.lower()
-        if (name.endswith(ARCHIVES) or names_arrays(name)) and parent.is_file():
+        if (name.endswith((*ARCHIVES, *VIDEOS)) or names_arrays(name)) and parent.is_file():
             members = _members_of(parent, parent.stat().st_mtime_ns)
             relative = path.relative_to(parent).as_posix()
             member = members.get(relative) or members.get(f"{relative}{ARRAY_SUFFIX}")

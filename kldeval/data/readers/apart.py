@@ -170,6 +170,8 @@ def serve() -> None:
     """Answer the questions on standard input until it ends: what the child process does."""
     questions, answers = sys.stdin.buffer, os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     make_expendable()
+    # files are only read, and may be written meanwhile: HDF5 asks for this when it is loaded
+    os.environ.setdefault("HDF5_USE_FILE_LOCKING", "FALSE")
     # what libraries print is no answer
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     while len(head := questions.read(_LENGTH.size)) == _LENGTH.size:

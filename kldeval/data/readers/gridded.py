@@ -8,6 +8,7 @@ last two; every other axis counts maps. Conventions: https://cfconventions.org/
 from __future__ import annotations
 
 import importlib.util
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -23,6 +24,8 @@ from kldeval.grids import Coordinates
 from kldeval.memory import BytesInMemory
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from kldeval.memory import MapContents
 
 ZARR = ".zarr"
@@ -116,8 +119,18 @@ def _map_at(dataset: Any, name: str | None, place: tuple[int, ...] | None, path:
     return Stored(array, nodata=nodata, grid=_coordinates(dataset, rows, columns, labels))
 
 
-def _opened(path: Path) -> Any:
-    """The data set of a file, which is closed for others to write. Times stay numbers until one is named.
+_held: dict[tuple[str, int, int, int], Any] = {}
+"""The data sets of the last files, a prediction's and a ground truth's: opening one takes longer than reading a map."""
+
+MOST_HELD = 2
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """The data set of a file. Times stay numbers until one is named.
+
+    A file stays open until another is asked for, or it was changed; the child process takes no locks, so that others
+    may write it. A zarr store is opened each time: what changed in it is not told by its folder.
 
     Raises:
         UnreadableMap: it keeps values elsewhere.
@@ -125,12 +138,22 @@ def _opened(path: Path) -> Any:
     import xarray
 
     if path.is_dir():
-        return xarray.open_dataset(path, engine="zarr", decode_times=False, chunks=None, consolidated=None)
-    with path.open("rb") as file:
-        is_classic = file.read(4) in CLASSIC
-    if not is_classic:
-        _check_here(path)
-    return xarray.open_dataset(path, engine="scipy" if is_classic else "h5netcdf", decode_times=False)
+        with xarray.open_dataset(path, engine="zarr", decode_times=False, chunks=None, consolidated=None) as dataset:
+            yield dataset
+        return
+    status = path.stat()
+    key = str(path), status.st_ino, status.st_size, status.st_mtime_ns
+    if key not in _held:
+        # one of the same file has to be closed before: HDF5 would take its old contents for the new ones
+        for old in [one for one in _held if one[:2] == key[:2]] or list(_held)[: len(_held) + 1 - MOST_HELD]:
+            _held.pop(old).close()
+        with path.open("rb") as file:
+            is_classic = file.read(4) in CLASSIC
+        if not is_classic:
+            _check_here(path)
+        engine = "scipy" if is_classic else "h5netcdf"
+        _held[key] = xarray.open_dataset(path, engine=engine, decode_times=False, cache=False)
+    yield _held[key]
 
 
 def _check_here(path: Path) -> None:
