@@ -24,35 +24,33 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from kldeval.records import Failure, Outcome
-    from kldeval.scoring.plan import Quantity
-    from kldeval.settings.settings import Settings
+    from kldeval.records import Failure
 
 FULL_SCALE = {"uint8": 255.0, "uint16": 65535.0}
 """What is 1 in a file of these types."""
 
 
-def settings_of(texts: Mapping[str, str | None] | None = None, **said: Any) -> Settings:
+def settings_of(texts: Mapping[str, str | None] | None = None, **said: Any) -> Any:
     """The settings of texts as a user types them; `convention` brings those of a row."""
     return make_settings(texts or {}, **said)
 
 
-def signature_of(settings: Settings) -> str:
+def signature_of(settings: Any) -> str:
     """The text of settings."""
     return signature.format_signature(settings)
 
 
-def signatures_of(settings: Settings) -> Mapping[str, str]:
+def signatures_of(settings: Any) -> Mapping[str, str]:
     """The text of each metric of settings, by its key."""
     return signature.signatures(settings)
 
 
-def short_of(settings: Settings) -> str:
+def short_of(settings: Any) -> str:
     """The short form of settings, which names the convention that they are."""
     return signature.short_signature(settings)
 
 
-def read_signature(text: str) -> Settings:
+def read_signature(text: str) -> Any:
     """The settings that a text stands for."""
     return signature.parse_signature(text)
 
@@ -66,37 +64,35 @@ def pair_of(pred: Any, gt: Any, *, name: str = "a", **kept: Any) -> MapPair:
     return MapPair(name, pred, gt, **{"shape": tuple(shape), **given, **kept})
 
 
-def evaluator_of(settings: Settings, *, per_class: bool = False) -> Evaluator:
+def evaluator_of(settings: Any, *, per_class: bool = False) -> Evaluator:
     """The evaluator of settings."""
     return Evaluator(Plan.of(settings, per_class=per_class))
 
 
-def outcome_of(pair: MapPair, settings: Settings, *, per_class: bool = False) -> Outcome:
+def outcome_of(pair: MapPair, settings: Any, *, per_class: bool = False) -> Any:
     """What becomes of a pair, as a run finds it."""
     return evaluator_of(settings, per_class=per_class).score(pair)
 
 
-def scored(pair: MapPair, settings: Settings, *, per_class: bool = False) -> Score:
+def scored(pair: MapPair, settings: Any, *, per_class: bool = False) -> Score:
     """The score of a pair that has one."""
     found = outcome_of(pair, settings, per_class=per_class)
     assert isinstance(found, Score), found
     return found
 
 
-def together(pairs: Iterable[MapPair], settings: Settings) -> list[Outcome]:
+def together(pairs: Iterable[MapPair], settings: Any) -> list[Any]:
     """What becomes of pairs that are finished together."""
     evaluator = evaluator_of(settings)
     return evaluator.finish([evaluator.begin(pair) for pair in pairs])
 
 
-def on_device(
-    pairs: Sequence[MapPair], settings: Settings, device: str = "cpu", *, per_class: bool = False
-) -> list[Outcome]:
+def on_device(pairs: Sequence[MapPair], settings: Any, device: str = "cpu", *, per_class: bool = False) -> list[Any]:
     """What becomes of a batch of tensors on a device, which torch's CPU may stand for."""
     return score_batch(list(pairs), evaluator_of(settings, per_class=per_class), device)
 
 
-def in_batches(items: Iterable[MapPair | Failure], settings: Settings, device: str = "cpu") -> list[Outcome]:
+def in_batches(items: Iterable[MapPair | Failure], settings: Any, device: str = "cpu") -> list[Any]:
     """What becomes of decoded pairs and failures on a device, in order."""
     given = list(items)
     found = list(score_loaded(given, evaluator_of(settings), device))
@@ -109,30 +105,30 @@ def torch_as_accelerator(monkeypatch: pytest.MonkeyPatch, device: str = "cpu:0")
     monkeypatch.setattr("kldeval.engine.run.find_device", lambda *_: Device(device, device))
 
 
-def by_pixel(pair: MapPair, settings: Settings) -> Outcome:
+def by_pixel(pair: MapPair, settings: Any) -> Any:
     """The outcome of the pixels themselves, whatever the map's type."""
     evaluator = evaluator_of(settings)
     found = evaluator.with_auxiliary_scores(pair)
     return evaluator.score_batch([found], pair.pred, pair.gt, pair.weights)[0]  # type: ignore[list-item]
 
 
-def save_terms(folder: Path, pair: MapPair, settings: Settings) -> None:
+def save_terms(folder: Path, pair: MapPair, settings: Any) -> None:
     """Write the terms of every metric as `--save-maps` does."""
     save_scored(folder, pair, Score(pair.name, {}), Plan.of(settings))
 
 
-def quantities(settings: Mapping[str, Settings], *, uncovered: Settings | None = None) -> list[Quantity]:
+def quantities(settings: Mapping[str, Any], *, uncovered: Any = None) -> list[Any]:
     """What an audit asks of a pair, under every of these settings, and of mass that a prediction misses."""
     asked = [quantity_of(name, chosen) for name, chosen in settings.items()]
     return [*asked, *(uncovered_quantities(uncovered) if uncovered else ())]
 
 
-def answers(pairs: Sequence[MapPair], asked: Sequence[Quantity]) -> list[dict[str, float | str]]:
+def answers(pairs: Sequence[MapPair], asked: Sequence[Any]) -> list[dict[str, float | str]]:
     """What each quantity is for pairs of one size, all of them together."""
     evaluator = SharedEvaluator(asked)
     return evaluator.finish([evaluator.begin_sized(pair) for pair in pairs])
 
 
-def wide(quantity: Quantity) -> Quantity:
+def wide(quantity: Any) -> Any:
     """The same quantity by pixels."""
     return replace(quantity, dependence="place")

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
     from kldeval.arrays import NumpyArray as Array
     from kldeval.data.load import Reading
+    from kldeval.memory import MapFolder
     from kldeval.records import MapPair, Pair
     from kldeval.reports.documents import Report
     from kldeval.run_options import RunOptions
@@ -144,7 +145,7 @@ def _fixations(pair: MapPair) -> Iterator[tuple[float, float]]:
 
 
 def strips_of(
-    reports: Mapping[str, Report], preds: Mapping[str, Path | None], gt: Path | None, settings: Settings,
+    reports: Mapping[str, Report], preds: Mapping[str, MapFolder | None], gt: MapFolder | None, settings: Settings,
     request: RunOptions, *, limit: int, stimuli: Path | None = None,
 ) -> tuple[Strip, ...]:  # fmt: skip
     """Pictures of the maps of a finished run that are worth a look, read again from their files.
@@ -171,7 +172,7 @@ class _Opened:
     reading: Reading
 
     @classmethod
-    def of(cls, pred: Path | None, gt: Path | None, settings: Settings, request: RunOptions) -> _Opened:
+    def of(cls, pred: MapFolder | None, gt: MapFolder | None, settings: Settings, request: RunOptions) -> _Opened:
         """The pairs of two files or folders, or of the manifest."""
         dataset = select(pred, gt, settings, request)
         resolved = resolve_settings(settings, dataset.firsts, request)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Literal
 
+from kldeval.api.pictured import Pictured
 from kldeval.api.shown import Saved, Shown, members
 from kldeval.errors import UsageProblem, count
 from kldeval.grammar import unknown
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from kldeval.writers.page import Options, Page
 
 
-class Report(Saved, documents.Report):
+class Report(Pictured, documents.Report):
     """The outcome of scoring one prediction: means, maps, failures, notes, and the signature of every number.
 
     `report["kld"]` is the summary of a metric over all maps, with `mean`, `std`, `median`, `min`, `max`, `n` and, where
@@ -33,7 +34,7 @@ class Report(Saved, documents.Report):
     (0.071921, ['kld', 'ce'], 2)
     """
 
-    __slots__ = ()
+    __slots__ = ("_origin",)
     _record = documents.Report
 
     def __getitem__(self, key: str) -> documents.Summary:
@@ -60,6 +61,9 @@ class Report(Saved, documents.Report):
         self[metric]
         key = metric if metric in self.summaries else metric.replace("_", "-")
         return np.asarray([score.values.get(key, np.nan) for score in self.scores], np.float64)
+
+    def _models(self) -> Mapping[str, documents.Report]:
+        return {"": self}
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON report as plain values: strict, so that inf and nan are the texts "inf" and "nan"."""
@@ -130,7 +134,7 @@ MOST_LINES = 6
 """So many metrics or models the text that stands for a document names."""
 
 
-class Leaderboard(Saved, documents.Leaderboard):
+class Leaderboard(Pictured, documents.Leaderboard):
     """The reports of several models on the maps that all of them have; `leaderboard["model"]["kld"].mean`.
 
     >>> import numpy as np
@@ -141,7 +145,7 @@ class Leaderboard(Saved, documents.Leaderboard):
     ('Leaderboard', {'ours': 1.0, 'theirs': 0.75})
     """
 
-    __slots__ = ()
+    __slots__ = ("_origin",)
     _record = documents.Leaderboard
 
     if TYPE_CHECKING:
@@ -170,6 +174,9 @@ class Leaderboard(Saved, documents.Leaderboard):
     def keys(self) -> tuple[str, ...]:
         """The models."""
         return tuple(self.reports)
+
+    def _models(self) -> Mapping[str, documents.Report]:
+        return self.reports
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON leaderboard as plain values."""

@@ -9,6 +9,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal
 
 from kldeval.api.documents import Leaderboard, Report
+from kldeval.api.pictured import MapOrigin
 from kldeval.api.progress import shown_progress
 from kldeval.api.request import Asked, asked
 from kldeval.api.sources import (
@@ -109,12 +110,16 @@ def _report(
     drawn: Resampling | None,
     progress: bool | Told,  # noqa: FBT001 - as given
 ) -> Report:
-    report = _pairs(pred, options, progress) if _is_iterable(pred, gt) else _sides(pred, gt, options, progress)
+    if _is_iterable(pred, gt):
+        report, origin = _pairs(pred, options, progress), None
+    else:
+        report, origin = _sides(pred, gt, options, progress)
     if drawn:
         from kldeval.reports.intervals import with_intervals
 
         report = with_intervals(report, drawn)
-    return Report.of(_in_python(report))
+    made = Report.of(_in_python(report))
+    return made._from(origin) if origin else made  # noqa: SLF001 - which the caller does not see
 
 
 def _is_iterable(pred: Any, gt: Any) -> bool:
@@ -122,12 +127,17 @@ def _is_iterable(pred: Any, gt: Any) -> bool:
     return gt is None and pred is not None and not is_path(pred) and not is_array(pred)
 
 
-def _sides(pred: Any, gt: Any, options: dict[str, Any], progress: bool | Told) -> documents.Report:  # noqa: FBT001 - as given
-    """The report of two sides, of paths or of arrays."""
+def _sides(
+    pred: Any,
+    gt: Any,
+    options: dict[str, Any],
+    progress: bool | Told,  # noqa: FBT001 - as given
+) -> tuple[documents.Report, MapOrigin]:
+    """The report of two sides, of paths or of arrays, and where they are."""
     call = asked(options)
     sides = _folders(pred, gt, call)
     with shown_progress(progress) as told:
-        return run(*sides, call.settings, call.beside(sides[0]), told)
+        return run(*sides, call.settings, call.beside(sides[0]), told), MapOrigin.of(call, {"": sides[0]}, sides[1])
 
 
 def _folders(pred: Any, gt: Any, call: Asked) -> tuple[MapFolder | None, MapFolder | None]:
@@ -190,7 +200,10 @@ def _models(
     compared = made.comparison
     if compared is not None:
         compared = replace(compared, notes=tuple(map(in_python, compared.notes)))
-    return Leaderboard.of(replace(made, notes=tuple(map(in_python, made.notes)), comparison=compared))
+    board = Leaderboard.of(replace(made, notes=tuple(map(in_python, made.notes)), comparison=compared))
+    for name, report in board.reports.items():
+        report._from(MapOrigin.of(call, {"": models[name]}, truth))  # noqa: SLF001 - which the caller does not see
+    return board._from(MapOrigin.of(call, models, truth))  # noqa: SLF001 - which the caller does not see
 
 
 def _in_python(report: documents.Report) -> documents.Report:

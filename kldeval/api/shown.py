@@ -13,15 +13,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 from kldeval.errors import MissingDependency, UsageProblem
+from kldeval.functional import check_names
 from kldeval.wording import in_python, speaks_python
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from kldeval.reports.strips import Strip
     from kldeval.writers.charts import Chart
     from kldeval.writers.page import Block, Options, Page
 
 Made = TypeVar("Made")
+
+LOOKS = ("precision", "per_map", "worst", "intervals", "verbose", "signatures", "siunitx", "columns", "std")
+"""The keywords of `save` on how a table for people looks."""
 
 
 def spoken(page: Page) -> Page:
@@ -155,19 +160,37 @@ class Saved(Shown):
 
     __hash__ = None  # type: ignore[assignment] # a document holds mappings
 
+    def _strips(self, pred: Any, gt: Any, limit: int, stimuli: Any) -> tuple[Strip, ...]:
+        """The pictures of maps of the HTML page."""
+        del limit
+        if any(one is not None for one in (pred, gt, stimuli)):
+            msg = f"the page of a {type(self).__name__} has no pictures of maps; leave out pred, gt and stimuli"
+            raise UsageProblem(msg)
+        return ()
+
     @speaks_python
-    def save(self, path: str | os.PathLike[str], **looks: Any) -> None:
+    def save(
+        self, path: str | os.PathLike[str], *, pred: Any = None, gt: Any = None, html_maps: int = 60,
+        stimuli: str | os.PathLike[str] | None = None, **looks: Any,
+    ) -> None:  # fmt: skip
         """Write a file in the format of its suffix: .json, .html, .tex, .md, .csv, .tsv, .txt, .parquet, ....
 
-        A document holds numbers and no maps, so an HTML page has its tables and charts; pictures of the worst maps are
-        those that `kldeval PRED GT --output report.html` makes, which reads their files again.
+        The HTML page of a report or a leaderboard of files has pictures of the worst, the best and some other maps,
+        which are read again, as that of the command line. A document keeps no arrays: give them again as `pred` and
+        `gt`, and their pictures are drawn.
 
         Args:
             path: the file, which is replaced whole or left as it is.
-            looks: how a table for people looks: precision, per_map, worst, intervals, verbose, signatures, siunitx.
+            pred: the predictions that were evaluated, of a leaderboard by model; without it, the files that were.
+            gt: their ground truths.
+            html_maps: how many maps the HTML page shows; 0 shows none.
+            stimuli: a folder of images by the names of the maps, shown under the predictions.
+            looks: how a table for people looks: precision, per_map, worst, intervals, verbose, signatures, siunitx,
+                columns, std.
 
         Raises:
-            UsageProblem: no format has this suffix, or the file cannot be written.
+            UsageProblem: no format has this suffix, the file cannot be written, or the maps are not the report's.
+            UnknownName: a keyword does not exist.
             MissingDependency: the format needs a package that is not installed.
         """
         from kldeval.writers import check_installed, writer_for
@@ -177,6 +200,12 @@ class Saved(Shown):
         write: Any = writer_for(path, of_audits=self._of_audits)
         check_installed(write)
         check_target(Path(path))
+        check_names(looks, LOOKS)
+        if write.name == "html":
+            looks["strips"] = self._strips(pred, gt, html_maps, stimuli)
+        elif any(one is not None for one in (pred, gt, stimuli)):
+            msg = f"{path}: pred, gt and stimuli are for the pictures of an .html page"
+            raise UsageProblem(msg)
         write_atomically(path, write(self, Options(**looks)))
 
     def to_pandas(self) -> Any:

@@ -177,6 +177,62 @@ class TestUse:
         assert report != evaluate(BOLD, GT, metric="kld,cc", jobs=1)
 
 
+def pictures(path: Path) -> list[str]:
+    return re.findall(r'data:image/webp;base64,[^"]+', path.read_text())
+
+
+class TestPictures:
+    def test_a_page_of_files_has_those_of_the_command_line(
+        self, report: Report, board: Leaderboard, tmp_path: Path
+    ) -> None:
+        for document, models in ((report, [CAREFUL]), (board, [CAREFUL, BOLD])):
+            document.save(tmp_path / "saved.html")
+            command(*models, GT, "-m", "kld,cc", "--output", tmp_path / "written.html", "-q")
+            assert pictures(tmp_path / "saved.html") == pictures(tmp_path / "written.html") != []
+        document.save(tmp_path / "saved.html", html_maps=0)
+        assert pictures(tmp_path / "saved.html") == []
+
+    def test_arrays_are_given_again(self, tmp_path: Path) -> None:
+        path, gt = tmp_path / "page.html", MAPS[::-1]
+        evaluate(MAPS, gt).save(path)
+        assert pictures(path) == []
+        evaluate(MAPS, gt).save(path, pred=MAPS, gt=gt, html_maps=3)
+        assert len(pictures(path)) == 12
+        models = {"ours": MAPS, "theirs": gt}
+        evaluate(models, gt).save(path, pred=models, gt=gt, html_maps=1)
+        assert len(pictures(path)) == 7
+
+    def test_what_has_no_pictures_says_why(self, report: Report, compared: Comparison, tmp_path: Path) -> None:
+        path, one = tmp_path / "page.html", evaluate(MAPS, MAPS)
+        copied = pickle.loads(pickle.dumps(one))  # noqa: S301 - made here
+        seen = evaluate(MAPS, MAPS, metric="kld,nss", fixations=(MAPS > 0.8).astype(np.uint8))
+        given: dict[str, Any] = {"pred": MAPS, "gt": MAPS}
+        for document, keywords, why in (
+            (copied, given, "was read from a file or made of an iterable"),
+            (one, {"stimuli": tmp_path}, "was made of arrays, and does not know its maps; give pred and gt again"),
+            (one, {"pred": MAPS}, "pictures need both pred and gt"),
+            (report, {"stimuli": tmp_path / "none"}, "stimuli=.* is no folder of pictures"),
+            (seen, given, "fixations stood beside the maps as arrays; give paths to evaluate"),
+            (compared, given, "the page of a Comparison has no pictures of maps"),
+        ):
+            with pytest.raises(UsageProblem, match=why):
+                document.save(path, **keywords)
+        with pytest.raises(UsageProblem, match=r"are for the pictures of an \.html page"):
+            one.save(tmp_path / "x.json", **given)
+        with pytest.raises(UnknownName, match=r"precison.*precision"):
+            one.save(path, precison=3)
+        assert not path.exists()
+
+    def test_files_that_are_gone_cost_the_pictures_alone(self, tmp_path: Path) -> None:
+        np.save(tmp_path / "pred.npy", MAPS[0])
+        np.save(tmp_path / "gt.npy", MAPS[1])
+        report = evaluate(tmp_path / "pred.npy", tmp_path / "gt.npy", jobs=1)
+        (tmp_path / "pred.npy").unlink()
+        with pytest.warns(UserWarning, match="no pictures: .*pred.npy"):
+            report.save(tmp_path / "page.html")
+        assert pictures(tmp_path / "page.html") == []
+
+
 class TestPlots:
     @pytest.fixture(autouse=True)
     def _without_a_screen(self, monkeypatch: pytest.MonkeyPatch) -> Any:

@@ -15,7 +15,7 @@ from map_batches import METRICS, RNG, SETTINGS, assert_same, batch_of, every_dev
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from kldeval.engine.gpu import batches, may_be_ragged
-from kldeval.records import Failure, MapPair, Outcome
+from kldeval.records import Failure, MapPair
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,7 +44,7 @@ def ragged_pairs(dtypes: tuple[str, ...], *, weights: bool = False) -> list[MapP
     return [*items[:5], Failure("x", "load", "broken"), Failure("y", "load", "broken"), *items[5:]]
 
 
-def alone(item: MapPair | Failure, settings: Any) -> Outcome:
+def alone(item: MapPair | Failure, settings: Any) -> Any:
     return item if isinstance(item, Failure) else outcome_of(item, settings)
 
 

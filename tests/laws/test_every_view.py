@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from kldeval.data.fixations.collection import OtherFixations
 from kldeval.engine.gpu import may_be_ragged, score_batch
 from kldeval.errors import UsageProblem
-from kldeval.records import AuxiliaryInputs, Failure, MapPair, Outcome, Score, fixations_at
+from kldeval.records import AuxiliaryInputs, Failure, MapPair, Score, fixations_at
 from kldeval.scoring.context import DatasetContext
 from kldeval.scoring.evaluator import Evaluator
 from kldeval.scoring.leave_one_out import Kernel, LeaveOneOutDensity
@@ -133,7 +133,7 @@ def pair_of(name: str, pred: Any, gt: Any, weights: Any, company: AuxiliaryInput
     return MapPair(name, pred, gt, weights, gt.shape, pred_scale=255.0, gt_scale=255.0, company=company)
 
 
-def on_torch(pair: MapPair, evaluator: Evaluator) -> Outcome:
+def on_torch(pair: MapPair, evaluator: Evaluator) -> Any:
     """The pair in a batch beside another, in a corner of a larger map where the settings allow it."""
     beside = replace(pair, name="beside", pred=pair.gt)
     if may_be_ragged(evaluator.plan.settings):
@@ -161,7 +161,7 @@ def assert_same_words(found: Any, expected: Any, tolerance: float, view: str) ->
         assert float(one) == pytest.approx(float(other), rel=max(tolerance, 1e-5)), view
 
 
-def assert_same(found: Outcome, expected: Outcome, tolerance: float, view: str) -> None:
+def assert_same(found: Any, expected: Any, tolerance: float, view: str) -> None:
     if not isinstance(expected, Score):
         assert_same_words(found, expected, tolerance, view)
         return

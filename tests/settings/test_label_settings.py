@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
+import numpy as np
 import pytest
 from evaluating import read_signature, settings_of, short_of, signature_of, signatures_of
 from every import label_metrics
 
+import kldeval
 from kldeval.errors import UsageProblem
-from kldeval.settings.build import as_labels
-
-if TYPE_CHECKING:
-    from kldeval.settings.settings import Settings
 
 REST = "scale:unit|resize:none|color:error|empty:error|base:e"
 NAMES = ", ".join(label_metrics())
@@ -22,7 +20,7 @@ AXIS = (
 )
 
 
-def labelled(**texts: str) -> Settings:
+def labelled(**texts: str) -> Any:
     return settings_of({"norm": "softmax", "axis": "0", **texts})
 
 
@@ -66,16 +64,17 @@ class TestWhatSaysLabels:
 
     def test_a_file_that_holds_labels_makes_the_same_texts_settings_for_labels(self) -> None:
         texts = {"norm": "softmax", "axis": "0", "metric": "ce", "base": "2"}
-        assert as_labels(settings_of(texts), "a.png holds labels") == settings_of({**texts, "gt_norm": "labels"})
-        default = as_labels(settings_of({"axis": "0"}), "a.png holds labels")
-        assert signature_of(default) == (
-            f"ce|pred:sum-to-one(axis=0)|gt:labels|{REST}|reduce:mean|maps:mean|dtype:float64|v:1"
-        )
+        maps = np.ones((3, 4, 5)), np.zeros((4, 5), np.uint8)
+        found = kldeval.evaluate(*maps, norm="softmax", axis=0, metric="ce", base="2")
+        assert dict(found.signatures) == signatures_of(settings_of({**texts, "gt_norm": "labels"}))
+        default = kldeval.evaluate(*maps, axis=0)
+        assert dict(default.signatures) == {
+            "ce": f"ce|pred:sum-to-one(axis=0)|gt:labels|{REST}|reduce:mean|maps:mean|dtype:float64|v:1"
+        }
 
     def test_soft_labels_are_asked_for(self) -> None:
         assert labelled(gt_norm="labels").takes_soft_labels
         assert not labelled(ignore_index="255").takes_soft_labels
-        assert not as_labels(labelled(), "a.png holds labels").takes_soft_labels
         assert read_signature(signature_of(labelled(metric="nll"))).takes_soft_labels
 
 
