@@ -528,6 +528,7 @@ def rows(
     *,
     labels: Any = None,
     ignore_index: int | None = None,
+    on_failure: Literal["raise", "warn", "ignore"] = "warn",
     progress: bool | Callable[[Any, int], None] = False,
     metric: str | Sequence[str] | None = None,
     signature: str | PathLike[str] | None = None,

@@ -304,7 +304,8 @@ def calibrate_parameters() -> list[Parameter]:
 
 def rows_parameters() -> list[Parameter]:
     """The parameters of `rows`."""
-    own = {"labels": ("Any", None), "ignore_index": ("int | None", None), **_PROGRESS}
+    on_failure = ('Literal["raise", "warn", "ignore"]', "warn")
+    own = {"labels": ("Any", None), "ignore_index": ("int | None", None), "on_failure": on_failure, **_PROGRESS}
     annotations = {name: annotation for name, annotation in run_annotations().items() if name not in own}
     return _question("pred gt", own, annotations)
 

@@ -115,6 +115,7 @@ def run_rows(
     Raises:
         UsageProblem: the paths cannot be paired, there are no labels, or nothing could be scored at all.
     """
+    _refuse_idle(request)
     dataset = select(pred, gt, settings, request)
     reading = replace(reading_of(settings, request), labels=False)
     work = RowScoring(settings, reading, _label_files(labels, alone=dataset.count == 1), ignore_index)
@@ -150,6 +151,23 @@ def run_rows(
         dataset.notes,
         values,
     )
+
+
+_IDLE = ("baselines", "bounds", "fixations", "shard", "per_class", "cache")
+"""What a run may be asked for and rows have no use for."""
+
+
+def _refuse_idle(request: RunOptions) -> None:
+    """Refuse what is asked for and would be left out without a word.
+
+    Raises:
+        UsageProblem: naming it.
+    """
+    for name in _IDLE:
+        if getattr(request, name):
+            flag = "--" + name.replace("_", "-")
+            msg = f"{flag} has no meaning for rows, which have no number per map; --format csv has every row"
+            raise UsageProblem(msg)
 
 
 def _joined(parts: Sequence[Floats]) -> Floats:

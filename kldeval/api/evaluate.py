@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from kldeval.api.documents import Leaderboard, Report
+from kldeval.api.failing import OnFailure, check_on_failure, tell
 from kldeval.api.pictured import MapOrigin
 from kldeval.api.progress import shown_progress
 from kldeval.api.request import Asked, asked
@@ -21,7 +21,7 @@ from kldeval.api.sources import (
 )
 from kldeval.engine.auxiliary import some_compares_images
 from kldeval.engine.run import run, run_blocks, run_models
-from kldeval.errors import FAILURE_CODES, MapsFailed, RefusedMap, UsageProblem
+from kldeval.errors import UsageProblem
 from kldeval.parameters import evaluate_parameters, explicit
 from kldeval.provenance import versions
 from kldeval.reports.documents import Resampling
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 DRAWN = ("confidence", "resamples", "seed")
 """The keywords on how intervals and tests are drawn."""
 
-ON_FAILURE = ("raise", "warn", "ignore")
-
 
 @explicit(evaluate_parameters)
 @speaks_python
@@ -44,7 +42,7 @@ def evaluate(
     pred: Any = None,
     gt: Any = None,
     *,
-    on_failure: Literal["raise", "warn", "ignore"] = "warn",
+    on_failure: OnFailure = "warn",
     progress: bool | Told = False,
     sort: str | None = None,
     **options: Any,
@@ -82,9 +80,7 @@ def evaluate(
     >>> evaluate({"ours": pred, "theirs": gt}, gt, metric="sim")["theirs"]["sim"].mean
     1.0
     """
-    if on_failure not in ON_FAILURE:
-        msg = f"on_failure={on_failure!r} is none of {', '.join(map(repr, ON_FAILURE))}"
-        raise UsageProblem(msg)
+    check_on_failure(on_failure)
     options = {name: value for name, value in options.items() if value is not None}
     said = {name: options.pop(name) for name in DRAWN if name in options}
     drawn = Resampling(**said)
@@ -98,8 +94,7 @@ def evaluate(
         else _report(pred, gt, options, drawn if said else None, progress)
     )
     for one in found.reports.values() if isinstance(found, Leaderboard) else (found,):
-        if one.failures and on_failure != "ignore":
-            _tell(one, is_error=on_failure == "raise")
+        tell(one.failures, (score.name for score in one.scores), on_failure)
     return found
 
 
@@ -210,21 +205,3 @@ def _in_python(report: documents.Report) -> documents.Report:
     """The report with its notes and failures in the words of Python."""
     failures = tuple(replace(failure, message=in_python(failure.message)) for failure in report.failures)
     return replace(report, notes=tuple(map(in_python, report.notes)), failures=failures)
-
-
-def _tell(report: documents.Report, *, is_error: bool) -> None:
-    """Say of a report with failures that its means are those of the other maps.
-
-    Raises:
-        RefusedMap: if it `is_error`.
-    """
-    first = report.failures[0]
-    failed = {failure.name for failure in report.failures}
-    count = len(failed | {score.name for score in report.scores})
-    which = f"map {first.name}" if first.name.isdecimal() else first.name
-    others = ", and the means are those of the others" if len(failed) < count else ""
-    msg = f"{len(failed)} of {count} maps failed{others}: {which}: {first.message}"
-    if is_error:
-        raise RefusedMap(msg, code=first.code if first.code in FAILURE_CODES else None)
-    # above this function, evaluate and what makes it speak Python
-    warnings.warn(msg, MapsFailed, stacklevel=4)

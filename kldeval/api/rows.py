@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kldeval.analysis.rows import run_rows
+from kldeval.api.failing import OnFailure, check_on_failure, tell
 from kldeval.api.progress import shown_progress
 from kldeval.api.request import asked
 from kldeval.api.shown import Saved, extra_package, members
@@ -17,7 +19,7 @@ from kldeval.grammar import unknown
 from kldeval.memory import MapInMemory, NamedMaps
 from kldeval.parameters import explicit, rows_parameters
 from kldeval.reports import rows as documents
-from kldeval.wording import speaks_python
+from kldeval.wording import in_python, speaks_python
 
 if TYPE_CHECKING:
     import os
@@ -131,7 +133,9 @@ class Rows(Saved, documents.RowsReport):
         return rows_page(self, options)
 
     def _lines(self) -> list[str]:
-        lines = [f"Rows({count(self.n, 'row')} of {count(len(self.owners), 'map')})"]
+        failed = [f"{len(self.failures)} failed"] if self.failures else []
+        found = f"{count(self.n, 'row')} of {count(len(self.owners), 'map')}"
+        lines = [f"Rows({', '.join([found, *failed])})"]
         return [*lines, *(f"  {key}: {one.mean:.6g} ± {one.error:.2g}" for key, one in self.summaries.items())]
 
 
@@ -143,6 +147,7 @@ def rows(
     *,
     labels: Any = None,
     ignore_index: int | None = None,
+    on_failure: OnFailure = "warn",
     progress: bool | Callable[[Any, int], None] = False,
     **options: Any,
 ) -> Rows:
@@ -153,12 +158,14 @@ def rows(
         gt: those that it is compared with, such as the model before it was quantised.
         labels: which entry of each row is right, whole numbers (T,), for perplexities: a path, an array, or a list.
         ignore_index: the label of rows that do not count for perplexities.
+        on_failure: where pairs fail, and the numbers are of the rows of the others: `raise` a RefusedMap, `warn`
+            (MapsFailed) or `ignore`; `failures` lists them.
         progress: a bar on standard error, or a function that is told every part and how many there are.
         options: as for `evaluate`; a softmax within rows and `kld` are the defaults.
 
     Raises:
         UsageProblem: an option is unknown or has no meaning for rows, or what is given cannot be paired.
-        RefusedMap: an array holds no rows.
+        RefusedMap: a pair failed, and `on_failure` is `raise`; or an array holds no rows.
 
     >>> import numpy as np
     >>> rng = np.random.default_rng(0)
@@ -167,6 +174,7 @@ def rows(
     >>> found.likelihoods.ratio.value > 1, found["kld"].quantiles[0.999] < found["kld"].quantiles[1.0]
     (True, True)
     """
+    check_on_failure(on_failure)
     if not any(options.get(name) for name in ("norm", "pred_norm", "gt_norm", "signature", "convention", "preset")):
         options |= {"norm": "softmax", "axis": options.get("axis") or "-1"}
     if not (options.get("metric") or options.get("signature")):
@@ -183,6 +191,8 @@ def rows(
             ignore_index=ignore_index,
             progress=told,
         )
+    found = replace(found, failures=tuple(replace(one, message=in_python(one.message)) for one in found.failures))
+    tell(found.failures, (name for name, _ in found.owners), on_failure)
     return Rows.of(found)
 
 

@@ -158,8 +158,8 @@ def _check(options: EvaluateOptions, n_models: int) -> None:
     if n_models > 1:
         msg = "--rows compares one prediction with its ground truth: score each model by itself"
         raise UsageProblem(msg)
-    asked = {"per_map": "--per-map", "worst": "--worst", "shard": "--shard", "per_class": "--per-class"}
-    _refuse(options, asked | {"cache": "--cache"})
+    asked = {"per_map": "--per-map", "worst": "--worst", "sort": "--sort", "output_dir": "--output-dir"}
+    _refuse(options, asked)
 
 
 def _refuse(options: object, asked: Mapping[str, str]) -> None:

@@ -113,7 +113,8 @@ def mean_of(values: Floats) -> Estimate:
     if not n:
         return Estimate(math.nan, math.nan)
     mean = exact_mean(values.tolist())
-    return Estimate(mean, float(np.std(values, ddof=1) / math.sqrt(n)) if n > 1 else math.nan)
+    with np.errstate(invalid="ignore"):  # an infinite number has no deviation
+        return Estimate(mean, float(np.std(values, ddof=1) / math.sqrt(n)) if n > 1 else math.nan)
 
 
 def row_summary(values: Floats, *, is_share: bool = False) -> RowSummary:
@@ -127,22 +128,29 @@ def row_summary(values: Floats, *, is_share: bool = False) -> RowSummary:
 
 
 def quantiles_of(values: Floats) -> dict[float, float]:
-    """The quantiles of some rows.
+    """The quantiles of some rows; beside an infinite number there is nothing to interpolate.
 
     >>> quantiles_of(np.asarray([0.0, 1.0]))[0.9]
     0.9
+    >>> quantiles_of(np.asarray([0.0, 1.0, np.inf, np.inf]))[0.9]
+    inf
     """
     if not len(values):
         return dict.fromkeys(QUANTILES, math.nan)
-    return dict(zip(QUANTILES, np.quantile(values, QUANTILES).tolist(), strict=True))
+    low, high = (np.quantile(values, QUANTILES, method=side) for side in ("lower", "higher"))
+    with np.errstate(invalid="ignore"):
+        between = np.quantile(values, QUANTILES)
+    found = np.where(np.isfinite(low) & np.isfinite(high), between, np.where(np.isinf(low), low, high))
+    return dict(zip(QUANTILES, found.tolist(), strict=True))
 
 
 def likelihoods_of(nll: Floats, nll_gt: Floats, shift: Floats) -> Likelihoods:
     """Perplexities of the rows whose label counts; errors of functions of means are to first order."""
     counts = ~np.isnan(nll)
     ours, theirs, shifts = nll[counts], nll_gt[counts], shift[counts]
-    pred, gt, log_ratio = mean_of(ours), mean_of(theirs), mean_of(ours - theirs)
-    several = len(ours) > 1 and np.std(ours) > 0 and np.std(theirs) > 0
+    with np.errstate(invalid="ignore"):  # infinite ones have no difference and no deviation
+        pred, gt, log_ratio = mean_of(ours), mean_of(theirs), mean_of(ours - theirs)
+        several = len(ours) > 1 and np.std(ours) > 0 and np.std(theirs) > 0
     return Likelihoods(
         int(counts.sum()),
         _exponential(pred),
@@ -161,5 +169,5 @@ def _root(mean: Estimate) -> Estimate:
 
 
 def _exponential(mean: Estimate) -> Estimate:
-    value = math.exp(mean.value) if mean.value < 700 else math.inf  # noqa: PLR2004 - beyond it exp overflows
+    value = math.inf if mean.value >= 700 else math.exp(mean.value)  # noqa: PLR2004 - beyond it exp overflows
     return Estimate(value, value * mean.error)

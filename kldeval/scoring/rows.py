@@ -5,6 +5,7 @@ Nothing as large as an array is made on the way, so that logits of any number of
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -110,6 +111,8 @@ def _refuse_problems(pair: MapPair, view: PixelView, quantities: Sequence[Quanti
         problems = view.normalised(pipeline).problems
         problem = problems[0] if problems else None
         if problem:
+            if problem.kind == "nonfinite":  # rows take no --nodata, which maps of height and width are advised
+                pair = replace(pair, pred=None, gt=None)
             message = refusal(pair, problem.role, problem.kind, problem.detail, pipeline.shown)
             raise RefusedMap(message, code=problem.kind)
 

@@ -149,6 +149,12 @@ def test_labels_that_do_not_count_are_left_out_of_perplexities(logits: Path) -> 
         (("--norm", "sum-to-one"), "--rows takes a chain within rows on both sides, as --norm softmax --axis -1"),
         (("--format", "parquet"), "unknown format 'parquet'"),
         (("--worst", "3"), "--worst has no meaning for rows"),
+        (("--sort", "kld"), "--sort has no meaning for rows"),
+        (("--baselines",), "--baselines has no meaning for rows"),
+        (("--bounds", "round"), "--bounds has no meaning for rows"),
+        (("--shard", "1/2"), "--shard has no meaning for rows"),
+        (("--weights", "latitude"), "--weights has no meaning for rows, in which every entry counts"),
+        (("--nodata", "0"), "--nodata has no meaning for rows"),
         (("--labels", "none.npy"), "--labels none.npy does not exist"),
     ],
 )
@@ -368,4 +374,32 @@ class TestLibrary:
         with pytest.raises(package.UnknownName, match="fixation"):
             package.rows(quant, quant, fixation="x")  # type: ignore[call-arg]
         assert package.rows(quant, quant)["same_top"].mean == 1
-        assert len(package.rows(quant, quant[:, 1:]).failures) == 1
+        ignored = package.rows(quant, quant[:, 1:], on_failure="ignore")
+        assert repr(ignored).startswith("Rows(0 rows of 0 maps, 1 failed)")
+        with pytest.raises(package.UsageProblem, match="mask has no meaning for rows, in which every entry counts"):
+            package.rows(quant, quant, mask=quant > 0)
+
+    def test_pairs_that_fail_are_not_left_out_without_a_word(self, logits: Path) -> None:
+        quant = np.load(logits / "quant.npy")
+        broken = np.where(quant == quant.max(), np.nan, quant)
+        sides = [quant, broken], [quant, quant]
+        with pytest.warns(package.MapsFailed, match="1 of 2 maps failed, and the means are those of the others: map 1"):
+            assert package.rows(*sides).n == ROWS
+        with pytest.raises(package.RefusedMap, match=r"holds nan, which 'softmax' does not handle; repair the file$"):
+            package.rows(*sides, on_failure="raise")
+
+    def test_infinite_rows_have_infinite_quantiles_and_no_ratio(self, logits: Path) -> None:
+        quant = np.load(logits / "quant.npy").astype(float)
+        quant[: ROWS // 2, 0] = -np.inf
+        base = np.load(logits / "base.npy")
+        found = package.rows(quant, base, labels=np.zeros(ROWS, int))
+        values = found.values("kld")
+        assert np.isinf(values).sum() == ROWS // 2
+        quantiles = found["kld"].quantiles
+        assert np.isfinite(quantiles[0.25])
+        assert (quantiles[0.0], quantiles[0.9], quantiles[1.0]) == (values.min(), np.inf, np.inf)
+        assert found.likelihoods is not None
+        assert found.likelihoods.pred.value == np.inf
+        both = package.rows(quant, quant, labels=np.zeros(ROWS, int))
+        assert both.likelihoods is not None
+        assert np.isnan(both.likelihoods.ratio.value)

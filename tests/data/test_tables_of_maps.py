@@ -175,6 +175,7 @@ def test_a_row_that_holds_no_map_is_a_failure_of_its_own(maps: dict[str, list[Ar
     ("cells", "message"),
     [
         ([[[1.0, 2.0], [3.0]]], "lists are not equally long"),
+        ([[]], "the row holds an empty list"),
         ([[[1.0, None], [3.0, 4.0]]], "1 of its numbers are missing"),
         ([[["x", "y"]]], "its lists hold string and no numbers"),
         (["market"], "the row holds the text 'market'"),

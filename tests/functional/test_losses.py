@@ -193,6 +193,19 @@ def kldeval_refusal() -> type[Exception]:
     return RefusedMap
 
 
+@pytest.mark.parametrize("loss", [KLDLoss(), CrossEntropyLoss(), CombinedLoss({"kld": 1, "cc": -1})])
+def test_batches_that_would_meet_all_with_all_are_refused(loss: Any) -> None:
+    """(N, 1, H, W) beside (N, H, W) broadcasts to N x N pairs, whose mean is no loss; one map beside many is meant."""
+    for pred, gt in ((PRED[:, None], GT), (PRED, GT[:, None]), (PRED[:2], GT), (PRED[..., :5], GT)):
+        with pytest.raises(UsageProblem, match="give both the same"):
+            loss(pred, gt)
+    assert loss(PRED[:1], GT) == loss(PRED[:1].expand_as(GT), GT)
+    with pytest.raises(UsageProblem, match="gt is ndarray; a loss takes tensors of real numbers"):
+        loss(PRED, GT.numpy())
+    with pytest.raises(UsageProblem, match=r"pred is torch\.complex64"):
+        loss(PRED.to(torch.complex64), GT)
+
+
 def test_a_module_shows_its_signature_and_pickles() -> None:
     loss = KLDLoss(norm="flatten-softmax")
     assert "pred:flatten-softmax" in repr(loss)

@@ -390,6 +390,9 @@ def _nested(scalar: Any) -> Array:
     import pyarrow as pa
 
     values, shape = scalar.values, [len(scalar.values)]
+    if not shape[0]:
+        msg = "the row holds an empty list"
+        raise ValueError(msg)
     while pa.types.is_nested(values.type) and hasattr(values, "value_lengths"):
         lengths = set(values.value_lengths().to_pylist())
         if len(lengths) != 1 or None in lengths:
