@@ -73,6 +73,7 @@ class CrossEntropyLoss(KLDLoss):
 
     As `KLDLoss`, from which it differs by the entropy of the ground truth: their gradients in the prediction are equal.
 
+    >>> import math
     >>> loss = CrossEntropyLoss(norm="flatten-softmax")
     >>> round(loss(torch.zeros(1, 2, 2), torch.zeros(1, 2, 2)).item(), 6) == round(math.log(4), 6)
     True

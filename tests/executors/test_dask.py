@@ -57,19 +57,18 @@ class Cluster:
                 stdout=log,
                 stderr=log,
                 cwd=self.root,
+                start_new_session=True,
             )
         self.processes.append(process)
         return process
 
     def end(self) -> None:
-        for process in reversed(self.processes):
-            process.terminate()
+        """Nothing is kept of it: it and what it started end at once, where a worker's farewell may take seconds."""
         for process in self.processes:
-            try:
-                process.wait(5)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+        for process in self.processes:
+            process.wait()
 
     def command(self, *arguments: Any) -> list[str]:
         return [sys.executable, "-m", "kldeval", *map(str, arguments), "--scheduler-file", str(self.file)]

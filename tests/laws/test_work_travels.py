@@ -27,6 +27,7 @@ class Elsewhere:
     """An executor that does everything in another place: work, items and results reach it as bytes alone."""
 
     workers: int
+    elsewhere: tuple[dict[str, str], ...] = ()
 
     def map(self, work: Any, items: Sequence[Any]) -> Iterator[Any]:
         for item in items:
