@@ -131,8 +131,13 @@ def _refuse_coded(array: Any) -> None:
     Raises:
         RefusedMap: naming the mode.
     """
-    if is_pillow(array) and array.mode not in PLAIN_MODES:
-        msg = f"an image of Pillow of the mode {array.mode}, whose values are no grey: give image.convert('L')"
+    coded = [
+        one.mode
+        for one in (array if isinstance(array, list | tuple) else (array,))
+        if is_pillow(one) and one.mode not in PLAIN_MODES
+    ]
+    if coded:
+        msg = f"an image of Pillow of the mode {coded[0]}, whose values are no grey: give image.convert('L')"
         raise RefusedMap(msg)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import re
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -287,33 +288,39 @@ def test_pairs_of_class_maps_and_labels_come_one_by_one(metric: str) -> None:
 class TestWhatNotebooksHold:
     def test_pictures_of_pillow_are_maps_where_their_values_are_grey(self) -> None:
         arrays = (np.random.default_rng(3).random((2, 3, 8, 9)) * 255).astype(np.uint8)
+        pred: Any
+        gt: Any
+        scored: Any = kldeval.evaluate
         pred, gt = ([Image.fromarray(one) for one in side] for side in arrays)
-        wanted = kldeval.evaluate(*arrays, metric="kld,cc", jobs=1)
-        assert kldeval.evaluate(pred, gt, metric="kld,cc", jobs=1) == wanted
-        assert kldeval.evaluate(zip(pred, gt, strict=True), metric="kld,cc")["kld"] == wanted["kld"]
-        metric = kldeval.Metric("kld")
+        wanted = scored(*arrays, metric="kld,cc", jobs=1)
+        assert scored(pred, gt, metric="kld,cc", jobs=1).scores == wanted.scores
+        assert scored(zip(pred, gt, strict=True), metric="kld,cc")["kld"] == wanted["kld"]
+        metric: Any = kldeval.Metric("kld")
         metric.update(pred, gt)
         assert metric.compute() == wanted["kld"].mean
         for mode in ("P", "RGB", "RGBA", "LA", "CMYK", "YCbCr"):
             coded = [
                 one.convert("L").convert("RGB").convert(mode) if mode != "LA" else one.convert(mode) for one in pred
             ]
-            for call in (lambda held=coded: kldeval.evaluate(held, gt), lambda held=coded: metric.update(held, gt)):
+            calls: Any = (partial(kldeval.evaluate, coded, gt), partial(metric.update, coded, gt))
+            for call in calls:
                 with pytest.raises(RefusedMap, match=rf"Pillow of the mode {mode}.*convert\('L'\)"):
                     call()
 
     @pytest.mark.parametrize("name", ["jobs", "limit", "max_pixels", "batch_bytes"])
     @pytest.mark.parametrize("value", ["2", 1.5, 2.0, True, 0, -1])
-    def test_counts_are_whole_numbers(self, name: str, value: object) -> None:
+    def test_counts_are_whole_numbers(self, name: str, value: Any) -> None:
         maps = np.ones((2, 3, 4))
+        one: dict[str, Any] = {name: value}
+        scored: Any = kldeval.evaluate
         with pytest.raises(UsageProblem, match=f"{name}=.*: a number of 1 or more"):
-            kldeval.evaluate(maps, maps, **{name: value})
+            scored(maps, maps, **one)
         kldeval.evaluate(maps, maps, metric="kld", jobs=np.int64(1), limit=np.uint8(1))
 
     @pytest.mark.parametrize("metric", [3, [], kldeval.kld, object()])
-    def test_metrics_are_named(self, metric: object) -> None:
+    def test_metrics_are_named(self, metric: Any) -> None:
         maps = np.ones((2, 3, 4))
-        with pytest.raises(UsageProblem, match="metric=.*: give a text such as 'kld,cc', or a list"):
+        with pytest.raises(UsageProblem, match=r"metric=.*: give a text such as 'kld,cc', or a list"):
             kldeval.evaluate(maps, maps, metric=metric)
 
     def test_a_batch_of_nothing_adds_nothing(self) -> None:
@@ -327,7 +334,8 @@ class TestWhatNotebooksHold:
             kldeval.evaluate({1: maps, "1": maps}, maps)
 
     def test_states_that_are_none(self) -> None:
-        for stream, kind in ((kldeval.Metric("kld"), "Metric"), (kldeval.MetricCollection("kld"), "MetricCollection")):
+        streams: Any = ((kldeval.Metric("kld"), "Metric"), (kldeval.MetricCollection("kld"), "MetricCollection"))
+        for stream, kind in streams:
             with pytest.raises(UsageProblem, match=f"merge takes another {kind}, not a int"):
                 stream.merge(3)
             with pytest.raises(UsageProblem, match="no saved state of metrics: it lacks moments, rows"):
