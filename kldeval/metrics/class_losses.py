@@ -31,13 +31,23 @@ def cross_entropy_terms(log_pred: Array, target: Array, rule: LabelRule) -> Labe
     case = _make_case(log_pred, target, rule)
     if case.truth.soft is None and not rule.label_smoothing:
         log_prob = namespace(case.log_pred).take_along_axis(case.log_pred, case.truth.label, axis=rule.axis)
-        return case.terms(-expected(case.importance(), log_prob))
+        return case.terms_at_labels(log_prob)
 
     def of_block(log_pred: Array, soft: Array) -> AnyArray:
         share = soft if case.weights is None else case.weights * soft
         return -namespace(log_pred).sum(expected(share, log_pred), axis=rule.axis, keepdims=True)
 
     return case.terms(case.over_classes(of_block))
+
+
+def cross_entropy_at_labels(log_prob: Array, truth: Target, rule: LabelRule, n_classes: int) -> LabelTerms:
+    """The cross-entropy of integer labels without smoothing, given ln p at the label of each position alone.
+
+    `log_prob` is 1 long on the class axis; the class weights of the rule were checked against `n_classes` before.
+    """
+    xp, weights = namespace(log_prob), rule.class_weights
+    beside = None if weights is None else xp.asarray(weights, dtype=log_prob.dtype, device=device_of(log_prob))
+    return _Case(log_prob, truth, rule, beside, n_classes).terms_at_labels(log_prob)
 
 
 def nll_terms(log_pred: Array, target: Array, rule: LabelRule) -> LabelTerms:
@@ -125,6 +135,7 @@ class _Case:
     truth: Target
     rule: LabelRule
     weights: Array | None
+    n_classes: int
 
     def importance(self) -> AnyArray:
         """The weight of every position, sum over c of w_c t_c; of an integer label y it is w_y."""
@@ -147,6 +158,10 @@ class _Case:
         with quiet():
             return in_blocks(of_target, self.log_pred, self.truth.label if soft is None else soft, axis=rule.axis)
 
+    def terms_at_labels(self, log_prob: Array) -> LabelTerms:
+        """The terms of -w_y ln p_y, given ln p_y."""
+        return self.terms(-expected(self.importance(), log_prob))
+
     def terms(self, loss: Array, weight: Array | None = None) -> LabelTerms:
         """The terms of a weighted loss; the weight, if not given, is what torch's mean divides by."""
         xp, truth = namespace(loss), self.truth
@@ -156,12 +171,13 @@ class _Case:
         loss, weight = xp.where(truth.valid, loss, nothing), xp.where(truth.valid, weight, nothing)
         arrays = (loss, weight, truth.label, truth.valid)
         loss, weight, label, valid = (xp.squeeze(array, axis=self.rule.axis) for array in arrays)
-        return LabelTerms(loss, weight, label, valid, n_classes=self.log_pred.shape[self.rule.axis])
+        return LabelTerms(loss, weight, label, valid, n_classes=self.n_classes)
 
 
 def _make_case(log_pred: Array, target: Array, rule: LabelRule) -> _Case:
     log_pred = real_floats(log_pred)
-    return _Case(log_pred, read_target(log_pred, target, rule), rule, rule.weights_beside(log_pred))
+    truth = read_target(log_pred, target, rule)
+    return _Case(log_pred, truth, rule, rule.weights_beside(log_pred), log_pred.shape[rule.axis])
 
 
 SmoothingOver = Literal["all", "others"]

@@ -17,7 +17,16 @@ from kldeval.arrays import namespace, quiet
 from kldeval.dataclass import dataclass
 from kldeval.errors import RefusedMap, UsageProblem
 from kldeval.metrics.checks import check_probabilities
-from kldeval.metrics.class_losses import LabelRule, accuracy_terms, check_labels, refuse_soft_labels, uncovered_mass
+from kldeval.metrics.class_losses import (
+    LabelRule,
+    Target,
+    accuracy_terms,
+    check_labels,
+    cross_entropy_at_labels,
+    read_target,
+    refuse_soft_labels,
+    uncovered_mass,
+)
 from kldeval.metrics.registry import LABEL_METRICS
 from kldeval.normalization.chain import along_rows, class_axis, format_chain, normalise
 from kldeval.normalization.steps import STEPS
@@ -291,6 +300,9 @@ def _zero_reduced(pair: MapPair, ignored: int) -> MapPair:
 
 def label_blocks(rows: LabelledRows, settings: Settings) -> Iterator[LabelBlock]:
     """Every block of positions with its terms."""
+    if _needs_labels_alone(rows, settings):
+        yield from _blocks_at_labels(rows, settings)
+        return
     rule = LabelRule(axis=-1, ignore_index=ignore_index(settings))
     calls = dict(zip(settings.keys, settings.metrics, strict=True))
     for part in rows.pred.rows:
@@ -314,6 +326,39 @@ def label_blocks(rows: LabelledRows, settings: Settings) -> Iterator[LabelBlock]
                 made[at] = make(log_pred, target, rule, weights, **_edges_of(rows, key), **call.keywords)
             sums[key] = made[at]
         yield LabelBlock(terms, sums, uncovered_mass(log_pred, target, of_any), of_any.valid)
+
+
+def _needs_labels_alone(rows: LabelledRows, settings: Settings) -> bool:
+    """Whether all metrics look at the probability of the label alone, and that of the other classes is not known yet.
+
+    A step remembers a function of each value and of statistics that are the position's own.
+    """
+    if not rows.pred.functions or rows.target.ndim != 1:
+        return False
+    own = all(one.shape[-1] == 1 for _, statistics in rows.pred.functions for one in statistics)
+    return own and all(
+        call.name in ("ce", "nll") and not call.keywords.get("label_smoothing") for call in settings.metrics
+    )
+
+
+def _blocks_at_labels(rows: LabelledRows, settings: Settings) -> Iterator[LabelBlock]:
+    """Every block with its terms, of which the steps are computed at the label of each position and nowhere else."""
+    rule = LabelRule(axis=-1, ignore_index=ignore_index(settings))
+    every, n_classes = rows.pred.source, rows.pred.source.shape[-1]
+    truth = read_target(every, rows.target, rule)
+    xp = namespace(every)
+    chosen = rows.pred.changed(source=xp.take_along_axis(every, truth.label, axis=-1), known={})
+    for part in chosen.rows:
+        log_prob, here = density_of_block(chosen, part).log, Target(truth.label[part, :], truth.valid[part, :])
+        weights = None if rows.weights is None else rows.weights[part]
+        terms = {}
+        for key, call in zip(settings.keys, settings.metrics, strict=True):
+            weighing = replace(rule, class_weights=call.keywords.get("class_weights"))
+            found = cross_entropy_at_labels(log_prob, here, weighing, n_classes)
+            terms[key] = _weighted(_in_base(call, settings.base, found), weights)
+        of_any = next(iter(terms.values()))
+        uncovered = xp.astype((log_prob[:, 0] == -xp.inf) & of_any.valid, log_prob.dtype)
+        yield LabelBlock(terms, {}, uncovered, of_any.valid)
 
 
 def _edges_of(rows: LabelledRows, key: str) -> dict[str, Array]:
@@ -359,8 +404,11 @@ def ignore_index(settings: Settings) -> int | None:
 
 def _terms(call: Call, base: str, log_pred: Array, target: Array, rule: LabelRule) -> LabelTerms:
     entry = LABEL_METRICS[call.name]
-    terms = entry.function(log_pred, target, rule, **call.keywords)
-    if base == "e" or entry.info.unit != "nats":
+    return _in_base(call, base, entry.function(log_pred, target, rule, **call.keywords))
+
+
+def _in_base(call: Call, base: str, terms: LabelTerms) -> LabelTerms:
+    if base == "e" or LABEL_METRICS[call.name].info.unit != "nats":
         return terms
     return replace(terms, loss=terms.loss / math.log(int(base)))
 

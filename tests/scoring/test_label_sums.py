@@ -79,3 +79,37 @@ def test_a_large_map_is_scored_within_three_times_its_memory(metric: Any, option
         smoothing = options.get("label_smoothing", 0.0)
         expected = functional.cross_entropy(*arrays, weight, ignore_index=VOID, label_smoothing=smoothing)
         np.testing.assert_allclose(score, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"norm": "softmax"},
+        {"norm": "softmax", "ignore_index": VOID, "class_weights": (3.0, 0.5, 2.0, 0.0, 1.0), "base": "2"},
+        {"norm": "add(value=1)+temperature(t=2)+softmax", "maps": "pixels", "per_class": True},
+        {"norm": "softmax", "dtype": "float32"},
+        {"norm": "sigmoid+sum-to-one", "reduction": "sum"},
+        {"norm": "abs+sum-to-one"},
+        {"norm": "softmax+temperature(t=3)"},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("axis_first", [True, False])
+def test_the_cross_entropy_is_one_number_whatever_is_asked_beside(options: dict[str, Any], *, axis_first: bool) -> None:
+    rng = np.random.default_rng(7)
+    scores = rng.normal(size=(5, 160, 220)).astype(np.float32)
+    scores[2, :3] = 0 if "abs" in options["norm"] else -np.inf if options["norm"] == "softmax" else 1
+    labels = rng.integers(0, 5, (160, 220)).astype(np.uint8)
+    if "ignore_index" in options:
+        labels[100:] = VOID
+    axis = 0 if axis_first else -1
+    pred = scores if axis_first else np.moveaxis(scores, 0, -1).copy()
+    alone, beside = (
+        library.evaluate(pred, labels, metric=metric, axis=axis, **options) for metric in ("ce", "ce,accuracy")
+    )
+    one, other = alone.scores[0], beside.scores[0]
+    assert one.values["ce"] == pytest.approx(other.values["ce"], rel=1e-13)
+    assert (one.n_uncovered, one.uncovered_mass) == (other.n_uncovered, other.uncovered_mass)
+    assert bool(one.n_uncovered) == (options["norm"] in ("softmax", "abs+sum-to-one"))
+    classes = {row.label: (row.n, row.values["ce"]) for row in alone.classes}
+    assert classes == {row.label: pytest.approx((row.n, row.values["ce"]), rel=1e-13) for row in beside.classes}
