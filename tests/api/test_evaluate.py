@@ -315,7 +315,7 @@ class TestWhatNotebooksHold:
         scored: Any = kldeval.evaluate
         with pytest.raises(UsageProblem, match=f"{name}=.*: a number of 1 or more"):
             scored(maps, maps, **one)
-        kldeval.evaluate(maps, maps, metric="kld", jobs=np.int64(1), limit=np.uint8(1))
+        scored(maps, maps, metric="kld", jobs=np.int64(1), limit=np.uint8(1))
 
     @pytest.mark.parametrize("metric", [3, [], kldeval.kld, object()])
     def test_metrics_are_named(self, metric: Any) -> None:
