@@ -57,7 +57,7 @@ class KLDLoss(nn.Module):  # type: ignore[misc] # torch's types are not read
 
     def forward(self, pred: Tensor, gt: Tensor) -> Tensor:
         """The loss of predicted maps against ground-truth maps of the same shape."""
-        _check_batch(pred, gt)
+        _check_shapes(pred, gt)
         if self._validate:
             metric_functions()["kld"](pred.detach(), gt.detach(), **self._options)
         return _reduced(self._density(pred, gt), self._reduction, pred, gt)
@@ -133,7 +133,9 @@ class CombinedLoss(nn.Module):  # type: ignore[misc] # torch's types are not rea
 
     def forward(self, pred: Tensor, gt: Tensor, fixations: Tensor | None = None) -> Tensor:
         """The loss of predicted maps against ground-truth maps and, for nss and auc, the counts of fixations."""
-        _check_batch(pred, gt)
+        _check_shapes(pred, gt)
+        if fixations is not None:
+            _check_shapes(pred, fixations, "fixations")
         if self._checked is not None:
             self._checked(pred.detach(), gt.detach())
         p, q = computed(pred), computed(gt)
@@ -234,35 +236,35 @@ def _without_eps(options: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if name not in ("eps", *CONSTANTS)}
 
 
+def _check_shapes(pred: Tensor, other: Tensor, name: str = "gt") -> None:
+    """Refuse maps of which torch would score every pair, such as (N, H, W) against (N, 1, H, W): N * N numbers.
+
+    Raises:
+        UsageProblem: naming both shapes, or what is no tensor of real numbers.
+    """
+    for role, one in (("pred", pred), (name, other)):
+        if not isinstance(one, Tensor) or one.is_complex():
+            msg = f"{role} is {one.dtype if isinstance(one, Tensor) else type(one).__name__}"
+            raise UsageProblem(f"{msg}; a loss takes tensors of real numbers")
+    p, q = tuple(pred.shape), tuple(other.shape)
+    if p != q and (p[-2:] != q[-2:] or _together(p[:-2], q[:-2]) not in (p[:-2], q[:-2])):
+        msg = f"pred has the shape {p} and {name} {q}; a loss takes maps of one shape, or one map for all"
+        raise UsageProblem(msg)
+
+
+def _together(first: tuple[int, ...], second: tuple[int, ...]) -> tuple[int, ...] | None:
+    """The shape that two shapes broadcast to; None where they do not."""
+    try:
+        return tuple(torch.broadcast_shapes(first, second))
+    except RuntimeError:
+        return None
+
+
 def _checked_reduction(reduction: str) -> str:
     if reduction not in ("mean", "sum", "none"):
         msg = f"reduction {reduction!r} is over the maps of a batch: mean, sum or none"
         raise UsageProblem(msg)
     return reduction
-
-
-def _check_batch(pred: Tensor, gt: Tensor) -> None:
-    """Refuse what is no pair of batches of maps, by types and shapes alone.
-
-    (N, 1, H, W) beside (N, H, W) would broadcast to every pair of maps, (N, N, H, W), whose mean is no loss.
-
-    Raises:
-        UsageProblem: one is no tensor, or of complex numbers, or the axes before height and width do not fit.
-    """
-    for role, one in (("pred", pred), ("gt", gt)):
-        if not isinstance(one, Tensor) or one.is_complex():
-            what = str(one.dtype) if isinstance(one, Tensor) else type(one).__name__
-            msg = f"{role} is {what}; a loss takes tensors of real numbers"
-            raise UsageProblem(msg)
-    batches = pred.shape[:-2], gt.shape[:-2]
-    try:
-        both = torch.broadcast_shapes(*batches)
-    except RuntimeError:
-        both = None
-    if pred.shape[-2:] != gt.shape[-2:] or both not in batches:
-        way = " (unsqueeze(1) adds an axis of length 1)" if both is not None else ""
-        msg = f"pred has the shape {tuple(pred.shape)} and gt {tuple(gt.shape)}; give both the same{way}"
-        raise UsageProblem(msg)
 
 
 def _reduced(values: Tensor, reduction: str, *given: Tensor) -> Tensor:
