@@ -116,6 +116,31 @@ def device_of(array: Array) -> Any:
     return array_api_compat.device(array)
 
 
+PLAIN_MODES = frozenset({"1", "L", "F", "I", "I;16", "I;16B", "I;16L", "I;16N"})
+"""The modes of pictures of Pillow whose one channel is the grey value of a pixel."""
+
+
+def is_pillow(value: object) -> bool:
+    """Whether a value is a picture of Pillow."""
+    return hasattr(value, "__array_interface__") and hasattr(value, "mode") and hasattr(value, "getbands")
+
+
+def _refuse_coded(array: Any) -> None:
+    """Refuse pictures of Pillow whose numbers are no grey values: places in a palette, or colours.
+
+    Raises:
+        RefusedMap: naming the mode.
+    """
+    coded = [
+        one.mode
+        for one in (array if isinstance(array, list | tuple) else (array,))
+        if is_pillow(one) and one.mode not in PLAIN_MODES
+    ]
+    if coded:
+        msg = f"an image of Pillow of the mode {coded[0]}, whose values are no grey: give image.convert('L')"
+        raise RefusedMap(msg)
+
+
 def as_numpy(array: Any) -> Any:
     """An array of any library in the memory of the processor, as numpy's.
 
@@ -135,6 +160,7 @@ def as_numpy(array: Any) -> Any:
     if hasattr(array, "get") and type(array).__module__.startswith("cupy"):
         return array.get()
     _refuse_masked(array)
+    _refuse_coded(array)
     found = np.asarray(array)
     if found.dtype.kind not in "biuf":
         msg = f"{type(array).__name__} of dtype {found.dtype} and shape {found.shape}; maps hold real numbers"

@@ -401,7 +401,11 @@ def requested(options: Keywords, beside: Mapping[str, str] | None = None, *, man
 
 def _text(key: str, value: Any) -> str:
     if key == "metric" and not isinstance(value, str):
-        return ",".join(map(str, value))
+        texts = list(value) if hasattr(value, "__iter__") else []
+        if not texts:
+            msg = f"metric={value!r}: give a text such as 'kld,cc', or a list of such"
+            raise UsageProblem(msg)
+        return ",".join(map(str, texts))
     if key != "class_weights":
         return format_value(value)
     return weights_text(str(value)) if isinstance(value, str | Path) else format_value(tuple(map(float, value)))

@@ -205,8 +205,11 @@ class MetricCollection:
         """Take in what another, of the same signatures, has taken in: that of another process, say.
 
         Raises:
-            UsageProblem: its signatures are others.
+            UsageProblem: its signatures are others, or it is no such collection.
         """
+        if not isinstance(other, MetricCollection):
+            msg = f"merge takes another {type(self).__name__}, not a {type(other).__name__}"
+            raise UsageProblem(msg)
         if not other.n:
             _check_same(signatures(self._settings), signatures(other._settings))
             return
@@ -231,6 +234,10 @@ class MetricCollection:
         Raises:
             UsageProblem: it is that of other signatures.
         """
+        lacking = sorted({"signatures", "weighted", "moments", "rows"} - set(state))
+        if lacking:
+            msg = f"this is no saved state of metrics: it lacks {', '.join(lacking)}"
+            raise UsageProblem(msg)
         before, self._is_weighted = self._is_weighted, state["weighted"]
         if self.signatures != state["signatures"]:
             self._is_weighted = before
@@ -329,6 +336,9 @@ class Metric:
 
     def merge(self, other: Metric) -> None:
         """Take in what another of the same signature has taken in."""
+        if not isinstance(other, Metric):
+            msg = f"merge takes another Metric, not a {type(other).__name__}"
+            raise UsageProblem(msg)
         self._all.merge(other._all)
 
     def state_dict(self) -> dict[str, Any]:

@@ -186,6 +186,9 @@ def _models(
         raise UsageProblem(msg)
     from kldeval.reports.leaderboard import make_leaderboard
 
+    if len({str(name) for name in preds}) < len(preds):
+        msg = f"two models have one name: {', '.join(map(repr, preds))}"
+        raise UsageProblem(msg)
     call = asked(options)
     sides = {str(name): _folders(pred, gt, call) for name, pred in preds.items()}
     truth = next(iter(sides.values()))[1]

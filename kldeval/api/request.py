@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import index
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -72,6 +73,8 @@ def asked(options: dict[str, Any], *, known: Iterable[str] = OPTIONS, beside_ite
     """
     options = {name: value for name, value in options.items() if value is not None}
     check_names(options, known)
+    if "device" in options:
+        options["device"] = str(options["device"])  # torch has devices that are no texts
     arrays = {name: options.pop(name) for name in BESIDE if name in options and not is_path(options[name])}
     words = dict.fromkeys((name for name in (*arrays, *beside_items) if name != "fixations"), "maps")
     said = {name: value for name, value in options.items() if name not in RunOptions._fields}
@@ -91,7 +94,12 @@ def asked(options: dict[str, Any], *, known: Iterable[str] = OPTIONS, beside_ite
 
 
 def _check_counts(counts: dict[str, Any]) -> None:
-    wrong = {name: count for name, count in counts.items() if count is not None and count < 1}
+    """Refuse what is no count: a text, a fraction, a boolean, or less than 1; integers of numpy are counts."""
+    wrong = {name: count for name, count in counts.items() if not _is_count(count)}
     if wrong:
-        msg = f"{', '.join(f'{name}={count}' for name, count in wrong.items())}: a number of 1 or more"
+        msg = f"{', '.join(f'{name}={count!r}' for name, count in wrong.items())}: a number of 1 or more"
         raise UsageProblem(msg)
+
+
+def _is_count(value: Any) -> bool:
+    return value is None or (hasattr(value, "__index__") and not isinstance(value, bool) and index(value) >= 1)

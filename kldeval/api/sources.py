@@ -8,7 +8,7 @@ from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kldeval.arrays import as_numpy
+from kldeval.arrays import as_numpy, is_pillow
 from kldeval.data.stacks import is_picture
 from kldeval.data.volumes import PLANE
 from kldeval.dataclass import dataclass
@@ -37,6 +37,11 @@ def is_array(value: object) -> bool:
     return hasattr(value, "shape") and hasattr(value, "dtype")
 
 
+def _unwrapped(value: Any) -> Any:
+    """A picture of Pillow as its array; any other value as it is."""
+    return as_numpy(value) if is_pillow(value) else value
+
+
 def folder_of(value: Any, role: str, *, classes: int = 0, spatial: int = PLANE) -> MapFolder | None:
     """What stands for one side of a run: a path, or maps in memory named by their place.
 
@@ -46,6 +51,7 @@ def folder_of(value: Any, role: str, *, classes: int = 0, spatial: int = PLANE) 
         UsageProblem: it is nothing that maps could come from.
         RefusedMap: it is an array that holds no maps.
     """
+    value = _unwrapped(value)
     if value is None or isinstance(value, NamedMaps):
         return value
     if is_path(value):
@@ -64,7 +70,8 @@ def folder_of(value: Any, role: str, *, classes: int = 0, spatial: int = PLANE) 
 
 
 def file_of(value: Any, label: str) -> MapFile:
-    """One map: a path, or an array."""
+    """One map: a path, an array, or a picture of Pillow."""
+    value = _unwrapped(value)
     if is_path(value):
         return Path(value)
     if not is_array(value):
@@ -270,7 +277,8 @@ def members_of(item: Any, place: int) -> dict[str, Any]:
 
 def _files(value: Any, label: str, classes: int, spatial: int) -> list[MapFile]:
     if is_array(value):
-        return list(maps_of(value, label, classes=classes, spatial=spatial))
+        is_empty_batch = len(value.shape) > spatial + classes and value.shape[0] == 0
+        return [] if is_empty_batch else list(maps_of(value, label, classes=classes, spatial=spatial))
     if isinstance(value, tuple | list):
         return [file_of(one, f"{label}[{place}]") for place, one in enumerate(value)]
     return [file_of(value, label)]

@@ -57,6 +57,7 @@ class KLDLoss(nn.Module):  # type: ignore[misc] # torch's types are not read
 
     def forward(self, pred: Tensor, gt: Tensor) -> Tensor:
         """The loss of predicted maps against ground-truth maps of the same shape."""
+        _check_shapes(pred, gt)
         if self._validate:
             metric_functions()["kld"](pred.detach(), gt.detach(), **self._options)
         return _reduced(self._density(pred, gt), self._reduction, pred, gt)
@@ -132,6 +133,9 @@ class CombinedLoss(nn.Module):  # type: ignore[misc] # torch's types are not rea
 
     def forward(self, pred: Tensor, gt: Tensor, fixations: Tensor | None = None) -> Tensor:
         """The loss of predicted maps against ground-truth maps and, for nss and auc, the counts of fixations."""
+        _check_shapes(pred, gt)
+        if fixations is not None:
+            _check_shapes(pred, fixations, "fixations")
         if self._checked is not None:
             self._checked(pred.detach(), gt.detach())
         p, q = computed(pred), computed(gt)
@@ -230,6 +234,26 @@ def _checked_norms(norms: Mapping[str, str], weights: Mapping[str, float]) -> di
 def _without_eps(options: Mapping[str, Any]) -> dict[str, Any]:
     """The options without the constants of kld and ce, which mean nothing to other metrics."""
     return {name: value for name, value in options.items() if name not in ("eps", *CONSTANTS)}
+
+
+def _check_shapes(pred: Tensor, other: Tensor, name: str = "gt") -> None:
+    """Refuse maps of which torch would score every pair, such as (N, H, W) against (N, 1, H, W): N * N numbers.
+
+    Raises:
+        UsageProblem: naming both shapes.
+    """
+    p, q = tuple(pred.shape), tuple(other.shape)
+    if p != q and (p[-2:] != q[-2:] or _together(p[:-2], q[:-2]) not in (p[:-2], q[:-2])):
+        msg = f"pred has the shape {p} and {name} {q}; a loss takes maps of one shape, or one map for all"
+        raise UsageProblem(msg)
+
+
+def _together(first: tuple[int, ...], second: tuple[int, ...]) -> tuple[int, ...] | None:
+    """The shape that two shapes broadcast to; None where they do not."""
+    try:
+        return tuple(torch.broadcast_shapes(first, second))
+    except RuntimeError:
+        return None
 
 
 def _checked_reduction(reduction: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import re
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from command_line import kldeval as command
+from PIL import Image
 from reading import read_map
 
 import kldeval
@@ -281,3 +283,60 @@ def test_pairs_of_class_maps_and_labels_come_one_by_one(metric: str) -> None:
         kldeval.UsageProblem, match="ace has bins of equal numbers over all maps of a run: score them in"
     ):
         kldeval.evaluate(pairs, **{**options, "metric": "ace"})
+
+
+class TestWhatNotebooksHold:
+    def test_pictures_of_pillow_are_maps_where_their_values_are_grey(self) -> None:
+        arrays = (np.random.default_rng(3).random((2, 3, 8, 9)) * 255).astype(np.uint8)
+        pred: Any
+        gt: Any
+        scored: Any = kldeval.evaluate
+        pred, gt = ([Image.fromarray(one) for one in side] for side in arrays)
+        wanted = scored(*arrays, metric="kld,cc", jobs=1)
+        assert scored(pred, gt, metric="kld,cc", jobs=1).scores == wanted.scores
+        assert scored(zip(pred, gt, strict=True), metric="kld,cc")["kld"] == wanted["kld"]
+        metric: Any = kldeval.Metric("kld")
+        metric.update(pred, gt)
+        assert metric.compute() == wanted["kld"].mean
+        for mode in ("P", "RGB", "RGBA", "LA", "CMYK", "YCbCr"):
+            coded = [
+                one.convert("L").convert("RGB").convert(mode) if mode != "LA" else one.convert(mode) for one in pred
+            ]
+            calls: Any = (partial(kldeval.evaluate, coded, gt), partial(metric.update, coded, gt))
+            for call in calls:
+                with pytest.raises(RefusedMap, match=rf"Pillow of the mode {mode}.*convert\('L'\)"):
+                    call()
+
+    @pytest.mark.parametrize("name", ["jobs", "limit", "max_pixels", "batch_bytes"])
+    @pytest.mark.parametrize("value", ["2", 1.5, 2.0, True, 0, -1])
+    def test_counts_are_whole_numbers(self, name: str, value: Any) -> None:
+        maps = np.ones((2, 3, 4))
+        one: dict[str, Any] = {name: value}
+        scored: Any = kldeval.evaluate
+        with pytest.raises(UsageProblem, match=f"{name}=.*: a number of 1 or more"):
+            scored(maps, maps, **one)
+        scored(maps, maps, metric="kld", jobs=np.int64(1), limit=np.uint8(1))
+
+    @pytest.mark.parametrize("metric", [3, [], kldeval.kld, object()])
+    def test_metrics_are_named(self, metric: Any) -> None:
+        maps = np.ones((2, 3, 4))
+        with pytest.raises(UsageProblem, match=r"metric=.*: give a text such as 'kld,cc', or a list"):
+            kldeval.evaluate(maps, maps, metric=metric)
+
+    def test_a_batch_of_nothing_adds_nothing(self) -> None:
+        maps = np.random.default_rng(1).random((3, 1, 4, 5))
+        with_empty = kldeval.evaluate([(maps, maps[::-1]), (maps[:0], maps[:0])], metric="kld")
+        assert with_empty == kldeval.evaluate([(maps, maps[::-1])], metric="kld")
+
+    def test_models_of_one_name(self) -> None:
+        maps = np.ones((2, 3, 4))
+        with pytest.raises(UsageProblem, match="two models have one name: 1, '1'"):
+            kldeval.evaluate({1: maps, "1": maps}, maps)
+
+    def test_states_that_are_none(self) -> None:
+        streams: Any = ((kldeval.Metric("kld"), "Metric"), (kldeval.MetricCollection("kld"), "MetricCollection"))
+        for stream, kind in streams:
+            with pytest.raises(UsageProblem, match=f"merge takes another {kind}, not a int"):
+                stream.merge(3)
+            with pytest.raises(UsageProblem, match="no saved state of metrics: it lacks moments, rows"):
+                stream.load_state_dict({})

@@ -174,6 +174,25 @@ def test_the_loss_of_an_autocast_region() -> None:
     assert bool(torch.isfinite(loss))
 
 
+@pytest.mark.parametrize(
+    ("pred", "gt"),
+    [((3, 4, 5), (3, 1, 4, 5)), ((3, 1, 4, 5), (3, 4, 5)), ((3, 4, 5), (2, 4, 5)), ((3, 4, 5), (3, 4, 1))],
+)
+def test_a_loss_of_every_pair_of_a_batch_is_refused(pred: tuple[int, ...], gt: tuple[int, ...]) -> None:
+    p, q = torch.rand(pred), torch.rand(gt)
+    for loss in (KLDLoss(), CrossEntropyLoss(norm="flatten-softmax"), CombinedLoss({"cc": -1})):
+        with pytest.raises(UsageProblem, match=r"pred has the shape .* and gt .*; a loss takes maps of one shape"):
+            loss(p, q)
+    with pytest.raises(UsageProblem, match="and fixations"):
+        CombinedLoss({"nss": -1})(p, p, fixations=q)
+
+
+@pytest.mark.parametrize("shape", [(4, 5), (1, 4, 5), (1, 1, 4, 5)])
+def test_one_ground_truth_for_a_batch(shape: tuple[int, ...]) -> None:
+    p, q = torch.rand(3, 1, 4, 5), torch.rand(4, 5)
+    torch.testing.assert_close(KLDLoss()(p, q.reshape(shape)), KLDLoss()(p, q.expand(3, 1, 4, 5)))
+
+
 def test_what_a_loss_does_not_know_is_refused() -> None:
     with pytest.raises(UsageProblem, match=r"losses know the steps .* use kldeval\.kld"):
         KLDLoss(norm="blur(sigma=2)+sum-to-one")
