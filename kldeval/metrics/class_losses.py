@@ -159,8 +159,9 @@ class _Case:
             return in_blocks(of_target, self.log_pred, self.truth.label if soft is None else soft, axis=rule.axis)
 
     def terms_at_labels(self, log_prob: Array) -> LabelTerms:
-        """The terms of -w_y ln p_y, given ln p_y."""
-        return self.terms(-expected(self.importance(), log_prob))
+        """The terms of -w_y ln p_y, given ln p_y; of integer labels."""
+        importance = self.importance()
+        return self.terms(-expected(importance, log_prob), importance)
 
     def terms(self, loss: Array, weight: Array | None = None) -> LabelTerms:
         """The terms of a weighted loss; the weight, if not given, is what torch's mean divides by."""

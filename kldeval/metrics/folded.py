@@ -118,19 +118,19 @@ def folded_reverse(pred: Share, gt: Share, **constants: float) -> Folds:
 
 
 def folded_cross_entropy(pred: Share, _gt: Share, *, ratio_eps: float = 0.0) -> Folds:
-    """The part of `ce`: ln E sum t - (1 / D) sum w ln(v + r E)."""
+    """The part of `ce`, whose sign is turned at the end: ln E sum t - (1 / D) sum w ln(v + r E)."""
     xp = namespace(pred.divisor)
     if not _are_safe(ratio_eps) or not (ratio_eps or pred.is_positive):
         return None
-    factor = (lambda _, v: -xp.log(v.plus(ratio_eps))) if ratio_eps else (lambda _, v: -v.log)
-    return (Fold("gt", factor, xp.log(pred.divisor)),)
+    factor = (lambda _, v: xp.log(v.plus(ratio_eps))) if ratio_eps else (lambda _, v: v.log)
+    return (Fold("gt", factor, -xp.log(pred.divisor), scale=-1.0),)
 
 
 def folded_entropy(_pred: Share, gt: Share) -> Folds:
-    """The part of `entropy-gt`: ln D sum t - (1 / D) sum w ln w."""
+    """The part of `entropy-gt`, whose sign is turned at the end: ln D sum t - (1 / D) sum w ln w."""
     if not _has_finite_logarithms(gt):
         return None
-    return (Fold("gt", lambda w, _: -w.log, namespace(gt.divisor).log(gt.divisor)),)
+    return (Fold("gt", lambda w, _: w.log, -namespace(gt.divisor).log(gt.divisor), scale=-1.0),)
 
 
 def folded_uncovered_mass(pred: Share, gt: Share) -> Folds:

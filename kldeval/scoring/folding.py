@@ -76,4 +76,5 @@ def _finished(fold: Fold, share: Share, total: Array | None) -> Array:
         return 0.0 * share.total[..., 0, 0] if total is None else total
     whole = (fold.constant * share.total)[..., 0, 0]
     whole = whole if total is None else whole + total / share.divisor[..., 0, 0]
-    return whole if fold.scale == 1 else fold.scale * whole
+    # 0 and not -0, where a factor turns the sign
+    return whole if fold.scale == 1 else fold.scale * whole + 0.0
