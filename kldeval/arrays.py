@@ -169,12 +169,19 @@ def as_numpy(array: Any) -> Any:
 
 
 def _refuse_masked(array: Any) -> None:
-    """Refuse an array of numpy.ma with masked pixels: nothing here would leave them out.
+    """Refuse an array of numpy.ma with masked pixels: nothing here would leave them out; and a tensor without values.
 
     Raises:
         RefusedMap: with the way out.
     """
     import numpy as np
+
+    if getattr(array, "is_sparse", False) or getattr(array, "is_meta", False):
+        what, way_out = (
+            ("sparse", "give tensor.to_dense()") if array.is_sparse else ("on the device meta", "give one with values")
+        )
+        msg = f"a tensor that is {what} has no pixels to look at: {way_out}"
+        raise RefusedMap(msg)
 
     if isinstance(array, np.ma.MaskedArray) and np.ma.is_masked(array):
         msg = (

@@ -18,7 +18,7 @@ from kldeval.engine.device import find_device
 from kldeval.engine.report_builder import provenance_of
 from kldeval.engine.run import outcomes
 from kldeval.engine.worker import reading_of
-from kldeval.errors import NoPartner, UnreadableMap, UsageProblem, printable
+from kldeval.errors import NoPartner, RefusedMap, UnreadableMap, UsageProblem, printable
 from kldeval.executors.choice import executor_for
 from kldeval.memory import MapInMemory, NamedMaps
 from kldeval.metrics.registry import METRICS
@@ -75,7 +75,14 @@ class RowScoring:
                 check_label_count(labels, pair.length * pair.n_rows)
                 labels = labels[first : pair.stop * pair.n_rows]
             pair = replace(pair, pred=self._part(pair, pair.pred), gt=self._part(pair, pair.gt))
-        maps = load_pair(pair, self.reading, gt)
+        try:
+            maps = load_pair(pair, self.reading, gt)
+        except RefusedMap as problem:
+            if problem.code != "size-mismatch":
+                raise
+            sizes = str(problem).partition(" (height, width)")[0]  # what follows is the way out for maps
+            msg = f"{sizes}; rows must be the same on both"
+            raise RefusedMap(msg, code=problem.code) from problem
         return score_rows(maps, self.settings, labels, self.ignore_index, first)
 
     def finish(self, begun: Sequence[RowScores]) -> Sequence[RowScores]:

@@ -257,7 +257,7 @@ def check_rows(settings: Settings) -> None:
         what = "a chain within rows on both sides, as --norm softmax --axis -1, and no other --reduction than none"
         msg = f"--rows takes {what}"
         raise UsageProblem(msg)
-    of_pixels_alone = {"--mask": settings.mask, "--weights": settings.weights}
+    of_pixels_alone = {"--mask": settings.mask, "--weights": settings.weights, "--resize": settings.resize}
     flag = next((flag for flag, call in of_pixels_alone.items() if call.name != "none"), None)
     if flag or settings.nodata:
         msg = f"{flag or '--nodata'} has no meaning for rows, in which every entry counts"

@@ -226,6 +226,8 @@ REFUSED: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: evaluate(MAPS * 1j, MAPS), RefusedMap, "maps hold real numbers"),
     (lambda: evaluate(np.ma.masked_greater(MAPS, 0.5), MAPS), RefusedMap, "of a masked array are masked"),
     (lambda: kldeval.kld(np.ma.masked_greater(MAPS, 0.5), MAPS), RefusedMap, "of a masked array are masked"),
+    (lambda: kldeval.kld(torch.tensor(MAPS).to_sparse(), torch.tensor(MAPS)), RefusedMap, "give tensor.to_dense()"),
+    (lambda: kldeval.cc(torch.tensor(MAPS), torch.tensor(MAPS, device="meta")), RefusedMap, "is on the device meta"),
     (lambda: evaluate(np.ones((0, 3, 4)), np.ones((0, 3, 4))), RefusedMap, "pred has the shape (0, 3, 4)"),
     (lambda: evaluate(MAPS, MAPS, eps=1, metric="cc"), UsageProblem, "eps=1 has no effect"),
     (lambda: evaluate(MAPS, MAPS, device="tpu"), UsageProblem, "device='tpu'"),

@@ -149,6 +149,7 @@ def test_labels_that_do_not_count_are_left_out_of_perplexities(logits: Path) -> 
         (("--norm", "sum-to-one"), "--rows takes a chain within rows on both sides, as --norm softmax --axis -1"),
         (("--format", "parquet"), "unknown format 'parquet'"),
         (("--worst", "3"), "--worst has no meaning for rows"),
+        (("--resize", "pred-to-gt"), "--resize has no meaning for rows, in which every entry counts"),
         (("--sort", "kld"), "--sort has no meaning for rows"),
         (("--baselines",), "--baselines has no meaning for rows"),
         (("--bounds", "round"), "--bounds has no meaning for rows"),
@@ -162,6 +163,16 @@ def test_what_rows_do_not_have_is_refused(arguments: tuple[str, ...], message: s
     outcome = kldeval(logits / "quant.npy", logits / "base.npy", "--rows", *arguments)
     assert outcome.code == 2
     assert message in outcome.err
+
+
+def test_rows_of_other_vocabularies_are_no_pair(logits: Path) -> None:
+    quant = np.load(logits / "quant.npy")
+    np.save(logits / "quant.npy", quant[:, :-1])
+    outcome = kldeval(logits / "quant.npy", logits / "base.npy", "--rows")
+    assert outcome.code == 1
+    sizes = f"the prediction is ({ROWS}, {ENTRIES - 1}), the ground truth ({ROWS}, {ENTRIES})"
+    assert f"sizes differ: {sizes}; rows must be the same on both" in outcome.out
+    assert "--resize" not in outcome.out
 
 
 def test_gates_and_numbers_for_scripts(logits: Path) -> None:
