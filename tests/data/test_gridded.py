@@ -230,6 +230,29 @@ def test_damaged_and_hostile_files_are_refused(folder: Path) -> None:
     assert "are more than --max-pixels 20" in kldeval("p.nc", "p.nc", "--var", "tas", "--max-pixels", "20").out
 
 
+GRIDDED = Path(__file__).parents[1] / "hostile" / "gridded"
+
+
+def test_lengths_that_lead_out_of_a_header_are_refused_before_memory_is_asked_for(folder: Path) -> None:
+    """A header of 20 bytes made the library ask for a gigabyte; every word of a sound one is made too large."""
+    for path in sorted(GRIDDED.iterdir()):
+        (folder / "damaged.nc").write_bytes(path.read_bytes())
+        outcome = kldeval("damaged.nc", "damaged.nc")
+        assert outcome.code == 2
+        assert "entries where 4 bytes are left" in outcome.err
+    save(dataset(1).isel(time=0), "p3.nc")
+    data = Path("p3.nc").read_bytes()
+    assert "tas" not in kldeval("p3.nc", "p3.nc", "--var", "tas", "--nodata", "nan").err
+    assert kldeval("p3.nc", "p3.nc", "--var", "tas", "--nodata", "nan").code == 0
+    for place in range(4, data.index(b"tas"), 4):
+        Path("damaged.nc").write_bytes(data[:place] + b"\x7f\xff\xff\xff" + data[place + 4 :])
+        outcome = kldeval("damaged.nc", "p3.nc", "--var", "tas", "--score-only")
+        assert outcome.code in (0, 1, 2)
+        assert "too large for the memory" not in outcome.err + outcome.out
+    Path("wide.nc").write_bytes(b"CDF\x05" + data[4:])
+    assert "NetCDF of version 5, with wide lengths" in kldeval("wide.nc", "p3.nc", "--var", "tas").err
+
+
 def test_without_the_libraries_a_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     save(dataset(1), "p.nc")
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "xarray" else sys)

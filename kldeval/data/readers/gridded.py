@@ -18,6 +18,7 @@ import numpy as np
 from kldeval.data.readers.apart import load_apart
 from kldeval.data.readers.entries import NUMBERS, check_count
 from kldeval.data.readers.files import check_regular
+from kldeval.data.readers.netcdf_header import check_header
 from kldeval.data.readers.stored import Limits, Stored, unreadable
 from kldeval.errors import MissingDependency, examples
 from kldeval.grids import Coordinates
@@ -149,6 +150,9 @@ def _opened(path: Path) -> Iterator[Any]:
             _held.pop(old).close()
         with path.open("rb") as file:
             is_classic = file.read(4) in CLASSIC
+            if is_classic:
+                file.seek(0)
+                check_header(file, status.st_size)
         if not is_classic:
             _check_here(path)
         engine = "scipy" if is_classic else "h5netcdf"
