@@ -103,8 +103,13 @@ def _with_parts(
     """The document, whose rows are written to files of a folder on the way, where that is asked for."""
     if options.output_dir is None:
         return _score(preds, gt, settings, options, progress)
+    from kldeval.data.inputs import Inputs
+    from kldeval.engine.run import READ
     from kldeval.writers.parts import Parts
 
+    request = request_from(options)
+    given = (*preds, gt, *(getattr(request, name) for name in READ))
+    Inputs(tuple(path for path in given if isinstance(path, Path))).check_folder(options.output_dir, ())
     parts = Parts(options.output_dir, settings.keys)
     document = _score(preds, gt, settings, options, parts.telling(progress))
     parts.finish(reports_of(document)[""])

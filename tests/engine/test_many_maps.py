@@ -120,6 +120,10 @@ def test_parts_are_the_rows_of_the_report(
     again = kldeval(*maps, "--output-dir", tmp_path / "rows")
     assert (again.code, again.out) == (2, "")
     assert "holds parts already, such as part-000000.parquet" in again.err
+    for among in (maps[0], maps[1] / "v"):
+        refused = kldeval(*maps, "--output-dir", among)
+        assert (refused.code, list(among.glob("*.parquet"))) == (2, [])
+        assert refused.err.startswith(f"kldeval: cannot write {among}: the next run would read it as maps of ")
     both = kldeval(maps[0], maps[1], maps[1], "--output-dir", tmp_path / "more")
     assert (both.code, both.err) == (
         2,
