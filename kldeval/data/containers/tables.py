@@ -20,6 +20,7 @@ from kldeval.data.readers import is_readable
 from kldeval.data.readers.apart import load_apart
 from kldeval.data.readers.entries import check_count
 from kldeval.data.readers.files import check_regular, refusals
+from kldeval.data.readers.foreign import OWN
 from kldeval.data.readers.stored import unreadable
 from kldeval.errors import MissingDependency, UnreadableMap, UsageProblem, examples, printable
 from kldeval.memory import ARRAY_SUFFIX, BytesInMemory, MapInMemory, Member
@@ -38,7 +39,7 @@ IMAGE = ".png"
 LARGEST_PART = 2**30
 """Bytes that the column may take in one row group, which is read at once."""
 
-NUMPY = b"\x93NUMPY"
+NUMPY = OWN[".npy"]
 
 
 class Shape(NamedTuple):
