@@ -18,6 +18,7 @@ from kldeval.data.readers.stored import Limits
 from kldeval.dataclass import dataclass
 from kldeval.errors import UnreadableMap, UsageProblem, examples, printable
 from kldeval.memory import ARRAY_SUFFIX
+from kldeval.suffixes import VIDEOS
 from kldeval.urls import is_url
 
 if TYPE_CHECKING:
@@ -35,9 +36,6 @@ ARCHIVES = (".zip", ".npz", *TARS)
 
 TABLES = (".parquet", ".arrow", ".feather")
 """The suffixes of tables, each of whose rows may hold a map; `datasets` saves .arrow."""
-
-VIDEOS = (".mp4", ".avi", ".mkv", ".mov", ".webm", ".m4v")
-"""The suffixes of videos, each of whose frames is a map."""
 
 OF_VIDEOS = f"{__name__}.videos"
 """The module of a member that is a frame."""
@@ -133,7 +131,8 @@ def member_at(path: Path) -> Member | None:
             relative = path.relative_to(parent).as_posix()
             member = members.get(relative) or members.get(f"{relative}{ARRAY_SUFFIX}")
             if member is None:
-                msg = f"{printable(parent)} holds no map {relative!r}; it holds {examples(members) or 'one map'}"
+                names = examples(one.name for one in members.values())
+                msg = f"{printable(parent)} holds no map {relative!r}; it holds {names or 'one map'}"
                 raise UsageProblem(msg)
             return member
     return None

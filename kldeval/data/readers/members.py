@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 from kldeval.data.readers.files import refusals
+from kldeval.errors import KldevalError, MapProblem
 from kldeval.memory import BytesInMemory, MapInMemory, Member
 
 if TYPE_CHECKING:
@@ -21,7 +23,29 @@ def fetched(path: MapFile, limits: Limits) -> MapContents:
         UnreadableMap: the member cannot be read, or is too large.
         MissingDependency: a library that it needs cannot be imported.
     """
-    return _read(path, limits) if isinstance(path, Member) else path
+    if not isinstance(path, Member):
+        return path
+    if path.held is None:
+        return _read(path, limits)
+    if isinstance(path.held, KldevalError):
+        raise path.held
+    return path.held
+
+
+def with_contents(path: Member, limits: Limits) -> Member:
+    """A member with its contents, or with the reason why it has none.
+
+    Raises:
+        MissingDependency: a library that it needs cannot be imported.
+    """
+    if path.held is not None:
+        return path
+    try:
+        return replace(path, held=_read(path, limits))
+    except MapProblem as problem:
+        return replace(path, held=problem)
+    except MemoryError:  # whoever works on it tries again, and says so
+        return path
 
 
 @lru_cache(maxsize=2)
