@@ -317,14 +317,14 @@ def _unfiltered(rows: memoryview, height: int, picture: _Picture, decode: Any) -
         blocks += [struct.pack("<BHH", is_last, len(block), len(block) ^ _STORED), block]
     header = _IHDR.pack(width, height, depth, kind, 0, 0, 0)
     # kornia does not look at the Adler-32 checksum, which the stream that came in has passed
-    chunks = _chunk(b"IHDR", header), _chunk(b"IDAT", *blocks, bytes(4)), _chunk(b"IEND")
-    wrapped = b"".join((MAGIC, *(part for chunk in chunks for part in chunk)))
+    pixels = _chunk(b"IDAT", *blocks, bytes(4))
+    wrapped = b"".join((MAGIC, *_chunk(b"IHDR", header), *pixels, *_chunk(b"IEND")))
     function = decode.decode_image_png_u8 if depth == _BYTE else decode.decode_image_png_u16
     return function(wrapped, (height, width), mode)
 
 
 def _chunk(name: bytes, *content: bytes | memoryview) -> tuple[bytes | memoryview, ...]:
-    """The parts of a chunk, of which the caller makes one copy."""
+    """The parts of a chunk, for the caller to join: the pixels of a map are copied once."""
     crc32, checksum = _crc32(), 0
     for part in (name, *content):
         checksum = crc32(part, checksum)
@@ -366,8 +366,8 @@ def _plain(data: bytes, picture: _Picture) -> bytes:
     """The PNG with nothing but its pixels, indices of a palette as grey: the decoder would look their colours up."""
     kind = GREY if picture.kind == PALETTE else picture.kind
     header = _IHDR.pack(picture.width, picture.height, picture.depth, kind, 0, 0, picture.is_interlaced)
-    pixels = b"".join(data[start:end] for name, start, end in picture.chunks if name in (b"IDAT", b"IEND"))
-    return MAGIC + _chunk(b"IHDR", header) + pixels
+    pixels = [data[start:end] for name, start, end in picture.chunks if name in (b"IDAT", b"IEND")]
+    return b"".join((MAGIC, *_chunk(b"IHDR", header), *pixels))
 
 
 def _coloured(indices: Array, picture: _Picture, path: Path) -> Array:
