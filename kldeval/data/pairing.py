@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from kldeval.data.containers import (
     Container,
+    called_alike,
     is_gridded,
     open_column,
     open_container,
     open_variable,
     part_at,
-    called_alike,
 )
 from kldeval.data.frames import (
     ALL_FRAMES,

@@ -145,7 +145,7 @@ MOST_HELD = 2
 
 
 @contextmanager
-def _opened(path: MapContents) -> Iterator[Groups]:
+def _opened(path: Path | BytesInMemory) -> Iterator[Groups]:
     """The data sets of a file by its groups, "" for that at its root. Times stay numbers until one is named.
 
     A file stays open until another is asked for, or it was changed; the child process takes no locks, so that others
