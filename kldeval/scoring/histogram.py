@@ -44,7 +44,7 @@ EXACT_PIXELS = 2**24
 """OpenCV counts in float32, which holds every whole number up to this one."""
 
 FEW_PIXELS = 3 * EXACT_PIXELS
-"""Pixels that are counted by numpy: OpenCV counts twice as fast, and its import takes as long as the difference then."""
+"""Pixels that numpy counts: OpenCV counts twice as fast, and its import takes as long as the difference then."""
 
 CANCELLED = 1e-5
 """A sum that is smaller than this share of its summands has lost five of their sixteen digits."""
@@ -337,7 +337,7 @@ def looked_up(table: Array, cells: Array) -> Array:
 
 @dataclass(slots=True)
 class _Counted:
-    """The pixels that this process has counted and looked up without OpenCV, and the maps that it was told to expect."""
+    """The pixels that this process has counted and looked up without OpenCV, and the maps that are to come."""
 
     n_pixels: int = 0
     n_maps: int = 1

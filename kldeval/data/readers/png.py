@@ -199,11 +199,7 @@ def _chunks(data: bytes, path: Path, *, verifies: bool) -> list[tuple[bytes, int
         end = start + _OVERHEAD + length
         if end > len(data):
             raise unreadable(path, f"truncated: the PNG ends after {len(data)} bytes, before its IEND chunk")
-        if (
-            verifies
-            and kind in _CRITICAL
-            and crc32(view[start + 4 : end - 4], 0) != _SUM.unpack_from(data, end - 4)[0]
-        ):
+        if verifies and kind in _CRITICAL and crc32(view[start + 4 : end - 4], 0) != _SUM.unpack_from(data, end - 4)[0]:
             raise unreadable(path, f"damaged: the checksum of the PNG's {kind.decode()} chunk at byte {start} is wrong")
         found.append((kind, start, end))
         start = end
