@@ -12,7 +12,15 @@ from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from kldeval.data.containers import Container, is_gridded, member_at, open_column, open_container, open_variable
+from kldeval.data.containers import (
+    Container,
+    called_alike,
+    is_gridded,
+    open_column,
+    open_container,
+    open_variable,
+    part_at,
+)
 from kldeval.data.frames import (
     ALL_FRAMES,
     Folder,
@@ -24,6 +32,7 @@ from kldeval.data.frames import (
     meeting,
     with_frames,
 )
+from kldeval.data.gridded_files import with_variables
 from kldeval.data.listing import Listing, is_excluded, list_folder, name_of, namers, normal, suffix_of
 from kldeval.data.readers import READERS, is_readable
 from kldeval.dataclass import dataclass
@@ -133,6 +142,7 @@ def find_pairs(
     """
     paths = (pred, gt)
     containers, members = _held(paths, keys, variables, columns, limits)
+    named = {path: _variable(place, keys, variables) for place, path in enumerate(paths)}
     kinds = [
         "folder" if held else "file" if member else _kind(path)
         for path, held, member in zip(paths, containers, members, strict=True)
@@ -146,7 +156,7 @@ def find_pairs(
         return both
     name_pred, name_gt = namers(pred_name, gt_name)
     if kinds == ["file", "folder"]:
-        (found,) = _listings((gt, containers[1]), limits=limits)
+        (found,) = _listings((gt, containers[1]), limits=limits, variables=named)
         alone = Folder(pred, Listing((), ()))
         check_videos(alone, found, allow_lossy=allow_lossy)
         _, found = meeting(alone, found, sampling)
@@ -154,7 +164,7 @@ def find_pairs(
             members[0] or pred,
             _side("ground truth", found, name_gt, exclude, _template("--gt-name", gt_name, pred_name)),
         )
-    preds, gts = _listings((pred, containers[0]), (gt, containers[1]), limits=limits)
+    preds, gts = _listings((pred, containers[0]), (gt, containers[1]), limits=limits, variables=named)
     video_notes = check_videos(preds, gts, allow_lossy=allow_lossy)
     if pred_name is None and gt_name is None:
         preds, gts = meeting(preds, gts, sampling)
@@ -184,31 +194,36 @@ def _held(
     Raises:
         UsageProblem, MissingDependency: as `_containers`.
     """
-    gridded = [_gridded(path, place, keys, variables, limits) for place, path in enumerate(paths)]
-    held = [one or other for one, other in zip(gridded, _containers(paths, keys, columns, limits), strict=True)]
-    members = [
-        None if one or os.path.exists(path) else member_at(path)  # noqa: PTH110 - any name will do
-        for path, one in zip(paths, held, strict=True)
+    named = [_variable(place, keys, variables) for place in range(len(paths))]
+    gridded = [
+        open_variable(path, name, limits) if is_gridded(path) else None for path, name in zip(paths, named, strict=True)
     ]
+    opened = _containers(paths, keys, columns, limits)
+    held = [
+        one or other or _part(path, name, limits)
+        for one, other, path, name in zip(gridded, opened, paths, named, strict=True)
+    ]
+    if all(isinstance(one, Container) for one in held):
+        held = called_alike(held)
     return (
         [one if isinstance(one, Container) else None for one in held],
-        [one if isinstance(one, Member) else member for one, member in zip(held, members, strict=True)],
+        [one if isinstance(one, Member) else None for one in held],
     )
 
 
-def _gridded(
-    path: Path, place: int, keys: Sequence[str | None], variables: Sequence[str | None], limits: Limits | None
-) -> Container | Member | None:
-    """The maps of a NetCDF file or zarr store, or its only one; None of any other path.
+def _variable(place: int, keys: Sequence[str | None], variables: Sequence[str | None]) -> str | None:
+    """The variable that is named for a side."""
+    return next(filter(None, (names[place] for names in (variables, keys) if len(names) > place)), None)
+
+
+def _part(path: Path, variable: str | None, limits: Limits | None) -> Container | Member | None:
+    """What a path into a container leads to; None of any that exists itself, but within a folder that is one file.
 
     Raises:
-        UsageProblem: it cannot be read, or does not say which variable is meant.
-        MissingDependency: a library that it needs is not installed.
+        UsageProblem, MissingDependency: as `part_at`.
     """
-    if not is_gridded(path):
-        return None
-    named = [names[place] for names in (variables, keys) if len(names) > place]
-    return open_variable(path, next(filter(None, named), None), limits)
+    is_itself = os.path.exists(path) and not any(map(is_gridded, path.parents))  # noqa: PTH110 - any name will do
+    return None if is_itself else part_at(path, variable, limits)
 
 
 def _containers(
@@ -256,7 +271,9 @@ def _one_for_all(pred: Path | Member, gt: MapSide) -> Pairing:
     return Pairing(pairs, tuple(failures), notes=(note, *gt.notes))
 
 
-def _listings(*folders: tuple[Path, Container | None], limits: Limits | None = None) -> list[Folder]:
+def _listings(
+    *folders: tuple[Path, Container | None], limits: Limits | None, variables: Mapping[Path, str | None]
+) -> list[Folder]:
     """What folders, and files that stand for one, hold.
 
     Raises:
@@ -265,7 +282,7 @@ def _listings(*folders: tuple[Path, Container | None], limits: Limits | None = N
     found = [
         Folder(path, Listing(tuple(sorted(held.members)), held.strangers), held.members)
         if held
-        else with_frames(path, list_folder(path), limits)
+        else with_variables(with_frames(path, list_folder(path), limits), variables.get(path), limits)
         for path, held in folders
     ]
     empty = [_no_maps(folder.path, folder.listing) for folder in found if not folder.listing.maps]

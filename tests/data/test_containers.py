@@ -6,6 +6,7 @@ import importlib.util
 import io
 import json
 import lzma
+import os
 import struct
 import tarfile
 import zipfile
@@ -202,6 +203,20 @@ def test_a_container_scores_as_the_folder_of_its_maps(maps: Arrays, kind: str) -
     assert checked.code == 0
     assert f"{container}/v/x" in checked.out
     assert "3 pairs can be scored, 0 problems" in checked.out
+
+
+@pytest.mark.parametrize("kind", CONTAINERS)
+def test_a_container_that_changed_is_read_again(maps: Arrays, kind: str) -> None:
+    """In one process: what is kept of a file is let go when other bytes of the same size and time stand there."""
+    container = CONTAINERS[kind](maps)
+    before, times = package.evaluate(f"{container}/a", "gt/a.png"), Path(container).stat()  # a suffix may be left out
+    for name, array in maps.items():
+        maps[name] = array[::-1].copy()
+        np.save(f"pred/{name}.npy", maps[name])
+    assert CONTAINERS[kind](maps) == container
+    os.utime(container, ns=(times.st_atime_ns, times.st_mtime_ns))
+    after, fresh = package.evaluate(f"{container}/a", "gt/a.png"), package.evaluate("pred/a.npy", "gt/a.png")
+    assert after["kld"].mean == fresh["kld"].mean != before["kld"].mean
 
 
 def test_a_matlab_file_of_several_maps(maps: Arrays) -> None:

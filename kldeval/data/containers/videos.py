@@ -20,6 +20,7 @@ from kldeval.data.containers import Container
 from kldeval.data.readers.apart import load_apart
 from kldeval.data.readers.files import check_regular
 from kldeval.data.readers.stored import check_size, unreadable
+from kldeval.digests import stamp_of
 from kldeval.errors import UnreadableMap, count, printable
 from kldeval.memory import MapInMemory, Member
 from kldeval.process import is_expendable
@@ -136,7 +137,7 @@ class _Decoder:
         import cv2
 
         self.path = path
-        self.stamp = path.stat().st_mtime_ns
+        self.stamp = stamp_of(path)
         self.damage = ""
         self._shown_at = -1.0  # in frames
         for name in OTHERWISE:
@@ -274,7 +275,7 @@ def _opened(path: Path, number: int) -> _Decoder:
     """The decoder of a video that has not passed a frame: the one that is open, or a new one."""
     key, request = str(path.absolute()), next(_requests)
     _, decoder = _decoders.pop(key, (0, None))
-    if decoder is None or not decoder.may_give(number) or decoder.stamp != path.stat().st_mtime_ns:
+    if decoder is None or not decoder.may_give(number) or decoder.stamp != stamp_of(path):
         decoder = _Decoder(path)
     for idle in [other for other, (last, _) in _decoders.items() if last < request - MOST_IDLE]:
         del _decoders[idle]

@@ -8,11 +8,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from kldeval.data.readers.files import refusals
+<<<<<<< HEAD
 from kldeval.errors import KldevalError, MapProblem
+=======
+from kldeval.digests import stamp_of
+>>>>>>> main
 from kldeval.memory import BytesInMemory, MapInMemory, Member
 
 if TYPE_CHECKING:
     from kldeval.data.readers.stored import Limits
+    from kldeval.digests import Stamp
     from kldeval.memory import MapContents, MapFile
 
 
@@ -25,6 +30,7 @@ def fetched(path: MapFile, limits: Limits) -> MapContents:
     """
     if not isinstance(path, Member):
         return path
+<<<<<<< HEAD
     if path.held is None:
         return _read(path, limits)
     if isinstance(path.held, KldevalError):
@@ -46,10 +52,15 @@ def with_contents(path: Member, limits: Limits) -> Member:
         return replace(path, held=problem)
     except MemoryError:  # whoever works on it tries again, and says so
         return path
+=======
+    stamp = stamp_of(path.path)
+    # what changed in a folder, such as a zarr store, its own stamp does not tell
+    return _read.__wrapped__(path, limits, stamp) if stamp is None else _read(path, limits, stamp)
+>>>>>>> main
 
 
 @lru_cache(maxsize=2)
-def _read(member: Member, limits: Limits) -> MapInMemory | BytesInMemory:
+def _read(member: Member, limits: Limits, _stamp: Stamp | None) -> MapInMemory | BytesInMemory:
     """The contents of a member, kept for whoever asks for its header first and its values afterwards."""
     with refusals(member):
         found: MapInMemory | BytesInMemory = import_module(member.module).read(member, limits)
