@@ -28,6 +28,7 @@ from kldeval.data.frames import (
     check_frames,
     check_sampled,
     check_videos,
+    is_frame,
     meeting,
     with_frames,
 )
@@ -160,7 +161,8 @@ def find_pairs(
         check_videos(alone, found, allow_lossy=allow_lossy)
         _, found = meeting(alone, found, sampling)
         return _one_for_all(
-            members[0] or pred, _side("ground truth", found, name_gt, exclude, f"--gt-name {gt_name!r}")
+            members[0] or pred,
+            _side("ground truth", found, name_gt, exclude, _template("--gt-name", gt_name, pred_name)),
         )
     preds, gts = _listings((pred, containers[0]), (gt, containers[1]), limits=limits, variables=named)
     video_notes = check_videos(preds, gts, allow_lossy=allow_lossy)
@@ -170,8 +172,8 @@ def find_pairs(
         msg = "--every and --fps pair frames by their numbers and times: leave out --pred-name and --gt-name"
         raise UsageProblem(msg)
     sides = (
-        _side("prediction", preds, name_pred, exclude, f"--pred-name {pred_name!r}"),
-        _side("ground truth", gts, name_gt, exclude, f"--gt-name {gt_name!r}"),
+        _side("prediction", preds, name_pred, exclude, _template("--pred-name", pred_name, gt_name)),
+        _side("ground truth", gts, name_gt, exclude, _template("--gt-name", gt_name, pred_name)),
     )
     pairing = match(*sides, allow_missing=allow_missing, allow_extra=allow_extra)
     notes = [*video_notes, *(note for side in sides for note in side.notes)]
@@ -300,12 +302,12 @@ def _many_for_one(pred: Path, held: Container | None, gt: Path) -> str:
             f"{printable(pred)} is a folder but {printable(gt)} is a file; give two files or two folders, or, where "
             f"the folder holds several predictions of one map, {_every(pred)} in its place"
         )
-    has_arrays = any(member.is_array for member in held.members.values())
-    first = next(member.name for member in held.members.values())
-    way_out = f"choose one, such as --pred-key {quote(first)}" if has_arrays else "unpack the one that is meant"
+    names = [member.name for member in held.members.values()]
+    has_keys = any(member.is_array and not is_frame(member) for member in held.members.values())
+    first = f"--pred-key {quote(names[0])}" if has_keys else quote(f"{held.path}/{names[0]}")
     return (
-        f"{printable(held.path)} holds {len(held.members)} maps (such as {examples(held.members)}) but {printable(gt)} "
-        f"is one; {way_out}, or give as many ground truths"
+        f"{printable(held.path)} holds {len(names)} maps (such as {examples(names)}) but {printable(gt)} is one; "
+        f"choose one, such as {first}, or give as many ground truths"
     )
 
 
@@ -395,8 +397,8 @@ def _side(what: str, found: Folder, namer: Namer, exclude: Sequence[str], templa
         else:
             files[name] += (relative,)
     if not files:
-        raise UsageProblem(_none_left(folder, listing, kept, template))
-    notes = tuple(_set_aside(what, folder, len(listing.maps) - len(kept), strangers, template))
+        raise UsageProblem(_none_left(found, kept, template))
+    notes = tuple(_set_aside(what, found, len(listing.maps) - len(kept), strangers, template))
     dangling = tuple(link for link in listing.dangling if not is_excluded(link, exclude))
     strangers = [path for path in listing.strangers if not is_excluded(path, exclude)]
     listing = replace(listing, strangers=tuple(strangers))
@@ -405,18 +407,24 @@ def _side(what: str, found: Folder, namer: Namer, exclude: Sequence[str], templa
     return MapSide(what, folder, files, dangling, notes, unread, found.members)
 
 
-def _none_left(folder: Path, listing: Listing, kept: Sequence[str], template: str) -> str:
+def _template(option: str, text: str | None, other: str | None) -> str:
+    """What the names of a side have to fit, for messages: where nothing is said, the fields of the other side's."""
+    return f"{option} {text!r}" if text is not None or other is None else f"a path of the fields in {other!r}"
+
+
+def _none_left(found: Folder, kept: Sequence[str], template: str) -> str:
     if not kept:
-        return f"--exclude leaves out every map in {printable(folder)} (such as {examples(listing.maps)})"
-    return f"{template} fits none of the maps in {printable(folder)} (such as {examples(kept)})"
+        return f"--exclude leaves out every map in {printable(found.path)} (such as {examples(found.listing.maps)})"
+    return f"{template} fits none of the maps in {printable(found.path)} (such as {examples(found.shown(kept))})"
 
 
-def _set_aside(what: str, folder: Path, excluded: int, strangers: Sequence[str], template: str) -> Iterator[str]:
-    where = f"left out of the {what}s in {printable(folder)}"
+def _set_aside(what: str, found: Folder, excluded: int, strangers: Sequence[str], template: str) -> Iterator[str]:
+    where = f"left out of the {what}s in {printable(found.path)}"
     if excluded:
         yield f"{where}, by --exclude: {excluded}"
     if strangers:
-        yield f"{where}, because {template} does not fit: {len(strangers)} (such as {examples(strangers)})"
+        some = examples(found.shown(strangers))
+        yield f"{where}, because {template} does not fit: {len(strangers)} (such as {some})"
 
 
 def _looping(what: str, folder: Path, listing: Listing) -> Iterator[str]:

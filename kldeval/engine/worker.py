@@ -9,6 +9,7 @@ from dataclasses import field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
+from kldeval.data.frames import have_frames, with_frames_read
 from kldeval.data.load import Loaded, Reading, in_order_of, load_map, load_pair, reading_for
 from kldeval.data.nodata import check_tags
 from kldeval.data.readers.members import contents_digest
@@ -141,6 +142,14 @@ class TaskWork(Generic[Begun, T]):
         """Whether a map of these stays in its file while it is scored: the process dies if the file shrinks."""
         paths = (path for pair in task.values() for path in (pair.pred, pair.gt))
         return any(str(path).lower().endswith(".npy") and is_mapped(path) for path in paths)
+
+    def reads_in_order(self, tasks: Sequence[Task]) -> bool:
+        """Whether a map of these is a frame of a video."""
+        return have_frames(task.values() for task in tasks)
+
+    def with_contents(self, task: Task) -> Task:
+        """The task with the frames of videos in it."""
+        return dict(zip(task, with_frames_read(task.values(), Limits(**self.reading.bounds)), strict=True))
 
     def lost(self, task: Task, reason: str) -> list[Answer]:
         """The failures of pairs whose files ended the process that read them."""

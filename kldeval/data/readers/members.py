@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 from hashlib import sha256
 from importlib import import_module
@@ -12,6 +13,7 @@ import numpy as np
 from kldeval.data.readers.files import refusals
 from kldeval.data.readers.stored import unreadable
 from kldeval.digests import file_digest, stamp_of
+from kldeval.errors import KldevalError, MapProblem
 from kldeval.memory import BytesInMemory, MapInMemory, Member
 
 if TYPE_CHECKING:
@@ -31,9 +33,33 @@ def fetched(path: MapFile, limits: Limits) -> MapContents:
     """
     if not isinstance(path, Member):
         return path
-    stamp = stamp_of(path.path)
+    if path.held is None:
+        return _contents(path, limits)
+    if isinstance(path.held, KldevalError):
+        raise path.held
+    return path.held
+
+
+def with_contents(path: Member, limits: Limits) -> Member:
+    """A member with its contents, or with the reason why it has none.
+
+    Raises:
+        MissingDependency: a library that it needs cannot be imported.
+    """
+    if path.held is not None:
+        return path
+    try:
+        return replace(path, held=_contents(path, limits))
+    except MapProblem as problem:
+        return replace(path, held=problem)
+    except MemoryError:  # whoever works on it tries again, and says so
+        return path
+
+
+def _contents(member: Member, limits: Limits) -> MapInMemory | BytesInMemory:
+    stamp = stamp_of(member.path)
     # what changed in a folder, such as a zarr store, its own stamp does not tell
-    return _read.__wrapped__(path, limits, stamp) if stamp is None else _read(path, limits, stamp)
+    return _read.__wrapped__(member, limits, stamp) if stamp is None else _read(member, limits, stamp)
 
 
 def contents_digest(path: Path | Member, limits: Limits, *, is_fresh: bool = False) -> str:
