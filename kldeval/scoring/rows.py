@@ -16,7 +16,7 @@ from kldeval.errors import RefusedMap
 from kldeval.normalization.chain import class_axis
 from kldeval.records import Failure
 from kldeval.scoring.class_maps import as_rows
-from kldeval.scoring.diagnostics import refusal
+from kldeval.scoring.diagnostics import SIDES, refusal
 from kldeval.scoring.pixels import PixelView
 from kldeval.scoring.plan import Plan
 from kldeval.scoring.views import is_plain
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from kldeval.normalization.density import Density
-    from kldeval.records import MapPair
+    from kldeval.records import MapPair, Role
     from kldeval.scoring.plan import Quantity
     from kldeval.settings.settings import Settings
 
@@ -86,6 +86,8 @@ def _values(
         found |= {key: np.full(n, np.nan) for key in (NLL, NLL_GT, SHIFT)}
     for rows, _ in view.blocks(0):
         sides = {side.key: view.normalised(side).at(rows) for one in plan.quantities for side in (one.pred, one.gt)}
+        for role in ("gt", "pred"):
+            _refuse_nothing(role, [sides[getattr(one, role).key] for one in plan.quantities], first_row + rows.start)
         for one in plan.quantities:
             found[one.name][rows] = _of_block(one, sides[one.pred.key], sides[one.gt.key])
         first = plan.quantities[0]
@@ -115,6 +117,21 @@ def _refuse_problems(pair: MapPair, view: PixelView, quantities: Sequence[Quanti
                 pair = replace(pair, pred=None, gt=None)
             message = refusal(pair, problem.role, problem.kind, problem.detail, pipeline.shown)
             raise RefusedMap(message, code=problem.kind)
+
+
+def _refuse_nothing(role: Role, sides: Sequence[Density], first_row: int) -> None:
+    """Refuse rows whose scores are all -inf: a softmax makes no distribution of them.
+
+    Raises:
+        RefusedMap: naming the first such row, counted from `first_row`.
+    """
+    lost = next((np.flatnonzero(np.isnan(side.log[:, 0])) for side in sides if side.is_log), ())
+    if len(lost):
+        msg = (
+            f"row {first_row + int(lost[0])} of the {SIDES[role]} is -inf in every entry, and has no distribution; "
+            "leave such rows out of both files"
+        )
+        raise RefusedMap(msg, code="empty")
 
 
 def _of_block(quantity: Quantity, pred: Density, gt: Density) -> Floats:
