@@ -6,20 +6,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kldeval.sequences import Texts, in_order
+from kldeval import sequences
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 
-def texts(members: Iterable[str] = ()) -> Texts:
+def texts(members: Iterable[str] = ()) -> sequences.Texts:
     """Texts in blocks."""
-    return Texts(members)
+    return sequences.Texts(members)
 
 
 def in_runs(members: Iterable[str]) -> list[str]:
     """Texts, sorted run by run."""
-    return list(in_order(members, Texts))
+    return list(sequences.in_order(members, sequences.Texts))
 
 
 def as_many(monkeypatch: pytest.MonkeyPatch, block: int = 2) -> None:

@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import field
 from fnmatch import fnmatchcase
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kldeval.data.containers.contents import JUNK, is_within
@@ -16,11 +17,10 @@ from kldeval.dataclass import dataclass
 from kldeval.errors import UsageProblem, printable
 from kldeval.regular import why
 from kldeval.sequences import Texts, in_order
-from kldeval.suffixes import without_suffix
+from kldeval.suffixes import STORE, is_store, without_suffix
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
-    from pathlib import Path
 
     from kldeval.templates import Template
 
@@ -118,7 +118,8 @@ class _Walk:
                     name = entry.name
                     if name.startswith(".") or name.lower() in JUNK:
                         continue
-                    if _is_folder(entry):
+                    is_map_itself = name.lower().endswith(STORE) and is_store(Path(entry.path))
+                    if not is_map_itself and _is_folder(entry):
                         waiting.append((entry.path, f"{prefix}{name}/", above | {here}))
                     elif self.is_wanted(relative := prefix + name):
                         yield relative
