@@ -81,7 +81,9 @@ class Cluster:
     @property
     def encrypted(self) -> str:
         """Its second address, which it says in its log alone."""
-        return re.findall(r"tls://[0-9.:]+", (self.root / "scheduler.log").read_text())[0]
+        found = re.search(r"tls://[0-9.:]+", (self.root / "scheduler.log").read_text())
+        assert found is not None
+        return found[0]
 
     def start(self, program: str, *arguments: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", f"distributed.cli.dask_{program}", "--scheduler-file", str(self.file)]

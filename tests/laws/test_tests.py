@@ -65,7 +65,17 @@ def test_tests_stay_off_the_inside() -> None:
     assert len(found) <= MOST_INSIDE, "\n".join(f"{name} (files: {files})" for name, files in sorted(found.items()))
 
 
-HOOKS = {"emit", "extra_repr", "format_commands", "format_options", "forward", "list_commands", "setup", "writable"}
+HOOKS = {
+    "emit",
+    "extra_repr",
+    "format_commands",
+    "format_options",
+    "forward",
+    "list_commands",
+    "setup",
+    "teardown",
+    "writable",
+}
 """Methods that click, torch, dask and the standard library call."""
 
 APART = re.compile(r'"""(?:[^"]|"(?!""))*"""|(?<=\s)# .*')
