@@ -22,6 +22,7 @@ from kldeval.normalization.chain import class_axis
 from kldeval.records import Score
 from kldeval.scoring.diagnostics import swapped
 from kldeval.scoring.evaluator import Evaluator
+from kldeval.scoring.histogram import expect
 from kldeval.scoring.plan import Plan
 from kldeval.settings.auxiliary import with_context
 from kldeval.settings.build import as_labels
@@ -51,6 +52,7 @@ def outcomes(dataset: Dataset, pairs: PairWork[Any, T], reading: Reading, execut
     A pair whose pixelwise terms cannot be saved has two answers.
     """
     work: TaskWork[Any, T] = TaskWork(pairs, reading)
+    expect(len(dataset.tasks))
     return executor.map(work, dataset.tasks)
 
 
