@@ -54,6 +54,7 @@ LAYERS = (
         "urls",
         "suffixes",
         "grids",
+        "packages",
     ),
     ("dataclass",),
 )
