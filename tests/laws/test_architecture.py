@@ -55,6 +55,7 @@ LAYERS = (
         "suffixes",
         "grids",
         "packages",
+        "sequences",
     ),
     ("dataclass",),
 )
