@@ -10,6 +10,8 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from trees import tree
+
 import kldeval
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ MOST_INSIDE = 126
 @cache
 def trees() -> dict[Path, ast.Module]:
     """The files of tests."""
-    return {path: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(TESTS.rglob("*.py"))}
+    return {path: tree(path) for path in sorted(TESTS.rglob("*.py"))}
 
 
 def test_no_test_asserts_how_long_a_thing_takes() -> None:
