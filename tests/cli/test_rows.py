@@ -188,7 +188,8 @@ def test_gates_and_numbers_for_scripts(logits: Path) -> None:
     found = run(logits, "-m", "kld,jsd")["summary"]
     one = kldeval(*pair, "-m", "kld,jsd", "--score-only")
     assert (one.code, one.out) == (0, f"{found['kld']['mean']!r} {found['jsd']['mean']!r}\n")
-    for text, code in (("kld>1e9", 0), ("kld>1e-9", 3), ("kld.max>1e9", 0), ("kld.median<1e9", 3), ("failures>0", 0), ("same-top<1", 3)):
+    gates = {"kld>1e9": 0, "kld>1e-9": 3, "kld.max>1e9": 0, "kld.median<1e9": 3, "failures>0": 0, "same-top<1": 3}
+    for text, code in gates.items():
         gated = kldeval(*pair, "--fail-if", text)
         assert gated.code == code
         assert f"gate {text} {'fired' if code else 'passed'}" in gated.err
