@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import field
 from fnmatch import fnmatchcase
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kldeval.data.containers.contents import JUNK, is_within
@@ -15,11 +16,10 @@ from kldeval.data.readers import is_readable, without_shy
 from kldeval.dataclass import dataclass
 from kldeval.errors import UsageProblem, printable
 from kldeval.regular import why
-from kldeval.suffixes import without_suffix
+from kldeval.suffixes import STORE, is_store, without_suffix
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from pathlib import Path
 
     from kldeval.templates import Template
 
@@ -116,7 +116,9 @@ class _Walk:
                     name = entry.name
                     if name.startswith(".") or name.lower() in JUNK:
                         continue
-                    if _is_folder(entry):
+                    if name.lower().endswith(STORE) and is_store(Path(entry.path)):
+                        self._take(prefix + name, entry)
+                    elif _is_folder(entry):
                         waiting.append((entry.path, f"{prefix}{name}/", above | {here}))
                     else:
                         self._take(prefix + name, entry)

@@ -12,7 +12,15 @@ from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from kldeval.data.containers import Container, is_gridded, member_at, open_column, open_container, open_variable
+from kldeval.data.containers import (
+    Container,
+    called_alike,
+    is_gridded,
+    open_column,
+    open_container,
+    open_variable,
+    part_at,
+)
 from kldeval.data.frames import (
     ALL_FRAMES,
     Folder,
@@ -20,9 +28,11 @@ from kldeval.data.frames import (
     check_frames,
     check_sampled,
     check_videos,
+    is_frame,
     meeting,
     with_frames,
 )
+from kldeval.data.gridded_files import with_variables
 from kldeval.data.listing import Listing, is_excluded, list_folder, name_of, namers, normal, suffix_of
 from kldeval.data.readers import READERS, is_readable
 from kldeval.dataclass import dataclass
@@ -132,6 +142,7 @@ def find_pairs(
     """
     paths = (pred, gt)
     containers, members = _held(paths, keys, variables, columns, limits)
+    named = {path: _variable(place, keys, variables) for place, path in enumerate(paths)}
     kinds = [
         "folder" if held else "file" if member else _kind(path)
         for path, held, member in zip(paths, containers, members, strict=True)
@@ -145,14 +156,15 @@ def find_pairs(
         return both
     name_pred, name_gt = namers(pred_name, gt_name)
     if kinds == ["file", "folder"]:
-        (found,) = _listings((gt, containers[1]), limits=limits)
+        (found,) = _listings((gt, containers[1]), limits=limits, variables=named)
         alone = Folder(pred, Listing((), ()))
         check_videos(alone, found, allow_lossy=allow_lossy)
         _, found = meeting(alone, found, sampling)
         return _one_for_all(
-            members[0] or pred, _side("ground truth", found, name_gt, exclude, f"--gt-name {gt_name!r}")
+            members[0] or pred,
+            _side("ground truth", found, name_gt, exclude, _template("--gt-name", gt_name, pred_name)),
         )
-    preds, gts = _listings((pred, containers[0]), (gt, containers[1]), limits=limits)
+    preds, gts = _listings((pred, containers[0]), (gt, containers[1]), limits=limits, variables=named)
     video_notes = check_videos(preds, gts, allow_lossy=allow_lossy)
     if pred_name is None and gt_name is None:
         preds, gts = meeting(preds, gts, sampling)
@@ -160,8 +172,8 @@ def find_pairs(
         msg = "--every and --fps pair frames by their numbers and times: leave out --pred-name and --gt-name"
         raise UsageProblem(msg)
     sides = (
-        _side("prediction", preds, name_pred, exclude, f"--pred-name {pred_name!r}"),
-        _side("ground truth", gts, name_gt, exclude, f"--gt-name {gt_name!r}"),
+        _side("prediction", preds, name_pred, exclude, _template("--pred-name", pred_name, gt_name)),
+        _side("ground truth", gts, name_gt, exclude, _template("--gt-name", gt_name, pred_name)),
     )
     pairing = match(*sides, allow_missing=allow_missing, allow_extra=allow_extra)
     notes = [*video_notes, *(note for side in sides for note in side.notes)]
@@ -182,31 +194,36 @@ def _held(
     Raises:
         UsageProblem, MissingDependency: as `_containers`.
     """
-    gridded = [_gridded(path, place, keys, variables, limits) for place, path in enumerate(paths)]
-    held = [one or other for one, other in zip(gridded, _containers(paths, keys, columns, limits), strict=True)]
-    members = [
-        None if one or os.path.exists(path) else member_at(path)  # noqa: PTH110 - any name will do
-        for path, one in zip(paths, held, strict=True)
+    named = [_variable(place, keys, variables) for place in range(len(paths))]
+    gridded = [
+        open_variable(path, name, limits) if is_gridded(path) else None for path, name in zip(paths, named, strict=True)
     ]
+    opened = _containers(paths, keys, columns, limits)
+    held = [
+        one or other or _part(path, name, limits)
+        for one, other, path, name in zip(gridded, opened, paths, named, strict=True)
+    ]
+    if all(isinstance(one, Container) for one in held):
+        held = called_alike(held)
     return (
         [one if isinstance(one, Container) else None for one in held],
-        [one if isinstance(one, Member) else member for one, member in zip(held, members, strict=True)],
+        [one if isinstance(one, Member) else None for one in held],
     )
 
 
-def _gridded(
-    path: Path, place: int, keys: Sequence[str | None], variables: Sequence[str | None], limits: Limits | None
-) -> Container | Member | None:
-    """The maps of a NetCDF file or zarr store, or its only one; None of any other path.
+def _variable(place: int, keys: Sequence[str | None], variables: Sequence[str | None]) -> str | None:
+    """The variable that is named for a side."""
+    return next(filter(None, (names[place] for names in (variables, keys) if len(names) > place)), None)
+
+
+def _part(path: Path, variable: str | None, limits: Limits | None) -> Container | Member | None:
+    """What a path into a container leads to; None of any that exists itself, but within a folder that is one file.
 
     Raises:
-        UsageProblem: it cannot be read, or does not say which variable is meant.
-        MissingDependency: a library that it needs is not installed.
+        UsageProblem, MissingDependency: as `part_at`.
     """
-    if not is_gridded(path):
-        return None
-    named = [names[place] for names in (variables, keys) if len(names) > place]
-    return open_variable(path, next(filter(None, named), None), limits)
+    is_itself = os.path.exists(path) and not any(map(is_gridded, path.parents))  # noqa: PTH110 - any name will do
+    return None if is_itself else part_at(path, variable, limits)
 
 
 def _containers(
@@ -254,7 +271,9 @@ def _one_for_all(pred: Path | Member, gt: MapSide) -> Pairing:
     return Pairing(pairs, tuple(failures), notes=(note, *gt.notes))
 
 
-def _listings(*folders: tuple[Path, Container | None], limits: Limits | None = None) -> list[Folder]:
+def _listings(
+    *folders: tuple[Path, Container | None], limits: Limits | None, variables: Mapping[Path, str | None]
+) -> list[Folder]:
     """What folders, and files that stand for one, hold.
 
     Raises:
@@ -263,7 +282,7 @@ def _listings(*folders: tuple[Path, Container | None], limits: Limits | None = N
     found = [
         Folder(path, Listing(tuple(sorted(held.members)), held.strangers), held.members)
         if held
-        else with_frames(path, list_folder(path), limits)
+        else with_variables(with_frames(path, list_folder(path), limits), variables.get(path), limits)
         for path, held in folders
     ]
     empty = [_no_maps(folder.path, folder.listing) for folder in found if not folder.listing.maps]
@@ -283,12 +302,12 @@ def _many_for_one(pred: Path, held: Container | None, gt: Path) -> str:
             f"{printable(pred)} is a folder but {printable(gt)} is a file; give two files or two folders, or, where "
             f"the folder holds several predictions of one map, {_every(pred)} in its place"
         )
-    has_arrays = any(member.is_array for member in held.members.values())
-    first = next(member.name for member in held.members.values())
-    way_out = f"choose one, such as --pred-key {quote(first)}" if has_arrays else "unpack the one that is meant"
+    names = [member.name for member in held.members.values()]
+    has_keys = any(member.is_array and not is_frame(member) for member in held.members.values())
+    first = f"--pred-key {quote(names[0])}" if has_keys else quote(f"{held.path}/{names[0]}")
     return (
-        f"{printable(held.path)} holds {len(held.members)} maps (such as {examples(held.members)}) but {printable(gt)} "
-        f"is one; {way_out}, or give as many ground truths"
+        f"{printable(held.path)} holds {len(names)} maps (such as {examples(names)}) but {printable(gt)} is one; "
+        f"choose one, such as {first}, or give as many ground truths"
     )
 
 
@@ -378,8 +397,8 @@ def _side(what: str, found: Folder, namer: Namer, exclude: Sequence[str], templa
         else:
             files[name] += (relative,)
     if not files:
-        raise UsageProblem(_none_left(folder, listing, kept, template))
-    notes = tuple(_set_aside(what, folder, len(listing.maps) - len(kept), strangers, template))
+        raise UsageProblem(_none_left(found, kept, template))
+    notes = tuple(_set_aside(what, found, len(listing.maps) - len(kept), strangers, template))
     dangling = tuple(link for link in listing.dangling if not is_excluded(link, exclude))
     strangers = [path for path in listing.strangers if not is_excluded(path, exclude)]
     listing = replace(listing, strangers=tuple(strangers))
@@ -388,18 +407,24 @@ def _side(what: str, found: Folder, namer: Namer, exclude: Sequence[str], templa
     return MapSide(what, folder, files, dangling, notes, unread, found.members)
 
 
-def _none_left(folder: Path, listing: Listing, kept: Sequence[str], template: str) -> str:
+def _template(option: str, text: str | None, other: str | None) -> str:
+    """What the names of a side have to fit, for messages: where nothing is said, the fields of the other side's."""
+    return f"{option} {text!r}" if text is not None or other is None else f"a path of the fields in {other!r}"
+
+
+def _none_left(found: Folder, kept: Sequence[str], template: str) -> str:
     if not kept:
-        return f"--exclude leaves out every map in {printable(folder)} (such as {examples(listing.maps)})"
-    return f"{template} fits none of the maps in {printable(folder)} (such as {examples(kept)})"
+        return f"--exclude leaves out every map in {printable(found.path)} (such as {examples(found.listing.maps)})"
+    return f"{template} fits none of the maps in {printable(found.path)} (such as {examples(found.shown(kept))})"
 
 
-def _set_aside(what: str, folder: Path, excluded: int, strangers: Sequence[str], template: str) -> Iterator[str]:
-    where = f"left out of the {what}s in {printable(folder)}"
+def _set_aside(what: str, found: Folder, excluded: int, strangers: Sequence[str], template: str) -> Iterator[str]:
+    where = f"left out of the {what}s in {printable(found.path)}"
     if excluded:
         yield f"{where}, by --exclude: {excluded}"
     if strangers:
-        yield f"{where}, because {template} does not fit: {len(strangers)} (such as {examples(strangers)})"
+        some = examples(found.shown(strangers))
+        yield f"{where}, because {template} does not fit: {len(strangers)} (such as {some})"
 
 
 def _looping(what: str, folder: Path, listing: Listing) -> Iterator[str]:

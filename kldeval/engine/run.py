@@ -23,6 +23,7 @@ from kldeval.normalization.chain import class_axis
 from kldeval.records import Score
 from kldeval.scoring.diagnostics import swapped
 from kldeval.scoring.evaluator import Evaluator
+from kldeval.scoring.histogram import expect
 from kldeval.scoring.plan import Plan
 from kldeval.settings.auxiliary import with_context
 from kldeval.settings.build import as_labels
@@ -55,6 +56,7 @@ def outcomes(dataset: Dataset, pairs: PairWork[Any, T], reading: Reading, execut
     A pair whose pixelwise terms cannot be saved has two answers.
     """
     work: TaskWork[Any, T] = TaskWork(pairs, reading)
+    expect(len(dataset.tasks))
     return executor.map(work, dataset.tasks)
 
 
@@ -340,6 +342,10 @@ class _Ready:
 
         return KeepingWork(self._kept(self._store()))
 
+    def may_be_cut_anywhere(self) -> bool:
+        """Whether any pair may be read by any worker: frames of videos are read here, in their order."""
+        return not TaskWork(self._work()[0], self.reading).reads_in_order(self.dataset.tasks)
+
     def key(self) -> str:
         """The SHA-256 of what all rows of the run have in common."""
         from kldeval.engine.cache import context_of, run_key
@@ -402,7 +408,8 @@ def _in_parts(
     dataset, settings, total = ready.dataset, ready.evaluator.plan.settings, ready.dataset.count
     folder = parts.begin(head_of(dataset, sides, settings, ready.request, ready.key()))
     needs_rows = ready.request.baselines or settings.is_labels  # tables of references and of classes
-    if are_held(total) or needs_rows or not (ready.device.is_cpu and parts.is_shared):
+    by_workers = ready.device.is_cpu and parts.is_shared and ready.may_be_cut_anywhere()
+    if are_held(total) or needs_rows or not by_workers:
         yield from writing(ready.answers(), dataset.groups, parts, folder)
         return
 

@@ -10,10 +10,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
+from kldeval.data.frames import have_frames, with_frames_read
 from kldeval.data.load import Loaded, Reading, in_order_of, load_map, load_pair, reading_for
 from kldeval.data.nodata import check_tags
 from kldeval.data.readers.numpy_files import is_mapped
 from kldeval.data.readers.raw import parse_shape
+from kldeval.data.readers.stored import Limits
 from kldeval.data.volumes import PLANE
 from kldeval.dataclass import dataclass
 from kldeval.digests import file_digest, is_settled, stamp_of
@@ -138,6 +140,14 @@ class TaskWork(Generic[Begun, T]):
         """Whether a map of these stays in its file while it is scored: the process dies if the file shrinks."""
         paths = (path for pair in task.values() for path in (pair.pred, pair.gt))
         return any(str(path).lower().endswith(".npy") and is_mapped(path) for path in paths)
+
+    def reads_in_order(self, tasks: Sequence[Task]) -> bool:
+        """Whether a map of these is a frame of a video."""
+        return have_frames(task.values() for task in tasks)
+
+    def with_contents(self, task: Task) -> Task:
+        """The task with the frames of videos in it."""
+        return dict(zip(task, with_frames_read(task.values(), Limits(**self.reading.bounds)), strict=True))
 
     def lost(self, task: Task, reason: str) -> list[Answer]:
         """The failures of pairs whose files ended the process that read them."""

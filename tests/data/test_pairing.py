@@ -18,7 +18,7 @@ from kldeval.records import Failure, Pair
 
 READABLE = (
     ".avif .bin .bmp .dib .exr .gif .h5 .hdf5 .hdr .jp2 .jpe .jpeg .jpg .mat .nc .nc4 .nii .nii.gz .npy .npz .nrrd "
-    ".pam .pbm .pfm .pgm .pic .png .pnm .ppm .pt .pth .pxm .safetensors .tif .tiff .webp"
+    ".pam .pbm .pfm .pgm .pic .png .pnm .ppm .pt .pth .pxm .safetensors .tif .tiff .webp .zarr .zarr.zip"
 )
 
 

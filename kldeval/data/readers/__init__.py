@@ -16,7 +16,7 @@ from kldeval.data.readers.members import fetched
 from kldeval.data.readers.stored import MAX_PIXELS, Limits, Stored, check_size, unreadable
 from kldeval.errors import KldevalError, UnreadableMap, printable
 from kldeval.memory import Member
-from kldeval.suffixes import suffix_of_map, suffix_of_name
+from kldeval.suffixes import VIDEOS, suffix_of_map, suffix_of_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -186,6 +186,9 @@ def read_map(
     """
     reader = readers.get(path.suffix.lower()) or readers.get(suffix_of_map(path))
     if reader is None:
+        if path.suffix.lower() in VIDEOS:
+            msg = f"a video holds a map for each frame: name one of these, such as {printable(path)}/0001, and no key"
+            raise unreadable(path, msg)
         known = " ".join(sorted(READERS))
         raise unreadable(path, f"files ending in {printable(path.suffix)!r} are not read as maps; known: {known}")
     limits = Limits(max_pixels, trusts_files, shape)

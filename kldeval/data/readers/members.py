@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 from kldeval.data.readers.files import refusals
+<<<<<<< HEAD
+from kldeval.errors import KldevalError, MapProblem
+=======
+from kldeval.digests import stamp_of
+>>>>>>> main
 from kldeval.memory import BytesInMemory, MapInMemory, Member
 
 if TYPE_CHECKING:
     from kldeval.data.readers.stored import Limits
+    from kldeval.digests import Stamp
     from kldeval.memory import MapContents, MapFile
 
 
@@ -21,11 +28,39 @@ def fetched(path: MapFile, limits: Limits) -> MapContents:
         UnreadableMap: the member cannot be read, or is too large.
         MissingDependency: a library that it needs cannot be imported.
     """
-    return _read(path, limits) if isinstance(path, Member) else path
+    if not isinstance(path, Member):
+        return path
+<<<<<<< HEAD
+    if path.held is None:
+        return _read(path, limits)
+    if isinstance(path.held, KldevalError):
+        raise path.held
+    return path.held
+
+
+def with_contents(path: Member, limits: Limits) -> Member:
+    """A member with its contents, or with the reason why it has none.
+
+    Raises:
+        MissingDependency: a library that it needs cannot be imported.
+    """
+    if path.held is not None:
+        return path
+    try:
+        return replace(path, held=_read(path, limits))
+    except MapProblem as problem:
+        return replace(path, held=problem)
+    except MemoryError:  # whoever works on it tries again, and says so
+        return path
+=======
+    stamp = stamp_of(path.path)
+    # what changed in a folder, such as a zarr store, its own stamp does not tell
+    return _read.__wrapped__(path, limits, stamp) if stamp is None else _read(path, limits, stamp)
+>>>>>>> main
 
 
 @lru_cache(maxsize=2)
-def _read(member: Member, limits: Limits) -> MapInMemory | BytesInMemory:
+def _read(member: Member, limits: Limits, _stamp: Stamp | None) -> MapInMemory | BytesInMemory:
     """The contents of a member, kept for whoever asks for its header first and its values afterwards."""
     with refusals(member):
         found: MapInMemory | BytesInMemory = import_module(member.module).read(member, limits)
