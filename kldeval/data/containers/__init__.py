@@ -16,15 +16,9 @@ from kldeval.data.readers import names_arrays
 from kldeval.data.readers.files import refusals
 from kldeval.data.readers.stored import Limits
 from kldeval.dataclass import dataclass
-<<<<<<< HEAD
-from kldeval.errors import UnreadableMap, UsageProblem, examples, printable
-from kldeval.memory import ARRAY_SUFFIX
-from kldeval.suffixes import VIDEOS
-=======
 from kldeval.digests import stamp_of
 from kldeval.errors import UnreadableMap, UsageProblem, count, examples, printable
-from kldeval.suffixes import is_store
->>>>>>> main
+from kldeval.suffixes import VIDEOS, is_store
 from kldeval.urls import is_url
 
 if TYPE_CHECKING:
@@ -44,15 +38,9 @@ ARCHIVES = (".zip", ".npz", *TARS)
 TABLES = (".parquet", ".arrow", ".feather")
 """The suffixes of tables, each of whose rows may hold a map; `datasets` saves .arrow."""
 
-<<<<<<< HEAD
-=======
 GRIDDED = (".nc", ".nc4", ".zarr", ".zarr.zip")
 """The suffixes of NetCDF files and of zarr stores, folders or zips of them."""
 
-VIDEOS = (".mp4", ".avi", ".mkv", ".mov", ".webm", ".m4v")
-"""The suffixes of videos, each of whose frames is a map."""
-
->>>>>>> main
 OF_VIDEOS = f"{__name__}.videos"
 """The module of a member that is a frame."""
 
@@ -173,19 +161,8 @@ def part_at(path: Path, variable: str | None = None, limits: Limits | None = Non
         if is_gridded(parent):
             return open_variable(parent, variable, limits, path.relative_to(parent).as_posix())
         if (name.endswith((*ARCHIVES, *VIDEOS)) or names_arrays(name)) and parent.is_file():
-<<<<<<< HEAD
-            members = _members_of(parent, parent.stat().st_mtime_ns)
-            relative = path.relative_to(parent).as_posix()
-            member = members.get(relative) or members.get(f"{relative}{ARRAY_SUFFIX}")
-            if member is None:
-                names = examples(one.name for one in members.values())
-                msg = f"{printable(parent)} holds no map {relative!r}; it holds {names or 'one map'}"
-                raise UsageProblem(msg)
-            return member
-=======
             held = Container(parent, *_held_by(parent, stamp_of(parent)))
             return import_module(f"{__name__}.contents").part_of(held, path.relative_to(parent).as_posix())
->>>>>>> main
     return None
 
 

@@ -10,11 +10,7 @@ from kldeval.data.containers import Container
 from kldeval.data.readers import is_readable, without_shy
 from kldeval.errors import UsageProblem, examples, printable
 from kldeval.memory import ARRAY_SUFFIX
-<<<<<<< HEAD
-from kldeval.suffixes import VIDEOS
-=======
-from kldeval.suffixes import without_suffix
->>>>>>> main
+from kldeval.suffixes import VIDEOS, without_suffix
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

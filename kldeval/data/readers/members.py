@@ -8,11 +8,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from kldeval.data.readers.files import refusals
-<<<<<<< HEAD
-from kldeval.errors import KldevalError, MapProblem
-=======
 from kldeval.digests import stamp_of
->>>>>>> main
+from kldeval.errors import KldevalError, MapProblem
 from kldeval.memory import BytesInMemory, MapInMemory, Member
 
 if TYPE_CHECKING:
@@ -30,9 +27,8 @@ def fetched(path: MapFile, limits: Limits) -> MapContents:
     """
     if not isinstance(path, Member):
         return path
-<<<<<<< HEAD
     if path.held is None:
-        return _read(path, limits)
+        return _contents(path, limits)
     if isinstance(path.held, KldevalError):
         raise path.held
     return path.held
@@ -47,16 +43,17 @@ def with_contents(path: Member, limits: Limits) -> Member:
     if path.held is not None:
         return path
     try:
-        return replace(path, held=_read(path, limits))
+        return replace(path, held=_contents(path, limits))
     except MapProblem as problem:
         return replace(path, held=problem)
     except MemoryError:  # whoever works on it tries again, and says so
         return path
-=======
-    stamp = stamp_of(path.path)
+
+
+def _contents(member: Member, limits: Limits) -> MapInMemory | BytesInMemory:
+    stamp = stamp_of(member.path)
     # what changed in a folder, such as a zarr store, its own stamp does not tell
-    return _read.__wrapped__(path, limits, stamp) if stamp is None else _read(path, limits, stamp)
->>>>>>> main
+    return _read.__wrapped__(member, limits, stamp) if stamp is None else _read(member, limits, stamp)
 
 
 @lru_cache(maxsize=2)
