@@ -90,7 +90,7 @@ def test_parts_are_the_rows_of_the_report(tmp_path: Path, writer: str, words: st
     if "{fixations}" in flags or words == "references":
         seen = make_looked_at(tmp_path / "seen")
         maps, flags = seen.maps, flags.format(fixations=seen.fixations)
-    run = (*maps, *flags.split(), "--jobs", "2", "-q")
+    run: list[str | Path] = [*maps, *flags.split(), "--jobs", "2", "-q"]
     plain = kldeval(*run, "--format", "json", "-o", tmp_path / "rows.parquet")
     given = kldeval(*run, "--format", "json", "--output-dir", tmp_path / "rows", "-o", tmp_path / "again.parquet")
     assert given == plain, writer
@@ -107,7 +107,7 @@ def test_who_writes_does_not_matter(
 ) -> None:
     """The bytes of parts and output are the same by this process, by one worker, by many, and from the cache."""
     found = []
-    run = (*maps, *words.format(tmp_path).split(), "-m", "kld,cc")
+    run: list[str | Path] = [*maps, *words.format(tmp_path).split(), "-m", "kld,cc"]
     for place, (constants, jobs) in enumerate([(SMALL, "1"), (BY_WORKERS, "1"), (BY_WORKERS, "3"), (BY_WORKERS, "3")]):
         for name, value in constants.items():
             monkeypatch.setattr(name, value)
@@ -252,7 +252,8 @@ def program(constants: dict[str, int], *arguments: str | Path, **of_hook: str) -
 
 
 def run(command: list[str], **options: Any) -> Outcome:
-    environment = {**os.environ, "PYTHONPATH": str(HOME)}
+    # a compiled module that a full disk has cut would stay
+    environment = {**os.environ, "PYTHONPATH": str(HOME), "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False, **options)
     return Outcome(done.returncode, done.stdout, done.stderr)
 
