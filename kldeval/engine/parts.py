@@ -125,7 +125,7 @@ def head_of(
     given = {"manifest": request.manifest} if request.manifest else dict(zip(("pred", "gt"), sides, strict=True))
     return PartsHead(
         keys=settings.keys if settings.reduction != "none" else (),
-        has_groups=any(pair.group for task in dataset.tasks[:1] for pair in task.values()),
+        has_groups=dataset.group_of is not None,
         signatures=signatures(settings),
         run=run,
         shard=request.shard or "1/1",
@@ -139,12 +139,14 @@ def head_of(
 # where this process has the rows
 
 
-def writing(answers: Iterable[Answer], groups: Mapping[str, str], parts: Parts, folder: PartFolder) -> Iterator[Answer]:
-    """The answers, whose scores are written to the parts of the folder on the way, with the groups of their names."""
+def writing(
+    answers: Iterable[Answer], group_of: Callable[[str], str] | None, parts: Parts, folder: PartFolder
+) -> Iterator[Answer]:
+    """The answers, whose scores are written to the parts of the folder on the way, with their groups."""
     for number, members in groupby(_numbered(answers), key=lambda one: one[0]):
         outcomes = []
         for _, answer in members:
-            outcomes.append(grouped(answer.outcome, groups))
+            outcomes.append(grouped(answer.outcome, group_of))
             yield answer
         _put(number, outcomes, folder, parts)
 
@@ -243,13 +245,13 @@ class PartWork:
         for start in range(0, len(block.tasks), TASKS_OF_PIECE):
             tasks = block.tasks[start : start + TASKS_OF_PIECE]
             groups = {pair.name: pair.group for task in tasks for pair in task.values()}
-            outcomes += [grouped(answer.outcome, groups) for answer in self.work(tasks)]
+            outcomes += [grouped(answer.outcome, groups.__getitem__) for answer in self.work(tasks)]
         return made(block.part, outcomes, self.folder) if block.is_whole else Piece(block.part, outcomes)
 
 
-def grouped(outcome: Outcome, groups: Mapping[str, str]) -> Outcome:
+def grouped(outcome: Outcome, group_of: Callable[[str], str] | None) -> Outcome:
     """The outcome with its group, where maps have groups."""
-    group = groups.get(outcome.name, "")
+    group = group_of(outcome.name) if group_of and isinstance(outcome, Score) else ""
     return replace(outcome, group=group) if group and isinstance(outcome, Score) else outcome
 
 
@@ -322,7 +324,7 @@ class PartedScores(Sequence[Score]):
 
     def __init__(self, parts: Parts) -> None:
         self.counts: list[int] = []
-        self.groups: Mapping[str, str] = {}  # the rows have theirs
+        self.group_of: Callable[[str], str] | None = None  # the rows have their groups
         self._parts = parts
 
     def __len__(self) -> int:

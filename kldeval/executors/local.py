@@ -57,7 +57,7 @@ class LocalPool:
             if not rest or is_worth_workers or may_end_process(work, rest[:1]):
                 break
             start = time.perf_counter()
-            found = work(rest[:1])
+            found = work(list(rest[:1]))
             seconds = time.perf_counter() - start
             yield from found
             rest = rest[1:]
@@ -134,7 +134,7 @@ def _chunks(items: Sequence[Item], workers: int, largest: int) -> Iterator[Seque
     start = 0
     while start < len(items):
         size = max(1, min(largest, (len(items) - start) // (2 * workers)))
-        yield items[start : start + size]
+        yield list(items[start : start + size])
         start += size
 
 
