@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 import io
 import json
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from kldeval.errors import MissingDependency
+from kldeval.packages import load_package
 from kldeval.writers.delimited import table_of
 
 if TYPE_CHECKING:
@@ -129,8 +128,4 @@ def package(name: str) -> Any:
     Raises:
         MissingDependency: it is not installed.
     """
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        msg = "Parquet files need pyarrow, which is not installed: pip install 'kldeval[parquet]'"
-        raise MissingDependency(msg) from error
+    return load_package(name, "Parquet files need pyarrow", "pip install 'kldeval[parquet]'")
