@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kldeval.arrays import quiet
+from kldeval.data.causes import SIDES
 from kldeval.dataclass import dataclass
 from kldeval.errors import RefusedMap
 from kldeval.normalization.chain import class_axis
 from kldeval.records import Failure
 from kldeval.scoring.class_maps import as_rows
-from kldeval.scoring.diagnostics import SIDES, refusal
+from kldeval.scoring.diagnostics import refusal
 from kldeval.scoring.pixels import PixelView
 from kldeval.scoring.plan import Plan
 from kldeval.scoring.views import is_plain
@@ -125,13 +126,12 @@ def _refuse_nothing(role: Role, sides: Sequence[Density], first_row: int) -> Non
     Raises:
         RefusedMap: naming the first such row, counted from `first_row`.
     """
-    lost = next((np.flatnonzero(np.isnan(side.log[:, 0])) for side in sides if side.is_log), ())
-    if len(lost):
-        msg = (
-            f"row {first_row + int(lost[0])} of the {SIDES[role]} is -inf in every entry, and has no distribution; "
-            "leave such rows out of both files"
-        )
-        raise RefusedMap(msg, code="empty")
+    for side in sides:
+        lost = np.flatnonzero(np.isnan(side.log[:, 0])) if side.is_log else ()
+        if len(lost):
+            row = f"row {first_row + int(lost[0])} of the {SIDES[role]}"
+            msg = f"{row} is -inf in every entry, and has no distribution; leave such rows out of both files"
+            raise RefusedMap(msg, code="empty")
 
 
 def _of_block(quantity: Quantity, pred: Density, gt: Density) -> Floats:
