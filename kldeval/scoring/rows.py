@@ -127,8 +127,8 @@ def _refuse_nothing(role: Role, sides: Sequence[Density], first_row: int) -> Non
         RefusedMap: naming the first such row, counted from `first_row`.
     """
     for side in sides:
-        lost = np.flatnonzero(np.isnan(side.log[:, 0])) if side.is_log else ()
-        if len(lost):
+        lost = np.flatnonzero(np.isnan(side.log[:, 0])) if side.is_log else np.empty(0, np.intp)
+        if lost.size:
             row = f"row {first_row + int(lost[0])} of the {SIDES[role]}"
             msg = f"{row} is -inf in every entry, and has no distribution; leave such rows out of both files"
             raise RefusedMap(msg, code="empty")
