@@ -1,6 +1,6 @@
 """The script that people write: `naive.py PRED GT [METRICS] [NORM]` prints the means over the maps in two folders.
 
-METRICS are kld, ce or kld,ce; NORM is sum-to-one or flatten-softmax. Each map is read and normalised once.
+METRICS are kld, ce or kld,ce (by default kld); NORM is sum-to-one or flatten-softmax. Maps are normalised once.
 """
 
 import sys
@@ -47,8 +47,13 @@ NORMS = {"sum-to-one": sum_to_one, "flatten-softmax": flatten_softmax}
 pred_folder, gt_folder = map(Path, sys.argv[1:3])
 metrics = [METRICS[name] for name in (sys.argv[3:] or ["kld"])[0].split(",")]
 normalise = NORMS[(sys.argv[4:] or ["sum-to-one"])[0]]
-rows = []
-for path in sorted(pred_folder.iterdir()):
-    pair = normalise(read(path)), normalise(read(gt_folder / path.name))
-    rows.append([metric(*pair) for metric in metrics])
-print(*np.mean(rows, axis=0))
+
+
+def scores(pred: np.ndarray, gt: np.ndarray) -> list[float]:
+    """The metrics of a pair."""
+    pred = normalise(pred)
+    gt = normalise(gt)
+    return [metric(pred, gt) for metric in metrics]
+
+
+print(*np.mean([scores(read(path), read(gt_folder / path.name)) for path in sorted(pred_folder.iterdir())], axis=0))
