@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from kldeval.regular import open_regular
+from kldeval.suffixes import is_store
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,9 +16,6 @@ if TYPE_CHECKING:
 
 BLOCK = 1 << 22
 """Bytes that are read at a time, at most."""
-
-STORE = ".zarr"
-"""What the name of a folder ends in that is read as one file."""
 
 SETTLED_NS = 2_000_000_000
 """How old the times of a file must be for them to tell that it has not changed, in nanoseconds.
@@ -73,7 +71,7 @@ def file_digest(path: Path) -> str:
     from hashlib import sha256
 
     found = sha256()
-    if path.suffix.lower() == STORE and path.is_dir():
+    if is_store(path):
         for part in sorted(one for one in path.rglob("*") if one.is_file()):
             found.update(f"{part.relative_to(path).as_posix()}\0{file_digest(part)}\0".encode())
         return found.hexdigest()

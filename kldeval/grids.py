@@ -106,8 +106,12 @@ def _check_coordinates(names: str, first: Coordinates | None, second: Coordinate
     if first is None or second is None:
         msg = f"{names}: one is in latitudes and longitudes, the other is not known to be; warp one to the other"
         raise RefusedMap(msg, code="grids-differ")
-    if first.labels and second.labels and first.labels != second.labels:
-        msg = f"{names}: one is of {', '.join(first.labels)}, the other of {', '.join(second.labels)}"
+    labels = [tuple(filter(None, one.labels)) for one in (first, second)]
+    if len(first.labels) == len(second.labels):  # what one side does not say is not compared
+        both = [pair for pair in zip(first.labels, second.labels, strict=True) if all(pair)]
+        labels = [tuple(pair[side] for pair in both) for side in (0, 1)]
+    if all(labels) and labels[0] != labels[1]:
+        msg = f"{names}: one is of {', '.join(labels[0])}, the other of {', '.join(labels[1])}"
         raise RefusedMap(msg, code="grids-differ")
     sides = zip(first.names, (first.rows, first.columns), (second.rows, second.columns), strict=True)
     for name, one, other in sides:

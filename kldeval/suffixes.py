@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pathlib import PurePath
 
-COMPRESSED = (".nii.gz",)
+COMPRESSED = (".nii.gz", ".zarr.zip")
 """Suffixes of two parts."""
+
+VIDEOS = (".mp4", ".avi", ".mkv", ".mov", ".webm", ".m4v")
+"""The suffixes of videos, each of whose frames is a map."""
 
 _LAST = tuple(suffix[suffix.rindex(".") :] for suffix in COMPRESSED)
 
@@ -47,6 +50,18 @@ def stem_of(path: PurePath) -> str:
     ('brain', 'b')
     """
     return without_suffix(path.name) if suffix_of_map(path) in COMPRESSED else path.stem
+
+
+STORE = ".zarr"
+"""What the name of a folder ends in that is read as one file."""
+
+_KEYS = ("zarr.json", ".zgroup", ".zarray", ".zmetadata")
+"""One of these stands in every zarr store, of format 3 or 2."""
+
+
+def is_store(path: Any) -> bool:
+    """Whether a folder is a zarr store: its name says so, and so does what it holds."""
+    return suffix_of_name(path.name) == STORE and any((path / key).is_file() for key in _KEYS)
 
 
 def _whole(name: str, last: str) -> str:

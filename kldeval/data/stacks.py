@@ -6,6 +6,8 @@ the first counts the maps where `--stack-axis` says so, as in MATLAB's (H, W, N)
 
 from __future__ import annotations
 
+from array import array
+from bisect import bisect_right
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -17,15 +19,17 @@ from kldeval.data.readers import holds_arrays, read_shaped, spatial_axes, stored
 from kldeval.data.readers.numpy_files import Shapes
 from kldeval.data.readers.stored import Limits
 from kldeval.data.volumes import PLANE, with_axes
+from kldeval.digests import stamp_of
 from kldeval.errors import RefusedMap, UnreadableMap, UsageProblem, printable
 from kldeval.memory import Member
 from kldeval.records import Failure
-from kldeval.regular import why
+from kldeval.sequences import MOST_KEPT, Lazy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Sequence
 
     from kldeval.data.readers import Stored
+    from kldeval.digests import Stamp
     from kldeval.memory import MapFile
     from kldeval.records import Pair
 
@@ -98,15 +102,15 @@ SAY_WHICH = "say which axis counts the maps, --stack-axis -1 or --stack-axis 0, 
 
 
 def unstacked(
-    pairs: Iterable[Pair], keys: Keys, axes: Axes = (None, None), *, classes: bool = False, spatial: int = PLANE
-) -> tuple[tuple[Pair, ...], tuple[Failure, ...]]:
+    pairs: Sequence[Pair], keys: Keys, axes: Axes = (None, None), *, classes: bool = False, spatial: int = PLANE
+) -> tuple[Sequence[Pair], tuple[Failure, ...]]:
     """The pairs of every slice of stacks, named `name[000]` and so on; and those whose two files hold other numbers.
 
     Pairs of files that hold no stacks stay as they are.
     """
-    found: list[Pair] = []
+    found = _Slices(pairs)
     failures: list[Failure] = []
-    for pair in pairs:
+    for number, pair in enumerate(pairs):
         sides = zip((pair.pred, pair.gt), keys, axes, strict=True)
         try:
             pred, gt = (_length(path, key, axis, spatial, classes=classes) for path, key, axis in sides)
@@ -114,20 +118,42 @@ def unstacked(
             failures.append(Failure(pair.name, "pair", str(problem)))
             continue
         if pred == gt:
-            found += [pair] if pred is None else _slices(pair, pred)
+            found.add(number, pred)
         else:
             held = (f"{printable(path)} holds {_maps(n)}" for path, n in ((pair.pred, pred), (pair.gt, gt)))
             failures.append(Failure(pair.name, "pair", f"--stack: {' but '.join(held)}; slices pair by their place"))
-    return tuple(found), tuple(failures)
+    return found.pairs(), tuple(failures)
 
 
 def _maps(length: int | None) -> str:
     return "one map" if length is None else f"a stack of {length}"
 
 
-def _slices(pair: Pair, length: int) -> Iterator[Pair]:
-    digits = max(3, len(str(length - 1)))
-    return (replace(pair, name=f"{pair.name}[{place:0{digits}d}]", place=place) for place in range(length))
+class _Slices:
+    """The slices of pairs of stacks, of which each is made when it is asked for."""
+
+    def __init__(self, stacks: Sequence[Pair]) -> None:
+        self._stacks = stacks
+        self._numbers, self._lengths, self._ends = array("q"), array("q"), array("q", [0])
+
+    def add(self, number: int, length: int | None) -> None:
+        """Take the slices of a pair of stacks, or a pair of single maps (None)."""
+        self._numbers.append(number)
+        self._lengths.append(-1 if length is None else length)
+        self._ends.append(self._ends[-1] + (1 if length is None else length))
+
+    def pairs(self) -> Sequence[Pair]:
+        """All pairs: themselves where they are few."""
+        found = Lazy(range(self._ends[-1]), self._made)
+        return found if len(found) > MOST_KEPT else tuple(found)
+
+    def _made(self, at: int) -> Pair:
+        entry = bisect_right(self._ends, at) - 1
+        pair, length = self._stacks[self._numbers[entry]], self._lengths[entry]
+        if length < 0:
+            return pair
+        place, digits = at - self._ends[entry], max(3, len(str(length - 1)))
+        return replace(pair, name=f"{pair.name}[{place:0{digits}d}]", place=place)
 
 
 def _length(path: MapFile, key: str | None, axis: int | None, spatial: int, *, classes: bool) -> int | None:
@@ -188,12 +214,8 @@ def read_slice(
         UnreadableMap: the file cannot be read, or holds no stack.
         RefusedMap: the stack is shorter than it was.
     """
-    try:
-        modified = (path.path if isinstance(path, Member) else path).stat().st_mtime_ns
-    except OSError as error:
-        msg = f"{printable(path)}: {why(error)}"
-        raise UnreadableMap(msg) from error
-    stored = _stack(path, key, axis or 0, classes, spatial_axes(path, spatial), tuple(bounds.items()), modified)
+    stamp = stamp_of(path.path if isinstance(path, Member) else path)
+    stored = _stack(path, key, axis or 0, classes, spatial_axes(path, spatial), tuple(bounds.items()), stamp)
     if place >= len(stored.array):
         msg = f"{printable(path)}: it holds {len(stored.array)} maps, and map {place} is asked for"
         raise RefusedMap(msg)
@@ -222,7 +244,7 @@ def _stack(
     classes: bool,  # noqa: FBT001 - the cache needs it by place
     spatial: int,
     bounds: tuple[tuple[str, Any], ...],
-    _modified: int,
+    _stamp: Stamp | None,
 ) -> Stored:
     """The whole stack, kept for the next of its maps: a prediction's and a ground truth's."""
     limits, shapes = Limits(**dict(bounds)), _shapes(spatial, classes=classes)

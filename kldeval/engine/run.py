@@ -22,6 +22,7 @@ from kldeval.normalization.chain import class_axis
 from kldeval.records import Score
 from kldeval.scoring.diagnostics import swapped
 from kldeval.scoring.evaluator import Evaluator
+from kldeval.scoring.histogram import expect
 from kldeval.scoring.plan import Plan
 from kldeval.settings.auxiliary import with_context
 from kldeval.settings.build import as_labels
@@ -51,6 +52,7 @@ def outcomes(dataset: Dataset, pairs: PairWork[Any, T], reading: Reading, execut
     A pair whose pixelwise terms cannot be saved has two answers.
     """
     work: TaskWork[Any, T] = TaskWork(pairs, reading)
+    expect(len(dataset.tasks))
     return executor.map(work, dataset.tasks)
 
 
@@ -112,7 +114,7 @@ def run_blocks(
     refuse_parts(settings, "score them in one folder")
     found = Outcomes()
     notes: dict[str, None] = {}
-    groups: dict[str, str] = {}
+    group_of: Callable[[str], str] | None = None
     facts: dict[str, Any] | None = None
     for pred, gt, request in blocks:
         dataset = select(pred, gt, settings, request)
@@ -120,12 +122,12 @@ def run_blocks(
         settings = scored.settings
         found.extend(scored.outcomes[ONLY].all())
         notes |= dict.fromkeys((*dataset.notes_of(ONLY), *scored.around.notes, *_saving_notes(request)))
-        groups |= {name: group for name, group in dataset.groups.items() if group}
+        group_of = dataset.group_of
         facts = facts or provenance_of(pred, gt, scored.device, request, scored.elsewhere)
     if facts is None:
         msg = "there are no pairs: nothing came of what was to give them"
         raise UsageProblem(msg)
-    return build_report(settings, found, facts, notes, groups)
+    return build_report(settings, found, facts, notes, group_of)
 
 
 class _Scored(NamedTuple):
@@ -148,18 +150,18 @@ def _scored(
     if settings.maps == "rows":
         msg = "rows are units of kldeval PRED GT --rows alone"
         raise UsageProblem(msg)
-    pairs = [pair for task in dataset.tasks for pair in task.values()]
-    _check_saving(pairs, sides, settings, request)
-    device = _device(settings, pairs, request)
+    _check_saving(dataset, sides, settings, request)
+    device = _device(settings, dataset, request)
     settings = resolve_settings(settings, dataset.undivided, request)
     around = _around(settings, request, dataset.every, alone=dataset.alone)
     settings = with_context(settings, around.described)
     found = {model: Outcomes(failures) for model, failures in dataset.failures.items()}
     executor = executor_for(request) if device.is_cpu else ThreadPool(request.jobs or cores())
+    n_pairs = dataset.count
     for answer in stream(dataset, settings, request, device, executor, around):
         found[answer.model].append(answer.outcome)
         if progress:
-            progress(answer.outcome, dataset.count)
+            progress(answer.outcome, n_pairs)
     return _Scored(settings, device, around, found, tuple(executor.elsewhere))
 
 
@@ -172,7 +174,6 @@ def run_dataset(
 ) -> list[Report]:
     """The report of each model."""
     scored = _scored(dataset, sides, settings, request, progress)
-    groups = {name: group for name, group in dataset.groups.items() if group}
     open_ends = {model: _bounds(dataset, model, scored, request) for model in sides}
     overlaps = _overlaps({model: bounds.get("bounds", {}) for model, (bounds, _) in open_ends.items()})
     return [
@@ -193,7 +194,7 @@ def run_dataset(
                 *open_ends[model][1],
                 *overlaps,
             ],
-            groups,
+            dataset.group_of,
         )
         for model, (pred, gt) in sides.items()
     ]
@@ -240,14 +241,14 @@ def _inputs(dataset: Dataset, model: str, sides: Sides, request: RunOptions) -> 
     return {"inputs": saved_inputs(pairs, *sides[model], request, request.jobs or cores())}
 
 
-def _device(settings: Settings, pairs: Sequence[Pair], request: RunOptions) -> Device:
+def _device(settings: Settings, dataset: Dataset, request: RunOptions) -> Device:
     """Where the numbers are computed: on a cluster by the CPUs of its workers.
 
     Raises:
         UsageProblem: a GPU and a cluster are asked for, or as `find_device`.
     """
     if not is_cluster(request):
-        return find_device(request.device, settings, pairs, request.jobs or cores())
+        return find_device(request.device, settings, dataset.firsts, request.jobs or cores(), len(dataset.models))
     if request.device not in ("auto", "cpu"):
         msg = f"--device {request.device} is of this machine, and the work is done by Dask workers; leave one out"
         raise UsageProblem(msg)
@@ -255,7 +256,7 @@ def _device(settings: Settings, pairs: Sequence[Pair], request: RunOptions) -> D
 
 
 def _check_saving(
-    pairs: Iterable[Pair],
+    dataset: Dataset,
     sides: Sides,
     settings: Settings,
     request: RunOptions,
@@ -268,8 +269,9 @@ def _check_saving(
     if request.save_maps is None and request.cache is None:
         return
     given = (*(path for side in sides.values() for path in side), *(getattr(request, name) for name in READ))
-    listed = [path for pair in pairs for path in (pair.pred, pair.gt, pair.mask, pair.fixations)]
-    paths = (one for one in (*given, *(listed if request.manifest else ())) if isinstance(one, Path))
+    pairs = (pair for task in (dataset.tasks if request.manifest else ()) for pair in task.values())
+    listed = (path for pair in pairs for path in (pair.pred, pair.gt, pair.mask, pair.fixations))
+    paths = (one for one in (*given, *listed) if isinstance(one, Path))
     keys = [model or key for model in sides for key in settings.keys]
     inputs = Inputs(tuple(dict.fromkeys(paths)))
     if request.save_maps is not None:
@@ -285,18 +287,17 @@ READ = ("baseline", "fixations", "manifest", "mask", "other_map", "weights")
 """The options of a run that name what stands beside the maps."""
 
 
-def resolve_settings(settings: Settings, pairs: Iterable[Pair], request: RunOptions) -> Settings:
+def resolve_settings(settings: Settings, pairs: Sequence[Pair], request: RunOptions) -> Settings:
     """The settings for what the ground truths hold: densities or labels.
 
     Raises:
         UsageProblem: they mean nothing for labels, or a table per class is asked for and there are none.
     """
-    pairs = tuple(pairs)
     settled = resolve_target_kind(settings, pairs, reading_of(settings, request))
     if request.per_class and not settled.is_labels:
         msg = "--per-class is a table of the classes of labels, and these ground truths are densities; leave it out"
         raise UsageProblem(msg)
-    return with_manifest_masks(settled, pairs)
+    return with_manifest_masks(settled, pairs if request.manifest else ())
 
 
 def stream(

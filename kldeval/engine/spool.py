@@ -26,7 +26,7 @@ from kldeval.reports.moments import Moments, exact_mean, moments_of, order_stati
 from kldeval.reports.totals import Totals
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator
 
     from kldeval.records import Outcome
     from kldeval.reports.documents import Summary
@@ -154,7 +154,7 @@ class SpooledScores(Sequence[Score]):
         self._file = NamedTemporaryFile("w", prefix="kldeval-", suffix=".jsonl", encoding="ascii")  # noqa: SIM115 - as above
         finalize(self, self._file.close)
         self._n = 0
-        self.groups: Mapping[str, str] = {}
+        self.group_of: Callable[[str], str] | None = None
 
     def append(self, score: Score) -> None:
         """Write one more to disk."""
@@ -171,7 +171,7 @@ class SpooledScores(Sequence[Score]):
                 name, row = json.loads(line)
                 score = outcome_of(name, row)
                 assert isinstance(score, Score)  # noqa: S101 - for the type checker
-                yield replace(score, group=self.groups.get(name, "")) if self.groups else score
+                yield replace(score, group=self.group_of(name)) if self.group_of else score
 
     @overload
     def __getitem__(self, place: int) -> Score: ...

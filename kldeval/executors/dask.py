@@ -167,7 +167,7 @@ class _Run:
         while True:
             while len(self._waiting) < TASKS_AHEAD * sum(self._crew.threads.values()) and start < len(items):
                 size = self._size(len(items) - start)
-                task = _Task(items[start : start + size])
+                task = _Task(list(items[start : start + size]))
                 start += size
                 self._waiting.append(task)
                 self._to_do.append(task)

@@ -43,6 +43,9 @@ _LEVELS.flags.writeable = False
 EXACT_PIXELS = 2**24
 """OpenCV counts in float32, which holds every whole number up to this one."""
 
+FEW_PIXELS = 3 * EXACT_PIXELS
+"""Pixels that numpy counts: OpenCV counts twice as fast, and its import takes as long as the difference then."""
+
 CANCELLED = 1e-5
 """A sum that is smaller than this share of its summands has lost five of their sixteen digits."""
 
@@ -334,25 +337,28 @@ def looked_up(table: Array, cells: Array) -> Array:
 
 @dataclass(slots=True)
 class _Counted:
-    """The pixels that this process has counted and looked up without OpenCV.
-
-    OpenCV counts twice as fast as numpy, but its import takes as long as 170 maps of 480 x 640 are counted by numpy.
-    """
+    """The pixels that this process has counted and looked up without OpenCV, and the maps that are to come."""
 
     n_pixels: int = 0
+    n_maps: int = 1
 
-    def is_few(self, further: int) -> bool:
-        """Whether these pixels are still the part of numpy."""
+    def is_few(self, further: int, *, repeats: int = 1) -> bool:
+        """Whether these pixels, which come so many times, are still the part of numpy."""
         self.n_pixels += further
-        return self.n_pixels <= EXACT_PIXELS and "cv2" not in sys.modules
+        return self.n_pixels + (repeats - 1) * further <= FEW_PIXELS and "cv2" not in sys.modules
 
 
 _COUNTED = _Counted()
 
 
+def expect(n_maps: int) -> None:
+    """Say how many maps this process and those that it forks are going to count, for what should be imported first."""
+    _COUNTED.n_maps = max(1, n_maps)
+
+
 def joint_counts(pred: Array, gt: Array, mask: Array | None = None) -> Array:
     """How often each (pred, gt) occurs where the mask is true: (256, 256), whole numbers as floats."""
-    if mask is None and _COUNTED.is_few(pred.size):
+    if mask is None and pred.size <= EXACT_PIXELS and _COUNTED.is_few(pred.size, repeats=_COUNTED.n_maps):
         cells = (pred.astype(np.uint16) << 8) | gt
         return np.bincount(cells.ravel(), minlength=LEVELS**2).reshape(LEVELS, LEVELS).astype(np.float32)
     cv2 = opencv()

@@ -6,6 +6,7 @@ import importlib.util
 import io
 import json
 import lzma
+import os
 import struct
 import tarfile
 import zipfile
@@ -204,6 +205,20 @@ def test_a_container_scores_as_the_folder_of_its_maps(maps: Arrays, kind: str) -
     assert "3 pairs can be scored, 0 problems" in checked.out
 
 
+@pytest.mark.parametrize("kind", CONTAINERS)
+def test_a_container_that_changed_is_read_again(maps: Arrays, kind: str) -> None:
+    """In one process: what is kept of a file is let go when other bytes of the same size and time stand there."""
+    container = CONTAINERS[kind](maps)
+    before, times = package.evaluate(f"{container}/a", "gt/a.png"), Path(container).stat()  # a suffix may be left out
+    for name, array in maps.items():
+        maps[name] = array[::-1].copy()
+        np.save(f"pred/{name}.npy", maps[name])
+    assert CONTAINERS[kind](maps) == container
+    os.utime(container, ns=(times.st_atime_ns, times.st_mtime_ns))
+    after, fresh = package.evaluate(f"{container}/a", "gt/a.png"), package.evaluate("pred/a.npy", "gt/a.png")
+    assert after["kld"].mean == fresh["kld"].mean != before["kld"].mean
+
+
 def test_a_matlab_file_of_several_maps(maps: Arrays) -> None:
     scipy.io.savemat("maps.mat", {"a": maps["a"], "b": maps["b"], "note": "text"})
     found, expected = (report(pred, "gt", "--allow-missing") for pred in ("maps.mat", "pred"))
@@ -361,8 +376,8 @@ def test_other_refusals_of_archives(maps: Arrays) -> None:
     one = kldeval(zipped(maps), "gt/a.png")
     assert one.code == 2
     assert one.err == (
-        "kldeval: maps.zip holds 3 maps (such as 'a.npy', 'b.npy', 'v/x.npy') but gt/a.png is one; unpack the one that "
-        "is meant, or give as many ground truths\n"
+        "kldeval: maps.zip holds 3 maps (such as 'a.npy', 'b.npy', 'v/x.npy') but gt/a.png is one; choose one, such as "
+        "maps.zip/a.npy, or give as many ground truths\n"
     )
 
 

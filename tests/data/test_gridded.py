@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import pickle
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +13,7 @@ import h5py
 import numpy as np
 import pytest
 import xarray
+import zarr
 from command_line import kldeval, score
 from reading import read_map
 
@@ -71,7 +75,7 @@ def test_numbers_are_those_of_xarray(gt: str, how: str) -> None:
     weighted = how if how != "none" else None
     nodata = "tag" if gt != "g3.nc" else "nan"
     found = package.evaluate("p.nc", gt, var="tas", nodata=nodata, metric="kld", weights=weighted)
-    assert [one.name for one in found.scores] == ["000", "001", "002"]
+    assert [one.name for one in found.scores] == ["2000-01-01", "2000-01-02", "2000-01-03"]
     assert [one.values["kld"] for one in found.scores] == pytest.approx(
         expected(pred["tas"], truth["tas"], weights), rel=1e-12
     )
@@ -137,8 +141,135 @@ def test_single_maps_stand_in_folders_and_beside_other_files() -> None:
     assert score("pred/a.nc", "gt.npy", "-m", "kld") == score("pred", "gt", "-m", "kld")
     save(pred.transpose("lon", "lat"), "turned.nc")
     assert score("turned.nc", "gt/a.nc", "-m", "kld") == score("pred", "gt", "-m", "kld")
+    with zipfile.ZipFile("pred.zip", "w") as archive:
+        archive.write("pred/a.nc", "a.nc")
+    assert score("pred.zip", "gt", "-m", "kld") == score("pred", "gt", "-m", "kld")
     save(dataset(1, gaps=False)[["tas"]], "pred/a.nc")
-    assert "holds several maps (3 time); give the file by itself" in kldeval("pred", "gt").out
+    with zipfile.ZipFile("pred.zip", "w") as archive:
+        archive.write("pred/a.nc", "a.nc")
+    assert (
+        "pred.zip/a.nc: its variable 'tas' holds several maps (3 time); give the file" in kldeval("pred.zip", "gt").out
+    )
+
+
+def test_files_of_several_maps_stand_in_folders_as_folders_of_these() -> None:
+    for side, seed in (("pred", 1), ("gt", 4)):
+        Path(side).mkdir()
+        for place, name in enumerate(("a.nc", "b.zarr", "c3.nc")):
+            save(dataset(seed + place, gaps=False), f"{side}/{name}")
+    found = package.evaluate("pred", "gt", var="tas")
+    assert [one.name for one in found.scores][:4] == ["a/2000-01-01", "a/2000-01-02", "a/2000-01-03", "b/2000-01-01"]
+    alone = [package.evaluate(f"pred/{name}", f"gt/{name}", var="tas") for name in ("a.nc", "b.zarr", "c3.nc")]
+    values = [[one.values for one in report.scores] for report in (found, *alone)]
+    assert values[0] == [*values[1], *values[2], *values[3]]
+    assert "9 pairs can be scored, 0 problems" in kldeval("check", "pred", "gt", "--var", "tas").out
+    Path("pred/b.zarr/tas/.zarray").unlink(missing_ok=True)
+    Path("pred/b.zarr/tas/zarr.json").unlink(missing_ok=True)
+    broken = kldeval("pred", "gt", "--var", "tas")
+    assert broken.code == 1
+    assert broken.out.count("no-partner") == 0
+    assert "the ground truth gt/b.zarr/2000-01-01 has no prediction" in broken.out
+
+
+def test_a_path_leads_into_files_and_their_groups() -> None:
+    pred, truth = dataset(1, gaps=False), dataset(2, gaps=False)
+    whole = []
+    for name in ("p.nc", "p3.nc", "p.zarr"):
+        save(pred, name)
+        save(truth, name.replace("p", "g", 1))
+        whole.append(score(f"{name}/tas", f"{name.replace('p', 'g', 1)}/tas", "-m", "kld"))
+    assert whole == [score("p.nc", "g.nc", "--var", "tas", "-m", "kld")] * 3
+    one = [package.evaluate("p.nc", "g.nc", var="tas").scores[1].values["kld"]]
+    for inside in ("tas/2000-01-02", "tas/001"):
+        assert score(f"p.nc/{inside}", f"g.zarr/{inside}", "-m", "kld") == one
+    assert score("p.nc/2000-01-02", "g.zarr/tas/2000-01-02", "--var", "tas", "-m", "kld") == one
+    refused = kldeval("p.nc/tas/2001-01-02", "g.nc/tas")
+    assert refused.code == 2
+    assert "p.nc holds no map '2001-01-02'; it holds '2000-01-01', '2000-01-02', '2000-01-03'" in refused.err
+    for side, data in (("p", pred), ("g", truth)):
+        for name, options in (
+            (f"{side}.nc", {"mode": "a", "engine": "h5netcdf"}),
+            (f"{side}.zarr", {"mode": "a", "consolidated": False}),
+        ):
+            method = data.to_netcdf if name.endswith("nc") else data.to_zarr
+            method(name, group="run/late", **options)
+    grouped = [score(f"p.{kind}/run/late/pr", f"g.{kind}/pr", "-m", "kld") for kind in ("nc", "zarr")]
+    assert grouped == [score("p.nc", "g.nc", "--var", "run/late/pr", "-m", "kld")] * 2
+    assert "it holds 4 variables ('pr', 'run/late/pr', 'run/late/tas'" in kldeval("p.nc", "g.nc").err
+
+
+def test_maps_are_called_by_their_coordinates_where_both_sides_say_them() -> None:
+    data = dataset(1, gaps=False)[["tas"]]
+    save(data.isel(time=[2, 1]), "p.nc")
+    save(dataset(2, gaps=False)[["tas"]], "g.nc")
+    found = package.evaluate("p.nc", "g.nc", allow_missing=True)
+    assert [one.name for one in found.scores] == ["2000-01-02", "2000-01-03"]
+    assert [one.values for one in found.scores] == [
+        one.values for one in package.evaluate("p.nc", "g.nc/tas", allow_missing=True).scores
+    ]
+    save(data.drop_vars("time"), "p.nc")
+    assert [one.name for one in package.evaluate("p.nc", "g.nc").scores] == ["000", "001", "002"]
+    hours = data.assign_coords(time=("time", [0.0, 6.5, 24.0], {"units": "hours since 1999-12-31"}))
+    save(hours, "p.nc")
+    assert [one.name for one in package.evaluate("p.nc", "p.nc").scores] == [
+        "1999-12-31",
+        "1999-12-31T0630",
+        "2000-01-01",
+    ]
+    for coordinates, names in (
+        (["x", "y/z", "w"], ["000", "001", "002"]),
+        (["x", "y", "x"], ["000", "001", "002"]),
+        (["c", "a", "b"], ["a", "b", "c"]),
+        ([850.0, 0.1, 1e-9], ["0.1", "1e-09", "850"]),
+        ([850, 500, 1000], ["1000", "500", "850"]),
+    ):
+        save(data.assign_coords(time=("time", coordinates)), "p.nc")
+        assert [one.name for one in package.evaluate("p.nc", "p.nc").scores] == names
+
+
+def test_a_zipped_store_and_arrays_without_names_of_axes() -> None:
+    truth = dataset(2, gaps=False)
+    save(truth, "g.zarr")
+    with zipfile.ZipFile("g.zarr.zip", "w") as archive:
+        for path in sorted(Path("g.zarr").rglob("*")):
+            archive.write(path, path.relative_to("g.zarr"))
+    save(dataset(1, gaps=False), "p.nc")
+    assert score("p.nc", "g.zarr.zip", "--var", "tas") == score("p.nc", "g.zarr", "--var", "tas")
+    assert score("p.nc/tas", "g.zarr.zip/tas") == score("p.nc", "g.zarr", "--var", "tas")
+    values = truth["tas"].values
+    for version in (2, 3):
+        zarr.save(f"bare{version}.zarr", values, zarr_format=version)
+        assert score("p.nc", f"bare{version}.zarr", "--pred-var", "tas") == score("p.nc", "g.zarr", "--var", "tas")
+        zarr.open_group(f"deep{version}.zarr", mode="w", zarr_format=version).create_group("a")["b"] = values[0]
+        assert score("p.nc/tas/000", f"deep{version}.zarr/a/b") == score("p.nc/tas/000", "g.zarr/tas/000")
+    Path("maps.zarr").mkdir()
+    np.save("maps.zarr/a.npy", values[0])  # a folder that is only called so
+    assert score("maps.zarr", "maps.zarr", "-m", "mae") == [0.0]
+
+
+def test_nothing_in_a_zarr_store_is_executed(folder: Path) -> None:
+    store = zarr.open_group("p.zarr", mode="w", zarr_format=2)
+    store["tas"] = np.ones((3, 4))
+    for codec in ("filters", "compressor"):
+        found = json.loads(Path("p.zarr/tas/.zarray").read_text())
+        found |= {"dtype": "|O", codec: [{"id": "pickle"}] if codec == "filters" else {"id": "pickle"}}
+        Path("p.zarr/tas/.zarray").write_text(json.dumps(found))
+        ran = folder / "ran"
+        Path("p.zarr/tas/0.0").write_bytes(pickle.dumps(Runs(str(ran))))
+        outcome = kldeval("p.zarr", "p.zarr")
+        assert outcome.code == 2
+        assert len(outcome.err.splitlines()) == 1
+        assert not ran.exists()
+
+
+class Runs:
+    """What makes a file when it is unpickled."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def __reduce__(self) -> Any:
+        return Path.touch, (Path(self.path),)
 
 
 def test_levels_and_times_count_maps_together() -> None:
@@ -157,18 +288,28 @@ def test_levels_and_times_count_maps_together() -> None:
             "from -70 to 80 and 7 from 80 to -70; one runs the other way",
         ),
         (lambda data: data.assign_coords(lon=data.lon - 180), "6 from 0 to 300 and 6 from -180 to 120"),
-        (lambda _: dataset(2, shift=1), "one is of time 2000-01-01T00:00:00.000000000, the other of time 2000-01-02"),
         (lambda data: data.isel(lat=slice(6)), "their lat are 7 from -70 to 80 and 6 from -70 to 55"),
     ],
-    ids=["flipped", "shifted", "late", "smaller"],
+    ids=["flipped", "shifted", "smaller"],
 )
 def test_grids_and_times_that_differ_are_refused(change: Any, said: str) -> None:
     save(dataset(1), "p.nc")
     save(change(dataset(2)), "g.nc")
     outcome = kldeval("p.nc", "g.nc", "--var", "tas", "--nodata", "nan")
     assert outcome.code == 1
-    assert "p.nc/000 and g.nc/000 lie on other grids" in outcome.out
+    assert "p.nc/2000-01-01 and g.nc/2000-01-01 lie on other grids" in outcome.out
     assert said in outcome.out, outcome.out
+
+
+def test_maps_of_other_times_do_not_meet() -> None:
+    save(dataset(1, gaps=False), "p.nc")
+    save(dataset(2, gaps=False, shift=1), "g.nc")
+    outcome = kldeval("p.nc", "g.nc", "--var", "tas")
+    assert outcome.code == 1
+    assert "the prediction p.nc/2000-01-01 has no ground truth" in outcome.out
+    single = kldeval("p.nc/tas/000", "g.nc/tas/000")
+    assert single.code == 1
+    assert "one is of time 2000-01-01T00:00:00.000000000, the other of time 2000-01-02" in single.out
 
 
 def test_times_in_other_units_are_the_same_times() -> None:
@@ -182,7 +323,7 @@ def test_missing_values_are_said() -> None:
     save(dataset(1), "p.nc", tas={"_FillValue": -9999.0})
     outcome = kldeval("p.nc", "p.nc", "--var", "tas")
     assert outcome.code == 1
-    assert "p.nc/000: its nodata tag says nan, and 12 pixels hold it: --nodata nan" in outcome.out
+    assert "p.nc/2000-01-01: its nodata tag says nan, and 12 pixels hold it: --nodata nan" in outcome.out
 
 
 def test_weights_that_are_not_known_are_refused() -> None:

@@ -811,7 +811,7 @@ NAMES = {
     "NIfTI, `.nii`, `.nii.gz` (`pip install 'kldeval[volumes]'`)": {".nii", ".nii.gz"},
     "NRRD (`pip install 'kldeval[volumes]'`)": {".nrrd"},
     "NetCDF (`pip install 'kldeval[xarray]'`)": {".nc", ".nc4"},
-    "zarr stores (`pip install 'kldeval[xarray]'`)": set(),
+    "zarr stores (`pip install 'kldeval[xarray]'`)": {".zarr", ".zarr.zip"},
     "raw single floats": {".bin"},
 }
 """The suffixes that each row of the table in docs/files.md is about."""

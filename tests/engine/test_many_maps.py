@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from command_line import kldeval
 from looked_at import make_looked_at
+from many import as_many
 
 import kldeval as library
 
@@ -89,6 +90,37 @@ def test_memory_does_not_grow_with_the_maps(monkeypatch: pytest.MonkeyPatch) -> 
         tracemalloc.stop()
         assert len(report.scores) == number
     assert peaks[1] - peaks[0] < 300_000
+
+
+def linked(root: Path, number: int) -> tuple[Path, Path]:
+    """Folders of a tiny map under many names."""
+    root.mkdir()
+    np.save(root / "map.npy", np.eye(2))
+    for side in ("pred", "gt"):
+        (root / side).mkdir()
+        for place in range(number):
+            (root / side / f"COCO_val2014_{place:012d}.npy").hardlink_to(root / "map.npy")
+    return root / "pred", root / "gt"
+
+
+@pytest.mark.parametrize("models", [1, 2])
+def test_a_pair_of_files_adds_its_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, models: int) -> None:
+    """Two names of 25 letters, and 100 bytes for all else; a pair and its two paths would take 800."""
+    as_many(monkeypatch, 128)
+    sides = {number: linked(tmp_path / f"{number}", number) for number in (200, 2000)}
+
+    def paired(number: int) -> int:
+        pred, gt = sides[number]
+        preds = {f"{model}": pred for model in range(models)} if models > 1 else pred
+        library.evaluate(preds, gt, metric="kld", jobs=1, limit=1)
+        return tracemalloc.get_traced_memory()[1]
+
+    paired(200)  # fills what is kept from run to run
+    tracemalloc.start()
+    few = paired(200)
+    tracemalloc.reset_peak()
+    assert (paired(2000) - few) / 1800 < 150 * models
+    tracemalloc.stop()
 
 
 def test_a_report_of_many_maps_can_be_read_again_and_again(

@@ -53,6 +53,7 @@ LAYERS = (
         "urls",
         "suffixes",
         "grids",
+        "sequences",
     ),
     ("dataclass",),
 )

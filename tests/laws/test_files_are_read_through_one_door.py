@@ -18,6 +18,7 @@ DOORS = {
     "data/readers/voxels.py": "after check_regular",
     "data/readers/tiff.py": "its own temporary file",
     "data/readers/gridded.py": "after check_regular",
+    "data/readers/zarr_stores.py": "after check_regular in gridded.py",
     "data/readers/coordinates.py": "what a reader has read",
     "data/scratch.py": "its own temporary files",
     "data/containers/archives.py": "members, after check_regular",

@@ -10,20 +10,22 @@ from __future__ import annotations
 
 from functools import lru_cache
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kldeval.data.readers import names_arrays
 from kldeval.data.readers.files import refusals
 from kldeval.data.readers.stored import Limits
 from kldeval.dataclass import dataclass
-from kldeval.errors import UnreadableMap, UsageProblem, examples, printable
-from kldeval.memory import ARRAY_SUFFIX
+from kldeval.digests import stamp_of
+from kldeval.errors import UnreadableMap, UsageProblem, count, examples, printable
+from kldeval.suffixes import VIDEOS, is_store
 from kldeval.urls import is_url
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from kldeval.digests import Stamp
     from kldeval.memory import Member
 
 TARS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz", ".tbz2", ".tar.xz", ".txz", ".tar.zst")
@@ -36,8 +38,8 @@ ARCHIVES = (".zip", ".npz", *TARS)
 TABLES = (".parquet", ".arrow", ".feather")
 """The suffixes of tables, each of whose rows may hold a map; `datasets` saves .arrow."""
 
-VIDEOS = (".mp4", ".avi", ".mkv", ".mov", ".webm", ".m4v")
-"""The suffixes of videos, each of whose frames is a map."""
+GRIDDED = (".nc", ".nc4", ".zarr", ".zarr.zip")
+"""The suffixes of NetCDF files and of zarr stores, folders or zips of them."""
 
 OF_VIDEOS = f"{__name__}.videos"
 """The module of a member that is a frame."""
@@ -68,6 +70,8 @@ def open_container(path: Path, limits: Limits | None = None) -> Container | None
     if name.endswith(TABLES):
         msg = f"{printable(path)} is a table: name its columns of maps with --pred-column and --gt-column"
         raise UsageProblem(msg)
+    if is_gridded(path):
+        return None
     kind = "archives" if name.endswith(ARCHIVES) else "array_files" if names_arrays(name) else None
     kind = "videos" if name.endswith(VIDEOS) else kind
     if kind is None or not path.is_file():
@@ -83,11 +87,13 @@ def open_container(path: Path, limits: Limits | None = None) -> Container | None
 
 def is_gridded(path: Path) -> bool:
     """Whether a path is that of a NetCDF file or of a zarr store, of which a variable holds the maps."""
-    return path.name.lower().endswith((".nc", ".nc4", ".zarr")) and path.exists()
+    if is_url(path) or not path.name.lower().endswith(GRIDDED):
+        return False
+    return is_store(path) if path.is_dir() else path.is_file()
 
 
-def open_variable(path: Path, name: str | None, limits: Limits | None) -> Container | Member:
-    """The maps of a variable of a NetCDF file or zarr store, or its only one.
+def open_variable(path: Path, name: str | None, limits: Limits | None, inside: str = "") -> Container | Member:
+    """The maps of a variable of a NetCDF file or zarr store, or its only one; or what is `inside` of these.
 
     Raises:
         UsageProblem: it cannot be read, or does not say which variable is meant.
@@ -96,10 +102,18 @@ def open_variable(path: Path, name: str | None, limits: Limits | None) -> Contai
     try:
         with refusals(path):
             module = import_module(f"{__name__}.gridded")
-            found: Container | Member = module.maps_of_variable(path, name, limits or Limits())
+            found: Container | Member = module.maps_of_variable(path, name, limits or Limits(), inside)
             return found
     except UnreadableMap as problem:
         raise UsageProblem(str(problem)) from problem
+
+
+def called_alike(sides: Sequence[Any]) -> list[Any]:
+    """The two sides, both by places where only one of them says the coordinates, such as times, of its maps."""
+    if not any(is_gridded(one.path) or is_gridded(one.path.parent) for one in sides):
+        return [*sides]
+    found: list[Any] = import_module(f"{__name__}.gridded").with_common_names(sides)
+    return found
 
 
 def open_column(
@@ -120,7 +134,23 @@ def member_at(path: Path) -> Member | None:
     """The member that a path such as `maps.zip/a/1.png` names, or a URL; None where no part of it is a container.
 
     Raises:
-        UsageProblem: the container cannot be read, or holds no map of this path.
+        UsageProblem: the container cannot be read, or holds no one map of this path.
+        MissingDependency: a library that it needs cannot be imported.
+    """
+    found = part_at(path)
+    if isinstance(found, Container):
+        msg = (
+            f"{printable(path)} is a folder of {count(len(found.members), 'map')}, {examples(found.members)}: name one"
+        )
+        raise UsageProblem(msg)
+    return found
+
+
+def part_at(path: Path, variable: str | None = None, limits: Limits | None = None) -> Container | Member | None:
+    """What a path such as `maps.zip/a` leads to: a map in a container, or a folder of maps; None of any other path.
+
+    Raises:
+        UsageProblem: the container cannot be read, or holds nothing of this path.
         MissingDependency: a library that it needs cannot be imported.
     """
     if is_url(path):
@@ -128,14 +158,11 @@ def member_at(path: Path) -> Member | None:
         return found
     for parent in path.parents:
         name = parent.name.lower()
+        if is_gridded(parent):
+            return open_variable(parent, variable, limits, path.relative_to(parent).as_posix())
         if (name.endswith((*ARCHIVES, *VIDEOS)) or names_arrays(name)) and parent.is_file():
-            members = _members_of(parent, parent.stat().st_mtime_ns)
-            relative = path.relative_to(parent).as_posix()
-            member = members.get(relative) or members.get(f"{relative}{ARRAY_SUFFIX}")
-            if member is None:
-                msg = f"{printable(parent)} holds no map {relative!r}; it holds {examples(members) or 'one map'}"
-                raise UsageProblem(msg)
-            return member
+            held = Container(parent, *_held_by(parent, stamp_of(parent)))
+            return import_module(f"{__name__}.contents").part_of(held, path.relative_to(parent).as_posix())
     return None
 
 
@@ -149,7 +176,7 @@ def _elsewhere(path: Path) -> Container | None:
 
 
 @lru_cache(maxsize=4)
-def _members_of(path: Path, _modified: int) -> Mapping[str, Member]:
-    """The members of a container, kept for the next path in it."""
+def _held_by(path: Path, _stamp: Stamp | None) -> tuple[Mapping[str, Member], tuple[str, ...]]:
+    """The members of a container, and what is no map, kept for the next path in it."""
     found = open_container(path)
-    return found.members if found else {}
+    return (found.members, found.strangers) if found else ({}, ())

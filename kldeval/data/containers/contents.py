@@ -10,6 +10,7 @@ from kldeval.data.containers import Container
 from kldeval.data.readers import is_readable, without_shy
 from kldeval.errors import UsageProblem, examples, printable
 from kldeval.memory import ARRAY_SUFFIX
+from kldeval.suffixes import VIDEOS, without_suffix
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -54,10 +55,36 @@ def container_of(path: Path, members: Iterable[Member]) -> Container:
     strangers += found.keys() - kept
     if not kept:
         others = f"; it holds {examples(strangers)}" if strangers else "; it is empty"
+        if any(name.lower().endswith(VIDEOS) for name in strangers):
+            others += "; a video is decoded from a file of its own: unpack them into a folder"
         msg = f"{printable(path)} holds no map{others}"
         raise UsageProblem(msg)
     held = {name: _with_sidecar(name, member, beside) for name, member in found.items() if name in kept}
     return Container(path, held, tuple(sorted(strangers)))
+
+
+def part_of(held: Container, relative: str) -> Container | Member:
+    """What a path within a container leads to: a map, whose suffix may be left out, or a folder of maps.
+
+    Raises:
+        UsageProblem: nothing, or several maps that differ in the suffix.
+    """
+    members = held.members
+    found = members.get(relative) or members.get(f"{relative}{ARRAY_SUFFIX}")
+    if found is not None:
+        return found
+    below = f"{relative}/"
+    inside = {name.removeprefix(below): member for name, member in members.items() if name.startswith(below)}
+    if inside:
+        strangers = (name.removeprefix(below) for name in held.strangers if name.startswith(below))
+        return Container(held.path / relative, inside, tuple(strangers))
+    alike = [name for name in members if without_suffix(name) == relative]
+    if len(alike) == 1:
+        return members[alike[0]]
+    what = f"{len(alike)} maps {relative!r}, {examples(alike)}" if alike else f"no map {relative!r}"
+    others = [relative_path(member).removesuffix(ARRAY_SUFFIX * member.is_array) for member in members.values()]
+    msg = f"{printable(held.path)} holds {what}; it holds {examples(others) or 'one map'}"
+    raise UsageProblem(msg)
 
 
 def relative_path(member: Member) -> str:

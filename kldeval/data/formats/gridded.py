@@ -1,4 +1,4 @@
-"""NetCDF files of one map."""
+"""NetCDF files and zarr stores of one map."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from kldeval.memory import MapContents
 
 
-@MAP_FORMATS.add("netcdf", MapFormat(suffixes=(".nc", ".nc4")))
+@MAP_FORMATS.add("netcdf", MapFormat(suffixes=(".nc", ".nc4", ".zarr", ".zarr.zip")))
 def read_netcdf(path: MapContents, key: str | None, limits: Limits) -> Stored:
     """The only map of a variable."""
     from kldeval.data.readers import gridded  # imported for the first such file

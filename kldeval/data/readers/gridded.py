@@ -8,7 +8,9 @@ last two; every other axis counts maps. Conventions: https://cfconventions.org/
 from __future__ import annotations
 
 import importlib.util
-from contextlib import contextmanager
+import io
+import re
+from contextlib import contextmanager, nullcontext
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -20,16 +22,20 @@ from kldeval.data.readers.entries import NUMBERS, check_count
 from kldeval.data.readers.files import check_regular
 from kldeval.data.readers.netcdf_header import check_header
 from kldeval.data.readers.stored import Limits, Stored, unreadable
+from kldeval.data.readers.zarr_stores import opened_store
+from kldeval.digests import ABSENT, Stamp, stamp_of
 from kldeval.errors import MissingDependency, examples
 from kldeval.grids import Coordinates
-from kldeval.memory import BytesInMemory
+from kldeval.memory import BytesInMemory, MapInMemory
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from kldeval.memory import MapContents
 
-ZARR = ".zarr"
+    Groups = Mapping[str, Any]
+
+ZARR = (".zarr", ".zip")
 
 MISSING = ("_FillValue", "missing_value")
 
@@ -44,25 +50,31 @@ AXES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 
 
 class Variable(NamedTuple):
-    """A variable of a file: its name, and the lengths of its axes that count maps."""
+    """A variable of a file: its name with the groups that it is in, and the lengths of its axes that count maps.
+
+    `names` are what the coordinates of these axes say, none where they say nothing or the same twice; `rest` is what a
+    path into the file names beyond the variable.
+    """
 
     name: str
     lengths: tuple[int, ...]
+    names: tuple[tuple[str, ...], ...]
+    rest: str = ""
 
 
-def describe_variable(path: Path, name: str | None, limits: Limits) -> Variable:
-    """The variable of this name, or the only one that holds maps.
+def describe_variable(path: Path, name: str | None, limits: Limits, inside: str = "") -> Variable:
+    """The variable of this name, else that with which the path `inside` begins, else the only one that holds maps.
 
     Raises:
         UnreadableMap: there is none, or there are several and none is named; or the file is damaged.
         MissingDependency: xarray or what it reads such files with is not installed.
     """
     _check(path)
-    found: Variable = load_apart(__name__, path, limits, "described", name)
+    found: Variable = load_apart(__name__, path, limits, "described", name, inside)
     return found
 
 
-def load(path: Path, limits: Limits, name: str | None, place: tuple[int, ...] | None) -> Stored:
+def load(path: Path | BytesInMemory, limits: Limits, name: str | None, place: tuple[int, ...] | None) -> Stored:
     """One map of a variable, at a place along its other axes; None: it has none but those of length 1.
 
     Raises:
@@ -79,28 +91,34 @@ def read(path: MapContents, key: str | None, limits: Limits) -> Stored:
     Raises:
         UnreadableMap, MissingDependency: as `load`.
     """
-    if not isinstance(path, Path):
-        is_bytes = isinstance(path, BytesInMemory)
-        raise unreadable(path, "a NetCDF file within another file is not read; unpack it" if is_bytes else "no file")
+    if isinstance(path, MapInMemory):
+        raise unreadable(path, "no file")
     return load(path, limits, key, None)
 
 
-def described(name: str | None, path: Path, _limits: Limits) -> Variable:
+def described(name: str | None, inside: str, path: Path, _limits: Limits) -> Variable:
     """The same as `describe_variable`, in this process."""
-    with _opened(path) as dataset:
-        chosen = _chosen(dataset, name, path)
+    with _opened(path) as groups:
+        rest = inside
+        if name is None and inside:
+            name, rest = _beginning(groups, inside)
+        elif name and (inside == name or inside.startswith(f"{name}/")):
+            rest = inside.removeprefix(name).removeprefix("/")
+        dataset, chosen, group = _meant(groups, name, path)
         _, others = _axes(dataset, dataset[chosen], path)
-        return Variable(chosen, tuple(dataset[chosen].sizes[dim] for dim in others))
+        lengths = tuple(dataset[chosen].sizes[dim] for dim in others)
+        names = tuple(_names_along(dataset, dim) for dim in others)
+        return Variable(f"{group}{chosen}", lengths, names, rest)
 
 
-def loaded(name: str | None, place: tuple[int, ...] | None, path: Path, limits: Limits) -> Stored:
+def loaded(name: str | None, place: tuple[int, ...] | None, path: Path | BytesInMemory, limits: Limits) -> Stored:
     """The same as `load`, in this process."""
-    with _opened(path) as dataset:
-        return _map_at(dataset, name, place, path, limits)
+    with _opened(path) as groups:
+        dataset, chosen, _ = _meant(groups, name, path)
+        return _map_at(dataset, chosen, place, path, limits)
 
 
-def _map_at(dataset: Any, name: str | None, place: tuple[int, ...] | None, path: Path, limits: Limits) -> Stored:
-    chosen = _chosen(dataset, name, path)
+def _map_at(dataset: Any, chosen: str, place: tuple[int, ...] | None, path: MapContents, limits: Limits) -> Stored:
     variable = dataset[chosen]
     (rows, columns), others = _axes(dataset, variable, path)
     if place is None:
@@ -120,15 +138,15 @@ def _map_at(dataset: Any, name: str | None, place: tuple[int, ...] | None, path:
     return Stored(array, nodata=nodata, grid=_coordinates(dataset, rows, columns, labels))
 
 
-_held: dict[tuple[str, int, int, int], Any] = {}
+_held: dict[tuple[str, Stamp], Groups] = {}
 """The data sets of the last files, a prediction's and a ground truth's: opening one takes longer than reading a map."""
 
 MOST_HELD = 2
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Any]:
-    """The data set of a file. Times stay numbers until one is named.
+def _opened(path: Path | BytesInMemory) -> Iterator[Groups]:
+    """The data sets of a file by its groups, "" for that at its root. Times stay numbers until one is named.
 
     A file stays open until another is asked for, or it was changed; the child process takes no locks, so that others
     may write it. A zarr store is opened each time: what changed in it is not told by its folder.
@@ -136,31 +154,43 @@ def _opened(path: Path) -> Iterator[Any]:
     Raises:
         UnreadableMap: it keeps values elsewhere.
     """
-    import xarray
-
-    if path.is_dir():
-        with xarray.open_dataset(path, engine="zarr", decode_times=False, chunks=None, consolidated=None) as dataset:
-            yield dataset
+    if isinstance(path, BytesInMemory):
+        yield _groups_of(io.BytesIO(path.data), len(path.data))
         return
-    status = path.stat()
-    key = str(path), status.st_ino, status.st_size, status.st_mtime_ns
+    if path.is_dir() or path.suffix.lower() == ".zip":
+        with opened_store(path) as groups:
+            yield groups
+        return
+    check_regular(path)
+    stamp = stamp_of(path) or ABSENT
+    key = str(path.absolute()), stamp
     if key not in _held:
         # one of the same file has to be closed before: HDF5 would take its old contents for the new ones
-        for old in [one for one in _held if one[:2] == key[:2]] or list(_held)[: len(_held) + 1 - MOST_HELD]:
-            _held.pop(old).close()
-        with path.open("rb") as file:
-            is_classic = file.read(4) in CLASSIC
-            if is_classic:
-                file.seek(0)
-                check_header(file, status.st_size)
-        if not is_classic:
-            _check_here(path)
-        engine = "scipy" if is_classic else "h5netcdf"
-        _held[key] = xarray.open_dataset(path, engine=engine, decode_times=False, cache=False)
+        for old in [one for one in _held if one[1].inode == stamp.inode] or list(_held)[: len(_held) + 1 - MOST_HELD]:
+            for dataset in _held.pop(old).values():
+                dataset.close()
+        _held[key] = _groups_of(path, stamp.size)
     yield _held[key]
 
 
-def _check_here(path: Path) -> None:
+def _groups_of(source: Path | io.BytesIO, n_bytes: int) -> Groups:
+    """The data sets of a NetCDF file by its groups, whose header is looked at first."""
+    import xarray
+
+    with source.open("rb") if isinstance(source, Path) else nullcontext(source) as file:
+        is_classic = file.read(4) in CLASSIC
+        file.seek(0)
+        if is_classic:
+            check_header(file, n_bytes)
+            file.seek(0)
+    if is_classic:
+        return {"": xarray.open_dataset(source, engine="scipy", decode_times=False, cache=False)}
+    _check_here(source)
+    groups = xarray.open_groups(source, engine="h5netcdf", decode_times=False, cache=False)
+    return {name.strip("/"): dataset for name, dataset in groups.items()}
+
+
+def _check_here(source: Any) -> None:
     """Refuse files whose data lie in others.
 
     Raises:
@@ -170,35 +200,52 @@ def _check_here(path: Path) -> None:
 
     from kldeval.data.readers.hdf5 import check_held
 
-    with h5py.File(path, "r") as file:
+    with h5py.File(source, "r") as file:
         check_held(file)
 
 
-def _chosen(dataset: Any, name: str | None, path: Path) -> str:
-    """The name of the variable that is meant.
+def _beginning(groups: Groups, inside: str) -> tuple[str | None, str]:
+    """The variable with which a path into a file begins, and the rest of the path; None where it begins with none."""
+    parts = inside.split("/")
+    for end in range(1, len(parts) + 1):
+        *group, name = parts[:end]
+        if name in getattr(groups.get("/".join(group)), "data_vars", ()):
+            return "/".join(parts[:end]), "/".join(parts[end:])
+    return None, inside
+
+
+def _meant(groups: Groups, name: str | None, path: MapContents) -> tuple[Any, str, str]:
+    """The data set and the name of the variable that is meant, and the group that it is in, with a slash at its end.
 
     Raises:
         UnreadableMap: there is none of this name, or several may be meant.
     """
+    maps = [f"{group}/{one}".lstrip("/") for group, dataset in groups.items() for one in _maps_of(dataset)]
+    if name is None:
+        if len(maps) != 1:
+            several = f"it holds {len(maps)} variables ({examples(maps)}); choose one with --var"
+            raise unreadable(path, several if maps else "it holds no map")
+        name = maps[0]
+    group, slash, own = name.strip("/").rpartition("/")
+    dataset = groups.get(group)
+    if dataset is None or own not in dataset.data_vars:
+        raise unreadable(path, f"it holds no variable {name!r}; it holds {examples(maps) or 'none'}")
+    if dataset[own].ndim < 2:  # noqa: PLR2004 - rows and columns
+        raise unreadable(path, f"its variable {name!r} has the shape {dataset[own].shape}, which is no map's")
+    return dataset, own, f"{group}{slash}"
+
+
+def _maps_of(dataset: Any) -> list[str]:
+    """The variables of a data set that may be maps."""
     bounds = {dataset[one].attrs.get("bounds") for one in dataset.variables}
-    maps = [
+    return [
         str(one)
         for one, values in dataset.data_vars.items()
         if values.ndim > 1 and values.dtype.kind in NUMBERS and one not in bounds
     ]
-    if name is not None:
-        if name not in dataset.data_vars:
-            raise unreadable(path, f"it holds no variable {name!r}; it holds {examples(maps) or 'none'}")
-        if dataset[name].ndim < 2:  # noqa: PLR2004 - rows and columns
-            raise unreadable(path, f"its variable {name!r} has the shape {dataset[name].shape}, which is no map's")
-        return name
-    if len(maps) != 1:
-        several = f"it holds {len(maps)} variables ({examples(maps)}); choose one with --var"
-        raise unreadable(path, several if maps else "it holds no map")
-    return maps[0]
 
 
-def _axes(dataset: Any, variable: Any, path: Path) -> tuple[tuple[str, str], tuple[str, ...]]:
+def _axes(dataset: Any, variable: Any, path: MapContents) -> tuple[tuple[str, str], tuple[str, ...]]:
     """The axes of rows and columns, and the others, by their names."""
     known = {kind: [str(dim) for dim in variable.dims if _is_kind(dataset, dim, kind)] for kind in AXES}
     if all(len(dims) == 1 for dims in known.values()):
@@ -261,27 +308,60 @@ def _bounds(dataset: Any, dim: str) -> tuple[float, ...]:
     return ()
 
 
+def _names_along(dataset: Any, dim: str) -> tuple[str, ...]:
+    """What the maps along a counting axis are called by its coordinates; none where two would be called alike.
+
+    Times are `2000-01-31`, those of other hours `2000-01-31T0600`.
+    """
+    if dim not in dataset.variables or dataset[dim].ndim != 1:
+        return ()
+    names = tuple(map(_name, _decoded(dataset[[dim]], dim)))
+    is_plain = all(name and name.isprintable() and not set(name) & set("/\\") and name[0] != "." for name in names)
+    return names if is_plain and len(set(names)) == len(names) else ()
+
+
+def _name(value: Any) -> str:
+    """A coordinate as a name; empty of one that is none."""
+    if isinstance(value, np.floating):
+        return f"{value:g}" if np.isfinite(value) else ""
+    if isinstance(value, np.integer | str | np.str_):
+        return str(value)
+    text = value.isoformat() if hasattr(value, "isoformat") else str(value)
+    found = _TIME.match(text)
+    if not found:
+        return ""
+    day, hour, minute, second = found.groups()
+    return day + (f"T{hour}{minute}" if int(hour + minute + second) else "") + (second if int(second) else "")
+
+
+_TIME = re.compile(r"(-?\d{4,}-\d\d-\d\d)T(\d\d):(\d\d):(\d\d)(?:\.0*)?$")
+
+
+def _decoded(only: Any, dim: str) -> Any:
+    """The coordinates of one axis, times as dates where these can be told."""
+    import xarray
+
+    try:
+        found = xarray.decode_cf(only)[dim].values
+    except Exception:  # noqa: BLE001 - calendars that need another library, and units that are none
+        return only[dim].values
+    return only[dim].values if found.dtype.kind == "m" else found
+
+
 def _label(dataset: Any, dim: str, at: int) -> str:
     """What the coordinate of a counting axis says of a place, times as dates; empty where there is none."""
     if dim not in dataset.variables:
         return ""
-    import xarray
-
-    only = dataset[[dim]].isel({dim: [at]})
-    try:
-        value, units = xarray.decode_cf(only)[dim].values[0], ""
-    except Exception:  # noqa: BLE001 - calendars that need another library, and units that are none
-        value, units = only[dim].values[0], str(dataset[dim].attrs.get("units", ""))
-    if isinstance(value, np.floating | np.integer):
-        units = str(dataset[dim].attrs.get("units", ""))
+    value = _decoded(dataset[[dim]].isel({dim: [at]}), dim)[0]
+    units = str(dataset[dim].attrs.get("units", "")) if isinstance(value, np.floating | np.integer) else ""
     return f"{dim} {value} {units}".strip()
 
 
-def _check(path: Path) -> None:
+def _check(path: Path | BytesInMemory) -> None:
     """Refuse what is neither a regular file nor a folder, and formats whose library is not installed."""
-    if not path.is_dir():
+    if isinstance(path, Path) and not path.is_dir():
         check_regular(path)
-    needed = ("xarray", "zarr" if path.suffix.lower() == ZARR else "h5netcdf")
+    needed = ("xarray", "zarr" if path.suffix.lower() in ZARR else "h5netcdf")
     for name in needed:
         try:
             found = importlib.util.find_spec(name)

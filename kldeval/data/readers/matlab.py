@@ -23,6 +23,7 @@ from kldeval.data.readers.entries import StoredArray
 from kldeval.data.readers.files import check_regular, read_bytes
 from kldeval.data.readers.stored import SLACK, Limits, unreadable
 from kldeval.dataclass import dataclass
+from kldeval.digests import stamp_of
 from kldeval.errors import printable
 from kldeval.memory import BytesInMemory
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kldeval.arrays import NumpyArray as Array
+    from kldeval.digests import Stamp
 
 
 HEADER, ORDER = 128, 126
@@ -159,12 +161,11 @@ def _kept(path: Path | BytesInMemory, limits: Limits) -> Mapping[str, Any]:
     if isinstance(path, BytesInMemory):
         return load_variables(path, limits)
     check_regular(path)
-    stamp = path.stat()
-    return _kept_until(path, limits, stamp.st_mtime_ns, stamp.st_size)
+    return _kept_until(path, limits, stamp_of(path))
 
 
 @lru_cache(maxsize=2)
-def _kept_until(path: Path, limits: Limits, _modified: int, _size: int) -> Mapping[str, Any]:
+def _kept_until(path: Path, limits: Limits, _stamp: Stamp | None) -> Mapping[str, Any]:
     """The variables of a file, kept for the next map that is asked for."""
     return load_variables(path, limits)
 

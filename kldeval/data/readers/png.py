@@ -193,17 +193,13 @@ def _passes(height: int, width: int, bits: int) -> list[_Pass]:
 def _chunks(data: bytes, path: Path, *, verifies: bool) -> list[tuple[bytes, int, int]]:
     """The type, start and end of every chunk up to IEND; those that decide pixels have their checksum verified."""
     found: list[tuple[bytes, int, int]] = []
-    view, start, kind = memoryview(data), len(MAGIC), b""
+    view, start, kind, crc32 = memoryview(data), len(MAGIC), b"", _crc32()
     while kind != b"IEND":
         length, kind = _HEAD.unpack_from(data, start) if start + _OVERHEAD <= len(data) else (len(data), b"")
         end = start + _OVERHEAD + length
         if end > len(data):
             raise unreadable(path, f"truncated: the PNG ends after {len(data)} bytes, before its IEND chunk")
-        if (
-            verifies
-            and kind in _CRITICAL
-            and zlib.crc32(view[start + 4 : end - 4]) != _SUM.unpack_from(data, end - 4)[0]
-        ):
+        if verifies and kind in _CRITICAL and crc32(view[start + 4 : end - 4], 0) != _SUM.unpack_from(data, end - 4)[0]:
             raise unreadable(path, f"damaged: the checksum of the PNG's {kind.decode()} chunk at byte {start} is wrong")
         found.append((kind, start, end))
         start = end
@@ -251,6 +247,16 @@ def _decoders() -> tuple[Callable[[bytes, int], bytes | bytearray], Any] | None:
     except ImportError:
         return lambda stream, n_bytes: zlib.decompress(stream, bufsize=n_bytes + 1), io
     return zlib_decompress, io
+
+
+@cache
+def _crc32() -> Callable[[bytes | memoryview, int], int]:
+    """libdeflate's checksum, or zlib's, which takes five to ten times as long."""
+    try:
+        from deflate import crc32
+    except ImportError:
+        return zlib.crc32
+    return crc32
 
 
 def _stream(data: bytes, picture: _Picture) -> bytes:
@@ -307,14 +313,18 @@ def _unfiltered(rows: memoryview, height: int, picture: _Picture, decode: Any) -
         blocks += [struct.pack("<BHH", is_last, len(block), len(block) ^ _STORED), block]
     header = _IHDR.pack(width, height, depth, kind, 0, 0, 0)
     # kornia does not look at the Adler-32 checksum, which the stream that came in has passed
-    wrapped = MAGIC + _chunk(b"IHDR", header) + _chunk(b"IDAT", *blocks, bytes(4)) + _chunk(b"IEND")
+    pixels = _chunk(b"IDAT", *blocks, bytes(4))
+    wrapped = b"".join((MAGIC, *_chunk(b"IHDR", header), *pixels, *_chunk(b"IEND")))
     function = decode.decode_image_png_u8 if depth == _BYTE else decode.decode_image_png_u16
     return function(wrapped, (height, width), mode)
 
 
-def _chunk(name: bytes, *content: bytes | memoryview) -> bytes:
-    body = b"".join((name, *content))
-    return b"".join((_SUM.pack(len(body) - 4), body, _SUM.pack(zlib.crc32(body))))
+def _chunk(name: bytes, *content: bytes | memoryview) -> tuple[bytes | memoryview, ...]:
+    """The parts of a chunk, for the caller to join: the pixels of a map are copied once."""
+    crc32, checksum = _crc32(), 0
+    for part in (name, *content):
+        checksum = crc32(part, checksum)
+    return (_SUM.pack(sum(map(len, content))), name, *content, _SUM.pack(checksum))
 
 
 def _unpacked(array: Array, picture: _Picture, width: int) -> Array:
@@ -352,8 +362,8 @@ def _plain(data: bytes, picture: _Picture) -> bytes:
     """The PNG with nothing but its pixels, indices of a palette as grey: the decoder would look their colours up."""
     kind = GREY if picture.kind == PALETTE else picture.kind
     header = _IHDR.pack(picture.width, picture.height, picture.depth, kind, 0, 0, picture.is_interlaced)
-    pixels = b"".join(data[start:end] for name, start, end in picture.chunks if name in (b"IDAT", b"IEND"))
-    return MAGIC + _chunk(b"IHDR", header) + pixels
+    pixels = [data[start:end] for name, start, end in picture.chunks if name in (b"IDAT", b"IEND")]
+    return b"".join((MAGIC, *_chunk(b"IHDR", header), *pixels))
 
 
 def _coloured(indices: Array, picture: _Picture, path: Path) -> Array:
