@@ -228,12 +228,6 @@ def exp_of_temporary(x: Array) -> Array:
     return xp.exp(x, out=x) if xp.__name__ == "numpy" else xp.exp(x)
 
 
-def log_of_temporary(x: AnyArray) -> AnyArray:
-    """Ln x of an array that nobody else has, in its place where the library can."""
-    xp = namespace(x)
-    return xp.log(x, out=x) if xp.__name__ == "numpy" else xp.log(x)
-
-
 @cache
 def opencv() -> Any:
     """The `cv2` module. Its log is switched off for the whole process: what it would say, our errors say.

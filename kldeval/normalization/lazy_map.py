@@ -190,7 +190,7 @@ class LazyMap:
     def lies_above(self, bound: float, low: Array) -> bool:
         """Whether a minimum says so of every pixel; an accelerator is not waited for, and a mask hides pixels."""
         may_look = self.xp.__name__ == "numpy" or self.may_wait
-        return may_look and self.weights is None and bool((low > bound).all())
+        return may_look and self.weights is None and bool(self.xp.all(low > bound))
 
     def flag(self, kind: str, found: Array, detail: Array) -> LazyMap:
         """The same values with a problem noted; whoever asked for them decides what it means.

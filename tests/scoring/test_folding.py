@@ -116,10 +116,9 @@ def test_a_number_does_not_depend_on_the_maps_of_its_batch(call: str, norm: str)
     pred, gt = np.random.default_rng(3).uniform(0.1, 1, (2, 3, *SHAPE))
     gt[1] = pred[1] * (1 + 1e-6 * gt[1])
     gt[2] = pred[2]
-    given = {} if call == "kld" else {"log_eps": 2.2204e-16, "ratio_eps": 2.2204e-16}
-    plain = {"eps": 0} if call == "kld" else {}
-    of_all = kldeval.kld(pred, gt, norm=norm, **given, **plain)
-    alone = [kldeval.kld(*both, norm=norm, **given, **plain) for both in zip(pred, gt, strict=True)]
+    eps = 0 if call == "kld" else 2.2204e-16
+    of_all = kldeval.kld(pred, gt, norm=norm, log_eps=eps, ratio_eps=eps)
+    alone = [kldeval.kld(*both, norm=norm, log_eps=eps, ratio_eps=eps) for both in zip(pred, gt, strict=True)]
     assert of_all.tolist() == pytest.approx([float(one) for one in alone], rel=1e-12, abs=3e-16)
     if call == "kld":
         assert of_all[2] == 0
@@ -134,7 +133,7 @@ def test_large_maps_have_the_numbers_of_small_ones(stored: str, call: str, norm:
     gt[2:4] = 0
     pred[0, 0] = 0
     scale = 60_000 if stored == "uint16" else 1
-    both = [(array * scale).astype(stored) for array in (pred, gt)]
+    both = (pred * scale).astype(stored), (gt * scale).astype(stored)
     plain = value(*both, call, (norm, norm))
     with patch("kldeval.normalization.arithmetic.LARGE", 1):
         assert value(*both, call, (norm, norm)) == pytest.approx(plain, rel=1e-12, abs=1e-15)
