@@ -12,6 +12,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Protocol
 
 from kldeval.errors import MissingDependency, RefusedMap, UsageProblem
+from kldeval.packages import load_package
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -204,12 +205,7 @@ def torch() -> Any:
     Raises:
         MissingDependency: torch cannot be imported.
     """
-    try:
-        import torch as package
-    except ImportError as error:
-        msg = f"torch cannot be imported ({error}); install it with: pip install torch"
-        raise MissingDependency(msg) from error
-    return package
+    return load_package("torch", "tensors and GPUs need torch", "pip install torch")
 
 
 def exp_of_temporary(x: Array) -> Array:

@@ -16,6 +16,7 @@ from kldeval.data.listing import name_of, suffix_of
 from kldeval.data.readers.members import with_contents
 from kldeval.errors import UsageProblem, printable
 from kldeval.memory import ARRAY_SUFFIX, Member
+from kldeval.sequences import Texts
 from kldeval.suffixes import VIDEOS
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def with_frames(path: Path, listing: Listing, limits: Limits | None) -> Folder:
         members |= {f"{name_of(relative)}/{frame}": member for frame, member in found.items()}
     if not decoded:
         return Folder(path, listing)
-    maps, left = tuple(sorted({*listing.maps, *members})), tuple(sorted({*listing.strangers} - {*decoded}))
+    maps, left = Texts(sorted({*listing.maps, *members})), Texts(sorted({*listing.strangers} - {*decoded}))
     return Folder(path, replace(listing, maps=maps, strangers=left), members)
 
 
@@ -352,4 +353,4 @@ def _of(folder: Folder, renamed: Mapping[str, str], replaced: Iterable[Iterable[
     held = folder.members or {}
     members |= {new: held[old] if old in held else folder.path / old for new, old in renamed.items()}
     kept = (relative for relative in folder.listing.maps if relative not in gone)
-    return folder._replace(listing=replace(folder.listing, maps=tuple(sorted({*kept, *renamed}))), members=members)
+    return folder._replace(listing=replace(folder.listing, maps=Texts(sorted({*kept, *renamed}))), members=members)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Generic
 
 from kldeval.dataclass import dataclass
-from kldeval.executors.protocol import Item, Result, WorkerDied, may_end_process, read_in_order
+from kldeval.executors.protocol import Item, Result, WorkerDied, may_end_process, most_at_once, read_in_order
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -57,14 +57,14 @@ class LocalPool:
             if not rest or is_worth_workers or may_end_process(work, rest[:1]):
                 break
             start = time.perf_counter()
-            found = work(rest[:1])
+            found = work(list(rest[:1]))
             seconds = time.perf_counter() - start
             yield from found
             rest = rest[1:]
             is_worth_workers = self.workers > 1 and seconds * len(rest) >= worth
         is_risky = not is_worth_workers and may_end_process(work, rest)
         read = read_in_order(work, rest)
-        chunks = _chunks(rest, self.workers) if read is None else ([item] for item in rest)
+        chunks = _chunks(rest, self.workers, most_at_once(work, LARGEST_CHUNK) if read is None else 1)
         if (is_worth_workers or is_risky) and _may_fork():
             from kldeval.executors.processes import in_processes
 
@@ -129,12 +129,12 @@ class Each(Generic[Item, Result]):
         return [lost(item, reason)]
 
 
-def _chunks(items: Sequence[Item], workers: int) -> Iterator[Sequence[Item]]:
-    """The items in chunks that become smaller towards the end."""
+def _chunks(items: Sequence[Item], workers: int, largest: int) -> Iterator[Sequence[Item]]:
+    """The items in chunks of at most so many, that become smaller towards the end."""
     start = 0
     while start < len(items):
-        size = max(1, min(LARGEST_CHUNK, (len(items) - start) // (2 * workers)))
-        yield items[start : start + size]
+        size = max(1, min(largest, (len(items) - start) // (2 * workers)))
+        yield list(items[start : start + size])
         start += size
 
 

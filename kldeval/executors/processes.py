@@ -9,10 +9,12 @@ cannot do this: they only know that some worker has died. The parent needs no th
 from __future__ import annotations
 
 import ctypes
+import math
 import os
 import pickle
 import resource
 import signal
+import time
 import warnings
 from collections import deque
 from dataclasses import field
@@ -306,13 +308,13 @@ def _serve(
     signal.signal(signal.SIGTERM, _leave)
     _, hard = resource.getrlimit(resource.RLIMIT_CORE)
     resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
-    if limited:
-        limit()
     while True:
         try:
             items = connection.recv()
         except EOFError:
             return
+        if limited:
+            limit()
         connection.send_bytes(_answered(work, items))
 
 
@@ -329,11 +331,12 @@ def _end_with(parent: int) -> None:
 
 
 def limit() -> None:
-    """Allow this process what memory is free now, and some time."""
+    """Allow this process what memory is free now, and some time from now on."""
     lines = Path("/proc/meminfo").read_text().splitlines()
     numbers = {line.partition(":")[0]: int(line.split()[1]) * 1024 for line in lines}
     size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    limits = {resource.RLIMIT_AS: size + numbers["MemAvailable"], resource.RLIMIT_CPU: SECONDS_ALONE}
+    seconds = math.ceil(time.process_time()) + SECONDS_ALONE
+    limits = {resource.RLIMIT_AS: size + numbers["MemAvailable"], resource.RLIMIT_CPU: seconds}
     for what, most in limits.items():
         _, hard = resource.getrlimit(what)
         resource.setrlimit(what, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
