@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kldeval.data.causes import check_log_density
-from kldeval.data.nodata import check_label_tags, check_sizes, check_tags, with_nodata
+from kldeval.data.nodata import check_label_tags, check_sizes, check_tags, with_nodata, without_gaps
 from kldeval.data.readers import (
     CLASS_READERS,
     LABEL_READERS,
+    class_shape,
     holds_arrays,
     is_xyz,
     read_map,
@@ -406,6 +407,8 @@ def load_class_maps(pair: Pair, reading: Reading) -> MapPair:
     ]
     check_label_tags(pair, stored[0], stored[1], reading.ignored)
     pred, gt = _grey(stored[0], pair.pred), _labels(stored[1], pair.gt)
+    if stored[0].has_bands and stored[0].nodata is not None and reading.ignored is not None:
+        pred = without_gaps(pred, stored[0].nodata, gt, reading.ignored)
     if stored[0].is_xyz != stored[1].is_xyz:
         gt = _labels_in_order_of(pred, gt, pair, reading)
     return MapPair(
@@ -456,6 +459,8 @@ def _class_side(path: MapFile, reading: Reading, place: int | None, role: Role, 
 def _shape(path: MapFile, role: Role, reading: Reading, *, is_stack: bool) -> tuple[int, ...]:
     """The shape that an array's file means, or each map of a stack; () of any other."""
     shape = stored_shape(path, reading.key_of(role))
+    if shape is None and role == "pred":
+        return class_shape(path, reading.key_of(role)) or ()
     if shape and is_stack and not isinstance(path, MapInMemory):
         shape = with_first(shape, reading.stack_axis_of(role))[1:]
     if shape is None or len(shape) == 1:  # a vector is one of labels beside rows (N, C)
@@ -464,12 +469,12 @@ def _shape(path: MapFile, role: Role, reading: Reading, *, is_stack: bool) -> tu
 
 
 def _grey(stored: Stored, path: MapFile) -> Array:
-    return stored.array if holds_arrays(path) else to_grey(stored.array, "error", path)
+    return stored.array if holds_arrays(path) or stored.has_bands else to_grey(stored.array, "error", path)
 
 
 def _labels(stored: Stored, path: MapFile) -> Array:
     array = stored.array
-    if not holds_arrays(path) and array.ndim > 2 and not channels_agree(array):  # noqa: PLR2004
+    if not (holds_arrays(path) or stored.has_bands) and array.ndim > 2 and not channels_agree(array):  # noqa: PLR2004
         what = f"its colour channels differ ({array.dtype}, shape {array.shape})"
         raise RefusedMap(
             f"{printable(path)}: {what}; labels are numbers of classes, in grey or as indices of a palette"
