@@ -342,7 +342,8 @@ class _Run:
         if threads:
             self._crew.absent_since = now
         elif now - self._crew.absent_since > self._timeout:
-            msg = f"no Dask worker came within {self._timeout:g} s (--engine-timeout); start some with: dask worker ..."
+            nobody = f"no Dask worker came within {self._timeout:g} s (--engine-timeout)"
+            msg = f"{nobody}; start some with 'dask worker', where kldeval is installed: without it they end at once"
             raise EngineLost(msg)
         else:
             time.sleep(min(0.1, self._timeout))
@@ -357,7 +358,7 @@ def _check(found: dict[str, Any]) -> None:
     ours = facts()
     for address, theirs in found.items():
         if isinstance(theirs, BaseException):
-            if isinstance(theirs, ImportError):
+            if isinstance(theirs, ImportError) or "ModuleNotFoundError" in str(theirs):  # Dask may tell it as a text
                 lacks = f"the Dask worker {address} has no kldeval that this one can talk to ({theirs})"
                 msg = f"{lacks}: install {__version__} there"
                 raise UsageProblem(msg)

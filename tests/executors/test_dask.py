@@ -40,8 +40,9 @@ sys.addaudithook(look)
 
 
 PROGRAM = """
-import json, sys
+import json, sys, types
 import dask
+import kldeval.executors.dask as kldeval_dask
 from command_line import Outcome, kldeval
 from distributed import LocalCluster
 import kldeval.provenance as provenance
@@ -60,8 +61,12 @@ answers.ask("no certificates", asked["encrypted"], {f"distributed.comm.tls.{name
 maps = asked["encrypted"][:2]
 with LocalCluster(n_workers=0, processes=False, protocol="tcp", dashboard_address=":0", host="127.0.0.1") as nobody:
     answers.ask("no worker", [*maps, "--scheduler", nobody.scheduler_address, "--engine-timeout", "0.2"])
-provenance.__version__ = "9.9"
+provenance.__version__ = "9.9"  # from here on
 answers.ask("another version", [*maps, "--scheduler-file", asked["file"]])
+only_here = types.ModuleType("only_here")
+exec("def facts(): pass", only_here.__dict__)
+sys.modules["only_here"], kldeval_dask.facts = only_here, only_here.facts
+answers.ask("no kldeval", [*maps, "--scheduler-file", asked["file"]])
 json.dump(answers, sys.stdout)
 """
 """Many commands in one process, for what takes long is the import of Dask."""
@@ -256,6 +261,14 @@ def test_another_version_on_the_workers_is_refused(answers: dict[str, Outcome]) 
     assert (refused.code, refused.out) == (2, "")
     assert "has kldeval 0." in refused.err
     assert "this is 9.9: install one version" in refused.err
+
+
+def test_workers_without_kldeval_are_refused(answers: dict[str, Outcome]) -> None:
+    """They do not know a module of this process."""
+    refused = answers["no kldeval"]
+    assert (refused.code, refused.out) == (2, "")
+    assert "has no kldeval that this one can talk to" in refused.err
+    assert "No module named 'only_here'" in refused.err
 
 
 def test_no_scheduler_and_no_worker_are_an_error(answers: dict[str, Outcome]) -> None:
