@@ -427,20 +427,29 @@ def _flag_unnormalised(values: LazyMap, axes: tuple[int, ...], stored: Any) -> L
 
 def _log_softmax(values: LazyMap, axes: tuple[int, ...]) -> LazyMap:
     xp = values.xp
-    # constants to a gradient: a shift does not move the result
-    low, peak = map(without_gradient, values.extent(axes))
+
+    def statistics_of(values: LazyMap) -> tuple[Array, ...]:
+        # constants to a gradient: a shift does not move the result
+        low, peak = map(without_gradient, values.extent(axes))
+        mass = values.map(lambda x, peak: exp_of_temporary(x - peak), peak).sum(axes)
+        log_mass = xp.log(mass)
+        least = (low - peak) - log_mass
+        if axes == MAP:
+            return peak, log_mass, least, mass
+        # of rows only the least of all is asked for, which numpy is told at once
+        return peak, log_mass, xp.min(least, axis=-2, keepdims=True) if xp.__name__ == "numpy" else least
+
+    peak, log_mass, least, *mass = values.statistics(statistics_of, axes)
     values = _finite(values, peak)
-    mass = values.map(lambda x, peak: exp_of_temporary(x - peak), peak).sum(axes)
-    statistics = peak, xp.log(mass)
-    some = values.lies_above(-math.inf, (low - peak) - statistics[1])
-    share = Share(values, mass, mass, peak, is_positive=some) if axes == MAP else None
+    some = values.lies_above(-math.inf, least)
+    share = Share(values, *mass, *mass, peak, is_positive=some) if mass else None
 
     def log_share(x: Array, peak: Array, log_mass: Array) -> Array:
         centred = x - peak
         centred -= log_mass
         return centred
 
-    return values.map(log_share, *statistics, axes=axes, is_log=True, is_positive=some, share=share)
+    return values.map(log_share, peak, log_mass, axes=axes, is_log=True, is_positive=some, share=share)
 
 
 def _finite(values: LazyMap, statistic: Array) -> LazyMap:
