@@ -127,8 +127,8 @@ class _PreparedLevels:
     ) -> None:
         """The number of each metric for each pair, or why there is none."""
         sides = [(metric, self._table("pred", metric), self._table("gt", metric)) for metric in metrics]
-        for place, one in enumerate(self._counted):
-            cells = one.cells()
+        for place in range(len(self._counted)):
+            cells = self._view.cells(place)
             met: dict[object, Array] = {}
             for metric, pred, gt in sides:
                 refused = self._refused(metric, place)
