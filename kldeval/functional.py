@@ -104,10 +104,12 @@ def _of_volumes(entry: MetricEntry, given: Keywords, n: int) -> Array:
     arrays = {name: given[name] for name in (*_ARRAYS, *BESIDE) if name in given}
     options = {name: value for name, value in given.items() if name in OPTIONS}
     settings = metric_settings("kld" if entry.info.on != "density" else entry.name, options)
-    check_placeless(Call(entry.name, ()), (settings.pred, settings.gt))
-    value = _EVALUATE[entry.info.on](entry, {**given, **arrays_laid_out(arrays, n)})
+    check_placeless((settings.pred, settings.gt))
+    space = tuple(arrays["pred"].shape)[-n:]
+    given = {**given, **arrays_laid_out(arrays, n)}
+    value = _of_maps(entry, given, space) if entry.info.on == "maps" else _EVALUATE[entry.info.on](entry, given)
     is_pointwise = entry.info.on == "density" and settings.reduction == "none"
-    return as_volumes(value, tuple(arrays["pred"].shape)[-n:]) if is_pointwise else value
+    return as_volumes(value, space) if is_pointwise else value
 
 
 _ARRAYS = ("pred", "gt", "fixations", "weights")
@@ -158,12 +160,15 @@ def _own_dtype(*arrays: Array) -> str | None:
     return "float32" if narrow else None
 
 
-def _of_maps(entry: MetricEntry, given: Keywords) -> Array:
+def _of_maps(entry: MetricEntry, given: Keywords, space: tuple[int, ...] = ()) -> Array:
+    """A metric of maps of height and width, or of volumes of the shape `space` that are laid out so."""
     pred, gt, weights = given.pop("pred"), given.pop("gt"), given.pop("weights", None)
     checked = _checked(pred, gt, weights)
     parameters, options = _split(entry, given)
     sides = _values_of(entry, {"pred": pred, "gt": gt}, checked, parameters, options)
-    return returned_as(entry.function(*sides, checked, **parameters), pred, gt)
+    in_space = entry.info.in_space if space else None
+    function = entry.function if in_space is None else partial(in_space, space=space)
+    return returned_as(function(*sides, checked, **parameters), pred, gt)
 
 
 def _of_fixations(entry: MetricEntry, given: Keywords) -> Array:

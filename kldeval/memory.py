@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from kldeval.urls import url_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from kldeval.errors import KldevalError
     from kldeval.grids import Place
 
 ARRAY_SUFFIX = ".npy"
@@ -60,7 +62,8 @@ class Member:
     """A map in a file that holds several: `path` is the file's, `name` the map's own path within.
 
     `module` reads it, by what it noted as `where`. `is_array`: an array, which is read as an .npy of it would be; else
-    a whole file. `sidecar` is the member that says how the map was made.
+    a whole file. `sidecar` is the member that says how the map was made. `held` is what was read of it already, for
+    whoever cannot read it where it lies: its contents, or why there are none.
     """
 
     path: Path
@@ -69,6 +72,7 @@ class Member:
     where: tuple[Any, ...]
     is_array: bool = False
     sidecar: Member | None = None
+    held: MapInMemory | BytesInMemory | KldevalError | None = field(default=None, compare=False, repr=False)
 
     @property
     def suffix(self) -> str:

@@ -10,6 +10,9 @@ if TYPE_CHECKING:
 COMPRESSED = (".nii.gz", ".zarr.zip")
 """Suffixes of two parts."""
 
+VIDEOS = (".mp4", ".avi", ".mkv", ".mov", ".webm", ".m4v")
+"""The suffixes of videos, each of whose frames is a map."""
+
 _LAST = tuple(suffix[suffix.rindex(".") :] for suffix in COMPRESSED)
 
 

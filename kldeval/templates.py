@@ -7,13 +7,14 @@ number with any number of zeros before it. A field that stands twice must be the
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING
 
 from kldeval.dataclass import dataclass
 from kldeval.errors import UsageProblem
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 
 WHOLE = "name"
@@ -169,25 +170,46 @@ def groups_of(group_by: str, recorded: Mapping[str, str]) -> dict[str, str]:
     Raises:
         UsageProblem: the text says no grouping, or some names have no group by it.
     """
+    group_of = grouping(group_by, recorded)
+    check_groups(group_by, recorded, group_of)
+    return {name: group_of(name) for name in recorded}
+
+
+def grouping(group_by: str, recorded: Mapping[str, str]) -> Callable[[str], str]:
+    """What tells the group of a name, "" where it has none; `recorded` are the groups of a manifest or a report.
+
+    Raises:
+        UsageProblem: the text says no grouping.
+    """
     check_grouping(group_by)
     if group_by == MANIFEST:
-        found = dict(recorded)
-    elif group_by == PARENT:
-        found = {name: name.rpartition("/")[0] for name in recorded}
-    else:
-        found = _by_template(group_by, recorded)
-    lacking = sorted(name for name, group in found.items() if not group)
-    if lacking:
-        msg = f"{OPTION} {group_by}: {len(lacking)} of {len(found)} maps have no group (such as {lacking[0]!r})"
-        raise UsageProblem(msg)
-    return found
-
-
-def _by_template(group_by: str, names: Mapping[str, str]) -> dict[str, str]:
-
+        return recorded.__getitem__
+    if group_by == PARENT:
+        return _parent
     template = parse_template(group_by, OPTION)
     field = "group" if "group" in template.formats else next(iter(template.formats))
-    values = {name: template.values(name) for name in names}
-    return {
-        name: "" if found is None else format(found[field], template.formats[field]) for name, found in values.items()
-    }
+    return partial(_field_of, template, field)
+
+
+def check_groups(group_by: str, names: Iterable[str], group_of: Callable[[str], str]) -> None:
+    """Refuse names without a group.
+
+    Raises:
+        UsageProblem: there are some.
+    """
+    n, lacking = 0, list[str]()
+    for n, name in enumerate(names, 1):  # noqa: B007 - the last number is how many there are
+        if not group_of(name):
+            lacking.append(name)
+    if lacking:
+        msg = f"{OPTION} {group_by}: {len(lacking)} of {n} maps have no group (such as {min(lacking)!r})"
+        raise UsageProblem(msg)
+
+
+def _parent(name: str) -> str:
+    return name.rpartition("/")[0]
+
+
+def _field_of(template: Template, field: str, name: str) -> str:
+    found = template.values(name)
+    return "" if found is None else format(found[field], template.formats[field])

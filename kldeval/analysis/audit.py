@@ -114,12 +114,13 @@ def audit(
     settings = plan.settings[plan.reference]
     reading = reading_of(settings, request)
     found: list[tuple[str, Failure | _Noticed]] = []
+    n_pairs = dataset.count
     for answer in outcomes(
         dataset, _Auditing(plan, SharedEvaluator(plan.quantities), reading), reading, executor_for(request)
     ):
         found.append((answer.model, answer.outcome))
         if progress:
-            progress(answer, dataset.count)
+            progress(answer, n_pairs)
     read = [(model, one) for model, one in found if isinstance(one, _Noticed)]
     failed = [(model, one) for model, one in found if isinstance(one, Failure)]
     said = [note for pred in preds.values() for note in swapped(pred, gt)]

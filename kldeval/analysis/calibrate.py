@@ -194,7 +194,7 @@ def _halves(dataset: Dataset, share: float, seed: int) -> tuple[Dataset, Dataset
     Raises:
         UsageProblem: fewer than two maps, or groups.
     """
-    groups = {name: group or name for name, group in dataset.groups.items()}
+    groups = {pair.name: pair.group or pair.name for pair in dataset.firsts}
     units = sorted(set(groups.values()))
     if len(units) < 2:  # noqa: PLR2004 - one for each side
         msg = (

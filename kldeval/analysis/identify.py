@@ -108,7 +108,7 @@ def identify(targets: Sequence[Published], request: Request, progress: Progress 
     """
     dataset = select_models({MODEL: request.pred}, request.gt, None, request.options)
     _refuse(dataset.failures[MODEL])
-    averaging = _averaging([pair.name for task in dataset.tasks for pair in task.values()], request.options.group_by)
+    averaging = _averaging([pair.name for pair in dataset.firsts], request.options.group_by)
     found, differ = _kld_guesses(dataset, request, averaging, progress)
     if [target.metric for target in targets] == [KLD]:
         return _signed(identify_number(targets[0], found, dataset.count, dataset.notes), found, averaging)
@@ -196,13 +196,14 @@ def _sums(
     sums = Sums(averaging.groups)
     reading = reading_of(tried[0].settings, request.options)
     measuring = _Measuring(SharedEvaluator(quantities_for(tried)), reading)
+    n_pairs = dataset.count
     for answer in outcomes(dataset, measuring, reading, executor_for(request.options)):
         if isinstance(answer.outcome, Failure):
             _refuse([answer.outcome])
         else:
             sums.add(answer.name, *answer.outcome)
         if progress:
-            progress(answer, dataset.count)
+            progress(answer, n_pairs)
     return sums
 
 

@@ -142,7 +142,7 @@ def run_rows(
     keys = [*settings.keys, SAME_TOP, *((NLL, NLL_GT, SHIFT) if labels else ())]
     values = {key: _joined([one.values[key] for parts in found.values() for one in parts]) for key in keys}
     summaries = _summaries(values)
-    device = find_device("cpu", settings, [], 1)
+    device = find_device("cpu", settings)
     units = {
         key: _UNITS[settings.base] if METRICS[call.name].info.unit == "nats" else ""
         for key, call in zip(settings.keys, settings.metrics, strict=True)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from array import array
 from dataclasses import replace
+from functools import partial
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from kldeval.data.frames import Sampling, check_frames, check_sampled, parse_fps
@@ -12,11 +16,12 @@ from kldeval.data.volumes import PLANE
 from kldeval.dataclass import dataclass
 from kldeval.errors import UsageProblem
 from kldeval.memory import MISSING, NamedMaps
+from kldeval.sequences import MOST_KEPT, Lazy, Texts, each, in_order, joined
 from kldeval.suffixes import stem_of
-from kldeval.templates import MANIFEST, groups_of
+from kldeval.templates import MANIFEST, check_groups, grouping
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from kldeval.memory import MapFolder
@@ -33,29 +38,28 @@ ONLY = ""
 class Dataset:
     """The pairs to score: of each ground truth those with the predictions of all models, in the order of the names.
 
+    Where there are many, a pair is made whenever it is asked for: only its name is kept.
+
     `failures` are the maps that could not be paired, `model_notes` what was left out, by model; `shared_notes` are
     those of all models. `every` has one pair of each ground truth, without a limit to their number and with those that
     lack a prediction; `alone` where a
-    pair is two files. `undivided` has one pair of each ground truth of all shards.
+    pair is two files. `undivided` has one pair of each ground truth of all shards. `group_of` tells the group of a
+    name, where there are groups.
     """
 
-    tasks: tuple[Mapping[str, Pair], ...]
+    tasks: Sequence[Mapping[str, Pair]]
     failures: Mapping[str, tuple[Failure, ...]]
     model_notes: Mapping[str, tuple[str, ...]]
     shared_notes: tuple[str, ...]
-    every: tuple[Pair, ...]
+    every: Sequence[Pair]
     alone: bool = False
-    undivided: tuple[Pair, ...] = ()
+    undivided: Sequence[Pair] = ()
+    group_of: Callable[[str], str] | None = None
 
     @property
-    def firsts(self) -> tuple[Pair, ...]:
+    def firsts(self) -> Sequence[Pair]:
         """One pair of each ground truth."""
-        return tuple(next(iter(task.values())) for task in self.tasks)
-
-    @property
-    def groups(self) -> dict[str, str]:
-        """The group of each ground truth by its name, "" where there are no groups."""
-        return {pair.name: pair.group for pair in self.firsts}
+        return each(_first, self.tasks)
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -65,7 +69,7 @@ class Dataset:
     @property
     def count(self) -> int:
         """The number of pairs."""
-        return sum(map(len, self.tasks))
+        return len(self.tasks) if len(self.models) == 1 else sum(map(len, self.tasks))
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -85,13 +89,18 @@ def select(pred: MapFolder | None, gt: MapFolder | None, settings: Settings, req
         UsageProblem: the paths cannot be paired at all, the manifest is malformed, or maps have no group.
     """
     pairing = _listed(request.manifest, request) if request.manifest else _with_missing(pred, gt, settings, request)
-    pairs = grouped(pairing.pairs[: request.limit], settings, request)
+    pairs, group_of = grouped(pairing.pairs[: request.limit], settings, request)
     notes = (*pairing.notes, *pairing_notes(pairing, len(pairs), request))
-    tasks = tuple({ONLY: pair} for pair in pairs)
-    every = (*pairing.pairs, *pairing.lone)
-    return _share(
-        Dataset(tasks, {ONLY: pairing.failures}, {ONLY: notes}, (), every, alone=pairing.alone), request.shard
+    dataset = Dataset(
+        each(lambda pair: {ONLY: pair}, pairs),
+        {ONLY: pairing.failures},
+        {ONLY: notes},
+        (),
+        joined(pairing.pairs, pairing.lone),
+        alone=pairing.alone,
+        group_of=group_of,
     )
+    return _share(dataset, request.shard)
 
 
 def select_models(
@@ -103,35 +112,77 @@ def select_models(
         UsageProblem: the paths of a model cannot be paired with the ground truths at all, or maps have no group.
     """
     pairings = {model: _pairing(pred, gt, settings, request) for model, pred in preds.items()}
-    by_name: dict[str, dict[str, Pair]] = {}
-    for model, pairing in pairings.items():
-        for pair in pairing.pairs:
-            by_name.setdefault(pair.name, {})[model] = pair
     lone = {pair.name: pair for pairing in pairings.values() for pair in pairing.lone}
-    for pairs in by_name.values():
-        for model in list(pairs)[1:]:
-            pairs[model] = replace(pairs[model], is_first=False)
-    names = sorted(by_name)[: request.limit]
-    limited = [f"only the first {len(names)} of {len(by_name)} maps were read (--limit)"]
-    tasks = [by_name[name] for name in names]
-    if settings is not None:
-        firsts = grouped(tuple(next(iter(task.values())) for task in tasks), settings, request)
-        tasks = [
-            {model: replace(pair, group=first.group) for model, pair in task.items()}
-            for first, task in zip(firsts, tasks, strict=True)
-        ]
+    everything, others = _by_name(pairings, lone)
+    tasks = everything[: request.limit]
+    limited = [f"only the first {len(tasks)} of {len(everything)} maps were read (--limit)"]
+    group_of = grouped(each(_first, tasks), settings, request)[1] if settings is not None else None
+    if group_of:
+        tasks = each(partial(_with_group, group_of), tasks)
     dataset = Dataset(
-        tuple(tasks),
+        tasks,
         {model: pairing.failures for model, pairing in pairings.items()},
         {
             model: (*pairing.notes, *pairing_notes(pairing, len(pairing.pairs), request))
             for model, pairing in pairings.items()
         },
-        tuple(limited if len(names) < len(by_name) else ()),
-        tuple({**lone, **{name: next(iter(pairs.values())) for name, pairs in by_name.items()}}.values()),
+        tuple(limited if len(tasks) < len(everything) else ()),
+        joined(tuple(lone.values()), others),
         alone=any(pairing.alone for pairing in pairings.values()),
+        group_of=group_of,
     )
     return _share(dataset, request.shard)
+
+
+def _with_group(group_of: Callable[[str], str], task: Mapping[str, Pair]) -> dict[str, Pair]:
+    return {model: replace(pair, group=group_of(pair.name)) for model, pair in task.items()}
+
+
+def _first(task: Mapping[str, Pair]) -> Pair:
+    return next(iter(task.values()))
+
+
+def _by_name(
+    pairings: Mapping[str, Pairing], lone: dict[str, Pair]
+) -> tuple[Sequence[Mapping[str, Pair]], Sequence[Pair]]:
+    """The pairs of all models by their names, in order, and one pair of each name that is not among the `lone` ones.
+
+    A name that is lone for some model and has a pair of another has this pair in `lone` then.
+    """
+    models = list(pairings)
+    sides = [pairing.pairs for pairing in pairings.values()]
+    rows = ((pair.name, side, place) for side, pairs in enumerate(sides) for place, pair in enumerate(pairs))
+    places = [array("q") for _ in models]  # of each name its place among the pairs of a model, -1 where it has none
+    others = array("q")
+    for number, (name, found) in enumerate(groupby(in_order(rows, _packed_places), key=itemgetter(0))):
+        at = {side: place for _, side, place in found}
+        for side, column in enumerate(places):
+            column.append(at.get(side, -1))
+        if name in lone:
+            side = min(at)
+            lone[name] = sides[side][at[side]]
+        else:
+            others.append(number)
+
+    def made(number: int) -> dict[str, Pair]:
+        pairs = {
+            model: pairs[column[number]]
+            for model, pairs, column in zip(models, sides, places, strict=True)
+            if column[number] >= 0
+        }
+        for model in list(pairs)[1:]:
+            pairs[model] = replace(pairs[model], is_first=False)
+        return pairs
+
+    tasks: Sequence[Mapping[str, Pair]] = Lazy(range(len(places[0])), made)
+    if len(tasks) <= MOST_KEPT:
+        tasks = tuple(tasks)
+    return tasks, Lazy(others, lambda number: _first(tasks[number]))
+
+
+def _packed_places(rows: list[tuple[str, int, int]]) -> Iterable[tuple[str, int, int]]:
+    names, sides, places = zip(*rows, strict=True)
+    return zip(Texts(names), array("H", sides), array("q", places), strict=True)
 
 
 def parse_shard(text: str) -> tuple[int, int]:
@@ -181,7 +232,7 @@ def _pairing(pred: MapFolder, gt: MapFolder, settings: Settings | None, request:
     found = pair_up(pred, gt, request, settings) if settings is None else _with_missing(pred, gt, settings, request)
     if isinstance(gt, NamedMaps) or not (found.alone or _is_sliced(found)):
         return found
-    return replace(found, pairs=tuple(replace(pair, name=_renamed(pair, gt)) for pair in found.pairs))
+    return replace(found, pairs=each(lambda pair: replace(pair, name=_renamed(pair, gt)), found.pairs))
 
 
 def _is_sliced(pairing: Pairing) -> bool:
@@ -195,8 +246,10 @@ def _renamed(pair: Pair, gt: Path) -> str:
     return stem if pair.place is None else f"{stem}{pair.name[pair.name.rindex('[') :]}"
 
 
-def grouped(pairs: tuple[Pair, ...], settings: Settings, request: RunOptions) -> tuple[Pair, ...]:
-    """The pairs with their groups, where the settings or the request ask for groups.
+def grouped(
+    pairs: Sequence[Pair], settings: Settings, request: RunOptions
+) -> tuple[Sequence[Pair], Callable[[str], str] | None]:
+    """The pairs with their groups, where the settings or the request ask for groups, and what tells that of a name.
 
     Raises:
         UsageProblem: the two do not agree, the text says no grouping, or a pair has no group by it.
@@ -207,12 +260,15 @@ def grouped(pairs: tuple[Pair, ...], settings: Settings, request: RunOptions) ->
         raise UsageProblem(msg)
     group_by = averaged or request.group_by
     if group_by is None:
-        return pairs
+        recorded = {pair.name: pair.group for pair in pairs} if request.manifest else {}
+        return pairs, recorded.__getitem__ if any(recorded.values()) else None
     if group_by == MANIFEST and request.manifest is None:
         msg = f"--group-by {MANIFEST} needs a --manifest with the column 'group'"
         raise UsageProblem(msg)
-    groups = groups_of(group_by, {pair.name: pair.group for pair in pairs})
-    return tuple(replace(pair, group=groups[pair.name]) for pair in pairs)
+    recorded = {pair.name: pair.group for pair in pairs} if request.manifest else {}
+    group_of = grouping(group_by, recorded)
+    check_groups(group_by, (pair.name for pair in pairs), group_of)
+    return each(lambda pair: replace(pair, group=group_of(pair.name)), pairs), group_of
 
 
 def _listed(manifest: Path, request: RunOptions) -> Pairing:

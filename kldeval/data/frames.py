@@ -11,10 +11,13 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, NamedTuple
 
-from kldeval.data.containers import OF_VIDEOS, VIDEOS, open_container
+from kldeval.data.containers import OF_VIDEOS, open_container
 from kldeval.data.listing import name_of, suffix_of
+from kldeval.data.readers.members import with_contents
 from kldeval.errors import UsageProblem, printable
-from kldeval.memory import Member
+from kldeval.memory import ARRAY_SUFFIX, Member
+from kldeval.sequences import Texts
+from kldeval.suffixes import VIDEOS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 
     from kldeval.data.listing import Listing
     from kldeval.data.readers.stored import Limits
+    from kldeval.memory import MapFile
     from kldeval.records import Pair
 
 
@@ -31,6 +35,15 @@ class Folder(NamedTuple):
     path: Path
     listing: Listing
     members: Mapping[str, Member | Path] | None = None
+
+    def shown(self, relatives: Iterable[str]) -> list[str]:
+        """Relative paths as they are said: those of arrays end in the suffix of arrays here alone."""
+        held = self.members or {}
+        names = {relative: one.name for relative, one in held.items() if isinstance(one, Member) and one.is_array}
+        return [
+            one.removesuffix(ARRAY_SUFFIX) if one.endswith(f"{names.get(one, one)}{ARRAY_SUFFIX}") else one
+            for one in relatives
+        ]
 
 
 _LAST_NUMBER = re.compile(r"(.*?)([0-9]+)[^0-9/]*")
@@ -51,13 +64,13 @@ def with_frames(path: Path, listing: Listing, limits: Limits | None) -> Folder:
         members |= {f"{name_of(relative)}/{frame}": member for frame, member in found.items()}
     if not decoded:
         return Folder(path, listing)
-    maps, left = tuple(sorted({*listing.maps, *members})), tuple(sorted({*listing.strangers} - {*decoded}))
+    maps, left = Texts(sorted({*listing.maps, *members})), Texts(sorted({*listing.strangers} - {*decoded}))
     return Folder(path, replace(listing, maps=maps, strangers=left), members)
 
 
 def _frames(folder: Folder) -> dict[str, Member]:
     held = (folder.members or {}).items()
-    return {relative: one for relative, one in held if isinstance(one, Member) and one.module == OF_VIDEOS}
+    return {relative: one for relative, one in held if isinstance(one, Member) and is_frame(one)}
 
 
 def check_videos(pred: Folder, gt: Folder, *, allow_lossy: bool) -> list[str]:
@@ -101,12 +114,43 @@ def _lossy(folder: Folder) -> list[str]:
 
 def _codecs(members: Iterable[Member]) -> list[str]:
     """The codecs of frames among some maps that may have changed their values."""
-    frames = [member for member in members if member.module == OF_VIDEOS]
+    frames = [member for member in members if is_frame(member)]
     if not frames:
         return []
     from kldeval.data.containers import videos
 
     return sorted({videos.codec_of(frame) for frame in frames if videos.is_lossy(frame)})
+
+
+def is_frame(path: MapFile | None) -> bool:
+    """Whether a map is a frame of a video, which is read after those before it."""
+    return isinstance(path, Member) and path.module == OF_VIDEOS
+
+
+def have_frames(several: Iterable[Iterable[Pair]]) -> bool:
+    """Whether a map of some pairs, in any of several lists, is a frame of a video."""
+    for pairs in several:
+        for pair in pairs:  # nothing is called here: data sets have hundreds of thousands of pairs
+            for path in (pair.pred, pair.gt):
+                if type(path) is Member and path.module == OF_VIDEOS:
+                    return True
+    return False
+
+
+def with_frames_read(pairs: Iterable[Pair], limits: Limits) -> list[Pair]:
+    """The pairs with the frames of videos in them; that of one ground truth is read, and held, once.
+
+    Raises:
+        MissingDependency: OpenCV cannot be imported.
+    """
+    found: dict[MapFile, MapFile] = {}
+
+    def read(path: MapFile) -> MapFile:
+        if isinstance(path, Member) and is_frame(path) and path not in found:
+            found[path] = with_contents(path, limits)
+        return found.get(path, path)
+
+    return [replace(pair, pred=read(pair.pred), gt=read(pair.gt)) for pair in pairs]
 
 
 class Sampling(NamedTuple):
@@ -309,4 +353,4 @@ def _of(folder: Folder, renamed: Mapping[str, str], replaced: Iterable[Iterable[
     held = folder.members or {}
     members |= {new: held[old] if old in held else folder.path / old for new, old in renamed.items()}
     kept = (relative for relative in folder.listing.maps if relative not in gone)
-    return folder._replace(listing=replace(folder.listing, maps=tuple(sorted({*kept, *renamed}))), members=members)
+    return folder._replace(listing=replace(folder.listing, maps=Texts(sorted({*kept, *renamed}))), members=members)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from kldeval.data.containers import GRIDDED, Container, open_variable
 from kldeval.data.listing import name_of
 from kldeval.errors import UsageProblem
+from kldeval.sequences import Texts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,5 +40,5 @@ def with_variables(folder: Folder, variable: str | None, limits: Limits | None) 
     }
     maps = {*folder.listing.maps, *members} - {*held}
     return folder._replace(
-        listing=replace(folder.listing, maps=tuple(sorted(maps))), members={**(folder.members or {}), **members}
+        listing=replace(folder.listing, maps=Texts(sorted(maps))), members={**(folder.members or {}), **members}
     )

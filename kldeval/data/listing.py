@@ -16,10 +16,11 @@ from kldeval.data.readers import is_readable, without_shy
 from kldeval.dataclass import dataclass
 from kldeval.errors import UsageProblem, printable
 from kldeval.regular import why
+from kldeval.sequences import Texts, in_order
 from kldeval.suffixes import STORE, is_store, without_suffix
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from kldeval.templates import Template
 
@@ -46,10 +47,10 @@ class Listing:
     without a suffix to something that does not exist, which may have been a folder.
     """
 
-    maps: tuple[str, ...]
-    strangers: tuple[str, ...]
-    loops: tuple[str, ...] = ()
-    dangling: tuple[str, ...] = ()
+    maps: Sequence[str]
+    strangers: Sequence[str]
+    loops: Sequence[str] = ()
+    dangling: Sequence[str] = ()
 
     @property
     def outside(self) -> tuple[str, ...]:
@@ -80,15 +81,17 @@ def list_folder(folder: Path, is_wanted: Callable[[str], bool] = is_readable) ->
     """
     walk = _Walk(is_wanted)
     try:
-        walk.through(os.fspath(folder))
+        maps = Texts(in_order(walk.through(os.fspath(folder)), Texts))
     except OSError as error:
         msg = f"cannot list {printable(str(error.filename))}: {why(error)}"
         raise UsageProblem(msg) from error
-    if is_wanted is is_readable and len(kept := without_shy(walk.maps)) < len(walk.maps):
-        walk.strangers += set(walk.maps) - set(kept)
-        walk.maps = [*kept]
-    found = (walk.maps, walk.strangers, walk.loops, walk.dangling)
-    return Listing(*(tuple(sorted(one)) for one in found))
+    strangers: Iterable[str] = walk.strangers
+    kept = without_shy(maps) if is_wanted is is_readable else maps
+    if len(kept) < len(maps):
+        strangers = (*strangers, *(set(maps) - set(kept)))
+    return Listing(
+        kept, Texts(in_order(strangers, Texts)), *(tuple(sorted(one)) for one in (walk.loops, walk.dangling))
+    )
 
 
 @dataclass(slots=True)
@@ -96,14 +99,13 @@ class _Walk:
     """A walk through folders, and what was found on it."""
 
     is_wanted: Callable[[str], bool]
-    maps: list[str] = field(default_factory=list)
-    strangers: list[str] = field(default_factory=list)
+    strangers: Texts = field(default_factory=Texts)
     loops: list[str] = field(default_factory=list)
     dangling: list[str] = field(default_factory=list)
     visits: Counter[Identity] = field(default_factory=Counter)
 
-    def through(self, folder: str) -> None:
-        """Visit a folder and all below it."""
+    def through(self, folder: str) -> Iterator[str]:
+        """The maps of a folder and of all below it."""
         waiting: list[tuple[str, str, frozenset[Identity]]] = [(folder, "", frozenset())]
         while waiting:
             directory, prefix, above = waiting.pop()
@@ -116,12 +118,13 @@ class _Walk:
                     name = entry.name
                     if name.startswith(".") or name.lower() in JUNK:
                         continue
-                    if name.lower().endswith(STORE) and is_store(Path(entry.path)):
-                        self._take(prefix + name, entry)
-                    elif _is_folder(entry):
+                    is_map_itself = name.lower().endswith(STORE) and is_store(Path(entry.path))
+                    if not is_map_itself and _is_folder(entry):
                         waiting.append((entry.path, f"{prefix}{name}/", above | {here}))
+                    elif self.is_wanted(relative := prefix + name):
+                        yield relative
                     else:
-                        self._take(prefix + name, entry)
+                        self._take(relative, entry)
 
     def _visited(self, directory: str) -> Identity:
         status = os.stat(directory)  # noqa: PTH116 - no path is needed
@@ -133,9 +136,6 @@ class _Walk:
         return identity
 
     def _take(self, relative: str, entry: os.DirEntry[str]) -> None:
-        if self.is_wanted(relative):
-            self.maps.append(relative)
-            return
         if not suffix_of(entry.name) and entry.is_symlink() and not os.path.exists(entry.path):  # noqa: PTH110 - the same
             self.dangling.append(relative)
         elif entry.is_symlink() or entry.is_file(follow_symlinks=False):

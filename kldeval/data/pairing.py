@@ -6,8 +6,9 @@ A folder is listed (`list_folder`), its files are named (`namers`), and the name
 from __future__ import annotations
 
 import os
+from array import array
 from collections import defaultdict
-from dataclasses import field, replace
+from dataclasses import replace
 from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -28,17 +29,20 @@ from kldeval.data.frames import (
     check_frames,
     check_sampled,
     check_videos,
+    is_frame,
     meeting,
     with_frames,
 )
 from kldeval.data.gridded_files import with_variables
 from kldeval.data.listing import Listing, is_excluded, list_folder, name_of, namers, normal, suffix_of
+from kldeval.data.names import FilesByName, meet
 from kldeval.data.readers import READERS, is_readable
 from kldeval.dataclass import dataclass
 from kldeval.errors import UsageProblem, examples, printable
 from kldeval.memory import Member, NamedMaps
 from kldeval.records import Failure, Pair
 from kldeval.regular import why
+from kldeval.sequences import MOST_KEPT, Lazy, Texts, in_order, packed_pairs
 from kldeval.suffixes import stem_of
 
 if TYPE_CHECKING:
@@ -62,12 +66,12 @@ class Pairing:
     two sides are one file each.
     """
 
-    pairs: tuple[Pair, ...]
+    pairs: Sequence[Pair]
     failures: tuple[Failure, ...] = ()
     n_missing: int = 0
     n_extra: int = 0
     notes: tuple[str, ...] = ()
-    lone: tuple[Pair, ...] = ()
+    lone: Sequence[Pair] = ()
     alone: bool = False
 
 
@@ -84,20 +88,24 @@ class MapSide:
     """One folder of maps: what they are, and the files (relative paths) by name.
 
     `dangling` are links to nothing that may have been folders; `notes` count files set aside. `unread` are files of
-    other kinds by what their names would be. `members` are the maps of a file that stands for a folder.
+    other kinds. `members` are the maps of a file that stands for a folder.
     """
 
     what: str
     folder: Path
-    files: Mapping[str, tuple[str, ...]]
+    files: FilesByName
     dangling: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    unread: Mapping[str, str] = field(default_factory=dict)
+    unread: Sequence[str] = ()
     members: Mapping[str, Member | Path] | None = None
 
     def path(self, name: str) -> Path | Member:
         """Where the map of this name is."""
-        relative = self.files[name][0]
+        return self.path_at(self.files.place(name))
+
+    def path_at(self, place: int) -> Path | Member:
+        """Where the map of the name at this place is."""
+        relative = self.files.first(place)
         member = self.members.get(relative) if self.members else None
         return self.folder / relative if member is None else member
 
@@ -155,23 +163,24 @@ def find_pairs(
         return both
     name_pred, name_gt = namers(pred_name, gt_name)
     if kinds == ["file", "folder"]:
-        (found,) = _listings((gt, containers[1]), limits=limits, variables=named)
+        (gts,) = _listings((gt, containers[1]), limits=limits, variables=named)
         alone = Folder(pred, Listing((), ()))
-        check_videos(alone, found, allow_lossy=allow_lossy)
-        _, found = meeting(alone, found, sampling)
+        check_videos(alone, gts, allow_lossy=allow_lossy)
+        _, gts = meeting(alone, gts, sampling)
         return _one_for_all(
-            members[0] or pred, _side("ground truth", found, name_gt, exclude, f"--gt-name {gt_name!r}")
+            members[0] or pred,
+            _side("ground truth", gts, name_gt, exclude, _template("--gt-name", gt_name, pred_name)),
         )
-    preds, gts = _listings((pred, containers[0]), (gt, containers[1]), limits=limits, variables=named)
-    video_notes = check_videos(preds, gts, allow_lossy=allow_lossy)
+    found = _listings((pred, containers[0]), (gt, containers[1]), limits=limits, variables=named)
+    video_notes = check_videos(found[0], found[1], allow_lossy=allow_lossy)
     if pred_name is None and gt_name is None:
-        preds, gts = meeting(preds, gts, sampling)
+        found = [*meeting(found[0], found[1], sampling)]
     elif sampling != ALL_FRAMES:
         msg = "--every and --fps pair frames by their numbers and times: leave out --pred-name and --gt-name"
         raise UsageProblem(msg)
     sides = (
-        _side("prediction", preds, name_pred, exclude, f"--pred-name {pred_name!r}"),
-        _side("ground truth", gts, name_gt, exclude, f"--gt-name {gt_name!r}"),
+        _side("prediction", found.pop(0), name_pred, exclude, _template("--pred-name", pred_name, gt_name)),
+        _side("ground truth", found.pop(0), name_gt, exclude, _template("--gt-name", gt_name, pred_name)),
     )
     pairing = match(*sides, allow_missing=allow_missing, allow_extra=allow_extra)
     notes = [*video_notes, *(note for side in sides for note in side.notes)]
@@ -260,9 +269,10 @@ def _opened(path: Path, other: Path, limits: Limits | None) -> Container | None:
 
 def _one_for_all(pred: Path | Member, gt: MapSide) -> Pairing:
     """The pairs of one prediction with every ground truth."""
-    ambiguous = sorted(name for name, files in gt.files.items() if len(files) > 1)
-    pairs = tuple(Pair(name, pred, gt.path(name)) for name in sorted(gt.files) if name not in ambiguous)
-    nobody = MapSide("prediction", pred if isinstance(pred, Path) else pred.path, {})
+    ambiguous = sorted(gt.files.several)
+    places = array("I", (place for place, name in enumerate(gt.files) if name not in gt.files.several))
+    pairs = _kept(Lazy(places, lambda place: Pair(gt.files.names[place], pred, gt.path_at(place))))
+    nobody = MapSide("prediction", pred if isinstance(pred, Path) else pred.path, FilesByName())
     failures = [Failure(name, "pair", _ambiguous(name, nobody, gt), "ambiguous-name") for name in ambiguous]
     failures += [_leads_nowhere(gt, link) for link in gt.dangling]
     note = f"{printable(pred)} is one map, which stands for the predictions of all {len(pairs)} ground truths"
@@ -278,7 +288,7 @@ def _listings(
         UsageProblem: some hold no map, saying what each of them holds.
     """
     found = [
-        Folder(path, Listing(tuple(sorted(held.members)), held.strangers), held.members)
+        Folder(path, Listing(Texts(in_order(held.members, Texts)), held.strangers), held.members)
         if held
         else with_variables(with_frames(path, list_folder(path), limits), variables.get(path), limits)
         for path, held in folders
@@ -300,12 +310,12 @@ def _many_for_one(pred: Path, held: Container | None, gt: Path) -> str:
             f"{printable(pred)} is a folder but {printable(gt)} is a file; give two files or two folders, or, where "
             f"the folder holds several predictions of one map, {_every(pred)} in its place"
         )
-    has_arrays = any(member.is_array for member in held.members.values())
-    first = next(member.name for member in held.members.values())
-    way_out = f"choose one, such as --pred-key {quote(first)}" if has_arrays else "unpack the one that is meant"
+    names = [member.name for member in held.members.values()]
+    has_keys = any(member.is_array and not is_frame(member) for member in held.members.values())
+    first = f"--pred-key {quote(names[0])}" if has_keys else quote(f"{held.path}/{names[0]}")
     return (
-        f"{printable(held.path)} holds {len(held.members)} maps (such as {examples(held.members)}) but {printable(gt)} "
-        f"is one; {way_out}, or give as many ground truths"
+        f"{printable(held.path)} holds {len(names)} maps (such as {examples(names)}) but {printable(gt)} is one; "
+        f"choose one, such as {first}, or give as many ground truths"
     )
 
 
@@ -334,14 +344,25 @@ def pairs_in_memory(pred: MapFolder, gt: MapFolder) -> Pairing:
 
 def _offset(pred: MapSide, gt: MapSide, n_pairs: int) -> Iterator[str]:
     """A note where frames seem to be counted from 0 on one side and from 1 on the other: then all pairs are wrong."""
-    if not (pred.files.keys() - gt.files.keys() and gt.files.keys() - pred.files.keys()):
+    if n_pairs in (len(pred.files), len(gt.files)):
+        return
+    found = meet(pred.files, gt.files)
+    if not (found.missing and found.extra):
         return
     from kldeval.data.template_suggestion import propose
 
-    found, wanted = ([file for files in side.files.values() for file in files] for side in (pred, gt))
-    proposal = propose(found, wanted, more_than=n_pairs)
+    proposal = propose(pred.files.every(), gt.files.every(), more_than=n_pairs)
     if proposal and proposal.is_shifted:
         yield f"the numbers of the files are shifted against each other: {proposal}"
+
+
+def _pair(pred: MapSide, gt: MapSide, of_pred: int, of_gt: int) -> Pair:
+    return Pair(pred.files.names[of_pred], pred.path_at(of_pred), gt.path_at(of_gt))
+
+
+def _kept(pairs: Sequence[Pair]) -> Sequence[Pair]:
+    """The pairs: themselves where they are few, because they are asked for several times."""
+    return pairs if len(pairs) > MOST_KEPT else tuple(pairs)
 
 
 def match(pred: MapSide, gt: MapSide, *, allow_missing: bool = False, allow_extra: bool = False) -> Pairing:
@@ -350,11 +371,12 @@ def match(pred: MapSide, gt: MapSide, *, allow_missing: bool = False, allow_extr
     Raises:
         UsageProblem: no name is common.
     """
-    common = pred.files.keys() & gt.files.keys()
-    if not common:
+    found = meet(pred.files, gt.files)
+    ambiguous = pred.files.several.keys() | gt.files.several.keys()
+    if not found.pred and not any(name in pred.files and name in gt.files for name in ambiguous):
         raise UsageProblem(_nothing_common(pred, gt))
-    ambiguous = {name for side in (pred, gt) for name, files in side.files.items() if len(files) > 1}
-    missing, extra = (side.files.keys() - common - ambiguous for side in (gt, pred))
+    missing = Lazy(found.missing, gt.files.names.__getitem__)
+    extra = Lazy(found.extra, pred.files.names.__getitem__)
     failures = [Failure(name, "pair", _ambiguous(name, pred, gt), "ambiguous-name") for name in ambiguous]
     for names, allowed, sides in ((missing, allow_missing, (gt, pred)), (extra, allow_extra, (pred, gt))):
         way_out = "--allow-missing" if names is missing else "--allow-extra"
@@ -362,11 +384,11 @@ def match(pred: MapSide, gt: MapSide, *, allow_missing: bool = False, allow_extr
         failures += [Failure(name, "pair", _lone(name, *sides, way_out), "no-partner") for name in alone]
     failures += [_leads_nowhere(side, link) for side in (pred, gt) for link in side.dangling]
     return Pairing(
-        tuple(Pair(name, pred.path(name), gt.path(name)) for name in sorted(common - ambiguous)),
+        _kept(Lazy(range(len(found.pred)), lambda number: _pair(pred, gt, found.pred[number], found.gt[number]))),
         tuple(sorted(failures, key=lambda failure: (failure.name, failure.message))),
         len(missing) if allow_missing else 0,
         len(extra) if allow_extra else 0,
-        lone=tuple(Pair(name, gt.path(name), gt.path(name)) for name in sorted(missing)),
+        lone=_kept(Lazy(found.missing, lambda place: _pair(gt, gt, place, place))),
     )
 
 
@@ -385,38 +407,49 @@ def _kind(path: Path) -> str:
 def _side(what: str, found: Folder, namer: Namer, exclude: Sequence[str], template: str) -> MapSide:
     """The maps of a folder by name."""
     folder, listing = found.path, found.listing
-    kept = [relative for relative in listing.maps if not is_excluded(relative, exclude)]
-    files: defaultdict[str, tuple[str, ...]] = defaultdict(tuple)
-    strangers = []
-    for relative in kept:
-        name = namer(relative)
-        if name is None:
-            strangers.append(relative)
-        else:
-            files[name] += (relative,)
+    kept = (
+        Texts(relative for relative in listing.maps if not is_excluded(relative, exclude)) if exclude else listing.maps
+    )
+    strangers = Texts()
+
+    def named() -> Iterator[tuple[str, str]]:
+        for relative in kept:
+            name = namer(relative)
+            if name is None:
+                strangers.append(relative)
+            else:
+                yield name, relative
+
+    files = FilesByName(in_order(named(), packed_pairs))
     if not files:
-        raise UsageProblem(_none_left(folder, listing, kept, template))
-    notes = tuple(_set_aside(what, folder, len(listing.maps) - len(kept), strangers, template))
+        raise UsageProblem(_none_left(found, kept, template))
+    notes = tuple(_set_aside(what, found, len(listing.maps) - len(kept), strangers, template))
     dangling = tuple(link for link in listing.dangling if not is_excluded(link, exclude))
-    strangers = [path for path in listing.strangers if not is_excluded(path, exclude)]
-    listing = replace(listing, strangers=tuple(strangers))
+    if exclude:
+        left = Texts(path for path in listing.strangers if not is_excluded(path, exclude))
+        listing = replace(listing, strangers=left)
     notes = (*notes, *_looping(what, folder, listing), *_not_read(what, folder, listing))
-    unread = {name_of(path): path for path in listing.strangers}
-    return MapSide(what, folder, files, dangling, notes, unread, found.members)
+    return MapSide(what, folder, files, dangling, notes, listing.strangers, found.members)
 
 
-def _none_left(folder: Path, listing: Listing, kept: Sequence[str], template: str) -> str:
+def _template(option: str, text: str | None, other: str | None) -> str:
+    """What the names of a side have to fit, for messages: where nothing is said, the fields of the other side's."""
+    return f"{option} {text!r}" if text is not None or other is None else f"a path of the fields in {other!r}"
+
+
+def _none_left(found: Folder, kept: Sequence[str], template: str) -> str:
     if not kept:
-        return f"--exclude leaves out every map in {printable(folder)} (such as {examples(listing.maps)})"
-    return f"{template} fits none of the maps in {printable(folder)} (such as {examples(kept)})"
+        return f"--exclude leaves out every map in {printable(found.path)} (such as {examples(found.listing.maps)})"
+    return f"{template} fits none of the maps in {printable(found.path)} (such as {examples(found.shown(kept))})"
 
 
-def _set_aside(what: str, folder: Path, excluded: int, strangers: Sequence[str], template: str) -> Iterator[str]:
-    where = f"left out of the {what}s in {printable(folder)}"
+def _set_aside(what: str, found: Folder, excluded: int, strangers: Sequence[str], template: str) -> Iterator[str]:
+    where = f"left out of the {what}s in {printable(found.path)}"
     if excluded:
         yield f"{where}, by --exclude: {excluded}"
     if strangers:
-        yield f"{where}, because {template} does not fit: {len(strangers)} (such as {examples(strangers)})"
+        some = examples(found.shown(strangers))
+        yield f"{where}, because {template} does not fit: {len(strangers)} (such as {some})"
 
 
 def _looping(what: str, folder: Path, listing: Listing) -> Iterator[str]:
@@ -469,7 +502,7 @@ def _nothing_common(pred: MapSide, gt: MapSide) -> str:
 def _way_out(pred: MapSide, gt: MapSide) -> str:
     from kldeval.data.template_suggestion import propose
 
-    found, wanted = ([file for files in side.files.values() for file in files] for side in (pred, gt))
+    found, wanted = (side.files.every() for side in (pred, gt))
     several = _several_models(pred, gt, wanted)
     if several:
         return f"; {several}"
@@ -491,7 +524,7 @@ def _several_models(pred: MapSide, gt: MapSide, wanted: Sequence[str]) -> str | 
     from kldeval.data.template_suggestion import propose
 
     by_model: defaultdict[str, list[str]] = defaultdict(list)
-    for relative in (file for files in pred.files.values() for file in files):
+    for relative in pred.files.every():
         model, slash, rest = relative.partition("/")
         if slash:
             by_model[model].append(rest)
@@ -539,7 +572,7 @@ def _lone(name: str, found: MapSide, lacking: MapSide, way_out: str) -> str:
     folders = set(accumulate(name.split("/"), lambda path, part: f"{path}/{part}"))
     link = next((link for link in lacking.dangling if link in folders), None)
     but = f" but {printable(link)}, a link to what does not exist" if link else ""
-    stranger = lacking.unread.get(name)
+    stranger = next((path for path in lacking.unread if name_of(path) == name), None)
     if stranger is not None:
         but = f" but {printable(stranger)}, of a kind that is not read"
     return (

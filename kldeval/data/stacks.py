@@ -6,6 +6,8 @@ the first counts the maps where `--stack-axis` says so, as in MATLAB's (H, W, N)
 
 from __future__ import annotations
 
+from array import array
+from bisect import bisect_right
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -21,9 +23,10 @@ from kldeval.digests import stamp_of
 from kldeval.errors import RefusedMap, UnreadableMap, UsageProblem, printable
 from kldeval.memory import Member
 from kldeval.records import Failure
+from kldeval.sequences import MOST_KEPT, Lazy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Sequence
 
     from kldeval.data.readers import Stored
     from kldeval.digests import Stamp
@@ -99,15 +102,15 @@ SAY_WHICH = "say which axis counts the maps, --stack-axis -1 or --stack-axis 0, 
 
 
 def unstacked(
-    pairs: Iterable[Pair], keys: Keys, axes: Axes = (None, None), *, classes: bool = False, spatial: int = PLANE
-) -> tuple[tuple[Pair, ...], tuple[Failure, ...]]:
+    pairs: Sequence[Pair], keys: Keys, axes: Axes = (None, None), *, classes: bool = False, spatial: int = PLANE
+) -> tuple[Sequence[Pair], tuple[Failure, ...]]:
     """The pairs of every slice of stacks, named `name[000]` and so on; and those whose two files hold other numbers.
 
     Pairs of files that hold no stacks stay as they are.
     """
-    found: list[Pair] = []
+    found = _Slices(pairs)
     failures: list[Failure] = []
-    for pair in pairs:
+    for number, pair in enumerate(pairs):
         sides = zip((pair.pred, pair.gt), keys, axes, strict=True)
         try:
             pred, gt = (_length(path, key, axis, spatial, classes=classes) for path, key, axis in sides)
@@ -115,20 +118,42 @@ def unstacked(
             failures.append(Failure(pair.name, "pair", str(problem)))
             continue
         if pred == gt:
-            found += [pair] if pred is None else _slices(pair, pred)
+            found.add(number, pred)
         else:
             held = (f"{printable(path)} holds {_maps(n)}" for path, n in ((pair.pred, pred), (pair.gt, gt)))
             failures.append(Failure(pair.name, "pair", f"--stack: {' but '.join(held)}; slices pair by their place"))
-    return tuple(found), tuple(failures)
+    return found.pairs(), tuple(failures)
 
 
 def _maps(length: int | None) -> str:
     return "one map" if length is None else f"a stack of {length}"
 
 
-def _slices(pair: Pair, length: int) -> Iterator[Pair]:
-    digits = max(3, len(str(length - 1)))
-    return (replace(pair, name=f"{pair.name}[{place:0{digits}d}]", place=place) for place in range(length))
+class _Slices:
+    """The slices of pairs of stacks, of which each is made when it is asked for."""
+
+    def __init__(self, stacks: Sequence[Pair]) -> None:
+        self._stacks = stacks
+        self._numbers, self._lengths, self._ends = array("q"), array("q"), array("q", [0])
+
+    def add(self, number: int, length: int | None) -> None:
+        """Take the slices of a pair of stacks, or a pair of single maps (None)."""
+        self._numbers.append(number)
+        self._lengths.append(-1 if length is None else length)
+        self._ends.append(self._ends[-1] + (1 if length is None else length))
+
+    def pairs(self) -> Sequence[Pair]:
+        """All pairs: themselves where they are few."""
+        found = Lazy(range(self._ends[-1]), self._made)
+        return found if len(found) > MOST_KEPT else tuple(found)
+
+    def _made(self, at: int) -> Pair:
+        entry = bisect_right(self._ends, at) - 1
+        pair, length = self._stacks[self._numbers[entry]], self._lengths[entry]
+        if length < 0:
+            return pair
+        place, digits = at - self._ends[entry], max(3, len(str(length - 1)))
+        return replace(pair, name=f"{pair.name}[{place:0{digits}d}]", place=place)
 
 
 def _length(path: MapFile, key: str | None, axis: int | None, spatial: int, *, classes: bool) -> int | None:

@@ -37,7 +37,11 @@ NO_AUXILIARY = AuxiliaryContext()
 
 def needs_auxiliary(settings: Settings, request: RunOptions, pairs: Iterable[Pair]) -> bool:
     """Whether anything beside the pairs was given, or is asked for by the settings."""
-    return _is_needed(settings) or _is_given(request) or any(pair.fixations or pair.mask for pair in pairs)
+    return (
+        _is_needed(settings)
+        or _is_given(request)
+        or (request.manifest is not None and any(pair.fixations or pair.mask for pair in pairs))
+    )
 
 
 def _is_needed(settings: Settings) -> bool:

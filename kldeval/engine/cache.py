@@ -18,11 +18,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from kldeval.data.containers import OF_VIDEOS
 from kldeval.data.load import SUFFIX, sidecar_of
+from kldeval.data.readers.members import contents_digest
+from kldeval.data.readers.stored import Limits
 from kldeval.dataclass import dataclass
-from kldeval.digests import ABSENT, Stamp, file_digest, is_settled, stamp_of
+from kldeval.digests import ABSENT, Stamp, is_settled, stamp_of
 from kldeval.engine.outcome_rows import outcome_of, row_of
 from kldeval.engine.worker import Answer, TaskWork, guarded, unless_left_out
+from kldeval.errors import KldevalError
+from kldeval.executors.local import LocalPool
+from kldeval.memory import Member
 from kldeval.provenance import arithmetic, source_digest, versions_of_readers
 from kldeval.records import Failure, Fixations, Score, Skipped
 
@@ -31,7 +37,6 @@ if TYPE_CHECKING:
 
     from kldeval.arrays import NumpyArray as Array
     from kldeval.data.auxiliary import AuxiliarySources, MapSource
-    from kldeval.data.dataset import Dataset
     from kldeval.data.fixations.collection import FixationSource
     from kldeval.data.load import Loaded, Reading
     from kldeval.engine.device import Device
@@ -102,6 +107,8 @@ def parts_of_row(pair: Pair, sources: AuxiliarySources | None) -> list[Part]:
     parts: list[Part] = [pair.pred, pair.gt]
     if isinstance(pair.gt, Path) and pair.gt.suffix.lower() == SUFFIX:
         parts.append(sidecar_of(pair.gt))  # it may tell how the ground truth was made
+    elif isinstance(pair.gt, Member):
+        parts.append(pair.gt.sidecar)
     if sources is not None:
         named = sources.fixations.only if sources.alone and sources.fixations else None
         parts += _fixations_of(sources.fixations, named or pair.name)
@@ -138,14 +145,14 @@ class Ingredients:
 
     @staticmethod
     def of(pair: Pair, sources: AuxiliarySources | None, *, has_references: bool) -> Ingredients | None:
-        """The ingredients as they are now; None where one is neither a file nor known fixations."""
+        """The ingredients as they are now; None where one is neither in a file of this machine nor known fixations."""
         parts = parts_of_row(pair, sources)
         witness: Witness = [has_references, pair.place]
         stamps = []
         for part in parts:
-            if isinstance(part, Path):
-                stamp = stamp_of(part)
-                if stamp is None:
+            if isinstance(part, Path | Member):
+                stamp = stamp_of(_file_of(part))
+                if stamp is None or (stamp == ABSENT and isinstance(part, Member)):
                     return None
                 stamps.append(stamp)
                 witness.append([_place_of(part), *stamp])
@@ -158,31 +165,38 @@ class Ingredients:
     @property
     def at(self) -> list[str]:
         """The files by the names that messages call them."""
-        return [str(part) for part in self.parts if isinstance(part, Path)]
+        return [str(part) for part in self.parts if isinstance(part, Path | Member)]
 
-    def key(self) -> str:
-        """The SHA-256 of the contents of all ingredients, which are read.
+    def key(self, limits: Limits, *, is_fresh: bool = False) -> str:
+        """The SHA-256 of the contents of all ingredients, which are read; `is_fresh`: again.
 
         Raises:
             OSError: one cannot be read.
+            KldevalError: nor one in a file of several.
         """
         contents: list[Any] = [self.name, self.place, self.has_references]
         stamps = iter(self.stamps)
         for part, seen in zip(self.parts, self.witness[2:], strict=True):
-            if not isinstance(part, Path):
+            if not isinstance(part, Path | Member):
                 contents.append(seen)
-            elif next(stamps) != ABSENT:
-                contents.append(file_digest(part))
-            else:
+            elif next(stamps) == ABSENT:
                 contents.append(None)
+            else:
+                digest = contents_digest(part, limits, is_fresh=is_fresh)
+                contents.append([part.name, digest] if isinstance(part, Member) else digest)
         return sha256(json.dumps(contents).encode()).hexdigest()
 
 
-def _place_of(path: Path) -> int:
-    """48 bits that tell the path of a file from those of others."""
-    text = str(path)
+def _file_of(part: Path | Member) -> Path:
+    return part.path if isinstance(part, Member) else part
+
+
+def _place_of(part: Path | Member) -> int:
+    """48 bits that tell the path of a file from those of others, and what is in it from all else there."""
+    text = str(_file_of(part))
     whole = text if text.startswith(os.sep) else f"{os.getcwd()}{os.sep}{text}"  # noqa: PTH109 - no links are followed
-    return int.from_bytes(blake2b(os.fsencode(whole), digest_size=6).digest())
+    inside = repr((part.name, part.module, part.where)) if isinstance(part, Member) else ""
+    return int.from_bytes(blake2b(os.fsencode(f"{whole}\0{inside}" if inside else whole), digest_size=6).digest())
 
 
 class Known(NamedTuple):
@@ -216,6 +230,7 @@ class CachedPairs:
     sources: AuxiliarySources | None
     has_references: bool
     known: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    limits: Limits = Limits()
 
     def begin(self, model: str, pair: Pair, gt: Loaded | None, *, is_first: bool) -> _Begun | Known:
         """What is begun of a pair, with the digests of its files."""
@@ -224,7 +239,7 @@ class CachedPairs:
         key, settled = "", False
         if before is not None and (gt is None or gt.stamp == before.stamps[1]):
             settled = all(is_settled(stamp, now) for stamp in before.stamps)
-            key = _key_of(before) if settled or _may_be_read_twice(pair, gt) else ""
+            key = _key_of(before, self.limits) if settled or _may_be_read_twice(pair, gt, self.limits) else ""
             if key and key in self.known.get(pair.name, ()):
                 return Known(key, before.witness if settled else None)
         begin = partial(unless_left_out, partial(self.pairs.begin, model, pair, gt, is_first=is_first), pair.name)
@@ -245,27 +260,37 @@ class CachedPairs:
         before = one.before
         if before is None or not one.key or [stamp_of(path) for path in _files(before)] != list(before.stamps):
             return Fresh(outcome)
-        if not one.is_settled and _key_of(before) != one.key:
+        if not one.is_settled and _key_of(before, self.limits, is_fresh=True) != one.key:
             return Fresh(outcome)
         return Fresh(outcome, one.key, before.witness if one.is_settled else None, before.at)
 
 
-def _may_be_read_twice(pair: Pair, gt: Loaded | None) -> bool:
-    """Whether the contents of young files can be compared before and after: those of a stack would be, for each map."""
+def _may_be_read_twice(pair: Pair, gt: Loaded | None, limits: Limits) -> bool:
+    """Whether contents of young files can be compared before and after: of stacks and videos it would be all, often."""
     try:
-        return pair.place is None and (gt is None or (isinstance(pair.gt, Path) and gt.digest == file_digest(pair.gt)))
-    except OSError:
+        if pair.place is not None or any(map(_is_frame, (pair.pred, pair.gt))):
+            return False
+        return gt is None or _is_still(pair.gt, gt.digest, limits)
+    except (OSError, KldevalError):
         return False
 
 
+def _is_frame(part: MapFile) -> bool:
+    return isinstance(part, Member) and part.module == OF_VIDEOS
+
+
+def _is_still(gt: MapFile, digest: str, limits: Limits) -> bool:
+    return isinstance(gt, Path | Member) and digest == contents_digest(gt, limits, is_fresh=True)
+
+
 def _files(ingredients: Ingredients) -> Iterator[Path]:
-    return (part for part in ingredients.parts if isinstance(part, Path))
+    return (_file_of(part) for part in ingredients.parts if isinstance(part, Path | Member))
 
 
-def _key_of(ingredients: Ingredients) -> str:
+def _key_of(ingredients: Ingredients, limits: Limits, *, is_fresh: bool = False) -> str:
     try:
-        return ingredients.key()
-    except OSError:
+        return ingredients.key(limits, is_fresh=is_fresh)
+    except (OSError, KldevalError):
         return ""
 
 
@@ -283,12 +308,12 @@ class CachedRun:
     has_references: bool
     finish: Callable[[Iterator[Answer]], Iterator[Answer]] = iter
 
-    def answers(self, dataset: Dataset, executor: Executor) -> Iterator[Answer]:
+    def answers(self, tasks: Sequence[Mapping[str, Pair]], executor: Executor) -> Iterator[Answer]:
         """The outcome of every pair, in order: kept, or found by the executor and kept from now on."""
         kept: list[dict[str, Row]] = []
         known: dict[str, frozenset[str]] = {}
         rest: list[dict[str, Pair]] = []
-        for task in dataset.tasks:
+        for task in tasks:
             rows = {model: row for model, pair in task.items() if (row := self._row_of(pair)) is not None}
             missed = {model: pair for model, pair in task.items() if model not in rows}
             kept.append(rows)
@@ -296,7 +321,7 @@ class CachedRun:
                 rest.append(missed)
                 known |= self._keys_of(missed.values())
         scored = self._scored(rest, known, executor)
-        for task, rows in zip(dataset.tasks, kept, strict=True):
+        for task, rows in zip(tasks, kept, strict=True):
             for model, pair in task.items():
                 if model in rows:
                     yield Answer(model, pair.name, outcome_of(pair.name, rows[model]["o"]))
@@ -335,7 +360,8 @@ class CachedRun:
     def _scored(
         self, tasks: Sequence[Mapping[str, Pair]], known: Mapping[str, frozenset[str]], executor: Executor
     ) -> Iterator[Answer]:
-        cached = CachedPairs(self.pairs, self.reading.sources, self.has_references, known)
+        limits = Limits(**self.reading.bounds)
+        cached = CachedPairs(self.pairs, self.reading.sources, self.has_references, known, limits)
         work: TaskWork[Any, Any] = TaskWork(cached, self.reading)
         pairs = (pair for task in tasks for pair in task.values())
         pending: deque[tuple[Pair, Any]] = deque()
@@ -364,6 +390,36 @@ class CachedRun:
         elif isinstance(found, Fresh) and found.key and _is_kept(outcome):
             row = {"k": found.key, "w": found.witness, "o": row_of(outcome)}
             self.store.add(pair.name, row if _is_plain(outcome) else {**row, "at": list(found.at)})
+
+
+@dataclass(frozen=True, slots=True)
+class KeepingWork:
+    """The work of a run whose rows are kept by whoever does it, and looked for there."""
+
+    run: CachedRun
+
+    def __call__(self, tasks: Sequence[Mapping[str, Pair]]) -> list[Answer]:
+        """The answers for the pairs of some tasks, in their order."""
+        try:
+            return list(self.run.answers(tasks, HERE))
+        finally:
+            self.run.store.flush()
+
+    def lost(self, task: Mapping[str, Pair], reason: str) -> list[Answer]:
+        """The failures of pairs whose files ended the process that read them."""
+        return self._bare.lost(task, reason)
+
+    def may_end_process(self, task: Mapping[str, Pair]) -> bool:
+        """Whether a map of these may."""
+        return self._bare.may_end_process(task)
+
+    @property
+    def _bare(self) -> TaskWork[Any, Any]:
+        return TaskWork(self.run.pairs, self.run.reading)
+
+
+HERE = LocalPool(1)
+"""An executor that does the work itself."""
 
 
 def _is_kept(outcome: Outcome) -> bool:

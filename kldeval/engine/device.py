@@ -53,7 +53,7 @@ CPU_BYTES_PER_SECOND = 2e8
 """Stored bytes that one core reads and scores under one metric, at least: what a run on the CPU is estimated with."""
 
 
-def find_device(request: str, settings: Settings, pairs: Sequence[Pair] = (), jobs: int = 1) -> Device:
+def find_device(request: str, settings: Settings, pairs: Sequence[Pair] = (), jobs: int = 1, models: int = 1) -> Device:
     """The device for `auto`, `cpu`, `cuda`, `cuda:1` or `mps`.
 
     `auto` is a GPU where there is one, unless the work on these pairs takes the CPU less than the GPU's start-up.
@@ -63,7 +63,7 @@ def find_device(request: str, settings: Settings, pairs: Sequence[Pair] = (), jo
         MissingDependency: the device is not there.
     """
     if request == "auto":
-        return _auto(partial(_cpu_seconds, settings, pairs, jobs))
+        return _auto(partial(_cpu_seconds, settings, pairs, models * len(pairs), jobs))
     if request == "cpu":
         return Device("cpu", "cpu")
     kind, colon, index = request.partition(":")
@@ -90,13 +90,13 @@ def _auto(cpu_seconds: Callable[[], float]) -> Device:
     return _accelerator("cuda", "") if package.cuda.is_available() else Device("cpu", "cpu")
 
 
-def _cpu_seconds(settings: Settings, pairs: Sequence[Pair], jobs: int) -> float:
+def _cpu_seconds(settings: Settings, pairs: Sequence[Pair], n_pairs: int, jobs: int) -> float:
     """About how long the pairs take `jobs` cores: from the sizes of some files, their number and the metrics."""
     some = pairs[:: max(1, len(pairs) // SAMPLED)][:SAMPLED]
     if not some:
         return 0.0
     mean = sum(_stored_bytes(pair.pred) + _stored_bytes(pair.gt) for pair in some) / len(some)
-    return len(pairs) * mean * max(1, len(settings.metrics)) / CPU_BYTES_PER_SECOND / jobs
+    return n_pairs * mean * max(1, len(settings.metrics)) / CPU_BYTES_PER_SECOND / jobs
 
 
 def _stored_bytes(path: MapFile) -> int:

@@ -30,18 +30,16 @@ from kldeval.scoring.diagnostics import notes, with_density_provenance
 from kldeval.settings.signature import short_signature, signatures
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from kldeval.engine.collected import Outcomes
     from kldeval.engine.device import Device
+    from kldeval.engine.parts import PartedRows
     from kldeval.engine.spool import Spool
     from kldeval.memory import MapFolder
     from kldeval.records import Pair
     from kldeval.run_options import RunOptions
     from kldeval.settings.settings import Settings
-
-
-_UNGROUPED: dict[str, str] = {}
 
 
 def _skipped(reason: str, number: int) -> str:
@@ -56,12 +54,12 @@ def build_report(
     outcomes: Outcomes,
     provenance: dict[str, Any],
     extra_notes: Iterable[str] = (),
-    groups: Mapping[str, str] = _UNGROUPED,
+    group_of: Callable[[str], str] | None = None,
 ) -> Report:
-    """The report of a run's outcomes; `groups` has the group of every map, where maps have groups."""
+    """The report of a run's outcomes; `group_of` tells the group of a map by its name, where maps have groups."""
     keys = settings.keys if settings.reduction != "none" else ()
     if outcomes.spool is not None:
-        return _spooled_report(settings, keys, outcomes.spool, (provenance, extra_notes, groups))
+        return _spooled_report(settings, keys, outcomes.spool, (provenance, extra_notes, group_of))
     scores = tuple(sorted((item for item in outcomes.few if isinstance(item, Score)), key=lambda item: item.name))
     of_maps = [item for item in outcomes.few if isinstance(item, Failure)]
     failures = sorted((*of_maps, *(one for score in scores for one in score.failures)), key=lambda item: item.name)
@@ -70,7 +68,8 @@ def build_report(
     said = [*extra_notes, *notes(settings, remarks, len(scores))]
     said += [_skipped(reason, number) for reason, number in skipped.items()]
     scores = tuple(
-        replace(item, remarks=tuple({UNIFORM} & {*item.remarks}), group=groups.get(item.name, "")) for item in scores
+        replace(item, remarks=tuple({UNIFORM} & {*item.remarks}), group=group_of(item.name) if group_of else "")
+        for item in scores
     )
     made = [score.made for score in scores if score.made]
     settings, made_notes = with_density_provenance(settings, made, len(made), len(scores))
@@ -94,17 +93,17 @@ def build_report(
 def _spooled_report(
     settings: Settings,
     keys: Sequence[str],
-    spool: Spool,
-    about: tuple[dict[str, Any], Iterable[str], Mapping[str, str]],
+    spool: Spool | PartedRows,
+    about: tuple[dict[str, Any], Iterable[str], Callable[[str], str] | None],
 ) -> Report:
     """The report of more scores than are kept in memory; `about` is its provenance, further notes, and the groups."""
-    provenance, extra_notes, groups = about
-    scores = spool.scores
-    scores.groups = groups
-    said = [*extra_notes, *notes(settings, spool.remarks, len(scores))]
-    said += [_skipped(reason, number) for reason, number in spool.skipped.items()]
-    settings, made_notes = with_density_provenance(settings, spool.made, spool.n_made, len(scores))
-    by_group = summarise_groups(keys, scores) if groups else {}
+    provenance, extra_notes, group_of = about
+    scores, sums = spool.scores, spool.sums
+    scores.group_of = group_of
+    said = [*extra_notes, *notes(settings, sums.remarks, len(scores))]
+    said += [_skipped(reason, number) for reason, number in sums.skipped.items()]
+    settings, made_notes = with_density_provenance(settings, sums.made, sums.n_made, len(scores))
+    by_group = summarise_groups(keys, scores) if group_of else {}
     return Report(
         signatures(settings),
         short_signature(settings),
@@ -112,7 +111,7 @@ def _spooled_report(
         summarise_means(keys, by_group) if settings.maps == "groups" else spool.summaries(keys),
         _columns(settings),
         scores,
-        tuple(sorted(spool.failures, key=lambda item: item.name)),
+        tuple(sorted(sums.failures, key=lambda item: item.name)),
         (*said, *made_notes),
         groups=by_group,
     )

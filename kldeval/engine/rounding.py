@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from dataclasses import replace
-from functools import partial
 from itertools import combinations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from kldeval.data.frames import have_frames, with_frames_read
 from kldeval.data.load import Loaded
+from kldeval.data.readers.stored import Limits
+from kldeval.dataclass import dataclass
 from kldeval.engine.worker import both_loaded
 from kldeval.errors import MapProblem
 from kldeval.executors.local import in_order
@@ -50,8 +52,7 @@ def run_bounds(
     calls = dict(zip(settings.keys, settings.metrics, strict=True))
     unknown = {key: reason for key, call in calls.items() if (reason := refused(call, settings))}
     asked = {key: call for key, call in calls.items() if key not in unknown}
-    work = partial(_of_pair, settings=settings, reading=reading, rounding=rounding, asked=asked)
-    maps = list(in_order(work, pairs, jobs)) if asked else []
+    maps = list(in_order(_Bounding(settings, reading, rounding, asked), pairs, jobs)) if asked else []
     asked = asked if maps else {}
     without = {one.name: one.reason for one in maps if one.reason}
     made: dict[str, Any] = {"rounding": rounding, "metrics": {}, "none": {**unknown, **without}}
@@ -143,25 +144,41 @@ def mean_bounds(each: Sequence[Bounds]) -> Bounds:
     return Bounds(low, high, outer, dither, "exact" if all(one.kind == "exact" for one in each) else "outer")
 
 
-def _of_pair(
-    pair: Pair, settings: Settings, reading: Reading, rounding: Rounding, asked: Mapping[str, Call]
-) -> MapBounds:
-    try:
-        pred, gt = both_loaded(pair, None, reading)
-    except MapProblem as problem:
-        return MapBounds(pair.name, {}, str(problem))
-    reason = not_rounded(pred, gt)
-    if reason:
-        return MapBounds(pair.name, {}, reason)
-    rounded = RoundedPair(pred.grey, gt.grey, gt.stored.scale, rounding)
-    found: dict[str, Bounds] = {}
-    for key, call in asked.items():
-        one = rounded.bounds(call, settings)
-        if isinstance(one, str):
-            return MapBounds(pair.name, {}, one)
-        found[key] = one
-    outer = {key: call for key, call in asked.items() if found[key].kind == "outer"}
-    return MapBounds(pair.name, {**found, **_with_dither(outer, found, (pred, gt), rounded, settings)})
+@dataclass(frozen=True, slots=True)
+class _Bounding:
+    """The bounds of a pair's numbers, of each metric that is asked for."""
+
+    settings: Settings
+    reading: Reading
+    rounding: Rounding
+    asked: Mapping[str, Call]
+
+    def reads_in_order(self, pairs: Sequence[Pair]) -> bool:
+        """Whether a map of these pairs is a frame of a video."""
+        return have_frames([pairs])
+
+    def with_contents(self, pair: Pair) -> Pair:
+        """The pair with its frames of videos."""
+        return with_frames_read([pair], Limits(**self.reading.bounds))[0]
+
+    def __call__(self, pair: Pair) -> MapBounds:
+        """The bounds, or why there are none."""
+        try:
+            pred, gt = both_loaded(pair, None, self.reading)
+        except MapProblem as problem:
+            return MapBounds(pair.name, {}, str(problem))
+        reason = not_rounded(pred, gt)
+        if reason:
+            return MapBounds(pair.name, {}, reason)
+        rounded = RoundedPair(pred.grey, gt.grey, gt.stored.scale, self.rounding)
+        found: dict[str, Bounds] = {}
+        for key, call in self.asked.items():
+            one = rounded.bounds(call, self.settings)
+            if isinstance(one, str):
+                return MapBounds(pair.name, {}, one)
+            found[key] = one
+        outer = {key: call for key, call in self.asked.items() if found[key].kind == "outer"}
+        return MapBounds(pair.name, {**found, **_with_dither(outer, found, (pred, gt), rounded, self.settings)})
 
 
 def not_rounded(pred: Loaded, gt: Loaded) -> str:

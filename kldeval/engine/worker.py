@@ -7,23 +7,27 @@ from __future__ import annotations
 
 from dataclasses import field, replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
+from kldeval.data.frames import have_frames, with_frames_read
 from kldeval.data.load import Loaded, Reading, in_order_of, load_map, load_pair, reading_for
 from kldeval.data.nodata import check_tags
+from kldeval.data.readers.members import contents_digest
 from kldeval.data.readers.numpy_files import is_mapped
 from kldeval.data.readers.raw import parse_shape
+from kldeval.data.readers.stored import Limits
 from kldeval.data.volumes import PLANE
 from kldeval.dataclass import dataclass
-from kldeval.digests import file_digest, is_settled, stamp_of
+from kldeval.digests import is_settled, stamp_of
 from kldeval.errors import KldevalError, LeftOut, MapProblem, printable
+from kldeval.memory import MapInMemory, Member
 from kldeval.normalization.chain import class_axis
 from kldeval.records import Failure, Skipped
 from kldeval.regular import why
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from kldeval.arrays import NumpyArray as Array
     from kldeval.grammar import Call
@@ -139,6 +143,14 @@ class TaskWork(Generic[Begun, T]):
         paths = (path for pair in task.values() for path in (pair.pred, pair.gt))
         return any(str(path).lower().endswith(".npy") and is_mapped(path) for path in paths)
 
+    def reads_in_order(self, tasks: Sequence[Task]) -> bool:
+        """Whether a map of these is a frame of a video."""
+        return have_frames(task.values() for task in tasks)
+
+    def with_contents(self, task: Task) -> Task:
+        """The task with the frames of videos in it."""
+        return dict(zip(task, with_frames_read(task.values(), Limits(**self.reading.bounds)), strict=True))
+
     def lost(self, task: Task, reason: str) -> list[Answer]:
         """The failures of pairs whose files ended the process that read them."""
         return [
@@ -230,11 +242,11 @@ class Decoding:
 def _ground_truth(pair: Pair, reading: Reading) -> Loaded:
     """The ground truth of several predictions, with what tells whether its file is the same later."""
     reading = reading_for(pair, reading)
-    if not isinstance(pair.gt, Path):
+    if isinstance(pair.gt, MapInMemory):
         return load_map(pair.gt, reading, pair.place)
-    stamp = stamp_of(pair.gt)
+    stamp = stamp_of(pair.gt.path if isinstance(pair.gt, Member) else pair.gt)
     is_young = stamp is not None and stamp.size >= 0 and not is_settled(stamp)
-    digest = file_digest(pair.gt) if is_young and pair.place is None else ""
+    digest = contents_digest(pair.gt, Limits(**reading.bounds)) if is_young and pair.place is None else ""
     return replace(load_map(pair.gt, reading, pair.place), stamp=stamp, digest=digest)
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Generic
 
 from kldeval.dataclass import dataclass
-from kldeval.executors.protocol import Item, Result, WorkerDied, may_end_process
+from kldeval.executors.protocol import Item, Result, WorkerDied, may_end_process, most_at_once, read_in_order
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -57,19 +57,20 @@ class LocalPool:
             if not rest or is_worth_workers or may_end_process(work, rest[:1]):
                 break
             start = time.perf_counter()
-            found = work(rest[:1])
+            found = work(list(rest[:1]))
             seconds = time.perf_counter() - start
             yield from found
             rest = rest[1:]
             is_worth_workers = self.workers > 1 and seconds * len(rest) >= worth
         is_risky = not is_worth_workers and may_end_process(work, rest)
-        chunks = _chunks(rest, self.workers)
+        read = read_in_order(work, rest)
+        chunks = _chunks(rest, self.workers, most_at_once(work, LARGEST_CHUNK) if read is None else 1)
         if (is_worth_workers or is_risky) and _may_fork():
             from kldeval.executors.processes import in_processes
 
-            yield from in_processes(work, chunks, self.workers)
+            yield from in_processes(work, chunks, self.workers, read)
         elif is_worth_workers:
-            yield from _in_threads(work, chunks, self.workers)
+            yield from _in_threads(work, chunks, self.workers, read)
         else:
             for chunk in chunks:
                 yield from work(chunk)
@@ -84,7 +85,7 @@ class ThreadPool:
 
     def map(self, work: Work[Item, Result], items: Iterable[Item]) -> Iterator[Result]:
         """The results of all items, in their order, one item at a time; see `Executor`."""
-        return _in_threads(work, ([item] for item in items), self.workers)
+        return _in_threads(work, ([item] for item in items), self.workers, read_in_order(work, items))
 
 
 def in_order(work: Callable[[Item], Result], items: Sequence[Item], jobs: int) -> Iterator[Result]:
@@ -110,6 +111,16 @@ class Each(Generic[Item, Result]):
         """The result of each item."""
         return list(map(self.work, items))
 
+    def reads_in_order(self, items: Sequence[Item]) -> bool:
+        """Whether something of these items is to be read in their order, as far as the work knows."""
+        asked: Callable[[Sequence[Item]], bool] | None = getattr(self.work, "reads_in_order", None)
+        return asked is not None and asked(items)
+
+    def with_contents(self, item: Item) -> Item:
+        """The item with what was read of it."""
+        read: Callable[[Item], Item] = self.work.with_contents  # type: ignore[attr-defined]
+        return read(item)
+
     def lost(self, item: Item, reason: str) -> list[Result]:
         """The result of an item that ended the process that worked on it, where the work knows one."""
         lost: Callable[[Item, str], Result] | None = getattr(self.work, "lost", None)
@@ -118,12 +129,12 @@ class Each(Generic[Item, Result]):
         return [lost(item, reason)]
 
 
-def _chunks(items: Sequence[Item], workers: int) -> Iterator[Sequence[Item]]:
-    """The items in chunks that become smaller towards the end."""
+def _chunks(items: Sequence[Item], workers: int, largest: int) -> Iterator[Sequence[Item]]:
+    """The items in chunks of at most so many, that become smaller towards the end."""
     start = 0
     while start < len(items):
-        size = max(1, min(LARGEST_CHUNK, (len(items) - start) // (2 * workers)))
-        yield items[start : start + size]
+        size = max(1, min(largest, (len(items) - start) // (2 * workers)))
+        yield list(items[start : start + size])
         start += size
 
 
@@ -135,14 +146,19 @@ def _may_fork() -> bool:
     return THREADS.is_dir() and len(tuple(THREADS.iterdir())) == 1 and not current_process().daemon
 
 
-def _in_threads(work: Work[Item, Result], chunks: Iterable[Sequence[Item]], workers: int) -> Iterator[Result]:
+def _in_threads(
+    work: Work[Item, Result],
+    chunks: Iterable[Sequence[Item]],
+    workers: int,
+    read: Callable[[Item], Item] | None,
+) -> Iterator[Result]:
     from concurrent.futures import ThreadPoolExecutor
 
     pool = ThreadPoolExecutor(workers)
     waiting: deque[Future[Sequence[Result]]] = deque()
     try:
         for chunk in chunks:
-            waiting.append(pool.submit(work, chunk))
+            waiting.append(pool.submit(work, chunk if read is None else list(map(read, chunk))))
             if len(waiting) >= workers * AHEAD:
                 yield from waiting.popleft().result()
         while waiting:

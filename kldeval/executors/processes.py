@@ -9,10 +9,12 @@ cannot do this: they only know that some worker has died. The parent needs no th
 from __future__ import annotations
 
 import ctypes
+import math
 import os
 import pickle
 import resource
 import signal
+import time
 import warnings
 from collections import deque
 from dataclasses import field
@@ -28,7 +30,7 @@ from kldeval.process import make_expendable
 from kldeval.regular import why
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from multiprocessing.connection import Connection
     from multiprocessing.context import ForkProcess
 
@@ -66,9 +68,10 @@ class _Answer(NamedTuple):
 
 @dataclass(slots=True)
 class _Chunk:
-    """Some neighbouring items, and what became of them, once it is known."""
+    """Some neighbouring items, as they are sent, and what became of them, once it is known."""
 
     items: Sequence[Any]
+    sent: bytes = b""
     answer: _Answer | None = None
 
     def results(self) -> Sequence[Any]:
@@ -88,16 +91,22 @@ class _Worker:
     chunks: deque[_Chunk] = field(default_factory=deque)
 
 
-def in_processes(work: Work[Item, Result], chunks: Iterable[Sequence[Item]], count: int) -> Iterator[Result]:
+def in_processes(
+    work: Work[Item, Result],
+    chunks: Iterable[Sequence[Item]],
+    count: int,
+    read: Callable[[Item], Item] | None = None,
+) -> Iterator[Result]:
     """The results of all chunks, in their order, computed by at most `count` forked processes.
 
     There are fewer where the limit on open files or processes allows no more. This process must have a single thread.
+    What `read` makes of an item is sent to the workers in its place; it is asked in the order of the items.
 
     Raises:
         OSError: not one process can be started.
         WorkerDied: an item ended its process, and the work has no answer to that.
     """
-    pool = _Pool(work, count)
+    pool = _Pool(work, count, read)
     try:
         yield from pool.results(chunks)
     finally:
@@ -105,8 +114,9 @@ def in_processes(work: Work[Item, Result], chunks: Iterable[Sequence[Item]], cou
 
 
 class _Pool:
-    def __init__(self, work: Work[Any, Any], count: int) -> None:
+    def __init__(self, work: Work[Any, Any], count: int, read: Callable[[Any], Any] | None) -> None:
         self._work = work
+        self._read = read
         self._count = count
         self._workers: list[_Worker] = []
         self._to_do: deque[_Chunk] = deque()
@@ -167,11 +177,13 @@ class _Pool:
         self._count = len(self._workers)
 
     def _send(self, worker: _Worker) -> None:
-        data = pickle.dumps(self._to_do[0].items)
-        if worker.chunks and len(data) > LARGEST_SENT_AHEAD:
+        chunk = self._to_do[0]
+        if not chunk.sent:  # it is kept until there is an answer: what is read in order is not read again
+            chunk.sent = pickle.dumps(chunk.items if self._read is None else list(map(self._read, chunk.items)))
+        if worker.chunks and len(chunk.sent) > LARGEST_SENT_AHEAD:
             return
         try:
-            worker.connection.send_bytes(data)
+            worker.connection.send_bytes(chunk.sent)
         except OSError:
             self._died(worker)
         else:
@@ -186,7 +198,8 @@ class _Pool:
             if answer is None:
                 self._died(worker)
             else:
-                worker.chunks.popleft().answer = answer
+                chunk = worker.chunks.popleft()
+                chunk.answer, chunk.sent = answer, b""
 
     def _died(self, worker: _Worker) -> None:
         """Do what a dead worker was at in another way; what it had not begun goes back."""
@@ -196,7 +209,7 @@ class _Pool:
         self._to_do.extendleft(reversed(worker.chunks))
         if suspect is not None:
             warnings.warn(f"a worker process {how}; its maps are done again, each alone", RuntimeWarning, stacklevel=2)
-            suspect.answer = self._one_by_one(suspect.items)
+            suspect.answer, suspect.sent = self._one_by_one(suspect.items), b""
 
     def _one_by_one(self, items: Sequence[Any]) -> _Answer:
         """The answer for items that are done each alone in a process with limits."""
@@ -295,13 +308,13 @@ def _serve(
     signal.signal(signal.SIGTERM, _leave)
     _, hard = resource.getrlimit(resource.RLIMIT_CORE)
     resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
-    if limited:
-        limit()
     while True:
         try:
             items = connection.recv()
         except EOFError:
             return
+        if limited:
+            limit()
         connection.send_bytes(_answered(work, items))
 
 
@@ -318,11 +331,12 @@ def _end_with(parent: int) -> None:
 
 
 def limit() -> None:
-    """Allow this process what memory is free now, and some time."""
+    """Allow this process what memory is free now, and some time from now on."""
     lines = Path("/proc/meminfo").read_text().splitlines()
     numbers = {line.partition(":")[0]: int(line.split()[1]) * 1024 for line in lines}
     size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    limits = {resource.RLIMIT_AS: size + numbers["MemAvailable"], resource.RLIMIT_CPU: SECONDS_ALONE}
+    seconds = math.ceil(time.process_time()) + SECONDS_ALONE
+    limits = {resource.RLIMIT_AS: size + numbers["MemAvailable"], resource.RLIMIT_CPU: seconds}
     for what, most in limits.items():
         _, hard = resource.getrlimit(what)
         resource.setrlimit(what, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import math
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal
 
-from kldeval.errors import MissingDependency, RefusedMap, UsageProblem
+from kldeval.errors import RefusedMap, UsageProblem
 from kldeval.metrics.checks import check_same_shape
 from kldeval.metrics.registry import METRICS, MetricInfo, Of
+from kldeval.packages import load_package
 
 if TYPE_CHECKING:
     from kldeval.arrays import NumpyArray as Array
 
 
 Unit = Literal["cells", "diagonal"]
+
+MOST_COSTS = 100_000_000
+"""Pairs of cells between which mass may move: their costs take 800 MB."""
 
 MOST_PIVOTS = 10_000_000
 """Steps that the network simplex may take; a pair of 34 x 60 cells takes a few hundred thousand."""
@@ -26,9 +29,41 @@ def _check_factor(*, factor: int = 32, unit: Unit = "cells", of: Of = None) -> N
         raise UsageProblem(msg)
 
 
+def emd_in_space(
+    pred: Array,
+    gt: Array,
+    weights: Array | None,
+    space: tuple[int, ...],
+    *,
+    factor: int = 32,
+    unit: Unit = "cells",
+    of: Of = None,  # noqa: ARG001
+) -> Array:
+    """The distance of maps of any number of axes of space, laid out as (..., H, W): see `emd`."""
+    import numpy as np
+
+    pred, gt = np.asarray(pred, np.float64), np.asarray(gt, np.float64)
+    check_same_shape(pred, gt)
+    batch = pred.shape[:-2]
+    if weights is not None:
+        weights = np.broadcast_to(np.asarray(weights, np.float64), pred.shape).reshape(-1, *space)
+    cells = [_reduced(values.reshape(-1, *space), weights, factor) for values in (pred, gt)]
+    scale = 1.0 if unit == "cells" else math.hypot(*cells[0].shape[1:])
+    return np.asarray([_distance(*pair) / scale for pair in zip(*cells, strict=True)]).reshape(batch)
+
+
 @METRICS.add(
     "emd",
-    MetricInfo(version=2, on="maps", unit="", best="low", symmetric=True, nonnegative="always", check=_check_factor),
+    MetricInfo(
+        version=2,
+        on="maps",
+        unit="",
+        best="low",
+        symmetric=True,
+        nonnegative="always",
+        check=_check_factor,
+        in_space=emd_in_space,
+    ),
 )
 def emd(
     pred: Array,
@@ -37,13 +72,15 @@ def emd(
     *,
     factor: int = 32,
     unit: Unit = "cells",
-    of: Of = None,  # noqa: ARG001
+    of: Of = None,
 ) -> Array:
     """Earth mover's distance: the least work that carries one map's mass to the other's; lower is better. Symmetric.
 
     Each map is reduced by `factor` to ceil(H / factor) x ceil(W / factor) cells, a cell holding the weighted sum of the
     area that it covers, and divided by its sum; moving mass m from cell (r, c) to (s, d) costs m hypot(r - s, c - d).
-    The unit is cells, or with `unit="diagonal"` the diagonal of the map, which compares across sizes.
+    The unit is cells, or with `unit="diagonal"` the diagonal of the map, which compares across sizes. Volumes are
+    reduced along every axis, and the distance is the Euclidean one of the indices of cells, along an axis of one cell
+    0; the size of a voxel in space is not asked for.
 
     EMD.m reduces with a bicubic kernel, which makes negative mass, and first matches the prediction's histogram to the
     ground truth's; here areas are averaged and nothing is matched, so a mass of 1 is carried. A map without mass
@@ -64,33 +101,29 @@ def emd(
     >>> float(kldeval.emd(left, right, factor=1))
     1.0
     """
-    import numpy as np
-
-    pred, gt = np.asarray(pred, np.float64), np.asarray(gt, np.float64)
-    check_same_shape(pred, gt)
-    cells = [_reduced(values, weights, factor) for values in (pred, gt)]
-    scale = 1.0 if unit == "cells" else math.hypot(*cells[0].shape[-2:])
-    pairs = zip(*(part.reshape(-1, *part.shape[-2:]) for part in cells), strict=True)
-    return np.asarray([_distance(*pair) / scale for pair in pairs]).reshape(pred.shape[:-2])
+    space = tuple(map(int, pred.shape[-2:]))
+    return emd_in_space(pred, gt, weights, space, factor=factor, unit=unit, of=of)
 
 
 def _reduced(values: Array, weights: Array | None, factor: int) -> Array:
-    """The mass in each cell, as a share of the map's."""
+    """The mass in each cell of some maps, as a share of the map's; their first axis counts them."""
     import numpy as np
 
     if weights is not None:
-        weights = np.asarray(weights, np.float64)
         values = np.where(weights > 0, values, 0.0) * weights
     if np.any(values < 0):
         msg = f"a map with negative values (least {values.min():g}) has no mass to move; shift it first"
         raise RefusedMap(msg)
-    rows, cols = (_overlaps(length, math.ceil(length / factor)) for length in values.shape[-2:])
+    axes = tuple(range(1, values.ndim))
     if not np.isfinite(values.sum()):
         # shares of a sum beyond the floats are those of a smaller map
-        values = values / values.max(axis=(-2, -1), keepdims=True)
-    cells = rows @ values @ cols.T
-    mass = cells.sum(axis=(-2, -1), keepdims=True)
-    return np.divide(cells, mass, out=np.full_like(cells, np.nan), where=mass > 0)
+        values = values / values.max(axis=axes, keepdims=True)
+    cells = values
+    for axis in axes:
+        overlaps = _overlaps(values.shape[axis], math.ceil(values.shape[axis] / factor))
+        cells = np.moveaxis(np.tensordot(overlaps, cells, (1, axis)), 0, axis)
+    mass = cells.sum(axis=axes, keepdims=True)
+    return np.divide(cells, mass, out=np.full(cells.shape, np.nan), where=mass > 0)
 
 
 def _overlaps(pixels: int, cells: int) -> Array:
@@ -104,7 +137,7 @@ def _overlaps(pixels: int, cells: int) -> Array:
 
 
 def _distance(pred: Array, gt: Array) -> float:
-    """The distance of two distributions over cells (H, W), in cells."""
+    """The distance of two distributions over cells, in cells."""
     import numpy as np
 
     surplus = pred - gt
@@ -116,8 +149,12 @@ def _distance(pred: Array, gt: Array) -> float:
         return 0.0
     supply, demand = surplus[surplus > 0], -surplus[surplus < 0]
     moved = supply.sum()
-    steps = sources[:, None] - sinks[None]
-    costs = np.hypot(steps[..., 0], steps[..., 1])
+    if len(sources) * len(sinks) > MOST_COSTS:
+        msg = f"no earth mover's distance of {len(sources)} to {len(sinks)} cells, too many; use a larger factor"
+        raise RefusedMap(msg)
+    costs = np.zeros((len(sources), len(sinks)))
+    for one, other in zip(sources.T, sinks.T, strict=True):
+        costs = np.hypot(costs, one[:, None] - other[None])
     work, log = _solver().emd2(supply / moved, demand / demand.sum(), costs, numItermax=MOST_PIVOTS, log=True)
     if log["warning"]:
         msg = (
@@ -128,8 +165,4 @@ def _distance(pred: Array, gt: Array) -> float:
 
 
 def _solver() -> Any:
-    try:
-        return import_module("ot")
-    except ImportError as error:
-        msg = f"emd needs the solver of POT, which cannot be imported ({error}); install it with: pip install POT"
-        raise MissingDependency(msg) from error
+    return load_package("ot", "emd needs the solver of POT", "pip install 'kldeval[emd]'")

@@ -55,6 +55,8 @@ class MetricInfo(Info):
         prepare: of a metric of maps, what is made of each map by itself, (xp, values, weights, **parameters).
         combine: of a metric of maps, the value of two prepared maps, (xp, pred, gt, weights). A metric without it, such
             as `emd`, asks where pixels stand, and not only which values meet.
+        in_space: of a metric of maps that asks where pixels stand, the same of any number of axes of space, laid out
+            as (..., H, W): (pred, gt, weights, shape of space, **parameters).
         scaled: whether a metric of maps is in the units of the maps, on the scale of the run.
         nonnegative: of a metric of maps that refuses negative values: "always", or the parameter that lifts it.
         view: of a metric of fixations, what it asks of the map.
@@ -74,10 +76,11 @@ class MetricInfo(Info):
     function: str = ""
     blind_to: tuple[Literal["pred", "gt"], ...] = ()
     separable: Callable[..., tuple[Part, ...] | None] | None = None
-    folded: Callable[..., Folds] | None = None
+    folded: Callable[..., Folds | None] | None = None
     from_sum: Callable[[Array], Array] | None = None
     prepare: Callable[..., Array] | None = None
     combine: Callable[..., Array] | None = None
+    in_space: Callable[..., Array] | None = None
     scaled: bool = False
     nonnegative: str = ""
     view: View = "pixels"

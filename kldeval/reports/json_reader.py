@@ -164,6 +164,7 @@ def decode(path: str | os.PathLike[str]) -> object:
     Raises:
         UsageProblem: the file cannot be read, or is not strict JSON.
     """
+    refuse_rows(Path(path))
     try:
         text = read_regular(Path(path)).decode("utf-8")
         return json.loads(text, parse_constant=_refuse_constant, parse_int=_whole_number, parse_float=_finite)
@@ -173,6 +174,19 @@ def decode(path: str | os.PathLike[str]) -> object:
     except (ValueError, RecursionError) as error:
         msg = f"{printable(str(path))} is not JSON: {error}"
         raise UsageProblem(msg) from error
+
+
+def refuse_rows(path: Path) -> None:
+    """Refuse what `--output-dir` writes: rows without what a report says of them.
+
+    Raises:
+        UsageProblem: saying what to read instead.
+    """
+    if path.suffix == ".parquet" or (path.is_dir() and any(path.glob("part-*.parquet"))):
+        what = f"{printable(str(path))} holds rows, not a report"
+        reading = "rows are read by pyarrow, pandas, Polars or DuckDB"
+        msg = f"{what}: name the report of that run (--output report.json beside --output-dir); {reading}"
+        raise UsageProblem(msg)
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -234,6 +234,8 @@ class _Scores:
         if metric.info.combine is not None:
             units = [1.0 if metric.side(role) else unit_of(self.pair, role, metric) for role in ROLES]
             maps = [np.asarray(array, np.float64) / unit for array, unit in zip(maps, units, strict=True)]
+        if self.pair.volume and metric.info.in_space is not None:
+            return float(metric.info.in_space(*maps, self.pair.weights, self.pair.volume, **metric.call.keywords))
         return float(metric.function(*maps, self.pair.weights))
 
     def of_sums(self, metric: AuxiliaryMetric) -> float:
@@ -361,10 +363,6 @@ def _check_place(pair: MapPair, metric: AuxiliaryMetric) -> None:
     chained = [side for side in (metric.pred, metric.gt) if side is not None and side.dependence != "value"]
     if chained:
         raise RefusedMap(refusal(pair, chained[0].role, MISPLACED, 0.0, chained[0].shown), code=MISPLACED)
-    info = metric.info
-    if info.on == "maps" and info.combine is None and info.statistics is None:
-        msg = f"{metric.call.name} is of maps of height and width, and these are volumes {pair.volume}"
-        raise RefusedMap(msg, code=MISPLACED)
 
 
 def _check_finite(role: str, extent: ValueRange, metric: AuxiliaryMetric) -> None:

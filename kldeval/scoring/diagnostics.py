@@ -137,7 +137,8 @@ def _outside(_pair: MapPair, role: str, detail: float, chain: str) -> str:
 
 
 def _misplaced(pair: MapPair, _role: str, _detail: float, chain: str) -> str:
-    return f"{chain!r} asks where pixels stand in height and width, and these maps are volumes {pair.volume}"
+    found = f"{chain!r} asks where pixels stand in height and width, and these maps are volumes {pair.volume}"
+    return f"{found}; sum-to-one and flatten-softmax take the whole map, and an axis of theirs is named with --axis"
 
 
 def map_flags(

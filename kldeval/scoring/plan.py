@@ -127,7 +127,7 @@ class Quantity:
     reduction: str
     unit: float = 1.0
     separable: Callable[[Density, Density], Sequence[Part] | None] | None = None
-    folded: Callable[[Share, Share], Folds] | None = None
+    folded: Callable[[Share, Share], Folds | None] | None = None
     final: Callable[[Any], Any] | None = None
     zero_if_empty: bool = False
     counts_pixels: bool = False

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from kldeval.arrays import namespace
 from kldeval.data.volumes import PLANE
 from kldeval.errors import RefusedMap, UsageProblem
-from kldeval.metrics.registry import METRICS
 from kldeval.normalization.chain import axes_of, format_chain
 from kldeval.normalization.lazy_map import MAP
 from kldeval.normalization.steps import STEPS
@@ -61,16 +60,12 @@ def as_volumes(value: Any, space: tuple[int, ...]) -> Any:
     return namespace(value).reshape(value, (*tuple(value.shape)[:-PLANE], *space))
 
 
-def check_placeless(call: Call, chains: tuple[Chain, ...]) -> None:
-    """Refuse a metric, or a step before it, that asks where pixels stand in height and width.
+def check_placeless(chains: tuple[Chain, ...]) -> None:
+    """Refuse a step before a metric that asks where pixels stand in height and width.
 
     Raises:
         UsageProblem: naming it.
     """
-    info = METRICS[call.name].info
-    if info.on == "maps" and info.combine is None and info.statistics is None:
-        msg = f"{call.name} is of maps of height and width: it takes no spatial_axes"
-        raise UsageProblem(msg)
     for chain in chains:
         if axes_of(chain) not in (None, MAP) or any(_is_placed(step) for step in chain):
             msg = (

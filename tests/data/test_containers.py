@@ -376,8 +376,8 @@ def test_other_refusals_of_archives(maps: Arrays) -> None:
     one = kldeval(zipped(maps), "gt/a.png")
     assert one.code == 2
     assert one.err == (
-        "kldeval: maps.zip holds 3 maps (such as 'a.npy', 'b.npy', 'v/x.npy') but gt/a.png is one; unpack the one that "
-        "is meant, or give as many ground truths\n"
+        "kldeval: maps.zip holds 3 maps (such as 'a.npy', 'b.npy', 'v/x.npy') but gt/a.png is one; choose one, such as "
+        "maps.zip/a.npy, or give as many ground truths\n"
     )
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from command_line import kldeval
+from many import few_or_many
 from model_files import save
 
 from kldeval.data.pairing import find_pairs
@@ -14,6 +15,9 @@ from kldeval.errors import UsageProblem
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+pytestmark = pytest.mark.usefixtures("few_or_many")
+__all__ = ["few_or_many"]
 
 CLIPS = ("0601", "0602")
 FRAMES = (1, 2, 10)

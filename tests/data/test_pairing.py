@@ -10,11 +10,15 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from many import few_or_many
 
 from kldeval import evaluate
 from kldeval.data.pairing import find_pairs
 from kldeval.errors import UsageProblem
 from kldeval.records import Failure, Pair
+
+pytestmark = pytest.mark.usefixtures("few_or_many")
+__all__ = ["few_or_many"]
 
 READABLE = (
     ".avif .bin .bmp .dib .exr .gif .h5 .hdf5 .hdr .jp2 .jpe .jpeg .jpg .mat .nc .nc4 .nii .nii.gz .npy .npz .nrrd "

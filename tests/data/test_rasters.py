@@ -237,7 +237,8 @@ def test_systems_that_are_written_out_are_compared_by_their_meaning(
     assert b"unknown|" in data
     Path("cited.tif").write_bytes(data.replace(b"unknown|", b"Unknown|", 1))
     assert kldeval("0.tif", "cited.tif").code == 0
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "rasterio" else object())
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "rasterio" else find(name))
     outcome = kldeval("0.tif", "cited.tif")
     assert outcome.code == 2
     assert "comparing these needs rasterio: pip install 'kldeval[geo]'" in outcome.err

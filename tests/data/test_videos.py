@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from pathlib import Path
 from random import Random
+from subprocess import DEVNULL, PIPE
 from typing import Any
+from zipfile import ZipFile
 
 import cv2
 import numpy as np
 import pytest
 from command_line import kldeval, score
+from watching import running
 
 SHAPE = (32, 48)
 LENGTH = 7
@@ -96,6 +101,83 @@ def test_workers_share_no_place_in_a_file() -> None:
     for _ in range(3):
         assert list(rows(*sides, "--jobs", "1", "--limit", "7").values()) == pytest.approx(expected[:7])
         assert list(rows(*sides, "--jobs", "3").values()) == pytest.approx(expected)
+
+
+COUNTING = """
+import io, json, os, sys, threading
+from collections import Counter
+from contextlib import redirect_stdout
+from kldeval.cli.main import run_arguments
+from kldeval.executors import local
+
+local.WORTH_WORKERS = 0  # workers are started for the smallest run
+if sys.argv[1] == "threads":
+    threading.Thread(target=threading.Event().wait, daemon=True).start()
+for line in sys.stdin:
+    open(os.environ["GRABBED"], "w").close()
+    out = io.StringIO()
+    with redirect_stdout(out):
+        code = run_arguments(json.loads(line))
+    grabbed = Counter(open(os.environ["GRABBED"]).read().split())
+    print(json.dumps([code, grabbed, out.getvalue()]), flush=True)
+"""
+
+NOTING = """
+import os
+
+import cv2
+
+class Noting:
+    def __init__(self, path, *rest):
+        self.path, self.own = path, cv2_capture(path, *rest)
+
+    def __getattr__(self, name):
+        return getattr(self.own, name)
+
+    def grab(self):
+        found = self.own.grab()
+        if found:
+            with open(os.environ["GRABBED"], "a") as log:
+                log.write(f"{os.path.relpath(self.path)}\\n")
+        return found
+
+cv2_capture, cv2.VideoCapture = cv2.VideoCapture, Noting
+"""
+"""What every process does before all else: note each frame that it decodes."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", ["processes", "threads"])
+def test_every_frame_is_decoded_once_whatever_the_number_of_workers(workers: str) -> None:
+    """And what is printed is the same."""
+    for place, path in enumerate(("p", "g", "pred/a", "pred/b", "gt/a", "gt/b", "two/a", "two/b")):
+        video(f"{path}.avi", frames(place, 20))
+    whole = dict.fromkeys(("p.avi", "g.avi"), 20)
+    folders = dict.fromkeys(("pred/a.avi", "pred/b.avi", "gt/a.avi", "gt/b.avi"), 20)
+    models = folders | dict.fromkeys(("two/a.avi", "two/b.avi"), 20)
+    runs: list[tuple[list[str], dict[str, int]]] = [
+        (["p.avi", "g.avi"], whole),
+        (["pred", "gt"], folders),
+        (["pred", "two", "gt"], models),
+        (["p.avi", "g.avi", "--every", "7"], dict.fromkeys(whole, 15)),
+        (["p.avi", "g.avi", "--fps", "5"], dict.fromkeys(whole, 16)),
+        (["p.avi", "g.avi", "--shard", "2/3"], dict.fromkeys(whole, 20)),
+        (["check", "p.avi", "g.avi"], whole),
+        (["p.avi", "g.avi", "--bounds", "round"], dict.fromkeys(whole, 40)),  # those are found in a second pass
+    ]
+    Path("sitecustomize.py").write_text(NOTING)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([".", *sys.path]), "GRABBED": "grabbed"}
+    runs = runs if workers == "processes" else runs[1:4]
+    asked = [[*arguments, "--jobs", jobs] for arguments, _ in runs for jobs in ("1", "2", "3")]
+    with running(
+        [sys.executable, "-c", COUNTING, workers], env=environment, stdin=PIPE, stdout=PIPE, stderr=DEVNULL
+    ) as process:
+        out, _ = process.communicate("".join(f"{json.dumps(one)}\n" for one in asked), timeout=60)
+    found = [json.loads(line) for line in out.splitlines()]
+    wanted = [[0, grabbed] for _, grabbed in runs for _ in range(3)]
+    assert [one[:2] for one in found] == wanted
+    printed = [one[2] for one in found]
+    assert printed[::3] == printed[1::3] == printed[2::3]
 
 
 def test_every_nth_frame_counts() -> None:
@@ -376,3 +458,30 @@ def test_a_path_may_lead_to_a_frame() -> None:
         )
         assert kldeval(*arguments, *EXACT, "--allow-lossy").code == 0
     assert "gt.avi holds no map '0009'" in kldeval("pred.avi/0003", "gt.avi/0009", *EXACT).err
+
+
+def test_messages_call_frames_as_paths_do() -> None:
+    """And the ways out that they name lead out."""
+    found = frames(1)
+    video("videos/clip.avi", found)
+    images("gt", found)
+    said = {
+        ("videos/clip.avi/0009", "gt/001.png"): "videos/clip.avi holds no map '0009'; it holds '0001', '0002', '0003'",
+        ("videos/clip.avi", "gt/001.png"): "videos/clip.avi holds 7 maps (such as '0001', '0002', '0003') but "
+        "gt/001.png is one; choose one, such as videos/clip.avi/0001, or give as many ground truths",
+        ("videos/clip.avi", "gt/001.png", "--pred-key", "0001"): "clip: videos/clip.avi: a video holds a map for each "
+        "frame: name one of these, such as videos/clip.avi/0001, and no key",
+        ("videos", "gt", "--pred-name", "x/{n}", "--gt-name", "{n}"): "--pred-name 'x/{n}' fits none of the maps in "
+        "videos (such as 'clip/0001', 'clip/0002', 'clip/0003')",
+        ("videos/clip.avi", "gt", "--gt-name", "{a}/{n}"): "a path of the fields in '{a}/{n}' fits none of the maps in "
+        "videos/clip.avi (such as '0001', '0002', '0003')",
+    }
+    for arguments, message in said.items():
+        assert kldeval(*arguments, *EXACT, "--score-only").err == f"kldeval: {message}\n"
+    assert score("videos/clip.avi/0001", "gt/001.png", *EXACT) == [pytest.approx(0)]
+    with ZipFile("videos.zip", "w") as archive:
+        archive.write("videos/clip.avi")
+    assert kldeval("videos.zip", "gt", *EXACT).err == (
+        "kldeval: videos.zip holds no map; it holds 'videos/clip.avi'; a video is decoded from a file of its own: "
+        "unpack them into a folder\n"
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import random
@@ -10,13 +11,18 @@ import resource
 import signal
 import subprocess
 import sys
+import tarfile
 import time
+import zipfile
 from dataclasses import dataclass, field
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
+import h5py
 import numpy as np
 import pytest
+import torch
+import xarray
 from command_line import kldeval
 from looked_at import SHAPE, LookedAt, make_looked_at
 
@@ -343,8 +349,15 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 
 def started(root: Path, cache: Path, **options: Any) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "kldeval", root / "pred", root / "gt", "--format", "json", "-q", "--cache", cache]
+    # a compiled module that a full disk has cut would stay
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
     return subprocess.Popen(
-        list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
+        list(map(str, command)),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        **options,
     )
 
 
@@ -401,3 +414,97 @@ def test_a_line_says_what_it_holds(seen: LookedAt) -> None:
     lines = [json.loads(line) for line in segment.read_text(encoding="ascii").splitlines()]
     assert [set(line) for line in lines] == [{"crc", "names", "rows"}] * len(lines)
     assert sum(len(line["rows"]) for line in lines) == len(list((seen.root / "pred").iterdir()))
+
+
+def packed_files(folder: Path, target: Path) -> Path:
+    """The files of a folder in a zip or a tar, without their times."""
+    names = sorted(path.name for path in folder.iterdir())
+    if target.suffix == ".zip":
+        with zipfile.ZipFile(target, "w") as archive:
+            for name in names:
+                archive.writestr(zipfile.ZipInfo(name), (folder / name).read_bytes())
+    else:
+        mode: Any = f"w:{target.suffix[1:].removeprefix('tar')}"
+        with tarfile.open(target, mode) as archive:
+            for name in names:
+                entry = tarfile.TarInfo(name)
+                entry.size = (folder / name).stat().st_size
+                archive.addfile(entry, io.BytesIO((folder / name).read_bytes()))
+    return target
+
+
+def packed_arrays(folder: Path, target: Path) -> Path:
+    """The arrays of a folder in an .npz, an HDF5 file, one of torch, or a stack."""
+    arrays = {path.stem: np.load(path) for path in sorted(folder.iterdir())}
+    if target.suffix == ".npz":
+        np.savez(target, **arrays)
+    elif target.suffix == ".h5":
+        with h5py.File(target, "w", track_order=True) as file:
+            for name, array in arrays.items():
+                file.create_dataset(name, data=array, track_times=False)
+    elif target.suffix == ".pt":
+        torch.save({name: torch.from_numpy(array) for name, array in arrays.items()}, target)
+    elif target.suffix == ".nc":
+        axes = {"name": list(arrays), "y": np.arange(SHAPE[0]), "x": np.arange(SHAPE[1])}
+        data = xarray.Dataset({"map": (tuple(axes), np.stack(list(arrays.values())))}, axes)
+        data.to_netcdf(target, engine="h5netcdf")
+    else:
+        np.save(target, np.stack(list(arrays.values())))
+    return target
+
+
+CONTAINERS = {
+    "zip": packed_files,
+    "tar": packed_files,
+    "tar.gz": packed_files,
+    "npz": packed_arrays,
+    "h5": packed_arrays,
+    "pt": packed_arrays,
+    "nc": packed_arrays,
+    "npy": packed_arrays,
+}
+
+
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=pytest.mark.slow) if kind in ("pt", "nc") else kind for kind in CONTAINERS]
+)
+def test_maps_in_containers_are_kept_until_they_change(
+    tmp_path: Path, kind: str, known_by: str, scored: Scored
+) -> None:
+    """Of each kind one member is changed behind the back of the clock: its pair is scored again, and no other."""
+    floats = make_looked_at(tmp_path / "maps", dtype=np.float32)
+    sides = [CONTAINERS[kind](floats.root / side, tmp_path / f"{side}.{kind}") for side in ("pred", "gt")]
+    words = (*sides, *(["--stack"] if kind == "npy" else []))
+    kept = ("--cache", tmp_path / "cache")
+    if known_by == "by stamp":
+        time.sleep(0.005)
+    new = run(*words)
+    assert run(*words, *kept) == new
+    scored.names.clear()
+    assert run(*words, *kept) == new
+    settled = known_by == "by stamp"
+    assert scored.names == [] or (kind == "npy" and not settled)
+    for role, side in zip(("pred", "gt"), sides, strict=True):
+        before = side.stat()
+        overwrite(min((floats.root / role).iterdir()), 5)
+        CONTAINERS[kind](floats.root / role, side)
+        os.utime(side, ns=(before.st_atime_ns, before.st_mtime_ns))
+        assert side.stat().st_size == before.st_size or kind == "tar.gz"
+        scored.names.clear()
+        changed = run(*words, *kept)
+        assert len(scored.names) in ((1, 3) if kind == "npy" else (1,))
+        assert changed == run(*words)
+        assert changed != new
+        new = changed
+
+
+def test_members_of_one_container_are_told_apart(tmp_path: Path, known_by: str) -> None:
+    """A template that leads to another member of the same, unchanged file has another row."""
+    del known_by
+    rng = np.random.default_rng(3)
+    arrays: dict[str, Any] = {f"{name}_{kind}": rng.random(SHAPE) for name in ("a", "b") for kind in ("old", "new")}
+    np.savez(tmp_path / "p.npz", **arrays)
+    np.savez(tmp_path / "g.npz", a=rng.random(SHAPE), b=rng.random(SHAPE))
+    for kind in ("old", "new", "old"):
+        words = (tmp_path / "p.npz", tmp_path / "g.npz", "--pred-name", f"{{name}}_{kind}", "--allow-extra")
+        assert run(*words, "--cache", tmp_path / "cache") == run(*words)

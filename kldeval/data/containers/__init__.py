@@ -18,7 +18,7 @@ from kldeval.data.readers.stored import Limits
 from kldeval.dataclass import dataclass
 from kldeval.digests import stamp_of
 from kldeval.errors import UnreadableMap, UsageProblem, count, examples, printable
-from kldeval.suffixes import is_store
+from kldeval.suffixes import VIDEOS, is_store
 from kldeval.urls import is_url
 
 if TYPE_CHECKING:
@@ -40,9 +40,6 @@ TABLES = (".parquet", ".arrow", ".feather")
 
 GRIDDED = (".nc", ".nc4", ".zarr", ".zarr.zip")
 """The suffixes of NetCDF files and of zarr stores, folders or zips of them."""
-
-VIDEOS = (".mp4", ".avi", ".mkv", ".mov", ".webm", ".m4v")
-"""The suffixes of videos, each of whose frames is a map."""
 
 OF_VIDEOS = f"{__name__}.videos"
 """The module of a member that is a frame."""

@@ -15,6 +15,7 @@ import tempfile
 from typing import TYPE_CHECKING, Any
 
 from kldeval.data.readers.stored import Limits, check_expansion, unreadable
+from kldeval.digests import ABSENT, Stamp, stamp_of
 from kldeval.regular import open_regular, why
 
 if TYPE_CHECKING:
@@ -58,10 +59,10 @@ def decompressed(path: Path, limits: Limits) -> BinaryIO:
         UnreadableMap: it is damaged, grows out of all proportion, or there is no room for it.
         OSError: it cannot be opened.
     """
-    status = path.stat()
-    key = path.absolute(), status.st_mtime_ns, status.st_size
+    stamp = stamp_of(path) or ABSENT
+    key = path.absolute(), stamp
     if key not in _spools:  # whoever asks first has listed the members, by the limits of the request
-        _spools[key] = _spooled(path, limits, status.st_size)
+        _spools[key] = _spooled(path, limits, stamp.size)
         while len(_spools) > MOST_OPEN:
             _spools.pop(next(iter(_spools))).close()
     return _spools[key]
@@ -76,7 +77,7 @@ def read_at(path: Path, start: int, size: int, limits: Limits) -> bytes:
     return os.pread(decompressed(path, limits).fileno(), size, start)  # the place is no state that processes share
 
 
-_spools: dict[tuple[Path, int, int], BinaryIO] = {}
+_spools: dict[tuple[Path, Stamp], BinaryIO] = {}
 
 
 @atexit.register

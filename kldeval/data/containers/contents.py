@@ -10,7 +10,7 @@ from kldeval.data.containers import Container
 from kldeval.data.readers import is_readable, without_shy
 from kldeval.errors import UsageProblem, examples, printable
 from kldeval.memory import ARRAY_SUFFIX
-from kldeval.suffixes import without_suffix
+from kldeval.suffixes import VIDEOS, without_suffix
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -55,6 +55,8 @@ def container_of(path: Path, members: Iterable[Member]) -> Container:
     strangers += found.keys() - kept
     if not kept:
         others = f"; it holds {examples(strangers)}" if strangers else "; it is empty"
+        if any(name.lower().endswith(VIDEOS) for name in strangers):
+            others += "; a video is decoded from a file of its own: unpack them into a folder"
         msg = f"{printable(path)} holds no map{others}"
         raise UsageProblem(msg)
     held = {name: _with_sidecar(name, member, beside) for name, member in found.items() if name in kept}

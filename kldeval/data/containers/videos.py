@@ -2,15 +2,16 @@
 
 OpenCV decodes them, one frame after another: a frame is reached by decoding those before it, because seeking in
 compressed videos lands on other frames than were asked for. So the frames of a video are read in their order, from one
-open decoder, and nothing but the last of them is in memory.
+open decoder, and nothing but the last of them is in memory. A run with several workers reads them in one process, which
+hands them on (see `kldeval.executors.protocol`): each video is decoded once.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 import tempfile
-from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -19,6 +20,7 @@ from kldeval.data.containers import Container
 from kldeval.data.readers.apart import load_apart
 from kldeval.data.readers.files import check_regular
 from kldeval.data.readers.stored import check_size, unreadable
+from kldeval.digests import stamp_of
 from kldeval.errors import UnreadableMap, count, printable
 from kldeval.memory import MapInMemory, Member
 from kldeval.process import is_expendable
@@ -34,8 +36,8 @@ LOSSLESS = frozenset({"FFV1", "HFYU", "FFVH", "MPNG", "PNG", "RAW", "RGBA", "Y80
 
 MOST_FRAMES = 10_000_000
 
-MOST_OPEN = 4
-"""Decoders that stay open in a process: those of a ground truth and of the predictions of it."""
+MOST_IDLE = 64
+"""Frames of other videos that may be read before a decoder is closed: more than a ground truth has predictions."""
 
 
 def contents(path: Path, limits: Limits) -> Container:
@@ -94,7 +96,7 @@ def read(member: Member, limits: Limits) -> MapInMemory:
     decoder = _opened(member.path, number)
     check_size(member.path, decoder.height, decoder.width, limits.max_pixels)
     frame = decoder.frame(number)
-    if number == count and decoder.has_more():
+    if number == count and not decoder.is_at_end():
         raise unreadable(member.path, f"the video holds more frames than the {count} that it declares")
     return MapInMemory(_grey(frame, member), str(member))
 
@@ -116,25 +118,26 @@ def _grey(frame: Array, member: Member) -> Array:
     """The grey values of a frame: the median of channels that all but agree."""
     if frame.ndim == 2:  # noqa: PLR2004 - height and width
         return frame
-    channels = np.sort(frame, axis=-1)
-    apart = int((channels[..., -1] - channels[..., 0]).max(initial=0))
+    one, other, third = (frame[..., channel] for channel in range(3))
+    low, high = np.minimum(one, other), np.maximum(one, other)
+    apart = int((np.maximum(high, third) - np.minimum(low, third)).max(initial=0))
     if apart > CHROMA:
         msg = (
             f"{printable(member)}: its colour channels differ by up to {apart}, and a map is grey; store the frames as "
             "images (ffmpeg -i VIDEO FOLDER/%04d.png) and say what their colours mean: --color"
         )
         raise UnreadableMap(msg, code="color")
-    return np.ascontiguousarray(channels[..., 1])
+    return np.maximum(low, np.minimum(high, third))
 
 
 class _Decoder:
-    """An open video: `next` is the number of the frame that comes next."""
+    """An open video: `next` is the number of the frame that comes next, and the one before it is kept."""
 
     def __init__(self, path: Path) -> None:
         import cv2
 
         self.path = path
-        self.stamp = path.stat().st_mtime_ns
+        self.stamp = stamp_of(path)
         self.damage = ""
         self._shown_at = -1.0  # in frames
         for name in OTHERWISE:
@@ -145,6 +148,8 @@ class _Decoder:
         if not self._capture.isOpened():
             raise unreadable(path, "no video that can be decoded")
         self.next = 1
+        self._last: Array | None = None
+        self._is_at_end: bool | None = None
         self.width, self.height = (
             int(self._capture.get(side)) for side in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)
         )
@@ -185,12 +190,26 @@ class _Decoder:
             "is not constant (ffmpeg -i VIDEO -fps_mode cfr OUT makes it so)"
         )
 
+    def is_at_end(self) -> bool:
+        """Whether no frame follows; then the decoder is closed, and the last frame is kept alone."""
+        if self._is_at_end is None:
+            self._is_at_end = not self.has_more()
+            self._capture.release()
+        return self._is_at_end
+
+    def may_give(self, number: int) -> bool:
+        """Whether the frame of a number is the last that was read, or comes after it."""
+        return number >= self.next or (number == self.next - 1 and self._last is not None)
+
     def frame(self, number: int) -> Array:
-        """The frame of a number that is not before the next.
+        """The frame of a number that it may give.
 
         Raises:
             UnreadableMap: the video ends before it, or is damaged.
         """
+        if number < self.next and self._last is not None:
+            return self._last
+        self._last = None
         while self.next < number and self.has_more():
             self.next += 1
         frame: Array | None = None
@@ -201,6 +220,7 @@ class _Decoder:
             why = f": {self.damage}" if self.damage else ""
             raise unreadable(self.path, f"the video ends or is damaged after {count(self.next - 1, 'frame')}{why}")
         self.next += 1
+        self._last = frame
         return frame
 
 
@@ -241,7 +261,10 @@ STDERR, LONGEST = 2, 100
 _heard: list[Any] = []
 
 
-_decoders: OrderedDict[str, _Decoder] = OrderedDict()
+_decoders: dict[str, tuple[int, _Decoder]] = {}
+"""The open decoders by their videos, each with the number of the last request for one of its frames."""
+
+_requests = itertools.count()
 
 if hasattr(os, "register_at_fork"):
     # a child that read on would move the place in the file that it shares with its parent
@@ -250,11 +273,11 @@ if hasattr(os, "register_at_fork"):
 
 def _opened(path: Path, number: int) -> _Decoder:
     """The decoder of a video that has not passed a frame: the one that is open, or a new one."""
-    key = str(path.absolute())
-    decoder = _decoders.pop(key, None)
-    if decoder is None or decoder.next > number or decoder.stamp != path.stat().st_mtime_ns:
+    key, request = str(path.absolute()), next(_requests)
+    _, decoder = _decoders.pop(key, (0, None))
+    if decoder is None or not decoder.may_give(number) or decoder.stamp != stamp_of(path):
         decoder = _Decoder(path)
-    _decoders[key] = decoder
-    while len(_decoders) > MOST_OPEN:
-        _decoders.popitem(last=False)
+    for idle in [other for other, (last, _) in _decoders.items() if last < request - MOST_IDLE]:
+        del _decoders[idle]
+    _decoders[key] = request, decoder
     return decoder

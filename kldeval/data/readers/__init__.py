@@ -16,7 +16,8 @@ from kldeval.data.readers.members import fetched
 from kldeval.data.readers.stored import MAX_PIXELS, Limits, Stored, check_size, unreadable
 from kldeval.errors import KldevalError, UnreadableMap, printable
 from kldeval.memory import Member
-from kldeval.suffixes import suffix_of_map, suffix_of_name
+from kldeval.sequences import Texts
+from kldeval.suffixes import VIDEOS, suffix_of_map, suffix_of_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -97,11 +98,12 @@ def without_shy(names: Sequence[str]) -> Sequence[str]:
     """The maps of a folder without files that are maps only by themselves: .mat files beside images are fixations.
 
     >>> without_shy(["a.mat", "a.png"]), without_shy(["a.mat", "b.mat"])
-    (['a.png'], ['a.mat', 'b.mat'])
+    (('a.png',), ['a.mat', 'b.mat'])
     """
     formats = _formats()
     shy = tuple(suffix for suffix, entry in formats.items() if entry.info.is_shy)
-    return [name for name in names if not name.lower().endswith(shy)] or names
+    kept = Texts(name for name in names if not name.lower().endswith(shy))
+    return kept if 0 < len(kept) < len(names) else names
 
 
 def format_of(path: Path) -> MapFormat:
@@ -186,6 +188,9 @@ def read_map(
     """
     reader = readers.get(path.suffix.lower()) or readers.get(suffix_of_map(path))
     if reader is None:
+        if path.suffix.lower() in VIDEOS:
+            msg = f"a video holds a map for each frame: name one of these, such as {printable(path)}/0001, and no key"
+            raise unreadable(path, msg)
         known = " ".join(sorted(READERS))
         raise unreadable(path, f"files ending in {printable(path.suffix)!r} are not read as maps; known: {known}")
     limits = Limits(max_pixels, trusts_files, shape)

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
+from hashlib import sha256
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from kldeval.data.readers.files import refusals
-from kldeval.digests import stamp_of
+from kldeval.data.readers.stored import unreadable
+from kldeval.digests import file_digest, stamp_of
+from kldeval.errors import KldevalError, MapProblem
 from kldeval.memory import BytesInMemory, MapInMemory, Member
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from kldeval.data.readers.stored import Limits
     from kldeval.digests import Stamp
     from kldeval.memory import MapContents, MapFile
@@ -25,9 +33,52 @@ def fetched(path: MapFile, limits: Limits) -> MapContents:
     """
     if not isinstance(path, Member):
         return path
-    stamp = stamp_of(path.path)
+    if path.held is None:
+        return _contents(path, limits)
+    if isinstance(path.held, KldevalError):
+        raise path.held
+    return path.held
+
+
+def with_contents(path: Member, limits: Limits) -> Member:
+    """A member with its contents, or with the reason why it has none.
+
+    Raises:
+        MissingDependency: a library that it needs cannot be imported.
+    """
+    if path.held is not None:
+        return path
+    try:
+        return replace(path, held=_contents(path, limits))
+    except MapProblem as problem:
+        return replace(path, held=problem)
+    except MemoryError:  # whoever works on it tries again, and says so
+        return path
+
+
+def _contents(member: Member, limits: Limits) -> MapInMemory | BytesInMemory:
+    stamp = stamp_of(member.path)
     # what changed in a folder, such as a zarr store, its own stamp does not tell
-    return _read.__wrapped__(path, limits, stamp) if stamp is None else _read(path, limits, stamp)
+    return _read.__wrapped__(member, limits, stamp) if stamp is None else _read(member, limits, stamp)
+
+
+def contents_digest(path: Path | Member, limits: Limits, *, is_fresh: bool = False) -> str:
+    """The SHA-256 of what is read of a map: of a file its bytes, of a member its own; `is_fresh`: nothing that is kept.
+
+    Raises:
+        OSError: the file cannot be read.
+        UnreadableMap, MissingDependency: as `fetched`.
+    """
+    if not isinstance(path, Member):
+        return file_digest(path)
+    found = _read.__wrapped__(path, limits, None) if is_fresh else fetched(path, limits)
+    if isinstance(found, BytesInMemory):
+        return sha256(found.data).hexdigest()
+    if not isinstance(found, MapInMemory):
+        raise unreadable(path, "it has no contents")
+    array = np.ascontiguousarray(found.array)
+    said = repr((array.dtype.str, array.shape, found.nodata, found.grid)).encode("utf-8", "surrogatepass")
+    return sha256(said + array.tobytes()).hexdigest()
 
 
 @lru_cache(maxsize=2)

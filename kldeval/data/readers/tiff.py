@@ -30,8 +30,9 @@ from kldeval.data.readers.exif import TRANSPOSED, UPRIGHT, upright
 from kldeval.data.readers.files import FileBytes, reason
 from kldeval.data.readers.stored import Limits, Stored, check_expansion, check_size, unreadable
 from kldeval.data.scratch import LARGE, blocks_of, copy_blocks, reserve, scratch
-from kldeval.errors import KldevalError, MissingDependency
+from kldeval.errors import KldevalError
 from kldeval.grids import Grid
+from kldeval.packages import load_package
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -255,12 +256,9 @@ def inspect(data: bytes | FileBytes, path: Path) -> tuple[int, int]:
 
 @cache
 def _library() -> Any:
-    try:
-        import imagecodecs  # noqa: F401 - tifffile would replace a missing one by fewer decoders without a word
-        import tifffile
-    except ImportError as error:
-        msg = f"TIFFs need tifffile and imagecodecs ({error}); install them with: pip install tifffile imagecodecs"
-        raise MissingDependency(msg) from error
+    # tifffile would replace a missing imagecodecs by fewer decoders without a word
+    load_package("imagecodecs", "TIFFs need imagecodecs", "pip install imagecodecs")
+    tifffile = load_package("tifffile", "TIFFs need tifffile", "pip install tifffile")
     # what it would warn of, our errors say
     logging.getLogger("tifffile").addHandler(logging.NullHandler())
     return tifffile

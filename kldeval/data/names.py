@@ -1,0 +1,117 @@
+"""The names of the maps of a side, in order, and which of them two sides share."""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+from itertools import islice, starmap
+from typing import TYPE_CHECKING, NamedTuple
+
+from kldeval.sequences import BLOCK, Texts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+
+class FilesByName(Mapping[str, tuple[str, ...]]):
+    """The files (relative paths) of each name, in the order of the names; of most names there is one.
+
+    `rows` are names and files, sorted. Kept are the names, and what the files have beyond them.
+    """
+
+    def __init__(self, rows: Iterable[tuple[str, str]] = ()) -> None:
+        self.names = Texts()
+        self._rests = Texts()
+        self.several: dict[str, tuple[str, ...]] = {}
+        coming = self._firsts(rows)
+        while some := list(islice(coming, BLOCK)):
+            self.names.extend(name for name, _ in some)
+            self._rests.extend(starmap(_rest, some))
+
+    def _firsts(self, rows: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+        """The first of the rows of each name; of a name that has more, all are noted."""
+        last, first = None, ""
+        for name, relative in rows:
+            if name == last:
+                self.several[name] = (*self.several.get(name, (first,)), relative)
+            else:
+                last, first = name, relative
+                yield name, relative
+
+    def place(self, name: str) -> int:
+        """The place of a name among all names.
+
+        Raises:
+            KeyError: there is no such name.
+        """
+        place = bisect_left(self.names, name)
+        if place == len(self.names) or self.names[place] != name:
+            raise KeyError(name)
+        return place
+
+    def first(self, place: int) -> str:
+        """The first file of the name at a place."""
+        rest = self._rests[place]
+        return rest[1:] if rest[:1] == "\0" else self.names[place] + rest
+
+    def every(self) -> list[str]:
+        """All files, in the order of their names."""
+        return [
+            relative
+            for place, name in enumerate(self.names)
+            for relative in self.several.get(name) or (self.first(place),)
+        ]
+
+    def __getitem__(self, name: str) -> tuple[str, ...]:
+        return self.several.get(name) or (self.first(self.place(name)),)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+def _rest(name: str, relative: str) -> str:
+    """What a path has beyond the name; one that does not begin with it is whole, behind a character no path has."""
+    rest = relative.removeprefix(name)
+    return rest if len(name) + len(rest) == len(relative) and rest[:1] != "\0" else f"\0{relative}"
+
+
+class Meeting(NamedTuple):
+    """Where the names that two sides share stand among those of each, and the names that only one side has.
+
+    Names of several files are none of these.
+    """
+
+    pred: Sequence[int]
+    gt: Sequence[int]
+    missing: Sequence[int]
+    extra: Sequence[int]
+
+
+def meet(pred: FilesByName, gt: FilesByName) -> Meeting:
+    """Which names two sides share: both are in order, so one walk along the two finds them."""
+    ours, theirs, missing, extra = (array("I") for _ in range(4))
+    names = iter(enumerate(pred.names)), iter(enumerate(gt.names))
+    our, their = (next(side, None) for side in names)
+    ambiguous = pred.several.keys() | gt.several.keys()
+    while our or their:
+        if their is None or (our and our[1] < their[1]):
+            assert our is not None  # noqa: S101 - for the type checker
+            if our[1] not in ambiguous:
+                extra.append(our[0])
+            our = next(names[0], None)
+        elif our is None or their[1] < our[1]:
+            if their[1] not in ambiguous:
+                missing.append(their[0])
+            their = next(names[1], None)
+        else:
+            if our[1] not in ambiguous:
+                ours.append(our[0])
+                theirs.append(their[0])
+            our, their = next(names[0], None), next(names[1], None)
+    if len(ours) == len(pred) == len(gt):
+        return Meeting(range(len(pred)), range(len(gt)), missing, extra)
+    return Meeting(ours, theirs, missing, extra)

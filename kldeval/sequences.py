@@ -1,0 +1,201 @@
+"""Sequences of many short texts and of what is made of them, that hold few objects.
+
+A sorted name of 20 letters takes 10 bytes; as a Python string it takes 80, and a pair of two paths 800. So what a run
+of millions of maps keeps of each is its name, in a block of names, and all else is made when it is asked for.
+"""
+
+from __future__ import annotations
+
+import heapq
+from array import array
+from collections.abc import Sequence
+from itertools import accumulate, chain, islice, pairwise
+from os.path import commonprefix
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from _typeshed import SupportsRichComparison
+
+T = TypeVar("T", covariant=True)  # noqa: PLC0105 - named for what it is
+Ordered = TypeVar("Ordered", bound="SupportsRichComparison")
+
+MOST_KEPT = 10_000
+"""Pairs that are kept: 8 MB. Where there are more, each is made of its name whenever it is asked for."""
+
+BLOCK = 1 << 12
+"""Texts that are kept as one."""
+
+SHORT = (1 << 16) - 1
+"""Letters of a block that need only two bytes for a place."""
+
+RUN = 1 << 14
+"""Texts that are sorted at a time."""
+
+
+class _Compared(Sequence[T]):
+    """A sequence that equals any other one of the same members."""
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Sequence) or isinstance(other, str):
+            return NotImplemented
+        return len(self) == len(other) and all(own == its for own, its in zip(self, other, strict=True))
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return repr(tuple(self))
+
+
+class Lazy(_Compared[T], Generic[T]):
+    """What `make` makes of numbers, made when it is asked for; a slice is one of these, too.
+
+    >>> squares = Lazy(range(10), lambda number: number**2)
+    >>> squares[3], list(squares[7:]), squares[1::4] == (1, 25, 81)
+    (9, [49, 64, 81], True)
+    """
+
+    __slots__ = ("_make", "_places")
+
+    def __init__(self, places: Sequence[int], make: Callable[[int], T]) -> None:
+        self._places = places
+        self._make = make
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    @overload
+    def __getitem__(self, place: int) -> T: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> Lazy[T]: ...
+
+    def __getitem__(self, place: int | slice) -> T | Lazy[T]:
+        if isinstance(place, slice):
+            return Lazy(self._places[place], self._make)
+        return self._make(self._places[place])
+
+    def __iter__(self) -> Iterator[T]:
+        return map(self._make, self._places)
+
+
+def each(make: Callable[[Any], T], members: Sequence[Any]) -> Sequence[T]:
+    """What `make` makes of every member: of a tuple at once, else when it is asked for.
+
+    >>> each(str.upper, ("a", "b"))
+    ('A', 'B')
+    """
+    if isinstance(members, tuple):
+        return tuple(map(make, members))
+    return Lazy(range(len(members)), lambda place: make(members[place]))
+
+
+def joined(first: Sequence[T], second: Sequence[T]) -> Sequence[T]:
+    """The members of two sequences, which are asked for theirs unless they are tuples.
+
+    >>> joined([1, 2], (3,))
+    (1, 2, 3)
+    """
+    n = len(first)
+    if not second:
+        return first
+    if isinstance(first, tuple) and isinstance(second, tuple):
+        return first + second
+    return Lazy(range(n + len(second)), lambda place: first[place] if place < n else second[place - n])
+
+
+class Texts(_Compared[str]):
+    """Texts, one after another in blocks, with the places at which each ends; more may be added at the end.
+
+    What all texts of a block begin with is kept once: of sorted names that is most of them.
+
+    >>> names = Texts(["b", "a", "显著"])
+    >>> names[0], names[-1], names[1:] == ("a", "显著"), len(names)
+    ('b', '显著', True, 3)
+    """
+
+    __slots__ = ("_blocks", "_new")
+
+    def __init__(self, texts: Iterable[str] = ()) -> None:
+        self._blocks: list[tuple[str, str, array[int]]] = []
+        self._new: list[str] = []
+        self.extend(texts)
+
+    def append(self, text: str) -> None:
+        """Add one at the end."""
+        self._new.append(text)
+        if len(self._new) == BLOCK:
+            self._pack()
+
+    def extend(self, texts: Iterable[str]) -> None:
+        """Add some at the end."""
+        coming = iter(texts)
+        while some := list(islice(coming, BLOCK - len(self._new))):
+            self._new += some
+            if len(self._new) == BLOCK:
+                self._pack()
+
+    def _pack(self) -> None:
+        start = commonprefix((min(self._new), max(self._new)))  # noqa: RUF071 - of letters
+        rests = [text[len(start) :] for text in self._new] if start else self._new
+        ends = list(accumulate(map(len, rests), initial=0))
+        self._blocks.append((start, "".join(rests), array("H" if ends[-1] <= SHORT else "I", ends)))
+        self._new = []
+
+    def __len__(self) -> int:
+        return len(self._blocks) * BLOCK + len(self._new)
+
+    @overload
+    def __getitem__(self, place: int) -> str: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> Lazy[str]: ...
+
+    def __getitem__(self, place: int | slice) -> str | Lazy[str]:
+        if isinstance(place, slice):
+            return Lazy(range(len(self))[place], self.__getitem__)
+        if not -len(self) <= place < len(self):
+            msg = f"there are {len(self)} texts"
+            raise IndexError(msg)
+        number, place = divmod(place % len(self), BLOCK)
+        if number == len(self._blocks):
+            return self._new[place]
+        start, block, ends = self._blocks[number]
+        return start + block[ends[place] : ends[place + 1]]
+
+    def __iter__(self) -> Iterator[str]:
+        for start, block, ends in self._blocks:
+            yield from [start + block[one:other] for one, other in pairwise(ends)]
+        yield from self._new
+
+
+def in_order(members: Iterable[Ordered], packed: Callable[[list[Ordered]], Iterable[Ordered]]) -> Iterator[Ordered]:
+    """All members, sorted; they are held as `packed` holds some of them.
+
+    >>> list(in_order(["b", "c", "a"], Texts))
+    ['a', 'b', 'c']
+    """
+    coming = iter(members)
+    runs: list[Iterable[Ordered]] = []
+    lasts: list[Ordered] = []
+    are_in_order = True
+    while some := sorted(islice(coming, RUN)):
+        if len(some) < RUN and not runs:
+            return iter(some)
+        are_in_order = are_in_order and not any(some[0] < last for last in lasts[-1:])  # type: ignore[operator]
+        lasts.append(some[-1])
+        runs.append(packed(some))
+    return chain.from_iterable(_let_go(runs)) if are_in_order else heapq.merge(*runs)
+
+
+def _let_go(runs: list[T]) -> Iterator[T]:
+    """The runs, each of which is forgotten when the next is asked for."""
+    runs.reverse()
+    while runs:
+        yield runs.pop()
+
+
+def packed_pairs(rows: list[tuple[str, str]]) -> Iterable[tuple[str, str]]:
+    """Pairs of texts, held column by column."""
+    return zip(*(Texts(column) for column in zip(*rows, strict=True)), strict=True)

@@ -1,0 +1,39 @@
+"""Runs of a few maps that go the way of a run of millions, for tests that both ways find the same."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from kldeval import sequences
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+
+def texts(members: Iterable[str] = ()) -> sequences.Texts:
+    """Texts in blocks."""
+    return sequences.Texts(members)
+
+
+def in_runs(members: Iterable[str]) -> list[str]:
+    """Texts, sorted run by run."""
+    return list(sequences.in_order(members, sequences.Texts))
+
+
+def as_many(monkeypatch: pytest.MonkeyPatch, block: int = 2) -> None:
+    """Names are sorted and joined `block` at a time, and pairs are made of them whenever they are asked for."""
+    for name in ("sequences.RUN", "sequences.BLOCK", "data.names.BLOCK"):
+        monkeypatch.setattr(f"kldeval.{name}", block)
+    for name in ("data.pairing", "data.dataset", "data.stacks"):
+        monkeypatch.setattr(f"kldeval.{name}.MOST_KEPT", 0)
+
+
+@pytest.fixture(scope="module", params=["few", "many"])
+def few_or_many(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Whether the maps are treated as few, or as many."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "many":
+            as_many(patch)
+        yield request.param
