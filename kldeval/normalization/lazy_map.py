@@ -122,7 +122,7 @@ class LazyMap:
             (one, tuple(slice_rows(_worked_out(each), rows) for each in known)) for one, known in self.functions
         )
         source, weights = self.source[..., rows, :], slice_rows(self.weights, rows)
-        return self.changed(source=source, weights=weights, functions=functions, known={}, share=None, quotient=None)
+        return self.changed(source=source, weights=weights, functions=functions)
 
     def whole(self) -> Array:
         """The values of all rows, computed."""
@@ -142,7 +142,12 @@ class LazyMap:
         return self.changed(source=function(self.block(slice(None)), *known), functions=(), known={}, **changes)
 
     def changed(self, **changes: Any) -> LazyMap:
-        """The same values but for some fields: `dataclasses.replace`, but several times as fast."""
+        """The same values but for some fields: `dataclasses.replace`, but several times as fast.
+
+        Of another source nothing is known that is not said.
+        """
+        if "source" in changes:
+            changes = {"known": {}, "share": None, "quotient": None, **changes}
         copy = object.__new__(LazyMap)
         for name in LazyMap.__slots__:
             object.__setattr__(copy, name, changes[name] if name in changes else getattr(self, name))
