@@ -146,7 +146,7 @@ class TaskWork(Generic[Begun, T]):
 
     def reads_in_order(self, tasks: Sequence[Task]) -> bool:
         """Whether a map of these is a frame of a video."""
-        return have_frames(task.values() for task in tasks)
+        return have_frames(tasks)
 
     def with_contents(self, task: Task) -> Task:
         """The task with the frames of videos in it."""
