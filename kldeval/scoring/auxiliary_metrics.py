@@ -371,7 +371,7 @@ def _check_finite(role: str, extent: ValueRange, metric: AuxiliaryMetric) -> Non
     infinite = not math.isfinite(high - low)
     if undefined or (infinite and not metric.info.takes_infinities):
         found = "nan" if undefined else "inf"
-        msg = f"the {_SIDES[role]} holds {found}, which {metric.call.name} cannot take; repair the file"
+        msg = f"the {_SIDES[role]} holds {found}, which {metric.call.name} cannot take; repair the map"
         raise RefusedMap(msg, code="nonfinite")
 
 
