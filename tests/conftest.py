@@ -17,8 +17,10 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
-# laws hold on a busy machine, too: how long an example takes is no failure
-settings.register_profile("laws", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# laws hold on a busy machine, too: how long an example takes is no failure; every run draws other examples
+settings.register_profile(
+    "laws", settings(), max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("laws")
 
 # hundreds of tests start programs: the package is compiled for the first of them alone, whatever the environment says

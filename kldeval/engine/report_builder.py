@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from kldeval.engine.collected import Outcomes
     from kldeval.engine.device import Device
+    from kldeval.engine.parts import PartedRows
     from kldeval.engine.spool import Spool
     from kldeval.memory import MapFolder
     from kldeval.records import Pair
@@ -92,16 +93,16 @@ def build_report(
 def _spooled_report(
     settings: Settings,
     keys: Sequence[str],
-    spool: Spool,
+    spool: Spool | PartedRows,
     about: tuple[dict[str, Any], Iterable[str], Callable[[str], str] | None],
 ) -> Report:
     """The report of more scores than are kept in memory; `about` is its provenance, further notes, and the groups."""
     provenance, extra_notes, group_of = about
-    scores = spool.scores
+    scores, sums = spool.scores, spool.sums
     scores.group_of = group_of
-    said = [*extra_notes, *notes(settings, spool.remarks, len(scores))]
-    said += [_skipped(reason, number) for reason, number in spool.skipped.items()]
-    settings, made_notes = with_density_provenance(settings, spool.made, spool.n_made, len(scores))
+    said = [*extra_notes, *notes(settings, sums.remarks, len(scores))]
+    said += [_skipped(reason, number) for reason, number in sums.skipped.items()]
+    settings, made_notes = with_density_provenance(settings, sums.made, sums.n_made, len(scores))
     by_group = summarise_groups(keys, scores) if group_of else {}
     return Report(
         signatures(settings),
@@ -110,7 +111,7 @@ def _spooled_report(
         summarise_means(keys, by_group) if settings.maps == "groups" else spool.summaries(keys),
         _columns(settings),
         scores,
-        tuple(sorted(spool.failures, key=lambda item: item.name)),
+        tuple(sorted(sums.failures, key=lambda item: item.name)),
         (*said, *made_notes),
         groups=by_group,
     )

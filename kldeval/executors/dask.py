@@ -27,6 +27,7 @@ from kldeval._version import __version__
 from kldeval.dataclass import dataclass
 from kldeval.errors import EngineLost, UsageProblem
 from kldeval.executors.alone import one_by_one
+from kldeval.executors.protocol import most_at_once
 from kldeval.executors.scheduler import wait_for_scheduler
 from kldeval.process import settle_process
 
@@ -181,6 +182,7 @@ class _Run:
         self._crew = _Crew()
         self._to_do: deque[_Task] = deque()
         self._waiting: deque[_Task] = deque()
+        self._largest = most_at_once(work, LARGEST_TASK)
         self._seconds_per_item = 0.0
         self._looked = 0.0
         client.subscribe_topic("all", self._noted)
@@ -224,7 +226,7 @@ class _Run:
         if not self._seconds_per_item:
             return 1
         threads = sum(self._crew.threads.values()) or 1
-        size = min(int(SECONDS_OF_TASK / self._seconds_per_item), left // (2 * threads), LARGEST_TASK)
+        size = min(int(SECONDS_OF_TASK / self._seconds_per_item), left // (2 * threads), self._largest)
         return max(1, size)
 
     def _hand_out(self) -> None:

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from kldeval.writers.page import Options
 
 
-_TEXTS = frozenset({"model", "name", "group", "failure", "metric", "first", "second", "unit", "winner"})
+SIGNATURES = "kldeval.settings.signature"
+"""The metadata that hold the signatures, as JSON."""
+
+_TEXTS = frozenset({"model", "name", "group", "failure", "metric", "first", "second", "unit", "winner", "details"})
 _COUNTS = frozenset({"n", "n_uncovered"})
 
 
@@ -46,7 +49,7 @@ def arrow_table(made: Report | Leaderboard | ComparisonReport) -> Any:
 
 
 def _table(columns: Sequence[str], rows: Sequence[Row], made: Report | Leaderboard | ComparisonReport) -> Any:
-    metadata = {"kldeval.settings.signature": json.dumps(_signatures(made))}
+    metadata = {SIGNATURES: json.dumps(_signatures(made))}
     return table(columns, rows).replace_schema_metadata(metadata)
 
 

@@ -28,6 +28,7 @@ DOORS = {
     "data/fixations/tables.py": "after check_regular in data/fixations",
     "atomic.py": "writes",
     "writers/files.py": "writes",
+    "writers/parts.py": "writes",
     "writers/html.py": "templates of the package",
     "reports/json_reader.py": "schemas of the package",
     "executors/processes.py": "/proc",
