@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from kldeval.errors import UsageProblem
 from kldeval.executors.local import LocalPool, cores
-from kldeval.executors.scheduler import address_in, check_address
 from kldeval.packages import load_package
 
 if TYPE_CHECKING:
@@ -74,6 +73,8 @@ def is_cluster(asked: EngineRequest) -> bool:
         )
         raise UsageProblem(msg)
     if asked.scheduler is not None:
+        from kldeval.executors.scheduler import check_address
+
         check_address(asked.scheduler)
     if asked.engine_timeout is not None and not given:
         msg = f"--engine-timeout {asked.engine_timeout:g} has no effect without --scheduler or --scheduler-file"
@@ -90,6 +91,8 @@ def executor_for(asked: EngineRequest) -> Executor:
     """
     if not is_cluster(asked):
         return LocalPool(asked.jobs or cores())
+    from kldeval.executors.scheduler import address_in
+
     address = asked.scheduler if asked.scheduler_file is None else address_in(asked.scheduler_file)
     load_package("distributed", "--engine dask needs distributed", "pip install 'kldeval[dask]'")
     from kldeval.executors.dask import DaskCluster
