@@ -59,6 +59,7 @@ def reading_of(settings: Settings, request: RunOptions) -> Reading:
         masks=settings.masks,
         logs=(_log_step(settings.pred), _log_step(settings.gt)),
         spatial=request.spatial_axes or PLANE,
+        said_axes=request.spatial_axes,
         array_axes=request.array_axes,
         class_axis=class_axis(settings.pred),
     )
