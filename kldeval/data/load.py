@@ -63,7 +63,8 @@ class Reading:
     is missing or cannot be read. `raw` is a side that is taken as stored, and under `masks` whole numbers that are 0
     and 1 alone are masks (see `Settings`).
     `trusts_files` lifts the bounds on what a file claims of itself; `shape` is the (height, width) of raw values, and
-    `spatial` the number of axes that a map has in files of arrays, `array_axes` their order, and `class_axis` that of
+    `spatial` the number of axes that a map has in files of arrays, `said_axes` that which was said, if one was,
+    `array_axes` their order, and `class_axis` that of
     the classes of a prediction.
     `stack_axes` count the maps of stacks of predictions and of ground truths.
     `class_maps`: whether predictions may have a class
@@ -88,6 +89,7 @@ class Reading:
     shape: tuple[int, int] | None = None
     stack_axes: tuple[int | None, int | None] = (None, None)
     spatial: int = PLANE
+    said_axes: int | None = None
     array_axes: str | None = None
     class_axis: int | None = None
     ignored: int | None = None
@@ -141,7 +143,7 @@ def load_map(path: MapFile, reading: Reading, place: int | None = None, role: Ro
     if stored.is_volume:
         grey, volume = laid_out(stored.array)
         return Loaded(stored, grey, volume=volume)
-    return Loaded(stored, to_grey(stored.array, reading.color, path))
+    return Loaded(stored, to_grey(stored.array, reading.color, path, stored.chroma))
 
 
 def load_pair(pair: Pair, reading: Reading, gt: Loaded | None = None) -> MapPair:
@@ -193,13 +195,36 @@ UNIFORM = NO_PREDICTION
 
 
 def reading_for(pair: Pair, reading: Reading) -> Reading:
-    """How the files of a pair are read: an array beside a volume whose format says its axes has as many."""
+    """How the files of a pair are read: an array beside a volume whose format says its axes has as many.
+
+    Raises:
+        RefusedMap: as `check_said_axes`.
+    """
     found = [side for side in _sides(pair) if is_xyz(side[0])]
+    if found and reading.said_axes:
+        check_said_axes(pair, reading)
     if reading.spatial != PLANE or not found:
         return reading
     path, role = found[0]
     shape = stored_shape(path, reading.key_of(role)) or ()
     return replace(reading, spatial=min(max(len(shape), PLANE), SPACE))
+
+
+def check_said_axes(pair: Pair, reading: Reading) -> None:
+    """Refuse another number of axes than that of a file whose format says it.
+
+    Raises:
+        RefusedMap: naming the file and both.
+    """
+    for path, role in _sides(pair) if reading.said_axes else ():
+        shape = stored_shape(path, reading.key_of(role)) if is_xyz(path) else None
+        n = min(len(shape), SPACE) if shape else reading.said_axes
+        if n != reading.said_axes:
+            msg = (
+                f"--spatial-axes {reading.said_axes}: {printable(path)} says itself that {n} axes are of space; leave "
+                "the option out"
+            )
+            raise RefusedMap(msg)
 
 
 def _loaded_pair(pair: Pair, reading: Reading, gt: Loaded | None) -> MapPair:
@@ -469,7 +494,9 @@ def _shape(path: MapFile, role: Role, reading: Reading, *, is_stack: bool) -> tu
 
 
 def _grey(stored: Stored, path: MapFile) -> Array:
-    return stored.array if holds_arrays(path) or stored.has_bands else to_grey(stored.array, "error", path)
+    if stored.has_bands or (holds_arrays(path) and not stored.chroma):
+        return stored.array
+    return to_grey(stored.array, "error", path, stored.chroma)
 
 
 def _labels(stored: Stored, path: MapFile) -> Array:
