@@ -229,7 +229,8 @@ def _file_system(scheme: str) -> Any:
 
         return fsspec.filesystem(scheme)
     except ImportError as error:
-        way_out = f"pip install 'kldeval[remote]' ({error})" if scheme in OF_THE_EXTRA else str(error)
+        said = printable("; ".join(str(error).splitlines()))
+        way_out = f"pip install 'kldeval[remote]' ({said})" if scheme in OF_THE_EXTRA else said
         msg = f"{scheme}:// needs a package that is not installed: {way_out}"
         raise MissingDependency(msg) from error
     except (ValueError, TypeError) as error:  # one that needs a host and a user says so by a TypeError
