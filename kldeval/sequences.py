@@ -9,6 +9,7 @@ from __future__ import annotations
 import heapq
 from array import array
 from collections.abc import Sequence
+from hashlib import blake2b
 from itertools import accumulate, chain, islice, pairwise
 from os.path import commonprefix
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
@@ -29,6 +30,9 @@ BLOCK = 1 << 12
 
 SHORT = (1 << 16) - 1
 """Letters of a block that need only two bytes for a place."""
+
+BUCKETS = 1 << 12
+"""Lists that digests of texts are kept in."""
 
 RUN = 1 << 14
 """Texts that are sorted at a time."""
@@ -199,3 +203,32 @@ def _let_go(runs: list[T]) -> Iterator[T]:
 def packed_pairs(rows: list[tuple[str, str]]) -> Iterable[tuple[str, str]]:
     """Pairs of texts, held column by column."""
     return zip(*(Texts(column) for column in zip(*rows, strict=True)), strict=True)
+
+
+class Seen:
+    """Texts that were seen before, by 16 bytes of their digests: two texts never share these.
+
+    >>> seen = Seen()
+    >>> [seen.add(text) for text in ("a", "b", "a")], len(seen)
+    ([True, True, False], 2)
+    """
+
+    def __init__(self) -> None:
+        self._n = 0
+        self._digests = [bytearray() for _ in range(BUCKETS)]
+
+    def __len__(self) -> int:
+        return self._n
+
+    def add(self, text: str) -> bool:
+        """Whether the text is new; from now on it is not."""
+        digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+        some = self._digests[(digest[0] << 8 | digest[1]) % BUCKETS]
+        at = some.find(digest)
+        while at > 0 and at % len(digest):  # across two of them
+            at = some.find(digest, at + 1)
+        if at >= 0:
+            return False
+        some += digest
+        self._n += 1
+        return True
