@@ -5,13 +5,18 @@ from __future__ import annotations
 import os
 import stat
 import time
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, NamedTuple
 
 from kldeval.regular import open_regular
 from kldeval.suffixes import is_store
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+    from typing_extensions import Buffer
 
 
 BLOCK = 1 << 22
@@ -60,6 +65,42 @@ def is_settled(stamp: Stamp, now_ns: int | None = None) -> bool:
     """
     now_ns = time.time_ns() if now_ns is None else now_ns
     return now_ns - max(stamp.mtime_ns, stamp.ctime_ns) > SETTLED_NS
+
+
+_NOTED: ContextVar[dict[str, str] | None] = ContextVar("the digests of what is read", default=None)
+
+
+@contextmanager
+def noting() -> Iterator[dict[str, str]]:
+    """The SHA-256 of what readers read whole within, by path; none of what they read in parts, or found changed.
+
+    So what is read is known by its contents without being read again, and what was decoded is what is known.
+    """
+    found: dict[str, str] = {}
+    token = _NOTED.set(found)
+    try:
+        yield found
+    finally:
+        _NOTED.reset(token)
+
+
+def are_noted() -> bool:
+    """Whether anybody wants to know what is read."""
+    return _NOTED.get() is not None
+
+
+def note(path: str, *parts: Buffer) -> None:
+    """Tell whoever wants to know that the file at `path` was read, whole, and held these `parts`."""
+    noted = _NOTED.get()
+    if noted is None:
+        return
+    from hashlib import sha256
+
+    digest = sha256()
+    for part in parts:
+        digest.update(part)
+    found = digest.hexdigest()
+    noted[path] = found if noted.get(path, found) == found else ""
 
 
 def file_digest(path: Path) -> str:

@@ -159,14 +159,16 @@ class Texts(_Compared[str]):
     def __getitem__(self, place: int | slice) -> str | Lazy[str]:
         if isinstance(place, slice):
             return Lazy(range(len(self))[place], self.__getitem__)
-        if not -len(self) <= place < len(self):
+        number, inside = divmod(place, BLOCK)
+        if 0 <= number < len(self._blocks):
+            start, block, ends = self._blocks[number]
+            return start + block[ends[inside] : ends[inside + 1]]
+        if -len(self) <= place < 0:
+            return self[place + len(self)]
+        if number != len(self._blocks):
             msg = f"there are {len(self)} texts"
             raise IndexError(msg)
-        number, place = divmod(place % len(self), BLOCK)
-        if number == len(self._blocks):
-            return self._new[place]
-        start, block, ends = self._blocks[number]
-        return start + block[ends[place] : ends[place + 1]]
+        return self._new[inside]
 
     def __iter__(self) -> Iterator[str]:
         for start, block, ends in self._blocks:

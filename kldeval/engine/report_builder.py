@@ -66,10 +66,7 @@ def build_report(
     remarks = Counter(remark for item in scores for remark in item.remarks)
     said = [*extra_notes, *notes(settings, remarks, len(scores))]
     said += [_skipped(reason, number) for reason, number in skipped.items()]
-    scores = tuple(
-        replace(item, remarks=tuple({UNIFORM} & {*item.remarks}), group=group_of(item.name) if group_of else "")
-        for item in scores
-    )
+    scores = tuple(_listed(item, group_of) for item in scores)
     made = [score.made for score in scores if score.made]
     settings, made_notes = with_density_provenance(settings, made, len(made), len(scores))
     by_group = summarise_groups(keys, scores)
@@ -79,7 +76,7 @@ def build_report(
         provenance,
         summarise_means(keys, by_group) if settings.maps == "groups" else summarise_scores(keys, scores),
         _columns(settings),
-        tuple(replace(score, classes={}, made=None, failures=()) for score in scores),
+        tuple(map(_without_sums, scores)),
         tuple(failures),
         (*said, *made_notes, *reference_notes(scores)),
         classes=summarise_classes(settings.keys, scores, sums=settings.reduction == "sum"),
@@ -87,6 +84,20 @@ def build_report(
         references=summarise_references(scores, over_groups=settings.maps == "groups"),
     )
     return with_ways(report) if report.references else report
+
+
+def _listed(score: Score, group_of: Callable[[str], str] | None) -> Score:
+    """The score with its group, and of its remarks the one that reports list."""
+    if not (score.remarks or group_of):
+        return score
+    return replace(score, remarks=tuple({UNIFORM} & {*score.remarks}), group=group_of(score.name) if group_of else "")
+
+
+def _without_sums(score: Score) -> Score:
+    """The score without what the report has in other places."""
+    if not (score.classes or score.made or score.failures):
+        return score
+    return replace(score, classes={}, made=None, failures=())
 
 
 def _spooled_report(

@@ -373,7 +373,7 @@ def _kept_answers(
     store = Store(request.cache / key[:32])
     try:
         run = CachedRun(store, pairs, reading, request.baselines, finish)
-        yield from run.answers(dataset, executor)
+        yield from run.answers(dataset.tasks, executor)
     finally:
         store.close()
 
