@@ -12,6 +12,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Protocol
 
 from kldeval.errors import MissingDependency, RefusedMap, UsageProblem
+from kldeval.packages import load_package
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,16 +93,26 @@ def namespace(*arrays: Array) -> Namespace:
     Raises:
         TypeError: the arrays belong to different libraries, or are no arrays.
     """
+    found = _PLAIN.get(type(arrays[0])) if len(arrays) == 1 else None
+    if found is not None:
+        return found
     import numpy as np
 
-    for array in arrays:
-        if not isinstance(array, (np.ndarray, np.generic)):
-            break
-    else:
+    if all(isinstance(array, (np.ndarray, np.generic)) for array in arrays):
+        _PLAIN[np.ndarray] = np
         return np
     import array_api_compat
 
     return array_api_compat.array_namespace(*arrays)
+
+
+_PLAIN: dict[type, Any] = {}
+"""The namespace of plain arrays of numpy, once numpy is imported: it is asked for dozens of times for a pair."""
+
+
+def any_of(found: AnyArray) -> bool:
+    """Whether one of some booleans of numpy is true; of a single one without a call of Python."""
+    return bool(found) if found.size == 1 else bool(found.any())
 
 
 def without_gradient(array: Array) -> Array:
@@ -152,6 +163,7 @@ def as_numpy(array: Any) -> Any:
     import numpy as np
 
     if hasattr(array, "detach"):
+        _refuse_tensor(array)
         array = array.detach().cpu()
         array = array.to_dense() if array.layout is not torch().strided else array
         if array.is_floating_point() and array.itemsize < np.dtype(np.float32).itemsize:
@@ -166,6 +178,28 @@ def as_numpy(array: Any) -> Any:
         msg = f"{type(array).__name__} of dtype {found.dtype} and shape {found.shape}; maps hold real numbers"
         raise RefusedMap(msg)
     return found
+
+
+def _refuse_tensor(tensor: Any) -> None:
+    """Refuse a tensor that numpy cannot hold.
+
+    Raises:
+        RefusedMap: with the way out.
+    """
+    found = (
+        ("of the device meta, without values", "give one with values")
+        if tensor.is_meta
+        else ("nested", "give each of its parts, such as tensor.unbind()")
+        if tensor.is_nested
+        else ("quantised", "give tensor.dequantize()")
+        if tensor.is_quantized
+        else ("of complex numbers", "maps hold real numbers")
+        if tensor.is_complex()
+        else None
+    )
+    if found:
+        msg = f"a tensor that is {found[0]} is no map: {found[1]}"
+        raise RefusedMap(msg)
 
 
 def _refuse_masked(array: Any) -> None:
@@ -204,24 +238,13 @@ def torch() -> Any:
     Raises:
         MissingDependency: torch cannot be imported.
     """
-    try:
-        import torch as package
-    except ImportError as error:
-        msg = f"torch cannot be imported ({error}); install it with: pip install torch"
-        raise MissingDependency(msg) from error
-    return package
+    return load_package("torch", "tensors and GPUs need torch", "pip install torch")
 
 
 def exp_of_temporary(x: Array) -> Array:
     """Exp x of an array that nobody else has: in its place where the library can, for a fresh array costs a third."""
     xp = namespace(x)
     return xp.exp(x, out=x) if xp.__name__ == "numpy" else xp.exp(x)
-
-
-def log_of_temporary(x: AnyArray) -> AnyArray:
-    """Ln x of an array that nobody else has, in its place where the library can."""
-    xp = namespace(x)
-    return xp.log(x, out=x) if xp.__name__ == "numpy" else xp.log(x)
 
 
 @cache
@@ -323,7 +346,8 @@ def _shared_namespace(*arrays: Array) -> Any:
             return namespace(*arrays)
     except TypeError:
         pass
-    msg = f"maps and weights must be arrays of one library, not {', '.join(type(array).__name__ for array in arrays)}"
+    kinds = ", ".join(type(array).__name__ for array in arrays)
+    msg = f"maps and weights must be arrays of one library, not {kinds}: numpy.asarray or torch.as_tensor makes them so"
     raise UsageProblem(msg)
 
 

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def temporary_beside(target: Path) -> Iterator[Path]:
+def temporary_beside(target: Path, prefix: str = ".kldeval-") -> Iterator[Path]:
     """A name for a new file in the folder of `target`; whatever is left under it is removed."""
-    temporary = target.with_name(f".kldeval-{os.urandom(8).hex()}.tmp")
+    temporary = target.with_name(f"{prefix}{os.urandom(8).hex()}.tmp")
     try:
         yield temporary
     finally:

@@ -67,7 +67,8 @@ def is_settled(stamp: Stamp, now_ns: int | None = None) -> bool:
     return now_ns - max(stamp.mtime_ns, stamp.ctime_ns) > SETTLED_NS
 
 
-_NOTED: ContextVar[dict[str, str] | None] = ContextVar("the digests of what is read", default=None)
+NOTED: ContextVar[dict[str, str] | None] = ContextVar("the digests of what is read", default=None)
+"""Where what is read whole is noted, where anybody wants to know."""
 
 
 @contextmanager
@@ -77,21 +78,16 @@ def noting() -> Iterator[dict[str, str]]:
     So what is read is known by its contents without being read again, and what was decoded is what is known.
     """
     found: dict[str, str] = {}
-    token = _NOTED.set(found)
+    token = NOTED.set(found)
     try:
         yield found
     finally:
-        _NOTED.reset(token)
-
-
-def are_noted() -> bool:
-    """Whether anybody wants to know what is read."""
-    return _NOTED.get() is not None
+        NOTED.reset(token)
 
 
 def note(path: str, *parts: Buffer) -> None:
     """Tell whoever wants to know that the file at `path` was read, whole, and held these `parts`."""
-    noted = _NOTED.get()
+    noted = NOTED.get()
     if noted is None:
         return
     from hashlib import sha256

@@ -24,6 +24,9 @@ def is_expendable() -> bool:
 ONE_THREAD = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
 """What keeps numpy and OpenCV from starting threads: every core has one of ours, and theirs would fight it."""
 
+NO_THREAD_OF_ARROW = ("JE_ARROW_MALLOC_CONF", "background_thread:false")
+"""What keeps pyarrow, as it is imported, from starting a thread that frees memory: workers could not be forked then."""
+
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 """The parameters of mallopt, https://man7.org/linux/man-pages/man3/mallopt.3.html."""
 
@@ -39,6 +42,7 @@ def settle_process() -> None:
     """
     for name in ONE_THREAD:
         os.environ.setdefault(name, "1")
+    os.environ.setdefault(*NO_THREAD_OF_ARROW)
     if sys.platform == "linux":
         _keep_freed_memory()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -16,8 +17,10 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
-# laws hold on a busy machine, too: how long an example takes is no failure
-settings.register_profile("laws", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# laws hold on a busy machine, too: how long an example takes is no failure; every run draws other examples
+settings.register_profile(
+    "laws", settings(), max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("laws")
 
 # hundreds of tests start programs: the package is compiled for the first of them alone, whatever the environment says
@@ -29,6 +32,14 @@ sys.dont_write_bytecode = False
 for ignored in (signal.SIGINT, signal.SIGHUP):
     if signal.getsignal(ignored) is signal.SIG_IGN:
         signal.signal(ignored, lambda *_: None)
+
+
+def pytest_collection_finish() -> None:
+    """Keep the collected tests and packages out of garbage collections: to walk them again and again costs a tenth."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
+
 
 GOLDEN = Path(__file__).parent / "golden"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 
 from jsonschema import Draft202012Validator
@@ -17,6 +18,11 @@ REGISTRY: Registry = Registry().with_resources(
 
 def validate(document: object, name: str) -> None:
     """Raise unless the document has the form that docs/NAME.schema.json describes."""
+    _validator(name).validate(document)
+
+
+@cache
+def _validator(name: str) -> Draft202012Validator:
     schema = SCHEMAS[f"{name}.schema.json"]
     Draft202012Validator.check_schema(schema)
-    Draft202012Validator(schema, registry=REGISTRY).validate(document)
+    return Draft202012Validator(schema, registry=REGISTRY)

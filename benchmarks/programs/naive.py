@@ -1,4 +1,7 @@
-"""The script that people write: `naive.py PRED GT` prints the mean divergence of the maps in two folders."""
+"""The script that people write: `naive.py PRED GT [METRICS] [NORM]` prints the means over the maps in two folders.
+
+METRICS are kld, ce or kld,ce (by default kld); NORM is sum-to-one or flatten-softmax. Maps are normalised once.
+"""
 
 import sys
 from pathlib import Path
@@ -9,20 +12,48 @@ EPS = 2.2204e-16
 
 
 def read(path: Path) -> np.ndarray:
-    """One map as floats."""
+    """One map as floats, on the scale of its type."""
     if path.suffix == ".npy":
         return np.load(path).astype(float)
     import cv2
 
-    return cv2.imread(str(path), cv2.IMREAD_GRAYSCALE).astype(float)
+    return cv2.imread(str(path), cv2.IMREAD_UNCHANGED).astype(float)
+
+
+def sum_to_one(x: np.ndarray) -> np.ndarray:
+    """The map as a density."""
+    return x / x.sum()
+
+
+def flatten_softmax(x: np.ndarray) -> np.ndarray:
+    """The softmax over all pixels of the map."""
+    e = np.exp(x - x.max())
+    return e / e.sum()
 
 
 def kld(pred: np.ndarray, gt: np.ndarray) -> float:
     """The divergence of the prediction from the ground truth."""
-    pred = pred / pred.sum()
-    gt = gt / gt.sum()
     return float((gt * np.log(EPS + gt / (pred + EPS))).sum())
 
 
+def ce(pred: np.ndarray, gt: np.ndarray) -> float:
+    """The cross-entropy of the prediction under the ground truth."""
+    return float(-(gt * np.log(pred + EPS)).sum())
+
+
+METRICS = {"kld": kld, "ce": ce}
+NORMS = {"sum-to-one": sum_to_one, "flatten-softmax": flatten_softmax}
+
 pred_folder, gt_folder = map(Path, sys.argv[1:3])
-print(np.mean([kld(read(path), read(gt_folder / path.name)) for path in sorted(pred_folder.iterdir())]))
+metrics = [METRICS[name] for name in (sys.argv[3:] or ["kld"])[0].split(",")]
+normalise = NORMS[(sys.argv[4:] or ["sum-to-one"])[0]]
+
+
+def scores(pred: np.ndarray, gt: np.ndarray) -> list[float]:
+    """The metrics of a pair."""
+    pred = normalise(pred)
+    gt = normalise(gt)
+    return [metric(pred, gt) for metric in metrics]
+
+
+print(*np.mean([scores(read(path), read(gt_folder / path.name)) for path in sorted(pred_folder.iterdir())], axis=0))

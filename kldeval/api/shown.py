@@ -8,12 +8,12 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import fields, replace
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
-from kldeval.errors import MissingDependency, UsageProblem
+from kldeval.errors import UsageProblem
 from kldeval.functional import check_names
+from kldeval.packages import load_package
 from kldeval.wording import in_python, speaks_python
 
 if TYPE_CHECKING:
@@ -235,11 +235,7 @@ def extra_package(name: str, why: str, extra: str) -> Any:
     Raises:
         MissingDependency: it cannot be imported; the message says what to install.
     """
-    try:
-        return import_module(name)
-    except ImportError as error:
-        msg = f"{why}, which is not installed: pip install 'kldeval[{extra}]'"
-        raise MissingDependency(msg) from error
+    return load_package(name, why, f"pip install 'kldeval[{extra}]'")
 
 
 def members(document: Any) -> dict[str, Any]:

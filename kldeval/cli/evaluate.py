@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from kldeval.run_options import Progress, RunOptions
     from kldeval.settings.settings import Settings
     from kldeval.writers import Document
+    from kldeval.writers.parts import Parts
 
 
 @click.command("evaluate", cls=GroupedCommand, context_settings={"help_option_names": ["-h", "--help"]})
@@ -67,11 +68,16 @@ def command(paths: tuple[Path, ...], options: EvaluateOptions) -> int:
     sink = open_sink(options)
     resampling_from(options)
     label = ", ".join(options.names or [path.name for path in preds]) or "pairs"
+    parts = _parts(preds, gt, options)
     with progress_bar(progress=options.progress, quiet=options.quiet, label=label) as progress:
-        document = _with_parts(preds, gt, settings, options, progress)
+        document = _score(preds, gt, settings, options, progress, parts)
+    if parts is not None:
+        parts.finish(reports_of(document)[""])
     document = with_config_provenance(gated(with_asked_intervals(document, options), gates))
     strips = _strips(document, preds, gt, settings, options) if wants_pictures(sink) else ()
     deliver(document, sink, score_only=options.score_only, strips=strips)
+    if parts is not None:
+        parts.check_written()
     return exit_code(document)
 
 
@@ -97,12 +103,14 @@ def _strips(
         return ()
 
 
-def _with_parts(
-    preds: tuple[Path, ...], gt: Path | None, settings: Settings, options: EvaluateOptions, progress: Progress | None
-) -> Document:
-    """The document, whose rows are written to files of a folder on the way, where that is asked for."""
+def _parts(preds: tuple[Path, ...], gt: Path | None, options: EvaluateOptions) -> Parts | None:
+    """Where the rows are written while the maps are scored, if that is asked for.
+
+    Raises:
+        UsageProblem: it is, or lies in, a folder that is read, or as `Parts`.
+    """
     if options.output_dir is None:
-        return _score(preds, gt, settings, options, progress)
+        return None
     from kldeval.data.inputs import Inputs
     from kldeval.engine.run import READ
     from kldeval.writers.parts import Parts
@@ -110,19 +118,21 @@ def _with_parts(
     request = request_from(options)
     given = (*preds, gt, *(getattr(request, name) for name in READ))
     Inputs(tuple(path for path in given if isinstance(path, Path))).check_folder(options.output_dir, ())
-    parts = Parts(options.output_dir, settings.keys)
-    document = _score(preds, gt, settings, options, parts.telling(progress))
-    parts.finish(reports_of(document)[""])
-    return document
+    return Parts(options.output_dir)
 
 
 def _score(
-    preds: tuple[Path, ...], gt: Path | None, settings: Settings, options: EvaluateOptions, progress: Progress | None
+    preds: tuple[Path, ...],
+    gt: Path | None,
+    settings: Settings,
+    options: EvaluateOptions,
+    progress: Progress | None,
+    parts: Parts | None,
 ) -> Document:
     """The report of one model, or the leaderboard of several."""
     request = request_from(options)
     if gt is None or len(preds) == 1:
-        return _one(preds[0] if preds else None, gt, settings, request, options.names, progress)
+        return _one((preds[0] if preds else None, gt), settings, request, options.names, progress, parts)
     from kldeval.engine.run import run_models
     from kldeval.provenance import versions
     from kldeval.reports.leaderboard import make_leaderboard, name_models
@@ -134,30 +144,34 @@ def _score(
 
 
 def _one(
-    pred: Path | None,
-    gt: Path | None,
+    sides: tuple[Path | None, Path | None],
     settings: Settings,
     request: RunOptions,
     names: tuple[str, ...],
     progress: Progress | None,
+    parts: Parts | None,
 ) -> Document:
     """The report of one model, which keeps its name if it was given one."""
     from kldeval.engine.run import run
 
     if not names:
-        return run(pred, gt, settings, request, progress)
+        return run(*sides, settings, request, progress, parts)
     from dataclasses import replace
 
     from kldeval.reports.leaderboard import name_models
 
-    (name,) = name_models([pred or Path()], names)
-    report = run(pred, gt, settings, request, progress)
+    (name,) = name_models([sides[0] or Path()], names)
+    report = run(*sides, settings, request, progress, parts)
     return replace(report, provenance={**report.provenance, "name": name}) if name else report
 
 
 def _check(settings: Settings, options: EvaluateOptions, n_models: int) -> None:
-    from kldeval.errors import UsageProblem
+    from kldeval.errors import UsageProblem, printable
     from kldeval.grammar import unknown
+
+    if options.labels is not None:
+        msg = f"--labels {printable(options.labels)} is of the rows of --rows; labels of maps are the ground truths"
+        raise UsageProblem(msg)
 
     if settings.reduction == "none":
         if not options.save_maps:

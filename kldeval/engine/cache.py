@@ -27,6 +27,7 @@ from kldeval.digests import ABSENT, Stamp, is_settled, noting, stamp_of
 from kldeval.engine.outcome_rows import outcome_of, row_of
 from kldeval.engine.worker import Answer, TaskWork, guarded, unless_left_out
 from kldeval.errors import KldevalError
+from kldeval.executors.local import LocalPool
 from kldeval.memory import Member
 from kldeval.provenance import arithmetic, source_digest, versions_of_readers
 from kldeval.records import Failure, Fixations, Score, Skipped
@@ -415,6 +416,36 @@ class CachedRun:
         elif isinstance(found, Fresh) and found.key and _is_kept(outcome):
             row = {"k": found.key, "w": found.witness, "o": row_of(outcome)}
             self.store.add(pair.name, row if _is_plain(outcome) else {**row, "at": list(found.at)})
+
+
+@dataclass(frozen=True, slots=True)
+class KeepingWork:
+    """The work of a run whose rows are kept by whoever does it, and looked for there."""
+
+    run: CachedRun
+
+    def __call__(self, tasks: Sequence[Mapping[str, Pair]]) -> list[Answer]:
+        """The answers for the pairs of some tasks, in their order."""
+        try:
+            return list(self.run.answers(tasks, HERE))
+        finally:
+            self.run.store.flush()
+
+    def lost(self, task: Mapping[str, Pair], reason: str) -> list[Answer]:
+        """The failures of pairs whose files ended the process that read them."""
+        return self._bare.lost(task, reason)
+
+    def may_end_process(self, task: Mapping[str, Pair]) -> bool:
+        """Whether a map of these may."""
+        return self._bare.may_end_process(task)
+
+    @property
+    def _bare(self) -> TaskWork[Any, Any]:
+        return TaskWork(self.run.pairs, self.run.reading)
+
+
+HERE = LocalPool(1)
+"""An executor that does the work itself."""
 
 
 def _is_kept(outcome: Outcome) -> bool:

@@ -9,6 +9,7 @@ from kldeval.records import Score, Skipped
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from kldeval.engine.parts import PartedRows
     from kldeval.engine.spool import Spool
     from kldeval.records import Outcome
 
@@ -17,35 +18,42 @@ MOST_IN_MEMORY = 20_000
 """Outcomes that are kept: 20 MB."""
 
 
+def are_held(number: int) -> bool:
+    """Whether so many outcomes are kept in memory."""
+    return number <= MOST_IN_MEMORY
+
+
 class Outcomes:
     """The outcomes of a run, in their order; `scores` are on disk where there are many."""
 
     def __init__(self, outcomes: Iterable[Outcome] = ()) -> None:
         self.few: list[Outcome] = []
-        self.spool: Spool | None = None
+        self.spool: Spool | PartedRows | None = None
         self.extend(outcomes)
 
     def append(self, outcome: Outcome) -> None:
         """Keep one more outcome."""
         if self.spool is not None:
-            self.spool.append(outcome)
+            self.spool.add([outcome])
             return
         self.few.append(outcome)
-        if len(self.few) > MOST_IN_MEMORY and not any(map(_needs_memory, self.few)):
+        if not are_held(len(self.few)) and not any(map(_needs_memory, self.few)):
             from kldeval.engine.spool import Spool
 
-            self.spool = Spool()
-            for one in self.few:
-                self.spool.append(one)
-            self.few = []
+            self.take(Spool())
+
+    def take(self, rows: Spool | PartedRows) -> None:
+        """Have what is kept, and what comes later, be among these rows."""
+        rows.add(self.few)
+        self.spool, self.few = rows, []
 
     def all(self) -> Iterator[Outcome]:
         """All outcomes that were kept: of many the scores first, as they are on disk."""
         if self.spool is None:
             yield from self.few
             return
-        yield from self.spool.failures
-        for reason, number in self.spool.skipped.items():
+        yield from self.spool.sums.failures
+        for reason, number in self.spool.sums.skipped.items():
             yield from (Skipped("", reason) for _ in range(number))
         yield from self.spool.scores
 

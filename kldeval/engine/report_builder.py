@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from kldeval.engine.collected import Outcomes
     from kldeval.engine.device import Device
+    from kldeval.engine.parts import PartedRows
     from kldeval.engine.spool import Spool
     from kldeval.memory import MapFolder
     from kldeval.records import Pair
@@ -66,7 +67,7 @@ def build_report(
     remarks = Counter(remark for item in scores for remark in item.remarks)
     said = [*extra_notes, *notes(settings, remarks, len(scores))]
     said += [_skipped(reason, number) for reason, number in skipped.items()]
-    scores = tuple(_listed(item, group_of) for item in scores)
+    scores = tuple(_listed(item, group_of) if item.remarks or group_of else item for item in scores)
     made = [score.made for score in scores if score.made]
     settings, made_notes = with_density_provenance(settings, made, len(made), len(scores))
     by_group = summarise_groups(keys, scores)
@@ -76,7 +77,12 @@ def build_report(
         provenance,
         summarise_means(keys, by_group) if settings.maps == "groups" else summarise_scores(keys, scores),
         _columns(settings),
-        tuple(map(_without_sums, scores)),
+        tuple(
+            replace(score, classes={}, made=None, failures=())
+            if score.classes or score.made or score.failures
+            else score
+            for score in scores
+        ),
         tuple(failures),
         (*said, *made_notes, *reference_notes(scores)),
         classes=summarise_classes(settings.keys, scores, sums=settings.reduction == "sum"),
@@ -88,31 +94,22 @@ def build_report(
 
 def _listed(score: Score, group_of: Callable[[str], str] | None) -> Score:
     """The score with its group, and of its remarks the one that reports list."""
-    if not (score.remarks or group_of):
-        return score
     return replace(score, remarks=tuple({UNIFORM} & {*score.remarks}), group=group_of(score.name) if group_of else "")
-
-
-def _without_sums(score: Score) -> Score:
-    """The score without what the report has in other places."""
-    if not (score.classes or score.made or score.failures):
-        return score
-    return replace(score, classes={}, made=None, failures=())
 
 
 def _spooled_report(
     settings: Settings,
     keys: Sequence[str],
-    spool: Spool,
+    spool: Spool | PartedRows,
     about: tuple[dict[str, Any], Iterable[str], Callable[[str], str] | None],
 ) -> Report:
     """The report of more scores than are kept in memory; `about` is its provenance, further notes, and the groups."""
     provenance, extra_notes, group_of = about
-    scores = spool.scores
+    scores, sums = spool.scores, spool.sums
     scores.group_of = group_of
-    said = [*extra_notes, *notes(settings, spool.remarks, len(scores))]
-    said += [_skipped(reason, number) for reason, number in spool.skipped.items()]
-    settings, made_notes = with_density_provenance(settings, spool.made, spool.n_made, len(scores))
+    said = [*extra_notes, *notes(settings, sums.remarks, len(scores))]
+    said += [_skipped(reason, number) for reason, number in sums.skipped.items()]
+    settings, made_notes = with_density_provenance(settings, sums.made, sums.n_made, len(scores))
     by_group = summarise_groups(keys, scores) if group_of else {}
     return Report(
         signatures(settings),
@@ -121,7 +118,7 @@ def _spooled_report(
         summarise_means(keys, by_group) if settings.maps == "groups" else spool.summaries(keys),
         _columns(settings),
         scores,
-        tuple(sorted(spool.failures, key=lambda item: item.name)),
+        tuple(sorted(sums.failures, key=lambda item: item.name)),
         (*said, *made_notes),
         groups=by_group,
     )

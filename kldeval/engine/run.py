@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from kldeval.data.dataset import ONLY, pair_up, select, select_models
 from kldeval.data.inputs import Inputs
 from kldeval.data.load import Reading, load_pair
+from kldeval.dataclass import dataclass
 from kldeval.engine.auxiliary_context import NO_AUXILIARY, AuxiliaryContext, needs_auxiliary
-from kldeval.engine.collected import Outcomes
+from kldeval.engine.collected import Outcomes, are_held
 from kldeval.engine.device import Device, find_device
 from kldeval.engine.report_builder import _saving_notes, build_report, provenance_of, shard_of
 from kldeval.engine.worker import Decoding, Scoring, T, TaskWork, reading_of
@@ -33,9 +34,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from kldeval.data.dataset import Dataset
+    from kldeval.engine.cache import CachedRun
+    from kldeval.engine.parts import Parts
     from kldeval.engine.quantiles import Edges
+    from kldeval.engine.store import Store
     from kldeval.engine.worker import Answer, PairWork
-    from kldeval.executors.protocol import Executor
+    from kldeval.executors.protocol import Executor, Work
     from kldeval.memory import MapFolder, NamedMaps
     from kldeval.records import MapPair, Pair
     from kldeval.reports.documents import Report
@@ -62,17 +66,18 @@ def run(
     settings: Settings,
     request: RunOptions,
     progress: Callable[[object, int], None] | None = None,
+    parts: Parts | None = None,
 ) -> Report:
     """Score the pairs of two files or folders, or of the request's manifest, which stands for both.
 
-    `progress` is told every outcome and the number of pairs.
+    `progress` is told every outcome and the number of pairs; the scores are written to `parts` where there are any.
 
     Raises:
         UsageProblem: the paths cannot be paired at all.
         MissingDependency: the device, or a package that reads the files, is not there.
     """
     dataset = select(pred, gt, settings, request)
-    (report,) = run_dataset(dataset, {ONLY: (pred, gt)}, settings, request, progress)
+    (report,) = run_dataset(dataset, {ONLY: (pred, gt)}, settings, request, progress, parts)
     return report
 
 
@@ -146,6 +151,7 @@ def _scored(
     settings: Settings,
     request: RunOptions,
     progress: Callable[[object, int], None] | None,
+    parts: Parts | None = None,
 ) -> _Scored:
     if settings.maps == "rows":
         msg = "rows are units of kldeval PRED GT --rows alone"
@@ -157,8 +163,10 @@ def _scored(
     settings = with_context(settings, around.described)
     found = {model: Outcomes(failures) for model, failures in dataset.failures.items()}
     executor = executor_for(request) if device.is_cpu else ThreadPool(request.jobs or cores())
+    ready = _ready(dataset, settings, request, device, executor, around)
+    answers = ready.answers() if parts is None else _in_parts(ready, sides[ONLY], parts, found[ONLY], progress)
     n_pairs = dataset.count
-    for answer in stream(dataset, settings, request, device, executor, around):
+    for answer in answers:
         found[answer.model].append(answer.outcome)
         if progress:
             progress(answer.outcome, n_pairs)
@@ -171,9 +179,10 @@ def run_dataset(
     settings: Settings,
     request: RunOptions,
     progress: Callable[[object, int], None] | None,
+    parts: Parts | None = None,
 ) -> list[Report]:
-    """The report of each model."""
-    scored = _scored(dataset, sides, settings, request, progress)
+    """The report of each model; the scores of the only one are written to `parts`."""
+    scored = _scored(dataset, sides, settings, request, progress, parts)
     open_ends = {model: _bounds(dataset, model, scored, request) for model in sides}
     overlaps = _overlaps({model: bounds.get("bounds", {}) for model, (bounds, _) in open_ends.items()})
     return [
@@ -248,7 +257,8 @@ def _device(settings: Settings, dataset: Dataset, request: RunOptions) -> Device
         UsageProblem: a GPU and a cluster are asked for, or as `find_device`.
     """
     if not is_cluster(request):
-        return find_device(request.device, settings, dataset.firsts, request.jobs or cores(), len(dataset.models))
+        firsts = dataset.undivided if request.shard is None else dataset.firsts
+        return find_device(request.device, settings, firsts, request.jobs or cores(), len(dataset.models))
     if request.device not in ("auto", "cpu"):
         msg = f"--device {request.device} is of this machine, and the work is done by Dask workers; leave one out"
         raise UsageProblem(msg)
@@ -300,23 +310,115 @@ def resolve_settings(settings: Settings, pairs: Sequence[Pair], request: RunOpti
     return with_manifest_masks(settled, pairs if request.manifest else ())
 
 
-def stream(
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """A dataset with all that scoring it takes; `edges` are those of adaptive metrics."""
+
+    dataset: Dataset
+    evaluator: Evaluator
+    reading: Reading
+    request: RunOptions
+    device: Device
+    executor: Executor
+    edges: Edges
+
+    def answers(self) -> Iterator[Answer]:
+        """The outcome of every pair with its model, in order, from the cores of this machine or an accelerator."""
+        pairs, finish = self._work()
+        if not self._is_kept:
+            yield from finish(outcomes(self.dataset, pairs, self.reading, self.executor))
+            return
+        store = self._store()
+        try:
+            yield from self._kept(store).answers(self.dataset.tasks, self.executor)
+        finally:
+            store.close()
+
+    def work(self) -> Work[Any, Answer]:
+        """What gives the outcomes of some tasks wherever it is done, which is by CPUs."""
+        if not self._is_kept:
+            return TaskWork(self._work()[0], self.reading)
+        from kldeval.engine.cache import KeepingWork
+
+        return KeepingWork(self._kept(self._store()))
+
+    def may_be_cut_anywhere(self) -> bool:
+        """Whether any pair may be read by any worker: frames of videos are read here, in their order."""
+        return not TaskWork(self._work()[0], self.reading).reads_in_order(self.dataset.tasks)
+
+    def key(self) -> str:
+        """The SHA-256 of what all rows of the run have in common."""
+        from kldeval.engine.cache import context_of, run_key
+
+        context = context_of(self.evaluator, self.reading.sources)
+        return run_key(self.evaluator, self.reading, self.device, context)
+
+    @property
+    def _is_kept(self) -> bool:
+        """Whether rows are kept between runs; those that depend on all maps are not."""
+        return self.request.cache is not None and self.request.save_maps is None and not self.edges
+
+    def _store(self) -> Store:
+        from kldeval.engine.store import Store
+
+        assert self.request.cache is not None  # noqa: S101 - for the type checker
+        return Store(self.request.cache / self.key()[:32])
+
+    def _kept(self, store: Store) -> CachedRun:
+        from kldeval.engine.cache import CachedRun
+
+        pairs, finish = self._work()
+        return CachedRun(store, pairs, self.reading, self.request.baselines, finish)
+
+    def _work(self) -> tuple[PairWork[Any, Any], Callable[[Iterator[Answer]], Iterator[Answer]]]:
+        """What an executor does with each pair, and what makes outcomes of its answers."""
+        if self.device.is_cpu:
+            return Scoring(self.evaluator, self.reading, self.request.save_maps, self.edges), iter
+        from kldeval.engine.gpu import score_on_device
+
+        return Decoding(self.evaluator, self.reading, self.edges), partial(
+            score_on_device, evaluator=self.evaluator, request=self.request, device=self.device.name
+        )
+
+
+def _ready(
     dataset: Dataset,
     settings: Settings,
     request: RunOptions,
     device: Device,
     executor: Executor,
-    around: AuxiliaryContext = NO_AUXILIARY,
-) -> Iterator[Answer]:
-    """The outcome of every pair with its model, in order, from the cores of this machine or an accelerator."""
+    around: AuxiliaryContext,
+) -> _Ready:
     reading = replace(reading_of(settings, request), sources=around.sources)
     evaluator = Evaluator(Plan.of(settings, per_class=request.per_class), around.context)
     edges = _edges(settings, reading, dataset, executor, is_shard=request.shard is not None)
-    # rows that depend on all maps are not kept
-    if request.cache is not None and request.save_maps is None and not edges:
-        return _kept_answers(dataset, evaluator, reading, request, device, executor)
-    pairs, finish = _work(evaluator, reading, request, device, edges)
-    return finish(outcomes(dataset, pairs, reading, executor))
+    return _Ready(dataset, evaluator, reading, request, device, executor, edges)
+
+
+def _in_parts(
+    ready: _Ready,
+    sides: tuple[MapFolder | None, MapFolder | None],
+    parts: Parts,
+    found: Outcomes,
+    progress: Callable[[object, int], None] | None,
+) -> Iterator[Answer]:
+    """The answers, whose scores are written to parts on the way; none where `found` has their sums instead."""
+    from kldeval.engine.parts import head_of, rows_of_workers, writing
+
+    dataset, settings, total = ready.dataset, ready.evaluator.plan.settings, ready.dataset.count
+    folder = parts.begin(head_of(dataset, sides, settings, ready.request, ready.key()))
+    needs_rows = ready.request.baselines or settings.is_labels  # tables of references and of classes
+    by_workers = ready.device.is_cpu and parts.is_shared and ready.may_be_cut_anywhere()
+    if are_held(total) or needs_rows or not by_workers:
+        yield from writing(ready.answers(), dataset.group_of, parts, folder)
+        return
+
+    def told(n_outcomes: int) -> None:
+        if progress:
+            for _ in range(n_outcomes):
+                progress(None, total)
+
+    found.take(rows_of_workers(dataset.tasks, ready.work(), ready.executor, parts, folder, told))
 
 
 def _around(settings: Settings, request: RunOptions, pairs: Sequence[Pair], *, alone: bool) -> AuxiliaryContext:
@@ -345,37 +447,6 @@ def _edges(
         return outcomes(dataset, work, reading, executor)
 
     return find_edges(settings, reading, run, models=dataset.models, is_shard=is_shard)
-
-
-def _work(
-    evaluator: Evaluator, reading: Reading, request: RunOptions, device: Device, edges: Edges | None = None
-) -> tuple[PairWork[Any, Any], Callable[[Iterator[Answer]], Iterator[Answer]]]:
-    """What an executor does with each pair, and what makes outcomes of its answers."""
-    if device.is_cpu:
-        return Scoring(evaluator, reading, request.save_maps, edges or {}), iter
-    from kldeval.engine.gpu import score_on_device
-
-    return Decoding(evaluator, reading, edges or {}), partial(
-        score_on_device, evaluator=evaluator, request=request, device=device.name
-    )
-
-
-def _kept_answers(
-    dataset: Dataset, evaluator: Evaluator, reading: Reading, request: RunOptions, device: Device, executor: Executor
-) -> Iterator[Answer]:
-    """The outcome of every pair with its model, in order: from the cache, or scored and kept there."""
-    from kldeval.engine.cache import CachedRun, context_of, run_key
-    from kldeval.engine.store import Store
-
-    assert request.cache is not None  # noqa: S101 - for the type checker
-    key = run_key(evaluator, reading, device, context_of(evaluator, reading.sources))
-    pairs, finish = _work(evaluator, reading, request, device)
-    store = Store(request.cache / key[:32])
-    try:
-        run = CachedRun(store, pairs, reading, request.baselines, finish)
-        yield from run.answers(dataset.tasks, executor)
-    finally:
-        store.close()
 
 
 def read_one(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 import json
 from array import array
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import islice, pairwise
@@ -22,10 +22,8 @@ import numpy as np
 
 from kldeval.data.load import UNIFORM
 from kldeval.engine.outcome_rows import outcome_of, row_of
-from kldeval.records import DensityProvenance, Failure, Score, Skipped
-from kldeval.reports.aggregate import finalizer, summary_of
-from kldeval.reports.moments import Moments, exact_mean, moments_of, order_statistics
-from kldeval.reports.totals import Totals
+from kldeval.engine.sums import RunSums
+from kldeval.records import Score
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -35,7 +33,7 @@ if TYPE_CHECKING:
 
 
 AT_ONCE = 1 << 13
-"""Values that are written and summed together."""
+"""Outcomes that are written and summed together."""
 
 BYTES_AT_ONCE = 1 << 14
 """Bytes of rows that are read together, of each run of rows."""
@@ -45,107 +43,65 @@ AT_A_PASS = 1 << 18
 
 
 class Spool:
-    """Scores on disk, with what is known of all of them; failures are few, and kept."""
+    """Scores on disk, and the sums over all of them."""
 
     def __init__(self) -> None:
-        self.scores = SpooledScores()
-        self.failures: list[Failure] = []
-        self.skipped: Counter[str] = Counter()
-        self.remarks: Counter[str] = Counter()
-        self.n_made = 0
-        self._made: Counter[str] = Counter()
-        self._values: dict[str, _Column] = {}
-        self._weights: dict[str, _Column] = {}
-        self._products: dict[str, _Column] = {}
-        self._sums: dict[str, Totals] = {}
+        self._scores = SpooledScores()
+        self._sums = RunSums()
+        self._new: list[Outcome] = []
+        self._columns: defaultdict[str, _Column] = defaultdict(_Column)
 
-    def append(self, outcome: Outcome) -> None:
-        """Write one more to disk."""
-        if isinstance(outcome, Skipped):
-            self.skipped[outcome.reason] += 1
-        elif isinstance(outcome, Failure):
-            self.failures.append(outcome)
-        else:
-            self._add(outcome)
-
-    @property
-    def made(self) -> list[DensityProvenance]:
-        """How ground truths were made, each way with the number of all its fixations."""
-        return [DensityProvenance(text, count) for text, count in self._made.items()]
-
-    def summaries(self, keys: Iterable[str]) -> dict[str, Summary]:
-        """The summary of each metric, as `reports.aggregate.summarise_scores` makes it."""
-        return {key: self._summary(key) for key in keys}
-
-    def _add(self, score: Score) -> None:
-        self.remarks.update(score.remarks)
-        self.failures += score.failures
-        if score.made:
-            self.n_made += 1
-            self._made[score.made.text] += score.made.n_fixations
-        for key, value in score.values.items():
-            _column(self._values, key).append(value)
-            if key in score.weights:
-                weight = score.weights[key]
-                _column(self._weights, key).append(weight)
-                _column(self._products, key).append(value * weight if weight else 0.0)
-        for key, sums in score.statistics.items():
-            self._sums.setdefault(key, Totals()).append(key, sums)
-        self.scores.append(replace(score, made=None, failures=(), remarks=tuple({UNIFORM} & {*score.remarks})))
-
-    def _summary(self, key: str) -> Summary:
-        column = self._values.get(key) or _Column()
-        moments = column.moments
-        middle = None
-        if moments.n:
-            middle = float("nan") if moments.n_nan else column.median()
-        summary = summary_of(moments, middle)
-        if key in self._sums:
-            return replace(summary, mean=finalizer(key)(self._sums[key].sums))
-        if key in self._weights:
-            total, weight = self._products[key].moments.sum, self._weights[key].moments.sum
-            return replace(summary, mean=total / weight if weight else float("nan"))
-        return summary
-
-
-def _column(columns: dict[str, _Column], key: str) -> _Column:
-    if key not in columns:
-        columns[key] = _Column()
-    return columns[key]
-
-
-class _Column:
-    """Numbers on disk, and their moments."""
-
-    def __init__(self) -> None:
-        self._file = TemporaryFile(prefix="kldeval-")  # noqa: SIM115 - it is removed with this object
-        finalize(self, self._file.close)
-        self._new = array("d")
-        self._moments = Moments()
-
-    def append(self, value: float) -> None:
-        self._new.append(value)
+    def add(self, outcomes: Iterable[Outcome]) -> None:
+        """Write some more to disk, soon."""
+        self._new += outcomes
         if len(self._new) >= AT_ONCE:
             self._flush()
 
     @property
-    def moments(self) -> Moments:
+    def sums(self) -> RunSums:
+        """What is known of all outcomes."""
         self._flush()
-        return self._moments
+        return self._sums
 
-    def median(self) -> float:
-        """The middle value, or the mean of the two in the middle."""
-        n = self.moments.n
-        return exact_mean(order_statistics(self._parts, [(n - 1) // 2, n // 2])) + 0.0
+    @property
+    def scores(self) -> SpooledScores:
+        """All scores, in their order."""
+        self._flush()
+        return self._scores
+
+    def summaries(self, keys: Iterable[str]) -> dict[str, Summary]:
+        """The summary of each metric, as `reports.aggregate.summarise_scores` makes it."""
+        return {key: self.sums.summary(key, self._columns[key].parts) for key in keys}
 
     def _flush(self) -> None:
-        if self._new:
-            self._moments += moments_of(self._new)
-            self._new.tofile(self._file)
-            self._new = array("d")
+        new, self._new = self._new, []
+        self._sums.add(new)
+        values: defaultdict[str, array[float]] = defaultdict(lambda: array("d"))
+        for score in new:
+            if isinstance(score, Score):
+                self._scores.append(bare(score))
+                for key, value in score.values.items():
+                    values[key].append(value)
+        for key, column in values.items():
+            self._columns[key].extend(column)
 
-    def _parts(self) -> Iterator[Any]:
-        self._flush()
+
+def bare(score: Score) -> Score:
+    """The score as a report has it, without what only the sums over all scores need."""
+    return replace(score, made=None, failures=(), remarks=tuple({UNIFORM} & {*score.remarks}))
+
+
+class _Column:
+    """Numbers on disk."""
+
+    def __init__(self) -> None:
+        self._file = TemporaryFile(prefix="kldeval-")  # noqa: SIM115 - it is removed with this object
+        finalize(self, self._file.close)
+
+    def extend(self, values: array[float]) -> None:
+        values.tofile(self._file)
+
+    def parts(self) -> Iterator[Any]:
         self._file.seek(0)
         while data := self._file.read(8 * AT_A_PASS):
             yield np.frombuffer(data, np.float64)

@@ -14,7 +14,9 @@ import warnings
 import zlib
 from array import array
 from bisect import bisect_left
+from contextlib import suppress
 from itertools import repeat
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -81,24 +83,28 @@ class Store:
         """Have a row written, soon."""
         self._writer.add(name, row)
 
+    def flush(self) -> None:
+        """Write the rows that have not been written, and force them onto the disk."""
+        self._writer.flush()
+
     def close(self) -> None:
-        """Write the rows that have not been written."""
+        """Write the rows that have not been written; nothing is added any more."""
         self._writer.close()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Store, (self._folder,)
 
     def _index(self, number: int, path: Path) -> None:
         """Note where the rows of a segment are; what is damaged is left out."""
-        try:
-            data = path.read_bytes()
-        except OSError:
-            return
         start = 0
-        for line in data.splitlines(keepends=True):
-            names = _names(line)
-            if names:
-                self._places.add(names, len(self._lines[0]))
-                for column, value in zip(self._lines, (number, start, start + len(line)), strict=True):
-                    column.append(value)
-            start += len(line)
+        with suppress(OSError), path.open("rb") as file:
+            for line in file:
+                names = _names(line)
+                if names:
+                    self._places.add(names, len(self._lines[0]))
+                    for column, value in zip(self._lines, (number, start, start + len(line)), strict=True):
+                        column.append(value)
+                start += len(line)
 
     def _decode(self, line: int) -> dict[str, list[Row]]:
         """The rows of a line by their names; it is checked again, because it is read again."""
@@ -168,13 +174,15 @@ def _names(line: bytes) -> list[str]:
 
 
 class _Segment:
-    """A new file that only this process writes, made with its first line.
+    """A new file that only this process writes, made with its first line; a forked process makes one of its own.
 
     When it cannot be written, a warning says so once, and what comes later is dropped.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._owner = os.getpid()
+        self._lock = Lock()
         self._file: int | None = None
         self._names: list[str] = []
         self._rows: list[Row] = []
@@ -185,21 +193,33 @@ class _Segment:
         if self._is_broken:
             return
         now = time.monotonic()
-        if not self._rows:
-            self._first = now
-        self._names.append(name)
-        self._rows.append(row)
-        if len(self._rows) >= ROWS_OF_LINE or now - self._first >= SECONDS_OF_LINE:
+        with self._lock:
+            self._leave_to_parent()
+            if not self._rows:
+                self._first = now
+            self._names.append(name)
+            self._rows.append(row)
+            if len(self._rows) >= ROWS_OF_LINE or now - self._first >= SECONDS_OF_LINE:
+                self._write()
+                if now - self._synced >= SECONDS_OF_SYNC:
+                    self._try(self._sync)
+
+    def flush(self) -> None:
+        with self._lock:
+            self._leave_to_parent()
             self._write()
-            if now - self._synced >= SECONDS_OF_SYNC:
-                self._try(self._sync)
+            self._try(self._sync)
 
     def close(self) -> None:
-        self._write()
+        self.flush()
         if self._file is not None:
-            self._try(self._sync)
             os.close(self._file)
             self._file = None
+
+    def _leave_to_parent(self) -> None:
+        """In a forked process, leave what the parent has to its own segment."""
+        if self._owner != os.getpid():
+            self._owner, self._file, self._names, self._rows = os.getpid(), None, [], []
 
     def _write(self) -> None:
         if self._rows and not self._is_broken:

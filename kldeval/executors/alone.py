@@ -115,8 +115,8 @@ def main() -> None:
         os.dup2(2, 1)  # whatever libraries print is no answer
         whole = _received(sys.stdin.buffer)
         work = pickle.loads(whole) if whole else None  # noqa: S301 - made by our own process
-        limit()
         while (data := _received(sys.stdin.buffer)) is not None:
+            limit()
             _send(answers, _answered(work, data))
 
 

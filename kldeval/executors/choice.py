@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from kldeval.errors import MissingDependency, UsageProblem
+from kldeval.errors import UsageProblem
 from kldeval.executors.local import LocalPool, cores
+from kldeval.packages import load_package
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -92,10 +93,8 @@ def executor_for(asked: EngineRequest) -> Executor:
     if asked.scheduler_file is not None and not asked.scheduler_file.is_file():
         msg = f"--scheduler-file {asked.scheduler_file}: there is no such file; is the scheduler running?"
         raise UsageProblem(msg)
-    try:
-        from kldeval.executors.dask import DaskCluster
-    except ImportError as error:
-        msg = "--engine dask needs distributed, which is not installed: pip install 'kldeval[dask]'"
-        raise MissingDependency(msg) from error
+    load_package("distributed", "--engine dask needs distributed", "pip install 'kldeval[dask]'")
+    from kldeval.executors.dask import DaskCluster
+
     timeout = SECONDS_WITHOUT_WORKERS if asked.engine_timeout is None else asked.engine_timeout
     return DaskCluster(asked.scheduler, asked.scheduler_file, asked.client, timeout)

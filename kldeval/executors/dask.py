@@ -14,6 +14,7 @@ import queue
 import time
 import uuid
 import warnings
+import zlib
 from collections import deque
 from contextlib import contextmanager, suppress
 from dataclasses import field
@@ -26,6 +27,7 @@ from kldeval._version import __version__
 from kldeval.dataclass import dataclass
 from kldeval.errors import EngineLost, UsageProblem
 from kldeval.executors.alone import one_by_one
+from kldeval.executors.protocol import most_at_once
 from kldeval.process import settle_process
 
 if TYPE_CHECKING:
@@ -45,7 +47,13 @@ LARGEST_TASK = 4096
 """Most items of a task."""
 
 SECONDS_TO_LISTEN = 0.5
-"""How often it is looked whether there are workers and a scheduler at all."""
+"""How often it is looked whether there is a scheduler at all, and a worker where there is none."""
+
+SECONDS_TO_LOOK = 10
+"""How often the scheduler is asked for all its workers, although it tells who comes and who goes."""
+
+SAMPLERS = ("profile", "tick")
+"""What a worker does 100 and 50 times a second to watch itself: 2 % of a core, and a lock taken from who computes."""
 
 SECONDS_TO_FETCH = 1
 """How long the results of a task may take to arrive before it is asked what else is new."""
@@ -155,6 +163,7 @@ class _Run:
         self._crew = _Crew()
         self._to_do: deque[_Task] = deque()
         self._waiting: deque[_Task] = deque()
+        self._largest = most_at_once(work, LARGEST_TASK)
         self._seconds_per_item = 0.0
         self._looked = 0.0
         client.subscribe_topic("all", self._noted)
@@ -198,7 +207,7 @@ class _Run:
         if not self._seconds_per_item:
             return 1
         threads = sum(self._crew.threads.values()) or 1
-        size = min(int(SECONDS_OF_TASK / self._seconds_per_item), left // (2 * threads), LARGEST_TASK)
+        size = min(int(SECONDS_OF_TASK / self._seconds_per_item), left // (2 * threads), self._largest)
         return max(1, size)
 
     def _hand_out(self) -> None:
@@ -218,7 +227,7 @@ class _Run:
         key = f"{self._name}-{uuid.uuid4().hex}"
         task.worker = address
         task.future = self._client.submit(
-            work_on, self._name, task.items, task.is_alone, key=key, workers=[address], pure=False
+            work_on, self._name, _packed(task.items), task.is_alone, key=key, workers=[address], pure=False
         )
         task.is_finished = False
         task.future.add_done_callback(partial(self._noted_end, task))
@@ -231,8 +240,11 @@ class _Run:
     def _noted(self, event: tuple[Any, Any]) -> None:
         """Take note of what the scheduler tells of its workers."""
         message = event[1]
-        if isinstance(message, dict) and message.get("action") == "remove-worker":
+        action = message.get("action") if isinstance(message, dict) else None
+        if action == "remove-worker":
             self._news.put(("removed", (message["worker"], bool(message.get("expected")))))
+        elif action == "add-worker":
+            self._news.put(("added", None))
 
     def _listen(self) -> None:
         """Take the next news, waiting a while for them.
@@ -251,7 +263,7 @@ class _Run:
             self._take(*what)
         elif kind == "removed":
             self._lose(*what)
-        self._look_for_workers()
+        self._look_for_workers(is_due=kind == "added")
 
     def _take(self, task: _Task, future: Any) -> None:
         """The results of a task that is done, unless it was given to another worker meanwhile."""
@@ -288,15 +300,15 @@ class _Run:
             task.is_alone = task.is_alone or any(task is one for one in at_work)
         self._to_do.extendleft(reversed(lost))
 
-    def _look_for_workers(self) -> None:
-        """Find out who is there, now and then; new workers are asked what they have.
+    def _look_for_workers(self, *, is_due: bool = False) -> None:
+        """Find out who is there, where that is due or now and then; new workers are asked what they have.
 
         Raises:
             EngineLost: there has been none for too long.
             UsageProblem: as `_check`.
         """
         now = time.monotonic()
-        if self._crew.threads and now - self._looked < SECONDS_TO_LISTEN:
+        if self._crew.threads and not is_due and now - self._looked < SECONDS_TO_LOOK:
             return
         self._looked = now
         found = self._client.scheduler_info(n_workers=-1)["workers"]
@@ -351,6 +363,11 @@ def _check(found: dict[str, Any]) -> None:
         warnings.warn(msg, RuntimeWarning, stacklevel=2)
 
 
+def _packed(items: Sequence[Any]) -> bytes:
+    """The items of a task, made small: schedulers and clients keep the last 1000 messages that they sent to each."""
+    return zlib.compress(pickle.dumps(items), level=1)
+
+
 # on the workers
 
 
@@ -369,11 +386,12 @@ class WorkOfRun(WorkerPlugin):  # type: ignore[misc]  # the library has no types
         self._folder = folder
         self._work: Any = None
         self._problem: Exception | None = None
+        self._stopped: list[Any] = []
 
     def setup(self, worker: Worker) -> None:
         """Make the process fit for work; what goes wrong is raised by the first task, which has somebody to tell."""
-        del worker
         try:
+            self._stopped = _stop_samplers(worker)
             settle_process()
             _pin_opencv()
             if os.path.isdir(self._folder):  # noqa: PTH112 - a text
@@ -381,6 +399,12 @@ class WorkOfRun(WorkerPlugin):  # type: ignore[misc]  # the library has no types
             self._work = pickle.loads(self._pickled)  # noqa: S301 - made by the client
         except Exception as error:  # noqa: BLE001 - an error here would keep the worker from starting
             self._problem = error
+
+    def teardown(self, worker: Worker) -> None:
+        """Let the worker watch itself again."""
+        del worker
+        for sampler in self._stopped:
+            sampler.start()
 
     def __call__(self, items: Sequence[Any], *, is_alone: bool) -> list[Any]:
         """The results of some items.
@@ -393,11 +417,21 @@ class WorkOfRun(WorkerPlugin):  # type: ignore[misc]  # the library has no types
         return one_by_one(self._work, items) if is_alone else list(self._work(items))
 
 
-def work_on(name: str, items: Sequence[Any], is_alone: bool) -> tuple[list[Any], float]:  # noqa: FBT001
+def work_on(name: str, packed: bytes, is_alone: bool) -> tuple[list[Any], float]:  # noqa: FBT001
     """The results of some items and how many seconds they took, by the work of a run."""
     start = time.perf_counter()
+    items = pickle.loads(zlib.decompress(packed))  # noqa: S301 - made by the client
     results = get_worker().plugins[name](items, is_alone=is_alone)
     return results, time.perf_counter() - start
+
+
+def _stop_samplers(worker: Worker) -> list[Any]:
+    """Those that were stopped: diagnostics for a dashboard, without which everything works."""
+    found = [worker.periodic_callbacks[name] for name in SAMPLERS if name in worker.periodic_callbacks]
+    running = [one for one in found if one.is_running()]
+    for sampler in running:
+        sampler.stop()
+    return running
 
 
 def _pin_opencv() -> None:

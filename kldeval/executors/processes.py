@@ -9,10 +9,12 @@ cannot do this: they only know that some worker has died. The parent needs no th
 from __future__ import annotations
 
 import ctypes
+import math
 import os
 import pickle
 import resource
 import signal
+import time
 import warnings
 from collections import deque
 from dataclasses import field
@@ -23,12 +25,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kldeval.dataclass import dataclass
-from kldeval.executors.protocol import parts_of, results_of_lost
+from kldeval.executors.protocol import parts_of, read_in_order, results_of_lost
 from kldeval.process import make_expendable
 from kldeval.regular import why
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from multiprocessing.connection import Connection
     from multiprocessing.context import ForkProcess
 
@@ -89,22 +91,17 @@ class _Worker:
     chunks: deque[_Chunk] = field(default_factory=deque)
 
 
-def in_processes(
-    work: Work[Item, Result],
-    chunks: Iterable[Sequence[Item]],
-    count: int,
-    read: Callable[[Item], Item] | None = None,
-) -> Iterator[Result]:
+def in_processes(work: Work[Item, Result], chunks: Iterable[Sequence[Item]], count: int) -> Iterator[Result]:
     """The results of all chunks, in their order, computed by at most `count` forked processes.
 
     There are fewer where the limit on open files or processes allows no more. This process must have a single thread.
-    What `read` makes of an item is sent to the workers in its place; it is asked in the order of the items.
+    What is to be read in the order of the items is read here, and sent with them.
 
     Raises:
         OSError: not one process can be started.
         WorkerDied: an item ended its process, and the work has no answer to that.
     """
-    pool = _Pool(work, count, read)
+    pool = _Pool(work, count)
     try:
         yield from pool.results(chunks)
     finally:
@@ -112,9 +109,8 @@ def in_processes(
 
 
 class _Pool:
-    def __init__(self, work: Work[Any, Any], count: int, read: Callable[[Any], Any] | None) -> None:
+    def __init__(self, work: Work[Any, Any], count: int) -> None:
         self._work = work
-        self._read = read
         self._count = count
         self._workers: list[_Worker] = []
         self._to_do: deque[_Chunk] = deque()
@@ -177,7 +173,7 @@ class _Pool:
     def _send(self, worker: _Worker) -> None:
         chunk = self._to_do[0]
         if not chunk.sent:  # it is kept until there is an answer: what is read in order is not read again
-            chunk.sent = pickle.dumps(chunk.items if self._read is None else list(map(self._read, chunk.items)))
+            chunk.sent = pickle.dumps(read_in_order(self._work, chunk.items))
         if worker.chunks and len(chunk.sent) > LARGEST_SENT_AHEAD:
             return
         try:
@@ -306,13 +302,13 @@ def _serve(
     signal.signal(signal.SIGTERM, _leave)
     _, hard = resource.getrlimit(resource.RLIMIT_CORE)
     resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
-    if limited:
-        limit()
     while True:
         try:
             items = connection.recv()
         except EOFError:
             return
+        if limited:
+            limit()
         connection.send_bytes(_answered(work, items))
 
 
@@ -329,11 +325,12 @@ def _end_with(parent: int) -> None:
 
 
 def limit() -> None:
-    """Allow this process what memory is free now, and some time."""
+    """Allow this process what memory is free now, and some time from now on."""
     lines = Path("/proc/meminfo").read_text().splitlines()
     numbers = {line.partition(":")[0]: int(line.split()[1]) * 1024 for line in lines}
     size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    limits = {resource.RLIMIT_AS: size + numbers["MemAvailable"], resource.RLIMIT_CPU: SECONDS_ALONE}
+    seconds = math.ceil(time.process_time()) + SECONDS_ALONE
+    limits = {resource.RLIMIT_AS: size + numbers["MemAvailable"], resource.RLIMIT_CPU: seconds}
     for what, most in limits.items():
         _, hard = resource.getrlimit(what)
         resource.setrlimit(what, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))

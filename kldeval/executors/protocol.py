@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 from kldeval.errors import KldevalError
@@ -16,7 +16,8 @@ Work = Callable[[Sequence[Item]], Sequence[Result]]
 It should pickle, because an executor may do it elsewhere. Work that has a method `lost(item, reason)` says with it what
 the results of an item are that ended the process that worked on it, again when it was alone in a process; one that has
 `split(item)` gives with it the smaller items that together have the item's results. Work that has
-`may_end_process(item)` says with it which items are not done in the calling process where another can be had. Work that
+`may_end_process(item)` says with it which items are not done in the calling process where another can be had; one that
+has `most_at_once` says with it how many items it is given at most. Work that
 has `reads_in_order(items)` says with it whether something of these is read that can only be read in their order, and
 `with_contents(item)` is then the item with it: workers of this machine are given that, one item at a time.
 """
@@ -65,17 +66,27 @@ def parts_of(work: Work[Item, Any], item: Item) -> Sequence[Item]:
     return parts
 
 
-def read_in_order(work: Work[Item, Any], items: Iterable[Item]) -> Callable[[Item], Item] | None:
-    """What makes of each item the one with its contents, where some of these are to be read in their order.
+def reads_in_order(work: Work[Item, Any], items: Sequence[Item]) -> bool:
+    """Whether something of some items is to be read in their order, as far as the work knows."""
+    asked: Callable[[Sequence[Item]], bool] | None = getattr(work, "reads_in_order", None)
+    return asked is not None and asked(items)
 
-    Items that come one by one are not looked at.
-    """
-    asked = getattr(work, "reads_in_order", None)
-    found: Callable[[Item], Item] | None = getattr(work, "with_contents", None)
-    return found if asked is not None and isinstance(items, Sequence) and asked(items) else None
+
+def read_in_order(work: Work[Item, Any], items: Sequence[Item]) -> Sequence[Item]:
+    """The items with what is to be read in their order; the others as they are."""
+    if not reads_in_order(work, items):
+        return items
+    read: Callable[[Item], Item] = work.with_contents  # type: ignore[attr-defined]
+    return list(map(read, items))
 
 
 def may_end_process(work: Work[Item, Any], items: Sequence[Item]) -> bool:
     """Whether an item among these should not be worked on in the calling process, as far as the work knows."""
     asked = getattr(work, "may_end_process", None)
     return asked is not None and any(map(asked, items))
+
+
+def most_at_once(work: Work[Any, Any], largest: int) -> int:
+    """How many items the work is given at most: as many as is usual, unless it knows better."""
+    most: int = getattr(work, "most_at_once", largest)
+    return min(most, largest)

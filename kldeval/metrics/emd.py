@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal
 
-from kldeval.errors import MissingDependency, RefusedMap, UsageProblem
+from kldeval.errors import RefusedMap, UsageProblem
 from kldeval.metrics.checks import check_same_shape
 from kldeval.metrics.registry import METRICS, MetricInfo, Of
+from kldeval.packages import load_package
 
 if TYPE_CHECKING:
     from kldeval.arrays import NumpyArray as Array
@@ -165,8 +165,4 @@ def _distance(pred: Array, gt: Array) -> float:
 
 
 def _solver() -> Any:
-    try:
-        return import_module("ot")
-    except ImportError as error:
-        msg = f"emd needs the solver of POT, which cannot be imported ({error}); install it with: pip install POT"
-        raise MissingDependency(msg) from error
+    return load_package("ot", "emd needs the solver of POT", "pip install 'kldeval[emd]'")

@@ -5,19 +5,25 @@ Conventions: t is the density that the logarithm is weighted with, a the other o
 v are the values that the last step divided, or the exponentials that a softmax did. r, n and e are the constants.
 
 ln((t + n) / (a + r) + e) = ln(E / D) + ln(e D / E + (w + n D) / (v + r E)), so that no pixel is divided by D or E.
+
+In numpy, where a sum can be looked at before it is used, the logarithm is taken apart as well: the divergence is
+sum t ln(t + n) - sum t ln(a + r) + x with 0 <= x <= e (1 + N r) over N pixels, for ln(1 + y) <= y. Its sums are those
+of the entropy and of the cross-entropy, too. Where they nearly cancel each other, or x matters, they are not used.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from kldeval.arrays import log_of_temporary, namespace
+from kldeval.arrays import namespace
 from kldeval.dataclass import dataclass
+from kldeval.normalization.lazy_map import MAP
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from kldeval.arrays import AnyArray as Array
+    from kldeval.normalization.arithmetic import Fresh, Kept
     from kldeval.normalization.lazy_map import Share
     from kldeval.records import Role
 
@@ -28,69 +34,114 @@ LEAST, MOST = 1e-90, 1e90
 LEAST_CONSTANT, MOST_CONSTANT = 1e-100, 1e10
 """What constants other than 0 lie between, so that no quotient above leaves the floats."""
 
-SMALLEST = 5e-324
-"""The smallest float64: in its place 0 has a finite logarithm, which a weight of 0 makes 0."""
+SMALL_CONSTANT = 1e-15
+"""Up to this e (1 + N r) may be left out of a divergence; the constants of benchmarks are 2.2204e-16."""
+
+LEAST_REST = 2.0**-10
+"""The share of entropy and cross-entropy that their difference is at least, to be right to 1e-13."""
 
 
 class ShareBlock:
     """Some pixels of a share, each form made once."""
 
-    __slots__ = ("_share", "_shifted", "_values", "_weight")
+    __slots__ = ("_by", "_share", "_shifted", "_values", "_weight", "_zeros")
 
-    def __init__(self, share: Share, rows: slice) -> None:
-        values = share.values.block(rows)
+    def __init__(self, share: Share, rows: slice, by: Fresh | Kept) -> None:
+        values = share.values.block(rows, by.floats)
+        self._by = by
         self._share = share
-        self._values = values - share.peak if share.is_log else values
+        self._values = by.minus(values, share.peak) if share.is_log else values
         self._weight: Array | None = None if share.is_log else values
         self._shifted: dict[float, Array] = {}
+        self._zeros: tuple[Array | None] | None = None
 
     @property
     def weight(self) -> Array:
         """The probabilities times the divisor."""
         if self._weight is None:
-            self._weight = namespace(self._values).exp(self._values)
+            self._weight = self._by.exp(self._values)
         return self._weight
 
     @property
-    def log(self) -> Array:
-        """The logarithms of the weights; of a weight of 0 that of the smallest number."""
-        if self._share.is_log:
-            return self._values
-        xp = namespace(self._values)
-        least = xp.full_like(self._values[..., :1, :1], SMALLEST)
-        return log_of_temporary(xp.maximum(self._values, least))
+    def mass(self) -> Array:
+        """The sum of the weights."""
+        return namespace(self.weight).sum(self.weight, axis=MAP, keepdims=True)
+
+    def log(self, constant: float) -> Array:
+        """The logarithms of the probabilities and a constant, times the divisor; of 0 that of a tiny number."""
+        if constant:
+            return self._by.log(self.plus(constant))
+        return self._values if self._share.is_log else self._by.log(self._values, is_finite=not self._share.is_positive)
 
     def plus(self, constant: float) -> Array:
         """The probabilities and a constant, times the divisor."""
         if not constant:
             return self.weight
         if constant not in self._shifted:
-            self._shifted[constant] = self.weight + constant * self._share.divisor
+            self._shifted[constant] = self._by.plus(self.weight, constant * self._share.divisor)
         return self._shifted[constant]
 
-    @property
-    def is_zero(self) -> Array:
-        """Where the probability is exactly 0."""
-        return self._values == (-namespace(self._values).inf if self._share.is_log else 0)
+    def log_of_quotient(self, other: ShareBlock, log_eps: float, num_eps: float, ratio_eps: float) -> Array:
+        """The logarithms of the quotient of a divergence with constants, but for that of the divisors."""
+        ratio = self._by.quotient(self.plus(num_eps), other.plus(ratio_eps))
+        ratio += log_eps * self._share.divisor / other._share.divisor
+        return self._by.log_near_one(ratio)
+
+    def log_less(self, other: ShareBlock) -> Array:
+        """The logarithms less those of the other side."""
+        return self._by.minus(self.log(0), other.log(0))
+
+    def zeros(self) -> Array | None:
+        """1 where the probability is exactly 0, else 0; None where it is known to be 0 nowhere."""
+        if self._zeros is None:
+            xp = namespace(self._values)
+            found = self._values == (-xp.inf if self._share.is_log else 0)
+            is_none = xp.__name__ == "numpy" and not found.any()
+            self._zeros = (None if is_none else xp.astype(found, self._values.dtype),)
+        return self._zeros[0]
+
+    def zeros_under(self, target: ShareBlock) -> Array | None:
+        """The same where the target has a probability."""
+        zeros, weight = self.zeros(), target.weight
+        return None if zeros is None else zeros * namespace(weight).astype(weight > 0, weight.dtype)
+
+
+FACTORS: Mapping[str, Callable[..., Array | None]] = {
+    "own log": lambda w, _, constant: w.log(constant),
+    "other log": lambda _, v, constant: v.log(constant),
+    "log of quotient": lambda w, v, *constants: w.log_of_quotient(v, *constants),
+    "difference of logs": lambda w, v: w.log_less(v),
+    "bare": lambda _, v: v.zeros(),
+    "counted": lambda w, v: v.zeros_under(w),
+}
+"""A number of each pixel from the block of the target, from that of the other side, and from constants.
+
+None stands for 0 everywhere.
+"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fold:
-    """A part of a sum over all pixels: scale * (constant * sum t + (1 / D) sum w * factor).
+    """A part of a sum over all pixels: scale * (c sum t + (1 / D) sum w * factor), where c is a * ln D + b * ln E.
 
-    `factor` makes a number of each pixel from the block of the target (`role`) and from that of the other side; None
-    where it is 0 everywhere. With `is_count` it is summed by itself.
+    `factor` is the name of one of the `FACTORS` and its constants, () where it is 0 everywhere. With `is_count` it is
+    summed by itself. `role` is the side of the target, `logs` are a and b.
     """
 
     role: Role
-    factor: Callable[[ShareBlock, ShareBlock], Array] | None
-    constant: Array | float = 0.0
+    factor: tuple[Any, ...]
+    logs: tuple[int, int] = (0, 0)
     scale: float = 1.0
     is_count: bool = False
 
 
-Folds = tuple[Fold, ...] | None
-"""The parts of a sum; None where the constants or the maps allow none."""
+class Folds(NamedTuple):
+    """The parts of a sum; `instead` of them, where they cancel each other, others, or None: there are no parts."""
+
+    parts: tuple[Fold, ...]
+    may_cancel: bool = False
+    instead: tuple[Fold, ...] | None = None
+    least: float = 0.0
 
 
 def folded_divergence(
@@ -102,72 +153,100 @@ def folded_divergence(
     ratio_eps: float = 0.0,
     direction: str = "gt-pred",
     factor: float = 1.0,
-) -> Folds:
-    """The parts of `kld`."""
+) -> Folds | None:
+    """The parts of `kld`; None where the constants or the maps allow none."""
     constants = log_eps, num_eps, ratio_eps
     scale = factor / 2 if direction == "mean" else factor
     orders: dict[Role, tuple[Share, Share]] = {"gt": (gt, pred), "pred": (pred, gt)}
     roles: tuple[Role, ...] = {"gt-pred": ("gt",), "pred-gt": ("pred",)}.get(direction, ("gt", "pred"))  # type: ignore[assignment]
-    found = [_divergence(role, *orders[role], constants, scale) for role in roles]
-    return None if None in found else tuple(one for one in found if one)
+    parts = [_divergence(role, *orders[role], constants, scale) for role in roles]
+    whole = tuple(one for one in parts if one)
+    instead = whole if len(whole) == len(parts) else None
+    # the logarithms of two softmaxes are there already
+    is_cheap = not any(constants) and pred.is_log and gt.is_log
+    # a number must not depend on the maps beside it in a batch, of which all would be summed in the ordinary way
+    is_alone = pred.values.source.ndim == gt.values.source.ndim == len(MAP)
+    is_whole = is_cheap if instead else not is_alone
+    apart = [None if is_whole else _apart(role, *orders[role], constants, scale) for role in roles]
+    if None in apart:
+        return None if instead is None else Folds(instead)
+    # 1e13 times what is left out
+    least = 1e13 * abs(scale) * len(roles) * log_eps * (1 + ratio_eps * _n_pixels(gt))
+    return Folds(tuple(one for both in apart if both for one in both), may_cancel=True, instead=instead, least=least)
 
 
-def folded_reverse(pred: Share, gt: Share, **constants: float) -> Folds:
+def folded_reverse(pred: Share, gt: Share, **constants: float) -> Folds | None:
     """The parts of `kld-reverse`."""
     return folded_divergence(pred, gt, direction="pred-gt", **constants)
 
 
-def folded_cross_entropy(pred: Share, _gt: Share, *, ratio_eps: float = 0.0) -> Folds:
+def folded_cross_entropy(pred: Share, _gt: Share, *, ratio_eps: float = 0.0) -> Folds | None:
     """The part of `ce`, whose sign is turned at the end: ln E sum t - (1 / D) sum w ln(v + r E)."""
-    xp = namespace(pred.divisor)
-    if not _are_safe(ratio_eps) or not (ratio_eps or pred.is_positive):
-        return None
-    factor = (lambda _, v: xp.log(v.plus(ratio_eps))) if ratio_eps else (lambda _, v: v.log)
-    return (Fold("gt", factor, -xp.log(pred.divisor), scale=-1.0),)
+    part = _other_log("gt", pred, ratio_eps, -1.0)
+    return Folds((part,)) if part else None
 
 
-def folded_entropy(_pred: Share, gt: Share) -> Folds:
+def folded_entropy(_pred: Share, gt: Share) -> Folds | None:
     """The part of `entropy-gt`, whose sign is turned at the end: ln D sum t - (1 / D) sum w ln w."""
-    if not _has_finite_logarithms(gt):
-        return None
-    return (Fold("gt", lambda w, _: w.log, -namespace(gt.divisor).log(gt.divisor), scale=-1.0),)
+    part = _own_log("gt", gt, 0.0, -1.0)
+    return Folds((part,)) if part else None
 
 
-def folded_uncovered_mass(pred: Share, gt: Share) -> Folds:
+def folded_uncovered_mass(pred: Share, _gt: Share) -> Folds:
     """The part of the ground-truth mass where the prediction is exactly 0."""
-    dtype, xp = gt.divisor.dtype, namespace(gt.divisor)
-    return (Fold("gt", None if pred.is_positive else lambda _, v: xp.astype(v.is_zero, dtype)),)
+    return Folds((Fold("gt", () if pred.is_positive else ("bare",)),))
 
 
-def folded_uncovered_pixels(pred: Share, gt: Share) -> Folds:
+def folded_uncovered_pixels(pred: Share, _gt: Share) -> Folds:
     """The part of the number of pixels with ground-truth mass where the prediction is exactly 0."""
-    dtype, xp = gt.divisor.dtype, namespace(gt.divisor)
-    factor = None if pred.is_positive else lambda w, v: xp.astype(v.is_zero & (w.weight > 0), dtype)
-    return (Fold("gt", factor, is_count=True),)
+    return Folds((Fold("gt", () if pred.is_positive else ("counted",), is_count=True),))
+
+
+def _own_log(role: Role, target: Share, constant: float, scale: float) -> Fold | None:
+    """The part sum t ln(t + constant), where it is finite."""
+    if not (_are_safe(constant) and (constant or _has_finite_logarithms(target))):
+        return None
+    return Fold(role, ("own log", constant), (-1, 0), scale)
+
+
+def _other_log(role: Role, other: Share, constant: float, scale: float) -> Fold | None:
+    """The part sum t ln(a + constant), where it is finite."""
+    if not (_are_safe(constant) and (constant or other.is_positive)):
+        return None
+    return Fold(role, ("other log", constant), (0, -1), scale)
+
+
+def _apart(
+    role: Role, target: Share, other: Share, constants: tuple[float, float, float], scale: float
+) -> tuple[Fold, Fold] | None:
+    """D(target || other) as entropy and cross-entropy, where their difference can be looked at."""
+    log_eps, num_eps, ratio_eps = constants
+    if namespace(target.values.source).__name__ != "numpy":
+        return None
+    if log_eps * (1 + ratio_eps * _n_pixels(target)) > SMALL_CONSTANT:
+        return None
+    own, cross = _own_log(role, target, num_eps, scale), _other_log(role, other, ratio_eps, -scale)
+    return (own, cross) if own and cross else None
 
 
 def _divergence(
     role: Role, target: Share, other: Share, constants: tuple[float, float, float], scale: float
 ) -> Fold | None:
-    """The part of D(target || other), where nothing in it can be 0 or infinite."""
+    """D(target || other) as one part, where nothing in it can be 0 or infinite."""
     log_eps, num_eps, ratio_eps = constants
-    xp = namespace(target.divisor)
     if not any(constants):
         # the logarithms of two densities are subtracted first, so that a map against its multiple gives exactly 0
         if not (target.is_log or other.is_log) or not (other.is_positive and _has_finite_logarithms(target)):
             return None
-        return Fold(role, lambda w, v: w.log - v.log, xp.log(other.divisor) - xp.log(target.divisor), scale)
+        return Fold(role, ("difference of logs",), (-1, 1), scale)
     if not ratio_eps or not (log_eps or num_eps) or not _are_safe(*constants):
         return None
-    quotient = other.divisor / target.divisor
-    folded = log_eps / quotient
+    return Fold(role, ("log of quotient", *constants), (-1, 1), scale)
 
-    def factor(w: ShareBlock, v: ShareBlock) -> Array:
-        ratio = w.plus(num_eps) / v.plus(ratio_eps)
-        ratio += folded
-        return log_of_temporary(ratio)
 
-    return Fold(role, factor, xp.log(quotient), scale)
+def _n_pixels(share: Share) -> int:
+    height, width = share.values.source.shape[-2:]
+    return int(height * width)
 
 
 def _has_finite_logarithms(share: Share) -> bool:

@@ -76,7 +76,7 @@ class MetricInfo(Info):
     function: str = ""
     blind_to: tuple[Literal["pred", "gt"], ...] = ()
     separable: Callable[..., tuple[Part, ...] | None] | None = None
-    folded: Callable[..., Folds] | None = None
+    folded: Callable[..., Folds | None] | None = None
     from_sum: Callable[[Array], Array] | None = None
     prepare: Callable[..., Array] | None = None
     combine: Callable[..., Array] | None = None

@@ -12,7 +12,8 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, get_args
 
-from kldeval.errors import MissingDependency, UsageProblem
+from kldeval.errors import UsageProblem
+from kldeval.packages import load_package
 
 if TYPE_CHECKING:
     from kldeval.arrays import NumpyArray as Array
@@ -56,11 +57,7 @@ def blurred(counts: Array, sigma: tuple[float, float], border: Border = "reflect
     if border == "reflect":
         down = _along_rows(np.asarray(counts, np.float64), sigma[0], truncate)
         return np.ascontiguousarray(_along_rows(down.T, sigma[1], truncate).T)
-    try:
-        from scipy.ndimage import gaussian_filter
-    except ImportError as error:
-        msg = f"a Gaussian needs scipy, which cannot be imported ({error}); install it with: pip install scipy"
-        raise MissingDependency(msg) from error
+    gaussian_filter = load_package("scipy.ndimage", "a Gaussian needs scipy", "pip install scipy").gaussian_filter
     counts = np.asarray(counts, np.float64)
     if border == "wrap":
         # down one meridian and up the opposite one is a circle, as every row is

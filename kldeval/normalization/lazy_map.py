@@ -16,8 +16,9 @@ from math import ceil
 from operator import add
 from typing import TYPE_CHECKING, Any
 
-from kldeval.arrays import namespace
+from kldeval.arrays import any_of, exp_of_temporary, namespace
 from kldeval.dataclass import dataclass
+from kldeval.normalization.arithmetic import arithmetic_for, has_fast_sum, sum_of_floats
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -58,7 +59,8 @@ class LazyMap:
 
     `empty` says what a division by zero means (error, keep, uniform, nan); `axes` are those over which a step made
     distributions of the values (none yet, or not said: None), and `is_log` whether they are log-probabilities;
-    `is_positive` is said where no probability is known to be 0; `share` is what the last step divided, and by what.
+    `is_positive` is said where no probability is known to be 0; `share` is what the last step divided, and by what;
+    `quotient` is another map and a number above 0, where the values are one divided by the other.
     `may_wait` says that values may be looked at even on an accelerator, for which Python then waits.
     """
 
@@ -71,9 +73,10 @@ class LazyMap:
     is_positive: bool = False
     may_wait: bool = False
     problems: tuple[Problem, ...] = ()
-    functions: tuple[tuple[Callable[..., Array], tuple[Array, ...]], ...] = ()
+    functions: tuple[tuple[Callable[..., Array], tuple[Array | Deferred, ...]], ...] = ()
     known: dict[str, tuple[Array, Array]] = field(default_factory=dict)
     share: Share | None = None
+    quotient: tuple[LazyMap, float] | None = None
 
     @property
     def xp(self) -> Any:
@@ -82,20 +85,20 @@ class LazyMap:
 
     @property
     def rows(self) -> tuple[slice, ...]:
-        """The blocks: slices of rows. Only numpy maps larger than a block have more than one."""
-        height = self.source.shape[-2]
-        if self.xp.__name__ != "numpy" or self.source.size <= BLOCK_PIXELS:
+        """The blocks: slices of rows. Only numpy maps larger than a block have more than one, and no block has."""
+        height, size = self.source.shape[-2], self.source.size
+        if self.xp.__name__ != "numpy" or size <= BLOCK_PIXELS:
             return (slice(0, height),)
         most = BLOCK_PIXELS if self.source.shape[-1] >= NARROW else SHORT_ROWS_IN_A_BLOCK * BLOCK_PIXELS
-        step = max(1, ceil(height / ceil(self.source.size / most)))
+        step = ceil(height / max(1, ceil((size - size // height) / most)))
         return tuple(slice(start, min(start + step, height)) for start in range(0, height, step))
 
-    def block(self, rows: slice) -> Array:
-        """The values of some rows."""
-        xp = self.xp
-        values = xp.astype(self.source[..., rows, :], self.dtype, copy=False)
+    def block(self, rows: slice, floats: Callable[[Array, Any], Array] | None = None) -> Array:
+        """The values of some rows; `floats` makes some of the stored ones."""
+        stored = self.source[..., rows, :]
+        values = floats(stored, self.dtype) if floats else self.xp.astype(stored, self.dtype, copy=False)
         for function, statistics in self.functions:
-            values = function(values, *(slice_rows(statistic, rows) for statistic in statistics))
+            values = function(values, *(slice_rows(_worked_out(one), rows) for one in statistics))
         return values
 
     def blocks(self) -> Iterator[tuple[Array, Array | None]]:
@@ -103,24 +106,48 @@ class LazyMap:
         for rows in self.rows:
             yield self.block(rows), slice_rows(self.weights, rows)
 
+    def statistics(self, of: Callable[[LazyMap], tuple[Array, ...]], axes: tuple[int, ...]) -> tuple[Array, ...]:
+        """Statistics over `axes` that are made of one another: where rows do not meet, all of a block while it is near.
+
+        `of` makes them of maps, and is given the map whole or some of its rows.
+        """
+        if MAP[0] in axes or len(self.rows) == 1:
+            return of(self)
+        parts = [of(self._part(rows)) for rows in self.rows]
+        return tuple(self.xp.concat(list(column), axis=-2) for column in zip(*parts, strict=True))
+
+    def _part(self, rows: slice) -> LazyMap:
+        """Some rows as maps of their own, of which nothing is known yet."""
+        functions = tuple(
+            (one, tuple(slice_rows(_worked_out(each), rows) for each in known)) for one, known in self.functions
+        )
+        source, weights = self.source[..., rows, :], slice_rows(self.weights, rows)
+        return self.changed(source=source, weights=weights, functions=functions)
+
     def whole(self) -> Array:
         """The values of all rows, computed."""
         return self.xp.concat([self.block(rows) for rows in self.rows], axis=-2)
 
-    def map(self, function: Callable[..., Array], *statistics: Array, **changes: Any) -> LazyMap:
+    def map(self, function: Callable[..., Array], *statistics: Array | Deferred, **changes: Any) -> LazyMap:
         """The values through a function of each pixel (and of statistics, which are cut to the block).
 
         `changes` are the fields of the result that differ beside.
         """
-        changes = {"is_positive": False, "share": None, **changes}
+        changes = {"is_positive": False, "share": None, "quotient": None, **changes}
         # of a share on an accelerator the quotient itself may never be asked for
         if len(self.rows) > 1 or (changes["share"] and "torch" in self.xp.__name__):
             return self.changed(functions=(*self.functions, (function, statistics)), known={}, **changes)
         # the only block is computed at once, and nothing remembered
-        return self.changed(source=function(self.block(slice(None)), *statistics), functions=(), known={}, **changes)
+        known = map(_worked_out, statistics)
+        return self.changed(source=function(self.block(slice(None)), *known), functions=(), known={}, **changes)
 
     def changed(self, **changes: Any) -> LazyMap:
-        """The same values but for some fields: `dataclasses.replace`, but several times as fast."""
+        """The same values but for some fields: `dataclasses.replace`, but several times as fast.
+
+        Of another source nothing is known that is not said.
+        """
+        if "source" in changes:
+            changes = {"known": {}, "share": None, "quotient": None, **changes}
         copy = object.__new__(LazyMap)
         for name in LazyMap.__slots__:
             object.__setattr__(copy, name, changes[name] if name in changes else getattr(self, name))
@@ -129,6 +156,9 @@ class LazyMap:
     def extent(self, axes: tuple[int, ...] = MAP) -> tuple[Array, Array]:
         """The minimum and the maximum over pixels of positive weight."""
         key = str(axes)
+        if key not in self.known and self.quotient:
+            low, high = self.quotient[0].extent(axes)
+            self.known[key] = low / self.quotient[1], high / self.quotient[1]
         if key not in self.known:
             # numpy compares half floats one by one, six times slower than it converts and compares them in blocks
             in_blocks = self.functions or self.weights is not None or self.source.dtype == "float16"
@@ -152,7 +182,33 @@ class LazyMap:
     def sum(self, axes: tuple[int, ...] = MAP) -> Array:
         """The weighted sum."""
         xp = self.xp
+        if xp.__name__ == "numpy" and axes == MAP and self.weights is None:
+            if self.quotient:
+                return self.quotient[0].sum() / self.quotient[1]
+            if not self.functions:
+                return self._sum_of_stored()
         return combine_blocks(xp, [weighted_sum(xp, values, weights, axes) for values, weights in self.blocks()], axes)
+
+    def _sum_of_stored(self) -> Array:
+        """The sum of whole maps of numpy as they are stored."""
+        xp = self.xp
+        if self.dtype == xp.float64 and has_fast_sum(self.source):
+            return xp.full((1, 1), sum(sum_of_floats(self.source[rows]) for rows in self.rows))
+        parts = (xp.sum(self.block(rows), axis=MAP, keepdims=True) for rows in self.rows)
+        return reduce(add, parts)
+
+    def sum_of_exponentials(self, peak: Array, axes: tuple[int, ...] = MAP) -> Array:
+        """The sum of exp(x - peak)."""
+        xp = self.xp
+        if xp.__name__ != "numpy" or axes != MAP or self.weights is not None or self.dtype != xp.float64:
+            return self.map(lambda x, peak: exp_of_temporary(x - peak), peak).sum(axes)
+        parts = []
+        with arithmetic_for(self.source) as by:
+            for rows in self.rows:
+                by.start()
+                terms = by.exp(by.minus(self.block(rows, by.floats), peak))
+                parts.append(xp.sum(terms, axis=MAP, keepdims=True))
+        return reduce(add, parts)
 
     def lies_above(self, bound: float, low: Array) -> bool:
         """Whether a minimum says so of every pixel; an accelerator is not waited for, and a mask hides pixels."""
@@ -164,9 +220,43 @@ class LazyMap:
 
         Where it can be seen without waiting for an accelerator that no map has the problem, nothing is noted.
         """
-        if self.xp.__name__ == "numpy" and not found.any():
+        if self.xp.__name__ == "numpy" and not any_of(found):
             return self
         return self.changed(problems=(*self.problems, Problem(kind, found, detail)))
+
+
+class Deferred:
+    """A statistic that is worked out when it is first asked for, unless a walk over the map that came past tells it."""
+
+    __slots__ = ("_make", "_value")
+
+    def __init__(self, make: Callable[[], Array]) -> None:
+        self._make = make
+        self._value: Array | None = None
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it was asked for or told."""
+        return self._value is not None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the statistic."""
+        return self.get().shape
+
+    def tell(self, value: Array) -> None:
+        """Say what it is."""
+        self._value = value
+
+    def get(self) -> Array:
+        """The statistic."""
+        if self._value is None:
+            self._value = self._make()
+        return self._value
+
+
+def _worked_out(statistic: Array | Deferred) -> Array:
+    return statistic.get() if isinstance(statistic, Deferred) else statistic
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,11 +264,12 @@ class Share:
     """A distribution over the whole map as what was divided: values / divisor, or exp(values - peak) / divisor.
 
     The statistics are (..., 1, 1); `mass` is the sum of what is divided, which an offset makes less than the divisor.
+    That of a softmax may be known late, as both its mass and its divisor.
     """
 
     values: LazyMap
-    divisor: Array
-    mass: Array
+    by: Array | Deferred
+    summed: Array | Deferred
     peak: Array | None = None
     is_positive: bool = False
 
@@ -188,9 +279,19 @@ class Share:
         return self.peak is not None
 
     @property
+    def late(self) -> Deferred | None:
+        """The divisor of a softmax that nobody has asked for yet."""
+        return self.by if isinstance(self.by, Deferred) and not self.by.is_known else None
+
+    @property
+    def divisor(self) -> Array:
+        """What is divided by."""
+        return _worked_out(self.by)
+
+    @property
     def total(self) -> Array:
         """What all quotients add up to."""
-        return self.mass / self.divisor
+        return _worked_out(self.summed) / self.divisor
 
 
 def slice_rows(statistic: Array | None, rows: slice) -> Array | None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, Literal
 
-from kldeval.arrays import exp_of_temporary, without_gradient
+from kldeval.arrays import without_gradient
 from kldeval.dataclass import dataclass
 from kldeval.errors import UsageProblem
 from kldeval.grammar import Info, Registry, format_value
 from kldeval.normalization.density import safe_log
-from kldeval.normalization.lazy_map import MAP, LazyMap, Share
+from kldeval.normalization.lazy_map import MAP, Deferred, LazyMap, Share
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -99,7 +99,9 @@ def sum_to_one(values: LazyMap, *, offset: float = 0.0, axis: int | None = None)
     some = values.lies_above(0.0, low / divisor)
     # a map that stays empty is divided by 1, and still sums to 0
     mass = total if values.empty == "uniform" else mass
-    share = Share(values, divisor, mass, is_positive=some) if axes == MAP else None
+    # what was divided to scale it need not be: its divisor is larger
+    whole, scale = values.quotient or (values, 1.0)
+    share = Share(whole, divisor * scale, mass * scale, is_positive=some) if axes == MAP else None
     return values.map(lambda x, by: x / by, divisor, axes=axes, is_log=False, is_positive=some, share=share)
 
 
@@ -415,7 +417,7 @@ def _flag_unnormalised(values: LazyMap, axes: tuple[int, ...], stored: Any) -> L
     xp = values.xp
     low, peak = values.extent(axes)
     # where all are -inf there is nothing to sum, which the comparison below finds
-    total = peak + xp.log(values.map(lambda x, peak: exp_of_temporary(x - peak), peak).sum(axes))
+    total = peak + xp.log(values.sum_of_exponentials(peak, axes))
     if xp.__name__ != "numpy" or not xp.isfinite(low).all():
         finite = values.map(lambda x, peak: xp.where(x == -xp.inf, peak, x), peak)
         low = finite.extent(axes)[0]
@@ -427,20 +429,43 @@ def _flag_unnormalised(values: LazyMap, axes: tuple[int, ...], stored: Any) -> L
 
 def _log_softmax(values: LazyMap, axes: tuple[int, ...]) -> LazyMap:
     xp = values.xp
-    # constants to a gradient: a shift does not move the result
-    low, peak = map(without_gradient, values.extent(axes))
-    values = _finite(values, peak)
-    mass = values.map(lambda x, peak: exp_of_temporary(x - peak), peak).sum(axes)
-    statistics = peak, xp.log(mass)
-    some = values.lies_above(-math.inf, (low - peak) - statistics[1])
-    share = Share(values, mass, mass, peak, is_positive=some) if axes == MAP else None
+    share: Share | None = None
+    log_mass: Array | Deferred
+    if axes != MAP:
+        peak, log_mass, least = values.statistics(lambda some: _peak_and_log_mass(some, axes), axes)
+        values = _finite(values, peak)
+        some = values.lies_above(-math.inf, least)
+    else:
+        # constants to a gradient: a shift does not move the result
+        low, peak = map(without_gradient, values.extent(axes))
+        values = _finite(values, peak)
+        some = values.lies_above(-math.inf, low - peak)
+        if some and len(values.rows) > 1:
+            late = Deferred(lambda: values.sum_of_exponentials(peak))
+            share = Share(values, late, late, peak, is_positive=True)
+            log_mass = Deferred(lambda: xp.log(late.get()))
+        else:
+            mass = values.sum_of_exponentials(peak)
+            log_mass = xp.log(mass)
+            some = values.lies_above(-math.inf, (low - peak) - log_mass)
+            share = Share(values, mass, mass, peak, is_positive=some)
 
     def log_share(x: Array, peak: Array, log_mass: Array) -> Array:
         centred = x - peak
         centred -= log_mass
         return centred
 
-    return values.map(log_share, *statistics, axes=axes, is_log=True, is_positive=some, share=share)
+    return values.map(log_share, peak, log_mass, axes=axes, is_log=True, is_positive=some, share=share)
+
+
+def _peak_and_log_mass(values: LazyMap, axes: tuple[int, ...]) -> tuple[Array, Array, Array]:
+    """The largest score of each distribution, ln(sum exp(x - peak)), and the least log-probability."""
+    xp = values.xp
+    low, peak = map(without_gradient, values.extent(axes))
+    log_mass = xp.log(values.sum_of_exponentials(peak, axes))
+    least = (low - peak) - log_mass
+    # the least of all rows is asked for alone, which numpy is told at once
+    return peak, log_mass, xp.min(least, axis=-2, keepdims=True) if xp.__name__ == "numpy" else least
 
 
 def _finite(values: LazyMap, statistic: Array) -> LazyMap:

@@ -164,6 +164,7 @@ def decode(path: str | os.PathLike[str]) -> object:
     Raises:
         UsageProblem: the file cannot be read, or is not strict JSON.
     """
+    refuse_rows(Path(path))
     try:
         text = read_regular(Path(path)).decode("utf-8")
         return json.loads(text, parse_constant=_refuse_constant, parse_int=_whole_number, parse_float=_finite)
@@ -173,6 +174,19 @@ def decode(path: str | os.PathLike[str]) -> object:
     except (ValueError, RecursionError) as error:
         msg = f"{printable(str(path))} is not JSON: {error}"
         raise UsageProblem(msg) from error
+
+
+def refuse_rows(path: Path) -> None:
+    """Refuse what `--output-dir` writes: rows without what a report says of them.
+
+    Raises:
+        UsageProblem: saying what to read instead.
+    """
+    if path.suffix == ".parquet" or (path.is_dir() and any(path.glob("part-*.parquet"))):
+        what = f"{printable(str(path))} holds rows, not a report"
+        reading = "rows are read by pyarrow, pandas, Polars or DuckDB"
+        msg = f"{what}: name the report of that run (--output report.json beside --output-dir); {reading}"
+        raise UsageProblem(msg)
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -223,6 +237,12 @@ def validated(document: object, wanted: str, file: str) -> Json:
     return document
 
 
+OF_ROWS = (
+    "it holds statistics of rows, which kldeval show takes one file at a time; quantiles of parts neither add up nor "
+    "pair, so give the folders of all parts to one run with --rows, and --format csv has every row"
+)
+
+
 def _another_kind(schema: object, wanted: str, file: str) -> str:
     if not isinstance(schema, str) or not schema.startswith("kldeval."):
         noun = wanted.partition(".")[2].partition("/")[0]
@@ -231,7 +251,8 @@ def _another_kind(schema: object, wanted: str, file: str) -> str:
     if known and schema not in (known, _earlier(known)):
         read = f"{known} and {_earlier(known)}"
         return f"{file} is a {printable(schema)}, of another version of kldeval; this one reads {read}"
-    return f"{file} is a {printable(schema)}; a {wanted} is needed"
+    way_out = f": {OF_ROWS}" if schema == ROWS_SCHEMA else ""
+    return f"{file} is a {printable(schema)}; a {wanted} is needed{way_out}"
 
 
 @lru_cache

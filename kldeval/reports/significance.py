@@ -11,7 +11,8 @@ from functools import lru_cache
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from kldeval.errors import MissingDependency, UsageProblem
+from kldeval.errors import UsageProblem
+from kldeval.packages import load_package
 from kldeval.reports.documents import PairedResult
 from kldeval.reports.moments import exact_mean
 
@@ -282,11 +283,8 @@ def scipy_stats() -> ModuleType:
     Raises:
         MissingDependency: scipy is not installed.
     """
-    try:
-        return import_module("scipy.stats")
-    except ImportError as error:
-        msg = "paired statistics need scipy, which is not installed: pip install scipy"
-        raise MissingDependency(msg) from error
+    stats: ModuleType = load_package("scipy.stats", "paired statistics need scipy", "pip install scipy")
+    return stats
 
 
 def is_enumerated(n: int, resamples: int) -> bool:

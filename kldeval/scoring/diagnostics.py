@@ -92,7 +92,7 @@ def refusal(pair: MapPair, role: str, kind: str, detail: float, chain: Chain) ->
 
 def _nonfinite(pair: MapPair, role: str, detail: float, chain: str) -> str:
     found = "nan" if detail != detail else "inf"  # noqa: PLR0124 - nan is what differs from itself
-    text = f"the {SIDES[role]} holds {found}, which {chain!r} does not handle; repair the file"
+    text = f"the {SIDES[role]} holds {found}, which {chain!r} does not handle; repair the map"
     if found == "inf":
         return f"{text}, or clip it first: --{role}-norm 'clip(min=...,max=...)+{chain}'"
     if getattr(pair, role) is None or getattr(pair, role).ndim > 2:  # noqa: PLR2004 - height and width

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from kldeval.arrays import namespace
-from kldeval.metrics.folded import LEAST, MOST, ShareBlock
+from kldeval.arrays import any_of, namespace
+from kldeval.metrics.folded import FACTORS, LEAST, LEAST_REST, MOST, ShareBlock
+from kldeval.normalization.arithmetic import arithmetic_for
 from kldeval.normalization.lazy_map import MAP
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from kldeval.arrays import AnyArray as Array
-    from kldeval.metrics.folded import Fold
-    from kldeval.normalization.lazy_map import Share
+    from kldeval.metrics.folded import Fold, Folds
+    from kldeval.normalization.lazy_map import LazyMap, Share
     from kldeval.records import Role
     from kldeval.scoring.views import SumRequest
 
@@ -21,19 +22,27 @@ if TYPE_CHECKING:
 class FoldedRequest(NamedTuple):
     """The parts of a sum and the shares of both sides."""
 
-    folds: Sequence[Fold]
+    folds: Folds
     shares: Mapping[Role, Share]
 
 
 _OTHER: Mapping[Role, Role] = {"gt": "pred", "pred": "gt"}
 
 
-def folds_of(request: SumRequest) -> FoldedRequest | None:
-    """The parts of a request over values that were not divided yet; None where it has no such form."""
+def folds_of(requests: Iterable[SumRequest]) -> list[FoldedRequest | None]:
+    """The parts of each request over values that were not divided yet; None where it has no such form."""
+    safe: dict[int, bool] = {}
+    return [_folds(request, safe) for request in requests]
+
+
+def _folds(request: SumRequest, safe: dict[int, bool]) -> FoldedRequest | None:
     pred, gt = request.pred.share, request.gt.share
     if request.quantity.folded is None or pred is None or gt is None or request.quantity.sum_axes != MAP:
         return None
-    folds = request.quantity.folded(pred, gt) if _is_safe(pred) and _is_safe(gt) else None
+    for share in (pred, gt):
+        if id(share) not in safe:
+            safe[id(share)] = _is_safe(share)
+    folds = request.quantity.folded(pred, gt) if safe[id(pred)] and safe[id(gt)] else None
     return FoldedRequest(folds, {"pred": pred, "gt": gt}) if folds else None
 
 
@@ -43,38 +52,109 @@ def _is_safe(share: Share) -> bool:
     An accelerator is not waited for: there maps of fewer bits are divided by sums between 1e-45 and 1e48.
     """
     values = share.values
+    if share.late:
+        return True  # a sum of exponentials of which the largest is 1
     if values.xp.__name__ != "numpy":
         return bool(values.source.dtype != values.dtype and values.empty != "nan")
-    return bool(((share.divisor > LEAST) & (share.divisor < MOST)).all())
+    return not any_of(~((share.divisor > LEAST) & (share.divisor < MOST)))
 
 
-def folded_sums(rows: Sequence[slice], requests: Sequence[FoldedRequest]) -> list[Array]:
-    """The sum of each request, one number per map (...), in one walk over the pixels."""
-    walked = {id(fold): (fold, one) for one in requests for fold in one.folds if fold.factor}
-    sums: dict[int, Array] = {}
-    for part in rows if walked else ():
-        shares = {id(share): share for _, one in walked.values() for share in one.shares.values()}
-        blocks = {key: ShareBlock(share, part) for key, share in shares.items()}
-        for key, (fold, one) in walked.items():
-            target, other = (blocks[id(one.shares[role])] for role in (fold.role, _OTHER[fold.role]))
-            found = _summed(fold, target, other)
-            sums[key] = sums[key] + found if key in sums else found
-    return [sum(_finished(fold, one.shares[fold.role], sums.get(id(fold))) for fold in one.folds) for one in requests]
+def folded_sums(whole: LazyMap, requests: Sequence[FoldedRequest | None]) -> list[Array | None]:
+    """The sum of each request, one number per map (...), in one walk over the pixels; of None, or without sum, None.
+
+    A second walk is taken for what the first one cancelled.
+    """
+    asked = [one for one in requests if one]
+    sums = _Sums(_walked(whole, ((fold, one.shares) for one in asked for fold in one.folds.parts)))
+    cancelled = {id(one): found for one in asked if one.folds.may_cancel and any_of(found := sums.cancelled(one))}
+    again = [one for one in asked if id(one) in cancelled]
+    sums.walked |= _walked(whole, ((fold, one.shares) for one in again for fold in one.folds.instead or ()))
+    return [one and sums.of(one, cancelled.get(id(one))) for one in requests]
 
 
-def _summed(fold: Fold, target: ShareBlock, other: ShareBlock) -> Array:
-    assert fold.factor is not None  # noqa: S101 - for the type checker
-    factor = fold.factor(target, other)
+def _key(fold: Fold, shares: Mapping[Role, Share]) -> tuple[Any, ...]:
+    """What parts have in common that have one sum over the pixels."""
+    return fold.factor, fold.role, id(shares["pred"]), id(shares["gt"])
+
+
+class _Sums:
+    """The sums over the pixels by their keys, and what is made of them."""
+
+    def __init__(self, walked: dict[tuple[Any, ...], Any]) -> None:
+        self.walked = walked
+        self._parts: dict[tuple[Any, ...], Array] = {}
+
+    def of(self, request: FoldedRequest, cancelled: Array | None) -> Array | None:
+        """The sum of a request; None where its parts cancel and there are no others."""
+        whole = self._whole(request.folds.parts, request.shares)
+        if cancelled is None:
+            return whole
+        if request.folds.instead is None:
+            return None
+        return namespace(whole).where(cancelled, self._whole(request.folds.instead, request.shares), whole)
+
+    def cancelled(self, request: FoldedRequest) -> Array:
+        """For which maps the parts leave so little of each other that it is not right to all digits."""
+        parts = [self._part(fold, request.shares) for fold in request.folds.parts]
+        whole, size = abs(sum(parts)), sum(map(abs, parts))
+        return ~((whole >= LEAST_REST * size) & (whole >= request.folds.least))
+
+    def _whole(self, folds: Iterable[Fold], shares: Mapping[Role, Share]) -> Array:
+        return sum(self._part(fold, shares) for fold in folds)
+
+    def _part(self, fold: Fold, shares: Mapping[Role, Share]) -> Array:
+        key = _key(fold, shares)
+        if key not in self._parts:
+            self._parts[key] = _unscaled(fold, shares, self.walked.get(key))
+        # 0 and not -0, where a factor turns the sign
+        return self._parts[key] if fold.scale == 1 else fold.scale * self._parts[key] + 0.0
+
+
+def _unscaled(fold: Fold, shares: Mapping[Role, Share], total: Array | None) -> Array:
+    """The part of a sum, from the sum over the pixels; None: 0 everywhere."""
+    target, other = shares[fold.role], shares[_OTHER[fold.role]]
+    if fold.is_count:
+        return 0.0 * target.total[..., 0, 0] + (0.0 if total is None else total)
+    logs = (
+        sign * namespace(by).log(by)[..., 0, 0]
+        for sign, by in zip(fold.logs, (target.divisor, other.divisor), strict=True)
+        if sign
+    )
+    whole = target.total[..., 0, 0] * sum(logs)
+    return whole if total is None else whole + total / target.divisor[..., 0, 0]
+
+
+def _walked(whole: LazyMap, parts: Iterable[tuple[Fold, Mapping[Role, Share]]]) -> dict[tuple[Any, ...], Any]:
+    """The sum over the pixels of every factor, by its key."""
+    walked = {_key(fold, shares): (fold, shares) for fold, shares in parts if fold.factor}
+    if not walked:
+        return {}
+    sums: dict[tuple[Any, ...], Any] = dict.fromkeys(walked, 0.0)
+    sides = {id(share): share for _, shares in walked.values() for share in shares.values()}
+    masses: dict[int, Any] = {side: 0.0 for side, share in sides.items() if share.late}
+    terms = [
+        (key, fold, id(shares[fold.role]), id(shares[_OTHER[fold.role]])) for key, (fold, shares) in walked.items()
+    ]
+    with arithmetic_for(whole.source) as by:
+        for rows in whole.rows:
+            by.start()
+            blocks = {side: ShareBlock(share, rows, by) for side, share in sides.items()}
+            for side, mass in masses.items():
+                masses[side] = mass + blocks[side].mass
+            for key, fold, target, other in terms:
+                sums[key] = sums[key] + _summed(fold, blocks[target], blocks[other])
+    for side, mass in masses.items():
+        late = sides[side].late
+        if late:
+            late.tell(mass)
+    return sums
+
+
+def _summed(fold: Fold, target: ShareBlock, other: ShareBlock) -> Array | float:
+    name, *constants = fold.factor
+    factor = FACTORS[name](target, other, *constants)
+    if factor is None:
+        return 0.0
     xp = namespace(factor)
     # row by row: BLAS would start threads for a product of more than 10 000 pixels, in a process that is not ours
     return xp.sum(factor, axis=MAP) if fold.is_count else xp.sum(xp.vecdot(target.weight, factor), axis=-1)
-
-
-def _finished(fold: Fold, share: Share, total: Array | None) -> Array:
-    """The part of a sum, from the sum over the pixels."""
-    if fold.is_count:
-        return 0.0 * share.total[..., 0, 0] if total is None else total
-    whole = (fold.constant * share.total)[..., 0, 0]
-    whole = whole if total is None else whole + total / share.divisor[..., 0, 0]
-    # 0 and not -0, where a factor turns the sign
-    return whole if fold.scale == 1 else fold.scale * whole + 0.0

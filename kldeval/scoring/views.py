@@ -154,7 +154,10 @@ def scaled(
     weights = None if weights is None else xp.astype(weights, kind, copy=False)
     values = LazyMap(array, kind, weights, {"zero": "keep", "skip": "error"}.get(empty, empty))
     full = full_scale if scale == "unit" else None
-    return values if full in (None, 1) else values.map(lambda x: x / full)
+    if full is None or full == 1:
+        return values
+    quotient = (values, full) if xp.__name__ == "numpy" else None
+    return values.map(lambda x: x / full, quotient=quotient)
 
 
 class SumRequest:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import fields, replace
+from functools import cache
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
@@ -351,10 +352,20 @@ def matching_preset(settings: Settings) -> Preset | None:
 
 
 def _is_of_preset(settings: Settings, preset: Preset) -> bool:
-    whole = make_settings({"metric": preset.texts["metric"]}, convention=preset.texts)
+    if not {call.name for call in settings.metrics} <= set(preset.names):
+        return False
+    whole = _settings_of_preset(preset.name)
     # of whatever data set: the other images are named in full signatures alone
     of_any_data = replace(settings, context="")
     return all(call in whole.metrics and alone(of_any_data, call) == alone(whole, call) for call in settings.metrics)
+
+
+@cache
+def _settings_of_preset(name: str) -> Settings:
+    from kldeval.conventions.presets import PRESETS
+
+    texts = PRESETS[name].texts
+    return make_settings({"metric": texts["metric"]}, convention=texts)
 
 
 def _is_row(settings: Settings, row: Convention) -> bool:

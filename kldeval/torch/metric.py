@@ -11,18 +11,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kldeval.errors import MissingDependency, UsageProblem
+from kldeval.errors import UsageProblem
 from kldeval.grammar import split_call
 from kldeval.metrics.registry import METRICS
+from kldeval.packages import load_package
 from kldeval.parameters import explicit, stream_parameters
 from kldeval.reports.moments import Moments, moments_of
 from kldeval.streaming import MetricCollection
 
-try:
-    import torchmetrics
-except ImportError as error:
-    msg = "kldeval.torch.Metric needs torchmetrics, which is not installed: pip install 'kldeval[torchmetrics]'"
-    raise MissingDependency(msg) from error
+torchmetrics = load_package(
+    "torchmetrics", "kldeval.torch.Metric needs torchmetrics", "pip install 'kldeval[torchmetrics]'"
+)
 
 
 LIMBS = 68
@@ -48,7 +47,7 @@ def _parameters() -> list[Parameter]:
 
 
 @explicit(_parameters)
-class Metric(torchmetrics.Metric):  # type: ignore[misc] # torch's types are not read
+class Metric(torchmetrics.Metric):  # type: ignore[misc, name-defined] # torch's types are not read
     """The mean over maps of one metric, as `kldeval.Metric`, for torchmetrics and Lightning.
 
     Every map is scored in float64 on the CPU. Sums over maps are exact integers that add up over batches and over

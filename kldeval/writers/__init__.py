@@ -6,13 +6,13 @@ Documents are reports, leaderboards, comparisons and audits.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib.util import find_spec
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from kldeval.dataclass import dataclass
-from kldeval.errors import MissingDependency, UsageProblem
+from kldeval.errors import UsageProblem
 from kldeval.grammar import unknown
+from kldeval.packages import check_package
 from kldeval.reports.documents import Report
 from kldeval.writers.formats import FORMATS
 from kldeval.writers.page import Options
@@ -116,16 +116,8 @@ def check_installed(write: Writer | BinaryWriter) -> None:
         MissingDependency: naming what to install.
     """
     package = FORMATS[write.name].info.package
-    if package and _is_missing(package):
-        msg = f"{write.name} files need {package}, which is not installed: pip install 'kldeval[{write.name}]'"
-        raise MissingDependency(msg)
-
-
-def _is_missing(package: str) -> bool:
-    try:
-        return find_spec(package) is None
-    except (ImportError, ValueError):
-        return True
+    if package:
+        check_package(package, f"{write.name} files need {package}", f"pip install 'kldeval[{write.name}]'")
 
 
 def suffixes(*, of_audits: bool = False) -> dict[str, str]:

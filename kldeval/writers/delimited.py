@@ -21,6 +21,7 @@ from kldeval.reports.documents import ComparisonReport, Leaderboard, Report
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from kldeval.records import Failure, Score
     from kldeval.reports.audit_documents import Audit, Curve
     from kldeval.writers.page import Options
 
@@ -118,20 +119,30 @@ def map_rows(report: Report) -> Iterator[Row]:
 
     A metric that has no number on a map leaves its cell empty, and says why in the map's own row.
     """
-    reasons: dict[str, list[str]] = {}
+    reasons: dict[str, list[Failure]] = {}
     for failure in report.failures:
         if failure.metric:
-            reasons.setdefault(failure.name, []).append(f"{failure.stage}: {failure.metric}: {failure.message}")
+            reasons.setdefault(failure.name, []).append(failure)
     for score in report.scores:
-        group: Row = {"group": score.group} if score.group else {}
-        counts: Row = {"n_uncovered": score.n_uncovered, "uncovered_mass": float(score.uncovered_mass)}
-        values: Row = {key: float(score.values[key]) for key in report.summaries if key in score.values}
-        said = [
-            *reasons.get(score.name, ()),
-            *("counted as uniform: no prediction" for one in score.remarks if one == NO_PREDICTION),
-        ]
-        why: Row = {"failure": "; ".join(said)} if said else {}
-        yield {"name": score.name, **group, **values, **counts, **why}
+        yield score_row(score, report.summaries, reasons.get(score.name, ()))
+    yield from failure_rows(report)
+
+
+def score_row(score: Score, keys: Iterable[str], failures: Iterable[Failure]) -> Row:
+    """The row of a scored map, with the failures of single metrics."""
+    group: Row = {"group": score.group} if score.group else {}
+    counts: Row = {"n_uncovered": score.n_uncovered, "uncovered_mass": float(score.uncovered_mass)}
+    values: Row = {key: float(score.values[key]) for key in keys if key in score.values}
+    said = [
+        *(f"{failure.stage}: {failure.metric}: {failure.message}" for failure in failures),
+        *("counted as uniform: no prediction" for one in score.remarks if one == NO_PREDICTION),
+    ]
+    why: Row = {"failure": "; ".join(said)} if said else {}
+    return {"name": score.name, **group, **values, **counts, **why}
+
+
+def failure_rows(report: Report) -> Iterator[Row]:
+    """A row per map that could not be scored."""
     of_metrics = {failure.name for failure in report.failures if failure.metric}
     scored = {score.name for score in report.scores if score.name in of_metrics} if of_metrics else ()
     for failure in report.failures:

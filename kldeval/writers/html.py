@@ -12,13 +12,12 @@ import hashlib
 import json
 from dataclasses import replace
 from functools import cache
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kldeval._version import __version__
 from kldeval.dataclass import dataclass
-from kldeval.errors import MissingDependency
+from kldeval.packages import load_package
 from kldeval.reports.documents import ComparisonReport, Leaderboard, Report
 from kldeval.writers.audit_page import audit_page
 from kldeval.writers.html_charts import charts_of
@@ -180,11 +179,7 @@ def _source(name: str) -> str:
 
 @cache
 def _environment() -> Any:
-    try:
-        jinja2 = import_module("jinja2")
-    except ImportError as error:
-        msg = "HTML reports need jinja2, which is not installed: pip install 'kldeval[html]'"
-        raise MissingDependency(msg) from error
+    jinja2 = load_package("jinja2", "HTML reports need jinja2", "pip install 'kldeval[html]'")
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,

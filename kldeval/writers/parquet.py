@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 import io
 import json
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from kldeval.errors import MissingDependency
+from kldeval.packages import load_package
 from kldeval.writers.delimited import table_of
 
 if TYPE_CHECKING:
@@ -19,7 +18,10 @@ if TYPE_CHECKING:
     from kldeval.writers.page import Options
 
 
-_TEXTS = frozenset({"model", "name", "group", "failure", "metric", "first", "second", "unit", "winner"})
+SIGNATURES = "kldeval.settings.signature"
+"""The metadata that hold the signatures, as JSON."""
+
+_TEXTS = frozenset({"model", "name", "group", "failure", "metric", "first", "second", "unit", "winner", "details"})
 _COUNTS = frozenset({"n", "n_uncovered"})
 
 
@@ -47,7 +49,7 @@ def arrow_table(made: Report | Leaderboard | ComparisonReport) -> Any:
 
 
 def _table(columns: Sequence[str], rows: Sequence[Row], made: Report | Leaderboard | ComparisonReport) -> Any:
-    metadata = {"kldeval.settings.signature": json.dumps(_signatures(made))}
+    metadata = {SIGNATURES: json.dumps(_signatures(made))}
     return table(columns, rows).replace_schema_metadata(metadata)
 
 
@@ -126,8 +128,4 @@ def package(name: str) -> Any:
     Raises:
         MissingDependency: it is not installed.
     """
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        msg = "Parquet files need pyarrow, which is not installed: pip install 'kldeval[parquet]'"
-        raise MissingDependency(msg) from error
+    return load_package(name, "Parquet files need pyarrow", "pip install 'kldeval[parquet]'")

@@ -1,94 +1,337 @@
-"""Rows of maps as Parquet files of a folder, written while the maps are scored: each is there whole or not at all."""
+"""The rows of maps as Parquet files of a folder, its parts: each is there whole or not at all.
+
+A part has the columns of `--output FILE.parquet`, and `details`: what else the JSON report says of a map, as JSON. Its
+metadata say what it is of. Rows of scored maps come first, in the order of their names, then those of failures.
+"""
 
 from __future__ import annotations
 
+import io
+import json
+import os
+import re
+import warnings
+from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from kldeval.atomic import whole_file
-from kldeval.errors import UsageProblem, printable
-from kldeval.records import Failure, Score
-from kldeval.writers.parquet import ROWS_OF_GROUP, package, table
+from kldeval.atomic import temporary_beside
+from kldeval.dataclass import dataclass
+from kldeval.engine.outcome_rows import outcome_of, row_of
+from kldeval.engine.spool import bare
+from kldeval.errors import UsageProblem, count, printable
+from kldeval.grammar import differences
+from kldeval.records import Score
+from kldeval.regular import open_regular, why
+from kldeval.urls import is_url, url_of
+from kldeval.writers.delimited import failure_rows, score_row
+from kldeval.writers.parquet import SIGNATURES, package, table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
+    from kldeval.arrays import NumpyArray as Array
+    from kldeval.engine.parts import PartsHead
     from kldeval.reports.documents import Report
-    from kldeval.run_options import Progress
     from kldeval.writers.delimited import Row
 
 
+SCHEMA = "kldeval.part/1"
+
+NAME = re.compile(r"part-(\d{6,})\.parquet")
+
+TEMPORARY = ".kldeval-part-"
+"""How the names of unfinished parts begin."""
+
+DETAILS = "details"
+"""The column of what the other columns do not have."""
+
+
+@dataclass(frozen=True, slots=True)
+class PartFolder:
+    """A folder, or a URL, that takes the parts of a run, and the metadata of all of them; it pickles."""
+
+    place: Path
+    keys: tuple[str, ...]
+    has_groups: bool
+    facts: Mapping[str, str]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of a part."""
+        group = ("group",) if self.has_groups else ()
+        return ("name", *group, *self.keys, "n_uncovered", "uncovered_mass", "failure", DETAILS)
+
+    def path(self, number: int) -> Path:
+        """Where a part is."""
+        return self.place / f"part-{number:06d}.parquet"
+
+    def encoded(self, number: int, scores: Sequence[Score]) -> bytes:
+        """The contents of a part of scored maps."""
+        return self.encoded_rows(number, [self._row(score) for score in scores])
+
+    def encoded_rows(self, number: int, rows: Sequence[Row]) -> bytes:
+        """The contents of a part."""
+        facts = {**self.facts, "kldeval.part": str(number)}
+        made: Any = table(self.columns, rows).replace_schema_metadata(facts)
+        buffer = io.BytesIO()
+        package("pyarrow.parquet").write_table(made, buffer)
+        return buffer.getvalue()
+
+    def write(self, number: int, data: bytes) -> None:
+        """Put a part into the folder, whole or not at all.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        path = self.path(number)
+        if is_url(path):
+            from kldeval.data.containers import remote
+
+            remote.write(str(url_of(path)), [data])
+            return
+        with temporary_beside(path, TEMPORARY) as temporary:
+            with temporary.open("xb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+
+    def _row(self, score: Score) -> Row:
+        kept = bare(score)
+        rest = replace(kept, values={}, n_uncovered=0, uncovered_mass=0.0, group="")
+        details = row_of(rest)["score"]
+        details.pop("values")
+        if not score.name.isprintable():
+            details["name"] = score.name  # Parquet has no text that is not UTF-8
+        row = score_row(kept, self.keys, score.failures)
+        return {**row, **({DETAILS: json.dumps(details)} if details else {})}
+
+    def scores_of(self, found: Any) -> Iterator[Score]:
+        """The scores of a table of pyarrow."""
+        for row in found.to_pylist():
+            details = json.loads(row[DETAILS]) if row[DETAILS] else {}
+            name = details.pop("name", row["name"])
+            values = {key: row[key] for key in self.keys if row[key] is not None}
+            known = {"values": values, "n_uncovered": row["n_uncovered"], "uncovered_mass": row["uncovered_mass"]}
+            group = {"group": row["group"]} if row.get("group") else {}
+            score = outcome_of(name, {"score": {**known, **group, **details}})
+            assert isinstance(score, Score)  # noqa: S101 - for the type checker
+            yield score
+
+
 class Parts:
-    """The files part-000000.parquet and so on of a folder, with the columns of `--output FILE.parquet`.
+    """The parts of a run in a folder, and those that could not be written, which are kept and tried again at the end.
 
     Raises:
-        UsageProblem: the folder cannot be made, or holds parts already.
-        MissingDependency: pyarrow is not installed.
+        UsageProblem: the folder cannot be made or takes no files, or holds files of these names that are no parts.
+        MissingDependency: pyarrow, or what a URL needs, is not installed.
     """
 
-    def __init__(self, folder: Path, keys: Sequence[str]) -> None:
+    def __init__(self, place: Path) -> None:
         package("pyarrow")
-        self._folder = folder
-        self._keys = tuple(keys)
-        self._rows: list[Row] = []
-        self._failed: set[str] = set()
-        self._count = 0
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            old = sorted(folder.glob("part-*.parquet"))
-        except OSError as error:
-            msg = f"--output-dir {printable(folder)}: {(error.strerror or str(error)).lower()}"
-            raise UsageProblem(msg) from error
-        if old:
-            msg = f"--output-dir {printable(folder)} holds parts already, such as {old[0].name}; name another folder"
-            raise UsageProblem(msg)
+        self._place = place
+        self._kept: dict[int, bytes] = {}
+        self._reasons: dict[int, str] = {}
+        self._folder: PartFolder | None = None
+        self._n_scored = self._n = self._size = 0
+        self._old = _parts_of(place)
 
-    def telling(self, progress: Progress | None) -> Progress:
-        """A progress that takes every outcome, and tells another of it."""
+    @property
+    def is_shared(self) -> bool:
+        """Whether other processes write into the folder, too: the memory of fsspec is that of one process."""
+        return not (url_of(self._place) or "").startswith("memory://")
 
-        def told(outcome: object, count: int) -> None:
-            self._take(outcome)
-            if progress:
-                progress(outcome, count)
+    def begin(self, head: PartsHead) -> PartFolder:
+        """Make the folder ready for the parts of a run, which replace those of the same request.
 
-        return told
+        Raises:
+            UsageProblem: it holds those of another one.
+        """
+        facts = {
+            "kldeval.schema": SCHEMA,
+            SIGNATURES: json.dumps(dict(head.signatures)),
+            "kldeval.run": head.run,
+            "kldeval.shard": head.shard,
+            "kldeval.inputs": json.dumps(dict(head.inputs)),
+            "kldeval.names": head.names,
+        }
+        folder = PartFolder(self._place, head.keys, head.has_groups, facts)
+        for path, its in self._old.items():
+            _check_same(path, its, facts)
+        for path, its in self._old.items():
+            is_same = its["kldeval.names"] == head.names and its["columns"] == repr(folder.columns)
+            if not is_same or _number(path) >= head.n_parts:
+                _remove(path)
+        self._clean()
+        self._folder, self._n_scored, self._size = folder, head.n_parts, head.size
+        return folder
+
+    def keep(self, number: int, data: bytes, reason: str) -> None:
+        """Keep the contents of a part that could not be written; the first one is said at once."""
+        if not self._kept:
+            msg = f"cannot write {printable(self._path(number))}: {reason}; its rows are kept, and the run goes on"
+            warnings.warn(msg, RuntimeWarning, stacklevel=2)
+        self._kept[number], self._reasons[number] = data, reason
+
+    def scores(self, number: int) -> Iterator[Score]:
+        """The scores of a part.
+
+        Raises:
+            UsageProblem: it is not there any more.
+        """
+        assert self._folder is not None  # noqa: S101 - for the type checker
+        return self._folder.scores_of(self._table(number))
+
+    def values(self, number: int, key: str) -> Array:
+        """The numbers of a metric in a part; raises as `scores`."""
+        values: Array = self._table(number, [key]).column(key).drop_null().to_numpy()
+        return values
 
     def finish(self, report: Report) -> None:
-        """Write what is left, with the failures of maps that could not be paired."""
-        for failure in report.failures:
-            if failure.name not in self._failed and not failure.metric:
-                self._rows.append(_failed(failure))
-        if self._rows or not self._count:
-            self._write()
+        """Write the parts of maps that could not be scored, and once more those that could not be written."""
+        folder = self._folder
+        assert folder is not None  # noqa: S101 - for the type checker
+        rows, self._n = failure_rows(report), self._n_scored
+        while some := list(islice(rows, self._size)):
+            self._kept[self._n] = folder.encoded_rows(self._n, some)
+            self._n += 1
+        if not self._n:
+            self._kept[0] = folder.encoded_rows(0, ())
+            self._n = 1
+        for number, data in sorted(self._kept.items()):
+            try:
+                folder.write(number, data)
+            except OSError as error:
+                self._reasons[number] = why(error)
+            else:
+                self._kept.pop(number)
+        self._clean()
 
-    def _take(self, outcome: object) -> None:
-        if isinstance(outcome, Score):
-            self._rows.append(self._scored(outcome))
-        elif isinstance(outcome, Failure):
-            self._failed.add(outcome.name)
-            self._rows.append(_failed(outcome))
-        if len(self._rows) >= ROWS_OF_GROUP:
-            self._write()
+    def check_written(self) -> None:
+        """Say that a part is missing.
 
-    def _scored(self, score: Score) -> Row:
-        values: Row = {key: float(score.values[key]) for key in self._keys if key in score.values}
-        why = "; ".join(f"{one.stage}: {one.metric}: {one.message}" for one in score.failures)
-        counts: Row = {"n_uncovered": score.n_uncovered, "uncovered_mass": float(score.uncovered_mass)}
-        return {"name": score.name, **values, **counts, **({"failure": why} if why else {})}
+        Raises:
+            UsageProblem: one could not be written.
+        """
+        if self._kept:
+            number = min(self._kept)
+            missing = f"{len(self._kept)} of {count(self._n, 'part')} missing"
+            way_out = "mend that and run it again (with --cache nothing is scored twice)"
+            path = printable(self._path(number))
+            msg = f"cannot write {path}: {self._reasons[number]}; {missing}: {way_out}"
+            raise UsageProblem(msg)
 
-    def _write(self) -> None:
-        columns: Sequence[str] = ("name", *self._keys, "n_uncovered", "uncovered_mass", "failure")
-        made: Any = table(columns, self._rows)
-        path = self._folder / f"part-{self._count:06d}.parquet"
+    def _path(self, number: int) -> Path:
+        return self._place / f"part-{number:06d}.parquet"
+
+    def _table(self, number: int, columns: list[str] | None = None) -> Any:
+        parquet = package("pyarrow.parquet")
+        path = self._path(number)
         try:
-            with whole_file(path) as file:
-                package("pyarrow.parquet").write_table(made, file)
+            with _opened(path) if number not in self._kept else io.BytesIO(self._kept[number]) as file:
+                return parquet.ParquetFile(file).read(columns=columns, use_threads=False)
         except OSError as error:
-            msg = f"cannot write {printable(path)}: {error.strerror or error}"
+            msg = f"cannot read {printable(path)}, which this run wrote: {why(error)}"
             raise UsageProblem(msg) from error
-        self._rows = []
-        self._count += 1
+
+    def _clean(self) -> None:
+        """Remove what was left of parts that were being written when their process ended."""
+        if not is_url(self._place):
+            for path in self._place.glob(f"{TEMPORARY}*.tmp"):
+                path.unlink(missing_ok=True)
 
 
-def _failed(failure: Failure) -> Row:
-    return {"name": failure.name, "failure": f"{failure.stage}: {failure.message}"}
+def _parts_of(place: Path) -> dict[Path, dict[str, str]]:
+    """The parts that are in a folder, which is made if it is not there, with their metadata and their columns.
+
+    Raises:
+        UsageProblem: as `Parts`.
+    """
+    try:
+        if is_url(place):
+            from kldeval.data.containers import remote
+
+            found = remote.files_below(place)
+        else:
+            place.mkdir(parents=True, exist_ok=True)
+            found = sorted(place.iterdir())
+            with temporary_beside(place / "part", TEMPORARY) as temporary:
+                temporary.open("xb").close()
+        return {path: _facts_of(path) for path in found if NAME.fullmatch(path.name) and path.parent == place}
+    except OSError as error:
+        msg = f"--output-dir {printable(place)}: {why(error)}"
+        raise UsageProblem(msg) from error
+
+
+def _facts_of(path: Path) -> dict[str, str]:
+    """The metadata and the columns of a part.
+
+    Raises:
+        UsageProblem: it is none.
+        OSError: it cannot be read.
+    """
+    try:
+        with _opened(path) as file:
+            schema = package("pyarrow.parquet").read_schema(file)
+    except package("pyarrow").ArrowException:
+        schema = None
+    facts = {} if schema is None else {key.decode(): value.decode() for key, value in (schema.metadata or {}).items()}
+    if facts.get("kldeval.schema") != SCHEMA:
+        what = f"{path.name} is no part that this version wrote"
+        msg = f"--output-dir {printable(path.parent)}: {what}; name another folder"
+        raise UsageProblem(msg)
+    return {**facts, "columns": repr(tuple(schema.names))}
+
+
+def _check_same(path: Path, theirs: Mapping[str, str], ours: Mapping[str, str]) -> None:
+    """Refuse the part of another request.
+
+    Raises:
+        UsageProblem: saying in what it differs, and what to do.
+    """
+    what = next(_differences(theirs, ours), None)
+    if what:
+        holds = f"--output-dir {printable(path.parent)} holds parts of another run ({what})"
+        msg = f"{holds}; name another folder, or remove {path.name} and its like"
+        raise UsageProblem(msg)
+
+
+def _differences(theirs: Mapping[str, str], ours: Mapping[str, str]) -> Iterator[str]:
+    """In what the metadata of two parts show two requests, the plainest first."""
+    both = [json.loads(facts["kldeval.inputs"]) for facts in (theirs, ours)]
+    pairs = {what: (both[0].get(what), both[1].get(what)) for what in {**both[0], **both[1]}}
+    pairs["share"] = (theirs["kldeval.shard"], ours["kldeval.shard"])
+    before, now = (json.loads(facts[SIGNATURES]) for facts in (theirs, ours))
+    pairs["metrics"] = (",".join(before), ",".join(now))
+    for key in (key for key in before if key in now):
+        pairs.update({f"{key}: {part}": values for part, values in differences(before[key], now[key]).items()})
+    yield from (f"{what} {its}, here {own}" for what, (its, own) in pairs.items() if its != own)
+    if theirs["kldeval.run"] != ours["kldeval.run"]:
+        yield "another way to read files, other images beside each, or other versions"
+
+
+def _number(path: Path) -> int:
+    match = NAME.fullmatch(path.name)
+    assert match is not None  # noqa: S101 - for the type checker
+    return int(match[1])
+
+
+def _opened(path: Path) -> AbstractContextManager[Any]:
+    """A part to read."""
+    if not is_url(path):
+        return open_regular(path)
+    from kldeval.data.containers import remote
+
+    return remote.open_url(path)
+
+
+def _remove(path: Path) -> None:
+    if not is_url(path):
+        path.unlink(missing_ok=True)
+        return
+    from kldeval.data.containers import remote
+
+    remote.remove(str(url_of(path)))

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import pickle
-import sys
 import zipfile
 from pathlib import Path
 from typing import Any
 
+import cv2
 import h5py
 import numpy as np
 import pytest
+import torch
 import xarray
 import zarr
 from command_line import kldeval, score
@@ -396,10 +398,11 @@ def test_lengths_that_lead_out_of_a_header_are_refused_before_memory_is_asked_fo
 
 def test_without_the_libraries_a_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     save(dataset(1), "p.nc")
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "xarray" else sys)
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "xarray" else find(name))
     outcome = kldeval("p.nc", "p.nc", "--var", "tas")
     assert outcome.code == 2
-    assert "xarray is missing: pip install 'kldeval[xarray]'" in outcome.err
+    assert "xarray, which is not installed: pip install 'kldeval[xarray]'" in outcome.err
 
 
 def test_a_zarr_store_is_one_file_to_digests_and_is_read_again_where_it_changed() -> None:
@@ -414,3 +417,14 @@ def test_a_zarr_store_is_one_file_to_digests_and_is_read_again_where_it_changed(
     assert after != before
     assert after == score(*arguments)
     assert "differ" in kldeval("reproduce", "report.json").out
+
+
+def test_libraries_of_other_formats_leave_the_memory_of_a_file() -> None:
+    """Those of all formats take two gigabytes of address space together, in the one process that reads them."""
+    save(dataset(1, gaps=False), "p.nc")
+    save(dataset(1, gaps=False), "p.zarr")
+    torch.save(torch.ones(4, 5), "p.pt")
+    cv2.imwrite("p.hdr", np.ones((4, 5, 3), np.float32))
+    for name in ("p.nc", "p.zarr", "p.pt", "p.hdr"):
+        outcome = kldeval(name, name, *(["--var", "tas"] if name in {"p.nc", "p.zarr"} else []), "-m", "kld")
+        assert (outcome.code, outcome.err) == (0, ""), (name, outcome)

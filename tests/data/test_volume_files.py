@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import struct
 import sys
 import zipfile
@@ -14,6 +15,7 @@ import nibabel
 import nrrd
 import numpy as np
 import pytest
+import scipy.special
 from command_line import kldeval, score
 from reading import read_map
 
@@ -316,3 +318,42 @@ def test_without_the_libraries_a_line_says_what_to_install(
         library.cache_clear()
         assert outcome.code == 2
         assert "pip install 'kldeval[volumes]'" in outcome.err
+
+
+@pytest.mark.parametrize("said", [1, 2, 4])
+def test_another_number_of_axes_than_a_file_says_is_refused(arrays: dict[str, Array], said: int) -> None:
+    nifti("p.nii", arrays["p"])
+    for other in (nifti("g.nii", arrays["g"]), "g.npy"):
+        np.save("g.npy", arrays["g"])
+        for words in ((), ("audit",), ("check",), ("identify", "--value", "1")):
+            refused = kldeval(*words, "p.nii", other, "--spatial-axes", str(said))
+            assert refused.code == 1
+            assert f"--spatial-axes {said}: p.nii says itself that 3 axes are of space" in refused.out + refused.err
+    assert kldeval("p.nii", "g.nii", "--spatial-axes", "3").code == 0
+    nifti("slice.nii", arrays["p"][..., :1])
+    assert kldeval("slice.nii", "slice.nii", "--spatial-axes", "2").code == 0
+    assert "slice.nii says itself that 2 axes" in kldeval("slice.nii", "slice.nii", "--spatial-axes", "3").out
+
+
+def test_every_question_gives_a_volume_one_number(arrays: dict[str, Array]) -> None:
+    """Along an axis that is named, a volume is a distribution at each position, whoever asks; scipy says the same."""
+    del arrays
+    volumes = np.random.default_rng(8).random((2, 4, 5, 6)) + 0.1
+    for name, array in zip("pg", volumes, strict=True):
+        nifti(f"{name}.nii", array)
+    expected = scipy.special.rel_entr(*(array / array.sum(0) for array in volumes[::-1])).sum(0).mean()
+    assert score("p.nii", "g.nii", "--convention", "scipy", "-m", "kld") == [pytest.approx(expected, rel=1e-12)]
+    audited = kldeval("audit", "p.nii", "g.nii", "--format", "json")
+    conventions = json.loads(audited.out)["conventions"]
+    assert len(conventions) > 30
+    for name, row in conventions.items():
+        alone = kldeval("p.nii", "g.nii", "--convention", name, "--score-only")
+        if (found := row["models"]["p"])["n"]:
+            assert float(alone.out.split()[0]) == pytest.approx(found["mean"], rel=1e-12)
+        else:
+            assert alone.code == 1
+            assert "asks where pixels stand" in alone.err
+    for flags in (("--convention", "scipy"), ("--norm", "softmax(axis=0)", "--reduction", "batchmean", "-m", "kld")):
+        value = float(kldeval("p.nii", "g.nii", *flags, "--score-only").out.split()[0])
+        identified = kldeval("identify", "p.nii", "g.nii", "--value", f"{value:.9g}")
+        assert identified.code == 0, identified.out

@@ -349,8 +349,15 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 
 def started(root: Path, cache: Path, **options: Any) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "kldeval", root / "pred", root / "gt", "--format", "json", "-q", "--cache", cache]
+    # a compiled module that a full disk has cut would stay
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
     return subprocess.Popen(
-        list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
+        list(map(str, command)),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        **options,
     )
 
 

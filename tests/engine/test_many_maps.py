@@ -140,7 +140,8 @@ def test_a_pair_of_files_adds_its_names(tmp_path: Path, monkeypatch: pytest.Monk
         library.evaluate(preds, gt, metric="kld", jobs=1, limit=1)
         return tracemalloc.get_traced_memory()[1]
 
-    paired(200)  # fills what is kept from run to run
+    for number in sides:
+        paired(number)  # fills what is kept from run to run
     tracemalloc.start()
     few = paired(200)
     tracemalloc.reset_peak()
@@ -158,31 +159,3 @@ def test_a_report_of_many_maps_can_be_read_again_and_again(
     assert spooled.scores[-1] == kept.scores[-1]
     assert spooled.scores[2:9:3] == list(kept.scores[2:9:3])
     assert json.dumps(str(spooled)) == json.dumps(str(kept))
-
-
-def test_parts_are_the_rows_of_the_report(
-    maps: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    parquet = pytest.importorskip("pyarrow.parquet")
-    (maps[1] / "v" / "lone.npy").write_bytes((maps[1] / "v" / "00.npy").read_bytes())
-    monkeypatch.setattr("kldeval.writers.parts.ROWS_OF_GROUP", 8)
-    few_in_memory(monkeypatch)
-    outcome = kldeval(*maps, "--output-dir", tmp_path / "rows", "-o", tmp_path / "rows.parquet", "-q")
-    assert outcome.code == 1, outcome.err
-    parts = sorted((tmp_path / "rows").iterdir())
-    assert [path.name for path in parts] == [f"part-{number:06d}.parquet" for number in range(4)]
-    rows = [row for path in parts for row in parquet.read_table(path).to_pylist()]
-    whole = parquet.read_table(tmp_path / "rows.parquet").to_pylist()
-    assert sorted(rows, key=lambda row: str(row["name"])) == sorted(whole, key=lambda row: str(row["name"]))
-    again = kldeval(*maps, "--output-dir", tmp_path / "rows")
-    assert (again.code, again.out) == (2, "")
-    assert "holds parts already, such as part-000000.parquet" in again.err
-    for among in (maps[0], maps[1] / "v"):
-        refused = kldeval(*maps, "--output-dir", among)
-        assert (refused.code, list(among.glob("*.parquet"))) == (2, [])
-        assert refused.err.startswith(f"kldeval: cannot write {among}: the next run would read it as maps of ")
-    both = kldeval(maps[0], maps[1], maps[1], "--output-dir", tmp_path / "more")
-    assert (both.code, both.err) == (
-        2,
-        "kldeval: --output-dir holds the rows of one prediction; score each model by itself for it\n",
-    )

@@ -39,6 +39,8 @@ def environment(**variables: str) -> dict[str, str]:
 
 def shell(maps: Path, command: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """What bash makes of a command in which `kldeval` is the program, run in the folder of the maps."""
+    if "ulimit -f" in command:
+        variables["PYTHONDONTWRITEBYTECODE"] = "1"  # a compiled module that a full disk has cut would stay
     program = f"kldeval() {{ '{sys.executable}' -m kldeval \"$@\"; }}\n"
     return subprocess.run(
         [BASH, "-c", program + command],

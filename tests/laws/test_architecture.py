@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 import pytest
+from trees import tree
 
 import kldeval
 
@@ -53,6 +54,7 @@ LAYERS = (
         "urls",
         "suffixes",
         "grids",
+        "packages",
         "sequences",
     ),
     ("dataclass",),
@@ -73,7 +75,7 @@ def module_name(path: Path) -> str:
 @cache
 def trees() -> dict[str, ast.Module]:
     """The modules of the package by their names."""
-    return {module_name(path): ast.parse(path.read_text(encoding="utf-8")) for path in sorted(PACKAGE.rglob("*.py"))}
+    return {module_name(path): tree(path) for path in sorted(PACKAGE.rglob("*.py"))}
 
 
 def room(name: str) -> str:

@@ -7,6 +7,8 @@ import re
 from functools import cache
 from pathlib import Path
 
+from trees import tree
+
 import kldeval
 from kldeval.wording import in_python
 
@@ -20,10 +22,10 @@ def messages() -> list[str]:
     for path in PACKAGE.rglob("*.py"):
         if path.parent.name == "cli" or path.name == "wording.py":
             continue
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        docs = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-        inner = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
-        for node in ast.walk(tree):
+        parsed = tree(path)
+        docs = {id(node.value) for node in ast.walk(parsed) if isinstance(node, ast.Expr)}
+        inner = {id(part) for node in ast.walk(parsed) if isinstance(node, ast.JoinedStr) for part in node.values}
+        for node in ast.walk(parsed):
             if isinstance(node, ast.JoinedStr):
                 parts = (part.value if isinstance(part, ast.Constant) else "7" for part in node.values)
                 found.add("".join(map(str, parts)))

@@ -6,6 +6,8 @@ import ast
 from collections import defaultdict
 from pathlib import Path
 
+from trees import tree
+
 import kldeval
 
 PACKAGE = Path(kldeval.__file__).parent
@@ -32,7 +34,7 @@ def is_registered(node: ast.stmt) -> bool:
 def test_no_two_public_names_mean_different_things() -> None:
     found: defaultdict[str, list[str]] = defaultdict(list)
     for path in sorted(PACKAGE.rglob("*.py")):
-        for node in ast.parse(path.read_text()).body:
+        for node in tree(path).body:
             name = node.name if isinstance(node, ast.FunctionDef | ast.ClassDef) else "_"
             if not name.startswith("_") and not is_registered(node):
                 found[name].append(str(path.relative_to(PACKAGE)))

@@ -10,6 +10,8 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from trees import tree
+
 import kldeval
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ MOST_INSIDE = 126
 @cache
 def trees() -> dict[Path, ast.Module]:
     """The files of tests."""
-    return {path: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(TESTS.rglob("*.py"))}
+    return {path: tree(path) for path in sorted(TESTS.rglob("*.py"))}
 
 
 def test_no_test_asserts_how_long_a_thing_takes() -> None:
@@ -65,7 +67,17 @@ def test_tests_stay_off_the_inside() -> None:
     assert len(found) <= MOST_INSIDE, "\n".join(f"{name} (files: {files})" for name, files in sorted(found.items()))
 
 
-HOOKS = {"emit", "extra_repr", "format_commands", "format_options", "forward", "list_commands", "setup", "writable"}
+HOOKS = {
+    "emit",
+    "extra_repr",
+    "format_commands",
+    "format_options",
+    "forward",
+    "list_commands",
+    "setup",
+    "teardown",
+    "writable",
+}
 """Methods that click, torch, dask and the standard library call."""
 
 APART = re.compile(r'"""(?:[^"]|"(?!""))*"""|(?<=\s)# .*')

@@ -5,13 +5,15 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
+from trees import tree
+
 import kldeval
 
 FILES = sorted((Path(kldeval.__file__).parent / "cli").glob("*.py"))
 
 
 def functions(path: Path) -> list[ast.FunctionDef]:
-    return [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef)]
+    return [node for node in ast.walk(tree(path)) if isinstance(node, ast.FunctionDef)]
 
 
 def test_no_function_takes_options_of_any_kind() -> None:

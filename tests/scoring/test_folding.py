@@ -43,7 +43,7 @@ def value(pred: NDArray[np.float64], gt: NDArray[np.float64], call: str, norms: 
 
 def by_the_formula(pred: NDArray[np.float64], gt: NDArray[np.float64], call: str, norms: tuple[str, str]) -> float:
     """The number where nothing has a folded form: with weights of 1 the ordinary walk sums it."""
-    with patch("kldeval.scoring.pixels.folds_of", lambda _: None):
+    with patch("kldeval.scoring.pixels.folds_of", lambda requests: [None] * len(requests)):
         return value(pred, gt, call, norms)
 
 
@@ -94,3 +94,46 @@ def test_a_softmax_with_scores_of_minus_infinity_keeps_its_zeros() -> None:
     assert value(pred, gt, "ce(ratio_eps=1e-7)", norms) == pytest.approx(
         by_the_formula(pred, gt, "ce(ratio_eps=1e-7)", norms), rel=1e-12
     )
+
+
+MIT = "kld(log_eps=2.2204e-16,ratio_eps=2.2204e-16)"
+
+
+@pytest.mark.parametrize("call", [MIT, "kld", f"{MIT[:-1]},direction=mean,factor=2)", "ce", "entropy-gt"])
+@pytest.mark.parametrize("norm", ["sum-to-one", "flatten-softmax"])
+@pytest.mark.parametrize("apart", [1.0, 1e-1, 1e-2, 1e-3, 1e-5, 1e-8])
+def test_maps_that_nearly_agree_keep_their_digits(call: str, norm: str, apart: float) -> None:
+    """What entropy and cross-entropy would lose by cancelling each other."""
+    pred, noise = np.random.default_rng(2).uniform(0.1, 1, (2, *SHAPE))
+    gt = pred * (1 + apart * noise)
+    expected = by_the_formula(pred, gt, call, (norm, norm))
+    assert value(pred, gt, call, (norm, norm)) == pytest.approx(expected, rel=1e-12, abs=3e-16)
+
+
+@pytest.mark.parametrize("call", [MIT, "kld"])
+@pytest.mark.parametrize("norm", ["sum-to-one", "flatten-softmax"])
+def test_a_number_does_not_depend_on_the_maps_of_its_batch(call: str, norm: str) -> None:
+    pred, gt = np.random.default_rng(3).uniform(0.1, 1, (2, 3, *SHAPE))
+    gt[1] = pred[1] * (1 + 1e-6 * gt[1])
+    gt[2] = pred[2]
+    eps = 0 if call == "kld" else 2.2204e-16
+    of_all = kldeval.kld(pred, gt, norm=norm, log_eps=eps, ratio_eps=eps)
+    alone = [kldeval.kld(*both, norm=norm, log_eps=eps, ratio_eps=eps) for both in zip(pred, gt, strict=True)]
+    assert of_all.tolist() == pytest.approx([float(one) for one in alone], rel=1e-12, abs=3e-16)
+    if call == "kld":
+        assert of_all[2] == 0
+
+
+@pytest.mark.parametrize("stored", ["float32", "float64", "uint16", "float16"])
+@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("norm", ["sum-to-one", "flatten-softmax"])
+def test_large_maps_have_the_numbers_of_small_ones(stored: str, call: str, norm: str) -> None:
+    """Their logarithms, exponentials and sums are those of OpenCV."""
+    pred, gt = np.random.default_rng(4).uniform(0, 1, (2, *SHAPE))
+    gt[2:4] = 0
+    pred[0, 0] = 0
+    scale = 60_000 if stored == "uint16" else 1
+    both = (pred * scale).astype(stored), (gt * scale).astype(stored)
+    plain = value(*both, call, (norm, norm))
+    with patch("kldeval.normalization.arithmetic.LARGE", 1):
+        assert value(*both, call, (norm, norm)) == pytest.approx(plain, rel=1e-12, abs=1e-15)

@@ -13,6 +13,7 @@ import pytest
 from command_line import kldeval
 from hypothesis import given
 from hypothesis import strategies as st
+from trees import tree
 
 import kldeval as package
 from kldeval.writers.lines import message_lines, one_line
@@ -115,7 +116,7 @@ def test_nothing_prints_but_the_messages() -> None:
     found = {
         path.relative_to(folder).as_posix()
         for path in folder.rglob("*.py")
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for node in ast.walk(tree(path))
         if isinstance(node, ast.Call) and ast.unparse(node.func) in printing
     }
     assert found <= {"cli/messages.py", "writers/text.py", "__main__.py"}

@@ -184,6 +184,22 @@ def write(url: str, parts: Any) -> None:
         raise OSError(msg) from error
 
 
+def remove(url: str) -> None:
+    """Remove the file at a URL.
+
+    Raises:
+        OSError: it cannot be removed.
+    """
+    files, inside = _opened(Path(url))
+    try:
+        files.rm_file(inside)
+    except FileNotFoundError:
+        return
+    except Exception as error:
+        msg = f"{type(error).__name__}: {error}"
+        raise OSError(msg) from error
+
+
 @lru_cache(maxsize=8)
 def _file_system(scheme: str) -> Any:
     for name in CHATTY:  # what they log is in our own error; without a handler it goes to standard error

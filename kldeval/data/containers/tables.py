@@ -23,8 +23,9 @@ from kldeval.data.readers.files import check_regular, refusals
 from kldeval.data.readers.foreign import OWN
 from kldeval.data.readers.stored import unreadable
 from kldeval.digests import stamp_of
-from kldeval.errors import MissingDependency, UnreadableMap, UsageProblem, examples, printable
+from kldeval.errors import UnreadableMap, UsageProblem, examples, printable
 from kldeval.memory import ARRAY_SUFFIX, BytesInMemory, MapInMemory, Member
+from kldeval.packages import check_package
 from kldeval.urls import is_url
 
 if TYPE_CHECKING:
@@ -414,8 +415,4 @@ def _nested(scalar: Any) -> Array:
 
 
 def _check_library() -> None:
-    from importlib.util import find_spec
-
-    if find_spec("pyarrow") is None:
-        msg = "tables with columns need pyarrow, which is not installed: pip install 'kldeval[parquet]'"
-        raise MissingDependency(msg)
+    check_package("pyarrow", "tables with columns need pyarrow", "pip install 'kldeval[parquet]'")

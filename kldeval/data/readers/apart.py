@@ -25,11 +25,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from kldeval.data.readers.files import refusals
 from kldeval.data.readers.stored import Limits, unreadable
 from kldeval.dataclass import dataclass
-from kldeval.errors import KldevalError, MissingDependency
+from kldeval.errors import KldevalError
+from kldeval.packages import check_package
 from kldeval.process import make_expendable
 
 if TYPE_CHECKING:
     from kldeval.memory import MapContents
+
+ENDING = 10.0
+"""So many seconds a child that has closed its pipe has for its end."""
 
 SECONDS = 120.0
 """How long a file may take; a data set of a thousand images takes a few seconds."""
@@ -96,6 +100,8 @@ def load_apart(module: str, path: MapContents, limits: Limits, function: str = "
         try:
             answer = _asked(child, pickle.dumps((module, function, given, str(Path.cwd()), path, limits)))
         except (OSError, EOFError):
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(ENDING)  # it has closed its pipe: its own exit code tells why
             child.kill()
             code = _closed(child)
             _child.clear()
@@ -122,13 +128,7 @@ class Library(NamedTuple):
         Raises:
             MissingDependency: it is not.
         """
-        try:
-            found = importlib.util.find_spec(self.name)
-        except ValueError:  # a module that stands in for it, as in tests
-            found = None
-        if found is None:
-            msg = f"{self.files} need {self.name}, which is not installed: {self.command}"
-            raise MissingDependency(msg)
+        check_package(self.name, f"{self.files} need {self.name}", self.command)
 
 
 def _started() -> subprocess.Popen[bytes]:
@@ -179,10 +179,11 @@ def serve() -> None:
         module, function, given, here, path, limits = question
         answer: Any
         try:
+            reader = importlib.import_module(module)
             _bound_memory(limits)
             with refusals(path):
                 os.chdir(here)  # relative paths are those of the process that asks
-                answer = getattr(importlib.import_module(module), function)(*given, path, limits)
+                answer = getattr(reader, function)(*given, path, limits)
         except KldevalError as error:
             answer = error
         data = pickle.dumps(answer, protocol=pickle.HIGHEST_PROTOCOL)
@@ -195,7 +196,15 @@ def _bound_memory(limits: Limits) -> None:
         import resource
 
         hard = resource.getrlimit(resource.RLIMIT_AS)[1]
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY + 3 * 8 * limits.max_pixels, hard))
+        resource.setrlimit(resource.RLIMIT_AS, (_address_space() + MEMORY + 3 * 8 * limits.max_pixels, hard))
+
+
+def _address_space() -> int:
+    """The bytes that libraries and their threads take before anything is read, which may be gigabytes."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError):
+        return 0
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ last two; every other axis counts maps. Conventions: https://cfconventions.org/
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import re
 from contextlib import contextmanager, nullcontext
@@ -24,9 +23,10 @@ from kldeval.data.readers.netcdf_header import check_header
 from kldeval.data.readers.stored import Limits, Stored, unreadable
 from kldeval.data.readers.zarr_stores import opened_store
 from kldeval.digests import ABSENT, Stamp, stamp_of
-from kldeval.errors import MissingDependency, examples
+from kldeval.errors import examples
 from kldeval.grids import Coordinates
 from kldeval.memory import BytesInMemory, MapInMemory
+from kldeval.packages import check_package
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -361,12 +361,5 @@ def _check(path: Path | BytesInMemory) -> None:
     """Refuse what is neither a regular file nor a folder, and formats whose library is not installed."""
     if isinstance(path, Path) and not path.is_dir():
         check_regular(path)
-    needed = ("xarray", "zarr" if path.suffix.lower() in ZARR else "h5netcdf")
-    for name in needed:
-        try:
-            found = importlib.util.find_spec(name)
-        except ValueError:
-            found = None
-        if found is None:
-            msg = f"such files need {' and '.join(needed)}, of which {name} is missing: pip install 'kldeval[xarray]'"
-            raise MissingDependency(msg)
+    for name in ("xarray", "zarr" if path.suffix.lower() in ZARR else "h5netcdf"):
+        check_package(name, f"such files need {name}", "pip install 'kldeval[xarray]'")

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from kldeval.data.readers.exif import TRANSPOSED, UPRIGHT, orientation, upright
 from kldeval.data.readers.stored import Limits, Stored, check_size, unreadable
 from kldeval.dataclass import dataclass
-from kldeval.errors import MissingDependency
+from kldeval.packages import load_package
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -238,9 +238,4 @@ def _strict(data: bytes, n_components: int, end: int, path: Path) -> Array:
 
 
 def _decoder() -> Any:
-    try:
-        from kornia_rs.io import decode_image_jpegturbo
-    except ImportError as error:
-        msg = f"JPEGs need kornia-rs, which cannot be imported ({error}); install it with: pip install kornia-rs"
-        raise MissingDependency(msg) from error
-    return decode_image_jpegturbo
+    return load_package("kornia_rs.io", "JPEGs need kornia-rs", "pip install kornia-rs").decode_image_jpegturbo

@@ -20,6 +20,7 @@ from kldeval.data.readers.stored import Limits, Stored, unreadable
 from kldeval.data.readers.voxels import check_values, inflating, read_values, volume_opened
 from kldeval.errors import MissingDependency
 from kldeval.grids import Grid
+from kldeval.packages import load_package
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -189,9 +190,4 @@ def _grid(header: Any) -> Grid | None:
 
 @cache
 def _library() -> Any:
-    try:
-        import nibabel
-    except ImportError as error:
-        msg = f"NIfTI needs nibabel ({error}): pip install 'kldeval[volumes]'"
-        raise MissingDependency(msg) from error
-    return nibabel
+    return load_package("nibabel", "NIfTI files need nibabel", "pip install 'kldeval[volumes]'")

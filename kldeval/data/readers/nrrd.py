@@ -19,6 +19,7 @@ from kldeval.data.readers.stored import Limits, Stored, unreadable
 from kldeval.data.readers.voxels import check_values, read_values, volume_opened
 from kldeval.errors import MissingDependency, printable
 from kldeval.grids import Grid
+from kldeval.packages import load_package
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -190,9 +191,4 @@ def _grid(fields: Any, other: int | None) -> Grid | None:
 
 @cache
 def _library() -> Any:
-    try:
-        import nrrd
-    except ImportError as error:
-        msg = f"NRRD needs pynrrd ({error}): pip install 'kldeval[volumes]'"
-        raise MissingDependency(msg) from error
-    return nrrd
+    return load_package("nrrd", "NRRD files need pynrrd", "pip install 'kldeval[volumes]'")

@@ -1,0 +1,376 @@
+"""Rows of a run as files of a folder, its parts: each has those of `TASKS_OF_PART` neighbouring pairs.
+
+Where a run holds its rows in this process (see `collected`), this process writes the parts. Of a run of more pairs a
+worker that has done the work on a part writes it, and what comes here are sums and failures. The first part and the
+last eighth of them are an exception: they are cut into pieces, whose rows come here, so that nobody waits for the one
+worker that is at the last part.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from hashlib import sha256
+from itertools import accumulate, groupby, islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, overload
+
+from kldeval.dataclass import dataclass
+from kldeval.engine.sums import RunSums
+from kldeval.executors.protocol import may_end_process, results_of_lost
+from kldeval.records import Score
+from kldeval.regular import why
+from kldeval.settings.signature import signatures
+from kldeval.urls import url_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from kldeval.arrays import NumpyArray as Array
+    from kldeval.data.dataset import Dataset
+    from kldeval.engine.worker import Answer
+    from kldeval.executors.protocol import Executor, Work
+    from kldeval.memory import MapFolder
+    from kldeval.records import Outcome, Pair
+    from kldeval.reports.documents import Summary
+    from kldeval.run_options import RunOptions
+    from kldeval.settings.settings import Settings
+
+    Task = Mapping[str, Pair]
+
+
+TASKS_OF_PART = 4096
+"""Pairs whose rows are in one part."""
+
+TASKS_OF_PIECE = 32
+"""Most pairs of a piece of a part."""
+
+SHARE_IN_PIECES = 8
+"""One of so many parts, the last ones, is cut into pieces."""
+
+
+class PartsHead(NamedTuple):
+    """What all parts of a run have in common: their columns of numbers, whether maps have groups, and what they are of.
+
+    `run` tells the request and all that all images tell, `inputs` are the paths of both sides, `names` a digest of the
+    names of the pairs, `n_parts` how many have scores, and `size` how many rows a part has at most.
+    """
+
+    keys: tuple[str, ...]
+    has_groups: bool
+    signatures: Mapping[str, str]
+    run: str
+    shard: str
+    inputs: Mapping[str, str]
+    names: str
+    n_parts: int
+    size: int
+
+
+class PartFolder(Protocol):
+    """Where parts are written, as any process can: it pickles."""
+
+    def encoded(self, number: int, scores: Sequence[Score]) -> bytes:
+        """The contents of a part."""
+
+    def write(self, number: int, data: bytes) -> None:
+        """Put a part into the folder, whole or not at all.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+
+
+class Parts(Protocol):
+    """The parts of a run as the process that collects knows them."""
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other processes write into the folder, too."""
+
+    def begin(self, head: PartsHead) -> PartFolder:
+        """Make the folder ready for the parts of a run.
+
+        Raises:
+            UsageProblem: it holds those of another one.
+        """
+
+    def keep(self, number: int, data: bytes, reason: str) -> None:
+        """Keep the contents of a part that could not be written, and say so."""
+
+    def scores(self, number: int) -> Iterator[Score]:
+        """The scores of a part.
+
+        Raises:
+            UsageProblem: it is not there any more.
+        """
+
+    def values(self, number: int, key: str) -> Array:
+        """The numbers of a metric in a part; raises as `scores`."""
+
+
+def head_of(
+    dataset: Dataset,
+    sides: tuple[MapFolder | None, MapFolder | None],
+    settings: Settings,
+    request: RunOptions,
+    run: str,
+) -> PartsHead:
+    """What the parts of a run over a dataset have in common; `run` is the digest of what its rows have in common."""
+    names = sha256()
+    for task in dataset.tasks:
+        names.update(f"{next(iter(task.values())).name}\0".encode("utf-8", "surrogatepass"))
+    given = {"manifest": request.manifest} if request.manifest else dict(zip(("pred", "gt"), sides, strict=True))
+    return PartsHead(
+        keys=settings.keys if settings.reduction != "none" else (),
+        has_groups=dataset.group_of is not None,
+        signatures=signatures(settings),
+        run=run,
+        shard=request.shard or "1/1",
+        inputs={what: url_of(path) or str(path.resolve()) for what, path in given.items() if isinstance(path, Path)},
+        names=f"n={len(dataset.tasks)},sha256={names.hexdigest()}",
+        n_parts=-(-len(dataset.tasks) // TASKS_OF_PART),
+        size=TASKS_OF_PART,
+    )
+
+
+# where this process has the rows
+
+
+def writing(
+    answers: Iterable[Answer], group_of: Callable[[str], str] | None, parts: Parts, folder: PartFolder
+) -> Iterator[Answer]:
+    """The answers, whose scores are written to the parts of the folder on the way, with their groups."""
+    for number, members in groupby(_numbered(answers), key=lambda one: one[0]):
+        outcomes = []
+        for _, answer in members:
+            outcomes.append(grouped(answer.outcome, group_of))
+            yield answer
+        _put(number, outcomes, folder, parts)
+
+
+def _numbered(answers: Iterable[Answer]) -> Iterator[tuple[int, Answer]]:
+    """The answers with the number of the part that each is of; a pair may have two."""
+    place, name = -1, None
+    for answer in answers:
+        if answer.name != name:
+            place, name = place + 1, answer.name
+        yield place // TASKS_OF_PART, answer
+
+
+def _put(number: int, outcomes: Sequence[Outcome], folder: PartFolder, parts: Parts) -> Part:
+    part = made(number, outcomes, folder)
+    if part.data is not None:
+        parts.keep(number, part.data, part.reason)
+    return part
+
+
+# where workers have the rows
+
+
+class Block(NamedTuple):
+    """Neighbouring tasks of one part: all of them where it is whole, so that who has done the work writes the part."""
+
+    part: int
+    tasks: Sequence[Task]
+    is_whole: bool
+
+
+class Part(NamedTuple):
+    """A part with `n` scores, and the sums over it; `data` are its contents where it could not be written."""
+
+    part: int
+    n_outcomes: int
+    n: int
+    sums: RunSums
+    data: bytes | None = None
+    reason: str = ""
+
+
+class Piece(NamedTuple):
+    """The outcomes of some pairs of a part."""
+
+    part: int
+    outcomes: Sequence[Outcome]
+
+    @property
+    def n_outcomes(self) -> int:
+        """How many there are."""
+        return len(self.outcomes)
+
+
+def made(number: int, outcomes: Sequence[Outcome], folder: PartFolder) -> Part:
+    """A part of these outcomes, written to the folder."""
+    scores = [one for one in outcomes if isinstance(one, Score)]
+    sums = RunSums()
+    sums.add(outcomes)
+    data = folder.encoded(number, scores)
+    try:
+        folder.write(number, data)
+    except OSError as error:
+        return Part(number, len(outcomes), len(scores), sums, data, why(error))
+    return Part(number, len(outcomes), len(scores), sums)
+
+
+@dataclass(frozen=True, slots=True)
+class PartWork:
+    """The work on blocks of tasks: that on each task, and writing the parts that are whole."""
+
+    work: Work[Task, Answer]
+    folder: PartFolder
+
+    most_at_once = 1
+
+    def __call__(self, blocks: Sequence[Block]) -> list[Part | Piece]:
+        """A part, or a piece of one, for each block."""
+        return [self._done(block) for block in blocks]
+
+    def split(self, block: Block) -> list[Block]:
+        """The same work on one task at a time."""
+        return [Block(block.part, (task,), is_whole=False) for task in block.tasks]
+
+    def may_end_process(self, block: Block) -> bool:
+        """Whether a task of the block may."""
+        return may_end_process(self.work, block.tasks)
+
+    def lost(self, block: Block, reason: str) -> list[Part | Piece]:
+        """What the work on the tasks makes of the end of its process."""
+        answers = [answer for task in block.tasks for answer in results_of_lost(self.work, task, reason)]
+        return [Piece(block.part, [answer.outcome for answer in answers])]
+
+    def _done(self, block: Block) -> Part | Piece:
+        outcomes: list[Outcome] = []
+        for start in range(0, len(block.tasks), TASKS_OF_PIECE):
+            tasks = block.tasks[start : start + TASKS_OF_PIECE]
+            groups = {pair.name: pair.group for task in tasks for pair in task.values()}
+            outcomes += [grouped(answer.outcome, groups.__getitem__) for answer in self.work(tasks)]
+        return made(block.part, outcomes, self.folder) if block.is_whole else Piece(block.part, outcomes)
+
+
+def grouped(outcome: Outcome, group_of: Callable[[str], str] | None) -> Outcome:
+    """The outcome with its group, where maps have groups."""
+    group = group_of(outcome.name) if group_of and isinstance(outcome, Score) else ""
+    return replace(outcome, group=group) if group and isinstance(outcome, Score) else outcome
+
+
+class Blocks(Sequence[Block]):
+    """The blocks of some tasks, each made when it is asked for: first single tasks, which tell what one costs."""
+
+    def __init__(self, tasks: Sequence[Task], ranges: Sequence[tuple[int, int, int, bool]] | None = None) -> None:
+        self._tasks = tasks
+        self._ranges = _ranges(len(tasks)) if ranges is None else ranges
+
+    def __len__(self) -> int:
+        return len(self._ranges)
+
+    def __getitem__(self, place: Any) -> Any:
+        if isinstance(place, slice):
+            return Blocks(self._tasks, self._ranges[place])
+        part, start, stop, is_whole = self._ranges[place]
+        return Block(part, list(self._tasks[start:stop]), is_whole)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return list, (list(self),)  # those of these blocks alone
+
+
+def _ranges(n: int) -> list[tuple[int, int, int, bool]]:
+    """Of each block its part, its first task, the one after its last, and whether it is whole."""
+    found = []
+    n_parts = -(-n // TASKS_OF_PART)
+    first_in_pieces = n_parts - -(-n_parts // SHARE_IN_PIECES)
+    for part in range(n_parts):
+        start, end = part * TASKS_OF_PART, min(n, (part + 1) * TASKS_OF_PART)
+        if 0 < part < first_in_pieces:
+            found.append((part, start, end, True))
+            continue
+        while start < end:
+            size = 1 if start < 2 else TASKS_OF_PIECE  # noqa: PLR2004 - as many as are done before workers are started
+            found.append((part, start, min(end, start + size), False))
+            start += size
+    return found
+
+
+class PartedRows:
+    """The rows of a run in its parts, and the sums over all of them: what `spool.Spool` is to a run without parts."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.sums = RunSums()
+        self.scores = PartedScores(parts)
+        self._parts = parts
+
+    def add(self, outcomes: Sequence[Outcome]) -> None:
+        """Take in failures, which are in no part."""
+        self.sums.add(outcomes)
+
+    def append(self, part: Part) -> None:
+        """Take note of the next part."""
+        if part.data is not None:
+            self._parts.keep(part.part, part.data, part.reason)
+        self.sums.join(part.sums)
+        self.scores.counts.append(part.n)
+
+    def summaries(self, keys: Iterable[str]) -> dict[str, Summary]:
+        """The summary of each metric; medians are found by counting passes over the parts."""
+        return {key: self.sums.summary(key, partial(self._values, key)) for key in keys}
+
+    def _values(self, key: str) -> Iterator[Array]:
+        return (self._parts.values(number, key) for number in range(len(self.scores.counts)))
+
+
+class PartedScores(Sequence[Score]):
+    """The scores of all parts, read again whenever they are asked for; `counts` are how many each part has."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.counts: list[int] = []
+        self.group_of: Callable[[str], str] | None = None  # the rows have their groups
+        self._parts = parts
+
+    def __len__(self) -> int:
+        return sum(self.counts)
+
+    def __iter__(self) -> Iterator[Score]:
+        for number in range(len(self.counts)):
+            yield from self._parts.scores(number)
+
+    @overload
+    def __getitem__(self, place: int) -> Score: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> list[Score]: ...
+
+    def __getitem__(self, place: int | slice) -> Score | list[Score]:
+        if isinstance(place, slice):
+            start, stop, step = place.indices(len(self))
+            return list(islice(self, start, stop, step)) if step > 0 else list(self)[place]
+        if not -len(self) <= place < len(self):
+            msg = f"there are {len(self)} scores"
+            raise IndexError(msg)
+        ends = list(accumulate(self.counts))
+        place %= len(self)
+        number = bisect_right(ends, place)
+        return next(islice(self._parts.scores(number), place - ends[number] + self.counts[number], None))
+
+
+def rows_of_workers(
+    tasks: Sequence[Task],
+    work: Work[Task, Answer],
+    executor: Executor,
+    parts: Parts,
+    folder: PartFolder,
+    told: Callable[[int], None],
+) -> PartedRows:
+    """The rows of all tasks, in parts that workers have written; `told` is told of how many outcomes there are more."""
+    rows = PartedRows(parts)
+    for number, members in groupby(executor.map(PartWork(work, folder), Blocks(tasks)), key=lambda one: one.part):
+        pieces: list[Outcome] = []
+        for found in members:
+            told(found.n_outcomes)
+            if isinstance(found, Part):
+                rows.append(found)
+            else:
+                pieces += found.outcomes
+        if pieces:
+            rows.append(made(number, pieces, folder))
+    return rows

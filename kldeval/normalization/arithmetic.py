@@ -1,0 +1,220 @@
+"""Arithmetic on blocks of maps: of numpy into memory that is used again, of other libraries into new arrays.
+
+Goal: a block of a map of floats costs its arithmetic and nothing beside. Results lie in memory that the block before
+left in a core's cache, and the logarithms, exponentials and sums of large maps are OpenCV's, which takes 0.15, 0.13 and
+0.03 ms for a map of 480 x 640 where numpy takes 0.25, 0.20 and 0.12 ms (an Intel Xeon with AVX-512).
+"""
+
+from __future__ import annotations
+
+import threading
+from functools import cache
+from typing import TYPE_CHECKING, Any, Self
+
+from kldeval.arrays import namespace, opencv
+from kldeval.errors import MissingDependency
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kldeval.arrays import AnyArray as Array
+    from kldeval.arrays import NumpyArray
+
+
+LARGE = 1 << 17
+"""Pixels of a map from which on OpenCV is worth its import, which takes as long as a hundred such maps gain."""
+
+MOST_KEPT = 1 << 17
+"""Elements of the largest array that is kept: a block has a quarter of them, but where the rows of a map are longer."""
+
+MOST_SHAPES = 4
+"""Shapes of which arrays are kept: the blocks of a map have two, for the last may be smaller."""
+
+TINY = 1e-300
+"""What stands in the place of 0 where its logarithm must be finite."""
+
+
+def arithmetic_for(array: Array) -> Fresh | Kept:
+    """The arithmetic of the library of some maps (..., H, W), to be had with `with`."""
+    xp = namespace(array)
+    return Kept(xp, *_functions(is_large=is_large(array))) if xp.__name__ == "numpy" else Fresh(xp)
+
+
+def is_large(array: Array) -> bool:
+    """Whether the maps of an array (..., H, W) are worth OpenCV, whatever maps are beside them."""
+    return bool(array.shape[-1] * array.shape[-2] >= LARGE)
+
+
+@cache
+def _functions(*, is_large: bool) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """The logarithm and the exponential of an array, into another."""
+    import numpy as np
+
+    try:
+        cv2 = opencv() if is_large else None
+    except MissingDependency:
+        cv2 = None
+    if cv2 is None:
+        return np.log, np.exp
+
+    def log(x: NumpyArray, found: NumpyArray) -> NumpyArray:
+        cv2.log(x.reshape(1, -1), found.reshape(1, -1))
+        return found
+
+    def exp(x: NumpyArray, found: NumpyArray) -> NumpyArray:
+        cv2.exp(x.reshape(1, -1), found.reshape(1, -1))
+        return found
+
+    return log, exp
+
+
+def has_fast_sum(array: NumpyArray) -> bool:
+    """Whether OpenCV is there to sum a map, and knows its type and layout."""
+    is_plain = array.dtype.char in "fH" and array.ndim == PLAIN_AXES and array.flags.c_contiguous
+    return bool(is_plain and is_large(array) and type(_functions(is_large=True)[0]).__name__ != "ufunc")
+
+
+def sum_of_floats(array: NumpyArray) -> float:
+    """The sum in float64 of some rows of a map that has a fast one: of float32, or of whole numbers of 16 bits."""
+    return float(opencv().sumElems(array)[0])
+
+
+PLAIN_AXES = 2
+"""Height and width."""
+
+
+class _Rooms(threading.local):
+    """The memory that each thread keeps: arrays by their shape."""
+
+    def __init__(self) -> None:
+        self.free: list[dict[tuple[int, ...], list[NumpyArray]]] = []
+
+
+_rooms = _Rooms()
+
+
+class Fresh:
+    """Arithmetic whose results are new arrays."""
+
+    __slots__ = ("_xp",)
+
+    def __init__(self, xp: Any) -> None:
+        self._xp = xp
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def start(self) -> None:
+        """Begin a block."""
+
+    def floats(self, x: Array, dtype: Any) -> Array:
+        """X in the floats `dtype`; x itself where it has them."""
+        return self._xp.astype(x, dtype, copy=False)
+
+    def plus(self, x: Array, other: Array) -> Array:
+        """X + other."""
+        return x + other
+
+    def minus(self, x: Array, other: Array) -> Array:
+        """X - other."""
+        return x - other
+
+    def quotient(self, x: Array, other: Array) -> Array:
+        """X / other, in an array that may be written to."""
+        return x / other
+
+    def log(self, x: Array, *, is_finite: bool = False) -> Array:
+        """Ln x; of 0, if it is to be finite, that of a tiny number."""
+        xp = self._xp
+        return xp.log(x + TINY if is_finite else x)
+
+    def log_near_one(self, x: Array) -> Array:
+        """Ln x, correct to the last bit but one also where x is close to 1; x may be overwritten."""
+        return self._xp.log(x)
+
+    def exp(self, x: Array) -> Array:
+        """The exponential of x."""
+        return self._xp.exp(x)
+
+
+class Kept:
+    """The same of numpy in float64: results lie in memory that the thread keeps, until `start` begins another block."""
+
+    __slots__ = ("_exp", "_log", "_np", "_room", "_taken")
+
+    def __init__(self, np: Any, log: Callable[..., Any], exp: Callable[..., Any]) -> None:
+        self._np = np
+        self._log = log
+        self._exp = exp
+        self._room: dict[tuple[int, ...], list[NumpyArray]] = {}
+        self._taken: dict[tuple[int, ...], int] = {}
+
+    def __enter__(self) -> Self:
+        if _rooms.free:
+            self._room = _rooms.free.pop()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        _rooms.free.append(self._room)
+
+    def start(self) -> None:
+        """Begin a block: no result of the last one is needed any more."""
+        self._taken.clear()
+
+    def floats(self, x: NumpyArray, dtype: Any) -> NumpyArray:
+        """X in float64; x itself where it is."""
+        if x.dtype == dtype:
+            return x
+        found = self._place(x)
+        found[...] = x
+        return found
+
+    def plus(self, x: NumpyArray, other: NumpyArray) -> NumpyArray:
+        """X + other."""
+        return self._np.add(x, other, self._place(x, other))
+
+    def minus(self, x: NumpyArray, other: Any) -> NumpyArray:
+        """X - other."""
+        return self._np.subtract(x, other, self._place(x, other))
+
+    def quotient(self, x: NumpyArray, other: NumpyArray) -> NumpyArray:
+        """X / other, in an array that may be written to."""
+        return self._np.divide(x, other, self._place(x, other))
+
+    def log(self, x: NumpyArray, *, is_finite: bool = False) -> NumpyArray:
+        """Ln x; of 0, if it is to be finite, that of a tiny number."""
+        found = self._place(x)
+        # numpy adds in half the time of a maximum, and nothing but 0 is moved by so little
+        return self._log(self._np.add(x, TINY, found) if is_finite else x, found)
+
+    def log_near_one(self, x: NumpyArray) -> NumpyArray:
+        """Ln x in its place, correct to the last bit but one also where x is close to 1."""
+        return self._np.log(x, x)
+
+    def exp(self, x: NumpyArray) -> NumpyArray:
+        """The exponential of x."""
+        return self._exp(x, self._place(x))
+
+    def _place(self, x: NumpyArray, other: NumpyArray | None = None) -> NumpyArray:
+        """An array for a result, of the shape that both broadcast to."""
+        shape = x.shape
+        if other is not None and other.size > 1 and other.shape != shape:
+            shape = self._np.broadcast(x, other).shape
+        arrays = self._room.get(shape)
+        if arrays is None:
+            if len(self._room) >= MOST_SHAPES:
+                self._room.clear()
+                self._taken.clear()
+            arrays = self._room[shape] = []
+        place = self._taken.get(shape, 0)
+        if place < len(arrays):
+            self._taken[shape] = place + 1
+            return arrays[place]
+        found = self._np.empty(shape)
+        if found.size <= MOST_KEPT:
+            arrays.append(found)
+            self._taken[shape] = place + 1
+        return found
