@@ -23,6 +23,7 @@ from kldeval.data.load import SUFFIX, sidecar_of
 from kldeval.data.readers.members import contents_digest
 from kldeval.data.readers.stored import Limits
 from kldeval.dataclass import dataclass
+from kldeval.detached import values_file
 from kldeval.digests import ABSENT, Stamp, is_settled, noting, stamp_of
 from kldeval.engine.outcome_rows import outcome_of, row_of
 from kldeval.engine.worker import Answer, TaskWork, guarded, unless_left_out
@@ -111,6 +112,7 @@ def _array_digest(array: Array) -> str:
 def parts_of_row(pair: Pair, sources: AuxiliarySources | None) -> list[Part]:
     """What the row of a pair is made of, in the order of the roles, beside what the run has in common."""
     parts: list[Part] = [pair.pred, pair.gt]
+    parts += [beside for one in parts if isinstance(one, Path) and (beside := values_file(one)) is not None]
     if isinstance(pair.gt, Path) and pair.gt.suffix.lower() == SUFFIX:
         parts.append(sidecar_of(pair.gt))  # it may tell how the ground truth was made
     elif isinstance(pair.gt, Member):
@@ -215,7 +217,7 @@ class Known(NamedTuple):
     witness: Witness | None
 
 
-class Fresh(NamedTuple):
+class NewRow(NamedTuple):
     """What became of a pair, with the key of its row and its ingredients; no key where the row is not to be kept."""
 
     outcome: Any
@@ -263,7 +265,7 @@ class CachedPairs:
                 return Known(key, before.witness if settled else None)
         return _Begun(begin(), key, before, settled)
 
-    def finish(self, begun: Sequence[_Begun | Known]) -> Sequence[Fresh | Known]:
+    def finish(self, begun: Sequence[_Begun | Known]) -> Sequence[NewRow | Known]:
         """What was found of each pair, to be kept where its files were the same before and after."""
         live = [one.begun for one in begun if isinstance(one, _Begun) and not isinstance(one.begun, Failure | Skipped)]
         found = iter(self.pairs.finish(live) if live else ())
@@ -274,13 +276,13 @@ class CachedPairs:
             for one in begun
         ]
 
-    def _fresh(self, one: _Begun, outcome: Any) -> Fresh:
+    def _fresh(self, one: _Begun, outcome: Any) -> NewRow:
         before = one.before
         if before is None or not one.key or [stamp_of(path) for path in _files(before)] != list(before.stamps):
-            return Fresh(outcome)
+            return NewRow(outcome)
         if not one.is_settled and _key_of(before, self.limits, is_fresh=True) != one.key:
-            return Fresh(outcome)
-        return Fresh(outcome, one.key, before.witness if one.is_settled else None, before.at)
+            return NewRow(outcome)
+        return NewRow(outcome, one.key, before.witness if one.is_settled else None, before.at)
 
 
 def _may_be_read_twice(pair: Pair, gt: Loaded | None, limits: Limits) -> bool:
@@ -399,7 +401,7 @@ class CachedRun:
                 if isinstance(found, Known):
                     yield answer._replace(outcome=outcome_of(pair.name, self._row_by(pair, found.key)["o"]))
                 else:
-                    yield answer._replace(outcome=found.outcome) if isinstance(found, Fresh) else answer
+                    yield answer._replace(outcome=found.outcome) if isinstance(found, NewRow) else answer
 
         for answer in self.finish(bare()):
             self._keep(*pending.popleft(), answer.outcome)
@@ -413,7 +415,7 @@ class CachedRun:
         if isinstance(found, Known):
             if found.witness is not None:
                 self.store.add(pair.name, {**self._row_by(pair, found.key), "w": found.witness})
-        elif isinstance(found, Fresh) and found.key and _is_kept(outcome):
+        elif isinstance(found, NewRow) and found.key and _is_kept(outcome):
             row = {"k": found.key, "w": found.witness, "o": row_of(outcome)}
             self.store.add(pair.name, row if _is_plain(outcome) else {**row, "at": list(found.at)})
 
