@@ -70,7 +70,10 @@ class ShareBlock:
     def log(self, constant: float) -> Array:
         """The logarithms of the probabilities and a constant, times the divisor; of 0 that of a tiny number."""
         if constant:
-            return self._by.log(self.plus(constant))
+            # in its place: as few arrays as possible are to stay in the cache
+            shifted = self.plus(constant)
+            del self._shifted[constant]
+            return self._by.log_of_temporary(shifted)
         return self._values if self._share.is_log else self._by.log(self._values, is_finite=not self._share.is_positive)
 
     def plus(self, constant: float) -> Array:

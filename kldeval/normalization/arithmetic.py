@@ -131,8 +131,12 @@ class Fresh:
         xp = self._xp
         return xp.log(x + TINY if is_finite else x)
 
+    def log_of_temporary(self, x: Array) -> Array:
+        """Ln x of an array that nobody needs any more."""
+        return self._xp.log(x)
+
     def log_near_one(self, x: Array) -> Array:
-        """Ln x, correct to the last bit but one also where x is close to 1; x may be overwritten."""
+        """The same, correct to the last bit but one also where x is close to 1."""
         return self._xp.log(x)
 
     def exp(self, x: Array) -> Array:
@@ -189,6 +193,10 @@ class Kept:
         found = self._place(x)
         # numpy adds in half the time of a maximum, and nothing but 0 is moved by so little
         return self._log(self._np.add(x, TINY, found) if is_finite else x, found)
+
+    def log_of_temporary(self, x: NumpyArray) -> NumpyArray:
+        """Ln x in its place."""
+        return self._log(x, x)
 
     def log_near_one(self, x: NumpyArray) -> NumpyArray:
         """Ln x in its place, correct to the last bit but one also where x is close to 1."""
