@@ -163,6 +163,7 @@ def as_numpy(array: Any) -> Any:
     import numpy as np
 
     if hasattr(array, "detach"):
+        _refuse_tensor(array)
         array = array.detach().cpu()
         array = array.to_dense() if array.layout is not torch().strided else array
         if array.is_floating_point() and array.itemsize < np.dtype(np.float32).itemsize:
@@ -177,6 +178,28 @@ def as_numpy(array: Any) -> Any:
         msg = f"{type(array).__name__} of dtype {found.dtype} and shape {found.shape}; maps hold real numbers"
         raise RefusedMap(msg)
     return found
+
+
+def _refuse_tensor(tensor: Any) -> None:
+    """Refuse a tensor that numpy cannot hold.
+
+    Raises:
+        RefusedMap: with the way out.
+    """
+    found = (
+        ("of the device meta, without values", "give one with values")
+        if tensor.is_meta
+        else ("nested", "give each of its parts, such as tensor.unbind()")
+        if tensor.is_nested
+        else ("quantised", "give tensor.dequantize()")
+        if tensor.is_quantized
+        else ("of complex numbers", "maps hold real numbers")
+        if tensor.is_complex()
+        else None
+    )
+    if found:
+        msg = f"a tensor that is {found[0]} is no map: {found[1]}"
+        raise RefusedMap(msg)
 
 
 def _refuse_masked(array: Any) -> None:
@@ -323,7 +346,8 @@ def _shared_namespace(*arrays: Array) -> Any:
             return namespace(*arrays)
     except TypeError:
         pass
-    msg = f"maps and weights must be arrays of one library, not {', '.join(type(array).__name__ for array in arrays)}"
+    kinds = ", ".join(type(array).__name__ for array in arrays)
+    msg = f"maps and weights must be arrays of one library, not {kinds}: numpy.asarray or torch.as_tensor makes them so"
     raise UsageProblem(msg)
 
 

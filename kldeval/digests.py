@@ -7,6 +7,7 @@ import stat
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
+from kldeval.detached import values_file
 from kldeval.regular import open_regular
 from kldeval.suffixes import is_store
 
@@ -71,6 +72,9 @@ def file_digest(path: Path) -> str:
     from hashlib import sha256
 
     found = sha256()
+    beside = values_file(path)
+    if beside is not None and beside != path:
+        found.update(f"{file_digest(beside)}\0".encode())
     if is_store(path):
         for part in sorted(one for one in path.rglob("*") if one.is_file()):
             found.update(f"{part.relative_to(path).as_posix()}\0{file_digest(part)}\0".encode())

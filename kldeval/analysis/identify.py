@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from kldeval.run_options import Progress, RunOptions
     from kldeval.settings.settings import Settings
 
-    Shape = tuple[int, int]
+    Shape = tuple[int, ...]
 
 
 MODEL = "pred"
@@ -220,7 +220,8 @@ class _Measuring:
         """What the maps of a pair themselves have to say."""
         del model, is_first
         pred, gt = both_loaded(pair, gt, self.reading)
-        return (pred.grey.shape, gt.grey.shape), self.evaluator.begin(pair.name, pred, gt)
+        shapes = pred.volume or pred.grey.shape, gt.volume or gt.grey.shape
+        return shapes, self.evaluator.begin(pair.name, pred, gt)
 
     def finish(
         self, begun: Sequence[tuple[tuple[Shape, Shape], PartialAnswers]]

@@ -29,7 +29,7 @@ from kldeval.scoring.rows import NLL, NLL_GT, SAME_TOP, SHIFT, RowScores, check_
 from kldeval.settings.signature import signatures
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from kldeval.data.load import Loaded, Reading
@@ -155,7 +155,7 @@ def run_rows(
         summaries,
         tuple(sorted(failures, key=lambda one: one.name)),
         likelihoods_of(values[NLL], values[NLL_GT], values[SHIFT]) if labels and found else None,
-        dataset.notes,
+        (*dataset.notes, *_infinite(settings.keys, values), *_without_labels(values, ignore_index)),
         values,
     )
 
@@ -175,6 +175,19 @@ def _refuse_idle(request: RunOptions) -> None:
             flag = "--" + name.replace("_", "-")
             msg = f"{flag} has no meaning for rows, which have no number per map; --format csv has every row"
             raise UsageProblem(msg)
+
+
+def _infinite(keys: Sequence[str], values: Mapping[str, Floats]) -> Iterator[str]:
+    """What is to be said of metrics that are infinite in some rows."""
+    for key in keys:
+        found = np.count_nonzero(~np.isfinite(values[key]))
+        if found:
+            yield f"{key} is infinite or undefined in {found} of {len(values[key])} rows; such values stay in the mean"
+
+
+def _without_labels(values: Mapping[str, Floats], ignore_index: int | None) -> Iterator[str]:
+    if len(values.get(NLL, ())) and np.isnan(values[NLL]).all():
+        yield f"no row has a label that counts (--ignore-index {ignore_index}), so there is no perplexity"
 
 
 def _joined(parts: Sequence[Floats]) -> Floats:
@@ -214,7 +227,7 @@ def _label_files(labels: Path | NamedMaps | None, *, alone: bool) -> Mapping[str
     if isinstance(labels, NamedMaps):
         return labels.maps
     if labels.is_dir():
-        files = sorted(path for path in labels.rglob("*") if path.suffix.lower() in (".npy", ".npz"))
+        files = sorted(path for path in labels.rglob("*") if path.suffix.lower() in LABEL_READERS)
         return {name_of(path.relative_to(labels).as_posix()): path for path in files}
     if not labels.is_file() or not alone:
         what = "is one file, and there are several pairs: give the folder of their labels"

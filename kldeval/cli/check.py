@@ -59,6 +59,9 @@ def command(paths: tuple[Path, ...], options: CheckOptions) -> int:
     pred = preds[0] if preds else None
     if options.rows:
         return _check_rows(pred, gt, options)
+    if options.labels is not None:
+        msg = f"--labels {options.labels} is of the rows of --rows; labels of maps are the ground truths"
+        raise UsageProblem(msg)
     settings = settings_from(options, manifest=options.manifest)
     inspection: Inspection = inspect(pred, gt, settings, request_from(options))
     shown = (inspection, options.pairs)

@@ -166,8 +166,12 @@ def _one(
 
 
 def _check(settings: Settings, options: EvaluateOptions, n_models: int) -> None:
-    from kldeval.errors import UsageProblem
+    from kldeval.errors import UsageProblem, printable
     from kldeval.grammar import unknown
+
+    if options.labels is not None:
+        msg = f"--labels {printable(options.labels)} is of the rows of --rows; labels of maps are the ground truths"
+        raise UsageProblem(msg)
 
     if settings.reduction == "none":
         if not options.save_maps:

@@ -82,15 +82,16 @@ def score_rows_of(paths: tuple[tuple[Path, ...], Path | None], settings: Setting
 
 
 def _gates(texts: Sequence[str], settings: Settings) -> Sequence[Gate]:
-    """The gates, on means, medians and extremes over rows.
+    """The gates, on means, medians and extremes over rows, and on the share of rows with the same top.
 
     Raises:
         UsageProblem: one is on something else.
     """
     from kldeval.cli.model_options import parse_gates
     from kldeval.errors import UsageProblem
+    from kldeval.scoring.rows import SAME_TOP
 
-    gates = parse_gates(texts, settings.keys)
+    gates = parse_gates(texts, (*settings.keys, SAME_TOP))
     for gate in gates:
         if gate.statistic not in ("", "mean", "median", "min", "max"):
             msg = f"gate {gate.text!r}: of rows there are mean, median, min and max"
@@ -160,6 +161,9 @@ def _check(options: EvaluateOptions, n_models: int) -> None:
         raise UsageProblem(msg)
     asked = {"per_map": "--per-map", "worst": "--worst", "sort": "--sort", "output_dir": "--output-dir"}
     _refuse(options, asked)
+    if options.ignore_index is not None and options.labels is None:
+        msg = f"--ignore-index {options.ignore_index} is a label of rows that do not count, and there are no --labels"
+        raise UsageProblem(msg)
 
 
 def _refuse(options: object, asked: Mapping[str, str]) -> None:

@@ -9,7 +9,7 @@ import math
 import re
 from dataclasses import replace
 from fractions import Fraction
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kldeval.data.containers import OF_VIDEOS, open_container
 from kldeval.data.listing import name_of, suffix_of
@@ -127,10 +127,10 @@ def is_frame(path: MapFile | None) -> bool:
     return isinstance(path, Member) and path.module == OF_VIDEOS
 
 
-def have_frames(several: Iterable[Iterable[Pair]]) -> bool:
-    """Whether a map of some pairs, in any of several lists, is a frame of a video."""
-    for pairs in several:
-        for pair in pairs:  # nothing is called here: data sets have hundreds of thousands of pairs
+def have_frames(tasks: Iterable[Mapping[Any, Pair]]) -> bool:
+    """Whether a map of some pairs, those of each model, is a frame of a video."""
+    for task in tasks:
+        for pair in task.values():  # nothing is called here: data sets have hundreds of thousands of pairs
             for path in (pair.pred, pair.gt):
                 if type(path) is Member and path.module == OF_VIDEOS:
                     return True

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kldeval.data.causes import check_log_density
-from kldeval.data.nodata import check_label_tags, check_sizes, check_tags, with_nodata
+from kldeval.data.nodata import check_label_tags, check_sizes, check_tags, with_nodata, without_gaps
 from kldeval.data.readers import (
     CLASS_READERS,
     LABEL_READERS,
+    class_shape,
     holds_arrays,
     is_xyz,
     read_map,
@@ -62,7 +63,8 @@ class Reading:
     is missing or cannot be read. `raw` is a side that is taken as stored, and under `masks` whole numbers that are 0
     and 1 alone are masks (see `Settings`).
     `trusts_files` lifts the bounds on what a file claims of itself; `shape` is the (height, width) of raw values, and
-    `spatial` the number of axes that a map has in files of arrays, `array_axes` their order, and `class_axis` that of
+    `spatial` the number of axes that a map has in files of arrays, `said_axes` that which was said, if one was,
+    `array_axes` their order, and `class_axis` that of
     the classes of a prediction.
     `stack_axes` count the maps of stacks of predictions and of ground truths.
     `class_maps`: whether predictions may have a class
@@ -87,6 +89,7 @@ class Reading:
     shape: tuple[int, int] | None = None
     stack_axes: tuple[int | None, int | None] = (None, None)
     spatial: int = PLANE
+    said_axes: int | None = None
     array_axes: str | None = None
     class_axis: int | None = None
     ignored: int | None = None
@@ -192,13 +195,36 @@ UNIFORM = NO_PREDICTION
 
 
 def reading_for(pair: Pair, reading: Reading) -> Reading:
-    """How the files of a pair are read: an array beside a volume whose format says its axes has as many."""
+    """How the files of a pair are read: an array beside a volume whose format says its axes has as many.
+
+    Raises:
+        RefusedMap: as `check_said_axes`.
+    """
     found = [side for side in _sides(pair) if is_xyz(side[0])]
+    if found and reading.said_axes:
+        check_said_axes(pair, reading)
     if reading.spatial != PLANE or not found:
         return reading
     path, role = found[0]
     shape = stored_shape(path, reading.key_of(role)) or ()
     return replace(reading, spatial=min(max(len(shape), PLANE), SPACE))
+
+
+def check_said_axes(pair: Pair, reading: Reading) -> None:
+    """Refuse another number of axes than that of a file whose format says it.
+
+    Raises:
+        RefusedMap: naming the file and both.
+    """
+    for path, role in _sides(pair) if reading.said_axes else ():
+        shape = stored_shape(path, reading.key_of(role)) if is_xyz(path) else None
+        n = min(len(shape), SPACE) if shape else reading.said_axes
+        if n != reading.said_axes:
+            msg = (
+                f"--spatial-axes {reading.said_axes}: {printable(path)} says itself that {n} axes are of space; leave "
+                "the option out"
+            )
+            raise RefusedMap(msg)
 
 
 def _loaded_pair(pair: Pair, reading: Reading, gt: Loaded | None) -> MapPair:
@@ -406,6 +432,8 @@ def load_class_maps(pair: Pair, reading: Reading) -> MapPair:
     ]
     check_label_tags(pair, stored[0], stored[1], reading.ignored)
     pred, gt = _grey(stored[0], pair.pred), _labels(stored[1], pair.gt)
+    if stored[0].has_bands and stored[0].nodata is not None and reading.ignored is not None:
+        pred = without_gaps(pred, stored[0].nodata, gt, reading.ignored)
     if stored[0].is_xyz != stored[1].is_xyz:
         gt = _labels_in_order_of(pred, gt, pair, reading)
     return MapPair(
@@ -456,6 +484,8 @@ def _class_side(path: MapFile, reading: Reading, place: int | None, role: Role, 
 def _shape(path: MapFile, role: Role, reading: Reading, *, is_stack: bool) -> tuple[int, ...]:
     """The shape that an array's file means, or each map of a stack; () of any other."""
     shape = stored_shape(path, reading.key_of(role))
+    if shape is None and role == "pred":
+        return class_shape(path, reading.key_of(role)) or ()
     if shape and is_stack and not isinstance(path, MapInMemory):
         shape = with_first(shape, reading.stack_axis_of(role))[1:]
     if shape is None or len(shape) == 1:  # a vector is one of labels beside rows (N, C)
@@ -464,12 +494,12 @@ def _shape(path: MapFile, role: Role, reading: Reading, *, is_stack: bool) -> tu
 
 
 def _grey(stored: Stored, path: MapFile) -> Array:
-    return stored.array if holds_arrays(path) else to_grey(stored.array, "error", path)
+    return stored.array if holds_arrays(path) or stored.has_bands else to_grey(stored.array, "error", path)
 
 
 def _labels(stored: Stored, path: MapFile) -> Array:
     array = stored.array
-    if not holds_arrays(path) and array.ndim > 2 and not channels_agree(array):  # noqa: PLR2004
+    if not (holds_arrays(path) or stored.has_bands) and array.ndim > 2 and not channels_agree(array):  # noqa: PLR2004
         what = f"its colour channels differ ({array.dtype}, shape {array.shape})"
         raise RefusedMap(
             f"{printable(path)}: {what}; labels are numbers of classes, in grey or as indices of a palette"

@@ -87,11 +87,45 @@ def check_label_tags(pair: Pair, pred: Stored, gt: Stored, ignored: int | None) 
         if stored.nodata is None or (stored is gt and stored.nodata == ignored):
             continue
         count = _count_marked(stored.array, stored.nodata)
+        if count and stored is pred and stored.has_bands and ignored is not None:
+            count = _count_where_labels_count(stored.array, stored.nodata, gt.array, ignored)
         if count:
             value = recognise.describe_number(stored.nodata)
-            way_out = f": --ignore-index {value} leaves them out" if stored is gt else "; a class map takes no --nodata"
+            way_out = f": --ignore-index {value} leaves them out" if stored is gt else OF_CLASSES
             msg = f"{printable(path)}: its nodata tag says {value}, and {count} pixels hold it{way_out}"
             raise RefusedMap(msg)
+
+
+OF_CLASSES = "; a class map takes no --nodata: mark such pixels in the labels, and leave these out with --ignore-index"
+
+
+def _count_where_labels_count(classes: Array, value: float, labels: Array, ignored: int) -> int:
+    """The pixels of a class map (C, H, W) that lack data in some band, but have a label."""
+    if labels.shape != classes.shape[1:]:
+        return _count_marked(classes, value)
+    return int(np.count_nonzero(_lacking_some(classes, value) & (labels != ignored)))
+
+
+def _lacking_some(classes: Array, value: float) -> Array:
+    """The pixels of a class map (C, H, W) that lack data in some band."""
+    found = np.zeros(classes.shape[1:], bool)
+    for band in classes:
+        found |= _marked(band, value)
+    return found
+
+
+def without_gaps(classes: Array, value: float, labels: Array, ignored: int) -> Array:
+    """A class map (C, H, W) with the values of a pixel that counts at those that lack data and do not count.
+
+    A mark such as -9999 or nan is no value of a class, and no chain would take it.
+    """
+    if labels.shape != classes.shape[1:]:
+        return classes
+    lacking, counting = _lacking_some(classes, value), labels != ignored
+    if not lacking.any() or not counting.any():
+        return classes
+    row, column = np.unravel_index(int(np.argmax(counting)), counting.shape)
+    return np.where(lacking, classes[:, row, column][:, None, None], classes)
 
 
 def _count_marked(array: Array, value: float) -> int:

@@ -21,8 +21,12 @@ LARGE = 2**28
 """Bytes from which on an array stands in a file: four maps of this size fit the memory of any machine."""
 
 
-def scratch(shape: tuple[int, ...], dtype: Any) -> Array:
-    """An array of this shape whose values are not set, in a file without a name where it is large.
+LARGE_FILE = 2**24
+"""Bytes from which on a file is read part by part: small ones come faster as a whole."""
+
+
+def scratch(shape: tuple[int, ...], dtype: Any, name: str | None = None) -> Array:
+    """An array of this shape whose values are not set, in a file without a name where it is large, or in that named.
 
     Raises:
         RefusedMap: there is no room for it.
@@ -31,7 +35,7 @@ def scratch(shape: tuple[int, ...], dtype: Any) -> Array:
     if n_bytes < LARGE:
         return np.empty(shape, dtype)
     try:
-        with TemporaryFile() as file:
+        with TemporaryFile() if name is None else open(name, "r+b") as file:  # noqa: PTH123 - both are files
             reserve(file.fileno(), n_bytes)
             return np.asarray(np.memmap(file, dtype, "r+", shape=shape))
     except OSError as error:

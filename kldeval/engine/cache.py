@@ -23,6 +23,7 @@ from kldeval.data.load import SUFFIX, sidecar_of
 from kldeval.data.readers.members import contents_digest
 from kldeval.data.readers.stored import Limits
 from kldeval.dataclass import dataclass
+from kldeval.detached import values_file
 from kldeval.digests import ABSENT, Stamp, is_settled, stamp_of
 from kldeval.engine.outcome_rows import outcome_of, row_of
 from kldeval.engine.worker import Answer, TaskWork, guarded, unless_left_out
@@ -105,6 +106,7 @@ def _array_digest(array: Array) -> str:
 def parts_of_row(pair: Pair, sources: AuxiliarySources | None) -> list[Part]:
     """What the row of a pair is made of, in the order of the roles, beside what the run has in common."""
     parts: list[Part] = [pair.pred, pair.gt]
+    parts += [beside for one in parts if isinstance(one, Path) and (beside := values_file(one)) is not None]
     if isinstance(pair.gt, Path) and pair.gt.suffix.lower() == SUFFIX:
         parts.append(sidecar_of(pair.gt))  # it may tell how the ground truth was made
     elif isinstance(pair.gt, Member):

@@ -155,7 +155,7 @@ class _Bounding:
 
     def reads_in_order(self, pairs: Sequence[Pair]) -> bool:
         """Whether a map of these pairs is a frame of a video."""
-        return have_frames([pairs])
+        return have_frames([dict(enumerate(pairs))])
 
     def with_contents(self, pair: Pair) -> Pair:
         """The pair with its frames of videos."""

@@ -59,6 +59,7 @@ def reading_of(settings: Settings, request: RunOptions) -> Reading:
         masks=settings.masks,
         logs=(_log_step(settings.pred), _log_step(settings.gt)),
         spatial=request.spatial_axes or PLANE,
+        said_axes=request.spatial_axes,
         array_axes=request.array_axes,
         class_axis=class_axis(settings.pred),
     )
@@ -145,7 +146,7 @@ class TaskWork(Generic[Begun, T]):
 
     def reads_in_order(self, tasks: Sequence[Task]) -> bool:
         """Whether a map of these is a frame of a video."""
-        return have_frames(task.values() for task in tasks)
+        return have_frames(tasks)
 
     def with_contents(self, task: Task) -> Task:
         """The task with the frames of videos in it."""

@@ -14,7 +14,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Generic
 
 from kldeval.dataclass import dataclass
-from kldeval.executors.protocol import Item, Result, WorkerDied, may_end_process, most_at_once, read_in_order
+from kldeval.executors.protocol import (
+    Item,
+    Result,
+    WorkerDied,
+    may_end_process,
+    most_at_once,
+    read_in_order,
+    reads_in_order,
+)
 from kldeval.process import share_cores
 
 if TYPE_CHECKING:
@@ -71,14 +79,13 @@ class LocalPool:
             rest = rest[1:]
             is_worth_workers = self.workers > 1 and seconds * len(rest) >= worth
         is_risky = not is_worth_workers and may_end_process(work, rest)
-        read = read_in_order(work, rest)
-        chunks = _chunks(rest, self.workers, most_at_once(work, LARGEST_CHUNK) if read is None else 1)
+        chunks = _chunks(rest, self.workers, most_at_once(work, LARGEST_CHUNK))
         if (is_worth_workers or is_risky) and _may_fork():
             from kldeval.executors.processes import in_processes
 
-            yield from in_processes(work, chunks, self.workers, read)
+            yield from in_processes(work, _one_by_one(work, chunks), self.workers)
         elif is_worth_workers:
-            yield from _in_threads(work, chunks, self.workers, read)
+            yield from _in_threads(work, _one_by_one(work, chunks), self.workers)
         else:
             for chunk in chunks:
                 yield from work(chunk)
@@ -93,7 +100,7 @@ class ThreadPool:
 
     def map(self, work: Work[Item, Result], items: Iterable[Item]) -> Iterator[Result]:
         """The results of all items, in their order, one item at a time; see `Executor`."""
-        return _in_threads(work, ([item] for item in items), self.workers, read_in_order(work, items))
+        return _in_threads(work, ([item] for item in items), self.workers)
 
 
 def in_order(work: Callable[[Item], Result], items: Sequence[Item], jobs: int) -> Iterator[Result]:
@@ -121,8 +128,7 @@ class Each(Generic[Item, Result]):
 
     def reads_in_order(self, items: Sequence[Item]) -> bool:
         """Whether something of these items is to be read in their order, as far as the work knows."""
-        asked: Callable[[Sequence[Item]], bool] | None = getattr(self.work, "reads_in_order", None)
-        return asked is not None and asked(items)
+        return reads_in_order(self.work, items)  # type: ignore[arg-type] # work on one item, which may say the same
 
     def with_contents(self, item: Item) -> Item:
         """The item with what was read of it."""
@@ -154,19 +160,23 @@ def _may_fork() -> bool:
     return THREADS.is_dir() and len(tuple(THREADS.iterdir())) == 1 and not current_process().daemon
 
 
-def _in_threads(
-    work: Work[Item, Result],
-    chunks: Iterable[Sequence[Item]],
-    workers: int,
-    read: Callable[[Item], Item] | None,
-) -> Iterator[Result]:
+def _one_by_one(work: Work[Item, Result], chunks: Iterable[Sequence[Item]]) -> Iterator[Sequence[Item]]:
+    """The chunks, where something is read in order cut into single items: their contents are large."""
+    for chunk in chunks:
+        if reads_in_order(work, chunk):
+            yield from ([item] for item in chunk)
+        else:
+            yield chunk
+
+
+def _in_threads(work: Work[Item, Result], chunks: Iterable[Sequence[Item]], workers: int) -> Iterator[Result]:
     from concurrent.futures import ThreadPoolExecutor
 
     pool = ThreadPoolExecutor(workers)
     waiting: deque[Future[Sequence[Result]]] = deque()
     try:
         for chunk in chunks:
-            waiting.append(pool.submit(work, chunk if read is None else list(map(read, chunk))))
+            waiting.append(pool.submit(work, read_in_order(work, chunk)))
             if len(waiting) >= workers * AHEAD:
                 yield from waiting.popleft().result()
         while waiting:

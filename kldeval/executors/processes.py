@@ -25,12 +25,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kldeval.dataclass import dataclass
-from kldeval.executors.protocol import parts_of, results_of_lost
+from kldeval.executors.protocol import parts_of, read_in_order, results_of_lost
 from kldeval.process import make_expendable
 from kldeval.regular import why
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from multiprocessing.connection import Connection
     from multiprocessing.context import ForkProcess
 
@@ -91,22 +91,17 @@ class _Worker:
     chunks: deque[_Chunk] = field(default_factory=deque)
 
 
-def in_processes(
-    work: Work[Item, Result],
-    chunks: Iterable[Sequence[Item]],
-    count: int,
-    read: Callable[[Item], Item] | None = None,
-) -> Iterator[Result]:
+def in_processes(work: Work[Item, Result], chunks: Iterable[Sequence[Item]], count: int) -> Iterator[Result]:
     """The results of all chunks, in their order, computed by at most `count` forked processes.
 
     There are fewer where the limit on open files or processes allows no more. This process must have a single thread.
-    What `read` makes of an item is sent to the workers in its place; it is asked in the order of the items.
+    What is to be read in the order of the items is read here, and sent with them.
 
     Raises:
         OSError: not one process can be started.
         WorkerDied: an item ended its process, and the work has no answer to that.
     """
-    pool = _Pool(work, count, read)
+    pool = _Pool(work, count)
     try:
         yield from pool.results(chunks)
     finally:
@@ -114,9 +109,8 @@ def in_processes(
 
 
 class _Pool:
-    def __init__(self, work: Work[Any, Any], count: int, read: Callable[[Any], Any] | None) -> None:
+    def __init__(self, work: Work[Any, Any], count: int) -> None:
         self._work = work
-        self._read = read
         self._count = count
         self._workers: list[_Worker] = []
         self._to_do: deque[_Chunk] = deque()
@@ -179,7 +173,7 @@ class _Pool:
     def _send(self, worker: _Worker) -> None:
         chunk = self._to_do[0]
         if not chunk.sent:  # it is kept until there is an answer: what is read in order is not read again
-            chunk.sent = pickle.dumps(chunk.items if self._read is None else list(map(self._read, chunk.items)))
+            chunk.sent = pickle.dumps(read_in_order(self._work, chunk.items))
         if worker.chunks and len(chunk.sent) > LARGEST_SENT_AHEAD:
             return
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 from kldeval.errors import KldevalError
@@ -66,14 +66,18 @@ def parts_of(work: Work[Item, Any], item: Item) -> Sequence[Item]:
     return parts
 
 
-def read_in_order(work: Work[Item, Any], items: Iterable[Item]) -> Callable[[Item], Item] | None:
-    """What makes of each item the one with its contents, where some of these are to be read in their order.
+def reads_in_order(work: Work[Item, Any], items: Sequence[Item]) -> bool:
+    """Whether something of some items is to be read in their order, as far as the work knows."""
+    asked: Callable[[Sequence[Item]], bool] | None = getattr(work, "reads_in_order", None)
+    return asked is not None and asked(items)
 
-    Items that come one by one are not looked at.
-    """
-    asked = getattr(work, "reads_in_order", None)
-    found: Callable[[Item], Item] | None = getattr(work, "with_contents", None)
-    return found if asked is not None and isinstance(items, Sequence) and asked(items) else None
+
+def read_in_order(work: Work[Item, Any], items: Sequence[Item]) -> Sequence[Item]:
+    """The items with what is to be read in their order; the others as they are."""
+    if not reads_in_order(work, items):
+        return items
+    read: Callable[[Item], Item] = work.with_contents  # type: ignore[attr-defined]
+    return list(map(read, items))
 
 
 def may_end_process(work: Work[Item, Any], items: Sequence[Item]) -> bool:

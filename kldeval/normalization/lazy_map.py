@@ -89,12 +89,12 @@ class LazyMap:
 
     @property
     def rows(self) -> tuple[slice, ...]:
-        """The blocks: slices of rows. Only numpy maps larger than a block have more than one."""
-        height = self.source.shape[-2]
-        if self.xp.__name__ != "numpy" or self.source.size <= BLOCK_PIXELS:
+        """The blocks: slices of rows. Only numpy maps larger than a block have more than one, and no block has."""
+        height, size = self.source.shape[-2], self.source.size
+        if self.xp.__name__ != "numpy" or size <= BLOCK_PIXELS:
             return (slice(0, height),)
         most = BLOCK_PIXELS if self.source.shape[-1] >= NARROW else SHORT_ROWS_IN_A_BLOCK * BLOCK_PIXELS
-        step = max(1, ceil(height / ceil(self.source.size / most)))
+        step = ceil(height / max(1, ceil((size - size // height) / most)))
         return tuple(slice(start, min(start + step, height)) for start in range(0, height, step))
 
     def block(self, rows: slice, floats: Callable[[Array, Any], Array] | None = None) -> Array:
@@ -109,6 +109,24 @@ class LazyMap:
         """Every block with its weights."""
         for rows in self.rows:
             yield self.block(rows), slice_rows(self.weights, rows)
+
+    def statistics(self, of: Callable[[LazyMap], tuple[Array, ...]], axes: tuple[int, ...]) -> tuple[Array, ...]:
+        """Statistics over `axes` that are made of one another: where rows do not meet, all of a block while it is near.
+
+        `of` makes them of maps, and is given the map whole or some of its rows.
+        """
+        if MAP[0] in axes or len(self.rows) == 1:
+            return of(self)
+        parts = [of(self._part(rows)) for rows in self.rows]
+        return tuple(self.xp.concat(list(column), axis=-2) for column in zip(*parts, strict=True))
+
+    def _part(self, rows: slice) -> LazyMap:
+        """Some rows as maps of their own, of which nothing is known yet."""
+        functions = tuple(
+            (one, tuple(slice_rows(_worked_out(each), rows) for each in known)) for one, known in self.functions
+        )
+        source, weights = self.source[..., rows, :], slice_rows(self.weights, rows)
+        return self.changed(source=source, weights=weights, functions=functions)
 
     def whole(self) -> Array:
         """The values of all rows, computed."""
@@ -128,7 +146,12 @@ class LazyMap:
         return self.changed(source=function(self.block(slice(None)), *known), functions=(), known={}, **changes)
 
     def changed(self, **changes: Any) -> LazyMap:
-        """The same values but for some fields: `dataclasses.replace`, but several times as fast."""
+        """The same values but for some fields: `dataclasses.replace`, but several times as fast.
+
+        Of another source nothing is known that is not said.
+        """
+        if "source" in changes:
+            changes = {"known": {}, "share": None, "quotient": None, **changes}
         copy = object.__new__(LazyMap)
         for name in LazyMap.__slots__:
             object.__setattr__(copy, name, changes[name] if name in changes else getattr(self, name))

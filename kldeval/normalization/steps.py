@@ -429,19 +429,26 @@ def _flag_unnormalised(values: LazyMap, axes: tuple[int, ...], stored: Any) -> L
 
 def _log_softmax(values: LazyMap, axes: tuple[int, ...]) -> LazyMap:
     xp = values.xp
-    # constants to a gradient: a shift does not move the result
-    low, peak = map(without_gradient, values.extent(axes))
-    values = _finite(values, peak)
-    some = values.lies_above(-math.inf, low - peak)
-    if some and axes == MAP and len(values.rows) > 1:
-        late = Deferred(lambda: values.sum_of_exponentials(peak))
-        share: Share | None = Share(values, late, late, peak, is_positive=True)
-        log_mass: Array | Deferred = Deferred(lambda: xp.log(late.get()))
+    share: Share | None = None
+    log_mass: Array | Deferred
+    if axes != MAP:
+        peak, log_mass, least = values.statistics(lambda some: _peak_and_log_mass(some, axes), axes)
+        values = _finite(values, peak)
+        some = values.lies_above(-math.inf, least)
     else:
-        mass = values.sum_of_exponentials(peak, axes)
-        log_mass = xp.log(mass)
-        some = values.lies_above(-math.inf, (low - peak) - log_mass)
-        share = Share(values, mass, mass, peak, is_positive=some) if axes == MAP else None
+        # constants to a gradient: a shift does not move the result
+        low, peak = map(without_gradient, values.extent(axes))
+        values = _finite(values, peak)
+        some = values.lies_above(-math.inf, low - peak)
+        if some and len(values.rows) > 1:
+            late = Deferred(lambda: values.sum_of_exponentials(peak))
+            share = Share(values, late, late, peak, is_positive=True)
+            log_mass = Deferred(lambda: xp.log(late.get()))
+        else:
+            mass = values.sum_of_exponentials(peak)
+            log_mass = xp.log(mass)
+            some = values.lies_above(-math.inf, (low - peak) - log_mass)
+            share = Share(values, mass, mass, peak, is_positive=some)
 
     def log_share(x: Array, peak: Array, log_mass: Array) -> Array:
         centred = x - peak
@@ -449,6 +456,16 @@ def _log_softmax(values: LazyMap, axes: tuple[int, ...]) -> LazyMap:
         return centred
 
     return values.map(log_share, peak, log_mass, axes=axes, is_log=True, is_positive=some, share=share)
+
+
+def _peak_and_log_mass(values: LazyMap, axes: tuple[int, ...]) -> tuple[Array, Array, Array]:
+    """The largest score of each distribution, ln(sum exp(x - peak)), and the least log-probability."""
+    xp = values.xp
+    low, peak = map(without_gradient, values.extent(axes))
+    log_mass = xp.log(values.sum_of_exponentials(peak, axes))
+    least = (low - peak) - log_mass
+    # the least of all rows is asked for alone, which numpy is told at once
+    return peak, log_mass, xp.min(least, axis=-2, keepdims=True) if xp.__name__ == "numpy" else least
 
 
 def _finite(values: LazyMap, statistic: Array) -> LazyMap:

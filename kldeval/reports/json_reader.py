@@ -237,6 +237,12 @@ def validated(document: object, wanted: str, file: str) -> Json:
     return document
 
 
+OF_ROWS = (
+    "it holds statistics of rows, which kldeval show takes one file at a time; quantiles of parts neither add up nor "
+    "pair, so give the folders of all parts to one run with --rows, and --format csv has every row"
+)
+
+
 def _another_kind(schema: object, wanted: str, file: str) -> str:
     if not isinstance(schema, str) or not schema.startswith("kldeval."):
         noun = wanted.partition(".")[2].partition("/")[0]
@@ -245,7 +251,8 @@ def _another_kind(schema: object, wanted: str, file: str) -> str:
     if known and schema not in (known, _earlier(known)):
         read = f"{known} and {_earlier(known)}"
         return f"{file} is a {printable(schema)}, of another version of kldeval; this one reads {read}"
-    return f"{file} is a {printable(schema)}; a {wanted} is needed"
+    way_out = f": {OF_ROWS}" if schema == ROWS_SCHEMA else ""
+    return f"{file} is a {printable(schema)}; a {wanted} is needed{way_out}"
 
 
 @lru_cache

@@ -21,7 +21,7 @@ from kldeval.metrics.fixated_map import (
 )
 from kldeval.records import AuxiliaryScores, Reason
 from kldeval.scoring.diagnostics import reason_of, refusal
-from kldeval.scoring.fixation_evaluator import FixationEvaluator, unit_of
+from kldeval.scoring.fixation_evaluator import FixationEvaluator, of_densities, unit_of
 from kldeval.scoring.histogram import levels, looked_up
 from kldeval.scoring.pixels import PixelView
 from kldeval.scoring.plan import ROLES
@@ -76,7 +76,7 @@ def finish_auxiliary_scores(view: HistogramView, plan: Plan) -> list[AuxiliarySc
     values: list[Values64] = [{} for _ in begun]
     failures: list[dict[str, Reason]] = [{} for _ in begun]
     with quiet():
-        _add_of_fixations(values, begun, plan)
+        _add_of_fixations(values, failures, view, plan)
         if of_levels:
             _PreparedLevels(view).add(values, failures, of_levels)
     return [
@@ -96,19 +96,43 @@ def takes_levels(metric: AuxiliaryMetric) -> bool:
     return metric.info.combine is not None and all(side is None or side.dependence == "value" for side in sides)
 
 
-def _add_of_fixations(values: Sequence[Values64], begun: Sequence[AuxiliaryScores | None], plan: Plan) -> None:
-    """The numbers of fixations that waited."""
+def _add_of_fixations(
+    values: Sequence[Values64], failures: Sequence[dict[str, Reason]], view: HistogramView, plan: Plan
+) -> None:
+    """The numbers of fixations that waited, or why there are none."""
+    begun = [pair.beside for pair in view.pairs]
     waiting: defaultdict[str, list[tuple[int, tuple[Any, ...]]]] = defaultdict(list)
     for place, scores in enumerate(begun):
         for key, arguments in (scores.waiting if scores else {}).items():
             waiting[key].append((place, arguments))
     for metric in plan.of_fixations:
         found = waiting.get(metric.key)
-        if found:
+        if found and "density" in metric.info.requires:
+            _add_of_densities(values, failures, metric, found, view, plan)
+        elif found:
             maps, *others = zip(*(arguments for _, arguments in found), strict=True)
             numbers = metric.function(type(maps[0]).stacked(maps), *map(np.stack, others)).tolist()
             for (place, _), number in zip(found, numbers, strict=True):
                 values[place][metric.key] = number
+
+
+def _add_of_densities(
+    values: Sequence[Values64],
+    failures: Sequence[dict[str, Reason]],
+    metric: AuxiliaryMetric,
+    waiting: Sequence[tuple[int, tuple[Any, ...]]],
+    view: HistogramView,
+    plan: Plan,
+) -> None:
+    """The numbers of a metric of the predicted densities at the fixated pixels, of which the levels are known."""
+    side = view.normalised(plan.density)
+    for place, (at_fixations, *others) in waiting:
+        problem = side.problems[place] if len(side.problems) else None
+        if problem:
+            message = refusal(view.pairs[place], "pred", problem.kind, problem.detail, plan.density.shown)
+            failures[place][metric.key] = Reason(problem.kind, message)
+        else:
+            values[place][metric.key] = of_densities(metric, side.density.log[place, 0, at_fixations], *others)
 
 
 class _PreparedLevels:
@@ -127,8 +151,8 @@ class _PreparedLevels:
     ) -> None:
         """The number of each metric for each pair, or why there is none."""
         sides = [(metric, self._table("pred", metric), self._table("gt", metric)) for metric in metrics]
-        for place, one in enumerate(self._counted):
-            cells = one.cells()
+        for place in range(len(self._counted)):
+            cells = self._view.cells(place)
             met: dict[object, Array] = {}
             for metric, pred, gt in sides:
                 refused = self._refused(metric, place)
@@ -347,7 +371,7 @@ def _check_finite(role: str, extent: ValueRange, metric: AuxiliaryMetric) -> Non
     infinite = not math.isfinite(high - low)
     if undefined or (infinite and not metric.info.takes_infinities):
         found = "nan" if undefined else "inf"
-        msg = f"the {_SIDES[role]} holds {found}, which {metric.call.name} cannot take; repair the file"
+        msg = f"the {_SIDES[role]} holds {found}, which {metric.call.name} cannot take; repair the map"
         raise RefusedMap(msg, code="nonfinite")
 
 

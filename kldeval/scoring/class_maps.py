@@ -347,7 +347,7 @@ def _blocks_at_labels(rows: LabelledRows, settings: Settings) -> Iterator[LabelB
     every, n_classes = rows.pred.source, rows.pred.source.shape[-1]
     truth = read_target(every, rows.target, rule)
     xp = namespace(every)
-    chosen = rows.pred.changed(source=xp.take_along_axis(every, truth.label, axis=-1), known={})
+    chosen = rows.pred.changed(source=_at_labels(every, truth.label), known={})
     for part in chosen.rows:
         log_prob, here = density_of_block(chosen, part).log, Target(truth.label[part, :], truth.valid[part, :])
         weights = None if rows.weights is None else rows.weights[part]
@@ -359,6 +359,16 @@ def _blocks_at_labels(rows: LabelledRows, settings: Settings) -> Iterator[LabelB
         of_any = next(iter(terms.values()))
         uncovered = xp.astype((log_prob[:, 0] == -xp.inf) & of_any.valid, log_prob.dtype)
         yield LabelBlock(terms, {}, uncovered, of_any.valid)
+
+
+def _at_labels(rows: Array, label: Array) -> Array:
+    """The value of each row at its label, (n, 1); of classes that stand first in memory by one number a place."""
+    xp = namespace(rows)
+    if xp.__name__ == "numpy" and rows.T.flags.c_contiguous:
+        places = label[:, 0] * len(rows)
+        places += np.arange(len(rows))
+        return rows.T.ravel().take(places)[:, None]
+    return xp.take_along_axis(rows, label, axis=-1)
 
 
 def _edges_of(rows: LabelledRows, key: str) -> dict[str, Array]:
@@ -430,6 +440,8 @@ def _check_soft_labels(pair: MapPair, settings: Settings) -> None:
             f"the ground truth has the prediction's shape {tuple(pair.gt.shape)}; to take it for soft labels, as they "
             "are, say --gt-norm labels"
         )
+        if pair.gt.ndim == len(("height", "width")) and str(pair.gt.dtype).rpartition(".")[2][:1] in "iub":
+            msg += "; of one class, as of one probability a pixel, there are bce and binary-ece, without an axis"
         raise RefusedMap(msg)
     if any(call.name == "nll" for call in settings.metrics):
         refuse_soft_labels(pair.pred, pair.gt)

@@ -15,14 +15,14 @@ from kldeval.arrays import quiet
 from kldeval.data.causes import examined
 from kldeval.data.load import sized_pair
 from kldeval.dataclass import dataclass
-from kldeval.errors import RefusedMap
+from kldeval.errors import KldevalError, RefusedMap
 from kldeval.preprocessing.resize import AS_IS
 from kldeval.records import AuxiliaryScores, Failure, Outcome, Reason, Score, Skipped
 from kldeval.scoring.context import NO_CONTEXT
 from kldeval.scoring.diagnostics import check_density_provenance, map_flags, reason_of, refusal
 from kldeval.scoring.histogram import CountedPair, HistogramView
 from kldeval.scoring.pixels import PixelView
-from kldeval.scoring.plan import Plan
+from kldeval.scoring.plan import Plan, quantity_of
 from kldeval.scoring.row_lookup import RowLookupView
 from kldeval.scoring.views import PairAnswers, SideProblem, answers_of, is_plain, value_range
 
@@ -305,7 +305,9 @@ class SharedEvaluator:
 
     def begin_sized(self, pair: MapPair, quantities: Sequence[Quantity] | None = None) -> PartialAnswers:
         """What the maps of a pair have to say, whatever resizing is asked for."""
-        asked = self._quantities if quantities is None else quantities
+        given = self._quantities if quantities is None else quantities
+        along = [one for one in given if pair.volume and acts_along_axis(one)]
+        asked = [one for one in given if one not in along] if along else given
         counted = CountedPair.of(pair)
         later = tuple(one for one in asked if counted and one.dependence == "value")
         now = [one for one in asked if not (counted and one.dependence == "value")]
@@ -314,6 +316,8 @@ class SharedEvaluator:
             with quiet():
                 answers = answers_of(view_of(pair, counted, now), now)[0].answers
             found = _said(pair, now, answers)
+        for one in along:
+            found |= _along_axis(pair, one)
         if counted is None:
             return PartialAnswers(found, ())
         return PartialAnswers(found, ((counted.without_maps(pair), later),))
@@ -334,6 +338,29 @@ class SharedEvaluator:
             for (place, counted, _), more in zip(alike, answers, strict=True):
                 found[place] |= _said(counted.pair, later, more.answers)
         return found
+
+
+def acts_along_axis(quantity: Quantity) -> bool:
+    """Whether a quantity makes distributions along an axis that was named, which a volume has as class maps have."""
+    return quantity.settings.names_class_axis and quantity.dependence != "value"
+
+
+def _along_axis(pair: MapPair, quantity: Quantity) -> dict[str, Answer | str]:
+    """The answer of a quantity along an axis of a volume, as of the same arrays as class maps."""
+    from kldeval.scoring.class_maps import as_rows, chosen_axis, rows_of
+
+    shape = pair.volume
+    weights = None if pair.weights is None else pair.weights.reshape(shape)
+    whole = replace(pair, pred=pair.pred.reshape(shape), gt=pair.gt.reshape(shape), volume=(), weights=None)
+    try:
+        pred, gt, settings = as_rows(whole, quantity.settings)
+        rows = None if weights is None else rows_of(weights, chosen_axis(quantity.settings))
+    except KldevalError as problem:
+        return {quantity.name: str(problem)}
+    asked = (quantity_of(quantity.name, settings),)
+    with quiet():
+        answers = answers_of(PixelView((whole,), pred, gt, rows), asked)[0].answers
+    return _said(whole, (quantity,), answers)
 
 
 def _said(pair: MapPair, quantities: Iterable[Quantity], answers: Iterable[Answer]) -> dict[str, Answer | str]:

@@ -48,6 +48,11 @@ def unit_of(pair: MapPair, role: Role, metric: AuxiliaryMetric) -> float:
     return full or 1.0 if is_on_scale(metric.info, metric.call.keywords) and metric.is_unit_scale else 1.0
 
 
+def of_densities(metric: AuxiliaryMetric, *arrays: Array) -> float:
+    """The number of a metric of the logarithms of densities at the fixated pixels, and of how often each is fixated."""
+    return float(metric.function(*(array[None] for array in arrays))) / metric.unit
+
+
 class FixationEvaluator:
     """A pair with its fixations: what the metrics of fixations are functions of, worked out when it is first needed.
 
@@ -79,8 +84,7 @@ class FixationEvaluator:
         """
         needs = metric.info.requires
         if "density" in needs:
-            baseline = [self._log_baseline[None]] if "baseline" in needs else []
-            return float(metric.function(self._log_density[None], *baseline, self._fixated.counts[None])) / metric.unit
+            return of_densities(metric, self._log_density, *self._baselines(metric), self._fixated.counts)
         if "baseline" in needs:
             eps = metric.call.keywords.get("eps", MATLAB_EPS)
             seen = self._seen(metric.info.view)
@@ -108,7 +112,13 @@ class FixationEvaluator:
         return cells, [_OTHERS[need](self, cells) for need in metric.info.requires]
 
     def arguments(self, metric: AuxiliaryMetric) -> tuple[Any, ...]:
-        """What a metric of the map and its fixations is a function of: the map as it views it, and other images."""
+        """What a metric of the map and its fixations is a function of: the map as it views it, and other images.
+
+        Of a density that waits for other maps it is the levels of the fixated pixels, and what else the metric takes.
+        """
+        if "density" in metric.info.requires:
+            rows, cols, counts = self._fixated.rows, self._fixated.cols, self._fixated.counts
+            return self._pair.pred[rows, cols], *self._baselines(metric), counts
         if not metric.info.requires and metric.call.keywords.get("ties") != "float":
             return (self._seen(metric.info.view),)
         cells, others = self.cells(metric)
@@ -116,7 +126,8 @@ class FixationEvaluator:
 
     def may_wait(self, metric: AuxiliaryMetric) -> bool:
         """Whether the metric is a function of the 256 levels of the map alone, which several maps have in common."""
-        return self._has_levels and set(metric.info.requires) <= _OTHERS.keys()
+        needs = set(metric.info.requires)
+        return self._takes_levels if "density" in needs else self._has_levels and needs <= _OTHERS.keys()
 
     @cached_property
     def _fixated(self) -> Fixated:
@@ -144,6 +155,15 @@ class FixationEvaluator:
     @property
     def _has_levels(self) -> bool:
         return bool(self._pair.pred.dtype == np.uint8)
+
+    @property
+    def _takes_levels(self) -> bool:
+        """Whether the levels of a map stand for its pixels, 256 of them instead of a million: only values matter."""
+        return self._has_levels and self._plan.density.dependence == "value"
+
+    def _baselines(self, metric: AuxiliaryMetric) -> list[Array]:
+        """The logarithms of the baseline at the fixated pixels, for a metric that compares with one."""
+        return [self._log_baseline] if "baseline" in metric.info.requires else []
 
     @cached_property
     def _levels(self) -> BinnedMap:
@@ -203,8 +223,7 @@ class FixationEvaluator:
         """The logarithms of the predicted density at the fixated pixels."""
         pair, pipeline = self._pair, self._plan.density
         rows, cols = self._fixated.rows, self._fixated.cols
-        # the levels of a map stand for its pixels where only values matter: 256 of them instead of a million
-        takes_levels = self._has_levels and pipeline.dependence == "value"
+        takes_levels = self._takes_levels
         array = np.arange(BYTES, dtype=np.uint8)[None] if takes_levels else pair.pred
         weights = self._levels.seen.area if takes_levels else pair.weights
         start = scaled(array, pair.pred_scale, pipeline.scale, pipeline.dtype, weights=weights, empty=pipeline.empty)

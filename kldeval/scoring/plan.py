@@ -17,7 +17,7 @@ from kldeval.dataclass import dataclass
 from kldeval.metrics.folded import folded_uncovered_mass, folded_uncovered_pixels
 from kldeval.metrics.registry import METRICS
 from kldeval.metrics.separable import separated_uncovered_mass, separated_uncovered_pixels
-from kldeval.normalization.chain import compile_chain, format_chain, parse_chain
+from kldeval.normalization.chain import class_axis, compile_chain, format_chain, parse_chain
 from kldeval.normalization.lazy_map import MAP, over_map
 from kldeval.normalization.steps import STEPS, one_axis
 from kldeval.scoring.diagnostics import Diagnostics
@@ -305,11 +305,17 @@ def _dependence_of_step(call: Call) -> Dependence:
     return entry.info.spatial or "value"
 
 
-def divisor(settings: Settings, shape: tuple[int, int]) -> float:
-    """What the reduction and the base of a divergence divide the sum of the terms of a map of this shape by."""
-    height, width = shape
-    slices = {MAP: 1, (-1,): height, (-2,): width}[settings.axes]
-    counts = {"slices": slices, "sum": 1, "mean": height * width, "batchmean": height}
+def divisor(settings: Settings, shape: tuple[int, ...]) -> float:
+    """What the reduction and the base of a divergence divide the sum of the terms of a map of this shape by.
+
+    Along an axis of a volume each of its positions has a distribution.
+    """
+    size, axis = math.prod(shape), class_axis(settings.pred)
+    if len(shape) > len(MAP):
+        slices = 1 if axis is None else size // shape[axis]
+    else:
+        slices = {MAP: 1, (-1,): shape[0], (-2,): shape[1]}[settings.axes]
+    counts = {"slices": slices, "sum": 1, "mean": size, "batchmean": shape[0]}
     return counts[settings.reduction] * _unit(settings, "nats")
 
 

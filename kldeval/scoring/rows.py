@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kldeval.arrays import quiet
+from kldeval.data.causes import SIDES
 from kldeval.dataclass import dataclass
 from kldeval.errors import RefusedMap
 from kldeval.normalization.chain import class_axis
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from kldeval.normalization.density import Density
-    from kldeval.records import MapPair
+    from kldeval.records import MapPair, Role
     from kldeval.scoring.plan import Quantity
     from kldeval.settings.settings import Settings
 
@@ -86,6 +87,8 @@ def _values(
         found |= {key: np.full(n, np.nan) for key in (NLL, NLL_GT, SHIFT)}
     for rows, _ in view.blocks(0):
         sides = {side.key: view.normalised(side).at(rows) for one in plan.quantities for side in (one.pred, one.gt)}
+        for role in ("gt", "pred"):
+            _refuse_nothing(role, [sides[getattr(one, role).key] for one in plan.quantities], first_row + rows.start)
         for one in plan.quantities:
             found[one.name][rows] = _of_block(one, sides[one.pred.key], sides[one.gt.key])
         first = plan.quantities[0]
@@ -115,6 +118,20 @@ def _refuse_problems(pair: MapPair, view: PixelView, quantities: Sequence[Quanti
                 pair = replace(pair, pred=None, gt=None)
             message = refusal(pair, problem.role, problem.kind, problem.detail, pipeline.shown)
             raise RefusedMap(message, code=problem.kind)
+
+
+def _refuse_nothing(role: Role, sides: Sequence[Density], first_row: int) -> None:
+    """Refuse rows whose scores are all -inf: a softmax makes no distribution of them.
+
+    Raises:
+        RefusedMap: naming the first such row, counted from `first_row`.
+    """
+    for side in sides:
+        lost = np.flatnonzero(np.isnan(side.log[:, 0])) if side.is_log else np.empty(0, np.intp)
+        if lost.size:
+            row = f"row {first_row + int(lost[0])} of the {SIDES[role]}"
+            msg = f"{row} is -inf in every entry, and has no distribution; leave such rows out of both files"
+            raise RefusedMap(msg, code="empty")
 
 
 def _of_block(quantity: Quantity, pred: Density, gt: Density) -> Floats:

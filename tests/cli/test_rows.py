@@ -157,12 +157,20 @@ def test_labels_that_do_not_count_are_left_out_of_perplexities(logits: Path) -> 
         (("--weights", "latitude"), "--weights has no meaning for rows, in which every entry counts"),
         (("--nodata", "0"), "--nodata has no meaning for rows"),
         (("--labels", "none.npy"), "--labels none.npy does not exist"),
+        (("--ignore-index", "3"), "--ignore-index 3 is a label of rows that do not count, and there are no --labels"),
     ],
 )
 def test_what_rows_do_not_have_is_refused(arguments: tuple[str, ...], message: str, logits: Path) -> None:
     outcome = kldeval(logits / "quant.npy", logits / "base.npy", "--rows", *arguments)
     assert outcome.code == 2
     assert message in outcome.err
+
+
+def test_labels_of_rows_are_refused_where_maps_are_scored(logits: Path) -> None:
+    for command in ((), ("check",)):
+        refused = kldeval(*command, logits / "quant.npy", logits / "base.npy", "--labels", logits / "labels.npy")
+        assert refused.code == 2
+        assert "is of the rows of --rows; labels of maps are the ground truths" in refused.err
 
 
 def test_rows_of_other_vocabularies_are_no_pair(logits: Path) -> None:
@@ -180,7 +188,8 @@ def test_gates_and_numbers_for_scripts(logits: Path) -> None:
     found = run(logits, "-m", "kld,jsd")["summary"]
     one = kldeval(*pair, "-m", "kld,jsd", "--score-only")
     assert (one.code, one.out) == (0, f"{found['kld']['mean']!r} {found['jsd']['mean']!r}\n")
-    for text, code in (("kld>1e9", 0), ("kld>1e-9", 3), ("kld.max>1e9", 0), ("kld.median<1e9", 3), ("failures>0", 0)):
+    gates = {"kld>1e9": 0, "kld>1e-9": 3, "kld.max>1e9": 0, "kld.median<1e9": 3, "failures>0": 0, "same-top<1": 3}
+    for text, code in gates.items():
         gated = kldeval(*pair, "--fail-if", text)
         assert gated.code == code
         assert f"gate {text} {'fired' if code else 'passed'}" in gated.err
@@ -298,6 +307,86 @@ def test_the_table_of_llama_has_its_numbers(logits: Path) -> None:
     assert [line for line in lines if line not in found] == []
 
 
+@pytest.mark.parametrize(("side", "place"), [("prediction", 0), ("ground truth", 1)])
+def test_a_row_without_a_distribution_is_refused_by_its_number(logits: Path, side: str, place: int) -> None:
+    """A softmax of -inf alone is nan, which no mean and no perplexity may take or leave out."""
+    names = "quant", "base"
+    lost = np.load(logits / f"{names[place]}.npy")
+    lost[[7, 200]] = -np.inf
+    np.save(logits / f"{names[place]}.npy", lost)
+    files = [logits / f"{name}.npy" for name in names]
+    said = f"row 7 of the {side} is -inf in every entry, and has no distribution; leave such rows out of both files"
+    for command in (("check",), ()):
+        outcome = kldeval(*command, *files, "--rows", "--labels", logits / "labels.npy")
+        assert outcome.code == 1
+        assert said in outcome.out
+    assert said in kldeval(*files, "--rows", "--norm", "softmax+temperature(t=2)").out
+
+
+def test_infinite_rows_and_labels_that_never_count_are_said(logits: Path) -> None:
+    quant = np.load(logits / "quant.npy")
+    quant[3, 5] = -np.inf
+    np.save(logits / "quant.npy", quant)
+    (note,) = run(logits)["notes"]
+    assert note == "kld is infinite or undefined in 1 of 300 rows; such values stay in the mean"
+    np.save(logits / "none.npy", np.full(ROWS, -100))
+    found = run(logits, "--labels", logits / "none.npy", "--ignore-index", "-100")
+    assert found["notes"][1] == "no row has a label that counts (--ignore-index -100), so there is no perplexity"
+
+
+def test_labels_may_be_a_list_in_any_file_of_arrays(logits: Path) -> None:
+    labels = np.load(logits / "labels.npy")
+    np.savez(logits / "a.npz", labels)
+    torch.save(torch.tensor(labels), logits / "a.pt")
+    wanted = run(logits, "--labels", logits / "labels.npy")["summary"]["delta-p"]
+    assert [run(logits, "--labels", logits / name)["summary"]["delta-p"] for name in ("a.npz", "a.pt")] == [wanted] * 2
+
+
+FLOATS = {
+    "F8_E4M3": torch.float8_e4m3fn,
+    "F8_E5M2": torch.float8_e5m2,
+    "F8_E4M3FNUZ": torch.float8_e4m3fnuz,
+    "F8_E5M2FNUZ": torch.float8_e5m2fnuz,
+    "BF16": torch.bfloat16,
+}
+
+
+@pytest.mark.parametrize("kind", FLOATS)
+def test_floats_that_numpy_lacks_are_read_as_torch_reads_them(logits: Path, kind: str) -> None:
+    """Every code of a byte, in files of torch and of safetensors, and in memory."""
+    codes = torch.arange(256, dtype=torch.uint8).repeat(2, 2).view(FLOATS[kind])
+    codes = torch.where(codes.float().isfinite(), codes.float(), 0.0).to(FLOATS[kind])
+    np.save(logits / "gt.npy", np.zeros(codes.shape))
+    torch.save(codes, logits / "a.pt")
+    header = {"a": {"dtype": kind, "shape": list(codes.shape), "data_offsets": [0, codes.nbytes]}}
+    start = json.dumps(header).encode()
+    values = codes.view(torch.uint8).numpy().tobytes()
+    (logits / "a.safetensors").write_bytes(len(start).to_bytes(8, "little") + start + values)
+    means = [
+        package.evaluate(logits / name, logits / "gt.npy", metric="mae")["mae"].mean
+        for name in ("a.pt", "a.safetensors")
+    ]
+    expected = float(codes.double().abs().mean())
+    assert [*means, float(package.evaluate(codes, np.zeros(codes.shape), metric="mae")["mae"].mean)] == [expected] * 3
+
+
+def test_tensors_that_are_no_maps_are_refused_in_one_line(logits: Path) -> None:
+    plain = torch.rand(4, 5)
+    with pytest.warns(UserWarning, match="quantize"):
+        quantised = torch.quantize_per_tensor(plain, 0.1, 0, torch.qint8)
+    cases = {
+        "of the device meta": plain.to("meta"),
+        "quantised": quantised,
+        "of complex numbers": plain.to(torch.complex64),
+    }
+    np.save(logits / "gt.npy", plain.numpy())
+    for said, tensor in cases.items():
+        torch.save(tensor, logits / "a.pt")
+        assert said in kldeval(logits / "a.pt", logits / "gt.npy", "--score-only").err
+        with pytest.raises(package.RefusedMap, match=said):
+            package.evaluate(tensor, plain)
+
+
 class TestDocuments:
     def test_a_saved_document_is_shown_again(self, logits: Path) -> None:
         pair = logits / "quant.npy", logits / "base.npy"
@@ -340,6 +429,19 @@ class TestDocuments:
         page = (logits / "rows.html").read_text()
         assert "kld of the rows" in page
         assert "300 rows from" in page
+
+
+def test_statistics_of_rows_neither_merge_nor_pair_and_say_so(logits: Path) -> None:
+    for name in ("one", "two"):
+        run(logits, "--output", logits / f"{name}.json")
+    for command in ("merge", "compare", "show"):
+        refused = kldeval(command, logits / "one.json", logits / "two.json")
+        assert refused.code == 2
+        assert refused.err.endswith(
+            "it holds statistics of rows, which kldeval show takes one file at a time; quantiles of parts neither add "
+            "up nor pair, so give the folders of all parts to one run with --rows, and --format csv has every row\n"
+        )
+    assert kldeval("show", logits / "one.json").code == 0
 
 
 class TestLibrary:
@@ -396,7 +498,7 @@ class TestLibrary:
         sides = [quant, broken], [quant, quant]
         with pytest.warns(package.MapsFailed, match="1 of 2 maps failed, and the means are those of the others: map 1"):
             assert package.rows(*sides).n == ROWS
-        with pytest.raises(package.RefusedMap, match=r"holds nan, which 'softmax' does not handle; repair the file$"):
+        with pytest.raises(package.RefusedMap, match=r"holds nan, which 'softmax' does not handle; repair the map$"):
             package.rows(*sides, on_failure="raise")
 
     def test_infinite_rows_have_infinite_quantiles_and_no_ratio(self, logits: Path) -> None:

@@ -21,6 +21,7 @@ import numpy as np
 import pytest
 import scipy.io
 import torch
+from backports import zstd
 from command_line import kldeval, score
 
 import kldeval as package
@@ -73,6 +74,11 @@ def packed(arrays: Arrays, suffix: str) -> str:
         for member in arrays:
             archive.add(f"pred/{member}.npy", f"./{member}.npy")
     return name
+
+
+def zstandard(tar: str) -> str:
+    Path(f"{tar}.zst").write_bytes(zstd.compress(Path(tar).read_bytes()))
+    return f"{tar}.zst"
 
 
 def in_zip(arrays: Arrays, suffix: str, save: Callable[[Any, Any], Any]) -> str:
@@ -172,6 +178,7 @@ CONTAINERS: dict[str, Callable[[Arrays], str]] = {
     "npz, one array": npz_stack,
     "npz, one array (H, W, N)": lambda arrays: npz_stack(arrays, axis=-1),
     "MATLAB, one array (H, W, N)": matlab_stack,
+    "tar.zst": lambda arrays: zstandard(tarred(arrays)),
     **{f"tar.{suffix}": partial(packed, suffix=suffix) for suffix in ("tar.gz", "tgz", "tar.bz2", "tar.xz", "txz")},
     "zip of .npz": lambda arrays: in_zip(arrays, ".npz", np.savez),
     "zip of .mat": lambda arrays: in_zip(arrays, ".mat", lambda file, array: scipy.io.savemat(file, {"m": array})),
@@ -364,8 +371,22 @@ def test_a_name_that_leads_out_is_no_map(maps: Arrays, name: str) -> None:
 
 def test_other_refusals_of_archives(maps: Arrays) -> None:
     Path("maps.tar.zst").write_bytes(b"\x28\xb5\x2f\xfd rest")
-    what = "compressed with Zstandard as a whole; decompress it to a .tar, or zip it"
-    assert kldeval("maps.tar.zst", "gt").err == f"kldeval: maps.tar.zst: {what}\n"
+    refused = kldeval("maps.tar.zst", "gt")
+    assert refused.code == 2
+    assert refused.err.startswith("kldeval: maps.tar.zst: damaged: it cannot be decompressed (")
+    data = zstd.compress(Path(tarred(maps)).read_bytes())
+    Path("maps.tar.zst").write_bytes(data[:-9])
+    assert "Compressed file ended before" in kldeval("maps.tar.zst", "gt").err
+    Path("maps.tar.zst").write_bytes(zstd.compress(bytes(2**28)))
+    assert "more than 2048 times as many" in kldeval("maps.tar.zst", "gt").err
+    for name, what in (
+        ("maps.7z", "is an archive of a kind that is not read; unpack it, or pack it as .zip or .tar"),
+        ("maps.RAR", "is an archive of a kind that is not read; unpack it, or pack it as .zip or .tar"),
+        ("a.npy.gz", "is compressed as a whole, and no tar (.tar.gz, .tar.zst): decompress it"),
+    ):
+        Path(name).write_bytes(data)
+        for words in ((name, "gt"), ("pred", name), (name, "gt/a.png"), ("gt/a.png", name)):
+            assert kldeval(*words).err == f"kldeval: {name} {what}\n"
     with zipfile.ZipFile("none.zip", "w") as empty:
         empty.writestr("readme.txt", "nothing")
     assert kldeval("none.zip", "gt").err == "kldeval: none.zip holds no map; it holds 'readme.txt'\n"

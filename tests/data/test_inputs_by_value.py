@@ -302,7 +302,7 @@ def test_a_diverged_prediction_is_no_missing_data() -> None:
     stored(pred=np.where(holed(gt), np.nan, pred), gt=gt)
     message = refused("pred.npy", "gt.npy")
     assert message.endswith(
-        "repair the file, or say what pixels without data count as: --nodata nan --nodata-pred zero or mask"
+        "repair the map, or say what pixels without data count as: --nodata nan --nodata-pred zero or mask"
     )
     assert "the prediction has no data (nan) where" in refused("pred.npy", "gt.npy", "--nodata", "nan")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 from itertools import pairwise
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
 import numpy as np
@@ -37,10 +38,11 @@ def write(
     scaled: tuple[float, float] | None = None,
     **options: Any,
 ) -> str:
-    height, width = array.shape
-    profile = {"driver": "GTiff", "height": height, "width": width, "count": 1, "dtype": array.dtype}
+    bands = array if array.ndim > 2 else array[None]
+    count, height, width = bands.shape
+    profile = {"driver": "GTiff", "height": height, "width": width, "count": count, "dtype": array.dtype}
     with rasterio.open(name, "w", **profile, crs=crs, transform=transform, **options) as dataset:
-        dataset.write(array, 1)
+        dataset.write(bands)
         if scaled:
             dataset.scales, dataset.offsets = scaled[:1], scaled[1:]
     return name
@@ -75,7 +77,8 @@ def test_rasters_give_what_rasterio_gives(
     maps: tuple[Array, Array], options: dict[str, Any], large: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if large:
-        for module in ("scratch", "readers.files", "readers.tiff"):
+        monkeypatch.setattr("kldeval.data.readers.files.LARGE_FILE", 500)
+        for module in ("scratch", "readers.tiff"):
             monkeypatch.setattr(f"kldeval.data.{module}.LARGE", 500)
     found = read_map(Path(write("a.tif", maps[0], **options)))
     assert np.array_equal(found.array, scaled_and_masked("a.tif")[0].astype(np.float32))
@@ -132,7 +135,8 @@ def test_areas_come_from_the_geotransform(
     maps: tuple[Array, Array], earth: str, large: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if large:
-        for module in ("scratch", "readers.files", "readers.tiff"):
+        monkeypatch.setattr("kldeval.data.readers.files.LARGE_FILE", 500)
+        for module in ("scratch", "readers.tiff"):
             monkeypatch.setattr(f"kldeval.data.{module}.LARGE", 500)
     part = from_origin(-20, 70, 0.5, 3)
     gt = maps[1].copy()
@@ -243,3 +247,101 @@ def test_systems_that_are_written_out_are_compared_by_their_meaning(
     assert outcome.code == 2
     assert "comparing these needs rasterio: pip install 'kldeval[geo]'" in outcome.err
     assert importlib.util.find_spec("rasterio") is None
+
+
+@pytest.fixture
+def classes() -> tuple[Array, Array]:
+    """Probabilities of five classes (C, H, W), and labels, of which the first rows do not count."""
+    found = np.random.default_rng(3).dirichlet(np.ones(5), SHAPE).transpose(2, 0, 1).astype(np.float32)
+    labels = np.random.default_rng(4).integers(0, 5, SHAPE).astype(np.uint8)
+    labels[:4] = 255
+    return found, labels
+
+
+AS_CLASSES = ("--norm", "sum-to-one", "--axis", "0", "--ignore-index", "255", "-m", "ce,accuracy")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"interleave": "pixel"},
+        {"interleave": "band", "compress": "lzw", "tiled": True, "blockxsize": 16, "blockysize": 16},
+    ],
+    ids=["by pixel", "by band"],
+)
+@pytest.mark.parametrize("mark", [None, -9999.0, np.nan])
+def test_bands_are_the_classes_of_a_class_map(
+    classes: tuple[Array, Array], options: dict[str, Any], mark: float | None
+) -> None:
+    prob, labels = classes
+    write("g.tif", labels, nodata=255)
+    if mark is not None:
+        prob[:, :4] = mark
+        prob[2, :4] = 0.25  # one band without data is enough
+    write("p.tif", prob, nodata=mark, **options)
+    with rasterio.open("p.tif") as pred, rasterio.open("g.tif") as gt:
+        values, truth = pred.read().astype(float)[:, 4:], gt.read(1)[4:]
+    values /= values.sum(0)
+    own = np.take_along_axis(values, truth[None].astype(int), 0)
+    expected = [float(-np.log(own + 2.2204e-16).mean()), float((values.argmax(0) == truth).mean())]
+    assert score("p.tif", "g.tif", *AS_CLASSES) == pytest.approx(expected, rel=1e-6)
+    assert "5x18x36 float32" in kldeval("check", "p.tif", "g.tif", *AS_CLASSES[:6]).out
+    if mark is not None:
+        prob[1, 9, 9] = mark
+        write("p.tif", prob, nodata=mark, **options)
+        refused = kldeval("p.tif", "g.tif", *AS_CLASSES)
+        assert refused.code == 1
+        assert "and 1 pixels hold it; a class map takes no --nodata: mark such pixels in the labels" in refused.out
+
+
+def test_bands_that_are_not_meant_so_are_refused(classes: tuple[Array, Array]) -> None:
+    prob, labels = classes
+    write("p.tif", prob)
+    write("g.tif", labels, nodata=255, transform=from_origin(-170, 90, 10, 10))
+    assert "lie on other grids" in kldeval("p.tif", "g.tif", *AS_CLASSES).out
+    assert "--key N takes the N-th, and a class map, whose axis is named" in kldeval("p.tif", "p.tif").out
+    colours = (prob[:3] * 255).astype(np.uint8)
+    write("c.tif", colours)
+    # three bands of bytes are classes of a prediction, and colours of a ground truth
+    assert score("c.tif", write("l.tif", colours.argmax(0).astype(np.uint8)), *AS_CLASSES[:4], "-m", "accuracy") == [
+        1.0
+    ]
+    assert "its colour channels differ" in kldeval("c.tif", "c.tif", *AS_CLASSES[:4]).out
+    assert score("p.tif", "p.tif", *AS_CLASSES[:4], "-m", "kld")[0] == pytest.approx(0, abs=1e-12)  # soft labels
+
+
+def test_a_band_is_chosen_by_its_number(classes: tuple[Array, Array]) -> None:
+    prob, _ = classes
+    write("p.tif", prob)
+    for band in (1, 2, 5):
+        write("g.tif", prob[band - 1])
+        assert score("p.tif", "g.tif", "--pred-key", str(band), "-m", "mae") == [0.0]
+    assert "it has 5 bands, and --key says band 6" in kldeval("p.tif", "g.tif", "--pred-key", "6").out
+    assert "it has 1 band, and --key says band 2" in kldeval("p.tif", "g.tif", "--key", "2").out
+    np.savez("p.npz", map=prob[4], other=prob[0])
+    assert score("p.npz", "g.tif", "--key", "map", "-m", "mae") == [0.0]  # a name is that of the other side
+    write("scaled.tif", (prob[:2] * 1000).astype(np.int16))
+    with rasterio.open("scaled.tif", "r+") as dataset:
+        dataset.scales, dataset.offsets = (0.001, 0.5), (0.0, 7.0)
+    with rasterio.open("scaled.tif") as dataset:
+        for band in (1, 2):
+            expected = dataset.read(band) * dataset.scales[band - 1] + dataset.offsets[band - 1]
+            assert np.array_equal(read_map(Path("scaled.tif"), key=str(band)).array, expected)
+
+
+def test_a_large_compressed_raster_is_read_from_its_file(
+    maps: tuple[Array, Array], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process that decodes it is told its path: its bytes on both sides of a pipe would be in memory five times."""
+    write("a.tif", maps[0], compress="deflate")
+    monkeypatch.setattr("kldeval.data.readers.files.LARGE_FILE", 500)
+    asked, questions = resolve_name("kldeval.data.readers.apart._asked"), []
+
+    def noted(child: Any, question: bytes) -> Any:
+        questions.append(len(question))
+        return asked(child, question)
+
+    monkeypatch.setattr("kldeval.data.readers.apart._asked", noted)
+    assert np.array_equal(read_map(Path("a.tif")).array, maps[0])
+    assert len(questions) == 1
+    assert questions[0] < Path("a.tif").stat().st_size

@@ -36,6 +36,9 @@ def from_files(name: str, pred: Any, gt: Any, **texts: str) -> float:
     return scored(pair_of(pred, gt), settings_of({"metric": name, **texts})).values[name]
 
 
+MADE_SO = ": numpy.asarray or torch.as_tensor makes them so"
+
+
 class TestShapes:
     @every_backend
     @every_metric
@@ -291,14 +294,14 @@ REFUSED_MAPS: list[tuple[Any, Any, dict[str, Any], str]] = [
         MAP,
         MAP * math.nan,
         {"norm": "flatten-softmax"},
-        "the ground truth holds nan, which 'flatten-softmax' does not handle; repair the file",
+        "the ground truth holds nan, which 'flatten-softmax' does not handle; repair the map",
     ),
     (
         MAP * math.inf,
         MAP,
         {},
         (
-            "the prediction holds inf, which 'sum-to-one' does not handle; repair the file, or clip it first: "
+            "the prediction holds inf, which 'sum-to-one' does not handle; repair the map, or clip it first: "
             "pred_norm='clip(min=...,max=...)+sum-to-one'"
         ),
     ),
@@ -397,8 +400,8 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("arrays", "message"),
         [
-            ((MAP.tolist(), MAP), "maps and weights must be arrays of one library, not list, ndarray"),
-            ((MAP, torch.ones(3, 4)), "maps and weights must be arrays of one library, not ndarray, Tensor"),
+            ((MAP.tolist(), MAP), "maps and weights must be arrays of one library, not list, ndarray" + MADE_SO),
+            ((MAP, torch.ones(3, 4)), "maps and weights must be arrays of one library, not ndarray, Tensor" + MADE_SO),
         ],
     )
     def test_arrays_of_two_libraries_are_refused(self, arrays: tuple[Any, Any], message: str) -> None:
@@ -409,7 +412,9 @@ class TestRefusals:
     def test_weights_of_another_library_are_refused(self) -> None:
         with pytest.raises(UsageProblem) as caught:
             kldeval.kld(MAP, MAP, weights=1.0)  # type: ignore[arg-type] # what is refused
-        assert str(caught.value) == "maps and weights must be arrays of one library, not ndarray, ndarray, float"
+        assert (
+            str(caught.value) == "maps and weights must be arrays of one library, not ndarray, ndarray, float" + MADE_SO
+        )
 
     def test_maps_of_an_array_cannot_be_skipped(self) -> None:
         with pytest.raises(UsageProblem) as caught:

@@ -184,7 +184,7 @@ REFUSED = [
         [[0.5, math.nan]],
         [[0.0, 1.0]],
         (
-            "the prediction holds nan, which 'none' does not handle; repair the file, or say what pixels without data "
+            "the prediction holds nan, which 'none' does not handle; repair the map, or say what pixels without data "
             "count as: --nodata nan --nodata-pred zero or mask"
         ),
     ),

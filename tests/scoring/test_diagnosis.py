@@ -15,13 +15,13 @@ from kldeval.scoring.diagnostics import notes
 
 ROWS_OF_ZEROS = [[0.0, 0, 0], [0, 1, 2]]
 REFUSALS = [
-    ("pred", [[np.nan, 1]], {}, "the prediction holds nan, which 'sum-to-one' does not handle; repair the file"),
+    ("pred", [[np.nan, 1]], {}, "the prediction holds nan, which 'sum-to-one' does not handle; repair the map"),
     (
         "gt",
         [[np.inf, 1]],
         {"gt_norm": "minmax+sum-to-one"},
         (
-            "the ground truth holds inf, which 'minmax+sum-to-one' does not handle; repair the file, or clip it first: "
+            "the ground truth holds inf, which 'minmax+sum-to-one' does not handle; repair the map, or clip it first: "
             "--gt-norm 'clip(min=...,max=...)+minmax+sum-to-one'"
         ),
     ),

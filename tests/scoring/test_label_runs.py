@@ -214,7 +214,7 @@ NO_LABELS: list[tuple[Any, Any, dict[str, str], str]] = [
         np.full((3, 2, 2), np.nan),
         np.zeros((2, 2), int),
         {},
-        "the prediction holds nan, which 'softmax(axis=0)' does not handle; repair the file",
+        "the prediction holds nan, which 'softmax(axis=0)' does not handle; repair the map",
     ),
     (
         -np.ones((3, 2, 2)),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from evaluating import answers, pair_of, quantities, settings_of, wide
 from every import conventions
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -42,6 +42,7 @@ MAPS = st.tuples(st.integers(1, 7), st.integers(1, 7)).flatmap(
 
 @settings(max_examples=60, deadline=None)
 @given(maps=MAPS)
+@example(maps=(np.asarray([[0, 1]], np.uint8), np.asarray([[0, 0]], np.uint8)))
 def test_levels_give_the_numbers_of_pixels(maps: tuple[np.ndarray, np.ndarray]) -> None:
     """Refusals in the same words, numbers to 1e-12 of max(1, number)."""
     asked = QUANTITIES + OF_CHAINS

@@ -30,6 +30,7 @@ class MapFormat(Info):
         read_size: the (height, width) that a header declares, of path and limits; None where a file must be decoded.
         read_shaped: the same with a fourth argument, the shapes that are taken; None where files hold no other arrays.
         stored_shape: the shape of the array that is meant, of path and key, where files hold arrays of any shape.
+        class_shape: the shape (C, H, W) of a class map in a file that else is an image, of path and key.
         entries: the arrays of a file that names them, of path and limits; such a file may hold many maps.
         load: one array, of path, limits, name, and the place of a slice or None.
         spatial: how many axes of the arrays of such a file are of space, where the format says so.
@@ -42,6 +43,7 @@ class MapFormat(Info):
     read_size: Callable[[Any, Limits], tuple[int, int] | None] | None = None
     read_shaped: Callable[..., Stored] | None = None
     stored_shape: Callable[[Any, str | None], tuple[int, ...] | None] | None = None
+    class_shape: Callable[[Any, str | None], tuple[int, ...] | None] | None = None
     entries: Callable[[Any, Limits], list[Array]] | None = None
     load: Callable[..., Any] | None = None
     spatial: int | None = None

@@ -153,6 +153,17 @@ def stored_shape(path: MapFile, key: str | None) -> tuple[int, ...] | None:
     return entry.info.stored_shape(fetched(path, Limits()), key)
 
 
+def class_shape(path: MapFile, key: str | None) -> tuple[int, ...] | None:
+    """The shape (C, H, W) of a class map in a file that else is an image; None of any other, or where it is damaged."""
+    entry = _formats().get(suffix_of_map(path))
+    if entry is None or entry.info.class_shape is None:
+        return None
+    try:
+        return entry.info.class_shape(fetched(path, Limits()), key)
+    except (KldevalError, OSError):  # reading it will say what is wrong
+        return None
+
+
 def read_shaped(path: MapFile, key: str | None, limits: Limits, shapes: numpy_files.Shapes) -> Stored:
     """The array in a file of arrays, of the shapes that are taken.
 

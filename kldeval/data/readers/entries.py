@@ -48,8 +48,17 @@ def axis_of_names(shape: tuple[int, ...], names: tuple[int, ...]) -> int | None:
     return next((axis for axis in (0, -1) if shape[axis] == names[0]), None)
 
 
+def _no_map(entries: Sequence[StoredArray]) -> str:
+    """What a file holds in which no array may be a map."""
+    if not entries:
+        return "it holds no array"
+    words = {"c": " of complex numbers", "V": " of a type that is not read", "O": " of objects", "S": " of texts"}
+    some = ", ".join(f"{printable(one.key)} {one.shape}{words.get(one.kind, '')}".lstrip() for one in entries[:SHOWN])
+    return f"it holds no array of real numbers with two axes or more (it holds {some})"
+
+
 def chosen(entries: Sequence[StoredArray], key: str | None, path: MapFile | MapContents) -> StoredArray:
-    """The array of the name `key`, or the only one that may be a map.
+    """The array of the name `key`, or the only one that may be a map; where none may, the only list of numbers.
 
     Raises:
         UnreadableMap: there is none, or there are several and no key.
@@ -61,8 +70,9 @@ def chosen(entries: Sequence[StoredArray], key: str | None, path: MapFile | MapC
             raise unreadable(path, f"it holds no array {key!r}; it holds {listed or 'none'}")
         return found[0]
     maps = [entry for entry in entries if entry.is_map]
+    maps = maps or [entry for entry in entries if entry.kind in NUMBERS and entry.shape]  # labels of rows
     if len(maps) != 1:
-        what = f"it holds {len(maps)} arrays ({listed}); choose one with --key" if maps else "it holds no array"
+        what = f"it holds {len(maps)} arrays ({listed}); choose one with --key" if maps else _no_map(entries)
         raise unreadable(path, what)
     return maps[0]
 

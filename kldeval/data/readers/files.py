@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kldeval.data.readers.stored import unreadable
-from kldeval.data.scratch import LARGE
+from kldeval.data.scratch import LARGE_FILE
 from kldeval.errors import KldevalError, UnreadableMap, printable
 from kldeval.memory import BytesInMemory
 from kldeval.regular import NotRegular, open_regular, why
@@ -57,7 +57,7 @@ def read_bytes(path: Path | BytesInMemory, opens: Opens | None = None) -> Any:
     status = os.stat(name)  # noqa: PTH116 - of a text: this is done for every map
     if not stat.S_ISREG(status.st_mode):
         check_regular(path)
-    if opens is not None and status.st_size >= LARGE and (found := opens(path)) is not None:
+    if opens is not None and status.st_size >= LARGE_FILE and (found := opens(path)) is not None:
         return found
     with open(name, "rb", buffering=0) as file:  # noqa: PTH123 - the same
         return file.readall()

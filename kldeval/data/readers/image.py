@@ -30,8 +30,8 @@ RARE = (".avif", ".exr", ".gif", ".hdr", ".jp2", ".pic")
 SUFFIXES = COMMON + NETPBM + RARE
 
 
-def read(path: Path, _key: str | None, limits: Limits) -> Stored:
-    """The one image of a file.
+def read(path: Path, key: str | None, limits: Limits) -> Stored:
+    """The one image of a file; of a TIFF of several bands that whose number is the key, from 1.
 
     Raises:
         UnreadableMap: empty, damaged, too large, or several images.
@@ -41,10 +41,37 @@ def read(path: Path, _key: str | None, limits: Limits) -> Stored:
     data = _bytes(path)
     if isinstance(data, bytes) and data.startswith(png.MAGIC):
         return png.read(data, path, limits)
-    return _decoded(data, path, limits)
+    return _decoded(data, path, limits, band=_band(key))
 
 
-def read_labels(path: Path, _key: str | None, limits: Limits) -> Stored:
+def read_classes(path: Path, key: str | None, limits: Limits) -> Stored:
+    """The one image of a file, of a TIFF with several bands all of these, (C, H, W), unless the key says one.
+
+    Raises:
+        UnreadableMap, MissingDependency, OSError: as `read`.
+    """
+    data = _bytes(path)
+    if isinstance(data, bytes) and data.startswith(png.MAGIC):
+        return png.read(data, path, limits)
+    return _decoded(data, path, limits, band=_band(key) or 0)
+
+
+def shape_of_classes(path: Path, key: str | None) -> tuple[int, ...] | None:
+    """The shape (C, H, W) of a TIFF of several bands, from its header; None of any other image."""
+    from kldeval.data.readers import tiff
+
+    data = _bytes(path)
+    if _band(key) is not None or not data.startswith(tiff.MAGICS):
+        return None
+    return tiff.shape_of_bands(data, path)
+
+
+def _band(key: str | None) -> int | None:
+    """The band that a key says; a name is that of an array on the other side."""
+    return int(key) if key and key.isdecimal() else None
+
+
+def read_labels(path: Path, key: str | None, limits: Limits) -> Stored:
     """The one image of a file, of a PNG or TIFF with a palette the indices instead of the colours.
 
     Raises:
@@ -53,10 +80,12 @@ def read_labels(path: Path, _key: str | None, limits: Limits) -> Stored:
     data = _bytes(path)
     if isinstance(data, bytes) and data.startswith(png.MAGIC):
         return png.read_labels(data, path, limits)
-    return _decoded(data, path, limits, labels=True)
+    return _decoded(data, path, limits, labels=True, band=_band(key))
 
 
-def _decoded(data: bytes | FileBytes, path: Path, limits: Limits, *, labels: bool = False) -> Stored:
+def _decoded(
+    data: bytes | FileBytes, path: Path, limits: Limits, *, labels: bool = False, band: int | None = None
+) -> Stored:
     """An image that is no PNG, decoded in a process of its own where its decoders are not plainly sound.
 
     Those that are read in plain Python, by libdeflate or by libjpeg-turbo are.
@@ -64,15 +93,16 @@ def _decoded(data: bytes | FileBytes, path: Path, limits: Limits, *, labels: boo
     from kldeval.data.readers import opencv_images, tiff
 
     reader = _reader(data)
-    function = "read_labels" if labels and reader is tiff else "read"
-    if reader is tiff and not is_expendable() and tiff.is_compressed(data, path):
-        return tiff.read_apart(data, path, limits, labels=labels)
+    if reader is tiff:
+        apart = not is_expendable() and tiff.is_compressed(data, path)
+        read_tiff = tiff.read_apart if apart else tiff.read
+        return read_tiff(data, path, limits, labels=labels, band=band)
     if not is_expendable() and reader is opencv_images:
         from kldeval.data.readers.apart import load_apart
 
-        stored: Stored = load_apart(reader.__name__, path, limits, function, data)
+        stored: Stored = load_apart(reader.__name__, path, limits, "read", data)
     else:
-        stored = getattr(reader, function)(data, path, limits)
+        stored = reader.read(data, path, limits)
     return stored
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +15,7 @@ import numpy as np
 from kldeval.data.readers.entries import StoredArray, check_count
 from kldeval.data.readers.files import opened_for_reading
 from kldeval.data.readers.stored import unreadable
+from kldeval.errors import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,8 +34,10 @@ TYPES: Mapping[str, str] = {
     **{f"{letter}{8 * size}": f"<{letter.lower()}{size}" for letter in "IU" for size in (1, 2, 4, 8)},
     **{f"F{8 * size}": f"<f{size}" for size in (2, 4, 8)},
     "BF16": "<u2",
+    **dict.fromkeys(("F8_E4M3", "F8_E5M2", "F8_E4M3FNUZ", "F8_E5M2FNUZ", "F8_E8M0"), "u1"),
 }
-"""numpy's types by the names of the format's; brain floats are the upper halves of single ones."""
+"""numpy's types by the names of the format's; brain floats are the upper halves of single ones, and floats of a byte
+places in a table of 256."""
 
 UNKNOWN = "V"
 """What stands for the kind of a type that numpy lacks."""
@@ -64,7 +68,8 @@ def load(key: str, place: int | None, path: Path | BytesInMemory, limits: Limits
         tensor = tensors[key]
         shape, dtype = tuple(tensor["shape"]), TYPES.get(tensor["dtype"], UNKNOWN)
         if dtype == UNKNOWN:
-            raise unreadable(path, f"its tensor {key!r} is of type {tensor['dtype']}, which is not read; store F32")
+            kind = printable(tensor["dtype"])
+            raise unreadable(path, f"its tensor {printable(key)!r} is of type {kind}, which is not read; store F32")
         kept = shape if place is None else shape[1:]
         check_count(kept, path, limits)
         n_bytes = math.prod(kept) * np.dtype(dtype).itemsize
@@ -73,11 +78,50 @@ def load(key: str, place: int | None, path: Path | BytesInMemory, limits: Limits
     if len(data) < n_bytes:
         raise unreadable(path, f"truncated: {len(data)} of the tensor's {n_bytes} bytes are there")
     values = np.frombuffer(data, dtype).reshape(kept)
-    return (values.astype(np.uint32) << 16).view(np.float32) if tensor["dtype"] == "BF16" else values
+    return _decoded(values, tensor["dtype"])
+
+
+def _decoded(values: Array, name: str) -> Array:
+    """The values of a type that numpy lacks as single floats, which hold them all; others as they are."""
+    if name == "BF16":
+        return (values.astype(np.uint32) << 16).view(np.float32)
+    return byte_floats(name)[values] if name.startswith("F8") else values
+
+
+@cache
+def byte_floats(name: str) -> Array:
+    """The values of the 256 codes of a float of one byte, by the name of its type.
+
+    Source: P. Micikevicius et al. (2022), https://arxiv.org/abs/2209.05433; of FNUZ, whose negative zero is nan,
+    https://arxiv.org/abs/2206.02915; of E8M0, powers of 2, the OCP's Microscaling Formats 1.0.
+
+    >>> byte_floats("F8_E4M3")[[0, 0x38, 0x7E, 0xC0]].tolist(), byte_floats("F8_E5M2")[0x7B].item()
+    ([0.0, 1.0, 448.0, -2.0], 57344.0)
+    """
+    codes = np.arange(256)
+    if name == "F8_E8M0":
+        found = np.exp2(codes - 127.0)
+        found[255] = np.nan
+        return found.astype(np.float32)
+    digits = int(name[6])
+    bias = (16 if digits == 2 else 8) - (not name.endswith("FNUZ"))  # noqa: PLR2004 - E5M2 and E4M3
+    exponents, fractions = (codes & 0x7F) >> digits, (codes & (2**digits - 1)) / 2**digits
+    found = np.where(exponents == 0, fractions * 2.0 ** (1 - bias), (1 + fractions) * 2.0 ** (exponents - bias))
+    found = np.where(codes >> 7, -found, found)
+    if name.endswith("FNUZ"):
+        found[0x80] = np.nan
+    elif name == "F8_E4M3":
+        found[[0x7F, 0xFF]] = np.nan
+    else:
+        is_last = exponents == 31  # noqa: PLR2004 - the largest of 5 bits
+        found = np.where(is_last, np.where(fractions == 0, np.copysign(np.inf, found), np.nan), found)
+    return found.astype(np.float32)
 
 
 def _kind(name: str) -> str:
-    return "f" if name == "BF16" else np.dtype(TYPES[name]).kind if name in TYPES else UNKNOWN
+    if name == "BF16" or name.startswith("F8"):
+        return "f" if name in TYPES else UNKNOWN
+    return "c" if name.startswith("C") else np.dtype(TYPES[name]).kind if name in TYPES else UNKNOWN
 
 
 def _header(file: BinaryIO, path: Path | BytesInMemory) -> tuple[Mapping[str, Any], int]:

@@ -48,7 +48,7 @@ class Stored:
     declares, where that is not the largest of the array's type (the 4095 of 12 bits in 16). `nodata` is the value that
     a GeoTIFF declares to mark pixels without data, and `grid` where on earth its pixels lie. `is_volume`: every axis of
     the array is one of space, but for that of classes where these were asked for; `is_xyz`: in the order x, y, z, where
-    images and arrays have their rows, or slices, first.
+    images and arrays have their rows, or slices, first. `has_bands`: the first axis is that of the bands of a raster.
     """
 
     array: Array
@@ -58,6 +58,7 @@ class Stored:
     grid: Place | None = None
     is_volume: bool = False
     is_xyz: bool = False
+    has_bands: bool = False
 
     @property
     def scale(self) -> float | None:

@@ -26,11 +26,12 @@ import numpy as np
 
 from kldeval.data.readers import jpeg, jpeg2000
 from kldeval.data.readers.apart import load_apart
+from kldeval.data.readers.entries import check_count
 from kldeval.data.readers.exif import TRANSPOSED, UPRIGHT, upright
 from kldeval.data.readers.files import FileBytes, reason
 from kldeval.data.readers.stored import Limits, Stored, check_expansion, check_size, unreadable
 from kldeval.data.scratch import LARGE, blocks_of, copy_blocks, reserve, scratch
-from kldeval.errors import KldevalError
+from kldeval.errors import KldevalError, count
 from kldeval.grids import Grid
 from kldeval.packages import load_package
 
@@ -64,14 +65,26 @@ COLOURS, MOST_SAMPLES = 3, 4
 MOST_DIRECTORIES = 1024
 """More than any stack of pages that is refused by its number."""
 
+ALL_BANDS = 0
+
 SUB_BYTE, BYTE, SHORT = (1, 2, 4), 8, 16
 
 
-def read(data: bytes | FileBytes, path: Path, limits: Limits, *, labels: bool = False) -> Stored:
+def read(
+    data: bytes | FileBytes,
+    path: Path,
+    limits: Limits,
+    *,
+    labels: bool = False,
+    name: str | None = None,
+    band: int | None = None,
+) -> Stored:
     """The one full page of a TIFF, (H, W), or (H, W, C) in the order blue, green, red, alpha, upright.
 
     1, 2 and 4 bits are stretched to 0..255; other depths below 16 bits come as
-    stored, with `full_scale`. A palette becomes its colours, or stays as indices for `labels`.
+    stored, with `full_scale`. A palette becomes its colours, or stays as indices for `labels`. Large pages are decoded
+    into a temporary file, that of a `name` where there is one. `band` is the only one that is wanted, from 1; where it
+    is 0, a page of several bands comes as (C, H, W), a class map, in the order of the file.
 
     Raises:
         UnreadableMap: damaged, truncated, too large, several pages, or of a kind that is no map.
@@ -81,16 +94,45 @@ def read(data: bytes | FileBytes, path: Path, limits: Limits, *, labels: bool = 
         page = _only_page(file, path)
         height, width = _shape(page)
         check_size(path, height, width, limits.max_pixels)
-        bits = _check_kind(page, path)
+        if labels and band is None and page.samplesperpixel > 1 and page.dtype is not None and page.dtype.kind == "f":
+            band = ALL_BANDS  # soft labels
+        takes_bands = band is not None and _has_bands(page)
+        if band and (band > page.samplesperpixel or not (takes_bands or band == 1)):
+            raise unreadable(path, f"it has {count(page.samplesperpixel, 'band')}, and --key says band {band}")
+        bits = _check_kind(page, path, takes_bands=takes_bands)
         check_expansion(path, len(data), page.size * page.dtype.itemsize, limits)
-        array = _samples(data, page, path, limits)
-        array, full_scale = _as_meant(array, page, bits, path, labels=labels)
         is_lossy = page.compression in JPEG | JPEG_2000
-        array, nodata = _unpacked(array, page, path)
-        return Stored(upright(array, _orientation(page)), is_lossy, full_scale, nodata, _grid(page))
+        if takes_bands and not band:
+            check_count((page.samplesperpixel, height, width), path, limits)
+        array = _samples(data, page, path, limits, name)
+        if takes_bands:
+            array, full_scale = _of_bands(array, page, bits, path, band)
+        else:
+            array, full_scale = _as_meant(array, page, bits, path, labels=labels)
+        array, nodata = _unpacked(array, page, path, band or 1)
+        has_bands = takes_bands and not band
+        return Stored(
+            upright(array, _orientation(page)), is_lossy, full_scale, nodata, _grid(page), has_bands=has_bands
+        )
 
 
-def read_into(name: str, data: bytes | None, is_labels: bool, path: Path, limits: Limits) -> tuple[Stored, Any, Any]:  # noqa: FBT001 - as a process is asked
+def read_given(data: bytes | None, is_labels: bool, band: int | None, path: Path, limits: Limits) -> Stored:  # noqa: FBT001 - as a process is asked
+    """As `read`, of a file or of the bytes of one within another.
+
+    Raises:
+        UnreadableMap, MissingDependency: as `read`.
+    """
+    return read(FileBytes(path) if data is None else data, path, limits, labels=is_labels, band=band)
+
+
+def read_into(
+    name: str,
+    data: bytes | None,
+    is_labels: bool,  # noqa: FBT001 - as a process is asked
+    band: int | None,
+    path: Path,
+    limits: Limits,
+) -> tuple[Stored, Any, Any]:
     """The page of a large TIFF, written to the file `name`: the map without its values, their shape and type.
 
     `data` are the bytes of a file within another.
@@ -99,15 +141,26 @@ def read_into(name: str, data: bytes | None, is_labels: bool, path: Path, limits
         UnreadableMap, MissingDependency: as `read`.
     """
     source = FileBytes(path) if data is None else data
-    stored = read(source, path, limits, labels=is_labels)
+    stored = read(source, path, limits, labels=is_labels, name=name, band=band)
     array = stored.array
-    with Path(name).open("r+b") as file:
-        reserve(file.fileno(), array.nbytes)
-    copy_blocks(array, np.memmap(name, array.dtype, "r+", shape=array.shape))
+    if not _is_whole(array, name):
+        with Path(name).open("r+b") as file:
+            reserve(file.fileno(), array.nbytes)
+        copy_blocks(array, np.memmap(name, array.dtype, "r+", shape=array.shape))
     return replace(stored, array=np.empty(0, array.dtype)), array.shape, array.dtype
 
 
-def read_apart(data: bytes | FileBytes, path: Path, limits: Limits, *, labels: bool) -> Stored:
+def _is_whole(array: Array, name: str) -> bool:
+    """Whether an array is what a file holds, from its beginning to its end, in order."""
+    base = array
+    while isinstance(base.base, np.ndarray):
+        base = base.base
+    place = array.__array_interface__["data"][0] - base.__array_interface__["data"][0]
+    mapped = isinstance(base, np.memmap) and str(base.filename) == str(Path(name).resolve())
+    return mapped and place == 0 and array.nbytes == base.nbytes and array.flags.c_contiguous
+
+
+def read_apart(data: bytes | FileBytes, path: Path, limits: Limits, *, labels: bool, band: int | None = None) -> Stored:
     """The page of a TIFF, decoded by a process of its own: a large one by way of a temporary file.
 
     Raises:
@@ -118,11 +171,11 @@ def read_apart(data: bytes | FileBytes, path: Path, limits: Limits, *, labels: b
         check_size(path, *_shape(page), limits.max_pixels)
         n_bytes = page.size * page.dtype.itemsize if page.dtype is not None else 0
         check_expansion(path, len(data), n_bytes, limits)
-    if n_bytes < LARGE and isinstance(data, bytes):
-        stored: Stored = load_apart(__name__, path, limits, "read_labels" if labels else "read", data)
+    if n_bytes < LARGE and not isinstance(data, FileBytes):
+        stored: Stored = load_apart(__name__, path, limits, "read_given", data, labels, band)
         return stored
     with NamedTemporaryFile() as target:
-        given = target.name, data if isinstance(data, bytes) else None, labels
+        given = target.name, data if isinstance(data, bytes) else None, labels, band
         stored, shape, dtype = load_apart(__name__, path, limits, "read_into", *given)
         return replace(stored, array=np.asarray(np.memmap(target.name, dtype, "r", shape=shape)))
 
@@ -132,21 +185,23 @@ GDAL_METADATA = 42112
 _SCALE = re.compile(r'<Item\b([^<>]*\brole="(scale|offset)"[^<>]*)>([^<>]*)</Item>')
 
 
-def _unpacked(array: Array, page: Any, path: Path) -> tuple[Array, float | None]:
-    """The values that a GeoTIFF means by those that it stores, and the one that marks missing data among them.
+def _unpacked(array: Array, page: Any, path: Path, band: int = 1) -> tuple[Array, float | None]:
+    """The values that a GeoTIFF means by those that it stores in a band, and the one that marks missing data there.
 
     Where GDAL's metadata say a scale and an offset, a value is stored * scale + offset.
     """
     nodata = _nodata(page)
     tag = page.tags.get(GDAL_METADATA)
-    said = {role: text for _, role, text in _SCALE.findall(str(tag.value))} if tag is not None else {}
+    items = _SCALE.findall(str(tag.value)) if tag is not None else ()
+    is_one = array.ndim == 2  # noqa: PLR2004 - height and width
+    said = {role: text for words, role, text in items if not is_one or _sample(words) == band - 1}
     try:
         scale, offset = float(said.get("scale", 1)), float(said.get("offset", 0))
     except ValueError as error:
         raise unreadable(path, f"damaged: its metadata say the scale {said.get('scale')!r}") from error
     if (scale, offset) == (1, 0):
         return array, nodata
-    if array.ndim > 2:  # noqa: PLR2004 - height and width
+    if not is_one:
         raise unreadable(path, "a TIFF of several samples whose metadata say a scale; store the one that is the map")
     found = scratch(array.shape, np.float64)
     for rows in blocks_of(array):
@@ -154,6 +209,12 @@ def _unpacked(array: Array, page: Any, path: Path) -> tuple[Array, float | None]
     # a float is stored in the precision of its type, and so is its mark
     marked = None if nodata is None else float(array.dtype.type(nodata) if array.dtype.kind == "f" else nodata)
     return found, None if marked is None else marked * scale + offset
+
+
+def _sample(words: str) -> int:
+    """The sample that an item of GDAL's metadata is of, from 0."""
+    found = re.search(r'\bsample="([0-9]+)"', words)
+    return int(found[1]) if found else 0
 
 
 GDAL_NODATA, GRID = 42113, (33550, 33922, 34264)
@@ -223,13 +284,31 @@ def _coordinates(page: Any, entries: dict[int, int]) -> str:
     return " ".join([*texts, *own])
 
 
-def read_labels(data: bytes, path: Path, limits: Limits) -> Stored:
-    """The labels of a TIFF: as `read`, but of a palette the indices.
+def shape_of_bands(data: bytes | FileBytes, path: Path) -> tuple[int, int, int] | None:
+    """The (C, H, W) of a page of several bands; None of a grey one and of a picture in colours.
 
     Raises:
         UnreadableMap, MissingDependency: as `read`.
     """
-    return read(data, path, limits, labels=True)
+    with _opened(data, path) as file:
+        page = _only_page(file, path)
+        return (page.samplesperpixel, *_shape(page)) if _has_bands(page) else None
+
+
+def _has_bands(page: Any) -> bool:
+    """Whether the samples of a page are bands: GDAL calls three of bytes red, green and blue, whatever they are."""
+    is_geo = any(code in page.tags for code in (GEO_KEYS, *GRID, GDAL_METADATA, GDAL_NODATA))
+    return page.samplesperpixel > 1 and (is_geo or page.photometric in (MIN_IS_BLACK, MIN_IS_WHITE))
+
+
+def _of_bands(array: Array, page: Any, bits: int, path: Path, band: int | None) -> tuple[Array, float | None]:
+    """One band (H, W) of samples (H, W, C), or all of them as (C, H, W), and the full scale as `_as_meant`."""
+    if page.compression in JPEG or array.dtype.kind == "b" or (bits in SUB_BYTE):
+        what = f"its {page.samplesperpixel} bands are of {bits} bits, or compressed as a picture; store them as numbers"
+        raise unreadable(path, what)
+    full_scale = float(2**bits - 1) if array.dtype.kind == "u" and bits < SHORT and bits != BYTE else None
+    found = array[..., band - 1] if band else np.moveaxis(array, -1, 0)
+    return np.ascontiguousarray(found), full_scale
 
 
 def is_compressed(data: bytes | FileBytes, path: Path) -> bool:
@@ -328,7 +407,7 @@ def _orientation(page: Any) -> int:
     return value if isinstance(value, int) and UPRIGHT < value <= max(TRANSPOSED) else UPRIGHT
 
 
-def _check_kind(page: Any, path: Path) -> int:
+def _check_kind(page: Any, path: Path, *, takes_bands: bool = False) -> int:
     """The bits of a sample, if the tags are those of a map.
 
     Raises:
@@ -344,24 +423,22 @@ def _check_kind(page: Any, path: Path) -> int:
         raise unreadable(
             path, f"a TIFF of samples of {bits} bits and format {page.sampleformat}, which are no real numbers"
         )
-    if page.imagedepth != 1 or not 1 <= page.samplesperpixel <= MOST_SAMPLES:
-        what = (
-            f"a TIFF of {page.samplesperpixel} samples a pixel and {page.imagedepth} layers; a map is grey, RGB or RGBA"
-        )
-        raise unreadable(path, what)
+    if page.imagedepth != 1 or not (1 <= page.samplesperpixel <= MOST_SAMPLES or takes_bands):
+        found = f"{page.samplesperpixel} samples a pixel and {page.imagedepth} layers"
+        raise unreadable(path, f"a TIFF of {found}; a map is grey, RGB or RGBA; {SAY_BAND}")
     if page.photometric == MIN_IS_WHITE:
         what = "a TIFF in which 0 is white (MinIsWhite): viewers turn its values round and array libraries do not"
         raise unreadable(path, f"{what}; store it with 0 as black")
     return bits
 
 
-def _samples(data: bytes | FileBytes, page: Any, path: Path, limits: Limits) -> Array:
-    """The samples (H, W, C) as stored."""
+def _samples(data: bytes | FileBytes, page: Any, path: Path, limits: Limits, name: str | None = None) -> Array:
+    """The samples (H, W, C) as stored, in the file of a name where there is one and they are many."""
     n_segments = math.prod(page.chunked)
     if len(page.dataoffsets) != n_segments or len(page.databytecounts) != n_segments:
         what = f"{len(page.dataoffsets)} offsets and {len(page.databytecounts)} lengths of {n_segments} strips or tiles"
         raise unreadable(path, f"damaged: the TIFF has {what}")
-    image = scratch(page.shaped, page.dtype)
+    image = scratch(page.shaped, page.dtype, name)
     try:
         for segment, (plane, layer, top, left, _), shape in _segments(data, page, path, limits):
             bottom, right = min(top + shape[1], image.shape[2]), min(left + shape[2], image.shape[3])
@@ -446,6 +523,9 @@ def _as_meant(array: Array, page: Any, bits: int, path: Path, *, labels: bool) -
     return _in_opencv_order(array, page, path), full_scale
 
 
+SAY_BAND = "--key N takes the N-th, and a class map, whose axis is named, has all of them for its classes: --axis 0"
+
+
 def _in_opencv_order(array: Array, page: Any, path: Path) -> Array:
     """Grey (H, W), or blue, green, red and perhaps alpha (H, W, C)."""
     n_samples, extra = array.shape[-1], tuple(page.extrasamples)
@@ -458,7 +538,7 @@ def _in_opencv_order(array: Array, page: Any, path: Path) -> Array:
         return array[..., [0, 0, 0, 1]]
     elif np.array_equal(array, np.broadcast_to(array[..., :1], array.shape), equal_nan=array.dtype.kind == "f"):
         return np.ascontiguousarray(array[..., 0])
-    what = f"a TIFF of {n_samples} samples per pixel that are not known to be a colour; store the one that is the map"
+    what = f"a TIFF of {n_samples} samples per pixel that are not known to be a colour; {SAY_BAND}"
     raise unreadable(path, what)
 
 

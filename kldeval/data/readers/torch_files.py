@@ -40,14 +40,18 @@ def entries(path: Path | BytesInMemory, _limits: Limits) -> list[StoredArray]:
     Raises:
         UnreadableMap: damaged, or more than tensors.
     """
-    return [StoredArray(key, tuple(tensor.shape), _kind(tensor)) for key, tensor in _tensors(path).items()]
+    tensors = _tensors(path)
+    for key, tensor in tensors.items():
+        if tensor.is_nested:  # it has no shape
+            raise unreadable(path, f"{_named(key)} is nested: store each of its parts as a tensor")
+    return [StoredArray(key, tuple(tensor.shape), _kind(tensor)) for key, tensor in tensors.items()]
 
 
 def load(key: str, place: int | None, path: Path | BytesInMemory, limits: Limits) -> Array:
-    """One tensor, or the slice of it at a place along the first axis; brain floats as single ones.
+    """One tensor, or the slice of it at a place along the first axis; floats that numpy lacks as single ones.
 
     Raises:
-        UnreadableMap: as `entries`; or it is too large, sparse or quantised.
+        UnreadableMap: as `entries`; or it is too large, sparse, quantised, without values or of an unknown type.
     """
     import torch
 
@@ -55,8 +59,20 @@ def load(key: str, place: int | None, path: Path | BytesInMemory, limits: Limits
     tensor = tensor if place is None else tensor[place]
     check_count(tuple(tensor.shape), path, limits)
     if tensor.layout != torch.strided or tensor.is_quantized:
-        raise unreadable(path, f"its tensor {key!r} is sparse or quantised; store it dense")
-    return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).detach().numpy().copy()
+        raise unreadable(path, f"{_named(key)} is sparse or quantised; store it dense")
+    if tensor.is_meta:
+        raise unreadable(path, f"{_named(key)} is of the device meta and has no values; store the computed one")
+    try:
+        is_known = not tensor.is_floating_point() or tensor.dtype in (torch.float16, torch.float32, torch.float64)
+        found: Array = (tensor if is_known else tensor.float()).detach().numpy().copy()
+    except (RuntimeError, TypeError) as error:
+        what = f"is of type {tensor.dtype}, which is not read; store it as float32"
+        raise unreadable(path, f"{_named(key)} {what}") from error
+    return found
+
+
+def _named(key: str) -> str:
+    return f"its tensor {key!r}" if key != ONLY else "its tensor"
 
 
 def _tensors(path: Path | BytesInMemory) -> Mapping[str, Any]:
