@@ -372,7 +372,31 @@ def test_a_video_that_is_none_or_in_colours_is_refused_by_name() -> None:
     writer.release()
     failures = json.loads(kldeval("pred.avi", "gt", *EXACT, "--format", "json").out)["failures"]
     assert {failure["code"] for failure in failures} == {"color"}
-    assert "ffmpeg -i VIDEO FOLDER/%04d.png" in failures[0]["message"]
+    assert failures[0]["message"] == (
+        f"pred.avi/0001: its colour channels differ (uint8, shape {(*SHAPE, 3)}); a map is grey: choose how to make it "
+        "so with --color luma|mean|first"
+    )
+    assert kldeval("pred.avi", "gt", *EXACT, "--color", "luma").code == 0
+
+
+def test_colours_of_frames_are_made_grey_as_those_of_their_images() -> None:
+    """Whose channels a lossy codec leaves a little apart: a rule that is said acts on them as on an extraction."""
+    smooth = [cv2.GaussianBlur(frame, (0, 0), 4) for frame in frames(1)]
+    video("pred.mp4", smooth, "mp4v")
+    images("gt", frames(2))
+    capture = cv2.VideoCapture("pred.mp4", cv2.CAP_FFMPEG)
+    decoded = [capture.read()[1] for _ in smooth]
+    Path("extracted").mkdir()
+    for number, frame in enumerate(decoded, start=1):
+        cv2.imwrite(f"extracted/{number:03d}.png", frame)
+    assert any(len(np.unique(frame - frame[..., :1])) > 1 for frame in decoded)
+    for rule in ("luma", "mean", "first"):
+        found = [rows(side, "gt", "--color", rule) for side in ("pred.mp4", "extracted")]
+        assert found[0] == found[1], rule
+    medians = [np.median(frame, axis=-1) for frame in decoded]
+    assert list(rows("pred.mp4", "gt").values()) == pytest.approx(divergences(medians, frames(2)), rel=1e-9)
+    softmax = ("--norm", "softmax", "--axis", "0")  # names an axis of classes, which no frame has
+    assert rows("pred.mp4", "gt", *softmax, "--color", "mean") == rows("extracted", "gt", *softmax, "--color", "mean")
 
 
 def test_check_and_several_models_take_videos() -> None:

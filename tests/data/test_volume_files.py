@@ -265,6 +265,10 @@ def test_places_that_differ_are_refused(arrays: dict[str, Array]) -> None:
         assert outcome.code == 1
         assert f"p.nii.gz and {gt} lie on other grids: their affines are -1 0 0 90 " in outcome.out
         assert "places a corner 0.5 pixels apart: resample one to the other" in outcome.out
+    slices = AFFINE.copy()
+    slices[:3, 3] += AFFINE[:3, 2]  # by one voxel along the coarsest axis
+    nifti("slices.nii.gz", arrays["g"], slices)
+    assert "places a corner 1 pixel apart: resample" in kldeval("p.nii.gz", "slices.nii.gz").out
     nifti("l.nii.gz", arrays["labels"], moved)
     nifti("c.nii.gz", np.moveaxis(arrays["prob"], 0, -1))
     assert "lie on other grids" in kldeval("c.nii.gz", "l.nii.gz", *CLASSES).out

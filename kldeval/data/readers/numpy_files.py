@@ -93,6 +93,8 @@ def read_npy(path: MapContents, _key: str | None, limits: Limits, shapes: Shapes
 
 
 def _in_memory(path: MapInMemory, limits: Limits, shapes: Shapes) -> Stored:
+    if path.chroma:
+        return Stored(path.array, chroma=path.chroma)
     layout = Layout(path.array.shape, fortran_order=False, dtype=path.array.dtype)
     array = _native(path.array, layout, _meant(layout, path, limits, shapes))
     return Stored(array, nodata=path.nodata, grid=path.grid)
@@ -140,7 +142,7 @@ def stored_shape(path: MapContents, key: str | None) -> Shape | None:
     """The shape of the array in an .npy or .npz, from its header alone; None where there is none to be read."""
     if isinstance(path, MapInMemory):
         shape: Shape = path.array.shape
-        return shape
+        return shape[:2] if path.chroma else shape
     if not isinstance(path, BytesInMemory):
         check_regular(path)
     try:
