@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from kldeval.arrays import AnyArray as Array
-    from kldeval.normalization.arithmetic import Fresh, Kept
+    from kldeval.normalization.arithmetic import AnyArithmetic, KeptArithmetic
     from kldeval.normalization.lazy_map import Share
     from kldeval.records import Role
 
@@ -46,7 +46,7 @@ class ShareBlock:
 
     __slots__ = ("_by", "_share", "_shifted", "_values", "_weight", "_zeros")
 
-    def __init__(self, share: Share, rows: slice, by: Fresh | Kept) -> None:
+    def __init__(self, share: Share, rows: slice, by: AnyArithmetic | KeptArithmetic) -> None:
         values = share.values.block(rows, by.floats)
         self._by = by
         self._share = share

@@ -34,10 +34,10 @@ TINY = 1e-300
 """What stands in the place of 0 where its logarithm must be finite."""
 
 
-def arithmetic_for(array: Array) -> Fresh | Kept:
+def arithmetic_for(array: Array) -> AnyArithmetic | KeptArithmetic:
     """The arithmetic of the library of some maps (..., H, W), to be had with `with`."""
     xp = namespace(array)
-    return Kept(xp, *_functions(is_large=is_large(array))) if xp.__name__ == "numpy" else Fresh(xp)
+    return KeptArithmetic(xp, *_functions(is_large=is_large(array))) if xp.__name__ == "numpy" else AnyArithmetic(xp)
 
 
 def is_large(array: Array) -> bool:
@@ -93,7 +93,7 @@ class _Rooms(threading.local):
 _rooms = _Rooms()
 
 
-class Fresh:
+class AnyArithmetic:
     """Arithmetic whose results are new arrays."""
 
     __slots__ = ("_xp",)
@@ -144,7 +144,7 @@ class Fresh:
         return self._xp.exp(x)
 
 
-class Kept:
+class KeptArithmetic:
     """The same of numpy in float64: results lie in memory that the thread keeps, until `start` begins another block."""
 
     __slots__ = ("_exp", "_log", "_np", "_room", "_taken")
