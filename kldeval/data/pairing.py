@@ -103,9 +103,9 @@ class MapSide:
         """Where the map of this name is."""
         return self.path_at(self.files.place(name))
 
-    def path_at(self, place: int) -> Path | Member:
+    def path_at(self, place: int, name: str | None = None) -> Path | Member:
         """Where the map of the name at this place is."""
-        relative = self.files.first(place)
+        relative = self.files.first(place, name)
         member = self.members.get(relative) if self.members else None
         return self.folder / relative if member is None else member
 
@@ -357,7 +357,8 @@ def _offset(pred: MapSide, gt: MapSide, n_pairs: int) -> Iterator[str]:
 
 
 def _pair(pred: MapSide, gt: MapSide, of_pred: int, of_gt: int) -> Pair:
-    return Pair(pred.files.names[of_pred], pred.path_at(of_pred), gt.path_at(of_gt))
+    name = pred.files.names[of_pred]
+    return Pair(name, pred.path_at(of_pred, name), gt.path_at(of_gt, name))
 
 
 def _kept(pairs: Sequence[Pair]) -> Sequence[Pair]:

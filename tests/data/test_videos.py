@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from pathlib import Path
+from pkgutil import resolve_name
 from random import Random
 from subprocess import DEVNULL, PIPE
 from typing import Any
@@ -347,6 +348,30 @@ def test_what_decoders_say_of_damage_is_in_the_refusal_alone(jobs: str, capfd: p
     message = f"pred.avi: the video ends or is damaged after {place} frames: slice CRC mismatch "
     assert len(made["failures"]) == 40 - place
     assert all(failure["message"].startswith(message) for failure in made["failures"])
+
+
+def test_a_video_that_ends_its_reader_ends_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And not one for each frame that follows, or a wait of minutes for each."""
+    video("pred.avi", frames(1))
+    images("gt", frames(2))
+    target = "kldeval.data.containers.videos.load_apart"
+    read, asked = resolve_name(target), []
+
+    def reading(*given: Any) -> Any:
+        if len(given) > len(("module", "path", "limits", "function")):
+            asked.append(given[-1].name)
+            if asked[-1] == "0003":
+                msg = "pred.avi: damaged: the process that read it ended (exit code 9)"
+                raise resolve_name("kldeval.data.readers.apart:ReaderLost")(msg)
+        return read(*given)
+
+    monkeypatch.setattr(target, reading)
+    made = json.loads(kldeval("pred.avi", "gt", *EXACT, "--format", "json", "--jobs", "1").out)
+    assert asked == ["0001", "0002", "0003"]
+    assert [row["name"] for row in made["maps"]] == ["001", "002"]
+    assert {failure["message"] for failure in made["failures"]} == {
+        "pred.avi: damaged: the process that read it ended (exit code 9)"
+    }
 
 
 def test_frames_that_are_not_shown_at_a_constant_rate_are_refused() -> None:
