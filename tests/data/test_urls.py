@@ -123,6 +123,63 @@ def test_a_network_that_fails_once_is_asked_again(stored: str, monkeypatch: pyte
     assert outcome.code == 0, outcome.err
 
 
+class ClientPayloadError(Exception):
+    """As that of aiohttp."""
+
+
+class ClientResponseError(Exception):
+    """As that of aiohttp."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(f"{status}, message={message!r}")
+        self.status, self.message = status, message
+
+
+@pytest.mark.parametrize(
+    ("error", "times", "message"),
+    [
+        (ClientPayloadError("not completed"), 3, "the connection ended before the file did, 3 times"),
+        (ClientResponseError(404, "Not Found"), 1, "the server answered 404 (Not Found)"),
+        (ClientResponseError(503, "Service Unavailable"), 3, "the server answered 503 (Service Unavailable)"),
+        (ClientResponseError(429, ""), 3, "the server answered 429 (no reason given)"),
+        (RuntimeError("no route"), 3, "no route (RuntimeError)"),
+    ],
+)
+def test_a_network_that_fails_for_good_is_a_failure_that_says_how(
+    stored: str, monkeypatch: pytest.MonkeyPatch, error: Exception, times: int, message: str
+) -> None:
+    """A server that is busy is asked again, one that refuses is not."""
+    files, asked = fsspec.filesystem("memory"), []
+    real = type(files).open
+
+    def failing(self: Any, path: str, *arguments: Any, **options: Any) -> Any:
+        if not path.endswith("/pred/b.npy"):
+            return real(self, path, *arguments, **options)
+        asked.append(path)
+        raise error
+
+    monkeypatch.setattr("kldeval.data.containers.remote.FIRST_PAUSE", 0.0)
+    monkeypatch.setattr(type(files), "open", failing)
+    outcome = kldeval(f"{stored}/pred", f"{stored}/gt", "--format", "json", "--jobs", "1")
+    (failure,) = json.loads(outcome.out)["failures"]
+    assert (outcome.code, failure["name"], len(asked)) == (1, "b", times)
+    assert failure["message"].endswith(f"store/pred/b.npy: {message}")
+
+
+def test_a_scheme_whose_package_lacks_is_told_how_to_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "gcsfs", None)
+    monkeypatch.setitem(sys.modules, "adlfs", None)
+    for scheme, way_out in {"gs": "pip install 'kldeval[remote]'", "az": "Install adlfs"}.items():
+        outcome = kldeval(f"{scheme}://bucket/pred", f"{scheme}://bucket/gt")
+        assert outcome.code == 2
+        assert outcome.err.startswith(f"kldeval: {scheme}:// needs a package that is not installed: {way_out}")
+
+
+def test_folders_of_this_machine_have_urls_too(seen: LookedAt) -> None:
+    here = kldeval(*seen.maps, "--score-only")
+    assert kldeval(*(path.as_uri() for path in seen.maps), "--score-only") == here
+
+
 def test_a_page_that_lists_files_is_a_folder(seen: LookedAt) -> None:
     """A web server has no folders of its own; in a process of its own, for its file system starts threads."""
     pytest.importorskip("aiohttp")
