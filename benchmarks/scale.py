@@ -58,8 +58,33 @@ def _rows(root: Path, options: argparse.Namespace) -> Iterator[tuple[str, str, s
     for number in (10_000, 100_000, *((1_000_000,) if options.large else ())):
         done = subprocess.run([sys.executable, "-c", TINY, str(number)], capture_output=True, text=True, check=True)
         yield f"peak memory, {number} tiny maps of an iterable", f"{int(done.stdout)} MB", "<= 300 MB"
+    for number in (100_000, *((1_000_000,) if options.large else ())):
+        yield _parts(root / f"parts-{number}", number)
     yield from _merging(root)
     yield from _dask(root, options.pairs)
+
+
+PARTS = """
+import sys
+from kldeval.process import settle_process
+settle_process()
+from kldeval.cli.main import run_arguments
+run_arguments(sys.argv[1:])
+peaks = (int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM"))
+print(next(peaks) // 1024, file=sys.stderr)
+"""
+
+
+def _parts(root: Path, number: int) -> tuple[str, str, str]:
+    """The memory of the process that collects, of two stacks of tiny maps with `--output-dir`."""
+    root.mkdir()
+    rng = np.random.default_rng(1)
+    for side in ("pred", "gt"):
+        np.save(root / f"{side}.npy", rng.random((number, 4, 4), np.float32))
+    words = [root / "pred.npy", root / "gt.npy", "--stack", "--quiet", "--output-dir", root / "rows"]
+    command = [sys.executable, "-c", PARTS, *map(str, words)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return f"peak memory, {number} tiny maps in parts", f"{int(done.stderr)} MB", "<= 300 MB"
 
 
 def _cache(root: Path, pairs: int) -> Iterator[tuple[str, str, str]]:

@@ -252,6 +252,9 @@ def _parts_of(place: Path) -> dict[Path, dict[str, str]]:
     Raises:
         UsageProblem: as `Parts`.
     """
+    if place.exists() and not place.is_dir():
+        msg = f"--output-dir {printable(place)} is a file; name a folder"
+        raise UsageProblem(msg)
     try:
         if is_url(place):
             from kldeval.data.containers import remote

@@ -205,6 +205,14 @@ def test_a_folder_among_inputs_and_one_of_two_models_is_refused(maps: tuple[Path
     )
 
 
+def test_a_file_is_no_folder(maps: tuple[Path, Path]) -> None:
+    other = maps[0].parent / "notes.txt"
+    other.write_text("mine")
+    refused = kldeval(*maps, "--output-dir", other)
+    assert refused == Outcome(2, "", f"kldeval: --output-dir {other} is a file; name a folder\n")
+    assert other.read_text() == "mine"
+
+
 @pytest.mark.parametrize("command", ["show", "merge", "compare {}", "methods"])
 def test_commands_on_reports_say_what_parts_are(maps: tuple[Path, Path], tmp_path: Path, command: str) -> None:
     rows = tmp_path / "rows"
