@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 import os
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -431,3 +433,19 @@ def test_what_is_no_scheduler_ends_the_run(seen: LookedAt, tmp_path: Path, *, is
         outcome = kldeval(*seen.maps, "--scheduler-file", file, "--engine-timeout", "0.05")
     assert (outcome.code, outcome.out) == (1, "")
     assert outcome.err == f"kldeval: there is no Dask scheduler at {address}: {reason}\n"
+
+
+def test_the_recipes_for_clusters_are_what_dask_and_python_take() -> None:
+    """Every `dask scheduler` and `dask worker` of the page is parsed by the installed program."""
+    page = (HOME / "docs" / "scale.md").read_text(encoding="utf-8")
+    cluster = page[page.index("## A Dask cluster") : page.index("## Maps that live elsewhere")]
+    commands = re.findall(r"dask (scheduler|worker)\b([^&\n`']*)&", cluster)
+    assert [program for program, _ in commands] == ["scheduler", "worker", "scheduler", "worker"]
+    for program, words in commands:
+        main = importlib.import_module(f"distributed.cli.dask_{program}").main
+        given = shlex.split(words)
+        context = main.make_context(program, list(given))
+        assert not set(given) & set(context.args), words
+    (operator,) = re.findall(r"```text\n(from dask_kubernetes.*?)```", cluster, re.DOTALL)
+    compile(operator, "operator.py", "exec")
+    assert len(operator.splitlines()) <= 10
