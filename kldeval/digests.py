@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import stat
 import time
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, NamedTuple
 
 from kldeval.detached import values_file
@@ -12,7 +14,10 @@ from kldeval.regular import open_regular
 from kldeval.suffixes import is_store
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+    from typing_extensions import Buffer
 
 
 BLOCK = 1 << 22
@@ -61,6 +66,38 @@ def is_settled(stamp: Stamp, now_ns: int | None = None) -> bool:
     """
     now_ns = time.time_ns() if now_ns is None else now_ns
     return now_ns - max(stamp.mtime_ns, stamp.ctime_ns) > SETTLED_NS
+
+
+NOTED: ContextVar[dict[str, str] | None] = ContextVar("the digests of what is read", default=None)
+"""Where what is read whole is noted, where anybody wants to know."""
+
+
+@contextmanager
+def noting() -> Iterator[dict[str, str]]:
+    """The SHA-256 of what readers read whole within, by path; none of what they read in parts, or found changed.
+
+    So what is read is known by its contents without being read again, and what was decoded is what is known.
+    """
+    found: dict[str, str] = {}
+    token = NOTED.set(found)
+    try:
+        yield found
+    finally:
+        NOTED.reset(token)
+
+
+def note(path: str, *parts: Buffer) -> None:
+    """Tell whoever wants to know that the file at `path` was read, whole, and held these `parts`."""
+    noted = NOTED.get()
+    if noted is None:
+        return
+    from hashlib import sha256
+
+    digest = sha256()
+    for part in parts:
+        digest.update(part)
+    found = digest.hexdigest()
+    noted[path] = found if noted.get(path, found) == found else ""
 
 
 def file_digest(path: Path) -> str:

@@ -264,7 +264,8 @@ def _device(settings: Settings, dataset: Dataset, request: RunOptions) -> Device
         UsageProblem: a GPU and a cluster are asked for, or as `find_device`.
     """
     if not is_cluster(request):
-        return find_device(request.device, settings, dataset.firsts, request.jobs or cores(), len(dataset.models))
+        firsts = dataset.undivided if request.shard is None else dataset.firsts
+        return find_device(request.device, settings, firsts, request.jobs or cores(), len(dataset.models))
     if request.device not in ("auto", "cpu"):
         msg = f"--device {request.device} is of this machine, and the work is done by Dask workers; leave one out"
         raise UsageProblem(msg)

@@ -19,6 +19,7 @@ import numpy as np
 from kldeval.data.readers.files import check_regular
 from kldeval.data.readers.stored import Limits, Stored, check_expansion, check_size, unreadable
 from kldeval.dataclass import dataclass
+from kldeval.digests import NOTED, note
 from kldeval.errors import UnreadableMap, printable
 from kldeval.memory import BytesInMemory, MapInMemory
 from kldeval.process import LARGEST_KEPT_BYTES
@@ -87,6 +88,10 @@ def read_npy(path: MapContents, _key: str | None, limits: Limits, shapes: Shapes
             values = np.fromfile(file, layout.dtype)
             if values.size != math.prod(layout.shape):
                 raise unreadable(path, "the file became shorter while it was read")
+            if NOTED.get() is not None:
+                at = size - values.nbytes
+                file.seek(0)
+                note(str(path), file.read(at), values.data)
         else:
             values = np.memmap(path, layout.dtype, "r", file.tell())
     return Stored(_native(values, layout, meant))
