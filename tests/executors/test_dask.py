@@ -48,6 +48,7 @@ import kldeval.executors.dask as kldeval_dask
 from command_line import Outcome, kldeval
 from distributed import LocalCluster
 import kldeval.provenance as provenance
+from kldeval.engine import collected, parts
 
 class Answers(dict):
     def ask(self, name, words, config=None):
@@ -63,6 +64,8 @@ answers.ask("no certificates", asked["encrypted"], {f"distributed.comm.tls.{name
 maps = asked["encrypted"][:2]
 with LocalCluster(n_workers=0, processes=False, protocol="tcp", dashboard_address=":0", host="127.0.0.1") as nobody:
     answers.ask("no worker", [*maps, "--scheduler", nobody.scheduler_address, "--engine-timeout", "0.2"])
+collected.MOST_IN_MEMORY, parts.TASKS_OF_PART = 1, 8
+answers.ask("parts", asked["parts"])
 provenance.__version__ = "9.9"  # from here on
 answers.ask("another version", [*maps, "--scheduler-file", asked["file"]])
 def silent(ours=provenance.versions()):
@@ -211,7 +214,9 @@ def answers(cluster: Cluster, seen: LookedAt) -> dict[str, Outcome]:
     commands["encrypted"] = encrypted = [*maps, "-q", "--format", "jsonl", "--scheduler", cluster.encrypted]
     commands["no scheduler"] = [*maps, "--scheduler", "tcp://127.0.0.1:9", "--engine-timeout", "0.2"]
     commands["killer"] = [*made_maps(cluster.root / "killer", KILLING, (6, 8)), "--format", "json", *at[:2]]
-    asked = {"commands": commands, "encrypted": encrypted, "file": str(cluster.file)}
+    parts = [*made_maps(cluster.root / "parted", [f"{number:02d}" for number in range(40)], (6, 8)), *at]
+    parts += ["--output-dir", str(cluster.root / "rows"), "--cache", str(cluster.root / "rows of parts")]
+    asked = {"commands": commands, "encrypted": encrypted, "file": str(cluster.file), "parts": parts}
     done = cluster.run([sys.executable, "-c", PROGRAM], json.dumps(asked))
     assert done.returncode == 0, done.stderr
     return {name: Outcome(*found) for name, found in json.loads(done.stdout).items()}
@@ -229,6 +234,26 @@ def test_rows_of_a_cluster_are_kept(answers: dict[str, Outcome], cluster: Cluste
     assert answers["again"] == answers[SAME[4]]
     (kept,) = (cluster.root / "cache").glob("*/*.jsonl")
     assert len(json.loads(kept.read_text())["names"]) == 3
+
+
+def test_workers_of_a_cluster_write_parts_and_keep_rows(
+    answers: dict[str, Outcome], cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The parts are those of this machine; each worker, and this process, which does little, has its own segment."""
+    pytest.importorskip("pyarrow")
+    monkeypatch.setattr("kldeval.engine.parts.TASKS_OF_PART", 8)
+    maps = (cluster.root / "parted" / "pred", cluster.root / "parted" / "gt")
+    here = kldeval(*maps, "-q", "--output-dir", tmp_path / "rows")
+    assert (answers["parts"].code, answers["parts"].out) == (here.code, here.out), answers["parts"].err
+    found, expected = (
+        {path.name: path.read_bytes() for path in at.iterdir()} for at in (cluster.root / "rows", tmp_path / "rows")
+    )
+    assert found == expected
+    assert len(found) == 5
+    lines = [line for path in (cluster.root / "rows of parts").glob("*/*") for line in path.read_text().splitlines()]
+    assert sorted(name for line in lines for name in json.loads(line)["names"]) == [
+        f"{number:02d}" for number in range(40)
+    ]
 
 
 def test_a_cluster_may_be_encrypted(answers: dict[str, Outcome]) -> None:
