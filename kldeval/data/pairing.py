@@ -42,7 +42,7 @@ from kldeval.errors import UsageProblem, examples, printable
 from kldeval.memory import Member, NamedMaps
 from kldeval.records import Failure, Pair
 from kldeval.regular import why
-from kldeval.sequences import MOST_KEPT, Lazy, Texts, in_order, packed_pairs
+from kldeval.sequences import MOST_KEPT, Lazy, Texts, packed_pairs, sorted_in_runs
 from kldeval.suffixes import stem_of
 
 if TYPE_CHECKING:
@@ -171,8 +171,7 @@ def find_pairs(
             members[0] or pred,
             _side("ground truth", gts, name_gt, exclude, _template("--gt-name", gt_name, pred_name)),
         )
-    sides_of = (pred, containers[0]), (gt, containers[1])
-    found = _listings(*sides_of, limits=limits, variables=named, exclude=exclude)
+    found = _listings((pred, containers[0]), (gt, containers[1]), limits=limits, variables=named, exclude=exclude)
     video_notes = check_videos(found[0], found[1], allow_lossy=allow_lossy)
     if pred_name is None and gt_name is None:
         found = [*meeting(found[0], found[1], sampling)]
@@ -292,7 +291,7 @@ def _listings(
         UsageProblem: some hold no map, saying what each of them holds.
     """
     found = [
-        Folder(path, Listing(Texts(in_order(held.members, Texts)), held.strangers), held.members)
+        Folder(path, Listing(Texts(sorted_in_runs(held.members, Texts)), held.strangers), held.members)
         if held
         else with_variables(with_frames(path, list_folder(path), limits, exclude), variables.get(path), limits)
         for path, held in folders
@@ -425,7 +424,7 @@ def _side(what: str, found: Folder, namer: Namer, exclude: Sequence[str], templa
             else:
                 yield name, relative
 
-    files = FilesByName(in_order(named(), packed_pairs))
+    files = FilesByName(sorted_in_runs(named(), packed_pairs))
     if not files:
         raise UsageProblem(_none_left(found, kept, template))
     notes = tuple(_set_aside(what, found, len(listing.maps) - len(kept), strangers, template))

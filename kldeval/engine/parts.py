@@ -69,7 +69,7 @@ class PartsHead(NamedTuple):
     size: int
 
 
-class PartFolder(Protocol):
+class PartTarget(Protocol):
     """Where parts are written, as any process can: it pickles."""
 
     def encoded(self, number: int, scores: Sequence[Score]) -> bytes:
@@ -83,14 +83,14 @@ class PartFolder(Protocol):
         """
 
 
-class Parts(Protocol):
+class PartsOfRun(Protocol):
     """The parts of a run as the process that collects knows them."""
 
     @property
     def is_shared(self) -> bool:
         """Whether other processes write into the folder, too."""
 
-    def begin(self, head: PartsHead) -> PartFolder:
+    def begin(self, head: PartsHead) -> PartTarget:
         """Make the folder ready for the parts of a run.
 
         Raises:
@@ -140,13 +140,13 @@ def head_of(
 
 
 def writing(
-    answers: Iterable[Answer], group_of: Callable[[str], str] | None, parts: Parts, folder: PartFolder
+    answers: Iterable[Answer], group_of: Callable[[str], str] | None, parts: PartsOfRun, folder: PartTarget
 ) -> Iterator[Answer]:
     """The answers, whose scores are written to the parts of the folder on the way, with their groups."""
     for number, members in groupby(_numbered(answers), key=lambda one: one[0]):
         outcomes = []
         for _, answer in members:
-            outcomes.append(grouped(answer.outcome, group_of))
+            outcomes.append(with_group(answer.outcome, group_of))
             yield answer
         _put(number, outcomes, folder, parts)
 
@@ -160,7 +160,7 @@ def _numbered(answers: Iterable[Answer]) -> Iterator[tuple[int, Answer]]:
         yield place // TASKS_OF_PART, answer
 
 
-def _put(number: int, outcomes: Sequence[Outcome], folder: PartFolder, parts: Parts) -> Part:
+def _put(number: int, outcomes: Sequence[Outcome], folder: PartTarget, parts: PartsOfRun) -> WrittenPart:
     part = made(number, outcomes, folder)
     if part.data is not None:
         parts.keep(number, part.data, part.reason)
@@ -170,7 +170,7 @@ def _put(number: int, outcomes: Sequence[Outcome], folder: PartFolder, parts: Pa
 # where workers have the rows
 
 
-class Block(NamedTuple):
+class PartBlock(NamedTuple):
     """Neighbouring tasks of one part: all of them where it is whole, so that who has done the work writes the part."""
 
     part: int
@@ -178,7 +178,7 @@ class Block(NamedTuple):
     is_whole: bool
 
 
-class Part(NamedTuple):
+class WrittenPart(NamedTuple):
     """A part with `n` scores, and the sums over it; `data` are its contents where it could not be written."""
 
     part: int
@@ -201,7 +201,7 @@ class Piece(NamedTuple):
         return len(self.outcomes)
 
 
-def made(number: int, outcomes: Sequence[Outcome], folder: PartFolder) -> Part:
+def made(number: int, outcomes: Sequence[Outcome], folder: PartTarget) -> WrittenPart:
     """A part of these outcomes, written to the folder."""
     scores = [one for one in outcomes if isinstance(one, Score)]
     sums = RunSums()
@@ -210,8 +210,8 @@ def made(number: int, outcomes: Sequence[Outcome], folder: PartFolder) -> Part:
     try:
         folder.write(number, data)
     except OSError as error:
-        return Part(number, len(outcomes), len(scores), sums, data, why(error))
-    return Part(number, len(outcomes), len(scores), sums)
+        return WrittenPart(number, len(outcomes), len(scores), sums, data, why(error))
+    return WrittenPart(number, len(outcomes), len(scores), sums)
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,43 +219,43 @@ class PartWork:
     """The work on blocks of tasks: that on each task, and writing the parts that are whole."""
 
     work: Work[Task, Answer]
-    folder: PartFolder
+    folder: PartTarget
 
     most_at_once = 1
 
-    def __call__(self, blocks: Sequence[Block]) -> list[Part | Piece]:
+    def __call__(self, blocks: Sequence[PartBlock]) -> list[WrittenPart | Piece]:
         """A part, or a piece of one, for each block."""
         return [self._done(block) for block in blocks]
 
-    def split(self, block: Block) -> list[Block]:
+    def split(self, block: PartBlock) -> list[PartBlock]:
         """The same work on one task at a time."""
-        return [Block(block.part, (task,), is_whole=False) for task in block.tasks]
+        return [PartBlock(block.part, (task,), is_whole=False) for task in block.tasks]
 
-    def may_end_process(self, block: Block) -> bool:
+    def may_end_process(self, block: PartBlock) -> bool:
         """Whether a task of the block may."""
         return may_end_process(self.work, block.tasks)
 
-    def lost(self, block: Block, reason: str) -> list[Part | Piece]:
+    def lost(self, block: PartBlock, reason: str) -> list[WrittenPart | Piece]:
         """What the work on the tasks makes of the end of its process."""
         answers = [answer for task in block.tasks for answer in results_of_lost(self.work, task, reason)]
         return [Piece(block.part, [answer.outcome for answer in answers])]
 
-    def _done(self, block: Block) -> Part | Piece:
+    def _done(self, block: PartBlock) -> WrittenPart | Piece:
         outcomes: list[Outcome] = []
         for start in range(0, len(block.tasks), TASKS_OF_PIECE):
             tasks = block.tasks[start : start + TASKS_OF_PIECE]
             groups = {pair.name: pair.group for task in tasks for pair in task.values()}
-            outcomes += [grouped(answer.outcome, groups.__getitem__) for answer in self.work(tasks)]
+            outcomes += [with_group(answer.outcome, groups.__getitem__) for answer in self.work(tasks)]
         return made(block.part, outcomes, self.folder) if block.is_whole else Piece(block.part, outcomes)
 
 
-def grouped(outcome: Outcome, group_of: Callable[[str], str] | None) -> Outcome:
+def with_group(outcome: Outcome, group_of: Callable[[str], str] | None) -> Outcome:
     """The outcome with its group, where maps have groups."""
     group = group_of(outcome.name) if group_of and isinstance(outcome, Score) else ""
     return replace(outcome, group=group) if group and isinstance(outcome, Score) else outcome
 
 
-class Blocks(Sequence[Block]):
+class PartBlocks(Sequence[PartBlock]):
     """The blocks of some tasks, each made when it is asked for: first single tasks, which tell what one costs."""
 
     def __init__(self, tasks: Sequence[Task], ranges: Sequence[tuple[int, int, int, bool]] | None = None) -> None:
@@ -267,9 +267,9 @@ class Blocks(Sequence[Block]):
 
     def __getitem__(self, place: Any) -> Any:
         if isinstance(place, slice):
-            return Blocks(self._tasks, self._ranges[place])
+            return PartBlocks(self._tasks, self._ranges[place])
         part, start, stop, is_whole = self._ranges[place]
-        return Block(part, _Slice(self._tasks, range(start, stop)), is_whole)
+        return PartBlock(part, _Slice(self._tasks, range(start, stop)), is_whole)
 
 
 class _Slice(Sequence["Task"]):
@@ -310,7 +310,7 @@ def _ranges(n: int) -> list[tuple[int, int, int, bool]]:
 class PartedRows:
     """The rows of a run in its parts, and the sums over all of them: what `spool.Spool` is to a run without parts."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: PartsOfRun) -> None:
         self.sums = RunSums()
         self.scores = PartedScores(parts)
         self._parts = parts
@@ -319,7 +319,7 @@ class PartedRows:
         """Take in failures, which are in no part."""
         self.sums.add(outcomes)
 
-    def append(self, part: Part) -> None:
+    def append(self, part: WrittenPart) -> None:
         """Take note of the next part."""
         if part.data is not None:
             self._parts.keep(part.part, part.data, part.reason)
@@ -337,7 +337,7 @@ class PartedRows:
 class PartedScores(Sequence[Score]):
     """The scores of all parts, read again whenever they are asked for; `counts` are how many each part has."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: PartsOfRun) -> None:
         self.counts: list[int] = []
         self.group_of: Callable[[str], str] | None = None  # the rows have their groups
         self._parts = parts
@@ -372,17 +372,17 @@ def rows_of_workers(
     tasks: Sequence[Task],
     work: Work[Task, Answer],
     executor: Executor,
-    parts: Parts,
-    folder: PartFolder,
+    parts: PartsOfRun,
+    folder: PartTarget,
     told: Callable[[int], None],
 ) -> PartedRows:
     """The rows of all tasks, in parts that workers have written; `told` is told of how many outcomes there are more."""
     rows = PartedRows(parts)
-    for number, members in groupby(executor.map(PartWork(work, folder), Blocks(tasks)), key=lambda one: one.part):
+    for number, members in groupby(executor.map(PartWork(work, folder), PartBlocks(tasks)), key=lambda one: one.part):
         pieces: list[Outcome] = []
         for found in members:
             told(found.n_outcomes)
-            if isinstance(found, Part):
+            if isinstance(found, WrittenPart):
                 rows.append(found)
             else:
                 pieces += found.outcomes

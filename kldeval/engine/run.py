@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from kldeval.data.dataset import Dataset
     from kldeval.engine.cache import CachedRun
-    from kldeval.engine.parts import Parts
+    from kldeval.engine.parts import PartsOfRun
     from kldeval.engine.quantiles import Edges
     from kldeval.engine.store import Store
     from kldeval.engine.worker import Answer, PairWork
@@ -66,7 +66,7 @@ def run(
     settings: Settings,
     request: RunOptions,
     progress: Callable[[object, int], None] | None = None,
-    parts: Parts | None = None,
+    parts: PartsOfRun | None = None,
 ) -> Report:
     """Score the pairs of two files or folders, or of the request's manifest, which stands for both.
 
@@ -151,7 +151,7 @@ def _scored(
     settings: Settings,
     request: RunOptions,
     progress: Callable[[object, int], None] | None,
-    parts: Parts | None = None,
+    parts: PartsOfRun | None = None,
 ) -> _Scored:
     if settings.maps == "rows":
         msg = "rows are units of kldeval PRED GT --rows alone"
@@ -179,7 +179,7 @@ def run_dataset(
     settings: Settings,
     request: RunOptions,
     progress: Callable[[object, int], None] | None,
-    parts: Parts | None = None,
+    parts: PartsOfRun | None = None,
 ) -> list[Report]:
     """The report of each model; the scores of the only one are written to `parts`.
 
@@ -405,7 +405,7 @@ def _ready(
 def _in_parts(
     ready: _Ready,
     sides: tuple[MapFolder | None, MapFolder | None],
-    parts: Parts,
+    parts: PartsOfRun,
     found: Outcomes,
     progress: Callable[[object, int], None] | None,
 ) -> Iterator[Answer]:

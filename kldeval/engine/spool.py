@@ -79,14 +79,14 @@ class Spool:
         values: defaultdict[str, array[float]] = defaultdict(lambda: array("d"))
         for score in new:
             if isinstance(score, Score):
-                self._scores.append(bare(score))
+                self._scores.append(as_reported(score))
                 for key, value in score.values.items():
                     values[key].append(value)
         for key, column in values.items():
             self._columns[key].extend(column)
 
 
-def bare(score: Score) -> Score:
+def as_reported(score: Score) -> Score:
     """The score as a report has it, without what only the sums over all scores need."""
     return replace(score, made=None, failures=(), remarks=tuple({UNIFORM} & {*score.remarks}))
 

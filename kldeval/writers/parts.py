@@ -20,7 +20,7 @@ import numpy as np
 from kldeval.atomic import temporary_beside
 from kldeval.dataclass import dataclass
 from kldeval.engine.outcome_rows import outcome_of, row_of
-from kldeval.engine.spool import bare
+from kldeval.engine.spool import as_reported
 from kldeval.errors import UsageProblem, count, printable
 from kldeval.grammar import differences
 from kldeval.records import Score
@@ -102,7 +102,7 @@ class PartFolder:
             temporary.replace(path)
 
     def _row(self, score: Score) -> Row:
-        kept = bare(score)
+        kept = as_reported(score)
         rest = replace(kept, values={}, n_uncovered=0, uncovered_mass=0.0, group="")
         details = row_of(rest)["score"]
         details.pop("values")
