@@ -488,6 +488,27 @@ def test_the_preset_of_the_challenges_has_their_numbers(factor: int) -> None:
     assert document["provenance"]["short"] == "kldeval:ntire2026-preset+v1"
 
 
+def test_frames_of_one_name_are_refused_by_their_files() -> None:
+    """Of two videos, and of a video beside the images that were extracted of it: neither is taken in silence."""
+    video("pred/clip.avi", frames(1))
+    images("gt/clip", frames(2), "{:04d}")
+    expected = rows("pred", "gt")
+    video("pred/clip.mkv", frames(3))
+    for sides in (("pred", "gt"), ("gt", "pred")):
+        assert kldeval(*sides, *EXACT).err == (
+            "kldeval: pred holds clip.avi and clip.mkv, whose frames have the same names: move one away, or leave it "
+            "out on both sides: --exclude clip.mkv\n"
+        )
+    assert rows("pred", "gt", "--exclude", "clip.mkv") == expected
+    video("gt/clip.avi", frames(3))
+    assert kldeval("pred", "gt", *EXACT, "--exclude", "clip.mkv").err == (
+        "kldeval: gt holds the video clip.avi, and maps in a folder of its name (such as 'clip/0001.png'): move one "
+        "away, or leave out videos of this name on both sides: --exclude clip.avi\n"
+    )
+    images("pred/clip", frames(1), "{:04d}")
+    assert list(rows("pred", "gt", "--exclude", "clip.*").values()) == list(expected.values())
+
+
 def test_a_path_may_lead_to_a_frame() -> None:
     """On the command line as in a manifest; a lossy ground truth is refused there, too."""
     pred, gt = frames(1), frames(2)
