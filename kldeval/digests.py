@@ -5,13 +5,19 @@ from __future__ import annotations
 import os
 import stat
 import time
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, NamedTuple
 
+from kldeval.detached import values_file
 from kldeval.regular import open_regular
 from kldeval.suffixes import is_store
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+    from typing_extensions import Buffer
 
 
 BLOCK = 1 << 22
@@ -62,6 +68,38 @@ def is_settled(stamp: Stamp, now_ns: int | None = None) -> bool:
     return now_ns - max(stamp.mtime_ns, stamp.ctime_ns) > SETTLED_NS
 
 
+NOTED: ContextVar[dict[str, str] | None] = ContextVar("the digests of what is read", default=None)
+"""Where what is read whole is noted, where anybody wants to know."""
+
+
+@contextmanager
+def noting() -> Iterator[dict[str, str]]:
+    """The SHA-256 of what readers read whole within, by path; none of what they read in parts, or found changed.
+
+    So what is read is known by its contents without being read again, and what was decoded is what is known.
+    """
+    found: dict[str, str] = {}
+    token = NOTED.set(found)
+    try:
+        yield found
+    finally:
+        NOTED.reset(token)
+
+
+def note(path: str, *parts: Buffer) -> None:
+    """Tell whoever wants to know that the file at `path` was read, whole, and held these `parts`."""
+    noted = NOTED.get()
+    if noted is None:
+        return
+    from hashlib import sha256
+
+    digest = sha256()
+    for part in parts:
+        digest.update(part)
+    found = digest.hexdigest()
+    noted[path] = found if noted.get(path, found) == found else ""
+
+
 def file_digest(path: Path) -> str:
     """The SHA-256 of a regular file's contents, 64 hexadecimal digits; of a zarr store that of all its files by name.
 
@@ -71,6 +109,9 @@ def file_digest(path: Path) -> str:
     from hashlib import sha256
 
     found = sha256()
+    beside = values_file(path)
+    if beside is not None and beside != path:
+        found.update(f"{file_digest(beside)}\0".encode())
     if is_store(path):
         for part in sorted(one for one in path.rglob("*") if one.is_file()):
             found.update(f"{part.relative_to(path).as_posix()}\0{file_digest(part)}\0".encode())

@@ -80,11 +80,10 @@ def check_grids(sides: tuple[Side, Side], shape: tuple[int, ...]) -> None:
     if first.space and second.space and first.space != second.space:
         msg = f"{names}: their coordinates are {first.space} and {second.space}"
         raise RefusedMap(f"{msg}: {first.advice}", code="grids-differ")
-    distance = _distance(first, second, shape)
+    distance, pixels = _distance(first, second, shape)
     if not distance <= NEAR:
-        msg = (
-            f"{names}: their {first.words} are {first} and {second}, which places a corner {distance:.3g} pixels apart"
-        )
+        said = f"{pixels:.3g} pixel{'' if f'{pixels:.3g}' == '1' else 's'}"
+        msg = f"{names}: their {first.words} are {first} and {second}, which places a corner {said} apart"
         raise RefusedMap(f"{msg}: {first.advice}", code="grids-differ")
 
 
@@ -135,18 +134,22 @@ def _ends(values: tuple[float, ...]) -> str:
     return f"{len(values)} from {values[0]:.6g} to {values[-1]:.6g}"
 
 
-def _distance(first: Grid, second: Grid, shape: tuple[int, ...]) -> float:
-    """The largest distance of the places of a corner, in sizes of the smallest side of a pixel."""
+def _distance(first: Grid, second: Grid, shape: tuple[int, ...]) -> tuple[float, float]:
+    """The largest distance of the places of a corner, in sizes of the smallest side of a pixel, and in pixels.
+
+    Pixels are counted along each axis of the first grid, whose sides may be of unlike lengths.
+    """
     matrices = [grid.matrix for grid in (first, second)]
-    if matrices[0].shape != matrices[1].shape:
-        return math.inf
+    if matrices[0].shape != matrices[1].shape or not all(np.isfinite(one).all() for one in matrices):
+        return math.inf, math.inf
     shape = (*shape, *(1,) * (first.n_axes - len(shape)))[-first.n_axes :]
     corners = np.asarray([(*corner, 1) for corner in product(*((-0.5, length - 0.5) for length in shape))])
     places = [corners @ matrix.T for matrix in matrices]
     apart = np.linalg.norm(places[0] - places[1], axis=1).max()
     sides = np.linalg.norm(matrices[0][:, :-1], axis=0)
     size = sides[sides > 0].min() if (sides > 0).any() else 1.0
-    return float(apart / size)
+    indices = np.linalg.lstsq(matrices[0][:, :-1], (places[1] - places[0]).T, rcond=None)[0]
+    return float(apart / size), float(np.linalg.norm(indices, axis=0).max())
 
 
 def cosine_weights(place: Coordinates, width: int) -> Any:

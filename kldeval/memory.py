@@ -23,7 +23,8 @@ ARRAY_SUFFIX = ".npy"
 class MapInMemory:
     """A map that a program holds as an array, which stands where a file does; `label` names it in messages.
 
-    It is read as an .npy file of the array would be. `nodata` is the value that marks pixels without data, and `grid`
+    It is read as an .npy file of the array would be, or where it has `chroma` as an image of blue, green and red, which
+    are grey where they are no further apart. `nodata` is the value that marks pixels without data, and `grid`
     where its pixels lie, where the file that it comes from says so.
     """
 
@@ -31,6 +32,7 @@ class MapInMemory:
     label: str
     nodata: float | None = None
     grid: Place | None = None
+    chroma: int = 0
 
     @property
     def suffix(self) -> str:

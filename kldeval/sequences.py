@@ -9,6 +9,7 @@ from __future__ import annotations
 import heapq
 from array import array
 from collections.abc import Sequence
+from hashlib import blake2b
 from itertools import accumulate, chain, islice, pairwise
 from os.path import commonprefix
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
@@ -29,6 +30,9 @@ BLOCK = 1 << 12
 
 SHORT = (1 << 16) - 1
 """Letters of a block that need only two bytes for a place."""
+
+BUCKETS = 1 << 12
+"""Lists that digests of texts are kept in."""
 
 RUN = 1 << 14
 """Texts that are sorted at a time."""
@@ -155,14 +159,16 @@ class Texts(_Compared[str]):
     def __getitem__(self, place: int | slice) -> str | Lazy[str]:
         if isinstance(place, slice):
             return Lazy(range(len(self))[place], self.__getitem__)
-        if not -len(self) <= place < len(self):
+        number, inside = divmod(place, BLOCK)
+        if 0 <= number < len(self._blocks):
+            start, block, ends = self._blocks[number]
+            return start + block[ends[inside] : ends[inside + 1]]
+        if -len(self) <= place < 0:
+            return self[place + len(self)]
+        if number != len(self._blocks):
             msg = f"there are {len(self)} texts"
             raise IndexError(msg)
-        number, place = divmod(place % len(self), BLOCK)
-        if number == len(self._blocks):
-            return self._new[place]
-        start, block, ends = self._blocks[number]
-        return start + block[ends[place] : ends[place + 1]]
+        return self._new[inside]
 
     def __iter__(self) -> Iterator[str]:
         for start, block, ends in self._blocks:
@@ -199,3 +205,32 @@ def _let_go(runs: list[T]) -> Iterator[T]:
 def packed_pairs(rows: list[tuple[str, str]]) -> Iterable[tuple[str, str]]:
     """Pairs of texts, held column by column."""
     return zip(*(Texts(column) for column in zip(*rows, strict=True)), strict=True)
+
+
+class Seen:
+    """Texts that were seen before, by 16 bytes of their digests: two texts never share these.
+
+    >>> seen = Seen()
+    >>> [seen.add(text) for text in ("a", "b", "a")], len(seen)
+    ([True, True, False], 2)
+    """
+
+    def __init__(self) -> None:
+        self._n = 0
+        self._digests = [bytearray() for _ in range(BUCKETS)]
+
+    def __len__(self) -> int:
+        return self._n
+
+    def add(self, text: str) -> bool:
+        """Whether the text is new; from now on it is not."""
+        digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+        some = self._digests[(digest[0] << 8 | digest[1]) % BUCKETS]
+        at = some.find(digest)
+        while at > 0 and at % len(digest):  # across two of them
+            at = some.find(digest, at + 1)
+        if at >= 0:
+            return False
+        some += digest
+        self._n += 1
+        return True

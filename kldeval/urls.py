@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-URL = re.compile(r"^[a-z][a-z0-9+.-]+:/{1,2}(?=[^/])")
+URL = re.compile(r"^[a-z][a-z0-9+.-]+:/{1,3}(?=[^/])")
 """How a URL begins, with or without its second slash; a drive of Windows has one letter."""
 
 
@@ -23,7 +23,11 @@ def url_of(path: Path | str) -> str | None:
     >>> from pathlib import Path
     >>> url_of(Path("s3://bucket/maps")), url_of("maps/a.png")
     ('s3://bucket/maps', None)
+    >>> url_of(Path("file:///data/maps"))
+    'file:///data/maps'
     """
     text = str(path)
     match = URL.match(text)
+    if match and match[0].startswith("file:"):  # it names no host, and of three slashes one is left
+        return f"file:///{text[match.end() :]}"
     return f"{match[0].rstrip('/')}//{text[match.end() :]}" if match else None

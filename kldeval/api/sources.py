@@ -14,6 +14,7 @@ from kldeval.data.volumes import PLANE
 from kldeval.dataclass import dataclass
 from kldeval.errors import RefusedMap, UsageProblem, count
 from kldeval.memory import MapInMemory, NamedMaps
+from kldeval.sequences import Seen
 from kldeval.suffixes import stem_of
 
 if TYPE_CHECKING:
@@ -210,16 +211,17 @@ def pairs_in_blocks(
         UsageProblem: an item is no pair, or two have one name.
         RefusedMap: an item holds no maps.
     """
-    block, names = Block(), set[str]()
+    block, names = Block(), Seen()
     for place, item in enumerate(items):
         for name, files in _pairs(item, place, len(names), settings, spatial):
-            if name in names:
+            if len(names) == limit:
+                break
+            if not names.add(name):
                 msg = f"item {place}: there is another pair of the name {name!r}; every pair needs its own"
                 raise UsageProblem(msg)
-            if limit is not None and len(names) >= limit:
-                break
-            names.add(name)
             block.add(name, files)
+        if len(names) == limit:
+            break
         if block.is_full and not whole:
             yield block
             block = Block()

@@ -53,8 +53,8 @@ def _merged(paths: tuple[Path, ...], sort: str | None) -> Document:
         UsageProblem: they are not of one kind, or cannot be merged.
     """
     from kldeval.errors import UsageProblem
-    from kldeval.reports.aggregate import merge
     from kldeval.reports.documents import Leaderboard, Report
+    from kldeval.reports.intervals import merge_reports
     from kldeval.reports.json_reader import load_document
     from kldeval.reports.leaderboard import merge_leaderboards
 
@@ -72,4 +72,4 @@ def _merged(paths: tuple[Path, ...], sort: str | None) -> Document:
     if sort is not None:
         msg = f"--sort {sort} has no effect: the parts are of one model"
         raise UsageProblem(msg)
-    return merge(reports)
+    return merge_reports(reports)

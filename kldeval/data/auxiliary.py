@@ -302,4 +302,4 @@ def _read(path: MapFile, limits: Limits, spatial: int) -> Array:
     stored = read_in_space(path, None, limits, spatial)
     if stored.full_scale is not None:
         raise unreadable(path, f"its largest value is declared to be {stored.full_scale:g}; store 8, 16 or 32 bits")
-    return stored.array if stored.is_volume else to_grey(stored.array, "error", path)
+    return stored.array if stored.is_volume else to_grey(stored.array, "error", path, stored.chroma)

@@ -92,12 +92,13 @@ def select(pred: MapFolder | None, gt: MapFolder | None, settings: Settings, req
     pairs, group_of = grouped(pairing.pairs[: request.limit], settings, request)
     notes = (*pairing.notes, *pairing_notes(pairing, len(pairs), request))
     dataset = Dataset(
-        each(lambda pair: {ONLY: pair}, pairs),
+        tuple({ONLY: pair} for pair in pairs) if isinstance(pairs, tuple) else each(lambda pair: {ONLY: pair}, pairs),
         {ONLY: pairing.failures},
         {ONLY: notes},
         (),
         joined(pairing.pairs, pairing.lone),
         alone=pairing.alone,
+        undivided=pairs,
         group_of=group_of,
     )
     return _share(dataset, request.shard)
@@ -203,7 +204,7 @@ def parse_shard(text: str) -> tuple[int, int]:
 
 def _share(dataset: Dataset, shard: str | None) -> Dataset:
     """The share of a dataset: every N-th pair in the order of the names; what could not be paired is in the first."""
-    dataset = replace(dataset, undivided=dataset.firsts)
+    dataset = replace(dataset, undivided=dataset.undivided or dataset.firsts)
     if shard is None:
         return dataset
     number, count = parse_shard(shard)
@@ -292,7 +293,7 @@ def _by_slices(pairing: Pairing, request: RunOptions, settings: Settings | None)
     from kldeval.data.stacks import is_class_stack, parse_axes, unstacked
 
     keys = request.pred_key or request.key, request.gt_key or request.key
-    soft = settings is not None and settings.takes_soft_labels
+    soft = settings is not None and (settings.takes_soft_labels or not settings.is_labels)
     spatial = request.spatial_axes or PLANE
     classes = names_classes and is_class_stack(pairing.pairs[0], keys, soft=soft, spatial=spatial)
     if not (stacked or classes):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from kldeval.data.containers.contents import JUNK, is_within
 from kldeval.data.readers import is_readable, without_shy
 from kldeval.dataclass import dataclass
+from kldeval.detached import HEADER, values_file
 from kldeval.errors import UsageProblem, printable
 from kldeval.regular import why
 from kldeval.sequences import Texts, in_order
@@ -86,6 +87,8 @@ def list_folder(folder: Path, is_wanted: Callable[[str], bool] = is_readable) ->
         msg = f"cannot list {printable(str(error.filename))}: {why(error)}"
         raise UsageProblem(msg) from error
     strangers: Iterable[str] = walk.strangers
+    if walk.beside:  # the values of headers
+        strangers = [name for name in strangers if name not in walk.beside]
     kept = without_shy(maps) if is_wanted is is_readable else maps
     if len(kept) < len(maps):
         strangers = (*strangers, *(set(maps) - set(kept)))
@@ -102,6 +105,7 @@ class _Walk:
     strangers: Texts = field(default_factory=Texts)
     loops: list[str] = field(default_factory=list)
     dangling: list[str] = field(default_factory=list)
+    beside: set[str] = field(default_factory=set)
     visits: Counter[Identity] = field(default_factory=Counter)
 
     def through(self, folder: str) -> Iterator[str]:
@@ -122,6 +126,8 @@ class _Walk:
                     if not is_map_itself and _is_folder(entry):
                         waiting.append((entry.path, f"{prefix}{name}/", above | {here}))
                     elif self.is_wanted(relative := prefix + name):
+                        if name.endswith(HEADER) and (file := values_file(Path(entry.path))):
+                            self.beside.add(prefix + file.name)
                         yield relative
                     else:
                         self._take(relative, entry)

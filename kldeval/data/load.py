@@ -143,7 +143,7 @@ def load_map(path: MapFile, reading: Reading, place: int | None = None, role: Ro
     if stored.is_volume:
         grey, volume = laid_out(stored.array)
         return Loaded(stored, grey, volume=volume)
-    return Loaded(stored, to_grey(stored.array, reading.color, path))
+    return Loaded(stored, to_grey(stored.array, reading.color, path, stored.chroma))
 
 
 def load_pair(pair: Pair, reading: Reading, gt: Loaded | None = None) -> MapPair:
@@ -494,7 +494,9 @@ def _shape(path: MapFile, role: Role, reading: Reading, *, is_stack: bool) -> tu
 
 
 def _grey(stored: Stored, path: MapFile) -> Array:
-    return stored.array if holds_arrays(path) or stored.has_bands else to_grey(stored.array, "error", path)
+    if stored.has_bands or (holds_arrays(path) and not stored.chroma):
+        return stored.array
+    return to_grey(stored.array, "error", path, stored.chroma)
 
 
 def _labels(stored: Stored, path: MapFile) -> Array:

@@ -50,10 +50,10 @@ class FilesByName(Mapping[str, tuple[str, ...]]):
             raise KeyError(name)
         return place
 
-    def first(self, place: int) -> str:
-        """The first file of the name at a place."""
+    def first(self, place: int, name: str | None = None) -> str:
+        """The first file of the name at a place, which need not be looked up where it is known."""
         rest = self._rests[place]
-        return rest[1:] if rest[:1] == "\0" else self.names[place] + rest
+        return rest[1:] if rest[:1] == "\0" else (name or self.names[place]) + rest
 
     def every(self) -> list[str]:
         """All files, in the order of their names."""

@@ -23,7 +23,8 @@ from kldeval.data.load import SUFFIX, sidecar_of
 from kldeval.data.readers.members import contents_digest
 from kldeval.data.readers.stored import Limits
 from kldeval.dataclass import dataclass
-from kldeval.digests import ABSENT, Stamp, is_settled, stamp_of
+from kldeval.detached import values_file
+from kldeval.digests import ABSENT, Stamp, is_settled, noting, stamp_of
 from kldeval.engine.outcome_rows import outcome_of, row_of
 from kldeval.engine.worker import Answer, TaskWork, guarded, unless_left_out
 from kldeval.errors import KldevalError
@@ -31,6 +32,7 @@ from kldeval.executors.local import LocalPool
 from kldeval.memory import Member
 from kldeval.provenance import arithmetic, source_digest, versions_of_readers
 from kldeval.records import Failure, Fixations, Score, Skipped
+from kldeval.scoring.histogram import expect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -41,7 +43,7 @@ if TYPE_CHECKING:
     from kldeval.data.load import Loaded, Reading
     from kldeval.engine.device import Device
     from kldeval.engine.store import Row, Store
-    from kldeval.engine.worker import PairWork
+    from kldeval.engine.worker import PairWork, Task
     from kldeval.executors.protocol import Executor
     from kldeval.memory import MapFile
     from kldeval.records import Outcome, Pair
@@ -52,6 +54,11 @@ if TYPE_CHECKING:
 
 
 SCHEMA = "kldeval.cache/1"
+
+TASKS_AT_ONCE = 1 << 14
+"""Ground truths whose rows are looked up before what is missing of them is scored: some 20 MB of rows."""
+
+NOTHING_READ: Mapping[str, str] = {}
 
 Witness = list[Any]
 """What shows that the parts of a row are what they were: of each file its place and stamp, of fixations a digest."""
@@ -105,6 +112,7 @@ def _array_digest(array: Array) -> str:
 def parts_of_row(pair: Pair, sources: AuxiliarySources | None) -> list[Part]:
     """What the row of a pair is made of, in the order of the roles, beside what the run has in common."""
     parts: list[Part] = [pair.pred, pair.gt]
+    parts += [beside for one in parts if isinstance(one, Path) and (beside := values_file(one)) is not None]
     if isinstance(pair.gt, Path) and pair.gt.suffix.lower() == SUFFIX:
         parts.append(sidecar_of(pair.gt))  # it may tell how the ground truth was made
     elif isinstance(pair.gt, Member):
@@ -167,8 +175,10 @@ class Ingredients:
         """The files by the names that messages call them."""
         return [str(part) for part in self.parts if isinstance(part, Path | Member)]
 
-    def key(self, limits: Limits, *, is_fresh: bool = False) -> str:
-        """The SHA-256 of the contents of all ingredients, which are read; `is_fresh`: again.
+    def key(self, limits: Limits, *, is_fresh: bool = False, read: Mapping[str, str] = NOTHING_READ) -> str:
+        """The SHA-256 of the contents of all ingredients; those that are not among what was `read` are read.
+
+        `is_fresh`: nothing that is kept of members counts.
 
         Raises:
             OSError: one cannot be read.
@@ -182,7 +192,8 @@ class Ingredients:
             elif next(stamps) == ABSENT:
                 contents.append(None)
             else:
-                digest = contents_digest(part, limits, is_fresh=is_fresh)
+                known = read.get(str(part)) if isinstance(part, Path) else None
+                digest = known or contents_digest(part, limits, is_fresh=is_fresh)
                 contents.append([part.name, digest] if isinstance(part, Member) else digest)
         return sha256(json.dumps(contents).encode()).hexdigest()
 
@@ -206,7 +217,7 @@ class Known(NamedTuple):
     witness: Witness | None
 
 
-class Fresh(NamedTuple):
+class NewRow(NamedTuple):
     """What became of a pair, with the key of its row and its ingredients; no key where the row is not to be kept."""
 
     outcome: Any
@@ -236,16 +247,25 @@ class CachedPairs:
         """What is begun of a pair, with the digests of its files."""
         now = time.time_ns()
         before = Ingredients.of(pair, self.sources, has_references=self.has_references and is_first)
-        key, settled = "", False
-        if before is not None and (gt is None or gt.stamp == before.stamps[1]):
-            settled = all(is_settled(stamp, now) for stamp in before.stamps)
-            key = _key_of(before, self.limits) if settled or _may_be_read_twice(pair, gt, self.limits) else ""
-            if key and key in self.known.get(pair.name, ()):
-                return Known(key, before.witness if settled else None)
+        may_be_kept = before is not None and (gt is None or gt.stamp == before.stamps[1])
+        settled = before is not None and all(is_settled(stamp, now) for stamp in before.stamps)
+        known = self.known.get(pair.name, ())
         begin = partial(unless_left_out, partial(self.pairs.begin, model, pair, gt, is_first=is_first), pair.name)
-        return _Begun(guarded(begin, pair.name, (pair.pred, pair.gt)), key, before, settled)
+        begin = partial(guarded, begin, pair.name, (pair.pred, pair.gt))
+        key = ""
+        if before is not None and may_be_kept and settled and not known:
+            # what is read to be scored need not be read before: the stamps tell that it stays what it is
+            with noting() as read:
+                begun = begin()
+            key = "" if "" in read.values() else _key_of(before, self.limits, read=read)
+            return _Begun(begun, key, before, settled)
+        if before is not None and may_be_kept:
+            key = _key_of(before, self.limits) if settled or _may_be_read_twice(pair, gt, self.limits) else ""
+            if key and key in known:
+                return Known(key, before.witness if settled else None)
+        return _Begun(begin(), key, before, settled)
 
-    def finish(self, begun: Sequence[_Begun | Known]) -> Sequence[Fresh | Known]:
+    def finish(self, begun: Sequence[_Begun | Known]) -> Sequence[NewRow | Known]:
         """What was found of each pair, to be kept where its files were the same before and after."""
         live = [one.begun for one in begun if isinstance(one, _Begun) and not isinstance(one.begun, Failure | Skipped)]
         found = iter(self.pairs.finish(live) if live else ())
@@ -256,13 +276,13 @@ class CachedPairs:
             for one in begun
         ]
 
-    def _fresh(self, one: _Begun, outcome: Any) -> Fresh:
+    def _fresh(self, one: _Begun, outcome: Any) -> NewRow:
         before = one.before
         if before is None or not one.key or [stamp_of(path) for path in _files(before)] != list(before.stamps):
-            return Fresh(outcome)
+            return NewRow(outcome)
         if not one.is_settled and _key_of(before, self.limits, is_fresh=True) != one.key:
-            return Fresh(outcome)
-        return Fresh(outcome, one.key, before.witness if one.is_settled else None, before.at)
+            return NewRow(outcome)
+        return NewRow(outcome, one.key, before.witness if one.is_settled else None, before.at)
 
 
 def _may_be_read_twice(pair: Pair, gt: Loaded | None, limits: Limits) -> bool:
@@ -287,9 +307,11 @@ def _files(ingredients: Ingredients) -> Iterator[Path]:
     return (_file_of(part) for part in ingredients.parts if isinstance(part, Path | Member))
 
 
-def _key_of(ingredients: Ingredients, limits: Limits, *, is_fresh: bool = False) -> str:
+def _key_of(
+    ingredients: Ingredients, limits: Limits, *, is_fresh: bool = False, read: Mapping[str, str] = NOTHING_READ
+) -> str:
     try:
-        return ingredients.key(limits, is_fresh=is_fresh)
+        return ingredients.key(limits, is_fresh=is_fresh, read=read)
     except (OSError, KldevalError):
         return ""
 
@@ -308,8 +330,13 @@ class CachedRun:
     has_references: bool
     finish: Callable[[Iterator[Answer]], Iterator[Answer]] = iter
 
-    def answers(self, tasks: Sequence[Mapping[str, Pair]], executor: Executor) -> Iterator[Answer]:
+    def answers(self, tasks: Sequence[Task], executor: Executor) -> Iterator[Answer]:
         """The outcome of every pair, in order: kept, or found by the executor and kept from now on."""
+        for start in range(0, len(tasks), TASKS_AT_ONCE):
+            yield from self._some(tuple(tasks[start : start + TASKS_AT_ONCE]), executor)
+
+    def _some(self, tasks: Sequence[Task], executor: Executor) -> Iterator[Answer]:
+        """The outcomes of so many pairs as rows are held of."""
         kept: list[dict[str, Row]] = []
         known: dict[str, frozenset[str]] = {}
         rest: list[dict[str, Pair]] = []
@@ -320,7 +347,7 @@ class CachedRun:
             if missed:
                 rest.append(missed)
                 known |= self._keys_of(missed.values())
-        scored = self._scored(rest, known, executor)
+        scored = self._scored(rest, known, executor) if rest else iter(())
         for task, rows in zip(tasks, kept, strict=True):
             for model, pair in task.items():
                 if model in rows:
@@ -363,6 +390,7 @@ class CachedRun:
         limits = Limits(**self.reading.bounds)
         cached = CachedPairs(self.pairs, self.reading.sources, self.has_references, known, limits)
         work: TaskWork[Any, Any] = TaskWork(cached, self.reading)
+        expect(len(tasks))
         pairs = (pair for task in tasks for pair in task.values())
         pending: deque[tuple[Pair, Any]] = deque()
 
@@ -373,7 +401,7 @@ class CachedRun:
                 if isinstance(found, Known):
                     yield answer._replace(outcome=outcome_of(pair.name, self._row_by(pair, found.key)["o"]))
                 else:
-                    yield answer._replace(outcome=found.outcome) if isinstance(found, Fresh) else answer
+                    yield answer._replace(outcome=found.outcome) if isinstance(found, NewRow) else answer
 
         for answer in self.finish(bare()):
             self._keep(*pending.popleft(), answer.outcome)
@@ -387,7 +415,7 @@ class CachedRun:
         if isinstance(found, Known):
             if found.witness is not None:
                 self.store.add(pair.name, {**self._row_by(pair, found.key), "w": found.witness})
-        elif isinstance(found, Fresh) and found.key and _is_kept(outcome):
+        elif isinstance(found, NewRow) and found.key and _is_kept(outcome):
             row = {"k": found.key, "w": found.witness, "o": row_of(outcome)}
             self.store.add(pair.name, row if _is_plain(outcome) else {**row, "at": list(found.at)})
 

@@ -10,21 +10,25 @@ from kldeval.records import ClassSum, DensityProvenance, Failure, Outcome, Score
 _KINDS: dict[str, type[Score | Failure | Skipped]] = {"score": Score, "failure": Failure, "skipped": Skipped}
 
 
+def _default(field: Field[Any]) -> Any:
+    return field.default if field.default_factory is MISSING else field.default_factory()
+
+
+_NAMES = {type_: kind for kind, type_ in _KINDS.items()}
+_DEFAULTS = {kind: [(one.name, _default(one)) for one in fields(type_)[1:]] for kind, type_ in _KINDS.items()}
+
+
 def row_of(outcome: Outcome) -> dict[str, Any]:
     """The outcome without its name and without what is at its default.
 
     >>> row_of(Score("a", {"kld": 0.5}, group="u"))
     {'score': {'values': {'kld': 0.5}, 'group': 'u'}}
     """
-    (kind,) = (kind for kind, type_ in _KINDS.items() if isinstance(outcome, type_))
-    members = {one.name: value for one in fields(outcome)[1:] if (value := getattr(outcome, one.name)) != _default(one)}
+    kind = _NAMES[type(outcome)]
+    members = {name: value for name, default in _DEFAULTS[kind] if (value := getattr(outcome, name)) != default}
     if "failures" in members:
         members["failures"] = [{"name": failure.name, **row_of(failure)} for failure in members["failures"]]
     return {kind: members}
-
-
-def _default(field: Field[Any]) -> Any:
-    return field.default if field.default_factory is MISSING else field.default_factory()
 
 
 def outcome_of(name: str, row: dict[str, Any]) -> Outcome:

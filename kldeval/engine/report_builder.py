@@ -67,10 +67,7 @@ def build_report(
     remarks = Counter(remark for item in scores for remark in item.remarks)
     said = [*extra_notes, *notes(settings, remarks, len(scores))]
     said += [_skipped(reason, number) for reason, number in skipped.items()]
-    scores = tuple(
-        replace(item, remarks=tuple({UNIFORM} & {*item.remarks}), group=group_of(item.name) if group_of else "")
-        for item in scores
-    )
+    scores = tuple(_listed(item, group_of) if item.remarks or group_of else item for item in scores)
     made = [score.made for score in scores if score.made]
     settings, made_notes = with_density_provenance(settings, made, len(made), len(scores))
     by_group = summarise_groups(keys, scores)
@@ -80,7 +77,12 @@ def build_report(
         provenance,
         summarise_means(keys, by_group) if settings.maps == "groups" else summarise_scores(keys, scores),
         _columns(settings),
-        tuple(replace(score, classes={}, made=None, failures=()) for score in scores),
+        tuple(
+            replace(score, classes={}, made=None, failures=())
+            if score.classes or score.made or score.failures
+            else score
+            for score in scores
+        ),
         tuple(failures),
         (*said, *made_notes, *reference_notes(scores)),
         classes=summarise_classes(settings.keys, scores, sums=settings.reduction == "sum"),
@@ -88,6 +90,11 @@ def build_report(
         references=summarise_references(scores, over_groups=settings.maps == "groups"),
     )
     return with_ways(report) if report.references else report
+
+
+def _listed(score: Score, group_of: Callable[[str], str] | None) -> Score:
+    """The score with its group, and of its remarks the one that reports list."""
+    return replace(score, remarks=tuple({UNIFORM} & {*score.remarks}), group=group_of(score.name) if group_of else "")
 
 
 def _spooled_report(

@@ -181,7 +181,14 @@ def run_dataset(
     progress: Callable[[object, int], None] | None,
     parts: Parts | None = None,
 ) -> list[Report]:
-    """The report of each model; the scores of the only one are written to `parts`."""
+    """The report of each model; the scores of the only one are written to `parts`.
+
+    Raises:
+        UsageProblem: bounds are asked of a share of the pairs, or as `run`.
+    """
+    if request.shard is not None and request.bounds is not None:
+        msg = "--bounds says what is open of the means over all maps: score them without --shard"
+        raise UsageProblem(msg)
     scored = _scored(dataset, sides, settings, request, progress, parts)
     open_ends = {model: _bounds(dataset, model, scored, request) for model in sides}
     overlaps = _overlaps({model: bounds.get("bounds", {}) for model, (bounds, _) in open_ends.items()})
@@ -257,7 +264,8 @@ def _device(settings: Settings, dataset: Dataset, request: RunOptions) -> Device
         UsageProblem: a GPU and a cluster are asked for, or as `find_device`.
     """
     if not is_cluster(request):
-        return find_device(request.device, settings, dataset.firsts, request.jobs or cores(), len(dataset.models))
+        firsts = dataset.undivided if request.shard is None else dataset.firsts
+        return find_device(request.device, settings, firsts, request.jobs or cores(), len(dataset.models))
     if request.device not in ("auto", "cpu"):
         msg = f"--device {request.device} is of this machine, and the work is done by Dask workers; leave one out"
         raise UsageProblem(msg)

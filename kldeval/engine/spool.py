@@ -6,13 +6,15 @@ by counting passes over the files.
 
 from __future__ import annotations
 
+import heapq
 import json
 from array import array
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import islice
-from tempfile import NamedTemporaryFile, TemporaryFile
+from itertools import islice, pairwise
+from operator import itemgetter
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any, overload
 from weakref import finalize
 
@@ -32,6 +34,9 @@ if TYPE_CHECKING:
 
 AT_ONCE = 1 << 13
 """Outcomes that are written and summed together."""
+
+BYTES_AT_ONCE = 1 << 14
+"""Bytes of rows that are read together, of each run of rows."""
 
 AT_A_PASS = 1 << 18
 """Values that a counting pass reads together."""
@@ -104,30 +109,50 @@ class _Column:
 
 
 class SpooledScores(Sequence[Score]):
-    """Scores in a temporary file, read again whenever they are asked for."""
+    """Scores in a temporary file, in the order of their names, read again whenever they are asked for.
+
+    They are written as they come. Where that is not the order of the names, it is some runs in order, whose beginnings
+    are kept, and which are merged as they are read.
+    """
 
     def __init__(self) -> None:
-        self._file = NamedTemporaryFile("w", prefix="kldeval-", suffix=".jsonl", encoding="ascii")  # noqa: SIM115 - as above
+        self._file = TemporaryFile(prefix="kldeval-")  # noqa: SIM115 - as above
         finalize(self, self._file.close)
-        self._n = 0
+        self._n = self._end = 0
+        self._last = ""
+        self._runs: list[int] = []
         self.group_of: Callable[[str], str] | None = None
 
     def append(self, score: Score) -> None:
         """Write one more to disk."""
-        self._file.write(json.dumps([score.name, row_of(score)]) + "\n")
+        if not self._runs or score.name < self._last:
+            self._runs.append(self._end)
+        self._last = score.name
+        line = json.dumps([score.name, row_of(score)]).encode("ascii") + b"\n"
+        self._file.write(line)
+        self._end += len(line)
         self._n += 1
 
     def __len__(self) -> int:
         return self._n
 
     def __iter__(self) -> Iterator[Score]:
-        self._file.flush()
-        with open(self._file.name, encoding="ascii") as file:  # noqa: PTH123 - our own file
-            for line in file:
-                name, row = json.loads(line)
-                score = outcome_of(name, row)
-                assert isinstance(score, Score)  # noqa: S101 - for the type checker
-                yield replace(score, group=self.group_of(name)) if self.group_of else score
+        runs = [map(json.loads, self._lines(*ends)) for ends in pairwise((*self._runs, self._end))]
+        for name, row in runs[0] if len(runs) == 1 else heapq.merge(*runs, key=itemgetter(0)):
+            score = outcome_of(name, row)
+            assert isinstance(score, Score)  # noqa: S101 - for the type checker
+            yield replace(score, group=self.group_of(name)) if self.group_of else score
+
+    def _lines(self, start: int, end: int) -> Iterator[bytes]:
+        """The lines between two places of the file."""
+        begun = b""
+        while start < end:
+            self._file.seek(start)
+            data = self._file.read(min(BYTES_AT_ONCE, end - start))
+            self._file.seek(0, 2)
+            start += len(data)
+            *lines, begun = (begun + data).split(b"\n")
+            yield from lines
 
     @overload
     def __getitem__(self, place: int) -> Score: ...

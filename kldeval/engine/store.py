@@ -12,15 +12,20 @@ import socket
 import time
 import warnings
 import zlib
-from collections import defaultdict
+from array import array
+from bisect import bisect_left
+from contextlib import suppress
+from itertools import repeat
 from threading import Lock
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from kldeval.caching import KeptResults
 from kldeval.errors import UsageProblem, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 
@@ -60,16 +65,18 @@ class Store:
             msg = f"--cache {printable(folder.parent)}: {(error.strerror or str(error)).lower()}"
             raise UsageProblem(msg) from error
         self._paths = [path for path in paths if path.is_file()]
-        self._places: defaultdict[str, list[int]] = defaultdict(list)
-        self._lines: list[tuple[int, int, int]] = []
+        self._places = _Places()
+        # of every line its segment, and where in it it begins and ends
+        self._lines = array("I"), array("q"), array("q")
         self._decoded = KeptResults(self._decode, LINES_KEPT)
         for number, path in enumerate(self._paths):
             self._index(number, path)
+        self._places.sort()
         self._writer = _Segment(folder)
 
     def rows(self, name: str) -> Iterator[Row]:
         """The rows of the map `name` that were there when the store was opened, the newest last."""
-        for line in self._places.get(name, ()):
+        for line in self._places.of(name):
             yield from self._decoded(line).get(name, ())
 
     def add(self, name: str, row: Row) -> None:
@@ -89,26 +96,23 @@ class Store:
 
     def _index(self, number: int, path: Path) -> None:
         """Note where the rows of a segment are; what is damaged is left out."""
-        try:
-            data = path.read_bytes()
-        except OSError:
-            return
         start = 0
-        for line in data.splitlines(keepends=True):
-            names = _names(line)
-            for name in names:
-                self._places[name].append(len(self._lines))
-            if names:
-                self._lines.append((number, start, len(line)))
-            start += len(line)
+        with suppress(OSError), path.open("rb") as file:
+            for line in file:
+                names = _names(line)
+                if names:
+                    self._places.add(names, len(self._lines[0]))
+                    for column, value in zip(self._lines, (number, start, start + len(line)), strict=True):
+                        column.append(value)
+                start += len(line)
 
     def _decode(self, line: int) -> dict[str, list[Row]]:
         """The rows of a line by their names; it is checked again, because it is read again."""
-        number, start, length = self._lines[line]
+        number, start, end = (column[line] for column in self._lines)
         try:
             with self._paths[number].open("rb") as file:
                 file.seek(start)
-                data = file.read(length)
+                data = file.read(end - start)
         except OSError:
             return {}
         names = _names(data)
@@ -118,6 +122,34 @@ class Store:
         for name, row in zip(names, json.loads(data)["rows"], strict=True):
             found.setdefault(name, []).append(row)
         return found
+
+
+class _Places:
+    """The lines in which names stand: of each 12 bytes. A line may be one of another name of the same hash."""
+
+    def __init__(self) -> None:
+        self._hashes: Any = array("q")
+        self._lines: Any = array("I")
+
+    def add(self, names: Sequence[str], line: int) -> None:
+        """Note a line with its names."""
+        self._hashes.extend(map(hash, names))
+        self._lines.extend(repeat(line, len(names)))
+
+    def sort(self) -> None:
+        """Make what was noted ready to be asked for."""
+        hashes = np.frombuffer(self._hashes, np.int64) if self._hashes else np.zeros(0, np.int64)
+        lines = np.frombuffer(self._lines, np.uint32) if self._lines else np.zeros(0, np.uint32)
+        order = np.argsort(hashes, kind="stable")
+        self._hashes, self._lines = hashes[order].data, lines[order].data
+
+    def of(self, name: str) -> Iterator[int]:
+        """The lines of a name, in the order in which they were noted."""
+        wanted = hash(name)
+        place = bisect_left(self._hashes, wanted)
+        while place < len(self._hashes) and self._hashes[place] == wanted:
+            yield self._lines[place]
+            place += 1
 
 
 def encoded_line(names: list[str], rows: list[Row]) -> bytes:

@@ -131,9 +131,10 @@ class TaskWork(Generic[Begun, T]):
         live = [one for one in begun if not isinstance(one.outcome, Failure | Skipped)]
         finished = iter(self._finish(live))
         found = [
-            one if isinstance(one.outcome, Failure | Skipped) else one._replace(outcome=next(finished)) for one in begun
+            one if isinstance(one.outcome, Failure | Skipped) else Answer(one.model, one.name, next(finished))
+            for one in begun
         ]
-        return [answer for one in found for answer in _parts(one)]
+        return [answer for one in found for answer in (_parts(one) if isinstance(one.outcome, NotSaved) else (one,))]
 
     def split(self, task: Task) -> list[Task]:
         """The same work in the smallest parts: one pair each."""
@@ -319,9 +320,7 @@ def saved(folder: Path, maps: MapPair, outcome: Outcome, plan: Plan) -> Failure 
 
 
 def _parts(answer: Answer) -> list[Answer]:
-    """The answer, or two for a pair that was scored and not saved."""
-    if not isinstance(answer.outcome, NotSaved):
-        return [answer]
+    """The two answers for a pair that was scored and not saved."""
     return [answer._replace(outcome=part) for part in answer.outcome]
 
 

@@ -72,9 +72,10 @@ def is_cluster(asked: EngineRequest) -> bool:
             "'dask worker --scheduler-file s.json', then add --scheduler-file s.json (or --scheduler tcp://HOST:8786)"
         )
         raise UsageProblem(msg)
-    if asked.scheduler is not None and not asked.scheduler.startswith(("tcp://", "tls://")):
-        msg = f"--scheduler {asked.scheduler}: an address is tcp://HOST:PORT or tls://HOST:PORT"
-        raise UsageProblem(msg)
+    if asked.scheduler is not None:
+        from kldeval.executors.scheduler import check_address
+
+        check_address(asked.scheduler)
     if asked.engine_timeout is not None and not given:
         msg = f"--engine-timeout {asked.engine_timeout:g} has no effect without --scheduler or --scheduler-file"
         raise UsageProblem(msg)
@@ -85,16 +86,16 @@ def executor_for(asked: EngineRequest) -> Executor:
     """The executor that a run asks for.
 
     Raises:
-        UsageProblem: as `is_cluster`, or there is no file of the scheduler.
+        UsageProblem: as `is_cluster` and `address_in`.
         MissingDependency: Dask is not installed.
     """
     if not is_cluster(asked):
         return LocalPool(asked.jobs or cores())
-    if asked.scheduler_file is not None and not asked.scheduler_file.is_file():
-        msg = f"--scheduler-file {asked.scheduler_file}: there is no such file; is the scheduler running?"
-        raise UsageProblem(msg)
+    from kldeval.executors.scheduler import address_in
+
+    address = asked.scheduler if asked.scheduler_file is None else address_in(asked.scheduler_file)
     load_package("distributed", "--engine dask needs distributed", "pip install 'kldeval[dask]'")
     from kldeval.executors.dask import DaskCluster
 
     timeout = SECONDS_WITHOUT_WORKERS if asked.engine_timeout is None else asked.engine_timeout
-    return DaskCluster(asked.scheduler, asked.scheduler_file, asked.client, timeout)
+    return DaskCluster(address, asked.client, timeout)

@@ -28,11 +28,11 @@ from kldeval.dataclass import dataclass
 from kldeval.errors import EngineLost, UsageProblem
 from kldeval.executors.alone import one_by_one
 from kldeval.executors.protocol import most_at_once
+from kldeval.executors.scheduler import wait_for_scheduler
 from kldeval.process import settle_process
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from kldeval.executors.protocol import Item, Result, Work
 
@@ -58,6 +58,9 @@ SAMPLERS = ("profile", "tick")
 SECONDS_TO_FETCH = 1
 """How long the results of a task may take to arrive before it is asked what else is new."""
 
+SECONDS_TO_GREET = 5
+"""How long a scheduler that answers may take at least to tell of itself."""
+
 SECONDS_TO_CLOSE = 2
 """How long a connection may take to close."""
 
@@ -77,13 +80,12 @@ LOGGERS = (
 
 @dataclass(frozen=True, slots=True)
 class DaskCluster:
-    """An executor of the workers of a scheduler: that of `client`, which stays open, or at an address, or of a file.
+    """An executor of the workers of a scheduler: that of `client`, which stays open, or at an address.
 
     `timeout` is how many seconds may pass without any worker.
     """
 
     address: str | None = None
-    file: Path | None = None
     client: Client | None = None
     timeout: float = 60.0
     workers: int = 1
@@ -108,23 +110,40 @@ class DaskCluster:
         if self.client is not None:
             yield self.client
             return
-        for name in LOGGERS:  # what they would say is said in our words
-            logging.getLogger(name).setLevel(logging.CRITICAL + 1)
-        where = str(self.address or self.file)
+        assert self.address is not None  # noqa: S101 - for the type checker
+        with _silent():
+            client = self._client(self.address)
+            try:
+                yield client
+            finally:
+                with suppress(Exception):
+                    client.close(timeout=SECONDS_TO_CLOSE)
+
+    def _client(self, address: str) -> Client:
+        wait_for_scheduler(address, self.timeout)
         try:
-            given = {"address": self.address} if self.address else {"scheduler_file": str(self.file)}
-            client = Client(**given, timeout=self.timeout, set_as_default=False)
+            return Client(address, timeout=max(self.timeout, SECONDS_TO_GREET), set_as_default=False)
         except (OSError, ValueError, TimeoutError) as error:
-            msg = f"there is no Dask scheduler at {where}: {str(error).partition(chr(10))[0]}"
+            msg = f"there is no Dask scheduler at {address}: {str(error).partition(chr(10))[0]}"
             raise EngineLost(msg) from error
         except TypeError as error:  # what Dask raises where an encrypted address has no certificates
-            msg = f"{where} needs the certificates of tls (ca-file, client cert and key) in Dask's configuration: {TLS}"
+            needs = "needs the certificates of tls (ca-file, client cert and key) in Dask's configuration"
+            msg = f"{address} {needs}: {TLS}"
             raise UsageProblem(msg) from error
-        try:
-            yield client
-        finally:
-            with suppress(Exception):
-                client.close(timeout=SECONDS_TO_CLOSE)
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Nothing that Dask says of lost connections is printed: it is said in our words."""
+    loggers = [logging.getLogger(name) for name in LOGGERS]
+    levels = [logger.level for logger in loggers]
+    try:
+        for logger in loggers:
+            logger.setLevel(logging.CRITICAL + 1)
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 @dataclass(slots=True, eq=False)
@@ -325,7 +344,8 @@ class _Run:
         if threads:
             self._crew.absent_since = now
         elif now - self._crew.absent_since > self._timeout:
-            msg = f"no Dask worker came within {self._timeout:g} s (--engine-timeout); start some with: dask worker ..."
+            nobody = f"no Dask worker came within {self._timeout:g} s (--engine-timeout)"
+            msg = f"{nobody}; start some with 'dask worker', where kldeval is installed: without it they end at once"
             raise EngineLost(msg)
         else:
             time.sleep(min(0.1, self._timeout))
@@ -340,7 +360,7 @@ def _check(found: dict[str, Any]) -> None:
     ours = facts()
     for address, theirs in found.items():
         if isinstance(theirs, BaseException):
-            if isinstance(theirs, ImportError):
+            if isinstance(theirs, ImportError) or "ModuleNotFoundError" in str(theirs):  # Dask may tell it as a text
                 lacks = f"the Dask worker {address} has no kldeval that this one can talk to ({theirs})"
                 msg = f"{lacks}: install {__version__} there"
                 raise UsageProblem(msg)

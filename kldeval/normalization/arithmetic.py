@@ -34,10 +34,10 @@ TINY = 1e-300
 """What stands in the place of 0 where its logarithm must be finite."""
 
 
-def arithmetic_for(array: Array) -> Fresh | Kept:
+def arithmetic_for(array: Array) -> AnyArithmetic | KeptArithmetic:
     """The arithmetic of the library of some maps (..., H, W), to be had with `with`."""
     xp = namespace(array)
-    return Kept(xp, *_functions(is_large=is_large(array))) if xp.__name__ == "numpy" else Fresh(xp)
+    return KeptArithmetic(xp, *_functions(is_large=is_large(array))) if xp.__name__ == "numpy" else AnyArithmetic(xp)
 
 
 def is_large(array: Array) -> bool:
@@ -93,7 +93,7 @@ class _Rooms(threading.local):
 _rooms = _Rooms()
 
 
-class Fresh:
+class AnyArithmetic:
     """Arithmetic whose results are new arrays."""
 
     __slots__ = ("_xp",)
@@ -131,8 +131,12 @@ class Fresh:
         xp = self._xp
         return xp.log(x + TINY if is_finite else x)
 
+    def log_of_temporary(self, x: Array) -> Array:
+        """Ln x of an array that nobody needs any more."""
+        return self._xp.log(x)
+
     def log_near_one(self, x: Array) -> Array:
-        """Ln x, correct to the last bit but one also where x is close to 1; x may be overwritten."""
+        """The same, correct to the last bit but one also where x is close to 1."""
         return self._xp.log(x)
 
     def exp(self, x: Array) -> Array:
@@ -140,7 +144,7 @@ class Fresh:
         return self._xp.exp(x)
 
 
-class Kept:
+class KeptArithmetic:
     """The same of numpy in float64: results lie in memory that the thread keeps, until `start` begins another block."""
 
     __slots__ = ("_exp", "_log", "_np", "_room", "_taken")
@@ -189,6 +193,10 @@ class Kept:
         found = self._place(x)
         # numpy adds in half the time of a maximum, and nothing but 0 is moved by so little
         return self._log(self._np.add(x, TINY, found) if is_finite else x, found)
+
+    def log_of_temporary(self, x: NumpyArray) -> NumpyArray:
+        """Ln x in its place."""
+        return self._log(x, x)
 
     def log_near_one(self, x: NumpyArray) -> NumpyArray:
         """Ln x in its place, correct to the last bit but one also where x is close to 1."""

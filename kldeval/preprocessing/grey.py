@@ -25,13 +25,13 @@ COLOURS, ALPHA = 3, 3
 _WAY_OUT = "--color luma|mean|first"
 
 
-def to_grey(array: Array, color: str, path: MapFile) -> Array:
+def to_grey(array: Array, color: str, path: MapFile, chroma: int = 0) -> Array:
     """A map (H, W) from an array (H, W) or (H, W, C) with the channels blue, green, red and perhaps alpha.
 
     Three equal channels are grey under every rule, and keep their type. `color` says what else is done: `error` refuses
     differing channels and an alpha that is not opaque everywhere; `luma` is 0.299 R + 0.587 G + 0.114 B and `mean`
     (R + G + B) / 3, both in float64 on the stored values and not rounded; `first` is the file's first channel, red, as
-    stored. The three rules ignore alpha.
+    stored. The three rules ignore alpha. Under `error` channels at most `chroma` apart are grey, too: their median.
 
     Raises:
         RefusedMap: colour or transparency under `error`, or neither 3 nor 4 channels.
@@ -47,6 +47,10 @@ def to_grey(array: Array, color: str, path: MapFile) -> Array:
         _refuse_transparency(array, path)
     if channels_agree(array):
         return array[..., 0].copy()
+    if color == "error" and chroma:
+        low, high, third = _apart(array)
+        if int((high - low).max(initial=0)) <= chroma:
+            return third
     if color == "error":
         painted = name_of_color_map(array)
         if painted:
@@ -59,6 +63,15 @@ def to_grey(array: Array, color: str, path: MapFile) -> Array:
         )
     with quiet():  # infinities of two signs
         return _RULES[color](array[..., :COLOURS])
+
+
+def _apart(array: Array) -> tuple[Array, Array, Array]:
+    """The smallest, the largest and the median of the three channels."""
+    import numpy as np
+
+    blue, green, red = (array[..., channel] for channel in range(COLOURS))
+    low, high = np.minimum(blue, green), np.maximum(blue, green)
+    return np.minimum(low, red), np.maximum(high, red), np.maximum(low, np.minimum(high, red))
 
 
 def channels_agree(array: Array) -> bool:

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kldeval.errors import UsageProblem
+from kldeval.grammar import split_call
+from kldeval.reports.aggregate import merge
+from kldeval.reports.documents import Resampling
 from kldeval.reports.moments import exact_sum, weighted_mean
 from kldeval.reports.pooled import pooled_interval
 from kldeval.reports.significance import LARGEST, bca_intervals
 from kldeval.reports.ways import with_ways
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from kldeval.records import Score
-    from kldeval.reports.documents import Report, Resampling
+    from kldeval.reports.documents import Report
 
 FEWEST_UNITS = 2
 """An interval needs as many maps, or groups."""
@@ -41,6 +45,32 @@ def with_intervals(report: Report, resampling: Resampling) -> Report:
     }
     made = replace(report, summaries=summaries, statistics=_signature(report, resampling))
     return with_ways(made, resampling) if made.ways else made
+
+
+def merge_reports(reports: Mapping[str, Report]) -> Report:
+    """One report of all maps, with intervals if all parts have some that were drawn in one way; see `merge`.
+
+    Raises:
+        UsageProblem: as `merge`, or shares of one run have intervals that were not drawn in one way.
+    """
+    merged = merge(reports)
+    texts = {report.statistics.partition("|")[0] for report in reports.values()}
+    if len(texts) > 1 and all("shard" in report.provenance for report in reports.values()):
+        msg = f"the shares have intervals that were drawn in different ways: {', '.join(sorted(texts - {''}))}"
+        raise UsageProblem(msg)
+    drawn = texts.pop() if len(texts) == 1 else ""
+    return with_intervals(merged, resampling_of(drawn)) if drawn else merged
+
+
+def resampling_of(text: str) -> Resampling:
+    """How intervals were drawn, from what their signature says of it.
+
+    >>> resampling_of("interval(confidence=0.9,resamples=500,seed=3)").seed
+    3
+    """
+    types: dict[str, Callable[[str], float]] = {"resamples": int, "seed": int, "confidence": float}
+    given: dict[str, Any] = {name: types[name](value) for name, value in split_call(text)[1].items()}
+    return Resampling(**given)
 
 
 def _interval_of(report: Report, key: str, resampling: Resampling) -> tuple[float, float] | None:

@@ -14,6 +14,7 @@ from kldeval.metrics.registry import LABEL_METRICS, METRICS
 from kldeval.reports.aggregate import merge, resummarise
 from kldeval.reports.comparison import common_keys, common_maps, compare_reports
 from kldeval.reports.documents import Leaderboard, Resampling
+from kldeval.reports.intervals import resampling_of
 from kldeval.reports.ways import with_ways
 
 if TYPE_CHECKING:
@@ -121,9 +122,7 @@ def _resampling(parts: Mapping[str, Leaderboard]) -> Resampling:
         )
         msg = f"{first} was drawn by {ours}, but {other} by {theirs}: they cannot be merged"
         raise UsageProblem(msg)
-    said = dict(split_call(next(iter(drawn.values()), "paired"))[1])
-    types = {"resamples": int, "seed": int, "confidence": float}
-    return Resampling(**{name: types[name](text) for name, text in said.items()})
+    return resampling_of(next(iter(drawn.values()), "paired"))
 
 
 def _missing_numbers(reports: Mapping[str, Report]) -> dict[str, set[str]]:

@@ -440,6 +440,8 @@ def _check_soft_labels(pair: MapPair, settings: Settings) -> None:
             f"the ground truth has the prediction's shape {tuple(pair.gt.shape)}; to take it for soft labels, as they "
             "are, say --gt-norm labels"
         )
+        if pair.gt.ndim == len(("height", "width")) and str(pair.gt.dtype).rpartition(".")[2][:1] in "iub":
+            msg += "; of one class, as of one probability a pixel, there are bce and binary-ece, without an axis"
         raise RefusedMap(msg)
     if any(call.name == "nll" for call in settings.metrics):
         refuse_soft_labels(pair.pred, pair.gt)

@@ -188,6 +188,9 @@ def notes(settings: Settings, remarks: Counter[str], n_maps: int) -> list[str]:
             maps = f"{count} of {n_maps} map{'s' * (n_maps != 1)}"
             axes = {"axis": class_axis(settings.pred), "gt_axis": class_axis(settings.gt)}
             sentences.append(sentence.format(maps=maps, **axes))
+    names = {call.name for call in settings.metrics}
+    if n_maps > 1 and settings.maps == "mean" and "brier" in names and any(one.startswith("brier-") for one in names):
+        sentences.append(_TERMS_OF_PIXELS)
     if not settings.on("density"):
         return sentences
     chains = [chain for chain in (settings.pred, settings.gt) if chain != STORED]
@@ -195,6 +198,11 @@ def notes(settings: Settings, remarks: Counter[str], n_maps: int) -> list[str]:
     if n_maps and axes_of(settings.gt) not in (None, MAP) and not remarks["class-map"]:
         sentences.append(_ROWS if axes_of(settings.gt) == (-1,) else _COLUMNS)
     return sentences
+
+
+_TERMS_OF_PIXELS = (
+    "brier is the mean over maps, and its terms are those of all pixels together: under --maps pixels they sum to it"
+)
 
 
 def swapped(pred: MapFolder, gt: MapFolder) -> list[str]:

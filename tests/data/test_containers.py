@@ -20,7 +20,9 @@ import h5py
 import numpy as np
 import pytest
 import scipy.io
+import scipy.special
 import torch
+from backports import zstd
 from command_line import kldeval, score
 
 import kldeval as package
@@ -73,6 +75,11 @@ def packed(arrays: Arrays, suffix: str) -> str:
         for member in arrays:
             archive.add(f"pred/{member}.npy", f"./{member}.npy")
     return name
+
+
+def zstandard(tar: str) -> str:
+    Path(f"{tar}.zst").write_bytes(zstd.compress(Path(tar).read_bytes()))
+    return f"{tar}.zst"
 
 
 def in_zip(arrays: Arrays, suffix: str, save: Callable[[Any, Any], Any]) -> str:
@@ -172,6 +179,7 @@ CONTAINERS: dict[str, Callable[[Arrays], str]] = {
     "npz, one array": npz_stack,
     "npz, one array (H, W, N)": lambda arrays: npz_stack(arrays, axis=-1),
     "MATLAB, one array (H, W, N)": matlab_stack,
+    "tar.zst": lambda arrays: zstandard(tarred(arrays)),
     **{f"tar.{suffix}": partial(packed, suffix=suffix) for suffix in ("tar.gz", "tgz", "tar.bz2", "tar.xz", "txz")},
     "zip of .npz": lambda arrays: in_zip(arrays, ".npz", np.savez),
     "zip of .mat": lambda arrays: in_zip(arrays, ".mat", lambda file, array: scipy.io.savemat(file, {"m": array})),
@@ -364,8 +372,22 @@ def test_a_name_that_leads_out_is_no_map(maps: Arrays, name: str) -> None:
 
 def test_other_refusals_of_archives(maps: Arrays) -> None:
     Path("maps.tar.zst").write_bytes(b"\x28\xb5\x2f\xfd rest")
-    what = "compressed with Zstandard as a whole; decompress it to a .tar, or zip it"
-    assert kldeval("maps.tar.zst", "gt").err == f"kldeval: maps.tar.zst: {what}\n"
+    refused = kldeval("maps.tar.zst", "gt")
+    assert refused.code == 2
+    assert refused.err.startswith("kldeval: maps.tar.zst: damaged: it cannot be decompressed (")
+    data = zstd.compress(Path(tarred(maps)).read_bytes())
+    Path("maps.tar.zst").write_bytes(data[:-9])
+    assert "Compressed file ended before" in kldeval("maps.tar.zst", "gt").err
+    Path("maps.tar.zst").write_bytes(zstd.compress(bytes(2**28)))
+    assert "more than 2048 times as many" in kldeval("maps.tar.zst", "gt").err
+    for name, what in (
+        ("maps.7z", "is an archive of a kind that is not read; unpack it, or pack it as .zip or .tar"),
+        ("maps.RAR", "is an archive of a kind that is not read; unpack it, or pack it as .zip or .tar"),
+        ("a.npy.gz", "is compressed as a whole, and no tar (.tar.gz, .tar.zst): decompress it"),
+    ):
+        Path(name).write_bytes(data)
+        for words in ((name, "gt"), ("pred", name), (name, "gt/a.png"), ("gt/a.png", name)):
+            assert kldeval(*words).err == f"kldeval: {name} {what}\n"
     with zipfile.ZipFile("none.zip", "w") as empty:
         empty.writestr("readme.txt", "nothing")
     assert kldeval("none.zip", "gt").err == "kldeval: none.zip holds no map; it holds 'readme.txt'\n"
@@ -379,6 +401,33 @@ def test_other_refusals_of_archives(maps: Arrays) -> None:
         "kldeval: maps.zip holds 3 maps (such as 'a.npy', 'b.npy', 'v/x.npy') but gt/a.png is one; choose one, such as "
         "maps.zip/a.npy, or give as many ground truths\n"
     )
+
+
+def test_what_holds_no_map_says_so(maps: Arrays) -> None:
+    with zipfile.ZipFile("outer.zip", "w") as archive:
+        archive.write(zipped(maps), "inner.zip")
+    h5py.File("empty.h5", "w").close()
+    with h5py.File("texts.h5", "w") as file:
+        file["names"] = ["a", "b"]
+    for name in ("zero.h5", "zero.pt", "zero.nc", "zero.zip", "zero.tar", "zero.safetensors"):
+        Path(name).touch()
+    for name, said in (
+        ("outer.zip", "holds no map; it holds 'inner.zip'; archives within archives are not opened: unpack them"),
+        ("empty.h5", ": it holds no map; it holds nothing"),
+        ("texts.h5", ": it holds no map; it holds 'names'"),
+        ("zero.h5", ": no HDF5 file, or damaged ("),
+        ("zero.pt", ": damaged, or no file of torch.save (EOFError)"),
+        ("zero.nc", ": damaged, or not what it seems to be (ValueError: no NetCDF, or damaged: "),
+        ("zero.zip", ": damaged, or not what it seems to be (BadZipFile: File is not a zip file)"),
+        ("zero.tar", ": damaged, or not what it seems to be (ReadError: empty file)"),
+        ("zero.safetensors", ": no file of safetensors, or damaged: "),
+    ):
+        for words in ((name, "gt"), ("pred", name)):
+            refused = kldeval(*words)
+            assert refused.code == 2
+            assert refused.err.startswith(f"kldeval: {name}")
+            assert said in refused.err
+            assert len(refused.err.splitlines()) == 1
 
 
 def test_links_in_a_tar_are_not_followed(maps: Arrays) -> None:
@@ -568,6 +617,21 @@ def test_two_stacks_of_class_maps_are_as_many_class_maps() -> None:
     assert moved["summary"]["ce"]["mean"] == pytest.approx(expected["summary"]["ce"]["mean"], rel=1e-12)
     library = package.evaluate(logits, labels, norm="softmax", axis=0, metric="ce,accuracy")
     assert library.summaries["ce"].mean == expected["summary"]["ce"]["mean"]
+
+
+def test_two_stacks_of_distributions_are_as_many_class_maps() -> None:
+    pred, gt = np.random.default_rng(9).random((2, 3, 4, 5, 6))
+    np.save("p.npy", pred)
+    np.savez("g.npz", maps=gt)
+    expected = package.evaluate(pred, gt, norm="softmax", axis=0, metric="kld")
+    p, q = scipy.special.softmax(pred, 1), scipy.special.softmax(gt, 1)
+    assert expected["kld"].mean == pytest.approx(scipy.special.rel_entr(q, p).sum(1).mean(), rel=1e-12)
+    words = ("--norm", "softmax", "--axis", "0", "-m", "kld")
+    for stack in ((), ("--stack",)):
+        found = report("p.npy", "g.npz", *words, *stack)
+        assert found["summary"]["kld"]["mean"] == expected["kld"].mean
+        assert [row["name"] for row in found["maps"]] == ["p[000]", "p[001]", "p[002]"]
+    assert "3 pairs can be scored, 0 problems" in kldeval("check", "p.npy", "g.npz", *words[:4]).out
 
 
 def test_a_stack_of_several_models_has_the_names_of_the_ground_truths(maps: Arrays) -> None:

@@ -21,8 +21,8 @@ pytestmark = pytest.mark.usefixtures("few_or_many")
 __all__ = ["few_or_many"]
 
 READABLE = (
-    ".avif .bin .bmp .dib .exr .gif .h5 .hdf5 .hdr .jp2 .jpe .jpeg .jpg .mat .nc .nc4 .nii .nii.gz .npy .npz .nrrd "
-    ".pam .pbm .pfm .pgm .pic .png .pnm .ppm .pt .pth .pxm .safetensors .tif .tiff .webp .zarr .zarr.zip"
+    ".avif .bin .bmp .dib .exr .gif .h5 .hdf5 .hdr .jp2 .jpe .jpeg .jpg .mat .nc .nc4 .nhdr .nii .nii.gz .npy .npz "
+    ".nrrd .pam .pbm .pfm .pgm .pic .png .pnm .ppm .pt .pth .pxm .safetensors .tif .tiff .webp .zarr .zarr.zip"
 )
 
 

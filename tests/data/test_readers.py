@@ -810,7 +810,7 @@ NAMES = {
     "torch.save (`pip install torch`)": {".pt", ".pth"},
     "safetensors": {".safetensors"},
     "NIfTI, `.nii`, `.nii.gz` (`pip install 'kldeval[volumes]'`)": {".nii", ".nii.gz"},
-    "NRRD (`pip install 'kldeval[volumes]'`)": {".nrrd"},
+    "NRRD (`pip install 'kldeval[volumes]'`)": {".nrrd", ".nhdr"},
     "NetCDF (`pip install 'kldeval[xarray]'`)": {".nc", ".nc4"},
     "zarr stores (`pip install 'kldeval[xarray]'`)": {".zarr", ".zarr.zip"},
     "raw single floats": {".bin"},

@@ -137,7 +137,10 @@ def test_a_column_pairs_by_name_with_folders_and_other_tables(maps: dict[str, li
             "t.parquet: its column 'other' names no rows: it holds double",
         ),
         ("gaps.parquet gt --pred-column pred --name-column id", "gaps.parquet: row 1 has no name in the column 'id'"),
-        ("twice.parquet gt --pred-column pred --name-column id", "twice.parquet holds two members of the path a.png"),
+        (
+            "twice.parquet gt --pred-column pred --name-column id",
+            "the column 'id' of twice.parquet gives two rows the name a.png; --name-column",
+        ),
         ("nowhere.parquet gt --pred-column pred --name-column id", "nowhere.parquet: no such file or directory"),
         ("pred gt --pred-column pred --name-column id", "pred holds no table with columns (.parquet .arrow .feather)"),
         ("damaged.parquet gt --pred-column pred --name-column id", "damaged.parquet: damaged, or not what it seems"),

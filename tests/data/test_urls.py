@@ -65,6 +65,25 @@ def test_an_output_may_be_elsewhere(seen: LookedAt, stored: str) -> None:
     assert files.cat_file("/store/rows.csv").startswith(b"name,kld,ce,")
 
 
+def test_parts_may_be_elsewhere(seen: LookedAt, stored: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are those of a folder here, whoever would write them; a further run replaces them, another one may not."""
+    pytest.importorskip("pyarrow")
+    files = fsspec.filesystem("memory")
+    for constant in ("kldeval.engine.parts.TASKS_OF_PART", "kldeval.engine.collected.MOST_IN_MEMORY"):
+        monkeypatch.setattr(constant, 2)
+    kldeval(*seen.maps, "--output-dir", tmp_path / "rows", "-q")
+    for _ in range(2):
+        outcome = kldeval(*seen.maps, "--output-dir", f"{stored}/rows", "-q")
+        assert outcome.code == 0, outcome.err
+        found = {path.rpartition("/")[2]: files.cat_file(path) for path in files.find("/store/rows")}
+        assert found == {path.name: path.read_bytes() for path in (tmp_path / "rows").iterdir()}
+    refused = kldeval(*seen.maps, "-m", "cc", "--output-dir", f"{stored}/rows")
+    assert refused.code == 2
+    assert "rows holds parts of another run (metrics kld,ce, here cc); name another folder" in refused.err
+    assert kldeval(*seen.maps, "--limit", "1", "--output-dir", f"{stored}/rows", "-q").code == 0
+    assert [path.rpartition("/")[2] for path in files.find("/store/rows")] == ["part-000000.parquet"]
+
+
 def test_a_damaged_file_is_a_failure_and_named_by_its_url(stored: str) -> None:
     fsspec.filesystem("memory").pipe_file("/store/gt/b.npy", b"damaged")
     outcome = kldeval(f"{stored}/pred", f"{stored}/gt", "--format", "json")
@@ -102,6 +121,63 @@ def test_a_network_that_fails_once_is_asked_again(stored: str, monkeypatch: pyte
     monkeypatch.setattr(type(files), "open", failing)
     outcome = kldeval(f"{stored}/pred", f"{stored}/gt", "--format", "json")
     assert outcome.code == 0, outcome.err
+
+
+class ClientPayloadError(Exception):
+    """As that of aiohttp."""
+
+
+class ClientResponseError(Exception):
+    """As that of aiohttp."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(f"{status}, message={message!r}")
+        self.status, self.message = status, message
+
+
+@pytest.mark.parametrize(
+    ("error", "times", "message"),
+    [
+        (ClientPayloadError("not completed"), 3, "the connection ended before the file did, 3 times"),
+        (ClientResponseError(404, "Not Found"), 1, "the server answered 404 (Not Found)"),
+        (ClientResponseError(503, "Service Unavailable"), 3, "the server answered 503 (Service Unavailable)"),
+        (ClientResponseError(429, ""), 3, "the server answered 429 (no reason given)"),
+        (RuntimeError("no route"), 3, "no route (RuntimeError)"),
+    ],
+)
+def test_a_network_that_fails_for_good_is_a_failure_that_says_how(
+    stored: str, monkeypatch: pytest.MonkeyPatch, error: Exception, times: int, message: str
+) -> None:
+    """A server that is busy is asked again, one that refuses is not."""
+    files, asked = fsspec.filesystem("memory"), []
+    real = type(files).open
+
+    def failing(self: Any, path: str, *arguments: Any, **options: Any) -> Any:
+        if not path.endswith("/pred/b.npy"):
+            return real(self, path, *arguments, **options)
+        asked.append(path)
+        raise error
+
+    monkeypatch.setattr("kldeval.data.containers.remote.FIRST_PAUSE", 0.0)
+    monkeypatch.setattr(type(files), "open", failing)
+    outcome = kldeval(f"{stored}/pred", f"{stored}/gt", "--format", "json", "--jobs", "1")
+    (failure,) = json.loads(outcome.out)["failures"]
+    assert (outcome.code, failure["name"], len(asked)) == (1, "b", times)
+    assert failure["message"].endswith(f"store/pred/b.npy: {message}")
+
+
+def test_a_scheme_whose_package_lacks_is_told_how_to_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "gcsfs", None)
+    monkeypatch.setitem(sys.modules, "adlfs", None)
+    for scheme, way_out in {"gs": "pip install 'kldeval[remote]'", "az": "Install adlfs"}.items():
+        outcome = kldeval(f"{scheme}://bucket/pred", f"{scheme}://bucket/gt")
+        assert outcome.code == 2
+        assert outcome.err.startswith(f"kldeval: {scheme}:// needs a package that is not installed: {way_out}")
+
+
+def test_folders_of_this_machine_have_urls_too(seen: LookedAt) -> None:
+    here = kldeval(*seen.maps, "--score-only")
+    assert kldeval(*(path.as_uri() for path in seen.maps), "--score-only") == here
 
 
 def test_a_page_that_lists_files_is_a_folder(seen: LookedAt) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import struct
 import sys
 import zipfile
@@ -83,14 +84,60 @@ def test_slope_and_intercept_scale_the_values() -> None:
     assert nibabel.load("a.nii.gz").dataobj.slope == 0.25
 
 
-@pytest.mark.parametrize("encoding", ["raw", "gzip"])
+@pytest.mark.parametrize("name", ["a.nrrd", "a.nhdr"])
+@pytest.mark.parametrize("encoding", ["raw", "gzip", "bzip2", "ascii"])
 @pytest.mark.parametrize("dtype", ["u1", "<i2", ">u4", "<f4", ">f8"])
-def test_nrrd_gives_what_pynrrd_gives(encoding: str, dtype: str) -> None:
+def test_nrrd_gives_what_pynrrd_gives(encoding: str, dtype: str, name: str) -> None:
     array = np.random.default_rng(0).integers(0, 100, SHAPE).astype(dtype)
-    nrrd.write("a.nrrd", array, {"encoding": encoding})
-    found = read_map(Path("a.nrrd")).array
+    nrrd.write(name, array, {"encoding": encoding})
+    found = read_map(Path(name)).array
     assert found.dtype == array.dtype.newbyteorder("=")
-    assert np.array_equal(found, nrrd.read("a.nrrd")[0])
+    assert np.array_equal(found, nrrd.read(name)[0])
+
+
+def test_values_of_nrrd_in_hexadecimal_digits() -> None:
+    array = np.random.default_rng(0).random(SHAPE).astype("<f4")
+    nrrd.write("a.nrrd", array, {"encoding": "raw"})
+    head, _, data = Path("a.nrrd").read_bytes().partition(b"\n\n")
+    text = head.replace(b"encoding: raw", b"encoding: hex") + b"\n\n" + data.hex(" ", 8).encode()
+    Path("hex.nrrd").write_bytes(text)
+    assert np.array_equal(read_map(Path("hex.nrrd")).array, array)
+    for damaged, said in (
+        (text[:-8], "truncated"),
+        (text[:-1] + b"x", "its text says no"),
+        (text + b"0" * 2**21, "too long"),
+    ):
+        Path("hex.nrrd").write_bytes(damaged)
+        with pytest.raises(package.UnreadableMap, match=said):
+            read_map(Path("hex.nrrd"))
+
+
+def test_a_detached_header_leads_to_one_file_beside_it(
+    arrays: dict[str, Array], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for side in "pg":
+        Path(side).mkdir()
+        nrrd.write(f"{side}/a.nhdr", arrays[side], {"encoding": "raw"})
+    outcome = kldeval("p", "g", "--score-only", "--cache", "kept")
+    assert (outcome.code, outcome.err) == (0, "")  # no note on a.raw
+    assert float(outcome.out.split()[0]) == pytest.approx(
+        float(package.kld(arrays["p"].astype(float), arrays["g"].astype(float), spatial_axes=3)), rel=1e-12
+    )
+    monkeypatch.setattr("kldeval.digests.SETTLED_NS", 0)
+    before, times = score("p", "g", "--cache", "kept"), Path("p/a.raw").stat()
+    Path("p/a.raw").write_bytes(arrays["p"][::-1].tobytes("F"))
+    os.utime("p/a.raw", ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert score("p", "g", "--cache", "kept") == score("p", "g") != before
+    header = Path("p/a.nhdr").read_bytes()
+    Path("secret.raw").write_bytes(Path("p/a.raw").read_bytes())
+    for file in (b"../secret.raw", b"/etc/passwd", b"LIST", b"a%d.raw 1 2 1", b"nowhere.raw"):
+        Path("p/a.nhdr").write_bytes(header.replace(b"data file: a.raw", b"data file: " + file))
+        refused = kldeval("p", "g")
+        assert refused.code == 1
+        assert ("its values are in another file" in refused.out) != (file == b"nowhere.raw")
+    with zipfile.ZipFile("p.zip", "w") as archive:
+        archive.writestr("a.nhdr", header)
+    assert "its values are in another file, a.raw; store it as one .nrrd" in kldeval("p.zip", "g").out
 
 
 def test_volumes_score_as_their_arrays(arrays: dict[str, Array]) -> None:
@@ -218,6 +265,10 @@ def test_places_that_differ_are_refused(arrays: dict[str, Array]) -> None:
         assert outcome.code == 1
         assert f"p.nii.gz and {gt} lie on other grids: their affines are -1 0 0 90 " in outcome.out
         assert "places a corner 0.5 pixels apart: resample one to the other" in outcome.out
+    slices = AFFINE.copy()
+    slices[:3, 3] += AFFINE[:3, 2]  # by one voxel along the coarsest axis
+    nifti("slices.nii.gz", arrays["g"], slices)
+    assert "places a corner 1 pixel apart: resample" in kldeval("p.nii.gz", "slices.nii.gz").out
     nifti("l.nii.gz", arrays["labels"], moved)
     nifti("c.nii.gz", np.moveaxis(arrays["prob"], 0, -1))
     assert "lie on other grids" in kldeval("c.nii.gz", "l.nii.gz", *CLASSES).out
@@ -288,7 +339,7 @@ def test_nrrd_that_cannot_be_meant_is_refused(arrays: dict[str, Array]) -> None:
     nrrd.write("a.nrrd", arrays["g"], {"encoding": "raw"})
     data = Path("a.nrrd").read_bytes()
     for old, new, said in (
-        (b"encoding: raw", b"encoding: bzip2", "its values are encoded as 'bzip2'"),
+        (b"encoding: raw", b"encoding: jpeg", "its values are encoded as 'jpeg'"),
         (b"type: float", b"type: block", "its values are of type 'block'"),
         (b"endian: little\n", b"", "does not say the order of its bytes"),
         (b"encoding: raw", b"encoding: raw\ndata file: /etc/passwd", "its values are in another file"),

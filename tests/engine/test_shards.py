@@ -45,6 +45,7 @@ def merged(seen: LookedAt, count: int, *arguments: str) -> tuple[int, str, str]:
         ("-m", "sauc,kld"),
         ("-m", "ig", "--baseline", "others"),
         ("-m", "kld,nss", "--baselines"),
+        ("-m", "kld,nss", "--confidence", "0.9", "--resamples", "500", "--seed", "3"),
     ],
     ids=" ".join,
 )
@@ -95,6 +96,21 @@ def test_what_is_asked_of_all_is_not_asked_of_a_share(seen: LookedAt, arguments:
     outcome = kldeval(*seen.maps, "--shard", "1/2", *arguments)
     assert (outcome.code, outcome.out) == (2, "")
     assert "would not be about all of them; merge the shares first" in outcome.err
+
+
+def test_shares_with_intervals_of_different_kinds_are_refused(seen: LookedAt) -> None:
+    parts = [seen.root / f"part{number}.json" for number in (1, 2)]
+    for part, words in zip(parts, (("--confidence", "0.9"), ("--confidence", "0.8")), strict=True):
+        assert kldeval(*seen.maps, *words, "--shard", f"{part.stem[-1]}/2", "-o", part, "-q").code == 0
+    outcome = kldeval("merge", *parts)
+    assert (outcome.code, outcome.out) == (2, "")
+    assert outcome.err.startswith("kldeval: the shares have intervals that were drawn in different ways: interval(")
+
+
+def test_what_rounding_leaves_open_is_asked_of_all_maps(seen: LookedAt) -> None:
+    outcome = kldeval(*seen.maps, "--bounds", "round", "--shard", "1/2")
+    assert (outcome.code, outcome.out) == (2, "")
+    assert "--bounds says what is open of the means over all maps: score them without --shard" in outcome.err
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 9])

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -39,11 +40,13 @@ sys.addaudithook(look)
 
 
 PROGRAM = """
-import json, sys
+import json, sys, types
 import dask
+import kldeval.executors.dask as kldeval_dask
 from command_line import Outcome, kldeval
 from distributed import LocalCluster
 import kldeval.provenance as provenance
+from kldeval.engine import collected, parts
 
 class Answers(dict):
     def ask(self, name, words, config=None):
@@ -59,8 +62,14 @@ answers.ask("no certificates", asked["encrypted"], {f"distributed.comm.tls.{name
 maps = asked["encrypted"][:2]
 with LocalCluster(n_workers=0, processes=False, protocol="tcp", dashboard_address=":0", host="127.0.0.1") as nobody:
     answers.ask("no worker", [*maps, "--scheduler", nobody.scheduler_address, "--engine-timeout", "0.2"])
-provenance.__version__ = "9.9"
+collected.MOST_IN_MEMORY, parts.TASKS_OF_PART = 1, 8
+answers.ask("parts", asked["parts"])
+provenance.__version__ = "9.9"  # from here on
 answers.ask("another version", [*maps, "--scheduler-file", asked["file"]])
+only_here = types.ModuleType("only_here")
+exec("def facts(): pass", only_here.__dict__)
+sys.modules["only_here"], kldeval_dask.facts = only_here, only_here.facts
+answers.ask("no kldeval", [*maps, "--scheduler-file", asked["file"]])
 json.dump(answers, sys.stdout)
 """
 """Many commands in one process, for what takes long is the import of Dask."""
@@ -197,7 +206,9 @@ def answers(cluster: Cluster, seen: LookedAt) -> dict[str, Outcome]:
     commands["encrypted"] = encrypted = [*maps, "-q", "--format", "jsonl", "--scheduler", cluster.encrypted]
     commands["no scheduler"] = [*maps, "--scheduler", "tcp://127.0.0.1:9", "--engine-timeout", "0.2"]
     commands["killer"] = [*made_maps(cluster.root / "killer", KILLING, (6, 8)), "--format", "json", *at[:2]]
-    asked = {"commands": commands, "encrypted": encrypted, "file": str(cluster.file)}
+    parts = [*made_maps(cluster.root / "parted", [f"{number:02d}" for number in range(40)], (6, 8)), *at]
+    parts += ["--output-dir", str(cluster.root / "rows"), "--cache", str(cluster.root / "rows of parts")]
+    asked = {"commands": commands, "encrypted": encrypted, "file": str(cluster.file), "parts": parts}
     done = cluster.run([sys.executable, "-c", PROGRAM], json.dumps(asked))
     assert done.returncode == 0, done.stderr
     return {name: Outcome(*found) for name, found in json.loads(done.stdout).items()}
@@ -215,6 +226,26 @@ def test_rows_of_a_cluster_are_kept(answers: dict[str, Outcome], cluster: Cluste
     assert answers["again"] == answers[SAME[4]]
     (kept,) = (cluster.root / "cache").glob("*/*.jsonl")
     assert len(json.loads(kept.read_text())["names"]) == 3
+
+
+def test_workers_of_a_cluster_write_parts_and_keep_rows(
+    answers: dict[str, Outcome], cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The parts are those of this machine; each worker, and this process, which does little, has its own segment."""
+    pytest.importorskip("pyarrow")
+    monkeypatch.setattr("kldeval.engine.parts.TASKS_OF_PART", 8)
+    maps = (cluster.root / "parted" / "pred", cluster.root / "parted" / "gt")
+    here = kldeval(*maps, "-q", "--output-dir", tmp_path / "rows")
+    assert (answers["parts"].code, answers["parts"].out) == (here.code, here.out), answers["parts"].err
+    found, expected = (
+        {path.name: path.read_bytes() for path in at.iterdir()} for at in (cluster.root / "rows", tmp_path / "rows")
+    )
+    assert found == expected
+    assert len(found) == 5
+    lines = [line for path in (cluster.root / "rows of parts").glob("*/*") for line in path.read_text().splitlines()]
+    assert sorted(name for line in lines for name in json.loads(line)["names"]) == [
+        f"{number:02d}" for number in range(40)
+    ]
 
 
 def test_a_cluster_may_be_encrypted(answers: dict[str, Outcome]) -> None:
@@ -255,6 +286,14 @@ def test_another_version_on_the_workers_is_refused(answers: dict[str, Outcome]) 
     assert (refused.code, refused.out) == (2, "")
     assert "has kldeval 0." in refused.err
     assert "this is 9.9: install one version" in refused.err
+
+
+def test_workers_without_kldeval_are_refused(answers: dict[str, Outcome]) -> None:
+    """They do not know a module of this process."""
+    refused = answers["no kldeval"]
+    assert (refused.code, refused.out) == (2, "")
+    assert "has no kldeval that this one can talk to" in refused.err
+    assert "No module named 'only_here'" in refused.err
 
 
 def test_no_scheduler_and_no_worker_are_an_error(answers: dict[str, Outcome]) -> None:
@@ -369,7 +408,12 @@ def test_an_interrupt_cancels_and_a_lost_scheduler_ends_the_run_at_once(tmp_path
             "--scheduler names a Dask scheduler, which --engine local does not use",
         ),
         ("--engine-timeout 5", "--engine-timeout 5 has no effect without --scheduler or --scheduler-file"),
+        ("--scheduler http://a:1", "--scheduler http://a:1: an address is tcp://HOST:PORT or tls://HOST:PORT"),
+        ("--scheduler tcp://a", "--scheduler tcp://a: an address is tcp://HOST:PORT or tls://HOST:PORT"),
+        ("--scheduler tcp://a:x", "--scheduler tcp://a:x: an address is tcp://HOST:PORT or tls://HOST:PORT"),
+        ("--scheduler tcp://a:70000", "--scheduler tcp://a:70000: an address is tcp://HOST:PORT or tls://HOST:PORT"),
         ("--scheduler-file nowhere.json", "--scheduler-file nowhere.json: there is no such file"),
+        ("--scheduler-file .", "--scheduler-file .: is a directory; is the scheduler running?"),
         ("--scheduler tcp://a:1 --device cuda", "--device cuda is of this machine, and the work is done by Dask"),
     ],
 )
@@ -377,3 +421,38 @@ def test_what_makes_no_sense_together_is_refused(seen: LookedAt, words: str, mes
     outcome = kldeval(*seen.maps, *words.split())
     assert (outcome.code, outcome.out) == (2, "")
     assert outcome.err.startswith(f"kldeval: {message}")
+
+
+@pytest.mark.parametrize("text", ["", "nonsense", "[1]", '{"a": 1}'])
+def test_a_file_that_no_scheduler_wrote_is_named(
+    seen: LookedAt, tmp_path: Path, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kldeval.executors.scheduler.SECONDS_TO_WRITE", 0.0)
+    file = tmp_path / "s.json"
+    file.write_text(text)
+    outcome = kldeval(*seen.maps, "--scheduler-file", file)
+    assert (outcome.code, outcome.out) == (2, "")
+    expected = (
+        f"kldeval: --scheduler-file {file} holds no address: 'dask scheduler --scheduler-file {file}' writes it\n"
+    )
+    assert outcome.err == expected
+
+
+@pytest.mark.parametrize(
+    ("is_listening", "reason"),
+    [
+        (False, "connection refused; is it running?"),
+        (True, "there was no answer within 0.05 s; another program, or tls://?"),
+    ],
+)
+def test_what_is_no_scheduler_ends_the_run(seen: LookedAt, tmp_path: Path, *, is_listening: bool, reason: str) -> None:
+    """As that of a scheduler that is gone, whose file is still there, and of another program at its port."""
+    file = tmp_path / "s.json"
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        file.write_text(json.dumps({"address": address}))
+        if not is_listening:
+            server.close()
+        outcome = kldeval(*seen.maps, "--scheduler-file", file, "--engine-timeout", "0.05")
+    assert (outcome.code, outcome.out) == (1, "")
+    assert outcome.err == f"kldeval: there is no Dask scheduler at {address}: {reason}\n"

@@ -53,6 +53,7 @@ LAYERS = (
         "provenance",
         "urls",
         "suffixes",
+        "detached",
         "grids",
         "packages",
         "sequences",

@@ -529,3 +529,38 @@ def test_adaptive_bins_of_a_leaderboard_are_those_of_the_maps_of_all_models(
         assert said in outcome.err
     with pytest.raises(UsageProblem, match="score the models in one run"):
         library.compare([str(one) for one in pair], allow_different=True)
+
+
+POOLED_TERMS = "those of all pixels together: under maps='pixels' they sum to it"
+
+
+def test_the_terms_sum_to_a_brier_score_of_all_pixels_and_a_note_says_so() -> None:
+    """Of maps in which unlike numbers of positions count, where the mean over maps is another number."""
+    rng = np.random.default_rng(7)
+    pred, gt = rng.dirichlet(np.ones(3), (2, 9, 8)), rng.integers(0, 3, (2, 9, 8)).astype(np.uint8)
+    gt[1, 2:] = 255
+    terms = ("brier-reliability", "brier-resolution", "brier-uncertainty", "brier-within")
+    asked: dict[str, Any] = {
+        "norm": "sum-to-one",
+        "axis": -1,
+        "metric": ",".join(("brier", *terms)),
+        "ignore_index": 255,
+    }
+    of_maps, of_pixels = (library.evaluate(pred, gt, maps=maps, **asked) for maps in ("mean", "pixels"))
+    signs = dict(zip(terms, (1, -1, 1, 1), strict=True))
+    total = sum(sign * (of_pixels[name].mean or 0.0) for name, sign in signs.items())
+    assert of_pixels["brier"].mean == pytest.approx(total, rel=1e-12)
+    assert abs((of_maps["brier"].mean or 0.0) - total) > 1e-3
+    said = [[note for note in one.notes if "they sum to it" in note] for one in (of_maps, of_pixels)]
+    assert said == [[f"brier is the mean over maps, and its terms are {POOLED_TERMS}"], []]
+
+
+def test_labels_beside_one_class_are_refused_with_the_metrics_of_one_probability(tmp_path: Path) -> None:
+    np.save(tmp_path / "p", np.full((1, 5, 6), 0.5))
+    np.save(tmp_path / "g", np.eye(5, 6, dtype=np.uint8))
+    pair = tmp_path / "p.npy", tmp_path / "g.npy"
+    refused = kldeval(*pair, "--norm", "softmax", "--axis", "0", "-m", "ece", "--score-only")
+    assert refused.err.endswith(
+        "; of one class, as of one probability a pixel, there are bce and binary-ece, without an axis\n"
+    )
+    assert kldeval(*pair, "-m", "bce,binary-ece", "--score-only").code == 0

@@ -12,7 +12,7 @@ from functools import lru_cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from kldeval.data.readers import names_arrays
+from kldeval.data.readers import is_readable, names_arrays
 from kldeval.data.readers.files import refusals
 from kldeval.data.readers.stored import Limits
 from kldeval.dataclass import dataclass
@@ -28,8 +28,13 @@ if TYPE_CHECKING:
     from kldeval.digests import Stamp
     from kldeval.memory import Member
 
-TARS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz", ".tbz2", ".tar.xz", ".txz", ".tar.zst")
+TARS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz", ".tbz2", ".tar.xz", ".txz", ".tar.zst", ".tzst")
 """The suffixes of tars, as they are or compressed as a whole."""
+
+OTHER_ARCHIVES = (".7z", ".rar", ".zipx", ".cab", ".iso", ".lha", ".lzh", ".arj", ".tar.lz", ".tar.lz4", ".tar.z")
+
+PACKED = (".gz", ".bz2", ".xz", ".zst", ".lzma", ".lz4", ".lz", ".z", ".br")
+"""The suffixes of files that are compressed as a whole."""
 
 ARCHIVES = (".zip", ".npz", *TARS)
 """The suffixes of archives; those of files of named arrays are said by their formats."""
@@ -74,7 +79,10 @@ def open_container(path: Path, limits: Limits | None = None) -> Container | None
         return None
     kind = "archives" if name.endswith(ARCHIVES) else "array_files" if names_arrays(name) else None
     kind = "videos" if name.endswith(VIDEOS) else kind
-    if kind is None or not path.is_file():
+    if not path.is_file():
+        return None
+    if kind is None:
+        _refuse_packed(path)
         return None
     module = import_module(f"{__name__}.{kind}")
     try:
@@ -83,6 +91,21 @@ def open_container(path: Path, limits: Limits | None = None) -> Container | None
             return found
     except UnreadableMap as problem:
         raise UsageProblem(str(problem)) from problem
+
+
+def _refuse_packed(path: Path) -> None:
+    """Refuse archives of other kinds, and single files that are compressed as a whole.
+
+    Raises:
+        UsageProblem: naming the way out.
+    """
+    name = path.name.lower()
+    if name.endswith(OTHER_ARCHIVES):
+        msg = f"{printable(path)} is an archive of a kind that is not read; unpack it, or pack it as .zip or .tar"
+        raise UsageProblem(msg)
+    if name.endswith(PACKED) and not is_readable(name):
+        msg = f"{printable(path)} is compressed as a whole, and no tar (.tar.gz, .tar.zst): decompress it"
+        raise UsageProblem(msg)
 
 
 def is_gridded(path: Path) -> bool:

@@ -11,11 +11,13 @@ import bz2
 import gzip
 import lzma
 import os
+import sys
 import tempfile
 from typing import TYPE_CHECKING, Any
 
 from kldeval.data.readers.stored import Limits, check_expansion, unreadable
 from kldeval.digests import ABSENT, Stamp, stamp_of
+from kldeval.packages import load_package
 from kldeval.regular import open_regular, why
 
 if TYPE_CHECKING:
@@ -27,10 +29,9 @@ MAGICS: dict[bytes, Callable[[BinaryIO], Any]] = {
     b"\x1f\x8b": lambda file: gzip.GzipFile(fileobj=file),
     b"BZh": bz2.BZ2File,
     b"\xfd7zXZ\0": lzma.LZMAFile,
+    b"\x28\xb5\x2f\xfd": lambda file: _zstandard().ZstdFile(file),
 }
 """How each kind of compression begins, and what undoes it."""
-
-ZSTANDARD = b"\x28\xb5\x2f\xfd"
 
 PIECE = 2**20
 
@@ -42,14 +43,20 @@ def is_packed(path: Path) -> bool:
     """Whether a file begins as compressed ones do.
 
     Raises:
-        UnreadableMap: in a way that is not undone here.
         OSError: it cannot be opened.
     """
     with open_regular(path) as file:
-        head = file.read(max(map(len, (*MAGICS, ZSTANDARD))))
-    if head.startswith(ZSTANDARD):
-        raise unreadable(path, "compressed with Zstandard as a whole; decompress it to a .tar, or zip it")
-    return head.startswith(tuple(MAGICS))
+        return file.read(max(map(len, MAGICS))).startswith(tuple(MAGICS))
+
+
+def _zstandard() -> Any:
+    """The module of the standard library, or what brings it to those before 3.14.
+
+    Raises:
+        MissingDependency: that is not installed.
+    """
+    name = "compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd"
+    return load_package(name, f"tars that are compressed with Zstandard need {name}", "pip install 'kldeval[zstd]'")
 
 
 def decompressed(path: Path, limits: Limits) -> BinaryIO:
@@ -106,7 +113,9 @@ def _copy(inflated: Any, spool: Any, path: Path, limits: Limits, n_stored: int) 
     while True:
         try:
             part = inflated.read(PIECE)
-        except (OSError, EOFError, lzma.LZMAError, ValueError) as error:
+        except MemoryError:
+            raise
+        except Exception as error:  # each of these libraries has errors of its own
             raise unreadable(path, f"damaged: it cannot be decompressed ({error})") from error
         if not part:
             return

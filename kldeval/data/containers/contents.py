@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from kldeval.data.containers import Container
+from kldeval.data.containers import ARCHIVES, OTHER_ARCHIVES, Container
 from kldeval.data.readers import is_readable, without_shy
 from kldeval.errors import UsageProblem, examples, printable
 from kldeval.memory import ARRAY_SUFFIX
@@ -25,10 +25,11 @@ MOST_MEMBERS = 2_000_000
 """More than any data set has; the list of them stays in memory."""
 
 
-def container_of(path: Path, members: Iterable[Member]) -> Container:
+def container_of(path: Path, members: Iterable[Member], column: str | None = None) -> Container:
     """The container of some members: maps by their relative paths, and what is none.
 
-    A path that leads out of the container is no map: files would be written by it.
+    A path that leads out of the container is no map: files would be written by it. `column` is that of a table which
+    names the maps.
 
     Raises:
         UsageProblem: there is no map, one path stands twice, or there are too many.
@@ -48,6 +49,10 @@ def container_of(path: Path, members: Iterable[Member]) -> Container:
             beside[relative] = member
         elif relative in found:
             msg = f"{printable(path)} holds two members of the path {printable(relative)}"
+            if column is not None:
+                name = printable(relative.removesuffix(ARRAY_SUFFIX * member.is_array))
+                msg = f"the column {printable(column)!r} of {printable(path)} gives two rows the name {name}"
+                msg += "; --name-column takes one whose values differ"
             raise UsageProblem(msg)
         else:
             found[relative] = member
@@ -55,6 +60,8 @@ def container_of(path: Path, members: Iterable[Member]) -> Container:
     strangers += found.keys() - kept
     if not kept:
         others = f"; it holds {examples(strangers)}" if strangers else "; it is empty"
+        if any(name.lower().endswith((*ARCHIVES, *OTHER_ARCHIVES)) for name in strangers):
+            others += "; archives within archives are not opened: unpack them"
         if any(name.lower().endswith(VIDEOS) for name in strangers):
             others += "; a video is decoded from a file of its own: unpack them into a folder"
         msg = f"{printable(path)} holds no map{others}"

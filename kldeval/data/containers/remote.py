@@ -30,6 +30,9 @@ BYTES_OF_PIXEL = 16
 
 HEADER = 1 << 20
 
+OF_THE_EXTRA = ("gs", "gcs", "hf", "http", "https", "s3", "s3a")
+"""Schemes whose packages come with the extra."""
+
 CHATTY = ("fsspec", "gcsfs", "s3fs", "aiobotocore", "botocore", "huggingface_hub")
 """Packages that log a trace of every failure."""
 
@@ -136,9 +139,8 @@ def contents_of(url: str, most: int | None = None) -> bytes:
         except (FileNotFoundError, PermissionError):
             raise
         except Exception as error:
-            if attempt == TRIES - 1:
-                msg = f"{type(error).__name__}: {error}"
-                raise OSError(msg) from error
+            if attempt == TRIES - 1 or _is_final(error):
+                raise OSError(_said(error)) from error
             time.sleep(pause)
             pause *= 2
     raise AssertionError
@@ -180,8 +182,7 @@ def write(url: str, parts: Any) -> None:
     except OSError:
         raise
     except Exception as error:
-        msg = f"{type(error).__name__}: {error}"
-        raise OSError(msg) from error
+        raise OSError(_said(error)) from error
 
 
 def remove(url: str) -> None:
@@ -196,8 +197,27 @@ def remove(url: str) -> None:
     except FileNotFoundError:
         return
     except Exception as error:
-        msg = f"{type(error).__name__}: {error}"
-        raise OSError(msg) from error
+        raise OSError(_said(error)) from error
+
+
+CUT = ("ClientPayloadError", "IncompleteRead", "IncompleteReadError", "ServerDisconnectedError")
+"""Errors of a connection that ended before the file did, as packages call them."""
+
+
+def _said(error: Exception) -> str:
+    """What an error of a network says, as the rest of a sentence."""
+    status = getattr(error, "status", None)
+    if isinstance(status, int):
+        return f"the server answered {status} ({getattr(error, 'message', '') or 'no reason given'})"
+    if type(error).__name__ in CUT:
+        return f"the connection ended before the file did, {TRIES} times"
+    return f"{printable(str(error).strip().partition(chr(10))[0])} ({type(error).__name__})"
+
+
+def _is_final(error: Exception) -> bool:
+    """Whether asking again is in vain: the server refuses, and not because it is busy."""
+    status = getattr(error, "status", None)
+    return isinstance(status, int) and 400 <= status < 500 and status not in (408, 425, 429)  # noqa: PLR2004 - RFC 9110
 
 
 @lru_cache(maxsize=8)
@@ -209,9 +229,11 @@ def _file_system(scheme: str) -> Any:
 
         return fsspec.filesystem(scheme)
     except ImportError as error:
-        msg = f"{scheme}:// needs a package that is not installed: pip install 'kldeval[remote]' ({error})"
+        said = printable("; ".join(str(error).splitlines()))
+        way_out = f"pip install 'kldeval[remote]' ({said})" if scheme in OF_THE_EXTRA else said
+        msg = f"{scheme}:// needs a package that is not installed: {way_out}"
         raise MissingDependency(msg) from error
-    except ValueError as error:
+    except (ValueError, TypeError) as error:  # one that needs a host and a user says so by a TypeError
         msg = f"{scheme}:// is no scheme that files are read from: {error}"
         raise UsageProblem(msg) from error
 

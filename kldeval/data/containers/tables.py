@@ -95,7 +95,8 @@ def contents(path: Path, column: MapColumn, limits: Limits) -> Container:
         known = f"; columns that can: {', '.join(map(printable, can))}" if can else ""
         msg = f"which rows of {printable(path)} belong to which other maps is said by --name-column COLUMN{known}"
         raise UsageProblem(msg)
-    return container_of(path, _members(files, shapes, column.maps, len(str(max(0, count - 1)))))
+    members = _members(files, shapes, column.maps, len(str(max(0, count - 1))))
+    return container_of(path, members, column.names)
 
 
 def read(member: Member, limits: Limits) -> BytesInMemory | MapInMemory:

@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from kldeval.data.containers import Container
-from kldeval.data.readers.apart import load_apart
+from kldeval.data.readers.apart import ReaderLost, load_apart
 from kldeval.data.readers.files import check_regular
 from kldeval.data.readers.stored import check_size, unreadable
 from kldeval.digests import stamp_of
-from kldeval.errors import UnreadableMap, count, printable
+from kldeval.errors import count, printable
 from kldeval.memory import MapInMemory, Member
+from kldeval.preprocessing.grey import channels_agree
 from kldeval.process import is_expendable
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from kldeval.arrays import NumpyArray as Array
     from kldeval.data.readers.stored import Limits
+    from kldeval.digests import Stamp
 
 LOSSLESS = frozenset({"FFV1", "HFYU", "FFVH", "MPNG", "PNG", "RAW", "RGBA", "Y800", "GREY", "ULRG", "ULY0", "MAGY"})
 """The codes of codecs that keep every value; of others one file may, and its name does not say so."""
@@ -84,21 +86,39 @@ def is_lossy(member: Member) -> bool:
 
 
 def read(member: Member, limits: Limits) -> MapInMemory:
-    """One frame; grey where its channels agree.
+    """One frame, in grey where its channels agree.
 
     Raises:
         UnreadableMap: it cannot be decoded, or the video holds more or fewer frames than it declares.
     """
     if not is_expendable():
-        found: MapInMemory = load_apart(__name__, member.path, limits, "read_frame", member)
-        return found
+        return _read_apart(member, limits)
     number, count = member.where[:2]
     decoder = _opened(member.path, number)
     check_size(member.path, decoder.height, decoder.width, limits.max_pixels)
     frame = decoder.frame(number)
     if number == count and not decoder.is_at_end():
         raise unreadable(member.path, f"the video holds more frames than the {count} that it declares")
-    return MapInMemory(_grey(frame, member), str(member))
+    if frame.ndim == 2 or channels_agree(frame):  # noqa: PLR2004 - height and width
+        return MapInMemory(frame if frame.ndim == 2 else np.ascontiguousarray(frame[..., 0]), str(member))  # noqa: PLR2004
+    return MapInMemory(frame, str(member), chroma=CHROMA)
+
+
+def _read_apart(member: Member, limits: Limits) -> MapInMemory:
+    """One frame from the other process; once a video has ended that, no further frame of it is asked for."""
+    video = str(member.path.absolute()), stamp_of(member.path)
+    if video in _lost:
+        raise _lost[video]
+    try:
+        found: MapInMemory = load_apart(__name__, member.path, limits, "read_frame", member)
+    except ReaderLost as problem:
+        _lost[video] = problem
+        raise
+    return found
+
+
+_lost: dict[tuple[str, Stamp | None], ReaderLost] = {}
+"""The videos that ended their reader, with their stamps: each of the frames that follow would end another, or wait."""
 
 
 def read_frame(member: Member, _path: Path, limits: Limits) -> MapInMemory:
@@ -112,22 +132,6 @@ def read_frame(member: Member, _path: Path, limits: Limits) -> MapInMemory:
 
 CHROMA = 4
 """How far the channels of a grey frame may be apart: its colours were stored in less detail, and rounded."""
-
-
-def _grey(frame: Array, member: Member) -> Array:
-    """The grey values of a frame: the median of channels that all but agree."""
-    if frame.ndim == 2:  # noqa: PLR2004 - height and width
-        return frame
-    one, other, third = (frame[..., channel] for channel in range(3))
-    low, high = np.minimum(one, other), np.maximum(one, other)
-    apart = int((np.maximum(high, third) - np.minimum(low, third)).max(initial=0))
-    if apart > CHROMA:
-        msg = (
-            f"{printable(member)}: its colour channels differ by up to {apart}, and a map is grey; store the frames as "
-            "images (ffmpeg -i VIDEO FOLDER/%04d.png) and say what their colours mean: --color"
-        )
-        raise UnreadableMap(msg, code="color")
-    return np.maximum(low, np.minimum(high, third))
 
 
 class _Decoder:

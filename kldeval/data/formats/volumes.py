@@ -48,7 +48,7 @@ def _stored_shape(name: str, path: MapContents, key: str | None) -> tuple[int, .
     return shape
 
 
-for _name, _suffixes in {"nifti": (".nii", ".nii.gz"), "nrrd": (".nrrd",)}.items():
+for _name, _suffixes in {"nifti": (".nii", ".nii.gz"), "nrrd": (".nrrd", ".nhdr")}.items():
     MAP_FORMATS.add(
         _name,
         MapFormat(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from kldeval.data.readers.stored import unreadable
 from kldeval.data.scratch import LARGE_FILE
+from kldeval.digests import NOTED, note
 from kldeval.errors import KldevalError, UnreadableMap, printable
 from kldeval.memory import BytesInMemory
 from kldeval.regular import NotRegular, open_regular, why
@@ -60,7 +61,10 @@ def read_bytes(path: Path | BytesInMemory, opens: Opens | None = None) -> Any:
     if opens is not None and status.st_size >= LARGE_FILE and (found := opens(path)) is not None:
         return found
     with open(name, "rb", buffering=0) as file:  # noqa: PTH123 - the same
-        return file.readall()
+        data = file.readall()
+    if NOTED.get() is not None:
+        note(name, data)
+    return data
 
 
 def as_file(path: Path | BytesInMemory) -> Path | BytesIO:

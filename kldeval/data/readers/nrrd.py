@@ -1,22 +1,27 @@
 """NRRD: volumes (X, Y, Z) whose header says the axes, and class maps of which one axis is not of space.
 
-pynrrd reads the header; the values, raw or of gzip, are read here, within bounds. Values in a file of their own are not
-followed. Format: https://teem.sourceforge.net/nrrd/format.html
+pynrrd reads the header; the values are read here, within bounds, of every encoding (raw, gzip, bzip2, ascii, hex).
+A header called .nhdr may name one file in its own folder that holds them; no other is followed.
+Format: https://teem.sourceforge.net/nrrd/format.html
 """
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
 import math
 from functools import cache
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from kldeval.data.readers.files import reason
 from kldeval.data.readers.nifti import ADVICE, SPACE, only_space, whole_numbers, with_classes
-from kldeval.data.readers.stored import Limits, Stored, unreadable
+from kldeval.data.readers.stored import SLACK, Limits, Stored, unreadable
 from kldeval.data.readers.voxels import check_values, read_values, volume_opened
+from kldeval.detached import HEADER, is_beside, named_file
 from kldeval.errors import MissingDependency, printable
 from kldeval.grids import Grid
 from kldeval.packages import load_package
@@ -24,6 +29,7 @@ from kldeval.packages import load_package
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from kldeval.arrays import NumpyArray as Array
     from kldeval.memory import MapContents
 
     Shape = tuple[int, ...]
@@ -32,6 +38,24 @@ if TYPE_CHECKING:
 MAGIC = b"NRRD000"
 
 LONGEST_HEADER = 2**20
+
+ENCODINGS = {
+    "raw": "raw",
+    "gzip": "gzip",
+    "gz": "gzip",
+    "bzip2": "bzip2",
+    "bz2": "bzip2",
+    "ascii": "ascii",
+    "text": "ascii",
+    "txt": "ascii",
+    "hex": "hex",
+}
+"""What each name of an encoding means."""
+
+TEXTS = ("ascii", "hex")
+
+LONGEST_NUMBER = 64
+"""Characters that a number may have in a text, with what is between it and the next."""
 
 _TYPES = {
     "int8": "signed char,int8,int8_t",
@@ -69,8 +93,9 @@ class NrrdHeader(NamedTuple):
     other: int | None
     dtype: Any
     offset: int
-    is_packed: bool
+    encoding: str
     grid: Grid | None
+    file: Path | None
 
     @property
     def meant(self) -> Shape:
@@ -93,13 +118,55 @@ def read(path: Any, _key: str | None, limits: Limits, takes: Takes = None) -> St
         problem = (takes or only_space)(header.meant)
         if problem:
             raise unreadable(path, problem)
-        check_values(path, header.shape, header.dtype, size, header.offset, limits)
-        file.seek(header.offset)
-        source: Any = gzip.GzipFile(fileobj=file) if header.is_packed else file
-        values = read_values(source, path, math.prod(header.shape), header.dtype, source.tell())
+        if header.file is None:
+            values = _values(file, size, path, header, limits)
+    if header.file is not None:
+        with volume_opened(header.file) as (file, size):
+            values = _values(file, size, header.file, header, limits)
+    if len(values) != math.prod(header.shape):
+        raise unreadable(path, f"truncated: {len(values)} values where its header says the shape {header.shape}")
     array = values.reshape(header.shape, order="F")
     array = array if header.other is None else np.moveaxis(array, header.other, 0)
     return Stored(np.ascontiguousarray(array), grid=header.grid, is_volume=array.ndim != 2, is_xyz=True)  # noqa: PLR2004 - a slice
+
+
+def _values(file: IO[bytes], size: int, path: Path, header: NrrdHeader, limits: Limits) -> Array:
+    """The values of a volume in an opened file of so many bytes.
+
+    Raises:
+        UnreadableMap: damaged, truncated, or too large.
+    """
+    check_values(path, header.shape, header.dtype, size, header.offset, limits)
+    file.seek(header.offset)
+    n_values = math.prod(header.shape)
+    if header.encoding not in TEXTS:
+        source: Any = file
+        if header.encoding == "gzip":
+            source = gzip.GzipFile(fileobj=file)
+        elif header.encoding == "bzip2":
+            source = bz2.BZ2File(file)
+        return read_values(source, path, n_values, header.dtype, source.tell())
+    most = n_values * (LONGEST_NUMBER if header.encoding == "ascii" else 3 * header.dtype.itemsize) + SLACK
+    text = file.read(most + 1)
+    if len(text) > most:
+        raise unreadable(path, f"its text of {size - header.offset} bytes is too long for its {n_values} values")
+    try:
+        return _numbers(text, header.dtype) if header.encoding == "ascii" else _from_hex(text, header.dtype)
+    except (ValueError, OverflowError) as error:
+        raise unreadable(path, f"damaged: its text says no {header.dtype.name} ({reason(error)})") from error
+
+
+def _numbers(text: bytes, dtype: Any) -> Array:
+    """Numbers as they are written out, between white space or commas."""
+    words = text.replace(b",", b" ").split()
+    if dtype.kind == "f":
+        return np.asarray(words, dtype="S").astype(np.float64).astype(dtype.newbyteorder("="))
+    return np.asarray([int(word) for word in words], dtype.newbyteorder("="))
+
+
+def _from_hex(text: bytes, dtype: Any) -> Array:
+    """Values whose bytes are written as pairs of hexadecimal digits."""
+    return np.frombuffer(bytes.fromhex(b"".join(text.split()).decode("ascii")), dtype).astype(dtype.newbyteorder("="))
 
 
 def read_labels(path: Any, key: str | None, limits: Limits, takes: Takes = None) -> Stored:
@@ -128,29 +195,47 @@ def _header(file: IO[bytes], path: MapContents) -> NrrdHeader:
     if not head.startswith(MAGIC):
         raise unreadable(path, f"no NRRD: it begins with the bytes {head[:8].hex(' ')}")
     end = min((place for place in (head.find(b"\n\n"), head.find(b"\r\n\r\n")) if place >= 0), default=-1)
-    if end < 0:
+    beside = _file_beside(head if end < 0 else head[:end], path)
+    if end < 0 and (beside is None or len(head) == LONGEST_HEADER):
         raise unreadable(path, f"truncated: its header does not end within {LONGEST_HEADER} bytes")
-    offset = end + (2 if head[end : end + 2] == b"\n\n" else 4)
+    offset = len(head) if end < 0 else end + (2 if head[end : end + 2] == b"\n\n" else 4)
     fields = _library().read_header(io.BytesIO(head[:offset]))
-    if "data file" in fields or "datafile" in fields:
-        raise unreadable(path, "its values are in another file; store it as one .nrrd")
     if int(fields.get("line skip", 0)) or int(fields.get("byte skip", fields.get("byteskip", 0))):
         raise unreadable(path, "it skips lines or bytes before its values; store it without such")
-    encoding = str(fields.get("encoding")).lower()
-    if encoding not in ("raw", "gzip", "gz"):
-        raise unreadable(path, f"its values are encoded as {printable(encoding)!r}; store them as raw or gzip")
+    said = str(fields.get("encoding")).lower()
+    encoding = ENCODINGS.get(said)
+    if encoding is None:
+        raise unreadable(path, f"its values are encoded as {printable(said)!r}; store them as raw or gzip")
     shape = tuple(int(length) for length in fields["sizes"])
     other = _other_axis(fields, shape, path)
-    return NrrdHeader(shape, other, _dtype(fields, path), offset, encoding != "raw", _grid(fields, other))
+    dtype = _dtype(fields, path, needs_order=encoding != "ascii")
+    return NrrdHeader(shape, other, dtype, 0 if beside else offset, encoding, _grid(fields, other), beside)
 
 
-def _dtype(fields: Any, path: MapContents) -> Any:
+def _file_beside(header: bytes, path: MapContents) -> Path | None:
+    """The file that holds the values, where it is another than that of the header.
+
+    Raises:
+        UnreadableMap: it is not beside the header, or there are several.
+    """
+    name = named_file(header)
+    if name is None:
+        return None
+    if not isinstance(path, Path):
+        raise unreadable(path, f"its values are in another file, {printable(name)}; store it as one .nrrd")
+    if path.suffix.lower() != HEADER or not is_beside(name):
+        what = f"its values are in another file, {printable(name)}; store it as one .nrrd"
+        raise unreadable(path, f"{what}, or as a header {HEADER} and one file beside it")
+    return path.parent / name
+
+
+def _dtype(fields: Any, path: MapContents, *, needs_order: bool) -> Any:
     name = TYPES.get(str(fields["type"]).lower())
     if name is None:
         raise unreadable(path, f"its values are of type {printable(str(fields['type']))!r}; a map's are real numbers")
     dtype = np.dtype(name)
     endian = str(fields.get("endian", "")).lower()
-    if dtype.itemsize > 1 and endian not in ("little", "big"):
+    if needs_order and dtype.itemsize > 1 and endian not in ("little", "big"):
         raise unreadable(path, "its header does not say the order of its bytes (endian)")
     return dtype.newbyteorder("<" if endian == "little" else ">") if dtype.itemsize > 1 else dtype
 

@@ -19,6 +19,7 @@ import numpy as np
 from kldeval.data.readers.files import check_regular
 from kldeval.data.readers.stored import Limits, Stored, check_expansion, check_size, unreadable
 from kldeval.dataclass import dataclass
+from kldeval.digests import NOTED, note
 from kldeval.errors import UnreadableMap, printable
 from kldeval.memory import BytesInMemory, MapInMemory
 from kldeval.process import LARGEST_KEPT_BYTES
@@ -87,12 +88,18 @@ def read_npy(path: MapContents, _key: str | None, limits: Limits, shapes: Shapes
             values = np.fromfile(file, layout.dtype)
             if values.size != math.prod(layout.shape):
                 raise unreadable(path, "the file became shorter while it was read")
+            if NOTED.get() is not None:
+                at = size - values.nbytes
+                file.seek(0)
+                note(str(path), file.read(at), values.data)
         else:
             values = np.memmap(path, layout.dtype, "r", file.tell())
     return Stored(_native(values, layout, meant))
 
 
 def _in_memory(path: MapInMemory, limits: Limits, shapes: Shapes) -> Stored:
+    if path.chroma:
+        return Stored(path.array, chroma=path.chroma)
     layout = Layout(path.array.shape, fortran_order=False, dtype=path.array.dtype)
     array = _native(path.array, layout, _meant(layout, path, limits, shapes))
     return Stored(array, nodata=path.nodata, grid=path.grid)
@@ -140,7 +147,7 @@ def stored_shape(path: MapContents, key: str | None) -> Shape | None:
     """The shape of the array in an .npy or .npz, from its header alone; None where there is none to be read."""
     if isinstance(path, MapInMemory):
         shape: Shape = path.array.shape
-        return shape
+        return shape[:2] if path.chroma else shape
     if not isinstance(path, BytesInMemory):
         check_regular(path)
     try:

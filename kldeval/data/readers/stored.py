@@ -49,6 +49,7 @@ class Stored:
     a GeoTIFF declares to mark pixels without data, and `grid` where on earth its pixels lie. `is_volume`: every axis of
     the array is one of space, but for that of classes where these were asked for; `is_xyz`: in the order x, y, z, where
     images and arrays have their rows, or slices, first. `has_bands`: the first axis is that of the bands of a raster.
+    `chroma` is how far the channels of a grey image may be apart, whose colours were stored in less detail.
     """
 
     array: Array
@@ -59,6 +60,7 @@ class Stored:
     is_volume: bool = False
     is_xyz: bool = False
     has_bands: bool = False
+    chroma: int = 0
 
     @property
     def scale(self) -> float | None:
