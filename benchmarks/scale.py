@@ -58,8 +58,42 @@ def _rows(root: Path, options: argparse.Namespace) -> Iterator[tuple[str, str, s
     for number in (10_000, 100_000, *((1_000_000,) if options.large else ())):
         done = subprocess.run([sys.executable, "-c", TINY, str(number)], capture_output=True, text=True, check=True)
         yield f"peak memory, {number} tiny maps of an iterable", f"{int(done.stdout)} MB", "<= 300 MB"
+    yield from _rasters(root)
     yield from _merging(root)
     yield from _dask(root, options.pairs)
+
+
+def _rasters(root: Path) -> Iterator[tuple[str, str, str]]:
+    """Two rasters of 8000 x 8000 single floats: 256 MB each when they are decoded, into a file."""
+    import tifffile
+
+    layouts: dict[str, dict[str, Any]] = {
+        "strips, deflate": {"compression": "deflate", "rowsperstrip": 16},
+        "tiles, LZW": {"compression": "lzw", "tile": (512, 512)},
+    }
+    for name, layout in layouts.items():
+        paths = [root / f"{side}.tif" for side in ("pred", "gt")]
+        for seed, path in enumerate(paths):
+            values = np.random.default_rng(seed).integers(1, 200, (8192, 8192)) / np.float32(256)
+            tifffile.imwrite(path, values, **layout)
+        command = [sys.executable, "-m", "kldeval", *map(str, paths), "-m", "kld", "--score-only", "--quiet"]
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        most = 0
+        while process.poll() is None:
+            most = max(most, _memory_of_its_own(process.pid))
+            time.sleep(0.02)
+        yield f"memory of its own, two rasters of 8192 x 8192, {name}", f"{most // 1024} MB", "<= 100 MB"
+
+
+def _memory_of_its_own(pid: int) -> int:
+    """The kilobytes of a process and of those that it started which are no pages of files; 0 where it has ended."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        return 0
+    own = next((int(line.split()[1]) for line in status.splitlines() if line.startswith("RssAnon")), 0)
+    return own + sum(_memory_of_its_own(int(child)) for child in children)
 
 
 def _cache(root: Path, pairs: int) -> Iterator[tuple[str, str, str]]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 import os
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -66,6 +68,12 @@ collected.MOST_IN_MEMORY, parts.TASKS_OF_PART = 1, 8
 answers.ask("parts", asked["parts"])
 provenance.__version__ = "9.9"  # from here on
 answers.ask("another version", [*maps, "--scheduler-file", asked["file"]])
+def silent(ours=provenance.versions()):
+    if "command_line" not in sys.modules:
+        raise ConnectionError("gone")
+    return ours
+kldeval_dask.facts = silent
+answers.ask("no answer", [*maps, "--scheduler-file", asked["file"], "--engine-timeout", "0.2"])
 only_here = types.ModuleType("only_here")
 exec("def facts(): pass", only_here.__dict__)
 sys.modules["only_here"], kldeval_dask.facts = only_here, only_here.facts
@@ -297,10 +305,13 @@ def test_workers_without_kldeval_are_refused(answers: dict[str, Outcome]) -> Non
 
 
 def test_no_scheduler_and_no_worker_are_an_error(answers: dict[str, Outcome]) -> None:
-    nowhere, nobody = answers["no scheduler"], answers["no worker"]
-    assert (nowhere.code, nowhere.out, nobody.code, nobody.out) == (1, "", 1, "")
+    """Nor are workers that come and go, and answer nothing, such as those that end at their start."""
+    nowhere = answers["no scheduler"]
+    assert (nowhere.code, nowhere.out) == (1, "")
     assert nowhere.err.startswith("kldeval: there is no Dask scheduler at tcp://127.0.0.1:9: ")
-    assert nobody.err.startswith("kldeval: no Dask worker came within 0.2 s (--engine-timeout)")
+    for nobody in (answers["no worker"], answers["no answer"]):
+        assert (nobody.code, nobody.out) == (1, "")
+        assert nobody.err.startswith("kldeval: no Dask worker came within 0.2 s (--engine-timeout)")
 
 
 def test_a_file_that_kills_workers_is_a_failure_and_nothing_else_is_lost(answers: dict[str, Outcome]) -> None:
@@ -456,3 +467,19 @@ def test_what_is_no_scheduler_ends_the_run(seen: LookedAt, tmp_path: Path, *, is
         outcome = kldeval(*seen.maps, "--scheduler-file", file, "--engine-timeout", "0.05")
     assert (outcome.code, outcome.out) == (1, "")
     assert outcome.err == f"kldeval: there is no Dask scheduler at {address}: {reason}\n"
+
+
+def test_the_recipes_for_clusters_are_what_dask_and_python_take() -> None:
+    """Every `dask scheduler` and `dask worker` of the page is parsed by the installed program."""
+    page = (HOME / "docs" / "scale.md").read_text(encoding="utf-8")
+    cluster = page[page.index("## A Dask cluster") : page.index("## Maps that live elsewhere")]
+    commands = re.findall(r"dask (scheduler|worker)\b([^&\n`']*)&", cluster)
+    assert [program for program, _ in commands] == ["scheduler", "worker", "scheduler", "worker"]
+    for program, words in commands:
+        main = importlib.import_module(f"distributed.cli.dask_{program}").main
+        given = shlex.split(words)
+        context = main.make_context(program, list(given))
+        assert not set(given) & set(context.args), words
+    (operator,) = re.findall(r"```text\n(from dask_kubernetes.*?)```", cluster, re.DOTALL)
+    compile(operator, "operator.py", "exec")
+    assert len(operator.splitlines()) <= 10
