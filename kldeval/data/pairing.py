@@ -171,8 +171,7 @@ def find_pairs(
             members[0] or pred,
             _side("ground truth", gts, name_gt, exclude, _template("--gt-name", gt_name, pred_name)),
         )
-    sides_of = (pred, containers[0]), (gt, containers[1])
-    found = _listings(*sides_of, limits=limits, variables=named, exclude=exclude)
+    found = _listings((pred, containers[0]), (gt, containers[1]), limits=limits, variables=named, exclude=exclude)
     video_notes = check_videos(found[0], found[1], allow_lossy=allow_lossy)
     if pred_name is None and gt_name is None:
         found = [*meeting(found[0], found[1], sampling)]
