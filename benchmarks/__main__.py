@@ -3,7 +3,7 @@
 Only ratios are judged, each taken within one round of alternating runs; a figure is the median over the rounds.
 Whole processes are timed, start-up included, with warm files. It takes some minutes, 5 GB in the temporary folder and,
 for its slow cases, 4 GB of memory; `--quick` leaves those out. What large runs cost comes last (`benchmarks.scale`), in
-rows whose names begin with cache, memory, pairing, merge and dask, which `--cases` takes as well.
+rows whose names begin with cache, memory, pairing, merge, rasters and dask, which `--cases` takes as well.
 """
 
 from __future__ import annotations

@@ -63,7 +63,13 @@ ROUNDS = 5
 
 def measure(root: Path, patterns: Sequence[str], *, large: bool) -> int:
     """Measure what fits one of the patterns, and print it; how many kinds of rows that were."""
-    kinds = {"cache": _cache, "memory": partial(_memory, large=large), "pairing": _pairing, "merge": _merging}
+    kinds = {
+        "cache": _cache,
+        "memory": partial(_memory, large=large),
+        "pairing": _pairing,
+        "merge": _merging,
+        "rasters": _rasters,
+    }
     kinds |= {"dask": partial(_dask, pairs=PAIRS)}
     wanted = [kind for kind in kinds if any(fnmatch(kind, pattern) for pattern in patterns)]
     for kind in wanted:
@@ -105,6 +111,40 @@ def _named(root: Path, number: int) -> tuple[Path, Path]:
             (side / f"COCO_val2014_{place:012d}.npy").touch()
         np.save(side / f"COCO_val2014_{0:012d}.npy", np.eye(2))
     return sides
+
+
+def _rasters(root: Path) -> Iterator[tuple[str, str, str]]:
+    """Two rasters of 8000 x 8000 single floats: 256 MB each when they are decoded, into a file."""
+    import tifffile
+
+    root.mkdir(parents=True, exist_ok=True)
+    layouts: dict[str, dict[str, Any]] = {
+        "strips, deflate": {"compression": "deflate", "rowsperstrip": 16},
+        "tiles, LZW": {"compression": "lzw", "tile": (512, 512)},
+    }
+    for name, layout in layouts.items():
+        paths = [root / f"{side}.tif" for side in ("pred", "gt")]
+        for seed, path in enumerate(paths):
+            values = np.random.default_rng(seed).integers(1, 200, (8192, 8192)) / np.float32(256)
+            tifffile.imwrite(path, values, **layout)
+        command = [sys.executable, "-m", "kldeval", *map(str, paths), "-m", "kld", "--score-only", "--quiet"]
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        most = 0
+        while process.poll() is None:
+            most = max(most, _memory_of_its_own(process.pid))
+            time.sleep(0.02)
+        yield f"rasters, memory of its own, two of 8192 x 8192, {name}", f"{most // 1024} MB", "<= 100 MB"
+
+
+def _memory_of_its_own(pid: int) -> int:
+    """The kilobytes of a process and of those that it started which are no pages of files; 0 where it has ended."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        return 0
+    own = next((int(line.split()[1]) for line in status.splitlines() if line.startswith("RssAnon")), 0)
+    return own + sum(_memory_of_its_own(int(child)) for child in children)
 
 
 def _cache(root: Path) -> Iterator[tuple[str, str, str]]:

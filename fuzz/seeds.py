@@ -160,7 +160,7 @@ def _volumes() -> Iterator[Seed]:
             image.header.set_slope_inter(0.5, 1.0)
             nibabel.save(image, path / f"a{suffix}")
             yield Seed(name, suffix, "map", (path / f"a{suffix}").read_bytes())
-        for encoding in ("raw", "gzip"):
+        for encoding in ("raw", "gzip", "bzip2", "ascii"):
             header = {
                 "encoding": encoding,
                 "space": "RAS",
@@ -169,6 +169,7 @@ def _volumes() -> Iterator[Seed]:
             }
             nrrd.write(str(path / "a.nrrd"), volume.astype(np.float32), header)
             yield Seed(f"nrrd-{encoding}", ".nrrd", "map", (path / "a.nrrd").read_bytes())
+        yield Seed("nrrd-header", ".nhdr", "map", (path / "a.nrrd").read_bytes())
 
 
 def _gridded() -> Iterator[Seed]:
@@ -185,6 +186,13 @@ def _gridded() -> Iterator[Seed]:
         yield Seed("netcdf4", ".nc", "map", path.read_bytes())
         data.to_netcdf(path, engine="scipy")
         yield Seed("netcdf3", ".nc", "map", path.read_bytes())
+        store = Path(folder) / "a.zarr"
+        data.to_zarr(store, consolidated=False)
+        zipped = io.BytesIO()
+        with zipfile.ZipFile(zipped, "w") as archive:
+            for part in sorted(one for one in store.rglob("*") if one.is_file()):
+                archive.write(part, part.relative_to(store))
+        yield Seed("zarr-zip", ".zarr.zip", "map", zipped.getvalue())
 
 
 def _fixations() -> Iterator[Seed]:

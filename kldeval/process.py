@@ -21,6 +21,19 @@ def is_expendable() -> bool:
     return bool(_expendable)
 
 
+_threads: list[int] = [1]
+
+
+def share_cores(cores: int, items: int) -> None:
+    """Say how many cores there are for so many items at a time: what is left over helps with a large map."""
+    _threads[0] = max(1, cores // max(1, items))
+
+
+def threads_of_a_map() -> int:
+    """How many threads may work on one map in this process: 1 unless it is one of ours, which has cores to spare."""
+    return _threads[0]
+
+
 ONE_THREAD = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
 """What keeps numpy and OpenCV from starting threads: every core has one of ours, and theirs would fight it."""
 

@@ -1,6 +1,7 @@
-"""The script that people write: `naive.py PRED GT [METRICS] [NORM]` prints the means over the maps in two folders.
+"""The script that people write: `naive.py PRED GT [METRICS] [NORM] [once]` prints the means over two folders.
 
-METRICS are kld, ce or kld,ce (by default kld); NORM is sum-to-one or flatten-softmax. Maps are normalised once.
+METRICS are kld, ce or kld,ce (by default kld), functions of two maps that normalise them, as metrics are published;
+NORM is sum-to-one or flatten-softmax. With `once` a pair is normalised once for all of its metrics.
 """
 
 import sys
@@ -12,7 +13,7 @@ EPS = 2.2204e-16
 
 
 def read(path: Path) -> np.ndarray:
-    """One map as floats, on the scale of its type."""
+    """One map as floats."""
     if path.suffix == ".npy":
         return np.load(path).astype(float)
     import cv2
@@ -31,13 +32,22 @@ def flatten_softmax(x: np.ndarray) -> np.ndarray:
     return e / e.sum()
 
 
+def as_it_is(x: np.ndarray) -> np.ndarray:
+    """A map that is normalised already."""
+    return x
+
+
 def kld(pred: np.ndarray, gt: np.ndarray) -> float:
     """The divergence of the prediction from the ground truth."""
+    pred = normalise(pred)
+    gt = normalise(gt)
     return float((gt * np.log(EPS + gt / (pred + EPS))).sum())
 
 
 def ce(pred: np.ndarray, gt: np.ndarray) -> float:
     """The cross-entropy of the prediction under the ground truth."""
+    pred = normalise(pred)
+    gt = normalise(gt)
     return float(-(gt * np.log(pred + EPS)).sum())
 
 
@@ -46,13 +56,17 @@ NORMS = {"sum-to-one": sum_to_one, "flatten-softmax": flatten_softmax}
 
 pred_folder, gt_folder = map(Path, sys.argv[1:3])
 metrics = [METRICS[name] for name in (sys.argv[3:] or ["kld"])[0].split(",")]
-normalise = NORMS[(sys.argv[4:] or ["sum-to-one"])[0]]
+normalise = before = NORMS[(sys.argv[4:] or ["sum-to-one"])[0]]
+if sys.argv[5:] == ["once"]:
+    normalise = as_it_is
+else:
+    before = as_it_is
 
 
 def scores(pred: np.ndarray, gt: np.ndarray) -> list[float]:
     """The metrics of a pair."""
-    pred = normalise(pred)
-    gt = normalise(gt)
+    pred = before(pred)
+    gt = before(gt)
     return [metric(pred, gt) for metric in metrics]
 
 

@@ -293,7 +293,7 @@ def _by_slices(pairing: Pairing, request: RunOptions, settings: Settings | None)
     from kldeval.data.stacks import is_class_stack, parse_axes, unstacked
 
     keys = request.pred_key or request.key, request.gt_key or request.key
-    soft = settings is not None and settings.takes_soft_labels
+    soft = settings is not None and (settings.takes_soft_labels or not settings.is_labels)
     spatial = request.spatial_axes or PLANE
     classes = names_classes and is_class_stack(pairing.pairs[0], keys, soft=soft, spatial=spatial)
     if not (stacked or classes):

@@ -9,10 +9,11 @@ import math
 import re
 from dataclasses import replace
 from fractions import Fraction
+from shlex import quote
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kldeval.data.containers import OF_VIDEOS, open_container
-from kldeval.data.listing import name_of, suffix_of
+from kldeval.data.listing import is_excluded, name_of, suffix_of
 from kldeval.data.readers.members import with_contents
 from kldeval.errors import UsageProblem, printable
 from kldeval.memory import ARRAY_SUFFIX, Member
@@ -20,7 +21,7 @@ from kldeval.sequences import Texts
 from kldeval.suffixes import VIDEOS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from kldeval.data.listing import Listing
@@ -49,9 +50,17 @@ class Folder(NamedTuple):
 _LAST_NUMBER = re.compile(r"(.*?)([0-9]+)[^0-9/]*")
 
 
-def with_frames(path: Path, listing: Listing, limits: Limits | None) -> Folder:
-    """A folder with the frames of the videos in it: those of `clip.mp4` are `clip/0001` and so on."""
-    videos = [relative for relative in listing.strangers if relative.lower().endswith(VIDEOS)]
+def with_frames(path: Path, listing: Listing, limits: Limits | None, exclude: Sequence[str] = ()) -> Folder:
+    """A folder with the frames of the videos in it: those of `clip.mp4` are `clip/0001` and so on.
+
+    Raises:
+        UsageProblem: two videos of one name, or a video beside a folder of maps of its name.
+    """
+    videos = [
+        relative
+        for relative in listing.strangers
+        if relative.lower().endswith(VIDEOS) and not is_excluded(relative, exclude)
+    ]
     members: dict[str, Member] = {}
     decoded = []
     for relative in videos:
@@ -64,8 +73,35 @@ def with_frames(path: Path, listing: Listing, limits: Limits | None) -> Folder:
         members |= {f"{name_of(relative)}/{frame}": member for frame, member in found.items()}
     if not decoded:
         return Folder(path, listing)
+    _check_names(path, decoded, listing)
     maps, left = Texts(sorted({*listing.maps, *members})), Texts(sorted({*listing.strangers} - {*decoded}))
     return Folder(path, replace(listing, maps=maps, strangers=left), members)
+
+
+def _check_names(path: Path, videos: Sequence[str], listing: Listing) -> None:
+    """Refuse frames that would be called as others are.
+
+    Raises:
+        UsageProblem: naming a video, and what stands beside it.
+    """
+    by_name: dict[str, str] = {}
+    for video in videos:
+        other = by_name.setdefault(name_of(video), video)
+        if other != video:
+            msg = (
+                f"{printable(path)} holds {printable(other)} and {printable(video)}, whose frames have the same names: "
+                f"move one away, or leave it out on both sides: --exclude {quote(video)}"
+            )
+            raise UsageProblem(msg)
+    for relative in listing.maps:
+        video = by_name.get(relative.rpartition("/")[0], "")
+        if video:
+            msg = (
+                f"{printable(path)} holds the video {printable(video)}, and maps in a folder of its name (such as "
+                f"{relative!r}): move one away, or leave out videos of this name on both sides: --exclude "
+                f"{quote(video)}"
+            )
+            raise UsageProblem(msg)
 
 
 def _frames(folder: Folder) -> dict[str, Member]:

@@ -17,16 +17,15 @@ from typing import TYPE_CHECKING
 from kldeval.data.containers import member_at
 from kldeval.data.delimiters import delimiter_of
 from kldeval.data.listing import normal
-from kldeval.errors import UsageProblem, count, examples, printable
+from kldeval.errors import UnreadableMap, UsageProblem, count, examples, printable
 from kldeval.grammar import suggestion
+from kldeval.memory import Member
 from kldeval.records import Pair
 from kldeval.regular import read_bounded, read_regular, why
 from kldeval.suffixes import stem_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-
-    from kldeval.memory import Member
 
 
 COLUMNS = ("pred", "gt", "name", "group", "fixations", "mask")
@@ -161,8 +160,11 @@ def _file(folder: Path, cell: str) -> Path | Member:
         return path
     try:
         return member_at(path) or path
-    except UsageProblem:
-        return path
+    except UsageProblem as problem:
+        if path.is_file():
+            return path
+        # what is wrong with the way into the container is the failure of this map
+        return Member(path.parent, path.name, __name__, (), is_array=True, held=UnreadableMap(str(problem)))
 
 
 def _default_name(gt: str) -> str:

@@ -163,7 +163,7 @@ def find_pairs(
         return both
     name_pred, name_gt = namers(pred_name, gt_name)
     if kinds == ["file", "folder"]:
-        (gts,) = _listings((gt, containers[1]), limits=limits, variables=named)
+        (gts,) = _listings((gt, containers[1]), limits=limits, variables=named, exclude=exclude)
         alone = Folder(pred, Listing((), ()))
         check_videos(alone, gts, allow_lossy=allow_lossy)
         _, gts = meeting(alone, gts, sampling)
@@ -171,7 +171,7 @@ def find_pairs(
             members[0] or pred,
             _side("ground truth", gts, name_gt, exclude, _template("--gt-name", gt_name, pred_name)),
         )
-    found = _listings((pred, containers[0]), (gt, containers[1]), limits=limits, variables=named)
+    found = _listings((pred, containers[0]), (gt, containers[1]), limits=limits, variables=named, exclude=exclude)
     video_notes = check_videos(found[0], found[1], allow_lossy=allow_lossy)
     if pred_name is None and gt_name is None:
         found = [*meeting(found[0], found[1], sampling)]
@@ -280,7 +280,10 @@ def _one_for_all(pred: Path | Member, gt: MapSide) -> Pairing:
 
 
 def _listings(
-    *folders: tuple[Path, Container | None], limits: Limits | None, variables: Mapping[Path, str | None]
+    *folders: tuple[Path, Container | None],
+    limits: Limits | None,
+    variables: Mapping[Path, str | None],
+    exclude: Sequence[str],
 ) -> list[Folder]:
     """What folders, and files that stand for one, hold.
 
@@ -290,7 +293,7 @@ def _listings(
     found = [
         Folder(path, Listing(Texts(in_sorted_runs(held.members, Texts)), held.strangers), held.members)
         if held
-        else with_variables(with_frames(path, list_folder(path), limits), variables.get(path), limits)
+        else with_variables(with_frames(path, list_folder(path), limits, exclude), variables.get(path), limits)
         for path, held in folders
     ]
     empty = [_no_maps(folder.path, folder.listing) for folder in found if not folder.listing.maps]

@@ -269,10 +269,25 @@ class Blocks(Sequence[Block]):
         if isinstance(place, slice):
             return Blocks(self._tasks, self._ranges[place])
         part, start, stop, is_whole = self._ranges[place]
-        return Block(part, list(self._tasks[start:stop]), is_whole)
+        return Block(part, _Slice(self._tasks, range(start, stop)), is_whole)
+
+
+class _Slice(Sequence["Task"]):
+    """Some neighbouring tasks, which are looked up when they are asked for: many blocks wait for a worker."""
+
+    def __init__(self, tasks: Sequence[Task], places: range) -> None:
+        self._tasks = tasks
+        self._places = places
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __getitem__(self, place: Any) -> Any:
+        found = self._places[place]
+        return self._tasks[found] if isinstance(found, int) else [self._tasks[one] for one in found]
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return list, (list(self),)  # those of these blocks alone
+        return list, (list(self),)  # to another process go these alone
 
 
 def _ranges(n: int) -> list[tuple[int, int, int, bool]]:

@@ -336,12 +336,14 @@ class _Run:
         if new:
             found_facts = self._client.run(facts, workers=new, on_error="return")
             _check(found_facts)
-            for one in found_facts.values():
-                if isinstance(one, dict) and one not in self._seen:
+            answers = {address: one for address, one in found_facts.items() if isinstance(one, dict)}
+            for one in answers.values():
+                if one not in self._seen:
                     self._seen.append(one)
-            self._crew.checked |= set(new)
-        self._crew.threads = threads
-        if threads:
+            self._crew.checked |= answers.keys()
+        # who does not answer is on the way out, or ends again and again at its start: nobody to wait for
+        self._crew.threads = {address: count for address, count in threads.items() if address in self._crew.checked}
+        if self._crew.threads:
             self._crew.absent_since = now
         elif now - self._crew.absent_since > self._timeout:
             nobody = f"no Dask worker came within {self._timeout:g} s (--engine-timeout)"

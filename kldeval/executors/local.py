@@ -23,6 +23,7 @@ from kldeval.executors.protocol import (
     read_in_order,
     reads_in_order,
 )
+from kldeval.process import share_cores
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -58,6 +59,13 @@ class LocalPool:
 
     def map(self, work: Work[Item, Result], items: Sequence[Item]) -> Iterator[Result]:
         """The results of all items, in their order; see `Executor`."""
+        share_cores(self.workers, len(items))
+        try:
+            yield from self._results(work, items)
+        finally:
+            share_cores(1, 1)
+
+    def _results(self, work: Work[Item, Result], items: Sequence[Item]) -> Iterator[Result]:
         rest, is_worth_workers = items, False
         # the first is done here, because what it imports need not be imported by every forked worker; that may be what
         # took the time, so in doubt the second is, too

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from kldeval.errors import EngineLost, UsageProblem
-from kldeval.regular import why
+from kldeval.regular import read_regular, why
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,7 +46,7 @@ def address_in(file: Path) -> str:
     until = time.monotonic() + SECONDS_TO_WRITE
     while True:
         try:
-            found = json.loads(file.read_bytes())
+            found = json.loads(read_regular(file))
         except OSError as error:
             reason = "there is no such file" if isinstance(error, FileNotFoundError) else why(error)
             msg = f"--scheduler-file {file}: {reason}; is the scheduler running?"

@@ -11,8 +11,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from kldeval.metrics.calibration import (
     BINS,
     check_bins,
@@ -31,6 +29,7 @@ from kldeval.metrics.calibration import (
 from kldeval.metrics.registry import METRICS, MetricInfo
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     from kldeval.arrays import Array
@@ -68,6 +67,8 @@ def pixel_forecasts(pred: Array, gt: Array, weights: Array | None = None) -> Flo
 
 def _columns(pred: Array, gt: Array, weights: Array | None) -> tuple[Floats, Floats, Floats | None]:
     """The pixels of positive weight as (pixels, 1), and their weights."""
+    import numpy as np
+
     arrays = [_host(array) for array in (pred, gt, *(() if weights is None else (weights,)))]
     prob, occurred, *own = (array.ravel() for array in np.broadcast_arrays(*arrays))
     if own:
@@ -78,6 +79,8 @@ def _columns(pred: Array, gt: Array, weights: Array | None) -> tuple[Floats, Flo
 
 def _host(array: Array) -> Floats:
     """The array as numpy's, wherever it is."""
+    import numpy as np
+
     if hasattr(array, "detach"):
         array = array.detach().cpu()
     return np.asarray(array, np.float64)

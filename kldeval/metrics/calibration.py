@@ -13,13 +13,12 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-
 from kldeval.errors import UsageProblem
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
@@ -50,11 +49,15 @@ class Forecasts(NamedTuple):
     @property
     def gaps(self) -> Floats:
         """The gap of each bin: |sum p - sum o|."""
+        import numpy as np
+
         return np.abs(self.p - self.o)
 
     @property
     def counts(self) -> Floats:
         """The weights of the bins, 1 where they are empty."""
+        import numpy as np
+
         return np.where(self.n, self.n, 1.0)
 
 
@@ -84,11 +87,15 @@ def sums_of(
     >>> sums_of(np.asarray([[0.25], [0.75]]), np.asarray([[0.0], [1.0]]), bins=2)[:6]
     (1.0, 1.0, 1.0, 1.0, 0.25, 0.75)
     """
+    import numpy as np
+
     events = prob.shape[1]
     where = (bin_of(prob, bins, edges) + bins * np.arange(events)).ravel()
     p, o = prob.ravel(), occurred.ravel()
 
     def binned(column: Floats | None) -> Floats:
+        import numpy as np
+
         return np.bincount(where, column, bins * events).astype(np.float64)
 
     if weights is None:
@@ -102,12 +109,16 @@ def sums_of(
 
 def forecasts_of(sums: Sequence[float]) -> Forecasts:
     """The sums of `sums_of`, of one part or added up over several, by event and bin."""
+    import numpy as np
+
     n_parts, n_events, *rest = sums
     return Forecasts(*np.asarray(rest, np.float64).reshape(len(SUMS), round(n_events / n_parts), -1))
 
 
 def bin_of(prob: Floats, bins: int, edges: Floats | None = None) -> NDArray[np.intp]:
     """The bin of each probability: (a, b], and 0 in the first."""
+    import numpy as np
+
     if edges is None:
         upper = np.arange(1, bins + 1) / bins
         return np.minimum(np.searchsorted(upper, prob, side="left"), bins - 1)
@@ -121,6 +132,8 @@ def quantile_ranks(n: int, bins: int) -> NDArray[np.int64]:
     >>> quantile_ranks(10, 3).tolist()
     [4, 7]
     """
+    import numpy as np
+
     return -(-np.arange(1, bins, dtype=np.int64) * n // bins)
 
 
@@ -130,6 +143,8 @@ def quantile_edges(prob: Floats, bins: int) -> Floats:
     >>> quantile_edges(np.asarray([[0.1], [0.2], [0.2], [0.9]]), 2).tolist()
     [[0.2]]
     """
+    import numpy as np
+
     if not len(prob):
         return np.zeros((prob.shape[1], bins - 1))
     return np.sort(prob, axis=0)[quantile_ranks(len(prob), bins) - 1].T
@@ -153,6 +168,8 @@ def maximum_error(sums: Sequence[float]) -> float:
 
 def squared_error(sums: Sequence[float]) -> float:
     """The root of sum over bins of n (mean p - mean o)^2 / N."""
+    import numpy as np
+
     found = forecasts_of(sums)
     return float(np.sqrt((found.gaps**2 / found.counts).sum() / found.total)) if found.total else math.nan
 
@@ -163,6 +180,8 @@ def debiased_squared_error(sums: Sequence[float]) -> float:
     A bin of one position says nothing and adds nothing; a sum below 0 is 0. Of weights, 1 / (n - 1) is v / (1 - v) with
     v = sum w^2 / (sum w)^2.
     """
+    import numpy as np
+
     found = forecasts_of(sums)
     if not found.total:
         return math.nan

@@ -245,7 +245,7 @@ def _divergence(approximation: Density, target: Density, constants: tuple[float,
         # nothing can be 0 or divided by 0 here, so no pixel needs to be masked; temporaries are reused where they lie
         ratio = target.plus(num_eps) / approximation.plus(ratio_eps)
         ratio += log_eps
-        terms = xp.log(ratio)
+        terms = xp.log(ratio, out=ratio) if xp.__name__ == "numpy" else xp.log(ratio)
         terms *= q
         return terms
     if not ratio_eps and approximation.is_log:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from kldeval.arrays import AnyArray as Array
-    from kldeval.normalization.arithmetic import Fresh, Kept
+    from kldeval.normalization.arithmetic import AnyArithmetic, KeptArithmetic
     from kldeval.normalization.lazy_map import Share
     from kldeval.records import Role
 
@@ -46,7 +46,7 @@ class ShareBlock:
 
     __slots__ = ("_by", "_share", "_shifted", "_values", "_weight", "_zeros")
 
-    def __init__(self, share: Share, rows: slice, by: Fresh | Kept) -> None:
+    def __init__(self, share: Share, rows: slice, by: AnyArithmetic | KeptArithmetic) -> None:
         values = share.values.block(rows, by.floats)
         self._by = by
         self._share = share
@@ -70,7 +70,10 @@ class ShareBlock:
     def log(self, constant: float) -> Array:
         """The logarithms of the probabilities and a constant, times the divisor; of 0 that of a tiny number."""
         if constant:
-            return self._by.log(self.plus(constant))
+            # in its place: as few arrays as possible are to stay in the cache
+            shifted = self.plus(constant)
+            del self._shifted[constant]
+            return self._by.log_of_temporary(shifted)
         return self._values if self._share.is_log else self._by.log(self._values, is_finite=not self._share.is_positive)
 
     def plus(self, constant: float) -> Array:

@@ -11,8 +11,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from kldeval.arrays import namespace
 from kldeval.metrics.calibration import (
     BINS,
@@ -32,6 +30,7 @@ from kldeval.metrics.class_losses import accuracy_terms, most_probable, rps_term
 from kldeval.metrics.registry import LABEL_METRICS, MetricInfo
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     from kldeval.arrays import Array
@@ -49,6 +48,8 @@ def top_label_sums(
         RefusedMap: prediction, ground truth and rule do not fit one another.
         UsageProblem: fewer than one bin.
     """
+    import numpy as np
+
     check_bins(bins)
     prob, label, valid = _positions(log_pred, target, rule)
     best = _host(most_probable(log_pred, rule.axis)).reshape(-1)[valid]
@@ -71,6 +72,8 @@ def class_sums(
         RefusedMap: prediction, ground truth and rule do not fit one another.
         UsageProblem: fewer than one bin.
     """
+    import numpy as np
+
     check_bins(bins)
     prob, label, valid = _positions(log_pred, target, rule)
     occurred = (label[:, None] == np.arange(prob.shape[1])).astype(np.float64)
@@ -324,17 +327,23 @@ def rps(log_pred: Array, target: Array, rule: LabelRule, *, normalized: bool = F
 
 def _host(array: Array) -> NDArray[np.float64]:
     """The array as numpy's, wherever it is."""
+    import numpy as np
+
     if hasattr(array, "detach"):
         array = array.detach().cpu()
     return np.asarray(array)
 
 
 def _valid(weights: Floats | None, valid: NDArray[np.bool_]) -> Floats | None:
+    import numpy as np
+
     return None if weights is None else np.asarray(weights, np.float64).reshape(-1)[valid]
 
 
 def _positions(log_pred: Array, target: Array, rule: LabelRule) -> tuple[Floats, NDArray[np.int64], NDArray[np.bool_]]:
     """The probabilities of the positions that count (positions, classes), their labels, and which count."""
+    import numpy as np
+
     terms = accuracy_terms(log_pred, target, rule)
     xp = namespace(log_pred)
     valid = _host(terms.valid).reshape(-1).astype(bool)

@@ -10,8 +10,6 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-import numpy as np
-
 from kldeval.arrays import quiet
 from kldeval.errors import UsageProblem
 
@@ -68,12 +66,16 @@ def intervals(levels: Array, rounding: Rounding) -> tuple[Array, Array]:
     >>> [end.tolist() for end in intervals(np.asarray([0, 7, 255]), "floor")]
     [[0.0, 7.0, 255.0], [1.0, 8.0, 255.0]]
     """
+    import numpy as np
+
     below, above = (0.5, 0.5) if rounding == "round" else (0.0, 1.0)
     return np.maximum(levels - below, 0.0), np.minimum(levels + above, float(TOP))
 
 
 def divergence(q: Array, x: Array, eps: float, counts: Array | float = 1.0) -> float:
     """sum q ln(eps + q / (p + eps)) with p = x / sum x, of cells that hold `counts` pixels each."""
+    import numpy as np
+
     total = float((counts * x).sum())
     with quiet():
         p = x / total + eps
@@ -94,6 +96,8 @@ class Constants(NamedTuple):
         >>> Constants().total(np.asarray([0.5, 0.5]), np.asarray([0.5, 0.5]))
         0.0
         """
+        import numpy as np
+
         seen = q > 0
         with quiet():
             return float((q[seen] * np.log(self.log_eps + (q[seen] + self.num_eps) / (p[seen] + self.ratio_eps))).sum())
@@ -107,6 +111,8 @@ def outer_probabilities(low: Array, high: Array, offset: tuple[float, float] = (
     >>> [end.tolist() for end in outer_probabilities(np.asarray([1.0, 1.0]), np.asarray([1.0, 3.0]))]
     [[0.25, 0.5], [0.5, 0.75]]
     """
+    import numpy as np
+
     with quiet():
         least = low / (low + np.maximum(high.sum() - high, 0.0) + offset[1])
         most = high / (high + np.maximum(low.sum() - low, 0.0) + offset[0])
@@ -125,6 +131,8 @@ def bounds(levels: Array, q: Array, eps: float, rounding: Rounding, seed: int = 
     (0.0, 0.0)
     """
     # pixels of one level and one ground truth are alike
+    import numpy as np
+
     values, places = np.unique(q.ravel(), return_inverse=True)
     codes, counts = np.unique(levels.ravel().astype(np.int64) * len(values) + places, return_counts=True)
     cells, mass = (codes // len(values)).astype(np.float64), values[codes % len(values)]
@@ -140,8 +148,11 @@ def lowest_map(q: Array, low: Array, high: Array, counts: Array) -> Array:
 
     The sum of clip(S q, low, high) less S falls with S, so that bisection finds S.
     """
+    import numpy as np
 
     def excess(total: float) -> float:
+        import numpy as np
+
         return float((counts * np.clip(total * q, low, high)).sum()) - total
 
     at_least, at_most = float((counts * low).sum()), float((counts * high).sum())
@@ -160,6 +171,8 @@ def highest_map(q: Array, low: Array, high: Array, counts: Array, eps: float) ->
     A pixel at its lower end adds q ln(high / low) and takes high - low from the sum: those with most of the one for the
     other go first. Every number of them, pixel by pixel, is tried.
     """
+    import numpy as np
+
     total = float((counts * high).sum())
     width = high - low
     with quiet():
@@ -182,6 +195,8 @@ def highest_map(q: Array, low: Array, high: Array, counts: Array, eps: float) ->
 
 
 def _highest(q: Array, ends: tuple[Array, Array], counts: Array, eps: float) -> tuple[float, float]:
+    import numpy as np
+
     low, high = ends
     if eps == 0 and bool(((low == 0) & (q > 0)).any()):
         return math.inf, math.inf
@@ -196,6 +211,8 @@ def _highest(q: Array, ends: tuple[Array, Array], counts: Array, eps: float) -> 
 
 def dithered_levels(levels: Array, rounding: Rounding, seed: int = 0) -> Iterator[Array]:
     """Maps of floats that round to the levels: every pixel lies at random in its interval, by itself."""
+    import numpy as np
+
     low, high = intervals(levels.astype(np.float64), rounding)
     rng = np.random.default_rng(seed)
     for _ in range(DRAWS):

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
@@ -34,6 +33,8 @@ def class_slopes(scores: Floats, label: NDArray[np.int64], weights: Floats | Non
     >>> class_slopes(np.zeros((1, 2)), np.asarray([0]), None, 1.0).loss == float(np.log(2))
     True
     """
+    import numpy as np
+
     known = np.where(np.isneginf(scores), 0.0, scores)  # a score of -inf has no part in any mean
     scaled = inverse * scores
     logs = scaled - np.logaddexp.reduce(scaled, axis=1, keepdims=True)
@@ -52,6 +53,8 @@ def logit_slopes(logits: Floats, target: Floats, weights: Floats | None, inverse
     >>> logit_slopes(np.asarray([0.0]), np.asarray([1.0]), None, 1.0).slope
     0.0
     """
+    import numpy as np
+
     scaled = inverse * logits
     prob = np.exp(-np.logaddexp(0.0, -scaled))
     loss = np.logaddexp(0.0, scaled) - target * scaled

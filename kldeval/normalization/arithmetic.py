@@ -1,8 +1,9 @@
 """Arithmetic on blocks of maps: of numpy into memory that is used again, of other libraries into new arrays.
 
 Goal: a block of a map of floats costs its arithmetic and nothing beside. Results lie in memory that the block before
-left in a core's cache, and the logarithms, exponentials and sums of large maps are OpenCV's, which takes 0.15, 0.13 and
-0.03 ms for a map of 480 x 640 where numpy takes 0.25, 0.20 and 0.12 ms (an Intel Xeon with AVX-512).
+left in a core's cache, and the logarithms and exponentials of large maps are OpenCV's, which takes 0.15 and 0.13 ms for
+a map of 480 x 640 where numpy takes 0.25 and 0.20 ms (an Intel Xeon with AVX-512). Sums are numpy's: OpenCV is four
+times as fast, but adds floats in an order that depends on where they lie in memory, and copies of a map have one sum.
 """
 
 from __future__ import annotations
@@ -34,10 +35,10 @@ TINY = 1e-300
 """What stands in the place of 0 where its logarithm must be finite."""
 
 
-def arithmetic_for(array: Array) -> Fresh | Kept:
+def arithmetic_for(array: Array) -> AnyArithmetic | KeptArithmetic:
     """The arithmetic of the library of some maps (..., H, W), to be had with `with`."""
     xp = namespace(array)
-    return Kept(xp, *_functions(is_large=is_large(array))) if xp.__name__ == "numpy" else Fresh(xp)
+    return KeptArithmetic(xp, *_functions(is_large=is_large(array))) if xp.__name__ == "numpy" else AnyArithmetic(xp)
 
 
 def is_large(array: Array) -> bool:
@@ -68,21 +69,6 @@ def _functions(*, is_large: bool) -> tuple[Callable[..., Any], Callable[..., Any
     return log, exp
 
 
-def has_fast_sum(array: NumpyArray) -> bool:
-    """Whether OpenCV is there to sum a map, and knows its type and layout."""
-    is_plain = array.dtype.char in "fH" and array.ndim == PLAIN_AXES and array.flags.c_contiguous
-    return bool(is_plain and is_large(array) and type(_functions(is_large=True)[0]).__name__ != "ufunc")
-
-
-def sum_of_floats(array: NumpyArray) -> float:
-    """The sum in float64 of some rows of a map that has a fast one: of float32, or of whole numbers of 16 bits."""
-    return float(opencv().sumElems(array)[0])
-
-
-PLAIN_AXES = 2
-"""Height and width."""
-
-
 class _Rooms(threading.local):
     """The memory that each thread keeps: arrays by their shape."""
 
@@ -93,7 +79,7 @@ class _Rooms(threading.local):
 _rooms = _Rooms()
 
 
-class Fresh:
+class AnyArithmetic:
     """Arithmetic whose results are new arrays."""
 
     __slots__ = ("_xp",)
@@ -131,8 +117,12 @@ class Fresh:
         xp = self._xp
         return xp.log(x + TINY if is_finite else x)
 
+    def log_of_temporary(self, x: Array) -> Array:
+        """Ln x of an array that nobody needs any more."""
+        return self._xp.log(x)
+
     def log_near_one(self, x: Array) -> Array:
-        """Ln x, correct to the last bit but one also where x is close to 1; x may be overwritten."""
+        """The same, correct to the last bit but one also where x is close to 1."""
         return self._xp.log(x)
 
     def exp(self, x: Array) -> Array:
@@ -140,7 +130,7 @@ class Fresh:
         return self._xp.exp(x)
 
 
-class Kept:
+class KeptArithmetic:
     """The same of numpy in float64: results lie in memory that the thread keeps, until `start` begins another block."""
 
     __slots__ = ("_exp", "_log", "_np", "_room", "_taken")
@@ -189,6 +179,10 @@ class Kept:
         found = self._place(x)
         # numpy adds in half the time of a maximum, and nothing but 0 is moved by so little
         return self._log(self._np.add(x, TINY, found) if is_finite else x, found)
+
+    def log_of_temporary(self, x: NumpyArray) -> NumpyArray:
+        """Ln x in its place."""
+        return self._log(x, x)
 
     def log_near_one(self, x: NumpyArray) -> NumpyArray:
         """Ln x in its place, correct to the last bit but one also where x is close to 1."""

@@ -18,16 +18,21 @@ from typing import TYPE_CHECKING, Any
 
 from kldeval.arrays import any_of, exp_of_temporary, namespace
 from kldeval.dataclass import dataclass
-from kldeval.normalization.arithmetic import arithmetic_for, has_fast_sum, sum_of_floats
+from kldeval.normalization.arithmetic import arithmetic_for
+from kldeval.normalization.segments import BLOCKS, in_segments
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from kldeval.arrays import AnyArray as Array
+    from kldeval.normalization.arithmetic import AnyArithmetic, KeptArithmetic
 
 
 MAP = (-2, -1)
 """The axes of a whole map."""
+
+SUM = "sum"
+"""The key of what is known of the sum of a whole map, beside that of its extremes."""
 
 BLOCK_PIXELS = 32_768
 """Pixels a block, about: a float64 block is 256 KB, so that some of them stay in a core's second-level cache, and small
@@ -74,7 +79,7 @@ class LazyMap:
     may_wait: bool = False
     problems: tuple[Problem, ...] = ()
     functions: tuple[tuple[Callable[..., Array], tuple[Array | Deferred, ...]], ...] = ()
-    known: dict[str, tuple[Array, Array]] = field(default_factory=dict)
+    known: dict[str, tuple[Array, ...]] = field(default_factory=dict)
     share: Share | None = None
     quotient: tuple[LazyMap, float] | None = None
 
@@ -160,14 +165,39 @@ class LazyMap:
             low, high = self.quotient[0].extent(axes)
             self.known[key] = low / self.quotient[1], high / self.quotient[1]
         if key not in self.known:
-            # numpy compares half floats one by one, six times slower than it converts and compares them in blocks
-            in_blocks = self.functions or self.weights is not None or self.source.dtype == "float16"
-            blocks = self.blocks() if in_blocks else [(self._stored, None)]
-            ends = [_extent(self.xp, values, weights, axes) for values, weights in blocks]
+            ends = self._ends(axes)
             low = combine_blocks(self.xp, [low for low, _ in ends], axes, self.xp.minimum)
             high = combine_blocks(self.xp, [high for _, high in ends], axes, self.xp.maximum)
             self.known[key] = self.xp.astype(low, self.dtype), self.xp.astype(high, self.dtype)
-        return self.known[key]
+        low, high = self.known[key]
+        return low, high
+
+    def _ends(self, axes: tuple[int, ...]) -> list[tuple[Array, Array]]:
+        """The minimum and the maximum of each block, or of the whole map at once."""
+        xp = self.xp
+        # numpy compares half floats one by one, six times slower than it converts and compares them in blocks
+        in_blocks = self.functions or self.weights is not None or self.source.dtype == "float16"
+        if xp.__name__ == "numpy" and len(self.rows) > BLOCKS:
+            stored = self.source if in_blocks else self._stored
+
+            # the sum is taken while the values are there, which of a large map come from its file
+            has_sum = axes == MAP and not in_blocks and self.dtype == xp.float64
+
+            def ends_of(segment: Sequence[slice]) -> tuple[list[tuple[Array, Array]], list[Array]]:
+                ends, sums = [], []
+                with arithmetic_for(self.source) as by:
+                    for rows in segment:
+                        values = self.block(rows) if in_blocks else stored[..., rows, :]
+                        ends.append(_extent(xp, values, slice_rows(self.weights, rows), axes))
+                        sums += [self._sum_of_block(rows, by)] if has_sum else []
+                return ends, sums
+
+            parts = in_segments(self.rows, ends_of)
+            if has_sum:
+                self.known[SUM] = (reduce(add, [reduce(add, sums) for _, sums in parts]),)
+            return [one for ends, _ in parts for one in ends]
+        blocks = self.blocks() if in_blocks else [(self._stored, None)]
+        return [_extent(xp, values, weights, axes) for values, weights in blocks]
 
     @property
     def _stored(self) -> Array:
@@ -192,23 +222,37 @@ class LazyMap:
     def _sum_of_stored(self) -> Array:
         """The sum of whole maps of numpy as they are stored."""
         xp = self.xp
-        if self.dtype == xp.float64 and has_fast_sum(self.source):
-            return xp.full((1, 1), sum(sum_of_floats(self.source[rows]) for rows in self.rows))
-        parts = (xp.sum(self.block(rows), axis=MAP, keepdims=True) for rows in self.rows)
-        return reduce(add, parts)
+        if SUM in self.known:
+            return self.known[SUM][0]
+        if self.dtype != xp.float64:
+            return reduce(add, (xp.sum(self.block(rows), axis=MAP, keepdims=True) for rows in self.rows))
+
+        def summed(segment: Sequence[slice]) -> Array:
+            with arithmetic_for(self.source) as by:
+                return reduce(add, [self._sum_of_block(rows, by) for rows in segment])
+
+        return reduce(add, in_segments(self.rows, summed))
+
+    def _sum_of_block(self, rows: slice, by: AnyArithmetic | KeptArithmetic) -> Array:
+        by.start()
+        return self.xp.sum(self.block(rows, by.floats), axis=MAP, keepdims=True)
 
     def sum_of_exponentials(self, peak: Array, axes: tuple[int, ...] = MAP) -> Array:
         """The sum of exp(x - peak)."""
         xp = self.xp
         if xp.__name__ != "numpy" or axes != MAP or self.weights is not None or self.dtype != xp.float64:
             return self.map(lambda x, peak: exp_of_temporary(x - peak), peak).sum(axes)
-        parts = []
-        with arithmetic_for(self.source) as by:
-            for rows in self.rows:
-                by.start()
-                terms = by.exp(by.minus(self.block(rows, by.floats), peak))
-                parts.append(xp.sum(terms, axis=MAP, keepdims=True))
-        return reduce(add, parts)
+
+        def summed(segment: Sequence[slice]) -> Array:
+            parts = []
+            with arithmetic_for(self.source) as by:
+                for rows in segment:
+                    by.start()
+                    terms = by.exp(by.minus(self.block(rows, by.floats), peak))
+                    parts.append(xp.sum(terms, axis=MAP, keepdims=True))
+            return reduce(add, parts)
+
+        return reduce(add, in_segments(self.rows, summed))
 
     def lies_above(self, bound: float, low: Array) -> bool:
         """Whether a minimum says so of every pixel; an accelerator is not waited for, and a mask hides pixels."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from operator import add
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kldeval.arrays import any_of, namespace
 from kldeval.metrics.folded import FACTORS, LEAST, LEAST_REST, MOST, ShareBlock
 from kldeval.normalization.arithmetic import arithmetic_for
 from kldeval.normalization.lazy_map import MAP
+from kldeval.normalization.segments import in_segments
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -129,25 +131,25 @@ def _walked(whole: LazyMap, parts: Iterable[tuple[Fold, Mapping[Role, Share]]]) 
     walked = {_key(fold, shares): (fold, shares) for fold, shares in parts if fold.factor}
     if not walked:
         return {}
-    sums: dict[tuple[Any, ...], Any] = dict.fromkeys(walked, 0.0)
     sides = {id(share): share for _, shares in walked.values() for share in shares.values()}
-    masses: dict[int, Any] = {side: 0.0 for side, share in sides.items() if share.late}
-    terms = [
-        (key, fold, id(shares[fold.role]), id(shares[_OTHER[fold.role]])) for key, (fold, shares) in walked.items()
-    ]
-    with arithmetic_for(whole.source) as by:
-        for rows in whole.rows:
-            by.start()
-            blocks = {side: ShareBlock(share, rows, by) for side, share in sides.items()}
-            for side, mass in masses.items():
-                masses[side] = mass + blocks[side].mass
-            for key, fold, target, other in terms:
-                sums[key] = sums[key] + _summed(fold, blocks[target], blocks[other])
-    for side, mass in masses.items():
-        late = sides[side].late
-        if late:
-            late.tell(mass)
-    return sums
+    late = {side: share.late for side, share in sides.items() if share.late}
+    terms = [(fold, id(shares[fold.role]), id(shares[_OTHER[fold.role]])) for fold, shares in walked.values()]
+
+    def summed(segment: Sequence[slice]) -> list[Any]:
+        sums: list[Any] = [0.0] * (len(late) + len(terms))
+        with arithmetic_for(whole.source) as by:
+            for rows in segment:
+                by.start()
+                blocks = {side: ShareBlock(share, rows, by) for side, share in sides.items()}
+                found = [blocks[side].mass for side in late]
+                found += [_summed(fold, blocks[target], blocks[other]) for fold, target, other in terms]
+                sums = list(map(add, sums, found))
+        return sums
+
+    sums = [sum(parts) for parts in zip(*in_segments(whole.rows, summed), strict=True)]
+    for one, mass in zip(late.values(), sums, strict=False):
+        one.tell(mass)
+    return dict(zip(walked, sums[len(late) :], strict=True))
 
 
 def _summed(fold: Fold, target: ShareBlock, other: ShareBlock) -> Array | float:

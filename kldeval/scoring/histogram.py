@@ -25,7 +25,7 @@ from kldeval.scoring.plan import ROLES, MapSize
 from kldeval.scoring.views import PairSides, flag_outside, worst_problems
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from kldeval.arrays import AnyArray as Array
     from kldeval.metrics.separable import Part
@@ -170,32 +170,44 @@ class HistogramView:
 
     def known_sums(self, place: int, requests: Sequence[SumRequest]) -> list[float | None]:
         """The sums that are products of the levels with the counts, where no precision is lost on the way."""
-        table = self.counted[place].counts.astype("float64")
-        met: dict[int, Array] = {}
-        return [self._known_sum(place, request, table, met) for request in requests]
+        known = [self._products_of(request) for request in requests]
+        possible = [products if all(one.is_exact[place] for one in products) else () for products in known]
+        met = self._met(place, [one for products in possible for one in products])
+        return [_sum_of(products, place, met) for products in possible]
 
-    def _known_sum(self, place: int, request: SumRequest, table: Array, met: dict[int, Array]) -> float | None:
-        products = self._products.get(request.kind)
-        if products is None:
+    def _products_of(self, request: SumRequest) -> list[_Product]:
+        """The products that a quantity of all pairs is the sum of; none where it is no such sum."""
+        if request.kind not in self._products:
             parts = request.quantity.separable and request.quantity.separable(
                 request.pred.density,  # type: ignore[attr-defined]
                 request.gt.density,  # type: ignore[attr-defined]
             )
             products = [_Product(part, request.pred, request.gt) for part in parts or ()]  # type: ignore[arg-type]
             self._products[request.kind] = products
-        total = largest = 0.0
-        for product in products:
-            if not product.is_exact[place]:
-                return None
-            target = product.target
-            if id(target) not in met:
-                columns = target.powers[place, :, 0]
-                met[id(target)] = columns @ (table.T if target.role == "gt" else table)
-            own, both = product.own[place], product.both(place, met[id(target)])
-            total += own + both
-            largest = max(largest, abs(own), abs(both))
-        # what is left of summands that cancel has their rounding: the cells subtract before they sum
-        return total if products and abs(total) >= CANCELLED * largest else None
+        return self._products[request.kind]
+
+    def _met(self, place: int, products: Sequence[_Product]) -> dict[int, Array]:
+        """The powers of each target of a pair summed where they meet each level of the other side, by the target's id.
+
+        All targets of a side are multiplied with the counts at once.
+        """
+        orders: dict[LevelSide, int] = {}
+        for one in products:
+            orders[one.target] = max(one.n_orders, orders.get(one.target, 0))
+        met: dict[int, Array] = {}
+        if not orders:
+            return met
+        table = self.counted[place].counts.astype("float64")
+        for role in ROLES:
+            sides = [(side, count) for side, count in orders.items() if side.role == role]
+            if not sides:
+                continue
+            columns = np.concatenate([side.columns(place, count) for side, count in sides])
+            found, start = columns @ (table.T if role == "gt" else table), 0
+            for side, count in sides:
+                met[id(side)] = found[start : start + count]
+                start += count
+        return met
 
     def blocks(self, place: int) -> Iterator[tuple[tuple[int, OccupiedCells], Array]]:
         """All cells of a pair at once."""
@@ -231,6 +243,10 @@ class LevelSide:
         if self._powers is None:
             self._powers = powers(self.density)
         return self._powers
+
+    def columns(self, place: int, count: int) -> Array:
+        """The first powers of one pair, (count, 256)."""
+        return self.density.prob[place] if count == 1 else self.powers[place, :count, 0]
 
     def has_zeros(self, place: int) -> bool:
         """Whether a probability of a pair is exactly 0."""
@@ -304,6 +320,7 @@ class _Product:
         own = np.where(mass == 0, 0.0, mass * part.own).sum(axis=-1)
         self.own = (part.scale * own)[:, 0].tolist()
         self._factors = np.stack([np.broadcast_to(one, part.own.shape) for one in part.factors], axis=-2)[:, 0]
+        self.n_orders = len(part.factors)
         self._is_finite = np.isfinite(self._factors).all(axis=(-2, -1)).tolist()
         largest = np.where(other.counts > 0, part.reach, 0.0).max(axis=-1)
         least = np.where((counts > 0) & (t != 0), t, np.inf).min(axis=-1)
@@ -315,11 +332,22 @@ class _Product:
     def both(self, place: int, met: Array) -> float:
         """What both sides together add to the sum over the pixels of a pair."""
         factors = self._factors[place]
-        met = met[: len(factors)]
+        met = met[: self.n_orders]
         if self._is_finite[place]:
             return self._scale * float(met.ravel().dot(factors.ravel()))
         # 0 where the weight is 0, also where the number is infinite
         return self._scale * float(np.where(met == 0, 0.0, met * factors).sum())
+
+
+def _sum_of(products: Sequence[_Product], place: int, met: Mapping[int, Array]) -> float | None:
+    """The sum of products of a pair; None where there are none, or where they cancel."""
+    total = largest = 0.0
+    for product in products:
+        own, both = product.own[place], product.both(place, met[id(product.target)])
+        total += own + both
+        largest = max(largest, abs(own), abs(both))
+    # what is left of summands that cancel has their rounding: the cells subtract before they sum
+    return total if products and abs(total) >= CANCELLED * largest else None
 
 
 def levels() -> Array:

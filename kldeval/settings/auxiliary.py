@@ -10,8 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-
 from kldeval.digests import file_digest
 from kldeval.errors import UsageProblem, printable
 from kldeval.grammar import Call, Info, Registry, Size, split_call
@@ -309,6 +307,8 @@ def context_text(images: Iterable[Fixations]) -> str:
 
 def _digest_of_image(image: Fixations) -> bytes:
     from hashlib import sha256
+
+    import numpy as np
 
     found = sha256(repr(image.shape).encode())
     for array in (image.rows, image.cols, image.counts):

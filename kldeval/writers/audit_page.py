@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 FEW = 2
 """Fewer values than that have a constant ratio by chance."""
 
+SAME_FACTOR = 1e-9
+"""By how much of one another factors differ that are rounded in other ways."""
+
 FIXED = range(-3, 7)
 """The decimal exponents of numbers that need no exponent."""
 
@@ -98,15 +101,21 @@ def _folded(audit: Audit) -> list[_Row]:
 
 def _constant_factor(audit: Audit, name: str, other: str) -> float | None:
     """What turns every value under `other` into that under `name`; None unless one factor does, for several values."""
-    values = [(one.values.get(name), one.values.get(other)) for maps in audit.maps.values() for one in maps]
-    pairs = [(a, b) for a, b in values if a is not None and b is not None]
-    if len(pairs) < len(values) or len({b for _, b in pairs}) < FEW:
+    ratios: list[float] = []
+    denominators: set[float] = set()
+    for one in (one for maps in audit.maps.values() for one in maps):
+        a, b = one.values.get(name), one.values.get(other)
+        if a is None or b is None or not (math.isfinite(a) and math.isfinite(b) and b and a / b > 0):
+            return None
+        ratios.append(a / b)
+        denominators.add(b)
+        # nearly all that differ do so on the first maps; both would have to be near the middle one
+        if not math.isclose(ratios[-1], ratios[0], rel_tol=3 * SAME_FACTOR):
+            return None
+    if len(denominators) < FEW:
         return None
-    if not all(math.isfinite(a) and math.isfinite(b) and b and a / b > 0 for a, b in pairs):
-        return None
-    ratios = [a / b for a, b in pairs]
     middle = sorted(ratios)[len(ratios) // 2]
-    return middle if all(math.isclose(ratio, middle, rel_tol=1e-9) for ratio in ratios) else None
+    return middle if all(math.isclose(ratio, middle, rel_tol=SAME_FACTOR) for ratio in ratios) else None
 
 
 def _matrix(audit: Audit, folded: Sequence[_Row], digits: int) -> Table:

@@ -7,6 +7,8 @@ import json
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from kldeval.packages import load_package
 from kldeval.writers.delimited import table_of
 
@@ -106,8 +108,23 @@ class _Sink(io.RawIOBase):
 
 
 def _array(arrow: Any, column: str, values: list[Value]) -> Any:
-    kind = arrow.string() if column in _TEXTS else arrow.int64() if column in _COUNTS else arrow.float64()
-    return arrow.array(values, type=arrow.bool_() if column == "significant" else kind)
+    """The values of a column as an array of pyarrow, made of buffers: from a list it would import pandas, 50 MB."""
+    is_there = np.fromiter((value is not None for value in values), bool, len(values))
+    buffers: list[Any] = [None if is_there.all() else np.packbits(is_there, bitorder="little")]
+    if column in _TEXTS:
+        texts = [str(value).encode() if value is not None else b"" for value in values]
+        ends = np.cumsum([0, *map(len, texts)], dtype=np.int64)
+        kind, buffers = arrow.large_string(), [*buffers, ends, b"".join(texts)]
+    elif column == "significant":
+        truths = np.fromiter(map(bool, values), bool, len(values))
+        kind, buffers = arrow.bool_(), [*buffers, np.packbits(truths, bitorder="little")]
+    else:
+        kind, dtype = (arrow.int64(), np.int64) if column in _COUNTS else (arrow.float64(), np.float64)
+        buffers.append(np.asarray([0 if value is None else value for value in values], dtype))
+    made = arrow.Array.from_buffers(
+        kind, len(values), [None if one is None else arrow.py_buffer(one) for one in buffers]
+    )
+    return made.cast(arrow.string()) if column in _TEXTS else made
 
 
 def _valid(value: Value) -> Value:

@@ -15,6 +15,8 @@ from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from kldeval.atomic import temporary_beside
 from kldeval.dataclass import dataclass
 from kldeval.engine.outcome_rows import outcome_of, row_of
@@ -187,8 +189,8 @@ class Parts:
 
     def values(self, number: int, key: str) -> Array:
         """The numbers of a metric in a part; raises as `scores`."""
-        values: Array = self._table(number, [key]).column(key).drop_null().to_numpy()
-        return values
+        # `to_numpy` of pyarrow would import pandas
+        return np.from_dlpack(self._table(number, [key]).column(key).drop_null().combine_chunks())
 
     def finish(self, report: Report) -> None:
         """Write the parts of maps that could not be scored, and once more those that could not be written."""

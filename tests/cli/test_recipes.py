@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from schemas import validate
-from slurm import slurm, why_not
+from slurm import find, slurm, why_not
 
 pytestmark = pytest.mark.slow
 
@@ -27,17 +27,27 @@ for script; do :; done
 for task in 1 2 3 4; do SLURM_ARRAY_TASK_COUNT=4 SLURM_ARRAY_TASK_ID=$task bash "$script" || exit 1; done
 """
 
+SBATCH_AND_LOOK = """#!/bin/sh
+# `sbatch --wait` looks for the end of a job after 2 s, and then after 8 s more
+for script; do :; done
+job=$({sbatch} --parsable "$script") || exit 1
+while [ -n "$(squeue --noheader --jobs "$job")" ]; do sleep 0.1; done
+"""
+
 
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
     """A folder with the data, in which the program under test is `kldeval` and `sbatch` runs at once."""
     shutil.copytree(ROOT / "sample_data", tmp_path / "sample_data")
     (tmp_path / "bin").mkdir()
-    for name, text in (("kldeval", f'#!/bin/sh\nexec "{sys.executable}" -m kldeval "$@"\n'), ("sbatch", SBATCH)):
-        program = tmp_path / "bin" / name
-        program.write_text(text)
-        program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    make_program(tmp_path / "bin" / "kldeval", f'#!/bin/sh\nexec "{sys.executable}" -m kldeval "$@"\n')
+    make_program(tmp_path / "bin" / "sbatch", SBATCH)
     return tmp_path
+
+
+def make_program(path: Path, text: str) -> None:
+    path.write_text(text)
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
 
 
 def run(text: str, place: Path, **variables: str) -> str:
@@ -122,7 +132,7 @@ def test_a_slurm_array(place: Path, scheduler: str) -> None:
         reason = why_not()
         if reason and "REQUIRE_SLURM" not in os.environ:
             pytest.skip(reason)
-        (place / "bin" / "sbatch").unlink()
+        make_program(place / "bin" / "sbatch", SBATCH_AND_LOOK.replace("{sbatch}", str(find("sbatch"))))
         with slurm(place / "slurm") as variables:
             run(block, place, **variables)
     else:

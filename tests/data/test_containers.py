@@ -20,6 +20,7 @@ import h5py
 import numpy as np
 import pytest
 import scipy.io
+import scipy.special
 import torch
 from backports import zstd
 from command_line import kldeval, score
@@ -295,10 +296,11 @@ def test_a_path_may_lead_into_a_container(maps: Arrays) -> None:
         "gt/a": numbers["a"],
         "gt/v/x": numbers["v/x"],
     }
-    assert [one["message"] for one in found["failures"]] == ["maps.zip/none.npy: not a directory"]
+    missing = "maps.zip holds no map 'none.npy'; it holds 'a.npy', 'b.npy', 'v/x.npy'"
+    assert [one["message"] for one in found["failures"]] == [missing]
     nowhere = kldeval("maps.zip/none.npy", "gt/b.png")
     assert nowhere.code == 2
-    assert nowhere.err.startswith("kldeval: maps.zip holds no map 'none.npy'; it holds 'a.npy', 'b.npy', 'v/x.npy'")
+    assert nowhere.err == f"kldeval: {missing}\n"
     over = kldeval("--manifest", "pairs.csv", "-o", "json:maps.zip")
     assert over.err == "kldeval: cannot write maps.zip: it is read by this run; name another file\n"
 
@@ -400,6 +402,33 @@ def test_other_refusals_of_archives(maps: Arrays) -> None:
         "kldeval: maps.zip holds 3 maps (such as 'a.npy', 'b.npy', 'v/x.npy') but gt/a.png is one; choose one, such as "
         "maps.zip/a.npy, or give as many ground truths\n"
     )
+
+
+def test_what_holds_no_map_says_so(maps: Arrays) -> None:
+    with zipfile.ZipFile("outer.zip", "w") as archive:
+        archive.write(zipped(maps), "inner.zip")
+    h5py.File("empty.h5", "w").close()
+    with h5py.File("texts.h5", "w") as file:
+        file["names"] = ["a", "b"]
+    for name in ("zero.h5", "zero.pt", "zero.nc", "zero.zip", "zero.tar", "zero.safetensors"):
+        Path(name).touch()
+    for name, said in (
+        ("outer.zip", "holds no map; it holds 'inner.zip'; archives within archives are not opened: unpack them"),
+        ("empty.h5", ": it holds no map; it holds nothing"),
+        ("texts.h5", ": it holds no map; it holds 'names'"),
+        ("zero.h5", ": no HDF5 file, or damaged ("),
+        ("zero.pt", ": damaged, or no file of torch.save (EOFError)"),
+        ("zero.nc", ": damaged, or not what it seems to be (ValueError: no NetCDF, or damaged: "),
+        ("zero.zip", ": damaged, or not what it seems to be (BadZipFile: File is not a zip file)"),
+        ("zero.tar", ": damaged, or not what it seems to be (ReadError: empty file)"),
+        ("zero.safetensors", ": no file of safetensors, or damaged: "),
+    ):
+        for words in ((name, "gt"), ("pred", name)):
+            refused = kldeval(*words)
+            assert refused.code == 2
+            assert refused.err.startswith(f"kldeval: {name}")
+            assert said in refused.err
+            assert len(refused.err.splitlines()) == 1
 
 
 def test_links_in_a_tar_are_not_followed(maps: Arrays) -> None:
@@ -589,6 +618,21 @@ def test_two_stacks_of_class_maps_are_as_many_class_maps() -> None:
     assert moved["summary"]["ce"]["mean"] == pytest.approx(expected["summary"]["ce"]["mean"], rel=1e-12)
     library = package.evaluate(logits, labels, norm="softmax", axis=0, metric="ce,accuracy")
     assert library.summaries["ce"].mean == expected["summary"]["ce"]["mean"]
+
+
+def test_two_stacks_of_distributions_are_as_many_class_maps() -> None:
+    pred, gt = np.random.default_rng(9).random((2, 3, 4, 5, 6))
+    np.save("p.npy", pred)
+    np.savez("g.npz", maps=gt)
+    expected = package.evaluate(pred, gt, norm="softmax", axis=0, metric="kld")
+    p, q = scipy.special.softmax(pred, 1), scipy.special.softmax(gt, 1)
+    assert expected["kld"].mean == pytest.approx(scipy.special.rel_entr(q, p).sum(1).mean(), rel=1e-12)
+    words = ("--norm", "softmax", "--axis", "0", "-m", "kld")
+    for stack in ((), ("--stack",)):
+        found = report("p.npy", "g.npz", *words, *stack)
+        assert found["summary"]["kld"]["mean"] == expected["kld"].mean
+        assert [row["name"] for row in found["maps"]] == ["p[000]", "p[001]", "p[002]"]
+    assert "3 pairs can be scored, 0 problems" in kldeval("check", "p.npy", "g.npz", *words[:4]).out
 
 
 def test_a_stack_of_several_models_has_the_names_of_the_ground_truths(maps: Arrays) -> None:

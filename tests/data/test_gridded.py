@@ -188,6 +188,11 @@ def test_a_path_leads_into_files_and_their_groups() -> None:
     refused = kldeval("p.nc/tas/2001-01-02", "g.nc/tas")
     assert refused.code == 2
     assert "p.nc holds no map '2001-01-02'; it holds '2000-01-01', '2000-01-02', '2000-01-03'" in refused.err
+    Path("pairs.csv").write_text("pred,gt\np.zarr/tas/2000-01-02,g.nc/tas/001\np.zarr/tas,g.nc/pr/000\n")
+    listed = kldeval("--manifest", "pairs.csv", "-m", "kld", "--format", "csv")
+    assert listed.code == 1
+    assert f"{one[0]!r}" in listed.out
+    assert "p.zarr/tas is a folder of 3 maps" in listed.out + listed.err
     for side, data in (("p", pred), ("g", truth)):
         for name, options in (
             (f"{side}.nc", {"mode": "a", "engine": "h5netcdf"}),

@@ -65,6 +65,25 @@ def test_an_output_may_be_elsewhere(seen: LookedAt, stored: str) -> None:
     assert files.cat_file("/store/rows.csv").startswith(b"name,kld,ce,")
 
 
+def test_parts_may_be_elsewhere(seen: LookedAt, stored: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are those of a folder here, whoever would write them; a further run replaces them, another one may not."""
+    pytest.importorskip("pyarrow")
+    files = fsspec.filesystem("memory")
+    for constant in ("kldeval.engine.parts.TASKS_OF_PART", "kldeval.engine.collected.MOST_IN_MEMORY"):
+        monkeypatch.setattr(constant, 2)
+    kldeval(*seen.maps, "--output-dir", tmp_path / "rows", "-q")
+    for _ in range(2):
+        outcome = kldeval(*seen.maps, "--output-dir", f"{stored}/rows", "-q")
+        assert outcome.code == 0, outcome.err
+        found = {path.rpartition("/")[2]: files.cat_file(path) for path in files.find("/store/rows")}
+        assert found == {path.name: path.read_bytes() for path in (tmp_path / "rows").iterdir()}
+    refused = kldeval(*seen.maps, "-m", "cc", "--output-dir", f"{stored}/rows")
+    assert refused.code == 2
+    assert "rows holds parts of another run (metrics kld,ce, here cc); name another folder" in refused.err
+    assert kldeval(*seen.maps, "--limit", "1", "--output-dir", f"{stored}/rows", "-q").code == 0
+    assert [path.rpartition("/")[2] for path in files.find("/store/rows")] == ["part-000000.parquet"]
+
+
 def test_a_damaged_file_is_a_failure_and_named_by_its_url(stored: str) -> None:
     fsspec.filesystem("memory").pipe_file("/store/gt/b.npy", b"damaged")
     outcome = kldeval(f"{stored}/pred", f"{stored}/gt", "--format", "json")

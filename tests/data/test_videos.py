@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from pathlib import Path
+from pkgutil import resolve_name
 from random import Random
 from subprocess import DEVNULL, PIPE
 from typing import Any
@@ -349,6 +350,30 @@ def test_what_decoders_say_of_damage_is_in_the_refusal_alone(jobs: str, capfd: p
     assert all(failure["message"].startswith(message) for failure in made["failures"])
 
 
+def test_a_video_that_ends_its_reader_ends_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And not one for each frame that follows, or a wait of minutes for each."""
+    video("pred.avi", frames(1))
+    images("gt", frames(2))
+    target = "kldeval.data.containers.videos.load_apart"
+    read, asked = resolve_name(target), []
+
+    def reading(*given: Any) -> Any:
+        if len(given) > len(("module", "path", "limits", "function")):
+            asked.append(given[-1].name)
+            if asked[-1] == "0003":
+                msg = "pred.avi: damaged: the process that read it ended (exit code 9)"
+                raise resolve_name("kldeval.data.readers.apart:ReaderLost")(msg)
+        return read(*given)
+
+    monkeypatch.setattr(target, reading)
+    made = json.loads(kldeval("pred.avi", "gt", *EXACT, "--format", "json", "--jobs", "1").out)
+    assert asked == ["0001", "0002", "0003"]
+    assert [row["name"] for row in made["maps"]] == ["001", "002"]
+    assert {failure["message"] for failure in made["failures"]} == {
+        "pred.avi: damaged: the process that read it ended (exit code 9)"
+    }
+
+
 def test_frames_that_are_not_shown_at_a_constant_rate_are_refused() -> None:
     """As where a decoder leaves one out, whose place the next would take."""
     found = frames(1)
@@ -461,6 +486,27 @@ def test_the_preset_of_the_challenges_has_their_numbers(factor: int) -> None:
     found = {key: document["summary"][key]["mean"] for key in expected}
     assert found == pytest.approx({key: float(np.mean(values)) for key, values in expected.items()}, rel=2e-6)
     assert document["provenance"]["short"] == "kldeval:ntire2026-preset+v1"
+
+
+def test_frames_of_one_name_are_refused_by_their_files() -> None:
+    """Of two videos, and of a video beside the images that were extracted of it: neither is taken in silence."""
+    video("pred/clip.avi", frames(1))
+    images("gt/clip", frames(2), "{:04d}")
+    expected = rows("pred", "gt")
+    video("pred/clip.mkv", frames(3))
+    for sides in (("pred", "gt"), ("gt", "pred")):
+        assert kldeval(*sides, *EXACT).err == (
+            "kldeval: pred holds clip.avi and clip.mkv, whose frames have the same names: move one away, or leave it "
+            "out on both sides: --exclude clip.mkv\n"
+        )
+    assert rows("pred", "gt", "--exclude", "clip.mkv") == expected
+    video("gt/clip.avi", frames(3))
+    assert kldeval("pred", "gt", *EXACT, "--exclude", "clip.mkv").err == (
+        "kldeval: gt holds the video clip.avi, and maps in a folder of its name (such as 'clip/0001.png'): move one "
+        "away, or leave out videos of this name on both sides: --exclude clip.avi\n"
+    )
+    images("pred/clip", frames(1), "{:04d}")
+    assert list(rows("pred", "gt", "--exclude", "clip.*").values()) == list(expected.values())
 
 
 def test_a_path_may_lead_to_a_frame() -> None:

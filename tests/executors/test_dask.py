@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 import os
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -46,6 +48,7 @@ import kldeval.executors.dask as kldeval_dask
 from command_line import Outcome, kldeval
 from distributed import LocalCluster
 import kldeval.provenance as provenance
+from kldeval.engine import collected, parts
 
 class Answers(dict):
     def ask(self, name, words, config=None):
@@ -61,8 +64,16 @@ answers.ask("no certificates", asked["encrypted"], {f"distributed.comm.tls.{name
 maps = asked["encrypted"][:2]
 with LocalCluster(n_workers=0, processes=False, protocol="tcp", dashboard_address=":0", host="127.0.0.1") as nobody:
     answers.ask("no worker", [*maps, "--scheduler", nobody.scheduler_address, "--engine-timeout", "0.2"])
+collected.MOST_IN_MEMORY, parts.TASKS_OF_PART = 1, 8
+answers.ask("parts", asked["parts"])
 provenance.__version__ = "9.9"  # from here on
 answers.ask("another version", [*maps, "--scheduler-file", asked["file"]])
+def silent(ours=provenance.versions()):
+    if "command_line" not in sys.modules:
+        raise ConnectionError("gone")
+    return ours
+kldeval_dask.facts = silent
+answers.ask("no answer", [*maps, "--scheduler-file", asked["file"], "--engine-timeout", "0.2"])
 only_here = types.ModuleType("only_here")
 exec("def facts(): pass", only_here.__dict__)
 sys.modules["only_here"], kldeval_dask.facts = only_here, only_here.facts
@@ -203,7 +214,9 @@ def answers(cluster: Cluster, seen: LookedAt) -> dict[str, Outcome]:
     commands["encrypted"] = encrypted = [*maps, "-q", "--format", "jsonl", "--scheduler", cluster.encrypted]
     commands["no scheduler"] = [*maps, "--scheduler", "tcp://127.0.0.1:9", "--engine-timeout", "0.2"]
     commands["killer"] = [*made_maps(cluster.root / "killer", KILLING, (6, 8)), "--format", "json", *at[:2]]
-    asked = {"commands": commands, "encrypted": encrypted, "file": str(cluster.file)}
+    parts = [*made_maps(cluster.root / "parted", [f"{number:02d}" for number in range(40)], (6, 8)), *at]
+    parts += ["--output-dir", str(cluster.root / "rows"), "--cache", str(cluster.root / "rows of parts")]
+    asked = {"commands": commands, "encrypted": encrypted, "file": str(cluster.file), "parts": parts}
     done = cluster.run([sys.executable, "-c", PROGRAM], json.dumps(asked))
     assert done.returncode == 0, done.stderr
     return {name: Outcome(*found) for name, found in json.loads(done.stdout).items()}
@@ -221,6 +234,26 @@ def test_rows_of_a_cluster_are_kept(answers: dict[str, Outcome], cluster: Cluste
     assert answers["again"] == answers[SAME[4]]
     (kept,) = (cluster.root / "cache").glob("*/*.jsonl")
     assert len(json.loads(kept.read_text())["names"]) == 3
+
+
+def test_workers_of_a_cluster_write_parts_and_keep_rows(
+    answers: dict[str, Outcome], cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The parts are those of this machine; each worker, and this process, which does little, has its own segment."""
+    pytest.importorskip("pyarrow")
+    monkeypatch.setattr("kldeval.engine.parts.TASKS_OF_PART", 8)
+    maps = (cluster.root / "parted" / "pred", cluster.root / "parted" / "gt")
+    here = kldeval(*maps, "-q", "--output-dir", tmp_path / "rows")
+    assert (answers["parts"].code, answers["parts"].out) == (here.code, here.out), answers["parts"].err
+    found, expected = (
+        {path.name: path.read_bytes() for path in at.iterdir()} for at in (cluster.root / "rows", tmp_path / "rows")
+    )
+    assert found == expected
+    assert len(found) == 5
+    lines = [line for path in (cluster.root / "rows of parts").glob("*/*") for line in path.read_text().splitlines()]
+    assert sorted(name for line in lines for name in json.loads(line)["names"]) == [
+        f"{number:02d}" for number in range(40)
+    ]
 
 
 def test_a_cluster_may_be_encrypted(answers: dict[str, Outcome]) -> None:
@@ -272,10 +305,13 @@ def test_workers_without_kldeval_are_refused(answers: dict[str, Outcome]) -> Non
 
 
 def test_no_scheduler_and_no_worker_are_an_error(answers: dict[str, Outcome]) -> None:
-    nowhere, nobody = answers["no scheduler"], answers["no worker"]
-    assert (nowhere.code, nowhere.out, nobody.code, nobody.out) == (1, "", 1, "")
+    """Nor are workers that come and go, and answer nothing, such as those that end at their start."""
+    nowhere = answers["no scheduler"]
+    assert (nowhere.code, nowhere.out) == (1, "")
     assert nowhere.err.startswith("kldeval: there is no Dask scheduler at tcp://127.0.0.1:9: ")
-    assert nobody.err.startswith("kldeval: no Dask worker came within 0.2 s (--engine-timeout)")
+    for nobody in (answers["no worker"], answers["no answer"]):
+        assert (nobody.code, nobody.out) == (1, "")
+        assert nobody.err.startswith("kldeval: no Dask worker came within 0.2 s (--engine-timeout)")
 
 
 def test_a_file_that_kills_workers_is_a_failure_and_nothing_else_is_lost(answers: dict[str, Outcome]) -> None:
@@ -431,3 +467,19 @@ def test_what_is_no_scheduler_ends_the_run(seen: LookedAt, tmp_path: Path, *, is
         outcome = kldeval(*seen.maps, "--scheduler-file", file, "--engine-timeout", "0.05")
     assert (outcome.code, outcome.out) == (1, "")
     assert outcome.err == f"kldeval: there is no Dask scheduler at {address}: {reason}\n"
+
+
+def test_the_recipes_for_clusters_are_what_dask_and_python_take() -> None:
+    """Every `dask scheduler` and `dask worker` of the page is parsed by the installed program."""
+    page = (HOME / "docs" / "scale.md").read_text(encoding="utf-8")
+    cluster = page[page.index("## A Dask cluster") : page.index("## Maps that live elsewhere")]
+    commands = re.findall(r"dask (scheduler|worker)\b([^&\n`']*)&", cluster)
+    assert [program for program, _ in commands] == ["scheduler", "worker", "scheduler", "worker"]
+    for program, words in commands:
+        main = importlib.import_module(f"distributed.cli.dask_{program}").main
+        given = shlex.split(words)
+        context = main.make_context(program, list(given))
+        assert not set(given) & set(context.args), words
+    (operator,) = re.findall(r"```text\n(from dask_kubernetes.*?)```", cluster, re.DOTALL)
+    compile(operator, "operator.py", "exec")
+    assert len(operator.splitlines()) <= 10

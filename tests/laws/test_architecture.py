@@ -212,6 +212,11 @@ class TestStart:
     def test_importing_it_imports_nothing_heavy(self, module: str) -> None:
         assert packages_after(f"import {module}") & (LATE | {"numpy"}) == set()
 
+    @pytest.mark.parametrize("options", ["'-m', 'nosuch'", "'--norm', 'nosuch'", "'--base', '3'"])
+    def test_a_request_that_is_refused_imports_no_arrays(self, options: str) -> None:
+        code = f"from kldeval.cli.main import run_arguments; run_arguments(['a', 'b', {options}])"
+        assert packages_after(code) & (LATE | {"numpy"}) == set()
+
     def test_scoring_arrays_of_numpy_imports_numpy_alone(self) -> None:
         code = "import kldeval, numpy; kldeval.kld(numpy.ones((2, 3)), numpy.ones((2, 3)), norm='softmax')"
         assert packages_after(code) & (LATE | {"click"}) == set()

@@ -32,7 +32,6 @@ DOORS = {
     "writers/html.py": "templates of the package",
     "reports/json_reader.py": "schemas of the package",
     "executors/processes.py": "/proc",
-    "engine/spool.py": "its own temporary files",
     "data/containers/remote.py": "URLs, of no file of this machine",
     "engine/store.py": "its own segments, which are regular files",
     "provenance.py": "the package itself and what is installed",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 from unittest.mock import patch
 
@@ -128,7 +129,7 @@ def test_a_number_does_not_depend_on_the_maps_of_its_batch(call: str, norm: str)
 @pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize("norm", ["sum-to-one", "flatten-softmax"])
 def test_large_maps_have_the_numbers_of_small_ones(stored: str, call: str, norm: str) -> None:
-    """Their logarithms, exponentials and sums are those of OpenCV."""
+    """Their logarithms and exponentials are those of OpenCV."""
     pred, gt = np.random.default_rng(4).uniform(0, 1, (2, *SHAPE))
     gt[2:4] = 0
     pred[0, 0] = 0
@@ -137,3 +138,49 @@ def test_large_maps_have_the_numbers_of_small_ones(stored: str, call: str, norm:
     plain = value(*both, call, (norm, norm))
     with patch("kldeval.normalization.arithmetic.LARGE", 1):
         assert value(*both, call, (norm, norm)) == pytest.approx(plain, rel=1e-12, abs=1e-15)
+
+
+@pytest.mark.parametrize("norm", ["sum-to-one", "flatten-softmax"])
+@pytest.mark.parametrize("call", ["kld", MIT, "ce(ratio_eps=1e-7)", "entropy-gt"])
+def test_the_threads_of_a_large_map_move_no_bit(norm: str, call: str) -> None:
+    pred, gt = np.random.default_rng(5).uniform(0, 1, (2, 23, 7)).astype(np.float32)
+    with (
+        patch("kldeval.normalization.segments.BLOCKS", 2),
+        patch("kldeval.normalization.lazy_map.BLOCKS", 2),
+        patch("kldeval.normalization.arithmetic.LARGE", 1),
+    ):
+        alone = value(pred, gt, call, (norm, norm))
+        with patch("kldeval.normalization.segments.threads_of_a_map", lambda: 3):
+            assert value(pred, gt, call, (norm, norm)) == alone
+    assert alone == pytest.approx(value(pred, gt, call, (norm, norm)), rel=1e-12)
+
+
+def test_one_large_pair_has_all_cores_and_several_share_them() -> None:
+    maps = np.random.default_rng(6).uniform(0, 1, (2, 4, 23, 7)).astype(np.float32)
+    with (
+        patch("kldeval.normalization.lazy_map.BLOCK_PIXELS", 7),
+        patch("kldeval.normalization.segments.BLOCKS", 2),
+        patch("concurrent.futures.ThreadPoolExecutor", wraps=ThreadPoolExecutor) as pools,
+    ):
+        one = kldeval.evaluate(maps[0, :1], maps[1, :1], jobs=3)
+        assert {call.args for call in pools.call_args_list} == {(3,)}
+        pools.reset_mock()
+        kldeval.evaluate(maps[0], maps[1], jobs=3)
+        pools.assert_not_called()
+        alone = kldeval.evaluate(maps[0, :1], maps[1, :1], jobs=1)
+        assert alone.values("kld") == one.values("kld")
+        pools.assert_not_called()
+
+
+@pytest.mark.parametrize("norm", ["sum-to-one", "flatten-softmax"])
+@patch("kldeval.normalization.arithmetic.LARGE", 1)
+def test_where_a_map_lies_in_memory_moves_no_bit(norm: str) -> None:
+    """OpenCV would add floats in an order that depends on it, and a map against its copy must be 0."""
+    rng = np.random.default_rng(7)
+    for _ in range(10):
+        gt = (10 ** rng.uniform(-9, 0, (40, 50))).astype(np.float32)
+        room = np.empty(gt.size + 16, np.float32)
+        for start in (0, 3, 4, 8, 13):
+            pred = room[start : start + gt.size].reshape(gt.shape)
+            pred[...] = gt
+            assert kldeval.kld(pred, gt, norm=norm, eps=0) == 0

@@ -16,6 +16,7 @@ from kldeval.data.readers.entries import TEXTS, StoredArray, axis_of_names
 from kldeval.data.readers.files import check_regular
 from kldeval.data.readers.stored import unreadable
 from kldeval.digests import stamp_of
+from kldeval.errors import examples
 from kldeval.memory import MapInMemory, Member
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ def contents(path: Path, limits: Limits) -> Container | None:
     entries_of, load = _format(path)
     entries = entries_of(path, limits)
     maps = [entry for entry in entries if entry.is_map]
+    if not maps:
+        raise unreadable(path, f"it holds no map; it holds {examples([entry.key for entry in entries]) or 'nothing'}")
     named = _named_stack(maps, entries)
     if named is not None:
         stack, names, axis = named

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from kldeval.data.containers import Container
+from kldeval.data.containers import ARCHIVES, OTHER_ARCHIVES, Container
 from kldeval.data.readers import is_readable, without_shy
 from kldeval.errors import UsageProblem, examples, printable
 from kldeval.memory import ARRAY_SUFFIX
@@ -60,6 +60,8 @@ def container_of(path: Path, members: Iterable[Member], column: str | None = Non
     strangers += found.keys() - kept
     if not kept:
         others = f"; it holds {examples(strangers)}" if strangers else "; it is empty"
+        if any(name.lower().endswith((*ARCHIVES, *OTHER_ARCHIVES)) for name in strangers):
+            others += "; archives within archives are not opened: unpack them"
         if any(name.lower().endswith(VIDEOS) for name in strangers):
             others += "; a video is decoded from a file of its own: unpack them into a folder"
         msg = f"{printable(path)} holds no map{others}"

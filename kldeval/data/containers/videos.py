@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from kldeval.data.containers import Container
-from kldeval.data.readers.apart import load_apart
+from kldeval.data.readers.apart import ReaderLost, load_apart
 from kldeval.data.readers.files import check_regular
 from kldeval.data.readers.stored import check_size, unreadable
 from kldeval.digests import stamp_of
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from kldeval.arrays import NumpyArray as Array
     from kldeval.data.readers.stored import Limits
+    from kldeval.digests import Stamp
 
 LOSSLESS = frozenset({"FFV1", "HFYU", "FFVH", "MPNG", "PNG", "RAW", "RGBA", "Y800", "GREY", "ULRG", "ULY0", "MAGY"})
 """The codes of codecs that keep every value; of others one file may, and its name does not say so."""
@@ -91,8 +92,7 @@ def read(member: Member, limits: Limits) -> MapInMemory:
         UnreadableMap: it cannot be decoded, or the video holds more or fewer frames than it declares.
     """
     if not is_expendable():
-        found: MapInMemory = load_apart(__name__, member.path, limits, "read_frame", member)
-        return found
+        return _read_apart(member, limits)
     number, count = member.where[:2]
     decoder = _opened(member.path, number)
     check_size(member.path, decoder.height, decoder.width, limits.max_pixels)
@@ -102,6 +102,23 @@ def read(member: Member, limits: Limits) -> MapInMemory:
     if frame.ndim == 2 or channels_agree(frame):  # noqa: PLR2004 - height and width
         return MapInMemory(frame if frame.ndim == 2 else np.ascontiguousarray(frame[..., 0]), str(member))  # noqa: PLR2004
     return MapInMemory(frame, str(member), chroma=CHROMA)
+
+
+def _read_apart(member: Member, limits: Limits) -> MapInMemory:
+    """One frame from the other process; once a video has ended that, no further frame of it is asked for."""
+    video = str(member.path.absolute()), stamp_of(member.path)
+    if video in _lost:
+        raise _lost[video]
+    try:
+        found: MapInMemory = load_apart(__name__, member.path, limits, "read_frame", member)
+    except ReaderLost as problem:
+        _lost[video] = problem
+        raise
+    return found
+
+
+_lost: dict[tuple[str, Stamp | None], ReaderLost] = {}
+"""The videos that ended their reader, with their stamps: each of the frames that follow would end another, or wait."""
 
 
 def read_frame(member: Member, _path: Path, limits: Limits) -> MapInMemory:

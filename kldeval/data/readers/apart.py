@@ -23,13 +23,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kldeval.data.readers.files import refusals
-from kldeval.data.readers.stored import Limits, unreadable
 from kldeval.dataclass import dataclass
-from kldeval.errors import KldevalError
+from kldeval.errors import KldevalError, UnreadableMap, printable
 from kldeval.packages import check_package
 from kldeval.process import make_expendable
 
 if TYPE_CHECKING:
+    from kldeval.data.readers.stored import Limits
     from kldeval.memory import MapContents
 
 ENDING = 10.0
@@ -42,6 +42,10 @@ MEMORY = 2**31
 """Bytes of address space that the child may have beside three copies of the values."""
 
 _LENGTH = struct.Struct("<Q")
+
+
+class ReaderLost(UnreadableMap):
+    """A file ended the process that read it, or took too long."""
 
 
 @dataclass(slots=True)
@@ -106,10 +110,12 @@ def load_apart(module: str, path: MapContents, limits: Limits, function: str = "
             code = _closed(child)
             _child.clear()
             what = f"signal {-code} ({signal.Signals(-code).name})" if code < 0 else f"exit code {code}"
-            raise unreadable(path, f"damaged: the process that read it ended ({what})") from None
+            msg = f"{printable(path)}: damaged: the process that read it ended ({what})"
+            raise ReaderLost(msg) from None
         except TimeoutError:
             _end_child()
-            raise unreadable(path, f"damaged, or too large: reading it took over {SECONDS:g} seconds") from None
+            msg = f"{printable(path)}: damaged, or too large: reading it took over {SECONDS:g} seconds"
+            raise ReaderLost(msg) from None
     if isinstance(answer, KldevalError):
         raise answer
     return answer

@@ -200,7 +200,12 @@ def _check_here(source: Any) -> None:
 
     from kldeval.data.readers.hdf5 import check_held
 
-    with h5py.File(source, "r") as file:
+    try:
+        file = h5py.File(source, "r")
+    except OSError as error:
+        msg = f"no NetCDF, or damaged: {error}"
+        raise ValueError(msg) from error
+    with file:
         check_held(file)
 
 

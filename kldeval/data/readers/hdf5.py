@@ -12,6 +12,7 @@ import numpy as np
 from kldeval.data.readers.apart import Library
 from kldeval.data.readers.entries import StoredArray, check_count
 from kldeval.data.readers.files import as_file
+from kldeval.data.readers.stored import unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,9 +33,7 @@ def entries(path: Path | BytesInMemory, _limits: Limits) -> list[StoredArray]:
     Raises:
         ValueError: groups are nested too deeply, there are too many, or data lie in other files.
     """
-    import h5py
-
-    with h5py.File(as_file(path), "r") as file:
+    with _opened(path) as file:
         return list(_walk(file, "", 0))
 
 
@@ -47,7 +46,7 @@ def load(key: str, place: int | None, path: Path | BytesInMemory, limits: Limits
     """
     import h5py
 
-    with h5py.File(as_file(path), "r") as file:
+    with _opened(path) as file:
         item: Any = file
         for part in key.split("/"):
             item = _member(item, part)
@@ -56,6 +55,17 @@ def load(key: str, place: int | None, path: Path | BytesInMemory, limits: Limits
         if h5py.check_string_dtype(item.dtype):
             return np.asarray(item.asstr()[()], dtype=str)
         return np.asarray(item[()] if place is None else item[place])
+
+
+def _opened(path: Path | BytesInMemory) -> Any:
+    import h5py
+
+    try:
+        return h5py.File(as_file(path), "r")
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise unreadable(path, f"no HDF5 file, or damaged ({error})") from error
 
 
 def check_held(file: Any) -> None:

@@ -94,10 +94,10 @@ def _content(path: Path | BytesInMemory) -> Mapping[str, Any]:
     try:
         content = torch.load(as_file(path), map_location="cpu", weights_only=True)
     except Exception as error:
-        first = str(error).strip().partition("\n")[0]
-        what = (
-            "it holds more than tensors, which is not loaded" if "Unsupported" in str(error) else f"damaged ({first})"
-        )
+        first = str(error).strip().partition("\n")[0] or type(error).__name__
+        what = f"damaged, or no file of torch.save ({first})"
+        if "Unsupported" in str(error):
+            what = "it holds more than tensors, which is not loaded"
         raise unreadable(path, what) from error
     return dict(_walk(content, ONLY, 0))
 
