@@ -24,8 +24,9 @@ from kldeval.data.dataset import Dataset
 from kldeval.data.pairing import find_pairs
 from kldeval.engine.device import Device
 from kldeval.engine.gpu import Stack, score_batch, stack_pairs
-from kldeval.engine.run import stream
-from kldeval.executors.local import cores
+from kldeval.engine.run import _Ready
+from kldeval.engine.worker import reading_of
+from kldeval.executors.local import ThreadPool, cores
 from kldeval.preprocessing.grey import full_scale
 from kldeval.records import MapPair, Score
 from kldeval.run_options import RunOptions
@@ -191,7 +192,11 @@ def _copy(block: Any, device: str) -> None:
 def _run(pairs: Iterable[Pair], settings: Settings, device: str) -> list[Any]:
     pairs = tuple(pairs)
     dataset = Dataset(tuple({"": pair} for pair in pairs), {}, {}, (), pairs)
-    return [answer.outcome for answer in stream(dataset, settings, RunOptions(), Device(device, device))]
+    options, evaluator = RunOptions(), Evaluator(Plan.of(settings))
+    run = _Ready(
+        dataset, evaluator, reading_of(settings, options), options, Device(device, device), ThreadPool(cores()), {}
+    )
+    return [answer.outcome for answer in run.answers()]
 
 
 def _decode(pairs: Sequence[Pair]) -> None:

@@ -176,12 +176,12 @@ class Texts(_Compared[str]):
         yield from self._new
 
 
-def sorted_in_runs(
+def in_sorted_runs(
     members: Iterable[Ordered], packed: Callable[[list[Ordered]], Iterable[Ordered]]
 ) -> Iterator[Ordered]:
     """All members, sorted; they are held as `packed` holds some of them.
 
-    >>> list(sorted_in_runs(["b", "c", "a"], Texts))
+    >>> list(in_sorted_runs(["b", "c", "a"], Texts))
     ['a', 'b', 'c']
     """
     coming = iter(members)
