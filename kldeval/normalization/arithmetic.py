@@ -1,8 +1,9 @@
 """Arithmetic on blocks of maps: of numpy into memory that is used again, of other libraries into new arrays.
 
 Goal: a block of a map of floats costs its arithmetic and nothing beside. Results lie in memory that the block before
-left in a core's cache, and the logarithms, exponentials and sums of large maps are OpenCV's, which takes 0.15, 0.13 and
-0.03 ms for a map of 480 x 640 where numpy takes 0.25, 0.20 and 0.12 ms (an Intel Xeon with AVX-512).
+left in a core's cache, and the logarithms and exponentials of large maps are OpenCV's, which takes 0.15 and 0.13 ms for
+a map of 480 x 640 where numpy takes 0.25 and 0.20 ms (an Intel Xeon with AVX-512). Sums are numpy's: OpenCV is four
+times as fast, but adds floats in an order that depends on where they lie in memory, and copies of a map have one sum.
 """
 
 from __future__ import annotations
@@ -66,21 +67,6 @@ def _functions(*, is_large: bool) -> tuple[Callable[..., Any], Callable[..., Any
         return found
 
     return log, exp
-
-
-def has_fast_sum(array: NumpyArray) -> bool:
-    """Whether OpenCV is there to sum a map, and knows its type and layout."""
-    is_plain = array.dtype.char in "fH" and array.ndim == PLAIN_AXES and array.flags.c_contiguous
-    return bool(is_plain and is_large(array) and type(_functions(is_large=True)[0]).__name__ != "ufunc")
-
-
-def sum_of_floats(array: NumpyArray) -> float:
-    """The sum in float64 of some rows of a map that has a fast one: of float32, or of whole numbers of 16 bits."""
-    return float(opencv().sumElems(array)[0])
-
-
-PLAIN_AXES = 2
-"""Height and width."""
 
 
 class _Rooms(threading.local):

@@ -18,13 +18,14 @@ from typing import TYPE_CHECKING, Any
 
 from kldeval.arrays import any_of, exp_of_temporary, namespace
 from kldeval.dataclass import dataclass
-from kldeval.normalization.arithmetic import arithmetic_for, has_fast_sum, sum_of_floats
+from kldeval.normalization.arithmetic import arithmetic_for
 from kldeval.normalization.segments import BLOCKS, in_segments
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from kldeval.arrays import AnyArray as Array
+    from kldeval.normalization.arithmetic import AnyArithmetic, KeptArithmetic
 
 
 MAP = (-2, -1)
@@ -179,20 +180,21 @@ class LazyMap:
         if xp.__name__ == "numpy" and len(self.rows) > BLOCKS:
             stored = self.source if in_blocks else self._stored
 
-            # of a map that is read from its file the sum is taken while its values are there
-            has_sum = axes == MAP and not in_blocks and has_fast_sum(self.source)
+            # the sum is taken while the values are there, which of a large map come from its file
+            has_sum = axes == MAP and not in_blocks and self.dtype == xp.float64
 
-            def ends_of(segment: Sequence[slice]) -> tuple[list[tuple[Array, Array]], float]:
-                ends, total = [], 0.0
-                for rows in segment:
-                    values = self.block(rows) if in_blocks else stored[..., rows, :]
-                    ends.append(_extent(xp, values, slice_rows(self.weights, rows), axes))
-                    total += sum_of_floats(values) if has_sum else 0.0
-                return ends, total
+            def ends_of(segment: Sequence[slice]) -> tuple[list[tuple[Array, Array]], list[Array]]:
+                ends, sums = [], []
+                with arithmetic_for(self.source) as by:
+                    for rows in segment:
+                        values = self.block(rows) if in_blocks else stored[..., rows, :]
+                        ends.append(_extent(xp, values, slice_rows(self.weights, rows), axes))
+                        sums += [self._sum_of_block(rows, by)] if has_sum else []
+                return ends, sums
 
             parts = in_segments(self.rows, ends_of)
             if has_sum:
-                self.known[SUM] = (xp.full((1, 1), sum(total for _, total in parts)),)
+                self.known[SUM] = (reduce(add, [reduce(add, sums) for _, sums in parts]),)
             return [one for ends, _ in parts for one in ends]
         blocks = self.blocks() if in_blocks else [(self._stored, None)]
         return [_extent(xp, values, weights, axes) for values, weights in blocks]
@@ -222,14 +224,18 @@ class LazyMap:
         xp = self.xp
         if SUM in self.known:
             return self.known[SUM][0]
-        is_fast = self.dtype == xp.float64 and has_fast_sum(self.source)
+        if self.dtype != xp.float64:
+            return reduce(add, (xp.sum(self.block(rows), axis=MAP, keepdims=True) for rows in self.rows))
 
         def summed(segment: Sequence[slice]) -> Array:
-            if is_fast:
-                return xp.full((1, 1), sum(sum_of_floats(self.source[rows]) for rows in segment))
-            return reduce(add, (xp.sum(self.block(rows), axis=MAP, keepdims=True) for rows in segment))
+            with arithmetic_for(self.source) as by:
+                return reduce(add, [self._sum_of_block(rows, by) for rows in segment])
 
         return reduce(add, in_segments(self.rows, summed))
+
+    def _sum_of_block(self, rows: slice, by: AnyArithmetic | KeptArithmetic) -> Array:
+        by.start()
+        return self.xp.sum(self.block(rows, by.floats), axis=MAP, keepdims=True)
 
     def sum_of_exponentials(self, peak: Array, axes: tuple[int, ...] = MAP) -> Array:
         """The sum of exp(x - peak)."""

@@ -129,7 +129,7 @@ def test_a_number_does_not_depend_on_the_maps_of_its_batch(call: str, norm: str)
 @pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize("norm", ["sum-to-one", "flatten-softmax"])
 def test_large_maps_have_the_numbers_of_small_ones(stored: str, call: str, norm: str) -> None:
-    """Their logarithms, exponentials and sums are those of OpenCV."""
+    """Their logarithms and exponentials are those of OpenCV."""
     pred, gt = np.random.default_rng(4).uniform(0, 1, (2, *SHAPE))
     gt[2:4] = 0
     pred[0, 0] = 0
@@ -170,3 +170,17 @@ def test_one_large_pair_has_all_cores_and_several_share_them() -> None:
         alone = kldeval.evaluate(maps[0, :1], maps[1, :1], jobs=1)
         assert alone.values("kld") == one.values("kld")
         pools.assert_not_called()
+
+
+@pytest.mark.parametrize("norm", ["sum-to-one", "flatten-softmax"])
+@patch("kldeval.normalization.arithmetic.LARGE", 1)
+def test_where_a_map_lies_in_memory_moves_no_bit(norm: str) -> None:
+    """OpenCV would add floats in an order that depends on it, and a map against its copy must be 0."""
+    rng = np.random.default_rng(7)
+    for _ in range(10):
+        gt = (10 ** rng.uniform(-9, 0, (40, 50))).astype(np.float32)
+        room = np.empty(gt.size + 16, np.float32)
+        for start in (0, 3, 4, 8, 13):
+            pred = room[start : start + gt.size].reshape(gt.shape)
+            pred[...] = gt
+            assert kldeval.kld(pred, gt, norm=norm, eps=0) == 0
