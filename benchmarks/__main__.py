@@ -2,7 +2,8 @@
 
 Only ratios are judged, each taken within one round of alternating runs; a figure is the median over the rounds.
 Whole processes are timed, start-up included, with warm files. It takes some minutes, 5 GB in the temporary folder and,
-for its slow cases, 4 GB of memory; `--quick` leaves those out.
+for its slow cases, 4 GB of memory; `--quick` leaves those out. What large runs cost comes last (`benchmarks.scale`), in
+rows whose names begin with cache, memory, pairing, merge, rasters and dask, which `--cases` takes as well.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import gpu
+from benchmarks import gpu, scale
 from benchmarks.cases import CASES, Case, Row, row_of
 
 if TYPE_CHECKING:
@@ -43,7 +44,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(_machine())
         rows = [row_of(case, rounds[case.name]) for case in cases]
         _print(rows)
-        gpu_rows = gpu.measure_if_possible(folders) if options.gpu else []
+        gpu_rows = gpu.measure_if_possible(folders) if options.gpu and cases else []
+        if options.scale and not options.quick:
+            patterns = [pattern.strip() for pattern in options.cases.split(",")]
+            scale.measure(Path(temporary) / "scale", patterns, large=options.large)
     return int(any(row.verdict == "MISSED" for row in rows) or any("MISSED" in row for row in gpu_rows))
 
 
@@ -53,6 +57,10 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="without the slow cases, three rounds")
     parser.add_argument("--rounds", type=int, help="rounds over all cases [default: 7; 3 if quick]")
     parser.add_argument("--folder", type=Path, help="keep the maps here for another time")
+    parser.add_argument("--no-scale", dest="scale", action="store_false", help="without what large runs cost")
+    parser.add_argument(
+        "--large", action="store_true", help="with a million tiny maps, which take a quarter of an hour"
+    )
     parser.add_argument("--no-gpu", dest="gpu", action="store_false", help="without the part on a CUDA device")
     options = parser.parse_args(arguments)
     options.rounds = options.rounds or (3 if options.quick else 7)

@@ -1,19 +1,20 @@
-"""`python -m benchmarks.scale`: what large runs cost on this machine: the cache, memory, merging, a Dask cluster.
+"""What large runs cost on this machine: the cache, memory, pairing, merging, a Dask cluster.
 
-Each row says what was measured, and what it is to stay below. It takes some minutes; `--large` adds a million maps.
+Each row says what was measured, and what it is to stay below. `python -m benchmarks` prints them after its cases, and
+`python -m benchmarks --cases cache,memory` these alone. It takes some minutes; `--large` adds a million maps.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
-import resource
+import shutil
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
+from fnmatch import fnmatch
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,51 +23,101 @@ import numpy as np
 from benchmarks.maps import density, truth
 
 if TYPE_CHECKING:
+    import resource
     from collections.abc import Iterator, Sequence
 
 ROUNDS_OF_LINKS = 8
 """How often a run on a cluster scores every file: it has to be long beside its start."""
 
 TINY = """
-import resource, sys
+import sys
+from pathlib import Path
 import numpy as np
 import kldeval
 rng = np.random.default_rng(1)
 pred, gt = rng.random((2, 2)), rng.random((2, 2))
 number = int(sys.argv[1])
 kldeval.evaluate(((f"{place:08d}", pred + place, gt) for place in range(number)), metric="kld", jobs=1)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+print(next(line.split()[1] for line in Path("/proc/self/status").read_text().splitlines() if "VmHWM" in line))
+"""
+
+PEAK = """
+import sys
+from pathlib import Path
+from kldeval.__main__ import main
+try:
+    main()
+except SystemExit:
+    pass
+status = Path("/proc/self/status").read_text().splitlines()
+print(next(line.split()[1] for line in status if "VmHWM" in line), file=sys.stderr)
 """
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure and print."""
-    parser = argparse.ArgumentParser("python -m benchmarks.scale", description=__doc__)
-    parser.add_argument(
-        "--large", action="store_true", help="also a million tiny maps, which takes a quarter of an hour"
-    )
-    parser.add_argument("--pairs", type=int, default=400, help="pairs of 480 x 640 [default: 400]")
-    options = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory() as temporary:
-        for row in _rows(Path(temporary), options):
-            print("{:44} {:>10}  {}".format(*row), flush=True)
-    return 0
+PAIRS = 400
+"""Pairs of 480 x 640."""
+
+ROUNDS = 5
+"""Alternating runs, of whose ratios the median counts."""
 
 
-def _rows(root: Path, options: argparse.Namespace) -> Iterator[tuple[str, str, str]]:
-    yield from _cache(root, options.pairs)
-    for number in (10_000, 100_000, *((1_000_000,) if options.large else ())):
+def measure(root: Path, patterns: Sequence[str], *, large: bool) -> int:
+    """Measure what fits one of the patterns, and print it; how many kinds of rows that were."""
+    kinds = {
+        "cache": _cache,
+        "memory": partial(_memory, large=large),
+        "pairing": _pairing,
+        "merge": _merging,
+        "rasters": _rasters,
+    }
+    kinds |= {"dask": partial(_dask, pairs=PAIRS)}
+    wanted = [kind for kind in kinds if any(fnmatch(kind, pattern) for pattern in patterns)]
+    for kind in wanted:
+        for row in kinds[kind](root / kind):
+            print("{:52} {:>10}  {}".format(*row), flush=True)
+    return len(wanted)
+
+
+def _memory(root: Path, *, large: bool) -> Iterator[tuple[str, str, str]]:
+    for number in (10_000, 100_000, *((1_000_000,) if large else ())):
         done = subprocess.run([sys.executable, "-c", TINY, str(number)], capture_output=True, text=True, check=True)
-        yield f"peak memory, {number} tiny maps of an iterable", f"{int(done.stdout)} MB", "<= 300 MB"
-    yield from _rasters(root)
-    yield from _merging(root)
-    yield from _dask(root, options.pairs)
+        yield f"memory, {number} tiny maps of an iterable", f"{int(done.stdout) // 1024} MB", "<= 300 MB"
+        sides = [_stack(root / f"{side}{number}.npy", number) for side in ("pred", "gt")]
+        peak = _peak(*sides, "--stack", "--jobs", "1", "-m", "kld") // 1024
+        yield f"memory, {number} maps of a stack (N, 4, 4)", f"{peak} MB", "<= 300 MB"
+    peaks = [_peak(*_named(root / f"{number}", number), "--limit", "1") for number in (50_000, 150_000)]
+    yield "memory, bytes that a pair of files adds", f"{(peaks[1] - peaks[0]) * 1024 / 100_000:.0f}", "<= 150"
+
+
+def _pairing(root: Path) -> Iterator[tuple[str, str, str]]:
+    maps = _named(root, 200_000)
+    used = [_usage(*maps, "--limit", "1") for _ in range(3)]
+    seconds = sorted(one.ru_utime + one.ru_stime for one in used)[1]
+    yield "pairing of 200000 files, processor time of the run", f"{seconds:.2f} s", "<= 1.5 s"
+
+
+def _stack(path: Path, number: int) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.save(path, np.random.default_rng(len(path.name)).integers(1, 255, (number, 4, 4), np.uint8))
+    return path
+
+
+def _named(root: Path, number: int) -> tuple[Path, Path]:
+    """Folders of a tiny map and of many files that are only there."""
+    sides = root / "pred", root / "gt"
+    for side in sides:
+        side.mkdir(parents=True)
+        for place in range(number):
+            (side / f"COCO_val2014_{place:012d}.npy").touch()
+        np.save(side / f"COCO_val2014_{0:012d}.npy", np.eye(2))
+    return sides
 
 
 def _rasters(root: Path) -> Iterator[tuple[str, str, str]]:
     """Two rasters of 8000 x 8000 single floats: 256 MB each when they are decoded, into a file."""
     import tifffile
 
+    root.mkdir(parents=True, exist_ok=True)
     layouts: dict[str, dict[str, Any]] = {
         "strips, deflate": {"compression": "deflate", "rowsperstrip": 16},
         "tiles, LZW": {"compression": "lzw", "tile": (512, 512)},
@@ -82,7 +133,7 @@ def _rasters(root: Path) -> Iterator[tuple[str, str, str]]:
         while process.poll() is None:
             most = max(most, _memory_of_its_own(process.pid))
             time.sleep(0.02)
-        yield f"memory of its own, two rasters of 8192 x 8192, {name}", f"{most // 1024} MB", "<= 100 MB"
+        yield f"rasters, memory of its own, two of 8192 x 8192, {name}", f"{most // 1024} MB", "<= 100 MB"
 
 
 def _memory_of_its_own(pid: int) -> int:
@@ -96,13 +147,17 @@ def _memory_of_its_own(pid: int) -> int:
     return own + sum(_memory_of_its_own(int(child)) for child in children)
 
 
-def _cache(root: Path, pairs: int) -> Iterator[tuple[str, str, str]]:
+def _cache(root: Path) -> Iterator[tuple[str, str, str]]:
     for kind, most in (("png", 1.05), ("npy", 1.5)):
-        maps = _made(root / kind, pairs if kind == "png" else pairs // 4, kind, (480, 640))
+        maps = _made(root / kind, PAIRS if kind == "png" else PAIRS // 4, kind, (480, 640))
         time.sleep(2.1)  # younger files are read again
-        _seconds(*maps)
-        plain, cold = _seconds(*maps), _seconds(*maps, "--cache", root / f"cache-{kind}")
-        yield f"cache, cold / without, {kind}", f"{cold / plain:.2f}", f"<= {most}"
+        _cpu_seconds(*maps, "--jobs", "1")
+        ratios = []
+        for _ in range(ROUNDS):
+            shutil.rmtree(root / f"cache-{kind}", ignore_errors=True)
+            plain = _cpu_seconds(*maps, "--jobs", "1")
+            ratios.append(_cpu_seconds(*maps, "--jobs", "1", "--cache", root / f"cache-{kind}") / plain)
+        yield f"cache, cold / without, processor time, {kind}", f"{sorted(ratios)[ROUNDS // 2]:.2f}", f"<= {most}"
     maps = _made(root / "small", 4000, "png", (24, 32))
     time.sleep(2.1)
     _seconds(*maps, "--cache", root / "cache-small")
@@ -224,11 +279,23 @@ def _seconds(*arguments: Any) -> float:
 
 
 def _cpu_seconds(*arguments: Any) -> float:
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    _kldeval(*arguments)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    used = _usage(*arguments)
+    return used.ru_utime + used.ru_stime
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def _peak(*arguments: Any) -> int:
+    """The largest memory of the process of a run, in KiB; what `getrusage` says begins with that of its parent."""
+    command = [sys.executable, "-c", PEAK, *map(str, arguments), "-q"]
+    done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=True)
+    return int(done.stderr.split()[-1])
+
+
+def _usage(*arguments: Any) -> resource.struct_rusage:
+    """What a run and its workers used."""
+    command = [sys.executable, "-m", "kldeval", *map(str, arguments), "-q"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
+    return used

@@ -74,7 +74,7 @@ NOTED: ContextVar[dict[str, str] | None] = ContextVar("the digests of what is re
 
 @contextmanager
 def noting() -> Iterator[dict[str, str]]:
-    """The SHA-256 of what readers read whole within, by path; none of what they read in parts, or found changed.
+    """The SHA-256 of what readers read whole within, by path; none of what they read in parts.
 
     So what is read is known by its contents without being read again, and what was decoded is what is known.
     """
@@ -96,8 +96,7 @@ def note(path: str, *parts: Buffer) -> None:
     digest = sha256()
     for part in parts:
         digest.update(part)
-    found = digest.hexdigest()
-    noted[path] = found if noted.get(path, found) == found else ""
+    noted[path] = digest.hexdigest()
 
 
 def file_digest(path: Path) -> str:

@@ -176,10 +176,12 @@ class Texts(_Compared[str]):
         yield from self._new
 
 
-def in_order(members: Iterable[Ordered], packed: Callable[[list[Ordered]], Iterable[Ordered]]) -> Iterator[Ordered]:
+def in_sorted_runs(
+    members: Iterable[Ordered], packed: Callable[[list[Ordered]], Iterable[Ordered]]
+) -> Iterator[Ordered]:
     """All members, sorted; they are held as `packed` holds some of them.
 
-    >>> list(in_order(["b", "c", "a"], Texts))
+    >>> list(in_sorted_runs(["b", "c", "a"], Texts))
     ['a', 'b', 'c']
     """
     coming = iter(members)

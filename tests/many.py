@@ -19,7 +19,7 @@ def texts(members: Iterable[str] = ()) -> sequences.Texts:
 
 def in_runs(members: Iterable[str]) -> list[str]:
     """Texts, sorted run by run."""
-    return list(sequences.in_order(members, sequences.Texts))
+    return list(sequences.in_sorted_runs(members, sequences.Texts))
 
 
 def as_many(monkeypatch: pytest.MonkeyPatch, block: int = 2) -> None:

@@ -16,7 +16,7 @@ from kldeval.data.volumes import PLANE
 from kldeval.dataclass import dataclass
 from kldeval.errors import UsageProblem
 from kldeval.memory import MISSING, NamedMaps
-from kldeval.sequences import MOST_KEPT, Lazy, Texts, each, in_order, joined
+from kldeval.sequences import MOST_KEPT, Lazy, Texts, each, in_sorted_runs, joined
 from kldeval.suffixes import stem_of
 from kldeval.templates import MANIFEST, check_groups, grouping
 
@@ -155,7 +155,7 @@ def _by_name(
     rows = ((pair.name, side, place) for side, pairs in enumerate(sides) for place, pair in enumerate(pairs))
     places = [array("q") for _ in models]  # of each name its place among the pairs of a model, -1 where it has none
     others = array("q")
-    for number, (name, found) in enumerate(groupby(in_order(rows, _packed_places), key=itemgetter(0))):
+    for number, (name, found) in enumerate(groupby(in_sorted_runs(rows, _packed_places), key=itemgetter(0))):
         at = {side: place for _, side, place in found}
         for side, column in enumerate(places):
             column.append(at.get(side, -1))

@@ -17,7 +17,7 @@ from kldeval.dataclass import dataclass
 from kldeval.detached import HEADER, values_file
 from kldeval.errors import UsageProblem, printable
 from kldeval.regular import why
-from kldeval.sequences import Texts, in_order
+from kldeval.sequences import Texts, in_sorted_runs
 from kldeval.suffixes import STORE, is_store, without_suffix
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def list_folder(folder: Path, is_wanted: Callable[[str], bool] = is_readable) ->
     """
     walk = _Walk(is_wanted)
     try:
-        maps = Texts(in_order(walk.through(os.fspath(folder)), Texts))
+        maps = Texts(in_sorted_runs(walk.through(os.fspath(folder)), Texts))
     except OSError as error:
         msg = f"cannot list {printable(str(error.filename))}: {why(error)}"
         raise UsageProblem(msg) from error
@@ -93,7 +93,7 @@ def list_folder(folder: Path, is_wanted: Callable[[str], bool] = is_readable) ->
     if len(kept) < len(maps):
         strangers = (*strangers, *(set(maps) - set(kept)))
     return Listing(
-        kept, Texts(in_order(strangers, Texts)), *(tuple(sorted(one)) for one in (walk.loops, walk.dangling))
+        kept, Texts(in_sorted_runs(strangers, Texts)), *(tuple(sorted(one)) for one in (walk.loops, walk.dangling))
     )
 
 

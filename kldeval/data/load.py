@@ -550,10 +550,10 @@ def how_made(path: MapFile) -> DensityProvenance | None:
     Raises:
         UnreadableMap: a sidecar that lacks what it must say.
     """
-    if isinstance(path, MapInMemory | BytesInMemory):
+    if isinstance(path, MapInMemory | BytesInMemory) or path.suffix.lower() != SUFFIX:
         return None
     sidecar = path.sidecar if isinstance(path, Member) else sidecar_of(path)
-    members = sidecar_members(sidecar) if sidecar and path.suffix.lower() == SUFFIX else None
+    members = sidecar_members(sidecar) if sidecar else None
     if members is None:
         return None
     text, count = members.get("made"), members.get("fixations")

@@ -42,7 +42,7 @@ from kldeval.errors import UsageProblem, examples, printable
 from kldeval.memory import Member, NamedMaps
 from kldeval.records import Failure, Pair
 from kldeval.regular import why
-from kldeval.sequences import MOST_KEPT, Lazy, Texts, in_order, packed_pairs
+from kldeval.sequences import MOST_KEPT, Lazy, Texts, in_sorted_runs, packed_pairs
 from kldeval.suffixes import stem_of
 
 if TYPE_CHECKING:
@@ -291,7 +291,7 @@ def _listings(
         UsageProblem: some hold no map, saying what each of them holds.
     """
     found = [
-        Folder(path, Listing(Texts(in_order(held.members, Texts)), held.strangers), held.members)
+        Folder(path, Listing(Texts(in_sorted_runs(held.members, Texts)), held.strangers), held.members)
         if held
         else with_variables(with_frames(path, list_folder(path), limits, exclude), variables.get(path), limits)
         for path, held in folders
@@ -424,7 +424,7 @@ def _side(what: str, found: Folder, namer: Namer, exclude: Sequence[str], templa
             else:
                 yield name, relative
 
-    files = FilesByName(in_order(named(), packed_pairs))
+    files = FilesByName(in_sorted_runs(named(), packed_pairs))
     if not files:
         raise UsageProblem(_none_left(found, kept, template))
     notes = tuple(_set_aside(what, found, len(listing.maps) - len(kept), strangers, template))

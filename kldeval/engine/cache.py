@@ -257,8 +257,7 @@ class CachedPairs:
             # what is read to be scored need not be read before: the stamps tell that it stays what it is
             with noting() as read:
                 begun = begin()
-            key = "" if "" in read.values() else _key_of(before, self.limits, read=read)
-            return _Begun(begun, key, before, settled)
+            return _Begun(begun, _key_of(before, self.limits, read=read), before, settled)
         if before is not None and may_be_kept:
             key = _key_of(before, self.limits) if settled or _may_be_read_twice(pair, gt, self.limits) else ""
             if key and key in known:

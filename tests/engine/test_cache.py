@@ -209,12 +209,16 @@ def test_a_clock_too_coarse_for_two_changes_is_not_trusted(tmp_path: Path, monke
     assert run(*floats.maps, "--cache", floats.root / "cache") == run(*floats.maps)
 
 
+@pytest.mark.parametrize("is_noted", [True, False], ids=["noted", "read in parts"])
 @pytest.mark.parametrize("models", [1, 2])
 @pytest.mark.parametrize("side", ["pred", "gt"])
 def test_a_file_that_changes_while_it_is_scored_is_not_kept(
-    tmp_path: Path, side: str, models: int, known_by: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, side: str, models: int, known_by: str, monkeypatch: pytest.MonkeyPatch, *, is_noted: bool
 ) -> None:
+    """Whether the reader says what it read, or the file is read again to be known."""
     del known_by
+    if not is_noted:
+        monkeypatch.setattr("kldeval.data.readers.numpy_files.note", lambda *_: None)
     floats = make_looked_at(tmp_path / "maps", dtype=np.float32)
     paths = [*floats.maps] if models == 1 else [second_model(floats), *floats.maps]
     target = min((floats.root / side).iterdir())
@@ -243,6 +247,41 @@ def test_fixations_on_another_image_change_every_row(seen: LookedAt, scored: Sco
     scored.names.clear()
     cached = run(*words, "--cache", seen.root / "cache")
     assert len(scored.names) == len(list((seen.root / "pred").iterdir()))
+    assert cached == run(*words)
+
+
+@pytest.mark.parametrize("option", ["--mask", "--weights", "--baseline"])
+@pytest.mark.parametrize("is_one", [True, False], ids=["one for all", "one for each"])
+def test_what_stands_beside_a_pair_is_part_of_its_row(
+    seen: LookedAt, option: str, known_by: str, scored: Scored, *, is_one: bool
+) -> None:
+    del known_by
+    names = ["all"] if is_one else sorted(path.stem for path in (seen.root / "pred").iterdir())
+    (seen.root / "beside").mkdir()
+    files = [seen.root / "beside" / f"{name}.npy" for name in names]
+    for file in files:
+        thirds = np.indices(SHAPE).sum(0) % 3
+        np.save(file, thirds > 0 if option == "--mask" else thirds + 0.5)
+    words = [*seen.maps, option, files[0] if is_one else seen.root / "beside"]
+    words += ["-m", "ig", "--fixations", seen.fixations] if option == "--baseline" else []
+    run(*words, "--cache", seen.root / "cache")
+    before = files[0].stat()
+    np.save(files[0], np.roll(np.load(files[0]), 1))
+    os.utime(files[0], ns=(before.st_atime_ns, before.st_mtime_ns))
+    scored.names.clear()
+    cached = run(*words, "--cache", seen.root / "cache")
+    assert scored.names == sorted(path.stem for path in (seen.root / "pred").iterdir())[: None if is_one else 1]
+    assert cached == run(*words)
+
+
+def test_fixations_of_another_observer_are_part_of_the_row(seen: LookedAt, scored: Scored) -> None:
+    words = (*seen.maps, "-m", "nss", "--fixations", seen.fixations)
+    run(*words, "--cache", seen.root / "cache")
+    table = seen.fixations.read_text(encoding="utf-8").splitlines()
+    seen.fixations.write_text("\n".join([*table, table[-1]]) + "\n", encoding="utf-8")
+    scored.names.clear()
+    cached = run(*words, "--cache", seen.root / "cache")
+    assert scored.names == [table[-1].partition(",")[0]]
     assert cached == run(*words)
 
 
@@ -300,6 +339,26 @@ def test_another_request_has_rows_of_its_own(seen: LookedAt, other: tuple[str, s
     run(*seen.maps, "--cache", seen.root / "cache")
     assert run(*seen.maps, *other, "--cache", seen.root / "cache") == run(*seen.maps, *other)
     assert len(list((seen.root / "cache").iterdir())) == 2
+
+
+def test_another_decoder_has_rows_of_its_own(seen: LookedAt, scored: Scored, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(*seen.maps, "--cache", seen.root / "cache")
+    versions = resolve_name("kldeval.engine.cache.versions_of_readers")(with_torch=False)
+    scored.names.clear()
+    monkeypatch.setattr(
+        "kldeval.engine.cache.versions_of_readers", lambda **_: {**versions, min(versions.keys() - {"python"}): "0"}
+    )
+    run(*seen.maps, "--cache", seen.root / "cache")
+    assert scored.names
+
+
+def test_what_was_installed_is_what_the_rows_are_known_by() -> None:
+    from importlib.metadata import version
+
+    found = resolve_name("kldeval.provenance.versions_of_readers")(with_torch=True)
+    packages = found.keys() - resolve_name("kldeval.provenance.versions")().keys()
+    assert {package: found[package] for package in packages} == {package: version(package) for package in packages}
+    assert {"torch", "kornia_rs"} <= packages
 
 
 @pytest.mark.parametrize("what", ["arithmetic", "source_digest"])
@@ -508,3 +567,15 @@ def test_members_of_one_container_are_told_apart(tmp_path: Path, known_by: str) 
     for kind in ("old", "new", "old"):
         words = (tmp_path / "p.npz", tmp_path / "g.npz", "--pred-name", f"{{name}}_{kind}", "--allow-extra")
         assert run(*words, "--cache", tmp_path / "cache") == run(*words)
+
+
+def test_rows_are_looked_up_some_at_a_time(seen: LookedAt, scored: Scored, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many pairs there are, the rows of so many are held; what is missing is scored in between."""
+    monkeypatch.setattr("kldeval.engine.cache.TASKS_AT_ONCE", 2)
+    first, *_ = sorted((seen.root / "pred").iterdir())
+    new = run(*seen.maps)
+    assert run(*seen.maps, "--cache", seen.root / "cache", "--limit", "2").code == 0
+    scored.names.clear()
+    assert run(*seen.maps, "--cache", seen.root / "cache") == new
+    assert first.stem not in scored.names
+    assert len(scored.names) == len(list((seen.root / "pred").iterdir())) - 2
