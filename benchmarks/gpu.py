@@ -19,17 +19,13 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
+import kldeval
 from benchmarks.maps import density, guess, output, truth
-from kldeval.data.dataset import Dataset
 from kldeval.data.pairing import find_pairs
-from kldeval.engine.device import Device
 from kldeval.engine.gpu import Stack, score_batch, stack_pairs
-from kldeval.engine.run import _Ready
-from kldeval.engine.worker import reading_of
-from kldeval.executors.local import ThreadPool, cores
+from kldeval.executors.local import cores
 from kldeval.preprocessing.grey import full_scale
 from kldeval.records import MapPair, Score
-from kldeval.run_options import RunOptions
 from kldeval.scoring.evaluator import Evaluator
 from kldeval.scoring.plan import Plan
 from kldeval.settings.build import make_settings
@@ -88,8 +84,12 @@ def _figures(folders: Callable[[str], Path]) -> Iterable[Figure | str]:
         import torch
     except ImportError:
         torch = None
-    if torch is None or not torch.cuda.is_available():
-        yield "no CUDA device: the GPU part was not measured"
+    if torch is None:
+        yield "no torch: the GPU part was not measured"
+        return
+    if not torch.cuda.is_available():
+        yield "no CUDA device: the GPU part is counted on the CPU, in kernels and in readings of the maps"
+        yield from counted()
         return
     yield f"{torch.cuda.get_device_name()}, torch {torch.__version__}"
     yield from on_resident_maps("cuda")
@@ -121,11 +121,52 @@ def on_resident_maps(
         yield Figure(name, ours / reading, 40, goal)
 
 
+VIEWS = frozenset(
+    {
+        *("alias", "as_strided", "detach", "expand", "permute", "reshape", "select"),
+        *("slice", "squeeze", "t", "transpose", "unbind", "unsqueeze", "view"),
+    }
+)
+"""Operations of torch that move nothing."""
+
+
+def counted(count: int = 4, height: int = 48, width: int = 64) -> Iterable[str]:
+    """How many kernels a batch takes, and how many bytes these read and write, as multiples of one reading of the maps.
+
+    Kernels that read what is small beside the maps are counted, too; a device has the same ones.
+    """
+    for stored, dtype, norm in product(("float32", "uint8"), ("float64", "float32"), NORMS):
+        pairs = _pairs(stored, count, height, width)
+        stack = stack_pairs(pairs, "cpu")
+        settings = make_settings({"metric": "kld", "norm": norm, "dtype": dtype})
+        kernels, moved = _kernels_of(partial(score_batch, pairs, Evaluator(Plan.of(settings)), "cpu", stack=stack))
+        readings = moved / (2 * stack.pred.nbytes)
+        yield f"{f'{stored}, {norm}, {dtype}':64} {kernels:>10} kernels, {readings:.0f} readings"
+
+
+def _kernels_of(work: Callable[[], object]) -> tuple[int, int]:
+    """The operations of torch that move bytes, and the bytes of what they take and give."""
+    from torch.utils._python_dispatch import TorchDispatchMode
+    from torch.utils._pytree import tree_leaves
+
+    found: list[int] = []
+
+    class Counting(TorchDispatchMode):
+        def __torch_dispatch__(self, func: Any, _types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            made = func(*args, **(kwargs or {}))
+            if func.overloadpacket.__name__.strip("_") not in VIEWS:
+                found.append(sum(one.nbytes for one in tree_leaves((args, kwargs, made)) if hasattr(one, "nbytes")))
+            return made
+
+    with Counting():
+        work()
+    return len(found), sum(found)
+
+
 def on_folders(folder: Path, device: str) -> Figure:
     """KLD of files, from disk to numbers, as a multiple of decoding them with all cores."""
     pairs = find_pairs(folder / "pred", folder / "gt").pairs
-    settings = make_settings({"metric": "kld"})
-    ours, decoding = _alternately(partial(_run, pairs, settings, device), partial(_decode, pairs))
+    ours, decoding = _alternately(partial(_run, folder, device, metric="kld"), partial(_decode, pairs))
     return Figure(f"{len(pairs)} pairs of {folder.name} / decoding with {cores()} cores", ours / decoding, None, 1.3)
 
 
@@ -143,12 +184,12 @@ def one_pair(folder: Path) -> Figure:
 
 def agreement(folder: Path, device: str) -> Figure:
     """The largest difference from the numbers of the CPU, relative to them where they are above 1."""
-    pairs = find_pairs(folder / "pred", folder / "gt").pairs[:COMPARED_PAIRS]
     worst = 0.0
     for norm in NORMS:
-        settings = make_settings({"metric": "kld,ce,jsd", "norm": norm})
-        found = np.asarray([_values(outcome) for outcome in _run(pairs, settings, device)])
-        expected = np.asarray([_values(outcome) for outcome in _run(pairs, settings, "cpu")])
+        found, expected = (
+            np.asarray([_values(one) for one in _run(folder, where, metric="kld,ce,jsd", norm=norm)])
+            for where in (device, "cpu")
+        )
         worst = max(worst, float(np.max(np.abs(found - expected) / np.maximum(1, np.abs(expected)))))
     return Figure(f"difference from the CPU, {folder.name}", worst, AGREEMENT, AGREEMENT)
 
@@ -189,14 +230,10 @@ def _copy(block: Any, device: str) -> None:
         torch.cuda.synchronize()
 
 
-def _run(pairs: Iterable[Pair], settings: Settings, device: str) -> list[Any]:
-    pairs = tuple(pairs)
-    dataset = Dataset(tuple({"": pair} for pair in pairs), {}, {}, (), pairs)
-    options, evaluator = RunOptions(), Evaluator(Plan.of(settings))
-    run = _Ready(
-        dataset, evaluator, reading_of(settings, options), options, Device(device, device), ThreadPool(cores()), {}
-    )
-    return [answer.outcome for answer in run.answers()]
+def _run(folder: Path, device: str, **options: str) -> Sequence[Score]:
+    """The scores of the first pairs of a folder, from disk to numbers; all of them where only time is asked."""
+    limit = COMPARED_PAIRS if "norm" in options else None
+    return kldeval.evaluate(folder / "pred", folder / "gt", device=device, limit=limit, **options).scores
 
 
 def _decode(pairs: Sequence[Pair]) -> None:

@@ -117,13 +117,17 @@ def _unscaled(fold: Fold, shares: Mapping[Role, Share], total: Array | None) -> 
     target, other = shares[fold.role], shares[_OTHER[fold.role]]
     if fold.is_count:
         return 0.0 * target.total[..., 0, 0] + (0.0 if total is None else total)
-    logs = (
-        sign * namespace(by).log(by)[..., 0, 0]
-        for sign, by in zip(fold.logs, (target.divisor, other.divisor), strict=True)
-        if sign
-    )
-    whole = target.total[..., 0, 0] * sum(logs)
+    whole = target.total[..., 0, 0] * _constant(fold, target.divisor, other.divisor)
     return whole if total is None else whole + total / target.divisor[..., 0, 0]
+
+
+def _constant(fold: Fold, own: Array, other: Array) -> Array | float:
+    """What the logarithms of the divisors add to every factor."""
+    xp = namespace(own)
+    if fold.factor[:1] == ("log of quotient",):
+        # of the quotient, which is near 1 where maps are alike: the difference of large logarithms has lost digits
+        return xp.log(other / own)[..., 0, 0]
+    return sum(sign * xp.log(by)[..., 0, 0] for sign, by in zip(fold.logs, (own, other), strict=True) if sign)
 
 
 def _walked(whole: LazyMap, parts: Iterable[tuple[Fold, Mapping[Role, Share]]]) -> dict[tuple[Any, ...], Any]:

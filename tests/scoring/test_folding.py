@@ -108,7 +108,9 @@ def test_maps_that_nearly_agree_keep_their_digits(call: str, norm: str, apart: f
     pred, noise = np.random.default_rng(2).uniform(0.1, 1, (2, *SHAPE))
     gt = pred * (1 + apart * noise)
     expected = by_the_formula(pred, gt, call, (norm, norm))
-    assert value(pred, gt, call, (norm, norm)) == pytest.approx(expected, rel=1e-12, abs=3e-16)
+    # the formula itself takes the logarithm of either sum of exponentials, and loses a digit more
+    lost = 3e-16 if norm == "sum-to-one" else 1e-15
+    assert value(pred, gt, call, (norm, norm)) == pytest.approx(expected, rel=1e-12, abs=lost)
 
 
 @pytest.mark.parametrize("call", [MIT, "kld"])
