@@ -84,6 +84,7 @@ def sums_of(
 
     `edges` are the upper edges of all bins but the last, (events, bins - 1), where they are not of equal width.
 
+    >>> import numpy as np
     >>> sums_of(np.asarray([[0.25], [0.75]]), np.asarray([[0.0], [1.0]]), bins=2)[:6]
     (1.0, 1.0, 1.0, 1.0, 0.25, 0.75)
     """
@@ -140,6 +141,7 @@ def quantile_ranks(n: int, bins: int) -> NDArray[np.int64]:
 def quantile_edges(prob: Floats, bins: int) -> Floats:
     """The edges between bins with equal numbers of forecasts, (events, bins - 1); equal values stay in one bin.
 
+    >>> import numpy as np
     >>> quantile_edges(np.asarray([[0.1], [0.2], [0.2], [0.9]]), 2).tolist()
     [[0.2]]
     """

@@ -61,6 +61,7 @@ class Bounds(NamedTuple):
 def intervals(levels: Array, rounding: Rounding) -> tuple[Array, Array]:
     """The floats that become each level, in levels.
 
+    >>> import numpy as np
     >>> [end.tolist() for end in intervals(np.asarray([0, 7, 255]), "round")]
     [[0.0, 6.5, 254.5], [0.5, 7.5, 255.0]]
     >>> [end.tolist() for end in intervals(np.asarray([0, 7, 255]), "floor")]
@@ -93,6 +94,7 @@ class Constants(NamedTuple):
     def total(self, q: Array, p: Array) -> float:
         """The sum over all pixels, which falls with every p.
 
+        >>> import numpy as np
         >>> Constants().total(np.asarray([0.5, 0.5]), np.asarray([0.5, 0.5]))
         0.0
         """
@@ -108,6 +110,7 @@ def outer_probabilities(low: Array, high: Array, offset: tuple[float, float] = (
 
     A pixel's is least where it is low, and all others and the offset are high.
 
+    >>> import numpy as np
     >>> [end.tolist() for end in outer_probabilities(np.asarray([1.0, 1.0]), np.asarray([1.0, 3.0]))]
     [[0.25, 0.5], [0.5, 0.75]]
     """
@@ -125,6 +128,7 @@ def bounds(levels: Array, q: Array, eps: float, rounding: Rounding, seed: int = 
     `eps` is added in the logarithm and under the quotient; it must be far below every probability (0, or 1e-12).
     Without `dithers` the range of dither is not worked out: it is nan.
 
+    >>> import numpy as np
     >>> q = np.asarray([0.25, 0.75])
     >>> found = bounds(np.asarray([1, 3]), q, 0.0, "round")
     >>> round(abs(found.low), 12), round(found.high - divergence(q, np.asarray([0.5, 3.5]), 0.0), 12)

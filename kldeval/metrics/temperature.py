@@ -30,6 +30,7 @@ def class_slopes(scores: Floats, label: NDArray[np.int64], weights: Floats | Non
 
     Source: C. Guo et al. (2017), https://proceedings.mlr.press/v70/guo17a.html.
 
+    >>> import numpy as np
     >>> class_slopes(np.zeros((1, 2)), np.asarray([0]), None, 1.0).loss == float(np.log(2))
     True
     """
@@ -50,6 +51,7 @@ def class_slopes(scores: Floats, label: NDArray[np.int64], weights: Floats | Non
 def logit_slopes(logits: Floats, target: Floats, weights: Floats | None, inverse: float) -> Slopes:
     """The sums of pixels with logits of two classes, and the ground truth in 0..1.
 
+    >>> import numpy as np
     >>> logit_slopes(np.asarray([0.0]), np.asarray([1.0]), None, 1.0).slope
     0.0
     """

@@ -383,7 +383,10 @@ def test_a_sun_raster_is_refused(refused: Any) -> None:
 
 def test_a_second_sample_that_would_be_dropped_is_refused(refused: Any) -> None:
     data = tiff([np.dstack([MAP, 255 - MAP])], samples=2)
-    what = "a TIFF of 2 samples per pixel that are not known to be a colour; store the one that is the map"
+    what = (
+        "a TIFF of 2 samples per pixel that are not known to be a colour; --key N takes the N-th, and a class map, "
+        "whose axis is named, has all of them for its classes: --axis 0"
+    )
     assert refused("la.tif", data) == what
 
 
