@@ -30,7 +30,13 @@ CORPUS = Path(__file__).parent.parent / "tests" / "hostile"
 SECONDS, SLOW = 20.0, 5.0
 """After how long a child is ended, and from how much processor time on a file counts as slow."""
 
-FINE = frozenset({"read", "refused"})
+ONCE = "crash once"
+"""A decoder that ended its process, and did not when the file was read again, as the program reads such files again."""
+
+FINE = frozenset({"read", "refused", ONCE})
+
+READINGS = 3
+"""So often a file whose reading crashed is read again."""
 
 READER_OF = {".tsv": "fixations", ".csv": "fixations", ".json": "fixations", ".mat": "fixations"}
 
@@ -47,6 +53,14 @@ class Child:
 
     def verdict(self, seed: Seed, data: bytes) -> dict[str, Any]:
         """What becomes of the bytes under the suffix and reader of a seed."""
+        answer = self._answer(seed, data)
+        if answer["verdict"] == "crash" and all(
+            self._answer(seed, data)["verdict"] != "crash" for _ in range(READINGS)
+        ):
+            return {**answer, "verdict": ONCE}
+        return answer
+
+    def _answer(self, seed: Seed, data: bytes) -> dict[str, Any]:
         path = self._folder / f"input{seed.suffix}"
         path.write_bytes(data)
         process = self._started()
@@ -151,6 +165,8 @@ def work(
             verdict = answer["verdict"]
             counts[seed.name, verdict] += 1
             key = (seed.suffix + verdict, str(answer.get("what", "")).partition(": ")[0])
+            if verdict == ONCE:
+                print(f"{verdict}: {answer['what']} ({seed.name})", flush=True)
             if verdict not in FINE and key not in found:
                 found[key] = kept(seed, smaller(child, seed, data, verdict) if verdict != "hang" else data, verdict)
                 print(f"{verdict}: {answer.get('what', '')} ({found[key]})", flush=True)

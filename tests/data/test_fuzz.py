@@ -113,13 +113,23 @@ def test_a_finding_is_made_small() -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the child is judged by the signal that ended it")
-def test_a_child_that_ends_is_a_finding(tmp_path: Path) -> None:
+def test_a_child_that_ends_is_a_finding_where_it_ends_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     child = Child(tmp_path)
     try:
         seed = seeds()[0]
         assert child.verdict(seed, seed.data)["verdict"] == "read"
         child._started().kill()
-        assert child.verdict(seed, seed.data)["verdict"] == "crash"
+        assert child.verdict(seed, seed.data)["verdict"] == "crash once"
+        started = child._started
+
+        def killed() -> Any:
+            process = started()
+            process.kill()
+            return process
+
+        with monkeypatch.context() as patched:
+            patched.setattr(child, "_started", killed)
+            assert child.verdict(seed, seed.data)["verdict"] == "crash"
         assert child.verdict(seed, seed.data[:50])["verdict"] == "refused"
     finally:
         child.end()
