@@ -6,7 +6,7 @@ A remark is a key noted for one map; `notes` turns the remarks of all maps, and 
 from __future__ import annotations
 
 from dataclasses import replace
-from math import isfinite, log
+from math import isfinite, log, prod
 from typing import TYPE_CHECKING, NamedTuple
 
 from kldeval.data.causes import SIDES, negative, unnormalised
@@ -37,6 +37,9 @@ ROUNDING = 1e-5
 PROBLEMS = ("nonfinite", "overflow", "negative", "empty", "outside", "unnormalised")
 """What may stand against a normalisation, in the order in which it is said."""
 
+EMD_FACTOR = 32
+"""How many pixels of a side emd takes for one cell where its call does not say."""
+
 LARGE_EPSILON = 0.1
 """An epsilon of this share of the mean probability 1/N moves the number visibly."""
 
@@ -57,6 +60,7 @@ class Diagnostics:
     takes_logs: bool
     bounded: tuple[tuple[str, float], ...]
     is_whole_map: bool
+    largest_cell: int
 
     @classmethod
     def of(cls, settings: Settings) -> Diagnostics:
@@ -67,6 +71,9 @@ class Diagnostics:
             settings.pred[0].name == "log-prob",
             tuple(_bounded(settings)),
             axes_of(settings.gt) in (None, MAP),
+            max(
+                (call.keywords.get("factor", EMD_FACTOR) for call in settings.metrics if call.name == "emd"), default=0
+            ),
         )
 
 
@@ -146,11 +153,11 @@ def map_flags(
     n_uncovered: int,
     pred: ValueRange,
     gt: ValueRange,
-    shape: tuple[int, int],
+    shape: tuple[int, ...],
     run: Diagnostics,
 ) -> list[str]:
     """The remarks that follow from one map's numbers, its extremes on the scale of the run, and its size."""
-    n_pixels = shape[0] * shape[1]
+    n_pixels = prod(shape)
     found = {
         "uncovered": n_uncovered > 0,
         "infinite": not all(map(isfinite, values.values())),
@@ -163,6 +170,7 @@ def map_flags(
         "scores": run.takes_logs and pred.high > ROUNDING,
         "below-bound": _lies_below_its_constants(values, n_pixels, run)
         and not (run.takes_logs and pred.high > ROUNDING),
+        "one-cell": n_pixels > 1 and max(shape) <= run.largest_cell,
     }
     return [flag for flag, is_so in found.items() if is_so]
 
@@ -321,6 +329,10 @@ _SENTENCES = {
     "ones-gt": (
         "the ground truth holds 0 and 1 as whole numbers ({maps}), which are taken as such and not divided by their "
         "full scale"
+    ),
+    "one-cell": (
+        "emd makes one cell of a map whose sides are no longer than its factor ({maps}), within which nothing moves: "
+        "it is 0 whatever the maps hold; emd(factor=1) takes every pixel for a cell"
     ),
     "below-bound": (
         "the KLD is below what any two densities make it with these constants ({maps}): a side does not sum to 1, so "

@@ -235,7 +235,7 @@ class Evaluator:
             weights = {metric.key: float(beside.n_fixations or 0) for metric in plan.of_fixations}
         values = {key: numbers[key] for key in plan.keys if key in numbers}
         n_uncovered = int(uncovered[0])
-        flags = map_flags(values, n_uncovered, found.pred, found.gt, pair.shape, plan.diagnostics)
+        flags = map_flags(values, n_uncovered, found.pred, found.gt, pair.volume or pair.shape, plan.diagnostics)
         return Score(
             pair.name,
             values,

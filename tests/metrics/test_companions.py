@@ -19,6 +19,7 @@ from hypothesis.extra import numpy as hnp
 from scipy.optimize import linprog
 from scipy.stats import pearsonr
 
+import kldeval
 from kldeval import cc, emd, hellinger, mae, mse, sim, tv
 from kldeval.errors import MissingDependency, RefusedMap
 
@@ -256,3 +257,18 @@ def test_a_closer_prediction_is_better_in_every_metric() -> None:
         assert float(sim(better, gt)) > float(sim(worse, gt))
         assert float(mse(better, gt)) < float(mse(worse, gt))
         assert float(emd(better, gt, factor=4)) < float(emd(worse, gt, factor=4))
+
+
+@pytest.mark.parametrize(
+    ("shape", "metric", "said"),
+    [((32, 20), "emd", True), ((33, 20), "emd", False), ((32, 20), "emd(factor=1)", False), ((4, 5, 6), "emd", True)],
+)
+def test_an_emd_within_one_cell_is_said_to_be_0_whatever_the_maps_hold(
+    shape: tuple[int, ...], metric: str, *, said: bool
+) -> None:
+    pytest.importorskip("ot")
+    rng = np.random.default_rng(1)
+    report = kldeval.evaluate(rng.random(shape), rng.random(shape), metric=metric, spatial_axes=len(shape))
+    assert any("emd makes one cell of a map" in note for note in report.notes) is said
+    (summary,) = report.summaries.values()
+    assert (summary.mean == 0) is said
