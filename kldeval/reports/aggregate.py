@@ -178,7 +178,15 @@ def summary_of(moments: Moments, middle: float | None) -> Summary:
 
 
 class ClassSums:
-    """The sums of single classes of labels over some maps, and how many maps have them for each metric."""
+    """The sums of single classes of labels over some maps, and how many maps have them for each metric.
+
+    >>> from kldeval.records import ClassSum, Score
+    >>> maps = [Score(name, {}, classes={"ce": (ClassSum(1.0, 2.0, 2), ClassSum(0.0, 0.0, 0))}) for name in "ab"]
+    >>> found = ClassSums()
+    >>> found.add(maps)
+    >>> found.rows(["ce"], sums=False)
+    (ClassRow(label=0, n=4, values={'ce': 0.5}), ClassRow(label=1, n=0, values={'ce': nan}))
+    """
 
     def __init__(self) -> None:
         self.n = 0
@@ -212,7 +220,10 @@ class ClassSums:
         self._sums[key] = [(one[0] + two[0], one[1] + two[1], one[2] + two[2]) for one, two in both]
 
     def rows(self, keys: Iterable[str], *, sums: bool) -> tuple[ClassRow, ...]:
-        """The table, as `summarise_classes` makes it, of the metrics that all maps have."""
+        """A row per class: its positions in all maps, and the mean over them (or `sums`) of what all maps have.
+
+        The mean over the positions of a class that no map has is nan.
+        """
         found = {key: self._sums[key] for key in keys if self.n and self._n_having[key] == self.n}
         none = Moments(), Moments(), 0
         return tuple(
@@ -230,21 +241,6 @@ def _n_of(column: Sequence[ClassSum]) -> int:
     return sum(one.n for one in column)
 
 
-def summarise_classes(keys: Iterable[str], scores: Sequence[Score], *, sums: bool = False) -> tuple[ClassRow, ...]:
-    """A row per class of label: its positions in all maps, and each metric's mean over them (or `sums`: its sum).
-
-    The mean over the positions of a class that no map has is nan.
-
-    >>> from kldeval.records import ClassSum, Score
-    >>> maps = [Score(name, {}, classes={"ce": (ClassSum(1.0, 2.0, 2), ClassSum(0.0, 0.0, 0))}) for name in "ab"]
-    >>> summarise_classes(["ce"], maps)
-    (ClassRow(label=0, n=4, values={'ce': 0.5}), ClassRow(label=1, n=0, values={'ce': nan}))
-    """
-    found = ClassSums()
-    found.add(scores)
-    return found.rows(keys, sums=sums)
-
-
 def _row_of(
     label: int, n: int, made: Mapping[str, tuple[tuple[float, ...], tuple[float, ...]]], *, sums: bool
 ) -> ClassRow:
@@ -255,7 +251,7 @@ def _row_of(
 
 
 def merge_classes(tables: Sequence[Sequence[ClassRow]], *, sums: bool) -> tuple[ClassRow, ...]:
-    """The rows of all maps, of those of parts of them; see `summarise_classes`."""
+    """The rows of all maps, of those of parts of them; see `ClassSums`."""
     of_label: defaultdict[int, list[ClassRow]] = defaultdict(list)
     for row in chain.from_iterable(tables):
         of_label[row.label].append(row)
@@ -351,10 +347,3 @@ _REASONS = {
     PRIOR: "with another ground truth",
     CEILING: "with fixations of two observers or more",
 }
-
-
-def reference_notes(scores: Sequence[Score]) -> Iterator[str]:
-    """Why a reference is missing that some map has, or could have."""
-    held = ReferencesHeld()
-    held.add(scores)
-    return held.notes()
