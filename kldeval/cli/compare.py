@@ -13,11 +13,11 @@ from kldeval.cli.messages import say
 from kldeval.cli.model_options import NameOptions, ResamplingOptions, load_models, resampling_from
 from kldeval.cli.options import (
     NUMERIC,
+    AuxiliaryNamingOptions,
     ComputingOptions,
     FileOptions,
     GivenPath,
     GroupOptions,
-    NamingOptions,
     NumericOptions,
     ProgressOptions,
     request_from,
@@ -76,7 +76,7 @@ class CompareOptions(
     OutputOptions,
     VerboseOptions,
     NumericOptions,
-    NamingOptions,
+    AuxiliaryNamingOptions,
     FileOptions,
     ProgressOptions,
     ComputingOptions,
