@@ -126,7 +126,7 @@ ARRAYS = arrays(shapes(max_side=5).map(lambda shape: (2, *shape)), drawn.numbers
 
 
 class TestWeights:
-    @settings(max_examples=20, deadline=None)
+    @settings(max_examples=8, deadline=None)
     @given(maps=ARRAYS, data=st.data())
     def test_a_mask_is_a_crop(self, maps: Any, data: st.DataObject) -> None:
         """Whatever stands under weight 0, nan and infinity too, the numbers are those of the other pixels alone."""
@@ -139,7 +139,7 @@ class TestWeights:
                 masked = numbers(pred, gt, weights=mask.astype(float), reduction=reduction, **options)
                 assert_same(masked, numbers(*crop, reduction=reduction, **options), 1e-11)
 
-    @settings(max_examples=20, deadline=None)
+    @settings(max_examples=8, deadline=None)
     @given(maps=ARRAYS, data=st.data())
     def test_a_whole_weight_is_a_repetition(self, maps: Any, data: st.DataObject) -> None:
         counts = data.draw(arrays(maps.shape[1:], integers(0, 3, np.int64)).filter(np.any))
