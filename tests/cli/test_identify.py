@@ -331,8 +331,8 @@ class TestRows:
         pred, gt, *fixations = self.unlike(tmp_path)
         pair = pred / "b_1.npy", gt / "b_1.npy"
         alone, row = (
-            json.loads(kldeval("identify", *texts, *pair, *fixations, "--format", "json").out)
-            for texts in (("--value", "kld=0.2"), ("--value", "kld=0.2", "--value", "nss=0.2"))
+            json.loads(kldeval("identify", *texts, *pair, "--format", "json").out)
+            for texts in (("--value", "kld=0.2"), ("--value", "kld=0.2", "--value", "nss=0.2", *fixations))
         )
         printed = {
             kldeval(*pair, *fixations, "-m", definition.metric, *chain, "--score-only", "-q").out
