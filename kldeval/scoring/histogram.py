@@ -343,7 +343,8 @@ class _Product:
         finite = self.target.is_finite & other.is_finite
         if len(factors) > 1:
             finite &= np.isfinite(self.target.powers).all(axis=(1, 3))
-        self.is_exact = (finite & (largest <= LARGEST_QUOTIENT * self.target.least))[:, 0].tolist()
+        finite &= largest <= LARGEST_QUOTIENT * self.target.least
+        self.is_exact = np.ravel(finite).tolist()
 
     def both(self, place: int, met: Array) -> float:
         """What both sides together add to the sum over the pixels of a pair."""
