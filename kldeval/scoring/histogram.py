@@ -338,13 +338,13 @@ class _Product:
         factors = [one if one.shape == shape else np.broadcast_to(one, shape) for one in part.factors]
         self._factors = factors[0] if len(factors) == 1 else np.concatenate(factors, axis=-2)
         self.n_orders = len(factors)
-        self._is_finite = np.isfinite(self._factors).all(axis=(-2, -1)).tolist()
+        self._is_finite: list[bool] = np.isfinite(self._factors).all(axis=(-2, -1)).tolist()
         largest = np.where(other.counts > 0, part.reach, 0.0).max(axis=-1)
         finite = self.target.is_finite & other.is_finite
         if len(factors) > 1:
             finite &= np.isfinite(self.target.powers).all(axis=(1, 3))
         finite &= largest <= LARGEST_QUOTIENT * self.target.least
-        self.is_exact = np.ravel(finite).tolist()
+        self.is_exact = finite[:, 0].tolist()
 
     def both(self, place: int, met: Array) -> float:
         """What both sides together add to the sum over the pixels of a pair."""
