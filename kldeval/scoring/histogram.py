@@ -338,7 +338,8 @@ class _Product:
         factors = [one if one.shape == shape else np.broadcast_to(one, shape) for one in part.factors]
         self._factors = factors[0] if len(factors) == 1 else np.concatenate(factors, axis=-2)
         self.n_orders = len(factors)
-        self._is_finite: list[bool] = np.isfinite(self._factors).all(axis=(-2, -1)).tolist()
+        are_finite: Any = np.isfinite(self._factors).all(axis=(-2, -1))
+        self._is_finite: list[bool] = are_finite.tolist()
         largest = np.where(other.counts > 0, part.reach, 0.0).max(axis=-1)
         finite = self.target.is_finite & other.is_finite
         if len(factors) > 1:
