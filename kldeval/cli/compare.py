@@ -13,11 +13,11 @@ from kldeval.cli.messages import say
 from kldeval.cli.model_options import NameOptions, ResamplingOptions, load_models, resampling_from
 from kldeval.cli.options import (
     NUMERIC,
+    AuxiliaryNamingOptions,
     ComputingOptions,
     FileOptions,
     GivenPath,
     GroupOptions,
-    NamingOptions,
     NumericOptions,
     ProgressOptions,
     request_from,
@@ -76,7 +76,7 @@ class CompareOptions(
     OutputOptions,
     VerboseOptions,
     NumericOptions,
-    NamingOptions,
+    AuxiliaryNamingOptions,
     FileOptions,
     ProgressOptions,
     ComputingOptions,
@@ -126,9 +126,9 @@ def _saved(paths: Sequence[Path], options: CompareOptions) -> tuple[dict[str, Re
     from dataclasses import replace
 
     from kldeval.errors import UsageProblem
-    from kldeval.reports.aggregate import only
     from kldeval.reports.comparison import check_agreement, compare_reports
     from kldeval.reports.leaderboard import check_adaptive_bins
+    from kldeval.reports.merging import only
 
     _refuse_scoring()
     reports = load_models(paths, options.names)

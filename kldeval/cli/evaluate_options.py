@@ -9,11 +9,11 @@ import click
 from kldeval.cli.groups import flag_option, option, text_option
 from kldeval.cli.model_options import GateOptions, NameOptions, ResamplingOptions, SortOptions
 from kldeval.cli.options import (
+    AuxiliaryNamingOptions,
     ComputingOptions,
     FileOptions,
     GroupOptions,
     ManifestOptions,
-    NamingOptions,
     NumericOptions,
     ProgressOptions,
     ReferenceOptions,
@@ -25,7 +25,7 @@ class EvaluateOptions(
     NumericOptions,
     GroupOptions,
     ManifestOptions,
-    NamingOptions,
+    AuxiliaryNamingOptions,
     FileOptions,
     NameOptions,
     SortOptions,
