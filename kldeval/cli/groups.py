@@ -74,8 +74,8 @@ class Declared(NamedTuple):
         """The function of a command, with this option as the parameter `name`."""
         flags = self.flags or (f"--{name.replace('_', '-')}",)
         may_be_path = "type" not in self.attributes and self.attributes.get("metavar") in PATHS
-        asked = {"callback": _said} if may_be_path else {}
-        return click.option(*flags, name, **asked, **self.attributes)(function)
+        attributes = {"callback": _said, **self.attributes} if may_be_path else self.attributes
+        return click.option(*flags, name, **attributes)(function)
 
 
 def option(*flags: str, **attributes: Any) -> Any:

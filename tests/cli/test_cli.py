@@ -416,7 +416,7 @@ def test_an_empty_path_is_no_current_folder(command: list[str], folders: tuple[P
     assert outcome.err == 'kldeval: a path is empty (""); is a variable of the shell unset?\n'
 
 
-@pytest.mark.parametrize("command", ["evaluate", "audit", "compare", "density", "explain", "observers", "reproduce"])
+@pytest.mark.parametrize("command", ["evaluate", "audit", "compare", "calibrate", "explain", "observers", "reproduce"])
 def test_an_empty_option_is_no_current_folder(command: str, folders: tuple[Path, Path]) -> None:
     """Whatever an option calls its path: `--cache "$UNSET"` writes nowhere."""
     told = kldeval(command, "--help-all").out

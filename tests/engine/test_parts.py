@@ -364,7 +364,7 @@ def test_the_command_line_reports_without_the_folder_that_vanished(
     monkeypatch.setattr("kldeval.writers.parts.PartFolder.write", writing)
     with pytest.warns(RuntimeWarning):
         found = kldeval(root / "pred", root / "gt", "--format", "csv", "--output-dir", rows, "--jobs", "1")
-    assert (found.code, found.out) == (2, whole.out), found.err
+    assert (found.code, found.out) == (2, whole.out), writer
     why = "no such file or directory; 5 of 5 parts missing"
     way_out = "mend that and run it again (with --cache nothing is scored twice)"
     assert found.err.splitlines()[-1] == f"kldeval: cannot write {rows}/part-000000.parquet: {why}: {way_out}"
