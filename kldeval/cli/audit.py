@@ -12,6 +12,7 @@ from kldeval.cli.messages import on_terminal, render_options, say, show
 from kldeval.cli.options import (
     EngineOptions,
     FileOptions,
+    FixationNamingOptions,
     NamingOptions,
     ProgressOptions,
     ReadingOptions,
@@ -30,7 +31,9 @@ PREDS_AND_GT = 2
 """At least so many paths."""
 
 
-class AuditOptions(ReadingOptions, VerboseOptions, ProgressOptions, NamingOptions, FileOptions, EngineOptions):
+class AuditOptions(
+    ReadingOptions, VerboseOptions, ProgressOptions, NamingOptions, FixationNamingOptions, FileOptions, EngineOptions
+):
     """The options of `kldeval audit`."""
 
     conventions: tuple[str, ...] = option(
@@ -124,7 +127,9 @@ def _metric(options: AuditOptions) -> str:
 def _audit_of_kld(models: dict[str, Path], gt: Path, options: AuditOptions, progress: Progress | None) -> Audit:
     """Every convention, or those that are named."""
     from kldeval.analysis.audit import audit, plan_audit
+    from kldeval.cli.options import check_fixations_serve
 
+    check_fixations_serve(options, ["kld"])
     names = [name.strip() for part in options.conventions for name in part.split(",") if name.strip()]
     plan = plan_audit(
         names, resize=options.resize, color=options.color, curve=options.eps_curve, rounding=options.bounds

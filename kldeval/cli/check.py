@@ -10,10 +10,10 @@ from kldeval.cli.groups import DEBUG, FilePath, flag_option, option, takes
 from kldeval.cli.help import GroupedCommand
 from kldeval.cli.messages import drawn, is_on_terminal, show
 from kldeval.cli.options import (
+    AuxiliaryNamingOptions,
     ComputingOptions,
     FileOptions,
     ManifestOptions,
-    NamingOptions,
     NumericOptions,
     paths_argument,
     request_from,
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from kldeval.reports.documents import Inspection
 
 
-class CheckOptions(NumericOptions, ManifestOptions, NamingOptions, FileOptions, ComputingOptions):
+class CheckOptions(NumericOptions, ManifestOptions, AuxiliaryNamingOptions, FileOptions, ComputingOptions):
     """The options of `kldeval check`."""
 
     pairs: bool = flag_option("Show every pair, with what its files hold.")

@@ -12,10 +12,10 @@ from kldeval.cli.messages import say
 from kldeval.cli.model_options import NameOptions, ResamplingOptions, load_models, resampling_from
 from kldeval.cli.options import (
     NUMERIC,
+    AuxiliaryNamingOptions,
     ComputingOptions,
     FileOptions,
     GroupOptions,
-    NamingOptions,
     NumericOptions,
     ProgressOptions,
     request_from,
@@ -75,7 +75,7 @@ class CompareOptions(
     OutputOptions,
     VerboseOptions,
     NumericOptions,
-    NamingOptions,
+    AuxiliaryNamingOptions,
     FileOptions,
     ProgressOptions,
     ComputingOptions,
@@ -125,9 +125,9 @@ def _saved(paths: Sequence[Path], options: CompareOptions) -> tuple[dict[str, Re
     from dataclasses import replace
 
     from kldeval.errors import UsageProblem
-    from kldeval.reports.aggregate import only
     from kldeval.reports.comparison import check_agreement, compare_reports
     from kldeval.reports.leaderboard import check_adaptive_bins
+    from kldeval.reports.merging import only
 
     _refuse_scoring()
     reports = load_models(paths, options.names)

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from kldeval.cli.groups import FilePath, flag_option, option, text_option
 from kldeval.cli.model_options import GateOptions, NameOptions, ResamplingOptions, SortOptions
 from kldeval.cli.options import (
+    AuxiliaryNamingOptions,
     ComputingOptions,
     FileOptions,
     GroupOptions,
     ManifestOptions,
-    NamingOptions,
     NumericOptions,
     ProgressOptions,
     ReferenceOptions,
@@ -26,7 +26,7 @@ class EvaluateOptions(
     NumericOptions,
     GroupOptions,
     ManifestOptions,
-    NamingOptions,
+    AuxiliaryNamingOptions,
     FileOptions,
     NameOptions,
     SortOptions,

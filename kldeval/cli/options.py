@@ -195,20 +195,30 @@ class ManifestOptions(OptionGroup):
 
 
 class NamingOptions(OptionGroup):
-    """How files are named."""
+    """How the files of the maps are named."""
 
     pred_name: str | None = text_option(
         "TEMPLATE", "The paths of predictions, as '{video}/img_{frame:05d}.png' [default: {name}]."
     )
     gt_name: str | None = text_option("TEMPLATE", "Those of ground truths, as '{name}_fixMap.jpg' [default: {name}].")
+    exclude: tuple[str, ...] = option(
+        multiple=True, metavar="GLOB", help="Files or folders to leave out; may be repeated."
+    )
+
+
+class FixationNamingOptions(OptionGroup):
+    """How the files of fixations are named, of commands that take some."""
+
     fixations_name: str | None = text_option("TEMPLATE", "Those of the files of --fixations [default: {name}].")
+
+
+class AuxiliaryNamingOptions(NamingOptions, FixationNamingOptions):
+    """How the files of maps and of all auxiliary inputs are named."""
+
     mask_name: str | None = text_option("TEMPLATE", "Those of the files of --mask [default: {name}].")
     baseline_name: str | None = text_option("TEMPLATE", "Those of the files of --baseline [default: {name}].")
     weights_name: str | None = text_option("TEMPLATE", "Those of the files of --weights [default: {name}].")
     other_map_name: str | None = text_option("TEMPLATE", "Those of the files of --other-map [default: {name}].")
-    exclude: tuple[str, ...] = option(
-        multiple=True, metavar="GLOB", help="Files or folders to leave out; may be repeated."
-    )
 
 
 class GroupOptions(OptionGroup):
@@ -389,6 +399,23 @@ def rank(name: str) -> int:
     context = click.get_current_context(silent=True)
     source = context.get_parameter_source(name) if context else None
     return _RANKS.get(source, 0) if source else 0
+
+
+def check_fixations_serve(options: OptionGroup, metrics: Iterable[str]) -> None:
+    """Refuse fixations, and how to read them, that the command line gives to a command none of whose metrics has any.
+
+    What a configuration file or the environment says is for other commands.
+
+    Raises:
+        UsageProblem: naming the option.
+    """
+    for name, value in options.given(("fixations", "fixations_name", *READING)).items():
+        if value is not None and rank(name) == ON_COMMAND_LINE:
+            from kldeval.errors import UsageProblem
+
+            flag = f"--{name.replace('_', '-')}"
+            msg = f"{flag} {value} has no effect: none of the metrics {', '.join(metrics)} is of fixations"
+            raise UsageProblem(msg)
 
 
 def _weaker(strong: str, names: Iterable[str]) -> list[str]:

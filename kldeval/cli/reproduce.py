@@ -9,13 +9,13 @@ import click
 from kldeval.cli.answers import AnswerOptions, check_answer, deliver_answer
 from kldeval.cli.groups import DEBUG, FilePath, option, takes
 from kldeval.cli.help import GroupedCommand
-from kldeval.cli.options import FileOptions, GroupOptions, NamingOptions
+from kldeval.cli.options import AuxiliaryNamingOptions, FileOptions, GroupOptions
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-class ReproduceOptions(AnswerOptions, NamingOptions, GroupOptions, FileOptions):
+class ReproduceOptions(AnswerOptions, AuxiliaryNamingOptions, GroupOptions, FileOptions):
     """The options of `kldeval reproduce`: those that chose the files, where the report has not saved them."""
 
     fixations: Path | None = option(type=FilePath(), metavar="PATH", help="The fixations.")

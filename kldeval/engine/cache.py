@@ -25,13 +25,13 @@ from kldeval.data.readers.stored import Limits
 from kldeval.dataclass import dataclass
 from kldeval.detached import values_file
 from kldeval.digests import ABSENT, Stamp, is_settled, noting, stamp_of
-from kldeval.engine.outcome_rows import outcome_of, row_of
 from kldeval.engine.worker import Answer, TaskWork, guarded, unless_left_out
 from kldeval.errors import KldevalError
 from kldeval.executors.local import LocalPool
 from kldeval.memory import Member
 from kldeval.provenance import arithmetic, source_digest, versions_of_readers
 from kldeval.records import Failure, Fixations, Score, Skipped
+from kldeval.reports.outcome_rows import outcome_of, row_of
 from kldeval.scoring.histogram import expect
 
 if TYPE_CHECKING:

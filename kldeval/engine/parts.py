@@ -9,22 +9,24 @@ worker that is at the last part.
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from hashlib import sha256
 from heapq import merge
-from itertools import accumulate, groupby, islice
+from itertools import groupby, islice
 from operator import itemgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from kldeval.dataclass import dataclass
-from kldeval.engine.sums import RunSums
 from kldeval.executors.protocol import may_end_process, results_of_lost
-from kldeval.records import Score
+from kldeval.records import Failure, Score
 from kldeval.regular import why
+from kldeval.reports.aggregate import summarise_references
+from kldeval.reports.collected import Outcomes
+from kldeval.reports.sums import RunSums
+from kldeval.sequences import Streamed
 from kldeval.settings.signature import signatures
 from kldeval.urls import url_of
 
@@ -36,8 +38,10 @@ if TYPE_CHECKING:
     from kldeval.engine.worker import Answer
     from kldeval.executors.protocol import Executor, Work
     from kldeval.memory import MapFolder
-    from kldeval.records import Failure, Outcome, Pair
+    from kldeval.records import Outcome, Pair
+    from kldeval.reports.aggregate import Means
     from kldeval.reports.documents import Report, Summary
+    from kldeval.reports.sums import RunFacts
     from kldeval.run_options import RunOptions
     from kldeval.settings.settings import Settings
 
@@ -224,12 +228,13 @@ class PartBlock(NamedTuple):
 
 
 class WrittenPart(NamedTuple):
-    """A part with `n` scores, and the sums over it; `data` are its contents where it could not be written."""
+    """A part with `n` scores, the sums over it and its failures; `data` are its contents where it is not written."""
 
     part: int
     n_outcomes: int
     n: int
     sums: RunSums
+    failures: Sequence[Failure]
     data: bytes | None = None
     reason: str = ""
 
@@ -251,12 +256,17 @@ def made(number: int, outcomes: Sequence[Outcome], folder: PartTarget) -> Writte
     scores = [one for one in outcomes if isinstance(one, Score)]
     sums = RunSums()
     sums.add(outcomes)
+    failures = (
+        *(one for one in outcomes if isinstance(one, Failure)),
+        *(one for score in scores for one in score.failures),
+    )
+    part = WrittenPart(number, len(outcomes), len(scores), sums, failures)
     data = folder.encoded(number, scores)
     try:
         folder.write(number, data)
     except OSError as error:
-        return WrittenPart(number, len(outcomes), len(scores), sums, data, why(error))
-    return WrittenPart(number, len(outcomes), len(scores), sums)
+        return part._replace(data=data, reason=why(error))
+    return part
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,64 +363,67 @@ def _ranges(n: int) -> list[tuple[int, int, int, bool]]:
 
 
 class PartedRows:
-    """The rows of a run in its parts, and the sums over all of them: what `spool.Spool` is to a run without parts."""
+    """The rows of a run in its parts, and the sums over all of them: what `spool.Spool` is to a run without parts.
+
+    Failures, which are in no part, are kept as a run without parts keeps them.
+    """
 
     def __init__(self, parts: PartsOfRun) -> None:
-        self.sums = RunSums()
+        self.group_of: Callable[[str], str] | None = None  # the rows have their groups
         self.scores = PartedScores(parts)
+        self._failures = Outcomes()
+        self._sums = RunSums()
         self._parts = parts
 
-    def add(self, outcomes: Sequence[Outcome]) -> None:
-        """Take in failures, which are in no part."""
-        self.sums.add(outcomes)
+    def add(self, outcomes: Iterable[Outcome]) -> None:
+        """Take in failures."""
+        self._failures.extend(outcomes)
 
     def append(self, part: WrittenPart) -> None:
         """Take note of the next part."""
         if part.data is not None:
             self._parts.keep(part.part, part.data, part.reason)
-        self.sums.join(part.sums)
+        self._sums.join(part.sums)
+        self._failures.extend(part.failures)
         self.scores.counts.append(part.n)
+
+    @property
+    def facts(self) -> RunFacts:
+        """What is known of all outcomes together."""
+        return self._sums.facts
+
+    @property
+    def failures(self) -> Sequence[Failure]:
+        """All failures, in the order of their names."""
+        return self._failures.rows().failures
 
     def summaries(self, keys: Iterable[str]) -> dict[str, Summary]:
         """The summary of each metric; medians are found by counting passes over the parts."""
-        return {key: self.sums.summary(key, partial(self._values, key)) for key in keys}
+        return {key: self._sums.metrics.summary(key, partial(self._values, key)) for key in keys}
+
+    def references(self, *, over_groups: bool) -> Means:
+        """The headlines of the reference rows."""
+        return summarise_references(self.scores, over_groups=True) if over_groups else self._sums.references()
 
     def _values(self, key: str) -> Iterator[Array]:
         return (self._parts.values(number, key) for number in range(len(self.scores.counts)))
 
 
-class PartedScores(Sequence[Score]):
+class PartedScores(Streamed[Score]):
     """The scores of all parts, read again whenever they are asked for; `counts` are how many each part has."""
 
     def __init__(self, parts: PartsOfRun) -> None:
         self.counts: list[int] = []
-        self.group_of: Callable[[str], str] | None = None  # the rows have their groups
         self._parts = parts
 
     def __len__(self) -> int:
         return sum(self.counts)
 
-    def __iter__(self) -> Iterator[Score]:
-        for number in range(len(self.counts)):
-            yield from self._parts.scores(number)
-
-    @overload
-    def __getitem__(self, place: int) -> Score: ...
-
-    @overload
-    def __getitem__(self, place: slice) -> list[Score]: ...
-
-    def __getitem__(self, place: int | slice) -> Score | list[Score]:
-        if isinstance(place, slice):
-            start, stop, step = place.indices(len(self))
-            return list(islice(self, start, stop, step)) if step > 0 else list(self)[place]
-        if not -len(self) <= place < len(self):
-            msg = f"there are {len(self)} scores"
-            raise IndexError(msg)
-        ends = list(accumulate(self.counts))
-        place %= len(self)
-        number = bisect_right(ends, place)
-        return next(islice(self._parts.scores(number), place - ends[number] + self.counts[number], None))
+    def _from(self, start: int) -> Iterator[Score]:
+        for number, n in enumerate(self.counts):
+            if start < n:
+                yield from islice(self._parts.scores(number), start, None)
+            start = max(0, start - n)
 
 
 def rows_of_workers(

@@ -12,7 +12,6 @@ from kldeval.data.inputs import Inputs
 from kldeval.data.load import Reading, load_pair
 from kldeval.dataclass import dataclass
 from kldeval.engine.auxiliary_context import NO_AUXILIARY, AuxiliaryContext, needs_auxiliary
-from kldeval.engine.collected import Outcomes, are_held
 from kldeval.engine.device import Device, find_device
 from kldeval.engine.report_builder import _saving_notes, build_report, provenance_of, shard_of
 from kldeval.engine.worker import Decoding, Scoring, T, TaskWork, reading_of
@@ -21,6 +20,7 @@ from kldeval.executors.choice import executor_for, is_cluster
 from kldeval.executors.local import ThreadPool, cores
 from kldeval.normalization.chain import class_axis
 from kldeval.records import Score
+from kldeval.reports.collected import Outcomes, are_held
 from kldeval.scoring.diagnostics import swapped
 from kldeval.scoring.evaluator import Evaluator
 from kldeval.scoring.histogram import expect
@@ -125,12 +125,13 @@ def run_blocks(
     facts: dict[str, Any] | None = None
     for pred, gt, request in blocks:
         dataset = select(pred, gt, settings, request)
-        scored = _scored(dataset, {ONLY: (pred, gt)}, settings, request, progress if parts is None else unscored)
+        found.extend(dataset.failures[ONLY])
+        told = progress if parts is None else unscored
+        scored = _scored(dataset, {ONLY: (pred, gt)}, settings, request, told, {ONLY: found})
         settings = scored.settings
         if parts is not None and head is None:
             head = scored.head((pred, gt))
             parts.check(head)
-        found.extend(scored.outcomes[ONLY].all())
         notes |= dict.fromkeys((*dataset.notes_of(ONLY), *scored.around.notes, *_saving_notes(request)))
         group_of = dataset.group_of
         facts = facts or provenance_of(pred, gt, scored.device, request, scored.elsewhere)
@@ -192,8 +193,10 @@ def _scored(
     settings: Settings,
     request: RunOptions,
     progress: Callable[[object, int], None] | None,
+    found: Mapping[str, Outcomes],
     parts: PartsOfRun | None = None,
 ) -> _Scored:
+    """The outcomes of a dataset, which are put to those that were `found` before."""
     if settings.maps == "rows":
         msg = "rows are units of kldeval PRED GT --rows alone"
         raise UsageProblem(msg)
@@ -202,7 +205,6 @@ def _scored(
     settings = resolve_settings(settings, dataset.undivided, request)
     around = _around(settings, request, dataset.every, alone=dataset.alone)
     settings = with_context(settings, around.described)
-    found = {model: Outcomes(failures) for model, failures in dataset.failures.items()}
     executor = executor_for(request) if device.is_cpu else ThreadPool(request.jobs or cores())
     ready = _ready(dataset, settings, request, device, executor, around)
     answers = ready.answers() if parts is None else _in_parts(ready, sides[ONLY], parts, found[ONLY], progress)
@@ -230,7 +232,8 @@ def run_dataset(
     if request.shard is not None and request.bounds is not None:
         msg = "--bounds says what is open of the means over all maps: score them without --shard"
         raise UsageProblem(msg)
-    scored = _scored(dataset, sides, settings, request, progress, parts)
+    found = {model: Outcomes(failures, len(dataset.models)) for model, failures in dataset.failures.items()}
+    scored = _scored(dataset, sides, settings, request, progress, found, parts)
     open_ends = {model: _bounds(dataset, model, scored, request) for model in sides}
     overlaps = _overlaps({model: bounds.get("bounds", {}) for model, (bounds, _) in open_ends.items()})
     return [
@@ -271,9 +274,7 @@ def _bounds(dataset: Dataset, model: str, scored: _Scored, request: RunOptions) 
     rounding = check_rounding(request.bounds)
 
     # means are over the maps that were scored, of several models for all of them
-    names = set.intersection(
-        *({one.name for one in found.all() if isinstance(one, Score)} for found in scored.outcomes.values())
-    )
+    names = set.intersection(*({one.name for one in found.rows().scores} for found in scored.outcomes.values()))
     pairs = [task[model] for task in dataset.tasks if model in task and task[model].name in names]
     reading = reading_of(scored.settings, request)
     made, said = run_bounds(pairs, scored.settings, reading, rounding, request.jobs or cores())
@@ -463,7 +464,7 @@ def _in_parts(
     """The answers, whose scores are written to parts on the way; none where `found` has their sums instead."""
     from kldeval.engine.parts import contents, rows_of_workers, writing
 
-    dataset, settings, total = ready.dataset, ready.evaluator.plan.settings, ready.dataset.count
+    dataset, total = ready.dataset, ready.dataset.count
     head = ready.head(sides)
 
     def again(number: int) -> bytes:
@@ -471,9 +472,8 @@ def _in_parts(
         return contents(number, ready.answers(some), dataset, folder)
 
     folder = parts.begin(head, again)
-    needs_rows = ready.request.baselines or settings.is_labels  # tables of references and of classes
     by_workers = ready.device.is_cpu and parts.is_shared and ready.may_be_cut_anywhere()
-    if are_held(total) or needs_rows or not by_workers:
+    if are_held(total) or not by_workers:
         yield from writing(ready.answers(), dataset.group_of, parts, folder)
         return
 

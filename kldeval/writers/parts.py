@@ -21,12 +21,11 @@ import numpy as np
 from kldeval.atomic import temporary_beside
 from kldeval.data.inputs import Inputs
 from kldeval.dataclass import dataclass
-from kldeval.engine.outcome_rows import outcome_of, row_of
-from kldeval.engine.spool import as_reported
 from kldeval.errors import PartsMissing, UsageProblem, count, printable
 from kldeval.grammar import differences
 from kldeval.records import Score
 from kldeval.regular import open_regular, why
+from kldeval.reports.outcome_rows import as_reported, outcome_of, row_of
 from kldeval.urls import is_url, url_of
 from kldeval.writers.delimited import failure_rows, score_row
 from kldeval.writers.parquet import SIGNATURES, package, table

@@ -49,7 +49,7 @@ def maps(tmp_path: Path) -> tuple[Path, Path]:
 
 
 SMALL = {"kldeval.engine.parts.TASKS_OF_PART": 8, "kldeval.engine.parts.TASKS_OF_PIECE": 3}
-BY_WORKERS = {**SMALL, "kldeval.engine.collected.MOST_IN_MEMORY": 3, "kldeval.executors.local.WORTH_WORKERS": 0}
+BY_WORKERS = {**SMALL, "kldeval.reports.collected.MOST_IN_MEMORY": 3, "kldeval.executors.local.WORTH_WORKERS": 0}
 
 
 @pytest.fixture(params=["by this process", "by workers"])
