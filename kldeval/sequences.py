@@ -11,7 +11,7 @@ from abc import abstractmethod
 from array import array
 from collections.abc import Sequence
 from hashlib import blake2b
-from itertools import accumulate, chain, islice, pairwise
+from itertools import accumulate, chain, islice, pairwise, repeat
 from os.path import commonprefix
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
@@ -312,13 +312,32 @@ def _packed_column(values: tuple[Any, ...]) -> Sequence[Any]:
     """The values in what takes the least room of them."""
     first, kinds = values[0], set(map(type, values))
     if len(kinds) == 1 and values.count(first) == len(values):
-        return Lazy(range(len(values)), lambda _: first)
+        return _Same(first, len(values))
     if kinds == {int}:
         least, most = min(values), max(values)
         code = next((one for one in "BHIQ" if most - least < 1 << 8 * array(one).itemsize), None)
         if code is not None:
             return _Numbers(least, array(code, (value - least for value in values)))
     return Texts(values) if kinds == {str} else values
+
+
+class _Same(Sequence[Any]):
+    """One object, so many times."""
+
+    __slots__ = ("_n", "_one")
+
+    def __init__(self, one: object, n: int) -> None:
+        self._one = one
+        self._n = n
+
+    def __len__(self) -> int:
+        return self._n
+
+    def __getitem__(self, place: Any) -> Any:
+        return self._one
+
+    def __iter__(self) -> Iterator[Any]:
+        return repeat(self._one, self._n)
 
 
 class _Numbers(Sequence[int]):
