@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -17,7 +18,7 @@ from kldeval.engine.report_builder import _saving_notes, build_report, provenanc
 from kldeval.engine.worker import Decoding, Scoring, T, TaskWork, reading_of
 from kldeval.errors import MapProblem, UsageProblem, count, printable
 from kldeval.executors.choice import executor_for, is_cluster
-from kldeval.executors.local import ThreadPool, cores
+from kldeval.executors.local import cores
 from kldeval.normalization.chain import class_axis
 from kldeval.reports.collected import Outcomes, are_held
 from kldeval.scoring.diagnostics import swapped
@@ -158,19 +159,18 @@ def _scored(
         msg = "rows are units of kldeval PRED GT --rows alone"
         raise UsageProblem(msg)
     _check_saving(dataset, sides, settings, request)
-    device = _device(settings, dataset, request)
-    settings = resolve_settings(settings, dataset.undivided, request)
-    around = _around(settings, request, dataset.every, alone=dataset.alone)
-    settings = with_context(settings, around.described)
-    executor = executor_for(request) if device.is_cpu else ThreadPool(request.jobs or cores())
-    ready = _ready(dataset, settings, request, device, executor, around)
-    answers = ready.answers() if parts is None else _in_parts(ready, sides[ONLY], parts, found[ONLY], progress)
-    n_pairs = dataset.count
-    for answer in answers:
-        found[answer.model].append(answer.outcome)
-        if progress:
-            progress(answer.outcome, n_pairs)
-    return _Scored(settings, device, around, found, tuple(executor.elsewhere))
+    with _computing(settings, dataset, request) as (device, executor):
+        settings = resolve_settings(settings, dataset.undivided, request)
+        around = _around(settings, request, dataset.every, alone=dataset.alone)
+        settings = with_context(settings, around.described)
+        ready = _ready(dataset, settings, request, device, executor, around)
+        answers = ready.answers() if parts is None else _in_parts(ready, sides[ONLY], parts, found[ONLY], progress)
+        n_pairs = dataset.count
+        for answer in answers:
+            found[answer.model].append(answer.outcome)
+            if progress:
+                progress(answer.outcome, n_pairs)
+        return _Scored(settings, device, around, found, tuple(executor.elsewhere))
 
 
 def run_dataset(
@@ -256,19 +256,36 @@ def _inputs(dataset: Dataset, model: str, sides: Sides, request: RunOptions) -> 
     return {"inputs": saved_inputs(pairs, *sides[model], request, request.jobs or cores())}
 
 
-def _device(settings: Settings, dataset: Dataset, request: RunOptions) -> Device:
-    """Where the numbers are computed: on a cluster by the CPUs of its workers.
+@contextmanager
+def _computing(settings: Settings, dataset: Dataset, request: RunOptions) -> Iterator[tuple[Device, Executor]]:
+    """Where the numbers are computed, on a cluster by the CPUs of its workers; and who reads the files.
+
+    Where torch is imported for a GPU, that is done by processes that are forked before.
 
     Raises:
         UsageProblem: a GPU and a cluster are asked for, or as `find_device`.
     """
-    if not is_cluster(request):
-        firsts = dataset.undivided if request.shard is None else dataset.firsts
-        return find_device(request.device, settings, firsts, request.jobs or cores(), len(dataset.models))
-    if request.device not in ("auto", "cpu"):
-        msg = f"--device {request.device} is of this machine, and the work is done by Dask workers; leave one out"
-        raise UsageProblem(msg)
-    return find_device("cpu", settings)
+    if is_cluster(request):
+        if request.device not in ("auto", "cpu"):
+            msg = f"--device {request.device} is of this machine, and the work is done by Dask workers; leave one out"
+            raise UsageProblem(msg)
+        yield find_device("cpu", settings), executor_for(request)
+        return
+    jobs, readers = request.jobs or cores(), ExitStack()
+    forked: list[Executor] = []
+
+    def fork() -> None:
+        from kldeval.executors.ahead import ForkedAhead
+
+        ahead = ForkedAhead(jobs)
+        ahead.fork()
+        readers.callback(ahead.close)
+        forked.append(ahead)
+
+    firsts = dataset.undivided if request.shard is None else dataset.firsts
+    with readers:
+        device = find_device(request.device, settings, firsts, jobs, len(dataset.models), before_torch=fork)
+        yield device, forked[0] if forked else executor_for(request)
 
 
 def _check_saving(
@@ -383,7 +400,11 @@ class _Ready:
         from kldeval.engine.gpu import score_on_device
 
         return Decoding(self.evaluator, self.reading, self.edges), partial(
-            score_on_device, evaluator=self.evaluator, request=self.request, device=self.device.name
+            score_on_device,
+            evaluator=self.evaluator,
+            request=self.request,
+            device=self.device.name,
+            **({"stop": self.executor.stop} if hasattr(self.executor, "stop") else {}),
         )
 
 
