@@ -107,7 +107,7 @@ def torch_as_accelerator(monkeypatch: pytest.MonkeyPatch, device: str = "cpu:0")
         before_torch()
         return Device(device, device)
 
-    monkeypatch.setattr("kldeval.engine.run.find_device", pretended)
+    monkeypatch.setattr("kldeval.engine.computing.find_device", pretended)
 
 
 def by_pixel(pair: MapPair, settings: Any) -> Any:

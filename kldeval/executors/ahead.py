@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kldeval.errors import EngineLost
 from kldeval.executors.local import LocalPool, ThreadPool, _may_fork
-from kldeval.executors.processes import _end_with, _leave, ended
+from kldeval.executors.processes import end_with, ended, leave
 from kldeval.executors.protocol import may_end_process, parts_of, reads_in_order, results_of_lost
 from kldeval.executors.shared_memory import Packed, SharedBlocks
 
@@ -54,6 +54,7 @@ class ForkedAhead:
         self._connection: Connection | None = None
         self._blocks: SharedBlocks | None = None
         self._is_stopped = False
+        self._is_busy = False
 
     @property
     def is_forked(self) -> bool:
@@ -89,6 +90,7 @@ class ForkedAhead:
         data = self._pickled(work, items)
         if data is None or self._connection is None:
             return ThreadPool(self.workers).map(work, items)
+        self._is_busy = True
         self._connection.send_bytes(data)
         return self._results(self._connection)
 
@@ -114,7 +116,8 @@ class ForkedAhead:
 
     def _pickled(self, work: Work[Item, Any], items: Sequence[Item]) -> bytes | None:
         """The work and its items as they are sent; None where threads do it."""
-        if not self.is_forked or not items:
+        # work within the results of other work is done by threads
+        if not self.is_forked or self._is_busy or not items:
             return None
         try:
             if len(pickle.dumps(items[0])) > LARGEST_ITEM:
@@ -144,6 +147,7 @@ class ForkedAhead:
                         raise message.content
                     return
         finally:
+            self._is_busy = False
             if not is_done:  # who stops listening stops the work
                 self.stop()
 
@@ -169,11 +173,11 @@ def _say(what: str) -> None:
 def _serve(connection: Connection, other: Connection, parent: int, workers: int, blocks: SharedBlocks) -> None:
     """Do work as it comes until there is no more."""
     other.close()
-    _end_with(parent)
+    end_with(parent)
     # the parent says when to stop: Ctrl-C reaches it, too
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    signal.signal(signal.SIGTERM, _leave)
+    signal.signal(signal.SIGTERM, leave)
     _forward_warnings(connection)
     while True:
         try:

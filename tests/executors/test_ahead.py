@@ -136,6 +136,9 @@ def test_threads_do_what_cannot_be_sent_or_need_not_be_read() -> None:
         "ahead = ForkedAhead(2)\n"
         "ahead.fork()\n"
         "assert [one[0] for one in ahead.map(Work(lambda _: None), range(20))] == list(range(20))\n"
+        "coming = ahead.map(Work(), range(9))\n"
+        "assert [(one[0], [two[0] for two in ahead.map(Work(), range(3))]) for one in coming] == [\n"
+        "    (number, [0, 1, 2]) for number in range(9)]\n"
         "arrays = [np.full(10**5, number) for number in range(5)]\n"
         "assert list(ahead.map(lambda items: [(one[0], os.getpid()) for one in items], arrays)) == [\n"
         "    (number, here) for number in range(5)]\n"
@@ -147,7 +150,7 @@ PRETENDING = """
 from kldeval.process import settle_process
 settle_process()
 import sys
-from kldeval.engine import run
+from kldeval.engine import computing
 from kldeval.engine.device import Device
 
 def find_device(*_, before_torch, **__):
@@ -156,7 +159,7 @@ def find_device(*_, before_torch, **__):
     import torch
     return Device("cpu:0", "cpu:0 (pretended)")
 
-run.find_device = find_device
+computing.find_device = find_device
 from kldeval.__main__ import main
 main()
 """
