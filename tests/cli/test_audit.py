@@ -11,19 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-import jsonschema
 import numpy as np
 import pytest
 from command_line import Outcome, kldeval
 from every import conventions
+from schemas import validate
 from watching import recorded
 
 ROOT = Path(__file__).parent.parent.parent
 SAMPLE = ROOT / "sample_data"
 GT, BOLD, CAREFUL = SAMPLE / "gt", SAMPLE / "bold", SAMPLE / "careful"
-
-SCHEMA = json.loads((ROOT / "docs" / "audit.schema.json").read_text())
-VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 
 FAMILY = ("default", "exact", "mit", "mit-python", "tuebingen", "hd2s")
 """They agree on maps without zeros."""
@@ -45,7 +42,7 @@ def audited(*arguments: str | Path) -> dict[str, Any]:
     """The JSON of an audit, which fits its schema."""
     outcome = kldeval("audit", *arguments, "--format", "json")
     document: dict[str, Any] = json.loads(outcome.out)
-    VALIDATOR.validate(document)
+    validate(document, "audit")
     return document
 
 
@@ -166,7 +163,7 @@ class TestFiles:
         (gt / "b.png").unlink()
         outcome = kldeval("audit", pred, gt, "--format", "json")
         document = json.loads(outcome.out)
-        VALIDATOR.validate(document)
+        validate(document, "audit")
         assert outcome.code == 1
         assert [(row["name"], row["stage"]) for row in document["failures"]["pred"]] == [("a", "load"), ("b", "pair")]
         assert document["conventions"]["default"]["models"]["pred"]["n"] == 4
