@@ -7,6 +7,7 @@ import io
 import json
 import math
 import re
+from itertools import combinations_with_replacement
 from pathlib import Path
 from typing import Any
 
@@ -270,7 +271,7 @@ class TestFlips:
         (flip,) = document["flips"]
         sides = [side for side in (*flip["first_better"], *flip["second_better"]) if side["p"] is not None]
         assert any(side["significant"] for side in sides)
-        for side in sides:
+        for side in sides[::2]:
             flags = ("--convention", side["convention"], "-m", "kld", "--format", "json", "-q")
             compared = json.loads(kldeval("compare", *models, tmp_path / "gt", *flags).out)
             (pair,) = compared["metrics"]["kld"]["pairs"]
@@ -311,10 +312,9 @@ class TestFlips:
             if all(row["mean"] is not None for row in one["models"].values())
         }
         assert len(means) > 30
-        for name, first in means.items():
-            for other, second in means.items():
-                expected = kendalltau(first, second).statistic
-                assert document["kendall_tau"][name][other] == pytest.approx(expected, abs=1e-12)
+        for (name, first), (other, second) in combinations_with_replacement(means.items(), 2):
+            expected = pytest.approx(kendalltau(first, second).statistic, abs=1e-12)
+            assert document["kendall_tau"][name][other] == document["kendall_tau"][other][name] == expected
 
     def test_ranks_count_from_the_lowest(self, two: dict[str, Any]) -> None:
         for name, expected in {"default": (2, 1), "eml-net": (1, 2), "scipy": (None, None)}.items():

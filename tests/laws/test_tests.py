@@ -36,6 +36,7 @@ def test_no_test_asserts_how_long_a_thing_takes() -> None:
     offenders = [
         f"{path.relative_to(TESTS)}:{node.lineno}"
         for path, tree in trees().items()
+        if any(clock in path.read_text(encoding="utf-8") for clock in clocks)
         for node in ast.walk(tree)
         if isinstance(node, ast.Assert) and any(clock in ast.unparse(node.test) for clock in clocks)
     ]
