@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from kldeval.cli.groups import DEBUG, flag_option, option, takes, text_option
+from kldeval.cli.groups import DEBUG, FilePath, flag_option, option, takes, text_option
 from kldeval.cli.help import GroupedCommand
 from kldeval.cli.messages import on_terminal, render_options, say, show
 from kldeval.cli.options import (
     EngineOptions,
     FileOptions,
     FixationNamingOptions,
-    GivenPath,
     NamingOptions,
     ProgressOptions,
     ReadingOptions,
@@ -23,6 +21,8 @@ from kldeval.cli.options import (
 from kldeval.cli.reporting import VerboseOptions, check_outputs
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from kldeval.reports.audit_documents import Audit
     from kldeval.run_options import Progress
 
@@ -63,7 +63,7 @@ class AuditOptions(
         "-o",
         "--output",
         multiple=True,
-        type=click.Path(path_type=Path),
+        type=FilePath(),
         metavar="FILE",
         help="Also write FILE, in the format of its suffix; may be repeated.",
     )
@@ -75,7 +75,7 @@ class AuditOptions(
 
 
 @click.command("audit", cls=GroupedCommand, context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("paths", nargs=-1, type=GivenPath(path_type=Path), metavar="PRED... GT")
+@click.argument("paths", nargs=-1, type=FilePath(), metavar="PRED... GT")
 @takes(AuditOptions)
 @DEBUG
 def command(paths: tuple[Path, ...], options: AuditOptions) -> int:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from kldeval.cli.groups import DEBUG, flag_option, takes
+from kldeval.cli.groups import DEBUG, FilePath, flag_option, takes
 from kldeval.cli.help import GroupedCommand
 from kldeval.cli.messages import say
 from kldeval.cli.model_options import NameOptions, ResamplingOptions, load_models, resampling_from
@@ -16,7 +15,6 @@ from kldeval.cli.options import (
     AuxiliaryNamingOptions,
     ComputingOptions,
     FileOptions,
-    GivenPath,
     GroupOptions,
     NumericOptions,
     ProgressOptions,
@@ -35,6 +33,7 @@ from kldeval.cli.reporting import (
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from kldeval.reports.documents import ComparisonReport, Report
 
@@ -88,7 +87,7 @@ class CompareOptions(
 
 
 @click.command("compare", cls=GroupedCommand, context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("paths", nargs=-1, type=GivenPath(path_type=Path), metavar="A.json B.json... | PRED PRED... GT")
+@click.argument("paths", nargs=-1, type=FilePath(), metavar="A.json B.json... | PRED PRED... GT")
 @takes(CompareOptions)
 @DEBUG
 def command(paths: tuple[Path, ...], options: CompareOptions) -> int:

@@ -1,6 +1,7 @@
 """Rows of a run as files of a folder, its parts: each has those of `TASKS_OF_PART` neighbouring pairs.
 
-Where a run holds its rows in this process (see `collected`), this process writes the parts. Of a run of more pairs a
+Where a run holds its rows in this process (see `collected`), this process writes the parts; of an iterable it does so
+at the end, when all names are known. Of a run of more pairs a
 worker that has done the work on a part writes it, and what comes here are sums and failures. The first part and the
 last eighth of them are an exception: they are cut into pieces, whose rows come here, so that nobody waits for the one
 worker that is at the last part.
@@ -12,7 +13,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from hashlib import sha256
+from heapq import merge
 from itertools import groupby, islice
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -36,9 +39,8 @@ if TYPE_CHECKING:
     from kldeval.executors.protocol import Executor, Work
     from kldeval.memory import MapFolder
     from kldeval.records import Outcome, Pair
-    from kldeval.reports.aggregate import Means
-    from kldeval.reports.documents import Summary
-    from kldeval.reports.sums import RunFacts
+    from kldeval.reports.aggregate import Means, RunFacts
+    from kldeval.reports.documents import Report, Summary
     from kldeval.run_options import RunOptions
     from kldeval.settings.settings import Settings
 
@@ -72,6 +74,14 @@ class PartsHead(NamedTuple):
     n_parts: int
     size: int
 
+    def of(self, names: Iterable[str]) -> PartsHead:
+        """The same of other maps."""
+        digest, number = sha256(), 0
+        for name in names:
+            digest.update(f"{name}\0".encode("utf-8", "surrogatepass"))
+            number += 1
+        return self._replace(names=f"n={number},sha256={digest.hexdigest()}", n_parts=-(-number // self.size))
+
 
 class PartTarget(Protocol):
     """Where parts are written, as any process can: it pickles."""
@@ -94,8 +104,15 @@ class PartsOfRun(Protocol):
     def is_shared(self) -> bool:
         """Whether other processes write into the folder, too."""
 
-    def begin(self, head: PartsHead) -> PartTarget:
-        """Make the folder ready for the parts of a run.
+    def check(self, head: PartsHead) -> None:
+        """Refuse a folder that holds the parts of another run, whatever its maps are called.
+
+        Raises:
+            UsageProblem: it does.
+        """
+
+    def begin(self, head: PartsHead, remake: Callable[[int], bytes]) -> PartTarget:
+        """Make the folder ready for the parts of a run; `remake` gives the contents of one that somebody removed.
 
         Raises:
             UsageProblem: it holds those of another one.
@@ -105,14 +122,10 @@ class PartsOfRun(Protocol):
         """Keep the contents of a part that could not be written, and say so."""
 
     def scores(self, number: int) -> Iterator[Score]:
-        """The scores of a part.
-
-        Raises:
-            UsageProblem: it is not there any more.
-        """
+        """The scores of a part."""
 
     def values(self, number: int, key: str) -> Array:
-        """The numbers of a metric in a part; raises as `scores`."""
+        """The numbers of a metric in a part."""
 
 
 def head_of(
@@ -123,9 +136,6 @@ def head_of(
     run: str,
 ) -> PartsHead:
     """What the parts of a run over a dataset have in common; `run` is the digest of what its rows have in common."""
-    names = sha256()
-    for task in dataset.tasks:
-        names.update(f"{next(iter(task.values())).name}\0".encode("utf-8", "surrogatepass"))
     given = {"manifest": request.manifest} if request.manifest else dict(zip(("pred", "gt"), sides, strict=True))
     return PartsHead(
         keys=settings.keys if settings.reduction != "none" else (),
@@ -134,10 +144,10 @@ def head_of(
         run=run,
         shard=request.shard or "1/1",
         inputs={what: url_of(path) or str(path.resolve()) for what, path in given.items() if isinstance(path, Path)},
-        names=f"n={len(dataset.tasks)},sha256={names.hexdigest()}",
-        n_parts=-(-len(dataset.tasks) // TASKS_OF_PART),
+        names="",
+        n_parts=0,
         size=TASKS_OF_PART,
-    )
+    ).of(next(iter(task.values())).name for task in dataset.tasks)
 
 
 # where this process has the rows
@@ -169,6 +179,40 @@ def _put(number: int, outcomes: Sequence[Outcome], folder: PartTarget, parts: Pa
     if part.data is not None:
         parts.keep(number, part.data, part.reason)
     return part
+
+
+def contents(number: int, answers: Iterable[Answer], dataset: Dataset, folder: PartTarget) -> bytes:
+    """The contents of a part, of the answers for its pairs."""
+    outcomes = (with_group(answer.outcome, dataset.group_of) for answer in answers)
+    return folder.encoded(number, [one for one in outcomes if isinstance(one, Score)])
+
+
+# where there is a report already
+
+
+def write_report(report: Report, unscored: Iterable[str], head: PartsHead, parts: PartsOfRun) -> None:
+    """Write the parts of a report, which are those of a run over its maps; `unscored` are names without a score."""
+    unscored = sorted(unscored)
+    reasons: dict[str, list[Failure]] = {}
+    for failure in report.failures:
+        if failure.metric:
+            reasons.setdefault(failure.name, []).append(failure)
+
+    def rows() -> Iterator[tuple[str, Score | None]]:
+        scores = ((one.name, replace(one, failures=tuple(reasons.get(one.name, ())))) for one in report.scores)
+        return merge(scores, ((name, None) for name in unscored), key=itemgetter(0))
+
+    def scores_of(number: int) -> list[Score]:
+        names = groupby(rows(), key=itemgetter(0))
+        some = islice(names, number * head.size, (number + 1) * head.size)
+        return [score for _, members in some for _, score in members if score is not None]
+
+    head = head.of(name for name, _ in groupby(rows(), key=itemgetter(0)))
+    folder = parts.begin(head, lambda number: folder.encoded(number, scores_of(number)))
+    names = groupby(rows(), key=itemgetter(0))
+    for number in range(head.n_parts):
+        some = islice(names, head.size)
+        _put(number, [score for _, members in some for _, score in members if score is not None], folder, parts)
 
 
 # where workers have the rows

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kldeval.arrays import opencv
+from kldeval.arrays import dot, opencv
 from kldeval.dataclass import dataclass
 from kldeval.metrics.binary import PixelMap
 from kldeval.metrics.separable import LARGEST_QUOTIENT, powers
@@ -220,7 +220,7 @@ class HistogramView:
         if weights is None or terms.size == 1 != weights.size:
             # one number stands for the terms of all cells
             return terms.reshape(1, 1) * (1.0 if weights is None else weights.sum())
-        return (terms.ravel() @ weights.ravel().astype(terms.dtype, copy=False)).reshape(1, 1)
+        return np.reshape(dot(terms.ravel(), weights.ravel().astype(terms.dtype, copy=False)), (1, 1))
 
 
 class LevelSide:
