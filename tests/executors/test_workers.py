@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from programs import python
 
 from kldeval.executors.local import in_order, in_threads
 
@@ -86,7 +87,7 @@ def alone(code: str) -> subprocess.CompletedProcess[str]:
     head = "import os, sys, threading, time\nfrom kldeval.executors.local import in_order\n"
     environment = {**os.environ, "PYTHONPATH": str(HOME), "OPENBLAS_NUM_THREADS": "1"}
     return subprocess.run(
-        [sys.executable, "-W", "error", "-c", head + code],
+        [*python(), "-W", "error", "-c", head + code],
         env=environment,
         capture_output=True,
         text=True,
