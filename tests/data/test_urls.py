@@ -71,7 +71,7 @@ def test_a_scheme_that_needs_more_than_a_url_is_refused_in_one_line(scheme: str)
 def test_a_place_that_does_not_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """Packages ask again and again, and not all of their questions heed what they are told of time and retries."""
 
-    class Silent(fsspec.asyn.AsyncFileSystem):  # type: ignore[misc]  # the library has no types
+    class Silent(fsspec.asyn.AsyncFileSystem):  # type: ignore[misc, name-defined]  # the library has no types
         protocol = "silent"
 
         async def _info(self, _path: str, **_options: Any) -> Any:

@@ -27,6 +27,7 @@ import xarray
 from command_line import kldeval
 from evaluating import torch_as_accelerator
 from looked_at import SHAPE, LookedAt, make_looked_at
+from PIL import Image
 from programs import python
 from watching import recorded
 
@@ -471,6 +472,22 @@ def test_refusals_are_kept_with_the_names_of_their_files_and_damage_is_not(tmp_p
     repaired = run(*maps, "--cache", moved / "cache")
     assert scored.names == [damaged.stem]
     assert repaired == run(*maps)
+
+
+def test_a_refusal_names_the_files_as_this_run_does(
+    seen: LookedAt, known_by: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether they were moved, or are called by other paths."""
+    del known_by
+    colours = np.random.default_rng(4).integers(0, 255, (*SHAPE, 3), np.uint8)
+    Image.fromarray(colours).save(seen.root / "gt" / "a.png")
+    cache = seen.root.parent / "kept"
+    assert f"{seen.root}/gt/a.png: its colour channels differ" in run(*seen.maps, "--cache", cache).out
+    monkeypatch.chdir(seen.root)
+    assert run("pred", "gt", "--cache", cache) == run("pred", "gt")
+    seen.root.rename(seen.root.parent / "moved")
+    maps = (seen.root.parent / "moved" / "pred", seen.root.parent / "moved" / "gt")
+    assert run(*maps, "--cache", cache) == run(*maps)
 
 
 def test_maps_that_are_skipped_are_not_read_again(tmp_path: Path, known_by: str, scored: Scored) -> None:
