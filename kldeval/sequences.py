@@ -6,10 +6,8 @@ of millions of maps keeps of each is its name, in a block of names, and all else
 
 from __future__ import annotations
 
-import heapq
 from array import array
 from collections.abc import Sequence
-from hashlib import blake2b
 from itertools import accumulate, chain, islice, pairwise
 from os.path import commonprefix
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
@@ -194,7 +192,11 @@ def in_sorted_runs(
         are_in_order = are_in_order and not any(some[0] < last for last in lasts[-1:])  # type: ignore[operator]
         lasts.append(some[-1])
         runs.append(packed(some))
-    return chain.from_iterable(_let_go(runs)) if are_in_order else heapq.merge(*runs)
+    if are_in_order:
+        return chain.from_iterable(_let_go(runs))
+    from heapq import merge
+
+    return merge(*runs)
 
 
 def _let_go(runs: list[T]) -> Iterator[T]:
@@ -218,7 +220,10 @@ class Seen:
     """
 
     def __init__(self) -> None:
+        from hashlib import blake2b
+
         self._n = 0
+        self._blake2b = blake2b
         self._digests = [bytearray() for _ in range(BUCKETS)]
 
     def __len__(self) -> int:
@@ -226,7 +231,7 @@ class Seen:
 
     def add(self, text: str) -> bool:
         """Whether the text is new; from now on it is not."""
-        digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+        digest = self._blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
         some = self._digests[(digest[0] << 8 | digest[1]) % BUCKETS]
         at = some.find(digest)
         while at > 0 and at % len(digest):  # across two of them
