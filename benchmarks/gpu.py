@@ -155,12 +155,17 @@ def _kernels_of(work: Callable[[], object]) -> tuple[int, int]:
         def __torch_dispatch__(self, func: Any, _types: Any, args: Any = (), kwargs: Any = None) -> Any:
             made = func(*args, **(kwargs or {}))
             if func.overloadpacket.__name__.strip("_") not in VIEWS:
-                found.append(sum(one.nbytes for one in tree_leaves((args, kwargs, made)) if hasattr(one, "nbytes")))
+                found.append(sum(map(_stored_bytes, tree_leaves((args, kwargs, made)))))
             return made
 
     with Counting():
         work()
     return len(found), sum(found)
+
+
+def _stored_bytes(one: Any) -> int:
+    """The bytes of a tensor, of which one number may stand for many."""
+    return min(one.nbytes, one.untyped_storage().nbytes()) if hasattr(one, "untyped_storage") else 0
 
 
 def on_folders(folder: Path, device: str) -> Figure:

@@ -253,6 +253,7 @@ def evaluate(
     resamples: int | None = None,
     seed: int | None = None,
     sort: str | None = None,
+    output_dir: str | PathLike[str] | None = None,
     progress: bool | Callable[[Any, int], None] = False,
     on_failure: Literal["raise", "warn", "ignore"] = "warn",
 ) -> Leaderboard: ...
@@ -358,6 +359,7 @@ def evaluate(
     resamples: int | None = None,
     seed: int | None = None,
     sort: str | None = None,
+    output_dir: str | PathLike[str] | None = None,
     progress: bool | Callable[[Any, int], None] = False,
     on_failure: Literal["raise", "warn", "ignore"] = "warn",
 ) -> Report: ...

@@ -93,8 +93,9 @@ def note(path: str, *parts: Buffer) -> None:
         return
     from hashlib import sha256
 
-    digest = sha256()
-    for part in parts:
+    first, *rest = parts
+    digest = sha256(first)
+    for part in rest:
         digest.update(part)
     noted[path] = digest.hexdigest()
 

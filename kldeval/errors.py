@@ -36,6 +36,12 @@ class UsageProblem(KldevalError, ValueError):
     """
 
 
+class PartsMissing(UsageProblem):
+    """Rows of a run could not be written as parts; `report` is what became of it, where Python asked for them."""
+
+    report: object = None
+
+
 class UnknownName(UsageProblem, LookupError):
     """A name that is in no registry.
 

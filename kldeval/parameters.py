@@ -172,6 +172,7 @@ def evaluate_parameters() -> list[Parameter]:
         *sides,
         *found,
         _parameter("sort", "str | None", None),
+        _parameter("output_dir", "str | PathLike[str] | None", None),
         _parameter("progress", "bool | Callable[[Any, int], None]", default=False),
         _parameter("on_failure", 'Literal["raise", "warn", "ignore"]', "warn"),
     ]

@@ -7,6 +7,10 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
 
 _expendable: list[bool] = []
 
@@ -19,6 +23,51 @@ def make_expendable() -> None:
 def is_expendable() -> bool:
     """Whether libraries that a damaged file might crash may be called here."""
     return bool(_expendable)
+
+
+THREADS = Path("/proc/self/task")
+"""Where Linux lists the threads of this process, those of C libraries included."""
+
+
+MAPPED_FILES = Path("/proc/self/maps")
+"""Where Linux lists the files that are in the memory of this process, libraries among them."""
+
+
+def is_single_threaded() -> bool:
+    """Whether no other thread could hold a lock that a forked process would wait for in vain.
+
+    Those of OpenBLAS are ended first, which OpenBLAS does itself whenever its process is forked: it starts them again
+    when it needs them. What else has threads is seen by those that are left.
+    """
+    if not THREADS.is_dir():
+        return False
+    if _n_threads() > 1 and threading.active_count() == 1 and _end_threads_of_blas():
+        for _ in range(LOOKS):  # a thread that was waited for is listed a little longer
+            if _n_threads() == 1:
+                return True
+            time.sleep(0.001)
+    return _n_threads() == 1
+
+
+LOOKS = 5
+"""How often it is looked whether threads that have ended are gone."""
+
+
+def _n_threads() -> int:
+    return len(tuple(THREADS.iterdir()))
+
+
+def _end_threads_of_blas() -> bool:
+    """Make every OpenBLAS of this process end its threads; whether there is one that can."""
+    import ctypes
+
+    names = {line.split(maxsplit=5)[-1] for line in MAPPED_FILES.read_text().splitlines() if "openblas" in line}
+    has_ended = False
+    for name in names:
+        with suppress(OSError, AttributeError):  # a file that is no library in use, or has other ways
+            ctypes.CDLL(name, os.RTLD_NOLOAD | os.RTLD_LAZY).blas_thread_shutdown_()
+            has_ended = True
+    return has_ended
 
 
 _threads: list[int] = [1]
@@ -57,10 +106,11 @@ def settle_process() -> None:
         os.environ.setdefault(name, "1")
     os.environ.setdefault(*NO_THREAD_OF_ARROW)
     if sys.platform == "linux":
-        _keep_freed_memory()
+        keep_freed_memory()
 
 
-def _keep_freed_memory() -> None:
+def keep_freed_memory() -> None:
+    """Keep freed memory for the next array, in a process of ours."""
     import ctypes
 
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)

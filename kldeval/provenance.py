@@ -94,9 +94,14 @@ def source_digest() -> str:
     from hashlib import sha256
 
     found = sha256()
-    package = Path(__file__).parent
-    for path in sorted(package.rglob("*.py")):
-        found.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes())
+    package = str(Path(__file__).parent)
+    for folder, below, names in os.walk(package):
+        below[:] = sorted(name for name in below if name != "__pycache__")
+        for name in sorted(names):
+            if name.endswith(".py"):
+                path = os.path.join(folder, name)  # noqa: PTH118 - of some hundred files: as paths, twice as slow
+                with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - the same
+                    found.update(f"{path.removeprefix(package)}\0".encode() + file.readall())
     return found.hexdigest()
 
 

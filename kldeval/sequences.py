@@ -6,6 +6,7 @@ of millions of maps keeps of each is its name, in a block of names, and all else
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from array import array
 from collections.abc import Sequence
 from itertools import accumulate, chain, islice, pairwise
@@ -82,6 +83,49 @@ class Lazy(_Compared[T], Generic[T]):
         return map(self._make, self._places)
 
 
+class Streamed(_Compared[T], Generic[T]):
+    """A sequence whose members are read, one after another, whenever they are asked for; it pickles as a tuple."""
+
+    @abstractmethod
+    def _from(self, start: int) -> Iterator[T]:
+        """The members from a place on."""
+
+    @overload
+    def __getitem__(self, place: int) -> T: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[T]: ...
+
+    def __getitem__(self, place: int | slice) -> T | Sequence[T]:
+        if isinstance(place, slice):
+            start, stop, step = place.indices(len(self))
+            return tuple(islice(self._from(start), 0, max(0, stop - start), step)) if step > 0 else tuple(self)[place]
+        if not -len(self) <= place < len(self):
+            msg = f"there are {len(self)} members"
+            raise IndexError(msg)
+        return next(self._from(place % len(self)))
+
+    def __iter__(self) -> Iterator[T]:
+        return self._from(0)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return tuple, (tuple(self),)
+
+
+class Mapped(Streamed[T], Generic[T]):
+    """What `make` makes of the members of a streamed sequence, made when it is asked for."""
+
+    def __init__(self, make: Callable[[Any], T], members: Streamed[Any]) -> None:
+        self._make = make
+        self._members = members
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    def _from(self, start: int) -> Iterator[T]:
+        return map(self._make, self._members._from(start))  # noqa: SLF001 - of its own kind
+
+
 def each(make: Callable[[Any], T], members: Sequence[Any]) -> Sequence[T]:
     """What `make` makes of every member: of a tuple at once, else when it is asked for.
 
@@ -90,6 +134,8 @@ def each(make: Callable[[Any], T], members: Sequence[Any]) -> Sequence[T]:
     """
     if isinstance(members, tuple):
         return tuple(map(make, members))
+    if isinstance(members, Streamed):
+        return Mapped(make, members)
     return Lazy(range(len(members)), lambda place: make(members[place]))
 
 

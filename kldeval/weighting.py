@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Literal
 
-from kldeval.arrays import computed_in, namespace
+from kldeval.arrays import computed_in, dot, namespace
 from kldeval.errors import RefusedMap
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def total(xp: Namespace, values: Array, weights: Array | None = None) -> Array:
     if weights is not None and xp.__name__ == "numpy" and weights.shape == values.shape:
         # without an array of the products
         if values.ndim == len(MAP) and values.flags.c_contiguous and weights.flags.c_contiguous:
-            return xp.asarray(weights.ravel() @ values.ravel())[None, None]
+            return xp.asarray(dot(weights.ravel(), values.ravel()))[None, None]
         return xp.einsum("...ij,...ij->...", weights, values)[..., None, None]
     return xp.sum(values if weights is None else weights * values, axis=MAP, keepdims=True)
 

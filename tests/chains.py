@@ -34,8 +34,10 @@ def result(chain: str, data: Any, backend: str = "numpy", empty: str = "error", 
 
 def normalised(data: Any, chain: str, *, weights: Any = None) -> Any:
     """The maps after every step of a chain: probabilities also where the chain ends in their logarithms."""
-    whole = result(chain, data, weights=weights)
-    return np.exp(whole) if run(chain, data, weights=weights).is_log else whole
+    values = run(chain, data, weights=weights)
+    with quiet():
+        whole = to_numpy(values.whole())
+    return np.exp(whole) if values.is_log else whole
 
 
 def found(values: Normalised) -> set[str]:

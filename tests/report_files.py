@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 
 from kldeval.records import Failure, Score
 from kldeval.reports import intervals
-from kldeval.reports.aggregate import merge, resummarise, summarise_scores
+from kldeval.reports.aggregate import summarise_scores
 from kldeval.reports.comparison import find_regressions
 from kldeval.reports.documents import Column, Report, Resampling
 from kldeval.reports.gates import evaluate_gates, parse_gate
 from kldeval.reports.json_reader import load_document, parse_document
 from kldeval.reports.leaderboard import make_leaderboard
+from kldeval.reports.merging import merge, resummarise
 from kldeval.writers import BINARY, WRITERS, Options
 
 if TYPE_CHECKING:

@@ -59,14 +59,19 @@ class Candidate:
 
 
 @cache
-def candidates(*, resize: str | None = None, color: str | None = None) -> tuple[Candidate, ...]:
+def candidates(
+    *, resize: str | None = None, color: str | None = None, sizes_differ: bool = False
+) -> tuple[Candidate, ...]:
     """Everything that is tried, those with fewest flags first.
 
-    `resize` is for the conventions that have no resizing of their own; `color` is for all.
+    `resize` is for the conventions that have no resizing of their own; `color` is for all. Where sizes differ and no
+    resizing is said, every one of `RESIZES` is tried.
 
     Raises:
         UsageProblem: the resizing or the rule for colour means nothing.
     """
+    if sizes_differ and resize is None:
+        return _with_resizes(candidates(color=color))
     said = {"resize": resize, "color": color}
     published = [_candidate(name, (), said) for name in CONVENTIONS]
     changed = [_candidate(one.convention, (flag,), said) for one in published for flag in _changes(one)]
@@ -84,7 +89,7 @@ RESIZES = (
 """What is tried where sizes differ, and nobody said how they are made equal."""
 
 
-def with_resizes(tried: Iterable[Candidate]) -> tuple[Candidate, ...]:
+def _with_resizes(tried: Iterable[Candidate]) -> tuple[Candidate, ...]:
     """The candidates with every resizing beside them, but for those that have a resizing of their own."""
     bare = list(tried)
     made = [one for one in bare if one.settings.resize != AS_IS]
@@ -98,8 +103,12 @@ def with_resizes(tried: Iterable[Candidate]) -> tuple[Candidate, ...]:
     return tuple(made)
 
 
-def quantities_for(tried: Iterable[Candidate]) -> tuple[Quantity, ...]:
-    """The sums that the candidates' numbers are made of, each once, under their names."""
+@cache
+def quantities(
+    *, resize: str | None = None, color: str | None = None, sizes_differ: bool = False
+) -> tuple[Quantity, ...]:
+    """The sums that the numbers of the candidates of the same keywords are made of, each once, under their names."""
+    tried = candidates(resize=resize, color=color, sizes_differ=sizes_differ)
     first = {one.sum: one.settings for one in tried}
     return tuple(quantity_of(name, replace(settings, reduction="sum", base="e")) for name, settings in first.items())
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import chain, product
 from typing import TYPE_CHECKING
 
-from kldeval.analysis.candidates import RESIZES, candidates, quantities_for, with_resizes
+from kldeval.analysis.candidates import RESIZES, candidates, quantities
 from kldeval.conventions.definitions import family
 from kldeval.data.dataset import select_models
 from kldeval.dataclass import dataclass
@@ -169,11 +169,11 @@ def _kld_guesses(
     dataset: Dataset, request: Request, averaging: Averaging, progress: Progress | None
 ) -> tuple[dict[Guess, Candidate], bool]:
     """Every setting of KLD with its number, and whether the sizes of some pair differ."""
-    tried = candidates(resize=request.resize, color=request.color)
-    sums = _sums(dataset, tried, request, averaging, progress)
-    if sums.sizes_differ and request.resize is None:
-        tried = with_resizes(tried)
-        sums = _sums(dataset, tried, request, averaging, progress)
+    sums = _sums(dataset, request, averaging, progress)
+    differ = sums.sizes_differ
+    if differ and request.resize is None:
+        sums = _sums(dataset, request, averaging, progress, sizes_differ=True)
+    tried = candidates(resize=request.resize, color=request.color, sizes_differ=differ)
     found = {
         Guess(
             one.convention,
@@ -181,21 +181,27 @@ def _kld_guesses(
             value,
             "",
             "",
-            resize=str(one.settings.resize) if sums.sizes_differ else "",
+            resize=str(one.settings.resize) if differ else "",
             averaging=over,
         ): one
         for one in tried
         for over, value in sums.means(one)
     }
-    return found, sums.sizes_differ
+    return found, differ
 
 
 def _sums(
-    dataset: Dataset, tried: Sequence[Candidate], request: Request, averaging: Averaging, progress: Progress | None
+    dataset: Dataset,
+    request: Request,
+    averaging: Averaging,
+    progress: Progress | None,
+    *,
+    sizes_differ: bool = False,
 ) -> Sums:
     sums = Sums(averaging.groups)
-    reading = reading_of(tried[0].settings, request.options)
-    measuring = _Measuring(SharedEvaluator(quantities_for(tried)), reading)
+    wanted = quantities(resize=request.resize, color=request.color, sizes_differ=sizes_differ)
+    reading = reading_of(wanted[0].settings, request.options)
+    measuring = _Measuring(SharedEvaluator(wanted), reading)
     n_pairs = dataset.count
     for answer in outcomes(dataset, measuring, reading, executor_for(request.options)):
         if isinstance(answer.outcome, Failure):

@@ -11,7 +11,7 @@ from kldeval.api.documents import Leaderboard, Report
 from kldeval.api.failing import OnFailure, check_on_failure, tell
 from kldeval.api.pictured import MapOrigin
 from kldeval.api.progress import shown_progress
-from kldeval.api.request import Asked, asked
+from kldeval.api.request import Asked, asked, path_of
 from kldeval.api.sources import (
     BESIDE,
     is_array,
@@ -20,17 +20,22 @@ from kldeval.api.sources import (
     pairs_in_blocks,
 )
 from kldeval.engine.auxiliary import some_compares_images
-from kldeval.engine.run import run, run_blocks, run_models
-from kldeval.errors import UsageProblem
+from kldeval.engine.run import READ, run, run_blocks, run_models
+from kldeval.errors import PartsMissing, UsageProblem
 from kldeval.parameters import evaluate_parameters, explicit
 from kldeval.provenance import versions
+from kldeval.reports import documents
 from kldeval.reports.documents import Resampling
 from kldeval.wording import in_python, speaks_python
 
 if TYPE_CHECKING:
+    from os import PathLike
+    from pathlib import Path
+
     from kldeval.api.progress import Told
     from kldeval.memory import MapFolder
-    from kldeval.reports import documents
+    from kldeval.run_options import RunOptions
+    from kldeval.writers.parts import Parts
 
 DRAWN = ("confidence", "resamples", "seed")
 """The keywords on how intervals and tests are drawn."""
@@ -45,6 +50,7 @@ def evaluate(
     on_failure: OnFailure = "warn",
     progress: bool | Told = False,
     sort: str | None = None,
+    output_dir: str | PathLike[str] | None = None,
     **options: Any,
 ) -> Report | Leaderboard:
     """Score predictions against ground truths, as `kldeval PRED GT` does; the numbers are the same to the last bit.
@@ -62,6 +68,8 @@ def evaluate(
             `ignore`; the report lists them.
         progress: whether to show a bar on standard error, or a function that is told each outcome and their number.
         sort: of a leaderboard, the metric whose best model comes first.
+        output_dir: a folder or a URL for the rows of one prediction, as part-NNNNNN.parquet of 4096 names each: of an
+            iterable at the end, else while maps are scored.
         options: each is the option of the command line of the same name, with the same default: `metric` ("kld,cc" or
             ["kld", "cc"]) and what moves a number; what stands beside the maps (fixations as counts, mask, weights,
             baseline, other_map: paths or arrays); which files and how they are read; where and with how many workers it
@@ -71,6 +79,7 @@ def evaluate(
         UsageProblem: an option is unknown or has no meaning, or the maps cannot be paired.
         MissingDependency: the device, or a package that reads the files, is not there.
         RefusedMap: a map failed, and `on_failure` is `raise`; or an array holds no maps.
+        PartsMissing: `output_dir` could not be written; its attribute `report` is the report.
 
     >>> import numpy as np
     >>> pred, gt = np.random.default_rng(0).random((2, 5, 48, 64))
@@ -88,11 +97,14 @@ def evaluate(
         from kldeval.reports.significance import check_resampling
 
         check_resampling(drawn.resamples, drawn.confidence, drawn.seed)
-    found = (
-        _models(pred, gt, options, drawn, sort, progress)
-        if isinstance(pred, Mapping)
-        else _report(pred, gt, options, drawn if said else None, progress)
-    )
+    if isinstance(pred, Mapping):
+        if output_dir is not None:
+            msg = "output_dir holds the rows of one prediction; score each model by itself for it"
+            raise UsageProblem(msg)
+        found: Report | Leaderboard = _models(pred, gt, options, drawn, sort, progress)
+    else:
+        rows = None if output_dir is None else path_of(output_dir, "output_dir")
+        found = _report(pred, gt, options, drawn if said else None, progress, rows)
     for one in found.reports.values() if isinstance(found, Leaderboard) else (found,):
         tell(one.failures, (score.name for score in one.scores), on_failure)
     return found
@@ -104,17 +116,27 @@ def _report(
     options: dict[str, Any],
     drawn: Resampling | None,
     progress: bool | Told,  # noqa: FBT001 - as given
+    rows: Path | None,
 ) -> Report:
     if _is_iterable(pred, gt):
-        report, origin = _pairs(pred, options, progress), None
+        report, origin, parts = _pairs(pred, options, progress, rows)
     else:
-        report, origin = _sides(pred, gt, options, progress)
+        report, origin, parts = _sides((pred, gt), options, progress, rows)
+    if parts is not None:
+        parts.finish(report)
     if drawn:
         from kldeval.reports.intervals import with_intervals
 
         report = with_intervals(report, drawn)
     made = Report.of(_in_python(report))
-    return made._from(origin) if origin else made  # noqa: SLF001 - which the caller does not see
+    made = made._from(origin) if origin else made  # noqa: SLF001 - which the caller does not see
+    if parts is not None:
+        try:
+            parts.check_written()
+        except PartsMissing as missing:
+            missing.report = made
+            raise
+    return made
 
 
 def _is_iterable(pred: Any, gt: Any) -> bool:
@@ -122,17 +144,37 @@ def _is_iterable(pred: Any, gt: Any) -> bool:
     return gt is None and pred is not None and not is_path(pred) and not is_array(pred)
 
 
+Made = tuple[documents.Report, MapOrigin | None, "Parts | None"]
+"""A report, where its maps are, and where its rows go."""
+
+
 def _sides(
-    pred: Any,
-    gt: Any,
+    given: tuple[Any, Any],
     options: dict[str, Any],
     progress: bool | Told,  # noqa: FBT001 - as given
-) -> tuple[documents.Report, MapOrigin]:
-    """The report of two sides, of paths or of arrays, and where they are."""
+    rows: Path | None,
+) -> Made:
+    """The report of two sides, of paths or of arrays."""
     call = asked(options)
-    sides = _folders(pred, gt, call)
+    sides = _folders(*given, call)
+    parts = _parts(rows, sides, call.request)
     with shown_progress(progress) as told:
-        return run(*sides, call.settings, call.beside(sides[0]), told), MapOrigin.of(call, {"": sides[0]}, sides[1])
+        report = run(*sides, call.settings, call.beside(sides[0]), told, parts)
+    return report, MapOrigin.of(call, {"": sides[0]}, sides[1]), parts
+
+
+def _parts(rows: Path | None, sides: Iterable[object], request: RunOptions) -> Parts | None:
+    """Where the rows go, if that is asked for.
+
+    Raises:
+        UsageProblem: as `open_parts`.
+        MissingDependency: as `open_parts`.
+    """
+    if rows is None:
+        return None
+    from kldeval.writers.parts import open_parts
+
+    return open_parts(rows, (*sides, *(getattr(request, name) for name in READ)))
 
 
 def _folders(pred: Any, gt: Any, call: Asked) -> tuple[MapFolder | None, MapFolder | None]:
@@ -142,7 +184,12 @@ def _folders(pred: Any, gt: Any, call: Asked) -> tuple[MapFolder | None, MapFold
     return call.sides(pred, gt)
 
 
-def _pairs(items: Any, options: dict[str, Any], progress: bool | Told) -> documents.Report:  # noqa: FBT001 - as given
+def _pairs(
+    items: Any,
+    options: dict[str, Any],
+    progress: bool | Told,  # noqa: FBT001 - as given
+    rows: Path | None,
+) -> Made:
     """The report of the pairs of an iterable."""
     if not isinstance(items, Iterable):
         msg = (
@@ -163,8 +210,10 @@ def _pairs(items: Any, options: dict[str, Any], progress: bool | Told) -> docume
         block.folders()
         for block in pairs_in_blocks(items, settings, whole=whole, limit=call.request.limit, spatial=call.spatial)
     )
+    parts = _parts(rows, (), request)
+    requests = ((pred, gt, request._replace(**beside)) for pred, gt, beside in blocks)
     with shown_progress(progress, is_open_ended=True) as told:
-        return run_blocks(((pred, gt, request._replace(**beside)) for pred, gt, beside in blocks), settings, told)
+        return run_blocks(requests, settings, told, parts), None, parts
 
 
 def _models(

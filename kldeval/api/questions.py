@@ -50,11 +50,11 @@ from kldeval.parameters import (
 from kldeval.provenance import versions
 from kldeval.records import fixations_at
 from kldeval.reports import audit_documents, documents
-from kldeval.reports.aggregate import only
 from kldeval.reports.comparison import check_agreement, compare_reports
 from kldeval.reports.identification import published_value
 from kldeval.reports.json_reader import load_document
 from kldeval.reports.leaderboard import check_adaptive_bins, name_models
+from kldeval.reports.merging import only
 from kldeval.reports.significance import check_resampling
 from kldeval.run_options import RunOptions
 from kldeval.settings.signature import combined

@@ -84,13 +84,25 @@ def asked(options: dict[str, Any], *, known: Iterable[str] = OPTIONS, beside_ite
     )
     for name in ("manifest", "save_maps", "cache"):
         if run.get(name) is not None:
-            run[name] = Path(run[name])
+            run[name] = path_of(run[name], name)
     if options.get("maps") == "groups":
         said["group_by"] = run.get("group_by")
     if isinstance(run.get("exclude"), str):
         run["exclude"] = (run["exclude"],)
     settings = requested(said, {**beside_texts(options), **words}, manifest="manifest" in run)
     return Asked(settings, RunOptions(**run), arrays)
+
+
+def path_of(value: Any, name: str) -> Path:
+    """The path that a keyword names.
+
+    Raises:
+        UsageProblem: it is "", which would be the current folder.
+    """
+    if value == "":
+        msg = f'{name} is empty (""); give the name of a folder or a file'
+        raise UsageProblem(msg)
+    return Path(value)
 
 
 def _check_counts(counts: dict[str, Any]) -> None:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
-from kldeval.cli.groups import OptionGroup, option
+from kldeval.cli.groups import FilePath, OptionGroup, option
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from kldeval.writers.charts import Chart
     from kldeval.writers.page import Page
@@ -26,7 +24,7 @@ class AnswerOptions(OptionGroup):
         "-o",
         "--output",
         multiple=True,
-        type=click.Path(path_type=Path),
+        type=FilePath(),
         metavar="FILE",
         help="Also write FILE, in the format of its suffix; may be repeated.",
     )

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from kldeval.cli.groups import DEBUG, flag_option, option, takes, text_option
+from kldeval.cli.groups import DEBUG, FilePath, flag_option, option, takes, text_option
 from kldeval.cli.help import GroupedCommand
 from kldeval.cli.messages import on_terminal, render_options, say, show
 from kldeval.cli.options import (
     EngineOptions,
     FileOptions,
-    GivenPath,
+    FixationNamingOptions,
     NamingOptions,
     ProgressOptions,
     ReadingOptions,
@@ -22,6 +21,8 @@ from kldeval.cli.options import (
 from kldeval.cli.reporting import VerboseOptions, check_outputs
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from kldeval.reports.audit_documents import Audit
     from kldeval.run_options import Progress
 
@@ -30,7 +31,9 @@ PREDS_AND_GT = 2
 """At least so many paths."""
 
 
-class AuditOptions(ReadingOptions, VerboseOptions, ProgressOptions, NamingOptions, FileOptions, EngineOptions):
+class AuditOptions(
+    ReadingOptions, VerboseOptions, ProgressOptions, NamingOptions, FixationNamingOptions, FileOptions, EngineOptions
+):
     """The options of `kldeval audit`."""
 
     conventions: tuple[str, ...] = option(
@@ -60,7 +63,7 @@ class AuditOptions(ReadingOptions, VerboseOptions, ProgressOptions, NamingOption
         "-o",
         "--output",
         multiple=True,
-        type=click.Path(path_type=Path),
+        type=FilePath(),
         metavar="FILE",
         help="Also write FILE, in the format of its suffix; may be repeated.",
     )
@@ -72,7 +75,7 @@ class AuditOptions(ReadingOptions, VerboseOptions, ProgressOptions, NamingOption
 
 
 @click.command("audit", cls=GroupedCommand, context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("paths", nargs=-1, type=GivenPath(path_type=Path), metavar="PRED... GT")
+@click.argument("paths", nargs=-1, type=FilePath(), metavar="PRED... GT")
 @takes(AuditOptions)
 @DEBUG
 def command(paths: tuple[Path, ...], options: AuditOptions) -> int:
@@ -124,7 +127,9 @@ def _metric(options: AuditOptions) -> str:
 def _audit_of_kld(models: dict[str, Path], gt: Path, options: AuditOptions, progress: Progress | None) -> Audit:
     """Every convention, or those that are named."""
     from kldeval.analysis.audit import audit, plan_audit
+    from kldeval.cli.options import check_fixations_serve
 
+    check_fixations_serve(options, ["kld"])
     names = [name.strip() for part in options.conventions for name in part.split(",") if name.strip()]
     plan = plan_audit(
         names, resize=options.resize, color=options.color, curve=options.eps_curve, rounding=options.bounds

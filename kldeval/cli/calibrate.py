@@ -10,11 +10,11 @@ from kldeval.cli.groups import DEBUG, option, takes
 from kldeval.cli.help import GroupedCommand
 from kldeval.cli.model_options import ResamplingOptions, resampling_from
 from kldeval.cli.options import (
+    AuxiliaryNamingOptions,
     ComputingOptions,
     FileOptions,
     GroupOptions,
     ManifestOptions,
-    NamingOptions,
     NumericOptions,
     ProgressOptions,
     paths_argument,
@@ -35,7 +35,7 @@ class CalibrateOptions(
     NumericOptions,
     GroupOptions,
     ManifestOptions,
-    NamingOptions,
+    AuxiliaryNamingOptions,
     FileOptions,
     ResamplingOptions,
     LookOptions,

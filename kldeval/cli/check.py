@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from kldeval.cli.groups import DEBUG, flag_option, option, takes
+from kldeval.cli.groups import DEBUG, FilePath, flag_option, option, takes
 from kldeval.cli.help import GroupedCommand
 from kldeval.cli.messages import drawn, is_on_terminal, show
 from kldeval.cli.options import (
+    AuxiliaryNamingOptions,
     ComputingOptions,
     FileOptions,
     ManifestOptions,
-    NamingOptions,
     NumericOptions,
     paths_argument,
     request_from,
@@ -24,17 +23,17 @@ from kldeval.cli.options import (
 from kldeval.cli.rows import ignored_label, with_defaults
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from kldeval.reports.documents import Inspection
 
 
-class CheckOptions(NumericOptions, ManifestOptions, NamingOptions, FileOptions, ComputingOptions):
+class CheckOptions(NumericOptions, ManifestOptions, AuxiliaryNamingOptions, FileOptions, ComputingOptions):
     """The options of `kldeval check`."""
 
     pairs: bool = flag_option("Show every pair, with what its files hold.")
     rows: bool = flag_option("Rows of logits (T, V) are units.")
-    labels: Path | None = option(
-        type=click.Path(path_type=Path), metavar="PATH", help="With --rows, the right entry of each row."
-    )
+    labels: Path | None = option(type=FilePath(), metavar="PATH", help="With --rows, the right entry of each row.")
 
 
 @click.command("check", cls=GroupedCommand, context_settings={"help_option_names": ["-h", "--help"]})

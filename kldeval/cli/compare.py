@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from kldeval.cli.groups import DEBUG, flag_option, takes
+from kldeval.cli.groups import DEBUG, FilePath, flag_option, takes
 from kldeval.cli.help import GroupedCommand
 from kldeval.cli.messages import say
 from kldeval.cli.model_options import NameOptions, ResamplingOptions, load_models, resampling_from
 from kldeval.cli.options import (
     NUMERIC,
+    AuxiliaryNamingOptions,
     ComputingOptions,
     FileOptions,
-    GivenPath,
     GroupOptions,
-    NamingOptions,
     NumericOptions,
     ProgressOptions,
     request_from,
@@ -35,6 +33,7 @@ from kldeval.cli.reporting import (
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from kldeval.reports.documents import ComparisonReport, Report
 
@@ -76,7 +75,7 @@ class CompareOptions(
     OutputOptions,
     VerboseOptions,
     NumericOptions,
-    NamingOptions,
+    AuxiliaryNamingOptions,
     FileOptions,
     ProgressOptions,
     ComputingOptions,
@@ -88,7 +87,7 @@ class CompareOptions(
 
 
 @click.command("compare", cls=GroupedCommand, context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("paths", nargs=-1, type=GivenPath(path_type=Path), metavar="A.json B.json... | PRED PRED... GT")
+@click.argument("paths", nargs=-1, type=FilePath(), metavar="A.json B.json... | PRED PRED... GT")
 @takes(CompareOptions)
 @DEBUG
 def command(paths: tuple[Path, ...], options: CompareOptions) -> int:
@@ -126,9 +125,9 @@ def _saved(paths: Sequence[Path], options: CompareOptions) -> tuple[dict[str, Re
     from dataclasses import replace
 
     from kldeval.errors import UsageProblem
-    from kldeval.reports.aggregate import only
     from kldeval.reports.comparison import check_agreement, compare_reports
     from kldeval.reports.leaderboard import check_adaptive_bins
+    from kldeval.reports.merging import only
 
     _refuse_scoring()
     reports = load_models(paths, options.names)

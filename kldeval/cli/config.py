@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import click
 from click.core import ParameterSource
 
+from kldeval.cli.groups import FilePath
 from kldeval.cli.options import REPLACED
 from kldeval.errors import UnknownName, UsageProblem, printable
 from kldeval.grammar import suggestion
@@ -160,7 +161,7 @@ def _config_option(commands: Commands) -> click.Option:
     """The option that names the file, and reads it before any other option takes its value from it."""
     return click.Option(
         [f"--{NAMED}"],
-        type=click.Path(path_type=Path),
+        type=FilePath(),
         metavar="FILE",
         is_eager=True,
         expose_value=False,

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from kldeval.cli.groups import DEBUG, option, takes, text_option
+from kldeval.cli.groups import DEBUG, FilePath, option, takes, text_option
 from kldeval.cli.messages import say, show_line
 from kldeval.cli.options import READING, EngineOptions, ProgressOptions, ReadingOptions
 from kldeval.cli.terminal import progress_bar
 from kldeval.errors import count
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from kldeval.analysis.ground_truth_maps import DensityPlan
     from kldeval.normalization.gaussian import Border
 
-FOLDER = click.Path(path_type=Path)
+FOLDER = FilePath()
 
 
 class DensityOptions(ReadingOptions, ProgressOptions, EngineOptions):

@@ -107,18 +107,15 @@ def _parts(preds: tuple[Path, ...], gt: Path | None, options: EvaluateOptions) -
     """Where the rows are written while the maps are scored, if that is asked for.
 
     Raises:
-        UsageProblem: it is, or lies in, a folder that is read, or as `Parts`.
+        UsageProblem: as `open_parts`.
     """
     if options.output_dir is None:
         return None
-    from kldeval.data.inputs import Inputs
     from kldeval.engine.run import READ
-    from kldeval.writers.parts import Parts
+    from kldeval.writers.parts import open_parts
 
     request = request_from(options)
-    given = (*preds, gt, *(getattr(request, name) for name in READ))
-    Inputs(tuple(path for path in given if isinstance(path, Path))).check_folder(options.output_dir, ())
-    return Parts(options.output_dir)
+    return open_parts(options.output_dir, (*preds, gt, *(getattr(request, name) for name in READ)))
 
 
 def _score(

@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-import click
-
-from kldeval.cli.groups import flag_option, option, text_option
+from kldeval.cli.groups import FilePath, flag_option, option, text_option
 from kldeval.cli.model_options import GateOptions, NameOptions, ResamplingOptions, SortOptions
 from kldeval.cli.options import (
+    AuxiliaryNamingOptions,
     ComputingOptions,
     FileOptions,
     GroupOptions,
     ManifestOptions,
-    NamingOptions,
     NumericOptions,
     ProgressOptions,
     ReferenceOptions,
 )
 from kldeval.cli.reporting import LookOptions, OutputOptions, PictureOptions, RowOptions
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 
 class EvaluateOptions(
     NumericOptions,
     GroupOptions,
     ManifestOptions,
-    NamingOptions,
+    AuxiliaryNamingOptions,
     FileOptions,
     NameOptions,
     SortOptions,
@@ -46,17 +47,17 @@ class EvaluateOptions(
         "Print the means alone, one line per model, in full precision; nothing if a map failed."
     )
     save_maps: Path | None = option(
-        type=click.Path(path_type=Path, file_okay=False),
+        type=FilePath(file_okay=False),
         metavar="DIR",
         help="Write each metric's pixelwise terms as DIR/METRIC/NAME.npy, of several models as DIR/MODEL/...",
     )
     output_dir: Path | None = option(
-        type=click.Path(path_type=Path),
+        type=FilePath(),
         metavar="DIR",
         help="Write the rows as DIR/part-NNNNNN.parquet while maps are scored.",
     )
     cache: Path | None = option(
-        type=click.Path(path_type=Path),
+        type=FilePath(),
         metavar="DIR",
         help="Keep the scores in DIR: pairs that have not changed are not scored again.",
     )
@@ -66,7 +67,7 @@ class EvaluateOptions(
     digests: bool = flag_option("Put a digest of every file into the report, for kldeval reproduce.")
     rows: bool = flag_option("Rows of logits (T, V) are units, with quantiles.")
     labels: Path | None = option(
-        type=click.Path(path_type=Path),
+        type=FilePath(),
         metavar="PATH",
         help="With --rows, the right entry of each row, for perplexities: a file (T,), or a folder by name.",
     )

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from kldeval.cli.groups import DEBUG, flag_option, option, takes
+from kldeval.cli.groups import DEBUG, FilePath, flag_option, option, takes
 from kldeval.cli.help import GroupedCommand
 from kldeval.cli.messages import drawn, render_options, say, show, terminal_width
 from kldeval.cli.options import FileOptions, NumericOptions, pair_of_paths, request_from, settings_from
 from kldeval.cli.reporting import SignatureOptions, check_outputs
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from kldeval.records import MapPair
     from kldeval.settings.settings import Settings
 
@@ -26,7 +27,7 @@ class ExplainOptions(NumericOptions, FileOptions, SignatureOptions):
 
     picture: bool = flag_option("Also show the pair, where the terminal has colours.")
     save: Path | None = option(
-        type=click.Path(path_type=Path),
+        type=FilePath(),
         metavar="FILE.png",
         help="Write the pair, the difference and what each pixel adds as one picture.",
     )

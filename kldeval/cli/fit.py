@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from kldeval.cli.answers import AnswerOptions, check_answer, deliver_answer
-from kldeval.cli.groups import DEBUG, option, takes, text_option
+from kldeval.cli.groups import DEBUG, FilePath, option, takes, text_option
 from kldeval.cli.help import GroupedCommand
 from kldeval.cli.options import EngineOptions, FileOptions, GroupOptions, NamingOptions
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class FitOptions(AnswerOptions, NamingOptions, GroupOptions, FileOptions, EngineOptions):
@@ -27,8 +30,8 @@ class FitOptions(AnswerOptions, NamingOptions, GroupOptions, FileOptions, Engine
 
 
 @click.command("fit", cls=GroupedCommand, context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("pred", type=click.Path(path_type=Path))
-@click.argument("gt", type=click.Path(path_type=Path))
+@click.argument("pred", type=FilePath())
+@click.argument("gt", type=FilePath())
 @takes(FitOptions)
 @DEBUG
 def command(pred: Path, gt: Path, options: FitOptions) -> int:

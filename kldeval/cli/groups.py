@@ -18,15 +18,50 @@ its parameter which options it reads:
 from __future__ import annotations
 
 from functools import wraps
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
+
+from kldeval.errors import UsageProblem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from typing import Self
 
     Function = Callable[..., int]
+
+
+PATHS = frozenset({"PATH", "FILE", "FILE.png", "DIR", "WHAT"})
+"""What an option that may be a path shows for its value."""
+
+
+class FilePath(click.Path):
+    """The type of what is a path: never "", which would stand for the current folder."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(path_type=Path, **attributes)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path.
+
+        Raises:
+            UsageProblem: it is "".
+        """
+        return super().convert(_said(ctx, param, value), param, ctx)
+
+
+def _said(_context: click.Context | None, parameter: click.Parameter | None, value: Any) -> Any:
+    """The value of an option that may be a path.
+
+    Raises:
+        UsageProblem: it is "".
+    """
+    if value == "" or (isinstance(value, tuple) and "" in value):
+        what = max(parameter.opts, key=len) if isinstance(parameter, click.Option) else "a path"
+        msg = f'{what} is empty (""); is a variable of the shell unset?'
+        raise UsageProblem(msg)
+    return value
 
 
 class Declared(NamedTuple):
@@ -38,7 +73,9 @@ class Declared(NamedTuple):
     def added_to(self, function: Function, name: str) -> Function:
         """The function of a command, with this option as the parameter `name`."""
         flags = self.flags or (f"--{name.replace('_', '-')}",)
-        return click.option(*flags, name, **self.attributes)(function)
+        may_be_path = "type" not in self.attributes and self.attributes.get("metavar") in PATHS
+        attributes = {"callback": _said, **self.attributes} if may_be_path else self.attributes
+        return click.option(*flags, name, **attributes)(function)
 
 
 def option(*flags: str, **attributes: Any) -> Any:

@@ -13,10 +13,12 @@ from kldeval.cli.options import (
     READING,
     EngineOptions,
     FileOptions,
+    FixationNamingOptions,
     GroupOptions,
     NamingOptions,
     ProgressOptions,
     ReadingOptions,
+    check_fixations_serve,
     pair_of_paths,
     request_from,
 )
@@ -28,7 +30,9 @@ if TYPE_CHECKING:
 FORMATS = "table", "json"
 
 
-class IdentifyOptions(ReadingOptions, ProgressOptions, NamingOptions, GroupOptions, FileOptions, EngineOptions):
+class IdentifyOptions(
+    ReadingOptions, ProgressOptions, NamingOptions, FixationNamingOptions, GroupOptions, FileOptions, EngineOptions
+):
     """The options of `kldeval identify`."""
 
     values: tuple[str, ...] = option(
@@ -72,6 +76,7 @@ def command(pred: Path, gt: Path, options: IdentifyOptions) -> int:
     from kldeval.cli.terminal import progress_bar
     from kldeval.errors import UsageProblem
     from kldeval.grammar import unknown
+    from kldeval.metrics.registry import METRICS
     from kldeval.reports.identification import published_value
     from kldeval.writers.small_pages import identification_json, identification_page
 
@@ -83,6 +88,8 @@ def command(pred: Path, gt: Path, options: IdentifyOptions) -> int:
     if twice:
         msg = f"--value {twice} is given twice: a row has one number of each metric"
         raise UsageProblem(msg)
+    if all(metric in METRICS and METRICS[metric].info.on != "fixations" for metric in metrics):
+        check_fixations_serve(options, metrics)
     reading = dict.fromkeys(READING) | options.given(READING)
     request = Request(pred, gt, request_from(options), options.resize, options.color, reading)
     with progress_bar(progress=options.progress, quiet=options.quiet) as progress:

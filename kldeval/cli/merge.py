@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from kldeval.cli.groups import DEBUG, takes
+from kldeval.cli.groups import DEBUG, FilePath, takes
 from kldeval.cli.model_options import GateOptions, SortOptions, gated, parse_gates
 from kldeval.cli.reporting import OutputOptions, RowOptions, deliver, exit_code, open_sink, reports_of
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from kldeval.writers import Document
 
 
@@ -20,7 +21,7 @@ class MergeOptions(GateOptions, SortOptions, RowOptions, OutputOptions):
 
 
 @click.command("merge", context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PART.json...")
+@click.argument("paths", nargs=-1, required=True, type=FilePath(), metavar="PART.json...")
 @takes(MergeOptions)
 @DEBUG
 def command(paths: tuple[Path, ...], options: MergeOptions) -> int:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from kldeval.cli.groups import DEBUG
+from kldeval.cli.groups import DEBUG, FilePath
 from kldeval.cli.messages import show, terminal_width
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from kldeval.reports.documents import Methods
     from kldeval.settings.settings import Settings
 
 
 @click.command("methods", context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("report", required=False, type=click.Path(path_type=Path))
+@click.argument("report", required=False, type=FilePath())
 @click.option("--signature", metavar="TEXT", help="A full signature, or the short form of a convention.")
 @click.option("--convention", metavar="NAME", help="A published convention.")
 @click.option("--format", "format_", default="text", metavar="NAME", help="text or json [default: text].")

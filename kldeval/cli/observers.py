@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from kldeval.cli.answers import AnswerOptions, check_answer, deliver_answer
-from kldeval.cli.groups import DEBUG, flag_option, option, takes, text_option
+from kldeval.cli.groups import DEBUG, FilePath, flag_option, option, takes, text_option
 from kldeval.cli.help import GroupedCommand
 from kldeval.cli.model_options import NameOptions, ResamplingOptions, resampling_from
-from kldeval.cli.options import EngineOptions, GivenPath, ReadingOptions
+from kldeval.cli.options import EngineOptions, ReadingOptions
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class ObserversOptions(AnswerOptions, NameOptions, ResamplingOptions, ReadingOptions, EngineOptions):
@@ -34,7 +37,7 @@ class ObserversOptions(AnswerOptions, NameOptions, ResamplingOptions, ReadingOpt
     resize: str | None = text_option("HOW", "Where a model's map has another size than the image [default: none].")
     color: str | None = text_option("HOW", "Maps whose colour channels differ: luma, mean or first [default: error].")
     size: str | None = text_option("WxH", "Of the images, where neither fixations nor models say.")
-    like: Path | None = option(type=click.Path(path_type=Path), metavar="DIR", help="Maps that have the images' sizes.")
+    like: Path | None = option(type=FilePath(), metavar="DIR", help="Maps that have the images' sizes.")
     pred_name: str | None = text_option("TEMPLATE", "Names of the models' maps, as '{name}_out.png' [default: {name}].")
     fixations_name: str | None = text_option("TEMPLATE", "Names of the files of fixations [default: {name}].")
     pred_key: str | None = text_option("NAME", "The array of .npz or .mat files of the models.")
@@ -43,7 +46,7 @@ class ObserversOptions(AnswerOptions, NameOptions, ResamplingOptions, ReadingOpt
 
 
 @click.command("observers", cls=GroupedCommand, context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("paths", nargs=-1, required=True, type=GivenPath(path_type=Path), metavar="[PRED]... FIXATIONS")
+@click.argument("paths", nargs=-1, required=True, type=FilePath(), metavar="[PRED]... FIXATIONS")
 @takes(ObserversOptions)
 @DEBUG
 def command(paths: tuple[Path, ...], options: ObserversOptions) -> int:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from kldeval.cli.answers import AnswerOptions, check_answer, deliver_answer
-from kldeval.cli.groups import DEBUG, option, takes, text_option
+from kldeval.cli.groups import DEBUG, FilePath, option, takes, text_option
 from kldeval.cli.help import GroupedCommand
 from kldeval.cli.options import EngineOptions
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class OptimalOptions(AnswerOptions, EngineOptions):
@@ -17,9 +20,7 @@ class OptimalOptions(AnswerOptions, EngineOptions):
 
     target: str = option("--for", required=True, metavar="METRIC", help="nss, auc, sauc, cc, kld or sim.")
     sigma: float | None = option(type=float, metavar="X", help="The Gaussian of the ground truths, in pixels.")
-    baseline: Path | None = option(
-        type=click.Path(path_type=Path), metavar="FILE", help="Of sauc, the density of the centre bias."
-    )
+    baseline: Path | None = option(type=FilePath(), metavar="FILE", help="Of sauc, the density of the centre bias.")
     n_fixations: int | None = option(
         type=click.IntRange(min=1), metavar="N", help="Of sim and cc, the fixations of a ground truth."
     )
@@ -37,8 +38,8 @@ class OptimalOptions(AnswerOptions, EngineOptions):
 
 
 @click.command("optimal", cls=GroupedCommand, context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("pred", type=click.Path(path_type=Path))
-@click.argument("out", type=click.Path(path_type=Path))
+@click.argument("pred", type=FilePath())
+@click.argument("out", type=FilePath())
 @takes(OptimalOptions)
 @DEBUG
 def command(pred: Path, out: Path, options: OptimalOptions) -> int:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
-from kldeval.cli.groups import OptionGroup, flag_option, option, text_option
+from kldeval.cli.groups import FilePath, OptionGroup, flag_option, option, text_option
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
 
     from kldeval.run_options import RunOptions
     from kldeval.settings.settings import Settings
@@ -188,27 +188,37 @@ class ManifestOptions(OptionGroup):
     """A table of the pairs."""
 
     manifest: Path | None = option(
-        type=click.Path(path_type=Path),
+        type=FilePath(),
         metavar="FILE",
         help="A CSV, TSV or JSONL table of pairs (columns pred, gt, name, group), or -; then no PRED and GT.",
     )
 
 
 class NamingOptions(OptionGroup):
-    """How files are named."""
+    """How the files of the maps are named."""
 
     pred_name: str | None = text_option(
         "TEMPLATE", "The paths of predictions, as '{video}/img_{frame:05d}.png' [default: {name}]."
     )
     gt_name: str | None = text_option("TEMPLATE", "Those of ground truths, as '{name}_fixMap.jpg' [default: {name}].")
+    exclude: tuple[str, ...] = option(
+        multiple=True, metavar="GLOB", help="Files or folders to leave out; may be repeated."
+    )
+
+
+class FixationNamingOptions(OptionGroup):
+    """How the files of fixations are named, of commands that take some."""
+
     fixations_name: str | None = text_option("TEMPLATE", "Those of the files of --fixations [default: {name}].")
+
+
+class AuxiliaryNamingOptions(NamingOptions, FixationNamingOptions):
+    """How the files of maps and of all auxiliary inputs are named."""
+
     mask_name: str | None = text_option("TEMPLATE", "Those of the files of --mask [default: {name}].")
     baseline_name: str | None = text_option("TEMPLATE", "Those of the files of --baseline [default: {name}].")
     weights_name: str | None = text_option("TEMPLATE", "Those of the files of --weights [default: {name}].")
     other_map_name: str | None = text_option("TEMPLATE", "Those of the files of --other-map [default: {name}].")
-    exclude: tuple[str, ...] = option(
-        multiple=True, metavar="GLOB", help="Files or folders to leave out; may be repeated."
-    )
 
 
 class GroupOptions(OptionGroup):
@@ -225,7 +235,7 @@ class EngineOptions(OptionGroup):
     engine: str | None = text_option("NAME", "Who does the work: local, or dask (a cluster) [default: local].")
     scheduler: str | None = text_option("URL", "A Dask scheduler, tcp://HOST:PORT or tls://HOST:PORT.")
     scheduler_file: Path | None = option(
-        type=click.Path(path_type=Path), metavar="FILE", help="The file in which a Dask scheduler says its address."
+        type=FilePath(), metavar="FILE", help="The file in which a Dask scheduler says its address."
     )
     engine_timeout: float | None = option(
         type=click.FloatRange(min=0), metavar="S", help="Seconds that a cluster may have no worker [default: 60]."
@@ -260,31 +270,14 @@ class ReferenceOptions(OptionGroup):
     )
 
 
-class GivenPath(click.Path):
-    """A path that is not empty: "" would be the current folder, and is a variable of a shell that was not set."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The path as it was typed.
-
-        Raises:
-            UsageProblem: it is empty.
-        """
-        if value == "":
-            from kldeval.errors import UsageProblem
-
-            msg = 'a path is empty (""); is a variable of the shell unset?'
-            raise UsageProblem(msg)
-        return super().convert(value, param, ctx)
-
-
 def pair_of_paths(function: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the arguments PRED and GT."""
     for name in ("gt", "pred"):
-        function = click.argument(name, type=GivenPath(path_type=Path))(function)
+        function = click.argument(name, type=FilePath())(function)
     return function
 
 
-paths_argument = click.argument("paths", nargs=-1, type=GivenPath(path_type=Path), metavar="[PRED]... [GT]")
+paths_argument = click.argument("paths", nargs=-1, type=FilePath(), metavar="[PRED]... [GT]")
 """One prediction or more and the ground truth; nothing where a manifest names the pairs."""
 
 
@@ -406,6 +399,23 @@ def rank(name: str) -> int:
     context = click.get_current_context(silent=True)
     source = context.get_parameter_source(name) if context else None
     return _RANKS.get(source, 0) if source else 0
+
+
+def check_fixations_serve(options: OptionGroup, metrics: Iterable[str]) -> None:
+    """Refuse fixations, and how to read them, that the command line gives to a command none of whose metrics has any.
+
+    What a configuration file or the environment says is for other commands.
+
+    Raises:
+        UsageProblem: naming the option.
+    """
+    for name, value in options.given(("fixations", "fixations_name", *READING)).items():
+        if value is not None and rank(name) == ON_COMMAND_LINE:
+            from kldeval.errors import UsageProblem
+
+            flag = f"--{name.replace('_', '-')}"
+            msg = f"{flag} {value} has no effect: none of the metrics {', '.join(metrics)} is of fixations"
+            raise UsageProblem(msg)
 
 
 def _weaker(strong: str, names: Iterable[str]) -> list[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from kldeval.cli.groups import OptionGroup, flag_option, option
+from kldeval.cli.groups import FilePath, OptionGroup, flag_option, option
 from kldeval.cli.messages import annotate, is_on_terminal, on_terminal, render_options, say, show
 from kldeval.cli.options import suggest
 
@@ -98,7 +98,7 @@ class PictureOptions(OptionGroup):
         help="An HTML report shows pictures of N maps: the worst, the best, and some between [default: 60].",
     )
     stimuli: Path | None = option(
-        type=click.Path(path_type=Path),
+        type=FilePath(),
         metavar="DIR",
         help="Images by the names of the maps, which an HTML report shows under the predictions.",
     )

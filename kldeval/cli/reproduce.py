@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from kldeval.cli.answers import AnswerOptions, check_answer, deliver_answer
-from kldeval.cli.groups import DEBUG, option, takes
+from kldeval.cli.groups import DEBUG, FilePath, option, takes
 from kldeval.cli.help import GroupedCommand
-from kldeval.cli.options import FileOptions, GroupOptions, NamingOptions
+from kldeval.cli.options import AuxiliaryNamingOptions, FileOptions, GroupOptions
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
-class ReproduceOptions(AnswerOptions, NamingOptions, GroupOptions, FileOptions):
+class ReproduceOptions(AnswerOptions, AuxiliaryNamingOptions, GroupOptions, FileOptions):
     """The options of `kldeval reproduce`: those that chose the files, where the report has not saved them."""
 
-    fixations: Path | None = option(type=click.Path(path_type=Path), metavar="PATH", help="The fixations.")
-    mask: Path | None = option(type=click.Path(path_type=Path), metavar="PATH", help="The masks.")
-    weights: Path | None = option(type=click.Path(path_type=Path), metavar="PATH", help="The maps of weights.")
-    baseline: Path | None = option(type=click.Path(path_type=Path), metavar="PATH", help="The baseline's maps.")
-    other_map: Path | None = option(type=click.Path(path_type=Path), metavar="PATH", help="The other fixations.")
+    fixations: Path | None = option(type=FilePath(), metavar="PATH", help="The fixations.")
+    mask: Path | None = option(type=FilePath(), metavar="PATH", help="The masks.")
+    weights: Path | None = option(type=FilePath(), metavar="PATH", help="The maps of weights.")
+    baseline: Path | None = option(type=FilePath(), metavar="PATH", help="The baseline's maps.")
+    other_map: Path | None = option(type=FilePath(), metavar="PATH", help="The other fixations.")
     jobs: int | None = option(type=click.IntRange(min=1), metavar="N", help="Workers [default: one per core].")
 
 
 @click.command("reproduce", cls=GroupedCommand, context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
-@click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PRED... GT]")
+@click.argument("file", type=FilePath(), metavar="FILE")
+@click.argument("paths", nargs=-1, type=FilePath(), metavar="[PRED... GT]")
 @takes(ReproduceOptions)
 @DEBUG
 def command(file: Path, paths: tuple[Path, ...], options: ReproduceOptions) -> int:

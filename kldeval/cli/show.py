@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from kldeval.cli.groups import DEBUG, flag_option, takes
+from kldeval.cli.groups import DEBUG, FilePath, flag_option, takes
 from kldeval.cli.help import GroupedCommand
 from kldeval.cli.model_options import (
     GateOptions,
@@ -36,6 +35,8 @@ from kldeval.reports.identification import Identification
 from kldeval.reports.rows import RowsReport
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from kldeval.cli.reporting import OutputPlan
     from kldeval.writers import Document
 
@@ -49,7 +50,7 @@ class ShowOptions(
 
 
 @click.command("show", cls=GroupedCommand, context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE.json...")
+@click.argument("paths", nargs=-1, required=True, type=FilePath(), metavar="FILE.json...")
 @takes(ShowOptions)
 @DEBUG
 def command(paths: tuple[Path, ...], options: ShowOptions) -> int:

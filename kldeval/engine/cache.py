@@ -25,13 +25,13 @@ from kldeval.data.readers.stored import Limits
 from kldeval.dataclass import dataclass
 from kldeval.detached import values_file
 from kldeval.digests import ABSENT, Stamp, is_settled, noting, stamp_of
-from kldeval.engine.outcome_rows import outcome_of, row_of
 from kldeval.engine.worker import Answer, TaskWork, guarded, unless_left_out
 from kldeval.errors import KldevalError
 from kldeval.executors.local import LocalPool
 from kldeval.memory import Member
 from kldeval.provenance import arithmetic, source_digest, versions_of_readers
 from kldeval.records import Failure, Fixations, Score, Skipped
+from kldeval.reports.outcome_rows import outcome_of, row_of
 from kldeval.scoring.histogram import expect
 
 if TYPE_CHECKING:
@@ -70,7 +70,6 @@ def run_key(evaluator: Evaluator, reading: Reading, device: Device, context: str
     common = {
         "schema": SCHEMA,
         "settings": repr(plan.settings),
-        "undecided": plan.settings.undecided is None,
         "per_class": plan.per_class,
         "reading": repr(replace(reading, sources=None)),
         "context": context,
@@ -243,6 +242,8 @@ class CachedPairs:
     known: Mapping[str, frozenset[str]] = field(default_factory=dict)
     limits: Limits = Limits()
 
+    knows_contents = True
+
     def begin(self, model: str, pair: Pair, gt: Loaded | None, *, is_first: bool) -> _Begun | Known:
         """What is begun of a pair, with the digests of its files."""
         now = time.time_ns()
@@ -253,13 +254,16 @@ class CachedPairs:
         begin = partial(unless_left_out, partial(self.pairs.begin, model, pair, gt, is_first=is_first), pair.name)
         begin = partial(guarded, begin, pair.name, (pair.pred, pair.gt))
         key = ""
+        noted = {str(pair.gt): gt.digest} if gt is not None and gt.digest and settled else NOTHING_READ
         if before is not None and may_be_kept and settled and not known:
             # what is read to be scored need not be read before: the stamps tell that it stays what it is
             with noting() as read:
                 begun = begin()
-            return _Begun(begun, _key_of(before, self.limits, read=read), before, settled)
+            return _Begun(begun, _key_of(before, self.limits, read={**read, **noted}), before, settled)
         if before is not None and may_be_kept:
-            key = _key_of(before, self.limits) if settled or _may_be_read_twice(pair, gt, self.limits) else ""
+            key = (
+                _key_of(before, self.limits, read=noted) if settled or _may_be_read_twice(pair, gt, self.limits) else ""
+            )
             if key and key in known:
                 return Known(key, before.witness if settled else None)
         return _Begun(begin(), key, before, settled)

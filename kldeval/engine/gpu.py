@@ -120,7 +120,7 @@ def stack_pairs(batch: Sequence[MapPair], device: str, stream: Any = None) -> St
         gt = _to_device([pair.gt for pair in batch], device)
         weights = None
         if batch[0].weights is not None:
-            weights = _to_device([pair.weights for pair in batch], device)
+            weights = _to_device(_weights_of(batch), device)
         elif len(set(shapes)) > 1:
             weights = _inside(shapes, device)
     return Stack(pred, gt, weights, stream and stream.record_event())
@@ -224,12 +224,20 @@ def _common(shapes: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
 
 
 def _inside(shapes: Sequence[tuple[int, int]], device: str) -> Any:
-    """1 at the pixels of every map, 0 at those around it."""
+    """True at the pixels of every map, false at those around it."""
     package = torch()
     height, width = _common(shapes)
     own = package.tensor(shapes, device=device)[:, :, None, None]
     down, across = package.arange(height, device=device)[:, None], package.arange(width, device=device)
-    return ((down < own[:, 0]) & (across < own[:, 1])).to(package.uint8)
+    return (down < own[:, 0]) & (across < own[:, 1])
+
+
+def _weights_of(batch: Sequence[MapPair]) -> list[Any]:
+    """The weights of the pairs of a batch: of booleans, of a byte each, where all of them are masks."""
+    weights: list[Any] = [pair.weights for pair in batch]
+    masks = [one > 0 for one in weights]
+    are_masks = all(bool((mask == one).all()) for mask, one in zip(masks, weights, strict=True))
+    return masks if are_masks else weights
 
 
 def _known_to_torch(dtype: Any) -> Any:

@@ -1,6 +1,7 @@
 """Rows of a run as files of a folder, its parts: each has those of `TASKS_OF_PART` neighbouring pairs.
 
-Where a run holds its rows in this process (see `collected`), this process writes the parts. Of a run of more pairs a
+Where a run holds its rows in this process (see `collected`), this process writes the parts; of an iterable it does so
+at the end, when all names are known. Of a run of more pairs a
 worker that has done the work on a part writes it, and what comes here are sums and failures. The first part and the
 last eighth of them are an exception: they are cut into pieces, whose rows come here, so that nobody waits for the one
 worker that is at the last part.
@@ -8,20 +9,24 @@ worker that is at the last part.
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from hashlib import sha256
-from itertools import accumulate, groupby, islice
+from heapq import merge
+from itertools import groupby, islice
+from operator import itemgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from kldeval.dataclass import dataclass
-from kldeval.engine.sums import RunSums
 from kldeval.executors.protocol import may_end_process, results_of_lost
-from kldeval.records import Score
+from kldeval.records import Failure, Score
 from kldeval.regular import why
+from kldeval.reports.aggregate import summarise_references
+from kldeval.reports.collected import Outcomes
+from kldeval.reports.sums import RunSums
+from kldeval.sequences import Streamed
 from kldeval.settings.signature import signatures
 from kldeval.urls import url_of
 
@@ -34,7 +39,9 @@ if TYPE_CHECKING:
     from kldeval.executors.protocol import Executor, Work
     from kldeval.memory import MapFolder
     from kldeval.records import Outcome, Pair
-    from kldeval.reports.documents import Summary
+    from kldeval.reports.aggregate import Means
+    from kldeval.reports.documents import Report, Summary
+    from kldeval.reports.sums import RunFacts
     from kldeval.run_options import RunOptions
     from kldeval.settings.settings import Settings
 
@@ -68,6 +75,14 @@ class PartsHead(NamedTuple):
     n_parts: int
     size: int
 
+    def of(self, names: Iterable[str]) -> PartsHead:
+        """The same of other maps."""
+        digest, number = sha256(), 0
+        for name in names:
+            digest.update(f"{name}\0".encode("utf-8", "surrogatepass"))
+            number += 1
+        return self._replace(names=f"n={number},sha256={digest.hexdigest()}", n_parts=-(-number // self.size))
+
 
 class PartTarget(Protocol):
     """Where parts are written, as any process can: it pickles."""
@@ -90,8 +105,15 @@ class PartsOfRun(Protocol):
     def is_shared(self) -> bool:
         """Whether other processes write into the folder, too."""
 
-    def begin(self, head: PartsHead) -> PartTarget:
-        """Make the folder ready for the parts of a run.
+    def check(self, head: PartsHead) -> None:
+        """Refuse a folder that holds the parts of another run, whatever its maps are called.
+
+        Raises:
+            UsageProblem: it does.
+        """
+
+    def begin(self, head: PartsHead, remake: Callable[[int], bytes]) -> PartTarget:
+        """Make the folder ready for the parts of a run; `remake` gives the contents of one that somebody removed.
 
         Raises:
             UsageProblem: it holds those of another one.
@@ -101,14 +123,10 @@ class PartsOfRun(Protocol):
         """Keep the contents of a part that could not be written, and say so."""
 
     def scores(self, number: int) -> Iterator[Score]:
-        """The scores of a part.
-
-        Raises:
-            UsageProblem: it is not there any more.
-        """
+        """The scores of a part."""
 
     def values(self, number: int, key: str) -> Array:
-        """The numbers of a metric in a part; raises as `scores`."""
+        """The numbers of a metric in a part."""
 
 
 def head_of(
@@ -119,9 +137,6 @@ def head_of(
     run: str,
 ) -> PartsHead:
     """What the parts of a run over a dataset have in common; `run` is the digest of what its rows have in common."""
-    names = sha256()
-    for task in dataset.tasks:
-        names.update(f"{next(iter(task.values())).name}\0".encode("utf-8", "surrogatepass"))
     given = {"manifest": request.manifest} if request.manifest else dict(zip(("pred", "gt"), sides, strict=True))
     return PartsHead(
         keys=settings.keys if settings.reduction != "none" else (),
@@ -130,10 +145,10 @@ def head_of(
         run=run,
         shard=request.shard or "1/1",
         inputs={what: url_of(path) or str(path.resolve()) for what, path in given.items() if isinstance(path, Path)},
-        names=f"n={len(dataset.tasks)},sha256={names.hexdigest()}",
-        n_parts=-(-len(dataset.tasks) // TASKS_OF_PART),
+        names="",
+        n_parts=0,
         size=TASKS_OF_PART,
-    )
+    ).of(next(iter(task.values())).name for task in dataset.tasks)
 
 
 # where this process has the rows
@@ -167,6 +182,40 @@ def _put(number: int, outcomes: Sequence[Outcome], folder: PartTarget, parts: Pa
     return part
 
 
+def contents(number: int, answers: Iterable[Answer], dataset: Dataset, folder: PartTarget) -> bytes:
+    """The contents of a part, of the answers for its pairs."""
+    outcomes = (with_group(answer.outcome, dataset.group_of) for answer in answers)
+    return folder.encoded(number, [one for one in outcomes if isinstance(one, Score)])
+
+
+# where there is a report already
+
+
+def write_report(report: Report, unscored: Iterable[str], head: PartsHead, parts: PartsOfRun) -> None:
+    """Write the parts of a report, which are those of a run over its maps; `unscored` are names without a score."""
+    unscored = sorted(unscored)
+    reasons: dict[str, list[Failure]] = {}
+    for failure in report.failures:
+        if failure.metric:
+            reasons.setdefault(failure.name, []).append(failure)
+
+    def rows() -> Iterator[tuple[str, Score | None]]:
+        scores = ((one.name, replace(one, failures=tuple(reasons.get(one.name, ())))) for one in report.scores)
+        return merge(scores, ((name, None) for name in unscored), key=itemgetter(0))
+
+    def scores_of(number: int) -> list[Score]:
+        names = groupby(rows(), key=itemgetter(0))
+        some = islice(names, number * head.size, (number + 1) * head.size)
+        return [score for _, members in some for _, score in members if score is not None]
+
+    head = head.of(name for name, _ in groupby(rows(), key=itemgetter(0)))
+    folder = parts.begin(head, lambda number: folder.encoded(number, scores_of(number)))
+    names = groupby(rows(), key=itemgetter(0))
+    for number in range(head.n_parts):
+        some = islice(names, head.size)
+        _put(number, [score for _, members in some for _, score in members if score is not None], folder, parts)
+
+
 # where workers have the rows
 
 
@@ -179,12 +228,13 @@ class PartBlock(NamedTuple):
 
 
 class WrittenPart(NamedTuple):
-    """A part with `n` scores, and the sums over it; `data` are its contents where it could not be written."""
+    """A part with `n` scores, the sums over it and its failures; `data` are its contents where it is not written."""
 
     part: int
     n_outcomes: int
     n: int
     sums: RunSums
+    failures: Sequence[Failure]
     data: bytes | None = None
     reason: str = ""
 
@@ -206,12 +256,17 @@ def made(number: int, outcomes: Sequence[Outcome], folder: PartTarget) -> Writte
     scores = [one for one in outcomes if isinstance(one, Score)]
     sums = RunSums()
     sums.add(outcomes)
+    failures = (
+        *(one for one in outcomes if isinstance(one, Failure)),
+        *(one for score in scores for one in score.failures),
+    )
+    part = WrittenPart(number, len(outcomes), len(scores), sums, failures)
     data = folder.encoded(number, scores)
     try:
         folder.write(number, data)
     except OSError as error:
-        return WrittenPart(number, len(outcomes), len(scores), sums, data, why(error))
-    return WrittenPart(number, len(outcomes), len(scores), sums)
+        return part._replace(data=data, reason=why(error))
+    return part
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,64 +363,67 @@ def _ranges(n: int) -> list[tuple[int, int, int, bool]]:
 
 
 class PartedRows:
-    """The rows of a run in its parts, and the sums over all of them: what `spool.Spool` is to a run without parts."""
+    """The rows of a run in its parts, and the sums over all of them: what `spool.Spool` is to a run without parts.
+
+    Failures, which are in no part, are kept as a run without parts keeps them.
+    """
 
     def __init__(self, parts: PartsOfRun) -> None:
-        self.sums = RunSums()
+        self.group_of: Callable[[str], str] | None = None  # the rows have their groups
         self.scores = PartedScores(parts)
+        self._failures = Outcomes()
+        self._sums = RunSums()
         self._parts = parts
 
-    def add(self, outcomes: Sequence[Outcome]) -> None:
-        """Take in failures, which are in no part."""
-        self.sums.add(outcomes)
+    def add(self, outcomes: Iterable[Outcome]) -> None:
+        """Take in failures."""
+        self._failures.extend(outcomes)
 
     def append(self, part: WrittenPart) -> None:
         """Take note of the next part."""
         if part.data is not None:
             self._parts.keep(part.part, part.data, part.reason)
-        self.sums.join(part.sums)
+        self._sums.join(part.sums)
+        self._failures.extend(part.failures)
         self.scores.counts.append(part.n)
+
+    @property
+    def facts(self) -> RunFacts:
+        """What is known of all outcomes together."""
+        return self._sums.facts
+
+    @property
+    def failures(self) -> Sequence[Failure]:
+        """All failures, in the order of their names."""
+        return self._failures.rows().failures
 
     def summaries(self, keys: Iterable[str]) -> dict[str, Summary]:
         """The summary of each metric; medians are found by counting passes over the parts."""
-        return {key: self.sums.summary(key, partial(self._values, key)) for key in keys}
+        return {key: self._sums.metrics.summary(key, partial(self._values, key)) for key in keys}
+
+    def references(self, *, over_groups: bool) -> Means:
+        """The headlines of the reference rows."""
+        return summarise_references(self.scores, over_groups=True) if over_groups else self._sums.references()
 
     def _values(self, key: str) -> Iterator[Array]:
         return (self._parts.values(number, key) for number in range(len(self.scores.counts)))
 
 
-class PartedScores(Sequence[Score]):
+class PartedScores(Streamed[Score]):
     """The scores of all parts, read again whenever they are asked for; `counts` are how many each part has."""
 
     def __init__(self, parts: PartsOfRun) -> None:
         self.counts: list[int] = []
-        self.group_of: Callable[[str], str] | None = None  # the rows have their groups
         self._parts = parts
 
     def __len__(self) -> int:
         return sum(self.counts)
 
-    def __iter__(self) -> Iterator[Score]:
-        for number in range(len(self.counts)):
-            yield from self._parts.scores(number)
-
-    @overload
-    def __getitem__(self, place: int) -> Score: ...
-
-    @overload
-    def __getitem__(self, place: slice) -> list[Score]: ...
-
-    def __getitem__(self, place: int | slice) -> Score | list[Score]:
-        if isinstance(place, slice):
-            start, stop, step = place.indices(len(self))
-            return list(islice(self, start, stop, step)) if step > 0 else list(self)[place]
-        if not -len(self) <= place < len(self):
-            msg = f"there are {len(self)} scores"
-            raise IndexError(msg)
-        ends = list(accumulate(self.counts))
-        place %= len(self)
-        number = bisect_right(ends, place)
-        return next(islice(self._parts.scores(number), place - ends[number] + self.counts[number], None))
+    def _from(self, start: int) -> Iterator[Score]:
+        for number, n in enumerate(self.counts):
+            if start < n:
+                yield from islice(self._parts.scores(number), start, None)
+            start = max(0, start - n)
 
 
 def rows_of_workers(

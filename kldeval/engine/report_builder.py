@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
+<<<<<<< HEAD
 from collections import Counter
 from dataclasses import replace
+=======
+import hashlib
+>>>>>>> main
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kldeval.arrays import torch
-from kldeval.data.load import UNIFORM
 from kldeval.engine.worker import UNREAD
 from kldeval.errors import count
 from kldeval.executors.local import cores
 from kldeval.metrics.registry import METRICS
 from kldeval.provenance import versions
-from kldeval.records import Failure, Score, Skipped
-from kldeval.reports.aggregate import (
-    reference_notes,
-    summarise_classes,
-    summarise_groups,
-    summarise_means,
-    summarise_references,
-    summarise_scores,
-)
+from kldeval.reports.aggregate import summarise_groups, summarise_means
 from kldeval.reports.documents import Column, Report
 from kldeval.reports.ways import with_ways
 from kldeval.scoring.diagnostics import notes, with_density_provenance
@@ -31,12 +26,10 @@ from kldeval.settings.signature import short_signature, signatures
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from kldeval.engine.collected import Outcomes
     from kldeval.engine.device import Device
-    from kldeval.engine.parts import PartedRows
-    from kldeval.engine.spool import Spool
     from kldeval.memory import MapFolder
     from kldeval.records import Pair
+    from kldeval.reports.collected import Outcomes
     from kldeval.run_options import RunOptions
     from kldeval.settings.settings import Settings
 
@@ -57,70 +50,27 @@ def build_report(
 ) -> Report:
     """The report of a run's outcomes; `group_of` tells the group of a map by its name, where maps have groups."""
     keys = settings.keys if settings.reduction != "none" else ()
-    if outcomes.spool is not None:
-        return _spooled_report(settings, keys, outcomes.spool, (provenance, extra_notes, group_of))
-    scores = tuple(sorted((item for item in outcomes.few if isinstance(item, Score)), key=lambda item: item.name))
-    of_maps = [item for item in outcomes.few if isinstance(item, Failure)]
-    failures = sorted((*of_maps, *(one for score in scores for one in score.failures)), key=lambda item: item.name)
-    skipped = Counter(item.reason for item in outcomes.few if isinstance(item, Skipped))
-    remarks = Counter(remark for item in scores for remark in item.remarks)
-    said = [*extra_notes, *notes(settings, remarks, len(scores))]
-    said += [_skipped(reason, number) for reason, number in skipped.items()]
-    scores = tuple(_listed(item, group_of) if item.remarks or group_of else item for item in scores)
-    made = [score.made for score in scores if score.made]
-    settings, made_notes = with_density_provenance(settings, made, len(made), len(scores))
-    by_group = summarise_groups(keys, scores)
+    over_groups = settings.maps == "groups"
+    rows = outcomes.rows(group_of)
+    scores, facts = rows.scores, rows.facts
+    said = [*extra_notes, *notes(settings, facts.remarks, len(scores))]
+    said += [_skipped(reason, number) for reason, number in facts.skipped.items()]
+    settings, made_notes = with_density_provenance(settings, facts.made, facts.n_made, len(scores))
+    by_group = summarise_groups(keys, scores) if group_of else {}
     report = Report(
         signatures(settings),
         short_signature(settings),
         provenance,
-        summarise_means(keys, by_group) if settings.maps == "groups" else summarise_scores(keys, scores),
-        _columns(settings),
-        tuple(
-            replace(score, classes={}, made=None, failures=())
-            if score.classes or score.made or score.failures
-            else score
-            for score in scores
-        ),
-        tuple(failures),
-        (*said, *made_notes, *reference_notes(scores)),
-        classes=summarise_classes(settings.keys, scores, sums=settings.reduction == "sum"),
-        groups=by_group,
-        references=summarise_references(scores, over_groups=settings.maps == "groups"),
-    )
-    return with_ways(report) if report.references else report
-
-
-def _listed(score: Score, group_of: Callable[[str], str] | None) -> Score:
-    """The score with its group, and of its remarks the one that reports list."""
-    return replace(score, remarks=tuple({UNIFORM} & {*score.remarks}), group=group_of(score.name) if group_of else "")
-
-
-def _spooled_report(
-    settings: Settings,
-    keys: Sequence[str],
-    spool: Spool | PartedRows,
-    about: tuple[dict[str, Any], Iterable[str], Callable[[str], str] | None],
-) -> Report:
-    """The report of more scores than are kept in memory; `about` is its provenance, further notes, and the groups."""
-    provenance, extra_notes, group_of = about
-    scores, sums = spool.scores, spool.sums
-    scores.group_of = group_of
-    said = [*extra_notes, *notes(settings, sums.remarks, len(scores))]
-    said += [_skipped(reason, number) for reason, number in sums.skipped.items()]
-    settings, made_notes = with_density_provenance(settings, sums.made, sums.n_made, len(scores))
-    by_group = summarise_groups(keys, scores) if group_of else {}
-    return Report(
-        signatures(settings),
-        short_signature(settings),
-        provenance,
-        summarise_means(keys, by_group) if settings.maps == "groups" else spool.summaries(keys),
+        summarise_means(keys, by_group) if over_groups else rows.summaries(keys),
         _columns(settings),
         scores,
-        tuple(sorted(sums.failures, key=lambda item: item.name)),
-        (*said, *made_notes),
+        rows.failures,
+        (*said, *made_notes, *facts.held.notes()),
+        classes=facts.classes.rows(settings.keys, sums=settings.reduction == "sum"),
         groups=by_group,
+        references=rows.references(over_groups=over_groups),
     )
+    return with_ways(report) if report.references else report
 
 
 def _columns(settings: Settings) -> dict[str, Column]:

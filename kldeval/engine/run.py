@@ -12,7 +12,6 @@ from kldeval.data.inputs import Inputs
 from kldeval.data.load import Reading, load_pair
 from kldeval.dataclass import dataclass
 from kldeval.engine.auxiliary_context import NO_AUXILIARY, AuxiliaryContext, needs_auxiliary
-from kldeval.engine.collected import Outcomes, are_held
 from kldeval.engine.device import Device, find_device
 from kldeval.engine.report_builder import _saving_notes, build_report, provenance_of, shard_of
 from kldeval.engine.worker import Decoding, Scoring, T, TaskWork, reading_of
@@ -21,6 +20,7 @@ from kldeval.executors.choice import executor_for, is_cluster
 from kldeval.executors.local import ThreadPool, cores
 from kldeval.normalization.chain import class_axis
 from kldeval.records import Score
+from kldeval.reports.collected import Outcomes, are_held
 from kldeval.scoring.diagnostics import swapped
 from kldeval.scoring.evaluator import Evaluator
 from kldeval.scoring.histogram import expect
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from kldeval.data.dataset import Dataset
     from kldeval.engine.cache import CachedRun
-    from kldeval.engine.parts import PartsOfRun
+    from kldeval.engine.parts import PartsHead, PartsOfRun
     from kldeval.engine.quantiles import Edges
     from kldeval.engine.store import Store
     from kldeval.engine.worker import Answer, PairWork
@@ -106,43 +106,85 @@ def run_blocks(
     blocks: Iterable[tuple[NamedMaps, NamedMaps, RunOptions]],
     settings: Settings,
     progress: Callable[[object, int], None] | None = None,
+    parts: PartsOfRun | None = None,
 ) -> Report:
     """Score pairs that come in blocks, of which one is held at a time; the settings are those that the first asks for.
 
     The options of a block differ in what stands beside its pairs alone. A metric that compares images compares those of
-    one block.
+    one block. The scores are written to `parts` at the end, where there are any.
 
     Raises:
         UsageProblem: there is no block, or as `run`.
         MissingDependency: as `run`.
     """
     refuse_parts(settings, "score them in one folder")
-    found = Outcomes()
+    found, unscored = Outcomes(), _Unscored(progress)
+    head: PartsHead | None = None
     notes: dict[str, None] = {}
     group_of: Callable[[str], str] | None = None
     facts: dict[str, Any] | None = None
     for pred, gt, request in blocks:
         dataset = select(pred, gt, settings, request)
-        scored = _scored(dataset, {ONLY: (pred, gt)}, settings, request, progress)
+        found.extend(dataset.failures[ONLY])
+        told = progress if parts is None else unscored
+        scored = _scored(dataset, {ONLY: (pred, gt)}, settings, request, told, {ONLY: found})
         settings = scored.settings
-        found.extend(scored.outcomes[ONLY].all())
+        if parts is not None and head is None:
+            head = scored.head((pred, gt))
+            parts.check(head)
         notes |= dict.fromkeys((*dataset.notes_of(ONLY), *scored.around.notes, *_saving_notes(request)))
         group_of = dataset.group_of
         facts = facts or provenance_of(pred, gt, scored.device, request, scored.elsewhere)
     if facts is None:
         msg = "there are no pairs: nothing came of what was to give them"
         raise UsageProblem(msg)
-    return build_report(settings, found, facts, notes, group_of)
+    report = build_report(settings, found, facts, notes, group_of)
+    if parts is not None and head is not None:
+        from kldeval.engine.parts import write_report
+
+        write_report(report, unscored.names, head, parts)
+    return report
+
+
+class _Unscored:
+    """The names of the maps of a run that have no score; `progress` is told what this is."""
+
+    def __init__(self, progress: Callable[[object, int], None] | None) -> None:
+        self.names: set[str] = set()
+        self._progress = progress
+
+    def __call__(self, outcome: Any, total: int) -> None:
+        if not isinstance(outcome, Score):
+            self.names.add(outcome.name)
+        if self._progress:
+            self._progress(outcome, total)
 
 
 class _Scored(NamedTuple):
     """The outcomes of a dataset by model, and what they were scored with, on other machines as well (`elsewhere`)."""
 
-    settings: Settings
-    device: Device
+    ready: _Ready
     around: AuxiliaryContext
     outcomes: Mapping[str, Outcomes]
-    elsewhere: Sequence[Mapping[str, str]]
+
+    @property
+    def settings(self) -> Settings:
+        """The settings for what the ground truths hold."""
+        return self.ready.evaluator.plan.settings
+
+    @property
+    def device(self) -> Device:
+        """Where the numbers were computed."""
+        return self.ready.device
+
+    @property
+    def elsewhere(self) -> tuple[Mapping[str, str], ...]:
+        """What other machines computed with."""
+        return tuple(self.ready.executor.elsewhere)
+
+    def head(self, sides: tuple[MapFolder | None, MapFolder | None]) -> PartsHead:
+        """What parts of such a run have in common."""
+        return self.ready.head(sides)
 
 
 def _scored(
@@ -151,8 +193,10 @@ def _scored(
     settings: Settings,
     request: RunOptions,
     progress: Callable[[object, int], None] | None,
+    found: Mapping[str, Outcomes],
     parts: PartsOfRun | None = None,
 ) -> _Scored:
+    """The outcomes of a dataset, which are put to those that were `found` before."""
     if settings.maps == "rows":
         msg = "rows are units of kldeval PRED GT --rows alone"
         raise UsageProblem(msg)
@@ -161,7 +205,6 @@ def _scored(
     settings = resolve_settings(settings, dataset.undivided, request)
     around = _around(settings, request, dataset.every, alone=dataset.alone)
     settings = with_context(settings, around.described)
-    found = {model: Outcomes(failures) for model, failures in dataset.failures.items()}
     executor = executor_for(request) if device.is_cpu else ThreadPool(request.jobs or cores())
     ready = _ready(dataset, settings, request, device, executor, around)
     answers = ready.answers() if parts is None else _in_parts(ready, sides[ONLY], parts, found[ONLY], progress)
@@ -170,7 +213,7 @@ def _scored(
         found[answer.model].append(answer.outcome)
         if progress:
             progress(answer.outcome, n_pairs)
-    return _Scored(settings, device, around, found, tuple(executor.elsewhere))
+    return _Scored(ready, around, found)
 
 
 def run_dataset(
@@ -189,7 +232,8 @@ def run_dataset(
     if request.shard is not None and request.bounds is not None:
         msg = "--bounds says what is open of the means over all maps: score them without --shard"
         raise UsageProblem(msg)
-    scored = _scored(dataset, sides, settings, request, progress, parts)
+    found = {model: Outcomes(failures, len(dataset.models)) for model, failures in dataset.failures.items()}
+    scored = _scored(dataset, sides, settings, request, progress, found, parts)
     open_ends = {model: _bounds(dataset, model, scored, request) for model in sides}
     overlaps = _overlaps({model: bounds.get("bounds", {}) for model, (bounds, _) in open_ends.items()})
     return [
@@ -230,9 +274,7 @@ def _bounds(dataset: Dataset, model: str, scored: _Scored, request: RunOptions) 
     rounding = check_rounding(request.bounds)
 
     # means are over the maps that were scored, of several models for all of them
-    names = set.intersection(
-        *({one.name for one in found.all() if isinstance(one, Score)} for found in scored.outcomes.values())
-    )
+    names = set.intersection(*({one.name for one in found.rows().scores} for found in scored.outcomes.values()))
     pairs = [task[model] for task in dataset.tasks if model in task and task[model].name in names]
     reading = reading_of(scored.settings, request)
     made, said = run_bounds(pairs, scored.settings, reading, rounding, request.jobs or cores())
@@ -297,6 +339,9 @@ def _check_saving(
         inputs.check_folder(request.cache, ())
 
 
+EVERY = slice(None)
+"""All pairs."""
+
 NO_EDGES: Edges = {}
 """Those of a run without adaptive metrics."""
 
@@ -329,15 +374,16 @@ class _Ready:
     executor: Executor
     edges: Edges
 
-    def answers(self) -> Iterator[Answer]:
+    def answers(self, some: slice = EVERY) -> Iterator[Answer]:
         """The outcome of every pair with its model, in order, from the cores of this machine or an accelerator."""
         pairs, finish = self._work()
+        dataset = self.dataset if some is EVERY else replace(self.dataset, tasks=self.dataset.tasks[some])
         if not self._is_kept:
-            yield from finish(outcomes(self.dataset, pairs, self.reading, self.executor))
+            yield from finish(outcomes(dataset, pairs, self.reading, self.executor))
             return
         store = self._store()
         try:
-            yield from self._kept(store).answers(self.dataset.tasks, self.executor)
+            yield from self._kept(store).answers(dataset.tasks, self.executor)
         finally:
             store.close()
 
@@ -352,6 +398,12 @@ class _Ready:
     def may_be_cut_anywhere(self) -> bool:
         """Whether any pair may be read by any worker: frames of videos are read here, in their order."""
         return not TaskWork(self._work()[0], self.reading).reads_in_order(self.dataset.tasks)
+
+    def head(self, sides: tuple[MapFolder | None, MapFolder | None]) -> PartsHead:
+        """What all parts of the run have in common."""
+        from kldeval.engine.parts import head_of
+
+        return head_of(self.dataset, sides, self.evaluator.plan.settings, self.request, self.key())
 
     def key(self) -> str:
         """The SHA-256 of what all rows of the run have in common."""
@@ -410,13 +462,18 @@ def _in_parts(
     progress: Callable[[object, int], None] | None,
 ) -> Iterator[Answer]:
     """The answers, whose scores are written to parts on the way; none where `found` has their sums instead."""
-    from kldeval.engine.parts import head_of, rows_of_workers, writing
+    from kldeval.engine.parts import contents, rows_of_workers, writing
 
-    dataset, settings, total = ready.dataset, ready.evaluator.plan.settings, ready.dataset.count
-    folder = parts.begin(head_of(dataset, sides, settings, ready.request, ready.key()))
-    needs_rows = ready.request.baselines or settings.is_labels  # tables of references and of classes
+    dataset, total = ready.dataset, ready.dataset.count
+    head = ready.head(sides)
+
+    def again(number: int) -> bytes:
+        some = slice(number * head.size, (number + 1) * head.size)
+        return contents(number, ready.answers(some), dataset, folder)
+
+    folder = parts.begin(head, again)
     by_workers = ready.device.is_cpu and parts.is_shared and ready.may_be_cut_anywhere()
-    if are_held(total) or needs_rows or not by_workers:
+    if are_held(total) or not by_workers:
         yield from writing(ready.answers(), dataset.group_of, parts, folder)
         return
 

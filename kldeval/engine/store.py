@@ -15,7 +15,7 @@ import zlib
 from array import array
 from bisect import bisect_left
 from contextlib import suppress
-from itertools import repeat
+from itertools import count, repeat
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -229,11 +229,18 @@ class _Segment:
 
     def _append(self, line: bytes) -> None:
         if self._file is None:
-            name = f"{socket.gethostname()}-{os.getpid()}-{time.time_ns()}.jsonl"
-            flags = os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_WRONLY | os.O_CLOEXEC
-            self._file = os.open(self._folder / name, flags, 0o666)
+            self._file = self._new_file()
         while line:
             line = line[os.write(self._file, line) :]
+
+    def _new_file(self) -> int:
+        """A file of a name that nobody else has, even where clocks are coarse and machines bear one name."""
+        flags = os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_WRONLY | os.O_CLOEXEC
+        writer = f"{socket.gethostname()}-{os.getpid()}"
+        for number in count(time.time_ns()):
+            with suppress(FileExistsError):
+                return os.open(self._folder / f"{writer}-{number}.jsonl", flags, 0o666)
+        raise AssertionError  # the numbers do not end
 
     def _sync(self) -> None:
         self._synced = time.monotonic()

@@ -18,7 +18,7 @@ from kldeval.data.readers.raw import parse_shape
 from kldeval.data.readers.stored import Limits
 from kldeval.data.volumes import PLANE
 from kldeval.dataclass import dataclass
-from kldeval.digests import is_settled, stamp_of
+from kldeval.digests import is_settled, noting, stamp_of
 from kldeval.errors import KldevalError, LeftOut, MapProblem, printable
 from kldeval.memory import MapInMemory, Member
 from kldeval.normalization.chain import class_axis
@@ -103,7 +103,10 @@ class NotSaved(NamedTuple):
 
 
 class PairWork(Protocol[Begun, Found]):
-    """What is done with the maps of each pair: begun one by one, and finished for many at once."""
+    """What is done with the maps of each pair: begun one by one, and finished for many at once.
+
+    Work that says `knows_contents` is given ground truths with their digests.
+    """
 
     def begin(self, model: str, pair: Pair, gt: Loaded | None, *, is_first: bool) -> Begun | Failure:
         """What there is to finish of a pair; `gt` is its ground truth where it has been read already.
@@ -168,7 +171,8 @@ class TaskWork(Generic[Begun, T]):
         first = next(iter(task.values()))
         gt: Loaded | Failure | None = None
         if len(task) > 1 and not self.reading.class_maps:
-            gt = guarded(partial(_ground_truth, first, self.reading), first.name, (first.gt,))
+            is_noted = getattr(self.pairs, "knows_contents", False)
+            gt = guarded(partial(_ground_truth, first, self.reading, is_noted=is_noted), first.name, (first.gt,))
         if isinstance(gt, Failure):
             return [Answer(model, pair.name, gt) for model, pair in task.items()]
         begun = []
@@ -241,14 +245,21 @@ class Decoding:
         return begun
 
 
-def _ground_truth(pair: Pair, reading: Reading) -> Loaded:
-    """The ground truth of several predictions, with what tells whether its file is the same later."""
+def _ground_truth(pair: Pair, reading: Reading, *, is_noted: bool) -> Loaded:
+    """The ground truth of several predictions, with what tells whether its file is the same later.
+
+    `is_noted`: the digest of what is read is wanted, too.
+    """
     reading = reading_for(pair, reading)
     if isinstance(pair.gt, MapInMemory):
         return load_map(pair.gt, reading, pair.place)
     stamp = stamp_of(pair.gt.path if isinstance(pair.gt, Member) else pair.gt)
     is_young = stamp is not None and stamp.size >= 0 and not is_settled(stamp)
     digest = contents_digest(pair.gt, Limits(**reading.bounds)) if is_young and pair.place is None else ""
+    if is_noted and not is_young:
+        with noting() as read:
+            loaded = load_map(pair.gt, reading, pair.place)
+        return replace(loaded, stamp=stamp, digest=read.get(str(pair.gt), ""))
     return replace(load_map(pair.gt, reading, pair.place), stamp=stamp, digest=digest)
 
 

@@ -1,8 +1,8 @@
 """The cores of this machine: a worker per core does some items at a time, and the results come in their order.
 
-Workers are forked processes where forking is safe, which is where this process has a single thread; else threads.
-numpy gives up Python's lock and takes it again around every operation: threads spend a third of their time handing it
-to each other, processes none.
+Workers are forked processes: of this one where that is safe, which is where it has a single thread, else of a clean
+process beside it. Threads are what is left for work that cannot be sent there: numpy gives up Python's lock and takes
+it again around every operation, and threads spend a third of their time handing it to each other, processes none.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from pathlib import Path
-from typing import TYPE_CHECKING, Generic
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple
 
 from kldeval.dataclass import dataclass
 from kldeval.executors.protocol import (
@@ -20,10 +20,12 @@ from kldeval.executors.protocol import (
     WorkerDied,
     may_end_process,
     most_at_once,
+    parts_of,
     read_in_order,
     reads_in_order,
+    results_of_lost,
 )
-from kldeval.process import share_cores
+from kldeval.process import is_single_threaded, share_cores
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -39,10 +41,10 @@ LARGEST_CHUNK = 32
 """Most items in a chunk, of which each costs half a millisecond. The last chunks are of one: nobody waits long."""
 
 WORTH_WORKERS = 0.05
-"""Seconds of work for which workers are started, which takes about as long as this."""
+"""Seconds of work for which workers are forked, which takes about as long as this."""
 
-THREADS = Path("/proc/self/task")
-"""Where Linux lists the threads of this process, those of C libraries included."""
+WORTH_CLEAN_PROCESS = 0.5
+"""Seconds of work for which a process is started that forks them: it takes 0.2 s to import what it needs."""
 
 
 def cores() -> int:
@@ -66,29 +68,66 @@ class LocalPool:
             share_cores(1, 1)
 
     def _results(self, work: Work[Item, Result], items: Sequence[Item]) -> Iterator[Result]:
-        rest, is_worth_workers = items, False
+        rest, is_worth_workers, worth = items, False, WORTH_WORKERS if _may_fork() else WORTH_CLEAN_PROCESS
         # the first is done here, because what it imports need not be imported by every forked worker; that may be what
         # took the time, so in doubt the second is, too
-        for worth in (20 * WORTH_WORKERS, WORTH_WORKERS):
-            if not rest or is_worth_workers or may_end_process(work, rest[:1]):
+        for enough in (20 * worth, worth):
+            if not rest or is_worth_workers or (may_end_process(work, rest[:1]) and _may_fork()):
                 break
             start = time.perf_counter()
             found = work(list(rest[:1]))
             seconds = time.perf_counter() - start
             yield from found
             rest = rest[1:]
-            is_worth_workers = self.workers > 1 and seconds * len(rest) >= worth
+            is_worth_workers = self.workers > 1 and seconds * len(rest) >= enough
         is_risky = not is_worth_workers and may_end_process(work, rest)
-        chunks = _chunks(rest, self.workers, most_at_once(work, LARGEST_CHUNK))
         if (is_worth_workers or is_risky) and _may_fork():
             from kldeval.executors.processes import in_processes
 
-            yield from in_processes(work, _one_by_one(work, chunks), self.workers)
+            places = self._chunks(work, rest, are_inherited=True)
+            yield from in_processes(_Inherited(work, rest), places, self.workers)
         elif is_worth_workers:
-            yield from _in_threads(work, _one_by_one(work, chunks), self.workers)
+            yield from self._beside(work, rest)
         else:
-            for chunk in chunks:
+            for chunk in _chunks(rest, self.workers, most_at_once(work, LARGEST_CHUNK)):
                 yield from work(chunk)
+
+    def _chunks(
+        self, work: Work[Item, Any], items: Sequence[Item], *, are_inherited: bool = False
+    ) -> Iterator[Sequence[Any]]:
+        """The chunks, of places where items are inherited.
+
+        Where something is read in order these are single items: their contents are large.
+        """
+        for chunk in _chunks(range(len(items)), self.workers, most_at_once(work, LARGEST_CHUNK)):
+            taken = list(items[chunk[0] : chunk[-1] + 1])
+            if reads_in_order(work, taken):
+                yield from ([item] for item in taken)
+            else:
+                yield list(map(_Place, chunk)) if are_inherited else taken
+
+    def _beside(self, work: Work[Item, Result], items: Sequence[Item]) -> Iterator[Result]:
+        """The results of workers that a clean process forks; what cannot be sent there threads do."""
+        from kldeval.executors.beside import CannotHelp, CleanProcess
+
+        done = 0
+        sent: Iterable[Sequence[Item]] | None = None
+        try:
+            with CleanProcess(work, self.workers, items) as process:
+                while not process.is_ready():  # it starts meanwhile
+                    yield from work(list(items[done : done + 1]))
+                    done += 1
+                    if done == len(items):
+                        return
+                chunks = self._chunks(work, items[done:])
+                sent = chain(process.unanswered, chunks)
+                for results in process.answers(chunks):
+                    yield from results
+                return
+        except CannotHelp as why:
+            _say_threads(why)
+        left = self._chunks(work, items[done:]) if sent is None else sent
+        yield from _in_threads(work, left, self.workers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +182,45 @@ class Each(Generic[Item, Result]):
         return [lost(item, reason)]
 
 
+class _Place(NamedTuple):
+    """That of an item among those that a forked worker has inherited."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Inherited(Generic[Item, Result]):
+    """Work on items that forked workers have in memory from the start, so that nothing but places is sent to them."""
+
+    work: Work[Item, Result]
+    items: Sequence[Item]
+
+    def __call__(self, places: Sequence[_Place | Item]) -> Sequence[Result]:
+        """The results of the items; what is no place is an item itself."""
+        return self.work(list(map(self._item, places)))
+
+    def split(self, place: _Place | Item) -> Sequence[Item]:
+        """The same work in the smallest parts, which are items themselves."""
+        return parts_of(self.work, self._item(place))
+
+    def lost(self, item: _Place | Item, reason: str) -> Sequence[Result]:
+        """The results of an item that ended the process that worked on it."""
+        return results_of_lost(self.work, self._item(item), reason)
+
+    def reads_in_order(self, places: Sequence[_Place | Item]) -> bool:
+        """Whether something of these is to be read in their order: such items are no places."""
+        items: list[Any] = [one for one in places if not isinstance(one, _Place)]
+        return bool(items) and reads_in_order(self.work, items)
+
+    def with_contents(self, item: Item) -> Item:
+        """The item with what was read of it."""
+        read: Callable[[Item], Item] = self.work.with_contents  # type: ignore[attr-defined]
+        return read(item)
+
+    def _item(self, place: _Place | Item) -> Item:
+        return self.items[place.number] if isinstance(place, _Place) else place
+
+
 def _chunks(items: Sequence[Item], workers: int, largest: int) -> Iterator[Sequence[Item]]:
     """The items in chunks of at most so many, that become smaller towards the end."""
     start = 0
@@ -157,16 +235,13 @@ def _may_fork() -> bool:
     from multiprocessing import current_process
 
     # a daemonic process, such as a worker of multiprocessing.Pool, may have no children
-    return THREADS.is_dir() and len(tuple(THREADS.iterdir())) == 1 and not current_process().daemon
+    return is_single_threaded() and not current_process().daemon
 
 
-def _one_by_one(work: Work[Item, Result], chunks: Iterable[Sequence[Item]]) -> Iterator[Sequence[Item]]:
-    """The chunks, where something is read in order cut into single items: their contents are large."""
-    for chunk in chunks:
-        if reads_in_order(work, chunk):
-            yield from ([item] for item in chunk)
-        else:
-            yield chunk
+def _say_threads(why: Exception) -> None:
+    import logging  # here, because few runs need it
+
+    logging.getLogger("kldeval").debug("the workers are threads of this process, which gain less: %s", why)
 
 
 def _in_threads(work: Work[Item, Result], chunks: Iterable[Sequence[Item]], workers: int) -> Iterator[Result]:

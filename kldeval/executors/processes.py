@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kldeval.dataclass import dataclass
 from kldeval.executors.protocol import parts_of, read_in_order, results_of_lost
-from kldeval.process import make_expendable
+from kldeval.process import keep_freed_memory, make_expendable
 from kldeval.regular import why
 
 if TYPE_CHECKING:
@@ -92,7 +92,15 @@ class _Worker:
 
 
 def in_processes(work: Work[Item, Result], chunks: Iterable[Sequence[Item]], count: int) -> Iterator[Result]:
-    """The results of all chunks, in their order, computed by at most `count` forked processes.
+    """The results of all chunks, in their order; see `chunks_in_processes`."""
+    for found in chunks_in_processes(work, chunks, count):
+        yield from found
+
+
+def chunks_in_processes(
+    work: Work[Item, Result], chunks: Iterable[Sequence[Item]], count: int
+) -> Iterator[Sequence[Result]]:
+    """The results of each chunk, in their order, computed by at most `count` forked processes.
 
     There are fewer where the limit on open files or processes allows no more. This process must have a single thread.
     What is to be read in the order of the items is read here, and sent with them.
@@ -115,8 +123,8 @@ class _Pool:
         self._workers: list[_Worker] = []
         self._to_do: deque[_Chunk] = deque()
 
-    def results(self, chunks: Iterable[Sequence[Any]]) -> Iterator[Any]:
-        """The results of all chunks, in their order."""
+    def results(self, chunks: Iterable[Sequence[Any]]) -> Iterator[Sequence[Any]]:
+        """The results of each chunk, in their order."""
         coming = iter(chunks)
         waiting: deque[_Chunk] = deque()
         while True:
@@ -128,7 +136,7 @@ class _Pool:
                 return
             self._listen(0 if waiting[0].answer else None)
             while waiting and waiting[0].answer:
-                yield from waiting.popleft().results()
+                yield waiting.popleft().results()
 
     def close(self) -> None:
         """End all workers; one that is writing a file has time to remove it."""
@@ -293,13 +301,14 @@ def _serve(
 ) -> None:
     """Answer chunks until there are no more."""
     make_expendable()
+    keep_freed_memory()
     for other in inherited:
         other.close()
-    _end_with(parent)
+    end_with(parent)
     # the parent says when to stop: Ctrl-C reaches it, too
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    signal.signal(signal.SIGTERM, _leave)
+    signal.signal(signal.SIGTERM, leave)
     _, hard = resource.getrlimit(resource.RLIMIT_CORE)
     resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
     while True:
@@ -312,12 +321,12 @@ def _serve(
         connection.send_bytes(_answered(work, items))
 
 
-def _leave(_number: int, _frame: Any) -> None:
+def leave(_number: int, _frame: Any) -> None:
     """End in order: files that are being written are removed on the way."""
     raise SystemExit(128 + signal.SIGTERM)
 
 
-def _end_with(parent: int) -> None:
+def end_with(parent: int) -> None:
     """End this process when its parent ends, however that ends."""
     ctypes.CDLL(None).prctl(_DEATH_OF_PARENT, int(signal.SIGKILL), 0, 0, 0)
     if os.getppid() != parent:  # it has ended already

@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 import math
-import re
 from array import array
 from collections import Counter, defaultdict
 from dataclasses import replace
-from itertools import chain
+from itertools import chain, zip_longest
 from typing import TYPE_CHECKING
 
 from kldeval.errors import UsageProblem
-from kldeval.grammar import differences, signature_parts, split_call, unknown, with_fixation_count
+from kldeval.grammar import split_call
 from kldeval.metrics.registry import LABEL_METRICS, METRICS
 from kldeval.reports.documents import ClassRow, Summary
 from kldeval.reports.moments import Moments, exact_parts, exact_sum, median, moments_of, weighted_mean
-from kldeval.reports.ways import CEILING, PRIOR, REFERENCES, UNIFORM, with_ways
-from kldeval.templates import PARENT
+from kldeval.reports.ways import CEILING, PRIOR, REFERENCES, UNIFORM
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from kldeval.records import Score
-    from kldeval.reports.documents import Report, Ways
-
-OLD_CLASSES = "the tables per class of the parts are not merged: a part does not hold the sums that they are made of"
-"""What is noted of reports that were saved before the sums were."""
+    from kldeval.records import ClassSum, Score
 
 
 def summarise_scores(keys: Iterable[str], scores: Sequence[Score]) -> dict[str, Summary]:
@@ -183,29 +177,68 @@ def summary_of(moments: Moments, middle: float | None) -> Summary:
     )
 
 
-def summarise_classes(keys: Iterable[str], scores: Sequence[Score], *, sums: bool = False) -> tuple[ClassRow, ...]:
-    """A row per class of label: its positions in all maps, and each metric's mean over them (or `sums`: its sum).
-
-    The mean over the positions of a class that no map has is nan.
+class ClassSums:
+    """The sums of single classes of labels over some maps, and how many maps have them for each metric.
 
     >>> from kldeval.records import ClassSum, Score
     >>> maps = [Score(name, {}, classes={"ce": (ClassSum(1.0, 2.0, 2), ClassSum(0.0, 0.0, 0))}) for name in "ab"]
-    >>> summarise_classes(["ce"], maps)
+    >>> found = ClassSums()
+    >>> found.add(maps)
+    >>> found.rows(["ce"], sums=False)
     (ClassRow(label=0, n=4, values={'ce': 0.5}), ClassRow(label=1, n=0, values={'ce': nan}))
     """
-    keys = [key for key in keys if all(key in score.classes for score in scores)]
-    n_classes = max((len(score.classes[key]) for score in scores for key in keys), default=0)
-    return tuple(_row(label, keys, scores, sums=sums) for label in range(n_classes))
+
+    def __init__(self) -> None:
+        self.n = 0
+        self._n_having: Counter[str] = Counter()
+        self._sums: dict[str, list[tuple[Moments, Moments, int]]] = {}
+
+    def add(self, scores: Sequence[Score]) -> None:
+        """Take in the classes of some maps."""
+        self.n += len(scores)
+        for key in dict.fromkeys(key for score in scores for key in score.classes):
+            rows = [score.classes[key] for score in scores if key in score.classes]
+            columns = (
+                [row[label] for row in rows if label < len(row)] for label in range(max(map(len, rows), default=0))
+            )
+            found = [
+                (moments_of([one.total for one in column]), moments_of([one.weight for one in column]), _n_of(column))
+                for column in columns
+            ]
+            self._join(key, len(rows), found)
+
+    def join(self, other: ClassSums) -> None:
+        """Add the sums over other maps."""
+        self.n += other.n
+        for key, found in other._sums.items():
+            self._join(key, other._n_having[key], found)
+
+    def _join(self, key: str, n: int, found: Sequence[tuple[Moments, Moments, int]]) -> None:
+        self._n_having[key] += n
+        none = Moments(), Moments(), 0
+        both = zip_longest(self._sums.get(key, ()), found, fillvalue=none)
+        self._sums[key] = [(one[0] + two[0], one[1] + two[1], one[2] + two[2]) for one, two in both]
+
+    def rows(self, keys: Iterable[str], *, sums: bool) -> tuple[ClassRow, ...]:
+        """A row per class: its positions in all maps, and the mean over them (or `sums`) of what all maps have.
+
+        The mean over the positions of a class that no map has is nan.
+        """
+        found = {key: self._sums[key] for key in keys if self.n and self._n_having[key] == self.n}
+        none = Moments(), Moments(), 0
+        return tuple(
+            _row_of(
+                label,
+                next(iter(columns))[2],
+                {key: (one[0].parts, one[1].parts) for key, one in zip(found, columns, strict=True)},
+                sums=sums,
+            )
+            for label, columns in enumerate(zip_longest(*found.values(), fillvalue=none))
+        )
 
 
-def _row(label: int, keys: Sequence[str], scores: Sequence[Score], *, sums: bool) -> ClassRow:
-    of_class = {key: [score.classes[key][label] for score in scores if label < len(score.classes[key])] for key in keys}
-    n = sum(item.n for item in of_class[keys[0]])
-    made = {
-        key: (exact_parts(item.total for item in items), exact_parts(item.weight for item in items))
-        for key, items in of_class.items()
-    }
-    return _row_of(label, n, made, sums=sums)
+def _n_of(column: Sequence[ClassSum]) -> int:
+    return sum(one.n for one in column)
 
 
 def _row_of(
@@ -218,7 +251,7 @@ def _row_of(
 
 
 def merge_classes(tables: Sequence[Sequence[ClassRow]], *, sums: bool) -> tuple[ClassRow, ...]:
-    """The rows of all maps, of those of parts of them; see `summarise_classes`."""
+    """The rows of all maps, of those of parts of them; see `ClassSums`."""
     of_label: defaultdict[int, list[ClassRow]] = defaultdict(list)
     for row in chain.from_iterable(tables):
         of_label[row.label].append(row)
@@ -233,276 +266,52 @@ def merge_classes(tables: Sequence[Sequence[ClassRow]], *, sums: bool) -> tuple[
     return tuple(merged)
 
 
-def merge(reports: Mapping[str, Report], counts: Mapping[str, int] | None = None) -> Report:
-    """One report of all maps; `reports` are the parts by the names of their files.
-
-    `counts` is how many maps of each part were scored, where it holds fewer: those of a leaderboard. Its provenance
-    has what all parts agree on, and the names of the parts.
-
-    Raises:
-        UsageProblem: the signatures differ, or a map stands in two parts.
-    """
-    _check_shards(reports)
-    # a share with nothing to score says nothing of its files
-    first, reference = next(((name, one) for name, one in reports.items() if one.scores), next(iter(reports.items())))
-    for name, report in reports.items():
-        if report.scores and name != first:
-            _check_signatures(first, reference, name, report)
-    _check_other_images(reports)
-    _check_bins(reports)
-    _check_names(reports)
-    every = list(reports.values())
-    whole = resummarise(reference, (score for report in every for score in report.scores))
-    failures = sorted((failure for report in every for failure in report.failures), key=lambda failure: failure.name)
-    shared = {
-        key: value
-        for key, value in reference.provenance.items()
-        if key not in ("shard", "context") and all(report.provenance.get(key) == value for report in every)
-    }
-    is_sharded = all("shard" in report.provenance for report in every)
-    counts = counts or {file: len(report.scores) for file, report in reports.items()}
-    said = {file: report.notes for file, report in reports.items()}
-    notes = tuple(merged_notes(said, counts) if is_sharded else _notes(reports))
-    tables = [report.classes for report in every if report.classes]
-    are_whole = all(row.sums.keys() >= row.values.keys() for table in tables for row in table)
-    if len(every) > 1 and not are_whole:
-        notes += (OLD_CLASSES,)
-    return replace(
-        whole,
-        failures=tuple(failures),
-        provenance={**shared, "merged": list(reports)},
-        notes=notes,
-        classes=reference.classes if len(every) == 1 else _merged_classes(reference, tables) if are_whole else (),
-    )
-
-
-def _merged_classes(report: Report, tables: Sequence[Sequence[ClassRow]]) -> tuple[ClassRow, ...]:
-    """The table per class of all parts, which have the signatures of `report`."""
-    sums = any(signature_parts(text).get("reduce") == "sum" for text in report.signatures.values())
-    return merge_classes(tables, sums=sums)
-
-
-def _check_shards(reports: Mapping[str, Report]) -> None:
-    """Refuse shares of the pairs that are not all of them, or not of the same pairs."""
-    shards = {name: str(one.provenance["shard"]) for name, one in reports.items() if "shard" in one.provenance}
-    if not shards:
-        return
-    without = [name for name in reports if not re.fullmatch("[0-9]+/[0-9]+", shards.get(name, ""))]
-    counts = {shard.partition("/")[2] for shard in shards.values()}
-    contexts = {reports[name].provenance.get("context") for name in shards}
-    if without or len(counts) > 1 or len(contexts) > 1:
-        what = f"{without[0]} is none" if without else "they are of different numbers of shares, or of different images"
-        msg = f"the reports are not the shares of one run (--shard): {what}"
-        raise UsageProblem(msg)
-    (count,) = counts
-    numbers = sorted(int(shard.partition("/")[0]) for shard in shards.values())
-    missing = sorted(set(range(1, int(count) + 1)) - set(numbers))
-    if missing or len(numbers) > int(count):
-        lacking = f"{', '.join(map(str, missing))} of {count} missing" if missing else "one is given twice"
-        msg = f"the reports are not the shares of one run (--shard): {lacking}"
-        raise UsageProblem(msg)
-
-
-def _check_signatures(first: str, reference: Report, name: str, report: Report) -> None:
-    ours, theirs = reference.signatures, report.signatures
-    if list(ours) != list(theirs):
-        msg = f"{first} has the metrics {', '.join(ours)}, but {name} has {', '.join(theirs)}: they cannot be merged"
-        raise UsageProblem(msg)
-    for key in ours:
-        for part, values in differences(*(with_fixation_count(text, 0) for text in (ours[key], theirs[key]))).items():
-            left, right = (f"{part}:{value or 'nothing'}" for value in values)
-            way_out = FULL_LIST if part == "context" else ""
-            msg = f"{first} and {name} cannot be merged: {key} has {left} in the one, {right} in the other{way_out}"
-            raise UsageProblem(msg)
-
-
-def _check_other_images(reports: Mapping[str, Report]) -> None:
-    """Refuse several parts whose numbers depend on images that nothing says were the same in all of them."""
-    if len(reports) == 1:
-        return
-    for file, report in reports.items():
-        for key, text in report.signatures.items():
-            parts = signature_parts(text)
-            others = any(parts.get(name, "").startswith("others") for name in ("other", "baseline"))
-            if (others or split_call(parts["metric"])[0] == "sauc") and "context" not in parts:
-                msg = f"{file} does not say with which other images {key} was compared: it cannot be merged{FULL_LIST}"
-                raise UsageProblem(msg)
-    found = {file: report.provenance.get("context") for file, report in reports.items() if report.references}
-    n_scored = sum(bool(report.scores) for report in reports.values())
-    if found and (None in found.values() or len(set(map(str, found.values()))) > 1 or len(found) < n_scored):
-        file = next(file for file, context in found.items())
-        msg = f"the reference rows of {file} were made of its own images, so they cannot be merged{FULL_LIST}"
-        raise UsageProblem(msg)
-
-
-def _check_bins(reports: Mapping[str, Report]) -> None:
-    """Refuse several parts of a metric whose bins hold equal numbers of forecasts: each part has bins of its own."""
-    for key in next(iter(reports.values())).signatures if len(reports) > 1 else ():
-        name = split_call(key)[0]
-        if any(name in known and known[name].info.forecasts is not None for known in (METRICS, LABEL_METRICS)):
-            msg = f"{key} has bins of equal numbers over all maps, which differ from part to part: it cannot be merged"
-            raise UsageProblem(msg)
-
-
-FULL_LIST = "; every image is compared with all others, so score the parts of one whole list of images, with --shard"
-
-
-def _check_names(reports: Mapping[str, Report]) -> None:
-    owners: dict[str, list[str]] = {}
-    for file, report in reports.items():
-        names = [score.name for score in report.scores] + [failure.name for failure in report.failures]
-        for name in names:
-            owners.setdefault(name, []).append(file)
-    twice = {name: files for name, files in owners.items() if len(set(files)) > 1}
-    if twice:
-        name, files = min(twice.items())
-        more = f" ({len(twice)} maps in all)" if len(twice) > 1 else ""
-        msg = (
-            f"the map {name!r} is in {' and in '.join(dict.fromkeys(files))}{more}: every map must be in one part alone"
-        )
-        raise UsageProblem(msg)
-
-
-_COUNTS = re.compile(r"\b(\d+) of (\d+)( maps?\b)?")
-"""Where a note says of how many maps of a part it is."""
-
-_SKIPPED = re.compile(r"^(\d+) maps? with (.*?) (?:was|were) skipped")
-"""Where a note says how many maps were left out, which are none of those that were scored."""
-
-
-def merged_notes(notes: Mapping[str, Sequence[str]], counts: Mapping[str, int]) -> list[str]:
-    """The notes of a whole run, made of those of its shares by file, of which `counts` maps were scored each.
-
-    >>> merged_notes({"1": ["x (1 of 2 maps)"], "2": ["y"], "3": ["x (1 of 1 map)", "y"]}, {"1": 2, "2": 3, "3": 1})
-    ['x (2 of 6 maps)', 'y']
-    >>> one = "1 map with an all-zero ground truth was skipped"
-    >>> merged_notes({"1": [one], "2": [one]}, {"1": 2, "2": 3})
-    ['2 maps with an all-zero ground truth were skipped']
-    """
-    total = sum(counts.values())
-    found: dict[str, int] = {}
-    order: list[list[str]] = []
-    for file, said in notes.items():
-        order.append([])
-        for note in said:
-            form, count = _form(note, counts[file])
-            found[form] = found.get(form, 0) + count
-            order[-1].append(form)
-    return [_told(form, found[form], total) for form in _in_order(order)]
-
-
-def _told(form: str, count: int, total: int) -> str:
-    were = "was" if count == 1 else "were"
-    return form.format(count=count, total=total, s="s" * (total != 1), plural="s" * (count != 1), were=were)
-
-
-def _form(note: str, n_maps: int) -> tuple[str, int]:
-    """A note with places for its counts, and how many maps of a share it is about."""
-    escaped = note.replace("{", "{{").replace("}", "}}")
-    skipped, match = _SKIPPED.search(escaped), _COUNTS.search(escaped)
-    if skipped:
-        return f"{{count}} map{{plural}} with {skipped[2]} {{were}} skipped{escaped[skipped.end() :]}", int(skipped[1])
-    if match and match[2] == str(n_maps):
-        counted = "{count} of {total}" + (" map{s}" if match[3] else "")
-        return escaped[: match.start()] + counted + escaped[match.end() :], int(match[1])
-    return escaped, 0
-
-
-def _in_order(lists: Sequence[Sequence[str]]) -> Iterator[str]:
-    """What stands in any of some lists, once, in an order that is that of each, where there is one."""
-    left = [list(dict.fromkeys(one)) for one in lists]
-    while any(left):
-        heads = [one[0] for one in left if one]
-        chosen = next((head for head in heads if not any(head in one[1:] for one in left)), heads[0])
-        yield chosen
-        left = [[item for item in one if item != chosen] for one in left]
-
-
-def _notes(reports: Mapping[str, Report]) -> list[str]:
-    """What was noted of all parts once, of some with their names."""
-    said = Counter(note for report in reports.values() for note in dict.fromkeys(report.notes))
-    return [
-        note if times == len(reports) else f"{', '.join(f for f, r in reports.items() if note in r.notes)}: {note}"
-        for note, times in said.items()
-    ]
-
-
-def resummarise(report: Report, scores: Iterable[Score]) -> Report:
-    """The report of these scores, with the summaries and groups that they have by its signature, and without gates.
-
-    A table per class stays only where the scores are those it was made of.
-    """
-    kept = tuple(sorted(scores, key=lambda score: score.name))
-    keys = tuple(report.summaries)
-    groups = summarise_groups(keys, kept)
-    summaries = summarise_means(keys, groups) if report.averages_groups else summarise_scores(keys, kept)
-    classes = report.classes if len(kept) == len(report.scores) else ()
-    references = summarise_references(kept, over_groups=report.averages_groups)
-    made = replace(
-        report,
-        signatures=_of_fixations(report, kept),
-        scores=kept,
-        summaries=summaries,
-        groups=groups,
-        classes=classes,
-        gates=(),
-        references=references,
-        statistics="",
-        ways=None,
-    )
-    return with_ways(made)
-
-
-def _of_fixations(report: Report, scores: Sequence[Score]) -> dict[str, str]:
-    """The signatures, which may say of how many fixations the ground truths of these maps were made."""
-    number = sum(score.gt_fixations or 0 for score in scores)
-    return {key: with_fixation_count(text, number) for key, text in report.signatures.items()}
-
-
-def only(reports: Mapping[str, Report], keys: Sequence[str]) -> dict[str, Report]:
-    """The reports with these metrics alone, in this order.
-
-    Raises:
-        UnknownName: a report does not have one of them.
-    """
-    for report in reports.values():
-        for key in keys:
-            if key not in report.summaries:
-                raise unknown("metric", key, report.summaries)
-    return {model: _only(report, keys) for model, report in reports.items()}
-
-
-def _only(report: Report, keys: Sequence[str]) -> Report:
-    return replace(
-        report,
-        signatures={key: report.signatures[key] for key in keys},
-        summaries={key: report.summaries[key] for key in keys},
-        columns={key: report.columns[key] for key in keys},
-        scores=tuple(
-            replace(score, values={key: score.values[key] for key in keys if key in score.values})
-            for score in report.scores
-        ),
-        groups={name: {key: summaries[key] for key in keys} for name, summaries in report.groups.items()},
-        references={
-            name: {key: means[key] for key in keys if key in means} for name, means in report.references.items()
-        },
-        ways=_ways_of(report.ways, keys),
-    )
-
-
-def _ways_of(ways: Ways | None, keys: Sequence[str]) -> Ways | None:
-    shares = {} if ways is None else {key: ways.shares[key] for key in keys if key in ways.shares}
-    return None if ways is None or not shares else replace(ways, shares=shares)
-
-
-def grouping_of(report: Report) -> str:
-    """What a group is where the headline is the mean over groups, as the signature says; else nothing."""
-    parts = signature_parts(next(iter(report.signatures.values()), ""))
-    return parts.get("groups", PARENT) if report.averages_groups else ""
-
-
 Means = dict[str, dict[str, float]]
 """The headline of each metric by its key, for each reference by its name."""
+
+
+class ReferencesHeld:
+    """How many of some maps have the numbers of each reference row, and which is the first that lacks them."""
+
+    def __init__(self) -> None:
+        self.n = self.n_having_fixations = 0
+        self.n_having: Counter[str] = Counter()
+        self._first_lacking: dict[str, str] = {}
+
+    def add(self, scores: Iterable[Score]) -> None:
+        """Take in some maps."""
+        for score in scores:
+            self.n += 1
+            self.n_having_fixations += score.n_fixations is not None
+            self.n_having.update(score.references.keys())
+            for name in REFERENCES:
+                if name not in score.references:
+                    self._lacks(name, score.name)
+
+    def join(self, other: ReferencesHeld) -> None:
+        """Add what is known of other maps."""
+        self.n += other.n
+        self.n_having_fixations += other.n_having_fixations
+        self.n_having.update(other.n_having)
+        for name, first in other._first_lacking.items():
+            self._lacks(name, first)
+
+    def _lacks(self, name: str, of_map: str) -> None:
+        self._first_lacking[name] = min(of_map, self._first_lacking.get(name, of_map))
+
+    @property
+    def everywhere(self) -> list[str]:
+        """The references that all maps have."""
+        return [name for name in REFERENCES if self.n and self.n_having[name] == self.n]
+
+    def notes(self) -> Iterator[str]:
+        """Why a reference is missing that some map has, or could have."""
+        wanted = [UNIFORM, PRIOR]
+        wanted += [CEILING] if self.n_having_fixations else []
+        for name in wanted if self.n_having.total() else ():
+            if name in self._first_lacking:
+                some = f"{self.n_having[name]} of {self.n} maps are those {_REASONS[name]}"
+                yield f"there is no {name} row: only {some} (not {self._first_lacking[name]!r})"
 
 
 def summarise_references(scores: Sequence[Score], *, over_groups: bool) -> Means:
@@ -513,17 +322,24 @@ def summarise_references(scores: Sequence[Score], *, over_groups: bool) -> Means
     >>> summarise_references(scores, over_groups=False)
     {'ceiling': {'cc': 1.0}}
     """
-    everywhere = [name for name in REFERENCES if scores and all(name in score.references for score in scores)]
-    return {name: _means(scores, name, over_groups=over_groups) for name in everywhere}
+    held = ReferencesHeld()
+    held.add(scores)
+    return {name: _means(scores, name, over_groups=over_groups) for name in held.everywhere}
 
 
 def _means(scores: Sequence[Score], name: str, *, over_groups: bool) -> dict[str, float]:
-    first, *others = (score.references[name] for score in scores)
-    keys = [key for key in first if all(key in values for values in others)]
-    theirs = [replace(score, values=score.references[name]) for score in scores]
+    keys = list(next(iter(scores)).references[name])
+    for score in scores:
+        keys = [key for key in keys if key in score.references[name]]
+    theirs = (reference_score(score, name) for score in scores)
     groups = summarise_groups(keys, theirs) if over_groups else {}
-    summaries = summarise_means(keys, groups) if over_groups else summarise_scores(keys, theirs)
+    summaries = summarise_means(keys, groups) if over_groups else summarise_scores(keys, tuple(theirs))
     return {key: summary.mean for key, summary in summaries.items() if summary.mean is not None}
+
+
+def reference_score(score: Score, name: str) -> Score:
+    """A map with the numbers of one of its references in place of its own."""
+    return replace(score, values=score.references[name])
 
 
 _REASONS = {
@@ -531,14 +347,3 @@ _REASONS = {
     PRIOR: "with another ground truth",
     CEILING: "with fixations of two observers or more",
 }
-
-
-def reference_notes(scores: Sequence[Score]) -> Iterator[str]:
-    """Why a reference is missing that some map has, or could have."""
-    wanted = [UNIFORM, PRIOR]
-    wanted += [CEILING] if any(score.n_fixations is not None for score in scores) else []
-    for name in wanted if any(score.references for score in scores) else ():
-        lacking = [score.name for score in scores if name not in score.references]
-        if lacking:
-            some = f"{len(scores) - len(lacking)} of {len(scores)} maps are those {_REASONS[name]}"
-            yield f"there is no {name} row: only {some} (not {lacking[0]!r})"

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from kldeval.errors import UsageProblem, count
 from kldeval.grammar import differences, signature_parts
-from kldeval.reports.aggregate import grouping_of
 from kldeval.reports.documents import Comparison, ComparisonReport, PairedResult, PairOfModels, Resampling
 from kldeval.reports.gates import Rival, worse_than
+from kldeval.reports.merging import grouping_of
 from kldeval.reports.moments import exact_mean, exact_sum, weighted_mean
 from kldeval.reports.pooled import influences
 from kldeval.reports.significance import (

@@ -163,7 +163,7 @@ class Report:
     summaries: Mapping[str, Summary]
     columns: Mapping[str, Column]
     scores: Sequence[Score]
-    failures: tuple[Failure, ...]
+    failures: Sequence[Failure]
     notes: tuple[str, ...] = field(default=())
     classes: tuple[ClassRow, ...] = field(default=())
     groups: Mapping[str, Mapping[str, Summary]] = field(default_factory=dict)

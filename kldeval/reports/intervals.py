@@ -10,8 +10,8 @@ import numpy as np
 
 from kldeval.errors import UsageProblem
 from kldeval.grammar import split_call
-from kldeval.reports.aggregate import merge
 from kldeval.reports.documents import Resampling
+from kldeval.reports.merging import merge
 from kldeval.reports.moments import exact_sum, weighted_mean
 from kldeval.reports.pooled import pooled_interval
 from kldeval.reports.significance import LARGEST, bca_intervals

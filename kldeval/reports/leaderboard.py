@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 from kldeval.errors import UsageProblem, count, examples
 from kldeval.grammar import split_call, unknown
 from kldeval.metrics.registry import LABEL_METRICS, METRICS
-from kldeval.reports.aggregate import merge, resummarise
 from kldeval.reports.comparison import common_keys, common_maps, compare_reports
 from kldeval.reports.documents import Leaderboard, Resampling
 from kldeval.reports.intervals import resampling_of
+from kldeval.reports.merging import merge, resummarise
 from kldeval.reports.ways import with_ways
 
 if TYPE_CHECKING:

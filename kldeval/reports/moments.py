@@ -8,6 +8,7 @@ the moments of two parts is the moments of the whole, to the last bit.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -130,6 +131,18 @@ class Moments:
             return math.nan
         return _root(self.n * self.squares - self.total**2, self.n * (self.n - 1))
 
+    @property
+    def parts(self) -> tuple[float, ...]:
+        """A few numbers whose exact sum is that of the values; see `exact_parts`."""
+        found: list[float] = []
+        rest = self
+        while part := rest.sum:
+            found.append(part)
+            if not math.isfinite(part):
+                break
+            rest = replace(rest, total=rest.total - _few_sums([part])[0])
+        return tuple(found)
+
     def _sum_of_nonfinite(self) -> float:
         if self.n_nan or (self.n_inf and self.n_minus_inf):
             return math.nan
@@ -181,13 +194,7 @@ def exact_parts(values: Iterable[float]) -> tuple[float, ...]:
     >>> exact_parts([1.0, 2.0**-60, 2.0**-120, -(2.0**-60)]), exact_parts([0.5, -0.5]), exact_parts([math.inf, 1.0])
     ((1.0, 7.52316384526264e-37), (), (inf,))
     """
-    column = list(values)
-    parts: list[float] = []
-    while rest := exact_sum([*column, *(-part for part in parts)]):
-        parts.append(rest)
-        if not math.isfinite(rest):
-            break
-    return tuple(parts)
+    return moments_of(list(values)).parts
 
 
 def exact_mean(values: Iterable[float]) -> float:

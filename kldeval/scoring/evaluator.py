@@ -133,8 +133,21 @@ class Evaluator:
         What is not a sum over pixels has been worked out before: see `with_auxiliary_scores`.
         """
         with quiet():
-            found = answers_of(PixelView(pairs, pred, gt, weights), self._asked)
+            found = self._answers_of_batch(pairs, pred, gt, weights)
         return [self._outcome(pair, answers) for pair, answers in zip(pairs, found, strict=True)]
+
+    def _answers_of_batch(
+        self, pairs: Sequence[MapPair], pred: Array, gt: Array, weights: Array | None
+    ) -> list[PairAnswers]:
+        """What every quantity is for each pair of a batch: of bytes by the joint histograms, as far as these tell."""
+        from kldeval.scoring.batch_histogram import BatchHistogramView, are_countable
+
+        counted = self._of_values if are_countable(pred, gt, weights) else ()
+        rest = self._of_places if counted else self._asked
+        found = answers_of(PixelView(pairs, pred, gt, weights), rest) if rest else []
+        if not counted:
+            return found
+        return self._merged(found, answers_of(BatchHistogramView(pairs, pred, gt, weights), counted))
 
     def score_without_maps(self, pair: MapPair) -> Outcome:
         """The outcome of a pair with auxiliary scores, where nothing else is asked."""
@@ -165,11 +178,15 @@ class Evaluator:
             return [one.found for one in alike if one.found]
         with quiet():
             later = answers_of(view, self._of_values)
+        return self._merged([one.found for one in alike if one.found], later)
+
+    def _merged(self, of_places: Sequence[PairAnswers], of_values: list[PairAnswers]) -> list[PairAnswers]:
+        """The answers in the order of the plan, from those that ask for places, if there are any, and the others."""
         if not self._of_places:
-            return later
+            return of_values
         merged = []
-        for one, found in zip(alike, later, strict=True):
-            known, rest = iter(one.found.answers if one.found else ()), iter(found.answers)
+        for one, found in zip(of_places, of_values, strict=True):
+            known, rest = iter(one.answers), iter(found.answers)
             answers = [next(rest if quantity.dependence == "value" else known) for quantity in self._asked]
             merged.append(replace(found, answers=answers))
         return merged

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kldeval.arrays import opencv
+from kldeval.arrays import dot, opencv
 from kldeval.dataclass import dataclass
 from kldeval.metrics.binary import PixelMap
 from kldeval.metrics.separable import LARGEST_QUOTIENT, powers
@@ -219,7 +220,7 @@ class HistogramView:
         if weights is None or terms.size == 1 != weights.size:
             # one number stands for the terms of all cells
             return terms.reshape(1, 1) * (1.0 if weights is None else weights.sum())
-        return (terms.ravel() @ weights.ravel().astype(terms.dtype, copy=False)).reshape(1, 1)
+        return np.reshape(dot(terms.ravel(), weights.ravel().astype(terms.dtype, copy=False)), (1, 1))
 
 
 class LevelSide:
@@ -236,6 +237,22 @@ class LevelSide:
         self.problems = problems
         self._powers: Array | None = None
         self._zeros: Array | None = None
+
+    @cached_property
+    def mass(self) -> Array:
+        """The probability of all pixels of each level together."""
+        return self.counts * self.density.prob
+
+    @cached_property
+    def least(self) -> Array:
+        """The smallest probability of each pair that occurs and is not 0."""
+        t = self.density.prob
+        return np.where((self.counts > 0) & (t != 0), t, np.inf).min(axis=-1)
+
+    @cached_property
+    def is_finite(self) -> Array:
+        """Of which pairs all probabilities are finite."""
+        return np.isfinite(self.density.prob).all(axis=-1)
 
     @property
     def powers(self) -> Array:
@@ -314,20 +331,21 @@ class _Product:
 
     def __init__(self, part: Part, pred: LevelSide, gt: LevelSide) -> None:
         self.target, other = (gt, pred) if part.target == "gt" else (pred, gt)
-        t, counts = self.target.density.prob, self.target.counts
-        mass = counts * t
+        mass, shape = self.target.mass, part.own.shape
         self._scale = part.scale
         own = np.where(mass == 0, 0.0, mass * part.own).sum(axis=-1)
         self.own = (part.scale * own)[:, 0].tolist()
-        self._factors = np.stack([np.broadcast_to(one, part.own.shape) for one in part.factors], axis=-2)[:, 0]
-        self.n_orders = len(part.factors)
-        self._is_finite = np.isfinite(self._factors).all(axis=(-2, -1)).tolist()
+        factors = [one if one.shape == shape else np.broadcast_to(one, shape) for one in part.factors]
+        self._factors = factors[0] if len(factors) == 1 else np.concatenate(factors, axis=-2)
+        self.n_orders = len(factors)
+        are_finite: Any = np.isfinite(self._factors).all(axis=(-2, -1))
+        self._is_finite: list[bool] = are_finite.tolist()
         largest = np.where(other.counts > 0, part.reach, 0.0).max(axis=-1)
-        least = np.where((counts > 0) & (t != 0), t, np.inf).min(axis=-1)
-        finite = np.isfinite(t).all(axis=-1) & np.isfinite(other.density.prob).all(axis=-1)
-        if len(part.factors) > 1:
+        finite = self.target.is_finite & other.is_finite
+        if len(factors) > 1:
             finite &= np.isfinite(self.target.powers).all(axis=(1, 3))
-        self.is_exact = (finite & (largest <= LARGEST_QUOTIENT * least))[:, 0].tolist()
+        finite &= largest <= LARGEST_QUOTIENT * self.target.least
+        self.is_exact = finite[:, 0].tolist()
 
     def both(self, place: int, met: Array) -> float:
         """What both sides together add to the sum over the pixels of a pair."""

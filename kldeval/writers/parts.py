@@ -13,26 +13,26 @@ import re
 import warnings
 from dataclasses import replace
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from kldeval.atomic import temporary_beside
+from kldeval.data.inputs import Inputs
 from kldeval.dataclass import dataclass
-from kldeval.engine.outcome_rows import outcome_of, row_of
-from kldeval.engine.spool import as_reported
-from kldeval.errors import UsageProblem, count, printable
+from kldeval.errors import PartsMissing, UsageProblem, count, printable
 from kldeval.grammar import differences
 from kldeval.records import Score
 from kldeval.regular import open_regular, why
+from kldeval.reports.outcome_rows import as_reported, outcome_of, row_of
 from kldeval.urls import is_url, url_of
 from kldeval.writers.delimited import failure_rows, score_row
 from kldeval.writers.parquet import SIGNATURES, package, table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
-    from pathlib import Path
 
     from kldeval.arrays import NumpyArray as Array
     from kldeval.engine.parts import PartsHead
@@ -136,9 +136,11 @@ class Parts:
         package("pyarrow")
         self._place = place
         self._kept: dict[int, bytes] = {}
-        self._reasons: dict[int, str] = {}
+        self._missing: dict[int, str] = {}
         self._folder: PartFolder | None = None
+        self._remake: Callable[[int], bytes] | None = None
         self._n_scored = self._n = self._size = 0
+        self._is_told = False
         self._old = _parts_of(place)
 
     @property
@@ -146,23 +148,27 @@ class Parts:
         """Whether other processes write into the folder, too: the memory of fsspec is that of one process."""
         return not (url_of(self._place) or "").startswith("memory://")
 
-    def begin(self, head: PartsHead) -> PartFolder:
+    def check(self, head: PartsHead) -> None:
+        """Refuse a folder that holds the parts of another run, whatever its maps are called.
+
+        Raises:
+            UsageProblem: it does.
+        """
+        facts = _facts(head)
+        for path, its in self._old.items():
+            _check_same(path, its, facts)
+
+    def begin(self, head: PartsHead, remake: Callable[[int], bytes]) -> PartFolder:
         """Make the folder ready for the parts of a run, which replace those of the same request.
+
+        `remake` gives the contents of a part that somebody removed.
 
         Raises:
             UsageProblem: it holds those of another one.
         """
-        facts = {
-            "kldeval.schema": SCHEMA,
-            SIGNATURES: json.dumps(dict(head.signatures)),
-            "kldeval.run": head.run,
-            "kldeval.shard": head.shard,
-            "kldeval.inputs": json.dumps(dict(head.inputs)),
-            "kldeval.names": head.names,
-        }
-        folder = PartFolder(self._place, head.keys, head.has_groups, facts)
-        for path, its in self._old.items():
-            _check_same(path, its, facts)
+        self.check(head)
+        self._remake = remake
+        folder = PartFolder(self._place, head.keys, head.has_groups, _facts(head))
         for path, its in self._old.items():
             is_same = its["kldeval.names"] == head.names and its["columns"] == repr(folder.columns)
             if not is_same or _number(path) >= head.n_parts:
@@ -176,24 +182,20 @@ class Parts:
         if not self._kept:
             msg = f"cannot write {printable(self._path(number))}: {reason}; its rows are kept, and the run goes on"
             warnings.warn(msg, RuntimeWarning, stacklevel=2)
-        self._kept[number], self._reasons[number] = data, reason
+        self._kept[number] = data
 
     def scores(self, number: int) -> Iterator[Score]:
-        """The scores of a part.
-
-        Raises:
-            UsageProblem: it is not there any more.
-        """
+        """The scores of a part."""
         assert self._folder is not None  # noqa: S101 - for the type checker
         return self._folder.scores_of(self._table(number))
 
     def values(self, number: int, key: str) -> Array:
-        """The numbers of a metric in a part; raises as `scores`."""
+        """The numbers of a metric in a part."""
         # `to_numpy` of pyarrow would import pandas
         return np.from_dlpack(self._table(number, [key]).column(key).drop_null().combine_chunks())
 
     def finish(self, report: Report) -> None:
-        """Write the parts of maps that could not be scored, and once more those that could not be written."""
+        """Write the parts of maps that could not be scored, and once more those that are not there."""
         folder = self._folder
         assert folder is not None  # noqa: S101 - for the type checker
         rows, self._n = failure_rows(report), self._n_scored
@@ -203,11 +205,15 @@ class Parts:
         if not self._n:
             self._kept[0] = folder.encoded_rows(0, ())
             self._n = 1
-        for number, data in sorted(self._kept.items()):
+        for number in self._absent():
             try:
-                folder.write(number, data)
+                if not is_url(self._place):
+                    self._place.stat()
+                if number not in self._kept:
+                    self._kept[number] = self._made_again(number)
+                folder.write(number, self._kept[number])
             except OSError as error:
-                self._reasons[number] = why(error)
+                self._missing[number] = why(error)
             else:
                 self._kept.pop(number)
         self._clean()
@@ -216,34 +222,86 @@ class Parts:
         """Say that a part is missing.
 
         Raises:
-            UsageProblem: one could not be written.
+            PartsMissing: one could not be written.
         """
-        if self._kept:
-            number = min(self._kept)
-            missing = f"{len(self._kept)} of {count(self._n, 'part')} missing"
+        if self._missing:
+            number, reason = next(iter(self._missing.items()))
+            missing = f"{len(self._missing)} of {count(self._n, 'part')} missing"
             way_out = "mend that and run it again (with --cache nothing is scored twice)"
-            path = printable(self._path(number))
-            msg = f"cannot write {path}: {self._reasons[number]}; {missing}: {way_out}"
-            raise UsageProblem(msg)
+            msg = f"cannot write {printable(self._path(number))}: {reason}; {missing}: {way_out}"
+            raise PartsMissing(msg)
 
     def _path(self, number: int) -> Path:
         return self._place / f"part-{number:06d}.parquet"
 
     def _table(self, number: int, columns: list[str] | None = None) -> Any:
+        assert self._folder is not None  # noqa: S101 - for the type checker
         parquet = package("pyarrow.parquet")
-        path = self._path(number)
-        try:
-            with _opened(path) if number not in self._kept else io.BytesIO(self._kept[number]) as file:
-                return parquet.ParquetFile(file).read(columns=columns, use_threads=False)
-        except OSError as error:
-            msg = f"cannot read {printable(path)}, which this run wrote: {why(error)}"
-            raise UsageProblem(msg) from error
+        if number not in self._kept:
+            try:
+                with _opened(self._path(number)) as file:
+                    found = parquet.ParquetFile(file)
+                    if _texts(found.schema_arrow.metadata) == {**self._folder.facts, "kldeval.part": str(number)}:
+                        return found.read(columns=columns, use_threads=False)
+                reason = "another run wrote it"
+            except OSError as error:
+                reason = why(error)
+            except package("pyarrow").ArrowException as error:
+                reason = str(error).partition("\n")[0]
+            self._kept[number] = self._made_again(number, reason)
+        with io.BytesIO(self._kept[number]) as kept:
+            return parquet.ParquetFile(kept).read(columns=columns, use_threads=False)
+
+    def _made_again(self, number: int, reason: str = "no such file or directory") -> bytes:
+        """The contents of a part that was written, and is not there any more; the first one is said."""
+        assert self._remake is not None  # noqa: S101 - for the type checker
+        if not self._is_told:
+            self._is_told = True
+            msg = f"cannot read {printable(self._path(number))}, which this run wrote: {reason}; it is made again"
+            warnings.warn(msg, RuntimeWarning, stacklevel=2)
+        return self._remake(number)
+
+    def _absent(self) -> list[int]:
+        """The parts that are not in the folder."""
+        if is_url(self._place):
+            from kldeval.data.containers import remote
+
+            there = {path.name for path in remote.files_below(self._place)}
+            return [number for number in range(self._n) if self._path(number).name not in there]
+        return [number for number in range(self._n) if number in self._kept or not self._path(number).is_file()]
 
     def _clean(self) -> None:
         """Remove what was left of parts that were being written when their process ended."""
         if not is_url(self._place):
             for path in self._place.glob(f"{TEMPORARY}*.tmp"):
                 path.unlink(missing_ok=True)
+
+
+def open_parts(place: Path, read: Iterable[object]) -> Parts:
+    """Where the rows of a run go; `read` is what it reads.
+
+    Raises:
+        UsageProblem: the folder is, or lies in, one that is read, or as `Parts`.
+        MissingDependency: as `Parts`.
+    """
+    Inputs(tuple(path for path in read if isinstance(path, Path))).check_folder(place, ())
+    return Parts(place)
+
+
+def _facts(head: PartsHead) -> dict[str, str]:
+    """The metadata of all parts of a run."""
+    return {
+        "kldeval.schema": SCHEMA,
+        SIGNATURES: json.dumps(dict(head.signatures)),
+        "kldeval.run": head.run,
+        "kldeval.shard": head.shard,
+        "kldeval.inputs": json.dumps(dict(head.inputs)),
+        "kldeval.names": head.names,
+    }
+
+
+def _texts(metadata: Mapping[bytes, bytes] | None) -> dict[str, str]:
+    return {key.decode(): value.decode() for key, value in (metadata or {}).items()}
 
 
 def _parts_of(place: Path) -> dict[Path, dict[str, str]]:
@@ -283,7 +341,7 @@ def _facts_of(path: Path) -> dict[str, str]:
             schema = package("pyarrow.parquet").read_schema(file)
     except package("pyarrow").ArrowException:
         schema = None
-    facts = {} if schema is None else {key.decode(): value.decode() for key, value in (schema.metadata or {}).items()}
+    facts = {} if schema is None else _texts(schema.metadata)
     if facts.get("kldeval.schema") != SCHEMA:
         what = f"{path.name} is no part that this version wrote"
         msg = f"--output-dir {printable(path.parent)}: {what}; name another folder"

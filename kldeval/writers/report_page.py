@@ -59,7 +59,7 @@ def report_page(report: Report, options: Options) -> Page:
     return Page(filled(blocks))
 
 
-def failure_list(failures: dict[str, tuple[Failure, ...]], options: Options) -> MissingMaps:
+def failure_list(failures: Mapping[str, Sequence[Failure]], options: Options) -> MissingMaps:
     """The maps of each model that could not be scored, or not by some metric, in the order of their names."""
     rows = tuple(
         Missing(failure.name, failure_reason(failure), failure.stage, model)

@@ -35,7 +35,7 @@ def stack(folder: Path) -> Any:
 
 
 OF_THE_COMMAND_LINE = {
-    *("output", "output_dir", "per_map", "fail_if", "worst", "labels", "html_maps", "columns", "precision", "help"),
+    *("output", "per_map", "fail_if", "worst", "labels", "html_maps", "columns", "precision", "help"),
     *("config", "quiet", "debug", "intervals", "std", "name", "score_only", "annotate", "signatures", "siunitx"),
     *("format", "stimuli", "rows", "help_all"),
 }

@@ -107,3 +107,21 @@ def test_the_metrics_of_a_configuration_are_not_those_of_an_audit(tmp_path: Path
     (tmp_path / "kldeval.toml").write_text('metric = "kld,cc"\n')
     outcome = kldeval("audit", *BOTH, "--convention", "mit", "--config", tmp_path / "kldeval.toml")
     assert outcome.out.startswith("KLD of 5 maps")
+
+
+@pytest.mark.parametrize(
+    ("command", "shown"),
+    [(("audit",), "kld"), (("identify", "--value", "0.27"), "kld"), (("identify", "--value", "cc=0.27"), "cc")],
+)
+@pytest.mark.parametrize("option", ["--fixations", "--fixations-name", "--fixation-base"])
+def test_fixations_that_no_metric_takes_are_refused(command: tuple[str, ...], shown: str, option: str) -> None:
+    outcome = kldeval(*command, SAMPLE / "careful", SAMPLE / "gt", option, "1")
+    message = f"kldeval: {option} 1 has no effect: none of the metrics {shown} is of fixations\n"
+    assert (outcome.code, outcome.out, outcome.err) == (2, "", message)
+
+
+def test_a_configuration_file_speaks_of_fixations_to_other_commands(tmp_path: Path) -> None:
+    config = tmp_path / "kldeval.toml"
+    config.write_text(f'fixations = "{SAMPLE}/fixations.csv"\n')
+    outcome = kldeval("audit", SAMPLE / "careful", SAMPLE / "gt", "--convention", "mit", "--config", config)
+    assert outcome.code == 0, outcome.err

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -413,6 +414,18 @@ def test_an_empty_path_is_no_current_folder(command: list[str], folders: tuple[P
     outcome = kldeval(*command, "", folders[1])
     assert (outcome.code, outcome.out) == (2, "")
     assert outcome.err == 'kldeval: a path is empty (""); is a variable of the shell unset?\n'
+
+
+@pytest.mark.parametrize("command", ["evaluate", "audit", "compare", "calibrate", "explain", "observers", "reproduce"])
+def test_an_empty_option_is_no_current_folder(command: str, folders: tuple[Path, Path]) -> None:
+    """Whatever an option calls its path: `--cache "$UNSET"` writes nowhere."""
+    told = kldeval(command, "--help-all").out
+    options = sorted(set(re.findall(r"(--[a-z][a-z-]+) (?:PATH|FILE|DIR|WHAT)\b", told)))
+    assert options
+    for option in options:
+        outcome = kldeval(command, *folders, option, "")
+        expected = f'kldeval: {option} is empty (""); is a variable of the shell unset?\n'
+        assert (outcome.code, outcome.out, outcome.err) == (2, "", expected)
 
 
 def test_a_metric_without_a_name_is_not_the_default(folders: tuple[Path, Path]) -> None:

@@ -85,7 +85,7 @@ UPRIGHT = {
 
 
 class TestPng:
-    @settings(max_examples=300, deadline=None)
+    @settings(max_examples=100, deadline=None)
     @given(data=st.data())
     def test_every_kind_depth_filter_and_pass_is_what_opencv_reads(self, data: Any) -> None:
         kind = data.draw(st.sampled_from(sorted(DEPTHS)))
@@ -103,7 +103,7 @@ class TestPng:
             assert expected is not None
             assert found.dtype == expected.dtype
 
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=80, deadline=None)
     @given(data=st.data())
     def test_damage_that_hides_behind_right_checksums_is_noticed(self, data: Any) -> None:
         whole = any_png(np.random.default_rng(5), 12, 17, GREY, 8, interlaced=False)

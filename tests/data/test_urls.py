@@ -69,7 +69,7 @@ def test_parts_may_be_elsewhere(seen: LookedAt, stored: str, tmp_path: Path, mon
     """They are those of a folder here, whoever would write them; a further run replaces them, another one may not."""
     pytest.importorskip("pyarrow")
     files = fsspec.filesystem("memory")
-    for constant in ("kldeval.engine.parts.TASKS_OF_PART", "kldeval.engine.collected.MOST_IN_MEMORY"):
+    for constant in ("kldeval.engine.parts.TASKS_OF_PART", "kldeval.reports.collected.MOST_IN_MEMORY"):
         monkeypatch.setattr(constant, 2)
     kldeval(*seen.maps, "--output-dir", tmp_path / "rows", "-q")
     for _ in range(2):

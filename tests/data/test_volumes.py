@@ -45,7 +45,7 @@ def in_rows(array: Array) -> Array:
     return array.reshape(array.shape[0], -1)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=12)
 @given(volumes(), st.integers(0, 1), st.sampled_from(["slices", "sum", "mean", "batchmean"]))
 def test_a_volume_gives_what_its_values_give_in_rows(
     maps: tuple[Array, Array, Array], weighted: int, reduction: str
@@ -60,7 +60,7 @@ def test_a_volume_gives_what_its_values_give_in_rows(
     assert volume.scores[0].n_uncovered == plain.scores[0].n_uncovered
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=12)
 @given(volumes(), st.integers(0, 1))
 def test_the_functions_of_arrays_take_volumes(maps: tuple[Array, Array, Array], weighted: int) -> None:
     pred, gt, weights = maps

@@ -15,6 +15,7 @@ import tarfile
 import time
 import zipfile
 from dataclasses import dataclass, field
+from multiprocessing import get_context
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,9 @@ import pytest
 import torch
 import xarray
 from command_line import kldeval
+from evaluating import torch_as_accelerator
 from looked_at import SHAPE, LookedAt, make_looked_at
+from watching import recorded
 
 import kldeval as library
 from kldeval.engine.store import Store
@@ -83,6 +86,10 @@ def segments(root: Path) -> list[Path]:
     return sorted((root / "cache").rglob("*.jsonl"))
 
 
+def names_in(segment: Path) -> list[str]:
+    return [name for line in segment.read_text().splitlines() for name in json.loads(line)["names"]]
+
+
 REQUESTS = {
     "plain": "",
     "fixations": "-m kld,nss,auc,sauc,ig --fixations {fixations} --baseline others",
@@ -119,6 +126,21 @@ def second_model(seen: LookedAt) -> Path:
     return folder
 
 
+@pytest.mark.parametrize("models", [1, 2])
+def test_what_is_scored_is_not_read_again_to_be_known(
+    seen: LookedAt, models: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The digest is of the bytes that were decoded: of several models the ground truth's is made once."""
+    monkeypatch.setattr("kldeval.digests.SETTLED_NS", 0)
+    paths = [*seen.maps] if models == 1 else [second_model(seen), *seen.maps]
+    time.sleep(0.005)
+    again = recorded(monkeypatch, "kldeval.data.readers.members.file_digest")
+    noted = recorded(monkeypatch, "kldeval.data.readers.files.note")
+    run(*paths, "--cache", seen.root / "cache")
+    assert again == []
+    assert len({name for name, *_ in noted}) == len(noted) == 3 * (models + 1)
+
+
 def test_a_further_model_is_the_only_one_that_is_scored(seen: LookedAt, scored: Scored) -> None:
     pred, gt = seen.maps
     run(pred, gt, "--cache", seen.root / "cache")
@@ -140,12 +162,23 @@ def test_shares_have_their_rows_in_common(seen: LookedAt, count: int, scored: Sc
     assert scored.names == sorted(path.stem for path in (seen.root / "pred").iterdir())
 
 
+def test_reference_rows_are_of_the_model_that_has_them(seen: LookedAt) -> None:
+    """Which is the first: in another order it is another one, whose rows had none."""
+    pred, gt = seen.maps
+    other = second_model(seen)
+    words = ("-m", "kld,cc", "--baselines")
+    run(pred, other, gt, *words, "--cache", seen.root / "cache")
+    assert run(other, pred, gt, *words, "--cache", seen.root / "cache") == run(other, pred, gt, *words)
+
+
 def test_labels_are_kept(tmp_path: Path, scored: Scored) -> None:
     rng = np.random.default_rng(3)
     for side, array in (("pred", rng.random((3, 4, 5))), ("gt", rng.integers(0, 3, (4, 5)))):
         (tmp_path / side).mkdir()
         np.save(tmp_path / side / "a.npy", array)
     words = (tmp_path / "pred", tmp_path / "gt", "-m", "ce,accuracy", "--norm", "softmax", "--axis", "0", "--per-class")
+    without = run(*words[:-1], "--cache", tmp_path / "cache")
+    assert without == run(*words[:-1])
     new, first = run(*words), run(*words, "--cache", tmp_path / "cache")
     scored.names.clear()
     assert new == first == run(*words, "--cache", tmp_path / "cache")
@@ -194,17 +227,44 @@ def test_a_file_of_the_same_size_and_time_is_another_file(tmp_path: Path, side: 
     assert run(*floats.maps, "--cache", floats.root / "cache") == run(*floats.maps)
 
 
+@pytest.mark.parametrize("field", ["size", "mtime_ns", "ctime_ns", "inode"])
+def test_each_part_of_a_stamp_tells_alone_that_a_file_changed(
+    tmp_path: Path, field: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where a file system lacks the others, or somebody has restored them."""
+    floats = make_looked_at(tmp_path / "maps", dtype=np.float32)
+    path, real = min((floats.root / "pred").iterdir()), resolve_name("kldeval.digests.stamp_of")
+
+    def of_one(path: Any) -> Any:
+        found = real(path)
+        return found and found._replace(**{name: 1 for name in found._fields if name != field and found.size >= 0})
+
+    for module in ("digests", "engine.cache", "engine.worker"):
+        monkeypatch.setattr(f"kldeval.{module}.stamp_of", of_one)
+    monkeypatch.setattr("kldeval.digests.SETTLED_NS", 0)
+    time.sleep(0.005)
+    run(*floats.maps, "--cache", floats.root / "cache")
+    array, new = np.load(path)[::-1] ** 2, path.with_name("new.tmp")
+    with new.open("wb") as file:
+        np.save(file, array.astype(np.float64) if field == "size" else array)
+    new.replace(path)
+    assert run(*floats.maps, "--cache", floats.root / "cache") == run(*floats.maps)
+
+
 def test_a_clock_too_coarse_for_two_changes_is_not_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     floats = make_looked_at(tmp_path / "maps", dtype=np.float32)
     seconds = resolve_name("kldeval.digests.stamp_of")
 
     def coarse(path: Any) -> Any:
         found = seconds(path)
-        return found and found._replace(mtime_ns=time.time_ns() // 10**11 * 10**11 + 10**11, ctime_ns=found.inode)
+        if found is None or found.size < 0:
+            return found
+        return found._replace(mtime_ns=time.time_ns() // 10**11 * 10**11 + 10**11, ctime_ns=found.inode)
 
     for module in ("digests", "engine.cache", "engine.worker"):
         monkeypatch.setattr(f"kldeval.{module}.stamp_of", coarse)
     run(*floats.maps, "--cache", floats.root / "cache")
+    assert segments(floats.root)
     overwrite(min((floats.root / "pred").iterdir()), 1)
     assert run(*floats.maps, "--cache", floats.root / "cache") == run(*floats.maps)
 
@@ -239,7 +299,13 @@ def test_a_file_that_changes_while_it_is_scored_is_not_kept(
     assert run(*paths, "--cache", floats.root / "cache") == run(*paths)
 
 
-def test_fixations_on_another_image_change_every_row(seen: LookedAt, scored: Scored) -> None:
+@pytest.mark.parametrize("is_said", [True, False], ids=["by the signature", "by the context"])
+def test_fixations_on_another_image_change_every_row(
+    seen: LookedAt, scored: Scored, monkeypatch: pytest.MonkeyPatch, *, is_said: bool
+) -> None:
+    """The signature has a part of their digest, and the context all of it."""
+    if not is_said:
+        monkeypatch.setattr("kldeval.engine.auxiliary.context_text", lambda _: "images(n=3,sha256=0123456789abcdef)")
     words = (*seen.maps, "-m", "sauc,nss", "--fixations", seen.fixations)
     run(*words, "--cache", seen.root / "cache")
     table = seen.fixations.read_text(encoding="utf-8").splitlines()
@@ -252,10 +318,21 @@ def test_fixations_on_another_image_change_every_row(seen: LookedAt, scored: Sco
 
 @pytest.mark.parametrize("option", ["--mask", "--weights", "--baseline"])
 @pytest.mark.parametrize("is_one", [True, False], ids=["one for all", "one for each"])
+@pytest.mark.parametrize("is_said", [True, False], ids=["in the signature", "in the context"])
 def test_what_stands_beside_a_pair_is_part_of_its_row(
-    seen: LookedAt, option: str, known_by: str, scored: Scored, *, is_one: bool
+    seen: LookedAt,
+    option: str,
+    known_by: str,
+    scored: Scored,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    is_one: bool,
+    is_said: bool,
 ) -> None:
+    """Of a single map the signature has a part of the digest, and the context all of it."""
     del known_by
+    if not is_said:
+        monkeypatch.setattr("kldeval.settings.auxiliary.digest", lambda _: "0123456789abcdef")
     names = ["all"] if is_one else sorted(path.stem for path in (seen.root / "pred").iterdir())
     (seen.root / "beside").mkdir()
     files = [seen.root / "beside" / f"{name}.npy" for name in names]
@@ -283,6 +360,49 @@ def test_fixations_of_another_observer_are_part_of_the_row(seen: LookedAt, score
     cached = run(*words, "--cache", seen.root / "cache")
     assert scored.names == [table[-1].partition(",")[0]]
     assert cached == run(*words)
+
+
+def test_fixations_of_the_other_map_are_part_of_the_row(seen: LookedAt, known_by: str, scored: Scored) -> None:
+    """Whether they are files by name or a list."""
+    del known_by
+    folder = seen.root / "other-fixations"
+    folder.mkdir()
+    for name in seen.preds:
+        np.save(folder / f"{name}.npy", np.roll(seen.counts(name), 3))
+    table = seen.root / "others.csv"
+    table.write_text(seen.fixations.read_text())
+    for other, path in ((folder, folder / "a.npy"), (table, table)):
+        words = (*seen.maps, "-m", "auc-shuffled", "--fixations", seen.fixations, "--other-map", other)
+        run(*words, "--cache", seen.root / "cache")
+        before = path.stat()
+        if path.suffix == ".csv":
+            lines = path.read_text().splitlines()
+            path.write_text("\n".join([*lines, lines[-1]]) + "\n")
+        else:
+            np.save(path, np.roll(np.load(path), 1))
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+        scored.names.clear()
+        cached = run(*words, "--cache", seen.root / "cache")
+        assert "a" in scored.names if other is folder else scored.names
+        assert cached == run(*words)
+
+
+def test_values_beside_a_header_are_part_of_the_row(tmp_path: Path, known_by: str) -> None:
+    del known_by
+    for side, seed in (("pred", 1), ("gt", 2)):
+        (tmp_path / side).mkdir()
+        header = "NRRD0005\ntype: double\ndimension: 2\nsizes: 6 5\nencoding: raw\nendian: little\ndata file: a.raw\n\n"
+        (tmp_path / side / "a.nhdr").write_text(header)
+        (tmp_path / side / "a.raw").write_bytes(np.random.default_rng(seed).random(30).tobytes())
+    maps = (tmp_path / "pred", tmp_path / "gt")
+    first = run(*maps, "--cache", tmp_path / "cache")
+    values = tmp_path / "pred" / "a.raw"
+    before = values.stat()
+    values.write_bytes(np.random.default_rng(3).random(30).tobytes())
+    os.utime(values, ns=(before.st_atime_ns, before.st_mtime_ns))
+    cached = run(*maps, "--cache", tmp_path / "cache")
+    assert cached == run(*maps)
+    assert cached != first
 
 
 def test_ground_truths_of_others_change_reference_rows(tmp_path: Path) -> None:
@@ -350,6 +470,19 @@ def test_another_decoder_has_rows_of_its_own(seen: LookedAt, scored: Scored, mon
     )
     run(*seen.maps, "--cache", seen.root / "cache")
     assert scored.names
+
+
+def test_a_device_and_its_torch_have_rows_of_their_own(seen: LookedAt, monkeypatch: pytest.MonkeyPatch) -> None:
+    folders = []
+    for device, torch_ in ((None, "1"), (None, "2"), ("cpu:0", "1"), ("cpu:1", "1"), ("cpu:0", "2"), ("cpu:0", "1")):
+        with monkeypatch.context() as patch:
+            versions = {True: {"torch": torch_}, False: {}}
+            patch.setattr("kldeval.engine.cache.versions_of_readers", lambda *, with_torch, of=versions: of[with_torch])
+            if device:
+                torch_as_accelerator(patch, device)
+            run(*seen.maps, "--cache", seen.root / "cache")
+        folders.append(len(list((seen.root / "cache").iterdir())))
+    assert folders == [1, 1, 2, 3, 4, 4]
 
 
 def test_what_was_installed_is_what_the_rows_are_known_by() -> None:
@@ -452,6 +585,73 @@ def test_two_writers_have_segments_of_their_own(tmp_path: Path) -> None:
     found = Store(tmp_path / "cache")
     assert len(segments(tmp_path)) == 2
     assert [list(found.rows(f"{number}")) for number in range(100)] == [[{"k": number}] for number in range(100)]
+
+
+def test_two_writers_of_one_moment_have_segments_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on two machines of one name."""
+    monkeypatch.setattr("time.time_ns", lambda: 7)
+    both = [Store(tmp_path / "cache"), Store(tmp_path / "cache")]
+    for number, store in enumerate(both):
+        store.add(f"{number}", {"k": number})
+        store.flush()
+    assert [len(path.read_text().splitlines()) for path in segments(tmp_path)] == [1, 1]
+
+
+def test_a_forked_writer_leaves_the_rows_of_its_parent_to_it(tmp_path: Path) -> None:
+    store = Store(tmp_path / "cache")
+    store.add("written", {"k": 0})
+    store.flush()
+    store.add("waiting", {"k": 1})
+
+    def work() -> None:
+        store.add("child", {"k": 2})
+        store.close()
+
+    child = get_context("fork").Process(target=work)
+    child.start()
+    child.join()
+    store.close()
+    assert sorted(map(names_in, segments(tmp_path))) == [["child"], ["written", "waiting"]]
+
+
+def test_a_segment_that_is_cut_while_it_is_written_goes_on_at_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a hole, which would spoil the line behind it."""
+    monkeypatch.setattr("kldeval.engine.store.ROWS_OF_LINE", 1)
+    store = Store(tmp_path / "cache")
+    store.add("a", {"k": 1})
+    (segment,) = segments(tmp_path)
+    os.truncate(segment, 0)
+    store.add("b", {"k": 2})
+    store.close()
+    assert names_in(segment) == ["b"]
+
+
+def test_rows_are_written_on_the_way_and_forced_onto_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line of 32 rows or a second, fsync every five seconds and at the end: a crash costs no more than that."""
+    clock, synced = [100.0], recorded(monkeypatch, "os.fsync")
+    monkeypatch.setattr("time.monotonic", lambda: clock[0])
+    store = Store(tmp_path / "cache")
+    seen: list[tuple[int, int]] = []
+
+    def add(seconds: float) -> None:
+        clock[0] += seconds
+        store.add("a", {"k": 1})
+        paths = segments(tmp_path)
+        seen.append((sum(len(path.read_text().splitlines()) for path in paths), len(synced)))
+
+    for _ in range(32):
+        add(0)
+    assert seen[-2:] == [(0, 0), (1, 0)]
+    for seconds in (0, 0.9, 0.2):
+        add(seconds)
+    assert seen[-2:] == [(1, 0), (2, 0)]
+    for seconds in (0, 1, 0, 3):
+        add(seconds)
+    assert seen[-3:] == [(3, 0), (3, 0), (4, 1)]
+    store.close()
+    assert len(synced) == 2
 
 
 def test_a_full_disk_is_a_note_and_the_run_goes_on(many: tuple[Path, str], tmp_path: Path) -> None:

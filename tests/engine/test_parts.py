@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import resource
@@ -10,6 +11,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,8 +19,11 @@ import pytest
 from command_line import Outcome, kldeval
 from looked_at import make_looked_at
 
+import kldeval as library
+from kldeval.errors import PartsMissing
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 parquet = pytest.importorskip("pyarrow.parquet")
 
@@ -44,7 +49,7 @@ def maps(tmp_path: Path) -> tuple[Path, Path]:
 
 
 SMALL = {"kldeval.engine.parts.TASKS_OF_PART": 8, "kldeval.engine.parts.TASKS_OF_PIECE": 3}
-BY_WORKERS = {**SMALL, "kldeval.engine.collected.MOST_IN_MEMORY": 3, "kldeval.executors.local.WORTH_WORKERS": 0}
+BY_WORKERS = {**SMALL, "kldeval.reports.collected.MOST_IN_MEMORY": 3, "kldeval.executors.local.WORTH_WORKERS": 0}
 
 
 @pytest.fixture(params=["by this process", "by workers"])
@@ -211,6 +216,158 @@ def test_a_file_is_no_folder(maps: tuple[Path, Path]) -> None:
     refused = kldeval(*maps, "--output-dir", other)
     assert refused == Outcome(2, "", f"kldeval: --output-dir {other} is a file; name a folder\n")
     assert other.read_text() == "mine"
+
+
+# from Python
+
+
+def shuffled(maps: tuple[Path, Path]) -> Iterator[tuple[str, Path, Path]]:
+    """Pairs as an iterable gives them, in any order."""
+    names = [path.name for path in (maps[0] / "v").iterdir()]
+    np.random.default_rng(2).shuffle(names)
+    return ((f"v/{name[:-4]}", maps[0] / "v" / name, maps[1] / "v" / name) for name in names)
+
+
+def without_inputs(folder: Path) -> list[Any]:
+    """The rows of all parts as text, for nan equals nan, with their metadata but for the paths of both sides."""
+    tables = [parquet.read_table(path) for path in sorted(folder.iterdir())]
+    facts = [{**table.schema.metadata, b"kldeval.inputs": b""} for table in tables]
+    return [(json.dumps(table.to_pylist()), its) for table, its in zip(tables, facts, strict=True)]
+
+
+@pytest.mark.parametrize("words", ["", "--empty-gt skip", "-m kld,cc,sim --group-by parent"])
+def test_python_writes_the_parts_of_the_command_line(
+    tmp_path: Path, writer: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of folders every byte; of an iterable in any order, which has no paths, all but the paths."""
+    monkeypatch.setattr("kldeval.api.sources.LARGEST_BLOCK", 7)
+    maps = make_maps(tmp_path)
+    (maps[1] / "v" / "lone.npy").unlink()
+    kldeval(*maps, *words.split(), "--output-dir", tmp_path / "there", "-q")
+    keywords = {"--empty-gt": "empty_gt", "-m": "metric", "--group-by": "group_by"}
+    said = words.split()
+    options: dict[str, Any] = {keywords[name]: value for name, value in zip(said[::2], said[1::2], strict=True)}
+    options["on_failure"] = "ignore"
+    library.evaluate(*maps, output_dir=tmp_path / "here", **options)
+    assert files_of(tmp_path / "here") == files_of(tmp_path / "there"), writer
+    library.evaluate(shuffled(maps), output_dir=str(tmp_path / "pairs"), **options)
+    *scored, failed = without_inputs(tmp_path / "pairs")
+    *expected, missing = without_inputs(tmp_path / "there")
+    assert scored == expected
+    names = [[row["name"] for row in json.loads(rows)] for rows, _ in (failed, missing)]
+    assert names[0] == names[1] != []
+
+
+def test_an_iterable_with_parts_of_another_run_is_refused_before_its_end(
+    maps: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kldeval.api.sources.LARGEST_BLOCK", 7)
+    rows, asked = maps[0].parent / "rows", []
+    library.evaluate(shuffled(maps), output_dir=rows, on_failure="ignore")
+    before = files_of(rows)
+
+    def endless() -> Iterator[Any]:
+        for place in range(50):
+            asked.append(place)
+            yield f"{place:04d}", np.ones((2, 2)), np.ones((2, 2))
+
+    with pytest.raises(library.UsageProblem, match=r"holds parts of another run \(metrics kld,ce, here cc\)"):
+        library.evaluate(endless(), metric="cc", output_dir=rows)
+    assert len(asked) < 20
+    assert files_of(rows) == before
+
+
+def test_parts_are_of_one_prediction_and_in_a_folder_that_has_a_name(maps: tuple[Path, Path]) -> None:
+    with pytest.raises(library.UsageProblem, match="output_dir holds the rows of one prediction"):
+        library.evaluate({"a": maps[0], "b": maps[0]}, maps[1], output_dir=maps[0].parent / "rows")
+    for name in ("output_dir", "cache", "save_maps"):
+        options: dict[str, Any] = {name: ""}
+        with pytest.raises(
+            library.UsageProblem, match=rf'^{name} is empty \(""\); give the name of a folder or a file$'
+        ):
+            library.evaluate(*maps, **options)
+    with pytest.raises(library.UsageProblem, match="the next run would read it as maps"):
+        library.evaluate(*maps, output_dir=maps[0] / "v")
+
+
+def remove(part: Path) -> None:
+    part.unlink()
+
+
+def cut(part: Path) -> None:
+    part.write_bytes(part.read_bytes()[:-100])
+
+
+def replaced(part: Path) -> None:
+    """By a part of the same request about other maps, which nobody should take numbers from."""
+    table = parquet.read_table(part)
+    facts = {**table.schema.metadata, b"kldeval.names": b"n=30,sha256=0"}
+    parquet.write_table(table.slice(2).replace_schema_metadata(facts), part)
+
+
+@pytest.mark.parametrize("damage", [remove, cut, replaced])
+def test_parts_that_somebody_removes_are_made_again(
+    maps: tuple[Path, Path], tmp_path: Path, writer: str, damage: Callable[[Path], None]
+) -> None:
+    """However late: the report and the parts are those of a run that nobody disturbs."""
+    whole = library.evaluate(*maps, output_dir=tmp_path / "whole", on_failure="ignore", progress=lambda *_: None)
+    rows, done = tmp_path / "rows", []
+
+    def told(*_: Any) -> None:
+        done.append(1)
+        if len(done) == 29:
+            damage(rows / "part-000001.parquet")
+
+    with contextlib.ExitStack() as stack:
+        by_workers = writer == "by workers"
+        if by_workers or damage is remove:
+            stack.enter_context(
+                pytest.warns(RuntimeWarning, match=r"cannot read .*part-000001.parquet, .* made again$")
+            )
+        found = library.evaluate(*maps, output_dir=rows, jobs=1, on_failure="ignore", progress=told)
+    assert (found.scores[:], found.summaries) == (whole.scores[:], whole.summaries)
+    if by_workers or damage is remove:
+        assert files_of(rows) == files_of(tmp_path / "whole")
+
+
+def test_a_folder_that_vanishes_costs_no_report(maps: tuple[Path, Path], tmp_path: Path, writer: str) -> None:
+    whole = library.evaluate(*maps, on_failure="ignore")
+    rows, done = tmp_path / "rows", []
+
+    def told(*_: Any) -> None:
+        done.append(1)
+        if len(done) == 20:
+            shutil.rmtree(rows)
+
+    first = rows / "part-000000.parquet"
+    with (
+        pytest.raises(PartsMissing, match=rf"^cannot write {first}: .*; 5 of 5 parts missing: mend that") as missing,
+        pytest.warns(RuntimeWarning),
+    ):
+        library.evaluate(*maps, output_dir=rows, jobs=1, on_failure="ignore", progress=told)
+    report: Any = missing.value.report
+    assert (list(report.scores), report.summaries) == (list(whole.scores), whole.summaries), writer
+
+
+def test_the_command_line_reports_without_the_folder_that_vanished(
+    undisturbed: tuple[Path, Outcome], tmp_path: Path, writer: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After some parts were written: the report is whole, the last line names the first part, the exit code is 2."""
+    root, whole = undisturbed
+    rows, write = tmp_path / "rows", resolve_name("kldeval.writers.parts.PartFolder.write")
+
+    def writing(folder: Any, number: int, data: bytes) -> None:
+        write(folder, number, data)
+        if number == 2:
+            shutil.rmtree(rows)
+
+    monkeypatch.setattr("kldeval.writers.parts.PartFolder.write", writing)
+    with pytest.warns(RuntimeWarning):
+        found = kldeval(root / "pred", root / "gt", "--format", "csv", "--output-dir", rows, "--jobs", "1")
+    assert (found.code, found.out) == (2, whole.out), writer
+    why = "no such file or directory; 5 of 5 parts missing"
+    way_out = "mend that and run it again (with --cache nothing is scored twice)"
+    assert found.err.splitlines()[-1] == f"kldeval: cannot write {rows}/part-000000.parquet: {why}: {way_out}"
 
 
 @pytest.mark.parametrize("command", ["show", "merge", "compare {}", "methods"])

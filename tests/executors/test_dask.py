@@ -48,7 +48,8 @@ import kldeval.executors.dask as kldeval_dask
 from command_line import Outcome, kldeval
 from distributed import LocalCluster
 import kldeval.provenance as provenance
-from kldeval.engine import collected, parts
+from kldeval.engine import parts
+from kldeval.reports import collected
 
 class Answers(dict):
     def ask(self, name, words, config=None):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
+from command_line import kldeval as run
 from trees import tree
 
 import kldeval
@@ -58,3 +60,18 @@ def test_a_command_says_the_type_of_the_options_that_it_is_given() -> None:
                 n_commands += 1
                 assert given == taken, path.name
     assert n_commands >= 9
+
+
+def test_a_command_that_names_files_takes_these_files() -> None:
+    """`--mask-name` of a command without `--mask` would be taken and have no effect."""
+    of_maps = {"pred", "gt"}
+    commands = re.findall(r"^  (\w+) ", run("--help").out.partition("Commands:")[2], re.MULTILINE)
+    orphans = {}
+    for command in commands:
+        text = run(command, "--help-all").out
+        taken = set(re.findall(r"^  (?:-\w, )?--([\w-]+)", text, re.MULTILINE))
+        usage = {word.lower() for word in re.findall(r"[A-Z]+", text.partition("\n\n")[0])}
+        templates = set(re.findall(r"--([\w-]+)-name TEMPLATE", text))
+        orphans[command] = sorted(templates - taken - usage - of_maps)
+    assert len(orphans) > 12
+    assert {command: names for command, names in orphans.items() if names} == {}

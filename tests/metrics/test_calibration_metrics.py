@@ -492,7 +492,7 @@ def test_many_maps_are_pooled_as_few_are(maps: tuple[Path, Path], monkeypatch: p
     """Where scores go to files, sums stay in memory: with every class and bin there are thousands of columns."""
     flags = ("-m", "ece,ace,classwise-ece,ce", "--confidence", "0.9", "--resamples", "100", "--jobs", "1")
     few = run(maps, *flags)
-    monkeypatch.setattr("kldeval.engine.collected.MOST_IN_MEMORY", 1)
+    monkeypatch.setattr("kldeval.reports.collected.MOST_IN_MEMORY", 1)
     many = run(maps, *flags)
     assert {key: value for key, value in many.items() if key != "provenance"} == {
         key: value for key, value in few.items() if key != "provenance"

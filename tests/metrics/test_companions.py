@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 import torch
 from backends import BACKENDS, make, to_numpy
+from drawn import arrays, integers
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 from scipy.optimize import linprog
 from scipy.stats import pearsonr
 
@@ -39,7 +39,7 @@ WEIGHTED: dict[str, Callable[..., Any]] = {
 }
 """The metrics of two stored maps and their weights."""
 
-MAPS = hnp.arrays(np.float64, (2, 3, 4), elements=st.integers(0, 9).map(float))
+MAPS = arrays((2, 3, 4), integers(0, 9))
 """Two small maps with ties and zeros."""
 
 
@@ -90,7 +90,7 @@ def test_a_map_with_negative_values_has_no_similarity_until_it_is_stretched() ->
 
 
 @settings(max_examples=40, deadline=None)
-@given(maps=MAPS, weights=hnp.arrays(np.int64, (3, 4), elements=st.integers(0, 3)))
+@given(maps=MAPS, weights=arrays((3, 4), integers(0, 3, np.int64)))
 def test_a_weight_is_a_number_of_pixels(maps: np.ndarray, weights: np.ndarray) -> None:
     assume(weights.any())
     repeated = [np.repeat(array.ravel(), weights.ravel())[None] for array in maps]
@@ -192,7 +192,7 @@ def test_emd_of_a_moved_map_is_the_way_it_moved() -> None:
 
 
 @settings(max_examples=20, deadline=None)
-@given(hnp.arrays(np.float64, (3, 3, 4), elements=st.integers(0, 9).map(float)))
+@given(arrays((3, 3, 4), integers(0, 9)))
 def test_emd_is_a_metric_that_does_not_see_the_scale_of_a_map(maps: np.ndarray) -> None:
     assume(maps.any(axis=(1, 2)).all())
     ab, bc, ac, ba = (float(emd(maps[i], maps[j], factor=1)) for i, j in ((0, 1), (1, 2), (0, 2), (1, 0)))

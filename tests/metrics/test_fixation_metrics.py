@@ -219,7 +219,7 @@ def test_a_level_exactly_on_a_threshold_reaches_it() -> None:
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int32, np.float64])
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(scene=scenes(), weigh=st.booleans())
 def test_a_run_gives_the_numbers_of_the_functions(dtype: type, scene: Scene, *, weigh: bool) -> None:
     pred: np.ndarray = scene[0].astype(dtype)

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import torch
 from backends import BACKENDS, make, to_numpy
+from drawn import Fill, arrays, numbers, shapes
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 from torch.nn import functional
 
 from kldeval import (
@@ -31,26 +31,22 @@ from kldeval.errors import RefusedMap, UsageProblem
 
 ARTICLES = json.loads((Path(__file__).parent.parent / "golden" / "articles.json").read_text())
 REDUCTIONS = ("none", "sum", "mean")
-SHAPES = hnp.array_shapes(min_dims=1, max_dims=3, max_side=4)
+SHAPES = shapes(1, 3)
 
 
-def pairs_of(first: st.SearchStrategy[float], second: st.SearchStrategy[float]) -> st.SearchStrategy[Any]:
+def pairs_of(first: Fill, second: Fill) -> st.SearchStrategy[Any]:
     """Two arrays of one random shape."""
-    return SHAPES.flatmap(
-        lambda shape: st.tuples(
-            hnp.arrays(np.float64, shape, elements=first), hnp.arrays(np.float64, shape, elements=second)
-        )
-    )
+    return arrays(SHAPES, first, second)
 
 
 def tensors(maps: Any) -> Any:
     return [torch.tensor(array) for array in maps]
 
 
-PROBABILITY = st.one_of(st.floats(0, 1), st.sampled_from([0.0, 1.0, 1e-300, 1e-20]))
-INTERIOR = st.floats(0.01, 0.99)
-LOGIT = st.one_of(st.floats(-50, 50), st.sampled_from([0.0, 1e4, -1e4]))
-LOG = st.floats(-50, 1)
+PROBABILITY = numbers(0, 1, [0.0, 1.0, 1e-300, 1e-20])
+INTERIOR = numbers(0.01, 0.99)
+LOGIT = numbers(-50, 50, [0.0, 1e4, -1e4])
+LOG = numbers(-50, 1)
 
 
 def assert_close(actual: Any, expected: Any, scale: float = 0.0) -> None:
@@ -61,7 +57,7 @@ def assert_close(actual: Any, expected: Any, scale: float = 0.0) -> None:
 
 
 @pytest.mark.parametrize("reduction", REDUCTIONS)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(maps=pairs_of(PROBABILITY, PROBABILITY))
 def test_bce_is_torchs(reduction: Any, maps: tuple[np.ndarray, np.ndarray]) -> None:
     pred, target = tensors(maps)
@@ -71,7 +67,7 @@ def test_bce_is_torchs(reduction: Any, maps: tuple[np.ndarray, np.ndarray]) -> N
 
 
 @pytest.mark.parametrize("reduction", REDUCTIONS)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(maps=pairs_of(LOGIT, PROBABILITY))
 def test_bce_with_logits_is_torchs(reduction: Any, maps: tuple[np.ndarray, np.ndarray]) -> None:
     pred, target = tensors(maps)
@@ -119,7 +115,7 @@ GRADIENTS: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("name", GRADIENTS)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(data=st.data())
 def test_gradients_equal_those_of_torch(name: str, data: st.DataObject) -> None:
     *functions, elements = GRADIENTS[name]
@@ -148,7 +144,7 @@ def test_the_clamp_is_a_parameter_and_none_gives_inf() -> None:
 
 
 @given(maps=pairs_of(LOGIT, PROBABILITY))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_bce_with_logits_is_the_log_sigmoid_of_either_class(maps: tuple[np.ndarray, np.ndarray]) -> None:
     logit, target = maps
     expected = -target * log_sigmoid(logit) - (1 - target) * log_sigmoid(-logit)

@@ -29,7 +29,7 @@ def assert_close(actual: Any, expected: torch.Tensor | np.ndarray) -> None:
 
 
 @pytest.mark.parametrize("reduction", REDUCTIONS)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(case=cases())
 def test_cross_entropy_of_integer_labels_is_torchs(reduction: Any, case: Case) -> None:
     expected = case.torch_loss(case.logits, reduction)
@@ -42,7 +42,7 @@ def test_cross_entropy_of_integer_labels_is_torchs(reduction: Any, case: Case) -
 
 
 @pytest.mark.parametrize("reduction", REDUCTIONS)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(case=cases())
 def test_cross_entropy_of_soft_labels_is_torchs(reduction: Any, case: Case) -> None:
     expected = functional.cross_entropy(
@@ -66,7 +66,7 @@ def test_nll_is_torchs(reduction: Any, case: Case) -> None:
     assert_close(nll(log_pred, case.labels, **ours, reduction=reduction, check=False), expected)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(case=cases())
 def test_gradients_equal_those_of_torch(case: Case) -> None:
     ours, theirs = (torch.tensor(case.logits, requires_grad=True) for _ in range(2))
@@ -77,7 +77,7 @@ def test_gradients_equal_those_of_torch(case: Case) -> None:
     assert_close(ours.grad, theirs.grad)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(case=cases())
 def test_gradients_of_soft_labels_equal_those_of_torch(case: Case) -> None:
     ours = [torch.tensor(array, requires_grad=True) for array in (case.logits, case.soft)]

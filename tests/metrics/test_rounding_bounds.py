@@ -40,7 +40,7 @@ def ends_of(levels: np.ndarray, rounding: str) -> list[np.ndarray]:
     return [np.maximum(levels - below, 0.0), np.minimum(levels + above, 255.0)]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
     n=st.integers(2, 6),
@@ -141,7 +141,7 @@ CHAINS = (
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
     chain=st.sampled_from(CHAINS),

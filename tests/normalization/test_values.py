@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import drawn
 import numpy as np
 import pytest
+from drawn import arrays, integers, shapes
 from evaluating import pair_of, scored, settings_of
 from every import pointwise_steps
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 
 import kldeval
 
@@ -121,17 +122,15 @@ class TestBlocks:
         np.testing.assert_allclose(together[1], alone, rtol=1e-13)
 
 
-ARRAYS = hnp.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=5).flatmap(
-    lambda shape: hnp.arrays(np.float64, (2, *shape), elements=st.floats(0.0625, 1))
-)
+ARRAYS = arrays(shapes(max_side=5).map(lambda shape: (2, *shape)), drawn.numbers(0.0625, 1))
 
 
 class TestWeights:
-    @settings(max_examples=20, deadline=None)
+    @settings(max_examples=8, deadline=None)
     @given(maps=ARRAYS, data=st.data())
     def test_a_mask_is_a_crop(self, maps: Any, data: st.DataObject) -> None:
         """Whatever stands under weight 0, nan and infinity too, the numbers are those of the other pixels alone."""
-        mask = data.draw(hnp.arrays(np.bool_, maps.shape[1:]).filter(np.any))
+        mask = data.draw(arrays(maps.shape[1:], integers(0, 1, bool)).filter(np.any))
         pred, gt = np.where(mask, maps, data.draw(st.sampled_from([math.nan, math.inf, -math.inf, -5.0, 0.0])))
         crop = [array[mask][None] for array in (pred, gt)]
         for norm in data.draw(st.lists(st.sampled_from(WHOLE_MAP), min_size=5, max_size=5, unique=True)):
@@ -140,10 +139,10 @@ class TestWeights:
                 masked = numbers(pred, gt, weights=mask.astype(float), reduction=reduction, **options)
                 assert_same(masked, numbers(*crop, reduction=reduction, **options), 1e-11)
 
-    @settings(max_examples=20, deadline=None)
+    @settings(max_examples=8, deadline=None)
     @given(maps=ARRAYS, data=st.data())
     def test_a_whole_weight_is_a_repetition(self, maps: Any, data: st.DataObject) -> None:
-        counts = data.draw(hnp.arrays(np.int64, maps.shape[1:], elements=st.integers(0, 3)).filter(np.any))
+        counts = data.draw(arrays(maps.shape[1:], integers(0, 3, np.int64)).filter(np.any))
         pred, gt = maps
         repeated = [np.repeat(array.ravel(), counts.ravel())[None] for array in (pred, gt)]
         for norm in data.draw(st.lists(st.sampled_from(WHOLE_MAP), min_size=5, max_size=5, unique=True)):

@@ -8,9 +8,9 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from drawn import arrays, integers
 from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 from image_files import GREY_ALPHA, RGB, RGBA, png_of
 from reading import read_map
 
@@ -38,7 +38,9 @@ def test_a_grey_map_passes_untouched(rule: str) -> None:
 
 @pytest.mark.parametrize("rule", RULES)
 @given(
-    grey=hnp.arrays(st.sampled_from([np.uint8, np.uint16, np.int16, np.float32]), (3, 4), elements=st.integers(0, 200))
+    grey=st.sampled_from([np.uint8, np.uint16, np.int16, np.float32]).flatmap(
+        lambda dtype: arrays((3, 4), integers(0, 200, dtype))
+    )
 )
 def test_equal_channels_are_grey_and_keep_their_type(rule: str, grey: Array) -> None:
     found = to_grey(np.dstack([grey] * 3), rule, PATH)
@@ -80,13 +82,13 @@ def test_only_the_first_channel_keeps_the_type() -> None:
     ]
 
 
-@given(hnp.arrays(np.uint8, (5, 7, 3)))
+@given(arrays((5, 7, 3), integers(0, 255, np.uint8)))
 def test_luma_is_that_of_opencv_before_rounding(array: Array) -> None:
     rounded = cv2.cvtColor(array, cv2.COLOR_BGR2GRAY)
     assert np.abs(to_grey(array, "luma", PATH) - rounded).max() <= 0.51  # OpenCV's weights have 14 or 15 bits
 
 
-@given(hnp.arrays(np.uint8, (4, 4, 3)))
+@given(arrays((4, 4, 3), integers(0, 255, np.uint8)))
 def test_luma_and_mean_stay_between_the_channels(array: Array) -> None:
     for rule in ("luma", "mean"):
         found = to_grey(array, rule, PATH)

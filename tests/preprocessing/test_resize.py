@@ -9,9 +9,9 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from drawn import arrays, numbers
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 from reading import resize
 
 import kldeval
@@ -219,7 +219,7 @@ def test_matlab_weights_sum_to_one_and_stay_inside(n_in: int, n_out: int) -> Non
     np.testing.assert_allclose(imresize(np.ones((1, n_in)), (1, n_out)), 1, rtol=1e-14)
 
 
-@given(hnp.arrays(np.float64, (7, 9), elements=st.floats(-1e3, 1e3)))
+@given(arrays((7, 9), numbers(-1e3, 1e3)))
 def test_matlab_bicubic_commutes_with_flips_and_transposes(array: Array) -> None:
     found = imresize(array, (11, 4))
     np.testing.assert_allclose(imresize(array[::-1, ::-1], (11, 4)), found[::-1, ::-1], rtol=0, atol=1e-10)

@@ -60,7 +60,7 @@ small_cases = cases().filter(lambda case: case.labels.ndim <= 2)
 
 @pytest.mark.parametrize("backend", ["numpy", "torch"])
 @pytest.mark.parametrize("reduction", ["sum", "mean"])
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(case=small_cases)
 def test_cross_entropy_is_torchs(reduction: str, backend: str, case: Case) -> None:
     terms = case.torch_loss(case.logits, "none")
@@ -69,7 +69,7 @@ def test_cross_entropy_is_torchs(reduction: str, backend: str, case: Case) -> No
 
 
 @pytest.mark.parametrize("reduction", ["sum", "mean"])
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(case=small_cases)
 def test_cross_entropy_of_soft_labels_is_torchs(reduction: str, case: Case) -> None:
     assume(case.void is None)
@@ -80,7 +80,7 @@ def test_cross_entropy_of_soft_labels_is_torchs(reduction: str, case: Case) -> N
 
 
 @pytest.mark.parametrize("reduction", ["sum", "mean"])
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(case=small_cases)
 def test_likelihood_is_torchs(reduction: str, case: Case) -> None:
     given_settings = case.torch_settings(reduction)
@@ -93,7 +93,7 @@ def test_likelihood_is_torchs(reduction: str, case: Case) -> None:
     assert_close(value(case, case.labels, "nll", reduction=reduction), expected, terms)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(case=small_cases, base=st.sampled_from(["2", "10"]))
 def test_brier_and_accuracy_are_the_functions_and_a_base_divides_nats(case: Case, base: str) -> None:
     log_pred = log_softmax(case.logits, axis=case.axis)
@@ -107,7 +107,7 @@ def test_brier_and_accuracy_are_the_functions_and_a_base_divides_nats(case: Case
     np.testing.assert_allclose(value(case, case.labels, "ce", base=base), in_nats / math.log(int(base)), rtol=1e-12)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(case=small_cases)
 def test_the_losses_as_maps_are_torchs_none(case: Case) -> None:
     with TemporaryDirectory() as folder:

@@ -23,7 +23,7 @@ import kldeval as library
 from kldeval.data.load import Reading
 from kldeval.executors.local import in_threads
 from kldeval.records import Score
-from kldeval.reports.aggregate import reference_notes, summarise_references
+from kldeval.reports.aggregate import ReferencesHeld, summarise_references
 from kldeval.reports.documents import Resampling
 from kldeval.reports.shares import share_between, share_of
 from kldeval.scoring.reference_models import CentrePrior
@@ -298,7 +298,9 @@ def test_only_rows_that_every_map_has_are_summarised_and_the_others_are_explaine
         Score("b", {"nss": 1.0}, n_fixations=1, references={"uniform": {"nss": 0.0}}),
     ]
     assert summarise_references(scores, over_groups=False) == {"uniform": {"nss": 0.0}}
-    assert list(reference_notes(scores)) == [
+    held = ReferencesHeld()
+    held.add(scores)
+    assert list(held.notes()) == [
         "there is no centre prior row: only 0 of 2 maps are those with another ground truth (not 'a')",
         "there is no ceiling row: only 1 of 2 maps are those with fixations of two observers or more (not 'b')",
     ]

@@ -62,7 +62,7 @@ LOOKS: list[dict[str, Any]] = [{}, {"per_map": True, "width": 40, "color": True}
 looks = st.sampled_from(LOOKS)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(boards(), looks)
 def test_every_format_writes_every_leaderboard(made: Any, options: dict[str, Any]) -> None:
     for name in FORMATS:
@@ -80,7 +80,7 @@ def test_a_comparison_has_no_worst_maps() -> None:
     )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(boards())
 def test_json_is_valid_and_read_back(made: Any) -> None:
     document = json.loads(write(made, "json"))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import MISSING, Field, fields
+from dataclasses import MISSING, Field, fields, replace
 from typing import Any
 
-from kldeval.records import ClassSum, DensityProvenance, Failure, Outcome, Score, Skipped
+from kldeval.records import NO_PREDICTION, ClassSum, DensityProvenance, Failure, Outcome, Score, Skipped
 
 _KINDS: dict[str, type[Score | Failure | Skipped]] = {"score": Score, "failure": Failure, "skipped": Skipped}
 
@@ -50,3 +50,8 @@ def outcome_of(name: str, row: dict[str, Any]) -> Outcome:
     if "failures" in members:
         members["failures"] = tuple(outcome_of(one["name"], one) for one in members["failures"])
     return _KINDS[kind](name, **members)
+
+
+def as_reported(score: Score) -> Score:
+    """The score as a report has it, without what only the sums over all scores need."""
+    return replace(score, made=None, failures=(), remarks=tuple({NO_PREDICTION} & {*score.remarks}))

@@ -1,0 +1,205 @@
+"""Outcomes in a temporary file, where they are too many to be kept.
+
+Memory does not grow with the number of maps then: sums are exact and add up (`reports.moments`), and medians are found
+by counting passes over the file.
+"""
+
+from __future__ import annotations
+
+import heapq
+import json
+from array import array
+from collections import defaultdict
+from dataclasses import replace
+from functools import partial
+from itertools import chain, islice, starmap
+from tempfile import TemporaryFile
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from weakref import finalize
+
+import numpy as np
+
+from kldeval.records import Failure, Score
+from kldeval.reports.aggregate import summarise_references
+from kldeval.reports.outcome_rows import as_reported, outcome_of, row_of
+from kldeval.reports.sums import RunSums
+from kldeval.sequences import Streamed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from kldeval.records import Outcome
+    from kldeval.reports.aggregate import Means
+    from kldeval.reports.documents import Summary
+    from kldeval.reports.sums import RunFacts
+
+    Segment = tuple[int, int]
+    """Where something of the file begins and ends."""
+
+Row = TypeVar("Row", Score, Failure)
+
+AT_ONCE = 1 << 12
+"""Outcomes that are written and summed together."""
+
+BYTES_AT_ONCE = 1 << 14
+"""Bytes of rows that are read together, of each run of rows."""
+
+AT_A_PASS = 1 << 18
+"""Values that a counting pass reads together."""
+
+
+class Spool:
+    """Outcomes on disk, and the sums over all of them."""
+
+    def __init__(self) -> None:
+        self.group_of: Callable[[str], str] | None = None
+        self._file = _Appended()
+        self._scores = SpooledScores(self._file)
+        self._failures: SpooledRows[Failure] = SpooledRows(self._file)
+        self._columns: defaultdict[str, list[Segment]] = defaultdict(list)
+        self._sums = RunSums()
+        self._new: list[Outcome] = []
+
+    def add(self, outcomes: Iterable[Outcome]) -> None:
+        """Write some more to disk, soon."""
+        for outcome in outcomes:
+            self._new.append(outcome)
+            if len(self._new) >= AT_ONCE:
+                self._flush()
+
+    @property
+    def facts(self) -> RunFacts:
+        """What is known of all outcomes together."""
+        self._flush()
+        return self._sums.facts
+
+    @property
+    def scores(self) -> SpooledScores:
+        """All scores, in the order of their names."""
+        self._flush()
+        self._scores.group_of = self.group_of
+        return self._scores
+
+    @property
+    def failures(self) -> Streamed[Failure]:
+        """All failures, in the order of their names."""
+        self._flush()
+        return self._failures
+
+    def summaries(self, keys: Iterable[str]) -> dict[str, Summary]:
+        """The summary of each metric, as `reports.aggregate.summarise_scores` makes it."""
+        self._flush()
+        return {key: self._sums.metrics.summary(key, partial(self._values, key)) for key in keys}
+
+    def references(self, *, over_groups: bool) -> Means:
+        """The headlines of the reference rows, as `reports.aggregate.summarise_references` makes them."""
+        return summarise_references(self.scores, over_groups=True) if over_groups else self._sums.references()
+
+    def _flush(self) -> None:
+        new, self._new = self._new, []
+        if not new:
+            return
+        self._sums.add(new)
+        scores = [one for one in new if isinstance(one, Score)]
+        self._scores.extend(replace(as_reported(score), classes={}) for score in scores)
+        of_maps = (one for one in new if isinstance(one, Failure))
+        self._failures.extend(chain(of_maps, (failure for score in scores for failure in score.failures)))
+        for key in dict.fromkeys(key for score in scores for key in score.values):
+            values = array("d", (score.values[key] for score in scores if key in score.values))
+            self._columns[key].append(self._file.append(values.tobytes()))
+
+    def _values(self, key: str) -> Iterator[Any]:
+        """All numbers of a metric, part by part."""
+        held = bytearray()
+        for start, end in self._columns[key]:
+            held += self._file.read(start, end)
+            if len(held) >= 8 * AT_A_PASS:
+                yield np.frombuffer(bytes(held), np.float64)
+                held.clear()
+        yield np.frombuffer(bytes(held), np.float64)
+
+
+class _Appended:
+    """A temporary file that grows at its end; it is removed with this object."""
+
+    def __init__(self) -> None:
+        self._file = TemporaryFile(prefix="kldeval-")  # noqa: SIM115 - it stays open as long as this
+        finalize(self, self._file.close)
+        self._end = 0
+
+    def append(self, data: bytes) -> Segment:
+        """Write something at the end; where it is."""
+        self._file.seek(self._end)
+        self._file.write(data)
+        start, self._end = self._end, self._end + len(data)
+        return start, self._end
+
+    def read(self, start: int, end: int) -> bytes:
+        """What was written between two places."""
+        self._file.seek(start)
+        return self._file.read(end - start)
+
+
+class SpooledRows(Streamed[Row], Generic[Row]):
+    """Outcomes in a temporary file, in the order of their names, read again whenever they are asked for.
+
+    They are written as they come, some at a time, and sorted. Where all of them do not come in the order of their
+    names, the file has several runs in order, which are merged as they are read.
+    """
+
+    def __init__(self, file: _Appended) -> None:
+        self._file = file
+        self._n = 0
+        self._last: tuple[str, bool] = ("", False)
+        self._runs: list[list[Segment]] = []
+
+    def extend(self, outcomes: Iterable[Row]) -> None:
+        """Write some more to disk."""
+        rows = sorted(((outcome.name, row_of(outcome)) for outcome in outcomes), key=_order)
+        if not rows:
+            return
+        lines = "".join(f"{json.dumps(row)}\n" for row in rows)
+        if not self._runs or _order(rows[0]) < self._last:
+            self._runs.append([])
+        self._runs[-1].append(self._file.append(lines.encode("ascii")))
+        self._last = _order(rows[-1])
+        self._n += len(rows)
+
+    def __len__(self) -> int:
+        return self._n
+
+    def _from(self, start: int) -> Iterator[Row]:
+        runs = [self._lines(segments) for segments in self._runs]
+        if len(runs) == 1:
+            return starmap(self._outcome, map(json.loads, islice(runs[0], start, None)))
+        merged = heapq.merge(*(map(json.loads, run) for run in runs), key=_order)
+        return starmap(self._outcome, islice(merged, start, None))
+
+    def _outcome(self, name: str, row: dict[str, Any]) -> Row:
+        return outcome_of(name, row)  # type: ignore[return-value]  # of the kind that was written
+
+    def _lines(self, segments: Iterable[Segment]) -> Iterator[bytes]:
+        """The lines between some places of the file."""
+        for start, end in segments:
+            begun = b""
+            for place in range(start, end, BYTES_AT_ONCE):
+                *lines, begun = (begun + self._file.read(place, min(place + BYTES_AT_ONCE, end))).split(b"\n")
+                yield from lines
+
+
+def _order(row: tuple[str, dict[str, Any]]) -> tuple[str, bool]:
+    """Rows are in the order of their names; failures of single metrics come after that of the map."""
+    name, members = row
+    return name, "metric" in members.get("failure", ())
+
+
+class SpooledScores(SpooledRows[Score]):
+    """Scores in a temporary file, with their groups where `group_of` tells these."""
+
+    def __init__(self, file: _Appended) -> None:
+        super().__init__(file)
+        self.group_of: Callable[[str], str] | None = None
+
+    def _outcome(self, name: str, row: dict[str, Any]) -> Score:
+        score = super()._outcome(name, row)
+        return replace(score, group=self.group_of(name)) if self.group_of else score

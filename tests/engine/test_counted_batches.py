@@ -1,0 +1,110 @@
+"""Batches of 8-bit maps on an accelerator: counted once, and then worked out on the cells of joint histograms."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import torch
+from evaluating import in_batches, on_device, outcome_of, settings_of
+from every import metrics
+from map_batches import METRICS, RNG, SETTINGS, assert_same, batch_of, every_device, pair_of
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+if TYPE_CHECKING:
+    from kldeval.records import MapPair
+
+LARGE = 256, 256
+"""The smallest maps that are counted."""
+
+MIXED = {
+    "pixels after a blur": {"metric": "bce,bernoulli-kld", "norm": "blur(sigma=1.5)", "reduction": "mean"},
+    "within rows": {"metric": "kld,ce", "norm": "softmax"},
+    "one side within rows": {
+        "metric": "kld,ce,jsd",
+        "pred_norm": "sum-to-one",
+        "gt_norm": "softmax",
+        "reduction": "sum",
+    },
+}
+
+
+def large_pair(name: str, shape: tuple[int, int] = LARGE, **kept: Any) -> MapPair:
+    return pair_of(name, *RNG.integers(0, 200, (2, *shape), np.uint8), **kept)
+
+
+@pytest.fixture
+def counting_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Maps of any size are counted."""
+    monkeypatch.setattr("kldeval.scoring.batch_histogram.LEAST_PIXELS", 1)
+
+
+@pytest.fixture
+def no_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is worked out pixel by pixel."""
+    monkeypatch.setattr("kldeval.scoring.evaluator.PixelView", None)
+
+
+@every_device
+@pytest.mark.usefixtures("counting_all")
+@pytest.mark.parametrize("case", [*SETTINGS, *MIXED])
+def test_a_counted_batch_scores_as_its_maps(case: str, device: str) -> None:
+    metric = METRICS if case not in {"flat", "single"} else METRICS.replace("kld(),", "")
+    settings = settings_of({"metric": metric, **SETTINGS.get(case, {}), **MIXED.get(case, {})})
+    pairs = batch_of("uint8")
+    tolerance = 1e-12 if settings.dtype == "float64" else 1e-4
+    assert_same(on_device(pairs, settings, device), [outcome_of(pair, settings) for pair in pairs], tolerance)
+
+
+@pytest.mark.usefixtures("counting_all", "no_pixels")
+@pytest.mark.parametrize("metric", sorted(metrics("density")))
+def test_every_metric_of_densities_is_one_of_cells(metric: str) -> None:
+    settings = settings_of({"metric": metric, "reduction": "mean"})
+    mask = np.eye(6, 7) + (RNG.random((6, 7)) < 0.5) > 0
+    pairs = [large_pair("a", (6, 7), weights=mask.astype(float)), large_pair("b", (6, 7), weights=np.ones((6, 7)))]
+    assert_same(on_device(pairs, settings), [outcome_of(pair, settings) for pair in pairs], 1e-12)
+
+
+@every_device
+@pytest.mark.usefixtures("no_pixels")
+def test_large_maps_are_counted_whatever_their_sizes(device: str) -> None:
+    """What stands around a smaller map is no pixel of it; the sums of a batch by pixels are those of all pixels."""
+    settings = settings_of({"metric": "kld,ce,jsd", "reduction": "mean"})
+    pairs = [large_pair("a"), large_pair("b", (256, 300)), large_pair("c", (290, 256))]
+    expected = [outcome_of(pair, settings) for pair in pairs]
+    assert_same(in_batches(pairs, settings, device), expected, 1e-12)
+
+
+def test_maps_with_weights_that_are_no_mask_are_measured_by_pixels() -> None:
+    settings = settings_of({"metric": "kld,ce", "reduction": "mean"})
+    weights = [RNG.random(LARGE) for _ in "ab"]
+    pairs = [replace(large_pair("a"), weights=one) for one in weights]
+    assert_same(on_device(pairs, settings), [outcome_of(pair, settings) for pair in pairs])
+
+
+READINGS = 60
+"""How often the bytes of two maps of 512 x 512 are read and written, at most; by pixels it is 254 times."""
+
+
+class Moved(TorchDispatchMode):  # type: ignore[misc]
+    """The bytes that the operations of torch take and give, and the numbers that Python asks for."""
+
+    bytes = asked = 0
+
+    def __torch_dispatch__(self, function: Any, _: Any, arguments: Any = (), named: Any = None) -> Any:
+        made = function(*arguments, **(named or {}))
+        some = (one for one in tree_leaves((arguments, named, made)) if isinstance(one, torch.Tensor))
+        self.bytes += sum(min(one.nbytes, one.untyped_storage().nbytes()) for one in some)
+        self.asked += function is torch.ops.aten._local_scalar_dense.default
+        return made
+
+
+def test_bytes_are_read_a_few_times_and_no_number_is_waited_for() -> None:
+    pairs = [large_pair("a", (512, 512))]
+    with Moved() as moved:
+        on_device(pairs, settings_of({"metric": "kld", "norm": "flatten-softmax"}))
+    assert moved.bytes < READINGS * sum(pair.pred.nbytes + pair.gt.nbytes for pair in pairs)
+    assert moved.asked == 0
