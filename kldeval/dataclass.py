@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dataclasses import dataclass
 
     Fields = tuple[dataclasses.Field[Any], ...]
-    Methods = dict[str, Callable[..., Any] | _LaterInit | None]
+    Methods = dict[str, Any]
 
 __all__ = ["dataclass"]
 

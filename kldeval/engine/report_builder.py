@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-<<<<<<< HEAD
-from collections import Counter
-from dataclasses import replace
-=======
-import hashlib
->>>>>>> main
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
