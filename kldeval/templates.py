@@ -14,7 +14,7 @@ from kldeval.dataclass import dataclass
 from kldeval.errors import UsageProblem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 
 WHOLE = "name"
@@ -201,6 +201,15 @@ def check_groups(group_by: str, names: Iterable[str], group_of: Callable[[str], 
     for n, name in enumerate(names, 1):  # noqa: B007 - the last number is how many there are
         if not group_of(name):
             lacking.append(name)
+    refuse_without_group(group_by, lacking, n)
+
+
+def refuse_without_group(group_by: str, lacking: Sequence[str], n: int) -> None:
+    """Refuse names without a group, of `n` names.
+
+    Raises:
+        UsageProblem: there are some.
+    """
     if lacking:
         msg = f"{OPTION} {group_by}: {len(lacking)} of {n} maps have no group (such as {min(lacking)!r})"
         raise UsageProblem(msg)

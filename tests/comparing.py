@@ -6,15 +6,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kldeval.reports.comparison import compare_all
+from kldeval.reports.comparison import ModelTable, compare_all
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 
-def compared(values: Mapping[str, Mapping[str, float]], best: Any = "low", **options: Any) -> Any:
-    """Every pair of models on one metric, from the value of each map for each model."""
-    return compare_all(values, best, **options)
+def compared(
+    values: Mapping[str, Mapping[str, float]],
+    best: Any = "low",
+    groups: Mapping[str, str] | None = None,
+    **options: Any,
+) -> Any:
+    """Every pair of models on one metric, from the value of each map, and its group, for each model."""
+    maps = sorted(next(iter(values.values())))
+    table = np.array([[scored[name] for scored in values.values()] for name in maps], np.float64)
+    labels = None if groups is None else [groups[name] for name in maps]
+    return compare_all(ModelTable(tuple(values), maps, table, labels), best, **options)
 
 
 def paired(differences: Any, groups: Sequence[str] | None = None, **options: Any) -> Any:

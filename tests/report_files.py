@@ -18,7 +18,7 @@ from kldeval.reports.documents import Column, Report, Resampling
 from kldeval.reports.gates import evaluate_gates, parse_gate
 from kldeval.reports.json_reader import load_document, parse_document
 from kldeval.reports.leaderboard import make_leaderboard
-from kldeval.reports.merging import merge, resummarise
+from kldeval.reports.merging import merge
 from kldeval.writers import BINARY, WRITERS, Options
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def saved(path: Path) -> Any:
 def grouped(*scores: Score, how: str = "mean") -> Report:
     """A report of these scores with what is known of their groups; `how` is what the headline is over."""
     signed = {key: f"{key}|pred:sum-to-one|maps:{how}|v:1" for key in scores[0].values}
-    return resummarise(report(*scores, signatures=signed), scores)
+    return merge({"one": report(*scores, signatures=signed)})
 
 
 def leaderboard(reports: Mapping[str, Report], resamples: int = 200) -> Any:

@@ -39,9 +39,8 @@ if TYPE_CHECKING:
     from kldeval.executors.protocol import Executor, Work
     from kldeval.memory import MapFolder
     from kldeval.records import Outcome, Pair
-    from kldeval.reports.aggregate import Means
+    from kldeval.reports.aggregate import Means, RunFacts
     from kldeval.reports.documents import Report, Summary
-    from kldeval.reports.sums import RunFacts
     from kldeval.run_options import RunOptions
     from kldeval.settings.settings import Settings
 

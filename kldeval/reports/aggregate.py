@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from kldeval.errors import UsageProblem
 from kldeval.grammar import split_call
 from kldeval.metrics.registry import LABEL_METRICS, METRICS
+from kldeval.records import DensityProvenance, Score, Skipped
 from kldeval.reports.documents import ClassRow, Summary
 from kldeval.reports.moments import Moments, exact_parts, exact_sum, median, moments_of, weighted_mean
 from kldeval.reports.ways import CEILING, PRIOR, REFERENCES, UNIFORM
@@ -19,7 +20,7 @@ from kldeval.reports.ways import CEILING, PRIOR, REFERENCES, UNIFORM
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from kldeval.records import ClassSum, Score
+    from kldeval.records import ClassSum, Outcome
 
 
 def summarise_scores(keys: Iterable[str], scores: Sequence[Score]) -> dict[str, Summary]:
@@ -278,15 +279,15 @@ class ReferencesHeld:
         self.n_having: Counter[str] = Counter()
         self._first_lacking: dict[str, str] = {}
 
-    def add(self, scores: Iterable[Score]) -> None:
+    def add(self, scores: Sequence[Score]) -> None:
         """Take in some maps."""
-        for score in scores:
-            self.n += 1
-            self.n_having_fixations += score.n_fixations is not None
-            self.n_having.update(score.references.keys())
-            for name in REFERENCES:
-                if name not in score.references:
-                    self._lacks(name, score.name)
+        self.n += len(scores)
+        self.n_having_fixations += sum([score.n_fixations is not None for score in scores])
+        for name in REFERENCES if scores else ():
+            lacking = [score.name for score in scores if name not in score.references]
+            self.n_having[name] += len(scores) - len(lacking)
+            if lacking:
+                self._lacks(name, min(lacking))
 
     def join(self, other: ReferencesHeld) -> None:
         """Add what is known of other maps."""
@@ -347,3 +348,42 @@ _REASONS = {
     PRIOR: "with another ground truth",
     CEILING: "with fixations of two observers or more",
 }
+
+
+class RunFacts:
+    """What is known of some outcomes together beside their numbers; `join` adds that of others, which come after."""
+
+    def __init__(self) -> None:
+        self.skipped: Counter[str] = Counter()
+        self.remarks: Counter[str] = Counter()
+        self.n_made = self.n_fixations = 0
+        self.classes = ClassSums()
+        self.held = ReferencesHeld()
+        self._made: Counter[str] = Counter()
+
+    @property
+    def made(self) -> list[DensityProvenance]:
+        """How ground truths were made, each way with the number of all its fixations."""
+        return [DensityProvenance(text, count) for text, count in self._made.items()]
+
+    def add(self, outcomes: Sequence[Outcome]) -> None:
+        """Take in some outcomes."""
+        scores = [one for one in outcomes if isinstance(one, Score)]
+        self.skipped.update([one.reason for one in outcomes if isinstance(one, Skipped)])
+        self.remarks.update([remark for score in scores for remark in score.remarks])
+        self.n_fixations += sum([score.gt_fixations or 0 for score in scores])
+        made = [score.made for score in scores if score.made]
+        self.n_made += len(made)
+        for one in made:
+            self._made[one.text] += one.n_fixations
+        self.classes.add(scores)
+        self.held.add(scores)
+
+    def join(self, other: RunFacts) -> None:
+        """Add what is known of other outcomes."""
+        self.n_made += other.n_made
+        self.n_fixations += other.n_fixations
+        for name in ("skipped", "remarks", "_made"):
+            getattr(self, name).update(getattr(other, name))
+        self.classes.join(other.classes)
+        self.held.join(other.held)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cached_property
+from operator import attrgetter
 from typing import TYPE_CHECKING, Protocol
 
 from kldeval.records import Failure, Score
-from kldeval.reports.aggregate import summarise_references, summarise_scores
+from kldeval.reports.aggregate import RunFacts, summarise_references, summarise_scores
 from kldeval.reports.outcome_rows import as_reported
-from kldeval.reports.sums import RunFacts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 MOST_IN_MEMORY = 20_000
 """Outcomes that are kept, of all models together: 20 MB."""
+
+
+_name = attrgetter("name")
 
 
 def are_held(number: int, n_models: int = 1) -> bool:
@@ -87,15 +90,16 @@ class Outcomes:
 
     def rows(self, group_of: Callable[[str], str] | None = None) -> Rows:
         """The rows of all outcomes; `group_of` tells the group of a map by its name, where maps have groups."""
-        rows = self._rows or RowsInMemory(self._few)
+        rows = self._rows or RowsInMemory(self._few, are_new=True)
         rows.group_of = group_of
         return rows
 
 
 class RowsInMemory:
-    """Outcomes that are kept."""
+    """Outcomes that are kept; what a report does not have is left out where they `are_new`."""
 
-    def __init__(self, outcomes: Iterable[Outcome] = ()) -> None:
+    def __init__(self, outcomes: Iterable[Outcome] = (), *, are_new: bool = False) -> None:
+        self._are_new = are_new
         self.group_of: Callable[[str], str] | None = None
         self.facts = RunFacts()
         self._outcomes: list[Outcome] = []
@@ -110,7 +114,7 @@ class RowsInMemory:
     @cached_property
     def scores(self) -> tuple[Score, ...]:
         """All scores, in the order of their names."""
-        scores = sorted((one for one in self._outcomes if isinstance(one, Score)), key=lambda one: one.name)
+        scores = sorted((one for one in self._outcomes if isinstance(one, Score)), key=_name)
         return tuple(map(self._listed, scores))
 
     @property
@@ -118,7 +122,7 @@ class RowsInMemory:
         """All failures, in the order of their names."""
         of_maps = [one for one in self._outcomes if isinstance(one, Failure)]
         of_metrics = [one for score in self._outcomes if isinstance(score, Score) for one in score.failures]
-        return tuple(sorted((*of_maps, *of_metrics), key=lambda one: one.name))
+        return tuple(sorted((*of_maps, *of_metrics), key=_name))
 
     def summaries(self, keys: Iterable[str]) -> dict[str, Summary]:
         """The summary of each metric."""
@@ -130,6 +134,6 @@ class RowsInMemory:
 
     def _listed(self, score: Score) -> Score:
         """The score as a report has it."""
-        if score.remarks or score.classes or score.made or score.failures:
-            score = replace(as_reported(score), classes={})
+        if self._are_new and (score.remarks or score.classes or score.made or score.failures):
+            score = as_reported(score)
         return replace(score, group=self.group_of(score.name)) if self.group_of else score

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 import re
-from collections import Counter
+from array import array
+from collections import Counter, defaultdict
 from dataclasses import replace
 from itertools import combinations, pairwise
-from typing import TYPE_CHECKING, Literal, get_args
+from sys import intern
+from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 from kldeval.errors import UsageProblem, count
 from kldeval.grammar import differences, signature_parts
+from kldeval.reports.aligned import CommonMaps, aligned
 from kldeval.reports.documents import Comparison, ComparisonReport, PairedResult, PairOfModels, Resampling
 from kldeval.reports.gates import Rival, worse_than
 from kldeval.reports.merging import grouping_of
@@ -25,15 +28,18 @@ from kldeval.reports.significance import (
     paired_columns,
     smallest_p_value,
 )
+from kldeval.sequences import Texts
 from kldeval.settings.signature import OPTIONAL, PARTS
-from kldeval.templates import groups_of
+from kldeval.templates import MANIFEST, refuse_without_group
+from kldeval.templates import grouping as groups_by
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
 
+    from kldeval.records import Score
     from kldeval.reports.documents import GateOutcome, Report
 
     Floats = NDArray[np.float64]
@@ -53,46 +59,49 @@ LISTED = 5
 """Names that a message shows."""
 
 
+class ModelTable(NamedTuple):
+    """What each model has on some maps: `values` of shape (maps, models); the group of each map, where it has one."""
+
+    models: tuple[str, ...]
+    maps: Sequence[str]
+    values: Floats
+    groups: Sequence[str] | None = None
+
+
 def compare_all(
-    values: Mapping[str, Mapping[str, float]],
-    best: Best = "low",
-    *,
-    groups: Mapping[str, str] | None = None,
-    resamples: int = 10_000,
-    seed: int = 0,
-    confidence: float = 0.95,
+    table: ModelTable, best: Best = "low", *, resamples: int = 10_000, seed: int = 0, confidence: float = 0.95
 ) -> Comparison:
     """Compare every pair of models on one metric; a pair is significant if Holm's adjusted p <= 1 - confidence.
 
     Args:
-        values: for each model, its value of each map.
+        table: the value of each map for each model; where maps have groups these are the unit of every statistic.
         best: whether lower or higher values are better; "" if neither is.
-        groups: the group (video) of each map; then the group is the unit of every statistic.
         resamples: how many draws, as in `paired_columns`.
         seed: where the draws begin.
         confidence: of the intervals.
 
     Raises:
-        UsageProblem: fewer than two models, no common map, or a map without a group, or an argument that can mean
-            nothing.
+        UsageProblem: fewer than two models, or an argument that can mean nothing.
         NotFinite: a value is inf or nan.
         MissingDependency: scipy is not installed.
 
+    >>> import numpy as np
     >>> maps = [f"{i:03}" for i in range(20)]
-    >>> good, bad = {name: 0.1 for name in maps}, {name: 0.2 for name in maps}
-    >>> compare_all({"good": good, "bad": bad}).pairs[0].winner
+    >>> table = ModelTable(("good", "bad"), maps, np.full((20, 2), [0.1, 0.2]))
+    >>> compare_all(table).pairs[0].winner
     'good'
     """
     _check_best(best)
-    models = tuple(values)
-    maps, left_out = _common_maps(values)
-    table = _table(values, maps)
-    labels = None if groups is None else _labels(maps, groups)
-    units = table if labels is None else group_means(table, labels)
+    models, labels = table.models, table.groups
+    if not len(models) > 1:
+        msg = f"a comparison needs two models or more, but here is {_listed(models) or 'none'}"
+        raise UsageProblem(msg)
+    _check_finite(table)
+    units = table.values if labels is None else group_means(table.values, labels)
     unit = "maps" if labels is None else "groups"
     indices = list(combinations(range(len(models)), 2))
     results = paired_columns(
-        _differences(table, indices), groups=labels, resamples=resamples, seed=seed, confidence=confidence
+        _differences(table.values, indices), groups=labels, resamples=resamples, seed=seed, confidence=confidence
     )
     pairs = _pairs(models, indices, results, best, 1 - confidence)
     letters = letters_of(models)
@@ -107,10 +116,10 @@ def compare_all(
         letters=letters,
         superscripts=superscripts_of(models, pairs),
         pairs=pairs,
-        maps=maps,
-        left_out=left_out,
+        maps=table.maps,
+        left_out={},
         notes=_few_note(len(units), unit, len(pairs), resamples, 1 - confidence)
-        + (_frames_note(maps) if labels is None else ()),
+        + (_frames_note(table.maps) if labels is None else ()),
     )
 
 
@@ -171,50 +180,32 @@ def _check_best(best: str) -> None:
         raise UsageProblem(msg)
 
 
-def _common_maps(values: Mapping[str, Mapping[str, float]]) -> tuple[tuple[str, ...], dict[str, tuple[str, ...]]]:
-    if not len(values) > 1:
-        msg = f"a comparison needs two models or more, but here is {_listed(values) or 'none'}"
-        raise UsageProblem(msg)
-    every = sorted(set().union(*values.values()))
-    lacking = {name: tuple(model for model in values if name not in values[model]) for name in every}
-    common = tuple(name for name in every if not lacking[name])
-    if not common:
-        counts = ", ".join(f"{model} has {len(scored)}" for model, scored in values.items())
-        msg = f"no map was scored for every model ({counts}): their names must agree"
-        raise UsageProblem(msg)
-    return common, {name: models for name, models in lacking.items() if models}
+def _check_finite(table: ModelTable) -> None:
+    """Refuse values without differences.
 
-
-def _table(values: Mapping[str, Mapping[str, float]], maps: Sequence[str]) -> Floats:
-    """The values as an array of shape (maps, models), all finite."""
+    Raises:
+        NotFinite: naming the models and the maps.
+    """
     import numpy as np
 
-    table = np.array([[scored[name] for scored in values.values()] for name in maps], dtype=np.float64)
-    undefined = ~np.isfinite(table)
+    undefined = ~np.isfinite(table.values)
     if undefined.any():
-        found = {model: _where(maps, undefined[:, index]) for index, model in enumerate(values)}
-        counts = (f"{model} on {len(bad)} of {len(maps)} maps ({_listed(bad)})" for model, bad in found.items() if bad)
+        found = {model: _where(table.maps, undefined[:, index]) for index, model in enumerate(table.models)}
+        counts = (
+            f"{model} on {len(bad)} of {len(table.maps)} maps ({_listed(bad)})" for model, bad in found.items() if bad
+        )
         msg = (
             f"inf or nan has no difference: {'; '.join(counts)}; leave such models out, "
             "or score with a metric that is finite, such as kld with --eps 1e-7"
         )
         raise NotFinite(msg)
-    if (np.abs(table) > LARGEST).any():
+    if (np.abs(table.values) > LARGEST).any():
         msg = f"values beyond {LARGEST:g} have no differences and squares that float64 can hold"
         raise NotFinite(msg)
-    return table
 
 
 def _where(names: Sequence[str], chosen: Iterable[bool]) -> list[str]:
     return [name for name, is_chosen in zip(names, chosen, strict=True) if is_chosen]
-
-
-def _labels(maps: Sequence[str], groups: Mapping[str, str]) -> list[str]:
-    missing = [name for name in maps if name not in groups]
-    if missing:
-        msg = f"{len(missing)} of {len(maps)} maps have no group ({_listed(missing)}): every map needs one"
-        raise UsageProblem(msg)
-    return [groups[name] for name in maps]
 
 
 def _differences(table: Floats, indices: Sequence[tuple[int, int]]) -> Floats:
@@ -334,13 +325,17 @@ def _signature_differences(
 
 
 def _map_differences(first: str, reference: Report, name: str, report: Report) -> Iterator[str]:
-    ours, theirs = ({score.name for score in item.scores} for item in (reference, report))
-    for owner, lone in ((first, ours - theirs), (name, theirs - ours)):
-        if lone:
-            shown = ", ".join(sorted(lone)[:SHOWN])
-            more = f" and {len(lone) - SHOWN} more" if len(lone) > SHOWN else ""
-            were = "was" if len(lone) == 1 else "were"
-            yield f"{count(len(lone), 'map')} {were} scored only in {owner}: {shown}{more}"
+    owners = (first, name)
+    numbers, shown = Counter[int](), defaultdict[int, list[str]](list)
+    for map_, scores in aligned({"0": reference, "1": report}):
+        owner = int(next(iter(scores)))
+        if len(scores) == 1:
+            numbers[owner] += 1
+            shown[owner] += [map_] if len(shown[owner]) < SHOWN else []
+    for owner, n in sorted(numbers.items()):
+        more = f" and {n - SHOWN} more" if n > SHOWN else ""
+        were = "was" if n == 1 else "were"
+        yield f"{count(n, 'map')} {were} scored only in {owners[owner]}: {', '.join(shown[owner])}{more}"
 
 
 _GROUPS_NOTE = (
@@ -371,14 +366,14 @@ def compare_reports(
     keys = common_keys(reports)
     first = next(iter(reports.values()))
     grouping = group_by or grouping_of(first)
-    groups = _groups(reports, grouping) if grouping else None
-    maps, left_out = common_maps(reports)
-    values = compared_values(reports, keys, maps, grouping)
+    facts = _facts_of(reports, grouping)
+    maps, left_out = facts.common.names, facts.common.left_out
     alike = not grouping and _has_groups(reports)
     comparisons: dict[str, Comparison] = {}
     notes: list[str] = []
     for key in keys:
-        comparison, said = _compared_or_noted(key, values[key], len(maps), first.columns[key].best, groups, resampling)
+        table = _table(reports, key, [key], facts)
+        comparison, said = _compared_or_noted(key, table, len(maps), first.columns[key].best, resampling)
         notes += said
         if comparison:
             notes += comparison.notes or ((_GROUPS_NOTE,) if alike else ())
@@ -399,20 +394,21 @@ def compare_reports(
 
 
 def _compared_or_noted(
-    key: str,
-    values: Mapping[str, Mapping[str, float]],
-    n_maps: int,
-    best: str,
-    groups: Mapping[str, str] | None,
-    resampling: Resampling,
+    key: str, table: ModelTable, n_maps: int, best: str, resampling: Resampling
 ) -> tuple[Comparison | None, list[str]]:
     """The comparison on one metric, if there can be any, and what is to be said of its numbers."""
-    having = len(next(iter(values.values())))
+    having = len(table.maps)
     said = [f"{key}: only {having} of {n_maps} maps have a number for every model"] if having < n_maps else []
     if not having:
         return None, said
     try:
-        return _compared(values, best, groups, resampling), said
+        return compare_all(
+            table,
+            best,  # type: ignore[arg-type]
+            resamples=resampling.resamples,
+            seed=resampling.seed,
+            confidence=resampling.confidence,
+        ), said
     except NotFinite as error:
         return None, [*said, f"{key} is not compared: {error}"]
 
@@ -433,47 +429,94 @@ def over_groups(signature: str, grouping: str) -> str:
     return "|".join([metric, *(f"{name}:{parts[name]}" for name in names)])
 
 
-def compared_values(
-    reports: Mapping[str, Report], keys: Sequence[str], maps: Sequence[str], grouping: str
-) -> dict[str, dict[str, dict[str, float]]]:
-    """By metric and model the values of the maps, such that their mean over the units is the headline.
+class _Facts(NamedTuple):
+    """What is known of all maps of some reports: which are common, whether maps have weights, what tells the groups."""
 
-    A map on which a metric has no number for some model has none for any.
+    common: CommonMaps
+    is_weighted: bool
+    group_of: Callable[[Score], str] | None
+
+
+def _facts_of(reports: Mapping[str, Report], grouping: str) -> _Facts:
+    """What is known of all maps.
+
+    Raises:
+        UsageProblem: the text says no grouping, a map has no group by it, or two models put it in different ones.
     """
-    weighted = not grouping and any(score.weights for report in reports.values() for score in report.scores)
-    having = {key: [name for name, keys_of in _keys_of_maps(reports, maps).items() if key in keys_of] for key in keys}
-    groups = _groups(reports, grouping) if grouping else {}
-    return {
-        key: {
-            model: _pooled_values(report, key, having[key], groups)
-            or _values(report, key, having[key], weighted=weighted)
-            for model, report in reports.items()
-        }
-        for key in keys
-    }
+    common = CommonMaps(reports)
+    group_of = _grouped_by(grouping) if grouping else None
+    is_weighted, n, lacking = False, 0, list[str]()
+    for n, (name, scores) in enumerate(aligned(reports), 1):  # noqa: B007 - the last number is how many there are
+        common.add(name, scores)
+        is_weighted = is_weighted or any(score.weights for score in scores.values())
+        if group_of is not None:
+            _check_one_group(name, scores, grouping)
+            lacking += [] if group_of(next(iter(scores.values()))) else [name]
+    refuse_without_group(grouping, lacking, n)
+    return _Facts(common, is_weighted and not grouping, group_of)
 
 
-def _pooled_values(
-    report: Report, key: str, maps: Collection[str], groups: Mapping[str, str]
-) -> dict[str, float] | None:
-    """What each map adds to a number of all pixels together, or of those of its group; None of any other metric."""
-    chosen = set(maps)
-    rows: dict[str, dict[str, tuple[float, ...]]] = {}
-    for score in report.scores:
-        if score.name in chosen and key in score.statistics:
-            rows.setdefault(groups.get(score.name, ""), {})[score.name] = score.statistics[key]
-    if sum(map(len, rows.values())) < len(chosen):
-        return None
-    found: dict[str, float] = {}
-    for of_unit in rows.values():
-        found |= dict(zip(of_unit, influences(key, list(of_unit.values())), strict=True))
-    return found
+def _grouped_by(grouping: str) -> Callable[[Score], str]:
+    """What tells the group of a map: its report, or its name."""
+    of_name = groups_by(grouping, {})
+    return (lambda score: score.group) if grouping == MANIFEST else lambda score: of_name(score.name)
 
 
-def _keys_of_maps(reports: Mapping[str, Report], maps: Sequence[str]) -> dict[str, set[str]]:
-    """The metrics that have a number for every model, by map."""
-    scored = [{score.name: set(score.values) for score in report.scores} for report in reports.values()]
-    return {name: set.intersection(*(keys[name] for keys in scored)) for name in maps}
+def _check_one_group(name: str, scores: Mapping[str, Score], grouping: str) -> None:
+    known = next(iter(scores.values())).group
+    other = next((model for model, score in scores.items() if score.group != known), None)
+    if grouping == MANIFEST and other is not None:
+        msg = f"the map {name!r} is in the group {known!r}, but in {other} in {scores[other].group!r}"
+        raise UsageProblem(msg)
+
+
+def _table(reports: Mapping[str, Report], key: str, required: Sequence[str], facts: _Facts) -> ModelTable:
+    """The values of the maps on which every model has the `required` metrics: numbers whose mean is the headline.
+
+    Of a mean over pixels and of a number of all pixels together a value is what the map adds to it, to first order.
+    """
+    import numpy as np
+
+    names, groups = Texts(), list[str]()
+    values, weights = array("d"), array("d")
+    sums: dict[str, dict[str, list[tuple[float, ...]]]] = {model: {} for model in reports}
+    for name, scores in aligned(reports):
+        if len(scores) < len(reports) or not all(one in score.values for score in scores.values() for one in required):
+            continue
+        names.append(name)
+        group = facts.group_of(next(iter(scores.values()))) if facts.group_of else ""
+        groups.append(intern(group))
+        for model, score in scores.items():
+            values.append(score.values[key])
+            if facts.is_weighted:
+                weights.append(score.weights.get(key, 1.0))
+            if key in score.statistics:
+                sums[model].setdefault(group, []).append(score.statistics[key])
+    table = np.frombuffer(values, np.float64).reshape(len(names), len(reports)).copy()
+    heavy = np.frombuffer(weights, np.float64).reshape(-1, len(reports)) if weights else None
+    for place, rows in enumerate(sums.values()):
+        if len(names) and sum(map(len, rows.values())) == len(names):
+            table[:, place] = _pooled(key, rows, groups)
+        elif heavy is not None:
+            table[:, place] = _first_order(table[:, place], heavy[:, place])
+    maps = facts.common.names if len(names) == len(facts.common.names) else tuple(names)
+    return ModelTable(tuple(reports), maps, table, groups if facts.group_of else None)
+
+
+def _pooled(key: str, rows: Mapping[str, Sequence[tuple[float, ...]]], groups: Sequence[str]) -> list[float]:
+    """What each map adds to a number of all pixels together, or of those of its group."""
+    found = {group: iter(influences(key, of_unit)) for group, of_unit in rows.items()}
+    return [next(found[group]) for group in groups]
+
+
+def _first_order(values: Floats, weights: Floats) -> Floats:
+    """Numbers whose mean is the weighted mean of others.
+
+    A weighted mean is, to first order, the mean of m + w (v - m) / mean(w), which intervals and tests then take.
+    """
+    total = exact_sum(weights.tolist())
+    mean = weighted_mean(values.tolist(), weights.tolist())
+    return mean + (weights * len(weights) / total if total else math.nan) * (values - mean)
 
 
 def find_regressions(
@@ -492,41 +535,18 @@ def find_regressions(
     if not keys:
         msg = "--fail-if-worse needs a metric with a better direction, and here is none"
         raise UsageProblem(msg)
-    grouping = group_by or grouping_of(next(iter(reports.values())))
-    maps, _ = common_maps(reports)
-    maps = tuple(name for name, having in _keys_of_maps(reports, maps).items() if having.issuperset(keys))
-    groups = _groups(reports, grouping) if grouping else None
-    labels = None if groups is None else [groups[name] for name in maps]
+    facts = _facts_of(reports, group_by or grouping_of(next(iter(reports.values()))))
     new, *others = reports
     columns = next(iter(reports.values())).columns
-    values = compared_values(reports, keys, maps, grouping)
-    tested = [
-        Rival(key, other, columns[key].best, [values[key][new][name] - values[key][other][name] for name in maps])
-        for key in keys
-        for other in others
-    ]
-    return worse_than(new, tested, labels, resampling)
-
-
-def _compared(
-    values: Mapping[str, Mapping[str, float]], best: str, groups: Mapping[str, str] | None, resampling: Resampling
-) -> Comparison:
-    return compare_all(
-        values,
-        best,  # type: ignore[arg-type]
-        groups=groups,
-        resamples=resampling.resamples,
-        seed=resampling.seed,
-        confidence=resampling.confidence,
-    )
-
-
-def common_maps(reports: Mapping[str, Report]) -> tuple[tuple[str, ...], dict[str, tuple[str, ...]]]:
-    """The maps that every report scored, and the others, each with the models that lack it."""
-    scored = {model: {score.name for score in report.scores} for model, report in reports.items()}
-    every = sorted(set().union(*scored.values()))
-    lacking = {name: tuple(model for model in scored if name not in scored[model]) for name in every}
-    return tuple(name for name in every if not lacking[name]), {name: who for name, who in lacking.items() if who}
+    tested: list[Rival] = []
+    groups: Sequence[str] | None = None
+    for key in keys:
+        _, _, values, groups = _table(reports, key, keys, facts)
+        tested += [
+            Rival(key, other, columns[key].best, values[:, 0] - values[:, place])
+            for place, other in enumerate(others, 1)
+        ]
+    return worse_than(new, tested, groups, resampling)
 
 
 def statistics_signature(resampling: Resampling, grouping: str) -> str:
@@ -542,32 +562,3 @@ def statistics_signature(resampling: Resampling, grouping: str) -> str:
 
 def _has_groups(reports: Mapping[str, Report]) -> bool:
     return any(report.groups for report in reports.values())
-
-
-def _values(report: Report, key: str, maps: Collection[str], *, weighted: bool) -> dict[str, float]:
-    """The value of each map; where the headline is a mean over pixels, such that their mean is that one.
-
-    A weighted mean is, to first order, the mean of m + w (v - m) / mean(w), which intervals and tests then take.
-    """
-    chosen = set(maps)
-    scores = [score for score in report.scores if score.name in chosen]
-    values = {score.name: score.values[key] for score in scores}
-    if not weighted:
-        return values
-    weights = {score.name: score.weights.get(key, 1.0) for score in scores}
-    total = exact_sum(weights[name] for name in maps)
-    mean = weighted_mean([values[name] for name in maps], [weights[name] for name in maps])
-    shares = {name: weight * len(maps) / total if total else math.nan for name, weight in weights.items()}
-    return {name: mean + shares[name] * (value - mean) for name, value in values.items()}
-
-
-def _groups(reports: Mapping[str, Report], grouping: str) -> dict[str, str]:
-    """The group of every map; a map that two reports put in different groups has none that could be used."""
-    recorded: dict[str, str] = {}
-    for model, report in reports.items():
-        for score in report.scores:
-            known = recorded.setdefault(score.name, score.group)
-            if grouping == "manifest" and known != score.group:
-                msg = f"the map {score.name!r} is in the group {known!r}, but in {model} in {score.group!r}"
-                raise UsageProblem(msg)
-    return groups_of(grouping, recorded)

@@ -64,7 +64,7 @@ class Comparison:
     letters: Mapping[str, str]
     superscripts: Mapping[str, tuple[str, ...]]
     pairs: tuple[PairOfModels, ...]
-    maps: tuple[str, ...]
+    maps: Sequence[str]
     left_out: Mapping[str, tuple[str, ...]]
     notes: tuple[str, ...]
 
@@ -318,7 +318,7 @@ class ComparisonReport:
     provenance: Mapping[str, object]
     columns: Mapping[str, Column]
     comparisons: Mapping[str, Comparison]
-    maps: tuple[str, ...]
+    maps: Sequence[str]
     left_out: Mapping[str, tuple[str, ...]]
     notes: tuple[str, ...] = field(default=())
     gates: tuple[GateOutcome, ...] = field(default=())

@@ -20,6 +20,7 @@ from kldeval.reports.significance import group_means, is_enumerated, max_statist
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from kldeval.arrays import NumpyArray as Floats
     from kldeval.reports.documents import Report, Resampling
     from kldeval.reports.rows import RowsReport
 
@@ -130,7 +131,7 @@ class Rival(NamedTuple):
     key: str
     model: str
     best: str
-    differences: Sequence[float]
+    differences: Floats
 
 
 def worse_than(

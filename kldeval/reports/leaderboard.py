@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 from kldeval.errors import UsageProblem, count, examples
 from kldeval.grammar import split_call, unknown
 from kldeval.metrics.registry import LABEL_METRICS, METRICS
-from kldeval.reports.comparison import common_keys, common_maps, compare_reports
+from kldeval.reports.aligned import CommonMaps, aligned, common_maps
+from kldeval.reports.comparison import common_keys, compare_reports
 from kldeval.reports.documents import Leaderboard, Resampling
 from kldeval.reports.intervals import resampling_of
-from kldeval.reports.merging import merge, resummarise
+from kldeval.reports.merging import merge, resummarise, rows_like
 from kldeval.reports.ways import with_ways
 
 if TYPE_CHECKING:
@@ -39,22 +40,14 @@ def make_leaderboard(
         UsageProblem: the reports have no metric in common, or there is no `sort` among them.
         MissingDependency: scipy is not installed.
     """
-    common, left_out = common_maps(reports)
-    chosen = frozenset(common)
-    missing = _missing_numbers(reports)
-    restricted = {
-        model: resummarise(
-            report, (_without(score, missing.get(score.name, set())) for score in report.scores if score.name in chosen)
-        )
-        for model, report in reports.items()
-    }
+    restricted, left_out = _on_common_maps(reports)
     shared = next((report for report in restricted.values() if report.references), None)
-    references = {score.name: score.references for score in shared.scores} if shared else {}
-    if references:
-        restricted = {model: with_ways(report, resampling, references) for model, report in restricted.items()}
+    if shared:
+        restricted = {model: with_ways(report, resampling, shared.scores) for model, report in restricted.items()}
     if sort is not None:
         restricted = _sorted(restricted, sort)
-    comparison = compare_reports(restricted, resampling, provenance=provenance) if common else None
+    any_common = any(report.scores for report in restricted.values())
+    comparison = compare_reports(restricted, resampling, provenance=provenance) if any_common else None
     return Leaderboard(restricted, comparison, left_out, tuple(_notes(restricted, left_out)))
 
 
@@ -64,7 +57,7 @@ def check_adaptive_bins(reports: Mapping[str, Report]) -> None:
     Raises:
         UsageProblem: naming the metric and the way out.
     """
-    _, left_out = common_maps(reports)
+    left_out = common_maps(reports).left_out
     for key in common_keys(reports) if left_out else ():
         name = split_call(key)[0]
         if any(name in registry and registry[name].info.forecasts is not None for registry in (METRICS, LABEL_METRICS)):
@@ -125,15 +118,21 @@ def _resampling(parts: Mapping[str, Leaderboard]) -> Resampling:
     return resampling_of(next(iter(drawn.values()), "paired"))
 
 
-def _missing_numbers(reports: Mapping[str, Report]) -> dict[str, set[str]]:
-    """By map the metrics that some model has, but not on this map: there they count for no model."""
-    missing: dict[str, set[str]] = {}
-    for report in reports.values():
-        for score in report.scores:
-            lacking = report.summaries.keys() - score.values.keys()
-            if lacking:
-                missing.setdefault(score.name, set()).update(lacking)
-    return missing
+def _on_common_maps(
+    reports: Mapping[str, Report],
+) -> tuple[dict[str, Report], Mapping[str, tuple[str, ...]]]:
+    """The reports on the maps that all of them have, and the other maps, each with the models that lack it.
+
+    A metric that some model has, but not on a map, counts there for no model.
+    """
+    common = CommonMaps(reports)
+    rows = {model: rows_like(report) for model, report in reports.items()}
+    for name, scores in aligned(reports):
+        if common.add(name, scores):
+            lacking = {key for model, score in scores.items() for key in reports[model].summaries.keys() - score.values}
+            for model, score in scores.items():
+                rows[model].add([_without(score, lacking)])
+    return {model: resummarise(report, rows[model]) for model, report in reports.items()}, common.left_out
 
 
 def _without(score: Score, keys: set[str]) -> Score:

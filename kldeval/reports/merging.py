@@ -5,25 +5,23 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from kldeval.errors import UsageProblem
 from kldeval.grammar import differences, signature_parts, split_call, unknown, with_fixation_count
 from kldeval.metrics.registry import LABEL_METRICS, METRICS
-from kldeval.reports.aggregate import (
-    merge_classes,
-    summarise_groups,
-    summarise_means,
-    summarise_references,
-    summarise_scores,
-)
+from kldeval.reports.aggregate import merge_classes, summarise_groups, summarise_means
+from kldeval.reports.collected import RowsInMemory
 from kldeval.reports.ways import with_ways
+from kldeval.sequences import each
 from kldeval.templates import PARENT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from kldeval.records import Score
+    from kldeval.reports.collected import Rows
     from kldeval.reports.documents import ClassRow, Report, Ways
 
 OLD_CLASSES = "the tables per class of the parts are not merged: a part does not hold the sums that they are made of"
@@ -49,8 +47,11 @@ def merge(reports: Mapping[str, Report], counts: Mapping[str, int] | None = None
     _check_bins(reports)
     _check_names(reports)
     every = list(reports.values())
-    whole = resummarise(reference, (score for report in every for score in report.scores))
-    failures = sorted((failure for report in every for failure in report.failures), key=lambda failure: failure.name)
+    rows = rows_like(reference)
+    for report in every:
+        rows.add(report.scores)
+        rows.add(report.failures)
+    whole = resummarise(reference, rows)
     shared = {
         key: value
         for key, value in reference.provenance.items()
@@ -66,7 +67,7 @@ def merge(reports: Mapping[str, Report], counts: Mapping[str, int] | None = None
         notes += (OLD_CLASSES,)
     return replace(
         whole,
-        failures=tuple(failures),
+        failures=rows.failures,
         provenance={**shared, "merged": list(reports)},
         notes=notes,
         classes=reference.classes if len(every) == 1 else _merged_classes(reference, tables) if are_whole else (),
@@ -224,36 +225,37 @@ def _notes(reports: Mapping[str, Report]) -> list[str]:
     ]
 
 
-def resummarise(report: Report, scores: Iterable[Score]) -> Report:
-    """The report of these scores, with the summaries and groups that they have by its signature, and without gates.
+def rows_like(report: Report) -> Rows:
+    """Where the rows of a report that is made of another one are kept: where those of the other are."""
+    if isinstance(report.scores, tuple):
+        return RowsInMemory()
+    from kldeval.reports.spool import Spool
+
+    return Spool()
+
+
+def resummarise(report: Report, rows: Rows) -> Report:
+    """The report of these rows, with the summaries and groups that they have by its signature, and without gates.
 
     A table per class stays only where the scores are those it was made of.
     """
-    kept = tuple(sorted(scores, key=lambda score: score.name))
+    kept = rows.scores
     keys = tuple(report.summaries)
+    over_groups = report.averages_groups
     groups = summarise_groups(keys, kept)
-    summaries = summarise_means(keys, groups) if report.averages_groups else summarise_scores(keys, kept)
-    classes = report.classes if len(kept) == len(report.scores) else ()
-    references = summarise_references(kept, over_groups=report.averages_groups)
     made = replace(
         report,
-        signatures=_of_fixations(report, kept),
+        signatures={key: with_fixation_count(text, rows.facts.n_fixations) for key, text in report.signatures.items()},
         scores=kept,
-        summaries=summaries,
+        summaries=summarise_means(keys, groups) if over_groups else rows.summaries(keys),
         groups=groups,
-        classes=classes,
+        classes=report.classes if len(kept) == len(report.scores) else (),
         gates=(),
-        references=references,
+        references=rows.references(over_groups=over_groups),
         statistics="",
         ways=None,
     )
-    return with_ways(made)
-
-
-def _of_fixations(report: Report, scores: Sequence[Score]) -> dict[str, str]:
-    """The signatures, which may say of how many fixations the ground truths of these maps were made."""
-    number = sum(score.gt_fixations or 0 for score in scores)
-    return {key: with_fixation_count(text, number) for key, text in report.signatures.items()}
+    return with_ways(made) if rows.facts.held.n_having.total() else made
 
 
 def only(reports: Mapping[str, Report], keys: Sequence[str]) -> dict[str, Report]:
@@ -275,16 +277,17 @@ def _only(report: Report, keys: Sequence[str]) -> Report:
         signatures={key: report.signatures[key] for key in keys},
         summaries={key: report.summaries[key] for key in keys},
         columns={key: report.columns[key] for key in keys},
-        scores=tuple(
-            replace(score, values={key: score.values[key] for key in keys if key in score.values})
-            for score in report.scores
-        ),
+        scores=each(partial(_with_keys, keys), report.scores),
         groups={name: {key: summaries[key] for key in keys} for name, summaries in report.groups.items()},
         references={
             name: {key: means[key] for key in keys if key in means} for name, means in report.references.items()
         },
         ways=_ways_of(report.ways, keys),
     )
+
+
+def _with_keys(keys: Sequence[str], score: Score) -> Score:
+    return replace(score, values={key: score.values[key] for key in keys if key in score.values})
 
 
 def _ways_of(ways: Ways | None, keys: Sequence[str]) -> Ways | None:

@@ -54,4 +54,4 @@ def outcome_of(name: str, row: dict[str, Any]) -> Outcome:
 
 def as_reported(score: Score) -> Score:
     """The score as a report has it, without what only the sums over all scores need."""
-    return replace(score, made=None, failures=(), remarks=tuple({NO_PREDICTION} & {*score.remarks}))
+    return replace(score, made=None, classes={}, failures=(), remarks=tuple({NO_PREDICTION} & {*score.remarks}))

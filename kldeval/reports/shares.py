@@ -22,7 +22,7 @@ Key = TypeVar("Key")
 Triple = tuple[float, float, float]
 """What the model, chance and the gold standard have on a map."""
 
-Table = tuple["Sequence[Triple]", "Sequence[float]", str]
+Table = tuple["Sequence[Triple] | Floats", "Sequence[float] | Floats", str]
 """The numbers of every map, what each counts, and which direction is better."""
 
 FEWEST = 3

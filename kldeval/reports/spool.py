@@ -29,9 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from kldeval.records import Outcome
-    from kldeval.reports.aggregate import Means
+    from kldeval.reports.aggregate import Means, RunFacts
     from kldeval.reports.documents import Summary
-    from kldeval.reports.sums import RunFacts
 
     Segment = tuple[int, int]
     """Where something of the file begins and ends."""
@@ -101,7 +100,7 @@ class Spool:
             return
         self._sums.add(new)
         scores = [one for one in new if isinstance(one, Score)]
-        self._scores.extend(replace(as_reported(score), classes={}) for score in scores)
+        self._scores.extend(map(as_reported, scores))
         of_maps = (one for one in new if isinstance(one, Failure))
         self._failures.extend(chain(of_maps, (failure for score in scores for failure in score.failures)))
         for key in dict.fromkeys(key for score in scores for key in score.values):

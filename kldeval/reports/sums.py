@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from kldeval.records import DensityProvenance, Score, Skipped
-from kldeval.reports.aggregate import ClassSums, ReferencesHeld, finalizer, reference_score, summary_of
+from kldeval.records import Score
+from kldeval.reports.aggregate import RunFacts, finalizer, reference_score, summary_of
 from kldeval.reports.moments import Moments, exact_mean, moments_of, order_statistics
 from kldeval.reports.totals import Totals
 
@@ -19,47 +18,6 @@ if TYPE_CHECKING:
     from kldeval.records import Outcome
     from kldeval.reports.aggregate import Means
     from kldeval.reports.documents import Summary
-
-
-class RunFacts:
-    """What is known of some outcomes together beside their numbers; `join` adds that of others, which come after."""
-
-    def __init__(self) -> None:
-        self.skipped: Counter[str] = Counter()
-        self.remarks: Counter[str] = Counter()
-        self.n_made = self.n_fixations = 0
-        self.classes = ClassSums()
-        self.held = ReferencesHeld()
-        self._made: Counter[str] = Counter()
-
-    @property
-    def made(self) -> list[DensityProvenance]:
-        """How ground truths were made, each way with the number of all its fixations."""
-        return [DensityProvenance(text, count) for text, count in self._made.items()]
-
-    def add(self, outcomes: Sequence[Outcome]) -> None:
-        """Take in some outcomes."""
-        for outcome in outcomes:
-            if isinstance(outcome, Skipped):
-                self.skipped[outcome.reason] += 1
-            elif isinstance(outcome, Score):
-                self.remarks.update(outcome.remarks)
-                self.n_fixations += outcome.gt_fixations or 0
-                if outcome.made:
-                    self.n_made += 1
-                    self._made[outcome.made.text] += outcome.made.n_fixations
-        scores = [one for one in outcomes if isinstance(one, Score)]
-        self.classes.add(scores)
-        self.held.add(scores)
-
-    def join(self, other: RunFacts) -> None:
-        """Add what is known of other outcomes."""
-        self.n_made += other.n_made
-        self.n_fixations += other.n_fixations
-        for name in ("skipped", "remarks", "_made"):
-            getattr(self, name).update(getattr(other, name))
-        self.classes.join(other.classes)
-        self.held.join(other.held)
 
 
 class RunSums:

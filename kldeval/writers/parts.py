@@ -102,7 +102,7 @@ class PartFolder:
             temporary.replace(path)
 
     def _row(self, score: Score) -> Row:
-        kept = as_reported(score)
+        kept = replace(as_reported(score), classes=score.classes)
         rest = replace(kept, values={}, n_uncovered=0, uncovered_mass=0.0, group="")
         details = row_of(rest)["score"]
         details.pop("values")
