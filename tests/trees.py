@@ -7,6 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -14,3 +15,26 @@ if TYPE_CHECKING:
 def tree(path: Path) -> ast.Module:
     """The tree of one file; nobody changes it."""
     return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@cache
+def statements(parsed: ast.AST) -> tuple[ast.AST, ...]:
+    """Every statement of a tree, those of its functions and classes too: no expression holds one."""
+    return tuple(_statements(parsed))
+
+
+def _statements(node: ast.AST) -> Iterator[ast.AST]:
+    for inner in ast.iter_child_nodes(node):
+        if not isinstance(inner, ast.expr):
+            yield inner
+            yield from _statements(inner)
+
+
+def calls(parsed: ast.AST, names: set[str]) -> Iterator[str]:
+    """The calls of functions with one of these last names, as they are written, such as `np.load`."""
+    for node in ast.walk(parsed):
+        if isinstance(node, ast.Call):
+            function = node.func
+            last = function.id if isinstance(function, ast.Name) else getattr(function, "attr", "")
+            if last in names:
+                yield ast.unparse(function)

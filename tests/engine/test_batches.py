@@ -218,7 +218,7 @@ class TestAhead:
                 )
                 return function(*arguments, **(named or {}))
 
-        pairs = [pair for pair in ragged_pairs(("uint8",)) if isinstance(pair, MapPair)]
+        pairs = [pair for pair in ragged_pairs(("uint8",)) if isinstance(pair, MapPair)][:9]
         with Numbers():
             for case in ("default", "rows", "minmax", "steps", "pixels"):
                 settings = settings_of(RAGGED[case])

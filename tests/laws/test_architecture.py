@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 import pytest
-from trees import tree
+from trees import statements, tree
 
 import kldeval
 
@@ -91,6 +91,8 @@ def is_typed(node: ast.AST) -> bool:
 def imports(tree: ast.AST, *, typed: bool = True, late: bool = True) -> Iterator[str]:
     """The modules that a file imports: as it loads, for its annotations if `typed`, and in its functions if `late`."""
     for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.expr):
+            continue
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -145,7 +147,7 @@ class TestImports:
         slow = {
             name
             for name, tree in trees().items()
-            for node in ast.walk(tree)
+            for node in statements(tree)
             if isinstance(node, ast.ImportFrom) and node.module == "dataclasses"
             if "dataclass" in {alias.name for alias in node.names} and name != "kldeval.dataclass"
         }
@@ -162,7 +164,7 @@ class TestImports:
 
 
 def functions(tree: ast.AST) -> Iterator[ast.FunctionDef]:
-    yield from (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
+    yield from (node for node in statements(tree) if isinstance(node, ast.FunctionDef))
 
 
 def body_lines(function: ast.FunctionDef) -> int:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import ast
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from trees import tree
+from trees import calls, tree
+
+if TYPE_CHECKING:
+    import ast
 
 PACKAGE = Path(__file__).parents[2] / "kldeval"
 
@@ -43,13 +46,8 @@ DOORS = {
 
 def opens(tree: ast.AST) -> bool:
     """Whether anything in a module opens a file by its path."""
-    for node in ast.walk(tree):
-        if not isinstance(node, ast.Call):
-            continue
-        words = ast.unparse(node.func)
-        if words in ("open", "np.load") or (isinstance(node.func, ast.Attribute) and node.func.attr in OPENING):
-            return True
-    return False
+    found = calls(tree, {"open", "load", *OPENING})
+    return any(call in ("open", "np.load") or ("." in call and call.rpartition(".")[2] in OPENING) for call in found)
 
 
 def test_no_other_module_opens_files() -> None:

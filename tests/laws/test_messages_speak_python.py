@@ -22,10 +22,10 @@ def messages() -> list[str]:
     for path in PACKAGE.rglob("*.py"):
         if path.parent.name == "cli" or path.name == "wording.py":
             continue
-        parsed = tree(path)
-        docs = {id(node.value) for node in ast.walk(parsed) if isinstance(node, ast.Expr)}
-        inner = {id(part) for node in ast.walk(parsed) if isinstance(node, ast.JoinedStr) for part in node.values}
-        for node in ast.walk(parsed):
+        nodes = [node for node in ast.walk(tree(path)) if isinstance(node, ast.Expr | ast.JoinedStr | ast.Constant)]
+        docs = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+        inner = {id(part) for node in nodes if isinstance(node, ast.JoinedStr) for part in node.values}
+        for node in nodes:
             if isinstance(node, ast.JoinedStr):
                 parts = (part.value if isinstance(part, ast.Constant) else "7" for part in node.values)
                 found.add("".join(map(str, parts)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import warnings
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import exact
@@ -36,9 +37,10 @@ BACKENDS = {
 }
 CASES = [
     (backend, dtype, magnitude)
+    for dtype, magnitudes in MAGNITUDES.items()
+    for magnitude in magnitudes
     for backend, dtypes in BACKENDS.items()
-    for dtype in dtypes
-    for magnitude in MAGNITUDES[dtype]
+    if dtype in dtypes
 ]
 every_case = pytest.mark.parametrize(("backend", "dtype", "magnitude"), CASES)
 
@@ -56,10 +58,40 @@ def function_of(text: str) -> Callable[..., Any]:
     return lambda *arrays, **options: function(*arrays, **known, **options)
 
 
-def stored(backend: str, dtype: str, values: Any) -> tuple[Any, list[Any]]:
-    """An array of the library, and its very values as numbers of 60 digits."""
-    rounded = np.asarray(values).astype(dtype)
-    return make(backend, rounded), exact.exactly(rounded.ravel().tolist())
+MAPS = {"pred": PRED, "gt": GT, "other": OTHER}
+
+
+def stored(backend: str, dtype: str, magnitude: float, which: str) -> Any:
+    """A map as an array of the library."""
+    return make(backend, (magnitude * MAPS[which]).astype(dtype))
+
+
+@cache
+def exactly(dtype: str, magnitude: float, which: str) -> list[Any]:
+    """The very values of a stored map as numbers of 60 digits."""
+    return exact.exactly((magnitude * MAPS[which]).astype(dtype).ravel().tolist())
+
+
+@cache
+def expected_of_maps(name: str, dtype: str, magnitude: float) -> Any:
+    return exact.OF_MAPS[name](exactly(dtype, magnitude, "pred"), exactly(dtype, magnitude, "gt"))
+
+
+@cache
+def expected_of_densities(name: str, dtype: str, magnitude: float) -> Any:
+    return exact.OF_DENSITIES[name](*(exact.shares(exactly(dtype, magnitude, which)) for which in ("pred", "gt")))
+
+
+@cache
+def expected_of_fixations(name: str, dtype: str, magnitude: float) -> Any:
+    counts, others = (exact.exactly(array.ravel().tolist()) for array in (FIXATIONS, OTHERS))
+    beside = {
+        "ig-mit": exactly(dtype, magnitude, "other"),
+        "auc-shuffled": others,
+        "sauc": others,
+        "sauc-salicon": others,
+    }.get(name, [])
+    return exact.OF_FIXATIONS[name](exactly(dtype, magnitude, "pred"), counts, beside)
 
 
 def assert_right_or_flagged(
@@ -92,9 +124,9 @@ def test_metrics_of_maps(backend: str, dtype: str, magnitude: float) -> None:
 
 
 def check_maps(name: str, backend: str, dtype: str, magnitude: float) -> None:
-    (pred, p), (gt, q) = (stored(backend, dtype, magnitude * array) for array in (PRED, GT))
+    pred, gt = (stored(backend, dtype, magnitude, which) for which in ("pred", "gt"))
     options = {"scale": "raw"} if name in ("mse", "mae") else {}
-    expected = exact.OF_MAPS[name](p, q)
+    expected = expected_of_maps(name, dtype, magnitude)
     power = 2 if name == "mse" else 1
     assert_right_or_flagged(
         name, lambda: function_of(name)(pred, gt, **options), expected, (backend, dtype, magnitude), power
@@ -108,9 +140,9 @@ def test_metrics_of_densities(backend: str, dtype: str, magnitude: float) -> Non
 
 
 def check_densities(name: str, backend: str, dtype: str, magnitude: float) -> None:
-    (pred, p), (gt, q) = (stored(backend, dtype, magnitude * array) for array in (PRED, GT))
+    pred, gt = (stored(backend, dtype, magnitude, which) for which in ("pred", "gt"))
     options = {"eps": 0} if {"log_eps", "ratio_eps"} & parameters(name).keys() else {}
-    expected = exact.OF_DENSITIES[name](exact.shares(p), exact.shares(q))
+    expected = expected_of_densities(name, dtype, magnitude)
     assert_right_or_flagged(
         name, lambda: function_of(name)(pred, gt, **options), expected, (backend, dtype, magnitude), 1
     )
@@ -123,16 +155,16 @@ def test_metrics_of_fixations(backend: str, dtype: str, magnitude: float) -> Non
 
 
 def check_fixations(name: str, backend: str, dtype: str, magnitude: float) -> None:
-    (pred, p), (other, o) = (stored(backend, dtype, magnitude * array) for array in (PRED, OTHER))
+    pred, other = (stored(backend, dtype, magnitude, which) for which in ("pred", "other"))
     counts, others = make(backend, FIXATIONS), make(backend, OTHERS)
-    beside, expected = {
-        "ig": (("uniform",), []),
-        "ig-mit": ((other,), o),
-        "auc-shuffled": ((make(backend, (OTHERS > 0).astype(int)),), exact.exactly(OTHERS.ravel().tolist())),
-        "sauc": ((others,), exact.exactly(OTHERS.ravel().tolist())),
-        "sauc-salicon": ((others,), exact.exactly(OTHERS.ravel().tolist())),
-    }.get(name, ((), []))
-    expected = exact.OF_FIXATIONS[name](p, exact.exactly(FIXATIONS.ravel().tolist()), expected)
+    beside: tuple[Any, ...] = {
+        "ig": ("uniform",),
+        "ig-mit": (other,),
+        "auc-shuffled": (make(backend, (OTHERS > 0).astype(int)),),
+        "sauc": (others,),
+        "sauc-salicon": (others,),
+    }.get(name, ())
+    expected = expected_of_fixations(name, dtype, magnitude)
     assert_right_or_flagged(
         name, lambda: function_of(name)(pred, counts, *beside), expected, (backend, dtype, magnitude), 1
     )

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from command_line import kldeval as run
-from trees import tree
+from trees import statements, tree
 
 import kldeval
 
@@ -15,7 +15,7 @@ FILES = sorted((Path(kldeval.__file__).parent / "cli").glob("*.py"))
 
 
 def functions(path: Path) -> list[ast.FunctionDef]:
-    return [node for node in ast.walk(tree(path)) if isinstance(node, ast.FunctionDef)]
+    return [node for node in statements(tree(path)) if isinstance(node, ast.FunctionDef)]
 
 
 def test_no_function_takes_options_of_any_kind() -> None:

@@ -56,14 +56,24 @@ def outputs(monkeypatch: pytest.MonkeyPatch, *arguments: Any) -> list[Any]:
     return [here.out, elsewhere.out]
 
 
-@pytest.mark.parametrize("name", list(METRICS))
-def test_every_metric_is_the_same_elsewhere(seen: LookedAt, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    info = METRICS[name].info
-    beside = [word for what in info.requires for word in BESIDE.get(what, ())]
-    beside += ["--fixations", str(seen.fixations)] if info.on == "fixations" else []
-    beside += ["--norm", "minmax"] if info.on == "pixels" else []
-    beside += ["--resize", "both(size=6x6,kernel=area)"] if name == "emd" else []
-    here, elsewhere = outputs(monkeypatch, *seen.maps, "-m", name, *beside, "--format", "jsonl")
+def by_needs() -> dict[str, list[str]]:
+    """Every metric, by the words that it needs beside it: one run scores all that need the same."""
+    found: dict[str, list[str]] = {}
+    for name in METRICS:
+        info = METRICS[name].info
+        beside = [word for what in info.requires for word in BESIDE.get(what, ())]
+        beside += ["--fixations", "FIXATIONS"] if info.on == "fixations" else []
+        beside += ["--norm", "minmax"] if info.on == "pixels" else []
+        beside += ["--resize", "both(size=6x6,kernel=area)"] if name == "emd" else []
+        found.setdefault(" ".join(beside), []).append(name)
+    return found
+
+
+@pytest.mark.parametrize("beside", by_needs())
+def test_every_metric_is_the_same_elsewhere(seen: LookedAt, beside: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = [str(seen.fixations) if word == "FIXATIONS" else word for word in beside.split()]
+    metrics = ",".join(by_needs()[beside])
+    here, elsewhere = outputs(monkeypatch, *seen.maps, "-m", metrics, *words, "--format", "jsonl")
     assert here == elsewhere
 
 
@@ -119,12 +129,11 @@ def test_identifying_can_work_elsewhere(seen: LookedAt, monkeypatch: pytest.Monk
     assert here == elsewhere
 
 
-@pytest.mark.parametrize("name", list(LABEL_METRICS))
-def test_metrics_of_labels_are_the_same_elsewhere(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_metrics_of_labels_are_the_same_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(5)
     for side, array in (("pred", rng.random((3, 4, 5))), ("gt", rng.integers(0, 3, (4, 5)))):
         (tmp_path / side).mkdir()
         np.save(tmp_path / side / "a.npy", array)
-    arguments = (tmp_path / "pred", tmp_path / "gt", "-m", name, "--norm", "softmax", "--axis", "0")
+    arguments = (tmp_path / "pred", tmp_path / "gt", "-m", ",".join(LABEL_METRICS), "--norm", "softmax", "--axis", "0")
     here, elsewhere = outputs(monkeypatch, *arguments, "--format", "jsonl")
     assert here == elsewhere

@@ -37,24 +37,31 @@ def folder(tmp_path: Path) -> Path:
 
 
 def score(folder: Path, pred: Path, gt: Path, metric: str, **options: Any) -> float:
-    """The number of a pair, beside which another image was looked at."""
-    name = metric.partition("(")[0]
+    """The number of a pair under one metric."""
+    return scores(folder, pred, gt, [metric], **options)[0]
+
+
+def scores(folder: Path, pred: Path, gt: Path, metrics: list[str], **options: Any) -> list[float]:
+    """The numbers of a pair, beside which another image was looked at."""
+    names = [metric.partition("(")[0] for metric in metrics]
+    requires = {what for name in names for what in about(name).requires}
     sides = {}
     for side, path in (("pred", pred), ("gt", gt)):
         sides[side] = folder / f"{side}_{path.stem}"
         sides[side].mkdir(exist_ok=True)
         for image in "ab":
             (sides[side] / f"{image}{path.suffix}").write_bytes(path.read_bytes())
-    if about(name).on == "fixations":
+    if any(about(name).on == "fixations" for name in names):
         options["fixations"] = str(folder / "fixations.csv")
-    if "baseline" in about(name).requires:
+    if "baseline" in requires:
         options["baseline"] = str(folder / "baseline.npy")
-    if "other" in about(name).requires:
+    if "other" in requires:
         options["other_map"] = "others"
-    report = kldeval.evaluate(str(sides["pred"]), str(sides["gt"]), metric=metric, device="cpu", **options)
+    report = kldeval.evaluate(str(sides["pred"]), str(sides["gt"]), metric=",".join(metrics), device="cpu", **options)
     assert not report.failures, report.failures
-    (value,) = report.scores[0].values.values()
-    return float(value)
+    values = list(report.scores[0].values.values())
+    assert len(values) == len(metrics)
+    return values
 
 
 def stored_so(folder: Path, path: Path, chain: str, mask: Any = None) -> Path:
@@ -65,20 +72,20 @@ def stored_so(folder: Path, path: Path, chain: str, mask: Any = None) -> Path:
     return made
 
 
-@pytest.mark.parametrize("metric", WITH_OF)
 @pytest.mark.parametrize("kind", ["float", "bytes"])
-def test_of_norm_is_of_what_the_chains_make(folder: Path, metric: str, kind: str) -> None:
+def test_of_norm_is_of_what_the_chains_make(folder: Path, kind: str) -> None:
     suffix = {"float": "npy", "bytes": "png"}[kind]
     pred, gt = (folder / f"{kind}_{side}.{suffix}" for side in ("pred", "gt"))
     for chain in CHAINS:
         for mask in (None, np.load(folder / "mask.npy").astype(float)):
             masked: dict[str, Any] = {} if mask is None else {"mask": str(folder / "mask.npy")}
             made = [stored_so(folder, path, chain, mask) for path in (pred, gt)]
-            found = score(folder, pred, gt, f"{metric}(of=norm)", norm=chain, **masked)
-            expected = score(folder, made[0], made[1], metric, scale="raw", **masked)
-            # the thresholds of auc-borji and auc-shuffled see what rounding makes of ties
-            tolerance = 1e-9 if about(metric).view != "steps" else 0.03
-            assert found == pytest.approx(expected, rel=tolerance, abs=1e-12, nan_ok=True), (chain, masked)
+            found = scores(folder, pred, gt, [f"{metric}(of=norm)" for metric in WITH_OF], norm=chain, **masked)
+            expected = scores(folder, made[0], made[1], WITH_OF, scale="raw", **masked)
+            for metric, one, other in zip(WITH_OF, found, expected, strict=True):
+                # the thresholds of auc-borji and auc-shuffled see what rounding makes of ties
+                tolerance = 1e-9 if about(metric).view != "steps" else 0.03
+                assert one == pytest.approx(other, rel=tolerance, abs=1e-12, nan_ok=True), (metric, chain, masked)
 
 
 @pytest.mark.parametrize("metric", WITH_OF)

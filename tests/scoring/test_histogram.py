@@ -73,10 +73,9 @@ def assert_agree(pair: MapPair, **texts: str) -> None:
 @pytest.mark.parametrize("metric", METRIC_TEXTS)
 @pytest.mark.parametrize("norm", CHAINS)
 def test_cells_give_the_numbers_of_pixels(norm: str, metric: str) -> None:
-    pair = blobs((60, 80))
-    for reduction in ("slices", "mean", "batchmean"):
-        for scale in ("unit", "raw"):
-            assert_agree(pair, metric=metric, norm=norm, reduction=reduction, scale=scale)
+    pair = blobs((30, 40))
+    for reduction, scale in (("slices", "unit"), ("mean", "raw"), ("batchmean", "unit"), ("slices", "raw")):
+        assert_agree(pair, metric=metric, norm=norm, reduction=reduction, scale=scale)
 
 
 def test_zeros_that_the_prediction_has_alone_are_counted_the_same() -> None:

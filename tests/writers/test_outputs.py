@@ -13,20 +13,18 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 from command_line import kldeval
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from report_files import FORMATS, example, read_document, report, reports, saved
 from report_files import write as written
+from schemas import is_valid, validate
 
 import kldeval as library
 from kldeval.errors import UsageProblem
 from kldeval.records import Failure, Score
 
-SCHEMA = json.loads((Path(__file__).parent.parent.parent / "docs" / "report.schema.json").read_text(encoding="utf-8"))
-VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 EVERYTHING: dict[str, Any] = {"per_map": True, "worst": 2}
 
 
@@ -108,7 +106,7 @@ def test_json_is_strict_fits_the_schema_and_reads_back_as_the_report(made: Any) 
     """Compared as text, because nan differs from itself; the text has every bit and the order of the keys."""
     text = write("json", made)
     document = json.loads(text, parse_constant=refuse)
-    VALIDATOR.validate(document)
+    validate(document, "report")
     assert text.isascii()
     assert repr(read_document(document)) == repr(made)
 
@@ -151,7 +149,7 @@ def test_json_has_exactly_the_published_shape() -> None:
 
 def test_json_of_nothing() -> None:
     written = json.loads(write("json", report()))
-    VALIDATOR.validate(written)
+    validate(written, "report")
     assert written["maps"] == written["failures"] == written["notes"] == []
     assert written["summary"]["kld"] == dict.fromkeys(["mean", "std", "median", "min", "max"]) | {
         "n": 0,
@@ -179,7 +177,7 @@ def broken(**changes: Any) -> dict[str, Any]:
     ],
 )
 def test_schema_and_reader_refuse_the_same(document: dict[str, Any]) -> None:
-    assert not VALIDATOR.is_valid(document)
+    assert not is_valid(document, "report")
     with pytest.raises(UsageProblem, match="report"):
         read_document(document)
 
