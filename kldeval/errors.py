@@ -63,7 +63,7 @@ class MissingDependency(KldevalError, ImportError):
 
 
 class EngineLost(KldevalError, ConnectionError):
-    """A cluster that was to compute is not there, or no longer."""
+    """A cluster that was to compute, or the process that was to read files, is not there, or no longer."""
 
 
 FAILURE_CODES = {

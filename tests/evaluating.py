@@ -19,7 +19,7 @@ from kldeval.settings import signature
 from kldeval.settings.build import make_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     import pytest
@@ -102,7 +102,12 @@ def in_batches(items: Iterable[MapPair | Failure], settings: Any, device: str = 
 
 def torch_as_accelerator(monkeypatch: pytest.MonkeyPatch, device: str = "cpu:0") -> None:
     """From now on runs compute on a device that is no CPU to them: torch's CPU in the place of a GPU."""
-    monkeypatch.setattr("kldeval.engine.run.find_device", lambda *_: Device(device, device))
+
+    def pretended(*_: object, before_torch: Callable[[], None]) -> Device:
+        before_torch()
+        return Device(device, device)
+
+    monkeypatch.setattr("kldeval.engine.computing.find_device", pretended)
 
 
 def by_pixel(pair: MapPair, settings: Any) -> Any:

@@ -53,17 +53,26 @@ CPU_BYTES_PER_SECOND = 2e8
 """Stored bytes that one core reads and scores under one metric, at least: what a run on the CPU is estimated with."""
 
 
-def find_device(request: str, settings: Settings, pairs: Sequence[Pair] = (), jobs: int = 1, models: int = 1) -> Device:
+def find_device(
+    request: str,
+    settings: Settings,
+    pairs: Sequence[Pair] = (),
+    jobs: int = 1,
+    models: int = 1,
+    *,
+    before_torch: Callable[[], None] = lambda: None,
+) -> Device:
     """The device for `auto`, `cpu`, `cuda`, `cuda:1` or `mps`.
 
     `auto` is a GPU where there is one, unless the work on these pairs takes the CPU less than the GPU's start-up.
+    `before_torch` is called once torch is about to be imported, which starts threads.
 
     Raises:
         UsageProblem: the text is none of these, or mps is asked for float64, which it lacks.
         MissingDependency: the device is not there.
     """
     if request == "auto":
-        return _auto(partial(_cpu_seconds, settings, pairs, models * len(pairs), jobs))
+        return _auto(partial(_cpu_seconds, settings, pairs, models * len(pairs), jobs), before_torch)
     if request == "cpu":
         return Device("cpu", "cpu")
     kind, colon, index = request.partition(":")
@@ -73,21 +82,36 @@ def find_device(request: str, settings: Settings, pairs: Sequence[Pair] = (), jo
     if kind == "mps" and settings.dtype == "float64":
         msg = "--device mps computes in float32 only; add --dtype float32"
         raise UsageProblem(msg)
+    before_torch()
     return _accelerator(kind, index)
 
 
-def _auto(cpu_seconds: Callable[[], float]) -> Device:
+def _auto(cpu_seconds: Callable[[], float], before_torch: Callable[[], None]) -> Device:
     if not any(os.path.exists(path) for path in _GPU_FILES):  # noqa: PTH110 - pathlib is not needed for this
         return Device("cpu", "cpu")
     seconds = cpu_seconds()
+    why = f"a GPU takes about {STARTUP_SECONDS:.0f} s to start, and this work about {seconds:.1f} s on the CPU"
     if seconds < STARTUP_SECONDS:
-        why = f"a GPU takes about {STARTUP_SECONDS:.0f} s to start, and this work about {seconds:.1f} s"
-        import logging  # here, because a run without a GPU need not import it
-
-        logging.getLogger("kldeval").debug("--device auto: cpu, because %s", why)
+        _say("cpu", why)
         return Device("cpu", "cpu (less work than a GPU's start)")
-    package = torch()
-    return _accelerator("cuda", "") if package.cuda.is_available() else Device("cpu", "cpu")
+    before_torch()
+    try:
+        package = torch()
+    except MissingDependency as error:
+        _say("cpu", str(error))
+        return Device("cpu", "cpu (torch cannot be imported)")
+    if not package.cuda.is_available():
+        _say("cpu", f"torch {package.__version__} finds no GPU, although there is a driver of one")
+        return Device("cpu", f"cpu (torch {package.__version__} finds no GPU)")
+    found = _accelerator("cuda", "")
+    _say(found.label, why)
+    return found
+
+
+def _say(device: str, why: str) -> None:
+    import logging  # here, because a run without a GPU need not import it
+
+    logging.getLogger("kldeval").debug("--device auto: %s, because %s", device, why)
 
 
 def _cpu_seconds(settings: Settings, pairs: Sequence[Pair], n_pairs: int, jobs: int) -> float:

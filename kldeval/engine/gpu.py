@@ -1,4 +1,4 @@
-"""Batches on an accelerator: threads decode ahead, and maps of one kind are scored together by torch.
+"""Batches on an accelerator: others decode ahead, and maps of one kind are scored together by torch.
 
 8-bit maps travel as 8 bits. While a batch is measured, the next one is put together in page-locked memory and copied
 on a stream of its own; the numbers of a batch come back in one transfer, the only time that it is waited for.
@@ -22,7 +22,7 @@ from kldeval.records import Failure, MapPair, Outcome
 from kldeval.scoring.views import asks_for_place, is_plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from kldeval.engine.worker import Answer
     from kldeval.grammar import Call
@@ -50,10 +50,21 @@ class Stack:
         return Stack(self.pred[part], self.gt[part], None if self.weights is None else self.weights[part], self.copied)
 
 
+def _nothing() -> None:
+    pass
+
+
 def score_on_device(
-    decoded: Iterable[Answer], evaluator: Evaluator, request: RunOptions, device: str
+    decoded: Iterable[Answer],
+    evaluator: Evaluator,
+    request: RunOptions,
+    device: str,
+    stop: Callable[[], None] = _nothing,
 ) -> Iterator[Answer]:
-    """The outcome of every decoded pair, in order, computed by torch on `device`."""
+    """The outcome of every decoded pair, in order, computed by torch on `device`.
+
+    `stop` ends the decoding, whichever thread waits for it.
+    """
     answers: deque[Answer] = deque()
 
     def noted() -> Iterator[MapPair | Failure]:
@@ -61,7 +72,7 @@ def score_on_device(
             answers.append(answer)
             yield answer.outcome
 
-    for maps, outcome in score_loaded(noted(), evaluator, device, batch_bytes=request.batch_bytes):
+    for maps, outcome in score_loaded(noted(), evaluator, device, batch_bytes=request.batch_bytes, stop=stop):
         answer = answers.popleft()
         yield answer._replace(outcome=outcome)
         if request.save_maps:
@@ -76,10 +87,11 @@ def score_loaded(
     device: str,
     *,
     batch_bytes: int | None = None,
+    stop: Callable[[], None] = _nothing,
 ) -> Iterator[tuple[MapPair, Outcome]]:
     """The outcome of every decoded pair beside the pair, in order; failures stay what they are."""
     grouped = batches(loaded, batch_bytes or BATCH_BYTES, ragged=may_be_ragged(evaluator.plan.settings))
-    for batch, stack in _one_ahead(_with_stacks(grouped, evaluator, device)):
+    for batch, stack in _one_ahead(_with_stacks(grouped, evaluator, device), stop):
         failed = not isinstance(batch[0], MapPair)
         outcomes = batch if failed else score_batch(batch, evaluator, device, stack=stack)
         yield from zip(batch, outcomes, strict=True)
@@ -136,15 +148,23 @@ def _raise(error: Exception) -> NoReturn:
     raise error
 
 
-def _one_ahead(items: Iterator[T]) -> Iterator[T]:
-    """The items, each made by another thread while the one before it is worked on."""
+def _one_ahead(items: Iterator[T], stop: Callable[[], None] = _nothing) -> Iterator[T]:
+    """The items, each made by another thread while the one before it is worked on.
+
+    The thread is waited for at the end; where that comes early, `stop` keeps it from making an item to the end.
+    """
     from concurrent.futures import ThreadPoolExecutor
 
     with ThreadPoolExecutor(1) as pool:
-        coming = pool.submit(next, items, None)
-        while (item := coming.result()) is not None:
-            coming = pool.submit(next, items, None)
-            yield item
+        coming, is_done = pool.submit(next, items, None), False
+        try:
+            while (item := coming.result()) is not None:
+                coming = pool.submit(next, items, None)
+                yield item
+            is_done = True
+        finally:
+            if not is_done:
+                stop()
 
 
 def _with_stacks(grouped: Iterable[list[Any]], evaluator: Evaluator, device: str) -> Iterator[tuple[list[Any], Any]]:

@@ -12,12 +12,11 @@ from kldeval.data.inputs import Inputs
 from kldeval.data.load import Reading, load_pair
 from kldeval.dataclass import dataclass
 from kldeval.engine.auxiliary_context import NO_AUXILIARY, AuxiliaryContext, needs_auxiliary
-from kldeval.engine.device import Device, find_device
+from kldeval.engine.computing import computing
 from kldeval.engine.report_builder import _saving_notes, build_report, provenance_of, shard_of
 from kldeval.engine.worker import Decoding, Scoring, T, TaskWork, reading_of
 from kldeval.errors import MapProblem, UsageProblem, count, printable
-from kldeval.executors.choice import executor_for, is_cluster
-from kldeval.executors.local import ThreadPool, cores
+from kldeval.executors.local import cores
 from kldeval.normalization.chain import class_axis
 from kldeval.records import Score
 from kldeval.reports.collected import Outcomes, are_held
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
 
     from kldeval.data.dataset import Dataset
     from kldeval.engine.cache import CachedRun
+    from kldeval.engine.device import Device
     from kldeval.engine.parts import PartsHead, PartsOfRun
     from kldeval.engine.quantiles import Edges
     from kldeval.engine.store import Store
@@ -201,19 +201,18 @@ def _scored(
         msg = "rows are units of kldeval PRED GT --rows alone"
         raise UsageProblem(msg)
     _check_saving(dataset, sides, settings, request)
-    device = _device(settings, dataset, request)
-    settings = resolve_settings(settings, dataset.undivided, request)
-    around = _around(settings, request, dataset.every, alone=dataset.alone)
-    settings = with_context(settings, around.described)
-    executor = executor_for(request) if device.is_cpu else ThreadPool(request.jobs or cores())
-    ready = _ready(dataset, settings, request, device, executor, around)
-    answers = ready.answers() if parts is None else _in_parts(ready, sides[ONLY], parts, found[ONLY], progress)
-    n_pairs = dataset.count
-    for answer in answers:
-        found[answer.model].append(answer.outcome)
-        if progress:
-            progress(answer.outcome, n_pairs)
-    return _Scored(ready, around, found)
+    with computing(settings, dataset, request) as (device, executor):
+        settings = resolve_settings(settings, dataset.undivided, request)
+        around = _around(settings, request, dataset.every, alone=dataset.alone)
+        settings = with_context(settings, around.described)
+        ready = _ready(dataset, settings, request, device, executor, around)
+        answers = ready.answers() if parts is None else _in_parts(ready, sides[ONLY], parts, found[ONLY], progress)
+        n_pairs = dataset.count
+        for answer in answers:
+            found[answer.model].append(answer.outcome)
+            if progress:
+                progress(answer.outcome, n_pairs)
+        return _Scored(ready, around, found)
 
 
 def run_dataset(
@@ -297,21 +296,6 @@ def _inputs(dataset: Dataset, model: str, sides: Sides, request: RunOptions) -> 
 
     pairs = [task[model] for task in dataset.tasks if model in task]
     return {"inputs": saved_inputs(pairs, *sides[model], request, request.jobs or cores())}
-
-
-def _device(settings: Settings, dataset: Dataset, request: RunOptions) -> Device:
-    """Where the numbers are computed: on a cluster by the CPUs of its workers.
-
-    Raises:
-        UsageProblem: a GPU and a cluster are asked for, or as `find_device`.
-    """
-    if not is_cluster(request):
-        firsts = dataset.undivided if request.shard is None else dataset.firsts
-        return find_device(request.device, settings, firsts, request.jobs or cores(), len(dataset.models))
-    if request.device not in ("auto", "cpu"):
-        msg = f"--device {request.device} is of this machine, and the work is done by Dask workers; leave one out"
-        raise UsageProblem(msg)
-    return find_device("cpu", settings)
 
 
 def _check_saving(
@@ -436,7 +420,11 @@ class _Ready:
         from kldeval.engine.gpu import score_on_device
 
         return Decoding(self.evaluator, self.reading, self.edges), partial(
-            score_on_device, evaluator=self.evaluator, request=self.request, device=self.device.name
+            score_on_device,
+            evaluator=self.evaluator,
+            request=self.request,
+            device=self.device.name,
+            **({"stop": self.executor.stop} if hasattr(self.executor, "stop") else {}),
         )
 
 

@@ -152,6 +152,13 @@ class TestFiles:
         assert [most for _, most in calls] == [batch_bytes or 1 << 28]
 
 
+def raising(error: Exception) -> Any:
+    def refused() -> Any:
+        raise error
+
+    return refused
+
+
 class TestDevice:
     settings = settings_of({})
 
@@ -188,7 +195,26 @@ class TestDevice:
         monkeypatch.setattr("kldeval.engine.device._GPU_FILES", ("/",))
         monkeypatch.setattr("kldeval.engine.device.STARTUP_SECONDS", 0)
         monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-        assert find_device("auto", self.settings) == Device("cpu", "cpu")
+        found = find_device("auto", self.settings)
+        assert found == Device("cpu", f"cpu (torch {torch.__version__} finds no GPU)")
+        monkeypatch.setattr("kldeval.engine.device.torch", raising(MissingDependency("no torch")))
+        assert find_device("auto", self.settings) == Device("cpu", "cpu (torch cannot be imported)")
+
+    @pytest.mark.parametrize("is_much", [True, False])
+    def test_the_choice_of_auto_is_explained(self, *, is_much: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Once, with the estimate; and whoever must act before torch has threads is told, where it is imported."""
+        monkeypatch.setattr("kldeval.engine.device._GPU_FILES", ("/",))
+        monkeypatch.setattr("kldeval.engine.device.STARTUP_SECONDS", 0 if is_much else 4)
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+        monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+        monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "H")
+        said = recorded(monkeypatch, "kldeval.engine.device._say")
+        told: list[bool] = []
+        find_device("auto", self.settings, before_torch=lambda: told.append(True))
+        assert told == [True] * is_much
+        ((device, why),) = said
+        assert device == ("cuda:0 (H)" if is_much else "cpu")
+        assert why == f"a GPU takes about {0 if is_much else 4} s to start, and this work about 0.0 s on the CPU"
 
     def test_a_cuda_device_has_its_number_and_its_name(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("kldeval.engine.device._GPU_FILES", ("/",))
