@@ -300,7 +300,6 @@ def test_a_file_that_changes_while_it_is_scored_is_not_kept(
     assert run(*paths, "--cache", floats.root / "cache") == run(*paths)
 
 
-@pytest.mark.parametrize("is_said", [True, False], ids=["by the signature", "by the context"])
 def repeat_last_row(table: Path) -> str:
     """Put the last row of a table of fixations there once more; the image that it is of."""
     rows = table.read_text(encoding="utf-8").splitlines()
@@ -308,6 +307,7 @@ def repeat_last_row(table: Path) -> str:
     return rows[-1].partition(",")[0]
 
 
+@pytest.mark.parametrize("is_said", [True, False], ids=["by the signature", "by the context"])
 def test_fixations_on_another_image_change_every_row(
     seen: LookedAt, scored: Scored, monkeypatch: pytest.MonkeyPatch, *, is_said: bool
 ) -> None:
