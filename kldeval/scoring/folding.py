@@ -5,7 +5,7 @@ from __future__ import annotations
 from operator import add
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from kldeval.arrays import any_of, namespace
+from kldeval.arrays import any_of, device_of, namespace
 from kldeval.metrics.folded import FACTORS, LEAST, LEAST_REST, MOST, ShareBlock
 from kldeval.normalization.arithmetic import arithmetic_for
 from kldeval.normalization.lazy_map import MAP
@@ -57,6 +57,8 @@ def _is_safe(share: Share) -> bool:
     if share.late:
         return True  # a sum of exponentials of which the largest is 1
     if values.xp.__name__ != "numpy":
+        if share.is_log and values.xp.__name__.endswith("torch"):
+            return not values.source.requires_grad  # the sum lies between 1 and the number of pixels
         return bool(values.source.dtype != values.dtype and values.empty != "nan")
     return not any_of(~((share.divisor > LEAST) & (share.divisor < MOST)))
 
@@ -76,7 +78,7 @@ def folded_sums(whole: LazyMap, requests: Sequence[FoldedRequest | None]) -> lis
 
 def _key(fold: Fold, shares: Mapping[Role, Share]) -> tuple[Any, ...]:
     """What parts have in common that have one sum over the pixels."""
-    return fold.factor, fold.role, id(shares["pred"]), id(shares["gt"])
+    return fold.factor, fold.is_masked, fold.role, id(shares["pred"]), id(shares["gt"])
 
 
 class _Sums:
@@ -161,6 +163,14 @@ def _summed(fold: Fold, target: ShareBlock, other: ShareBlock) -> Array | float:
     factor = FACTORS[name](target, other, *constants)
     if factor is None:
         return 0.0
-    xp = namespace(factor)
+    xp, dtype = namespace(factor), target.dtype
+    if fold.is_count:
+        return xp.sum(factor, axis=MAP, dtype=dtype)
+    if fold.is_masked or factor.dtype == xp.bool:
+        some, terms = (factor, target.weight) if not fold.is_masked else (target.weight != 0, target.weight * factor)
+        nothing = xp.zeros((), dtype=terms.dtype, device=device_of(terms))
+        return xp.sum(xp.where(some, terms, nothing), axis=MAP, dtype=dtype)
+    if not target.weight.dtype == factor.dtype == dtype:
+        return xp.sum(target.weight * factor, axis=MAP, dtype=dtype)
     # row by row: BLAS would start threads for a product of more than 10 000 pixels, in a process that is not ours
-    return xp.sum(factor, axis=MAP) if fold.is_count else xp.sum(xp.vecdot(target.weight, factor), axis=-1)
+    return xp.sum(xp.vecdot(target.weight, factor), axis=-1)
